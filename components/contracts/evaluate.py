@@ -1,0 +1,44 @@
+"""What an evaluation says: numbers that can stand alone, and one row a query to compare them later."""
+
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from components.contracts.errors import DataError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One number with what is needed to read it.
+
+    Args:
+        name: dotted, such as `retrieval.pair.image_to_text.recall_at_1`; MLflow refuses `@`.
+        value: a fraction in [0, 1] where it is a rate.
+        unit: `fraction`, `rank`, ...
+        better: which way is good.
+        n: queries it is taken over.
+        chance: what guessing gets.
+        baseline: what the no-training baseline gets on the same queries.
+    """
+
+    name: str
+    value: float
+    unit: Literal["fraction", "rank"]
+    better: Literal["up", "down"]
+    n: int
+    chance: float
+    baseline: float
+
+    def __post_init__(self) -> None:
+        for needed in ("value", "chance", "baseline"):
+            number = getattr(self, needed)
+            if not isinstance(number, float) or number != number:
+                raise DataError(
+                    f"metric {self.name} has {needed}={number!r}. A number without chance and baseline cannot be judged. "
+                    "Give a float for each; compute the baseline on the same pool."
+                )
+        if self.n < 1:
+            raise DataError(f"metric {self.name} is taken over {self.n} queries. Leave it out, or give it a pool.")
+
+    def as_json(self) -> dict[str, object]:
+        """Return what metrics.json keeps under the metric's name."""
+        return {key: value for key, value in asdict(self).items() if key != "name"}

@@ -1,0 +1,43 @@
+"""A paper's algorithm: what it computes from a batch, in plain Python."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from torch import Tensor, nn
+
+from components.contracts.batch import Batch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clock:
+    """Where training stands: `step` of `total_steps` (optimizer steps), in `epoch`."""
+
+    step: int
+    total_steps: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Losses:
+    """What one step gives.
+
+    Args:
+        terms: name -> float [], summed by the loop.
+        seen: name -> float [], only logged.
+    """
+
+    terms: Mapping[str, Tensor]
+    seen: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+class Method(nn.Module):
+    """Base of all methods. Holds the model and the parts; state sits in sub-modules, so that checkpoints have it."""
+
+    model: nn.Module
+
+    def losses(self, batch: Batch, clock: Clock) -> Losses:
+        """Return the terms of this step."""
+        raise NotImplementedError(f"{type(self).__name__} has no losses(batch, clock); write the paper's algorithm there.")
+
+    def after_step(self, clock: Clock) -> None:
+        """Do what the paper does after each optimizer step, such as clamping the scale."""

@@ -1,0 +1,58 @@
+"""A sample as it comes from a source: what is seen, what is said, and where it is from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+SPLITS = ("train", "val", "pair", "designer", "concept", "both")
+TEST_SPLITS = ("pair", "designer", "concept", "both")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Media:
+    """One picture: its encoded bytes, and the name of the shard member that holds them.
+
+    Args:
+        member: file name inside the shard, such as `noto-1f600.png`.
+        data: encoded bytes, PNG, JPEG or WebP.
+    """
+
+    member: str
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    """One thing said of a picture.
+
+    Args:
+        text: the words, as the source has them.
+        kind: `short` for a name; further kinds arrive with the recipes that use them.
+        lang: ISO 639-1 code.
+    """
+
+    text: str
+    kind: str = "short"
+    lang: str = "en"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One picture with its words.
+
+    Args:
+        key: unique over the whole source; names the shard members.
+        split: one of SPLITS.
+        source: who made the picture, such as the designer of an emoji set.
+        licence: SPDX identifier of the picture's licence.
+        media: what is seen, in order; one picture for now.
+        texts: what is said, at least one.
+        labels: names of the groups it belongs to: `concept`, and where known `category` and `subcategory`.
+    """
+
+    key: str
+    split: str
+    source: str
+    licence: str
+    media: tuple[Media, ...]
+    texts: tuple[Text, ...]
+    labels: Mapping[str, str] = field(default_factory=dict)
