@@ -1,0 +1,1 @@
+"""Sources, shards, transforms, tokenizers and loaders: from bytes to batches."""

@@ -1,0 +1,1 @@
+"""What happens to a picture between its bytes and the tower."""

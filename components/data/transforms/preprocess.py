@@ -1,0 +1,75 @@
+"""From the bytes of one picture to the pixels a tower takes: the one path for training, evaluation and serving.
+
+This file stands alone (Pillow and numpy, nothing of ours): the exporter copies it, as it is, into the served model
+repository beside `transforms.json`, so what is served is what was measured.
+Axes: H = W = the model's size in pixels.
+"""
+
+import io
+import json
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from PIL import Image, ImageOps
+
+MAX_PIXELS = 25_000_000  # a picture of 5,000 x 5,000; more is taken for a decompression bomb
+
+
+class BadImage(ValueError):
+    """The bytes are not a picture we can show a model; the message is safe to send to a client."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preprocess:
+    """Decode, turn upright, lay on a background, resize the short side, crop the centre.
+
+    Args:
+        size: pixels a side.
+        background: RGB, 0 to 255, that shows through transparent pixels.
+    """
+
+    size: int
+    background: tuple[int, int, int] = (255, 255, 255)
+
+    def __call__(self, data: bytes) -> np.ndarray:
+        """Return uint8 [3 H W]. Raises BadImage when the bytes cannot be decoded, or hold too many pixels."""
+        rgba = decode(data)
+        canvas = Image.new("RGBA", rgba.size, (*self.background, 255))
+        return self.fit(Image.alpha_composite(canvas, rgba).convert("RGB"))
+
+    def fit(self, picture: Image.Image) -> np.ndarray:
+        """Return uint8 [C H W] of a decoded picture, bicubic with anti-aliasing."""
+        size = (self.size, self.size)
+        fitted = picture if picture.size == size else ImageOps.fit(picture, size, Image.Resampling.BICUBIC)
+        return np.ascontiguousarray(np.asarray(fitted, np.uint8).transpose(2, 0, 1))
+
+    def to_json(self) -> str:
+        """Return the text of transforms.json."""
+        return json.dumps({"version": 1, **asdict(self)}, indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> "Preprocess":
+        """Read the text of transforms.json; ValueError for a version that this code does not know."""
+        values = json.loads(text)
+        if values.pop("version", None) != 1:
+            raise ValueError("transforms.json is not of version 1; package the model again with this version of diptych.")
+        return cls(size=int(values["size"]), background=tuple(values["background"]))
+
+
+def decode(data: bytes) -> Image.Image:
+    """Return an upright RGBA picture. Raises BadImage when the bytes cannot be decoded, or hold too many pixels."""
+    try:
+        with Image.open(io.BytesIO(data)) as opened:
+            if opened.width * opened.height > MAX_PIXELS:
+                raise BadImage(f"the picture has {opened.width} x {opened.height} pixels; at most {MAX_PIXELS:,} are taken")
+            opened.load()
+            return ImageOps.exif_transpose(opened).convert("RGBA")
+    except BadImage:
+        raise
+    except Exception as err:  # Pillow's decoders raise nearly anything on hostile bytes
+        raise BadImage(f"the bytes are not a picture that can be decoded ({type(err).__name__})") from err
+
+
+def to_float(pixels: np.ndarray) -> np.ndarray:
+    """Return float32 in [0, 1] of uint8 pixels; the tower subtracts mean and deviation itself."""
+    return pixels.astype(np.float32) / np.float32(255)
