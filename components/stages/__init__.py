@@ -1,0 +1,1 @@
+"""One entry for each stage of dvc.yaml, and the frame that all of them run in (`runtime`)."""
