@@ -1,0 +1,26 @@
+"""Where samples come from. A source knows its pictures, words, licences and splits; it knows nothing of shards."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from components.contracts.progress import Progress
+from components.contracts.sample import Sample
+
+
+class Source(Protocol):
+    """Gives the same samples in the same order for the same seed, whatever the machine's number of cores."""
+
+    def samples(self, seed: int, progress: Progress) -> Iterator[Sample]:
+        """Yield every sample once, its split decided by rule from `seed`; tells `progress` after each one is taken.
+
+        Raises TransientError when a download fails, StaleArtifact when a cached file is not what its digest promises.
+        """
+        ...
+
+    def describe(self) -> dict[str, object]:
+        """Return what source.json keeps of where the data came from, as plain JSON values.
+
+        At least `name`, `designers` (who made pictures -> SPDX licence), `held_out` (the designer never trained on)
+        and `languages` (ISO 639-1 codes of the texts): validation holds the rows to them.
+        """
+        ...

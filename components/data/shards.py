@@ -1,0 +1,172 @@
+"""Shards: tar files in WebDataset's layout, written byte for byte the same from the same samples, and read by seek.
+
+Each sample is two members side by side, `<key>.png` (or .jpg, .webp) and `<key>.json` (texts, labels, source, licence),
+so any WebDataset reader can use them. Our own reading trusts the manifest, never the tar's headers, checks every
+picture's digest, and runs nothing that a shard holds.
+"""
+
+import hashlib
+import io
+import json
+import re
+import tarfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any, Self
+
+import pyarrow as pa
+
+from components.contracts.errors import DataError
+from components.contracts.sample import SPLITS, Sample
+
+SHARD_BYTES = 8 * 2**20
+MAX_PICTURE_BYTES = 64 * 2**20
+_BLOCK = tarfile.BLOCKSIZE
+_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")  # no dot: WebDataset takes what follows the first one for a suffix
+_SHARD = re.compile(rf"(?:{'|'.join(SPLITS)})/[0-9]{{6}}\.tar")
+
+
+class BrokenMember(DataError):
+    """A picture is not in its shard as the manifest says.
+
+    `reason` is the code that quarantine gives it: `missing_member` or `digest_mismatch`.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class ShardWriter:
+    """Writes samples of one split below `raw`, a new shard whenever one has reached `shard_bytes`."""
+
+    def __init__(self, raw: Path, split: str, shard_bytes: int = SHARD_BYTES) -> None:
+        if split not in SPLITS:
+            raise DataError(f"split {split!r} is none of {', '.join(SPLITS)}; give each sample one of these.")
+        self.raw = raw
+        self.split = split
+        self.shard_bytes = shard_bytes
+        self._count = 0
+        self._tar: tarfile.TarFile | None = None
+
+    def add(self, sample: Sample) -> tuple[str, int]:
+        """Write both members and return (shard, offset in bytes of the picture). DataError for a key a tar cannot name."""
+        media = sample.media[0]
+        if not _KEY.fullmatch(sample.key) or not media.member.startswith(sample.key + "."):
+            raise DataError(
+                f"sample {sample.key!r} with member {media.member!r} cannot be named in a shard. "
+                "A key is at most 80 letters, digits, - and _, and its picture is called <key>.<suffix>."
+            )
+        if self._tar is None or self._tar.offset >= self.shard_bytes:
+            self._next_shard()
+        words = {
+            "texts": [{"text": text.text, "kind": text.kind, "lang": text.lang} for text in sample.texts],
+            "labels": dict(sample.labels),
+            "source": sample.source,
+            "licence": sample.licence,
+        }
+        offset = self._member(media.member, media.data)
+        self._member(f"{sample.key}.json", json.dumps(words, ensure_ascii=False, sort_keys=True).encode())
+        return f"{self.split}/{self._count - 1:06d}.tar", offset
+
+    def _next_shard(self) -> None:
+        self.close()
+        path = self.raw / self.split / f"{self._count:06d}.tar"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._tar = tarfile.open(path, "w", format=tarfile.USTAR_FORMAT)
+        self._count += 1
+
+    def _member(self, name: str, data: bytes) -> int:
+        assert self._tar is not None
+        info = tarfile.TarInfo(name)  # time 0, owner 0, no names: nothing of this machine
+        info.size = len(data)
+        self._tar.addfile(info, io.BytesIO(data))
+        return self._tar.offset - -(-len(data) // _BLOCK) * _BLOCK
+
+    def close(self) -> None:
+        """Finish the shard that is open, if one is."""
+        if self._tar is not None:
+            self._tar.close()
+            self._tar = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class ShardReader:
+    """Reads pictures of a manifest's rows and keeps one shard open, so rows in shard order are read in one sweep."""
+
+    def __init__(self, raw: Path) -> None:
+        self.raw = raw
+        self._shard = ""
+        self._file: io.BufferedReader | None = None
+
+    def read(self, row: Mapping[str, Any]) -> bytes:
+        """Return the encoded picture of a row. Raises BrokenMember when the shard does not hold it, or holds other bytes."""
+        key, shard, offset, size = row["key"], row["shard"], row["offset"], row["size_bytes"]
+        if not (isinstance(shard, str) and _SHARD.fullmatch(shard)):
+            raise BrokenMember(
+                "missing_member", f"sample {key} names the shard {shard!r}, which is no shard's name. Ingest again."
+            )
+        if offset is None or size is None or offset < 0 or not 0 <= size <= MAX_PICTURE_BYTES:
+            raise BrokenMember(
+                "missing_member", f"sample {key} lies at {offset} with {size} bytes of {shard}. Ingest again."
+            )
+        file = self._open(shard, key)
+        file.seek(offset)
+        data = file.read(size)
+        if len(data) < size:
+            raise BrokenMember(
+                "missing_member",
+                f"shard {self.raw / shard} ends before sample {key} does ({len(data)} of its {size} bytes are there): the file "
+                "was cut short. Fetch it again with `dvc checkout` or `dvc pull`, or ingest again.",
+            )
+        if hashlib.sha256(data).hexdigest() != row["sha256"]:
+            raise BrokenMember(
+                "digest_mismatch",
+                f"sample {key} in shard {self.raw / shard} is not what the manifest's sha256 promises: the shard was changed "
+                "after it was made. Restore it with `dvc checkout`, or ingest again.",
+            )
+        return data
+
+    def _open(self, shard: str, key: str) -> io.BufferedReader:
+        if self._file is None or shard != self._shard:
+            self.close()
+            try:
+                self._file = (self.raw / PurePosixPath(shard)).open("rb")
+            except OSError as err:
+                raise BrokenMember(
+                    "missing_member",
+                    f"shard {self.raw / shard}, which holds sample {key}, cannot be opened ({err.strerror}). "
+                    "Fetch it with `dvc checkout` or `dvc pull`, or ingest again.",
+                ) from err
+            self._shard = shard
+        return self._file
+
+    def close(self) -> None:
+        """Close the shard that is open, if one is."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_pictures(raw: Path, table: pa.Table) -> Iterator[tuple[str, bytes]]:
+    """Yield (key, encoded picture) for every row, in the table's own order, each checked against its sha256.
+
+    Raises BrokenMember, a DataError that names key and shard, at the first picture that is not as promised. A table
+    in shard order, such as any manifest of ours, is read in one sweep.
+    """
+    wanted = table.select(["key", "shard", "offset", "size_bytes", "sha256"])
+    with ShardReader(raw) as reader:
+        for batch in wanted.to_batches(max_chunksize=4096):
+            for row in batch.to_pylist():
+                yield row["key"], reader.read(row)
