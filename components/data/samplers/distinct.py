@@ -1,0 +1,70 @@
+"""Batches in which no two rows are of the same concept, so that no right answer is counted as a wrong one."""
+
+import random
+from collections.abc import Sequence
+
+from components.contracts.errors import ConfigError
+
+
+class DistinctBatches:
+    """An endless order of batches; which one comes at which step depends on the seed alone.
+
+    Args:
+        groups: the concept of each sample.
+        batch: rows a batch.
+        seed: decides the order of every epoch.
+
+    Raises ConfigError when the data has fewer concepts than a batch has rows.
+    """
+
+    def __init__(self, groups: Sequence[str], batch: int, seed: int) -> None:
+        concepts = len(set(groups))
+        if batch > concepts:
+            raise ConfigError(
+                f"batch is {batch}, but the training data has {concepts} concepts, and a batch holds each once. "
+                f"Set batch to {concepts} or less in the scale, or bring more data."
+            )
+        if batch < 2:
+            raise ConfigError(f"batch is {batch}, but a contrast needs a wrong pair beside the right one. Give at least 2.")
+        self.groups, self.batch, self.seed = list(groups), batch, seed
+        self.steps_per_epoch = max(1, len(groups) // batch)
+        self._kept: tuple[int, list[list[int]]] | None = None
+
+    def at(self, step: int) -> list[int]:
+        """Return the rows of one step, counted from 0 over all epochs."""
+        number, place = divmod(step, self.steps_per_epoch)
+        if self._kept is None or self._kept[0] != number:
+            self._kept = (number, self.epoch(number))
+        return self._kept[1][place]
+
+    def epoch(self, number: int) -> list[list[int]]:
+        """Return the batches of one epoch.
+
+        Rows are taken in a shuffled order; one whose concept is already there waits for the next batch. Where the last
+        batches run short of new concepts, rows of this epoch come a second time.
+        """
+        shuffle = random.Random(f"{self.seed}/{number}")
+        waiting = list(range(len(self.groups)))
+        shuffle.shuffle(waiting)
+        batches = []
+        for _ in range(self.steps_per_epoch):
+            taken = dict[str, int]()
+            waiting = self._take(waiting, taken)
+            if len(taken) < self.batch:
+                again = list(range(len(self.groups)))
+                shuffle.shuffle(again)
+                self._take(again, taken)
+            batches.append(list(taken.values()))
+        return batches
+
+    def _take(self, rows: list[int], taken: dict[str, int]) -> list[int]:
+        """Move rows of new concepts into `taken` until it is a batch; return the rows that were left."""
+        left = []
+        for place, row in enumerate(rows):
+            if len(taken) == self.batch:
+                return left + rows[place:]
+            if self.groups[row] in taken:
+                left.append(row)
+            else:
+                taken[self.groups[row]] = row
+        return left

@@ -1,0 +1,85 @@
+"""Byte-pair encoding trained on the captions of the training split, kept whole in one `tokenizer.json`.
+
+Source: Radford et al. 2021, arXiv:2103.00020, section 2.4 (lower-cased byte-pair encoding, start and end tokens). Differs: the
+vocabulary is learned from the recipe's own captions. Truncation, padding, start and end live inside the file, so that
+`Tokenizer.from_file(path).encode(text).ids` is the row a text tower takes, in training and in serving alike.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+
+from components.contracts.batch import Texts
+from components.contracts.errors import ConfigError, DataError
+
+PAD, START, END = "<pad>", "<start>", "<end>"
+
+
+class Vocabulary:
+    """A tokenizer of fixed length; id 0 is padding.
+
+    Args:
+        tokenizer: a Hugging Face tokenizer with truncation and padding set to the same length.
+    """
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        if tokenizer.truncation is None or tokenizer.padding is None or tokenizer.token_to_id(PAD) != 0:
+            raise DataError(
+                "tokenizer.json has no truncation, no padding, or its padding token is not id 0, so rows would differ in "
+                "length. Train it with Vocabulary.train, or set the three in the file."
+            )
+        self.tokenizer = tokenizer
+        self.context = int(tokenizer.truncation["max_length"])
+
+    @classmethod
+    def train(cls, captions: Iterable[str], size: int, context: int) -> "Vocabulary":
+        """Learn `size` tokens from captions; rows are `context` tokens, start and end among them.
+
+        Raises ConfigError when there is no room for a word between start and end.
+        """
+        if context < 3:
+            raise ConfigError(f"context is {context}, which leaves no room between start and end. Give at least 3.")
+        tokenizer = Tokenizer(models.BPE())
+        tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+        tokenizer.decoder = decoders.ByteLevel()
+        trainer = trainers.BpeTrainer(
+            vocab_size=size,
+            special_tokens=[PAD, START, END],
+            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+            show_progress=False,
+        )
+        tokenizer.train_from_iterator(captions, trainer)
+        ids = {token: tokenizer.token_to_id(token) for token in (PAD, START, END)}
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single=f"{START} $A {END}", special_tokens=[(START, ids[START]), (END, ids[END])]
+        )
+        tokenizer.enable_truncation(context)
+        tokenizer.enable_padding(pad_id=ids[PAD], pad_token=PAD, length=context)
+        return cls(tokenizer)
+
+    @classmethod
+    def load(cls, path: Path) -> "Vocabulary":
+        """Read a tokenizer.json; DataError when it is missing or not one."""
+        try:
+            return cls(Tokenizer.from_file(str(path)))
+        except DataError:
+            raise
+        except Exception as err:  # the library raises bare Exception
+            raise DataError(f"{path} cannot be read as a tokenizer ({err}). Train or package the model again.") from err
+
+    def save(self, path: Path) -> None:
+        """Write tokenizer.json."""
+        path.write_text(self.tokenizer.to_str(pretty=True), encoding="utf-8")
+
+    def __len__(self) -> int:
+        return self.tokenizer.get_vocab_size()
+
+    def __call__(self, texts: Sequence[str]) -> Texts:
+        """Return ids and mask of each text, [N L]; a text over the length keeps its start and the end token."""
+        rows = self.tokenizer.encode_batch(list(texts))
+        ids = torch.tensor([row.ids for row in rows], dtype=torch.int64)
+        mask = torch.tensor([row.attention_mask for row in rows], dtype=torch.bool)
+        return Texts(ids=ids, mask=mask)

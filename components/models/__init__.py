@@ -1,0 +1,1 @@
+"""Towers, projections and the families built from them: weights and forward, nothing about training."""

@@ -1,0 +1,1 @@
+"""The one training loop around any method, on Lightning."""

@@ -1,0 +1,77 @@
+"""The one LightningModule: it runs any method, sums its terms, guards against numbers that are none, and steps."""
+
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor
+
+from components.contracts.batch import Batch
+from components.contracts.errors import DataError
+from components.contracts.method import Clock, Method
+from components.training.param_groups import adamw, warm_cosine
+
+
+class MethodModule(L.LightningModule):
+    """Any method, under AdamW with warm-up and cosine.
+
+    Args:
+        method: the paper.
+        seed: with the step it seeds dropout, so that a resumed step draws what an undisturbed one draws.
+        total_steps: optimizer steps of the whole training.
+        steps_per_epoch: only told to the method.
+        lr: highest learning rate.
+        weight_decay: decoupled, on matrices only.
+        warmup_steps: steps until `lr` is reached.
+        betas: AdamW's two.
+        eps: AdamW's.
+    """
+
+    def __init__(
+        self,
+        method: Method,
+        *,
+        seed: int,
+        total_steps: int,
+        steps_per_epoch: int,
+        lr: float,
+        weight_decay: float,
+        warmup_steps: int,
+        betas: tuple[float, float] = (0.9, 0.98),
+        eps: float = 1e-6,
+    ) -> None:
+        super().__init__()
+        self.method, self.seed = method, seed
+        self.total_steps, self.steps_per_epoch = total_steps, steps_per_epoch
+        self.lr, self.weight_decay, self.warmup_steps, self.betas, self.eps = lr, weight_decay, warmup_steps, betas, eps
+
+    @property
+    def clock(self) -> Clock:
+        """Where training stands."""
+        step = self.global_step
+        return Clock(step=step, total_steps=self.total_steps, epoch=step // self.steps_per_epoch)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return the sum of the terms; raises DataError when it is not a finite number."""
+        torch.manual_seed(self.seed * 1_000_003 + self.global_step)
+        losses = self.method.losses(batch, self.clock)
+        total = torch.stack([term.float() for term in losses.terms.values()]).sum()
+        if not torch.isfinite(total):
+            terms = ", ".join(f"{name} {float(term.detach()):g}" for name, term in losses.terms.items())
+            raise DataError(
+                f"the loss at step {self.global_step} is not finite ({terms}; first samples {', '.join(batch.keys[:3])}). "
+                "Training on would only spread it. Look at those samples, or lower training.lr in the recipe."
+            )
+        named = {"loss": total, **losses.terms, **losses.seen}
+        self.log_dict({f"train.{name}": value.detach().float() for name, value in named.items()}, batch_size=len(batch))
+        return total
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        """Let the method do what it does after a step."""
+        self.method.after_step(self.clock)
+
+    def configure_optimizers(self) -> Any:
+        """Return AdamW and its schedule, stepped every step."""
+        optimizer = adamw(self.method, self.lr, self.weight_decay, self.betas, self.eps)
+        schedule = warm_cosine(optimizer, self.warmup_steps, self.total_steps)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
