@@ -73,7 +73,7 @@ class ShardWriter:
         self.close()
         path = self.raw / self.split / f"{self._count:06d}.tar"
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._tar = tarfile.open(path, "w", format=tarfile.USTAR_FORMAT)
+        self._tar = tarfile.open(path, "w", format=tarfile.USTAR_FORMAT)  # noqa: SIM115 -- closed in close()
         self._count += 1
 
     def _member(self, name: str, data: bytes) -> int:

@@ -1,0 +1,157 @@
+"""report.html: what validation found, for people. One file, no script, no network, pictures inside it."""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from PIL import Image
+
+THUMBNAIL = 72  # pixels a side, at most
+_STYLE = """
+:root { color-scheme: light dark; --line: #8884; --bad: #c0392b; --good: #2e8b57; --faint: #8882; }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
+table { border-collapse: collapse; width: 100%; } caption { text-align: left; color: gray; padding: .2rem 0; }
+th, td { text-align: left; padding: .25rem .7rem .25rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
+td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
+.verdict { padding: .7rem 1rem; border-left: 5px solid var(--good); background: var(--faint); }
+.verdict.closed { border-color: var(--bad); }
+.bar { display: inline-block; height: .7em; background: currentColor; opacity: .45; }
+.examples { display: flex; flex-wrap: wrap; gap: .8rem; padding: 0; }
+.examples li { list-style: none; width: 11rem; font-size: .8rem; overflow-wrap: anywhere; }
+.examples img, .none { width: 72px; height: 72px; object-fit: contain; background: #fff; border: 1px solid var(--line); }
+.none { display: grid; place-items: center; color: gray; background: none; }
+code { overflow-wrap: anywhere; }
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """One quarantined row to show.
+
+    Args:
+        key: of the sample.
+        split: of the sample.
+        caption: its first text.
+        detail: what was found.
+        picture: as it is seen on white; None when there is nothing to show.
+    """
+
+    key: str
+    split: str
+    caption: str
+    detail: str
+    picture: Image.Image | None
+
+
+def render_page(report: Mapping[str, Any], examples: Mapping[str, Sequence[Example]]) -> str:
+    """Return the page for report.json and a few examples a reason; the same bytes for the same arguments."""
+    closed = report["gate"] == "closed"
+    verdict = (
+        f"<strong>The gate is {report['gate']}.</strong> {report['broken']:,} of {report['rows_in']:,} samples are broken "
+        f"({report['broken_share']:.2%}); <code>gates.max_broken</code> allows {report['max_broken']:.2%}."
+        + (" Nothing after validation runs." if closed else "")
+    )
+    ways = (
+        f"{report['rows_in']:,} in = {report['clean']:,} clean (train, val) + {report['pools']:,} in evaluation pools + "
+        f"{report['quarantined']:,} quarantined."
+    )
+    sections = [
+        f'<p class="verdict {"closed" if closed else "open"}">{verdict}</p>',
+        f"<p>{ways} Source <code>{escape(report['source'])}</code>, snapshot <code>{escape(report['digest'])}</code>.</p>",
+        "<h2>Splits</h2>" + _splits(report),
+        "<h2>Quarantine</h2>" + _reasons(report),
+        *(_examples(code, shown) for code, shown in examples.items()),
+        "<h2>Checks</h2>" + _checks(report),
+        "<h2>Captions that are kept</h2>"
+        + _bars("characters", report["captions"])
+        + _bars("language", report["languages"]),
+    ]
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Data validation</title>\n'
+        '<meta name="viewport" content="width=device-width"><meta http-equiv="Content-Security-Policy" '
+        "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">\n"
+        f"<style>{_STYLE}</style></head><body>\n<h1>Data validation</h1>\n" + "\n".join(sections) + "\n</body></html>\n"
+    )
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str | int]]) -> str:
+    """Return a table; numbers stand to the right, and cells that are text have been escaped by the caller."""
+    numeric = [bool(rows) and isinstance(rows[0][place], int) for place in range(len(head))]
+
+    def cells(tag: str, values: Sequence[str | int]) -> str:
+        pairs = zip(values, numeric, strict=True)
+        shown = (f"{value:,}" if isinstance(value, int) else value for value, _ in pairs)
+        return "".join(
+            f"<{tag}{' class=n' if n else ''}>{value}</{tag}>" for value, n in zip(shown, numeric, strict=True)
+        )
+
+    body = "\n".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
+    return f"<table><thead><tr>{cells('th', head)}</tr></thead>\n<tbody>{body}</tbody></table>"
+
+
+def _splits(report: Mapping[str, Any]) -> str:
+    rows = []
+    for split, its in report["splits"].items():
+        lost = ", ".join(f"{reason} {count:,}" for reason, count in its["reasons"].items())
+        rows.append([escape(split), its["rows_in"], its["kept"], its["rows_in"] - its["kept"], lost or "-"])
+    return _table(["split", "in", "kept", "quarantined", "why"], rows)
+
+
+def _reasons(report: Mapping[str, Any]) -> str:
+    rows = [
+        [
+            f'<a href="#{code}">{code}</a>',
+            its["rows"],
+            "broken" if its["broken"] else "set aside",
+            escape(its["meaning"]),
+        ]
+        for code, its in report["reasons"].items()
+    ]
+    kept = f"<p>{report['twins_in_train']:,} pictures of train equal another picture of train; they are kept.</p>"
+    return (_table(["reason", "samples", "counts as", "meaning"], rows) if rows else "<p>Nothing.</p>") + kept
+
+
+def _examples(code: str, examples: Sequence[Example]) -> str:
+    shown = "\n".join(
+        f"<li>{_picture(one.picture)}<br><strong>{escape(one.caption)}</strong><br>{escape(one.key)} ({escape(one.split)})<br>"
+        f"{escape(one.detail)}</li>"
+        for one in examples
+    )
+    return f'<h3 id="{code}">{code}</h3>\n<ul class="examples">{shown}</ul>'
+
+
+def _picture(picture: Image.Image | None) -> str:
+    if picture is None:
+        return '<span class="none">none</span>'
+    small = picture.copy()
+    small.thumbnail((THUMBNAIL, THUMBNAIL))
+    held = io.BytesIO()
+    small.save(held, "PNG")  # encoded anew: bytes that came in are never handed to a browser
+    return f'<img alt="" src="data:image/png;base64,{base64.b64encode(held.getvalue()).decode()}">'
+
+
+def _checks(report: Mapping[str, Any]) -> str:
+    rows = [
+        [
+            "failed" if check["failed"] else "passed",
+            escape(check["rule"]),
+            check["checked"],
+            check["failed"],
+            check["reason"] or "-",
+        ]
+        for check in report["checks"]
+    ]
+    return _table(["", "what has to hold", "checked", "failed", "reason given"], rows)
+
+
+def _bars(head: str, counts: Mapping[str, int]) -> str:
+    most = max(counts.values(), default=0) or 1
+    rows = [
+        [escape(name), count, f'<span class="bar" style="width:{20 * count / most:.2f}rem"></span>']
+        for name, count in counts.items()
+    ]
+    return _table([head, "texts", ""], rows)

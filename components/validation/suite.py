@@ -1,0 +1,199 @@
+"""The Great Expectations suite: what every row of a manifest, every text and every measured picture has to be.
+
+Each expectation carries the reason code that a row gets for failing it. Two tables are checked: one row a sample,
+and one row a text.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from components.contracts.errors import DataError
+from components.contracts.sample import SPLITS
+from components.validation.language import fits_script
+from components.validation.measure import Measured
+from components.validation.reasons import Finding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a picture and a caption may be.
+
+    Args:
+        min_side: pixels of the shorter side.
+        max_side: pixels of the longer side.
+        min_contrast: RMS from the picture's own mean colour, of 1; less is one flat colour or hardly visible.
+        max_caption: characters of one text.
+    """
+
+    min_side: int = 16
+    max_side: int = 8192
+    min_contrast: float = 0.01
+    max_caption: int = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """What source.json says the rows may hold: designers, SPDX licences, ISO 639-1 codes, and how many rows there are."""
+
+    designers: Sequence[str]
+    licences: Sequence[str]
+    languages: Sequence[str]
+    samples: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One line of the suite and what came of it.
+
+    Args:
+        rule: in words.
+        reason: the code of REASONS that a failing row gets; None for a check on the whole table.
+        checked: rows or texts looked at.
+        failed: how many of them were not as they have to be.
+    """
+
+    rule: str
+    reason: str | None
+    checked: int
+    failed: int
+
+
+def run_suite(
+    manifest: pa.Table, measured: Sequence[Measured], declared: Declared, limits: Limits
+) -> tuple[list[Check], list[Finding]]:
+    """Return every check in order, and a finding for every row that failed one.
+
+    Raises DataError when a check could not be run, or the table as a whole is not the one that source.json speaks of.
+    """
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")  # read at import, which takes 2.5 s and so waits until here
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    frames = {"samples": _samples(manifest, measured), "texts": _texts(manifest)}
+    source = context.data_sources.add_pandas("manifest")
+    checks: list[Check] = []
+    findings: list[Finding] = []
+    for name, expectations in _expectations(declared, limits).items():
+        batch = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe("all")
+        suite = context.suites.add(gx.ExpectationSuite(name=name, expectations=expectations))
+        definition = gx.ValidationDefinition(name=name, data=batch, suite=suite)
+        outcome = context.validation_definitions.add(definition).run(
+            batch_parameters={"dataframe": frames[name]},
+            result_format={
+                "result_format": "COMPLETE",
+                "unexpected_index_column_names": ["row"],
+                "return_unexpected_index_query": False,
+            },
+        )
+        for result in sorted(outcome.results, key=lambda result: result.expectation_config.meta["place"]):
+            check, found = _read(result, measured, len(frames[name]))
+            checks.append(check)
+            findings.extend(found)
+    return checks, findings
+
+
+def _expectations(declared: Declared, limits: Limits) -> dict[str, list[Any]]:
+    import great_expectations.expectations as gxe
+
+    lists: dict[str, list[Any]] = {"samples": [], "texts": []}
+
+    def expect(table: str, expectation: type, reason: str | None, rule: str, **arguments: object) -> None:
+        meta = {"reason": reason, "rule": rule, "place": len(lists[table])}
+        lists[table].append(expectation(**arguments, meta=meta))
+
+    def member(table: str, column: str, allowed: Sequence[object], reason: str, rule: str) -> None:
+        expect(table, gxe.ExpectColumnValuesToBeInSet, reason, rule, column=column, value_set=list(allowed))
+
+    def between(table: str, column: str, low: float | None, high: float | None, reason: str, rule: str) -> None:
+        bounds = {"min_value": low, "max_value": high}
+        expect(table, gxe.ExpectColumnValuesToBeBetween, reason, rule, column=column, **bounds)
+
+    said = f"has as many rows as source.json says ({declared.samples})"
+    expect("samples", gxe.ExpectTableRowCountToEqual, None, said, value=declared.samples)
+    for column in ("key", "split", "source", "licence", "shard", "offset", "size_bytes", "sha256", "texts"):
+        expect("samples", gxe.ExpectColumnValuesToNotBeNull, "incomplete", f"{column} is given", column=column)
+    expect("samples", gxe.ExpectColumnValuesToBeUnique, "duplicate_key", "key is unique", column="key")
+    member("samples", "split", SPLITS, "split_unknown", f"split is one of {', '.join(SPLITS)}")
+    designers = f"source is one of {', '.join(declared.designers)}"
+    member("samples", "source", declared.designers, "source_unknown", designers)
+    licences = f"licence is one of {', '.join(declared.licences)}"
+    member("samples", "licence", declared.licences, "licence_unknown", licences)
+    member("samples", "found", [True], "missing_member", "the picture is in its shard")
+    member("samples", "intact", [True], "digest_mismatch", "its bytes have the manifest's sha256")
+    member("samples", "decodable", [True], "undecodable", "it can be decoded")
+    sides = f"is {limits.min_side} to {limits.max_side} pixels"
+    between("samples", "width", limits.min_side, limits.max_side, "size_out_of_bounds", f"width {sides}")
+    between("samples", "height", limits.min_side, limits.max_side, "size_out_of_bounds", f"height {sides}")
+    between("samples", "contrast", limits.min_contrast, None, "blank", f"contrast is at least {limits.min_contrast}")
+    between("samples", "texts", 1, None, "caption_empty", "there is a text")
+    between("texts", "characters", 1, None, "caption_empty", "a text has a character")
+    longest = f"a text has at most {limits.max_caption} characters"
+    between("texts", "characters", None, limits.max_caption, "caption_too_long", longest)
+    spoken = f"its language is one of {', '.join(declared.languages)}"
+    member("texts", "lang", declared.languages, "caption_language", spoken)
+    expect("texts", gxe.ExpectColumnValuesToNotBeNull, "caption_language", "its language is given", column="lang")
+    member("texts", "in_script", [True], "caption_language", "it is written in its language's script")
+    return lists
+
+
+def _samples(manifest: pa.Table, measured: Sequence[Measured]) -> pd.DataFrame:
+    plain = ["key", "split", "source", "licence", "shard", "offset", "size_bytes", "sha256"]
+    frame = pd.DataFrame({name: manifest[name].to_pylist() for name in plain}, dtype=object)
+    for name in ("found", "intact", "decodable"):
+        frame[name] = pd.Series([getattr(one, name) for one in measured], dtype=object)
+    for name in ("width", "height", "contrast"):
+        frame[name] = pd.Series([getattr(one, name) for one in measured], dtype=float)
+    texts = [None if texts is None else len(texts) for texts in manifest["texts"].to_pylist()]
+    frame["texts"] = pd.Series(texts, dtype=float)
+    frame["row"] = range(len(frame))
+    return frame
+
+
+def _texts(manifest: pa.Table) -> pd.DataFrame:
+    rows = [
+        (place, len((text["text"] or "").strip()), text["lang"], fits_script(text["text"] or "", text["lang"] or ""))
+        for place, texts in enumerate(manifest["texts"].to_pylist())
+        for text in texts or ()
+    ]
+    frame = pd.DataFrame(rows, columns=["row", "characters", "lang", "in_script"])
+    return frame.astype({"row": int, "characters": int, "lang": object, "in_script": object})
+
+
+def _read(result: Any, measured: Sequence[Measured], total: int) -> tuple[Check, list[Finding]]:
+    """Return one expectation's line and findings; DataError when it could not be run, or speaks of the whole table."""
+    meta, outcome = result.expectation_config.meta, result.result
+    if result.exception_info.get("raised_exception", False) or "unexpected_list" not in outcome and meta["reason"]:
+        raise DataError(
+            f"the check that {meta['rule']} could not be run: {result.exception_info}. "
+            "Nothing is passed on unchecked; this is a fault in the suite, please report it."
+        )
+    if meta["reason"] is None:
+        if not result.success:
+            raise DataError(
+                f"the manifest has {outcome['observed_value']} rows, but it {meta['rule']}: "
+                "rows were lost or added after ingest. Ingest again."
+            )
+        return Check(rule=meta["rule"], reason=None, checked=total, failed=0), []
+    column = result.expectation_config.kwargs["column"]
+    found = []
+    for bad in outcome.get("unexpected_index_list") or []:
+        row = int(bad["row"])
+        detail = (
+            measured[row].fault
+            if column in ("found", "intact", "decodable")
+            else _detail(column, bad[column], meta["rule"])
+        )
+        found.append(Finding(row=row, reason=meta["reason"], detail=detail))
+    return Check(rule=meta["rule"], reason=meta["reason"], checked=total, failed=outcome["unexpected_count"]), found
+
+
+def _detail(column: str, value: object, rule: str) -> str:
+    shown = f"{value:.4g}" if isinstance(value, float) else repr(value)
+    return f"{column} is {shown}; it must hold that {rule}"
