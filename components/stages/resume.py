@@ -32,6 +32,11 @@ def resume_folder(base: Path, root: Path, inputs: Sequence[Path], numbers: objec
     return folder
 
 
+def has_something(base: Path) -> bool:
+    """Return whether a stage that stopped has anything to go on from."""
+    return any(path.is_file() for path in base.rglob("*"))
+
+
 def digest_of(root: Path, inputs: Sequence[Path], numbers: object) -> str:
     """Return 32 hex digits over the inputs' names and bytes, the numbers, and the source of all loaded components."""
     total = hashlib.sha256(json.dumps(numbers, sort_keys=True, default=_plain).encode())

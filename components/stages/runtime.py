@@ -28,7 +28,7 @@ from components.stages.events import Teller, read_position
 from components.stages.lock import hold
 from components.stages.outcome import StageOutcome, sentence
 from components.stages.place import address, private
-from components.stages.resume import resume_base
+from components.stages.resume import has_something, resume_base
 from components.stages.signals import Signals
 from components.stages.stage import Stage
 
@@ -77,7 +77,7 @@ def _run(
     position, resumes = private(root, "outcome") / f"{full}.position", resume_base(root, name, recipe)
     before = StageOutcome.read(root, name, recipe)
     if before is not None and before.state == "running":  # and its lock is ours, so it is gone
-        print(sentence(replace(before, position=read_position(position), resumes=_holds_files(resumes))), flush=True)
+        print(sentence(replace(before, position=read_position(position), resumes=has_something(resumes))), flush=True)
     outcome = StageOutcome(
         stage=name, recipe=recipe, state="running", pid=os.getpid(), started_ticks=processes.start_ticks(os.getpid()),
         run=os.environ.get("DIPTYCH_RUN"), at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -89,7 +89,7 @@ def _run(
     if err is None:
         shutil.rmtree(resumes, ignore_errors=True)
     outcome = replace(
-        _judged(outcome, err, signals, read_position(position), _holds_files(resumes)),
+        _judged(outcome, err, signals, read_position(position), has_something(resumes)),
         seconds=round(time.monotonic() - began, 3), cpu_seconds=_cpu_seconds(),
     )  # fmt: skip
     outcome.write(root)
@@ -143,7 +143,8 @@ def _judged(
 
 def _watch_ancestors(signals: Signals) -> None:
     def gone(pid: int) -> None:
-        signals.reason = f"process {pid}, which had started it, is gone"
+        if signals.received is None:
+            signals.reason = f"process {pid}, which had started it, is gone"
         ancestors.leave(_GRACE_S, last=lambda: processes.end_descendants(grace_s=0.0))
 
     ancestors.watch(ancestors.chain(os.environ), gone)
@@ -153,7 +154,3 @@ def _cpu_seconds() -> float:
     """Return what we and our ended children have used."""
     usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return round(sum(u.ru_utime + u.ru_stime for u in usage), 3)
-
-
-def _holds_files(folder: Path) -> bool:
-    return any(path.is_file() for path in folder.rglob("*"))

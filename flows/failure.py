@@ -1,0 +1,29 @@
+"""From what a stage left behind to the error it ended with."""
+
+from pathlib import Path
+
+from components.contracts import errors
+from components.contracts.errors import Busy, DiptychError
+from components.stages.outcome import StageOutcome
+
+
+def failure(name: str, code: int, outcome: StageOutcome | None, log: Path) -> Exception:
+    """Return the error that the stage, or DVC itself, ended with."""
+    shown = log.relative_to(log.parents[2])
+    if outcome is None:
+        said = [line for line in log.read_text(errors="replace").splitlines() if line.startswith("ERROR:")]
+        reason = said[-1].removeprefix("ERROR: ") if said else f"exit code {code}"
+        kind = Busy if "busy" in reason or "Unable to acquire lock" in reason else DiptychError
+        return kind(f"DVC could not bring {name} up to date: {reason} (log in {shown})")
+    if outcome.state == "running" and outcome.lives:
+        return Busy(f"{name} is being worked on by process {outcome.pid}. Wait until it has ended.")
+    if outcome.state == "running":
+        return DiptychError(
+            f"{name} was killed, most often because memory ran out. Run again: it goes on from what is "
+            f"whole (log in {shown})"
+        )
+    message = f"{name}: {outcome.message}" + ("" if outcome.state == "interrupted" else f" (log in {shown})")
+    if outcome.transient:
+        return errors.TransientError(message)
+    kind = getattr(errors, outcome.error or "", DiptychError)
+    return kind(message) if isinstance(kind, type) and issubclass(kind, DiptychError) else DiptychError(message)

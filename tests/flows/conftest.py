@@ -1,0 +1,122 @@
+"""A small workspace with real stages, real git and real DVC."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+
+STAGES = '''\
+"""Two stages: ingest copies the seed, count goes to five in steps and can be held, broken and resumed."""
+import os, sys, time
+from pathlib import Path
+from components.contracts.errors import GateClosed
+from components.stages.runtime import run_stage
+
+def ingest(stage):
+    with stage.output("data/raw") as folder:
+        (folder / "a").write_text(Path("params.yaml").read_text())
+        stage.progress("row", 1, 1)
+
+def count(stage):
+    if Path("closed").exists():
+        raise GateClosed("3% of the pairs are broken, params.yaml allows 1%.")
+    if Path("flaky").exists():
+        Path("flaky").rename("mended")
+        raise ConnectionResetError("the line dropped")
+    kept = stage.resume_dir([Path("data/raw")], {}) / "count"
+    first = int(kept.read_text()) if kept.exists() else 0
+    with stage.output(f"runs/{stage.recipe}/pretrain") as folder:
+        for step in range(first + 1, 6):
+            kept.write_text(str(step))
+            stage.progress("step", step, 5, samples_per_s=1000.0)
+            while Path("hold").exists():
+                stage.progress("step", step, 5)
+                time.sleep(0.01)
+        (folder / "first").write_text(str(first))
+
+sys.exit(run_stage(sys.argv[1], globals()[sys.argv[1]], sys.argv[2:]))
+'''
+
+DVC = """\
+stages:
+  ingest:
+    cmd: infra/python stages.py ingest
+    params: [seed]
+    outs: [data/raw]
+  count:
+    foreach: ${recipes}
+    do:
+      cmd: infra/python stages.py count --recipe ${item}
+      deps: [data/raw]
+      outs: ['runs/${item}/pretrain']
+"""
+
+
+@pytest.fixture
+def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the root of a workspace with the stages ingest and count@clip, nothing run yet."""
+    root = tmp_path / "toy"
+    shutil.copytree(REPOSITORY / ".dvc", root / ".dvc", ignore=shutil.ignore_patterns("tmp", "cache", "config.local"))
+    (root / "infra").mkdir()
+    for name in ("python", "environment"):
+        shutil.copy(REPOSITORY / "infra" / name, root / "infra" / name)
+    (root / "stages.py").write_text(STAGES)
+    (root / "dvc.yaml").write_text(DVC)
+    (root / "params.yaml").write_text("recipes: [clip]\nseed: 1\n")
+    (root / ".gitignore").write_text(".diptych/\n")
+    subprocess.run(["git", "init", "-q", root], check=True)
+    for name in [name for name in os.environ if name.startswith(("DIPTYCH_", "DVC_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
+    monkeypatch.setenv("DVC_NO_ANALYTICS", "1")
+    monkeypatch.setenv("DIPTYCH_PYTHON", sys.executable)
+    monkeypatch.chdir(root)
+    return root
+
+
+@pytest.fixture
+def until() -> Callable[..., None]:
+    """Wait for a condition, and say what was seen last when it does not come."""
+
+    def wait(condition: Callable[[], object], seen: Callable[[], object] = str, timeout_s: float = 60.0) -> None:
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            assert time.monotonic() < deadline, f"did not happen in {timeout_s} s; seen last: {seen()}"
+            time.sleep(0.02)
+
+    return wait
+
+
+@pytest.fixture
+def left_in() -> Iterator[Callable[[Path], list[str]]]:
+    """Return what still runs in a folder, by command; ended after the test, whatever it says."""
+    folders: list[Path] = []
+
+    def look(folder: Path) -> list[str]:
+        folders.append(folder)
+        return [" ".join(process.cmdline()) for process in _processes_in(folder)]
+
+    yield look
+    for folder in folders:
+        for process in _processes_in(folder):
+            process.kill()
+
+
+def _processes_in(folder: Path) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            is_there = Path(process.cwd()).is_relative_to(folder) and process.status() != psutil.STATUS_ZOMBIE
+        except (psutil.Error, FileNotFoundError):
+            continue
+        if is_there and process.pid != os.getpid():
+            found.append(process)
+    return found
