@@ -4,12 +4,13 @@ Axes: M samples of the selection, S pixels of the kept pictures, K captions a sa
 """
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import UInt8
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from components.contracts.batch import Batch, Images, Texts, stack_ids
 from components.data.samplers.distinct import DistinctBatches
@@ -67,9 +68,25 @@ class StepBatches(Dataset[Batch]):
         )
 
 
+class Steps(Sampler[int]):
+    """The steps from `start` to `stop`, of which the ones before `start` count as taken.
+
+    Its length is `stop`: Lightning adds the batches behind a checkpoint to those it fetched, and compares with the length.
+    """
+
+    def __init__(self, start: int, stop: int) -> None:
+        self.start, self.stop = start, stop
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(self.start, self.stop))
+
+    def __len__(self) -> int:
+        return self.stop
+
+
 def loader(batches: StepBatches, start: int, stop: int) -> DataLoader[Batch]:
     """Return the batches of steps [start, stop), in order, made in this process."""
-    return DataLoader(batches, batch_size=None, sampler=range(start, stop))
+    return DataLoader(batches, batch_size=None, sampler=Steps(start, stop))
 
 
 def seed_of(*parts: object) -> int:

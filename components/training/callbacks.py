@@ -1,0 +1,141 @@
+"""What happens around the steps: curves, progress, checkpoints. Their state travels in Lightning's checkpoint."""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from torch import nn
+
+from components.contracts.progress import Progress
+
+Log = Callable[[int, Mapping[str, float]], None]
+"""Takes the numbers of a step as they come: (step, name -> value)."""
+Watch = Callable[[nn.Module], Mapping[str, float]]
+"""Scores a model: name -> value."""
+
+
+class Curves(L.Callback):
+    """Keeps the numbers of every `every`-th step; exact over a resume, because they lie in the checkpoint.
+
+    Args:
+        every: steps between two rows.
+        told: gets every row as it comes, for a live page.
+    """
+
+    def __init__(self, every: int, told: Log) -> None:
+        self.every, self.told = every, told
+        self.rows: dict[int, dict[str, float]] = {}
+
+    def add(self, step: int, values: Mapping[str, float]) -> None:
+        """Keep numbers of one step, beside what is there."""
+        self.rows.setdefault(step, {}).update(values)
+        self.told(step, values)
+
+    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any) -> None:
+        """Read what the module logged."""
+        step = trainer.global_step
+        if step % self.every == 0 or step == 1 or step == trainer.max_steps:
+            rate = trainer.optimizers[0].param_groups[0]["lr"]
+            values = {name: float(value) for name, value in trainer.callback_metrics.items()}
+            self.add(step, {**values, "train.lr": float(rate)})
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return plain numbers, which a checkpoint read with weights_only may hold."""
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over the rows of the run that is continued."""
+        self.rows = state_dict["rows"]
+
+    def csv(self) -> str:
+        """Return curves.csv: a column a name, an empty cell where a step has no such number."""
+        names = sorted({name for row in self.rows.values() for name in row})
+        lines = [",".join(["step", *names])]
+        for step, row in sorted(self.rows.items()):
+            lines.append(",".join([str(step), *(repr(row[name]) if name in row else "" for name in names)]))
+        return "\n".join(lines) + "\n"
+
+
+class Watching(L.Callback):
+    """Scores the model on the validation split from time to time.
+
+    Args:
+        every: steps between two looks; the last step always has one.
+        watch: scores the model.
+        curves: keeps what it says.
+    """
+
+    def __init__(self, every: int, watch: Watch, curves: Curves) -> None:
+        self.every, self.watch, self.curves = every, watch, curves
+
+    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any) -> None:
+        """Score in evaluation mode, without gradient, and go back to training."""
+        step = trainer.global_step
+        if step % self.every and step != trainer.max_steps:
+            return
+        model: nn.Module = pl_module.method.model  # type: ignore[assignment, union-attr]
+        model.eval()
+        with torch.no_grad():
+            self.curves.add(step, self.watch(model))
+        model.train()
+
+
+class Resumable(L.Callback):
+    """Leaves a checkpoint every `every` steps: written aside, then renamed, so that there is always a whole one.
+
+    Args:
+        folder: where `last.ckpt` lies.
+        every: steps between two.
+    """
+
+    def __init__(self, folder: Path, every: int) -> None:
+        self.path, self.every = folder / "last.ckpt", every
+
+    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any) -> None:
+        """Save after everything else of this step has happened; it must be the last callback."""
+        if trainer.global_step % self.every == 0 and trainer.global_step < trainer.max_steps:
+            aside = self.path.with_suffix(".part")
+            trainer.save_checkpoint(aside)
+            os.replace(aside, self.path)
+
+
+class Telling(L.Callback):
+    """Tells progress, and measures speed: samples a second, and the share of the time spent waiting for data.
+
+    Args:
+        progress: is told after every step.
+        batch: samples a step.
+    """
+
+    def __init__(self, progress: Progress, batch: int) -> None:
+        self.progress, self.batch = progress, batch
+        self.steps, self.waited_s, self.began_s, self.ended_s = 0, 0.0, 0.0, 0.0
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Start the clock."""
+        self.began_s = self.ended_s = time.perf_counter()
+
+    def on_train_batch_start(self, *args: Any) -> None:
+        """Count the time since the last step ended as waiting."""
+        self.waited_s += time.perf_counter() - self.ended_s
+
+    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any) -> None:
+        """Tell where we are."""
+        self.steps += 1
+        self.ended_s = time.perf_counter()
+        loss = float(trainer.callback_metrics["train.loss"])
+        self.progress("training", trainer.global_step, trainer.max_steps, loss=loss, samples_per_s=self.samples_per_s)
+
+    @property
+    def samples_per_s(self) -> float:
+        """Samples a second of this run, watching and saving included."""
+        return self.steps * self.batch / max(self.ended_s - self.began_s, 1e-9)
+
+    @property
+    def data_wait(self) -> float:
+        """Share of the time spent waiting for batches, in [0, 1]."""
+        return self.waited_s / max(self.ended_s - self.began_s, 1e-9)

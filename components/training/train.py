@@ -1,0 +1,142 @@
+"""Train any method for a number of steps, resuming exactly where a run that was killed had come to."""
+
+import logging
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import lightning as L
+import torch
+
+from components.contracts.method import Method
+from components.contracts.progress import Progress
+from components.data.loader import StepBatches, loader
+from components.training.callbacks import Curves, Log, Resumable, Telling, Watch, Watching
+from components.training.device import Precision, accelerator, precision
+from components.training.method_module import MethodModule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Optimisation:
+    """How fast what learns: the numbers of a recipe.
+
+    Args:
+        lr: highest learning rate.
+        weight_decay: decoupled, on matrices only.
+        warmup: share of the steps in which the rate rises, in [0, 1).
+        betas: AdamW's two.
+        eps: AdamW's.
+        clip_norm: the gradient's norm is cut to it; null leaves it.
+    """
+
+    lr: float
+    weight_decay: float
+    warmup: float = 0.1
+    betas: tuple[float, float] = (0.9, 0.98)
+    eps: float = 1e-6
+    clip_norm: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """How much of it: the numbers of a scale.
+
+    Args:
+        batch: pairs an optimizer step.
+        steps: optimizer steps.
+        pixels: pixels a side of what the tower sees.
+        precision: `auto` takes bf16 where the chip multiplies in it.
+        watch_every: steps between two looks at the validation split.
+        checkpoint_every: steps between two checkpoints.
+        curve_every: steps between two rows of the curves.
+    """
+
+    batch: int
+    steps: int
+    pixels: int
+    precision: Precision = "auto"
+    watch_every: int = 100
+    checkpoint_every: int = 25
+    curve_every: int = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """What a training leaves beside the weights, which are in the method that was handed in.
+
+    Args:
+        curves: text of curves.csv.
+        samples_per_s: of this run.
+        data_wait: share of the time spent waiting for batches.
+        precision: Lightning's name of the numbers used.
+        accelerator: `cpu` or `gpu`.
+        resumed_at: the step from which this run went on, 0 if it began.
+    """
+
+    curves: str
+    samples_per_s: float
+    data_wait: float
+    precision: str
+    accelerator: str
+    resumed_at: int
+
+
+def train(
+    method: Method,
+    batches: StepBatches,
+    optimisation: Optimisation,
+    scale: Scale,
+    *,
+    seed: int,
+    folder: Path,
+    progress: Progress,
+    log: Log,
+    watch: Watch,
+) -> Trained:
+    """Train `method` in place and return what there is to say about it.
+
+    Args:
+        folder: holds `last.ckpt`; with one in it, training goes on from there.
+        log: is told the curves as they come.
+        watch: scores the model on the validation split.
+    """
+    steps_per_epoch = batches.order.steps_per_epoch
+    module = MethodModule(
+        method, seed=seed, total_steps=scale.steps, steps_per_epoch=steps_per_epoch, lr=optimisation.lr,
+        weight_decay=optimisation.weight_decay, warmup_steps=int(optimisation.warmup * scale.steps),
+        betas=optimisation.betas, eps=optimisation.eps,
+    )  # fmt: skip
+    curves, telling = Curves(scale.curve_every, log), Telling(progress, scale.batch)
+    resumable = Resumable(folder, scale.checkpoint_every)
+    numbers = precision(scale.precision)
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # its tips are for people who call it by hand
+    trainer = L.Trainer(
+        max_steps=scale.steps, max_epochs=-1, accelerator=accelerator(), devices=1, precision=numbers,
+        gradient_clip_val=optimisation.clip_norm, logger=False, enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False, callbacks=[curves, Watching(scale.watch_every, watch, curves), resumable, telling],
+    )  # fmt: skip
+    start = step_of(resumable.path)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended before")
+        warnings.filterwarnings("ignore", category=FutureWarning, module="lightning.*")
+        trainer.fit(
+            module,
+            loader(batches, start, scale.steps),
+            ckpt_path=resumable.path if start else None,
+            weights_only=True,
+        )
+    return Trained(
+        curves=curves.csv(), samples_per_s=telling.samples_per_s, data_wait=telling.data_wait, precision=str(numbers),
+        accelerator=accelerator(), resumed_at=start,
+    )  # fmt: skip
+
+
+def step_of(checkpoint: Path) -> int:
+    """Return the steps a checkpoint has behind it, 0 where there is none.
+
+    The loader's place comes from here: Lightning prefetches a batch, so a place kept by the loader is one too far.
+    """
+    if not checkpoint.exists():
+        return 0
+    return int(torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)["global_step"])

@@ -1,0 +1,75 @@
+"""The loop learns, and a run that is cut off anywhere ends with the very same weights."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import torch
+
+from components.contracts.errors import DataError, Interrupted
+from components.contracts.progress import silent
+from components.data.loader import StepBatches
+from components.methods.clip import Clip
+from components.training.train import Optimisation, Scale, Trained, train
+
+NUMBERS = Optimisation(lr=3e-3, weight_decay=0.1, clip_norm=1.0)
+SCALE = Scale(batch=8, steps=12, pixels=24, precision="fp32", watch_every=4, checkpoint_every=5, curve_every=1)
+
+
+def run(method: Clip, batches: StepBatches, folder: Path, *, stop_at: int | None = None, scale: Scale = SCALE) -> Trained:
+    """Train; raise Interrupted when told of step `stop_at`, as the stage's progress does on a signal."""
+
+    def progress(doing: str, done: int, total: int, **seen: float) -> None:
+        if done == stop_at:
+            raise Interrupted("stopped by the test")
+
+    def watch(model: torch.nn.Module) -> dict[str, float]:
+        return {"val.weight": float(next(model.parameters()).sum())}
+
+    return train(
+        method, batches, NUMBERS, scale, seed=3, folder=folder, progress=progress, log=lambda step, values: None, watch=watch
+    )
+
+
+def weights(method: Clip) -> torch.Tensor:
+    """All weights and buffers in one row."""
+    return torch.cat([value.flatten().float() for value in method.state_dict().values()])
+
+
+@pytest.mark.parametrize("stop_at", [1, 5, 7, 11])
+def test_a_run_cut_off_anywhere_ends_with_the_same_weights_and_curves(stop_at, vocabulary, pairs, batches, method, tmp_path):
+    started, again = copy.deepcopy(method), copy.deepcopy(method)
+    whole = run(method, batches, tmp_path)
+    cut = tmp_path / "cut"
+    cut.mkdir()
+    with pytest.raises(Interrupted):
+        run(started, batches, cut, stop_at=stop_at)
+    resumed = run(again, batches, cut)
+    assert resumed.resumed_at == stop_at // 5 * 5
+    assert resumed.curves == whole.curves
+    assert torch.equal(weights(again), weights(method))
+
+
+def test_the_loss_falls(batches, method, tmp_path):
+    scale = Scale(batch=8, steps=60, pixels=24, precision="fp32", watch_every=60, curve_every=1)
+    curves = run(method, batches, tmp_path, scale=scale).curves.splitlines()
+    column = curves[0].split(",").index("train.loss")
+    losses = [float(line.split(",")[column]) for line in curves[1:]]
+    assert sum(losses[-5:]) < 0.85 * sum(losses[:5])
+
+
+def test_a_loss_that_is_no_number_stops_training_and_names_samples(batches, method, tmp_path):
+    with torch.no_grad():
+        method.model.text_projection.linear.weight[0, 0] = float("nan")
+    with pytest.raises(DataError, match="not finite.*square at the"):
+        run(method, batches, tmp_path)
+
+
+def test_curves_have_what_the_watch_says(batches, method, tmp_path):
+    header, *rows = run(method, batches, tmp_path).curves.splitlines()
+    watched = [row.split(",")[0] for row in rows if row.split(",")[header.split(",").index("val.weight")]]
+    assert watched == ["4", "8", "12"]
+
+
+def test_silence_is_a_progress():
+    assert silent("training", 1, 2) is None
