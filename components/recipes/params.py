@@ -1,0 +1,49 @@
+"""params.yaml: what a person chooses. What the choices mean is defined elsewhere."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from components.contracts.errors import ConfigError
+from components.recipes.recipe import section
+from components.recipes.yaml_lines import read_yaml
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gates:
+    """Where the pipeline stops.
+
+    Args:
+        max_broken: share of the samples, 0 to 1, that may be broken.
+    """
+
+    max_broken: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.max_broken <= 1:
+            raise ConfigError(f"gates.max_broken is {self.max_broken}, but it is a share. Give a number from 0 to 1.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Params:
+    """The choices.
+
+    Args:
+        source: where the data comes from: `name`, and what that source takes.
+        recipes: which papers are run.
+        scale: how big.
+        seed: decides every draw.
+        gates: where it stops.
+    """
+
+    source: dict[str, Any]
+    recipes: tuple[str, ...]
+    scale: str
+    seed: int
+    gates: Gates
+
+
+def load_params(root: Path) -> Params:
+    """Read params.yaml of the workspace; ConfigError with line and nearest name for what it should not have."""
+    document = read_yaml(root / "params.yaml")
+    return section(document, "", Params)

@@ -1,0 +1,172 @@
+"""A recipe as typed values: its card, its sections, and the architecture of the chosen scale."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from components.contracts.errors import ConfigError
+from components.recipes.build import build, check_keys, unknown
+from components.recipes.yaml_lines import Document, read_yaml
+from components.training.train import Optimisation, Scale
+
+Section = TypeVar("Section")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """What the recipe is.
+
+    Args:
+        title: of the paper.
+        arxiv: its number.
+        year: when it came out.
+        seed: number of the specification it follows.
+        claim: what its proof must show.
+        evidence: what was shown; `not run` until then.
+    """
+
+    title: str
+    arxiv: str
+    year: int
+    seed: int
+    claim: str
+    evidence: str = "not run"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curation:
+    """Which samples are trained on: the splits that are selected."""
+
+    splits: tuple[str, ...] = ("train", "val")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """How the method learns.
+
+    Args:
+        optimisation: rate and decay.
+        views: what a training picture goes through; what Views takes, without its pixels.
+        vocabulary: tokens of the byte-pair encoding.
+        context: tokens a text, start and end among them.
+    """
+
+    optimisation: Optimisation
+    views: dict[str, Any] = field(default_factory=dict)
+    vocabulary: int = 1024
+    context: int = 24
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """What is measured.
+
+    Args:
+        ks: the k of recall at k.
+        batch: pictures or texts encoded at once.
+    """
+
+    ks: tuple[int, ...] = (1, 5, 10)
+    batch: int = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """What is exported.
+
+    Args:
+        opset: of ONNX.
+        tolerance: most that an exported embedding may differ from torch's, per number.
+        index: which pictures the retrieval index holds; `all` that passed validation.
+    """
+
+    opset: int = 18
+    tolerance: float = 1e-4
+    index: Literal["all"] = "all"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """One paper at one scale.
+
+    Args:
+        name: of the file.
+        card: what it is.
+        curation: which samples.
+        model: `class_path` and `init_args` of the model, sizes of the scale laid over.
+        method: the same of the method, without its model.
+        training: how it learns.
+        finetuning: null passes the weights of pre-training through.
+        evaluation: what is measured.
+        serving: what is exported.
+    """
+
+    name: str
+    card: Card
+    curation: Curation
+    model: dict[str, Any]
+    method: dict[str, Any]
+    training: Training
+    finetuning: dict[str, Any] | None
+    evaluation: Evaluation
+    serving: Serving
+
+
+TYPED: Mapping[str, type] = {
+    "card": Card, "curation": Curation, "training": Training, "evaluation": Evaluation, "serving": Serving,
+}  # fmt: skip
+SECTIONS = (*TYPED, "sizes", "model", "method", "finetuning")
+
+
+def load_recipe(root: Path, name: str, scale: str) -> Recipe:
+    """Read components/recipes/<name>.yaml with the architecture of `scale` laid over it.
+
+    Raises ConfigError with file, line and nearest name for a key that nothing takes, and for a scale it has no size for.
+    """
+    document = read_yaml(root / "components" / "recipes" / f"{name}.yaml")
+    values = document.values
+    for key in values:
+        if key not in SECTIONS:
+            raise unknown(document, key, key, list(SECTIONS), "a recipe")
+    for key in SECTIONS:
+        if key not in values:
+            raise ConfigError(f"{document.path.name} has no section {key!r}. Add it; null or {{}} where it has no numbers.")
+    if scale not in values["sizes"]:
+        raise ConfigError(
+            f"{document.at('sizes')}: there is no size for the scale {scale!r}; there are {', '.join(values['sizes'])}. "
+            "Choose one of them in params.yaml, or add a size."
+        )
+    model = overlay(values["model"], values["sizes"][scale] or {})
+    check_keys(document, "model", model)
+    check_keys(document, "method", values["method"])
+    typed = {key: section(document, key, kind) for key, kind in TYPED.items()}
+    return Recipe(name=name, model=model, method=values["method"], finetuning=values["finetuning"], **typed)
+
+
+def load_scale(root: Path, name: str) -> Scale:
+    """Read components/recipes/scales/<name>.yaml; errors as of load_recipe."""
+    document = read_yaml(root / "components" / "recipes" / "scales" / f"{name}.yaml")
+    return section(document, "", Scale)
+
+
+def section(document: Document, key: str, kind: type[Section]) -> Section:
+    """Return one section as its dataclass; an unknown key raises with line and nearest name."""
+    values = (document.values[key] if key else document.values) or {}
+    known = [f.name for f in fields(kind)]  # type: ignore[arg-type]
+    for name in values:
+        if name not in known:
+            raise unknown(document, f"{key}.{name}" if key else name, name, known, f"the section {key!r}" if key else "a scale")
+    try:
+        return build(values, kind)
+    except ConfigError as err:
+        raise ConfigError(f"{document.at(key)}: {err}") from err
+
+
+def overlay(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `below` with the values of `above` in place of its own, at any depth."""
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        merged[key] = overlay(old, value) if isinstance(old, dict) and isinstance(value, Mapping) else value
+    return merged

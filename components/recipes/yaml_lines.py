@@ -1,0 +1,64 @@
+"""YAML with the line of every key, and no key twice: what a clear error needs and a plain loader throws away."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from components.contracts.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A YAML file.
+
+    Args:
+        path: where it lies.
+        values: what it says.
+        lines: dotted path of a key -> line, counted from 1.
+    """
+
+    path: Path
+    values: dict[str, Any]
+    lines: dict[str, int]
+
+    def at(self, key: str) -> str:
+        """Return `file.yaml, line 14` for a dotted key, or of the nearest key above it."""
+        while key and key not in self.lines:
+            key = key.rpartition(".")[0]
+        return f"{self.path.name}, line {self.lines.get(key, 1)}"
+
+
+def read_yaml(path: Path) -> Document:
+    """Read a mapping. Raises ConfigError when it is missing, no YAML, no mapping, or says a key twice."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        node, values = yaml.compose(text, yaml.SafeLoader), yaml.safe_load(text)
+    except FileNotFoundError as err:
+        beside = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
+        raise ConfigError(f"{path} does not exist. There are: {beside}.") from err
+    except yaml.YAMLError as err:
+        raise ConfigError(f"{path} is not YAML: {err}. Mend the place it names.") from err
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} is not a mapping of names to values at its top level. Give it keys.")
+    return Document(path=path, values=values, lines=dict(_lines(node, "", path)))
+
+
+def _lines(node: yaml.Node, prefix: str, path: Path) -> Iterator[tuple[str, int]]:
+    """Yield (dotted key, line) of every key below a node."""
+    if not isinstance(node, yaml.MappingNode):
+        return
+    seen: dict[str, int] = {}
+    for key_node, value_node in node.value:
+        key, line = str(key_node.value), key_node.start_mark.line + 1
+        if key in seen:
+            raise ConfigError(
+                f"{path.name}, line {line}: {key!r} stands here a second time; the first is in line {seen[key]}, and one "
+                "of the two would be ignored. Keep one."
+            )
+        seen[key] = line
+        dotted = f"{prefix}.{key}" if prefix else key
+        yield dotted, line
+        yield from _lines(value_node, dotted, path)
