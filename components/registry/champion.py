@@ -1,0 +1,53 @@
+"""The files of a version: in the workspace where they are still those, else fetched from the store and checked."""
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+from components.contracts.errors import StaleArtifact
+from components.registry.packaged import check_files
+from components.registry.store import Store, open_store, store_errors
+from components.registry.versions import ModelVersion
+
+
+def files_of(version: ModelVersion, root: Path, store: Store | None = None) -> Path:
+    """Return the folder of a version's package, every file checked against its manifest by sha256.
+
+    It is the workspace's own package where that has this digest; else a copy in .diptych/versions, fetched once.
+    Raises StaleArtifact when what the store has is not what was registered.
+    """
+    for folder in (root / "runs" / version.name / "package", _copy(root, version)):
+        if _digest(folder) == version.digest:
+            check_files(folder, json.loads((folder / "manifest.json").read_text())["files"])
+            return folder
+    store = store or open_store(root)
+    target = _copy(root, version)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    attempt = Path(tempfile.mkdtemp(dir=target.parent))
+    try:
+        with store_errors(store.uri):
+            fetched = Path(store.client.download_artifacts(version.run_id, "package", str(attempt)))
+        if _digest(fetched) != version.digest:
+            raise StaleArtifact(
+                f"the store's files of {version.label} are not those that were registered. Nothing was deployed. "
+                f"Serve another version: diptych promote {version.name}@N"
+            )
+        check_files(fetched, json.loads((fetched / "manifest.json").read_text())["files"])
+        shutil.rmtree(target, ignore_errors=True)
+        fetched.rename(target)
+    finally:
+        shutil.rmtree(attempt, ignore_errors=True)
+    return target
+
+
+def _copy(root: Path, version: ModelVersion) -> Path:
+    return root / ".diptych" / "versions" / version.digest[:16]
+
+
+def _digest(folder: Path) -> str | None:
+    try:
+        digest = json.loads((folder / "manifest.json").read_text())["digest"]
+    except (OSError, ValueError, KeyError):
+        return None
+    return str(digest)

@@ -1,0 +1,86 @@
+"""The MLflow store: a SQLite file of the workspace, by absolute path, or whatever MLFLOW_TRACKING_URI names."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.contracts.errors import DiptychError, TransientError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+EXPERIMENT = "diptych"
+# Read by mlflow when it is imported.
+_QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Store:
+    """An open store.
+
+    Args:
+        uri: what `mlflow ui --backend-store-uri` takes.
+        client: asks it; carries no state of its own, unlike `mlflow.log_*`.
+        experiment: the id of the experiment that all runs are in.
+    """
+
+    uri: str
+    client: "MlflowClient"
+    experiment: str
+
+
+def store_uri(root: Path) -> str:
+    """Return where the store is, without opening it."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root.resolve() / 'mlflow.db'}"
+
+
+def open_store(root: Path) -> Store:
+    """Return the store of a workspace, made if it is not there yet. Takes about 7 s, most of it importing mlflow."""
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    from mlflow import MlflowClient
+
+    uri = store_uri(root)
+    with store_errors(uri):
+        client = MlflowClient(tracking_uri=uri, registry_uri=os.environ.get("MLFLOW_REGISTRY_URI") or uri)
+        found = client.get_experiment_by_name(EXPERIMENT)
+        if found is not None:
+            return Store(uri=uri, client=client, experiment=found.experiment_id)
+        # Left to itself, mlflow puts artifacts into the folder that we happen to stand in; a server has its own place.
+        place = (root.resolve() / "mlartifacts").as_uri() if uri.startswith("sqlite") else None
+        return Store(uri=uri, client=client, experiment=client.create_experiment(EXPERIMENT, artifact_location=place))
+
+
+@contextmanager
+def store_errors(uri: str) -> Iterator[None]:
+    """Say what a failing store means: TransientError when it is out of reach or locked, else DiptychError."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as err:
+        text = str(err)
+        if "database is locked" in text or "API request to" in text or err.error_code == "TEMPORARILY_UNAVAILABLE":
+            raise TransientError(f"the MLflow store {uri} does not answer: {text.splitlines()[0]}") from err
+        raise DiptychError(
+            f"the MLflow store {uri} refused: {text.splitlines()[0]} Everything in it can be made again from runs/: "
+            "move it away and run again."
+        ) from err
+
+
+def fingerprint(root: Path) -> str | None:
+    """Return what changes when somebody writes to the store, without opening it; None for a server: ask it."""
+    uri = store_uri(root)
+    if not uri.startswith("sqlite:///"):
+        return None
+    path = Path(uri.removeprefix("sqlite:///"))
+    parts = [path, path.with_name(path.name + "-wal")]
+    stats = [part.stat() for part in parts if part.exists()]
+    return f"{uri} " + " ".join(f"{stat.st_mtime_ns}:{stat.st_size}" for stat in stats)

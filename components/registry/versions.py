@@ -1,0 +1,136 @@
+"""Model versions: a package, known by its digest, with the run that shows how it came to be."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from components.registry.packaged import Packaged
+from components.registry.runs import PACKAGE_DIGEST, TRAIN_DIGEST, find_run, log_missing, log_params, start_run
+from components.registry.store import Store, open_store, store_errors
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+_COMPLETE = "diptych.complete"  # set on a run last of all, so that a killed register is told from a finished one
+_ARTIFACTS = "package"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelVersion:
+    """The registry's name for a package.
+
+    Args:
+        name: of the registered model, the recipe's.
+        version: counted from 1 by the registry.
+        digest: of the package.
+        run_id: the run with its params, curves and metrics.
+        aliases: such as champion.
+    """
+
+    name: str
+    version: str
+    digest: str
+    run_id: str
+    aliases: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """How a person calls it, `clip@3`."""
+        return f"{self.name}@{self.version}"
+
+    @classmethod
+    def of(cls, found: Any) -> "ModelVersion":
+        """Read what MLflow returns."""
+        return cls(
+            name=found.name, version=str(found.version), digest=found.tags.get(PACKAGE_DIGEST, ""),
+            run_id=found.run_id, aliases=tuple(sorted(found.aliases)),
+        )  # fmt: skip
+
+
+def register(package: Path, root: Path, store: Store | None = None) -> ModelVersion:
+    """Return the version of a package, made with its run if the store does not have it yet.
+
+    Asked twice, on a fresh store or after a kill, it ends in the same state: run, params, curves, metrics, dataset,
+    artifacts, version. Raises StaleArtifact when the package is not the one that was packaged.
+    """
+    packaged = Packaged.read(package, root)
+    store = store or open_store(root)
+    with store_errors(store.uri):
+        run = _complete_run(store, packaged)
+        return find_version(store, packaged.recipe, packaged.digest) or _new_version(store, packaged, run)
+
+
+def find_version(store: Store, name: str, digest: str) -> ModelVersion | None:
+    """Return the version of a package by its digest; None when the registry has none."""
+    found = store.client.search_model_versions(f"name = '{name}' and tag.`{PACKAGE_DIGEST}` = '{digest}'")
+    return ModelVersion.of(min(found, key=lambda version: int(version.version))) if found else None
+
+
+def by_alias(store: Store, name: str, alias: str) -> ModelVersion | None:
+    """Return the version that carries an alias; None when none does."""
+    for found in store.client.search_registered_models(f"name = '{name}'"):
+        if version := found.aliases.get(alias):
+            return ModelVersion.of(store.client.get_model_version(name, str(version)))
+    return None
+
+
+def _complete_run(store: Store, packaged: Packaged) -> "Run":
+    """Return the run of a package with everything in it; each part is written only where it is missing."""
+    run = find_run(store, PACKAGE_DIGEST, packaged.digest) or _claimed_run(store, packaged)
+    if _COMPLETE in run.data.tags:
+        return run
+    client, run_id = store.client, run.info.run_id
+    log_params(store, run, packaged.params())
+    log_missing(store, run, packaged.points())
+    log_missing(store, run, _summary(packaged))
+    _log_dataset(store, run, packaged)
+    if commit := packaged.manifest.get("git_commit"):
+        client.set_tag(run_id, "mlflow.source.git.commit", commit)
+    client.log_artifacts(run_id, str(packaged.path), _ARTIFACTS)
+    if run.info.status != "FINISHED":
+        client.set_terminated(run_id, "FINISHED")
+    client.set_tag(run_id, _COMPLETE, "true")
+    return run
+
+
+def _claimed_run(store: Store, packaged: Packaged) -> "Run":
+    """Return the live run of this training, or a new one where another package of the same training has it."""
+    training = packaged.manifest.get("train_digest")
+    live = find_run(store, TRAIN_DIGEST, training) if training else None
+    if live is not None and PACKAGE_DIGEST not in live.data.tags:
+        store.client.set_tag(live.info.run_id, PACKAGE_DIGEST, packaged.digest)
+        return live
+    tags = {TRAIN_DIGEST: training} if training else {}
+    return start_run(store, packaged.recipe, {PACKAGE_DIGEST: packaged.digest, **tags})
+
+
+def _new_version(store: Store, packaged: Packaged, run: "Run") -> ModelVersion:
+    if not store.client.search_registered_models(f"name = '{packaged.recipe}'"):
+        store.client.create_registered_model(packaged.recipe)
+    source = f"{run.info.artifact_uri}/{_ARTIFACTS}"
+    made = store.client.create_model_version(
+        packaged.recipe, source, run.info.run_id, tags={PACKAGE_DIGEST: packaged.digest}
+    )
+    return ModelVersion.of(made)
+
+
+def _summary(packaged: Packaged) -> Iterator[tuple[int, str, float]]:
+    """Yield each metric with what is needed to read it: chance and baseline under its name."""
+    for name, metric in packaged.metrics.items():
+        yield 0, name, float(metric["value"])
+        yield 0, f"{name}.chance", float(metric["chance"])
+        yield 0, f"{name}.baseline", float(metric["baseline"])
+
+
+def _log_dataset(store: Store, run: "Run", packaged: Packaged) -> None:
+    digest = packaged.manifest.get("data_digest")
+    if not digest or (run.inputs is not None and run.inputs.dataset_inputs):
+        return
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    # MLflow takes digests of 36 letters at most; the whole one is in the params.
+    dataset = Dataset(
+        packaged.manifest.get("source", "pairs"), digest[:36], "local", str(packaged.path.parents[2] / "data")
+    )
+    store.client.log_inputs(run.info.run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])

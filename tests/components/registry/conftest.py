@@ -1,0 +1,55 @@
+"""Packages as the stages leave them, small, and a store of their own."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from components.registry.store import Store, open_store
+
+PAIR = "retrieval.pair"
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a workspace without a store; anything that mlflow would leave where we stand is left elsewhere."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "work").mkdir()
+    return tmp_path / "work"
+
+
+@pytest.fixture
+def store(root: Path) -> Store:
+    return open_store(root)
+
+
+@pytest.fixture
+def packaged(root: Path) -> Callable[..., Path]:
+    """Write the package, metrics and curves of a model whose pair R@1 is given; return the package."""
+
+    def write(recall: float = 0.5, weights: str = "a", training: str = "t1", data: str = "d" * 64) -> Path:
+        runs = root / "runs/clip"
+        for name in ("package", "evaluate", "pretrain"):
+            (runs / name).mkdir(parents=True, exist_ok=True)
+        (runs / "package/weights.safetensors").write_text(weights)
+        files = {"weights.safetensors": hashlib.sha256(weights.encode()).hexdigest()}
+        digest = hashlib.sha256(json.dumps([files, recall]).encode()).hexdigest()
+        manifest = {
+            "digest": digest, "files": files, "recipe": "clip", "data_digest": data, "git_commit": "c0ffee",
+            "train_digest": training, "training": {"lr": 0.001, "layers": [1, 2]}, "lock": {"schema": "2.0"},
+        }  # fmt: skip
+        (runs / "package/manifest.json").write_text(json.dumps(manifest))
+        metric = {"unit": "fraction", "better": "up", "n": 289, "chance": 0.003, "baseline": 0.29}
+        metrics = {
+            f"{PAIR}.image_to_text.recall_at_1": {"value": recall + 0.01, **metric},
+            f"{PAIR}.text_to_image.recall_at_1": {"value": recall - 0.01, **metric},
+        }
+        (runs / "evaluate/metrics.json").write_text(json.dumps(metrics))
+        rows = [f"{step},{4 - step / 10},{step / 40 if step % 2 else ''}" for step in range(1, 11)]
+        (runs / "pretrain/curves.csv").write_text("step,train.loss,val.recall\n" + "\n".join(rows) + "\n")
+        return runs / "package"
+
+    return write
