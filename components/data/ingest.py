@@ -17,7 +17,7 @@ from components.contracts.progress import Progress, silent
 from components.contracts.sample import SPLITS, Sample
 from components.contracts.source import Source
 from components.data.manifest import LABELS, ManifestWriter
-from components.data.pictures import look
+from components.data.pictures import Look, look
 from components.data.shards import SHARD_BYTES, ShardWriter
 from components.data.transforms.preprocess import BadImage
 
@@ -71,10 +71,9 @@ def manifest_row(sample: Sample, shard: str, offset: int) -> dict[str, Any]:
     """Return the manifest's row of a sample whose picture was written at `offset` bytes of `shard`."""
     data = sample.media[0].data
     try:
-        seen = look(data)
-        width, height, pixel_sha256 = seen.width, seen.height, seen.pixel_sha256
+        seen: Look | None = look(data)
     except BadImage:
-        width = height = pixel_sha256 = None
+        seen = None
     return {
         "key": sample.key,
         "split": sample.split,
@@ -84,9 +83,9 @@ def manifest_row(sample: Sample, shard: str, offset: int) -> dict[str, Any]:
         "offset": offset,
         "size_bytes": len(data),
         "sha256": hashlib.sha256(data).hexdigest(),
-        "pixel_sha256": pixel_sha256,
-        "width": width,
-        "height": height,
+        "pixel_sha256": seen and seen.pixel_sha256,
+        "width": seen and seen.width,
+        "height": seen and seen.height,
         "texts": [asdict(text) for text in sample.texts],
         "labels": {name: sample.labels.get(name) for name in LABELS},
     }

@@ -150,7 +150,7 @@ def _checks(report: Mapping[str, Any]) -> str:
 
 def _bars(head: str, counts: Mapping[str, int]) -> str:
     most = max(counts.values(), default=0) or 1
-    rows = [
+    rows: list[list[str | int]] = [
         [escape(name), count, f'<span class="bar" style="width:{20 * count / most:.2f}rem"></span>']
         for name, count in counts.items()
     ]

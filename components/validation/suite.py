@@ -92,7 +92,8 @@ def run_suite(
                 "return_unexpected_index_query": False,
             },
         )
-        for result in sorted(outcome.results, key=lambda result: result.expectation_config.meta["place"]):
+        results: list[Any] = list(outcome.results)
+        for result in sorted(results, key=lambda result: result.expectation_config.meta["place"]):
             check, found = _read(result, measured, len(frames[name]))
             checks.append(check)
             findings.extend(found)

@@ -8,13 +8,16 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 
 import resvg_py
+
+from components.contracts.errors import TransientError
 
 CHUNK = 16  # drawings handed over at once; one takes 1 to 4 ms
 
@@ -44,7 +47,7 @@ def draw(drawing: Drawing) -> bytes:
     )
 
 
-def draw_all(drawings: Iterable[Drawing], workers: int) -> Iterator[bytes]:
+def draw_all(drawings: Iterable[Drawing], workers: int) -> Generator[bytes, None, None]:
     """Yield the picture of each drawing in order, holding no more than a few chunks for each of `workers` processes."""
     if workers <= 1:
         yield from map(draw, drawings)
@@ -59,6 +62,10 @@ def draw_all(drawings: Iterable[Drawing], workers: int) -> Iterator[bytes]:
                 yield from waiting.popleft().result()
         while waiting:
             yield from waiting.popleft().result()
+    except BrokenProcessPool as err:
+        raise TransientError(
+            "a drawing process ended before its work did; was it killed, or memory short? Try again, with workers: 1 if it recurs."
+        ) from err
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

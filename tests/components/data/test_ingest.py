@@ -1,0 +1,80 @@
+import json
+import subprocess
+from collections import defaultdict
+
+import pytest
+
+from components.contracts.errors import DataError
+from components.contracts.sample import SPLITS, Sample
+from components.data.ingest import ingest
+from components.data.manifest import read_manifest, snapshot_digest
+from components.data.synthetic.scenes import ScenesSource
+
+
+def test_two_runs_write_the_same_bytes(scenes_raw, tmp_path):
+    ingest(ScenesSource(pictures=60), tmp_path / "raw", seed=0)
+    differ = subprocess.run(["diff", "-r", scenes_raw, tmp_path / "raw"], capture_output=True, text=True, check=False)
+    assert differ.returncode == 0, differ.stdout
+
+
+def test_source_json_says_what_came_in(scenes_raw):
+    came_in = json.loads((scenes_raw / "source.json").read_text())
+    table = read_manifest(scenes_raw / "manifest.parquet")
+    assert came_in["source"]["name"] == "scenes"
+    assert came_in["samples"] == len(table) == 60 == sum(came_in["splits"].values())
+    assert came_in["digest"] == snapshot_digest(table)
+    assert sum(came_in["designers"]["chalk"].values()) == 20
+    assert set(came_in["designers"]["chalk"]) <= {"designer", "both"}
+
+
+def test_no_held_out_concept_is_trained_on_and_every_other_is(scenes_raw):
+    concepts = defaultdict(set)
+    for row in read_manifest(scenes_raw / "manifest.parquet").to_pylist():
+        concepts[row["split"]].add(row["labels"]["concept"])
+    assert set(concepts) == set(SPLITS)
+    assert not (concepts["concept"] | concepts["both"]) & concepts["train"]
+    assert concepts["pair"] | concepts["val"] | concepts["designer"] <= concepts["train"]
+
+
+def test_progress_is_told_after_every_picture(tmp_path):
+    told = []
+    ingest(ScenesSource(pictures=9), tmp_path / "raw", seed=0, progress=lambda *what: told.append(what))
+    assert told == [("draw and write pictures", i + 1, 9) for i in range(9)]
+
+
+def test_an_interrupt_leaves_no_manifest(tmp_path):
+    def stop(doing: str, done: int, total: int) -> None:
+        if done == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ingest(ScenesSource(pictures=9), tmp_path / "raw", seed=0, progress=stop)
+    assert not list((tmp_path / "raw").glob("manifest*"))
+
+
+def test_a_snapshot_is_never_written_over_another(own_raw):
+    with pytest.raises(DataError, match="is not empty"):
+        ingest(ScenesSource(pictures=9), own_raw, seed=0)
+
+
+class Nothing:
+    """A source that gives no samples."""
+
+    def samples(self, seed, progress):
+        yield from ()
+
+    def describe(self):
+        return {"name": "nothing"}
+
+
+class WrongSplit(Nothing):
+    """A source with a split that nobody knows."""
+
+    def samples(self, seed, progress):
+        yield Sample(key="k", split="test", source="s", licence="CC0-1.0", media=(), texts=())
+
+
+@pytest.mark.parametrize(("source", "says"), [(Nothing(), "gave 0 samples"), (WrongSplit(), "split 'test'")])
+def test_a_source_that_gives_nothing_usable_is_refused(tmp_path, source, says):
+    with pytest.raises(DataError, match=says):
+        ingest(source, tmp_path / "raw", seed=0)
