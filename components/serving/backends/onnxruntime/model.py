@@ -1,0 +1,99 @@
+"""A Triton backend named "onnxruntime", in Python, for servers that bring only the Python backend.
+
+It takes the same repositories as Triton's own C++ backend of that name (`platform: "onnxruntime_onnx"` and
+`1/model.onnx`), so one repository runs on both. Differs: inputs and outputs must be declared in config.pbtxt.
+Requests that Triton batches together are run together, and every client sees only its own rows.
+"""
+
+import json
+import os
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+import triton_python_backend_utils as pb  # type: ignore[import-not-found]
+from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
+
+TRITON_TYPES = {
+    "tensor(bool)": "TYPE_BOOL",
+    "tensor(double)": "TYPE_FP64",
+    "tensor(float)": "TYPE_FP32",
+    "tensor(float16)": "TYPE_FP16",
+    "tensor(int32)": "TYPE_INT32",
+    "tensor(int64)": "TYPE_INT64",
+    "tensor(int8)": "TYPE_INT8",
+    "tensor(string)": "TYPE_STRING",
+    "tensor(uint8)": "TYPE_UINT8",
+}
+
+
+class TritonPythonModel:
+    """One instance of one ONNX model."""
+
+    def initialize(self, args: dict[str, str]) -> None:
+        """Open the session; raises what Triton logs as the reason when graph and config.pbtxt disagree."""
+        config = json.loads(args["model_config"])
+        file = config.get("default_model_filename") or "model.onnx"
+        path = os.path.join(args["model_repository"], args["model_version"], file)
+        self.session = open_session(path, config, args["model_instance_kind"], args["model_instance_device_id"])
+        self.batched = config.get("max_batch_size", 0) > 0
+        self.inputs = [tensor["name"] for tensor in config["input"]]
+        self.outputs = [tensor["name"] for tensor in config["output"]]
+        check_tensors(config["input"], self.session.get_inputs())
+        check_tensors(config["output"], self.session.get_outputs())
+
+    def execute(self, requests: list[Any]) -> list[Any]:
+        """Answer each request; those whose rows have equal shapes share one run."""
+        feeds = [{name: pb.get_input_tensor_by_name(r, name).as_numpy() for name in self.inputs} for r in requests]
+        groups: dict[Any, list[int]] = {}
+        for position, feed in enumerate(feeds):
+            key = tuple(array.shape[1:] for array in feed.values()) if self.batched else position
+            groups.setdefault(key, []).append(position)
+        answers: dict[int, Any] = {}
+        for members in groups.values():
+            answers.update(self.run([feeds[i] for i in members], [requests[i] for i in members], members))
+        return [answers[position] for position in range(len(requests))]
+
+    def run(self, feeds: list[dict[str, np.ndarray]], requests: list[Any], positions: list[int]) -> dict[int, Any]:
+        """Run the rows of several requests at once; returns a response for each position."""
+        together = feeds[0] if len(feeds) == 1 else {n: np.concatenate([f[n] for f in feeds]) for n in self.inputs}
+        try:
+            results = self.session.run(self.outputs, together)
+        except Exception as err:  # any fault of the graph must answer the client, or the stub's traceback does
+            code = pb.TritonError.INVALID_ARG if isinstance(err, InvalidArgument) else pb.TritonError.INTERNAL
+            error = pb.TritonError(f"the model cannot run on this input ({type(err).__name__})", code)
+            return {position: pb.InferenceResponse(error=error) for position in positions}
+        answers, start = {}, 0
+        for position, feed, request in zip(positions, feeds, requests, strict=True):
+            rows = slice(None) if len(feeds) == 1 else slice(start, start + len(feed[self.inputs[0]]))
+            start = rows.stop or 0
+            wanted = set(request.requested_output_names())
+            named = zip(self.outputs, results, strict=True)
+            tensors = [pb.Tensor(name, np.ascontiguousarray(array[rows])) for name, array in named if name in wanted]
+            answers[position] = pb.InferenceResponse(tensors)
+        return answers
+
+
+def open_session(path: str, config: dict[str, Any], kind: str, device: str) -> ort.InferenceSession:
+    """Return a session with the thread counts of config.pbtxt (1 unless given), on the GPU where Triton chose one."""
+    parameters = config.get("parameters", {})
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = int(parameters.get("intra_op_thread_count", {}).get("string_value", "1"))
+    options.inter_op_num_threads = int(parameters.get("inter_op_thread_count", {}).get("string_value", "1"))
+    options.log_severity_level = (
+        4  # the client is told what it did; a log line for each would let clients fill the disk
+    )
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle instances must cost nothing
+    providers: list[Any] = ["CPUExecutionProvider"]
+    if kind == "GPU" and "CUDAExecutionProvider" in ort.get_available_providers():
+        providers.insert(0, ("CUDAExecutionProvider", {"device_id": int(device)}))
+    return ort.InferenceSession(path, options, providers=providers)
+
+
+def check_tensors(declared: list[dict[str, Any]], found: list[Any]) -> None:
+    """Raise TritonModelException unless every tensor of config.pbtxt is in the graph, with the same type."""
+    types = {tensor.name: TRITON_TYPES.get(tensor.type, tensor.type) for tensor in found}
+    for tensor in declared:
+        name, wanted = tensor["name"], tensor["data_type"]
+        if types.get(name) != wanted:
+            raise pb.TritonModelException(f"config.pbtxt declares {name} as {wanted}, but the ONNX graph has {types}")

@@ -1,0 +1,52 @@
+"""The model card: what a person must know before using the model."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from components.evaluation.wording import percent, retrieval_rows
+
+
+def model_card(
+    title: str,
+    paper: str,
+    source: Mapping[str, Any],
+    facts: Sequence[tuple[str, str]],
+    metrics: Mapping[str, Mapping[str, Any]],
+) -> str:
+    """Return model_card.md.
+
+    Args:
+        title: of the model.
+        paper: title and number of the paper.
+        source: as source.json has it, with the licence of every designer.
+        facts: name and value of what to know.
+        metrics: as metrics.json has them.
+    """
+    licences = "\n".join(f"- {who}: {licence}" for who, licence in source["designers"].items())
+    rows = "\n".join(
+        f"| {row['split']}: {row['means']} | {row['direction']} | R@{row['k']} | {percent(row['value'])} "
+        f"| {percent(row['chance'])} | {percent(row['baseline'])} | {row['n']:,} |"
+        for row in retrieval_rows(metrics)
+    )
+    return f"""# {title}
+
+{paper}
+
+{chr(10).join(f"- {name}: {value}" for name, value in facts)}
+
+## Data
+Source `{source["name"]}`, with pictures under these licences:
+
+{licences}
+
+## What it scores
+`val` was used to choose; the other splits were scored once the recipe stood.
+
+| split | direction | | model | chance | baseline | queries |
+| --- | --- | --- | --- | --- | --- | --- |
+{rows}
+
+## Use
+Two encoders that put pictures and short texts in one space: nearest pictures of a text, nearest texts of a picture.
+It knows what its training data shows, and nothing beside it; its answers about people or for decisions about them mean nothing.
+"""

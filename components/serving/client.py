@@ -1,0 +1,127 @@
+"""Ask a server: pictures and texts to embeddings, a text to its nearest pictures.
+
+HTTP, not gRPC: tensors travel as bytes on both, HTTP costs 0.2 s of import (gevent) and no C runtime with threads of
+its own, which would not survive the forks of data loaders, and any curl can say what went wrong.
+Axes: N samples, D embedding width.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, TypeVar
+
+import numpy as np
+from gevent import get_hub
+from tritonclient import http
+from tritonclient.utils import InferenceServerException
+
+from components.contracts.errors import TransientError
+from components.serving.errors import RequestRefused, ServerFailed
+
+MAX_BATCH = 32  # max_batch_size of the served models
+WRAPPING = re.compile(r"^(\[request id: [^]]*\] |in ensemble '[^']*', )+|\s*Stacktrace:.*", re.DOTALL)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """One answer of a search; the score is a cosine, -1 to 1."""
+
+    key: str
+    text: str
+    source: str
+    score: float
+
+
+class Client:
+    """One connection to one server. Not for several threads at once: give each its own.
+
+    Args:
+        address: host:port of the HTTP endpoint.
+        timeout_s: seconds to wait for the connection, and for each answer.
+    """
+
+    def __init__(self, address: str, *, timeout_s: float = 30.0) -> None:
+        self.address = address
+        get_hub().NOT_ERROR = (BaseException,)  # or gevent prints what a signal handler raises, besides raising it here
+        self._http = http.InferenceServerClient(address, connection_timeout=timeout_s, network_timeout=timeout_s)
+
+    def embed_image(self, images: Sequence[bytes]) -> np.ndarray:
+        """Return float32 [N D] of encoded pictures, rows of unit length; RequestRefused names a broken one."""
+        return self._embed("embed_image", "image", list(images))
+
+    def embed_text(self, texts: Sequence[str]) -> np.ndarray:
+        """Return float32 [N D] of texts, rows of unit length."""
+        return self._embed("embed_text", "text", [text.encode("utf-8", "surrogatepass") for text in texts])
+
+    def search(self, text: str, top_k: int = 10) -> list[Hit]:
+        """Return the pictures of the index nearest to `text`, best first; fewer than `top_k` in a small index."""
+        inputs = [_tensor("text", [text.encode("utf-8", "surrogatepass")], (1,))]
+        count = http.InferInput("top_k", [1], "INT32")
+        try:
+            count.set_data_from_numpy(np.array([top_k], np.int32))
+        except OverflowError as err:
+            raise RequestRefused(f"top_k is {top_k}; ask for 1 to 1,000 pictures.") from err
+        answer = self._infer("image_retrieval", [*inputs, count])
+        columns = (answer.as_numpy(name) for name in ("keys", "texts", "sources", "scores"))
+        return [
+            Hit(key=key.decode(), text=name.decode(), source=source.decode(), score=float(score))
+            for key, name, source, score in zip(*columns, strict=True)
+        ]
+
+    def metadata(self) -> dict[str, Any]:
+        """Return what the server says of itself: name, version, extensions."""
+        return dict(self._ask("the server", self._http.get_server_metadata))
+
+    def package_digest(self) -> str:
+        """Return the digest of the package that answers, as the server has it."""
+        config = self._ask("embed_image", lambda: self._http.get_model_config("embed_image"))
+        return str(config["parameters"]["package_digest"]["string_value"])
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._http.close()
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, err: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _embed(self, model: str, name: str, samples: list[bytes]) -> np.ndarray:
+        if not samples:
+            raise RequestRefused(f"{model} was asked for no {name} at all; give at least one.")
+        parts = []
+        for start in range(0, len(samples), MAX_BATCH):
+            part = samples[start : start + MAX_BATCH]
+            answer = self._infer(model, [_tensor(name, part, (len(part), 1))], start)
+            parts.append(answer.as_numpy(f"{name}_embeds"))
+        return np.concatenate(parts)
+
+    def _infer(self, model: str, inputs: list[http.InferInput], first: int = 0) -> http.InferResult:
+        return self._ask(model, lambda: self._http.infer(model, inputs), first)
+
+    def _ask(self, model: str, call: Callable[[], T], first: int = 0) -> T:
+        """Return the answer, or one sentence for what went wrong; `first` is the place of the first sample sent."""
+        try:
+            return call()
+        except InferenceServerException as err:
+            message = WRAPPING.sub("", str(err.message() or "no reason given")).strip(" .\n")
+            if str(err.status() or "").startswith("4"):
+                counted = f" (counted from {first})" if first else ""
+                raise RequestRefused(f"{model} refused the request: {message}{counted}.") from err
+            raise ServerFailed(f"{model} at {self.address} failed: {message}.") from err
+        except (OSError, EOFError) as err:
+            raise TransientError(
+                f"The server at {self.address} does not answer ({type(err).__name__}: {err}). "
+                "`diptych status` says whether it runs."
+            ) from err
+
+
+def _tensor(name: str, samples: list[bytes], shape: tuple[int, ...]) -> http.InferInput:
+    tensor = http.InferInput(name, list(shape), "BYTES")
+    tensor.set_data_from_numpy(np.array(samples, dtype=object).reshape(shape))
+    return tensor

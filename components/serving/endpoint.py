@@ -1,0 +1,87 @@
+"""The record of what is served in a workspace: `.diptych/served/server.json`, whole or absent, never half."""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from components.contracts.errors import StaleArtifact
+from components.serving.process import ProcessId
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """A server that was verified and handed over.
+
+    Args:
+        http, grpc, metrics: addresses, host:port, reachable from this machine only.
+        package_digest: which package it serves.
+        label: the model version as the caller calls it, such as "clip@3".
+        process: the server's process.
+        instance: the server's name, that of its folder too.
+        repository: its model repository.
+        log: what it and its Python models print.
+        key_file: the key that the restricted APIs ask for, readable by the owner only; the header is triton-admin
+            over HTTP and triton-grpc-protocol-triton-admin over gRPC.
+        shm_prefix: how the names of its shared memory begin.
+        started_at: ISO 8601, UTC.
+    """
+
+    http: str
+    grpc: str
+    metrics: str
+    package_digest: str
+    label: str
+    process: ProcessId
+    instance: str
+    repository: Path
+    log: Path
+    key_file: Path
+    shm_prefix: str
+    started_at: str
+
+    def to_json(self) -> str:
+        """Return the text of server.json."""
+        return json.dumps({"version": VERSION, **asdict(self)}, indent=2, default=str) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> "Endpoint":
+        """Read the text of server.json; ValueError, KeyError or TypeError when it is not one of this version."""
+        values: dict[str, Any] = json.loads(text)
+        if values.pop("version") != VERSION:
+            raise ValueError("another version of diptych wrote it")
+        values |= {name: Path(values[name]) for name in ("repository", "log", "key_file")}
+        return cls(**values | {"process": ProcessId(**values["process"])})
+
+
+def served_folder(root: Path) -> Path:
+    """Return the folder of everything about serving in this workspace; making it is the writer's business."""
+    return root.resolve() / ".diptych" / "served"
+
+
+def read_endpoint(root: Path) -> Endpoint | None:
+    """Return what was handed over last, None when nothing is; it may have died since."""
+    path = served_folder(root) / "server.json"
+    try:
+        return Endpoint.from_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as err:
+        raise StaleArtifact(
+            f"{path} cannot be read ({type(err).__name__}: {err}), so it is unknown what is served. "
+            "Run `diptych down`, which stops every server of this workspace, then `make run`."
+        ) from err
+
+
+def write_endpoint(root: Path, endpoint: Endpoint) -> None:
+    """Write the record so that a reader sees the old one or the new one, also after a power cut."""
+    path = served_folder(root) / "server.json"
+    partial = path.with_name(f"server.json.{os.getpid()}")
+    with partial.open("w", encoding="utf-8") as file:
+        file.write(endpoint.to_json())
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)

@@ -1,0 +1,19 @@
+"""What can go wrong between a package and an answer, beside the faults that every part knows."""
+
+from components.contracts.errors import DataError, DiptychError, GateClosed
+
+
+class NotServed(DiptychError):
+    """Somebody asks, and no server of ours runs in this workspace."""
+
+
+class ServerFailed(DiptychError):
+    """The server could not be started or stopped, or stopped answering; its last log lines are in the message."""
+
+
+class RequestRefused(DataError):
+    """The server looked at what we sent and will not take it: bytes that are no picture, an empty batch."""
+
+
+class ParityFailed(GateClosed):
+    """The server answers otherwise than the package does, so it must not get traffic."""

@@ -1,0 +1,94 @@
+"""The two encoders as ONNX, compared with torch before anybody may use them.
+
+What is exported is the towers and their projections, of unit length at the end; losses and logit scale stay behind.
+Axes: B rows, S pixels, L tokens, D shared width.
+"""
+
+import logging
+import warnings
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from components.contracts.batch import Images, Texts
+from components.contracts.errors import DataError
+from components.models.dual_encoder import DualEncoder
+from components.models.towers.text import mask_of
+
+
+class ImageEncoder(nn.Module):
+    """Pixels in [0, 1] to unit rows."""
+
+    def __init__(self, model: DualEncoder) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, pixel_values: Tensor) -> Tensor:
+        """Return float [B D] of float [B 3 S S]."""
+        return normalize(self.model.encode_image(Images(pixels=pixel_values)).pooled, dim=-1)
+
+
+class TextEncoder(nn.Module):
+    """Token ids to unit rows; padding is id 0."""
+
+    def __init__(self, model: DualEncoder) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_ids: Tensor) -> Tensor:
+        """Return float [B D] of int [B L]."""
+        return normalize(self.model.encode_text(Texts(ids=input_ids, mask=mask_of(input_ids))).pooled, dim=-1)
+
+
+def export(
+    model: DualEncoder, folder: Path, pixels: Tensor, ids: Tensor, opset: int, tolerance: float
+) -> dict[str, float]:
+    """Write image_encoder.onnx and text_encoder.onnx, and return how far each is from torch at most.
+
+    Args:
+        pixels: float [B 3 S S], pictures to compare on, at least 2.
+        ids: int [B L], texts to compare on, at least 2.
+        tolerance: most that a number of an embedding may differ; more raises DataError.
+    """
+    model = model.eval()
+    image = (ImageEncoder(model), pixels, "image_encoder", "pixel_values", "image_embeds")
+    text = (TextEncoder(model), ids, "text_encoder", "input_ids", "text_embeds")
+    furthest = {}
+    for encoder, rows, name, taken, given in (image, text):
+        path = folder / f"{name}.onnx"
+        write(encoder, rows, path, taken, given, opset)
+        with torch.inference_mode():
+            wanted = encoder(rows).numpy()
+        furthest[name] = compare(path, taken, rows.numpy(), wanted, tolerance)
+    return furthest
+
+
+def write(encoder: nn.Module, rows: Tensor, path: Path, taken: str, given: str, opset: int) -> None:
+    """Write one encoder with a free number of rows."""
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            encoder, (rows[:2],), str(path), input_names=[taken], output_names=[given], opset_version=opset, dynamo=True,
+            dynamic_shapes=({0: torch.export.Dim("rows", min=1, max=4096)},), external_data=False, verbose=False,
+        )  # fmt: skip
+
+
+def compare(path: Path, taken: str, rows: np.ndarray, wanted: np.ndarray, tolerance: float) -> float:
+    """Return the largest difference between ONNX and torch, one row at a time and all at once."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    whole = session.run(None, {taken: rows})[0]
+    single = session.run(None, {taken: rows[:1]})[0]
+    furthest = float(max(np.abs(whole - wanted).max(), np.abs(single - wanted[:1]).max()))
+    if not furthest <= tolerance:
+        raise DataError(
+            f"{path.name} differs from torch by {furthest:.2e} in an embedding's number, more than serving.tolerance "
+            f"({tolerance:.0e}). It would serve other answers than were measured. Raise the opset, or report the layer."
+        )
+    return furthest

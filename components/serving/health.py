@@ -1,0 +1,34 @@
+"""Does it really answer? Triton calls a model ready whose Python process is dead, so only an inference can tell."""
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from components.serving.client import Client
+from components.serving.errors import ServerFailed
+
+TEXT = "a picture"
+UNIT_TOLERANCE = 1e-3
+
+
+def probe(client: Client) -> None:
+    """Send one picture, one text and one search through every served model.
+
+    Raises ServerFailed or RequestRefused when one answers badly, TransientError when nothing answers.
+    """
+    for name, rows in (("embed_image", client.embed_image([_picture()])), ("embed_text", client.embed_text([TEXT]))):
+        length = float(np.linalg.norm(rows[0].astype(np.float64)))
+        if not abs(length - 1) <= UNIT_TOLERANCE:  # written so that NaN fails too
+            raise ServerFailed(
+                f"{name} at {client.address} gives an embedding of length {length:.4g} instead of 1, so scores would "
+                "not be cosines. Package the model again: the encoders have to normalise."
+            )
+    if not client.search(TEXT, 1):
+        raise ServerFailed(f"image_retrieval at {client.address} finds nothing in its index. Package the model again.")
+
+
+def _picture() -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8), (200, 30, 30)).save(file, "PNG")
+    return file.getvalue()

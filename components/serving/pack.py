@@ -1,0 +1,32 @@
+"""A model folder sealed: the sha256 of every file, one digest over them, and a card for people."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+
+def write_index(folder: Path, embeddings: np.ndarray, keys: list[str], texts: list[str], sources: list[str]) -> None:
+    """Write index.npy, float32 [N D] of unit rows, and index.parquet, what each row shows."""
+    np.save(folder / "index.npy", np.ascontiguousarray(embeddings, np.float32), allow_pickle=False)
+    pq.write_table(pa.table({"key": keys, "text": texts, "source": sources}), folder / "index.parquet")
+
+
+def seal(folder: Path, about: Mapping[str, Any]) -> str:
+    """Write manifest.json over all files of the folder, and return the digest that names the package.
+
+    The digest is over names and bytes of the files alone: the same model packaged twice is the same package.
+    """
+    files = {}
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        with path.open("rb") as opened:
+            files[str(path.relative_to(folder))] = hashlib.file_digest(opened, "sha256").hexdigest()
+    digest = hashlib.sha256("".join(f"{sha256}  {name}\n" for name, sha256 in files.items()).encode()).hexdigest()
+    manifest = {"digest": digest, **about, "files": files}
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    return digest

@@ -1,0 +1,128 @@
+"""What is served is what was measured: the server against the package, from raw bytes and raw text.
+
+The package's side runs here, in process: its ONNX graphs on onnxruntime, its transforms.json, its tokenizer.json.
+The served side goes the whole way: HTTP, Triton's preprocessing and tokenizer models, the encoders, the search.
+Axes: N samples, D embedding width.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnxruntime as ort
+from tokenizers import Tokenizer
+
+from components.data.transforms.preprocess import Preprocess, to_float
+from components.serving.client import Client
+from components.serving.errors import ParityFailed, RequestRefused
+from components.serving.odd_samples import broken_pictures, odd_pictures, odd_texts
+from components.serving.package import Package
+
+MINIMUM = 0.9999
+SCORE_TOLERANCE = 1e-3  # of a cosine; what 0.9999 between embeddings leaves of it, for rows that are not far apart
+TOP_K = 5
+MAX_SEARCHES = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parity:
+    """What was compared, and the least cosine of each kind."""
+
+    pictures: int
+    texts: int
+    worst_picture: float
+    worst_text: float
+
+
+def check_parity(
+    client: Client, package: Package, pictures: Sequence[bytes], texts: Sequence[str], minimum: float = MINIMUM
+) -> Parity:
+    """Compare embeddings of the given samples, and of generated odd ones, then search and send broken bytes.
+
+    Raises ParityFailed, naming the worst sample and its cosine, when one is below `minimum`.
+    """
+    named_pictures = {f"picture {i}": data for i, data in enumerate(pictures)} | odd_pictures()
+    named_texts = {f"text {i}": text for i, text in enumerate(texts)} | odd_texts()
+    own = PackageEncoders(package)
+    own_texts = own.embed_text(list(named_texts.values()))
+    worst_picture = _compare(
+        "embed_image",
+        list(named_pictures),
+        client.embed_image(list(named_pictures.values())),
+        own.embed_image(list(named_pictures.values())),
+        minimum,
+    )
+    worst_text = _compare(
+        "embed_text", list(named_texts), client.embed_text(list(named_texts.values())), own_texts, minimum
+    )
+    _check_search(client, package, list(named_texts.values())[:MAX_SEARCHES], own_texts[:MAX_SEARCHES])
+    _check_refusals(client)
+    return Parity(
+        pictures=len(named_pictures), texts=len(named_texts), worst_picture=worst_picture, worst_text=worst_text
+    )
+
+
+class PackageEncoders:
+    """The package's own two encoders, in this process."""
+
+    def __init__(self, package: Package) -> None:
+        providers = ["CPUExecutionProvider"]
+        self._image = ort.InferenceSession(str(package.path / "image_encoder.onnx"), providers=providers)
+        self._text = ort.InferenceSession(str(package.path / "text_encoder.onnx"), providers=providers)
+        self._preprocess = Preprocess.from_json((package.path / "transforms.json").read_text(encoding="utf-8"))
+        self._tokenizer = Tokenizer.from_file(str(package.path / "tokenizer.json"))
+
+    def embed_image(self, pictures: list[bytes]) -> np.ndarray:
+        """Return float32 [N D]."""
+        pixels = np.stack([to_float(self._preprocess(data)) for data in pictures])
+        embeds: np.ndarray = self._image.run(["image_embeds"], {"pixel_values": pixels})[0]
+        return embeds
+
+    def embed_text(self, texts: list[str]) -> np.ndarray:
+        """Return float32 [N D]."""
+        ids = np.array([self._tokenizer.encode(text).ids for text in texts], np.int64)
+        embeds: np.ndarray = self._text.run(["text_embeds"], {"input_ids": ids})[0]
+        return embeds
+
+
+def _compare(model: str, names: list[str], served: np.ndarray, own: np.ndarray, minimum: float) -> float:
+    """Return the least cosine of rows [N D]; ParityFailed when it is below `minimum`, or no number at all."""
+    if served.shape != own.shape:
+        raise ParityFailed(f"{model} gives {served.shape}, the package {own.shape}. Traffic was not moved.")
+    served, own = served.astype(np.float64), own.astype(np.float64)
+    lengths = np.linalg.norm(served, axis=1) * np.linalg.norm(own, axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        cosines = np.nan_to_num((served * own).sum(axis=1) / lengths, nan=-1.0)
+    worst = int(cosines.argmin())
+    if cosines[worst] < minimum:
+        raise ParityFailed(
+            f"{model} differs from the package: '{names[worst]}' has a cosine of {cosines[worst]:.6f}, and at least "
+            f"{minimum} is asked for; {int((cosines < minimum).sum())} of {len(names)} samples are below. Traffic was "
+            "not moved. Compare the versions of pillow, tokenizers and onnxruntime in .venv and .venv-serving first."
+        )
+    return float(cosines[worst])
+
+
+def _check_search(client: Client, package: Package, texts: list[str], own: np.ndarray) -> None:
+    """Raise ParityFailed unless the served scores are those of the package's index; ties may come in any order."""
+    index = np.load(package.path / "index.npy", mmap_mode="r")
+    for text, query in zip(texts, own, strict=True):
+        expected = np.sort(index @ query)[::-1][:TOP_K]
+        found = np.array([hit.score for hit in client.search(text, TOP_K)])
+        if found.shape != expected.shape or not np.allclose(found, expected, atol=SCORE_TOLERANCE, rtol=0):
+            raise ParityFailed(
+                f"image_retrieval scores {np.round(found, 4).tolist()} for '{text[:40]}', the package's index "
+                f"{np.round(expected, 4).tolist()}. Traffic was not moved."
+            )
+
+
+def _check_refusals(client: Client) -> None:
+    """Raise ParityFailed unless broken bytes are refused, without a path of the server in the answer."""
+    for name, data in broken_pictures().items():
+        try:
+            client.embed_image([data])
+        except RequestRefused as err:
+            if "/" in str(err) or "Traceback" in str(err):
+                raise ParityFailed(f"embed_image tells about its files when it refuses '{name}': {err}") from err
+        else:
+            raise ParityFailed(f"embed_image takes '{name}' for a picture. Traffic was not moved.")

@@ -1,0 +1,122 @@
+"""From a package to one standard Triton model repository.
+
+The same folder is meant for the server of the nvidia-pytriton wheel (with our Python backend named onnxruntime)
+and for the NGC container (with its own onnxruntime backend, plus pillow and tokenizers for the Python models).
+Axes: D embedding width, L tokens, S pixels a side.
+"""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+
+import numpy as np
+import onnx
+import pyarrow.parquet as pq
+
+from components.contracts.errors import ConfigError, StaleArtifact
+from components.data.transforms import preprocess
+from components.serving.package import REMEDY, Package
+
+TEMPLATES = Path(__file__).parent / "triton_models"
+ENSEMBLES = ("embed_image", "embed_text")
+MODELS = ("image_encoder", "text_encoder", "image_preprocess", "tokenizer", *ENSEMBLES, "image_retrieval")
+INDEX_COLUMNS = ("key", "text", "source")
+VERSION = "1"  # Triton's version folder; a package is told apart by the parameter package_digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shapes:
+    """What the configurations have to say about the encoders: S, L and D."""
+
+    size: int
+    length: int
+    width: int
+
+
+def write_repository(package: Package, target: Path) -> Path:
+    """Write the repository under a temporary name and rename it to `target`, which must not exist.
+
+    Raises StaleArtifact when the parts of the package do not fit each other.
+    """
+    partial = target.with_name(target.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    shapes = _shapes(package)
+    for model in MODELS:
+        (partial / model / VERSION).mkdir(parents=True)
+        template = Template((TEMPLATES / f"{model}.pbtxt").read_text(encoding="utf-8"))
+        values = {"size": shapes.size, "length": shapes.length, "width": shapes.width, "digest": package.digest}
+        (partial / model / "config.pbtxt").write_text(template.substitute(values), encoding="utf-8")
+    for model in ("image_encoder", "text_encoder"):
+        _write_encoder(package, model, partial / model / VERSION)
+    for model in ("image_preprocess", "tokenizer", "image_retrieval"):
+        shutil.copyfile(TEMPLATES / f"{model}.py", partial / model / VERSION / "model.py")
+    for model in ENSEMBLES:  # object stores and git drop empty folders, and Triton needs a version folder
+        (partial / model / VERSION / "README").write_text("An ensemble has no file of its own.\n", encoding="utf-8")
+    shutil.copyfile(preprocess.__file__, partial / "image_preprocess" / VERSION / "preprocess.py")
+    shutil.copyfile(package.path / "transforms.json", partial / "image_preprocess" / VERSION / "transforms.json")
+    shutil.copyfile(package.path / "tokenizer.json", partial / "tokenizer" / VERSION / "tokenizer.json")
+    _write_index(package, shapes, partial / "image_retrieval" / VERSION)
+    partial.rename(target)
+    return target
+
+
+def _shapes(package: Package) -> Shapes:
+    pixels, images = _graph(package, "image_encoder", "pixel_values", "image_embeds", onnx.TensorProto.FLOAT)
+    ids, texts = _graph(package, "text_encoder", "input_ids", "text_embeds", onnx.TensorProto.INT64)
+    size = preprocess.Preprocess.from_json((package.path / "transforms.json").read_text(encoding="utf-8")).size
+    fits = (
+        len(pixels) == 4 and pixels[1:] == [3, size, size] and len(ids) == 2 and len(images) == len(texts) == 2
+    ) and images[1] == texts[1] > 0 < ids[1]
+    if not fits:
+        raise StaleArtifact(
+            f"The parts of {package.path} do not fit: transforms.json makes 3 x {size} x {size} pixels, image_encoder "
+            f"takes {pixels} and gives {images}, text_encoder takes {ids} and gives {texts} (0: any). {REMEDY}"
+        )
+    if pixels[0] or ids[0]:
+        raise ConfigError(
+            f"The encoders of {package.path} take {pixels[0] or 'any'} pictures and {ids[0] or 'any'} texts at once, "
+            "but a server batches as many as come. Export them with a dynamic first axis."
+        )
+    return Shapes(size=size, length=ids[1], width=images[1])
+
+
+def _graph(package: Package, model: str, source: str, result: str, kind: int) -> tuple[list[int], list[int]]:
+    """Return the shapes of input and output, 0 where any size goes."""
+    graph = onnx.load(str(package.path / f"{model}.onnx"), load_external_data=False).graph
+    tensors = {tensor.name: tensor.type.tensor_type for tensor in (*graph.input, *graph.output)}
+    if source not in tensors or result not in tensors or tensors[source].elem_type != kind:
+        wanted = onnx.TensorProto.DataType.Name(kind)
+        raise StaleArtifact(
+            f"{model}.onnx of {package.path} has {sorted(tensors)}; serving needs the input {source} ({wanted}) "
+            f"and the output {result}. {REMEDY}"
+        )
+    return _dims(tensors[source]), _dims(tensors[result])
+
+
+def _dims(tensor: onnx.TypeProto.Tensor) -> list[int]:
+    return [axis.dim_value for axis in tensor.shape.dim]
+
+
+def _write_encoder(package: Package, model: str, folder: Path) -> None:
+    shutil.copyfile(package.path / f"{model}.onnx", folder / "model.onnx")
+    for name in package.files:
+        if name.startswith(f"{model}.onnx."):  # weights kept outside the graph, which names them by file name
+            shutil.copyfile(package.path / name, folder / name)
+
+
+def _write_index(package: Package, shapes: Shapes, folder: Path) -> None:
+    """Copy the embeddings [N D] and write their columns as JSON, since the server's environment has no pyarrow."""
+    table = pq.read_table(package.path / "index.parquet")
+    embeds = np.load(package.path / "index.npy", mmap_mode="r")
+    missing = [column for column in INDEX_COLUMNS if column not in table.column_names]
+    if missing or embeds.dtype != np.float32 or embeds.shape != (table.num_rows, shapes.width) or not len(embeds):
+        raise StaleArtifact(
+            f"The index of {package.path} is not whole: index.npy is {embeds.dtype} {embeds.shape}, index.parquet has "
+            f"{table.num_rows} rows with {table.column_names}; needed are float32 (rows, {shapes.width}), at least "
+            f"one row, and the columns {', '.join(INDEX_COLUMNS)}. {REMEDY}"
+        )
+    shutil.copyfile(package.path / "index.npy", folder / "index.npy")
+    columns = {column: [str(value or "") for value in table.column(column).to_pylist()] for column in INDEX_COLUMNS}
+    (folder / "index.json").write_text(json.dumps(columns, ensure_ascii=False), encoding="utf-8")

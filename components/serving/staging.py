@@ -1,0 +1,73 @@
+"""All that one server needs on disk, in a folder of its own: `.diptych/served/<instance>/`.
+
+No two servers share a file, so a new one can be made ready, or thrown away, beside one that serves.
+"""
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from components.serving.endpoint import served_folder
+from components.serving.environment import ServingEnvironment
+from components.serving.package import Package
+from components.serving.repository import write_repository
+from components.serving.sweep import workspace_prefix
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Staged:
+    """A server's folder, whole.
+
+    Args:
+        home: the folder; its name is the instance's.
+        package_digest: of the package in its repository.
+        environment: what runs it.
+        key: what the restricted APIs ask for.
+        shm_prefix: how the names of its shared memory begin.
+    """
+
+    home: Path
+    package_digest: str
+    environment: ServingEnvironment
+    key: str
+    shm_prefix: str
+
+    @property
+    def repository(self) -> Path:
+        """The Triton model repository."""
+        return self.home / "repository"
+
+    @property
+    def backends(self) -> Path:
+        """Triton's Python backend, and ours."""
+        return self.home / "backends"
+
+    @property
+    def key_file(self) -> Path:
+        """The key, readable by its owner only."""
+        return self.home / "key"
+
+    @property
+    def log(self) -> Path:
+        """What the server and its Python models print."""
+        return self.home / "log.txt"
+
+
+def stage(root: Path, package: Package) -> Staged:
+    """Lay out a new instance; the lock is held. CapabilityError where Triton cannot run, before anything is written."""
+    environment = ServingEnvironment.find(root)
+    instance = f"{package.digest[:12]}-{secrets.token_hex(4)}"
+    staged = Staged(
+        home=served_folder(root) / instance,
+        package_digest=package.digest,
+        environment=environment,
+        key=secrets.token_urlsafe(32),
+        shm_prefix=workspace_prefix(root) + instance,
+    )
+    staged.home.mkdir(mode=0o700)
+    with os.fdopen(os.open(staged.key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(staged.key)
+    write_repository(package, staged.repository)
+    environment.stage_backends(staged.backends)
+    return staged

@@ -1,0 +1,97 @@
+"""Start a real tritonserver, say how it fares, stop it.
+
+with serving_lock(root), start(root, package, label="clip@3") as candidate:  # leaving the block ends it ...
+    check_parity(candidate.client(), package, pictures, texts)
+    candidate.hand_over()                                                    # ... unless it was handed over
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from components.contracts.errors import DiptychError, StaleArtifact
+from components.serving.candidate import Candidate, PortTaken
+from components.serving.client import Client
+from components.serving.command import DRAIN_S, Ports, free_ports
+from components.serving.endpoint import Endpoint, read_endpoint, served_folder
+from components.serving.errors import ServerFailed
+from components.serving.health import probe
+from components.serving.package import Package
+from components.serving.staging import stage
+from components.serving.sweep import sweep
+
+READY_S = 120
+STATUS_S = 10
+PORT_TRIES = 5
+BROKEN_DRAIN_S = 3.0  # a server that does not answer is not worth waiting for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """How serving fares in a workspace.
+
+    Args:
+        state: "serving": it answered just now; "dead": a record is there, but the server does not answer;
+            "nothing": nothing was handed over, or it was stopped.
+        endpoint: what was handed over last.
+        reason: why it is dead, "" otherwise.
+    """
+
+    state: Literal["serving", "dead", "nothing"]
+    endpoint: Endpoint | None = None
+    reason: str = ""
+
+
+def start(
+    root: Path, package: Package, *, label: str, timeout_s: float = READY_S, ports: Callable[[], Ports] = free_ports
+) -> Candidate:
+    """Write the repository, start a server on it and return when it has answered real inferences. Hold the lock.
+
+    Raises CapabilityError where Triton cannot run, ServerFailed with the last log lines when the server ends or
+    answers badly, TransientError when it does not answer in `timeout_s` seconds. Nothing of it runs on then.
+    """
+    try:
+        staged = stage(root, package)
+        for _ in range(PORT_TRIES):
+            candidate = Candidate.launch(root, staged, ports(), label)
+            try:
+                candidate.await_answer(timeout_s)
+                return candidate
+            except PortTaken:
+                candidate.end()
+            except BaseException:
+                candidate.end()
+                raise
+        raise ServerFailed(f"Other programs took the server's ports {PORT_TRIES} times in a row. Try again.")
+    except BaseException:
+        sweep(root, keep=read_endpoint(root))
+        raise
+
+
+def status(root: Path, timeout_s: float = STATUS_S) -> Status:
+    """Ask the server, if there is one, for real inferences; each may take `timeout_s` seconds."""
+    endpoint = read_endpoint(root)
+    if endpoint is None:
+        return Status(state="nothing")
+    if not endpoint.process.is_alive():
+        return Status(state="dead", endpoint=endpoint, reason=f"Its process {endpoint.process.pid} has ended.")
+    try:
+        with Client(endpoint.http, timeout_s=timeout_s) as client:
+            probe(client)
+    except DiptychError as err:
+        return Status(state="dead", endpoint=endpoint, reason=str(err))
+    return Status(state="serving", endpoint=endpoint)
+
+
+def stop(root: Path) -> int:
+    """End every server of the workspace, handed over or not, and what it left. Hold the lock.
+
+    Returns how many were running.
+    """
+    try:
+        healthy = status(root, BROKEN_DRAIN_S).state == "serving"
+    except StaleArtifact:  # nobody knows what the record said; it goes now
+        healthy = False
+    (served_folder(root) / "server.json").unlink(missing_ok=True)
+    return sweep(root, drain_s=DRAIN_S if healthy else BROKEN_DRAIN_S)

@@ -1,0 +1,42 @@
+"""A tiny package, and one real server on it for all tests of a file."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from components.serving.client import Client
+from components.serving.endpoint import Endpoint
+from flows.deploy import deploy
+from flows.down import down
+from tests.components.serving.tiny_package import make_package
+
+REPOSITORY = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="session")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole package; do not change its files."""
+    return make_package(tmp_path_factory.mktemp("package") / "package")
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder to serve from; whatever is served from it ends with the file's tests."""
+    root = tmp_path_factory.mktemp("workspace")
+    (root / ".venv-serving").symlink_to(REPOSITORY / ".venv-serving")
+    yield root
+    down(root)
+
+
+@pytest.fixture(scope="module")
+def endpoint(package: Path, workspace: Path) -> Endpoint:
+    """A real server that serves the package."""
+    return deploy(package, workspace, "tiny@1")
+
+
+@pytest.fixture
+def client(endpoint: Endpoint) -> Iterator[Client]:
+    """A connection to that server."""
+    with Client(endpoint.http) as connection:
+        yield connection

@@ -1,0 +1,115 @@
+"""The repository is a standard one, and holds the package's own files."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from components.contracts.errors import ConfigError, StaleArtifact
+from components.data.transforms import preprocess
+from components.serving.package import Package
+from components.serving.repository import MODELS, write_repository
+from tests.components.serving.tiny_package import LENGTH, SIZE, WIDTH, write_manifest
+
+
+@pytest.fixture
+def repository(package: Path, tmp_path: Path) -> Path:
+    return write_repository(Package.verify(package), tmp_path / "repository")
+
+
+def test_every_model_has_config_version_and_digest(package: Path, repository: Path) -> None:
+    digest = Package.verify(package).digest
+    assert sorted(folder.name for folder in repository.iterdir()) == sorted(MODELS)
+    for model in MODELS:
+        config = (repository / model / "config.pbtxt").read_text()
+        assert config.startswith(f'name: "{model}"\n')
+        assert f'key: "package_digest" value {{ string_value: "{digest}" }}' in config
+        assert "$" not in config
+        assert list((repository / model / "1").iterdir()), "Triton needs a version folder that git and S3 keep"
+
+
+def test_shapes_are_the_encoders_own(repository: Path) -> None:
+    image, text = ((repository / f"{kind}_encoder" / "config.pbtxt").read_text() for kind in ("image", "text"))
+    assert f"dims: [ 3, {SIZE}, {SIZE} ]" in image
+    assert f"dims: [ {WIDTH} ]" in image
+    assert f"dims: [ {LENGTH} ]" in text
+    assert 'platform: "onnxruntime_onnx"' in image
+    assert 'platform: "onnxruntime_onnx"' in text
+
+
+def test_preprocessing_is_the_file_that_training_uses(package: Path, repository: Path) -> None:
+    served = repository / "image_preprocess" / "1"
+    assert (served / "preprocess.py").read_bytes() == Path(preprocess.__file__).read_bytes()
+    assert (served / "transforms.json").read_bytes() == (package / "transforms.json").read_bytes()
+
+
+def test_index_keeps_its_order(package: Path, repository: Path) -> None:
+    columns = json.loads((repository / "image_retrieval" / "1" / "index.json").read_text())
+    assert columns == pq.read_table(package / "index.parquet").to_pydict()
+
+
+def test_weights_beside_the_graph_come_along(package: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(package, tmp_path / "copy"))
+    (copy / "image_encoder.onnx.data").write_bytes(b"weights")
+    write_manifest(copy)
+    repository = write_repository(Package.verify(copy), tmp_path / "repository")
+    assert (repository / "image_encoder" / "1" / "image_encoder.onnx.data").read_bytes() == b"weights"
+
+
+def rename_input(copy: Path) -> None:
+    model = onnx.load(str(copy / "text_encoder.onnx"))
+    model.graph.input[0].name = model.graph.node[0].input[1] = "tokens"
+    onnx.save(model, str(copy / "text_encoder.onnx"))
+
+
+def change_size(copy: Path) -> None:
+    (copy / "transforms.json").write_text(preprocess.Preprocess(size=64).to_json())
+
+
+def shorten_index(copy: Path) -> None:
+    np.save(copy / "index.npy", np.load(copy / "index.npy")[:-1])
+
+
+def drop_column(copy: Path) -> None:
+    pq.write_table(pq.read_table(copy / "index.parquet").drop_columns(["source"]), copy / "index.parquet")
+
+
+def empty_index(copy: Path) -> None:
+    np.save(copy / "index.npy", np.load(copy / "index.npy")[:0])
+    pq.write_table(
+        pa.table({name: pa.array([], pa.string()) for name in ("key", "text", "source")}), copy / "index.parquet"
+    )
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (rename_input, "input_ids"),
+        (change_size, "do not fit"),
+        (shorten_index, "index of"),
+        (drop_column, "source"),
+        (empty_index, "at least one row"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(package: Path, tmp_path: Path, damage, said: str) -> None:
+    copy = Path(shutil.copytree(package, tmp_path / "copy"))
+    damage(copy)
+    write_manifest(copy)
+    with pytest.raises(StaleArtifact, match=said):
+        write_repository(Package.verify(copy), tmp_path / "repository")
+    assert not (tmp_path / "repository").exists(), "half a repository must not look like one"
+
+
+def test_fixed_batch_is_refused(package: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(package, tmp_path / "copy"))
+    model = onnx.load(str(copy / "text_encoder.onnx"))
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
+    onnx.save(model, str(copy / "text_encoder.onnx"))
+    write_manifest(copy)
+    with pytest.raises(ConfigError, match="dynamic first axis"):
+        write_repository(Package.verify(copy), tmp_path / "repository")
