@@ -22,7 +22,7 @@ def select_splits(manifest: pa.Table, splits: Sequence[str] = ("train", "val")) 
         if split in TEST_SPLITS:
             raise LeakageError(
                 f"curation asks for the split {split!r}, which is only ever tested on. A model that has seen it cannot be "
-                f"measured with it; select from {', '.join(set(SPLITS) - set(TEST_SPLITS))}."
+                f"measured with it; select from {', '.join(split for split in SPLITS if split not in TEST_SPLITS)}."
             )
         if split not in SPLITS:
             near = get_close_matches(split, SPLITS, n=1, cutoff=0)[0]

@@ -49,7 +49,7 @@ def test_every_row_has_its_licence_and_a_name_in_14_languages(rows):
 def test_a_heart_is_called_a_heart(rows):
     heart = next(row for row in rows if row["key"] == "noto-2764-fe0f")
     said = {text["lang"]: text["text"] for text in heart["texts"]}
-    assert (said["en"], said["de"], said["ja"]) == ("red heart", "rotes Herz", "赤いハート")
+    assert (said["en"], said["de"], said["ja"]) == ("red heart", "rotes herz", "赤いハート")
     assert heart["labels"] == {"concept": "red heart", "category": "Smileys & Emotion", "subcategory": "heart"}
 
 
