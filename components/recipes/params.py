@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from components.contracts.errors import ConfigError
-from components.recipes.recipe import section
+from components.recipes.section import section
 from components.recipes.yaml_lines import read_yaml
 
 

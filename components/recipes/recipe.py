@@ -1,16 +1,15 @@
 """A recipe as typed values: its card, its sections, and the architecture of the chosen scale."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from components.contracts.errors import ConfigError
-from components.recipes.build import build, check_keys, unknown
-from components.recipes.yaml_lines import Document, read_yaml
-from components.training.train import Optimisation, Scale
-
-Section = TypeVar("Section")
+from components.recipes.class_keys import check_keys
+from components.recipes.section import section, unknown
+from components.recipes.yaml_lines import read_yaml
+from components.training.numbers import Optimisation, Scale
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,19 +147,6 @@ def load_scale(root: Path, name: str) -> Scale:
     """Read components/recipes/scales/<name>.yaml; errors as of load_recipe."""
     document = read_yaml(root / "components" / "recipes" / "scales" / f"{name}.yaml")
     return section(document, "", Scale)
-
-
-def section(document: Document, key: str, kind: type[Section]) -> Section:
-    """Return one section as its dataclass; an unknown key raises with line and nearest name."""
-    values = (document.values[key] if key else document.values) or {}
-    known = [f.name for f in fields(kind)]  # type: ignore[arg-type]
-    for name in values:
-        if name not in known:
-            raise unknown(document, f"{key}.{name}" if key else name, name, known, f"the section {key!r}" if key else "a scale")
-    try:
-        return build(values, kind)
-    except ConfigError as err:
-        raise ConfigError(f"{document.at(key)}: {err}") from err
 
 
 def overlay(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

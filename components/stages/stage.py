@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import overload
 
+from components.contracts.errors import ConfigError
 from components.contracts.progress import Progress
 from components.stages.output import written
 from components.stages.place import address, private
@@ -35,6 +36,13 @@ class Stage:
     def address(self) -> str:
         """The name DVC uses, `curate@clip`."""
         return address(self.name, self.recipe)
+
+    @property
+    def the_recipe(self) -> str:
+        """The recipe's name, for a stage that needs one; ConfigError when it was started without."""
+        if self.recipe is None:
+            raise ConfigError(f"{self.name} runs for one recipe. Start it with --recipe NAME, or by dvc repro {self.name}@NAME.")
+        return self.recipe
 
     @overload
     def output(self, path: str | Path, /) -> AbstractContextManager[Path]: ...

@@ -5,8 +5,7 @@ from typing import Literal
 import torch
 
 from components.contracts.errors import CapabilityError
-
-Precision = Literal["auto", "bf16", "fp32"]
+from components.training.numbers import Precision
 
 
 def accelerator() -> Literal["gpu", "cpu"]:

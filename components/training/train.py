@@ -12,52 +12,9 @@ from components.contracts.method import Method
 from components.contracts.progress import Progress
 from components.data.loader import StepBatches, loader
 from components.training.callbacks import Curves, Log, Resumable, Telling, Watch, Watching
-from components.training.device import Precision, accelerator, precision
+from components.training.device import accelerator, precision
 from components.training.method_module import MethodModule
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Optimisation:
-    """How fast what learns: the numbers of a recipe.
-
-    Args:
-        lr: highest learning rate.
-        weight_decay: decoupled, on matrices only.
-        warmup: share of the steps in which the rate rises, in [0, 1).
-        betas: AdamW's two.
-        eps: AdamW's.
-        clip_norm: the gradient's norm is cut to it; null leaves it.
-    """
-
-    lr: float
-    weight_decay: float
-    warmup: float = 0.1
-    betas: tuple[float, float] = (0.9, 0.98)
-    eps: float = 1e-6
-    clip_norm: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scale:
-    """How much of it: the numbers of a scale.
-
-    Args:
-        batch: pairs an optimizer step.
-        steps: optimizer steps.
-        pixels: pixels a side of what the tower sees.
-        precision: `auto` takes bf16 where the chip multiplies in it.
-        watch_every: steps between two looks at the validation split.
-        checkpoint_every: steps between two checkpoints.
-        curve_every: steps between two rows of the curves.
-    """
-
-    batch: int
-    steps: int
-    pixels: int
-    precision: Precision = "auto"
-    watch_every: int = 100
-    checkpoint_every: int = 25
-    curve_every: int = 5
+from components.training.numbers import Optimisation, Scale
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

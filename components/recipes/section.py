@@ -1,9 +1,8 @@
-"""From `class_path` and `init_args` to objects: types are checked, and only our, torch's and timm's names are imported."""
+"""From YAML to typed values: types are checked, and only our, torch's and timm's names are imported."""
 
 import difflib
-import importlib
-import inspect
-from typing import Any, TypeVar
+from dataclasses import fields
+from typing import TypeVar
 
 from jsonargparse import ArgumentParser, set_parsing_settings
 
@@ -33,29 +32,17 @@ def build(section: object, base: type[Built]) -> Built:
         raise ConfigError(f"{base.__name__} cannot be built: {err}. Mend the recipe where it names a key.") from err
 
 
-def check_keys(document: Document, key: str, section: object) -> None:
-    """Raise ConfigError, with line and nearest name, for a key of `init_args` that the class does not take."""
-    if not isinstance(section, dict):
-        return
-    if "class_path" in section:
-        known = parameters(str(section["class_path"]), document, key)
-        for name in section.get("init_args") or {}:
-            if name not in known:
-                raise unknown(document, f"{key}.init_args.{name}", name, known, str(section["class_path"]).rpartition(".")[2])
-    for name, value in section.items():
-        check_keys(document, f"{key}.{name}", value)
-
-
-def parameters(class_path: str, document: Document, key: str) -> list[str]:
-    """Return the names a class takes. Raises ConfigError for a class that is not there or may not be imported."""
-    module, _, name = class_path.rpartition(".")
-    where = document.at(f"{key}.class_path")
-    if module.split(".")[0] not in ALLOWED:
-        raise ConfigError(f"{where}: {class_path} may not be imported; a recipe names only {', '.join(ALLOWED)}.")
+def section(document: Document, key: str, kind: type[Built]) -> Built:
+    """Return one section as its dataclass; an unknown key raises with line and nearest name."""
+    values = (document.values[key] if key else document.values) or {}
+    known = [f.name for f in fields(kind)]  # type: ignore[arg-type]
+    for name in values:
+        if name not in known:
+            raise unknown(document, f"{key}.{name}" if key else name, name, known, f"the section {key!r}" if key else "a scale")
     try:
-        return list(inspect.signature(getattr(importlib.import_module(module), name)).parameters)
-    except (ImportError, AttributeError) as err:
-        raise ConfigError(f"{where}: there is no {class_path} ({err}). Correct the class_path.") from err
+        return build(values, kind)
+    except ConfigError as err:
+        raise ConfigError(f"{document.at(key)}: {err}") from err
 
 
 def unknown(document: Document, key: str, name: str, known: list[str], owner: str) -> ConfigError:

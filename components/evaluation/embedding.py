@@ -1,0 +1,63 @@
+"""Embeddings of pictures and texts, by the very transform and tokenizer that travel with the weights.
+
+Axes: N rows, D shared width.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from components.contracts.batch import Images
+from components.contracts.progress import Progress, silent
+from components.data.tokenizers import Vocabulary
+from components.data.transforms.preprocess import Preprocess, to_float
+from components.models.dual_encoder import DualEncoder
+
+
+class Embedder:
+    """A model in evaluation mode with what it needs to read bytes and words.
+
+    Args:
+        model: the two towers.
+        vocabulary: its tokenizer.
+        preprocess: its transform.
+        batch: rows encoded at once.
+    """
+
+    def __init__(self, model: DualEncoder, vocabulary: Vocabulary, preprocess: Preprocess, batch: int = 256) -> None:
+        self.model, self.vocabulary, self.preprocess, self.batch = model, vocabulary, preprocess, batch
+
+    def pixels(self, pictures: Iterable[bytes]) -> Float[Tensor, "N 3 H W"]:
+        """Return what the image tower takes, in [0, 1]."""
+        return torch.from_numpy(to_float(np.stack([self.preprocess(data) for data in pictures])))
+
+    @torch.inference_mode()
+    def pictures(self, pictures: Sequence[bytes], progress: Progress = silent, doing: str = "") -> Float[np.ndarray, "N D"]:
+        """Return unit rows, float32."""
+        rows = []
+        for start in range(0, len(pictures), self.batch):
+            pixels = self.pixels(pictures[start : start + self.batch])
+            rows.append(self.pixels_embedded(pixels))
+            progress(doing or "encoding pictures", min(start + self.batch, len(pictures)), len(pictures))
+        return np.concatenate(rows)
+
+    @torch.inference_mode()
+    def pixels_embedded(self, pixels: Float[Tensor, "N 3 H W"]) -> Float[np.ndarray, "N D"]:
+        """Return unit rows of pictures that are decoded already."""
+        self.model.eval()
+        rows = [self.model.encode_image(Images(pixels=part)).pooled for part in pixels.split(self.batch)]
+        return normalize(torch.cat(rows).float(), dim=-1).numpy()
+
+    @torch.inference_mode()
+    def texts(self, texts: Sequence[str]) -> Float[np.ndarray, "N D"]:
+        """Return unit rows, float32."""
+        self.model.eval()
+        rows = []
+        for start in range(0, len(texts), self.batch):
+            encoded = self.model.encode_text(self.vocabulary(texts[start : start + self.batch]))
+            rows.append(normalize(encoded.pooled.float(), dim=-1))
+        return torch.cat(rows).numpy()

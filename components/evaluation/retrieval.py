@@ -1,0 +1,117 @@
+"""Retrieval in both directions: from a picture to its name among all names of the pool, and back.
+
+Source: Radford et al. 2021, arXiv:2103.00020, section 3.1 (recall at k over a held-out pool). Differs: chance and a baseline
+stand beside every number; ties count against the model, so that a model that scores all alike does not look good.
+Axes: Q queries, G gallery, I pictures, T texts.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import comb
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Bool, Float, Int
+
+from components.contracts.errors import DataError
+from components.contracts.evaluate import Metric
+
+DIRECTIONS = ("image_to_text", "text_to_image")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gallery:
+    """A pool as a matrix problem.
+
+    Args:
+        pictures: I keys.
+        texts: T texts, each once.
+        belongs: bool [I T], which belong together; every row and column has at least one.
+    """
+
+    pictures: tuple[str, ...]
+    texts: tuple[str, ...]
+    belongs: Bool[np.ndarray, "I T"]
+
+    @classmethod
+    def of(cls, keys: Sequence[str], captions: Sequence[Sequence[str]], concepts: Sequence[str]) -> "Gallery":
+        """Build from the columns of a pool: a picture and a text belong together when they are of one concept."""
+        names: dict[tuple[str, str], None] = {}
+        for concept, texts in zip(concepts, captions, strict=True):
+            names.update(dict.fromkeys((concept, text) for text in texts))
+        owner = np.array([concept for concept, _ in names])
+        belongs = np.array(concepts)[:, None] == owner[None, :]
+        return cls(pictures=tuple(keys), texts=tuple(text for _, text in names), belongs=belongs)
+
+
+def ranks(scores: Float[np.ndarray, "Q G"], belongs: Bool[np.ndarray, "Q G"]) -> Int[np.ndarray, "Q"]:
+    """Return the rank, from 1, of the best answer that belongs to each query; a tie counts as lost."""
+    if not belongs.any(1).all():
+        raise DataError("a query has nothing in the gallery that belongs to it, so it can have no rank. Drop it from the pool.")
+    if not np.isfinite(scores).all():
+        raise DataError("some scores are no numbers, so ranks would mean nothing. Look at the weights.")
+    best = np.where(belongs, scores, -np.inf).max(1, keepdims=True)
+    return 1 + ((scores >= best) & ~belongs).sum(1)
+
+
+def chance_at(k: int, belongs: Bool[np.ndarray, "Q G"]) -> float:
+    """Return recall at k of answers in random order, meaned over the queries."""
+    gallery = belongs.shape[1]
+    misses = [comb(gallery - int(right), k) / comb(gallery, k) if k <= gallery else 0.0 for right in belongs.sum(1)]
+    return 1.0 - float(np.mean(misses))
+
+
+def retrieval(
+    split: str,
+    gallery: Gallery,
+    scores: Float[np.ndarray, "I T"],
+    baseline: Float[np.ndarray, "I T"],
+    ks: Sequence[int],
+) -> tuple[list[Metric], pa.Table]:
+    """Return recall at each k in both directions, and one row a query.
+
+    Args:
+        split: names the metrics.
+        scores: of the model, higher is closer.
+        baseline: the same of the no-training baseline, on the same pool.
+    """
+    metrics, rows = [], []
+    for direction in DIRECTIONS:
+        turn = (lambda m: m) if direction == "image_to_text" else (lambda m: m.T)
+        queries, answers = turn_names(gallery, direction)
+        belongs = turn(gallery.belongs)
+        ours, theirs = ranks(turn(scores), belongs), ranks(turn(baseline), belongs)
+        metrics += [
+            Metric(
+                name=f"retrieval.{split}.{direction}.recall_at_{k}", value=float((ours <= k).mean()), unit="fraction",
+                better="up", n=len(queries), chance=chance_at(k, belongs), baseline=float((theirs <= k).mean()),
+            )
+            for k in ks
+        ]  # fmt: skip
+        first = turn(scores).argmax(1)
+        rows.append(
+            pa.table(
+                {
+                    "split": [split] * len(queries), "direction": [direction] * len(queries), "query": queries,
+                    "rank": pa.array(ours, pa.int32()), "baseline_rank": pa.array(theirs, pa.int32()),
+                    "first": [answers[place] for place in first],
+                    "first_score": pa.array(turn(scores).max(1), pa.float32()),
+                    "first_right": belongs[np.arange(len(queries)), first],
+                }
+            )
+        )  # fmt: skip
+    return metrics, pa.concat_tables(rows)
+
+
+def turn_names(gallery: Gallery, direction: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names of queries and answers of a direction."""
+    pair = (gallery.pictures, gallery.texts)
+    return pair if direction == "image_to_text" else (pair[1], pair[0])
+
+
+def recall_at_1(scores: Float[np.ndarray, "I T"], belongs: Bool[np.ndarray, "I T"]) -> dict[str, float]:
+    """Return recall at 1 by direction: what training watches."""
+    return {
+        "image_to_text": float((ranks(scores, belongs) == 1).mean()),
+        "text_to_image": float((ranks(scores.T, belongs.T) == 1).mean()),
+    }

@@ -1,0 +1,44 @@
+"""A trained model as a folder: weights, what they are the weights of, tokenizer and transform."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from components.contracts.errors import DataError
+from components.data.tokenizers import Vocabulary
+from components.data.transforms.preprocess import Preprocess
+from components.evaluation.embedding import Embedder
+from components.models.dual_encoder import DualEncoder
+from components.recipes.section import build
+
+WEIGHTS, MODEL, TOKENIZER, TRANSFORMS = "weights.safetensors", "model.json", "tokenizer.json", "transforms.json"
+FILES = (WEIGHTS, MODEL, TOKENIZER, TRANSFORMS)
+
+
+def save_trained(
+    folder: Path, model: DualEncoder, described: dict[str, Any], vocabulary: Vocabulary, preprocess: Preprocess
+) -> None:
+    """Write the four files; `described` is the `class_path`/`init_args` that built the model."""
+    weights = {name: value.contiguous() for name, value in model.state_dict().items()}
+    save_file(weights, folder / WEIGHTS)
+    (folder / MODEL).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+    vocabulary.save(folder / TOKENIZER)
+    (folder / TRANSFORMS).write_text(preprocess.to_json(), encoding="utf-8")
+
+
+def load_trained(folder: Path, batch: int = 256) -> Embedder:
+    """Read the folder back; DataError when a file is missing, or the weights are not of the model described."""
+    missing = [name for name in FILES if not (folder / name).exists()]
+    if missing:
+        raise DataError(f"{folder} lacks {', '.join(missing)}, so it holds no model. Make it with `dvc repro`.")
+    model = build(json.loads((folder / MODEL).read_text(encoding="utf-8")), DualEncoder)
+    try:
+        model.load_state_dict(load_file(folder / WEIGHTS))
+    except (RuntimeError, SafetensorError) as err:
+        raise DataError(f"{folder / WEIGHTS} does not fit {MODEL} beside it: {err}. Train again with `dvc repro`.") from err
+    vocabulary = Vocabulary.load(folder / TOKENIZER)
+    preprocess = Preprocess.from_json((folder / TRANSFORMS).read_text(encoding="utf-8"))
+    return Embedder(model.eval(), vocabulary, preprocess, batch)

@@ -1,0 +1,113 @@
+"""Stage package: one folder with all that serving needs, compared with torch, sealed by sha256."""
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import yaml
+
+from components.contracts.sample import TEST_SPLITS
+from components.data.manifest import read_manifest
+from components.data.selection import Pool, read_pool
+from components.evaluation.embedding import Embedder
+from components.evaluation.page import Found, render
+from components.recipes.params import Params, load_params
+from components.recipes.recipe import Recipe, load_recipe
+from components.recipes.trained import FILES, load_trained
+from components.serving.card import model_card
+from components.serving.export import export
+from components.serving.pack import seal, write_index
+from components.stages.runtime import run_stage
+from components.stages.stage import Stage
+
+COMPARED = 64  # pictures and texts on which ONNX is compared with torch
+QUERIES, SHOWN = 8, 6  # on the page: queries, and pictures for each
+
+
+def body(stage: Stage) -> None:
+    """Write runs/<recipe>/package."""
+    params = load_params(stage.root)
+    recipe = load_recipe(stage.root, stage.the_recipe, params.scale)
+    run = stage.root / "runs" / recipe.name
+    metrics, came_in, training = (
+        json.loads(path.read_text(encoding="utf-8"))
+        for path in (run / "evaluate/metrics.json", stage.root / "data/raw/source.json", run / "pretrain/metrics.json")
+    )
+    embedder = load_trained(run / "finetune", recipe.evaluation.batch)
+    pool = read_pool(everything(stage.root), stage.root / "data/raw")
+    names = [texts[0] for texts in pool.captions]
+    title, paper = f"{recipe.name}, {params.scale}", f"{recipe.card.title} ({recipe.card.year}, arXiv:{recipe.card.arxiv})"
+    facts = [
+        ("data", came_in["digest"][:12]), ("pictures trained on", f"{training['pictures']:,}"),
+        ("samples seen", f"{training['samples']:,}"), ("parameters", f"{training['parameters']:,}"),
+        ("numbers", training["precision"]), ("seed", str(params.seed)),
+    ]  # fmt: skip
+    with stage.output(f"runs/{recipe.name}/package") as out:
+        for name in FILES:
+            shutil.copyfile(run / "finetune" / name, out / name)
+        embeddings = embedder.pictures(pool.pictures, stage.progress, "indexing pictures")
+        write_index(out, embeddings, list(pool.keys), names, list(pool.sources))
+        furthest = export(
+            embedder.model, out, embedder.pixels(pool.pictures[:COMPARED]), embedder.vocabulary(names[:COMPARED]).ids,
+            recipe.serving.opset, recipe.serving.tolerance,
+        )  # fmt: skip
+        stage.progress("exporting", 1, 1)
+        card = model_card(title, paper, came_in["source"], facts, metrics)
+        (out / "model_card.md").write_text(card, encoding="utf-8")
+        page = render(
+            title, [("", paper), *facts], metrics, curves_of(run / "pretrain/curves.csv"), nearest(embedder, pool, embeddings)
+        )
+        (out / "report.html").write_text(page, encoding="utf-8")
+        seal(out, about(stage.root, recipe, params, came_in["digest"], training, furthest))
+
+
+def everything(root: Path) -> pa.Table:
+    """Return all clean rows: what was trained on, and every pool."""
+    pools = [read_manifest(root / f"data/evaluation/{split}/manifest.parquet") for split in TEST_SPLITS]
+    return pa.concat_tables([read_manifest(root / "data/validated/manifest.parquet"), *pools])
+
+
+def nearest(embedder: Embedder, pool: Pool, embeddings: np.ndarray) -> list[Found]:
+    """Return a few names of the pool, evenly spread over the alphabet, with the pictures nearest to them."""
+    names = sorted({texts[0] for texts in pool.captions})
+    queries = names[:: max(1, len(names) // QUERIES)][:QUERIES]
+    order = (-(embedder.texts(queries) @ embeddings.T)).argsort(1)[:, :SHOWN]
+    return [
+        Found(text=text, pictures=tuple((pool.pictures[i], pool.captions[i][0], pool.sources[i]) for i in row))
+        for text, row in zip(queries, order, strict=True)
+    ]
+
+
+def curves_of(path: Path) -> dict[str, list[tuple[int, float]]]:
+    """Return the curves a person looks at first: the loss, and recall on the validation split."""
+    wanted = ("train.loss", "val.image_to_text.recall_at_1", "val.text_to_image.recall_at_1")
+    with path.open(newline="") as opened:
+        rows = list(csv.DictReader(opened))
+    return {name: [(int(row["step"]), float(row[name])) for row in rows if row.get(name)] for name in wanted}
+
+
+def about(
+    root: Path, recipe: Recipe, params: Params, data: str, training: dict[str, Any], furthest: dict[str, float]
+) -> dict[str, Any]:
+    """Return what manifest.json says beside the files: where the package comes from."""
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=False).stdout
+    lock = yaml.safe_load((root / "dvc.lock").read_text()) if (root / "dvc.lock").exists() else {"stages": {}}
+    return {
+        "recipe": recipe.name, "scale": params.scale, "seed": params.seed, "data_digest": data,
+        "git_commit": commit.strip() or None, "train_digest": training["train_digest"], "onnx_furthest": furthest,
+        "lock": {
+            name: {out["path"]: out["md5"] for out in entry.get("outs", ())}
+            for name, entry in sorted(lock["stages"].items())
+            if name.partition("@")[2] in ("", recipe.name) and name != f"package@{recipe.name}"
+        },
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(run_stage("package", body))

@@ -1,0 +1,22 @@
+"""Stage validate: what is broken goes to quarantine, what is clean goes on, test splits become evaluation pools."""
+
+import sys
+
+from components.recipes.params import load_params
+from components.stages.runtime import run_stage
+from components.stages.stage import Stage
+from components.validation.validate import validate
+
+
+def body(stage: Stage) -> None:
+    """Write data/validated and data/evaluation; GateClosed when too much is broken."""
+    params = load_params(stage.root)
+    with stage.output("data/validated", "data/evaluation") as (validated, evaluation):
+        validate(
+            stage.root / "data/raw", validated, evaluation, max_broken=params.gates.max_broken, seed=params.seed,
+            failed_report=stage.root / ".diptych" / "validate-report.html", progress=stage.progress,
+        )  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(run_stage("validate", body))

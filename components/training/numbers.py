@@ -1,0 +1,50 @@
+"""The numbers of a training, as recipes and scales give them. No torch here: whoever reads a recipe reads this."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Precision = Literal["auto", "bf16", "fp32"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Optimisation:
+    """How fast what learns: the numbers of a recipe.
+
+    Args:
+        lr: highest learning rate.
+        weight_decay: decoupled, on matrices only.
+        warmup: share of the steps in which the rate rises, in [0, 1).
+        betas: AdamW's two.
+        eps: AdamW's.
+        clip_norm: the gradient's norm is cut to it; null leaves it.
+    """
+
+    lr: float
+    weight_decay: float
+    warmup: float = 0.1
+    betas: tuple[float, float] = (0.9, 0.98)
+    eps: float = 1e-6
+    clip_norm: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """How much of it: the numbers of a scale.
+
+    Args:
+        batch: pairs an optimizer step.
+        steps: optimizer steps.
+        pixels: pixels a side of what the tower sees.
+        precision: `auto` takes bf16 where the chip multiplies in it.
+        watch_every: steps between two looks at the validation split.
+        checkpoint_every: steps between two checkpoints.
+        curve_every: steps between two rows of the curves.
+    """
+
+    batch: int
+    steps: int
+    pixels: int
+    precision: Precision = "auto"
+    watch_every: int = 100
+    checkpoint_every: int = 25
+    curve_every: int = 5
