@@ -101,7 +101,7 @@ def run_suite(
 
 
 def _expectations(declared: Declared, limits: Limits) -> dict[str, list[Any]]:
-    import great_expectations.expectations as gxe
+    import great_expectations.expectations.core as gxe
 
     lists: dict[str, list[Any]] = {"samples": [], "texts": []}
 
