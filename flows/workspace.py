@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,12 +23,13 @@ from components.stages.lock import hold
 from components.stages.outcome import StageOutcome, sentence
 from components.stages.place import address, private
 from components.stages.resume import has_something, resume_base
+from flows.audience import AUDIENCE, step
 from flows.failure import failure
 from flows.graph import stages_of, why_stale
 from flows.processes import started
 from flows.repair import keep_record, repair
 
-Listener = Callable[[Event], None]
+Did = Literal["cached", "ran", "restored"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +41,7 @@ class Outcome:
     """
 
     stage: str
-    did: Literal["cached", "ran", "restored"]
+    did: Did
     seconds: float
 
 
@@ -50,35 +51,37 @@ class Workspace:
     Args:
         root: the folder of dvc.yaml.
         recipe: a name from params.yaml's recipes.
-        listener: hears every event of the stages.
     """
 
-    def __init__(self, root: Path, recipe: str, listener: Listener) -> None:
+    def __init__(self, root: Path, recipe: str) -> None:
         self.root = root
         self.recipe = recipe
-        self.listener = listener
-        self.run = uuid.uuid4().hex
         self.news: tuple[str, ...] = ()
 
     @classmethod
     @contextmanager
-    def here(cls, recipe: str, root: Path | None = None, listener: Listener = print) -> Iterator["Workspace"]:
-        """Hold the workspace while the block runs; `news` says what a killed run before had come to.
+    def here(cls, recipe: str, root: Path | None = None) -> Iterator["Workspace"]:
+        """Hold the workspace while the block runs; `news` says what a killed run before had come to, the audience too.
 
         Raises Busy, with the pid, when another run holds it, and ConfigError when `root` is no workspace or params.yaml
         does not list the recipe.
         """
         root = (root or Path.cwd()).resolve()
-        workspace = cls(root, recipe, listener)
+        workspace = cls(root, recipe)
         workspace._check()
         with hold(private(root, "locks") / "workspace.lock", f"the workspace {root}"):
             repair(root)
             workspace.news = tuple(workspace._close_killed())
+            for sentence in workspace.news:
+                AUDIENCE.get().told(sentence)
             yield workspace
 
-    def stages(self) -> tuple[str, ...]:
-        """Return the stages of dvc.yaml for this recipe, in order, by the names DVC uses."""
-        return tuple(address(name, self.recipe if each else None) for name, each in stages_of(self.root).items())
+    def stages(self, until: str | None = None) -> tuple[str, ...]:
+        """Return the stages of dvc.yaml in order; those up to and with `until`, where it is given."""
+        if until is not None:
+            self.address(until)
+        names = tuple(stages_of(self.root))
+        return names if until is None else names[: names.index(until) + 1]
 
     def address(self, stage: str) -> str:
         """Return DVC's name for a stage: `curate@clip` for `curate`; ConfigError when dvc.yaml has no such stage."""
@@ -103,26 +106,30 @@ class Workspace:
         another try. When this process is interrupted, the stage is stopped before this returns.
         """
         began, name = time.monotonic(), self.address(stage)
-        if not self.stale(stage):
-            return Outcome(stage=stage, did="cached", seconds=time.monotonic() - began)
+        with step(name) as how:
+            did = self._run(stage, name) if self.stale(stage) else "cached"
+            how.append(did)
+        return Outcome(stage=stage, did=did, seconds=time.monotonic() - began)
+
+    def _run(self, stage: str, name: str) -> Did:
+        """Let DVC bring a stage up to date, which runs it unless its run cache has the result."""
         keep_record(self.root)
-        attempt = f"{self.run}.{uuid.uuid4().hex[:8]}"
+        run = uuid.uuid4().hex
         events, log = private(self.root, "events") / f"{name}.jsonl", private(self.root, "logs") / f"dvc.{name}.log"
         events.write_bytes(b"")
         log.write_bytes(b"")
         environment = {
             "DIPTYCH_EVENTS": os.environ.get("DIPTYCH_EVENTS", str(events)),  # somebody else may want to listen
-            "DIPTYCH_OWNER": str(os.getpid()), "DIPTYCH_RUN": attempt,
-            "DIPTYCH_PYTHON": sys.executable,
+            "DIPTYCH_OWNER": str(os.getpid()), "DIPTYCH_RUN": run, "DIPTYCH_PYTHON": sys.executable,
         }  # fmt: skip
         command = [sys.executable, "-m", "dvc", "repro", "--single-item", name]
         with started(command, log, environment, self.root) as process:
             self._listen(process, events)
         outcome = self._outcome(stage)
-        ran = outcome is not None and outcome.run == attempt
+        ran = outcome is not None and outcome.run == run
         if process.returncode != 0:
             raise failure(name, process.returncode, outcome if ran else None, log)
-        return Outcome(stage=stage, did="ran" if ran else "restored", seconds=time.monotonic() - began)
+        return "ran" if ran else "restored"
 
     def _listen(self, process: subprocess.Popen[bytes], events: Path) -> None:
         """Hand each event on until the process has ended."""
@@ -135,7 +142,7 @@ class Workspace:
                 except subprocess.TimeoutExpired:
                     pass
                 for line in _whole_lines(lines):
-                    self.listener(Event.parse(line))
+                    AUDIENCE.get().heard(Event.parse(line))
 
     def _check(self) -> None:
         for name in ("dvc.yaml", "params.yaml", ".dvc/config"):

@@ -1,0 +1,172 @@
+"""The command `diptych`: run, ask, promote, status, down. Only what a command needs is imported, when it needs it."""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+
+from components.contracts.errors import ConfigError, DiptychError, Interrupted
+
+
+class Terminated(KeyboardInterrupt):
+    """TERM or HUP, as what Ctrl-C raises: everything on the way out cleans up."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit code: 0 only for success, 128 + signal when stopped."""
+    arguments = _parser().parse_args(argv)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _terminate)
+    began, root = time.time(), None
+    try:
+        from components.stages.environment import set_environment
+        from flows.run import find_root
+
+        set_environment()
+        root = find_root(Path.cwd())
+        os.chdir(root)
+        return int(arguments.command(root, arguments))
+    except KeyboardInterrupt as err:
+        return _stopped(root, began, err.number if isinstance(err, Terminated) else signal.SIGINT)
+    except Interrupted as err:
+        print(f"diptych: {err}", file=sys.stderr)
+        return 1
+    except (DiptychError, OSError) as err:
+        print(f"diptych: {err}", file=sys.stderr)
+        return 1
+    except Exception as err:
+        print(f"diptych: {type(err).__name__}: {err} (traceback in {_log(root)})", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="diptych", description="From pictures and words to a served model.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, does: str, command: Callable[[Path, argparse.Namespace], int]) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=does, description=does)
+        made.set_defaults(command=command)
+        return made
+
+    run = add("run", "bring everything up to date, from pictures to a served model", _run)
+    run.add_argument("--recipe", help="one of params.yaml's recipes; the first of them unless given")
+    ask = add("ask", "ask the served model for the pictures nearest to a text", _ask)
+    ask.add_argument("text", help='such as "a red heart"')
+    ask.add_argument("--top-k", type=int, default=5, help="how many pictures (5)")
+    ask.add_argument("--json", action="store_true", help="print the answer as JSON")
+    promote = add("promote", "serve a version of the registry from the next run on, whatever was measured", _promote)
+    promote.add_argument("version", help="such as clip@3")
+    status = add("status", "say how stages, registry and server stand", _status)
+    status.add_argument("--recipe", help="one of params.yaml's recipes; the first of them unless given")
+    status.add_argument("--json", action="store_true", help="print it as JSON")
+    add("down", "stop the server, and leave no process and no shared memory", _down)
+    return parser
+
+
+def _run(root: Path, arguments: argparse.Namespace) -> int:
+    from flows.run import run
+
+    recipe, began = arguments.recipe or _first_recipe(root), time.monotonic()
+    shipped, worked = run(root, recipe)
+    from rich.console import Console
+
+    from components.stages.events import clock
+    from flows.summary import show_end
+
+    done = f"Done in {clock(time.monotonic() - began)}." if worked else "Nothing to do: everything is up to date."
+    show_end(root, recipe, shipped, Console(), done)
+    return 0
+
+
+def _ask(root: Path, arguments: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from flows.ask import ask
+
+    hits = ask(root, arguments.text, arguments.top_k)
+    if arguments.json:
+        print(json.dumps([asdict(hit) for hit in hits], ensure_ascii=False))
+    else:
+        for hit in hits:
+            print(f"{hit.score:6.3f}  {hit.text} ({hit.source}, {hit.key})")
+    return 0
+
+
+def _promote(root: Path, arguments: argparse.Namespace) -> int:
+    from components.registry.promotion import promote_by_hand
+
+    print(promote_by_hand(root, arguments.version))
+    return 0
+
+
+def _status(root: Path, arguments: argparse.Namespace) -> int:
+    from flows.status import as_lines, status
+
+    found = status(root, arguments.recipe or _first_recipe(root))
+    print(json.dumps(found) if arguments.json else "\n".join(as_lines(found)))
+    return 0
+
+
+def _down(root: Path, arguments: argparse.Namespace) -> int:
+    from flows.down import down
+
+    print(down(root))
+    return 0
+
+
+def _first_recipe(root: Path) -> str:
+    import yaml
+
+    recipes = (yaml.safe_load((root / "params.yaml").read_text()) or {}).get("recipes")
+    if not recipes:
+        raise ConfigError("params.yaml names no recipes. Add one: recipes: [clip]")
+    return str(recipes[0])
+
+
+def _stopped(root: Path | None, began: float, number: int) -> int:
+    """Say in one sentence where it stopped, which the stage has written down; return the exit code."""
+    for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(one, signal.SIG_IGN)  # it is over; the rest is one sentence
+    outcomes = (root / ".diptych" / "outcome").glob("*.json") if root is not None else ()
+    fresh = [json.loads(path.read_text()) for path in outcomes if path.stat().st_mtime >= began]
+    stopped = [found for found in fresh if found.get("state") in ("interrupted", "running")]
+    where = ""
+    if stopped:
+        from components.stages.place import address
+
+        found = stopped[-1]
+        at = f" at {found['position']}" if found.get("position") else ""
+        then = "goes on from there" if found.get("resumes") else "starts it again"
+        where = f" in {address(found['stage'], found['recipe'])}{at}; the next run {then}"
+    name = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
+    print(f"diptych: stopped by {name}{where}.", file=sys.stderr)
+    return 128 + number
+
+
+def _log(root: Path | None) -> str:
+    if root is None:
+        traceback.print_exc()
+        return "the lines above"
+    from components.stages.place import private
+
+    path = private(root, "logs") / "diptych.log"
+    path.write_text(traceback.format_exc())
+    return str(path)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise Terminated(number)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""A Prefect server for one run, where the user has none: it dies with us, even by KILL, unlike the one Prefect starts.
+
+The first flow of a process waits 10 to 14 s for it, so it is started before prefect is imported, which takes 3 s too.
+"""
+
+import logging
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from components.contracts.errors import TransientError
+from components.stages.place import private
+from flows.processes import started
+
+START_UP_S = 120  # Prefect's own 20 s fail on a busy machine
+_SERVER = "prefect.server.api.server:create_app"
+# Nobody looks at a server that lives for one run, and what it would schedule nobody would pick up.
+_SERVER_ENVIRONMENT = {
+    "PREFECT_UI_ENABLED": "false",
+    "PREFECT__SERVER_EPHEMERAL": "true",
+    "PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED": "false",
+    "PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED": "false",
+}
+
+
+@contextmanager
+def prefect_server(root: Path) -> Iterator[None]:
+    """Make sure that flows of this process find a server while the block runs; the user's own, where there is one.
+
+    A server is the user's when PREFECT_API_URL is set, or PREFECT_HOME, whose profile may name one. Call it before
+    prefect is imported, since that is when it reads its settings.
+    """
+    if "PREFECT_API_URL" in os.environ or "PREFECT_HOME" in os.environ:
+        yield
+        return
+    os.environ["PREFECT_HOME"] = str(private(root, "prefect"))
+    port, log = _free_port(), private(root, "logs") / "prefect-server.log"
+    command = [sys.executable, "-m", "uvicorn", "--factory", _SERVER, "--host", "127.0.0.1", "--port", str(port)]
+    log.write_bytes(b"")
+    with started([*command, "--log-level", "error", "--lifespan", "on"], log, _SERVER_ENVIRONMENT, root) as server:
+        os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
+        try:
+            import prefect.main  # noqa: F401  # while the server starts; it sets logging up
+
+            _wait(f"http://127.0.0.1:{port}/api/health", server, log)
+            with (private(root, "logs") / "prefect.log").open("w") as opened, _logging_to(opened):
+                try:
+                    yield
+                finally:
+                    _drain()
+        finally:
+            del os.environ["PREFECT_API_URL"], os.environ["PREFECT_HOME"]
+
+
+@contextmanager
+def _logging_to(log: TextIO) -> Iterator[None]:
+    """Send what Prefect would print to a file while the block runs: the audience shows the run, errors are raised."""
+    from prefect.logging.handlers import PrefectConsoleHandler
+    from rich.console import Console
+
+    loggers = [logging.root, *(logging.getLogger(name) for name in tuple(logging.root.manager.loggerDict))]
+    handlers = {h for logger in loggers for h in logger.handlers if isinstance(h, PrefectConsoleHandler)}
+    before = {handler: handler.console for handler in handlers}
+    for handler in handlers:
+        handler.console = Console(file=log, width=200)
+    try:
+        yield
+    finally:
+        for handler, console in before.items():
+            handler.console = console
+
+
+def _drain() -> None:
+    """Let Prefect send what it has queued; left to its exit hooks, it would look for a server that is gone."""
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    for worker in (EventsWorker, APILogWorker):
+        worker.drain_all(timeout=5)
+
+
+def _wait(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy knows nothing of our loopback
+    deadline = time.monotonic() + START_UP_S
+    while True:
+        try:
+            with opener.open(url, timeout=5):
+                return
+        except (urllib.error.URLError, OSError) as err:
+            if server.poll() is not None:
+                raise TransientError(f"the Prefect server ended while it started; see {log}") from err
+            if time.monotonic() > deadline:
+                raise TransientError(f"the Prefect server did not start in {START_UP_S} s; see {log}") from err
+        time.sleep(0.1)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,57 @@
+"""From pictures to a served model: the stages of dvc.yaml, one task each, then the registry and the server.
+
+DVC decides whether a stage has work to do; Prefect decides when, where and how often.
+Tasks hand each other names, never tensors, so any of them can be retried on another machine.
+"""
+
+from typing import Any
+
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+
+from components.contracts.errors import is_transient
+from flows import register as registering
+from flows import serve as serving
+from flows.publish import publish
+from flows.workspace import Outcome, Workspace
+
+
+def worth_another_try(_task: Any, _run: Any, state: State[Any]) -> bool:
+    """Return whether a task failed by a fault of the world; a mistake is never tried twice."""
+    return isinstance(state.data, BaseException) and is_transient(state.data)
+
+
+# No caching by Prefect: whether there is work is for DVC, the registry and the server to say.
+_AGAIN: dict[str, Any] = {
+    "retries": 2, "retry_delay_seconds": [5, 60], "retry_condition_fn": worth_another_try, "cache_policy": NO_CACHE,
+}  # fmt: skip
+
+
+@task(task_run_name="{stage}@{recipe}", **_AGAIN)
+def run_stage(workspace: Workspace, stage: str, recipe: str) -> Outcome:
+    """Bring one stage up to date; "cached" when its code, numbers and inputs are unchanged."""
+    return workspace.repro(stage)
+
+
+register = task(name="register", **_AGAIN)(registering.register)
+promote = task(name="promote", **_AGAIN)(registering.promote)
+deploy = task(name="deploy", **_AGAIN)(serving.serve)
+
+
+@flow(name="pipeline")
+def pipeline(recipe: str = "clip", until: str | None = None) -> dict[str, Outcome]:
+    """Return what each stage did: ran, cached or restored; then register and serve, unless `until` names a stage.
+
+    Raises GateClosed (from validate), and trains nothing, when more pairs are broken than params.yaml allows.
+    """
+    outcomes: dict[str, Outcome] = {}
+    with Workspace.here(recipe) as workspace:  # one writer per workspace; the lock dies with us
+        for stage in workspace.stages(until):
+            outcomes[stage] = run_stage(workspace, stage, recipe)
+            publish(stage, workspace)
+        if until is None:
+            version = register(workspace)  # by digest: asked twice, done once
+            verdict = promote(workspace, version)
+            deploy(workspace, verdict)  # the champion, which need not be the model of this run
+    return outcomes

@@ -1,0 +1,57 @@
+"""The main job: everything from pictures to a served model, or the sentence that nothing is to be done."""
+
+import json
+from pathlib import Path
+
+from components.contracts.errors import ConfigError
+from components.registry.store import fingerprint
+from flows.shipped import Shipped
+from flows.workspace import Workspace
+
+
+def run(root: Path, recipe: str) -> tuple[Shipped | None, bool]:
+    """Bring everything up to date; return what is shipped, and whether anything had to be done.
+
+    When nothing is stale, the registry is as we left it and the server answers with the champion, neither Prefect nor
+    MLflow is started.
+    """
+    from flows.view import shown
+
+    with Workspace.here(recipe, root) as workspace:
+        shipped = unchanged(workspace)
+        steps = [workspace.address(stage) for stage in workspace.stages()] + ["register", "promote", "deploy"]
+    if shipped is not None:
+        return shipped, False
+    from flows.orchestrator import prefect_server
+
+    with shown(steps), prefect_server(root):
+        from flows.pipeline import pipeline
+
+        pipeline(recipe)
+    return Shipped.read(root, recipe), True
+
+
+def unchanged(workspace: Workspace) -> Shipped | None:
+    """Return what the last run shipped if all of it still stands; None when there is work to do."""
+    if any(workspace.stale(stage) for stage in workspace.stages()):
+        return None
+    shipped, store = Shipped.read(workspace.root, workspace.recipe), fingerprint(workspace.root)
+    if shipped is None or store is None or shipped.store != store:
+        return None
+    if json.loads((workspace.package / "manifest.json").read_text())["digest"] != shipped.digest:
+        return None
+    if shipped.unserved is not None:
+        return shipped
+    from components.serving.triton import status
+
+    now = status(workspace.root)
+    served = now.endpoint.package_digest if now.state == "serving" and now.endpoint is not None else None
+    return shipped if served == shipped.champion_digest else None
+
+
+def find_root(start: Path) -> Path:
+    """Return the nearest folder upwards that has a dvc.yaml; ConfigError when there is none."""
+    for folder in (start, *start.parents):
+        if (folder / "dvc.yaml").exists():
+            return folder
+    raise ConfigError(f"neither {start} nor a folder above it has a dvc.yaml. Go to a checkout of diptych.")

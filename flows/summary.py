@@ -1,0 +1,123 @@
+"""The end of a run: what was measured and what it means, what the model answers, where everything is, what is next."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from components.contracts.errors import DiptychError
+from components.registry.store import store_uri
+from flows.shipped import Shipped
+
+SPLITS = {
+    "val": "validation pairs, which chose the numbers",
+    "pair": "pairs held out",
+    "designer": "a designer never seen",
+    "concept": "concepts never seen",
+    "both": "designer and concept never seen",
+}
+DIRECTIONS = {"image_to_text": "picture to text", "text_to_image": "text to picture"}
+ASKED = {
+    "emoji": ("a red heart", "something to eat", "a face that cries"),
+    "scenes": ("a red circle", "a blue square", "two green triangles"),
+}
+
+
+def show_end(root: Path, recipe: str, shipped: Shipped | None, console: Console, said: str) -> None:
+    """Print the ending of a run; `said` is its first sentence."""
+    console.print(f"\n{said}\n", style="bold", highlight=False)
+    metrics = json.loads((root / "runs" / recipe / "evaluate" / "metrics.json").read_text())
+    console.print(table_of(recipe, metrics))
+    console.print(meaning(metrics), style="dim", highlight=False)
+    if shipped is not None:
+        _show_answers(root, shipped, console)
+    _show_places(root, recipe, shipped, console)
+
+
+def table_of(recipe: str, metrics: dict[str, dict[str, Any]]) -> Table:
+    """Return a row for each thing that was tested, R@1 and R@10 each beside chance and the baseline."""
+    table = Table(title=f"{recipe}, measured", title_justify="left", caption=None)
+    for name in ("tested on", "asked", "queries"):
+        table.add_column(name, justify="right" if name == "queries" else "left")
+    for k in (1, 10):
+        for name in (f"R@{k}", "baseline", "chance"):
+            table.add_column(name, justify="right", style="bold" if name.startswith("R@") else "dim")
+    for split, tested in SPLITS.items():
+        for direction, asked in DIRECTIONS.items():
+            found = [metrics.get(f"retrieval.{split}.{direction}.recall_at_{k}") for k in (1, 10)]
+            if first := next((metric for metric in found if metric is not None), None):
+                table.add_row(tested, asked, f"{first['n']:,}", *(cell for metric in found for cell in _cells(metric)))
+    return table
+
+
+def meaning(metrics: dict[str, dict[str, Any]]) -> str:
+    """Return what the numbers say, for somebody who has not met recall."""
+    name = "retrieval.pair.image_to_text.recall_at_1"
+    text = (
+        "R@k: the share of queries whose right answer is among the first k. Chance is what guessing gets; the baseline "
+        "is the nearest training picture by shape and colour, with no training."
+    )
+    if (metric := metrics.get(name)) is None:
+        return text
+    value, chance = metric["value"], metric["chance"]
+    times = f", {value / chance:,.0f} times as often as guessing" if chance > 0 else ""
+    return f"{text} So of 100 new pictures, {100 * value:.0f} get their own name first{times}."
+
+
+def _cells(metric: dict[str, Any] | None) -> tuple[str, str, str]:
+    if metric is None:
+        return "", "", ""
+    return f"{metric['value']:.1%}", f"{metric['baseline']:.1%}", f"{metric['chance']:.1%}"
+
+
+def _show_answers(root: Path, shipped: Shipped, console: Console) -> None:
+    """Ask the server, if there is one, and print a text with its nearest pictures by name."""
+    console.print()
+    if shipped.unserved is not None:
+        console.print(f"Nothing is served here: {shipped.unserved}", highlight=False)
+        return
+    from flows.ask import ask
+
+    table = Table(title=f"{shipped.champion}, asked through Triton", title_justify="left")
+    table.add_column("text")
+    table.add_column("its nearest pictures")
+    for text in _examples(root):
+        hits = ask(root, text, top_k=4)
+        table.add_row(text, ", ".join(f"{hit.text} ({hit.source}, {hit.score:.2f})" for hit in hits))
+    console.print(table)
+
+
+def _examples(root: Path) -> tuple[str, ...]:
+    params = yaml.safe_load((root / "params.yaml").read_text())
+    return ASKED.get(str(params.get("source", {}).get("name")), ("a red heart",))
+
+
+def _show_places(root: Path, recipe: str, shipped: Shipped | None, console: Console) -> None:
+    places = {
+        "report": root / "runs" / recipe / "package" / "report.html",
+        "data": root / "data" / "validated" / "report.html",
+        "model": root / "runs" / recipe / "package",
+    }
+    lines = [f"{name:<9}{path}" for name, path in places.items() if path.exists()]
+    if shipped is not None:
+        lines.append(f"{'version':<9}{shipped.version}; {shipped.verdict}")
+    lines.append(f"{'runs':<9}mlflow ui --backend-store-uri {store_uri(root)}")
+    if shipped is not None and shipped.unserved is None:
+        lines.append(f"{'server':<9}{_server(root)}; it goes on running, stop it with: diptych down (or make down)")
+        lines.append(f'{"ask":<9}diptych ask "{_examples(root)[0]}"')
+    console.print()
+    for line in lines:
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
+
+
+def _server(root: Path) -> str:
+    from components.serving.endpoint import read_endpoint
+
+    try:
+        endpoint = read_endpoint(root)
+    except DiptychError as err:
+        return str(err)
+    return f"Triton at http://{endpoint.http}" if endpoint is not None else "none"
