@@ -1,0 +1,1 @@
+"""Which samples a recipe trains on: manifest in, manifest out, nothing uncounted."""

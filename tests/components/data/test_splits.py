@@ -42,7 +42,9 @@ def test_a_concept_is_seen_or_unseen_as_a_whole_in_any_order(seed, concept, draw
     if splits["openmoji"] == "both":
         assert others == ["concept", "concept"]
     else:
-        assert "train" in others and others[0] in ("pair", "train") and set(others) <= {"pair", "train", "val"}
+        assert "train" in others
+        assert others[0] in ("pair", "train")
+        assert set(others) <= {"pair", "train", "val"}
 
 
 @given(st.text(max_size=20))

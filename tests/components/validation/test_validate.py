@@ -118,7 +118,8 @@ def test_the_concept_pool_keeps_one_picture_a_concept_wherever_it_comes(case, ma
     case.ingest([make(10), *hearts, make(11, split="concept")])
     assert set(case.validate()["reasons"]) == {"same_concept"}
     kept = read_manifest(case.evaluation / "concept/manifest.parquet")["key"].to_pylist()
-    assert len(kept) == 2 and kept[1] == "k11"
+    assert len(kept) == 2
+    assert kept[1] == "k11"
     assert set(quarantine(case)) == {f"k{i}" for i in range(5)} - {kept[0]}
     turned = type(case)(tmp_path / "turned").ingest([make(11, split="concept"), *hearts[::-1], make(10)])
     turned.validate()
@@ -164,9 +165,11 @@ def test_a_closed_gate_says_share_limit_reasons_page_and_remedy(case, make):
     said = str(caught.value)
     assert "3 of 10 samples are broken (30.00%), and gates.max_broken allows 20.00%" in said
     assert "mostly undecodable (2), caption_empty (1)" in said
-    assert str(case.failed_report) in said and "raise gates.max_broken in params.yaml" in said
+    assert str(case.failed_report) in said
+    assert "raise gates.max_broken in params.yaml" in said
     assert "The gate is closed" in case.failed_report.read_text()
-    assert not case.validated.exists() and not case.evaluation.exists()
+    assert not case.validated.exists()
+    assert not case.evaluation.exists()
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.5, 5, float("nan")])
@@ -179,7 +182,7 @@ def test_a_manifest_that_was_changed_after_ingest_is_refused(case, make):
     case.ingest(list(map(make, range(5))))
     path = case.raw / "manifest.parquet"
     write_manifest(read_manifest(path).slice(1), path)
-    with pytest.raises(StaleArtifact, match="not the manifest that source.json was written with"):
+    with pytest.raises(StaleArtifact, match=r"not the manifest that source\.json was written with"):
         case.validate()
 
 

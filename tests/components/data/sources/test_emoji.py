@@ -66,7 +66,10 @@ def test_a_designer_draws_in_colour_at_72_pixels(raw, rows):
     for data in pictures.values():
         picture = Image.open(io.BytesIO(data)).convert("RGBA")
         red, green, blue, alpha = picture.getpixel((36, 36))
-        assert picture.size == (72, 72) and alpha == 255 and red > 150 and max(green, blue) < 100
+        assert picture.size == (72, 72)
+        assert alpha == 255
+        assert red > 150
+        assert max(green, blue) < 100
         assert picture.getpixel((0, 71))[3] == 0
 
 
