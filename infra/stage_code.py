@@ -56,7 +56,9 @@ def stage_code(root: Path, stage: str) -> list[str]:
     for recipe in sorted((root / "components" / "recipes").glob("*.yaml")):
         values = YAML(typ="safe").load(recipe)
         for section in SECTIONS.get(stage, ()):
-            modules |= {path.rpartition(".")[0] for path in class_paths(values[section]) if path.startswith("components.")}
+            modules |= {
+                path.rpartition(".")[0] for path in class_paths(values[section]) if path.startswith("components.")
+            }
     if stage == "ingest":
         catalogue = YAML(typ="safe").load(root / CATALOGUE)
         modules |= {path.rpartition(".")[0] for path in class_paths(list(catalogue.values()))}

@@ -1,0 +1,1 @@
+"""What crosses a border: types, base classes, errors. Imports no sibling."""

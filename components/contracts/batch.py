@@ -26,7 +26,8 @@ class Movable:
                 return {name: visit(item) for name, item in value.items()}
             return value
 
-        return replace(self, **{f.name: visit(getattr(self, f.name)) for f in fields(self)})  # type: ignore[type-var]
+        names = (f.name for f in fields(self))  # type: ignore[arg-type]  # every heir is a dataclass
+        return replace(self, **{name: visit(getattr(self, name)) for name in names})  # type: ignore[type-var]
 
     def to(self, *args: object, **kwargs: object) -> Self:
         """Return the same value on another device; takes what `Tensor.to` takes."""

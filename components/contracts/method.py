@@ -37,7 +37,9 @@ class Method(nn.Module):
 
     def losses(self, batch: Batch, clock: Clock) -> Losses:
         """Return the terms of this step."""
-        raise NotImplementedError(f"{type(self).__name__} has no losses(batch, clock); write the paper's algorithm there.")
+        raise NotImplementedError(
+            f"{type(self).__name__} has no losses(batch, clock); write the paper's algorithm there."
+        )
 
     def after_step(self, clock: Clock) -> None:
         """Do what the paper does after each optimizer step, such as clamping the scale."""

@@ -36,7 +36,9 @@ class Embedder:
         return torch.from_numpy(to_float(np.stack([self.preprocess(data) for data in pictures])))
 
     @torch.inference_mode()
-    def pictures(self, pictures: Sequence[bytes], progress: Progress = silent, doing: str = "") -> Float[np.ndarray, "N D"]:
+    def pictures(
+        self, pictures: Sequence[bytes], progress: Progress = silent, doing: str = ""
+    ) -> Float[np.ndarray, "N D"]:
         """Return unit rows, float32."""
         rows = []
         for start in range(0, len(pictures), self.batch):

@@ -47,7 +47,9 @@ class Gallery:
 def ranks(scores: Float[np.ndarray, "Q G"], belongs: Bool[np.ndarray, "Q G"]) -> Int[np.ndarray, "Q"]:
     """Return the rank, from 1, of the best answer that belongs to each query; a tie counts as lost."""
     if not belongs.any(1).all():
-        raise DataError("a query has nothing in the gallery that belongs to it, so it can have no rank. Drop it from the pool.")
+        raise DataError(
+            "a query has nothing in the gallery that belongs to it, so it can have no rank. Drop it from the pool."
+        )
     if not np.isfinite(scores).all():
         raise DataError("some scores are no numbers, so ranks would mean nothing. Look at the weights.")
     best = np.where(belongs, scores, -np.inf).max(1, keepdims=True)

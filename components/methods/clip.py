@@ -17,6 +17,8 @@ class Clip(Method):
         objective: the contrast.
     """
 
+    model: DualEncoder
+
     def __init__(self, model: DualEncoder, objective: SoftmaxLoss) -> None:
         super().__init__()
         self.model, self.objective = model, objective
@@ -26,7 +28,9 @@ class Clip(Method):
         image = self.model.encode_image(batch.images["main"])
         text = self.model.encode_text(batch.texts["caption"])
         scale = self.model.logit_scale()
-        return Losses(terms={"contrast": self.objective(image.pooled, text.pooled, scale)}, seen={"scale": scale.detach()})
+        return Losses(
+            terms={"contrast": self.objective(image.pooled, text.pooled, scale)}, seen={"scale": scale.detach()}
+        )
 
     def after_step(self, clock: Clock) -> None:
         """Keep the scale at or below its bound, as the paper does."""

@@ -16,7 +16,9 @@ def check_keys(document: Document, key: str, section: object) -> None:
         known = parameters(str(section["class_path"]), document, key)
         for name in section.get("init_args") or {}:
             if name not in known:
-                raise unknown(document, f"{key}.init_args.{name}", name, known, str(section["class_path"]).rpartition(".")[2])
+                raise unknown(
+                    document, f"{key}.init_args.{name}", name, known, str(section["class_path"]).rpartition(".")[2]
+                )
     for name, value in section.items():
         check_keys(document, f"{key}.{name}", value)
 

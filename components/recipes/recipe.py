@@ -8,7 +8,7 @@ from typing import Any, Literal
 from components.contracts.errors import ConfigError
 from components.recipes.class_keys import check_keys
 from components.recipes.section import section, unknown
-from components.recipes.yaml_lines import read_yaml
+from components.recipes.yaml_lines import Document, read_yaml
 from components.training.numbers import Optimisation, Scale
 
 
@@ -123,14 +123,8 @@ def load_recipe(root: Path, name: str, scale: str) -> Recipe:
 
     Raises ConfigError with file, line and nearest name for a key that nothing takes, and for a scale it has no size for.
     """
-    document = read_yaml(root / "components" / "recipes" / f"{name}.yaml")
+    document = read_recipe(root, name)
     values = document.values
-    for key in values:
-        if key not in SECTIONS:
-            raise unknown(document, key, key, list(SECTIONS), "a recipe")
-    for key in SECTIONS:
-        if key not in values:
-            raise ConfigError(f"{document.path.name} has no section {key!r}. Add it; null or {{}} where it has no numbers.")
     if scale not in values["sizes"]:
         raise ConfigError(
             f"{document.at('sizes')}: there is no size for the scale {scale!r}; there are {', '.join(values['sizes'])}. "
@@ -139,8 +133,33 @@ def load_recipe(root: Path, name: str, scale: str) -> Recipe:
     model = overlay(values["model"], values["sizes"][scale] or {})
     check_keys(document, "model", model)
     check_keys(document, "method", values["method"])
-    typed = {key: section(document, key, kind) for key, kind in TYPED.items()}
+    typed: dict[str, Any] = {key: section(document, key, kind) for key, kind in TYPED.items()}
     return Recipe(name=name, model=model, method=values["method"], finetuning=values["finetuning"], **typed)
+
+
+def load_curation(root: Path, name: str) -> Curation:
+    """Read that section alone, for a stage that builds no model and need not wait for torch."""
+    return section(read_recipe(root, name), "curation", Curation)
+
+
+def load_finetuning(root: Path, name: str) -> dict[str, Any] | None:
+    """Read that section alone."""
+    values: dict[str, Any] | None = read_recipe(root, name).values["finetuning"]
+    return values
+
+
+def read_recipe(root: Path, name: str) -> Document:
+    """Read the YAML; ConfigError for a section that is missing or that nothing reads."""
+    document = read_yaml(root / "components" / "recipes" / f"{name}.yaml")
+    for key in document.values:
+        if key not in SECTIONS:
+            raise unknown(document, key, key, list(SECTIONS), "a recipe")
+    for key in SECTIONS:
+        if key not in document.values:
+            raise ConfigError(
+                f"{document.path.name} has no section {key!r}. Add it; null or {{}} where it has no numbers."
+            )
+    return document
 
 
 def load_scale(root: Path, name: str) -> Scale:

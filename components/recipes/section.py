@@ -18,7 +18,9 @@ def build(section: object, base: type[Built]) -> Built:
 
     Raises ConfigError when a type does not fit or the class is not a `base`.
     """
-    set_parsing_settings(import_path_allowlist=list(ALLOWED), import_path_denylist=["*"])  # both, or all else is allowed
+    set_parsing_settings(
+        import_path_allowlist=list(ALLOWED), import_path_denylist=["*"]
+    )  # both, or all else is allowed
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument("--value", type=base)
     try:
@@ -38,7 +40,9 @@ def section(document: Document, key: str, kind: type[Built]) -> Built:
     known = [f.name for f in fields(kind)]  # type: ignore[arg-type]
     for name in values:
         if name not in known:
-            raise unknown(document, f"{key}.{name}" if key else name, name, known, f"the section {key!r}" if key else "a scale")
+            raise unknown(
+                document, f"{key}.{name}" if key else name, name, known, f"the section {key!r}" if key else "a scale"
+            )
     try:
         return build(values, kind)
     except ConfigError as err:

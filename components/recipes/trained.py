@@ -8,14 +8,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from components.contracts.errors import DataError
+from components.contracts.model_files import MODEL, MODEL_FILES, TOKENIZER, TRANSFORMS, WEIGHTS
 from components.data.tokenizers import Vocabulary
 from components.data.transforms.preprocess import Preprocess
 from components.evaluation.embedding import Embedder
 from components.models.dual_encoder import DualEncoder
 from components.recipes.section import build
-
-WEIGHTS, MODEL, TOKENIZER, TRANSFORMS = "weights.safetensors", "model.json", "tokenizer.json", "transforms.json"
-FILES = (WEIGHTS, MODEL, TOKENIZER, TRANSFORMS)
 
 
 def save_trained(
@@ -31,14 +29,16 @@ def save_trained(
 
 def load_trained(folder: Path, batch: int = 256) -> Embedder:
     """Read the folder back; DataError when a file is missing, or the weights are not of the model described."""
-    missing = [name for name in FILES if not (folder / name).exists()]
+    missing = [name for name in MODEL_FILES if not (folder / name).exists()]
     if missing:
         raise DataError(f"{folder} lacks {', '.join(missing)}, so it holds no model. Make it with `dvc repro`.")
     model = build(json.loads((folder / MODEL).read_text(encoding="utf-8")), DualEncoder)
     try:
         model.load_state_dict(load_file(folder / WEIGHTS))
     except (RuntimeError, SafetensorError) as err:
-        raise DataError(f"{folder / WEIGHTS} does not fit {MODEL} beside it: {err}. Train again with `dvc repro`.") from err
+        raise DataError(
+            f"{folder / WEIGHTS} does not fit {MODEL} beside it: {err}. Train again with `dvc repro`."
+        ) from err
     vocabulary = Vocabulary.load(folder / TOKENIZER)
     preprocess = Preprocess.from_json((folder / TRANSFORMS).read_text(encoding="utf-8"))
     return Embedder(model.eval(), vocabulary, preprocess, batch)

@@ -46,7 +46,7 @@ def read_yaml(path: Path) -> Document:
     return Document(path=path, values=values, lines=dict(_lines(node, "", path)))
 
 
-def _lines(node: yaml.Node, prefix: str, path: Path) -> Iterator[tuple[str, int]]:
+def _lines(node: yaml.Node | None, prefix: str, path: Path) -> Iterator[tuple[str, int]]:
     """Yield (dotted key, line) of every key below a node."""
     if not isinstance(node, yaml.MappingNode):
         return

@@ -35,7 +35,11 @@ def body(stage: Stage) -> None:
             pictures = embedder.pictures(pool.pictures, stage.progress, f"encoding {split}")
             scores = pictures @ embedder.texts(gallery.texts).T
             measured, rows = retrieval(
-                split, gallery, scores, baseline.scores(pool.pictures, gallery.texts, stage.progress), recipe.evaluation.ks
+                split,
+                gallery,
+                scores,
+                baseline.scores(pool.pictures, gallery.texts, stage.progress),
+                recipe.evaluation.ks,
             )
             metrics += measured
             pq.write_table(rows, out / "rows" / f"retrieval.{split}.parquet")

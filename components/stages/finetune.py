@@ -4,26 +4,25 @@ import shutil
 import sys
 
 from components.contracts.errors import ConfigError
-from components.recipes.params import load_params
-from components.recipes.recipe import load_recipe
-from components.recipes.trained import FILES
+from components.contracts.model_files import MODEL_FILES
+from components.recipes.recipe import load_finetuning
 from components.stages.runtime import run_stage
 from components.stages.stage import Stage
 
 
 def body(stage: Stage) -> None:
     """Write runs/<recipe>/finetune."""
-    recipe = load_recipe(stage.root, stage.the_recipe, load_params(stage.root).scale)
-    if recipe.finetuning is not None:
+    recipe = stage.the_recipe
+    if load_finetuning(stage.root, recipe) is not None:
         raise ConfigError(
-            f"recipe {recipe.name} has a section finetuning, but there is no fine-tuning strategy yet. Ignoring it would "
+            f"recipe {recipe} has a section finetuning, but there is no fine-tuning strategy yet. Ignoring it would "
             "evaluate the pre-trained weights under its name. Set it to null."
         )
-    pretrained = stage.root / f"runs/{recipe.name}/pretrain"
-    with stage.output(f"runs/{recipe.name}/finetune") as out:
-        for done, name in enumerate(FILES, 1):
+    pretrained = stage.root / f"runs/{recipe}/pretrain"
+    with stage.output(f"runs/{recipe}/finetune") as out:
+        for done, name in enumerate(MODEL_FILES, 1):
             shutil.copyfile(pretrained / name, out / name)
-            stage.progress("passing through", done, len(FILES))
+            stage.progress("passing through", done, len(MODEL_FILES))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import yaml
 
+from components.contracts.model_files import MODEL_FILES
 from components.contracts.sample import TEST_SPLITS
 from components.data.manifest import read_manifest
 from components.data.selection import Pool, read_pool
@@ -19,7 +20,7 @@ from components.evaluation.embedding import Embedder
 from components.evaluation.page import Found, render
 from components.recipes.params import Params, load_params
 from components.recipes.recipe import Recipe, load_recipe
-from components.recipes.trained import FILES, load_trained
+from components.recipes.trained import load_trained
 from components.serving.card import model_card
 from components.serving.export import export
 from components.serving.pack import seal, write_index
@@ -42,14 +43,17 @@ def body(stage: Stage) -> None:
     embedder = load_trained(run / "finetune", recipe.evaluation.batch)
     pool = read_pool(everything(stage.root), stage.root / "data/raw")
     names = [texts[0] for texts in pool.captions]
-    title, paper = f"{recipe.name}, {params.scale}", f"{recipe.card.title} ({recipe.card.year}, arXiv:{recipe.card.arxiv})"
+    title, paper = (
+        f"{recipe.name}, {params.scale}",
+        f"{recipe.card.title} ({recipe.card.year}, arXiv:{recipe.card.arxiv})",
+    )
     facts = [
         ("data", came_in["digest"][:12]), ("pictures trained on", f"{training['pictures']:,}"),
         ("samples seen", f"{training['samples']:,}"), ("parameters", f"{training['parameters']:,}"),
         ("numbers", training["precision"]), ("seed", str(params.seed)),
     ]  # fmt: skip
     with stage.output(f"runs/{recipe.name}/package") as out:
-        for name in FILES:
+        for name in MODEL_FILES:
             shutil.copyfile(run / "finetune" / name, out / name)
         embeddings = embedder.pictures(pool.pictures, stage.progress, "indexing pictures")
         write_index(out, embeddings, list(pool.keys), names, list(pool.sources))
@@ -61,7 +65,11 @@ def body(stage: Stage) -> None:
         card = model_card(title, paper, came_in["source"], facts, metrics)
         (out / "model_card.md").write_text(card, encoding="utf-8")
         page = render(
-            title, [("", paper), *facts], metrics, curves_of(run / "pretrain/curves.csv"), nearest(embedder, pool, embeddings)
+            title,
+            [("", paper), *facts],
+            metrics,
+            curves_of(run / "pretrain/curves.csv"),
+            nearest(embedder, pool, embeddings),
         )
         (out / "report.html").write_text(page, encoding="utf-8")
         seal(out, about(stage.root, recipe, params, came_in["digest"], training, furthest))

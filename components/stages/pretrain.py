@@ -20,7 +20,7 @@ from components.recipes.params import load_params
 from components.recipes.recipe import load_recipe, load_scale, overlay
 from components.recipes.section import build
 from components.recipes.trained import save_trained
-from components.registry.live import LiveRun
+from components.registry.live import LiveRun, Status
 from components.stages.runtime import run_stage
 from components.stages.stage import Stage
 from components.training.callbacks import Watch
@@ -34,12 +34,20 @@ def body(stage: Stage) -> None:
     params = load_params(stage.root)
     recipe, scale = load_recipe(stage.root, stage.the_recipe, params.scale), load_scale(stage.root, params.scale)
     raw, manifest_path = stage.root / "data/raw", stage.root / f"data/curated/{recipe.name}/manifest.parquet"
-    numbers = {"seed": params.seed, "scale": scale, "model": recipe.model, "method": recipe.method, "training": recipe.training}
+    numbers = {
+        "seed": params.seed,
+        "scale": scale,
+        "model": recipe.model,
+        "method": recipe.method,
+        "training": recipe.training,
+    }
     manifest = read_manifest(manifest_path)
     pool, val = (read_pool(of_split(manifest, split), raw) for split in ("train", "val"))
 
     vocabulary = Vocabulary.train(
-        distinct([text for texts in pool.captions for text in texts]), recipe.training.vocabulary, recipe.training.context
+        distinct([text for texts in pool.captions for text in texts]),
+        recipe.training.vocabulary,
+        recipe.training.context,
     )
     sized = {"init_args": {"text": {"init_args": {"vocabulary": len(vocabulary), "context": vocabulary.context}}}}
     described = overlay(recipe.model, sized)
@@ -55,7 +63,7 @@ def body(stage: Stage) -> None:
 
     folder = stage.resume_dir([manifest_path, raw / "train", raw / "val"], numbers)
     live = LiveRun.open(stage.root, recipe.name, folder.name, {"scale": params.scale, "seed": params.seed})
-    status = "FAILED"
+    status: Status = "FAILED"
     try:
         trained = train(
             method, batches, recipe.training.optimisation, scale, seed=params.seed, folder=folder, progress=stage.progress,

@@ -1,6 +1,5 @@
 """What happens around the steps: curves, progress, checkpoints. Their state travels in Lightning's checkpoint."""
 
-import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -100,7 +99,7 @@ class Resumable(L.Callback):
         if trainer.global_step % self.every == 0 and trainer.global_step < trainer.max_steps:
             aside = self.path.with_suffix(".part")
             trainer.save_checkpoint(aside)
-            os.replace(aside, self.path)
+            aside.replace(self.path)
 
 
 class Telling(L.Callback):

@@ -25,7 +25,9 @@ class DistinctBatches:
                 f"Set batch to {concepts} or less in the scale, or bring more data."
             )
         if batch < 2:
-            raise ConfigError(f"batch is {batch}, but a contrast needs a wrong pair beside the right one. Give at least 2.")
+            raise ConfigError(
+                f"batch is {batch}, but a contrast needs a wrong pair beside the right one. Give at least 2."
+            )
         self.groups, self.batch, self.seed = list(groups), batch, seed
         self.steps_per_epoch = max(1, len(groups) // batch)
         self._kept: tuple[int, list[list[int]]] | None = None
@@ -59,7 +61,7 @@ class DistinctBatches:
 
     def _take(self, rows: list[int], taken: dict[str, int]) -> list[int]:
         """Move rows of new concepts into `taken` until it is a batch; return the rows that were left."""
-        left = []
+        left: list[int] = []
         for place, row in enumerate(rows):
             if len(taken) == self.batch:
                 return left + rows[place:]

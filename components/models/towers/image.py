@@ -30,6 +30,9 @@ class ImageTower(Tower):
     Raises ConfigError when timm does not know the network or one of its arguments.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(
         self,
         net: str,
@@ -46,7 +49,7 @@ class ImageTower(Tower):
                 f"timm cannot build the image network {net!r} with {dict(net_args or {})}: {err}. "
                 f"Give a name that timm.list_models() has ({near}) and arguments that its class takes."
             ) from err
-        self.width = int(self.net.num_features)
+        self.width = int(self.net.num_features)  # type: ignore[arg-type]  # timm's nets all have it
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
 

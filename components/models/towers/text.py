@@ -43,7 +43,9 @@ class TextTower(Tower):
     ) -> None:
         super().__init__()
         if width % heads:
-            raise ConfigError(f"width {width} does not split over {heads} heads; give a width that is a multiple of heads.")
+            raise ConfigError(
+                f"width {width} does not split over {heads} heads; give a width that is a multiple of heads."
+            )
         self.width, self.causal, self.pool = width, causal, pool
         self.embedding = nn.Embedding(vocabulary, width)
         self.position = nn.Parameter(torch.empty(context, width))
