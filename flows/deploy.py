@@ -36,12 +36,12 @@ def deploy(
     verified = Package.verify(package)
     with serving_lock(root):
         now = status(root)
-        previous = now.endpoint
+        previous = now.endpoint if now.endpoint is not None and now.endpoint.process.is_alive() else None
+        sweep(root, keep=previous)  # what a killed deploy may have left
         if previous is not None and now.state == "serving" and previous.package_digest == verified.digest:
             renamed = replace(previous, label=label)
             write_endpoint(root, renamed)
             return renamed
-        sweep(root, keep=previous if previous is not None and previous.process.is_alive() else None)
         with start(root, verified, label=label, timeout_s=timeout_s) as candidate:
             with candidate.client() as client:
                 check_parity(client, verified, pictures, texts)

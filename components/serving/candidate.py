@@ -3,6 +3,7 @@
 Until it is handed over a guard process holds it, so whatever ends us, SIGKILL included, ends it too.
 """
 
+import re
 import subprocess
 import time
 from collections import deque
@@ -14,7 +15,7 @@ from components.contracts.errors import TransientError
 from components.serving import guard
 from components.serving.client import Client
 from components.serving.command import HOST, Ports, server_command
-from components.serving.endpoint import Endpoint, read_endpoint, served_folder, write_endpoint
+from components.serving.endpoint import Endpoint, read_endpoint, write_endpoint
 from components.serving.errors import ServerFailed
 from components.serving.health import probe
 from components.serving.process import ProcessId
@@ -23,6 +24,7 @@ from components.serving.sweep import sweep
 
 POLL_S = 0.05
 LOG_LINES = 12
+CHATTER = re.compile(r"[IW]\d{4} |[|+]")
 
 
 class PortTaken(ServerFailed):
@@ -108,21 +110,19 @@ class Candidate:
         return Client(self.endpoint.http)
 
     def hand_over(self) -> None:
-        """Make it the one that is served: record it, and let it outlive us. ServerFailed when it has just ended."""
-        previous = read_endpoint(self._root)
-        write_endpoint(self._root, self.endpoint)
+        """Let it outlive us, and record it as the one that is served. ServerFailed when it has just ended.
+
+        In this order, so that whoever is killed in between leaves the old record and the old server as they were;
+        the next sweep finds the new one.
+        """
         try:
             self._guard.communicate(guard.KEEP, timeout=guard.GRACE_S)
         except BrokenPipeError:
             self._guard.wait(guard.GRACE_S)  # it has gone with the server, as its exit code tells
-        if self._guard.returncode == 0:
-            self._handed_over = True
-            return
-        if previous is None:
-            (served_folder(self._root) / "server.json").unlink()
-        else:
-            write_endpoint(self._root, previous)
-        raise failed("The server ended before it was handed over", self.endpoint.log)
+        if self._guard.returncode != 0 or not self.endpoint.process.is_alive():
+            raise failed("The server ended before it was handed over", self.endpoint.log)
+        write_endpoint(self._root, self.endpoint)
+        self._handed_over = True
 
     def end(self) -> None:
         """End the server, but leave its folder for another try."""
@@ -153,7 +153,7 @@ def failed(what: str, log: Path) -> ServerFailed:
 
 
 def tail(log: Path) -> str:
-    """Return the last lines of a log, as a sentence to append."""
+    """Return the last lines of a log that are no information, warning or table, as a sentence to append."""
     with log.open(encoding="utf-8", errors="replace") as file:
-        lines = [line.rstrip() for line in deque(file, LOG_LINES) if line.strip()]
-    return "It printed nothing." if not lines else "The last it printed:\n  " + "\n  ".join(lines)
+        lines = list(deque((line.rstrip() for line in file if line.strip() and not CHATTER.match(line)), LOG_LINES))
+    return "It printed no error." if not lines else "The last errors it printed:\n  " + "\n  ".join(lines)

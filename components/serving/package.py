@@ -49,6 +49,8 @@ class Package:
         for name in SERVED_FILES:
             if name not in files:
                 raise StaleArtifact(f"{path / 'manifest.json'} does not list {name}, which has to be served. {REMEDY}")
+        if digest_of(files) != manifest["digest"]:
+            raise StaleArtifact(f"{path / 'manifest.json'} was edited: its digest is not that of its files. {REMEDY}")
         for name, promised in files.items():
             found = _sha256(path, name)
             if found != promised:
@@ -57,6 +59,12 @@ class Package:
                     f"{promised[:12]}): it was changed after packaging. Nothing was deployed. {REMEDY}"
                 )
         return cls(path=path, digest=manifest["digest"], files=dict(files))
+
+
+def digest_of(files: Mapping[str, str]) -> str:
+    """Return the digest that names a package with these files (name -> sha256), as sealing it computes it."""
+    lines = (f"{files[name]}  {name}\n" for name in sorted(files, key=PurePosixPath))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def _manifest(path: Path) -> dict[str, Any]:

@@ -85,7 +85,7 @@ class ProcessId:
 def executable(pid: int) -> str:
     """Return the name of the file it runs, "" when that cannot be seen."""
     try:
-        return Path(os.readlink(PROC / str(pid) / "exe").removesuffix(" (deleted)")).name
+        return (PROC / str(pid) / "exe").readlink().name.removesuffix(" (deleted)")
     except OSError:
         return ""
 

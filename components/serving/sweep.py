@@ -16,7 +16,7 @@ from components.serving.process import ProcessId, running
 
 SERVER = "tritonserver"
 STUB = "triton_python_backend_stub"
-SHARED_MEMORY = Path("/dev/shm")  # noqa: S108: where POSIX shared memory lies on Linux
+SHARED_MEMORY = Path("/dev/shm")  # where POSIX shared memory lies on Linux
 STUB_GRACE_S = 5
 KILL_S = 5
 

@@ -4,7 +4,7 @@ The exporter lays components/data/transforms/preprocess.py and the package's tra
 Axes: N pictures, H = W = the model's size.
 """
 
-import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,9 +17,8 @@ class TritonPythonModel:
 
     def initialize(self, args: dict[str, str]) -> None:
         """Read the package's transforms.json."""
-        path = os.path.join(args["model_repository"], args["model_version"], "transforms.json")
-        with open(path, encoding="utf-8") as file:
-            self.preprocess = Preprocess.from_json(file.read())
+        path = Path(args["model_repository"], args["model_version"], "transforms.json")
+        self.preprocess = Preprocess.from_json(path.read_text(encoding="utf-8"))
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Answer each request by itself: a broken picture fails its own request only."""

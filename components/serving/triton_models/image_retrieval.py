@@ -5,7 +5,7 @@ Axes: N pictures in the index, D embedding width, K answers.
 """
 
 import json
-import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,10 +24,9 @@ class TritonPythonModel:
 
     def initialize(self, args: dict[str, str]) -> None:
         """Map the embeddings [N D] and read the columns that name them."""
-        folder = os.path.join(args["model_repository"], args["model_version"])
-        self.embeds = np.load(os.path.join(folder, "index.npy"), mmap_mode="r")
-        with open(os.path.join(folder, "index.json"), encoding="utf-8") as file:
-            columns = json.load(file)
+        folder = Path(args["model_repository"], args["model_version"])
+        self.embeds = np.load(folder / "index.npy", mmap_mode="r")
+        columns = json.loads((folder / "index.json").read_text(encoding="utf-8"))
         self.columns = {
             output: np.array([value.encode() for value in columns[column]], dtype=object)
             for output, column in (("keys", "key"), ("texts", "text"), ("sources", "source"))

@@ -3,7 +3,7 @@
 Axes: N texts, L tokens.
 """
 
-import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,8 @@ class TritonPythonModel:
 
     def initialize(self, args: dict[str, str]) -> None:
         """Read the package's tokenizer.json."""
-        path = os.path.join(args["model_repository"], args["model_version"], "tokenizer.json")
-        self.tokenizer = Tokenizer.from_file(path)
+        path = Path(args["model_repository"], args["model_version"], "tokenizer.json")
+        self.tokenizer = Tokenizer.from_file(str(path))
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Answer each request by itself: a broken text fails its own request only."""

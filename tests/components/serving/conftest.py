@@ -1,4 +1,4 @@
-"""A tiny package, and one real server on it for all tests of a file."""
+"""A tiny package, and one real server on it for all tests that only ask."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,18 +20,18 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_package(tmp_path_factory.mktemp("package") / "package")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder to serve from; whatever is served from it ends with the file's tests."""
+    """The folder of the shared server; whatever is served from it ends with the session."""
     root = tmp_path_factory.mktemp("workspace")
     (root / ".venv-serving").symlink_to(REPOSITORY / ".venv-serving")
     yield root
     down(root)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def endpoint(package: Path, workspace: Path) -> Endpoint:
-    """A real server that serves the package."""
+    """A real server that serves the package; do not harm it."""
     return deploy(package, workspace, "tiny@1")
 
 

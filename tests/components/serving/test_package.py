@@ -1,5 +1,6 @@
 """Only what the manifest promises is served."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from components.contracts.errors import StaleArtifact
-from components.serving.package import SERVED_FILES, Package
+from components.serving.package import SERVED_FILES, Package, digest_of
 from tests.components.serving.tiny_package import write_manifest
 
 
@@ -43,6 +44,15 @@ def test_served_file_must_be_in_the_manifest(copy: Path) -> None:
         Package.verify(copy)
 
 
+def test_edited_manifest_is_found(copy: Path) -> None:
+    manifest = json.loads((copy / "manifest.json").read_text())
+    (copy / "tokenizer.json").write_text("{}")
+    manifest["files"]["tokenizer.json"] = hashlib.sha256(b"{}").hexdigest()
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(StaleArtifact, match="was edited"):
+        Package.verify(copy)
+
+
 @pytest.mark.parametrize("manifest", ["", "[]", "{}", '{"digest": "12", "files": {}}', '{"digest": 5, "files": []}'])
 def test_damaged_manifest_is_refused(copy: Path, manifest: str) -> None:
     (copy / "manifest.json").write_text(manifest)
@@ -54,6 +64,7 @@ def test_damaged_manifest_is_refused(copy: Path, manifest: str) -> None:
 def test_manifest_cannot_name_files_elsewhere(copy: Path, name: str) -> None:
     manifest = json.loads((copy / "manifest.json").read_text())
     manifest["files"][name] = "0" * 64
+    manifest["digest"] = digest_of(manifest["files"])
     (copy / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(StaleArtifact, match="outside the package"):
         Package.verify(copy)

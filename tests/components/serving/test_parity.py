@@ -31,7 +31,7 @@ def test_other_tokenizer_is_found(client: Client, package: Path, tmp_path: Path)
     text = (other / "tokenizer.json").read_text()
     (other / "tokenizer.json").write_text(text.replace('"Lowercase"', '"Strip","strip_left":true,"strip_right":true'))
     kept = Package(path=other, digest="0" * 64, files={})
-    with pytest.raises(ParityFailed, match="embed_text differs .*'capitals'"):
+    with pytest.raises(ParityFailed, match=r"embed_text differs .*'capitals'"):
         check_parity(client, kept, [], [])
 
 

@@ -5,20 +5,17 @@ is all of that colour. So nearest pictures are known by eye.
 Axes: N pictures in the index, D = 16 embedding width, L = 8 tokens, S = 32 pixels a side.
 """
 
-import hashlib
 import io
-import json
 from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
-import pyarrow as pa
-import pyarrow.parquet as pq
 from onnx import TensorProto, checker, helper, numpy_helper, save
 from PIL import Image
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from components.data.transforms.preprocess import Preprocess, to_float
+from components.serving.pack import seal, write_index
 
 SIZE, LENGTH, WIDTH, CELLS = 32, 8, 16, 8
 COLOURS = {"red": (230, 20, 20), "green": (20, 200, 40), "blue": (30, 40, 220)}
@@ -42,12 +39,8 @@ def make_package(folder: Path, seed: int = 0) -> Path:
 
 def write_manifest(folder: Path) -> str:
     """Describe the files that are there now; returns the digest."""
-    names = sorted(path.name for path in folder.iterdir() if path.name != "manifest.json")
-    files = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
-    digest = hashlib.sha256("".join(f"{files[name]}  {name}\n" for name in names).encode()).hexdigest()
-    manifest = {"digest": digest, "files": files, "recipe": "tiny", "data_digest": "0" * 64}
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-    return digest
+    (folder / "manifest.json").unlink(missing_ok=True)
+    return seal(folder, {"recipe": "tiny", "data_digest": "0" * 64})
 
 
 def picture(colour: tuple[int, int, int], size: int = 40) -> bytes:
@@ -112,6 +105,5 @@ def _tokenizer() -> Tokenizer:
 def _write_index(folder: Path, preprocess: Preprocess) -> None:
     session = ort.InferenceSession(str(folder / "image_encoder.onnx"), providers=["CPUExecutionProvider"])
     pixels = np.stack([to_float(preprocess(picture(colour))) for colour in COLOURS.values()])
-    np.save(folder / "index.npy", session.run(["image_embeds"], {"pixel_values": pixels})[0])
-    columns = {"key": [f"key-{c}" for c in COLOURS], "text": [f"a {c} square" for c in COLOURS], "source": ["tiny"] * 3}
-    pq.write_table(pa.table(columns), folder / "index.parquet")
+    embeds = session.run(["image_embeds"], {"pixel_values": pixels})[0]
+    write_index(folder, embeds, [f"key-{c}" for c in COLOURS], [f"a {c} square" for c in COLOURS], ["tiny"] * 3)

@@ -6,7 +6,7 @@ Requests that Triton batches together are run together, and every client sees on
 """
 
 import json
-import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,8 +34,8 @@ class TritonPythonModel:
         """Open the session; raises what Triton logs as the reason when graph and config.pbtxt disagree."""
         config = json.loads(args["model_config"])
         file = config.get("default_model_filename") or "model.onnx"
-        path = os.path.join(args["model_repository"], args["model_version"], file)
-        self.session = open_session(path, config, args["model_instance_kind"], args["model_instance_device_id"])
+        path = Path(args["model_repository"], args["model_version"], file)
+        self.session = open_session(str(path), config, args["model_instance_kind"], args["model_instance_device_id"])
         self.batched = config.get("max_batch_size", 0) > 0
         self.inputs = [tensor["name"] for tensor in config["input"]]
         self.outputs = [tensor["name"] for tensor in config["output"]]

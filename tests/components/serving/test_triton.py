@@ -1,0 +1,110 @@
+"""A real server from its start to its end: hardened, noticed when it dies, gone without a trace."""
+
+import os
+import signal
+import socket
+import stat
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from components.contracts.errors import Busy
+from components.serving import triton
+from components.serving.command import HOST, free_ports
+from components.serving.endpoint import Endpoint, read_endpoint, served_folder
+from components.serving.errors import ServerFailed
+from components.serving.lock import serving_lock
+from components.serving.package import Package
+from components.serving.process import running
+from components.serving.sweep import STUB
+from flows.deploy import deploy
+from flows.down import down
+from tests.components.serving.conftest import REPOSITORY
+from tests.components.serving.tiny_package import make_package, write_manifest
+from tests.components.serving.traces import DEADLINE_S, traces
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> Iterator[Path]:
+    """A workspace for one test, with nothing left of it at last."""
+    (tmp_path / ".venv-serving").symlink_to(REPOSITORY / ".venv-serving")
+    yield tmp_path
+    down(tmp_path)
+    assert traces(tmp_path) == []
+
+
+def test_real_server_hears_this_machine_only(endpoint: Endpoint, workspace: Path) -> None:
+    server = psutil.Process(endpoint.process.pid)
+    wheel = (workspace / ".venv-serving").resolve()
+    assert Path(server.exe()).name == "tritonserver"
+    assert wheel in Path(server.exe()).parents
+    addresses = {
+        each.laddr.ip.removeprefix("::ffff:") for each in server.net_connections("tcp") if each.status == "LISTEN"
+    }
+    assert addresses == {"127.0.0.1"}
+    assert len(endpoint.process.listens_on()) == 3
+    for child in server.children(recursive=True):
+        assert not [each for each in child.net_connections("tcp") if each.status == "LISTEN"]
+
+
+def test_what_serving_writes_is_private(endpoint: Endpoint, workspace: Path) -> None:
+    served = served_folder(workspace)
+    for folder in (served.parent, served, endpoint.repository.parent):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE(endpoint.key_file.stat().st_mode) == 0o600
+    assert endpoint.key_file.read_text() not in (served / "server.json").read_text()
+
+
+def test_server_leads_a_session_of_its_own(endpoint: Endpoint) -> None:
+    assert os.getsid(endpoint.process.pid) != os.getsid(0), "Ctrl-C at our terminal would reach it"
+
+
+def test_status_names_what_is_served(endpoint: Endpoint, workspace: Path) -> None:
+    assert triton.status(workspace) == triton.Status(state="serving", endpoint=endpoint)
+
+
+def test_dead_stub_is_noticed_and_mended_by_deploy(alone: Path, package: Path) -> None:
+    endpoint = deploy(package, alone, "tiny@1")
+    (stub,) = running(STUB, f"{endpoint.repository}/tokenizer/")
+    stub.send(signal.SIGKILL)
+    assert stub.wait(DEADLINE_S)
+    dead = triton.status(alone)
+    assert dead.state == "dead"
+    assert "tokenizer" in dead.reason, "Triton itself calls the model ready"
+    mended = deploy(package, alone, "tiny@1")
+    assert triton.status(alone).state == "serving"
+    assert mended.process != endpoint.process
+    assert not endpoint.process.is_alive()
+
+
+def test_taken_ports_are_left_to_their_owner(alone: Path, package: Path) -> None:
+    with socket.create_server((HOST, 0)) as other, serving_lock(alone):
+        taken = other.getsockname()[1]
+        tries = iter([replace(free_ports(), metrics=taken), replace(free_ports(), http=taken), free_ports()])
+        with triton.start(alone, Package.verify(package), label="tiny@1", ports=lambda: next(tries)) as candidate:
+            assert str(taken) not in candidate.endpoint.to_json()
+            with candidate.client() as client:
+                assert client.search("red", 1)[0].text == "a red square"
+    assert traces(alone) == [], "a candidate that was not handed over goes with its block"
+    assert read_endpoint(alone) is None
+
+
+def test_reason_of_a_failed_start_is_in_the_message(alone: Path, tmp_path: Path) -> None:
+    broken = make_package(tmp_path / "broken")
+    (broken / "tokenizer.json").write_text("{}")
+    write_manifest(broken)
+    with serving_lock(alone), pytest.raises(ServerFailed, match="ended with code 1 while it started") as failed:
+        triton.start(alone, Package.verify(broken), label="tiny@2")
+    assert "failed to load 'tokenizer'" in str(failed.value)
+    assert traces(alone) == []
+
+
+def test_one_writer_at_a_time(alone: Path, package: Path) -> None:
+    with serving_lock(alone):
+        with pytest.raises(Busy, match="Another run"):
+            deploy(package, alone, "tiny@1")
+        with pytest.raises(Busy, match="Another run"):
+            down(alone)
