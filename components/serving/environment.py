@@ -5,6 +5,7 @@ It is looked at from outside, never imported: the wheel needs numpy below 2, and
 
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,8 @@ from components.contracts.errors import CapabilityError
 
 FOLDER = ".venv-serving"
 REMEDY = "all up to the registered model works without, and `make run` serves it once that is mended"
-NEEDED = ("nvidia-pytriton", "numpy", "onnxruntime", "pillow", "tokenizers")
+WHEEL = "nvidia-pytriton"
+NEEDED = (WHEEL, "numpy", "onnxruntime", "pillow", "tokenizers")
 PROBE_S = 60
 BACKENDS = Path(__file__).parent / "backends"
 
@@ -71,6 +73,9 @@ class ServingEnvironment:
             raise _unable(f"there is no {FOLDER}/bin/python in {root}")
         facts = _facts(python)
         missing = [name for name, version in facts["versions"].items() if version is None]
+        if WHEEL in missing:
+            here = f"{platform.machine()} with {' '.join(platform.libc_ver()) or 'another C library'}"
+            raise _unable(f"{FOLDER} has no {WHEEL}, which needs x86_64 or aarch64 with glibc 2.35 (here: {here})")
         if missing:
             raise _unable(f"{FOLDER} has no {', '.join(missing)}")
         if int(facts["versions"]["numpy"].split(".")[0]) >= 2:
