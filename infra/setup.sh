@@ -1,0 +1,73 @@
+#!/bin/sh
+# Make .venv and .venv-serving, or find that they are already as they should be.
+#
+#   infra/setup.sh         what the main job needs
+#   infra/setup.sh test    and what the tests need
+#
+# Installs with uv, where pip can fetch it, and with pip otherwise. uv does not read pip's own configuration, so what
+# pip is told (an index, a folder of wheels, constraints, a proxy) is handed on to it.
+set -eu
+cd "$(dirname "$0")/.."
+extra="${1:-}"
+case "$extra" in "" | test) ;; *) echo "setup: '$extra' is no extra; give nothing, or test" >&2; exit 2 ;; esac
+
+find_python() { # 3.11 if there is one that can make an environment, else 3.12
+    for version in 3.11 3.12; do
+        for name in "python$version" python3; do
+            if "$name" -c "import ensurepip, sys, venv; sys.exit('%d.%d' % sys.version_info[:2] != '$version')" 2>/dev/null; then
+                command -v "$name"
+                return
+            fi
+        done
+    done
+    echo "setup: no Python 3.11 or 3.12 with venv was found. Install one (Debian: python3.11 and python3.11-venv) and run again." >&2
+    return 1
+}
+
+environment() { # environment <folder>: a virtual environment that runs, made anew if it does not
+    if ! "$1/bin/python" -c 'import pip, sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null; then
+        rm -rf "$1"
+        "$python" -m venv "$1"
+    fi
+}
+
+installer() { # uv if it can be had, else pip, which takes minutes instead of seconds
+    if .venv/bin/python -m uv --version >/dev/null 2>&1 || .venv/bin/python -m pip install --quiet uv; then
+        echo uv
+    else
+        echo pip
+    fi
+}
+
+install() { # install <folder> <arguments...>
+    folder="$1"
+    shift
+    if [ "$with" = uv ]; then
+        eval "$(.venv/bin/python infra/pip_to_uv.py)"
+        .venv/bin/python -m uv pip install --quiet --python "$folder/bin/python" "$@" && return
+        echo "setup: uv could not install; trying pip, which takes a few minutes" >&2
+    fi
+    "$folder/bin/python" -m pip install --quiet "$@"
+}
+
+wanted="$extra $(cat pyproject.toml infra/serving-requirements.txt infra/setup.sh infra/pip_to_uv.py | sha256sum)"
+if [ -f .venv/.diptych ] && [ -x .venv/bin/diptych ] && .venv/bin/python -c '' 2>/dev/null; then
+    made="$(cat .venv/.diptych)"
+    # an environment that has the tests' packages too serves the main job as it is
+    if [ "$made" = "$wanted" ] || { [ -z "$extra" ] && [ "$made" = "test$wanted" ]; }; then
+        exit 0
+    fi
+fi
+
+python="$(find_python)"
+echo "setup: installing into .venv and .venv-serving with $("$python" --version); this takes a minute or two" >&2
+rm -f .venv/.diptych
+environment .venv
+with="$(installer)"
+if [ -n "$extra" ]; then install .venv -e ".[$extra]"; else install .venv -e .; fi
+# Triton runs where its wheel does; without it everything up to the registry works, and deploy says why it stops there.
+if ! { environment .venv-serving && install .venv-serving --no-deps -r infra/serving-requirements.txt; }; then
+    echo "setup: the serving environment could not be installed (above says why); models will be registered, not served" >&2
+    rm -rf .venv-serving
+fi
+echo "$wanted" > .venv/.diptych
