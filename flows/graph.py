@@ -1,6 +1,6 @@
 """What dvc.yaml says, and what DVC says about it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,8 @@ def stages_of(root: Path) -> dict[str, bool]:
     return {name: "foreach" in stage or "matrix" in stage for name, stage in stages.items()}
 
 
-def why_stale(root: Path, address: str) -> tuple[str, ...]:
-    """Return why a stage has work to do, such as "data/raw: modified"; empty when it has none.
+def why_stale(root: Path, addresses: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return of each stage why it has work to do, such as "data/raw: modified"; an empty tuple when it has none.
 
     Raises Busy while another DVC command is at work, and ConfigError when DVC cannot read the workspace.
     """
@@ -26,20 +26,20 @@ def why_stale(root: Path, address: str) -> tuple[str, ...]:
 
     try:
         with Repo(str(root)) as repo:
-            return tuple(_reasons(repo.status(targets=[address])))
+            status: dict[str, list[Any]] = repo.status(targets=list(addresses))
     except LockError as err:
         raise Busy(f"another DVC command is at work in {root}. Wait until it has ended.") from err
     except DvcException as err:
         raise ConfigError(f"DVC cannot read this workspace: {err}. See: dvc status") from err
+    return {name: tuple(_reasons(status.get(name, []))) for name in addresses}
 
 
-def _reasons(status: dict[str, list[Any]]) -> Iterator[str]:
-    """Flatten DVC's answer, a list for each stage of {"changed deps": {path: how}} or plain text."""
-    for entries in status.values():
-        for entry in entries:
-            if isinstance(entry, str):
-                yield entry
-                continue
-            for changed in entry.values():
-                for path, how in changed.items():
-                    yield f"{path}: {', '.join(how) if isinstance(how, dict) else how}"
+def _reasons(entries: list[Any]) -> Iterator[str]:
+    """Flatten DVC's answer for one stage, a list of {"changed deps": {path: how}} or plain text."""
+    for entry in entries:
+        if isinstance(entry, str):
+            yield entry
+            continue
+        for changed in entry.values():
+            for path, how in changed.items():
+                yield f"{path}: {', '.join(how) if isinstance(how, dict) else how}"

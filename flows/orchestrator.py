@@ -14,7 +14,6 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
 
 from components.contracts.errors import TransientError
 from components.stages.place import private
@@ -39,7 +38,10 @@ def prefect_server(root: Path) -> Iterator[None]:
     prefect is imported, since that is when it reads its settings.
     """
     if "PREFECT_API_URL" in os.environ or "PREFECT_HOME" in os.environ:
-        yield
+        import prefect.main
+
+        with _logging_to(private(root, "logs") / "prefect.log"):
+            yield
         return
     os.environ["PREFECT_HOME"] = str(private(root, "prefect"))
     port, log = _free_port(), private(root, "logs") / "prefect-server.log"
@@ -51,17 +53,14 @@ def prefect_server(root: Path) -> Iterator[None]:
             import prefect.main  # noqa: F401  # while the server starts; it sets logging up
 
             _wait(f"http://127.0.0.1:{port}/api/health", server, log)
-            with (private(root, "logs") / "prefect.log").open("w") as opened, _logging_to(opened):
-                try:
-                    yield
-                finally:
-                    _drain()
+            with _logging_to(private(root, "logs") / "prefect.log"):
+                yield
         finally:
             del os.environ["PREFECT_API_URL"], os.environ["PREFECT_HOME"]
 
 
 @contextmanager
-def _logging_to(log: TextIO) -> Iterator[None]:
+def _logging_to(path: Path) -> Iterator[None]:
     """Send what Prefect would print to a file while the block runs: the audience shows the run, errors are raised."""
     from prefect.logging.handlers import PrefectConsoleHandler
     from rich.console import Console
@@ -69,13 +68,15 @@ def _logging_to(log: TextIO) -> Iterator[None]:
     loggers = [logging.root, *(logging.getLogger(name) for name in tuple(logging.root.manager.loggerDict))]
     handlers = {h for logger in loggers for h in logger.handlers if isinstance(h, PrefectConsoleHandler)}
     before = {handler: handler.console for handler in handlers}
-    for handler in handlers:
-        handler.console = Console(file=log, width=200)
-    try:
-        yield
-    finally:
-        for handler, console in before.items():
-            handler.console = console
+    with path.open("w") as log:
+        for handler in handlers:
+            handler.console = Console(file=log, width=200)
+        try:
+            yield
+        finally:
+            _drain()
+            for handler, console in before.items():
+                handler.console = console
 
 
 def _drain() -> None:

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from components.contracts.errors import ConfigError
+from components.contracts.errors import CapabilityError, ConfigError
 from components.registry.store import fingerprint
 from flows.shipped import Shipped
 from flows.workspace import Workspace
@@ -33,20 +33,31 @@ def run(root: Path, recipe: str) -> tuple[Shipped | None, bool]:
 
 def unchanged(workspace: Workspace) -> Shipped | None:
     """Return what the last run shipped if all of it still stands; None when there is work to do."""
-    if any(workspace.stale(stage) for stage in workspace.stages()):
+    if workspace.stale():
         return None
     shipped, store = Shipped.read(workspace.root, workspace.recipe), fingerprint(workspace.root)
     if shipped is None or store is None or shipped.store != store:
         return None
     if json.loads((workspace.package / "manifest.json").read_text())["digest"] != shipped.digest:
         return None
-    if shipped.unserved is not None:
-        return shipped
+    return shipped if _serves(workspace.root, shipped) else None
+
+
+def _serves(root: Path, shipped: Shipped) -> bool:
+    """Return whether the champion answers, or still cannot be served on this machine."""
+    from components.serving.environment import ServingEnvironment
     from components.serving.triton import status
 
-    now = status(workspace.root)
-    served = now.endpoint.package_digest if now.state == "serving" and now.endpoint is not None else None
-    return shipped if served == shipped.champion_digest else None
+    if shipped.unserved is not None:
+        try:
+            ServingEnvironment.find(root)
+        except CapabilityError:
+            return True
+        return False
+    now = status(root)
+    return (
+        now.state == "serving" and now.endpoint is not None and now.endpoint.package_digest == shipped.champion_digest
+    )
 
 
 def find_root(start: Path) -> Path:

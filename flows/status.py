@@ -15,11 +15,15 @@ def status(root: Path, recipe: str) -> dict[str, Any]:
     """Return what `diptych status --json` prints: stages by name, shipped, serving."""
     from components.serving.triton import status as serving_status
 
-    stages = {}
-    for name, each in stages_of(root).items():
-        outcome = StageOutcome.read(root, name, recipe if each else None)
-        full = address(name, recipe if each else None)
-        stages[full] = _stage(root, full, outcome)
+    names = {
+        address(name, recipe if each else None): (name, recipe if each else None)
+        for name, each in stages_of(root).items()
+    }
+    outcomes = {full: StageOutcome.read(root, *pair) for full, pair in names.items()}
+    # While one runs DVC is not asked, since its lock is taken.
+    busy = any(outcome is not None and outcome.lives for outcome in outcomes.values())
+    why = {} if busy else why_stale(root, list(names))
+    stages = {full: _stage(root, full, outcome, why.get(full)) for full, outcome in outcomes.items()}
     shipped, serving = Shipped.read(root, recipe), serving_status(root)
     return {
         "root": str(root),
@@ -36,19 +40,17 @@ def status(root: Path, recipe: str) -> dict[str, Any]:
     }
 
 
-def _stage(root: Path, full: str, outcome: StageOutcome | None) -> dict[str, Any]:
-    """Return one stage's state; while it runs DVC is not asked, since its lock is taken."""
-    last = (
-        {"last": outcome.state, "seconds": outcome.seconds, "message": outcome.message} if outcome else {"last": None}
-    )
-    if outcome is not None and outcome.lives:
-        return {
-            "state": "running",
-            "position": read_position(root / ".diptych" / "outcome" / f"{full}.position"),
-            **last,
-        }
-    reasons = why_stale(root, full)
-    return {"state": "stale" if reasons else "up to date", "why": list(reasons), **last}
+def _stage(root: Path, full: str, outcome: StageOutcome | None, why: tuple[str, ...] | None) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "state": "unknown" if why is None else "stale" if why else "up to date",
+        "why": list(why or ()),
+    }
+    if outcome is not None:
+        found |= {"last": outcome.state, "seconds": outcome.seconds, "message": outcome.message}
+        if outcome.lives:
+            position = read_position(root / ".diptych" / "outcome" / f"{full}.position")
+            found |= {"state": "running", "position": position}
+    return found
 
 
 def as_lines(found: dict[str, Any]) -> list[str]:
@@ -57,9 +59,9 @@ def as_lines(found: dict[str, Any]) -> list[str]:
     lines = []
     for name, stage in found["stages"].items():
         said = stage["state"]
-        if stage["state"] == "running" and stage["position"]:
+        if stage.get("position"):
             said += f", {stage['position']}"
-        if stage.get("why"):
+        if stage["why"]:
             said += f" ({'; '.join(stage['why'][:2])}{', ...' if len(stage['why']) > 2 else ''})"
         lines.append(f"{name:<{width}}  {said}")
     shipped, serving = found["shipped"], found["serving"]

@@ -13,7 +13,7 @@ from components.registry.store import store_uri
 from flows.shipped import Shipped
 
 SPLITS = {
-    "val": "validation pairs, which chose the numbers",
+    "val": "validation pairs, by which the numbers were chosen",
     "pair": "pairs held out",
     "designer": "a designer never seen",
     "concept": "concepts never seen",
@@ -38,33 +38,37 @@ def show_end(root: Path, recipe: str, shipped: Shipped | None, console: Console,
 
 
 def table_of(recipe: str, metrics: dict[str, dict[str, Any]]) -> Table:
-    """Return a row for each thing that was tested, R@1 and R@10 each beside chance and the baseline."""
-    table = Table(title=f"{recipe}, measured", title_justify="left", caption=None)
-    for name in ("tested on", "asked", "queries"):
-        table.add_column(name, justify="right" if name == "queries" else "left")
-    for k in (1, 10):
-        for name in (f"R@{k}", "baseline", "chance"):
-            table.add_column(name, justify="right", style="bold" if name.startswith("R@") else "dim")
-    for split, tested in SPLITS.items():
+    """Return a row for each thing that was tested, R@1 and R@10 each beside the baseline and chance."""
+    title = f"What {recipe} was measured to do"
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 1), collapse_padding=True, pad_edge=False)
+    for name in ("split", "asked"):
+        table.add_column(name, no_wrap=True)
+    for name in ("n", "R@1", "base", "chance", "R@10", "base", "chance"):
+        table.add_column(name, justify="right", no_wrap=True, style="bold" if name.startswith("R@") else "")
+    for split in SPLITS:
         for direction, asked in DIRECTIONS.items():
             found = [metrics.get(f"retrieval.{split}.{direction}.recall_at_{k}") for k in (1, 10)]
             if first := next((metric for metric in found if metric is not None), None):
-                table.add_row(tested, asked, f"{first['n']:,}", *(cell for metric in found for cell in _cells(metric)))
+                table.add_row(split, asked, f"{first['n']:,}", *(cell for metric in found for cell in _cells(metric)))
     return table
 
 
 def meaning(metrics: dict[str, dict[str, Any]]) -> str:
     """Return what the numbers say, for somebody who has not met recall."""
-    name = "retrieval.pair.image_to_text.recall_at_1"
+    splits = "; ".join(f"{split}: {tested}" for split, tested in SPLITS.items() if _measured(split, metrics))
     text = (
-        "R@k: the share of queries whose right answer is among the first k. Chance is what guessing gets; the baseline "
-        "is the nearest training picture by shape and colour, with no training."
+        f"{splits}. R@k is the share of n queries whose right answer is among the first k; chance is what guessing "
+        "gets, base what the nearest training picture by shape and colour gets, with no training."
     )
-    if (metric := metrics.get(name)) is None:
+    if (metric := metrics.get("retrieval.pair.image_to_text.recall_at_1")) is None:
         return text
     value, chance = metric["value"], metric["chance"]
     times = f", {value / chance:,.0f} times as often as guessing" if chance > 0 else ""
     return f"{text} So of 100 new pictures, {100 * value:.0f} get their own name first{times}."
+
+
+def _measured(split: str, metrics: dict[str, dict[str, Any]]) -> bool:
+    return any(name.startswith(f"retrieval.{split}.") for name in metrics)
 
 
 def _cells(metric: dict[str, Any] | None) -> tuple[str, str, str]:
@@ -77,17 +81,17 @@ def _show_answers(root: Path, shipped: Shipped, console: Console) -> None:
     """Ask the server, if there is one, and print a text with its nearest pictures by name."""
     console.print()
     if shipped.unserved is not None:
-        console.print(f"Nothing is served here: {shipped.unserved}", highlight=False)
+        console.print(shipped.unserved, highlight=False)
         return
     from flows.ask import ask
 
-    table = Table(title=f"{shipped.champion}, asked through Triton", title_justify="left")
-    table.add_column("text")
-    table.add_column("its nearest pictures")
+    console.print(
+        f"What {shipped.champion} answers, asked through Triton for the pictures nearest to a text", style="italic"
+    )
     for text in _examples(root):
-        hits = ask(root, text, top_k=4)
-        table.add_row(text, ", ".join(f"{hit.text} ({hit.source}, {hit.score:.2f})" for hit in hits))
-    console.print(table)
+        console.print(f'"{text}"', highlight=False)
+        for hit in ask(root, text, top_k=3):
+            console.print(f"    {hit.score:5.2f}  {hit.text} ({hit.source})", highlight=False)
 
 
 def _examples(root: Path) -> tuple[str, ...]:

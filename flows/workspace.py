@@ -95,9 +95,10 @@ class Workspace:
         """The folder of the recipe's model."""
         return self.root / "runs" / self.recipe / "package"
 
-    def stale(self, stage: str) -> tuple[str, ...]:
-        """Return why a stage has work to do, such as "data/raw changed"; empty when it has none."""
-        return why_stale(self.root, self.address(stage))
+    def stale(self, *stages: str) -> dict[str, tuple[str, ...]]:
+        """Return the stages with work to do, and why, such as "data/raw: modified"; of all, unless some are named."""
+        names = {self.address(stage): stage for stage in stages or self.stages()}
+        return {names[full]: why for full, why in why_stale(self.root, list(names)).items() if why}
 
     def repro(self, stage: str) -> Outcome:
         """Bring one stage up to date.

@@ -11,13 +11,18 @@ from pathlib import Path
 import psutil
 import pytest
 
+from components.stages.environment import set_environment
+from flows.orchestrator import prefect_server
+
 REPOSITORY = Path(__file__).parents[2]
 
 STAGES = '''\
-"""Two stages: ingest copies the seed, count goes to five in steps and can be held, broken and resumed."""
-import os, sys, time
+"""ingest copies the seed, count goes to five and can be held, broken and resumed; the rest is what a model leaves."""
+import json, sys, time
 from pathlib import Path
 from components.contracts.errors import GateClosed
+from components.serving.pack import seal
+from components.serving.package import SERVED_FILES
 from components.stages.runtime import run_stage
 
 def ingest(stage):
@@ -42,6 +47,19 @@ def count(stage):
                 time.sleep(0.01)
         (folder / "first").write_text(str(first))
 
+def evaluate(stage):
+    metric = {"unit": "fraction", "better": "up", "n": 16, "chance": 0.06, "baseline": 0.3, "value": 0.5}
+    names = [f"retrieval.pair.{way}.recall_at_1" for way in ("image_to_text", "text_to_image")]
+    with stage.output(f"runs/{stage.recipe}/evaluate") as folder:
+        (folder / "metrics.json").write_text(json.dumps({name: metric for name in names}))
+
+def package(stage):
+    weights = Path(f"runs/{stage.recipe}/pretrain/first").read_text() + Path("data/raw/a").read_text()
+    with stage.output(f"runs/{stage.recipe}/package") as folder:
+        for name in SERVED_FILES:
+            (folder / name).write_text(weights)
+        seal(folder, {"recipe": stage.recipe, "data_digest": "d" * 64})
+
 sys.exit(run_stage(sys.argv[1], globals()[sys.argv[1]], sys.argv[2:]))
 '''
 
@@ -57,12 +75,24 @@ stages:
       cmd: infra/python stages.py count --recipe ${item}
       deps: [data/raw]
       outs: ['runs/${item}/pretrain']
+  evaluate:
+    foreach: ${recipes}
+    do:
+      cmd: infra/python stages.py evaluate --recipe ${item}
+      deps: ['runs/${item}/pretrain']
+      outs: ['runs/${item}/evaluate']
+  package:
+    foreach: ${recipes}
+    do:
+      cmd: infra/python stages.py package --recipe ${item}
+      deps: [data/raw, 'runs/${item}/pretrain', 'runs/${item}/evaluate']
+      outs: ['runs/${item}/package']
 """
 
 
 @pytest.fixture
 def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the root of a workspace with the stages ingest and count@clip, nothing run yet."""
+    """Return the root of a workspace with stages from ingest to package, nothing run yet, and no server to serve it."""
     root = tmp_path / "toy"
     shutil.copytree(REPOSITORY / ".dvc", root / ".dvc", ignore=shutil.ignore_patterns("tmp", "cache", "config.local"))
     (root / "infra").mkdir()
@@ -78,8 +108,17 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
     monkeypatch.setenv("DVC_NO_ANALYTICS", "1")
     monkeypatch.setenv("DIPTYCH_PYTHON", sys.executable)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.chdir(root)
     return root
+
+
+@pytest.fixture(scope="session")
+def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Start one real Prefect server for all tests of flows; PREFECT_API_URL names it meanwhile."""
+    set_environment()
+    with prefect_server(tmp_path_factory.mktemp("prefect")):
+        yield os.environ["PREFECT_API_URL"]
 
 
 @pytest.fixture

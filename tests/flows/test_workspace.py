@@ -11,33 +11,48 @@ from pathlib import Path
 import pytest
 
 from components.contracts.errors import Busy, ConfigError, GateClosed, TransientError
+from components.stages.events import Event
 from components.stages.outcome import StageOutcome
+from flows.audience import AUDIENCE, Lines
 from flows.workspace import Workspace
 
 
-def bring_up(root: Path, events: list | None = None) -> dict[str, str]:
+class Heard(Lines):
+    """An audience that keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def heard(self, event: Event) -> None:
+        self.events.append(event)
+
+
+def bring_up(root: Path) -> dict[str, str]:
     """Bring every stage up to date; return what each took."""
-    with Workspace.here("clip", root, (events if events is not None else []).append) as workspace:
+    with Workspace.here("clip", root) as workspace:
         return {stage: workspace.repro(stage).did for stage in ("ingest", "count")}
 
 
 def test_stages_are_read_from_dvc_yaml(toy):
     with Workspace.here("clip", toy) as workspace:
-        assert workspace.stages() == ("ingest", "count@clip")
-        with pytest.raises(ConfigError, match="no stage 'train'. It has ingest, count"):
+        assert workspace.stages() == ("ingest", "count", "evaluate", "package")
+        assert workspace.stages(until="ingest") == ("ingest",)
+        assert [workspace.address(stage) for stage in workspace.stages("count")] == ["ingest", "count@clip"]
+        with pytest.raises(ConfigError, match="no stage 'train'. It has ingest, count, "):
             workspace.address("train")
 
 
 def test_a_stage_runs_once_and_is_restored_when_its_inputs_come_back(toy):
-    events: list = []
-    assert bring_up(toy, events) == {"ingest": "ran", "count": "ran"}
-    assert [str(event) for event in events][-1] == "count clip: step 5 of 5, 1,000 samples/s"
-    assert {event.stage for event in events} == {"ingest", "count"}
+    audience = Heard()
+    AUDIENCE.set(audience)
+    assert bring_up(toy) == {"ingest": "ran", "count": "ran"}
+    assert str(audience.events[-1]) == "count clip: step 5 of 5, 1,000 samples/s"
+    assert {event.stage for event in audience.events} == {"ingest", "count"}
     assert bring_up(toy) == {"ingest": "cached", "count": "cached"}
     params = (toy / "params.yaml").read_text()
     (toy / "params.yaml").write_text(params.replace("seed: 1", "seed: 2"))
     with Workspace.here("clip", toy) as workspace:
-        assert any("params.yaml" in reason for reason in workspace.stale("ingest"))
+        assert any("params.yaml" in reason for reason in workspace.stale()["ingest"])
     assert bring_up(toy) == {"ingest": "ran", "count": "ran"}
     (toy / "params.yaml").write_text(params)
     assert bring_up(toy) == {"ingest": "restored", "count": "restored"}
@@ -45,10 +60,10 @@ def test_a_stage_runs_once_and_is_restored_when_its_inputs_come_back(toy):
 
 def test_a_shell_repro_shares_every_byte(toy):
     bring_up(toy)
-    printed = subprocess.run([sys.executable, "-m", "dvc", "repro"], capture_output=True, text=True, check=True).stdout
-    assert "Running stage" not in printed
+    repro = [sys.executable, "-m", "dvc", "repro", "count@clip"]
+    assert "Running stage" not in subprocess.run(repro, capture_output=True, text=True, check=True).stdout
     (toy / "params.yaml").write_text("recipes: [clip]\nseed: 3\n")
-    subprocess.run([sys.executable, "-m", "dvc", "repro"], capture_output=True, check=True)
+    subprocess.run(repro, capture_output=True, check=True)
     assert bring_up(toy) == {"ingest": "cached", "count": "cached"}
 
 
@@ -98,6 +113,8 @@ def test_outside_of_a_workspace_it_says_what_is_missing(toy, missing, monkeypatc
 
 RUN = """
 import signal, sys
+from components.stages.events import Event
+from flows.audience import AUDIENCE, Lines
 from flows.workspace import Workspace
 def stop(number, frame):
     raise SystemExit(128 + number)

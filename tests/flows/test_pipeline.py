@@ -1,0 +1,142 @@
+"""The flow on a small workspace: real DVC, Prefect and MLflow. There is no .venv-serving, so nothing is served."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from components.contracts.errors import GateClosed
+from components.registry.promotion import promote_by_hand
+from components.registry.store import open_store
+from components.registry.versions import by_alias
+from flows.shipped import Shipped
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def client(prefect_api):
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as opened:
+        yield opened
+
+
+def tasks_of_last_run(client):
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+    from prefect.client.schemas.sorting import FlowRunSort
+
+    run = client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=1)[0]
+    only = FlowRunFilter(id=FlowRunFilterId(any_=[run.id]))
+    return run, {task.name: task for task in client.read_task_runs(flow_run_filter=only)}
+
+
+def diptych(*arguments: str, check: str = "") -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own; `check` is evaluated after it, and printed."""
+    code = f"import sys; from flows.cli import main; code = main({list(arguments)}); print({check}); sys.exit(code)"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+
+
+def test_pictures_become_a_version_and_a_second_run_does_nothing(toy, client):
+    from flows.pipeline import pipeline
+
+    outcomes = pipeline("clip")
+    assert {stage: outcome.did for stage, outcome in outcomes.items()} == dict.fromkeys(
+        ("ingest", "count", "evaluate", "package"), "ran"
+    )
+    run, tasks = tasks_of_last_run(client)
+    assert run.state.is_completed()
+    assert {"ingest@clip", "count@clip", "evaluate@clip", "package@clip"} < set(tasks)
+    shipped = Shipped.read(toy, "clip")
+    assert shipped is not None
+    assert (shipped.version, shipped.champion) == ("clip@1", "clip@1")
+    assert ".venv-serving" in (shipped.unserved or "")
+    again = diptych("run", check="sorted({'prefect', 'mlflow', 'torch'} & set(sys.modules))")
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.strip().endswith("[]"), "neither Prefect nor MLflow is imported, let alone started"
+    assert "Nothing to do" in again.stdout and "clip@1 is the champion" in again.stdout
+
+
+def test_metrics_are_published_on_the_runs_page(toy, client):
+    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+
+    from flows.pipeline import pipeline
+
+    pipeline("clip", until="evaluate")
+    only = ArtifactFilter(key=ArtifactFilterKey(any_=["metrics-clip"]))
+    rows = json.loads(client.read_artifacts(artifact_filter=only)[0].data)
+    assert {row["metric"] for row in rows} == {
+        "retrieval.pair.image_to_text.recall_at_1", "retrieval.pair.text_to_image.recall_at_1",
+    }  # fmt: skip
+    assert all(row["chance"] == 0.06 and row["baseline"] == 0.3 for row in rows)
+    assert not (toy / "mlflow.db").exists(), "until evaluate: nothing is registered"
+
+
+def test_a_fault_of_the_world_is_tried_again_and_a_mistake_is_not(toy, client):
+    from flows.pipeline import pipeline
+
+    (toy / "flaky").touch()
+    assert pipeline("clip", until="count")["count"].did == "ran"
+    assert tasks_of_last_run(client)[1]["count@clip"].run_count == 2
+    (toy / "params.yaml").write_text("recipes: [clip]\nseed: 9\n")
+    (toy / "closed").touch()
+    with pytest.raises(GateClosed, match="3% of the pairs are broken"):
+        pipeline("clip")
+    run, tasks = tasks_of_last_run(client)
+    assert run.state.is_failed() and tasks["count@clip"].run_count == 1
+    assert "evaluate@clip" not in tasks
+    failed = diptych("run")
+    assert failed.returncode == 1
+    assert failed.stderr.count("\n") == 1 and failed.stderr.startswith(
+        "diptych: count@clip: 3% of the pairs are broken"
+    )
+
+
+def test_an_alias_set_by_hand_is_noticed(toy, client):
+    from flows.pipeline import pipeline
+
+    pipeline("clip")
+    (toy / "params.yaml").write_text("recipes: [clip]\nseed: 2\n")
+    pipeline("clip")
+    assert by_alias(open_store(toy), "clip", "champion").label == "clip@2", "as good as the first"
+    assert "clip@1 is the champion, set by hand" in promote_by_hand(toy, "clip@1")
+    noticed = diptych("run")
+    assert noticed.returncode == 0, noticed.stderr
+    assert "Nothing to do" not in noticed.stdout
+    shipped = Shipped.read(toy, "clip")
+    assert shipped is not None and (shipped.version, shipped.champion) == ("clip@2", "clip@1")
+    assert "diptych promote clip@2" in noticed.stdout
+    assert (Path(shipped.champion_folder) / "manifest.json").exists(), "its files were fetched from the store"
+
+
+def test_deployments_are_accepted_and_a_worker_runs_one(toy, client):
+    for name in ("prefect.yaml", "flows"):
+        source = REPOSITORY / name
+        shutil.copytree(source, toy / name) if source.is_dir() else shutil.copy(source, toy / name)
+    for command in (
+        ["work-pool", "create", "local", "--type", "process"],
+        ["--no-prompt", "deploy", "--all"],
+        ["deployment", "run", "pipeline/manual", "--param", "until=ingest"],
+        ["worker", "start", "--pool", "local", "--run-once"],
+    ):
+        ran = subprocess.run([sys.executable, "-m", "prefect", *command], cwd=toy, capture_output=True, text=True)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+    nightly = client.read_deployment_by_name("pipeline/nightly")
+    assert [(s.schedule.cron, s.active) for s in nightly.schedules] == [("0 2 * * *", True)]
+    assert client.read_deployment_by_name("pipeline/manual").schedules == []
+    run, tasks = tasks_of_last_run(client)
+    assert run.state.is_completed(), run.state
+    assert set(tasks) == {"ingest@clip"}
+    assert (toy / "data/raw/a").exists()
+
+
+def test_help_is_quick_and_imports_nothing_heavy():
+    ran = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "flows.cli", "--help"], capture_output=True, text=True
+    )
+    assert ran.returncode == 0
+    heavy = {"torch", "dvc", "prefect", "mlflow", "rich", "numpy", "yaml"}
+    assert not heavy & {line.rpartition("|")[2].strip() for line in ran.stderr.splitlines()}
