@@ -55,6 +55,9 @@ def body(stage: Stage) -> None:
     with stage.output(f"runs/{recipe.name}/package") as out:
         for name in MODEL_FILES:
             shutil.copyfile(run / "finetune" / name, out / name)
+        shutil.copyfile(
+            run / "evaluate/metrics.json", out / "metrics.json"
+        )  # a version is a model and what it was measured to do
         embeddings = embedder.pictures(pool.pictures, stage.progress, "indexing pictures")
         write_index(out, embeddings, list(pool.keys), names, list(pool.sources))
         furthest = export(

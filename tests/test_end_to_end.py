@@ -1,0 +1,133 @@
+"""The main job on real pictures, at `debug`: real DVC, Prefect, MLflow and Triton, from nothing to an answer and back."""
+
+import json
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+
+from components.serving.triton import read_endpoint
+from tests.workspace import changes, diptych, dvc, make_workspace
+
+pytestmark = pytest.mark.timeout(900)
+
+
+def ours(root: Path) -> set[str]:
+    """Return the processes that stand in the workspace or name it, and what lies in shared memory."""
+    found = set()
+    for process in psutil.process_iter(["pid", "cmdline"]):
+        try:
+            words = " ".join(process.info["cmdline"] or ())
+            if str(root) in words or process.cwd().startswith(str(root)):
+                found.add(f"process {process.pid}: {words}")
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return found | {f"shared memory {path.name}" for path in Path("/dev/shm").iterdir() if "diptych" in path.name}
+
+
+@pytest.fixture(scope="module")
+def before() -> set[str]:
+    return ours(Path("/nowhere at all"))
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory, before: set[str]) -> Iterator[Path]:
+    """A workspace after one `diptych run`; nothing of it is left at the end, whatever the tests find."""
+    root = make_workspace(tmp_path_factory.mktemp("main") / "job")
+    ran = diptych(root, "run")
+    try:
+        assert ran.returncode == 0, ran.stdout[-4000:] + ran.stderr[-4000:]
+        (root / "said.txt").write_text(ran.stdout)
+        yield root
+    finally:
+        diptych(root, "down")
+
+
+def test_the_ending_says_what_was_measured_what_is_answered_and_where_everything_is(workspace):
+    said = (workspace / "said.txt").read_text()
+    for expected in (
+        "pair",
+        "designer",
+        "concept",
+        "chance",
+        "report.html",
+        "mlflow",
+        "clip@1",
+        "diptych down",
+        "diptych ask",
+    ):
+        assert expected in said, f"{expected!r} is not in the ending:\n{said}"
+
+
+def test_a_real_triton_answers_from_the_package(workspace):
+    endpoint = read_endpoint(workspace)
+    with urllib.request.urlopen(f"http://{endpoint.http}/v2", timeout=10) as answer:
+        assert json.load(answer)["name"] == "triton"
+    executable = Path(psutil.Process(endpoint.process.pid).exe())
+    assert executable.name == "tritonserver"
+    assert "pytriton" in str(executable)
+    manifest = json.loads((workspace / "runs/clip/package/manifest.json").read_text())
+    assert endpoint.package_digest == manifest["digest"]
+    asked = diptych(workspace, "ask", "a red heart", "--top-k", "4", "--json")
+    assert asked.returncode == 0, asked.stderr
+    hits = json.loads(asked.stdout)
+    assert len(hits) == 4
+    assert all(hit["text"] and hit["key"] and -1 <= hit["score"] <= 1.001 for hit in hits)
+
+
+def test_every_metric_has_its_chance_its_baseline_and_its_queries(workspace):
+    metrics = json.loads((workspace / "runs/clip/evaluate/metrics.json").read_text())
+    for split in ("val", "pair", "designer", "concept", "both"):
+        for direction in ("image_to_text", "text_to_image"):
+            metric = metrics[f"retrieval.{split}.{direction}.recall_at_1"]
+            assert metric["n"] > 100
+            assert 0 < metric["chance"] < 0.02
+            assert 0 <= metric["baseline"] < 1
+
+
+def test_a_second_run_trains_nothing_and_starts_neither_prefect_nor_mlflow(workspace):
+    watched = [workspace / "mlflow.db", workspace / ".diptych/logs/prefect-server.log"]
+    ran, touched = changes(workspace), [path.stat().st_mtime_ns for path in watched]
+    again = diptych(workspace, "run")
+    assert again.returncode == 0, again.stderr
+    assert "Nothing to do" in again.stdout
+    assert changes(workspace) == ran
+    assert [path.stat().st_mtime_ns for path in watched] == touched
+
+
+def test_a_shell_repro_has_nothing_to_do_after_it(workspace):
+    ran = changes(workspace)
+    repro = dvc(workspace, "repro")
+    assert repro.returncode == 0, repro.stderr
+    assert changes(workspace) == ran
+
+
+def test_a_number_of_the_evaluation_runs_evaluate_and_package_and_nothing_before(workspace):
+    path, ran = workspace / "components/recipes/clip.yaml", changes(workspace)
+    recipe = yaml.safe_load(path.read_text())
+    recipe["evaluation"]["ks"] = [1, 5, 10, 20]
+    path.write_text(yaml.safe_dump(recipe, sort_keys=False))
+    repro = dvc(workspace, "repro")
+    assert repro.returncode == 0, repro.stderr
+    now = changes(workspace)
+    assert {stage for stage in now if now[stage] != ran[stage]} == {"evaluate@clip", "package@clip"}
+    again = diptych(
+        workspace, "run"
+    )  # what the shell did, the flow finds done; the new package is registered and served
+    assert again.returncode == 0, again.stderr
+    assert changes(workspace) == now
+    manifest = json.loads((workspace / "runs/clip/package/manifest.json").read_text())
+    assert read_endpoint(workspace).package_digest == manifest["digest"]
+    assert "clip@2" in again.stdout
+
+
+def test_down_leaves_no_process_and_nothing_in_shared_memory(workspace, before):
+    down = diptych(workspace, "down")
+    assert down.returncode == 0, down.stderr
+    assert ours(workspace) - before == set()
+    refused = diptych(workspace, "ask", "a red heart")
+    assert refused.returncode == 1
+    assert "make run" in refused.stderr

@@ -1,0 +1,71 @@
+"""A workspace of its own for a test: the repository's files as they are, small, with the interpreter that runs the test."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+def make_workspace(root: Path, **params: object) -> Path:
+    """Copy what git knows or would know of the repository to `root`, at the scale `debug`, with `params` changed."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=REPOSITORY, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    for name in filter(None, listed.stdout.split("\0")):
+        if name.split("/")[0] not in ("tests", "docs", "dvc.lock") and (REPOSITORY / name).exists():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(REPOSITORY / name, root / name)
+    for environment in (".venv", ".venv-serving"):
+        if (REPOSITORY / environment).exists():
+            (root / environment).symlink_to(REPOSITORY / environment)
+    chosen = yaml.safe_load((root / "params.yaml").read_text()) | {"scale": "debug", **params}
+    (root / "params.yaml").write_text(yaml.safe_dump(chosen, sort_keys=False))
+    git = ["git", "-c", "user.name=test", "-c", "user.email=test@localhost"]
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "as it is"]):
+        subprocess.run([*git, *command], cwd=root, check=True)
+    return root
+
+
+def environment(**changed: str) -> dict[str, str]:
+    """Return the environment for commands in a workspace: ours, without what would point them elsewhere."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("DIPTYCH_", "PREFECT_", "MLFLOW_", "DVC_"))
+    }
+    if "DIPTYCH_CACHE" in os.environ:
+        kept["DIPTYCH_CACHE"] = os.environ["DIPTYCH_CACHE"]
+    return kept | {"DIPTYCH_PYTHON": sys.executable, "OMP_NUM_THREADS": "1", "COLUMNS": "160", **changed}
+
+
+def diptych(root: Path, *arguments: str, **changed: str) -> subprocess.CompletedProcess[str]:
+    """Run `diptych` with the code of the workspace, and return what it printed."""
+    return subprocess.run(
+        [str(root / "infra" / "python"), "-m", "flows.cli", *arguments],
+        cwd=root, env=environment(**changed), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def dvc(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `dvc` as a person would in a shell."""
+    return subprocess.run(
+        [sys.executable, "-m", "dvc", *arguments],
+        cwd=root,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def changes(root: Path) -> dict[str, int]:
+    """Return when each stage last ran, in nanoseconds, by its address."""
+    return {path.stem: path.stat().st_mtime_ns for path in (root / ".diptych" / "outcome").glob("*@*.json")} | {
+        name: (root / ".diptych" / "outcome" / f"{name}.json").stat().st_mtime_ns for name in ("ingest", "validate")
+    }
