@@ -17,6 +17,17 @@ Watch = Callable[[nn.Module], Mapping[str, float]]
 """Scores a model: name -> value."""
 
 
+class AfterStep(L.Callback):
+    """Lets the method do what it does after a step; it must be the first callback.
+
+    A module's own hook comes after all callbacks: the checkpoint would hold the weights of before.
+    """
+
+    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any) -> None:
+        """Clamp, average, or whatever the paper does here."""
+        pl_module.method.after_step(pl_module.clock)  # type: ignore[operator, union-attr]
+
+
 class Curves(L.Callback):
     """Keeps the numbers of every `every`-th step; exact over a resume, because they lie in the checkpoint.
 

@@ -9,41 +9,27 @@ from torch import Tensor
 from components.contracts.batch import Batch
 from components.contracts.errors import DataError
 from components.contracts.method import Clock, Method
-from components.training.param_groups import adamw, warm_cosine
+from components.training.numbers import Optimisation
+from components.training.param_groups import optimizer_of, warm_cosine
 
 
 class MethodModule(L.LightningModule):
-    """Any method, under AdamW with warm-up and cosine.
+    """Any method, with warm-up and cosine.
 
     Args:
         method: the paper.
+        optimisation: how fast what learns.
         seed: with the step it seeds dropout, so that a resumed step draws what an undisturbed one draws.
         total_steps: optimizer steps of the whole training.
         steps_per_epoch: only told to the method.
-        lr: highest learning rate.
-        weight_decay: decoupled, on matrices only.
-        warmup_steps: steps until `lr` is reached.
-        betas: AdamW's two.
-        eps: AdamW's.
     """
 
     def __init__(
-        self,
-        method: Method,
-        *,
-        seed: int,
-        total_steps: int,
-        steps_per_epoch: int,
-        lr: float,
-        weight_decay: float,
-        warmup_steps: int,
-        betas: tuple[float, float] = (0.9, 0.98),
-        eps: float = 1e-6,
+        self, method: Method, optimisation: Optimisation, *, seed: int, total_steps: int, steps_per_epoch: int
     ) -> None:
         super().__init__()
-        self.method, self.seed = method, seed
+        self.method, self.optimisation, self.seed = method, optimisation, seed
         self.total_steps, self.steps_per_epoch = total_steps, steps_per_epoch
-        self.lr, self.weight_decay, self.warmup_steps, self.betas, self.eps = lr, weight_decay, warmup_steps, betas, eps
 
     @property
     def clock(self) -> Clock:
@@ -66,12 +52,8 @@ class MethodModule(L.LightningModule):
         self.log_dict({f"train.{name}": value.detach().float() for name, value in named.items()}, batch_size=len(batch))
         return total
 
-    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
-        """Let the method do what it does after a step."""
-        self.method.after_step(self.clock)
-
     def configure_optimizers(self) -> Any:
-        """Return AdamW and its schedule, stepped every step."""
-        optimizer = adamw(self.method, self.lr, self.weight_decay, self.betas, self.eps)
-        schedule = warm_cosine(optimizer, self.warmup_steps, self.total_steps)
+        """Return the optimizer and its schedule, stepped every step."""
+        optimizer = optimizer_of(self.method, self.optimisation)
+        schedule = warm_cosine(optimizer, int(self.optimisation.warmup * self.total_steps), self.total_steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

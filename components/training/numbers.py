@@ -12,18 +12,24 @@ class Optimisation:
 
     Args:
         lr: highest learning rate.
-        weight_decay: decoupled, on matrices only.
+        weight_decay: decoupled, on matrices and tables only.
+        optimizer: `adamw`, as in most papers, or `muon`, which gets further in few steps.
         warmup: share of the steps in which the rate rises, in [0, 1).
         betas: AdamW's two.
         eps: AdamW's.
+        momentum: Muon's.
+        fallback: rate of what Muon leaves to AdamW (tables, gains, biases), as a share of lr.
         clip_norm: the gradient's norm is cut to it; null leaves it.
     """
 
     lr: float
     weight_decay: float
+    optimizer: Literal["adamw", "muon"] = "adamw"
     warmup: float = 0.1
     betas: tuple[float, float] = (0.9, 0.98)
     eps: float = 1e-6
+    momentum: float = 0.95
+    fallback: float = 0.5
     clip_norm: float | None = None
 
 

@@ -11,7 +11,7 @@ import torch
 from components.contracts.method import Method
 from components.contracts.progress import Progress
 from components.data.loader import StepBatches, loader
-from components.training.callbacks import Curves, Log, Resumable, Telling, Watch, Watching
+from components.training.callbacks import AfterStep, Curves, Log, Resumable, Telling, Watch, Watching
 from components.training.device import accelerator, precision
 from components.training.method_module import MethodModule
 from components.training.numbers import Optimisation, Scale
@@ -58,19 +58,15 @@ def train(
         watch: scores the model on the validation split.
     """
     steps_per_epoch = batches.order.steps_per_epoch
-    module = MethodModule(
-        method, seed=seed, total_steps=scale.steps, steps_per_epoch=steps_per_epoch, lr=optimisation.lr,
-        weight_decay=optimisation.weight_decay, warmup_steps=int(optimisation.warmup * scale.steps),
-        betas=optimisation.betas, eps=optimisation.eps,
-    )  # fmt: skip
+    module = MethodModule(method, optimisation, seed=seed, total_steps=scale.steps, steps_per_epoch=steps_per_epoch)
     curves, telling = Curves(scale.curve_every, log), Telling(progress, scale.batch)
     resumable = Resumable(folder, scale.checkpoint_every)
-    numbers = precision(scale.precision)
+    watching, numbers = Watching(scale.watch_every, watch, curves), precision(scale.precision)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # its tips are for people who call it by hand
     trainer = L.Trainer(
         max_steps=scale.steps, max_epochs=-1, accelerator=accelerator(), devices=1, precision=numbers,
         gradient_clip_val=optimisation.clip_norm, logger=False, enable_checkpointing=False, enable_progress_bar=False,
-        enable_model_summary=False, callbacks=[curves, Watching(scale.watch_every, watch, curves), resumable, telling],
+        enable_model_summary=False, callbacks=[AfterStep(), curves, watching, resumable, telling],
     )  # fmt: skip
     start = step_of(resumable.path)
     with warnings.catch_warnings():

@@ -1,6 +1,7 @@
 """The loop learns, and a run that is cut off anywhere ends with the very same weights."""
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,10 @@ NUMBERS = Optimisation(lr=3e-3, weight_decay=0.1, clip_norm=1.0)
 SCALE = Scale(batch=8, steps=12, pixels=24, precision="fp32", watch_every=4, checkpoint_every=5, curve_every=1)
 
 
-def run(method: Clip, batches: StepBatches, folder: Path, *, stop_at: int | None = None, scale: Scale = SCALE) -> Trained:
+def run(
+    method: Clip, batches: StepBatches, folder: Path, *, stop_at: int | None = None, scale: Scale = SCALE,
+    numbers: Optimisation = NUMBERS,
+) -> Trained:  # fmt: skip
     """Train; raise Interrupted when told of step `stop_at`, as the stage's progress does on a signal."""
 
     def progress(doing: str, done: int, total: int, **seen: float) -> None:
@@ -27,7 +31,15 @@ def run(method: Clip, batches: StepBatches, folder: Path, *, stop_at: int | None
         return {"val.weight": float(next(model.parameters()).sum())}
 
     return train(
-        method, batches, NUMBERS, scale, seed=3, folder=folder, progress=progress, log=lambda step, values: None, watch=watch
+        method,
+        batches,
+        numbers,
+        scale,
+        seed=3,
+        folder=folder,
+        progress=progress,
+        log=lambda step, values: None,
+        watch=watch,
     )
 
 
@@ -36,15 +48,17 @@ def weights(method: Clip) -> torch.Tensor:
     return torch.cat([value.flatten().float() for value in method.state_dict().values()])
 
 
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
 @pytest.mark.parametrize("stop_at", [1, 5, 7, 11])
-def test_a_run_cut_off_anywhere_ends_with_the_same_weights_and_curves(stop_at, vocabulary, pairs, batches, method, tmp_path):
+def test_a_run_cut_off_anywhere_ends_with_the_same_weights_and_curves(stop_at, optimizer, batches, method, tmp_path):
+    numbers = replace(NUMBERS, optimizer=optimizer)
     started, again = copy.deepcopy(method), copy.deepcopy(method)
-    whole = run(method, batches, tmp_path)
+    whole = run(method, batches, tmp_path, numbers=numbers)
     cut = tmp_path / "cut"
     cut.mkdir()
     with pytest.raises(Interrupted):
-        run(started, batches, cut, stop_at=stop_at)
-    resumed = run(again, batches, cut)
+        run(started, batches, cut, stop_at=stop_at, numbers=numbers)
+    resumed = run(again, batches, cut, numbers=numbers)
     assert resumed.resumed_at == stop_at // 5 * 5
     assert resumed.curves == whole.curves
     assert torch.equal(weights(again), weights(method))
@@ -61,7 +75,7 @@ def test_the_loss_falls(batches, method, tmp_path):
 def test_a_loss_that_is_no_number_stops_training_and_names_samples(batches, method, tmp_path):
     with torch.no_grad():
         method.model.text_projection.linear.weight[0, 0] = float("nan")
-    with pytest.raises(DataError, match="not finite.*square at the"):
+    with pytest.raises(DataError, match=r"not finite.*square at the"):
         run(method, batches, tmp_path)
 
 
