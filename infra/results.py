@@ -1,0 +1,100 @@
+"""The README's table of results, rendered from docs/results/*.json, which hold what a run measured and where.
+
+python -m infra.results --record     # keep what runs/clip/evaluate measured, with machine and versions
+python -m infra.results --write      # render the kept results into README.md
+python -m infra.results              # say whether README.md shows them as they are, exit 1 if not
+"""
+
+import argparse
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from components.evaluation.wording import percent, retrieval_rows
+
+START, END = "<!-- results: python -m infra.results --write -->", "<!-- end of results -->"
+
+
+def main() -> int:
+    """Record, write or compare, and return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--record", action="store_true", help="keep the results of the last run")
+    parser.add_argument("--write", action="store_true", help="render into README.md")
+    parser.add_argument("--recipe", default="clip", help="whose results to record (clip)")
+    arguments, root = parser.parse_args(), Path.cwd()
+    if arguments.record:
+        path = root / "docs" / "results" / f"{arguments.recipe}.json"
+        path.write_text(json.dumps(measured(root, arguments.recipe), indent=2) + "\n", encoding="utf-8")
+    readme = root / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    shown = "\n".join(render(json.loads(path.read_text())) for path in sorted((root / "docs/results").glob("*.json")))
+    wanted = re.sub(f"(?s){START}\n.*?{END}", lambda _: f"{START}\n{shown}{END}", text)
+    if arguments.write:
+        readme.write_text(wanted, encoding="utf-8")
+    elif wanted != text:
+        print("README.md does not show docs/results as they are; run: python -m infra.results --write")
+        return 1
+    return 0
+
+
+def measured(root: Path, recipe: str) -> dict[str, Any]:
+    """Return what the last run of a recipe measured, and on what."""
+    run = root / "runs" / recipe
+    training = json.loads((run / "pretrain/metrics.json").read_text())
+    manifest = json.loads((run / "package/manifest.json").read_text())
+    spent = {
+        stage: {"wall_s": round(outcome["seconds"]), "cpu_s": round(outcome["cpu_seconds"])}
+        for path in sorted((root / ".diptych/outcome").glob("*.json"))
+        if (outcome := json.loads(path.read_text())).get("state") == "ran" and (stage := outcome.get("stage"))
+    }
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True)
+    return {
+        "recipe": recipe,
+        "command": "make run",
+        "commit": commit.stdout.strip(),
+        "machine": f"{os.cpu_count()} cores, {processor()}, no GPU",
+        "versions": {name: version(name) for name in ("torch", "lightning", "timm", "onnxruntime")},
+        "package": manifest["digest"],
+        "data": manifest["data_digest"],
+        "training": training,
+        "spent": spent,
+        "metrics": json.loads((run / "evaluate/metrics.json").read_text()),
+    }
+
+
+def processor() -> str:
+    """Return the processor's name."""
+    named = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
+    return named.group(1).strip() if named else platform.processor()
+
+
+def render(result: dict[str, Any]) -> str:
+    """Return the table and what it was measured on, as Markdown."""
+    rows = [
+        f"| {row['split']}: {row['means']} | {row['direction']} | R@{row['k']} | **{percent(row['value'])}** "
+        f"| {percent(row['baseline'])} | {percent(row['chance'])} | {row['n']:,} |"
+        for row in retrieval_rows(result["metrics"])
+    ]
+    training, spent = result["training"], result["spent"]
+    stages = ", ".join(f"{stage} {took['wall_s']} s" for stage, took in spent.items())
+    versions = ", ".join(f"{name} {number}" for name, number in result["versions"].items())
+    return (
+        "| split | direction | | model | baseline | chance | queries |\n| --- | --- | --- | --- | --- | --- | --- |\n"
+        + "\n".join(rows)
+        + f"\n\nRecipe `{result['recipe']}`, one run of `{result['command']}` at commit `{result['commit'][:10]}`: "
+        f"{training['pictures']:,} pictures, {training['samples']:,} samples, {training['parameters'] / 1e6:.1f} M "
+        f"parameters, {training['precision']}, {training['timing']['samples_per_s']:,.0f} samples/s on "
+        f"{result['machine']} ({versions}). Wall time by stage: {stages}. The baseline gives a picture the name of the "
+        "training picture nearest to it by edges and colours (HOG and a thumbnail). *val* was used to choose numbers; the "
+        "other splits were scored once, when the recipe stood.\n"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
