@@ -9,17 +9,10 @@ from rich.console import Console
 from rich.table import Table
 
 from components.contracts.errors import DiptychError
+from components.evaluation.wording import DIRECTION_MEANS, SPLIT_MEANS, percent
 from components.registry.store import store_uri
 from flows.shipped import Shipped
 
-SPLITS = {
-    "val": "validation pairs, by which the numbers were chosen",
-    "pair": "pairs held out",
-    "designer": "a designer never seen",
-    "concept": "concepts never seen",
-    "both": "designer and concept never seen",
-}
-DIRECTIONS = {"image_to_text": "picture to text", "text_to_image": "text to picture"}
 ASKED = {
     "emoji": ("a red heart", "something to eat", "a face that cries"),
     "scenes": ("a red circle", "a blue square", "two green triangles"),
@@ -45,8 +38,8 @@ def table_of(recipe: str, metrics: dict[str, dict[str, Any]]) -> Table:
         table.add_column(name, no_wrap=True)
     for name in ("n", "R@1", "base", "chance", "R@10", "base", "chance"):
         table.add_column(name, justify="right", no_wrap=True, style="bold" if name.startswith("R@") else "")
-    for split in SPLITS:
-        for direction, asked in DIRECTIONS.items():
+    for split in SPLIT_MEANS:
+        for direction, asked in DIRECTION_MEANS.items():
             found = [metrics.get(f"retrieval.{split}.{direction}.recall_at_{k}") for k in (1, 10)]
             if first := next((metric for metric in found if metric is not None), None):
                 table.add_row(split, asked, f"{first['n']:,}", *(cell for metric in found for cell in _cells(metric)))
@@ -55,7 +48,7 @@ def table_of(recipe: str, metrics: dict[str, dict[str, Any]]) -> Table:
 
 def meaning(metrics: dict[str, dict[str, Any]]) -> str:
     """Return what the numbers say, for somebody who has not met recall."""
-    splits = "; ".join(f"{split}: {tested}" for split, tested in SPLITS.items() if _measured(split, metrics))
+    splits = "; ".join(f"{split}: {tested}" for split, tested in SPLIT_MEANS.items() if _measured(split, metrics))
     text = (
         f"{splits}. R@k is the share of n queries whose right answer is among the first k; chance is what guessing "
         "gets, base what the nearest training picture by shape and colour gets, with no training."
@@ -74,7 +67,7 @@ def _measured(split: str, metrics: dict[str, dict[str, Any]]) -> bool:
 def _cells(metric: dict[str, Any] | None) -> tuple[str, str, str]:
     if metric is None:
         return "", "", ""
-    return f"{metric['value']:.1%}", f"{metric['baseline']:.1%}", f"{metric['chance']:.1%}"
+    return percent(metric["value"]), percent(metric["baseline"]), percent(metric["chance"])
 
 
 def _show_answers(root: Path, shipped: Shipped, console: Console) -> None:
