@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+from collections.abc import Iterable
 
 from components.contracts.errors import ConfigError
 from components.recipes.section import ALLOWED, unknown
@@ -13,20 +14,24 @@ def check_keys(document: Document, key: str, section: object) -> None:
     if not isinstance(section, dict):
         return
     if "class_path" in section:
-        known = parameters(str(section["class_path"]), document, key)
-        for name in section.get("init_args") or {}:
-            if name not in known:
-                raise unknown(
-                    document, f"{key}.init_args.{name}", name, known, str(section["class_path"]).rpartition(".")[2]
-                )
+        known = parameters(str(section["class_path"]), document.at(f"{key}.class_path"))
+        check_arguments(document, f"{key}.init_args", section.get("init_args") or {}, known, section["class_path"])
     for name, value in section.items():
         check_keys(document, f"{key}.{name}", value)
 
 
-def parameters(class_path: str, document: Document, key: str) -> list[str]:
+def check_arguments(
+    document: Document, key: str, arguments: Iterable[str], known: Iterable[str], class_path: str
+) -> None:
+    """Raise ConfigError, with line and nearest name, for an argument that is not among the known ones."""
+    for name in arguments:
+        if name not in known:
+            raise unknown(document, f"{key}.{name}", name, known, class_path.rpartition(".")[2])
+
+
+def parameters(class_path: str, where: str) -> list[str]:
     """Return the names a class takes. Raises ConfigError for a class that is not there or may not be imported."""
     module, _, name = class_path.rpartition(".")
-    where = document.at(f"{key}.class_path")
     if module.split(".")[0] not in ALLOWED:
         raise ConfigError(f"{where}: {class_path} may not be imported; a recipe names only {', '.join(ALLOWED)}.")
     try:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from components.contracts.errors import ConfigError
-from components.recipes.class_keys import check_keys
-from components.recipes.section import section, unknown
+from components.recipes.class_keys import check_arguments, check_keys, parameters
+from components.recipes.section import mapping, section, unknown
 from components.recipes.yaml_lines import Document, read_yaml
 from components.training.numbers import Optimisation, Scale
 
@@ -116,6 +116,7 @@ TYPED: Mapping[str, type] = {
     "card": Card, "curation": Curation, "training": Training, "evaluation": Evaluation, "serving": Serving,
 }  # fmt: skip
 SECTIONS = (*TYPED, "sizes", "model", "method", "finetuning")
+VIEWS = "components.data.transforms.views.Views"
 
 
 def load_recipe(root: Path, name: str, scale: str) -> Recipe:
@@ -124,17 +125,19 @@ def load_recipe(root: Path, name: str, scale: str) -> Recipe:
     Raises ConfigError with file, line and nearest name for a key that nothing takes, and for a scale it has no size for.
     """
     document = read_recipe(root, name)
-    values = document.values
-    if scale not in values["sizes"]:
+    sizes, method = mapping(document, "sizes"), mapping(document, "method")
+    if scale not in sizes:
         raise ConfigError(
-            f"{document.at('sizes')}: there is no size for the scale {scale!r}; there are {', '.join(values['sizes'])}. "
+            f"{document.at('sizes')}: there is no size for the scale {scale!r}; there are {', '.join(sizes) or 'none'}. "
             "Choose one of them in params.yaml, or add a size."
         )
-    model = overlay(values["model"], values["sizes"][scale] or {})
-    check_keys(document, "model", model)
-    check_keys(document, "method", values["method"])
+    model = overlay(mapping(document, "model"), sizes[scale] or {})
+    check_keys(document.laid_over("model", f"sizes.{scale}"), "model", model)
+    check_keys(document, "method", method)
     typed: dict[str, Any] = {key: section(document, key, kind) for key, kind in TYPED.items()}
-    return Recipe(name=name, model=model, method=values["method"], finetuning=values["finetuning"], **typed)
+    known = [argument for argument in parameters(VIEWS, name) if argument != "pixels"]  # those are the scale's
+    check_arguments(document, "training.views", typed["training"].views, known, VIEWS)
+    return Recipe(name=name, model=model, method=method, finetuning=document.values["finetuning"], **typed)
 
 
 def load_curation(root: Path, name: str) -> Curation:

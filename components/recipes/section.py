@@ -1,8 +1,10 @@
 """From YAML to typed values: types are checked, and only our, torch's and timm's names are imported."""
 
 import difflib
-from dataclasses import fields
-from typing import TypeVar
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any, TypeVar
 
 from jsonargparse import ArgumentParser, set_parsing_settings
 
@@ -35,27 +37,55 @@ def build(section: object, base: type[Built]) -> Built:
 
 
 def section(document: Document, key: str, kind: type[Built]) -> Built:
-    """Return one section as its dataclass; an unknown key raises with line and nearest name."""
-    values = (document.values[key] if key else document.values) or {}
-    known = [f.name for f in fields(kind)]  # type: ignore[arg-type]
-    for name in values:
-        if name not in known:
-            raise unknown(
-                document, f"{key}.{name}" if key else name, name, known, f"the section {key!r}" if key else "a scale"
-            )
+    """Return one section, or with an empty key the whole file, as its dataclass.
+
+    Raises ConfigError with the line, and for a key that is not known at any depth with the nearest name.
+    """
+    values = mapping(document, key) if key else document.values
+    _check_fields(document, key, values, kind)
     try:
         return build(values, kind)
     except ConfigError as err:
-        raise ConfigError(f"{document.at(key)}: {err}") from err
+        named = re.search(r'"value\.([\w.]+)"', str(err))  # jsonargparse says which key did not fit
+        raise ConfigError(f"{document.at(_below(key, named[1]) if named else key)}: {err}") from err
 
 
-def unknown(document: Document, key: str, name: str, known: list[str], owner: str) -> ConfigError:
+def mapping(document: Document, key: str) -> dict[str, Any]:
+    """Return what stands under a key, {} for null; ConfigError when it is no mapping."""
+    return _mapping(document, key, document.values[key])
+
+
+def _mapping(document: Document, key: str, values: object) -> dict[str, Any]:
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise ConfigError(f"{document.at(key)}: {key} is {values!r}, but must be names with values. Give it keys.")
+    return values
+
+
+def _check_fields(document: Document, key: str, values: Mapping[str, Any], kind: Any) -> None:
+    """Raise ConfigError for a key that the dataclass, or a dataclass in it, has no field for."""
+    known = {field.name: field.type for field in fields(kind)}
+    for name, value in values.items():
+        below = _below(key, name)
+        if name not in known:
+            raise unknown(document, below, name, known, f"the section {key!r}" if key else "the file")
+        if is_dataclass(known[name]):
+            _check_fields(document, below, _mapping(document, below, value), known[name])
+
+
+def _below(key: str, name: object) -> str:
+    return f"{key}.{name}" if key else str(name)
+
+
+def unknown(document: Document, key: str, name: object, known: Iterable[str], owner: str) -> ConfigError:
     """Return the error for a key that `owner` does not take."""
-    near = difflib.get_close_matches(name, known, 1)
+    names = list(known)
+    near = difflib.get_close_matches(str(name), names, 1)
     hint = f" Did you mean {near[0]}?" if near else ""
     return ConfigError(
         f"{document.at(key)}: {owner} takes no {name!r}. Ignoring it would run with other numbers and look fine. "
-        f"It takes {', '.join(known) or 'nothing'}.{hint}"
+        f"It takes {', '.join(names) or 'nothing'}.{hint}"
     )
 
 

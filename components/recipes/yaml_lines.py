@@ -1,7 +1,7 @@
 """YAML with the line of every key, and no key twice: what a clear error needs and a plain loader throws away."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,11 @@ class Document:
             key = key.rpartition(".")[0]
         return f"{self.path.name}, line {self.lines.get(key, 1)}"
 
+    def laid_over(self, below: str, above: str) -> "Document":
+        """Return the same, in which a key under `below` that `above` says too has the line where `above` says it."""
+        moved = {below + key[len(above) :]: line for key, line in self.lines.items() if key.startswith(f"{above}.")}
+        return replace(self, lines={**self.lines, **moved})
+
 
 def read_yaml(path: Path) -> Document:
     """Read a mapping. Raises ConfigError when it is missing, no YAML, no mapping, or says a key twice."""
@@ -48,6 +53,9 @@ def read_yaml(path: Path) -> Document:
 
 def _lines(node: yaml.Node | None, prefix: str, path: Path) -> Iterator[tuple[str, int]]:
     """Yield (dotted key, line) of every key below a node."""
+    if isinstance(node, yaml.SequenceNode):
+        for place, item in enumerate(node.value):
+            yield from _lines(item, f"{prefix}.{place}", path)
     if not isinstance(node, yaml.MappingNode):
         return
     seen: dict[str, int] = {}

@@ -56,10 +56,9 @@ def body(stage: Stage) -> None:
     model = method.model
     assert isinstance(model, DualEncoder)
     preprocess = Preprocess(size=scale.pixels)
-    batches = StepBatches(
-        decode_pairs(pool, round(scale.pixels * KEPT), stage.progress), vocabulary,
-        Views(pixels=scale.pixels, **recipe.training.views), scale.batch, params.seed,
-    )  # fmt: skip
+    views = build({**recipe.training.views, "pixels": scale.pixels}, Views)
+    pairs = decode_pairs(pool, round(scale.pixels * KEPT), stage.progress)
+    batches = StepBatches(pairs, vocabulary, views, scale.batch, params.seed)
 
     folder = stage.resume_dir([manifest_path, raw / "train", raw / "val"], numbers)
     live = LiveRun.open(stage.root, recipe.name, folder.name, {"scale": params.scale, "seed": params.seed})
