@@ -37,21 +37,28 @@ class Vocabulary:
     def train(cls, captions: Iterable[str], size: int, context: int) -> "Vocabulary":
         """Learn `size` tokens from captions; rows are `context` tokens, start and end among them.
 
-        Raises ConfigError when there is no room for a word between start and end.
+        Raises ConfigError when there is no room for a word between start and end, or for every byte in the vocabulary.
         """
         if context < 3:
             raise ConfigError(f"context is {context}, which leaves no room between start and end. Give at least 3.")
-        tokenizer = Tokenizer(models.BPE())
-        tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
-        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
-        tokenizer.decoder = decoders.ByteLevel()
+        least = 3 + len(pre_tokenizers.ByteLevel.alphabet())
+        if size < least:
+            raise ConfigError(
+                f"vocabulary is {size}, but every byte and three special tokens need one each. Give at least {least}."
+            )
+        learned = Tokenizer(models.BPE())
+        learned.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
+        learned.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
         trainer = trainers.BpeTrainer(
             vocab_size=size,
             special_tokens=[PAD, START, END],
             initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
             show_progress=False,
         )
-        tokenizer.train_from_iterator(captions, trainer)
+        learned.train_from_iterator(captions, trainer)
+        tokenizer = Tokenizer(learned.model)  # without the trainer's added tokens: a typed <pad> is text like any other
+        tokenizer.normalizer, tokenizer.pre_tokenizer = learned.normalizer, learned.pre_tokenizer
+        tokenizer.decoder = decoders.ByteLevel()
         ids = {token: tokenizer.token_to_id(token) for token in (PAD, START, END)}
         tokenizer.post_processor = processors.TemplateProcessing(
             single=f"{START} $A {END}", special_tokens=[(START, ids[START]), (END, ids[END])]

@@ -1,0 +1,43 @@
+"""Shapes are checked while tests run, and coloured squares with captions stand for real pictures."""
+
+from pathlib import Path
+
+import pytest
+from jaxtyping import install_import_hook
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+def modules_with_shapes() -> list[str]:
+    """Every module of ours that names axes in a signature."""
+    files = [path for path in REPOSITORY.glob("components/**/*.py") if "from jaxtyping import" in path.read_text()]
+    return [".".join(path.relative_to(REPOSITORY).with_suffix("").parts) for path in files]
+
+
+# Before any of them is imported. A method's `Self` means nothing to beartype, so only these, not all components; and an
+# int is a float, as everywhere in Python's typing.
+install_import_hook(modules_with_shapes(), "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
+
+
+@pytest.fixture(scope="session")
+def squares():
+    """Fifty pictures of 25 concepts, as bytes with captions."""
+    from tests.squares import square_pool
+
+    return square_pool()
+
+
+@pytest.fixture(scope="session")
+def vocabulary(squares):
+    """The byte-pair encoding of their captions."""
+    from components.data.tokenizers import Vocabulary
+
+    return Vocabulary.train([text for texts in squares.captions for text in texts], size=300, context=12)
+
+
+@pytest.fixture
+def clip(vocabulary):
+    """The recipe `clip` at `debug`, its weights the same at every call."""
+    from tests.squares import clip_at_debug
+
+    return clip_at_debug(vocabulary)

@@ -1,0 +1,67 @@
+"""Coloured squares with captions, and the real recipe `clip` at `debug` for them: enough to see a tiny CLIP learn."""
+
+import io
+import itertools
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+
+from components.contracts.method import Method
+from components.data.selection import Pool
+from components.data.tokenizers import Vocabulary
+from components.methods.clip import Clip
+from components.recipes.recipe import load_recipe, overlay
+from components.recipes.section import build
+
+REPOSITORY = Path(__file__).parents[1]
+COLOURS = {
+    "red": (220, 30, 30),
+    "green": (30, 180, 60),
+    "blue": (40, 60, 220),
+    "black": (10, 10, 10),
+    "pink": (250, 120, 190),
+}
+PLACES = {"left": (0, 0), "right": (0, 16), "low": (16, 8), "high": (0, 8), "middle": (8, 8)}
+SIDE = 32  # pixels
+
+
+def square_pool() -> Pool:
+    """Every colour in every place, in two sizes by two designers, on nothing."""
+    names, pictures, sources = [], [], []
+    for (colour, rgb), (place, (top, left)), size in itertools.product(COLOURS.items(), PLACES.items(), (12, 16)):
+        picture = Image.new("RGBA", (SIDE, SIDE))
+        picture.paste((*rgb, 255), (left, top, left + size, top + size))
+        names.append(f"a {colour} square at the {place}")
+        pictures.append(png(picture))
+        sources.append(f"size-{size}")
+    return Pool(
+        keys=tuple(f"square-{number:02d}" for number in range(len(names))),
+        pictures=tuple(pictures),
+        captions=tuple((name,) for name in names),
+        concepts=tuple(names),
+        sources=tuple(sources),
+    )
+
+
+def png(picture: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
+    """Return the encoded bytes."""
+    file = io.BytesIO()
+    picture.save(file, kind, **options)
+    return file.getvalue()
+
+
+def described_at_debug(vocabulary: Vocabulary) -> dict[str, Any]:
+    """Return the model of the recipe `clip` at `debug`, with the vocabulary's sizes, as pretrain lays them in."""
+    sized = {"init_args": {"text": {"init_args": {"vocabulary": len(vocabulary), "context": vocabulary.context}}}}
+    return overlay(load_recipe(REPOSITORY, "clip", "debug").model, sized)
+
+
+def clip_at_debug(vocabulary: Vocabulary, seed: int = 0) -> Clip:
+    """Build the method of the recipe, its weights drawn from the seed."""
+    recipe = load_recipe(REPOSITORY, "clip", "debug")
+    torch.manual_seed(seed)
+    method = build(overlay(recipe.method, {"init_args": {"model": described_at_debug(vocabulary)}}), Method)
+    assert isinstance(method, Clip)
+    return method
