@@ -52,7 +52,9 @@ class Preprocess:
         """Read the text of transforms.json; ValueError for a version that this code does not know."""
         values = json.loads(text)
         if values.pop("version", None) != 1:
-            raise ValueError("transforms.json is not of version 1; package the model again with this version of diptych.")
+            raise ValueError(
+                "transforms.json is not of version 1; package the model again with this version of diptych."
+            )
         return cls(size=int(values["size"]), background=tuple(values["background"]))
 
 
@@ -61,13 +63,26 @@ def decode(data: bytes) -> Image.Image:
     try:
         with Image.open(io.BytesIO(data)) as opened:
             if opened.width * opened.height > MAX_PIXELS:
-                raise BadImage(f"the picture has {opened.width} x {opened.height} pixels; at most {MAX_PIXELS:,} are taken")
+                raise BadImage(
+                    f"the picture has {opened.width} x {opened.height} pixels; at most {MAX_PIXELS:,} are taken"
+                )
             opened.load()
-            return ImageOps.exif_transpose(opened).convert("RGBA")
+            return eight_bit(ImageOps.exif_transpose(opened)).convert("RGBA")
     except BadImage:
         raise
     except Exception as err:  # Pillow's decoders raise nearly anything on hostile bytes
         raise BadImage(f"the bytes are not a picture that can be decoded ({type(err).__name__})") from err
+
+
+def eight_bit(picture: Image.Image) -> Image.Image:
+    """Return greys of 16 bits as 8; Pillow's own conversion would cut them off at 255 and show them white."""
+    if picture.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+    if picture.mode in ("I", "F"):
+        raise BadImage(
+            f"the picture's pixels are numbers without a white (mode {picture.mode}); give 8 or 16 bits a channel"
+        )
+    return picture
 
 
 def to_float(pixels: np.ndarray) -> np.ndarray:

@@ -1,0 +1,153 @@
+"""The one path from bytes to pixels: upright, on its background, square, or refused with a reason."""
+
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from components.data.transforms import preprocess as module
+from components.data.transforms.preprocess import BadImage, Preprocess, decode, to_float
+from tests.squares import png
+
+RED, BLUE = (255, 0, 0), (0, 0, 255)
+
+
+def halves(mode: str = "RGB") -> Image.Image:
+    """Red at the left, blue at the right, 16 x 8."""
+    picture = Image.new("RGB", (16, 8), BLUE)
+    picture.paste(RED, (0, 0, 8, 8))
+    return picture.convert(mode)
+
+
+def corner(pixels: np.ndarray) -> tuple[int, ...]:
+    """The colour at the top left."""
+    return tuple(pixels[:, 0, 0].tolist())
+
+
+def test_a_picture_of_the_right_size_comes_through_untouched():
+    values = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
+    pixels = Preprocess(size=8)(png(Image.fromarray(values)))
+    assert pixels.dtype == np.uint8
+    assert np.array_equal(pixels, values.transpose(2, 0, 1))
+
+
+def test_the_short_side_fits_and_the_centre_is_kept():
+    wide = Image.new("RGB", (40, 10), RED)
+    wide.paste(BLUE, (15, 0, 25, 10))
+    pixels = Preprocess(size=10)(png(wide))
+    assert pixels.shape == (3, 10, 10)
+    assert (pixels[2] == 255).all()
+    assert (pixels[0] == 0).all()
+
+
+def test_a_large_picture_is_averaged_down_not_sampled():
+    stripes = Image.fromarray(np.tile(np.array([[0, 255]], np.uint8), (64, 32)))
+    pixels = Preprocess(size=8)(png(stripes))
+    assert np.abs(pixels.astype(int) - 128).max() <= 8
+
+
+@pytest.mark.parametrize(
+    ("orientation", "corners"),  # colour at the top left and at the bottom right of what is to be seen
+    [(1, (RED, BLUE)), (2, (BLUE, RED)), (3, (BLUE, RED)), (6, (RED, BLUE)), (8, (BLUE, RED))],
+)
+def test_a_photo_is_turned_upright(orientation, corners):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    upright = decode(png(halves(), exif=exif)).convert("RGB")
+    assert upright.size == ((16, 8) if orientation <= 4 else (8, 16))
+    assert (upright.getpixel((0, 0)), upright.getpixel((upright.width - 1, upright.height - 1))) == corners
+
+
+@pytest.mark.parametrize("background", [(255, 255, 255), (0, 128, 0)])
+def test_what_is_transparent_shows_the_background(background):
+    preprocess = Preprocess(size=8, background=background)
+    assert corner(preprocess(png(Image.new("RGBA", (8, 8), (9, 9, 9, 0))))) == background
+    mixed = preprocess(png(Image.new("RGBA", (8, 8), (0, 0, 0, 51))))
+    assert corner(mixed) == tuple(round(channel * 0.8) for channel in background)
+
+
+def test_a_palette_keeps_its_colours_and_its_transparent_entry():
+    plain = halves().quantize(4)
+    assert corner(Preprocess(size=8)(png(plain.crop((0, 0, 8, 8))))) == RED
+    transparent = Preprocess(size=8)(png(plain, transparency=plain.getpixel((0, 0))))
+    assert corner(transparent) == (255, 255, 255)
+    assert tuple(transparent[:, 0, -1]) == BLUE
+
+
+@pytest.mark.parametrize(
+    ("picture", "kind", "colour"),
+    [
+        (halves(), "JPEG", RED),
+        (halves(), "WEBP", RED),
+        (halves(), "GIF", RED),
+        (Image.new("L", (8, 8), 77), "PNG", (77, 77, 77)),
+        (Image.new("LA", (8, 8), (0, 0)), "PNG", (255, 255, 255)),
+        (Image.new("1", (8, 8), 1), "PNG", (255, 255, 255)),
+        (Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "JPEG", RED),
+        (Image.new("I;16", (8, 8), 77 * 256), "PNG", (77, 77, 77)),
+    ],
+    ids=["jpeg", "webp", "gif", "grey", "grey-alpha", "bits", "cmyk", "grey-16-bit"],
+)
+def test_every_kind_of_picture_shows_what_it_shows(picture, kind, colour):
+    seen = corner(Preprocess(size=8)(png(picture.crop((0, 0, 8, 8)), kind)))
+    assert np.abs(np.subtract(seen, colour)).max() <= 8  # JPEG and WebP lose a little
+
+
+def test_numbers_without_a_white_are_refused_not_shown_black():
+    with pytest.raises(BadImage, match="mode F"):
+        decode(png(Image.new("F", (8, 8), 0.5), "TIFF"))
+
+
+@pytest.mark.parametrize("data", [b"", b"GIF89a", b"\x89PNG\r\n\x1a\n", b"<svg/>", png(halves())[:-30]])
+def test_bytes_that_are_no_picture_are_refused(data):
+    with pytest.raises(BadImage, match="not a picture that can be decoded"):
+        Preprocess(size=8)(data)
+
+
+@given(data=st.binary(max_size=80), place=st.integers(0, 500), flip=st.integers(1, 255))
+@settings(max_examples=100, deadline=None)
+def test_damaged_bytes_give_pixels_or_bad_image_and_nothing_else(data, place, flip):
+    whole = bytearray(png(halves()))
+    whole[place % len(whole)] ^= flip
+    refused = []
+    for attempt in (bytes(whole), bytes(whole) + data, data):
+        try:
+            assert Preprocess(size=8)(attempt).shape == (3, 8, 8)
+        except BadImage as err:
+            refused.append(str(err))
+    assert not [message for message in refused if "/" in message]  # no path of ours goes to a client
+
+
+@pytest.mark.parametrize("size", [(5001, 5000), (1, 25_000_001), (60_000, 60_000)])
+def test_a_bomb_is_refused_before_it_is_decoded(size):
+    data = bytearray(png(Image.new("1", (8, 8))))  # its header will promise more pixels than it has
+    data[16:24] = size[0].to_bytes(4, "big") + size[1].to_bytes(4, "big")
+    data[29:33] = zlib.crc32(bytes(data[12:29])).to_bytes(4, "big")
+    with pytest.raises(BadImage, match=r"at most 25,000,000 are taken|DecompressionBomb"):
+        decode(bytes(data))
+
+
+def test_the_largest_picture_that_is_allowed_is_taken():
+    assert module.MAX_PIXELS == 25_000_000
+    assert decode(png(Image.new("1", (5000, 5000)))).size == (5000, 5000)
+
+
+def test_it_travels_as_json():
+    preprocess = Preprocess(size=48, background=(1, 2, 3))
+    assert Preprocess.from_json(preprocess.to_json()) == preprocess
+
+
+@pytest.mark.parametrize(
+    "text", ['{"version": 2, "size": 8, "background": [0, 0, 0]}', '{"size": 8, "background": [0, 0, 0]}']
+)
+def test_a_version_that_is_not_known_is_refused(text):
+    with pytest.raises(ValueError, match="not of version 1"):
+        Preprocess.from_json(text)
+
+
+def test_floats_are_in_0_to_1():
+    assert to_float(np.array([0, 51, 255], np.uint8)).tolist() == pytest.approx([0, 0.2, 1])
+    assert to_float(np.array([3], np.uint8)).dtype == np.float32
