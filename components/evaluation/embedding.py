@@ -35,6 +35,11 @@ class Embedder:
         """Return what the image tower takes, in [0, 1]."""
         return torch.from_numpy(to_float(np.stack([self.preprocess(data) for data in pictures])))
 
+    @property
+    def device(self) -> torch.device:
+        """Where the model is: on the GPU while it is watched in training."""
+        return next(self.model.parameters()).device
+
     @torch.inference_mode()
     def pictures(
         self, pictures: Sequence[bytes], progress: Progress = silent, doing: str = ""
@@ -51,8 +56,9 @@ class Embedder:
     def pixels_embedded(self, pixels: Float[Tensor, "N 3 H W"]) -> Float[np.ndarray, "N D"]:
         """Return unit rows of pictures that are decoded already."""
         self.model.eval()
-        rows = [self.model.encode_image(Images(pixels=part)).pooled for part in pixels.split(self.batch)]
-        return normalize(torch.cat(rows).float(), dim=-1).numpy()
+        parts = (Images(pixels=part).to(self.device) for part in pixels.split(self.batch))
+        rows = [self.model.encode_image(part).pooled for part in parts]
+        return normalize(torch.cat(rows).float(), dim=-1).cpu().numpy()
 
     @torch.inference_mode()
     def texts(self, texts: Sequence[str]) -> Float[np.ndarray, "N D"]:
@@ -60,6 +66,6 @@ class Embedder:
         self.model.eval()
         rows = []
         for start in range(0, len(texts), self.batch):
-            encoded = self.model.encode_text(self.vocabulary(texts[start : start + self.batch]))
+            encoded = self.model.encode_text(self.vocabulary(texts[start : start + self.batch]).to(self.device))
             rows.append(normalize(encoded.pooled.float(), dim=-1))
-        return torch.cat(rows).numpy()
+        return torch.cat(rows).cpu().numpy()

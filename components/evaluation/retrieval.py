@@ -35,13 +35,16 @@ class Gallery:
 
     @classmethod
     def of(cls, keys: Sequence[str], captions: Sequence[Sequence[str]], concepts: Sequence[str]) -> "Gallery":
-        """Build from the columns of a pool: a picture and a text belong together when they are of one concept."""
-        names: dict[tuple[str, str], None] = {}
+        """Build from the columns of a pool: a picture and a text belong together when they are of one concept.
+
+        A text that several concepts have belongs to the pictures of each.
+        """
+        owners: dict[str, set[str]] = {}
         for concept, texts in zip(concepts, captions, strict=True):
-            names.update(dict.fromkeys((concept, text) for text in texts))
-        owner = np.array([concept for concept, _ in names])
-        belongs = np.array(concepts)[:, None] == owner[None, :]
-        return cls(pictures=tuple(keys), texts=tuple(text for _, text in names), belongs=belongs)
+            for text in texts:
+                owners.setdefault(text, set()).add(concept)
+        belongs = np.array([[concept in own for own in owners.values()] for concept in concepts])
+        return cls(pictures=tuple(keys), texts=tuple(owners), belongs=belongs)
 
 
 def ranks(scores: Float[np.ndarray, "Q G"], belongs: Bool[np.ndarray, "Q G"]) -> Int[np.ndarray, "Q"]:
@@ -54,6 +57,12 @@ def ranks(scores: Float[np.ndarray, "Q G"], belongs: Bool[np.ndarray, "Q G"]) ->
         raise DataError("some scores are no numbers, so ranks would mean nothing. Look at the weights.")
     best = np.where(belongs, scores, -np.inf).max(1, keepdims=True)
     return 1 + ((scores >= best) & ~belongs).sum(1)
+
+
+def nearest(scores: Float[np.ndarray, "Q G"], belongs: Bool[np.ndarray, "Q G"]) -> Int[np.ndarray, "Q"]:
+    """Return the answer with the highest score; of several, a wrong one, as a tie counts as lost."""
+    tied = scores == scores.max(1, keepdims=True)
+    return (tied * (2 - belongs.astype(np.int8))).argmax(1)
 
 
 def chance_at(k: int, belongs: Bool[np.ndarray, "Q G"]) -> float:
@@ -90,7 +99,7 @@ def retrieval(
             )
             for k in ks
         ]  # fmt: skip
-        first = turn(scores).argmax(1)
+        first = nearest(turn(scores), belongs)
         rows.append(
             pa.table(
                 {

@@ -1,0 +1,77 @@
+"""Embeddings by batch are those of one at a time, of unit length, and leave the model in evaluation mode."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import normalize
+
+from components.contracts.batch import Images
+from components.data.transforms.preprocess import BadImage, Preprocess, to_float
+from components.evaluation.embedding import Embedder
+
+ROUNDING = {"rtol": 0, "atol": 1e-5}  # unit rows; convolutions sum in another order for another number of rows
+
+
+@pytest.fixture
+def embedder(clip, vocabulary) -> Embedder:
+    """A model that was in training, so that its batch norm would mix the rows of a batch."""
+    return Embedder(clip.model.train(), vocabulary, Preprocess(size=32), batch=4)
+
+
+def test_rows_have_unit_length_and_the_order_of_the_pictures(embedder, squares):
+    rows = embedder.pictures(squares.pictures[:10])
+    assert rows.shape == (10, 32)
+    assert rows.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(embedder.pictures(squares.pictures[:10][::-1]), rows[::-1], **ROUNDING)
+
+
+def test_pictures_by_batch_equal_one_at_a_time(embedder, squares):
+    rows = embedder.pictures(squares.pictures[:10])
+    single = np.concatenate([embedder.pictures([picture]) for picture in squares.pictures[:10]])
+    np.testing.assert_allclose(rows, single, **ROUNDING)
+    assert np.ptp(rows, axis=0).max() > 0.01  # they do differ
+
+
+def test_texts_by_batch_equal_one_at_a_time(embedder, squares):
+    texts = [name for (name,) in squares.captions[:10]] + ["", "red " * 50]
+    rows = embedder.texts(texts)
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(rows, np.concatenate([embedder.texts([text]) for text in texts]), **ROUNDING)
+
+
+@torch.no_grad()
+def test_a_picture_goes_through_transform_tower_and_projection(embedder, squares):
+    (row,) = embedder.pictures(squares.pictures[3:4])
+    pixels = torch.from_numpy(to_float(embedder.preprocess(squares.pictures[3])))[None]
+    pooled = embedder.model.eval().encode_image(Images(pixels=pixels)).pooled
+    np.testing.assert_allclose(row, normalize(pooled, dim=-1)[0].numpy(), **ROUNDING)
+
+
+def test_decoded_pictures_give_the_same_rows(embedder, squares):
+    pixels = embedder.pixels(squares.pictures[:6])
+    assert 0 <= pixels.min() <= pixels.max() <= 1
+    np.testing.assert_allclose(embedder.pixels_embedded(pixels), embedder.pictures(squares.pictures[:6]), **ROUNDING)
+
+
+def test_the_model_is_left_in_evaluation_mode_without_gradients(embedder, squares):
+    assert embedder.model.training
+    embedder.texts(["a red square"])
+    assert not embedder.model.training
+    embedder.model.train()
+    embedder.pictures(squares.pictures[:1])
+    assert not embedder.model.training
+    assert all(parameter.grad is None for parameter in embedder.model.parameters())
+
+
+def test_a_broken_picture_is_not_embedded(embedder, squares):
+    with pytest.raises(BadImage):
+        embedder.pictures([squares.pictures[0], b"no picture"])
+
+
+def test_progress_says_what_is_done(embedder, squares):
+    told = []
+    embedder.pictures(
+        squares.pictures[:10], lambda doing, done, total: told.append((doing, done, total)), "encoding val"
+    )
+    assert told == [("encoding val", done, 10) for done in (4, 8, 10)]

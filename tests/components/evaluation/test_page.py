@@ -1,0 +1,125 @@
+"""The report stands alone, escapes what it is told, and shows every number it is given."""
+
+import base64
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from components.contracts.sample import TEST_SPLITS
+from components.evaluation.page import Found, chart, render
+from components.evaluation.retrieval import Gallery, retrieval
+from components.evaluation.wording import DIRECTION_MEANS, SPLIT_MEANS, percent, retrieval_rows
+
+NASTY = "<script>alert('x')</script>\"&"
+LOADS = {"src", "href", "data", "action", "poster", "srcset", "xlink:href"}
+
+
+class Seen(HTMLParser):
+    """Tags, attributes, words, and every address that a browser would load."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags, self.attributes, self.addresses, self.words = [], [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [name for name, _ in attrs]
+        self.addresses += [value for name, value in attrs if name in LOADS]
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+def read(page: str) -> Seen:
+    seen = Seen()
+    seen.feed(page)
+    seen.close()
+    return seen
+
+
+@pytest.fixture(scope="module")
+def metrics() -> dict:
+    """Real metrics of two splits, as metrics.json has them."""
+    gallery = Gallery(pictures=("p0", "p1", "p2"), texts=("t0", "t1", "t2"), belongs=np.eye(3, dtype=bool))
+    scores = np.array([[0.9, 0.1, 0.2], [0.8, 0.5, 0.1], [0.3, 0.4, 0.2]])
+    made = [
+        metric for split in ("pair", "val") for metric in retrieval(split, gallery, scores, np.eye(3), (1, 5, 10))[0]
+    ]
+    return {metric.name: metric.as_json() for metric in made}
+
+
+@pytest.fixture(scope="module")
+def page(metrics) -> str:
+    found = [Found(text=NASTY, pictures=((b"\x89PNG bytes", NASTY, NASTY), (b"other", "a heart", "noto")))]
+    curves = {NASTY: [(1, 3.5), (200, 0.125)], "val": [(100, 0.5)]}
+    return render(NASTY, [(NASTY, NASTY), ("seed", "0")], metrics, curves, found)
+
+
+def test_nothing_is_loaded_from_elsewhere(page):
+    addresses = read(page).addresses
+    assert len(addresses) == 2
+    assert all(address.startswith("data:image/png;base64,") for address in addresses)
+    assert not re.search(r"url\(|@import|https?://", page)
+
+
+def test_what_it_is_told_stays_text(page):
+    seen = read(page)
+    assert "script" not in seen.tags
+    assert not [name for name in seen.attributes if name.startswith("on")]
+    assert "".join(seen.words).count("<script>alert('x')</script>\"&") >= 5  # title twice, fact, curve, query, names
+
+
+def test_pictures_are_in_the_page(page):
+    assert [base64.b64decode(address.split(",")[1]) for address in read(page).addresses] == [b"\x89PNG bytes", b"other"]
+
+
+def test_every_number_stands_beside_chance_and_baseline(page, metrics):
+    words = [word.strip() for word in read(page).words if word.strip()]
+    rows = retrieval_rows(metrics)
+    assert len(rows) == 8  # two splits, both ways, at 1 and 10
+    for row in rows:
+        wanted = [
+            f"R@{row['k']}",
+            percent(row["value"]),
+            percent(row["chance"]),
+            percent(row["baseline"]),
+            f"{row['n']:,}",
+        ]
+        places = [i for i, word in enumerate(words) if words[i : i + 5] == wanted]
+        assert any(words[place - 3 : place] == [row["split"], row["means"], row["direction"]] for place in places)
+
+
+def test_a_chart_says_where_it_began_and_ended_and_stays_inside():
+    drawn = chart("loss", [(1, 4.0), (50, 2.0), (1000, 0.5)])
+    assert "4 → 0.5 in 1,000 steps" in drawn
+    points = [tuple(map(float, pair.split(","))) for pair in re.search(r"points='([^']+)'", drawn)[1].split()]
+    assert all(0 <= x <= 720 and 0 <= y <= 160 for x, y in points)
+    assert [x for x, _ in points] == sorted(x for x, _ in points)
+    assert [y for _, y in points] == sorted(y for _, y in points)  # a falling loss falls: y counts from the top
+
+
+@pytest.mark.parametrize("points", [[], [(1, 2.0)]])
+def test_a_chart_of_less_than_a_line_is_left_out(points):
+    assert chart("loss", points) == ""
+
+
+def test_a_flat_curve_is_a_line():
+    assert "nan" not in chart("loss", [(1, 2.0), (9, 2.0)])
+
+
+def test_rows_come_in_a_fixed_order_and_only_where_measured(metrics):
+    rows = retrieval_rows(dict(reversed(metrics.items())), ks=(1, 5))
+    assert [(row["split"], row["k"]) for row in rows] == [("val", 1), ("val", 5)] * 2 + [("pair", 1), ("pair", 5)] * 2
+    assert [row["direction"] for row in rows][::2] == list(DIRECTION_MEANS.values()) * 2
+    assert retrieval_rows({}) == []
+
+
+def test_every_split_that_is_scored_has_words():
+    assert set(SPLIT_MEANS) == {"val", *TEST_SPLITS}
+
+
+@pytest.mark.parametrize(("share", "said"), [(0, "0.0%"), (0.5264, "52.6%"), (1, "100.0%"), (0.0005, "0.1%")])
+def test_shares_are_said_in_percent(share, said):
+    assert percent(share) == said

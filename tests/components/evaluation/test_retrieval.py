@@ -1,0 +1,155 @@
+"""Ranks on matrices whose answer can be read off, and chance by trying every order."""
+
+import itertools
+from math import factorial
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from components.contracts.errors import DataError
+from components.evaluation.retrieval import Gallery, chance_at, nearest, ranks, recall_at_1, retrieval
+
+ONE_EACH = np.eye(3, dtype=bool)
+SCORES = np.array(
+    [
+        [0.9, 0.1, 0.2],  # right first
+        [0.8, 0.5, 0.1],  # right second
+        [0.3, 0.4, 0.2],  # right last
+    ]
+)
+
+
+def gallery(belongs: np.ndarray = ONE_EACH) -> Gallery:
+    pictures, texts = (tuple(f"{kind}{i}" for i in range(n)) for kind, n in zip("pt", belongs.shape, strict=True))
+    return Gallery(pictures=pictures, texts=texts, belongs=belongs)
+
+
+def test_ranks_by_eye():
+    assert ranks(SCORES, ONE_EACH).tolist() == [1, 2, 3]
+    assert ranks(SCORES.T, ONE_EACH).tolist() == [1, 1, 2]  # columns: 0.9 first, 0.5 first, 0.2 ties with 0.2
+
+
+@pytest.mark.parametrize(
+    ("row", "belongs", "rank"),
+    [
+        ([0.5, 0.5, 0.1], [1, 0, 0], 2),  # a tie with a wrong one is lost
+        ([0.5, 0.5, 0.5], [0, 1, 0], 3),  # all alike is last
+        ([0.5, 0.5, 0.5], [1, 1, 1], 1),  # nothing is wrong
+        ([0.5, 0.5, 0.1], [1, 1, 0], 1),  # a tie among right ones is none
+        ([0.1, 0.9, 0.5], [1, 0, 1], 2),  # of two right ones the better counts
+        ([0.9, 0.8, 0.7], [0, 1, 1], 2),
+        ([-1.0, -1.0, -1.0], [1, 0, 0], 3),  # a text that the baseline never saw
+    ],
+)
+def test_ties_and_several_right_answers_by_eye(row, belongs, rank):
+    assert ranks(np.array([row]), np.array([belongs], bool)).tolist() == [rank]
+
+
+def test_a_model_that_scores_all_alike_finds_nothing():
+    metrics, rows = retrieval("val", gallery(), np.zeros((3, 3)), SCORES, ks=(1, 2, 3))
+    assert [metric.value for metric in metrics] == [0, 0, 1] * 2
+    assert not any(rows["first_right"].to_pylist())
+
+
+@given(
+    scores=arrays(
+        np.float32, st.tuples(st.integers(1, 6), st.integers(1, 6)), elements=st.sampled_from([0, 0.25, 0.5, 1])
+    ),
+    data=st.data(),
+)
+@settings(max_examples=100, deadline=None)
+def test_ranks_are_those_of_sorting_with_wrong_answers_first(scores, data):
+    belongs = data.draw(arrays(bool, scores.shape).filter(lambda b: b.any(1).all()))
+    for row, (values, right) in enumerate(zip(scores, belongs, strict=True)):
+        order = sorted(range(len(values)), key=lambda i: (-values[i], right[i]))
+        assert ranks(scores, belongs)[row] == 1 + next(place for place, i in enumerate(order) if right[i])
+        assert belongs[row, nearest(scores, belongs)[row]] == right[order[0]]
+        assert values[nearest(scores, belongs)[row]] == values.max()
+
+
+def test_recall_both_ways_by_eye():
+    metrics, _ = retrieval("pair", gallery(), SCORES, np.eye(3), ks=(1, 2, 10))
+    values = {metric.name: (metric.value, metric.baseline, metric.chance, metric.n) for metric in metrics}
+    assert values == {
+        "retrieval.pair.image_to_text.recall_at_1": (pytest.approx(1 / 3), 1, pytest.approx(1 / 3), 3),
+        "retrieval.pair.image_to_text.recall_at_2": (pytest.approx(2 / 3), 1, pytest.approx(2 / 3), 3),
+        "retrieval.pair.image_to_text.recall_at_10": (1, 1, 1, 3),
+        "retrieval.pair.text_to_image.recall_at_1": (pytest.approx(2 / 3), 1, pytest.approx(1 / 3), 3),
+        "retrieval.pair.text_to_image.recall_at_2": (1, 1, pytest.approx(2 / 3), 3),
+        "retrieval.pair.text_to_image.recall_at_10": (1, 1, 1, 3),
+    }
+    assert {(metric.unit, metric.better) for metric in metrics} == {("fraction", "up")}
+
+
+def test_one_row_a_query_says_what_was_found():
+    _, rows = retrieval("pair", gallery(), SCORES, np.eye(3), ks=(1,))
+    assert rows.to_pylist()[1] == {
+        "split": "pair", "direction": "image_to_text", "query": "p1", "rank": 2, "baseline_rank": 1, "first": "t0",
+        "first_score": pytest.approx(0.8), "first_right": False,
+    }  # fmt: skip
+    assert rows.to_pylist()[5] == {
+        "split": "pair", "direction": "text_to_image", "query": "t2", "rank": 2, "baseline_rank": 1, "first": "p0",
+        "first_score": pytest.approx(0.2), "first_right": False,
+    }  # fmt: skip
+    assert len(rows) == 6
+    assert all((row["rank"] == 1) == row["first_right"] for row in rows.to_pylist())
+
+
+def test_recall_at_1_is_what_retrieval_says():
+    metrics, _ = retrieval("val", gallery(), SCORES, SCORES, ks=(1,))
+    assert list(recall_at_1(SCORES, ONE_EACH).values()) == [metric.value for metric in metrics]
+
+
+@pytest.mark.parametrize(
+    "belongs",
+    [[[1, 0, 0, 0]], [[1, 1, 0, 0]], [[1, 1, 1, 1]], [[1, 0, 0, 0], [0, 1, 1, 0]], [[1, 1, 1, 0], [0, 0, 0, 1]]],
+)
+@pytest.mark.parametrize("k", [1, 2, 3, 4, 7])
+def test_chance_is_what_trying_every_order_gives(belongs, k):
+    belongs = np.array(belongs, bool)
+    size, hits = belongs.shape[1], 0
+    for order in itertools.permutations(range(size)):
+        hits += sum(any(right[i] for i in order[:k]) for right in belongs)
+    assert chance_at(k, belongs) == pytest.approx(hits / (factorial(size) * len(belongs)))
+
+
+def test_chance_is_recall_of_scores_drawn_blindly():
+    belongs = np.array([[1, 1, 0, 0, 0], [0, 0, 1, 0, 0], [0, 0, 0, 1, 1]], bool)
+    drawn = np.random.default_rng(0).random((4000, 3, 5))
+    found = np.mean([(ranks(scores, belongs) <= 2).mean() for scores in drawn])
+    assert chance_at(2, belongs) == pytest.approx(found, abs=0.02)  # four deviations of 12,000 draws
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf])
+def test_scores_that_are_no_numbers_are_refused(broken):
+    scores = SCORES.copy()
+    scores[1, 2] = broken
+    with pytest.raises(DataError, match="no numbers"):
+        ranks(scores, ONE_EACH)
+
+
+def test_a_query_without_an_answer_is_refused():
+    belongs = ONE_EACH.copy()
+    belongs[1, 1] = False
+    with pytest.raises(DataError, match="nothing in the gallery"):
+        retrieval("val", gallery(belongs), SCORES, SCORES, ks=(1,))
+
+
+def test_pictures_and_texts_of_one_concept_belong_together():
+    made = Gallery.of(
+        keys=["a1", "a2", "b1"], captions=[["heart", "red heart"], ["heart"], ["star"]], concepts=["a", "a", "b"]
+    )
+    assert made.pictures == ("a1", "a2", "b1")
+    assert made.texts == ("heart", "red heart", "star")
+    assert made.belongs.tolist() == [[True, True, False], [True, True, False], [False, False, True]]
+
+
+def test_a_text_that_two_concepts_have_is_there_once_and_right_for_both():
+    made = Gallery.of(keys=["a", "b", "c"], captions=[["chip"], ["chip", "fries"], ["tea"]], concepts=["a", "b", "c"])
+    assert made.texts == ("chip", "fries", "tea")
+    assert made.belongs.tolist() == [[True, False, False], [True, True, False], [False, False, True]]
+    scores = np.array([[0.9, 0.1, 0.2], [0.9, 0.1, 0.2], [0.1, 0.2, 0.9]])
+    assert ranks(scores, made.belongs).tolist() == [1, 1, 1]
