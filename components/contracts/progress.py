@@ -1,8 +1,9 @@
 """How work tells how far it is. Whoever shows it (a terminal, an event file, nobody) is not the worker's business."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
+@runtime_checkable
 class Progress(Protocol):
     """Called after each piece of work, never before the first."""
 

@@ -6,6 +6,7 @@ Axes: N pictures, H height, W width, F features.
 """
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any
 
 import timm
@@ -44,7 +45,7 @@ class ImageTower(Tower):
         try:
             self.net = timm.create_model(net, pretrained=False, num_classes=0, **dict(net_args or {}))
         except (RuntimeError, TypeError, AssertionError) as err:
-            near = ", ".join(timm.list_models(f"*{net[:6]}*")[:3]) or "none that begins alike"
+            near = ", ".join(get_close_matches(net, timm.list_models(), 3)) or "none has a name like it"
             raise ConfigError(
                 f"timm cannot build the image network {net!r} with {dict(net_args or {})}: {err}. "
                 f"Give a name that timm.list_models() has ({near}) and arguments that its class takes."

@@ -1,0 +1,50 @@
+"""A number that cannot be judged cannot be made."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from components.contracts.errors import DataError
+from components.contracts.evaluate import Metric
+
+METRIC = Metric(
+    name="retrieval.pair.image_to_text.recall_at_1",
+    value=0.5,
+    unit="fraction",
+    better="up",
+    n=10,
+    chance=0.1,
+    baseline=0.2,
+)
+
+
+@pytest.mark.parametrize("needed", ["value", "chance", "baseline"])
+@pytest.mark.parametrize("number", [float("nan"), None, "0.5", True])
+def test_a_metric_without_value_chance_or_baseline_is_refused(needed, number):
+    with pytest.raises(DataError, match=rf"recall_at_1 has {needed}=.*chance and baseline cannot be judged"):
+        replace(METRIC, **{needed: number})
+
+
+@pytest.mark.parametrize("needed", ["chance", "baseline"])
+def test_leaving_one_out_is_no_way_around(needed):
+    given = {"name": "x", "unit": "fraction", "better": "up", **METRIC.as_json()}
+    del given[needed]
+    with pytest.raises(TypeError, match=needed):
+        Metric(**given)
+
+
+@pytest.mark.parametrize("n", [0, -1])
+def test_a_metric_over_nothing_is_refused(n):
+    with pytest.raises(DataError, match=f"over {n} queries"):
+        replace(METRIC, n=n)
+
+
+def test_numpys_doubles_are_numbers():
+    assert replace(METRIC, value=np.float64(0.25)).value == 0.25
+
+
+def test_the_file_has_all_but_the_name():
+    assert METRIC.as_json() == {
+        "value": 0.5, "unit": "fraction", "better": "up", "n": 10, "chance": 0.1, "baseline": 0.2
+    }  # fmt: skip

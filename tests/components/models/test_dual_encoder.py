@@ -1,0 +1,44 @@
+"""Both sides meet in one space, and owe each other nothing."""
+
+import pytest
+import torch
+
+from components.contracts.batch import Images, Texts
+from components.models.dual_encoder import DualEncoder
+from components.models.projection import LogitScale
+from components.models.towers.image import ImageTower
+from components.models.towers.text import TextTower
+
+IMAGES = Images(pixels=torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(0)))
+TEXTS = Texts(ids=torch.tensor([[1, 5, 2, 0], [1, 7, 8, 2]]), mask=torch.tensor([[True] * 3 + [False], [True] * 4]))
+
+
+@pytest.fixture
+def model() -> DualEncoder:
+    torch.manual_seed(0)
+    image = ImageTower("resnet18", {"layers": [1, 1, 1, 1], "channels": [8, 8, 16, 24]})
+    return DualEncoder(image, TextTower(vocabulary=20, context=6, width=16, depth=1), width=12).eval()
+
+
+def test_pictures_and_texts_come_out_equally_wide(model):
+    image, text = model.encode_image(IMAGES), model.encode_text(TEXTS)
+    assert image.features.shape == (3, 24)
+    assert text.features.shape == (2, 16)
+    assert (image.pooled.shape, text.pooled.shape) == ((3, 12), (2, 12))
+
+
+def test_pooled_is_the_projection_of_the_features(model):
+    image = model.encode_image(IMAGES)
+    torch.testing.assert_close(image.pooled, image.features @ model.image_projection.linear.weight.T)
+
+
+def test_each_side_has_its_own_weights(model):
+    model.encode_image(IMAGES).pooled.sum().backward()
+    reached = {name.split(".")[0] for name, parameter in model.named_parameters() if parameter.grad is not None}
+    assert reached == {"image", "image_projection"}
+
+
+def test_the_scale_is_the_papers_unless_another_is_given(model):
+    assert model.logit_scale().item() == pytest.approx(1 / 0.07)
+    given = LogitScale(temperature=0.5)
+    assert DualEncoder(model.image, model.text, logit_scale=given).logit_scale is given

@@ -1,0 +1,151 @@
+"""The text tower: what must not change its answer does not, and its attention is torch's (seed 56, property 6).
+
+Axes: N texts, L tokens, F features, H heads.
+"""
+
+import pytest
+import torch
+from torch.nn.functional import scaled_dot_product_attention
+
+from components.contracts.batch import Images, Texts
+from components.contracts.errors import ConfigError
+from components.models.towers.text import TextTower, attend, mask_of
+
+ROWS, CONTEXT, VOCABULARY = 4, 12, 50
+LENGTHS = torch.tensor([[2], [5], [9], [12]])
+KINDS = [(causal, pool) for causal in (False, True) for pool in ("eos", "mean")]
+ROUNDING = {"rtol": 1e-4, "atol": 1e-6}  # softmax and sums over another number of columns
+
+
+def tower(causal: bool = False, pool: str = "mean", **numbers) -> TextTower:
+    torch.manual_seed(0)
+    return TextTower(VOCABULARY, CONTEXT, width=16, depth=2, heads=4, causal=causal, pool=pool, **numbers).eval()
+
+
+def texts(seed: int = 0, context: int = CONTEXT) -> Texts:
+    """Rows of 2, 5, 9 and 12 real tokens."""
+    draw = torch.Generator().manual_seed(seed)
+    mask = torch.arange(context)[None] < LENGTHS
+    ids = torch.randint(1, VOCABULARY, (ROWS, context), generator=draw)
+    return Texts(ids=ids * mask, mask=mask)
+
+
+def test_a_vector_a_text():
+    assert tower()(texts()).shape == (ROWS, 16)
+    assert tower().width == 16
+
+
+@pytest.mark.parametrize(("causal", "pool"), KINDS)
+@torch.no_grad()
+def test_ids_under_the_padding_change_nothing(causal, pool):
+    rows = texts()
+    other = Texts(ids=torch.where(rows.mask, rows.ids, 33), mask=rows.mask)
+    torch.testing.assert_close(tower(causal, pool)(other), tower(causal, pool)(rows), **ROUNDING)
+
+
+@pytest.mark.parametrize(("causal", "pool"), KINDS)
+@torch.no_grad()
+def test_more_padding_changes_nothing(causal, pool):
+    rows = texts()
+    for row, length in enumerate(LENGTHS.flatten().tolist()):
+        alone = Texts(ids=rows.ids[row : row + 1, :length], mask=rows.mask[row : row + 1, :length])
+        encoder = tower(causal, pool)
+        torch.testing.assert_close(encoder(alone)[0], encoder(rows)[row], **ROUNDING)
+
+
+@torch.no_grad()
+def test_real_tokens_after_the_end_token_change_nothing_when_causal_and_read_there():
+    """The end token is the last real one; whatever follows, masked or not, is not seen from there."""
+    rows, encoder = texts(), tower(causal=True, pool="eos")
+    seen_further = torch.arange(CONTEXT)[None] < LENGTHS + 2
+
+    def at_the_end(mask: torch.Tensor) -> torch.Tensor:
+        tokens = encoder.embedding(torch.where(rows.mask, rows.ids, 7)) + encoder.position
+        for block in encoder.blocks:
+            tokens = block(tokens, encoder.visible(mask))
+        return encoder.norm(tokens)[torch.arange(ROWS), LENGTHS.flatten() - 1]
+
+    hidden = [at_the_end(rows.mask), at_the_end(seen_further)]
+    torch.testing.assert_close(hidden[1], hidden[0], **ROUNDING)
+    torch.testing.assert_close(hidden[0], encoder(rows), **ROUNDING)
+
+
+@pytest.mark.parametrize(("causal", "pool"), KINDS)
+@torch.no_grad()
+def test_every_real_token_counts(causal, pool):
+    rows, encoder = texts(), tower(causal, pool)
+    for place in range(9):  # the third row has nine
+        ids = rows.ids.clone()
+        ids[2, place] = (ids[2, place] + 1) % VOCABULARY or 1
+        assert not torch.allclose(encoder(Texts(ids=ids, mask=rows.mask))[2], encoder(rows)[2], atol=1e-6)
+
+
+@torch.no_grad()
+def test_what_comes_later_is_seen_only_when_not_causal():
+    rows = texts()
+    ids = rows.ids.clone()
+    ids[3, -1] = (ids[3, -1] + 1) % VOCABULARY or 1
+    for causal in (True, False):
+        encoder = tower(causal)
+        first = [
+            encoder.blocks[0](encoder.embedding(given) + encoder.position, encoder.visible(rows.mask))[3, 0]
+            for given in (rows.ids, ids)
+        ]
+        assert torch.equal(*first) == causal
+
+
+@torch.no_grad()
+def test_the_order_of_the_tokens_counts():
+    rows, encoder = texts(), tower()
+    turned = Texts(ids=rows.ids[3:].flip(1), mask=rows.mask[3:])
+    assert not torch.allclose(encoder(turned), encoder(rows)[3:], atol=1e-5)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_attention_and_its_gradients_are_torchs(causal):
+    draw = torch.Generator().manual_seed(2)
+    seen = tower(causal).visible(texts().mask)
+    ours = [torch.randn(ROWS, 4, CONTEXT, 8, generator=draw, requires_grad=True) for _ in "qkv"]
+    theirs = [value.detach().clone().requires_grad_() for value in ours]
+    weight = torch.randn(ROWS, 4, CONTEXT, 8, generator=draw)
+    mine, peer = attend(*ours, seen), scaled_dot_product_attention(*theirs, attn_mask=seen)
+    torch.testing.assert_close(mine, peer, rtol=1e-5, atol=1e-6)
+    (mine * weight).sum().backward()
+    (peer * weight).sum().backward()
+    for own, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(own.grad, other.grad, rtol=1e-5, atol=1e-6)
+
+
+def test_attention_is_finite_in_bf16_where_a_row_sees_one_token_only():
+    query, key, value = torch.randn(3, 1, 1, 3, 4, generator=torch.Generator().manual_seed(0)).bfloat16() * 100
+    seen = torch.tensor([[[[True, False, False]] * 3]])
+    torch.testing.assert_close(attend(query, key, value, seen), value[:, :, :1].expand(-1, -1, 3, -1))
+
+
+def test_dropout_draws_in_training_only():
+    encoder, rows = tower(dropout=0.5), texts()
+    assert torch.equal(encoder(rows), encoder(rows))
+    encoder.train()
+    assert not torch.equal(encoder(rows), encoder(rows))
+
+
+def test_gradients_reach_every_parameter():
+    encoder = tower()
+    encoder(texts()).square().sum().backward()
+    assert all(parameter.grad is not None and parameter.grad.any() for parameter in encoder.parameters())
+
+
+def test_the_exported_mask_is_the_tokenizers(vocabulary):
+    odd = ["", " ", "a red square", "a <pad> square <end>", "<start>", "\N{PARTY POPPER}", "red " * 40]
+    rows = vocabulary(odd)
+    assert torch.equal(mask_of(rows.ids), rows.mask)
+
+
+def test_heads_that_do_not_divide_the_width_are_refused():
+    with pytest.raises(ConfigError, match="width 10 does not split over 4 heads"):
+        TextTower(VOCABULARY, CONTEXT, width=10, heads=4)
+
+
+def test_pictures_are_not_texts():
+    with pytest.raises(AssertionError, match="handed images"):
+        tower()(Images(pixels=torch.zeros(1, 3, 8, 8)))
