@@ -1,0 +1,164 @@
+"""What every loss must do, whichever it is: each row of components/objectives/catalogue.yaml is held to it.
+
+Axes: B pairs, D shared width.
+"""
+
+import importlib
+import inspect
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from components.contracts.objective import Objective
+from components.recipes.section import build
+
+REPOSITORY = Path(__file__).parents[2]
+FOLDER = REPOSITORY / "components" / "objectives"
+CATALOGUE: dict[str, dict[str, Any]] = yaml.safe_load((FOLDER / "catalogue.yaml").read_text())
+PAIRS, WIDTH = 8, 16
+ROLES = {"image": (PAIRS, WIDTH), "text": (PAIRS, WIDTH), "scale": (), "bias": ()}  # what a loss may ask for, by name
+NUMBERS = {"scale": 10.0, "bias": -10.0}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A loss of the catalogue, and how it is called."""
+
+    row: dict[str, Any]
+    loss: Objective
+
+    @property
+    def takes(self) -> list[str]:
+        """Names of what it is given."""
+        return list(inspect.signature(self.loss.forward).parameters)
+
+    def inputs(self, seed: int, **given: Tensor) -> dict[str, Tensor]:
+        """Draw features, and take the usual scale and bias, where nothing is given."""
+        draw = torch.Generator().manual_seed(seed)
+        drawn = {name: torch.randn(ROLES[name], generator=draw) for name in ("image", "text")}
+        numbers = {name: torch.tensor(value) for name, value in NUMBERS.items()}
+        return {name: {**drawn, **numbers, **given}[name] for name in self.takes}
+
+    def __call__(self, **inputs: Tensor) -> Tensor:
+        """Return the loss."""
+        return self.loss(**inputs)
+
+
+@pytest.fixture(params=sorted(CATALOGUE))
+def case(request) -> Case:
+    row = CATALOGUE[request.param]
+    described = {"class_path": row["class_path"], "init_args": row["init_args"]}
+    return Case(row=row, loss=build(described, Objective))
+
+
+@pytest.fixture(params=range(3))
+def seed(request) -> int:
+    return request.param
+
+
+def test_it_asks_only_for_what_methods_have(case):
+    assert set(case.takes) <= set(ROLES)
+    assert {"image", "text"} <= set(case.takes)
+
+
+def test_it_is_one_number(case, seed):
+    loss = case(**case.inputs(seed))
+    assert loss.shape == ()
+    assert torch.isfinite(loss)
+
+
+def test_shuffling_the_pairs_changes_nothing(case, seed):
+    inputs = case.inputs(seed)
+    order = torch.randperm(PAIRS, generator=torch.Generator().manual_seed(seed))
+    shuffled = inputs | {"image": inputs["image"][order], "text": inputs["text"][order]}
+    torch.testing.assert_close(case(**shuffled), case(**inputs), rtol=1e-5, atol=0)  # the sum runs in another order
+
+
+def test_shuffling_one_side_alone_does_change_it(case, seed):
+    inputs = case.inputs(seed)
+    loss = case(**inputs | {"text": inputs["text"].roll(1, 0)})
+    assert abs(loss - case(**inputs)) > 1e-3
+
+
+def test_only_directions_count_where_it_normalises(case, seed):
+    inputs = case.inputs(seed)
+    lengths = torch.rand(PAIRS, 1, generator=torch.Generator().manual_seed(seed)) * 20 + 0.1
+    longer = case(**inputs | {"image": inputs["image"] * lengths, "text": inputs["text"] * 7})
+    if case.row["normalises"]:
+        torch.testing.assert_close(longer, case(**inputs), rtol=1e-5, atol=0)
+    else:
+        assert not torch.isclose(longer, case(**inputs))
+
+
+def test_a_better_match_lowers_the_loss(case, seed):
+    inputs = case.inputs(seed)
+    losses = [
+        float(case(**inputs | {"image": inputs["image"] + pull * inputs["text"]}))
+        for pull in (0.0, 0.25, 0.5, 1.0, 2.0)
+    ]
+    assert losses == sorted(losses, reverse=True)
+    assert losses[0] > losses[-1] + 0.1
+
+
+def test_both_sides_are_treated_alike(case, seed):
+    inputs = case.inputs(seed)
+    swapped = inputs | {"image": inputs["text"], "text": inputs["image"]}
+    torch.testing.assert_close(case(**swapped), case(**inputs), rtol=1e-5, atol=0)
+
+
+def test_gradients_reach_every_row_of_every_input(case, seed):
+    inputs = {name: value.requires_grad_() for name, value in case.inputs(seed).items()}
+    gradients = dict(zip(inputs, torch.autograd.grad(case(**inputs), list(inputs.values())), strict=True))
+    for name, gradient in gradients.items():
+        reached = gradient.abs().sum(-1) if gradient.ndim else gradient.abs()
+        assert (reached > 0).all(), name
+
+
+def test_a_step_along_the_gradient_lowers_the_loss(case, seed):
+    inputs = case.inputs(seed)
+    image = inputs["image"].requires_grad_()
+    before = case(**inputs | {"image": image})
+    (gradient,) = torch.autograd.grad(before, image)
+    assert case(**inputs | {"image": (image - 0.01 * normalize(gradient, dim=-1)).detach()}) < before
+
+
+@pytest.mark.parametrize("length", [1e-4, 1.0, 1e4])
+def test_it_is_finite_in_bf16_at_the_highest_scale(case, seed, length):
+    given = {"scale": torch.tensor(100.0)}
+    inputs = {name: value.bfloat16() for name, value in case.inputs(seed, **given).items()}
+    inputs = {name: (value * length if value.ndim else value).requires_grad_() for name, value in inputs.items()}
+    loss = case(**inputs)
+    assert torch.isfinite(loss)
+    assert loss.dtype == torch.float32  # eight bits of a loss are too few to add up
+    assert all(torch.isfinite(gradient).all() for gradient in torch.autograd.grad(loss, list(inputs.values())))
+
+
+def test_files_and_rows_agree():
+    files = {path.stem for path in FOLDER.glob("*.py")} - {"__init__"}
+    assert files == set(CATALOGUE)
+
+
+@pytest.mark.parametrize("name", sorted(CATALOGUE))
+def test_every_loss_of_a_file_is_its_row(name):
+    module = importlib.import_module(f"components.objectives.{name}")
+    losses = [
+        f"{module.__name__}.{kind.__name__}"
+        for _, kind in inspect.getmembers(module, inspect.isclass)
+        if issubclass(kind, Objective) and kind.__module__ == module.__name__
+    ]
+    assert losses == [CATALOGUE[name]["class_path"]]
+
+
+@pytest.mark.parametrize("name", sorted(CATALOGUE))
+def test_every_row_has_its_test_and_its_golden_numbers(name):
+    row = CATALOGUE[name]
+    assert set(row) == {"class_path", "init_args", "normalises", "golden"}
+    assert (REPOSITORY / "tests" / "components" / "objectives" / f"test_{name}.py").exists()
+    assert (REPOSITORY / row["golden"]["file"]).exists()
+    assert (REPOSITORY / row["golden"]["file"]).with_name(f"make_{name}.py").exists()
