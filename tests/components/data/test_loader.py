@@ -1,0 +1,110 @@
+"""A step is a function of (seed, step); what a batch says belongs to what it shows."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from components.contracts.batch import Batch
+from components.contracts.errors import ConfigError
+from components.contracts.progress import silent
+from components.data.loader import Pairs, StepBatches, loader, seed_of
+from components.data.selection import decode_pairs
+from components.data.transforms.views import Views
+
+PIXELS = 16
+
+
+@pytest.fixture(scope="module")
+def pairs(squares) -> Pairs:
+    """The squares, each with a second caption of its own."""
+    decoded = decode_pairs(squares, 20, silent)
+    both = tuple((name, f"{name}, number {row}") for row, (name,) in enumerate(decoded.captions))
+    return Pairs(keys=decoded.keys, pictures=decoded.pictures, captions=both, concepts=decoded.concepts)
+
+
+@pytest.fixture(scope="module")
+def batches(pairs, vocabulary) -> StepBatches:
+    return StepBatches(pairs, vocabulary, Views(pixels=PIXELS), batch=8, seed=3)
+
+
+def same(one: Batch, other: Batch) -> bool:
+    """Whether two batches are equal to the bit."""
+    pixels = torch.equal(one.images["main"].pixels, other.images["main"].pixels)
+    texts = [(side.texts["caption"].ids.tolist(), side.texts["caption"].mask.tolist()) for side in (one, other)]
+    return (
+        one.keys == other.keys
+        and pixels
+        and texts[0] == texts[1]
+        and torch.equal(*(s.ids["concept"] for s in (one, other)))
+    )
+
+
+@given(step=st.integers(0, 2000))
+@settings(max_examples=25, deadline=None)
+def test_a_step_is_a_function_of_seed_and_step(pairs, vocabulary, batches, step):
+    fresh = StepBatches(pairs, vocabulary, Views(pixels=PIXELS), batch=8, seed=3)
+    torch.rand(5)  # whatever else draws in the process
+    assert same(fresh[step], batches[step])
+
+
+def test_other_seeds_and_other_epochs_give_other_batches(pairs, vocabulary, batches):
+    other = StepBatches(pairs, vocabulary, Views(pixels=PIXELS), batch=8, seed=4)
+    assert not same(other[0], batches[0])
+    assert not same(batches[0], batches[batches.order.steps_per_epoch])
+
+
+@given(step=st.integers(0, 500))
+@settings(max_examples=25, deadline=None)
+def test_rows_of_a_batch_belong_together(pairs, vocabulary, batches, step):
+    batch = batches[step]
+    texts = batch.texts["caption"]
+    assert len(batch) == len(set(batch.keys)) == len(set(batch.ids["concept"].tolist())) == 8
+    assert batch.images["main"].pixels.shape == (8, 3, PIXELS, PIXELS)
+    names = sorted(set(pairs.concepts))
+    for row, key in enumerate(batch.keys):
+        place = pairs.keys.index(key)
+        assert names[batch.ids["concept"][row]] == pairs.concepts[place]
+        said = texts.ids[row][texts.mask[row]].tolist()
+        assert said in [
+            part.ids[part.mask].tolist() for part in map(vocabulary, ([text] for text in pairs.captions[place]))
+        ]
+
+
+def test_texts_are_no_wider_than_the_longest_and_lose_nothing(batches):
+    for step in range(10):
+        mask = batches[step].texts["caption"].mask
+        assert mask[:, -1].any()
+        assert mask[:, 0].all()
+
+
+def test_each_caption_of_a_sample_gets_its_turn(pairs, batches):
+    said = {pairs.keys[0]: set()}
+    for step in range(200):
+        batch = batches[step]
+        if pairs.keys[0] in batch.keys:
+            row = batch.keys.index(pairs.keys[0])
+            said[pairs.keys[0]].add(int(batch.texts["caption"].mask[row].sum()))
+    assert len(said[pairs.keys[0]]) == 2
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0, 5), (3, 5), (5, 5)])
+def test_the_loader_gives_the_steps_from_start_to_stop(batches, start, stop):
+    given = list(loader(batches, start, stop))
+    assert len(given) == stop - start
+    assert all(same(batch, batches[step]) for batch, step in zip(given, range(start, stop), strict=True))
+    assert len(loader(batches, start, stop)) == stop  # as Lightning counts, with what a checkpoint has behind it
+
+
+def test_a_batch_larger_than_the_concepts_is_refused(pairs, vocabulary):
+    with pytest.raises(ConfigError, match="has 25 concepts"):
+        StepBatches(pairs, vocabulary, Views(pixels=PIXELS), batch=26, seed=0)
+
+
+def test_seeds_depend_on_every_part():
+    seeds = {
+        seed_of(*parts)
+        for parts in [(0, "batch", 1), (0, "batch", 2), (1, "batch", 1), (0, "other", 1), ("0", "batch", 1)]
+    }
+    assert len(seeds) == 5
+    assert all(0 <= seed < 2**63 for seed in seeds)

@@ -1,0 +1,61 @@
+"""Write clip_debug.json: the first losses of the recipe `clip` at `debug` on coloured squares.
+
+    OMP_NUM_THREADS=1 python -m tests.golden.make_clip_debug
+
+These numbers are our own. The loss of step 1 is also asked of open_clip in tests/components/methods/test_clip.py; what
+they guard is everything before it (initial weights, order, views, tokenizer) and the step between them (groups, rate, decay).
+Make them again only when one of those is meant to change, and say in the changelog by how much they moved.
+"""
+
+import json
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from components.contracts.progress import silent
+from components.data.loader import StepBatches
+from components.data.selection import decode_pairs
+from components.data.tokenizers import Vocabulary
+from components.data.transforms.views import Views
+from components.methods.clip import Clip
+from components.recipes.recipe import load_recipe, load_scale
+from components.recipes.section import build
+from components.training.train import train
+from tests.squares import REPOSITORY, clip_at_debug, square_pool
+
+STEPS = 2
+
+
+def batches_at_debug(vocabulary: Vocabulary) -> StepBatches:
+    """Return the batches that the recipe's views and the scale's numbers make of the squares."""
+    recipe, scale = load_recipe(REPOSITORY, "clip", "debug"), load_scale(REPOSITORY, "debug")
+    pairs = decode_pairs(square_pool(), round(scale.pixels * 4 / 3), silent)
+    views = build({**recipe.training.views, "pixels": scale.pixels}, Views)
+    return StepBatches(pairs, vocabulary, views, scale.batch, seed=0)
+
+
+def first_losses(method: Clip, vocabulary: Vocabulary, steps: int = STEPS) -> list[float]:
+    """Train for a few steps with the recipe's numbers, and return the loss of each."""
+    scale = replace(load_scale(REPOSITORY, "debug"), steps=steps, precision="fp32", curve_every=1, watch_every=steps)
+    optimisation = load_recipe(REPOSITORY, "clip", "debug").training.optimisation
+    losses: dict[int, float] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        train(
+            method, batches_at_debug(vocabulary), optimisation, scale, seed=0, folder=Path(folder), progress=silent,
+            log=lambda step, values: losses.update({step: float(values["train.loss"])} if "train.loss" in values else {}),
+            watch=lambda model: {},
+        )  # fmt: skip
+    return [loss for _, loss in sorted(losses.items())]
+
+
+def main() -> None:
+    """Train and write."""
+    vocabulary = Vocabulary.train([text for texts in square_pool().captions for text in texts], size=300, context=12)
+    golden = {"torch": torch.__version__, "losses": first_losses(clip_at_debug(vocabulary), vocabulary)}
+    Path(__file__).with_name("clip_debug.json").write_text(json.dumps(golden, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
