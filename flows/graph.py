@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from components.contracts.errors import Busy, ConfigError
+from components.stages.place import private
 
 
 def stages_of(root: Path) -> dict[str, bool]:
@@ -25,7 +26,7 @@ def why_stale(root: Path, addresses: Sequence[str]) -> dict[str, tuple[str, ...]
     from dvc.repo import Repo
 
     try:
-        with Repo(str(root)) as repo:
+        with Repo(str(root), config={"core": {"site_cache_dir": str(private(root, "dvc"))}}) as repo:
             status: dict[str, list[Any]] = repo.status(targets=list(addresses))
     except LockError as err:
         raise Busy(f"another DVC command is at work in {root}. Wait until it has ended.") from err

@@ -29,10 +29,12 @@ class LiveRun:
         errors: how often the store could not be written to.
     """
 
-    def __init__(self, root: Path, recipe: str, digest: str, params: Mapping[str, Any], every_s: float) -> None:
+    def __init__(
+        self, root: Path, recipe: str, digest: str, params: Mapping[str, Any], every_s: float, after_s: float
+    ) -> None:
         self.errors = 0
         self._root, self._recipe, self._digest, self._params = root, recipe, digest, params
-        self._every_s = every_s
+        self._every_s, self._after_s = every_s, after_s
         self._waiting: deque[tuple[int, str, float, int]] = deque()
         self._taken: list[tuple[int, str, float, int]] = []
         self._closing = threading.Event()
@@ -44,13 +46,18 @@ class LiveRun:
 
     @classmethod
     def open(
-        cls, root: Path, recipe: str, digest: str, params: Mapping[str, Any] | None = None, *, every_s: float = 5.0
-    ) -> "LiveRun":
-        """Return at once. The store is opened `every_s` seconds later, off this thread; a shorter training never does.
+        cls, root: Path, recipe: str, digest: str, params: Mapping[str, Any] | None = None,
+        *, every_s: float = 5.0, after_s: float = 15.0,
+    ) -> "LiveRun":  # fmt: skip
+        """Return at once; the store is opened off this thread.
 
-        digest: of everything that decides this training, the same when it is resumed; params: what to show of it.
+        Args:
+            digest: of everything that decides this training, the same when it is resumed.
+            params: what to show of it.
+            every_s: seconds between batches.
+            after_s: seconds before the store is opened, which takes 10 CPU-seconds that a short training never pays.
         """
-        live = cls(root, recipe, digest, params or {}, every_s)
+        live = cls(root, recipe, digest, params or {}, every_s, after_s)
         live._thread.start()
         return live
 
@@ -71,8 +78,10 @@ class LiveRun:
         self._thread.join(timeout_s if timeout_s is not None else 15.0 if status == "FINISHED" else 3.0)
 
     def _write(self) -> None:
-        while not self._closing.wait(self._every_s):
+        wait_s = self._after_s
+        while not self._closing.wait(wait_s):
             self._attempt(self._flush)
+            wait_s = self._every_s
         if self._run is not None:
             self._attempt(self._end)
 

@@ -18,7 +18,10 @@ def address(stage: str, recipe: str | None) -> str:
 
 def private(root: Path, *parts: str) -> Path:
     """Return the folder `.diptych/<parts>` of a workspace, made if need be; .diptych is for its owner alone (0700)."""
-    (root / ".diptych").mkdir(mode=0o700, exist_ok=True)
-    folder = root.joinpath(".diptych", *parts)
+    own = root / ".diptych"
+    own.mkdir(mode=0o700, exist_ok=True)
+    if own.stat().st_mode & 0o077:  # made by DVC, which keeps its caches in there
+        own.chmod(0o700)
+    folder = own.joinpath(*parts)
     folder.mkdir(parents=True, exist_ok=True)
     return folder

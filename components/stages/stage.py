@@ -41,7 +41,9 @@ class Stage:
     def the_recipe(self) -> str:
         """The recipe's name, for a stage that needs one; ConfigError when it was started without."""
         if self.recipe is None:
-            raise ConfigError(f"{self.name} runs for one recipe. Start it with --recipe NAME, or by dvc repro {self.name}@NAME.")
+            raise ConfigError(
+                f"{self.name} runs for one recipe. Start it with --recipe NAME, or by dvc repro {self.name}@NAME."
+            )
         return self.recipe
 
     @overload

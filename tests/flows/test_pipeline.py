@@ -57,7 +57,8 @@ def test_pictures_become_a_version_and_a_second_run_does_nothing(toy, client):
     again = diptych("run", check="sorted({'prefect', 'mlflow', 'torch'} & set(sys.modules))")
     assert again.returncode == 0, again.stderr
     assert again.stdout.strip().endswith("[]"), "neither Prefect nor MLflow is imported, let alone started"
-    assert "Nothing to do" in again.stdout and "clip@1 is the champion" in again.stdout
+    assert "Nothing to do" in again.stdout
+    assert "clip@1 is the champion" in again.stdout
 
 
 def test_metrics_are_published_on_the_runs_page(toy, client):
@@ -86,13 +87,13 @@ def test_a_fault_of_the_world_is_tried_again_and_a_mistake_is_not(toy, client):
     with pytest.raises(GateClosed, match="3% of the pairs are broken"):
         pipeline("clip")
     run, tasks = tasks_of_last_run(client)
-    assert run.state.is_failed() and tasks["count@clip"].run_count == 1
+    assert run.state.is_failed()
+    assert tasks["count@clip"].run_count == 1
     assert "evaluate@clip" not in tasks
     failed = diptych("run")
     assert failed.returncode == 1
-    assert failed.stderr.count("\n") == 1 and failed.stderr.startswith(
-        "diptych: count@clip: 3% of the pairs are broken"
-    )
+    assert failed.stderr.count("\n") == 1
+    assert failed.stderr.startswith("diptych: count@clip: 3% of the pairs are broken")
 
 
 def test_an_alias_set_by_hand_is_noticed(toy, client):
@@ -107,7 +108,8 @@ def test_an_alias_set_by_hand_is_noticed(toy, client):
     assert noticed.returncode == 0, noticed.stderr
     assert "Nothing to do" not in noticed.stdout
     shipped = Shipped.read(toy, "clip")
-    assert shipped is not None and (shipped.version, shipped.champion) == ("clip@2", "clip@1")
+    assert shipped is not None
+    assert (shipped.version, shipped.champion) == ("clip@2", "clip@1")
     assert "diptych promote clip@2" in noticed.stdout
     assert (Path(shipped.champion_folder) / "manifest.json").exists(), "its files were fetched from the store"
 

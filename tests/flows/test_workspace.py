@@ -38,7 +38,7 @@ def test_stages_are_read_from_dvc_yaml(toy):
         assert workspace.stages() == ("ingest", "count", "evaluate", "package")
         assert workspace.stages(until="ingest") == ("ingest",)
         assert [workspace.address(stage) for stage in workspace.stages("count")] == ["ingest", "count@clip"]
-        with pytest.raises(ConfigError, match="no stage 'train'. It has ingest, count, "):
+        with pytest.raises(ConfigError, match=r"no stage 'train'\. It has ingest, count, "):
             workspace.address("train")
 
 
@@ -49,6 +49,8 @@ def test_a_stage_runs_once_and_is_restored_when_its_inputs_come_back(toy):
     assert str(audience.events[-1]) == "count clip: step 5 of 5, 1,000 samples/s"
     assert {event.stage for event in audience.events} == {"ingest", "count"}
     assert bring_up(toy) == {"ingest": "cached", "count": "cached"}
+    assert (toy / ".diptych").stat().st_mode & 0o077 == 0
+    assert any((toy / ".diptych/dvc").rglob("*.db")), "DVC's caches lie in there, and not in a folder for everybody"
     params = (toy / "params.yaml").read_text()
     (toy / "params.yaml").write_text(params.replace("seed: 1", "seed: 2"))
     with Workspace.here("clip", toy) as workspace:
@@ -206,7 +208,8 @@ def test_a_shell_repro_that_is_killed_takes_its_stage_along(toy, until, left_in)
     process.wait()
     until(lambda: not left_in(toy), lambda: left_in(toy))
     outcome = StageOutcome.read(toy, "count", "clip")
-    assert outcome is not None and outcome.state == "interrupted"
+    assert outcome is not None
+    assert outcome.state == "interrupted"
 
 
 @pytest.mark.parametrize("module", ["cli", "pipeline", "workspace", "summary", "view"])

@@ -57,7 +57,7 @@ def test_a_champion_set_by_hand_stays(root, store, packaged):
     assert ship(root, store, better).champion.label == "clip@1", (
         "the verdict on clip@2 was given; a person decided after it"
     )
-    with pytest.raises(ConfigError, match="no version 'clip@9'. It has clip@1, clip@2"):
+    with pytest.raises(ConfigError, match=r"no version 'clip@9'. It has clip@1, clip@2"):
         promote_by_hand(root, "clip@9")
 
 
@@ -73,6 +73,6 @@ def test_an_older_champion_is_fetched_from_the_store_and_checked(root, store, pa
     shutil.rmtree(folder)
     stored = next((root / "mlartifacts").rglob(f"{old.run_id}/artifacts/package/weights.safetensors"))
     stored.write_text("tampered")
-    with pytest.raises(StaleArtifact, match="weights.safetensors was changed"):
+    with pytest.raises(StaleArtifact, match=r"weights\.safetensors was changed"):
         files_of(worse.champion, root, store)
     assert not folder.exists()

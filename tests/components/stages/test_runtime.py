@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -21,7 +22,8 @@ def test_outputs_appear_whole_and_the_outcome_says_ran(toy):
     assert (toy.root / "out/right/b").read_text() == "right"
     outcome = toy.outcome("clip")
     assert (outcome.state, outcome.exit_code, outcome.position) == ("ran", 0, "part 2 of 2")
-    assert outcome.seconds is not None and outcome.cpu_seconds is not None
+    assert outcome.seconds is not None
+    assert outcome.cpu_seconds is not None
     assert "toy clip: part 1 of 2, loss 2.5\n" in printed
     assert not list((toy.root / ".diptych/tmp/toy@clip").iterdir())
     assert (toy.root / ".diptych").stat().st_mode & 0o777 == 0o700
@@ -56,7 +58,8 @@ def test_a_crash_in_c_leaves_its_stack_in_the_log(toy):
     code, _ = toy.run("segfault")
     assert code == -signal.SIGSEGV
     assert "segfault" in (toy.root / ".diptych/logs/toy.log").read_text()
-    assert toy.outcome().state == "running" and not toy.outcome().lives
+    assert toy.outcome().state == "running"
+    assert not toy.outcome().lives
 
 
 def test_two_at_once_are_refused_with_the_pid_of_the_first(toy, until, monkeypatch):
@@ -72,7 +75,8 @@ def test_two_at_once_are_refused_with_the_pid_of_the_first(toy, until, monkeypat
 def test_outside_of_a_workspace_it_says_so(toy):
     (toy.root / "dvc.yaml").unlink()
     code, printed = toy.run("write")
-    assert code == 1 and "no dvc.yaml" in printed
+    assert code == 1
+    assert "no dvc.yaml" in printed
 
 
 def full_pipe(toy) -> tuple[int, str]:
@@ -80,7 +84,7 @@ def full_pipe(toy) -> tuple[int, str]:
     path = str(toy.root / "events")
     os.mkfifo(path)
     descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK)
-    with pytest.raises(BlockingIOError):
+    with suppress(BlockingIOError):
         while True:
             os.write(descriptor, b"\n" * 4096)
     return descriptor, path
@@ -96,7 +100,8 @@ def test_a_signal_at_its_work_cleans_up_and_says_one_sentence(toy, until, number
     printed, _ = process.communicate(timeout=30)
     assert process.returncode == code
     assert printed == f"toy: stopped at step 1 of 5 by {number.name}; the next run goes on from there\n"
-    assert not (toy.root / "out").exists() and not list((toy.root / ".diptych/tmp/toy").iterdir())
+    assert not (toy.root / "out").exists()
+    assert not list((toy.root / ".diptych/tmp/toy").iterdir())
     assert (toy.outcome().state, toy.outcome().resumes) == ("interrupted", True)
     os.close(descriptor)
     assert toy.run("steps")[0] == 0
@@ -111,7 +116,8 @@ def test_after_kill_the_next_run_says_it_and_goes_on(toy, until):
     process.kill()
     process.wait()
     os.close(descriptor)
-    assert toy.outcome().state == "running" and not toy.outcome().lives
+    assert toy.outcome().state == "running"
+    assert not toy.outcome().lives
     code, printed = toy.run("steps")
     assert code == 0
     assert printed.startswith("the last run was killed in toy at step 1 of 5; this one goes on from there\n")
@@ -187,7 +193,8 @@ def test_a_stage_does_not_outlive_who_started_it(toy, until, tree, victim):
 
 def test_a_stage_whose_owner_is_gone_before_it_begins_does_not_begin(toy):
     code, printed = toy.run("write", DIPTYCH_OWNER="999999999")
-    assert code == 143 and "stopped before its work began" in printed
+    assert code == 143
+    assert "stopped before its work began" in printed
     assert toy.run("write", DVC_STAGE="toy")[0] == 143
     assert not (toy.root / "out").exists()
 
@@ -200,7 +207,8 @@ def test_events_are_lines_of_json_with_the_time_left(toy):
     assert events[0] == {
         "stage": "toy", "recipe": "clip", "doing": "step", "done": 1, "total": 5, "left_s": None, "seen": {},
     }  # fmt: skip
-    assert events[-1]["done"] == 5 and events[-1]["left_s"] == 0
+    assert events[-1]["done"] == 5
+    assert events[-1]["left_s"] == 0
 
 
 def _text(path) -> str:

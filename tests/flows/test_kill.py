@@ -1,0 +1,166 @@
+"""The kill matrix: whatever is killed, wherever, nothing runs on and the next run ends in the same bytes.
+
+Real stages, read from dvc.yaml, on drawn pictures at debug scale. The undisturbed run is made once; each test works in
+a copy of it in which one stage has yet to be run.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from components.stages.events import read_position
+from components.stages.outcome import StageOutcome
+from components.stages.place import address
+from flows.graph import stages_of
+from flows.workspace import Workspace
+from tests.flows.valve import Valve
+from tests.workspace import dvc, environment, make_workspace
+
+REPOSITORY = Path(__file__).parents[2]
+STAGES = [(name, "clip" if each else None) for name, each in stages_of(REPOSITORY).items()]
+TIMINGS = ("timing", "seconds", "git_commit")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a workspace in which everything was run once, without any disturbance."""
+    root = make_workspace(tmp_path_factory.mktemp("kill") / "undisturbed", source={"name": "scenes"}, recipes=["clip"])
+    ran = dvc(root, "repro")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return root
+
+
+@pytest.fixture
+def before(undisturbed: Path, tmp_path: Path) -> Iterator[Any]:
+    """Return a function from a stage to a workspace in which all but this stage was run."""
+
+    def copy(name: str, recipe: str | None) -> Path:
+        root = tmp_path / "work"
+        shutil.copytree(undisturbed, root, symlinks=True)
+        shutil.rmtree(root / ".diptych")
+        shutil.rmtree(root / ".dvc" / "cache" / "runs")  # or DVC restores what it is to run
+        lock = yaml.safe_load((root / "dvc.lock").read_text())
+        for out in lock["stages"].pop(address(name, recipe))["outs"]:
+            shutil.rmtree(root / out["path"])
+        (root / "dvc.lock").write_text(yaml.safe_dump(lock))
+        return root
+
+    return copy
+
+
+def outs(root: Path, name: str, recipe: str | None) -> list[str]:
+    """Return the outputs of a stage, from the record of the undisturbed run."""
+    lock = yaml.safe_load((root / "dvc.lock").read_text())
+    return [out["path"] for out in lock["stages"][address(name, recipe)]["outs"]]
+
+
+def content(folder: Path) -> dict[str, Any]:
+    """Return every file of an output: bytes, and JSON without timings and commit; pages for people show timings too."""
+    found: dict[str, Any] = {}
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix != ".html"):
+        is_json = path.suffix == ".json"
+        found[str(path.relative_to(folder))] = stable(json.loads(path.read_text())) if is_json else path.read_bytes()
+    assert found, f"{folder} is empty"
+    return found
+
+
+def stable(value: Any) -> Any:
+    """Return a JSON value without what no two runs share."""
+    if isinstance(value, dict):
+        return {key: stable(item) for key, item in value.items() if key not in TIMINGS}
+    return [stable(item) for item in value] if isinstance(value, list) else value
+
+
+def past_a_checkpoint(event: dict[str, Any]) -> bool:
+    """Whether training has something to go on from."""
+    return event["doing"] == "training" and event["done"] >= 3
+
+
+def hold(
+    root: Path, name: str, recipe: str | None, valve: Valve, until: Any
+) -> tuple["subprocess.Popen[str]", StageOutcome]:
+    """Start one stage by DVC and return when it stands at its first work, or at training past a checkpoint."""
+    position = root / ".diptych" / "outcome" / f"{address(name, recipe)}.position"
+    position.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "dvc", "repro", "--single-item", address(name, recipe)]
+    process = subprocess.Popen(
+        command, cwd=root, text=True, env=environment(DIPTYCH_EVENTS=str(valve.path)), stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, start_new_session=True,
+    )  # fmt: skip
+    if name == "pretrain":
+        valve.open_until(past_a_checkpoint, lambda: process.poll() is None)
+    until(lambda: process.poll() is not None or read_position(position))  # written just before the event that waits
+    outcome = StageOutcome.read(root, name, recipe)
+    assert outcome is not None
+    assert outcome.lives
+    return process, outcome
+
+
+@pytest.mark.parametrize(("name", "recipe"), STAGES, ids=[address(*stage) for stage in STAGES])
+def test_a_stage_that_is_terminated_then_killed_ends_in_the_same_bytes(
+    name: str, recipe: str | None, undisturbed: Path, before: Any, until: Any, left_in: Any
+) -> None:
+    root = before(name, recipe)
+    results = outs(undisturbed, name, recipe)
+    for number, state in ((signal.SIGTERM, "interrupted"), (signal.SIGKILL, "running")):
+        with Valve(root / "events") as valve:
+            process, outcome = hold(root, name, recipe, valve, until)
+            os.kill(outcome.pid, number)
+            printed, _ = process.communicate(timeout=60)
+        assert process.returncode != 0
+        until(lambda: not left_in(root), lambda: left_in(root))
+        assert not any((root / result).exists() for result in results), "no half of an output stays"
+        after = StageOutcome.read(root, name, recipe)
+        assert after is not None
+        assert after.state == state, after
+        if number == signal.SIGTERM:
+            assert f"{address(name, recipe)}: stopped at " in printed
+    ran = dvc(root, "repro", "--single-item", address(name, recipe))
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert f"the last run was killed in {address(name, recipe)} at " in ran.stdout
+    if name == "pretrain":
+        assert "this one goes on from there" in ran.stdout
+    for result in results:
+        assert content(root / result) == content(undisturbed / result)
+    assert not (root / ".diptych" / "resume" / address(name, recipe)).exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL], ids=lambda number: number.name)
+def test_a_whole_run_that_is_stopped_in_pretrain_leaves_nothing_running_and_goes_on(
+    number: signal.Signals, undisturbed: Path, before: Any, until: Any, left_in: Any, request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # as in the undisturbed run: sums depend on it
+    root = before("pretrain", "clip")
+    more = {}
+    if number != signal.SIGKILL:  # which is to take the run's own Prefect server along
+        more["PREFECT_API_URL"] = request.getfixturevalue("prefect_api")
+    with Valve(root / "events") as valve:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "flows.cli", "run"], cwd=root, text=True,
+            env=environment(DIPTYCH_EVENTS=str(valve.path), **more), stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+        )  # fmt: skip
+        valve.open_until(past_a_checkpoint, lambda: process.poll() is None)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=60)
+        until(lambda: not left_in(root), lambda: left_in(root))
+    if number == signal.SIGKILL:
+        assert process.returncode == -signal.SIGKILL
+    else:
+        assert process.returncode == 128 + number
+        name = "Ctrl-C" if number == signal.SIGINT else number.name
+        assert said.startswith(f"diptych: stopped by {name} in pretrain@clip at training ")
+        assert said.count("\n") == 1
+        assert said.endswith("the next run goes on from there.\n")
+    with Workspace.here("clip", root) as workspace:
+        assert workspace.repro("pretrain").did == "ran"
+    assert content(root / "runs/clip/pretrain") == content(undisturbed / "runs/clip/pretrain")

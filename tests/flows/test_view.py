@@ -1,0 +1,75 @@
+"""What a person sees while a run goes on, and at its end."""
+
+import io
+from pathlib import Path
+
+from rich.console import Console
+
+from components.stages.events import Event
+from flows.audience import AUDIENCE, Lines, step
+from flows.summary import meaning, table_of
+from flows.view import Screen, shown
+
+METRIC = {"value": 0.52, "unit": "fraction", "better": "up", "n": 289, "chance": 0.003, "baseline": 0.29}
+
+
+def training(done: int) -> Event:
+    return Event(
+        stage="pretrain", recipe="clip", doing="step", done=done, total=640, left_s=102.4,
+        seen={"loss": 2.312, "samples_per_s": 1020.4},
+    )  # fmt: skip
+
+
+def test_an_event_reads_as_a_sentence():
+    assert str(training(120)) == "pretrain clip: step 120 of 640, loss 2.31, 1,020 samples/s, 1:42 left"
+    assert str(training(640)) == "pretrain clip: step 640 of 640, loss 2.31, 1,020 samples/s"
+
+
+def test_plain_lines_are_few_and_the_last_one_is_among_them(capsys):
+    lines = Lines(every_s=3600)
+    lines._said_at = float("inf")
+    for done in range(1, 641):
+        lines.heard(training(done))
+    lines.ended("pretrain@clip", "ran", 128.0)
+    assert capsys.readouterr().out.splitlines() == [str(training(640)), "pretrain@clip: ran, 2:08"]
+
+
+def test_the_screen_keeps_one_line_a_step():
+    console = Console(file=io.StringIO(), force_terminal=True, width=120, color_system=None)
+    screen = Screen(["ingest", "pretrain@clip", "register"], console)
+    screen.began("ingest")
+    screen.ended("ingest", "cached", 0.1)
+    screen.began("pretrain@clip")
+    screen.heard(training(120))
+    console.print(screen._render())
+    rows = console.file.getvalue().splitlines()
+    assert [row.split()[:2] for row in rows] == [["=", "ingest"], [">", "pretrain@clip"], ["register"]]
+    assert "step 120 of 640, loss 2.31, 1,020 samples/s, 1:42 left" in rows[1]
+
+
+def test_a_step_that_fails_is_shown_as_failed_and_raises(capsys):
+    AUDIENCE.set(Lines())
+    try:
+        with shown(["register"]), step("register"):
+            raise ValueError("no")
+    except ValueError:
+        pass
+    assert capsys.readouterr().out == "register: failed, 0:00\n"
+
+
+def test_the_table_shows_each_number_beside_baseline_and_chance():
+    metrics = {
+        f"retrieval.pair.{way}.recall_at_{k}": METRIC for way in ("image_to_text", "text_to_image") for k in (1, 10)
+    }
+    console = Console(file=io.StringIO(), width=80, color_system=None)
+    console.print(table_of("clip", metrics))
+    rows = [line.split() for line in console.file.getvalue().splitlines()]
+    assert rows[2] == ["pair", "picture", "→", "name", "289", "52.0%", "29.0%", "0.3%", "52.0%", "29.0%", "0.3%"]
+    assert len(rows) == 4, "splits that were not measured are left out"
+    assert "of 100 new pictures, 52 get their own name first, 173 times as often as guessing" in meaning(metrics)
+    assert "designer" not in meaning(metrics)
+
+
+def test_only_the_terminal_gets_a_screen(capsys, tmp_path: Path):
+    with shown(["ingest"]):
+        assert isinstance(AUDIENCE.get(), Lines)
