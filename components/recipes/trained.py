@@ -13,6 +13,7 @@ from components.data.tokenizers import Vocabulary
 from components.data.transforms.preprocess import Preprocess
 from components.evaluation.embedding import Embedder
 from components.models.dual_encoder import DualEncoder
+from components.models.towers.text import TextTower
 from components.recipes.section import build
 
 
@@ -28,7 +29,7 @@ def save_trained(
 
 
 def load_trained(folder: Path, batch: int = 256) -> Embedder:
-    """Read the folder back; DataError when a file is missing, or the weights are not of the model described."""
+    """Read the folder back; DataError when a file is missing, or weights or tokenizer are not of the model described."""
     missing = [name for name in MODEL_FILES if not (folder / name).exists()]
     if missing:
         raise DataError(f"{folder} lacks {', '.join(missing)}, so it holds no model. Make it with `dvc repro`.")
@@ -40,5 +41,11 @@ def load_trained(folder: Path, batch: int = 256) -> Embedder:
             f"{folder / WEIGHTS} does not fit {MODEL} beside it: {err}. Train again with `dvc repro`."
         ) from err
     vocabulary = Vocabulary.load(folder / TOKENIZER)
+    if isinstance(model.text, TextTower) and len(vocabulary) != model.text.embedding.num_embeddings:
+        raise DataError(
+            f"{folder / TOKENIZER} has {len(vocabulary)} tokens, but {MODEL} beside it embeds "
+            f"{model.text.embedding.num_embeddings}: other words would be read than were trained on. Train again with "
+            "`dvc repro`."
+        )
     preprocess = Preprocess.from_json((folder / TRANSFORMS).read_text(encoding="utf-8"))
     return Embedder(model.eval(), vocabulary, preprocess, batch)

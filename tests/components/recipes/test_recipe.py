@@ -1,0 +1,303 @@
+"""Whatever is wrong in a recipe, a scale or params.yaml is said with its file, its line and what was meant."""
+
+import importlib
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from components.contracts.errors import ConfigError
+from components.contracts.method import Clock, Method
+from components.recipes.params import load_params
+from components.recipes.recipe import (
+    SECTIONS,
+    load_curation,
+    load_finetuning,
+    load_recipe,
+    load_scale,
+    overlay,
+)
+from components.recipes.section import build
+from tests.golden.make_clip_debug import batches_at_debug
+
+REPOSITORY = Path(__file__).parents[3]
+RECIPES = sorted(path.stem for path in (REPOSITORY / "components/recipes").glob("*.yaml"))
+SCALES = sorted(path.stem for path in (REPOSITORY / "components/recipes/scales").glob("*.yaml"))
+
+
+class Workspace:
+    """A copy of the recipes and params.yaml, to break."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        shutil.copytree(REPOSITORY / "components/recipes", root / "components/recipes")
+        shutil.copy(REPOSITORY / "params.yaml", root)
+
+    def change(self, file: str, pattern: str, by: str) -> int:
+        """Replace the first match, and return the line in which it began."""
+        path = self.root / file
+        text = path.read_text()
+        found = re.search(pattern, text)
+        assert found, f"{file} has no {pattern!r} any more: change the test with it"
+        path.write_text(text[: found.start()] + found.expand(by) + text[found.end() :])
+        return text[: found.start()].count("\n") + 1
+
+    def section(self, name: str, by: str) -> None:
+        """Replace a whole section of the recipe."""
+        self.change(CLIP, rf"(?ms)^{name}:.*?(?=^\w|\Z)", by)
+
+
+CLIP, DEBUG, PARAMS = "components/recipes/clip.yaml", "components/recipes/scales/debug.yaml", "params.yaml"
+
+
+@pytest.fixture
+def workspace(tmp_path) -> Workspace:
+    return Workspace(tmp_path)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_recipe_builds_and_takes_a_step_at_every_scale(recipe, scale, vocabulary):
+    loaded = load_recipe(REPOSITORY, recipe, scale)
+    sized = {"init_args": {"text": {"init_args": {"vocabulary": len(vocabulary), "context": vocabulary.context}}}}
+    torch.manual_seed(0)
+    method = build(overlay(loaded.method, {"init_args": {"model": overlay(loaded.model, sized)}}), Method)
+    losses = method.losses(batches_at_debug(vocabulary)[0], Clock(step=0, total_steps=2, epoch=0))
+    assert losses.terms
+    assert all(torch.isfinite(term) and term.shape == () for term in losses.terms.values())
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_every_scale_loads_and_every_recipe_has_a_size_for_it(scale):
+    assert load_scale(REPOSITORY, scale).steps > 0
+    for recipe in RECIPES:
+        assert load_recipe(REPOSITORY, recipe, scale).name == recipe
+
+
+def test_the_chosen_recipes_and_scale_are_there():
+    params = load_params(REPOSITORY)
+    assert set(params.recipes) <= set(RECIPES)
+    assert params.scale in SCALES
+
+
+def test_the_sizes_of_a_scale_lie_over_the_model(workspace):
+    model = load_recipe(workspace.root, "clip", "debug").model["init_args"]
+    assert (model["width"], model["text"]["init_args"]["width"]) == (32, 32)
+    assert model["text"]["init_args"]["pool"] == "mean"  # what the size leaves alone stays
+    assert model["image"]["class_path"] == "components.models.towers.image.ImageTower"
+
+
+def test_an_overlay_changes_neither_side():
+    below, above = {"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"b": 9}, "d": {"e": 4}}
+    assert overlay(below, above) == {"a": {"b": 9, "c": 2}, "d": {"e": 4}}
+    assert (below, above) == ({"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"b": 9}, "d": {"e": 4}})
+
+
+# A key that nothing takes: file, where, what stands there instead, what is meant, and who does not take it.
+UNKNOWN = {
+    "section": (CLIP, r"evaluation:", "evalution:", "evaluation", "a recipe"),
+    "key of a section": (CLIP, r"vocabulary:", "vocabluary:", "vocabulary", "the section 'training'"),
+    "key of a section in a section": (CLIP, r"\blr:", "lrr:", "lr", "the section 'training.optimisation'"),
+    "argument of the model": (CLIP, r"width: 128\n    image", "widht: 128\n    image", "width", "DualEncoder"),
+    "argument of a part": (CLIP, r"temperature:", "temprature:", "temperature", "LogitScale"),
+    "argument of the method": (CLIP, r"objective:", "objectiv:", "objective", "Clip"),
+    "argument of a view": (CLIP, r"degrees:", "degress:", "degrees", "Views"),
+    "argument in a size": (CLIP, r"depth: 1\b", "dpeth: 1", "depth", "TextTower"),
+    "part in a size": (CLIP, r"text: (\{init_args: \{width: 32)", r"txet: \1", "text", "DualEncoder"),
+    "scale": (DEBUG, r"steps:", "stpes:", "steps", "the file"),
+    "params": (PARAMS, r"seed:", "sede:", "seed", "the file"),
+    "params, a section": (PARAMS, r"max_broken:", "max_brokn:", "max_broken", "the section 'gates'"),
+}
+
+
+def load_all(root: Path) -> None:
+    """Read all that a person writes."""
+    load_params(root)
+    load_scale(root, "debug")
+    load_recipe(root, "clip", "debug")
+
+
+def test_what_is_not_broken_loads(workspace):
+    load_all(workspace.root)
+
+
+@pytest.mark.parametrize("case", UNKNOWN)
+def test_an_unknown_key_is_named_with_file_line_and_what_was_meant(case, workspace):
+    file, pattern, by, meant, owner = UNKNOWN[case]
+    line = workspace.change(file, pattern, by)
+    wrong = re.match(r"\w+", by)[0]
+    where = re.escape(f"{Path(file).name}, line {line}: {owner} takes no '{wrong}'")
+    with pytest.raises(ConfigError, match=rf"^{where}.*Did you mean {meant}\?"):
+        load_all(workspace.root)
+
+
+def test_the_line_is_that_of_the_size_even_where_the_model_has_the_key_too(workspace):
+    workspace.change(CLIP, r"\{causal: false, pool: mean\}", "{causal: false, pool: mean, dept: 3}")
+    line = workspace.change(CLIP, r"depth: 1\b", "dept: 1")
+    with pytest.raises(ConfigError, match=f"clip.yaml, line {line}: TextTower takes no 'dept'"):
+        load_recipe(workspace.root, "clip", "debug")
+
+
+@pytest.mark.parametrize(
+    ("file", "pattern", "by", "key"),
+    [
+        (CLIP, r"  year: \d+\n", r"\g<0>  year: 1999\n", "year"),
+        (CLIP, r"causal: false", r"causal: false, causal: true", "causal"),
+        (CLIP, r"(?m)^serving:", "evaluation: {}\n\nserving:", "evaluation"),
+        (CLIP, r"(?m)^finetuning: null", "finetuning:\n  - {rank: 4, rank: 8}", "rank"),
+        (DEBUG, r"batch: \d+\n", r"\g<0>batch: 8\n", "batch"),
+        (PARAMS, r"seed: \d+\n", r"\g<0>seed: 1\n", "seed"),
+    ],
+)
+def test_a_key_that_is_said_twice_is_refused_with_both_lines(file, pattern, by, key, workspace):
+    workspace.change(file, pattern, by)
+    lines = [
+        n for n, text in enumerate((workspace.root / file).read_text().splitlines(), 1) if re.search(rf"\b{key}:", text)
+    ]
+    first, second = (lines[0], lines[-1]) if len(lines) > 1 else lines * 2
+    message = rf"{Path(file).name}, line {second}: '{key}' stands here a second time; the first is in line {first}\b"
+    with pytest.raises(ConfigError, match=message):
+        load_all(workspace.root)
+
+
+@pytest.mark.parametrize(
+    "class_path", ["os.system", "subprocess.run", "builtins.eval", "system", "flows.cli.main", "5"]
+)
+def test_a_class_from_elsewhere_is_refused_before_it_is_imported(class_path, workspace):
+    line = workspace.change(CLIP, r"class_path: components.objectives.softmax.SoftmaxLoss", f"class_path: {class_path}")
+    with pytest.raises(
+        ConfigError, match=rf"clip.yaml, line {line}: {class_path} may not be imported.*components, torch"
+    ):
+        load_recipe(workspace.root, "clip", "debug")
+
+
+def test_nothing_else_is_even_imported(workspace, monkeypatch):
+    (workspace.root / "elsewhere.py").write_text(
+        "from pathlib import Path\nPath(__file__).with_name('it-ran').touch()\nclass Loss: ..."
+    )
+    monkeypatch.syspath_prepend(workspace.root)
+    workspace.change(CLIP, r"components.objectives.softmax.SoftmaxLoss", "elsewhere.Loss")
+    with pytest.raises(ConfigError, match=r"elsewhere\.Loss may not be imported"):
+        load_recipe(workspace.root, "clip", "debug")
+    with pytest.raises(ConfigError, match=r"elsewhere\.Loss"):
+        build({"class_path": "elsewhere.Loss", "init_args": {}}, Method)
+    assert not (workspace.root / "it-ran").exists()
+    importlib.import_module("elsewhere")
+    assert (workspace.root / "it-ran").exists()  # the trap works
+
+
+@pytest.mark.parametrize(
+    "class_path", ["torch.nn.Identity", "torch.nn.CrossEntropyLoss", "components.models.projection.LogitScale"]
+)
+def test_what_is_no_loss_does_not_fit_the_slot_of_one(class_path, workspace, vocabulary):
+    workspace.change(CLIP, r"components.objectives.softmax.SoftmaxLoss", class_path)
+    loaded = load_recipe(workspace.root, "clip", "debug")
+    with pytest.raises(ConfigError, match=rf"{class_path} does not correspond to a subclass of SoftmaxLoss"):
+        build(overlay(loaded.method, {"init_args": {"model": loaded.model}}), Method)
+
+
+@pytest.mark.parametrize(
+    "class_path", ["components.objectives.softmax.SoftMaxLoss", "components.objectives.sofmax.SoftmaxLoss"]
+)
+def test_a_class_that_is_not_there_is_refused_with_its_line(class_path, workspace):
+    line = workspace.change(CLIP, r"components.objectives.softmax.SoftmaxLoss", class_path)
+    with pytest.raises(ConfigError, match=f"clip.yaml, line {line}: there is no {class_path}"):
+        load_recipe(workspace.root, "clip", "debug")
+
+
+@pytest.mark.parametrize(
+    ("file", "pattern", "by", "says"),
+    [
+        (CLIP, r"\blr: [\d.e-]+", "lr: fast", "Got value: fast"),
+        (CLIP, r"vocabulary: \d+", "vocabulary: 10.5", "Got value: 10.5"),
+        (CLIP, r"  batch: \d+", "  batch: many", "Got value: many"),
+        (CLIP, r"ks: \[1, 5, 10\]", "ks: [1, five]", "five"),
+        (CLIP, r"year: \d+", "year: soon", "Got value: soon"),
+        (DEBUG, r"precision: fp32", "precision: fp31", "'auto', 'bf16', 'fp32'"),
+        (DEBUG, r"batch: \d+", "batch: sixteen", "Got value: sixteen"),
+        (PARAMS, r"seed: \d+", "seed: none", "Got value: none"),
+        (PARAMS, r"max_broken: [\d.]+", "max_broken: few", "Got value: few"),
+    ],
+)
+def test_a_value_of_another_type_is_refused_with_its_line(file, pattern, by, says, workspace):
+    line = workspace.change(file, pattern, by)
+    with pytest.raises(ConfigError, match=rf"(?s)^{Path(file).name}, line {line}: .*{says}"):
+        load_all(workspace.root)
+
+
+@pytest.mark.parametrize("share", ["-0.1", "1.5"])
+def test_a_gate_that_is_no_share_is_refused(share, workspace):
+    workspace.change(PARAMS, r"max_broken: [\d.]+", f"max_broken: {share}")
+    with pytest.raises(ConfigError, match=f"gates.max_broken is {share}, but it is a share"):
+        load_params(workspace.root)
+
+
+def test_a_number_that_is_left_out_is_named(workspace):
+    workspace.change(DEBUG, r"batch: \d+\n", "")
+    with pytest.raises(ConfigError, match=r"debug\.yaml.*batch"):
+        load_scale(workspace.root, "debug")
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_a_section_that_is_left_out_is_named(name, workspace):
+    workspace.section(name, "")
+    with pytest.raises(ConfigError, match=rf"clip\.yaml has no section '{name}'"):
+        load_recipe(workspace.root, "clip", "debug")
+
+
+@pytest.mark.parametrize("value", ["5", "[a, b]", "words"])
+@pytest.mark.parametrize("name", [name for name in SECTIONS if name != "finetuning"])
+def test_a_section_that_is_no_mapping_is_refused(name, value, workspace):
+    workspace.section(name, f"{name}: {value}\n")
+    with pytest.raises(ConfigError, match=rf"clip\.yaml, line \d+: {name} is .*must be names with values"):
+        load_recipe(workspace.root, "clip", "debug")
+
+
+@pytest.mark.parametrize("value", ["null", "{}"])
+def test_sizes_that_are_empty_have_no_scale(value, workspace):
+    workspace.section("sizes", f"sizes: {value}\n")
+    with pytest.raises(ConfigError, match="no size for the scale 'debug'; there are none"):
+        load_recipe(workspace.root, "clip", "debug")
+
+
+def test_a_key_that_yaml_takes_for_a_truth_value_is_refused_as_any_other(workspace):
+    workspace.change(CLIP, r"  batch:", "  yes:")
+    with pytest.raises(ConfigError, match="the section 'evaluation' takes no True"):
+        load_recipe(workspace.root, "clip", "debug")
+
+
+def test_a_scale_without_a_size_is_refused_with_those_there_are(workspace):
+    with pytest.raises(
+        ConfigError, match=r"clip\.yaml, line \d+: there is no size for the scale 'huge'; there are .*debug"
+    ):
+        load_recipe(workspace.root, "clip", "huge")
+
+
+def test_a_recipe_or_scale_that_is_not_there_is_refused_with_those_there_are(workspace):
+    with pytest.raises(ConfigError, match=r"clop\.yaml does not exist. There are: .*clip"):
+        load_recipe(workspace.root, "clop", "debug")
+    with pytest.raises(ConfigError, match=r"huge\.yaml does not exist. There are: debug, laptop"):
+        load_scale(workspace.root, "huge")
+
+
+@pytest.mark.parametrize("text", ["a: [1", "- a\n- b\n", "words", ""])
+def test_a_file_that_is_no_mapping_is_refused(text, workspace):
+    (workspace.root / DEBUG).write_text(text)
+    with pytest.raises(ConfigError, match=r"debug\.yaml is not (YAML|a mapping)"):
+        load_scale(workspace.root, "debug")
+
+
+def test_yaml_cannot_make_objects(workspace):
+    workspace.change(DEBUG, r"batch: \d+", "batch: !!python/object/apply:os.getcwd []")
+    with pytest.raises(ConfigError, match="could not determine a constructor"):
+        load_scale(workspace.root, "debug")
+
+
+def test_a_section_can_be_read_alone(workspace):
+    assert load_curation(workspace.root, "clip").splits == ("train", "val")
+    assert load_finetuning(workspace.root, "clip") is None
+    workspace.change(CLIP, r"splits:", "split:")
+    with pytest.raises(ConfigError, match="Did you mean splits"):
+        load_curation(workspace.root, "clip")

@@ -1,0 +1,47 @@
+"""Every key has the line it stands in."""
+
+from components.recipes.yaml_lines import read_yaml
+
+TEXT = """\
+# a comment
+model:
+  parts: {one: 1,
+          two: 2}
+  list:
+    - name: x
+sizes:
+  debug:
+    parts:
+      two: 3
+      three: 4
+"""
+
+
+def test_keys_have_their_lines_at_every_depth(tmp_path):
+    (tmp_path / "some.yaml").write_text(TEXT)
+    document = read_yaml(tmp_path / "some.yaml")
+    assert document.values["model"]["parts"] == {"one": 1, "two": 2}
+    lines = {
+        "model": 2,
+        "model.parts": 3,
+        "model.parts.one": 3,
+        "model.parts.two": 4,
+        "model.list.0.name": 6,
+        "sizes": 7,
+    }
+    assert {key: document.lines[key] for key in lines} == lines
+    assert document.at("model.parts.two") == "some.yaml, line 4"
+
+
+def test_a_key_that_is_not_there_has_the_line_of_what_is_above_it(tmp_path):
+    (tmp_path / "some.yaml").write_text(TEXT)
+    document = read_yaml(tmp_path / "some.yaml")
+    assert document.at("model.parts.four.five") == "some.yaml, line 3"
+    assert document.at("") == document.at("nowhere") == "some.yaml, line 1"
+
+
+def test_what_lies_over_a_key_has_its_own_line(tmp_path):
+    (tmp_path / "some.yaml").write_text(TEXT)
+    laid = read_yaml(tmp_path / "some.yaml").laid_over("model", "sizes.debug")
+    assert [laid.lines[f"model.parts.{name}"] for name in ("one", "two", "three")] == [3, 10, 11]
+    assert laid.lines["sizes.debug.parts.two"] == 10
