@@ -20,13 +20,14 @@ def write_index(folder: Path, embeddings: np.ndarray, keys: list[str], texts: li
 def seal(folder: Path, about: Mapping[str, Any]) -> str:
     """Write manifest.json over all files of the folder, and return the digest that names the package.
 
-    The digest is over names and bytes of the files alone: the same model packaged twice is the same package.
+    The digest is over names and bytes of the files alone: the same model packaged twice is the same package, and
+    sealing twice is sealing once.
     """
-    files = {}
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+    files, manifest_path = {}, folder / "manifest.json"
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p != manifest_path):
         with path.open("rb") as opened:
             files[str(path.relative_to(folder))] = hashlib.file_digest(opened, "sha256").hexdigest()
     digest = hashlib.sha256("".join(f"{sha256}  {name}\n" for name, sha256 in files.items()).encode()).hexdigest()
     manifest = {"digest": digest, **about, "files": files}
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    manifest_path.write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     return digest

@@ -1,0 +1,108 @@
+"""What is exported answers as torch does, for any number of rows, and carries nothing of training."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from components.contracts.errors import DataError
+from components.data.transforms.preprocess import Preprocess
+from components.evaluation.embedding import Embedder
+from components.serving.export import compare, export
+from tests.squares import clip_at_debug
+
+TOLERANCE = 1e-4  # the recipe's
+NAMES = {"image_encoder": ("pixel_values", "image_embeds"), "text_encoder": ("input_ids", "text_embeds")}
+
+
+@pytest.fixture(scope="module")
+def embedder(vocabulary) -> Embedder:
+    """The recipe at `debug`; causal and read at the end token, as in the paper, so that the mask is exported too."""
+    clip = clip_at_debug(vocabulary)
+    clip.model.text.causal, clip.model.text.pool = True, "eos"
+    return Embedder(clip.model, vocabulary, Preprocess(size=32))
+
+
+@pytest.fixture(scope="module")
+def texts(squares) -> list[str]:
+    return [name for (name,) in squares.captions[:6]] + [""]
+
+
+@pytest.fixture(scope="module")
+def exported(embedder, squares, texts, tmp_path_factory) -> tuple[Path, dict[str, float]]:
+    """The folder with both encoders, and how far they are from torch."""
+    folder = tmp_path_factory.mktemp("exported")
+    pixels, ids = embedder.pixels(squares.pictures[:7]), embedder.vocabulary(texts).ids
+    return folder, export(embedder.model, folder, pixels, ids, opset=18, tolerance=TOLERANCE)
+
+
+def run(folder: Path, name: str, rows: np.ndarray) -> np.ndarray:
+    session = onnxruntime.InferenceSession(str(folder / f"{name}.onnx"), providers=["CPUExecutionProvider"])
+    taken, given = NAMES[name]
+    return session.run([given], {taken: rows})[0]
+
+
+def test_it_says_how_far_each_is_from_torch(exported):
+    assert set(exported[1]) == set(NAMES)
+    assert all(0 <= furthest <= TOLERANCE for furthest in exported[1].values())
+
+
+@pytest.mark.parametrize("rows", [1, 3, 7])
+def test_pictures_come_out_as_torch_has_them(exported, embedder, squares, rows):
+    pictures = squares.pictures[10 : 10 + rows]  # not those it was compared on
+    answered = run(exported[0], "image_encoder", embedder.pixels(pictures).numpy())
+    np.testing.assert_allclose(answered, embedder.pictures(pictures), rtol=0, atol=TOLERANCE)
+    np.testing.assert_allclose(np.linalg.norm(answered, axis=1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("rows", [1, 3, 7])
+def test_texts_come_out_as_torch_has_them(exported, embedder, texts, rows):
+    odd = ["", "a <pad> square", "red " * 40, "\N{PARTY POPPER}", *texts][:rows]
+    answered = run(exported[0], "text_encoder", embedder.vocabulary(odd).ids.numpy())
+    np.testing.assert_allclose(answered, embedder.texts(odd), rtol=0, atol=TOLERANCE)
+
+
+def test_nothing_of_training_is_exported_and_nothing_lies_beside(exported):
+    folder, _ = exported
+    assert {path.name for path in folder.iterdir()} == {f"{name}.onnx" for name in NAMES}
+    for name in NAMES:
+        model = onnx.load(folder / f"{name}.onnx")
+        onnx.checker.check_model(model)
+        held = {tensor.name for tensor in model.graph.initializer}
+        other = "text" if name == "image_encoder" else "image"
+        assert not [part for part in held if "scale" in part.lower() and "log" in part.lower()]
+        assert not [part for part in held if part.startswith(f"model.{other}")]
+        assert [part for part in held if f"{name.split('_')[0]}_projection" in part]
+        assert not {"Dropout", "RandomNormal", "RandomUniform"} & {node.op_type for node in model.graph.node}
+        assert (model.graph.input[0].name, model.graph.output[0].name) == NAMES[name]
+
+
+def test_the_opset_is_the_recipes(exported):
+    model = onnx.load(exported[0] / "image_encoder.onnx")
+    assert [opset.version for opset in model.opset_import if opset.domain == ""] == [18]
+
+
+@pytest.mark.parametrize("row", [0, 2])
+def test_an_encoder_that_answers_otherwise_is_refused(exported, embedder, squares, row):
+    pixels = embedder.pixels(squares.pictures[:3])
+    wanted = embedder.pictures(squares.pictures[:3])
+    assert compare(exported[0] / "image_encoder.onnx", "pixel_values", pixels.numpy(), wanted, TOLERANCE) <= TOLERANCE
+    wanted[row, 0] += 2 * TOLERANCE
+    with pytest.raises(DataError, match=r"image_encoder\.onnx differs from torch by 2.*serving\.tolerance"):
+        compare(exported[0] / "image_encoder.onnx", "pixel_values", pixels.numpy(), wanted, TOLERANCE)
+
+
+def test_a_tolerance_of_nothing_is_breached(embedder, squares, texts, tmp_path):
+    pixels, ids = embedder.pixels(squares.pictures[:2]), embedder.vocabulary(texts[:2]).ids
+    with pytest.raises(DataError, match="differs from torch"):
+        export(embedder.model, tmp_path, pixels, ids, opset=18, tolerance=0.0)
+
+
+def test_an_encoder_that_gives_no_number_is_refused(exported, embedder, squares):
+    pixels = embedder.pixels(squares.pictures[:2])
+    wanted = torch.full((2, 32), float("nan")).numpy()
+    with pytest.raises(DataError, match="differs from torch by nan"):
+        compare(exported[0] / "image_encoder.onnx", "pixel_values", pixels.numpy(), wanted, TOLERANCE)
