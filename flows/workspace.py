@@ -164,10 +164,10 @@ class Workspace:
         return StageOutcome.read(self.root, stage, self.recipe if stages_of(self.root)[stage] else None)
 
     def _close_killed(self) -> Iterator[str]:
-        """Yield a sentence for each stage whose process was killed, and note that it was said."""
+        """Yield a sentence for each stage that was killed, or whose run was, and note that it was said."""
         for stage in stages_of(self.root):
             outcome = self._outcome(stage)
-            if outcome is not None and outcome.state == "running" and not outcome.lives:
+            if outcome is not None and outcome.untold:
                 base = resume_base(self.root, stage, outcome.recipe)
                 position = read_position(self.root / ".diptych" / "outcome" / f"{outcome.address}.position")
                 outcome = replace(outcome, state="killed", position=position, resumes=has_something(base))

@@ -17,7 +17,7 @@ class StageOutcome:
     """One run of one stage.
 
     Args:
-        state: `killed` is what the next run makes of a `running` whose process is gone.
+        state: `killed` is what the next run makes of one that nobody was told of.
         pid: the stage's process.
         started_ticks: when that process started, which tells it from a later one of the same pid.
         run: the id that whoever started it gave (DIPTYCH_RUN), so that an old file is not taken for a new one.
@@ -26,6 +26,7 @@ class StageOutcome:
         transient: whether trying again, with nothing changed, may help.
         position: where it stood, such as "step 40 of 120".
         resumes: whether what it had done is kept, so that the next run goes on from there.
+        orphaned: whether it stopped because who had started it was killed, so that nobody has heard of it.
     """
 
     stage: str
@@ -43,6 +44,12 @@ class StageOutcome:
     cpu_seconds: float | None = None
     position: str | None = None
     resumes: bool = False
+    orphaned: bool = False
+
+    @property
+    def untold(self) -> bool:
+        """Whether the run was killed, or its owner was, and nobody has been told yet."""
+        return self.orphaned if self.state == "interrupted" else self.state == "running" and not self.lives
 
     @property
     def address(self) -> str:
@@ -71,8 +78,7 @@ class StageOutcome:
 
 
 def sentence(outcome: StageOutcome) -> str:
-    """Say where a stopped or killed run stands, and what the next one does about it."""
+    """Say where a killed run stands, and what the next one does about it."""
     where = f" at {outcome.position}" if outcome.position else " before its work began"
-    how = "killed" if outcome.state in ("killed", "running") else "stopped"
     then = "goes on from there" if outcome.resumes else f"starts {outcome.stage} again"
-    return f"the last run was {how} in {outcome.address}{where}; this one {then}"
+    return f"the last run was killed in {outcome.address}{where}; this one {then}"

@@ -76,7 +76,7 @@ def _run(
     full, began = address(name, recipe), time.monotonic()
     position, resumes = private(root, "outcome") / f"{full}.position", resume_base(root, name, recipe)
     before = StageOutcome.read(root, name, recipe)
-    if before is not None and before.state == "running":  # and its lock is ours, so it is gone
+    if before is not None and before.untold:
         print(sentence(replace(before, position=read_position(position), resumes=has_something(resumes))), flush=True)
     outcome = StageOutcome(
         stage=name, recipe=recipe, state="running", pid=os.getpid(), started_ticks=processes.start_ticks(os.getpid()),
@@ -131,7 +131,7 @@ def _judged(
         message = f"stopped{where} by {by.name}{f' ({signals.reason})' if signals.reason else ''}; the next run {then}"
         return replace(
             outcome, state="interrupted", error=Interrupted.__name__, message=message, position=position,
-            resumes=resumes, exit_code=128 + by,
+            resumes=resumes, exit_code=128 + by, orphaned=signals.reason is not None,
         )  # fmt: skip
     message = str(err) if isinstance(err, DiptychError) else f"{type(err).__name__}: {err}"
     transient = is_transient(err)

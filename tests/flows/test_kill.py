@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,11 +81,6 @@ def stable(value: Any) -> Any:
     return [stable(item) for item in value] if isinstance(value, list) else value
 
 
-def past_a_checkpoint(event: dict[str, Any]) -> bool:
-    """Whether training has something to go on from."""
-    return event["doing"] == "training" and event["done"] >= 3
-
-
 def hold(
     root: Path, name: str, recipe: str | None, valve: Valve, until: Any
 ) -> tuple["subprocess.Popen[str]", StageOutcome]:
@@ -97,7 +93,7 @@ def hold(
         stderr=subprocess.STDOUT, start_new_session=True,
     )  # fmt: skip
     if name == "pretrain":
-        valve.open_until(past_a_checkpoint, lambda: process.poll() is None)
+        valve.open_until(partial(past, step=3, trained=[]), process)
     until(lambda: process.poll() is not None or read_position(position))  # written just before the event that waits
     outcome = StageOutcome.read(root, name, recipe)
     assert outcome is not None
@@ -134,33 +130,45 @@ def test_a_stage_that_is_terminated_then_killed_ends_in_the_same_bytes(
     assert not (root / ".diptych" / "resume" / address(name, recipe)).exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL], ids=lambda number: number.name)
-def test_a_whole_run_that_is_stopped_in_pretrain_leaves_nothing_running_and_goes_on(
-    number: signal.Signals, undisturbed: Path, before: Any, until: Any, left_in: Any, request: pytest.FixtureRequest,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # as in the undisturbed run: sums depend on it
+def test_whole_runs_that_are_stopped_in_pretrain_leave_nothing_running_and_go_on(
+    undisturbed: Path, before: Any, until: Any, left_in: Any, prefect_api: str
+) -> None:
     root = before("pretrain", "clip")
-    more = {}
-    if number != signal.SIGKILL:  # which is to take the run's own Prefect server along
-        more["PREFECT_API_URL"] = request.getfixturevalue("prefect_api")
-    with Valve(root / "events") as valve:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "flows.cli", "run"], cwd=root, text=True,
-            env=environment(DIPTYCH_EVENTS=str(valve.path), **more), stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-        )  # fmt: skip
-        valve.open_until(past_a_checkpoint, lambda: process.poll() is None)
-        process.send_signal(number)
-        _, said = process.communicate(timeout=60)
-        until(lambda: not left_in(root), lambda: left_in(root))
-    if number == signal.SIGKILL:
-        assert process.returncode == -signal.SIGKILL
-    else:
+    # The run that is killed starts a Prefect server of its own, which has to go with it.
+    for number, step, more in (
+        (signal.SIGINT, 3, {"PREFECT_API_URL": prefect_api}),
+        (signal.SIGTERM, 5, {"PREFECT_API_URL": prefect_api}),
+        (signal.SIGKILL, 7, {}),
+    ):
+        with Valve(root / "events") as valve:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "flows.cli", "run"], cwd=root, text=True, start_new_session=True,
+                env=environment(DIPTYCH_EVENTS=str(valve.path), **more), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            )  # fmt: skip
+            trained: list[int] = []
+            valve.open_until(partial(past, step=step, trained=trained), process)
+            process.send_signal(number)
+            _, said = process.communicate(timeout=60)
+            until(lambda: not left_in(root), lambda: left_in(root))
+        assert trained[0] >= step - 2, "it went on from the last checkpoint, of which there is one every second step"
+        if number == signal.SIGKILL:
+            assert process.returncode == -number
+            continue
         assert process.returncode == 128 + number
         name = "Ctrl-C" if number == signal.SIGINT else number.name
         assert said.startswith(f"diptych: stopped by {name} in pretrain@clip at training ")
-        assert said.count("\n") == 1
         assert said.endswith("the next run goes on from there.\n")
+        assert said.count("\n") == 1
     with Workspace.here("clip", root) as workspace:
-        assert workspace.repro("pretrain").did == "ran"
+        assert len(workspace.news) == 1
+        assert workspace.news[0].startswith("the last run was killed in pretrain@clip at training ")
+    ran = dvc(root, "repro", "--single-item", "pretrain@clip")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
     assert content(root / "runs/clip/pretrain") == content(undisturbed / "runs/clip/pretrain")
+
+
+def past(event: dict[str, Any], step: int, trained: list[int]) -> bool:
+    """Whether training has come to `step`; keeps in `trained` the steps that this run has made."""
+    if event["doing"] == "training":
+        trained.append(event["done"])
+    return bool(trained) and trained[-1] >= step

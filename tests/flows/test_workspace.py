@@ -151,6 +151,9 @@ def test_a_stopped_run_leaves_no_process_and_the_next_goes_on(toy, until, left_i
     until(lambda: not left_in(toy), lambda: left_in(toy))
     assert not (toy / "runs/clip/pretrain").exists()
     (toy / "hold").unlink()
+    with Workspace.here("clip", toy) as workspace:
+        said = "the last run was killed in count@clip at step 1 of 5; this one goes on from there"
+        assert workspace.news == ((said,) if number == signal.SIGKILL else ()), "of the others, people were told"
     assert bring_up(toy) == {"ingest": "cached", "count": "ran"}
     assert (toy / "runs/clip/pretrain/first").read_text() == "1", "it went on from step 1"
 

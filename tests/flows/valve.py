@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -32,9 +33,9 @@ class Valve:
         self.path.unlink()
 
     def open_until(
-        self, wanted: Callable[[dict[str, Any]], bool], lives: Callable[[], bool], timeout_s: float = 120.0
+        self, wanted: Callable[[dict[str, Any]], bool], process: "subprocess.Popen[str]", timeout_s: float = 120.0
     ) -> dict[str, Any]:
-        """Let events through until one is wanted, and hold the stage just after it."""
+        """Let events through until one is wanted, and hold the stage just after it; `process` is to live so long."""
         deadline, last = time.monotonic() + timeout_s, None
         while True:
             for event in self._drain():
@@ -43,7 +44,7 @@ class Valve:
                     self._shut()
                     return event
             self._shut()
-            assert lives(), f"the stage ended before the event; the last one was {last}"
+            assert process.poll() is None, f"it ended before the event; the last one was {last}"
             assert time.monotonic() < deadline, f"no such event in {timeout_s} s; the last one was {last}"
             time.sleep(0.01)
 
