@@ -88,6 +88,15 @@ def test_each_caption_of_a_sample_gets_its_turn(pairs, batches):
     assert len(said[pairs.keys[0]]) == 2
 
 
+def test_the_same_pictures_look_different_at_every_step(pairs, vocabulary):
+    two = Pairs(
+        keys=pairs.keys[:3:2], pictures=pairs.pictures[:3:2], captions=pairs.captions[:3:2], concepts=("a", "b")
+    )
+    batches = StepBatches(two, vocabulary, Views(pixels=PIXELS), batch=2, seed=0)
+    seen = [batches[step].images["main"].pixels[batches[step].keys.index(two.keys[0])] for step in range(12)]
+    assert len({tuple(view.flatten().tolist()) for view in seen}) == 12
+
+
 @pytest.mark.parametrize(("start", "stop"), [(0, 5), (3, 5), (5, 5)])
 def test_the_loader_gives_the_steps_from_start_to_stop(batches, start, stop):
     given = list(loader(batches, start, stop))

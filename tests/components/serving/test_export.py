@@ -106,3 +106,18 @@ def test_an_encoder_that_gives_no_number_is_refused(exported, embedder, squares)
     wanted = torch.full((2, 32), float("nan")).numpy()
     with pytest.raises(DataError, match="differs from torch by nan"):
         compare(exported[0] / "image_encoder.onnx", "pixel_values", pixels.numpy(), wanted, TOLERANCE)
+
+
+def test_an_encoder_whose_rows_are_mixed_is_refused(tmp_path):
+    """As a batch norm left in training would: right for the rows all at once, wrong for one alone."""
+    path, rows = tmp_path / "mixing.onnx", np.eye(3, dtype=np.float32)
+    axes = onnx.numpy_helper.from_array(np.array([0]), "axes")
+    nodes = [
+        onnx.helper.make_node("ReduceMean", ["x", "axes"], ["mean"]),
+        onnx.helper.make_node("Sub", ["x", "mean"], ["y"]),
+    ]
+    sides = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["rows", 3]) for name in "xy"]
+    graph = onnx.helper.make_graph(nodes, "mixing", sides[:1], sides[1:], [axes])
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=9), path)
+    with pytest.raises(DataError, match=r"mixing\.onnx differs from torch by 6\.67e-01"):
+        compare(path, "x", rows, rows - rows.mean(0), TOLERANCE)

@@ -59,6 +59,12 @@ def test_with_one_row_a_concept_every_row_comes_within_three_epochs():
     assert {row for number in range(3) for rows in order.epoch(number) for row in rows} == set(range(40))
 
 
+@given(concepts=st.integers(2, 8), times=st.integers(1, 6), seed=st.integers(0, 2**31))
+def test_a_row_whose_concept_is_there_already_waits_and_is_not_lost(concepts, times, seed):
+    order = DistinctBatches([str(row % concepts) for row in range(concepts * times)], concepts, seed)
+    assert sorted(row for rows in order.epoch(0) for row in rows) == list(range(concepts * times))
+
+
 def test_epochs_and_seeds_have_orders_of_their_own():
     groups = [str(number) for number in range(40)]
     order, other = DistinctBatches(groups, 8, seed=1), DistinctBatches(groups, 8, seed=2)
