@@ -17,6 +17,7 @@ from pathlib import Path
 
 from components.contracts.errors import TransientError
 from components.stages.place import private
+from flows.audience import step
 from flows.processes import started
 
 START_UP_S = 120  # Prefect's own 20 s fail on a busy machine
@@ -50,9 +51,11 @@ def prefect_server(root: Path) -> Iterator[None]:
     with started([*command, "--log-level", "error", "--lifespan", "on"], log, _SERVER_ENVIRONMENT, root) as server:
         os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
         try:
-            import prefect.main  # noqa: F401  # while the server starts; it sets logging up
+            with step("prefect") as how:
+                import prefect.main  # noqa: F401  # while the server starts; it sets logging up
 
-            _wait(f"http://127.0.0.1:{port}/api/health", server, log)
+                _wait(f"http://127.0.0.1:{port}/api/health", server, log)
+                how.append("started for this run")
             with _logging_to(private(root, "logs") / "prefect.log"):
                 yield
         finally:

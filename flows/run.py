@@ -19,12 +19,12 @@ def run(root: Path, recipe: str) -> tuple[Shipped | None, bool]:
 
     with Workspace.here(recipe, root) as workspace:
         shipped = unchanged(workspace)
-        steps = [workspace.address(stage) for stage in workspace.stages()] + ["register", "promote", "deploy"]
+        stages = [workspace.address(stage) for stage in workspace.stages()]
     if shipped is not None:
         return shipped, False
     from flows.orchestrator import prefect_server
 
-    with shown(steps), prefect_server(root):
+    with shown(["prefect", *stages, "register", "promote", "deploy"]), prefect_server(root):
         from flows.pipeline import pipeline
 
         pipeline(recipe)

@@ -59,6 +59,12 @@ def test_pictures_become_a_version_and_a_second_run_does_nothing(toy, client):
     assert again.stdout.strip().endswith("[]"), "neither Prefect nor MLflow is imported, let alone started"
     assert "Nothing to do" in again.stdout
     assert "clip@1 is the champion" in again.stdout
+    found = json.loads(diptych("status", "--json").stdout.splitlines()[0])
+    assert {stage["state"] for stage in found["stages"].values()} == {"up to date"}
+    assert (found["shipped"]["version"], found["serving"]["state"]) == ("clip@1", "nothing")
+    (toy / "params.yaml").write_text("recipes: [clip]\nseed: 2\n")
+    lines = diptych("status").stdout.splitlines()
+    assert lines[0].split() == ["ingest", "stale", "(params.yaml:", "seed)"]
 
 
 def test_metrics_are_published_on_the_runs_page(toy, client):
