@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from jaxtyping import install_import_hook
 
 REPOSITORY = Path(__file__).parents[1]
@@ -17,6 +18,10 @@ def modules_with_shapes() -> list[str]:
 # Before any of them is imported. A method's `Self` means nothing to beartype, so only these, not all components; and an
 # int is a float, as everywhere in Python's typing.
 install_import_hook(modules_with_shapes(), "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
+
+
+settings.register_profile("shared-cores", deadline=None)  # how long an example takes says how busy the machine is
+settings.load_profile("shared-cores")
 
 
 @pytest.fixture(scope="session")

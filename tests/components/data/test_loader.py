@@ -41,7 +41,7 @@ def same(one: Batch, other: Batch) -> bool:
 
 
 @given(step=st.integers(0, 2000))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_a_step_is_a_function_of_seed_and_step(pairs, vocabulary, batches, step):
     fresh = StepBatches(pairs, vocabulary, Views(pixels=PIXELS), batch=8, seed=3)
     torch.rand(5)  # whatever else draws in the process
@@ -55,7 +55,7 @@ def test_other_seeds_and_other_epochs_give_other_batches(pairs, vocabulary, batc
 
 
 @given(step=st.integers(0, 500))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_rows_of_a_batch_belong_together(pairs, vocabulary, batches, step):
     batch = batches[step]
     texts = batch.texts["caption"]

@@ -54,7 +54,7 @@ def test_a_text_comes_back_in_lower_case(vocabulary, text):
 
 
 @given(text=st.text(st.characters(exclude_categories=["Cs"]), max_size=60))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_text_gives_start_words_end_and_padding(vocabulary, text):
     ids, mask = (part[0].tolist() for part in (vocabulary([text]).ids, vocabulary([text]).mask))
     start, end = (vocabulary.tokenizer.token_to_id(token) for token in (START, END))

@@ -60,7 +60,7 @@ def test_a_model_that_scores_all_alike_finds_nothing():
     ),
     data=st.data(),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_ranks_are_those_of_sorting_with_wrong_answers_first(scores, data):
     belongs = data.draw(arrays(bool, scores.shape).filter(lambda b: b.any(1).all()))
     for row, (values, right) in enumerate(zip(scores, belongs, strict=True)):

@@ -104,7 +104,7 @@ UNKNOWN = {
     "argument of a part": (CLIP, r"temperature:", "temprature:", "temperature", "LogitScale"),
     "argument of the method": (CLIP, r"objective:", "objectiv:", "objective", "Clip"),
     "argument of a view": (CLIP, r"degrees:", "degress:", "degrees", "Views"),
-    "argument in a size": (CLIP, r"depth: 1\b", "dpeth: 1", "depth", "TextTower"),
+    "argument in a size": (CLIP, r"(?<=width: 32, )depth:", "dpeth:", "depth", "TextTower"),
     "part in a size": (CLIP, r"text: (\{init_args: \{width: 32)", r"txet: \1", "text", "DualEncoder"),
     "scale": (DEBUG, r"steps:", "stpes:", "steps", "the file"),
     "params": (PARAMS, r"seed:", "sede:", "seed", "the file"),
@@ -135,7 +135,7 @@ def test_an_unknown_key_is_named_with_file_line_and_what_was_meant(case, workspa
 
 def test_the_line_is_that_of_the_size_even_where_the_model_has_the_key_too(workspace):
     workspace.change(CLIP, r"\{causal: false, pool: mean\}", "{causal: false, pool: mean, dept: 3}")
-    line = workspace.change(CLIP, r"depth: 1\b", "dept: 1")
+    line = workspace.change(CLIP, r"(?<=width: 32, )depth:", "dept:")
     with pytest.raises(ConfigError, match=f"clip.yaml, line {line}: TextTower takes no 'dept'"):
         load_recipe(workspace.root, "clip", "debug")
 

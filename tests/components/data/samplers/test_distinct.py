@@ -44,7 +44,7 @@ def test_where_there_are_rows_enough_an_epoch_shows_none_twice(order):
 
 
 @given(order=orders())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_no_row_is_left_out_for_ever(order):
     """A row of a concept with many may wait for its turn; with 5 of 49 taken an epoch, 2000 epochs are enough by far."""
     missing, number = set(range(len(order.groups))), 0

@@ -108,7 +108,7 @@ def test_bytes_that_are_no_picture_are_refused(data):
 
 
 @given(data=st.binary(max_size=80), place=st.integers(0, 500), flip=st.integers(1, 255))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_damaged_bytes_give_pixels_or_bad_image_and_nothing_else(data, place, flip):
     whole = bytearray(png(halves()))
     whole[place % len(whole)] ^= flip

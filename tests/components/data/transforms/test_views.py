@@ -50,7 +50,7 @@ def centre(view: torch.Tensor) -> tuple[float, float]:
     colour=st.floats(0, 1),
     share=st.floats(0, 1),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_views_stay_in_range_and_follow_from_the_draw(seed, degrees, shift, zoom, colour, share):
     views = Views(
         pixels=12, degrees=degrees, shift=shift, zoom=zoom, colour=colour, grey=share, background=share, erase=share
