@@ -38,7 +38,9 @@ def exports(listing: str) -> dict[str, str]:
 
 def main() -> None:
     """Ask the pip beside this interpreter; what is set in the environment already stays as it is."""
-    listing = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False)
+    listing = subprocess.run(
+        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
+    )
     for name, value in exports(listing.stdout).items():
         if name not in os.environ:
             print(f"export {name}={shlex.quote(value)}")

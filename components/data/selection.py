@@ -43,7 +43,9 @@ class Pool:
 def read_pool(manifest: pa.Table, raw: Path) -> Pool:
     """Read the pictures of a manifest; DataError when it has no rows, or when a picture is not as promised."""
     if not len(manifest):
-        raise DataError("a manifest without rows cannot be read as a pool. Look at the counts in data/validated/report.html.")
+        raise DataError(
+            "a manifest without rows cannot be read as a pool. Look at the counts in data/validated/report.html."
+        )
     rows = manifest.select(["key", "texts", "labels", "source"]).to_pylist()
     return Pool(
         keys=tuple(row["key"] for row in rows),

@@ -121,3 +121,10 @@ def test_an_encoder_whose_rows_are_mixed_is_refused(tmp_path):
     onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=9), path)
     with pytest.raises(DataError, match=r"mixing\.onnx differs from torch by 6\.67e-01"):
         compare(path, "x", rows, rows - rows.mean(0), TOLERANCE)
+
+
+def test_an_exported_encoder_names_no_folder_of_this_machine(exported):
+    for name in NAMES:
+        held = (exported[0] / f"{name}.onnx").read_bytes()
+        assert str(Path(__file__).parents[3]).encode() not in held
+        assert b"site-packages" not in held

@@ -14,7 +14,13 @@ from components.models.towers.image import ImageTower
 from components.models.towers.text import TextTower
 from components.objectives.softmax import SoftmaxLoss
 
-COLOURS = {"red": (220, 30, 30), "green": (30, 180, 60), "blue": (40, 60, 220), "black": (10, 10, 10), "pink": (250, 120, 190)}
+COLOURS = {
+    "red": (220, 30, 30),
+    "green": (30, 180, 60),
+    "blue": (40, 60, 220),
+    "black": (10, 10, 10),
+    "pink": (250, 120, 190),
+}
 PLACES = {"left": (0, 0), "right": (0, 16), "low": (16, 8), "high": (0, 8), "middle": (8, 8)}
 
 
