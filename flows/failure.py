@@ -1,5 +1,6 @@
 """From what a stage left behind to the error it ended with."""
 
+import re
 from pathlib import Path
 
 from components.contracts import errors
@@ -7,12 +8,18 @@ from components.contracts.errors import Busy, DiptychError
 from components.stages.outcome import StageOutcome
 
 
+_RAISED = re.compile(r"\w*(Error|Exception): ")
+
+
 def failure(name: str, code: int, outcome: StageOutcome | None, log: Path) -> Exception:
     """Return the error that the stage, or DVC itself, ended with."""
     shown = log.relative_to(log.parents[2])
     if outcome is None:
-        said = [line for line in log.read_text(errors="replace").splitlines() if line.startswith("ERROR:")]
+        lines = log.read_text(errors="replace").splitlines()
+        said = [line for line in lines if line.startswith("ERROR:")]
         reason = said[-1].removeprefix("ERROR: ") if said else f"exit code {code}"
+        if raised := [line for line in lines if _RAISED.match(line)]:  # the stage died before its frame stood
+            reason = f"{raised[-1]}; {reason}"
         kind = Busy if "busy" in reason or "Unable to acquire lock" in reason else DiptychError
         return kind(f"DVC could not bring {name} up to date: {reason} (log in {shown})")
     if outcome.state == "running" and outcome.lives:

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import yaml
 
+from components.stages.place import address
+from flows.graph import stages_of
+
 REPOSITORY = Path(__file__).parents[1]
 
 
@@ -65,7 +68,6 @@ def dvc(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def changes(root: Path) -> dict[str, int]:
-    """Return when each stage last ran, in nanoseconds, by its address."""
-    return {path.stem: path.stat().st_mtime_ns for path in (root / ".diptych" / "outcome").glob("*@*.json")} | {
-        name: (root / ".diptych" / "outcome" / f"{name}.json").stat().st_mtime_ns for name in ("ingest", "validate")
-    }
+    """Return when each stage of dvc.yaml last ran, in nanoseconds, by its address."""
+    names = [address(name, "clip" if each else None) for name, each in stages_of(root).items()]
+    return {name: (root / ".diptych" / "outcome" / f"{name}.json").stat().st_mtime_ns for name in names}
