@@ -7,7 +7,6 @@ from components.contracts import errors
 from components.contracts.errors import Busy, DiptychError
 from components.stages.outcome import StageOutcome
 
-
 _RAISED = re.compile(r"\w*(Error|Exception): ")
 
 

@@ -14,7 +14,7 @@ from components.registry.store import store_uri
 from flows.shipped import Shipped
 
 ASKED = {
-    "emoji": ("a red heart", "something to eat", "a face that cries"),
+    "emoji": ("a red heart", "a smiling cat", "a police car"),
     "scenes": ("a red circle", "a blue square", "two green triangles"),
 }
 

@@ -15,7 +15,7 @@ from components.contracts.errors import DataError
 from components.contracts.progress import Progress
 from components.data.loader import Pairs
 from components.data.shards import open_pictures
-from components.data.transforms.preprocess import BadImage, Preprocess, decode
+from components.data.transforms.preprocess import BadImage, Preprocess
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,13 +56,12 @@ def read_pool(manifest: pa.Table, raw: Path) -> Pool:
     )
 
 
-def decode_pairs(pool: Pool, pixels: int, progress: Progress) -> Pairs:
-    """Decode every picture once, to RGBA of `pixels` a side, so that a training step only has to move and colour them."""
-    fit = Preprocess(size=pixels).fit
+def decode_pairs(pool: Pool, preprocess: Preprocess, progress: Progress) -> Pairs:
+    """Decode every picture once, to RGBA of the transform's size, so that a training step only moves and colours them."""
     decoded = []
     for place, data in enumerate(pool.pictures):
         try:
-            decoded.append(fit(decode(data)))
+            decoded.append(preprocess.fit(preprocess.open(data)))
         except BadImage as err:
             raise DataError(f"sample {pool.keys[place]} cannot be trained on: {err}. Validate the data again.") from err
         progress("decoding", place + 1, len(pool))

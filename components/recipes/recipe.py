@@ -47,12 +47,14 @@ class Training:
     Args:
         optimisation: rate and decay.
         views: what a training picture goes through; what Views takes, without its pixels.
+        trim: whether the transform cuts even margins away, in training and ever after.
         vocabulary: tokens of the byte-pair encoding.
         context: tokens a text, start and end among them.
     """
 
     optimisation: Optimisation
     views: dict[str, Any] = field(default_factory=dict)
+    trim: bool = False
     vocabulary: int = 1024
     context: int = 24
 

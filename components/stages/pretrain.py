@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 
@@ -55,9 +56,9 @@ def body(stage: Stage) -> None:
     method = build(overlay(recipe.method, {"init_args": {"model": described}}), Method)
     model = method.model
     assert isinstance(model, DualEncoder)
-    preprocess = Preprocess(size=scale.pixels)
+    preprocess = Preprocess(size=scale.pixels, trim=recipe.training.trim)
     views = build({**recipe.training.views, "pixels": scale.pixels}, Views)
-    pairs = decode_pairs(pool, round(scale.pixels * KEPT), stage.progress)
+    pairs = decode_pairs(pool, replace(preprocess, size=round(scale.pixels * KEPT)), stage.progress)
     batches = StepBatches(pairs, vocabulary, views, scale.batch, params.seed)
 
     folder = stage.resume_dir([manifest_path, raw / "train", raw / "val"], numbers)

@@ -18,6 +18,7 @@ from components.contracts.progress import silent
 from components.data.loader import StepBatches
 from components.data.selection import decode_pairs
 from components.data.tokenizers import Vocabulary
+from components.data.transforms.preprocess import Preprocess
 from components.data.transforms.views import Views
 from components.methods.clip import Clip
 from components.recipes.recipe import load_recipe, load_scale
@@ -31,7 +32,7 @@ STEPS = 2
 def batches_at_debug(vocabulary: Vocabulary) -> StepBatches:
     """Return the batches that the recipe's views and the scale's numbers make of the squares."""
     recipe, scale = load_recipe(REPOSITORY, "clip", "debug"), load_scale(REPOSITORY, "debug")
-    pairs = decode_pairs(square_pool(), round(scale.pixels * 4 / 3), silent)
+    pairs = decode_pairs(square_pool(), Preprocess(size=round(scale.pixels * 4 / 3)), silent)
     views = build({**recipe.training.views, "pixels": scale.pixels}, Views)
     return StepBatches(pairs, vocabulary, views, scale.batch, seed=0)
 

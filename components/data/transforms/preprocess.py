@@ -10,9 +10,10 @@ import json
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageChops, ImageOps
 
 MAX_PIXELS = 25_000_000  # a picture of 5,000 x 5,000; more is taken for a decompression bomb
+FAINT = 8  # of 255: what differs less from the background is margin
 
 
 class BadImage(ValueError):
@@ -21,21 +22,26 @@ class BadImage(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preprocess:
-    """Decode, turn upright, lay on a background, resize the short side, crop the centre.
+    """Decode, turn upright, trim if asked to, lay on a background, resize the short side, crop the centre.
 
     Args:
         size: pixels a side.
         background: RGB, 0 to 255, that shows through transparent pixels.
+        trim: whether an even margin is cut away, so that drawings fill the frame whoever drew them.
     """
 
     size: int
     background: tuple[int, int, int] = (255, 255, 255)
+    trim: bool = False
 
     def __call__(self, data: bytes) -> np.ndarray:
         """Return uint8 [3 H W]. Raises BadImage when the bytes cannot be decoded, or hold too many pixels."""
+        return self.fit(on_background(self.open(data), self.background))
+
+    def open(self, data: bytes) -> Image.Image:
+        """Return the upright RGBA picture, trimmed if asked to, at its own size. Raises BadImage."""
         rgba = decode(data)
-        canvas = Image.new("RGBA", rgba.size, (*self.background, 255))
-        return self.fit(Image.alpha_composite(canvas, rgba).convert("RGB"))
+        return trimmed(rgba, self.background) if self.trim else rgba
 
     def fit(self, picture: Image.Image) -> np.ndarray:
         """Return uint8 [C H W] of a decoded picture, bicubic with anti-aliasing."""
@@ -55,7 +61,31 @@ class Preprocess:
             raise ValueError(
                 "transforms.json is not of version 1; package the model again with this version of diptych."
             )
-        return cls(size=int(values["size"]), background=tuple(values["background"]))
+        return cls(
+            size=int(values["size"]), background=tuple(values["background"]), trim=bool(values.get("trim", False))
+        )
+
+
+def on_background(rgba: Image.Image, background: tuple[int, int, int]) -> Image.Image:
+    """Return RGB with the background showing through."""
+    canvas = Image.new("RGBA", rgba.size, (*background, 255))
+    return Image.alpha_composite(canvas, rgba).convert("RGB")
+
+
+def trimmed(rgba: Image.Image, background: tuple[int, int, int]) -> Image.Image:
+    """Return the square around what differs from the background, with a sixteenth of its side as margin.
+
+    A picture without such a margin on all sides, such as a photograph, comes back as it is; so does an empty one.
+    """
+    differs = ImageChops.difference(on_background(rgba, background), Image.new("RGB", rgba.size, background))
+    box = differs.convert("L").point([0] * (FAINT + 1) + [255] * (255 - FAINT)).getbbox()
+    if box is None or box == (0, 0, *rgba.size):
+        return rgba
+    left, top, right, bottom = box
+    side = max(right - left, bottom - top)
+    side += side // 8
+    left, top = (left + right - side) // 2, (top + bottom - side) // 2
+    return rgba.crop((left, top, left + side, top + side))  # beyond its edges a picture is transparent
 
 
 def decode(data: bytes) -> Image.Image:

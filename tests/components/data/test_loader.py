@@ -10,6 +10,7 @@ from components.contracts.errors import ConfigError
 from components.contracts.progress import silent
 from components.data.loader import Pairs, StepBatches, loader, seed_of
 from components.data.selection import decode_pairs
+from components.data.transforms.preprocess import Preprocess
 from components.data.transforms.views import Views
 
 PIXELS = 16
@@ -18,7 +19,7 @@ PIXELS = 16
 @pytest.fixture(scope="module")
 def pairs(squares) -> Pairs:
     """The squares, each with a second caption of its own."""
-    decoded = decode_pairs(squares, 20, silent)
+    decoded = decode_pairs(squares, Preprocess(size=20), silent)
     both = tuple((name, f"{name}, number {row}") for row, (name,) in enumerate(decoded.captions))
     return Pairs(keys=decoded.keys, pictures=decoded.pictures, captions=both, concepts=decoded.concepts)
 

@@ -39,7 +39,7 @@ def test_no_rows_are_no_pool(scenes_raw):
 
 def test_pictures_are_decoded_once_with_their_transparency(squares):
     told = []
-    pairs = decode_pairs(squares, 24, lambda doing, done, total: told.append((doing, done, total)))
+    pairs = decode_pairs(squares, Preprocess(size=24), lambda doing, done, total: told.append((doing, done, total)))
     assert pairs.pictures.shape == (50, 4, 24, 24)
     assert pairs.pictures.dtype == torch.uint8
     assert set(pairs.pictures[:, 3].unique().tolist()) >= {0, 255}
@@ -53,7 +53,7 @@ def test_pictures_are_decoded_once_with_their_transparency(squares):
 def test_a_broken_picture_names_its_sample(squares):
     broken = replace(squares, pictures=(squares.pictures[0], b"GIF89a", *squares.pictures[2:]))
     with pytest.raises(DataError, match=r"sample square-01 cannot be trained on.*Validate the data again"):
-        decode_pairs(broken, 24, silent)
+        decode_pairs(broken, Preprocess(size=24), silent)
 
 
 def test_repetitions_go_and_the_order_stays():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from components.data.transforms import preprocess as module
 from components.data.transforms.preprocess import BadImage, Preprocess, decode, to_float
@@ -151,3 +151,30 @@ def test_a_version_that_is_not_known_is_refused(text):
 def test_floats_are_in_0_to_1():
     assert to_float(np.array([0, 51, 255], np.uint8)).tolist() == pytest.approx([0, 0.2, 1])
     assert to_float(np.array([3], np.uint8)).dtype == np.float32
+
+
+def drawing(margin: int, side: int = 40) -> bytes:
+    """A red disc with an even transparent margin."""
+    picture = Image.new("RGBA", (side + 2 * margin, side + 2 * margin))
+    ImageDraw.Draw(picture).ellipse((margin, margin, margin + side - 1, margin + side - 1), fill=(255, 0, 0, 255))
+    return png(picture)
+
+
+def test_trimming_makes_drawings_equal_whatever_their_margin():
+    trimming = Preprocess(size=24, trim=True)
+    narrow, wide = trimming(drawing(8)).astype(int), trimming(drawing(40)).astype(int)
+    assert np.abs(narrow - wide).mean() < 1
+    plain = Preprocess(size=24)
+    assert np.abs(plain(drawing(8)).astype(int) - plain(drawing(40)).astype(int)).mean() > 20
+
+
+def test_trimming_leaves_a_photograph_and_an_empty_picture_as_they_are():
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 200, (30, 50, 3), np.uint8))
+    empty = Image.new("RGBA", (20, 20))
+    for picture in (noise, empty):
+        assert np.array_equal(Preprocess(size=16, trim=True)(png(picture)), Preprocess(size=16)(png(picture)))
+
+
+def test_trimming_travels_in_the_file():
+    assert Preprocess.from_json(Preprocess(size=24, trim=True).to_json()).trim
+    assert not Preprocess.from_json('{"version": 1, "size": 24, "background": [255, 255, 255]}').trim
