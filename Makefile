@@ -22,9 +22,10 @@ test:      ## Set up and pass the tests
 	@$(MAKE) --no-print-directory lint
 	.venv/bin/python -m pytest
 
-lint:      ## Style, types, import layers, and dvc.yaml against the code
+lint:      ## Style, types, import layers; dvc.yaml against the code, the README against the results
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	.venv/bin/python -m infra.stage_code
+	.venv/bin/python -m infra.results

@@ -30,6 +30,7 @@ def main() -> int:
     arguments, root = parser.parse_args(), Path.cwd()
     if arguments.record:
         path = root / "docs" / "results" / f"{arguments.recipe}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(measured(root, arguments.recipe), indent=2) + "\n", encoding="utf-8")
     readme = root / "README.md"
     text = readme.read_text(encoding="utf-8")

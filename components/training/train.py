@@ -58,7 +58,7 @@ def train(
         watch: scores the model on the validation split.
     """
     steps_per_epoch = batches.order.steps_per_epoch
-    method = method.to(memory_format=torch.channels_last)  # 7% more samples/s on a CPU, more on tensor cores
+    method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # 7% more samples/s on a CPU
     module = MethodModule(method, optimisation, seed=seed, total_steps=scale.steps, steps_per_epoch=steps_per_epoch)
     curves, telling = Curves(scale.curve_every, log), Telling(progress, scale.batch)
     resumable = Resumable(folder, scale.checkpoint_every)
