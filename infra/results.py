@@ -92,8 +92,7 @@ def render(result: dict[str, Any]) -> str:
         f"{training['pictures']:,} pictures, {training['samples']:,} samples, {training['parameters'] / 1e6:.1f} M "
         f"parameters, {training['precision']}, {training['timing']['samples_per_s']:,.0f} samples/s on "
         f"{result['machine']} ({versions}). Wall time by stage: {stages}. The baseline gives a picture the name of the "
-        "training picture nearest to it by edges and colours (HOG and a thumbnail). *val* was used to choose numbers; the "
-        "other splits were scored once, when the recipe stood.\n"
+        "training picture nearest to it by edges and colours (HOG and a thumbnail).\n"
     )
 
 

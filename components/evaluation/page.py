@@ -46,8 +46,8 @@ def render(
 <p class="muted">{" · ".join(f"{html.escape(name)} {html.escape(value)}" for name, value in facts)}</p>
 <h2>What it scores</h2>{table(metrics)}
 <p class="muted">Recall at k: how often the right answer is among the first k. Chance is a blind guess. The baseline lends
-each picture the name of the training picture nearest to it by edges and colours. <i>val</i> was used to choose; the others
-were never looked at before.</p>
+each picture the name of the training picture nearest to it by edges and colours. <i>val</i> was used to choose; no stage
+before evaluate can read the others.</p>
 <h2>How it learned</h2>{"".join(chart(name, points) for name, points in curves.items())}
 <h2>What it finds</h2>{"".join(query(one) for one in found)}
 </html>

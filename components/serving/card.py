@@ -40,7 +40,7 @@ Source `{source["name"]}`, with pictures under these licences:
 {licences}
 
 ## What it scores
-`val` was used to choose; the other splits were scored once the recipe stood.
+`val` was used to choose; no stage before evaluate can read the other splits.
 
 | split | direction | | model | chance | baseline | queries |
 | --- | --- | --- | --- | --- | --- | --- |
