@@ -142,12 +142,15 @@ def _judged(
 
 
 def _watch_ancestors(signals: Signals) -> None:
+    watched = ancestors.chain(os.environ)
+
     def gone(pid: int) -> None:
-        if signals.received is None:
-            signals.reason = f"process {pid}, which had started it, is gone"
+        # A shell between us and the owner may end first when all of us are told to stop: that is no news to the owner.
+        if signals.received is None and processes.start_ticks(watched[-1]) is None:
+            signals.reason = f"process {watched[-1]}, which had started it, is gone"
         ancestors.leave(_GRACE_S, last=lambda: processes.end_descendants(grace_s=0.0))
 
-    ancestors.watch(ancestors.chain(os.environ), gone)
+    ancestors.watch(watched, gone)
 
 
 def _cpu_seconds() -> float:

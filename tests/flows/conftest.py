@@ -105,6 +105,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     subprocess.run(["git", "init", "-q", root], check=True)
     for name in [name for name in os.environ if name.startswith(("DIPTYCH_", "DVC_"))]:
         monkeypatch.delenv(name)
+    monkeypatch.delenv("SHELL", raising=False)  # dvc then takes /bin/sh, which often stays between it and its stage
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
     monkeypatch.setenv("DVC_NO_ANALYTICS", "1")
     monkeypatch.setenv("DIPTYCH_PYTHON", sys.executable)

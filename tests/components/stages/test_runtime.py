@@ -172,23 +172,25 @@ import os, subprocess, sys
 os.environ["DIPTYCH_OWNER"] = str(os.getpid())
 middle = "import subprocess, sys; subprocess.run(sys.argv[1:])"
 subprocess.run([sys.executable, "-c", middle, sys.executable, "-u", *sys.argv[1:]])
+sys.stdin.read()
 """
 
 
 @pytest.mark.parametrize("victim", ["owner", "middle"])
 def test_a_stage_does_not_outlive_who_started_it(toy, until, tree, victim):
     owner = subprocess.Popen(
-        [sys.executable, "-c", OWNER, str(toy_file()), "wait"], cwd=toy.root, stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(toy_file().parents[3])},
+        [sys.executable, "-c", OWNER, str(toy_file()), "wait"], cwd=toy.root, stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(toy_file().parents[3])},
     )  # fmt: skip
     until(lambda: "step 1 of 2" in _text(toy.root / ".diptych/outcome/toy.position"))
     below = tree(owner.pid)
     (owner if victim == "owner" else below[0]).kill()
     until(lambda: all(map(gone, below)), lambda: [p for p in below if not gone(p)])
-    owner.wait()
     outcome = toy.outcome()
+    owner.communicate()
     assert outcome.state == "interrupted"
-    assert "which had started it, is gone" in (outcome.message or "")
+    assert outcome.untold == (victim == "owner"), "an owner that lives is told by the exit code"
+    assert ("which had started it, is gone" in (outcome.message or "")) == (victim == "owner")
 
 
 def test_a_stage_whose_owner_is_gone_before_it_begins_does_not_begin(toy):
