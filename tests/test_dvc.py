@@ -125,7 +125,8 @@ def workspace(tmp_path_factory):
         patch.setenv("DVC_SITE_CACHE_DIR", str(root / ".site"))
         recipe = yaml.safe_load((root / "params.yaml").read_text())["recipes"][0]
         paths = {path for body in STAGES.values() for path in (*body["outs"], *body["deps"])}
-        for path in sorted(path.replace("${item}", recipe) for path in paths if not path.startswith("components/")):
+        named = (path.replace("${item}", recipe).replace("${source.path}", "data/own") for path in paths)
+        for path in sorted(path for path in named if not path.startswith("components/")):
             made = root / path
             if made.suffix:
                 made.write_text(path)
@@ -165,6 +166,14 @@ CLIP, SCALES = "components/recipes/clip.yaml", "components/recipes/scales"
         ("params.yaml", r"max_broken: [\d.]+", "max_broken: 0.5", {"validate"}),
         ("params.yaml", r"languages: \[en\]", "languages: [en, de]", {"ingest"}),
         ("params.yaml", r"seed: 0", "seed: 1", {"ingest", "validate", "pretrain"}),
+        ("params.yaml", r"(?<=  curation: )\{\}", "{splits: [train]}", {"curate"}),
+        ("params.yaml", r"(?<=  model: )\{\}", "{init_args: {width: 64}}", {"pretrain"}),
+        ("params.yaml", r"(?<=  method: )\{\}", "{init_args: {}}", {"pretrain"}),
+        ("params.yaml", r"(?<=  training: )\{\}", "{steps: 500}", {"pretrain"}),
+        ("params.yaml", r"(?<=  finetuning: )\{\}", "{init_args: {}}", {"finetune"}),
+        ("params.yaml", r"(?<=  evaluation: )\{\}", "{batch: 8}", {"evaluate"}),
+        ("params.yaml", r"(?<=  serving: )\{\}", "{opset: 19}", {"package"}),
+        ("data/own/content", r"\Z", "another picture", {"ingest"}),
         ("components/objectives/softmax.py", r"\Z", "\n", {"pretrain"}),
         ("components/evaluation/neighbour.py", r"\Z", "\n", {"evaluate"}),
         ("components/serving/export.py", r"\Z", "\n", {"package"}),

@@ -1,6 +1,6 @@
 """params.yaml: what a person chooses. What the choices mean is defined elsewhere."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ class Params:
         scale: how big.
         seed: decides every draw.
         gates: where it stops.
+        overrides: section of the recipe -> numbers in place of its own; those of the scale stand under `training`.
     """
 
     source: dict[str, Any]
@@ -41,6 +42,7 @@ class Params:
     scale: str
     seed: int
     gates: Gates
+    overrides: dict[str, Any] = field(default_factory=dict)
 
 
 def load_params(root: Path) -> Params:

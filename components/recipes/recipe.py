@@ -1,14 +1,14 @@
 """A recipe as typed values: its card, its sections, and the architecture of the chosen scale."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from components.contracts.errors import ConfigError
 from components.recipes.class_keys import check_arguments, check_keys, parameters
 from components.recipes.section import mapping, section, unknown
-from components.recipes.yaml_lines import Document, read_yaml
+from components.recipes.yaml_lines import Document, overlay, read_yaml
 from components.training.numbers import Optimisation, Scale
 
 
@@ -118,6 +118,8 @@ TYPED: Mapping[str, type] = {
     "card": Card, "curation": Curation, "training": Training, "evaluation": Evaluation, "serving": Serving,
 }  # fmt: skip
 SECTIONS = (*TYPED, "sizes", "model", "method", "finetuning")
+OVERRIDABLE = ("curation", "model", "method", "training", "finetuning", "evaluation", "serving")
+_SCALE = tuple(one.name for one in fields(Scale))  # laid over training, so overridden there too
 VIEWS = "components.data.transforms.views.Views"
 
 
@@ -134,7 +136,10 @@ def load_recipe(root: Path, name: str, scale: str) -> Recipe:
             "Choose one of them in params.yaml, or add a size."
         )
     model = overlay(mapping(document, "model"), sizes[scale] or {})
-    check_keys(document.laid_over("model", f"sizes.{scale}"), "model", model)
+    sized = replace(document.laid_over("model", f"sizes.{scale}"), values={**document.values, "model": model})
+    sized = overridden(sized, root, "model")
+    model = sized.values["model"]
+    check_keys(sized, "model", model)
     check_keys(document, "method", method)
     typed: dict[str, Any] = {key: section(document, key, kind) for key, kind in TYPED.items()}
     known = [argument for argument in parameters(VIEWS, name) if argument != "pixels"]  # those are the scale's
@@ -164,19 +169,43 @@ def read_recipe(root: Path, name: str) -> Document:
             raise ConfigError(
                 f"{document.path.name} has no section {key!r}. Add it; null or {{}} where it has no numbers."
             )
+    for key in SECTIONS:
+        if key != "model":  # there the size of the scale comes between
+            document = overridden(document, root, key)
     return document
 
 
 def load_scale(root: Path, name: str) -> Scale:
     """Read components/recipes/scales/<name>.yaml; errors as of load_recipe."""
     document = read_yaml(root / "components" / "recipes" / "scales" / f"{name}.yaml")
-    return section(document, "", Scale)
+    params, numbers = _overrides(root, "training")
+    ours = {key: value for key, value in numbers.items() if key in _SCALE}
+    return section(document.changed("", ours, params, "overrides.training"), "", Scale)
 
 
-def overlay(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `below` with the values of `above` in place of its own, at any depth."""
-    merged = dict(below)
-    for key, value in above.items():
-        old = merged.get(key)
-        merged[key] = overlay(old, value) if isinstance(old, dict) and isinstance(value, Mapping) else value
-    return merged
+def overridden(document: Document, root: Path, key: str) -> Document:
+    """Return the recipe with what params.yaml's `overrides` says of one section in place of its own numbers."""
+    params, values = _overrides(root, key)
+    if key == "training":
+        known = (*(one.name for one in fields(Training)), *_SCALE)
+        for name in values:
+            if name not in known:
+                raise unknown(params, f"overrides.training.{name}", name, known, "training")
+        values = {name: value for name, value in values.items() if name not in _SCALE}
+    return document.changed(key, values, params, f"overrides.{key}") if values else document
+
+
+def _overrides(root: Path, key: str) -> tuple[Document, dict[str, Any]]:
+    """Return params.yaml, and what its `overrides` has for a section; nothing where it has none."""
+    params = read_yaml(root / "params.yaml")
+    said = mapping(params, "overrides") if "overrides" in params.values else {}
+    for name in said:
+        if name not in OVERRIDABLE:
+            raise unknown(params, f"overrides.{name}", name, OVERRIDABLE, "overrides")
+    values = said.get(key) or {}
+    if not isinstance(values, dict):
+        raise ConfigError(
+            f"{params.at(f'overrides.{key}')}: overrides.{key} is {values!r}, but must be names with values, such as "
+            "{steps: 500}."
+        )
+    return params, values

@@ -1,7 +1,7 @@
 """YAML with the line of every key, and no key twice: what a clear error needs and a plain loader throws away."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +18,45 @@ class Document:
         path: where it lies.
         values: what it says.
         lines: dotted path of a key -> line, counted from 1.
+        elsewhere: dotted path of a key that another file says -> where, such as `params.yaml, line 12`.
     """
 
     path: Path
     values: dict[str, Any]
     lines: dict[str, int]
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
 
     def at(self, key: str) -> str:
         """Return `file.yaml, line 14` for a dotted key, or of the nearest key above it."""
-        while key and key not in self.lines:
+        while key and key not in self.lines and key not in self.elsewhere:
             key = key.rpartition(".")[0]
-        return f"{self.path.name}, line {self.lines.get(key, 1)}"
+        return self.elsewhere.get(key) or f"{self.path.name}, line {self.lines.get(key, 1)}"
 
     def laid_over(self, below: str, above: str) -> "Document":
         """Return the same, in which a key under `below` that `above` says too has the line where `above` says it."""
         moved = {below + key[len(above) :]: line for key, line in self.lines.items() if key.startswith(f"{above}.")}
         return replace(self, lines={**self.lines, **moved})
+
+    def changed(self, section: str, values: Mapping[str, Any], by: "Document", under: str) -> "Document":
+        """Return the same with `values`, which the document `by` has below the key `under`, laid over a section.
+
+        An empty section means the whole file.
+        """
+        below = f"{section}." if section else ""
+        said = {below + key[len(under) + 1 :]: by.at(key) for key in by.lines if key.startswith(f"{under}.")}
+        old = self.values.get(section) or {} if section else self.values
+        new = overlay(old, values)
+        changed = {**self.values, section: new} if section else new
+        return replace(self, values=changed, elsewhere={**self.elsewhere, **said})
+
+
+def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `below` with the values of `above` in place of its own, at any depth."""
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        merged[key] = overlay(old, value) if isinstance(old, dict) and isinstance(value, Mapping) else value
+    return merged
 
 
 def read_yaml(path: Path) -> Document:

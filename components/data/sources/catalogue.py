@@ -53,8 +53,10 @@ def build_source(params: Mapping[str, Any]) -> Source:
     if name not in catalogue:
         raise ConfigError(f"source.name is {name!r}, which is no source. {_nearest(name, list(catalogue))}")
     kind = load_class(catalogue[name])
-    settings = {key: value for key, value in params.items() if key != "name"}
     known = list(inspect.signature(kind).parameters)
+    settings = {key: value for key, value in params.items() if key != "name"}
+    if "path" not in known:
+        settings.pop("path", None)  # params.yaml always has one, for DVC to watch
     for key in settings:
         if key not in known:
             raise ConfigError(

@@ -109,6 +109,40 @@ UNKNOWN = {
     "scale": (DEBUG, r"steps:", "stpes:", "steps", "the file"),
     "params": (PARAMS, r"seed:", "sede:", "seed", "the file"),
     "params, a section": (PARAMS, r"max_broken:", "max_brokn:", "max_broken", "the section 'gates'"),
+    "section in overrides": (PARAMS, r"(?<=\n  )training: ", "trainin: ", "training", "overrides"),
+    "number of a scale in overrides": (PARAMS, r"(?<=\n  training: \{)", "step: 5", "steps", "training"),
+    "number of a recipe in overrides": (
+        PARAMS,
+        r"(?<=  evaluation: \{)",
+        "btch: 5",
+        "batch",
+        "the section 'evaluation'",
+    ),
+}
+
+
+# What an override changes: text in params.yaml, and what is then read.
+OVERRIDES = {
+    "number of a scale": ("training", "{steps: 3}", lambda recipe, scale: (scale.steps, scale.batch), (3, 16)),
+    "number of a recipe": (
+        "training",
+        "{vocabulary: 99}",
+        lambda recipe, scale: (recipe.training.vocabulary, scale.steps),
+        (99, 8),
+    ),
+    "deep in a section": (
+        "training",
+        "{optimisation: {lr: 0.5}}",
+        lambda recipe, scale: (recipe.training.optimisation.lr, recipe.training.optimisation.optimizer),
+        (0.5, "muon"),
+    ),
+    "over the size of a scale": (
+        "model",
+        "{init_args: {width: 7}}",
+        lambda recipe, scale: recipe.model["init_args"]["width"],
+        7,
+    ),
+    "a null section": ("finetuning", "{class_path: x}", lambda recipe, scale: recipe.finetuning, {"class_path": "x"}),
 }
 
 
@@ -121,6 +155,35 @@ def load_all(root: Path) -> None:
 
 def test_what_is_not_broken_loads(workspace):
     load_all(workspace.root)
+
+
+@pytest.mark.parametrize("override", OVERRIDES)
+def test_overrides_stand_in_place_of_the_numbers_they_name_and_of_no_other(override, workspace):
+    section, text, read, wanted = OVERRIDES[override]
+    workspace.change(PARAMS, rf"  {section}: \{{\}}", f"  {section}: {text}")
+    assert read(load_recipe(workspace.root, "clip", "debug"), load_scale(workspace.root, "debug")) == wanted
+
+
+def test_a_wrong_override_is_said_with_its_line_in_params_yaml(workspace):
+    line = workspace.change(PARAMS, r"  training: \{\}", "  training: {vocabulary: many}")
+    with pytest.raises(ConfigError, match=rf"params\.yaml, line {line}: .*vocabulary"):
+        load_recipe(workspace.root, "clip", "debug")
+
+
+def test_an_argument_that_an_override_invents_is_said_with_its_line_in_params_yaml(workspace):
+    line = workspace.change(PARAMS, r"  model: \{\}", "  model: {init_args: {widht: 5}}")
+    with pytest.raises(
+        ConfigError, match=rf"params\.yaml, line {line}: DualEncoder takes no 'widht'.* Did you mean width"
+    ):
+        load_recipe(workspace.root, "clip", "debug")
+
+
+def test_overrides_of_a_section_are_names_with_values(workspace):
+    workspace.change(PARAMS, r"  training: \{\}", "  training: 500")
+    with pytest.raises(
+        ConfigError, match=r"params\.yaml, line \d+: overrides.training is 500, but must be names with values"
+    ):
+        load_recipe(workspace.root, "clip", "debug")
 
 
 @pytest.mark.parametrize("case", UNKNOWN)
