@@ -6,12 +6,11 @@ import os
 import signal
 import sys
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
-from components.contracts.errors import ConfigError, DiptychError, Interrupted
+from flows.faults import in_utf8, told
 
 
 class Terminated(KeyboardInterrupt):
@@ -24,6 +23,8 @@ class Terminated(KeyboardInterrupt):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code: 0 only for success, 128 + signal when stopped."""
+    if argv is None:
+        in_utf8()
     arguments = _parser().parse_args(argv)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _terminate)
@@ -38,14 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(arguments.command(root, arguments))
     except KeyboardInterrupt as err:
         return _stopped(root, began, err.number if isinstance(err, Terminated) else signal.SIGINT)
-    except Interrupted as err:
-        print(f"diptych: {err}", file=sys.stderr)
-        return 1
-    except (DiptychError, OSError) as err:
-        print(f"diptych: {err}", file=sys.stderr)
-        return 1
     except Exception as err:
-        print(f"diptych: {type(err).__name__}: {err} (traceback in {_log(root)})", file=sys.stderr)
+        print(f"diptych: {told(err, root, arguments.debug)}", file=sys.stderr)
         return 1
 
 
@@ -53,13 +48,27 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="diptych", description="From pictures and words to a served model.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
+    every = argparse.ArgumentParser(add_help=False)
+    every.add_argument(
+        "--debug", action="store_true", help="when it fails, print the traceback and the stage's log too"
+    )
+
     def add(name: str, does: str, command: Callable[[Path, argparse.Namespace], int]) -> argparse.ArgumentParser:
-        made = commands.add_parser(name, help=does, description=does)
+        made = commands.add_parser(name, help=does, description=does, parents=[every])
         made.set_defaults(command=command)
         return made
 
     run = add("run", "bring everything up to date, from pictures to a served model", _run)
-    run.add_argument("--recipe", help="one of params.yaml's recipes; the first of them unless given")
+    run.add_argument(
+        "--recipe", metavar="NAME", help="a recipe of components/recipes; params.yaml's first unless given"
+    )
+    run.add_argument("--scale", metavar="NAME", help="a scale of components/recipes/scales, such as debug")
+    run.add_argument("--data", metavar="SOURCE", help="a source's name, such as emoji")
+    run.add_argument(
+        "--set", metavar="KEY=VALUE", action="append", default=[], dest="numbers",
+        help="a number in place of the recipe's or the scale's, such as training.steps=500 (training.steps= takes it "
+        "back), or of params.yaml, such as seed=3; may be given several times. All choices are written to params.yaml.",
+    )  # fmt: skip
     ask = add("ask", "ask the served model for the pictures nearest to a text", _ask)
     ask.add_argument("text", help='such as "a red heart"')
     ask.add_argument("--top-k", type=int, default=5, help="how many pictures (5)")
@@ -74,10 +83,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(root: Path, arguments: argparse.Namespace) -> int:
+    from flows.choices import Choices, choose
     from flows.run import run
 
-    recipe, began = arguments.recipe or _first_recipe(root), time.monotonic()
-    shipped, worked = run(root, recipe)
+    began = time.monotonic()
+    choices = Choices(recipe=arguments.recipe, scale=arguments.scale, data=arguments.data, numbers=arguments.numbers)
+    if changed := choose(root, choices) if choices else ():
+        print(f"params.yaml now says {'; '.join(changed)}", flush=True)
+    recipe = arguments.recipe or _first_recipe(root)
+    shipped, worked = run(root, recipe, checked=bool(changed))
     from rich.console import Console
 
     from components.stages.events import clock
@@ -125,12 +139,9 @@ def _down(root: Path, arguments: argparse.Namespace) -> int:
 
 
 def _first_recipe(root: Path) -> str:
-    import yaml
+    from components.recipes.names import check_names
 
-    recipes = (yaml.safe_load((root / "params.yaml").read_text()) or {}).get("recipes")
-    if not recipes:
-        raise ConfigError("params.yaml names no recipes. Add one: recipes: [clip]")
-    return str(recipes[0])
+    return check_names(root)[0]
 
 
 def _stopped(root: Path | None, began: float, number: int) -> int:
@@ -151,17 +162,6 @@ def _stopped(root: Path | None, began: float, number: int) -> int:
     name = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
     print(f"diptych: stopped by {name}{where}.", file=sys.stderr)
     return 128 + number
-
-
-def _log(root: Path | None) -> str:
-    if root is None:
-        traceback.print_exc()
-        return "the lines above"
-    from components.stages.place import private
-
-    path = private(root, "logs") / "diptych.log"
-    path.write_text(traceback.format_exc())
-    return str(path)
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

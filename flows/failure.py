@@ -11,7 +11,15 @@ _RAISED = re.compile(r"\w*(Error|Exception): ")
 
 
 def failure(name: str, code: int, outcome: StageOutcome | None, log: Path) -> Exception:
-    """Return the error that the stage, or DVC itself, ended with."""
+    """Return the error that the stage, or DVC itself, ended with; the logs are its notes, for whoever prints all of it."""
+    error = _failure(name, code, outcome, log)
+    for kept in (log, log.with_name(f"{name}.log")):
+        if kept.exists() and (said := kept.read_text(errors="replace").strip()):
+            error.add_note(f"--- {kept}\n{said}")
+    return error
+
+
+def _failure(name: str, code: int, outcome: StageOutcome | None, log: Path) -> Exception:
     shown = log.relative_to(log.parents[2])
     if outcome is None:
         lines = log.read_text(errors="replace").splitlines()

@@ -1,30 +1,40 @@
 """The main job: everything from pictures to a served model, or the sentence that nothing is to be done."""
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 from components.contracts.errors import CapabilityError, ConfigError
 from components.registry.store import fingerprint
+from flows.checking import checking
 from flows.shipped import Shipped
 from flows.workspace import Workspace
 
 
-def run(root: Path, recipe: str) -> tuple[Shipped | None, bool]:
+def run(root: Path, recipe: str, checked: bool = False) -> tuple[Shipped | None, bool]:
     """Bring everything up to date; return what is shipped, and whether anything had to be done.
 
+    Before any stage works, params.yaml and recipes are checked, unless they were (`checked`); Prefect starts meanwhile.
     When nothing is stale, the registry is as we left it and the server answers with the champion, neither Prefect nor
     MLflow is started.
     """
     from flows.view import shown
 
     with Workspace.here(recipe, root) as workspace:
-        shipped = unchanged(workspace)
+        stale = workspace.stale()
+        shipped = None if stale else unchanged(workspace)
         stages = [workspace.address(stage) for stage in workspace.stages()]
     if shipped is not None:
         return shipped, False
     from flows.orchestrator import prefect_server
 
-    with shown(["prefect", *stages, "register", "promote", "deploy"]), prefect_server(root):
+    needed = nullcontext(lambda: None) if checked or not stale else checking(root)
+    with (
+        needed as verdict,
+        shown(["prefect", *stages, "register", "promote", "deploy"]),
+        prefect_server(root),
+    ):
+        verdict()
         from flows.pipeline import pipeline
 
         pipeline(recipe)
@@ -32,9 +42,7 @@ def run(root: Path, recipe: str) -> tuple[Shipped | None, bool]:
 
 
 def unchanged(workspace: Workspace) -> Shipped | None:
-    """Return what the last run shipped if all of it still stands; None when there is work to do."""
-    if workspace.stale():
-        return None
+    """Return what the last run shipped of stages that are up to date, if all of it still stands; else None."""
     shipped, store = Shipped.read(workspace.root, workspace.recipe), fingerprint(workspace.root)
     if shipped is None or store is None or shipped.store != store:
         return None

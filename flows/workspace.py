@@ -15,9 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TextIO
 
-import yaml
-
-from components.contracts.errors import ConfigError
+from components.contracts.errors import CapabilityError, ConfigError
+from components.recipes.check import check_files
 from components.stages.events import Event, read_position
 from components.stages.lock import hold
 from components.stages.outcome import StageOutcome, sentence
@@ -149,15 +148,22 @@ class Workspace:
         for name in ("dvc.yaml", "params.yaml", ".dvc/config"):
             if not (self.root / name).exists():
                 raise ConfigError(f"{self.root} has no {name}, so it is not a workspace. Go to a checkout of diptych.")
-        if subprocess.run(["git", "-C", self.root, "rev-parse"], capture_output=True).returncode:
+        try:
+            known = subprocess.run(["git", "-C", self.root, "rev-parse"], capture_output=True).returncode == 0
+        except FileNotFoundError as err:
+            raise CapabilityError(
+                "there is no git on this machine (none on PATH), and data and code are versioned with it. Install it "
+                "(Debian: apt-get install git) and run again."
+            ) from err
+        if not known:
             raise ConfigError(
                 f"{self.root} is not a git repository, which DVC needs. Clone the project, or run: git init"
             )
-        recipes = (yaml.safe_load((self.root / "params.yaml").read_text()) or {}).get("recipes", [])
+        recipes = check_files(self.root).recipes
         if self.recipe not in recipes:
             raise ConfigError(
-                f"params.yaml lists the recipes {', '.join(map(str, recipes)) or '(none)'}, and {self.recipe!r} is not "
-                f"among them, so dvc.yaml has no stages for it. Add it to recipes in params.yaml."
+                f"params.yaml lists the recipes {', '.join(recipes)}, and {self.recipe!r} is not among them, so dvc.yaml "
+                f"has no stages for it. Add it to recipes in params.yaml, or run: diptych run --recipe {self.recipe}"
             )
 
     def _outcome(self, stage: str) -> StageOutcome | None:

@@ -20,7 +20,10 @@ find_python() { # 3.11 if there is one that can make an environment, else 3.12
             fi
         done
     done
-    echo "setup: no Python 3.11 or 3.12 with venv was found. Install one (Debian: python3.11 and python3.11-venv) and run again." >&2
+    found="$(for name in python3.11 python3.12 python3; do
+        said="$("$name" --version 2>/dev/null)" && printf '%s is %s, ' "$name" "$said"
+    done || true)"
+    echo "setup: Diptych needs Python 3.11 or 3.12 with venv; here ${found:-there is no python3, }and none of them will do. Install one (Debian: python3.11 and python3.11-venv) and run again." >&2
     return 1
 }
 

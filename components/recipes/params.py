@@ -8,6 +8,8 @@ from components.contracts.errors import ConfigError
 from components.recipes.section import section
 from components.recipes.yaml_lines import read_yaml
 
+OVERRIDABLE = ("curation", "model", "method", "training", "finetuning", "evaluation", "serving")  # sections of a recipe
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gates:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from components.contracts.errors import ConfigError
 from components.recipes.class_keys import check_arguments, check_keys, parameters
+from components.recipes.params import OVERRIDABLE
 from components.recipes.section import mapping, section, unknown
 from components.recipes.yaml_lines import Document, overlay, read_yaml
 from components.training.numbers import Optimisation, Scale
@@ -118,7 +119,6 @@ TYPED: Mapping[str, type] = {
     "card": Card, "curation": Curation, "training": Training, "evaluation": Evaluation, "serving": Serving,
 }  # fmt: skip
 SECTIONS = (*TYPED, "sizes", "model", "method", "finetuning")
-OVERRIDABLE = ("curation", "model", "method", "training", "finetuning", "evaluation", "serving")
 _SCALE = tuple(one.name for one in fields(Scale))  # laid over training, so overridden there too
 VIEWS = "components.data.transforms.views.Views"
 

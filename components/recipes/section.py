@@ -13,6 +13,12 @@ from components.recipes.yaml_lines import Document
 
 ALLOWED = ("components", "torch", "timm")  # a recipe is code: nothing else may be imported by its word
 Built = TypeVar("Built")
+_REASONS = (  # what jsonargparse says, and how we say it
+    (r"Expected a <class '([\w.]+)'>. Got value: (.*)", "It is {1!r}, but must be of type {0}."),
+    (r"Expected a (\S+)\. Got value: (.*)", "It is {1!r}, but must be {0}."),
+    (r"Import path (\S+) does not correspond to a subclass of (\w+)", "{0} is no {1}. Name a class that is one."),
+    (r"arguments? (?:is|are) required: (.*)", "It lacks {0}. Add it."),
+)
 
 
 def build(section: object, base: type[Built]) -> Built:
@@ -20,11 +26,7 @@ def build(section: object, base: type[Built]) -> Built:
 
     Raises ConfigError when a type does not fit or the class is not a `base`.
     """
-    set_parsing_settings(
-        import_path_allowlist=list(ALLOWED), import_path_denylist=["*"]
-    )  # both, or all else is allowed
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_argument("--value", type=base)
+    parser = _parser(base)
     try:
         return parser.instantiate(parser.parse_object({"value": section})).value
     except ConfigError:
@@ -36,6 +38,38 @@ def build(section: object, base: type[Built]) -> Built:
         raise ConfigError(f"{base.__name__} cannot be built: {err}. Mend the recipe where it names a key.") from err
 
 
+def _parser(base: type) -> ArgumentParser:
+    set_parsing_settings(
+        import_path_allowlist=list(ALLOWED), import_path_denylist=["*"]
+    )  # both, or all else is allowed
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("--value", type=base)
+    return parser
+
+
+def fits(document: Document, key: str, values: object, base: type) -> None:
+    """Raise ConfigError, with the line, when `values`, which stand under `key`, could not be built into a `base`.
+
+    Only types are looked at, at any depth of `class_path`/`init_args`; nothing is built.
+    """
+    try:
+        _parser(base).parse_object({"value": values})
+    except Exception as err:  # jsonargparse nests its reasons; the innermost says what a person can mend
+        first, *deeper = re.findall(r'Parser key "([\w.]+)"', str(err)) or ["value"]
+        named = [*filter(None, [key]), *first.split(".")[1:]]
+        key = ".init_args.".join([".".join(named), *deeper])
+        place = document.at(f"{key}.class_path" if "Import path" in str(err) else key)
+        raise ConfigError(f"{place}: {'.'.join([*named, *deeper])} does not fit. {_innermost(str(err))}") from err
+
+
+def _innermost(said: str) -> str:
+    """Return the reason below all others, in our words."""
+    for pattern, ours in _REASONS:
+        if found := re.search(pattern, said):
+            return ours.format(*found.groups())
+    return said.strip().splitlines()[-1].strip()
+
+
 def section(document: Document, key: str, kind: type[Built]) -> Built:
     """Return one section, or with an empty key the whole file, as its dataclass.
 
@@ -43,11 +77,11 @@ def section(document: Document, key: str, kind: type[Built]) -> Built:
     """
     values = mapping(document, key) if key else document.values
     _check_fields(document, key, values, kind)
+    fits(document, key, values, kind)
     try:
         return build(values, kind)
-    except ConfigError as err:
-        named = re.search(r'"value\.([\w.]+)"', str(err))  # jsonargparse says which key did not fit
-        raise ConfigError(f"{document.at(_below(key, named[1]) if named else key)}: {err}") from err
+    except ConfigError as err:  # a constructor that looks at its numbers
+        raise ConfigError(f"{document.at(key)}: {err}") from err
 
 
 def mapping(document: Document, key: str) -> dict[str, Any]:

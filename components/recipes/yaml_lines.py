@@ -67,17 +67,23 @@ def read_yaml(path: Path) -> Document:
     except FileNotFoundError as err:
         beside = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
         raise ConfigError(f"{path} does not exist. There are: {beside}.") from err
+    except UnicodeDecodeError as err:
+        raise ConfigError(f"{path} is not UTF-8 text: {err}. Save it as UTF-8.") from err
     except yaml.YAMLError as err:
-        raise ConfigError(f"{path} is not YAML: {err}. Mend the place it names.") from err
+        mark = getattr(err, "problem_mark", None)
+        where = f"{path.name}, line {mark.line + 1}" if mark is not None else str(path)
+        reason = getattr(err, "problem", None) or " ".join(str(err).split())
+        raise ConfigError(f"{where}: this is not YAML: {reason}. Mend that place, or the one before it.") from err
     if not isinstance(values, dict):
         raise ConfigError(f"{path} is not a mapping of names to values at its top level. Give it keys.")
     return Document(path=path, values=values, lines=dict(_lines(node, "", path)))
 
 
 def _lines(node: yaml.Node | None, prefix: str, path: Path) -> Iterator[tuple[str, int]]:
-    """Yield (dotted key, line) of every key below a node."""
+    """Yield (dotted key, line) of every key below a node; a list's items are `key.0`, `key.1`, ..."""
     if isinstance(node, yaml.SequenceNode):
         for place, item in enumerate(node.value):
+            yield f"{prefix}.{place}", item.start_mark.line + 1
             yield from _lines(item, f"{prefix}.{place}", path)
     if not isinstance(node, yaml.MappingNode):
         return

@@ -22,7 +22,7 @@ from pathlib import Path
 from signal import SIGTERM
 from typing import TextIO
 
-from components.contracts.errors import ConfigError, DiptychError, Interrupted, is_transient
+from components.contracts.errors import ConfigError, DiptychError, Interrupted, explained, is_transient
 from components.stages import ancestors, processes
 from components.stages.events import Teller, read_position
 from components.stages.lock import hold
@@ -64,8 +64,8 @@ def run_stage(name: str, body: Callable[[Stage], None], argv: Sequence[str] | No
             (private(root, "logs") / f"{full}.log").open("w") as log,
         ):
             return _run(root, name, recipe, body, signals, log)
-    except DiptychError as err:  # before the stage's own work began
-        print(f"{name}: {err}", file=sys.stderr, flush=True)
+    except (DiptychError, OSError) as err:  # before the stage's own work began
+        print(f"{name}: {explained(err) if isinstance(err, OSError) else err}", file=sys.stderr, flush=True)
         return 128 + signals.received if signals.received else 1
 
 
@@ -134,6 +134,8 @@ def _judged(
             resumes=resumes, exit_code=128 + by, orphaned=signals.reason is not None,
         )  # fmt: skip
     message = str(err) if isinstance(err, DiptychError) else f"{type(err).__name__}: {err}"
+    if isinstance(err, OSError):
+        message = explained(err)
     transient = is_transient(err)
     return replace(
         outcome, state="failed", error=type(err).__name__, message=message, transient=transient, position=position,

@@ -13,6 +13,7 @@ import pytest
 
 from components.stages.environment import set_environment
 from flows.orchestrator import prefect_server
+from tests.flows.seed import set_seed
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -100,7 +101,9 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         shutil.copy(REPOSITORY / "infra" / name, root / "infra" / name)
     (root / "stages.py").write_text(STAGES)
     (root / "dvc.yaml").write_text(DVC)
-    (root / "params.yaml").write_text("recipes: [clip]\nseed: 1\n")
+    set_seed(root, 1)
+    (root / "components").symlink_to(REPOSITORY / "components")
+    (root / "data/own").mkdir(parents=True)
     (root / ".gitignore").write_text(".diptych/\n")
     subprocess.run(["git", "init", "-q", root], check=True)
     for name in [name for name in os.environ if name.startswith(("DIPTYCH_", "DVC_"))]:

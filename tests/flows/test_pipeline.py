@@ -13,6 +13,7 @@ from components.registry.promotion import promote_by_hand
 from components.registry.store import open_store
 from components.registry.versions import by_alias
 from flows.shipped import Shipped
+from tests.flows.seed import set_seed
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -62,7 +63,7 @@ def test_pictures_become_a_version_and_a_second_run_does_nothing(toy, client):
     found = json.loads(diptych("status", "--json").stdout.splitlines()[0])
     assert {stage["state"] for stage in found["stages"].values()} == {"up to date"}
     assert (found["shipped"]["version"], found["serving"]["state"]) == ("clip@1", "nothing")
-    (toy / "params.yaml").write_text("recipes: [clip]\nseed: 2\n")
+    set_seed(toy, 2)
     lines = diptych("status").stdout.splitlines()
     assert lines[0].split() == ["ingest", "stale", "(params.yaml:", "seed)"]
 
@@ -88,7 +89,7 @@ def test_a_fault_of_the_world_is_tried_again_and_a_mistake_is_not(toy, client):
     (toy / "flaky").touch()
     assert pipeline("clip", until="count")["count"].did == "ran"
     assert tasks_of_last_run(client)[1]["count@clip"].run_count == 2
-    (toy / "params.yaml").write_text("recipes: [clip]\nseed: 9\n")
+    set_seed(toy, 9)
     (toy / "closed").touch()
     with pytest.raises(GateClosed, match="3% of the pairs are broken"):
         pipeline("clip")
@@ -106,7 +107,7 @@ def test_an_alias_set_by_hand_is_noticed(toy, client):
     from flows.pipeline import pipeline
 
     pipeline("clip")
-    (toy / "params.yaml").write_text("recipes: [clip]\nseed: 2\n")
+    set_seed(toy, 2)
     pipeline("clip")
     assert by_alias(open_store(toy), "clip", "champion").label == "clip@2", "as good as the first"
     assert "clip@1 is the champion, set by hand" in promote_by_hand(toy, "clip@1")

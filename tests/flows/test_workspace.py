@@ -15,6 +15,7 @@ from components.stages.events import Event
 from components.stages.outcome import StageOutcome
 from flows.audience import AUDIENCE, Lines
 from flows.workspace import Workspace
+from tests.flows.seed import set_seed
 
 
 class Heard(Lines):
@@ -64,7 +65,7 @@ def test_a_shell_repro_shares_every_byte(toy):
     bring_up(toy)
     repro = [sys.executable, "-m", "dvc", "repro", "count@clip"]
     assert "Running stage" not in subprocess.run(repro, capture_output=True, text=True, check=True).stdout
-    (toy / "params.yaml").write_text("recipes: [clip]\nseed: 3\n")
+    set_seed(toy, 3)
     subprocess.run(repro, capture_output=True, check=True)
     assert bring_up(toy) == {"ingest": "cached", "count": "cached"}
 
@@ -192,7 +193,7 @@ def test_a_killed_dvc_takes_its_stage_along_and_its_lock_does_not_stay(toy, unti
 
 def test_half_written_files_of_dvc_do_not_block_the_next_run(toy):
     bring_up(toy)
-    (toy / "params.yaml").write_text("recipes: [clip]\nseed: 2\n")
+    set_seed(toy, 2)
     bring_up(toy)
     whole = (toy / "dvc.lock").read_text()
     (toy / "dvc.lock").write_text(whole[: len(whole) // 2] + "\n  - {")

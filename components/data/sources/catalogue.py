@@ -53,7 +53,7 @@ def build_source(params: Mapping[str, Any]) -> Source:
     if name not in catalogue:
         raise ConfigError(f"source.name is {name!r}, which is no source. {_nearest(name, list(catalogue))}")
     kind = load_class(catalogue[name])
-    known = list(inspect.signature(kind).parameters)
+    known = settings_of(catalogue[name])
     settings = {key: value for key, value in params.items() if key != "name"}
     if "path" not in known:
         settings.pop("path", None)  # params.yaml always has one, for DVC to watch
@@ -63,6 +63,11 @@ def build_source(params: Mapping[str, Any]) -> Source:
                 f"source {name} takes no {key!r}; ignoring it would build other data. {_nearest(key, known)}"
             )
     return cast(Source, kind(**settings))
+
+
+def settings_of(entry: Entry) -> list[str]:
+    """Return what params.yaml may set of a source, besides its name."""
+    return list(inspect.signature(load_class(entry)).parameters)
 
 
 def load_class(entry: Entry) -> type:

@@ -1,0 +1,82 @@
+"""Whether params.yaml and the recipes it names can be run, before any work: `python -m components.recipes.check FOLDER`.
+
+What stands in the files is checked at once, by whoever asks. The classes that recipes are made of are checked in a
+process of its own, since they import torch, which takes seconds and which flows do without.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from components.contracts.errors import ConfigError, DiptychError
+from components.data.sources.catalogue import build_source
+from components.recipes.names import check_names
+from components.recipes.params import Params, load_params
+from components.recipes.recipe import load_recipe, load_scale, overridden, read_recipe
+from components.recipes.section import fits
+from components.recipes.yaml_lines import overlay, read_yaml
+
+# what a model learns of the data's words, and a recipe does not say
+WORDS: dict[str, Any] = {"init_args": {"text": {"init_args": {"vocabulary": 512, "context": 24}}}}
+
+
+def check_files(root: Path) -> Params:
+    """Return params.yaml, read; ConfigError, with file, line and nearest name, for what no class need be asked about."""
+    check_names(root)
+    params = load_params(root)
+    _check_source(root, params.source)
+    load_scale(root, params.scale)
+    for name in params.recipes:
+        read_recipe(root, name)
+    return params
+
+
+def check(root: Path) -> None:
+    """Raise the same for the first thing that could not be run.
+
+    Nothing is built: a model of any size is checked in the time it takes to import its classes.
+    """
+    params = check_files(root)
+    from components.contracts.method import Method  # torch: a mistake above is said without waiting for it
+    from components.models.dual_encoder import DualEncoder
+
+    for name in params.recipes:
+        recipe = load_recipe(root, name, params.scale)
+        document = read_recipe(root, name)
+        sized = overridden(document.laid_over("model", f"sizes.{params.scale}"), root, "model")
+        model = overlay(recipe.model, WORDS)
+        fits(sized, "model", model, DualEncoder)
+        fits(document, "method", overlay(recipe.method, {"init_args": {"model": model}}), Method)
+
+
+def _check_source(root: Path, source: Mapping[str, Any]) -> None:
+    """Raise ConfigError, with the line, for a source or setting that does not exist, and a path that leads nowhere."""
+    if "path" in source and not (root / str(source["path"])).exists():
+        raise ConfigError(
+            f"{read_yaml(root / 'params.yaml').at('source.path')}: source.path is {source['path']!r}, and there is nothing. "
+            "Own pictures are read from there, and DVC watches it. Correct the path, or set it back to data/own."
+        )
+    try:
+        build_source(source)
+    except ConfigError as err:  # it has never seen the file
+        said = str(err)
+        named = next((f"source.{key}" for key, value in source.items() if repr(key) in said or repr(value) in said), "")
+        raise ConfigError(f"{read_yaml(root / 'params.yaml').at(named or 'source')}: {said}") from err
+
+
+def main(argv: Sequence[str]) -> int:
+    """Print the fault and return 1, or return 0."""
+    if len(argv) != 1:
+        print("usage: python -m components.recipes.check FOLDER", file=sys.stderr)
+        return 2
+    try:
+        check(Path(argv[0]))
+    except DiptychError as err:
+        print(err, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

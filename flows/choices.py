@@ -1,0 +1,145 @@
+"""What `diptych run` is told on the command line, written to params.yaml: one home for every choice.
+
+So that the next run, a shell `dvc repro` and a scheduled one go on with the same choices, as after `dvc exp run -S`.
+Comments and order stay; the file changes whole or not at all, and only when the new choices can be run.
+"""
+
+import difflib
+import io
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from components.contracts.errors import ConfigError
+from components.recipes.names import RECIPES, nearest
+from components.recipes.params import OVERRIDABLE, Params
+from components.recipes.yaml_lines import read_yaml
+from components.stages.lock import hold
+from components.stages.place import private
+from flows.checking import check_candidate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """What was said on the command line; None and () where nothing was.
+
+    Args:
+        recipe: a name in components/recipes/.
+        scale: a name in components/recipes/scales/.
+        data: a source's name.
+        numbers: `training.steps=500` and the like, in order.
+    """
+
+    recipe: str | None = None
+    scale: str | None = None
+    data: str | None = None
+    numbers: Sequence[str] = ()
+
+    def __bool__(self) -> bool:
+        return any((self.recipe, self.scale, self.data, self.numbers))
+
+
+def choose(root: Path, choices: Choices) -> tuple[str, ...]:
+    """Write the choices to params.yaml; return what changed, such as `overrides.training.steps: 500`.
+
+    Raises ConfigError, and changes nothing, for what could not be run, and Busy while another run holds the workspace.
+    """
+    path = root / "params.yaml"
+    with hold(private(root, "locks") / "workspace.lock", f"the workspace {root}"):
+        read_yaml(path)  # says what is wrong with the file as it is, before it is said of the change
+        yaml = YAML()
+        yaml.preserve_quotes = True
+        yaml.width = 4096
+        before = path.read_text(encoding="utf-8")
+        params = yaml.load(before)
+        changed = tuple(
+            f"{key}: {said}" for key, value in _wanted(root, choices, params) if (said := _put(params, key, value))
+        )
+        written = io.StringIO()
+        yaml.dump(params, written)
+        if changed:
+            try:
+                check_candidate(root, written.getvalue())
+            except ConfigError as err:
+                raise ConfigError(
+                    f"{err} params.yaml stays as it was: the line is of what it would have become."
+                ) from err
+            half = path.with_name(f".params.yaml.{os.getpid()}")
+            half.write_text(written.getvalue(), encoding="utf-8")
+            half.replace(path)
+    return changed
+
+
+def _wanted(root: Path, choices: Choices, params: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield (dotted key of params.yaml, its new value)."""
+    if choices.data is not None:
+        yield "source", _source(choices.data, params)
+    if choices.recipe is not None and choices.recipe not in params["recipes"]:
+        known = sorted(path.stem for path in (root / RECIPES).glob("*.yaml"))
+        if choices.recipe not in known:
+            raise ConfigError(f"there is no recipe {choices.recipe!r}. {nearest(choices.recipe, known, RECIPES)}")
+        yield "recipes", [*params["recipes"], choices.recipe]
+    if choices.scale is not None:
+        yield "scale", choices.scale
+    for number in choices.numbers:
+        yield _number(number)
+
+
+def _source(data: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the `source:` that reads `data`, with what params.yaml says already and that source takes too."""
+    from components.data.sources.catalogue import read_catalogue, settings_of
+
+    catalogue = read_catalogue()
+    if data not in catalogue:
+        raise ConfigError(
+            f"there is no source {data!r}. {nearest(data, sorted(catalogue), 'the catalogue of sources')}"
+        )
+    kept = {key: value for key, value in params["source"].items() if key in ("path", *settings_of(catalogue[data]))}
+    return {**kept, "name": data}
+
+
+def _number(said: str) -> tuple[str, Any]:
+    """Return key and value of `KEY=VALUE`; None as value takes an override back."""
+    key, equals, text = said.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"--set {said} has no '=': give a key and a value, such as --set training.steps=500.")
+    try:
+        value = YAML(typ="safe").load(text) if text else None
+    except YAMLError as err:
+        raise ConfigError(f"--set {said}: {text!r} is no value that YAML knows. Quote it for the shell.") from err
+    head = key.split(".")[0]
+    own = [field.name for field in fields(Params)]
+    if head in OVERRIDABLE:
+        return f"overrides.{key}", value
+    if head in own:
+        return key, value
+    near = difflib.get_close_matches(head, [*OVERRIDABLE, *own], n=1, cutoff=0)[0]
+    raise ConfigError(
+        f"--set {said}: there is no {head!r}. A key begins with {', '.join(OVERRIDABLE)} (numbers of the recipe and scale) "
+        f"or {', '.join(own)} (of params.yaml); did you mean {near}{key[len(head) :]}?"
+    )
+
+
+def _put(params: Any, key: str, value: Any) -> str | None:
+    """Set a dotted key; return how the new value reads, or None when it stood so already."""
+    *above, last = key.split(".")
+    for name in above:
+        if not isinstance(params.get(name), dict):
+            params[name] = {}
+        params = params[name]
+    if value is None and key.startswith("overrides."):
+        return "the recipe's own" if params.pop(last, None) is not None else None
+    if last in params and params[last] == value:
+        return None
+    if isinstance(value, dict) and isinstance(params.get(last), dict):  # in place, so that its comments stay
+        for gone in [name for name in params[last] if name not in value]:
+            del params[last][gone]
+        params[last].update(value)
+    else:
+        params[last] = value
+    return str(value)

@@ -1,0 +1,79 @@
+"""What could not be run is said before any work: with file, line and the nearest name."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from components.contracts.errors import ConfigError
+from components.recipes.check import check, main
+from components.recipes.names import check_names
+
+REPOSITORY = Path(__file__).parents[3]
+CLIP, PARAMS = "components/recipes/clip.yaml", "params.yaml"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    shutil.copytree(REPOSITORY / "components/recipes", tmp_path / "components/recipes")
+    shutil.copy(REPOSITORY / "params.yaml", tmp_path)
+    (tmp_path / "data/own").mkdir(parents=True)
+    return tmp_path
+
+
+def change(path: Path, pattern: str, by: str) -> int:
+    """Replace the first match, and return the line in which it began."""
+    text = path.read_text()
+    found = re.search(pattern, text)
+    assert found, f"{path.name} has no {pattern!r} any more: change the test with it"
+    path.write_text(text[: found.start()] + by + text[found.end() :])
+    return text[: found.start()].count("\n") + 1
+
+
+def test_the_project_as_it_stands_can_be_run(root):
+    check(root)
+
+
+@pytest.mark.parametrize(
+    ("file", "pattern", "by", "says"),
+    [
+        (PARAMS, r"recipes: \[clip\]", "recipes: [clpi]", "no recipe 'clpi'.*did you mean clip"),
+        (PARAMS, r"recipes: \[clip\]", "recipes: []", "must list at least one"),
+        (PARAMS, r"scale: \w+", "scale: labtop", "no scale 'labtop'.*did you mean laptop"),
+        (PARAMS, r"seed: 0", "sed: 0", "takes no 'sed'.*Did you mean seed"),
+        (PARAMS, r"name: emoji", "name: emojis", "'emojis', which is no source.*did you mean emoji"),
+        (PARAMS, r"languages: \[en\]", "langauges: [en]", "takes no 'langauges'.*did you mean languages"),
+        (PARAMS, r"path: data/own", "path: data/elsewhere", "source.path is 'data/elsewhere', and there is nothing"),
+        (PARAMS, r"max_broken: [\d.]+", "max_broken: few", "gates.max_broken does not fit. It is 'few'"),
+        (PARAMS, r"training: \{\}", "training: {stepz: 5}", "takes no 'stepz'.*Did you mean steps"),
+        (PARAMS, r"model: \{\}", "model: {init_args: {width: wide}}", "model.width does not fit. It is 'wide'"),
+        (CLIP, r"temperature: 0.07", "temprature: 0.07", "takes no 'temprature'.*Did you mean temperature"),
+        (CLIP, r"temperature: 0.07", "temperature: hot", "model.logit_scale.temperature.*'hot', but must be of type float"),
+        (CLIP, r"class_path: components.objectives\S+", "class_path: components.models.projection.LogitScale",
+         "method.objective does not fit.*LogitScale is no SoftmaxLoss"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_said_with_file_line_and_remedy(file, pattern, by, says, root, capsys):
+    line = change(root / file, pattern, by)
+    with pytest.raises(ConfigError, match=rf"(?s)^{Path(file).name}, line {line}: .*{says}"):
+        check(root)
+    assert main([str(root)]) == 1
+    assert capsys.readouterr().err.startswith(f"{Path(file).name}, line {line}: ")
+
+
+def test_the_size_of_the_chosen_scale_is_checked_and_said_with_its_own_line(root):
+    change(root / PARAMS, r"scale: \w+", "scale: debug")
+    line = change(root / CLIP, r"width: 32, depth: 1", "width: 32, depth: deep")
+    with pytest.raises(ConfigError, match=rf"line {line}: model.text.depth does not fit. It is 'deep'"):
+        check(root)
+
+
+def test_names_need_nothing_but_the_files(root):
+    assert check_names(root) == ("clip",)
+    shutil.copy(root / CLIP, root / "components/recipes/filip.yaml")
+    line = change(root / PARAMS, r"recipes: \[clip\]", "recipes:\n  - clip\n  - flip")
+    with pytest.raises(
+        ConfigError, match=rf"line {line + 2}: there is no recipe 'flip'.*clip, filip; did you mean filip"
+    ):
+        check_names(root)

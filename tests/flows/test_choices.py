@@ -1,0 +1,87 @@
+"""What `diptych run` is told ends up in params.yaml, which keeps its comments; what could not be run changes nothing."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from components.contracts.errors import Busy, ConfigError
+from components.stages.lock import hold
+from components.stages.place import private
+from flows.choices import Choices, choose
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "components").symlink_to(REPOSITORY / "components")
+    (tmp_path / "data/own").mkdir(parents=True)
+    shutil.copy(REPOSITORY / "params.yaml", tmp_path)
+    return tmp_path
+
+
+def params(root: Path) -> dict[str, object]:
+    return yaml.safe_load((root / "params.yaml").read_text())
+
+
+def test_every_choice_lands_where_it_belongs_and_comments_stay(root):
+    before = (root / "params.yaml").read_text()
+    numbers = ("training.steps=500", "method.init_args.objective.init_args={}", "seed=3", "gates.max_broken=0.2")
+    changed = choose(root, Choices(recipe="clip", scale="debug", data="scenes", numbers=numbers))
+    said = params(root)
+    assert said["overrides"]["training"] == {"steps": 500}
+    assert (said["scale"], said["seed"], said["gates"]) == ("debug", 3, {"max_broken": 0.2})
+    assert said["source"] == {"name": "scenes", "path": "data/own"}, "scenes take no languages"
+    assert said["recipes"] == ["clip"]
+    assert changed[1:3] == ("scale: debug", "overrides.training.steps: 500")
+    comments = [line.partition("#")[2] for line in before.splitlines() if "#" in line]
+    assert [
+        line.partition("#")[2] for line in (root / "params.yaml").read_text().splitlines() if "#" in line
+    ] == comments
+    assert choose(root, Choices(recipe="clip", scale="debug", numbers=numbers)) == (), "the same again changes nothing"
+
+
+def test_a_number_is_taken_back_with_nothing_after_the_sign(root):
+    before = (root / "params.yaml").read_text()
+    choose(root, Choices(numbers=["training.steps=500"]))
+    assert choose(root, Choices(numbers=["training.steps="])) == ("overrides.training.steps: the recipe's own",)
+    assert (root / "params.yaml").read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("choices", "says"),
+    [
+        (Choices(recipe="clpi"), "no recipe 'clpi'.*did you mean clip"),
+        (Choices(scale="labtop"), "no scale 'labtop'.*did you mean laptop.*stays as it was"),
+        (Choices(data="emojis"), "no source 'emojis'.*did you mean emoji"),
+        (Choices(numbers=["training.stepz=5"]), "takes no 'stepz'.*Did you mean steps.*stays as it was"),
+        (Choices(numbers=["training.steps=many"]), "steps does not fit. It is 'many', but must be of type int"),
+        (Choices(numbers=["trainin.steps=5"]), "there is no 'trainin'.*did you mean training.steps"),
+        (Choices(numbers=["training.steps"]), "has no '='"),
+        (Choices(numbers=["training.steps=[5"]), "no value that YAML knows"),
+        (Choices(scale="debug", numbers=["model.init_args.widht=5"]), "takes no 'widht'.*Did you mean width"),
+    ],
+)
+def test_what_could_not_be_run_is_refused_and_changes_nothing(choices, says, root):
+    before = (root / "params.yaml").read_bytes()
+    with pytest.raises(ConfigError, match=f"(?s){says}"):
+        choose(root, choices)
+    assert (root / "params.yaml").read_bytes() == before
+    assert not list(root.glob(".params*"))
+
+
+def test_while_another_run_is_at_work_nothing_changes(root):
+    before = (root / "params.yaml").read_bytes()
+    with hold(private(root, "locks") / "workspace.lock", "the workspace"), pytest.raises(Busy):
+        choose(root, Choices(scale="debug"))
+    assert (root / "params.yaml").read_bytes() == before
+
+
+def test_a_recipe_that_is_there_joins_the_list(root):
+    (root / "components").unlink()
+    shutil.copytree(REPOSITORY / "components/recipes", root / "components/recipes")
+    shutil.copy(root / "components/recipes/clip.yaml", root / "components/recipes/mine.yaml")
+    assert choose(root, Choices(recipe="mine")) == ("recipes: ['clip', 'mine']",)
+    assert params(root)["recipes"] == ["clip", "mine"]
