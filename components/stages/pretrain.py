@@ -76,7 +76,7 @@ def body(stage: Stage) -> None:
         save_trained(out, model, described, vocabulary, preprocess)
         (out / "curves.csv").write_text(trained.curves, encoding="utf-8")
         report = {
-            "steps": scale.steps, "samples": scale.steps * scale.batch, "pictures": len(pool),
+            "steps": scale.steps, "batch": batches.order.batch, "samples": scale.steps * batches.order.batch, "pictures": len(pool),
             "parameters": sum(p.numel() for p in model.parameters()), "precision": trained.precision,
             "accelerator": trained.accelerator, "train_digest": folder.name,
             "timing": {

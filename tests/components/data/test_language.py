@@ -1,6 +1,6 @@
 import pytest
 
-from components.validation.language import fits_script
+from components.data.language import fits_script
 
 
 @pytest.mark.parametrize(
