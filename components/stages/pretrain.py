@@ -61,6 +61,10 @@ def body(stage: Stage) -> None:
     pairs = decode_pairs(pool, replace(preprocess, size=round(scale.pixels * KEPT)), stage.progress)
     batches = StepBatches(pairs, vocabulary, views, scale.batch, params.seed)
 
+    if batches.order.batch < scale.batch:
+        few = f"{batches.order.batch} different captions are trained on, so a step takes {batches.order.batch} pictures"
+        print(f"{few}, not the {scale.batch} of the scale {params.scale}", flush=True)
+
     folder = stage.resume_dir([manifest_path, raw / "train", raw / "val"], numbers)
     live = LiveRun.open(stage.root, recipe.name, folder.name, {"scale": params.scale, "seed": params.seed})
     status: Status = "FAILED"
