@@ -53,7 +53,7 @@ class FolderSource:
 
     def samples(self, seed: int, progress: Progress) -> Iterator[Sample]:
         """Yield the pictures in the order of their paths. DataError when there are none, or all lack captions."""
-        return self._own.samples(seed, progress)
+        return self._own.as_samples(seed, progress)
 
     def describe(self) -> dict[str, object]:
         """Return what was found."""

@@ -97,7 +97,7 @@ class OwnPictures:
         self._digests: list[str | None] | None = None
         self._unread: list[str] = []
 
-    def samples(self, seed: int, progress: Progress) -> Iterator[Sample]:
+    def as_samples(self, seed: int, progress: Progress) -> Iterator[Sample]:
         """Yield a sample a picture, in the order in which they were found.
 
         Raises DataError when there are too few to hold some out, and when a file changes while it is read.

@@ -65,7 +65,7 @@ class PairTable:
 
     def samples(self, seed: int, progress: Progress) -> Iterator[Sample]:
         """Yield a sample a picture, in the order of their first rows. DataError when the table has none."""
-        return self._own.samples(seed, progress)
+        return self._own.as_samples(seed, progress)
 
     def describe(self) -> dict[str, object]:
         """Return what was found."""
