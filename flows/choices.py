@@ -23,6 +23,9 @@ from components.stages.lock import hold
 from components.stages.place import private
 from flows.checking import check_candidate
 
+OWN = ("folder", "table")  # the sources that read a path
+PLACE = "data/own"  # what the others leave in source.path, for DVC to watch
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choices:
@@ -31,7 +34,7 @@ class Choices:
     Args:
         recipe: a name in components/recipes/.
         scale: a name in components/recipes/scales/.
-        data: a source's name.
+        data: the path of own pictures, or a source's name.
         numbers: `training.steps=500` and the like, in order.
     """
 
@@ -44,10 +47,10 @@ class Choices:
         return any((self.recipe, self.scale, self.data, self.numbers))
 
 
-def choose(root: Path, choices: Choices) -> tuple[str, ...]:
+def choose(root: Path, choices: Choices, here: Path) -> tuple[str, ...]:
     """Write the choices to params.yaml; return what changed, such as `overrides.training.steps: 500`.
 
-    Raises ConfigError, and changes nothing, for what could not be run, and Busy while another run holds the workspace.
+    Relative paths start at `here`. Raises ConfigError, and changes nothing, for what could not be run, and Busy while another run holds the workspace.
     """
     path = root / "params.yaml"
     with hold(private(root, "locks") / "workspace.lock", f"the workspace {root}"):
@@ -58,7 +61,9 @@ def choose(root: Path, choices: Choices) -> tuple[str, ...]:
         before = path.read_text(encoding="utf-8")
         params = yaml.load(before)
         changed = tuple(
-            f"{key}: {said}" for key, value in _wanted(root, choices, params) if (said := _put(params, key, value))
+            f"{key}: {said}"
+            for key, value in _wanted(root, choices, here, params)
+            if (said := _put(params, key, value))
         )
         written = io.StringIO()
         yaml.dump(params, written)
@@ -75,10 +80,10 @@ def choose(root: Path, choices: Choices) -> tuple[str, ...]:
     return changed
 
 
-def _wanted(root: Path, choices: Choices, params: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def _wanted(root: Path, choices: Choices, here: Path, params: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yield (dotted key of params.yaml, its new value)."""
     if choices.data is not None:
-        yield "source", _source(choices.data, params)
+        yield "source", _source(choices.data, here, params)
     if choices.recipe is not None and choices.recipe not in params["recipes"]:
         known = sorted(path.stem for path in (root / RECIPES).glob("*.yaml"))
         if choices.recipe not in known:
@@ -90,17 +95,23 @@ def _wanted(root: Path, choices: Choices, params: Mapping[str, Any]) -> Iterator
         yield _number(number)
 
 
-def _source(data: str, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the `source:` that reads `data`, with what params.yaml says already and that source takes too."""
-    from components.data.sources.catalogue import read_catalogue, settings_of
+def _source(data: str, here: Path, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the `source:` that reads `data`: own pictures at a path, or a source that has its own.
 
-    catalogue = read_catalogue()
-    if data not in catalogue:
-        raise ConfigError(
-            f"there is no source {data!r}. {nearest(data, sorted(catalogue), 'the catalogue of sources')}"
-        )
-    kept = {key: value for key, value in params["source"].items() if key in ("path", *settings_of(catalogue[data]))}
-    return {**kept, "name": data}
+    What params.yaml says already, and that source takes too, stays.
+    """
+    from components.data.sources.catalogue import read_catalogue, settings_of
+    from components.data.sources.own import describe_path
+
+    catalogue, path = read_catalogue(), here / data
+    named = {name: entry for name, entry in catalogue.items() if name not in OWN}
+    if data in named and not path.exists():
+        kept = {key: value for key, value in params["source"].items() if key in settings_of(named[data])}
+        return {**kept, "name": data, "path": PLACE}
+    if not path.exists():
+        near = nearest(data, sorted(named), "the catalogue of sources")
+        raise ConfigError(f"--data {data}: there is no such folder or table, and no source of that name. {near}")
+    return describe_path(path)
 
 
 def _number(said: str) -> tuple[str, Any]:

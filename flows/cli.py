@@ -26,6 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is None:
         in_utf8()
     arguments = _parser().parse_args(argv)
+    arguments.here = Path.cwd()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _terminate)
     began, root = time.time(), None
@@ -63,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         "--recipe", metavar="NAME", help="a recipe of components/recipes; params.yaml's first unless given"
     )
     run.add_argument("--scale", metavar="NAME", help="a scale of components/recipes/scales, such as debug")
-    run.add_argument("--data", metavar="SOURCE", help="a source's name, such as emoji")
+    run.add_argument("--data", metavar="SOURCE", help="a folder or table of your own pictures; or emoji, to go back")
     run.add_argument(
         "--set", metavar="KEY=VALUE", action="append", default=[], dest="numbers",
         help="a number in place of the recipe's or the scale's, such as training.steps=500 (training.steps= takes it "
@@ -88,7 +89,7 @@ def _run(root: Path, arguments: argparse.Namespace) -> int:
 
     began = time.monotonic()
     choices = Choices(recipe=arguments.recipe, scale=arguments.scale, data=arguments.data, numbers=arguments.numbers)
-    if changed := choose(root, choices) if choices else ():
+    if changed := choose(root, choices, arguments.here) if choices else ():
         print(f"params.yaml now says {'; '.join(changed)}", flush=True)
     recipe = arguments.recipe or _first_recipe(root)
     shipped, worked = run(root, recipe, checked=bool(changed))

@@ -6,9 +6,6 @@ are worth another try. Everything below is the user's to mend, and is never retr
 
 import errno
 import os
-import shutil
-from contextlib import suppress
-from pathlib import Path
 
 _TRANSIENT_ERRNO = frozenset(
     {
@@ -80,18 +77,6 @@ def explained(err: OSError) -> str:
             f"{where} cannot be read or written by this user ({err.strerror}). Give user {os.geteuid()} the right to, or "
             "work in a checkout of your own."
         )
-    if err.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return (
-            f"there is no room left to write {where} ({err.strerror}{_room(where)}). Nothing half written is kept. Free "
-            "some room, or move data/ and runs/ to a bigger disk and leave links in their places; then run again, and "
-            "it goes on from what is whole."
-        )
+    if err.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"there is no room left to write {where} ({err.strerror}). Free some room on that disk, and run again."
     return f"{type(err).__name__}: {err}"
-
-
-def _room(path: str) -> str:
-    """Return how much room the disk of a path has; nothing where that cannot be said."""
-    with suppress(OSError):
-        folder = next(one for one in (Path(path).absolute(), *Path(path).absolute().parents) if one.is_dir())
-        return f"; {shutil.disk_usage(folder).free / 2**20:,.0f} MiB free on the disk of {folder}"
-    return ""

@@ -20,7 +20,9 @@ class Source(Protocol):
     def describe(self) -> dict[str, object]:
         """Return what source.json keeps of where the data came from, as plain JSON values.
 
-        At least `name`, `designers` (who made pictures -> SPDX licence), `held_out` (the designer never trained on)
-        and `languages` (ISO 639-1 codes of the texts): validation holds the rows to them.
+        At least `name`, `designers` (who made pictures -> SPDX licence), `held_out` (the designer never trained on,
+        None where there is none) and `languages` (ISO 639-1 codes of the texts): validation holds the rows to them,
+        and to `licences` where one designer has several. `splits` says of each split this data allows what it tests,
+        `without` of each split or metric that it does not allow, and of whatever was left out, why.
         """
         ...

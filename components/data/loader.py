@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from components.contracts.batch import Batch, Images, Texts, stack_ids
-from components.data.samplers.distinct import DistinctBatches
+from components.data.samplers.distinct import DistinctBatches, fitting
 from components.data.tokenizers import Vocabulary
 from components.data.transforms.views import Views
 
@@ -42,13 +42,13 @@ class StepBatches(Dataset[Batch]):
         pairs: the training selection.
         vocabulary: makes rows of the captions.
         views: what each picture goes through.
-        batch: rows a step.
+        batch: rows a step; a selection with fewer concepts has batches of as many as it has.
         seed: decides order, caption and view of every step.
     """
 
     def __init__(self, pairs: Pairs, vocabulary: Vocabulary, views: Views, batch: int, seed: int) -> None:
         self.pairs, self.views, self.seed = pairs, views, seed
-        self.order = DistinctBatches(pairs.concepts, batch, seed)
+        self.order = DistinctBatches(pairs.concepts, fitting(batch, pairs.concepts), seed)
         self.first = torch.tensor([0, *torch.tensor([len(c) for c in pairs.captions]).cumsum(0).tolist()])
         self.texts = vocabulary([text for captions in pairs.captions for text in captions])
         names = {concept: number for number, concept in enumerate(sorted(set(pairs.concepts)))}

@@ -32,19 +32,27 @@ class Look:
 def on_white(data: bytes) -> Image.Image:
     """Return an upright RGB picture on white. Raises BadImage when the bytes cannot be decoded, or hold too much."""
     rgba = decode(data)
+    if rgba.getchannel("A").getextrema() == (255, 255):  # nothing shows through, and the long way gives the same
+        return rgba.convert("RGB")
     return Image.alpha_composite(Image.new("RGBA", rgba.size, (255, 255, 255, 255)), rgba).convert("RGB")
 
 
 def look(data: bytes) -> Look:
     """Decode and measure. Raises BadImage when the bytes cannot be decoded, or hold too many pixels."""
     picture = on_white(data)
-    pixels = np.asarray(picture, np.uint8).reshape(-1, 3)
     fingerprint = hashlib.sha256(f"{picture.width}x{picture.height}:".encode())
-    fingerprint.update(pixels.tobytes())
-    deviation = pixels.std(axis=0, dtype=np.float64) / 255
+    fingerprint.update(picture.tobytes())
     return Look(
         width=picture.width,
         height=picture.height,
         pixel_sha256=fingerprint.hexdigest(),
-        contrast=float(np.sqrt((deviation**2).mean())),
+        contrast=contrast_of(picture),
     )
+
+
+def contrast_of(picture: Image.Image) -> float:
+    """Return the contrast of an RGB picture, from how often each value occurs, which is far faster than from the pixels."""
+    often = np.array(picture.histogram(), np.float64).reshape(3, 256) / (picture.width * picture.height)
+    values = np.arange(256) / 255
+    mean = often @ values
+    return float(np.sqrt((often * (values - mean[:, None]) ** 2).sum(1).mean()))

@@ -30,6 +30,8 @@ def body(stage: Stage) -> None:
     with stage.output(f"runs/{recipe.name}/evaluate") as out:
         (out / "rows").mkdir()
         for split, manifest in pools.items():
+            if not len(manifest):
+                continue  # source.json says why this data has no such split
             pool = read_pool(manifest, raw)
             gallery = Gallery.of(pool.keys, pool.captions, pool.concepts)
             pictures = embedder.pictures(pool.pictures, stage.progress, f"encoding {split}")

@@ -61,6 +61,10 @@ def body(stage: Stage) -> None:
     pairs = decode_pairs(pool, replace(preprocess, size=round(scale.pixels * KEPT)), stage.progress)
     batches = StepBatches(pairs, vocabulary, views, scale.batch, params.seed)
 
+    if batches.order.batch < scale.batch:
+        few = f"{batches.order.batch} different captions are trained on, so a step takes {batches.order.batch} pictures"
+        print(f"{few}, not the {scale.batch} of the scale {params.scale}", flush=True)
+
     folder = stage.resume_dir([manifest_path, raw / "train", raw / "val"], numbers)
     live = LiveRun.open(stage.root, recipe.name, folder.name, {"scale": params.scale, "seed": params.seed})
     status: Status = "FAILED"
@@ -76,7 +80,7 @@ def body(stage: Stage) -> None:
         save_trained(out, model, described, vocabulary, preprocess)
         (out / "curves.csv").write_text(trained.curves, encoding="utf-8")
         report = {
-            "steps": scale.steps, "samples": scale.steps * scale.batch, "pictures": len(pool),
+            "steps": scale.steps, "batch": batches.order.batch, "samples": scale.steps * batches.order.batch, "pictures": len(pool),
             "parameters": sum(p.numel() for p in model.parameters()), "precision": trained.precision,
             "accelerator": trained.accelerator, "train_digest": folder.name,
             "timing": {

@@ -16,6 +16,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +25,7 @@ from typing import TextIO
 
 from components.contracts.errors import ConfigError, DiptychError, Interrupted, explained, is_transient
 from components.stages import ancestors, processes
+from components.stages.disk import full_disk
 from components.stages.events import Teller, read_position
 from components.stages.lock import hold
 from components.stages.outcome import StageOutcome, sentence
@@ -88,13 +90,14 @@ def _run(
     err = _attempt(body, Stage(root=root, name=name, recipe=recipe, progress=progress, signals=signals), log)
     if err is None:
         shutil.rmtree(resumes, ignore_errors=True)
+    no_room = full_disk(err, root, full) if err is not None else None
     outcome = replace(
-        _judged(outcome, err, signals, read_position(position), has_something(resumes)),
+        _judged(outcome, err, signals, read_position(position), has_something(resumes), no_room),
         seconds=round(time.monotonic() - began, 3), cpu_seconds=_cpu_seconds(),
     )  # fmt: skip
     outcome.write(root)
     if outcome.state != "ran":
-        unforeseen = outcome.state == "failed" and not isinstance(err, DiptychError)
+        unforeseen = outcome.state == "failed" and no_room is None and not isinstance(err, DiptychError)
         where = f" (traceback in {Path(log.name).relative_to(root)})" if unforeseen else ""
         print(f"{full}: {outcome.message}{where}", file=sys.stderr, flush=True)
     return outcome.exit_code or 0
@@ -110,7 +113,8 @@ def _attempt(body: Callable[[Stage], None], stage: Stage, log: TextIO) -> BaseEx
         stage.signals.check()
         return None
     except BaseException as err:  # SystemExit too: a body that calls sys.exit has not done its work
-        traceback.print_exc(file=log)
+        with suppress(OSError):  # on a full disk the log has no room either, and the outcome matters more
+            traceback.print_exc(file=log)
         return err
     finally:
         stage.signals.ignore()
@@ -119,9 +123,17 @@ def _attempt(body: Callable[[Stage], None], stage: Stage, log: TextIO) -> BaseEx
 
 
 def _judged(
-    outcome: StageOutcome, err: BaseException | None, signals: Signals, position: str | None, resumes: bool
+    outcome: StageOutcome,
+    err: BaseException | None,
+    signals: Signals,
+    position: str | None,
+    resumes: bool,
+    no_room: str | None,
 ) -> StageOutcome:
-    """Return the outcome with what `err` means: ran, failed (worth another try or not), or interrupted."""
+    """Return the outcome with what `err` means: ran, failed (worth another try or not), or interrupted.
+
+    `no_room` is what to say of a disk that was full.
+    """
     if err is None:
         return replace(outcome, state="ran", exit_code=0, position=position)
     if signals.received is not None or isinstance(err, Interrupted):
@@ -133,9 +145,9 @@ def _judged(
             outcome, state="interrupted", error=Interrupted.__name__, message=message, position=position,
             resumes=resumes, exit_code=128 + by, orphaned=signals.reason is not None,
         )  # fmt: skip
-    message = str(err) if isinstance(err, DiptychError) else f"{type(err).__name__}: {err}"
-    if isinstance(err, OSError):
-        message = explained(err)
+    message = no_room or (explained(err) if isinstance(err, OSError) else str(err))
+    if no_room is None and not isinstance(err, DiptychError | OSError):
+        message = f"{type(err).__name__}: {err}"
     transient = is_transient(err)
     return replace(
         outcome, state="failed", error=type(err).__name__, message=message, transient=transient, position=position,

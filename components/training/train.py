@@ -60,7 +60,7 @@ def train(
     steps_per_epoch = batches.order.steps_per_epoch
     method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # 7% more samples/s on a CPU
     module = MethodModule(method, optimisation, seed=seed, total_steps=scale.steps, steps_per_epoch=steps_per_epoch)
-    curves, telling = Curves(scale.curve_every, log), Telling(progress, scale.batch)
+    curves, telling = Curves(scale.curve_every, log), Telling(progress, batches.order.batch)
     resumable = Resumable(folder, scale.checkpoint_every)
     watching, numbers = Watching(scale.watch_every, watch, curves), precision(scale.precision)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # its tips are for people who call it by hand

@@ -65,6 +65,7 @@ def render_page(report: Mapping[str, Any], examples: Mapping[str, Sequence[Examp
         "<h2>Splits</h2>" + _splits(report),
         "<h2>Quarantine</h2>" + _reasons(report),
         *(_examples(code, shown) for code, shown in examples.items()),
+        *_without(report["without"]),
         "<h2>Checks</h2>" + _checks(report),
         "<h2>Captions that are kept</h2>"
         + _bars("characters", report["captions"])
@@ -99,6 +100,12 @@ def _splits(report: Mapping[str, Any]) -> str:
         lost = ", ".join(f"{reason} {count:,}" for reason, count in its["reasons"].items())
         rows.append([escape(split), its["rows_in"], its["kept"], its["rows_in"] - its["kept"], lost or "-"])
     return _table(["split", "in", "kept", "quarantined", "why"], rows)
+
+
+def _without(why: Mapping[str, str]) -> list[str]:
+    """Return what this data does not allow, and what of it did not come in; nothing where that is nothing."""
+    rows = [[escape(what), escape(said)] for what, said in why.items()]
+    return ["<h2>What this data is without</h2>" + _table(["what", "why, or how many"], rows)] if rows else []
 
 
 def _reasons(report: Mapping[str, Any]) -> str:

@@ -28,6 +28,7 @@ REASONS = {
     "licence_unknown": Reason(meaning="the licence is none that the source declares"),
     "missing_member": Reason(meaning="the shard is missing, or ends before the picture does"),
     "digest_mismatch": Reason(meaning="the shard holds other bytes than the manifest's sha256 promises"),
+    "no_picture": Reason(meaning="the picture's file is missing, empty, too large, or may not be read"),
     "undecodable": Reason(meaning="the bytes are no picture that can be decoded, or it holds too many pixels"),
     "size_out_of_bounds": Reason(meaning="the picture is too small to show anything, or too large"),
     "blank": Reason(meaning="the picture is one flat colour, or nearly invisible on white"),

@@ -49,6 +49,7 @@ def build_report(
     share = broken / len(manifest)
     report = {
         "source": came_in["source"]["name"],
+        "without": dict(came_in["source"].get("without", {})),
         "digest": came_in["digest"],
         "rows_in": len(manifest),
         "clean": sum(row["split"] not in TEST_SPLITS for row in kept.values()),

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from components.contracts.errors import DataError
 from components.contracts.sample import SPLITS
-from components.validation.language import fits_script
+from components.data.language import fits_script
 from components.validation.measure import Measured
 from components.validation.reasons import Finding
 
@@ -130,6 +130,7 @@ def _expectations(declared: Declared, limits: Limits) -> dict[str, list[Any]]:
     member("samples", "licence", declared.licences, "licence_unknown", licences)
     member("samples", "found", [True], "missing_member", "the picture is in its shard")
     member("samples", "intact", [True], "digest_mismatch", "its bytes have the manifest's sha256")
+    between("samples", "size_bytes", 1, None, "no_picture", "the picture's file is there and has bytes")
     member("samples", "decodable", [True], "undecodable", "it can be decoded")
     sides = f"is {limits.min_side} to {limits.max_side} pixels"
     between("samples", "width", limits.min_side, limits.max_side, "size_out_of_bounds", f"width {sides}")

@@ -103,7 +103,7 @@ def declared_by(came_in: Mapping[str, Any]) -> Declared:
         source = came_in["source"]
         return Declared(
             designers=sorted(source["designers"]),
-            licences=sorted(set(source["designers"].values())),
+            licences=sorted(source.get("licences") or set(source["designers"].values())),
             languages=sorted(source["languages"]),
             samples=int(came_in["samples"]),
         )

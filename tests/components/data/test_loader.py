@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.contracts.batch import Batch
-from components.contracts.errors import ConfigError
 from components.contracts.progress import silent
 from components.data.loader import Pairs, StepBatches, loader, seed_of
 from components.data.selection import decode_pairs
@@ -106,9 +105,9 @@ def test_the_loader_gives_the_steps_from_start_to_stop(batches, start, stop):
     assert len(loader(batches, start, stop)) == stop  # as Lightning counts, with what a checkpoint has behind it
 
 
-def test_a_batch_larger_than_the_concepts_is_refused(pairs, vocabulary):
-    with pytest.raises(ConfigError, match="has 25 concepts"):
-        StepBatches(pairs, vocabulary, Views(pixels=PIXELS), batch=26, seed=0)
+def test_a_batch_larger_than_the_concepts_has_one_row_of_each(pairs, vocabulary):
+    few = StepBatches(pairs, vocabulary, Views(pixels=PIXELS), batch=256, seed=0)
+    assert few.order.batch == len(few[0]) == len(set(few[0].ids["concept"].tolist())) == 25
 
 
 def test_seeds_depend_on_every_part():

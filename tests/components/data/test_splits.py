@@ -2,11 +2,13 @@
 
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from components.contracts.errors import DataError
 from components.contracts.sample import SPLITS
-from components.data.splits import SplitRule, chance
+from components.data.splits import RankRule, SplitRule, chance
 
 DRAWN_BY = ("noto", "openmoji", "twemoji")
 RULE = SplitRule(held_out="openmoji")
@@ -60,3 +62,29 @@ def test_another_seed_moves_concepts():
 
 def test_chance_is_the_same_on_every_machine():
     assert chance(0, "concept", "red heart") == 0x27340EF35F38 / 2**48  # sha256sum of "0:concept:red heart", 6 bytes
+
+
+GROUPS = st.sets(st.text(max_size=8), min_size=3, max_size=80)
+
+
+@given(st.integers(0, 9), GROUPS)
+def test_few_groups_or_many_every_split_has_its_part(seed, groups):
+    splits = RankRule().assign(seed, groups)
+    sizes = Counter(splits.values())
+    assert set(splits) == groups
+    assert sizes["pair"] == sizes["val"] == max(2 if len(groups) >= 6 else 1, round(0.1 * len(groups)))
+    assert sizes["train"] >= max(1, len(groups) // 3)
+
+
+@given(st.integers(0, 9), GROUPS, st.text(max_size=8))
+def test_one_group_more_moves_at_most_three_others(seed, groups, new):
+    before, after = (
+        RankRule().assign(seed, groups - {new} | {"a", "b", "c"}),
+        RankRule().assign(seed, groups | {new, "a", "b", "c"}),
+    )
+    assert sum(after[group] != split for group, split in before.items()) <= 3
+
+
+def test_two_groups_hold_nothing_out():
+    with pytest.raises(DataError, match="there are 2 groups"):
+        RankRule().assign(0, ["a", "b", "a"])

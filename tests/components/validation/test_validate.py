@@ -33,7 +33,7 @@ def flat(colour: str, size: tuple[int, int] = (32, 32)) -> bytes:
 DIRT = {
     "cut": ("undecodable", lambda paint: {"data": paint(90)[:200]}),
     "page": ("undecodable", lambda paint: {"data": b"<html>404</html>"}),
-    "empty_file": ("undecodable", lambda paint: {"data": b""}),
+    "empty_file": ("no_picture", lambda paint: {"data": b""}),
     "white": ("blank", lambda paint: {"data": flat("white")}),
     "grey": ("blank", lambda paint: {"data": flat("#e6e7e8")}),
     "tiny": ("size_out_of_bounds", lambda paint: {"data": flat("red", (4, 40))}),

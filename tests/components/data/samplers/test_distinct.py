@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.contracts.errors import ConfigError
-from components.data.samplers.distinct import DistinctBatches
+from components.contracts.errors import ConfigError, DataError
+from components.data.samplers.distinct import DistinctBatches, fitting
 
 
 @st.composite
@@ -92,3 +92,9 @@ def test_more_rows_a_batch_than_concepts_are_refused_with_what_would_fit():
 def test_a_batch_without_a_wrong_pair_is_refused(batch):
     with pytest.raises(ConfigError, match="needs a wrong pair"):
         DistinctBatches(list("abc"), batch, seed=0)
+
+
+def test_a_batch_is_as_large_as_there_are_concepts_and_never_larger_than_asked_for():
+    assert [fitting(batch, list("aabbc")) for batch in (2, 3, 256)] == [2, 3, 3]
+    with pytest.raises(DataError, match=r"all 3 pictures to train on show the same, 'a'.*captions of their own"):
+        fitting(256, list("aaa"))

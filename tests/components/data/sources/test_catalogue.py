@@ -1,5 +1,6 @@
 import importlib
 import inspect
+import json
 import pkgutil
 
 import pytest
@@ -9,7 +10,10 @@ import components.data.synthetic
 from components.contracts.errors import ConfigError
 from components.data.sources.catalogue import build_source, load_class, read_catalogue
 from components.data.sources.emoji import EmojiSource
+from components.data.sources.folder import FolderSource
+from components.data.sources.table import PairTable
 from components.data.synthetic.scenes import ScenesSource
+from tests.own_pictures import write_table, write_texts
 
 
 def test_rows_and_files_agree_both_ways():
@@ -23,14 +27,21 @@ def test_rows_and_files_agree_both_ways():
 
 
 @pytest.mark.parametrize("name", list(read_catalogue()))
-def test_every_row_builds_with_its_defaults_and_describes_itself(name):
+def test_every_row_builds_with_its_defaults_and_describes_itself(name, own, monkeypatch):
+    folder, captions = own
+    write_texts(folder, captions)
+    write_table(folder / "captions.csv", captions)
+    monkeypatch.chdir(folder.parent)
+    (folder.parent / "data").mkdir()
+    folder.rename("data/own")  # where the sources that need a path look for it
     entry = read_catalogue()[name]
     said = build_source({"name": name}).describe()
     assert isinstance(build_source({"name": name}), load_class(entry))
     assert said["name"] == name
-    assert said["held_out"] in said["designers"]
+    assert said["held_out"] in (None, *said["designers"])
     assert all(licence in entry.licence for licence in said["designers"].values())
-    assert "en" in said["languages"]
+    assert said["languages"]
+    assert json.loads(json.dumps(said)) == said
 
 
 def test_settings_reach_the_source():
@@ -41,7 +52,7 @@ def test_settings_reach_the_source():
 @pytest.mark.parametrize(
     ("params", "says"),
     [
-        (None, "needs a name, one of emoji, scenes"),
+        (None, "needs a name, one of emoji, scenes, folder, table"),
         ({"pictures": 30}, "needs a name"),
         ({"name": "emojis"}, "did you mean emoji?"),
         ({"name": "scenes", "picturs": 30}, "takes no 'picturs'.*did you mean pictures?"),
@@ -60,3 +71,5 @@ def test_what_does_not_exist_is_refused_with_the_nearest_that_does(params, says)
 def test_classes_are_what_the_rows_name():
     assert load_class(read_catalogue()["emoji"]) is EmojiSource
     assert load_class(read_catalogue()["scenes"]) is ScenesSource
+    assert load_class(read_catalogue()["folder"]) is FolderSource
+    assert load_class(read_catalogue()["table"]) is PairTable

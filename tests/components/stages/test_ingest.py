@@ -1,0 +1,114 @@
+"""The stage ingest on a real workspace's files: bad data is one message, and nothing is left of it."""
+
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from components.stages.outcome import StageOutcome
+from tests.own_pictures import paint, write_table
+
+REPOSITORY = Path(__file__).parents[3]
+TMPFS_MB = 1
+
+
+@pytest.fixture
+def root(tmp_path) -> Path:
+    """A workspace with 60 pictures and their table."""
+    root = tmp_path / "job"
+    root.mkdir()
+    for name in ("dvc.yaml", "params.yaml"):
+        shutil.copy(REPOSITORY / name, root)
+    write_table(root / "own/captions.csv", paint(root / "own", 60))
+    choose(root, name="table", path="own")
+    return root
+
+
+def choose(root: Path, **source: object) -> None:
+    """Write `source:` into params.yaml."""
+    params = yaml.safe_load((root / "params.yaml").read_text())
+    (root / "params.yaml").write_text(yaml.safe_dump({**params, "source": source}))
+
+
+def ingest(root: Path, *before: str, **options) -> subprocess.CompletedProcess[str]:
+    """Run the stage as dvc.yaml does, with `before` in front of it."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("DIPTYCH_", "DVC_"))}
+    command = [*before, sys.executable, "-m", "components.stages.ingest"]
+    return subprocess.run(
+        command, cwd=root, env=environment | {"PYTHONPATH": str(REPOSITORY)}, capture_output=True, text=True, **options
+    )
+
+
+def refused(root: Path, ran: subprocess.CompletedProcess[str]) -> str:
+    """Return what was said, after looking that nothing was left and nothing will be tried again."""
+    outcome = StageOutcome.read(root, "ingest", None)
+    assert outcome is not None
+    assert (ran.returncode, outcome.state, outcome.transient) == (1, "failed", False), ran.stderr
+    assert not (root / "data/raw").exists()
+    assert not list((root / ".diptych/tmp").rglob("*.tar"))
+    assert "Traceback" not in ran.stderr
+    assert ran.stderr.startswith("ingest: ")
+    return ran.stderr
+
+
+def test_own_pictures_come_in(root):
+    ran = ingest(root)
+    assert ran.returncode == 0, ran.stderr
+    came_in = json.loads((root / "data/raw/source.json").read_text())
+    assert came_in["splits"] == {"train": 48, "val": 6, "pair": 6, "designer": 0, "concept": 0, "both": 0}
+    assert set(came_in["source"]["splits"]) == {"train", "val", "pair"}
+    assert set(came_in["source"]["without"]) == {"designer", "concept", "both", "zero_shot"}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda root: choose(root, name="folder", path="nowhere"), "nowhere does not exist. Give source.path"),
+        (lambda root: choose(root, name="folder", path="own"), "none of the pictures in own has a caption"),
+        (lambda root: choose(root, name="table", path="dvc.yaml"), "dvc.yaml is no table. Give one of .csv"),
+        (lambda root: choose(root, name="table", path="own", columns={"image": "pic"}), "captions.csv has no such column"),
+        (lambda root: choose(root, name="folder"), "data/own does not exist"),
+        (lambda root: choose(root, name="folders", path="own"), "did you mean folder?"),
+        (lambda root: shutil.rmtree(root / "own") or (root / "own").mkdir(), "own has no table captions or metadata"),
+    ],
+)  # fmt: skip
+def test_bad_data_is_one_message_and_nothing_is_left(root, spoil, says):
+    spoil(root)
+    said = refused(root, ingest(root))
+    assert says in said
+    assert said.count("\n") == 1
+
+
+def test_a_file_that_may_grow_no_further_is_told_as_such(root):
+    limit = 100_000  # bytes: less than the shard takes
+
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    said = refused(root, ingest(root, preexec_fn=limited))
+    assert "a file grew larger than this system lets it (`ulimit -f`): ingest was writing to" in said
+    assert "Nothing half-written is left" in said
+
+
+def test_a_disk_that_fills_up_is_told_as_such(root):
+    """A real small file system, in a mount namespace that ends with the command."""
+    mount = (
+        f'mount -t tmpfs -o size={TMPFS_MB}m none .diptych/tmp && "$@"; code=$?; ls -A .diptych/tmp/ingest; exit $code'
+    )
+    own = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--user", "--map-root-user"])]
+    if subprocess.run([*own, "true"], capture_output=True).returncode:
+        pytest.skip("this system lets nobody mount a file system of his own")
+    (root / ".diptych/tmp").mkdir(parents=True, mode=0o700)
+    write_table(root / "own/captions.csv", paint(root / "own", 60, side=300, suffix="bmp"))  # 270 kB each
+    ran = ingest(root, *own, "sh", "-c", mount, "sh")
+    said = refused(root, ran)
+    assert "the disk is full: ingest was writing to" in said
+    assert "dvc gc --workspace" in said
+    assert "ingest: write pictures" in ran.stdout, "it had begun"
+    assert ran.stdout.splitlines()[-1].startswith("ingest: "), "and `ls` found nothing of it"

@@ -1,0 +1,50 @@
+"""A person's own pictures, made for a test: shapes in colours, each told from the others by what is said of it."""
+
+import csv
+import itertools
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+
+COLOURS = ("red", "orange", "gold", "green", "teal", "blue", "purple", "pink", "brown", "black")
+SHAPES = ("circle", "square", "triangle")
+PLACES = ("left", "right", "top", "bottom", "middle")
+_AT = {"left": (0.05, 0.3), "right": (0.55, 0.3), "top": (0.3, 0.05), "bottom": (0.3, 0.55), "middle": (0.3, 0.3)}
+
+
+def paint(folder: Path, count: int, side: int = 40, suffix: str = "png") -> dict[str, tuple[str, str]]:
+    """Write `count` different pictures and return file name -> (caption, shape)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    said = {}
+    kinds = itertools.product(range(1 + count // 150), PLACES, COLOURS, SHAPES)
+    for number, (round_, place, colour, shape) in zip(range(count), kinds, strict=False):
+        picture = Image.new("RGB", (side, side), (255 - 9 * round_ % 90, 250, 245))
+        pen, (x, y) = ImageDraw.Draw(picture), (int(side * at) for at in _AT[place])
+        box = (x, y, x + side * 2 // 5, y + side * 2 // 5)
+        if shape == "circle":
+            pen.ellipse(box, fill=colour)
+        elif shape == "square":
+            pen.rectangle(box, fill=colour)
+        else:
+            pen.polygon([(box[0], box[3]), (box[2], box[3]), ((box[0] + box[2]) // 2, box[1])], fill=colour)
+        picture.putpixel((number % side, number // side % side), (1, 2, 3))
+        name = f"{number:04d}.{suffix}"
+        picture.save(folder / name)
+        said[name] = (f"a {colour} {shape} at the {place}" + (f", take {round_ + 1}" if round_ else ""), shape)
+    return said
+
+
+def write_table(path: Path, said: dict[str, tuple[str, str]], label: str | None = None) -> Path:
+    """Write image,caption (and the shape in a column `label`) as a csv."""
+    with path.open("w", newline="", encoding="utf-8") as opened:
+        writer = csv.writer(opened)
+        writer.writerow(["image", "caption", *([label] if label else [])])
+        for name, (caption, shape) in said.items():
+            writer.writerow([name, caption, *([shape] if label else [])])
+    return path
+
+
+def write_texts(folder: Path, said: dict[str, tuple[str, str]]) -> None:
+    """Write each caption into a .txt beside its picture."""
+    for name, (caption, _) in said.items():
+        (folder / name).with_suffix(".txt").write_text(caption, encoding="utf-8")
