@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from components.contracts.errors import StaleArtifact
-from components.serving.package import SERVED_FILES, Package, digest_of
+from components.contracts.sealed import digest_of
+from components.serving.package import SERVED_FILES, Package
 from tests.components.serving.tiny_package import write_manifest
 
 
