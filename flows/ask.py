@@ -10,7 +10,7 @@ from typing import TypeVar
 from components.contracts.errors import DataError, TransientError
 from components.serving.client import Classified, Client, Hit
 from components.serving.endpoint import Endpoint, read_endpoint
-from components.serving.errors import NotServed
+from components.serving.errors import NotServed, RequestRefused
 
 MAX_IMAGE_MB = 32  # of a file; the server looks at the pixels
 T = TypeVar("T")
@@ -37,7 +37,10 @@ def classify(
     take the picture, the labels or the templates.
     """
     picture = read_picture(image)
-    return _answered(root, lambda client: client.classify(picture, labels, templates, top_k))
+    try:
+        return _answered(root, lambda client: client.classify(picture, labels, templates, top_k))
+    except RequestRefused as err:
+        raise RequestRefused(f"{image}: {err}") from err
 
 
 def read_picture(path: Path) -> bytes:
@@ -47,7 +50,7 @@ def read_picture(path: Path) -> bytes:
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as opened:
             about = os.fstat(opened.fileno())
             if not stat.S_ISREG(about.st_mode):
-                raise DataError(f"{path} is {'a folder' if stat.S_ISDIR(about.st_mode) else 'no file'}, not a picture.")
+                raise DataError(f"{path} is a device or a pipe, not a picture.")
             if about.st_size > MAX_IMAGE_MB * 1_000_000:
                 raise DataError(
                     f"{path} has {about.st_size / 1e6:,.0f} MB; at most {MAX_IMAGE_MB} MB are sent. Give a smaller copy."

@@ -25,6 +25,10 @@ from prompt_cache import PromptCache  # type: ignore[import-not-found]
 
 MAX_BATCH = 32  # max_batch_size of embed_text
 
+# How image_preprocess begins what it refuses: Triton hands its errors to other models without their code, and a dead
+# stub of it must not be taken for a broken picture.
+REFUSED = "picture 0: "
+
 
 class TritonPythonModel:
     """Takes `image` bytes [1] and optionally `labels` [L], `templates` [T], `top_k` [1].
@@ -99,7 +103,9 @@ async def embed_picture(picture: np.ndarray) -> np.ndarray:
     try:
         pixels = await ask("image_preprocess", "image", picture, "pixel_values")
     except RuntimeError as err:
-        raise BadRequest(str(err)) from err
+        if str(err).startswith(REFUSED):
+            raise BadRequest(str(err).removeprefix(REFUSED)) from err
+        raise
     return (await ask("image_encoder", "pixel_values", pixels, "image_embeds"))[0]
 
 
