@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
+from components.contracts.errors import ConfigError
 from flows.faults import in_utf8, told
 
 
@@ -26,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is None:
         in_utf8()
     arguments = _parser().parse_args(argv)
-    arguments.here = Path.cwd()
+    arguments.here = Path.cwd()  # before we change to the workspace
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _terminate)
     began, root = time.time(), None
@@ -70,9 +71,14 @@ def _parser() -> argparse.ArgumentParser:
         help="a number in place of the recipe's or the scale's, such as training.steps=500 (training.steps= takes it "
         "back), or of params.yaml, such as seed=3; may be given several times. All choices are written to params.yaml.",
     )  # fmt: skip
-    ask = add("ask", "ask the served model for the pictures nearest to a text", _ask)
-    ask.add_argument("text", help='such as "a red heart"')
-    ask.add_argument("--top-k", type=int, default=5, help="how many pictures (5)")
+    ask = add(
+        "ask", "ask the served model for the pictures nearest to a text, or the likeliest labels of a picture", _ask
+    )
+    ask.add_argument("text", nargs="?", help='such as "a red heart"')
+    ask.add_argument("--image", help="the file of a picture, instead of a text")
+    ask.add_argument("--labels", help="what to choose from, such as cat,dog; the model's own labels unless given")
+    ask.add_argument("--template", action="append", help='such as "a picture of {}"; several are averaged')
+    ask.add_argument("--top-k", type=int, default=5, help="how many answers (5)")
     ask.add_argument("--json", action="store_true", help="print the answer as JSON")
     promote = add("promote", "serve a version of the registry from the next run on, whatever was measured", _promote)
     promote.add_argument("version", help="such as clip@3")
@@ -106,14 +112,23 @@ def _run(root: Path, arguments: argparse.Namespace) -> int:
 def _ask(root: Path, arguments: argparse.Namespace) -> int:
     from dataclasses import asdict
 
-    from flows.ask import ask
+    from flows.ask import ask, classify, split_labels
 
-    hits = ask(root, arguments.text, arguments.top_k)
-    if arguments.json:
-        print(json.dumps([asdict(hit) for hit in hits], ensure_ascii=False))
+    if (arguments.text is None) == (arguments.image is None):
+        raise ConfigError('ask takes a text or a picture: diptych ask "a red heart", or diptych ask --image my.png')
+    if arguments.image is not None:
+        labels = None if arguments.labels is None else split_labels(arguments.labels)
+        found = classify(root, arguments.here / arguments.image, labels, arguments.template, arguments.top_k).labels
+        answers = [(asdict(answer), f"{answer.score:6.1%}  {answer.label}") for answer in found]
+    elif arguments.labels is not None or arguments.template is not None:
+        raise ConfigError("--labels and --template are for pictures: diptych ask --image my.png --labels cat,dog")
     else:
-        for hit in hits:
-            print(f"{hit.score:6.3f}  {hit.text} ({hit.source}, {hit.key})")
+        hits = ask(root, arguments.text, arguments.top_k)
+        answers = [(asdict(hit), f"{hit.score:6.3f}  {hit.text} ({hit.source}, {hit.key})") for hit in hits]
+    if arguments.json:
+        print(json.dumps([values for values, _ in answers], ensure_ascii=False))
+    else:
+        print("\n".join(line for _, line in answers))
     return 0
 
 

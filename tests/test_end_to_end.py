@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
+from PIL import Image
 
 from components.serving.sweep import workspace_prefix
 from components.serving.triton import read_endpoint
@@ -74,6 +75,17 @@ def test_a_real_triton_answers_from_the_package(workspace):
     hits = json.loads(asked.stdout)
     assert len(hits) == 4
     assert all(hit["text"] and hit["key"] and -1 <= hit["score"] <= 1.001 for hit in hits)
+
+
+def test_a_picture_is_asked_for_its_likeliest_label(workspace):
+    image = Image.new("RGB", (64, 64), (200, 20, 30))
+    image.save(workspace / "my.png")
+    asked = diptych(workspace, "ask", "--image", "my.png", "--labels", "a red heart,a police car", "--json")
+    (workspace / "my.png").unlink()
+    assert asked.returncode == 0, asked.stderr
+    answers = json.loads(asked.stdout)
+    assert {answer["label"] for answer in answers} == {"a red heart", "a police car"}
+    assert sum(answer["score"] for answer in answers) == pytest.approx(1, abs=1e-5)
 
 
 def test_every_metric_has_its_chance_its_baseline_and_its_queries(workspace):

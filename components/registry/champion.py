@@ -1,12 +1,11 @@
 """The files of a version: in the workspace where they are still those, else fetched from the store and checked."""
 
-import json
 import shutil
 import tempfile
 from pathlib import Path
 
 from components.contracts.errors import StaleArtifact
-from components.registry.packaged import check_files
+from components.contracts.sealed import check_files, read_sealed
 from components.registry.store import Store, open_store, store_errors
 from components.registry.versions import ModelVersion
 
@@ -19,7 +18,7 @@ def files_of(version: ModelVersion, root: Path, store: Store | None = None) -> P
     """
     for folder in (root / "runs" / version.name / "package", _copy(root, version)):
         if _digest(folder) == version.digest:
-            check_files(folder, json.loads((folder / "manifest.json").read_text())["files"])
+            check_files(folder, read_sealed(folder)["files"])
             return folder
     store = store or open_store(root)
     target = _copy(root, version)
@@ -33,7 +32,7 @@ def files_of(version: ModelVersion, root: Path, store: Store | None = None) -> P
                 f"the store's files of {version.label} are not those that were registered. Nothing was deployed. "
                 f"Serve another version: diptych promote {version.name}@N"
             )
-        check_files(fetched, json.loads((fetched / "manifest.json").read_text())["files"])
+        check_files(fetched, read_sealed(fetched)["files"])
         shutil.rmtree(target, ignore_errors=True)
         fetched.rename(target)
     finally:
@@ -47,7 +46,6 @@ def _copy(root: Path, version: ModelVersion) -> Path:
 
 def _digest(folder: Path) -> str | None:
     try:
-        digest = json.loads((folder / "manifest.json").read_text())["digest"]
-    except (OSError, ValueError, KeyError):
+        return str(read_sealed(folder)["digest"])
+    except StaleArtifact:
         return None
-    return str(digest)

@@ -1,7 +1,6 @@
 """What is known of a package from its files: the manifest, the metrics measured with it, the curves it came from."""
 
 import csv
-import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from components.contracts.errors import StaleArtifact
+from components.contracts.sealed import REMEDY, check_files, read_sealed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,18 +37,18 @@ class Packaged:
     @classmethod
     def read(cls, path: Path, root: Path) -> "Packaged":
         """Read a package of this workspace and hash its files; StaleArtifact when one is not what was packaged."""
+        manifest = read_sealed(path)
         try:
-            manifest = json.loads((path / "manifest.json").read_text())
-            digest, recipe, files = manifest["digest"], manifest["recipe"], manifest["files"]
+            recipe = manifest["recipe"]
             runs = root / "runs" / recipe
             metrics = json.loads((runs / "evaluate" / "metrics.json").read_text())
         except (OSError, ValueError, KeyError, TypeError) as err:
             raise StaleArtifact(
-                f"{path} is no whole package with metrics ({type(err).__name__}: {err}). Make it again: dvc repro"
+                f"{path} is no whole package with metrics ({type(err).__name__}: {err}). {REMEDY}"
             ) from err
-        check_files(path, files)
+        check_files(path, manifest["files"])
         return cls(
-            path=path, digest=digest, recipe=recipe, files=files, manifest=manifest, metrics=metrics,
+            path=path, digest=manifest["digest"], recipe=recipe, files=manifest["files"], manifest=manifest, metrics=metrics,
             curves=runs / "pretrain" / "curves.csv",
         )  # fmt: skip
 
@@ -67,21 +67,6 @@ class Packaged:
                 for name, cell in row.items():
                     if cell:
                         yield step, name, float(cell)
-
-
-def check_files(folder: Path, files: Mapping[str, str]) -> None:
-    """Raise StaleArtifact, naming the file, when one is missing or is not the one its sha256 promises."""
-    for name, promised in files.items():
-        try:
-            with (folder / name).open("rb") as opened:
-                found = hashlib.file_digest(opened, "sha256").hexdigest()
-        except OSError as err:
-            raise StaleArtifact(f"{folder / name} cannot be read: {err}. Make the package again: dvc repro") from err
-        if found != promised:
-            raise StaleArtifact(
-                f"{folder / name} was changed after it was packaged (sha256 {found[:12]} instead of {promised[:12]}). "
-                "Make the package again: dvc repro"
-            )
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Ask a server: pictures and texts to embeddings, a text to its nearest pictures.
+"""Ask a server: pictures and texts to embeddings, a text to its nearest pictures, a picture to its likeliest labels.
 
 HTTP, not gRPC: tensors travel as bytes on both, HTTP costs 0.2 s of import (gevent) and no C runtime with threads of
 its own, which would not survive the forks of data loaders, and any curl can say what went wrong.
@@ -20,6 +20,7 @@ from components.contracts.errors import TransientError
 from components.serving.errors import RequestRefused, ServerFailed
 
 MAX_BATCH = 32  # max_batch_size of the served models
+CLASSIFIER = "zero_shot_classifier"
 WRAPPING = re.compile(r"^(\[request id: [^]]*\] |in ensemble '[^']*', )+|\s*Stacktrace:.*", re.DOTALL)
 T = TypeVar("T")
 
@@ -32,6 +33,27 @@ class Hit:
     text: str
     source: str
     score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelScore:
+    """One label for a picture; the score is its share of a softmax over all labels that were asked, 0 to 1."""
+
+    label: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Classified:
+    """The answer about one picture.
+
+    Args:
+        labels: the likeliest, best first.
+        encoded: how many prompts the server had not met before and had to encode; 0 when all were cached.
+    """
+
+    labels: tuple[LabelScore, ...]
+    encoded: int
 
 
 class Client:
@@ -53,22 +75,59 @@ class Client:
 
     def embed_text(self, texts: Sequence[str]) -> np.ndarray:
         """Return float32 [N D] of texts, rows of unit length."""
-        return self._embed("embed_text", "text", [text.encode("utf-8", "surrogatepass") for text in texts])
+        return self._embed("embed_text", "text", [_bytes(text) for text in texts])
 
     def search(self, text: str, top_k: int = 10) -> list[Hit]:
         """Return the pictures of the index nearest to `text`, best first; fewer than `top_k` in a small index."""
-        inputs = [_tensor("text", [text.encode("utf-8", "surrogatepass")], (1,))]
-        count = http.InferInput("top_k", [1], "INT32")
-        try:
-            count.set_data_from_numpy(np.array([top_k], np.int32))
-        except OverflowError as err:
-            raise RequestRefused(f"top_k is {top_k}; ask for 1 to 1,000 pictures.") from err
-        answer = self._infer("image_retrieval", [*inputs, count])
+        inputs = [_tensor("text", [_bytes(text)], (1,)), _count(top_k, "pictures")]
+        answer = self._infer("image_retrieval", inputs)
         columns = (answer.as_numpy(name) for name in ("keys", "texts", "sources", "scores"))
         return [
             Hit(key=key.decode(), text=name.decode(), source=source.decode(), score=float(score))
             for key, name, source, score in zip(*columns, strict=True)
         ]
+
+    def classify(
+        self,
+        image: bytes,
+        labels: Sequence[str] | None = None,
+        templates: Sequence[str] | None = None,
+        top_k: int = 10,
+    ) -> Classified:
+        """Return the likeliest labels of an encoded picture, best first; fewer than `top_k` of a few labels.
+
+        Args:
+            image: encoded picture.
+            labels: what to choose from; the package's own unless given, which it has where its data is labelled.
+            templates: sentences with {} for the label, whose embeddings are averaged; the package's unless given.
+            top_k: how many labels, 1 to 1,000.
+
+        RequestRefused says what is wrong with picture, labels or templates, or that the package cannot classify.
+        """
+        inputs = [_tensor("image", [image], (1,)), _count(top_k, "labels")]
+        for name, texts in (("labels", labels), ("templates", templates)):
+            if texts is not None:
+                if not texts:  # which Triton would not tell from none sent
+                    raise RequestRefused(
+                        f"{CLASSIFIER} was given no {name} at all; give at least one, or leave them out."
+                    )
+                inputs.append(_tensor(name, [_bytes(text) for text in texts], (len(texts),)))
+        try:
+            answer = self._infer(CLASSIFIER, inputs)
+        except RequestRefused as err:
+            if self.classifies():
+                raise
+            raise RequestRefused(
+                "The served package was made before packages had what pictures are classified with. "
+                "Package it again: dvc repro, then make run."
+            ) from err
+        names, scores, encoded = (answer.as_numpy(name) for name in ("names", "scores", "encoded"))
+        found = (LabelScore(label=name.decode(), score=float(score)) for name, score in zip(names, scores, strict=True))
+        return Classified(labels=tuple(found), encoded=int(encoded[0]))
+
+    def classifies(self) -> bool:
+        """Return whether the server has the classifier, which it has for every package with labels.json."""
+        return bool(self._ask(CLASSIFIER, lambda: self._http.is_model_ready(CLASSIFIER)))
 
     def metadata(self) -> dict[str, Any]:
         """Return what the server says of itself: name, version, extensions."""
@@ -119,6 +178,19 @@ class Client:
                 f"The server at {self.address} does not answer ({type(err).__name__}: {err}). "
                 "`diptych status` says whether it runs."
             ) from err
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")  # what is no Unicode is for the server to refuse
+
+
+def _count(top_k: int, what: str) -> http.InferInput:
+    count = http.InferInput("top_k", [1], "INT32")
+    try:
+        count.set_data_from_numpy(np.array([top_k], np.int32))
+    except OverflowError as err:
+        raise RequestRefused(f"top_k is {top_k}; ask for 1 to 1,000 {what}.") from err
+    return count
 
 
 def _tensor(name: str, samples: list[bytes], shape: tuple[int, ...]) -> http.InferInput:

@@ -13,7 +13,7 @@ UNIT_TOLERANCE = 1e-3
 
 
 def probe(client: Client) -> None:
-    """Send one picture, one text and one search through every served model.
+    """Send one picture, one text, one search and one classification through every served model.
 
     Raises ServerFailed or RequestRefused when one answers badly, TransientError when nothing answers.
     """
@@ -26,6 +26,12 @@ def probe(client: Client) -> None:
             )
     if not client.search(TEXT, 1):
         raise ServerFailed(f"image_retrieval at {client.address} finds nothing in its index. Package the model again.")
+    if client.classifies():
+        only = client.classify(_picture(), [TEXT], ["{}"]).labels
+        if [answer.label for answer in only] != [TEXT] or not abs(only[0].score - 1) <= UNIT_TOLERANCE:
+            raise ServerFailed(
+                f"zero_shot_classifier at {client.address} is not sure of the only label there is. Package the model again."
+            )
 
 
 def _picture() -> bytes:

@@ -1,6 +1,5 @@
 """A model folder sealed: the sha256 of every file, one digest over them, and a card for people."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +8,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from components.contracts.sealed import MANIFEST, digest_of, sha256_of
 
 
 def write_index(folder: Path, embeddings: np.ndarray, keys: list[str], texts: list[str], sources: list[str]) -> None:
@@ -23,11 +24,9 @@ def seal(folder: Path, about: Mapping[str, Any]) -> str:
     The digest is over names and bytes of the files alone: the same model packaged twice is the same package, and
     sealing twice is sealing once.
     """
-    files, manifest_path = {}, folder / "manifest.json"
-    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p != manifest_path):
-        with path.open("rb") as opened:
-            files[str(path.relative_to(folder))] = hashlib.file_digest(opened, "sha256").hexdigest()
-    digest = hashlib.sha256("".join(f"{sha256}  {name}\n" for name, sha256 in files.items()).encode()).hexdigest()
-    manifest = {"digest": digest, **about, "files": files}
+    manifest_path = folder / MANIFEST
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path != manifest_path)
+    files = {path.relative_to(folder).as_posix(): sha256_of(path) for path in paths}
+    manifest = {"digest": digest_of(files), **about, "files": files}
     manifest_path.write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    return digest
+    return digest_of(files)

@@ -13,8 +13,10 @@ import onnxruntime as ort
 from tokenizers import Tokenizer
 
 from components.data.transforms.preprocess import Preprocess, to_float
-from components.serving.client import Client
+from components.serving.classification import label_vectors, prompts_of, ranked
+from components.serving.client import Client, LabelScore
 from components.serving.errors import ParityFailed, RequestRefused
+from components.serving.labels import Labels
 from components.serving.odd_samples import broken_pictures, odd_pictures, odd_texts
 from components.serving.package import Package
 
@@ -22,6 +24,8 @@ MINIMUM = 0.9999
 SCORE_TOLERANCE = 1e-3  # of a cosine; what 0.9999 between embeddings leaves of it, for rows that are not far apart
 TOP_K = 5
 MAX_SEARCHES = 3
+SHARE_TOLERANCE = 0.01  # of a share of a softmax, which turns the last digits of a cosine into more
+OTHER_LABELS, OTHER_TEMPLATES = ("a heart", "a house", "rouge"), ("{}", "a picture of {}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +41,7 @@ class Parity:
 def check_parity(
     client: Client, package: Package, pictures: Sequence[bytes], texts: Sequence[str], minimum: float = MINIMUM
 ) -> Parity:
-    """Compare embeddings of the given samples, and of generated odd ones, then search and send broken bytes.
+    """Compare embeddings of the given samples, and of generated odd ones, then search, classify, send broken bytes.
 
     Raises ParityFailed, naming the worst sample and its cosine, when one is below `minimum`.
     """
@@ -56,6 +60,8 @@ def check_parity(
         "embed_text", list(named_texts), client.embed_text(list(named_texts.values())), own_texts, minimum
     )
     _check_search(client, package, list(named_texts.values())[:MAX_SEARCHES], own_texts[:MAX_SEARCHES])
+    if package.classifies:
+        _check_classes(client, package, dict(list(named_pictures.items())[:MAX_SEARCHES]), own)
     _check_refusals(client)
     return Parity(
         pictures=len(named_pictures), texts=len(named_texts), worst_picture=worst_picture, worst_text=worst_text
@@ -114,6 +120,41 @@ def _check_search(client: Client, package: Package, texts: list[str], own: np.nd
                 f"image_retrieval scores {np.round(found, 4).tolist()} for '{text[:40]}', the package's index "
                 f"{np.round(expected, 4).tolist()}. Traffic was not moved."
             )
+
+
+def _check_classes(client: Client, package: Package, pictures: dict[str, bytes], own: PackageEncoders) -> None:
+    """Raise ParityFailed unless the served shares are those of the package, for its labels and for others."""
+    labels = Labels.read(package.path)
+    others = label_vectors(own.embed_text(prompts_of(OTHER_LABELS, OTHER_TEMPLATES)), len(OTHER_TEMPLATES))
+    for (name, data), image in zip(pictures.items(), own.embed_image(list(pictures.values())), strict=True):
+        found = client.classify(data, OTHER_LABELS, OTHER_TEMPLATES, TOP_K).labels
+        _compare_shares(name, found, OTHER_LABELS, *ranked(image, others, labels.logit_scale, len(others)))
+        if labels.labels:
+            found = client.classify(data, top_k=TOP_K).labels
+            shares = ranked(image, labels.vectors, labels.logit_scale, len(labels.labels))
+            _compare_shares(name, found, labels.labels, *shares)
+
+
+def _compare_shares(
+    picture: str, found: Sequence[LabelScore], labels: Sequence[str], places: np.ndarray, shares: np.ndarray
+) -> None:
+    """Compare the best served answers with all of the package's, best first; near ties may come in any order."""
+    own = {labels[place]: float(share) for place, share in zip(places, shares, strict=True)}
+    served = [answer.score for answer in found]
+    best, those = list(own.values())[:TOP_K], [own.get(answer.label, -1.0) for answer in found]
+    if not (_agree(served, best) and _agree(served, those)):
+        raise ParityFailed(
+            f"zero_shot_classifier says of '{picture}' {_told(found)}; the package gives its best labels "
+            f"{np.round(best, 4).tolist()}, and those {np.round(those, 4).tolist()}. Traffic was not moved."
+        )
+
+
+def _told(found: Sequence[LabelScore]) -> str:
+    return ", ".join(f"{answer.label} {answer.score:.4f}" for answer in found)
+
+
+def _agree(served: Sequence[float], own: Sequence[float]) -> bool:
+    return len(served) == len(own) and np.allclose(served, own, atol=SHARE_TOLERANCE, rtol=0)
 
 
 def _check_refusals(client: Client) -> None:

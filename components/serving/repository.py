@@ -17,11 +17,24 @@ import pyarrow.parquet as pq
 
 from components.contracts.errors import ConfigError, StaleArtifact
 from components.data.transforms import preprocess
+from components.serving import classification, prompt_cache
+from components.serving.labels import LABEL_FILES, Labels
 from components.serving.package import REMEDY, Package
 
 TEMPLATES = Path(__file__).parent / "triton_models"
 ENSEMBLES = ("embed_image", "embed_text")
-MODELS = ("image_encoder", "text_encoder", "image_preprocess", "tokenizer", *ENSEMBLES, "image_retrieval")
+BESIDE = {  # files that stand alone, and are laid beside the models that import them
+    "image_preprocess": (Path(preprocess.__file__),),
+    "tokenizer": (),
+    "image_retrieval": (TEMPLATES / "inner_request.py",),
+    "zero_shot_classifier": (
+        TEMPLATES / "inner_request.py",
+        Path(classification.__file__),
+        Path(prompt_cache.__file__),
+    ),
+}
+MODELS = ("image_encoder", "text_encoder", *ENSEMBLES, *BESIDE)
+CLASSIFIER = "zero_shot_classifier"
 INDEX_COLUMNS = ("key", "text", "source")
 VERSION = "1"  # Triton's version folder; a package is told apart by the parameter package_digest
 
@@ -42,24 +55,33 @@ def write_repository(package: Package, target: Path) -> Path:
     """
     partial = target.with_name(target.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    shapes = _shapes(package)
-    for model in MODELS:
+    shapes, models = _shapes(package), models_of(package)
+    for model in models:
         (partial / model / VERSION).mkdir(parents=True)
         template = Template((TEMPLATES / f"{model}.pbtxt").read_text(encoding="utf-8"))
         values = {"size": shapes.size, "length": shapes.length, "width": shapes.width, "digest": package.digest}
         (partial / model / "config.pbtxt").write_text(template.substitute(values), encoding="utf-8")
     for model in ("image_encoder", "text_encoder"):
         _write_encoder(package, model, partial / model / VERSION)
-    for model in ("image_preprocess", "tokenizer", "image_retrieval"):
-        shutil.copyfile(TEMPLATES / f"{model}.py", partial / model / VERSION / "model.py")
+    for model in models:
+        if model in BESIDE:
+            shutil.copyfile(TEMPLATES / f"{model}.py", partial / model / VERSION / "model.py")
+            for file in BESIDE[model]:
+                shutil.copyfile(file, partial / model / VERSION / file.name)
     for model in ENSEMBLES:  # object stores and git drop empty folders, and Triton needs a version folder
         (partial / model / VERSION / "README").write_text("An ensemble has no file of its own.\n", encoding="utf-8")
-    shutil.copyfile(preprocess.__file__, partial / "image_preprocess" / VERSION / "preprocess.py")
     shutil.copyfile(package.path / "transforms.json", partial / "image_preprocess" / VERSION / "transforms.json")
     shutil.copyfile(package.path / "tokenizer.json", partial / "tokenizer" / VERSION / "tokenizer.json")
     _write_index(package, shapes, partial / "image_retrieval" / VERSION)
+    if CLASSIFIER in models:
+        _write_labels(package, shapes, partial / CLASSIFIER / VERSION)
     partial.rename(target)
     return target
+
+
+def models_of(package: Package) -> tuple[str, ...]:
+    """Return the models a package is served by: packages of before labels.json have no scale to classify with."""
+    return tuple(model for model in MODELS if model != CLASSIFIER or package.classifies)
 
 
 def _shapes(package: Package) -> Shapes:
@@ -120,3 +142,13 @@ def _write_index(package: Package, shapes: Shapes, folder: Path) -> None:
     shutil.copyfile(package.path / "index.npy", folder / "index.npy")
     columns = {column: [str(value or "") for value in table.column(column).to_pylist()] for column in INDEX_COLUMNS}
     (folder / "index.json").write_text(json.dumps(columns, ensure_ascii=False), encoding="utf-8")
+
+
+def _write_labels(package: Package, shapes: Shapes, folder: Path) -> None:
+    width = Labels.read(package.path).vectors.shape[1]
+    if width != shapes.width:
+        raise StaleArtifact(
+            f"The labels of {package.path} are {width} numbers wide, its encoders give {shapes.width}. {REMEDY}"
+        )
+    for name in LABEL_FILES:
+        shutil.copyfile(package.path / name, folder / name)

@@ -23,6 +23,7 @@ from components.recipes.recipe import Recipe, load_recipe
 from components.recipes.trained import load_trained
 from components.serving.card import model_card
 from components.serving.export import export
+from components.serving.labels import measured_labels
 from components.serving.pack import seal, write_index
 from components.stages.runtime import run_stage
 from components.stages.stage import Stage
@@ -60,6 +61,8 @@ def body(stage: Stage) -> None:
         )  # a version is a model and what it was measured to do
         embeddings = embedder.pictures(pool.pictures, stage.progress, "indexing pictures")
         write_index(out, embeddings, list(pool.keys), names, list(pool.sources))
+        scale = embedder.model.logit_scale().item()
+        measured_labels(run / "evaluate/labels.json", embedder.texts, embeddings.shape[1], scale).write(out)
         furthest = export(
             embedder.model, out, embedder.pixels(pool.pictures[:COMPARED]), embedder.vocabulary(names[:COMPARED]).ids,
             recipe.serving.opset, recipe.serving.tolerance,

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 from onnx import helper
@@ -19,14 +20,15 @@ from onnx import helper
 from components.contracts.errors import CapabilityError, StaleArtifact
 from components.serving.client import Client
 from components.serving.endpoint import Endpoint, read_endpoint, served_folder
-from components.serving.errors import NotServed, ParityFailed
+from components.serving.errors import NotServed, ParityFailed, RequestRefused
+from components.serving.labels import LABEL_FILES, measured_labels
 from components.serving.process import running
 from components.serving.sweep import SERVER, workspace_prefix
 from components.serving.triton import status
-from flows.ask import ask
+from flows.ask import ask, classify
 from flows.deploy import deploy
 from flows.down import down
-from tests.components.serving.tiny_package import make_package, picture, write_manifest
+from tests.components.serving.tiny_package import COLOURS, SCALE, WIDTH, make_package, picture, write_manifest
 from tests.components.serving.traces import DEADLINE_S, traces, until
 
 REPOSITORY = Path(__file__).parents[2]
@@ -103,6 +105,34 @@ def test_served_answers_are_the_packages(served: Endpoint, workspace: Path) -> N
     hits = ask(workspace, "a blue square", 3)
     assert (len(hits), hits[0].key) == (3, "key-blue")
     assert served.label == "tiny@1"
+
+
+def test_picture_in_a_file_gets_its_label(served: Endpoint, workspace: Path, tmp_path: Path) -> None:
+    (tmp_path / "my.png").write_bytes(picture(COLOURS["green"]))
+    assert classify(workspace, tmp_path / "my.png").labels[0].label == "green"
+    found = classify(workspace, tmp_path / "my.png", ["blue", "green"], ["a {} square"], 1).labels
+    assert [answer.label for answer in found] == ["green"]
+    (tmp_path / "page.png").write_text("<!doctype html>")
+    with pytest.raises(RequestRefused, match=r"page\.png: .* the bytes are not a picture"):
+        classify(workspace, tmp_path / "page.png")
+
+
+def test_data_without_labels_needs_some_and_an_old_package_needs_another(workspace: Path, tmp_path: Path) -> None:
+    package, image = make_package(tmp_path / "unlabelled", seed=4), tmp_path / "my.png"
+    image.write_bytes(picture(COLOURS["green"]))
+    measured_labels(tmp_path / "absent.json", lambda texts: np.eye(0), WIDTH, SCALE).write(package)
+    write_manifest(package)
+    deploy(package, workspace, "tiny@6")
+    with pytest.raises(RequestRefused, match=r"no labels of its own.* --labels cat,dog"):
+        classify(workspace, image)
+    assert classify(workspace, image, ["green", "red"]).labels[0].label == "green"
+    for name in LABEL_FILES:
+        (package / name).unlink()
+    write_manifest(package)
+    deploy(package, workspace, "tiny@7")
+    assert served_colour(workspace) == "a red square"
+    with pytest.raises(RequestRefused, match=r"made before packages had .* dvc repro"):
+        classify(workspace, image, ["green", "red"])
 
 
 def test_same_package_again_starts_nothing(served: Endpoint, workspace: Path, package: Path) -> None:

@@ -1,12 +1,12 @@
 """Packages as the stages leave them, small, and a store of their own."""
 
-import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from components.contracts.sealed import digest_of, sha256_of
 from components.registry.store import Store, open_store
 
 PAIR = "retrieval.pair"
@@ -35,19 +35,20 @@ def packaged(root: Path) -> Callable[..., Path]:
         for name in ("package", "evaluate", "pretrain"):
             (runs / name).mkdir(parents=True, exist_ok=True)
         (runs / "package/weights.safetensors").write_text(weights)
-        files = {"weights.safetensors": hashlib.sha256(weights.encode()).hexdigest()}
-        digest = hashlib.sha256(json.dumps([files, recall]).encode()).hexdigest()
-        manifest = {
-            "digest": digest, "files": files, "recipe": "clip", "data_digest": data, "git_commit": "c0ffee",
-            "train_digest": training, "training": {"lr": 0.001, "layers": [1, 2]}, "lock": {"schema": "2.0"},
-        }  # fmt: skip
-        (runs / "package/manifest.json").write_text(json.dumps(manifest))
         metric = {"unit": "fraction", "better": "up", "n": 289, "chance": 0.003, "baseline": 0.29}
         metrics = {
             f"{PAIR}.image_to_text.recall_at_1": {"value": recall + 0.01, **metric},
             f"{PAIR}.text_to_image.recall_at_1": {"value": recall - 0.01, **metric},
         }
-        (runs / "evaluate/metrics.json").write_text(json.dumps(metrics))
+        for name in ("evaluate", "package"):
+            (runs / name / "metrics.json").write_text(json.dumps(metrics))
+        about = {
+            "recipe": "clip", "data_digest": data, "git_commit": "c0ffee", "train_digest": training,
+            "training": {"lr": 0.001, "layers": [1, 2]}, "lock": {"schema": "2.0"},
+        }  # fmt: skip
+        files = {name: sha256_of(runs / "package" / name) for name in ("metrics.json", "weights.safetensors")}
+        manifest = {"digest": digest_of(files), "files": files, **about}
+        (runs / "package/manifest.json").write_text(json.dumps(manifest))
         rows = [f"{step},{4 - step / 10},{step / 40 if step % 2 else ''}" for step in range(1, 11)]
         (runs / "pretrain/curves.csv").write_text("step,train.loss,val.recall\n" + "\n".join(rows) + "\n")
         return runs / "package"

@@ -38,7 +38,7 @@ def test_a_package_becomes_a_version_with_all_that_is_known_of_it(root, store, p
     assert steps(store, version.run_id, "val.recall") == [1, 3, 5, 7, 9], "an empty cell is no point"
     assert run.inputs.dataset_inputs[0].dataset.digest == "d" * 36
     assert {file.path for file in store.client.list_artifacts(version.run_id, "package")} == {
-        "package/manifest.json", "package/weights.safetensors",
+        "package/manifest.json", "package/metrics.json", "package/weights.safetensors",
     }  # fmt: skip
     assert not (root.parent / "mlruns").exists()
     assert (root / "mlartifacts").is_dir()

@@ -15,7 +15,7 @@ from components.serving.endpoint import Endpoint
 from components.serving.errors import RequestRefused, ServerFailed
 from components.serving.odd_samples import broken_pictures
 from components.serving.package import Package
-from tests.components.serving.tiny_package import COLOURS, WIDTH, picture
+from tests.components.serving.tiny_package import COLOURS, SCALE, WIDTH, picture
 
 
 def post(endpoint: Endpoint, path: str, headers: dict[str, str] | None = None) -> tuple[int, str]:
@@ -83,6 +83,98 @@ def test_text_that_is_no_unicode_is_refused(client: Client) -> None:
         client.embed_text(["red", "\ud800"])
     with pytest.raises(RequestRefused, match="not UTF-8"):
         client.search("\ud800")
+
+
+@pytest.mark.parametrize("colour", COLOURS)
+def test_picture_gets_the_packages_own_labels(client: Client, colour: str) -> None:
+    answer = client.classify(picture(COLOURS[colour]))
+    assert {label.label for label in answer.labels} == set(COLOURS)
+    assert answer.labels[0].label == colour
+    assert answer.encoded == 0, "their vectors come with the package"
+    scores = [label.score for label in answer.labels]
+    assert scores == sorted(scores, reverse=True)
+    assert sum(scores) == pytest.approx(1, abs=1e-5)
+
+
+def test_picture_gets_the_labels_of_the_request(client: Client) -> None:
+    answer = client.classify(picture(COLOURS["red"]), ["a blue square", "a red square"], ["{}"])
+    assert [label.label for label in answer.labels] == ["a red square", "a blue square"]
+
+
+def test_labels_asked_again_encode_no_text_again(client: Client) -> None:
+    labels, templates = ["red red", "blue blue", "green green"], ["{} a", "square {}"]
+    first = client.classify(picture(COLOURS["red"]), labels, templates)
+    again = client.classify(picture(COLOURS["blue"]), labels[::-1], templates)
+    assert (first.encoded, again.encoded) == (6, 0)
+    assert (first.labels[0].label, again.labels[0].label) == ("red red", "blue blue")
+    assert client.classify(picture(COLOURS["red"]), [*labels, "a a"], templates).encoded == 2
+
+
+def test_own_labels_can_be_put_otherwise_and_be_fewer(client: Client) -> None:
+    assert {label.label for label in client.classify(picture((9, 9, 9)), templates=["{} {0}"]).labels} == set(COLOURS)
+    few = client.classify(picture(COLOURS["green"]), ["blue", "green"])
+    assert ([label.label for label in few.labels], few.encoded) == (["green", "blue"], 0)
+
+
+def test_templates_are_averaged(client: Client) -> None:
+    """Prompts of two colours lie between them, so a picture of either is as near."""
+    words = client.embed_text(["red blue", "red green"])
+    image = client.embed_image([picture(COLOURS["red"])])[0]
+    mean = words.mean(axis=0) / np.linalg.norm(words.mean(axis=0))
+    logits = SCALE * np.array([mean @ image, client.embed_text(["blue"])[0] @ image])
+    answer = client.classify(picture(COLOURS["red"]), ["red", "blue"], ["{} blue", "{} green"])
+    other = client.embed_text(["blue blue", "blue green"]).mean(axis=0)
+    logits[1] = SCALE * (other / np.linalg.norm(other)) @ image
+    shares = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
+    assert {label.label: label.score for label in answer.labels} == pytest.approx(
+        {"red": shares[0], "blue": shares[1]}, abs=1e-4
+    )
+
+
+def test_top_k_limits_the_labels_but_not_what_they_share(client: Client) -> None:
+    grey = picture((120, 110, 130))
+    everything, best = client.classify(grey), client.classify(grey, top_k=1)
+    assert best.labels == everything.labels[:1]
+    assert best.labels[0].score < 1
+
+
+@pytest.mark.parametrize(
+    ("labels", "templates", "said"),
+    [
+        ([], None, "no labels at all"),
+        (["red"], [], "no templates at all"),
+        (["red", "\ud800"], None, "the labels are not UTF-8"),
+        (["red"], ["\ud800 {}"], "the templates are not UTF-8"),
+        (["red", ""], None, "label 1 is blank"),
+        (["red\nblue"], None, "line break"),
+        (["red", "red"], None, "twice"),
+        (["x" * 201], None, "201 characters"),
+        ([str(number) for number in range(1_001)], None, "1,001 labels"),
+        (["red"], ["no place"], "needs {} once"),
+        ([str(number) for number in range(1_000)], ["{} " + "a" * number for number in range(5)], "5,000 prompts"),
+    ],
+)
+def test_bad_labels_are_refused_in_one_sentence(
+    client: Client, labels: list[str], templates: list[str] | None, said: str
+) -> None:
+    with pytest.raises(RequestRefused) as refused:
+        client.classify(picture((1, 2, 3)), labels, templates)
+    assert str(refused.value).startswith("zero_shot_classifier ")
+    assert said in str(refused.value)
+    assert "/" not in str(refused.value)
+    assert client.classify(picture(COLOURS["red"])).labels[0].label == "red", "it harms nobody else"
+
+
+@pytest.mark.parametrize("name", broken_pictures())
+def test_broken_picture_is_not_classified(client: Client, name: str) -> None:
+    with pytest.raises(RequestRefused, match="refused the request: the bytes are not a picture"):
+        client.classify(broken_pictures()[name])
+
+
+@pytest.mark.parametrize("top_k", [0, 1001, 10**12])
+def test_absurd_number_of_labels_is_refused(client: Client, top_k: int) -> None:
+    with pytest.raises(RequestRefused, match="ask for 1 to 1,000 labels"):
+        client.classify(picture((1, 2, 3)), top_k=top_k)
 
 
 def test_asking_for_nothing_is_refused(client: Client) -> None:

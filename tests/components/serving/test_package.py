@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from components.contracts.errors import StaleArtifact
-from components.serving.package import SERVED_FILES, Package, digest_of
+from components.contracts.sealed import digest_of
+from components.serving.labels import LABEL_FILES
+from components.serving.package import SERVED_FILES, Package
 from tests.components.serving.tiny_package import write_manifest
 
 
@@ -21,7 +23,7 @@ def test_whole_package_is_known_by_its_digest(copy: Path) -> None:
     assert Package.verify(copy).digest == write_manifest(copy)
 
 
-@pytest.mark.parametrize("name", SERVED_FILES)
+@pytest.mark.parametrize("name", [*SERVED_FILES, *LABEL_FILES])
 def test_one_changed_byte_is_found(copy: Path, name: str) -> None:
     data = bytearray((copy / name).read_bytes())
     data[len(data) // 2] ^= 1
@@ -30,7 +32,7 @@ def test_one_changed_byte_is_found(copy: Path, name: str) -> None:
         Package.verify(copy)
 
 
-@pytest.mark.parametrize("name", SERVED_FILES)
+@pytest.mark.parametrize("name", [*SERVED_FILES, *LABEL_FILES])
 def test_missing_file_is_found(copy: Path, name: str) -> None:
     (copy / name).unlink()
     with pytest.raises(StaleArtifact, match=name):
@@ -41,6 +43,22 @@ def test_served_file_must_be_in_the_manifest(copy: Path) -> None:
     (copy / "tokenizer.json").unlink()
     write_manifest(copy)
     with pytest.raises(StaleArtifact, match=r"does not list tokenizer\.json"):
+        Package.verify(copy)
+
+
+def test_package_of_before_labels_is_whole_but_classifies_nothing(copy: Path) -> None:
+    assert Package.verify(copy).classifies
+    for name in LABEL_FILES:
+        (copy / name).unlink()
+    write_manifest(copy)
+    assert not Package.verify(copy).classifies
+
+
+@pytest.mark.parametrize("name", LABEL_FILES)
+def test_half_of_the_labels_is_refused(copy: Path, name: str) -> None:
+    (copy / name).unlink()
+    write_manifest(copy)
+    with pytest.raises(StaleArtifact, match=f"does not list {name}"):
         Package.verify(copy)
 
 

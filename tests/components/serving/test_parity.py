@@ -1,5 +1,7 @@
 """The served answers against the package's, on odd samples; and that a difference is found."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,10 +9,11 @@ import pytest
 
 from components.serving.client import Client
 from components.serving.errors import ParityFailed
+from components.serving.labels import Labels
 from components.serving.odd_samples import odd_pictures, odd_texts
 from components.serving.package import Package
 from components.serving.parity import check_parity
-from tests.components.serving.tiny_package import make_package, picture
+from tests.components.serving.tiny_package import SCALE, make_package, picture, write_manifest
 
 
 def test_server_equals_its_package(client: Client, package: Path) -> None:
@@ -40,3 +43,12 @@ def test_other_index_is_found(client: Client, tmp_path: Path) -> None:
     np.save(other / "index.npy", -np.load(other / "index.npy"))
     with pytest.raises(ParityFailed, match="image_retrieval scores"):
         check_parity(client, Package(path=other, digest="0" * 64, files={}), [], ["red"])
+
+
+@pytest.mark.parametrize("changed", [{"labels": ("red", "blue", "green")}, {"logit_scale": SCALE / 4}])
+def test_other_labels_are_found(client: Client, package: Path, tmp_path: Path, changed: dict[str, object]) -> None:
+    other = Path(shutil.copytree(package, tmp_path / "other"))
+    replace(Labels.read(other), **changed).write(other)
+    write_manifest(other)
+    with pytest.raises(ParityFailed, match="zero_shot_classifier says of 'picture 0'"):
+        check_parity(client, Package.verify(other), [picture((30, 220, 90))], [])

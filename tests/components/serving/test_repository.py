@@ -12,6 +12,8 @@ import pytest
 
 from components.contracts.errors import ConfigError, StaleArtifact
 from components.data.transforms import preprocess
+from components.serving import classification, prompt_cache
+from components.serving.labels import LABEL_FILES
 from components.serving.package import Package
 from components.serving.repository import MODELS, write_repository
 from tests.components.serving.tiny_package import LENGTH, SIZE, WIDTH, write_manifest
@@ -53,6 +55,25 @@ def test_index_keeps_its_order(package: Path, repository: Path) -> None:
     assert columns == pq.read_table(package / "index.parquet").to_pydict()
 
 
+def test_classifier_has_the_packages_labels_and_code_that_stands_alone(package: Path, repository: Path) -> None:
+    served = repository / "zero_shot_classifier" / "1"
+    for name in LABEL_FILES:
+        assert (served / name).read_bytes() == (package / name).read_bytes()
+    for module in (classification, prompt_cache):
+        code = (served / Path(module.__file__).name).read_text()
+        assert code == Path(module.__file__).read_text()
+        assert "components" not in code
+
+
+def test_package_of_before_labels_is_served_without_the_classifier(package: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(package, tmp_path / "copy"))
+    for name in LABEL_FILES:
+        (copy / name).unlink()
+    write_manifest(copy)
+    repository = write_repository(Package.verify(copy), tmp_path / "repository")
+    assert {folder.name for folder in repository.iterdir()} == set(MODELS) - {"zero_shot_classifier"}
+
+
 def test_weights_beside_the_graph_come_along(package: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(package, tmp_path / "copy"))
     (copy / "image_encoder.onnx.data").write_bytes(b"weights")
@@ -86,6 +107,14 @@ def empty_index(copy: Path) -> None:
     )
 
 
+def shorten_labels(copy: Path) -> None:
+    np.save(copy / "labels.npy", np.load(copy / "labels.npy")[:-1])
+
+
+def narrow_labels(copy: Path) -> None:
+    np.save(copy / "labels.npy", np.eye(3, WIDTH - 1, dtype=np.float32))
+
+
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
@@ -94,6 +123,8 @@ def empty_index(copy: Path) -> None:
         (shorten_index, "index of"),
         (drop_column, "source"),
         (empty_index, "at least one row"),
+        (shorten_labels, "labels of .* do not fit"),
+        (narrow_labels, "15 numbers wide, its encoders give 16"),
     ],
 )
 def test_parts_that_do_not_fit_are_refused(package: Path, tmp_path: Path, damage, said: str) -> None:

@@ -66,14 +66,15 @@ def test_status_names_what_is_served(endpoint: Endpoint, workspace: Path) -> Non
     assert triton.status(workspace) == triton.Status(state="serving", endpoint=endpoint)
 
 
-def test_dead_stub_is_noticed_and_mended_by_deploy(alone: Path, package: Path) -> None:
+@pytest.mark.parametrize("model", ["tokenizer", "zero_shot_classifier"])
+def test_dead_stub_is_noticed_and_mended_by_deploy(alone: Path, package: Path, model: str) -> None:
     endpoint = deploy(package, alone, "tiny@1")
-    (stub,) = running(STUB, f"{endpoint.repository}/tokenizer/")
+    (stub,) = running(STUB, f"{endpoint.repository}/{model}/")
     stub.send(signal.SIGKILL)
     assert stub.wait(DEADLINE_S)
     dead = triton.status(alone)
     assert dead.state == "dead"
-    assert "tokenizer" in dead.reason, "Triton itself calls the model ready"
+    assert model in dead.reason, "Triton itself calls the model ready"
     mended = deploy(package, alone, "tiny@1")
     assert triton.status(alone).state == "serving"
     assert mended.process != endpoint.process

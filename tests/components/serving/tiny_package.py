@@ -1,4 +1,4 @@
-"""A whole package, made in a second: two ONNX encoders that know three colours, a tokenizer, an index.
+"""A whole package, made in a second: two ONNX encoders that know three colours, a tokenizer, an index, labels.
 
 A picture's embedding is a random projection of its 8 x 8 means; a colour's word has the embedding of a picture that
 is all of that colour. So nearest pictures are known by eye.
@@ -15,9 +15,10 @@ from PIL import Image
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from components.data.transforms.preprocess import Preprocess, to_float
+from components.serving.labels import Labels
 from components.serving.pack import seal, write_index
 
-SIZE, LENGTH, WIDTH, CELLS = 32, 8, 16, 8
+SIZE, LENGTH, WIDTH, CELLS, SCALE = 32, 8, 16, 8, 20.0
 COLOURS = {"red": (230, 20, 20), "green": (20, 200, 40), "blue": (30, 40, 220)}
 WORDS = ["[PAD]", "[UNK]", "a", "square", *COLOURS]
 
@@ -32,7 +33,10 @@ def make_package(folder: Path, seed: int = 0) -> Path:
     _tokenizer().save(str(folder / "tokenizer.json"))
     preprocess = Preprocess(size=SIZE)
     (folder / "transforms.json").write_text(preprocess.to_json())
-    _write_index(folder, preprocess)
+    embeds = _write_index(folder, preprocess)
+    # A colour's word is embedded as its picture is, but for a little noise; the picture is exact.
+    labels = Labels(set="colour", templates=("a {} square",), labels=tuple(COLOURS), logit_scale=SCALE, vectors=embeds)
+    labels.write(folder)
     write_manifest(folder)
     return folder
 
@@ -102,8 +106,9 @@ def _tokenizer() -> Tokenizer:
     return tokenizer
 
 
-def _write_index(folder: Path, preprocess: Preprocess) -> None:
+def _write_index(folder: Path, preprocess: Preprocess) -> np.ndarray:
     session = ort.InferenceSession(str(folder / "image_encoder.onnx"), providers=["CPUExecutionProvider"])
     pixels = np.stack([to_float(preprocess(picture(colour))) for colour in COLOURS.values()])
     embeds = session.run(["image_embeds"], {"pixel_values": pixels})[0]
     write_index(folder, embeds, [f"key-{c}" for c in COLOURS], [f"a {c} square" for c in COLOURS], ["tiny"] * 3)
+    return embeds
