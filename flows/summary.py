@@ -89,7 +89,11 @@ def _show_answers(root: Path, shipped: Shipped, console: Console) -> None:
 
 def _examples(root: Path) -> tuple[str, ...]:
     params = yaml.safe_load((root / "params.yaml").read_text())
-    return ASKED.get(str(params.get("source", {}).get("name")), ("a red heart",))
+    name = str(params.get("source", {}).get("name"))
+    if name in ASKED:
+        return ASKED[name]
+    came_in = json.loads((root / "data" / "raw" / "source.json").read_text(encoding="utf-8"))
+    return tuple(came_in["source"].get("examples") or ("a red heart",))  # a person's own captions, as they were found
 
 
 def _show_places(root: Path, recipe: str, shipped: Shipped | None, console: Console) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from components.contracts.errors import DataError
 from components.contracts.progress import Progress
 from components.contracts.sample import Sample
+from components.data.sources.files import files_below
 from components.data.sources.own import (
     NOT_STATED,
     PICTURES,
@@ -20,7 +21,6 @@ from components.data.sources.own import (
     OwnPictures,
     checked_languages,
     existing,
-    files_below,
 )
 from components.data.sources.rows import texts_of
 

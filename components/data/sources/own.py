@@ -8,7 +8,6 @@ and validation sets it aside with a reason; what can be no sample is counted in 
 import hashlib
 import os
 import re
-import stat
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,8 +19,8 @@ from components.contracts.errors import ConfigError, DataError
 from components.contracts.progress import Progress, silent
 from components.contracts.sample import Media, Sample, Text
 from components.data.language import UNKNOWN, fits_script
-from components.data.shards import MAX_PICTURE_BYTES
 from components.data.sources.columns import recognise
+from components.data.sources.files import NO_FILES, UNREADABLE_FOLDERS, bytes_of, files_below
 from components.data.sources.rows import TABLES, column_names, is_table
 from components.data.splits import RankRule
 
@@ -126,7 +125,7 @@ class OwnPictures:
         if self._digests is None:
             digests: list[str | None] = []
             for own in self.found.pictures:
-                data = _bytes_of(own.path) if own.path is not None else "there is no such file"
+                data = bytes_of(own.path) if own.path is not None else "there is no such file"
                 if isinstance(data, bytes) and data:
                     digests.append(hashlib.sha256(data).hexdigest())
                 else:
@@ -165,7 +164,7 @@ class OwnPictures:
 
     def _again(self, own: Own, digest: str) -> bytes:
         assert own.path is not None
-        data = _bytes_of(own.path)
+        data = bytes_of(own.path)
         if isinstance(data, bytes) and hashlib.sha256(data).hexdigest() == digest:
             return data
         raise DataError(
@@ -238,73 +237,6 @@ def key_of(own: Own) -> str:
     return f"{slug[-60:].strip('-') or 'picture'}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
-def printable(name: str) -> str:
-    """Return a file's name as text that any file can hold, however its bytes were written."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
-
-
-def _bytes_of(path: Path) -> bytes | str:
-    """Return the bytes of a regular file that is not too large, or why not."""
-    try:
-        opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe of that name would wait for a writer for ever
-    except OSError as err:
-        return err.strerror or str(err)
-    with open(opened, "rb") as file:  # noqa: PTH123 -- of a descriptor
-        about = os.fstat(file.fileno())
-        if not stat.S_ISREG(about.st_mode):
-            return "no regular file"
-        if about.st_size > MAX_PICTURE_BYTES:
-            return f"{about.st_size / 2**20:,.0f} MiB; at most {MAX_PICTURE_BYTES // 2**20} are read"
-        try:
-            return file.read()
-        except OSError as err:
-            return err.strerror or str(err)
-
-
-def files_below(folder: Path) -> tuple[list[tuple[str, Path]], dict[str, list[str]]]:
-    """Return the regular files, as (path below the folder, path), sorted; and what was passed over -> its names.
-
-    Links are followed, each folder once, so a link that leads back up is no endless way. Hidden files are passed over.
-    """
-    files: list[tuple[str, Path]] = []
-    passed: dict[str, list[str]] = {}
-    seen: set[tuple[int, int]] = set()
-
-    def walk(inside: Path, below: str) -> None:
-        try:
-            about = inside.stat()
-            entries = sorted(os.scandir(inside), key=lambda entry: entry.name)
-        except OSError as err:
-            passed.setdefault("folders that cannot be read", []).append(f"{printable(below)} ({err.strerror})")
-            return
-        if (about.st_dev, about.st_ino) in seen:
-            passed.setdefault("folders that were read already, under another name", []).append(printable(below))
-            return
-        seen.add((about.st_dev, about.st_ino))
-        for entry in entries:
-            name = f"{below}/{entry.name}" if below else entry.name
-            if entry.name.startswith(".") or entry.name == "__MACOSX":
-                passed.setdefault("hidden files and folders", []).append(printable(name))
-                continue
-            mode = _mode(entry)
-            if stat.S_ISDIR(mode):
-                walk(inside / entry.name, name)
-            elif stat.S_ISREG(mode):
-                files.append((printable(name), inside / entry.name))
-            else:
-                passed.setdefault("links to nothing, pipes and the like", []).append(printable(name))
-
-    walk(folder, "")
-    return files, passed
-
-
-def _mode(entry: os.DirEntry[str]) -> int:
-    try:
-        return entry.stat().st_mode
-    except OSError:
-        return 0
-
-
 def existing(path: str, what: str) -> Path:
     """Return the path. ConfigError when source.path is no text, DataError when nothing is there."""
     if not isinstance(path, str) or not path:
@@ -347,6 +279,8 @@ def describe_path(path: Path) -> dict[str, Any]:
     """
     where = existing(str(path), "a folder of pictures, or of a table with their captions")
     table = table_in(where) if where.is_dir() else where
+    if where.is_dir():
+        _check_watchable(where)
     if table is None:
         return {"name": "folder", "path": _shown(where)}
     if not is_table(table):
@@ -357,14 +291,29 @@ def describe_path(path: Path) -> dict[str, Any]:
     columns = recognise(column_names(table), {}, table.name)
     if where.is_dir():
         return {"name": "table", "path": _shown(where), "columns": columns}
-    if _stands_alone(table):
+    if _stands_alone(table.resolve().parent):
         return {"name": "table", "path": _shown(table), "columns": columns}
     return {"name": "table", "path": _shown(table.parent), "table": table.name, "columns": columns}
 
 
-def _stands_alone(table: Path) -> bool:
-    """Return whether the table's folder is too much to watch: ours, the home, one above them, or mostly other files."""
-    folder = table.resolve().parent
+def _check_watchable(folder: Path) -> None:
+    """Raise DataError for what stops DVC, which takes the digest of every file in the folder."""
+    files, passed = files_below(folder)
+    stopping = {
+        NO_FILES: passed.get(NO_FILES, []),
+        UNREADABLE_FOLDERS: passed.get(UNREADABLE_FOLDERS, []),
+        "files that cannot be read": [name for name, path in files if not os.access(path, os.R_OK)],
+    }
+    for what, names in stopping.items():
+        if names:
+            raise DataError(
+                f"{folder} has {what} ({counted(names)}), and DVC, which keeps watch over the folder, stops at these. Take "
+                "them out of it, or make them readable."
+            )
+
+
+def _stands_alone(folder: Path) -> bool:
+    """Return whether a table's folder is too much to watch: ours, the home, one above them, or mostly other files."""
     if any(inside.is_relative_to(folder) for inside in (Path.cwd().resolve(), Path.home())):
         return True
     files, _ = files_below(folder)

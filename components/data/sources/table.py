@@ -16,6 +16,7 @@ from components.contracts.errors import ConfigError, DataError
 from components.contracts.progress import Progress
 from components.contracts.sample import Sample
 from components.data.sources.columns import recognise
+from components.data.sources.files import files_below
 from components.data.sources.own import (
     NOT_STATED,
     PICTURES,
@@ -25,7 +26,6 @@ from components.data.sources.own import (
     OwnPictures,
     checked_languages,
     existing,
-    files_below,
     table_in,
 )
 from components.data.sources.rows import TABLES, column_names, is_table, read_rows, texts_of

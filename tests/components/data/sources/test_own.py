@@ -1,5 +1,6 @@
 """What a folder and a table share: splits that stay, keys, quarantine of what is no pair, and which a path is."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -178,6 +179,23 @@ def test_a_path_that_is_none_of_these_is_refused(tmp_path, make, error, says):
     make(tmp_path / "mine")
     with pytest.raises(error, match=says):
         describe_path(tmp_path / "mine")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (
+            lambda folder: os.mkfifo(folder / "pipe.png"),
+            r"links to nothing, pipes and the like \(1: pipe\.png\), and DVC",
+        ),
+        (lambda folder: (folder / "a.png").symlink_to(folder / "a.png"), r"links to nothing.*a\.png"),
+    ],
+)
+def test_what_would_stop_dvc_is_told_before_it_does(own, spoil, says):
+    write_texts(*own)
+    spoil(own[0])
+    with pytest.raises(DataError, match=says):
+        describe_path(own[0])
 
 
 def test_no_torch_is_imported_for_a_look_at_a_path():

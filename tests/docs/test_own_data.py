@@ -1,0 +1,102 @@
+"""docs/own-data.md and data/own/README.md: every example is run as it stands, and every number and name is the code's."""
+
+import io
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from components.contracts.progress import silent
+from components.data.shards import MAX_PICTURE_BYTES
+from components.data.sources import build_source
+from components.data.sources.columns import NAMES
+from components.data.sources.own import LEAST, PICTURES, describe_path
+from components.data.sources.rows import TABLES
+from components.data.splits import RankRule
+from components.data.transforms.preprocess import MAX_PIXELS
+from components.validation.suite import Limits
+from tests.own_pictures import paint, write_table, write_texts
+
+REPOSITORY = Path(__file__).parents[2]
+PAGE = (REPOSITORY / "docs/own-data.md").read_text()
+README = (REPOSITORY / "data/own/README.md").read_text()
+BLOCKS = re.findall(r"(?:`([^`\n]+)`\n)?```(\w+)\n(.*?)```", PAGE, re.DOTALL)
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch) -> dict[str, tuple[str, str]]:
+    """A folder to stand in with my-pictures, 20 of them; returns what is said of them."""
+    monkeypatch.chdir(tmp_path)
+    return paint(Path("my-pictures"), 20)
+
+
+def block(kind: str, number: int = 0) -> str:
+    return [text for _, its, text in BLOCKS if its == kind][number]
+
+
+def samples(source):
+    return list(build_source(source).samples(0, silent))
+
+
+def test_the_table_of_the_page_needs_no_settings(workspace):
+    write_table(Path("my-pictures/captions.csv"), workspace)
+    whole = Path("my-pictures/captions.csv").read_text().replace("\r\n", "\n")
+    assert whole.startswith(block("csv"))
+    source = describe_path(Path("my-pictures"))
+    assert source["name"] == "table"
+    assert len(samples(source)) == 20
+
+
+def test_the_settings_of_the_page_are_ones_that_the_table_takes(workspace):
+    source = yaml.safe_load(block("yaml"))["source"]
+    text = io.StringIO()
+    text.write("photo_of,name_of,department\n")
+    text.writelines(f"{name},{caption},{shape}\n" for name, (caption, shape) in workspace.items())
+    Path("my-pictures/products.csv").write_text(text.getvalue())
+    found = samples(source)
+    assert {sample.licence for sample in found} == {"CC-BY-4.0"}
+    assert {sample.labels["category"] for sample in found} == {"circle", "square", "triangle"}
+    assert {sample.texts[0].lang for sample in found} == {"en"}
+
+
+def test_the_json_of_the_page_says_what_it_says(workspace):
+    write_texts(Path("my-pictures"), workspace)
+    Path("my-pictures/0002.txt").unlink()
+    Path("my-pictures/0002.json").write_text(block("json"))
+    assert describe_path(Path("my-pictures")) == yaml.safe_load(block("yaml", 1))["source"]
+    third = samples(describe_path(Path("my-pictures")))[2]
+    assert [text.text for text in third.texts] == ["a red triangle", "a triangle at the left"]
+    assert (third.labels["category"], third.licence) == ("triangle", "CC0-1.0")
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["as it is", "with its comments"])
+@pytest.mark.parametrize("number", [0, 1])
+def test_what_the_readme_of_data_own_shows_works_there(workspace, number, whole):
+    Path("data").mkdir()
+    shutil.move("my-pictures", "data/own")
+    example = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)[number]
+    source = yaml.safe_load(example.replace("\n# ", "\n  ") if whole else example)["source"]
+    write_texts(Path("data/own"), workspace)
+    lines = ["file,text,kind" if whole else "image,caption,label"]
+    lines += [f"{name},{caption},{shape}" for name, (caption, shape) in workspace.items()]
+    Path("data/own/captions.csv").write_text("\n".join(lines))
+    assert len(samples(source)) == 20
+
+
+def test_names_and_numbers_of_the_page_are_those_of_the_code():
+    rows = re.findall(r"^\| [^|]+ \| (`[^|]+`) \|$", PAGE, re.MULTILINE)
+    assert [tuple(re.findall(r"`(\w+)`", row)) for row in rows] == list(NAMES.values())
+    for suffix in (*PICTURES, *TABLES):
+        assert f"`{suffix}`" in PAGE or f"captions{suffix}`" in PAGE
+    limits = Limits()
+    for number in (
+        f"{limits.min_side} to {limits.max_side:,} pixels", f"{MAX_PIXELS // 10**6} million pixels",
+        f"{MAX_PICTURE_BYTES // 2**20} MiB", f"up to {limits.max_caption} characters",
+    ):  # fmt: skip
+        assert number in PAGE.replace("\n", " ")
+    assert LEAST * 3 == 6
+    assert (RankRule().pair_share, RankRule().val_share, RankRule().least) == (0.1, 0.1, 2)
+    max_broken = yaml.safe_load((REPOSITORY / "params.yaml").read_text())["gates"]["max_broken"]
+    assert f"({max_broken}:" in PAGE

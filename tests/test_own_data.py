@@ -1,0 +1,74 @@
+"""A person's own pictures through the whole of dvc.yaml, at `debug`, and what an edit of one caption runs again."""
+
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from tests.own_pictures import paint, write_table
+from tests.workspace import changes, dvc, make_workspace
+
+pytestmark = pytest.mark.timeout(900)
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace after `dvc repro` with 60 pictures that lie outside of it, one of them without a caption."""
+    folder = tmp_path_factory.mktemp("own") / "mine"
+    said = paint(folder, 60)
+    write_table(folder / "captions.csv", {**said, "0059.png": ("", said["0059.png"][1])}, label="category")
+    root = make_workspace(
+        tmp_path_factory.mktemp("main") / "job",
+        source={"name": "table", "path": str(folder)}, gates={"max_broken": 0.05},
+    )  # fmt: skip
+    ran = dvc(root, "repro")
+    assert ran.returncode == 0, ran.stdout[-4000:] + ran.stderr[-4000:]
+    return root
+
+
+def test_every_stage_ran_and_a_package_is_there(workspace):
+    package = workspace / "runs/clip/package"
+    manifest = json.loads((package / "manifest.json").read_text())
+    assert {"image_encoder.onnx", "text_encoder.onnx", "index.parquet"} <= set(manifest["files"])
+    assert len(pq.read_table(package / "index.parquet")) == 59
+
+
+def test_what_could_not_be_used_is_counted_and_said(workspace):
+    report = json.loads((workspace / "data/validated/report.json").read_text())
+    assert report["rows_in"] == 60 == report["clean"] + report["pools"] + report["quarantined"]
+    assert {code: its["rows"] for code, its in report["reasons"].items()} == {"caption_empty": 1}
+    assert report["without"]["pictures without a caption"] == "1: 0059.png"
+    assert set(json.loads((workspace / "data/raw/source.json").read_text())["source"]["splits"]) == {
+        "train",
+        "val",
+        "pair",
+    }
+
+
+def test_what_this_data_allows_is_measured_and_the_rest_is_not(workspace):
+    metrics = json.loads((workspace / "runs/clip/evaluate/metrics.json").read_text())
+    for split in ("val", "pair"):
+        assert metrics[f"retrieval.{split}.image_to_text.recall_at_1"]["n"] == 6
+    assert not [name for name in metrics if name.split(".")[1] in ("designer", "concept", "both")]
+
+
+def test_a_batch_of_the_scale_fits_or_is_made_to(workspace):
+    trained = json.loads((workspace / "runs/clip/pretrain/metrics.json").read_text())
+    assert trained["batch"] == 16
+    assert trained["pictures"] == 47
+    assert trained["samples"] == trained["steps"] * trained["batch"]
+
+
+def test_one_caption_edited_makes_ingest_stale_and_only_it(workspace):
+    folder = Path(yaml.safe_load((workspace / "params.yaml").read_text())["source"]["path"])
+    before = changes(workspace)
+    assert json.loads(dvc(workspace, "status", "--json").stdout) == {}
+    table = folder / "captions.csv"
+    table.write_text(table.read_text().replace("a red circle at the left", "a crimson circle at the left"))
+    stale = json.loads(dvc(workspace, "status", "--json").stdout)
+    assert set(stale) == {"ingest"}
+    again = dvc(workspace, "repro", "ingest")
+    assert again.returncode == 0, again.stderr
+    assert {stage for stage, at in changes(workspace).items() if at != before[stage]} == {"ingest"}
