@@ -32,14 +32,10 @@ _FLAGS = (
 
 
 class Tab:
-    """One open tab.
-
-    Args:
-        asked: the address of everything that its pages have asked for, pictures within the page left out.
-    """
+    """One open tab."""
 
     def __init__(self, socket: Connection) -> None:
-        self.asked: list[str] = []
+        self._asked: dict[str, str] = {}
         self._socket = socket
         self._numbers = itertools.count(1)
 
@@ -50,7 +46,9 @@ class Tab:
         while True:
             said = json.loads(self._socket.recv(timeout=START_UP_S))
             if said.get("method") == "Network.requestWillBeSent":
-                self._keep(said["params"]["request"]["url"])
+                self._asked[said["params"]["requestId"]] = said["params"]["request"]["url"]
+            if said.get("method") == "Network.loadingFailed" and said["params"].get("blockedReason"):
+                self._asked.pop(said["params"]["requestId"], None)  # it was never sent
             if said.get("id") == number:
                 if "error" in said:
                     raise DiptychError(f"Chromium refused {method}: {said['error'].get('message')}")
@@ -91,13 +89,9 @@ class Tab:
         self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
 
     def strangers(self) -> set[str]:
-        """Return the hosts other than this machine that the pages have asked."""
-        hosts = {urllib.parse.urlsplit(address).hostname for address in self.asked}
+        """Return the hosts other than this machine that the pages have asked for anything."""
+        hosts = {urllib.parse.urlsplit(address).hostname for address in self._asked.values()}
         return {host for host in hosts if host is not None} - {"127.0.0.1", "localhost", "::1"}
-
-    def _keep(self, address: str) -> None:
-        if not address.startswith(("data:", "blob:")):
-            self.asked.append(address)
 
 
 @contextmanager
