@@ -9,7 +9,7 @@ import tempfile
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ class Tab:
 
     def __init__(self, socket: Connection) -> None:
         self._asked: dict[str, str] = {}
+        self._loading: set[str] = set()
         self._socket = socket
         self._numbers = itertools.count(1)
 
@@ -45,14 +46,24 @@ class Tab:
         self._socket.send(json.dumps({"id": number, "method": method, "params": params}))
         while True:
             said = json.loads(self._socket.recv(timeout=START_UP_S))
-            if said.get("method") == "Network.requestWillBeSent":
-                self._asked[said["params"]["requestId"]] = said["params"]["request"]["url"]
-            if said.get("method") == "Network.loadingFailed" and said["params"].get("blockedReason"):
-                self._asked.pop(said["params"]["requestId"], None)  # it was never sent
+            self._heard(said)
             if said.get("id") == number:
                 if "error" in said:
                     raise DiptychError(f"Chromium refused {method}: {said['error'].get('message')}")
                 return dict(said["result"])
+
+    def _heard(self, said: Mapping[str, Any]) -> None:
+        """Keep account of what is asked for, and what has come."""
+        match said.get("method"):
+            case "Network.requestWillBeSent":
+                self._asked[said["params"]["requestId"]] = said["params"]["request"]["url"]
+                self._loading.add(said["params"]["requestId"])
+            case "Network.loadingFinished":
+                self._loading.discard(said["params"]["requestId"])
+            case "Network.loadingFailed":
+                self._loading.discard(said["params"]["requestId"])
+                if said["params"].get("blockedReason"):
+                    self._asked.pop(said["params"]["requestId"], None)  # it was never sent
 
     def open(self, address: str) -> None:
         """Go to an address; what it shows has to be waited for."""
@@ -78,11 +89,19 @@ class Tab:
         for text in texts:
             self.wait(f"document.body && document.body.innerText.includes({json.dumps(text)})", timeout_s)
 
-    def picture(self, path: Path, width: int, height: int) -> None:
-        """Write what is seen to a PNG of `width` x `height` pixels."""
+    def still(self, width: int, height: int, timeout_s: float = 30.0) -> bytes:
+        """Return what is seen as PNG, `width` x `height` pixels, once nothing moves and nothing more is loaded."""
         self.size(width, height)
-        data = self.send("Page.captureScreenshot", format="png")["data"]
-        path.write_bytes(base64.b64decode(data))
+        deadline, before = time.monotonic() + timeout_s, b""
+        while (now := self._seen()) != before or self._loading:
+            if time.monotonic() > deadline:
+                raise DiptychError(f"{self.ask('location.href')} was still changing after {timeout_s:.0f} s.")
+            before = now
+            self.ask("new Promise(done => setTimeout(done, 500))")
+        return now
+
+    def _seen(self) -> bytes:
+        return base64.b64decode(self.send("Page.captureScreenshot", format="png")["data"])
 
     def size(self, width: int, height: int) -> None:
         """Make the page `width` x `height` pixels large."""
