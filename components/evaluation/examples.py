@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from components.data.transforms.preprocess import Preprocess
 
 SIDE, FRAME, GAP, MARGIN, LABEL = 72, 4, 10, 16, 230  # pixels
-HEAD = 34
+HEAD, CELL = 34, SIDE + 2 * FRAME + GAP
 INK, MUTED, RIGHT, WRONG, PAPER = "#1b1f24", "#57606a", "#1a7f37", "#e4e8ec", "#ffffff"
 
 
@@ -67,16 +67,16 @@ def nearest_pictures(
 
 def draw(examples: Sequence[Example], title: str) -> bytes:
     """Return the grid as PNG: a row an example, a green frame around what is right and a grey one around the rest."""
-    cell, columns = SIDE + 2 * FRAME + GAP, max(len(example.shown) for example in examples)
-    sheet = Image.new("RGB", (2 * MARGIN + LABEL + columns * cell, 2 * MARGIN + HEAD + len(examples) * cell), PAPER)
+    columns = max(len(example.shown) for example in examples)
+    sheet = Image.new("RGB", (2 * MARGIN + LABEL + columns * CELL, 2 * MARGIN + HEAD + len(examples) * CELL), PAPER)
     pen, preprocess = ImageDraw.Draw(sheet), Preprocess(size=SIDE)
     small, large = ImageFont.load_default(14), ImageFont.load_default(17)
     pen.text((MARGIN, MARGIN), _fitted(title, small, sheet.width - 2 * MARGIN), MUTED, small)
     for row, example in enumerate(examples):
-        top = MARGIN + HEAD + row * cell
-        pen.text((MARGIN, top + cell / 2), _fitted(example.text, large, LABEL - GAP), INK, large, anchor="lm")
+        top = MARGIN + HEAD + row * CELL
+        pen.text((MARGIN, top + CELL / 2), _fitted(example.text, large, LABEL - GAP), INK, large, anchor="lm")
         for column, shown in enumerate(example.shown):
-            left = MARGIN + LABEL + column * cell
+            left = MARGIN + LABEL + column * CELL
             pen.rectangle(
                 (left, top, left + SIDE + 2 * FRAME - 1, top + SIDE + 2 * FRAME - 1), RIGHT if shown.right else WRONG
             )
