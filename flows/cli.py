@@ -1,4 +1,4 @@
-"""The command `diptych`: run, ask, promote, status, down. Only what a command needs is imported, when it needs it."""
+"""The command `diptych`: run, ask, promote, status, ui, down. Only what a command needs is imported, when it needs it."""
 
 import argparse
 import json
@@ -85,6 +85,9 @@ def _parser() -> argparse.ArgumentParser:
     status = add("status", "say how stages, registry and server stand", _status)
     status.add_argument("--recipe", help="one of params.yaml's recipes; the first of them unless given")
     status.add_argument("--json", action="store_true", help="print it as JSON")
+    ui = add("ui", "serve the pages of Prefect and MLflow on this machine, until Ctrl-C", _ui)
+    ui.add_argument("--prefect-port", type=int, metavar="PORT", help="for Prefect's page; a free one unless given")
+    ui.add_argument("--mlflow-port", type=int, metavar="PORT", help="for MLflow's page; a free one unless given")
     add("down", "stop the server, and leave no process and no shared memory", _down)
     return parser
 
@@ -144,6 +147,13 @@ def _status(root: Path, arguments: argparse.Namespace) -> int:
 
     found = status(root, arguments.recipe or _first_recipe(root))
     print(json.dumps(found) if arguments.json else "\n".join(as_lines(found)))
+    return 0
+
+
+def _ui(root: Path, arguments: argparse.Namespace) -> int:
+    from flows.ui import ui
+
+    ui(root, arguments.prefect_port, arguments.mlflow_port)
     return 0
 
 

@@ -5,20 +5,17 @@ The first flow of a process waits 10 to 14 s for it, so it is started before pre
 
 import logging
 import os
-import socket
-import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from components.contracts.errors import TransientError
 from components.stages.place import private
 from flows.audience import step
+from flows.loopback import HOST, free_port, wait_for
+from flows.pages import Pages
 from flows.processes import started
+from flows.ui import leaning_on
 
 START_UP_S = 120  # Prefect's own 20 s fail on a busy machine
 _SERVER = "prefect.server.api.server:create_app"
@@ -35,31 +32,52 @@ _SERVER_ENVIRONMENT = {
 def prefect_server(root: Path) -> Iterator[None]:
     """Make sure that flows of this process find a server while the block runs; the user's own, where there is one.
 
-    A server is the user's when PREFECT_API_URL is set, or PREFECT_HOME, whose profile may name one. Call it before
+    Else the one of `diptych ui`, where it is up in this workspace, else one for this run alone; both keep runs in one
+    store. A server is the user's when PREFECT_API_URL is set, or PREFECT_HOME, whose profile may name one. Call it before
     prefect is imported, since that is when it reads its settings.
     """
     if "PREFECT_API_URL" in os.environ or "PREFECT_HOME" in os.environ:
-        import prefect.main
-
         with _logging_to(private(root, "logs") / "prefect.log"):
             yield
         return
     os.environ["PREFECT_HOME"] = str(private(root, "prefect"))
-    port, log = _free_port(), private(root, "logs") / "prefect-server.log"
-    command = [sys.executable, "-m", "uvicorn", "--factory", _SERVER, "--host", "127.0.0.1", "--port", str(port)]
+    try:
+        with (
+            leaning_on(root) as pages,
+            _started(root) if pages is None else _found(pages),
+            _logging_to(private(root, "logs") / "prefect.log"),
+        ):
+            yield
+    finally:
+        os.environ.pop("PREFECT_API_URL", None)
+        del os.environ["PREFECT_HOME"]
+
+
+@contextmanager
+def _found(pages: Pages) -> Iterator[None]:
+    """Report to the server whose page somebody looks at."""
+    os.environ["PREFECT_API_URL"] = f"{pages.prefect}/api"
+    with step("prefect") as how:
+        import prefect.main  # noqa: F401  # it sets logging up
+
+        how.append(f"live at {pages.prefect}/runs")
+    yield
+
+
+@contextmanager
+def _started(root: Path) -> Iterator[None]:
+    """Start a server for this run."""
+    port, log = free_port(), private(root, "logs") / "prefect-server.log"
+    command = [sys.executable, "-m", "uvicorn", "--factory", _SERVER, "--host", HOST, "--port", str(port)]
     log.write_bytes(b"")
     with started([*command, "--log-level", "error", "--lifespan", "on"], log, _SERVER_ENVIRONMENT, root) as server:
-        os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
-        try:
-            with step("prefect") as how:
-                import prefect.main  # noqa: F401  # while the server starts; it sets logging up
+        os.environ["PREFECT_API_URL"] = f"http://{HOST}:{port}/api"
+        with step("prefect") as how:
+            import prefect.main  # noqa: F401  # while the server starts; it sets logging up
 
-                _wait(f"http://127.0.0.1:{port}/api/health", server, log)
-                how.append("started for this run")
-            with _logging_to(private(root, "logs") / "prefect.log"):
-                yield
-        finally:
-            del os.environ["PREFECT_API_URL"], os.environ["PREFECT_HOME"]
+            wait_for(f"http://{HOST}:{port}/api/health", server, log, "the Prefect server", START_UP_S)
+            how.append("started for this run")
+        yield
 
 
 @contextmanager
@@ -89,24 +107,3 @@ def _drain() -> None:
 
     for worker in (EventsWorker, APILogWorker):
         worker.drain_all(timeout=5)
-
-
-def _wait(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy knows nothing of our loopback
-    deadline = time.monotonic() + START_UP_S
-    while True:
-        try:
-            with opener.open(url, timeout=5):
-                return
-        except (urllib.error.URLError, OSError) as err:
-            if server.poll() is not None:
-                raise TransientError(f"the Prefect server ended while it started; see {log}") from err
-            if time.monotonic() > deadline:
-                raise TransientError(f"the Prefect server did not start in {START_UP_S} s; see {log}") from err
-        time.sleep(0.1)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -13,7 +13,8 @@ from prefect.client.schemas.objects import State
 from components.contracts.errors import is_transient
 from flows import register as registering
 from flows import serve as serving
-from flows.publish import publish
+from flows.progress import progress
+from flows.publish import publish, publish_version
 from flows.workspace import Outcome, Workspace
 
 
@@ -31,7 +32,8 @@ _AGAIN: dict[str, Any] = {
 @task(task_run_name="{stage}@{recipe}", **_AGAIN)
 def run_stage(workspace: Workspace, stage: str, recipe: str) -> Outcome:
     """Bring one stage up to date; "cached" when its code, numbers and inputs are unchanged."""
-    return workspace.repro(stage)
+    with progress(f"{stage}-{recipe}"):
+        return workspace.repro(stage)
 
 
 register = task(name="register", **_AGAIN)(registering.register)
@@ -52,6 +54,7 @@ def pipeline(recipe: str = "clip", until: str | None = None) -> dict[str, Outcom
             publish(stage, workspace)
         if until is None:
             version = register(workspace)  # by digest: asked twice, done once
+            publish_version(workspace, version)
             verdict = promote(workspace, version)
             deploy(workspace, verdict)  # the champion, which need not be the model of this run
     return outcomes

@@ -1,30 +1,80 @@
-"""What a person sees of a stage on the run's page in Prefect: the table of metrics, and where the reports are."""
+"""What a person sees of a run on its page in Prefect: tables, example pictures, how far it is, where everything is.
 
+A browser opens no file: link from a page, so links lead to MLflow's page, which has the same files, and the paths stand
+beside them.
+"""
+
+import base64
 import json
 import re
 from pathlib import Path
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
+from components.registry.links import DATA_REPORT, PACKAGE, artifact_link, curves_link, experiment_link, version_link
+from components.registry.store import open_store
+from components.registry.versions import ModelVersion
+from flows.pages import mlflow_page
 from flows.workspace import Workspace
+
+_WHEN = "They open while `diptych ui` runs in the workspace."
 
 
 def publish(stage: str, workspace: Workspace) -> None:
     """Publish what this stage has to show, which for most is nothing. Call it inside a flow."""
     runs = workspace.root / "runs" / workspace.recipe
     if stage == "validate":
-        _link("validation", "What was found in the data", workspace.root / "data" / "validated" / "report.html")
-    if stage == "package":
-        _link(f"package-{workspace.recipe}", "The model: curves, metrics, examples", runs / "package" / "report.html")
+        _file("validation", "What was found in the data", workspace.root / "data" / "validated" / "report.html")
     if stage == "evaluate":
         metrics = json.loads((runs / "evaluate" / "metrics.json").read_text())
         table = [{"metric": name, **metric} for name, metric in metrics.items()]
         create_table_artifact(table, key=_key(f"metrics-{workspace.recipe}"), description="With chance and baseline")
+    if stage == "package":
+        _examples(workspace, runs / "package")
 
 
-def _link(key: str, title: str, page: Path) -> None:
-    if page.exists():
-        create_markdown_artifact(f"[{title}]({page.as_uri()})", key=_key(key), description=str(page))
+def publish_version(workspace: Workspace, version: ModelVersion) -> None:
+    """Publish where the version, its curves and its reports are. Call it inside a flow."""
+    page, experiment = mlflow_page(workspace.root), open_store(workspace.root).experiment
+    package, data = workspace.package, workspace.root / "data" / "validated" / "report.html"
+    places = {
+        "Curves and metrics": (curves_link(experiment, version.run_id), None),
+        "Report of the model": (
+            artifact_link(experiment, version.run_id, f"{PACKAGE}/report.html"),
+            package / "report.html",
+        ),
+        "What was found in the data": (artifact_link(experiment, version.run_id, DATA_REPORT), data),
+        f"Version {version.label} in the registry": (version_link(version.name, version.version), None),
+        "All runs, side by side": (experiment_link(experiment), None),
+    }
+    lines = [
+        f"- [{said}]({page}/{link})" + (f" (`{path}`)" if path is not None else "")
+        for said, (link, path) in places.items()
+        if path is None or path.exists()
+    ]
+    create_markdown_artifact(
+        "\n".join([f"# {version.label}", *lines, "", _WHEN]), key=_key(f"links-{workspace.recipe}"),
+        description=f"Curves, reports and registry of {version.label}",
+    )  # fmt: skip
+
+
+def _examples(workspace: Workspace, package: Path) -> None:
+    """Publish the grid of examples, within the text: no address of a picture would hold on every server."""
+    picture = package / "examples.png"
+    if picture.exists():
+        data = base64.b64encode(picture.read_bytes()).decode()
+        create_markdown_artifact(
+            f"![What the model finds](data:image/png;base64,{data})\n\n`{package / 'report.html'}` has more.",
+            key=_key(f"examples-{workspace.recipe}"), description="Texts, and the pictures nearest to each",
+        )  # fmt: skip
+
+
+def _file(key: str, title: str, path: Path) -> None:
+    if path.exists():
+        create_markdown_artifact(
+            f"{title}: `{path}`\n\nOnce the model is registered, its links artifact opens it here.",
+            key=_key(key), description=title,
+        )  # fmt: skip
 
 
 def _key(text: str) -> str:

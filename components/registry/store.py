@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 EXPERIMENT = "diptych"
+_KIND = {"mlflow.experimentKind": "custom_model_development"}  # else its page guesses, and offers tools for chat models
 # Read by mlflow when it is imported.
 _QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -55,7 +56,8 @@ def open_store(root: Path) -> Store:
             return Store(uri=uri, client=client, experiment=found.experiment_id)
         # Left to itself, mlflow puts artifacts into the folder that we happen to stand in; a server has its own place.
         place = (root.resolve() / "mlartifacts").as_uri() if uri.startswith("sqlite") else None
-        return Store(uri=uri, client=client, experiment=client.create_experiment(EXPERIMENT, artifact_location=place))
+        made = client.create_experiment(EXPERIMENT, artifact_location=place, tags=_KIND)
+        return Store(uri=uri, client=client, experiment=made)
 
 
 @contextmanager

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from components.registry.links import DATA_REPORT, PACKAGE, description
 from components.registry.packaged import Packaged
 from components.registry.runs import PACKAGE_DIGEST, TRAIN_DIGEST, find_run, log_missing, log_params, start_run
 from components.registry.store import Store, open_store, store_errors
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 _COMPLETE = "diptych.complete"  # set on a run last of all, so that a killed register is told from a finished one
-_ARTIFACTS = "package"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,11 @@ def _complete_run(store: Store, packaged: Packaged) -> "Run":
     _log_dataset(store, run, packaged)
     if commit := packaged.manifest.get("git_commit"):
         client.set_tag(run_id, "mlflow.source.git.commit", commit)
-    client.log_artifacts(run_id, str(packaged.path), _ARTIFACTS)
+    client.log_artifacts(run_id, str(packaged.path), PACKAGE)
+    data_report = packaged.path.parents[2] / "data" / "validated" / "report.html"
+    if data_report.exists():
+        client.log_artifact(run_id, str(data_report), str(PurePosixPath(DATA_REPORT).parent))
+    client.set_tag(run_id, "mlflow.note.content", description(store.experiment, run_id, set(packaged.files)))
     if run.info.status != "FINISHED":
         client.set_terminated(run_id, "FINISHED")
     client.set_tag(run_id, _COMPLETE, "true")
@@ -108,10 +112,11 @@ def _claimed_run(store: Store, packaged: Packaged) -> "Run":
 def _new_version(store: Store, packaged: Packaged, run: "Run") -> ModelVersion:
     if not store.client.search_registered_models(f"name = '{packaged.recipe}'"):
         store.client.create_registered_model(packaged.recipe)
-    source = f"{run.info.artifact_uri}/{_ARTIFACTS}"
+    run_id = run.info.run_id
     made = store.client.create_model_version(
-        packaged.recipe, source, run.info.run_id, tags={PACKAGE_DIGEST: packaged.digest}
-    )
+        packaged.recipe, f"{run.info.artifact_uri}/{PACKAGE}", run_id, tags={PACKAGE_DIGEST: packaged.digest},
+        description=description(store.experiment, run_id, set(packaged.files)),
+    )  # fmt: skip
     return ModelVersion.of(made)
 
 

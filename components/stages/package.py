@@ -17,6 +17,7 @@ from components.contracts.sample import TEST_SPLITS
 from components.data.manifest import read_manifest
 from components.data.selection import Pool, read_pool
 from components.evaluation.embedding import Embedder
+from components.evaluation.examples import draw, nearest_pictures
 from components.evaluation.page import Found, render
 from components.recipes.params import Params, load_params
 from components.recipes.recipe import Recipe, load_recipe
@@ -42,7 +43,8 @@ def body(stage: Stage) -> None:
         for path in (run / "evaluate/metrics.json", stage.root / "data/raw/source.json", run / "pretrain/metrics.json")
     )
     embedder = load_trained(run / "finetune", recipe.evaluation.batch)
-    pool = read_pool(everything(stage.root), stage.root / "data/raw")
+    rows = everything(stage.root)
+    pool = read_pool(rows, stage.root / "data/raw")
     names = [texts[0] for texts in pool.captions]
     title, paper = (
         f"{recipe.name}, {params.scale}",
@@ -78,6 +80,7 @@ def body(stage: Stage) -> None:
             nearest(embedder, pool, embeddings),
         )
         (out / "report.html").write_text(page, encoding="utf-8")
+        (out / "examples.png").write_bytes(examples(embedder, pool, embeddings, rows["split"].to_pylist()))
         seal(out, about(stage.root, recipe, params, came_in["digest"], training, furthest))
 
 
@@ -96,6 +99,17 @@ def nearest(embedder: Embedder, pool: Pool, embeddings: np.ndarray) -> list[Foun
         Found(text=text, pictures=tuple((pool.pictures[i], pool.captions[i][0], pool.sources[i]) for i in row))
         for text, row in zip(queries, order, strict=True)
     ]
+
+
+def examples(embedder: Embedder, pool: Pool, embeddings: np.ndarray, splits: list[str]) -> bytes:
+    """Return the grid of examples: held-out pictures of known things, or all where those are too few to choose from."""
+    held = [place for place, split in enumerate(splits) if split == "pair"]
+    kept, called = (held, "held-out ") if len(held) >= QUERIES * SHOWN else (list(range(len(pool))), "")
+    found = nearest_pictures(
+        embedder.texts, [pool.captions[i][0] for i in kept], [pool.concepts[i] for i in kept],
+        [pool.pictures[i] for i in kept], embeddings[kept], QUERIES, SHOWN,
+    )  # fmt: skip
+    return draw(found, f"The nearest of {len(kept):,} {called}pictures to a text, nearest first. Green: what it names.")
 
 
 def curves_of(path: Path) -> dict[str, list[tuple[int, float]]]:

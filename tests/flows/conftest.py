@@ -57,7 +57,7 @@ def evaluate(stage):
 def package(stage):
     weights = Path(f"runs/{stage.recipe}/pretrain/first").read_text() + Path("data/raw/a").read_text()
     with stage.output(f"runs/{stage.recipe}/package") as folder:
-        for name in SERVED_FILES:
+        for name in (*SERVED_FILES, "report.html", "examples.png"):
             (folder / name).write_text(weights)
         seal(folder, {"recipe": stage.recipe, "data_digest": "d" * 64})
 
@@ -91,10 +91,8 @@ stages:
 """
 
 
-@pytest.fixture
-def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the root of a workspace with stages from ingest to package, nothing run yet, and no server to serve it."""
-    root = tmp_path / "toy"
+def make_toy(root: Path) -> Path:
+    """Write a workspace with stages from ingest to package to `root`, nothing run yet, and no server to serve it."""
     shutil.copytree(REPOSITORY / ".dvc", root / ".dvc", ignore=shutil.ignore_patterns("tmp", "cache", "config.local"))
     (root / "infra").mkdir()
     for name in ("python", "environment"):
@@ -106,6 +104,13 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (root / "data/own").mkdir(parents=True)
     (root / ".gitignore").write_text(".diptych/\n")
     subprocess.run(["git", "init", "-q", root], check=True)
+    return root
+
+
+@pytest.fixture
+def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the root of a toy workspace, and stand in it."""
+    root = make_toy(tmp_path / "toy")
     for name in [name for name in os.environ if name.startswith(("DIPTYCH_", "DVC_"))]:
         monkeypatch.delenv(name)
     monkeypatch.delenv("SHELL", raising=False)  # dvc then takes /bin/sh, which often stays between it and its stage
@@ -115,6 +120,12 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.chdir(root)
     return root
+
+
+@pytest.fixture(scope="module")
+def module_toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the root of a toy workspace that the tests of a file share; nobody stands in it."""
+    return make_toy(tmp_path_factory.mktemp("module") / "toy")
 
 
 @pytest.fixture(scope="session")
