@@ -1,6 +1,11 @@
 """The main job on real pictures, at `debug`: real DVC, Prefect, MLflow and Triton, from nothing to an answer and back."""
 
 import json
+import re
+import shutil
+import signal
+import subprocess
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +17,7 @@ from PIL import Image
 
 from components.serving.sweep import workspace_prefix
 from components.serving.triton import read_endpoint
-from tests.workspace import changes, diptych, dvc, make_workspace
+from tests.workspace import REPOSITORY, changes, diptych, dvc, environment, make_workspace
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -142,3 +147,37 @@ def test_down_leaves_no_process_and_nothing_in_shared_memory(workspace):
     refused = diptych(workspace, "ask", "a red heart")
     assert refused.returncode == 1
     assert "make run" in refused.stderr
+
+
+def test_every_command_of_the_quickstart_does_what_it_says(workspace):
+    text = (REPOSITORY / "docs/quickstart.md").read_text()
+    shutil.copytree(REPOSITORY / "docs", workspace / "docs")
+    commands = [line for block in re.findall(r"```sh\n(.*?)```", text, re.S) for line in block.splitlines()]
+    trained = changes(workspace)["pretrain@clip"]
+    said = {command: in_a_shell(workspace, command) for command in commands}
+    assert commands[0] == "make run"
+    assert "clip@2" in said["make run"], "served again after it was stopped"
+    assert "up to date" in said[".venv/bin/dvc status"]
+    assert "params.yaml now says overrides.training.optimisation.lr: 0.004" in "".join(said.values())
+    assert changes(workspace)["pretrain@clip"] > trained
+    assert "clip@1" in said[".venv/bin/diptych run"], "promoted by hand"
+    assert commands[-1] == ".venv/bin/diptych down"
+    assert ours(workspace) == set()
+
+
+def in_a_shell(root: Path, command: str) -> str:
+    """Run a line of the docs as a person would, and return what it prints; `diptych ui` until its pages are up."""
+    said = root / "shell.txt"
+    with said.open("w") as output:
+        process = subprocess.Popen(
+            ["sh", "-c", f"exec {command}"], cwd=root, env=environment(), stdout=output, stderr=subprocess.STDOUT
+        )
+    if command.split("#")[0].strip() == ".venv/bin/diptych ui":
+        deadline = time.monotonic() + 240
+        while "Ready" not in said.read_text():
+            assert process.poll() is None, said.read_text()
+            assert time.monotonic() < deadline, said.read_text()
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=600) == 0, f"{command}: {said.read_text()[-4000:]}"
+    return said.read_text()
