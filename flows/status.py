@@ -1,5 +1,6 @@
-"""How a workspace stands: its stages, what it shipped, what it serves. Starts nothing and locks nothing."""
+"""How a workspace stands: its data, its stages, what it shipped, what it serves. Starts nothing and locks nothing."""
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from flows.shipped import Shipped
 
 
 def status(root: Path, recipe: str) -> dict[str, Any]:
-    """Return what `diptych status --json` prints: stages by name, shipped, serving."""
+    """Return what `diptych status --json` prints: data, stages by name, shipped, serving."""
     from components.serving.triton import status as serving_status
 
     names = {
@@ -28,6 +29,7 @@ def status(root: Path, recipe: str) -> dict[str, Any]:
     return {
         "root": str(root),
         "recipe": recipe,
+        "data": _data(root),
         "stages": stages,
         "shipped": asdict(shipped) if shipped else None,
         "serving": {
@@ -38,6 +40,21 @@ def status(root: Path, recipe: str) -> dict[str, Any]:
             "reason": serving.reason or None,
         },
     }
+
+
+def _data(root: Path) -> dict[str, Any] | None:
+    """Return what came in: source, samples in all and by split, digest; None before anything did."""
+    try:
+        came_in = json.loads((root / "data/raw/source.json").read_text(encoding="utf-8"))
+        splits = {split: count for split, count in came_in["splits"].items() if count}
+        return {
+            "source": came_in["source"]["name"],
+            "samples": came_in["samples"],
+            "splits": splits,
+            "digest": came_in["digest"],
+        }
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _stage(root: Path, full: str, outcome: StageOutcome | None, why: tuple[str, ...] | None) -> dict[str, Any]:
@@ -56,7 +73,10 @@ def _stage(root: Path, full: str, outcome: StageOutcome | None, why: tuple[str, 
 def as_lines(found: dict[str, Any]) -> list[str]:
     """Return the same for people."""
     width = max(map(len, found["stages"]))
-    lines = []
+    lines, data = [], found["data"]
+    if data is not None:
+        splits = ", ".join(f"{split} {count:,}" for split, count in data["splits"].items())
+        lines.append(f"{'data':<{width}}  {data['samples']:,} samples from {data['source']} ({splits})")
     for name, stage in found["stages"].items():
         said = stage["state"]
         if stage.get("position"):
