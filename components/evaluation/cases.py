@@ -49,17 +49,16 @@ class Pictures:
 
 
 def pick(rows: Sequence[Mapping[str, Any]], each: int) -> dict[str, list[Mapping[str, Any]]]:
-    """Return band -> rows of one direction: right answers with the highest score, ranks nearest the median, worst ranks.
+    """Return band -> rows of one direction: the first, the middle and the last of all, by rank and then by score.
 
     No row is in two bands, so of fewer than three times `each` queries every band gets fewer.
     """
     each = min(each, -(-len(rows) // 3))
     ordered = sorted(rows, key=lambda row: (row["rank"], -row["first_score"], row["query"]))
     best, rest = ordered[:each], ordered[each:]
-    worst, rest = list(reversed(rest))[:each], rest[: max(0, len(rest) - each)]
-    median = ordered[len(ordered) // 2]["rank"] if ordered else 0
-    typical = sorted(rest, key=lambda row: abs(row["rank"] - median))[:each]  # stable: of equals, the surer first
-    return dict(zip(BANDS, (best, sorted(typical, key=lambda row: row["rank"]), worst), strict=True))
+    worst, rest = rest[::-1][:each], rest[: max(0, len(rest) - each)]
+    start = max(0, len(rest) - each) // 2
+    return dict(zip(BANDS, (best, rest[start : start + each], worst), strict=True))
 
 
 def cases(rows: Sequence[Mapping[str, Any]], pool: Pictures, each: int = 5) -> dict[str, dict[str, list[Case]]]:

@@ -24,7 +24,7 @@ figure{margin:0;width:8.5rem;font-size:.78rem;line-height:1.3;overflow-wrap:anyw
 """
 BAND_MEANS = {
     "best": "right, and surest of it",
-    "typical": "as far down as half of all",
+    "typical": "in the middle of all",
     "worst": "furthest down",
 }
 

@@ -21,7 +21,7 @@ def test_the_surest_right_ones_the_median_and_the_lowest_are_picked():
     picked = pick(rows, each=2)
     assert {band: [one["query"] for one in found] for band, found in picked.items()} == {
         "best": ["q1", "q2"],  # of three with rank 1, the two with the highest scores
-        "typical": ["q4", "q5"],  # the median rank is 3
+        "typical": ["q3", "q4"],  # in the middle of those that are left
         "worst": ["q8", "q7"],
     }
 
