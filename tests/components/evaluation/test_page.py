@@ -114,7 +114,9 @@ def test_a_case_says_its_rank_and_what_came_first_instead(page):
     assert f"{NASTY} rank 1 of 284" in words
     assert f"a heart said: {NASTY} rank 271 of 284" in words
     assert "a cat found first: the second rank 3 of 280" in words
-    assert words.index("picture → name best") < words.index("worst furthest down") < words.index("name → picture typical")
+    assert (
+        words.index("picture → name best") < words.index("worst furthest down") < words.index("name → picture typical")
+    )
 
 
 def test_what_came_in_is_counted_by_split_with_the_reasons(page):
