@@ -34,7 +34,8 @@ TIMINGS = ("timing", "seconds", "git_commit")
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a workspace in which everything was run once, without any disturbance."""
-    root = make_workspace(tmp_path_factory.mktemp("kill") / "undisturbed", source={"name": "scenes"}, recipes=["clip"])
+    scenes = {"name": "scenes", "path": "data/own"}
+    root = make_workspace(tmp_path_factory.mktemp("kill") / "undisturbed", source=scenes, recipes=["clip"])
     ran = dvc(root, "repro")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return root
