@@ -142,3 +142,21 @@ def test_a_strategy_that_is_misspelt_stops_the_stage_before_any_work(pretrained,
     assert ran.returncode == 1
     assert "Did you mean components.finetuning.locked.LockedImage?" in ran.stderr
     assert files(root / TUNED) == before
+
+
+def test_dvc_tunes_when_it_is_switched_on_and_the_package_says_how(pretrained, tmp_path):
+    root = tmp_path / "packed"
+    shutil.copytree(pretrained, root, symlinks=True)
+    switch_on(root, {**LOCKED, "init_args": {**LOCKED["init_args"], "alphas": [0.5]}})
+    before = files(root / PRETRAINED)
+    ran = dvc(root, "repro", "package@clip")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert files(root / PRETRAINED) == before, "nothing is pre-trained again"
+    package, said = root / "runs/clip/package", report(root)
+    manifest = json.loads((package / "manifest.json").read_text())
+    assert manifest["finetuning"]["train_digest"] == said["train_digest"] != manifest["train_digest"]
+    assert (manifest["finetuning"]["strategy"], manifest["finetuning"]["alpha"]) == ("LockedImage", 0.5)
+    assert files(package)[WEIGHTS] == files(root / TUNED)[WEIGHTS] != before[WEIGHTS]
+    how = "LockedImage for 8 steps, then alpha 0.5 between the weights before (0) and after (1), as the recipe says"
+    assert f"- fine-tuned: {how}" in (package / "model_card.md").read_text()
+    assert f"fine-tuned {how}" in (package / "report.html").read_text()
