@@ -6,6 +6,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from components.contracts.errors import DataError
 from components.contracts.model_files import MODEL, MODEL_FILES, TOKENIZER, TRANSFORMS, WEIGHTS
@@ -21,11 +22,16 @@ def save_trained(
     folder: Path, model: DualEncoder, described: dict[str, Any], vocabulary: Vocabulary, preprocess: Preprocess
 ) -> None:
     """Write the four files; `described` is the `class_path`/`init_args` that built the model."""
-    weights = {name: value.contiguous() for name, value in model.state_dict().items()}
-    save_file(weights, folder / WEIGHTS)
+    save_weights(folder, model)
     (folder / MODEL).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
     vocabulary.save(folder / TOKENIZER)
     (folder / TRANSFORMS).write_text(preprocess.to_json(), encoding="utf-8")
+
+
+def save_weights(folder: Path, model: nn.Module) -> None:
+    """Write that file alone, beside the three that a tuned model has in common with the one it was."""
+    weights = {name: value.contiguous() for name, value in model.state_dict().items()}
+    save_file(weights, folder / WEIGHTS)
 
 
 def load_trained(folder: Path, batch: int = 256) -> Embedder:

@@ -21,6 +21,7 @@ from components.evaluation.cases import Case, Pictures, cases
 from components.evaluation.embedding import Embedder
 from components.evaluation.examples import Example, draw, nearest_pictures
 from components.evaluation.page import render
+from components.evaluation.wording import tuning
 from components.recipes.params import Params, load_params
 from components.recipes.recipe import Recipe, load_recipe
 from components.recipes.trained import load_trained
@@ -33,6 +34,15 @@ from components.stages.stage import Stage
 
 COMPARED = 64  # pictures and texts on which ONNX is compared with torch
 QUERIES, SHOWN = 8, 6  # on the page: queries, and pictures for each
+TUNED = (
+    "strategy",
+    "steps",
+    "samples",
+    "alpha",
+    "alphas",
+    "frozen_digest",
+    "train_digest",
+)  # what the manifest says of it
 SHOWN_SPLIT = "pair"  # held-out pictures of known things: every source has them
 
 
@@ -45,6 +55,7 @@ def body(stage: Stage) -> None:
         json.loads(path.read_text(encoding="utf-8"))
         for path in (run / "evaluate/metrics.json", stage.root / "data/raw/source.json", run / "pretrain/metrics.json")
     )
+    tuned = tuning_of(run / "finetune/metrics.json")
     embedder = load_trained(run / "finetune", recipe.evaluation.batch)
     rows = everything(stage.root)
     pool = read_pool(rows, stage.root / "data/raw")
@@ -56,7 +67,7 @@ def body(stage: Stage) -> None:
     facts = [
         ("data", came_in["digest"][:12]), ("pictures trained on", f"{training['pictures']:,}"),
         ("samples seen", f"{training['samples']:,}"), ("parameters", f"{training['parameters']:,}"),
-        ("numbers", training["precision"]), ("seed", str(params.seed)),
+        ("numbers", training["precision"]), ("seed", str(params.seed)), ("fine-tuned", tuning(tuned)),
     ]  # fmt: skip
     with stage.output(f"runs/{recipe.name}/package") as out:
         for name in MODEL_FILES:
@@ -83,7 +94,7 @@ def body(stage: Stage) -> None:
         )  # fmt: skip
         (out / "report.html").write_text(page, encoding="utf-8")
         (out / "examples.png").write_bytes(draw(found, said))
-        seal(out, about(stage.root, recipe, params, came_in["digest"], training, furthest))
+        seal(out, about(stage.root, recipe, params, came_in["digest"], training, tuned, furthest))
 
 
 def everything(root: Path) -> pa.Table:
@@ -123,15 +134,22 @@ def curves_of(path: Path) -> dict[str, list[tuple[int, float]]]:
     return {name: [(int(row["step"]), float(row[name])) for row in rows if row.get(name)] for name in wanted}
 
 
+def tuning_of(path: Path) -> dict[str, Any] | None:
+    """Return what stage finetune says of its tuning; it writes nothing where the model passed through."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
 def about(
-    root: Path, recipe: Recipe, params: Params, data: str, training: dict[str, Any], furthest: dict[str, float]
-) -> dict[str, Any]:
+    root: Path, recipe: Recipe, params: Params, data: str, training: dict[str, Any], tuned: dict[str, Any] | None,
+    furthest: dict[str, float],
+) -> dict[str, Any]:  # fmt: skip
     """Return what manifest.json says beside the files: where the package comes from."""
     commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=False).stdout
     lock = yaml.safe_load((root / "dvc.lock").read_text()) if (root / "dvc.lock").exists() else {"stages": {}}
     return {
         "recipe": recipe.name, "scale": params.scale, "seed": params.seed, "data_digest": data,
-        "git_commit": commit.strip() or None, "train_digest": training["train_digest"], "onnx_furthest": furthest,
+        "git_commit": commit.strip() or None, "train_digest": training["train_digest"],
+        "finetuning": tuned and {name: tuned[name] for name in TUNED}, "onnx_furthest": furthest,
         "lock": {
             name: {out["path"]: out["md5"] for out in entry.get("outs", ())}
             for name, entry in sorted(lock["stages"].items())
