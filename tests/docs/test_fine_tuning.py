@@ -1,5 +1,6 @@
 """docs/fine-tuning.md: its commands do what they say, its settings are the code's own, its files and numbers are there."""
 
+import json
 import re
 import shlex
 import shutil
@@ -62,6 +63,35 @@ def test_the_steps_of_the_page_are_those_of_the_scales():
     for name in ("laptop", "debug"):
         scale = load_scale(REPOSITORY, name)
         assert re.search(rf"\b{tuned_scale(scale, share).steps} of the {scale.steps} at `{name}`", PAGE)
+
+
+def test_the_table_shows_what_was_measured():
+    measured = json.loads((REPOSITORY / "docs/benchmarks/fine-tuning.json").read_text())
+    before = {"numbers": "not at all", "alpha": "", "after": measured["before"]}
+    for run in (before, *measured["runs"]):
+        shares = [
+            f"{100 * run['after'][f'{split}.{way}.recall_at_1']:.1f}%"
+            for split in ("val", "pair")
+            for way in ("image_to_text", "text_to_image")
+        ]
+        row = " | ".join([run["numbers"], str(run["alpha"]), *shares]).replace("|  |", "| |")
+        assert f"| {row} |" in PAGE
+    all_the_way = measured["runs"][-1]["tried"][-1]
+    ends = [f"{100 * all_the_way[f'val.{way}.recall_at_1']:.1f}%" for way in ("image_to_text", "text_to_image")]
+    assert f"{ends[0]} and {ends[1]} on `val`" in " ".join(PAGE.split())
+
+
+def test_the_commands_of_the_measurement_choose_what_was_measured(root):
+    """The steps and the choice among alphas are those of the code as it is."""
+    measured = json.loads((REPOSITORY / "docs/benchmarks/fine-tuning.json").read_text())
+    for run in measured["runs"]:
+        words = shlex.split(run["command"])
+        assert words[:2] == ["diptych", "run"]
+        choose(root, Choices(numbers=[word for word in words[2:] if word != "--set"]), root)
+        described = load_finetuning(root, "clip")
+        strategy = build(described, Strategy)
+        assert tuned_scale(load_scale(root, measured["scale"]), strategy.share).steps == run["steps"]
+        assert tuple(tried["alpha"] for tried in run["tried"]) == strategy.alphas
 
 
 def test_files_of_ours_that_it_names_are_there():

@@ -95,3 +95,10 @@ def test_models_of_different_tensors_have_nothing_between_them(tuned, says):
 
 def bits(tensor: torch.Tensor) -> bytes:
     return tensor.contiguous().view(torch.uint8).numpy().tobytes()
+
+
+def test_the_far_end_has_the_tuned_sign_of_zero_too():
+    """Equal by value, not by bits."""
+    old, new = {"w": torch.tensor([0.0, 1.0])}, {"w": torch.tensor([-0.0, 1.0])}
+    assert bits(interpolate(old, new, 1.0)["w"]) == bits(new["w"])
+    assert bits(interpolate(new, old, 1.0)["w"]) == bits(old["w"])
