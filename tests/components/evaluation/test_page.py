@@ -148,7 +148,8 @@ def test_a_chart_says_where_it_began_and_ended_and_stays_inside():
     drawn = chart("loss", [(1, 4.0), (50, 2.0), (1000, 0.5)])
     assert "4 → 0.5 in 1,000 steps" in drawn
     points = [tuple(map(float, pair.split(","))) for pair in re.search(r"points='([^']+)'", drawn)[1].split()]
-    assert all(0 <= x <= 720 and 0 <= y <= 160 for x, y in points)
+    assert all(56 <= x <= 720 and 0 <= y <= 160 for x, y in points), "clear of the marks"
+    assert re.findall(r"<text[^>]*>([^<]*)</text>", drawn) == ["4", "0.5", "step 0", "1,000"]
     assert [x for x, _ in points] == sorted(x for x, _ in points)
     assert [y for _, y in points] == sorted(y for _, y in points)  # a falling loss falls: y counts from the top
 
