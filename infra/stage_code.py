@@ -15,7 +15,7 @@ from typing import Any
 import grimp
 from ruamel.yaml import YAML
 
-SECTIONS = {"pretrain": ("model", "method"), "evaluate": ("model",), "package": ("model",)}
+SECTIONS = {"pretrain": ("model", "method"), "evaluate": ("model", "evaluation"), "package": ("model",)}
 """Sections of a recipe whose classes a stage builds."""
 
 CATALOGUE = "components/data/sources/catalogue.yaml"

@@ -35,11 +35,12 @@ def check_files(root: Path) -> Params:
 def check(root: Path) -> None:
     """Raise the same for the first thing that could not be run.
 
-    Nothing is built: a model of any size is checked in the time it takes to import its classes.
+    No model is built: one of any size is checked in the time it takes to import its classes.
     """
     params = check_files(root)
     from components.contracts.method import Method  # torch: a mistake above is said without waiting for it
     from components.models.dual_encoder import DualEncoder
+    from components.recipes.evaluators import check_evaluators
 
     for name in params.recipes:
         recipe = load_recipe(root, name, params.scale)
@@ -48,6 +49,7 @@ def check(root: Path) -> None:
         model = overlay(recipe.model, WORDS)
         fits(sized, "model", model, DualEncoder)
         fits(document, "method", overlay(recipe.method, {"init_args": {"model": model}}), Method)
+        check_evaluators(document)
 
 
 def _check_source(root: Path, source: Mapping[str, Any]) -> None:
