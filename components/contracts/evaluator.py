@@ -45,6 +45,10 @@ class Pictures(Protocol):
 class Encoder(Protocol):
     """A model with its own transform and tokenizer."""
 
+    @property
+    def logit_scale(self) -> float:
+        """Return what cosines are multiplied with before a softmax, as it was learned."""
+
     def pictures(self, pictures: Sequence[bytes], progress: Progress, doing: str) -> NDArray[np.float32]:
         """Return unit rows [N D] in the shared space."""
 

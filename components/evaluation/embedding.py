@@ -41,6 +41,11 @@ class Embedder:
         """Where the model is: on the GPU while it is watched in training."""
         return next(self.model.parameters()).device
 
+    @property
+    def logit_scale(self) -> float:
+        """What cosines are multiplied with before a softmax, as it was learned."""
+        return float(self.model.logit_scale().item())
+
     @torch.inference_mode()
     def pictures(
         self, pictures: Sequence[bytes], progress: Progress = silent, doing: str = ""

@@ -7,7 +7,6 @@ Axes: N pairs or rows, D shared width.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -58,35 +57,17 @@ def dead_share(rows: Rows) -> float:
     return float((rows.std(0) < DEAD / np.sqrt(rows.shape[1])).mean())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Statistic:
-    """A number of the shared space.
-
-    Args:
-        of: the rows it takes: `pair` both sides, `image` or `text` one.
-        call: how it is computed.
-        unit: of the number.
-        better: which way is usually good.
-    """
-
-    of: Literal["pair", "image", "text"]
-    call: Callable[..., float]
-    unit: Literal["fraction", "distance", "squared_distance", "nats", "dimensions"]
-    better: Literal["up", "down"]
-
-
-STATISTICS: Mapping[str, Statistic] = {
-    "modality_gap": Statistic(of="pair", call=modality_gap, unit="distance", better="down"),
-    "alignment": Statistic(of="pair", call=alignment, unit="squared_distance", better="down"),
-} | {
-    f"{side}.{name}": Statistic(of=side, call=call, unit=unit, better=better)
-    for side in ("image", "text")
-    for name, call, unit, better in (
-        ("uniformity", uniformity, "nats", "down"),
-        ("variance", variance, "fraction", "up"),
-        ("effective_rank", effective_rank, "dimensions", "up"),
-        ("dead_share", dead_share, "fraction", "down"),
-    )
+Unit = Literal["fraction", "distance", "squared_distance", "nats", "dimensions"]
+Better = Literal["up", "down"]  # which way is usually good
+OF_PAIRS: Mapping[str, tuple[Callable[[Rows, Rows], float], Unit, Better]] = {
+    "modality_gap": (modality_gap, "distance", "down"),
+    "alignment": (alignment, "squared_distance", "down"),
+}
+OF_A_SIDE: Mapping[str, tuple[Callable[[Rows], float], Unit, Better]] = {
+    "uniformity": (uniformity, "nats", "down"),
+    "variance": (variance, "fraction", "up"),
+    "effective_rank": (effective_rank, "dimensions", "up"),
+    "dead_share": (dead_share, "fraction", "down"),
 }
 
 
@@ -115,21 +96,33 @@ class FeatureStats(Evaluator):
             kept = evenly(len(pool.keys), MOST)
             texts = [pool.captions[place][0] for place in kept]
             pictures = [pool.pictures[place] for place in kept]
-            ours = subject.embedded(split)[kept], subject.encoder.texts(texts)
-            before = (
+            draw = np.random.default_rng(subject.seed)
+            ours = statistics(subject.embedded(split)[kept], subject.encoder.texts(texts))
+            before = statistics(
                 subject.untrained.pictures(pictures, subject.progress, f"encoding {split}, untrained"),
                 subject.untrained.texts(texts),
             )
-            draw = np.random.default_rng(subject.seed)
-            drawn = random_directions(draw, *ours[0].shape), random_directions(draw, *ours[1].shape)
+            width = subject.embedded(split).shape[1]
+            drawn = statistics(*(random_directions(draw, len(kept), width) for _ in range(2)))
             metrics += [
                 Metric(
-                    name=f"features.{split}.{name}", value=_of(one, *ours), unit=one.unit, better=one.better, n=len(kept),
-                    chance=_of(one, *drawn), baseline=_of(one, *before), method="unit rows; chance: random directions",
+                    name=f"features.{split}.{name}", value=value, unit=unit, better=better, n=len(kept),
+                    chance=drawn[name][0], baseline=before[name][0], method="pictures with their first text, unit rows",
                 )
-                for name, one in STATISTICS.items()
+                for name, (value, unit, better) in ours.items()
             ]  # fmt: skip
         return Findings(metrics=tuple(metrics), without=without)
+
+
+def statistics(image: Rows, text: Rows) -> dict[str, tuple[float, Unit, Better]]:
+    """Return name -> (value, unit, which way is good) of everything this file computes, in float64."""
+    sides = {"image": image.astype(np.float64), "text": text.astype(np.float64)}
+    found: dict[str, tuple[float, Unit, Better]] = {
+        name: (call(sides["image"], sides["text"]), unit, better) for name, (call, unit, better) in OF_PAIRS.items()
+    }
+    for side, rows in sides.items():
+        found |= {f"{side}.{name}": (call(rows), unit, better) for name, (call, unit, better) in OF_A_SIDE.items()}
+    return found
 
 
 def random_directions(draw: np.random.Generator, rows: int, width: int) -> Float[np.ndarray, "N D"]:
@@ -141,8 +134,3 @@ def random_directions(draw: np.random.Generator, rows: int, width: int) -> Float
 def evenly(count: int, most: int) -> np.ndarray:
     """Return at most `most` places of `count`, evenly spread."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
-
-
-def _of(one: Statistic, image: Rows, text: Rows) -> float:
-    sides = {"image": (image,), "text": (text,), "pair": (image, text)}
-    return one.call(*(rows.astype(np.float64) for rows in sides[one.of]))
