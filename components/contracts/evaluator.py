@@ -6,7 +6,7 @@ Axes: N rows, D width of the asked space, I pictures of a pool, T texts.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +19,7 @@ Space = Literal["pooled", "features"]  # projected into the shared space, or as 
 Part = Literal["train", "val", "test"]
 
 
+@runtime_checkable
 class Pictures(Protocol):
     """The pictures of a split, with what is known of each."""
 
@@ -42,6 +43,7 @@ class Pictures(Protocol):
         """Return the group of each by that label, such as `category`; None where it has none."""
 
 
+@runtime_checkable
 class Encoder(Protocol):
     """A model with its own transform and tokenizer."""
 
@@ -61,6 +63,7 @@ class Encoder(Protocol):
         """Return rows [N D] in each space, of the length that the model gives them."""
 
 
+@runtime_checkable
 class Subject(Protocol):
     """A trained model, and what it may be measured on. What several evaluators ask for is computed once."""
 

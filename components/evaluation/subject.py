@@ -9,9 +9,8 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float
 
+from components.contracts.evaluator import Encoder, Pictures
 from components.contracts.progress import Progress, silent
-from components.data.selection import Pool
-from components.evaluation.embedding import Embedder
 from components.evaluation.neighbour import describe, lent
 
 
@@ -29,10 +28,10 @@ class TrainedModel:
 
     def __init__(
         self,
-        encoder: Embedder,
-        untrained: Callable[[], Embedder],
-        train: Pool,
-        pools: Mapping[str, Pool],
+        encoder: Encoder,
+        untrained: Callable[[], Encoder],
+        train: Pictures,
+        pools: Mapping[str, Pictures],
         seed: int = 0,
         progress: Progress = silent,
     ) -> None:
@@ -42,7 +41,7 @@ class TrainedModel:
         self._described: dict[str, np.ndarray] = {}
 
     @cached_property
-    def untrained(self) -> Embedder:
+    def untrained(self) -> Encoder:
         """The same architecture, untrained."""
         return self._untrained()
 

@@ -34,8 +34,8 @@ def load_untrained(folder: Path, seed: int, batch: int = 256) -> Embedder:
 
     The global draw goes on as if nothing had been drawn.
     """
-    trained = load_trained(folder, batch)
     with torch.random.fork_rng(devices=[]):
+        trained = load_trained(folder, batch)
         torch.manual_seed(seed)
         model = build(json.loads((folder / MODEL).read_text(encoding="utf-8")), DualEncoder)
     return Embedder(model.eval(), trained.vocabulary, trained.preprocess, batch)
