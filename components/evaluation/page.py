@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from components.evaluation.wording import percent, retrieval_rows
+from components.evaluation.wording import further_rows, percent, retrieval_rows
 
 STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1b1f24;background:#fff}
@@ -45,6 +45,7 @@ def render(
 <h1>{html.escape(title)}</h1>
 <p class="muted">{" · ".join(f"{html.escape(name)} {html.escape(value)}" for name, value in facts)}</p>
 <h2>What it scores</h2>{table(metrics)}
+{further(metrics)}
 <p class="muted">Recall at k: how often the right answer is among the first k. Chance is a blind guess. The baseline lends
 each picture the name of the training picture nearest to it by edges and colours. <i>val</i> was used to choose; no stage
 before evaluate can read the others.</p>
@@ -64,6 +65,19 @@ def table(metrics: Mapping[str, Mapping[str, Any]]) -> str:
     ]
     head = "".join(f"<th class=n>{name}</th>" for name in ("model", "chance", "baseline", "queries"))
     return f"<table><tr><th>split</th><th>direction</th><th></th>{head}</tr>{''.join(rows)}</table>"
+
+
+def further(metrics: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return what was measured beside retrieval as a table, each number with how it was asked; nothing where nothing was."""
+    rows = [
+        f"<tr><td>{html.escape(row['asked'])}<br><span class=muted>{html.escape(row['method'])}</span></td>"
+        f"<td>{row['split']} <span class=muted>{row['means']}</span></td><td class='n big'>{row['value']}</td>"
+        f"<td class=n>{row['chance']}</td><td class=n>{row['baseline']}</td><td class=n>{row['n']:,}</td></tr>"
+        for row in further_rows(metrics)
+    ]
+    head = "".join(f"<th class=n>{name}</th>" for name in ("model", "chance", "baseline", "n"))
+    table = f"<table><tr><th>what, and how it was asked</th><th>split</th>{head}</tr>{''.join(rows)}</table>"
+    return f"<h2>What else was measured</h2>{table}" if rows else ""
 
 
 def chart(name: str, points: Sequence[tuple[int, float]], width: int = 720, height: int = 160) -> str:
