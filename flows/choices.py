@@ -144,7 +144,10 @@ def _put(params: Any, key: str, value: Any) -> str | None:
             params[name] = {}
         params = params[name]
     if value is None and key.startswith("overrides."):
-        return "the recipe's own" if params.pop(last, None) is not None else None
+        said = params.pop(last, None)
+        if above == ["overrides"]:
+            params[last], said = {}, said or None  # DVC wants every section to be there
+        return "the recipe's own" if said is not None else None
     if last in params and params[last] == value:
         return None
     if isinstance(value, dict) and isinstance(params.get(last), dict):  # in place, so that its comments stay

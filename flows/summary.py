@@ -144,7 +144,7 @@ def _show_places(root: Path, recipe: str, shipped: Shipped | None, console: Cons
     lines = [f"{name:<9}{path}" for name, path in places.items() if path.exists()]
     if shipped is not None:
         lines.append(f"{'version':<9}{shipped.version}; {shipped.verdict}")
-    lines.append(f"{'runs':<9}mlflow ui --backend-store-uri {store_uri(root)}")
+    lines.append(f"{'runs':<9}diptych ui shows them in Prefect and MLflow; the store is {store_uri(root)}")
     if shipped is not None and shipped.unserved is None:
         lines.append(f"{'server':<9}{_server(root)}; it goes on running, stop it with: diptych down (or make down)")
         lines.append(f'{"ask":<9}diptych ask "{_examples(root)[0]}"')

@@ -23,6 +23,7 @@ from flows.processes import started
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 START_UP_S = 60.0
+STILL_LOOKS = 3  # half a second apart, at which a page looks the same before it counts as drawn
 # As root there is no sandbox to be had; what is opened are pages of this machine alone, and it asks nobody anything.
 _FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--no-default-browser-check",
@@ -36,7 +37,6 @@ class Tab:
 
     def __init__(self, socket: Connection) -> None:
         self._asked: dict[str, str] = {}
-        self._loading: set[str] = set()
         self._socket = socket
         self._numbers = itertools.count(1)
 
@@ -53,17 +53,12 @@ class Tab:
                 return dict(said["result"])
 
     def _heard(self, said: Mapping[str, Any]) -> None:
-        """Keep account of what is asked for, and what has come."""
+        """Keep account of what is asked for."""
         match said.get("method"):
             case "Network.requestWillBeSent":
                 self._asked[said["params"]["requestId"]] = said["params"]["request"]["url"]
-                self._loading.add(said["params"]["requestId"])
-            case "Network.loadingFinished":
-                self._loading.discard(said["params"]["requestId"])
-            case "Network.loadingFailed":
-                self._loading.discard(said["params"]["requestId"])
-                if said["params"].get("blockedReason"):
-                    self._asked.pop(said["params"]["requestId"], None)  # it was never sent
+            case "Network.loadingFailed" if said["params"].get("blockedReason"):
+                self._asked.pop(said["params"]["requestId"], None)  # it was never sent
 
     def open(self, address: str) -> None:
         """Go to an address; what it shows has to be waited for."""
@@ -90,15 +85,19 @@ class Tab:
             self.wait(f"document.body && document.body.innerText.includes({json.dumps(text)})", timeout_s)
 
     def still(self, width: int, height: int, timeout_s: float = 30.0) -> bytes:
-        """Return what is seen as PNG, `width` x `height` pixels, once nothing moves and nothing more is loaded."""
+        """Return what is seen as PNG, `width` x `height` pixels, once it has stood still for a while.
+
+        What has to be seen is to be waited for before: a page that is still may be one that waits for its data.
+        """
         self.size(width, height)
-        deadline, before = time.monotonic() + timeout_s, b""
-        while (now := self._seen()) != before or self._loading:
+        deadline, before, same = time.monotonic() + timeout_s, b"", 0
+        while same < STILL_LOOKS:
             if time.monotonic() > deadline:
                 raise DiptychError(f"{self.ask('location.href')} was still changing after {timeout_s:.0f} s.")
-            before = now
             self.ask("new Promise(done => setTimeout(done, 500))")
-        return now
+            now = self._seen()
+            before, same = now, same + 1 if now == before else 0
+        return before
 
     def _seen(self) -> bytes:
         return base64.b64decode(self.send("Page.captureScreenshot", format="png")["data"])

@@ -15,10 +15,19 @@ from typing import Any
 import grimp
 from ruamel.yaml import YAML
 
-SECTIONS = {"pretrain": ("model", "method"), "evaluate": ("model", "evaluation"), "package": ("model",)}
+SECTIONS = {
+    "pretrain": ("model", "method"), "finetune": ("model", "method", "finetuning"),
+    "evaluate": ("model", "evaluation"), "package": ("model",),
+}  # fmt: skip
 """Sections of a recipe whose classes a stage builds."""
 
-CATALOGUE = "components/data/sources/catalogue.yaml"
+CATALOGUES = {
+    "ingest": "components/data/sources/catalogue.yaml", "finetune": "components/finetuning/catalogue.yaml",
+    "evaluate": "components/evaluation/catalogue.yaml",
+}  # fmt: skip
+"""Catalogues from which params.yaml chooses what a stage builds: it depends on the code of all rows."""
+
+CATALOGUE = CATALOGUES["ingest"]  # read by that stage
 
 
 def main() -> int:
@@ -59,8 +68,8 @@ def stage_code(root: Path, stage: str) -> list[str]:
             modules |= {
                 path.rpartition(".")[0] for path in class_paths(values[section]) if path.startswith("components.")
             }
-    if stage == "ingest":
-        catalogue = YAML(typ="safe").load(root / CATALOGUE)
+    if stage in CATALOGUES:
+        catalogue = YAML(typ="safe").load(root / CATALOGUES[stage])
         modules |= {path.rpartition(".")[0] for path in class_paths(list(catalogue.values()))}
     closure = set(modules)
     for module in modules:

@@ -1,5 +1,7 @@
 """Shapes are checked while tests run, and coloured squares with captions stand for real pictures."""
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -46,3 +48,16 @@ def clip(vocabulary):
     from tests.squares import clip_at_debug
 
     return clip_at_debug(vocabulary)
+
+
+@pytest.fixture
+def until() -> Callable[..., None]:
+    """Wait for a condition, and say what was seen last when it does not come."""
+
+    def wait(condition: Callable[[], object], seen: Callable[[], object] = str, timeout_s: float = 60.0) -> None:
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            assert time.monotonic() < deadline, f"did not happen in {timeout_s} s; seen last: {seen()}"
+            time.sleep(0.02)
+
+    return wait

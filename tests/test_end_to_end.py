@@ -1,6 +1,7 @@
 """The main job on real pictures, at `debug`: real DVC, Prefect, MLflow and Triton, from nothing to an answer and back."""
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -111,6 +112,21 @@ def test_a_second_run_trains_nothing_and_starts_neither_prefect_nor_mlflow(works
     assert "Nothing to do" in again.stdout
     assert changes(workspace) == ran
     assert [path.stat().st_mtime_ns for path in watched] == touched
+
+
+def test_report_and_pages_are_pictured_by_a_script(workspace, tmp_path):
+    if shutil.which("chromium") is None and "CI" not in os.environ:
+        pytest.skip("no Chromium: apt-get install chromium")
+    made = subprocess.run(
+        [str(workspace / "infra/python"), "-m", "infra.screenshots", "--to", str(tmp_path)],
+        cwd=workspace, env=environment(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert made.returncode == 0, made.stderr
+    assert made.stdout.split()[::3] == [str(tmp_path / name) for name in ("report.png", "prefect.png", "mlflow.png")]
+    for path in map(Path, made.stdout.split()[::3]):
+        with Image.open(path) as picture:
+            assert picture.width == 1400
+            assert len(picture.getcolors()) >= 32, "a page that is drawn, not one that is blank"
 
 
 def test_a_shell_repro_has_nothing_to_do_after_it(workspace):

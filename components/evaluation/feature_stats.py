@@ -82,7 +82,7 @@ class FeatureStats(Evaluator):
 
     def __init__(self, splits: Sequence[str] = ("val",)) -> None:
         if not splits:
-            raise ConfigError("FeatureStats has no splits to look at. Name at least one, such as [val].")
+            raise ConfigError("splits is empty, so there is nothing to look at. Name at least one, such as [val].")
         self.splits = tuple(splits)
 
     def measure(self, subject: Subject) -> Findings:

@@ -1,56 +1,66 @@
-"""report.html of a model: what it scores, how it learned, what it finds. One file, nothing loaded from elsewhere."""
+"""report.html of a model: what it scores, on what, how it learned, what it finds. One file, nothing loaded from elsewhere."""
 
-import base64
 import html
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from components.evaluation.wording import further_rows, percent, retrieval_rows
+from components.data.pictures import on_white
+from components.data.thumbnail import data_uri
+from components.evaluation.cases import Case
+from components.evaluation.examples import Example
+from components.evaluation.wording import DIRECTION_MEANS, SPLIT_MEANS, further_rows, percent, retrieval_rows
 
 STYLE = """
-body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1b1f24;background:#fff}
-h1{margin-bottom:0}h2{margin-top:2.5rem}.muted{color:#57606a}
-table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.35rem .6rem;border-bottom:1px solid #d8dee4}
+:root{color-scheme:light dark;--ink:#1b1f24;--muted:#57606a;--line:#d8dee4;--right:#1a7f37;--wrong:#b35900}
+body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:var(--ink);background:#fff}
+h1{margin-bottom:0}h2{margin-top:2.5rem}h3{margin:1.2rem 0 .3rem}.muted{color:var(--muted);font-weight:normal}
+table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.35rem .6rem;border-bottom:1px solid var(--line)}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}td.big{font-weight:600}
-.query{display:flex;align-items:center;gap:.5rem;padding:.35rem 0;border-bottom:1px solid #eaeef2;flex-wrap:wrap}
-.query b{min-width:14rem}.query img{width:48px;height:48px}
-figure{display:inline-block;margin:0;text-align:center;font-size:.75rem;width:6rem}svg{width:100%;height:auto}
-@media(prefers-color-scheme:dark){body{background:#0d1117;color:#e6edf3}th,td,.query{border-color:#30363d}.query img{background:#fff;border-radius:6px}}
+.row{display:flex;gap:.6rem;flex-wrap:wrap;align-items:flex-start;padding:.4rem 0;border-bottom:1px solid var(--line)}
+.row>b{flex:0 0 11rem}.row img{width:56px;height:56px;object-fit:contain;background:#fff;border:3px solid var(--line);border-radius:6px}
+img.right{border-color:var(--right)!important}img.wrong{border-color:var(--wrong)!important}
+figure{margin:0;width:8.5rem;font-size:.78rem;line-height:1.3;overflow-wrap:anywhere}svg{width:100%;height:auto}
+@media(prefers-color-scheme:dark){:root{--ink:#e6edf3;--muted:#9198a1;--line:#30363d}body{background:#0d1117}}
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """A text and its nearest pictures, nearest first: (encoded bytes, name, source)."""
-
-    text: str
-    pictures: tuple[tuple[bytes, str, str], ...]
+BAND_MEANS = {
+    "best": "right, and surest of it",
+    "typical": "in the middle of all",
+    "worst": "furthest down",
+}
 
 
 def render(
-    title: str, facts: Sequence[tuple[str, str]], metrics: Mapping[str, Mapping[str, Any]],
-    curves: Mapping[str, Sequence[tuple[int, float]]], found: Sequence[Found],
+    title: str, facts: Sequence[tuple[str, str]], metrics: Mapping[str, Mapping[str, Any]], data: Mapping[str, Any],
+    curves: Mapping[str, Sequence[tuple[int, float]]], split: str, cases: Mapping[str, Mapping[str, Sequence[Case]]],
+    examples: Sequence[Example],
 ) -> str:  # fmt: skip
-    """Return the page.
+    """Return the page; the same bytes for the same arguments.
 
     Args:
         facts: name and value of what to know of the model.
         metrics: as metrics.json has them.
+        data: report.json of the validation.
         curves: name -> (step, value).
-        found: queries with what they find.
+        split: of the cases.
+        cases: direction -> band -> queries with what was said to them.
+        examples: texts with the pictures they find.
     """
     return f"""<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
 <title>{html.escape(title)}</title><style>{STYLE}</style>
 <h1>{html.escape(title)}</h1>
 <p class="muted">{" · ".join(f"{html.escape(name)} {html.escape(value)}" for name, value in facts)}</p>
 <h2>What it scores</h2>{table(metrics)}
-{further(metrics)}
 <p class="muted">Recall at k: how often the right answer is among the first k. Chance is a blind guess. The baseline lends
 each picture the name of the training picture nearest to it by edges and colours. <i>val</i> was used to choose; no stage
 before evaluate can read the others.</p>
+{further(metrics)}
+<h2>On what data</h2>{counts(data)}
 <h2>How it learned</h2>{"".join(chart(name, points) for name, points in curves.items())}
-<h2>What it finds</h2>{"".join(query(one) for one in found)}
+<h2>Best, typical, worst <span class="muted">on {html.escape(split)}: {SPLIT_MEANS[split]}</span></h2>
+{"".join(gallery(direction, bands) for direction, bands in cases.items())}
+<h2>What a text finds <span class="muted">nearest first; green: what it names</span></h2>
+{"".join(example(one) for one in examples)}
 </html>
 """
 
@@ -80,6 +90,27 @@ def further(metrics: Mapping[str, Mapping[str, Any]]) -> str:
     return f"<h2>What else was measured</h2>{table}" if rows else ""
 
 
+def counts(data: Mapping[str, Any]) -> str:
+    """Return where every sample that came in went, by split, and why some were set aside."""
+    rows = "".join(
+        f"<tr><td>{html.escape(split)}</td><td class=n>{its['rows_in']:,}</td><td class='n big'>{its['kept']:,}</td>"
+        f"<td class=n>{its['rows_in'] - its['kept']:,}</td>"
+        f"<td>{html.escape(', '.join(f'{reason} {count:,}' for reason, count in its['reasons'].items()))}</td></tr>"
+        for split, its in data["splits"].items()
+    )
+    total = (
+        f"<tr><td>all</td><td class=n>{data['rows_in']:,}</td><td class='n big'>{data['clean'] + data['pools']:,}</td>"
+        f"<td class=n>{data['quarantined']:,}</td><td></td></tr>"
+    )
+    head = "<th>split</th><th class=n>came in</th><th class=n>kept</th><th class=n>set aside</th><th>why</th>"
+    without = "".join(f"<li>{html.escape(what)}: {html.escape(why)}</li>" for what, why in data["without"].items())
+    return (
+        f"<p class=muted>Source {html.escape(data['source'])}, snapshot {html.escape(data['digest'][:12])}.</p>"
+        f"<table><tr>{head}</tr>{rows}{total}</table>"
+        + (f"<p>What this data does not allow, or left out:</p><ul>{without}</ul>" if without else "")
+    )
+
+
 def chart(name: str, points: Sequence[tuple[int, float]], width: int = 720, height: int = 160) -> str:
     """Return a line chart as SVG, with its first and last value in words."""
     if len(points) < 2:
@@ -95,11 +126,37 @@ def chart(name: str, points: Sequence[tuple[int, float]], width: int = 720, heig
     )
 
 
-def query(found: Found) -> str:
-    """Return a text with its nearest pictures."""
-    figures = "".join(
-        f"<figure><img alt='{html.escape(name)}' src='data:image/png;base64,{base64.b64encode(data).decode()}'>"
-        f"<figcaption>{html.escape(name)}<br><span class=muted>{html.escape(source)}</span></figcaption></figure>"
-        for data, name, source in found.pictures
+def gallery(direction: str, bands: Mapping[str, Sequence[Case]]) -> str:
+    """Return the cases of one direction, a row a band."""
+    rows = "".join(
+        f"<div class=row><b>{band}<br><span class=muted>{BAND_MEANS[band]}</span></b>{''.join(map(case, found))}</div>"
+        for band, found in bands.items()
+        if found
     )
-    return f"<div class=query><b>{html.escape(found.text)}</b>{figures}</div>"
+    return f"<h3>{DIRECTION_MEANS[direction]}</h3>{rows}"
+
+
+def case(one: Case) -> str:
+    """Return a query with its own right answer, and with what came first instead."""
+    if one.said is None:
+        said, instead = "", ""
+    elif isinstance(one.said, str):
+        said, instead = f"<br>said: {html.escape(one.said)}", ""
+    else:
+        said, instead = "<br>found first: the second", image(one.said, "what came first instead", "wrong")
+    right = "right" if one.said is None else ""
+    return (
+        f"<figure>{image(one.picture, one.name, right)}{instead}<figcaption>{html.escape(one.name)}"
+        f"<span class=muted>{said}<br>rank {one.rank:,} of {one.of:,}</span></figcaption></figure>"
+    )
+
+
+def example(one: Example) -> str:
+    """Return a text with its nearest pictures."""
+    shown = "".join(image(found.picture, "", "right" if found.right else "") for found in one.shown)
+    return f"<div class=row><b>{html.escape(one.text)}</b>{shown}</div>"
+
+
+def image(data: bytes, name: str, kind: str) -> str:
+    """Return a thumbnail."""
+    return f"<img class='{kind}' alt='{html.escape(name)}' src='{data_uri(on_white(data))}'>"

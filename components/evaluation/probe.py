@@ -46,10 +46,11 @@ class Probe(Evaluator):
         spaces: Sequence[Space] = ("pooled", "features"),
         penalties: Sequence[float] = (0.001, 0.01, 0.1, 1.0, 10.0),
     ) -> None:
-        if not spaces or not penalties or min(penalties) <= 0:
+        if not spaces:
+            raise ConfigError("spaces is empty, so there is nothing to read. Name pooled, features or both.")
+        if not penalties or min(penalties) <= 0:
             raise ConfigError(
-                f"Probe has spaces {list(spaces)} and penalties {list(penalties)}, but needs at least one of each, and "
-                "penalties above 0. Leave them out for the usual ones."
+                f"penalties is {list(penalties)}, but a penalty is above 0 and at least one is needed, such as [0.1, 1.0]."
             )
         self.data, self.spaces, self.penalties = data, tuple(spaces), tuple(penalties)
 

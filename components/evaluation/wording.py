@@ -125,6 +125,17 @@ def shown(value: float, unit: str) -> str:
     return percent(value) if unit == "fraction" else f"{value:.2f}"
 
 
+def tuning(tuned: Mapping[str, Any] | None) -> str:
+    """Return how a model was fine-tuned, from the metrics.json of that stage; None where it was not."""
+    if tuned is None:
+        return "no"
+    how = f"{tuned['strategy']} for {tuned['steps']:,} steps"
+    chosen = "chosen on val" if len(tuned["alphas"]) > 1 else "as the recipe says"
+    if tuned["alpha"] == 0:
+        return f"{how}, and none of it kept ({chosen}): these are the pre-trained weights"
+    return f"{how}, then alpha {tuned['alpha']:g} between the weights before (0) and after (1), {chosen}"
+
+
 def percent(share: float) -> str:
     """Return `52.6%`; a tenth of a percent is finer than any of the pools."""
     return f"{100 * share:.1f}%"

@@ -61,8 +61,8 @@ class ZeroShot(Evaluator):
         wrong = [template for template in templates if template.count(PLACE) != 1]
         if wrong or (prompts == "templates") != bool(templates):
             raise ConfigError(
-                f"ZeroShot has prompts {prompts!r} with the templates {list(templates)}. Prompts by template need at least "
-                f"one, each with {PLACE} once where the label goes, such as 'a picture of {PLACE}'; others take none."
+                f"templates is {list(templates)} with prompts {prompts!r}. Prompts by template need at least one, each with "
+                f"{PLACE} once where the label goes, such as 'a picture of {PLACE}'; others take none."
             )
         self.label, self.prompts, self.join, self.templates = label, prompts, join, tuple(templates)
         self.top, self.served = tuple(top), served

@@ -13,8 +13,8 @@ from components.contracts.errors import ConfigError, DiptychError
 from components.data.sources.catalogue import build_source
 from components.recipes.names import check_names
 from components.recipes.params import Params, load_params
-from components.recipes.recipe import load_recipe, load_scale, overridden, read_recipe
-from components.recipes.section import fits
+from components.recipes.recipe import load_finetuning, load_recipe, load_scale, overridden, read_recipe
+from components.recipes.section import built, fits
 from components.recipes.yaml_lines import overlay, read_yaml
 
 # what a model learns of the data's words, and a recipe does not say
@@ -35,10 +35,11 @@ def check_files(root: Path) -> Params:
 def check(root: Path) -> None:
     """Raise the same for the first thing that could not be run.
 
-    No model is built: one of any size is checked in the time it takes to import its classes.
+    No model is built, so one of any size is checked in the time it takes to import its classes.
     """
     params = check_files(root)
     from components.contracts.method import Method  # torch: a mistake above is said without waiting for it
+    from components.finetuning.strategy import Strategy
     from components.models.dual_encoder import DualEncoder
     from components.recipes.evaluators import check_evaluators
 
@@ -50,6 +51,9 @@ def check(root: Path) -> None:
         fits(sized, "model", model, DualEncoder)
         fits(document, "method", overlay(recipe.method, {"init_args": {"model": model}}), Method)
         check_evaluators(document)
+        if (tuning := load_finetuning(root, name)) is not None:
+            fits(document, "finetuning", tuning, Strategy)
+            built(document, "finetuning", tuning, Strategy)
 
 
 def _check_source(root: Path, source: Mapping[str, Any]) -> None:

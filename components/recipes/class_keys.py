@@ -1,21 +1,33 @@
 """The keys of `init_args`, held against the classes they are for, before anything is built."""
 
+import difflib
 import importlib
 import inspect
-from collections.abc import Iterable
+import pkgutil
+from collections.abc import Iterable, Mapping
+from dataclasses import is_dataclass
+from typing import get_args
 
 from components.contracts.errors import ConfigError
-from components.recipes.section import ALLOWED, unknown
+from components.recipes.section import ALLOWED, check_fields, unknown
 from components.recipes.yaml_lines import Document
 
 
 def check_keys(document: Document, key: str, section: object) -> None:
-    """Raise ConfigError, with line and nearest name, for a key of `init_args` that the class does not take."""
+    """Raise ConfigError, with line and nearest name, for a key of `init_args` that the class does not take.
+
+    What the class wants as a dataclass is looked into as well.
+    """
     if not isinstance(section, dict):
         return
     if "class_path" in section:
         known = parameters(str(section["class_path"]), document.at(f"{key}.class_path"))
-        check_arguments(document, f"{key}.init_args", section.get("init_args") or {}, known, section["class_path"])
+        given, below = section.get("init_args") or {}, f"{key}.init_args"
+        check_arguments(document, below, given, known, section["class_path"])
+        for name, kind in known.items():
+            for one in get_args(kind) or (kind,):  # X | None has both
+                if is_dataclass(one) and isinstance(given.get(name), Mapping):
+                    check_fields(document, f"{below}.{name}", given[name], one)
     for name, value in section.items():
         check_keys(document, f"{key}.{name}", value)
 
@@ -29,12 +41,37 @@ def check_arguments(
             raise unknown(document, f"{key}.{name}", name, known, class_path.rpartition(".")[2])
 
 
-def parameters(class_path: str, where: str) -> list[str]:
-    """Return the names a class takes. Raises ConfigError for a class that is not there or may not be imported."""
+def parameters(class_path: str, where: str) -> dict[str, object]:
+    """Return what a class takes, name -> annotation.
+
+    Raises ConfigError, with the nearest name, for a class that is not there or may not be imported.
+    """
     module, _, name = class_path.rpartition(".")
     if module.split(".")[0] not in ALLOWED:
         raise ConfigError(f"{where}: {class_path} may not be imported; a recipe names only {', '.join(ALLOWED)}.")
     try:
-        return list(inspect.signature(getattr(importlib.import_module(module), name)).parameters)
+        taken = inspect.signature(getattr(importlib.import_module(module), name)).parameters
+        return {argument: one.annotation for argument, one in taken.items()}
     except (ImportError, AttributeError) as err:
-        raise ConfigError(f"{where}: there is no {class_path} ({err}). Correct the class_path.") from err
+        hint = f" Did you mean {near}?" if (near := _nearest(class_path)) else ""
+        raise ConfigError(f"{where}: there is no {class_path} ({err}). Correct the class_path.{hint}") from err
+
+
+def _nearest(class_path: str) -> str | None:
+    """Return the class path that was most likely meant: of the module, or of the modules beside it."""
+    module = class_path.rpartition(".")[0]
+    within = difflib.get_close_matches(module, _modules(module.rpartition(".")[0]), n=1)
+    known = []
+    for path in (*within, *_modules(module)):
+        classes = inspect.getmembers(importlib.import_module(path), inspect.isclass)
+        known += [f"{path}.{found}" for found, kind in classes if kind.__module__ == path]
+    return next(iter(difflib.get_close_matches(class_path, known, n=1)), None)
+
+
+def _modules(package: str) -> list[str]:
+    """Return the modules in a package of ours; [] where it is none."""
+    try:
+        places = importlib.import_module(package).__path__ if package.split(".")[0] == "components" else []
+    except (ImportError, AttributeError):
+        return []
+    return [f"{package}.{one.name}" for one in pkgutil.iter_modules(places)]

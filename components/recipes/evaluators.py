@@ -1,10 +1,9 @@
 """The evaluators that a recipe lists, checked before any work and built when it is time."""
 
-from components.contracts.errors import ConfigError
 from components.contracts.evaluator import Evaluator
 from components.recipes.class_keys import check_keys
 from components.recipes.recipe import Evaluation
-from components.recipes.section import build, fits
+from components.recipes.section import build, built, fits
 from components.recipes.yaml_lines import Document
 
 KEY = "evaluation.evaluators"
@@ -20,10 +19,7 @@ def check_evaluators(document: Document) -> None:
         key = f"{KEY}.{place}"
         check_keys(document, key, described)
         fits(document, key, described, Evaluator)
-        try:
-            build(described, Evaluator)
-        except ConfigError as err:
-            raise ConfigError(f"{document.at(key)}: {err}") from err
+        built(document, key, described, Evaluator)
 
 
 def build_evaluators(evaluation: Evaluation) -> list[Evaluator]:

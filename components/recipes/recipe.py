@@ -101,7 +101,7 @@ class Recipe:
         model: `class_path` and `init_args` of the model, sizes of the scale laid over.
         method: the same of the method, without its model.
         training: how it learns.
-        finetuning: null passes the weights of pre-training through.
+        finetuning: `class_path` and `init_args` of a strategy; null passes the weights of pre-training through.
         evaluation: what is measured.
         serving: what is exported.
     """
@@ -155,8 +155,21 @@ def load_curation(root: Path, name: str) -> Curation:
 
 
 def load_finetuning(root: Path, name: str) -> dict[str, Any] | None:
-    """Read that section alone."""
-    values: dict[str, Any] | None = read_recipe(root, name).values["finetuning"]
+    """Read that section alone, its keys held against the class it names; null imports nothing.
+
+    Raises ConfigError with file, line and nearest name.
+    """
+    document = read_recipe(root, name)
+    values: object = document.values["finetuning"]
+    if values is None:
+        return None
+    if not isinstance(values, dict) or "class_path" not in values:
+        said = next(iter(values), "") if isinstance(values, dict) else ""
+        raise ConfigError(
+            f"{document.at(f'finetuning.{said}')}: finetuning is {values!r}, but must name a strategy by its class_path, "
+            "such as {class_path: components.finetuning.locked.LockedImage}. null passes the pre-trained model through."
+        )
+    check_keys(document, "finetuning", values)
     return values
 
 

@@ -18,6 +18,10 @@ _REASONS = (  # what jsonargparse says, and how we say it
     (r"Expected a typing\.Literal\[(.*?)\]\. Got value: (.*)", "It is {1!r}, but must be one of {0}."),
     (r"Expected a (\S+)\. Got value: (.*)", "It is {1!r}, but must be {0}."),
     (r"Import path (\S+) does not correspond to a subclass of (\w+)", "{0} is no {1}. Name a class that is one."),
+    (
+        r"Expected an instantiatable class, but (\S+) is abstract",
+        "{0} is only a base. Name a class that is one of its kind.",
+    ),
     (r"arguments? (?:is|are) required: (.*)", "It lacks {0}. Add it."),
 )
 
@@ -37,6 +41,19 @@ def build(section: object, base: type[Built]) -> Built:
         if cause is not None:
             raise cause from err
         raise ConfigError(f"{base.__name__} cannot be built: {err}. Mend the recipe where it names a key.") from err
+
+
+def built(document: Document, key: str, values: object, base: type[Built]) -> Built:
+    """Return the same, of what stands under a key; ConfigError, with the line, from a constructor that looks at its numbers.
+
+    Such an error begins with the name of the argument.
+    """
+    try:
+        return build(values, base)
+    except ConfigError as err:
+        given = values.get("init_args") or {} if isinstance(values, Mapping) else {}
+        wrong = next((f".init_args.{name}" for name in given if str(err).startswith(f"{name} ")), "")
+        raise ConfigError(f"{document.at(key + wrong)}: {err}") from err
 
 
 def _parser(base: type) -> ArgumentParser:
@@ -59,7 +76,7 @@ def fits(document: Document, key: str, values: object, base: type) -> None:
         first, *deeper = re.findall(r'Parser key "([\w.]+)"', str(err)) or ["value"]
         named = [*filter(None, [key]), *first.split(".")[1:]]
         key = ".init_args.".join([".".join(named), *deeper])
-        place = document.at(f"{key}.class_path" if "Import path" in str(err) else key)
+        place = document.at(f"{key}.class_path" if re.search("Import path|abstract", str(err)) else key)
         raise ConfigError(f"{place}: {'.'.join([*named, *deeper])} does not fit. {_innermost(str(err))}") from err
 
 
@@ -77,12 +94,9 @@ def section(document: Document, key: str, kind: type[Built]) -> Built:
     Raises ConfigError with the line, and for a key that is not known at any depth with the nearest name.
     """
     values = mapping(document, key) if key else document.values
-    _check_fields(document, key, values, kind)
+    check_fields(document, key, values, kind)
     fits(document, key, values, kind)
-    try:
-        return build(values, kind)
-    except ConfigError as err:  # a constructor that looks at its numbers
-        raise ConfigError(f"{document.at(key)}: {err}") from err
+    return built(document, key, values, kind)
 
 
 def mapping(document: Document, key: str) -> dict[str, Any]:
@@ -98,7 +112,7 @@ def _mapping(document: Document, key: str, values: object) -> dict[str, Any]:
     return values
 
 
-def _check_fields(document: Document, key: str, values: Mapping[str, Any], kind: Any) -> None:
+def check_fields(document: Document, key: str, values: Mapping[str, Any], kind: Any) -> None:
     """Raise ConfigError for a key that the dataclass, or a dataclass in it, has no field for."""
     known = {field.name: field.type for field in fields(kind)}
     for name, value in values.items():
@@ -106,7 +120,7 @@ def _check_fields(document: Document, key: str, values: Mapping[str, Any], kind:
         if name not in known:
             raise unknown(document, below, name, known, f"the section {key!r}" if key else "the file")
         if is_dataclass(known[name]):
-            _check_fields(document, below, _mapping(document, below, value), known[name])
+            check_fields(document, below, _mapping(document, below, value), known[name])
 
 
 def _below(key: str, name: object) -> str:

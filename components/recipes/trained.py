@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from components.contracts.errors import DataError
 from components.contracts.model_files import MODEL, MODEL_FILES, TOKENIZER, TRANSFORMS, WEIGHTS
@@ -22,8 +23,7 @@ def save_trained(
     folder: Path, model: DualEncoder, described: dict[str, Any], vocabulary: Vocabulary, preprocess: Preprocess
 ) -> None:
     """Write the four files; `described` is the `class_path`/`init_args` that built the model."""
-    weights = {name: value.contiguous() for name, value in model.state_dict().items()}
-    save_file(weights, folder / WEIGHTS)
+    save_weights(folder, model)
     (folder / MODEL).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
     vocabulary.save(folder / TOKENIZER)
     (folder / TRANSFORMS).write_text(preprocess.to_json(), encoding="utf-8")
@@ -39,6 +39,12 @@ def load_untrained(folder: Path, seed: int, batch: int = 256) -> Embedder:
         torch.manual_seed(seed)
         model = build(json.loads((folder / MODEL).read_text(encoding="utf-8")), DualEncoder)
     return Embedder(model.eval(), trained.vocabulary, trained.preprocess, batch)
+
+
+def save_weights(folder: Path, model: nn.Module) -> None:
+    """Write that file alone, beside the three that a tuned model has in common with the one it was."""
+    weights = {name: value.contiguous() for name, value in model.state_dict().items()}
+    save_file(weights, folder / WEIGHTS)
 
 
 def load_trained(folder: Path, batch: int = 256) -> Embedder:

@@ -24,6 +24,7 @@ class Packaged:
         manifest: all of manifest.json.
         metrics: name -> {value, unit, better, n, chance, baseline}.
         curves: the file with a row a logged step; it may be missing.
+        tuning_curves: the same of fine-tuning; missing where the model passed through.
     """
 
     path: Path
@@ -33,6 +34,7 @@ class Packaged:
     manifest: Mapping[str, Any]
     metrics: Mapping[str, Mapping[str, Any]]
     curves: Path
+    tuning_curves: Path
 
     @classmethod
     def read(cls, path: Path, root: Path) -> "Packaged":
@@ -49,7 +51,7 @@ class Packaged:
         check_files(path, manifest["files"])
         return cls(
             path=path, digest=manifest["digest"], recipe=recipe, files=manifest["files"], manifest=manifest, metrics=metrics,
-            curves=runs / "pretrain" / "curves.csv",
+            curves=runs / "pretrain" / "curves.csv", tuning_curves=runs / "finetune" / "curves.csv",
         )  # fmt: skip
 
     def params(self) -> dict[str, str]:
@@ -58,15 +60,21 @@ class Packaged:
         return dict(flat(kept))
 
     def points(self) -> Iterator[tuple[int, str, float]]:
-        """Yield (step, name, value) of the curves; an empty cell is a step at which that number was not taken."""
-        if not self.curves.exists():
-            return
-        with self.curves.open(newline="") as opened:
-            for row in csv.DictReader(opened):
-                step = int(row.pop("step"))
-                for name, cell in row.items():
-                    if cell:
-                        yield step, name, float(cell)
+        """Yield (step, name, value) of the curves, those of fine-tuning as `finetuning.<name>`, counted from 1 again."""
+        yield from _points(self.curves)
+        yield from ((step, f"finetuning.{name}", value) for step, name, value in _points(self.tuning_curves))
+
+
+def _points(path: Path) -> Iterator[tuple[int, str, float]]:
+    """Yield what a file of curves says; an empty cell is a step at which that number was not taken."""
+    if not path.exists():
+        return
+    with path.open(newline="") as opened:
+        for row in csv.DictReader(opened):
+            step = int(row.pop("step"))
+            for name, cell in row.items():
+                if cell:
+                    yield step, name, float(cell)
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -10,15 +10,18 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import yaml
 
 from components.contracts.model_files import MODEL_FILES
 from components.contracts.sample import TEST_SPLITS
 from components.data.manifest import read_manifest
 from components.data.selection import Pool, read_pool
+from components.evaluation.cases import Case, Pictures, cases
 from components.evaluation.embedding import Embedder
-from components.evaluation.examples import draw, nearest_pictures
-from components.evaluation.page import Found, render
+from components.evaluation.examples import Example, draw, nearest_pictures
+from components.evaluation.page import render
+from components.evaluation.wording import tuning
 from components.recipes.params import Params, load_params
 from components.recipes.recipe import Recipe, load_recipe
 from components.recipes.trained import load_trained
@@ -31,6 +34,16 @@ from components.stages.stage import Stage
 
 COMPARED = 64  # pictures and texts on which ONNX is compared with torch
 QUERIES, SHOWN = 8, 6  # on the page: queries, and pictures for each
+TUNED = (
+    "strategy",
+    "steps",
+    "samples",
+    "alpha",
+    "alphas",
+    "frozen_digest",
+    "train_digest",
+)  # what the manifest says of it
+SHOWN_SPLIT = "pair"  # held-out pictures of known things: every source has them
 
 
 def body(stage: Stage) -> None:
@@ -47,6 +60,7 @@ def body(stage: Stage) -> None:
             run / "pretrain/metrics.json",
         )
     )
+    tuned = tuning_of(run / "finetune/metrics.json")
     embedder = load_trained(run / "finetune", recipe.evaluation.batch)
     rows = everything(stage.root)
     pool = read_pool(rows, stage.root / "data/raw")
@@ -58,7 +72,7 @@ def body(stage: Stage) -> None:
     facts = [
         ("data", came_in["digest"][:12]), ("pictures trained on", f"{training['pictures']:,}"),
         ("samples seen", f"{training['samples']:,}"), ("parameters", f"{training['parameters']:,}"),
-        ("numbers", training["precision"]), ("seed", str(params.seed)),
+        ("numbers", training["precision"]), ("seed", str(params.seed)), ("fine-tuned", tuning(tuned)),
     ]  # fmt: skip
     with stage.output(f"runs/{recipe.name}/package") as out:
         for name in MODEL_FILES:
@@ -77,16 +91,15 @@ def body(stage: Stage) -> None:
         stage.progress("exporting", 1, 1)
         card = model_card(title, paper, came_in["source"], facts, metrics, without)
         (out / "model_card.md").write_text(card, encoding="utf-8")
+        found, said = examples(embedder, pool, embeddings, rows["split"].to_pylist())
+        found_in = json.loads((stage.root / "data/validated/report.json").read_text(encoding="utf-8"))
         page = render(
-            title,
-            [("", paper), *facts],
-            metrics,
-            curves_of(run / "pretrain/curves.csv"),
-            nearest(embedder, pool, embeddings),
-        )
+            title, [("", paper), *facts], metrics, found_in, curves_of(run / "pretrain/curves.csv"), SHOWN_SPLIT,
+            typical(run / "evaluate", pool, rows["split"].to_pylist()), found,
+        )  # fmt: skip
         (out / "report.html").write_text(page, encoding="utf-8")
-        (out / "examples.png").write_bytes(examples(embedder, pool, embeddings, rows["split"].to_pylist()))
-        seal(out, about(stage.root, recipe, params, came_in["digest"], training, furthest))
+        (out / "examples.png").write_bytes(draw(found, said))
+        seal(out, about(stage.root, recipe, params, came_in["digest"], training, tuned, furthest))
 
 
 def everything(root: Path) -> pa.Table:
@@ -95,26 +108,27 @@ def everything(root: Path) -> pa.Table:
     return pa.concat_tables([read_manifest(root / "data/validated/manifest.parquet"), *pools])
 
 
-def nearest(embedder: Embedder, pool: Pool, embeddings: np.ndarray) -> list[Found]:
-    """Return a few names of the pool, evenly spread over the alphabet, with the pictures nearest to them."""
-    names = sorted({texts[0] for texts in pool.captions})
-    queries = names[:: max(1, len(names) // QUERIES)][:QUERIES]
-    order = (-(embedder.texts(queries) @ embeddings.T)).argsort(1)[:, :SHOWN]
-    return [
-        Found(text=text, pictures=tuple((pool.pictures[i], pool.captions[i][0], pool.sources[i]) for i in row))
-        for text, row in zip(queries, order, strict=True)
-    ]
-
-
-def examples(embedder: Embedder, pool: Pool, embeddings: np.ndarray, splits: list[str]) -> bytes:
-    """Return the grid of examples: held-out pictures of known things, or all where those are too few to choose from."""
-    held = [place for place, split in enumerate(splits) if split == "pair"]
+def examples(embedder: Embedder, pool: Pool, embeddings: np.ndarray, splits: list[str]) -> tuple[list[Example], str]:
+    """Return texts with what they find among the held-out pictures of known things, or all if those are few, and a title."""
+    held = [place for place, split in enumerate(splits) if split == SHOWN_SPLIT]
     kept, called = (held, "held-out ") if len(held) >= QUERIES * SHOWN else (list(range(len(pool))), "")
     found = nearest_pictures(
         embedder.texts, [pool.captions[i][0] for i in kept], [pool.concepts[i] for i in kept],
         [pool.pictures[i] for i in kept], embeddings[kept], QUERIES, SHOWN,
     )  # fmt: skip
-    return draw(found, f"The nearest of {len(kept):,} {called}pictures to a text, nearest first. Green: what it names.")
+    return found, f"The nearest of {len(kept):,} {called}pictures to a text, nearest first. Green: what it names."
+
+
+def typical(evaluated: Path, pool: Pool, splits: list[str]) -> dict[str, dict[str, list[Case]]]:
+    """Return what the model got best, typically and worst on the held-out pictures; nothing where there are none."""
+    rows = evaluated / "rows" / f"retrieval.{SHOWN_SPLIT}.parquet"
+    if not rows.exists():
+        return {}
+    held = [place for place, split in enumerate(splits) if split == SHOWN_SPLIT]
+    pictures = Pictures(
+        pictures={pool.keys[i]: pool.pictures[i] for i in held}, captions={pool.keys[i]: pool.captions[i] for i in held}
+    )
+    return cases(pq.read_table(rows).to_pylist(), pictures)
 
 
 def curves_of(path: Path) -> dict[str, list[tuple[int, float]]]:
@@ -125,15 +139,22 @@ def curves_of(path: Path) -> dict[str, list[tuple[int, float]]]:
     return {name: [(int(row["step"]), float(row[name])) for row in rows if row.get(name)] for name in wanted}
 
 
+def tuning_of(path: Path) -> dict[str, Any] | None:
+    """Return what stage finetune says of its tuning; it writes nothing where the model passed through."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
 def about(
-    root: Path, recipe: Recipe, params: Params, data: str, training: dict[str, Any], furthest: dict[str, float]
-) -> dict[str, Any]:
+    root: Path, recipe: Recipe, params: Params, data: str, training: dict[str, Any], tuned: dict[str, Any] | None,
+    furthest: dict[str, float],
+) -> dict[str, Any]:  # fmt: skip
     """Return what manifest.json says beside the files: where the package comes from."""
     commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=False).stdout
     lock = yaml.safe_load((root / "dvc.lock").read_text()) if (root / "dvc.lock").exists() else {"stages": {}}
     return {
         "recipe": recipe.name, "scale": params.scale, "seed": params.seed, "data_digest": data,
-        "git_commit": commit.strip() or None, "train_digest": training["train_digest"], "onnx_furthest": furthest,
+        "git_commit": commit.strip() or None, "train_digest": training["train_digest"],
+        "finetuning": tuned and {name: tuned[name] for name in TUNED}, "onnx_furthest": furthest,
         "lock": {
             name: {out["path"]: out["md5"] for out in entry.get("outs", ())}
             for name, entry in sorted(lock["stages"].items())

@@ -2,39 +2,29 @@
 
 import json
 import sys
-from collections.abc import Mapping
-from dataclasses import replace
 
 import torch
 
 from components.contracts.method import Method
-from components.data.loader import StepBatches
-from components.data.manifest import read_manifest
-from components.data.selection import Pool, decode_pairs, distinct, of_split, read_pool
+from components.data.selection import distinct
 from components.data.tokenizers import Vocabulary
 from components.data.transforms.preprocess import Preprocess
-from components.data.transforms.views import Views
 from components.evaluation.embedding import Embedder
-from components.evaluation.retrieval import Gallery, recall_at_1
 from components.models.dual_encoder import DualEncoder
 from components.recipes.params import load_params
 from components.recipes.recipe import load_recipe, load_scale, overlay
 from components.recipes.section import build
 from components.recipes.trained import save_trained
-from components.registry.live import LiveRun, Status
 from components.stages.runtime import run_stage
+from components.stages.selected import Selected, live, step_batches, watching
 from components.stages.stage import Stage
-from components.training.callbacks import Watch
 from components.training.train import train
-
-KEPT = 4 / 3  # pixels of the kept pictures over those a view shows, so that zooming in stays sharp
 
 
 def body(stage: Stage) -> None:
     """Write runs/<recipe>/pretrain: weights, tokenizer, transform, curves, and the numbers of the training."""
     params = load_params(stage.root)
     recipe, scale = load_recipe(stage.root, stage.the_recipe, params.scale), load_scale(stage.root, params.scale)
-    raw, manifest_path = stage.root / "data/raw", stage.root / f"data/curated/{recipe.name}/manifest.parquet"
     numbers = {
         "seed": params.seed,
         "scale": scale,
@@ -42,8 +32,8 @@ def body(stage: Stage) -> None:
         "method": recipe.method,
         "training": recipe.training,
     }
-    manifest = read_manifest(manifest_path)
-    pool, val = (read_pool(of_split(manifest, split), raw) for split in ("train", "val"))
+    selected = Selected.read(stage.root, recipe.name)
+    pool = selected.train
 
     vocabulary = Vocabulary.train(
         distinct([text for texts in pool.captions for text in texts]),
@@ -57,25 +47,16 @@ def body(stage: Stage) -> None:
     model = method.model
     assert isinstance(model, DualEncoder)
     preprocess = Preprocess(size=scale.pixels, trim=recipe.training.trim)
-    views = build({**recipe.training.views, "pixels": scale.pixels}, Views)
-    pairs = decode_pairs(pool, replace(preprocess, size=round(scale.pixels * KEPT)), stage.progress)
-    batches = StepBatches(pairs, vocabulary, views, scale.batch, params.seed)
+    batches = step_batches(
+        pool, vocabulary, preprocess, recipe.training.views, batch=scale.batch, seed=params.seed, progress=stage.progress,
+    )  # fmt: skip
 
-    if batches.order.batch < scale.batch:
-        few = f"{batches.order.batch} different captions are trained on, so a step takes {batches.order.batch} pictures"
-        print(f"{few}, not the {scale.batch} of the scale {params.scale}", flush=True)
-
-    folder = stage.resume_dir([manifest_path, raw / "train", raw / "val"], numbers)
-    live = LiveRun.open(stage.root, recipe.name, folder.name, {"scale": params.scale, "seed": params.seed})
-    status: Status = "FAILED"
-    try:
+    folder = stage.resume_dir(selected.files, numbers)
+    with live(stage.root, recipe.name, folder.name, {"scale": params.scale, "seed": params.seed}) as log:
         trained = train(
             method, batches, recipe.training.optimisation, scale, seed=params.seed, folder=folder, progress=stage.progress,
-            log=live.log, watch=watching(Embedder(model, vocabulary, preprocess), val),
+            log=log, watch=watching(Embedder(model, vocabulary, preprocess), selected.val),
         )  # fmt: skip
-        status = "FINISHED"
-    finally:
-        live.close(status)
     with stage.output(f"runs/{recipe.name}/pretrain") as out:
         save_trained(out, model, described, vocabulary, preprocess)
         (out / "curves.csv").write_text(trained.curves, encoding="utf-8")
@@ -88,17 +69,6 @@ def body(stage: Stage) -> None:
             },
         }  # fmt: skip
         (out / "metrics.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-
-
-def watching(embedder: Embedder, val: Pool) -> Watch:
-    """Return what scores the model on the validation split: recall at 1, both ways."""
-    pixels, gallery = embedder.pixels(val.pictures), Gallery.of(val.keys, val.captions, val.concepts)
-
-    def watch(model: torch.nn.Module) -> Mapping[str, float]:
-        scores = embedder.pixels_embedded(pixels) @ embedder.texts(gallery.texts).T
-        return {f"val.{direction}.recall_at_1": v for direction, v in recall_at_1(scores, gallery.belongs).items()}
-
-    return watch
 
 
 if __name__ == "__main__":

@@ -83,15 +83,17 @@ class Watching(L.Callback):
         self.every, self.watch, self.curves = every, watch, curves
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any) -> None:
-        """Score in evaluation mode, without gradient, and go back to training."""
+        """Score in evaluation mode, without gradient, and bring every part back to the mode it was in."""
         step = trainer.global_step
         if step % self.every and step != trainer.max_steps:
             return
         model: nn.Module = pl_module.method.model  # type: ignore[assignment, union-attr]
+        modes = [(part, part.training) for part in model.modules()]  # a frozen part stays in evaluation mode throughout
         model.eval()
         with torch.no_grad():
             self.curves.add(step, self.watch(model))
-        model.train()
+        for part, mode in modes:
+            part.training = mode
 
 
 class Resumable(L.Callback):

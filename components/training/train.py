@@ -73,6 +73,9 @@ def train(
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended before")
+        warnings.filterwarnings(
+            "ignore", message="Found .* in eval mode at the start of training"
+        )  # frozen, on purpose
         warnings.filterwarnings("ignore", category=FutureWarning, module="lightning.*")
         trainer.fit(
             module,

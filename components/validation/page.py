@@ -1,7 +1,5 @@
 """report.html: what validation found, for people. One file, no script, no network, pictures inside it."""
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -9,7 +7,8 @@ from typing import Any
 
 from PIL import Image
 
-THUMBNAIL = 72  # pixels a side, at most
+from components.data.thumbnail import data_uri
+
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --bad: #c0392b; --good: #2e8b57; --faint: #8882; }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
@@ -134,11 +133,7 @@ def _examples(code: str, examples: Sequence[Example]) -> str:
 def _picture(picture: Image.Image | None) -> str:
     if picture is None:
         return '<span class="none">none</span>'
-    small = picture.copy()
-    small.thumbnail((THUMBNAIL, THUMBNAIL))
-    held = io.BytesIO()
-    small.save(held, "PNG")  # encoded anew: bytes that came in are never handed to a browser
-    return f'<img alt="" src="data:image/png;base64,{base64.b64encode(held.getvalue()).decode()}">'
+    return f'<img alt="" src="{data_uri(picture)}">'
 
 
 def _checks(report: Mapping[str, Any]) -> str:

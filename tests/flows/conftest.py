@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -134,19 +133,6 @@ def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     set_environment()
     with prefect_server(tmp_path_factory.mktemp("prefect")):
         yield os.environ["PREFECT_API_URL"]
-
-
-@pytest.fixture
-def until() -> Callable[..., None]:
-    """Wait for a condition, and say what was seen last when it does not come."""
-
-    def wait(condition: Callable[[], object], seen: Callable[[], object] = str, timeout_s: float = 60.0) -> None:
-        deadline = time.monotonic() + timeout_s
-        while not condition():
-            assert time.monotonic() < deadline, f"did not happen in {timeout_s} s; seen last: {seen()}"
-            time.sleep(0.02)
-
-    return wait
 
 
 @pytest.fixture

@@ -53,9 +53,25 @@ def test_a_number_is_taken_back_with_nothing_after_the_sign(root):
     assert (root / "params.yaml").read_text() == before
 
 
+def test_a_strategy_of_fine_tuning_is_switched_on_with_its_name_and_off_with_none(root):
+    before = (root / "params.yaml").read_text()
+    locked = "components.finetuning.locked.LockedImage"
+    choose(root, Choices(numbers=[f"finetuning.class_path={locked}", "finetuning.init_args.share=0.5"]), root)
+    assert params(root)["overrides"]["finetuning"] == {"class_path": locked, "init_args": {"share": 0.5}}
+    assert choose(root, Choices(numbers=["finetuning="]), root) == ("overrides.finetuning: the recipe's own",)
+    assert params(root)["overrides"]["finetuning"] == {}, "DVC stops when a section it watches is not there"
+    assert (root / "params.yaml").read_text() == before
+    assert choose(root, Choices(numbers=["finetuning="]), root) == ()
+
+
 @pytest.mark.parametrize(
     ("choices", "says"),
     [
+        (
+            Choices(numbers=["finetuning.class_path=components.finetuning.lockd.LockedImage"]),
+            "Did you mean .*locked.LockedImage",
+        ),
+        (Choices(numbers=["finetuning.init_args.share=0.5"]), "must name a strategy by its class_path"),
         (Choices(recipe="clpi"), "no recipe 'clpi'.*did you mean clip"),
         (Choices(scale="labtop"), "no scale 'labtop'.*did you mean laptop.*stays as it was"),
         (Choices(data="emojis"), "no such folder or table.*did you mean emoji"),

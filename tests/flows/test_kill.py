@@ -28,13 +28,19 @@ from tests.workspace import dvc, environment, make_workspace
 
 REPOSITORY = Path(__file__).parents[2]
 STAGES = [(name, "clip" if each else None) for name, each in stages_of(REPOSITORY).items()]
+TRAINS = ("pretrain", "finetune")
+TUNING = {"class_path": "components.finetuning.locked.LockedImage", "init_args": {"share": 1.0, "alphas": [0.5]}}
 TIMINGS = ("timing", "seconds", "git_commit")
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a workspace in which everything was run once, without any disturbance."""
-    root = make_workspace(tmp_path_factory.mktemp("kill") / "undisturbed", source={"name": "scenes"}, recipes=["clip"])
+    scenes = {"name": "scenes", "path": "data/own"}
+    overrides = {**yaml.safe_load((REPOSITORY / "params.yaml").read_text())["overrides"], "finetuning": TUNING}
+    root = make_workspace(
+        tmp_path_factory.mktemp("kill") / "undisturbed", source=scenes, recipes=["clip"], overrides=overrides
+    )
     ran = dvc(root, "repro")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return root
@@ -92,7 +98,7 @@ def hold(
         command, cwd=root, text=True, env=environment(DIPTYCH_EVENTS=str(valve.path)), stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, start_new_session=True,
     )  # fmt: skip
-    if name == "pretrain":
+    if name in TRAINS:
         valve.open_until(partial(past, step=3, trained=[]), process)
     until(lambda: process.poll() is not None or read_position(position))  # written just before the event that waits
     outcome = StageOutcome.read(root, name, recipe)
@@ -123,7 +129,7 @@ def test_a_stage_that_is_terminated_then_killed_ends_in_the_same_bytes(
     ran = dvc(root, "repro", "--single-item", address(name, recipe))
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert f"the last run was killed in {address(name, recipe)} at " in ran.stdout
-    if name == "pretrain":
+    if name in TRAINS:
         assert "this one goes on from there" in ran.stdout
     for result in results:
         assert content(root / result) == content(undisturbed / result)

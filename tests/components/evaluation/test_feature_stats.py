@@ -123,5 +123,5 @@ def test_a_split_that_is_not_there_is_said(squares):
 
 
 def test_no_split_is_refused():
-    with pytest.raises(ConfigError, match="no splits"):
+    with pytest.raises(ConfigError, match="splits is empty"):
         FeatureStats(splits=[])

@@ -1,14 +1,18 @@
 """The report stands alone, escapes what it is told, and shows every number it is given."""
 
 import base64
+import io
 import re
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from components.contracts.sample import TEST_SPLITS
-from components.evaluation.page import Found, chart, render
+from components.evaluation.cases import Case
+from components.evaluation.examples import Example, Shown
+from components.evaluation.page import chart, render
 from components.evaluation.retrieval import Gallery, retrieval
 from components.evaluation.wording import DIRECTION_MEANS, SPLIT_MEANS, percent, retrieval_rows
 
@@ -50,16 +54,41 @@ def metrics() -> dict:
     return {metric.name: metric.as_json() for metric in made}
 
 
+def jpeg(side: int, grey: int) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (side, side), (grey, grey, grey)).save(file, "JPEG")
+    return file.getvalue()
+
+
+DATA = {
+    "source": NASTY, "digest": "0123456789abcdef", "rows_in": 1203, "clean": 1000, "pools": 200, "quarantined": 3,
+    "without": {NASTY: "no labels"},
+    "splits": {
+        "train": {"rows_in": 1003, "kept": 1000, "reasons": {"undecodable": 2, "no_text": 1}},
+        "pair": {"rows_in": 200, "kept": 200, "reasons": {}},
+    },
+}  # fmt: skip
+CASES = {
+    "image_to_text": {
+        "best": [Case(name=NASTY, picture=jpeg(2000, 0), said=None, rank=1, of=284)],
+        "worst": [Case(name="a heart", picture=jpeg(20, 40), said=NASTY, rank=271, of=284)],
+    },
+    "text_to_image": {"typical": [Case(name="a cat", picture=jpeg(20, 80), said=jpeg(20, 120), rank=3, of=280)]},
+}
+
+
 @pytest.fixture(scope="module")
 def page(metrics) -> str:
-    found = [Found(text=NASTY, pictures=((b"\x89PNG bytes", NASTY, NASTY), (b"other", "a heart", "noto")))]
+    found = [
+        Example(text=NASTY, shown=(Shown(picture=jpeg(20, 160), right=True), Shown(picture=jpeg(20, 200), right=False)))
+    ]
     curves = {NASTY: [(1, 3.5), (200, 0.125)], "val": [(100, 0.5)]}
-    return render(NASTY, [(NASTY, NASTY), ("seed", "0")], metrics, curves, found)
+    return render(NASTY, [(NASTY, NASTY), ("seed", "0")], metrics, DATA, curves, "pair", CASES, found)
 
 
 def test_nothing_is_loaded_from_elsewhere(page):
     addresses = read(page).addresses
-    assert len(addresses) == 2
+    assert len(addresses) == 6
     assert all(address.startswith("data:image/png;base64,") for address in addresses)
     assert not re.search(r"url\(|@import|https?://", page)
 
@@ -68,11 +97,35 @@ def test_what_it_is_told_stays_text(page):
     seen = read(page)
     assert "script" not in seen.tags
     assert not [name for name in seen.attributes if name.startswith("on")]
-    assert "".join(seen.words).count("<script>alert('x')</script>\"&") >= 5  # title twice, fact, curve, query, names
+    assert (
+        "".join(seen.words).count("<script>alert('x')</script>\"&") >= 8
+    )  # title twice, fact, data, curve, cases, query
 
 
-def test_pictures_are_in_the_page(page):
-    assert [base64.b64decode(address.split(",")[1]) for address in read(page).addresses] == [b"\x89PNG bytes", b"other"]
+def test_pictures_are_small_and_encoded_anew(page):
+    pictures = [Image.open(io.BytesIO(base64.b64decode(address.split(",")[1]))) for address in read(page).addresses]
+    assert [(picture.format, picture.width) for picture in pictures] == [("PNG", 72)] + [("PNG", 20)] * 5
+    greys = [picture.convert("L").getpixel((5, 5)) for picture in pictures]
+    assert greys == pytest.approx([0, 40, 80, 120, 160, 200], abs=3), "in the order of the page"
+
+
+def test_a_case_says_its_rank_and_what_came_first_instead(page):
+    words = " ".join(word.strip() for word in read(page).words if word.strip())
+    assert f"{NASTY} rank 1 of 284" in words
+    assert f"a heart said: {NASTY} rank 271 of 284" in words
+    assert "a cat found first: the second rank 3 of 280" in words
+    assert (
+        words.index("picture → name best") < words.index("worst furthest down") < words.index("name → picture typical")
+    )
+
+
+def test_what_came_in_is_counted_by_split_with_the_reasons(page):
+    words = [word.strip() for word in read(page).words if word.strip()]
+    at = words.index("train")
+    assert words[at : at + 5] == ["train", "1,003", "1,000", "3", "undecodable 2, no_text 1"]
+    at = words.index("all")
+    assert words[at : at + 4] == ["all", "1,203", "1,200", "3"]
+    assert f"{NASTY}: no labels" in words
 
 
 def test_every_number_stands_beside_chance_and_baseline(page, metrics):

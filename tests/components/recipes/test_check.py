@@ -12,6 +12,7 @@ from components.recipes.names import check_names
 
 REPOSITORY = Path(__file__).parents[3]
 CLIP, PARAMS = "components/recipes/clip.yaml", "params.yaml"
+LOCKED = "components.finetuning.locked.LockedImage"
 
 
 @pytest.fixture
@@ -48,6 +49,27 @@ def test_the_project_as_it_stands_can_be_run(root):
         (PARAMS, r"max_broken: [\d.]+", "max_broken: few", "gates.max_broken does not fit. It is 'few'"),
         (PARAMS, r"training: \{\}", "training: {stepz: 5}", "takes no 'stepz'.*Did you mean steps"),
         (PARAMS, r"model: \{\}", "model: {init_args: {width: wide}}", "model.width does not fit. It is 'wide'"),
+        (PARAMS, r"finetuning: \{\}", f"finetuning: {{class_path: {LOCKED}, init_args: {{shar: 1}}}}",
+         "LockedImage takes no 'shar'.*Did you mean share"),
+        (PARAMS, r"finetuning: \{\}", f"finetuning: {{class_path: {LOCKED}, init_args: {{share: much}}}}",
+         "finetuning.share does not fit. It is 'much', but must be of type float"),
+        (PARAMS, r"finetuning: \{\}", f"finetuning: {{class_path: {LOCKED}, init_args: {{share: 0}}}}", "share is 0.0, but"),
+        (PARAMS, r"finetuning: \{\}", f"finetuning: {{class_path: {LOCKED}, init_args: {{alphas: [2]}}}}", "alphas are"),
+        (PARAMS, r"finetuning: \{\}", f"finetuning: {{class_path: {LOCKED}, init_args: {{optimisation: {{lrr: 1}}}}}}",
+         "optimisation' takes no 'lrr'.*Did you mean lr"),
+        (PARAMS, r"finetuning: \{\}", f"finetuning: {{class_path: {LOCKED}, init_args: {{optimisation: {{lr: 1}}}}}}",
+         "It lacks weight_decay"),
+        (PARAMS, r"finetuning: \{\}", "finetuning: {class_path: components.finetuning.locked.LockdImage}",
+         "there is no .*Did you mean components.finetuning.locked.LockedImage"),
+        (PARAMS, r"finetuning: \{\}", "finetuning: {class_path: components.finetuning.LockedImage}",
+         "Did you mean components.finetuning.locked.LockedImage"),
+        (PARAMS, r"finetuning: \{\}", "finetuning: {class_path: components.objectives.softmax.SoftmaxLoss}",
+         "SoftmaxLoss is no Strategy"),
+        (PARAMS, r"finetuning: \{\}", "finetuning: {class_path: components.finetuning.strategy.Strategy}",
+         "Strategy is only a base"),
+        (PARAMS, r"finetuning: \{\}", "finetuning: {init_args: {share: 1}}", "must name a strategy by its class_path"),
+        (CLIP, r"finetuning: null", "finetuning: {}", "must name a strategy by its class_path.*null passes"),
+        (CLIP, r"finetuning: null", "finetuning: [locked]", "must name a strategy by its class_path"),
         (CLIP, r"temperature: 0.07", "temprature: 0.07", "takes no 'temprature'.*Did you mean temperature"),
         (CLIP, r"temperature: 0.07", "temperature: hot", "model.logit_scale.temperature.*'hot', but must be of type float"),
         (CLIP, r"class_path: components.objectives\S+", "class_path: components.models.projection.LogitScale",
@@ -72,17 +94,19 @@ def test_a_mistake_is_said_with_file_line_and_remedy(file, pattern, by, says, ro
     assert capsys.readouterr().err.startswith(f"{Path(file).name}, line {line}: ")
 
 
-def test_numbers_that_an_evaluator_refuses_are_said_with_its_line(root):
-    line = change(
-        root / CLIP,
-        r"- class_path: components.evaluation.zero_shot.ZeroShot",
-        "- class_path: components.evaluation.zero_shot.ZeroShot",
-    )
-    change(root / CLIP, r"prompts: members, join: sum", "prompts: templates")
-    with pytest.raises(
-        ConfigError, match=rf"^clip.yaml, line {line}: ZeroShot has prompts 'templates' with the templates \[\]"
-    ):
+def test_numbers_that_an_evaluator_refuses_are_said_with_their_line(root):
+    line = change(root / CLIP, r"splits: \[val\]", "splits: []")
+    with pytest.raises(ConfigError, match=f"^clip.yaml, line {line}: splits is empty"):
         check(root)
+
+
+def test_a_strategy_that_is_right_can_be_run(root):
+    change(
+        root / PARAMS,
+        r"finetuning: \{\}",
+        f"finetuning: {{class_path: {LOCKED}, init_args: {{share: 1, alphas: [0.5]}}}}",
+    )
+    check(root)
 
 
 def test_the_size_of_the_chosen_scale_is_checked_and_said_with_its_own_line(root):

@@ -112,6 +112,15 @@ def test_live_curves_go_on_after_a_kill_and_no_step_comes_twice(root, store, pac
     assert steps(store, version.run_id, "train.loss") == list(range(1, 11)), "what live logging missed is filled in"
 
 
+def test_curves_of_fine_tuning_stand_beside_those_of_pre_training_under_their_own_names(root, store, packaged):
+    package = packaged()
+    (root / "runs/clip/finetune").mkdir()
+    (root / "runs/clip/finetune/curves.csv").write_text("step,train.loss\n1,0.5\n2,0.25\n")
+    run_id = register(package, root, store).run_id
+    assert steps(store, run_id, "train.loss") == list(range(1, 11))
+    assert steps(store, run_id, "finetuning.train.loss") == [1, 2]
+
+
 def test_a_short_training_never_opens_the_store(root):
     live = LiveRun.open(root, "clip", "t1", after_s=60)
     live.log(1, {"train.loss": 4.0})

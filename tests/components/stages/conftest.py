@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -59,19 +58,6 @@ def toy(tmp_path: Path) -> Iterator[Toy]:
         process.wait()
         if process.stdout:
             process.stdout.close()
-
-
-@pytest.fixture
-def until() -> Callable[..., None]:
-    """Wait for a condition, and say what was seen last when it does not come."""
-
-    def wait(condition: Callable[[], object], seen: Callable[[], object] = str, timeout_s: float = 30.0) -> None:
-        deadline = time.monotonic() + timeout_s
-        while not condition():
-            assert time.monotonic() < deadline, f"did not happen in {timeout_s} s; seen last: {seen()}"
-            time.sleep(0.02)
-
-    return wait
 
 
 @pytest.fixture

@@ -1,0 +1,20 @@
+"""Locked-image tuning: the picture side stays as it is, and the texts learn to be found from there.
+
+Source: Zhai et al. 2022, arXiv:2111.07991, section 3 ("LU" in the paper's letters: image tower locked, text tower not, both
+trained before). Differs: both come from this recipe's own pre-training, and the picture's projection is locked with its tower.
+"""
+
+from torch import nn
+
+from components.finetuning.freeze import Freeze
+from components.finetuning.strategy import Strategy
+
+TEXT_SIDE = ("text.*", "text_projection.*", "logit_*")
+
+
+class LockedImage(Strategy):
+    """Trains the text tower, its projection and the scale of the logits; arguments as of Strategy."""
+
+    def prepare(self, model: nn.Module) -> Freeze:
+        """Return the picture side as what stays."""
+        return Freeze(model, TEXT_SIDE)

@@ -1,0 +1,87 @@
+"""Tune a trained model: freeze, train on by the one loop, merge, and choose how far to go."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from components.contracts.method import Method
+from components.contracts.progress import Progress
+from components.data.loader import StepBatches
+from components.finetuning.ensemble import Ensembled, ensemble
+from components.finetuning.strategy import Strategy
+from components.training.callbacks import Log, Watch
+from components.training.numbers import Scale
+from components.training.train import Trained, train
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuned:
+    """What a tuning leaves beside the weights, which are in the method that was handed in.
+
+    Args:
+        trained: what the loop says.
+        ensembled: which alphas were tried, and which one was taken.
+        steps: that were taken.
+        trained_parameters: numbers that tuning could change.
+        frozen_digest: sha256 over all tensors that it could not, the same before and after.
+    """
+
+    trained: Trained
+    ensembled: Ensembled
+    steps: int
+    trained_parameters: int
+    frozen_digest: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what metrics.json says of it; alphas with what the validation split says of each, in order."""
+        tried = [{"alpha": alpha, **seen} for alpha, seen in sorted(self.ensembled.tried.items())]
+        trained = self.trained
+        return {
+            "steps": self.steps, "alpha": self.ensembled.alpha, "alphas": list(self.ensembled.grid), "tried": tried,
+            "trained_parameters": self.trained_parameters, "frozen_digest": self.frozen_digest,
+            "precision": trained.precision, "accelerator": trained.accelerator,
+            "timing": {
+                "samples_per_s": trained.samples_per_s, "data_wait": trained.data_wait, "resumed_at": trained.resumed_at
+            },
+        }  # fmt: skip
+
+
+def tune(
+    method: Method, strategy: Strategy, batches: StepBatches, scale: Scale, *, seed: int, folder: Path, progress: Progress,
+    log: Log, watch: Watch,
+) -> Tuned:  # fmt: skip
+    """Tune the method's model in place; arguments as of `train`, the scale being that of pre-training.
+
+    Exact over a resume: the loop goes on from its checkpoint, and alphas are tried again.
+    Raises ConfigError when something that was to stay has changed.
+    """
+    model, part = method.model, tuned_scale(scale, strategy.share)
+    pretrained = {name: value.detach().clone() for name, value in model.state_dict().items()}
+    freeze = strategy.prepare(model)
+    freeze.apply()
+    with freeze.held():
+        trained = train(
+            method,
+            batches,
+            strategy.optimisation,
+            part,
+            seed=seed,
+            folder=folder,
+            progress=progress,
+            log=log,
+            watch=watch,
+        )
+    learnt = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    digest = freeze.digest()
+    strategy.merge(model)
+    ensembled = ensemble(model, pretrained, strategy.alphas, watch, progress)
+    return Tuned(
+        trained=trained, ensembled=ensembled, steps=part.steps, trained_parameters=learnt, frozen_digest=digest
+    )
+
+
+def tuned_scale(scale: Scale, share: float) -> Scale:
+    """Return the scale with its steps, and the steps between two looks, cut to a share; one each at least."""
+    return replace(
+        scale, steps=max(1, round(scale.steps * share)), watch_every=max(1, round(scale.watch_every * share))
+    )

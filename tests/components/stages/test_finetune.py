@@ -1,0 +1,162 @@
+"""The stage on a small real workspace: what passes through is the same bytes, what is tuned says how, and resumes exactly."""
+
+import csv
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from safetensors.torch import load_file
+
+from components.contracts.model_files import MODEL, MODEL_FILES, TOKENIZER, TRANSFORMS, WEIGHTS
+from tests.workspace import dvc, environment, make_workspace
+
+LOCKED = {
+    "class_path": "components.finetuning.locked.LockedImage",
+    "init_args": {"share": 1.0, "optimisation": {"lr": 0.01, "weight_decay": 0.1}, "alphas": [1.0]},
+}
+PRETRAINED, TUNED = Path("runs/clip/pretrain"), Path("runs/clip/finetune")
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture(scope="module")
+def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with scenes at `debug`, brought by DVC as far as a stage finetune that passes through."""
+    scenes = {"name": "scenes", "path": "data/own"}
+    root = make_workspace(tmp_path_factory.mktemp("finetune") / "work", source=scenes, recipes=["clip"])
+    ran = dvc(root, "repro", "finetune@clip")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return root
+
+
+def finetune(root: Path, **changed: str) -> subprocess.CompletedProcess[str]:
+    """Run the stage as dvc.yaml does."""
+    command = [str(root / "infra/python"), "-m", "components.stages.finetune", "--recipe", "clip"]
+    return subprocess.run(command, cwd=root, env=environment(**changed), capture_output=True, text=True, check=False)
+
+
+def switch_on(root: Path, tuning: dict[str, Any]) -> None:
+    """Write a strategy where a person does."""
+    params = yaml.safe_load((root / "params.yaml").read_text())
+    params["overrides"]["finetuning"] = tuning
+    (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+
+
+@pytest.fixture(scope="module")
+def tuned(pretrained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same workspace, tuned."""
+    root = tmp_path_factory.mktemp("tuned") / "work"
+    shutil.copytree(pretrained, root, symlinks=True)
+    switch_on(root, LOCKED)
+    ran = finetune(root)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    (root / "said.txt").write_text(ran.stdout)
+    return root
+
+
+def files(folder: Path) -> dict[str, str]:
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+
+
+def report(root: Path) -> dict[str, Any]:
+    return json.loads((root / TUNED / "metrics.json").read_text())
+
+
+def test_null_passes_the_model_through_and_writes_nothing_else(pretrained):
+    before, after = files(pretrained / PRETRAINED), files(pretrained / TUNED)
+    assert after == {name: before[name] for name in MODEL_FILES}
+
+
+def test_null_passes_through_without_torch(pretrained):
+    """Torch takes longer to import than the copy takes."""
+    ask = "import sys; from components.stages.finetune import body, run_stage; code = run_stage('finetune', body, ['--recipe', 'clip'])"
+    command = [sys.executable, "-c", f"{ask}; sys.exit(code or 'torch' in sys.modules)"]
+    ran = subprocess.run(command, cwd=pretrained, env=environment(), capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_the_picture_side_is_the_pre_trained_one_to_the_last_bit_and_the_texts_have_learnt(tuned):
+    before, after = load_file(tuned / PRETRAINED / WEIGHTS), load_file(tuned / TUNED / WEIGHTS)
+    assert before.keys() == after.keys()
+    changed = {name.split(".")[0] for name, value in before.items() if not value.equal(after[name])}
+    assert changed == {"text", "text_projection", "logit_scale"}
+    assert any("running_mean" in name for name in before), "there were statistics that could have moved"
+
+
+def test_tokenizer_transform_and_description_are_the_pre_trained_ones(tuned):
+    before, after = files(tuned / PRETRAINED), files(tuned / TUNED)
+    assert all(before[name] == after[name] for name in (TOKENIZER, TRANSFORMS, MODEL))
+    assert set(after) == {*MODEL_FILES, "curves.csv", "metrics.json"}
+
+
+def test_it_says_how_it_was_tuned(tuned):
+    said = report(tuned)
+    assert (said["strategy"], said["steps"], said["batch"], said["samples"]) == ("LockedImage", 8, 16, 128)
+    assert (said["alpha"], said["alphas"]) == (1.0, [1.0])
+    assert [row["alpha"] for row in said["tried"]] == [0.0, 1.0]
+    assert all(0 <= row["val.image_to_text.recall_at_1"] <= 1 for row in said["tried"])
+    weights = load_file(tuned / TUNED / WEIGHTS)
+    text = sum(
+        v.numel() for name, v in weights.items() if name.split(".")[0] in ("text", "text_projection", "logit_scale")
+    )
+    assert said["trained_parameters"] == text
+    assert len(said["frozen_digest"]) == 64
+
+
+def test_its_curves_end_with_what_the_tuned_weights_score(tuned):
+    with (tuned / TUNED / "curves.csv").open(newline="") as opened:
+        rows = list(csv.DictReader(opened))
+    assert [int(row["step"]) for row in rows] == list(range(1, 9))
+    end = report(tuned)["tried"][1]
+    for name in ("val.image_to_text.recall_at_1", "val.text_to_image.recall_at_1"):
+        assert float(rows[-1][name]) == end[name]
+
+
+def test_it_shows_its_steps_as_pretrain_does(tuned):
+    said = (tuned / "said.txt").read_text()
+    assert "finetune clip: training 8 of 8, loss " in said
+    assert "finetune clip: choosing alpha 2 of 2" in said
+
+
+def test_tuned_again_it_is_the_same_to_the_last_bit(tuned, tmp_path):
+    root = tmp_path / "again"
+    shutil.copytree(tuned, root, symlinks=True)
+    ran = finetune(root)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert all(files(root / TUNED)[name] == files(tuned / TUNED)[name] for name in (WEIGHTS, "curves.csv"))
+    assert report(root)["train_digest"] == report(tuned)["train_digest"]
+
+
+def test_a_strategy_that_is_misspelt_stops_the_stage_before_any_work(pretrained, tmp_path):
+    root = tmp_path / "misspelt"
+    shutil.copytree(pretrained, root, symlinks=True)
+    switch_on(root, {**LOCKED, "class_path": "components.finetuning.locked.LockdImage"})
+    before = files(root / TUNED)
+    ran = finetune(root)
+    assert ran.returncode == 1
+    assert "Did you mean components.finetuning.locked.LockedImage?" in ran.stderr
+    assert files(root / TUNED) == before
+
+
+def test_dvc_tunes_when_it_is_switched_on_and_the_package_says_how(pretrained, tmp_path):
+    root = tmp_path / "packed"
+    shutil.copytree(pretrained, root, symlinks=True)
+    switch_on(root, {**LOCKED, "init_args": {**LOCKED["init_args"], "alphas": [0.5]}})
+    before = files(root / PRETRAINED)
+    ran = dvc(root, "repro", "package@clip")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert files(root / PRETRAINED) == before, "nothing is pre-trained again"
+    package, said = root / "runs/clip/package", report(root)
+    manifest = json.loads((package / "manifest.json").read_text())
+    assert manifest["finetuning"]["train_digest"] == said["train_digest"] != manifest["train_digest"]
+    assert (manifest["finetuning"]["strategy"], manifest["finetuning"]["alpha"]) == ("LockedImage", 0.5)
+    assert files(package)[WEIGHTS] == files(root / TUNED)[WEIGHTS] != before[WEIGHTS]
+    how = "LockedImage for 8 steps, then alpha 0.5 between the weights before (0) and after (1), as the recipe says"
+    assert f"- fine-tuned: {how}" in (package / "model_card.md").read_text()
+    assert f"fine-tuned {how}" in (package / "report.html").read_text()

@@ -1,0 +1,180 @@
+"""What every fine-tuning strategy must do, whichever it is: each row of components/finetuning/catalogue.yaml is held to it."""
+
+import copy
+import importlib
+import inspect
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from components.contracts.errors import ConfigError, Interrupted
+from components.contracts.progress import silent
+from components.data.loader import StepBatches
+from components.data.selection import decode_pairs
+from components.data.transforms.preprocess import Preprocess
+from components.data.transforms.views import Views
+from components.evaluation.embedding import Embedder
+from components.finetuning.strategy import Strategy
+from components.finetuning.tune import Tuned, tune, tuned_scale
+from components.methods.clip import Clip
+from components.recipes.section import build
+from components.stages.selected import watching
+from components.training.numbers import Optimisation, Scale
+
+REPOSITORY = Path(__file__).parents[2]
+FOLDER = REPOSITORY / "components" / "finetuning"
+CATALOGUE: dict[str, dict[str, Any]] = yaml.safe_load((FOLDER / "catalogue.yaml").read_text())
+SCALE = Scale(batch=8, steps=12, pixels=32, precision="fp32", watch_every=4, checkpoint_every=2, curve_every=1)
+FAST = {"optimizer": "adamw", "lr": 0.01, "weight_decay": 0.1}
+
+
+@pytest.fixture(params=sorted(CATALOGUE))
+def row(request) -> dict[str, Any]:
+    return CATALOGUE[request.param]
+
+
+def strategy(row: dict[str, Any], **given: Any) -> Strategy:
+    """Build a row with the contract's own arguments: half of the steps, fast."""
+    ours = {"share": 0.5, "optimisation": FAST, **given}
+    return build({"class_path": row["class_path"], "init_args": {**row["init_args"], **ours}}, Strategy)
+
+
+@pytest.fixture
+def batches(squares, vocabulary) -> StepBatches:
+    pairs = decode_pairs(squares, Preprocess(size=40), silent)
+    return StepBatches(pairs, vocabulary, Views(pixels=32), batch=8, seed=3)
+
+
+@pytest.fixture
+def go(squares, vocabulary, batches, tmp_path):
+    """Return a function that tunes a method, and may be stopped at a step."""
+    preprocess = Preprocess(size=32)
+
+    def run(method: Clip, strategy: Strategy, folder: str = "run", stop_at: tuple[str, int] | None = None) -> Tuned:
+        def progress(doing: str, done: int, total: int, **seen: float) -> None:
+            if (doing, done) == stop_at:
+                raise Interrupted("stopped by the test")
+
+        (tmp_path / folder).mkdir(exist_ok=True)
+        return tune(
+            method, strategy, batches, SCALE, seed=3, folder=tmp_path / folder, progress=progress,
+            log=lambda step, values: None, watch=watching(Embedder(method.model, vocabulary, preprocess), squares),
+        )  # fmt: skip
+
+    return run
+
+
+def state(method: Clip) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in method.model.state_dict().items()}
+
+
+def differing(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> set[str]:
+    assert one.keys() == other.keys()
+    return {name for name, value in one.items() if not torch.equal(value, other[name])}
+
+
+def test_all_strategies_have_a_row_and_every_row_its_file():
+    own = {"strategy", "freeze", "interpolate", "ensemble", "tune", "__init__"}
+    assert {path.stem for path in FOLDER.glob("*.py")} - own == set(CATALOGUE)
+    for name, row in CATALOGUE.items():
+        assert row["class_path"].startswith(f"components.finetuning.{name}.")
+        module = row["class_path"].rpartition(".")[0]
+        first = re.search(r"arXiv:\d{4}\.\d{5}", row["paper"])
+        assert first
+        assert first[0] in inspect.getdoc(importlib.import_module(module))
+
+
+def test_it_builds_with_nothing_but_its_name(row):
+    built = build({"class_path": row["class_path"]}, Strategy)
+    assert built.share > 0
+    assert isinstance(built.optimisation, Optimisation)
+    assert {0.0, 1.0} <= set(built.alphas)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"share": 0.0}, "share is 0.0"), ({"share": -1.0}, "share is"), ({"alphas": []}, "alphas are"),
+        ({"alphas": [0.5, 1.5]}, "alphas are"), ({"alphas": [float("nan")]}, "alphas are"),
+    ],
+)  # fmt: skip
+def test_a_number_that_makes_no_sense_is_refused_when_it_is_built(row, given, says):
+    with pytest.raises(ConfigError, match=says):
+        strategy(row, **given)
+
+
+def test_it_trains_something_and_leaves_something(row, clip):
+    freeze = strategy(row).prepare(clip.model)
+    freeze.apply()
+    assert freeze.frozen()
+    assert any(parameter.requires_grad for parameter in clip.model.parameters())
+
+
+def test_at_alpha_0_the_model_is_the_pre_trained_one_to_the_last_bit(row, go, clip):
+    before = state(clip)
+    tuned = go(clip, strategy(row, alphas=[0.0]))
+    assert differing(state(clip), before) == set()
+    assert tuned.ensembled.alpha == 0.0
+
+
+def test_at_alpha_1_what_stays_is_the_same_to_the_last_bit_and_the_rest_has_learnt(row, go, clip):
+    before, whole = state(clip), copy.deepcopy(clip)
+    freeze = strategy(row).prepare(whole.model)
+    frozen = freeze.digest()
+    tuned = go(clip, strategy(row, alphas=[1.0]))
+    changed = differing(state(clip), before)
+    assert changed
+    assert all(freeze.is_trained(name) for name in changed)
+    assert tuned.frozen_digest == frozen
+    assert strategy(row).prepare(clip.model).digest() == frozen
+    assert all(torch.isfinite(value).all() for value in state(clip).values())
+
+
+def test_between_the_ends_lies_the_mean_of_both(row, go, clip):
+    before, whole = state(clip), copy.deepcopy(clip)
+    go(whole, strategy(row, alphas=[1.0]))
+    go(clip, strategy(row, alphas=[0.5]), "half")
+    for name, value in state(clip).items():
+        if value.is_floating_point():
+            torch.testing.assert_close(value, (before[name] + state(whole)[name]) / 2)
+
+
+@pytest.mark.parametrize("stop_at", [("training", 1), ("training", 5), ("choosing alpha", 3)])
+def test_a_tuning_cut_off_anywhere_ends_with_the_same_weights_and_curves(row, go, clip, stop_at):
+    started, again = copy.deepcopy(clip), copy.deepcopy(clip)
+    whole = go(clip, strategy(row))
+    with pytest.raises(Interrupted):
+        go(started, strategy(row), "cut", stop_at)
+    resumed = go(again, strategy(row), "cut")
+    assert resumed.trained.resumed_at == (0 if stop_at == ("training", 1) else 4)
+    assert resumed.trained.curves == whole.trained.curves
+    assert resumed.ensembled == whole.ensembled
+    assert differing(state(again), state(clip)) == set()
+
+
+def test_what_is_tried_is_what_the_watch_says_at_both_ends(row, go, clip, squares, vocabulary):
+    watch = watching(Embedder(clip.model, vocabulary, Preprocess(size=32)), squares)
+    before = watch(clip.model)
+    tuned = go(clip, strategy(row, alphas=[1.0]))
+    assert tuned.ensembled.tried[0.0] == before
+    assert tuned.ensembled.tried[1.0] == watch(clip.model)
+
+
+def test_a_look_on_the_way_leaves_what_is_frozen_in_evaluation_mode(row, go, clip):
+    """The loop looks at the validation split at steps 2, 4 and 6; running statistics would move after the first look."""
+    assert tuned_scale(SCALE, 0.5) == replace(SCALE, steps=6, watch_every=2)
+    before = clip.model.image.net.bn1.running_mean.clone()
+    go(clip, strategy(row, alphas=[1.0]))
+    assert torch.equal(clip.model.image.net.bn1.running_mean, before)
+
+
+@pytest.mark.parametrize(("share", "steps", "watch_every"), [(0.25, 3, 1), (1.0, 12, 4), (2.0, 24, 8), (0.01, 1, 1)])
+def test_a_share_of_the_scale_has_a_step_and_a_look_at_least(share, steps, watch_every):
+    part = tuned_scale(SCALE, share)
+    assert (part.steps, part.watch_every) == (steps, watch_every)
+    assert (part.batch, part.pixels, part.checkpoint_every) == (SCALE.batch, SCALE.pixels, SCALE.checkpoint_every)
