@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from components.contracts.errors import DiptychError
-from components.evaluation.wording import DIRECTION_MEANS, SPLIT_MEANS, allowed, further_rows, percent
+from components.evaluation.wording import BASELINES_MEAN, DIRECTION_MEANS, SPLIT_MEANS, allowed, further_rows, percent
 from components.registry.store import store_uri
 from flows.shipped import Shipped
 
@@ -83,7 +83,8 @@ def methods(metrics: dict[str, dict[str, Any]]) -> str:
     asked: dict[str, dict[str, None]] = {}
     for row in further_rows(metrics, brief=True):
         asked.setdefault(row["method"], {})[row["asked"]] = None
-    return "; ".join(f"{', '.join(what)}: {how}" for how, what in asked.items()) + "."
+    how = "; ".join(f"{', '.join(what)}: {how}" for how, what in asked.items())
+    return f"{how}. Base is what these get: {BASELINES_MEAN}."
 
 
 def _source(root: Path) -> dict[str, Any]:

@@ -8,7 +8,14 @@ from components.data.pictures import on_white
 from components.data.thumbnail import data_uri
 from components.evaluation.cases import Case
 from components.evaluation.examples import Example
-from components.evaluation.wording import DIRECTION_MEANS, SPLIT_MEANS, further_rows, percent, retrieval_rows
+from components.evaluation.wording import (
+    BASELINES_MEAN,
+    DIRECTION_MEANS,
+    SPLIT_MEANS,
+    further_rows,
+    percent,
+    retrieval_rows,
+)
 
 STYLE = """
 :root{color-scheme:light dark;--ink:#1b1f24;--muted:#57606a;--line:#d8dee4;--right:#1a7f37;--wrong:#b35900}
@@ -87,7 +94,8 @@ def further(metrics: Mapping[str, Mapping[str, Any]]) -> str:
     ]
     head = "".join(f"<th class=n>{name}</th>" for name in ("model", "chance", "baseline", "n"))
     table = f"<table><tr><th>what, and how it was asked</th><th>split</th>{head}</tr>{''.join(rows)}</table>"
-    return f"<h2>What else was measured</h2>{table}" if rows else ""
+    said = f"<p class=muted>Baselines: {BASELINES_MEAN}.</p>"
+    return f"<h2>What else was measured</h2>{table}{said}" if rows else ""
 
 
 def counts(data: Mapping[str, Any]) -> str:

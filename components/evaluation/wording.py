@@ -26,6 +26,9 @@ FEATURES_MEAN = {
     "image.dead_share": "dead dimensions of pictures",
     "text.dead_share": "dead dimensions of texts",
 }
+BASELINES_MEAN = (
+    "the group of the nearest training picture, the same probe on grey pixels, the same model before it was trained"
+)
 MOST_TELLING = ("modality_gap", "alignment", "image.effective_rank")  # of FEATURES_MEAN, where there is little room
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from components.evaluation.wording import allowed, further_rows, percent, retrieval_rows
+from components.evaluation.wording import BASELINES_MEAN, allowed, further_rows, percent, retrieval_rows
 
 
 def model_card(
@@ -63,4 +63,4 @@ def _further(metrics: Mapping[str, Mapping[str, Any]]) -> str:
         for row in further_rows(metrics)
     ]
     head = "\n| what | split | model | chance | baseline | n | how |\n| --- | --- | --- | --- | --- | --- | --- |\n"
-    return head + "".join(rows) if rows else ""
+    return f"{head}{''.join(rows)}\nBaselines: {BASELINES_MEAN}.\n" if rows else ""
