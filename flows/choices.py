@@ -144,9 +144,10 @@ def _put(params: Any, key: str, value: Any) -> str | None:
             params[name] = {}
         params = params[name]
     if value is None and key.startswith("overrides."):
-        said = params.pop(last, None)
         if above == ["overrides"]:
-            params[last], said = {}, said or None  # DVC wants every section to be there
+            said, params[last] = params.get(last) or None, {}  # DVC wants every section to be there
+        else:
+            said = params.pop(last, None)
         return "the recipe's own" if said is not None else None
     if last in params and params[last] == value:
         return None

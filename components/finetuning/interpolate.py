@@ -33,10 +33,10 @@ def interpolate(pretrained: Weights, tuned: Weights, alpha: float) -> dict[str, 
 
 
 def _between(old: Tensor, new: Tensor, alpha: float) -> Tensor:
-    if alpha == 0 or torch.equal(old, new):
-        return old.clone()
     if alpha == 1:
         return new.clone()
+    if alpha == 0 or torch.equal(old, new):
+        return old.clone()
     if not (old.is_floating_point() or old.is_complex()):
         return (new if alpha >= 0.5 else old).clone()
     wide = torch.complex128 if old.is_complex() else torch.float64

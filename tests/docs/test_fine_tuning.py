@@ -1,0 +1,71 @@
+"""docs/fine-tuning.md: its commands do what they say, its settings are the code's own, its files and numbers are there."""
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from components.finetuning.strategy import ALPHAS, GENTLE, Strategy
+from components.finetuning.tune import tuned_scale
+from components.recipes.check import check
+from components.recipes.recipe import load_finetuning, load_scale
+from components.recipes.section import build
+from components.training.numbers import Optimisation
+from flows.choices import Choices, choose
+
+REPOSITORY = Path(__file__).parents[2]
+PAGE = (REPOSITORY / "docs/fine-tuning.md").read_text()
+
+
+def blocks(kind: str) -> list[str]:
+    return re.findall(rf"```{kind}\n(.*?)```", PAGE, re.DOTALL)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    shutil.copytree(REPOSITORY / "components/recipes", tmp_path / "components/recipes")
+    shutil.copytree(REPOSITORY / "components/data/sources", tmp_path / "components/data/sources")
+    (tmp_path / "data/own").mkdir(parents=True)
+    shutil.copy(REPOSITORY / "params.yaml", tmp_path)
+    return tmp_path
+
+
+def test_the_commands_switch_it_on_and_off(root):
+    said = (root / "params.yaml").read_text()
+    on, off = (shlex.split(line, comments=True) for line in blocks("sh")[0].splitlines())
+    assert on[:3] == off[:3] == [".venv/bin/diptych", "run", "--set"]
+    choose(root, Choices(numbers=on[3:]), root)
+    described = load_finetuning(root, "clip")
+    assert described is not None
+    assert build(described, Strategy).alphas == ALPHAS
+    choose(root, Choices(numbers=off[3:]), root)
+    assert load_finetuning(root, "clip") is None
+    assert (root / "params.yaml").read_text() == said
+
+
+def test_the_settings_of_the_page_are_those_of_a_strategy_that_is_only_named(root):
+    settings = yaml.safe_load(blocks("yaml")[0])["overrides"]["finetuning"]
+    params = yaml.safe_load((root / "params.yaml").read_text())
+    params["overrides"]["finetuning"] = settings
+    (root / "params.yaml").write_text(yaml.safe_dump(params))
+    check(root)
+    shown, plain = build(settings, Strategy), build({"class_path": settings["class_path"]}, Strategy)
+    assert (shown.share, shown.optimisation, shown.alphas) == (plain.share, GENTLE, ALPHAS)
+    assert Optimisation(**settings["init_args"]["optimisation"]) == GENTLE
+
+
+def test_the_steps_of_the_page_are_those_of_the_scales():
+    share = yaml.safe_load(blocks("yaml")[0])["overrides"]["finetuning"]["init_args"]["share"]
+    for name in ("laptop", "debug"):
+        scale = load_scale(REPOSITORY, name)
+        assert re.search(rf"\b{tuned_scale(scale, share).steps} of the {scale.steps} at `{name}`", PAGE)
+
+
+def test_files_of_ours_that_it_names_are_there():
+    named = re.findall(r"`((?:components|tests|docs)/[\w/.]+)`", PAGE)
+    assert len(named) >= 3
+    for path in named:
+        assert (REPOSITORY / path).exists(), path
