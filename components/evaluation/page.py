@@ -8,7 +8,14 @@ from components.data.pictures import on_white
 from components.data.thumbnail import data_uri
 from components.evaluation.cases import Case
 from components.evaluation.examples import Example
-from components.evaluation.wording import DIRECTION_MEANS, SPLIT_MEANS, percent, retrieval_rows
+from components.evaluation.wording import (
+    BASELINES_MEAN,
+    DIRECTION_MEANS,
+    SPLIT_MEANS,
+    further_rows,
+    percent,
+    retrieval_rows,
+)
 
 STYLE = """
 :root{color-scheme:light dark;--ink:#1b1f24;--muted:#57606a;--line:#d8dee4;--right:#1a7f37;--wrong:#b35900}
@@ -56,6 +63,7 @@ def render(
 <p class="muted">Recall at k: how often the right answer is among the first k. Chance is a blind guess. The baseline lends
 each picture the name of the training picture nearest to it by edges and colours. <i>val</i> was used to choose; no stage
 before evaluate can read the others.</p>
+{further(metrics)}
 <h2>On what data</h2>{counts(data)}
 <h2>How it learned</h2>{"".join(chart(name, points) for name, points in curves.items())}
 <h2>Best, typical, worst <span class="muted">on {html.escape(split)}: {SPLIT_MEANS[split]}</span></h2>
@@ -76,6 +84,20 @@ def table(metrics: Mapping[str, Mapping[str, Any]]) -> str:
     ]
     head = "".join(f"<th class=n>{name}</th>" for name in ("model", "chance", "baseline", "queries"))
     return f"<table><tr><th>split</th><th>direction</th><th></th>{head}</tr>{''.join(rows)}</table>"
+
+
+def further(metrics: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return what was measured beside retrieval as a table, each number with how it was asked; nothing where nothing was."""
+    rows = [
+        f"<tr><td>{html.escape(row['asked'])}<br><span class=muted>{html.escape(row['method'])}</span></td>"
+        f"<td>{row['split']} <span class=muted>{row['means']}</span></td><td class='n big'>{row['value']}</td>"
+        f"<td class=n>{row['chance']}</td><td class=n>{row['baseline']}</td><td class=n>{row['n']:,}</td></tr>"
+        for row in further_rows(metrics)
+    ]
+    head = "".join(f"<th class=n>{name}</th>" for name in ("model", "chance", "baseline", "n"))
+    table = f"<table><tr><th>what, and how it was asked</th><th>split</th>{head}</tr>{''.join(rows)}</table>"
+    said = f"<p class=muted>Baselines: {BASELINES_MEAN}.</p>"
+    return f"<h2>What else was measured</h2>{table}{said}" if rows else ""
 
 
 def counts(data: Mapping[str, Any]) -> str:

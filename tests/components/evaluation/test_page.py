@@ -12,7 +12,7 @@ from PIL import Image
 from components.contracts.sample import TEST_SPLITS
 from components.evaluation.cases import Case
 from components.evaluation.examples import Example, Shown
-from components.evaluation.page import chart, render
+from components.evaluation.page import chart, further, render
 from components.evaluation.retrieval import Gallery, retrieval
 from components.evaluation.wording import DIRECTION_MEANS, SPLIT_MEANS, percent, retrieval_rows
 
@@ -84,6 +84,17 @@ def page(metrics) -> str:
     ]
     curves = {NASTY: [(1, 3.5), (200, 0.125)], "val": [(100, 0.5)]}
     return render(NASTY, [(NASTY, NASTY), ("seed", "0")], metrics, DATA, curves, "pair", CASES, found)
+
+
+def test_what_else_was_measured_has_its_table_and_nothing_has_none():
+    metric = {"unit": "fraction", "n": 1653, "value": 0.483, "chance": 1 / 9, "baseline": 0.4332, "method": NASTY}
+    seen = read(further({"zero_shot.designer.category.top1": metric}))
+    words = [word.strip() for word in seen.words if word.strip()]
+    assert "script" not in seen.tags
+    assert words[-5:-1] == ["48.3%", "11.1%", "43.3%", "1,653"]
+    assert "grey pixels" in words[-1]
+    assert {"category", NASTY, "designer"} <= set(words)
+    assert further({}) == ""
 
 
 def test_nothing_is_loaded_from_elsewhere(page):
