@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from components.contracts.errors import DiptychError
-from components.evaluation.wording import DIRECTION_MEANS, SPLIT_MEANS, percent
+from components.evaluation.wording import BASELINES_MEAN, DIRECTION_MEANS, SPLIT_MEANS, allowed, further_rows, percent
 from components.registry.store import store_uri
 from flows.shipped import Shipped
 
@@ -25,6 +25,11 @@ def show_end(root: Path, recipe: str, shipped: Shipped | None, console: Console,
     metrics = json.loads((root / "runs" / recipe / "evaluate" / "metrics.json").read_text())
     console.print(table_of(recipe, metrics))
     console.print(meaning(metrics), style="dim", highlight=False)
+    console.print()
+    if further_rows(metrics):
+        console.print(further_table(metrics))
+        console.print(methods(metrics), style="dim", highlight=False)
+    console.print(allowed(metrics, _source(root), _without(root, recipe)), highlight=False)
     if shipped is not None:
         _show_answers(root, shipped, console)
     _show_places(root, recipe, shipped, console)
@@ -58,6 +63,41 @@ def meaning(metrics: dict[str, dict[str, Any]]) -> str:
     value, chance = metric["value"], metric["chance"]
     times = f", {value / chance:,.0f} times as often as guessing" if chance > 0 else ""
     return f"{text} So of 100 new pictures, {100 * value:.0f} get their own name first{times}."
+
+
+def further_table(metrics: dict[str, dict[str, Any]]) -> Table:
+    """Return a row for what was measured beside retrieval, each number beside the baseline and chance."""
+    table = Table(title="Beside retrieval", title_justify="left", box=None, padding=(0, 1), pad_edge=False)
+    for name in ("measured", "split"):
+        table.add_column(name, no_wrap=True)
+    for name in ("n", "value", "base", "chance"):
+        table.add_column(name, justify="right", no_wrap=True, style="bold" if name == "value" else "")
+    for row in further_rows(metrics, brief=True):
+        numbers = (row["value"], row["baseline"], row["chance"])
+        table.add_row(row["asked"], row["split"], f"{row['n']:,}", *numbers)
+    return table
+
+
+def methods(metrics: dict[str, dict[str, Any]]) -> str:
+    """Return how each number was asked for, things asked in the same way said once."""
+    asked: dict[str, dict[str, None]] = {}
+    for row in further_rows(metrics, brief=True):
+        asked.setdefault(row["method"], {})[row["asked"]] = None
+    how = "; ".join(f"{', '.join(what)}: {how}" for how, what in asked.items())
+    return f"{how}. Base is what these get: {BASELINES_MEAN}."
+
+
+def _source(root: Path) -> dict[str, Any]:
+    return _read(root / "data" / "raw" / "source.json").get("source", {})
+
+
+def _without(root: Path, recipe: str) -> dict[str, str]:
+    return _read(root / "runs" / recipe / "evaluate" / "without.json")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return the JSON of a file, {} where there is none: runs of before have not written it."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 def _measured(split: str, metrics: dict[str, dict[str, Any]]) -> bool:

@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from components.evaluation.wording import percent, retrieval_rows
+from components.evaluation.wording import further_rows, percent, retrieval_rows
 
 START, END = "<!-- results: python -m infra.results --write -->", "<!-- end of results -->"
 
@@ -82,6 +82,16 @@ def render(result: dict[str, Any]) -> str:
         f"| {percent(row['baseline'])} | {percent(row['chance'])} | {row['n']:,} |"
         for row in retrieval_rows(result["metrics"])
     ]
+    further = [
+        f"| {row['asked']} | {row['split']} | **{row['value']}** | {row['baseline']} | {row['chance']} | {row['n']:,} "
+        f"| {row['method']} |"
+        for row in further_rows(result["metrics"])
+    ]
+    if further:
+        head = (
+            "| what else | split | model | baseline | chance | n | how |\n| --- | --- | --- | --- | --- | --- | --- |"
+        )
+        rows += ["", head, *further]
     training, spent = result["training"], result["spent"]
     stages = ", ".join(f"{stage} {took['wall_s']} s" for stage, took in spent.items())
     versions = ", ".join(f"{name} {number}" for name, number in result["versions"].items())

@@ -16,11 +16,15 @@ import grimp
 from ruamel.yaml import YAML
 
 SECTIONS = {
-    "pretrain": ("model", "method"), "finetune": ("model", "method", "finetuning"), "evaluate": ("model",), "package": ("model",),
+    "pretrain": ("model", "method"), "finetune": ("model", "method", "finetuning"),
+    "evaluate": ("model", "evaluation"), "package": ("model",),
 }  # fmt: skip
 """Sections of a recipe whose classes a stage builds."""
 
-CATALOGUES = {"ingest": "components/data/sources/catalogue.yaml", "finetune": "components/finetuning/catalogue.yaml"}
+CATALOGUES = {
+    "ingest": "components/data/sources/catalogue.yaml", "finetune": "components/finetuning/catalogue.yaml",
+    "evaluate": "components/evaluation/catalogue.yaml",
+}  # fmt: skip
 """Catalogues from which params.yaml chooses what a stage builds: it depends on the code of all rows."""
 
 CATALOGUE = CATALOGUES["ingest"]  # read by that stage

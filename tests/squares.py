@@ -28,20 +28,22 @@ SIDE = 32  # pixels
 
 
 def square_pool() -> Pool:
-    """Every colour in every place, in two sizes by two designers, on nothing."""
-    names, pictures, sources = [], [], []
+    """Every colour in every place, in two sizes by two designers, on nothing; grouped by colour, then by place."""
+    names, pictures, sources, groups = [], [], [], []
     for (colour, rgb), (place, (top, left)), size in itertools.product(COLOURS.items(), PLACES.items(), (12, 16)):
         picture = Image.new("RGBA", (SIDE, SIDE))
         picture.paste((*rgb, 255), (left, top, left + size, top + size))
         names.append(f"a {colour} square at the {place}")
         pictures.append(png(picture))
         sources.append(f"size-{size}")
+        groups.append({"category": colour, "subcategory": place})
     return Pool(
         keys=tuple(f"square-{number:02d}" for number in range(len(names))),
         pictures=tuple(pictures),
         captions=tuple((name,) for name in names),
         concepts=tuple(names),
         sources=tuple(sources),
+        groups=tuple(groups),
     )
 
 

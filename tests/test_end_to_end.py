@@ -94,6 +94,42 @@ def test_a_picture_is_asked_for_its_likeliest_label(workspace):
     assert sum(answer["score"] for answer in answers) == pytest.approx(1, abs=1e-5)
 
 
+def test_a_picture_without_labels_of_ones_own_gets_one_that_was_measured(workspace):
+    evaluated = json.loads((workspace / "runs/clip/evaluate/labels.json").read_text())
+    assert evaluated["set"] == "category"
+    assert len(evaluated["labels"]) == 9
+    Image.new("RGB", (64, 64), (200, 20, 30)).save(workspace / "my.png")
+    asked = diptych(workspace, "ask", "--image", "my.png", "--json")
+    (workspace / "my.png").unlink()
+    assert asked.returncode == 0, asked.stderr
+    answers = json.loads(asked.stdout)
+    assert answers
+    assert {answer["label"] for answer in answers} <= set(evaluated["labels"])
+
+
+def test_every_evaluator_has_measured_and_the_ending_names_it(workspace):
+    metrics, said = (
+        json.loads((workspace / "runs/clip/evaluate/metrics.json").read_text()),
+        (workspace / "said.txt").read_text(),
+    )
+    for split in ("val", "pair", "designer", "concept", "both"):
+        for name, guess in (("category.top1", 9), ("category.one_prompt.top1", 9), ("subcategory.top1", 99)):
+            metric = metrics[f"zero_shot.{split}.{name}"]
+            assert metric["n"] > 100
+            assert metric["chance"] == pytest.approx(1 / guess)
+            assert metric["method"].startswith(f"1 of {guess} by ")
+    assert metrics["probe.digits.top1"]["value"] > 3 * metrics["probe.digits.top1"]["chance"]
+    assert metrics["features.val.alignment"]["unit"] == "squared_distance"
+    assert json.loads((workspace / "runs/clip/evaluate/without.json").read_text()) == {}
+    for expected in (
+        "Beside retrieval",
+        "category",
+        "digits, probe",
+        "This data allows the splits val, pair, designer",
+    ):
+        assert expected in said
+
+
 def test_every_metric_has_its_chance_its_baseline_and_its_queries(workspace):
     metrics = json.loads((workspace / "runs/clip/evaluate/metrics.json").read_text())
     for split in ("val", "pair", "designer", "concept", "both"):

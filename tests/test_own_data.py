@@ -54,6 +54,18 @@ def test_what_this_data_allows_is_measured_and_the_rest_is_not(workspace):
     assert not [name for name in metrics if name.split(".")[1] in ("designer", "concept", "both")]
 
 
+def test_labels_of_the_table_are_classified_and_what_it_has_no_labels_for_is_said(workspace):
+    evaluated = workspace / "runs/clip/evaluate"
+    metrics = json.loads((evaluated / "metrics.json").read_text())
+    labels = json.loads((evaluated / "labels.json").read_text())["labels"]
+    assert metrics["zero_shot.pair.category.top1"]["n"] == 6
+    assert metrics["zero_shot.pair.category.top1"]["chance"] == pytest.approx(1 / len(labels))
+    assert json.loads((workspace / "runs/clip/package/labels.json").read_text())["labels"] == labels
+    without = json.loads((evaluated / "without.json").read_text())
+    assert without == {"zero_shot.subcategory": "no picture has a subcategory, so there is nothing to choose from"}
+    assert "Not measured: designer" in (workspace / "runs/clip/package/model_card.md").read_text()
+
+
 def test_a_batch_of_the_scale_fits_or_is_made_to(workspace):
     trained = json.loads((workspace / "runs/clip/pretrain/metrics.json").read_text())
     assert trained["batch"] == 16

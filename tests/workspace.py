@@ -29,7 +29,8 @@ def make_workspace(root: Path, **params: object) -> Path:
             (root / environment).symlink_to(REPOSITORY / environment)
     chosen = yaml.safe_load((root / "params.yaml").read_text()) | {"scale": "debug", **params}
     (root / "params.yaml").write_text(yaml.safe_dump(chosen, sort_keys=False))
-    git = ["git", "-c", "user.name=test", "-c", "user.email=test@localhost"]
+    # Without its maintenance, which git would leave running behind the commit.
+    git = ["git", "-c", "user.name=test", "-c", "user.email=test@localhost", "-c", "maintenance.auto=false"]
     for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "as it is"]):
         subprocess.run([*git, *command], cwd=root, check=True)
     return root

@@ -13,20 +13,22 @@ class Metric:
     Args:
         name: dotted, such as `retrieval.pair.image_to_text.recall_at_1`; MLflow refuses `@`.
         value: a fraction in [0, 1] where it is a rate.
-        unit: `fraction`, `rank`, ...
+        unit: `fraction` in [0, 1]; `distance` of unit vectors, `squared_distance`; `nats`; `dimensions`, counted.
         better: which way is good.
         n: queries it is taken over.
         chance: what guessing gets.
         baseline: what the no-training baseline gets on the same queries.
+        method: how the model was asked, in words, where there is more than one way.
     """
 
     name: str
     value: float
-    unit: Literal["fraction", "rank"]
+    unit: Literal["fraction", "distance", "squared_distance", "nats", "dimensions"]
     better: Literal["up", "down"]
     n: int
     chance: float
     baseline: float
+    method: str | None = None
 
     def __post_init__(self) -> None:
         for needed in ("value", "chance", "baseline"):
@@ -41,4 +43,5 @@ class Metric:
 
     def as_json(self) -> dict[str, object]:
         """Return what metrics.json keeps under the metric's name."""
-        return {key: value for key, value in asdict(self).items() if key != "name"}
+        kept = {key: value for key, value in asdict(self).items() if key != "name"}
+        return kept if self.method is not None else {key: value for key, value in kept.items() if key != "method"}

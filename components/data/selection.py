@@ -3,7 +3,7 @@
 Axes: M samples, S pixels of the kept pictures.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,7 @@ class Pool:
         captions: what is said of each, at least one text.
         concepts: what each shows; pictures and texts of one concept belong together.
         sources: who made each.
+        groups: label -> group of each, such as `category` -> `Flags`; empty where no labels are known.
     """
 
     keys: tuple[str, ...]
@@ -35,9 +36,14 @@ class Pool:
     captions: tuple[tuple[str, ...], ...]
     concepts: tuple[str, ...]
     sources: tuple[str, ...]
+    groups: tuple[Mapping[str, str], ...] = ()
 
     def __len__(self) -> int:
         return len(self.keys)
+
+    def labelled(self, label: str) -> tuple[str | None, ...]:
+        """Return the group of each by that label, None where it has none."""
+        return tuple(group.get(label) for group in self.groups) or (None,) * len(self)
 
 
 def read_pool(manifest: pa.Table, raw: Path) -> Pool:
@@ -53,6 +59,9 @@ def read_pool(manifest: pa.Table, raw: Path) -> Pool:
         captions=tuple(tuple(text["text"] for text in row["texts"]) for row in rows),
         concepts=tuple(row["labels"]["concept"] for row in rows),
         sources=tuple(row["source"] for row in rows),
+        groups=tuple(
+            {name: group for name, group in row["labels"].items() if group and name != "concept"} for row in rows
+        ),
     )
 
 

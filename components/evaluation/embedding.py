@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from components.contracts.batch import Images
+from components.contracts.evaluator import Space
 from components.contracts.progress import Progress, silent
 from components.data.tokenizers import Vocabulary
 from components.data.transforms.preprocess import Preprocess, to_float
@@ -40,6 +41,11 @@ class Embedder:
         """Where the model is: on the GPU while it is watched in training."""
         return next(self.model.parameters()).device
 
+    @property
+    def logit_scale(self) -> float:
+        """What cosines are multiplied with before a softmax, as it was learned."""
+        return float(self.model.logit_scale().item())
+
     @torch.inference_mode()
     def pictures(
         self, pictures: Sequence[bytes], progress: Progress = silent, doing: str = ""
@@ -59,6 +65,21 @@ class Embedder:
         parts = (Images(pixels=part).to(self.device) for part in pixels.split(self.batch))
         rows = [self.model.encode_image(part).pooled for part in parts]
         return normalize(torch.cat(rows).float(), dim=-1).cpu().numpy()
+
+    @torch.inference_mode()
+    def encoded(
+        self, pictures: Sequence[bytes], spaces: Sequence[Space], progress: Progress = silent, doing: str = ""
+    ) -> dict[Space, np.ndarray]:
+        """Return float32 rows [N D] in each space, not of unit length: for probes, which scale what they are given."""
+        self.model.eval()
+        rows: dict[Space, list[np.ndarray]] = {space: [] for space in spaces}
+        for start in range(0, len(pictures), self.batch):
+            pixels = self.pixels(pictures[start : start + self.batch])
+            encoded = self.model.encode_image(Images(pixels=pixels).to(self.device))
+            for space, parts in rows.items():
+                parts.append(getattr(encoded, space).float().cpu().numpy())
+            progress(doing or "encoding pictures", min(start + self.batch, len(pictures)), len(pictures))
+        return {space: np.concatenate(parts) for space, parts in rows.items()}
 
     @torch.inference_mode()
     def texts(self, texts: Sequence[str]) -> Float[np.ndarray, "N D"]:

@@ -1,7 +1,7 @@
 """The baseline that needs no training: the nearest training picture by edges and colours lends its name.
 
 Source: Dalal and Triggs 2005 (histograms of oriented gradients, scikit-image's), beside a thumbnail of the pixels.
-Axes: I pictures of a pool, T texts of a pool, M training pictures, F features.
+Axes: I pictures of a pool, T names, M training pictures, F features.
 """
 
 from collections.abc import Sequence
@@ -17,37 +17,27 @@ PIXELS = 48  # a side; 6 x 6 cells of 8 pixels for the histograms
 THUMBNAIL = 12
 
 
-class NearestNeighbour:
-    """Remembers the training pictures and their names.
+def lent(
+    near: Float[np.ndarray, "I M"], owned: Sequence[Sequence[str]], names: Sequence[str]
+) -> Float[np.ndarray, "I T"]:
+    """Return for each picture and name how near the nearest training picture that owns that very name is.
+
+    A name that no training picture owns scores -1, below all others: this baseline knows nothing of new names.
 
     Args:
-        pictures: M encoded training pictures.
-        captions: their texts.
-        progress: is told as pictures are described.
+        near: similarity of each picture to each training picture.
+        owned: names of each training picture: its texts, or the group it belongs to.
+        names: T names to score.
     """
-
-    def __init__(
-        self, pictures: Sequence[bytes], captions: Sequence[Sequence[str]], progress: Progress = silent
-    ) -> None:
-        self.features = describe(pictures, progress)
-        self.rows: dict[str, list[int]] = {}
-        for row, texts in enumerate(captions):
-            for text in texts:
-                self.rows.setdefault(text, []).append(row)
-
-    def scores(
-        self, pictures: Sequence[bytes], texts: Sequence[str], progress: Progress = silent
-    ) -> Float[np.ndarray, "I T"]:
-        """Return for each picture and text how near the nearest training picture of that very text is.
-
-        A text that no training picture has scores -1, below all others: this baseline knows nothing of new names.
-        """
-        near = describe(pictures, progress) @ self.features.T
-        scores = np.full((len(pictures), len(texts)), -1.0, np.float32)
-        for column, text in enumerate(texts):
-            if text in self.rows:
-                scores[:, column] = near[:, self.rows[text]].max(1)
-        return scores
+    rows: dict[str, list[int]] = {}
+    for row, own in enumerate(owned):
+        for name in own:
+            rows.setdefault(name, []).append(row)
+    scores = np.full((len(near), len(names)), -1.0, np.float32)
+    for column, name in enumerate(names):
+        if name in rows:
+            scores[:, column] = near[:, rows[name]].max(1)
+    return scores
 
 
 def describe(pictures: Sequence[bytes], progress: Progress = silent) -> Float[np.ndarray, "I F"]:

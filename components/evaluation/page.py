@@ -8,7 +8,14 @@ from components.data.pictures import on_white
 from components.data.thumbnail import data_uri
 from components.evaluation.cases import Case
 from components.evaluation.examples import Example
-from components.evaluation.wording import DIRECTION_MEANS, SPLIT_MEANS, percent, retrieval_rows
+from components.evaluation.wording import (
+    BASELINES_MEAN,
+    DIRECTION_MEANS,
+    SPLIT_MEANS,
+    further_rows,
+    percent,
+    retrieval_rows,
+)
 
 STYLE = """
 :root{color-scheme:light dark;--ink:#1b1f24;--muted:#57606a;--line:#d8dee4;--right:#1a7f37;--wrong:#b35900}
@@ -20,8 +27,10 @@ td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}td.big{font-weight:
 .row>b{flex:0 0 11rem}.row img{width:56px;height:56px;object-fit:contain;background:#fff;border:3px solid var(--line);border-radius:6px}
 img.right{border-color:var(--right)!important}img.wrong{border-color:var(--wrong)!important}
 figure{margin:0;width:8.5rem;font-size:.78rem;line-height:1.3;overflow-wrap:anywhere}svg{width:100%;height:auto}
+svg text{font-size:12px;fill:var(--muted)}.axis{fill:none;stroke:var(--line)}
 @media(prefers-color-scheme:dark){:root{--ink:#e6edf3;--muted:#9198a1;--line:#30363d}body{background:#0d1117}}
 """
+MARKS = 56  # pixels left of a chart for the marks of its axis
 BAND_MEANS = {
     "best": "right, and surest of it",
     "typical": "in the middle of all",
@@ -54,6 +63,7 @@ def render(
 <p class="muted">Recall at k: how often the right answer is among the first k. Chance is a blind guess. The baseline lends
 each picture the name of the training picture nearest to it by edges and colours. <i>val</i> was used to choose; no stage
 before evaluate can read the others.</p>
+{further(metrics)}
 <h2>On what data</h2>{counts(data)}
 <h2>How it learned</h2>{"".join(chart(name, points) for name, points in curves.items())}
 <h2>Best, typical, worst <span class="muted">on {html.escape(split)}: {SPLIT_MEANS[split]}</span></h2>
@@ -74,6 +84,20 @@ def table(metrics: Mapping[str, Mapping[str, Any]]) -> str:
     ]
     head = "".join(f"<th class=n>{name}</th>" for name in ("model", "chance", "baseline", "queries"))
     return f"<table><tr><th>split</th><th>direction</th><th></th>{head}</tr>{''.join(rows)}</table>"
+
+
+def further(metrics: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return what was measured beside retrieval as a table, each number with how it was asked; nothing where nothing was."""
+    rows = [
+        f"<tr><td>{html.escape(row['asked'])}<br><span class=muted>{html.escape(row['method'])}</span></td>"
+        f"<td>{row['split']} <span class=muted>{row['means']}</span></td><td class='n big'>{row['value']}</td>"
+        f"<td class=n>{row['chance']}</td><td class=n>{row['baseline']}</td><td class=n>{row['n']:,}</td></tr>"
+        for row in further_rows(metrics)
+    ]
+    head = "".join(f"<th class=n>{name}</th>" for name in ("model", "chance", "baseline", "n"))
+    table = f"<table><tr><th>what, and how it was asked</th><th>split</th>{head}</tr>{''.join(rows)}</table>"
+    said = f"<p class=muted>Baselines: {BASELINES_MEAN}.</p>"
+    return f"<h2>What else was measured</h2>{table}{said}" if rows else ""
 
 
 def counts(data: Mapping[str, Any]) -> str:
@@ -97,17 +121,29 @@ def counts(data: Mapping[str, Any]) -> str:
     )
 
 
-def chart(name: str, points: Sequence[tuple[int, float]], width: int = 720, height: int = 160) -> str:
-    """Return a line chart as SVG, with its first and last value in words."""
+def chart(name: str, points: Sequence[tuple[int, float]], width: int = 720, height: int = 180) -> str:
+    """Return a line chart as SVG, its axes marked at both ends, with its first and last value in words."""
     if len(points) < 2:
         return ""
     steps, values = zip(*points, strict=True)
     low, high = min(values), max(values)
     spread, last = (high - low) or 1.0, max(steps) or 1
-    line = " ".join(f"{width * s / last:.1f},{height - 4 - (height - 8) * (v - low) / spread:.1f}" for s, v in points)
+    top, bottom = 6, height - 22  # of the drawn area; left of and below it stand the marks
+    line = " ".join(
+        f"{MARKS + (width - MARKS - 4) * s / last:.1f},{bottom - (bottom - top) * (v - low) / spread:.1f}"
+        for s, v in points
+    )
+    marks = "".join(
+        f"<text x={x} y={y} text-anchor={side}>{said}</text>"
+        for x, y, side, said in (
+            (MARKS - 6, top + 10, "end", f"{high:.3g}"), (MARKS - 6, bottom, "end", f"{low:.3g}"),
+            (MARKS, height - 6, "start", "step 0"), (width - 4, height - 6, "end", f"{last:,}"),
+        )
+    )  # fmt: skip
     return (
         f"<h3>{html.escape(name)} <span class=muted>{values[0]:.3g} → {values[-1]:.3g} in {steps[-1]:,} steps</span></h3>"
         f"<svg viewBox='0 0 {width} {height}' role=img aria-label='{html.escape(name)}'>"
+        f"<path d='M{MARKS} {top}V{bottom}H{width - 4}' class=axis />{marks}"
         f"<polyline points='{line}' fill=none stroke='#2f81f7' stroke-width=2 /></svg>"
     )
 

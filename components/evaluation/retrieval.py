@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float, Int
 
 from components.contracts.errors import DataError
 from components.contracts.evaluate import Metric
+from components.contracts.evaluator import Evaluator, Findings, Subject
 
 DIRECTIONS = ("image_to_text", "text_to_image")
 
@@ -118,6 +119,28 @@ def turn_names(gallery: Gallery, direction: str) -> tuple[tuple[str, ...], tuple
     """Return the names of queries and answers of a direction."""
     pair = (gallery.pictures, gallery.texts)
     return pair if direction == "image_to_text" else (pair[1], pair[0])
+
+
+class Retrieval(Evaluator):
+    """Recall at k of every pool, both ways.
+
+    Args:
+        ks: the k of recall at k.
+    """
+
+    def __init__(self, ks: Sequence[int] = (1, 5, 10)) -> None:
+        self.ks = tuple(ks)
+
+    def measure(self, subject: Subject) -> Findings:
+        """Return `retrieval.<split>.<direction>.recall_at_<k>` and a row a query."""
+        metrics, rows = [], {}
+        for split, pool in subject.pools.items():
+            gallery = Gallery.of(pool.keys, pool.captions, pool.concepts)
+            scores = subject.embedded(split) @ subject.encoder.texts(gallery.texts).T
+            baseline = subject.nearest(split, subject.train.captions, gallery.texts)
+            measured, rows[f"retrieval.{split}"] = retrieval(split, gallery, scores, baseline, self.ks)
+            metrics += measured
+        return Findings(metrics=tuple(metrics), rows=rows)
 
 
 def recall_at_1(scores: Float[np.ndarray, "I T"], belongs: Bool[np.ndarray, "I T"]) -> dict[str, float]:

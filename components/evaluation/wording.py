@@ -1,6 +1,7 @@
 """Metrics in words: what a split asks, what a number means."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 SPLIT_MEANS = {
@@ -11,6 +12,24 @@ SPLIT_MEANS = {
     "both": "unseen things by an unseen designer",
 }
 DIRECTION_MEANS = {"image_to_text": "picture → name", "text_to_image": "name → picture"}
+ZERO_SHOT = re.compile(r"zero_shot\.(?P<split>\w+)\.(?P<label>\w+)(?P<one>\.one_prompt)?\.top(?P<k>\d+)")
+PROBE = re.compile(r"probe\.(?P<set>\w+)\.top1")
+FEATURES_MEAN = {
+    "modality_gap": "distance of pictures' mean to texts' mean",
+    "alignment": "squared distance of picture and text",
+    "image.effective_rank": "dimensions that pictures lie in",
+    "text.effective_rank": "dimensions that texts lie in",
+    "image.uniformity": "unevenness of pictures",
+    "text.uniformity": "unevenness of texts",
+    "image.variance": "what pictures do not share",
+    "text.variance": "what texts do not share",
+    "image.dead_share": "dead dimensions of pictures",
+    "text.dead_share": "dead dimensions of texts",
+}
+BASELINES_MEAN = (
+    "the group of the nearest training picture, the same probe on grey pixels, the same model before it was trained"
+)
+MOST_TELLING = ("modality_gap", "alignment", "image.effective_rank")  # of FEATURES_MEAN, where there is little room
 
 
 def retrieval_rows(metrics: Mapping[str, Mapping[str, Any]], ks: Sequence[int] = (1, 10)) -> list[dict[str, Any]]:
@@ -23,6 +42,90 @@ def retrieval_rows(metrics: Mapping[str, Mapping[str, Any]], ks: Sequence[int] =
                 if metric is not None:
                     rows.append({"split": split, "means": means, "direction": arrow, "k": k, **metric})
     return rows
+
+
+def further_rows(metrics: Mapping[str, Mapping[str, Any]], brief: bool = False) -> list[dict[str, Any]]:
+    """Return a row for everything that was measured beside retrieval: zero-shot, probes, features, in this order.
+
+    A row has `asked`, `split` and `means`, `method`, `n`, and value, baseline and chance as text, since units differ.
+    `brief` leaves out what stands there only to be compared with, and the lesser statistics.
+    """
+    rows = [*_zero_shot(metrics, brief), *_probes(metrics), *_features(metrics, brief)]
+    return [
+        {
+            **row, "method": metric.get("method", ""), "n": metric["n"],
+            **{name: shown(metric[name], metric["unit"]) for name in ("value", "baseline", "chance")},
+        }
+        for row, metric in rows
+    ]  # fmt: skip
+
+
+def _zero_shot(metrics: Mapping[str, Any], brief: bool) -> Iterator[tuple[dict[str, str], Mapping[str, Any]]]:
+    found = [(match, metrics[name]) for name in metrics if (match := ZERO_SHOT.fullmatch(name))]
+    for label in dict.fromkeys(match["label"] for match, _ in found):
+        for split, means in SPLIT_MEANS.items():
+            for match, metric in found:
+                if (match["split"], match["label"]) != (split, label) or (
+                    brief and (match["one"] or match["k"] != "1")
+                ):
+                    continue
+                among = "" if match["k"] == "1" else f" among {match['k']}"
+                yield (
+                    {
+                        "asked": f"{label}{among}{', one prompt' if match['one'] else ''}",
+                        "split": split,
+                        "means": means,
+                    },
+                    metric,
+                )
+
+
+def _probes(metrics: Mapping[str, Any]) -> Iterator[tuple[dict[str, str], Mapping[str, Any]]]:
+    for name, metric in metrics.items():
+        if match := PROBE.fullmatch(name):
+            yield (
+                {"asked": f"{match['set']}, probe", "split": "test", "means": "pictures that no model here trains on"},
+                metric,
+            )
+
+
+def _features(metrics: Mapping[str, Any], brief: bool) -> Iterator[tuple[dict[str, str], Mapping[str, Any]]]:
+    for split, means in SPLIT_MEANS.items():
+        for statistic in MOST_TELLING if brief else FEATURES_MEAN:
+            if (metric := metrics.get(f"features.{split}.{statistic}")) is not None:
+                yield {"asked": FEATURES_MEAN[statistic], "split": split, "means": means}, metric
+
+
+def allowed(metrics: Mapping[str, Mapping[str, Any]], source: Mapping[str, Any], without: Mapping[str, str]) -> str:
+    """Return which splits and metrics this data allows, and why it does not allow the others.
+
+    Args:
+        metrics: as metrics.json has them.
+        source: as source.json has it; its `without` says why a split is missing.
+        without: as without.json of stage evaluate has it: what could not be measured, and why.
+    """
+    named = [name.split(".") for name in metrics]
+    splits = [split for split in SPLIT_MEANS if any(parts[:2] == ["retrieval", split] for parts in named)]
+    labels = dict.fromkeys(match["label"] for name in metrics if (match := ZERO_SHOT.fullmatch(name)))
+    kinds = [
+        "retrieval" if any(parts[0] == "retrieval" for parts in named) else "",
+        f"zero-shot by {' and '.join(labels)}" if labels else "",
+        *dict.fromkeys(f"a probe on {match['set']}" for name in metrics if (match := PROBE.fullmatch(name))),
+        "statistics of the features" if any(parts[0] == "features" for parts in named) else "",
+    ]
+    said = f"This data allows the splits {', '.join(splits)} and these metrics: {', '.join(filter(None, kinds))}."
+    stated = {what: why for what, why in source.get("without", {}).items() if what in (*SPLIT_MEANS, "zero_shot")}
+    ours = {what: why for what, why in without.items() if not ("zero_shot" in stated and what.startswith("zero_shot."))}
+    reasons: dict[str, list[str]] = {}
+    for what, why in {**stated, **ours}.items():
+        reasons.setdefault(why, []).append(what)
+    missing = "; ".join(f"{', '.join(what)} ({why})" for why, what in reasons.items())
+    return f"{said} Not measured: {missing}." if missing else said
+
+
+def shown(value: float, unit: str) -> str:
+    """Return a number as its unit is read: a share in percent, others with two digits behind the point."""
+    return percent(value) if unit == "fraction" else f"{value:.2f}"
 
 
 def tuning(tuned: Mapping[str, Any] | None) -> str:

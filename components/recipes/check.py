@@ -41,6 +41,7 @@ def check(root: Path) -> None:
     from components.contracts.method import Method  # torch: a mistake above is said without waiting for it
     from components.finetuning.strategy import Strategy
     from components.models.dual_encoder import DualEncoder
+    from components.recipes.evaluators import check_evaluators
 
     for name in params.recipes:
         recipe = load_recipe(root, name, params.scale)
@@ -49,6 +50,7 @@ def check(root: Path) -> None:
         model = overlay(recipe.model, WORDS)
         fits(sized, "model", model, DualEncoder)
         fits(document, "method", overlay(recipe.method, {"init_args": {"model": model}}), Method)
+        check_evaluators(document)
         if (tuning := load_finetuning(root, name)) is not None:
             fits(document, "finetuning", tuning, Strategy)
             built(document, "finetuning", tuning, Strategy)

@@ -67,10 +67,12 @@ class Evaluation:
     Args:
         ks: the k of recall at k.
         batch: pictures or texts encoded at once.
+        evaluators: what is measured beside retrieval, each as `class_path` and `init_args` of an Evaluator.
     """
 
     ks: tuple[int, ...] = (1, 5, 10)
     batch: int = 256
+    evaluators: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ ALLOWED = ("components", "torch", "timm")  # a recipe is code: nothing else may 
 Built = TypeVar("Built")
 _REASONS = (  # what jsonargparse says, and how we say it
     (r"Expected a <class '([\w.]+)'>. Got value: (.*)", "It is {1!r}, but must be of type {0}."),
+    (r"Expected a typing\.Literal\[(.*?)\]\. Got value: (.*)", "It is {1!r}, but must be one of {0}."),
     (r"Expected a (\S+)\. Got value: (.*)", "It is {1!r}, but must be {0}."),
     (r"Import path (\S+) does not correspond to a subclass of (\w+)", "{0} is no {1}. Name a class that is one."),
     (

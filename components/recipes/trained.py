@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -26,6 +27,18 @@ def save_trained(
     (folder / MODEL).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
     vocabulary.save(folder / TOKENIZER)
     (folder / TRANSFORMS).write_text(preprocess.to_json(), encoding="utf-8")
+
+
+def load_untrained(folder: Path, seed: int, batch: int = 256) -> Embedder:
+    """Return the same architecture, tokenizer and transform with weights drawn from `seed`; errors as of load_trained.
+
+    The global draw goes on as if nothing had been drawn.
+    """
+    with torch.random.fork_rng(devices=[]):
+        trained = load_trained(folder, batch)
+        torch.manual_seed(seed)
+        model = build(json.loads((folder / MODEL).read_text(encoding="utf-8")), DualEncoder)
+    return Embedder(model.eval(), trained.vocabulary, trained.preprocess, batch)
 
 
 def save_weights(folder: Path, model: nn.Module) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from components.evaluation.wording import percent, retrieval_rows
+from components.evaluation.wording import BASELINES_MEAN, allowed, further_rows, percent, retrieval_rows
 
 
 def model_card(
@@ -12,6 +12,7 @@ def model_card(
     source: Mapping[str, Any],
     facts: Sequence[tuple[str, str]],
     metrics: Mapping[str, Mapping[str, Any]],
+    without: Mapping[str, str],
 ) -> str:
     """Return model_card.md.
 
@@ -21,6 +22,7 @@ def model_card(
         source: as source.json has it, with the licence of every designer.
         facts: name and value of what to know.
         metrics: as metrics.json has them.
+        without: as without.json has it: what could not be measured, and why.
     """
     licences = "\n".join(f"- {who}: {licence}" for who, licence in source["designers"].items())
     rows = "\n".join(
@@ -45,8 +47,20 @@ Source `{source["name"]}`, with pictures under these licences:
 | split | direction | | model | chance | baseline | queries |
 | --- | --- | --- | --- | --- | --- | --- |
 {rows}
+{_further(metrics)}
+{allowed(metrics, source, without)}
 
 ## Use
 Two encoders that put pictures and short texts in one space: nearest pictures of a text, nearest texts of a picture.
 It knows what its training data shows, and nothing beside it; its answers about people or for decisions about them mean nothing.
 """
+
+
+def _further(metrics: Mapping[str, Mapping[str, Any]]) -> str:
+    rows = [
+        f"| {row['asked']} | {row['split']} | {row['value']} | {row['chance']} | {row['baseline']} | {row['n']:,} "
+        f"| {row['method']} |\n"
+        for row in further_rows(metrics)
+    ]
+    head = "\n| what | split | model | chance | baseline | n | how |\n| --- | --- | --- | --- | --- | --- | --- |\n"
+    return f"{head}{''.join(rows)}\nBaselines: {BASELINES_MEAN}.\n" if rows else ""

@@ -2,7 +2,7 @@
 
 Source: Radford et al. 2021, arXiv:2103.00020, section 3.1 (prompts in an ensemble: their mean, of unit length again).
 This file stands alone (numpy, nothing of ours): the exporter copies it, as it is, beside the served classifier.
-Axes: L labels, T templates, P = L x T prompts, D embedding width, K answers.
+Axes: L labels, T templates, P = L x T prompts, V vectors, at least one a label, D embedding width, K answers.
 """
 
 import unicodedata
@@ -68,20 +68,24 @@ def label_vectors(rows: np.ndarray, templates: int) -> np.ndarray:
     return vectors
 
 
-def ranked(image: np.ndarray, vectors: np.ndarray, logit_scale: float, top_k: int) -> tuple[np.ndarray, np.ndarray]:
+def ranked(
+    image: np.ndarray, vectors: np.ndarray, logit_scale: float, top_k: int, counts: Sequence[int] = ()
+) -> tuple[np.ndarray, np.ndarray]:
     """Return places and scores float32 [K] of the likeliest labels, best first; equal ones keep their order.
 
-    The scores are a softmax over all L labels, so those of fewer than L sum to less than 1.
+    The scores are a softmax over all vectors, summed by label, so those of fewer than L sum to less than 1.
 
     Args:
         image: a picture's embedding, float32 [D] of unit length.
-        vectors: float32 [L D] of unit length.
+        vectors: float32 [V D] of unit length, those of the first label before those of the second.
         logit_scale: what cosines are multiplied with.
         top_k: how many, at most L are there.
+        counts: how many vectors each label has, at least 1; one each where it is not given.
     """
     logits = logit_scale * (vectors.astype(np.float64) @ image.astype(np.float64))
-    scores = np.exp(logits - logits.max())
-    scores /= scores.sum()
+    powers = np.exp(logits - logits.max())
+    starts = np.cumsum([0, *counts[:-1]]) if counts else np.arange(len(vectors))
+    scores = np.add.reduceat(powers, starts) / powers.sum()
     best = np.argsort(-scores, kind="stable")[:top_k]
     return best, scores[best].astype(np.float32)
 

@@ -1,7 +1,9 @@
 """The labels a package classifies with: labels.json says them and how they were asked, labels.npy has their vectors.
 
+A label has one vector, the mean of its prompts, or one a prompt, as the model was measured with.
+
 A package whose data has no labels has none here either, but still the logit scale that any labels are scored with.
-Axes: L labels, D embedding width.
+Axes: L labels, V vectors, D embedding width.
 """
 
 import json
@@ -28,7 +30,8 @@ class Labels:
         templates: what other labels are put into, each with one {}.
         labels: in the order of the rows.
         logit_scale: what cosines are multiplied with before the softmax, as it was learned.
-        vectors: float32 [L D], of unit length.
+        vectors: float32 [V D], of unit length, those of the first label before those of the second.
+        counts: how many of them each label has.
     """
 
     set: str | None
@@ -36,6 +39,7 @@ class Labels:
     labels: tuple[str, ...]
     logit_scale: float
     vectors: np.ndarray
+    counts: tuple[int, ...]
 
     def write(self, folder: Path) -> None:
         """Write the two files."""
@@ -44,6 +48,7 @@ class Labels:
             "templates": list(self.templates),
             "labels": list(self.labels),
             "logit_scale": self.logit_scale,
+            "counts": list(self.counts),
         }
         text = json.dumps(about, indent=2, ensure_ascii=False) + "\n"
         (folder / "labels.json").write_text(text, encoding="utf-8")
@@ -58,16 +63,18 @@ class Labels:
             found = cls(
                 set=about["set"], templates=tuple(about["templates"]), labels=tuple(about["labels"]),
                 logit_scale=float(about["logit_scale"]), vectors=vectors,
+                counts=tuple(about.get("counts", [1] * len(about["labels"]))),  # packages of before had one each
             )  # fmt: skip
         except (OSError, ValueError, KeyError, TypeError) as err:
             raise StaleArtifact(
                 f"The labels of {folder} cannot be read ({type(err).__name__}: {err}). Package the model again: dvc repro"
             ) from err
-        rows = vectors.dtype == np.float32 and vectors.ndim == 2 and len(vectors) == len(found.labels)
-        if not rows or np.any(np.abs(np.linalg.norm(vectors, axis=1) - 1) > UNIT_TOLERANCE):
+        rows = vectors.dtype == np.float32 and vectors.ndim == 2 and len(vectors) == sum(found.counts)
+        counted = len(found.counts) == len(found.labels) and min(found.counts, default=1) >= 1
+        if not rows or not counted or np.any(np.abs(np.linalg.norm(vectors, axis=1) - 1) > UNIT_TOLERANCE):
             raise StaleArtifact(
-                f"The labels of {folder} do not fit: labels.json has {len(found.labels)}, labels.npy is "
-                f"{vectors.dtype} {vectors.shape}; needed are as many rows, float32 and of unit length. "
+                f"The labels of {folder} do not fit: labels.json has {len(found.labels)} with {sum(found.counts)} vectors, "
+                f"labels.npy is {vectors.dtype} {vectors.shape}; needed are as many rows, float32 and of unit length. "
                 "Package the model again: dvc repro"
             )
         return found
@@ -79,8 +86,8 @@ def measured_labels(
     """Return the labels that the model was measured with, as vectors of the very prompts that were.
 
     Args:
-        evaluated: labels.json of stage evaluate, with `set`, `templates`, `labels` and `prompts` (texts by label);
-            where it is missing, the data has no labels.
+        evaluated: labels.json of stage evaluate, with `set`, `templates`, `labels`, `prompts` (texts by label) and `join`,
+            `mean` or `sum`; where it is missing, the data has no labels.
         encode: texts to unit rows, float32 [N D].
         width: D.
         logit_scale: as it was learned.
@@ -89,7 +96,7 @@ def measured_labels(
     """
     if not evaluated.exists():
         nothing = np.zeros((0, width), np.float32)
-        return Labels(set=None, templates=PLAIN, labels=(), logit_scale=logit_scale, vectors=nothing)
+        return Labels(set=None, templates=PLAIN, labels=(), logit_scale=logit_scale, vectors=nothing, counts=())
     about: dict[str, Any] = json.loads(evaluated.read_text(encoding="utf-8"))
     labels, prompts, templates = about["labels"], about["prompts"], tuple(about["templates"]) or PLAIN
     wrong = [label for label in labels if not prompts.get(label)]
@@ -99,7 +106,11 @@ def measured_labels(
             f"once in every template (it has {', '.join(templates)}). Evaluate the model again: dvc repro"
         )
     rows = encode([prompt for label in labels for prompt in prompts[label]])
-    ends = np.cumsum([len(prompts[label]) for label in labels])
-    parts = np.split(rows, ends[:-1])
-    vectors = np.concatenate([label_vectors(part, len(part)) for part in parts])
-    return Labels(set=about["set"], templates=templates, labels=tuple(labels), logit_scale=logit_scale, vectors=vectors)
+    counts = [len(prompts[label]) for label in labels]
+    if about.get("join") != "sum":
+        parts = np.split(rows, np.cumsum(counts)[:-1])
+        rows, counts = np.concatenate([label_vectors(part, len(part)) for part in parts]), [1] * len(labels)
+    return Labels(
+        set=about["set"], templates=templates, labels=tuple(labels), logit_scale=logit_scale, vectors=rows,
+        counts=tuple(counts),
+    )  # fmt: skip

@@ -131,7 +131,7 @@ def _check_classes(client: Client, package: Package, pictures: dict[str, bytes],
         _compare_shares(name, found, OTHER_LABELS, *ranked(image, others, labels.logit_scale, len(others)))
         if labels.labels:
             found = client.classify(data, top_k=TOP_K).labels
-            shares = ranked(image, labels.vectors, labels.logit_scale, len(labels.labels))
+            shares = ranked(image, labels.vectors, labels.logit_scale, len(labels.labels), labels.counts)
             _compare_shares(name, found, labels.labels, *shares)
 
 

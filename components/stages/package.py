@@ -51,9 +51,14 @@ def body(stage: Stage) -> None:
     params = load_params(stage.root)
     recipe = load_recipe(stage.root, stage.the_recipe, params.scale)
     run = stage.root / "runs" / recipe.name
-    metrics, came_in, training = (
+    metrics, without, came_in, training = (
         json.loads(path.read_text(encoding="utf-8"))
-        for path in (run / "evaluate/metrics.json", stage.root / "data/raw/source.json", run / "pretrain/metrics.json")
+        for path in (
+            run / "evaluate/metrics.json",
+            run / "evaluate/without.json",
+            stage.root / "data/raw/source.json",
+            run / "pretrain/metrics.json",
+        )
     )
     tuned = tuning_of(run / "finetune/metrics.json")
     embedder = load_trained(run / "finetune", recipe.evaluation.batch)
@@ -84,7 +89,7 @@ def body(stage: Stage) -> None:
             recipe.serving.opset, recipe.serving.tolerance,
         )  # fmt: skip
         stage.progress("exporting", 1, 1)
-        card = model_card(title, paper, came_in["source"], facts, metrics)
+        card = model_card(title, paper, came_in["source"], facts, metrics, without)
         (out / "model_card.md").write_text(card, encoding="utf-8")
         found, said = examples(embedder, pool, embeddings, rows["split"].to_pylist())
         found_in = json.loads((stage.root / "data/validated/report.json").read_text(encoding="utf-8"))

@@ -13,6 +13,7 @@ import pytest
 
 from components.stages.lock import hold
 from components.stages.place import private
+from tests.own_pictures import paint, write_texts
 from tests.workspace import diptych, environment, make_workspace
 
 CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, PR_CAPBSET_DROP = 1, 2, 24
@@ -78,6 +79,24 @@ def test_a_mistake_in_params_yaml_is_said_with_its_line(old, new, says, root):
     params(root, old, new)
     refused(diptych(root, "run"), *says)
     nothing_done(root)
+
+
+@pytest.mark.parametrize(
+    ("pictures", "captions", "says"),
+    [
+        (0, False, "holds no picture"),
+        (1, True, "1 pictures with a caption in 1 groups, too few"),
+        (8, False, "none of the pictures"),
+    ],
+    ids=["an empty folder", "one picture", "no captions"],
+)
+def test_pictures_that_nothing_can_be_learned_from_are_refused(pictures, captions, says, root, tmp_path):
+    said = paint(tmp_path / "mine", pictures)
+    if captions:
+        write_texts(tmp_path / "mine", said)
+    refused(diptych(root, "run", "--data", str(tmp_path / "mine")), says)
+    assert not (root / "data/raw").exists()
+    assert not (root / "dvc.lock").exists()
 
 
 def test_a_second_run_in_the_same_workspace_is_refused_with_the_first_ones_pid(root):

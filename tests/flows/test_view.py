@@ -1,13 +1,14 @@
 """What a person sees while a run goes on, and at its end."""
 
 import io
+import json
 from pathlib import Path
 
 from rich.console import Console
 
 from components.stages.events import Event
 from flows.audience import AUDIENCE, Lines, step
-from flows.summary import meaning, table_of
+from flows.summary import further_table, meaning, methods, show_end, table_of
 from flows.view import Screen, shown
 
 METRIC = {"value": 0.52, "unit": "fraction", "better": "up", "n": 289, "chance": 0.003, "baseline": 0.29}
@@ -68,6 +69,51 @@ def test_the_table_shows_each_number_beside_baseline_and_chance():
     assert len(rows) == 4, "splits that were not measured are left out"
     assert "of 100 new pictures, 52 get their own name first, 173 times as often as guessing" in meaning(metrics)
     assert "designer" not in meaning(metrics)
+
+
+FURTHER = {
+    "retrieval.val.image_to_text.recall_at_1": METRIC,
+    "zero_shot.designer.category.top1": {**METRIC, "n": 1653, "method": "1 of 9 by the names of things"},
+    "zero_shot.designer.category.one_prompt.top1": METRIC,
+    "zero_shot.pair.category.top1": {**METRIC, "method": "1 of 9 by the names of things"},
+    "probe.digits.top1": {**METRIC, "value": 0.972, "method": "logistic regression"},
+    "features.val.modality_gap": {**METRIC, "unit": "distance", "method": "unit rows"},
+}
+
+
+def printed(*what: object) -> str:
+    console = Console(file=io.StringIO(), width=80, color_system=None)
+    for one in what:
+        console.print(one)
+    return console.file.getvalue()
+
+
+def test_what_stands_beside_retrieval_has_a_table_and_its_methods_in_words():
+    rows = [line.split() for line in printed(further_table(FURTHER)).splitlines()]
+    assert rows[1] == ["measured", "split", "n", "value", "base", "chance"]
+    assert rows[2:4] == [
+        ["category", "pair", "289", "52.0%", "29.0%", "0.3%"], ["category", "designer", "1,653", "52.0%", "29.0%", "0.3%"],
+    ]  # fmt: skip
+    assert rows[4] == ["digits,", "probe", "test", "289", "97.2%", "29.0%", "0.3%"]
+    assert rows[5][-5:] == ["val", "289", "0.52", "0.29", "0.00"]
+    assert len(rows) == 6, "what stands there to be compared with is left to the report"
+    assert methods(FURTHER).startswith("category: 1 of 9 by the names of things; digits, probe: logistic regression; ")
+
+
+def test_the_ending_says_what_the_data_does_not_allow(tmp_path):
+    evaluated, raw = tmp_path / "runs/clip/evaluate", tmp_path / "data/raw"
+    evaluated.mkdir(parents=True)
+    raw.mkdir(parents=True)
+    (evaluated / "metrics.json").write_text(json.dumps(FURTHER))
+    (evaluated / "without.json").write_text(json.dumps({"zero_shot.subcategory": "no picture has a subcategory"}))
+    (raw / "source.json").write_text(json.dumps({"source": {"without": {"designer": "nobody says who made what"}}}))
+    console = Console(file=io.StringIO(), width=4000, color_system=None)
+    show_end(tmp_path, "clip", None, console, "Done")
+    assert (
+        "This data allows the splits val and these metrics: retrieval, zero-shot by category, a probe on digits, statistics "
+        "of the features. Not measured: designer (nobody says who made what); zero_shot.subcategory (no picture has a "
+        "subcategory)." in console.file.getvalue()
+    )
 
 
 def test_only_the_terminal_gets_a_screen(capsys, tmp_path: Path):

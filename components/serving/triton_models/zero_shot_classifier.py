@@ -2,7 +2,7 @@
 
 The picture goes through image_preprocess and image_encoder, prompts through embed_text, as for every client; the
 exporter lays classification.py, prompt_cache.py, inner_request.py and the package's labels beside this file.
-Axes: L labels, T templates, P prompts, D embedding width, K answers.
+Axes: L labels, T templates, P prompts, V vectors, D embedding width, K answers.
 """
 
 import json
@@ -40,7 +40,9 @@ class TritonPythonModel:
         """Read the package's own labels, of which there may be none."""
         folder = Path(args["model_repository"], args["model_version"])
         about = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
-        self.own = dict(zip(about["labels"], np.load(folder / "labels.npy"), strict=True))
+        counts = about.get("counts", [1] * len(about["labels"]))  # packages of before had one vector a label
+        rows = np.split(np.load(folder / "labels.npy"), np.cumsum(counts)[:-1]) if counts else []
+        self.own: dict[str, np.ndarray] = dict(zip(about["labels"], rows, strict=True))
         self.templates: list[str] = about["templates"]
         self.logit_scale: float = about["logit_scale"]
         self.cache = PromptCache(capacity=MAX_PROMPTS)
@@ -54,10 +56,10 @@ class TritonPythonModel:
         try:
             labels, templates, top_k = self.question(request)
             picture = await embed_picture(pb.get_input_tensor_by_name(request, "image").as_numpy().reshape(1, 1))
-            vectors, new = await self.vectors(labels, templates)
+            vectors, counts, new = await self.vectors(labels, templates)
         except Exception as err:
             return fault(err)
-        best, scores = ranked(picture, vectors, self.logit_scale, top_k)
+        best, scores = ranked(picture, vectors, self.logit_scale, top_k, counts)
         return pb.InferenceResponse(
             [
                 pb.Tensor("names", encoded(labels[place] for place in best)),
@@ -86,16 +88,21 @@ class TritonPythonModel:
             raise BadRequest(str(err)) from err
         return asked, templates, top_k_of(request, "labels")
 
-    async def vectors(self, labels: list[str], templates: list[str] | None) -> tuple[np.ndarray, int]:
-        """Return float32 [L D], and how many prompts were encoded for it: none for the package's own labels."""
+    async def vectors(self, labels: list[str], templates: list[str] | None) -> tuple[np.ndarray, list[int], int]:
+        """Return float32 [V D], how many each label has, and how many prompts were encoded for it: none for own labels.
+
+        Own labels have all vectors that the package has of them; beside others, whose prompts are fewer, only their mean,
+        or the more prompts would take the larger share.
+        """
         known = self.own if templates is None else {}
         templates = self.templates if templates is None else templates
         other = [label for label in labels if label not in known]
         if not other:
-            return np.stack([known[label] for label in labels]), 0
+            return np.concatenate([known[label] for label in labels]), [len(known[label]) for label in labels], 0
         rows, new = await self.cache.rows(prompts_of(other, templates), embed_texts)
-        found = known | dict(zip(other, label_vectors(rows, len(templates)), strict=True))
-        return np.stack([found[label] for label in labels]), new
+        found = {label: label_vectors(known[label], len(known[label]))[0] for label in labels if label in known}
+        found |= zip(other, label_vectors(rows, len(templates)), strict=True)
+        return np.stack([found[label] for label in labels]), [1] * len(labels), new
 
 
 async def embed_picture(picture: np.ndarray) -> np.ndarray:

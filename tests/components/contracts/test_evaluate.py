@@ -48,3 +48,8 @@ def test_the_file_has_all_but_the_name():
     assert METRIC.as_json() == {
         "value": 0.5, "unit": "fraction", "better": "up", "n": 10, "chance": 0.1, "baseline": 0.2
     }  # fmt: skip
+
+
+def test_the_file_has_the_method_only_where_one_is_told():
+    assert "method" not in METRIC.as_json()
+    assert replace(METRIC, method="by one prompt").as_json()["method"] == "by one prompt"

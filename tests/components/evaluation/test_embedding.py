@@ -48,6 +48,21 @@ def test_a_picture_goes_through_transform_tower_and_projection(embedder, squares
     np.testing.assert_allclose(row, normalize(pooled, dim=-1)[0].numpy(), **ROUNDING)
 
 
+@torch.no_grad()
+def test_rows_of_both_spaces_keep_their_length(embedder, squares):
+    rows = embedder.encoded(squares.pictures[:6], ["features", "pooled"])
+    encoded = embedder.model.encode_image(Images(pixels=embedder.pixels(squares.pictures[:6])))
+    np.testing.assert_allclose(rows["features"], encoded.features.numpy(), **ROUNDING)
+    np.testing.assert_allclose(rows["pooled"], encoded.pooled.numpy(), **ROUNDING)
+    assert rows["features"].dtype == np.float32
+    lengths = np.linalg.norm(rows["pooled"], axis=1, keepdims=True)
+    np.testing.assert_allclose(rows["pooled"] / lengths, embedder.pictures(squares.pictures[:6]), **ROUNDING)
+
+
+def test_the_scale_is_the_models(embedder):
+    assert embedder.logit_scale == pytest.approx(1 / 0.07)
+
+
 def test_decoded_pictures_give_the_same_rows(embedder, squares):
     pixels = embedder.pixels(squares.pictures[:6])
     assert 0 <= pixels.min() <= pixels.max() <= 1

@@ -12,7 +12,7 @@ from PIL import Image
 from components.contracts.sample import TEST_SPLITS
 from components.evaluation.cases import Case
 from components.evaluation.examples import Example, Shown
-from components.evaluation.page import chart, render
+from components.evaluation.page import chart, further, render
 from components.evaluation.retrieval import Gallery, retrieval
 from components.evaluation.wording import DIRECTION_MEANS, SPLIT_MEANS, percent, retrieval_rows
 
@@ -86,6 +86,17 @@ def page(metrics) -> str:
     return render(NASTY, [(NASTY, NASTY), ("seed", "0")], metrics, DATA, curves, "pair", CASES, found)
 
 
+def test_what_else_was_measured_has_its_table_and_nothing_has_none():
+    metric = {"unit": "fraction", "n": 1653, "value": 0.483, "chance": 1 / 9, "baseline": 0.4332, "method": NASTY}
+    seen = read(further({"zero_shot.designer.category.top1": metric}))
+    words = [word.strip() for word in seen.words if word.strip()]
+    assert "script" not in seen.tags
+    assert words[-5:-1] == ["48.3%", "11.1%", "43.3%", "1,653"]
+    assert "grey pixels" in words[-1]
+    assert {"category", NASTY, "designer"} <= set(words)
+    assert further({}) == ""
+
+
 def test_nothing_is_loaded_from_elsewhere(page):
     addresses = read(page).addresses
     assert len(addresses) == 6
@@ -148,7 +159,8 @@ def test_a_chart_says_where_it_began_and_ended_and_stays_inside():
     drawn = chart("loss", [(1, 4.0), (50, 2.0), (1000, 0.5)])
     assert "4 → 0.5 in 1,000 steps" in drawn
     points = [tuple(map(float, pair.split(","))) for pair in re.search(r"points='([^']+)'", drawn)[1].split()]
-    assert all(0 <= x <= 720 and 0 <= y <= 160 for x, y in points)
+    assert all(56 <= x <= 720 and 0 <= y <= 160 for x, y in points), "clear of the marks"
+    assert re.findall(r"<text[^>]*>([^<]*)</text>", drawn) == ["4", "0.5", "step 0", "1,000"]
     assert [x for x, _ in points] == sorted(x for x, _ in points)
     assert [y for _, y in points] == sorted(y for _, y in points)  # a falling loss falls: y counts from the top
 

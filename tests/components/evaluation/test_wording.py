@@ -1,8 +1,10 @@
-"""How a model was fine-tuned, in words that hold whatever came of it."""
+"""Numbers in words: how a model was tuned, what else was measured, what the data allows and what it does not."""
 
+import numpy as np
 import pytest
 
-from components.evaluation.wording import tuning
+from components.evaluation.feature_stats import statistics
+from components.evaluation.wording import FEATURES_MEAN, MOST_TELLING, allowed, further_rows, tuning
 
 TUNED = {"strategy": "LockedImage", "steps": 1100, "alpha": 0.25, "alphas": [0.0, 0.25, 1.0]}
 
@@ -22,3 +24,71 @@ def test_it_says_what_was_done_and_who_chose(changed, said):
 
 def test_a_model_that_passed_through_was_not_tuned():
     assert tuning(None) == "no"
+
+
+def metric(value=0.5, unit="fraction", **more):
+    return {"value": value, "unit": unit, "better": "up", "n": 10, "chance": 0.1, "baseline": 0.2, **more}
+
+
+MEASURED = {
+    "features.val.text.variance": metric(0.9),
+    "features.val.alignment": metric(0.886, "squared_distance"),
+    "probe.digits.top1": metric(0.97, method="logistic regression"),
+    "zero_shot.designer.category.top1": metric(method="1 of 9 by names"),
+    "zero_shot.designer.category.one_prompt.top1": metric(),
+    "zero_shot.val.category.top1": metric(),
+    "zero_shot.val.subcategory.top5": metric(),
+    "retrieval.pair.image_to_text.recall_at_1": metric(),
+    "retrieval.val.image_to_text.recall_at_1": metric(),
+}
+
+
+def test_what_stands_beside_retrieval_comes_in_a_fixed_order_with_its_method():
+    rows = further_rows(MEASURED)
+    assert [(row["asked"], row["split"]) for row in rows] == [
+        ("category", "val"), ("category", "designer"), ("category, one prompt", "designer"), ("subcategory among 5", "val"),
+        ("digits, probe", "test"), ("squared distance of picture and text", "val"), ("what texts do not share", "val"),
+    ]  # fmt: skip
+    assert [row["method"] for row in rows] == ["", "1 of 9 by names", "", "", "logistic regression", "", ""]
+    assert [row["value"] for row in rows] == ["50.0%"] * 4 + ["97.0%", "0.89", "90.0%"]
+    assert {(row["chance"], row["n"]) for row in rows[:5]} == {("10.0%", 10)}
+
+
+def test_where_there_is_little_room_only_the_stated_method_and_the_telling_numbers_stand():
+    assert [(row["asked"], row["split"]) for row in further_rows(MEASURED, brief=True)] == [
+        ("category", "val"), ("category", "designer"), ("digits, probe", "test"),
+        ("squared distance of picture and text", "val"),
+    ]  # fmt: skip
+    assert further_rows({}) == []
+
+
+def test_every_statistic_of_the_features_has_words():
+    one = np.eye(3)
+    assert set(FEATURES_MEAN) == set(statistics(one, one))
+    assert set(MOST_TELLING) <= set(FEATURES_MEAN)
+
+
+def test_what_the_data_allows_is_said():
+    assert allowed(MEASURED, {}, {}) == (
+        "This data allows the splits val, pair and these metrics: retrieval, zero-shot by category and subcategory, a probe "
+        "on digits, statistics of the features."
+    )
+
+
+def test_what_the_data_does_not_allow_is_said_with_its_reason_once():
+    source = {
+        "without": {
+            "designer": "nobody says who made what", "concept": "no groups", "both": "no groups",
+            "zero_shot": "the folder has no folders in it", "pictures without a caption": "1: 0059.png",
+        }
+    }  # fmt: skip
+    without = {
+        "zero_shot.category": "no picture has a category",
+        "features.pair": "this data has no two pictures in pair",
+    }
+    said = allowed({"retrieval.val.image_to_text.recall_at_1": metric()}, source, without)
+    assert said == (
+        "This data allows the splits val and these metrics: retrieval. Not measured: designer (nobody says who made what); "
+        "concept, both (no groups); zero_shot (the folder has no folders in it); features.pair (this data has no two "
+        "pictures in pair)."
+    )

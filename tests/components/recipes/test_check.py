@@ -74,6 +74,16 @@ def test_the_project_as_it_stands_can_be_run(root):
         (CLIP, r"temperature: 0.07", "temperature: hot", "model.logit_scale.temperature.*'hot', but must be of type float"),
         (CLIP, r"class_path: components.objectives\S+", "class_path: components.models.projection.LogitScale",
          "method.objective does not fit.*LogitScale is no SoftmaxLoss"),
+        (CLIP, r"evaluators:", "evaluatoors:", "takes no 'evaluatoors'.*Did you mean evaluators"),
+        (CLIP, r"prompts: members", "promts: members", "ZeroShot takes no 'promts'.*Did you mean prompts"),
+        (CLIP, r"prompts: members", "prompts: names", r"evaluators\.0\.prompts does not fit. It is 'names', but must be one of 'label'"),
+        (CLIP, r"class_path: components.evaluation.probe.Probe", "class_path: components.evaluation.probe.Prob",
+         "there is no components.evaluation.probe.Prob"),
+        (CLIP, r"class_path: components.evaluation.downstream.digits.Digits",
+         "class_path: components.evaluation.probe.Probe", "data"),
+        (CLIP, r"class_path: components.evaluation.feature_stats.FeatureStats\n.*",
+         "class_path: components.objectives.softmax.SoftmaxLoss", "SoftmaxLoss is no Evaluator"),
+        (PARAMS, r"evaluation: \{\}", "evaluation: {evaluators: [{class_path: components.evaluation.probe.Probe}]}", "lacks data"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_said_with_file_line_and_remedy(file, pattern, by, says, root, capsys):
@@ -82,6 +92,12 @@ def test_a_mistake_is_said_with_file_line_and_remedy(file, pattern, by, says, ro
         check(root)
     assert main([str(root)]) == 1
     assert capsys.readouterr().err.startswith(f"{Path(file).name}, line {line}: ")
+
+
+def test_numbers_that_an_evaluator_refuses_are_said_with_their_line(root):
+    line = change(root / CLIP, r"splits: \[val\]", "splits: []")
+    with pytest.raises(ConfigError, match=f"^clip.yaml, line {line}: splits is empty"):
+        check(root)
 
 
 def test_a_strategy_that_is_right_can_be_run(root):

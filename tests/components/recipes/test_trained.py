@@ -12,7 +12,7 @@ from components.contracts.model_files import MODEL, MODEL_FILES, TOKENIZER, WEIG
 from components.data.tokenizers import Vocabulary
 from components.data.transforms.preprocess import Preprocess
 from components.evaluation.embedding import Embedder
-from components.recipes.trained import load_trained, save_trained
+from components.recipes.trained import load_trained, load_untrained, save_trained
 from tests.squares import described_at_debug
 
 PREPROCESS = Preprocess(size=32, background=(250, 240, 230))
@@ -36,6 +36,17 @@ def test_it_gives_the_same_embeddings_to_the_last_bit(folder, clip, vocabulary, 
     assert np.array_equal(loaded.pictures(squares.pictures), kept.pictures(squares.pictures))
     assert np.array_equal(loaded.texts(texts), kept.texts(texts))
     assert loaded.preprocess == PREPROCESS
+
+
+def test_the_untrained_model_has_the_seeds_weights_and_leaves_the_global_draw_alone(folder, squares):
+    before = torch.random.get_rng_state()
+    first, again, other = (load_untrained(folder, seed) for seed in (3, 3, 4))
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert np.array_equal(first.pictures(squares.pictures), again.pictures(squares.pictures))
+    assert not np.allclose(first.pictures(squares.pictures), other.pictures(squares.pictures))
+    assert not np.allclose(first.pictures(squares.pictures), load_trained(folder).pictures(squares.pictures))
+    assert (first.preprocess, len(first.vocabulary)) == (PREPROCESS, len(load_trained(folder).vocabulary))
+    assert not first.model.training
 
 
 def test_the_folder_holds_exactly_the_files_of_a_model(folder):

@@ -12,14 +12,21 @@ METRICS = {
     "retrieval.pair.text_to_image.recall_at_10": {"value": 0.875, **METRIC},
     "retrieval.val.image_to_text.recall_at_1": {"value": 0.6, **METRIC},
 }
+FURTHER = {
+    "zero_shot.pair.category.top1": {"value": 0.75, **METRIC, "method": "1 of 9 by the names of things"},
+    "features.val.alignment": {"value": 0.886, **METRIC, "unit": "squared_distance"},
+}
 SOURCE = {"name": "emoji", "designers": {"noto": "OFL-1.1", "openmoji": "CC-BY-SA-4.0"}}
 
 
 @pytest.fixture
 def card() -> str:
-    return model_card(
-        "clip, laptop", "A paper (2021, arXiv:1234.5678)", SOURCE, [("seed", "0"), ("data", "abc")], METRICS
-    )
+    return made(METRICS, {})
+
+
+def made(metrics: dict, without: dict) -> str:
+    facts = [("seed", "0"), ("data", "abc")]
+    return model_card("clip, laptop", "A paper (2021, arXiv:1234.5678)", SOURCE, facts, metrics, without)
 
 
 def rows_of(card: str) -> list[list[str]]:
@@ -50,6 +57,20 @@ def test_every_score_stands_beside_chance_baseline_and_queries(card):
     ]
     assert rows[0][0].startswith("val: ")
     assert rows[1][0].startswith("pair: ")
+
+
+def test_what_else_was_measured_stands_with_its_method_in_a_table_of_its_own():
+    rows = rows_of(made(METRICS | FURTHER, {}))[5:]
+    assert rows[0] == ["what", "split", "model", "chance", "baseline", "n", "how"]
+    assert rows[2:] == [
+        ["category", "pair", "75.0%", "1.2%", "25.0%", "1,234", "1 of 9 by the names of things"],
+        ["squared distance of picture and text", "val", "0.89", "0.01", "0.25", "1,234", ""],
+    ]
+
+
+def test_it_says_what_this_data_does_not_allow():
+    said = made(METRICS, {"zero_shot.category": "no picture has a category"})
+    assert "Not measured: zero_shot.category (no picture has a category)." in said
 
 
 def test_it_says_what_it_is_not_for(card):

@@ -46,6 +46,13 @@ def test_scores_are_the_softmax_of_scaled_cosines_by_hand():
     assert scores.dtype == np.float32
 
 
+def test_a_label_of_several_vectors_has_the_sum_of_their_shares_by_hand():
+    vectors = np.array([[0, 1], [1, 0], [-1, 0], [0, -1]], np.float32)
+    best, scores = ranked(np.array([1, 0], np.float32), vectors, logit_scale=np.log(2), top_k=2, counts=(1, 3))
+    assert best.tolist() == [1, 0]
+    np.testing.assert_allclose(scores, np.array([2 + 0.5 + 1, 1]) / 4.5, rtol=1e-6)
+
+
 def test_fewer_answers_keep_their_share_of_all_labels():
     image, vectors = np.array([1, 0], np.float32), np.eye(2, dtype=np.float32)
     best, scores = ranked(image, vectors, logit_scale=np.log(3), top_k=1)

@@ -13,6 +13,7 @@ from components.serving.client import MAX_BATCH, Client
 from components.serving.command import free_ports
 from components.serving.endpoint import Endpoint
 from components.serving.errors import RequestRefused, ServerFailed
+from components.serving.labels import Labels
 from components.serving.odd_samples import broken_pictures
 from components.serving.package import Package
 from tests.components.serving.tiny_package import COLOURS, SCALE, WIDTH, picture
@@ -114,6 +115,25 @@ def test_own_labels_can_be_put_otherwise_and_be_fewer(client: Client) -> None:
     assert {label.label for label in client.classify(picture((9, 9, 9)), templates=["{} {0}"]).labels} == set(COLOURS)
     few = client.classify(picture(COLOURS["green"]), ["blue", "green"])
     assert ([label.label for label in few.labels], few.encoded) == (["green", "blue"], 0)
+
+
+def test_a_label_of_several_vectors_has_the_sum_of_their_shares(client: Client, package: Path) -> None:
+    grey = picture((120, 110, 130))
+    labels, image = Labels.read(package), client.embed_image([grey])[0]
+    assert labels.counts == (1, 2, 1)
+    powers = np.exp(SCALE * (labels.vectors @ image))
+    shares = np.array([powers[0], powers[1] + powers[2], powers[3]]) / powers.sum()
+    answer = {label.label: label.score for label in client.classify(grey).labels}
+    assert [answer[colour] for colour in labels.labels] == pytest.approx(shares, abs=1e-4)
+
+
+def test_beside_a_label_of_the_request_an_own_one_has_no_more_vectors(client: Client, package: Path) -> None:
+    grey = picture((120, 110, 130))
+    vectors, image = Labels.read(package).vectors, client.embed_image([grey])[0]
+    mean = (vectors[1] + vectors[2]) / np.linalg.norm(vectors[1] + vectors[2])
+    powers = np.exp(SCALE * np.array([mean @ image, client.embed_text(["a new square"])[0] @ image]))
+    answer = {label.label: label.score for label in client.classify(grey, ["green", "new"]).labels}
+    assert answer["green"] == pytest.approx(powers[0] / powers.sum(), abs=1e-4)
 
 
 def test_templates_are_averaged(client: Client) -> None:

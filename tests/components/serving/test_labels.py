@@ -38,11 +38,37 @@ def test_vectors_are_of_the_very_prompts_that_were_measured(tmp_path):
     np.testing.assert_allclose(labels.vectors, [[0, 0, 1], [0.5**0.5, 0.5**0.5, 0]], rtol=1e-6)
 
 
+def test_prompts_whose_shares_are_summed_keep_a_vector_each(tmp_path):
+    labels = measured_labels(evaluated(tmp_path, join="sum"), encode, 3, 14.0)
+    assert labels.counts == (1, 2)
+    np.testing.assert_array_equal(labels.vectors, np.eye(3)[[2, 0, 1]])
+    labels.write(tmp_path)
+    assert Labels.read(tmp_path).counts == (1, 2)
+
+
+def test_a_package_of_before_has_one_vector_a_label(tmp_path):
+    measured_labels(evaluated(tmp_path), encode, 3, 14.0).write(tmp_path)
+    about = json.loads((tmp_path / "labels.json").read_text())
+    del about["counts"]
+    (tmp_path / "labels.json").write_text(json.dumps(about))
+    assert Labels.read(tmp_path).counts == (1, 1)
+
+
+@pytest.mark.parametrize("counts", [[2, 1], [2], [2, 0], [0, 2], [1, 1, 1]])
+def test_counts_that_are_not_those_of_the_rows_are_refused(tmp_path, counts):
+    measured_labels(evaluated(tmp_path), encode, 3, 14.0).write(tmp_path)
+    about = json.loads((tmp_path / "labels.json").read_text())
+    (tmp_path / "labels.json").write_text(json.dumps(about | {"counts": counts}))
+    with pytest.raises(StaleArtifact, match="do not fit"):
+        Labels.read(tmp_path)
+
+
 def test_what_is_written_is_read(tmp_path):
     labels = measured_labels(evaluated(tmp_path), encode, 3, 14.0)
     labels.write(tmp_path)
     assert json.loads((tmp_path / "labels.json").read_text()) == {
         "set": "category", "templates": ["{}", "a picture of {}"], "labels": ["Food", "Animals"], "logit_scale": 14.0,
+        "counts": [1, 1],
     }  # fmt: skip
     kept = np.load(tmp_path / "labels.npy", allow_pickle=False)
     assert (kept.dtype, kept.shape) == (np.float32, (2, 3))

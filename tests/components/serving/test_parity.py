@@ -45,7 +45,9 @@ def test_other_index_is_found(client: Client, tmp_path: Path) -> None:
         check_parity(client, Package(path=other, digest="0" * 64, files={}), [], ["red"])
 
 
-@pytest.mark.parametrize("changed", [{"labels": ("red", "blue", "green")}, {"logit_scale": SCALE / 4}])
+@pytest.mark.parametrize(
+    "changed", [{"labels": ("red", "blue", "green")}, {"logit_scale": SCALE / 4}, {"counts": (2, 1, 1)}]
+)
 def test_other_labels_are_found(client: Client, package: Path, tmp_path: Path, changed: dict[str, object]) -> None:
     other = Path(shutil.copytree(package, tmp_path / "other"))
     replace(Labels.read(other), **changed).write(other)

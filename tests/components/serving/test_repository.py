@@ -112,7 +112,7 @@ def shorten_labels(copy: Path) -> None:
 
 
 def narrow_labels(copy: Path) -> None:
-    np.save(copy / "labels.npy", np.eye(3, WIDTH - 1, dtype=np.float32))
+    np.save(copy / "labels.npy", np.eye(4, WIDTH - 1, dtype=np.float32))
 
 
 @pytest.mark.parametrize(

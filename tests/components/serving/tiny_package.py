@@ -35,7 +35,13 @@ def make_package(folder: Path, seed: int = 0) -> Path:
     (folder / "transforms.json").write_text(preprocess.to_json())
     embeds = _write_index(folder, preprocess)
     # A colour's word is embedded as its picture is, but for a little noise; the picture is exact.
-    labels = Labels(set="colour", templates=("a {} square",), labels=tuple(COLOURS), logit_scale=SCALE, vectors=embeds)
+    # Green is asked by two prompts, so that it has two vectors: its own, and one between it and blue.
+    red, green, blue = embeds
+    between = (green + blue) / np.linalg.norm(green + blue)
+    labels = Labels(
+        set="colour", templates=("a {} square",), labels=tuple(COLOURS), logit_scale=SCALE,
+        vectors=np.stack([red, green, between, blue]), counts=(1, 2, 1),
+    )  # fmt: skip
     labels.write(folder)
     write_manifest(folder)
     return folder

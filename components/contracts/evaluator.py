@@ -1,0 +1,159 @@
+"""What measures a model. An evaluator is one file, one test and one row of components/evaluation/catalogue.yaml.
+
+It is handed a Subject, the trained model with the pictures it may be measured on, and gives Findings. It writes no file.
+Axes: N rows, D width of the asked space, I pictures of a pool, T texts.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from components.contracts.evaluate import Metric
+from components.contracts.progress import Progress
+
+Space = Literal["pooled", "features"]  # projected into the shared space, or as the tower leaves them
+Part = Literal["train", "val", "test"]
+
+
+@runtime_checkable
+class Pictures(Protocol):
+    """The pictures of a split, with what is known of each."""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Return their names."""
+
+    @property
+    def pictures(self) -> tuple[bytes, ...]:
+        """Return their encoded bytes."""
+
+    @property
+    def captions(self) -> tuple[tuple[str, ...], ...]:
+        """Return what is said of each, at least one text."""
+
+    @property
+    def concepts(self) -> tuple[str, ...]:
+        """Return what each shows."""
+
+    def labelled(self, label: str) -> tuple[str | None, ...]:
+        """Return the group of each by that label, such as `category`; None where it has none."""
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """A model with its own transform and tokenizer."""
+
+    @property
+    def logit_scale(self) -> float:
+        """Return what cosines are multiplied with before a softmax, as it was learned."""
+
+    def pictures(self, pictures: Sequence[bytes], progress: Progress, doing: str) -> NDArray[np.float32]:
+        """Return unit rows [N D] in the shared space."""
+
+    def texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return unit rows [N D] in the shared space."""
+
+    def encoded(
+        self, pictures: Sequence[bytes], spaces: Sequence[Space], progress: Progress, doing: str
+    ) -> dict[Space, NDArray[np.float32]]:
+        """Return rows [N D] in each space, of the length that the model gives them."""
+
+
+@runtime_checkable
+class Subject(Protocol):
+    """A trained model, and what it may be measured on. What several evaluators ask for is computed once."""
+
+    seed: int
+    progress: Progress
+
+    @property
+    def encoder(self) -> Encoder:
+        """Return the model."""
+
+    @property
+    def untrained(self) -> Encoder:
+        """Return the same architecture with weights drawn from the seed: what training has to beat."""
+
+    @property
+    def train(self) -> Pictures:
+        """Return what the model was trained on."""
+
+    @property
+    def pools(self) -> Mapping[str, Pictures]:
+        """Return split -> its pictures, of those this data has: `val` to choose by, the others to test on."""
+
+    def embedded(self, split: str) -> NDArray[np.float32]:
+        """Return the split's pictures as unit rows [I D] in the shared space."""
+
+    def nearest(self, split: str, owned: Sequence[Sequence[str]], names: Sequence[str]) -> NDArray[np.float32]:
+        """Return the no-training baseline [I T]: how near the nearest training picture that owns each name is.
+
+        Args:
+            split: whose pictures are asked.
+            owned: names of each training picture.
+            names: T names; one that no training picture owns scores -1, below all others.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What an evaluator found.
+
+    Args:
+        metrics: numbers that can stand alone.
+        rows: name -> a row a query, kept as rows/<name>.parquet; tables of one name are joined.
+        files: name -> JSON value, for what later stages need as it is.
+        without: what could not be measured -> why, in words.
+    """
+
+    metrics: tuple[Metric, ...] = ()
+    rows: Mapping[str, pa.Table] = field(default_factory=dict)
+    files: Mapping[str, Any] = field(default_factory=dict)
+    without: Mapping[str, str] = field(default_factory=dict)
+
+
+class Evaluator:
+    """Base of all evaluators: settings go in the constructor, the model in the call."""
+
+    def measure(self, subject: Subject) -> Findings:
+        """Return what was found; what this data does not allow is said in `without`, never left out in silence."""
+        raise NotImplementedError(
+            f"{type(self).__name__} is an Evaluator without measure(subject); write what it does."
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labelled:
+    """A small set of pictures to fit and test a probe on.
+
+    Args:
+        pictures: encoded bytes.
+        keys: their names.
+        labels: what each shows.
+        parts: which part each is of: fitted on, chosen by, or tested on once.
+    """
+
+    pictures: tuple[bytes, ...]
+    keys: tuple[str, ...]
+    labels: tuple[str, ...]
+    parts: tuple[Part, ...]
+
+
+class Downstream:
+    """Base of all downstream sets: pictures the model was not trained on, the same at every call.
+
+    `name` names the metrics, `about` says in words what it is and under which licence.
+    """
+
+    name: str
+    about: str
+
+    def read(self) -> Labelled:
+        """Return the whole set."""
+        raise NotImplementedError(
+            f"{type(self).__name__} is a Downstream without read(); write one that gives Labelled."
+        )

@@ -1,0 +1,64 @@
+"""A trained model with the pictures it is measured on, and everything that more than one evaluator asks for.
+
+Axes: I pictures of a pool, M training pictures, T names, D shared width, F features.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float
+
+from components.contracts.evaluator import Encoder, Pictures
+from components.contracts.progress import Progress, silent
+from components.evaluation.neighbour import describe, lent
+
+
+class TrainedModel:
+    """The Subject of all evaluators; keeps in memory what it has computed, and nothing on disk.
+
+    Args:
+        encoder: the model.
+        untrained: gives the same architecture with drawn weights; called when somebody asks for it.
+        train: what it was trained on.
+        pools: split -> pictures, only splits that have any.
+        seed: decides every draw of an evaluator.
+        progress: is told as pictures are encoded and described.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        untrained: Callable[[], Encoder],
+        train: Pictures,
+        pools: Mapping[str, Pictures],
+        seed: int = 0,
+        progress: Progress = silent,
+    ) -> None:
+        self.encoder, self.train, self.pools, self.seed, self.progress = encoder, train, pools, seed, progress
+        self._untrained = untrained
+        self._embedded: dict[str, np.ndarray] = {}
+        self._described: dict[str, np.ndarray] = {}
+
+    @cached_property
+    def untrained(self) -> Encoder:
+        """The same architecture, untrained."""
+        return self._untrained()
+
+    def embedded(self, split: str) -> Float[np.ndarray, "I D"]:
+        """Return unit rows of a split's pictures in the shared space."""
+        if split not in self._embedded:
+            self._embedded[split] = self.encoder.pictures(
+                self.pools[split].pictures, self.progress, f"encoding {split}"
+            )
+        return self._embedded[split]
+
+    def nearest(self, split: str, owned: Sequence[Sequence[str]], names: Sequence[str]) -> Float[np.ndarray, "I T"]:
+        """Return how near the nearest training picture that owns each name is; see `lent`."""
+        if split not in self._described:
+            self._described[split] = describe(self.pools[split].pictures, self.progress)
+        return lent(self._described[split] @ self._known.T, owned, names)
+
+    @cached_property
+    def _known(self) -> Float[np.ndarray, "M F"]:
+        return describe(self.train.pictures, self.progress)

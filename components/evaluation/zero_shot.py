@@ -1,0 +1,175 @@
+"""Zero-shot classification: which group a picture belongs to, asked of the text tower, with no label in training.
+
+Source: Radford et al. 2021, arXiv:2103.00020, section 3.1 (a class is the mean of the unit vectors of its prompts, of unit
+length again; softmax at the learned scale). Differs: besides templates around the label, the prompts of a group can be the
+names of the trained things in it, and the softmax can be taken over all prompts and summed by group, which is the model's
+own probability that the picture's name is one of the group's. Ties count against the model.
+Golden: open_clip.build_zero_shot_classifier, float32, rtol 1e-5.
+Axes: I pictures, L labels, P prompts of all labels, D shared width.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+
+from components.contracts.errors import ConfigError
+from components.contracts.evaluate import Metric
+from components.contracts.evaluator import Evaluator, Findings, Pictures, Subject
+from components.evaluation.prompts import PLACE, Asked, asked_by, one_prompt
+from components.evaluation.retrieval import nearest, ranks
+
+Prompting = Literal["label", "templates", "members"]
+Join = Literal["mean", "sum"]
+PROMPTS_MEAN: Mapping[Prompting, str] = {
+    "label": "the group's own name",
+    "templates": "templates around the group's name",
+    "members": "the names of the trained things in each group",
+}
+JOINS_MEAN: Mapping[Join, str] = {"mean": "the mean of", "sum": "the summed softmax over"}
+
+
+class ZeroShot(Evaluator):
+    """Accuracy of choosing among the groups of a label, on every pool that has them.
+
+    The label's own text as the only prompt is always measured too, under `.one_prompt`, so that what prompts add is seen.
+    Chance is a blind guess among all groups, k of L. The baseline is the nearest training picture's group.
+
+    Args:
+        label: which groups, such as `category`.
+        prompts: what a group is asked by: `label`, its own text; `templates`, that text in each template; `members`, the
+            names of the trained things in it. Choose on `val`; no test text is ever a prompt.
+        join: several prompts of a group become one vector, their `mean`, or each has its share of the softmax and the
+            group has their `sum`.
+        templates: each with one {} for the label; used by `templates` alone.
+        top: k of top-k accuracy; those that are no choice, being as many as the groups, are left out.
+        served: whether labels.json keeps these groups and prompts, for the server to classify by.
+
+    Raises ConfigError for a template without a place, and for `templates` without any.
+    """
+
+    def __init__(
+        self,
+        label: str = "category",
+        prompts: Prompting = "members",
+        join: Join = "mean",
+        templates: Sequence[str] = (),
+        top: Sequence[int] = (1,),
+        served: bool = False,
+    ) -> None:
+        wrong = [template for template in templates if template.count(PLACE) != 1]
+        if wrong or (prompts == "templates") != bool(templates):
+            raise ConfigError(
+                f"templates is {list(templates)} with prompts {prompts!r}. Prompts by template need at least one, each with "
+                f"{PLACE} once where the label goes, such as 'a picture of {PLACE}'; others take none."
+            )
+        self.label, self.prompts, self.join, self.templates = label, prompts, join, tuple(templates)
+        self.top, self.served = tuple(top), served
+
+    def measure(self, subject: Subject) -> Findings:
+        """Return `zero_shot.<split>.<label>.top<k>` with a row a picture; in `without`, why there are none."""
+        train = subject.train.labelled(self.label)
+        labels = sorted({one for one in (*train, *_all(subject.pools, self.label)) if one is not None})
+        if len(labels) < 2:
+            why = (
+                f"every labelled picture has the {self.label} {labels[0]!r}"
+                if labels
+                else f"no picture has a {self.label}"
+            )
+            return Findings(without={f"zero_shot.{self.label}": f"{why}, so there is nothing to choose from"})
+        prompts = self.prompts_of(labels, subject.train.captions, train)
+        asked = asked_by(prompts, subject.encoder.texts, self.join)
+        plain = one_prompt(labels, subject.encoder.texts)
+        metrics: list[Metric] = []
+        rows, without = {}, {}
+        for split, pool in subject.pools.items():
+            if not any(pool.labelled(self.label)):
+                without[f"zero_shot.{split}.{self.label}"] = f"no picture of {split} has a {self.label}"
+                continue
+            measured, rows[f"zero_shot.{split}"] = self._split(subject, split, pool, labels, asked, plain)
+            metrics += measured
+        files = {"labels.json": self._served(labels, prompts)} if self.served else {}
+        return Findings(metrics=tuple(metrics), rows=rows, files=files, without=without)
+
+    def prompts_of(
+        self, labels: Sequence[str], captions: Sequence[Sequence[str]], groups: Sequence[str | None]
+    ) -> dict[str, tuple[str, ...]]:
+        """Return the prompts of each label, each once; a group that was not trained on is asked by its own text.
+
+        Args:
+            labels: all of them.
+            captions: texts of each training picture.
+            groups: the label of each training picture.
+        """
+        if self.prompts == "templates":
+            return {label: tuple(each.replace(PLACE, label) for each in self.templates) for label in labels}
+        members: dict[str, dict[str, None]] = {label: {} for label in labels}
+        if self.prompts == "members":
+            for texts, group in zip(captions, groups, strict=True):
+                if group is not None:
+                    members[group] |= dict.fromkeys(texts)
+        return {label: tuple(members[label]) or (label,) for label in labels}
+
+    @property
+    def method(self) -> str:
+        """How a group is asked for, in words."""
+        if self.prompts == "label":
+            return PROMPTS_MEAN["label"]
+        said = f"{JOINS_MEAN[self.join]} {PROMPTS_MEAN[self.prompts]}"
+        return f"{said}: {', '.join(self.templates)}" if self.templates else said
+
+    def _split(
+        self, subject: Subject, split: str, pool: Pictures, labels: Sequence[str], asked: Asked, plain: Asked
+    ) -> tuple[list[Metric], pa.Table]:
+        """Return what one pool gives, its pictures without a label left out."""
+        groups = pool.labelled(self.label)
+        has = np.array([group is not None for group in groups])
+        truth = [group for group in groups if group is not None]
+        belongs = np.array([[label == group for label in labels] for group in truth])
+        image, scale = subject.embedded(split)[has], subject.encoder.logit_scale
+        owned = [() if group is None else (group,) for group in subject.train.labelled(self.label)]
+        shares = asked.shares(image, scale)
+        ours, single, theirs = (
+            ranks(scores, belongs)
+            for scores in (shares, plain.shares(image, scale), subject.nearest(split, owned, labels)[has])
+        )
+        name = f"zero_shot.{split}.{self.label}"
+        metrics = _metrics(name, self.method, self.top, ours, theirs, len(labels))
+        if self.prompts != "label":
+            metrics += _metrics(f"{name}.one_prompt", PROMPTS_MEAN["label"], self.top[:1], single, theirs, len(labels))
+        rows = pa.table(
+            {
+                "split": [split] * len(truth), "set": [self.label] * len(truth),
+                "query": [key for key, known in zip(pool.keys, has, strict=True) if known], "label": truth,
+                "rank": pa.array(ours, pa.int32()), "one_prompt_rank": pa.array(single, pa.int32()),
+                "baseline_rank": pa.array(theirs, pa.int32()),
+                "first": [labels[place] for place in nearest(shares, belongs)],
+                "first_share": pa.array(shares.max(1), pa.float32()), "first_right": ours == 1,
+            }
+        )  # fmt: skip
+        return metrics, rows
+
+    def _served(self, labels: Sequence[str], prompts: Mapping[str, Sequence[str]]) -> dict[str, object]:
+        """Return what labels.json says, for the very labels and prompts to be served that were measured."""
+        return {
+            "set": self.label, "templates": list(self.templates or (PLACE,)), "join": self.join, "labels": list(labels),
+            "prompts": {label: list(texts) for label, texts in prompts.items()},
+        }  # fmt: skip
+
+
+def _all(pools: Mapping[str, Pictures], label: str) -> list[str | None]:
+    return [one for pool in pools.values() for one in pool.labelled(label)]
+
+
+def _metrics(
+    name: str, method: str, top: Sequence[int], ours: np.ndarray, theirs: np.ndarray, labels: int
+) -> list[Metric]:
+    return [
+        Metric(
+            name=f"{name}.top{k}", value=float((ours <= k).mean()), unit="fraction", better="up", n=len(ours),
+            chance=k / labels, baseline=float((theirs <= k).mean()), method=f"1 of {labels} by {method}",
+        )
+        for k in top
+        if k < labels
+    ]  # fmt: skip

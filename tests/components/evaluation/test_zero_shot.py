@@ -1,0 +1,195 @@
+"""Zero-shot accuracy on pictures whose directions are told, so that every answer can be read off."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from components.contracts.errors import ConfigError
+from components.contracts.evaluator import Findings
+from components.evaluation.zero_shot import ZeroShot
+from tests.squares import COLOURS, PLACES
+from tests.subjects import Told, subject_of
+
+COLOUR_AXES = {colour: axis for axis, colour in enumerate(COLOURS)}
+PLACE_AXES = {place: len(COLOURS) + axis for axis, place in enumerate(PLACES)}
+AXES = COLOUR_AXES | PLACE_AXES
+SPLITS = {"train": range(0, 50, 2), "val": range(1, 25, 2), "pair": range(25, 50, 2)}
+
+
+def direction(words) -> list[float]:
+    """One on the axis of each colour and place that is named; something on an axis of its own where none is."""
+    named = [1.0 if name in words else 0.0 for name in AXES]
+    return [*named, 0.0 if any(named) else 1.0]
+
+
+@pytest.fixture
+def told(squares) -> Told:
+    """Knows what every picture shows, and what every text of the squares says."""
+    texts = {name for (name,) in squares.captions} | set(AXES) | {f"all that is {name}" for name in AXES}
+    pictures = {data: direction(name.split()) for data, (name,) in zip(squares.pictures, squares.captions, strict=True)}
+    return Told(pictures, {text: direction(text.split()) for text in texts})
+
+
+@pytest.fixture
+def subject(squares, told):
+    return subject_of(squares, told, told, SPLITS)
+
+
+def values(found: Findings) -> dict[str, tuple[float, float, float, int]]:
+    return {metric.name: (metric.value, metric.chance, metric.baseline, metric.n) for metric in found.metrics}
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"prompts": "label"},
+        {"prompts": "members", "join": "mean"},
+        {"prompts": "members", "join": "sum"},
+        {"prompts": "templates", "templates": ["all that is {}", "{}"]},
+    ],
+)
+def test_a_model_that_knows_all_is_always_right(subject, asked):
+    found = values(ZeroShot(**asked).measure(subject))
+    assert found["zero_shot.val.category.top1"][:2] == (1, pytest.approx(1 / 5))
+    assert found["zero_shot.pair.category.top1"][3] == 13
+
+
+def test_a_model_that_takes_red_for_green_is_wrong_on_those_alone(squares, told, subject):
+    red, green = (direction([colour]) for colour in ("red", "green"))
+    pictures = {
+        data: green if name.split()[1] == "red" else red if name.split()[1] == "green" else told.of_pictures[data]
+        for data, (name,) in zip(squares.pictures, squares.captions, strict=True)
+    }
+    wrong = subject_of(squares, Told(pictures, told.of_texts), told, {"train": range(50), "val": range(50)})
+    found = ZeroShot(prompts="label").measure(wrong)
+    assert values(found)["zero_shot.val.category.top1"] == (pytest.approx(3 / 5), pytest.approx(1 / 5), 1, 50)
+    rows = found.rows["zero_shot.val"].to_pylist()
+    assert {(row["label"], row["first"]) for row in rows if not row["first_right"]} == {
+        ("red", "green"),
+        ("green", "red"),
+    }
+    assert {row["rank"] for row in rows if row["first_right"]} == {1}
+
+
+def test_a_model_that_sees_no_difference_is_never_right(squares, told):
+    alike = Told(dict.fromkeys(squares.pictures, (1.0, 0.0)), dict.fromkeys(told.of_texts, (1.0, 0.0)))
+    found = values(ZeroShot(prompts="label", top=(1, 4)).measure(subject_of(squares, alike, told, SPLITS)))
+    assert found["zero_shot.val.category.top1"][0] == found["zero_shot.val.category.top4"][0] == 0
+
+
+def test_directions_drawn_blindly_get_what_chance_says(squares, told):
+    draw = np.random.default_rng(0)
+    right = []
+    for _ in range(60):
+        blind = Told(
+            {data: draw.normal(size=4) for data in squares.pictures}, {t: draw.normal(size=4) for t in told.of_texts}
+        )
+        (metric,) = ZeroShot(prompts="label").measure(
+            subject_of(squares, blind, told, {"train": range(25), "val": range(50)})
+        ).metrics  # fmt: skip
+        right.append(metric.value)
+    assert metric.chance == pytest.approx(
+        np.mean(right), abs=0.05
+    )  # four deviations; pictures share each draw of texts
+
+
+def test_the_one_prompt_stands_beside_the_ensemble(squares, told, subject):
+    """The colours' own names mean nothing to this model, the captions do."""
+    dumb = Told(told.of_pictures, told.of_texts | dict.fromkeys(COLOURS, direction(["nothing"])))
+    found = values(ZeroShot(prompts="members").measure(subject_of(squares, dumb, told, SPLITS)))
+    assert found["zero_shot.val.category.top1"][0] == 1
+    assert found["zero_shot.val.category.one_prompt.top1"][0] == 0
+    names = [metric.name for metric in ZeroShot(prompts="label").measure(subject).metrics]
+    assert names == ["zero_shot.val.category.top1", "zero_shot.pair.category.top1"]
+
+
+def test_the_baseline_lends_the_group_of_the_nearest_training_picture(squares, told, subject):
+    """Every second square is trained on, and the other is the same in another size."""
+    assert values(ZeroShot().measure(subject))["zero_shot.val.category.top1"][2] > 0.9
+    one_colour = subject_of(squares, told, told, {"train": range(10), "val": range(50)})
+    assert values(ZeroShot().measure(one_colour))["zero_shot.val.category.top1"][2] == pytest.approx(10 / 50)
+
+
+def test_prompts_are_texts_of_training_alone(squares, subject):
+    zero = ZeroShot(prompts="members")
+    prompts = zero.prompts_of(tuple(COLOURS), subject.train.captions, subject.train.labelled("category"))
+    assert set(prompts) == set(COLOURS)
+    assert {text for texts in prompts.values() for text in texts} == {name for (name,) in subject.train.captions}
+    for colour, texts in prompts.items():
+        assert len(set(texts)) == len(texts) == 5
+        assert all(f" {colour} " in text for text in texts)
+
+
+def test_a_group_that_was_not_trained_on_is_asked_by_its_own_name(squares, told):
+    held = subject_of(squares, told, told, {"train": range(40), "val": range(50)})
+    found = ZeroShot(served=True).measure(held)
+    assert found.files["labels.json"]["prompts"]["pink"] == ["pink"]
+    assert values(found)["zero_shot.val.category.top1"][0] == 1
+
+
+def test_what_is_to_be_served_is_what_was_measured(subject):
+    served = ZeroShot(prompts="members", join="sum", served=True).measure(subject).files["labels.json"]
+    assert (served["set"], served["templates"], served["join"]) == ("category", ["{}"], "sum")
+    assert served["labels"] == sorted(COLOURS) == list(served["prompts"])
+    by_template = ZeroShot(prompts="templates", templates=["all that is {}", "{}"], served=True).measure(subject)
+    assert by_template.files["labels.json"]["prompts"]["red"] == ["all that is red", "red"]
+    assert by_template.files["labels.json"]["templates"] == ["all that is {}", "{}"]
+    assert ZeroShot(served=False).measure(subject).files == {}
+
+
+def test_pictures_without_a_label_are_left_out(squares, told):
+    groups = tuple({} if place % 10 == 1 else group for place, group in enumerate(squares.groups))
+    found = ZeroShot().measure(subject_of(replace(squares, groups=groups), told, told, SPLITS))
+    without = [place for place in SPLITS["val"] if place % 10 == 1]
+    assert values(found)["zero_shot.val.category.top1"][3] == len(SPLITS["val"]) - len(without)
+    assert len(found.rows["zero_shot.val"]) == len(SPLITS["val"]) - len(without)
+    assert not {f"square-{place:02d}" for place in without} & set(found.rows["zero_shot.val"]["query"].to_pylist())
+
+
+def test_data_without_groups_is_not_measured_and_said_so(squares, told, subject):
+    found = ZeroShot(served=True).measure(subject_of(squares, told, told, SPLITS, labelled=False))
+    assert found == Findings(
+        without={"zero_shot.category": "no picture has a category, so there is nothing to choose from"}
+    )
+    found = ZeroShot().measure(subject_of(squares, told, told, {"train": range(6), "val": range(6, 10)}))
+    assert found.without == {
+        "zero_shot.category": "every labelled picture has the category 'red', so there is nothing to choose from"
+    }
+
+
+def test_a_split_without_groups_is_named(squares, told, subject):
+    subject.pools["pair"] = replace(subject.pools["pair"], groups=())
+    found = ZeroShot().measure(subject)
+    assert found.without == {"zero_shot.pair.category": "no picture of pair has a category"}
+    assert {name.split(".")[1] for name in values(found)} == {"val"}
+
+
+def test_as_many_answers_as_groups_are_no_choice(subject):
+    names = set(values(ZeroShot(label="subcategory", prompts="label", top=(1, 3, 5, 10)).measure(subject)))
+    assert {name.rpartition(".")[2] for name in names} == {"top1", "top3"}
+
+
+def test_the_method_is_named_with_every_number(subject):
+    by = {metric.name: metric.method for metric in ZeroShot(prompts="members", join="sum").measure(subject).metrics}
+    assert by["zero_shot.val.category.top1"] == (
+        "1 of 5 by the summed softmax over the names of the trained things in each group"
+    )
+    assert by["zero_shot.val.category.one_prompt.top1"] == "1 of 5 by the group's own name"
+    assert all(by.values())
+    template = ZeroShot(prompts="templates", templates=["all that is {}"]).measure(subject).metrics[0].method
+    assert template == "1 of 5 by the mean of templates around the group's name: all that is {}"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"prompts": "templates"},
+        {"prompts": "templates", "templates": ["a picture"]},
+        {"prompts": "templates", "templates": ["{} {}"]},
+        {"prompts": "members", "templates": ["a {}"]},
+    ],
+)
+def test_templates_that_ask_nothing_are_refused(wrong):
+    with pytest.raises(ConfigError, match="once where the label goes"):
+        ZeroShot(**wrong)

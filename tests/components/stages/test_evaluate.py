@@ -1,0 +1,63 @@
+"""What evaluators find is put together whole: no number, row or file of one is lost to another."""
+
+import json
+
+import pyarrow.parquet as pq
+import pytest
+
+from components.contracts.errors import ConfigError
+from components.data.transforms.preprocess import Preprocess
+from components.evaluation.embedding import Embedder
+from components.evaluation.retrieval import Retrieval
+from components.evaluation.zero_shot import ZeroShot
+from components.stages.evaluate import joined, write
+from tests.subjects import subject_of
+
+SPLITS = {"train": range(0, 50, 2), "val": range(1, 25, 2), "pair": range(25, 50, 2)}
+
+
+@pytest.fixture
+def subject(squares, vocabulary, clip):
+    encoder = Embedder(clip.model.eval(), vocabulary, Preprocess(size=32))
+    return subject_of(squares, encoder, encoder, SPLITS)
+
+
+def test_everything_is_written_where_it_belongs(subject, tmp_path):
+    evaluators = [Retrieval(ks=[1]), ZeroShot(served=True), ZeroShot(label="subcategory"), ZeroShot(label="shape")]
+    found = joined(evaluators, subject)
+    write(found, tmp_path)
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")) == [
+        "labels.json", "metrics.json", "rows/retrieval.pair.parquet", "rows/retrieval.val.parquet",
+        "rows/zero_shot.pair.parquet", "rows/zero_shot.val.parquet", "without.json",
+    ]  # fmt: skip
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert set(metrics) == {metric.name for one in evaluators for metric in one.measure(subject).metrics}
+    assert {"value", "chance", "baseline", "n", "method"} <= set(metrics["zero_shot.val.category.top1"])
+    assert "method" not in metrics["retrieval.val.image_to_text.recall_at_1"]
+    rows = pq.read_table(tmp_path / "rows/zero_shot.val.parquet").to_pylist()
+    assert [row["set"] for row in rows] == ["category"] * 12 + ["subcategory"] * 12
+    assert json.loads((tmp_path / "without.json").read_text()) == {
+        "zero_shot.shape": "no picture has a shape, so there is nothing to choose from"
+    }
+
+
+@pytest.mark.parametrize(
+    ("second", "lost"),
+    [
+        (ZeroShot(prompts="label"), "zero_shot.val.category.top1"),
+        (ZeroShot(label="subcategory", served=True), "labels.json"),
+    ],
+)
+def test_what_would_overwrite_another_is_refused(subject, second, lost):
+    with pytest.raises(ConfigError, match=f"ZeroShot gives .*{lost}.* a second time"):
+        joined([ZeroShot(served=True), second], subject)
+
+
+def test_a_pool_is_embedded_once_for_all(subject, monkeypatch):
+    asked = []
+    pictures = Embedder.pictures
+    monkeypatch.setattr(
+        Embedder, "pictures", lambda self, data, *rest: asked.append(len(data)) or pictures(self, data, *rest)
+    )
+    joined([Retrieval(ks=[1]), ZeroShot(), ZeroShot(label="subcategory")], subject)
+    assert asked == [12, 13]
