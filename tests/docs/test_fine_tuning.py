@@ -27,8 +27,7 @@ def blocks(kind: str) -> list[str]:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    shutil.copytree(REPOSITORY / "components/recipes", tmp_path / "components/recipes")
-    shutil.copytree(REPOSITORY / "components/data/sources", tmp_path / "components/data/sources")
+    (tmp_path / "components").symlink_to(REPOSITORY / "components")
     (tmp_path / "data/own").mkdir(parents=True)
     shutil.copy(REPOSITORY / "params.yaml", tmp_path)
     return tmp_path
