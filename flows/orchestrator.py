@@ -83,6 +83,7 @@ def _started(root: Path) -> Iterator[None]:
 @contextmanager
 def _logging_to(path: Path) -> Iterator[None]:
     """Send what Prefect would print to a file while the block runs: the audience shows the run, errors are raised."""
+    import prefect.main  # noqa: F401  # it sets logging up, and what it sets up later would print
     from prefect.logging.handlers import PrefectConsoleHandler
     from rich.console import Console
 

@@ -26,6 +26,8 @@ from flows.workspace import Workspace
 from tests.flows.valve import Valve
 from tests.workspace import dvc, environment, make_workspace
 
+pytestmark = pytest.mark.timeout(900)  # the first test waits for the undisturbed run too
+
 REPOSITORY = Path(__file__).parents[2]
 STAGES = [(name, "clip" if each else None) for name, each in stages_of(REPOSITORY).items()]
 TRAINS = ("pretrain", "finetune")
