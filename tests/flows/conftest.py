@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -142,21 +143,24 @@ def left_in() -> Iterator[Callable[[Path], list[str]]]:
 
     def look(folder: Path) -> list[str]:
         folders.append(folder)
-        return [" ".join(process.cmdline()) for process in _processes_in(folder)]
+        return list(_processes_in(folder).values())
 
     yield look
     for folder in folders:
         for process in _processes_in(folder):
-            process.kill()
+            with suppress(psutil.NoSuchProcess):  # it may end by itself at any moment
+                process.kill()
 
 
-def _processes_in(folder: Path) -> list[psutil.Process]:
-    found = []
+def _processes_in(folder: Path) -> dict[psutil.Process, str]:
+    """Return what runs in a folder, with its command; what ends while it is looked at does not count."""
+    found = {}
     for process in psutil.process_iter():
         try:
             is_there = Path(process.cwd()).is_relative_to(folder) and process.status() != psutil.STATUS_ZOMBIE
+            command = " ".join(process.cmdline())
         except (psutil.Error, FileNotFoundError):
             continue
         if is_there and process.pid != os.getpid():
-            found.append(process)
+            found[process] = command
     return found
