@@ -66,8 +66,7 @@ before evaluate can read the others.</p>
 {further(metrics)}
 <h2>On what data</h2>{counts(data)}
 <h2>How it learned</h2>{"".join(chart(name, points) for name, points in curves.items())}
-<h2>Best, typical, worst <span class="muted">on {html.escape(split)}: {SPLIT_MEANS[split]}</span></h2>
-{"".join(gallery(direction, bands) for direction, bands in cases.items())}
+{galleries(split, cases)}
 <h2>What a text finds <span class="muted">nearest first; green: what it names</span></h2>
 {"".join(example(one) for one in examples)}
 </html>
@@ -146,6 +145,12 @@ def chart(name: str, points: Sequence[tuple[int, float]], width: int = 720, heig
         f"<path d='M{MARKS} {top}V{bottom}H{width - 4}' class=axis />{marks}"
         f"<polyline points='{line}' fill=none stroke='#2f81f7' stroke-width=2 /></svg>"
     )
+
+
+def galleries(split: str, cases: Mapping[str, Mapping[str, Sequence[Case]]]) -> str:
+    """Return the cases of both directions; nothing where the split has none."""
+    head = f'<h2>Best, typical, worst <span class="muted">on {html.escape(split)}: {SPLIT_MEANS[split]}</span></h2>'
+    return head + "".join(gallery(direction, bands) for direction, bands in cases.items()) if cases else ""
 
 
 def gallery(direction: str, bands: Mapping[str, Sequence[Case]]) -> str:

@@ -130,6 +130,10 @@ def test_a_case_says_its_rank_and_what_came_first_instead(page):
     )
 
 
+def test_without_cases_there_is_no_heading_for_them(metrics):
+    assert "Best, typical, worst" not in render("clip", [], metrics, DATA, {}, "pair", {}, [])
+
+
 def test_what_came_in_is_counted_by_split_with_the_reasons(page):
     words = [word.strip() for word in read(page).words if word.strip()]
     at = words.index("train")
