@@ -5,6 +5,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 
 from components.contracts.errors import TransientError
@@ -41,7 +42,7 @@ def wait_for(url: str, server: subprocess.Popen[bytes], log: Path, what: str, ti
         try:
             with opener.open(url, timeout=5):
                 return
-        except (urllib.error.URLError, OSError) as err:
+        except (urllib.error.URLError, OSError, HTTPException) as err:
             if server.poll() is not None:
                 raise TransientError(f"{what} ended while it started; see {log}") from err
             if time.monotonic() > deadline:

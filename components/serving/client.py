@@ -8,6 +8,7 @@ Axes: N samples, D embedding width.
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from http.client import HTTPException
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -173,7 +174,7 @@ class Client:
                 counted = f" (counted from {first})" if first else ""
                 raise RequestRefused(f"{model} refused the request: {message}{counted}.") from err
             raise ServerFailed(f"{model} at {self.address} failed: {message}.") from err
-        except (OSError, EOFError) as err:
+        except (OSError, EOFError, HTTPException) as err:  # nobody there, or one that ended while it answered
             raise TransientError(
                 f"The server at {self.address} does not answer ({type(err).__name__}: {err}). "
                 "`diptych status` says whether it runs."

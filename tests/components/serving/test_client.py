@@ -1,6 +1,9 @@
 """Answers of a real server, and what it says to those who ask badly."""
 
 import json
+import socket
+import struct
+import threading
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -212,6 +215,28 @@ def test_server_says_which_package_it_serves(client: Client, package: Path) -> N
 def test_silence_is_told_in_a_sentence() -> None:
     with Client(f"127.0.0.1:{free_ports().http}") as client, pytest.raises(TransientError, match="does not answer"):
         client.embed_text(["red"])
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"HTTP/1.1 200 OK\r\nContent-", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", b"220 mail\r\n"]
+)
+@pytest.mark.parametrize("reset", [False, True])
+def test_server_that_ends_while_it_answers_is_told_in_a_sentence(answer: bytes, reset: bool) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer_and_end() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1 << 16)
+                connection.sendall(answer)
+                if reset:  # no linger: what the kernel does for a process that was killed
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+        ending = threading.Thread(target=answer_and_end)
+        ending.start()
+        with Client(f"127.0.0.1:{server.getsockname()[1]}") as client, pytest.raises(TransientError, match="not answer"):
+            client.search("red")
+        ending.join()
 
 
 def test_unknown_model_is_told_in_a_sentence(client: Client) -> None:
