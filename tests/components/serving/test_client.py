@@ -234,7 +234,10 @@ def test_server_that_ends_while_it_answers_is_told_in_a_sentence(answer: bytes, 
 
         ending = threading.Thread(target=answer_and_end)
         ending.start()
-        with Client(f"127.0.0.1:{server.getsockname()[1]}") as client, pytest.raises(TransientError, match="not answer"):
+        with (
+            Client(f"127.0.0.1:{server.getsockname()[1]}") as client,
+            pytest.raises(TransientError, match="not answer"),
+        ):
             client.search("red")
         ending.join()
 
