@@ -1,10 +1,18 @@
 """Why a row is not passed on, in the order in which the first that applies is given.
 
 A broken row counts against `gates.max_broken`: something is wrong with the data. A row set aside is sound, but would
-make a test number mean less.
+make a test number mean less, or should not be learned. A row may also be kept and only told of, for a person to judge:
+where that is a matter of taste, `gates.policy` in params.yaml decides.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Literal
+
+from components.contracts.errors import ConfigError
+
+Policy = Literal["keep", "drop"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,10 +22,12 @@ class Reason:
     Args:
         meaning: what the report says of it.
         broken: whether it counts against the gate.
+        policy: what is done unless params.yaml says otherwise: `keep` and tell, or `drop`; None where there is no choice.
     """
 
     meaning: str
     broken: bool = True
+    policy: Policy | None = None
 
 
 REASONS = {
@@ -44,8 +54,29 @@ REASONS = {
     "same_concept": Reason(
         meaning="the pool keeps one picture a concept, so that every query has one answer", broken=False
     ),
+    "twin_in_train": Reason(
+        meaning="a training picture equals another one, pixel for pixel", broken=False, policy="keep"
+    ),
 }
 ORDER = {code: place for place, code in enumerate(REASONS)}
+
+
+def kept_codes(policy: Mapping[str, Policy]) -> frozenset[str]:
+    """Return the codes of which a row is kept and told of: by `policy` where it names them, else by REASONS.
+
+    Raises ConfigError for a code of which there is no choice, and for what is neither keep nor drop.
+    """
+    free = {code: reason.policy for code, reason in REASONS.items() if reason.policy is not None}
+    for code, said in policy.items():
+        if code not in free:
+            near = get_close_matches(code, list(free), n=1, cutoff=0)[0]
+            why = "is always set aside" if code in REASONS else "is no reason of ours"
+            raise ConfigError(
+                f"gates.policy names {code!r}, which {why}. There is a choice for {', '.join(free)}; did you mean {near}?"
+            )
+        if said not in ("keep", "drop"):
+            raise ConfigError(f"gates.policy has {code}: {said!r}. Say keep (told in the report) or drop (set aside).")
+    return frozenset(code for code, done in (free | dict(policy)).items() if done == "keep")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

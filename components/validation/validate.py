@@ -5,11 +5,14 @@ The same snapshot gives the same files, byte for byte.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from components.contracts.errors import ConfigError, DataError, GateClosed, StaleArtifact
@@ -19,15 +22,16 @@ from components.data.manifest import read_manifest, snapshot_digest, write_manif
 from components.data.pictures import on_white
 from components.data.shards import BrokenMember, ShardReader
 from components.data.transforms.preprocess import BadImage
+from components.validation.check import Check, all_checks
 from components.validation.measure import measure
 from components.validation.page import Example, render_page
-from components.validation.pools import count_twins_in_train, find_seconds, find_twins
-from components.validation.reasons import ORDER, REASONS, Finding, first_findings
+from components.validation.reasons import ORDER, REASONS, Finding, Policy, first_findings, kept_codes
 from components.validation.report import build_report
+from components.validation.rows import Rows
 from components.validation.suite import Declared, Limits, run_suite
 
 EXAMPLES = 8  # shown of each reason
-_QUARANTINE = pa.schema([(name, pa.string()) for name in ("key", "member", "reason", "detail")])
+_FOUND = pa.schema([(name, pa.string()) for name in ("key", "member", "reason", "detail")])
 
 
 def validate(
@@ -40,10 +44,12 @@ def validate(
     failed_report: Path,
     progress: Progress = silent,
     limits: Limits = Limits(),  # noqa: B008 -- frozen
+    policy: Mapping[str, Policy] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """Write `validated`/{manifest.parquet, quarantine.parquet, report.json, report.html} and `evaluation`/<pool>/manifest.parquet.
+    """Write manifests, what was found and the report, and return report.json.
 
-    Returns report.json. Raises GateClosed when more than `max_broken` (a share from 0 to 1 of the rows in) is broken:
+    `validated` gets manifest.parquet, quarantine.parquet, told.parquet, report.json and report.html; `evaluation`
+    <pool>/manifest.parquet. `policy` says for a reason whether its rows are kept or dropped, see reasons.py. Raises GateClosed when more than `max_broken` (a share from 0 to 1 of the rows in) is broken:
     the page is then left at `failed_report`, and nothing else is written. Raises DataError or StaleArtifact when the
     snapshot as a whole is not what source.json says.
     """
@@ -51,30 +57,43 @@ def validate(
         raise ConfigError(
             f"gates.max_broken is {max_broken}, but it is a share of the samples: from 0 (none) to 1 (all)."
         )
+    kept = kept_codes(policy)
     came_in, manifest = read_snapshot(raw)
     measured = measure(raw, manifest, progress)
-    checks, findings = run_suite(manifest, measured, declared_by(came_in), limits)
+    lines, findings = run_suite(manifest, measured, declared_by(came_in), limits)
     progress("check rows", 1, 1)
-    broken = first_findings(findings)
-    sound = {place: row for place, row in enumerate(manifest.to_pylist()) if place not in broken}
-    fingerprints = [one.pixel_sha256 for one in measured]
-    twins = first_findings(find_twins(sound, fingerprints))
-    seconds = first_findings(find_seconds({place: row for place, row in sound.items() if place not in twins}, seed))
-    quarantined = dict(sorted((broken | twins | seconds).items()))
-    kept = {place: row for place, row in sound.items() if place not in quarantined}
-    report = build_report(
-        came_in, manifest, kept, quarantined, checks, max_broken, count_twins_in_train(kept, fingerprints)
-    )
-    page = render_page(report, _examples(raw, manifest, quarantined))
+    quarantined, told = judge(Rows.of(manifest, measured, seed), first_findings(findings), all_checks(), kept)
+    passed = manifest.take(pa.array(np.setdiff1d(np.arange(len(manifest)), list(quarantined)), pa.int64()))
+    report = build_report(came_in, manifest, passed, quarantined, told, lines, max_broken)
+    page = render_page(report, _examples(raw, manifest, list(quarantined.values())), _examples(raw, manifest, told))
     if report["gate"] == "closed":
         failed_report.parent.mkdir(parents=True, exist_ok=True)
         failed_report.write_text(page, encoding="utf-8")
         raise GateClosed(_closed(report, failed_report))
-    _write(validated, evaluation, manifest, kept, quarantined)
+    _write(validated, evaluation, passed)
+    write_findings(manifest, list(quarantined.values()), validated / "quarantine.parquet")
+    write_findings(manifest, told, validated / "told.parquet")
     (validated / "report.json").write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     (validated / "report.html").write_text(page, encoding="utf-8")
     progress("write manifests", 1, 1)
     return report
+
+
+def judge(
+    rows: Rows, broken: Mapping[int, Finding], checks: Sequence[Check], kept: Collection[str]
+) -> tuple[dict[int, Finding], list[Finding]]:
+    """Return why which rows are not passed on, and what is told of those that are, both by place.
+
+    `kept` are the reasons that are only told of. Each check is asked about the rows that those before it left.
+    """
+    quarantined = dict(broken)
+    told = []
+    for check in checks:
+        found = check.find(rows.without(quarantined))
+        quarantined |= first_findings([finding for finding in found if finding.reason not in kept])
+        told += [finding for finding in found if finding.reason in kept]
+    still = [finding for finding in told if finding.row not in quarantined]
+    return dict(sorted(quarantined.items())), sorted(still, key=lambda one: (one.row, ORDER[one.reason]))
 
 
 def read_snapshot(raw: Path) -> tuple[dict[str, Any], pa.Table]:
@@ -114,42 +133,41 @@ def declared_by(came_in: Mapping[str, Any]) -> Declared:
         ) from err
 
 
-def _write(
-    validated: Path,
-    evaluation: Path,
-    manifest: pa.Table,
-    kept: Mapping[int, Mapping[str, Any]],
-    quarantined: Mapping[int, Finding],
-) -> None:
-    def places(*splits: str) -> list[int]:
-        return [place for place, row in kept.items() if row["split"] in splits]
+def _write(validated: Path, evaluation: Path, passed: pa.Table) -> None:
+    def of(*splits: str) -> pa.Table:
+        return passed.filter(pc.is_in(passed["split"], pa.array(splits, pa.string())))
 
     validated.mkdir(parents=True, exist_ok=True)
-    trained_on = [split for split in SPLITS if split not in TEST_SPLITS]
-    write_manifest(manifest.take(pa.array(places(*trained_on), pa.int64())), validated / "manifest.parquet")
+    write_manifest(of(*(split for split in SPLITS if split not in TEST_SPLITS)), validated / "manifest.parquet")
     for split in TEST_SPLITS:
-        write_manifest(manifest.take(pa.array(places(split), pa.int64())), evaluation / split / "manifest.parquet")
-    where = manifest.select(["key", "shard", "offset"]).to_pylist()
+        write_manifest(of(split), evaluation / split / "manifest.parquet")
+
+
+def write_findings(manifest: pa.Table, findings: Sequence[Finding], path: Path) -> None:
+    """Write a row for each: key, member of which shard, reason, detail."""
+    where = manifest.select(["key", "shard", "offset"]).take(
+        pa.array([finding.row for finding in findings], pa.int64())
+    )
     rows = [
         {
-            "key": where[place]["key"],
-            "member": f"{where[place]['shard']}@{where[place]['offset']}",
+            "key": row["key"],
+            "member": f"{row['shard']}@{row['offset']}",
             "reason": finding.reason,
             "detail": finding.detail,
         }
-        for place, finding in quarantined.items()
+        for row, finding in zip(where.to_pylist(), findings, strict=True)
     ]
-    pq.write_table(pa.Table.from_pylist(rows, _QUARANTINE), validated / "quarantine.parquet", compression="zstd")
+    pq.write_table(pa.Table.from_pylist(rows, _FOUND), path, compression="zstd")
 
 
-def _examples(raw: Path, manifest: pa.Table, quarantined: Mapping[int, Finding]) -> dict[str, list[Example]]:
+def _examples(raw: Path, manifest: pa.Table, findings: Sequence[Finding]) -> dict[str, list[Example]]:
     """Return a few rows of each reason, in the order of the reasons, with what can be seen of them."""
-    by_reason: dict[str, list[int]] = {}
-    for place, finding in quarantined.items():
-        by_reason.setdefault(finding.reason, []).append(place)
+    by_reason: dict[str, list[Finding]] = {}
+    for finding in findings:
+        by_reason.setdefault(finding.reason, []).append(finding)
     with ShardReader(raw) as reader:
         return {
-            reason: [_example(reader, manifest, quarantined[place]) for place in by_reason[reason][:EXAMPLES]]
+            reason: [_example(reader, manifest, finding) for finding in by_reason[reason][:EXAMPLES]]
             for reason in sorted(by_reason, key=ORDER.__getitem__)
         }
 
