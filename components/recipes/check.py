@@ -16,7 +16,7 @@ from components.recipes.params import Gates, Params, load_params
 from components.recipes.recipe import load_finetuning, load_recipe, load_scale, overridden, read_recipe
 from components.recipes.section import built, fits
 from components.recipes.yaml_lines import overlay, read_yaml
-from components.validation.reasons import kept_codes
+from components.validation.policy import kept_codes
 
 # what a model learns of the data's words, and a recipe does not say
 WORDS: dict[str, Any] = {"init_args": {"text": {"init_args": {"vocabulary": 512, "context": 24}}}}

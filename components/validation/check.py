@@ -1,7 +1,7 @@
 """What finds fault with rows that are whole: one file of components/validation/checks, one test, and one row of catalogue.yaml.
 
 Checks run in the order of the catalogue, each on the rows that those before it left. What becomes of a row is not
-theirs to say: reasons.py knows for each code whether the row is broken, set aside, or kept and told of.
+theirs to say: contracts/reasons.py knows for each code whether the row is broken, set aside, or kept and told of.
 """
 
 import importlib
@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import yaml
 
-from components.validation.reasons import Finding
+from components.validation.findings import Finding
 from components.validation.rows import Rows
 
 CATALOGUE = Path(__file__).with_name("catalogue.yaml")

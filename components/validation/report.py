@@ -10,10 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.contracts.errors import DataError
+from components.contracts.reasons import REASONS
 from components.contracts.sample import SPLITS, TEST_SPLITS
-from components.validation.reasons import REASONS, Finding
+from components.data.quarantine import in_order
+from components.validation.findings import Finding
 from components.validation.suite import Line
 
+AT_INGEST = "none: set aside at ingest"  # stands where a split would
 CAPTION_BINS = (10, 20, 30, 40, 60, 80, 120, 200, 300)  # characters, upper ends, inclusive
 
 
@@ -38,27 +41,31 @@ def build_report(
         max_broken: the gate, a share of rows in.
     """
     splits = manifest["split"].to_pylist()
-    reasons = Counter(finding.reason for finding in quarantined.values())
+    rejected = Counter(came_in["rejected"])
+    reasons = Counter(finding.reason for finding in quarantined.values()) + rejected
     broken = sum(count for reason, count in reasons.items() if REASONS[reason].broken)
     in_split, kept_of = Counter(splits), Counter(kept["split"].to_pylist())
     by_split = {
         split: {
             "rows_in": in_split[split],
             "kept": kept_of[split],
-            "reasons": _ordered(Counter(f.reason for place, f in quarantined.items() if splits[place] == split)),
+            "reasons": in_order(Counter(f.reason for place, f in quarantined.items() if splits[place] == split)),
         }
         for split in (*SPLITS, *sorted({str(split) for split in splits} - set(SPLITS)))
     }
-    share = broken / len(manifest)
+    if rejected:
+        by_split[AT_INGEST] = {"rows_in": rejected.total(), "kept": 0, "reasons": in_order(rejected)}
+    share = broken / came_in["rows_in"]
     texts = pc.list_flatten(kept["texts"].combine_chunks())
     report = {
         "source": came_in["source"]["name"],
         "without": dict(came_in["source"].get("without", {})),
         "digest": came_in["digest"],
-        "rows_in": len(manifest),
+        "rows_in": came_in["rows_in"],
+        "ingest": {name: came_in[name] for name in ("rows_in", "samples", "quarantined", "rejected")},
         "clean": sum(count for split, count in kept_of.items() if split not in TEST_SPLITS),
         "pools": sum(count for split, count in kept_of.items() if split in TEST_SPLITS),
-        "quarantined": len(quarantined),
+        "quarantined": len(quarantined) + rejected.total(),
         "broken": broken,
         "broken_share": share,
         "max_broken": max_broken,
@@ -66,11 +73,11 @@ def build_report(
         "splits": by_split,
         "reasons": {
             code: {"rows": count, "broken": REASONS[code].broken, "meaning": REASONS[code].meaning}
-            for code, count in _ordered(reasons).items()
+            for code, count in in_order(reasons).items()
         },
         "told": {
             code: {"rows": count, "meaning": REASONS[code].meaning}
-            for code, count in _ordered(Counter(finding.reason for finding in told)).items()
+            for code, count in in_order(Counter(finding.reason for finding in told)).items()
         },
         "checks": [asdict(line) for line in lines],
         "captions": _captions(texts.field("text")),
@@ -82,10 +89,6 @@ def build_report(
             f"{report['quarantined']} quarantined do not add up to them. This is a fault in validation; please report it."
         )
     return report
-
-
-def _ordered(counts: Counter[str]) -> dict[str, int]:
-    return {code: counts[code] for code in REASONS if counts[code]}
 
 
 def _captions(texts: pa.Array) -> dict[str, int]:

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from components.contracts.sample import TEST_SPLITS
-from components.validation.reasons import Finding
+from components.validation.findings import Finding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,8 @@ The same snapshot gives the same files, byte for byte.
 """
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -13,25 +14,26 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from components.contracts.errors import ConfigError, DataError, GateClosed, StaleArtifact
 from components.contracts.progress import Progress, silent
+from components.contracts.reasons import ORDER, REASONS
 from components.contracts.sample import SPLITS, TEST_SPLITS
 from components.data.manifest import read_manifest, snapshot_digest, write_manifest
 from components.data.pictures import on_white
+from components.data.quarantine import QuarantineWriter, in_order, read_quarantine
 from components.data.shards import BrokenMember, ShardReader
 from components.data.transforms.preprocess import BadImage
 from components.validation.check import Check, all_checks
+from components.validation.findings import Finding, first_findings
 from components.validation.measure import measure
 from components.validation.page import Example, render_page
-from components.validation.reasons import ORDER, REASONS, Finding, Policy, first_findings, kept_codes
+from components.validation.policy import Policy, kept_codes
 from components.validation.report import build_report
 from components.validation.rows import Rows
 from components.validation.suite import Declared, Limits, run_suite
 
 EXAMPLES = 8  # shown of each reason
-_FOUND = pa.schema([(name, pa.string()) for name in ("key", "member", "reason", "detail")])
 
 
 def validate(
@@ -49,7 +51,9 @@ def validate(
     """Write manifests, what was found and the report, and return report.json.
 
     `validated` gets manifest.parquet, quarantine.parquet, told.parquet, report.json and report.html; `evaluation`
-    <pool>/manifest.parquet. `policy` says for a reason whether its rows are kept or dropped, see reasons.py. Raises GateClosed when more than `max_broken` (a share from 0 to 1 of the rows in) is broken:
+    <pool>/manifest.parquet. What ingest set aside is carried on: it stands first in quarantine.parquet, and counts.
+    `policy` says for a reason whether its rows are kept or dropped, see policy.py.
+    Raises GateClosed when more than `max_broken` (a share from 0 to 1 of the records) is broken:
     the page is then left at `failed_report`, and nothing else is written. Raises DataError or StaleArtifact when the
     snapshot as a whole is not what source.json says.
     """
@@ -59,20 +63,25 @@ def validate(
         )
     kept = kept_codes(policy)
     came_in, manifest = read_snapshot(raw)
+    rejects = read_rejects(raw, came_in)
     measured = measure(raw, manifest, progress)
     lines, findings = run_suite(manifest, measured, declared_by(came_in), limits)
     progress("check rows", 1, 1)
     quarantined, told = judge(Rows.of(manifest, measured, seed), first_findings(findings), all_checks(), kept)
     passed = manifest.take(pa.array(np.setdiff1d(np.arange(len(manifest)), list(quarantined)), pa.int64()))
     report = build_report(came_in, manifest, passed, quarantined, told, lines, max_broken)
-    page = render_page(report, _examples(raw, manifest, list(quarantined.values())), _examples(raw, manifest, told))
+    page = render_page(report, _examples(raw, manifest, quarantined.values(), rejects), _examples(raw, manifest, told))
     if report["gate"] == "closed":
         failed_report.parent.mkdir(parents=True, exist_ok=True)
         failed_report.write_text(page, encoding="utf-8")
         raise GateClosed(_closed(report, failed_report))
     _write(validated, evaluation, passed)
-    write_findings(manifest, list(quarantined.values()), validated / "quarantine.parquet")
-    write_findings(manifest, told, validated / "told.parquet")
+    for name, rows in (
+        ("quarantine", [*rejects, *_named(manifest, quarantined.values())]),
+        ("told", _named(manifest, told)),
+    ):
+        with QuarantineWriter(validated / f"{name}.parquet") as table:
+            table.add_rows(rows)
     (validated / "report.json").write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     (validated / "report.html").write_text(page, encoding="utf-8")
     progress("write manifests", 1, 1)
@@ -116,6 +125,24 @@ def read_snapshot(raw: Path) -> tuple[dict[str, Any], pa.Table]:
     return came_in, manifest
 
 
+def read_rejects(raw: Path, came_in: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return the rows of what did not come in; StaleArtifact when they are not those that source.json counts."""
+    rows = read_quarantine(raw / "quarantine.parquet")
+    try:
+        promised, _ = dict(came_in["rejected"]), int(came_in["rows_in"])
+    except (KeyError, TypeError, ValueError) as err:
+        raise DataError(
+            f"{raw / 'source.json'} does not say how many records came in, and what was set aside ({err!r}). Ingest again."
+        ) from err
+    found = in_order(Counter(row["reason"] for row in rows))
+    if found != promised:
+        raise StaleArtifact(
+            f"{raw / 'quarantine.parquet'} has the rows {found}, but source.json says that {promised} were set aside: one of "
+            "them was changed after ingest. Restore both with `dvc checkout`, or ingest again."
+        )
+    return rows
+
+
 def declared_by(came_in: Mapping[str, Any]) -> Declared:
     """Return what the rows may hold by source.json; DataError when it does not say."""
     try:
@@ -143,33 +170,42 @@ def _write(validated: Path, evaluation: Path, passed: pa.Table) -> None:
         write_manifest(of(split), evaluation / split / "manifest.parquet")
 
 
-def write_findings(manifest: pa.Table, findings: Sequence[Finding], path: Path) -> None:
-    """Write a row for each: key, member of which shard, reason, detail."""
-    where = manifest.select(["key", "shard", "offset"]).take(
-        pa.array([finding.row for finding in findings], pa.int64())
-    )
-    rows = [
+def _named(manifest: pa.Table, findings: Collection[Finding]) -> list[dict[str, str]]:
+    """Return a row of quarantine.parquet for each."""
+    places = pa.array([finding.row for finding in findings], pa.int64())
+    where = manifest.select(["key", "shard", "offset"]).take(places).to_pylist()
+    return [
         {
             "key": row["key"],
             "member": f"{row['shard']}@{row['offset']}",
             "reason": finding.reason,
             "detail": finding.detail,
         }
-        for row, finding in zip(where.to_pylist(), findings, strict=True)
+        for row, finding in zip(where, findings, strict=True)
     ]
-    pq.write_table(pa.Table.from_pylist(rows, _FOUND), path, compression="zstd")
 
 
-def _examples(raw: Path, manifest: pa.Table, findings: Sequence[Finding]) -> dict[str, list[Example]]:
+def _examples(
+    raw: Path, manifest: pa.Table, findings: Iterable[Finding], rejects: Sequence[Mapping[str, str]] = ()
+) -> dict[str, list[Example]]:
     """Return a few rows of each reason, in the order of the reasons, with what can be seen of them."""
-    by_reason: dict[str, list[Finding]] = {}
+    by_reason: dict[str, list[Finding | Mapping[str, str]]] = {}
     for finding in findings:
         by_reason.setdefault(finding.reason, []).append(finding)
+    for reject in rejects:
+        by_reason.setdefault(reject["reason"], []).append(reject)
     with ShardReader(raw) as reader:
         return {
-            reason: [_example(reader, manifest, finding) for finding in by_reason[reason][:EXAMPLES]]
+            reason: [
+                _example(reader, manifest, one) if isinstance(one, Finding) else _unseen(one)
+                for one in by_reason[reason][:EXAMPLES]
+            ]
             for reason in sorted(by_reason, key=ORDER.__getitem__)
         }
+
+
+def _unseen(reject: Mapping[str, str]) -> Example:
+    return Example(key=reject["key"], split=reject["member"], caption="", detail=reject["detail"], picture=None)
 
 
 def _example(reader: ShardReader, manifest: pa.Table, finding: Finding) -> Example:

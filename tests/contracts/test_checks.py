@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from components.contracts.reasons import REASONS
 from components.validation.check import Check, all_checks, build_check, read_catalogue
-from components.validation.reasons import REASONS
 from tests.planted import PLANTED, Plant
 from tests.rows import rows
 

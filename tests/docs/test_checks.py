@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
+from components.contracts.reasons import REASONS
 from components.validation.check import read_catalogue
-from components.validation.reasons import REASONS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "checks.md").read_text(encoding="utf-8")
 

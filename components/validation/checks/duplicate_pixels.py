@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.validation.check import Check
-from components.validation.reasons import Finding
+from components.validation.findings import Finding
 from components.validation.rows import Rows, groups
 
 

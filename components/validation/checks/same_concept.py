@@ -2,7 +2,7 @@
 
 from components.data.splits import chance
 from components.validation.check import Check
-from components.validation.reasons import Finding
+from components.validation.findings import Finding
 from components.validation.rows import Rows
 
 ONE_A_CONCEPT = ("concept", "both")

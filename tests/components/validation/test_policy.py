@@ -3,7 +3,8 @@
 import pytest
 
 from components.contracts.errors import ConfigError
-from components.validation.reasons import REASONS, kept_codes
+from components.contracts.reasons import REASONS
+from components.validation.policy import kept_codes
 
 
 def test_without_a_policy_each_reason_has_its_own():
