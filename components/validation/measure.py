@@ -6,6 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from components.contracts.progress import Progress
+from components.data.fault import fault_of
 from components.data.pictures import look
 from components.data.shards import BrokenMember, ShardReader
 from components.data.transforms.preprocess import BadImage
@@ -19,6 +20,7 @@ class Measured:
         found: whether the shard has the bytes at all.
         intact: whether their sha256 is the manifest's.
         decodable: whether they are a picture.
+        flaw: where they are none, the code of REASONS that says why.
         fault: the sentence of the step that failed, empty if none did.
         width: pixels.
         height: pixels.
@@ -29,6 +31,7 @@ class Measured:
     found: bool
     intact: bool | None = None
     decodable: bool | None = None
+    flaw: str | None = None
     fault: str = ""
     width: int | None = None
     height: int | None = None
@@ -57,7 +60,7 @@ def _measure_one(reader: ShardReader, row: dict[str, object]) -> Measured:
     try:
         seen = look(data)
     except BadImage as err:
-        return Measured(found=True, intact=True, decodable=False, fault=str(err))
+        return Measured(found=True, intact=True, decodable=False, flaw=fault_of(data), fault=str(err))
     return Measured(
         found=True,
         intact=True,

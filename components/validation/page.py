@@ -33,7 +33,7 @@ class Example:
 
     Args:
         key: of the sample.
-        split: of the sample.
+        split: of the sample; of what did not come in, the member it lay in.
         caption: its first text.
         detail: what was found.
         picture: as it is seen on white; None when there is nothing to show.
@@ -56,7 +56,7 @@ def render_page(report: Mapping[str, Any], examples: Mapping[str, Sequence[Examp
     )
     ways = (
         f"{report['rows_in']:,} in = {report['clean']:,} clean (train, val) + {report['pools']:,} in evaluation pools + "
-        f"{report['quarantined']:,} quarantined."
+        f"{report['quarantined']:,} quarantined{_at_ingest(report)}."
     )
     sections = [
         f'<p class="verdict {"closed" if closed else "open"}">{verdict}</p>',
@@ -91,6 +91,12 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str | int]]) -> str:
 
     body = "\n".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
     return f"<table><thead><tr>{cells('th', head)}</tr></thead>\n<tbody>{body}</tbody></table>"
+
+
+def _at_ingest(report: Mapping[str, Any]) -> str:
+    """Return how many were set aside before there was a snapshot; nothing where that is none."""
+    count = report["ingest"]["quarantined"]
+    return f", {count:,} of them at ingest" if count else ""
 
 
 def _splits(report: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from components.data.splits import chance
-from components.validation.reasons import Finding
+from components.validation.findings import Finding
 
 ONE_A_CONCEPT = ("concept", "both")
 

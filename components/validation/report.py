@@ -1,4 +1,4 @@
-"""What validation found, as plain numbers: report.json. Every row that came in is counted in exactly one place."""
+"""What ingest and validation found, as plain numbers: report.json. Every record is counted in exactly one place."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -8,10 +8,13 @@ from typing import Any
 import pyarrow as pa
 
 from components.contracts.errors import DataError
+from components.contracts.reasons import REASONS
 from components.contracts.sample import SPLITS, TEST_SPLITS
-from components.validation.reasons import REASONS, Finding
+from components.data.quarantine import in_order
+from components.validation.findings import Finding
 from components.validation.suite import Check
 
+AT_INGEST = "none: set aside at ingest"  # stands where a split would
 CAPTION_BINS = (10, 20, 30, 40, 60, 80, 120, 200, 300)  # characters, upper ends, inclusive
 
 
@@ -26,6 +29,8 @@ def build_report(
 ) -> dict[str, Any]:
     """Return report.json. DataError when rows in are not clean + pools + quarantined: a fault of ours, never passed on.
 
+    Rows in and quarantined are those of both steps; `ingest` says how many came to the first, and what it set aside.
+
     Args:
         came_in: source.json.
         manifest: all rows.
@@ -36,25 +41,29 @@ def build_report(
         twins_in_train: pictures of train with a twin in train, kept.
     """
     splits = manifest["split"].to_pylist()
-    reasons = Counter(finding.reason for finding in quarantined.values())
+    rejected = Counter(came_in["rejected"])
+    reasons = Counter(finding.reason for finding in quarantined.values()) + rejected
     broken = sum(count for reason, count in reasons.items() if REASONS[reason].broken)
     by_split = {
         split: {
             "rows_in": splits.count(split),
             "kept": sum(row["split"] == split for row in kept.values()),
-            "reasons": _ordered(Counter(f.reason for place, f in quarantined.items() if splits[place] == split)),
+            "reasons": in_order(Counter(f.reason for place, f in quarantined.items() if splits[place] == split)),
         }
         for split in (*SPLITS, *sorted({str(split) for split in splits} - set(SPLITS)))
     }
-    share = broken / len(manifest)
+    if rejected:
+        by_split[AT_INGEST] = {"rows_in": rejected.total(), "kept": 0, "reasons": in_order(rejected)}
+    share = broken / came_in["rows_in"]
     report = {
         "source": came_in["source"]["name"],
         "without": dict(came_in["source"].get("without", {})),
         "digest": came_in["digest"],
-        "rows_in": len(manifest),
+        "rows_in": came_in["rows_in"],
+        "ingest": {name: came_in[name] for name in ("rows_in", "samples", "quarantined", "rejected")},
         "clean": sum(row["split"] not in TEST_SPLITS for row in kept.values()),
         "pools": sum(row["split"] in TEST_SPLITS for row in kept.values()),
-        "quarantined": len(quarantined),
+        "quarantined": len(quarantined) + rejected.total(),
         "broken": broken,
         "broken_share": share,
         "max_broken": max_broken,
@@ -62,7 +71,7 @@ def build_report(
         "splits": by_split,
         "reasons": {
             code: {"rows": count, "broken": REASONS[code].broken, "meaning": REASONS[code].meaning}
-            for code, count in _ordered(reasons).items()
+            for code, count in in_order(reasons).items()
         },
         "twins_in_train": twins_in_train,
         "checks": [asdict(check) for check in checks],
@@ -75,10 +84,6 @@ def build_report(
             f"{report['quarantined']} quarantined do not add up to them. This is a fault in validation; please report it."
         )
     return report
-
-
-def _ordered(counts: Counter[str]) -> dict[str, int]:
-    return {code: counts[code] for code in REASONS if counts[code]}
 
 
 def _captions(kept: Mapping[int, Mapping[str, Any]]) -> dict[str, int]:

@@ -15,8 +15,17 @@ import pyarrow as pa
 from components.contracts.errors import DataError
 from components.contracts.sample import SPLITS
 from components.data.language import fits_script
+from components.data.transforms.preprocess import MAX_PIXELS
+from components.validation.findings import Finding
 from components.validation.measure import Measured
-from components.validation.reasons import Finding
+
+_FLAWS = {  # code of a picture that cannot be decoded -> what does not hold of it
+    "zero_bytes": "the picture has bytes",
+    "not_an_image": "it begins as a picture does",
+    "bomb": f"it has at most {MAX_PIXELS:,} pixels",
+    "truncated": "it is whole",
+    "undecodable": "it can be decoded",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,14 +139,14 @@ def _expectations(declared: Declared, limits: Limits) -> dict[str, list[Any]]:
     member("samples", "licence", declared.licences, "licence_unknown", licences)
     member("samples", "found", [True], "missing_member", "the picture is in its shard")
     member("samples", "intact", [True], "digest_mismatch", "its bytes have the manifest's sha256")
-    between("samples", "size_bytes", 1, None, "no_picture", "the picture's file is there and has bytes")
-    member("samples", "decodable", [True], "undecodable", "it can be decoded")
+    for flaw, rule in _FLAWS.items():
+        expect("samples", gxe.ExpectColumnValuesToNotBeInSet, flaw, rule, column="flaw", value_set=[flaw])
     sides = f"is {limits.min_side} to {limits.max_side} pixels"
     between("samples", "width", limits.min_side, limits.max_side, "size_out_of_bounds", f"width {sides}")
     between("samples", "height", limits.min_side, limits.max_side, "size_out_of_bounds", f"height {sides}")
     between("samples", "contrast", limits.min_contrast, None, "blank", f"contrast is at least {limits.min_contrast}")
-    between("samples", "texts", 1, None, "caption_empty", "there is a text")
-    between("texts", "characters", 1, None, "caption_empty", "a text has a character")
+    between("samples", "texts", 1, None, "no_caption", "there is a text")
+    between("texts", "characters", 1, None, "empty_caption", "a text has a character")
     longest = f"a text has at most {limits.max_caption} characters"
     between("texts", "characters", None, limits.max_caption, "caption_too_long", longest)
     spoken = f"its language is one of {', '.join(declared.languages)}"
@@ -150,7 +159,7 @@ def _expectations(declared: Declared, limits: Limits) -> dict[str, list[Any]]:
 def _samples(manifest: pa.Table, measured: Sequence[Measured]) -> pd.DataFrame:
     plain = ["key", "split", "source", "licence", "shard", "offset", "size_bytes", "sha256"]
     frame = pd.DataFrame({name: manifest[name].to_pylist() for name in plain}, dtype=object)
-    for name in ("found", "intact", "decodable"):
+    for name in ("found", "intact", "flaw"):
         frame[name] = pd.Series([getattr(one, name) for one in measured], dtype=object)
     for name in ("width", "height", "contrast"):
         frame[name] = pd.Series([getattr(one, name) for one in measured], dtype=float)
@@ -190,9 +199,7 @@ def _read(result: Any, measured: Sequence[Measured], total: int) -> tuple[Check,
     for bad in outcome.get("unexpected_index_list") or []:
         row = int(bad["row"])
         detail = (
-            measured[row].fault
-            if column in ("found", "intact", "decodable")
-            else _detail(column, bad[column], meta["rule"])
+            measured[row].fault if column in ("found", "intact", "flaw") else _detail(column, bad[column], meta["rule"])
         )
         found.append(Finding(row=row, reason=meta["reason"], detail=detail))
     return Check(rule=meta["rule"], reason=meta["reason"], checked=total, failed=outcome["unexpected_count"]), found

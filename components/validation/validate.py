@@ -5,29 +5,30 @@ The same snapshot gives the same files, byte for byte.
 """
 
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from components.contracts.errors import ConfigError, DataError, GateClosed, StaleArtifact
 from components.contracts.progress import Progress, silent
+from components.contracts.reasons import ORDER, REASONS
 from components.contracts.sample import SPLITS, TEST_SPLITS
 from components.data.manifest import read_manifest, snapshot_digest, write_manifest
 from components.data.pictures import on_white
+from components.data.quarantine import QuarantineWriter, in_order, read_quarantine
 from components.data.shards import BrokenMember, ShardReader
 from components.data.transforms.preprocess import BadImage
+from components.validation.findings import Finding, first_findings
 from components.validation.measure import measure
 from components.validation.page import Example, render_page
 from components.validation.pools import count_twins_in_train, find_seconds, find_twins
-from components.validation.reasons import ORDER, REASONS, Finding, first_findings
 from components.validation.report import build_report
 from components.validation.suite import Declared, Limits, run_suite
 
 EXAMPLES = 8  # shown of each reason
-_QUARANTINE = pa.schema([(name, pa.string()) for name in ("key", "member", "reason", "detail")])
 
 
 def validate(
@@ -43,7 +44,8 @@ def validate(
 ) -> dict[str, Any]:
     """Write `validated`/{manifest.parquet, quarantine.parquet, report.json, report.html} and `evaluation`/<pool>/manifest.parquet.
 
-    Returns report.json. Raises GateClosed when more than `max_broken` (a share from 0 to 1 of the rows in) is broken:
+    What ingest set aside is carried on: it stands first in quarantine.parquet, and counts in report.json.
+    Returns report.json. Raises GateClosed when more than `max_broken` (a share from 0 to 1 of the records) is broken:
     the page is then left at `failed_report`, and nothing else is written. Raises DataError or StaleArtifact when the
     snapshot as a whole is not what source.json says.
     """
@@ -52,6 +54,7 @@ def validate(
             f"gates.max_broken is {max_broken}, but it is a share of the samples: from 0 (none) to 1 (all)."
         )
     came_in, manifest = read_snapshot(raw)
+    rejects = read_rejects(raw, came_in)
     measured = measure(raw, manifest, progress)
     checks, findings = run_suite(manifest, measured, declared_by(came_in), limits)
     progress("check rows", 1, 1)
@@ -65,12 +68,12 @@ def validate(
     report = build_report(
         came_in, manifest, kept, quarantined, checks, max_broken, count_twins_in_train(kept, fingerprints)
     )
-    page = render_page(report, _examples(raw, manifest, quarantined))
+    page = render_page(report, _examples(raw, manifest, rejects, quarantined))
     if report["gate"] == "closed":
         failed_report.parent.mkdir(parents=True, exist_ok=True)
         failed_report.write_text(page, encoding="utf-8")
         raise GateClosed(_closed(report, failed_report))
-    _write(validated, evaluation, manifest, kept, quarantined)
+    _write(validated, evaluation, manifest, kept, rejects, quarantined)
     (validated / "report.json").write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     (validated / "report.html").write_text(page, encoding="utf-8")
     progress("write manifests", 1, 1)
@@ -97,6 +100,24 @@ def read_snapshot(raw: Path) -> tuple[dict[str, Any], pa.Table]:
     return came_in, manifest
 
 
+def read_rejects(raw: Path, came_in: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return the rows of what did not come in; StaleArtifact when they are not those that source.json counts."""
+    rows = read_quarantine(raw / "quarantine.parquet")
+    try:
+        promised, _ = dict(came_in["rejected"]), int(came_in["rows_in"])
+    except (KeyError, TypeError, ValueError) as err:
+        raise DataError(
+            f"{raw / 'source.json'} does not say how many records came in, and what was set aside ({err!r}). Ingest again."
+        ) from err
+    found = in_order(Counter(row["reason"] for row in rows))
+    if found != promised:
+        raise StaleArtifact(
+            f"{raw / 'quarantine.parquet'} has the rows {found}, but source.json says that {promised} were set aside: one of "
+            "them was changed after ingest. Restore both with `dvc checkout`, or ingest again."
+        )
+    return rows
+
+
 def declared_by(came_in: Mapping[str, Any]) -> Declared:
     """Return what the rows may hold by source.json; DataError when it does not say."""
     try:
@@ -119,6 +140,7 @@ def _write(
     evaluation: Path,
     manifest: pa.Table,
     kept: Mapping[int, Mapping[str, Any]],
+    rejects: Sequence[Mapping[str, str]],
     quarantined: Mapping[int, Finding],
 ) -> None:
     def places(*splits: str) -> list[int]:
@@ -139,19 +161,31 @@ def _write(
         }
         for place, finding in quarantined.items()
     ]
-    pq.write_table(pa.Table.from_pylist(rows, _QUARANTINE), validated / "quarantine.parquet", compression="zstd")
+    with QuarantineWriter(validated / "quarantine.parquet") as quarantine:
+        quarantine.add_rows([*rejects, *rows])
 
 
-def _examples(raw: Path, manifest: pa.Table, quarantined: Mapping[int, Finding]) -> dict[str, list[Example]]:
+def _examples(
+    raw: Path, manifest: pa.Table, rejects: Sequence[Mapping[str, str]], quarantined: Mapping[int, Finding]
+) -> dict[str, list[Example]]:
     """Return a few rows of each reason, in the order of the reasons, with what can be seen of them."""
-    by_reason: dict[str, list[int]] = {}
-    for place, finding in quarantined.items():
-        by_reason.setdefault(finding.reason, []).append(place)
+    by_reason: dict[str, list[Finding | Mapping[str, str]]] = {}
+    for finding in quarantined.values():
+        by_reason.setdefault(finding.reason, []).append(finding)
+    for reject in rejects:
+        by_reason.setdefault(reject["reason"], []).append(reject)
     with ShardReader(raw) as reader:
         return {
-            reason: [_example(reader, manifest, quarantined[place]) for place in by_reason[reason][:EXAMPLES]]
+            reason: [
+                _example(reader, manifest, one) if isinstance(one, Finding) else _unseen(one)
+                for one in by_reason[reason][:EXAMPLES]
+            ]
             for reason in sorted(by_reason, key=ORDER.__getitem__)
         }
+
+
+def _unseen(reject: Mapping[str, str]) -> Example:
+    return Example(key=reject["key"], split=reject["member"], caption="", detail=reject["detail"], picture=None)
 
 
 def _example(reader: ShardReader, manifest: pa.Table, finding: Finding) -> Example:

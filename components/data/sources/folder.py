@@ -11,6 +11,7 @@ from typing import Any
 
 from components.contracts.errors import DataError
 from components.contracts.progress import Progress
+from components.contracts.reject import Reject
 from components.contracts.sample import Sample
 from components.data.sources.files import files_below
 from components.data.sources.own import (
@@ -51,7 +52,7 @@ class FolderSource:
     ) -> None:
         self.path, self.languages, self.licence = path, checked_languages(languages), licence
 
-    def samples(self, seed: int, progress: Progress) -> Iterator[Sample]:
+    def samples(self, seed: int, progress: Progress) -> Iterator[Sample | Reject]:
         """Yield the pictures in the order of their paths. DataError when there are none, or all lack captions."""
         return self._own.as_samples(seed, progress)
 

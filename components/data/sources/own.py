@@ -1,8 +1,8 @@
 """A person's own pictures: what a folder and a table share, and which of the two a path is.
 
 Splits follow from the seed and from group keys (RankRule): a picture's group is the one it is given, else the digest of
-its file, so that copies stay together. Nothing goes in silence: a picture without bytes or words comes in all the same,
-and validation sets it aside with a reason; what can be no sample is counted in describe()'s `without`.
+its file, so that copies stay together. Nothing goes in silence: a record without a picture's bytes is a Reject, a picture
+without words comes in, and validation sets it aside; files that belong to no record are counted in describe()'s `without`.
 """
 
 import hashlib
@@ -17,6 +17,7 @@ from typing import Any
 
 from components.contracts.errors import ConfigError, DataError
 from components.contracts.progress import Progress, silent
+from components.contracts.reject import Reject
 from components.contracts.sample import Media, Sample, Text
 from components.data.language import UNKNOWN, fits_script
 from components.data.sources.columns import recognise
@@ -71,11 +72,13 @@ class Found:
 
     Args:
         pictures: in their order.
-        left_out: what can be no sample -> its names, such as `texts without a picture`.
+        rejects: records that can be no sample, known before a picture is read.
+        left_out: what belongs to no record -> its names, such as `texts without a picture`.
         no_labels: why there are no labels, where there are none.
     """
 
     pictures: tuple[Own, ...]
+    rejects: tuple[Reject, ...] = ()
     left_out: Mapping[str, Sequence[str]] = field(default_factory=dict)
     no_labels: str = "no picture has a label"
 
@@ -94,19 +97,21 @@ class OwnPictures:
     def __init__(self, name: str, path: Path, found: Found, languages: Sequence[str], licence: str) -> None:
         self.name, self.path, self.found, self.languages, self.licence = name, path, found, languages, licence
         self._digests: list[str | None] | None = None
-        self._unread: list[str] = []
+        self._unread: list[Reject] = []
 
-    def as_samples(self, seed: int, progress: Progress) -> Iterator[Sample]:
-        """Yield a sample a picture, in the order in which they were found.
+    def as_samples(self, seed: int, progress: Progress) -> Iterator[Sample | Reject]:
+        """Yield a sample a picture, in the order in which they were found, after the records that can be none.
 
         Raises DataError when there are too few to hold some out, and when a file changes while it is read.
         """
         digests, pictures = self.digests(progress), self.found.pictures
         splits = self.assign(seed)
+        yield from (*self.found.rejects, *self._unread)
         for place, (own, digest) in enumerate(zip(pictures, digests, strict=True)):
-            data = b""
-            if own.path is not None and digest is not None:
-                data = self._again(own, digest)
+            if digest is None:
+                progress("write pictures", place + 1, len(pictures))
+                continue
+            data = self._again(own, digest)
             key = key_of(own)
             suffix = Path(own.name).suffix.lower()
             yield Sample(
@@ -130,7 +135,10 @@ class OwnPictures:
                     digests.append(hashlib.sha256(data).hexdigest())
                 else:
                     digests.append(None)
-                    self._unread.append(f"{own.name} ({data if isinstance(data, str) else 'the file is empty'})")
+                    reason, detail = (
+                        ("no_picture", data) if isinstance(data, str) else ("zero_bytes", "the file is empty")
+                    )
+                    self._unread.append(Reject(key=own.key or own.name, member=own.name, reason=reason, detail=detail))
                 progress("read pictures", len(digests), len(self.found.pictures))
             self._digests = digests
         return self._digests
@@ -205,7 +213,7 @@ class OwnPictures:
         """What came in and cannot be used, or did not come in: what -> how many, and a few names."""
         self.digests()
         missed = {
-            "pictures that cannot be read": self._unread,
+            "pictures that cannot be read": [f"{one.member} ({one.detail})" for one in self._unread],
             "pictures without a caption": [own.name for own in self.found.pictures if not own.texts],
             **self.found.left_out,
         }

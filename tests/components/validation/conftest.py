@@ -9,18 +9,19 @@ import pytest
 from PIL import Image
 
 from components.contracts.progress import Progress
+from components.contracts.reject import Reject
 from components.contracts.sample import Media, Sample, Text
 from components.data.ingest import ingest
 from components.validation.validate import validate
 
 
 class ListedSource:
-    """A source that gives the samples it was made with."""
+    """A source that gives the samples and rejects it was made with."""
 
-    def __init__(self, samples: Sequence[Sample]) -> None:
+    def __init__(self, samples: Sequence[Sample | Reject]) -> None:
         self.listed = samples
 
-    def samples(self, seed: int, progress: Progress) -> Iterator[Sample]:
+    def samples(self, seed: int, progress: Progress) -> Iterator[Sample | Reject]:
         yield from self.listed
 
     def describe(self) -> dict[str, object]:
@@ -36,7 +37,7 @@ class Case:
         self.raw, self.validated, self.evaluation = (folder / name for name in ("raw", "validated", "evaluation"))
         self.failed_report = folder / "failed" / "report.html"
 
-    def ingest(self, samples: Sequence[Sample]) -> "Case":
+    def ingest(self, samples: Sequence[Sample | Reject]) -> "Case":
         ingest(ListedSource(samples), self.raw, seed=0)
         return self
 

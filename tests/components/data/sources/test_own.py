@@ -73,11 +73,11 @@ def test_what_is_no_pair_is_in_quarantine_with_its_reason_and_on_the_page(own, t
         tmp_path / "raw", tmp_path / "v", tmp_path / "e", max_broken=0.5, seed=0, failed_report=tmp_path / "f"
     )
     reasons = {
-        row["key"].rpartition("-")[0]: row["reason"]
+        row["key"].rpartition("-")[0] or row["key"]: row["reason"]
         for row in pq.read_table(tmp_path / "v/quarantine.parquet").to_pylist()
     }
     assert reasons == {
-        "0001": "undecodable", "0002": "no_picture", "0003": "undecodable", "missing": "no_picture", "0030": "caption_empty",
+        "0001": "not_an_image", "0002.png": "zero_bytes", "0003": "bomb", "missing.png": "no_picture", "0030": "no_caption",
     }  # fmt: skip
     assert report["rows_in"] == 61 == report["clean"] + report["pools"] + report["quarantined"]
     assert came_in["source"]["without"].items() <= report["without"].items()
