@@ -2,10 +2,14 @@
 
 One table for ingest, which meets what can be no sample, and for validation, which meets samples that cannot be used.
 A broken record counts against `gates.max_broken`: something is wrong with the data. One set aside is sound, but would
-make a test number mean less. docs/reasons.md prints this table.
+make a test number mean less, or should not be learned. One may also be kept and only told of, for a person to judge: where
+that is a matter of taste, `gates.policy` in params.yaml decides. docs/reasons.md prints this table.
 """
 
 from dataclasses import dataclass
+from typing import Literal
+
+Policy = Literal["keep", "drop"]
 
 INGEST = "ingest"
 VALIDATE = "validate"
@@ -19,11 +23,13 @@ class Reason:
         meaning: what the report says of it.
         broken: whether it counts against the gate.
         found_by: the steps that give it, INGEST or VALIDATE.
+        policy: what is done unless params.yaml says otherwise: `keep` and tell, or `drop`; None where there is no choice.
     """
 
     meaning: str
     broken: bool = True
     found_by: tuple[str, ...] = (VALIDATE,)
+    policy: Policy | None = None
 
 
 _INGEST = (INGEST,)
@@ -79,6 +85,9 @@ REASONS = {
     ),
     "same_concept": Reason(
         meaning="the pool keeps one picture a concept, so that every query has one answer", broken=False
+    ),
+    "twin_in_train": Reason(
+        meaning="a training picture equals another one, pixel for pixel", broken=False, policy="keep"
     ),
 }
 ORDER = {code: place for place, code in enumerate(REASONS)}

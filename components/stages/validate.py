@@ -15,6 +15,7 @@ def body(stage: Stage) -> None:
         validate(
             stage.root / "data/raw", validated, evaluation, max_broken=params.gates.max_broken, seed=params.seed,
             failed_report=stage.root / ".diptych" / "validate-report.html", progress=stage.progress,
+            policy=params.gates.policy,
         )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """Read every picture of a manifest once, and write down what was found; what it means is for the suite to say."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,23 @@ from components.data.fault import fault_of
 from components.data.pictures import look
 from components.data.shards import BrokenMember, ShardReader
 from components.data.transforms.preprocess import BadImage
+
+MEASURED = pa.schema(
+    [
+        pa.field("found", pa.bool_()),
+        pa.field("intact", pa.bool_()),
+        pa.field("decodable", pa.bool_()),
+        pa.field("flaw", pa.string()),
+        pa.field("fault", pa.string()),
+        pa.field("width", pa.int32()),
+        pa.field("height", pa.int32()),
+        pa.field("contrast", pa.float64()),
+        pa.field("pixel_sha256", pa.string()),
+    ]
+)
+"""One row a picture; the names are those of Measured."""
+
+_BATCH = 4096  # rows held as objects
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,16 +57,26 @@ class Measured:
     pixel_sha256: str | None = None
 
 
-def measure(raw: Path, manifest: pa.Table, progress: Progress) -> list[Measured]:
-    """Return one measurement a row, in order; tells `progress` after every picture."""
-    measured = []
+def measure(raw: Path, manifest: pa.Table, progress: Progress) -> pa.Table:
+    """Return MEASURED, one row for each of the manifest's, in order; tells `progress` after every picture."""
+    batches = []
+    done = 0
     wanted = manifest.select(["key", "shard", "offset", "size_bytes", "sha256"])
     with ShardReader(raw) as reader:
-        for batch in wanted.to_batches(max_chunksize=4096):
+        for batch in wanted.to_batches(max_chunksize=_BATCH):
+            measured = []
             for row in batch.to_pylist():
                 measured.append(_measure_one(reader, row))
-                progress("check pictures", len(measured), len(manifest))
-    return measured
+                done += 1
+                progress("check pictures", done, len(manifest))
+            batches.append(columns(measured))
+    return pa.Table.from_batches(batches, MEASURED)
+
+
+def columns(measured: Sequence[Measured]) -> pa.RecordBatch:
+    """Return MEASURED of some pictures."""
+    arrays = [pa.array([getattr(one, field.name) for one in measured], field.type) for field in MEASURED]
+    return pa.RecordBatch.from_arrays(arrays, schema=MEASURED)
 
 
 def _measure_one(reader: ShardReader, row: dict[str, object]) -> Measured:
