@@ -54,4 +54,37 @@ def same_concept() -> Plant:
     )
 
 
-PLANTED: dict[str, Callable[[], Plant]] = {"duplicate_pixels": duplicate_pixels, "same_concept": same_concept}
+def leaks() -> Plant:
+    """A test picture a few bits from a training one, and a validation text with thirteen words of a training text."""
+    said = "one two three four five six seven eight nine ten eleven twelve thirteen"
+    return Plant(
+        rows=[
+            row("trained", perceptual=0b1111 << 40),
+            row("like it", split="pair", perceptual=0b1001 << 40),
+            row("not so like it", split="pair", perceptual=0b1111 << 20),
+            row("other colour", split="pair", perceptual=0b1111 << 40, colour=(0.9, 0.5, 0.5)),
+            row("said", f"{said} and more"),
+            row("says it too", f"well, {said}", split="val"),
+            row("says less", said.removesuffix(" thirteen"), split="val"),
+            row("also trained", f"{said} and more"),
+        ],
+        defects={"like it": "leak_near", "says it too": "leak_text"},
+    )
+
+
+def near_duplicates() -> Plant:
+    """Two pairs, one of train and one of the pools; one whose half is on the other side; one with the very same pixels."""
+    return Plant(
+        rows=[
+            row("a", perceptual=0), row("a again", perceptual=0b11),
+            row("b", split="val", perceptual=0b11 << 30), row("b again", split="pair", perceptual=0b1111 << 30),
+            row("c", perceptual=0xFFFF << 8), row("c in a pool", split="pair", perceptual=0xFFFF << 8),
+            row("d", perceptual=0xFFFF << 44, pixel_sha256="d"), row("d itself", perceptual=0xFFFF << 44, pixel_sha256="d"),
+        ],
+        defects=dict.fromkeys(("a", "a again", "b", "b again"), "near_duplicate"),
+    )  # fmt: skip
+
+
+PLANTED: dict[str, Callable[[], Plant]] = {
+    "duplicate_pixels": duplicate_pixels, "same_concept": same_concept, "leaks": leaks, "near_duplicates": near_duplicates,
+}  # fmt: skip

@@ -1,5 +1,6 @@
 """Rows as a check sees them, without pictures or shards: what is said of a row is what a test is about, the rest is sound."""
 
+import hashlib
 from collections.abc import Sequence
 
 import pyarrow as pa
@@ -11,14 +12,18 @@ from components.validation.rows import Rows
 
 def row(key: str, *texts: str, split: str = "train", concept: str | None = None, **measured: object) -> dict:
     """Return a row of the manifest with what was measured of its picture; with no text it is called by its key."""
-    sound = {"found": True, "intact": True, "decodable": True, "fault": "", "width": 64, "height": 64, "contrast": 0.3}
+    sound = {
+        "found": True, "intact": True, "decodable": True, "fault": "", "width": 64, "height": 64, "contrast": 0.3,
+        "pixel_sha256": f"pixels of {key}", "perceptual": int(hashlib.sha256(key.encode()).hexdigest()[:16], 16),
+        "colour": (0.5, 0.5, 0.5), "says_where": False,
+    }  # fmt: skip
     return {
         **dict.fromkeys(SCHEMA.names),
         "key": key,
         "split": split,
         "texts": [{"text": text, "kind": "short", "lang": "en"} for text in texts or (key,)],
         "labels": {name: concept if name == "concept" else None for name in LABELS},
-        "measured": dict.fromkeys(MEASURED.names) | {"pixel_sha256": f"pixels of {key}"} | sound | measured,
+        "measured": dict.fromkeys(MEASURED.names) | sound | measured,
     }
 
 

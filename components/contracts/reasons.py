@@ -89,5 +89,18 @@ REASONS = {
     "twin_in_train": Reason(
         meaning="a training picture equals another one, pixel for pixel", broken=False, policy="keep"
     ),
+    "near_duplicate": Reason(
+        meaning="the picture looks nearly like another one that is trained on too, or tested with too",
+        broken=False,
+        policy="keep",
+    ),
+    "leak_near": Reason(
+        meaning="an evaluation picture looks nearly like one that is trained on", broken=False, policy="keep"
+    ),
+    "leak_text": Reason(
+        meaning="an evaluation picture's text has thirteen words in a row in common with a training text",
+        broken=False,
+        policy="keep",
+    ),
 }
 ORDER = {code: place for place, code in enumerate(REASONS)}

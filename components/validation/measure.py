@@ -8,7 +8,9 @@ import pyarrow as pa
 
 from components.contracts.progress import Progress
 from components.data.fault import fault_of
-from components.data.pictures import look
+from components.data.location import says_where
+from components.data.perceptual import perceptual_hash
+from components.data.pictures import look_at, on_white
 from components.data.shards import BrokenMember, ShardReader
 from components.data.transforms.preprocess import BadImage
 
@@ -23,6 +25,9 @@ MEASURED = pa.schema(
         pa.field("height", pa.int32()),
         pa.field("contrast", pa.float64()),
         pa.field("pixel_sha256", pa.string()),
+        pa.field("perceptual", pa.uint64()),
+        pa.field("colour", pa.list_(pa.float32(), 3)),
+        pa.field("says_where", pa.bool_()),
     ]
 )
 """One row a picture; the names are those of Measured."""
@@ -44,6 +49,9 @@ class Measured:
         height: pixels.
         contrast: RMS from the picture's own mean colour.
         pixel_sha256: fingerprint of the pixels on white.
+        perceptual: 64 bits that pictures which look the same have in common, or nearly.
+        colour: mean of R, G and B on white, 0 to 1.
+        says_where: whether the file holds the place where it was taken.
     """
 
     found: bool
@@ -55,6 +63,9 @@ class Measured:
     height: int | None = None
     contrast: float | None = None
     pixel_sha256: str | None = None
+    perceptual: int | None = None
+    colour: tuple[float, ...] | None = None
+    says_where: bool | None = None
 
 
 def measure(raw: Path, manifest: pa.Table, progress: Progress) -> pa.Table:
@@ -86,9 +97,10 @@ def _measure_one(reader: ShardReader, row: dict[str, object]) -> Measured:
         found = err.reason != "missing_member"
         return Measured(found=found, intact=False if found else None, fault=str(err))
     try:
-        seen = look(data)
+        picture = on_white(data)
     except BadImage as err:
         return Measured(found=True, intact=True, decodable=False, flaw=fault_of(data), fault=str(err))
+    seen = look_at(picture)
     return Measured(
         found=True,
         intact=True,
@@ -97,4 +109,7 @@ def _measure_one(reader: ShardReader, row: dict[str, object]) -> Measured:
         height=seen.height,
         contrast=seen.contrast,
         pixel_sha256=seen.pixel_sha256,
+        perceptual=perceptual_hash(picture),
+        colour=seen.colour,
+        says_where=says_where(data),
     )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from components.contracts.sample import TEST_SPLITS
 from components.validation.findings import Finding
+from components.validation.near import Prints
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +76,22 @@ class Rows:
         """Return bool [N]: which rows a number is taken from, `val` and the test splits."""
         return self.of_splits("val", *TEST_SPLITS)
 
+    def prints(self, some: NDArray[np.int64]) -> Prints:
+        """Return what some of the pictures look like."""
+        measured = self.measured.select(["perceptual", "colour"]).take(pa.array(some, pa.int64())).combine_chunks()
+        colours = measured["colour"].combine_chunks()
+        return Prints(
+            hashes=np.asarray(measured["perceptual"], np.uint64),
+            colours=np.asarray(colours.flatten(), np.float32).reshape(-1, 3),
+        )
+
+    def different_pictures(self, wanted: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Return positions of these rows, of those whose pixels are the same only the first."""
+        some = np.flatnonzero(wanted)
+        codes = self.measured["pixel_sha256"].combine_chunks().dictionary_encode().indices
+        _, first = np.unique(np.asarray(codes.take(pa.array(some))), return_index=True)
+        return some[np.sort(first)]
+
     def texts(self) -> Texts:
         """Return every text of every row."""
         lists = self.manifest["texts"].combine_chunks()
@@ -86,11 +103,11 @@ class Rows:
         rows: list[dict[str, Any]] = self.manifest.select(columns).take(pa.array(some, pa.int64())).to_pylist()
         return rows
 
-    def called(self, at: int) -> str:
+    def called(self, at: int | np.int64) -> str:
         """Return how a report names a row: its key, and its split in brackets."""
-        return f"{self.manifest['key'][at].as_py()} ({self.manifest['split'][at].as_py()})"
+        return f"{self.manifest['key'][int(at)].as_py()} ({self.manifest['split'][int(at)].as_py()})"
 
-    def finding(self, at: int, reason: str, detail: str) -> Finding:
+    def finding(self, at: int | np.int64, reason: str, detail: str) -> Finding:
         """Return what was found of one of these rows."""
         return Finding(row=int(self.places[at]), reason=reason, detail=detail)
 
