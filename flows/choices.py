@@ -101,7 +101,7 @@ def _source(data: str, here: Path, params: Mapping[str, Any]) -> dict[str, Any]:
     What params.yaml says already, and that source takes too, stays.
     """
     from components.data.sources.catalogue import read_catalogue, settings_of
-    from components.data.sources.own import describe_path
+    from components.data.sources.which import describe_path
 
     catalogue, path = read_catalogue(), here / data
     named = {name: entry for name, entry in catalogue.items() if name not in OWN}

@@ -12,8 +12,10 @@ from components.contracts.progress import silent
 from components.data.shards import MAX_PICTURE_BYTES
 from components.data.sources import build_source
 from components.data.sources.columns import NAMES
-from components.data.sources.own import LEAST, PICTURES, describe_path
+from components.data.sources.files import PICTURES
+from components.data.sources.own import LEAST
 from components.data.sources.rows import TABLES
+from components.data.sources.which import describe_path
 from components.data.splits import RankRule
 from components.data.transforms.preprocess import MAX_PIXELS
 from components.validation.suite import Limits
