@@ -12,7 +12,7 @@ from components.contracts.errors import DataError
 from components.contracts.progress import Progress
 from components.contracts.reject import Reject
 from components.contracts.sample import Sample
-from components.data.sources.files import PICTURES, files_below
+from components.data.sources.files import DOCUMENTS, PICTURES, files_below
 from components.data.sources.found import Found, Own
 from components.data.sources.own import OwnSamples
 from components.data.sources.rows import texts_of
@@ -21,7 +21,6 @@ from components.data.sources.words import UnreadableWords, decoded, json_words
 
 WORDS = (".txt", ".json")
 SPLIT_NAMES = frozenset({"train", "training", "val", "valid", "validation", "test", "testing", "dev", "images"})
-DOCUMENTS = frozenset({"readme", "license", "licence", "notice"})  # files about the pictures, and none of them
 
 
 class FolderSource:

@@ -153,10 +153,12 @@ class OwnSamples:
                 sizes[splits[group]] += pictures
             if all(sizes[split] >= LEAST for split in _MEANT):
                 return {group: split for group, split in splits.items() if split != "train"}
+        rejected = self.tally().rejected
+        lost = f" What did not come in: {counted(rejected)}." if rejected else ""
         raise DataError(
             f"{self.path} has {groups.total():,} pictures with a caption in {len(groups):,} groups, too few to learn from and to "
             f"measure with: train, val and pair need {LEAST} each, and copies or pictures of one group stay together. Bring "
-            f"at least {LEAST * 3} different pictures; some hundred make the numbers mean something."
+            f"at least {LEAST * 3} different pictures; some hundred make the numbers mean something.{lost}"
         )
 
     def texts(self, record: Record) -> tuple[Text, ...]:

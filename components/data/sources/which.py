@@ -10,6 +10,7 @@ from components.data.sources.files import NO_FILES, PICTURES, UNREADABLE_FOLDERS
 from components.data.sources.own import counted
 from components.data.sources.rows import TABLES, column_names, is_table, table_in
 from components.data.sources.settings import existing
+from components.data.sources.webdataset import SHARD
 
 
 def describe_path(path: Path) -> dict[str, Any]:
@@ -19,16 +20,18 @@ def describe_path(path: Path) -> dict[str, Any]:
     folder, so that DVC sees a picture change too; one in a folder with much else by itself.
     Raises DataError or ConfigError, saying what to write, when it is none of these, or its columns are not recognised.
     """
-    where = existing(str(path), "a folder of pictures, or of a table with their captions")
-    table = table_in(where) if where.is_dir() else where
+    where = existing(str(path), "a folder of pictures or shards, or of a table with their captions")
     if where.is_dir():
         _check_watchable(where)
+    if _is_sharded(where):
+        return {"name": "webdataset", "path": _shown(where)}
+    table = table_in(where) if where.is_dir() else where
     if table is None:
         return {"name": "folder", "path": _shown(where)}
     if not is_table(table):
         raise DataError(
-            f"{path} is neither a folder nor a table ({', '.join(TABLES)}). Give the folder that holds your pictures, or a "
-            "table with a row a picture, such as captions.csv with the columns image,caption."
+            f"{path} is neither a folder nor a table ({', '.join(TABLES)}) nor a shard ({SHARD}). Give the folder that holds your "
+            "pictures or shards, or a table with a row a picture, such as captions.csv with the columns image,caption."
         )
     columns = recognise(column_names(table), {}, table.name)
     if where.is_dir():
@@ -36,6 +39,14 @@ def describe_path(path: Path) -> dict[str, Any]:
     if _stands_alone(table.resolve().parent):
         return {"name": "table", "path": _shown(table), "columns": columns}
     return {"name": "table", "path": _shown(table.parent), "table": table.name, "columns": columns}
+
+
+def _is_sharded(path: Path) -> bool:
+    """Return whether a path is a shard, or a folder that has shards and no pictures."""
+    if not path.is_dir():
+        return path.suffix.lower() == SHARD
+    kinds = {Path(name).suffix.lower() for name, _ in files_below(path)[0]}
+    return SHARD in kinds and kinds.isdisjoint(PICTURES)
 
 
 def _check_watchable(folder: Path) -> None:
