@@ -20,7 +20,7 @@ from components.data.sources.which import describe_path
 from components.data.splits import RankRule
 from components.data.transforms.preprocess import MAX_PIXELS
 from components.validation.suite import Limits
-from tests.own_pictures import paint, write_table, write_texts
+from tests.own_pictures import paint, write_coco, write_table, write_texts
 from tests.shards import members_of, write_shard
 
 REPOSITORY = Path(__file__).parents[2]
@@ -86,6 +86,17 @@ def test_the_shards_of_the_page_are_read_as_it_says(workspace):
     assert len(samples(source)) == 20
     for kind in re.findall(r"`\.(\w+)`", PAGE.partition("would run code")[2].partition("and the like")[0]):
         assert kind in PICKLED
+
+
+def test_the_captions_of_coco_on_the_page_are_found_as_it_says(workspace):
+    write_coco(Path("my-coco/list.json"), workspace)
+    shutil.move("my-pictures", "my-coco/photos")
+    assert len(samples(yaml.safe_load(block("yaml", 3))["source"])) == 20
+    for place in ("train2017", "images/train2017", "images", ".", "annotations"):
+        folder = Path(f"coco-{place.replace('/', '-')}")
+        shutil.copytree("my-coco/photos", folder / place)
+        write_coco(folder / "annotations/captions_train2017.json", workspace)
+        assert len(samples(describe_path(folder))) == 20
 
 
 @pytest.mark.parametrize("whole", [False, True], ids=["as it is", "with its comments"])

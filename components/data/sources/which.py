@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from components.contracts.errors import DataError
+from components.data.sources.coco import caption_files, read_json
 from components.data.sources.columns import recognise
 from components.data.sources.files import NO_FILES, PICTURES, UNREADABLE_FOLDERS, files_below
 from components.data.sources.own import counted
@@ -27,10 +28,12 @@ def describe_path(path: Path) -> dict[str, Any]:
         return {"name": "webdataset", "path": _shown(where)}
     table = table_in(where) if where.is_dir() else where
     if table is None:
-        return {"name": "folder", "path": _shown(where)}
+        return {"name": "coco" if caption_files(where) else "folder", "path": _shown(where)}
+    if table.suffix.lower() == ".json":
+        return _of_captions(table)
     if not is_table(table):
         raise DataError(
-            f"{path} is neither a folder nor a table ({', '.join(TABLES)}) nor a shard ({SHARD}). Give the folder that holds your "
+            f"{path} is neither a folder nor a table ({', '.join(TABLES)}) nor a shard ({SHARD}), nor a .json of captions. Give the folder that holds your "
             "pictures or shards, or a table with a row a picture, such as captions.csv with the columns image,caption."
         )
     columns = recognise(column_names(table), {}, table.name)
@@ -39,6 +42,14 @@ def describe_path(path: Path) -> dict[str, Any]:
     if _stands_alone(table.resolve().parent):
         return {"name": "table", "path": _shown(table), "columns": columns}
     return {"name": "table", "path": _shown(table.parent), "table": table.name, "columns": columns}
+
+
+def _of_captions(file: Path) -> dict[str, Any]:
+    """Return the source that reads one .json of captions, with the folder that its pictures are looked for in."""
+    read_json(file)
+    folder = file.parent.parent if file.parent.name == "annotations" else file.parent
+    _check_watchable(folder)
+    return {"name": "coco", "path": _shown(folder), "annotations": file.relative_to(folder).as_posix()}
 
 
 def _is_sharded(path: Path) -> bool:
