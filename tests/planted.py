@@ -19,6 +19,28 @@ class Plant:
     defects: dict[str, str]
 
 
+def pii_text() -> Plant:
+    """One of each kind among captions with other numbers."""
+    return Plant(
+        rows=[
+            row("mail", "a kite", "ask jo@example.org for it"),
+            row("phone", "for sale, +44 20 7946 0958", split="pair"),
+            row("card", "4111 1111 1111 1111", split="val"),
+            row("date", "Paris, 06.12.2024 at 10:30"),
+            row("size", "1920x1080, 2,073,600 pixels, 48.858370, 2.294481"),
+        ],
+        defects=dict.fromkeys(("mail", "phone", "card"), "pii_text"),
+    )
+
+
+def gps() -> Plant:
+    """One file that says where, and one of which nobody knows."""
+    return Plant(
+        rows=[row("there", says_where=True, split="val"), row("nowhere"), row("unknown", says_where=None)],
+        defects={"there": "gps"},
+    )
+
+
 def duplicate_pixels() -> Plant:
     """A train picture twice, a pool's picture that is trained on, and two pools that name one picture otherwise."""
     return Plant(
@@ -86,5 +108,6 @@ def near_duplicates() -> Plant:
 
 
 PLANTED: dict[str, Callable[[], Plant]] = {
+    "pii_text": pii_text, "gps": gps,
     "duplicate_pixels": duplicate_pixels, "same_concept": same_concept, "leaks": leaks, "near_duplicates": near_duplicates,
 }  # fmt: skip

@@ -79,6 +79,12 @@ REASONS = {
     "caption_language": Reason(
         meaning="a text is in a language that the source does not declare, or in a script it is not written in"
     ),
+    "pii_text": Reason(
+        meaning="what is said of the picture holds an e-mail address, a phone number or a card number",
+        broken=False,
+        policy="drop",
+    ),
+    "gps": Reason(meaning="the picture's file holds the place where it was taken", broken=False, policy="keep"),
     "duplicate_pixels": Reason(
         meaning="an evaluation picture equals another one, pixel for pixel, that is trained on or named otherwise",
         broken=False,

@@ -20,6 +20,7 @@ from components.contracts.progress import Progress, silent
 from components.contracts.reasons import ORDER, REASONS
 from components.contracts.sample import SPLITS, TEST_SPLITS
 from components.data.manifest import read_manifest, snapshot_digest, write_manifest
+from components.data.personal import masked
 from components.data.pictures import on_white
 from components.data.quarantine import QuarantineWriter, in_order, read_quarantine
 from components.data.shards import BrokenMember, ShardReader
@@ -216,7 +217,7 @@ def _example(reader: ShardReader, manifest: pa.Table, finding: Finding) -> Examp
         picture = None
     caption = next((text["text"] for text in row["texts"] or () if text["text"]), "")
     return Example(
-        key=str(row["key"]), split=str(row["split"]), caption=caption, detail=finding.detail, picture=picture
+        key=str(row["key"]), split=str(row["split"]), caption=masked(caption), detail=finding.detail, picture=picture
     )
 
 
