@@ -33,6 +33,7 @@ from components.validation.policy import Policy, kept_codes
 from components.validation.report import build_report
 from components.validation.rows import Rows
 from components.validation.suite import Declared, Limits, run_suite
+from components.validation.takedown import Takedown
 
 EXAMPLES = 8  # shown of each reason
 
@@ -48,6 +49,7 @@ def validate(
     progress: Progress = silent,
     limits: Limits = Limits(),  # noqa: B008 -- frozen
     policy: Mapping[str, Policy] = MappingProxyType({}),
+    takedown: Takedown = Takedown(),  # noqa: B008 -- frozen
 ) -> dict[str, Any]:
     """Write manifests, what was found and the report, and return report.json.
 
@@ -68,7 +70,7 @@ def validate(
     measured = measure(raw, manifest, progress)
     lines, findings = run_suite(manifest, measured, declared_by(came_in), limits)
     progress("check rows", 1, 1)
-    quarantined, told = judge(Rows.of(manifest, measured, seed), first_findings(findings), all_checks(), kept)
+    quarantined, told = judge(Rows.of(manifest, measured, seed, takedown), first_findings(findings), all_checks(), kept)
     passed = manifest.take(pa.array(np.setdiff1d(np.arange(len(manifest)), list(quarantined)), pa.int64()))
     report = build_report(came_in, manifest, passed, quarantined, told, lines, max_broken)
     page = render_page(report, _examples(raw, manifest, quarantined.values(), rejects), _examples(raw, manifest, told))
