@@ -19,6 +19,28 @@ class Plant:
     defects: dict[str, str]
 
 
+def pii_text() -> Plant:
+    """One of each kind among captions with other numbers."""
+    return Plant(
+        rows=[
+            row("mail", "a kite", "ask jo@example.org for it"),
+            row("phone", "for sale, +44 20 7946 0958", split="pair"),
+            row("card", "4111 1111 1111 1111", split="val"),
+            row("date", "Paris, 06.12.2024 at 10:30"),
+            row("size", "1920x1080, 2,073,600 pixels, 48.858370, 2.294481"),
+        ],
+        defects=dict.fromkeys(("mail", "phone", "card"), "pii_text"),
+    )
+
+
+def gps() -> Plant:
+    """One file that says where, and one of which nobody knows."""
+    return Plant(
+        rows=[row("there", says_where=True, split="val"), row("nowhere"), row("unknown", says_where=None)],
+        defects={"there": "gps"},
+    )
+
+
 def duplicate_pixels() -> Plant:
     """A train picture twice, a pool's picture that is trained on, and two pools that name one picture otherwise."""
     return Plant(
@@ -85,6 +107,35 @@ def near_duplicates() -> Plant:
     )  # fmt: skip
 
 
+def takedown() -> Plant:
+    """One by its file, one by its pixels, one by its looks, on the list that tests/rows.py hands to every check."""
+    return Plant(
+        rows=[
+            row("by file", split="pair") | {"sha256": "a file that is listed"},
+            row("by pixels", split="val", pixel_sha256="pixels that are listed"),
+            row("by looks", perceptual=(0xABCD << 48) + 3, colour=(0.1, 0.9, 0.1)),
+            row("not so alike", perceptual=0xABCD << 48 ^ 0x1F), row("sound"),
+        ],
+        defects=dict.fromkeys(("by file", "by pixels", "by looks"), "takedown"),
+    )  # fmt: skip
+
+
+def poison() -> Plant:
+    """Twenty pictures with one patch, and twenty of which the same is said, among sixty that each have a caption of their own."""
+    patched = [
+        row(f"patched {i}", f"name {'ab'[i % 2]} {chr(97 + i)}", corners=(None, None, None, 7)) for i in range(20)
+    ]
+    said = [row(f"said {i}", ("Basketball game", "game: BASKETBALL 2", "basketball, game!")[i % 3]) for i in range(20)]
+    sound = [row(f"sound {i}", f"{'xyz'[i % 3]} {chr(97 + i // 3)}", corners=(i, None, None, None)) for i in range(60)]
+    elsewhere = [row(f"pool {i}", "basketball", split="pair", corners=(None, None, None, 7)) for i in range(5)]
+    return Plant(
+        rows=[*sound, *patched, *said, *elsewhere],
+        defects={one["key"]: "poison_patch" for one in patched} | {one["key"]: "poison_captions" for one in said},
+    )
+
+
 PLANTED: dict[str, Callable[[], Plant]] = {
+    "takedown": takedown, "poison": poison,
+    "pii_text": pii_text, "gps": gps,
     "duplicate_pixels": duplicate_pixels, "same_concept": same_concept, "leaks": leaks, "near_duplicates": near_duplicates,
 }  # fmt: skip

@@ -79,6 +79,13 @@ REASONS = {
     "caption_language": Reason(
         meaning="a text is in a language that the source does not declare, or in a script it is not written in"
     ),
+    "takedown": Reason(meaning="the picture is on the takedown list, or looks like one that is", broken=False),
+    "pii_text": Reason(
+        meaning="what is said of the picture holds an e-mail address, a phone number or a card number",
+        broken=False,
+        policy="drop",
+    ),
+    "gps": Reason(meaning="the picture's file holds the place where it was taken", broken=False, policy="keep"),
     "duplicate_pixels": Reason(
         meaning="an evaluation picture equals another one, pixel for pixel, that is trained on or named otherwise",
         broken=False,
@@ -99,6 +106,14 @@ REASONS = {
     ),
     "leak_text": Reason(
         meaning="an evaluation picture's text has thirteen words in a row in common with a training text",
+        broken=False,
+        policy="keep",
+    ),
+    "poison_patch": Reason(
+        meaning="many training pictures that look unlike have the same patch in a corner", broken=False, policy="keep"
+    ),
+    "poison_captions": Reason(
+        meaning="many training pictures that look unlike have the same caption, far more than is usual in this data",
         broken=False,
         policy="keep",
     ),

@@ -14,6 +14,8 @@ from PIL import Image
 
 SIDE = 32
 KEPT = 8
+CORNER = 16
+STEP = 32  # of 255, between neighbouring pixels
 _DECIMALS = 3  # of coefficients up to a million
 _BITS = np.arange(KEPT * KEPT - 1, -1, -1, dtype=np.uint64)
 
@@ -31,6 +33,26 @@ def perceptual_hash(picture: Image.Image) -> int:
     """Return 64 bits, the lowest frequency first: is the coefficient above the median of all 64?"""
     small = picture.convert("L").resize((SIDE, SIDE), Image.Resampling.LANCZOS)
     return bits_of(np.asarray(small, np.float64))
+
+
+def corner_hashes(picture: Image.Image) -> tuple[int | None, ...]:
+    """Return the hash of each corner's square: top left, top right, bottom left, bottom right; None where there is little to see.
+
+    A square has CORNER pixels a side, or a quarter of a small picture's.
+    """
+    width, height = picture.size
+    side = max(1, min(CORNER, width // 4, height // 4))
+    squares = (
+        picture.crop((left, top, left + side, top + side)) for top in (0, height - side) for left in (0, width - side)
+    )
+    return tuple(perceptual_hash(square) if _is_busy(square) else None for square in squares)
+
+
+def _is_busy(picture: Image.Image) -> bool:
+    """Return whether an eighth of neighbouring pixels or more differ by a step that is seen; a mere edge is not busy."""
+    grey = np.asarray(picture.convert("L"), np.int16)
+    steps = [np.abs(np.diff(grey, axis=axis)) > STEP for axis in (0, 1)]
+    return sum(int(step.sum()) for step in steps) * 8 >= max(1, sum(step.size for step in steps))
 
 
 def bits_of(grey: Float[np.ndarray, "S S"]) -> int:

@@ -9,7 +9,7 @@ import pyarrow as pa
 from components.contracts.progress import Progress
 from components.data.fault import fault_of
 from components.data.location import says_where
-from components.data.perceptual import perceptual_hash
+from components.data.perceptual import corner_hashes, perceptual_hash
 from components.data.pictures import look_at, on_white
 from components.data.shards import BrokenMember, ShardReader
 from components.data.transforms.preprocess import BadImage
@@ -27,6 +27,7 @@ MEASURED = pa.schema(
         pa.field("pixel_sha256", pa.string()),
         pa.field("perceptual", pa.uint64()),
         pa.field("colour", pa.list_(pa.float32(), 3)),
+        pa.field("corners", pa.list_(pa.uint64(), 4)),
         pa.field("says_where", pa.bool_()),
     ]
 )
@@ -51,6 +52,7 @@ class Measured:
         pixel_sha256: fingerprint of the pixels on white.
         perceptual: 64 bits that pictures which look the same have in common, or nearly.
         colour: mean of R, G and B on white, 0 to 1.
+        corners: the same of each corner, None for one with little to see.
         says_where: whether the file holds the place where it was taken.
     """
 
@@ -65,6 +67,7 @@ class Measured:
     pixel_sha256: str | None = None
     perceptual: int | None = None
     colour: tuple[float, ...] | None = None
+    corners: tuple[int | None, ...] | None = None
     says_where: bool | None = None
 
 
@@ -111,5 +114,6 @@ def _measure_one(reader: ShardReader, row: dict[str, object]) -> Measured:
         pixel_sha256=seen.pixel_sha256,
         perceptual=perceptual_hash(picture),
         colour=seen.colour,
+        corners=corner_hashes(picture),
         says_where=says_where(data),
     )

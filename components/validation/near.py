@@ -87,6 +87,12 @@ class Nearness:
         best[some] = np.minimum(best[some], ranked)
 
 
+def bits_apart(prints: Prints) -> float:
+    """Return the median number of bits in which two of the prints differ, comparing all of them; 0 for fewer than two."""
+    first, second = np.triu_indices(len(prints), 1)
+    return float(np.median(np.bitwise_count(prints.hashes[first] ^ prints.hashes[second]))) if len(first) else 0.0
+
+
 def band_pairs(bits: int) -> list[np.uint64]:
     """Return masks of which at least one lets through the same of any two hashes that differ in at most `bits` bits."""
     edges = np.linspace(0, HASH_BITS, bits + 3).astype(int)

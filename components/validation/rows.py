@@ -1,7 +1,7 @@
 """The rows that are sound so far, column by column, so that a check asks a million of them at once."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from components.contracts.sample import TEST_SPLITS
 from components.validation.findings import Finding
 from components.validation.near import Prints
+from components.validation.takedown import Takedown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,17 +37,19 @@ class Rows:
         measured: what measure.py found of their pictures, MEASURED.
         places: int64 [N], ascending: where each stands in the whole manifest.
         seed: decides every draw.
+        takedown: pictures that must not be used.
     """
 
     manifest: pa.Table
     measured: pa.Table
     places: NDArray[np.int64]
     seed: int
+    takedown: Takedown = field(default_factory=Takedown)
 
     @classmethod
-    def of(cls, manifest: pa.Table, measured: pa.Table, seed: int) -> "Rows":
+    def of(cls, manifest: pa.Table, measured: pa.Table, seed: int, takedown: Takedown = Takedown()) -> "Rows":  # noqa: B008 -- frozen
         """Return all rows of a manifest."""
-        return cls(manifest=manifest, measured=measured, places=np.arange(len(manifest)), seed=seed)
+        return cls(manifest=manifest, measured=measured, places=np.arange(len(manifest)), seed=seed, takedown=takedown)
 
     def __len__(self) -> int:
         return len(self.places)
@@ -57,10 +60,9 @@ class Rows:
         if stays.all():
             return self
         mask = pa.array(stays)
-        return Rows(
-            manifest=self.manifest.filter(mask), measured=self.measured.filter(mask),
-            places=self.places[stays], seed=self.seed,
-        )  # fmt: skip
+        return replace(
+            self, manifest=self.manifest.filter(mask), measured=self.measured.filter(mask), places=self.places[stays]
+        )
 
     def of_splits(self, *splits: str) -> NDArray[np.bool_]:
         """Return bool [N]: which rows are of these splits."""
@@ -84,6 +86,13 @@ class Rows:
             hashes=np.asarray(measured["perceptual"], np.uint64),
             colours=np.asarray(colours.flatten(), np.float32).reshape(-1, 3),
         )
+
+    def corner(self, place: int, some: NDArray[np.int64]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+        """Return the hashes of one of the four corners of some rows, and the rows: those whose corner shows something."""
+        corners = self.measured["corners"].combine_chunks().take(pa.array(some, pa.int64())).flatten()
+        of_place = corners.take(pa.array(np.arange(place, len(corners), 4)))
+        seen = np.asarray(of_place.is_valid())
+        return np.asarray(of_place.drop_null(), np.uint64), some[seen]
 
     def different_pictures(self, wanted: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Return positions of these rows, of those whose pixels are the same only the first."""

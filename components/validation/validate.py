@@ -20,6 +20,7 @@ from components.contracts.progress import Progress, silent
 from components.contracts.reasons import ORDER, REASONS
 from components.contracts.sample import SPLITS, TEST_SPLITS
 from components.data.manifest import read_manifest, snapshot_digest, write_manifest
+from components.data.personal import masked
 from components.data.pictures import on_white
 from components.data.quarantine import QuarantineWriter, in_order, read_quarantine
 from components.data.shards import BrokenMember, ShardReader
@@ -32,6 +33,7 @@ from components.validation.policy import Policy, kept_codes
 from components.validation.report import build_report
 from components.validation.rows import Rows
 from components.validation.suite import Declared, Limits, run_suite
+from components.validation.takedown import Takedown
 
 EXAMPLES = 8  # shown of each reason
 
@@ -47,6 +49,7 @@ def validate(
     progress: Progress = silent,
     limits: Limits = Limits(),  # noqa: B008 -- frozen
     policy: Mapping[str, Policy] = MappingProxyType({}),
+    takedown: Takedown = Takedown(),  # noqa: B008 -- frozen
 ) -> dict[str, Any]:
     """Write manifests, what was found and the report, and return report.json.
 
@@ -67,7 +70,7 @@ def validate(
     measured = measure(raw, manifest, progress)
     lines, findings = run_suite(manifest, measured, declared_by(came_in), limits)
     progress("check rows", 1, 1)
-    quarantined, told = judge(Rows.of(manifest, measured, seed), first_findings(findings), all_checks(), kept)
+    quarantined, told = judge(Rows.of(manifest, measured, seed, takedown), first_findings(findings), all_checks(), kept)
     passed = manifest.take(pa.array(np.setdiff1d(np.arange(len(manifest)), list(quarantined)), pa.int64()))
     report = build_report(came_in, manifest, passed, quarantined, told, lines, max_broken)
     page = render_page(report, _examples(raw, manifest, quarantined.values(), rejects), _examples(raw, manifest, told))
@@ -216,7 +219,7 @@ def _example(reader: ShardReader, manifest: pa.Table, finding: Finding) -> Examp
         picture = None
     caption = next((text["text"] for text in row["texts"] or () if text["text"]), "")
     return Example(
-        key=str(row["key"]), split=str(row["split"]), caption=caption, detail=finding.detail, picture=picture
+        key=str(row["key"]), split=str(row["split"]), caption=masked(caption), detail=finding.detail, picture=picture
     )
 
 

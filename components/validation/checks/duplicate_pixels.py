@@ -6,6 +6,7 @@ With identical pixels under two captions nobody can be right about both; with a 
 import numpy as np
 from numpy.typing import NDArray
 
+from components.data.personal import masked
 from components.validation.check import Check
 from components.validation.findings import Finding
 from components.validation.rows import Rows, groups
@@ -40,6 +41,6 @@ def _of_evaluation(rows: Rows, twins: NDArray[np.int64], in_train: NDArray[np.in
     findings = []
     for at in np.setdiff1d(twins, in_train):
         other = next(other for other in (in_train if len(in_train) else twins) if other != at)
-        detail = f"identical to {rows.called(other)}, which is named {named[other]!r}"
+        detail = f"identical to {rows.called(other)}, which is named {masked(named[other])!r}"
         findings.append(rows.finding(at, "duplicate_pixels", detail))
     return findings

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from components.data.personal import masked
 from components.validation.check import Check
 from components.validation.findings import Finding
 from components.validation.near import Nearness
@@ -61,7 +62,7 @@ class Leaks(Check):
         for at, run in self._runs(rows, rows.measured_with):
             count, first = asked[run]
             if 0 < count <= self.boilerplate and at not in findings:
-                findings[at] = rows.finding(at, "leak_text", f"shares {run!r} with {rows.called(first)}")
+                findings[at] = rows.finding(at, "leak_text", f"shares {masked(run)!r} with {rows.called(first)}")
         return list(findings.values())
 
     def _runs(self, rows: Rows, wanted: NDArray[np.bool_]) -> Iterator[tuple[int, str]]:
