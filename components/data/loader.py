@@ -2,19 +2,22 @@
 
 import re
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch._C import _remove_worker_pids
 from torch.utils.data import DataLoader, Sampler
 
 from components.contracts.batch import Batch
 from components.contracts.errors import TransientError
 from components.data.batches import StepBatches
+from components.data.processes import leave_with_parent
 
 PATIENCE_S = 60.0  # for one batch; a batch of 256 photographs at 224 px takes a second
-_LOST = re.compile(r"DataLoader worker \(pid.*|DataLoader timed out.*|Pin memory thread exited.*")  # torch's sentences
+_LOST = re.compile(r"DataLoader worker \(pid.*|Pin memory thread exited.*")  # torch's sentences
 
 
 class Steps(Sampler[int]):
@@ -36,15 +39,85 @@ class Steps(Sampler[int]):
 class StepLoader(DataLoader[Batch]):
     """The batches of some steps in their order; TransientError when a worker dies, or is silent for too long."""
 
+    patience_s = PATIENCE_S
+    _batches: Any = None
+    _silent = False
+
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]  # torch's has no name for what it returns
-        batches: Any = super().__iter__()
+        self._batches, self._silent = super().__iter__(), False
+        with self.minded():
+            while True:
+                with self._patience():
+                    batch = next(self._batches, None)
+                if batch is None:
+                    return
+                yield batch
+
+    @contextmanager
+    def minded(self) -> Iterator[None]:
+        """Turn what torch says of a lost worker into one sentence, and end the others.
+
+        torch's signal handler raises wherever the main thread happens to be, mostly in the middle of a step: the block
+        must hold the training as well as the loading.
+        """
         try:
-            with lost_workers(self.num_workers):
-                yield from batches
-        except TransientError:
-            for worker in getattr(batches, "_workers", ()):  # torch asks them to end, which a stopped one never hears
+            yield
+        except RuntimeError as err:
+            said = _LOST.search(str(err))
+            if said is None:
+                raise
+            self._end()
+            how = f"no batch came in {self.patience_s:g} s" if self._silent else said[0].strip().rstrip(".")
+            raise TransientError(
+                f"one of the {self.num_workers} processes that make batches was lost ({how}). Mostly the machine had no memory "
+                "left for it. Run again, and training goes on from its last checkpoint; if it happens again, set workers "
+                "lower in the scale, 0 making batches in the training's own process."
+            ) from err
+
+    @contextmanager
+    def _patience(self) -> Iterator[None]:
+        """Kill the workers when the block takes too long, which torch's handler then tells the main thread.
+
+        torch's own time limit ends where a message begins: a worker that is stopped in the middle of one is waited for
+        without end.
+        """
+
+        def lose() -> None:
+            self._silent = True
+            for worker in self._batches._workers:
                 worker.kill()
-            raise
+
+        timer = threading.Timer(self.patience_s, lose) if self.num_workers else None
+        if timer is None:
+            yield
+            return
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _end(self) -> None:
+        """End all workers, and torch's watch over them.
+
+        Its own way of shutting down asks them to end, which hangs where one was killed with a lock in its hands, and it
+        would raise anew as each of them ends.
+        """
+        batches = self._batches
+        if not self.num_workers or batches is None or batches._shutdown:
+            return
+        batches._shutdown = True
+        _remove_worker_pids(id(batches))
+        batches._worker_pids_set = False
+        for worker in batches._workers:
+            worker.kill()
+            worker.join()
+        for queue in batches._index_queues:
+            queue.cancel_join_thread()
+            queue.close()
+        if self.pin_memory:
+            batches._pin_memory_thread_done_event.set()
 
 
 def loader(
@@ -56,34 +129,16 @@ def loader(
         workers: processes that make them, forked, so that they share decoded pictures and tokens; 0 makes them here.
         patience_s: seconds after which a batch that does not come is an error; not counted where workers is 0.
     """
-    return StepLoader(
+    made = StepLoader(
         batches, batch_size=None, sampler=Steps(start, stop), num_workers=workers, pin_memory=torch.cuda.is_available(),
-        timeout=patience_s if workers else 0, multiprocessing_context="fork" if workers else None,
-        worker_init_fn=_end_quietly if workers else None,
+        multiprocessing_context="fork" if workers else None, worker_init_fn=_begin if workers else None,
     )  # fmt: skip
+    made.patience_s = patience_s
+    return made
 
 
-@contextmanager
-def lost_workers(workers: int) -> Iterator[None]:
-    """Turn what torch says of a lost worker into one sentence.
-
-    Its signal handler raises wherever the main thread happens to be, mostly in the middle of a step: the block must hold
-    the training as well as the loading.
-    """
-    try:
-        yield
-    except RuntimeError as err:
-        said = _LOST.search(str(err))
-        if said is None:
-            raise
-        raise TransientError(
-            f"one of the {workers} processes that make batches was lost ({said[0].strip().rstrip('.')}). Mostly the machine had "
-            "no memory left for it. Run again, and training goes on from its last checkpoint; if it happens again, set "
-            "workers lower in the scale, 0 making batches in the training's own process."
-        ) from err
-
-
-def _end_quietly(worker: int) -> None:
-    """Leave Ctrl-C and a closed terminal to the parent, whose handlers were forked along."""
+def _begin(worker: int) -> None:
+    """Leave Ctrl-C and a closed terminal to the parent, whose handlers were forked along, and go when it is gone."""
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
+    leave_with_parent()  # torch would look every 5 s

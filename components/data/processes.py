@@ -9,9 +9,17 @@ from multiprocessing.connection import wait
 
 def end_with_parent() -> None:
     """Make this worker leave as soon as its parent is gone; Ctrl-C is the parent's to handle, TERM ends it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for number in (signal.SIGTERM, signal.SIGHUP):  # a forked worker has its parent's handlers
-        signal.signal(number, signal.SIG_DFL)
+    for number, do in (
+        (signal.SIGINT, signal.SIG_IGN),
+        (signal.SIGTERM, signal.SIG_DFL),
+        (signal.SIGHUP, signal.SIG_DFL),
+    ):
+        signal.signal(number, do)  # a forked worker has its parent's handlers
+    leave_with_parent()
+
+
+def leave_with_parent() -> None:
+    """Make this process leave as soon as its parent is gone."""
     parent = multiprocessing.parent_process()
     assert parent is not None
 

@@ -11,7 +11,7 @@ import torch
 from components.contracts.method import Method
 from components.contracts.progress import Progress
 from components.data.batches import StepBatches
-from components.data.loader import loader, lost_workers
+from components.data.loader import loader
 from components.training.callbacks import AfterStep, Curves, Log, Resumable, Telling, Watch, Watching
 from components.training.device import accelerator, precision
 from components.training.method_module import MethodModule
@@ -73,7 +73,8 @@ def train(
         enable_model_summary=False, callbacks=[AfterStep(), curves, watching, resumable, telling],
     )  # fmt: skip
     start = step_of(resumable.path)
-    with warnings.catch_warnings(), lost_workers(scale.workers):
+    steps = loader(batches, start, scale.steps, workers=scale.workers)
+    with warnings.catch_warnings(), steps.minded():
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended before")
         warnings.filterwarnings(
@@ -82,7 +83,7 @@ def train(
         warnings.filterwarnings("ignore", category=FutureWarning, module="lightning.*")
         trainer.fit(
             module,
-            loader(batches, start, scale.steps, workers=scale.workers),
+            steps,
             ckpt_path=resumable.path if start else None,
             weights_only=True,
         )
