@@ -8,7 +8,7 @@ Axes: N pictures, H height, W width.
 """
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import conv2d, pad
 
@@ -17,28 +17,28 @@ _ACROSS = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))
 
 
 def with_lines(
-    rgb: Float[Tensor, "N 3 H W"], drawn: float, outlined: float, draw: torch.Generator
+    rgb: Float[Tensor, "N 3 H W"],
+    strength: Float[Tensor, "N 1 1 1"],
+    sketched: Bool[Tensor, "N 1 1 1"],
+    outlined: Bool[Tensor, "N 1 1 1"],
 ) -> Float[Tensor, "N 3 H W"]:
-    """Return the pictures, some changed, each with a strength of its own.
+    """Return the pictures, those changed that are to be.
 
     Args:
         rgb: in [0, 1].
-        drawn: share that become their edges alone, dark on white.
-        outlined: share that keep their colours and have their edges darkened.
-        draw: decides which, and how much.
+        strength: how dark lines are, 0 to STRONGEST; a sketch has 1 more, so that something is left.
+        sketched: which become their edges alone, dark on white.
+        outlined: which keep their colours and have their edges darkened.
     """
-    count = len(rgb)
-    strength = torch.rand(count, 1, 1, 1, generator=draw) * STRONGEST
-    chosen = torch.rand(count, 1, 1, 1, generator=draw)
     edges = edges_of(rgb)
-    drawing = (1 - (edges * (1 + strength)).clamp(0, 1)).expand_as(rgb)
+    sketch = (1 - (edges * (1 + strength)).clamp(0, 1)).expand_as(rgb)
     darkened = rgb * (1 - (edges * strength).clamp(0, 1))
-    return torch.where(chosen < drawn, drawing, torch.where(chosen < drawn + outlined, darkened, rgb))
+    return torch.where(sketched, sketch, torch.where(outlined, darkened, rgb))
 
 
 def edges_of(rgb: Float[Tensor, "N 3 H W"]) -> Float[Tensor, "N 1 H W"]:
     """Return the length of the gradient of the mean of the channels: 1 beside a step from black to white, 0 where it is flat."""
-    across = torch.tensor(_ACROSS) / 4
+    across = torch.tensor(_ACROSS, device=rgb.device) / 4
     grey = pad(rgb.mean(1, keepdim=True), (1, 1, 1, 1), mode="replicate")
     steps = conv2d(grey, torch.stack([across, across.T])[:, None])
     return steps.square().sum(1, keepdim=True).sqrt().clamp(0, 1)

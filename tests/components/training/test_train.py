@@ -9,7 +9,7 @@ import torch
 
 from components.contracts.errors import DataError, Interrupted
 from components.contracts.progress import silent
-from components.data.loader import StepBatches
+from components.data.batches import StepBatches
 from components.methods.clip import Clip
 from components.training.train import Optimisation, Scale, Trained, train
 
