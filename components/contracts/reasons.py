@@ -2,10 +2,14 @@
 
 One table for ingest, which meets what can be no sample, and for validation, which meets samples that cannot be used.
 A broken record counts against `gates.max_broken`: something is wrong with the data. One set aside is sound, but would
-make a test number mean less. docs/reasons.md prints this table.
+make a test number mean less, or should not be learned. One may also be kept and only told of, for a person to judge: where
+that is a matter of taste, `gates.policy` in params.yaml decides. docs/reasons.md prints this table.
 """
 
 from dataclasses import dataclass
+from typing import Literal
+
+Policy = Literal["keep", "drop"]
 
 INGEST = "ingest"
 VALIDATE = "validate"
@@ -19,11 +23,13 @@ class Reason:
         meaning: what the report says of it.
         broken: whether it counts against the gate.
         found_by: the steps that give it, INGEST or VALIDATE.
+        policy: what is done unless params.yaml says otherwise: `keep` and tell, or `drop`; None where there is no choice.
     """
 
     meaning: str
     broken: bool = True
     found_by: tuple[str, ...] = (VALIDATE,)
+    policy: Policy | None = None
 
 
 _INGEST = (INGEST,)
@@ -73,12 +79,43 @@ REASONS = {
     "caption_language": Reason(
         meaning="a text is in a language that the source does not declare, or in a script it is not written in"
     ),
+    "takedown": Reason(meaning="the picture is on the takedown list, or looks like one that is", broken=False),
+    "pii_text": Reason(
+        meaning="what is said of the picture holds an e-mail address, a phone number or a card number",
+        broken=False,
+        policy="drop",
+    ),
+    "gps": Reason(meaning="the picture's file holds the place where it was taken", broken=False, policy="keep"),
     "duplicate_pixels": Reason(
         meaning="an evaluation picture equals another one, pixel for pixel, that is trained on or named otherwise",
         broken=False,
     ),
     "same_concept": Reason(
         meaning="the pool keeps one picture a concept, so that every query has one answer", broken=False
+    ),
+    "twin_in_train": Reason(
+        meaning="a training picture equals another one, pixel for pixel", broken=False, policy="keep"
+    ),
+    "near_duplicate": Reason(
+        meaning="the picture looks nearly like another one that is trained on too, or tested with too",
+        broken=False,
+        policy="keep",
+    ),
+    "leak_near": Reason(
+        meaning="an evaluation picture looks nearly like one that is trained on", broken=False, policy="keep"
+    ),
+    "leak_text": Reason(
+        meaning="an evaluation picture's text has thirteen words in a row in common with a training text",
+        broken=False,
+        policy="keep",
+    ),
+    "poison_patch": Reason(
+        meaning="many training pictures that look unlike have the same patch in a corner", broken=False, policy="keep"
+    ),
+    "poison_captions": Reason(
+        meaning="many training pictures that look unlike have the same caption, far more than is usual in this data",
+        broken=False,
+        policy="keep",
     ),
 }
 ORDER = {code: place for place, code in enumerate(REASONS)}

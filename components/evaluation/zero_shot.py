@@ -3,11 +3,13 @@
 Source: Radford et al. 2021, arXiv:2103.00020, section 3.1 (a class is the mean of the unit vectors of its prompts, of unit
 length again; softmax at the learned scale). Differs: besides templates around the label, the prompts of a group can be the
 names of the trained things in it, and the softmax can be taken over all prompts and summed by group, which is the model's
-own probability that the picture's name is one of the group's. Ties count against the model.
+own probability that the picture's name is one of the group's; its scale can be a share of the learned one, since a model is
+too sure of pictures unlike those it was trained on. Ties count against the model.
 Golden: open_clip.build_zero_shot_classifier, float32, rtol 1e-5.
 Axes: I pictures, L labels, P prompts of all labels, D shared width.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -43,10 +45,12 @@ class ZeroShot(Evaluator):
         join: several prompts of a group become one vector, their `mean`, or each has its share of the softmax and the
             group has their `sum`.
         templates: each with one {} for the label; used by `templates` alone.
+        sharpness: what the learned scale is multiplied with in the softmax. Below 1, the many near names of a group count
+            for more beside the nearest one of another; under `mean` it changes shares, but no order.
         top: k of top-k accuracy; those that are no choice, being as many as the groups, are left out.
         served: whether labels.json keeps these groups and prompts, for the server to classify by.
 
-    Raises ConfigError for a template without a place, and for `templates` without any.
+    Raises ConfigError for a template without a place, for `templates` without any, and for a sharpness not above 0.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class ZeroShot(Evaluator):
         prompts: Prompting = "members",
         join: Join = "mean",
         templates: Sequence[str] = (),
+        sharpness: float = 1.0,
         top: Sequence[int] = (1,),
         served: bool = False,
     ) -> None:
@@ -64,8 +69,13 @@ class ZeroShot(Evaluator):
                 f"templates is {list(templates)} with prompts {prompts!r}. Prompts by template need at least one, each with "
                 f"{PLACE} once where the label goes, such as 'a picture of {PLACE}'; others take none."
             )
+        if not 0 < sharpness < math.inf:
+            raise ConfigError(
+                f"sharpness is {sharpness}, but the learned scale is multiplied with it. Give 1 for the learned scale itself, less "
+                "for a flatter softmax."
+            )
         self.label, self.prompts, self.join, self.templates = label, prompts, join, tuple(templates)
-        self.top, self.served = tuple(top), served
+        self.sharpness, self.top, self.served = sharpness, tuple(top), served
 
     def measure(self, subject: Subject) -> Findings:
         """Return `zero_shot.<split>.<label>.top<k>` with a row a picture; in `without`, why there are none."""
@@ -114,9 +124,10 @@ class ZeroShot(Evaluator):
     @property
     def method(self) -> str:
         """How a group is asked for, in words."""
+        flat = "" if self.sharpness == 1 else f", at {self.sharpness:g} of the learned scale"
         if self.prompts == "label":
-            return PROMPTS_MEAN["label"]
-        said = f"{JOINS_MEAN[self.join]} {PROMPTS_MEAN[self.prompts]}"
+            return PROMPTS_MEAN["label"] + flat
+        said = f"{JOINS_MEAN[self.join]} {PROMPTS_MEAN[self.prompts]}{flat}"
         return f"{said}: {', '.join(self.templates)}" if self.templates else said
 
     def _split(
@@ -129,7 +140,7 @@ class ZeroShot(Evaluator):
         belongs = np.array([[label == group for label in labels] for group in truth])
         image, scale = subject.embedded(split)[has], subject.encoder.logit_scale
         owned = [() if group is None else (group,) for group in subject.train.labelled(self.label)]
-        shares = asked.shares(image, scale)
+        shares = asked.shares(image, scale * self.sharpness)
         ours, single, theirs = (
             ranks(scores, belongs)
             for scores in (shares, plain.shares(image, scale), subject.nearest(split, owned, labels)[has])
@@ -153,8 +164,8 @@ class ZeroShot(Evaluator):
     def _served(self, labels: Sequence[str], prompts: Mapping[str, Sequence[str]]) -> dict[str, object]:
         """Return what labels.json says, for the very labels and prompts to be served that were measured."""
         return {
-            "set": self.label, "templates": list(self.templates or (PLACE,)), "join": self.join, "labels": list(labels),
-            "prompts": {label: list(texts) for label, texts in prompts.items()},
+            "set": self.label, "templates": list(self.templates or (PLACE,)), "join": self.join, "sharpness": self.sharpness,
+            "labels": list(labels), "prompts": {label: list(texts) for label, texts in prompts.items()},
         }  # fmt: skip
 
 

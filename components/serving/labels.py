@@ -30,6 +30,7 @@ class Labels:
         templates: what other labels are put into, each with one {}.
         labels: in the order of the rows.
         logit_scale: what cosines are multiplied with before the softmax, as it was learned.
+        sharpness: what it is multiplied with for these labels, as they were measured; others have the learned one.
         vectors: float32 [V D], of unit length, those of the first label before those of the second.
         counts: how many of them each label has.
     """
@@ -38,6 +39,7 @@ class Labels:
     templates: tuple[str, ...]
     labels: tuple[str, ...]
     logit_scale: float
+    sharpness: float
     vectors: np.ndarray
     counts: tuple[int, ...]
 
@@ -48,6 +50,7 @@ class Labels:
             "templates": list(self.templates),
             "labels": list(self.labels),
             "logit_scale": self.logit_scale,
+            "sharpness": self.sharpness,
             "counts": list(self.counts),
         }
         text = json.dumps(about, indent=2, ensure_ascii=False) + "\n"
@@ -62,7 +65,7 @@ class Labels:
             vectors = np.load(folder / "labels.npy", allow_pickle=False)
             found = cls(
                 set=about["set"], templates=tuple(about["templates"]), labels=tuple(about["labels"]),
-                logit_scale=float(about["logit_scale"]), vectors=vectors,
+                logit_scale=float(about["logit_scale"]), sharpness=float(about.get("sharpness", 1.0)), vectors=vectors,
                 counts=tuple(about.get("counts", [1] * len(about["labels"]))),  # packages of before had one each
             )  # fmt: skip
         except (OSError, ValueError, KeyError, TypeError) as err:
@@ -86,8 +89,8 @@ def measured_labels(
     """Return the labels that the model was measured with, as vectors of the very prompts that were.
 
     Args:
-        evaluated: labels.json of stage evaluate, with `set`, `templates`, `labels`, `prompts` (texts by label) and `join`,
-            `mean` or `sum`; where it is missing, the data has no labels.
+        evaluated: labels.json of stage evaluate, with `set`, `templates`, `labels`, `prompts` (texts by label), `join`,
+            `mean` or `sum`, and `sharpness`; where it is missing, the data has no labels.
         encode: texts to unit rows, float32 [N D].
         width: D.
         logit_scale: as it was learned.
@@ -96,7 +99,9 @@ def measured_labels(
     """
     if not evaluated.exists():
         nothing = np.zeros((0, width), np.float32)
-        return Labels(set=None, templates=PLAIN, labels=(), logit_scale=logit_scale, vectors=nothing, counts=())
+        return Labels(
+            set=None, templates=PLAIN, labels=(), logit_scale=logit_scale, sharpness=1.0, vectors=nothing, counts=()
+        )
     about: dict[str, Any] = json.loads(evaluated.read_text(encoding="utf-8"))
     labels, prompts, templates = about["labels"], about["prompts"], tuple(about["templates"]) or PLAIN
     wrong = [label for label in labels if not prompts.get(label)]
@@ -111,6 +116,6 @@ def measured_labels(
         parts = np.split(rows, np.cumsum(counts)[:-1])
         rows, counts = np.concatenate([label_vectors(part, len(part)) for part in parts]), [1] * len(labels)
     return Labels(
-        set=about["set"], templates=templates, labels=tuple(labels), logit_scale=logit_scale, vectors=rows,
-        counts=tuple(counts),
+        set=about["set"], templates=templates, labels=tuple(labels), logit_scale=logit_scale,
+        sharpness=float(about.get("sharpness", 1.0)), vectors=rows, counts=tuple(counts),
     )  # fmt: skip

@@ -130,8 +130,8 @@ def _check_classes(client: Client, package: Package, pictures: dict[str, bytes],
         found = client.classify(data, OTHER_LABELS, OTHER_TEMPLATES, TOP_K).labels
         _compare_shares(name, found, OTHER_LABELS, *ranked(image, others, labels.logit_scale, len(others)))
         if labels.labels:
-            found = client.classify(data, top_k=TOP_K).labels
-            shares = ranked(image, labels.vectors, labels.logit_scale, len(labels.labels), labels.counts)
+            found, scale = client.classify(data, top_k=TOP_K).labels, labels.logit_scale * labels.sharpness
+            shares = ranked(image, labels.vectors, scale, len(labels.labels), labels.counts)
             _compare_shares(name, found, labels.labels, *shares)
 
 

@@ -17,7 +17,6 @@ from components.contracts.sample import SPLITS
 from components.data.language import fits_script
 from components.data.transforms.preprocess import MAX_PIXELS
 from components.validation.findings import Finding
-from components.validation.measure import Measured
 
 _FLAWS = {  # code of a picture that cannot be decoded -> what does not hold of it
     "zero_bytes": "the picture has bytes",
@@ -56,7 +55,7 @@ class Declared:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class Line:
     """One line of the suite and what came of it.
 
     Args:
@@ -73,8 +72,8 @@ class Check:
 
 
 def run_suite(
-    manifest: pa.Table, measured: Sequence[Measured], declared: Declared, limits: Limits
-) -> tuple[list[Check], list[Finding]]:
+    manifest: pa.Table, measured: pa.Table, declared: Declared, limits: Limits
+) -> tuple[list[Line], list[Finding]]:
     """Return every check in order, and a finding for every row that failed one.
 
     Raises DataError when a check could not be run, or the table as a whole is not the one that source.json speaks of.
@@ -87,7 +86,7 @@ def run_suite(
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     frames = {"samples": _samples(manifest, measured), "texts": _texts(manifest)}
     source = context.data_sources.add_pandas("manifest")
-    checks: list[Check] = []
+    checks: list[Line] = []
     findings: list[Finding] = []
     for name, expectations in _expectations(declared, limits).items():
         batch = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe("all")
@@ -156,13 +155,13 @@ def _expectations(declared: Declared, limits: Limits) -> dict[str, list[Any]]:
     return lists
 
 
-def _samples(manifest: pa.Table, measured: Sequence[Measured]) -> pd.DataFrame:
+def _samples(manifest: pa.Table, measured: pa.Table) -> pd.DataFrame:
     plain = ["key", "split", "source", "licence", "shard", "offset", "size_bytes", "sha256"]
     frame = pd.DataFrame({name: manifest[name].to_pylist() for name in plain}, dtype=object)
     for name in ("found", "intact", "flaw"):
-        frame[name] = pd.Series([getattr(one, name) for one in measured], dtype=object)
+        frame[name] = pd.Series(measured[name].to_pylist(), dtype=object)
     for name in ("width", "height", "contrast"):
-        frame[name] = pd.Series([getattr(one, name) for one in measured], dtype=float)
+        frame[name] = pd.Series(measured[name].to_pylist(), dtype=float)
     texts = [None if texts is None else len(texts) for texts in manifest["texts"].to_pylist()]
     frame["texts"] = pd.Series(texts, dtype=float)
     frame["row"] = range(len(frame))
@@ -179,7 +178,7 @@ def _texts(manifest: pa.Table) -> pd.DataFrame:
     return frame.astype({"row": int, "characters": int, "lang": object, "in_script": object})
 
 
-def _read(result: Any, measured: Sequence[Measured], total: int) -> tuple[Check, list[Finding]]:
+def _read(result: Any, measured: pa.Table, total: int) -> tuple[Line, list[Finding]]:
     """Return one expectation's line and findings; DataError when it could not be run, or speaks of the whole table."""
     meta, outcome = result.expectation_config.meta, result.result
     if result.exception_info.get("raised_exception", False) or ("unexpected_list" not in outcome and meta["reason"]):
@@ -193,16 +192,18 @@ def _read(result: Any, measured: Sequence[Measured], total: int) -> tuple[Check,
                 f"the manifest has {outcome['observed_value']} rows, but it {meta['rule']}: "
                 "rows were lost or added after ingest. Ingest again."
             )
-        return Check(rule=meta["rule"], reason=None, checked=total, failed=0), []
+        return Line(rule=meta["rule"], reason=None, checked=total, failed=0), []
     column = result.expectation_config.kwargs["column"]
     found = []
     for bad in outcome.get("unexpected_index_list") or []:
         row = int(bad["row"])
         detail = (
-            measured[row].fault if column in ("found", "intact", "flaw") else _detail(column, bad[column], meta["rule"])
+            measured["fault"][row].as_py()
+            if column in ("found", "intact", "flaw")
+            else _detail(column, bad[column], meta["rule"])
         )
         found.append(Finding(row=row, reason=meta["reason"], detail=detail))
-    return Check(rule=meta["rule"], reason=meta["reason"], checked=total, failed=outcome["unexpected_count"]), found
+    return Line(rule=meta["rule"], reason=meta["reason"], checked=total, failed=outcome["unexpected_count"]), found
 
 
 def _detail(column: str, value: object, rule: str) -> str:

@@ -1,4 +1,4 @@
-"""Random views of a batch of pictures: moved, turned, recoloured, laid on another background.
+"""Random views of a batch of pictures: moved, turned, laid on another background, drawn in lines, recoloured.
 
 Whole batches at once on tensors, each picture with its own draw, from a generator that the caller seeds: the same
 (seed, step) gives the same view on every machine and after every resume.
@@ -11,6 +11,9 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
+
+from components.contracts.errors import ConfigError
+from components.data.transforms.lines import with_lines
 
 
 class Views:
@@ -25,6 +28,10 @@ class Views:
         grey: share of the pictures that lose their colour.
         background: share of the pictures whose transparent part shows a random colour in place of white.
         erase: share of the pictures that lose a random rectangle of up to 0.4 of each side.
+        drawn: share of the pictures that become a drawing of their edges, dark on white.
+        outlined: share of the pictures, beside those, whose edges are darkened.
+
+    Raises ConfigError when more than all pictures would be drawn or outlined.
     """
 
     def __init__(
@@ -37,14 +44,25 @@ class Views:
         grey: float = 0.1,
         background: float = 0.5,
         erase: float = 0.0,
+        drawn: float = 0.0,
+        outlined: float = 0.0,
     ) -> None:
+        if min(drawn, outlined) < 0 or drawn + outlined > 1:
+            raise ConfigError(
+                f"drawn is {drawn} and outlined {outlined}, but they are shares of the same pictures. Give two from 0 to 1 that "
+                "sum to at most 1."
+            )
         self.pixels, self.degrees, self.shift, self.zoom = pixels, degrees, shift, zoom
         self.colour, self.grey, self.background, self.erase = colour, grey, background, erase
+        self.drawn, self.outlined = drawn, outlined
 
     def __call__(self, pictures: UInt8[Tensor, "N 4 S S"], draw: torch.Generator) -> Float[Tensor, "N 3 H W"]:
         """Return views in [0, 1] of RGBA pictures."""
         moved = self.move(pictures.float() / 255, draw)
-        return self.recolour(self.lay(moved, draw), draw)
+        laid = self.lay(moved, draw)
+        if self.drawn or self.outlined:
+            laid = with_lines(laid, self.drawn, self.outlined, draw)
+        return self.recolour(laid, draw)
 
     def move(self, rgba: Float[Tensor, "N 4 S S"], draw: torch.Generator) -> Float[Tensor, "N 4 H W"]:
         """Turn, zoom and shift each picture; what comes in from outside is transparent."""

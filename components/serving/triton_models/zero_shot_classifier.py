@@ -45,6 +45,7 @@ class TritonPythonModel:
         self.own: dict[str, np.ndarray] = dict(zip(about["labels"], rows, strict=True))
         self.templates: list[str] = about["templates"]
         self.logit_scale: float = about["logit_scale"]
+        self.own_scale: float = self.logit_scale * about.get("sharpness", 1.0)
         self.cache = PromptCache(capacity=MAX_PROMPTS)
 
     async def execute(self, requests: list[Any]) -> list[Any]:
@@ -56,10 +57,10 @@ class TritonPythonModel:
         try:
             labels, templates, top_k = self.question(request)
             picture = await embed_picture(pb.get_input_tensor_by_name(request, "image").as_numpy().reshape(1, 1))
-            vectors, counts, new = await self.vectors(labels, templates)
+            scale, vectors, counts, new = await self.vectors(labels, templates)
         except Exception as err:
             return fault(err)
-        best, scores = ranked(picture, vectors, self.logit_scale, top_k, counts)
+        best, scores = ranked(picture, vectors, scale, top_k, counts)
         return pb.InferenceResponse(
             [
                 pb.Tensor("names", encoded(labels[place] for place in best)),
@@ -88,21 +89,22 @@ class TritonPythonModel:
             raise BadRequest(str(err)) from err
         return asked, templates, top_k_of(request, "labels")
 
-    async def vectors(self, labels: list[str], templates: list[str] | None) -> tuple[np.ndarray, list[int], int]:
-        """Return float32 [V D], how many each label has, and how many prompts were encoded for it: none for own labels.
+    async def vectors(self, labels: list[str], templates: list[str] | None) -> tuple[float, np.ndarray, list[int], int]:
+        """Return the scale, float32 [V D], how many each label has, and how many prompts were encoded: none for own labels.
 
-        Own labels have all vectors that the package has of them; beside others, whose prompts are fewer, only their mean,
-        or the more prompts would take the larger share.
+        Own labels have all vectors that the package has of them, and the scale that goes with these; beside others, whose
+        prompts are fewer, only their mean, or the more prompts would take the larger share.
         """
         known = self.own if templates is None else {}
         templates = self.templates if templates is None else templates
         other = [label for label in labels if label not in known]
         if not other:
-            return np.concatenate([known[label] for label in labels]), [len(known[label]) for label in labels], 0
+            rows = np.concatenate([known[label] for label in labels])
+            return self.own_scale, rows, [len(known[label]) for label in labels], 0
         rows, new = await self.cache.rows(prompts_of(other, templates), embed_texts)
         found = {label: label_vectors(known[label], len(known[label]))[0] for label in labels if label in known}
         found |= zip(other, label_vectors(rows, len(templates)), strict=True)
-        return np.stack([found[label] for label in labels]), [1] * len(labels), new
+        return self.logit_scale, np.stack([found[label] for label in labels]), [1] * len(labels), new
 
 
 async def embed_picture(picture: np.ndarray) -> np.ndarray:

@@ -111,6 +111,23 @@ def test_the_baseline_lends_the_group_of_the_nearest_training_picture(squares, t
     assert values(ZeroShot().measure(one_colour))["zero_shot.val.category.top1"][2] == pytest.approx(10 / 50)
 
 
+def test_sharpness_is_a_share_of_the_learned_scale(squares, told):
+    def shares(logit_scale: float, sharpness: float) -> list[float]:
+        told_so = Told(told.of_pictures, told.of_texts, logit_scale)
+        asked = ZeroShot(prompts="members", join="sum", sharpness=sharpness)
+        rows = asked.measure(subject_of(squares, told_so, told, SPLITS)).rows["zero_shot.val"]
+        return rows["first_share"].to_pylist()
+
+    assert shares(10.0, 0.5) == pytest.approx(shares(5.0, 1.0))
+    assert shares(10.0, 0.5) != pytest.approx(shares(10.0, 1.0))
+
+
+@pytest.mark.parametrize("sharpness", [0, -1, float("inf"), float("nan")])
+def test_a_sharpness_that_leaves_nothing_to_rank_by_is_refused(sharpness):
+    with pytest.raises(ConfigError, match=r"sharpness is .* the learned scale is multiplied"):
+        ZeroShot(sharpness=sharpness)
+
+
 def test_prompts_are_texts_of_training_alone(squares, subject):
     zero = ZeroShot(prompts="members")
     prompts = zero.prompts_of(tuple(COLOURS), subject.train.captions, subject.train.labelled("category"))
@@ -130,7 +147,12 @@ def test_a_group_that_was_not_trained_on_is_asked_by_its_own_name(squares, told)
 
 def test_what_is_to_be_served_is_what_was_measured(subject):
     served = ZeroShot(prompts="members", join="sum", served=True).measure(subject).files["labels.json"]
-    assert (served["set"], served["templates"], served["join"]) == ("category", ["{}"], "sum")
+    assert (served["set"], served["templates"], served["join"], served["sharpness"]) == ("category", ["{}"], "sum", 1)
+    flatter = ZeroShot(prompts="members", join="sum", sharpness=0.5, served=True).measure(subject)
+    assert flatter.files["labels.json"]["sharpness"] == 0.5
+    assert {metric.method for metric in flatter.metrics if "one_prompt" not in metric.name} == {
+        "1 of 5 by the summed softmax over the names of the trained things in each group, at 0.5 of the learned scale"
+    }
     assert served["labels"] == sorted(COLOURS) == list(served["prompts"])
     by_template = ZeroShot(prompts="templates", templates=["all that is {}", "{}"], served=True).measure(subject)
     assert by_template.files["labels.json"]["prompts"]["red"] == ["all that is red", "red"]

@@ -19,7 +19,7 @@ from components.serving.errors import RequestRefused, ServerFailed
 from components.serving.labels import Labels
 from components.serving.odd_samples import broken_pictures
 from components.serving.package import Package
-from tests.components.serving.tiny_package import COLOURS, SCALE, WIDTH, picture
+from tests.components.serving.tiny_package import COLOURS, SCALE, SHARPNESS, WIDTH, picture
 
 
 def post(endpoint: Endpoint, path: str, headers: dict[str, str] | None = None) -> tuple[int, str]:
@@ -124,7 +124,7 @@ def test_a_label_of_several_vectors_has_the_sum_of_their_shares(client: Client, 
     grey = picture((120, 110, 130))
     labels, image = Labels.read(package), client.embed_image([grey])[0]
     assert labels.counts == (1, 2, 1)
-    powers = np.exp(SCALE * (labels.vectors @ image))
+    powers = np.exp(SCALE * SHARPNESS * (labels.vectors @ image))
     shares = np.array([powers[0], powers[1] + powers[2], powers[3]]) / powers.sum()
     answer = {label.label: label.score for label in client.classify(grey).labels}
     assert [answer[colour] for colour in labels.labels] == pytest.approx(shares, abs=1e-4)
@@ -234,7 +234,10 @@ def test_server_that_ends_while_it_answers_is_told_in_a_sentence(answer: bytes, 
 
         ending = threading.Thread(target=answer_and_end)
         ending.start()
-        with Client(f"127.0.0.1:{server.getsockname()[1]}") as client, pytest.raises(TransientError, match="not answer"):
+        with (
+            Client(f"127.0.0.1:{server.getsockname()[1]}") as client,
+            pytest.raises(TransientError, match="not answer"),
+        ):
             client.search("red")
         ending.join()
 

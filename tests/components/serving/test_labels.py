@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -64,22 +65,25 @@ def test_counts_that_are_not_those_of_the_rows_are_refused(tmp_path, counts):
 
 
 def test_what_is_written_is_read(tmp_path):
-    labels = measured_labels(evaluated(tmp_path), encode, 3, 14.0)
+    labels = measured_labels(evaluated(tmp_path, sharpness=0.6), encode, 3, 14.0)
     labels.write(tmp_path)
     assert json.loads((tmp_path / "labels.json").read_text()) == {
         "set": "category", "templates": ["{}", "a picture of {}"], "labels": ["Food", "Animals"], "logit_scale": 14.0,
-        "counts": [1, 1],
+        "sharpness": 0.6, "counts": [1, 1],
     }  # fmt: skip
     kept = np.load(tmp_path / "labels.npy", allow_pickle=False)
     assert (kept.dtype, kept.shape) == (np.float32, (2, 3))
     found = Labels.read(tmp_path)
-    assert (found.set, found.labels, found.templates, found.logit_scale) == (
-        labels.set,
-        labels.labels,
-        labels.templates,
-        labels.logit_scale,
-    )
+    assert replace(found, vectors=labels.vectors) == labels
     np.testing.assert_array_equal(found.vectors, labels.vectors)
+
+
+def test_labels_of_before_have_the_learned_scale(tmp_path):
+    measured_labels(evaluated(tmp_path, sharpness=0.6), encode, 3, 14.0).write(tmp_path)
+    about = json.loads((tmp_path / "labels.json").read_text())
+    del about["sharpness"]
+    (tmp_path / "labels.json").write_text(json.dumps(about))
+    assert Labels.read(tmp_path).sharpness == 1
 
 
 def test_data_without_labels_leaves_the_scale_to_score_any_with(tmp_path):

@@ -19,6 +19,7 @@ from components.serving.labels import Labels
 from components.serving.pack import seal, write_index
 
 SIZE, LENGTH, WIDTH, CELLS, SCALE = 32, 8, 16, 8, 20.0
+SHARPNESS = 0.5  # of the softmax over the package's own labels
 COLOURS = {"red": (230, 20, 20), "green": (20, 200, 40), "blue": (30, 40, 220)}
 WORDS = ["[PAD]", "[UNK]", "a", "square", *COLOURS]
 
@@ -39,7 +40,7 @@ def make_package(folder: Path, seed: int = 0) -> Path:
     red, green, blue = embeds
     between = (green + blue) / np.linalg.norm(green + blue)
     labels = Labels(
-        set="colour", templates=("a {} square",), labels=tuple(COLOURS), logit_scale=SCALE,
+        set="colour", templates=("a {} square",), labels=tuple(COLOURS), logit_scale=SCALE, sharpness=SHARPNESS,
         vectors=np.stack([red, green, between, blue]), counts=(1, 2, 1),
     )  # fmt: skip
     labels.write(folder)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -54,9 +55,10 @@ class Case:
 
 
 def picture(number: int, **options: object) -> bytes:
-    """Return a PNG of a gradient that no other number has."""
+    """Return a PNG of smooth noise that looks like that of no other number."""
     held = io.BytesIO()
-    Image.radial_gradient("L").resize((32, 32)).point(lambda value: (value + number) % 256).save(held, "PNG", **options)
+    pixels = np.random.default_rng(number).integers(0, 256, (6, 6, 3), dtype=np.uint8)
+    Image.fromarray(pixels).resize((32, 32), Image.Resampling.BICUBIC).save(held, "PNG", **options)
     return held.getvalue()
 
 

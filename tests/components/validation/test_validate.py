@@ -150,8 +150,26 @@ def test_twins_leave_the_pools_and_stay_in_train(case, make, paint):
     )
     report = case.validate(max_broken=0)
     assert quarantine(case) == dict.fromkeys(("k3", "k4", "k5"), "duplicate_pixels")
-    assert report["twins_in_train"] == 2
+    assert report["told"] == {"twin_in_train": {"rows": 2, "meaning": REASONS["twin_in_train"].meaning}}
+    told = pq.read_table(case.validated / "told.parquet").to_pylist()
+    assert [(row["key"], row["detail"]) for row in told] == [
+        ("k1", "identical to k2 (train)"), ("k2", "identical to k1 (train)"),
+    ]  # fmt: skip
+    assert "Kept, and told of" in (case.validated / "report.html").read_text()
     assert report["broken"] == 0
+
+
+def test_a_policy_of_drop_sets_aside_what_else_is_only_told_of(case, make, paint):
+    case.ingest([make(1), make(2, data=paint(1, compress_level=0)), make(3)])
+    report = case.validate(max_broken=0, policy={"twin_in_train": "drop"})
+    assert quarantine(case) == dict.fromkeys(("k1", "k2"), "twin_in_train")
+    assert report["told"] == {}
+    assert pq.read_table(case.validated / "told.parquet").num_rows == 0
+
+
+def test_a_policy_for_what_nobody_finds_is_refused_before_the_work(case):
+    with pytest.raises(ConfigError, match="did you mean twin_in_train"):
+        case.validate(policy={"twin_in_trian": "drop"})
 
 
 def test_the_concept_pool_keeps_one_picture_a_concept_wherever_it_comes(case, make, tmp_path):
@@ -178,7 +196,7 @@ def test_nothing_before_evaluate_can_see_a_test_row(case):
         assert set(pool["split"].to_pylist()) == {split}
         assert len(pool) == report["splits"][split]["kept"] > 0
     named = {path.name for path in case.validated.iterdir()}
-    assert named == {"manifest.parquet", "quarantine.parquet", "report.json", "report.html"}
+    assert named == {"manifest.parquet", "quarantine.parquet", "told.parquet", "report.json", "report.html"}
 
 
 def test_the_same_snapshot_gives_the_same_bytes(case, make, tmp_path):
