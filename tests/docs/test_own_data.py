@@ -99,6 +99,15 @@ def test_the_captions_of_coco_on_the_page_are_found_as_it_says(workspace):
         assert len(samples(describe_path(folder))) == 20
 
 
+def test_the_dataset_of_the_page_is_read_as_it_says(workspace):
+    golden = REPOSITORY / "tests/golden/huggingface"
+    source = yaml.safe_load(block("yaml", 4))["source"]
+    for kind in ("disk", "hub"):
+        shutil.copytree(golden / kind, f"my-{kind}")
+        assert describe_path(Path(f"my-{kind}")) == {"name": "huggingface", "path": f"my-{kind}"}
+        assert len(samples({**source, "path": f"my-{kind}"})) == 12
+
+
 @pytest.mark.parametrize("whole", [False, True], ids=["as it is", "with its comments"])
 @pytest.mark.parametrize("number", [0, 1])
 def test_what_the_readme_of_data_own_shows_works_there(workspace, number, whole):

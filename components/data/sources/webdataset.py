@@ -16,6 +16,7 @@ from components.contracts.errors import DataError
 from components.contracts.progress import Progress
 from components.contracts.reject import Reject
 from components.contracts.sample import Sample
+from components.data.sources.by_shard import ShardEnds, by_shard
 from components.data.sources.files import DOCUMENTS, bytes_of, files_below
 from components.data.sources.own import OwnSamples
 from components.data.sources.parts import PICKLED, PICTURE_SUFFIXES, Parts, bytes_wanted, key_and_suffix
@@ -102,34 +103,20 @@ class Shards:
     def read(self, progress: Progress) -> Iterator[Record | Reject]:
         """Yield the records of each shard, in the order of their names; of one that gives none, a Reject for all of it."""
         self._forget()
-        for place, (shard, path) in enumerate(self.shards):
-            came_in, why = 0, "no record in it could come in"
-            try:
-                for one in self._records(shard, path):
-                    if isinstance(one, Refused):
-                        why = one.detail
-                        continue
-                    came_in += isinstance(one, Record)
-                    yield one
-            except OSError as err:
-                why = err.strerror or str(err)
-                if came_in:
-                    yield Reject(
-                        key=shard, member=shard, reason="shard_truncated", detail=f"it could not be read on: {why}"
-                    )
-            if not came_in:
-                yield Reject(key=shard, member=shard, reason="all_bad_shard", detail=why)
-            progress("read shards", place + 1, len(self.shards))
+        return by_shard(self.shards, self._records, progress)
 
-    def _records(self, shard: str, path: Path) -> Iterator[Record | Reject | Refused]:
-        """Yield a shard's records and rejects, and a Refused where it is no tar."""
+    def _records(self, shard: str, path: Path) -> Iterator[Record | Reject]:
+        """Yield a shard's records and rejects. Raises ShardEnds where it is no tar, cut or damaged."""
         group: Parts | None = None
         seen: dict[str, frozenset[str]] = {}
         for member in read_tar(path, bytes_wanted):
-            if isinstance(member, Refused) and member.reason in ("all_bad_shard", "shard_truncated"):
-                yield from self._end(shard, group, seen, member)
-                return
             key, suffix = key_and_suffix(member.name)
+            if isinstance(member, Refused) and member.reason in ("all_bad_shard", "shard_truncated"):
+                if group is not None:
+                    if group.key == key:
+                        group.fault = (member.name, member.reason, member.detail)
+                    yield self._finished(shard, group, seen)
+                raise ShardEnds(member.detail)
             if isinstance(member, Member) and PurePosixPath(key).name.casefold() in ("", *DOCUMENTS):
                 self._nameless.append(member.name)
                 continue
@@ -142,19 +129,6 @@ class Shards:
             group.add(suffix, member)
         if group is not None:
             yield self._finished(shard, group, seen)
-
-    def _end(
-        self, shard: str, group: Parts | None, seen: dict[str, frozenset[str]], end: Refused
-    ) -> Iterator[Record | Reject | Refused]:
-        """Yield the record that was read last, where it is whole, and why there is no more."""
-        if group is not None:
-            if group.key == key_and_suffix(end.name)[0]:
-                group.fault = (end.name, end.reason, end.detail)
-            yield self._finished(shard, group, seen)
-        if end.reason == "all_bad_shard":
-            yield end
-        else:
-            yield Reject(key=shard, member=shard, reason=end.reason, detail=end.detail)
 
     def _finished(self, shard: str, group: Parts, seen: dict[str, frozenset[str]]) -> Record | Reject:
         before = seen.get(group.key)

@@ -8,6 +8,7 @@ from components.contracts.errors import DataError
 from components.data.sources.coco import caption_files, read_json
 from components.data.sources.columns import recognise
 from components.data.sources.files import NO_FILES, PICTURES, UNREADABLE_FOLDERS, files_below
+from components.data.sources.huggingface import is_dataset
 from components.data.sources.own import counted
 from components.data.sources.rows import TABLES, column_names, is_table, table_in
 from components.data.sources.settings import existing
@@ -27,6 +28,8 @@ def describe_path(path: Path) -> dict[str, Any]:
     if _is_sharded(where):
         return {"name": "webdataset", "path": _shown(where)}
     table = table_in(where) if where.is_dir() else where
+    if is_dataset(where if table is None else table):
+        return {"name": "huggingface", "path": _shown(where if table is None else table)}
     if table is None:
         return {"name": "coco" if caption_files(where) else "folder", "path": _shown(where)}
     if table.suffix.lower() == ".json":
