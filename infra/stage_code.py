@@ -23,11 +23,11 @@ SECTIONS = {
 
 CATALOGUES = {
     "ingest": "components/data/sources/catalogue.yaml", "finetune": "components/finetuning/catalogue.yaml",
-    "evaluate": "components/evaluation/catalogue.yaml",
+    "evaluate": "components/evaluation/catalogue.yaml", "validate": "components/validation/catalogue.yaml",
 }  # fmt: skip
-"""Catalogues from which params.yaml chooses what a stage builds: it depends on the code of all rows."""
+"""Catalogues from which a stage builds what it runs: it depends on the code of all rows."""
 
-CATALOGUE = CATALOGUES["ingest"]  # read by that stage
+READ = ("ingest", "validate")  # stages that read their catalogue when they run
 
 
 def main() -> int:
@@ -75,7 +75,7 @@ def stage_code(root: Path, stage: str) -> list[str]:
     for module in modules:
         closure |= graph.find_upstream_modules(module)
     closure |= {parent for module in closure for parent in parents(module)}
-    return sorted(str(file_of(root, module)) for module in closure) + ([CATALOGUE] if stage == "ingest" else [])
+    return sorted(str(file_of(root, module)) for module in closure) + ([CATALOGUES[stage]] if stage in READ else [])
 
 
 def class_paths(value: Any) -> Iterator[str]:

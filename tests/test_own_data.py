@@ -38,7 +38,7 @@ def test_every_stage_ran_and_a_package_is_there(workspace):
 def test_what_could_not_be_used_is_counted_and_said(workspace):
     report = json.loads((workspace / "data/validated/report.json").read_text())
     assert report["rows_in"] == 60 == report["clean"] + report["pools"] + report["quarantined"]
-    assert {code: its["rows"] for code, its in report["reasons"].items()} == {"caption_empty": 1}
+    assert {code: its["rows"] for code, its in report["reasons"].items()} == {"no_caption": 1}
     assert report["without"]["pictures without a caption"] == "1: 0059.png"
     assert set(json.loads((workspace / "data/raw/source.json").read_text())["source"]["splits"]) == {
         "train",

@@ -4,14 +4,18 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from components.contracts.progress import Progress
+from components.contracts.reject import Reject
 from components.contracts.sample import Sample
 
 
 class Source(Protocol):
     """Gives the same samples in the same order for the same seed, whatever the machine's number of cores."""
 
-    def samples(self, seed: int, progress: Progress) -> Iterator[Sample]:
-        """Yield every sample once, its split decided by rule from `seed`; tells `progress` after each one is taken.
+    def samples(self, seed: int, progress: Progress) -> Iterator[Sample | Reject]:
+        """Yield every record once: a Sample, its split decided by rule from `seed`, or a Reject that says why it is none.
+
+        Tells `progress` after each one is taken. What belongs to no record, such as a film among pictures, is not yielded
+        but counted in describe()'s `without`.
 
         Raises TransientError when a download fails, StaleArtifact when a cached file is not what its digest promises.
         """

@@ -1,7 +1,7 @@
-"""From a source to a snapshot: shards per split, the manifest, and source.json, which says what came in.
+"""From a source to a snapshot: shards per split, the manifest, the quarantine, and source.json, which says what came in.
 
-Shards hold one split each, so that training never opens a file with test pictures. What cannot be decoded comes in
-like the rest; validation counts it and sets it aside.
+Shards hold one split each, so that training never opens a file with test pictures. Every record that the source meets is
+a sample or a row of quarantine.parquet. What cannot be decoded comes in like the rest; validation sets it aside.
 """
 
 import hashlib
@@ -14,10 +14,12 @@ from typing import Any
 
 from components.contracts.errors import DataError
 from components.contracts.progress import Progress, silent
+from components.contracts.reject import Reject
 from components.contracts.sample import SPLITS, Sample
 from components.contracts.source import Source
 from components.data.manifest import LABELS, ManifestWriter
 from components.data.pictures import Look, look
+from components.data.quarantine import QuarantineWriter, in_order
 from components.data.shards import SHARD_BYTES, ShardWriter
 from components.data.transforms.preprocess import BadImage
 
@@ -25,10 +27,10 @@ from components.data.transforms.preprocess import BadImage
 def ingest(
     source: Source, raw: Path, seed: int, progress: Progress = silent, shard_bytes: int = SHARD_BYTES
 ) -> dict[str, Any]:
-    """Write `raw`/<split>/*.tar, manifest.parquet and source.json, and return what source.json holds.
+    """Write `raw`/<split>/*.tar, manifest.parquet, quarantine.parquet and source.json, and return what source.json holds.
 
-    Memory stays bounded by a row group and a picture, however large the source. Raises DataError when `raw` already
-    holds a snapshot, or when the source gives nothing.
+    There, rows_in = samples + quarantined. Memory stays bounded by a row group and a picture, however large the source.
+    Raises DataError when `raw` already holds a snapshot, when the source gives no sample, or when a record is lost.
     """
     if raw.exists() and any(raw.iterdir()):
         raise DataError(
@@ -36,26 +38,42 @@ def ingest(
         )
     raw.mkdir(parents=True, exist_ok=True)
     counts: Counter[tuple[str, str]] = Counter()
+    rows_in = 0
     with ExitStack() as stack:
         shards = {split: stack.enter_context(ShardWriter(raw, split, shard_bytes)) for split in SPLITS}
         manifest = stack.enter_context(ManifestWriter(raw / "manifest.parquet"))
-        for sample in source.samples(seed, progress):
-            if sample.split not in shards:
+        quarantine = stack.enter_context(QuarantineWriter(raw / "quarantine.parquet"))
+        for record in source.samples(seed, progress):
+            rows_in += 1
+            if isinstance(record, Reject):
+                quarantine.add(record)
+                continue
+            if record.split not in shards:
                 raise DataError(
-                    f"sample {sample.key} is of split {sample.split!r}; the splits are {', '.join(SPLITS)}."
+                    f"sample {record.key} is of split {record.split!r}; the splits are {', '.join(SPLITS)}."
                 )
-            shard, offset = shards[sample.split].add(sample)
-            manifest.add(manifest_row(sample, shard, offset))
-            counts[sample.split, sample.source] += 1
+            shard, offset = shards[record.split].add(record)
+            manifest.add(manifest_row(record, shard, offset))
+            counts[record.split, record.source] += 1
+    rejected = in_order(quarantine.counts)
     if not manifest.rows_written or manifest.rows_written != sum(counts.values()):
+        why = f" Set aside: {', '.join(f'{code} ({rows:,})' for code, rows in rejected.items())}." if rejected else ""
         raise DataError(
-            f"the source gave {sum(counts.values())} samples and {manifest.rows_written} reached the manifest. "
+            f"the source gave {sum(counts.values())} samples and {manifest.rows_written} reached the manifest.{why} "
             "Nothing can be built on that; look at the source's settings in params.yaml."
+        )
+    if rows_in != manifest.rows_written + quarantine.rows_written:
+        raise DataError(
+            f"{rows_in:,} records came in, but {manifest.rows_written:,} samples and {quarantine.rows_written:,} rows of "
+            "quarantine were written. A record was lost: this is a fault in ingest; please report it."
         )
     came_in = {
         "source": source.describe(),
         "seed": seed,
+        "rows_in": rows_in,
         "samples": manifest.rows_written,
+        "quarantined": quarantine.rows_written,
+        "rejected": rejected,
         "digest": manifest.digest.hexdigest(),
         "splits": {split: sum(n for (its, _), n in counts.items() if its == split) for split in SPLITS},
         "designers": {

@@ -7,9 +7,12 @@ import hashlib
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from components.data.transforms.preprocess import decode
+
+_VALUES = np.arange(256) / 255
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,12 +24,14 @@ class Look:
         height: pixels.
         pixel_sha256: hex digest of size and RGB values; equal for pictures that look equal, however they are encoded.
         contrast: RMS distance of the pixels from their own mean colour, 0 for one flat colour, at most about 0.5.
+        colour: mean of R, G and B, each 0 to 1.
     """
 
     width: int
     height: int
     pixel_sha256: str
     contrast: float
+    colour: tuple[float, float, float]
 
 
 def on_white(data: bytes) -> Image.Image:
@@ -39,20 +44,34 @@ def on_white(data: bytes) -> Image.Image:
 
 def look(data: bytes) -> Look:
     """Decode and measure. Raises BadImage when the bytes cannot be decoded, or hold too many pixels."""
-    picture = on_white(data)
+    return look_at(on_white(data))
+
+
+def look_at(picture: Image.Image) -> Look:
+    """Measure an RGB picture on white."""
     fingerprint = hashlib.sha256(f"{picture.width}x{picture.height}:".encode())
     fingerprint.update(picture.tobytes())
+    red, green, blue = colour_of(picture)
     return Look(
         width=picture.width,
         height=picture.height,
         pixel_sha256=fingerprint.hexdigest(),
         contrast=contrast_of(picture),
+        colour=(float(red), float(green), float(blue)),
     )
 
 
 def contrast_of(picture: Image.Image) -> float:
     """Return the contrast of an RGB picture, from how often each value occurs, which is far faster than from the pixels."""
-    often = np.array(picture.histogram(), np.float64).reshape(3, 256) / (picture.width * picture.height)
-    values = np.arange(256) / 255
-    mean = often @ values
-    return float(np.sqrt((often * (values - mean[:, None]) ** 2).sum(1).mean()))
+    often, mean = _often(picture), colour_of(picture)
+    return float(np.sqrt((often * (_VALUES - mean[:, None]) ** 2).sum(1).mean()))
+
+
+def colour_of(picture: Image.Image) -> NDArray[np.float64]:
+    """Return the mean of R, G and B, each 0 to 1."""
+    return _often(picture) @ _VALUES
+
+
+def _often(picture: Image.Image) -> NDArray[np.float64]:
+    """Return the share of each value 0 to 255, a row a channel."""
+    return np.array(picture.histogram(), np.float64).reshape(3, 256) / (picture.width * picture.height)

@@ -12,10 +12,11 @@ from typing import Any
 from components.contracts.errors import ConfigError, DiptychError
 from components.data.sources.catalogue import build_source
 from components.recipes.names import check_names
-from components.recipes.params import Params, load_params
+from components.recipes.params import Gates, Params, load_params
 from components.recipes.recipe import load_finetuning, load_recipe, load_scale, overridden, read_recipe
 from components.recipes.section import built, fits
 from components.recipes.yaml_lines import overlay, read_yaml
+from components.validation.policy import kept_codes
 
 # what a model learns of the data's words, and a recipe does not say
 WORDS: dict[str, Any] = {"init_args": {"text": {"init_args": {"vocabulary": 512, "context": 24}}}}
@@ -26,6 +27,7 @@ def check_files(root: Path) -> Params:
     check_names(root)
     params = load_params(root)
     _check_source(root, params.source)
+    _check_policy(root, params.gates)
     load_scale(root, params.scale)
     for name in params.recipes:
         read_recipe(root, name)
@@ -69,6 +71,15 @@ def _check_source(root: Path, source: Mapping[str, Any]) -> None:
         said = str(err)
         named = next((f"source.{key}" for key, value in source.items() if repr(key) in said or repr(value) in said), "")
         raise ConfigError(f"{read_yaml(root / 'params.yaml').at(named or 'source')}: {said}") from err
+
+
+def _check_policy(root: Path, gates: Gates) -> None:
+    """Raise ConfigError, with the line, for a reason that validation knows nothing of, or leaves no choice of."""
+    for code, said in gates.policy.items():
+        try:
+            kept_codes({code: said})
+        except ConfigError as err:
+            raise ConfigError(f"{read_yaml(root / 'params.yaml').at(f'gates.policy.{code}')}: {err}") from err
 
 
 def main(argv: Sequence[str]) -> int:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from components.contracts.errors import ConfigError
 from components.recipes.section import section
@@ -17,9 +17,11 @@ class Gates:
 
     Args:
         max_broken: share of the samples, 0 to 1, that may be broken.
+        policy: reason of which there is a choice -> whether samples of which it is found are kept, or set aside.
     """
 
     max_broken: float
+    policy: dict[str, Literal["keep", "drop"]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not 0 <= self.max_broken <= 1:

@@ -5,6 +5,7 @@ import sys
 from components.recipes.params import load_params
 from components.stages.runtime import run_stage
 from components.stages.stage import Stage
+from components.validation.takedown import read_takedown
 from components.validation.validate import validate
 
 
@@ -15,6 +16,7 @@ def body(stage: Stage) -> None:
         validate(
             stage.root / "data/raw", validated, evaluation, max_broken=params.gates.max_broken, seed=params.seed,
             failed_report=stage.root / ".diptych" / "validate-report.html", progress=stage.progress,
+            policy=params.gates.policy, takedown=read_takedown(stage.root / "data/takedown.txt"),
         )  # fmt: skip
 
 

@@ -1,14 +1,39 @@
 """Read every picture of a manifest once, and write down what was found; what it means is for the suite to say."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 
 from components.contracts.progress import Progress
-from components.data.pictures import look
+from components.data.fault import fault_of
+from components.data.location import says_where
+from components.data.perceptual import corner_hashes, perceptual_hash
+from components.data.pictures import look_at, on_white
 from components.data.shards import BrokenMember, ShardReader
 from components.data.transforms.preprocess import BadImage
+
+MEASURED = pa.schema(
+    [
+        pa.field("found", pa.bool_()),
+        pa.field("intact", pa.bool_()),
+        pa.field("decodable", pa.bool_()),
+        pa.field("flaw", pa.string()),
+        pa.field("fault", pa.string()),
+        pa.field("width", pa.int32()),
+        pa.field("height", pa.int32()),
+        pa.field("contrast", pa.float64()),
+        pa.field("pixel_sha256", pa.string()),
+        pa.field("perceptual", pa.uint64()),
+        pa.field("colour", pa.list_(pa.float32(), 3)),
+        pa.field("corners", pa.list_(pa.uint64(), 4)),
+        pa.field("says_where", pa.bool_()),
+    ]
+)
+"""One row a picture; the names are those of Measured."""
+
+_BATCH = 4096  # rows held as objects
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,33 +44,53 @@ class Measured:
         found: whether the shard has the bytes at all.
         intact: whether their sha256 is the manifest's.
         decodable: whether they are a picture.
+        flaw: where they are none, the code of REASONS that says why.
         fault: the sentence of the step that failed, empty if none did.
         width: pixels.
         height: pixels.
         contrast: RMS from the picture's own mean colour.
         pixel_sha256: fingerprint of the pixels on white.
+        perceptual: 64 bits that pictures which look the same have in common, or nearly.
+        colour: mean of R, G and B on white, 0 to 1.
+        corners: the same of each corner, None for one with little to see.
+        says_where: whether the file holds the place where it was taken.
     """
 
     found: bool
     intact: bool | None = None
     decodable: bool | None = None
+    flaw: str | None = None
     fault: str = ""
     width: int | None = None
     height: int | None = None
     contrast: float | None = None
     pixel_sha256: str | None = None
+    perceptual: int | None = None
+    colour: tuple[float, ...] | None = None
+    corners: tuple[int | None, ...] | None = None
+    says_where: bool | None = None
 
 
-def measure(raw: Path, manifest: pa.Table, progress: Progress) -> list[Measured]:
-    """Return one measurement a row, in order; tells `progress` after every picture."""
-    measured = []
+def measure(raw: Path, manifest: pa.Table, progress: Progress) -> pa.Table:
+    """Return MEASURED, one row for each of the manifest's, in order; tells `progress` after every picture."""
+    batches = []
+    done = 0
     wanted = manifest.select(["key", "shard", "offset", "size_bytes", "sha256"])
     with ShardReader(raw) as reader:
-        for batch in wanted.to_batches(max_chunksize=4096):
+        for batch in wanted.to_batches(max_chunksize=_BATCH):
+            measured = []
             for row in batch.to_pylist():
                 measured.append(_measure_one(reader, row))
-                progress("check pictures", len(measured), len(manifest))
-    return measured
+                done += 1
+                progress("check pictures", done, len(manifest))
+            batches.append(columns(measured))
+    return pa.Table.from_batches(batches, MEASURED)
+
+
+def columns(measured: Sequence[Measured]) -> pa.RecordBatch:
+    """Return MEASURED of some pictures."""
+    arrays = [pa.array([getattr(one, field.name) for one in measured], field.type) for field in MEASURED]
+    return pa.RecordBatch.from_arrays(arrays, schema=MEASURED)
 
 
 def _measure_one(reader: ShardReader, row: dict[str, object]) -> Measured:
@@ -55,9 +100,10 @@ def _measure_one(reader: ShardReader, row: dict[str, object]) -> Measured:
         found = err.reason != "missing_member"
         return Measured(found=found, intact=False if found else None, fault=str(err))
     try:
-        seen = look(data)
+        picture = on_white(data)
     except BadImage as err:
-        return Measured(found=True, intact=True, decodable=False, fault=str(err))
+        return Measured(found=True, intact=True, decodable=False, flaw=fault_of(data), fault=str(err))
+    seen = look_at(picture)
     return Measured(
         found=True,
         intact=True,
@@ -66,4 +112,8 @@ def _measure_one(reader: ShardReader, row: dict[str, object]) -> Measured:
         height=seen.height,
         contrast=seen.contrast,
         pixel_sha256=seen.pixel_sha256,
+        perceptual=perceptual_hash(picture),
+        colour=seen.colour,
+        corners=corner_hashes(picture),
+        says_where=says_where(data),
     )

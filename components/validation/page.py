@@ -33,7 +33,7 @@ class Example:
 
     Args:
         key: of the sample.
-        split: of the sample.
+        split: of the sample; of what did not come in, the member it lay in.
         caption: its first text.
         detail: what was found.
         picture: as it is seen on white; None when there is nothing to show.
@@ -46,8 +46,14 @@ class Example:
     picture: Image.Image | None
 
 
-def render_page(report: Mapping[str, Any], examples: Mapping[str, Sequence[Example]]) -> str:
-    """Return the page for report.json and a few examples a reason; the same bytes for the same arguments."""
+Shown = Mapping[str, Sequence[Example]]  # reason -> a few of its rows
+
+
+def render_page(report: Mapping[str, Any], examples: Shown, told: Shown) -> str:
+    """Return the page for report.json and a few examples a reason, of rows that were set aside and of rows that were kept.
+
+    The same bytes for the same arguments.
+    """
     closed = report["gate"] == "closed"
     verdict = (
         f"<strong>The gate is {report['gate']}.</strong> {report['broken']:,} of {report['rows_in']:,} samples are broken "
@@ -56,7 +62,7 @@ def render_page(report: Mapping[str, Any], examples: Mapping[str, Sequence[Examp
     )
     ways = (
         f"{report['rows_in']:,} in = {report['clean']:,} clean (train, val) + {report['pools']:,} in evaluation pools + "
-        f"{report['quarantined']:,} quarantined."
+        f"{report['quarantined']:,} quarantined{_at_ingest(report)}."
     )
     sections = [
         f'<p class="verdict {"closed" if closed else "open"}">{verdict}</p>',
@@ -64,6 +70,8 @@ def render_page(report: Mapping[str, Any], examples: Mapping[str, Sequence[Examp
         "<h2>Splits</h2>" + _splits(report),
         "<h2>Quarantine</h2>" + _reasons(report),
         *(_examples(code, shown) for code, shown in examples.items()),
+        *_told(report["told"]),
+        *(_examples(code, shown) for code, shown in told.items()),
         *_without(report["without"]),
         "<h2>Checks</h2>" + _checks(report),
         "<h2>Captions that are kept</h2>"
@@ -93,6 +101,12 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str | int]]) -> str:
     return f"<table><thead><tr>{cells('th', head)}</tr></thead>\n<tbody>{body}</tbody></table>"
 
 
+def _at_ingest(report: Mapping[str, Any]) -> str:
+    """Return how many were set aside before there was a snapshot; nothing where that is none."""
+    count = report["ingest"]["quarantined"]
+    return f", {count:,} of them at ingest" if count else ""
+
+
 def _splits(report: Mapping[str, Any]) -> str:
     rows = []
     for split, its in report["splits"].items():
@@ -117,8 +131,17 @@ def _reasons(report: Mapping[str, Any]) -> str:
         ]
         for code, its in report["reasons"].items()
     ]
-    kept = f"<p>{report['twins_in_train']:,} pictures of train equal another picture of train; they are kept.</p>"
-    return (_table(["reason", "samples", "counts as", "meaning"], rows) if rows else "<p>Nothing.</p>") + kept
+    return _table(["reason", "samples", "counts as", "meaning"], rows) if rows else "<p>Nothing.</p>"
+
+
+def _told(report: Mapping[str, Any]) -> list[str]:
+    """Return what was found of rows that are kept; nothing where that is nothing."""
+    rows = [[f'<a href="#{code}">{code}</a>', its["rows"], escape(its["meaning"])] for code, its in report.items()]
+    said = (
+        "<h2>Kept, and told of</h2><p>Nothing was done about these; <code>gates.policy</code> in params.yaml can set them "
+        "aside. All of them are in <code>told.parquet</code>.</p>"
+    )
+    return [said + _table(["found", "samples", "meaning"], rows)] if rows else []
 
 
 def _examples(code: str, examples: Sequence[Example]) -> str:

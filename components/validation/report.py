@@ -5,56 +5,67 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from components.contracts.errors import DataError
+from components.contracts.reasons import REASONS
 from components.contracts.sample import SPLITS, TEST_SPLITS
-from components.validation.reasons import REASONS, Finding
-from components.validation.suite import Check
+from components.data.quarantine import in_order
+from components.validation.findings import Finding
+from components.validation.suite import Line
 
+AT_INGEST = "none: set aside at ingest"  # stands where a split would
 CAPTION_BINS = (10, 20, 30, 40, 60, 80, 120, 200, 300)  # characters, upper ends, inclusive
 
 
 def build_report(
     came_in: Mapping[str, Any],
     manifest: pa.Table,
-    kept: Mapping[int, Mapping[str, Any]],
+    kept: pa.Table,
     quarantined: Mapping[int, Finding],
-    checks: Sequence[Check],
+    told: Sequence[Finding],
+    lines: Sequence[Line],
     max_broken: float,
-    twins_in_train: int,
 ) -> dict[str, Any]:
     """Return report.json. DataError when rows in are not clean + pools + quarantined: a fault of ours, never passed on.
 
     Args:
         came_in: source.json.
         manifest: all rows.
-        kept: place -> row of those passed on.
+        kept: those passed on.
         quarantined: place -> why not.
-        checks: lines of the suite.
+        told: what was found of rows that are kept.
+        lines: of the suite.
         max_broken: the gate, a share of rows in.
-        twins_in_train: pictures of train with a twin in train, kept.
     """
     splits = manifest["split"].to_pylist()
-    reasons = Counter(finding.reason for finding in quarantined.values())
+    rejected = Counter(came_in["rejected"])
+    reasons = Counter(finding.reason for finding in quarantined.values()) + rejected
     broken = sum(count for reason, count in reasons.items() if REASONS[reason].broken)
+    in_split, kept_of = Counter(splits), Counter(kept["split"].to_pylist())
     by_split = {
         split: {
-            "rows_in": splits.count(split),
-            "kept": sum(row["split"] == split for row in kept.values()),
-            "reasons": _ordered(Counter(f.reason for place, f in quarantined.items() if splits[place] == split)),
+            "rows_in": in_split[split],
+            "kept": kept_of[split],
+            "reasons": in_order(Counter(f.reason for place, f in quarantined.items() if splits[place] == split)),
         }
         for split in (*SPLITS, *sorted({str(split) for split in splits} - set(SPLITS)))
     }
-    share = broken / len(manifest)
+    if rejected:
+        by_split[AT_INGEST] = {"rows_in": rejected.total(), "kept": 0, "reasons": in_order(rejected)}
+    share = broken / came_in["rows_in"]
+    texts = pc.list_flatten(kept["texts"].combine_chunks())
     report = {
         "source": came_in["source"]["name"],
         "without": dict(came_in["source"].get("without", {})),
         "digest": came_in["digest"],
-        "rows_in": len(manifest),
-        "clean": sum(row["split"] not in TEST_SPLITS for row in kept.values()),
-        "pools": sum(row["split"] in TEST_SPLITS for row in kept.values()),
-        "quarantined": len(quarantined),
+        "rows_in": came_in["rows_in"],
+        "ingest": {name: came_in[name] for name in ("rows_in", "samples", "quarantined", "rejected")},
+        "clean": sum(count for split, count in kept_of.items() if split not in TEST_SPLITS),
+        "pools": sum(count for split, count in kept_of.items() if split in TEST_SPLITS),
+        "quarantined": len(quarantined) + rejected.total(),
         "broken": broken,
         "broken_share": share,
         "max_broken": max_broken,
@@ -62,12 +73,15 @@ def build_report(
         "splits": by_split,
         "reasons": {
             code: {"rows": count, "broken": REASONS[code].broken, "meaning": REASONS[code].meaning}
-            for code, count in _ordered(reasons).items()
+            for code, count in in_order(reasons).items()
         },
-        "twins_in_train": twins_in_train,
-        "checks": [asdict(check) for check in checks],
-        "captions": _captions(kept),
-        "languages": _languages(kept),
+        "told": {
+            code: {"rows": count, "meaning": REASONS[code].meaning}
+            for code, count in in_order(Counter(finding.reason for finding in told)).items()
+        },
+        "checks": [asdict(line) for line in lines],
+        "captions": _captions(texts.field("text")),
+        "languages": _counts(texts.field("lang")),
     }
     if report["rows_in"] != report["clean"] + report["pools"] + report["quarantined"]:
         raise DataError(
@@ -77,21 +91,14 @@ def build_report(
     return report
 
 
-def _ordered(counts: Counter[str]) -> dict[str, int]:
-    return {code: counts[code] for code in REASONS if counts[code]}
-
-
-def _captions(kept: Mapping[int, Mapping[str, Any]]) -> dict[str, int]:
-    """Return "1 to 10" -> texts of that many characters, over the rows that are kept."""
-    lengths = Counter(
-        next((end for end in CAPTION_BINS if len(text["text"]) <= end), None)
-        for row in kept.values()
-        for text in row["texts"]
-    )
+def _captions(texts: pa.Array) -> dict[str, int]:
+    """Return "1 to 10" -> texts of that many characters."""
+    lengths = np.asarray(pc.utf8_length(texts), np.int64)
+    counts = np.bincount(np.searchsorted(CAPTION_BINS, lengths), minlength=len(CAPTION_BINS) + 1).tolist()
     starts = (1, *(end + 1 for end in CAPTION_BINS[:-1]))
-    bins = {f"{start} to {end}": lengths[end] for start, end in zip(starts, CAPTION_BINS, strict=True)}
-    return bins | ({f"more than {CAPTION_BINS[-1]}": lengths[None]} if lengths[None] else {})
+    bins = {f"{start} to {end}": count for start, end, count in zip(starts, CAPTION_BINS, counts, strict=False)}
+    return bins | ({f"more than {CAPTION_BINS[-1]}": counts[-1]} if counts[-1] else {})
 
 
-def _languages(kept: Mapping[int, Mapping[str, Any]]) -> dict[str, int]:
-    return dict(sorted(Counter(text["lang"] for row in kept.values() for text in row["texts"]).items()))
+def _counts(values: pa.Array) -> dict[str, int]:
+    return dict(sorted((one["values"], one["counts"]) for one in pc.value_counts(values).to_pylist()))

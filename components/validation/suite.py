@@ -15,8 +15,16 @@ import pyarrow as pa
 from components.contracts.errors import DataError
 from components.contracts.sample import SPLITS
 from components.data.language import fits_script
-from components.validation.measure import Measured
-from components.validation.reasons import Finding
+from components.data.transforms.preprocess import MAX_PIXELS
+from components.validation.findings import Finding
+
+_FLAWS = {  # code of a picture that cannot be decoded -> what does not hold of it
+    "zero_bytes": "the picture has bytes",
+    "not_an_image": "it begins as a picture does",
+    "bomb": f"it has at most {MAX_PIXELS:,} pixels",
+    "truncated": "it is whole",
+    "undecodable": "it can be decoded",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +55,7 @@ class Declared:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class Line:
     """One line of the suite and what came of it.
 
     Args:
@@ -64,8 +72,8 @@ class Check:
 
 
 def run_suite(
-    manifest: pa.Table, measured: Sequence[Measured], declared: Declared, limits: Limits
-) -> tuple[list[Check], list[Finding]]:
+    manifest: pa.Table, measured: pa.Table, declared: Declared, limits: Limits
+) -> tuple[list[Line], list[Finding]]:
     """Return every check in order, and a finding for every row that failed one.
 
     Raises DataError when a check could not be run, or the table as a whole is not the one that source.json speaks of.
@@ -78,7 +86,7 @@ def run_suite(
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     frames = {"samples": _samples(manifest, measured), "texts": _texts(manifest)}
     source = context.data_sources.add_pandas("manifest")
-    checks: list[Check] = []
+    checks: list[Line] = []
     findings: list[Finding] = []
     for name, expectations in _expectations(declared, limits).items():
         batch = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe("all")
@@ -130,14 +138,14 @@ def _expectations(declared: Declared, limits: Limits) -> dict[str, list[Any]]:
     member("samples", "licence", declared.licences, "licence_unknown", licences)
     member("samples", "found", [True], "missing_member", "the picture is in its shard")
     member("samples", "intact", [True], "digest_mismatch", "its bytes have the manifest's sha256")
-    between("samples", "size_bytes", 1, None, "no_picture", "the picture's file is there and has bytes")
-    member("samples", "decodable", [True], "undecodable", "it can be decoded")
+    for flaw, rule in _FLAWS.items():
+        expect("samples", gxe.ExpectColumnValuesToNotBeInSet, flaw, rule, column="flaw", value_set=[flaw])
     sides = f"is {limits.min_side} to {limits.max_side} pixels"
     between("samples", "width", limits.min_side, limits.max_side, "size_out_of_bounds", f"width {sides}")
     between("samples", "height", limits.min_side, limits.max_side, "size_out_of_bounds", f"height {sides}")
     between("samples", "contrast", limits.min_contrast, None, "blank", f"contrast is at least {limits.min_contrast}")
-    between("samples", "texts", 1, None, "caption_empty", "there is a text")
-    between("texts", "characters", 1, None, "caption_empty", "a text has a character")
+    between("samples", "texts", 1, None, "no_caption", "there is a text")
+    between("texts", "characters", 1, None, "empty_caption", "a text has a character")
     longest = f"a text has at most {limits.max_caption} characters"
     between("texts", "characters", None, limits.max_caption, "caption_too_long", longest)
     spoken = f"its language is one of {', '.join(declared.languages)}"
@@ -147,13 +155,13 @@ def _expectations(declared: Declared, limits: Limits) -> dict[str, list[Any]]:
     return lists
 
 
-def _samples(manifest: pa.Table, measured: Sequence[Measured]) -> pd.DataFrame:
+def _samples(manifest: pa.Table, measured: pa.Table) -> pd.DataFrame:
     plain = ["key", "split", "source", "licence", "shard", "offset", "size_bytes", "sha256"]
     frame = pd.DataFrame({name: manifest[name].to_pylist() for name in plain}, dtype=object)
-    for name in ("found", "intact", "decodable"):
-        frame[name] = pd.Series([getattr(one, name) for one in measured], dtype=object)
+    for name in ("found", "intact", "flaw"):
+        frame[name] = pd.Series(measured[name].to_pylist(), dtype=object)
     for name in ("width", "height", "contrast"):
-        frame[name] = pd.Series([getattr(one, name) for one in measured], dtype=float)
+        frame[name] = pd.Series(measured[name].to_pylist(), dtype=float)
     texts = [None if texts is None else len(texts) for texts in manifest["texts"].to_pylist()]
     frame["texts"] = pd.Series(texts, dtype=float)
     frame["row"] = range(len(frame))
@@ -170,7 +178,7 @@ def _texts(manifest: pa.Table) -> pd.DataFrame:
     return frame.astype({"row": int, "characters": int, "lang": object, "in_script": object})
 
 
-def _read(result: Any, measured: Sequence[Measured], total: int) -> tuple[Check, list[Finding]]:
+def _read(result: Any, measured: pa.Table, total: int) -> tuple[Line, list[Finding]]:
     """Return one expectation's line and findings; DataError when it could not be run, or speaks of the whole table."""
     meta, outcome = result.expectation_config.meta, result.result
     if result.exception_info.get("raised_exception", False) or ("unexpected_list" not in outcome and meta["reason"]):
@@ -184,18 +192,18 @@ def _read(result: Any, measured: Sequence[Measured], total: int) -> tuple[Check,
                 f"the manifest has {outcome['observed_value']} rows, but it {meta['rule']}: "
                 "rows were lost or added after ingest. Ingest again."
             )
-        return Check(rule=meta["rule"], reason=None, checked=total, failed=0), []
+        return Line(rule=meta["rule"], reason=None, checked=total, failed=0), []
     column = result.expectation_config.kwargs["column"]
     found = []
     for bad in outcome.get("unexpected_index_list") or []:
         row = int(bad["row"])
         detail = (
-            measured[row].fault
-            if column in ("found", "intact", "decodable")
+            measured["fault"][row].as_py()
+            if column in ("found", "intact", "flaw")
             else _detail(column, bad[column], meta["rule"])
         )
         found.append(Finding(row=row, reason=meta["reason"], detail=detail))
-    return Check(rule=meta["rule"], reason=meta["reason"], checked=total, failed=outcome["unexpected_count"]), found
+    return Line(rule=meta["rule"], reason=meta["reason"], checked=total, failed=outcome["unexpected_count"]), found
 
 
 def _detail(column: str, value: object, rule: str) -> str:

@@ -5,29 +5,37 @@ The same snapshot gives the same files, byte for byte.
 """
 
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 
 from components.contracts.errors import ConfigError, DataError, GateClosed, StaleArtifact
 from components.contracts.progress import Progress, silent
+from components.contracts.reasons import ORDER, REASONS
 from components.contracts.sample import SPLITS, TEST_SPLITS
 from components.data.manifest import read_manifest, snapshot_digest, write_manifest
+from components.data.personal import masked
 from components.data.pictures import on_white
+from components.data.quarantine import QuarantineWriter, in_order, read_quarantine
 from components.data.shards import BrokenMember, ShardReader
 from components.data.transforms.preprocess import BadImage
+from components.validation.check import Check, all_checks
+from components.validation.findings import Finding, first_findings
 from components.validation.measure import measure
 from components.validation.page import Example, render_page
-from components.validation.pools import count_twins_in_train, find_seconds, find_twins
-from components.validation.reasons import ORDER, REASONS, Finding, first_findings
+from components.validation.policy import Policy, kept_codes
 from components.validation.report import build_report
+from components.validation.rows import Rows
 from components.validation.suite import Declared, Limits, run_suite
+from components.validation.takedown import Takedown
 
 EXAMPLES = 8  # shown of each reason
-_QUARANTINE = pa.schema([(name, pa.string()) for name in ("key", "member", "reason", "detail")])
 
 
 def validate(
@@ -40,10 +48,15 @@ def validate(
     failed_report: Path,
     progress: Progress = silent,
     limits: Limits = Limits(),  # noqa: B008 -- frozen
+    policy: Mapping[str, Policy] = MappingProxyType({}),
+    takedown: Takedown = Takedown(),  # noqa: B008 -- frozen
 ) -> dict[str, Any]:
-    """Write `validated`/{manifest.parquet, quarantine.parquet, report.json, report.html} and `evaluation`/<pool>/manifest.parquet.
+    """Write manifests, what was found and the report, and return report.json.
 
-    Returns report.json. Raises GateClosed when more than `max_broken` (a share from 0 to 1 of the rows in) is broken:
+    `validated` gets manifest.parquet, quarantine.parquet, told.parquet, report.json and report.html; `evaluation`
+    <pool>/manifest.parquet. What ingest set aside is carried on: it stands first in quarantine.parquet, and counts.
+    `policy` says for a reason whether its rows are kept or dropped, see policy.py.
+    Raises GateClosed when more than `max_broken` (a share from 0 to 1 of the records) is broken:
     the page is then left at `failed_report`, and nothing else is written. Raises DataError or StaleArtifact when the
     snapshot as a whole is not what source.json says.
     """
@@ -51,30 +64,48 @@ def validate(
         raise ConfigError(
             f"gates.max_broken is {max_broken}, but it is a share of the samples: from 0 (none) to 1 (all)."
         )
+    kept = kept_codes(policy)
     came_in, manifest = read_snapshot(raw)
+    rejects = read_rejects(raw, came_in)
     measured = measure(raw, manifest, progress)
-    checks, findings = run_suite(manifest, measured, declared_by(came_in), limits)
+    lines, findings = run_suite(manifest, measured, declared_by(came_in), limits)
     progress("check rows", 1, 1)
-    broken = first_findings(findings)
-    sound = {place: row for place, row in enumerate(manifest.to_pylist()) if place not in broken}
-    fingerprints = [one.pixel_sha256 for one in measured]
-    twins = first_findings(find_twins(sound, fingerprints))
-    seconds = first_findings(find_seconds({place: row for place, row in sound.items() if place not in twins}, seed))
-    quarantined = dict(sorted((broken | twins | seconds).items()))
-    kept = {place: row for place, row in sound.items() if place not in quarantined}
-    report = build_report(
-        came_in, manifest, kept, quarantined, checks, max_broken, count_twins_in_train(kept, fingerprints)
-    )
-    page = render_page(report, _examples(raw, manifest, quarantined))
+    quarantined, told = judge(Rows.of(manifest, measured, seed, takedown), first_findings(findings), all_checks(), kept)
+    passed = manifest.take(pa.array(np.setdiff1d(np.arange(len(manifest)), list(quarantined)), pa.int64()))
+    report = build_report(came_in, manifest, passed, quarantined, told, lines, max_broken)
+    page = render_page(report, _examples(raw, manifest, quarantined.values(), rejects), _examples(raw, manifest, told))
     if report["gate"] == "closed":
         failed_report.parent.mkdir(parents=True, exist_ok=True)
         failed_report.write_text(page, encoding="utf-8")
         raise GateClosed(_closed(report, failed_report))
-    _write(validated, evaluation, manifest, kept, quarantined)
+    _write(validated, evaluation, passed)
+    for name, rows in (
+        ("quarantine", [*rejects, *_named(manifest, quarantined.values())]),
+        ("told", _named(manifest, told)),
+    ):
+        with QuarantineWriter(validated / f"{name}.parquet") as table:
+            table.add_rows(rows)
     (validated / "report.json").write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     (validated / "report.html").write_text(page, encoding="utf-8")
     progress("write manifests", 1, 1)
     return report
+
+
+def judge(
+    rows: Rows, broken: Mapping[int, Finding], checks: Sequence[Check], kept: Collection[str]
+) -> tuple[dict[int, Finding], list[Finding]]:
+    """Return why which rows are not passed on, and what is told of those that are, both by place.
+
+    `kept` are the reasons that are only told of. Each check is asked about the rows that those before it left.
+    """
+    quarantined = dict(broken)
+    told = []
+    for check in checks:
+        found = check.find(rows.without(quarantined))
+        quarantined |= first_findings([finding for finding in found if finding.reason not in kept])
+        told += [finding for finding in found if finding.reason in kept]
+    still = [finding for finding in told if finding.row not in quarantined]
+    return dict(sorted(quarantined.items())), sorted(still, key=lambda one: (one.row, ORDER[one.reason]))
 
 
 def read_snapshot(raw: Path) -> tuple[dict[str, Any], pa.Table]:
@@ -97,6 +128,24 @@ def read_snapshot(raw: Path) -> tuple[dict[str, Any], pa.Table]:
     return came_in, manifest
 
 
+def read_rejects(raw: Path, came_in: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return the rows of what did not come in; StaleArtifact when they are not those that source.json counts."""
+    rows = read_quarantine(raw / "quarantine.parquet")
+    try:
+        promised, _ = dict(came_in["rejected"]), int(came_in["rows_in"])
+    except (KeyError, TypeError, ValueError) as err:
+        raise DataError(
+            f"{raw / 'source.json'} does not say how many records came in, and what was set aside ({err!r}). Ingest again."
+        ) from err
+    found = in_order(Counter(row["reason"] for row in rows))
+    if found != promised:
+        raise StaleArtifact(
+            f"{raw / 'quarantine.parquet'} has the rows {found}, but source.json says that {promised} were set aside: one of "
+            "them was changed after ingest. Restore both with `dvc checkout`, or ingest again."
+        )
+    return rows
+
+
 def declared_by(came_in: Mapping[str, Any]) -> Declared:
     """Return what the rows may hold by source.json; DataError when it does not say."""
     try:
@@ -114,44 +163,52 @@ def declared_by(came_in: Mapping[str, Any]) -> Declared:
         ) from err
 
 
-def _write(
-    validated: Path,
-    evaluation: Path,
-    manifest: pa.Table,
-    kept: Mapping[int, Mapping[str, Any]],
-    quarantined: Mapping[int, Finding],
-) -> None:
-    def places(*splits: str) -> list[int]:
-        return [place for place, row in kept.items() if row["split"] in splits]
+def _write(validated: Path, evaluation: Path, passed: pa.Table) -> None:
+    def of(*splits: str) -> pa.Table:
+        return passed.filter(pc.is_in(passed["split"], pa.array(splits, pa.string())))
 
     validated.mkdir(parents=True, exist_ok=True)
-    trained_on = [split for split in SPLITS if split not in TEST_SPLITS]
-    write_manifest(manifest.take(pa.array(places(*trained_on), pa.int64())), validated / "manifest.parquet")
+    write_manifest(of(*(split for split in SPLITS if split not in TEST_SPLITS)), validated / "manifest.parquet")
     for split in TEST_SPLITS:
-        write_manifest(manifest.take(pa.array(places(split), pa.int64())), evaluation / split / "manifest.parquet")
-    where = manifest.select(["key", "shard", "offset"]).to_pylist()
-    rows = [
+        write_manifest(of(split), evaluation / split / "manifest.parquet")
+
+
+def _named(manifest: pa.Table, findings: Collection[Finding]) -> list[dict[str, str]]:
+    """Return a row of quarantine.parquet for each."""
+    places = pa.array([finding.row for finding in findings], pa.int64())
+    where = manifest.select(["key", "shard", "offset"]).take(places).to_pylist()
+    return [
         {
-            "key": where[place]["key"],
-            "member": f"{where[place]['shard']}@{where[place]['offset']}",
+            "key": row["key"],
+            "member": f"{row['shard']}@{row['offset']}",
             "reason": finding.reason,
             "detail": finding.detail,
         }
-        for place, finding in quarantined.items()
+        for row, finding in zip(where, findings, strict=True)
     ]
-    pq.write_table(pa.Table.from_pylist(rows, _QUARANTINE), validated / "quarantine.parquet", compression="zstd")
 
 
-def _examples(raw: Path, manifest: pa.Table, quarantined: Mapping[int, Finding]) -> dict[str, list[Example]]:
+def _examples(
+    raw: Path, manifest: pa.Table, findings: Iterable[Finding], rejects: Sequence[Mapping[str, str]] = ()
+) -> dict[str, list[Example]]:
     """Return a few rows of each reason, in the order of the reasons, with what can be seen of them."""
-    by_reason: dict[str, list[int]] = {}
-    for place, finding in quarantined.items():
-        by_reason.setdefault(finding.reason, []).append(place)
+    by_reason: dict[str, list[Finding | Mapping[str, str]]] = {}
+    for finding in findings:
+        by_reason.setdefault(finding.reason, []).append(finding)
+    for reject in rejects:
+        by_reason.setdefault(reject["reason"], []).append(reject)
     with ShardReader(raw) as reader:
         return {
-            reason: [_example(reader, manifest, quarantined[place]) for place in by_reason[reason][:EXAMPLES]]
+            reason: [
+                _example(reader, manifest, one) if isinstance(one, Finding) else _unseen(one)
+                for one in by_reason[reason][:EXAMPLES]
+            ]
             for reason in sorted(by_reason, key=ORDER.__getitem__)
         }
+
+
+def _unseen(reject: Mapping[str, str]) -> Example:
+    return Example(key=reject["key"], split=reject["member"], caption="", detail=reject["detail"], picture=None)
 
 
 def _example(reader: ShardReader, manifest: pa.Table, finding: Finding) -> Example:
@@ -162,7 +219,7 @@ def _example(reader: ShardReader, manifest: pa.Table, finding: Finding) -> Examp
         picture = None
     caption = next((text["text"] for text in row["texts"] or () if text["text"]), "")
     return Example(
-        key=str(row["key"]), split=str(row["split"]), caption=caption, detail=finding.detail, picture=picture
+        key=str(row["key"]), split=str(row["split"]), caption=masked(caption), detail=finding.detail, picture=picture
     )
 
 

@@ -14,21 +14,14 @@ from typing import Any
 
 from components.contracts.errors import ConfigError, DataError
 from components.contracts.progress import Progress
+from components.contracts.reject import Reject
 from components.contracts.sample import Sample
 from components.data.sources.columns import recognise
-from components.data.sources.files import files_below
-from components.data.sources.own import (
-    NOT_STATED,
-    PICTURES,
-    TABLE_NAMES,
-    Found,
-    Own,
-    OwnPictures,
-    checked_languages,
-    existing,
-    table_in,
-)
-from components.data.sources.rows import TABLES, column_names, is_table, read_rows, texts_of
+from components.data.sources.files import PICTURES, files_below
+from components.data.sources.found import Found, Own
+from components.data.sources.own import OwnSamples
+from components.data.sources.rows import TABLE_NAMES, TABLES, column_names, is_table, read_rows, table_in, texts_of
+from components.data.sources.settings import NOT_STATED, checked_languages, existing
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _SINGLE = ("label", "group", "licence", "key")  # what rows of one picture have to agree in
@@ -63,7 +56,7 @@ class PairTable:
         self.path, self.table, self.columns = path, table, dict(columns or {})
         self.languages, self.licence = checked_languages(languages), licence
 
-    def samples(self, seed: int, progress: Progress) -> Iterator[Sample]:
+    def samples(self, seed: int, progress: Progress) -> Iterator[Sample | Reject]:
         """Yield a sample a picture, in the order of their first rows. DataError when the table has none."""
         return self._own.as_samples(seed, progress)
 
@@ -72,11 +65,11 @@ class PairTable:
         return self._own.describe()
 
     @cached_property
-    def _own(self) -> OwnPictures:
+    def _own(self) -> OwnSamples:
         path = existing(self.path, "a table, or of the folder it lies in")
         table = self._table(path)
         found = find(table, self.columns, watched=path if path.is_dir() else None)
-        return OwnPictures("table", table, found, self.languages, self.licence)
+        return OwnSamples("table", table, found, self.languages, self.licence)
 
     def _table(self, path: Path) -> Path:
         if path.is_dir():
@@ -105,12 +98,18 @@ def find(table: Path, columns: Mapping[str, str], watched: Path | None = None) -
     """
     role = recognise(column_names(table), columns, table.name)
     rows: dict[str, dict[str, Any]] = {}
-    nameless, disagreeing = list[str](), list[str]()
+    nameless, disagreeing = list[Reject](), list[str]()
     for where, row in read_rows(table):
         names = texts_of(_cell(row, role["image"], where, table))
         captions = texts_of(row.get(role["caption"]))
         if not names:
-            nameless.append(f"{where} ({captions[0]!r})" if captions else where)
+            said_there = f", which says {captions[0]!r}" if captions else ""
+            nameless.append(
+                Reject(
+                    key=f"{table.name}, {where}", member=table.name, reason="no_picture",
+                    detail=f"the column {role['image']!r} of the row is empty{said_there}",
+                )
+            )  # fmt: skip
             continue
         said = {one: next(iter(texts_of(row.get(role[one]))), None) for one in _SINGLE if one in role}
         lang = next(iter(texts_of(row.get(role["lang"]))), None) if "lang" in role else None
@@ -131,7 +130,6 @@ def find(table: Path, columns: Mapping[str, str], watched: Path | None = None) -
             "captions there, or name another column: source: {columns: {caption: COLUMN}}."
         )
     left_out: dict[str, Sequence[str]] = {
-        "rows without a picture's path": nameless,
         "rows that say otherwise than the first of their picture": disagreeing,
     }
     if watched is not None:
@@ -142,7 +140,7 @@ def find(table: Path, columns: Mapping[str, str], watched: Path | None = None) -
             if Path(name).suffix.lower() in PICTURES and path.resolve() not in named
         ]
     why = "the table has no column for labels" if "label" not in role else f"the column {role['label']!r} is empty"
-    return Found(pictures=tuple(found), left_out=left_out, no_labels=why)
+    return Found(pictures=tuple(found), rejects=tuple(nameless), left_out=left_out, no_labels=why)
 
 
 def _tidied(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Random views of a batch of pictures: moved, turned, recoloured, laid on another background.
+"""Random views of a batch of pictures: moved, turned, laid on another background, sketched or outlined, recoloured.
 
 What is drawn is apart from what it does: the numbers of a whole batch come from a generator that the caller seeds, and
 any part of the pictures can be shown with its part of them. So the same (seed, step) gives the same view on every
@@ -15,6 +15,8 @@ from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
 from components.contracts.batch import Movable
+from components.contracts.errors import ConfigError
+from components.data.transforms.lines import STRONGEST, with_lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,9 @@ class Drawn(Movable):
         half: half of the sides of the rectangle that is cut out, height and width, as a share of the picture's.
         middle: where that rectangle lies.
         cut: whether it is cut out at all.
+        strength: of its lines; see with_lines.
+        sketched: whether lines are all that is left.
+        outlined: whether lines are laid over it.
     """
 
     angle: Float[Tensor, "N"]
@@ -46,6 +51,9 @@ class Drawn(Movable):
     half: Float[Tensor, "N 2"]
     middle: Float[Tensor, "N 2"]
     cut: Bool[Tensor, "N 1 1"]
+    strength: Float[Tensor, "N 1 1 1"]
+    sketched: Bool[Tensor, "N 1 1 1"]
+    outlined: Bool[Tensor, "N 1 1 1"]
 
     def __len__(self) -> int:
         return len(self.angle)
@@ -67,6 +75,10 @@ class Views:
         grey: share of the pictures that lose their colour.
         background: share of the pictures whose transparent part shows a random colour in place of white.
         erase: share of the pictures that lose a random rectangle of up to 0.4 of each side.
+        sketched: share of the pictures that become a drawing of their edges, dark on white.
+        outlined: share of the pictures, beside those, whose edges are darkened.
+
+    Raises ConfigError when more than all pictures would be sketched or outlined.
     """
 
     def __init__(
@@ -79,9 +91,17 @@ class Views:
         grey: float = 0.1,
         background: float = 0.5,
         erase: float = 0.0,
+        sketched: float = 0.0,
+        outlined: float = 0.0,
     ) -> None:
+        if min(sketched, outlined) < 0 or sketched + outlined > 1:
+            raise ConfigError(
+                f"sketched is {sketched} and outlined {outlined}, but they are shares of the same pictures. Give two from 0 to 1 "
+                "that sum to at most 1."
+            )
         self.pixels, self.degrees, self.shift, self.zoom = pixels, degrees, shift, zoom
         self.colour, self.grey, self.background, self.erase = colour, grey, background, erase
+        self.sketched, self.outlined = sketched, outlined
 
     def __call__(self, pictures: UInt8[Tensor, "N 4 S S"], draw: torch.Generator) -> Float[Tensor, "N 3 H W"]:
         """Return views in [0, 1] of RGBA pictures, drawn for them alone."""
@@ -99,16 +119,22 @@ class Views:
         grey = torch.rand(count, 1, 1, 1, generator=draw) < self.grey
         sides = [uniform(draw, count, low, high) for _ in "yx" for low, high in ((0.05, 0.2), (0, 1))]
         cut = torch.rand(count, 1, 1, generator=draw) < self.erase
+        strength = uniform(draw, count, 0, STRONGEST).view(count, 1, 1, 1)
+        lined = torch.rand(count, 1, 1, 1, generator=draw)
         return Drawn(
             angle=angle, size=size, across=across, down=down, under=torch.where(plain, torch.ones_like(colour), colour),
             gain=gain, offset=offset, grey=grey, half=torch.stack(sides[::2], 1), middle=torch.stack(sides[1::2], 1),
-            cut=cut,
+            cut=cut, strength=strength, sketched=lined < self.sketched,
+            outlined=(lined >= self.sketched) & (lined < self.sketched + self.outlined),
         )  # fmt: skip
 
     def show(self, pictures: UInt8[Tensor, "N 4 S S"], drawn: Drawn) -> Float[Tensor, "N 3 H W"]:
         """Return views in [0, 1] of RGBA pictures, by what was drawn for them."""
         moved = self.move(pictures.float() / 255, drawn)
-        return self.recolour(moved[:, :3] + (1 - moved[:, 3:]) * drawn.under, drawn)
+        laid = moved[:, :3] + (1 - moved[:, 3:]) * drawn.under
+        if self.sketched or self.outlined:
+            laid = with_lines(laid, drawn.strength, drawn.sketched, drawn.outlined)
+        return self.recolour(laid, drawn)
 
     def move(self, rgba: Float[Tensor, "N 4 S S"], drawn: Drawn) -> Float[Tensor, "N 4 H W"]:
         """Turn, zoom and shift each picture; what comes in from outside is transparent. Colours are premultiplied."""

@@ -5,9 +5,11 @@ from collections import defaultdict
 import pytest
 
 from components.contracts.errors import DataError
-from components.contracts.sample import SPLITS, Sample
+from components.contracts.reject import Reject
+from components.contracts.sample import SPLITS, Media, Sample, Text
 from components.data.ingest import ingest
 from components.data.manifest import read_manifest, snapshot_digest
+from components.data.quarantine import read_quarantine
 from components.data.synthetic.scenes import ScenesSource
 
 
@@ -23,6 +25,8 @@ def test_source_json_says_what_came_in(scenes_raw):
     assert came_in["source"]["name"] == "scenes"
     assert came_in["samples"] == len(table) == 60 == sum(came_in["splits"].values())
     assert came_in["digest"] == snapshot_digest(table)
+    assert (came_in["rows_in"], came_in["quarantined"], came_in["rejected"]) == (60, 0, {})
+    assert read_quarantine(scenes_raw / "quarantine.parquet") == []
     assert sum(came_in["designers"]["chalk"].values()) == 20
     assert set(came_in["designers"]["chalk"]) <= {"designer", "both"}
 
@@ -74,7 +78,51 @@ class WrongSplit(Nothing):
         yield Sample(key="k", split="test", source="s", licence="CC0-1.0", media=(), texts=())
 
 
-@pytest.mark.parametrize(("source", "says"), [(Nothing(), "gave 0 samples"), (WrongSplit(), "split 'test'")])
+class OnlyRejects(Nothing):
+    """A source of which nothing can come in: two shards without a picture."""
+
+    def samples(self, seed, progress):
+        for name in ("a.tar", "b.tar"):
+            yield Reject(key=name, member=name, reason="all_bad_shard", detail="it is no tar")
+
+
+class Mixed(Nothing):
+    """A source with `samples` samples, and a reject before each."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def samples(self, seed, progress):
+        for number in range(self.count):
+            yield Reject(key=f"r{number}", member="a.tar", reason=REJECTS[number % 2], detail=f"record {number}")
+            yield Sample(
+                key=f"k{number}", split="train", source="s", licence="CC0-1.0",
+                media=(Media(member=f"k{number}.png", data=b"?"),), texts=(Text(text="a"),),
+            )  # fmt: skip
+
+
+REJECTS = ("pickle_member", "bad_utf8")
+
+
+def test_every_record_is_a_row_of_the_manifest_or_of_the_quarantine(tmp_path):
+    came_in = ingest(Mixed(5000), tmp_path / "raw", seed=0)
+    rows = read_quarantine(tmp_path / "raw/quarantine.parquet")
+    assert came_in["rows_in"] == 10_000 == came_in["samples"] + came_in["quarantined"]
+    assert came_in["rejected"] == {"pickle_member": 2500, "bad_utf8": 2500}
+    assert [row["key"] for row in rows] == [f"r{number}" for number in range(5000)]
+    assert rows[4999] == {"key": "r4999", "member": "a.tar", "reason": "bad_utf8", "detail": "record 4999"}
+    assert json.loads((tmp_path / "raw/source.json").read_text()) == came_in
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        (Nothing(), "gave 0 samples"),
+        (WrongSplit(), "split 'test'"),
+        (OnlyRejects(), r"gave 0 samples.*Set aside: all_bad_shard \(2\)"),
+    ],
+)
 def test_a_source_that_gives_nothing_usable_is_refused(tmp_path, source, says):
     with pytest.raises(DataError, match=says):
         ingest(source, tmp_path / "raw", seed=0)
+    assert not (tmp_path / "raw/source.json").exists()

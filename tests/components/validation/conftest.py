@@ -5,22 +5,24 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from components.contracts.progress import Progress
+from components.contracts.reject import Reject
 from components.contracts.sample import Media, Sample, Text
 from components.data.ingest import ingest
 from components.validation.validate import validate
 
 
 class ListedSource:
-    """A source that gives the samples it was made with."""
+    """A source that gives the samples and rejects it was made with."""
 
-    def __init__(self, samples: Sequence[Sample]) -> None:
+    def __init__(self, samples: Sequence[Sample | Reject]) -> None:
         self.listed = samples
 
-    def samples(self, seed: int, progress: Progress) -> Iterator[Sample]:
+    def samples(self, seed: int, progress: Progress) -> Iterator[Sample | Reject]:
         yield from self.listed
 
     def describe(self) -> dict[str, object]:
@@ -36,7 +38,7 @@ class Case:
         self.raw, self.validated, self.evaluation = (folder / name for name in ("raw", "validated", "evaluation"))
         self.failed_report = folder / "failed" / "report.html"
 
-    def ingest(self, samples: Sequence[Sample]) -> "Case":
+    def ingest(self, samples: Sequence[Sample | Reject]) -> "Case":
         ingest(ListedSource(samples), self.raw, seed=0)
         return self
 
@@ -53,9 +55,10 @@ class Case:
 
 
 def picture(number: int, **options: object) -> bytes:
-    """Return a PNG of a gradient that no other number has."""
+    """Return a PNG of smooth noise that looks like that of no other number."""
     held = io.BytesIO()
-    Image.radial_gradient("L").resize((32, 32)).point(lambda value: (value + number) % 256).save(held, "PNG", **options)
+    pixels = np.random.default_rng(number).integers(0, 256, (6, 6, 3), dtype=np.uint8)
+    Image.fromarray(pixels).resize((32, 32), Image.Resampling.BICUBIC).save(held, "PNG", **options)
     return held.getvalue()
 
 

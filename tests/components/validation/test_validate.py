@@ -10,11 +10,12 @@ import pytest
 from PIL import Image
 
 from components.contracts.errors import ConfigError, DataError, GateClosed, StaleArtifact
+from components.contracts.reasons import REASONS, VALIDATE
+from components.contracts.reject import Reject
 from components.contracts.sample import TEST_SPLITS, Text
 from components.data.ingest import ingest
 from components.data.manifest import read_manifest, write_manifest
 from components.data.synthetic.scenes import ScenesSource
-from components.validation.reasons import REASONS
 
 
 def quarantine(case) -> dict[str, str]:
@@ -31,15 +32,15 @@ def flat(colour: str, size: tuple[int, int] = (32, 32)) -> bytes:
 
 
 DIRT = {
-    "cut": ("undecodable", lambda paint: {"data": paint(90)[:200]}),
-    "page": ("undecodable", lambda paint: {"data": b"<html>404</html>"}),
-    "empty_file": ("no_picture", lambda paint: {"data": b""}),
+    "cut": ("truncated", lambda paint: {"data": paint(90)[:200]}),
+    "page": ("not_an_image", lambda paint: {"data": b"<html>404</html>"}),
+    "empty_file": ("zero_bytes", lambda paint: {"data": b""}),
     "white": ("blank", lambda paint: {"data": flat("white")}),
     "grey": ("blank", lambda paint: {"data": flat("#e6e7e8")}),
     "tiny": ("size_out_of_bounds", lambda paint: {"data": flat("red", (4, 40))}),
-    "silent": ("caption_empty", lambda paint: {"text": ""}),
-    "spaces": ("caption_empty", lambda paint: {"text": "  \n"}),
-    "wordless": ("caption_empty", lambda paint: {"texts": ()}),
+    "silent": ("empty_caption", lambda paint: {"text": ""}),
+    "spaces": ("empty_caption", lambda paint: {"text": "  \n"}),
+    "wordless": ("no_caption", lambda paint: {"texts": ()}),
     "novel": ("caption_too_long", lambda paint: {"text": "word " * 100}),
     "foreign": ("caption_language", lambda paint: {"texts": (Text(text="un cœur", lang="fr"),)}),
     "swapped": ("caption_language", lambda paint: {"texts": (Text(text="赤いハート", lang="de"),)}),
@@ -65,6 +66,47 @@ def test_every_kind_of_dirt_gets_its_reason_and_every_row_is_counted(case, make,
     assert json.loads((case.validated / "report.json").read_text()) == report
 
 
+def test_what_ingest_set_aside_is_carried_on_and_counts_against_the_gate(case, make):
+    rejects = [
+        Reject(key="7.tar/000", member="7.tar/000.pickle", reason="pickle_member", detail="it would run code"),
+        Reject(key="8.tar", member="8.tar", reason="shard_truncated", detail="it ends at byte 512"),
+    ]
+    case.ingest([rejects[0], *map(make, range(6)), rejects[1], make(6, data=b""), make(7, text="")])
+    report = case.validate(max_broken=0.4)
+    rows = pq.read_table(case.validated / "quarantine.parquet").to_pylist()
+    assert rows[:2] == [{name: getattr(one, name) for name in rows[0]} for one in rejects]
+    assert [row["reason"] for row in rows[2:]] == ["zero_bytes", "empty_caption"]
+    assert report["rows_in"] == 10 == report["clean"] + report["pools"] + report["quarantined"]
+    assert report["ingest"] == {
+        "rows_in": 10, "samples": 8, "quarantined": 2, "rejected": {"shard_truncated": 1, "pickle_member": 1},
+    }  # fmt: skip
+    assert (report["broken"], report["broken_share"]) == (4, 0.4)
+    assert list(report["reasons"]) == ["shard_truncated", "pickle_member", "zero_bytes", "empty_caption"]
+    assert sum(its["rows_in"] for its in report["splits"].values()) == 10
+    page = (case.validated / "report.html").read_text()
+    for said in ("4 quarantined, 2 of them at ingest", "7.tar/000.pickle", "it ends at byte 512"):
+        assert said in page
+    with pytest.raises(GateClosed, match=r"4 of 10 samples are broken.*shard_truncated \(1\)"):
+        case.validate(max_broken=0.39)
+
+
+def test_a_quarantine_that_is_not_the_one_of_source_json_is_refused(case, make):
+    case.ingest([make(0), Reject(key="a", member="a", reason="symlink", detail="a link")])
+    path = case.raw / "quarantine.parquet"
+    whole = path.read_bytes()
+    pq.write_table(pq.read_table(path).slice(1), path)
+    with pytest.raises(
+        StaleArtifact, match=r"has the rows \{\}, but source.json says that \{'symlink': 1\} were set aside"
+    ):
+        case.validate()
+    path.write_bytes(whole[:-9])
+    with pytest.raises(DataError, match="cannot be read as Parquet"):
+        case.validate()
+    path.unlink()
+    with pytest.raises(DataError, match="is missing, so nobody knows what did not come in"):
+        case.validate()
+
+
 def test_damaged_shards_are_quarantined_row_by_row(case, make):
     case.ingest([make(i, split="val" if i % 2 else "train") for i in range(12)])
     (case.raw / "val/000000.tar").unlink()
@@ -82,7 +124,7 @@ def test_a_row_with_several_faults_has_the_first_reason_and_names_the_others(cas
     case.ingest([make(0), make(1, data=flat("white"), text="")])
     case.validate()
     row = pq.read_table(case.validated / "quarantine.parquet").to_pylist()[0]
-    assert (row["reason"], row["detail"].split("; ")[-1]) == ("blank", "also caption_empty")
+    assert (row["reason"], row["detail"].split("; ")[-1]) == ("blank", "also empty_caption")
     assert row["detail"].startswith("contrast is 0; it must hold that contrast is at least 0.01")
 
 
@@ -108,8 +150,26 @@ def test_twins_leave_the_pools_and_stay_in_train(case, make, paint):
     )
     report = case.validate(max_broken=0)
     assert quarantine(case) == dict.fromkeys(("k3", "k4", "k5"), "duplicate_pixels")
-    assert report["twins_in_train"] == 2
+    assert report["told"] == {"twin_in_train": {"rows": 2, "meaning": REASONS["twin_in_train"].meaning}}
+    told = pq.read_table(case.validated / "told.parquet").to_pylist()
+    assert [(row["key"], row["detail"]) for row in told] == [
+        ("k1", "identical to k2 (train)"), ("k2", "identical to k1 (train)"),
+    ]  # fmt: skip
+    assert "Kept, and told of" in (case.validated / "report.html").read_text()
     assert report["broken"] == 0
+
+
+def test_a_policy_of_drop_sets_aside_what_else_is_only_told_of(case, make, paint):
+    case.ingest([make(1), make(2, data=paint(1, compress_level=0)), make(3)])
+    report = case.validate(max_broken=0, policy={"twin_in_train": "drop"})
+    assert quarantine(case) == dict.fromkeys(("k1", "k2"), "twin_in_train")
+    assert report["told"] == {}
+    assert pq.read_table(case.validated / "told.parquet").num_rows == 0
+
+
+def test_a_policy_for_what_nobody_finds_is_refused_before_the_work(case):
+    with pytest.raises(ConfigError, match="did you mean twin_in_train"):
+        case.validate(policy={"twin_in_trian": "drop"})
 
 
 def test_the_concept_pool_keeps_one_picture_a_concept_wherever_it_comes(case, make, tmp_path):
@@ -136,7 +196,7 @@ def test_nothing_before_evaluate_can_see_a_test_row(case):
         assert set(pool["split"].to_pylist()) == {split}
         assert len(pool) == report["splits"][split]["kept"] > 0
     named = {path.name for path in case.validated.iterdir()}
-    assert named == {"manifest.parquet", "quarantine.parquet", "report.json", "report.html"}
+    assert named == {"manifest.parquet", "quarantine.parquet", "told.parquet", "report.json", "report.html"}
 
 
 def test_the_same_snapshot_gives_the_same_bytes(case, make, tmp_path):
@@ -164,7 +224,7 @@ def test_a_closed_gate_says_share_limit_reasons_page_and_remedy(case, make):
         case.validate(max_broken=0.2)
     said = str(caught.value)
     assert "3 of 10 samples are broken (30.00%), and gates.max_broken allows 20.00%" in said
-    assert "mostly undecodable (2), caption_empty (1)" in said
+    assert "mostly not_an_image (2), empty_caption (1)" in said
     assert str(case.failed_report) in said
     assert "raise gates.max_broken in params.yaml" in said
     assert "The gate is closed" in case.failed_report.read_text()
@@ -232,4 +292,6 @@ def test_every_reason_of_the_suite_is_one_that_the_report_explains(case, make):
     case.ingest([make(0)])
     checks = case.validate()["checks"]
     assert len(checks) > 20
-    assert {check["reason"] for check in checks} - {None} == {code for code, its in REASONS.items() if its.broken}
+    assert {check["reason"] for check in checks} - {None} == {
+        code for code, its in REASONS.items() if its.broken and VALIDATE in its.found_by
+    }

@@ -11,6 +11,7 @@ import pytest
 
 from components.contracts.errors import ConfigError, DataError
 from components.contracts.progress import silent
+from components.contracts.reject import Reject
 from components.data.sources.table import PairTable
 from tests.own_pictures import write_table
 
@@ -89,15 +90,19 @@ def test_nothing_is_lost_without_being_counted(own):
     (folder / "loop.png").symlink_to("loop.png")
     shutil.copy(folder / "0000.png", folder / "unnamed.png")
     without = PairTable(str(folder)).describe()["without"]
-    assert without["pictures that cannot be read"] == (
-        "2: missing.png (there is no such file), loop.png (there is no such file)"
+    assert without["records that did not come in"] == (
+        "3: captions.csv, line 63 (the column 'image' of the row is empty, which says 'nobody'), "
+        "missing.png (there is no such file), loop.png (there is no such file)"
     )
-    assert without["rows without a picture's path"] == "1: line 63 ('nobody')"
     assert without["pictures that no row names"] == "1: unnamed.png"
     assert without["zero_shot"].startswith("the table has no column for labels")
-    came = samples(folder)
-    assert len(came) == 62
-    assert [sample.media[0].data for sample in came[-2:]] == [b"", b""]
+    came = list(PairTable(str(folder)).samples(0, silent))
+    rejects = [one for one in came if isinstance(one, Reject)]
+    assert [(one.key, one.reason) for one in rejects] == [
+        ("captions.csv, line 63", "no_picture"), ("missing.png", "no_picture"), ("loop.png", "no_picture"),
+    ]  # fmt: skip
+    assert "which says 'nobody'" in rejects[0].detail
+    assert len(came) == 63
 
 
 def test_a_path_out_of_the_folder_is_taken_for_a_picture_of_ones_own_only(own, tmp_path):

@@ -1,0 +1,121 @@
+"""Why a record does not go on: every code of quarantine.parquet, in the order in which the first that applies is given.
+
+One table for ingest, which meets what can be no sample, and for validation, which meets samples that cannot be used.
+A broken record counts against `gates.max_broken`: something is wrong with the data. One set aside is sound, but would
+make a test number mean less, or should not be learned. One may also be kept and only told of, for a person to judge: where
+that is a matter of taste, `gates.policy` in params.yaml decides. docs/reasons.md prints this table.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Policy = Literal["keep", "drop"]
+
+INGEST = "ingest"
+VALIDATE = "validate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """One code.
+
+    Args:
+        meaning: what the report says of it.
+        broken: whether it counts against the gate.
+        found_by: the steps that give it, INGEST or VALIDATE.
+        policy: what is done unless params.yaml says otherwise: `keep` and tell, or `drop`; None where there is no choice.
+    """
+
+    meaning: str
+    broken: bool = True
+    found_by: tuple[str, ...] = (VALIDATE,)
+    policy: Policy | None = None
+
+
+_INGEST = (INGEST,)
+_BOTH = (INGEST, VALIDATE)
+
+REASONS = {
+    "all_bad_shard": Reason(meaning="nothing in this shard could come in, or it is no tar at all", found_by=_INGEST),
+    "shard_truncated": Reason(
+        meaning="the shard ends before its last member does; what lies before came in", found_by=_INGEST
+    ),
+    "pickle_member": Reason(
+        meaning="a member of a kind that runs code when it is loaded; it was not opened", found_by=_INGEST
+    ),
+    "path_escape": Reason(
+        meaning="a name that leads out of the folder it stands for, by .. or from /", found_by=_INGEST
+    ),
+    "symlink": Reason(
+        meaning="a link, a device or a pipe where a file's bytes were to be; it was not followed", found_by=_INGEST
+    ),
+    "split_key": Reason(meaning="members of one key lie apart in the shard, so they are no sample", found_by=_INGEST),
+    "bad_utf8": Reason(meaning="the text is not UTF-8, so its letters would come out wrong", found_by=_INGEST),
+    "bad_json": Reason(meaning="the .json that says what the picture is cannot be read", found_by=_INGEST),
+    "unknown_picture": Reason(meaning="a caption of a picture that the data does not name", found_by=_INGEST),
+    "incomplete": Reason(meaning="a column that every row must have is empty"),
+    "duplicate_key": Reason(
+        meaning="several rows or members have this key, so none can be told from the others", found_by=_BOTH
+    ),
+    "split_unknown": Reason(meaning="the split is none that training or evaluation knows"),
+    "source_unknown": Reason(meaning="the designer is none that the source declares"),
+    "licence_unknown": Reason(meaning="the licence is none that the source declares"),
+    "missing_member": Reason(meaning="the shard is missing, or ends before the picture does"),
+    "digest_mismatch": Reason(meaning="the shard holds other bytes than the manifest's sha256 promises"),
+    "no_picture": Reason(
+        meaning="there is no picture: it is not named, its file is missing, too large, or may not be read",
+        found_by=_INGEST,
+    ),
+    "zero_bytes": Reason(meaning="the picture's file is there, and has no bytes", found_by=_BOTH),
+    "not_an_image": Reason(meaning="the bytes do not begin as those of any picture do"),
+    "bomb": Reason(meaning="the picture unfolds to more pixels than are taken"),
+    "truncated": Reason(meaning="the picture ends before its last pixel does"),
+    "undecodable": Reason(meaning="the bytes begin as a picture's do, and cannot be decoded"),
+    "size_out_of_bounds": Reason(meaning="the picture is too small to show anything, or too large"),
+    "blank": Reason(meaning="the picture is one flat colour, or nearly invisible on white"),
+    "no_caption": Reason(meaning="nothing is said of the picture"),
+    "empty_caption": Reason(meaning="a text is there, without a character"),
+    "caption_too_long": Reason(meaning="a text is longer than a caption can be"),
+    "caption_language": Reason(
+        meaning="a text is in a language that the source does not declare, or in a script it is not written in"
+    ),
+    "takedown": Reason(meaning="the picture is on the takedown list, or looks like one that is", broken=False),
+    "pii_text": Reason(
+        meaning="what is said of the picture holds an e-mail address, a phone number or a card number",
+        broken=False,
+        policy="drop",
+    ),
+    "gps": Reason(meaning="the picture's file holds the place where it was taken", broken=False, policy="keep"),
+    "duplicate_pixels": Reason(
+        meaning="an evaluation picture equals another one, pixel for pixel, that is trained on or named otherwise",
+        broken=False,
+    ),
+    "same_concept": Reason(
+        meaning="the pool keeps one picture a concept, so that every query has one answer", broken=False
+    ),
+    "twin_in_train": Reason(
+        meaning="a training picture equals another one, pixel for pixel", broken=False, policy="keep"
+    ),
+    "near_duplicate": Reason(
+        meaning="the picture looks nearly like another one that is trained on too, or tested with too",
+        broken=False,
+        policy="keep",
+    ),
+    "leak_near": Reason(
+        meaning="an evaluation picture looks nearly like one that is trained on", broken=False, policy="keep"
+    ),
+    "leak_text": Reason(
+        meaning="an evaluation picture's text has thirteen words in a row in common with a training text",
+        broken=False,
+        policy="keep",
+    ),
+    "poison_patch": Reason(
+        meaning="many training pictures that look unlike have the same patch in a corner", broken=False, policy="keep"
+    ),
+    "poison_captions": Reason(
+        meaning="many training pictures that look unlike have the same caption, far more than is usual in this data",
+        broken=False,
+        policy="keep",
+    ),
+}
+ORDER = {code: place for place, code in enumerate(REASONS)}

@@ -1,0 +1,100 @@
+"""Which pictures look nearly the same, among a million, without comparing all pairs.
+
+Source: Manku, Jain, Das Sarma 2007, "Detecting Near-Duplicates for Web Crawling", section 3: two hashes that differ in at
+most d bits agree in two of d + 2 bands. So hashes are sorted by every pair of bands, and only neighbours are compared.
+Differs: a neighbour also has to have the same colours, which a hash of greys does not see.
+Axes: P prints held, Q asked.
+"""
+
+from dataclasses import dataclass
+from itertools import combinations, pairwise
+
+import numpy as np
+from jaxtyping import Float, Int64, UInt64
+from numpy.typing import NDArray
+
+HASH_BITS = 64
+_AT_ONCE = 1 << 20  # prints asked at once, which bounds memory
+_NOBODY = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prints:
+    """What pictures look like.
+
+    Args:
+        hashes: perceptual_hash of each.
+        colours: mean RGB, 0 to 1.
+    """
+
+    hashes: UInt64[np.ndarray, " P"]
+    colours: Float[np.ndarray, "P 3"]
+
+    def __len__(self) -> int:
+        return len(self.hashes)
+
+    def of(self, places: NDArray[np.int64]) -> "Prints":
+        """Return some of them."""
+        return Prints(hashes=self.hashes[places], colours=self.colours[places])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nearness:
+    """How like two pictures are to be.
+
+    Args:
+        bits: of 64 that may differ.
+        colour: most that the mean of a channel, 0 to 1, may differ.
+    """
+
+    bits: int = 4
+    colour: float = 0.05
+
+    def nearest(
+        self, asked: Prints, held: Prints, itself: bool = False
+    ) -> tuple[Int64[np.ndarray, " Q"], NDArray[np.int64]]:
+        """Return for every print asked the place among `held` of the nearest, -1 for none, and how many bits differ.
+
+        The first is given of several that are equally near. With `itself`, `asked` is `held`, and nobody is near itself.
+        """
+        best = np.full(len(asked), _NOBODY)  # bits and place in one number: the smallest is the nearest, then the first
+        for mask in band_pairs(self.bits):
+            order = np.argsort(held.hashes & mask, kind="stable")
+            keys = (held.hashes & mask)[order]
+            for start in range(0, len(asked), _AT_ONCE):
+                some = np.arange(start, min(start + _AT_ONCE, len(asked)))
+                wanted = asked.hashes[some] & mask
+                at, end = (np.searchsorted(keys, wanted, side) for side in ("left", "right"))
+                while len(some := some[going := at < end]):
+                    at, end = at[going], end[going]
+                    self._compare(best, asked, held, some, order[at], itself)
+                    at = at + 1
+        found, held_so = best != _NOBODY, max(len(held), 1)
+        return np.where(found, best % held_so, -1), np.where(found, best // held_so, -1)
+
+    def _compare(
+        self, best: NDArray[np.int64], asked: Prints, held: Prints, some: NDArray[np.int64], other: NDArray[np.int64],
+        itself: bool,
+    ) -> None:  # fmt: skip
+        """Take each of `other` for its one of `some` where it is nearer than what stands in `best`."""
+        bits = np.bitwise_count(asked.hashes[some] ^ held.hashes[other]).astype(np.int64)
+        near = bits <= self.bits
+        if itself:
+            near &= some != other
+        some, other, bits = some[near], other[near], bits[near]
+        alike = (np.abs(asked.colours[some] - held.colours[other]) <= self.colour).all(1)
+        some, ranked = some[alike], bits[alike] * len(held) + other[alike]
+        best[some] = np.minimum(best[some], ranked)
+
+
+def bits_apart(prints: Prints) -> float:
+    """Return the median number of bits in which two of the prints differ, comparing all of them; 0 for fewer than two."""
+    first, second = np.triu_indices(len(prints), 1)
+    return float(np.median(np.bitwise_count(prints.hashes[first] ^ prints.hashes[second]))) if len(first) else 0.0
+
+
+def band_pairs(bits: int) -> list[np.uint64]:
+    """Return masks of which at least one lets through the same of any two hashes that differ in at most `bits` bits."""
+    edges = np.linspace(0, HASH_BITS, bits + 3).astype(int)
+    bands = [(1 << int(high)) - (1 << int(low)) for low, high in pairwise(edges)]
+    return [np.uint64(first | second) for first, second in combinations(bands, 2)]

@@ -1,0 +1,44 @@
+"""The takedown list: pictures that must not be used, whoever brings them, by what they are and not by where they lie.
+
+A text file, a line each, what follows # is a remark: 64 hex digits are the sha256 of the file, or the pixel_sha256 of
+report and manifest, which finds the picture however it is encoded; 16 are its perceptual hash, which finds what looks alike.
+"""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from components.contracts.errors import ConfigError
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_LOOKS = re.compile(r"[0-9a-f]{16}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Takedown:
+    """What is on the list.
+
+    Args:
+        digests: sha256 of files, or of pixels.
+        looks: perceptual hashes.
+    """
+
+    digests: frozenset[str] = field(default_factory=frozenset)
+    looks: tuple[int, ...] = ()
+
+
+def read_takedown(path: Path) -> Takedown:
+    """Return the list. ConfigError, with the line, for what is no hash; OSError when the file cannot be read."""
+    digests, looks = set(), set()
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        said = line.partition("#")[0].strip().lower()
+        if _DIGEST.fullmatch(said):
+            digests.add(said)
+        elif _LOOKS.fullmatch(said):
+            looks.add(int(said, 16))
+        elif said:
+            raise ConfigError(
+                f"{path.name}, line {number}: {said!r} is no hash, so a picture that is to be taken down would stay. Give 64 hex "
+                "digits (sha256 of the file or of the pixels) or 16 (perceptual hash), and remarks after #."
+            )
+    return Takedown(digests=frozenset(digests), looks=tuple(sorted(looks)))

@@ -1,0 +1,45 @@
+"""Rows as a check sees them, without pictures or shards: what is said of a row is what a test is about, the rest is sound."""
+
+import hashlib
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from components.data.manifest import LABELS, SCHEMA
+from components.validation.measure import MEASURED
+from components.validation.rows import Rows
+from components.validation.takedown import Takedown
+
+LISTED = Takedown(digests=frozenset({"a file that is listed", "pixels that are listed"}), looks=(0xABCD << 48,))
+
+
+def row(key: str, *texts: str, split: str = "train", concept: str | None = None, **measured: object) -> dict:
+    """Return a row of the manifest with what was measured of its picture; with no text it is called by its key."""
+    sound = {
+        "found": True, "intact": True, "decodable": True, "fault": "", "width": 64, "height": 64, "contrast": 0.3,
+        "pixel_sha256": f"pixels of {key}", "perceptual": int(hashlib.sha256(key.encode()).hexdigest()[:16], 16),
+        "colour": (0.5, 0.5, 0.5), "corners": (None, None, None, None), "says_where": False,
+    }  # fmt: skip
+    return {
+        **dict.fromkeys(SCHEMA.names),
+        "key": key,
+        "split": split,
+        "sha256": f"file of {key}",
+        "texts": [{"text": text, "kind": "short", "lang": "en"} for text in texts or (key,)],
+        "labels": {name: concept if name == "concept" else None for name in LABELS},
+        "measured": dict.fromkeys(MEASURED.names) | sound | measured,
+    }
+
+
+def rows(listed: Sequence[dict], seed: int = 0, takedown: Takedown = LISTED) -> Rows:
+    """Return them as one table, in this order."""
+    manifest = pa.Table.from_pylist([{name: one[name] for name in SCHEMA.names} for one in listed], SCHEMA)
+    return Rows.of(manifest, pa.Table.from_pylist([one["measured"] for one in listed], MEASURED), seed, takedown)
+
+
+def found(check, listed: Sequence[dict], seed: int = 0) -> dict[str, str]:
+    """Return key -> reason, for checks that give at most one a row."""
+    findings = check.find(rows(listed, seed))
+    keys = {listed[finding.row]["key"]: finding.reason for finding in findings}
+    assert len(keys) == len(findings)
+    return keys
