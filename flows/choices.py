@@ -23,7 +23,6 @@ from components.stages.lock import hold
 from components.stages.place import private
 from flows.checking import check_candidate
 
-OWN = ("folder", "table")  # the sources that read a path
 PLACE = "data/own"  # what the others leave in source.path, for DVC to watch
 
 
@@ -101,10 +100,10 @@ def _source(data: str, here: Path, params: Mapping[str, Any]) -> dict[str, Any]:
     What params.yaml says already, and that source takes too, stays.
     """
     from components.data.sources.catalogue import read_catalogue, settings_of
-    from components.data.sources.own import describe_path
+    from components.data.sources.which import describe_path
 
     catalogue, path = read_catalogue(), here / data
-    named = {name: entry for name, entry in catalogue.items() if name not in OWN}
+    named = {name: entry for name, entry in catalogue.items() if "path" not in settings_of(entry)}
     if data in named and not path.exists():
         kept = {key: value for key, value in params["source"].items() if key in settings_of(named[data])}
         return {**kept, "name": data, "path": PLACE}

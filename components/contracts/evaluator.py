@@ -28,7 +28,7 @@ class Pictures(Protocol):
         """Return their names."""
 
     @property
-    def pictures(self) -> tuple[bytes, ...]:
+    def pictures(self) -> Sequence[bytes]:
         """Return their encoded bytes."""
 
     @property

@@ -1,71 +1,23 @@
-"""Training batches, each a pure function of (seed, step): no worker holds state, and a resume needs only the step.
+"""From steps to batches, in this process or by workers: the same batches in the same order, and never a wait without end."""
 
-Axes: M samples of the selection, S pixels of the kept pictures, K captions a sample, L tokens.
-"""
-
-import hashlib
+import re
+import signal
+import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from typing import Any
 
 import torch
-from jaxtyping import UInt8
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch._C import _remove_worker_pids
+from torch.utils.data import DataLoader, Sampler
 
-from components.contracts.batch import Batch, Images, Texts, stack_ids
-from components.data.samplers.distinct import DistinctBatches, fitting
-from components.data.tokenizers import Vocabulary
-from components.data.transforms.views import Views
+from components.contracts.batch import Batch
+from components.contracts.errors import TransientError
+from components.data.batches import StepBatches
+from components.data.processes import leave_with_parent
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pairs:
-    """A selection, decoded once.
-
-    Args:
-        keys: M names.
-        pictures: uint8 [M 4 S S], RGBA.
-        captions: the captions of each sample, at least one.
-        concepts: what each sample shows.
-    """
-
-    keys: tuple[str, ...]
-    pictures: UInt8[Tensor, "M 4 S S"]
-    captions: tuple[tuple[str, ...], ...]
-    concepts: tuple[str, ...]
-
-
-class StepBatches(Dataset[Batch]):
-    """Batch number `step`, made when it is asked for.
-
-    Args:
-        pairs: the training selection.
-        vocabulary: makes rows of the captions.
-        views: what each picture goes through.
-        batch: rows a step; a selection with fewer concepts has batches of as many as it has.
-        seed: decides order, caption and view of every step.
-    """
-
-    def __init__(self, pairs: Pairs, vocabulary: Vocabulary, views: Views, batch: int, seed: int) -> None:
-        self.pairs, self.views, self.seed = pairs, views, seed
-        self.order = DistinctBatches(pairs.concepts, fitting(batch, pairs.concepts), seed)
-        self.first = torch.tensor([0, *torch.tensor([len(c) for c in pairs.captions]).cumsum(0).tolist()])
-        self.texts = vocabulary([text for captions in pairs.captions for text in captions])
-        names = {concept: number for number, concept in enumerate(sorted(set(pairs.concepts)))}
-        self.concepts = stack_ids([names[concept] for concept in pairs.concepts])
-
-    def __getitem__(self, step: int) -> Batch:
-        draw = torch.Generator().manual_seed(seed_of(self.seed, "batch", step))
-        rows = torch.tensor(self.order.at(step))
-        kinds = self.first[rows + 1] - self.first[rows]
-        chosen = self.first[rows] + (torch.rand(len(rows), generator=draw) * kinds).long()
-        longest = int(self.texts.mask[chosen].sum(1).max())
-        return Batch(
-            keys=tuple(self.pairs.keys[row] for row in rows.tolist()),
-            images={"main": Images(pixels=self.views(self.pairs.pictures[rows], draw))},
-            texts={"caption": Texts(ids=self.texts.ids[chosen, :longest], mask=self.texts.mask[chosen, :longest])},
-            ids={"concept": self.concepts[rows]},
-        )
+PATIENCE_S = 60.0  # for one batch; a batch of 256 photographs at 224 px takes a second
+_LOST = re.compile(r"DataLoader worker \(pid.*|Pin memory thread exited.*")  # torch's sentences
 
 
 class Steps(Sampler[int]):
@@ -84,11 +36,109 @@ class Steps(Sampler[int]):
         return self.stop
 
 
-def loader(batches: StepBatches, start: int, stop: int) -> DataLoader[Batch]:
-    """Return the batches of steps [start, stop), in order, made in this process."""
-    return DataLoader(batches, batch_size=None, sampler=Steps(start, stop))
+class StepLoader(DataLoader[Batch]):
+    """The batches of some steps in their order; TransientError when a worker dies, or is silent for too long."""
+
+    patience_s = PATIENCE_S
+    _batches: Any = None
+    _silent = False
+
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]  # torch's has no name for what it returns
+        self._batches, self._silent = super().__iter__(), False
+        with self.minded():
+            while True:
+                with self._patience():
+                    batch = next(self._batches, None)
+                if batch is None:
+                    return
+                yield batch
+
+    @contextmanager
+    def minded(self) -> Iterator[None]:
+        """Turn what torch says of a lost worker into one sentence, and end the others.
+
+        torch's signal handler raises wherever the main thread happens to be, mostly in the middle of a step: the block
+        must hold the training as well as the loading.
+        """
+        try:
+            yield
+        except RuntimeError as err:
+            said = _LOST.search(str(err))
+            if said is None:
+                raise
+            self._end()
+            how = f"no batch came in {self.patience_s:g} s" if self._silent else said[0].strip().rstrip(".")
+            raise TransientError(
+                f"one of the {self.num_workers} processes that make batches was lost ({how}). Mostly the machine had no memory "
+                "left for it. Run again, and training goes on from its last checkpoint; if it happens again, set workers "
+                "lower in the scale, 0 making batches in the training's own process."
+            ) from err
+
+    @contextmanager
+    def _patience(self) -> Iterator[None]:
+        """Kill the workers when the block takes too long, which torch's handler then tells the main thread.
+
+        torch's own time limit ends where a message begins: a worker that is stopped in the middle of one is waited for
+        without end.
+        """
+
+        def lose() -> None:
+            self._silent = True
+            for worker in self._batches._workers:
+                worker.kill()
+
+        timer = threading.Timer(self.patience_s, lose) if self.num_workers else None
+        if timer is None:
+            yield
+            return
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _end(self) -> None:
+        """End all workers, and torch's watch over them.
+
+        Its own way of shutting down asks them to end, which hangs where one was killed with a lock in its hands, and it
+        would raise anew as each of them ends.
+        """
+        batches = self._batches
+        if not self.num_workers or batches is None or batches._shutdown:
+            return
+        batches._shutdown = True
+        _remove_worker_pids(id(batches))
+        batches._worker_pids_set = False
+        for worker in batches._workers:
+            worker.kill()
+            worker.join()
+        for queue in batches._index_queues:
+            queue.cancel_join_thread()
+            queue.close()
+        if self.pin_memory:
+            batches._pin_memory_thread_done_event.set()
 
 
-def seed_of(*parts: object) -> int:
-    """Return a seed below 2**63 that depends on every part, so that neighbouring steps share nothing."""
-    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:8], "big") >> 1
+def loader(
+    batches: StepBatches, start: int, stop: int, *, workers: int = 0, patience_s: float = PATIENCE_S
+) -> StepLoader:
+    """Return the batches of steps [start, stop), in order.
+
+    Args:
+        workers: processes that make them, forked, so that they share decoded pictures and tokens; 0 makes them here.
+        patience_s: seconds after which a batch that does not come is an error; not counted where workers is 0.
+    """
+    made = StepLoader(
+        batches, batch_size=None, sampler=Steps(start, stop), num_workers=workers, pin_memory=torch.cuda.is_available(),
+        multiprocessing_context="fork" if workers else None, worker_init_fn=_begin if workers else None,
+    )  # fmt: skip
+    made.patience_s = patience_s
+    return made
+
+
+def _begin(worker: int) -> None:
+    """Leave Ctrl-C and a closed terminal to the parent, whose handlers were forked along, and go when it is gone."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    leave_with_parent()  # torch would look every 5 s

@@ -6,7 +6,7 @@ from typing import Any
 
 from components.contracts.method import Method
 from components.contracts.progress import Progress
-from components.data.loader import StepBatches
+from components.data.batches import StepBatches
 from components.finetuning.ensemble import Ensembled, ensemble
 from components.finetuning.strategy import Strategy
 from components.training.callbacks import Log, Watch

@@ -55,12 +55,13 @@ def tune_model(stage: Stage, described: dict[str, Any]) -> None:
     method.model.load_state_dict(embedder.model.state_dict())
     embedder.model = method.model
     batches = step_batches(
-        selected.train, embedder.vocabulary, embedder.preprocess, recipe.training.views, batch=scale.batch,
-        seed=params.seed, progress=stage.progress,
+        stage, selected.train, embedder.vocabulary, embedder.preprocess, recipe.training.views, batch=scale.batch,
+        seed=params.seed,
     )  # fmt: skip
 
     numbers = {
-        "seed": params.seed, "scale": scale, "method": recipe.method, "views": recipe.training.views, "finetuning": described,
+        "seed": params.seed, "scale": scale.deciding(), "method": recipe.method, "views": recipe.training.views,
+        "finetuning": described,
     }  # fmt: skip
     folder = stage.resume_dir([*selected.files, *(pretrained / name for name in MODEL_FILES)], numbers)
     shown = {"stage": "finetune", "scale": params.scale, "seed": params.seed, "finetuning": described}
@@ -68,7 +69,7 @@ def tune_model(stage: Stage, described: dict[str, Any]) -> None:
         tuned = tune(
             method, strategy, batches, scale, seed=params.seed, folder=folder, progress=stage.progress,
             log=lambda step, values: log(step, {f"finetuning.{name}": value for name, value in values.items()}),
-            watch=watching(embedder, selected.val),
+            watch=watching(stage, embedder, selected.val),
         )  # fmt: skip
     with stage.output(f"runs/{recipe.name}/finetune") as out:
         save_weights(out, method.model)

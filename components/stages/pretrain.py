@@ -27,7 +27,7 @@ def body(stage: Stage) -> None:
     recipe, scale = load_recipe(stage.root, stage.the_recipe, params.scale), load_scale(stage.root, params.scale)
     numbers = {
         "seed": params.seed,
-        "scale": scale,
+        "scale": scale.deciding(),
         "model": recipe.model,
         "method": recipe.method,
         "training": recipe.training,
@@ -48,14 +48,14 @@ def body(stage: Stage) -> None:
     assert isinstance(model, DualEncoder)
     preprocess = Preprocess(size=scale.pixels, trim=recipe.training.trim)
     batches = step_batches(
-        pool, vocabulary, preprocess, recipe.training.views, batch=scale.batch, seed=params.seed, progress=stage.progress,
-    )  # fmt: skip
+        stage, pool, vocabulary, preprocess, recipe.training.views, batch=scale.batch, seed=params.seed
+    )
 
     folder = stage.resume_dir(selected.files, numbers)
     with live(stage.root, recipe.name, folder.name, {"scale": params.scale, "seed": params.seed}) as log:
         trained = train(
             method, batches, recipe.training.optimisation, scale, seed=params.seed, folder=folder, progress=stage.progress,
-            log=log, watch=watching(Embedder(model, vocabulary, preprocess), selected.val),
+            log=log, watch=watching(stage, Embedder(model, vocabulary, preprocess), selected.val),
         )  # fmt: skip
     with stage.output(f"runs/{recipe.name}/pretrain") as out:
         save_trained(out, model, described, vocabulary, preprocess)

@@ -1,5 +1,6 @@
 """What a stage that trains reads: the selection of its recipe, as batches to learn from and a split to watch."""
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -8,17 +9,22 @@ from typing import Any
 
 import torch
 
-from components.contracts.progress import Progress
-from components.data.loader import StepBatches
+from components.contracts.errors import ConfigError
+from components.data.batches import StepBatches
 from components.data.manifest import read_manifest
-from components.data.selection import Pool, decode_pairs, of_split, read_pool
+from components.data.rows.cache import MOST_BYTES, RowCache
+from components.data.rows.decoded import as_tensor, decode, decode_pairs
+from components.data.samplers.distinct import DistinctBatches, fitting
+from components.data.selection import Pool, of_split, read_pool
 from components.data.tokenizers import Vocabulary
-from components.data.transforms.preprocess import Preprocess
+from components.data.transforms.preprocess import Preprocess, to_float
 from components.data.transforms.views import Views
 from components.evaluation.embedding import Embedder
 from components.evaluation.retrieval import Gallery, recall_at_1
 from components.recipes.section import build
 from components.registry.live import LiveRun, Status
+from components.stages.place import private
+from components.stages.stage import Stage
 from components.training.callbacks import Log, Watch
 
 KEPT = 4 / 3  # pixels of the kept pictures over those a view shows, so that zooming in stays sharp
@@ -48,10 +54,10 @@ class Selected:
 
 
 def step_batches(
-    pool: Pool, vocabulary: Vocabulary, preprocess: Preprocess, views: Mapping[str, Any], *, batch: int, seed: int,
-    progress: Progress,
+    stage: Stage, pool: Pool, vocabulary: Vocabulary, preprocess: Preprocess, views: Mapping[str, Any], *, batch: int,
+    seed: int,
 ) -> StepBatches:  # fmt: skip
-    """Decode a pool once and return its batches.
+    """Decode a pool, unless that was done before, and return its batches.
 
     Args:
         preprocess: decodes; its size is that of what a view shows.
@@ -59,23 +65,44 @@ def step_batches(
         batch: rows a step; where the pool has fewer different captions, it is as many, which is said.
     """
     built = build({**views, "pixels": preprocess.size}, Views)
-    pairs = decode_pairs(pool, replace(preprocess, size=round(preprocess.size * KEPT)), progress)
-    batches = StepBatches(pairs, vocabulary, built, batch, seed)
-    if (rows := batches.order.batch) < batch:
-        few = f"{rows} different captions are trained on, so a step takes {rows} pictures"
+    larger = replace(preprocess, size=round(preprocess.size * KEPT))
+    pairs = decode_pairs(pool, larger, stage.progress, row_cache(stage.root), cores())
+    order = DistinctBatches(pairs.concepts, fitting(batch, pairs.concepts), seed)
+    if order.batch < batch:
+        few = f"{order.batch} different captions are trained on, so a step takes {order.batch} pictures"
         print(f"{few}, not the {batch} that the scale asks for", flush=True)
-    return batches
+    return StepBatches(pairs, vocabulary, built, order, seed=seed)
 
 
-def watching(embedder: Embedder, val: Pool) -> Watch:
+def watching(stage: Stage, embedder: Embedder, val: Pool) -> Watch:
     """Return what scores the model on the validation split: recall at 1, both ways."""
-    pixels, gallery = embedder.pixels(val.pictures), Gallery.of(val.keys, val.captions, val.concepts)
+    rows = decode(val, embedder.preprocess, 3, stage.progress, row_cache(stage.root), cores())
+    pixels, gallery = as_tensor(to_float(rows)), Gallery.of(val.keys, val.captions, val.concepts)
 
     def watch(model: torch.nn.Module) -> Mapping[str, float]:
         scores = embedder.pixels_embedded(pixels) @ embedder.texts(gallery.texts).T
         return {f"val.{direction}.recall_at_1": v for direction, v in recall_at_1(scores, gallery.belongs).items()}
 
     return watch
+
+
+def row_cache(root: Path) -> RowCache:
+    """Return the workspace's cache of decoded pictures; DIPTYCH_CACHE_GB says how much it may hold."""
+    said = os.environ.get("DIPTYCH_CACHE_GB", str(MOST_BYTES / 1e9))
+    try:
+        most_bytes = int(float(said) * 1e9)
+    except (ValueError, OverflowError):
+        most_bytes = 0
+    if most_bytes <= 0:
+        raise ConfigError(
+            f"DIPTYCH_CACHE_GB is {said!r}, but must be the GB that decoded pictures may take, such as 20."
+        )
+    return RowCache(folder=private(root, "cache", "decoded"), most_bytes=most_bytes)
+
+
+def cores() -> int:
+    """Return the processor cores this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 @contextmanager

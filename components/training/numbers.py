@@ -1,7 +1,9 @@
 """The numbers of a training, as recipes and scales give them. No torch here: whoever reads a recipe reads this."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
+
+from components.contracts.errors import ConfigError
 
 Precision = Literal["auto", "bf16", "fp32"]
 
@@ -45,6 +47,9 @@ class Scale:
         watch_every: steps between two looks at the validation split.
         checkpoint_every: steps between two checkpoints.
         curve_every: steps between two rows of the curves.
+        workers: processes that make batches beside the training; 0 makes them in its own. They change no bit.
+
+    Raises ConfigError when workers is negative.
     """
 
     batch: int
@@ -54,3 +59,14 @@ class Scale:
     watch_every: int = 100
     checkpoint_every: int = 25
     curve_every: int = 5
+    workers: int = 0
+
+    def __post_init__(self) -> None:
+        if self.workers < 0:
+            raise ConfigError(
+                f"workers is {self.workers}. Give the number of processes that make batches; 0 makes them in the training's own."
+            )
+
+    def deciding(self) -> "Scale":
+        """Return the scale without the numbers that change how fast a training is and never what comes of it."""
+        return replace(self, workers=0)

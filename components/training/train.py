@@ -10,7 +10,8 @@ import torch
 
 from components.contracts.method import Method
 from components.contracts.progress import Progress
-from components.data.loader import StepBatches, loader
+from components.data.batches import StepBatches
+from components.data.loader import loader
 from components.training.callbacks import AfterStep, Curves, Log, Resumable, Telling, Watch, Watching
 from components.training.device import accelerator, precision
 from components.training.method_module import MethodModule
@@ -56,6 +57,8 @@ def train(
         folder: holds `last.ckpt`; with one in it, training goes on from there.
         log: is told the curves as they come.
         watch: scores the model on the validation split.
+
+    Raises DataError when the loss is no number, TransientError when a process that makes batches is lost.
     """
     steps_per_epoch = batches.order.steps_per_epoch
     method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # 7% more samples/s on a CPU
@@ -70,7 +73,8 @@ def train(
         enable_model_summary=False, callbacks=[AfterStep(), curves, watching, resumable, telling],
     )  # fmt: skip
     start = step_of(resumable.path)
-    with warnings.catch_warnings():
+    steps = loader(batches, start, scale.steps, workers=scale.workers)
+    with warnings.catch_warnings(), steps.minded():
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended before")
         warnings.filterwarnings(
@@ -79,7 +83,7 @@ def train(
         warnings.filterwarnings("ignore", category=FutureWarning, module="lightning.*")
         trainer.fit(
             module,
-            loader(batches, start, scale.steps),
+            steps,
             ckpt_path=resumable.path if start else None,
             weights_only=True,
         )

@@ -14,8 +14,9 @@ import yaml
 
 from components.contracts.errors import ConfigError, Interrupted
 from components.contracts.progress import silent
-from components.data.loader import StepBatches
-from components.data.selection import decode_pairs
+from components.data.batches import StepBatches
+from components.data.rows.decoded import decode_pairs
+from components.data.samplers.distinct import DistinctBatches
 from components.data.transforms.preprocess import Preprocess
 from components.data.transforms.views import Views
 from components.evaluation.embedding import Embedder
@@ -47,7 +48,7 @@ def strategy(row: dict[str, Any], **given: Any) -> Strategy:
 @pytest.fixture
 def batches(squares, vocabulary) -> StepBatches:
     pairs = decode_pairs(squares, Preprocess(size=40), silent)
-    return StepBatches(pairs, vocabulary, Views(pixels=32), batch=8, seed=3)
+    return StepBatches(pairs, vocabulary, Views(pixels=32), DistinctBatches(pairs.concepts, 8, seed=3), seed=3)
 
 
 @pytest.fixture

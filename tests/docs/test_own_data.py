@@ -12,12 +12,16 @@ from components.contracts.progress import silent
 from components.data.shards import MAX_PICTURE_BYTES
 from components.data.sources import build_source
 from components.data.sources.columns import NAMES
-from components.data.sources.own import LEAST, PICTURES, describe_path
+from components.data.sources.files import PICTURES
+from components.data.sources.own import LEAST
+from components.data.sources.parts import PICKLED
 from components.data.sources.rows import TABLES
+from components.data.sources.which import describe_path
 from components.data.splits import RankRule
 from components.data.transforms.preprocess import MAX_PIXELS
 from components.validation.suite import Limits
-from tests.own_pictures import paint, write_table, write_texts
+from tests.own_pictures import paint, write_coco, write_table, write_texts
+from tests.shards import members_of, write_shard
 
 REPOSITORY = Path(__file__).parents[2]
 PAGE = (REPOSITORY / "docs/own-data.md").read_text()
@@ -69,6 +73,39 @@ def test_the_json_of_the_page_says_what_it_says(workspace):
     third = samples(describe_path(Path("my-pictures")))[2]
     assert [text.text for text in third.texts] == ["a red triangle", "a triangle at the left"]
     assert (third.labels["category"], third.licence) == ("triangle", "CC0-1.0")
+
+
+def test_the_shards_of_the_page_are_read_as_it_says(workspace):
+    members = members_of(Path("my-pictures"), workspace)
+    numbers = [(f"{number:09d}.cls", str(number % 3).encode()) for number in range(20)]
+    write_shard(Path("my-shards/00000.tar"), sorted(members + numbers))
+    Path("my-shards/classnames.txt").write_text("circle\nsquare\ntriangle\n")
+    source = yaml.safe_load(block("yaml", 2))["source"]
+    assert describe_path(Path("my-shards")) == source
+    assert {sample.labels["category"] for sample in samples(source)} == {"circle", "square", "triangle"}
+    assert len(samples(source)) == 20
+    for kind in re.findall(r"`\.(\w+)`", PAGE.partition("would run code")[2].partition("and the like")[0]):
+        assert kind in PICKLED
+
+
+def test_the_captions_of_coco_on_the_page_are_found_as_it_says(workspace):
+    write_coco(Path("my-coco/list.json"), workspace)
+    shutil.move("my-pictures", "my-coco/photos")
+    assert len(samples(yaml.safe_load(block("yaml", 3))["source"])) == 20
+    for place in ("train2017", "images/train2017", "images", ".", "annotations"):
+        folder = Path(f"coco-{place.replace('/', '-')}")
+        shutil.copytree("my-coco/photos", folder / place)
+        write_coco(folder / "annotations/captions_train2017.json", workspace)
+        assert len(samples(describe_path(folder))) == 20
+
+
+def test_the_dataset_of_the_page_is_read_as_it_says(workspace):
+    golden = REPOSITORY / "tests/golden/huggingface"
+    source = yaml.safe_load(block("yaml", 4))["source"]
+    for kind in ("disk", "hub"):
+        shutil.copytree(golden / kind, f"my-{kind}")
+        assert describe_path(Path(f"my-{kind}")) == {"name": "huggingface", "path": f"my-{kind}"}
+        assert len(samples({**source, "path": f"my-{kind}"})) == 12
 
 
 @pytest.mark.parametrize("whole", [False, True], ids=["as it is", "with its comments"])

@@ -15,8 +15,9 @@ from pathlib import Path
 import torch
 
 from components.contracts.progress import silent
-from components.data.loader import StepBatches
-from components.data.selection import decode_pairs
+from components.data.batches import StepBatches
+from components.data.rows.decoded import decode_pairs
+from components.data.samplers.distinct import DistinctBatches
 from components.data.tokenizers import Vocabulary
 from components.data.transforms.preprocess import Preprocess
 from components.data.transforms.views import Views
@@ -34,7 +35,7 @@ def batches_at_debug(vocabulary: Vocabulary) -> StepBatches:
     recipe, scale = load_recipe(REPOSITORY, "clip", "debug"), load_scale(REPOSITORY, "debug")
     pairs = decode_pairs(square_pool(), Preprocess(size=round(scale.pixels * 4 / 3)), silent)
     views = build({**recipe.training.views, "pixels": scale.pixels}, Views)
-    return StepBatches(pairs, vocabulary, views, scale.batch, seed=0)
+    return StepBatches(pairs, vocabulary, views, DistinctBatches(pairs.concepts, scale.batch, seed=0), seed=0)
 
 
 def first_losses(method: Clip, vocabulary: Vocabulary, steps: int = STEPS) -> list[float]:

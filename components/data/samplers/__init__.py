@@ -1,1 +1,1 @@
-"""The order in which samples are seen: a function of seed and epoch, never of workers."""
+"""The order in which samples are seen: a function of seed and step, never of workers."""

@@ -4,6 +4,7 @@ import random
 from collections.abc import Sequence
 
 from components.contracts.errors import ConfigError, DataError
+from components.data.samplers.epochs import Epochs
 
 
 def fitting(batch: int, groups: Sequence[str]) -> int:
@@ -20,7 +21,7 @@ def fitting(batch: int, groups: Sequence[str]) -> int:
     return min(batch, concepts)
 
 
-class DistinctBatches:
+class DistinctBatches(Epochs):
     """An endless order of batches; which one comes at which step depends on the seed alone.
 
     Args:
@@ -44,14 +45,6 @@ class DistinctBatches:
             )
         self.groups, self.batch, self.seed = list(groups), batch, seed
         self.steps_per_epoch = max(1, len(groups) // batch)
-        self._kept: tuple[int, list[list[int]]] | None = None
-
-    def at(self, step: int) -> list[int]:
-        """Return the rows of one step, counted from 0 over all epochs."""
-        number, place = divmod(step, self.steps_per_epoch)
-        if self._kept is None or self._kept[0] != number:
-            self._kept = (number, self.epoch(number))
-        return self._kept[1][place]
 
     def epoch(self, number: int) -> list[list[int]]:
         """Return the batches of one epoch.

@@ -4,20 +4,16 @@ resvg holds Python's lock while it draws, so threads would not help. The bytes d
 """
 
 import multiprocessing
-import os
-import signal
-import threading
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing.connection import wait
 
 import resvg_py
 
 from components.contracts.errors import TransientError
+from components.data.processes import end_with_parent
 
 CHUNK = 16  # drawings handed over at once; one takes 1 to 4 ms
 
@@ -53,7 +49,7 @@ def draw_all(drawings: Iterable[Drawing], workers: int) -> Generator[bytes, None
         yield from map(draw, drawings)
         return
     context = multiprocessing.get_context("spawn")  # fork would copy whatever threads and locks the caller has
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent)
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=end_with_parent)
     try:
         waiting: deque[Future[list[bytes]]] = deque()
         for chunk in _chunks(drawings):
@@ -83,17 +79,3 @@ def _chunks(drawings: Iterable[Drawing]) -> Iterator[list[Drawing]]:
             chunk = []
     if chunk:
         yield chunk
-
-
-def _end_with_parent() -> None:
-    """Make this worker leave as soon as its parent is gone, even killed; Ctrl-C is the parent's to handle."""
-    with suppress(ValueError):
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from components.data.shards import MAX_PICTURE_BYTES
 
+PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+DOCUMENTS = frozenset({"readme", "license", "licence", "notice"})  # files about the pictures, and none of them
 UNREADABLE_FOLDERS = "folders that cannot be read"
 TWICE = "folders that were read already, under another name"
 HIDDEN = "hidden files and folders"

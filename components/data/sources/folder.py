@@ -3,8 +3,7 @@
 Labels come from the JSON, else from the first folder below, where pictures lie in two or more of them.
 """
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -13,29 +12,15 @@ from components.contracts.errors import DataError
 from components.contracts.progress import Progress
 from components.contracts.reject import Reject
 from components.contracts.sample import Sample
-from components.data.sources.files import files_below
-from components.data.sources.own import (
-    NOT_STATED,
-    PICTURES,
-    Found,
-    Own,
-    OwnPictures,
-    checked_languages,
-    existing,
-)
+from components.data.sources.files import DOCUMENTS, PICTURES, files_below
+from components.data.sources.found import Found, Own
+from components.data.sources.own import OwnSamples
 from components.data.sources.rows import texts_of
+from components.data.sources.settings import NOT_STATED, checked_languages, existing
+from components.data.sources.words import UnreadableWords, decoded, json_words
 
 WORDS = (".txt", ".json")
 SPLIT_NAMES = frozenset({"train", "training", "val", "valid", "validation", "test", "testing", "dev", "images"})
-DOCUMENTS = frozenset({"readme", "license", "licence", "notice"})  # files about the pictures, and none of them
-# What stands in a .json beside a picture, and the names it may have.
-_KEYS = {
-    "captions": ("caption", "captions"),
-    "label": ("label", "category"),
-    "group": ("group",),
-    "licence": ("licence", "license"),
-    "lang": ("lang", "language"),
-}
 
 
 class FolderSource:
@@ -61,13 +46,13 @@ class FolderSource:
         return self._own.describe()
 
     @cached_property
-    def _own(self) -> OwnPictures:
+    def _own(self) -> OwnSamples:
         folder = existing(self.path, "a folder with pictures")
         if not folder.is_dir():
             raise DataError(
                 f"{folder} is no folder. Give the folder that holds the pictures; for a table, write source: {{name: table}}."
             )
-        return OwnPictures("folder", folder, find(folder), self.languages, self.licence)
+        return OwnSamples("folder", folder, find(folder), self.languages, self.licence)
 
 
 def find(folder: Path) -> Found:
@@ -89,7 +74,7 @@ def find(folder: Path) -> Found:
             used.add(beside)
             try:
                 more = read_words(words[beside])
-            except (OSError, ValueError) as err:
+            except (OSError, UnreadableWords) as err:
                 faults.append(f"{beside} ({err})")
                 continue
             unknown.extend(f"{key} in {beside}" for key in more.pop("unknown", ()))
@@ -118,24 +103,12 @@ def find(folder: Path) -> Found:
 def read_words(path: Path) -> dict[str, Any]:
     """Return what a .txt or .json says: captions, and where it says so label, group, licence, lang and `unknown` keys.
 
-    OSError or ValueError, with a message, when it cannot be read.
+    OSError or UnreadableWords, with a message, when it cannot be read.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as err:
-        raise ValueError("it is not UTF-8") from err
     if path.suffix.lower() == ".txt":
-        return {"captions": tuple(line for one in text.splitlines() for line in texts_of(one))}
-    said = json.loads(text)
-    if not isinstance(said, Mapping):
-        raise ValueError('it is no object such as {"caption": "a cat"}')
-    known = {name for names in _KEYS.values() for name in names}
-    read: dict[str, Any] = {"unknown": [str(key) for key in said if key not in known]}
-    for what, names in _KEYS.items():
-        values = tuple(one for name in names for one in texts_of(said.get(name)))
-        if values:
-            read[what] = values if what == "captions" else values[0]
-    return read
+        lines = decoded(path.read_bytes()).splitlines()
+        return {"captions": tuple(line for one in lines for line in texts_of(one))}
+    return json_words(path.read_bytes())
 
 
 def folder_labels(names: Sequence[str]) -> dict[str, str]:

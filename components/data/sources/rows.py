@@ -10,6 +10,7 @@ from typing import Any
 from components.contracts.errors import DataError
 
 TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
+TABLE_NAMES = ("captions", "metadata")  # of a table that is found in a folder without being told
 _DELIMITERS = (",", ";", "\t")  # spreadsheets write the second where a comma marks decimals
 _LINES_FOR_NAMES = 100  # of jsonl, in which every line may have other names
 
@@ -17,6 +18,18 @@ _LINES_FOR_NAMES = 100  # of jsonl, in which every line may have other names
 def is_table(path: Path) -> bool:
     """Return whether the file's name is that of a table we read."""
     return path.suffix.lower() in TABLES
+
+
+def table_in(folder: Path) -> Path | None:
+    """Return the table that a folder is described by, if it has one. DataError when it has several."""
+    tables = [folder / (name + suffix) for name in TABLE_NAMES for suffix in TABLES]
+    there = [path for path in tables if path.is_file()]
+    if len(there) > 1:
+        raise DataError(
+            f"{folder} has {' and '.join(path.name for path in there)}, and both could be meant. Name one: "
+            f"`diptych run --data {there[0]}`."
+        )
+    return there[0] if there else None
 
 
 def column_names(path: Path) -> list[str]:

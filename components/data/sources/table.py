@@ -17,19 +17,11 @@ from components.contracts.progress import Progress
 from components.contracts.reject import Reject
 from components.contracts.sample import Sample
 from components.data.sources.columns import recognise
-from components.data.sources.files import files_below
-from components.data.sources.own import (
-    NOT_STATED,
-    PICTURES,
-    TABLE_NAMES,
-    Found,
-    Own,
-    OwnPictures,
-    checked_languages,
-    existing,
-    table_in,
-)
-from components.data.sources.rows import TABLES, column_names, is_table, read_rows, texts_of
+from components.data.sources.files import PICTURES, files_below
+from components.data.sources.found import Found, Own
+from components.data.sources.own import OwnSamples
+from components.data.sources.rows import TABLE_NAMES, TABLES, column_names, is_table, read_rows, table_in, texts_of
+from components.data.sources.settings import NOT_STATED, checked_languages, existing
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _SINGLE = ("label", "group", "licence", "key")  # what rows of one picture have to agree in
@@ -73,11 +65,11 @@ class PairTable:
         return self._own.describe()
 
     @cached_property
-    def _own(self) -> OwnPictures:
+    def _own(self) -> OwnSamples:
         path = existing(self.path, "a table, or of the folder it lies in")
         table = self._table(path)
         found = find(table, self.columns, watched=path if path.is_dir() else None)
-        return OwnPictures("table", table, found, self.languages, self.licence)
+        return OwnSamples("table", table, found, self.languages, self.licence)
 
     def _table(self, path: Path) -> Path:
         if path.is_dir():

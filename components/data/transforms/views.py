@@ -1,16 +1,66 @@
-"""Random views of a batch of pictures: moved, turned, recoloured, laid on another background.
+"""Random views of a batch of pictures: moved, turned, laid on another background, sketched or outlined, recoloured.
 
-Whole batches at once on tensors, each picture with its own draw, from a generator that the caller seeds: the same
-(seed, step) gives the same view on every machine and after every resume.
+What is drawn is apart from what it does: the numbers of a whole batch come from a generator that the caller seeds, and
+any part of the pictures can be shown with its part of them. So the same (seed, step) gives the same view on every
+machine, after every resume, and however the batch is shared.
 Axes: N pictures, H height, W width.
 """
 
 import math
+from dataclasses import dataclass, fields
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
+
+from components.contracts.batch import Movable
+from components.contracts.errors import ConfigError
+from components.data.transforms.lines import STRONGEST, with_lines
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn(Movable):
+    """What was drawn for each of N pictures.
+
+    Args:
+        angle: radians it is turned.
+        size: against the original, 1 for the same.
+        across: shift to the side, 2 being the whole width.
+        down: the same in height.
+        under: the colour that shows through transparent pixels, RGB in [0, 1].
+        gain: factor of each channel.
+        offset: added to each channel.
+        grey: whether it loses its colour.
+        half: half of the sides of the rectangle that is cut out, height and width, as a share of the picture's.
+        middle: where that rectangle lies.
+        cut: whether it is cut out at all.
+        strength: of its lines; see with_lines.
+        sketched: whether lines are all that is left.
+        outlined: whether lines are laid over it.
+    """
+
+    angle: Float[Tensor, "N"]
+    size: Float[Tensor, "N"]
+    across: Float[Tensor, "N"]
+    down: Float[Tensor, "N"]
+    under: Float[Tensor, "N 3 1 1"]
+    gain: Float[Tensor, "N 3 1 1"]
+    offset: Float[Tensor, "N 3 1 1"]
+    grey: Bool[Tensor, "N 1 1 1"]
+    half: Float[Tensor, "N 2"]
+    middle: Float[Tensor, "N 2"]
+    cut: Bool[Tensor, "N 1 1"]
+    strength: Float[Tensor, "N 1 1 1"]
+    sketched: Bool[Tensor, "N 1 1 1"]
+    outlined: Bool[Tensor, "N 1 1 1"]
+
+    def __len__(self) -> int:
+        return len(self.angle)
+
+    def part(self, rows: slice) -> "Drawn":
+        """Return what was drawn for those pictures alone."""
+        return Drawn(**{one.name: getattr(self, one.name)[rows] for one in fields(self)})
 
 
 class Views:
@@ -25,6 +75,10 @@ class Views:
         grey: share of the pictures that lose their colour.
         background: share of the pictures whose transparent part shows a random colour in place of white.
         erase: share of the pictures that lose a random rectangle of up to 0.4 of each side.
+        sketched: share of the pictures that become a drawing of their edges, dark on white.
+        outlined: share of the pictures, beside those, whose edges are darkened.
+
+    Raises ConfigError when more than all pictures would be sketched or outlined.
     """
 
     def __init__(
@@ -37,56 +91,72 @@ class Views:
         grey: float = 0.1,
         background: float = 0.5,
         erase: float = 0.0,
+        sketched: float = 0.0,
+        outlined: float = 0.0,
     ) -> None:
+        if min(sketched, outlined) < 0 or sketched + outlined > 1:
+            raise ConfigError(
+                f"sketched is {sketched} and outlined {outlined}, but they are shares of the same pictures. Give two from 0 to 1 "
+                "that sum to at most 1."
+            )
         self.pixels, self.degrees, self.shift, self.zoom = pixels, degrees, shift, zoom
         self.colour, self.grey, self.background, self.erase = colour, grey, background, erase
+        self.sketched, self.outlined = sketched, outlined
 
     def __call__(self, pictures: UInt8[Tensor, "N 4 S S"], draw: torch.Generator) -> Float[Tensor, "N 3 H W"]:
-        """Return views in [0, 1] of RGBA pictures."""
-        moved = self.move(pictures.float() / 255, draw)
-        return self.recolour(self.lay(moved, draw), draw)
+        """Return views in [0, 1] of RGBA pictures, drawn for them alone."""
+        return self.show(pictures, self.drawn(len(pictures), draw))
 
-    def move(self, rgba: Float[Tensor, "N 4 S S"], draw: torch.Generator) -> Float[Tensor, "N 4 H W"]:
-        """Turn, zoom and shift each picture; what comes in from outside is transparent."""
-        count = len(rgba)
-        premultiplied = torch.cat([rgba[:, :3] * rgba[:, 3:], rgba[:, 3:]], 1)
+    def drawn(self, count: int, draw: torch.Generator) -> Drawn:
+        """Return what happens to each of `count` pictures."""
         angle = uniform(draw, count, -self.degrees, self.degrees) * math.pi / 180
         size = uniform(draw, count, math.log(self.zoom[0]), math.log(self.zoom[1])).exp()
-        cos, sin = angle.cos() / size, angle.sin() / size
         across, down = (uniform(draw, count, -2 * self.shift, 2 * self.shift) for _ in "xy")
-        matrix = torch.stack([torch.stack([cos, -sin, across], 1), torch.stack([sin, cos, down], 1)], 1)
-        grid = affine_grid(matrix, [count, 4, self.pixels, self.pixels], align_corners=False)
-        return grid_sample(premultiplied, grid, align_corners=False)
-
-    def lay(self, rgba: Float[Tensor, "N 4 H W"], draw: torch.Generator) -> Float[Tensor, "N 3 H W"]:
-        """Lay premultiplied pictures on white, or on a colour of their own."""
-        count = len(rgba)
         colour = torch.rand(count, 3, 1, 1, generator=draw)
         plain = torch.rand(count, 1, 1, 1, generator=draw) >= self.background
-        under = torch.where(plain, torch.ones_like(colour), colour)
-        return rgba[:, :3] + (1 - rgba[:, 3:]) * under
-
-    def recolour(self, rgb: Float[Tensor, "N 3 H W"], draw: torch.Generator) -> Float[Tensor, "N 3 H W"]:
-        """Scale and move the channels, take the colour from some, cut a rectangle out of some."""
-        count = len(rgb)
         gain = uniform(draw, count * 3, 1 - self.colour, 1 + self.colour).view(count, 3, 1, 1)
         offset = uniform(draw, count * 3, -self.colour / 2, self.colour / 2).view(count, 3, 1, 1)
-        rgb = rgb * gain + offset
-        greyed = torch.rand(count, 1, 1, 1, generator=draw) < self.grey
-        rgb = torch.where(greyed, rgb.mean(1, keepdim=True), rgb)
+        grey = torch.rand(count, 1, 1, 1, generator=draw) < self.grey
+        sides = [uniform(draw, count, low, high) for _ in "yx" for low, high in ((0.05, 0.2), (0, 1))]
+        cut = torch.rand(count, 1, 1, generator=draw) < self.erase
+        strength = uniform(draw, count, 0, STRONGEST).view(count, 1, 1, 1)
+        lined = torch.rand(count, 1, 1, 1, generator=draw)
+        return Drawn(
+            angle=angle, size=size, across=across, down=down, under=torch.where(plain, torch.ones_like(colour), colour),
+            gain=gain, offset=offset, grey=grey, half=torch.stack(sides[::2], 1), middle=torch.stack(sides[1::2], 1),
+            cut=cut, strength=strength, sketched=lined < self.sketched,
+            outlined=(lined >= self.sketched) & (lined < self.sketched + self.outlined),
+        )  # fmt: skip
+
+    def show(self, pictures: UInt8[Tensor, "N 4 S S"], drawn: Drawn) -> Float[Tensor, "N 3 H W"]:
+        """Return views in [0, 1] of RGBA pictures, by what was drawn for them."""
+        moved = self.move(pictures.float() / 255, drawn)
+        laid = moved[:, :3] + (1 - moved[:, 3:]) * drawn.under
+        if self.sketched or self.outlined:
+            laid = with_lines(laid, drawn.strength, drawn.sketched, drawn.outlined)
+        return self.recolour(laid, drawn)
+
+    def move(self, rgba: Float[Tensor, "N 4 S S"], drawn: Drawn) -> Float[Tensor, "N 4 H W"]:
+        """Turn, zoom and shift each picture; what comes in from outside is transparent. Colours are premultiplied."""
+        premultiplied = torch.cat([rgba[:, :3] * rgba[:, 3:], rgba[:, 3:]], 1)
+        cos, sin = drawn.angle.cos() / drawn.size, drawn.angle.sin() / drawn.size
+        rows = [torch.stack([cos, -sin, drawn.across], 1), torch.stack([sin, cos, drawn.down], 1)]
+        grid = affine_grid(torch.stack(rows, 1), [len(rgba), 4, self.pixels, self.pixels], align_corners=False)
+        return grid_sample(premultiplied, grid, align_corners=False)
+
+    def recolour(self, rgb: Float[Tensor, "N 3 H W"], drawn: Drawn) -> Float[Tensor, "N 3 H W"]:
+        """Scale and move the channels, take the colour from some, cut a rectangle out of some."""
+        rgb = rgb * drawn.gain + drawn.offset
+        rgb = torch.where(drawn.grey, rgb.mean(1, keepdim=True), rgb)
         if self.erase:
-            rgb = self.cut(rgb, draw)
+            rgb = self.cut(rgb, drawn)
         return rgb.clamp(0, 1)
 
-    def cut(self, rgb: Float[Tensor, "N 3 H W"], draw: torch.Generator) -> Float[Tensor, "N 3 H W"]:
+    def cut(self, rgb: Float[Tensor, "N 3 H W"], drawn: Drawn) -> Float[Tensor, "N 3 H W"]:
         """Put grey in place of a random rectangle of some pictures."""
-        count, place = len(rgb), torch.linspace(0, 1, self.pixels)
-        inside = []
-        for _ in "yx":
-            half = uniform(draw, count, 0.05, 0.2)[:, None]
-            inside.append((place - uniform(draw, count, 0, 1)[:, None]).abs() < half)
-        chosen = torch.rand(count, 1, 1, generator=draw) < self.erase
-        hole = (inside[0][:, :, None] & inside[1][:, None, :] & chosen)[:, None]
+        place = torch.linspace(0, 1, self.pixels, device=rgb.device)
+        down, across = ((place - drawn.middle[:, [axis]]).abs() < drawn.half[:, [axis]] for axis in (0, 1))
+        hole = (down[:, :, None] & across[:, None, :] & drawn.cut)[:, None]
         return torch.where(hole, torch.full_like(rgb, 0.5), rgb)
 
 

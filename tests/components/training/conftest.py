@@ -5,7 +5,9 @@ import itertools
 import pytest
 import torch
 
-from components.data.loader import Pairs, StepBatches
+from components.data.batches import StepBatches
+from components.data.rows.pairs import Pairs
+from components.data.samplers.distinct import DistinctBatches
 from components.data.tokenizers import Vocabulary
 from components.data.transforms.views import Views
 from components.methods.clip import Clip
@@ -48,7 +50,7 @@ def vocabulary(pairs: Pairs) -> Vocabulary:
 @pytest.fixture
 def batches(pairs: Pairs, vocabulary: Vocabulary) -> StepBatches:
     """Eight pairs a step."""
-    return StepBatches(pairs, vocabulary, Views(pixels=24), batch=8, seed=3)
+    return StepBatches(pairs, vocabulary, Views(pixels=24), DistinctBatches(pairs.concepts, 8, seed=3), seed=3)
 
 
 @pytest.fixture

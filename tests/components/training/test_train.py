@@ -1,15 +1,17 @@
 """The loop learns, and a run that is cut off anywhere ends with the very same weights."""
 
 import copy
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 
-from components.contracts.errors import DataError, Interrupted
+from components.contracts.errors import DataError, Interrupted, TransientError
 from components.contracts.progress import silent
-from components.data.loader import StepBatches
+from components.data.batches import StepBatches
 from components.methods.clip import Clip
 from components.training.train import Optimisation, Scale, Trained, train
 
@@ -19,13 +21,14 @@ SCALE = Scale(batch=8, steps=12, pixels=24, precision="fp32", watch_every=4, che
 
 def run(
     method: Clip, batches: StepBatches, folder: Path, *, stop_at: int | None = None, scale: Scale = SCALE,
-    numbers: Optimisation = NUMBERS,
+    numbers: Optimisation = NUMBERS, told: Callable[[int], None] = lambda step: None,
 ) -> Trained:  # fmt: skip
-    """Train; raise Interrupted when told of step `stop_at`, as the stage's progress does on a signal."""
+    """Train; raise Interrupted when told of step `stop_at`, as the stage's progress does on a signal; tell `told` of each."""
 
     def progress(doing: str, done: int, total: int, **seen: float) -> None:
         if done == stop_at:
             raise Interrupted("stopped by the test")
+        told(done)
 
     def watch(model: torch.nn.Module) -> dict[str, float]:
         return {"val.weight": float(next(model.parameters()).sum())}
@@ -60,6 +63,27 @@ def test_a_run_cut_off_anywhere_ends_with_the_same_weights_and_curves(stop_at, o
         run(started, batches, cut, stop_at=stop_at, numbers=numbers)
     resumed = run(again, batches, cut, numbers=numbers)
     assert resumed.resumed_at == stop_at // 5 * 5
+    assert resumed.curves == whole.curves
+    assert torch.equal(weights(again), weights(method))
+
+
+def test_a_worker_that_is_killed_stops_training_in_one_sentence_and_another_number_goes_on_to_the_same_bits(
+    batches, method, tmp_path
+):
+    started, again = copy.deepcopy(method), copy.deepcopy(method)
+    whole = run(method, batches, tmp_path)
+
+    def kill(step: int) -> None:
+        if step == 7:
+            psutil.Process().children()[-1].kill()
+
+    cut = tmp_path / "cut"
+    cut.mkdir()
+    with pytest.raises(TransientError, match="one of the 2 processes that make batches was lost"):
+        run(started, batches, cut, scale=replace(SCALE, workers=2), told=kill)
+    assert psutil.Process().children() == []
+    resumed = run(again, batches, cut, scale=replace(SCALE, workers=1))
+    assert resumed.resumed_at >= 5
     assert resumed.curves == whole.curves
     assert torch.equal(weights(again), weights(method))
 

@@ -2,6 +2,8 @@ import importlib
 import inspect
 import json
 import pkgutil
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +15,10 @@ from components.data.sources.emoji import EmojiSource
 from components.data.sources.folder import FolderSource
 from components.data.sources.table import PairTable
 from components.data.synthetic.scenes import ScenesSource
-from tests.own_pictures import write_table, write_texts
+from tests.own_pictures import write_coco, write_table, write_texts
+from tests.shards import members_of, write_shard
+
+GOLDEN = Path(__file__).parents[3] / "golden/huggingface"
 
 
 def test_rows_and_files_agree_both_ways():
@@ -31,6 +36,9 @@ def test_every_row_builds_with_its_defaults_and_describes_itself(name, own, monk
     folder, captions = own
     write_texts(folder, captions)
     write_table(folder / "captions.csv", captions)
+    write_shard(folder / "00000.tar", members_of(folder, captions))
+    shutil.copytree(GOLDEN / "hub/data", folder / "rows")
+    write_coco(folder / "annotations/captions_own.json", captions)
     monkeypatch.chdir(folder.parent)
     (folder.parent / "data").mkdir()
     folder.rename("data/own")  # where the sources that need a path look for it
@@ -52,7 +60,7 @@ def test_settings_reach_the_source():
 @pytest.mark.parametrize(
     ("params", "says"),
     [
-        (None, "needs a name, one of emoji, scenes, folder, table"),
+        (None, "needs a name, one of emoji, scenes, folder, table, webdataset, coco, huggingface"),
         ({"pictures": 30}, "needs a name"),
         ({"name": "emojis"}, "did you mean emoji?"),
         ({"name": "scenes", "picturs": 30}, "takes no 'picturs'.*did you mean pictures?"),

@@ -82,7 +82,7 @@ def test_nothing_is_lost_without_being_counted(own):
     without = FolderSource(str(folder)).describe()["without"]
     assert without["pictures without a caption"] == "2: 0003.png, 0004.png"
     assert without["captions that cannot be read"].startswith("2: 0004.txt (it is not UTF-8), 0005.json (Expecting")
-    assert without["pictures that cannot be read"] == "1: 0006.png (the file is empty)"
+    assert without["records that did not come in"] == "1: 0006.png (the file is empty)"
     assert without["texts without a picture"] == "1: stray.txt"
     assert without["files of another kind"] == "1: movie.mp4"
     assert without["hidden files and folders"] == "1: .DS_Store"

@@ -16,8 +16,9 @@ from components.data.manifest import read_manifest
 from components.data.shards import MAX_PICTURE_BYTES
 from components.data.sources import build_source
 from components.data.sources.folder import FolderSource
-from components.data.sources.own import Own, describe_path, key_of
+from components.data.sources.record import key_from
 from components.data.sources.table import PairTable
+from components.data.sources.which import describe_path
 from components.validation.validate import validate
 from tests.own_pictures import paint, write_table, write_texts
 
@@ -82,7 +83,7 @@ def test_what_is_no_pair_is_in_quarantine_with_its_reason_and_on_the_page(own, t
     assert report["rows_in"] == 61 == report["clean"] + report["pools"] + report["quarantined"]
     assert came_in["source"]["without"].items() <= report["without"].items()
     page = (tmp_path / "v/report.html").read_text()
-    assert "pictures that cannot be read" in page
+    assert "records that did not come in" in page
     assert "missing.png (there is no such file)" in page
     for split in ("designer", "concept", "both"):
         assert len(read_manifest(tmp_path / f"e/{split}/manifest.parquet")) == 0
@@ -106,7 +107,7 @@ def test_a_file_that_is_too_large_is_not_read(own):
     with (folder / "0000.png").open("r+b") as opened:
         opened.truncate(MAX_PICTURE_BYTES + 1)
     without = FolderSource(str(folder)).describe()["without"]
-    assert without["pictures that cannot be read"] == "1: 0000.png (64 MiB; at most 64 are read)"
+    assert without["records that did not come in"] == "1: 0000.png (64 MiB; at most 64 are read)"
 
 
 def test_a_file_that_may_not_be_read_is_counted(own):
@@ -120,7 +121,7 @@ def test_a_file_that_may_not_be_read_is_counted(own):
         f"print(FolderSource({str(folder)!r}).describe()['without'])"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert "'pictures that cannot be read': '1: 0000.png (Permission denied)'" in ran.stdout, ran.stdout + ran.stderr
+    assert "'records that did not come in': '1: 0000.png (Permission denied)'" in ran.stdout, ran.stdout + ran.stderr
     assert "'captions that cannot be read': \"1: 0001.txt" in ran.stdout
     assert "'pictures without a caption': '1: 0001.png'" in ran.stdout
 
@@ -134,11 +135,11 @@ LESS_THAN_ROOT = (
 
 
 def test_keys_are_names_that_a_shard_can_hold():
-    assert key_of(Own(name="a/b c.png", path=None)).startswith("a-b-c-")
-    assert key_of(Own(name="日本.png", path=None)).startswith("picture-")
-    assert key_of(Own(name="a.png", path=None)) != key_of(Own(name="a.jpg", path=None))
-    assert key_of(Own(name="a.png", path=None, key="mine")) == "mine"
-    assert key_of(Own(name="a.png", path=None, key="not a key")).startswith("not-a-key-")
+    assert key_from("a/b c.png").startswith("a-b-c-")
+    assert key_from("日本.png").startswith("picture-")
+    assert key_from("a.png") != key_from("a.jpg")
+    assert key_from("a.png", "mine") == "mine"
+    assert key_from("a.png", "not a key").startswith("not-a-key-")
 
 
 def test_a_path_is_a_folder_or_a_table_as_params_yaml_says_it(own, tmp_path, monkeypatch):
@@ -199,7 +200,7 @@ def test_what_would_stop_dvc_is_told_before_it_does(own, spoil, says):
 
 
 def test_no_torch_is_imported_for_a_look_at_a_path():
-    code = "import sys, components.data.sources.own; print('torch' in sys.modules)"
+    code = "import sys, components.data.sources.which; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
 
 

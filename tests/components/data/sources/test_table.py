@@ -90,8 +90,9 @@ def test_nothing_is_lost_without_being_counted(own):
     (folder / "loop.png").symlink_to("loop.png")
     shutil.copy(folder / "0000.png", folder / "unnamed.png")
     without = PairTable(str(folder)).describe()["without"]
-    assert without["pictures that cannot be read"] == (
-        "2: missing.png (there is no such file), loop.png (there is no such file)"
+    assert without["records that did not come in"] == (
+        "3: captions.csv, line 63 (the column 'image' of the row is empty, which says 'nobody'), "
+        "missing.png (there is no such file), loop.png (there is no such file)"
     )
     assert without["pictures that no row names"] == "1: unnamed.png"
     assert without["zero_shot"].startswith("the table has no column for labels")

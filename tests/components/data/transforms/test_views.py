@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from components.contracts.errors import ConfigError
 from components.data.transforms.views import Views
 
 SIDE = 16
@@ -53,7 +54,16 @@ def centre(view: torch.Tensor) -> tuple[float, float]:
 @settings(max_examples=60)
 def test_views_stay_in_range_and_follow_from_the_draw(seed, degrees, shift, zoom, colour, share):
     views = Views(
-        pixels=12, degrees=degrees, shift=shift, zoom=zoom, colour=colour, grey=share, background=share, erase=share
+        pixels=12,
+        degrees=degrees,
+        shift=shift,
+        zoom=zoom,
+        colour=colour,
+        grey=share,
+        background=share,
+        erase=share,
+        sketched=share / 2,
+        outlined=share / 2,
     )
     given_pictures = pictures()
     first = views(given_pictures, draw(seed))
@@ -73,7 +83,7 @@ def test_another_draw_is_another_view_and_each_picture_has_its_own():
 def test_views_touch_neither_their_input_nor_the_global_draw():
     given_pictures, before = pictures(), torch.get_rng_state()
     kept = given_pictures.clone()
-    Views(pixels=SIDE, erase=1.0)(given_pictures, draw())
+    Views(pixels=SIDE, erase=1.0, sketched=0.5, outlined=0.5)(given_pictures, draw())
     assert torch.equal(given_pictures, kept)
     assert torch.equal(torch.get_rng_state(), before)
 
@@ -167,3 +177,27 @@ def test_erasing_cuts_one_rectangle_of_at_most_two_fifths_of_each_side():
         assert columns <= 0.4 * SIDE + 1
         assert hole.sum() == rows * columns
     assert gone.flatten(1).any(1).sum() > 30
+
+
+def test_a_sketch_has_no_colour_and_an_outlined_one_keeps_its_own():
+    red = torch.zeros(1, 4, SIDE, SIDE, dtype=torch.uint8)
+    red[:, 0, :, SIDE // 2 :], red[:, 3] = 255, 255
+    sketch = Views(pixels=SIDE, **STILL, sketched=1.0)(red, draw())
+    assert torch.equal(sketch[:, 0], sketch[:, 1])
+    assert torch.equal(sketch[:, 0], sketch[:, 2])
+    outlined = Views(pixels=SIDE, **STILL, outlined=1.0)(red, draw())
+    assert outlined[0, 0, 0, -1] == pytest.approx(1, abs=1e-4)
+    assert outlined[0, 1].max() == 0
+
+
+@pytest.mark.parametrize("shares", [(0.6, 0.5), (-0.1, 0.5), (0.5, -0.1)])
+def test_more_lines_than_pictures_are_refused(shares):
+    with pytest.raises(ConfigError, match="shares of the same pictures"):
+        Views(pixels=SIDE, sketched=shares[0], outlined=shares[1])
+
+
+def test_shares_of_lines_are_of_the_pictures():
+    drawn = Views(pixels=SIDE, sketched=0.3, outlined=0.2).drawn(900, draw(1))
+    assert drawn.sketched.sum() == pytest.approx(270, abs=60)  # four deviations
+    assert drawn.outlined.sum() == pytest.approx(180, abs=50)
+    assert not (drawn.sketched & drawn.outlined).any()

@@ -1,0 +1,30 @@
+"""Child processes that end with whoever started them, even where it was killed."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from multiprocessing.connection import wait
+
+
+def end_with_parent() -> None:
+    """Make this worker leave as soon as its parent is gone; Ctrl-C is the parent's to handle, TERM ends it."""
+    for number, do in (
+        (signal.SIGINT, signal.SIG_IGN),
+        (signal.SIGTERM, signal.SIG_DFL),
+        (signal.SIGHUP, signal.SIG_DFL),
+    ):
+        signal.signal(number, do)  # a forked worker has its parent's handlers
+    leave_with_parent()
+
+
+def leave_with_parent() -> None:
+    """Make this process leave as soon as its parent is gone."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

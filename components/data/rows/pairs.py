@@ -1,0 +1,26 @@
+"""A selection as training reads it.
+
+Axes: M samples of the selection, S pixels of the kept pictures.
+"""
+
+from dataclasses import dataclass
+
+from jaxtyping import UInt8
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pairs:
+    """A selection, decoded once.
+
+    Args:
+        keys: M names.
+        pictures: uint8 [M 4 S S], RGBA; where they come from a cache they stay on disk until a batch asks for them.
+        captions: the captions of each sample, at least one.
+        concepts: what each sample shows.
+    """
+
+    keys: tuple[str, ...]
+    pictures: UInt8[Tensor, "M 4 S S"]
+    captions: tuple[tuple[str, ...], ...]
+    concepts: tuple[str, ...]

@@ -1,0 +1,194 @@
+"""Captions as COCO writes them: `captions_*.json` with `images` and `annotations`, and the pictures in folders beside it.
+
+Source: cocodataset.org/#format-data. Differs: an annotation may be the caption of a picture that is not in `images`, a file may
+be missing or lead out of its folder; each is a Reject, where pycocotools ends with a KeyError or never looks.
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path, PurePath
+from typing import Any
+
+from components.contracts.errors import DataError
+from components.contracts.progress import Progress
+from components.contracts.reject import Reject
+from components.contracts.sample import Sample
+from components.data.sources.found import Found, Own
+from components.data.sources.own import OwnSamples
+from components.data.sources.rows import texts_of
+from components.data.sources.settings import NOT_STATED, checked_languages, existing
+
+PATTERN = "captions_*.json"
+FOLDERS = (".", "annotations")  # below the path, where such files lie
+MAX_JSON_BYTES = 2**30
+_LOOKED_AT = 100  # names, to find the folder of the pictures
+_CREATIVE = re.compile(r"creativecommons\.org/licenses/([a-z-]+)/([0-9.]+)")
+_ZERO = re.compile(r"creativecommons\.org/publicdomain/zero/([0-9.]+)")
+
+
+class CocoJson:
+    """Pictures and their captions, several a picture, as captions_train2017.json and its like list them.
+
+    Args:
+        path: the folder with the .json (or with `annotations`) and the pictures.
+        annotations: the .json below that folder, where it is called otherwise than captions_*.json.
+        images: the folder of the pictures below it, where it is none of those that COCO has.
+        languages: codes of the languages that captions are in, such as [en, de]; without, a caption's is not stated.
+        licence: SPDX identifier of the pictures for which the .json states none.
+    """
+
+    def __init__(
+        self,
+        path: str = "data/own",
+        annotations: str | None = None,
+        images: str | None = None,
+        languages: Sequence[str] | None = None,
+        licence: str = NOT_STATED,
+    ) -> None:
+        self.path, self.annotations, self.images = path, annotations, images
+        self.languages, self.licence = checked_languages(languages), licence
+
+    def samples(self, seed: int, progress: Progress) -> Iterator[Sample | Reject]:
+        """Yield the pictures in the order of the .json. DataError when there are none, or all lack captions."""
+        return self._own.as_samples(seed, progress)
+
+    def describe(self) -> dict[str, object]:
+        """Return what was found."""
+        return self._own.describe()
+
+    @cached_property
+    def _own(self) -> OwnSamples:
+        folder = existing(self.path, f"a folder with {PATTERN}")
+        files = [folder / self.annotations] if self.annotations else caption_files(folder)
+        if not files or not all(path.is_file() for path in files):
+            raise DataError(
+                f"{folder} has no {self.annotations or PATTERN}, nor one in its folder annotations. Name the file: source: "
+                "{name: coco, path: FOLDER, annotations: FILE}."
+            )
+        images = None if self.images is None else existing(str(folder / self.images), "the folder of the pictures")
+        return OwnSamples("coco", folder, find(folder, files, images), self.languages, self.licence)
+
+
+def caption_files(folder: Path) -> list[Path]:
+    """Return the files of captions that a folder has where COCO puts them, sorted."""
+    return sorted(path for below in FOLDERS for path in (folder / below).glob(PATTERN) if path.is_file())
+
+
+def find(folder: Path, files: Sequence[Path], images: Path | None = None) -> Found:
+    """Return the pictures of all files, with their captions.
+
+    Args:
+        images: the folder of the pictures; found by their names if not given.
+
+    Raises DataError for a file that is no JSON, lists no pictures, or has no caption at all.
+    """
+    pictures: dict[str, Own] = {}
+    rejects: list[Reject] = []
+    wordless: list[str] = []
+    for file in files:
+        said = read_json(file)
+        base = images or folder_of(folder, file, said["images"])
+        for one in _of_file(file, said, folder, base, wordless):
+            if isinstance(one, Reject):
+                rejects.append(one)
+            elif one.name in pictures:
+                rejects.append(_reject(file, one.name, "duplicate_key", "an image before it has the same file"))
+            else:
+                pictures[one.name] = one
+    return Found(
+        pictures=tuple(pictures.values()), rejects=tuple(rejects), left_out={"annotations without a caption": wordless},
+        no_labels="no annotation names a category",
+    )  # fmt: skip
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return what a file holds. DataError unless it is JSON with lists `images` and `annotations`, one with a caption."""
+    if path.stat().st_size > MAX_JSON_BYTES:
+        raise DataError(f"{path} has {path.stat().st_size:,} bytes; at most {MAX_JSON_BYTES:,} are read. Split it.")
+    try:
+        said = json.loads(path.read_bytes().decode("utf-8-sig"))
+    except (ValueError, RecursionError) as err:
+        raise DataError(f"{path} is no JSON in UTF-8 ({err}). Fetch or write it again.") from err
+    lists = [said.get(name) for name in ("images", "annotations")] if isinstance(said, Mapping) else []
+    if not lists or not all(isinstance(one, list) for one in lists):
+        raise DataError(
+            f"{path} has no lists `images` and `annotations`, so it is no file of captions as COCO writes it."
+        )
+    if not any(isinstance(one, Mapping) and "caption" in one for one in lists[1] or ()):
+        raise DataError(f"none of the annotations of {path} has a caption. Give captions_*.json, not instances_*.json.")
+    return dict(said)
+
+
+def folder_of(folder: Path, file: Path, images: Sequence[Any]) -> Path:
+    """Return the folder in which most of the first pictures lie, of those where COCO puts them."""
+    part = file.stem.removeprefix("captions_")  # captions_train2017.json speaks of train2017/
+    places = [folder / below for below in (part, f"images/{part}", "images", ".")] + [file.parent]
+    names = [name for one in images[:_LOOKED_AT] if isinstance(one, Mapping) and (name := one.get("file_name"))]
+    return max(places, key=lambda place: sum((place / str(name)).is_file() for name in names))
+
+
+def spdx_of(licence: Mapping[str, Any]) -> str | None:
+    """Return the SPDX identifier of a Creative Commons licence by its URL; None for another."""
+    url = str(licence.get("url", "")).lower()
+    if found := _CREATIVE.search(url):
+        return f"CC-{found[1].upper()}-{found[2]}"
+    return f"CC0-{found[1]}" if (found := _ZERO.search(url)) else None
+
+
+def _of_file(
+    file: Path, said: Mapping[str, Any], folder: Path, base: Path, wordless: list[str]
+) -> Iterator[Own | Reject]:
+    """Yield the pictures and rejects of one file; names are paths below `folder`, `wordless` grows."""
+    licences = {one.get("id"): spdx_of(one) for one in said.get("licenses") or () if isinstance(one, Mapping)}
+    kinds = {one.get("id"): one.get("name") for one in said.get("categories") or () if isinstance(one, Mapping)}
+    images: dict[Any, Mapping[str, Any]] = {}
+    for place, image in enumerate(said["images"]):
+        if not isinstance(image, Mapping) or _no_id(image.get("id")) or not texts_of(image.get("file_name")):
+            yield _reject(file, f"image {place}", "no_picture", "it does not say both id and file_name")
+        elif image["id"] in images:
+            yield _reject(file, f"image {place}", "duplicate_key", f"another image has the id {image['id']!r}")
+        else:
+            images[image["id"]] = image
+    captions: dict[Any, list[str]] = {key: [] for key in images}
+    labels: dict[Any, set[str]] = {key: set() for key in images}
+    for place, annotation in enumerate(said["annotations"]):
+        about = annotation if isinstance(annotation, Mapping) else {}
+        which = about.get("image_id")
+        if _no_id(which) or which not in images:
+            detail = f"its image_id is {which!r}, which no image has"
+            yield _reject(file, f"annotation {place}", "unknown_picture", detail)
+            continue
+        captions[which].extend(texts_of(about.get("caption")))
+        if not texts_of(about.get("caption")) and "category_id" not in about:
+            wordless.append(f"annotation {place} of {file.name}")
+        if not _no_id(about.get("category_id")) and kinds.get(about["category_id"]):
+            labels[which].add(str(kinds[about["category_id"]]))
+    for key, image in images.items():
+        name = texts_of(image["file_name"])[0]
+        path = base / name
+        if not _inside(base, path):
+            yield _reject(file, name, "path_escape", f"it leads out of {base}")
+            continue
+        texts = tuple(dict.fromkeys(captions[key]))
+        licence = None if _no_id(image.get("license")) else licences.get(image["license"])
+        label = next(iter(labels[key])) if len(labels[key]) == 1 else None  # several kinds in a picture are no label
+        shown = PurePath(os.path.relpath(path, folder)).as_posix()
+        yield Own(name=shown, path=path if path.is_file() else None, texts=texts, label=label, licence=licence)
+
+
+def _inside(base: Path, path: Path) -> bool:
+    try:
+        return path.resolve().is_relative_to(base.resolve())
+    except (OSError, RuntimeError, ValueError):  # a link in a circle, a name that no file can have
+        return False
+
+
+def _no_id(value: object) -> bool:
+    return not isinstance(value, int | str)
+
+
+def _reject(file: Path, key: str, reason: str, detail: str) -> Reject:
+    return Reject(key=f"{file.name}, {key}", member=file.name, reason=reason, detail=detail)

@@ -1,0 +1,53 @@
+"""What stands beside a picture, in a folder or a shard: a .txt, or a .json that can say more than a caption."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from components.data.sources.rows import texts_of
+
+# What stands in a .json beside a picture, and the names it may have.
+KEYS = {
+    "captions": ("caption", "captions"),
+    "label": ("label", "category"),
+    "group": ("group",),
+    "licence": ("licence", "license"),
+    "lang": ("lang", "language"),
+}
+_KNOWN = frozenset(name for names in KEYS.values() for name in names)
+
+
+class UnreadableWords(ValueError):
+    """The bytes are no such words; `reason` is the code that quarantine gives, bad_utf8 or bad_json."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+def decoded(data: bytes) -> str:
+    """Return UTF-8 text without a mark before its first letter; UnreadableWords for other bytes."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as err:
+        raise UnreadableWords("bad_utf8", "it is not UTF-8") from err
+
+
+def json_words(data: bytes) -> dict[str, Any]:
+    """Return what a .json says: captions, and where it says so label, group, licence, lang; and `unknown` keys.
+
+    Raises UnreadableWords, with a message, when it is no JSON object in UTF-8.
+    """
+    text = decoded(data)
+    try:
+        said = json.loads(text)
+    except (ValueError, RecursionError) as err:
+        raise UnreadableWords("bad_json", str(err)) from err
+    if not isinstance(said, Mapping):
+        raise UnreadableWords("bad_json", 'it is no object such as {"caption": "a cat"}')
+    read: dict[str, Any] = {"unknown": [str(key) for key in said if key not in _KNOWN]}
+    for what, names in KEYS.items():
+        values = tuple(one for name in names for one in texts_of(said.get(name)))
+        if values:
+            read[what] = values if what == "captions" else values[0]
+    return read

@@ -1,0 +1,151 @@
+"""A step is a function of (seed, step); what a batch says belongs to what it shows."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from components.contracts.batch import Batch
+from components.contracts.progress import silent
+from components.data.batches import StepBatches, seed_of
+from components.data.rows.decoded import decode_pairs
+from components.data.rows.pairs import Pairs
+from components.data.samplers.distinct import DistinctBatches, fitting
+from components.data.share import Share
+from components.data.tokenizers import Vocabulary
+from components.data.transforms.preprocess import Preprocess
+from components.data.transforms.views import Views
+
+PIXELS = 16
+
+
+@pytest.fixture(scope="module")
+def pairs(squares) -> Pairs:
+    """The squares, each with a second caption of its own."""
+    decoded = decode_pairs(squares, Preprocess(size=20), silent)
+    both = tuple((name, f"{name}, number {row}") for row, (name,) in enumerate(decoded.captions))
+    return Pairs(keys=decoded.keys, pictures=decoded.pictures, captions=both, concepts=decoded.concepts)
+
+
+def made(
+    pairs: Pairs, vocabulary: Vocabulary, batch: int = 8, seed: int = 3, share: Share | None = None
+) -> StepBatches:
+    """Batches of distinct concepts, with every kind of view."""
+    order = DistinctBatches(pairs.concepts, fitting(batch, pairs.concepts), seed)
+    return StepBatches(pairs, vocabulary, Views(pixels=PIXELS, erase=0.3), order, seed=seed, share=share)
+
+
+@pytest.fixture(scope="module")
+def batches(pairs, vocabulary) -> StepBatches:
+    return made(pairs, vocabulary)
+
+
+def same(one: Batch, other: Batch) -> bool:
+    """Whether two batches are equal to the bit."""
+    pixels = torch.equal(one.images["main"].pixels, other.images["main"].pixels)
+    texts = [(side.texts["caption"].ids.tolist(), side.texts["caption"].mask.tolist()) for side in (one, other)]
+    return (
+        one.keys == other.keys
+        and pixels
+        and texts[0] == texts[1]
+        and torch.equal(*(s.ids["concept"] for s in (one, other)))
+    )
+
+
+@given(step=st.integers(0, 2000))
+@settings(max_examples=25)
+def test_a_step_is_a_function_of_seed_and_step(pairs, vocabulary, batches, step):
+    fresh = made(pairs, vocabulary)
+    torch.rand(5)  # whatever else draws in the process
+    assert same(fresh[step], batches[step])
+
+
+def test_other_seeds_and_other_epochs_give_other_batches(pairs, vocabulary, batches):
+    other = made(pairs, vocabulary, seed=4)
+    assert not same(other[0], batches[0])
+    assert not same(batches[0], batches[batches.order.steps_per_epoch])
+
+
+@given(step=st.integers(0, 500))
+@settings(max_examples=25)
+def test_rows_of_a_batch_belong_together(pairs, vocabulary, batches, step):
+    batch = batches[step]
+    texts = batch.texts["caption"]
+    assert len(batch) == len(set(batch.keys)) == len(set(batch.ids["concept"].tolist())) == 8
+    assert batch.images["main"].pixels.shape == (8, 3, PIXELS, PIXELS)
+    names = sorted(set(pairs.concepts))
+    for row, key in enumerate(batch.keys):
+        place = pairs.keys.index(key)
+        assert names[batch.ids["concept"][row]] == pairs.concepts[place]
+        said = texts.ids[row][texts.mask[row]].tolist()
+        assert said in [
+            part.ids[part.mask].tolist() for part in map(vocabulary, ([text] for text in pairs.captions[place]))
+        ]
+
+
+def test_texts_are_no_wider_than_the_longest_and_lose_nothing(batches):
+    for step in range(10):
+        mask = batches[step].texts["caption"].mask
+        assert mask[:, -1].any()
+        assert mask[:, 0].all()
+
+
+def test_each_caption_of_a_sample_gets_its_turn(pairs, batches):
+    said = {pairs.keys[0]: set()}
+    for step in range(200):
+        batch = batches[step]
+        if pairs.keys[0] in batch.keys:
+            row = batch.keys.index(pairs.keys[0])
+            said[pairs.keys[0]].add(int(batch.texts["caption"].mask[row].sum()))
+    assert len(said[pairs.keys[0]]) == 2
+
+
+def test_the_same_pictures_look_different_at_every_step(pairs, vocabulary):
+    two = Pairs(
+        keys=pairs.keys[:3:2], pictures=pairs.pictures[:3:2], captions=pairs.captions[:3:2], concepts=("a", "b")
+    )
+    batches = made(two, vocabulary, batch=2)
+    seen = [batches[step].images["main"].pixels[batches[step].keys.index(two.keys[0])] for step in range(12)]
+    assert len({tuple(view.flatten().tolist()) for view in seen}) == 12
+
+
+@given(world=st.sampled_from([1, 2, 4, 8]), step=st.integers(0, 500))
+@settings(max_examples=25)
+def test_what_the_ranks_make_is_the_batch_cut_in_parts_to_the_bit(pairs, vocabulary, batches, world, step):
+    whole = batches[step]
+    parts = [made(pairs, vocabulary, share=Share(rank=rank, world=world))[step] for rank in range(world)]
+    assert tuple(key for part in parts for key in part.keys) == whole.keys
+    assert torch.equal(torch.cat([part.images["main"].pixels for part in parts]), whole.images["main"].pixels)
+    for name in ("ids", "mask"):
+        of_parts = torch.cat([getattr(part.texts["caption"], name) for part in parts])
+        assert torch.equal(of_parts, getattr(whole.texts["caption"], name))
+    assert torch.equal(torch.cat([part.ids["concept"] for part in parts]), whole.ids["concept"])
+
+
+@given(worlds=st.lists(st.sampled_from([1, 2, 4, 8]), min_size=6, max_size=6), seed=st.integers(0, 9))
+@settings(max_examples=15)
+def test_ranks_that_come_and_go_within_an_epoch_neither_repeat_nor_drop_a_sample(pairs, vocabulary, worlds, seed):
+    """A world of another size at every step; eight concepts have six pictures each, so an epoch shows all."""
+    two = Pairs(
+        keys=pairs.keys[:48], pictures=pairs.pictures[:48], captions=pairs.captions[:48],
+        concepts=tuple(str(row % 8) for row in range(48)),
+    )  # fmt: skip
+    shared = [[made(two, vocabulary, seed=seed, share=Share(rank=r, world=w)) for r in range(w)] for w in (1, 2, 4, 8)]
+    seen = [
+        key for step, world in enumerate(worlds) for one in shared[(1, 2, 4, 8).index(world)] for key in one[step].keys
+    ]
+    assert sorted(seen) == sorted(two.keys)
+
+
+def test_a_batch_larger_than_the_concepts_has_one_row_of_each(pairs, vocabulary):
+    few = made(pairs, vocabulary, batch=256)
+    assert few.order.batch == len(few[0]) == len(set(few[0].ids["concept"].tolist())) == 25
+
+
+def test_seeds_depend_on_every_part():
+    seeds = {
+        seed_of(*parts)
+        for parts in [(0, "batch", 1), (0, "batch", 2), (1, "batch", 1), (0, "other", 1), ("0", "batch", 1)]
+    }
+    assert len(seeds) == 5
+    assert all(0 <= seed < 2**63 for seed in seeds)

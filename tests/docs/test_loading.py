@@ -1,0 +1,28 @@
+"""docs/loading.md names files, samplers and numbers that there are."""
+
+import re
+from pathlib import Path
+
+from components.data.loader import PATIENCE_S
+from components.data.rows.cache import MOST_BYTES
+from components.training.numbers import Scale
+from tests.contracts.test_orders import SAMPLERS
+
+REPOSITORY = Path(__file__).parents[2]
+PAGE = (REPOSITORY / "docs/loading.md").read_text()
+
+
+def test_every_file_that_is_named_is_there():
+    named = re.findall(r"`(components/[\w./]+)`", PAGE)
+    assert len(named) == 7
+    assert [name for name in named if not (REPOSITORY / name).exists()] == []
+
+
+def test_the_samplers_are_those_that_there_are():
+    assert re.findall(r"^\| `(\w+)` \|", PAGE, re.M) == [kind.__name__ for kind in SAMPLERS]
+
+
+def test_the_numbers_are_the_codes_own():
+    assert f"`DIPTYCH_CACHE_GB` says how much the cache may hold, {MOST_BYTES / 1e9:g} where nothing is said" in PAGE
+    assert f"makes no batch\nfor {PATIENCE_S:g} s is ended" in PAGE
+    assert Scale(batch=1, steps=1, pixels=1).workers == 0
