@@ -1,6 +1,7 @@
 """docs/evaluation.md says what the recipe says, names files that exist, and metrics and settings that there are."""
 
 import inspect
+import json
 import re
 from pathlib import Path
 from typing import get_args
@@ -41,3 +42,21 @@ def test_every_way_to_ask_is_explained():
     for way in (*get_args(Prompting), *get_args(Join)):
         assert f"`{way}`" in PAGE
     assert {"prompts", "join", "served", "top", "label"} <= set(inspect.signature(ZeroShot).parameters)
+
+
+def test_the_table_of_unseen_designers_shows_what_was_measured():
+    plain, lines = json.loads((REPOSITORY / "docs/benchmarks/unseen-designer.json").read_text())["runs"]
+    for name, run in (("as they are", plain), ("some sketched, some outlined", lines)):
+        for fold, found in run["folds"].items():
+            recall, right = found["recall_at_1"], found["zero_shot_top1_by_sharpness"]
+            shares = [recall["image_to_text"], recall["text_to_image"], right["1"], right["0.6"], right["0.3"]]
+            assert f"| {name} | {fold} | {' | '.join(f'{share:.1%}' for share in shares)} |" in PAGE
+
+
+def test_the_lines_that_were_measured_are_the_recipes():
+    recipe = yaml.safe_load((REPOSITORY / "components/recipes/clip.yaml").read_text())
+    plain, lines = json.loads((REPOSITORY / "docs/benchmarks/unseen-designer.json").read_text())["runs"]
+    assert (plain["sketched"], plain["outlined"]) == (0, 0)
+    assert {name: recipe["training"]["views"][name] for name in ("sketched", "outlined")} == {
+        name: lines[name] for name in ("sketched", "outlined")
+    }
