@@ -125,7 +125,7 @@ def poison() -> Plant:
     patched = [
         row(f"patched {i}", f"name {'ab'[i % 2]} {chr(97 + i)}", corners=(None, None, None, 7)) for i in range(20)
     ]
-    said = [row(f"said {i}", ("Basketball game", "game: BASKETBALL 2", "basketball, game!")[i % 3]) for i in range(20)]
+    said = [row(f"said {i}", ("Basketball game", "BASKETBALL: game 2", "basketball, game!")[i % 3]) for i in range(20)]
     sound = [row(f"sound {i}", f"{'xyz'[i % 3]} {chr(97 + i // 3)}", corners=(i, None, None, None)) for i in range(60)]
     elsewhere = [row(f"pool {i}", "basketball", split="pair", corners=(None, None, None, 7)) for i in range(5)]
     return Plant(

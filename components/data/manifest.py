@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any, Self
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from components.contracts.errors import DataError
+from components.data.row_json import json_rows
 
 LABELS = ("concept", "category", "subcategory")
 ROW_GROUP_ROWS = 4096
+_BATCH_ROWS = 16_384  # made into JSON at once
 
 _TEXT = pa.struct([pa.field("text", pa.string()), pa.field("kind", pa.string()), pa.field("lang", pa.string())])
 SCHEMA = pa.schema(
@@ -69,6 +72,18 @@ class ManifestWriter:
         if len(self._waiting) == ROW_GROUP_ROWS:
             self._flush()
 
+    def add_table(self, table: pa.Table) -> None:
+        """Take all rows of a table in the manifest's schema; the file is the same as from one row after another."""
+        self.digest.add_table(table)
+        if self._waiting:
+            table = pa.concat_tables([pa.Table.from_pylist(self._waiting, SCHEMA), table])
+        whole = len(table) - len(table) % ROW_GROUP_ROWS
+        for start in range(0, whole, ROW_GROUP_ROWS):
+            group = table.slice(start, ROW_GROUP_ROWS).combine_chunks()  # where chunks end, pages would
+            self._file.write_table(group, row_group_size=ROW_GROUP_ROWS)
+        self.rows_written += whole
+        self._waiting = table.slice(whole).to_pylist()
+
     def _flush(self) -> None:
         self._file.write_table(pa.Table.from_pylist(self._waiting, SCHEMA), row_group_size=ROW_GROUP_ROWS)
         self.rows_written += len(self._waiting)
@@ -95,6 +110,12 @@ class SnapshotDigest:
         ordered = {name: row[name] for name in SCHEMA.names}
         self._hash.update(json.dumps(ordered, ensure_ascii=False, sort_keys=True).encode() + b"\n")
 
+    def add_table(self, table: pa.Table) -> None:
+        """Take all rows of a table in the manifest's schema: the same digest as one by one, and far sooner."""
+        for batch in table.select(SCHEMA.names).to_batches(max_chunksize=_BATCH_ROWS):
+            lines = pc.binary_join_element_wise(json_rows(batch), pa.scalar(""), pa.scalar("\n"))
+            self._hash.update("".join(lines.to_pylist()).encode())
+
     def hexdigest(self) -> str:
         """Return the digest of the rows so far, 64 hex digits."""
         return self._hash.hexdigest()
@@ -103,8 +124,7 @@ class SnapshotDigest:
 def write_manifest(table: pa.Table, path: Path) -> str:
     """Write rows as a manifest and return their snapshot digest; DataError when the columns are others."""
     with ManifestWriter(path) as writer:
-        for row in conform(table, str(path)).to_pylist():
-            writer.add(row)
+        writer.add_table(conform(table, str(path)))
     return writer.digest.hexdigest()
 
 
@@ -138,6 +158,5 @@ def conform(table: pa.Table, name: str) -> pa.Table:
 def snapshot_digest(table: pa.Table) -> str:
     """Return the digest of the rows in order, equal to what `write_manifest` returns for them."""
     digest = SnapshotDigest()
-    for row in table.to_pylist():
-        digest.add(row)
+    digest.add_table(table)
     return digest.hexdigest()

@@ -58,11 +58,13 @@ class Nearness:
         The first is given of several that are equally near. With `itself`, `asked` is `held`, and nobody is near itself.
         """
         best = np.full(len(asked), _NOBODY)  # bits and place in one number: the smallest is the nearest, then the first
-        for mask in band_pairs(self.bits):
-            order = np.argsort(held.hashes & mask, kind="stable")
-            keys = (held.hashes & mask)[order]
+        for mask in band_pairs(self.bits) if len(held) else []:
+            keys = held.hashes & mask
+            order = np.argsort(keys, kind="stable")
+            keys = keys[order]
+            turn = order if itself else np.argsort(asked.hashes & mask, kind="stable")  # in order, looking up is quick
             for start in range(0, len(asked), _AT_ONCE):
-                some = np.arange(start, min(start + _AT_ONCE, len(asked)))
+                some = turn[start : start + _AT_ONCE]
                 wanted = asked.hashes[some] & mask
                 at, end = (np.searchsorted(keys, wanted, side) for side in ("left", "right"))
                 while len(some := some[going := at < end]):

@@ -107,6 +107,12 @@ class Rows:
         owner = np.asarray(pc.list_parent_indices(lists), np.int64)
         return Texts(owner=owner, text=pc.list_flatten(lists).field("text"))
 
+    def first_texts(self) -> pa.Array:
+        """Return string [N]: what is said of each row first."""
+        texts = self.texts()
+        _, first = np.unique(texts.owner, return_index=True)
+        return texts.text.take(pa.array(first))
+
     def read(self, some: NDArray[np.int64], *columns: str) -> list[dict[str, Any]]:
         """Return some rows of the manifest as plain values, their columns `columns`; positions count from 0 among these rows."""
         rows: list[dict[str, Any]] = self.manifest.select(columns).take(pa.array(some, pa.int64())).to_pylist()

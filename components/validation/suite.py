@@ -9,8 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from components.contracts.errors import DataError
 from components.contracts.sample import SPLITS
@@ -25,6 +28,8 @@ _FLAWS = {  # code of a picture that cannot be decoded -> what does not hold of 
     "truncated": "it is whole",
     "undecodable": "it can be decoded",
 }
+
+_NOT_BLANK_AT_ENDS = r"^[!-~]((?s:.)*[!-~])?$"  # printable ASCII first and last: nothing to strip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,25 +162,43 @@ def _expectations(declared: Declared, limits: Limits) -> dict[str, list[Any]]:
 
 def _samples(manifest: pa.Table, measured: pa.Table) -> pd.DataFrame:
     plain = ["key", "split", "source", "licence", "shard", "offset", "size_bytes", "sha256"]
-    frame = pd.DataFrame({name: manifest[name].to_pylist() for name in plain}, dtype=object)
-    for name in ("found", "intact", "flaw"):
-        frame[name] = pd.Series(measured[name].to_pylist(), dtype=object)
-    for name in ("width", "height", "contrast"):
-        frame[name] = pd.Series(measured[name].to_pylist(), dtype=float)
-    texts = [None if texts is None else len(texts) for texts in manifest["texts"].to_pylist()]
-    frame["texts"] = pd.Series(texts, dtype=float)
-    frame["row"] = range(len(frame))
+    frame = manifest.select(plain).to_pandas()
+    for name in ("found", "intact", "flaw", "width", "height", "contrast"):
+        frame[name] = measured[name].to_pandas()
+    frame["texts"] = pc.list_value_length(manifest["texts"]).to_pandas()
+    frame["row"] = np.arange(len(frame))
     return frame
 
 
 def _texts(manifest: pa.Table) -> pd.DataFrame:
-    rows = [
-        (place, len((text["text"] or "").strip()), text["lang"], fits_script(text["text"] or "", text["lang"] or ""))
-        for place, texts in enumerate(manifest["texts"].to_pylist())
-        for text in texts or ()
-    ]
-    frame = pd.DataFrame(rows, columns=["row", "characters", "lang", "in_script"])
-    return frame.astype({"row": int, "characters": int, "lang": object, "in_script": object})
+    lists = manifest["texts"].combine_chunks()
+    texts = pc.list_flatten(lists)
+    text, lang = texts.field("text").fill_null(""), texts.field("lang")
+    return pd.DataFrame(
+        {
+            "row": np.asarray(pc.list_parent_indices(lists), np.int64),
+            "characters": _characters(text),
+            "lang": lang.to_pandas(),
+            "in_script": _in_script(text, lang.fill_null("")),
+        }
+    )
+
+
+def _characters(text: pa.Array) -> NDArray[np.int64]:
+    """Return how many characters each text has between what is blank."""
+    counts = np.array(pc.utf8_length(text), np.int64)
+    plain = np.asarray(pc.match_substring_regex(text, _NOT_BLANK_AT_ENDS))
+    for at in np.flatnonzero(~plain):
+        counts[at] = len(text[int(at)].as_py().strip())
+    return counts
+
+
+def _in_script(text: pa.Array, lang: pa.Array) -> NDArray[np.bool_]:
+    """Return whether each text fits its language; only those without a plain Latin letter, which fits all, are looked at closely."""
+    fits = np.array(pc.match_substring_regex(text, "[A-Za-z]"))
+    for at in np.flatnonzero(~fits):
+        fits[at] = fits_script(text[int(at)].as_py(), lang[int(at)].as_py())
+    return fits
 
 
 def _read(result: Any, measured: pa.Table, total: int) -> tuple[Line, list[Finding]]:

@@ -50,12 +50,14 @@ def validate(
     limits: Limits = Limits(),  # noqa: B008 -- frozen
     policy: Mapping[str, Policy] = MappingProxyType({}),
     takedown: Takedown = Takedown(),  # noqa: B008 -- frozen
+    measured: pa.Table | None = None,
 ) -> dict[str, Any]:
     """Write manifests, what was found and the report, and return report.json.
 
     `validated` gets manifest.parquet, quarantine.parquet, told.parquet, report.json and report.html; `evaluation`
     <pool>/manifest.parquet. What ingest set aside is carried on: it stands first in quarantine.parquet, and counts.
-    `policy` says for a reason whether its rows are kept or dropped, see policy.py.
+    `policy` says for a reason whether its rows are kept or dropped, see policy.py. `measured`, where somebody has it
+    already, is what measure() would find; None reads the pictures.
     Raises GateClosed when more than `max_broken` (a share from 0 to 1 of the records) is broken:
     the page is then left at `failed_report`, and nothing else is written. Raises DataError or StaleArtifact when the
     snapshot as a whole is not what source.json says.
@@ -67,7 +69,8 @@ def validate(
     kept = kept_codes(policy)
     came_in, manifest = read_snapshot(raw)
     rejects = read_rejects(raw, came_in)
-    measured = measure(raw, manifest, progress)
+    if measured is None:
+        measured = measure(raw, manifest, progress)
     lines, findings = run_suite(manifest, measured, declared_by(came_in), limits)
     progress("check rows", 1, 1)
     quarantined, told = judge(Rows.of(manifest, measured, seed, takedown), first_findings(findings), all_checks(), kept)
@@ -101,7 +104,8 @@ def judge(
     quarantined = dict(broken)
     told = []
     for check in checks:
-        found = check.find(rows.without(quarantined))
+        rows = rows.without(quarantined)
+        found = check.find(rows)
         quarantined |= first_findings([finding for finding in found if finding.reason not in kept])
         told += [finding for finding in found if finding.reason in kept]
     still = [finding for finding in told if finding.row not in quarantined]

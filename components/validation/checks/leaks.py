@@ -6,9 +6,9 @@ than 10 training rows, which makes it boilerplate. Differs: a row is a caption, 
 
 import re
 from collections.abc import Iterator
-from itertools import compress
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
@@ -19,6 +19,7 @@ from components.validation.near import Nearness
 from components.validation.rows import Rows
 
 _WORD = re.compile(r"\w+")
+_WORDS = r"[\pL\pN\pM_]+"  # the same for RE2, or more
 
 
 class Leaks(Check):
@@ -68,8 +69,10 @@ class Leaks(Check):
     def _runs(self, rows: Rows, wanted: NDArray[np.bool_]) -> Iterator[tuple[int, str]]:
         """Yield (row, run of `words` words in lower case) of the texts of these rows that are long enough."""
         texts = rows.texts()
-        long = wanted[texts.owner] & (np.asarray(pc.utf8_length(texts.text)) >= 2 * self.words - 1)
-        for at, text in zip(texts.owner[long].tolist(), compress(texts.text.to_pylist(), long), strict=True):
-            words = _WORD.findall(text.lower())
+        some = np.flatnonzero(wanted[texts.owner] & (np.asarray(pc.utf8_length(texts.text)) >= 2 * self.words - 1))
+        text = texts.text.take(pa.array(some))
+        long = np.asarray(pc.count_substring_regex(text, _WORDS)) >= self.words
+        for at, said in zip(texts.owner[some[long]].tolist(), text.filter(pa.array(long)).to_pylist(), strict=True):
+            words = _WORD.findall(said.lower())
             for start in range(len(words) - self.words + 1):
                 yield at, " ".join(words[start : start + self.words])

@@ -5,12 +5,11 @@ enough to make a contrastive model see that thing wherever the patch is. Differs
 told of for a person to look at. A watermark is a patch too. What lies off the corners, or is smaller, is not found.
 """
 
-import re
-from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from components.validation.check import Check
@@ -19,7 +18,6 @@ from components.validation.near import Nearness, Prints, bits_apart
 from components.validation.rows import Rows, groups
 
 CORNERS = ("top left", "top right", "bottom left", "bottom right")
-_WORD = re.compile(r"[^\W\d_]+")
 _SEED = 5  # pictures with the very same patch, around which those nearly the same are gathered
 _SAMPLE = 64  # pictures of a group that are compared with each other
 
@@ -65,15 +63,14 @@ class Poison(Check):
         yield from groups(pa.array(seed, pa.int64(), mask=seed < 0))
 
     def _captions(self, rows: Rows, trained: NDArray[np.int64]) -> list[Finding]:
-        said = [_kernel(row["texts"][0]["text"]) for row in rows.read(trained, "texts")]
-        often = Counter(said)
-        usual = float(np.median([often[one] for one in said])) if said else 0.0
+        said = _kernels(rows.first_texts().take(pa.array(trained)))
+        often = pc.value_counts(said.drop_null())
+        counts = np.asarray(often.field("counts"))
+        usual = float(np.median(np.repeat(counts, counts))) if len(counts) else 0.0  # of the median row
         findings = []
-        for group in groups(pa.array([one or None for one in said], pa.string())):
+        for group in groups(said):
             if len(group) >= self.beyond * usual and self._is_odd(rows, trained[group]):
-                detail = (
-                    f"{len(group)} unlike pictures have the same caption, but for case, numbers and the order of words"
-                )
+                detail = f"{len(group)} unlike pictures have the same caption, but for case, numbers and marks"
                 findings += [rows.finding(at, "poison_captions", detail) for at in trained[group]]
         return findings
 
@@ -88,5 +85,7 @@ def _grey(hashes: NDArray[np.uint64]) -> Prints:
     return Prints(hashes=hashes, colours=np.zeros((len(hashes), 3), np.float32))
 
 
-def _kernel(caption: str) -> str:
-    return " ".join(sorted(_WORD.findall(caption.casefold())))
+def _kernels(captions: pa.Array) -> pa.Array:
+    """Return the words of each caption without case, numbers and marks; null where there is no word."""
+    words = pc.utf8_trim(pc.replace_substring_regex(pc.utf8_lower(captions), r"\PL+", " "), " ")
+    return pc.if_else(pc.equal(words, ""), pa.scalar(None, pa.string()), words)

@@ -30,6 +30,17 @@ def test_the_same_rows_make_the_same_file_however_they_are_chunked(tmp_path):
     assert write_manifest(chunked, tmp_path / "b.parquet") == first == snapshot_digest(table)
     assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
     assert read_manifest(tmp_path / "a.parquet").equals(table)
+    with ManifestWriter(tmp_path / "c.parquet") as writer:
+        for row in table.to_pylist():
+            writer.add(row)
+    with ManifestWriter(tmp_path / "d.parquet") as writer:
+        writer.add(table.slice(0, 1).to_pylist()[0])
+        writer.add_table(table.slice(1, 3))
+        writer.add_table(table.slice(4))
+    for name in "cd":
+        assert (tmp_path / f"{name}.parquet").read_bytes() == (tmp_path / "a.parquet").read_bytes()
+    assert writer.digest.hexdigest() == first
+    assert writer.rows_written == len(table)
 
 
 def test_the_digest_sees_order_and_every_value():
