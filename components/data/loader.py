@@ -48,10 +48,18 @@ class StepLoader(DataLoader[Batch]):
         with self.minded():
             while True:
                 with self._patience():
-                    batch = next(self._batches, None)
+                    batch = self._next()
                 if batch is None:
                     return
                 yield batch
+
+    def _next(self) -> Batch | None:
+        try:
+            return next(self._batches, None)
+        except (OSError, EOFError) as err:
+            if str(err).startswith("Caught "):  # in a worker, which torch tells so
+                raise
+            raise self._lost(f"the line to it broke, {type(err).__name__}") from err
 
     @contextmanager
     def minded(self) -> Iterator[None]:
@@ -66,13 +74,18 @@ class StepLoader(DataLoader[Batch]):
             said = _LOST.search(str(err))
             if said is None:
                 raise
-            self._end()
-            how = f"no batch came in {self.patience_s:g} s" if self._silent else said[0].strip().rstrip(".")
-            raise TransientError(
-                f"one of the {self.num_workers} processes that make batches was lost ({how}). Mostly the machine had no memory "
-                "left for it. Run again, and training goes on from its last checkpoint; if it happens again, set workers "
-                "lower in the scale, 0 making batches in the training's own process."
-            ) from err
+            raise self._lost(said[0].strip().rstrip(".")) from err
+
+    def _lost(self, how: str) -> TransientError:
+        """End what is left of the workers, and return what to say."""
+        self._end()
+        if self._silent:
+            how = f"no batch came in {self.patience_s:g} s"
+        return TransientError(
+            f"one of the {self.num_workers} processes that make batches was lost ({how}). Mostly the machine had no memory "
+            "left for it. Run again, and training goes on from its last checkpoint; if it happens again, set workers lower "
+            "in the scale, 0 making batches in the training's own process."
+        )
 
     @contextmanager
     def _patience(self) -> Iterator[None]:
@@ -107,9 +120,9 @@ class StepLoader(DataLoader[Batch]):
         batches = self._batches
         if not self.num_workers or batches is None or batches._shutdown:
             return
-        batches._shutdown = True
-        _remove_worker_pids(id(batches))
-        batches._worker_pids_set = False
+        if batches._worker_pids_set:  # first of all, or the end of another worker raises in here
+            _remove_worker_pids(id(batches))
+            batches._worker_pids_set = False
         for worker in batches._workers:
             worker.kill()
             worker.join()
@@ -118,6 +131,7 @@ class StepLoader(DataLoader[Batch]):
             queue.close()
         if self.pin_memory:
             batches._pin_memory_thread_done_event.set()
+        batches._shutdown = True
 
 
 def loader(

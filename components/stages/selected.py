@@ -88,15 +88,15 @@ def watching(embedder: Embedder, val: Pool, progress: Progress, cache: RowCache 
 
 
 def row_cache(root: Path) -> RowCache:
-    """Return the workspace's cache of decoded pictures; DIPTYCH_CACHE_GB says how much it may hold."""
-    said = os.environ.get("DIPTYCH_CACHE_GB", str(MOST_BYTES / 1e9))
+    """Return the workspace's cache of decoded pictures; DIPTYCH_DECODED_GB says how much it may hold."""
+    said = os.environ.get("DIPTYCH_DECODED_GB", str(MOST_BYTES / 1e9))
     try:
         most_bytes = int(float(said) * 1e9)
     except (ValueError, OverflowError):
         most_bytes = 0
     if most_bytes <= 0:
         raise ConfigError(
-            f"DIPTYCH_CACHE_GB is {said!r}, but must be the GB that decoded pictures may take, such as 20."
+            f"DIPTYCH_DECODED_GB is {said!r}, but must be the GB that decoded pictures may take, such as 20."
         )
     return RowCache(folder=private(root, "cache", "decoded"), most_bytes=most_bytes)
 

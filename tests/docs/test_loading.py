@@ -23,6 +23,6 @@ def test_the_samplers_are_those_that_there_are():
 
 
 def test_the_numbers_are_the_codes_own():
-    assert f"`DIPTYCH_CACHE_GB` says how much the cache may hold, {MOST_BYTES / 1e9:g} where nothing is said" in PAGE
+    assert f"`DIPTYCH_DECODED_GB` says how much the cache may hold, {MOST_BYTES / 1e9:g} where nothing is said" in PAGE
     assert f"makes no batch\nfor {PATIENCE_S:g} s is ended" in PAGE
     assert Scale(batch=1, steps=1, pixels=1).workers == 0

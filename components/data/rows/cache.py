@@ -116,7 +116,7 @@ class RowCache:
         if size_bytes > self.most_bytes:
             raise ConfigError(
                 f"the decoded pictures take {size_bytes / 1e9:,.1f} GB, but the cache {self.folder} may hold "
-                f"{self.most_bytes / 1e9:,.1f} GB. Set DIPTYCH_CACHE_GB to {math.ceil(size_bytes / 1e9)} or more, or take a "
+                f"{self.most_bytes / 1e9:,.1f} GB. Set DIPTYCH_DECODED_GB to {math.ceil(size_bytes / 1e9)} or more, or take a "
                 "scale with fewer pixels."
             )
         for part in self.folder.glob("*.part"):

@@ -13,6 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from components.contracts.batch import Batch
 from components.contracts.errors import TransientError, is_transient
 from components.contracts.progress import silent
 from components.data.batches import StepBatches
@@ -119,7 +120,7 @@ def harmed(batches: StepBatches, workers: int, harm, patience_s: float = 60.0) -
 def test_a_worker_that_is_killed_is_one_sentence_soon_and_the_others_end(batches):
     told = harmed(batches, 2, lambda worker: worker.kill())
     assert re.fullmatch(
-        r"one of the 2 processes that make batches was lost \(DataLoader worker \(pid.*\)\. .*last checkpoint.*",
+        r"one of the 2 processes that make batches was lost \((DataLoader worker \(pid|the line to it broke).*\)\. .*last checkpoint.*",
         str(told),
     )
     assert is_transient(told)
@@ -131,6 +132,18 @@ def test_a_worker_that_says_nothing_is_an_error_and_is_ended(batches):
     told = harmed(batches, 1, lambda worker: worker.suspend(), patience_s=1.0)
     assert "was lost (no batch came in 1 s)" in str(told)
     assert psutil.Process().children() == []
+
+
+@pytest.mark.parametrize("fault", [OSError("no such picture"), EOFError("cut"), RuntimeError("odd shape")])
+def test_a_fault_of_a_batch_stays_what_it_is_and_is_no_lost_worker(pairs, vocabulary, fault):
+    class Broken(StepBatches):
+        def __getitem__(self, step: int) -> Batch:
+            raise fault
+
+    broken = Broken(pairs, vocabulary, Views(pixels=16), DistinctBatches(pairs.concepts, BATCH, SEED), seed=SEED)
+    with pytest.raises(type(fault), match=f"Caught {type(fault).__name__} in DataLoader worker") as err:
+        list(loader(broken, 0, 3, workers=1))
+    assert str(fault) in str(err.value)
 
 
 def test_other_faults_stay_what_they_are(batches):

@@ -133,6 +133,16 @@ def test_tuned_again_it_is_the_same_to_the_last_bit(tuned, tmp_path):
     assert report(root)["train_digest"] == report(tuned)["train_digest"]
 
 
+def decoded(root: Path) -> dict[str, int]:
+    """The caches of decoded pictures, and when they were made."""
+    return {path.name: path.stat().st_mtime_ns for path in (root / ".diptych/cache/decoded").glob("*.rows")}
+
+
+def test_what_pre_training_decoded_is_not_decoded_again(pretrained, tuned):
+    assert len(decoded(pretrained)) == 2  # train for the views, val for the watch
+    assert decoded(tuned) == decoded(pretrained)
+
+
 def test_a_strategy_that_is_misspelt_stops_the_stage_before_any_work(pretrained, tmp_path):
     root = tmp_path / "misspelt"
     shutil.copytree(pretrained, root, symlinks=True)

@@ -10,7 +10,7 @@ from components.stages.selected import cores, row_cache
 
 
 def test_it_lies_in_the_private_folder(tmp_path, monkeypatch):
-    monkeypatch.delenv("DIPTYCH_CACHE_GB", raising=False)
+    monkeypatch.delenv("DIPTYCH_DECODED_GB", raising=False)
     cache = row_cache(tmp_path)
     assert cache.folder == tmp_path / ".diptych/cache/decoded"
     assert cache.folder.is_dir()
@@ -19,14 +19,14 @@ def test_it_lies_in_the_private_folder(tmp_path, monkeypatch):
 
 
 def test_how_much_it_may_hold_is_said_by_the_environment(tmp_path, monkeypatch):
-    monkeypatch.setenv("DIPTYCH_CACHE_GB", "0.5")
+    monkeypatch.setenv("DIPTYCH_DECODED_GB", "0.5")
     assert row_cache(tmp_path).most_bytes == 500_000_000
 
 
 @pytest.mark.parametrize("said", ["", "many", "0", "-3", "nan", "inf"])
 def test_what_is_no_number_of_gb_is_refused(tmp_path, monkeypatch, said):
-    monkeypatch.setenv("DIPTYCH_CACHE_GB", said)
-    with pytest.raises(ConfigError, match=r"DIPTYCH_CACHE_GB is .*must be the GB"):
+    monkeypatch.setenv("DIPTYCH_DECODED_GB", said)
+    with pytest.raises(ConfigError, match=r"DIPTYCH_DECODED_GB is .*must be the GB"):
         row_cache(tmp_path)
 
 

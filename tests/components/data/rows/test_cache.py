@@ -126,7 +126,7 @@ def test_the_longest_unused_goes_first(cache):
 def test_rows_that_can_never_fit_are_refused_before_anything_is_made_or_removed(cache):
     cache.rows("a", SHAPE, Maker())
     make = Maker()
-    with pytest.raises(ConfigError, match=r"take 0\.0 GB.*may hold 0\.0 GB\. Set DIPTYCH_CACHE_GB to 1 or more"):
+    with pytest.raises(ConfigError, match=r"take 0\.0 GB.*may hold 0\.0 GB\. Set DIPTYCH_DECODED_GB to 1 or more"):
         cache.rows("b", (36, 4, 5, 5), make)
     assert make.asked == 0
     assert names(cache.folder) == ["a.json", "a.rows"]

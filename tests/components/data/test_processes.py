@@ -1,0 +1,67 @@
+"""Children that go with their parent, whatever ended it."""
+
+import multiprocessing
+import re
+import signal
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import psutil
+import pytest
+
+from components.data.processes import end_with_parent
+
+FORK = multiprocessing.get_context("fork")
+
+
+def child(into: Connection) -> None:
+    end_with_parent()
+    into.send(psutil.Process().pid)
+    while True:
+        signal.pause()
+
+
+def parent(into: Connection) -> None:
+    for _ in range(2):
+        FORK.Process(target=child, args=(into,)).start()
+    while True:
+        signal.pause()
+
+
+def gone(process: psutil.Process) -> bool:
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_killed_parents_children_leave(until):
+    out, into = FORK.Pipe(duplex=False)
+    started = FORK.Process(target=parent, args=(into,))
+    started.start()
+    children = [psutil.Process(out.recv()) for _ in range(2)]
+    started.kill()
+    started.join()
+    until(lambda: all(map(gone, children)), lambda: children)
+
+
+@pytest.fixture
+def started() -> Iterator[BaseProcess]:
+    out, into = FORK.Pipe(duplex=False)
+    process = FORK.Process(target=child, args=(into,))
+    process.start()
+    out.recv()
+    yield process
+    process.kill()
+    process.join()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_what_ends_a_process_ends_it(started, number):
+    psutil.Process(started.pid).send_signal(number)
+    started.join()
+    assert started.exitcode == -number
+
+
+def test_ctrl_c_is_the_parents_to_handle(started):
+    (ignored,) = re.findall(r"SigIgn:\s+(\w+)", Path(f"/proc/{started.pid}/status").read_text())
+    assert int(ignored, 16) >> (signal.SIGINT - 1) & 1
