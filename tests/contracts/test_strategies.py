@@ -64,7 +64,7 @@ def go(squares, vocabulary, batches, tmp_path):
         (tmp_path / folder).mkdir(exist_ok=True)
         return tune(
             method, strategy, batches, SCALE, seed=3, folder=tmp_path / folder, progress=progress,
-            log=lambda step, values: None, watch=watching(Embedder(method.model, vocabulary, preprocess), squares),
+            log=lambda step, values: None, watch=watching(Embedder(method.model, vocabulary, preprocess), squares, silent),
         )  # fmt: skip
 
     return run
@@ -159,7 +159,7 @@ def test_a_tuning_cut_off_anywhere_ends_with_the_same_weights_and_curves(row, go
 
 
 def test_what_is_tried_is_what_the_watch_says_at_both_ends(row, go, clip, squares, vocabulary):
-    watch = watching(Embedder(clip.model, vocabulary, Preprocess(size=32)), squares)
+    watch = watching(Embedder(clip.model, vocabulary, Preprocess(size=32)), squares, silent)
     before = watch(clip.model)
     tuned = go(clip, strategy(row, alphas=[1.0]))
     assert tuned.ensembled.tried[0.0] == before

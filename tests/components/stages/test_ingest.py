@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from components.data.quarantine import read_quarantine
 from components.stages.outcome import StageOutcome
 from tests.own_pictures import paint, write_table
+from tests.shards import members_of, write_shard
 
 REPOSITORY = Path(__file__).parents[3]
 TMPFS_MB = 1
@@ -64,6 +66,20 @@ def test_own_pictures_come_in(root):
     assert came_in["splits"] == {"train": 48, "val": 6, "pair": 6, "designer": 0, "concept": 0, "both": 0}
     assert set(came_in["source"]["splits"]) == {"train", "val", "pair"}
     assert set(came_in["source"]["without"]) == {"designer", "concept", "both", "zero_shot"}
+
+
+def test_shards_come_in_and_what_does_not_is_in_quarantine(root):
+    members = members_of(root / "own", {path.name: ("a shape", "") for path in sorted((root / "own").glob("*.png"))})
+    for place in range(3):
+        write_shard(root / f"shards/{place}.tar", [*members[60 * place : 60 * place + 60], ("x.pickle", b".")])
+    (root / "shards/3.tar").write_bytes(b"<html>404</html>")
+    choose(root, name="webdataset", path="shards")
+    ran = ingest(root)
+    assert ran.returncode == 0, ran.stderr
+    came_in = json.loads((root / "data/raw/source.json").read_text())
+    assert (came_in["rows_in"], came_in["samples"], came_in["quarantined"]) == (64, 60, 4)
+    assert came_in["rejected"] == {"all_bad_shard": 1, "pickle_member": 3}
+    assert len(read_quarantine(root / "data/raw/quarantine.parquet")) == 4
 
 
 @pytest.mark.parametrize(

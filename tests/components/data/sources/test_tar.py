@@ -5,7 +5,10 @@ import re
 import tarfile
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from components.contracts.reasons import REASONS
 from components.data.sources.tar import BLOCK, Member, Refused, read_tar
 from tests.shards import add, write_shard
 
@@ -150,6 +153,20 @@ def test_a_header_that_is_too_long_is_not_read_into_memory(tmp_path):
             add(tar, "long", b"a" * (2**20 + 1), type=kind)
         [found] = read(tmp_path / "a.tar")
         assert (found.reason, found.detail) == ("shard_truncated", "a header of 1,048,577 bytes at byte 512")
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(flips=st.lists(st.tuples(st.integers(0, 20 * BLOCK - 1), st.integers(0, 255)), max_size=30), cut=st.integers(0))
+def test_whatever_stands_in_the_bytes_reading_ends_and_what_it_gives_lies_in_them(tmp_path, flips, cut):
+    path = write_shard(tmp_path / "a.tar", MEMBERS, format=tarfile.PAX_FORMAT)
+    held = bytearray(path.read_bytes())
+    for at, value in flips:
+        held[at % len(held)] = value
+    path.write_bytes(held[: len(held) - cut % len(held)])
+    found = read(path)
+    assert sum(len(one.data) for one in found if isinstance(one, Member)) <= len(held)
+    assert all(one.reason in REASONS and one.detail for one in found if isinstance(one, Refused))
+    assert all(one.name.encode() for one in found if isinstance(one, Member))
 
 
 def test_sparse_files_are_refused(tmp_path):

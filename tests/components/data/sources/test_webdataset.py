@@ -9,7 +9,7 @@ from collections import Counter
 
 import pytest
 
-from components.contracts.errors import DataError
+from components.contracts.errors import DataError, GateClosed
 from components.contracts.progress import silent
 from components.contracts.reject import Reject
 from components.contracts.sample import Sample
@@ -20,6 +20,7 @@ from components.data.shards import MAX_PICTURE_BYTES
 from components.data.sources import build_source
 from components.data.sources.webdataset import WebDatasetSource
 from components.data.sources.which import describe_path
+from components.validation.validate import validate
 from tests.own_pictures import paint
 from tests.shards import add, members_of, write_shard
 
@@ -241,6 +242,20 @@ def test_where_no_shard_gives_anything_the_work_ends_with_the_reasons(made, tmp_
     ):
         ingest(WebDatasetSource(str(folder)), tmp_path / "raw", 0)
     assert not (tmp_path / "raw/source.json").exists()
+
+
+def test_shards_of_pages_in_place_of_pictures_come_in_and_close_the_gate(made, tmp_path):
+    folder, _ = made
+    for number, shard in enumerate(folder.glob("*.tar")):
+        respoil(shard, lambda members, number=number: [
+            (name, f"<html>{name} {number}</html>".encode() if name.endswith(".png") else data) for name, data in members
+        ])  # fmt: skip
+    ingest(WebDatasetSource(str(folder)), tmp_path / "raw", 0)
+    with pytest.raises(GateClosed, match=r"30 of 30 samples are broken.*mostly not_an_image \(30\)"):
+        validate(
+            tmp_path / "raw", tmp_path / "v", tmp_path / "e", max_broken=0.01, seed=0, failed_report=tmp_path / "f.html"
+        )
+    assert not (tmp_path / "v").exists()
 
 
 def test_shards_without_a_word_are_refused(made, tmp_path):
