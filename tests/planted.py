@@ -41,6 +41,11 @@ def gps() -> Plant:
     )
 
 
+def face() -> Plant:
+    """One face, one picture without, and one at which nobody looked."""
+    return Plant(rows=[row("person", face=True), row("house", face=False), row("unknown")], defects={"person": "face"})
+
+
 def duplicate_pixels() -> Plant:
     """A train picture twice, a pool's picture that is trained on, and two pools that name one picture otherwise."""
     return Plant(
@@ -136,6 +141,6 @@ def poison() -> Plant:
 
 PLANTED: dict[str, Callable[[], Plant]] = {
     "takedown": takedown, "poison": poison,
-    "pii_text": pii_text, "gps": gps,
+    "face": face, "pii_text": pii_text, "gps": gps,
     "duplicate_pixels": duplicate_pixels, "same_concept": same_concept, "leaks": leaks, "near_duplicates": near_duplicates,
 }  # fmt: skip

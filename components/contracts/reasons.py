@@ -86,6 +86,7 @@ REASONS = {
         policy="drop",
     ),
     "gps": Reason(meaning="the picture's file holds the place where it was taken", broken=False, policy="keep"),
+    "face": Reason(meaning="a face is seen in the picture", broken=False, policy="keep"),
     "duplicate_pixels": Reason(
         meaning="an evaluation picture equals another one, pixel for pixel, that is trained on or named otherwise",
         broken=False,

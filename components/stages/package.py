@@ -15,6 +15,7 @@ import yaml
 
 from components.contracts.model_files import MODEL_FILES
 from components.contracts.sample import TEST_SPLITS
+from components.data.beyond import Beyond
 from components.data.manifest import read_manifest
 from components.data.selection import Pool, read_pool
 from components.evaluation.cases import Case, Pictures, cases
@@ -72,7 +73,7 @@ def body(stage: Stage) -> None:
     facts = [
         ("data", came_in["digest"][:12]), ("pictures trained on", f"{training['pictures']:,}"),
         ("samples seen", f"{training['samples']:,}"), ("parameters", f"{training['parameters']:,}"),
-        ("numbers", training["precision"]), ("seed", str(params.seed)), ("fine-tuned", tuning(tuned)),
+        ("numbers", training["precision"]), ("seed", str(params.seed)), ("read", str(Beyond(**training["captions"]))), ("fine-tuned", tuning(tuned)),
     ]  # fmt: skip
     with stage.output(f"runs/{recipe.name}/package") as out:
         for name in MODEL_FILES:

@@ -2,10 +2,12 @@
 
 import json
 import sys
+from dataclasses import asdict
 
 import torch
 
 from components.contracts.method import Method
+from components.data.beyond import beyond
 from components.data.selection import distinct
 from components.data.tokenizers import Vocabulary
 from components.data.transforms.preprocess import Preprocess
@@ -35,11 +37,10 @@ def body(stage: Stage) -> None:
     selected = Selected.read(stage.root, recipe.name)
     pool = selected.train
 
-    vocabulary = Vocabulary.train(
-        distinct([text for texts in pool.captions for text in texts]),
-        recipe.training.vocabulary,
-        recipe.training.context,
-    )
+    captions = [text for texts in pool.captions for text in texts]
+    vocabulary = Vocabulary.train(distinct(captions), recipe.training.vocabulary, recipe.training.context)
+    if (cut := beyond(vocabulary, captions)).cut:
+        print(f"{cut}; training.context in the recipe is how many are read", flush=True)
     sized = {"init_args": {"text": {"init_args": {"vocabulary": len(vocabulary), "context": vocabulary.context}}}}
     described = overlay(recipe.model, sized)
     torch.manual_seed(params.seed)
@@ -67,6 +68,7 @@ def body(stage: Stage) -> None:
             "steps": scale.steps, "batch": batches.order.batch, "samples": scale.steps * batches.order.batch, "pictures": len(pool),
             "parameters": sum(p.numel() for p in model.parameters()), "precision": trained.precision,
             "accelerator": trained.accelerator, "train_digest": folder.name,
+            "captions": asdict(cut),
             "timing": {
                 "samples_per_s": trained.samples_per_s, "data_wait": trained.data_wait, "resumed_at": trained.resumed_at
             },

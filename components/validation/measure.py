@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from components.contracts.progress import Progress
+from components.data.faces import FaceFinder
 from components.data.fault import fault_of
 from components.data.location import says_where
 from components.data.perceptual import corner_hashes, perceptual_hash
@@ -29,6 +30,7 @@ MEASURED = pa.schema(
         pa.field("colour", pa.list_(pa.float32(), 3)),
         pa.field("corners", pa.list_(pa.uint64(), 4)),
         pa.field("says_where", pa.bool_()),
+        pa.field("face", pa.bool_()),
     ]
 )
 """One row a picture; the names are those of Measured."""
@@ -54,6 +56,7 @@ class Measured:
         colour: mean of R, G and B on white, 0 to 1.
         corners: the same of each corner, None for one with little to see.
         says_where: whether the file holds the place where it was taken.
+        face: whether a face is seen; None where nobody looked.
     """
 
     found: bool
@@ -69,10 +72,15 @@ class Measured:
     colour: tuple[float, ...] | None = None
     corners: tuple[int | None, ...] | None = None
     says_where: bool | None = None
+    face: bool | None = None
 
 
-def measure(raw: Path, manifest: pa.Table, progress: Progress) -> pa.Table:
-    """Return MEASURED, one row for each of the manifest's, in order; tells `progress` after every picture."""
+def measure(raw: Path, manifest: pa.Table, progress: Progress, faces: bool = False) -> pa.Table:
+    """Return MEASURED, one row for each of the manifest's, in order; tells `progress` after every picture.
+
+    With `faces` it looks for these too, which takes far longer than all else.
+    """
+    finder = FaceFinder() if faces else None
     batches = []
     done = 0
     wanted = manifest.select(["key", "shard", "offset", "size_bytes", "sha256"])
@@ -80,7 +88,7 @@ def measure(raw: Path, manifest: pa.Table, progress: Progress) -> pa.Table:
         for batch in wanted.to_batches(max_chunksize=_BATCH):
             measured = []
             for row in batch.to_pylist():
-                measured.append(_measure_one(reader, row))
+                measured.append(_measure_one(reader, row, finder))
                 done += 1
                 progress("check pictures", done, len(manifest))
             batches.append(columns(measured))
@@ -93,7 +101,7 @@ def columns(measured: Sequence[Measured]) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, schema=MEASURED)
 
 
-def _measure_one(reader: ShardReader, row: dict[str, object]) -> Measured:
+def _measure_one(reader: ShardReader, row: dict[str, object], finder: FaceFinder | None) -> Measured:
     try:
         data = reader.read(row)
     except BrokenMember as err:
@@ -116,4 +124,5 @@ def _measure_one(reader: ShardReader, row: dict[str, object]) -> Measured:
         colour=seen.colour,
         corners=corner_hashes(picture),
         says_where=says_where(data),
+        face=None if finder is None else finder(picture),
     )

@@ -1,14 +1,20 @@
 """The takedown list: pictures that must not be used, whoever brings them, by what they are and not by where they lie.
 
 A text file, a line each, what follows # is a remark: 64 hex digits are the sha256 of the file, or the pixel_sha256 of
-report and manifest, which finds the picture however it is encoded; 16 are its perceptual hash, which finds what looks alike.
+report and manifest, which finds the picture however it is encoded; 16 are its perceptual hash, which finds what looks alike. `python -m components.validation.takedown PICTURE` prints them.
 """
 
+import hashlib
 import re
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from components.contracts.errors import ConfigError
+from components.data.perceptual import perceptual_hash
+from components.data.pictures import look_at, on_white
+from components.data.transforms.preprocess import BadImage
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _LOOKS = re.compile(r"[0-9a-f]{16}")
@@ -42,3 +48,29 @@ def read_takedown(path: Path) -> Takedown:
                 "digits (sha256 of the file or of the pixels) or 16 (perceptual hash), and remarks after #."
             )
     return Takedown(digests=frozenset(digests), looks=tuple(sorted(looks)))
+
+
+def lines_of(data: bytes, name: str) -> str:
+    """Return what the list may have of a picture; only its file's sha256 where it cannot be decoded."""
+    lines = [f"{hashlib.sha256(data).hexdigest()}  # {name}: this file"]
+    try:
+        picture = on_white(data)
+    except BadImage:
+        return lines[0]
+    lines.append(f"{look_at(picture).pixel_sha256}  # {name}: these pixels, however encoded")
+    lines.append(f"{perceptual_hash(picture):016x}  # {name}: whatever looks alike")
+    return "\n".join(lines)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Print the lines for every file named, and return the exit code."""
+    if not argv:
+        print("usage: python -m components.validation.takedown PICTURE...", file=sys.stderr)
+        return 2
+    for name in argv:
+        print(lines_of(Path(name).read_bytes(), Path(name).name))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -70,7 +70,7 @@ def validate(
     came_in, manifest = read_snapshot(raw)
     rejects = read_rejects(raw, came_in)
     if measured is None:
-        measured = measure(raw, manifest, progress)
+        measured = measure(raw, manifest, progress, faces="face" in policy)
     lines, findings = run_suite(manifest, measured, declared_by(came_in), limits)
     progress("check rows", 1, 1)
     quarantined, told = judge(Rows.of(manifest, measured, seed, takedown), first_findings(findings), all_checks(), kept)

@@ -1,15 +1,33 @@
 """The table of docs/checks.md is what the catalogue and the reasons say."""
 
+import json
 import re
 from pathlib import Path
 
 from components.contracts.reasons import REASONS
 from components.validation.check import read_catalogue
 
-PAGE = (Path(__file__).parents[2] / "docs" / "checks.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "checks.md").read_text(encoding="utf-8")
 
 
 def test_every_reason_of_a_check_stands_in_the_table_with_its_policy_and_meaning():
     stands = re.findall(r"^\| `(\w+)` \| ([\w ]+) \| (.+) \|$", PAGE, re.MULTILINE)
     codes = [code for entry in read_catalogue().values() for code in entry.reasons]
     assert stands == [(code, REASONS[code].policy or "always set aside", REASONS[code].meaning) for code in codes]
+
+
+def test_numbers_of_the_page_are_those_that_were_measured():
+    ours = json.loads((DOCS / "benchmarks/validate.json").read_text())["ours"]
+    assert ours["rows"] == 1_000_000
+    assert f"take {ours['wall_s']:.0f} s and {ours['peak_gb']:.1f} GB" in PAGE
+
+
+def test_settings_that_the_page_names_are_those_of_the_catalogue():
+    catalogue = read_catalogue()
+    leaks, poison = catalogue["leaks"].init_args, catalogue["poison"].init_args
+    assert f"at most {leaks['bits']} of the 64 bits" in PAGE
+    assert f"by at most {leaks['colour']} of 1" in PAGE
+    assert f"at least {poison['least']} training pictures" in PAGE
+    assert catalogue["near_duplicates"].init_args == {"bits": leaks["bits"], "colour": leaks["colour"]}
+    assert (leaks["words"], leaks["boilerplate"]) == (13, 10)

@@ -170,3 +170,7 @@ def test_dvc_tunes_when_it_is_switched_on_and_the_package_says_how(pretrained, t
     how = "LockedImage for 8 steps, then alpha 0.5 between the weights before (0) and after (1), as the recipe says"
     assert f"- fine-tuned: {how}" in (package / "model_card.md").read_text()
     assert f"fine-tuned {how}" in (package / "report.html").read_text()
+    captions = json.loads((root / PRETRAINED / "metrics.json").read_text())["captions"]
+    assert (
+        f"none of {captions['captions']:,} captions is longer than 24 tokens" in (package / "report.html").read_text()
+    )

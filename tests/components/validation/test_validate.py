@@ -159,6 +159,14 @@ def test_twins_leave_the_pools_and_stay_in_train(case, make, paint):
     assert report["broken"] == 0
 
 
+def test_where_nothing_is_sound_everything_is_quarantined_and_nothing_told(case, make):
+    case.ingest([make(0, data=b"no picture"), make(1, text="", split="pair")])
+    report = case.validate(max_broken=1)
+    assert (report["clean"], report["pools"], report["quarantined"]) == (0, 0, 2)
+    assert (report["told"], report["languages"]) == ({}, {})
+    assert len(read_manifest(case.validated / "manifest.parquet")) == 0
+
+
 def test_a_policy_of_drop_sets_aside_what_else_is_only_told_of(case, make, paint):
     case.ingest([make(1), make(2, data=paint(1, compress_level=0)), make(3)])
     report = case.validate(max_broken=0, policy={"twin_in_train": "drop"})

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -11,7 +12,7 @@ from components.contracts.errors import ConfigError
 from components.data.perceptual import perceptual_hash
 from components.data.pictures import look, on_white
 from components.validation.checks.takedown import Takedown as Check
-from components.validation.takedown import Takedown, read_takedown
+from components.validation.takedown import Takedown, lines_of, main, read_takedown
 from tests.rows import row, rows
 
 
@@ -44,6 +45,22 @@ def test_a_list_in_a_file_takes_pictures_out_of_all_splits(case, make, paint, tm
     }
 
 
+@pytest.mark.parametrize("line", [0, 1, 2])
+def test_each_line_that_is_printed_of_a_picture_takes_it_down(line, case, make, paint, tmp_path, capsys):
+    (tmp_path / "a.png").write_bytes(paint(1))
+    assert main([str(tmp_path / "a.png")]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert len(printed) == 3
+    (tmp_path / "takedown.txt").write_text(printed[line])
+    case.ingest([make(0), make(1)])
+    case.validate(takedown=read_takedown(tmp_path / "takedown.txt"))
+    assert pq.read_table(case.validated / "quarantine.parquet")["key"].to_pylist() == ["k1"]
+
+
+def test_of_what_is_no_picture_the_file_is_printed():
+    assert lines_of(b"no picture", "a") == f"{hashlib.sha256(b'no picture').hexdigest()}  # a: this file"
+
+
 def test_it_cannot_be_kept(case):
     with pytest.raises(ConfigError, match="'takedown', which is always set aside"):
         case.validate(policy={"takedown": "keep"})
@@ -60,7 +77,5 @@ def test_a_line_that_is_no_hash_is_refused_by_its_number(line, tmp_path):
 
 
 def test_the_list_of_the_project_can_be_read_and_an_empty_one_takes_nothing():
-    from pathlib import Path
-
     assert read_takedown(Path(__file__).parents[4] / "data/takedown.txt") == Takedown()
     assert not Check().find(rows([row("a"), row("b", perceptual=0)], takedown=Takedown()))

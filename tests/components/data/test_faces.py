@@ -1,0 +1,44 @@
+"""Real faces are found, a picture without one mostly is not taken for one, and size decides nothing."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage.data import astronaut, lfw_subset
+
+from components.data.faces import FaceFinder
+
+SOME = 40
+
+
+@pytest.fixture(scope="module")
+def finder() -> FaceFinder:
+    return FaceFinder()
+
+
+def pasted(crop: np.ndarray, seed: int, size: int) -> Image.Image:
+    """Return smooth noise with the crop in it, `size` pixels a side."""
+    noise = np.random.default_rng(seed).integers(60, 200, (6, 8, 3), dtype=np.uint8)
+    picture = Image.fromarray(noise).resize((240, 180), Image.Resampling.BICUBIC)
+    picture.paste(
+        Image.fromarray((crop * 255).astype(np.uint8)).resize((size, size), Image.Resampling.BICUBIC), (80, 60)
+    )
+    return picture
+
+
+@pytest.mark.parametrize("size", [60, 100])
+def test_nine_in_ten_faces_are_found_and_one_in_five_others_at_most_is_taken_for_one(finder, size):
+    crops = lfw_subset()  # a hundred faces, then a hundred parts of pictures without one
+    faces = sum(finder(pasted(crop, seed, size)) for seed, crop in enumerate(crops[:SOME]))
+    others = sum(finder(pasted(crop, seed, size)) for seed, crop in enumerate(crops[100 : 100 + SOME]))
+    assert faces >= 0.9 * SOME
+    assert others <= 0.2 * SOME
+
+
+@pytest.mark.parametrize("size", [128, 300, 512, 1200])
+def test_a_portrait_is_found_at_every_size(finder, size):
+    assert finder(Image.fromarray(astronaut()).resize((size, size)))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (16, 300), (24, 24), (320, 200)])
+def test_flat_and_tiny_pictures_have_none(finder, size):
+    assert not finder(Image.new("RGB", size, "grey"))
