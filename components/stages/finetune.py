@@ -41,7 +41,7 @@ def tune_model(stage: Stage, described: dict[str, Any]) -> None:
     from components.models.dual_encoder import DualEncoder
     from components.recipes.section import build
     from components.recipes.trained import load_trained, save_weights
-    from components.stages.selected import Selected, live, step_batches, watching
+    from components.stages.selected import Selected, live, row_cache, step_batches, watching
 
     params = load_params(stage.root)
     recipe, scale = load_recipe(stage.root, stage.the_recipe, params.scale), load_scale(stage.root, params.scale)
@@ -69,7 +69,7 @@ def tune_model(stage: Stage, described: dict[str, Any]) -> None:
         tuned = tune(
             method, strategy, batches, scale, seed=params.seed, folder=folder, progress=stage.progress,
             log=lambda step, values: log(step, {f"finetuning.{name}": value for name, value in values.items()}),
-            watch=watching(stage, embedder, selected.val),
+            watch=watching(embedder, selected.val, stage.progress, row_cache(stage.root)),
         )  # fmt: skip
     with stage.output(f"runs/{recipe.name}/finetune") as out:
         save_weights(out, method.model)

@@ -16,7 +16,7 @@ from components.recipes.recipe import load_recipe, load_scale, overlay
 from components.recipes.section import build
 from components.recipes.trained import save_trained
 from components.stages.runtime import run_stage
-from components.stages.selected import Selected, live, step_batches, watching
+from components.stages.selected import Selected, live, row_cache, step_batches, watching
 from components.stages.stage import Stage
 from components.training.train import train
 
@@ -55,7 +55,10 @@ def body(stage: Stage) -> None:
     with live(stage.root, recipe.name, folder.name, {"scale": params.scale, "seed": params.seed}) as log:
         trained = train(
             method, batches, recipe.training.optimisation, scale, seed=params.seed, folder=folder, progress=stage.progress,
-            log=log, watch=watching(stage, Embedder(model, vocabulary, preprocess), selected.val),
+            log=log,
+            watch=watching(
+                Embedder(model, vocabulary, preprocess), selected.val, stage.progress, row_cache(stage.root)
+            ),
         )  # fmt: skip
     with stage.output(f"runs/{recipe.name}/pretrain") as out:
         save_trained(out, model, described, vocabulary, preprocess)

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from components.contracts.errors import ConfigError
+from components.contracts.progress import Progress
 from components.data.batches import StepBatches
 from components.data.manifest import read_manifest
 from components.data.rows.cache import MOST_BYTES, RowCache
@@ -74,9 +75,9 @@ def step_batches(
     return StepBatches(pairs, vocabulary, built, order, seed=seed)
 
 
-def watching(stage: Stage, embedder: Embedder, val: Pool) -> Watch:
-    """Return what scores the model on the validation split: recall at 1, both ways."""
-    rows = decode(val, embedder.preprocess, 3, stage.progress, row_cache(stage.root), cores())
+def watching(embedder: Embedder, val: Pool, progress: Progress, cache: RowCache | None = None) -> Watch:
+    """Return what scores the model on the validation split: recall at 1, both ways. `cache` keeps its decoded pictures."""
+    rows = decode(val, embedder.preprocess, 3, progress, cache, cores())
     pixels, gallery = as_tensor(to_float(rows)), Gallery.of(val.keys, val.captions, val.concepts)
 
     def watch(model: torch.nn.Module) -> Mapping[str, float]:

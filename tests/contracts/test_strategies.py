@@ -25,7 +25,6 @@ from components.finetuning.tune import Tuned, tune, tuned_scale
 from components.methods.clip import Clip
 from components.recipes.section import build
 from components.stages.selected import watching
-from components.stages.stage import Stage
 from components.training.numbers import Optimisation, Scale
 
 REPOSITORY = Path(__file__).parents[2]
@@ -53,12 +52,7 @@ def batches(squares, vocabulary) -> StepBatches:
 
 
 @pytest.fixture
-def stage(tmp_path) -> Stage:
-    return Stage(root=tmp_path, name="finetune", recipe="clip", progress=silent)
-
-
-@pytest.fixture
-def go(stage, squares, vocabulary, batches, tmp_path):
+def go(squares, vocabulary, batches, tmp_path):
     """Return a function that tunes a method, and may be stopped at a step."""
     preprocess = Preprocess(size=32)
 
@@ -70,7 +64,7 @@ def go(stage, squares, vocabulary, batches, tmp_path):
         (tmp_path / folder).mkdir(exist_ok=True)
         return tune(
             method, strategy, batches, SCALE, seed=3, folder=tmp_path / folder, progress=progress,
-            log=lambda step, values: None, watch=watching(stage, Embedder(method.model, vocabulary, preprocess), squares),
+            log=lambda step, values: None, watch=watching(Embedder(method.model, vocabulary, preprocess), squares, silent),
         )  # fmt: skip
 
     return run
@@ -164,8 +158,8 @@ def test_a_tuning_cut_off_anywhere_ends_with_the_same_weights_and_curves(row, go
     assert differing(state(again), state(clip)) == set()
 
 
-def test_what_is_tried_is_what_the_watch_says_at_both_ends(row, go, stage, clip, squares, vocabulary):
-    watch = watching(stage, Embedder(clip.model, vocabulary, Preprocess(size=32)), squares)
+def test_what_is_tried_is_what_the_watch_says_at_both_ends(row, go, clip, squares, vocabulary):
+    watch = watching(Embedder(clip.model, vocabulary, Preprocess(size=32)), squares, silent)
     before = watch(clip.model)
     tuned = go(clip, strategy(row, alphas=[1.0]))
     assert tuned.ensembled.tried[0.0] == before
