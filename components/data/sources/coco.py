@@ -166,10 +166,11 @@ def _of_file(
             wordless.append(f"annotation {place} of {file.name}")
         if not _no_id(about.get("category_id")) and kinds.get(about["category_id"]):
             labels[which].add(str(kinds[about["category_id"]]))
+    real = base.resolve()
     for key, image in images.items():
         name = texts_of(image["file_name"])[0]
         path = base / name
-        if not _inside(base, path):
+        if not _inside(real, path):
             yield _reject(file, name, "path_escape", f"it leads out of {base}")
             continue
         texts = tuple(dict.fromkeys(captions[key]))
@@ -179,9 +180,9 @@ def _of_file(
         yield Own(name=shown, path=path if path.is_file() else None, texts=texts, label=label, licence=licence)
 
 
-def _inside(base: Path, path: Path) -> bool:
+def _inside(real: Path, path: Path) -> bool:
     try:
-        return path.resolve().is_relative_to(base.resolve())
+        return path.resolve().is_relative_to(real)
     except (OSError, RuntimeError, ValueError):  # a link in a circle, a name that no file can have
         return False
 

@@ -36,7 +36,8 @@ def decoded(data: bytes) -> str:
 def json_words(data: bytes) -> dict[str, Any]:
     """Return what a .json says: captions, and where it says so label, group, licence, lang; and `unknown` keys.
 
-    Raises UnreadableWords, with a message, when it is no JSON object in UTF-8.
+    The .json of our own shards (`texts`, `labels`, `licence`) is read as well. Raises UnreadableWords, with a message, when it is
+    no JSON object in UTF-8.
     """
     text = decoded(data)
     try:
@@ -45,9 +46,23 @@ def json_words(data: bytes) -> dict[str, Any]:
         raise UnreadableWords("bad_json", str(err)) from err
     if not isinstance(said, Mapping):
         raise UnreadableWords("bad_json", 'it is no object such as {"caption": "a cat"}')
+    if isinstance(said.get("texts"), list) and isinstance(said.get("labels"), Mapping):
+        return _own_words(said)
     read: dict[str, Any] = {"unknown": [str(key) for key in said if key not in _KNOWN]}
     for what, names in KEYS.items():
         values = tuple(one for name in names for one in texts_of(said.get(name)))
         if values:
             read[what] = values if what == "captions" else values[0]
     return read
+
+
+def _own_words(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what ShardWriter wrote of a sample; the language is that of its first text."""
+    texts = [one for one in said["texts"] if isinstance(one, Mapping)]
+    read: dict[str, Any] = {"captions": tuple(text for one in texts for text in texts_of(one.get("text")))}
+    stated = {
+        "label": said["labels"].get("category"),
+        "licence": said.get("licence"),
+        "lang": texts and texts[0].get("lang"),
+    }
+    return read | {what: texts_of(value)[0] for what, value in stated.items() if texts_of(value)}

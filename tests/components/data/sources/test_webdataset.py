@@ -293,6 +293,20 @@ def test_a_shard_that_changes_while_it_is_read_stops_the_work(made):
         list(coming)
 
 
+def test_our_own_shards_can_be_read_again(made, tmp_path):
+    folder, _ = made
+    ingest(WebDatasetSource(str(folder), languages=["en"], licence="CC-BY-4.0"), tmp_path / "raw", 0)
+
+    def said(sample):
+        return sample.media[0].data, sample.texts, sample.licence, sample.labels, sample.split
+
+    found = [said(sample) for sample in came(tmp_path / "raw")]
+    first = [said(sample) for sample in came(folder, languages=["en"], licence="CC-BY-4.0")]
+    assert sorted(found, key=str) == sorted(first, key=str)
+    without = WebDatasetSource(str(tmp_path / "raw")).describe()["without"]
+    assert "keys that nothing reads" not in without
+
+
 def test_a_folder_of_shards_is_known_from_its_files(made, tmp_path, monkeypatch):
     folder, _ = made
     monkeypatch.chdir(tmp_path)
