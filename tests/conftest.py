@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 from hypothesis import settings
 from jaxtyping import install_import_hook
@@ -61,3 +62,10 @@ def until() -> Callable[..., None]:
             time.sleep(0.02)
 
     return wait
+
+
+@pytest.fixture
+def children() -> Callable[[], list[psutil.Process]]:
+    """Give the processes that were started since the test began and that run still; earlier tests may have left others."""
+    before = set(psutil.Process().children())
+    return lambda: [one for one in psutil.Process().children() if one not in before]

@@ -102,7 +102,7 @@ def test_killed_at_any_step_another_number_of_workers_goes_on_with_the_same_samp
     until(lambda: not any(worker.is_running() for worker in workers), lambda: workers)  # no orphan is left
 
 
-def harmed(batches: StepBatches, workers: int, harm, patience_s: float = 60.0) -> TransientError:
+def harmed(batches: StepBatches, workers: int, children, harm, patience_s: float = 60.0) -> TransientError:
     """Load until the harm that is done to one of the workers after the first batch is told."""
     steps = loader(batches, 0, 100_000, workers=workers, patience_s=patience_s)
 
@@ -110,28 +110,28 @@ def harmed(batches: StepBatches, workers: int, harm, patience_s: float = 60.0) -
         with steps.minded():
             for step, _ in enumerate(steps):
                 if step == 0:
-                    harm(psutil.Process().children()[-1])
+                    harm(children()[-1])
 
     with pytest.raises(TransientError) as err:
         load()
     return err.value
 
 
-def test_a_worker_that_is_killed_is_one_sentence_soon_and_the_others_end(batches):
-    told = harmed(batches, 2, lambda worker: worker.kill())
+def test_a_worker_that_is_killed_is_one_sentence_soon_and_the_others_end(batches, children):
+    told = harmed(batches, 2, children, lambda worker: worker.kill())
     assert re.fullmatch(
         r"one of the 2 processes that make batches was lost \((DataLoader worker \(pid|the line to it broke).*\)\. .*last checkpoint.*",
         str(told),
     )
     assert is_transient(told)
-    assert psutil.Process().children() == []
+    assert children() == []
 
 
-def test_a_worker_that_says_nothing_is_an_error_and_is_ended(batches):
+def test_a_worker_that_says_nothing_is_an_error_and_is_ended(batches, children):
     """Stopped anywhere, also in the middle of a message, where torch's own time limit does not reach."""
-    told = harmed(batches, 1, lambda worker: worker.suspend(), patience_s=1.0)
+    told = harmed(batches, 1, children, lambda worker: worker.suspend(), patience_s=1.0)
     assert "was lost (no batch came in 1 s)" in str(told)
-    assert psutil.Process().children() == []
+    assert children() == []
 
 
 @pytest.mark.parametrize("fault", [OSError("no such picture"), EOFError("cut"), RuntimeError("odd shape")])

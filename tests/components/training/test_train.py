@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import psutil
 import pytest
 import torch
 
@@ -68,20 +67,20 @@ def test_a_run_cut_off_anywhere_ends_with_the_same_weights_and_curves(stop_at, o
 
 
 def test_a_worker_that_is_killed_stops_training_in_one_sentence_and_another_number_goes_on_to_the_same_bits(
-    batches, method, tmp_path
+    batches, method, children, tmp_path
 ):
     started, again = copy.deepcopy(method), copy.deepcopy(method)
     whole = run(method, batches, tmp_path)
 
     def kill(step: int) -> None:
         if step == 7:
-            psutil.Process().children()[-1].kill()
+            children()[-1].kill()
 
     cut = tmp_path / "cut"
     cut.mkdir()
     with pytest.raises(TransientError, match="one of the 2 processes that make batches was lost"):
         run(started, batches, cut, scale=replace(SCALE, workers=2), told=kill)
-    assert psutil.Process().children() == []
+    assert children() == []
     resumed = run(again, batches, cut, scale=replace(SCALE, workers=1))
     assert resumed.resumed_at >= 5
     assert resumed.curves == whole.curves
