@@ -2,7 +2,8 @@
 
 Source: Manku, Jain, Das Sarma 2007, "Detecting Near-Duplicates for Web Crawling", section 3: two hashes that differ in at
 most d bits agree in two of d + 2 bands. So hashes are sorted by every pair of bands, and only neighbours are compared.
-Differs: a neighbour also has to have the same colours, which a hash of greys does not see.
+Differs: a neighbour also has to have the same colours, which a hash of greys does not see; and where very many agree in
+two bands, as copies of one placeholder do, each is compared with the first of them only, or a million would be all pairs.
 Axes: P prints held, Q asked.
 """
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 HASH_BITS = 64
 _AT_ONCE = 1 << 20  # prints asked at once, which bounds memory
+MOST = 512  # compared with one print in one pair of bands
 _NOBODY = np.iinfo(np.int64).max
 
 
@@ -55,7 +57,8 @@ class Nearness:
     ) -> tuple[Int64[np.ndarray, " Q"], NDArray[np.int64]]:
         """Return for every print asked the place among `held` of the nearest, -1 for none, and how many bits differ.
 
-        The first is given of several that are equally near. With `itself`, `asked` is `held`, and nobody is near itself.
+        The first is given of several that are equally near; among more than MOST that agree in two bands, the first MOST
+        are looked at. With `itself`, `asked` is `held`, and nobody is near itself.
         """
         best = np.full(len(asked), _NOBODY)  # bits and place in one number: the smallest is the nearest, then the first
         for mask in band_pairs(self.bits) if len(held) else []:
@@ -67,6 +70,7 @@ class Nearness:
                 some = turn[start : start + _AT_ONCE]
                 wanted = asked.hashes[some] & mask
                 at, end = (np.searchsorted(keys, wanted, side) for side in ("left", "right"))
+                end = np.minimum(end, at + MOST)
                 while len(some := some[going := at < end]):
                     at, end = at[going], end[going]
                     self._compare(best, asked, held, some, order[at], itself)

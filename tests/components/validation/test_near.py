@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.validation.near import HASH_BITS, Nearness, Prints, band_pairs
+from components.validation.near import HASH_BITS, MOST, Nearness, Prints, band_pairs
 
 hashes = st.integers(0, 2**64 - 1)
 
@@ -75,3 +75,17 @@ def test_the_nearest_is_given_and_of_equals_the_first():
     other, bits = Nearness(bits=3).nearest(prints([0b11, 0, 2**64 - 1]), held)
     assert other.tolist() == [0, 3, -1]
     assert bits.tolist() == [1, 0, -1]
+
+
+def test_a_crowd_of_copies_is_not_compared_all_with_all(monkeypatch):
+    compared, compare = [], Nearness._compare
+
+    def counted(self, best, asked, held, some, *rest):
+        compared.append(len(some))
+        compare(self, best, asked, held, some, *rest)
+
+    monkeypatch.setattr(Nearness, "_compare", counted)
+    copies, near = prints([7] * (4 * MOST)), Nearness(bits=2)
+    found, bits = near.nearest(copies, copies, itself=True)
+    assert (found[:2].tolist(), set(found[2:].tolist()), set(bits.tolist())) == ([1, 0], {0}, {0})
+    assert sum(compared) == len(copies) * MOST * len(band_pairs(2))
