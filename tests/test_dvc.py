@@ -179,7 +179,7 @@ CLIP, SCALES = "components/recipes/clip.yaml", "components/recipes/scales"
         ("components/evaluation/neighbour.py", r"\Z", "\n", {"evaluate"}),
         ("components/serving/export.py", r"\Z", "\n", {"package"}),
     ],
-    ids=str,
+    ids=lambda value: ",".join(sorted(value)) if isinstance(value, set) else str(value),  # a set has no order
 )
 def test_an_edit_makes_stale_the_stages_that_read_it_and_no_other(workspace, file, pattern, by, runs):
     text = (workspace / file).read_text()
