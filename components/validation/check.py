@@ -5,6 +5,7 @@ theirs to say: contracts/reasons.py knows for each code whether the row is broke
 """
 
 import importlib
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,12 +19,12 @@ from components.validation.rows import Rows
 CATALOGUE = Path(__file__).with_name("catalogue.yaml")
 
 
-class Check:
+class Check(ABC):
     """Base of all checks: settings go in the constructor, rows in the call."""
 
+    @abstractmethod
     def find(self, rows: Rows) -> list[Finding]:
         """Return what is wrong with which row, at most once a row and reason; the same for the same rows in any order."""
-        raise NotImplementedError(f"{type(self).__name__} is a Check without find(rows); write what it looks for.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
