@@ -1,5 +1,5 @@
 # Two commands do everything: `make run` ends with a served model that answers, `make test` passes.
-.PHONY: run test setup lint down status help
+.PHONY: run test bench setup lint down status help
 
 help:      ## Say what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -21,6 +21,10 @@ test:      ## Set up and pass the tests
 	@infra/setup.sh test
 	@$(MAKE) --no-print-directory lint
 	.venv/bin/python -m pytest
+
+bench:     ## Run one benchmark beside its peers, such as make bench BENCH=loader
+	@infra/setup.sh test
+	@.venv/bin/python -m tests.benchmarks.$(BENCH)
 
 lint:      ## Style, types, import layers; dvc.yaml against the code, the README against the results
 	.venv/bin/ruff check .

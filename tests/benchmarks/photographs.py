@@ -1,7 +1,7 @@
 """Photographs as JPEGs in WebDataset tars, drawn from a seed: what every side of the loader's benchmark reads.
 
-Each is a part of one of the two photographs that come with scikit-learn (china and flower, 640 x 427), brought to one of SIZES
-in turn, with a little grain, since what was enlarged has none; JPEG of quality 90.
+Each is a part of one of the two photographs that come with scikit-learn (china and flower, 640 x 427), brought to the size that
+is asked for, with a little grain, since what was enlarged has none; JPEG of quality 90.
 """
 
 import io
@@ -14,12 +14,12 @@ from sklearn.datasets import load_sample_images
 
 from tests.shards import write_shard
 
-SIZES = ((500, 375), (500, 375), (640, 480), (1024, 768))
-"""ImageNet's usual size, as often as those of COCO and of a small camera picture together."""
+Size = tuple[int, int]
+"""Width and height, in pixels."""
 GRAIN = 4.0  # standard deviation, of 255
 
 
-def drawn(count: int) -> Iterator[bytes]:
+def drawn(count: int, size: Size) -> Iterator[bytes]:
     """Yield `count` JPEGs, the same every time."""
     draws = np.random.default_rng(0)
     whole = [Image.fromarray(picture) for picture in load_sample_images().images]
@@ -27,16 +27,16 @@ def drawn(count: int) -> Iterator[bytes]:
         picture, share = whole[number % 2], draws.uniform(0.6, 1.0)
         width, height = int(picture.width * share), int(picture.height * share)
         left, top = draws.integers(0, picture.width - width + 1), draws.integers(0, picture.height - height + 1)
-        part = picture.resize(SIZES[number % len(SIZES)], box=(left, top, left + width, top + height))
+        part = picture.resize(size, box=(left, top, left + width, top + height))
         grain = draws.standard_normal(part.size[::-1], dtype=np.float32)[..., None] * GRAIN
         file = io.BytesIO()
         Image.fromarray((np.asarray(part) + grain).clip(0, 255).astype(np.uint8)).save(file, "JPEG", quality=90)
         yield file.getvalue()
 
 
-def write_tars(folder: Path, count: int, a_tar: int = 250) -> Path:
+def write_tars(folder: Path, count: int, size: Size, a_tar: int = 250) -> Path:
     """Write them with a caption each, `a_tar` to a tar, and return the folder."""
-    pictures = drawn(count)
+    pictures = drawn(count, size)
     for shard, first in enumerate(range(0, count, a_tar)):
         numbers = range(first, min(first + a_tar, count))
         members = [
