@@ -4,10 +4,10 @@ Shards hold one split each, so that training never opens a file with test pictur
 a sample or a row of quarantine.parquet. What cannot be decoded comes in like the rest; validation sets it aside.
 """
 
-import hashlib
 import json
 from collections import Counter
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,19 +18,28 @@ from components.contracts.reject import Reject
 from components.contracts.sample import SPLITS, Sample
 from components.contracts.source import Source
 from components.data.manifest import LABELS, ManifestWriter
-from components.data.pictures import Look, look
 from components.data.quarantine import QuarantineWriter, in_order
+from components.data.seeing import seen_in_order
 from components.data.shards import SHARD_BYTES, ShardWriter
-from components.data.transforms.preprocess import BadImage
 
 
 def ingest(
-    source: Source, raw: Path, seed: int, progress: Progress = silent, shard_bytes: int = SHARD_BYTES
+    source: Source,
+    raw: Path,
+    seed: int,
+    progress: Progress = silent,
+    shard_bytes: int = SHARD_BYTES,
+    processes: int = 0,
 ) -> dict[str, Any]:
     """Write `raw`/<split>/*.tar, manifest.parquet, quarantine.parquet and source.json, and return what source.json holds.
 
-    There, rows_in = samples + quarantined. Memory stays bounded by a row group and a picture, however large the source.
-    Raises DataError when `raw` already holds a snapshot, when the source gives no sample, or when a record is lost.
+    There, rows_in = samples + quarantined. Memory stays bounded by a row group and some pictures, however large the source.
+
+    Args:
+        processes: that look at pictures, 0 for this one alone; no byte depends on it.
+
+    Raises DataError when `raw` already holds a snapshot, when the source gives no sample, or when a record is lost;
+    TransientError when a process was lost.
     """
     if raw.exists() and any(raw.iterdir()):
         raise DataError(
@@ -43,18 +52,15 @@ def ingest(
         shards = {split: stack.enter_context(ShardWriter(raw, split, shard_bytes)) for split in SPLITS}
         manifest = stack.enter_context(ManifestWriter(raw / "manifest.parquet"))
         quarantine = stack.enter_context(QuarantineWriter(raw / "quarantine.parquet"))
-        for record in source.samples(seed, progress):
+        placed = _placed(source.samples(seed, progress), shards)
+        for record, seen in stack.enter_context(closing(seen_in_order(placed, processes))):
             rows_in += 1
             if isinstance(record, Reject):
                 quarantine.add(record)
                 continue
-            if record.split not in shards:
-                raise DataError(
-                    f"sample {record.key} is of split {record.split!r}; the splits are {', '.join(SPLITS)}."
-                )
-            shard, offset = shards[record.split].add(record)
-            manifest.add(manifest_row(record, shard, offset))
-            counts[record.split, record.source] += 1
+            assert seen is not None
+            manifest.add(record | asdict(seen))
+            counts[record["split"], record["source"]] += 1
     rejected = in_order(quarantine.counts)
     if not manifest.rows_written or manifest.rows_written != sum(counts.values()):
         why = f" Set aside: {', '.join(f'{code} ({rows:,})' for code, rows in rejected.items())}." if rejected else ""
@@ -85,13 +91,22 @@ def ingest(
     return came_in
 
 
+def _placed(
+    records: Iterator[Sample | Reject], shards: Mapping[str, ShardWriter]
+) -> Iterator[tuple[dict[str, Any] | Reject, bytes | None]]:
+    """Write each sample into a shard, and yield its manifest row, without what is yet to be seen, with its picture."""
+    for record in records:
+        if isinstance(record, Reject):
+            yield record, None
+            continue
+        if record.split not in shards:
+            raise DataError(f"sample {record.key} is of split {record.split!r}; the splits are {', '.join(SPLITS)}.")
+        shard, offset = shards[record.split].add(record)
+        yield manifest_row(record, shard, offset), record.media[0].data
+
+
 def manifest_row(sample: Sample, shard: str, offset: int) -> dict[str, Any]:
-    """Return the manifest's row of a sample whose picture was written at `offset` bytes of `shard`."""
-    data = sample.media[0].data
-    try:
-        seen: Look | None = look(data)
-    except BadImage:
-        seen = None
+    """Return the manifest's row of a sample whose picture was written at `offset` bytes of `shard`, without what Seen has."""
     return {
         "key": sample.key,
         "split": sample.split,
@@ -99,11 +114,7 @@ def manifest_row(sample: Sample, shard: str, offset: int) -> dict[str, Any]:
         "licence": sample.licence,
         "shard": shard,
         "offset": offset,
-        "size_bytes": len(data),
-        "sha256": hashlib.sha256(data).hexdigest(),
-        "pixel_sha256": seen and seen.pixel_sha256,
-        "width": seen and seen.width,
-        "height": seen and seen.height,
+        "size_bytes": len(sample.media[0].data),
         "texts": [asdict(text) for text in sample.texts],
         "labels": {name: sample.labels.get(name) for name in LABELS},
     }

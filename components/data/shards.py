@@ -11,13 +11,15 @@ import json
 import re
 import tarfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 import pyarrow as pa
 
 from components.contracts.errors import DataError
 from components.contracts.sample import SPLITS, Sample
+from components.data.aside import Aside
 
 SHARD_BYTES = 8 * 2**20
 MAX_PICTURE_BYTES = 64 * 2**20
@@ -38,7 +40,11 @@ class BrokenMember(DataError):
 
 
 class ShardWriter:
-    """Writes samples of one split below `raw`, a new shard whenever one has reached `shard_bytes`."""
+    """Writes samples of one split below `raw`, a new shard whenever one has reached `shard_bytes`.
+
+    A shard is written aside, and has its name when it is whole. Use as a context manager: left by an exception, it leaves
+    nothing of the shard that was open.
+    """
 
     def __init__(self, raw: Path, split: str, shard_bytes: int = SHARD_BYTES) -> None:
         if split not in SPLITS:
@@ -47,7 +53,7 @@ class ShardWriter:
         self.split = split
         self.shard_bytes = shard_bytes
         self._count = 0
-        self._tar: tarfile.TarFile | None = None
+        self._open: tuple[Aside, BinaryIO, tarfile.TarFile] | None = None
 
     def add(self, sample: Sample) -> tuple[str, int]:
         """Write both members and return (shard, offset in bytes of the picture). DataError for a key a tar cannot name."""
@@ -57,43 +63,72 @@ class ShardWriter:
                 f"sample {sample.key!r} with member {media.member!r} cannot be named in a shard. "
                 "A key is at most 80 letters, digits, - and _, and its picture is called <key>.<suffix>."
             )
-        if self._tar is None or self._tar.offset >= self.shard_bytes:
-            self._next_shard()
         words = {
             "texts": [{"text": text.text, "kind": text.kind, "lang": text.lang} for text in sample.texts],
             "labels": dict(sample.labels),
             "source": sample.source,
             "licence": sample.licence,
         }
-        offset = self._member(media.member, media.data)
-        self._member(f"{sample.key}.json", json.dumps(words, ensure_ascii=False, sort_keys=True).encode())
+        tar = self._tar()
+        offset = self._member(tar, media.member, media.data)
+        self._member(tar, f"{sample.key}.json", json.dumps(words, ensure_ascii=False, sort_keys=True).encode())
         return f"{self.split}/{self._count - 1:06d}.tar", offset
 
-    def _next_shard(self) -> None:
-        self.close()
-        path = self.raw / self.split / f"{self._count:06d}.tar"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._tar = tarfile.open(path, "w", format=tarfile.USTAR_FORMAT)  # noqa: SIM115 -- closed in close()
-        self._count += 1
+    def _tar(self) -> tarfile.TarFile:
+        """Return the shard that has room, a new one where the last has none."""
+        if self._open is not None and self._open[2].offset >= self.shard_bytes:
+            self.close()
+        if self._open is None:
+            aside = Aside(self.raw / self.split / f"{self._count:06d}.tar")
+            file = aside.partial.open("wb")
+            tar = tarfile.TarFile(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT)
+            self._open = aside, file, tar
+            self._count += 1
+        return self._open[2]
 
-    def _member(self, name: str, data: bytes) -> int:
-        assert self._tar is not None
+    def _member(self, tar: tarfile.TarFile, name: str, data: bytes) -> int:
         info = tarfile.TarInfo(name)  # time 0, owner 0, no names: nothing of this machine
         info.size = len(data)
-        self._tar.addfile(info, io.BytesIO(data))
-        return self._tar.offset - -(-len(data) // _BLOCK) * _BLOCK
+        with self._explained():
+            tar.addfile(info, io.BytesIO(data))
+        return tar.offset - -(-len(data) // _BLOCK) * _BLOCK
 
     def close(self) -> None:
         """Finish the shard that is open, if one is."""
-        if self._tar is not None:
-            self._tar.close()
-            self._tar = None
+        if self._open is not None:
+            aside, file, tar = self._open
+            with self._explained():
+                tar.close()
+                file.close()
+                aside.put()
+            self._open = None
+
+    def drop(self) -> None:
+        """Leave nothing of the shard that is open, if one is."""
+        if self._open is not None:
+            aside, file, _ = self._open
+            self._open = None
+            with suppress(OSError):  # what it still holds may have no room
+                file.close()
+            aside.drop()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as err:
+            assert self._open is not None
+            raise self._open[0].explained(err) from err
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self.close()
+        finally:
+            self.drop()
 
 
 class ShardReader:

@@ -3,6 +3,7 @@
 import sys
 
 from components.data.ingest import ingest
+from components.data.processes import cores
 from components.data.sources.catalogue import build_source
 from components.recipes.params import load_params
 from components.stages.runtime import run_stage
@@ -13,7 +14,7 @@ def body(stage: Stage) -> None:
     """Write data/raw."""
     params = load_params(stage.root)
     with stage.output("data/raw") as raw:
-        ingest(build_source(params.source), raw, params.seed, stage.progress)
+        ingest(build_source(params.source), raw, params.seed, stage.progress, processes=cores())
 
 
 if __name__ == "__main__":
