@@ -1,8 +1,8 @@
 """Files that appear whole or not at all: written beside their name, as `<name>.partial`, and renamed when they are whole."""
 
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -29,9 +29,14 @@ class Aside:
         """Leave nothing of it."""
         self.partial.unlink(missing_ok=True)
 
-    def explained(self, err: OSError) -> OSError:
-        """Return the error with the file's name, which the system does not give for a write that failed."""
-        return OSError(err.errno, err.strerror or str(err), os.fspath(self.partial))
+    @contextmanager
+    def explaining(self) -> Iterator[None]:
+        """Name the file in an error of the system, which does not do so where a write fails, and leave nothing of it."""
+        try:
+            yield
+        except OSError as err:
+            self.drop()
+            raise OSError(err.errno, err.strerror or str(err), os.fspath(self.partial)) from err
 
 
 class RowFile:

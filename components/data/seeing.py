@@ -22,9 +22,9 @@ from components.contracts.errors import TransientError
 from components.data.seen import Seen, see, unseen
 
 PART_PICTURES = 16  # looked at before a process reports
-PART_BYTES = 2 * 2**20  # a part that has come to so many is handed over
+PART_BYTES = 2**20  # a part that has come to so many is handed over
 PART_CARRIED = 256  # items of a part, with those that need no look
-AHEAD = 3  # parts held for each process
+AHEAD = 2  # parts held for each process
 PATIENCE_S = 300.0  # sixteen pictures of the largest size take less than one
 _ENDS_S = 10.0
 _CRASHES = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE})

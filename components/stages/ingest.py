@@ -3,6 +3,7 @@
 import sys
 
 from components.data.ingest import ingest
+from components.data.kept import KeptShards
 from components.data.processes import cores
 from components.data.sources.catalogue import build_source
 from components.recipes.params import load_params
@@ -11,10 +12,13 @@ from components.stages.stage import Stage
 
 
 def body(stage: Stage) -> None:
-    """Write data/raw."""
+    """Write data/raw; goes on from the shards that a run which was stopped has kept."""
     params = load_params(stage.root)
+    source = build_source(params.source)
+    # The data itself is not in this digest: a kept shard is used only where the source gives its very bytes.
+    kept = KeptShards(stage.resume_dir([], {"source": params.source, "seed": params.seed}))
     with stage.output("data/raw") as raw:
-        ingest(build_source(params.source), raw, params.seed, stage.progress, processes=cores())
+        ingest(source, raw, params.seed, stage.progress, processes=cores(), kept=kept)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ PAGE = (Path(__file__).parents[2] / "docs/ingest.md").read_text()
 
 
 def test_its_numbers_are_the_codes():
-    assert AHEAD == 3
-    assert "three handfuls each" in PAGE
+    assert AHEAD == 2
+    assert "two handfuls each" in PAGE
     assert PATIENCE_S == 300
     assert "nothing for five minutes" in PAGE
