@@ -52,6 +52,10 @@ REASONS = {
     "split_key": Reason(meaning="members of one key lie apart in the shard, so they are no sample", found_by=_INGEST),
     "bad_utf8": Reason(meaning="the text is not UTF-8, so its letters would come out wrong", found_by=_INGEST),
     "bad_json": Reason(meaning="the .json that says what the picture is cannot be read", found_by=_INGEST),
+    "bad_document": Reason(
+        meaning="the lists of a document do not fit together, or a picture names a text that it does not have",
+        found_by=_INGEST,
+    ),
     "unknown_picture": Reason(meaning="a caption of a picture that the data does not name", found_by=_INGEST),
     "incomplete": Reason(meaning="a column that every row must have is empty"),
     "duplicate_key": Reason(
