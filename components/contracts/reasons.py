@@ -83,6 +83,17 @@ REASONS = {
     "caption_language": Reason(
         meaning="a text is in a language that the source does not declare, or in a script it is not written in"
     ),
+    "licence_refused": Reason(meaning="the licence is none that admit.licences allows", broken=False, found_by=_INGEST),
+    "no_consent": Reason(
+        meaning="the data does not say that those it shows have consented, and admit.consent requires it",
+        broken=False,
+        found_by=_INGEST,
+    ),
+    "health_data": Reason(
+        meaning="it is marked as health data of a person, or its words look like that, and admit.health refuses it",
+        broken=False,
+        found_by=_INGEST,
+    ),
     "takedown": Reason(meaning="the picture is on the takedown list, or looks like one that is", broken=False),
     "pii_text": Reason(
         meaning="what is said of the picture holds an e-mail address, a phone number or a card number",

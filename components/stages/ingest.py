@@ -2,6 +2,7 @@
 
 import sys
 
+from components.data.admission import Admitted
 from components.data.ingest import ingest
 from components.data.sources.catalogue import build_source
 from components.recipes.params import load_params
@@ -10,10 +11,10 @@ from components.stages.stage import Stage
 
 
 def body(stage: Stage) -> None:
-    """Write data/raw."""
+    """Write data/raw; GateClosed where `admit` refuses something and says to close."""
     params = load_params(stage.root)
     with stage.output("data/raw") as raw:
-        ingest(build_source(params.source), raw, params.seed, stage.progress)
+        ingest(Admitted(build_source(params.source), params.admit), raw, params.seed, stage.progress)
 
 
 if __name__ == "__main__":

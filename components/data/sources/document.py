@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from components.data.sources.columns import FLAGS, NAMES
 from components.data.sources.rows import texts_of
 
 TEXTS = ("texts", "text_list")
@@ -19,7 +20,7 @@ IMAGES = ("images", "image_list", "image_info")
 IDS = ("id", "doc_id", "document_id", "url", "URL")
 LICENCES = ("licence", "license")
 LANGS = ("lang", "language")
-COLUMNS = (*TEXTS, *IMAGES, *IDS, *LICENCES, *LANGS)
+COLUMNS = (*TEXTS, *IMAGES, *IDS, *LICENCES, *LANGS, *NAMES["consent"], *NAMES["health"])
 _HELD = ("bytes", "image_name", "path", "raw_url", "url")  # what an entry of a picture may have, the best first
 _SENTENCE_ENDS = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])|\s*\n\s*")
 
@@ -57,6 +58,7 @@ class Document:
         id: what the row is called, None where it does not say.
         licence: SPDX identifier, None where the row states none.
         lang: ISO 639-1 code, None where the row states none.
+        flags: as of Sample.
     """
 
     texts: Mapping[int, str]
@@ -64,6 +66,7 @@ class Document:
     id: str | None = None
     licence: str | None = None
     lang: str | None = None
+    flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def has_lists(names: Sequence[str]) -> bool:
@@ -88,6 +91,11 @@ def read_document(row: Mapping[str, Any]) -> Document:
         id=_first(row, IDS),
         licence=_first(row, LICENCES),
         lang=_first(row, LANGS),
+        flags={
+            one: words
+            for one in FLAGS
+            if (words := tuple(word for name in NAMES[one] for word in texts_of(row.get(name))))
+        },
     )
 
 

@@ -21,7 +21,7 @@ from components.contracts.sample import Sample
 from components.data.shards import MAX_PICTURE_BYTES
 from components.data.sources.arrow import ARROW, PARQUET, read_rows, schema_of
 from components.data.sources.by_shard import ShardEnds, by_shard
-from components.data.sources.columns import recognise
+from components.data.sources.columns import FLAGS, recognise
 from components.data.sources.files import PICTURES, files_below, suffix_of
 from components.data.sources.own import OwnSamples
 from components.data.sources.record import Record
@@ -37,7 +37,7 @@ class HuggingFaceFolder:
 
     Args:
         path: the folder that save_to_disk wrote, or one with .parquet files as the Hub holds them.
-        columns: what a column says -> its name, of image, caption, label, group, licence, lang, key; the rest is
+        columns: what a column says -> its name, of image, caption, label, group, licence, lang, key, consent, health; the rest is
             recognised, the picture by its feature, the others by their names.
         languages: codes of the languages that captions are in, such as [en, de]; without, a caption's is not stated.
         licence: SPDX identifier of the pictures whose row states none.
@@ -181,6 +181,7 @@ def record_of(name: str, row: Mapping[str, Any], names: Sequence[str]) -> Record
     return Record(
         name=name + suffix, data=data, texts=texts, langs=(said["lang"],) * len(texts), label=_label(row.get("label"), names),
         group=said["group"], licence=said["licence"], key=said["key"],
+        flags={one: tuple(texts_of(row[one])) or ("",) for one in FLAGS if one in row},
     )  # fmt: skip
 
 

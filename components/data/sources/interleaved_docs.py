@@ -148,6 +148,7 @@ class Pages:
             yield Record(
                 name=name + (suffix if suffix in PICTURES else suffix_of(data)), data=data, texts=texts,
                 langs=(document.lang,) * len(texts), group=document.id or where, licence=document.licence,
+                flags=document.flags,
             )  # fmt: skip
         self._untaken.extend(f"text {place} of {where}" for place in document.texts if place not in taken)
 
