@@ -6,6 +6,7 @@ is none, and one row of a picture that says no outweighs another that says yes.
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 
 from components.contracts.admit import Admit
 from components.contracts.errors import GateClosed
@@ -33,10 +34,11 @@ class Admitted:
         return self.only(self.source.samples(seed, progress))
 
     def describe(self) -> dict[str, object]:
-        """Return what the source says of itself; among its examples none of the words of what was refused so far."""
+        """Return what the source says of itself, and what was asked of its records; among its examples none of the words of what was refused so far."""
         said = self.source.describe()
         examples = [one for one in self._examples() if one not in self._unsaid]
-        return said | ({"examples": examples} if "examples" in said else {})
+        asked = {} if self.admit == Admit() else {"admit": asdict(self.admit) | {"licences": list(self.admit.licences)}}
+        return said | ({"examples": examples} if "examples" in said else {}) | asked
 
     def _examples(self) -> Sequence[str]:
         listed = self.source.describe().get("examples")
