@@ -17,6 +17,7 @@ class Admit:
         licences: SPDX identifiers of which a picture must have one; with none, any will do.
         consent: `required` refuses a record whose data does not say that the people it shows have consented.
         health: `refused` refuses a record that its data marks as health data of a person, or whose words look like that.
+        faces: `blurred` makes faces that are seen unrecognisable; nothing is refused for one.
         otherwise: what becomes of a run that refused something: `drop` goes on without it, `close` stops it.
 
     ConfigError for what can be no SPDX identifier.
@@ -25,6 +26,7 @@ class Admit:
     licences: tuple[str, ...] = ()
     consent: Literal["not_asked", "required"] = "not_asked"
     health: Literal["not_asked", "refused"] = "not_asked"
+    faces: Literal["as_they_are", "blurred"] = "as_they_are"
     otherwise: Literal["drop", "close"] = "drop"
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Hard gates before anything is copied: licences that are allowed, consent that is given, health data of persons.
+"""Hard gates before anything is copied: licences that are allowed, consent that is given, health data of persons, faces.
 
 A record that is refused becomes a Reject, so its picture reaches no shard. Doubt refuses: a word of consent that nobody knows
 is none, and one row of a picture that says no outweighs another that says yes.
@@ -6,19 +6,24 @@ is none, and one row of a picture that says no outweighs another that says yes.
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from components.contracts.admit import Admit
 from components.contracts.errors import GateClosed
 from components.contracts.progress import Progress
 from components.contracts.reject import Reject
-from components.contracts.sample import Sample
+from components.contracts.sample import Media, Sample
 from components.contracts.source import Source
+from components.data.blur import blurred
+from components.data.faces import FaceFinder
 from components.data.health import find_health
 from components.data.personal import plain
+from components.data.sources.own import counted
 
 YES = frozenset({"true", "yes", "y", "1", "1.0", "given", "granted"})
 NO = frozenset({"false", "no", "n", "0", "0.0", "none"})
+
+BLURRED = "faces: pictures in which they are blurred"
 
 
 class Admitted:
@@ -28,17 +33,27 @@ class Admitted:
         self.source, self.admit = source, admit
         self._allowed = frozenset(one.casefold() for one in admit.licences)
         self._unsaid: set[str] = set()
+        self._blurred: list[str] = []
+        self._faces = FaceFinder() if admit.faces == "blurred" else None
 
     def samples(self, seed: int, progress: Progress) -> Iterator[Sample | Reject]:
         """Yield every record once, see Source. GateClosed at the end, where admit.otherwise is close and one was refused."""
         return self.only(self.source.samples(seed, progress))
 
     def describe(self) -> dict[str, object]:
-        """Return what the source says of itself, and what was asked of its records; among its examples none of the words of what was refused so far."""
-        said = self.source.describe()
-        examples = [one for one in self._examples() if one not in self._unsaid]
-        asked = {} if self.admit == Admit() else {"admit": asdict(self.admit) | {"licences": list(self.admit.licences)}}
-        return said | ({"examples": examples} if "examples" in said else {}) | asked
+        """Return what the source says of itself, and what was asked of its records and done to them.
+
+        Among its examples are none of the words of what was refused so far.
+        """
+        said = dict(self.source.describe())
+        if "examples" in said:
+            said["examples"] = [one for one in self._examples() if one not in self._unsaid]
+        if self.admit != Admit():
+            said["admit"] = asdict(self.admit) | {"licences": list(self.admit.licences)}
+        if self._blurred:
+            without = said.get("without")
+            said["without"] = {**(without if isinstance(without, dict) else {}), BLURRED: counted(self._blurred)}
+        return said
 
     def _examples(self) -> Sequence[str]:
         listed = self.source.describe().get("examples")
@@ -46,6 +61,7 @@ class Admitted:
 
     def only(self, records: Iterator[Sample | Reject]) -> Iterator[Sample | Reject]:
         """Yield the records, with a Reject in place of each sample that may not come in; GateClosed as of `samples`."""
+        self._unsaid, self._blurred = set(), []
         refused: Counter[str] = Counter()
         first = ""
         for record in records:
@@ -56,13 +72,22 @@ class Admitted:
                 first = first or f"{record.key}: {why[1]}"
                 yield Reject(key=record.key, member=record.media[0].member, reason=why[0], detail=why[1])
             else:
-                yield record
+                yield self._without_faces(record) if isinstance(record, Sample) else record
         if refused and self.admit.otherwise == "close":
             counts = ", ".join(f"{code} ({count:,})" for code, count in refused.items())
             raise GateClosed(
                 f"{refused.total():,} records may not come in: {counts}; the first is {first}. Nothing is kept, since "
                 "admit.otherwise is close. Take them out of the data; or write `otherwise: drop` to go on without them."
             )
+
+    def _without_faces(self, sample: Sample) -> Sample:
+        """Return the sample as it may be stored; one of which a face was blurred has the label `blurred`."""
+        found = blurred(sample.media[0].data, self._faces) if self._faces is not None else None
+        if found is None:
+            return sample
+        self._blurred.append(sample.key)
+        media = Media(member=f"{sample.key}{found[1]}", data=found[0])
+        return replace(sample, media=(media, *sample.media[1:]), labels={**sample.labels, "blurred": "face"})
 
     def _refusal(self, sample: Sample) -> tuple[str, str] | None:
         """Return the reason and the sentence for which a sample may not come in."""

@@ -107,7 +107,7 @@ def unknowns(
         said.append("Nobody was asked whether those whom the pictures show have consented (`admit.consent`).")
     if admit.get("health") != "refused":
         said.append("Health data of persons were not looked for (`admit.health`).")
-    if "face" not in policy:
+    if "face" not in policy and admit.get("faces") != "blurred":
         said.append("Faces were not looked for (`gates.policy`).")
     said.append(
         "Whether a text is true of its picture, and which people, places and views are missing, was not measured."

@@ -1,19 +1,26 @@
 """Hard gates: what is refused is a row with its reason, its picture is in no shard, and doubt refuses."""
 
+import io
 import itertools
 import json
+from dataclasses import replace
 
 import pytest
+from PIL import Image
+from skimage.data import astronaut
 
 from components.contracts.admit import Admit
 from components.contracts.errors import ConfigError, DataError, GateClosed
 from components.contracts.progress import silent
 from components.contracts.reject import Reject
 from components.contracts.sample import Media, Sample, Text
-from components.data.admission import Admitted, allows
+from components.data.admission import BLURRED, Admitted, allows
+from components.data.faces import FaceFinder
 from components.data.ingest import ingest
 from components.data.manifest import read_manifest
+from components.data.pictures import on_white
 from components.data.quarantine import read_quarantine
+from components.data.shards import ShardReader
 from components.data.sources.folder import FolderSource
 from components.data.sources.huggingface import record_of
 from components.data.sources.interleaved_docs import InterleavedDocs
@@ -184,3 +191,27 @@ def test_params_choose_and_a_word_that_is_none_is_refused(tmp_path):
         (tmp_path / "params.yaml").write_text(others + f"admit: {{{wrong}}}\n")
         with pytest.raises(ConfigError, match="admit"):
             load_params(tmp_path)
+
+
+def test_faces_are_blurred_before_a_shard_is_written_and_counted(tmp_path):
+    held = io.BytesIO()
+    Image.fromarray(astronaut()).save(held, "JPEG")
+    face, plain = held.getvalue(), (paint(tmp_path, 1) and (tmp_path / "0000.png").read_bytes())
+    given = [
+        replace(sample(at), media=(Media(member=f"k{at}.png", data=data),))
+        for at, data in enumerate((plain, face, b"?"))
+    ]
+    source = Admitted(Given(*given), Admit(faces="blurred"))
+    came_in = ingest(source, tmp_path / "raw", 0)
+    assert came_in["source"]["without"] == {BLURRED: "1: k1"}
+    assert came_in["source"]["admit"]["faces"] == "blurred"
+    rows = read_manifest(tmp_path / "raw/manifest.parquet").to_pylist()
+    with ShardReader(tmp_path / "raw") as reader:
+        first, second, third = (reader.read(row) for row in rows)
+    assert (first, third) == (plain, b"?")
+    assert not FaceFinder()(on_white(second))
+    shard = (tmp_path / "raw/train/000000.tar").read_bytes()
+    assert b'"blurred": "face"' in shard
+    assert shard.count(b'"blurred"') == 1
+    assert face[-2000:-1000] not in shard
+    assert list(Admitted(Given(*given), Admit()).samples(0, silent)) == given
