@@ -17,8 +17,11 @@ NAMES = {
     "licence": ("licence", "license"),
     "lang": ("lang", "language"),
     "key": ("key",),
+    "consent": ("consent",),
+    "health": ("health", "phi"),
 }  # fmt: skip
 NEEDED = ("image", "caption")
+FLAGS = ("consent", "health")  # of which every word counts, an empty cell too
 
 
 def recognise(columns: Sequence[str], said: Mapping[str, str], table: str) -> dict[str, str]:

@@ -26,6 +26,7 @@ class Own:
     group: str | None = None
     licence: str | None = None
     key: str | None = None
+    flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def read(self) -> Record | Reject:
         """Return it with its bytes, or why there are none."""
@@ -35,7 +36,7 @@ class Own:
             return Reject(key=self.key or self.name, member=self.name, reason=reason, detail=why or "it cannot be read")
         return Record(
             name=self.name, data=data, texts=self.texts, langs=self.langs, label=self.label, group=self.group,
-            licence=self.licence, key=self.key,
+            licence=self.licence, key=self.key, flags=self.flags,
         )  # fmt: skip
 
 

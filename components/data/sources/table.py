@@ -16,7 +16,7 @@ from components.contracts.errors import ConfigError, DataError
 from components.contracts.progress import Progress
 from components.contracts.reject import Reject
 from components.contracts.sample import Sample
-from components.data.sources.columns import recognise
+from components.data.sources.columns import FLAGS, recognise
 from components.data.sources.files import PICTURES, files_below
 from components.data.sources.found import Found, Own
 from components.data.sources.own import OwnSamples
@@ -33,7 +33,7 @@ class PairTable:
     Args:
         path: the table, or the folder in which `captions` or `metadata` is one.
         table: name of the table in that folder, where it is called otherwise.
-        columns: what a column says -> its name, of image, caption, label, group, licence, lang, key; the rest is
+        columns: what a column says -> its name, of image, caption, label, group, licence, lang, key, consent, health; the rest is
             recognised by its name.
         languages: codes of the languages that captions are in, such as [en, de]; without, a caption's is not stated.
         licence: SPDX identifier of the pictures whose row states none.
@@ -114,9 +114,13 @@ def find(table: Path, columns: Mapping[str, str], watched: Path | None = None) -
         said = {one: next(iter(texts_of(row.get(role[one]))), None) for one in _SINGLE if one in role}
         lang = next(iter(texts_of(row.get(role["lang"]))), None) if "lang" in role else None
         for name in map(_tidied, names):
-            picture = rows.setdefault(name, {"where": where, "captions": {}, **said})
+            picture = rows.setdefault(
+                name, {"where": where, "captions": {}, "flags": {one: {} for one in FLAGS if one in role}, **said}
+            )
             if any(value and picture[one] and picture[one] != value for one, value in said.items()):
                 disagreeing.append(f"{where} ({name})")
+            for one in picture["flags"]:
+                picture["flags"][one].update(dict.fromkeys(texts_of(row.get(role[one])) or ("",)))
             picture.update({one: value for one, value in said.items() if picture[one] is None})
             picture["captions"].update({text: lang for text in captions if text not in picture["captions"]})
     if not rows:
@@ -164,6 +168,7 @@ def _own(table: Path, name: str, picture: Mapping[str, Any]) -> Own:
     return Own(
         name=name, path=path, texts=tuple(captions), langs=tuple(captions.values()), label=picture.get("label"),
         group=picture.get("group"), licence=picture.get("licence"), key=picture.get("key"),
+        flags={one: tuple(words) for one, words in picture["flags"].items()},
     )  # fmt: skip
 
 

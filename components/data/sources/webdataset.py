@@ -24,7 +24,7 @@ from components.data.sources.record import Record
 from components.data.sources.rows import texts_of
 from components.data.sources.settings import NOT_STATED, checked_languages, existing
 from components.data.sources.tar import Member, Refused, read_tar
-from components.data.sources.words import UnreadableWords, decoded, json_words
+from components.data.sources.words import UnreadableWords, decoded, flags_of, json_words
 
 SHARD = ".tar"
 CLASS_NAMES = "classnames.txt"  # beside the shards, a name a line, where .cls holds numbers
@@ -162,7 +162,7 @@ class Shards:
         return Record(
             name=f"{shard[: -len(SHARD)]}/{group.key}.{suffix}", data=group.held[suffix], texts=texts,
             langs=(words.get("lang"),) * len(texts), label=label or words.get("label"), group=words.get("group"),
-            licence=words.get("licence"),
+            licence=words.get("licence"), flags=flags_of(words),
         )  # fmt: skip
 
     def _label(self, said: str) -> str | None:

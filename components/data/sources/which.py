@@ -7,6 +7,7 @@ from typing import Any
 from components.contracts.errors import DataError
 from components.data.sources.coco import caption_files, read_json
 from components.data.sources.columns import recognise
+from components.data.sources.document_files import holds_documents
 from components.data.sources.files import NO_FILES, PICTURES, UNREADABLE_FOLDERS, files_below
 from components.data.sources.huggingface import is_dataset
 from components.data.sources.own import counted
@@ -28,6 +29,8 @@ def describe_path(path: Path) -> dict[str, Any]:
     if _is_sharded(where):
         return {"name": "webdataset", "path": _shown(where)}
     table = table_in(where) if where.is_dir() else where
+    if holds_documents(where if table is None else table):
+        return _of_documents(where, table)
     if is_dataset(where if table is None else table):
         return {"name": "huggingface", "path": _shown(where if table is None else table)}
     if table is None:
@@ -53,6 +56,13 @@ def _of_captions(file: Path) -> dict[str, Any]:
     folder = file.parent.parent if file.parent.name == "annotations" else file.parent
     _check_watchable(folder)
     return {"name": "coco", "path": _shown(folder), "annotations": file.relative_to(folder).as_posix()}
+
+
+def _of_documents(where: Path, table: Path | None) -> dict[str, Any]:
+    """Return the source that reads documents: a folder of them, or one file with the folder that its pictures lie in."""
+    if table is None or (table == where and _stands_alone(where.resolve().parent)):
+        return {"name": "interleaved_docs", "path": _shown(where)}
+    return {"name": "interleaved_docs", "path": _shown(table.parent), "documents": table.name}
 
 
 def _is_sharded(path: Path) -> bool:
