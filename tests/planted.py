@@ -41,6 +41,28 @@ def gps() -> Plant:
     )
 
 
+def aspect() -> Plant:
+    """A banner and a column, and strips that are just short enough."""
+    return Plant(
+        rows=[
+            row("banner", width=900, height=100, split="val"), row("column", width=20, height=161), row("square"),
+            row("strip", width=800, height=100), row("post", width=20, height=160, split="pair"),
+        ],
+        defects=dict.fromkeys(("banner", "column"), "aspect"),
+    )  # fmt: skip
+
+
+def frames_and_colours() -> Plant:
+    """One of each, and files at which nobody could look."""
+    return Plant(
+        rows=[
+            row("moving", animated=True), row("print", cmyk_converted=True, split="pair"), row("turned", exif_rotated=True),
+            row("still"), row("unknown", animated=None, cmyk_converted=None, exif_rotated=None),
+        ],
+        defects={"moving": "animated", "print": "cmyk_converted", "turned": "exif_rotated"},
+    )  # fmt: skip
+
+
 def face() -> Plant:
     """One face, one picture without, and one at which nobody looked."""
     return Plant(rows=[row("person", face=True), row("house", face=False), row("unknown")], defects={"person": "face"})
@@ -141,6 +163,6 @@ def poison() -> Plant:
 
 PLANTED: dict[str, Callable[[], Plant]] = {
     "takedown": takedown, "poison": poison,
-    "face": face, "pii_text": pii_text, "gps": gps,
+    "aspect": aspect, "frames_and_colours": frames_and_colours, "face": face, "pii_text": pii_text, "gps": gps,
     "duplicate_pixels": duplicate_pixels, "same_concept": same_concept, "leaks": leaks, "near_duplicates": near_duplicates,
 }  # fmt: skip

@@ -142,12 +142,13 @@ def _expectations(declared: Declared, limits: Limits) -> dict[str, list[Any]]:
     licences = f"licence is one of {', '.join(declared.licences)}"
     member("samples", "licence", declared.licences, "licence_unknown", licences)
     member("samples", "found", [True], "missing_member", "the picture is in its shard")
-    member("samples", "intact", [True], "digest_mismatch", "its bytes have the manifest's sha256")
+    member("samples", "intact", [True], "sha_mismatch", "its bytes have the manifest's sha256")
     for flaw, rule in _FLAWS.items():
         expect("samples", gxe.ExpectColumnValuesToNotBeInSet, flaw, rule, column="flaw", value_set=[flaw])
-    sides = f"is {limits.min_side} to {limits.max_side} pixels"
-    between("samples", "width", limits.min_side, limits.max_side, "size_out_of_bounds", f"width {sides}")
-    between("samples", "height", limits.min_side, limits.max_side, "size_out_of_bounds", f"height {sides}")
+    for side in ("width", "height"):
+        least, most = f"{side} is at least {limits.min_side} pixels", f"{side} is at most {limits.max_side} pixels"
+        between("samples", side, limits.min_side, None, "too_small", least)
+        between("samples", side, None, limits.max_side, "too_large", most)
     between("samples", "contrast", limits.min_contrast, None, "blank", f"contrast is at least {limits.min_contrast}")
     between("samples", "texts", 1, None, "no_caption", "there is a text")
     between("texts", "characters", 1, None, "empty_caption", "a text has a character")
