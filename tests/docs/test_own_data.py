@@ -19,7 +19,7 @@ from components.data.sources.rows import TABLES
 from components.data.sources.which import describe_path
 from components.data.splits import RankRule
 from components.data.transforms.preprocess import MAX_PIXELS
-from components.validation.suite import Limits
+from components.validation.rules import Limits
 from tests.own_pictures import paint, write_coco, write_table, write_texts
 from tests.shards import members_of, write_shard
 
