@@ -6,7 +6,7 @@ Needs no workspace: no git, DVC, Prefect, MLflow or params.yaml. Findings are no
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -94,14 +94,14 @@ def _some(names: Sequence[str]) -> str:
 class Told:
     """A `Progress` that says on a stream how far the check is, and how long it will take."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream, self._moves = stream, stream.isatty()
-        self._told_at = time.monotonic()
+    def __init__(self, stream: TextIO, now: Callable[[], float] = time.monotonic) -> None:
+        self._stream, self._moves, self._now = stream, stream.isatty(), now
+        self._told_at = now()
         self._since = ("", 0, 0.0)
 
     def __call__(self, doing: str, done: int, total: int, **seen: float) -> None:
         """Say it, if it is time, and clear the line when all is done."""
-        now = time.monotonic()
+        now = self._now()
         if doing != self._since[0]:
             self._since = (doing, done, now)
         if done < total and now - self._told_at < _LINE_EVERY_S[self._moves]:

@@ -33,6 +33,17 @@ def pii_text() -> Plant:
     )
 
 
+def mojibake() -> Plant:
+    """One caption of two, and letters that are meant."""
+    return Plant(
+        rows=[
+            row("wrong", "a cat", "at the cafÃ©"), row("quotes", "â€œhiâ€\x9d, she said", split="pair"),
+            row("right", "at the café"), row("upper", "NÃO"), row("other", "日本の猫", split="val"),
+        ],
+        defects=dict.fromkeys(("wrong", "quotes"), "mojibake"),
+    )  # fmt: skip
+
+
 def gps() -> Plant:
     """One file that says where, and one of which nobody knows."""
     return Plant(
@@ -163,6 +174,6 @@ def poison() -> Plant:
 
 PLANTED: dict[str, Callable[[], Plant]] = {
     "takedown": takedown, "poison": poison,
-    "aspect": aspect, "frames_and_colours": frames_and_colours, "face": face, "pii_text": pii_text, "gps": gps,
+    "aspect": aspect, "frames_and_colours": frames_and_colours, "face": face, "pii_text": pii_text, "mojibake": mojibake, "gps": gps,
     "duplicate_pixels": duplicate_pixels, "same_concept": same_concept, "leaks": leaks, "near_duplicates": near_duplicates,
 }  # fmt: skip

@@ -86,6 +86,11 @@ REASONS = {
         broken=False,
         policy="drop",
     ),
+    "mojibake": Reason(
+        meaning="what is said of the picture was read in the wrong encoding once, as in cafÃ© for café",
+        broken=False,
+        policy="keep",
+    ),
     "gps": Reason(meaning="the picture's file holds the place where it was taken", broken=False, policy="keep"),
     "aspect": Reason(
         meaning="the picture is a long strip, of which a square crop shows little", broken=False, policy="keep"

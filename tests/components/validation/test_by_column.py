@@ -50,7 +50,9 @@ def test_both_find_the_same_and_say_it_in_the_same_words(seed):
     lines, findings = run_rules(manifest, measured, declared, Limits())
     by_suite = run_suite(manifest, measured, declared, Limits())
     assert lines == by_suite[0]
-    assert [one for one in findings if one not in by_suite[1]] == [one for one in by_suite[1] if one not in findings] == []
+    assert (
+        [one for one in findings if one not in by_suite[1]] == [one for one in by_suite[1] if one not in findings] == []
+    )
     assert findings == by_suite[1]
     assert len(findings) > 20
 
