@@ -18,7 +18,9 @@ def body(stage: Stage) -> None:
     params = load_params(stage.root)
     source = Admitted(build_source(params.source), params.admit)
     # The data itself is not in this digest: a kept shard is used only where the source gives its very bytes.
-    kept = KeptShards(stage.resume_dir([], {"source": params.source, "seed": params.seed, "admit": asdict(params.admit)}))
+    kept = KeptShards(
+        stage.resume_dir([], {"source": params.source, "seed": params.seed, "admit": asdict(params.admit)})
+    )
     with stage.output("data/raw") as raw:
         ingest(source, raw, params.seed, stage.progress, processes=cores(), kept=kept)
 
