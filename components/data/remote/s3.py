@@ -8,7 +8,7 @@ import hashlib
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any, BinaryIO
 
 from components.contracts.errors import CapabilityError, DataError
@@ -31,10 +31,11 @@ class S3:
     Args:
         turns: how often one is asked for.
         stop: set when nothing more is wanted.
+        page_keys: keys listed at once.
     """
 
-    def __init__(self, turns: Turns, stop: threading.Event) -> None:
-        self.turns, self.stop = turns, stop
+    def __init__(self, turns: Turns, stop: threading.Event, page_keys: int = 1000) -> None:
+        self.turns, self.stop, self.page_keys = turns, stop, page_keys
         self._lock, self._made, self._anonymous = threading.Lock(), None, False
 
     def fetch(self, url: str, file: BinaryIO, most_bytes: int, version: str = "") -> Said:
@@ -49,8 +50,8 @@ class S3:
             file.seek(0)
             file.truncate()
             with self.turns.of(f"s3://{bucket}"), self._faults(bucket):
-                answer = self._client().get_object(Bucket=bucket, Key=key, **match)
-                with answer["Body"] as body:
+                answer = self.connect().get_object(Bucket=bucket, Key=key, **match)
+                with closing(answer["Body"]) as body:  # as its own context it is the raw stream, and checks nothing
                     return self._written(answer, body, file, most_bytes)
 
         return self.turns.tried(attempt)
@@ -61,14 +62,14 @@ class S3:
 
         def attempt() -> Said:
             with self.turns.of(f"s3://{bucket}"), self._faults(bucket):
-                answer = self._client().get_object(Bucket=bucket, Key=key)
+                answer = self.connect().get_object(Bucket=bucket, Key=key)
                 answer["Body"].close()
                 return Said(size_bytes=answer["ContentLength"], version=answer.get("ETag", ""))
 
         return self.turns.tried(attempt)
 
     def below(self, url: str) -> Iterator[tuple[str, Said]]:
-        """Yield (key, what is said of it) of the objects below `s3://bucket/folder`, in the order of their keys."""
+        """Yield (key, what is said of it) of the objects below `s3://bucket/folder`, in the order that the server has."""
         bucket, key = bucket_and_key(url)
         prefix, token = (key.rstrip("/") + "/" if key else ""), ""
         while True:
@@ -81,9 +82,9 @@ class S3:
                 return
 
     def _page(self, bucket: str, prefix: str, token: str) -> dict[str, Any]:
-        more = {"ContinuationToken": token} if token else {}
+        more: dict[str, Any] = {"MaxKeys": self.page_keys} | ({"ContinuationToken": token} if token else {})
         with self.turns.of(f"s3://{bucket}"), self._faults(bucket):
-            return dict(self._client().list_objects_v2(Bucket=bucket, Prefix=prefix, **more))
+            return dict(self.connect().list_objects_v2(Bucket=bucket, Prefix=prefix, **more))
 
     def _written(self, answer: dict[str, Any], body: Any, file: BinaryIO, most_bytes: int) -> Said:
         size, came, digest = answer["ContentLength"], 0, hashlib.md5(usedforsecurity=False)
@@ -103,7 +104,8 @@ class S3:
             raise Unfetched("fetch_failed", detail, transient=True)
         return Said(size_bytes=came, version=answer.get("ETag", ""))
 
-    def _client(self) -> Any:
+    def connect(self) -> Any:
+        """Return the client; made, and credentials looked for, at the first call."""
         with self._lock:  # a session is not made for threads, a client is
             if self._made is None:
                 import boto3
@@ -136,7 +138,12 @@ class S3:
             raise DataError(
                 "the certificate of the S3 endpoint is not to be trusted. Mend it, or AWS_CA_BUNDLE."
             ) from err
-        except (boto.HTTPClientError, boto.IncompleteReadError, boto.FlexibleChecksumError) as err:
+        except (
+            boto.HTTPClientError,
+            boto.ConnectionError,
+            boto.IncompleteReadError,
+            boto.FlexibleChecksumError,
+        ) as err:
             said = "its bytes are not those of its checksum" if isinstance(err, boto.FlexibleChecksumError) else ""
             detail = said or f"the connection to S3 broke or was not made ({type(err).__name__})"
             raise Unfetched("fetch_failed", detail, transient=True) from err

@@ -134,7 +134,7 @@ def test_the_next_address_is_tried_where_nobody_listens_at_the_first(web, tmp_pa
 def test_a_host_that_is_not_there_is_tried_again_and_then_told(fetcher):
     with socket.socket() as bound:  # bound and not listening: every connection is refused
         bound.bind(("127.0.0.1", 0))
-        host = "127.0.0.1:%d" % bound.getsockname()[1]
+        host = f"127.0.0.1:{bound.getsockname()[1]}"
         fetcher.http.addresses.allow |= {host}
         failed = unfetched(fetcher, f"http://{host}/a.png")
     assert "refused" in failed.detail
@@ -253,9 +253,14 @@ def test_whoever_waits_for_another_try_stops_at_once(web, tmp_path):
 
 def test_a_half_file_is_never_taken_for_a_whole_one(tmp_path):
     kept = Kept(tmp_path)
-    with pytest.raises(OSError, match="disk full"), kept.new("a") as file:
-        file.write(b"half")
-        raise OSError("disk full")
+
+    def full() -> None:
+        with kept.new("a") as file:
+            file.write(b"half")
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        full()
     assert not kept.has("a")
     with kept.new("a") as file:  # what a process that was killed leaves: a half under another name
         file.write(b"half")
