@@ -74,9 +74,8 @@ def _wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
             return
         except Exception as err:  # whatever it says before it is ready
             last = f"{last[:4]} {err}"
-        assert server.poll() is None and time.monotonic() < deadline, (
-            f"no S3 in {READY_S} s: {last}\n{log.read_text()[-2000:]}"
-        )
+        running = server.poll() is None and time.monotonic() < deadline
+        assert running, f"no S3 in {READY_S} s: {last}\n{log.read_text()[-2000:]}"
         time.sleep(0.05)
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from components.contracts.errors import ConfigError, DataError, explained
 from components.contracts.progress import Progress, silent
@@ -49,7 +50,10 @@ class RemoteFiles:
 
     def __init__(self, urls: Sequence[str], suffix: str, also: Sequence[str], fetcher: Fetcher) -> None:
         self.suffix, self.also, self.fetcher = suffix, tuple(also), fetcher
-        wanted = list(dict.fromkeys(one for url in urls for one in expanded(url)))
+        every = (one for url in urls for one in expanded(url))
+        wanted = list(dict.fromkeys(itertools.islice(every, MOST_URLS + 1)))
+        if len(wanted) > MOST_URLS:
+            raise ConfigError(f"source.url counts more than {MOST_URLS:,} URLs. Name fewer, or a folder of S3.")
         self.files = self._named([one for one in wanted if self._is_file(one)])
         self.passed: list[str] = []  # keys of objects of other kinds
         for url in wanted:
@@ -148,7 +152,17 @@ class RemoteFiles:
         return tuple(said[name] for name in names)
 
 
-def expanded(url: str) -> Iterator[str]:
+def checked_urls(url: object) -> tuple[str, ...]:
+    """Return `source.url` as a list; ConfigError unless it is a URL that can be asked, or a list of such."""
+    urls: Sequence[Any] = url if isinstance(url, Sequence) and not isinstance(url, str) else [url]
+    if not urls:
+        raise ConfigError("source.url names no URL. Give at least one, such as s3://bucket/folder.")
+    for one in urls:
+        next(expanded(one))  # says what is wrong with it
+    return tuple(urls)
+
+
+def expanded(url: Any) -> Iterator[str]:
     """Yield the URLs that `shard-{000..009}.tar` counts, with as many digits as the first number has."""
     if not isinstance(url, str) or not REMOTE.match(url):
         raise ConfigError(f"source.url is {url!r}. Give URLs of http, https or s3, such as s3://bucket/folder.")

@@ -18,7 +18,7 @@ from components.contracts.reject import Reject
 from components.contracts.sample import Sample
 from components.data.remote.addresses import checked_hosts, name_of
 from components.data.remote.fetcher import Fetcher
-from components.data.remote.files import RemoteFiles, expanded
+from components.data.remote.files import RemoteFiles, checked_urls
 from components.data.sources.by_shard import ShardEnds, by_shard
 from components.data.sources.files import DOCUMENTS, bytes_of, files_below
 from components.data.sources.own import OwnSamples
@@ -56,9 +56,8 @@ class WebDatasetSource:
         licence: str = NOT_STATED,
     ) -> None:
         self.path, self.languages, self.licence = path, checked_languages(languages), licence
-        self.url, self.version, self.allow_hosts = url, version, checked_hosts(allow_hosts)
-        for one in [] if url is None else [url] if isinstance(url, str) else url:
-            next(expanded(one))  # says what is wrong with it before anything is asked
+        self.urls = None if url is None else checked_urls(url)
+        self.version, self.allow_hosts = version, checked_hosts(allow_hosts)
 
     def samples(self, seed: int, progress: Progress) -> Iterator[Sample | Reject]:
         """Yield the records in the order of the shards' names. DataError when there are no shards, or all lack captions.
@@ -84,14 +83,11 @@ class WebDatasetSource:
 
     @cached_property
     def _remote(self) -> RemoteFiles | None:
-        if self.url is None:
-            return None
-        return listed(self.url, self.allow_hosts, self.version)
+        return None if self.urls is None else listed(self.urls, self.allow_hosts, self.version)
 
 
-def listed(url: str | Sequence[str], allow_hosts: Sequence[str] = (), version: str | None = None) -> RemoteFiles:
-    """Return the shards that lie at a URL, or at several. Raises as RemoteFiles, and DataError when they are another version."""
-    urls = [url] if isinstance(url, str) else url
+def listed(urls: Sequence[str], allow_hosts: Sequence[str] = (), version: str | None = None) -> RemoteFiles:
+    """Return the shards that lie at some URLs. Raises as RemoteFiles, and DataError when they are another version."""
     found = RemoteFiles(urls, SHARD, (CLASS_NAMES,), Fetcher(allow_hosts))
     if version not in (None, found.version):
         raise DataError(

@@ -7,6 +7,7 @@ from typing import Any
 
 from components.contracts.errors import ConfigError, DataError
 from components.data.remote.addresses import name_of
+from components.data.remote.files import checked_urls
 from components.data.sources.coco import caption_files, read_json
 from components.data.sources.columns import recognise
 from components.data.sources.files import NO_FILES, PICTURES, UNREADABLE_FOLDERS, files_below
@@ -61,7 +62,7 @@ def describe_url(url: str, allow_hosts: Sequence[str] = ()) -> dict[str, Any]:
             "https://host/shard-{000..009}.tar, and pictures that a table on this disk names by URL; download other data first."
         )
     allowed = {"allow_hosts": list(allow_hosts)} if allow_hosts else {}
-    return {"name": "webdataset", "url": url, "version": listed(url, allow_hosts).version, **allowed}
+    return {"name": "webdataset", "url": url, "version": listed(checked_urls(url), allow_hosts).version, **allowed}
 
 
 def _of_captions(file: Path) -> dict[str, Any]:

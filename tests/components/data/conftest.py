@@ -1,10 +1,26 @@
-"""One S3 server for all tests of data that lies elsewhere."""
+"""A snapshot of scenes, made once, which tests that change bytes copy first; and one S3 server, with a bucket for each test."""
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from components.data.ingest import ingest
+from components.data.synthetic.scenes import ScenesSource
 from tests.seaweed import KEY, SECRET, Proxy, client_of, faulty_proxy, s3_on_loopback
+
+
+@pytest.fixture(scope="session")
+def scenes_raw(tmp_path_factory) -> Path:
+    raw = tmp_path_factory.mktemp("scenes") / "raw"
+    ingest(ScenesSource(pictures=60), raw, seed=0)
+    return raw
+
+
+@pytest.fixture
+def own_raw(scenes_raw, tmp_path) -> Path:
+    return Path(shutil.copytree(scenes_raw, tmp_path / "raw"))
 
 
 @pytest.fixture(scope="session")
