@@ -98,6 +98,11 @@ def serving(web: Web) -> Iterator[Web]:
                 case "drip":  # a byte of the body, and no more until released
                     self.send(200, b"x", {"Content-Length": "100"})
                     web.release.wait(60)
+                case "stuck_once":  # half of the file, and no more until released; whole the next time
+                    self.send(200, body[: len(body) // 2] if turn == 1 else body, {"Content-Length": str(len(body))})
+                    if turn == 1:
+                        web.release.wait(60)
+                        self.close_connection = True
                 case "mute":
                     web.release.wait(60)
                     self.close_connection = True
