@@ -18,11 +18,9 @@ from components.data.remote.turns import Stopped, Turns
 from components.data.remote.unfetched import Unfetched
 
 _MD5 = re.compile(r'"?([0-9a-f]{32})"?')  # the ETag of what was not sent in parts
-_EXPIRED = frozenset(
-    {"ExpiredToken", "ExpiredTokenException", "InvalidToken", "TokenRefreshRequired", "RequestExpired"}
-)
-_KEYS = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidClientTokenId", "NotSignedUp"})
-_SLOW = frozenset({"SlowDown", "Throttling", "ThrottlingException", "TooManyRequestsException", "RequestTimeout"})
+EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "InvalidToken", "TokenRefreshRequired", "RequestExpired"})
+KEYS = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidClientTokenId", "NotSignedUp"})
+SLOW = frozenset({"SlowDown", "Throttling", "ThrottlingException", "TooManyRequestsException", "RequestTimeout"})
 
 
 class S3:
@@ -160,11 +158,11 @@ class S3:
         status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         code = re.sub(r"[^A-Za-z0-9]", "", str(response.get("Error", {}).get("Code", "")))[:40]
         said = f"S3 answered {status} {code}"
-        if code in _EXPIRED:
+        if code in EXPIRED:
             return DataError(
                 f"{said}: the credentials for s3://{bucket} have expired. Log in again, such as by `aws sso login`."
             )
-        if code in _KEYS:
+        if code in KEYS:
             return DataError(
                 f"{said}: the credentials for s3://{bucket} are none it knows. Look at AWS_PROFILE and the AWS_ variables."
             )
@@ -178,7 +176,7 @@ class S3:
             return Unfetched("fetch_failed", f"{said}: it is another one than was listed; it was changed meanwhile")
         if code == "InvalidObjectState":
             return Unfetched("fetch_failed", f"{said}: it lies in an archive. Restore it first")
-        if status in PASSING or code in _SLOW:
+        if status in PASSING or code in SLOW:
             return Unfetched("fetch_failed", said, transient=True)
         if status == 403:
             who = "no credentials were found, and anybody" if self._anonymous else "whoever your credentials stand for"
