@@ -13,7 +13,7 @@ from components.contracts.reasons import REASONS
 from components.data.remote import s3
 from components.data.remote.fetcher import AT_ONCE
 from components.data.remote.http import MAX_REDIRECTS, PASSING
-from components.data.remote.kept import MAX_AGE_S
+from components.data.remote.store import MAX_AGE_S
 from components.data.remote.turns import Patience
 from components.data.shards import MAX_PICTURE_BYTES
 from components.data.sources import build_source

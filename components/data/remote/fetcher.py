@@ -1,4 +1,4 @@
-"""Many URLs at once, each onto this disk: in any order, a few a host, and ended within a second when nobody wants them."""
+"""Many URLs at once, each onto this disk: in any order, a few a host, and cut off when nobody wants them."""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 from components.contracts.progress import Progress
 from components.data.remote.addresses import Addresses, Resolve, resolved
 from components.data.remote.http import Http, Said
-from components.data.remote.kept import Kept, cache_dir
 from components.data.remote.s3 import S3
+from components.data.remote.store import Store, cache_dir
 from components.data.remote.turns import Patience, Stopped, Turns
 from components.data.remote.unfetched import Unfetched
 
@@ -41,8 +41,8 @@ class Fetcher:
         self.allow, self.stop = tuple(allow), threading.Event()
         turns = Turns(patience or Patience(), self._wait if wait is None else wait)
         self.http, self.s3 = Http(Addresses(allow, resolve), turns, self.stop), S3(turns, self.stop)
-        self.kept = Kept(folder or cache_dir("fetched"))
-        self.kept.sweep()
+        self.store = Store(folder or cache_dir("fetched"))
+        self.store.sweep()
 
     def _wait(self, seconds: float) -> None:
         if self.stop.wait(seconds):
@@ -50,9 +50,9 @@ class Fetcher:
 
     def fetch(self, url: str, name: str, most_bytes: int, version: str = "") -> Said | None:
         """Keep the bytes of a URL under a name; None when they were there. Raises Unfetched, and OSError when the disk is full."""
-        if self.kept.has(name):
+        if self.store.has(name):
             return None
-        with self.kept.new(name) as file:
+        with self.store.new(name) as file:
             if url.lower().startswith("s3://"):
                 return self.s3.fetch(url, file, most_bytes, version)
             said = self.http.fetch(url, file, most_bytes)
@@ -69,6 +69,7 @@ class Fetcher:
 
         Memory: a piece of each that is under way, and four futures a thread.
         """
+        self.stop.clear()
         pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="fetch")
         waiting, running, done = by_turns(urls), set[Future[None]](), 0
         try:

@@ -77,31 +77,31 @@ class RemoteFiles:
 
     def path_of(self, file: RemoteFile) -> Path:
         """Return where the bytes are kept once they are fetched."""
-        return self.fetcher.kept.path_of(_kept_name(file))
+        return self.fetcher.store.path_of(_stored_name(file))
 
     def arrive(self, progress: Progress = silent, only: Sequence[RemoteFile] | None = None) -> None:
         """Fetch what is not here yet. Raises the error of the first that cannot be had."""
-        files = {_kept_name(file): file for file in (self.files if only is None else only)}
+        files = {_stored_name(file): file for file in (self.files if only is None else only)}
 
         def work(name: str, url: str) -> None:
             file = files[name]
             try:
                 came = self.fetcher.fetch(url, name, MOST_BYTES, file.version)
                 if came is not None and file.size_bytes not in (None, came.size_bytes):
-                    self.fetcher.kept.forget([name])
+                    self.fetcher.store.forget([name])
                     raise Unfetched("fetch_failed", f"{came.size_bytes:,} bytes came; {file.size_bytes:,} were listed")
             except Unfetched as err:
                 raise err.as_error(name_of(url)) from err
             except OSError as err:
                 raise DataError(f"{name_of(url)} could not be kept on this disk: {explained(err)}") from err
 
-        missing = {name: file.url for name, file in files.items() if not self.fetcher.kept.has(name)}
+        missing = {name: file.url for name, file in files.items() if not self.fetcher.store.has(name)}
         if missing:
             self.fetcher.each(missing, work, "fetch shards", progress)
 
     def forget(self) -> None:
         """Remove the bytes from this disk."""
-        self.fetcher.kept.forget(_kept_name(file) for file in self.files)
+        self.fetcher.store.forget(_stored_name(file) for file in self.files)
 
     def describe(self) -> dict[str, object]:
         """Return what source.json keeps: the version, and each file's name, URL without its query, size and version."""
@@ -183,5 +183,5 @@ def expanded(url: Any) -> Iterator[str]:
         yield from expanded(f"{url[: found.start()]}{number:0{len(found[1])}d}{url[found.end() :]}")
 
 
-def _kept_name(file: RemoteFile) -> str:
+def _stored_name(file: RemoteFile) -> str:
     return f"{file.url} {file.size_bytes} {file.version}"

@@ -46,7 +46,7 @@ class Http:
     Args:
         addresses: what may be asked.
         turns: how often.
-        stop: set when nothing more is wanted; what is under way ends within a second.
+        stop: set when nothing more is wanted; what is under way is cut off.
     """
 
     def __init__(self, addresses: Addresses, turns: Turns, stop: threading.Event) -> None:

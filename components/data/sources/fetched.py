@@ -40,7 +40,7 @@ class Fetched:
 
     def path_of(self, url: str) -> Path:
         """Return where a picture's bytes lie once they came."""
-        return self._fetcher.kept.path_of(url)
+        return self._fetcher.store.path_of(url)
 
     def failures(self, progress: Progress) -> Mapping[str, Reject]:
         """Return name_of(url) -> why it did not come; asked for at the first call, and the same at each later one.
@@ -67,8 +67,9 @@ class Fetched:
         return self._failed
 
     def forget(self) -> None:
-        """Remove the bytes from this disk."""
-        self._fetcher.kept.forget(self.urls)
+        """Remove the bytes from this disk; asked again, they are fetched anew."""
+        self._failed = None
+        self._fetcher.store.forget(self.urls)
 
     def _check_bucket(self, url: str) -> None:
         """Raise Unfetched for a bucket that nobody named: a table from anybody must not read with its reader's credentials."""

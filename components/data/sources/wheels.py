@@ -16,7 +16,7 @@ from pathlib import Path
 
 from components.contracts.errors import CapabilityError, DataError, StaleArtifact, TransientError
 from components.contracts.progress import Progress
-from components.data.remote.kept import cache_dir
+from components.data.remote.store import cache_dir
 
 TIMEOUT_S = 600
 # Where a package has a wheel per platform and ours has none: its data is the same in this one.

@@ -12,7 +12,7 @@ from components.contracts.progress import silent
 from components.data.remote.addresses import Addresses
 from components.data.remote.fetcher import AT_ONCE, Fetcher, by_turns
 from components.data.remote.http import retry_after
-from components.data.remote.kept import MAX_AGE_S, Kept
+from components.data.remote.store import MAX_AGE_S, Store
 from components.data.remote.turns import Patience, Stopped, Turns
 from components.data.remote.unfetched import Unfetched
 from tests.web_server import Web, serving
@@ -43,13 +43,13 @@ def fetcher(web, tmp_path):
 
 def fetched(fetcher: Fetcher, url: str, most: int = MOST) -> bytes:
     fetcher.fetch(url, url, most)
-    return fetcher.kept.path_of(url).read_bytes()
+    return fetcher.store.path_of(url).read_bytes()
 
 
 def unfetched(fetcher: Fetcher, url: str, most: int = MOST) -> Unfetched:
     with pytest.raises(Unfetched) as caught:
         fetcher.fetch(url, url, most)
-    assert not [path for path in fetcher.kept.folder.rglob("*") if path.is_file()], "nothing half, nothing whole"
+    assert not [path for path in fetcher.store.folder.rglob("*") if path.is_file()], "nothing half, nothing whole"
     return caught.value
 
 
@@ -198,7 +198,7 @@ def test_a_host_is_asked_for_a_few_at_once_and_hosts_together(web, tmp_path):
     assert web.together == 3
     assert web.all_in.is_set()
     assert told[-1] == ("fetch", 20, 20)
-    assert all(fetcher.kept.path_of(name).read_bytes() == b"held" for name in urls)
+    assert all(fetcher.store.path_of(name).read_bytes() == b"held" for name in urls)
 
 
 def test_all_hosts_together_have_a_limit_too(tmp_path):
@@ -252,7 +252,7 @@ def test_whoever_waits_for_another_try_stops_at_once(web, tmp_path):
 
 
 def test_a_half_file_is_never_taken_for_a_whole_one(tmp_path):
-    kept = Kept(tmp_path)
+    kept = Store(tmp_path)
 
     def full() -> None:
         with kept.new("a") as file:
@@ -266,14 +266,14 @@ def test_a_half_file_is_never_taken_for_a_whole_one(tmp_path):
         file.write(b"half")
         file.flush()
         assert not kept.has("a")
-        assert not Kept(tmp_path).has("a")
+        assert not Store(tmp_path).has("a")
     assert kept.path_of("a").read_bytes() == b"half"
     kept.forget(["a", "b"])
     assert not kept.has("a")
 
 
 def test_what_nobody_came_back_for_is_swept_away(tmp_path):
-    kept = Kept(tmp_path)
+    kept = Store(tmp_path)
     for name in ("a", "b"):
         with kept.new(name) as file:
             file.write(b"whole")
@@ -282,7 +282,7 @@ def test_what_nobody_came_back_for_is_swept_away(tmp_path):
     kept.sweep()
     assert (kept.has("a"), kept.has("b"), left.exists()) == (True, True, True)
     tomorrow = left.stat().st_mtime + MAX_AGE_S + 1
-    Kept(tmp_path, now=lambda: tomorrow).sweep()
+    Store(tmp_path, now=lambda: tomorrow).sweep()
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
@@ -305,7 +305,7 @@ def test_a_certificate_is_held_to_the_name_and_not_to_the_address(tmp_path, self
             ["pictures.example", "other.example"], folder=tmp_path, wait=Waits(), resolve=lambda *_: ["127.0.0.1"]
         )
         assert fetched(fetcher, f"https://pictures.example:{port}/a.png") == b"over TLS"
-        fetcher.kept.forget([f"https://pictures.example:{port}/a.png"])
+        fetcher.store.forget([f"https://pictures.example:{port}/a.png"])
         assert "Hostname mismatch" in unfetched(fetcher, f"https://other.example:{port}/a.png").detail
     finally:
         connection.trusted.cache_clear()

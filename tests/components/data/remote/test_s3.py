@@ -65,7 +65,7 @@ def test_an_object_comes_whole_and_is_kept(bucket, reader, tmp_path):
     url = put(bucket, a_tar=BODY) + "/a.tar"
     fetcher = fetcher_at(tmp_path / "kept", reader)
     said = fetcher.fetch(url, "x", MOST)
-    assert fetcher.kept.path_of("x").read_bytes() == BODY
+    assert fetcher.store.path_of("x").read_bytes() == BODY
     assert said == fetcher.about(url)
     assert fetcher.fetch(url, "x", MOST) is None
 

@@ -53,6 +53,13 @@ def test_pictures_named_by_url_come_in_as_if_they_lay_here(own, web, table, tmp_
     assert not kept(tmp_path), "and nothing stays but the snapshot"
 
 
+def test_a_source_that_is_read_again_fetches_again(web, table):
+    source = table()
+    first = [sample.key for sample in source.samples(0, silent)]
+    assert [sample.key for sample in source.samples(0, silent)] == first
+    assert set(web.asked.values()) == {2}
+
+
 def test_the_order_is_that_of_the_table_whatever_comes_first(own, table):
     found = list(table().samples(0, silent))
     assert [sample.texts[0].text for sample in found] == [caption for caption, _ in own[1].values()]

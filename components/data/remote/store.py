@@ -23,7 +23,7 @@ def cache_dir(what: str) -> Path:
     return folder
 
 
-class Kept:
+class Store:
     """Files by name; several processes may use a folder at once.
 
     Args:
