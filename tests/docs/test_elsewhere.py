@@ -17,6 +17,7 @@ from components.data.remote.store import MAX_AGE_S
 from components.data.remote.turns import Patience
 from components.data.shards import MAX_PICTURE_BYTES
 from components.data.sources import build_source
+from components.data.sources.columns import URLS
 from components.data.sources.fetched import OUTAGE
 from tests.own_pictures import paint, write_table
 from tests.web_server import Web, serving
@@ -61,6 +62,7 @@ def test_numbers_of_the_page_are_those_of_the_code():
         f"{patience.window_s:g} s", f"Where {OUTAGE} in a row do not answer",
     ):  # fmt: skip
         assert said in text
+    assert f"`{URLS[0]}`, `{URLS[1]}` or `{URLS[2]}`" in text
     assert (patience.first_s, patience.most_s, MAX_AGE_S) == (1, 60, 24 * 3600)
     assert "half a second to one" in text
     assert "a minute at the most" in text

@@ -1,7 +1,10 @@
 """Tables whose rows name URLs, from a real server that misbehaves: what comes is a sample, what does not is a row with its reason."""
 
+import errno
 import json
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from components.contracts.errors import ConfigError, DataError, TransientError
@@ -10,8 +13,11 @@ from components.contracts.reject import Reject
 from components.data.ingest import ingest
 from components.data.quarantine import read_quarantine
 from components.data.remote.fetcher import Fetcher
+from components.data.sources import build_source
+from components.data.sources.columns import recognise
 from components.data.sources.fetched import OUTAGE, Fetched
 from components.data.sources.table import PairTable
+from components.data.sources.which import describe_path
 from tests.own_pictures import write_table
 from tests.seaweed import Fault
 from tests.web_server import Web, serving
@@ -51,6 +57,38 @@ def test_pictures_named_by_url_come_in_as_if_they_lay_here(own, web, table, tmp_
     assert (came_in["samples"], came_in["quarantined"], came_in["splits"]) == (60, 0, here["splits"])
     assert set(web.asked.values()) == {1}, "each is asked for once, though the table is read twice"
     assert not kept(tmp_path), "and nothing stays but the snapshot"
+
+
+def test_a_list_of_urls_as_laion_publishes_them_needs_no_settings(own, web, tmp_path):
+    """Columns in capitals, others of no use beside them, in Parquet."""
+    rows = [
+        {"SAMPLE_ID": n, "URL": web.url(f"/p/{name}"), "TEXT": text, "NSFW": "UNLIKELY"}
+        for n, (name, (text, _)) in enumerate(own[1].items())
+    ]
+    (tmp_path / "laion").mkdir()
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "laion/metadata.parquet")
+    source = describe_path(tmp_path / "laion")
+    assert source["columns"] == {"image": "URL", "caption": "TEXT"}
+    assert len(list(build_source({**source, "allow_hosts": [web.host]}).samples(0, silent))) == 60
+
+
+def test_a_path_is_taken_where_a_row_has_both_a_path_and_a_url():
+    assert recognise(["url", "file_name", "caption"], {}, "t")["image"] == "file_name"
+    with pytest.raises(ConfigError, match=r"Several could be it \(url, image_url\)"):
+        recognise(["url", "image_url", "caption"], {}, "t")
+
+
+def test_a_disk_that_is_full_while_pictures_are_fetched_is_told_by_its_folder(web, tmp_path, monkeypatch):
+    fetcher = Fetcher([web.host], folder=tmp_path / "kept")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("components.data.remote.store.os.fsync", full)
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        Fetched([web.url("/p/0000.png")], 60, fetcher=fetcher).failures(silent)
+    assert str(tmp_path / "kept") in caught.value.filename
+    assert not [path for path in (tmp_path / "kept").rglob("*") if path.is_file()]
 
 
 def test_a_source_that_is_read_again_fetches_again(web, table):
