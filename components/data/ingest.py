@@ -53,7 +53,7 @@ def ingest(
                     f"sample {record.key} is of split {record.split!r}; the splits are {', '.join(SPLITS)}."
                 )
             shard, offset = shards[record.split].add(record)
-            manifest.add(manifest_row(record, shard, offset))
+            manifest.add(manifest_row(record, shard, offset) | _seen(record.media[0].data))
             counts[record.split, record.source] += 1
     rejected = in_order(quarantine.counts)
     if not manifest.rows_written or manifest.rows_written != sum(counts.values()):
@@ -86,12 +86,7 @@ def ingest(
 
 
 def manifest_row(sample: Sample, shard: str, offset: int) -> dict[str, Any]:
-    """Return the manifest's row of a sample whose picture was written at `offset` bytes of `shard`."""
-    data = sample.media[0].data
-    try:
-        seen: Look | None = look(data)
-    except BadImage:
-        seen = None
+    """Return the manifest's row of a sample whose picture is at `offset` bytes of `shard`, without what the picture shows."""
     return {
         "key": sample.key,
         "split": sample.split,
@@ -99,11 +94,21 @@ def manifest_row(sample: Sample, shard: str, offset: int) -> dict[str, Any]:
         "licence": sample.licence,
         "shard": shard,
         "offset": offset,
-        "size_bytes": len(data),
+        "size_bytes": len(sample.media[0].data),
+        "texts": [asdict(text) for text in sample.texts],
+        "labels": {name: sample.labels.get(name) for name in LABELS},
+    }
+
+
+def _seen(data: bytes) -> dict[str, Any]:
+    """Return the columns that the picture fills; null where it cannot be decoded."""
+    try:
+        seen: Look | None = look(data)
+    except BadImage:
+        seen = None
+    return {
         "sha256": hashlib.sha256(data).hexdigest(),
         "pixel_sha256": seen and seen.pixel_sha256,
         "width": seen and seen.width,
         "height": seen and seen.height,
-        "texts": [asdict(text) for text in sample.texts],
-        "labels": {name: sample.labels.get(name) for name in LABELS},
     }

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from components.data.transforms.preprocess import decode
+from components.data.transforms.preprocess import upright
 
 _VALUES = np.arange(256) / 255
+_OPAQUE = ("RGB", "L", "CMYK", "YCbCr", "1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +37,14 @@ class Look:
 
 def on_white(data: bytes) -> Image.Image:
     """Return an upright RGB picture on white. Raises BadImage when the bytes cannot be decoded, or hold too much."""
-    rgba = decode(data)
-    if rgba.getchannel("A").getextrema() == (255, 255):  # nothing shows through, and the long way gives the same
+    return upright(data, _laid_on_white)
+
+
+def _laid_on_white(picture: Image.Image) -> Image.Image:
+    if picture.mode in _OPAQUE and "transparency" not in picture.info:  # the long way gives the same, and takes longer
+        return picture if picture.mode == "RGB" else picture.convert("RGB")
+    rgba = picture.convert("RGBA")
+    if rgba.getchannel("A").getextrema() == (255, 255):
         return rgba.convert("RGB")
     return Image.alpha_composite(Image.new("RGBA", rgba.size, (255, 255, 255, 255)), rgba).convert("RGB")
 
@@ -51,25 +58,30 @@ def look_at(picture: Image.Image) -> Look:
     """Measure an RGB picture on white."""
     fingerprint = hashlib.sha256(f"{picture.width}x{picture.height}:".encode())
     fingerprint.update(picture.tobytes())
-    red, green, blue = colour_of(picture)
+    often = _often(picture)
+    red, green, blue = (float(mean) for mean in often @ _VALUES)
     return Look(
         width=picture.width,
         height=picture.height,
         pixel_sha256=fingerprint.hexdigest(),
-        contrast=contrast_of(picture),
-        colour=(float(red), float(green), float(blue)),
+        contrast=_contrast(often),
+        colour=(red, green, blue),
     )
 
 
 def contrast_of(picture: Image.Image) -> float:
     """Return the contrast of an RGB picture, from how often each value occurs, which is far faster than from the pixels."""
-    often, mean = _often(picture), colour_of(picture)
-    return float(np.sqrt((often * (_VALUES - mean[:, None]) ** 2).sum(1).mean()))
+    return _contrast(_often(picture))
 
 
 def colour_of(picture: Image.Image) -> NDArray[np.float64]:
     """Return the mean of R, G and B, each 0 to 1."""
     return _often(picture) @ _VALUES
+
+
+def _contrast(often: NDArray[np.float64]) -> float:
+    mean = often @ _VALUES
+    return float(np.sqrt((often * (_VALUES - mean[:, None]) ** 2).sum(1).mean()))
 
 
 def _often(picture: Image.Image) -> NDArray[np.float64]:

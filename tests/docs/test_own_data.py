@@ -21,7 +21,8 @@ from components.data.sources.rows import TABLES
 from components.data.sources.which import describe_path
 from components.data.splits import RankRule
 from components.data.transforms.preprocess import MAX_PIXELS
-from components.validation.suite import Limits
+from components.validation.audit import FILES
+from components.validation.rules import Limits
 from tests.own_pictures import paint, write_coco, write_table, write_texts
 from tests.shards import members_of, write_shard
 
@@ -161,3 +162,9 @@ def test_names_and_numbers_of_the_page_are_those_of_the_code():
     assert (RankRule().pair_share, RankRule().val_share, RankRule().least) == (0.1, 0.1, 2)
     max_broken = yaml.safe_load((REPOSITORY / "params.yaml").read_text())["gates"]["max_broken"]
     assert f"({max_broken}:" in PAGE
+
+
+def test_files_that_a_check_leaves_are_those_that_the_page_names():
+    section = PAGE.partition("## Look before")[2].partition("\n## ")[0]
+    assert set(re.findall(r"`(?:checked/)?([a-z]+\.(?:parquet|html))`", section)) == set(FILES)
+    assert all(f"  {code} " in section for code in ("truncated", "no_caption", "pii_text", "near_duplicate"))

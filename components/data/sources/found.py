@@ -49,12 +49,14 @@ class Found:
         rejects: records that can be no sample, known before a picture is read.
         left_out: what belongs to no record -> its names, such as `texts without a picture`.
         no_labels: why there are no labels, where there are none.
+        wordless: as of Records.
     """
 
     pictures: tuple[Own, ...]
     rejects: tuple[Reject, ...] = ()
     left_out: Mapping[str, Sequence[str]] = field(default_factory=dict)
     no_labels: str = "no picture has a label"
+    wordless: str = ""
 
     def read(self, progress: Progress) -> Iterator[Record | Reject]:
         """Yield the rejects, then each picture."""

@@ -57,6 +57,10 @@ class HuggingFaceFolder:
         """Yield the rows in the order of the files. DataError when there are none, or all lack captions."""
         return self._own.as_samples(seed, progress)
 
+    def unsplit(self, progress: Progress) -> Iterator[Sample | Reject]:
+        """Yield them as they lie, see contracts/source.py."""
+        return self._own.unsplit(progress)
+
     def describe(self) -> dict[str, object]:
         """Return what was found."""
         return self._own.describe()
@@ -71,6 +75,7 @@ class Rows:
     """The records of such a folder. DataError when it is none, ConfigError for columns that are not recognised."""
 
     no_labels = "no row has a label"
+    wordless = ""
 
     def __init__(self, folder: Path, columns: Mapping[str, str]) -> None:
         self.folder, self.columns = folder, columns

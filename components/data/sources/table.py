@@ -60,6 +60,10 @@ class PairTable:
         """Yield a sample a picture, in the order of their first rows. DataError when the table has none."""
         return self._own.as_samples(seed, progress)
 
+    def unsplit(self, progress: Progress) -> Iterator[Sample | Reject]:
+        """Yield them as they lie, see contracts/source.py."""
+        return self._own.unsplit(progress)
+
     def describe(self) -> dict[str, object]:
         """Return what was found."""
         return self._own.describe()
@@ -93,7 +97,7 @@ def find(table: Path, columns: Mapping[str, str], watched: Path | None = None) -
         columns: what a column says -> its name; the rest is recognised.
         watched: folder whose pictures are counted when no row names them.
 
-    Raises DataError for a table without rows or captions, a URL, and a path that leads out of the table's folder to
+    Raises DataError for a table without rows, a URL, and a path that leads out of the table's folder to
     anything but a picture of one's own; ConfigError for columns that are not there or not recognised.
     """
     role = recognise(column_names(table), columns, table.name)
@@ -128,11 +132,10 @@ def find(table: Path, columns: Mapping[str, str], watched: Path | None = None) -
             f"{table} has no row with a picture. Write a row a picture: `{role['image']},{role['caption']}`."
         )
     found = [_own(table, name, picture) for name, picture in rows.items()]
-    if not any(own.texts for own in found):
-        raise DataError(
-            f"no row of {table} has a caption in the column {role['caption']!r}, so there is nothing to learn. Write the "
-            "captions there, or name another column: source: {columns: {caption: COLUMN}}."
-        )
+    wordless = (
+        f"no row of {table} has a caption in the column {role['caption']!r}, so there is nothing to learn. Write the "
+        "captions there, or name another column: source: {columns: {caption: COLUMN}}."
+    )
     left_out: dict[str, Sequence[str]] = {
         "rows that say otherwise than the first of their picture": disagreeing,
     }
@@ -144,7 +147,10 @@ def find(table: Path, columns: Mapping[str, str], watched: Path | None = None) -
             if Path(name).suffix.lower() in PICTURES and path.resolve() not in named
         ]
     why = "the table has no column for labels" if "label" not in role else f"the column {role['label']!r} is empty"
-    return Found(pictures=tuple(found), rejects=tuple(nameless), left_out=left_out, no_labels=why)
+    return Found(
+        pictures=tuple(found), rejects=tuple(nameless), left_out=left_out, no_labels=why,
+        wordless="" if any(own.texts for own in found) else wordless,
+    )  # fmt: skip
 
 
 def _tidied(name: str) -> str:

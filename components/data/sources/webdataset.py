@@ -48,6 +48,10 @@ class WebDatasetSource:
         """Yield the records in the order of the shards' names. DataError when there are no shards, or all lack captions."""
         return self._own.as_samples(seed, progress)
 
+    def unsplit(self, progress: Progress) -> Iterator[Sample | Reject]:
+        """Yield them as they lie, see contracts/source.py."""
+        return self._own.unsplit(progress)
+
     def describe(self) -> dict[str, object]:
         """Return what was found."""
         return self._own.describe()
@@ -60,6 +64,8 @@ class WebDatasetSource:
 
 class Shards:
     """The records of a folder of shards, or of one; DataError when there is none."""
+
+    wordless = ""
 
     def __init__(self, path: Path) -> None:
         files, self._passed = ([(path.name, path)], {}) if path.is_file() else files_below(path)

@@ -16,15 +16,16 @@ from components.data.sources.settings import existing
 from components.data.sources.webdataset import SHARD
 
 
-def describe_path(path: Path) -> dict[str, Any]:
+def describe_path(path: Path, watched: bool = True) -> dict[str, Any]:
     """Return params.yaml's `source:` for what lies at a path: a folder, a folder with a table, or a table.
 
     The path is relative where it lies in the folder we stand in. A table that has its pictures around it is named by its
     folder, so that DVC sees a picture change too; one in a folder with much else by itself.
-    Raises DataError or ConfigError, saying what to write, when it is none of these, or its columns are not recognised.
+    Raises DataError or ConfigError, saying what to write, when it is none of these, its columns are not recognised, or, with
+    `watched`, it has what DVC cannot keep watch over.
     """
     where = existing(str(path), "a folder of pictures or shards, or of a table with their captions")
-    if where.is_dir():
+    if watched and where.is_dir():
         _check_watchable(where)
     if _is_sharded(where):
         return {"name": "webdataset", "path": _shown(where)}
@@ -36,7 +37,7 @@ def describe_path(path: Path) -> dict[str, Any]:
     if table is None:
         return {"name": "coco" if caption_files(where) else "folder", "path": _shown(where)}
     if table.suffix.lower() == ".json":
-        return _of_captions(table)
+        return _of_captions(table, watched)
     if not is_table(table):
         raise DataError(
             f"{path} is neither a folder nor a table ({', '.join(TABLES)}) nor a shard ({SHARD}), nor a .json of captions. Give the folder that holds your "
@@ -50,11 +51,12 @@ def describe_path(path: Path) -> dict[str, Any]:
     return {"name": "table", "path": _shown(table.parent), "table": table.name, "columns": columns}
 
 
-def _of_captions(file: Path) -> dict[str, Any]:
+def _of_captions(file: Path, watched: bool) -> dict[str, Any]:
     """Return the source that reads one .json of captions, with the folder that its pictures are looked for in."""
     read_json(file)
     folder = file.parent.parent if file.parent.name == "annotations" else file.parent
-    _check_watchable(folder)
+    if watched:
+        _check_watchable(folder)
     return {"name": "coco", "path": _shown(folder), "annotations": file.relative_to(folder).as_posix()}
 
 

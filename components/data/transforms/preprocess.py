@@ -7,6 +7,7 @@ Axes: H = W = the model's size in pixels.
 
 import io
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -90,6 +91,11 @@ def trimmed(rgba: Image.Image, background: tuple[int, int, int]) -> Image.Image:
 
 def decode(data: bytes) -> Image.Image:
     """Return an upright RGBA picture. Raises BadImage when the bytes cannot be decoded, or hold too many pixels."""
+    return upright(data, lambda picture: picture.convert("RGBA"))
+
+
+def upright(data: bytes, then: Callable[[Image.Image], Image.Image]) -> Image.Image:
+    """Return what `then` makes of the decoded and upright picture, in the file's own mode but for 16 bits. Raises BadImage as decode()."""
     try:
         with Image.open(io.BytesIO(data)) as opened:
             if opened.width * opened.height > MAX_PIXELS:
@@ -97,7 +103,7 @@ def decode(data: bytes) -> Image.Image:
                     f"the picture has {opened.width} x {opened.height} pixels; at most {MAX_PIXELS:,} are taken"
                 )
             opened.load()
-            return eight_bit(ImageOps.exif_transpose(opened)).convert("RGBA")
+            return then(eight_bit(ImageOps.exif_transpose(opened)))
     except BadImage:
         raise
     except Exception as err:  # Pillow's decoders raise nearly anything on hostile bytes
