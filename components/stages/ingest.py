@@ -4,6 +4,8 @@ import sys
 
 from components.data.admission import Admitted
 from components.data.ingest import ingest
+from components.data.kept import KeptShards
+from components.data.processes import cores
 from components.data.sources.catalogue import build_source
 from components.recipes.params import load_params
 from components.stages.runtime import run_stage
@@ -11,10 +13,16 @@ from components.stages.stage import Stage
 
 
 def body(stage: Stage) -> None:
-    """Write data/raw; GateClosed where `admit` refuses something and says to close."""
+    """Write data/raw; goes on from the shards that a run which was stopped has kept.
+
+    GateClosed where `admit` refuses something and says to close.
+    """
     params = load_params(stage.root)
+    source = Admitted(build_source(params.source), params.admit)
+    # The data itself is not in this digest: a kept shard is used only where the source gives its very bytes.
+    kept = KeptShards(stage.resume_dir([], {"source": params.source, "seed": params.seed}))
     with stage.output("data/raw") as raw:
-        ingest(Admitted(build_source(params.source), params.admit), raw, params.seed, stage.progress)
+        ingest(source, raw, params.seed, stage.progress, processes=cores(), kept=kept)
 
 
 if __name__ == "__main__":

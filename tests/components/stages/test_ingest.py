@@ -6,18 +6,21 @@ import resource
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 import yaml
 
+from components.data.manifest import read_manifest
 from components.data.quarantine import read_quarantine
+from components.data.shards import open_pictures
 from components.stages.outcome import StageOutcome
 from tests.own_pictures import paint, write_table
 from tests.shards import members_of, write_shard
 
 REPOSITORY = Path(__file__).parents[3]
-TMPFS_MB = 1
+TMPFS_MB = 14  # one shard fits in, and not another
 
 
 @pytest.fixture
@@ -112,7 +115,7 @@ def test_a_file_that_may_grow_no_further_is_told_as_such(root):
     assert "Nothing half-written is left" in said
 
 
-def test_a_disk_that_fills_up_is_told_as_such(root):
+def test_a_disk_that_fills_up_is_told_as_such_and_the_next_run_goes_on(root):
     """A real small file system, in a mount namespace that ends with the command."""
     mount = (
         f'mount -t tmpfs -o size={TMPFS_MB}m none .diptych/tmp && "$@"; code=$?; ls -A .diptych/tmp/ingest; exit $code'
@@ -122,9 +125,18 @@ def test_a_disk_that_fills_up_is_told_as_such(root):
         pytest.skip("this system lets nobody mount a file system of his own")
     (root / ".diptych/tmp").mkdir(parents=True, mode=0o700)
     write_table(root / "own/captions.csv", paint(root / "own", 60, side=300, suffix="bmp"))  # 270 kB each
-    ran = ingest(root, *own, "sh", "-c", mount, "sh")
+    one_core = partial(os.sched_setaffinity, 0, {min(os.sched_getaffinity(0))})  # with more, more is on its way
+    ran = ingest(root, *own, "sh", "-c", mount, "sh", preexec_fn=one_core)
     said = refused(root, ran)
     assert "the disk is full: ingest was writing to" in said
     assert "dvc gc --workspace" in said
     assert "ingest: write pictures" in ran.stdout, "it had begun"
     assert ran.stdout.splitlines()[-1].startswith("ingest: "), "and `ls` found nothing of it"
+    assert "shards kept" not in ran.stdout
+    ran = ingest(root)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines()[-1] == "ingest: write pictures 60 of 60, shards kept 1"
+    table = read_manifest(root / "data/raw/manifest.parquet")
+    assert len(list(open_pictures(root / "data/raw", table))) == len(table) == 60
+    assert not (root / ".diptych/resume/ingest").exists()
+    assert all(path.stat().st_nlink == 1 for path in (root / "data/raw").rglob("*.tar"))

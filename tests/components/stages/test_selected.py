@@ -6,7 +6,7 @@ import pytest
 
 from components.contracts.errors import ConfigError
 from components.data.rows.cache import MOST_BYTES
-from components.stages.selected import cores, row_cache
+from components.stages.selected import row_cache
 
 
 def test_it_lies_in_the_private_folder(tmp_path, monkeypatch):
@@ -28,7 +28,3 @@ def test_what_is_no_number_of_gb_is_refused(tmp_path, monkeypatch, said):
     monkeypatch.setenv("DIPTYCH_DECODED_GB", said)
     with pytest.raises(ConfigError, match=r"DIPTYCH_DECODED_GB is .*must be the GB"):
         row_cache(tmp_path)
-
-
-def test_there_is_a_core_at_least():
-    assert cores() >= 1
