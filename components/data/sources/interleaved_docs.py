@@ -63,6 +63,10 @@ class InterleavedDocs:
         """Yield a sample a picture, in the order of files, rows and pages. DataError when there are too few."""
         return self._own.as_samples(seed, progress)
 
+    def unsplit(self, progress: Progress) -> Iterator[Sample | Reject]:
+        """Yield them as they lie, see contracts/source.py."""
+        return self._own.unsplit(progress)
+
     def describe(self) -> dict[str, object]:
         """Return what was found."""
         return self._own.describe()
@@ -98,6 +102,7 @@ class Pages:
         images, side, characters: as of InterleavedDocs.
     """
 
+    wordless = ""
     no_labels = "documents say what stands beside a picture, and no label"
     wordless = ""
 

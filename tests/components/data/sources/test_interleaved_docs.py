@@ -17,7 +17,7 @@ from components.data.sources import build_source, document_files
 from components.data.sources.document import BadDocument, nearest, read_document, sentences
 from components.data.sources.interleaved_docs import InterleavedDocs
 from components.data.sources.which import describe_path
-from components.validation.suite import Limits
+from components.validation.rules import Limits
 from tests.own_pictures import paint
 
 
@@ -271,6 +271,16 @@ def test_a_folder_without_documents_and_one_of_too_few_are_refused(made, tmp_pat
     write(folder, rows[:2])
     with pytest.raises(DataError, match="4 pictures with a caption in 2 groups"):
         came(folder)
+
+
+def test_documents_can_be_looked_at_as_they_lie_however_few(made):
+    folder, said, rows = made
+    write(folder, [*rows[:1], b"{"])
+    *found, last = InterleavedDocs(str(folder)).unsplit(silent)
+    assert [(one.split, one.texts[0].text) for one in found] == [
+        ("train", caption) for caption in list(said.values())[:2]
+    ]
+    assert last.reason == "bad_json"
 
 
 def test_documents_are_known_from_their_rows_wherever_they_lie(made, tmp_path, monkeypatch):
