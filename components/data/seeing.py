@@ -122,9 +122,8 @@ class Looker:
     def __init__(self) -> None:
         self.line, theirs = Pipe()
         where = os.pathsep.join(path or os.getcwd() for path in sys.path)  # noqa: PTH109 -- as text
-        before = signal.pthread_sigmask(
-            signal.SIG_BLOCK, {signal.SIGINT}
-        )  # Ctrl-C reaches it too, and is ours to handle
+        # Ctrl-C reaches it too, and is ours to handle: what is blocked now stays so in the new process.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             self.process = subprocess.Popen(
                 [sys.executable, "-P", "-m", Seen.__module__, str(theirs.fileno())],
@@ -235,9 +234,8 @@ class Lookers:
         """Raise TransientError unless a process ended by a fault of its own, which the same picture would cause again."""
         code = looker.code()
         if -code not in _CRASHES:
-            raise self._given_up(
-                f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
-            )
+            how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+            raise self._given_up(how)
 
     def _given_up(self, what: str) -> TransientError:
         return TransientError(
