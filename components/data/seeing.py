@@ -25,6 +25,7 @@ PART_PICTURES = 16  # looked at before a process reports
 PART_BYTES = 2**20  # a part that has come to so many is handed over
 PART_CARRIED = 256  # items of a part, with those that need no look
 AHEAD = 2  # parts held for each process
+MOST = 16  # processes a stage starts, on machines with more cores; chosen, not measured: one reader feeds them all
 PATIENCE_S = 300.0  # sixteen pictures of the largest size take less than one
 _ENDS_S = 10.0
 _CRASHES = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE})

@@ -5,6 +5,7 @@ import sys
 from components.data.ingest import ingest
 from components.data.kept import KeptShards
 from components.data.processes import cores
+from components.data.seeing import MOST
 from components.data.sources.catalogue import build_source
 from components.recipes.params import load_params
 from components.stages.runtime import run_stage
@@ -18,7 +19,7 @@ def body(stage: Stage) -> None:
     # The data itself is not in this digest: a kept shard is used only where the source gives its very bytes.
     kept = KeptShards(stage.resume_dir([], {"source": params.source, "seed": params.seed}))
     with stage.output("data/raw") as raw:
-        ingest(source, raw, params.seed, stage.progress, processes=cores(), kept=kept)
+        ingest(source, raw, params.seed, stage.progress, processes=min(cores(), MOST), kept=kept)
 
 
 if __name__ == "__main__":
