@@ -7,6 +7,7 @@ from components.data.admission import Admitted
 from components.data.ingest import ingest
 from components.data.kept import KeptShards
 from components.data.processes import cores
+from components.data.seeing import MOST
 from components.data.sources.catalogue import build_source
 from components.recipes.params import load_params
 from components.stages.runtime import run_stage
@@ -22,7 +23,7 @@ def body(stage: Stage) -> None:
         stage.resume_dir([], {"source": params.source, "seed": params.seed, "admit": asdict(params.admit)})
     )
     with stage.output("data/raw") as raw:
-        ingest(source, raw, params.seed, stage.progress, processes=cores(), kept=kept)
+        ingest(source, raw, params.seed, stage.progress, processes=min(cores(), MOST), kept=kept)
 
 
 if __name__ == "__main__":

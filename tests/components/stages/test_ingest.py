@@ -17,6 +17,7 @@ from components.data.manifest import read_manifest
 from components.data.quarantine import read_quarantine
 from components.data.shards import open_pictures
 from components.stages.outcome import StageOutcome
+from tests.flows.valve import Valve
 from tests.own_pictures import paint, write_table
 from tests.shards import members_of, write_shard
 from tests.web_server import Web, serving
@@ -179,3 +180,27 @@ def test_a_disk_that_fills_up_is_told_as_such_and_the_next_run_goes_on(root):
     assert len(list(open_pictures(root / "data/raw", table))) == len(table) == 60
     assert not (root / ".diptych/resume/ingest").exists()
     assert all(path.stat().st_nlink == 1 for path in (root / "data/raw").rglob("*.tar"))
+
+
+def test_a_stage_that_is_killed_goes_on_from_the_shards_it_has_kept(root):
+    write_table(root / "own/captions.csv", paint(root / "own", 60, side=300, suffix="bmp"))  # two shards of `train`
+    undisturbed = root.with_name("undisturbed")
+    shutil.copytree(root, undisturbed)
+    assert ingest(undisturbed).returncode == 0
+    one_core = partial(os.sched_setaffinity, 0, {min(os.sched_getaffinity(0))})  # with more, more is on its way
+    with Valve(root / "events") as valve:
+        stage = subprocess.Popen(
+            [sys.executable, "-m", "components.stages.ingest"], cwd=root, preexec_fn=one_core, text=True,
+            env=os.environ | {"PYTHONPATH": str(REPOSITORY), "DIPTYCH_EVENTS": str(valve.path)}, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        valve.open_until(lambda event: event["doing"] == "write pictures" and event["done"] >= 58, stage)
+        stage.kill()
+        stage.communicate()
+    assert not (root / "data/raw").exists()
+    ran = ingest(root)
+    assert ran.returncode == 0, ran.stderr
+    assert "the last run was killed in ingest at write pictures " in ran.stdout
+    assert "this one goes on from there" in ran.stdout
+    assert ran.stdout.splitlines()[-1] == "ingest: write pictures 60 of 60, shards kept 1"
+    differ = subprocess.run(["diff", "-r", undisturbed / "data/raw", root / "data/raw"], capture_output=True, text=True)
+    assert differ.returncode == 0, differ.stdout
