@@ -7,7 +7,6 @@ Axes: H = W = the model's size in pixels.
 
 import io
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -90,20 +89,30 @@ def trimmed(rgba: Image.Image, background: tuple[int, int, int]) -> Image.Image:
 
 
 def decode(data: bytes) -> Image.Image:
-    """Return an upright RGBA picture. Raises BadImage when the bytes cannot be decoded, or hold too many pixels."""
-    return upright(data, lambda picture: picture.convert("RGBA"))
+    """Return the upright RGBA picture, decoded whole. Raises BadImage as `upright` does."""
+    return upright(data, None).convert("RGBA")
 
 
-def upright(data: bytes, then: Callable[[Image.Image], Image.Image]) -> Image.Image:
-    """Return what `then` makes of the decoded and upright picture, in the file's own mode but for 16 bits. Raises BadImage as decode()."""
+def upright(data: bytes, least: int | None) -> Image.Image:
+    """Return the upright picture, RGBA, or RGB where nothing is transparent.
+
+    A JPEG may be decoded smaller, its sides no shorter than `least` pixels; None decodes it whole. Raises BadImage when the
+    bytes cannot be decoded, or hold too many pixels.
+    """
     try:
         with Image.open(io.BytesIO(data)) as opened:
             if opened.width * opened.height > MAX_PIXELS:
                 raise BadImage(
                     f"the picture has {opened.width} x {opened.height} pixels; at most {MAX_PIXELS:,} are taken"
                 )
+            if least is not None:
+                opened.draft(None, (least, least))  # type: ignore[arg-type]  # None keeps the mode
             opened.load()
-            return then(eight_bit(ImageOps.exif_transpose(opened)))
+            ImageOps.exif_transpose(opened, in_place=True)
+            shown = eight_bit(opened)
+            if shown.mode == "RGB" and not shown.has_transparency_data:
+                return shown  # as most photographs are; a copy of it would take as long as decoding it
+            return shown.convert("RGBA" if shown.has_transparency_data else "RGB")
     except BadImage:
         raise
     except Exception as err:  # Pillow's decoders raise nearly anything on hostile bytes
