@@ -39,7 +39,7 @@ def on_white(data: bytes) -> Image.Image:
     picture = upright(data, None)
     if picture.mode == "RGB":
         return picture
-    if picture.getchannel("A").getextrema() == (255, 255):  # the long way gives the same, and takes longer
+    if picture.getchannel("A").getextrema() == (255, 255):  # nothing shows through, and the long way gives the same
         return picture.convert("RGB")
     return Image.alpha_composite(Image.new("RGBA", picture.size, (255, 255, 255, 255)), picture).convert("RGB")
 
