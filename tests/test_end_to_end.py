@@ -42,6 +42,8 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A workspace after the first command of the quickstart; nothing is left at the end, whatever the tests find."""
     root = make_workspace(tmp_path_factory.mktemp("main") / "job")
     assert ours(root) == set()
+    is_set_up = subprocess.run([root / "infra/setup.sh", "check"], cwd=root, capture_output=True, text=True)
+    assert is_set_up.returncode == 0, is_set_up.stderr  # or `make run` would install into the environment of the tests
     try:
         (root / "said.txt").write_text(in_a_shell(root, quickstart()[0]))
         yield root
