@@ -71,6 +71,14 @@ REASONS = {
         meaning="there is no picture: it is not named, its file is missing, too large, or may not be read",
         found_by=_INGEST,
     ),
+    "fetch_failed": Reason(
+        meaning="the picture's URL gave nothing: it is not there, may not be read, or its server did not answer in the end",
+        found_by=_INGEST,
+    ),
+    "address_refused": Reason(
+        meaning="the picture's URL is none that is asked: an address of this network, a user in it, or no http at all",
+        found_by=_INGEST,
+    ),
     "zero_bytes": Reason(meaning="the picture's file is there, and has no bytes", found_by=_BOTH),
     "not_an_image": Reason(meaning="the bytes do not begin as those of any picture do"),
     "bomb": Reason(meaning="the picture unfolds to more pixels than are taken"),

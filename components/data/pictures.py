@@ -13,7 +13,6 @@ from PIL import Image
 from components.data.transforms.preprocess import upright
 
 _VALUES = np.arange(256) / 255
-_OPAQUE = ("RGB", "L", "CMYK", "YCbCr", "1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,16 +36,12 @@ class Look:
 
 def on_white(data: bytes) -> Image.Image:
     """Return an upright RGB picture on white. Raises BadImage when the bytes cannot be decoded, or hold too much."""
-    return upright(data, _laid_on_white)
-
-
-def _laid_on_white(picture: Image.Image) -> Image.Image:
-    if picture.mode in _OPAQUE and "transparency" not in picture.info:  # the long way gives the same, and takes longer
-        return picture if picture.mode == "RGB" else picture.convert("RGB")
-    rgba = picture.convert("RGBA")
-    if rgba.getchannel("A").getextrema() == (255, 255):
-        return rgba.convert("RGB")
-    return Image.alpha_composite(Image.new("RGBA", rgba.size, (255, 255, 255, 255)), rgba).convert("RGB")
+    picture = upright(data, None)
+    if picture.mode == "RGB":
+        return picture
+    if picture.getchannel("A").getextrema() == (255, 255):  # nothing shows through, and the long way gives the same
+        return picture.convert("RGB")
+    return Image.alpha_composite(Image.new("RGBA", picture.size, (255, 255, 255, 255)), picture).convert("RGB")
 
 
 def look(data: bytes) -> Look:

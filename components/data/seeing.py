@@ -25,6 +25,7 @@ PART_PICTURES = 16  # looked at before a process reports
 PART_BYTES = 2**20  # a part that has come to so many is handed over
 PART_CARRIED = 256  # items of a part, with those that need no look
 AHEAD = 2  # parts held for each process
+MOST = 16  # processes a stage starts, on machines with more cores; chosen, not measured: one reader feeds them all
 PATIENCE_S = 300.0  # sixteen pictures of the largest size take less than one
 _ENDS_S = 10.0
 _CRASHES = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE})
@@ -122,9 +123,8 @@ class Looker:
     def __init__(self) -> None:
         self.line, theirs = Pipe()
         where = os.pathsep.join(path or os.getcwd() for path in sys.path)  # noqa: PTH109 -- as text
-        before = signal.pthread_sigmask(
-            signal.SIG_BLOCK, {signal.SIGINT}
-        )  # Ctrl-C reaches it too, and is ours to handle
+        # Ctrl-C reaches it too, and is ours to handle: what is blocked now stays so in the new process.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             self.process = subprocess.Popen(
                 [sys.executable, "-P", "-m", Seen.__module__, str(theirs.fileno())],
@@ -235,9 +235,8 @@ class Lookers:
         """Raise TransientError unless a process ended by a fault of its own, which the same picture would cause again."""
         code = looker.code()
         if -code not in _CRASHES:
-            raise self._given_up(
-                f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
-            )
+            how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+            raise self._given_up(how)
 
     def _given_up(self, what: str) -> TransientError:
         return TransientError(

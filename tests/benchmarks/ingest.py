@@ -35,6 +35,8 @@ def main() -> None:
     parser.add_argument("--processes", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--folder", type=Path, help="where to work; several times the pictures' size is needed")
     given = parser.parse_args()
+    commit = _commit()  # before the runs: it may be another one after them
+    before = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(dir=given.folder) as name:
         folder = Path(name)
         size_bytes = draw(folder / "own", given.pictures)
@@ -43,13 +45,11 @@ def main() -> None:
         runs["keeping shards"] = timed(folder, most, "keeping", keep=True)
         runs["from kept shards"] = timed(folder, most, "again", keep=True)
     digests = {run.pop("digest") for run in runs.values()}
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    ).stdout.strip()
     said = {
         "bench": "ingest", "pictures": given.pictures, "megabytes": round(size_bytes / 1e6, 1), "runs": runs,
         "same_digest": len(digests) == 1,
         "machine": f"{os.cpu_count()} cores, {platform.processor() or platform.machine()}", "commit": commit,
+        "load": [round(load, 1) for load in (before, os.getloadavg()[0])], "nice": os.nice(0),
     }  # fmt: skip
     print(json.dumps(said))
 
@@ -81,6 +81,12 @@ def timed(folder: Path, processes: int, name: str, keep: bool = False) -> dict[s
         "wall_s": round(wall, 1), "cpu_s": round(cpu, 1), "pictures_per_s": round(came_in["samples"] / wall),
         "shards_kept": kept.used if kept is not None else 0, "digest": came_in["digest"],
     }  # fmt: skip
+
+
+def _commit() -> str:
+    """Return the commit that we stand on, with a plus where files of git differ from it."""
+    said = subprocess.run(["git", "describe", "--always", "--dirty=+"], capture_output=True, text=True, check=False)
+    return said.stdout.strip()
 
 
 def _cpu_s() -> float:

@@ -102,8 +102,8 @@ class Pages:
         images, side, characters: as of InterleavedDocs.
     """
 
-    wordless = ""
     no_labels = "documents say what stands beside a picture, and no label"
+    wordless = ""
 
     def __init__(
         self, files: Sequence[tuple[str, Path]], root: Path, images: Path | None, side: Side, characters: int
