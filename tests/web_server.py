@@ -69,7 +69,7 @@ def serving(web: Web) -> Iterator[Web]:
             body = web.files.get("/" + rest, b"")
             match kind:
                 case "status":  # /status/503
-                    self.send(int(rest), b"")
+                    self.send(int(rest.partition("/")[0]), b"")
                 case "once":  # /once/503/path: that status, then the file
                     status, _, path = rest.partition("/")
                     after = {"Retry-After": "7"} if status == "429" else {}
@@ -82,6 +82,9 @@ def serving(web: Web) -> Iterator[Web]:
                     self.close_connection = True
                 case "half_once":
                     self.send(200, body[: len(body) // 2] if turn == 1 else body, {"Content-Length": str(len(body))})
+                    self.close_connection = True
+                case "half_twice":
+                    self.send(200, body[: len(body) // 2] if turn <= 2 else body, {"Content-Length": str(len(body))})
                     self.close_connection = True
                 case "chunks" | "cut_chunks":
                     self.send(200, None, {"Transfer-Encoding": "chunked"})
@@ -98,6 +101,11 @@ def serving(web: Web) -> Iterator[Web]:
                 case "drip":  # a byte of the body, and no more until released
                     self.send(200, b"x", {"Content-Length": "100"})
                     web.release.wait(60)
+                case "stuck":
+                    self.send(200, body[: len(body) // 2], {"Content-Length": str(len(body))})
+                    self.wfile.flush()
+                    web.release.wait(60)
+                    self.close_connection = True
                 case "stuck_once":  # half of the file, and no more until released; whole the next time
                     self.send(200, body[: len(body) // 2] if turn == 1 else body, {"Content-Length": str(len(body))})
                     if turn == 1:
