@@ -53,7 +53,7 @@ def serving(web: Web) -> Iterator[Web]:
             with web.lock:
                 web.asked[self.path] += 1
                 web.hosts.add(self.headers["Host"])
-                web.under_way += 1
+                web.under_way, self.counted = web.under_way + 1, True
                 web.together = max(web.together, web.under_way)
                 turn = web.asked[self.path]
             try:
@@ -61,8 +61,12 @@ def serving(web: Web) -> Iterator[Web]:
             except OSError:  # whoever asked has gone
                 self.close_connection = True
             finally:
-                with web.lock:
-                    web.under_way -= 1
+                self.over()
+
+        def over(self) -> None:
+            with web.lock:
+                web.under_way -= self.counted
+                self.counted = False
 
         def answer(self, turn: int) -> None:
             kind, _, rest = self.path.partition("?")[0].lstrip("/").partition("/")
@@ -133,6 +137,7 @@ def serving(web: Web) -> Iterator[Web]:
                         if web.under_way >= int(rest.partition("/")[0]):
                             web.all_in.set()
                     web.all_in.wait(20)
+                    self.over()  # before the answer, after which whoever asked may ask again
                     self.send(200, b"held")
                 case _:
                     body = web.files.get(self.path.partition("?")[0])

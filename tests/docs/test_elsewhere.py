@@ -79,7 +79,7 @@ def test_numbers_of_the_page_are_those_of_the_code():
 
 def ours(url: str, host: str, folder: Path) -> str:
     """Return what we make of a shard at a URL, in the words of the page."""
-    fetcher = Fetcher([host], Patience(answer_s=0.5), folder, wait=lambda seconds: None)
+    fetcher = Fetcher([host], Patience(answer_s=2, tries=2), folder, wait=lambda seconds: None)
     try:
         found = list(Shards(PurePosixPath(url), RemoteFiles([url], ".tar", (), fetcher)).read(silent))
     except TransientError:
