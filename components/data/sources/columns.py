@@ -17,9 +17,12 @@ NAMES = {
     "licence": ("licence", "license"),
     "lang": ("lang", "language"),
     "key": ("key",),
+    "consent": ("consent",),
+    "health": ("health", "phi"),
 }  # fmt: skip
 URLS = ("url", "image_url", "img_url")  # of the picture, where no column is called as its path is
 NEEDED = ("image", "caption")
+FLAGS = ("consent", "health")  # of which every word counts, an empty cell too
 
 
 def recognise(columns: Sequence[str], said: Mapping[str, str], table: str) -> dict[str, str]:

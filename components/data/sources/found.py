@@ -27,6 +27,7 @@ class Own:
     group: str | None = None
     licence: str | None = None
     key: str | None = None
+    flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def read(self) -> Record | Reject:
         """Return it with its bytes, or why there are none."""
@@ -36,7 +37,7 @@ class Own:
             return Reject(key=self.key or self.name, member=self.name, reason=reason, detail=why or "it cannot be read")
         return Record(
             name=self.name, data=data, texts=self.texts, langs=self.langs, label=self.label, group=self.group,
-            licence=self.licence, key=self.key,
+            licence=self.licence, key=self.key, flags=self.flags,
         )  # fmt: skip
 
 
@@ -49,6 +50,7 @@ class Found:
         rejects: records that can be no sample, known before a picture is read.
         left_out: what belongs to no record -> its names, such as `texts without a picture`.
         no_labels: why there are no labels, where there are none.
+        wordless: as of Records.
         fetched: brings the pictures that lie elsewhere; None where all lie here.
     """
 
@@ -56,6 +58,7 @@ class Found:
     rejects: tuple[Reject, ...] = ()
     left_out: Mapping[str, Sequence[str]] = field(default_factory=dict)
     no_labels: str = "no picture has a label"
+    wordless: str = ""
     fetched: Fetched | None = None
 
     def read(self, progress: Progress) -> Iterator[Record | Reject]:

@@ -17,7 +17,7 @@ from components.contracts.progress import Progress
 from components.contracts.reject import Reject
 from components.contracts.sample import Sample
 from components.data.remote.addresses import REMOTE, checked_hosts, name_of
-from components.data.sources.columns import recognise
+from components.data.sources.columns import FLAGS, recognise
 from components.data.sources.fetched import Fetched
 from components.data.sources.files import PICTURES, files_below
 from components.data.sources.found import Found, Own
@@ -35,7 +35,7 @@ class PairTable:
     Args:
         path: the table, or the folder in which `captions` or `metadata` is one.
         table: name of the table in that folder, where it is called otherwise.
-        columns: what a column says -> its name, of image, caption, label, group, licence, lang, key; the rest is
+        columns: what a column says -> its name, of image, caption, label, group, licence, lang, key, consent, health; the rest is
             recognised by its name.
         languages: codes of the languages that captions are in, such as [en, de]; without, a caption's is not stated.
         licence: SPDX identifier of the pictures whose row states none.
@@ -69,6 +69,10 @@ class PairTable:
         yield from self._own.as_samples(seed, progress)
         if self._found.fetched is not None:
             self._found.fetched.forget()
+
+    def unsplit(self, progress: Progress) -> Iterator[Sample | Reject]:
+        """Yield them as they lie, see contracts/source.py."""
+        return self._own.unsplit(progress)
 
     def describe(self) -> dict[str, object]:
         """Return what was found."""
@@ -109,8 +113,8 @@ def find(
         watched: folder whose pictures are counted when no row names them.
         allow_hosts: hosts of this network, and buckets, that rows may name.
 
-    Raises DataError for a table without rows or captions, and a path that leads out of the table's folder to anything
-    but a picture of one's own; ConfigError for columns that are not there or not recognised.
+    Raises DataError for a table without rows, and a path that leads out of the table's folder to anything but a picture
+    of one's own; ConfigError for columns that are not there or not recognised.
     """
     role = recognise(column_names(table), columns, table.name)
     rows: dict[str, dict[str, Any]] = {}
@@ -130,9 +134,13 @@ def find(
         said = {one: next(iter(texts_of(row.get(role[one]))), None) for one in _SINGLE if one in role}
         lang = next(iter(texts_of(row.get(role["lang"]))), None) if "lang" in role else None
         for name in map(_tidied, names):
-            picture = rows.setdefault(name, {"where": where, "captions": {}, **said})
+            picture = rows.setdefault(
+                name, {"where": where, "captions": {}, "flags": {one: {} for one in FLAGS if one in role}, **said}
+            )
             if any(value and picture[one] and picture[one] != value for one, value in said.items()):
                 disagreeing.append(f"{where} ({name})")
+            for one in picture["flags"]:
+                picture["flags"][one].update(dict.fromkeys(texts_of(row.get(role[one])) or ("",)))
             picture.update({one: value for one, value in said.items() if picture[one] is None})
             picture["captions"].update({text: lang for text in captions if text not in picture["captions"]})
     if not rows:
@@ -141,11 +149,10 @@ def find(
         )
     fetched = Fetched([name for name in rows if REMOTE.match(name)], len(rows), allow_hosts)
     found = [_own(table, name, picture, fetched) for name, picture in rows.items()]
-    if not any(own.texts for own in found):
-        raise DataError(
-            f"no row of {table} has a caption in the column {role['caption']!r}, so there is nothing to learn. Write the "
-            "captions there, or name another column: source: {columns: {caption: COLUMN}}."
-        )
+    wordless = (
+        f"no row of {table} has a caption in the column {role['caption']!r}, so there is nothing to learn. Write the "
+        "captions there, or name another column: source: {columns: {caption: COLUMN}}."
+    )
     left_out: dict[str, Sequence[str]] = {
         "rows that say otherwise than the first of their picture": disagreeing,
     }
@@ -159,6 +166,7 @@ def find(
     why = "the table has no column for labels" if "label" not in role else f"the column {role['label']!r} is empty"
     return Found(
         pictures=tuple(found), rejects=tuple(nameless), left_out=left_out, no_labels=why,
+        wordless="" if any(own.texts for own in found) else wordless,
         fetched=fetched if fetched.urls else None,
     )  # fmt: skip
 
@@ -185,8 +193,9 @@ def _own(table: Path, name: str, picture: Mapping[str, Any], fetched: Fetched) -
     path = fetched.path_of(name) if remote else _picture_path(table, name, picture["where"])
     captions = picture["captions"]
     return Own(
-        name=name_of(name) if remote else name, path=path, texts=tuple(captions), langs=tuple(captions.values()), label=picture.get("label"),
-        group=picture.get("group"), licence=picture.get("licence"), key=picture.get("key"),
+        name=name_of(name) if remote else name, path=path, texts=tuple(captions), langs=tuple(captions.values()),
+        label=picture.get("label"), group=picture.get("group"), licence=picture.get("licence"), key=picture.get("key"),
+        flags={one: tuple(words) for one, words in picture["flags"].items()},
     )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ from components.data.sources.record import Record
 from components.data.sources.rows import texts_of
 from components.data.sources.settings import NOT_STATED, checked_languages, existing
 from components.data.sources.tar import Member, Refused, read_tar
-from components.data.sources.words import UnreadableWords, decoded, json_words
+from components.data.sources.words import UnreadableWords, decoded, flags_of, json_words
 
 SHARD = ".tar"
 CLASS_NAMES = "classnames.txt"  # beside the shards, a name a line, where .cls holds numbers
@@ -68,6 +68,10 @@ class WebDatasetSource:
         if self._remote is not None:
             self._remote.forget()
 
+    def unsplit(self, progress: Progress) -> Iterator[Sample | Reject]:
+        """Yield them as they lie, see contracts/source.py."""
+        return self._own.unsplit(progress)
+
     def describe(self) -> dict[str, object]:
         """Return what was found, and of what lies elsewhere which version of it."""
         remote = {} if self._remote is None else {"remote": self._remote.describe()}
@@ -105,6 +109,8 @@ class Shards:
         path: the folder, or the one shard; where they lie elsewhere, a name for messages.
         remote: shards that lie elsewhere.
     """
+
+    wordless = ""
 
     def __init__(self, path: Path | PurePosixPath, remote: RemoteFiles | None = None) -> None:
         self.path, self._remote = path, remote
@@ -216,7 +222,7 @@ class Shards:
         return Record(
             name=f"{shard[: -len(SHARD)]}/{group.key}.{suffix}", data=group.held[suffix], texts=texts,
             langs=(words.get("lang"),) * len(texts), label=label or words.get("label"), group=words.get("group"),
-            licence=words.get("licence"),
+            licence=words.get("licence"), flags=flags_of(words),
         )  # fmt: skip
 
     def _label(self, said: str) -> str | None:

@@ -6,20 +6,24 @@ import resource
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from components.data.manifest import read_manifest
 from components.data.quarantine import read_quarantine
+from components.data.shards import open_pictures
 from components.stages.outcome import StageOutcome
+from tests.flows.valve import Valve
 from tests.own_pictures import paint, write_table
 from tests.shards import members_of, write_shard
 from tests.web_server import Web, serving
 
 REPOSITORY = Path(__file__).parents[3]
-TMPFS_MB = 1
+TMPFS_MB = 14  # one shard fits in, and not another
 
 
 @pytest.fixture
@@ -151,7 +155,7 @@ def test_a_file_that_may_grow_no_further_is_told_as_such(root):
     assert "Nothing half-written is left" in said
 
 
-def test_a_disk_that_fills_up_is_told_as_such(root):
+def test_a_disk_that_fills_up_is_told_as_such_and_the_next_run_goes_on(root):
     """A real small file system, in a mount namespace that ends with the command."""
     mount = (
         f'mount -t tmpfs -o size={TMPFS_MB}m none .diptych/tmp && "$@"; code=$?; ls -A .diptych/tmp/ingest; exit $code'
@@ -161,9 +165,42 @@ def test_a_disk_that_fills_up_is_told_as_such(root):
         pytest.skip("this system lets nobody mount a file system of his own")
     (root / ".diptych/tmp").mkdir(parents=True, mode=0o700)
     write_table(root / "own/captions.csv", paint(root / "own", 60, side=300, suffix="bmp"))  # 270 kB each
-    ran = ingest(root, *own, "sh", "-c", mount, "sh")
+    one_core = partial(os.sched_setaffinity, 0, {min(os.sched_getaffinity(0))})  # with more, more is on its way
+    ran = ingest(root, *own, "sh", "-c", mount, "sh", preexec_fn=one_core)
     said = refused(root, ran)
     assert "the disk is full: ingest was writing to" in said
     assert "dvc gc --workspace" in said
     assert "ingest: write pictures" in ran.stdout, "it had begun"
     assert ran.stdout.splitlines()[-1].startswith("ingest: "), "and `ls` found nothing of it"
+    assert "shards kept" not in ran.stdout
+    ran = ingest(root)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines()[-1] == "ingest: write pictures 60 of 60, shards kept 1"
+    table = read_manifest(root / "data/raw/manifest.parquet")
+    assert len(list(open_pictures(root / "data/raw", table))) == len(table) == 60
+    assert not (root / ".diptych/resume/ingest").exists()
+    assert all(path.stat().st_nlink == 1 for path in (root / "data/raw").rglob("*.tar"))
+
+
+def test_a_stage_that_is_killed_goes_on_from_the_shards_it_has_kept(root):
+    write_table(root / "own/captions.csv", paint(root / "own", 60, side=300, suffix="bmp"))  # two shards of `train`
+    undisturbed = root.with_name("undisturbed")
+    shutil.copytree(root, undisturbed)
+    assert ingest(undisturbed).returncode == 0
+    one_core = partial(os.sched_setaffinity, 0, {min(os.sched_getaffinity(0))})  # with more, more is on its way
+    with Valve(root / "events") as valve:
+        stage = subprocess.Popen(
+            [sys.executable, "-m", "components.stages.ingest"], cwd=root, preexec_fn=one_core, text=True,
+            env=os.environ | {"PYTHONPATH": str(REPOSITORY), "DIPTYCH_EVENTS": str(valve.path)}, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        valve.open_until(lambda event: event["doing"] == "write pictures" and event["done"] >= 58, stage)
+        stage.kill()
+        stage.communicate()
+    assert not (root / "data/raw").exists()
+    ran = ingest(root)
+    assert ran.returncode == 0, ran.stderr
+    assert "the last run was killed in ingest at write pictures " in ran.stdout
+    assert "this one goes on from there" in ran.stdout
+    assert ran.stdout.splitlines()[-1] == "ingest: write pictures 60 of 60, shards kept 1"
+    differ = subprocess.run(["diff", "-r", undisturbed / "data/raw", root / "data/raw"], capture_output=True, text=True)
+    assert differ.returncode == 0, differ.stdout
