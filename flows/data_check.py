@@ -47,11 +47,14 @@ def data_check(said: str, here: Path, out: Path, as_json: bool) -> None:
 
 
 def source_of(said: str, here: Path) -> Any:
-    """Return the source for a path, or for a name of the catalogue that needs none. DataError when it is neither."""
+    """Return the source for a path, for the URL of shards, or for a name of the catalogue. DataError when it is none of these."""
+    from components.data.remote.addresses import REMOTE
     from components.data.sources.catalogue import build_source, read_catalogue, settings_of
-    from components.data.sources.which import describe_path
+    from components.data.sources.which import describe_path, describe_url
     from components.recipes.names import nearest
 
+    if REMOTE.match(said):
+        return build_source(describe_url(said))
     path = here / said
     if path.exists():
         return build_source(describe_path(path, watched=False))
