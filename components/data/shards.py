@@ -24,7 +24,7 @@ _SHARD = re.compile(rf"(?:{'|'.join(SPLITS)})/[0-9]{{6}}\.tar")
 class BrokenMember(DataError):
     """A picture is not in its shard as the manifest says.
 
-    `reason` is the code that quarantine gives it: `missing_member` or `digest_mismatch`.
+    `reason` is the code that quarantine gives it: `missing_member` or `sha_mismatch`.
     """
 
     def __init__(self, reason: str, message: str) -> None:
@@ -62,7 +62,7 @@ class ShardReader:
             )
         if hashlib.sha256(data).hexdigest() != row["sha256"]:
             raise BrokenMember(
-                "digest_mismatch",
+                "sha_mismatch",
                 f"sample {key} in shard {self.raw / shard} is not what the manifest's sha256 promises: the shard was changed "
                 "after it was made. Restore it with `dvc checkout`, or ingest again.",
             )

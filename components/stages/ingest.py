@@ -1,7 +1,9 @@
 """Stage ingest: pictures and words from the source, as shards and a manifest."""
 
 import sys
+from dataclasses import asdict
 
+from components.data.admission import Admitted
 from components.data.ingest import ingest
 from components.data.kept import KeptShards
 from components.data.processes import cores
@@ -13,11 +15,13 @@ from components.stages.stage import Stage
 
 
 def body(stage: Stage) -> None:
-    """Write data/raw; goes on from the shards that a run which was stopped has kept."""
+    """Write data/raw, going on from the shards that a run which was stopped has kept; GateClosed as `admit` says."""
     params = load_params(stage.root)
-    source = build_source(params.source)
+    source = Admitted(build_source(params.source), params.admit)
     # The data itself is not in this digest: a kept shard is used only where the source gives its very bytes.
-    kept = KeptShards(stage.resume_dir([], {"source": params.source, "seed": params.seed}))
+    kept = KeptShards(
+        stage.resume_dir([], {"source": params.source, "seed": params.seed, "admit": asdict(params.admit)})
+    )
     with stage.output("data/raw") as raw:
         ingest(source, raw, params.seed, stage.progress, processes=min(cores(), MOST), kept=kept)
 

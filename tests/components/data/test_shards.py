@@ -105,7 +105,7 @@ def test_one_changed_bit_is_found(own_raw):
     shard.write_bytes(held)
     with pytest.raises(BrokenMember, match=f"sample {row['key']} in shard .*sha256") as caught:
         list(open_pictures(own_raw, table))
-    assert caught.value.reason == "digest_mismatch"
+    assert caught.value.reason == "sha_mismatch"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -19,6 +20,7 @@ from components.stages.outcome import StageOutcome
 from tests.flows.valve import Valve
 from tests.own_pictures import paint, write_table
 from tests.shards import members_of, write_shard
+from tests.web_server import Web, serving
 
 REPOSITORY = Path(__file__).parents[3]
 TMPFS_MB = 14  # one shard fits in, and not another
@@ -103,6 +105,43 @@ def test_bad_data_is_one_message_and_nothing_is_left(root, spoil, says):
     said = refused(root, ingest(root))
     assert says in said
     assert said.count("\n") == 1
+
+
+def test_a_run_that_is_killed_while_it_fetches_goes_on_with_what_is_whole(root, until):
+    """The last picture is half here when SIGKILL comes; the others are not asked for again, and the half is not taken."""
+    pictures = {path.name: path.read_bytes() for path in sorted((root / "own").glob("*.png"))}
+    with serving(Web({f"/{name}": data for name, data in pictures.items()})) as web:
+        urls = {web.url(f"/{name}"): (f"shape {name}", "") for name in list(pictures)[:-1]}
+        last = list(pictures)[-1]
+        (root / "table").mkdir()
+        write_table(root / "table/captions.csv", urls | {web.url(f"/stuck_once/{last}"): ("the last shape", "")})
+        choose(root, name="table", path="table", allow_hosts=[web.host])
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.environ.get("PYTHONPATH", str(REPOSITORY)),
+            "DIPTYCH_CACHE": str(root / "cache"),
+        }
+        command = [sys.executable, "-m", "components.stages.ingest"]
+
+        def kept() -> list[str]:
+            return [path.name for path in (root / "cache/fetched").rglob("*") if path.is_file()]
+
+        with (root / "log").open("wb") as log:
+            killed = subprocess.Popen(
+                command, cwd=root, env=environment, stdout=log, stderr=log, start_new_session=True
+            )
+        until(lambda: len(kept()) == 60, kept)
+        until(lambda: sum(name.startswith(".half-") for name in kept()) == 1, kept)
+        killed.kill()
+        killed.wait()
+        ran = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
+        assert ran.returncode == 0, ran.stderr
+        assert sorted(web.asked.values()) == [1] * 59 + [2]
+    came_in = json.loads((root / "data/raw/source.json").read_text())
+    assert (came_in["samples"], came_in["quarantined"]) == (60, 0)
+    sizes = pq.read_table(root / "data/raw/manifest.parquet", columns=["size_bytes"])["size_bytes"].to_pylist()
+    assert sorted(sizes) == sorted(len(data) for data in pictures.values())
+    assert [name for name in kept() if not name.startswith(".half-")] == []
 
 
 def test_a_file_that_may_grow_no_further_is_told_as_such(root):
