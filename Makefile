@@ -1,5 +1,5 @@
 # Two commands do everything: `make run` ends with a served model that answers, `make test` passes.
-.PHONY: run test setup lint down status help
+.PHONY: run test setup lint bench down status help
 
 help:      ## Say what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -29,3 +29,6 @@ lint:      ## Style, types, import layers; dvc.yaml against the code, the README
 	.venv/bin/lint-imports
 	.venv/bin/python -m infra.stage_code
 	.venv/bin/python -m infra.results
+
+bench:     ## Run one benchmark beside its peers, such as make bench BENCH=data_check; their environments are made first
+	@.venv/bin/python -m tests.benchmarks.$(BENCH)
