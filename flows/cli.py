@@ -68,7 +68,11 @@ def _parser() -> argparse.ArgumentParser:
         "--recipe", metavar="NAME", help="a recipe of components/recipes; params.yaml's first unless given"
     )
     run.add_argument("--scale", metavar="NAME", help="a scale of components/recipes/scales, such as debug")
-    run.add_argument("--data", metavar="SOURCE", help="a folder or table of your own pictures; or emoji, to go back")
+    run.add_argument(
+        "--data",
+        metavar="SOURCE",
+        help="a folder or table of your own pictures, or s3://… of shards; or emoji, to go back",
+    )
     run.add_argument(
         "--set", metavar="KEY=VALUE", action="append", default=[], dest="numbers",
         help="a number in place of the recipe's or the scale's, such as training.steps=500 (training.steps= takes it "

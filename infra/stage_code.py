@@ -16,7 +16,7 @@ import grimp
 from ruamel.yaml import YAML
 
 SECTIONS = {
-    "pretrain": ("model", "method"), "finetune": ("model", "method", "finetuning"),
+    "pretrain": ("model", "method", "training"), "finetune": ("model", "method", "training", "finetuning"),
     "evaluate": ("model", "evaluation"), "package": ("model",),
 }  # fmt: skip
 """Sections of a recipe whose classes a stage builds."""

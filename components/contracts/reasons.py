@@ -52,6 +52,10 @@ REASONS = {
     "split_key": Reason(meaning="members of one key lie apart in the shard, so they are no sample", found_by=_INGEST),
     "bad_utf8": Reason(meaning="the text is not UTF-8, so its letters would come out wrong", found_by=_INGEST),
     "bad_json": Reason(meaning="the .json that says what the picture is cannot be read", found_by=_INGEST),
+    "bad_document": Reason(
+        meaning="the lists of a document do not fit together, or a picture names a text that it does not have",
+        found_by=_INGEST,
+    ),
     "unknown_picture": Reason(meaning="a caption of a picture that the data does not name", found_by=_INGEST),
     "incomplete": Reason(meaning="a column that every row must have is empty"),
     "duplicate_key": Reason(
@@ -64,6 +68,14 @@ REASONS = {
     "sha_mismatch": Reason(meaning="the shard holds other bytes than the manifest's sha256 promises"),
     "no_picture": Reason(
         meaning="there is no picture: it is not named, its file is missing, too large, or may not be read",
+        found_by=_INGEST,
+    ),
+    "fetch_failed": Reason(
+        meaning="the picture's URL gave nothing: it is not there, may not be read, or its server did not answer in the end",
+        found_by=_INGEST,
+    ),
+    "address_refused": Reason(
+        meaning="the picture's URL is none that is asked: an address of this network, a user in it, or no http at all",
         found_by=_INGEST,
     ),
     "zero_bytes": Reason(meaning="the picture's file is there, and has no bytes", found_by=_BOTH),
@@ -79,6 +91,17 @@ REASONS = {
     "caption_too_long": Reason(meaning="a text is longer than a caption can be"),
     "caption_language": Reason(
         meaning="a text is in a language that the source does not declare, or in a script it is not written in"
+    ),
+    "licence_refused": Reason(meaning="the licence is none that admit.licences allows", broken=False, found_by=_INGEST),
+    "no_consent": Reason(
+        meaning="the data does not say that those it shows have consented, and admit.consent requires it",
+        broken=False,
+        found_by=_INGEST,
+    ),
+    "health_data": Reason(
+        meaning="it is marked as health data of a person, or its words look like that, and admit.health refuses it",
+        broken=False,
+        found_by=_INGEST,
     ),
     "takedown": Reason(meaning="the picture is on the takedown list, or looks like one that is", broken=False),
     "pii_text": Reason(

@@ -47,6 +47,7 @@ class Sample:
         media: what is seen, in order; one picture for now.
         texts: what is said, at least one.
         labels: names of the groups it belongs to: `concept`, and where known `category` and `subcategory`.
+        flags: what the data says of `consent` and `health`, in its words, for admission alone; no key where it is silent.
         name: as its owner knows it, such as a path below a folder; empty where the key is that.
     """
 
@@ -57,4 +58,5 @@ class Sample:
     media: tuple[Media, ...]
     texts: tuple[Text, ...]
     labels: Mapping[str, str] = field(default_factory=dict)
+    flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     name: str = ""

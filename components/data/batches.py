@@ -1,23 +1,59 @@
 """Training batches, each a pure function of (seed, step): no worker holds state, and a resume needs only the step.
 
-An order says which rows, the rows lie decoded on disk or in memory, views make a batch of them.
+An order says which rows, the rows lie decoded on disk or in memory, views make a batch of them: where the batch is made,
+or later, on the device that it goes to.
+Axes: B rows of a batch, S pixels of the kept pictures.
 """
 
+import copy
 import hashlib
+from dataclasses import dataclass, replace
 
 import torch
+from jaxtyping import UInt8
+from torch import Tensor
 from torch.utils.data import Dataset
 
-from components.contracts.batch import Batch, Images, Texts, stack_ids
+from components.contracts.batch import Batch, Images, Movable, Texts, stack_ids
 from components.contracts.order import Order
 from components.data.rows.captions import Captions
 from components.data.rows.pairs import Pairs
 from components.data.share import Share
 from components.data.tokenizers import Vocabulary
-from components.data.transforms.views import Views
+from components.data.transforms.views import Drawn, Views
 
 
-class StepBatches(Dataset[Batch]):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unseen(Movable):
+    """A batch whose pictures are still to be shown, so that they move as bytes and are shown where they went.
+
+    A picture of 8 bits and 4 channels at 4/3 of the size takes 0.6 of the room of its view.
+
+    Args:
+        batch: all of it but the pictures.
+        pictures: uint8 [B 4 S S], RGBA.
+        drawn: what the view of each is, drawn on the CPU, so that no device has a draw of its own.
+        views: what shows them.
+    """
+
+    batch: Batch
+    pictures: UInt8[Tensor, "B 4 S S"]
+    drawn: Drawn
+    views: Views
+
+    def __len__(self) -> int:
+        return len(self.batch)
+
+    def seen(self) -> Batch:
+        """Return the batch, its pictures shown on the device where they are; nothing is read back from there."""
+        main = Images(pixels=self.views.show(self.pictures, self.drawn))
+        return replace(self.batch, images={**self.batch.images, "main": main})
+
+
+Made = Batch | Unseen
+
+
+class StepBatches(Dataset[Made]):
     """Batch number `step`, made when it is asked for.
 
     Args:
@@ -29,6 +65,8 @@ class StepBatches(Dataset[Batch]):
         share: the part of each batch that is made here; the others' parts have the same bits as if it were made whole.
     """
 
+    late = False
+
     def __init__(
         self, pairs: Pairs, vocabulary: Vocabulary, views: Views, order: Order, *, seed: int, share: Share | None = None
     ) -> None:
@@ -38,18 +76,35 @@ class StepBatches(Dataset[Batch]):
         names = {concept: number for number, concept in enumerate(sorted(set(pairs.concepts)))}
         self.concepts = stack_ids([names[concept] for concept in pairs.concepts])
 
-    def __getitem__(self, step: int) -> Batch:
+    def made_for(self, share: Share, *, late: bool) -> "StepBatches":
+        """Return the same batches as one rank takes them.
+
+        Args:
+            share: its part; ConfigError when the batch does not split.
+            late: whether a batch is given Unseen, to be shown on the device that it goes to.
+        """
+        other = copy.copy(self)
+        other.part, other.late = share.of(self.order.batch), late
+        return other
+
+    def __getitem__(self, step: int) -> Made:
+        unseen = self.unseen(step)
+        return unseen if self.late else unseen.seen()
+
+    def unseen(self, step: int) -> Unseen:
+        """Return a batch before its pictures are shown."""
         draw = torch.Generator().manual_seed(seed_of(self.seed, "batch", step))
         rows = torch.tensor(self.order.at(step))
         texts = self.captions.texts(self.captions.choose(rows, draw))  # as wide on every rank
         drawn = self.views.drawn(len(rows), draw).part(self.part)
         rows = rows[self.part]
-        return Batch(
+        batch = Batch(
             keys=tuple(self.pairs.keys[row] for row in rows.tolist()),
-            images={"main": Images(pixels=self.views.show(self.pairs.pictures[rows], drawn))},
+            images={},
             texts={"caption": Texts(ids=texts.ids[self.part], mask=texts.mask[self.part])},
             ids={"concept": self.concepts[rows]},
         )
+        return Unseen(batch=batch, pictures=self.pairs.pictures[rows], drawn=drawn, views=self.views)
 
 
 def seed_of(*parts: object) -> int:

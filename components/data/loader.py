@@ -11,9 +11,8 @@ import torch
 from torch._C import _remove_worker_pids
 from torch.utils.data import DataLoader, Sampler
 
-from components.contracts.batch import Batch
 from components.contracts.errors import TransientError
-from components.data.batches import StepBatches
+from components.data.batches import Made, StepBatches
 from components.data.processes import leave_with_parent
 
 PATIENCE_S = 60.0  # for one batch; a batch of 256 photographs at 224 px takes a second
@@ -36,14 +35,14 @@ class Steps(Sampler[int]):
         return self.stop
 
 
-class StepLoader(DataLoader[Batch]):
+class StepLoader(DataLoader[Made]):
     """The batches of some steps in their order; TransientError when a worker dies, or is silent for too long."""
 
     patience_s = PATIENCE_S
     _batches: Any = None
     _silent = False
 
-    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]  # torch's has no name for what it returns
+    def __iter__(self) -> Iterator[Made]:  # type: ignore[override]  # torch's has no name for what it returns
         self._batches, self._silent = super().__iter__(), False
         with self.minded():
             while True:
@@ -53,7 +52,7 @@ class StepLoader(DataLoader[Batch]):
                     return
                 yield batch
 
-    def _next(self) -> Batch | None:
+    def _next(self) -> Made | None:
         try:
             return next(self._batches, None)
         except (OSError, EOFError) as err:

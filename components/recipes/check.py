@@ -41,6 +41,7 @@ def check(root: Path) -> None:
     """
     params = check_files(root)
     from components.contracts.method import Method  # torch: a mistake above is said without waiting for it
+    from components.data.samplers.ordering import Ordering
     from components.finetuning.strategy import Strategy
     from components.models.dual_encoder import DualEncoder
     from components.recipes.evaluators import check_evaluators
@@ -52,6 +53,9 @@ def check(root: Path) -> None:
         model = overlay(recipe.model, WORDS)
         fits(sized, "model", model, DualEncoder)
         fits(document, "method", overlay(recipe.method, {"init_args": {"model": model}}), Method)
+        if (order := recipe.training.order) is not None:
+            fits(document, "training.order", order, Ordering)
+            built(document, "training.order", order, Ordering)
         check_evaluators(document)
         if (tuning := load_finetuning(root, name)) is not None:
             fits(document, "finetuning", tuning, Strategy)

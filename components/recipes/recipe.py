@@ -48,6 +48,7 @@ class Training:
     Args:
         optimisation: rate and decay.
         views: what a training picture goes through; what Views takes, without its pixels.
+        order: which rows make a batch, as `class_path` and `init_args` of an Ordering; null for Distinct.
         trim: whether the transform cuts even margins away, in training and ever after.
         vocabulary: tokens of the byte-pair encoding.
         context: tokens a text, start and end among them.
@@ -55,6 +56,7 @@ class Training:
 
     optimisation: Optimisation
     views: dict[str, Any] = field(default_factory=dict)
+    order: dict[str, Any] | None = None
     trim: bool = False
     vocabulary: int = 1024
     context: int = 24
@@ -145,8 +147,18 @@ def load_recipe(root: Path, name: str, scale: str) -> Recipe:
     check_keys(document, "method", method)
     typed: dict[str, Any] = {key: section(document, key, kind) for key, kind in TYPED.items()}
     known = [argument for argument in parameters(VIEWS, name) if argument != "pixels"]  # those are the scale's
+    _check_order(document, typed["training"].order)
     check_arguments(document, "training.views", typed["training"].views, known, VIEWS)
     return Recipe(name=name, model=model, method=method, finetuning=document.values["finetuning"], **typed)
+
+
+def _check_order(document: Document, order: Mapping[str, Any] | None) -> None:
+    if order is not None and "class_path" not in order:
+        raise ConfigError(
+            f"{document.at('training.order')}: training.order is {dict(order)!r}, but must name an order by its class_path, such "
+            "as {class_path: components.data.samplers.groups.Grouped}. null has no concept twice in a batch."
+        )
+    check_keys(document, "training.order", order)
 
 
 def load_curation(root: Path, name: str) -> Curation:

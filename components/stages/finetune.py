@@ -55,13 +55,13 @@ def tune_model(stage: Stage, described: dict[str, Any]) -> None:
     method.model.load_state_dict(embedder.model.state_dict())
     embedder.model = method.model
     batches = step_batches(
-        stage, selected.train, embedder.vocabulary, embedder.preprocess, recipe.training.views, batch=scale.batch,
+        stage, selected.train, embedder.vocabulary, embedder.preprocess, recipe.training, batch=scale.batch,
         seed=params.seed,
     )  # fmt: skip
 
     numbers = {
         "seed": params.seed, "scale": scale.deciding(), "method": recipe.method, "views": recipe.training.views,
-        "finetuning": described,
+        "order": recipe.training.order, "finetuning": described,
     }  # fmt: skip
     folder = stage.resume_dir([*selected.files, *(pretrained / name for name in MODEL_FILES)], numbers)
     shown = {"stage": "finetune", "scale": params.scale, "seed": params.seed, "finetuning": described}

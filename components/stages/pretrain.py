@@ -48,9 +48,7 @@ def body(stage: Stage) -> None:
     model = method.model
     assert isinstance(model, DualEncoder)
     preprocess = Preprocess(size=scale.pixels, trim=recipe.training.trim)
-    batches = step_batches(
-        stage, pool, vocabulary, preprocess, recipe.training.views, batch=scale.batch, seed=params.seed
-    )
+    batches = step_batches(stage, pool, vocabulary, preprocess, recipe.training, batch=scale.batch, seed=params.seed)
 
     folder = stage.resume_dir(selected.files, numbers)
     with live(stage.root, recipe.name, folder.name, {"scale": params.scale, "seed": params.seed}) as log:

@@ -13,15 +13,19 @@ from components.contracts.errors import ConfigError
 from components.contracts.progress import Progress
 from components.data.batches import StepBatches
 from components.data.manifest import read_manifest
+from components.data.processes import cores
 from components.data.rows.cache import MOST_BYTES, RowCache
+from components.data.rows.captions import Captions
 from components.data.rows.decoded import as_tensor, decode, decode_pairs
-from components.data.samplers.distinct import DistinctBatches, fitting
+from components.data.samplers.distinct import Distinct
+from components.data.samplers.ordering import Ordering, Rows
 from components.data.selection import Pool, of_split, read_pool
 from components.data.tokenizers import Vocabulary
 from components.data.transforms.preprocess import Preprocess, to_float
 from components.data.transforms.views import Views
 from components.evaluation.embedding import Embedder
 from components.evaluation.retrieval import Gallery, recall_at_1
+from components.recipes.recipe import Training
 from components.recipes.section import build
 from components.registry.live import LiveRun, Status
 from components.stages.place import private
@@ -55,24 +59,27 @@ class Selected:
 
 
 def step_batches(
-    stage: Stage, pool: Pool, vocabulary: Vocabulary, preprocess: Preprocess, views: Mapping[str, Any], *, batch: int,
-    seed: int,
+    stage: Stage, pool: Pool, vocabulary: Vocabulary, preprocess: Preprocess, training: Training, *, batch: int, seed: int,
 ) -> StepBatches:  # fmt: skip
     """Decode a pool, unless that was done before, and return its batches.
 
     Args:
         preprocess: decodes; its size is that of what a view shows.
-        views: what Views takes, without its pixels.
-        batch: rows a step; where the pool has fewer different captions, it is as many, which is said.
+        training: the recipe's section, which says what views show and in which order.
+        batch: rows a step; where the order has fewer, such as one of each concept, it is as many, which is said.
+
+    Raises ConfigError for an order that does not fit the pool.
     """
-    built = build({**views, "pixels": preprocess.size}, Views)
+    views = build({**training.views, "pixels": preprocess.size}, Views)
+    ordering = Distinct() if training.order is None else build(training.order, Ordering)
+    rows = Rows.of(pool, lambda: Captions(vocabulary, pool.captions).lengths())
+    order = ordering.order(rows, batch, seed)  # before anything is decoded
     larger = replace(preprocess, size=round(preprocess.size * KEPT))
     pairs = decode_pairs(pool, larger, stage.progress, row_cache(stage.root), cores())
-    order = DistinctBatches(pairs.concepts, fitting(batch, pairs.concepts), seed)
     if order.batch < batch:
         few = f"{order.batch} different captions are trained on, so a step takes {order.batch} pictures"
         print(f"{few}, not the {batch} that the scale asks for", flush=True)
-    return StepBatches(pairs, vocabulary, built, order, seed=seed)
+    return StepBatches(pairs, vocabulary, views, order, seed=seed)
 
 
 def watching(embedder: Embedder, val: Pool, progress: Progress, cache: RowCache | None = None) -> Watch:
@@ -99,11 +106,6 @@ def row_cache(root: Path) -> RowCache:
             f"DIPTYCH_DECODED_GB is {said!r}, but must be the GB that decoded pictures may take, such as 20."
         )
     return RowCache(folder=private(root, "cache", "decoded"), most_bytes=most_bytes)
-
-
-def cores() -> int:
-    """Return the processor cores this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 @contextmanager

@@ -111,8 +111,9 @@ class Resumable(L.Callback):
         """Save after everything else of this step has happened; it must be the last callback."""
         if trainer.global_step % self.every == 0 and trainer.global_step < trainer.max_steps:
             aside = self.path.with_suffix(".part")
-            trainer.save_checkpoint(aside)
-            aside.replace(self.path)
+            trainer.save_checkpoint(aside)  # all ranks take part, the first one writes
+            if trainer.is_global_zero:
+                aside.replace(self.path)
 
 
 class Telling(L.Callback):

@@ -1,8 +1,10 @@
 """Where training runs, and in which numbers."""
 
-from typing import Literal
+import os
+from typing import Any, Literal
 
 import torch
+from torch.distributed import is_torchelastic_launched
 
 from components.contracts.errors import CapabilityError
 from components.training.numbers import Precision
@@ -11,6 +13,17 @@ from components.training.numbers import Precision
 def accelerator() -> Literal["gpu", "cpu"]:
     """Return what Lightning calls the best device here."""
     return "gpu" if torch.cuda.is_available() else "cpu"
+
+
+def ranks() -> dict[str, Any]:
+    """Return what Lightning's Trainer takes to train on the ranks that torchrun started; one, where it did not start us.
+
+    A WORLD_SIZE that something else left in the environment is not looked at.
+    """
+    if not is_torchelastic_launched():
+        return {"devices": 1}
+    world, here = (int(os.environ[name]) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
+    return {"devices": here, "num_nodes": world // here, "strategy": "ddp"}
 
 
 def precision(wanted: Precision) -> Literal["bf16-mixed", "32-true"]:

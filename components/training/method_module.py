@@ -9,6 +9,7 @@ from torch import Tensor
 from components.contracts.batch import Batch
 from components.contracts.errors import DataError
 from components.contracts.method import Clock, Method
+from components.data.batches import Made, Unseen
 from components.training.numbers import Optimisation
 from components.training.param_groups import optimizer_of, warm_cosine
 
@@ -37,6 +38,14 @@ class MethodModule(L.LightningModule):
         step = self.global_step
         return Clock(step=step, total_steps=self.total_steps, epoch=step // self.steps_per_epoch)
 
+    def transfer_batch_to_device(self, batch: Made, device: torch.device, dataloader_idx: int) -> Made:
+        """Move a batch while the device still works on the one before; Lightning's own way waits for what is no tensor."""
+        return batch.to(device, non_blocking=True)
+
+    def on_after_batch_transfer(self, batch: Made, dataloader_idx: int) -> Batch:
+        """Show the pictures, where that was left for the device."""
+        return batch.seen() if isinstance(batch, Unseen) else batch
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the sum of the terms; raises DataError when it is not a finite number."""
         torch.manual_seed(self.seed * 1_000_003 + self.global_step)
@@ -49,7 +58,8 @@ class MethodModule(L.LightningModule):
                 "Training on would only spread it. Look at those samples, or lower training.lr in the recipe."
             )
         named = {"loss": total, **losses.terms, **losses.seen}
-        self.log_dict({f"train.{name}": value.detach().float() for name, value in named.items()}, batch_size=len(batch))
+        seen = {f"train.{name}": value.detach().float() for name, value in named.items()}
+        self.log_dict(seen, batch_size=len(batch), sync_dist=True)  # the mean over ranks
         return total
 
     def configure_optimizers(self) -> Any:

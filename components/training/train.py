@@ -12,8 +12,9 @@ from components.contracts.method import Method
 from components.contracts.progress import Progress
 from components.data.batches import StepBatches
 from components.data.loader import loader
+from components.data.share import Share
 from components.training.callbacks import AfterStep, Curves, Log, Resumable, Telling, Watch, Watching
-from components.training.device import accelerator, precision
+from components.training.device import accelerator, precision, ranks
 from components.training.method_module import MethodModule
 from components.training.numbers import Optimisation, Scale
 
@@ -53,12 +54,16 @@ def train(
 ) -> Trained:
     """Train `method` in place and return what there is to say about it.
 
+    Under torchrun every rank calls it, takes its part of each batch, and ends with the same weights. Gradients and logged
+    numbers are means over ranks; a contrast is over a rank's own rows unless the method gathers the others'.
+
     Args:
         folder: holds `last.ckpt`; with one in it, training goes on from there.
         log: is told the curves as they come.
         watch: scores the model on the validation split.
 
-    Raises DataError when the loss is no number, TransientError when a process that makes batches is lost.
+    Raises DataError when the loss is no number, ConfigError when the batch does not split over the ranks, TransientError
+    when a process that makes batches is lost.
     """
     steps_per_epoch = batches.order.steps_per_epoch
     method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # 7% more samples/s on a CPU
@@ -68,12 +73,15 @@ def train(
     watching, numbers = Watching(scale.watch_every, watch, curves), precision(scale.precision)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # its tips are for people who call it by hand
     trainer = L.Trainer(
-        max_steps=scale.steps, max_epochs=-1, accelerator=accelerator(), devices=1, precision=numbers,
-        gradient_clip_val=optimisation.clip_norm, logger=False, enable_checkpointing=False, enable_progress_bar=False,
-        enable_model_summary=False, callbacks=[AfterStep(), curves, watching, resumable, telling],
+        max_steps=scale.steps, max_epochs=-1, accelerator=accelerator(), precision=numbers, **ranks(),
+        gradient_clip_val=optimisation.clip_norm, use_distributed_sampler=False, logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False,
+        callbacks=[AfterStep(), curves, watching, resumable, telling],
     )  # fmt: skip
     start = step_of(resumable.path)
-    steps = loader(batches, start, scale.steps, workers=scale.workers)
+    share = Share(rank=trainer.global_rank, world=trainer.world_size)
+    own = batches.made_for(share, late=accelerator() == "gpu")
+    steps = loader(own, start, scale.steps, workers=scale.workers)
     with warnings.catch_warnings(), steps.minded():
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended before")

@@ -8,8 +8,9 @@ import pyarrow as pa
 
 from components.contracts.reject import Reject
 from components.contracts.sample import Sample
+from components.data.aside import ROW_GROUP_ROWS
 from components.data.ingest import manifest_row
-from components.data.manifest import ROW_GROUP_ROWS, SCHEMA, snapshot_digest
+from components.data.manifest import SCHEMA, snapshot_digest
 from components.data.quarantine import SCHEMA as REJECTED
 from components.data.quarantine import in_order
 from components.data.thumbnail import Thumbnails

@@ -25,6 +25,7 @@ from components.data.pictures import on_white
 from components.data.quarantine import QuarantineWriter, in_order, read_quarantine
 from components.data.shards import BrokenMember, ShardReader
 from components.data.transforms.preprocess import BadImage
+from components.validation.card import dataset_card
 from components.validation.check import Check, all_checks
 from components.validation.examples import examples, named
 from components.validation.findings import Finding, first_findings
@@ -54,7 +55,7 @@ def validate(
 ) -> dict[str, Any]:
     """Write manifests, what was found and the report, and return report.json.
 
-    `validated` gets manifest.parquet, quarantine.parquet, told.parquet, report.json and report.html; `evaluation`
+    `validated` gets manifest.parquet, quarantine.parquet, told.parquet, report.json, report.html and card.md; `evaluation`
     <pool>/manifest.parquet. What ingest set aside is carried on: it stands first in quarantine.parquet, and counts.
     `policy` says for a reason whether its rows are kept or dropped, see policy.py. `measured`, where somebody has it
     already, is what measure() would find; None reads the pictures.
@@ -95,6 +96,8 @@ def validate(
         with QuarantineWriter(validated / f"{name}.parquet") as table:
             table.add_rows(rows)
     (validated / "report.json").write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    card = dataset_card(came_in, report, passed, policy)
+    (validated / "card.md").write_text(card, encoding="utf-8")
     (validated / "report.html").write_text(page, encoding="utf-8")
     progress("write manifests", 1, 1)
     return report

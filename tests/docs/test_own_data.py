@@ -1,6 +1,7 @@
 """docs/own-data.md and data/own/README.md: every example is run as it stands, and every number and name is the code's."""
 
 import io
+import json
 import re
 import shutil
 from pathlib import Path
@@ -13,6 +14,7 @@ from components.data.shards import MAX_PICTURE_BYTES
 from components.data.sources import build_source
 from components.data.sources.columns import NAMES
 from components.data.sources.files import PICTURES
+from components.data.sources.interleaved_docs import InterleavedDocs
 from components.data.sources.own import LEAST
 from components.data.sources.parts import PICKLED
 from components.data.sources.rows import TABLES
@@ -107,6 +109,28 @@ def test_the_dataset_of_the_page_is_read_as_it_says(workspace):
         shutil.copytree(golden / kind, f"my-{kind}")
         assert describe_path(Path(f"my-{kind}")) == {"name": "huggingface", "path": f"my-{kind}"}
         assert len(samples({**source, "path": f"my-{kind}"})) == 12
+
+
+def test_the_documents_of_the_page_are_read_as_it_says(workspace):
+    first = json.loads(block("jsonl"))
+    names = list(workspace)
+    rows = [
+        {**first, "id": str(at), "texts": [None, workspace[one][0], None, workspace[two][0]], "images": [one, None, two, None]}
+        for at, (one, two) in enumerate(zip(names[::2], names[1::2], strict=True))
+    ]  # fmt: skip
+    assert {**rows[0], "id": first["id"]} == first
+    shutil.move("my-pictures", "my-documents")
+    Path("my-documents/pages.jsonl").write_text("\n".join([block("jsonl").strip(), *map(json.dumps, rows[1:])]))
+    source = describe_path(Path("my-documents"))
+    assert source == {"name": "interleaved_docs", "path": "my-documents"}
+    assert [sample.texts[0].text for sample in samples(source)] == [caption for caption, _ in workspace.values()]
+    said = yaml.safe_load(block("yaml", 5))["source"]
+    Path("my-documents/photos").mkdir()
+    for name in names:
+        shutil.move(f"my-documents/{name}", f"my-documents/photos/{name}")
+    third = samples(said)[1]
+    assert third.texts[0].text == workspace[names[0]][0]
+    assert f"more than {InterleavedDocs().characters} characters" in PAGE
 
 
 @pytest.mark.parametrize("whole", [False, True], ids=["as it is", "with its comments"])

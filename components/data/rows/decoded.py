@@ -1,7 +1,5 @@
 """Pictures decoded once, to what the transform makes of them, so that a training step only moves and colours them.
 
-Each is decoded at its own size. Pillow's `draft` lets a JPEG be decoded at a half or a quarter of it, in less time, but
-to other pixels than the server's, which decodes whole pictures: what is served must be what was learned, so it is not used.
 Axes: M samples, C channels, S pixels of the kept pictures.
 """
 
@@ -100,7 +98,7 @@ class _Work:
         """Return one row; DataError for a picture that cannot be decoded, or is not as the manifest promises."""
         data = self.pool.pictures[place]
         try:
-            return self.preprocess(data) if self.channels == 3 else self.preprocess.fit(self.preprocess.open(data))
+            return self.preprocess(data) if self.channels == 3 else self.preprocess.rgba(data)
         except BadImage as err:
             key = self.pool.keys[place]
             raise DataError(f"sample {key} cannot be trained on: {err}. Validate the data again.") from err

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from components.contracts.errors import ConfigError, DataError
 from components.data.samplers.epochs import Epochs
+from components.data.samplers.ordering import Ordering, Rows
 
 
 def fitting(batch: int, groups: Sequence[str]) -> int:
@@ -77,3 +78,11 @@ class DistinctBatches(Epochs):
             else:
                 taken[self.groups[row]] = row
         return left
+
+
+class Distinct(Ordering):
+    """Orders by DistinctBatches; where there are fewer concepts than a batch has rows, a batch has one row of each."""
+
+    def order(self, rows: Rows, batch: int, seed: int) -> DistinctBatches:
+        """Return the order; DataError when all rows are of one concept."""
+        return DistinctBatches(rows.concepts, fitting(batch, rows.concepts), seed)

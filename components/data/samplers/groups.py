@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from components.contracts.errors import ConfigError
 from components.data.samplers.epochs import Epochs, cut, shuffled
+from components.data.samplers.ordering import SOURCE, Ordering, Rows
 
 
 class GroupBatches(Epochs):
@@ -42,3 +43,18 @@ class GroupBatches(Epochs):
             short = -len(order) % self.batch
             batches += cut(order + order[:short], self.batch)
         return shuffled(batches, self.seed, number)
+
+
+class Grouped(Ordering):
+    """Orders by GroupBatches.
+
+    Args:
+        by: what makes a group: `source`, or a label that the rows have, such as `category`.
+    """
+
+    def __init__(self, by: str = SOURCE) -> None:
+        self.by = by
+
+    def order(self, rows: Rows, batch: int, seed: int) -> GroupBatches:
+        """Return the order; ConfigError for a label that no row has, and a group with fewer rows than a batch."""
+        return GroupBatches(rows.by(self.by), batch, seed)

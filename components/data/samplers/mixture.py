@@ -6,6 +6,7 @@ from itertools import chain, count, islice
 
 from components.contracts.errors import ConfigError
 from components.data.samplers.epochs import Epochs, cut, shuffled
+from components.data.samplers.ordering import Ordering, Rows
 
 
 class Mixture(Epochs):
@@ -100,3 +101,18 @@ def _agree(sources: Sequence[str], shares: Mapping[str, float]) -> None:
             raise ConfigError(
                 f"the share of source {name!r} is {weight}, but must be a number above 0. Leave out its rows for none."
             )
+
+
+class Mixed(Ordering):
+    """Orders by Mixture.
+
+    Args:
+        shares: source -> its weight against the others, one for each source that the rows have.
+    """
+
+    def __init__(self, shares: dict[str, float]) -> None:
+        self.shares = shares
+
+    def order(self, rows: Rows, batch: int, seed: int) -> Mixture:
+        """Return the order; ConfigError where the shares do not fit the sources, or the batch is too large for one."""
+        return Mixture(rows.sources, self.shares, batch, seed)

@@ -17,7 +17,7 @@ from components.data.sources.found import Found, Own
 from components.data.sources.own import OwnSamples
 from components.data.sources.rows import texts_of
 from components.data.sources.settings import NOT_STATED, checked_languages, existing
-from components.data.sources.words import UnreadableWords, decoded, json_words
+from components.data.sources.words import UnreadableWords, decoded, flags_of, json_words
 
 WORDS = (".txt", ".json")
 SPLIT_NAMES = frozenset({"train", "training", "val", "valid", "validation", "test", "testing", "dev", "images"})
@@ -94,7 +94,7 @@ def find(folder: Path) -> Found:
         found.append(
             Own(
                 name=name, path=path, texts=texts, langs=(said.get("lang"),) * len(texts), group=said.get("group"),
-                label=said.get("label") or labels.get(name), licence=said.get("licence"),
+                label=said.get("label") or labels.get(name), licence=said.get("licence"), flags=flags_of(said),
             )
         )  # fmt: skip
     stray = [name for name, _ in files if PurePosixPath(name).stem.casefold() not in DOCUMENTS]

@@ -116,6 +116,7 @@ class OwnSamples:
             media=(Media(member=key + (suffix if suffix in PICTURES else ".bin"), data=record.data),),
             texts=self.texts(record),
             labels={"concept": concept_of(record)} | ({"category": record.label} if record.label else {}),
+            flags=record.flags,
             name=record.name,
         )
 

@@ -24,6 +24,7 @@ class Record:
         group: records of one group stay in one split.
         licence: SPDX identifier.
         key: its own name for it, in place of one made from `name`.
+        flags: as of Sample.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Record:
     group: str | None = None
     licence: str | None = None
     key: str | None = None
+    flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class Records(Protocol):

@@ -13,6 +13,7 @@ from components.recipes.names import check_names
 REPOSITORY = Path(__file__).parents[3]
 CLIP, PARAMS = "components/recipes/clip.yaml", "params.yaml"
 LOCKED = "components.finetuning.locked.LockedImage"
+GROUPED = "components.data.samplers.groups.Grouped"
 
 
 @pytest.fixture
@@ -51,6 +52,18 @@ def test_the_project_as_it_stands_can_be_run(root):
         (PARAMS, r"policy: \{\}", "policy: {blank: keep}", "'blank', which is always set aside"),
         (PARAMS, r"policy: \{\}", "policy: {twin_in_train: burn}", "gates.policy.* does not fit"),
         (PARAMS, r"training: \{\}", "training: {stepz: 5}", "takes no 'stepz'.*Did you mean steps"),
+        (PARAMS, r"training: \{\}", f"training: {{order: {{class_path: {GROUPED}, init_args: {{byy: source}}}}}}",
+         "Grouped takes no 'byy'.*Did you mean by"),
+        (PARAMS, r"training: \{\}", f"training: {{order: {{class_path: {GROUPED}Batches}}}}",
+         "GroupedBatches.*Did you mean components.data.samplers.groups.GroupBatches"),
+        (PARAMS, r"training: \{\}", "training: {order: {class_path: components.data.samplers.groups.GroupBatches}}",
+         "GroupBatches is no Ordering"),
+        (PARAMS, r"training: \{\}", f"training: {{order: {{class_path: {GROUPED}, init_args: {{by: [a]}}}}}}",
+         "training.order.by does not fit"),
+        (PARAMS, r"training: \{\}",
+         "training: {order: {class_path: components.data.samplers.lengths.ByLength, init_args: {window: 0}}}", "window is 0"),
+        (PARAMS, r"training: \{\}", "training: {order: {by: source}}", "must name an order by its class_path"),
+        (CLIP, r"  trim: true", "  order: Grouped\n  trim: true", "training.order does not fit. Given value: Grouped"),
         (PARAMS, r"model: \{\}", "model: {init_args: {width: wide}}", "model.width does not fit. It is 'wide'"),
         (PARAMS, r"finetuning: \{\}", f"finetuning: {{class_path: {LOCKED}, init_args: {{shar: 1}}}}",
          "LockedImage takes no 'shar'.*Did you mean share"),
@@ -108,6 +121,13 @@ def test_a_strategy_that_is_right_can_be_run(root):
         root / PARAMS,
         r"finetuning: \{\}",
         f"finetuning: {{class_path: {LOCKED}, init_args: {{share: 1, alphas: [0.5]}}}}",
+    )
+    check(root)
+
+
+def test_an_order_that_is_right_can_be_run(root):
+    change(
+        root / PARAMS, r"training: \{\}", f"training: {{order: {{class_path: {GROUPED}, init_args: {{by: category}}}}}}"
     )
     check(root)
 

@@ -1,7 +1,9 @@
 """The repository is a standard one, and holds the package's own files."""
 
+import importlib.util
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,8 @@ import onnx
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
+from sklearn.datasets import load_sample_images
 
 from components.contracts.errors import ConfigError, StaleArtifact
 from components.data.transforms import preprocess
@@ -17,6 +21,7 @@ from components.serving.labels import LABEL_FILES
 from components.serving.package import Package
 from components.serving.repository import MODELS, write_repository
 from tests.components.serving.tiny_package import LENGTH, SIZE, WIDTH, write_manifest
+from tests.squares import png
 
 
 @pytest.fixture
@@ -48,6 +53,22 @@ def test_preprocessing_is_the_file_that_training_uses(package: Path, repository:
     served = repository / "image_preprocess" / "1"
     assert (served / "preprocess.py").read_bytes() == Path(preprocess.__file__).read_bytes()
     assert (served / "transforms.json").read_bytes() == (package / "transforms.json").read_bytes()
+
+
+def test_a_photograph_has_the_pixels_when_served_that_it_had_when_it_was_learned(repository: Path) -> None:
+    """By the file that is served, loaded from there, on a JPEG that is decoded at a reduced size."""
+    served = repository / "image_preprocess" / "1"
+    spec = importlib.util.spec_from_file_location("served_preprocess", served / "preprocess.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where dataclasses look for their own
+    spec.loader.exec_module(module)
+    photograph = Image.fromarray(load_sample_images().images[0])
+    data = png(photograph, "JPEG", quality=90)
+    learned = preprocess.Preprocess(size=SIZE)
+    assert preprocess.upright(data, SIZE).width < photograph.width
+    assert np.array_equal(module.Preprocess.from_json((served / "transforms.json").read_text())(data), learned(data))
 
 
 def test_index_keeps_its_order(package: Path, repository: Path) -> None:

@@ -1,12 +1,67 @@
-"""The cache of decoded pictures of a workspace: where it is, and how much it may hold."""
+"""What a stage trains on: in the order that the recipe asks for, from a cache of decoded pictures of the workspace."""
 
+import shutil
 import stat
+from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from components.contracts.errors import ConfigError
+from components.contracts.progress import silent
+from components.data.batches import StepBatches
 from components.data.rows.cache import MOST_BYTES
-from components.stages.selected import cores, row_cache
+from components.data.transforms.preprocess import Preprocess
+from components.recipes.recipe import load_recipe, load_scale
+from components.stages.selected import row_cache, step_batches
+from components.stages.stage import Stage
+from components.training.train import train
+
+REPOSITORY = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def batches_of(tmp_path, squares, vocabulary):
+    """Return a function that gives what the recipe `clip` at `debug` trains on, some numbers of its training overridden."""
+    shutil.copytree(REPOSITORY / "components/recipes", tmp_path / "components/recipes")
+
+    def made(**training: Any) -> StepBatches:
+        params = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+        params["overrides"]["training"] = training
+        (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+        recipe, scale = load_recipe(tmp_path, "clip", "debug"), load_scale(tmp_path, "debug")
+        stage = Stage(root=tmp_path, name="pretrain", recipe="clip", progress=silent)
+        preprocess = Preprocess(size=scale.pixels)
+        return step_batches(stage, squares, vocabulary, preprocess, recipe.training, batch=scale.batch, seed=0)
+
+    return made
+
+
+def test_a_recipe_trains_in_the_order_that_it_asks_for(batches_of, squares, clip, tmp_path):
+    batches = batches_of(order={"class_path": "components.data.samplers.groups.Grouped"})
+    source = dict(zip(squares.keys, squares.sources, strict=True))
+    seen = [{source[key] for key in batches[step].keys} for step in range(batches.order.steps_per_epoch)]
+    assert sorted(map(sorted, seen)) == [["size-12"]] * 2 + [["size-16"]] * 2
+    scale, optimisation = load_scale(tmp_path, "debug"), load_recipe(tmp_path, "clip", "debug").training.optimisation
+    trained = train(
+        clip, batches, optimisation, scale, seed=0, folder=tmp_path, progress=silent, log=lambda step, values: None,
+        watch=lambda model: {},
+    )  # fmt: skip
+    assert [row.split(",")[0] for row in trained.curves.splitlines()] == ["step", *map(str, range(1, scale.steps + 1))]
+
+
+def test_without_a_word_no_concept_comes_twice_in_a_batch(batches_of):
+    batches = batches_of()
+    assert all(len(set(batches[step].ids["concept"].tolist())) == 16 for step in range(6))
+    named = batches_of(order={"class_path": "components.data.samplers.distinct.Distinct"})
+    assert [named.order.at(step) for step in range(6)] == [batches.order.at(step) for step in range(6)]
+
+
+def test_an_order_that_does_not_fit_is_refused_before_anything_is_decoded(batches_of, tmp_path):
+    with pytest.raises(ConfigError, match="by is 'colour'"):
+        batches_of(order={"class_path": "components.data.samplers.groups.Grouped", "init_args": {"by": "colour"}})
+    assert not list(tmp_path.glob(".diptych/cache/decoded/*"))
 
 
 def test_it_lies_in_the_private_folder(tmp_path, monkeypatch):
@@ -28,7 +83,3 @@ def test_what_is_no_number_of_gb_is_refused(tmp_path, monkeypatch, said):
     monkeypatch.setenv("DIPTYCH_DECODED_GB", said)
     with pytest.raises(ConfigError, match=r"DIPTYCH_DECODED_GB is .*must be the GB"):
         row_cache(tmp_path)
-
-
-def test_there_is_a_core_at_least():
-    assert cores() >= 1

@@ -205,7 +205,7 @@ def test_nothing_before_evaluate_can_see_a_test_row(case):
         assert set(pool["split"].to_pylist()) == {split}
         assert len(pool) == report["splits"][split]["kept"] > 0
     named = {path.name for path in case.validated.iterdir()}
-    assert named == {"manifest.parquet", "quarantine.parquet", "told.parquet", "report.json", "report.html"}
+    assert named == {"manifest.parquet", "quarantine.parquet", "told.parquet", "report.json", "report.html", "card.md"}
 
 
 def test_the_same_snapshot_gives_the_same_bytes(case, make, tmp_path):

@@ -1,5 +1,6 @@
 """The one path from bytes to pixels: upright, on its background, square, or refused with a reason."""
 
+import io
 import zlib
 
 import numpy as np
@@ -7,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
+from sklearn.datasets import load_sample_images
 
 from components.data.transforms import preprocess as module
-from components.data.transforms.preprocess import BadImage, Preprocess, decode, to_float
+from components.data.transforms.preprocess import BadImage, Preprocess, decode, on_background, to_float, upright
 from tests.squares import png
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
@@ -178,3 +180,73 @@ def test_trimming_leaves_a_photograph_and_an_empty_picture_as_they_are():
 def test_trimming_travels_in_the_file():
     assert Preprocess.from_json(Preprocess(size=24, trim=True).to_json()).trim
     assert not Preprocess.from_json('{"version": 1, "size": 24, "background": [255, 255, 255]}').trim
+
+
+def photograph(width: int, height: int, kind: str = "JPEG", number: int = 0) -> bytes:
+    """A photograph that comes with scikit-learn, at another size."""
+    file = io.BytesIO()
+    Image.fromarray(load_sample_images().images[number]).resize((width, height)).save(file, kind, quality=90)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("mode", ["RGB", "L", "1", "P", "RGBA", "LA", "CMYK"])
+def test_what_has_nothing_transparent_needs_no_background_and_shows_the_same(mode, kind):
+    """The shorter way of opaque pictures against the long one over RGBA, to the bit."""
+    with Image.open(io.BytesIO(photograph(90, 60))) as opened:
+        picture = opened.convert(mode)
+    if mode in ("RGBA", "LA"):
+        picture.putalpha(Image.linear_gradient("L").resize(picture.size))
+    file = io.BytesIO()
+    try:
+        picture.save(file, kind)
+    except (OSError, ValueError):  # not every kind of file holds every mode; here it would be converted
+        picture.convert("RGB").save(file, kind)
+    for trim in (False, True):
+        whole = Preprocess(size=24, trim=trim, reduced=False, background=(0, 90, 200))
+        by_rgba = module.trimmed(decode(file.getvalue()), whole.background) if trim else decode(file.getvalue())
+        assert np.array_equal(whole(file.getvalue()), whole.fit(on_background(by_rgba, whole.background)))
+        assert np.array_equal(whole.rgba(file.getvalue()), whole.fit(by_rgba))
+
+
+@pytest.mark.parametrize(
+    ("size", "least", "decoded"),
+    [((640, 480), 224, (320, 240)), ((640, 480), 241, (640, 480)), ((1600, 1200), 224, (400, 300)), ((90, 4000), 32, (45, 2000)),
+     ((2048, 2048), 40, (256, 256)), ((500, 375), 224, (500, 375)), ((640, 480), None, (640, 480))],
+)  # fmt: skip
+def test_a_jpeg_is_decoded_at_the_least_size_that_is_large_enough(size, least, decoded):
+    assert upright(photograph(*size), least).size == decoded
+    assert upright(photograph(*size, kind="PNG"), least).size == size
+
+
+@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize("size", [(640, 480), (1024, 768), (1600, 1200)])
+def test_decoded_at_a_reduced_size_it_looks_the_same(size, number):
+    data = photograph(*size, number=number)
+    reduced, whole = (Preprocess(size=224, reduced=way)(data).astype(int) for way in (True, False))
+    assert (
+        0 < np.abs(reduced - whole).mean() < 4
+    )  # of 255; 3 for a street full of detail that was hardly larger than 224
+
+
+def test_a_photo_is_turned_upright_at_a_reduced_size_too():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    file = io.BytesIO()
+    halves().resize((160, 80)).save(file, "JPEG", exif=exif)
+    shown = upright(file.getvalue(), 16)
+    assert shown.size == (20, 40)  # a quarter, on its side
+    red, _, blue = np.asarray(shown).astype(int).mean(1).T
+    assert (red[:18] > 200).all()
+    assert (blue[22:] > 200).all()
+
+
+def test_what_is_trimmed_is_decoded_whole_for_little_of_it_may_be_left():
+    trimming = Preprocess(size=24, trim=True)
+    assert trimming.open(photograph(640, 480)).size == (640, 480)
+
+
+def test_models_from_before_decode_whole_as_they_learned_to():
+    old = Preprocess.from_json('{"version": 1, "size": 224, "background": [255, 255, 255], "trim": false}')
+    assert old == Preprocess(size=224, reduced=False)
+    assert Preprocess.from_json(Preprocess(size=224).to_json()).reduced

@@ -1,0 +1,105 @@
+"""Trainings that torchrun starts as several ranks, and a test as one: `torchrun ... ranks.py FOLDER`, one file of JSON a rank.
+
+FOLDER/from-one has the checkpoint of a training by one process that was cut off.
+"""
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from components.contracts.batch import Batch
+from components.contracts.errors import Interrupted
+from components.contracts.method import Clock, Losses, Method
+from components.contracts.progress import silent
+from components.data.batches import StepBatches
+from components.data.rows.decoded import decode_pairs
+from components.data.samplers.distinct import DistinctBatches
+from components.data.tokenizers import Vocabulary
+from components.data.transforms.preprocess import Preprocess
+from components.data.transforms.views import Views
+from components.training.numbers import Optimisation, Scale
+from components.training.train import train
+from tests.squares import clip_at_debug, square_pool
+
+CUT, SAVED = 7, 5  # steps after which a training stops, and from which it goes on
+SCALE = Scale(batch=8, steps=9, pixels=24, precision="fp32", watch_every=9, checkpoint_every=SAVED, curve_every=1)
+
+
+class Pairwise(Method):
+    """How far a picture is from its own text, the mean over rows: what a rank computes does not depend on the others."""
+
+    def __init__(self, vocabulary: int) -> None:
+        super().__init__()
+        self.model = nn.ModuleDict({"image": nn.Linear(3 * SCALE.pixels**2, 8), "text": nn.Embedding(vocabulary, 8)})
+
+    def losses(self, batch: Batch, clock: Clock) -> Losses:
+        image = self.model["image"](batch.images["main"].pixels.flatten(1))
+        text = self.model["text"](batch.texts["caption"].ids[:, :4]).mean(1)  # as many tokens on every rank
+        return Losses(terms={"far": (image - text).square().mean()})
+
+
+@dataclass
+class Told:
+    """What a training saw and came to."""
+
+    keys: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    curves: str = ""
+    weights: list[float] = field(default_factory=list)
+    digest: str = ""
+
+
+def pairwise(vocabulary: Vocabulary) -> Method:
+    torch.manual_seed(0)
+    return Pairwise(len(vocabulary))
+
+
+def run(make: Callable[[Vocabulary], Method], folder: Path, stop_at: int | None = None) -> Told:
+    """Train on the squares, as whichever rank we are."""
+    pool, told = square_pool(), Told()
+    vocabulary = Vocabulary.train([text for texts in pool.captions for text in texts], size=300, context=12)
+    pairs, method = decode_pairs(pool, Preprocess(size=32), silent), make(vocabulary)
+    order = DistinctBatches(pairs.concepts, SCALE.batch, seed=3)
+    losses = method.losses
+
+    def watched(batch: Batch, clock: Clock) -> Losses:
+        told.keys[clock.step] = batch.keys
+        return losses(batch, clock)
+
+    def progress(doing: str, done: int, total: int, **seen: float) -> None:
+        if done == stop_at:
+            raise Interrupted("stopped by the test")
+
+    method.losses = watched
+    folder.mkdir(exist_ok=True)
+    with suppress(Interrupted):
+        told.curves = train(
+            method, StepBatches(pairs, vocabulary, Views(pixels=SCALE.pixels), order, seed=3),
+            Optimisation(lr=3e-3, weight_decay=0.1, clip_norm=1.0), SCALE, seed=3, folder=folder, progress=progress,
+            log=lambda step, values: None, watch=lambda model: {},
+        ).curves  # fmt: skip
+    weights = torch.cat([value.detach().cpu().flatten() for value in method.parameters()])
+    told.weights, told.digest = weights[:200].tolist(), hashlib.sha256(weights.numpy().tobytes()).hexdigest()
+    return told
+
+
+def main() -> None:
+    """Train whole, on from where one process was cut off, by a method with a contrast, and until we are cut off."""
+    folder = Path(sys.argv[1])
+    told = {
+        "whole": run(pairwise, folder / "whole"), "from-one": run(pairwise, folder / "from-one"),
+        "clip": run(clip_at_debug, folder / "clip"), "cut": run(pairwise, folder / "cut", stop_at=CUT),
+    }  # fmt: skip
+    said = json.dumps({name: vars(one) for name, one in told.items()})
+    (folder / f"{os.environ['RANK']}.json").write_text(said)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""Two real ranks, started by torchrun: each takes its part, and together they do what one process does."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from components.contracts.errors import ConfigError
+from components.data.share import Share
+from components.training.device import ranks
+from tests.components.training.ranks import CUT, SAVED, SCALE, Told, pairwise, run
+
+REPOSITORY = Path(__file__).parents[3]
+WORLD = 2
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory) -> Told:
+    """The same training by one process."""
+    return run(pairwise, tmp_path_factory.mktemp("one"))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Where two ranks have trained, on the CPU and over the loopback."""
+    folder = tmp_path_factory.mktemp("ranks")
+    run(pairwise, folder / "from-one", stop_at=CUT)
+    environment = {
+        **os.environ, "PYTHONPATH": str(REPOSITORY), "CUDA_VISIBLE_DEVICES": "", "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1",
+    }  # fmt: skip
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={WORLD}"]
+    ran = subprocess.run(
+        [*command, Path(__file__).with_name("ranks.py"), folder], env=environment, cwd=folder, capture_output=True,
+        text=True, check=False, timeout=240,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def told(folder) -> list[dict[str, Told]]:
+    """What each rank says."""
+    files = [json.loads((folder / f"{rank}.json").read_text()) for rank in range(WORLD)]
+    for said in (one for file in files for one in file.values()):
+        said["keys"] = {int(step): tuple(keys) for step, keys in said["keys"].items()}
+    return [{name: Told(**said) for name, said in file.items()} for file in files]
+
+
+def together(told: list[dict[str, Told]], name: str) -> dict[int, tuple[str, ...]]:
+    """Return the keys of each step, the ranks' parts one after the other."""
+    parts = [rank[name].keys for rank in told]
+    assert parts[0].keys() == parts[1].keys()
+    return {step: sum((part[step] for part in parts), ()) for step in parts[0]}
+
+
+@pytest.mark.parametrize("name", ["whole", "clip"])
+def test_each_rank_takes_its_part_and_the_parts_are_the_batch(name, told, one):
+    assert together(told, name) == one.keys
+    assert {len(keys) for rank in told for keys in rank[name].keys.values()} == {SCALE.batch // WORLD}
+
+
+@pytest.mark.parametrize("name", ["whole", "clip", "from-one"])
+def test_the_ranks_end_with_the_same_weights_and_curves(name, told):
+    assert told[0][name].digest == told[1][name].digest
+    assert told[0][name].curves == told[1][name].curves
+
+
+def test_together_they_come_to_what_one_process_comes_to(told, one):
+    """Sums over half a batch are rounded elsewhere, no more."""
+    ours, theirs = (torch.tensor(side.weights) for side in (told[0]["whole"], one))
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+    losses = [[float(line.split(",")[1]) for line in side.curves.splitlines()[1:]] for side in (told[0]["whole"], one)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_two_ranks_go_on_where_one_process_was_cut_off(told, one):
+    assert together(told, "from-one") == {step: one.keys[step] for step in range(SAVED, SCALE.steps)}
+    torch.testing.assert_close(
+        torch.tensor(told[0]["from-one"].weights), torch.tensor(one.weights), rtol=1e-4, atol=1e-6
+    )
+
+
+def test_one_process_goes_on_where_two_ranks_were_cut_off(folder, told, one):
+    """Of the steps that count, each was taken once: the two after the checkpoint are taken again, by another world."""
+    assert together(told, "cut") == {step: one.keys[step] for step in range(CUT)}
+    resumed = run(pairwise, folder / "cut")
+    assert resumed.keys == {step: one.keys[step] for step in range(SAVED, SCALE.steps)}
+    torch.testing.assert_close(torch.tensor(resumed.weights), torch.tensor(one.weights), rtol=1e-4, atol=1e-6)
+    seen = [key for step in range(SAVED) for key in together(told, "cut")[step]]
+    seen += [key for step in range(SAVED, 6) for key in resumed.keys[step]]
+    assert len(set(seen)) == len(seen) == 48, "of 50 squares, six batches of 8 show 48, none twice"
+
+
+def test_a_world_that_torchrun_did_not_start_is_one_process(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
+    assert ranks() == {"devices": 1}
+
+
+def test_machines_and_their_ranks_are_those_of_torchrun(monkeypatch):
+    for name, value in {"TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "8", "LOCAL_WORLD_SIZE": "4"}.items():
+        monkeypatch.setenv(name, value)
+    assert ranks() == {"devices": 4, "num_nodes": 2, "strategy": "ddp"}
+
+
+def test_a_batch_that_does_not_split_is_refused(batches):
+    with pytest.raises(ConfigError, match="batch 8 does not split over 3 ranks"):
+        batches.made_for(Share(rank=0, world=3), late=False)
