@@ -21,6 +21,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -128,7 +129,7 @@ def _ours(heap: Path, out: Path) -> Ran:
     for name in ("quarantine", "told"):
         for row in pq.read_table(out / f"{name}.parquet").to_pylist():
             found.setdefault(_picture(row), []).append(row["reason"])
-    return Ran(version="0.1.0", found=found, wall_s=wall, cpu_s=cpu)
+    return Ran(version=version("diptych"), found=found, wall_s=wall, cpu_s=cpu)
 
 
 def _picture(row: Mapping[str, str]) -> str:
