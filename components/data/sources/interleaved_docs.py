@@ -102,7 +102,6 @@ class Pages:
         images, side, characters: as of InterleavedDocs.
     """
 
-    wordless = ""
     no_labels = "documents say what stands beside a picture, and no label"
 
     def __init__(
