@@ -1,5 +1,5 @@
 # Two commands do everything: `make run` ends with a served model that answers, `make test` passes.
-.PHONY: run test setup lint down status help
+.PHONY: run test setup lint bench down status help
 
 help:      ## Say what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -35,5 +35,15 @@ ruff:
 	.venv/bin/ruff check .
 format:
 	.venv/bin/ruff format --check .
+<<<<<<< HEAD
 stage_code results:
 	.venv/bin/python -m infra.$@
+=======
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	.venv/bin/python -m infra.stage_code
+	.venv/bin/python -m infra.results
+
+bench:     ## Run one benchmark beside its peers, such as make bench BENCH=data_check; their environments are made first
+	@.venv/bin/python -m tests.benchmarks.$(BENCH)
+>>>>>>> b1-check
