@@ -23,6 +23,10 @@ test:      ## Set up and pass the tests, a worker a core, at most four
 	@$(MAKE) --no-print-directory lint
 	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
+bench:     ## Run one benchmark beside its peers, whose environments are made first: make bench BENCH=loader
+	@infra/setup.sh test
+	@.venv/bin/python -m tests.benchmarks.$(BENCH)
+
 LINT = ruff format mypy lint-imports stage_code results
 .PHONY: $(LINT)
 
@@ -35,15 +39,5 @@ ruff:
 	.venv/bin/ruff check .
 format:
 	.venv/bin/ruff format --check .
-<<<<<<< HEAD
 stage_code results:
 	.venv/bin/python -m infra.$@
-=======
-	.venv/bin/mypy
-	.venv/bin/lint-imports
-	.venv/bin/python -m infra.stage_code
-	.venv/bin/python -m infra.results
-
-bench:     ## Run one benchmark beside its peers, such as make bench BENCH=data_check; their environments are made first
-	@.venv/bin/python -m tests.benchmarks.$(BENCH)
->>>>>>> b1-check
