@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from components.contracts.errors import ConfigError
+from components.data.remote.addresses import REMOTE
 from components.recipes.names import RECIPES, nearest
 from components.recipes.params import OVERRIDABLE, Params
 from components.recipes.yaml_lines import read_yaml
@@ -33,7 +34,7 @@ class Choices:
     Args:
         recipe: a name in components/recipes/.
         scale: a name in components/recipes/scales/.
-        data: the path of own pictures, or a source's name.
+        data: the path of own pictures, the URL of shards, or a source's name.
         numbers: `training.steps=500` and the like, in order.
     """
 
@@ -95,13 +96,15 @@ def _wanted(root: Path, choices: Choices, here: Path, params: Mapping[str, Any])
 
 
 def _source(data: str, here: Path, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the `source:` that reads `data`: own pictures at a path, or a source that has its own.
+    """Return the `source:` that reads `data`: own pictures at a path, shards at a URL, or a source that has its own.
 
     What params.yaml says already, and that source takes too, stays.
     """
     from components.data.sources.catalogue import read_catalogue, settings_of
-    from components.data.sources.which import describe_path
+    from components.data.sources.which import describe_path, describe_url
 
+    if REMOTE.match(data):
+        return {"path": PLACE, **describe_url(data, params["source"].get("allow_hosts") or ())}
     catalogue, path = read_catalogue(), here / data
     named = {name: entry for name, entry in catalogue.items() if "path" not in settings_of(entry)}
     if data in named and not path.exists():

@@ -1,4 +1,4 @@
-"""The command `diptych`: run, ask, promote, status, ui, down. Only what a command needs is imported, when it needs it."""
+"""The command `diptych`: run, data, ask, promote, status, ui, down. Only what a command needs is imported, when it needs it."""
 
 import argparse
 import json
@@ -33,9 +33,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     began, root = time.time(), None
     try:
         from components.stages.environment import set_environment
-        from flows.run import find_root
 
         set_environment()
+        if arguments.anywhere:
+            return int(arguments.command(arguments.here, arguments))
+        from flows.run import find_root
+
         root = find_root(Path.cwd())
         os.chdir(root)
         return int(arguments.command(root, arguments))
@@ -57,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
 
     def add(name: str, does: str, command: Callable[[Path, argparse.Namespace], int]) -> argparse.ArgumentParser:
         made = commands.add_parser(name, help=does, description=does, parents=[every])
-        made.set_defaults(command=command)
+        made.set_defaults(command=command, anywhere=False)
         return made
 
     run = add("run", "bring everything up to date, from pictures to a served model", _run)
@@ -65,12 +68,42 @@ def _parser() -> argparse.ArgumentParser:
         "--recipe", metavar="NAME", help="a recipe of components/recipes; params.yaml's first unless given"
     )
     run.add_argument("--scale", metavar="NAME", help="a scale of components/recipes/scales, such as debug")
-    run.add_argument("--data", metavar="SOURCE", help="a folder or table of your own pictures; or emoji, to go back")
+    run.add_argument(
+        "--data",
+        metavar="SOURCE",
+        help="a folder or table of your own pictures, or s3://… of shards; or emoji, to go back",
+    )
     run.add_argument(
         "--set", metavar="KEY=VALUE", action="append", default=[], dest="numbers",
         help="a number in place of the recipe's or the scale's, such as training.steps=500 (training.steps= takes it "
         "back), or of params.yaml, such as seed=3; may be given several times. All choices are written to params.yaml.",
     )  # fmt: skip
+    data = commands.add_parser("data", help="look at data", description="Look at data.")
+    looks = data.add_subparsers(required=True, metavar="COMMAND")
+    says = "read pictures and captions, and say what is wrong with which; nothing in them is changed"
+    check = looks.add_parser("check", help=says, description=f"{says[0].upper()}{says[1:]}.", parents=[every])
+    check.set_defaults(command=_check, anywhere=True)
+    check.add_argument(
+        "data",
+        metavar="FOLDER_OR_DATASET",
+        help="a folder of pictures, a table, shards (also by URL), a dataset; or a source's name",
+    )
+    check.add_argument(
+        "--out",
+        metavar="DIR",
+        type=Path,
+        required=True,
+        help="a new folder, for the report and lists of what was found",
+    )
+    check.add_argument(
+        "--allow-host", metavar="HOST:PORT", action="append", default=[], dest="allow_hosts",
+        help="a host of this network that pictures may be fetched from; may be given several times",
+    )  # fmt: skip
+    check.add_argument(
+        "--max-broken", metavar="SHARE", type=float, default=1.0,
+        help="end with exit code 1 where a larger share, 0 to 1, is broken; unless given, findings are no failure",
+    )  # fmt: skip
+    check.add_argument("--json", action="store_true", help="print the counts as JSON")
     ask = add(
         "ask", "ask the served model for the pictures nearest to a text, or the likeliest labels of a picture", _ask
     )
@@ -109,6 +142,13 @@ def _run(root: Path, arguments: argparse.Namespace) -> int:
 
     done = f"Done in {clock(time.monotonic() - began)}." if worked else "Nothing to do: everything is up to date."
     show_end(root, recipe, shipped, Console(), done)
+    return 0
+
+
+def _check(here: Path, arguments: argparse.Namespace) -> int:
+    from flows.data_check import data_check
+
+    data_check(arguments.data, here, arguments.out, arguments.json, arguments.allow_hosts, arguments.max_broken)
     return 0
 
 

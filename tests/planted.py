@@ -33,12 +33,45 @@ def pii_text() -> Plant:
     )
 
 
+def mojibake() -> Plant:
+    """One caption of two, and letters that are meant."""
+    return Plant(
+        rows=[
+            row("wrong", "a cat", "at the cafÃ©"), row("quotes", "â€œhiâ€\x9d, she said", split="pair"),
+            row("right", "at the café"), row("upper", "NÃO"), row("other", "日本の猫", split="val"),
+        ],
+        defects=dict.fromkeys(("wrong", "quotes"), "mojibake"),
+    )  # fmt: skip
+
+
 def gps() -> Plant:
     """One file that says where, and one of which nobody knows."""
     return Plant(
         rows=[row("there", says_where=True, split="val"), row("nowhere"), row("unknown", says_where=None)],
         defects={"there": "gps"},
     )
+
+
+def aspect() -> Plant:
+    """A banner and a column, and strips that are just short enough."""
+    return Plant(
+        rows=[
+            row("banner", width=900, height=100, split="val"), row("column", width=20, height=161), row("square"),
+            row("strip", width=800, height=100), row("post", width=20, height=160, split="pair"),
+        ],
+        defects=dict.fromkeys(("banner", "column"), "aspect"),
+    )  # fmt: skip
+
+
+def frames_and_colours() -> Plant:
+    """One of each, and files at which nobody could look."""
+    return Plant(
+        rows=[
+            row("moving", animated=True), row("print", cmyk_converted=True, split="pair"), row("turned", exif_rotated=True),
+            row("still"), row("unknown", animated=None, cmyk_converted=None, exif_rotated=None),
+        ],
+        defects={"moving": "animated", "print": "cmyk_converted", "turned": "exif_rotated"},
+    )  # fmt: skip
 
 
 def face() -> Plant:
@@ -141,6 +174,6 @@ def poison() -> Plant:
 
 PLANTED: dict[str, Callable[[], Plant]] = {
     "takedown": takedown, "poison": poison,
-    "face": face, "pii_text": pii_text, "gps": gps,
+    "aspect": aspect, "frames_and_colours": frames_and_colours, "face": face, "pii_text": pii_text, "mojibake": mojibake, "gps": gps,
     "duplicate_pixels": duplicate_pixels, "same_concept": same_concept, "leaks": leaks, "near_duplicates": near_duplicates,
 }  # fmt: skip

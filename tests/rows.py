@@ -19,6 +19,7 @@ def row(key: str, *texts: str, split: str = "train", concept: str | None = None,
         "found": True, "intact": True, "decodable": True, "fault": "", "width": 64, "height": 64, "contrast": 0.3,
         "pixel_sha256": f"pixels of {key}", "perceptual": int(hashlib.sha256(key.encode()).hexdigest()[:16], 16),
         "colour": (0.5, 0.5, 0.5), "corners": (None, None, None, None), "says_where": False,
+        "animated": False, "cmyk_converted": False, "exif_rotated": False,
     }  # fmt: skip
     return {
         **dict.fromkeys(SCHEMA.names),

@@ -165,6 +165,12 @@ CLIP, SCALES = "components/recipes/clip.yaml", "components/recipes/scales"
         (f"{SCALES}/laptop.yaml", r"steps: \d+", "steps: 99", {"pretrain", "finetune"}),
         ("params.yaml", r"max_broken: [\d.]+", "max_broken: 0.5", {"validate"}),
         ("params.yaml", r"languages: \[en\]", "languages: [en, de]", {"ingest"}),
+        (
+            "params.yaml",
+            r"(?<=path: data/own)",
+            "\n  url: s3://b/c\n  version: 0a",
+            {"ingest"},
+        ),  # what lies there changed
         ("params.yaml", r"seed: 0", "seed: 1", {"ingest", "validate", "pretrain", "finetune", "evaluate"}),
         ("params.yaml", r"(?<=  curation: )\{\}", "{splits: [train]}", {"curate"}),
         ("params.yaml", r"(?<=  model: )\{\}", "{init_args: {width: 64}}", {"pretrain"}),

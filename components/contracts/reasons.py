@@ -52,6 +52,11 @@ REASONS = {
     "split_key": Reason(meaning="members of one key lie apart in the shard, so they are no sample", found_by=_INGEST),
     "bad_utf8": Reason(meaning="the text is not UTF-8, so its letters would come out wrong", found_by=_INGEST),
     "bad_json": Reason(meaning="the .json that says what the picture is cannot be read", found_by=_INGEST),
+    "bad_document": Reason(
+        meaning="the lists of a document do not fit together, or a picture names a text that it does not have",
+        found_by=_BOTH,
+    ),
+    "document_split": Reason(meaning="pictures of one document are in several splits"),
     "unknown_picture": Reason(meaning="a caption of a picture that the data does not name", found_by=_INGEST),
     "incomplete": Reason(meaning="a column that every row must have is empty"),
     "duplicate_key": Reason(
@@ -61,9 +66,17 @@ REASONS = {
     "source_unknown": Reason(meaning="the designer is none that the source declares"),
     "licence_unknown": Reason(meaning="the licence is none that the source declares"),
     "missing_member": Reason(meaning="the shard is missing, or ends before the picture does"),
-    "digest_mismatch": Reason(meaning="the shard holds other bytes than the manifest's sha256 promises"),
+    "sha_mismatch": Reason(meaning="the shard holds other bytes than the manifest's sha256 promises"),
     "no_picture": Reason(
         meaning="there is no picture: it is not named, its file is missing, too large, or may not be read",
+        found_by=_INGEST,
+    ),
+    "fetch_failed": Reason(
+        meaning="the picture's URL gave nothing: it is not there, may not be read, or its server did not answer in the end",
+        found_by=_INGEST,
+    ),
+    "address_refused": Reason(
+        meaning="the picture's URL is none that is asked: an address of this network, a user in it, or no http at all",
         found_by=_INGEST,
     ),
     "zero_bytes": Reason(meaning="the picture's file is there, and has no bytes", found_by=_BOTH),
@@ -71,7 +84,8 @@ REASONS = {
     "bomb": Reason(meaning="the picture unfolds to more pixels than are taken"),
     "truncated": Reason(meaning="the picture ends before its last pixel does"),
     "undecodable": Reason(meaning="the bytes begin as a picture's do, and cannot be decoded"),
-    "size_out_of_bounds": Reason(meaning="the picture is too small to show anything, or too large"),
+    "too_small": Reason(meaning="a side of the picture has too few pixels to show anything"),
+    "too_large": Reason(meaning="a side of the picture has more pixels than are taken"),
     "blank": Reason(meaning="the picture is one flat colour, or nearly invisible on white"),
     "no_caption": Reason(meaning="nothing is said of the picture"),
     "empty_caption": Reason(meaning="a text is there, without a character"),
@@ -79,13 +93,45 @@ REASONS = {
     "caption_language": Reason(
         meaning="a text is in a language that the source does not declare, or in a script it is not written in"
     ),
+    "licence_refused": Reason(meaning="the licence is none that admit.licences allows", broken=False, found_by=_INGEST),
+    "no_consent": Reason(
+        meaning="the data does not say that those it shows have consented, and admit.consent requires it",
+        broken=False,
+        found_by=_INGEST,
+    ),
+    "health_data": Reason(
+        meaning="it is marked as health data of a person, or its words look like that, and admit.health refuses it",
+        broken=False,
+        found_by=_INGEST,
+    ),
     "takedown": Reason(meaning="the picture is on the takedown list, or looks like one that is", broken=False),
     "pii_text": Reason(
         meaning="what is said of the picture holds an e-mail address, a phone number or a card number",
         broken=False,
         policy="drop",
     ),
+    "mojibake": Reason(
+        meaning="what is said of the picture was read in the wrong encoding once, as in cafÃ© for café",
+        broken=False,
+        policy="keep",
+    ),
     "gps": Reason(meaning="the picture's file holds the place where it was taken", broken=False, policy="keep"),
+    "aspect": Reason(
+        meaning="the picture is a long strip, of which a square crop shows little", broken=False, policy="keep"
+    ),
+    "animated": Reason(
+        meaning="the file holds several pictures, of which only the first is seen", broken=False, policy="keep"
+    ),
+    "cmyk_converted": Reason(
+        meaning="the picture is in the colours of print (CMYK), and is converted without its profile",
+        broken=False,
+        policy="keep",
+    ),
+    "exif_rotated": Reason(
+        meaning="the picture lies on its side or mirrored in the file, and is turned as its EXIF says",
+        broken=False,
+        policy="keep",
+    ),
     "face": Reason(meaning="a face is seen in the picture", broken=False, policy="keep"),
     "duplicate_pixels": Reason(
         meaning="an evaluation picture equals another one, pixel for pixel, that is trained on or named otherwise",

@@ -1,7 +1,7 @@
 """Where samples come from. A source knows its pictures, words, licences and splits; it knows nothing of shards."""
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from components.contracts.progress import Progress
 from components.contracts.reject import Reject
@@ -29,4 +29,13 @@ class Source(Protocol):
         and to `licences` where one designer has several. `splits` says of each split this data allows what it tests,
         `without` of each split or metric that it does not allow, and of whatever was left out, why.
         """
+        ...
+
+
+@runtime_checkable
+class Unsplit(Protocol):
+    """A source that can also be gone through as it lies, before anything is learned from it."""
+
+    def unsplit(self, progress: Progress) -> Iterator[Sample | Reject]:
+        """Yield every record once, all of split `train`, with captions or without; read once. Afterwards describe() is free."""
         ...

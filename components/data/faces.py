@@ -5,6 +5,7 @@ Source: Liao et al. 2007, "Learning Multi-scale Block Local Binary Patterns for 
 into noise 94 to 98 in 100 are found, and in as many pictures without one it sees 6 to 12. Profiles are not found.
 """
 
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -26,14 +27,27 @@ class FaceFinder:
 
     def __call__(self, picture: Image.Image) -> bool:
         """Return whether a face is seen; takes about 30 ms of CPU."""
+        return bool(self.boxes(picture))
+
+    def boxes(self, picture: Image.Image) -> list[tuple[int, int, int, int]]:
+        """Return left, top, right and bottom of each face, in pixels of the picture, in no order that means anything."""
         small = picture.copy()
         small.thumbnail((LONGEST, LONGEST))
         shorter = min(small.size)
         least = max(24, shorter // SMALLEST)  # the cascade was trained on 24 pixels
         if shorter <= least:
-            return False
+            return []
         seen = self._cascade.detect_multi_scale(
             img=np.asarray(small.convert("RGB")), scale_factor=1.2, step_ratio=1, min_size=(least, least),
             max_size=(shorter, shorter), min_neighbor_number=NEIGHBOURS,
         )  # fmt: skip
-        return bool(seen)
+        x, y = picture.width / small.width, picture.height / small.height
+        return [
+            (
+                int(one["c"] * x),
+                int(one["r"] * y),
+                ceil((one["c"] + one["width"]) * x),
+                ceil((one["r"] + one["height"]) * y),
+            )
+            for one in seen
+        ]

@@ -4,11 +4,13 @@ Shards hold one split each, so that training never opens a file with test pictur
 a sample or a row of quarantine.parquet. What cannot be decoded comes in like the rest; validation sets it aside.
 """
 
-import hashlib
 import json
+import shutil
 from collections import Counter
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,44 +19,88 @@ from components.contracts.progress import Progress, silent
 from components.contracts.reject import Reject
 from components.contracts.sample import SPLITS, Sample
 from components.contracts.source import Source
+from components.data.alone import alone
+from components.data.aside import Aside
+from components.data.documents import DocumentsWriter
+from components.data.kept import KeptShards, SourceChanged
 from components.data.manifest import LABELS, ManifestWriter
-from components.data.pictures import Look, look
 from components.data.quarantine import QuarantineWriter, in_order
-from components.data.shards import SHARD_BYTES, ShardWriter
-from components.data.transforms.preprocess import BadImage
+from components.data.seeing import seen_in_order
+from components.data.seen import Seen
+from components.data.shard_writer import SHARD_BYTES, ShardWriter
 
 
 def ingest(
-    source: Source, raw: Path, seed: int, progress: Progress = silent, shard_bytes: int = SHARD_BYTES
+    source: Source,
+    raw: Path,
+    seed: int,
+    progress: Progress = silent,
+    shard_bytes: int = SHARD_BYTES,
+    processes: int = 0,
+    kept: KeptShards | None = None,
 ) -> dict[str, Any]:
     """Write `raw`/<split>/*.tar, manifest.parquet, quarantine.parquet and source.json, and return what source.json holds.
 
-    There, rows_in = samples + quarantined. Memory stays bounded by a row group and a picture, however large the source.
-    Raises DataError when `raw` already holds a snapshot, when the source gives no sample, or when a record is lost.
+    There, rows_in = samples + quarantined. Memory stays bounded by a row group and some pictures, however large the source.
+    Left by an exception, `raw` is an empty folder.
+
+    Args:
+        processes: that look at pictures, 0 for this one alone; no byte depends on it.
+        kept: where shards are kept as they become whole, and used again by the next run after this one was killed. No
+            byte depends on it. `progress` is told how many were used.
+
+    Raises DataError when `raw` already holds a snapshot, when the source gives no sample, or when a record is lost; Busy
+    when another process writes there; TransientError when a process was lost; OSError (ENOSPC, EFBIG), with the file's
+    name, when the disk has no room.
     """
-    if raw.exists() and any(raw.iterdir()):
-        raise DataError(
-            f"{raw} is not empty, and a snapshot is never written over another. Give a new folder, or delete it."
-        )
-    raw.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        for folder in (raw, *([kept.folder] if kept is not None else [])):
+            stack.enter_context(alone(folder))
+        if any(raw.iterdir()):
+            raise DataError(
+                f"{raw} is not empty, and a snapshot is never written over another. Give a new folder, or delete it."
+            )
+        bring_in = partial(_bring_in, source, raw, seed, _telling(progress, kept), shard_bytes, processes, kept)
+        try:
+            try:
+                return bring_in()
+            except SourceChanged:
+                assert kept is not None
+                kept.forget()
+                _clear(raw)
+                return bring_in()
+        except BaseException:
+            _clear(raw)
+            raise
+
+
+def _bring_in(
+    source: Source,
+    raw: Path,
+    seed: int,
+    progress: Progress,
+    shard_bytes: int,
+    processes: int,
+    kept: KeptShards | None,
+) -> dict[str, Any]:
     counts: Counter[tuple[str, str]] = Counter()
     rows_in = 0
     with ExitStack() as stack:
-        shards = {split: stack.enter_context(ShardWriter(raw, split, shard_bytes)) for split in SPLITS}
+        shards = {split: stack.enter_context(ShardWriter(raw, split, shard_bytes, kept)) for split in SPLITS}
         manifest = stack.enter_context(ManifestWriter(raw / "manifest.parquet"))
         quarantine = stack.enter_context(QuarantineWriter(raw / "quarantine.parquet"))
-        for record in source.samples(seed, progress):
+        documents = stack.enter_context(DocumentsWriter(raw))
+        placed = _placed(source.samples(seed, progress), shards, documents)
+        for record, seen in stack.enter_context(closing(seen_in_order(placed, processes))):
             rows_in += 1
             if isinstance(record, Reject):
                 quarantine.add(record)
                 continue
-            if record.split not in shards:
-                raise DataError(
-                    f"sample {record.key} is of split {record.split!r}; the splits are {', '.join(SPLITS)}."
-                )
-            shard, offset = shards[record.split].add(record)
-            manifest.add(manifest_row(record, shard, offset))
-            counts[record.split, record.source] += 1
+            assert seen is not None
+            if kept is not None:
+                kept.add(raw, record["shard"], seen)
+            manifest.add(record | asdict(seen))
+            counts[record["split"], record["source"]] += 1
     rejected = in_order(quarantine.counts)
     if not manifest.rows_written or manifest.rows_written != sum(counts.values()):
         why = f" Set aside: {', '.join(f'{code} ({rows:,})' for code, rows in rejected.items())}." if rejected else ""
@@ -81,17 +127,32 @@ def ingest(
             for who in sorted({who for _, who in counts})
         },
     }
-    (raw / "source.json").write_text(json.dumps(came_in, indent=2, ensure_ascii=False) + "\n")
+    if documents.counted["pictures"]:
+        came_in["documents"] = documents.counted
+    aside = Aside(raw / "source.json")
+    with aside.explaining():
+        aside.partial.write_text(json.dumps(came_in, indent=2, ensure_ascii=False) + "\n")
+        aside.put()
     return came_in
 
 
+def _placed(
+    records: Iterator[Sample | Reject], shards: Mapping[str, ShardWriter], documents: DocumentsWriter
+) -> Iterator[tuple[dict[str, Any] | Reject, bytes | Seen | None]]:
+    """Write each sample into a shard, and yield its manifest row, without what Seen has, with that or the picture to see."""
+    for record in records:
+        if isinstance(record, Reject):
+            yield record, None
+            continue
+        if record.split not in shards:
+            raise DataError(f"sample {record.key} is of split {record.split!r}; the splits are {', '.join(SPLITS)}.")
+        documents.add(record)
+        shard, offset, seen = shards[record.split].add(record)
+        yield manifest_row(record, shard, offset), seen or record.media[0].data
+
+
 def manifest_row(sample: Sample, shard: str, offset: int) -> dict[str, Any]:
-    """Return the manifest's row of a sample whose picture was written at `offset` bytes of `shard`."""
-    data = sample.media[0].data
-    try:
-        seen: Look | None = look(data)
-    except BadImage:
-        seen = None
+    """Return the manifest's row of a sample whose picture was written at `offset` bytes of `shard`, without what Seen has."""
     return {
         "key": sample.key,
         "split": sample.split,
@@ -99,11 +160,26 @@ def manifest_row(sample: Sample, shard: str, offset: int) -> dict[str, Any]:
         "licence": sample.licence,
         "shard": shard,
         "offset": offset,
-        "size_bytes": len(data),
-        "sha256": hashlib.sha256(data).hexdigest(),
-        "pixel_sha256": seen and seen.pixel_sha256,
-        "width": seen and seen.width,
-        "height": seen and seen.height,
+        "size_bytes": len(sample.media[0].data),
         "texts": [asdict(text) for text in sample.texts],
         "labels": {name: sample.labels.get(name) for name in LABELS},
     }
+
+
+def _telling(progress: Progress, kept: KeptShards | None) -> Progress:
+    """Return what tells `progress` also of the kept shards that were used, once there are any."""
+
+    def tell(doing: str, done: int, total: int, **seen: float) -> None:
+        used = {"shards_kept": float(kept.used)} if kept is not None and kept.used else {}
+        progress(doing, done, total, **seen, **used)
+
+    return tell
+
+
+def _clear(folder: Path) -> None:
+    """Remove what was written into a folder that was empty."""
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()

@@ -8,17 +8,17 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from components.contracts.errors import DataError
+from components.data.aside import RowFile
 from components.data.row_json import json_rows
 
 LABELS = ("concept", "category", "subcategory")
-ROW_GROUP_ROWS = 4096
 _BATCH_ROWS = 16_384  # made into JSON at once
 
 _TEXT = pa.struct([pa.field("text", pa.string()), pa.field("kind", pa.string()), pa.field("lang", pa.string())])
@@ -42,23 +42,12 @@ SCHEMA = pa.schema(
 )
 
 
-class ManifestWriter:
-    """Writes rows as they come and keeps at most ROW_GROUP_ROWS of them in memory; the file appears when it is whole.
-
-    Use as a context manager: left by an exception, it leaves no file.
-    """
+class ManifestWriter(RowFile):
+    """Writes rows as they come, and takes their digest; the file appears when it is whole. Use as a context manager."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self.rows_written = 0
+        super().__init__(path, SCHEMA)
         self.digest = SnapshotDigest()
-        self._partial = path.with_name(path.name + ".partial")
-        self._waiting: list[Mapping[str, Any]] = []
-
-    def __enter__(self) -> Self:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = pq.ParquetWriter(self._partial, SCHEMA, compression="zstd")
-        return self
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Take one row, a mapping with the names of SCHEMA; DataError for a name too many or too few."""
@@ -68,35 +57,12 @@ class ManifestWriter:
                 "add what is missing, as null where it is not known."
             )
         self.digest.add(row)
-        self._waiting.append(row)
-        if len(self._waiting) == ROW_GROUP_ROWS:
-            self._flush()
+        self.write_row(row)
 
     def add_table(self, table: pa.Table) -> None:
         """Take all rows of a table in the manifest's schema; the file is the same as from one row after another."""
         self.digest.add_table(table)
-        if self._waiting:
-            table = pa.concat_tables([pa.Table.from_pylist(self._waiting, SCHEMA), table])
-        whole = len(table) - len(table) % ROW_GROUP_ROWS
-        for start in range(0, whole, ROW_GROUP_ROWS):
-            group = table.slice(start, ROW_GROUP_ROWS).combine_chunks()  # where chunks end, pages would
-            self._file.write_table(group, row_group_size=ROW_GROUP_ROWS)
-        self.rows_written += whole
-        self._waiting = table.slice(whole).to_pylist()
-
-    def _flush(self) -> None:
-        self._file.write_table(pa.Table.from_pylist(self._waiting, SCHEMA), row_group_size=ROW_GROUP_ROWS)
-        self.rows_written += len(self._waiting)
-        self._waiting = []
-
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        if kind is None and self._waiting:
-            self._flush()
-        self._file.close()
-        if kind is None:
-            self._partial.replace(self.path)
-        else:
-            self._partial.unlink(missing_ok=True)
+        self.write_table(table)
 
 
 class SnapshotDigest:

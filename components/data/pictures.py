@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from components.data.transforms.preprocess import decode
+from components.data.transforms.preprocess import upright
 
 _VALUES = np.arange(256) / 255
 
@@ -36,10 +36,12 @@ class Look:
 
 def on_white(data: bytes) -> Image.Image:
     """Return an upright RGB picture on white. Raises BadImage when the bytes cannot be decoded, or hold too much."""
-    rgba = decode(data)
-    if rgba.getchannel("A").getextrema() == (255, 255):  # nothing shows through, and the long way gives the same
-        return rgba.convert("RGB")
-    return Image.alpha_composite(Image.new("RGBA", rgba.size, (255, 255, 255, 255)), rgba).convert("RGB")
+    picture = upright(data, None)
+    if picture.mode == "RGB":
+        return picture
+    if picture.getchannel("A").getextrema() == (255, 255):  # nothing shows through, and the long way gives the same
+        return picture.convert("RGB")
+    return Image.alpha_composite(Image.new("RGBA", picture.size, (255, 255, 255, 255)), picture).convert("RGB")
 
 
 def look(data: bytes) -> Look:
@@ -51,25 +53,30 @@ def look_at(picture: Image.Image) -> Look:
     """Measure an RGB picture on white."""
     fingerprint = hashlib.sha256(f"{picture.width}x{picture.height}:".encode())
     fingerprint.update(picture.tobytes())
-    red, green, blue = colour_of(picture)
+    often = _often(picture)
+    red, green, blue = (float(mean) for mean in often @ _VALUES)
     return Look(
         width=picture.width,
         height=picture.height,
         pixel_sha256=fingerprint.hexdigest(),
-        contrast=contrast_of(picture),
-        colour=(float(red), float(green), float(blue)),
+        contrast=_contrast(often),
+        colour=(red, green, blue),
     )
 
 
 def contrast_of(picture: Image.Image) -> float:
     """Return the contrast of an RGB picture, from how often each value occurs, which is far faster than from the pixels."""
-    often, mean = _often(picture), colour_of(picture)
-    return float(np.sqrt((often * (_VALUES - mean[:, None]) ** 2).sum(1).mean()))
+    return _contrast(_often(picture))
 
 
 def colour_of(picture: Image.Image) -> NDArray[np.float64]:
     """Return the mean of R, G and B, each 0 to 1."""
     return _often(picture) @ _VALUES
+
+
+def _contrast(often: NDArray[np.float64]) -> float:
+    mean = often @ _VALUES
+    return float(np.sqrt((often * (_VALUES - mean[:, None]) ** 2).sum(1).mean()))
 
 
 def _often(picture: Image.Image) -> NDArray[np.float64]:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,28 +11,20 @@ import pyarrow.parquet as pq
 from components.contracts.errors import DataError
 from components.contracts.reasons import ORDER
 from components.contracts.reject import Reject
+from components.data.aside import RowFile
 
 SCHEMA = pa.schema([(name, pa.string()) for name in ("key", "member", "reason", "detail")])
-_WAITING_ROWS = 4096
 
 
-class QuarantineWriter:
-    """Writes rows as they come and keeps at most a few thousand in memory; the file appears when it is whole.
+class QuarantineWriter(RowFile):
+    """Writes rows as they come; the file appears when it is whole. Use as a context manager.
 
-    Use as a context manager: left by an exception, it leaves no file. `counts` says how many rows of each reason went in.
+    `counts` says how many rows of each reason went in.
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self.rows_written = 0
+        super().__init__(path, SCHEMA)
         self.counts: Counter[str] = Counter()
-        self._partial = path.with_name(path.name + ".partial")
-        self._waiting: list[Mapping[str, Any]] = []
-
-    def __enter__(self) -> Self:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = pq.ParquetWriter(self._partial, SCHEMA, compression="zstd")
-        return self
 
     def add(self, reject: Reject) -> None:
         """Take one record."""
@@ -42,23 +34,7 @@ class QuarantineWriter:
         """Take rows with the columns of SCHEMA."""
         for row in rows:
             self.counts[row["reason"]] += 1
-            self._waiting.append(row)
-            if len(self._waiting) == _WAITING_ROWS:
-                self._flush()
-
-    def _flush(self) -> None:
-        self._file.write_table(pa.Table.from_pylist(self._waiting, SCHEMA))
-        self.rows_written += len(self._waiting)
-        self._waiting = []
-
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        if kind is None and self._waiting:
-            self._flush()
-        self._file.close()
-        if kind is None:
-            self._partial.replace(self.path)
-        else:
-            self._partial.unlink(missing_ok=True)
+            self.write_row(row)
 
 
 def read_quarantine(path: Path) -> list[dict[str, str]]:

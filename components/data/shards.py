@@ -1,4 +1,4 @@
-"""Shards: tar files in WebDataset's layout, written byte for byte the same from the same samples, and read by seek.
+"""Shards as they are read: tar files in WebDataset's layout, by seek. How they are written: components/data/shard_writer.py.
 
 Each sample is two members side by side, `<key>.png` (or .jpg, .webp) and `<key>.json` (texts, labels, source, licence),
 so any WebDataset reader can use them. Our own reading trusts the manifest, never the tar's headers, checks every
@@ -7,9 +7,7 @@ picture's digest, and runs nothing that a shard holds.
 
 import hashlib
 import io
-import json
 import re
-import tarfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
@@ -17,83 +15,21 @@ from typing import Any, Self
 import pyarrow as pa
 
 from components.contracts.errors import DataError
-from components.contracts.sample import SPLITS, Sample
+from components.contracts.sample import SPLITS
 
-SHARD_BYTES = 8 * 2**20
 MAX_PICTURE_BYTES = 64 * 2**20
-_BLOCK = tarfile.BLOCKSIZE
-_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")  # no dot: WebDataset takes what follows the first one for a suffix
 _SHARD = re.compile(rf"(?:{'|'.join(SPLITS)})/[0-9]{{6}}\.tar")
 
 
 class BrokenMember(DataError):
     """A picture is not in its shard as the manifest says.
 
-    `reason` is the code that quarantine gives it: `missing_member` or `digest_mismatch`.
+    `reason` is the code that quarantine gives it: `missing_member` or `sha_mismatch`.
     """
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
-
-
-class ShardWriter:
-    """Writes samples of one split below `raw`, a new shard whenever one has reached `shard_bytes`."""
-
-    def __init__(self, raw: Path, split: str, shard_bytes: int = SHARD_BYTES) -> None:
-        if split not in SPLITS:
-            raise DataError(f"split {split!r} is none of {', '.join(SPLITS)}; give each sample one of these.")
-        self.raw = raw
-        self.split = split
-        self.shard_bytes = shard_bytes
-        self._count = 0
-        self._tar: tarfile.TarFile | None = None
-
-    def add(self, sample: Sample) -> tuple[str, int]:
-        """Write both members and return (shard, offset in bytes of the picture). DataError for a key a tar cannot name."""
-        media = sample.media[0]
-        if not _KEY.fullmatch(sample.key) or not media.member.startswith(sample.key + "."):
-            raise DataError(
-                f"sample {sample.key!r} with member {media.member!r} cannot be named in a shard. "
-                "A key is at most 80 letters, digits, - and _, and its picture is called <key>.<suffix>."
-            )
-        if self._tar is None or self._tar.offset >= self.shard_bytes:
-            self._next_shard()
-        words = {
-            "texts": [{"text": text.text, "kind": text.kind, "lang": text.lang} for text in sample.texts],
-            "labels": dict(sample.labels),
-            "source": sample.source,
-            "licence": sample.licence,
-        }
-        offset = self._member(media.member, media.data)
-        self._member(f"{sample.key}.json", json.dumps(words, ensure_ascii=False, sort_keys=True).encode())
-        return f"{self.split}/{self._count - 1:06d}.tar", offset
-
-    def _next_shard(self) -> None:
-        self.close()
-        path = self.raw / self.split / f"{self._count:06d}.tar"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._tar = tarfile.open(path, "w", format=tarfile.USTAR_FORMAT)  # noqa: SIM115 -- closed in close()
-        self._count += 1
-
-    def _member(self, name: str, data: bytes) -> int:
-        assert self._tar is not None
-        info = tarfile.TarInfo(name)  # time 0, owner 0, no names: nothing of this machine
-        info.size = len(data)
-        self._tar.addfile(info, io.BytesIO(data))
-        return self._tar.offset - -(-len(data) // _BLOCK) * _BLOCK
-
-    def close(self) -> None:
-        """Finish the shard that is open, if one is."""
-        if self._tar is not None:
-            self._tar.close()
-            self._tar = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 class ShardReader:
@@ -126,7 +62,7 @@ class ShardReader:
             )
         if hashlib.sha256(data).hexdigest() != row["sha256"]:
             raise BrokenMember(
-                "digest_mismatch",
+                "sha_mismatch",
                 f"sample {key} in shard {self.raw / shard} is not what the manifest's sha256 promises: the shard was changed "
                 "after it was made. Restore it with `dvc checkout`, or ingest again.",
             )

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from components.contracts.admit import Admit
 from components.contracts.errors import ConfigError
 from components.recipes.section import section
 from components.recipes.yaml_lines import read_yaml
@@ -38,6 +39,7 @@ class Params:
         scale: how big.
         seed: decides every draw.
         gates: where it stops.
+        admit: what may come in at all.
         overrides: section of the recipe -> numbers in place of its own; those of the scale stand under `training`.
     """
 
@@ -46,6 +48,7 @@ class Params:
     scale: str
     seed: int
     gates: Gates
+    admit: Admit = field(default_factory=Admit)
     overrides: dict[str, Any] = field(default_factory=dict)
 
 

@@ -41,6 +41,8 @@ Source `{source["name"]}`, with pictures under these licences:
 
 {licences}
 
+What came in, what was set aside and why, and what is not known of it: [dataset card](dataset_card.md).
+
 ## What it scores
 `val` was used to choose; no stage before evaluate can read the other splits.
 

@@ -1,8 +1,13 @@
 """Stage ingest: pictures and words from the source, as shards and a manifest."""
 
 import sys
+from dataclasses import asdict
 
+from components.data.admission import Admitted
 from components.data.ingest import ingest
+from components.data.kept import KeptShards
+from components.data.processes import cores
+from components.data.seeing import MOST
 from components.data.sources.catalogue import build_source
 from components.recipes.params import load_params
 from components.stages.runtime import run_stage
@@ -10,10 +15,15 @@ from components.stages.stage import Stage
 
 
 def body(stage: Stage) -> None:
-    """Write data/raw."""
+    """Write data/raw, going on from the shards that a run which was stopped has kept; GateClosed as `admit` says."""
     params = load_params(stage.root)
+    source = Admitted(build_source(params.source), params.admit)
+    # The data itself is not in this digest: a kept shard is used only where the source gives its very bytes.
+    kept = KeptShards(
+        stage.resume_dir([], {"source": params.source, "seed": params.seed, "admit": asdict(params.admit)})
+    )
     with stage.output("data/raw") as raw:
-        ingest(build_source(params.source), raw, params.seed, stage.progress)
+        ingest(source, raw, params.seed, stage.progress, processes=min(cores(), MOST), kept=kept)
 
 
 if __name__ == "__main__":

@@ -91,6 +91,7 @@ def body(stage: Stage) -> None:
         )  # fmt: skip
         stage.progress("exporting", 1, 1)
         card = model_card(title, paper, came_in["source"], facts, metrics, without)
+        shutil.copyfile(stage.root / "data/validated/card.md", out / "dataset_card.md")  # the model card names it
         (out / "model_card.md").write_text(card, encoding="utf-8")
         found, said = examples(embedder, pool, embeddings, rows["split"].to_pylist())
         found_in = json.loads((stage.root / "data/validated/report.json").read_text(encoding="utf-8"))

@@ -13,6 +13,7 @@ from components.contracts.errors import ConfigError
 from components.contracts.progress import Progress
 from components.data.batches import StepBatches
 from components.data.manifest import read_manifest
+from components.data.processes import cores
 from components.data.rows.cache import MOST_BYTES, RowCache
 from components.data.rows.captions import Captions
 from components.data.rows.decoded import as_tensor, decode, decode_pairs
@@ -105,11 +106,6 @@ def row_cache(root: Path) -> RowCache:
             f"DIPTYCH_DECODED_GB is {said!r}, but must be the GB that decoded pictures may take, such as 20."
         )
     return RowCache(folder=private(root, "cache", "decoded"), most_bytes=most_bytes)
-
-
-def cores() -> int:
-    """Return the processor cores this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 @contextmanager

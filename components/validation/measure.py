@@ -1,15 +1,16 @@
 """Read every picture of a manifest once, and write down what was found; what it means is for the suite to say."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
+from PIL import Image
 
 from components.contracts.progress import Progress
+from components.data.container import container_of
 from components.data.faces import FaceFinder
 from components.data.fault import fault_of
-from components.data.location import says_where
 from components.data.perceptual import corner_hashes, perceptual_hash
 from components.data.pictures import look_at, on_white
 from components.data.shards import BrokenMember, ShardReader
@@ -30,6 +31,9 @@ MEASURED = pa.schema(
         pa.field("colour", pa.list_(pa.float32(), 3)),
         pa.field("corners", pa.list_(pa.uint64(), 4)),
         pa.field("says_where", pa.bool_()),
+        pa.field("animated", pa.bool_()),
+        pa.field("cmyk_converted", pa.bool_()),
+        pa.field("exif_rotated", pa.bool_()),
         pa.field("face", pa.bool_()),
     ]
 )
@@ -56,6 +60,9 @@ class Measured:
         colour: mean of R, G and B on white, 0 to 1.
         corners: the same of each corner, None for one with little to see.
         says_where: whether the file holds the place where it was taken.
+        animated: whether it holds more frames than the one that was measured.
+        cmyk_converted: whether its pixels are CMYK.
+        exif_rotated: whether its EXIF turned it before it was measured.
         face: whether a face is seen; None where nobody looked.
     """
 
@@ -72,6 +79,9 @@ class Measured:
     colour: tuple[float, ...] | None = None
     corners: tuple[int | None, ...] | None = None
     says_where: bool | None = None
+    animated: bool | None = None
+    cmyk_converted: bool | None = None
+    exif_rotated: bool | None = None
     face: bool | None = None
 
 
@@ -107,11 +117,20 @@ def _measure_one(reader: ShardReader, row: dict[str, object], finder: FaceFinder
     except BrokenMember as err:
         found = err.reason != "missing_member"
         return Measured(found=found, intact=False if found else None, fault=str(err))
+    return measure_picture(data, finder)
+
+
+def measure_picture(
+    data: bytes, finder: FaceFinder | None = None, keep: Callable[[Image.Image], None] | None = None
+) -> Measured:
+    """Return what encoded bytes show, decoding them once; `keep` is handed the decoded picture, on white."""
     try:
         picture = on_white(data)
     except BadImage as err:
         return Measured(found=True, intact=True, decodable=False, flaw=fault_of(data), fault=str(err))
-    seen = look_at(picture)
+    if keep is not None:
+        keep(picture)
+    seen, held = look_at(picture), container_of(data)
     return Measured(
         found=True,
         intact=True,
@@ -123,6 +142,9 @@ def _measure_one(reader: ShardReader, row: dict[str, object], finder: FaceFinder
         perceptual=perceptual_hash(picture),
         colour=seen.colour,
         corners=corner_hashes(picture),
-        says_where=says_where(data),
+        says_where=held.says_where,
+        animated=held.animated,
+        cmyk_converted=held.cmyk_converted,
+        exif_rotated=held.exif_rotated,
         face=None if finder is None else finder(picture),
     )

@@ -54,20 +54,8 @@ def render_page(report: Mapping[str, Any], examples: Shown, told: Shown) -> str:
 
     The same bytes for the same arguments.
     """
-    closed = report["gate"] == "closed"
-    verdict = (
-        f"<strong>The gate is {report['gate']}.</strong> {report['broken']:,} of {report['rows_in']:,} samples are broken "
-        f"({report['broken_share']:.2%}); <code>gates.max_broken</code> allows {report['max_broken']:.2%}."
-        + (" Nothing after validation runs." if closed else "")
-    )
-    ways = (
-        f"{report['rows_in']:,} in = {report['clean']:,} clean (train, val) + {report['pools']:,} in evaluation pools + "
-        f"{report['quarantined']:,} quarantined{_at_ingest(report)}."
-    )
     sections = [
-        f'<p class="verdict {"closed" if closed else "open"}">{verdict}</p>',
-        f"<p>{ways} Source <code>{escape(report['source'])}</code>, snapshot <code>{escape(report['digest'])}</code>.</p>",
-        "<h2>Splits</h2>" + _splits(report),
+        *(_looked(report) if report["gate"] is None else _judged(report)),
         "<h2>Quarantine</h2>" + _reasons(report),
         *(_examples(code, shown) for code, shown in examples.items()),
         *_told(report["told"]),
@@ -84,6 +72,38 @@ def render_page(report: Mapping[str, Any], examples: Shown, told: Shown) -> str:
         "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">\n"
         f"<style>{_STYLE}</style></head><body>\n<h1>Data validation</h1>\n" + "\n".join(sections) + "\n</body></html>\n"
     )
+
+
+def _judged(report: Mapping[str, Any]) -> list[str]:
+    """Return how a snapshot passed the gate, and where its rows went."""
+    closed = report["gate"] == "closed"
+    verdict = (
+        f"<strong>The gate is {report['gate']}.</strong> {report['broken']:,} of {report['rows_in']:,} samples are broken "
+        f"({report['broken_share']:.2%}); <code>gates.max_broken</code> allows {report['max_broken']:.2%}."
+        + (" Nothing after validation runs." if closed else "")
+    )
+    ways = (
+        f"{report['rows_in']:,} in = {report['clean']:,} clean (train, val) + {report['pools']:,} in evaluation pools + "
+        f"{report['quarantined']:,} quarantined{_at_ingest(report)}."
+    )
+    return [
+        f'<p class="verdict {"closed" if closed else "open"}">{verdict}</p>',
+        f"<p>{ways} Source <code>{escape(report['source'])}</code>, snapshot <code>{escape(report['digest'])}</code>.</p>",
+        "<h2>Splits</h2>" + _splits(report),
+    ]
+
+
+def _looked(report: Mapping[str, Any]) -> list[str]:
+    """Return what a look at data found that nothing is made of yet."""
+    clean, broken = report["clean"] + report["pools"], report["broken"]
+    verdict = (
+        f"<strong>{clean:,} of {report['rows_in']:,} pairs are clean.</strong> {broken:,} are broken ({report['broken_share']:.2%}), "
+        f"{report['quarantined'] - broken:,} are set aside."
+    )
+    return [
+        f'<p class="verdict {"closed" if broken else "open"}">{verdict}</p>',
+        f"<p>Read as <code>{escape(report['source'])}</code>. Nothing was changed or copied.</p>",
+    ]
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str | int]]) -> str:

@@ -14,7 +14,7 @@ from components.contracts.reasons import REASONS
 from components.contracts.sample import SPLITS, TEST_SPLITS
 from components.data.quarantine import in_order
 from components.validation.findings import Finding
-from components.validation.suite import Line
+from components.validation.lines import Line
 
 AT_INGEST = "none: set aside at ingest"  # stands where a split would
 CAPTION_BINS = (10, 20, 30, 40, 60, 80, 120, 200, 300)  # characters, upper ends, inclusive
@@ -27,7 +27,7 @@ def build_report(
     quarantined: Mapping[int, Finding],
     told: Sequence[Finding],
     lines: Sequence[Line],
-    max_broken: float,
+    max_broken: float | None,
 ) -> dict[str, Any]:
     """Return report.json. DataError when rows in are not clean + pools + quarantined: a fault of ours, never passed on.
 
@@ -38,7 +38,7 @@ def build_report(
         quarantined: place -> why not.
         told: what was found of rows that are kept.
         lines: of the suite.
-        max_broken: the gate, a share of rows in.
+        max_broken: the gate, a share of rows in; None where nothing follows that could be held up.
     """
     splits = manifest["split"].to_pylist()
     rejected = Counter(came_in["rejected"])
@@ -69,7 +69,7 @@ def build_report(
         "broken": broken,
         "broken_share": share,
         "max_broken": max_broken,
-        "gate": "closed" if share > max_broken else "open",
+        "gate": None if max_broken is None else "closed" if share > max_broken else "open",
         "splits": by_split,
         "reasons": {
             code: {"rows": count, "broken": REASONS[code].broken, "meaning": REASONS[code].meaning}

@@ -108,10 +108,12 @@ class Rows:
         return Texts(owner=owner, text=pc.list_flatten(lists).field("text"))
 
     def first_texts(self) -> pa.Array:
-        """Return string [N]: what is said of each row first."""
+        """Return string [N]: what is said of each row first, null where that is nothing."""
         texts = self.texts()
-        _, first = np.unique(texts.owner, return_index=True)
-        return texts.text.take(pa.array(first))
+        first = np.full(len(self), -1)
+        owner, at = np.unique(texts.owner, return_index=True)
+        first[owner] = at
+        return texts.text.take(pa.array(first, mask=first < 0))
 
     def read(self, some: NDArray[np.int64], *columns: str) -> list[dict[str, Any]]:
         """Return some rows of the manifest as plain values, their columns `columns`; positions count from 0 among these rows."""

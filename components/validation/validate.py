@@ -6,7 +6,7 @@ The same snapshot gives the same files, byte for byte.
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -14,28 +14,31 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from PIL import Image
 
 from components.contracts.errors import ConfigError, DataError, GateClosed, StaleArtifact
 from components.contracts.progress import Progress, silent
 from components.contracts.reasons import ORDER, REASONS
 from components.contracts.sample import SPLITS, TEST_SPLITS
+from components.data.documents import read_documents
 from components.data.manifest import read_manifest, snapshot_digest, write_manifest
-from components.data.personal import masked
 from components.data.pictures import on_white
 from components.data.quarantine import QuarantineWriter, in_order, read_quarantine
 from components.data.shards import BrokenMember, ShardReader
 from components.data.transforms.preprocess import BadImage
+from components.validation.card import dataset_card
 from components.validation.check import Check, all_checks
+from components.validation.documents import run_documents
+from components.validation.examples import examples, named
 from components.validation.findings import Finding, first_findings
 from components.validation.measure import measure
-from components.validation.page import Example, render_page
+from components.validation.page import render_page
 from components.validation.policy import Policy, kept_codes
 from components.validation.report import build_report
 from components.validation.rows import Rows
-from components.validation.suite import Declared, Limits, run_suite
+from components.validation.rules import Declared, Limits
+from components.validation.suite import run_suite
 from components.validation.takedown import Takedown
-
-EXAMPLES = 8  # shown of each reason
 
 
 def validate(
@@ -54,7 +57,7 @@ def validate(
 ) -> dict[str, Any]:
     """Write manifests, what was found and the report, and return report.json.
 
-    `validated` gets manifest.parquet, quarantine.parquet, told.parquet, report.json and report.html; `evaluation`
+    `validated` gets manifest.parquet, quarantine.parquet, told.parquet, report.json, report.html and card.md; `evaluation`
     <pool>/manifest.parquet. What ingest set aside is carried on: it stands first in quarantine.parquet, and counts.
     `policy` says for a reason whether its rows are kept or dropped, see policy.py. `measured`, where somebody has it
     already, is what measure() would find; None reads the pictures.
@@ -72,23 +75,34 @@ def validate(
     if measured is None:
         measured = measure(raw, manifest, progress, faces="face" in policy)
     lines, findings = run_suite(manifest, measured, declared_by(came_in), limits)
+    if (documents := read_documents(raw)) is not None:
+        more, of_documents = run_documents(documents, manifest, came_in.get("documents", {}).get("pictures"))
+        lines, findings = [*lines, *more], [*findings, *of_documents]
     progress("check rows", 1, 1)
     quarantined, told = judge(Rows.of(manifest, measured, seed, takedown), first_findings(findings), all_checks(), kept)
     passed = manifest.take(pa.array(np.setdiff1d(np.arange(len(manifest)), list(quarantined)), pa.int64()))
     report = build_report(came_in, manifest, passed, quarantined, told, lines, max_broken)
-    page = render_page(report, _examples(raw, manifest, quarantined.values(), rejects), _examples(raw, manifest, told))
+    with ShardReader(raw) as reader:
+
+        def see(_: int, row: Mapping[str, Any]) -> Image.Image | None:
+            return _see(reader, row)
+
+        lost = examples(manifest, quarantined.values(), see, rejects)
+        page = render_page(report, lost, examples(manifest, told, see))
     if report["gate"] == "closed":
         failed_report.parent.mkdir(parents=True, exist_ok=True)
         failed_report.write_text(page, encoding="utf-8")
         raise GateClosed(_closed(report, failed_report))
     _write(validated, evaluation, passed)
     for name, rows in (
-        ("quarantine", [*rejects, *_named(manifest, quarantined.values())]),
-        ("told", _named(manifest, told)),
+        ("quarantine", [*rejects, *named(manifest, quarantined.values(), _member)]),
+        ("told", named(manifest, told, _member)),
     ):
         with QuarantineWriter(validated / f"{name}.parquet") as table:
             table.add_rows(rows)
     (validated / "report.json").write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    card = dataset_card(came_in, report, passed, policy)
+    (validated / "card.md").write_text(card, encoding="utf-8")
     (validated / "report.html").write_text(page, encoding="utf-8")
     progress("write manifests", 1, 1)
     return report
@@ -177,54 +191,15 @@ def _write(validated: Path, evaluation: Path, passed: pa.Table) -> None:
         write_manifest(of(split), evaluation / split / "manifest.parquet")
 
 
-def _named(manifest: pa.Table, findings: Collection[Finding]) -> list[dict[str, str]]:
-    """Return a row of quarantine.parquet for each."""
-    places = pa.array([finding.row for finding in findings], pa.int64())
-    where = manifest.select(["key", "shard", "offset"]).take(places).to_pylist()
-    return [
-        {
-            "key": row["key"],
-            "member": f"{row['shard']}@{row['offset']}",
-            "reason": finding.reason,
-            "detail": finding.detail,
-        }
-        for row, finding in zip(where, findings, strict=True)
-    ]
+def _member(row: Mapping[str, Any]) -> str:
+    return f"{row['shard']}@{row['offset']}"
 
 
-def _examples(
-    raw: Path, manifest: pa.Table, findings: Iterable[Finding], rejects: Sequence[Mapping[str, str]] = ()
-) -> dict[str, list[Example]]:
-    """Return a few rows of each reason, in the order of the reasons, with what can be seen of them."""
-    by_reason: dict[str, list[Finding | Mapping[str, str]]] = {}
-    for finding in findings:
-        by_reason.setdefault(finding.reason, []).append(finding)
-    for reject in rejects:
-        by_reason.setdefault(reject["reason"], []).append(reject)
-    with ShardReader(raw) as reader:
-        return {
-            reason: [
-                _example(reader, manifest, one) if isinstance(one, Finding) else _unseen(one)
-                for one in by_reason[reason][:EXAMPLES]
-            ]
-            for reason in sorted(by_reason, key=ORDER.__getitem__)
-        }
-
-
-def _unseen(reject: Mapping[str, str]) -> Example:
-    return Example(key=reject["key"], split=reject["member"], caption="", detail=reject["detail"], picture=None)
-
-
-def _example(reader: ShardReader, manifest: pa.Table, finding: Finding) -> Example:
-    row = manifest.slice(finding.row, 1).to_pylist()[0]
+def _see(reader: ShardReader, row: Mapping[str, Any]) -> Image.Image | None:
     try:
-        picture = on_white(reader.read(row))
+        return on_white(reader.read(row))
     except (BrokenMember, BadImage):
-        picture = None
-    caption = next((text["text"] for text in row["texts"] or () if text["text"]), "")
-    return Example(
-        key=str(row["key"]), split=str(row["split"]), caption=masked(caption), detail=finding.detail, picture=picture
-    )
+        return None
 
 
 def _closed(report: Mapping[str, Any], page: Path) -> str:

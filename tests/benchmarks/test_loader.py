@@ -1,6 +1,7 @@
 """The loader's benchmark compares like with like, adds up by hand, and the page says what was measured."""
 
 import io
+import json
 import tarfile
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.benchmarks import loader
+from tests.benchmarks import loader, loader_page
 from tests.benchmarks.our_loader import WAYS, Loading, RowCache, measure
 from tests.benchmarks.peers.spent import passed
 from tests.benchmarks.photographs import drawn, write_tars
@@ -88,3 +89,25 @@ def test_our_pixels_are_near_the_peers():
     apart = loader.pixels_differ(count=2)
     assert set(apart) == {f"{size} {way}" for size in loader.SIZES for way in ("as we do", "decoded whole")}
     assert 0 < max(apart.values()) < 3
+
+
+def test_the_page_shows_what_was_measured():
+    page = loader_page.PAGE.read_text()
+    assert loader_page.START in page
+    assert loader_page.with_table(page) == page
+
+
+def test_what_was_measured_says_all_that_a_benchmark_must():
+    said = json.loads(loader_page.KEPT.read_text())
+    assert {"bench", "ratio", "ours", "peer", "peer_version", "unit", "runs", "machine", "commit"} <= set(said)
+    assert said["bench"] == "loader"
+
+
+def test_what_the_page_says_in_words_is_true_of_the_numbers():
+    ratios = json.loads(loader_page.KEPT.read_text())["ratios"]
+    first, second = ({name: its[which] for name, its in ratios.items()} for which in ("epoch_1", "epoch_2"))
+    assert min(its for name, its in second.items() if not name.startswith("train")) > 8
+    assert min(its for name, its in first.items() if name.startswith("plain")) > 1
+    assert first["plain 1024x768 beside open_clip"] >= 2 > first["plain 500x375 beside open_clip"]
+    assert max(its for which in (first, second) for name, its in which.items() if name.startswith("train")) < 1
+    assert first["device 500x375 beside litdata"] == pytest.approx(1, abs=0.1)

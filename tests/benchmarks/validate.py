@@ -106,6 +106,7 @@ def _measured(draws: np.random.Generator, count: int) -> pa.Table:
         "colour": pa.FixedSizeListArray.from_arrays(pa.array(draws.random(3 * count, dtype=np.float32)), 3),
         "corners": pa.FixedSizeListArray.from_arrays(pa.array(draws.integers(0, 2**64, 4 * count, dtype=np.uint64), mask=~busy), 4),
         "says_where": pa.array(numbers % 100 == 7),
+        **{name: _all(False, count) for name in ("animated", "cmyk_converted", "exif_rotated")},
         "face": pa.nulls(count, pa.bool_()),
     }  # fmt: skip
     return pa.table([columns[name] for name in MEASURED.names], MEASURED)

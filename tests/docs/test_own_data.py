@@ -1,6 +1,7 @@
 """docs/own-data.md and data/own/README.md: every example is run as it stands, and every number and name is the code's."""
 
 import io
+import json
 import re
 import shutil
 from pathlib import Path
@@ -13,13 +14,15 @@ from components.data.shards import MAX_PICTURE_BYTES
 from components.data.sources import build_source
 from components.data.sources.columns import NAMES
 from components.data.sources.files import PICTURES
+from components.data.sources.interleaved_docs import InterleavedDocs
 from components.data.sources.own import LEAST
 from components.data.sources.parts import PICKLED
 from components.data.sources.rows import TABLES
 from components.data.sources.which import describe_path
 from components.data.splits import RankRule
 from components.data.transforms.preprocess import MAX_PIXELS
-from components.validation.suite import Limits
+from components.validation.audit import FILES
+from components.validation.rules import Limits
 from tests.own_pictures import paint, write_coco, write_table, write_texts
 from tests.shards import members_of, write_shard
 
@@ -108,6 +111,28 @@ def test_the_dataset_of_the_page_is_read_as_it_says(workspace):
         assert len(samples({**source, "path": f"my-{kind}"})) == 12
 
 
+def test_the_documents_of_the_page_are_read_as_it_says(workspace):
+    first = json.loads(block("jsonl"))
+    names = list(workspace)
+    rows = [
+        {**first, "id": str(at), "texts": [None, workspace[one][0], None, workspace[two][0]], "images": [one, None, two, None]}
+        for at, (one, two) in enumerate(zip(names[::2], names[1::2], strict=True))
+    ]  # fmt: skip
+    assert {**rows[0], "id": first["id"]} == first
+    shutil.move("my-pictures", "my-documents")
+    Path("my-documents/pages.jsonl").write_text("\n".join([block("jsonl").strip(), *map(json.dumps, rows[1:])]))
+    source = describe_path(Path("my-documents"))
+    assert source == {"name": "interleaved_docs", "path": "my-documents"}
+    assert [sample.texts[0].text for sample in samples(source)] == [caption for caption, _ in workspace.values()]
+    said = yaml.safe_load(block("yaml", 5))["source"]
+    Path("my-documents/photos").mkdir()
+    for name in names:
+        shutil.move(f"my-documents/{name}", f"my-documents/photos/{name}")
+    third = samples(said)[1]
+    assert third.texts[0].text == workspace[names[0]][0]
+    assert f"more than {InterleavedDocs().characters} characters" in PAGE
+
+
 @pytest.mark.parametrize("whole", [False, True], ids=["as it is", "with its comments"])
 @pytest.mark.parametrize("number", [0, 1])
 def test_what_the_readme_of_data_own_shows_works_there(workspace, number, whole):
@@ -137,3 +162,9 @@ def test_names_and_numbers_of_the_page_are_those_of_the_code():
     assert (RankRule().pair_share, RankRule().val_share, RankRule().least) == (0.1, 0.1, 2)
     max_broken = yaml.safe_load((REPOSITORY / "params.yaml").read_text())["gates"]["max_broken"]
     assert f"({max_broken}:" in PAGE
+
+
+def test_files_that_a_check_leaves_are_those_that_the_page_names():
+    section = PAGE.partition("## Look before")[2].partition("\n## ")[0]
+    assert set(re.findall(r"`(?:checked/)?([a-z]+\.(?:parquet|html))`", section)) == set(FILES)
+    assert all(f"  {code} " in section for code in ("truncated", "no_caption", "pii_text", "near_duplicate"))

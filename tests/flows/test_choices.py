@@ -6,10 +6,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from components.contracts.errors import Busy, ConfigError
+from components.contracts.errors import Busy, ConfigError, DataError
+from components.data.sources.which import describe_url
 from components.stages.lock import hold
 from components.stages.place import private
 from flows.choices import Choices, choose
+from tests.shards import write_shard
+from tests.web_server import Web, serving
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -118,3 +121,29 @@ def test_own_pictures_are_chosen_by_their_path_and_left_again_by_a_name(root):
     choose(root, Choices(data="emoji"), root)
     assert params(root)["source"] == {"name": "emoji", "path": "data/own"}
     assert before.splitlines()[6:] == (root / "params.yaml").read_text().splitlines()[-len(before.splitlines()[6:]) :]
+
+
+def test_shards_that_lie_elsewhere_are_chosen_with_the_version_they_have(root):
+    members = [(f"{number}.{kind}", b"x") for number in range(3) for kind in ("png", "txt")]
+    shard = write_shard(root / "0.tar", members).read_bytes()
+    with serving(Web({"/cc/0.tar": shard, "/cc/1.tar": shard})) as web:
+        text = (root / "params.yaml").read_text()
+        (root / "params.yaml").write_text(text.replace("languages: [en]", f"allow_hosts: ['{web.host}']", 1))
+        url = web.url("/cc/{0..1}.tar")
+        changed = choose(root, Choices(data=url), root)
+        said = params(root)["source"]
+        assert said == {
+            "name": "webdataset",
+            "path": "data/own",
+            "url": url,
+            "version": said["version"],
+            "allow_hosts": [web.host],
+        }
+        assert url in changed[0]
+        assert choose(root, Choices(data=url), root) == (), "nothing changed there, so nothing changes here"
+        web.files["/cc/1.tar"] = shard + bytes(1024)
+        assert describe_url(url, [web.host])["version"] != said["version"], "which DVC would see in params.yaml"
+        with pytest.raises(DataError, match=r"/cc/2\.tar could not be fetched"):
+            choose(root, Choices(data=web.url("/cc/{0..2}.tar")), root)
+    with pytest.raises(ConfigError, match=r"is no shard \(\.tar\)"):
+        choose(root, Choices(data="https://x.example/pictures/"), root)

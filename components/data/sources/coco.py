@@ -55,6 +55,10 @@ class CocoJson:
         """Yield the pictures in the order of the .json. DataError when there are none, or all lack captions."""
         return self._own.as_samples(seed, progress)
 
+    def unsplit(self, progress: Progress) -> Iterator[Sample | Reject]:
+        """Yield them as they lie, see contracts/source.py."""
+        return self._own.unsplit(progress)
+
     def describe(self) -> dict[str, object]:
         """Return what was found."""
         return self._own.describe()

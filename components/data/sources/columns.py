@@ -17,8 +17,12 @@ NAMES = {
     "licence": ("licence", "license"),
     "lang": ("lang", "language"),
     "key": ("key",),
+    "consent": ("consent",),
+    "health": ("health", "phi"),
 }  # fmt: skip
+URLS = ("url", "image_url", "img_url")  # of the picture, where no column is called as its path is
 NEEDED = ("image", "caption")
+FLAGS = ("consent", "health")  # of which every word counts, an empty cell too
 
 
 def recognise(columns: Sequence[str], said: Mapping[str, str], table: str) -> dict[str, str]:
@@ -43,7 +47,10 @@ def recognise(columns: Sequence[str], said: Mapping[str, str], table: str) -> di
     for role, names in NAMES.items():
         if role in found:
             continue
-        likely = [column for column in columns if plain(column) in names and column not in found.values()]
+        free = [column for column in columns if column not in found.values()]
+        likely = [column for column in free if plain(column) in names]
+        if role == "image" and not likely:
+            likely = [column for column in free if plain(column) in URLS]
         exact = [column for column in likely if plain(column) == role]
         if len(exact or likely) == 1:
             found[role] = (exact or likely)[0]

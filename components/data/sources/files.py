@@ -19,6 +19,12 @@ def printable(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
+def suffix_of(data: bytes) -> str:
+    """Return the suffix of a picture that has no name, by its first bytes; that of a PNG where they say nothing."""
+    kinds = {b"\xff\xd8": ".jpg", b"RIFF": ".webp", b"GIF8": ".gif", b"BM": ".bmp", b"II*\0": ".tif", b"MM\0*": ".tif"}
+    return next((suffix for first, suffix in kinds.items() if data.startswith(first)), ".png")
+
+
 def bytes_of(path: Path) -> bytes | str:
     """Return the bytes of a regular file that is not too large, or why not."""
     try:

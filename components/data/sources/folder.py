@@ -17,7 +17,7 @@ from components.data.sources.found import Found, Own
 from components.data.sources.own import OwnSamples
 from components.data.sources.rows import texts_of
 from components.data.sources.settings import NOT_STATED, checked_languages, existing
-from components.data.sources.words import UnreadableWords, decoded, json_words
+from components.data.sources.words import UnreadableWords, decoded, flags_of, json_words
 
 WORDS = (".txt", ".json")
 SPLIT_NAMES = frozenset({"train", "training", "val", "valid", "validation", "test", "testing", "dev", "images"})
@@ -41,6 +41,10 @@ class FolderSource:
         """Yield the pictures in the order of their paths. DataError when there are none, or all lack captions."""
         return self._own.as_samples(seed, progress)
 
+    def unsplit(self, progress: Progress) -> Iterator[Sample | Reject]:
+        """Yield them as they lie, see contracts/source.py."""
+        return self._own.unsplit(progress)
+
     def describe(self) -> dict[str, object]:
         """Return what was found."""
         return self._own.describe()
@@ -56,13 +60,13 @@ class FolderSource:
 
 
 def find(folder: Path) -> Found:
-    """Return the pictures with their words. DataError when there are no pictures, or none has a caption."""
+    """Return the pictures with their words. DataError when there are no pictures."""
     files, left_out = files_below(folder)
     pictures = [(name, path) for name, path in files if PurePosixPath(name).suffix.lower() in PICTURES]
     words = {name: path for name, path in files if PurePosixPath(name).suffix.lower() in WORDS}
     if not pictures:
         raise DataError(_no_pictures(folder, files))
-    used, faults, unknown = set[str](), list[str](), list[str]()
+    used, faults, unknown, rejects = set[str](), list[str](), list[str](), list[Reject]()
     labels = folder_labels([name for name, _ in pictures])
     by_stem: dict[str, list[str]] = {}
     for name in words:
@@ -70,24 +74,29 @@ def find(folder: Path) -> Found:
     found = []
     for name, path in pictures:
         said: dict[str, Any] = {"captions": ()}
+        fault: Reject | None = None
         for beside in by_stem.get(str(PurePosixPath(name).with_suffix("")), []):
             used.add(beside)
             try:
                 more = read_words(words[beside])
-            except (OSError, UnreadableWords) as err:
+            except UnreadableWords as err:
+                fault = Reject(key=name, member=beside, reason=err.reason, detail=f"of {beside}: {err}")
+                continue
+            except OSError as err:
                 faults.append(f"{beside} ({err})")
                 continue
             unknown.extend(f"{key} in {beside}" for key in more.pop("unknown", ()))
             said = {**said, **more, "captions": (*said["captions"], *more.get("captions", ()))}
+        if fault is not None:
+            rejects.append(fault)
+            continue
         texts = tuple(dict.fromkeys(said["captions"]))
         found.append(
             Own(
                 name=name, path=path, texts=texts, langs=(said.get("lang"),) * len(texts), group=said.get("group"),
-                label=said.get("label") or labels.get(name), licence=said.get("licence"),
+                label=said.get("label") or labels.get(name), licence=said.get("licence"), flags=flags_of(said),
             )
         )  # fmt: skip
-    if not any(own.texts for own in found):
-        raise DataError(_no_captions(folder, found[0].name, faults))
     stray = [name for name, _ in files if PurePosixPath(name).stem.casefold() not in DOCUMENTS]
     others = [name for name in stray if PurePosixPath(name).suffix.lower() not in (*PICTURES, *WORDS)]
     left_out |= {
@@ -97,7 +106,15 @@ def find(folder: Path) -> Found:
         "files of another kind": others,
     }
     why = "all pictures lie in one folder, and no .json states a label"
-    return Found(pictures=tuple(found), left_out=left_out, no_labels=why)
+    unread = [*faults, *(f"{reject.member} ({reject.reason})" for reject in rejects)]
+    wordless = "" if any(own.texts for own in found) else _no_captions(folder, pictures[0][0], unread)
+    return Found(
+        pictures=tuple(found),
+        rejects=tuple(rejects),
+        left_out=left_out,
+        no_labels=why,
+        wordless=wordless,
+    )
 
 
 def read_words(path: Path) -> dict[str, Any]:

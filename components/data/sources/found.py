@@ -6,6 +6,7 @@ from pathlib import Path
 
 from components.contracts.progress import Progress
 from components.contracts.reject import Reject
+from components.data.sources.fetched import Fetched
 from components.data.sources.files import bytes_of
 from components.data.sources.record import Record
 
@@ -26,6 +27,7 @@ class Own:
     group: str | None = None
     licence: str | None = None
     key: str | None = None
+    flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def read(self) -> Record | Reject:
         """Return it with its bytes, or why there are none."""
@@ -35,7 +37,7 @@ class Own:
             return Reject(key=self.key or self.name, member=self.name, reason=reason, detail=why or "it cannot be read")
         return Record(
             name=self.name, data=data, texts=self.texts, langs=self.langs, label=self.label, group=self.group,
-            licence=self.licence, key=self.key,
+            licence=self.licence, key=self.key, flags=self.flags,
         )  # fmt: skip
 
 
@@ -48,16 +50,21 @@ class Found:
         rejects: records that can be no sample, known before a picture is read.
         left_out: what belongs to no record -> its names, such as `texts without a picture`.
         no_labels: why there are no labels, where there are none.
+        wordless: as of Records.
+        fetched: brings the pictures that lie elsewhere; None where all lie here.
     """
 
     pictures: tuple[Own, ...]
     rejects: tuple[Reject, ...] = ()
     left_out: Mapping[str, Sequence[str]] = field(default_factory=dict)
     no_labels: str = "no picture has a label"
+    wordless: str = ""
+    fetched: Fetched | None = None
 
     def read(self, progress: Progress) -> Iterator[Record | Reject]:
-        """Yield the rejects, then each picture."""
+        """Yield the rejects, then each picture; what lies elsewhere is fetched first, once."""
+        failed = self.fetched.failures(progress) if self.fetched is not None else {}
         yield from self.rejects
         for place, own in enumerate(self.pictures):
-            yield own.read()
+            yield failed.get(own.name) or own.read()
             progress("read pictures", place + 1, len(self.pictures))

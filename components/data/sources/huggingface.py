@@ -21,8 +21,8 @@ from components.contracts.sample import Sample
 from components.data.shards import MAX_PICTURE_BYTES
 from components.data.sources.arrow import ARROW, PARQUET, read_rows, schema_of
 from components.data.sources.by_shard import ShardEnds, by_shard
-from components.data.sources.columns import recognise
-from components.data.sources.files import PICTURES, files_below
+from components.data.sources.columns import FLAGS, recognise
+from components.data.sources.files import PICTURES, files_below, suffix_of
 from components.data.sources.own import OwnSamples
 from components.data.sources.record import Record
 from components.data.sources.rows import texts_of
@@ -37,7 +37,7 @@ class HuggingFaceFolder:
 
     Args:
         path: the folder that save_to_disk wrote, or one with .parquet files as the Hub holds them.
-        columns: what a column says -> its name, of image, caption, label, group, licence, lang, key; the rest is
+        columns: what a column says -> its name, of image, caption, label, group, licence, lang, key, consent, health; the rest is
             recognised, the picture by its feature, the others by their names.
         languages: codes of the languages that captions are in, such as [en, de]; without, a caption's is not stated.
         licence: SPDX identifier of the pictures whose row states none.
@@ -57,6 +57,10 @@ class HuggingFaceFolder:
         """Yield the rows in the order of the files. DataError when there are none, or all lack captions."""
         return self._own.as_samples(seed, progress)
 
+    def unsplit(self, progress: Progress) -> Iterator[Sample | Reject]:
+        """Yield them as they lie, see contracts/source.py."""
+        return self._own.unsplit(progress)
+
     def describe(self) -> dict[str, object]:
         """Return what was found."""
         return self._own.describe()
@@ -71,6 +75,7 @@ class Rows:
     """The records of such a folder. DataError when it is none, ConfigError for columns that are not recognised."""
 
     no_labels = "no row has a label"
+    wordless = ""
 
     def __init__(self, folder: Path, columns: Mapping[str, str]) -> None:
         self.folder, self.columns = folder, columns
@@ -175,12 +180,13 @@ def record_of(name: str, row: Mapping[str, Any], names: Sequence[str]) -> Record
     if len(data) > MAX_PICTURE_BYTES:
         detail = f"{len(data):,} bytes; at most {MAX_PICTURE_BYTES:,} are read"
         return Reject(key=name, member=name, reason="no_picture", detail=detail)
-    suffix = next((one for one in PICTURES if path.lower().endswith(one)), _suffix(data))
+    suffix = next((one for one in PICTURES if path.lower().endswith(one)), suffix_of(data))
     texts = tuple(dict.fromkeys(texts_of(row["caption"])))
     said = {what: next(iter(texts_of(row.get(what))), None) for what in ("group", "licence", "lang", "key")}
     return Record(
         name=name + suffix, data=data, texts=texts, langs=(said["lang"],) * len(texts), label=_label(row.get("label"), names),
         group=said["group"], licence=said["licence"], key=said["key"],
+        flags={one: tuple(texts_of(row[one])) or ("",) for one in FLAGS if one in row},
     )  # fmt: skip
 
 
@@ -188,12 +194,6 @@ def _label(value: object, names: Sequence[str]) -> str | None:
     if isinstance(value, int) and names:
         return names[value] if 0 <= value < len(names) else None  # -1: a row without a label
     return next(iter(texts_of(value)), None)
-
-
-def _suffix(data: bytes) -> str:
-    """Return the suffix of a picture that has no name, by its first bytes; that of a PNG where they say nothing."""
-    kinds = {b"\xff\xd8": ".jpg", b"RIFF": ".webp", b"GIF8": ".gif", b"BM": ".bmp", b"II*\0": ".tif", b"MM\0*": ".tif"}
-    return next((suffix for first, suffix in kinds.items() if data.startswith(first)), ".png")
 
 
 def _of_state(folder: Path) -> list[tuple[str, Path]]:

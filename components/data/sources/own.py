@@ -81,6 +81,8 @@ class OwnSamples:
 
         Raises DataError when there are too few to hold some out, and when something changes while it is read.
         """
+        if self.records.wordless:
+            raise DataError(self.records.wordless)
         tally = self.tally(progress)
         splits, total = self.assign(seed), len(tally.fingerprints)
         done = 0
@@ -93,6 +95,17 @@ class OwnSamples:
         if done != total:
             raise self._changed(f"a record after the first {done:,}")
 
+    def unsplit(self, progress: Progress) -> Iterator[Sample | Reject]:
+        """Yield the same, but read once, with nothing held out, and however few there are or have captions.
+
+        For a look at data before anything is made of it: every sample is of `train`.
+        """
+        tally = Tally()
+        for record in self.records.read(progress):
+            self._count(tally, record)
+            yield record if isinstance(record, Reject) else self._sample(record, {})
+        self._tally = tally
+
     def _sample(self, record: Record, splits: dict[str, str]) -> Sample:
         key, suffix = key_of(record), Path(record.name).suffix.lower()
         return Sample(
@@ -103,6 +116,9 @@ class OwnSamples:
             media=(Media(member=key + (suffix if suffix in PICTURES else ".bin"), data=record.data),),
             texts=self.texts(record),
             labels={"concept": concept_of(record)} | ({"category": record.label} if record.label else {}),
+            flags=record.flags,
+            page=record.page,
+            name=record.name,
         )
 
     def _changed(self, what: str) -> DataError:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from components.contracts.progress import Progress
 from components.contracts.reject import Reject
+from components.contracts.sample import Page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,8 @@ class Record:
         group: records of one group stay in one split.
         licence: SPDX identifier.
         key: its own name for it, in place of one made from `name`.
+        flags: as of Sample.
+        page: as of Sample.
     """
 
     name: str
@@ -34,13 +37,21 @@ class Record:
     group: str | None = None
     licence: str | None = None
     key: str | None = None
+    flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    page: Page | None = None
 
 
 class Records(Protocol):
     """What lies at a path; read twice, since splits are known only once all groups are.
 
-    `left_out` says, after a reading, what belongs to no record -> its names, and `no_labels` why no record has a label.
+    `left_out` says, after a reading, what belongs to no record -> its names, `no_labels` why no record has a label, and
+    `wordless` why nothing can be learned where it is known beforehand that no record has a caption, and how to mend it.
     """
+
+    @property
+    def wordless(self) -> str:
+        """What to say of records that all lack captions; empty where one has some, or nobody knows before they are read."""
+        return ""
 
     @property
     def left_out(self) -> Mapping[str, Sequence[str]]:

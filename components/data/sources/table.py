@@ -1,4 +1,4 @@
-"""A table with a row a picture and caption: csv, tsv, jsonl or parquet, pictures by their paths relative to it.
+"""A table with a row a picture and caption: csv, tsv, jsonl or parquet, pictures by their paths relative to it, or by URLs.
 
 Rows of one picture become one sample with several captions. `captions.csv` with `image,caption` needs no settings.
 """
@@ -16,7 +16,9 @@ from components.contracts.errors import ConfigError, DataError
 from components.contracts.progress import Progress
 from components.contracts.reject import Reject
 from components.contracts.sample import Sample
-from components.data.sources.columns import recognise
+from components.data.remote.addresses import REMOTE, checked_hosts, name_of
+from components.data.sources.columns import FLAGS, recognise
+from components.data.sources.fetched import Fetched
 from components.data.sources.files import PICTURES, files_below
 from components.data.sources.found import Found, Own
 from components.data.sources.own import OwnSamples
@@ -33,10 +35,11 @@ class PairTable:
     Args:
         path: the table, or the folder in which `captions` or `metadata` is one.
         table: name of the table in that folder, where it is called otherwise.
-        columns: what a column says -> its name, of image, caption, label, group, licence, lang, key; the rest is
+        columns: what a column says -> its name, of image, caption, label, group, licence, lang, key, consent, health; the rest is
             recognised by its name.
         languages: codes of the languages that captions are in, such as [en, de]; without, a caption's is not stated.
         licence: SPDX identifier of the pictures whose row states none.
+        allow_hosts: hosts of this network, as host:port, and buckets, as s3://bucket, that rows may name.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class PairTable:
         columns: Mapping[str, str] | None = None,
         languages: Sequence[str] | None = None,
         licence: str = NOT_STATED,
+        allow_hosts: Sequence[str] | None = None,
     ) -> None:
         if columns is not None and not (
             isinstance(columns, Mapping) and all(isinstance(name, str) for pair in columns.items() for name in pair)
@@ -55,10 +59,24 @@ class PairTable:
             )
         self.path, self.table, self.columns = path, table, dict(columns or {})
         self.languages, self.licence = checked_languages(languages), licence
+        self.allow_hosts = checked_hosts(allow_hosts)
 
     def samples(self, seed: int, progress: Progress) -> Iterator[Sample | Reject]:
-        """Yield a sample a picture, in the order of their first rows. DataError when the table has none."""
-        return self._own.as_samples(seed, progress)
+        """Yield a sample a picture, in the order of their first rows. DataError when the table has none.
+
+        TransientError when no URL answers, as when the network is down.
+        """
+        yield from self._own.as_samples(seed, progress)
+        self._forget()
+
+    def unsplit(self, progress: Progress) -> Iterator[Sample | Reject]:
+        """Yield them as they lie, see contracts/source.py."""
+        yield from self._own.unsplit(progress)
+        self._forget()
+
+    def _forget(self) -> None:
+        if self._found.fetched is not None:
+            self._found.fetched.forget()
 
     def describe(self) -> dict[str, object]:
         """Return what was found."""
@@ -66,10 +84,13 @@ class PairTable:
 
     @cached_property
     def _own(self) -> OwnSamples:
-        path = existing(self.path, "a table, or of the folder it lies in")
-        table = self._table(path)
-        found = find(table, self.columns, watched=path if path.is_dir() else None)
-        return OwnSamples("table", table, found, self.languages, self.licence)
+        table = self._table(existing(self.path, "a table, or of the folder it lies in"))
+        return OwnSamples("table", table, self._found, self.languages, self.licence)
+
+    @cached_property
+    def _found(self) -> Found:
+        path = Path(self.path)
+        return find(self._table(path), self.columns, path if path.is_dir() else None, self.allow_hosts)
 
     def _table(self, path: Path) -> Path:
         if path.is_dir():
@@ -86,15 +107,18 @@ class PairTable:
         return table
 
 
-def find(table: Path, columns: Mapping[str, str], watched: Path | None = None) -> Found:
+def find(
+    table: Path, columns: Mapping[str, str], watched: Path | None = None, allow_hosts: Sequence[str] = ()
+) -> Found:
     """Return the pictures that the table names.
 
     Args:
         columns: what a column says -> its name; the rest is recognised.
         watched: folder whose pictures are counted when no row names them.
+        allow_hosts: hosts of this network, and buckets, that rows may name.
 
-    Raises DataError for a table without rows or captions, a URL, and a path that leads out of the table's folder to
-    anything but a picture of one's own; ConfigError for columns that are not there or not recognised.
+    Raises DataError for a table without rows, and a path that leads out of the table's folder to anything but a picture
+    of one's own; ConfigError for columns that are not there or not recognised.
     """
     role = recognise(column_names(table), columns, table.name)
     rows: dict[str, dict[str, Any]] = {}
@@ -114,21 +138,25 @@ def find(table: Path, columns: Mapping[str, str], watched: Path | None = None) -
         said = {one: next(iter(texts_of(row.get(role[one]))), None) for one in _SINGLE if one in role}
         lang = next(iter(texts_of(row.get(role["lang"]))), None) if "lang" in role else None
         for name in map(_tidied, names):
-            picture = rows.setdefault(name, {"where": where, "captions": {}, **said})
+            picture = rows.setdefault(
+                name, {"where": where, "captions": {}, "flags": {one: {} for one in FLAGS if one in role}, **said}
+            )
             if any(value and picture[one] and picture[one] != value for one, value in said.items()):
                 disagreeing.append(f"{where} ({name})")
+            for one in picture["flags"]:
+                picture["flags"][one].update(dict.fromkeys(texts_of(row.get(role[one])) or ("",)))
             picture.update({one: value for one, value in said.items() if picture[one] is None})
             picture["captions"].update({text: lang for text in captions if text not in picture["captions"]})
     if not rows:
         raise DataError(
             f"{table} has no row with a picture. Write a row a picture: `{role['image']},{role['caption']}`."
         )
-    found = [_own(table, name, picture) for name, picture in rows.items()]
-    if not any(own.texts for own in found):
-        raise DataError(
-            f"no row of {table} has a caption in the column {role['caption']!r}, so there is nothing to learn. Write the "
-            "captions there, or name another column: source: {columns: {caption: COLUMN}}."
-        )
+    fetched = Fetched([name for name in rows if REMOTE.match(name)], len(rows), allow_hosts)
+    found = [_own(table, name, picture, fetched) for name, picture in rows.items()]
+    wordless = (
+        f"no row of {table} has a caption in the column {role['caption']!r}, so there is nothing to learn. Write the "
+        "captions there, or name another column: source: {columns: {caption: COLUMN}}."
+    )
     left_out: dict[str, Sequence[str]] = {
         "rows that say otherwise than the first of their picture": disagreeing,
     }
@@ -140,12 +168,18 @@ def find(table: Path, columns: Mapping[str, str], watched: Path | None = None) -
             if Path(name).suffix.lower() in PICTURES and path.resolve() not in named
         ]
     why = "the table has no column for labels" if "label" not in role else f"the column {role['label']!r} is empty"
-    return Found(pictures=tuple(found), rejects=tuple(nameless), left_out=left_out, no_labels=why)
+    return Found(
+        pictures=tuple(found), rejects=tuple(nameless), left_out=left_out, no_labels=why,
+        wordless="" if any(own.texts for own in found) else wordless,
+        fetched=fetched if fetched.urls else None,
+    )  # fmt: skip
 
 
 def _tidied(name: str) -> str:
-    """Return one spelling of a path: without ./, and with the slashes of this system."""
-    return name if _URL.match(name) else posixpath.normpath(name.replace("\\", "/"))
+    """Return one spelling of a path: without ./, and with the slashes of this system; of a URL without its fragment."""
+    if _URL.match(name):
+        return name.partition("#")[0] if not name.lower().startswith("s3:") else name  # what follows is the browser's
+    return posixpath.normpath(name.replace("\\", "/"))
 
 
 def _cell(row: Mapping[str, Any], column: str, where: str, table: Path) -> Any:
@@ -158,12 +192,14 @@ def _cell(row: Mapping[str, Any], column: str, where: str, table: Path) -> Any:
     return value
 
 
-def _own(table: Path, name: str, picture: Mapping[str, Any]) -> Own:
-    path = _picture_path(table, name, picture["where"])
+def _own(table: Path, name: str, picture: Mapping[str, Any], fetched: Fetched) -> Own:
+    remote = REMOTE.match(name)
+    path = fetched.path_of(name) if remote else _picture_path(table, name, picture["where"])
     captions = picture["captions"]
     return Own(
-        name=name, path=path, texts=tuple(captions), langs=tuple(captions.values()), label=picture.get("label"),
-        group=picture.get("group"), licence=picture.get("licence"), key=picture.get("key"),
+        name=name_of(name) if remote else name, path=path, texts=tuple(captions), langs=tuple(captions.values()),
+        label=picture.get("label"), group=picture.get("group"), licence=picture.get("licence"), key=picture.get("key"),
+        flags={one: tuple(words) for one, words in picture["flags"].items()},
     )  # fmt: skip
 
 
@@ -175,8 +211,8 @@ def _picture_path(table: Path, name: str, where: str) -> Path | None:
     """
     if _URL.match(name):
         raise DataError(
-            f"{table}, {where}: {name} is a URL, and pictures are not fetched from the network. Download them into the "
-            "table's folder, and write their paths into the table."
+            f"{table}, {where}: {name} is a URL of a kind that is not fetched; http, https and s3 are. Download the pictures "
+            "into the table's folder, and write their paths into the table."
         )
     folder = table.resolve().parent
     try:

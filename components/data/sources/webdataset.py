@@ -16,6 +16,9 @@ from components.contracts.errors import DataError
 from components.contracts.progress import Progress
 from components.contracts.reject import Reject
 from components.contracts.sample import Sample
+from components.data.remote.addresses import checked_hosts, name_of
+from components.data.remote.fetcher import Fetcher
+from components.data.remote.files import RemoteFiles, checked_urls
 from components.data.sources.by_shard import ShardEnds, by_shard
 from components.data.sources.files import DOCUMENTS, bytes_of, files_below
 from components.data.sources.own import OwnSamples
@@ -24,45 +27,105 @@ from components.data.sources.record import Record
 from components.data.sources.rows import texts_of
 from components.data.sources.settings import NOT_STATED, checked_languages, existing
 from components.data.sources.tar import Member, Refused, read_tar
-from components.data.sources.words import UnreadableWords, decoded, json_words
+from components.data.sources.words import UnreadableWords, decoded, flags_of, json_words
 
 SHARD = ".tar"
 CLASS_NAMES = "classnames.txt"  # beside the shards, a name a line, where .cls holds numbers
 
 
 class WebDatasetSource:
-    """Pictures with their words in a folder of .tar shards, at any depth, or in one of them.
+    """Pictures with their words in a folder of .tar shards, at any depth, or in one of them; here or elsewhere.
 
     Args:
         path: the folder, or the shard.
+        url: in its place, where the shards lie: s3://bucket/folder, URLs of shards over http or s3, or a list of such;
+            `{000..009}` in one counts.
+        version: of what lies there, as source.json and `diptych run --data` say it; what is another one is refused.
+        allow_hosts: hosts of this network that may be asked, as host:port.
         languages: codes of the languages that captions are in, such as [en, de]; without, a caption's is not stated.
         licence: SPDX identifier of the pictures whose .json states none.
     """
 
     def __init__(
-        self, path: str = "data/own", languages: Sequence[str] | None = None, licence: str = NOT_STATED
+        self,
+        path: str = "data/own",
+        url: str | Sequence[str] | None = None,
+        version: str | None = None,
+        allow_hosts: Sequence[str] | None = None,
+        languages: Sequence[str] | None = None,
+        licence: str = NOT_STATED,
     ) -> None:
         self.path, self.languages, self.licence = path, checked_languages(languages), licence
+        self.urls = None if url is None else checked_urls(url)
+        self.version, self.allow_hosts = version, checked_hosts(allow_hosts)
 
     def samples(self, seed: int, progress: Progress) -> Iterator[Sample | Reject]:
-        """Yield the records in the order of the shards' names. DataError when there are no shards, or all lack captions."""
-        return self._own.as_samples(seed, progress)
+        """Yield the records in the order of the shards' names. DataError when there are no shards, or all lack captions.
+
+        What lies elsewhere is fetched first, once, and stays on this disk until the last record is given.
+        """
+        yield from self._own.as_samples(seed, progress)
+        self._forget()
+
+    def unsplit(self, progress: Progress) -> Iterator[Sample | Reject]:
+        """Yield them as they lie, see contracts/source.py."""
+        yield from self._own.unsplit(progress)
+        self._forget()
+
+    def _forget(self) -> None:
+        if self._remote is not None:
+            self._remote.forget()
 
     def describe(self) -> dict[str, object]:
-        """Return what was found."""
-        return self._own.describe()
+        """Return what was found, and of what lies elsewhere which version of it."""
+        remote = {} if self._remote is None else {"remote": self._remote.describe()}
+        return self._own.describe() | remote
 
     @cached_property
     def _own(self) -> OwnSamples:
-        path = existing(self.path, f"a folder with {SHARD} shards, or of one")
-        return OwnSamples("webdataset", path, Shards(path), self.languages, self.licence)
+        if self._remote is not None:
+            shards = Shards(PurePosixPath(name_of(self._remote.files[0].url)).parent, self._remote)
+        else:
+            shards = Shards(existing(self.path, f"a folder with {SHARD} shards, or of one"))
+        return OwnSamples("webdataset", Path(shards.path), shards, self.languages, self.licence)
+
+    @cached_property
+    def _remote(self) -> RemoteFiles | None:
+        return None if self.urls is None else listed(self.urls, self.allow_hosts, self.version)
+
+
+def listed(urls: Sequence[str], allow_hosts: Sequence[str] = (), version: str | None = None) -> RemoteFiles:
+    """Return the shards that lie at some URLs. Raises as RemoteFiles, and DataError when they are another version."""
+    found = RemoteFiles(urls, SHARD, (CLASS_NAMES,), Fetcher(allow_hosts))
+    if version not in (None, found.version):
+        raise DataError(
+            f"what lies at {', '.join(name_of(one) for one in urls)} is version {found.version} now, and source.version in "
+            f"params.yaml is {version}: files came, went or changed. To take what is there now, run `diptych run --data URL` "
+            "again, or take source.version away."
+        )
+    return found
 
 
 class Shards:
-    """The records of a folder of shards, or of one; DataError when there is none."""
+    """The records of shards; DataError when there are none.
 
-    def __init__(self, path: Path) -> None:
-        files, self._passed = ([(path.name, path)], {}) if path.is_file() else files_below(path)
+    Args:
+        path: the folder, or the one shard; where they lie elsewhere, a name for messages.
+        remote: shards that lie elsewhere.
+    """
+
+    wordless = ""
+
+    def __init__(self, path: Path | PurePosixPath, remote: RemoteFiles | None = None) -> None:
+        self.path, self._remote = path, remote
+        self._passed: dict[str, list[str]]
+        if remote is not None:
+            remote.arrive(only=[file for file in remote.files if file.name == CLASS_NAMES])
+            files = sorted((file.name, remote.path_of(file)) for file in remote.files)
+            self._passed = {"files of another kind": remote.passed}
+        else:
+            here = Path(path)
+            files, self._passed = ([(here.name, here)], {}) if here.is_file() else files_below(here)
         self.shards = [(name, file) for name, file in files if name.lower().endswith(SHARD)]
         if not self.shards:
             raise DataError(
@@ -70,9 +133,8 @@ class Shards:
                 "such as .tar.gz, unpack first."
             )
         self.class_names = read_class_names(dict(files).get(CLASS_NAMES))
-        self._passed["files of another kind"] = [
-            name for name, _ in files if not name.lower().endswith(SHARD) and name != CLASS_NAMES
-        ]
+        others = [name for name, _ in files if not name.lower().endswith(SHARD) and name != CLASS_NAMES]
+        self._passed.setdefault("files of another kind", []).extend(others)
         self._forget()
 
     def _forget(self) -> None:
@@ -103,6 +165,8 @@ class Shards:
     def read(self, progress: Progress) -> Iterator[Record | Reject]:
         """Yield the records of each shard, in the order of their names; of one that gives none, a Reject for all of it."""
         self._forget()
+        if self._remote is not None:
+            self._remote.arrive(progress)
         return by_shard(self.shards, self._records, progress)
 
     def _records(self, shard: str, path: Path) -> Iterator[Record | Reject]:
@@ -162,7 +226,7 @@ class Shards:
         return Record(
             name=f"{shard[: -len(SHARD)]}/{group.key}.{suffix}", data=group.held[suffix], texts=texts,
             langs=(words.get("lang"),) * len(texts), label=label or words.get("label"), group=words.get("group"),
-            licence=words.get("licence"),
+            licence=words.get("licence"), flags=flags_of(words),
         )  # fmt: skip
 
     def _label(self, said: str) -> str | None:

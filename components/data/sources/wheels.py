@@ -5,7 +5,6 @@ Wheels stay in a private cache, so a second run needs no network; the digest is 
 """
 
 import hashlib
-import os
 import shutil
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from components.contracts.errors import CapabilityError, DataError, StaleArtifact, TransientError
 from components.contracts.progress import Progress
+from components.data.remote.store import cache_dir
 
 TIMEOUT_S = 600
 # Where a package has a wheel per platform and ours has none: its data is the same in this one.
@@ -53,23 +53,13 @@ class WheelPin:
         return f"{self.name}=={self.version}"
 
 
-def cache_dir() -> Path:
-    """Return the folder of fetched wheels, made private (0700); DIPTYCH_CACHE moves it."""
-    base = os.environ.get("DIPTYCH_CACHE")
-    root = Path(base) if base else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "diptych"
-    folder = root / "wheels"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    folder.chmod(0o700)
-    return folder
-
-
 def fetch_wheel(pin: WheelPin) -> Path:
     """Return the wheel's path in the cache, fetched if it is not there, its digest checked either way.
 
     Raises StaleArtifact for a cached file that was changed, DataError when the index serves other bytes than pinned,
     TransientError when the network fails, CapabilityError without pip or where the index has no such wheel.
     """
-    cache = cache_dir()
+    cache = cache_dir("wheels")
     cached = find_wheel(cache, pin)
     if cached is not None:
         if digest_of(cached, pin) != pin.sha256:
@@ -111,7 +101,7 @@ def fetch_all(pins: Mapping[str, WheelPin], source: str, progress: Progress) -> 
 
 
 def _missing(pins: Collection[WheelPin], source: str, err: Exception) -> str:
-    cache = cache_dir()
+    cache = cache_dir("wheels")
     missing = [str(pin) for pin in pins if find_wheel(cache, pin) is None]
     return (
         f"the source {source} is made of {len(pins)} wheels, and {len(missing)} of them are not in {cache} yet: "

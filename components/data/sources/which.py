@@ -1,39 +1,46 @@
 """Which source reads what lies at a path: as params.yaml says it, with what DVC is to watch."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from components.contracts.errors import DataError
+from components.contracts.errors import ConfigError, DataError
+from components.data.remote.addresses import name_of
+from components.data.remote.files import checked_urls
 from components.data.sources.coco import caption_files, read_json
 from components.data.sources.columns import recognise
+from components.data.sources.document_files import holds_documents
 from components.data.sources.files import NO_FILES, PICTURES, UNREADABLE_FOLDERS, files_below
 from components.data.sources.huggingface import is_dataset
 from components.data.sources.own import counted
 from components.data.sources.rows import TABLES, column_names, is_table, table_in
 from components.data.sources.settings import existing
-from components.data.sources.webdataset import SHARD
+from components.data.sources.webdataset import SHARD, listed
 
 
-def describe_path(path: Path) -> dict[str, Any]:
+def describe_path(path: Path, watched: bool = True) -> dict[str, Any]:
     """Return params.yaml's `source:` for what lies at a path: a folder, a folder with a table, or a table.
 
     The path is relative where it lies in the folder we stand in. A table that has its pictures around it is named by its
     folder, so that DVC sees a picture change too; one in a folder with much else by itself.
-    Raises DataError or ConfigError, saying what to write, when it is none of these, or its columns are not recognised.
+    Raises DataError or ConfigError, saying what to write, when it is none of these, its columns are not recognised, or, with
+    `watched`, it has what DVC cannot keep watch over.
     """
     where = existing(str(path), "a folder of pictures or shards, or of a table with their captions")
-    if where.is_dir():
+    if watched and where.is_dir():
         _check_watchable(where)
     if _is_sharded(where):
         return {"name": "webdataset", "path": _shown(where)}
     table = table_in(where) if where.is_dir() else where
+    if holds_documents(where if table is None else table):
+        return _of_documents(where, table)
     if is_dataset(where if table is None else table):
         return {"name": "huggingface", "path": _shown(where if table is None else table)}
     if table is None:
         return {"name": "coco" if caption_files(where) else "folder", "path": _shown(where)}
     if table.suffix.lower() == ".json":
-        return _of_captions(table)
+        return _of_captions(table, watched)
     if not is_table(table):
         raise DataError(
             f"{path} is neither a folder nor a table ({', '.join(TABLES)}) nor a shard ({SHARD}), nor a .json of captions. Give the folder that holds your "
@@ -47,12 +54,35 @@ def describe_path(path: Path) -> dict[str, Any]:
     return {"name": "table", "path": _shown(table.parent), "table": table.name, "columns": columns}
 
 
-def _of_captions(file: Path) -> dict[str, Any]:
+def describe_url(url: str, allow_hosts: Sequence[str] = ()) -> dict[str, Any]:
+    """Return params.yaml's `source:` for shards that lie elsewhere, with the version that they have now.
+
+    DVC cannot watch what lies there; it watches params.yaml, so what is there later comes in when this is asked again.
+    Raises ConfigError for what are no shards, else as RemoteFiles.
+    """
+    if not url.lower().startswith("s3://") and not url.partition("?")[0].lower().endswith(SHARD):
+        raise ConfigError(
+            f"{name_of(url)} is no shard ({SHARD}). From elsewhere come shards, such as s3://bucket/folder or "
+            "https://host/shard-{000..009}.tar, and pictures that a table on this disk names by URL; download other data first."
+        )
+    allowed = {"allow_hosts": list(allow_hosts)} if allow_hosts else {}
+    return {"name": "webdataset", "url": url, "version": listed(checked_urls(url), allow_hosts).version, **allowed}
+
+
+def _of_captions(file: Path, watched: bool) -> dict[str, Any]:
     """Return the source that reads one .json of captions, with the folder that its pictures are looked for in."""
     read_json(file)
     folder = file.parent.parent if file.parent.name == "annotations" else file.parent
-    _check_watchable(folder)
+    if watched:
+        _check_watchable(folder)
     return {"name": "coco", "path": _shown(folder), "annotations": file.relative_to(folder).as_posix()}
+
+
+def _of_documents(where: Path, table: Path | None) -> dict[str, Any]:
+    """Return the source that reads documents: a folder of them, or one file with the folder that its pictures lie in."""
+    if table is None or (table == where and _stands_alone(where.resolve().parent)):
+        return {"name": "interleaved_docs", "path": _shown(where)}
+    return {"name": "interleaved_docs", "path": _shown(table.parent), "documents": table.name}
 
 
 def _is_sharded(path: Path) -> bool:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from components.data.sources.columns import FLAGS
 from components.data.sources.rows import texts_of
 
 # What stands in a .json beside a picture, and the names it may have.
@@ -13,6 +14,8 @@ KEYS = {
     "group": ("group",),
     "licence": ("licence", "license"),
     "lang": ("lang", "language"),
+    "consent": ("consent",),
+    "health": ("health", "phi"),
 }
 _KNOWN = frozenset(name for names in KEYS.values() for name in names)
 
@@ -34,7 +37,7 @@ def decoded(data: bytes) -> str:
 
 
 def json_words(data: bytes) -> dict[str, Any]:
-    """Return what a .json says: captions, and where it says so label, group, licence, lang; and `unknown` keys.
+    """Return what a .json says: captions, and where it says so label, group, licence, lang, consent, health; and `unknown` keys.
 
     The .json of our own shards (`texts`, `labels`, `licence`) is read as well. Raises UnreadableWords, with a message, when it is
     no JSON object in UTF-8.
@@ -52,8 +55,13 @@ def json_words(data: bytes) -> dict[str, Any]:
     for what, names in KEYS.items():
         values = tuple(one for name in names for one in texts_of(said.get(name)))
         if values:
-            read[what] = values if what == "captions" else values[0]
+            read[what] = values if what in ("captions", *FLAGS) else values[0]
     return read
+
+
+def flags_of(words: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Return what was said of consent and health; nothing where nothing was."""
+    return {one: words[one] for one in FLAGS if one in words}
 
 
 def _own_words(said: Mapping[str, Any]) -> dict[str, Any]:

@@ -42,3 +42,12 @@ def test_a_portrait_is_found_at_every_size(finder, size):
 @pytest.mark.parametrize("size", [(1, 1), (16, 300), (24, 24), (320, 200)])
 def test_flat_and_tiny_pictures_have_none(finder, size):
     assert not finder(Image.new("RGB", size, "grey"))
+
+
+@pytest.mark.parametrize("size", [300, 900])
+def test_the_box_is_where_the_face_is_in_pixels_of_the_picture(finder, size):
+    """The astronaut's face lies at about 178 to 272 across and 70 to 180 down, of 512."""
+    (left, top, right, bottom), *_ = finder.boxes(Image.fromarray(astronaut()).resize((size, size)))
+    assert (left + right) / 2 / size == pytest.approx(225 / 512, abs=0.05)
+    assert (top + bottom) / 2 / size == pytest.approx(125 / 512, abs=0.05)
+    assert 0.1 < (right - left) / size < 0.35

@@ -1,6 +1,9 @@
+import hashlib
 import json
 import subprocess
 from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -61,6 +64,32 @@ def test_a_snapshot_is_never_written_over_another(own_raw):
         ingest(ScenesSource(pictures=9), own_raw, seed=0)
 
 
+def digests(folder: Path) -> dict[str, str]:
+    """The sha256 of every file below a folder, by its path."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("processes", [1, 2, 4])
+def test_every_file_is_the_same_whatever_the_number_of_processes(tmp_path, processes):
+    for name, number in (("one", 0), ("several", processes)):
+        ingest(Messy(150), tmp_path / name, seed=0, shard_bytes=50_000, processes=number)
+    assert digests(tmp_path / "several") == digests(tmp_path / "one")
+    assert len(list((tmp_path / "one").glob("train/*.tar"))) > 3
+    rows = read_manifest(tmp_path / "several/manifest.parquet").to_pylist()
+    assert sum(row["width"] is None for row in rows) == 15, "every tenth is no picture, and comes in all the same"
+    for row in rows:
+        assert (
+            row["sha256"]
+            == hashlib.sha256(
+                (tmp_path / "several" / row["shard"]).read_bytes()[row["offset"] :][: row["size_bytes"]]
+            ).hexdigest()
+        )
+
+
 class Nothing:
     """A source that gives no samples."""
 
@@ -99,6 +128,21 @@ class Mixed(Nothing):
                 key=f"k{number}", split="train", source="s", licence="CC0-1.0",
                 media=(Media(member=f"k{number}.png", data=b"?"),), texts=(Text(text="a"),),
             )  # fmt: skip
+
+
+class Messy(Nothing):
+    """Scenes, every tenth of them no picture, and a reject now and then."""
+
+    def __init__(self, pictures: int) -> None:
+        self.scenes = ScenesSource(pictures=pictures)
+
+    def samples(self, seed, progress):
+        for number, sample in enumerate(self.scenes.samples(seed, progress)):
+            if number % 7 == 0:
+                yield Reject(key=f"r{number}", member="a.tar", reason="symlink", detail="it is a link")
+            if number % 10 == 0:
+                sample = replace(sample, media=(replace(sample.media[0], data=b"<html>404</html>"),))
+            yield sample
 
 
 REJECTS = ("pickle_member", "bad_utf8")

@@ -3,8 +3,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.contracts.errors import DataError
+from components.data.aside import ROW_GROUP_ROWS
 from components.data.manifest import (
-    ROW_GROUP_ROWS,
     SCHEMA,
     ManifestWriter,
     read_manifest,

@@ -2,11 +2,12 @@ import io
 import struct
 import zlib
 
+import numpy as np
 import pytest
 from PIL import Image
 
-from components.data.pictures import look
-from components.data.transforms.preprocess import BadImage
+from components.data.pictures import look, on_white
+from components.data.transforms.preprocess import BadImage, decode, on_background
 
 
 def encoded(picture: Image.Image, kind: str = "PNG", **options) -> bytes:
@@ -56,3 +57,28 @@ def test_a_decompression_bomb_is_refused_before_it_unfolds():
     bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
     with pytest.raises(BadImage, match="7000 x 7000"):
         look(bomb)
+
+
+@pytest.mark.parametrize(
+    ("mode", "kind"),
+    [
+        ("RGB", "JPEG"), ("L", "JPEG"), ("CMYK", "JPEG"), ("RGB", "PNG"), ("L", "PNG"), ("1", "PNG"), ("P", "PNG"), ("P", "GIF"),
+        ("LA", "PNG"), ("RGBA", "PNG"), ("I;16", "PNG"), ("CMYK", "TIFF"), ("YCbCr", "TIFF"), ("RGBA", "WEBP"),
+    ],
+)  # fmt: skip
+def test_a_picture_that_hides_nothing_comes_out_as_the_long_way_over_transparency_gives_it(mode, kind):
+    noise = [Image.effect_noise((20, 30), 80) for _ in range(4)]
+    if mode == "I;16":
+        picture = Image.fromarray(np.arange(600, dtype=np.uint16).reshape(30, 20) * 100)
+    else:
+        wide = Image.merge("RGBA", noise)
+        picture = wide if mode == "RGBA" else wide.convert("RGB").convert(mode)
+    data = encoded(picture, kind)
+    assert on_white(data).tobytes() == on_background(decode(data), (255, 255, 255)).tobytes()
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "P"])
+def test_a_colour_that_stands_for_nothing_is_white(mode):
+    picture = Image.new("RGB", (4, 4), (0, 0, 0)).convert(mode)
+    data = encoded(picture, transparency=(0, 0, 0) if mode == "RGB" else 0)
+    assert on_white(data).getextrema() == ((255, 255),) * 3

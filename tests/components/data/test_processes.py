@@ -1,6 +1,7 @@
 """Children that go with their parent, whatever ended it."""
 
 import multiprocessing
+import os
 import re
 import signal
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from components.data.processes import end_with_parent
+from components.data.processes import cores, end_with_parent
 
 FORK = multiprocessing.get_context("fork")
 
@@ -65,3 +66,13 @@ def test_what_ends_a_process_ends_it(started, number):
 def test_ctrl_c_is_the_parents_to_handle(started):
     (ignored,) = re.findall(r"SigIgn:\s+(\w+)", Path(f"/proc/{started.pid}/status").read_text())
     assert int(ignored, 16) >> (signal.SIGINT - 1) & 1
+
+
+def test_only_the_cores_that_we_may_use_are_counted():
+    mine = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(mine)})
+        assert cores() == 1
+    finally:
+        os.sched_setaffinity(0, mine)
+    assert cores() == len(mine)

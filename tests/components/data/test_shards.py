@@ -10,7 +10,8 @@ import pytest
 from components.contracts.errors import DataError
 from components.contracts.sample import Media, Sample, Text
 from components.data.manifest import read_manifest
-from components.data.shards import BrokenMember, ShardReader, ShardWriter, open_pictures
+from components.data.shard_writer import ShardWriter
+from components.data.shards import BrokenMember, ShardReader, open_pictures
 
 
 def sample(key: str, data: bytes = b"picture", member: str | None = None) -> Sample:
@@ -53,8 +54,11 @@ def test_pictures_come_in_the_order_of_the_table(scenes_raw):
 def test_a_full_shard_is_followed_by_another(tmp_path):
     with ShardWriter(tmp_path, "train", shard_bytes=4096) as writer:
         placed = [writer.add(sample(f"k{i}", bytes([i]) * 1000)) for i in range(5)]
-    assert [shard for shard, _ in placed] == ["train/000000.tar"] * 2 + ["train/000001.tar"] * 2 + ["train/000002.tar"]
-    for i, (shard, offset) in enumerate(placed):
+    assert [shard for shard, _, _ in placed] == ["train/000000.tar"] * 2 + ["train/000001.tar"] * 2 + [
+        "train/000002.tar"
+    ]
+    for i, (shard, offset, seen) in enumerate(placed):
+        assert seen is None
         assert (tmp_path / shard).read_bytes()[offset : offset + 1000] == bytes([i]) * 1000
 
 
@@ -101,7 +105,7 @@ def test_one_changed_bit_is_found(own_raw):
     shard.write_bytes(held)
     with pytest.raises(BrokenMember, match=f"sample {row['key']} in shard .*sha256") as caught:
         list(open_pictures(own_raw, table))
-    assert caught.value.reason == "digest_mismatch"
+    assert caught.value.reason == "sha_mismatch"
 
 
 @pytest.mark.parametrize(

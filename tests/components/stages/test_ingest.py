@@ -6,18 +6,24 @@ import resource
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from components.data.manifest import read_manifest
 from components.data.quarantine import read_quarantine
+from components.data.shards import open_pictures
 from components.stages.outcome import StageOutcome
+from tests.flows.valve import Valve
 from tests.own_pictures import paint, write_table
 from tests.shards import members_of, write_shard
+from tests.web_server import Web, serving
 
 REPOSITORY = Path(__file__).parents[3]
-TMPFS_MB = 1
+TMPFS_MB = 14  # one shard fits in, and not another
 
 
 @pytest.fixture
@@ -101,6 +107,43 @@ def test_bad_data_is_one_message_and_nothing_is_left(root, spoil, says):
     assert said.count("\n") == 1
 
 
+def test_a_run_that_is_killed_while_it_fetches_goes_on_with_what_is_whole(root, until):
+    """The last picture is half here when SIGKILL comes; the others are not asked for again, and the half is not taken."""
+    pictures = {path.name: path.read_bytes() for path in sorted((root / "own").glob("*.png"))}
+    with serving(Web({f"/{name}": data for name, data in pictures.items()})) as web:
+        urls = {web.url(f"/{name}"): (f"shape {name}", "") for name in list(pictures)[:-1]}
+        last = list(pictures)[-1]
+        (root / "table").mkdir()
+        write_table(root / "table/captions.csv", urls | {web.url(f"/stuck_once/{last}"): ("the last shape", "")})
+        choose(root, name="table", path="table", allow_hosts=[web.host])
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.environ.get("PYTHONPATH", str(REPOSITORY)),
+            "DIPTYCH_CACHE": str(root / "cache"),
+        }
+        command = [sys.executable, "-m", "components.stages.ingest"]
+
+        def kept() -> list[str]:
+            return [path.name for path in (root / "cache/fetched").rglob("*") if path.is_file()]
+
+        with (root / "log").open("wb") as log:
+            killed = subprocess.Popen(
+                command, cwd=root, env=environment, stdout=log, stderr=log, start_new_session=True
+            )
+        until(lambda: len(kept()) == 60, kept)
+        until(lambda: sum(name.startswith(".half-") for name in kept()) == 1, kept)
+        killed.kill()
+        killed.wait()
+        ran = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
+        assert ran.returncode == 0, ran.stderr
+        assert sorted(web.asked.values()) == [1] * 59 + [2]
+    came_in = json.loads((root / "data/raw/source.json").read_text())
+    assert (came_in["samples"], came_in["quarantined"]) == (60, 0)
+    sizes = pq.read_table(root / "data/raw/manifest.parquet", columns=["size_bytes"])["size_bytes"].to_pylist()
+    assert sorted(sizes) == sorted(len(data) for data in pictures.values())
+    assert [name for name in kept() if not name.startswith(".half-")] == []
+
+
 def test_a_file_that_may_grow_no_further_is_told_as_such(root):
     limit = 100_000  # bytes: less than the shard takes
 
@@ -112,7 +155,7 @@ def test_a_file_that_may_grow_no_further_is_told_as_such(root):
     assert "Nothing half-written is left" in said
 
 
-def test_a_disk_that_fills_up_is_told_as_such(root):
+def test_a_disk_that_fills_up_is_told_as_such_and_the_next_run_goes_on(root):
     """A real small file system, in a mount namespace that ends with the command."""
     mount = (
         f'mount -t tmpfs -o size={TMPFS_MB}m none .diptych/tmp && "$@"; code=$?; ls -A .diptych/tmp/ingest; exit $code'
@@ -122,9 +165,42 @@ def test_a_disk_that_fills_up_is_told_as_such(root):
         pytest.skip("this system lets nobody mount a file system of his own")
     (root / ".diptych/tmp").mkdir(parents=True, mode=0o700)
     write_table(root / "own/captions.csv", paint(root / "own", 60, side=300, suffix="bmp"))  # 270 kB each
-    ran = ingest(root, *own, "sh", "-c", mount, "sh")
+    one_core = partial(os.sched_setaffinity, 0, {min(os.sched_getaffinity(0))})  # with more, more is on its way
+    ran = ingest(root, *own, "sh", "-c", mount, "sh", preexec_fn=one_core)
     said = refused(root, ran)
     assert "the disk is full: ingest was writing to" in said
     assert "dvc gc --workspace" in said
     assert "ingest: write pictures" in ran.stdout, "it had begun"
     assert ran.stdout.splitlines()[-1].startswith("ingest: "), "and `ls` found nothing of it"
+    assert "shards kept" not in ran.stdout
+    ran = ingest(root)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines()[-1] == "ingest: write pictures 60 of 60, shards kept 1"
+    table = read_manifest(root / "data/raw/manifest.parquet")
+    assert len(list(open_pictures(root / "data/raw", table))) == len(table) == 60
+    assert not (root / ".diptych/resume/ingest").exists()
+    assert all(path.stat().st_nlink == 1 for path in (root / "data/raw").rglob("*.tar"))
+
+
+def test_a_stage_that_is_killed_goes_on_from_the_shards_it_has_kept(root):
+    write_table(root / "own/captions.csv", paint(root / "own", 60, side=300, suffix="bmp"))  # two shards of `train`
+    undisturbed = root.with_name("undisturbed")
+    shutil.copytree(root, undisturbed)
+    assert ingest(undisturbed).returncode == 0
+    one_core = partial(os.sched_setaffinity, 0, {min(os.sched_getaffinity(0))})  # with more, more is on its way
+    with Valve(root / "events") as valve:
+        stage = subprocess.Popen(
+            [sys.executable, "-m", "components.stages.ingest"], cwd=root, preexec_fn=one_core, text=True,
+            env=os.environ | {"PYTHONPATH": str(REPOSITORY), "DIPTYCH_EVENTS": str(valve.path)}, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        valve.open_until(lambda event: event["doing"] == "write pictures" and event["done"] >= 58, stage)
+        stage.kill()
+        stage.communicate()
+    assert not (root / "data/raw").exists()
+    ran = ingest(root)
+    assert ran.returncode == 0, ran.stderr
+    assert "the last run was killed in ingest at write pictures " in ran.stdout
+    assert "this one goes on from there" in ran.stdout
+    assert ran.stdout.splitlines()[-1] == "ingest: write pictures 60 of 60, shards kept 1"
+    differ = subprocess.run(["diff", "-r", undisturbed / "data/raw", root / "data/raw"], capture_output=True, text=True)
+    assert differ.returncode == 0, differ.stdout

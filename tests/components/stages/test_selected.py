@@ -14,7 +14,7 @@ from components.data.batches import StepBatches
 from components.data.rows.cache import MOST_BYTES
 from components.data.transforms.preprocess import Preprocess
 from components.recipes.recipe import load_recipe, load_scale
-from components.stages.selected import cores, row_cache, step_batches
+from components.stages.selected import row_cache, step_batches
 from components.stages.stage import Stage
 from components.training.train import train
 
@@ -83,7 +83,3 @@ def test_what_is_no_number_of_gb_is_refused(tmp_path, monkeypatch, said):
     monkeypatch.setenv("DIPTYCH_DECODED_GB", said)
     with pytest.raises(ConfigError, match=r"DIPTYCH_DECODED_GB is .*must be the GB"):
         row_cache(tmp_path)
-
-
-def test_there_is_a_core_at_least():
-    assert cores() >= 1

