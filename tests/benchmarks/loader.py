@@ -68,7 +68,7 @@ def main() -> None:
                 turns[name].append(side_of(side, way, tars[size], raws[size], cache, counts[size]))
                 print(f"{name}: {rate(turns[name][-1]['epochs'][0]):.0f} a CPU-second", file=sys.stderr)
         prepared["litdata"] = statistics.median(one["prepared_cpu_s"] for one in turns["litdata plain 500x375"])
-        scaling = scaled(*(several(work, count, given.runs) for count in (SCALED, SCALED // 10)))
+        scaling = scaled(*(several(work, count, given.runs) for count in (SCALED, SCALED // 10))) | {"pictures": SCALED}
     said = compared(turns) | {
         "scaling": scaling, "pixels_differ": pixels_differ(), "prepared_cpu_s": {name: round(s, 1) for name, s in prepared.items()},
         "pictures": counts, "pixels": PIXELS, "batch": BATCH, "runs": given.runs,

@@ -111,3 +111,7 @@ def test_what_the_page_says_in_words_is_true_of_the_numbers():
     assert first["plain 1024x768 beside open_clip"] >= 2 > first["plain 500x375 beside open_clip"]
     assert max(its for which in (first, second) for name, its in which.items() if name.startswith("train")) < 1
     assert first["device 500x375 beside litdata"] == pytest.approx(1, abs=0.1)
+    scaling = json.loads(loader_page.KEPT.read_text())["scaling"]
+    assert scaling["samples"] == 10
+    assert scaling["cpu_s"] == pytest.approx(10, abs=1.5)
+    assert scaling["private_mb"] < 1.1
