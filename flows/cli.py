@@ -84,7 +84,9 @@ def _parser() -> argparse.ArgumentParser:
     check = looks.add_parser("check", help=says, description=f"{says[0].upper()}{says[1:]}.", parents=[every])
     check.set_defaults(command=_check, anywhere=True)
     check.add_argument(
-        "data", metavar="FOLDER_OR_DATASET", help="a folder of pictures, a table, shards, a dataset; or a source's name"
+        "data",
+        metavar="FOLDER_OR_DATASET",
+        help="a folder of pictures, a table, shards (also by URL), a dataset; or a source's name",
     )
     check.add_argument(
         "--out",
@@ -93,6 +95,14 @@ def _parser() -> argparse.ArgumentParser:
         required=True,
         help="a new folder, for the report and lists of what was found",
     )
+    check.add_argument(
+        "--allow-host", metavar="HOST:PORT", action="append", default=[], dest="allow_hosts",
+        help="a host of this network that pictures may be fetched from; may be given several times",
+    )  # fmt: skip
+    check.add_argument(
+        "--max-broken", metavar="SHARE", type=float, default=1.0,
+        help="end with exit code 1 where a larger share, 0 to 1, is broken; unless given, findings are no failure",
+    )  # fmt: skip
     check.add_argument("--json", action="store_true", help="print the counts as JSON")
     ask = add(
         "ask", "ask the served model for the pictures nearest to a text, or the likeliest labels of a picture", _ask
@@ -138,7 +148,7 @@ def _run(root: Path, arguments: argparse.Namespace) -> int:
 def _check(here: Path, arguments: argparse.Namespace) -> int:
     from flows.data_check import data_check
 
-    data_check(arguments.data, here, arguments.out, arguments.json)
+    data_check(arguments.data, here, arguments.out, arguments.json, arguments.allow_hosts, arguments.max_broken)
     return 0
 
 

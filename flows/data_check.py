@@ -10,24 +10,30 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from components.contracts.errors import DataError
+from components.contracts.errors import ConfigError, DataError, GateClosed
 from components.contracts.reasons import REASONS
+from components.data.remote.addresses import REMOTE
 from components.stages.events import Event
 
 EXAMPLES = 3  # names shown of each reason
 _LINE_EVERY_S = {True: 0.1, False: 5.0}  # on a terminal one line moves, elsewhere lines follow each other
 
 
-def data_check(said: str, here: Path, out: Path, as_json: bool) -> None:
-    """Check what lies at a path, or a source of the catalogue by its name, and print what was found; files go to `out`.
+def data_check(
+    said: str, here: Path, out: Path, as_json: bool, allow_hosts: Sequence[str] = (), max_broken: float = 1.0
+) -> None:
+    """Check what lies at a path or a URL, or a source of the catalogue by its name, and print what was found; files go to `out`.
 
-    Relative paths start at `here`. Raises DataError or ConfigError for what cannot be read, and for an `out` that holds something.
+    Relative paths start at `here`; `allow_hosts` are hosts of this network that may be asked. Raises GateClosed, when all is written and
+    printed, where a larger share of the records than `max_broken` is broken. Raises DataError or ConfigError for what cannot be read, and for an `out` that holds something.
     """
     began = time.monotonic()
+    if not 0 <= max_broken <= 1:
+        raise ConfigError(f"--max-broken is {max_broken}, but it is a share of the records: from 0 (none) to 1 (all).")
     from components.validation.audit import FILES, audit
 
     out = here / out
-    found = audit(source_of(said, here), out, Told(sys.stderr))
+    found = audit(source_of(said, here, allow_hosts), out, Told(sys.stderr))
     counts = {
         "rows_in": found.report["rows_in"],
         "clean": found.report["clean"] + found.report["pools"],
@@ -43,18 +49,25 @@ def data_check(said: str, here: Path, out: Path, as_json: bool) -> None:
     if as_json:
         print(json.dumps(counts, ensure_ascii=False))
     else:
-        print("\n".join(lines_of(counts, [*found.quarantined, *found.told], out)))
+        print("\n".join(lines_of(counts, [*found.quarantined, *found.told], out)), flush=True)
+    if counts["broken"] > max_broken * counts["rows_in"]:
+        raise GateClosed(
+            f"{counts['broken']:,} of {counts['rows_in']:,} records are broken, and --max-broken allows {max_broken:.2%}. Mend "
+            f"them, or take them out: {out / 'quarantine.parquet'} lists them."
+        )
 
 
-def source_of(said: str, here: Path) -> Any:
-    """Return the source for a path, or for a name of the catalogue that needs none. DataError when it is neither."""
+def source_of(said: str, here: Path, allow_hosts: Sequence[str] = ()) -> Any:
+    """Return the source for a path, for a URL of shards, or for a name of the catalogue. DataError when it is none of these."""
     from components.data.sources.catalogue import build_source, read_catalogue, settings_of
-    from components.data.sources.which import describe_path
+    from components.data.sources.which import describe_path, describe_url
     from components.recipes.names import nearest
 
-    path = here / said
+    if REMOTE.match(said):
+        return build_source(describe_url(said, allow_hosts))
+    path, allowed = here / said, {"allow_hosts": list(allow_hosts)} if allow_hosts else {}
     if path.exists():
-        return build_source(describe_path(path, watched=False))
+        return build_source(describe_path(path, watched=False) | allowed)
     names = sorted(name for name, entry in read_catalogue().items() if "path" not in settings_of(entry))
     if said in names:
         return build_source({"name": said})

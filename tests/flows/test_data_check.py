@@ -15,6 +15,9 @@ from flows.cli import main
 from flows.data_check import Told, lines_of
 from tests.defects import plant
 from tests.own_pictures import paint, write_table
+from tests.seaweed import asked_as_reader, client_of, s3_on_loopback
+from tests.shards import members_of, write_shard
+from tests.web_server import Web, serving
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -121,6 +124,36 @@ def test_what_dvc_could_not_watch_is_no_reason_to_look_away(check, tmp_path):
     assert "links to nothing, pipes and the like: 2: gone.png, pipe.png" in ran.stdout.splitlines()
 
 
+def test_shards_and_pictures_by_url_are_looked_at_where_hosts_of_this_network_are_allowed(check, tmp_path, monkeypatch):
+    monkeypatch.setenv("DIPTYCH_CACHE", str(tmp_path / "cache"))
+    said = paint(tmp_path / "own", 4)
+    shard = write_shard(tmp_path / "0.tar", members_of(tmp_path / "own", said))
+    with serving(Web({"/cc/0.tar": shard.read_bytes(), "/0000.png": (tmp_path / "own/0000.png").read_bytes()})) as web:
+        (tmp_path / "list.csv").write_text(
+            f"image,caption\n{web.url('/0000.png')},a circle\n{web.url('/gone.png')},a ghost\n"
+        )
+        refused = check(tmp_path, web.url("/cc/0.tar"), "--out", "out")
+        assert (refused.returncode, "--allow-host" in refused.stderr) == (1, True)
+        ran = check(tmp_path, web.url("/cc/0.tar"), "--out", "out", "--allow-host", web.host)
+        assert ran.stdout.splitlines()[-1].startswith("4 of 4 pairs are clean")
+        ran = check(tmp_path, "list.csv", "--out", "listed", "--allow-host", web.host)
+        assert ran.stdout.splitlines()[-1].startswith("1 of 2 pairs are clean")
+
+
+def test_a_share_of_broken_ones_fails_on_demand_after_all_is_said(check, tmp_path):
+    paint(tmp_path / "own", 3)
+    (tmp_path / "own/0000.png").write_bytes(b"")
+    ran = check(tmp_path, "own", "--out", "a", "--max-broken", "0.25")
+    assert (ran.returncode, ran.stdout.splitlines()[-1].split(";")[0]) == (
+        1,
+        "2 of 3 pictures are clean, and none has a caption",
+    )
+    assert ran.stderr.startswith("diptych: 1 of 3 records are broken, and --max-broken allows 25.00%. Mend them")
+    assert (tmp_path / "a/report.html").is_file()
+    assert check(tmp_path, "own", "--out", "b", "--max-broken", "0.34").returncode == 0
+    assert "from 0 (none) to 1 (all)" in check(tmp_path, "own", "--out", "c", "--max-broken", "25").stderr
+
+
 def test_of_many_names_three_are_shown():
     counts = {
         "rows_in": 9, "clean": 4, "reasons": {"truncated": 5}, "told": {}, "left_out": {}, "captioned": True,
@@ -150,3 +183,23 @@ def test_progress_says_how_far_it_is_and_leaves_no_line_on_a_terminal():
     assert "\r\x1b[2Kcheck: read pictures 2 of 4, 0:20 left" in screen.getvalue()
     assert screen.getvalue().endswith("\r\x1b[2K")
     assert file.getvalue() == "check: read pictures 1 of 4\ncheck: read pictures 2 of 4, 0:20 left\n"
+
+
+def test_shards_that_lie_elsewhere_are_looked_at_as_those_here_are(check, tmp_path, monkeypatch):
+    said = paint(tmp_path / "own", 6)
+    shard = write_shard(tmp_path / "0.tar", [*members_of(tmp_path / "own", said), ("x.pickle", b".")])
+    with s3_on_loopback() as address:
+        client = client_of(address)
+        client.create_bucket(Bucket="heap")
+        client.put_object(Bucket="heap", Key="in/0.tar", Body=shard.read_bytes())
+        for name, value in asked_as_reader(address).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("DIPTYCH_CACHE", str(tmp_path / "cache"))
+        ran = check(tmp_path, "s3://heap/in", "--out", "out", "--json")
+        assert (ran.returncode, ran.stderr) == (0, "")
+        counts = json.loads(ran.stdout)
+        assert (counts["rows_in"], counts["reasons"]) == (7, {"pickle_member": 1})
+        assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+        ran = check(tmp_path, "s3://heap/none", "--out", "other")
+        assert ran.returncode == 1
+        assert "s3://heap/none has no object whose name ends in .tar below it" in ran.stderr

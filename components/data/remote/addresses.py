@@ -94,7 +94,7 @@ class Addresses:
                 raise Unfetched(
                     "address_refused",
                     f"{host} is {address}, {why}, and data must not reach into this network. If it is meant: source: "
-                    f"{{allow_hosts: ['{host}:{port}']}}",
+                    f"{{allow_hosts: ['{host}:{port}']}}, or diptych data check --allow-host {host}:{port}",
                 )
         return found
 
