@@ -103,6 +103,7 @@ class Pages:
     """
 
     no_labels = "documents say what stands beside a picture, and no label"
+    wordless = ""
 
     def __init__(
         self, files: Sequence[tuple[str, Path]], root: Path, images: Path | None, side: Side, characters: int
