@@ -17,18 +17,27 @@ status:    ## Say what is served
 setup:     ## Make .venv and .venv-serving
 	@infra/setup.sh
 
-test:      ## Set up and pass the tests
+# A file's tests share what was costly to make, so a file goes to one worker; a worker's torch takes one core.
+test:      ## Set up and pass the tests, a worker a core, at most four
 	@infra/setup.sh test
 	@$(MAKE) --no-print-directory lint
-	.venv/bin/python -m pytest
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+bench:     ## Run one benchmark beside its peers, whose environments are made first: make bench BENCH=loader
+	@infra/setup.sh test
+	@.venv/bin/python -m tests.benchmarks.$(BENCH)
+
+LINT = ruff format mypy lint-imports stage_code results
+.PHONY: $(LINT)
 
 lint:      ## Style, types, import layers; dvc.yaml against the code, the README against the results
-	.venv/bin/ruff check .
-	.venv/bin/ruff format --check .
-	.venv/bin/mypy
-	.venv/bin/lint-imports
-	.venv/bin/python -m infra.stage_code
-	.venv/bin/python -m infra.results
+	@$(MAKE) --no-print-directory --output-sync -j $$(nproc) $(LINT)
 
-bench:     ## Run one benchmark beside its peers, such as make bench BENCH=data_check; their environments are made first
-	@.venv/bin/python -m tests.benchmarks.$(BENCH)
+mypy lint-imports:
+	.venv/bin/$@
+ruff:
+	.venv/bin/ruff check .
+format:
+	.venv/bin/ruff format --check .
+stage_code results:
+	.venv/bin/python -m infra.$@

@@ -3,13 +3,17 @@
 #
 #   infra/setup.sh         what the main job needs
 #   infra/setup.sh test    and what the tests need
+#   infra/setup.sh check   nothing is made; fails where they are not as they should be for the main job
 #
 # Installs with uv, where pip can fetch it, and with pip otherwise. uv does not read pip's own configuration, so what
 # pip is told (an index, a folder of wheels, constraints, a proxy) is handed on to it.
 set -eu
 cd "$(dirname "$0")/.."
 extra="${1:-}"
-case "$extra" in "" | test) ;; *) echo "setup: '$extra' is no extra; give nothing, or test" >&2; exit 2 ;; esac
+case "$extra" in
+"" | test | check) ;;
+*) echo "setup: '$extra' is no extra; give nothing, test, or check" >&2; exit 2 ;;
+esac
 
 find_python() { # 3.11 if there is one that can make an environment, else 3.12
     for version in 3.11 3.12; do
@@ -53,13 +57,17 @@ install() { # install <folder> <arguments...>
     "$folder/bin/python" -m pip install --quiet "$@"
 }
 
-wanted="$extra $(cat pyproject.toml infra/serving-requirements.txt infra/setup.sh infra/pip_to_uv.py | sha256sum)"
+files="$(cat pyproject.toml infra/serving-requirements.txt infra/setup.sh infra/pip_to_uv.py | sha256sum)"
 if [ -f .venv/.diptych ] && [ -x .venv/bin/diptych ] && .venv/bin/python -c '' 2>/dev/null; then
     made="$(cat .venv/.diptych)"
     # an environment that has the tests' packages too serves the main job as it is
-    if [ "$made" = "$wanted" ] || { [ -z "$extra" ] && [ "$made" = "test$wanted" ]; }; then
+    if [ "$made" = "test $files" ] || { [ "$extra" != test ] && [ "$made" = " $files" ]; }; then
         exit 0
     fi
+fi
+if [ "$extra" = check ]; then
+    echo "setup: .venv is not there, or not as pyproject.toml asks for; run make setup" >&2
+    exit 1
 fi
 
 python="$(find_python)"
@@ -73,4 +81,4 @@ if ! { environment .venv-serving && install .venv-serving --no-deps -r infra/ser
     echo "setup: the serving environment could not be installed (above says why); models will be registered, not served" >&2
     rm -rf .venv-serving
 fi
-echo "$wanted" > .venv/.diptych
+echo "$extra $files" > .venv/.diptych

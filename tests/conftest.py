@@ -27,12 +27,31 @@ settings.register_profile("shared-cores", deadline=None)  # how long an example 
 settings.load_profile("shared-cores")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that may take longest first, by their `timeout`, then the flows: workers then end at one time."""
+
+    def place(item: pytest.Item) -> tuple[float, bool]:
+        longest = item.get_closest_marker("timeout")
+        return -longest.args[0] if longest else 0.0, "flows" not in item.path.parts
+
+    items.sort(key=place)
+
+
 @pytest.fixture(scope="session")
 def squares():
     """Fifty pictures of 25 concepts, as bytes with captions."""
     from tests.squares import square_pool
 
     return square_pool()
+
+
+@pytest.fixture(scope="session")
+def own(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A workspace in which own pictures went through the whole of dvc.yaml; all workers share it, so copy its parent."""
+    from tests.own_run import own_run
+
+    base = tmp_path_factory.getbasetemp()
+    return own_run(base if worker_id == "master" else base.parent)
 
 
 @pytest.fixture(scope="session")

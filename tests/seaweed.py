@@ -89,6 +89,14 @@ def client_of(address: str) -> Any:
     )
 
 
+def asked_as_reader(address: str) -> dict[str, str]:
+    """Return the environment in which whoever is started asks the server as that user, and nobody's own settings count."""
+    return {
+        "AWS_ENDPOINT_URL": address, "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+    }  # fmt: skip
+
+
 @dataclass
 class Fault:
     """What the proxy does in place of the server, or to its answer.

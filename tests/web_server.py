@@ -53,7 +53,7 @@ def serving(web: Web) -> Iterator[Web]:
             with web.lock:
                 web.asked[self.path] += 1
                 web.hosts.add(self.headers["Host"])
-                web.under_way += 1
+                web.under_way, self.counted = web.under_way + 1, True
                 web.together = max(web.together, web.under_way)
                 turn = web.asked[self.path]
             try:
@@ -61,15 +61,19 @@ def serving(web: Web) -> Iterator[Web]:
             except OSError:  # whoever asked has gone
                 self.close_connection = True
             finally:
-                with web.lock:
-                    web.under_way -= 1
+                self.over()
+
+        def over(self) -> None:
+            with web.lock:
+                web.under_way -= self.counted
+                self.counted = False
 
         def answer(self, turn: int) -> None:
             kind, _, rest = self.path.partition("?")[0].lstrip("/").partition("/")
             body = web.files.get("/" + rest, b"")
             match kind:
                 case "status":  # /status/503
-                    self.send(int(rest), b"")
+                    self.send(int(rest.partition("/")[0]), b"")
                 case "once":  # /once/503/path: that status, then the file
                     status, _, path = rest.partition("/")
                     after = {"Retry-After": "7"} if status == "429" else {}
@@ -82,6 +86,9 @@ def serving(web: Web) -> Iterator[Web]:
                     self.close_connection = True
                 case "half_once":
                     self.send(200, body[: len(body) // 2] if turn == 1 else body, {"Content-Length": str(len(body))})
+                    self.close_connection = True
+                case "half_twice":
+                    self.send(200, body[: len(body) // 2] if turn <= 2 else body, {"Content-Length": str(len(body))})
                     self.close_connection = True
                 case "chunks" | "cut_chunks":
                     self.send(200, None, {"Transfer-Encoding": "chunked"})
@@ -98,6 +105,11 @@ def serving(web: Web) -> Iterator[Web]:
                 case "drip":  # a byte of the body, and no more until released
                     self.send(200, b"x", {"Content-Length": "100"})
                     web.release.wait(60)
+                case "stuck":
+                    self.send(200, body[: len(body) // 2], {"Content-Length": str(len(body))})
+                    self.wfile.flush()
+                    web.release.wait(60)
+                    self.close_connection = True
                 case "stuck_once":  # half of the file, and no more until released; whole the next time
                     self.send(200, body[: len(body) // 2] if turn == 1 else body, {"Content-Length": str(len(body))})
                     if turn == 1:
@@ -125,6 +137,7 @@ def serving(web: Web) -> Iterator[Web]:
                         if web.under_way >= int(rest.partition("/")[0]):
                             web.all_in.set()
                     web.all_in.wait(20)
+                    self.over()  # before the answer, after which whoever asked may ask again
                     self.send(200, b"held")
                 case _:
                     body = web.files.get(self.path.partition("?")[0])

@@ -54,8 +54,9 @@ REASONS = {
     "bad_json": Reason(meaning="the .json that says what the picture is cannot be read", found_by=_INGEST),
     "bad_document": Reason(
         meaning="the lists of a document do not fit together, or a picture names a text that it does not have",
-        found_by=_INGEST,
+        found_by=_BOTH,
     ),
+    "document_split": Reason(meaning="pictures of one document are in several splits"),
     "unknown_picture": Reason(meaning="a caption of a picture that the data does not name", found_by=_INGEST),
     "incomplete": Reason(meaning="a column that every row must have is empty"),
     "duplicate_key": Reason(

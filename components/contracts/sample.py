@@ -36,6 +36,21 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Where a picture stands in a document.
+
+    Args:
+        document: unique over the whole source.
+        place: of the picture, from 0, rising in the order of the page.
+        text_place: of its text among the document's, None where it has none.
+    """
+
+    document: str
+    place: int
+    text_place: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
     """One picture with its words.
 
@@ -48,6 +63,7 @@ class Sample:
         texts: what is said, at least one.
         labels: names of the groups it belongs to: `concept`, and where known `category` and `subcategory`.
         flags: what the data says of `consent` and `health`, in its words, for admission alone; no key where it is silent.
+        page: where it stands in a document; None for a picture of no document.
         name: as its owner knows it, such as a path below a folder; empty where the key is that.
     """
 
@@ -59,4 +75,5 @@ class Sample:
     texts: tuple[Text, ...]
     labels: Mapping[str, str] = field(default_factory=dict)
     flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    page: Page | None = None
     name: str = ""

@@ -58,6 +58,7 @@ def dataset_card(
         *_says_of_itself(source),
         "## What became of it",
         _table(("step", "in", "out", "set aside"), _steps(report)),
+        *_documents(came_in),
         _table(("split", "in", "kept", "set aside"), _splits(report)),
         *_reasons("## Set aside, and why", report["reasons"], True),
         *_reasons("## Kept, and told of", report["told"], False),
@@ -145,6 +146,11 @@ def _steps(report: Mapping[str, Any]) -> list[Row]:
         ("ingest", ingest["rows_in"], ingest["samples"], ingest["quarantined"]),
         ("validate", ingest["samples"], kept, report["quarantined"] - ingest["quarantined"]),
     ]
+
+
+def _documents(came_in: Mapping[str, Any]) -> list[str]:
+    counted = came_in.get("documents")
+    return [f"{counted['pictures']:,} pictures came in {counted['documents']:,} documents."] if counted else []
 
 
 def _splits(report: Mapping[str, Any]) -> list[Row]:

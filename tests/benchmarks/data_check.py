@@ -27,7 +27,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from components.data.transforms.preprocess import BadImage, decode
-from tests.benchmarks.peers.built import peer_python
+from tests.benchmarks.environments import python_of
 from tests.defects import CAPTIONS, COPIES, NOTHING, PICTURES, plant
 
 KINDS = (*PICTURES, *CAPTIONS, *COPIES)
@@ -106,7 +106,7 @@ def look(tool: str, heap: Path, scratch: Path) -> Ran:
     """Return what a tool finds in a folder; without what Pillow cannot decode where it ends with an error on all of it."""
     if tool == "diptych":
         return _ours(heap, scratch / "out")
-    python, side = peer_python(tool), Path(__file__).parent / "peers" / f"{tool}_side.py"
+    python, side = python_of(tool), Path(__file__).parent / "peers" / f"{tool}_side.py"
     done, wall, cpu = _timed([str(python), str(side), str(heap)])
     error = None
     if done.returncode:

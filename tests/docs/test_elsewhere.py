@@ -1,17 +1,21 @@
 """docs/elsewhere.md: its examples are read as they stand, with a server of the tests' in place of the one they name."""
 
 import csv
+import json
 import re
 from dataclasses import fields
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 import yaml
 
+from components.contracts.errors import DataError, TransientError
 from components.contracts.progress import silent
 from components.contracts.reasons import REASONS
+from components.contracts.reject import Reject
 from components.data.remote import s3
-from components.data.remote.fetcher import AT_ONCE
+from components.data.remote.fetcher import AT_ONCE, Fetcher
+from components.data.remote.files import RemoteFiles
 from components.data.remote.http import MAX_REDIRECTS, PASSING
 from components.data.remote.store import MAX_AGE_S
 from components.data.remote.turns import Patience
@@ -19,10 +23,14 @@ from components.data.shards import MAX_PICTURE_BYTES
 from components.data.sources import build_source
 from components.data.sources.columns import URLS
 from components.data.sources.fetched import OUTAGE
+from components.data.sources.webdataset import Shards
 from tests.own_pictures import paint, write_table
+from tests.remote_faults import urls, web_with_shard
 from tests.web_server import Web, serving
 
-PAGE = (Path(__file__).parents[2] / "docs/elsewhere.md").read_text()
+REPOSITORY = Path(__file__).parents[2]
+PAGE = (REPOSITORY / "docs/elsewhere.md").read_text()
+PEER = json.loads((REPOSITORY / "tests/golden/remote_faults.json").read_text())
 BLOCKS = {kind: re.findall(rf"```{kind}\n(.*?)```", PAGE, re.DOTALL) for kind in ("yaml", "csv")}
 
 
@@ -69,10 +77,34 @@ def test_numbers_of_the_page_are_those_of_the_code():
     assert "whole files are gone on with for a day" in text
 
 
+def ours(url: str, host: str, folder: Path) -> str:
+    """Return what we make of a shard at a URL, in the words of the page."""
+    fetcher = Fetcher([host], Patience(answer_s=2, tries=2), folder, wait=lambda seconds: None)
+    try:
+        found = list(Shards(PurePosixPath(url), RemoteFiles([url], ".tar", (), fetcher)).read(silent))
+    except TransientError:
+        return "0; an error that is tried again"
+    except DataError:
+        return "0; an error that says why"
+    reasons = [one.reason for one in found if isinstance(one, Reject)]
+    return "; ".join([str(len(found) - len(reasons)), *(f"`{reason}`" for reason in reasons)])
+
+
+def test_the_table_of_others_is_what_was_measured_of_them_and_what_we_do(tmp_path):
+    with serving(web_with_shard(tmp_path)) as web:
+        rows = [
+            f"| {what} | {PEER['cases'][what]['plain']} | {PEER['cases'][what]['training']} | {ours(url, web.host, tmp_path / str(n))} |"
+            for n, (what, url) in enumerate(urls(web).items())
+        ]
+    assert "\n".join(rows) in PAGE
+    assert f"webdataset {PEER['webdataset']}" in PAGE
+    assert PEER["runs"] == 4
+
+
 def test_the_table_of_faults_names_what_the_code_does():
-    rows = {
-        what: cells for what, *cells in re.findall(r"^\| (.+?) \| (.+?) \| (.*?) ?\| (.+?) \|$", PAGE, re.MULTILINE)[2:]
-    }
+    table = PAGE.partition("## What becomes of each fault")[2].partition("\n## ")[0]
+    cells = re.findall(r"^\| (.+?) \| (.+?) \| (.*?) ?\| (.+?) \|$", table, re.MULTILINE)[2:]
+    rows = {what: becomes for what, *becomes in cells}
     assert len(rows) == 10
     statuses = {int(one) for what in rows for one in re.findall(r"\b[45]\d\d\b", what) if rows[what][0] == "4 times"}
     assert statuses == PASSING

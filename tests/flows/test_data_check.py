@@ -15,6 +15,7 @@ from flows.cli import main
 from flows.data_check import Told, lines_of
 from tests.defects import plant
 from tests.own_pictures import paint, write_table
+from tests.seaweed import asked_as_reader, client_of, s3_on_loopback
 from tests.shards import members_of, write_shard
 from tests.web_server import Web, serving
 
@@ -182,3 +183,23 @@ def test_progress_says_how_far_it_is_and_leaves_no_line_on_a_terminal():
     assert "\r\x1b[2Kcheck: read pictures 2 of 4, 0:20 left" in screen.getvalue()
     assert screen.getvalue().endswith("\r\x1b[2K")
     assert file.getvalue() == "check: read pictures 1 of 4\ncheck: read pictures 2 of 4, 0:20 left\n"
+
+
+def test_shards_that_lie_elsewhere_are_looked_at_as_those_here_are(check, tmp_path, monkeypatch):
+    said = paint(tmp_path / "own", 6)
+    shard = write_shard(tmp_path / "0.tar", [*members_of(tmp_path / "own", said), ("x.pickle", b".")])
+    with s3_on_loopback() as address:
+        client = client_of(address)
+        client.create_bucket(Bucket="heap")
+        client.put_object(Bucket="heap", Key="in/0.tar", Body=shard.read_bytes())
+        for name, value in asked_as_reader(address).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("DIPTYCH_CACHE", str(tmp_path / "cache"))
+        ran = check(tmp_path, "s3://heap/in", "--out", "out", "--json")
+        assert (ran.returncode, ran.stderr) == (0, "")
+        counts = json.loads(ran.stdout)
+        assert (counts["rows_in"], counts["reasons"]) == (7, {"pickle_member": 1})
+        assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+        ran = check(tmp_path, "s3://heap/none", "--out", "other")
+        assert ran.returncode == 1
+        assert "s3://heap/none has no object whose name ends in .tar below it" in ran.stderr

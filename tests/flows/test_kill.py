@@ -1,7 +1,7 @@
 """The kill matrix: whatever is killed, wherever, nothing runs on and the next run ends in the same bytes.
 
-Real stages, read from dvc.yaml, on drawn pictures at debug scale. The undisturbed run is made once; each test works in
-a copy of it in which one stage has yet to be run.
+Real stages, read from dvc.yaml, on a person's own pictures at debug scale, fine-tuned. The undisturbed run, `own`, is made
+once; each test works in a copy of it in which one stage has yet to be run.
 """
 
 import json
@@ -24,37 +24,22 @@ from components.stages.place import address
 from flows.graph import stages_of
 from flows.workspace import Workspace
 from tests.flows.valve import Valve
-from tests.workspace import dvc, environment, make_workspace
+from tests.workspace import dvc, environment
 
 pytestmark = pytest.mark.timeout(900)  # the first test waits for the undisturbed run too
 
 REPOSITORY = Path(__file__).parents[2]
 STAGES = [(name, "clip" if each else None) for name, each in stages_of(REPOSITORY).items()]
 TRAINS = ("pretrain", "finetune")
-TUNING = {"class_path": "components.finetuning.locked.LockedImage", "init_args": {"share": 1.0, "alphas": [0.5]}}
 TIMINGS = ("timing", "seconds", "git_commit")
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a workspace in which everything was run once, without any disturbance."""
-    scenes = {"name": "scenes", "path": "data/own"}
-    overrides = {**yaml.safe_load((REPOSITORY / "params.yaml").read_text())["overrides"], "finetuning": TUNING}
-    root = make_workspace(
-        tmp_path_factory.mktemp("kill") / "undisturbed", source=scenes, recipes=["clip"], overrides=overrides
-    )
-    ran = dvc(root, "repro")
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    return root
-
-
 @pytest.fixture
-def before(undisturbed: Path, tmp_path: Path) -> Iterator[Any]:
+def before(own: Path, tmp_path: Path) -> Iterator[Any]:
     """Return a function from a stage to a workspace in which all but this stage was run."""
 
     def copy(name: str, recipe: str | None) -> Path:
-        root = tmp_path / "work"
-        shutil.copytree(undisturbed, root, symlinks=True)
+        root = shutil.copytree(own.parent, tmp_path / "work", symlinks=True) / own.name
         shutil.rmtree(root / ".diptych")
         shutil.rmtree(root / ".dvc" / "cache" / "runs")  # or DVC restores what it is to run
         lock = yaml.safe_load((root / "dvc.lock").read_text())
@@ -111,10 +96,10 @@ def hold(
 
 @pytest.mark.parametrize(("name", "recipe"), STAGES, ids=[address(*stage) for stage in STAGES])
 def test_a_stage_that_is_terminated_then_killed_ends_in_the_same_bytes(
-    name: str, recipe: str | None, undisturbed: Path, before: Any, until: Any, left_in: Any
+    name: str, recipe: str | None, own: Path, before: Any, until: Any, left_in: Any
 ) -> None:
     root = before(name, recipe)
-    results = outs(undisturbed, name, recipe)
+    results = outs(own, name, recipe)
     for number, state in ((signal.SIGTERM, "interrupted"), (signal.SIGKILL, "running")):
         with Valve(root / "events") as valve:
             process, outcome = hold(root, name, recipe, valve, until)
@@ -134,12 +119,12 @@ def test_a_stage_that_is_terminated_then_killed_ends_in_the_same_bytes(
     if name in TRAINS:
         assert "this one goes on from there" in ran.stdout
     for result in results:
-        assert content(root / result) == content(undisturbed / result)
+        assert content(root / result) == content(own / result)
     assert not (root / ".diptych" / "resume" / address(name, recipe)).exists()
 
 
 def test_whole_runs_that_are_stopped_in_pretrain_leave_nothing_running_and_go_on(
-    undisturbed: Path, before: Any, until: Any, left_in: Any, prefect_api: str
+    own: Path, before: Any, until: Any, left_in: Any, prefect_api: str
 ) -> None:
     root = before("pretrain", "clip")
     # The run that is killed starts a Prefect server of its own, which has to go with it.
@@ -172,7 +157,7 @@ def test_whole_runs_that_are_stopped_in_pretrain_leave_nothing_running_and_go_on
         assert workspace.news[0].startswith("the last run was killed in pretrain@clip at training ")
     ran = dvc(root, "repro", "--single-item", "pretrain@clip")
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert content(root / "runs/clip/pretrain") == content(undisturbed / "runs/clip/pretrain")
+    assert content(root / "runs/clip/pretrain") == content(own / "runs/clip/pretrain")
 
 
 def past(event: dict[str, Any], step: int, trained: list[int]) -> bool:

@@ -33,7 +33,7 @@ class Valve:
         self.path.unlink()
 
     def open_until(
-        self, wanted: Callable[[dict[str, Any]], bool], process: "subprocess.Popen[str]", timeout_s: float = 120.0
+        self, wanted: Callable[[dict[str, Any]], bool], process: "subprocess.Popen[str]", timeout_s: float = 300.0
     ) -> dict[str, Any]:
         """Let events through until one is wanted, and hold the stage just after it; `process` is to live so long."""
         deadline, last = time.monotonic() + timeout_s, None

@@ -28,12 +28,12 @@ class Over(BaseException):
     """The time is over; no Exception, which the package's handlers would take for a broken sample."""
 
 
-def plain(path: Path) -> Any:
+def plain(path: Path | str) -> Any:
     """Return the samples as the package's documentation reads them."""
     return wds.WebDataset(str(path), shardshuffle=False).decode("pil")
 
 
-def training(path: Path) -> Any:
+def training(path: Path | str) -> Any:
     """Return the samples as open_clip_train.data.get_wds_dataset does for training, without tokenizer and batches."""
 
     def whole(sample: dict[str, object]) -> bool:

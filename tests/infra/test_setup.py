@@ -28,3 +28,12 @@ def test_a_python_that_is_too_old_is_named_with_what_is_needed(tmp_path: Path):
         assert "python3 is Python 3.9.18" in lines[0]
         assert "Traceback" not in said.stderr
         assert not (root / ".venv").exists()
+
+
+def test_asked_to_check_it_makes_nothing(tmp_path: Path):
+    shutil.copytree(REPOSITORY / "infra", tmp_path / "infra")
+    shutil.copy(REPOSITORY / "pyproject.toml", tmp_path)
+    said = subprocess.run(["infra/setup.sh", "check"], cwd=tmp_path, capture_output=True, text=True)
+    assert said.returncode == 1
+    assert "run make setup" in said.stderr
+    assert not (tmp_path / ".venv").exists()

@@ -86,6 +86,7 @@ def asked(target: Target, patience: Patience, stop: threading.Event) -> Iterator
     """Yield the answer to a GET. Raises Unfetched when there is none."""
     watch = Watch(patience, stop)
     connection = HTTPConnection(target.host, target.port, timeout=patience.answer_s)
+    response: HTTPResponse | None = None
     try:
         with _told(watch):
             plain = _connected(target, patience)
@@ -108,6 +109,8 @@ def asked(target: Target, patience: Patience, stop: threading.Event) -> Iterator
         yield Answer(response, watch)
     finally:
         watch.end()
+        if response is not None:
+            response.close()  # it holds the socket, whatever becomes of the connection
         connection.close()
 
 

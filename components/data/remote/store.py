@@ -55,7 +55,7 @@ class Store:
                 os.fsync(half.fileno())  # else a machine that goes down could leave the name without the bytes
             except BaseException as err:
                 Path(half.name).unlink(missing_ok=True)
-                if isinstance(err, OSError) and err.filename is None:
+                if isinstance(err, OSError) and err.errno is not None and err.filename is None:
                     err.filename = str(path.parent)  # which disk it was
                 raise
         Path(half.name).replace(path)

@@ -12,7 +12,7 @@ from pathlib import Path
 from components.contracts.errors import ConfigError, DataError
 from components.contracts.progress import Progress
 from components.contracts.reject import Reject
-from components.contracts.sample import Sample
+from components.contracts.sample import Page, Sample
 from components.data.shards import MAX_PICTURE_BYTES
 from components.data.sources.by_shard import by_shard
 from components.data.sources.document import BadDocument, Document, Picture, Side, nearest, read_document, sentences
@@ -153,7 +153,7 @@ class Pages:
             yield Record(
                 name=name + (suffix if suffix in PICTURES else suffix_of(data)), data=data, texts=texts,
                 langs=(document.lang,) * len(texts), group=document.id or where, licence=document.licence,
-                flags=document.flags,
+                flags=document.flags, page=Page(document=where, place=picture.place, text_place=place),
             )  # fmt: skip
         self._untaken.extend(f"text {place} of {where}" for place in document.texts if place not in taken)
 

@@ -117,6 +117,7 @@ class OwnSamples:
             texts=self.texts(record),
             labels={"concept": concept_of(record)} | ({"category": record.label} if record.label else {}),
             flags=record.flags,
+            page=record.page,
             name=record.name,
         )
 

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from components.contracts.progress import Progress
 from components.contracts.reject import Reject
+from components.contracts.sample import Page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,7 @@ class Record:
         licence: SPDX identifier.
         key: its own name for it, in place of one made from `name`.
         flags: as of Sample.
+        page: as of Sample.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Record:
     licence: str | None = None
     key: str | None = None
     flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    page: Page | None = None
 
 
 class Records(Protocol):

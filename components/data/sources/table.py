@@ -67,12 +67,16 @@ class PairTable:
         TransientError when no URL answers, as when the network is down.
         """
         yield from self._own.as_samples(seed, progress)
-        if self._found.fetched is not None:
-            self._found.fetched.forget()
+        self._forget()
 
     def unsplit(self, progress: Progress) -> Iterator[Sample | Reject]:
         """Yield them as they lie, see contracts/source.py."""
-        return self._own.unsplit(progress)
+        yield from self._own.unsplit(progress)
+        self._forget()
+
+    def _forget(self) -> None:
+        if self._found.fetched is not None:
+            self._found.fetched.forget()
 
     def describe(self) -> dict[str, object]:
         """Return what was found."""

@@ -65,12 +65,16 @@ class WebDatasetSource:
         What lies elsewhere is fetched first, once, and stays on this disk until the last record is given.
         """
         yield from self._own.as_samples(seed, progress)
-        if self._remote is not None:
-            self._remote.forget()
+        self._forget()
 
     def unsplit(self, progress: Progress) -> Iterator[Sample | Reject]:
         """Yield them as they lie, see contracts/source.py."""
-        return self._own.unsplit(progress)
+        yield from self._own.unsplit(progress)
+        self._forget()
+
+    def _forget(self) -> None:
+        if self._remote is not None:
+            self._remote.forget()
 
     def describe(self) -> dict[str, object]:
         """Return what was found, and of what lies elsewhere which version of it."""

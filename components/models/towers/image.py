@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
-import timm
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -42,6 +41,8 @@ class ImageTower(Tower):
         std: tuple[float, float, float] = (0.25, 0.25, 0.25),
     ) -> None:
         super().__init__()
+        import timm  # seconds to import, which checking a recipe need not spend
+
         try:
             self.net = timm.create_model(net, pretrained=False, num_classes=0, **dict(net_args or {}))
         except (RuntimeError, TypeError, AssertionError) as err:

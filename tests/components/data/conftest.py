@@ -8,7 +8,7 @@ import pytest
 
 from components.data.ingest import ingest
 from components.data.synthetic.scenes import ScenesSource
-from tests.seaweed import KEY, SECRET, Proxy, client_of, faulty_proxy, s3_on_loopback
+from tests.seaweed import Proxy, asked_as_reader, client_of, faulty_proxy, s3_on_loopback
 
 
 @pytest.fixture(scope="session")
@@ -38,11 +38,7 @@ def s3_client(s3_server):
 def as_reader(s3_server) -> Iterator[pytest.MonkeyPatch]:
     """What we start asks the server, as a user who may read all of it, and nobody's own settings count."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in {
-            "AWS_ENDPOINT_URL": s3_server, "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET,
-            "AWS_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/dev/null",
-            "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
-        }.items():  # fmt: skip
+        for name, value in asked_as_reader(s3_server).items():
             patch.setenv(name, value)
         for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3"):
             patch.delenv(name, raising=False)

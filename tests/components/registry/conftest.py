@@ -1,10 +1,12 @@
 """Packages as the stages leave them, small, and a store of their own."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
 from components.contracts.sealed import digest_of, sha256_of
 from components.registry.store import Store, open_store
@@ -21,8 +23,17 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "work"
 
 
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store's tables, as mlflow makes them one by one in seconds; without the experiment, which names its place."""
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
 @pytest.fixture
-def store(root: Path) -> Store:
+def store(root: Path, empty_store: Path) -> Store:
+    shutil.copy(empty_store, root)
     return open_store(root)
 
 

@@ -154,23 +154,24 @@ def test_a_strategy_that_is_misspelt_stops_the_stage_before_any_work(pretrained,
     assert files(root / TUNED) == before
 
 
-def test_dvc_tunes_when_it_is_switched_on_and_the_package_says_how(pretrained, tmp_path):
-    root = tmp_path / "packed"
+def test_switched_on_dvc_tunes_and_pre_trains_nothing_again(pretrained, tmp_path):
+    root = tmp_path / "switched"
     shutil.copytree(pretrained, root, symlinks=True)
-    switch_on(root, {**LOCKED, "init_args": {**LOCKED["init_args"], "alphas": [0.5]}})
-    before = files(root / PRETRAINED)
-    ran = dvc(root, "repro", "package@clip")
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert files(root / PRETRAINED) == before, "nothing is pre-trained again"
-    package, said = root / "runs/clip/package", report(root)
+    switch_on(root, LOCKED)
+    stale = json.loads(dvc(root, "status", "--json", "pretrain@clip", "finetune@clip").stdout)
+    assert set(stale) == {"finetune@clip"}
+
+
+def test_the_package_says_how_it_was_tuned(own):
+    package, said = own / "runs/clip/package", report(own)
+    pretrained = json.loads((own / PRETRAINED / "metrics.json").read_text())
     manifest = json.loads((package / "manifest.json").read_text())
     assert manifest["finetuning"]["train_digest"] == said["train_digest"] != manifest["train_digest"]
     assert (manifest["finetuning"]["strategy"], manifest["finetuning"]["alpha"]) == ("LockedImage", 0.5)
-    assert files(package)[WEIGHTS] == files(root / TUNED)[WEIGHTS] != before[WEIGHTS]
-    how = "LockedImage for 8 steps, then alpha 0.5 between the weights before (0) and after (1), as the recipe says"
+    assert files(package)[WEIGHTS] == files(own / TUNED)[WEIGHTS] != files(own / PRETRAINED)[WEIGHTS]
+    steps = said["steps"]
+    how = f"LockedImage for {steps} steps, then alpha 0.5 between the weights before (0) and after (1), as the recipe says"
     assert f"- fine-tuned: {how}" in (package / "model_card.md").read_text()
-    assert f"fine-tuned {how}" in (package / "report.html").read_text()
-    captions = json.loads((root / PRETRAINED / "metrics.json").read_text())["captions"]
-    assert (
-        f"none of {captions['captions']:,} captions is longer than 24 tokens" in (package / "report.html").read_text()
-    )
+    page = (package / "report.html").read_text()
+    assert f"fine-tuned {how}" in page
+    assert f"none of {pretrained['captions']['captions']:,} captions is longer than 24 tokens" in page

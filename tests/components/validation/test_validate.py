@@ -303,4 +303,4 @@ def test_every_reason_of_the_suite_is_one_that_the_report_explains(case, make):
     assert len(checks) > 20
     assert {check["reason"] for check in checks} - {None} == {
         code for code, its in REASONS.items() if its.broken and VALIDATE in its.found_by
-    }
+    } - {"bad_document", "document_split"}  # of the suite for documents
