@@ -34,6 +34,7 @@ from tests.benchmarks.peers.spent import cpu_s
 from tests.benchmarks.photographs import drawn, write_tars
 
 PIXELS, BATCH = 224, 16
+SCALED = 1600  # pictures, beside a tenth of them
 SIZES = {"500x375": (500, 375), "1024x768": (1024, 768)}
 """Photographs as ImageNet has them, and as a camera's small ones: a quarter as many of these, so that they have as many pixels."""
 KEPT_AT = ROOT / "docs/benchmarks/loader.json"
@@ -67,10 +68,7 @@ def main() -> None:
                 turns[name].append(side_of(side, way, tars[size], raws[size], cache, counts[size]))
                 print(f"{name}: {rate(turns[name][-1]['epochs'][0]):.0f} a CPU-second", file=sys.stderr)
         prepared["litdata"] = statistics.median(one["prepared_cpu_s"] for one in turns["litdata plain 500x375"])
-        few = write_tars(work / "tenth", given.pictures // 10, SIZES["500x375"])
-        small = snapshot(few, work / "raw-tenth")
-        tenth = [side_of("ours", "plain", few, small, work / f"tenth-{turn}", 0) for turn in range(given.runs)]
-        scaling = scaled(turns["ours plain 500x375"], tenth)
+        scaling = scaled(*(several(work, count, given.runs) for count in (SCALED, SCALED // 10)))
     said = compared(turns) | {
         "scaling": scaling, "pixels_differ": pixels_differ(), "prepared_cpu_s": {name: round(s, 1) for name, s in prepared.items()},
         "pictures": counts, "pixels": PIXELS, "batch": BATCH, "runs": given.runs,
@@ -86,6 +84,13 @@ def sides() -> list[tuple[str, str, str]]:
     """Return side, way and size of every turn; a peer's `train` is compared with two ways of ours."""
     ours = [("ours", way, size) for way, size in CASES]
     return ours + [(peer, way, size) for peer in PEER_NAMES for way, size in CASES if way != "device"]
+
+
+def several(work: Path, count: int, runs: int) -> list[Run]:
+    """Load so many pictures of the smaller size, several times."""
+    tars = write_tars(work / f"tars-{count}", count, SIZES["500x375"])
+    raw = snapshot(tars, work / f"raw-{count}")
+    return [side_of("ours", "plain", tars, raw, work / f"cache-{count}-{turn}", count) for turn in range(runs)]
 
 
 def snapshot(tars: Path, raw: Path) -> Path:
