@@ -6,6 +6,7 @@ Needs no workspace: no git, DVC, Prefect, MLflow or params.yaml. Findings are no
 import json
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
@@ -28,6 +29,7 @@ def data_check(
     printed, where a larger share of the records than `max_broken` is broken. Raises DataError or ConfigError for what cannot be read, and for an `out` that holds something.
     """
     began = time.monotonic()
+    warnings.filterwarnings("ignore", module=r"PIL\b")  # of odd metadata, by the hundred; what matters has a reason
     if not 0 <= max_broken <= 1:
         raise ConfigError(f"--max-broken is {max_broken}, but it is a share of the records: from 0 (none) to 1 (all).")
     from components.validation.audit import FILES, audit

@@ -76,7 +76,7 @@ class Admitted:
         if refused and self.admit.otherwise == "close":
             counts = ", ".join(f"{code} ({count:,})" for code, count in refused.items())
             raise GateClosed(
-                f"{refused.total():,} records may not come in: {counts}; the first is {first}. Nothing is kept, since "
+                f"{refused.total():,} records may not come in: {counts}; the first is {first}. No snapshot is written, since "
                 "admit.otherwise is close. Take them out of the data; or write `otherwise: drop` to go on without them."
             )
 

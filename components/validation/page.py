@@ -58,7 +58,7 @@ def render_page(report: Mapping[str, Any], examples: Shown, told: Shown) -> str:
         *(_looked(report) if report["gate"] is None else _judged(report)),
         "<h2>Quarantine</h2>" + _reasons(report),
         *(_examples(code, shown) for code, shown in examples.items()),
-        *_told(report["told"]),
+        *_told(report),
         *(_examples(code, shown) for code, shown in told.items()),
         *_without(report["without"]),
         "<h2>Checks</h2>" + _checks(report),
@@ -156,11 +156,10 @@ def _reasons(report: Mapping[str, Any]) -> str:
 
 def _told(report: Mapping[str, Any]) -> list[str]:
     """Return what was found of rows that are kept; nothing where that is nothing."""
-    rows = [[f'<a href="#{code}">{code}</a>', its["rows"], escape(its["meaning"])] for code, its in report.items()]
-    said = (
-        "<h2>Kept, and told of</h2><p>Nothing was done about these; <code>gates.policy</code> in params.yaml can set them "
-        "aside. All of them are in <code>told.parquet</code>.</p>"
-    )
+    found = report["told"].items()
+    rows = [[f'<a href="#{code}">{code}</a>', its["rows"], escape(its["meaning"])] for code, its in found]
+    mend = "" if report["gate"] is None else "; <code>gates.policy</code> in params.yaml can set them aside"
+    said = f"<h2>Kept, and told of</h2><p>Nothing was done about these{mend}. All of them are in <code>told.parquet</code>.</p>"
     return [said + _table(["found", "samples", "meaning"], rows)] if rows else []
 
 

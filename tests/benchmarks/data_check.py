@@ -23,6 +23,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -181,25 +182,28 @@ def score(tool: str, ran: Ran, truth: Mapping[str, str]) -> dict[str, object]:
     }  # fmt: skip
 
 
-def table(said: Mapping[str, object]) -> str:
+def table(said: Mapping[str, Any]) -> str:
     """Return the result as docs/checks.md prints it."""
-    tools: Mapping[str, Mapping[str, object]] = said["tools"]  # type: ignore[assignment]
+    tools: Mapping[str, Mapping[str, Any]] = said["tools"]
     each = said["each"]
 
     def row(head: str, cells: Sequence[str]) -> str:
         return f"| {head} | {' | '.join(cells)} |"
 
-    def cell(its: Mapping[str, object], kind: str) -> str:
-        count = its["found"][kind]  # type: ignore[index]
+    def cell(its: Mapping[str, Any], kind: str) -> str:
+        count = its["found"][kind]
         return "–" if count is None else f"{count} of {each}"
+
+    def looked(its: Mapping[str, Any]) -> int:
+        return said["each"] * sum(count is not None for count in its["found"].values())
 
     lines = [
         row("", [f"{tool.replace('_', '-')} {its['version']}" for tool, its in tools.items()]),
         row("---", ["---"] * len(tools)),
     ]
-    lines += [row(f"`{kind}`", [cell(its, kind) for its in tools.values()]) for kind in KINDS]
+    lines += [row(kind.replace("_", " "), [cell(its, kind) for its in tools.values()]) for kind in KINDS]
     lines += [
-        row("defects found", [f"**{its['defects_found']} of {its['defects']}**" for its in tools.values()]),
+        row("found, of those looked for", [f"**{its['defects_found']} of {looked(its)}**" for its in tools.values()]),
         row(f"false alarms, of {said['clean']}", [str(its["false_alarms"]) for its in tools.values()]),
         row("CPU-seconds", [f"{its['cpu_s']}" for its in tools.values()]),
         row("seconds", [f"{its['wall_s']}" for its in tools.values()]),

@@ -61,9 +61,10 @@ def draw(raw: Path, count: int) -> pa.Table:
     raw.mkdir(parents=True)
     manifest = _manifest(draws, count)
     source = {"name": "drawn", "designers": {"web": "CC0-1.0"}, "languages": ["en"]}
+    splits = {split: int((SPLITS[np.arange(count) % 100] == split).sum()) for split in dict.fromkeys(SPLITS.tolist())}
     digest = write_manifest(manifest, raw / "manifest.parquet")
     came_in = {
-        "source": source, "samples": count, "rows_in": count, "quarantined": 0, "rejected": {}, "digest": digest,
+        "source": source, "seed": 0, "splits": splits, "designers": {"web": splits}, "samples": count, "rows_in": count, "quarantined": 0, "rejected": {}, "digest": digest,
     }  # fmt: skip
     (raw / "source.json").write_text(json.dumps(came_in))
     with QuarantineWriter(raw / "quarantine.parquet"):

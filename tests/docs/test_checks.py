@@ -6,6 +6,7 @@ from pathlib import Path
 
 from components.contracts.reasons import REASONS
 from components.validation.check import read_catalogue
+from tests.benchmarks.data_check import table
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "checks.md").read_text(encoding="utf-8")
@@ -31,3 +32,11 @@ def test_settings_that_the_page_names_are_those_of_the_catalogue():
     assert f"at least {poison['least']} training pictures" in PAGE
     assert catalogue["near_duplicates"].init_args == {"bits": leaks["bits"], "colour": leaks["colour"]}
     assert (leaks["words"], leaks["boilerplate"]) == (13, 10)
+
+
+def test_the_table_beside_other_tools_is_what_was_measured():
+    said = json.loads((DOCS / "benchmarks/data-check.json").read_text())
+    assert table(said) in PAGE
+    assert f"{said['clean']} sound pictures and six of each defect" in PAGE
+    assert said["each"] == 6
+    assert [tool for tool, its in said["tools"].items() if its["error"]] == ["cleanvision"]

@@ -4,8 +4,9 @@ import hashlib
 import itertools
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -54,18 +55,10 @@ class RemoteFiles:
         wanted = list(dict.fromkeys(itertools.islice(every, MOST_URLS + 1)))
         if len(wanted) > MOST_URLS:
             raise ConfigError(f"source.url counts more than {MOST_URLS:,} URLs. Name fewer, or a folder of S3.")
-        self.files = self._named([one for one in wanted if self._is_file(one)])
         self.passed: list[str] = []  # keys of objects of other kinds
-        for url in wanted:
-            if not self._is_file(url):
-                self.files += tuple(self._below(url))
-        twice = [
-            name for name, group in itertools.groupby(sorted(file.name for file in self.files)) if len(list(group)) > 1
-        ]
-        if twice:
-            raise ConfigError(
-                f"source.url names {twice[0]} twice, so records could not be told apart. Name each file once."
-            )
+        found = [*self._named([one for one in wanted if self._is_file(one)])]
+        found += [file for url in wanted if not self._is_file(url) for file in self._below(url)]
+        self.files = told_apart(found)
 
     @property
     def version(self) -> str:
@@ -136,20 +129,31 @@ class RemoteFiles:
             )
 
     def _named(self, urls: Sequence[str]) -> tuple[RemoteFile, ...]:
-        """Return the files at URLs of their own, asked for at once; names are as short as they can be and differ."""
-        last = [PurePosixPath(name_of(url)).name for url in urls]
-        names = last if len(set(last)) == len(last) else [name_of(url).partition("://")[2] for url in urls]
+        """Return the files at URLs of their own, asked for at once and called by the last part."""
         said: dict[str, RemoteFile] = {}
 
-        def work(name: str, url: str) -> None:
+        def work(url: str, _: str) -> None:
             try:
                 about = self.fetcher.about(url)
             except Unfetched as err:
                 raise err.as_error(name_of(url)) from err
-            said[name] = RemoteFile(name=name, url=url, size_bytes=about.size_bytes, version=about.version)
+            name = PurePosixPath(name_of(url)).name
+            said[url] = RemoteFile(name=name, url=url, size_bytes=about.size_bytes, version=about.version)
 
-        self.fetcher.each(dict(zip(names, urls, strict=True)), work, "list shards", silent)
-        return tuple(said[name] for name in names)
+        self.fetcher.each({url: url for url in urls}, work, "list shards", silent)
+        return tuple(said[url] for url in urls)
+
+
+def told_apart(files: Sequence[RemoteFile]) -> tuple[RemoteFile, ...]:
+    """Return the files, those of one name called by their whole URL; ConfigError where one file is named twice."""
+    urls, names = Counter(file.url for file in files), Counter(file.name for file in files)
+    if twice := [url for url, times in urls.items() if times > 1]:
+        raise ConfigError(
+            f"source.url names {name_of(twice[0])} twice, and records could not be told apart. Name each file once."
+        )
+    return tuple(
+        file if names[file.name] == 1 else replace(file, name=name_of(file.url).partition("://")[2]) for file in files
+    )
 
 
 def checked_urls(url: object) -> tuple[str, ...]:

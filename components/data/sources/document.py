@@ -21,7 +21,8 @@ IDS = ("id", "doc_id", "document_id", "url", "URL")
 LICENCES = ("licence", "license")
 LANGS = ("lang", "language")
 COLUMNS = (*TEXTS, *IMAGES, *IDS, *LICENCES, *LANGS, *NAMES["consent"], *NAMES["health"])
-_HELD = ("bytes", "image_name", "path", "raw_url", "url")  # what an entry of a picture may have, the best first
+_URLS = ("raw_url", "url")
+_HELD = ("bytes", "image_name", "path", *_URLS)  # what an entry of a picture may have, the best first
 _SENTENCE_ENDS = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])|\s*\n\s*")
 
 Side = Literal["after", "before"]
@@ -38,12 +39,14 @@ class Picture:
     Args:
         place: in the document, from 0; where pictures name their texts, in the list of pictures.
         held: its path or URL, or its bytes.
+        url: where it is fetched from when there is no file of that path; empty where nothing is said.
         text: place of the text that it names, None where pictures name none.
         fault: reason code and sentence, where it can be no picture.
     """
 
     place: int
     held: str | bytes = field(default="", repr=False)
+    url: str = ""
     text: int | None = None
     fault: tuple[str, str] | None = None
 
@@ -185,7 +188,8 @@ def _picture(place: int, one: Any, text: int | None = None) -> Picture:
             f"an entry with {', '.join(map(str, one)) or 'nothing'}" if isinstance(one, Mapping) else type(one).__name__
         )
         return Picture(place=place, fault=("no_picture", f"a path, or bytes, are wanted, and it is {there}"))
-    return Picture(place=place, held=held, text=text)
+    urls = [one[name] for name in _URLS if isinstance(one.get(name), str)] if isinstance(one, Mapping) else []
+    return Picture(place=place, held=held, url=next(iter(urls), ""), text=text)
 
 
 def _first(row: Mapping[str, Any], names: Sequence[str]) -> str | None:

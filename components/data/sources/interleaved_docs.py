@@ -4,7 +4,6 @@ Each picture becomes a sample with the text that the document gives it, else wit
 so that it stays in one split. Texts that no picture takes are counted, and those of which a part is taken.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -13,18 +12,15 @@ from components.contracts.errors import ConfigError, DataError
 from components.contracts.progress import Progress
 from components.contracts.reject import Reject
 from components.contracts.sample import Page, Sample
-from components.data.shards import MAX_PICTURE_BYTES
+from components.data.remote.addresses import checked_hosts
 from components.data.sources.by_shard import by_shard
 from components.data.sources.document import BadDocument, Document, Picture, Side, nearest, read_document, sentences
 from components.data.sources.document_files import FILES, document_files, rows_of
-from components.data.sources.files import PICTURES, bytes_of, suffix_of
+from components.data.sources.document_pictures import DocumentPictures
+from components.data.sources.files import PICTURES, suffix_of
 from components.data.sources.own import OwnSamples
 from components.data.sources.record import Record
-from components.data.sources.rows import cleaned
 from components.data.sources.settings import NOT_STATED, checked_languages, existing
-
-FOLDERS = (".", "images")  # beside the file, where pictures are looked for
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|data:")
 
 
 class InterleavedDocs:
@@ -35,6 +31,7 @@ class InterleavedDocs:
         documents: the one file below that folder which is read, where it is not all of them.
         images: the folder of the pictures below it; without, they are looked for beside the file and in images/ there.
         side: which of two texts that stand as near to a picture is taken, `after` or `before`.
+        allow_hosts: hosts of this network, as host:port, and buckets, as s3://bucket, that documents may name.
         characters: of a text that are taken at the most, by whole sentences from the picture on.
         languages: codes of the languages that texts are in, such as [en, de]; without, a text's is not stated.
         licence: SPDX identifier of the pictures whose row states none.
@@ -46,6 +43,7 @@ class InterleavedDocs:
         documents: str | None = None,
         images: str | None = None,
         side: Side = "after",
+        allow_hosts: Sequence[str] | None = None,
         characters: int = 300,
         languages: Sequence[str] | None = None,
         licence: str = NOT_STATED,
@@ -58,10 +56,15 @@ class InterleavedDocs:
             )
         self.path, self.documents, self.images, self.side, self.characters = path, documents, images, side, characters
         self.languages, self.licence = checked_languages(languages), licence
+        self.allow_hosts = checked_hosts(allow_hosts)
 
     def samples(self, seed: int, progress: Progress) -> Iterator[Sample | Reject]:
-        """Yield a sample a picture, in the order of files, rows and pages. DataError when there are too few."""
-        return self._own.as_samples(seed, progress)
+        """Yield a sample a picture, in the order of files, rows and pages. DataError when there are too few.
+
+        TransientError when no URL answers, as when the network is down.
+        """
+        yield from self._own.as_samples(seed, progress)
+        self._pages.pictures.forget()
 
     def unsplit(self, progress: Progress) -> Iterator[Sample | Reject]:
         """Yield them as they lie, see contracts/source.py."""
@@ -73,6 +76,10 @@ class InterleavedDocs:
 
     @cached_property
     def _own(self) -> OwnSamples:
+        return OwnSamples("interleaved_docs", Path(self.path), self._pages, self.languages, self.licence)
+
+    @cached_property
+    def _pages(self) -> "Pages":
         path = existing(self.path, f"a folder with documents ({', '.join(FILES)}), or of such a file")
         files = document_files(path)
         if self.documents is not None:
@@ -84,13 +91,7 @@ class InterleavedDocs:
             )
         images = None if self.images is None else existing(str(path / self.images), "the folder of the pictures")
         root = path if path.is_dir() else path.parent
-        return OwnSamples(
-            "interleaved_docs",
-            path,
-            Pages(files, root, images, self.side, self.characters),
-            self.languages,
-            self.licence,
-        )
+        return Pages(files, DocumentPictures(files, root, images, self.allow_hosts), self.side, self.characters)
 
 
 class Pages:
@@ -98,17 +99,17 @@ class Pages:
 
     Args:
         files: (name, path), in their order.
-        root: the folder that no picture may lie outside of.
-        images, side, characters: as of InterleavedDocs.
+        pictures: brings their bytes.
+        side, characters: as of InterleavedDocs.
     """
 
     no_labels = "documents say what stands beside a picture, and no label"
     wordless = ""
 
     def __init__(
-        self, files: Sequence[tuple[str, Path]], root: Path, images: Path | None, side: Side, characters: int
+        self, files: Sequence[tuple[str, Path]], pictures: DocumentPictures, side: Side, characters: int
     ) -> None:
-        self.files, self.root, self.images, self.side, self.characters = files, root, images, side, characters
+        self.files, self.pictures, self.side, self.characters = files, pictures, side, characters
         self._cut, self._untaken = list[str](), list[str]()
 
     @property
@@ -120,8 +121,9 @@ class Pages:
         }
 
     def read(self, progress: Progress) -> Iterator[Record | Reject]:
-        """Yield a record a picture, and a reject for each row or picture that can be none."""
+        """Yield a record a picture, and a reject for each row or picture that can be none; what lies elsewhere is fetched first."""
         self._cut, self._untaken = [], []
+        self.pictures.fetch(progress)
         return by_shard(self.files, self._records, progress)
 
     def _records(self, name: str, path: Path) -> Iterator[Record | Reject]:
@@ -142,7 +144,7 @@ class Pages:
         taken: set[int | None] = set()
         for picture in document.pictures:
             name = f"{where}/{picture.place:03d}"
-            data = picture.fault or self._bytes(path, picture)
+            data = picture.fault or self.pictures.bytes_of(path, picture)
             if isinstance(data, tuple):
                 yield Reject(key=name, member=where, reason=data[0], detail=data[1])
                 continue
@@ -162,31 +164,3 @@ class Pages:
         if len(whole) > self.characters:
             self._cut.append(f"that of {name}")
         return sentences(whole, self.characters, first=picture.text is not None or place > picture.place)
-
-    def _bytes(self, path: Path, picture: Picture) -> bytes | tuple[str, str]:
-        """Return the bytes of a picture, at least one, or the reason and the sentence for which there are none."""
-        held = picture.held
-        if isinstance(held, bytes) and len(held) > MAX_PICTURE_BYTES:
-            return "no_picture", f"{len(held):,} bytes; at most {MAX_PICTURE_BYTES:,} are read"
-        found = held if isinstance(held, bytes) else self._of_file(path, held)
-        return found or ("zero_bytes", "the picture has no bytes")
-
-    def _of_file(self, path: Path, named: str) -> bytes | tuple[str, str]:
-        shown = cleaned(named)[:200]
-        if _URL.match(named):
-            return "no_picture", f"{shown} is a URL; fetch the picture, and write its path into the document"
-        folders = [path.parent / below for below in FOLDERS] if self.images is None else [self.images]
-        allowed = [self.root.resolve(), *([self.images.resolve()] if self.images else [])]
-        why = ("no_picture", f"there is no file {shown!r} in {' or '.join(one.name or '.' for one in folders)}")
-        for folder in folders:
-            try:
-                file = (folder / named).resolve()
-                is_there = file.exists()
-            except (OSError, RuntimeError, ValueError):  # a link in a circle, a name that no file can have
-                continue
-            if not any(file.is_relative_to(one) for one in allowed):
-                why = ("path_escape", f"{shown} leads out of the folder")
-            elif is_there:
-                found = bytes_of(file)
-                return ("no_picture", f"{shown}: {found}") if isinstance(found, str) else found
-        return why

@@ -6,6 +6,7 @@ Its outliers are a fixed share of any data, so they are no finding. A line of JS
 import json
 import sys
 import tempfile
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -19,8 +20,8 @@ def main() -> None:
     """Look, and print."""
     found: dict[str, list[str]] = {}
 
-    def add(names: object, issue: str) -> None:
-        for name in names:  # type: ignore[attr-defined]
+    def add(names: Iterable[str], issue: str) -> None:
+        for name in names:
             found.setdefault(Path(name).name, []).append(issue)
 
     with tempfile.TemporaryDirectory() as folder:

@@ -204,3 +204,21 @@ def test_a_stage_that_is_killed_goes_on_from_the_shards_it_has_kept(root):
     assert ran.stdout.splitlines()[-1] == "ingest: write pictures 60 of 60, shards kept 1"
     differ = subprocess.run(["diff", "-r", undisturbed / "data/raw", root / "data/raw"], capture_output=True, text=True)
     assert differ.returncode == 0, differ.stdout
+
+
+def test_what_may_not_come_in_is_set_aside_or_stops_the_stage_as_params_say(root):
+    params = yaml.safe_load((root / "params.yaml").read_text())
+    lines = (root / "own/captions.csv").read_text().splitlines()
+    said = [f"{line},{'no' if at % 10 == 5 else 'yes'}" for at, line in enumerate(lines[1:])]
+    (root / "own/captions.csv").write_text("\n".join([f"{lines[0]},consent", *said]))
+    asked = {**params["admit"], "consent": "required"}
+    (root / "params.yaml").write_text(yaml.safe_dump({**params, "admit": {**asked, "otherwise": "close"}}))
+    message = refused(root, ingest(root))
+    assert "6 records may not come in: no_consent (6)" in message
+    assert "write `otherwise: drop` to go on without them" in message
+    (root / "params.yaml").write_text(yaml.safe_dump({**params, "admit": asked}))
+    ran = ingest(root)
+    assert ran.returncode == 0, ran.stderr
+    rows = read_quarantine(root / "data/raw/quarantine.parquet")
+    assert [row["reason"] for row in rows] == ["no_consent"] * 6
+    assert len(read_manifest(root / "data/raw/manifest.parquet")) == 54

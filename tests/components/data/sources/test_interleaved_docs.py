@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import shutil
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,12 +14,14 @@ from components.contracts.progress import silent
 from components.contracts.reject import Reject
 from components.contracts.sample import Sample
 from components.data.ingest import ingest
+from components.data.manifest import read_manifest
 from components.data.sources import build_source, document_files
 from components.data.sources.document import BadDocument, nearest, read_document, sentences
 from components.data.sources.interleaved_docs import InterleavedDocs
 from components.data.sources.which import describe_path
 from components.validation.rules import Limits
 from tests.own_pictures import paint
+from tests.web_server import Web, serving
 
 
 @pytest.fixture
@@ -174,7 +177,7 @@ def test_everything_that_can_be_no_sample_is_a_row_with_its_reason_and_the_other
     os.mkfifo(folder / "images/pipe.png")
     (tmp_path / "secret.png").write_bytes((folder / "images/0000.png").read_bytes())
     (folder / "images/link.png").symlink_to(tmp_path / "secret.png")
-    bad = ["https://a.example/a.png", "gone.png", "../../secret.png", str(tmp_path / "secret.png"), "link.png", "empty.png",
+    bad = ["ftp://me:secret@a.example/a.png", "gone.png", "../../secret.png", str(tmp_path / "secret.png"), "link.png", "empty.png",
            "pipe.png", "a\0b.png", 7, None, "x" * 5000]  # fmt: skip
     rows += [
         b'{"texts": ["\xff"], "images": [null]}', b'{"texts": [', b"[1]", b"[" * 100_000, b"",
@@ -193,7 +196,7 @@ def test_everything_that_can_be_no_sample_is_a_row_with_its_reason_and_the_other
         **{f"docs.jsonl/000019/{at:03d}": "no_picture" for at in (1, 2, 7, 8, 9, 10, 11)},
         **{f"docs.jsonl/000019/{at:03d}": "path_escape" for at in (3, 4, 5)}, "docs.jsonl/000019/006": "zero_bytes",
     }  # fmt: skip
-    assert "fetch the picture" in why["docs.jsonl/000019/001"][1]
+    assert why["docs.jsonl/000019/001"][1] == "it is a URL of ftp://, which is not fetched; http, https and s3 are"
     assert "matched_text_index is 1, and the document has 1 texts" in why["docs.jsonl/000018/001"][1]
     assert len(good(found)) == 13
     came_in = ingest(InterleavedDocs(str(folder)), tmp_path / "raw", 0)
@@ -271,6 +274,62 @@ def test_a_folder_without_documents_and_one_of_too_few_are_refused(made, tmp_pat
     write(folder, rows[:2])
     with pytest.raises(DataError, match="4 pictures with a caption in 2 groups"):
         came(folder)
+
+
+@pytest.fixture
+def web(made, tmp_path, monkeypatch):
+    """Serves the twelve pictures below /p/, and has them alone."""
+    monkeypatch.setenv("DIPTYCH_CACHE", str(tmp_path / "cache"))
+    folder, said, _ = made
+    with serving(Web({f"/p/{name}": (folder / "images" / name).read_bytes() for name in said})) as web:
+        shutil.rmtree(folder / "images")
+        yield web
+
+
+def elsewhere(rows, web):
+    """Return OBELICS's rows with URLs in place of paths, and the same as MMC4 has them before its pictures are fetched."""
+    named = [{**row, "images": [one and web.url(f"/p/{one}#top") for one in row["images"]]} for row in rows]
+    info = [[(at, one) for at, one in enumerate(row["images"]) if one] for row in rows]
+    matched = [
+        {
+            "text_list": row["texts"],
+            "image_info": [
+                {"image_name": f"{at}.png", "raw_url": web.url(f"/p/{one}"), "matched_text_index": at + 1}
+                for at, one in of_row
+            ],
+        }
+        for row, of_row in zip(rows, info, strict=True)
+    ]
+    return named, matched
+
+
+@pytest.mark.parametrize("layout", [0, 1], ids=["OBELICS", "MMC4"])
+def test_pictures_named_by_url_are_fetched_once_and_nothing_of_them_stays(made, web, tmp_path, layout):
+    folder, said, rows = made
+    write(folder, elsewhere(rows, web)[layout])
+    source = InterleavedDocs(str(folder), allow_hosts=[web.host])
+    came_in = ingest(source, tmp_path / "raw", 0)
+    assert (came_in["samples"], came_in["quarantined"]) == (12, 0)
+    assert sorted(
+        text["text"] for row in read_manifest(tmp_path / "raw/manifest.parquet")["texts"].to_pylist() for text in row
+    ) == sorted(said.values())
+    assert set(web.asked.values()) == {1}
+    assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+
+
+def test_a_url_that_gives_nothing_is_a_row_and_hosts_of_this_network_are_asked_only_where_params_name_them(made, web):
+    folder, _, rows = made
+    named = elsewhere(rows, web)[0]
+    named[0]["images"][0] = web.url("/gone.png")
+    write(folder, named)
+    found = came(folder, allow_hosts=[web.host])
+    assert len(good(found)) == 11
+    assert list(rejects(found)) == ["docs.jsonl/000001/000"]
+    assert rejects(found)["docs.jsonl/000001/000"][0] == "fetch_failed"
+    asked = web.asked.total()
+    with pytest.raises(DataError, match="0 pictures with a caption"):
+        came(folder)
+    assert web.asked.total() == asked
 
 
 def test_documents_can_be_looked_at_as_they_lie_however_few(made):

@@ -182,9 +182,18 @@ def test_what_is_no_url_is_told_before_anything_is_asked(url, says):
         build_source({"name": "webdataset", "url": url})
 
 
-def test_two_of_one_name_could_not_be_told_apart(stored):
-    with pytest.raises(ConfigError, match=r"names 000\.tar twice"):
-        WebDatasetSource(url=[stored, f"{stored}/000.tar"]).samples(0, silent).__next__()
+def test_shards_of_one_name_are_told_apart_by_where_they_lie_and_one_named_twice_is_refused(stored, web):
+    with pytest.raises(ConfigError, match=r"names s3://\S+/cc/000\.tar twice"):
+        next(WebDatasetSource(url=[stored, f"{stored}/000.tar"]).samples(0, silent))
+    source = WebDatasetSource(url=[stored, web.url("/cc/000.tar")], allow_hosts=[web.host])
+    assert source._remote is not None
+    assert {file.name for file in source._remote.files} == {
+        f"{web.host}/cc/000.tar",
+        f"{stored.removeprefix('s3://')}/000.tar",
+        *(f"{number:03d}.tar" for number in range(1, 6)),
+    }
+    found = list(source.samples(0, silent))
+    assert len({sample.key for sample in found}) == len(found) == 70
 
 
 def test_what_are_no_shards_is_told_with_what_can_come_from_elsewhere():
