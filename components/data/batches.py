@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from components.contracts.batch import Batch, Images, Movable, Texts, stack_ids
+from components.contracts.long_captions import LongCaptions
 from components.contracts.order import Order
 from components.data.rows.captions import Captions
 from components.data.rows.pairs import Pairs
@@ -63,16 +64,18 @@ class StepBatches(Dataset[Made]):
         order: which rows come at which step.
         seed: decides caption and view of every row of every step.
         share: the part of each batch that is made here; the others' parts have the same bits as if it were made whole.
+        long: what becomes of captions that are longer than the vocabulary reads.
     """
 
     late = False
 
     def __init__(
-        self, pairs: Pairs, vocabulary: Vocabulary, views: Views, order: Order, *, seed: int, share: Share | None = None
-    ) -> None:
+        self, pairs: Pairs, vocabulary: Vocabulary, views: Views, order: Order, *, seed: int, share: Share | None = None,
+        long: LongCaptions = "truncate",
+    ) -> None:  # fmt: skip
         self.pairs, self.views, self.order, self.seed = pairs, views, order, seed
         self.part = (share or Share()).of(order.batch)
-        self.captions = Captions(vocabulary, pairs.captions)
+        self.captions = Captions(vocabulary, pairs.captions, long)
         names = {concept: number for number, concept in enumerate(sorted(set(pairs.concepts)))}
         self.concepts = stack_ids([names[concept] for concept in pairs.concepts])
 

@@ -81,6 +81,13 @@ class Vocabulary:
         """Write tokenizer.json."""
         path.write_text(self.tokenizer.to_str(pretty=True), encoding="utf-8")
 
+    def uncut(self) -> Tokenizer:
+        """Return a tokenizer that neither cuts nor pads, such as for counting; this one goes on doing both."""
+        whole = Tokenizer.from_str(self.tokenizer.to_str())
+        whole.no_truncation()
+        whole.no_padding()
+        return whole
+
     def __len__(self) -> int:
         return self.tokenizer.get_vocab_size()
 

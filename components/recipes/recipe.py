@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from components.contracts.errors import ConfigError
+from components.contracts.long_captions import LongCaptions
 from components.recipes.class_keys import check_arguments, check_keys, parameters
 from components.recipes.params import OVERRIDABLE
 from components.recipes.section import mapping, section, unknown
@@ -52,6 +53,8 @@ class Training:
         trim: whether the transform cuts even margins away, in training and ever after.
         vocabulary: tokens of the byte-pair encoding.
         context: tokens a text, start and end among them.
+        long_captions: what becomes of longer ones in training: `truncate`, `split` into captions of whole sentences, or
+            `sample` such a piece each time; elsewhere a text is always cut.
     """
 
     optimisation: Optimisation
@@ -60,6 +63,7 @@ class Training:
     trim: bool = False
     vocabulary: int = 1024
     context: int = 24
+    long_captions: LongCaptions = "truncate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,8 +39,8 @@ def body(stage: Stage) -> None:
 
     captions = [text for texts in pool.captions for text in texts]
     vocabulary = Vocabulary.train(distinct(captions), recipe.training.vocabulary, recipe.training.context)
-    if (cut := beyond(vocabulary, captions)).cut:
-        print(f"{cut}; training.context in the recipe is how many are read", flush=True)
+    if (cut := beyond(vocabulary, captions, recipe.training.long_captions)).cut:
+        print(f"{cut}; training.context and training.long_captions in the recipe decide that", flush=True)
     sized = {"init_args": {"text": {"init_args": {"vocabulary": len(vocabulary), "context": vocabulary.context}}}}
     described = overlay(recipe.model, sized)
     torch.manual_seed(params.seed)

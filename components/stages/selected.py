@@ -72,14 +72,14 @@ def step_batches(
     """
     views = build({**training.views, "pixels": preprocess.size}, Views)
     ordering = Distinct() if training.order is None else build(training.order, Ordering)
-    rows = Rows.of(pool, lambda: Captions(vocabulary, pool.captions).lengths())
+    rows = Rows.of(pool, lambda: Captions(vocabulary, pool.captions, training.long_captions).lengths())
     order = ordering.order(rows, batch, seed)  # before anything is decoded
     larger = replace(preprocess, size=round(preprocess.size * KEPT))
     pairs = decode_pairs(pool, larger, stage.progress, row_cache(stage.root), cores())
     if order.batch < batch:
         few = f"{order.batch} different captions are trained on, so a step takes {order.batch} pictures"
         print(f"{few}, not the {batch} that the scale asks for", flush=True)
-    return StepBatches(pairs, vocabulary, views, order, seed=seed)
+    return StepBatches(pairs, vocabulary, views, order, seed=seed, long=training.long_captions)
 
 
 def watching(embedder: Embedder, val: Pool, progress: Progress, cache: RowCache | None = None) -> Watch:

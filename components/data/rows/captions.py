@@ -1,6 +1,6 @@
 """Captions as tokens, one after the other without padding, so that short ones take little room.
 
-Axes: M samples, K captions of all samples, T tokens of all captions, B rows, L tokens of the longest of them.
+Axes: M samples, K captions of all samples, P pieces of all captions, T tokens of all pieces, B rows, L tokens of the longest.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,8 @@ from jaxtyping import Int
 from torch import Tensor
 
 from components.contracts.batch import Texts
+from components.contracts.long_captions import LongCaptions
+from components.data.long_captions import taken_apart
 from components.data.tokenizers import Vocabulary
 
 _AT_ONCE = 8192  # captions tokenised at once: padded rows of many more would not fit beside a model
@@ -22,30 +24,39 @@ class Captions:
     Args:
         vocabulary: makes tokens of them; its padding is id 0, at the right.
         captions: those of each sample, at least one.
+        long: what becomes of captions that are longer than the vocabulary reads.
     """
 
-    def __init__(self, vocabulary: Vocabulary, captions: Sequence[Sequence[str]]) -> None:
-        texts, tokens, lengths = chain.from_iterable(captions), [], []
+    def __init__(
+        self, vocabulary: Vocabulary, captions: Sequence[Sequence[str]], long: LongCaptions = "truncate"
+    ) -> None:
+        apart = taken_apart(captions, long, vocabulary)
+        texts, tokens, lengths = chain.from_iterable(chain.from_iterable(apart)), [], []
         while some := list(islice(texts, _AT_ONCE)):
             padded = vocabulary(some)
             tokens.append(padded.ids[padded.mask].int())
             lengths.append(padded.mask.sum(1))
         self.tokens = torch.cat(tokens)  # (T,)
-        self.begin = ends(torch.cat(lengths))  # (K + 1,), of each caption among the tokens
-        self.first = ends(torch.tensor([len(own) for own in captions]))  # (M + 1,), of each sample among the captions
+        self.begin = ends(torch.cat(lengths))  # (P + 1,), of each piece among the tokens
+        self.pieces = ends(
+            torch.tensor([len(caption) for own in apart for caption in own])
+        )  # (K + 1,), of each caption
+        self.first = ends(torch.tensor([len(own) for own in apart]))  # (M + 1,), of each sample among the captions
 
     def lengths(self) -> list[int]:
-        """Return the tokens of the longest caption of each sample."""
+        """Return the tokens of the longest caption of each sample, or of its longest piece."""
         each = self.begin.diff()
-        return [int(own.max()) for own in each.split(self.first.diff().tolist())]
+        return [int(own.max()) for own in each.split(self.pieces[self.first].diff().tolist())]
 
     def choose(self, rows: Int[Tensor, "B"], draw: torch.Generator) -> Int[Tensor, "B"]:
-        """Return the number of one caption of each sample, drawn evenly."""
-        kinds = self.first[rows + 1] - self.first[rows]
-        return self.first[rows] + (torch.rand(len(rows), generator=draw) * kinds).long()
+        """Return the number of one piece of each sample: a caption drawn evenly, and a piece of it drawn evenly."""
+        spot = torch.rand(len(rows), generator=draw) * (self.first[rows + 1] - self.first[rows])
+        within, caption = spot.frac(), self.first[rows] + spot.long()
+        kinds = self.pieces[caption + 1] - self.pieces[caption]
+        return self.pieces[caption] + (within * kinds).long()
 
     def texts(self, chosen: Int[Tensor, "B"]) -> Texts:
-        """Return captions by number, [B L], no wider than the longest."""
+        """Return pieces by number, [B L], no wider than the longest."""
         length = self.begin[chosen + 1] - self.begin[chosen]
         place = torch.arange(int(length.max()))
         mask = place < length[:, None]

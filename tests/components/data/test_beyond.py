@@ -41,3 +41,12 @@ def test_it_is_said_in_a_sentence():
         "50 of 2,000 captions are longer than 24 tokens, the longest 91: 2.5% of all tokens are cut away"
     )
     assert str(dataclasses.replace(found, cut=0, lost=0)) == "none of 2,000 captions is longer than 24 tokens"
+
+
+def test_in_pieces_only_what_no_piece_holds_is_lost():
+    captions = ["ab. cd. ef.", "abcdefghij. ab"]  # context 8: start, a space, five letters, end
+    assert beyond(LETTERS, captions).lost == 6 + 9
+    for policy in ("split", "sample"):
+        found = beyond(LETTERS, captions, policy)
+        assert (found.cut, found.lost) == (2, 6), "ab. | cd. | ef. and abcdefghij. | ab"
+    assert "a few sentences are drawn, and " in str(found)

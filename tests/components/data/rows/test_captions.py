@@ -5,6 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from components.data.long_captions import InPieces
 from components.data.rows import captions as module
 from components.data.rows.captions import Captions, ends
 
@@ -51,3 +52,37 @@ def test_no_padding_is_kept(vocabulary, captions):
 
 def test_ends_by_hand():
     assert ends(torch.tensor([2, 0, 3])).tolist() == [0, 2, 2, 5]
+
+
+LONG = "a red square at the left of all that is. a blue square at the right of it! green, and no more than that"
+
+
+@pytest.fixture(scope="module")
+def apart(vocabulary) -> dict[str, Captions]:
+    return {
+        how: Captions(vocabulary, [["green", LONG], ["a red square"]], how) for how in ("truncate", "split", "sample")
+    }
+
+
+def test_pieces_of_a_long_caption_are_drawn_in_its_place_or_beside_the_others(apart, vocabulary):
+    pieces = InPieces(vocabulary)(LONG)
+    assert len(pieces) == 3
+    draw, rows = torch.Generator().manual_seed(0), torch.zeros(6000, dtype=torch.int64)
+    share = {how: torch.bincount(captions.choose(rows, draw), minlength=4) / 6000 for how, captions in apart.items()}
+    assert share["truncate"][:2].tolist() == pytest.approx([1 / 2, 1 / 2], abs=0.03)
+    assert share["split"].tolist() == pytest.approx([1 / 4] * 4, abs=0.03)
+    assert share["sample"].tolist() == pytest.approx([1 / 2, 1 / 6, 1 / 6, 1 / 6], abs=0.03)
+    read = apart["sample"].texts(torch.tensor([1, 2, 3]))
+    assert torch.equal(read.ids, vocabulary(list(pieces)).ids[:, : read.ids.shape[1]])
+
+
+def test_the_last_sample_is_found_behind_the_pieces_of_the_first(apart):
+    for captions, number in ((apart["truncate"], 2), (apart["split"], 4), (apart["sample"], 4)):
+        assert captions.choose(torch.tensor([1]), torch.Generator()).tolist() == [number]
+
+
+def test_a_sample_is_as_long_as_its_longest_piece(apart, vocabulary):
+    longest = max(vocabulary(list(InPieces(vocabulary)(LONG))).mask.sum(1).tolist())
+    plain = vocabulary(["a red square"]).mask.sum().item()
+    assert apart["sample"].lengths() == apart["split"].lengths() == [longest, plain]
+    assert apart["truncate"].lengths() == [vocabulary.context, plain]
