@@ -14,7 +14,7 @@ import yaml
 from safetensors.torch import load_file
 
 from components.contracts.model_files import MODEL, MODEL_FILES, TOKENIZER, TRANSFORMS, WEIGHTS
-from tests.workspace import dvc, environment, make_workspace
+from tests.workspace import dvc, environment
 
 LOCKED = {
     "class_path": "components.finetuning.locked.LockedImage",
@@ -26,11 +26,11 @@ pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
-def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace with scenes at `debug`, brought by DVC as far as a stage finetune that passes through."""
-    scenes = {"name": "scenes", "path": "data/own"}
-    root = make_workspace(tmp_path_factory.mktemp("finetune") / "work", source=scenes, recipes=["clip"])
-    ran = dvc(root, "repro", "finetune@clip")
+def pretrained(own: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace that was pre-trained, and whose stage finetune passes through."""
+    root = shutil.copytree(own.parent, tmp_path_factory.mktemp("finetune") / "work", symlinks=True) / own.name
+    switch_on(root, {})
+    ran = finetune(root)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return root
 
@@ -42,7 +42,7 @@ def finetune(root: Path, **changed: str) -> subprocess.CompletedProcess[str]:
 
 
 def switch_on(root: Path, tuning: dict[str, Any]) -> None:
-    """Write a strategy where a person does."""
+    """Write a strategy where a person does; {} is none."""
     params = yaml.safe_load((root / "params.yaml").read_text())
     params["overrides"]["finetuning"] = tuning
     (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
