@@ -17,12 +17,11 @@ status:    ## Say what is served
 setup:     ## Make .venv and .venv-serving
 	@infra/setup.sh
 
-# A file's tests share what was costly to make, so a file goes to one worker. A worker's torch takes one core; there is a worker
-# more than cores, since those that start servers wait for them.
-test:      ## Set up and pass the tests, by a worker a core and one more, at most five
+# A file's tests share what was costly to make, so a file goes to one worker; a worker's torch takes one core.
+test:      ## Set up and pass the tests, a worker a core, at most four
 	@infra/setup.sh test
 	@$(MAKE) --no-print-directory lint
-	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n $$(($$(nproc) + 1)) --maxprocesses 5 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 bench:     ## Run one benchmark beside its peers, whose environments are made first: make bench BENCH=loader
 	@infra/setup.sh test

@@ -51,15 +51,15 @@ def unseen(data: bytes) -> Seen:
 
 
 def main(descriptor: int) -> None:
-    """Answer what comes through the line until it ends."""
+    """Answer what comes through the line until it ends, on either side of an answer."""
     leave_with_line(descriptor)
     line = Connection(descriptor)
     while True:
         try:
             pictures: list[bytes] = line.recv()
-        except (EOFError, ConnectionResetError):
+            line.send_bytes(json.dumps([asdict(see(data)) for data in pictures]).encode())
+        except (EOFError, ConnectionResetError, BrokenPipeError):
             return
-        line.send_bytes(json.dumps([asdict(see(data)) for data in pictures]).encode())
 
 
 if __name__ == "__main__":
