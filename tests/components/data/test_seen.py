@@ -13,7 +13,7 @@ def test_it_is_silent_when_the_line_ends_while_it_looks(tmp_path):
     ours, theirs = socket.socketpair()
     command = [sys.executable, "-m", "components.data.seen", str(theirs.fileno())]
     with ours, theirs, subprocess.Popen(command, pass_fds=[theirs.fileno()], stderr=subprocess.PIPE) as process:
-        ours.shutdown(socket.SHUT_RD)  # its answer finds nobody, and the line is not at its end yet, which would end it too
+        ours.shutdown(socket.SHUT_RD)  # no answer is taken; the line is not at its end, which would end it too
         with Connection(ours.dup().detach()) as line:
             line.send([(tmp_path / "0000.png").read_bytes()])
             said = process.communicate(timeout=60)[1]
