@@ -209,19 +209,27 @@ def quickstart() -> list[str]:
     return [line for block in re.findall(r"```sh\n(.*?)```", text, re.S) for line in block.splitlines()]
 
 
-def in_a_shell(root: Path, command: str) -> str:
-    """Run a line of the docs as a person would, and return what it prints; `diptych ui` until its pages are up."""
+def in_a_shell(root: Path, command: str, timeout_s: float = 600) -> str:
+    """Run a line of the docs as a person would, and return what it prints; `diptych ui` until its pages are up.
+
+    Where it takes too long, it is ended with all that it has started.
+    """
     said = root / "shell.txt"
     with said.open("w") as output:
         process = subprocess.Popen(
             ["sh", "-c", f"exec {command}"], cwd=root, env=environment(), stdout=output, stderr=subprocess.STDOUT
         )
-    if command.split("#")[0].strip() == ".venv/bin/diptych ui":
-        deadline = time.monotonic() + 240
-        while "Ready" not in said.read_text():
-            assert process.poll() is None, said.read_text()
-            assert time.monotonic() < deadline, said.read_text()
-            time.sleep(0.1)
-        process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=600) == 0, f"{command}: {said.read_text()[-4000:]}"
+    try:
+        if command.split("#")[0].strip() == ".venv/bin/diptych ui":
+            deadline = time.monotonic() + 240
+            while "Ready" not in said.read_text():
+                assert process.poll() is None, said.read_text()
+                assert time.monotonic() < deadline, said.read_text()
+                time.sleep(0.1)
+            process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=timeout_s) == 0, f"{command}: {said.read_text()[-4000:]}"
+    finally:
+        if process.poll() is None:
+            for one in (*psutil.Process(process.pid).children(recursive=True), process):
+                one.kill()
     return said.read_text()
