@@ -68,7 +68,8 @@ class InterleavedDocs:
 
     def unsplit(self, progress: Progress) -> Iterator[Sample | Reject]:
         """Yield them as they lie, see contracts/source.py."""
-        return self._own.unsplit(progress)
+        yield from self._own.unsplit(progress)
+        self._pages.pictures.forget()
 
     def describe(self) -> dict[str, object]:
         """Return what was found."""

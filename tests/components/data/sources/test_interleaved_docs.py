@@ -317,6 +317,16 @@ def test_pictures_named_by_url_are_fetched_once_and_nothing_of_them_stays(made, 
     assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
 
 
+def test_nothing_stays_of_pictures_that_were_only_looked_at(made, web, tmp_path):
+    folder, _, rows = made
+    write(folder, elsewhere(rows, web)[0])
+    source = InterleavedDocs(str(folder), allow_hosts=[web.host])
+    assert len([one for one in source.unsplit(silent) if isinstance(one, Sample)]) == 12
+    assert source.describe()["name"] == "interleaved_docs"
+    assert set(web.asked.values()) == {1}
+    assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+
+
 def test_a_url_that_gives_nothing_is_a_row_and_hosts_of_this_network_are_asked_only_where_params_name_them(made, web):
     folder, _, rows = made
     named = elsewhere(rows, web)[0]
