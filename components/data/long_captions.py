@@ -4,21 +4,11 @@ Source: Zheng et al. 2024, arXiv:2403.17007 (DreamLIP), draws sentences of a lon
 Differs: as many neighbours as the tower reads stay together, so a short caption is never taken apart.
 """
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from components.contracts.long_captions import LongCaptions
+from components.data.sentences import sentences
 from components.data.tokenizers import Vocabulary
-
-Pieces = Callable[[str], tuple[str, ...]]
-
-# After a mark that ends a sentence and a blank, after one of East Asia, which takes no blank, and where a line ends.
-_BETWEEN = re.compile(r"(?<=[.!?…])\s+|(?<=[。！？])\s*|\s*\n\s*")
-
-
-def sentences(text: str) -> list[str]:
-    """Return the sentences of a text, without the blanks between them; "Dr. Who" is taken for two."""
-    return [one for one in _BETWEEN.split(text) if one.strip()]
 
 
 class InPieces:

@@ -7,11 +7,11 @@ Source: Laurencon et al. 2023, arXiv:2306.16527 (OBELICS); Zhu et al. 2023, arXi
 
 import base64
 import binascii
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from components.data.sentences import sentences
 from components.data.sources.columns import FLAGS, NAMES
 from components.data.sources.rows import texts_of
 
@@ -23,7 +23,6 @@ LANGS = ("lang", "language")
 COLUMNS = (*TEXTS, *IMAGES, *IDS, *LICENCES, *LANGS, *NAMES["consent"], *NAMES["health"])
 _URLS = ("raw_url", "url")
 _HELD = ("bytes", "image_name", "path", *_URLS)  # what an entry of a picture may have, the best first
-_SENTENCE_ENDS = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])|\s*\n\s*")
 
 Side = Literal["after", "before"]
 
@@ -116,13 +115,12 @@ def nearest(document: Document, picture: Picture, side: Side) -> int | None:
     )
 
 
-def sentences(text: str, characters: int, first: bool) -> str:
+def shortened(text: str, characters: int, first: bool) -> str:
     """Return the first, or the last, whole sentences of a text that fit; where none does, the words that fit."""
     if len(text) <= characters:
         return text
-    parts = [one.strip() for one in _SENTENCE_ENDS.split(text) if one.strip()]
     edge = text[:characters] if first else text[-characters:]  # of a text without a space
-    return _that_fit(parts, characters, first) or _that_fit(text.split(), characters, first) or edge
+    return _that_fit(sentences(text), characters, first) or _that_fit(text.split(), characters, first) or edge
 
 
 def _that_fit(parts: Sequence[str], characters: int, first: bool) -> str:

@@ -14,7 +14,7 @@ from components.contracts.reject import Reject
 from components.contracts.sample import Page, Sample
 from components.data.remote.addresses import checked_hosts
 from components.data.sources.by_shard import by_shard
-from components.data.sources.document import BadDocument, Document, Picture, Side, nearest, read_document, sentences
+from components.data.sources.document import BadDocument, Document, Picture, Side, nearest, read_document, shortened
 from components.data.sources.document_files import FILES, document_files, rows_of
 from components.data.sources.document_pictures import DocumentPictures
 from components.data.sources.files import PICTURES, suffix_of
@@ -164,4 +164,4 @@ class Pages:
         whole = document.texts[place]
         if len(whole) > self.characters:
             self._cut.append(f"that of {name}")
-        return sentences(whole, self.characters, first=picture.text is not None or place > picture.place)
+        return shortened(whole, self.characters, first=picture.text is not None or place > picture.place)

@@ -5,20 +5,13 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.data.long_captions import InPieces, sentences, taken_apart
+from components.data.long_captions import InPieces, taken_apart
+from components.data.sentences import sentences
 from components.data.tokenizers import Vocabulary
 
 BYTES = 3 + 256  # tokens of a vocabulary that has learned no word: three marks and every byte
 LETTERS = Vocabulary.train(["x"], size=BYTES, context=12)  # start, a space, nine letters, end
 LONG = "a cat. a dog. it is far too long a sentence. so."
-
-
-def test_sentences_end_at_marks_and_lines():
-    assert sentences("A cat. Two dogs!  Why? 1.5 metres\nof rope… Yes") == [
-        "A cat.", "Two dogs!", "Why?", "1.5 metres", "of rope…", "Yes",
-    ]  # fmt: skip
-    assert sentences("一只猫。两只狗！") == ["一只猫。", "两只狗！"]
-    assert sentences("") == []
 
 
 def test_what_fits_stays_whole_and_neighbours_that_fit_stay_together():

@@ -16,7 +16,7 @@ from components.contracts.sample import Sample
 from components.data.ingest import ingest
 from components.data.manifest import read_manifest
 from components.data.sources import build_source, document_files
-from components.data.sources.document import BadDocument, nearest, read_document, sentences
+from components.data.sources.document import BadDocument, nearest, read_document, shortened
 from components.data.sources.interleaved_docs import InterleavedDocs
 from components.data.sources.which import describe_path
 from components.validation.rules import Limits
@@ -161,7 +161,7 @@ def test_long_texts_are_taken_by_whole_sentences_from_the_picture_on_and_counted
 @pytest.mark.parametrize("characters", [1, 7, 20, 40])
 def test_what_is_taken_of_a_text_is_its_beginning_or_its_end_and_fits(first, characters):
     for text in ("One. Two is it. Three are more\nof them.", "a " * 30, "字。" * 30, "x" * 99, "short"):
-        part = sentences(text, characters, first)
+        part = shortened(text, characters, first)
         whole, part = "".join(text.split()), "".join(part.split())
         assert 0 < len(part) <= characters
         assert whole.startswith(part) if first else whole.endswith(part)
