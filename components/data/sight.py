@@ -11,6 +11,7 @@ import resource
 import signal
 import sys
 import traceback
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -69,6 +70,7 @@ class Sight(ABC, Generic[Found]):
 def answer(descriptor: int, sight: Sight[Any], cpu_s: float = CPU_S) -> None:
     """Answer what comes through the line until it ends, on either side of an answer."""
     leave_with_line(descriptor)
+    warnings.filterwarnings("ignore", module=r"PIL\b")  # of odd metadata, by the hundred; what matters has a reason
     _limit()
     line = Connection(descriptor)
     try:
