@@ -5,11 +5,8 @@ is copied. What is said of a row is what `diptych run` would say of it, but for 
 data count as trained on here, so copies are looked for among all of them.
 """
 
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,13 +15,13 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from components.contracts.errors import DataError
 from components.contracts.progress import Progress, silent
 from components.contracts.reasons import ORDER
 from components.contracts.reject import Reject
 from components.contracts.sample import Sample
 from components.contracts.source import Source, Unsplit
 from components.data.manifest import write_manifest
+from components.data.new_folder import new_folder
 from components.data.quarantine import QuarantineWriter
 from components.data.thumbnail import Thumbnails
 from components.validation.by_column import run_rules
@@ -74,9 +71,9 @@ def audit(
 
     No byte depends on how many `processes` look at pictures; with 0, a picture that crashes the decoder ends us.
     manifest.parquet has the clean rows; its `shard` is the picture's name as its owner knows it, its `offset` 0.
-    Raises DataError when `out` holds something already, and what the source raises where there is nothing to read.
+    Raises DataError when `out` holds something already, Busy when another process writes it, and what the source raises where there is nothing to read.
     """
-    with _new_folder(out) as folder, Thumbnails(folder) as thumbnails:
+    with new_folder(out) as folder, Thumbnails(folder) as thumbnails:
         seen = Gathered(thumbnails)
         with closing(look_through(_records(source, progress), Looking(thumbnails=True), processes)) as looked:
             for one in looked:
@@ -122,25 +119,3 @@ def _records(source: Source, progress: Progress) -> Iterator[Sample | Reject]:
 
 def _member(row: Mapping[str, Any]) -> str:
     return str(row["shard"])
-
-
-@contextmanager
-def _new_folder(out: Path) -> Iterator[Path]:
-    """Yield an empty folder that becomes `out` when the block ends well, and is gone when it does not."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        what = "is not empty" if out.is_dir() else "is a file"
-        raise DataError(f"{out} {what}, and nothing is written over. Name a folder that is new or empty: --out DIR.")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    try:
-        yield folder
-        folder.chmod(0o777 & ~_umask())
-        folder.replace(out)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _umask() -> int:
-    now = os.umask(0o077)
-    os.umask(now)
-    return now
