@@ -91,9 +91,10 @@ def _by_id(images: Any) -> Iterator[tuple[Any, Mapping[str, Any]]]:
 
 def _region(about: Mapping[str, Any], image: Mapping[str, Any], kinds: Mapping[Any, Any]) -> Region:
     """Return the region of an annotation; _Wrong where it can be none."""
-    size = (image.get("width"), image.get("height"))
-    if not all(isinstance(side, int) and side > 0 for side in size):
-        raise _Wrong("bad_box", f"its image has width and height {size[0]!r} and {size[1]!r}; pixels are wanted")
+    width, height = image.get("width"), image.get("height")
+    if not (isinstance(width, int) and isinstance(height, int) and width > 0 and height > 0):
+        raise _Wrong("bad_box", f"its image has width and height {width!r} and {height!r}; pixels are wanted")
+    size = width, height
     said = next(iter(texts_of(about.get("caption"))), None)
     label = None
     if about.get("category_id") is not None:
