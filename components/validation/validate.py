@@ -20,7 +20,6 @@ from components.contracts.errors import ConfigError, DataError, GateClosed, Stal
 from components.contracts.progress import Progress, silent
 from components.contracts.reasons import ORDER, REASONS
 from components.contracts.sample import SPLITS, TEST_SPLITS
-from components.data.documents import read_documents
 from components.data.manifest import read_manifest, snapshot_digest, write_manifest
 from components.data.pictures import on_white
 from components.data.quarantine import QuarantineWriter, in_order, read_quarantine
@@ -28,9 +27,9 @@ from components.data.shards import BrokenMember, ShardReader
 from components.data.transforms.preprocess import BadImage
 from components.validation.card import dataset_card
 from components.validation.check import Check, all_checks
-from components.validation.documents import run_documents
 from components.validation.examples import examples, named
 from components.validation.findings import Finding, first_findings
+from components.validation.kinds import read_kinds, run_kinds
 from components.validation.measure_shards import measure_shards
 from components.validation.page import render_page
 from components.validation.policy import Policy, kept_codes
@@ -78,9 +77,8 @@ def validate(
         measured = measure_shards(raw, manifest, progress, faces="face" in policy, processes=processes)
     decodable = measured["decodable"]
     lines, findings = run_suite(manifest, measured, declared_by(came_in), limits)
-    if (documents := read_documents(raw)) is not None:
-        more, of_documents = run_documents(documents, manifest, came_in.get("documents", {}).get("pictures"))
-        lines, findings = [*lines, *more], [*findings, *of_documents]
+    more, of_kinds = run_kinds(read_kinds(raw), manifest, came_in)
+    lines, findings = [*lines, *more], [*findings, *of_kinds]
     progress("check rows", 1, 1)
     quarantined, told = judge(Rows.of(manifest, measured, seed, takedown), first_findings(findings), all_checks(), kept)
     passed = manifest.take(pa.array(np.setdiff1d(np.arange(len(manifest)), list(quarantined)), pa.int64()))
