@@ -9,6 +9,7 @@ Axes: N pictures, L tokens, F features, h x w the grid.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isqrt
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -135,15 +136,15 @@ class Watched:
     """
 
     def __init__(self, blocks: dict[int, nn.Module]) -> None:
-        self._attention = {number: block.attn for number, block in blocks.items()}
+        self._attention: dict[int, Any] = {number: block.attn for number, block in blocks.items()}
         self.seen: dict[str, Tensor] = {}
 
     def __enter__(self) -> "Watched":
         self._fused = {number: part.fused_attn for number, part in self._attention.items()}
         self._hooks = []
         for number, part in self._attention.items():
-            part.fused_attn = False  # type: ignore[assignment]  # the fused kernel never holds the weights
-            self._hooks.append(part.attn_drop.register_forward_pre_hook(self._keep(f"attention{number}")))  # type: ignore[union-attr]
+            part.fused_attn = False  # the fused kernel never holds the weights
+            self._hooks.append(part.attn_drop.register_forward_pre_hook(self._keep(f"attention{number}")))
         return self
 
     def _keep(self, name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:

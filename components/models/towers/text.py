@@ -8,6 +8,7 @@ Axes: N texts, L tokens, F features, H heads.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -37,7 +38,8 @@ class TextTower(Tower):
         activation: of the feed-forward; OpenAI's CLIP has `quick_gelu`, SigLIP `gelu_tanh`.
         feed: width of the feed-forward; four times F unless given.
         eps: what norms add to the variance.
-        masked: whether padding is hidden; SigLIP reads it like any token.
+        masked: whether padding is hidden; SigLIP reads it like any token, and rows are filled up to `context` for it.
+        pad: the id of padding, which the tokenizer must have too.
         norms: `before` each branch and once at the end, or `after` each sum and once over the embedding, as in BERT.
     """
 
@@ -55,6 +57,7 @@ class TextTower(Tower):
         feed: int | None = None,
         eps: float = 1e-5,
         masked: bool = True,
+        pad: int = 0,
         norms: Literal["before", "after"] = "before",
     ) -> None:
         super().__init__()
@@ -67,7 +70,8 @@ class TextTower(Tower):
                 "pool is cls, the first token, which in a causal tower sees nothing but itself: all texts would come out "
                 "alike. Use eos, or causal false."
             )
-        self.width, self.causal, self.pool, self.masked, self.norms = width, causal, pool, masked, norms
+        self.width, self.causal, self.pool = width, causal, pool
+        self.masked, self.pad, self.norms = masked, pad, norms
         self.embedding = nn.Embedding(vocabulary, width)
         self.position = nn.Parameter(torch.empty(context, width))
         kind = Block if norms == "before" else BlockNormedAfter
@@ -87,10 +91,11 @@ class TextTower(Tower):
         """Return one vector a text; padding changes nothing, unless it is read (`masked`)."""
         assert isinstance(rows, Texts), "a text tower was handed images"
         self.check(need)
+        rows = rows if self.masked else self.filled(rows)
         tokens, seen, found = self.stem(rows), self.visible(rows.mask), {}
         for number, block in enumerate(self.blocks):
             if (name := f"attention{number}") in need:
-                found[name] = block.attention(tokens, seen)
+                found[name] = block.attention(tokens, seen)  # type: ignore[operator]  # every block here has it
             tokens = block(tokens, seen)
             if (name := f"block{number}") in need:
                 found[name] = tokens
@@ -115,6 +120,12 @@ class TextTower(Tower):
         last = self.norm(tokens) if self.norms == "before" else tokens
         features = pooled(last, mask, self.pool)
         return Encoded(pooled=features, features=features, tokens=last, mask=mask, hooks=hooks or {})
+
+    def filled(self, rows: Texts) -> Texts:
+        """Return rows of `context` tokens with this tower's padding: where it is read, shorter rows would be other texts."""
+        short = max(len(self.position) - rows.ids.shape[1], 0)
+        ids = nn.functional.pad(rows.ids.masked_fill(~rows.mask, self.pad), (0, short), value=self.pad)
+        return replace(rows, ids=ids, mask=nn.functional.pad(rows.mask, (0, short), value=False))
 
     def visible(self, mask: Bool[Tensor, "N L"]) -> Bool[Tensor, "N 1 L L"]:
         """Return which token may look at which: real ones, and with `causal` only earlier ones."""
