@@ -101,7 +101,8 @@ def _source(data: str, here: Path, params: Mapping[str, Any]) -> dict[str, Any]:
     What params.yaml says already, and that source takes too, stays.
     """
     from components.data.sources.catalogue import read_catalogue, settings_of
-    from components.data.sources.which import describe_path, describe_url
+    from components.data.sources.which import describe_path
+    from components.data.sources.which_url import describe_url
 
     if REMOTE.match(data):
         return {"path": PLACE, **describe_url(data, params["source"].get("allow_hosts") or ())}
