@@ -34,7 +34,7 @@ class Choices:
     Args:
         recipe: a name in components/recipes/.
         scale: a name in components/recipes/scales/.
-        data: the path of own pictures, the URL of shards, or a source's name.
+        data: the path of own pictures, a URL where they lie, or a source's name.
         numbers: `training.steps=500` and the like, in order.
     """
 
