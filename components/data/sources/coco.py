@@ -1,5 +1,7 @@
 """Captions as COCO writes them: `captions_*.json` with `images` and `annotations`, and the pictures in folders beside it.
 
+Boxes come with them as regions, see coco_regions.py.
+
 Source: cocodataset.org/#format-data. Differs: an annotation may be the caption of a picture that is not in `images`, a file may
 be missing or lead out of its folder; each is a Reject, where pycocotools ends with a KeyError or never looks.
 """
@@ -15,6 +17,7 @@ from components.contracts.reject import Reject
 from components.data.remote.addresses import REMOTE
 from components.data.remote.s3 import bucket_and_key
 from components.data.sources.coco_pictures import AtUrls, InFolder, Pictures
+from components.data.sources.coco_regions import Boxes, boxes_beside, find_boxes
 from components.data.sources.files import PICTURES
 from components.data.sources.found import Found, Own
 from components.data.sources.own_source import OwnSource
@@ -101,6 +104,7 @@ def find(
     pictures: dict[str, Own] = {}
     rejects: list[Reject] = []
     wordless: list[str] = []
+    boxes: dict[str, list[str]] = {}
     for file in files:
         said = read_json(file)
         where = (
@@ -108,7 +112,7 @@ def find(
             if isinstance(images, AtUrls)
             else InFolder(images or folder_of(folder, file, said["images"]), folder)
         )
-        for one in _of_file(file, said, where, wordless):
+        for one in _of_file(file, said, where, wordless, boxes):
             if isinstance(one, Reject):
                 rejects.append(one)
             elif one.name in pictures:
@@ -116,13 +120,21 @@ def find(
             else:
                 pictures[one.name] = one
     return Found(
-        pictures=tuple(pictures.values()), rejects=tuple(rejects), left_out={"annotations without a caption": wordless},
+        pictures=tuple(pictures.values()), rejects=tuple(rejects), left_out={"annotations without a caption": wordless, **boxes},
         no_labels="no annotation names a category", fetched=images.fetched(allow_hosts) if isinstance(images, AtUrls) else None,
     )  # fmt: skip
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """Return what a file holds. DataError unless it is JSON with lists `images` and `annotations`, one with a caption."""
+    said = read_lists(path)
+    if not any(isinstance(one, Mapping) and "caption" in one for one in said["annotations"]):
+        raise DataError(f"none of the annotations of {path} has a caption. Give captions_*.json, not instances_*.json.")
+    return said
+
+
+def read_lists(path: Path) -> dict[str, Any]:
+    """Return what a file holds. DataError unless it is JSON with lists `images` and `annotations`."""
     if path.stat().st_size > MAX_JSON_BYTES:
         raise DataError(f"{path} has {path.stat().st_size:,} bytes; at most {MAX_JSON_BYTES:,} are read. Split it.")
     try:
@@ -134,8 +146,6 @@ def read_json(path: Path) -> dict[str, Any]:
         raise DataError(
             f"{path} has no lists `images` and `annotations`, so it is no file of captions as COCO writes it."
         )
-    if not any(isinstance(one, Mapping) and "caption" in one for one in lists[1] or ()):
-        raise DataError(f"none of the annotations of {path} has a caption. Give captions_*.json, not instances_*.json.")
     return dict(said)
 
 
@@ -155,8 +165,10 @@ def spdx_of(licence: Mapping[str, Any]) -> str | None:
     return f"CC0-{found[1]}" if (found := _ZERO.search(url)) else None
 
 
-def _of_file(file: Path, said: Mapping[str, Any], pictures: Pictures, wordless: list[str]) -> Iterator[Own | Reject]:
-    """Yield the pictures and rejects of one file; `wordless` grows."""
+def _of_file(
+    file: Path, said: Mapping[str, Any], pictures: Pictures, wordless: list[str], left_out: dict[str, list[str]]
+) -> Iterator[Own | Reject]:
+    """Yield the pictures and rejects of one file; `wordless` and `left_out` grow."""
     licences = {one.get("id"): spdx_of(one) for one in said.get("licenses") or () if isinstance(one, Mapping)}
     kinds = {one.get("id"): one.get("name") for one in said.get("categories") or () if isinstance(one, Mapping)}
     images: dict[Any, Mapping[str, Any]] = {}
@@ -168,6 +180,7 @@ def _of_file(file: Path, said: Mapping[str, Any], pictures: Pictures, wordless: 
         else:
             images[image["id"]] = image
     captions: dict[Any, list[str]] = {key: [] for key in images}
+    expressions: dict[Any, list[str]] = {key: [] for key in images}  # of boxes, the picture's own where it has no other
     labels: dict[Any, set[str]] = {key: set() for key in images}
     for place, annotation in enumerate(said["annotations"]):
         about = annotation if isinstance(annotation, Mapping) else {}
@@ -176,21 +189,36 @@ def _of_file(file: Path, said: Mapping[str, Any], pictures: Pictures, wordless: 
             detail = f"its image_id is {which!r}, which no image has"
             yield _reject(file, f"annotation {place}", "unknown_picture", detail)
             continue
-        captions[which].extend(texts_of(about.get("caption")))
-        if not texts_of(about.get("caption")) and "category_id" not in about:
+        (expressions if "bbox" in about else captions)[which].extend(texts_of(about.get("caption")))
+        if not texts_of(about.get("caption")) and not about.keys() & {"category_id", "bbox"}:
             wordless.append(f"annotation {place} of {file.name}")
         if not _no_id(about.get("category_id")) and kinds.get(about["category_id"]):
             labels[which].add(str(kinds[about["category_id"]]))
+    boxes = _boxes(file, said, images)
+    yield from boxes.rejects
+    for what, names in boxes.left_out.items():
+        left_out.setdefault(what, []).extend(names)
     for key, image in images.items():
         there = pictures.of(image)
         if len(there) == 3:
             yield _reject(file, *there)
             continue
         shown, path = there
-        texts = tuple(dict.fromkeys(captions[key]))
+        texts = tuple(dict.fromkeys(captions[key] or expressions[key]))
         licence = None if _no_id(image.get("license")) else licences.get(image["license"])
         label = next(iter(labels[key])) if len(labels[key]) == 1 else None  # several kinds in a picture are no label
-        yield Own(name=shown, path=path, texts=texts, label=label, licence=licence)
+        yield Own(
+            name=shown, path=path, texts=texts, label=label, licence=licence, regions=tuple(boxes.regions.get(key, ())),
+        )  # fmt: skip
+
+
+def _boxes(file: Path, said: Mapping[str, Any], images: Mapping[Any, Mapping[str, Any]]) -> Boxes:
+    """Return the boxes of the pictures of a file: its own, and those of the file of instances beside it."""
+    boxes = Boxes()
+    find_boxes(file, said, images, True, boxes)
+    if (beside := boxes_beside(file)) is not None:
+        find_boxes(beside, read_lists(beside), images, False, boxes)
+    return boxes
 
 
 def _no_id(value: object) -> bool:

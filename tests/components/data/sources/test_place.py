@@ -22,7 +22,7 @@ from components.data.sources.huggingface import HuggingFaceFolder
 from components.data.sources.place import OTHERS
 from components.data.sources.which import describe_path
 from components.data.sources.which_url import describe_url
-from tests.own_pictures import paint, write_coco, write_table, write_texts
+from tests.own_pictures import paint, write_clips, write_coco, write_table, write_texts
 from tests.web_server import Web, serving
 
 GOLDEN = Path(__file__).parents[3] / "golden/huggingface"
@@ -41,6 +41,9 @@ def make(kind: str, folder: Path) -> None:
     """Write data of a kind into a folder, as people have it."""
     if kind == "huggingface":
         shutil.copytree(GOLDEN / "disk", folder)
+        return
+    if kind == "video_spans":
+        write_clips(folder, paint(folder, 6, side=16))
         return
     said = paint(folder / ("val2017" if kind == "coco" else "pictures"), 8, side=16)
     named = {f"pictures/{name}": pair for name, pair in said.items()}
@@ -66,7 +69,7 @@ def put(bucket, folder: Path, below: str) -> str:
     return f"s3://{name}/{below}"
 
 
-@pytest.mark.parametrize("kind", ["folder", "table", "coco", "huggingface", "interleaved_docs"])
+@pytest.mark.parametrize("kind", ["folder", "table", "coco", "huggingface", "interleaved_docs", "video_spans"])
 def test_what_lies_in_a_bucket_is_known_and_comes_in_as_if_it_lay_here(kind, bucket, tmp_path):
     make(kind, tmp_path / "here")
     url = put(bucket, tmp_path / "here", "data/mine")
