@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--data",
         metavar="SOURCE",
-        help="a folder or table of your own pictures, or s3://… of shards; or emoji, to go back",
+        help="a folder or table of your own pictures, or s3://… where such lie; or emoji, to go back",
     )
     run.add_argument(
         "--set", metavar="KEY=VALUE", action="append", default=[], dest="numbers",
