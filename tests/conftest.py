@@ -88,3 +88,17 @@ def children() -> Callable[[], list[psutil.Process]]:
     """Give the processes that were started since the test began and that run still; earlier tests may have left others."""
     before = set(psutil.Process().children())
     return lambda: [one for one in psutil.Process().children() if one not in before]
+
+
+@pytest.fixture
+def signals():
+    """A stage's handlers, and those of before when the test has ended."""
+    import signal
+
+    from components.stages.signals import Signals
+
+    before = {n: signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM)}
+    yield Signals().install()
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    for number, handler in before.items():
+        signal.signal(number, handler)

@@ -65,7 +65,7 @@ def tune_model(stage: Stage, described: dict[str, Any]) -> None:
     }  # fmt: skip
     folder = stage.resume_dir([*selected.files, *(pretrained / name for name in MODEL_FILES)], numbers)
     shown = {"stage": "finetune", "scale": params.scale, "seed": params.seed, "finetuning": described}
-    with live(stage.root, recipe.name, folder.name, shown) as log:
+    with live(stage.root, recipe.name, folder.name, shown) as log, stage.signals.between_pieces():
         tuned = tune(
             method, strategy, batches, scale, seed=params.seed, folder=folder, progress=stage.progress,
             log=lambda step, values: log(step, {f"finetuning.{name}": value for name, value in values.items()}),

@@ -51,7 +51,8 @@ def body(stage: Stage) -> None:
     batches = step_batches(stage, pool, vocabulary, preprocess, recipe.training, batch=scale.batch, seed=params.seed)
 
     folder = stage.resume_dir(selected.files, numbers)
-    with live(stage.root, recipe.name, folder.name, {"scale": params.scale, "seed": params.seed}) as log:
+    shown = {"scale": params.scale, "seed": params.seed}
+    with live(stage.root, recipe.name, folder.name, shown) as log, stage.signals.between_pieces():
         trained = train(
             method, batches, recipe.training.optimisation, scale, seed=params.seed, folder=folder, progress=stage.progress,
             log=log,

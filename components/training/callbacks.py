@@ -2,14 +2,15 @@
 
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import lightning as L
 import torch
 from torch import nn
 
+from components.contracts.errors import Interrupted
 from components.contracts.progress import Progress
+from components.training.checkpoints import Checkpoints
 
 Log = Callable[[int, Mapping[str, float]], None]
 """Takes the numbers of a step as they come: (step, name -> value)."""
@@ -97,26 +98,62 @@ class Watching(L.Callback):
 
 
 class Resumable(L.Callback):
-    """Leaves a checkpoint every `every` steps: written aside, then renamed, so that there is always a whole one.
+    """Leaves a checkpoint every `every` steps, and one where training is interrupted.
+
+    It must be the last callback: all else of the step has happened, and only `progress` can be interrupted here.
 
     Args:
-        folder: where `last.ckpt` lies.
+        checkpoints: where they lie.
         every: steps between two.
+        telling: tells progress, and raises what it raises when a signal has come.
     """
 
-    def __init__(self, folder: Path, every: int) -> None:
-        self.path, self.every = folder / "last.ckpt", every
+    def __init__(self, checkpoints: Checkpoints, every: int, telling: "Telling") -> None:
+        self.checkpoints, self.every, self.telling = checkpoints, every, telling
+        self.saved_at = -1
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Start the clock."""
+        self.telling.begin()
+
+    def on_train_batch_start(self, *args: Any) -> None:
+        """Stop waiting for data."""
+        self.telling.step_begins()
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any) -> None:
-        """Save after everything else of this step has happened; it must be the last callback."""
-        if trainer.global_step % self.every == 0 and trainer.global_step < trainer.max_steps:
-            aside = self.path.with_suffix(".part")
-            trainer.save_checkpoint(aside)  # all ranks take part, the first one writes
-            if trainer.is_global_zero:
-                aside.replace(self.path)
+        """Save when it is time, and before going, so that no step is lost to a signal that only asks us to go."""
+        step = trainer.global_step
+        if step % self.every == 0 and step < trainer.max_steps:
+            self.save(trainer)
+        try:
+            self.telling.tell(trainer)
+            asked = None
+        except Interrupted as err:
+            asked = err
+        if any_rank(trainer, asked is not None):
+            self.save(trainer)
+            raise asked or Interrupted("another rank was stopped")
+
+    def save(self, trainer: L.Trainer) -> None:
+        """Leave one of this step, unless there is one already."""
+        if self.saved_at == trainer.global_step:
+            return
+        trainer.save_checkpoint(self.checkpoints.aside)  # all ranks take part, the first one writes
+        if trainer.is_global_zero:
+            self.checkpoints.keep(trainer.global_step)
+        self.saved_at = trainer.global_step
 
 
-class Telling(L.Callback):
+def any_rank(trainer: L.Trainer, here: bool) -> bool:
+    """Return whether something is so on any rank; all of them ask at the same place."""
+    if trainer.world_size == 1:
+        return here
+    return bool(
+        trainer.strategy.reduce(torch.tensor(float(here), device=trainer.strategy.root_device), reduce_op="sum")
+    )
+
+
+class Telling:
     """Tells progress, and measures speed: samples a second, and the share of the time spent waiting for data.
 
     Args:
@@ -128,16 +165,16 @@ class Telling(L.Callback):
         self.progress, self.batch = progress, batch
         self.steps, self.waited_s, self.began_s, self.ended_s = 0, 0.0, 0.0, 0.0
 
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def begin(self) -> None:
         """Start the clock."""
         self.began_s = self.ended_s = time.perf_counter()
 
-    def on_train_batch_start(self, *args: Any) -> None:
+    def step_begins(self) -> None:
         """Count the time since the last step ended as waiting."""
         self.waited_s += time.perf_counter() - self.ended_s
 
-    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any) -> None:
-        """Tell where we are."""
+    def tell(self, trainer: L.Trainer) -> None:
+        """Tell where we are; raises Interrupted when a signal has come."""
         self.steps += 1
         self.ended_s = time.perf_counter()
         loss = float(trainer.callback_metrics["train.loss"])

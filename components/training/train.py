@@ -3,6 +3,7 @@
 import logging
 import warnings
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import lightning as L
@@ -14,6 +15,7 @@ from components.data.batches import StepBatches
 from components.data.loader import loader
 from components.data.share import Share
 from components.training.callbacks import AfterStep, Curves, Log, Resumable, Telling, Watch, Watching
+from components.training.checkpoints import Checkpoints, check_fits
 from components.training.device import accelerator, precision, ranks
 from components.training.method_module import MethodModule
 from components.training.numbers import Optimisation, Scale
@@ -58,27 +60,32 @@ def train(
     numbers are means over ranks; a contrast is over a rank's own rows unless the method gathers the others'.
 
     Args:
-        folder: holds `last.ckpt`; with one in it, training goes on from there.
+        folder: holds the checkpoints; with a whole one in it, training goes on from there.
+        progress: is told after every step; when it raises Interrupted, that step is saved.
         log: is told the curves as they come.
         watch: scores the model on the validation split.
 
-    Raises DataError when the loss is no number, ConfigError when the batch does not split over the ranks, TransientError
-    when a process that makes batches is lost.
+    Raises DataError when the loss is no number, ConfigError when the batch does not split over the ranks or the checkpoint
+    is of another model, TransientError when a process that makes batches is lost.
     """
     steps_per_epoch = batches.order.steps_per_epoch
     method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # 7% more samples/s on a CPU
     module = MethodModule(method, optimisation, seed=seed, total_steps=scale.steps, steps_per_epoch=steps_per_epoch)
     curves, telling = Curves(scale.curve_every, log), Telling(progress, batches.order.batch)
-    resumable = Resumable(folder, scale.checkpoint_every)
+    checkpoints = Checkpoints(folder)
+    resumable = Resumable(checkpoints, scale.checkpoint_every, telling)
     watching, numbers = Watching(scale.watch_every, watch, curves), precision(scale.precision)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # its tips are for people who call it by hand
     trainer = L.Trainer(
         max_steps=scale.steps, max_epochs=-1, accelerator=accelerator(), precision=numbers, **ranks(),
         gradient_clip_val=optimisation.clip_norm, use_distributed_sampler=False, logger=False, enable_checkpointing=False,
         enable_progress_bar=False, enable_model_summary=False,
-        callbacks=[AfterStep(), curves, watching, resumable, telling],
+        callbacks=[AfterStep(), curves, watching, resumable],
     )  # fmt: skip
-    start = step_of(resumable.path)
+    found = checkpoints.newest(say=partial(print, flush=True))
+    if found:
+        check_fits(found.path, module)
+    start = found.step if found else 0
     share = Share(rank=trainer.global_rank, world=trainer.world_size)
     own = batches.made_for(share, late=accelerator() == "gpu")
     steps = loader(own, start, scale.steps, workers=scale.workers)
@@ -92,20 +99,10 @@ def train(
         trainer.fit(
             module,
             steps,
-            ckpt_path=resumable.path if start else None,
+            ckpt_path=found.path if found else None,
             weights_only=True,
         )
     return Trained(
         curves=curves.csv(), samples_per_s=telling.samples_per_s, data_wait=telling.data_wait, precision=str(numbers),
         accelerator=accelerator(), resumed_at=start,
     )  # fmt: skip
-
-
-def step_of(checkpoint: Path) -> int:
-    """Return the steps a checkpoint has behind it, 0 where there is none.
-
-    The loader's place comes from here: Lightning prefetches a batch, so a place kept by the loader is one too far.
-    """
-    if not checkpoint.exists():
-        return 0
-    return int(torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)["global_step"])

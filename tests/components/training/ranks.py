@@ -29,8 +29,8 @@ from components.training.numbers import Optimisation, Scale
 from components.training.train import train
 from tests.squares import clip_at_debug, square_pool
 
-CUT, SAVED = 7, 5  # steps after which a training stops, and from which it goes on
-SCALE = Scale(batch=8, steps=9, pixels=24, precision="fp32", watch_every=9, checkpoint_every=SAVED, curve_every=1)
+CUT = 7  # steps after which a training is stopped, and from which it goes on
+SCALE = Scale(batch=8, steps=9, pixels=24, precision="fp32", watch_every=9, checkpoint_every=5, curve_every=1)
 
 
 class Pairwise(Method):
@@ -91,11 +91,11 @@ def run(make: Callable[[Vocabulary], Method], folder: Path, stop_at: int | None 
 
 
 def main() -> None:
-    """Train whole, on from where one process was cut off, by a method with a contrast, and until we are cut off."""
-    folder = Path(sys.argv[1])
+    """Train whole, on from where one process was cut off, by a method with a contrast, and until one rank is stopped."""
+    folder, stop_at = Path(sys.argv[1]), CUT if os.environ["RANK"] == "1" else None
     told = {
         "whole": run(pairwise, folder / "whole"), "from-one": run(pairwise, folder / "from-one"),
-        "clip": run(clip_at_debug, folder / "clip"), "cut": run(pairwise, folder / "cut", stop_at=CUT),
+        "clip": run(clip_at_debug, folder / "clip"), "cut": run(pairwise, folder / "cut", stop_at=stop_at),
     }  # fmt: skip
     said = json.dumps({name: vars(one) for name, one in told.items()})
     (folder / f"{os.environ['RANK']}.json").write_text(said)

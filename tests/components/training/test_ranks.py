@@ -12,7 +12,7 @@ import torch
 from components.contracts.errors import ConfigError
 from components.data.share import Share
 from components.training.device import ranks
-from tests.components.training.ranks import CUT, SAVED, SCALE, Told, pairwise, run
+from tests.components.training.ranks import CUT, SCALE, Told, pairwise, run
 
 REPOSITORY = Path(__file__).parents[3]
 WORLD = 2
@@ -78,20 +78,19 @@ def test_together_they_come_to_what_one_process_comes_to(told, one):
 
 
 def test_two_ranks_go_on_where_one_process_was_cut_off(told, one):
-    assert together(told, "from-one") == {step: one.keys[step] for step in range(SAVED, SCALE.steps)}
+    assert together(told, "from-one") == {step: one.keys[step] for step in range(CUT, SCALE.steps)}
     torch.testing.assert_close(
         torch.tensor(told[0]["from-one"].weights), torch.tensor(one.weights), rtol=1e-4, atol=1e-6
     )
 
 
-def test_one_process_goes_on_where_two_ranks_were_cut_off(folder, told, one):
-    """Of the steps that count, each was taken once: the two after the checkpoint are taken again, by another world."""
+def test_one_process_goes_on_where_one_of_two_ranks_was_stopped(folder, told, one):
+    """The other one stops at the same step, and each step is taken once, by one world or the other."""
     assert together(told, "cut") == {step: one.keys[step] for step in range(CUT)}
     resumed = run(pairwise, folder / "cut")
-    assert resumed.keys == {step: one.keys[step] for step in range(SAVED, SCALE.steps)}
+    assert resumed.keys == {step: one.keys[step] for step in range(CUT, SCALE.steps)}
     torch.testing.assert_close(torch.tensor(resumed.weights), torch.tensor(one.weights), rtol=1e-4, atol=1e-6)
-    seen = [key for step in range(SAVED) for key in together(told, "cut")[step]]
-    seen += [key for step in range(SAVED, 6) for key in resumed.keys[step]]
+    seen = [key for step in range(6) for key in together(told, "cut")[step]]
     assert len(set(seen)) == len(seen) == 48, "of 50 squares, six batches of 8 show 48, none twice"
 
 
