@@ -29,8 +29,9 @@ class Clip(Method):
         text = self.model.encode_text(batch.texts["caption"])
         scale = self.model.logit_scale()
         return Losses(
-            terms={"contrast": self.objective(image.pooled, text.pooled, scale)}, seen={"scale": scale.detach()}
-        )
+            terms={"contrast": self.objective(image.pooled, text.pooled, scale)}, seen={"scale": scale.detach()},
+            embedded={"image": image.pooled.detach(), "text": text.pooled.detach()},
+        )  # fmt: skip
 
     def after_step(self, clock: Clock) -> None:
         """Keep the scale at or below its bound, as the paper does."""

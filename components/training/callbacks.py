@@ -1,6 +1,6 @@
 """What happens around the steps: curves, progress, checkpoints. Their state travels in Lightning's checkpoint."""
 
-import time
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from components.contracts.errors import Interrupted
-from components.contracts.progress import Progress
 from components.training.checkpoints import Checkpoints
+from components.training.telling import Telling
 
 Log = Callable[[int, Mapping[str, float]], None]
 """Takes the numbers of a step as they come: (step, name -> value)."""
@@ -25,8 +25,9 @@ class AfterStep(L.Callback):
     """
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any) -> None:
-        """Clamp, average, or whatever the paper does here."""
-        pl_module.method.after_step(pl_module.clock)  # type: ignore[operator, union-attr]
+        """Clamp, average, or whatever the paper does here; nothing after a step that was skipped."""
+        if not pl_module.skipped:
+            pl_module.method.after_step(pl_module.clock)  # type: ignore[operator, union-attr]
 
 
 class Curves(L.Callback):
@@ -52,7 +53,10 @@ class Curves(L.Callback):
         if step % self.every == 0 or step == 1 or step == trainer.max_steps:
             rate = trainer.optimizers[0].param_groups[0]["lr"]
             values = {name: float(value) for name, value in trainer.callback_metrics.items()}
-            self.add(step, {**values, "train.lr": float(rate)})
+            seen = {
+                name: value for name, value in values.items() if math.isfinite(value)
+            }  # of a skipped step, some are not
+            self.add(step, {**seen, "train.lr": float(rate)})
 
     def state_dict(self) -> dict[str, Any]:
         """Return plain numbers, which a checkpoint read with weights_only may hold."""
@@ -106,14 +110,17 @@ class Resumable(L.Callback):
         checkpoints: where they lie.
         every: steps between two.
         telling: tells progress, and raises what it raises when a signal has come.
+        at_start: whether one is left before the first step, to go back to.
     """
 
-    def __init__(self, checkpoints: Checkpoints, every: int, telling: "Telling") -> None:
-        self.checkpoints, self.every, self.telling = checkpoints, every, telling
+    def __init__(self, checkpoints: Checkpoints, every: int, telling: Telling, *, at_start: bool) -> None:
+        self.checkpoints, self.every, self.telling, self.at_start = checkpoints, every, telling, at_start
         self.saved_at = -1
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Start the clock."""
+        if self.at_start:
+            self.save(trainer)
         self.telling.begin()
 
     def on_train_batch_start(self, *args: Any) -> None:
@@ -151,41 +158,3 @@ def any_rank(trainer: L.Trainer, here: bool) -> bool:
     return bool(
         trainer.strategy.reduce(torch.tensor(float(here), device=trainer.strategy.root_device), reduce_op="sum")
     )
-
-
-class Telling:
-    """Tells progress, and measures speed: samples a second, and the share of the time spent waiting for data.
-
-    Args:
-        progress: is told after every step.
-        batch: samples a step.
-    """
-
-    def __init__(self, progress: Progress, batch: int) -> None:
-        self.progress, self.batch = progress, batch
-        self.steps, self.waited_s, self.began_s, self.ended_s = 0, 0.0, 0.0, 0.0
-
-    def begin(self) -> None:
-        """Start the clock."""
-        self.began_s = self.ended_s = time.perf_counter()
-
-    def step_begins(self) -> None:
-        """Count the time since the last step ended as waiting."""
-        self.waited_s += time.perf_counter() - self.ended_s
-
-    def tell(self, trainer: L.Trainer) -> None:
-        """Tell where we are; raises Interrupted when a signal has come."""
-        self.steps += 1
-        self.ended_s = time.perf_counter()
-        loss = float(trainer.callback_metrics["train.loss"])
-        self.progress("training", trainer.global_step, trainer.max_steps, loss=loss, samples_per_s=self.samples_per_s)
-
-    @property
-    def samples_per_s(self) -> float:
-        """Samples a second of this run, watching and saving included."""
-        return self.steps * self.batch / max(self.ended_s - self.began_s, 1e-9)
-
-    @property
-    def data_wait(self) -> float:
-        """Share of the time spent waiting for batches, in [0, 1]."""
-        return self.waited_s / max(self.ended_s - self.began_s, 1e-9)

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,7 @@ def test_each_rank_takes_its_part_and_the_parts_are_the_batch(name, told, one):
     assert {len(keys) for rank in told for keys in rank[name].keys.values()} == {SCALE.batch // WORLD}
 
 
-@pytest.mark.parametrize("name", ["whole", "clip", "from-one"])
+@pytest.mark.parametrize("name", ["whole", "clip", "from-one", "poisoned"])
 def test_the_ranks_end_with_the_same_weights_and_curves(name, told):
     assert told[0][name].digest == told[1][name].digest
     assert told[0][name].curves == told[1][name].curves
@@ -94,16 +95,30 @@ def test_one_process_goes_on_where_one_of_two_ranks_was_stopped(folder, told, on
     assert len(set(seen)) == len(seen) == 48, "of 50 squares, six batches of 8 show 48, none twice"
 
 
+def test_all_ranks_skip_a_step_in_which_the_loss_of_one_is_no_number(told):
+    for rank in told:
+        header, *rows = rank["poisoned"].curves.splitlines()
+        at = header.split(",").index("guard.non_finite")
+        assert [row.split(",")[0] for row in rows if row.split(",")[at]] == ["5"]
+        assert all(torch.isfinite(torch.tensor(rank["poisoned"].weights)))
+
+
+def test_the_others_say_that_a_rank_is_gone(told):
+    assert told[0]["dying"].error.startswith("a rank does not answer (")
+    assert "Run again, and training goes on from its last checkpoint" in told[0]["dying"].error
+
+
 def test_a_world_that_torchrun_did_not_start_is_one_process(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "4")
     monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
-    assert ranks() == {"devices": 1}
+    assert ranks(5.0) == {"devices": 1}
 
 
 def test_machines_and_their_ranks_are_those_of_torchrun(monkeypatch):
     for name, value in {"TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "8", "LOCAL_WORLD_SIZE": "4"}.items():
         monkeypatch.setenv(name, value)
-    assert ranks() == {"devices": 4, "num_nodes": 2, "strategy": "ddp"}
+    made = ranks(5.0)
+    assert (made["devices"], made["num_nodes"], made["strategy"]._timeout) == (4, 2, timedelta(seconds=5))
 
 
 def test_a_batch_that_does_not_split_is_refused(batches):
