@@ -1,5 +1,6 @@
 """Shapes are checked while tests run, and coloured squares with captions stand for real pictures."""
 
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -102,3 +103,13 @@ def signals():
     signal.setitimer(signal.ITIMER_REAL, 0)
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture
+def hostile(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes of Python that are started meanwhile know the pictures of tests/hostile.py, and are harmed by them."""
+    from tests.hostile import write_decoder
+
+    folder = tmp_path_factory.mktemp("hostile")
+    write_decoder(folder)
+    monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
