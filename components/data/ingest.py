@@ -27,7 +27,7 @@ from components.data.kinds import KINDS
 from components.data.manifest import LABELS, ManifestWriter
 from components.data.quarantine import QuarantineWriter, in_order
 from components.data.seeing import seen_in_order
-from components.data.seen import Seen
+from components.data.seen import Seeing, Seen
 from components.data.shard_writer import SHARD_BYTES, ShardWriter
 
 
@@ -92,7 +92,8 @@ def _bring_in(
         quarantine = stack.enter_context(QuarantineWriter(raw / "quarantine.parquet"))
         beside = [stack.enter_context(KindWriter(raw, kind)) for kind in KINDS]
         placed = _placed(source.samples(seed, progress), shards, beside)
-        for record, seen in stack.enter_context(closing(seen_in_order(placed, processes))):
+        looked = seen_in_order(Seeing(), placed, processes)
+        for record, seen in stack.enter_context(closing(looked)):
             rows_in += 1
             if isinstance(record, Reject):
                 quarantine.add(record)

@@ -17,6 +17,8 @@ from components.data.ingest import ingest
 from components.data.kinds import KINDS
 from components.data.manifest import read_manifest, write_manifest
 from components.data.synthetic.scenes import ScenesSource
+from tests.components.validation.conftest import ListedSource
+from tests.hostile import HOSTILE
 
 
 def quarantine(case) -> dict[str, str]:
@@ -304,6 +306,16 @@ def test_progress_is_told_after_every_picture(case, make):
     case.validate(progress=lambda *what: told.append(what))
     assert told[:4] == [("check pictures", i + 1, 4) for i in range(4)]
     assert told[4:] == [("check rows", 1, 1), ("write manifests", 1, 1)]
+
+
+def test_pictures_that_harm_their_decoder_are_set_aside(hostile, case, make):
+    """Ingest has brought them in, as ones that cannot be decoded; neither measuring nor the report is harmed by one."""
+    kinds = {3: "crash", 17: "exit"}
+    samples = [make(i, data=HOSTILE[kinds[i]] if i in kinds else None) for i in range(20)]
+    ingest(ListedSource(samples), case.raw, 0, processes=1)
+    case.validate(processes=1)
+    assert quarantine(case) == {f"k{i}": "undecodable" for i in kinds}
+    assert "whose process ended by SIGSEGV" in (case.validated / "report.html").read_text()
 
 
 def test_every_reason_of_the_suite_is_one_that_the_report_explains(case, make):
