@@ -32,10 +32,12 @@ def data_check(
     warnings.filterwarnings("ignore", module=r"PIL\b")  # of odd metadata, by the hundred; what matters has a reason
     if not 0 <= max_broken <= 1:
         raise ConfigError(f"--max-broken is {max_broken}, but it is a share of the records: from 0 (none) to 1 (all).")
+    from components.data.processes import cores
+    from components.data.seeing import MOST
     from components.validation.audit import FILES, audit
 
     out = here / out
-    found = audit(source_of(said, here, allow_hosts), out, Told(sys.stderr))
+    found = audit(source_of(said, here, allow_hosts), out, Told(sys.stderr), processes=min(cores(), MOST))
     counts = {
         "rows_in": found.report["rows_in"],
         "clean": found.report["clean"] + found.report["pools"],

@@ -51,7 +51,9 @@ install() { # install <folder> <arguments...>
     shift
     if [ "$with" = uv ]; then
         eval "$(.venv/bin/python infra/pip_to_uv.py)"
-        .venv/bin/python -m uv pip install --quiet --python "$folder/bin/python" "$@" && return
+        # Compiled now, as pip does: where PYTHONDONTWRITEBYTECODE is set, as in many images, every process would compile
+        # torch and all else again at each start, which takes more time than the imports themselves.
+        .venv/bin/python -m uv pip install --quiet --compile-bytecode --python "$folder/bin/python" "$@" && return
         echo "setup: uv could not install; trying pip, which takes a few minutes" >&2
     fi
     "$folder/bin/python" -m pip install --quiet "$@"

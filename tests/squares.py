@@ -54,16 +54,21 @@ def png(picture: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
     return file.getvalue()
 
 
-def described_at_debug(vocabulary: Vocabulary) -> dict[str, Any]:
-    """Return the model of the recipe `clip` at `debug`, with the vocabulary's sizes, as pretrain lays them in."""
+def described_at_debug(vocabulary: Vocabulary, recipe: str = "clip") -> dict[str, Any]:
+    """Return the model of the recipe at `debug`, with the vocabulary's sizes, as pretrain lays them in."""
     sized = {"init_args": {"text": {"init_args": {"vocabulary": len(vocabulary), "context": vocabulary.context}}}}
-    return overlay(load_recipe(REPOSITORY, "clip", "debug").model, sized)
+    return overlay(load_recipe(REPOSITORY, recipe, "debug").model, sized)
+
+
+def method_at_debug(vocabulary: Vocabulary, recipe: str, seed: int = 0) -> Method:
+    """Build the method of the recipe, its weights drawn from the seed."""
+    described = load_recipe(REPOSITORY, recipe, "debug").method
+    torch.manual_seed(seed)
+    return build(overlay(described, {"init_args": {"model": described_at_debug(vocabulary, recipe)}}), Method)
 
 
 def clip_at_debug(vocabulary: Vocabulary, seed: int = 0) -> Clip:
-    """Build the method of the recipe, its weights drawn from the seed."""
-    recipe = load_recipe(REPOSITORY, "clip", "debug")
-    torch.manual_seed(seed)
-    method = build(overlay(recipe.method, {"init_args": {"model": described_at_debug(vocabulary)}}), Method)
+    """Build the method of the recipe `clip`."""
+    method = method_at_debug(vocabulary, "clip", seed)
     assert isinstance(method, Clip)
     return method

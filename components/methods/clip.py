@@ -1,37 +1,59 @@
-"""CLIP: each picture is closest to its own caption within the batch (seed 56).
+"""CLIP: each picture is closest to its own caption within the batch (seed 56); SigLIP's wiring too, with another contrast.
 
-Source: Radford et al. 2021, arXiv:2103.00020, figure 3. Differs: nothing in the method; sizes are the recipe's.
+Sources: Radford et al. 2021, arXiv:2103.00020, figure 3; Zhai et al. 2023, arXiv:2303.15343, algorithm 1.
+Differs: nothing in the method; sizes are the recipe's.
 """
 
 from components.contracts.batch import Batch
+from components.contracts.errors import ConfigError
 from components.contracts.method import Clock, Losses, Method
+from components.contracts.objective import Contrast
 from components.models.dual_encoder import DualEncoder
-from components.objectives.softmax import SoftmaxLoss
 
 
 class Clip(Method):
-    """Contrast over the batch with a learned, clamped scale.
+    """Contrast over the batch with a learned, clamped scale, and a learned bias where the contrast wants one.
 
     Args:
         model: the two towers.
         objective: the contrast.
+
+    Raises ConfigError when the contrast wants a bias and the model has none, or the other way round.
     """
 
     model: DualEncoder
 
-    def __init__(self, model: DualEncoder, objective: SoftmaxLoss) -> None:
+    def __init__(self, model: DualEncoder, objective: Contrast) -> None:
         super().__init__()
         self.model, self.objective = model, objective
+        _check_bias(objective, model.logit_scale.bias is not None)
 
     def losses(self, batch: Batch, clock: Clock) -> Losses:
-        """Return the contrast of this batch; the scale is only logged."""
+        """Return the contrast of this batch; scale and bias are only logged."""
         image = self.model.encode_image(batch.images["main"])
         text = self.model.encode_text(batch.texts["caption"])
-        scale = self.model.logit_scale()
+        logits = {"scale": self.model.logit_scale()}
+        if self.model.logit_scale.bias is not None:
+            logits["bias"] = self.model.logit_scale.bias
         return Losses(
-            terms={"contrast": self.objective(image.pooled, text.pooled, scale)}, seen={"scale": scale.detach()}
+            terms={"contrast": self.objective(image.pooled, text.pooled, **logits)},
+            seen={name: value.detach() for name, value in logits.items()},
         )
 
     def after_step(self, clock: Clock) -> None:
         """Keep the scale at or below its bound, as the paper does."""
         self.model.logit_scale.clamp()
+
+
+def _check_bias(objective: Contrast, is_there: bool) -> None:
+    name = type(objective).__name__
+    if objective.wants_bias and not is_there:
+        raise ConfigError(
+            f"{name} asks of every pair alone whether it matches, and most do not, but logit_scale has no bias to say so. "
+            "Set model.init_args.logit_scale.init_args.bias in the recipe; -10 is the paper's."
+        )
+    if is_there and not objective.wants_bias:
+        raise ConfigError(
+            f"logit_scale has a bias, but {name} compares pairs with each other: a bias would change nothing and learn "
+            "nothing. Take model.init_args.logit_scale.init_args.bias out of the recipe."
+        )

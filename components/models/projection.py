@@ -28,17 +28,19 @@ class Projection(nn.Module):
 
 
 class LogitScale(nn.Module):
-    """The learned slope of the logits, kept as its logarithm.
+    """The learned slope of the logits, kept as its logarithm, and for losses that want one their offset, `bias`.
 
     Args:
         temperature: where it starts; the scale is 1 / temperature.
         most: the scale never exceeds it; the paper clamps at 100 to keep training stable.
+        bias: where the offset starts (-10 in SigLIP, Zhai et al. 2023, section 3.2); null has none, as in CLIP.
     """
 
-    def __init__(self, temperature: float = 0.07, most: float = 100.0) -> None:
+    def __init__(self, temperature: float = 0.07, most: float = 100.0, bias: float | None = None) -> None:
         super().__init__()
         self.most = most
         self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)))
+        self.bias = nn.Parameter(torch.tensor(float(bias))) if bias is not None else None
 
     def forward(self) -> Tensor:
         """Return the scale, float []."""

@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
 from components.contracts.errors import ConfigError
-from components.contracts.objective import Objective
+from components.contracts.objective import Contrast
 
 
-class SoftmaxLoss(Objective):
+class SoftmaxLoss(Contrast):
     """Cross-entropy over the rows and the columns of the similarity matrix, their mean.
 
     Args:

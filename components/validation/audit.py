@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ from components.validation.examples import examples, named
 from components.validation.findings import Finding, first_findings
 from components.validation.gathered import Gathered
 from components.validation.lines import Line
-from components.validation.looking import look_through
+from components.validation.looking import Looking, look_through
 from components.validation.page import render_page
 from components.validation.policy import kept_codes
 from components.validation.report import build_report
@@ -63,16 +63,24 @@ class Audit:
     captioned: bool
 
 
-def audit(source: Source, out: Path, progress: Progress = silent, limits: Limits = Limits()) -> Audit:  # noqa: B008 -- frozen
+def audit(
+    source: Source,
+    out: Path,
+    progress: Progress = silent,
+    limits: Limits = Limits(),  # noqa: B008 -- frozen
+    processes: int = 0,
+) -> Audit:
     """Write FILES to `out`, which is a new or empty folder, all of them or none.
 
+    No byte depends on how many `processes` look at pictures; with 0, a picture that crashes the decoder ends us.
     manifest.parquet has the clean rows; its `shard` is the picture's name as its owner knows it, its `offset` 0.
     Raises DataError when `out` holds something already, and what the source raises where there is nothing to read.
     """
     with _new_folder(out) as folder, Thumbnails(folder) as thumbnails:
         seen = Gathered(thumbnails)
-        for one in look_through(_records(source, progress)):
-            seen.add(one)
+        with closing(look_through(_records(source, progress), Looking(thumbnails=True), processes)) as looked:
+            for one in looked:
+                seen.add(one)
         manifest, measured = seen.tables()
         came_in = seen.came_in(source.describe(), manifest)
         lines, findings = run_rules(manifest, measured, declared_by(came_in), limits) if len(manifest) else _NOTHING

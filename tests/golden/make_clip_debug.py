@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 
+from components.contracts.method import Method
 from components.contracts.progress import silent
 from components.data.batches import StepBatches
 from components.data.rows.decoded import decode_pairs
@@ -21,7 +22,6 @@ from components.data.samplers.distinct import DistinctBatches
 from components.data.tokenizers import Vocabulary
 from components.data.transforms.preprocess import Preprocess
 from components.data.transforms.views import Views
-from components.methods.clip import Clip
 from components.recipes.recipe import load_recipe, load_scale
 from components.recipes.section import build
 from components.training.train import train
@@ -30,22 +30,22 @@ from tests.squares import REPOSITORY, clip_at_debug, square_pool
 STEPS = 2
 
 
-def batches_at_debug(vocabulary: Vocabulary) -> StepBatches:
-    """Return the batches that the recipe's views and the scale's numbers make of the squares."""
-    recipe, scale = load_recipe(REPOSITORY, "clip", "debug"), load_scale(REPOSITORY, "debug")
+def batches_at_debug(vocabulary: Vocabulary, name: str = "clip") -> StepBatches:
+    """Return the batches that a recipe's views and the scale's numbers make of the squares."""
+    recipe, scale = load_recipe(REPOSITORY, name, "debug"), load_scale(REPOSITORY, "debug")
     pairs = decode_pairs(square_pool(), Preprocess(size=round(scale.pixels * 4 / 3)), silent)
     views = build({**recipe.training.views, "pixels": scale.pixels}, Views)
     return StepBatches(pairs, vocabulary, views, DistinctBatches(pairs.concepts, scale.batch, seed=0), seed=0)
 
 
-def first_losses(method: Clip, vocabulary: Vocabulary, steps: int = STEPS) -> list[float]:
-    """Train for a few steps with the recipe's numbers, and return the loss of each."""
+def first_losses(method: Method, vocabulary: Vocabulary, steps: int = STEPS, name: str = "clip") -> list[float]:
+    """Train for a few steps with a recipe's numbers, and return the loss of each."""
     scale = replace(load_scale(REPOSITORY, "debug"), steps=steps, precision="fp32", curve_every=1, watch_every=steps)
-    optimisation = load_recipe(REPOSITORY, "clip", "debug").training.optimisation
+    optimisation = load_recipe(REPOSITORY, name, "debug").training.optimisation
     losses: dict[int, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         train(
-            method, batches_at_debug(vocabulary), optimisation, scale, seed=0, folder=Path(folder), progress=silent,
+            method, batches_at_debug(vocabulary, name), optimisation, scale, seed=0, folder=Path(folder), progress=silent,
             log=lambda step, values: losses.update({step: float(values["train.loss"])} if "train.loss" in values else {}),
             watch=lambda model: {},
         )  # fmt: skip

@@ -1,5 +1,7 @@
 """Captions as COCO writes them: `captions_*.json` with `images` and `annotations`, and the pictures in folders beside it.
 
+Boxes come with them as regions, see coco_regions.py.
+
 Source: cocodataset.org/#format-data. Differs: an annotation may be the caption of a picture that is not in `images`, a file may
 be missing or lead out of its folder; each is a Reject, where pycocotools ends with a KeyError or never looks.
 """
@@ -16,6 +18,7 @@ from components.contracts.errors import DataError
 from components.contracts.progress import Progress
 from components.contracts.reject import Reject
 from components.contracts.sample import Sample
+from components.data.sources.coco_regions import Boxes, boxes_beside, find_boxes
 from components.data.sources.found import Found, Own
 from components.data.sources.own import OwnSamples
 from components.data.sources.rows import texts_of
@@ -92,10 +95,11 @@ def find(folder: Path, files: Sequence[Path], images: Path | None = None) -> Fou
     pictures: dict[str, Own] = {}
     rejects: list[Reject] = []
     wordless: list[str] = []
+    boxes: dict[str, list[str]] = {}
     for file in files:
         said = read_json(file)
         base = images or folder_of(folder, file, said["images"])
-        for one in _of_file(file, said, folder, base, wordless):
+        for one in _of_file(file, said, folder, base, wordless, boxes):
             if isinstance(one, Reject):
                 rejects.append(one)
             elif one.name in pictures:
@@ -103,13 +107,21 @@ def find(folder: Path, files: Sequence[Path], images: Path | None = None) -> Fou
             else:
                 pictures[one.name] = one
     return Found(
-        pictures=tuple(pictures.values()), rejects=tuple(rejects), left_out={"annotations without a caption": wordless},
+        pictures=tuple(pictures.values()), rejects=tuple(rejects), left_out={"annotations without a caption": wordless, **boxes},
         no_labels="no annotation names a category",
     )  # fmt: skip
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """Return what a file holds. DataError unless it is JSON with lists `images` and `annotations`, one with a caption."""
+    said = read_lists(path)
+    if not any(isinstance(one, Mapping) and "caption" in one for one in said["annotations"]):
+        raise DataError(f"none of the annotations of {path} has a caption. Give captions_*.json, not instances_*.json.")
+    return said
+
+
+def read_lists(path: Path) -> dict[str, Any]:
+    """Return what a file holds. DataError unless it is JSON with lists `images` and `annotations`."""
     if path.stat().st_size > MAX_JSON_BYTES:
         raise DataError(f"{path} has {path.stat().st_size:,} bytes; at most {MAX_JSON_BYTES:,} are read. Split it.")
     try:
@@ -121,8 +133,6 @@ def read_json(path: Path) -> dict[str, Any]:
         raise DataError(
             f"{path} has no lists `images` and `annotations`, so it is no file of captions as COCO writes it."
         )
-    if not any(isinstance(one, Mapping) and "caption" in one for one in lists[1] or ()):
-        raise DataError(f"none of the annotations of {path} has a caption. Give captions_*.json, not instances_*.json.")
     return dict(said)
 
 
@@ -143,9 +153,9 @@ def spdx_of(licence: Mapping[str, Any]) -> str | None:
 
 
 def _of_file(
-    file: Path, said: Mapping[str, Any], folder: Path, base: Path, wordless: list[str]
+    file: Path, said: Mapping[str, Any], folder: Path, base: Path, wordless: list[str], left_out: dict[str, list[str]]
 ) -> Iterator[Own | Reject]:
-    """Yield the pictures and rejects of one file; names are paths below `folder`, `wordless` grows."""
+    """Yield the pictures and rejects of one file; names are paths below `folder`, `wordless` and `left_out` grow."""
     licences = {one.get("id"): spdx_of(one) for one in said.get("licenses") or () if isinstance(one, Mapping)}
     kinds = {one.get("id"): one.get("name") for one in said.get("categories") or () if isinstance(one, Mapping)}
     images: dict[Any, Mapping[str, Any]] = {}
@@ -157,6 +167,7 @@ def _of_file(
         else:
             images[image["id"]] = image
     captions: dict[Any, list[str]] = {key: [] for key in images}
+    expressions: dict[Any, list[str]] = {key: [] for key in images}  # of boxes, the picture's own where it has no other
     labels: dict[Any, set[str]] = {key: set() for key in images}
     for place, annotation in enumerate(said["annotations"]):
         about = annotation if isinstance(annotation, Mapping) else {}
@@ -165,11 +176,15 @@ def _of_file(
             detail = f"its image_id is {which!r}, which no image has"
             yield _reject(file, f"annotation {place}", "unknown_picture", detail)
             continue
-        captions[which].extend(texts_of(about.get("caption")))
-        if not texts_of(about.get("caption")) and "category_id" not in about:
+        (expressions if "bbox" in about else captions)[which].extend(texts_of(about.get("caption")))
+        if not texts_of(about.get("caption")) and not about.keys() & {"category_id", "bbox"}:
             wordless.append(f"annotation {place} of {file.name}")
         if not _no_id(about.get("category_id")) and kinds.get(about["category_id"]):
             labels[which].add(str(kinds[about["category_id"]]))
+    boxes = _boxes(file, said, images)
+    yield from boxes.rejects
+    for what, names in boxes.left_out.items():
+        left_out.setdefault(what, []).extend(names)
     real = base.resolve()
     for key, image in images.items():
         name = texts_of(image["file_name"])[0]
@@ -177,11 +192,23 @@ def _of_file(
         if not _inside(real, path):
             yield _reject(file, name, "path_escape", f"it leads out of {base}")
             continue
-        texts = tuple(dict.fromkeys(captions[key]))
+        texts = tuple(dict.fromkeys(captions[key] or expressions[key]))
         licence = None if _no_id(image.get("license")) else licences.get(image["license"])
         label = next(iter(labels[key])) if len(labels[key]) == 1 else None  # several kinds in a picture are no label
         shown = PurePath(os.path.relpath(path, folder)).as_posix()
-        yield Own(name=shown, path=path if path.is_file() else None, texts=texts, label=label, licence=licence)
+        yield Own(
+            name=shown, path=path if path.is_file() else None, texts=texts, label=label, licence=licence,
+            regions=tuple(boxes.regions.get(key, ())),
+        )  # fmt: skip
+
+
+def _boxes(file: Path, said: Mapping[str, Any], images: Mapping[Any, Mapping[str, Any]]) -> Boxes:
+    """Return the boxes of the pictures of a file: its own, and those of the file of instances beside it."""
+    boxes = Boxes()
+    find_boxes(file, said, images, True, boxes)
+    if (beside := boxes_beside(file)) is not None:
+        find_boxes(beside, read_lists(beside), images, False, boxes)
+    return boxes
 
 
 def _inside(real: Path, path: Path) -> bool:

@@ -16,6 +16,7 @@ from components.data.sources.huggingface import is_dataset
 from components.data.sources.own import counted
 from components.data.sources.rows import TABLES, column_names, is_table, table_in
 from components.data.sources.settings import existing
+from components.data.sources.span_rows import spans_table
 from components.data.sources.webdataset import SHARD, listed
 
 
@@ -32,6 +33,8 @@ def describe_path(path: Path, watched: bool = True) -> dict[str, Any]:
         _check_watchable(where)
     if _is_sharded(where):
         return {"name": "webdataset", "path": _shown(where)}
+    if where.is_dir() and spans_table(where) is not None:
+        return {"name": "video_spans", "path": _shown(where)}
     table = table_in(where) if where.is_dir() else where
     if holds_documents(where if table is None else table):
         return _of_documents(where, table)

@@ -8,17 +8,15 @@ import pytest
 from PIL import Image
 
 from components.contracts.errors import DataError
-from components.contracts.progress import silent
 from components.data.ingest import ingest
 from components.data.manifest import read_manifest
-from components.data.sources import build_source
 from components.data.sources.folder import FolderSource
 from components.data.sources.webdataset import WebDatasetSource
 from components.data.synthetic.scenes import ScenesSource
 from components.validation.audit import FILES, audit
-from components.validation.looking import look_through
 from components.validation.validate import validate
 from tests.defects import COPIES, NOTHING, plant
+from tests.hostile import HOSTILE
 from tests.own_pictures import paint, write_texts
 from tests.shards import members_of, write_shard
 
@@ -149,15 +147,29 @@ def test_nothing_is_copied(tmp_path):
     assert sizes[1] * 20 < sizes[0]
 
 
-def test_the_same_data_give_the_same_files_whatever_the_threads(planted, tmp_path):
+def test_the_same_data_give_the_same_files_whatever_the_processes(planted, tmp_path):
     folder, _ = planted
-    source = build_source({"name": "folder", "path": str(folder)})
-    seen = [list(look_through(source.unsplit(silent), threads)) for threads in (1, 5)]
-    assert seen[0] == seen[1]
-    for name in ("a", "b"):
-        audit(FolderSource(str(folder)), tmp_path / name)
+    for processes in (0, 1, 2, 4):
+        audit(FolderSource(str(folder)), tmp_path / str(processes), processes=processes)
     for name in FILES:
-        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+        assert len({(tmp_path / str(processes) / name).read_bytes() for processes in (0, 1, 2, 4)}) == 1
+
+
+def test_pictures_that_harm_their_decoder_are_rows_like_any_other(hostile, tmp_path):
+    said = paint(tmp_path / "own", 20)
+    write_texts(tmp_path / "own", said)
+    harm = {"0003.png": "crash", "0004.png": "exit", "0018.png": "hog"}
+    for name, kind in harm.items():
+        (tmp_path / "own" / name).write_bytes(HOSTILE[kind])
+    found = [audit(FolderSource(str(tmp_path / "own")), tmp_path / str(many), processes=many) for many in (1, 3)]
+    assert found[0] == found[1]
+    assert {row["member"]: row["reason"] for row in found[0].quarantined} == dict.fromkeys(harm, "undecodable")
+    details = {row["member"]: row["detail"] for row in found[0].quarantined}
+    assert "ended by SIGSEGV" in details["0003.png"]
+    assert "with code 3" in details["0004.png"]
+    assert found[0].report["clean"] == 17
+    for name in FILES:
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "3" / name).read_bytes()
 
 
 def test_progress_is_told_for_every_picture(tmp_path):

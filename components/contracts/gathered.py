@@ -1,0 +1,61 @@
+"""Rows of one kind on this rank, and on all ranks: what a loss over the whole batch is given.
+
+Axes: R rows of this rank, B rows of all ranks, D width.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Union
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathered:
+    """One side of a batch. Each rank takes the loss of its own rows against all; the mean over ranks is the batch's.
+
+    Args:
+        local: the rows whose loss is taken here.
+        all: the rows they are held against; the same tensor as `local` where there is one rank.
+        offset: where `local` begins in `all`.
+        owner: int [B], the sample each row of `all` belongs to; None means one row a sample, in one order on both sides.
+    """
+
+    local: Float[Tensor, "R D"]
+    all: Float[Tensor, "B D"]
+    offset: int = 0
+    owner: Int[Tensor, " B"] | None = None
+
+    @classmethod
+    def of(cls, rows: Union[Tensor, "Gathered"]) -> "Gathered":
+        """Return rows as they come, or those of one process alone."""
+        return rows if isinstance(rows, Gathered) else cls(local=rows, all=rows)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all rows are here, so that one matrix of scores serves both directions."""
+        return self.local is self.all
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> "Gathered":
+        """Return the same with every row changed, once where `local` and `all` are one."""
+        local = change(self.local)
+        return replace(self, local=local, all=local if self.is_whole else change(self.all))
+
+    def samples(self) -> Int[Tensor, " B"]:
+        """Return the sample of each row of `all`."""
+        return self.owner if self.owner is not None else torch.arange(len(self.all), device=self.all.device)
+
+    def local_samples(self) -> Int[Tensor, " R"]:
+        """Return the sample of each row of `local`."""
+        return self.samples()[self.offset : self.offset + len(self.local)]
+
+
+Side = Tensor | Gathered
+"""Rows of a process that is alone, float [B D], or rows that were gathered."""
+
+
+def belong(rows: Gathered, columns: Gathered) -> Bool[Tensor, "R C"]:
+    """Return which of all columns belong to each local row: those of the same sample, all captions of a picture among them."""
+    return rows.local_samples()[:, None] == columns.samples()[None]

@@ -1,0 +1,67 @@
+"""Sigmoid image-text loss: of every pair alone, do these two belong together?
+
+Source: Zhai et al. 2023, arXiv:2303.15343, section 3.2. Differs: nothing.
+Golden: open_clip SigLipLoss, value and gradient, float32, rtol 1e-5.
+Axes: B pairs, D shared width, R rows of this rank, C rows of all ranks.
+"""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn.functional import normalize, softplus
+
+from components.contracts.errors import ConfigError
+from components.contracts.gathered import Gathered, belong
+from components.contracts.objective import Contrast
+
+
+class SigmoidLoss(Contrast):
+    """Binary cross-entropy over all pairs of a picture and a text; the model owns the learned scale and bias.
+
+    Args:
+        pair_weight: weight of the matching pairs against the others, 1 in the paper; above 0.
+    """
+
+    wants_bias = True
+
+    def __init__(self, pair_weight: float = 1.0) -> None:
+        super().__init__()
+        if not 0 < pair_weight < float("inf"):
+            raise ConfigError(
+                f"pair_weight is {pair_weight}, but matching pairs must count for something. "
+                "Use 1.0 for the paper's value; more than 1 leans towards recall."
+            )
+        self.pair_weight = pair_weight
+
+    def forward(
+        self,
+        image: Float[Tensor, "B D"] | Gathered,
+        text: Float[Tensor, "B D"] | Gathered,
+        scale: Float[Tensor, ""],
+        bias: Float[Tensor, ""],
+    ) -> Float[Tensor, ""]:
+        """Return nats per picture. Normalises its rows itself.
+
+        scale is the slope of the logits (10 at the start, in the paper), bias their offset (-10: most pairs do not match).
+        """
+        pictures, texts = (Gathered.of(side).map(_unit) for side in (image, text))
+        logits = scale * pictures.local @ texts.all.T + bias
+        return self.from_scores(logits, belong(pictures, texts))
+
+    def from_scores(
+        self, image_to_text: Float[Tensor, "R C"], match: Bool[Tensor, "R C"] | None = None
+    ) -> Float[Tensor, ""]:
+        """Return nats per picture of a matrix of logits, for methods that bring their own scores.
+
+        match says which pairs belong together; None means those on the diagonal.
+        """
+        if match is None:
+            match = torch.eye(*image_to_text.shape, dtype=torch.bool, device=image_to_text.device)
+        losses = softplus(torch.where(match, -image_to_text, image_to_text).float())
+        if self.pair_weight != 1:
+            losses = torch.where(match, self.pair_weight * losses, losses)
+        return losses.sum() / len(image_to_text)
+
+
+def _unit(rows: Tensor) -> Tensor:
+    return normalize(rows.float(), dim=-1)
