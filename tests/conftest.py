@@ -1,5 +1,6 @@
 """Shapes are checked while tests run, and coloured squares with captions stand for real pictures."""
 
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -88,3 +89,27 @@ def children() -> Callable[[], list[psutil.Process]]:
     """Give the processes that were started since the test began and that run still; earlier tests may have left others."""
     before = set(psutil.Process().children())
     return lambda: [one for one in psutil.Process().children() if one not in before]
+
+
+@pytest.fixture
+def signals():
+    """A stage's handlers, and those of before when the test has ended."""
+    import signal
+
+    from components.stages.signals import Signals
+
+    before = {n: signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM)}
+    yield Signals().install()
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def hostile(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes of Python that are started meanwhile know the pictures of tests/hostile.py, and are harmed by them."""
+    from tests.hostile import write_decoder
+
+    folder = tmp_path_factory.mktemp("hostile")
+    write_decoder(folder)
+    monkeypatch.setattr(sys, "path", [str(folder), *sys.path])

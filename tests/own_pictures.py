@@ -63,3 +63,26 @@ def write_coco(path: Path, said: dict[str, tuple[str, str]], **also: object) -> 
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(whole), encoding="utf-8")
     return whole
+
+
+def write_clips(folder: Path, said: dict[str, tuple[str, str]], frames: int = 3) -> list[dict[str, object]]:
+    """Write each picture as the middle one of a clip of `frames` at 2 a second, and spans.csv; return its rows."""
+    rows: list[dict[str, object]] = []
+    for number, (name, (caption, _)) in enumerate(said.items()):
+        clip = folder / f"clip{number:02d}"
+        clip.mkdir()
+        with Image.open(folder / name) as picture:
+            for frame in range(1, frames + 1):
+                pale = Image.blend(picture, Image.new("RGB", picture.size), abs(frames // 2 + 1 - frame) / 50)
+                pale.save(clip / f"{frame:06d}.png")
+        rows.append({"clip": clip.name, "t0": 0, "t1": frames / 2, "text": caption, "fps": 2})
+    write_spans(folder, rows)
+    return rows
+
+
+def write_spans(folder: Path, rows: list[dict[str, object]]) -> None:
+    """Write spans.csv."""
+    with (folder / "spans.csv").open("w", newline="", encoding="utf-8") as opened:
+        writer = csv.DictWriter(opened, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)

@@ -57,7 +57,21 @@ REASONS = {
         found_by=_BOTH,
     ),
     "document_split": Reason(meaning="pictures of one document are in several splits"),
-    "unknown_picture": Reason(meaning="a caption of a picture that the data does not name", found_by=_INGEST),
+    "unknown_picture": Reason(meaning="a caption or a box of a picture that the data does not name", found_by=_INGEST),
+    "bad_box": Reason(meaning="a box is no four numbers, or nothing says what it shows", found_by=_BOTH),
+    "box_outside": Reason(meaning="a box does not lie in its picture", found_by=_BOTH),
+    "box_empty": Reason(meaning="a box has no area, or less than a pixel", found_by=_BOTH),
+    "box_shape": Reason(meaning="boxes were measured on a picture of another shape, such as one that was turned since"),
+    "unknown_category": Reason(meaning="a box of a category that the data does not name", found_by=_INGEST),
+    "bad_span": Reason(meaning="when a span begins or ends is no time, or its clip has no frame rate", found_by=_BOTH),
+    "span_reversed": Reason(meaning="a span ends before it begins, or when it does", found_by=_BOTH),
+    "span_beyond": Reason(meaning="a span begins before its clip does, or ends after it", found_by=_BOTH),
+    "span_overlap": Reason(
+        meaning="a span begins before the one before it in its clip ends, and source.overlap is refused",
+        found_by=_INGEST,
+    ),
+    "missing_frame": Reason(meaning="a clip is not there, or frames of a span are missing", found_by=_BOTH),
+    "clip_split": Reason(meaning="spans of one clip are in several splits"),
     "incomplete": Reason(meaning="a column that every row must have is empty"),
     "duplicate_key": Reason(
         meaning="several rows or members have this key, so none can be told from the others", found_by=_BOTH
@@ -83,7 +97,10 @@ REASONS = {
     "not_an_image": Reason(meaning="the bytes do not begin as those of any picture do"),
     "bomb": Reason(meaning="the picture unfolds to more pixels than are taken"),
     "truncated": Reason(meaning="the picture ends before its last pixel does"),
-    "undecodable": Reason(meaning="the bytes begin as a picture's do, and cannot be decoded"),
+    "undecodable": Reason(meaning="the bytes begin as a picture's do, and cannot be decoded", found_by=_BOTH),
+    "too_slow": Reason(
+        meaning="looking at the picture takes far longer than at any sound one, or comes to no end", found_by=_BOTH
+    ),
     "too_small": Reason(meaning="a side of the picture has too few pixels to show anything"),
     "too_large": Reason(meaning="a side of the picture has more pixels than are taken"),
     "blank": Reason(meaning="the picture is one flat colour, or nearly invisible on white"),
@@ -160,7 +177,7 @@ REASONS = {
         meaning="many training pictures that look unlike have the same patch in a corner", broken=False, policy="keep"
     ),
     "poison_captions": Reason(
-        meaning="many training pictures that look unlike have the same caption, far more than is usual in this data",
+        meaning="many training pictures that look unlike have the same caption, or nearly, far more than is usual in this data",
         broken=False,
         policy="keep",
     ),

@@ -51,6 +51,48 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """A part of the picture, and what it shows.
+
+    Args:
+        box: left, top, right, bottom, from 0 to 1 of the decoded picture.
+        label: what kind of thing it shows; None where the data does not say.
+        text: what is said of it alone, such as a referring expression; None where nothing is.
+        of_px: width and height of the picture that the box was measured on; None where the data does not say.
+    """
+
+    box: tuple[float, float, float, float]
+    label: str | None = None
+    text: str | None = None
+    of_px: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A stretch of a video clip, of which the sample's picture is the key frame.
+
+    Args:
+        clip: unique over the whole source.
+        t0_s: when it begins, seconds from the clip's start.
+        t1_s: when it ends.
+        fps: frames of the clip in a second.
+        first: the first frame of it, from 0.
+        frames: how many frames lie in it.
+        key_frame: the one that is the picture, from 0.
+        clip_frames: how many the whole clip has.
+    """
+
+    clip: str
+    t0_s: float
+    t1_s: float
+    fps: float
+    first: int
+    frames: int
+    key_frame: int
+    clip_frames: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
     """One picture with its words.
 
@@ -64,6 +106,8 @@ class Sample:
         labels: names of the groups it belongs to: `concept`, and where known `category` and `subcategory`.
         flags: what the data says of `consent` and `health`, in its words, for admission alone; no key where it is silent.
         page: where it stands in a document; None for a picture of no document.
+        regions: parts of the picture of which something is known, in the order of the data.
+        span: the stretch of video that the picture stands for; None for a picture of no video.
         name: as its owner knows it, such as a path below a folder; empty where the key is that.
     """
 
@@ -76,4 +120,6 @@ class Sample:
     labels: Mapping[str, str] = field(default_factory=dict)
     flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     page: Page | None = None
+    regions: tuple[Region, ...] = ()
+    span: Span | None = None
     name: str = ""

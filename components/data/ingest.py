@@ -7,7 +7,7 @@ a sample or a row of quarantine.parquet. What cannot be decoded comes in like th
 import json
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict
 from functools import partial
@@ -21,12 +21,13 @@ from components.contracts.sample import SPLITS, Sample
 from components.contracts.source import Source
 from components.data.alone import alone
 from components.data.aside import Aside
-from components.data.documents import DocumentsWriter
+from components.data.beside import KindWriter
 from components.data.kept import KeptShards, SourceChanged
+from components.data.kinds import KINDS
 from components.data.manifest import LABELS, ManifestWriter
 from components.data.quarantine import QuarantineWriter, in_order
 from components.data.seeing import seen_in_order
-from components.data.seen import Seen
+from components.data.seen import Seeing, Seen
 from components.data.shard_writer import SHARD_BYTES, ShardWriter
 
 
@@ -89,9 +90,10 @@ def _bring_in(
         shards = {split: stack.enter_context(ShardWriter(raw, split, shard_bytes, kept)) for split in SPLITS}
         manifest = stack.enter_context(ManifestWriter(raw / "manifest.parquet"))
         quarantine = stack.enter_context(QuarantineWriter(raw / "quarantine.parquet"))
-        documents = stack.enter_context(DocumentsWriter(raw))
-        placed = _placed(source.samples(seed, progress), shards, documents)
-        for record, seen in stack.enter_context(closing(seen_in_order(placed, processes))):
+        beside = [stack.enter_context(KindWriter(raw, kind)) for kind in KINDS]
+        placed = _placed(source.samples(seed, progress), shards, beside)
+        looked = seen_in_order(Seeing(), placed, processes)
+        for record, seen in stack.enter_context(closing(looked)):
             rows_in += 1
             if isinstance(record, Reject):
                 quarantine.add(record)
@@ -127,8 +129,7 @@ def _bring_in(
             for who in sorted({who for _, who in counts})
         },
     }
-    if documents.counted["pictures"]:
-        came_in["documents"] = documents.counted
+    came_in |= {table.kind.name: table.counted for table in beside if any(table.counted.values())}
     aside = Aside(raw / "source.json")
     with aside.explaining():
         aside.partial.write_text(json.dumps(came_in, indent=2, ensure_ascii=False) + "\n")
@@ -137,7 +138,7 @@ def _bring_in(
 
 
 def _placed(
-    records: Iterator[Sample | Reject], shards: Mapping[str, ShardWriter], documents: DocumentsWriter
+    records: Iterator[Sample | Reject], shards: Mapping[str, ShardWriter], beside: Sequence[KindWriter]
 ) -> Iterator[tuple[dict[str, Any] | Reject, bytes | Seen | None]]:
     """Write each sample into a shard, and yield its manifest row, without what Seen has, with that or the picture to see."""
     for record in records:
@@ -146,7 +147,8 @@ def _placed(
             continue
         if record.split not in shards:
             raise DataError(f"sample {record.key} is of split {record.split!r}; the splits are {', '.join(SPLITS)}.")
-        documents.add(record)
+        for table in beside:
+            table.add(record)
         shard, offset, seen = shards[record.split].add(record)
         yield manifest_row(record, shard, offset), seen or record.media[0].data
 

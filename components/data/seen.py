@@ -1,19 +1,13 @@
-"""What ingest writes down of a picture's bytes, and the process that looks at pictures for it.
-
-    python -m components.data.seen DESCRIPTOR
-
-takes lists of pictures from a line to whoever started it, answers each with what it saw, and ends with the line. It answers in JSON:
-whoever started it trusts no objects from a process that has hostile pictures in its hands.
-"""
+"""What ingest writes down of a picture's bytes, and the process that looks at pictures for it: `python -m components.data.seen DESCRIPTOR`."""
 
 import hashlib
-import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from multiprocessing.connection import Connection
+from typing import Any
 
 from components.data.pictures import look
-from components.data.processes import leave_with_line
+from components.data.sight import Fatal, Sight, answer
 from components.data.transforms.preprocess import BadImage
 
 
@@ -34,6 +28,31 @@ class Seen:
     height: int | None = None
 
 
+class Seeing(Sight[Seen]):
+    """A look that finds Seen."""
+
+    @property
+    def program(self) -> Sequence[str]:
+        """This module."""
+        return ("components.data.seen",)
+
+    def see(self, data: bytes) -> Seen:
+        """Decode, and take the fingerprint."""
+        return see(data)
+
+    def lost(self, data: bytes, fatal: Fatal) -> Seen:
+        """Return what is known of bytes that cannot be decoded; why is for validation to say."""
+        return unseen(data)
+
+    def to_json(self, found: Seen) -> Any:
+        """Return its fields."""
+        return asdict(found)
+
+    def from_json(self, said: Any) -> Seen:
+        """Return what they say."""
+        return Seen(**said)
+
+
 def see(data: bytes) -> Seen:
     """Return what the encoded bytes of a picture are; never fails, whatever they are."""
     try:
@@ -50,17 +69,5 @@ def unseen(data: bytes) -> Seen:
     return Seen(sha256=hashlib.sha256(data).hexdigest())
 
 
-def main(descriptor: int) -> None:
-    """Answer what comes through the line until it ends, on either side of an answer."""
-    leave_with_line(descriptor)
-    line = Connection(descriptor)
-    while True:
-        try:
-            pictures: list[bytes] = line.recv()
-            line.send_bytes(json.dumps([asdict(see(data)) for data in pictures]).encode())
-        except (EOFError, ConnectionResetError, BrokenPipeError):
-            return
-
-
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    answer(int(sys.argv[1]), Seeing())

@@ -33,14 +33,15 @@ class Clip(Method):
     def losses(self, batch: Batch, clock: Clock) -> Losses:
         """Return the contrast of this batch; scale and bias are only logged."""
         images, texts = batch.images["main"], batch.texts["caption"]
-        image = self.gather(self.model.encode_image(images).pooled, images.owner, len(batch))
-        text = self.gather(self.model.encode_text(texts).pooled, texts.owner, len(batch))
+        image, text = self.model.encode_image(images).pooled, self.model.encode_text(texts).pooled
+        sides = self.gather(image, images.owner, len(batch)), self.gather(text, texts.owner, len(batch))
         logits = {"scale": self.model.logit_scale()}
         if self.model.logit_scale.bias is not None:
             logits["bias"] = self.model.logit_scale.bias
         return Losses(
-            terms={"contrast": self.objective(image, text, **logits)},
+            terms={"contrast": self.objective(*sides, **logits)},
             seen={name: value.detach() for name, value in logits.items()},
+            embedded={"image": image.detach(), "text": text.detach()},
         )
 
     def after_step(self, clock: Clock) -> None:

@@ -2,6 +2,8 @@
 
 import sys
 
+from components.data.processes import cores
+from components.data.seeing import MOST
 from components.recipes.params import load_params
 from components.stages.runtime import run_stage
 from components.stages.stage import Stage
@@ -17,6 +19,7 @@ def body(stage: Stage) -> None:
             stage.root / "data/raw", validated, evaluation, max_broken=params.gates.max_broken, seed=params.seed,
             failed_report=stage.root / ".diptych" / "validate-report.html", progress=stage.progress,
             policy=params.gates.policy, takedown=read_takedown(stage.root / "data/takedown.txt"),
+            processes=min(cores(), MOST),
         )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ Differs: buffers, such as BatchNorm's, are taken over as they are.
 """
 
 import copy
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -43,14 +44,14 @@ class Teacher(nn.Module):
         return super().train(False)
 
     @torch.no_grad()
-    def encode_image(self, images: Images) -> Encoded:
-        """Return the pictures as the teacher sees them."""
-        return self.model.encode_image(images)
+    def encode_image(self, images: Images, need: Sequence[str] = ()) -> Encoded:
+        """Return the pictures as the teacher sees them, and what is needed beside."""
+        return self.model.encode_image(images, need)
 
     @torch.no_grad()
-    def encode_text(self, texts: Texts) -> Encoded:
-        """Return the texts as the teacher reads them."""
-        return self.model.encode_text(texts)
+    def encode_text(self, texts: Texts, need: Sequence[str] = ()) -> Encoded:
+        """Return the texts as the teacher reads them, and what is needed beside."""
+        return self.model.encode_text(texts, need)
 
     @torch.no_grad()
     def logit_scale(self) -> Tensor:

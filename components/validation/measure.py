@@ -1,19 +1,16 @@
-"""Read every picture of a manifest once, and write down what was found; what it means is for the suite to say."""
+"""What is written down of a picture, once decoded; what it means is for the suite to say."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
 from PIL import Image
 
-from components.contracts.progress import Progress
 from components.data.container import container_of
 from components.data.faces import FaceFinder
 from components.data.fault import fault_of
 from components.data.perceptual import corner_hashes, perceptual_hash
 from components.data.pictures import look_at, on_white
-from components.data.shards import BrokenMember, ShardReader
 from components.data.transforms.preprocess import BadImage
 
 MEASURED = pa.schema(
@@ -38,8 +35,6 @@ MEASURED = pa.schema(
     ]
 )
 """One row a picture; the names are those of Measured."""
-
-_BATCH = 4096  # rows held as objects
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,39 +80,10 @@ class Measured:
     face: bool | None = None
 
 
-def measure(raw: Path, manifest: pa.Table, progress: Progress, faces: bool = False) -> pa.Table:
-    """Return MEASURED, one row for each of the manifest's, in order; tells `progress` after every picture.
-
-    With `faces` it looks for these too, which takes far longer than all else.
-    """
-    finder = FaceFinder() if faces else None
-    batches = []
-    done = 0
-    wanted = manifest.select(["key", "shard", "offset", "size_bytes", "sha256"])
-    with ShardReader(raw) as reader:
-        for batch in wanted.to_batches(max_chunksize=_BATCH):
-            measured = []
-            for row in batch.to_pylist():
-                measured.append(_measure_one(reader, row, finder))
-                done += 1
-                progress("check pictures", done, len(manifest))
-            batches.append(columns(measured))
-    return pa.Table.from_batches(batches, MEASURED)
-
-
 def columns(measured: Sequence[Measured]) -> pa.RecordBatch:
     """Return MEASURED of some pictures."""
     arrays = [pa.array([getattr(one, field.name) for one in measured], field.type) for field in MEASURED]
     return pa.RecordBatch.from_arrays(arrays, schema=MEASURED)
-
-
-def _measure_one(reader: ShardReader, row: dict[str, object], finder: FaceFinder | None) -> Measured:
-    try:
-        data = reader.read(row)
-    except BrokenMember as err:
-        found = err.reason != "missing_member"
-        return Measured(found=found, intact=False if found else None, fault=str(err))
-    return measure_picture(data, finder)
 
 
 def measure_picture(

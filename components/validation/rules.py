@@ -25,6 +25,7 @@ _FLAWS = {  # code of a picture that cannot be decoded -> what does not hold of 
     "bomb": f"it has at most {MAX_PIXELS:,} pixels",
     "truncated": "it is whole",
     "undecodable": "it can be decoded",
+    "too_slow": "looking at it comes to an end",
 }
 _NOT_BLANK_AT_ENDS = r"^[!-~]((?s:.)*[!-~])?$"  # printable ASCII first and last: nothing to strip
 

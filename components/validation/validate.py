@@ -20,7 +20,7 @@ from components.contracts.errors import ConfigError, DataError, GateClosed, Stal
 from components.contracts.progress import Progress, silent
 from components.contracts.reasons import ORDER, REASONS
 from components.contracts.sample import SPLITS, TEST_SPLITS
-from components.data.documents import read_documents
+from components.data.kinds import read_kinds, write_rows
 from components.data.manifest import read_manifest, snapshot_digest, write_manifest
 from components.data.pictures import on_white
 from components.data.quarantine import QuarantineWriter, in_order, read_quarantine
@@ -28,10 +28,10 @@ from components.data.shards import BrokenMember, ShardReader
 from components.data.transforms.preprocess import BadImage
 from components.validation.card import dataset_card
 from components.validation.check import Check, all_checks
-from components.validation.documents import run_documents
 from components.validation.examples import examples, named
 from components.validation.findings import Finding, first_findings
-from components.validation.measure import measure
+from components.validation.kinds import run_kinds
+from components.validation.measure_shards import measure_shards
 from components.validation.page import render_page
 from components.validation.policy import Policy, kept_codes
 from components.validation.report import build_report
@@ -54,13 +54,15 @@ def validate(
     policy: Mapping[str, Policy] = MappingProxyType({}),
     takedown: Takedown = Takedown(),  # noqa: B008 -- frozen
     measured: pa.Table | None = None,
+    processes: int = 0,
 ) -> dict[str, Any]:
     """Write manifests, what was found and the report, and return report.json.
 
-    `validated` gets manifest.parquet, quarantine.parquet, told.parquet, report.json, report.html and card.md; `evaluation`
-    <pool>/manifest.parquet. What ingest set aside is carried on: it stands first in quarantine.parquet, and counts.
+    `validated` gets manifest.parquet, the tables beside it of the same rows, quarantine.parquet, told.parquet, report.json,
+    report.html and card.md; `evaluation` <pool>/manifest.parquet. What ingest set aside is carried on: it stands first in quarantine.parquet, and counts.
     `policy` says for a reason whether its rows are kept or dropped, see policy.py. `measured`, where somebody has it
-    already, is what measure() would find; None reads the pictures.
+    already, is what measure_shards() would find; None reads the pictures, by so many `processes`: no byte depends on that,
+    and with 0 a picture that crashes the decoder ends us.
     Raises GateClosed when more than `max_broken` (a share from 0 to 1 of the records) is broken:
     the page is then left at `failed_report`, and nothing else is written. Raises DataError or StaleArtifact when the
     snapshot as a whole is not what source.json says.
@@ -73,19 +75,20 @@ def validate(
     came_in, manifest = read_snapshot(raw)
     rejects = read_rejects(raw, came_in)
     if measured is None:
-        measured = measure(raw, manifest, progress, faces="face" in policy)
+        measured = measure_shards(raw, manifest, progress, faces="face" in policy, processes=processes)
+    decodable = measured["decodable"]
     lines, findings = run_suite(manifest, measured, declared_by(came_in), limits)
-    if (documents := read_documents(raw)) is not None:
-        more, of_documents = run_documents(documents, manifest, came_in.get("documents", {}).get("pictures"))
-        lines, findings = [*lines, *more], [*findings, *of_documents]
+    kinds = read_kinds(raw)
+    more, of_kinds = run_kinds(kinds, manifest, came_in)
+    lines, findings = [*lines, *more], [*findings, *of_kinds]
     progress("check rows", 1, 1)
     quarantined, told = judge(Rows.of(manifest, measured, seed, takedown), first_findings(findings), all_checks(), kept)
     passed = manifest.take(pa.array(np.setdiff1d(np.arange(len(manifest)), list(quarantined)), pa.int64()))
     report = build_report(came_in, manifest, passed, quarantined, told, lines, max_broken)
     with ShardReader(raw) as reader:
 
-        def see(_: int, row: Mapping[str, Any]) -> Image.Image | None:
-            return _see(reader, row)
+        def see(place: int, row: Mapping[str, Any]) -> Image.Image | None:  # what may harm us has been tried
+            return _see(reader, row) if decodable[place].as_py() else None
 
         lost = examples(manifest, quarantined.values(), see, rejects)
         page = render_page(report, lost, examples(manifest, told, see))
@@ -94,6 +97,7 @@ def validate(
         failed_report.write_text(page, encoding="utf-8")
         raise GateClosed(_closed(report, failed_report))
     _write(validated, evaluation, passed)
+    write_rows(kinds, read_manifest(validated / "manifest.parquet"), validated)
     for name, rows in (
         ("quarantine", [*rejects, *named(manifest, quarantined.values(), _member)]),
         ("told", named(manifest, told, _member)),

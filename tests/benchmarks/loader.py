@@ -35,12 +35,14 @@ from tests.benchmarks.photographs import drawn, write_tars
 
 PIXELS, BATCH = 224, 16
 SCALED = 1600  # pictures, beside a tenth of them
-SIZES = {"500x375": (500, 375), "1024x768": (1024, 768)}
-"""Photographs as ImageNet has them, and as a camera's small ones: a quarter as many of these, so that they have as many pixels."""
+SIZES = {"500x375": (500, 375), "640x480": (640, 480), "1024x768": (1024, 768)}
+"""Photographs as ImageNet has them, as COCO does, and as a camera's small ones."""
+SHARES = {"500x375": 1.0, "640x480": 0.625, "1024x768": 0.25}
+"""How many there are of each beside the smallest, so that all have about as many pixels."""
 KEPT_AT = ROOT / "docs/benchmarks/loader.json"
 PEER_NAMES = ("open_clip", "litdata")
 PEER_WAY = {"plain": "val", "train": "train", "device": "train"}
-CASES = (("plain", "500x375"), ("plain", "1024x768"), ("train", "500x375"), ("device", "500x375"))
+CASES = (("plain", "500x375"), ("plain", "640x480"), ("plain", "1024x768"), ("train", "500x375"), ("device", "500x375"))
 Run = dict[str, Any]
 
 
@@ -53,7 +55,7 @@ def main() -> None:
     given = parser.parse_args()
     for peer in PEER_NAMES:
         python_of(peer)
-    counts = {"500x375": given.pictures, "1024x768": given.pictures // 4}
+    counts = {size: round(given.pictures * share) for size, share in SHARES.items()}
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         tars = {size: write_tars(work / f"tars-{size}", counts[size], SIZES[size]) for size in SIZES}

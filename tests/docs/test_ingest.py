@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from components.data.seeing import AHEAD, MOST, PATIENCE_S
+from components.data.sight import CPU_S, MEMORY_BYTES
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "ingest.md").read_text()
@@ -14,6 +15,9 @@ def test_its_numbers_are_the_codes():
     assert "two handfuls each" in PAGE
     assert PATIENCE_S == 300
     assert "nothing for five minutes" in PAGE
+    assert f"by {CPU_S:g} seconds of CPU time" in PAGE
+    assert MEMORY_BYTES == 2 * 2**30
+    assert "more than 2 GB\nof memory" in PAGE
     assert MOST == 16
     assert "no more than 16." in PAGE
 

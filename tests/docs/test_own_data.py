@@ -10,20 +10,25 @@ import pytest
 import yaml
 
 from components.contracts.progress import silent
+from components.contracts.reject import Reject
+from components.contracts.sample import Sample
+from components.data.regions import REGIONS
 from components.data.shards import MAX_PICTURE_BYTES
 from components.data.sources import build_source
-from components.data.sources.columns import NAMES
+from components.data.sources.columns import FLAGS, NAMES
 from components.data.sources.files import PICTURES
 from components.data.sources.interleaved_docs import InterleavedDocs
 from components.data.sources.own import LEAST
 from components.data.sources.parts import PICKLED
 from components.data.sources.rows import TABLES
+from components.data.sources.span_rows import COLUMNS
 from components.data.sources.which import describe_path
+from components.data.spans import SPANS
 from components.data.splits import RankRule
 from components.data.transforms.preprocess import MAX_PIXELS
 from components.validation.audit import FILES
 from components.validation.rules import Limits
-from tests.own_pictures import paint, write_coco, write_table, write_texts
+from tests.own_pictures import paint, write_clips, write_coco, write_table, write_texts
 from tests.shards import members_of, write_shard
 
 REPOSITORY = Path(__file__).parents[2]
@@ -131,6 +136,41 @@ def test_the_documents_of_the_page_are_read_as_it_says(workspace):
     third = samples(said)[1]
     assert third.texts[0].text == workspace[names[0]][0]
     assert f"more than {InterleavedDocs().characters} characters" in PAGE
+
+
+def test_the_boxes_of_the_page_come_in_as_it_says(workspace):
+    whole = write_coco(Path("my-coco/annotations/captions_train2017.json"), workspace)
+    shutil.move("my-pictures", "my-coco/train2017")
+    images = [{**image, "width": 40, "height": 40} for image in whole["images"]]
+    boxes = [
+        {"image_id": 10, "bbox": [0, 0, 20, 10], "category_id": 1},
+        {"image_id": 10, "bbox": [0, 0, 0, 0], "category_id": 1},
+    ]
+    said = {"images": images, "annotations": boxes, "categories": [{"id": 1, "name": "circle"}]}
+    Path("my-coco/annotations/instances_train2017.json").write_text(json.dumps(said))
+    found = list(build_source(describe_path(Path("my-coco"))).samples(0, silent))
+    assert [one.reason for one in found if isinstance(one, Reject)] == ["box_empty"]
+    assert [region.box for one in found if isinstance(one, Sample) for region in one.regions] == [(0.0, 0.0, 0.5, 0.25)]
+    assert all(f"`{name}`" in PAGE for name in (*REGIONS.schema.names, *SPANS.schema.names))
+
+
+def test_the_clips_of_the_page_are_read_as_it_says(workspace):
+    rows = write_clips(Path("my-pictures"), dict(list(workspace.items())[:6]))
+    for picture in Path("my-pictures").glob("*.png"):
+        picture.unlink()
+    shutil.move("my-pictures", "my-clips")
+    shown = block("csv", 1).splitlines()
+    assert Path("my-clips/spans.csv").read_text().splitlines()[: len(shown)] == shown
+    source = describe_path(Path("my-clips"))
+    assert source == {"name": "video_spans", "path": "my-clips"}
+    said = yaml.safe_load(block("yaml", 6))["source"]
+    assert samples(source) == samples(said)
+    assert [sample.texts[0].text for sample in samples(said)] == [row["text"] for row in rows]
+    section = PAGE.partition("## Clips of video")[2].partition("\n## ")[0]
+    assert set(re.findall(r"called `(\w+)`, `(\w+)`, `(\w+)`, `(\w+)`", section)[0]) <= {
+        n for names in COLUMNS.values() for n in names
+    }
+    assert all(f"`{role}`" in section for role in ("label", "licence", "lang", "key", *FLAGS))
 
 
 @pytest.mark.parametrize("whole", [False, True], ids=["as it is", "with its comments"])

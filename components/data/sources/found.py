@@ -6,6 +6,7 @@ from pathlib import Path
 
 from components.contracts.progress import Progress
 from components.contracts.reject import Reject
+from components.contracts.sample import Region
 from components.data.sources.fetched import Fetched
 from components.data.sources.files import bytes_of
 from components.data.sources.record import Record
@@ -28,6 +29,7 @@ class Own:
     licence: str | None = None
     key: str | None = None
     flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    regions: tuple[Region, ...] = ()
 
     def read(self) -> Record | Reject:
         """Return it with its bytes, or why there are none."""
@@ -37,7 +39,7 @@ class Own:
             return Reject(key=self.key or self.name, member=self.name, reason=reason, detail=why or "it cannot be read")
         return Record(
             name=self.name, data=data, texts=self.texts, langs=self.langs, label=self.label, group=self.group,
-            licence=self.licence, key=self.key, flags=self.flags,
+            licence=self.licence, key=self.key, flags=self.flags, regions=self.regions,
         )  # fmt: skip
 
 
@@ -60,6 +62,11 @@ class Found:
     no_labels: str = "no picture has a label"
     wordless: str = ""
     fetched: Fetched | None = None
+
+    def forget(self) -> None:
+        """Remove from this disk what was fetched."""
+        if self.fetched is not None:
+            self.fetched.forget()
 
     def read(self, progress: Progress) -> Iterator[Record | Reject]:
         """Yield the rejects, then each picture; what lies elsewhere is fetched first, once."""

@@ -118,6 +118,8 @@ class OwnSamples:
             labels={"concept": concept_of(record)} | ({"category": record.label} if record.label else {}),
             flags=record.flags,
             page=record.page,
+            regions=record.regions,
+            span=record.span,
             name=record.name,
         )
 

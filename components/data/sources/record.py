@@ -9,7 +9,7 @@ from typing import Protocol
 
 from components.contracts.progress import Progress
 from components.contracts.reject import Reject
-from components.contracts.sample import Page
+from components.contracts.sample import Page, Region, Span
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,7 @@ class Record:
         licence: SPDX identifier.
         key: its own name for it, in place of one made from `name`.
         flags: as of Sample.
-        page: as of Sample.
+        page, regions, span: as of Sample.
     """
 
     name: str
@@ -39,6 +39,8 @@ class Record:
     key: str | None = None
     flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     page: Page | None = None
+    regions: tuple[Region, ...] = ()
+    span: Span | None = None
 
 
 class Records(Protocol):
@@ -63,6 +65,10 @@ class Records(Protocol):
 
     def read(self, progress: Progress) -> Iterator[Record | Reject]:
         """Yield every record once, the same in the same order at each reading; holds one picture at a time."""
+        ...
+
+    def forget(self) -> None:
+        """Remove from this disk what was fetched to be read; read again, it is fetched again."""
         ...
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from components.contracts.errors import DataError
 from components.contracts.progress import silent
-from components.data.documents import SCHEMA, DocumentsWriter, read_documents
+from components.data.beside import KindWriter, read_kind
+from components.data.documents import DOCUMENTS, SCHEMA
 from components.data.ingest import ingest
 from components.data.manifest import read_manifest
 from components.data.sources.interleaved_docs import InterleavedDocs
@@ -31,7 +32,7 @@ def pages(tmp_path):
 
 def test_ingest_keeps_where_each_picture_stands(pages, tmp_path):
     came_in = ingest(InterleavedDocs(str(pages)), tmp_path / "raw", 0)
-    rows = read_documents(tmp_path / "raw").to_pylist()
+    rows = read_kind(tmp_path / "raw", DOCUMENTS).to_pylist()
     assert [row["key"] for row in rows] == read_manifest(tmp_path / "raw/manifest.parquet")["key"].to_pylist()
     assert [row["document"] for row in rows] == [f"pages.jsonl/{at // 2 + 1:06d}" for at in range(12)]
     assert [(row["place"], row["text_place"]) for row in rows] == [(1, 0), (2, 3)] * 6
@@ -42,12 +43,12 @@ def test_ingest_keeps_where_each_picture_stands(pages, tmp_path):
 def test_data_without_documents_has_no_such_file_nor_count(tmp_path):
     came_in = ingest(ScenesSource(pictures=30), tmp_path / "raw", 0)
     assert "documents" not in came_in
-    assert read_documents(tmp_path / "raw") is None
+    assert read_kind(tmp_path / "raw", DOCUMENTS) is None
     assert not (tmp_path / "raw/documents.parquet").exists()
 
 
 def stopped(folder, sample):
-    with DocumentsWriter(folder) as writer:
+    with KindWriter(folder, DOCUMENTS) as writer:
         writer.add(sample)
         raise DataError("the source ends")
 
@@ -62,9 +63,9 @@ def test_a_writer_that_is_stopped_leaves_no_file(pages, tmp_path):
 def test_a_file_that_is_none_is_refused(tmp_path):
     (tmp_path / "documents.parquet").write_bytes(b"no parquet")
     with pytest.raises(DataError, match="cannot be read as Parquet"):
-        read_documents(tmp_path)
+        read_kind(tmp_path, DOCUMENTS)
     pq.write_table(pa.table({"key": ["a"]}), tmp_path / "documents.parquet")
     with pytest.raises(DataError, match=r"has the columns \['key'\]; \['key', 'document'"):
-        read_documents(tmp_path)
+        read_kind(tmp_path, DOCUMENTS)
     pq.write_table(SCHEMA.empty_table(), tmp_path / "documents.parquet")
-    assert len(read_documents(tmp_path)) == 0
+    assert len(read_kind(tmp_path, DOCUMENTS)) == 0

@@ -9,8 +9,8 @@ import pytest
 
 from components.contracts.errors import StaleArtifact
 from components.contracts.sample import Page
-from components.data.documents import SCHEMA
-from components.validation.documents import run_documents
+from components.data.documents import DOCUMENTS, SCHEMA
+from components.validation.kinds import run_kind
 
 SPLITS = {"a": "train", "b": "val", "c": "pair"}
 
@@ -30,7 +30,7 @@ def sound(count=12):
 
 def found(rows):
     documents, manifest = tables(rows)
-    lines, findings = run_documents(documents, manifest, len(rows))
+    lines, findings = run_kind(DOCUMENTS, documents, manifest, len(rows))
     assert sum(line.failed for line in lines) == len(findings)
     assert all(finding.detail for finding in findings)
     return {(finding.row, finding.reason) for finding in findings}
@@ -80,7 +80,7 @@ def test_tables_that_do_not_belong_together_are_refused():
     documents, manifest = tables(sound())
     for wrong in ((documents.slice(1), manifest, 12), (documents, manifest, None), (documents, manifest.slice(1), 12)):
         with pytest.raises(StaleArtifact, match=r"source\.json says .*changed after ingest"):
-            run_documents(*wrong)
+            run_kind(DOCUMENTS, *wrong)
 
 
 def test_validation_holds_documents_to_it_and_others_not(case, make):

@@ -12,10 +12,13 @@ from PIL import Image
 from components.contracts.errors import ConfigError, DataError, GateClosed, StaleArtifact
 from components.contracts.reasons import REASONS, VALIDATE
 from components.contracts.reject import Reject
-from components.contracts.sample import TEST_SPLITS, Text
+from components.contracts.sample import TEST_SPLITS, Page, Region, Span, Text
 from components.data.ingest import ingest
+from components.data.kinds import KINDS
 from components.data.manifest import read_manifest, write_manifest
 from components.data.synthetic.scenes import ScenesSource
+from tests.components.validation.conftest import ListedSource
+from tests.hostile import HOSTILE
 
 
 def quarantine(case) -> dict[str, str]:
@@ -205,7 +208,15 @@ def test_nothing_before_evaluate_can_see_a_test_row(case):
         assert set(pool["split"].to_pylist()) == {split}
         assert len(pool) == report["splits"][split]["kept"] > 0
     named = {path.name for path in case.validated.iterdir()}
-    assert named == {"manifest.parquet", "quarantine.parquet", "told.parquet", "report.json", "report.html", "card.md"}
+    tables = {kind.file for kind in KINDS}
+    assert named == tables | {
+        "manifest.parquet",
+        "quarantine.parquet",
+        "told.parquet",
+        "report.json",
+        "report.html",
+        "card.md",
+    }
 
 
 def test_the_same_snapshot_gives_the_same_bytes(case, make, tmp_path):
@@ -297,10 +308,24 @@ def test_progress_is_told_after_every_picture(case, make):
     assert told[4:] == [("check rows", 1, 1), ("write manifests", 1, 1)]
 
 
+def test_pictures_that_harm_their_decoder_are_set_aside(hostile, case, make):
+    """Ingest has brought them in, as ones that cannot be decoded; neither measuring nor the report is harmed by one."""
+    kinds = {3: "crash", 17: "exit"}
+    samples = [make(i, data=HOSTILE[kinds[i]] if i in kinds else None) for i in range(20)]
+    ingest(ListedSource(samples), case.raw, 0, processes=1)
+    case.validate(processes=1)
+    assert quarantine(case) == {f"k{i}": "undecodable" for i in kinds}
+    assert "whose process ended by SIGSEGV" in (case.validated / "report.html").read_text()
+
+
 def test_every_reason_of_the_suite_is_one_that_the_report_explains(case, make):
-    case.ingest([make(0)])
-    checks = case.validate()["checks"]
-    assert len(checks) > 20
+    of_all_kinds = {
+        "page": Page(document="d", place=0),
+        "regions": (Region(box=(0.1, 0.1, 0.6, 0.6), label="cat"),),
+        "span": Span(clip="c", t0_s=0, t1_s=1, fps=2, first=0, frames=2, key_frame=1, clip_frames=2),
+    }
+    checks = case.ingest([make(0, **of_all_kinds)]).validate()["checks"]
+    assert len(checks) > 50
     assert {check["reason"] for check in checks} - {None} == {
         code for code, its in REASONS.items() if its.broken and VALIDATE in its.found_by
-    } - {"bad_document", "document_split"}  # of the suite for documents
+    }

@@ -1,0 +1,98 @@
+"""Tables beside the manifest: what is known of samples of one kind, such as where pictures stand in their documents.
+
+A file is written when the first row of its kind comes, so data without that kind has none.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from components.contracts.errors import DataError
+from components.contracts.sample import Sample
+from components.data.aside import RowFile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """What one such table holds.
+
+    Args:
+        name: of the file and of its counts in source.json, such as `documents`.
+        schema: its columns; `key` is the sample's.
+        rows: what a sample leaves there; nothing where it is not of this kind.
+        whole: the column of which rows belong together; those of one value come one after the other.
+        counted: what is counted, wholes and rows.
+    """
+
+    name: str
+    schema: pa.Schema
+    rows: Callable[[Sample], Sequence[Mapping[str, Any]]]
+    whole: str
+    counted: tuple[str, str]
+
+    @property
+    def file(self) -> str:
+        """Return the file's name."""
+        return f"{self.name}.parquet"
+
+
+class KindWriter:
+    """Writes the table of one kind into a folder, see RowFile; `counted` is what source.json keeps of it."""
+
+    def __init__(self, folder: Path, kind: Kind) -> None:
+        self.kind = kind
+        self.counted = dict.fromkeys(kind.counted, 0)
+        self._path = folder / kind.file
+        self._file: RowFile | None = None
+        self._last: object = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def add(self, sample: Sample) -> None:
+        """Take a sample; one that is not of this kind leaves no row."""
+        wholes, parts = self.kind.counted
+        for row in self.kind.rows(sample):
+            if self._file is None:
+                self._file = RowFile(self._path, self.kind.schema).__enter__()
+            self._file.write_row(row)
+            self.counted[wholes] += row[self.kind.whole] != self._last
+            self.counted[parts] += 1
+            self._last = row[self.kind.whole]
+
+    def __exit__(
+        self, kind: type[BaseException] | None, err: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            self._file.__exit__(kind, err, trace)
+
+
+def read_kind(folder: Path, kind: Kind) -> pa.Table | None:
+    """Return the rows; None where the data has none. DataError when the file is damaged, or none of this version."""
+    path = folder / kind.file
+    if not path.exists():
+        return None
+    try:
+        table = pq.read_table(path, partitioning=None)
+    except (pa.ArrowException, OSError) as err:
+        raise DataError(f"{path} cannot be read as Parquet ({err}). Ingest again.") from err
+    if table.schema != kind.schema:
+        raise DataError(f"{path} has the columns {table.schema.names}; {kind.schema.names} are wanted. Ingest again.")
+    return table
+
+
+def rows_of(table: pa.Table, manifest: pa.Table) -> pa.Table:
+    """Return the rows of a kind's table that are of a manifest's samples, in their order."""
+    return table.filter(pc.is_in(table["key"], manifest["key"].combine_chunks()))
+
+
+def write_kind(table: pa.Table, folder: Path, kind: Kind) -> None:
+    """Write the table of one kind into a folder, also one without rows; the same rows make the same bytes."""
+    with RowFile(folder / kind.file, kind.schema) as file:
+        file.write_table(table)
