@@ -27,11 +27,14 @@ from components.contracts.source import Source, Unsplit
 from components.data.manifest import write_manifest
 from components.data.quarantine import QuarantineWriter
 from components.data.thumbnail import Thumbnails
+from components.validation.boxes import Boxes
 from components.validation.by_column import run_rules
 from components.validation.check import all_checks
-from components.validation.examples import examples, named
+from components.validation.examples import examples, named, odd_of
 from components.validation.findings import Finding, first_findings
 from components.validation.gathered import Gathered
+from components.validation.kind_counts import kind_counts
+from components.validation.kinds import run_kinds
 from components.validation.lines import Line
 from components.validation.looking import Looking, look_through
 from components.validation.page import render_page
@@ -84,6 +87,10 @@ def audit(
         manifest, measured = seen.tables()
         came_in = seen.came_in(source.describe(), manifest)
         lines, findings = run_rules(manifest, measured, declared_by(came_in), limits) if len(manifest) else _NOTHING
+        kinds = seen.kinds()
+        if kinds:  # Great Expectations takes seconds to begin, so other data does without
+            more, of_kinds = run_kinds(kinds, manifest, came_in)
+            lines, findings = [*lines, *more], [*findings, *of_kinds]
         broken = first_findings(findings if seen.captioned else [one for one in findings if one.reason != "no_caption"])
         progress("check rows", 1, 2)
         rows = Rows.of(manifest, measured, SEED)
@@ -93,16 +100,19 @@ def audit(
             told = sorted([*told, *wordless], key=lambda one: (one.row, ORDER[one.reason]))
         passed = manifest.take(pa.array(np.setdiff1d(np.arange(len(manifest)), list(quarantined)), pa.int64()))
         report = build_report(came_in, manifest, passed, quarantined, told, lines, max_broken=None)
+        report["kinds"] = kind_counts(kinds, passed)
+        boxes = Boxes(kinds.get("regions"))
         found = Audit(
             report=report, quarantined=[*seen.rejects, *named(manifest, quarantined.values(), _member)],
             told=named(manifest, told, _member), captioned=seen.captioned,
         )  # fmt: skip
 
-        def see(place: int, _: Mapping[str, Any]) -> Image.Image | None:
-            return thumbnails.open(place)
+        def see(place: int, row: Mapping[str, Any]) -> Image.Image | None:
+            return boxes.on(row["key"], thumbnails.open(place))
 
         lost = examples(manifest, quarantined.values(), see, seen.rejects, where="shard")
-        page = render_page(report, lost, examples(manifest, told, see, where="shard"))
+        odd = odd_of(kinds, manifest, passed, see, where="shard")
+        page = render_page(report, lost, examples(manifest, told, see, where="shard"), odd)
         (folder / "report.html").write_text(page, encoding="utf-8")
         write_manifest(passed, folder / "manifest.parquet")
         for name, its in (("quarantine", found.quarantined), ("told", found.told)):
