@@ -12,7 +12,7 @@ from components.recipes.class_keys import check_arguments, check_keys, parameter
 from components.recipes.params import OVERRIDABLE
 from components.recipes.section import mapping, section, unknown
 from components.recipes.yaml_lines import Document, overlay, read_yaml
-from components.training.numbers import Optimisation, Scale
+from components.training.numbers import Guards, Optimisation, Scale
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +62,7 @@ class Training:
         context: tokens a text, start and end among them.
         long_captions: what becomes of longer ones in training: `truncate`, `split` into captions of whole sentences, or
             `sample` such a piece each time; elsewhere a text is always cut.
+        guards: what is done when it goes wrong.
     """
 
     optimisation: Optimisation
@@ -71,6 +72,7 @@ class Training:
     vocabulary: int = 1024
     context: int = 24
     long_captions: LongCaptions = "truncate"
+    guards: Guards = field(default_factory=Guards)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

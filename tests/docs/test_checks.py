@@ -42,6 +42,18 @@ def test_numbers_of_the_page_are_those_that_were_measured():
     assert f"take {ours['wall_s']:.0f} s and {ours['peak_gb']:.1f} GB" in PAGE
 
 
+def test_numbers_of_near_captions_are_those_that_were_measured():
+    said = json.loads((DOCS / "benchmarks/near-captions.json").read_text())
+    text = " ".join(PAGE.split())
+    found = [f"{its['found']:,}" for its in said["edits"].values()]
+    assert "Of {:,} captions planted".format(*{its["planted"] for its in said["edits"].values()}) in text
+    assert f"{found[0]} were found where one word was changed, {found[1]} with two and {found[2]} with three" in text
+    assert not any(its["wrong"] for its in (*said["edits"].values(), *said["templates"].values()))
+    assert f"of {sum(its['captions'] for its in said['templates'].values())} captions of seven templates" in text
+    assert len(said["templates"]) == 7
+    assert f"A million take {said['million']['cpu_s']:.0f} s of CPU" in text
+
+
 def test_settings_that_the_page_names_are_those_of_the_catalogue():
     catalogue = read_catalogue()
     leaks, poison = catalogue["leaks"].init_args, catalogue["poison"].init_args
