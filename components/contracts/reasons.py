@@ -177,7 +177,7 @@ REASONS = {
         meaning="many training pictures that look unlike have the same patch in a corner", broken=False, policy="keep"
     ),
     "poison_captions": Reason(
-        meaning="many training pictures that look unlike have the same caption, far more than is usual in this data",
+        meaning="many training pictures that look unlike have the same caption, or nearly, far more than is usual in this data",
         broken=False,
         policy="keep",
     ),
