@@ -103,12 +103,13 @@ class Admitted:
             )
 
     def _masked(self, sample: Sample) -> Sample:
-        """Return a sample of which nothing personal is said, neither in a text nor in a label that was made of one."""
+        """Return a sample of which nothing personal is said, neither in a text, of a part of it too, nor in a label made of one."""
         texts = tuple(replace(text, text=masked(text.text)) for text in sample.texts)
-        if texts == sample.texts:
+        regions = tuple(replace(part, text=part.text and masked(part.text)) for part in sample.regions)
+        if (texts, regions) == (sample.texts, sample.regions):
             return sample
         labels = {name: masked(label) for name, label in sample.labels.items()}
-        return self._without("pii_text", replace(sample, texts=texts, labels=labels))
+        return self._without("pii_text", replace(sample, texts=texts, regions=regions, labels=labels))
 
     def _without(self, code: str, sample: Sample) -> Sample:
         """Return a sample that says what was taken out of it, and count it."""
@@ -148,7 +149,8 @@ class Admitted:
             marked = [one for one in sample.flags.get("health", ()) if one and one.casefold() not in NO]
             if marked:
                 return "health_data", f"its data marks it as health data of a person: {_shown(marked)}"
-            kinds = dict.fromkeys(kind for text in sample.texts for kind in find_health(plain(text.text)))
+            words = [*(text.text for text in sample.texts), *(part.text or "" for part in sample.regions)]
+            kinds = dict.fromkeys(kind for said in words for kind in find_health(plain(said)))
             if kinds:
                 return "health_data", f"what is said of it holds {' and '.join(kinds)}"
         return None

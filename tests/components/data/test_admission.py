@@ -13,7 +13,7 @@ from components.contracts.admit import Admit
 from components.contracts.errors import ConfigError, DataError, GateClosed
 from components.contracts.progress import silent
 from components.contracts.reject import Reject
-from components.contracts.sample import Media, Sample, Text
+from components.contracts.sample import Media, Region, Sample, Text
 from components.data.admission import BLURRED, MASKED, REMOVED, Admitted, allows
 from components.data.container import container_of
 from components.data.faces import FaceFinder
@@ -120,6 +120,16 @@ def test_every_record_comes_through_once_in_its_order_whatever_is_refused():
         one for one in given if isinstance(one, Sample) and one.flags
     ]
     assert list(Admitted(Given(*given), Admit()).samples(0, silent)) == given
+
+
+def test_what_is_said_of_a_part_of_a_picture_counts_as_what_is_said_of_it():
+    told = replace(sample(), regions=(Region(box=(0, 0, 1, 1), text="MRN: 4829134"), Region(box=(0, 0, 1, 1))))
+    assert outcome(Admit(health="refused"), told) == ["health_data"]
+    told = replace(
+        sample(), regions=(Region(box=(0, 0, 1, 1), text="his card, jo@example.org"), Region(box=(0, 0, 1, 1)))
+    )
+    (found,) = Admitted(Given(told), Admit(pii_text="masked")).samples(0, silent)
+    assert [part.text for part in found.regions] == ["his card, [e-mail address]", None]
 
 
 def test_a_gate_that_closes_keeps_nothing_and_says_what_was_refused(tmp_path):
