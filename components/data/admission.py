@@ -124,7 +124,8 @@ class Admitted:
             marked = [one for one in sample.flags.get("health", ()) if one and one.casefold() not in NO]
             if marked:
                 return "health_data", f"its data marks it as health data of a person: {_shown(marked)}"
-            kinds = dict.fromkeys(kind for text in sample.texts for kind in find_health(plain(text.text)))
+            said = [*(text.text for text in sample.texts), *(one.text for one in sample.regions if one.text)]
+            kinds = dict.fromkeys(kind for text in said for kind in find_health(plain(text)))
             if kinds:
                 return "health_data", f"what is said of it holds {' and '.join(kinds)}"
         return None

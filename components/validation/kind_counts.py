@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from components.data.beside import rows_of
 from components.data.kinds import KINDS
+from components.data.personal import masked
 
 MOST_LABELS = 20  # listed by name
 _PARTS = (1, 2, 5, 10, 20)  # upper ends, inclusive
@@ -35,7 +36,7 @@ def kind_counts(kinds: Mapping[str, pa.Table], passed: pa.Table) -> dict[str, di
 
 def _more(kind: str, rows: pa.Table) -> dict[str, dict[str, int]]:
     if kind == "regions":
-        labels = Counter(label for label in rows["label"].to_pylist() if label is not None).most_common()
+        labels = Counter(masked(label) for label in rows["label"].to_pylist() if label is not None).most_common()
         others = sum(count for _, count in labels[MOST_LABELS:])
         named = dict(labels[:MOST_LABELS]) | ({f"{len(labels) - MOST_LABELS:,} others": others} if others else {})
         return {"percent of the picture": binned(100 * areas(rows), _PERCENT), "label": named}

@@ -13,7 +13,7 @@ from components.contracts.admit import Admit
 from components.contracts.errors import ConfigError, DataError, GateClosed
 from components.contracts.progress import silent
 from components.contracts.reject import Reject
-from components.contracts.sample import Media, Sample, Text
+from components.contracts.sample import Media, Region, Sample, Text
 from components.data.admission import BLURRED, Admitted, allows
 from components.data.faces import FaceFinder
 from components.data.ingest import ingest
@@ -100,6 +100,12 @@ def test_health_data_is_known_by_its_mark_or_its_words_in_any_text(words, text, 
     asked = sample(text=text, health=words) if words else sample(text=text)
     assert outcome(Admit(health="refused"), asked) == ["in" if may else "health_data"]
     assert outcome(Admit(), asked) == ["in"]
+
+
+def test_words_of_a_box_are_words_too():
+    boxed = replace(sample(), regions=(Region(box=(0, 0, 1, 1), text="MRN 1234567"),))
+    assert outcome(Admit(health="refused"), boxed) == ["health_data"]
+    assert outcome(Admit(), boxed) == ["in"]
 
 
 def test_no_report_repeats_the_words_that_were_refused():
