@@ -85,8 +85,9 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(command=_check, anywhere=True)
     check.add_argument(
         "data",
+        nargs="?",
         metavar="FOLDER_OR_DATASET",
-        help="a folder of pictures, a table, shards (also by URL), a dataset; or a source's name",
+        help="a folder of pictures, a table, shards (also by URL), a dataset; or a source's name; unless given, the source of --params",
     )
     check.add_argument(
         "--out",
@@ -100,8 +101,12 @@ def _parser() -> argparse.ArgumentParser:
         help="a host of this network that pictures may be fetched from; may be given several times",
     )  # fmt: skip
     check.add_argument(
-        "--max-broken", metavar="SHARE", type=float, default=1.0,
-        help="end with exit code 1 where a larger share, 0 to 1, is broken; unless given, findings are no failure",
+        "--max-broken", metavar="SHARE", type=float,
+        help="end with exit code 1 where a larger share, 0 to 1, is broken; unless given here or in --params, findings are no failure",
+    )  # fmt: skip
+    check.add_argument(
+        "--params", metavar="FILE", type=Path,
+        help="a params.yaml, or some sections of one: what its admit and gates, and data/takedown.txt beside it, ask is asked here too",
     )  # fmt: skip
     check.add_argument("--json", action="store_true", help="print the counts as JSON")
     ask = add(
@@ -148,7 +153,15 @@ def _run(root: Path, arguments: argparse.Namespace) -> int:
 def _check(here: Path, arguments: argparse.Namespace) -> int:
     from flows.data_check import data_check
 
-    data_check(arguments.data, here, arguments.out, arguments.json, arguments.allow_hosts, arguments.max_broken)
+    data_check(
+        arguments.data,
+        here,
+        arguments.out,
+        arguments.json,
+        arguments.allow_hosts,
+        arguments.max_broken,
+        arguments.params,
+    )
     return 0
 
 
