@@ -71,9 +71,10 @@ def data_check(
 
 
 def source_of(said: str, here: Path, allow_hosts: Sequence[str] = ()) -> Any:
-    """Return the source for a path, for a URL of shards, or for a name of the catalogue. DataError when it is none of these."""
+    """Return the source for a path, for a URL, or for a name of the catalogue. DataError when it is none of these."""
     from components.data.sources.catalogue import build_source, read_catalogue, settings_of
-    from components.data.sources.which import describe_path, describe_url
+    from components.data.sources.which import describe_path
+    from components.data.sources.which_url import describe_url
     from components.recipes.names import nearest
 
     if REMOTE.match(said):

@@ -2,10 +2,16 @@
 
 import json
 import re
+from dataclasses import fields, replace
 from pathlib import Path
 
+import yaml
+
+from components.contracts.needs import Needs
 from components.contracts.reasons import REASONS
+from components.recipes.section import build
 from components.validation.check import read_catalogue
+from components.validation.needs import samples_suite, texts_suite
 from tests.benchmarks.data_check import table
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -16,6 +22,18 @@ def test_every_reason_of_a_check_stands_in_the_table_with_its_policy_and_meaning
     stands = re.findall(r"^\| `(\w+)` \| ([\w ]+) \| (.+) \|$", PAGE, re.MULTILINE)
     codes = [code for entry in read_catalogue().values() for code in entry.reasons]
     assert stands == [(code, REASONS[code].policy or "always set aside", REASONS[code].meaning) for code in codes]
+
+
+def test_what_a_recipe_may_need_on_the_page_is_taken_and_its_reasons_are_all_there():
+    section = PAGE.partition("## What a recipe needs")[2].partition("\n## ")[0]
+    shown = yaml.safe_load(section.partition("```yaml\n")[2].partition("```")[0])["curation"]["needs"]
+    needs = build(shown, Needs).at(pixels=40, context=24)
+    assert {*shown, "seconds"} == {one.name for one in fields(Needs)}
+    both = replace(needs, kinds=("documents", "regions", "spans"), seconds=(1.0, 30.0))
+    suites = (samples_suite(both), texts_suite(both))
+    held = [one.meta["reason"] for suite in suites for one in suite.expectations]
+    rows = re.findall(r"^\| (`[^|]+) \|", section, re.MULTILINE)
+    assert [code for row in rows for code in re.findall(r"`(\w+)`", row)] == held
 
 
 def test_numbers_of_the_page_are_those_that_were_measured():
