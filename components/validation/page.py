@@ -62,6 +62,7 @@ def render_page(report: Mapping[str, Any], examples: Shown, told: Shown, odd: Sh
         *_told(report),
         *(_examples(code, shown) for code, shown in told.items()),
         *_without(report["without"]),
+        *_fit(report.get("fit")),
         *(_kind(kind, its, odd.get(kind, ())) for kind, its in report.get("kinds", {}).items()),
         "<h2>Checks</h2>" + _checks(report),
         "<h2>Captions that are kept</h2>"
@@ -141,6 +142,17 @@ def _without(why: Mapping[str, str]) -> list[str]:
     """Return what this data does not allow, and what of it did not come in; nothing where that is nothing."""
     rows = [[escape(what), escape(said)] for what, said in why.items()]
     return ["<h2>What this data is without</h2>" + _table(["what", "why, or how many"], rows)] if rows else []
+
+
+def _fit(fit: Mapping[str, Any] | None) -> list[str]:
+    """Return how well words fit pictures; nothing where nobody was asked."""
+    if fit is None:
+        return []
+    odd = "Nothing is odd: there are too few, or most are the same."
+    if fit["odd_below"] is not None:
+        odd = f"Below {fit['odd_below']:.3f}, {fit['bar']:g} spreads of {fit['spread']:.3f} from the median, a pair is a misfit."
+    said = f"<code>{escape(fit['model'])}</code> scored {fit['scored']:,} pairs, with a median of {fit['median']:.3f}. {odd}"
+    return [f"<h2>How well words fit pictures</h2><p>{said}</p>" + _bars("cosine", fit["scores"])]
 
 
 def _reasons(report: Mapping[str, Any]) -> str:
