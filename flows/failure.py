@@ -38,6 +38,6 @@ def _failure(name: str, code: int, outcome: StageOutcome | None, log: Path) -> E
         )
     message = f"{name}: {outcome.message}" + ("" if outcome.state == "interrupted" else f" (log in {shown})")
     if outcome.transient:
-        return errors.TransientError(message)
+        return errors.Preempted(message) if outcome.state == "interrupted" else errors.TransientError(message)
     kind = getattr(errors, outcome.error or "", DiptychError)
     return kind(message) if isinstance(kind, type) and issubclass(kind, DiptychError) else DiptychError(message)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TextIO
 
-from components.contracts.errors import CapabilityError, ConfigError
+from components.contracts.errors import CapabilityError, ConfigError, Preempted
 from components.recipes.check import check_files
 from components.stages.events import Event, read_position
 from components.stages.lock import hold
@@ -103,13 +103,28 @@ class Workspace:
         """Bring one stage up to date.
 
         Raises what the stage raised, by the class its outcome file names, so that a caller can tell what is worth
-        another try. When this process is interrupted, the stage is stopped before this returns.
+        another try. A stage that was told to go, but not by us, and has kept more than the time before, is run again
+        without end: spot machines are taken back as often as it pleases their owner. When this process is interrupted,
+        the stage is stopped before this returns.
         """
         began, name = time.monotonic(), self.address(stage)
         with step(name) as how:
-            did = self._run(stage, name) if self.stale(stage) else "cached"
+            did = self._run_on(stage, name) if self.stale(stage) else "cached"
             how.append(did)
         return Outcome(stage=stage, did=did, seconds=time.monotonic() - began)
+
+    def _run_on(self, stage: str, name: str) -> Did:
+        """Run a stage, and again each time it was preempted at another place than before."""
+        stood: str | None = None
+        while True:
+            try:
+                return self._run(stage, name)
+            except Preempted as err:
+                outcome = self._outcome(stage)
+                if outcome is None or outcome.position in (None, stood):
+                    raise
+                stood = outcome.position
+                AUDIENCE.get().told(f"{err}; running it again")
 
     def _run(self, stage: str, name: str) -> Did:
         """Let DVC bring a stage up to date, which runs it unless its run cache has the result."""

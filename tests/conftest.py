@@ -92,6 +92,20 @@ def children() -> Callable[[], list[psutil.Process]]:
 
 
 @pytest.fixture
+def signals():
+    """A stage's handlers, and those of before when the test has ended."""
+    import signal
+
+    from components.stages.signals import Signals
+
+    before = {n: signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM)}
+    yield Signals().install()
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
 def hostile(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Processes of Python that are started meanwhile know the pictures of tests/hostile.py, and are harmed by them."""
     from tests.hostile import write_decoder

@@ -62,6 +62,10 @@ class TransientError(DiptychError):
     """The world failed in a way that another try may not: a time-out, a lost connection."""
 
 
+class Preempted(TransientError):
+    """Somebody took the machine back and asked us to go; all that was done is kept, and the next try goes on from there."""
+
+
 def is_transient(err: BaseException) -> bool:
     """Return whether trying again, with nothing changed, may help."""
     if isinstance(err, (TransientError, TimeoutError, ConnectionError)):

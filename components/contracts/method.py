@@ -24,10 +24,12 @@ class Losses:
     Args:
         terms: name -> float [], summed by the loop.
         seen: name -> float [], only logged.
+        embedded: name -> float [N D] without gradient, only looked at: whether all rows have become one.
     """
 
     terms: Mapping[str, Tensor]
     seen: Mapping[str, Tensor] = field(default_factory=dict)
+    embedded: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 class Method(nn.Module):

@@ -10,7 +10,7 @@ from components.data.batches import StepBatches
 from components.finetuning.ensemble import Ensembled, ensemble
 from components.finetuning.strategy import Strategy
 from components.training.callbacks import Log, Watch
-from components.training.numbers import Scale
+from components.training.numbers import ON_GUARD, Guards, Scale
 from components.training.train import Trained, train
 
 
@@ -39,7 +39,7 @@ class Tuned:
         return {
             "steps": self.steps, "alpha": self.ensembled.alpha, "alphas": list(self.ensembled.grid), "tried": tried,
             "trained_parameters": self.trained_parameters, "frozen_digest": self.frozen_digest,
-            "precision": trained.precision, "accelerator": trained.accelerator,
+            "precision": trained.precision, "accelerator": trained.accelerator, "guards": trained.guards,
             "timing": {
                 "samples_per_s": trained.samples_per_s, "data_wait": trained.data_wait, "resumed_at": trained.resumed_at
             },
@@ -48,7 +48,7 @@ class Tuned:
 
 def tune(
     method: Method, strategy: Strategy, batches: StepBatches, scale: Scale, *, seed: int, folder: Path, progress: Progress,
-    log: Log, watch: Watch,
+    log: Log, watch: Watch, guards: Guards = ON_GUARD,
 ) -> Tuned:  # fmt: skip
     """Tune the method's model in place; arguments as of `train`, the scale being that of pre-training.
 
@@ -70,6 +70,7 @@ def tune(
             progress=progress,
             log=log,
             watch=watch,
+            guards=guards,
         )
     learnt = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     digest = freeze.digest()

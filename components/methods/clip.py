@@ -38,6 +38,7 @@ class Clip(Method):
         return Losses(
             terms={"contrast": self.objective(image.pooled, text.pooled, **logits)},
             seen={name: value.detach() for name, value in logits.items()},
+            embedded={"image": image.pooled.detach(), "text": text.pooled.detach()},
         )
 
     def after_step(self, clock: Clock) -> None:

@@ -61,15 +61,15 @@ def tune_model(stage: Stage, described: dict[str, Any]) -> None:
 
     numbers = {
         "seed": params.seed, "scale": scale.deciding(), "method": recipe.method, "views": recipe.training.views,
-        "order": recipe.training.order, "finetuning": described,
+        "order": recipe.training.order, "guards": recipe.training.guards, "finetuning": described,
     }  # fmt: skip
     folder = stage.resume_dir([*selected.files, *(pretrained / name for name in MODEL_FILES)], numbers)
     shown = {"stage": "finetune", "scale": params.scale, "seed": params.seed, "finetuning": described}
-    with live(stage.root, recipe.name, folder.name, shown) as log:
+    with live(stage.root, recipe.name, folder.name, shown) as log, stage.signals.between_pieces():
         tuned = tune(
             method, strategy, batches, scale, seed=params.seed, folder=folder, progress=stage.progress,
             log=lambda step, values: log(step, {f"finetuning.{name}": value for name, value in values.items()}),
-            watch=watching(embedder, selected.val, stage.progress, row_cache(stage.root)),
+            watch=watching(embedder, selected.val, stage.progress, row_cache(stage.root)), guards=recipe.training.guards,
         )  # fmt: skip
     with stage.output(f"runs/{recipe.name}/finetune") as out:
         save_weights(out, method.model)

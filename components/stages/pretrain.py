@@ -51,10 +51,11 @@ def body(stage: Stage) -> None:
     batches = step_batches(stage, pool, vocabulary, preprocess, recipe.training, batch=scale.batch, seed=params.seed)
 
     folder = stage.resume_dir(selected.files, numbers)
-    with live(stage.root, recipe.name, folder.name, {"scale": params.scale, "seed": params.seed}) as log:
+    shown = {"scale": params.scale, "seed": params.seed}
+    with live(stage.root, recipe.name, folder.name, shown) as log, stage.signals.between_pieces():
         trained = train(
             method, batches, recipe.training.optimisation, scale, seed=params.seed, folder=folder, progress=stage.progress,
-            log=log,
+            log=log, guards=recipe.training.guards,
             watch=watching(
                 Embedder(model, vocabulary, preprocess), selected.val, stage.progress, row_cache(stage.root)
             ),
@@ -66,7 +67,7 @@ def body(stage: Stage) -> None:
             "steps": scale.steps, "batch": batches.order.batch, "samples": scale.steps * batches.order.batch, "pictures": len(pool),
             "parameters": sum(p.numel() for p in model.parameters()), "precision": trained.precision,
             "accelerator": trained.accelerator, "train_digest": folder.name,
-            "captions": asdict(cut),
+            "captions": asdict(cut), "guards": trained.guards,
             "timing": {
                 "samples_per_s": trained.samples_per_s, "data_wait": trained.data_wait, "resumed_at": trained.resumed_at
             },

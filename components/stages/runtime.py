@@ -87,7 +87,8 @@ def _run(
     outcome.write(root)
     shutil.rmtree(root / ".diptych" / "tmp" / full, ignore_errors=True)  # a killed run could not clean up
     progress = Teller(name, recipe, position, os.environ.get("DIPTYCH_EVENTS"), signals.check)
-    err = _attempt(body, Stage(root=root, name=name, recipe=recipe, progress=progress, signals=signals), log)
+    stage = Stage(root=root, name=name, recipe=recipe, progress=signals.at_once(progress), signals=signals)
+    err = _attempt(body, stage, log)
     if err is None:
         shutil.rmtree(resumes, ignore_errors=True)
     no_room = full_disk(err, root, full) if err is not None else None
@@ -144,6 +145,7 @@ def _judged(
         return replace(
             outcome, state="interrupted", error=Interrupted.__name__, message=message, position=position,
             resumes=resumes, exit_code=128 + by, orphaned=signals.reason is not None,
+            transient=by == SIGTERM and resumes and signals.reason is None,  # whoever still waits for us may go on
         )  # fmt: skip
     message = no_room or (explained(err) if isinstance(err, OSError) else str(err))
     if no_room is None and not isinstance(err, DiptychError | OSError):

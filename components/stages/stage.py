@@ -62,9 +62,14 @@ class Stage:
         """Return the folder where this stage keeps what it has done so far; empty when there is nothing to go on from.
 
         It is named by a digest of the bytes of `inputs` (files or folders), of `numbers` (what JSON can say, or
-        dataclasses) and of the source of all loaded components, and goes when the stage succeeds.
+        dataclasses) and of the source of all loaded components, and goes when the stage succeeds. What was begun with
+        another digest is not gone on with, which is said, unless DIPTYCH_RESUME names it.
         """
-        return resume_folder(resume_base(self.root, self.name, self.recipe), self.root, inputs, numbers)
+
+        def say(said: str) -> None:
+            print(f"{self.address}: {said}", flush=True)
+
+        return resume_folder(resume_base(self.root, self.name, self.recipe), self.root, inputs, numbers, say)
 
 
 @contextmanager

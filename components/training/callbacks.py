@@ -1,15 +1,16 @@
 """What happens around the steps: curves, progress, checkpoints. Their state travels in Lightning's checkpoint."""
 
-import time
+import math
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import lightning as L
 import torch
 from torch import nn
 
-from components.contracts.progress import Progress
+from components.contracts.errors import Interrupted
+from components.training.checkpoints import Checkpoints
+from components.training.telling import Telling
 
 Log = Callable[[int, Mapping[str, float]], None]
 """Takes the numbers of a step as they come: (step, name -> value)."""
@@ -24,8 +25,9 @@ class AfterStep(L.Callback):
     """
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any) -> None:
-        """Clamp, average, or whatever the paper does here."""
-        pl_module.method.after_step(pl_module.clock)  # type: ignore[operator, union-attr]
+        """Clamp, average, or whatever the paper does here; nothing after a step that was skipped."""
+        if not pl_module.skipped:
+            pl_module.method.after_step(pl_module.clock)  # type: ignore[operator, union-attr]
 
 
 class Curves(L.Callback):
@@ -51,7 +53,10 @@ class Curves(L.Callback):
         if step % self.every == 0 or step == 1 or step == trainer.max_steps:
             rate = trainer.optimizers[0].param_groups[0]["lr"]
             values = {name: float(value) for name, value in trainer.callback_metrics.items()}
-            self.add(step, {**values, "train.lr": float(rate)})
+            seen = {
+                name: value for name, value in values.items() if math.isfinite(value)
+            }  # of a skipped step, some are not
+            self.add(step, {**seen, "train.lr": float(rate)})
 
     def state_dict(self) -> dict[str, Any]:
         """Return plain numbers, which a checkpoint read with weights_only may hold."""
@@ -97,58 +102,59 @@ class Watching(L.Callback):
 
 
 class Resumable(L.Callback):
-    """Leaves a checkpoint every `every` steps: written aside, then renamed, so that there is always a whole one.
+    """Leaves a checkpoint every `every` steps, and one where training is interrupted.
+
+    It must be the last callback: all else of the step has happened, and only `progress` can be interrupted here.
 
     Args:
-        folder: where `last.ckpt` lies.
+        checkpoints: where they lie.
         every: steps between two.
+        telling: tells progress, and raises what it raises when a signal has come.
+        at_start: whether one is left before the first step, to go back to.
     """
 
-    def __init__(self, folder: Path, every: int) -> None:
-        self.path, self.every = folder / "last.ckpt", every
-
-    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any) -> None:
-        """Save after everything else of this step has happened; it must be the last callback."""
-        if trainer.global_step % self.every == 0 and trainer.global_step < trainer.max_steps:
-            aside = self.path.with_suffix(".part")
-            trainer.save_checkpoint(aside)  # all ranks take part, the first one writes
-            if trainer.is_global_zero:
-                aside.replace(self.path)
-
-
-class Telling(L.Callback):
-    """Tells progress, and measures speed: samples a second, and the share of the time spent waiting for data.
-
-    Args:
-        progress: is told after every step.
-        batch: samples a step.
-    """
-
-    def __init__(self, progress: Progress, batch: int) -> None:
-        self.progress, self.batch = progress, batch
-        self.steps, self.waited_s, self.began_s, self.ended_s = 0, 0.0, 0.0, 0.0
+    def __init__(self, checkpoints: Checkpoints, every: int, telling: Telling, *, at_start: bool) -> None:
+        self.checkpoints, self.every, self.telling, self.at_start = checkpoints, every, telling, at_start
+        self.saved_at = -1
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Start the clock."""
-        self.began_s = self.ended_s = time.perf_counter()
+        if self.at_start:
+            self.save(trainer)
+        self.telling.begin()
 
     def on_train_batch_start(self, *args: Any) -> None:
-        """Count the time since the last step ended as waiting."""
-        self.waited_s += time.perf_counter() - self.ended_s
+        """Stop waiting for data."""
+        self.telling.step_begins()
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any) -> None:
-        """Tell where we are."""
-        self.steps += 1
-        self.ended_s = time.perf_counter()
-        loss = float(trainer.callback_metrics["train.loss"])
-        self.progress("training", trainer.global_step, trainer.max_steps, loss=loss, samples_per_s=self.samples_per_s)
+        """Save when it is time, and before going, so that no step is lost to a signal that only asks us to go."""
+        step = trainer.global_step
+        if step % self.every == 0 and step < trainer.max_steps:
+            self.save(trainer)
+        try:
+            self.telling.tell(trainer)
+            asked = None
+        except Interrupted as err:
+            asked = err
+        if any_rank(trainer, asked is not None):
+            self.save(trainer)
+            raise asked or Interrupted("another rank was stopped")
 
-    @property
-    def samples_per_s(self) -> float:
-        """Samples a second of this run, watching and saving included."""
-        return self.steps * self.batch / max(self.ended_s - self.began_s, 1e-9)
+    def save(self, trainer: L.Trainer) -> None:
+        """Leave one of this step, unless there is one already."""
+        if self.saved_at == trainer.global_step:
+            return
+        trainer.save_checkpoint(self.checkpoints.aside)  # all ranks take part, the first one writes
+        if trainer.is_global_zero:
+            self.checkpoints.keep(trainer.global_step)
+        self.saved_at = trainer.global_step
 
-    @property
-    def data_wait(self) -> float:
-        """Share of the time spent waiting for batches, in [0, 1]."""
-        return self.waited_s / max(self.ended_s - self.began_s, 1e-9)
+
+def any_rank(trainer: L.Trainer, here: bool) -> bool:
+    """Return whether something is so on any rank; all of them ask at the same place."""
+    if trainer.world_size == 1:
+        return here
+    return bool(
+        trainer.strategy.reduce(torch.tensor(float(here), device=trainer.strategy.root_device), reduce_op="sum")
+    )

@@ -1,13 +1,22 @@
 """Where training runs, and in which numbers."""
 
 import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any, Literal
 
 import torch
+from lightning.pytorch.strategies import DDPStrategy
 from torch.distributed import is_torchelastic_launched
 
-from components.contracts.errors import CapabilityError
+from components.contracts.errors import CapabilityError, TransientError
 from components.training.numbers import Precision
+
+_SILENT = re.compile(
+    r"(Connection (closed|reset) by|Timed out waiting|Read timeout|Broken pipe|Socket Timeout|NCCL error)[^\n]*"
+)
 
 
 def accelerator() -> Literal["gpu", "cpu"]:
@@ -15,15 +24,32 @@ def accelerator() -> Literal["gpu", "cpu"]:
     return "gpu" if torch.cuda.is_available() else "cpu"
 
 
-def ranks() -> dict[str, Any]:
+def ranks(timeout_s: float) -> dict[str, Any]:
     """Return what Lightning's Trainer takes to train on the ranks that torchrun started; one, where it did not start us.
 
-    A WORLD_SIZE that something else left in the environment is not looked at.
+    A WORLD_SIZE that something else left in the environment is not looked at. Ranks wait `timeout_s` for each other.
     """
     if not is_torchelastic_launched():
         return {"devices": 1}
     world, here = (int(os.environ[name]) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
-    return {"devices": here, "num_nodes": world // here, "strategy": "ddp"}
+    strategy = DDPStrategy(timeout=timedelta(seconds=timeout_s))
+    return {"devices": here, "num_nodes": world // here, "strategy": strategy}
+
+
+@contextmanager
+def answering(timeout_s: float) -> Iterator[None]:
+    """Turn what the library says of a rank that died, or is silent for too long, into a TransientError."""
+    try:
+        yield
+    except RuntimeError as err:
+        said = _SILENT.search(str(err))
+        if said is None:
+            raise
+        raise TransientError(
+            f"a rank does not answer ({said[0].strip()}): it has died, or was silent for {timeout_s:g} s. Mostly its machine was "
+            "taken back or had no memory left; its own log says. Run again, and training goes on from its last checkpoint, "
+            "with another number of ranks if need be."
+        ) from err
 
 
 def precision(wanted: Precision) -> Literal["bf16-mixed", "32-true"]:

@@ -1,5 +1,7 @@
-"""The one LightningModule: it runs any method, sums its terms, guards against numbers that are none, and steps."""
+"""The one LightningModule: it runs any method, sums its terms, and steps."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import lightning as L
@@ -7,15 +9,36 @@ import torch
 from torch import Tensor
 
 from components.contracts.batch import Batch
-from components.contracts.errors import DataError
 from components.contracts.method import Clock, Method
 from components.data.batches import Made, Unseen
 from components.training.numbers import Optimisation
 from components.training.param_groups import optimizer_of, warm_cosine
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What the last step gave.
+
+    Args:
+        loss: float [], on this rank.
+        terms: what it is the sum of.
+        keys: the samples.
+        embedded: as of `Losses`.
+    """
+
+    loss: Tensor
+    terms: Mapping[str, Tensor]
+    keys: tuple[str, ...]
+    embedded: Mapping[str, Tensor]
+
+    @property
+    def said(self) -> str:
+        """Return the terms with their values."""
+        return ", ".join(f"{name} {float(term.detach()):g}" for name, term in self.terms.items())
+
+
 class MethodModule(L.LightningModule):
-    """Any method, with warm-up and cosine.
+    """Any method, with warm-up and cosine. `seen` is what the last step gave, `skipped` whether it was not taken.
 
     Args:
         method: the paper.
@@ -24,6 +47,9 @@ class MethodModule(L.LightningModule):
         total_steps: optimizer steps of the whole training.
         steps_per_epoch: only told to the method.
     """
+
+    seen: Seen
+    skipped = False
 
     def __init__(
         self, method: Method, optimisation: Optimisation, *, seed: int, total_steps: int, steps_per_epoch: int
@@ -47,16 +73,11 @@ class MethodModule(L.LightningModule):
         return batch.seen() if isinstance(batch, Unseen) else batch
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the sum of the terms; raises DataError when it is not a finite number."""
+        """Return the sum of the terms; whether it may be stepped on is for the guards to say, who look at `seen`."""
         torch.manual_seed(self.seed * 1_000_003 + self.global_step)
         losses = self.method.losses(batch, self.clock)
         total = torch.stack([term.float() for term in losses.terms.values()]).sum()
-        if not torch.isfinite(total):
-            terms = ", ".join(f"{name} {float(term.detach()):g}" for name, term in losses.terms.items())
-            raise DataError(
-                f"the loss at step {self.global_step} is not finite ({terms}; first samples {', '.join(batch.keys[:3])}). "
-                "Training on would only spread it. Look at those samples, or lower training.lr in the recipe."
-            )
+        self.seen = Seen(loss=total.detach(), terms=losses.terms, keys=batch.keys, embedded=losses.embedded)
         named = {"loss": total, **losses.terms, **losses.seen}
         seen = {f"train.{name}": value.detach().float() for name, value in named.items()}
         self.log_dict(seen, batch_size=len(batch), sync_dist=True)  # the mean over ranks

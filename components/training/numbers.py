@@ -35,6 +35,53 @@ class Optimisation:
     clip_norm: float | None = None
 
 
+@dataclass(frozen=True, kw_only=True)  # no slots: jsonargparse reads the fields of a default by vars()
+class Guards:
+    """What is done when a training goes wrong: `off`, `log`, `skip` the step, `roll_back` and leave the batch out, `stop`.
+
+    A state that no single step made (a scale at its bound, features that collapsed, waiting for data) is logged or stops:
+    going back would lead there again.
+
+    Args:
+        non_finite: a loss or a gradient is no finite number.
+        spike: the loss is far above its running median.
+        spike_deviations: how far, in deviations (1.4826 times the median distance from the median).
+        spike_window: losses that the median is over; half of them must be there before one is judged.
+        scale_capped: the logit scale has been at its bound for `patience` looks.
+        collapsed: embeddings have nearly one direction, or lie on a line, for `patience` looks after the warm-up.
+        starved: the share of the time spent waiting for data is above `most_waiting` for `patience` looks.
+        most_waiting: that share, 0 to 1.
+        patience: looks (`curve_every` steps each) that such a state may last.
+        tries: steps that may be skipped or rolled back within `spike_window` steps; one more stops.
+        rank_timeout_s: seconds after which a rank that does not answer counts as dead, which stops; not with one rank.
+
+    Raises ConfigError for numbers that guard nothing.
+    """
+
+    non_finite: Literal["skip", "roll_back", "stop"] = "skip"
+    spike: Literal["off", "log", "skip", "roll_back", "stop"] = "log"
+    spike_deviations: float = 10.0
+    spike_window: int = 50
+    scale_capped: Literal["off", "log", "stop"] = "log"
+    collapsed: Literal["off", "log", "stop"] = "log"
+    starved: Literal["off", "log", "stop"] = "log"
+    most_waiting: float = 0.5
+    patience: int = 5
+    tries: int = 3
+    rank_timeout_s: float = 600.0
+
+    def __post_init__(self) -> None:
+        least = {
+            "spike_deviations": 1.0, "spike_window": 4, "most_waiting": 0.0, "patience": 1, "tries": 0, "rank_timeout_s": 1.0,
+        }  # fmt: skip
+        for name, low in least.items():
+            if getattr(self, name) < low:
+                raise ConfigError(f"{name} is {getattr(self, name)}, which guards nothing. Give it {low:g} or more.")
+
+
+ON_GUARD = Guards()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
     """How much of it: the numbers of a scale.

@@ -3,6 +3,7 @@
 import logging
 import warnings
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import lightning as L
@@ -13,10 +14,14 @@ from components.contracts.progress import Progress
 from components.data.batches import StepBatches
 from components.data.loader import loader
 from components.data.share import Share
-from components.training.callbacks import AfterStep, Curves, Log, Resumable, Telling, Watch, Watching
-from components.training.device import accelerator, precision, ranks
+from components.training.callbacks import AfterStep, Curves, Log, Resumable, Watch, Watching
+from components.training.checkpoints import Checkpoint, Checkpoints, check_fits
+from components.training.device import accelerator, answering, precision, ranks
+from components.training.guarding import Guarding, RollBack
+from components.training.guards import Tries
 from components.training.method_module import MethodModule
-from components.training.numbers import Optimisation, Scale
+from components.training.numbers import ON_GUARD, Guards, Optimisation, Scale
+from components.training.telling import Telling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +35,7 @@ class Trained:
         precision: Lightning's name of the numbers used.
         accelerator: `cpu` or `gpu`.
         resumed_at: the step from which this run went on, 0 if it began.
+        guards: what went wrong -> how often, of the steps that count.
     """
 
     curves: str
@@ -38,6 +44,7 @@ class Trained:
     precision: str
     accelerator: str
     resumed_at: int
+    guards: dict[str, int]
 
 
 def train(
@@ -51,6 +58,7 @@ def train(
     progress: Progress,
     log: Log,
     watch: Watch,
+    guards: Guards = ON_GUARD,
 ) -> Trained:
     """Train `method` in place and return what there is to say about it.
 
@@ -58,54 +66,69 @@ def train(
     numbers are means over ranks; a contrast is over a rank's own rows unless the method gathers the others'.
 
     Args:
-        folder: holds `last.ckpt`; with one in it, training goes on from there.
+        folder: holds the checkpoints; with a whole one in it, training goes on from there.
+        progress: is told after every step; when it raises Interrupted, that step is saved.
         log: is told the curves as they come.
         watch: scores the model on the validation split.
+        guards: what is done when it goes wrong.
 
-    Raises DataError when the loss is no number, ConfigError when the batch does not split over the ranks, TransientError
-    when a process that makes batches is lost.
+    Raises DataError when the loss is no number or leaps too often, GateClosed and CapabilityError as `guards` says, ConfigError when the batch does not split over the ranks or the checkpoint
+    is of another model, TransientError when a rank or a process that makes batches is lost.
     """
-    steps_per_epoch = batches.order.steps_per_epoch
     method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # 7% more samples/s on a CPU
-    module = MethodModule(method, optimisation, seed=seed, total_steps=scale.steps, steps_per_epoch=steps_per_epoch)
-    curves, telling = Curves(scale.curve_every, log), Telling(progress, batches.order.batch)
-    resumable = Resumable(folder, scale.checkpoint_every)
-    watching, numbers = Watching(scale.watch_every, watch, curves), precision(scale.precision)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # its tips are for people who call it by hand
+    checkpoints, tries = Checkpoints(folder), Tries(guards.tries, guards.spike_window)
+    left_out: frozenset[int] = frozenset()
+    been: Path | None = None
+    while True:
+        start = checkpoints.newest(say=partial(print, flush=True))
+        curves, telling = Curves(scale.curve_every, log), Telling(progress, batches.order.batch)
+        guarding = Guarding(
+            guards, every=scale.curve_every, warmup_steps=int(optimisation.warmup * scale.steps), curves=curves, telling=telling,
+            tries=tries, left_out=left_out,
+        )  # fmt: skip
+        at_start = start is None and "roll_back" in (guards.non_finite, guards.spike)
+        resumable = Resumable(checkpoints, scale.checkpoint_every, telling, at_start=at_start)
+        callbacks = [AfterStep(), guarding, curves, Watching(scale.watch_every, watch, curves), resumable]
+        try:
+            fit(method, batches, optimisation, scale, guards, callbacks, start, seed)
+        except RollBack as back:
+            left_out |= {back.step}
+            now = checkpoints.newest(say=partial(print, flush=True))
+            if now is not None and now.path == been:  # it led here before
+                checkpoints.drop_newest()
+            been = now.path if now else None
+            continue
+        return Trained(
+            curves=curves.csv(), samples_per_s=telling.samples_per_s, data_wait=telling.data_wait,
+            precision=precision(scale.precision), accelerator=accelerator(), resumed_at=start.step if start else 0,
+            guards=guarding.counts(),
+        )  # fmt: skip
+
+
+def fit(
+    method: Method, batches: StepBatches, optimisation: Optimisation, scale: Scale, guards: Guards,
+    callbacks: list[L.Callback], start: Checkpoint | None, seed: int,
+) -> None:  # fmt: skip
+    """Train from a checkpoint, or from the beginning, to the last step."""
+    module = MethodModule(
+        method, optimisation, seed=seed, total_steps=scale.steps, steps_per_epoch=batches.order.steps_per_epoch
+    )
     trainer = L.Trainer(
-        max_steps=scale.steps, max_epochs=-1, accelerator=accelerator(), precision=numbers, **ranks(),
-        gradient_clip_val=optimisation.clip_norm, use_distributed_sampler=False, logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False,
-        callbacks=[AfterStep(), curves, watching, resumable, telling],
+        max_steps=scale.steps, max_epochs=-1, accelerator=accelerator(), precision=precision(scale.precision),
+        **ranks(guards.rank_timeout_s), gradient_clip_val=optimisation.clip_norm, use_distributed_sampler=False, logger=False,
+        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, callbacks=callbacks,
     )  # fmt: skip
-    start = step_of(resumable.path)
+    if start:
+        check_fits(start.path, module)
     share = Share(rank=trainer.global_rank, world=trainer.world_size)
     own = batches.made_for(share, late=accelerator() == "gpu")
-    steps = loader(own, start, scale.steps, workers=scale.workers)
-    with warnings.catch_warnings(), steps.minded():
+    steps = loader(own, start.step if start else 0, scale.steps, workers=scale.workers)
+    with warnings.catch_warnings(), steps.minded(), answering(guards.rank_timeout_s):
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended before")
         warnings.filterwarnings(
             "ignore", message="Found .* in eval mode at the start of training"
         )  # frozen, on purpose
         warnings.filterwarnings("ignore", category=FutureWarning, module="lightning.*")
-        trainer.fit(
-            module,
-            steps,
-            ckpt_path=resumable.path if start else None,
-            weights_only=True,
-        )
-    return Trained(
-        curves=curves.csv(), samples_per_s=telling.samples_per_s, data_wait=telling.data_wait, precision=str(numbers),
-        accelerator=accelerator(), resumed_at=start,
-    )  # fmt: skip
-
-
-def step_of(checkpoint: Path) -> int:
-    """Return the steps a checkpoint has behind it, 0 where there is none.
-
-    The loader's place comes from here: Lightning prefetches a batch, so a place kept by the loader is one too far.
-    """
-    if not checkpoint.exists():
-        return 0
-    return int(torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)["global_step"])
+        trainer.fit(module, steps, ckpt_path=start.path if start else None, weights_only=True)

@@ -159,6 +159,20 @@ def test_a_stopped_run_leaves_no_process_and_the_next_goes_on(toy, until, left_i
     assert (toy / "runs/clip/pretrain/first").read_text() == "1", "it went on from step 1"
 
 
+def test_a_stage_that_alone_is_told_to_go_is_run_again_and_goes_on(toy, until, left_in):
+    process = begin_and_hold(toy, until)
+    outcome = StageOutcome.read(toy, "count", "clip")
+    assert outcome is not None
+    os.kill(outcome.pid, signal.SIGTERM)
+    until(lambda: (now := StageOutcome.read(toy, "count", "clip")) is not None and now.pid != outcome.pid)
+    (toy / "hold").unlink()
+    printed, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, printed
+    assert "stopped at step 1 of 5 by SIGTERM; the next run goes on from there; running it again\n" in printed
+    assert printed.endswith("ran\n")
+    assert (toy / "runs/clip/pretrain/first").read_text() == "1"
+
+
 def test_after_a_killed_stage_the_next_run_says_where(toy, until, left_in):
     process = begin_and_hold(toy, until)
     outcome = StageOutcome.read(toy, "count", "clip")

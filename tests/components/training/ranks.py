@@ -7,8 +7,8 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from components.contracts.batch import Batch
-from components.contracts.errors import Interrupted
+from components.contracts.errors import Interrupted, TransientError
 from components.contracts.method import Clock, Losses, Method
 from components.contracts.progress import silent
 from components.data.batches import StepBatches
@@ -29,8 +29,8 @@ from components.training.numbers import Optimisation, Scale
 from components.training.train import train
 from tests.squares import clip_at_debug, square_pool
 
-CUT, SAVED = 7, 5  # steps after which a training stops, and from which it goes on
-SCALE = Scale(batch=8, steps=9, pixels=24, precision="fp32", watch_every=9, checkpoint_every=SAVED, curve_every=1)
+CUT = 7  # steps after which a training is stopped, and from which it goes on
+SCALE = Scale(batch=8, steps=9, pixels=24, precision="fp32", watch_every=9, checkpoint_every=5, curve_every=1)
 
 
 class Pairwise(Method):
@@ -54,11 +54,49 @@ class Told:
     curves: str = ""
     weights: list[float] = field(default_factory=list)
     digest: str = ""
+    error: str = ""
+
+    @contextmanager
+    def lost(self) -> Iterator[None]:
+        """Keep what is said of a rank that is gone."""
+        try:
+            yield
+        except TransientError as err:
+            self.error = str(err)
 
 
 def pairwise(vocabulary: Vocabulary) -> Method:
     torch.manual_seed(0)
     return Pairwise(len(vocabulary))
+
+
+def poisoned(vocabulary: Vocabulary) -> Method:
+    """The loss of one rank is no number, once."""
+    method = pairwise(vocabulary)
+    losses = method.losses
+
+    def once(batch: Batch, clock: Clock) -> Losses:
+        given = losses(batch, clock)
+        bad = clock.step == 4 and os.environ["RANK"] == "1"
+        return Losses(terms={name: term * float("nan") if bad else term for name, term in given.terms.items()})
+
+    method.losses = once
+    return method
+
+
+def dying(vocabulary: Vocabulary) -> Method:
+    """One rank closes its lines and is gone, as a process that is killed."""
+    method = pairwise(vocabulary)
+    losses = method.losses
+
+    def until_three(batch: Batch, clock: Clock) -> Losses:
+        if clock.step == 3 and os.environ["RANK"] == "1":
+            torch.distributed.destroy_process_group()
+            raise Interrupted("gone")
+        return losses(batch, clock)
+
+    method.losses = until_three
+    return method
 
 
 def run(make: Callable[[Vocabulary], Method], folder: Path, stop_at: int | None = None) -> Told:
@@ -79,7 +117,7 @@ def run(make: Callable[[Vocabulary], Method], folder: Path, stop_at: int | None 
 
     method.losses = watched
     folder.mkdir(exist_ok=True)
-    with suppress(Interrupted):
+    with suppress(Interrupted), told.lost():
         told.curves = train(
             method, StepBatches(pairs, vocabulary, Views(pixels=SCALE.pixels), order, seed=3),
             Optimisation(lr=3e-3, weight_decay=0.1, clip_norm=1.0), SCALE, seed=3, folder=folder, progress=progress,
@@ -91,11 +129,12 @@ def run(make: Callable[[Vocabulary], Method], folder: Path, stop_at: int | None 
 
 
 def main() -> None:
-    """Train whole, on from where one process was cut off, by a method with a contrast, and until we are cut off."""
-    folder = Path(sys.argv[1])
+    """Train whole, on from where one process was cut off, by a method with a contrast, and until one rank is stopped."""
+    folder, stop_at = Path(sys.argv[1]), CUT if os.environ["RANK"] == "1" else None
     told = {
         "whole": run(pairwise, folder / "whole"), "from-one": run(pairwise, folder / "from-one"),
-        "clip": run(clip_at_debug, folder / "clip"), "cut": run(pairwise, folder / "cut", stop_at=CUT),
+        "clip": run(clip_at_debug, folder / "clip"), "cut": run(pairwise, folder / "cut", stop_at=stop_at),
+        "poisoned": run(poisoned, folder / "poisoned"), "dying": run(dying, folder / "dying"),
     }  # fmt: skip
     said = json.dumps({name: vars(one) for name, one in told.items()})
     (folder / f"{os.environ['RANK']}.json").write_text(said)

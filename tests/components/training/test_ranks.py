@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import torch
 from components.contracts.errors import ConfigError
 from components.data.share import Share
 from components.training.device import ranks
-from tests.components.training.ranks import CUT, SAVED, SCALE, Told, pairwise, run
+from tests.components.training.ranks import CUT, SCALE, Told, pairwise, run
 
 REPOSITORY = Path(__file__).parents[3]
 WORLD = 2
@@ -63,7 +64,7 @@ def test_each_rank_takes_its_part_and_the_parts_are_the_batch(name, told, one):
     assert {len(keys) for rank in told for keys in rank[name].keys.values()} == {SCALE.batch // WORLD}
 
 
-@pytest.mark.parametrize("name", ["whole", "clip", "from-one"])
+@pytest.mark.parametrize("name", ["whole", "clip", "from-one", "poisoned"])
 def test_the_ranks_end_with_the_same_weights_and_curves(name, told):
     assert told[0][name].digest == told[1][name].digest
     assert told[0][name].curves == told[1][name].curves
@@ -78,33 +79,46 @@ def test_together_they_come_to_what_one_process_comes_to(told, one):
 
 
 def test_two_ranks_go_on_where_one_process_was_cut_off(told, one):
-    assert together(told, "from-one") == {step: one.keys[step] for step in range(SAVED, SCALE.steps)}
+    assert together(told, "from-one") == {step: one.keys[step] for step in range(CUT, SCALE.steps)}
     torch.testing.assert_close(
         torch.tensor(told[0]["from-one"].weights), torch.tensor(one.weights), rtol=1e-4, atol=1e-6
     )
 
 
-def test_one_process_goes_on_where_two_ranks_were_cut_off(folder, told, one):
-    """Of the steps that count, each was taken once: the two after the checkpoint are taken again, by another world."""
+def test_one_process_goes_on_where_one_of_two_ranks_was_stopped(folder, told, one):
+    """The other one stops at the same step, and each step is taken once, by one world or the other."""
     assert together(told, "cut") == {step: one.keys[step] for step in range(CUT)}
     resumed = run(pairwise, folder / "cut")
-    assert resumed.keys == {step: one.keys[step] for step in range(SAVED, SCALE.steps)}
+    assert resumed.keys == {step: one.keys[step] for step in range(CUT, SCALE.steps)}
     torch.testing.assert_close(torch.tensor(resumed.weights), torch.tensor(one.weights), rtol=1e-4, atol=1e-6)
-    seen = [key for step in range(SAVED) for key in together(told, "cut")[step]]
-    seen += [key for step in range(SAVED, 6) for key in resumed.keys[step]]
+    seen = [key for step in range(6) for key in together(told, "cut")[step]]
     assert len(set(seen)) == len(seen) == 48, "of 50 squares, six batches of 8 show 48, none twice"
+
+
+def test_all_ranks_skip_a_step_in_which_the_loss_of_one_is_no_number(told):
+    for rank in told:
+        header, *rows = rank["poisoned"].curves.splitlines()
+        at = header.split(",").index("guard.non_finite")
+        assert [row.split(",")[0] for row in rows if row.split(",")[at]] == ["5"]
+        assert all(torch.isfinite(torch.tensor(rank["poisoned"].weights)))
+
+
+def test_the_others_say_that_a_rank_is_gone(told):
+    assert told[0]["dying"].error.startswith("a rank does not answer (")
+    assert "Run again, and training goes on from its last checkpoint" in told[0]["dying"].error
 
 
 def test_a_world_that_torchrun_did_not_start_is_one_process(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "4")
     monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
-    assert ranks() == {"devices": 1}
+    assert ranks(5.0) == {"devices": 1}
 
 
 def test_machines_and_their_ranks_are_those_of_torchrun(monkeypatch):
     for name, value in {"TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "8", "LOCAL_WORLD_SIZE": "4"}.items():
         monkeypatch.setenv(name, value)
-    assert ranks() == {"devices": 4, "num_nodes": 2, "strategy": "ddp"}
+    made = ranks(5.0)
+    assert (made["devices"], made["num_nodes"], made["strategy"]._timeout) == (4, 2, timedelta(seconds=5))
 
 
 def test_a_batch_that_does_not_split_is_refused(batches):

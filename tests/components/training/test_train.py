@@ -51,7 +51,7 @@ def weights(method: Clip) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
-@pytest.mark.parametrize("stop_at", [1, 5, 7, 11])
+@pytest.mark.parametrize("stop_at", [1, 5, 12])
 def test_a_run_cut_off_anywhere_ends_with_the_same_weights_and_curves(stop_at, optimizer, batches, method, tmp_path):
     numbers = replace(NUMBERS, optimizer=optimizer)
     started, again = copy.deepcopy(method), copy.deepcopy(method)
@@ -61,7 +61,7 @@ def test_a_run_cut_off_anywhere_ends_with_the_same_weights_and_curves(stop_at, o
     with pytest.raises(Interrupted):
         run(started, batches, cut, stop_at=stop_at, numbers=numbers)
     resumed = run(again, batches, cut, numbers=numbers)
-    assert resumed.resumed_at == stop_at // 5 * 5
+    assert resumed.resumed_at == stop_at, "what asks us to stop loses no step"
     assert resumed.curves == whole.curves
     assert torch.equal(weights(again), weights(method))
 

@@ -1,0 +1,186 @@
+"""What is done when a training goes wrong: it is logged, and the step is skipped, the training rolled back, or stopped.
+
+All ranks decide alike: they look at the gradient and the loss of all of them.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+import lightning as L
+import torch
+from lightning.pytorch.utilities import rank_zero_only
+from torch import Tensor
+
+from components.contracts.errors import CapabilityError, DataError, DiptychError, GateClosed
+from components.models.projection import LogitScale
+from components.training.callbacks import Curves
+from components.training.guards import Lasting, Spikes, Tries, collapsed, finite
+from components.training.method_module import MethodModule
+from components.training.numbers import Guards
+from components.training.telling import Telling
+
+Answer = Literal["off", "log", "skip", "roll_back", "stop"]
+
+
+class RollBack(Exception):
+    """Go back to the last good state, and leave out the batch of `step` this time."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__(f"roll back from step {step}")
+        self.step = step
+
+
+class Guarding(L.Callback):
+    """Looks at every step before the optimizer takes it, and at the state of the training every `every` steps.
+
+    A step that is skipped changes nothing but the clock: no weight, no moment of the optimizer, no running statistic.
+
+    Args:
+        guards: what is done about what.
+        every: steps between two looks at the state.
+        warmup_steps: features are looked at after these.
+        curves: get `guard.<what>` at the step.
+        telling: knows the time that was waited for data.
+        tries: troubles so far, over all times the training was rolled back.
+        left_out: steps whose batch is left out, because it led to where the training was rolled back.
+    """
+
+    def __init__(
+        self, guards: Guards, *, every: int, warmup_steps: int, curves: Curves, telling: Telling, tries: Tries,
+        left_out: frozenset[int],
+    ) -> None:  # fmt: skip
+        self.guards, self.every, self.warmup_steps = guards, every, warmup_steps
+        self.curves, self.telling, self.tries, self.left_out = curves, telling, tries, left_out
+        self.spikes = Spikes(guards.spike_window)
+        self.capped, self.one, self.starved = (Lasting(guards.patience) for _ in range(3))
+        self.before: list[Tensor] = []
+
+    def on_train_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any) -> None:
+        """Keep the running statistics, which a forward pass changes before anybody can judge it."""
+        module = _method_module(pl_module)
+        module.skipped = False
+        buffers = list(module.method.buffers())
+        if len(self.before) != len(buffers):
+            self.before = [buffer.clone() for buffer in buffers]
+        else:
+            for kept, buffer in zip(self.before, buffers, strict=True):
+                kept.copy_(buffer)
+
+    def on_before_optimizer_step(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, optimizer: torch.optim.Optimizer
+    ) -> None:
+        """Judge the loss and the gradient, which is the mean over ranks by now."""
+        module = _method_module(pl_module)
+        step = trainer.global_step
+        if step in self.left_out:
+            self._count("left_out", step, "its batch led to where training was rolled back, and is left out")
+            return self._skip(module, optimizer)
+        loss = float(trainer.strategy.reduce(module.seen.loss.clone(), reduce_op="mean"))  # which is done in place
+        if not (math.isfinite(loss) and finite(_gradients(optimizer))):
+            which = module.seen.said if not math.isfinite(loss) else "a gradient of it is not"
+            why = f"the loss at step {step} is not finite ({which}; first samples {', '.join(module.seen.keys[:3])})"
+            return self._act("non_finite", self.guards.non_finite, step, why, module, optimizer)
+        above = self.spikes.deviations(loss) if self.guards.spike != "off" else 0.0
+        if above > self.guards.spike_deviations:
+            why = (
+                f"the loss at step {step} is {loss:.4g}, {above:.3g} deviations above its running median "
+                f"(first samples {', '.join(module.seen.keys[:3])})"
+            )
+            self._act("spike", self.guards.spike, step, why, module, optimizer)
+        if not module.skipped:
+            self.spikes.keep(loss)
+
+    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any) -> None:
+        """Look at the state that training has come to."""
+        module, step = _method_module(pl_module), trainer.global_step
+        if step % self.every or module.skipped:
+            return
+        scales = [part for part in module.method.modules() if isinstance(part, LogitScale)]
+        at_most = [part.most for part in scales if float(part().detach()) >= part.most * (1 - 1e-4)]
+        if self.guards.scale_capped != "off" and self.capped.at_last(bool(at_most)):
+            why = f"the logit scale has been at its bound of {at_most[0] if at_most else 0:g} for {self._lasted}"
+            self._state("scale_capped", self.guards.scale_capped, step, why, GateClosed)
+        if self.guards.collapsed != "off" and step > self.warmup_steps:
+            sides = collapsed(module.seen.embedded)
+            if self.one.at_last(bool(sides)):
+                why = f"the embeddings have collapsed for {self._lasted}: {', '.join(sides)}"
+                self._state("collapsed", self.guards.collapsed, step, why, GateClosed)
+        waiting = self.telling.waiting_since_last_look()
+        if self.guards.starved != "off" and self.starved.at_last(waiting > self.guards.most_waiting):
+            why = f"{waiting:.0%} of the time is spent waiting for data, for {self._lasted}"
+            if self.guards.starved == "stop" and trainer.world_size == 1:
+                raise CapabilityError(f"{why}. Set workers higher in the scale, or guards.starved to log.")
+            self._say(f"{why}; set workers higher in the scale")
+
+    @property
+    def _lasted(self) -> str:
+        return f"{self.guards.patience} looks, one every {self.every} steps"
+
+    def _act(
+        self, what: str, answer: Answer, step: int, why: str, module: MethodModule, optimizer: torch.optim.Optimizer
+    ) -> None:
+        """Do what the policy says about one step."""
+        if answer != "log" and (answer == "stop" or self.tries.spent(step)):
+            often = (
+                ""
+                if answer == "stop"
+                else f" There were {self.tries.most} such steps within {self.tries.within} before."
+            )
+            raise DataError(
+                f"{why}.{often} Training on would only spread it. Look at those samples, or lower training.lr in the recipe."
+            )
+        if answer == "roll_back":
+            self._say(f"{why}; going back to the last good state, and leaving this batch out")
+            raise RollBack(step)
+        self._count(what, step, f"{why}; the step is {'skipped' if answer == 'skip' else 'taken'}")
+        if answer == "skip":
+            self._skip(module, optimizer)
+
+    def _state(self, what: str, answer: Answer, step: int, why: str, kind: type[DiptychError]) -> None:
+        if answer == "stop":
+            raise kind(
+                f"{why}, at step {step}. Lower training.lr or change the temperature in the recipe, or set guards.{what} to log."
+            )
+        self._count(what, step - 1, f"{why}, at step {step}")
+
+    def _count(self, what: str, step: int, said: str) -> None:
+        self.curves.add(step + 1, {f"guard.{what}": 1.0})
+        self._say(f"guard {what}: {said}" if what == "left_out" else said)
+
+    @staticmethod
+    @rank_zero_only
+    def _say(said: str) -> None:
+        print(said, flush=True)
+
+    def _skip(self, module: MethodModule, optimizer: torch.optim.Optimizer) -> None:
+        """Leave the optimizer nothing to step with, and bring running statistics back."""
+        optimizer.zero_grad(set_to_none=True)
+        for kept, buffer in zip(self.before, module.method.buffers(), strict=True):
+            buffer.copy_(kept)
+        module.skipped = True
+
+    def counts(self) -> dict[str, int]:
+        """Return what went wrong -> how often, of the steps that count."""
+        names = [name for row in self.curves.rows.values() for name in row if name.startswith("guard.")]
+        return {name.removeprefix("guard."): names.count(name) for name in sorted(set(names))}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return plain numbers, so that a resumed run judges as an undisturbed one."""
+        looks = [self.capped.looks, self.one.looks]
+        return {"losses": list(self.spikes.kept), "looks": looks, "left_out": sorted(self.left_out)}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over what the run that is continued has seen."""
+        self.spikes.kept.extend(state_dict["losses"])
+        self.capped.looks, self.one.looks = state_dict["looks"]
+        self.left_out = self.left_out | frozenset(state_dict["left_out"])
+
+
+def _gradients(optimizer: torch.optim.Optimizer) -> Iterable[Tensor]:
+    return (p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None)
+
+
+def _method_module(module: L.LightningModule) -> MethodModule:
+    assert isinstance(module, MethodModule)
+    return module

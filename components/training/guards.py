@@ -1,0 +1,117 @@
+"""When a training goes wrong: a loss that leaps, features that become one, troubles without end.
+
+Sources: median and median deviation as running bounds, Hampel 1974, "The influence curve and its role in robust estimation";
+effective rank, Roy and Vetterli 2007. What is done about it is `guarding`'s; here are only numbers in and numbers out.
+Axes: N rows, D shared width.
+"""
+
+import math
+import statistics
+from collections import deque
+from collections.abc import Iterable, Mapping
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import normalize
+
+LEAST_VARIANCE = 1e-3  # of unit rows: their mean cosine is above 0.999
+LEAST_RANK = 1.5  # dimensions; all rows on one line
+_TO_DEVIATION = 1.4826  # of a normal distribution, from the median distance
+_LEAST_SHARE = 0.01  # of the median: losses that hardly move do not make a spike of every breath
+
+
+class Spikes:
+    """Tells how far a loss is above the running median of the ones before it.
+
+    Args:
+        window: losses that are kept.
+    """
+
+    def __init__(self, window: int) -> None:
+        self.kept: deque[float] = deque(maxlen=window)
+
+    def deviations(self, loss: float) -> float:
+        """Return how many deviations a loss is above the median; 0 while less than half a window is known."""
+        assert self.kept.maxlen is not None
+        if len(self.kept) < self.kept.maxlen / 2:
+            return 0.0
+        median = statistics.median(self.kept)
+        spread = statistics.median(abs(kept - median) for kept in self.kept)
+        return (loss - median) / max(_TO_DEVIATION * spread, _LEAST_SHARE * abs(median), 1e-12)
+
+    def keep(self, loss: float) -> None:
+        """Take a loss among those that the next ones are compared with."""
+        self.kept.append(loss)
+
+
+class Lasting:
+    """Tells when a state has lasted: once, at the look that makes it `patience` in a row.
+
+    Args:
+        patience: looks in a row.
+    """
+
+    def __init__(self, patience: int) -> None:
+        self.patience, self.looks = patience, 0
+
+    def at_last(self, now: bool) -> bool:
+        """Take one look; return whether the state has just lasted long enough."""
+        self.looks = self.looks + 1 if now else 0
+        return self.looks == self.patience
+
+
+class Tries:
+    """Counts troubles, so that a training does not struggle without end.
+
+    Args:
+        most: that are borne within `within` steps.
+    """
+
+    def __init__(self, most: int, within: int) -> None:
+        self.most, self.within = most, within
+        self.steps: set[int] = set()
+
+    def spent(self, step: int) -> bool:
+        """Count a trouble at a step, a step once; return whether there were too many close to it."""
+        self.steps.add(step)
+        return sum(abs(step - other) < self.within for other in self.steps) > self.most
+
+
+def variance(rows: Float[Tensor, "N D"]) -> float:
+    """Return the summed variance of unit rows, 0 to 1: 0 where all have one direction."""
+    return float(normalize(rows.float(), dim=-1).var(0, correction=0).sum())
+
+
+def effective_rank(rows: Float[Tensor, "N D"]) -> float:
+    """Return exp of the entropy of the singular values of centred unit rows: in how many dimensions they lie, 0 to D."""
+    unit = normalize(rows.float(), dim=-1)
+    values = torch.linalg.svdvals(unit - unit.mean(0))
+    total = float(values.sum())
+    if total < 1e-6:
+        return 0.0
+    shares = [share for share in (values / total).tolist() if share > 0]
+    return math.exp(-sum(share * math.log(share) for share in shares))
+
+
+def collapsed(embedded: Mapping[str, Tensor]) -> tuple[str, ...]:
+    """Return the sides whose rows have nearly one direction or lie on a line, each with its numbers; () where none has.
+
+    Three rows are needed to tell.
+    """
+    found = []
+    for name, rows in embedded.items():
+        if len(rows) < 3 or not bool(torch.isfinite(rows).all()):
+            continue
+        spread, rank = variance(rows), effective_rank(rows)
+        if spread < LEAST_VARIANCE or rank < LEAST_RANK:
+            found.append(f"{name} (variance {spread:.2g}, effective rank {rank:.2f})")
+    return tuple(found)
+
+
+def finite(gradients: Iterable[Tensor]) -> bool:
+    """Return whether all numbers of all gradients are finite, by one look at their norm; True where there are none."""
+    given = list(gradients)
+    if not given:
+        return True
+    return bool(torch.isfinite(torch.nn.utils.get_total_norm(given)))
