@@ -36,6 +36,7 @@ from components.validation.kind_counts import kind_counts
 from components.validation.kinds import run_kinds
 from components.validation.lines import Line
 from components.validation.looking import Looking, look_through
+from components.validation.needs import needs_report
 from components.validation.page import render_page
 from components.validation.policy import kept_codes
 from components.validation.report import build_report
@@ -105,6 +106,7 @@ def audit(
         passed = manifest.take(pa.array(np.setdiff1d(np.arange(len(manifest)), list(quarantined)), pa.int64()))
         report = build_report(came_in, manifest, passed, quarantined, told, lines, max_broken=None)
         report["kinds"] = kind_counts(kinds, passed)
+        report["needs"] = needs_report(asked.needs, passed, kinds)
         found = Audit(
             report=report, quarantined=[*seen.rejects, *named(manifest, quarantined.values(), _member)],
             told=named(manifest, told, _member), captioned=seen.captioned or not len(manifest),
