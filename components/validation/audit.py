@@ -98,7 +98,7 @@ def audit(
             lines, findings = [*lines, *more], [*findings, *of_kinds]
         broken = findings if seen.captioned else [one for one in findings if one.reason != "no_caption"]
         progress("check rows", 1, 2)
-        rows = Rows.of(manifest, measured, asked.seed, asked.takedown)
+        rows = Rows.of(manifest, measured, asked.seed, asked.takedown, asked.known_bad)
         quarantined, told = judge(rows, broken, all_checks(), kept) if len(manifest) else ({}, [])
         if not seen.captioned:
             wordless = [one for one in findings if one.reason == "no_caption" and one.row not in quarantined]

@@ -38,6 +38,7 @@ class Rows:
         places: int64 [N], ascending: where each stands in the whole manifest.
         seed: decides every draw.
         takedown: pictures that must not be used.
+        known_bad: pictures that are known to be bad.
     """
 
     manifest: pa.Table
@@ -45,11 +46,22 @@ class Rows:
     places: NDArray[np.int64]
     seed: int
     takedown: Takedown = field(default_factory=Takedown)
+    known_bad: Takedown = field(default_factory=Takedown)
 
     @classmethod
-    def of(cls, manifest: pa.Table, measured: pa.Table, seed: int, takedown: Takedown = Takedown()) -> "Rows":  # noqa: B008 -- frozen
+    def of(
+        cls,
+        manifest: pa.Table,
+        measured: pa.Table,
+        seed: int,
+        takedown: Takedown = Takedown(),  # noqa: B008 -- frozen
+        known_bad: Takedown = Takedown(),  # noqa: B008 -- frozen
+    ) -> "Rows":
         """Return all rows of a manifest."""
-        return cls(manifest=manifest, measured=measured, places=np.arange(len(manifest)), seed=seed, takedown=takedown)
+        places = np.arange(len(manifest))
+        return cls(
+            manifest=manifest, measured=measured, places=places, seed=seed, takedown=takedown, known_bad=known_bad
+        )
 
     def __len__(self) -> int:
         return len(self.places)

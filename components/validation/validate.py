@@ -55,6 +55,7 @@ def validate(
     limits: Limits = Limits(),  # noqa: B008 -- frozen
     policy: Mapping[str, Policy] = MappingProxyType({}),
     takedown: Takedown = Takedown(),  # noqa: B008 -- frozen
+    known_bad: Takedown = Takedown(),  # noqa: B008 -- frozen
     measured: pa.Table | None = None,
     processes: int = 0,
 ) -> dict[str, Any]:
@@ -84,7 +85,8 @@ def validate(
     more, of_kinds = run_kinds(kinds, manifest, came_in)
     lines, findings = [*lines, *more], [*findings, *of_kinds]
     progress("check rows", 1, 1)
-    quarantined, told = judge(Rows.of(manifest, measured, seed, takedown), findings, all_checks(), kept)
+    looked = Rows.of(manifest, measured, seed, takedown, known_bad)
+    quarantined, told = judge(looked, findings, all_checks(), kept)
     passed = manifest.take(pa.array(np.setdiff1d(np.arange(len(manifest)), list(quarantined)), pa.int64()))
     report = build_report(came_in, manifest, passed, quarantined, told, lines, max_broken)
     report["kinds"] = kind_counts(kinds, passed)
