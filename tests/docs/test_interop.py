@@ -9,7 +9,7 @@ import pytest
 from components.data.tokenizer_files import TOKENIZER_FILES
 from components.models.interop.huggingface import _DEFAULTS
 from components.models.interop.layout import CLIP_NET, SIGLIP_NET
-from components.models.interop.open_clip import POOLS
+from components.models.interop.open_clip_config import POOLS
 from components.models.interop.ties import SHOWN
 from components.models.interop.weights import PICKLED
 from components.recipes.their_files import CONFIGS, WEIGHTS
