@@ -7,6 +7,7 @@ from components.contracts.errors import ConfigError, DataError
 from components.contracts.progress import silent
 from components.contracts.sample import Sample
 from components.data.sources.video_spans import VideoSpans
+from components.data.sources.which import describe_path
 from components.data.synthetic.brush import place
 from components.data.synthetic.clips import EVENTS, ClipOptions, clip, write_clips
 
@@ -67,6 +68,7 @@ def test_the_source_of_spans_reads_what_is_written(tmp_path):
     found = list(VideoSpans(str(tmp_path / "clips"), overlap="refused").samples(0, silent))
     assert all(isinstance(one, Sample) for one in found)
     assert len(found) == spans == sum(len(clip(0, index, OPTIONS).events) for index in range(8))
+    assert describe_path(tmp_path / "clips", watched=False)["name"] == "video_spans"
     first = found[0]
     assert first.texts[0].text == clip(0, 0, OPTIONS).events[0].text
     assert (first.span.fps, first.span.frames, first.licence) == (4.0, 8, "CC0-1.0")

@@ -5,6 +5,7 @@ from components.contracts.errors import ConfigError, DataError
 from components.contracts.progress import silent
 from components.contracts.sample import Sample
 from components.data.sources.interleaved_docs import InterleavedDocs
+from components.data.sources.which import describe_path
 from components.data.synthetic.documents import (
     BOILERPLATE,
     DocumentOptions,
@@ -59,6 +60,7 @@ def test_the_source_of_documents_reads_what_is_written_and_finds_the_right_words
     assert all(isinstance(one, Sample) for one in found)
     assert len(found) == pictures
     assert {one.licence for one in found} == {"CC0-1.0"}
+    assert describe_path(folder, watched=False)["name"] == "interleaved_docs"
     right = 0
     for one in found:
         parts = document(2, int(one.page.document.split("/")[-1]) - 1, OPTIONS).parts
