@@ -7,7 +7,7 @@ import os
 import posixpath
 import re
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,14 @@ class PairTable(OwnSource):
         When they are read, TransientError when no URL answers, as when the network is down.
         """
         return find(self._table(here), self.columns, here if here.is_dir() else None, self.place.allow_hosts)
+
+    def named_at(self, here: Path) -> Container[str]:
+        """Return the file names of the pictures that rows name."""
+        table = self._table(here)
+        column = recognise(column_names(table), self.columns, table.name)["image"]
+        cells = (row.get(column) for _, row in read_rows(table))
+        texts = (texts_of(cell) for cell in cells if not isinstance(cell, (bytes, Mapping)))
+        return {posixpath.basename(_tidied(name)) for names in texts for name in names}
 
     def _table(self, path: Path) -> Path:
         if path.is_dir():

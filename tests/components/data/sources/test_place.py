@@ -87,6 +87,24 @@ def test_what_lies_in_a_bucket_is_known_and_comes_in_as_if_it_lay_here(kind, buc
     assert len(list(source.unsplit(silent))) == came["rows_in"], "again, fetched again"
 
 
+@pytest.mark.parametrize("kind", ["table", "coco"])
+def test_only_pictures_that_are_named_are_fetched_and_the_others_are_counted_as_here(
+    kind, bucket, proxy, tmp_path, monkeypatch
+):
+    make(kind, tmp_path / "here")
+    folder = tmp_path / "here" / ("val2017" if kind == "coco" else "pictures")
+    for number in range(3):
+        shutil.copy(folder / "0000.png", folder / f"more{number}.png")
+    url = put(bucket, tmp_path / "here", "mine")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.address)
+    proxy.fault, proxy.asked = None, []
+    source = build_source({"name": kind, "url": url})
+    assert len(list(source.unsplit(silent))) == 8
+    assert sum(path.endswith(".png") for path in proxy.asked) == 8
+    here = build_source({"name": kind, "path": str(tmp_path / "here")})
+    assert source.describe()["without"] == here.describe()["without"]
+
+
 def test_another_version_of_a_folder_is_refused(bucket, tmp_path):
     make("folder", tmp_path / "here")
     url = put(bucket, tmp_path / "here", "mine")
