@@ -90,6 +90,11 @@ class Place:
         self.fetched = True
         return here
 
+    @property
+    def folder_url(self) -> str:
+        """Return the URL of the folder that the one file lies in; empty where all lies here."""
+        return "" if self.urls is None else self.urls[0].partition("?")[0].rpartition("/")[0]
+
     @contextmanager
     def outlined(self, telling: Sequence[RemoteFile]) -> Iterator[Path]:
         """Yield a folder with all names that lie elsewhere, of which only the files that are given have their bytes.

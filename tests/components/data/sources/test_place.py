@@ -208,6 +208,22 @@ def test_a_table_and_rows_come_by_their_urls(web, tmp_path):
     assert [one.media[0].data for one in both.unsplit(silent)] == [one.media[0].data for one in here.unsplit(silent)]
 
 
+def test_paths_of_a_table_that_lies_elsewhere_are_relative_to_it(web, bucket, tmp_path):
+    text = (tmp_path / "list.csv").read_text().replace("/val2017/", "val2017/").splitlines()
+    rows = "\n".join([*text, "../up.png,a", "/etc/b.png,b", "gone.png,c"]).encode()
+    web.files["/list.csv"] = rows
+    found = list(build_source(describe_url(web.url("/list.csv"), [web.host])).unsplit(silent))
+    assert sum(isinstance(one, Sample) for one in found) == 8
+    rejects = {one.member: one.reason for one in found if isinstance(one, Reject)}
+    assert rejects == {"../up.png": "no_picture", "/etc/b.png": "no_picture", web.url("/gone.png"): "fetch_failed"}
+    client, name = bucket
+    for path in [path for path in web.files if path.startswith("/val2017/")]:
+        client.put_object(Bucket=name, Key=f"t{path}", Body=web.files[path])
+    client.put_object(Bucket=name, Key="t/list.csv", Body="\n".join(text).encode())
+    found = build_source(describe_url(f"s3://{name}/t/list.csv")).samples(0, silent)
+    assert sum(isinstance(one, Sample) for one in found) == 8
+
+
 def test_a_folder_over_http_cannot_be_listed_and_says_so(web):
     with pytest.raises(ConfigError, match=r"folders can be listed at s3:// alone"):
         describe_url(web.url("/val2017/"), [web.host])
