@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from components.data.new_folder import new_folder
 from flows.cli import main
 from flows.data_check import Told, lines_of
 from tests.defects import drawn, plant, saved
+from tests.hostile import HOSTILE
 from tests.own_pictures import paint, write_table
 from tests.seaweed import asked_as_reader, client_of, s3_on_loopback
 from tests.shards import members_of, write_shard
@@ -116,6 +118,24 @@ def test_what_cannot_be_checked_is_one_sentence_and_exit_code_1(check, tmp_path,
     assert said in ran.stderr
     assert "Traceback" not in ran.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_pictures_that_harm_their_decoder_end_nothing_but_themselves(hostile, check, tmp_path):
+    paint(tmp_path / "own", 6)
+    for name, kind in (("0001.png", "crash"), ("0004.png", "exit")):
+        (tmp_path / "own" / name).write_bytes(HOSTILE[kind])
+    ran = check(tmp_path, "own", "--out", "out")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.splitlines()[-1].startswith("4 of 6 pictures are clean")
+    assert "  undecodable               2  0001.png, 0004.png" in ran.stdout.splitlines()
+
+
+def test_one_check_at_a_time_writes_a_folder(check, tmp_path):
+    paint(tmp_path / "own", 2)
+    with new_folder(tmp_path / "out"):
+        ran = check(tmp_path, "own", "--out", "out")
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert f"diptych: another process is making {tmp_path / 'out'}, and two would mix their files" in ran.stderr
 
 
 def test_what_dvc_could_not_watch_is_no_reason_to_look_away(check, tmp_path):
