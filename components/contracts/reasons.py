@@ -184,5 +184,10 @@ REASONS = {
         broken=False,
         policy="keep",
     ),
+    "misfit": Reason(
+        meaning="a model finds that the words fit the picture far less than is usual in this data",
+        broken=False,
+        policy="keep",
+    ),
 }
 ORDER = {code: place for place, code in enumerate(REASONS)}

@@ -15,6 +15,7 @@ import pytest
 from components.data.new_folder import new_folder
 from flows.cli import main
 from flows.data_check import Told, lines_of
+from tests.components.serving.tiny_package import COLOURS, make_package
 from tests.defects import drawn, plant, saved
 from tests.hostile import HOSTILE
 from tests.own_pictures import paint, write_table
@@ -270,3 +271,35 @@ def test_shards_that_lie_elsewhere_are_looked_at_as_those_here_are(check, tmp_pa
         ran = check(tmp_path, "s3://heap/none", "--out", "other")
         assert ran.returncode == 1
         assert "s3://heap/none has no object whose name ends in .tar, " in ran.stderr
+
+
+def test_a_model_says_which_words_do_not_fit_and_the_bar_is_whoever_asks_sets_it(check, tmp_path):
+    make_package(tmp_path / "work/model")
+    said = paint(tmp_path / "own", 40)
+    for name, (words, _) in said.items():
+        colour = next((one for one in COLOURS if one in words), "a")
+        (tmp_path / "own" / name).with_suffix(".txt").write_text(colour)
+    ran = check(tmp_path, "own", "--model", "work/model", "--misfit", "0.01", "--out", "a", "--json")
+    low = json.loads(ran.stdout)["told"]["misfit"]
+    ran = check(tmp_path, "own", "--model", "work/model", "--misfit", "1000", "--out", "b", "--json")
+    assert low > 0 == json.loads(ran.stdout)["told"].get("misfit", 0)
+    (tmp_path / "work/params.yaml").write_text("gates: {max_broken: 1, scored_by: model, misfit: 0.01}\n")
+    ran = check(tmp_path, "own", "--params", "work/params.yaml", "--out", "c", "--json")
+    assert json.loads(ran.stdout)["told"]["misfit"] == low
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--misfit", "3"), "no model is named that scores pairs. Name one: --model PACKAGE"),
+        (("--model", "own"), "'own' is no model"),
+        (("--model", "own", "--misfit", "-1"), "Give a number above 0"),
+        (("--model", "clip@1"), "in no workspace"),
+    ],
+)
+def test_a_model_that_is_none_is_refused_before_the_work(check, tmp_path, arguments, says):
+    paint(tmp_path / "own", 2)
+    ran = check(tmp_path, "own", "--out", "out", *arguments)
+    assert ran.returncode == 1
+    assert says in ran.stderr
+    assert not (tmp_path / "out").exists()

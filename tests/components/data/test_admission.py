@@ -104,6 +104,12 @@ def test_health_data_is_known_by_its_mark_or_its_words_in_any_text(words, text, 
     assert outcome(Admit(), asked) == ["in"]
 
 
+def test_words_of_a_box_are_words_too():
+    boxed = replace(sample(), regions=(Region(box=(0, 0, 1, 1), text="MRN 1234567"),))
+    assert outcome(Admit(health="refused"), boxed) == ["health_data"]
+    assert outcome(Admit(), boxed) == ["in"]
+
+
 def test_no_report_repeats_the_words_that_were_refused():
     source = Admitted(Given(sample(text="MRN 1234567")), Admit(health="refused"))
     (reject,) = source.samples(0, silent)
