@@ -79,7 +79,8 @@ def audit(
     What `asked.admit` refuses is a row of quarantine.parquet, also where the run would stop at one. No byte depends on how
     many `processes` look at pictures; with 0, a picture that crashes the decoder ends us.
     manifest.parquet has the clean rows; its `shard` is the picture's name as its owner knows it, its `offset` 0.
-    Raises DataError when `out` holds something already, Busy when another process writes it, and what the source raises where there is nothing to read.
+    Raises DataError when `out` holds something already, Busy when another process writes it, and what the source raises where
+    there is nothing to read.
     """
     kept = kept_codes(asked.policy)
     with new_folder(out) as folder, Thumbnails(folder) as thumbnails:
