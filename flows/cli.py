@@ -106,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     check.add_argument(
         "--params", metavar="FILE", type=Path,
-        help="a params.yaml, or some sections of one: what its admit and gates, and data/takedown.txt beside it, ask is asked here too",
+        help="a params.yaml, or some sections of one: what its admit and gates, and the lists data/takedown.txt and data/known-bad.txt beside it, ask is asked here too",
     )  # fmt: skip
     check.add_argument(
         "--model", metavar="PACKAGE",

@@ -13,7 +13,7 @@ from components.validation.asked import Asked
 from components.validation.fit import Scoring
 from components.validation.takedown import Takedown, read_takedown
 
-TAKEDOWN = "data/takedown.txt"  # beside params.yaml, as in a workspace
+TAKEDOWN, KNOWN_BAD = "data/takedown.txt", "data/known-bad.txt"  # beside params.yaml, as in a workspace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ class Held:
 
 
 def asked_in(path: Path | None, here: Path, model: str | None = None, misfit: float | None = None) -> Held:
-    """Read a params.yaml, and the takedown list beside it, if there is one; ConfigError for what does not make sense in them.
+    """Read a params.yaml, and the lists beside it, where there are some; ConfigError for what does not make sense in them.
 
     `model` and `misfit` stand in place of the file's `gates.scored_by` and `gates.misfit`; `model` is relative to `here`.
     """
@@ -58,12 +58,15 @@ def _held(path: Path | None) -> Held:
     if path is None:
         return Held()
     params = load_data_params(path)
-    listed = path.parent / TAKEDOWN
     asked = Asked(
         admit=params.admit, policy=params.gates.policy if params.gates else {}, seed=params.seed,
-        takedown=read_takedown(listed) if listed.is_file() else Takedown(),
+        takedown=_listed(path.parent / TAKEDOWN), known_bad=_listed(path.parent / KNOWN_BAD),
     )  # fmt: skip
     return Held(path=path, params=params, asked=asked)
+
+
+def _listed(path: Path) -> Takedown:
+    return read_takedown(path) if path.is_file() else Takedown()
 
 
 def source_in(held: Held, allow_hosts: Sequence[str] = ()) -> Any:

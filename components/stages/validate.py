@@ -31,6 +31,7 @@ def body(stage: Stage) -> None:
             stage.root / "data/raw", validated, evaluation, max_broken=params.gates.max_broken, seed=params.seed,
             failed_report=stage.root / ".diptych" / "validate-report.html", progress=stage.progress,
             policy=params.gates.policy, takedown=read_takedown(stage.root / "data/takedown.txt"),
+            known_bad=read_takedown(stage.root / "data/known-bad.txt"),
             processes=min(cores(), MOST), scoring=scoring,
         )  # fmt: skip
 

@@ -30,7 +30,7 @@ from components.validation.boxes import Boxes
 from components.validation.by_column import run_rules
 from components.validation.check import all_checks
 from components.validation.examples import examples, named, odd_of
-from components.validation.findings import Finding, first_findings
+from components.validation.findings import Finding
 from components.validation.fit import Scores, told_of
 from components.validation.gathered import Gathered
 from components.validation.kind_counts import kind_counts
@@ -99,9 +99,9 @@ def audit(
         if kinds:  # Great Expectations takes seconds to begin, so other data does without
             more, of_kinds = run_kinds(kinds, manifest, came_in)
             lines, findings = [*lines, *more], [*findings, *of_kinds]
-        broken = first_findings(findings if seen.captioned else [one for one in findings if one.reason != "no_caption"])
+        broken = findings if seen.captioned else [one for one in findings if one.reason != "no_caption"]
         progress("check rows", 1, 2)
-        rows = Rows.of(manifest, measured, asked.seed, asked.takedown, fit)
+        rows = Rows.of(manifest, measured, asked.seed, asked.takedown, asked.known_bad, fit)
         quarantined, told = judge(rows, broken, all_checks(), kept) if len(manifest) else ({}, [])
         if not seen.captioned:
             wordless = [one for one in findings if one.reason == "no_caption" and one.row not in quarantined]

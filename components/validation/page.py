@@ -180,7 +180,7 @@ def _told(report: Mapping[str, Any]) -> list[str]:
 def _kind(kind: str, its: Mapping[str, Any], odd: Sequence[Example]) -> str:
     """Return what is kept of a kind of data, in counts, and the oddest of it."""
     counts = " and ".join(f"{count:,} {what}" for what, count in its["counts"].items())
-    bars = "".join(_bars(name, of, next(reversed(its["counts"]))) for name, of in its["tables"].items() if of)
+    bars = "".join(_bars(name, of["counts"], of["what"]) for name, of in its["tables"].items() if of["counts"])
     return f"<h2>{kind.capitalize()} that are kept</h2><p>{counts}.</p>{bars}" + (_figures(odd) if odd else "")
 
 

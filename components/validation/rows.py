@@ -39,6 +39,7 @@ class Rows:
         places: int64 [N], ascending: where each stands in the whole manifest.
         seed: decides every draw.
         takedown: pictures that must not be used.
+        known_bad: pictures that are known to be bad.
         fit: which scores are usual; None where nobody scored.
     """
 
@@ -47,16 +48,19 @@ class Rows:
     places: NDArray[np.int64]
     seed: int
     takedown: Takedown = field(default_factory=Takedown)
+    known_bad: Takedown = field(default_factory=Takedown)
     fit: Fit | None = None
 
     @classmethod
     def of(
         cls, manifest: pa.Table, measured: pa.Table, seed: int, takedown: Takedown = Takedown(),  # noqa: B008 -- frozen
-        fit: Fit | None = None,
+        known_bad: Takedown = Takedown(), fit: Fit | None = None,  # noqa: B008 -- frozen
     ) -> "Rows":  # fmt: skip
         """Return all rows of a manifest."""
-        places = np.arange(len(manifest))
-        return cls(manifest=manifest, measured=measured, places=places, seed=seed, takedown=takedown, fit=fit)
+        return cls(
+            manifest=manifest, measured=measured, places=np.arange(len(manifest)), seed=seed, takedown=takedown,
+            known_bad=known_bad, fit=fit,
+        )  # fmt: skip
 
     def __len__(self) -> int:
         return len(self.places)

@@ -56,6 +56,7 @@ def validate(
     limits: Limits = Limits(),  # noqa: B008 -- frozen
     policy: Mapping[str, Policy] = MappingProxyType({}),
     takedown: Takedown = Takedown(),  # noqa: B008 -- frozen
+    known_bad: Takedown = Takedown(),  # noqa: B008 -- frozen
     measured: pa.Table | None = None,
     processes: int = 0,
     scoring: Scoring | None = None,
@@ -90,8 +91,8 @@ def validate(
     more, of_kinds = run_kinds(kinds, manifest, came_in)
     lines, findings = [*lines, *more], [*findings, *of_kinds]
     progress("check rows", 1, 1)
-    rows = Rows.of(manifest, measured, seed, takedown, fit)
-    quarantined, told = judge(rows, first_findings(findings), all_checks(), kept)
+    looked = Rows.of(manifest, measured, seed, takedown, known_bad, fit)
+    quarantined, told = judge(looked, findings, all_checks(), kept)
     passed = manifest.take(pa.array(np.setdiff1d(np.arange(len(manifest)), list(quarantined)), pa.int64()))
     report = build_report(came_in, manifest, passed, quarantined, told, lines, max_broken) | told_of(fit, measured)
     report["kinds"] = kind_counts(kinds, passed)
@@ -124,21 +125,22 @@ def validate(
 
 
 def judge(
-    rows: Rows, broken: Mapping[int, Finding], checks: Sequence[Check], kept: Collection[str]
+    rows: Rows, found: Sequence[Finding], checks: Sequence[Check], kept: Collection[str]
 ) -> tuple[dict[int, Finding], list[Finding]]:
     """Return why which rows are not passed on, and what is told of those that are, both by place.
 
-    `kept` are the reasons that are only told of. Each check is asked about the rows that those before it left.
+    `found` is what the suites found, `kept` are the reasons that are only told of. Each check is asked about the rows that
+    those before it left.
     """
-    quarantined = dict(broken)
-    told = []
+    quarantined = first_findings([finding for finding in found if finding.reason not in kept])
+    told = [finding for finding in found if finding.reason in kept]
     for check in checks:
         rows = rows.without(quarantined)
-        found = check.find(rows)
-        quarantined |= first_findings([finding for finding in found if finding.reason not in kept])
-        told += [finding for finding in found if finding.reason in kept]
-    still = [finding for finding in told if finding.row not in quarantined]
-    return dict(sorted(quarantined.items())), sorted(still, key=lambda one: (one.row, ORDER[one.reason]))
+        more = check.find(rows)
+        quarantined |= first_findings([finding for finding in more if finding.reason not in kept])
+        told += [finding for finding in more if finding.reason in kept]
+    still = {(finding.row, finding.reason): finding for finding in told if finding.row not in quarantined}
+    return dict(sorted(quarantined.items())), sorted(still.values(), key=lambda one: (one.row, ORDER[one.reason]))
 
 
 def read_snapshot(raw: Path) -> tuple[dict[str, Any], pa.Table]:

@@ -163,12 +163,17 @@ def test_a_params_yaml_is_asked_what_it_asks_of_a_run(check, tmp_path):
     write_table(tmp_path / "work/data/own/captions.csv", paint(tmp_path / "work/data/own", 6))
     listed = hashlib.sha256((tmp_path / "work/data/own/0002.png").read_bytes()).hexdigest()
     (tmp_path / "work/data/takedown.txt").write_text(f"{listed}  # asked us to\n")
+    bad = hashlib.sha256((tmp_path / "work/data/own/0004.png").read_bytes()).hexdigest()
+    (tmp_path / "work/data/known-bad.txt").write_text(f"{bad}\n")
     (tmp_path / "work/data/own/0003.png").write_bytes(b"")
     params = tmp_path / "work/params.yaml"
     source = "source: {name: table, path: data/own}\n"
     params.write_text(f"{source}gates: {{max_broken: 0.2, policy: {{pii_text: keep}}}}\n")
     ran = check(tmp_path, "--params", "work/params.yaml", "--out", "a", "--json")
-    assert (ran.returncode, json.loads(ran.stdout)["reasons"]) == (0, {"zero_bytes": 1, "takedown": 1})
+    assert (ran.returncode, json.loads(ran.stdout)["reasons"]) == (
+        0,
+        {"zero_bytes": 1, "known_bad": 1, "takedown": 1},
+    )
     params.write_text(f"{source}gates: {{max_broken: 0.1}}\n")
     ran = check(tmp_path, "work/data/own", "--params", "work/params.yaml", "--out", "b")
     assert "1 of 6 records are broken, and gates.max_broken allows 10.00%" in ran.stderr
