@@ -37,6 +37,7 @@ from components.validation.kind_counts import kind_counts
 from components.validation.kinds import run_kinds
 from components.validation.lines import Line
 from components.validation.looking import Looked, Looking, look_through
+from components.validation.needs import needs_report
 from components.validation.page import render_page
 from components.validation.policy import kept_codes
 from components.validation.report import build_report
@@ -111,6 +112,7 @@ def audit(
         report = build_report(came_in, manifest, passed, quarantined, told, lines, max_broken=None)
         report |= told_of(fit, measured)
         report["kinds"] = kind_counts(kinds, passed)
+        report["needs"] = needs_report(asked.needs, passed, kinds)
         found = Audit(
             report=report, quarantined=[*seen.rejects, *named(manifest, quarantined.values(), _member)],
             told=named(manifest, told, _member), captioned=seen.captioned or not len(manifest),

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from flows.data_check import Told, lines_of
 from tests.components.serving.tiny_package import COLOURS, make_package
 from tests.defects import drawn, plant, saved
 from tests.hostile import HOSTILE
-from tests.own_pictures import paint, write_table
+from tests.own_pictures import paint, write_coco, write_table
 from tests.seaweed import asked_as_reader, client_of, s3_on_loopback
 from tests.shards import members_of, write_shard
 from tests.web_server import Web, serving
@@ -210,6 +211,29 @@ def test_a_params_yaml_is_asked_what_it_asks_of_a_run(check, tmp_path):
     assert (tmp_path / "d/report.html").is_file()
 
 
+def test_what_the_recipes_of_a_workspace_need_is_asked_too(check, tmp_path):
+    shutil.copytree(REPOSITORY / "components/recipes", tmp_path / "components/recipes")
+    clip = (tmp_path / "components/recipes/clip.yaml").read_text()
+    needing = clip.replace("  splits: [train, val]\n", "  needs: {kinds: [regions], min_side: pixels}\n")
+    (tmp_path / "components/recipes/boxes.yaml").write_text(needing)
+    (tmp_path / "params.yaml").write_text("{recipes: [boxes, clip], scale: debug}")
+    whole = write_coco(tmp_path / "own/captions_own.json", paint(tmp_path / "own/own", 6))
+    ran = check(tmp_path, "own", "--params", "params.yaml", "--out", "a")
+    assert (ran.returncode, "0 of 6 have what boxes needs" in ran.stdout) == (1, True)
+    assert "the recipe boxes needs regions, and this data has none" in ran.stderr
+    images = [image | {"width": 40, "height": 40} for image in whole["images"]]
+    boxes = [{"image_id": 10 + at, "bbox": [0, 0, 9, 9], "category_id": 1} for at in range(4)]
+    said = {"images": images, "annotations": boxes, "categories": [{"id": 1, "name": "thing"}]}
+    (tmp_path / "own/instances_own.json").write_text(json.dumps(said))
+    ran = check(tmp_path, "own", "--params", "params.yaml", "--out", "b")
+    assert (ran.returncode, ran.stderr.partition("Error")[1]) == (0, "")
+    assert "4 of 6 have what boxes needs; lacking: too_few_regions (2)\n" in ran.stdout
+    assert (
+        "<td>boxes</td><td class=n>4</td><td class=n>6</td><td>too_few_regions 2</td>"
+        in (tmp_path / "b/report.html").read_text()
+    )
+
+
 @pytest.mark.parametrize(
     ("said", "error"),
     [
@@ -229,7 +253,7 @@ def test_what_cannot_be_asked_is_said_before_the_work(check, tmp_path, said, err
 
 def test_of_many_names_three_are_shown():
     counts = {
-        "rows_in": 9, "clean": 4, "reasons": {"truncated": 5}, "told": {}, "left_out": {}, "captioned": True,
+        "rows_in": 9, "clean": 4, "reasons": {"truncated": 5}, "told": {}, "left_out": {}, "needs": {}, "captioned": True,
     }  # fmt: skip
     rows = [{"reason": "truncated", "member": f"{name}.jpg"} for name in "abcde"]
     assert list(lines_of(counts, rows, Path("out"))) == [
