@@ -188,3 +188,14 @@ def test_padding_that_is_read_is_the_tokenizers_whatever_the_config_says(tmp_pat
     import_model(GOLDEN / "siglip", "huggingface", tmp_path / "plain")
     embedder = load_trained(tmp_path / "plain")
     assert (embedder.model.text.pad, embedder.vocabulary(["a"]).ids[0, -1]) == (1, 1)
+
+
+@torch.no_grad()
+def test_what_transformers_trained_open_clip_opens(tmp_path):
+    import_model(GOLDEN / "clip_quick_gelu", "huggingface", tmp_path / "ours")
+    export_model(tmp_path / "ours", "open_clip", tmp_path / "theirs")
+    golden, embedder = load_file(GOLDEN / "clip_quick_gelu" / "features.safetensors"), load_trained(tmp_path / "ours")
+    peer = open_clip.create_model(f"local-dir:{tmp_path / 'theirs'}").eval()
+    shown = (golden["pixels"] - embedder.model.image.mean) / embedder.model.image.std
+    torch.testing.assert_close(peer.encode_image(shown), golden["image"], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(peer.encode_text(embedder.vocabulary(TEXTS).ids), golden["text"], rtol=1e-5, atol=1e-5)
