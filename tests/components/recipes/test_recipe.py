@@ -257,7 +257,7 @@ def test_nothing_else_is_even_imported(workspace, monkeypatch):
 def test_what_is_no_loss_does_not_fit_the_slot_of_one(class_path, workspace, vocabulary):
     workspace.change(CLIP, r"components.objectives.softmax.SoftmaxLoss", class_path)
     loaded = load_recipe(workspace.root, "clip", "debug")
-    with pytest.raises(ConfigError, match=rf"{class_path} does not correspond to a subclass of SoftmaxLoss"):
+    with pytest.raises(ConfigError, match=rf"{class_path} does not correspond to a subclass of Contrast"):
         build(overlay(loaded.method, {"init_args": {"model": loaded.model}}), Method)
 
 
