@@ -17,6 +17,7 @@ from components.data.share import Share
 from components.training.callbacks import AfterStep, Curves, Log, Resumable, Watch, Watching
 from components.training.checkpoints import Checkpoint, Checkpoints, check_fits
 from components.training.device import accelerator, answering, precision, ranks
+from components.training.ema import Averaged
 from components.training.guarding import Guarding, RollBack
 from components.training.guards import Tries
 from components.training.method_module import MethodModule
@@ -89,7 +90,9 @@ def train(
         )  # fmt: skip
         at_start = start is None and "roll_back" in (guards.non_finite, guards.spike)
         resumable = Resumable(checkpoints, scale.checkpoint_every, telling, at_start=at_start)
-        callbacks = [AfterStep(), guarding, curves, Watching(scale.watch_every, watch, curves), resumable]
+        averaged = Averaged(method.model, optimisation.ema) if optimisation.ema else None
+        watching = Watching(scale.watch_every, watch, curves, averaged)
+        callbacks = [AfterStep(), guarding, *filter(None, [averaged]), curves, watching, resumable]
         try:
             fit(method, batches, optimisation, scale, guards, callbacks, start, seed)
         except RollBack as back:
@@ -99,6 +102,8 @@ def train(
                 checkpoints.drop_newest()
             been = now.path if now else None
             continue
+        if averaged:
+            averaged.put()
         return Trained(
             curves=curves.csv(), samples_per_s=telling.samples_per_s, data_wait=telling.data_wait,
             precision=precision(scale.precision), accelerator=accelerator(), resumed_at=start.step if start else 0,
@@ -112,8 +117,9 @@ def fit(
 ) -> None:  # fmt: skip
     """Train from a checkpoint, or from the beginning, to the last step."""
     module = MethodModule(
-        method, optimisation, seed=seed, total_steps=scale.steps, steps_per_epoch=batches.order.steps_per_epoch
-    )
+        method, optimisation, seed=seed, total_steps=scale.steps, steps_per_epoch=batches.order.steps_per_epoch,
+        micro_batch=scale.micro_batch,
+    )  # fmt: skip
     trainer = L.Trainer(
         max_steps=scale.steps, max_epochs=-1, accelerator=accelerator(), precision=precision(scale.precision),
         **ranks(guards.rank_timeout_s), gradient_clip_val=optimisation.clip_norm, use_distributed_sampler=False, logger=False,
