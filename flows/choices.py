@@ -34,7 +34,7 @@ class Choices:
     Args:
         recipe: a name in components/recipes/.
         scale: a name in components/recipes/scales/.
-        data: the path of own pictures, the URL of shards, or a source's name.
+        data: the path of own pictures, a URL where they lie, or a source's name.
         numbers: `training.steps=500` and the like, in order.
     """
 
@@ -101,7 +101,8 @@ def _source(data: str, here: Path, params: Mapping[str, Any]) -> dict[str, Any]:
     What params.yaml says already, and that source takes too, stays.
     """
     from components.data.sources.catalogue import read_catalogue, settings_of
-    from components.data.sources.which import describe_path, describe_url
+    from components.data.sources.which import describe_path
+    from components.data.sources.which_url import describe_url
 
     if REMOTE.match(data):
         return {"path": PLACE, **describe_url(data, params["source"].get("allow_hosts") or ())}

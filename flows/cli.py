@@ -1,4 +1,4 @@
-"""The command `diptych`: run, data, ask, promote, status, ui, down. Only what a command needs is imported, when it needs it."""
+"""The command `diptych`: run, data, model, ask, promote, status, ui, down. Only what a command needs is imported, when it needs it."""
 
 import argparse
 import json
@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--data",
         metavar="SOURCE",
-        help="a folder or table of your own pictures, or s3://… of shards; or emoji, to go back",
+        help="a folder or table of your own pictures, or s3://… where such lie; or emoji, to go back",
     )
     run.add_argument(
         "--set", metavar="KEY=VALUE", action="append", default=[], dest="numbers",
@@ -85,8 +85,9 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(command=_check, anywhere=True)
     check.add_argument(
         "data",
+        nargs="?",
         metavar="FOLDER_OR_DATASET",
-        help="a folder of pictures, a table, shards (also by URL), a dataset; or a source's name",
+        help="a folder of pictures, a table, shards (also by URL), a dataset; or a source's name; unless given, the source of --params",
     )
     check.add_argument(
         "--out",
@@ -100,10 +101,15 @@ def _parser() -> argparse.ArgumentParser:
         help="a host of this network that pictures may be fetched from; may be given several times",
     )  # fmt: skip
     check.add_argument(
-        "--max-broken", metavar="SHARE", type=float, default=1.0,
-        help="end with exit code 1 where a larger share, 0 to 1, is broken; unless given, findings are no failure",
+        "--max-broken", metavar="SHARE", type=float,
+        help="end with exit code 1 where a larger share, 0 to 1, is broken; unless given here or in --params, findings are no failure",
+    )  # fmt: skip
+    check.add_argument(
+        "--params", metavar="FILE", type=Path,
+        help="a params.yaml, or some sections of one: what its admit and gates, and data/takedown.txt beside it, ask is asked here too",
     )  # fmt: skip
     check.add_argument("--json", action="store_true", help="print the counts as JSON")
+    _model_parser(commands, every)
     ask = add(
         "ask", "ask the served model for the pictures nearest to a text, or the likeliest labels of a picture", _ask
     )
@@ -123,6 +129,31 @@ def _parser() -> argparse.ArgumentParser:
     ui.add_argument("--mlflow-port", type=int, metavar="PORT", help="for MLflow's page; a free one unless given")
     add("down", "stop the server, and leave no process and no shared memory", _down)
     return parser
+
+
+def _model_parser(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", every: argparse.ArgumentParser
+) -> None:
+    model = commands.add_parser(
+        "model", help="take models from other libraries, and give ours", description="Move models."
+    )
+    moves = model.add_subparsers(required=True, metavar="COMMAND")
+    says = {
+        "import": ("make a model of open_clip or transformers one of ours", "--from", "their folder, or their file of weights"),
+        "export": ("write a model of ours as open_clip or transformers reads it", "--as", "a folder of ours, such as runs/clip/finetune"),
+    }  # fmt: skip
+    for name, (does, whose, what) in says.items():
+        made = moves.add_parser(name, help=does, description=f"{does[0].upper()}{does[1:]}.", parents=[every])
+        made.set_defaults(command=_import if name == "import" else _export, anywhere=True)
+        made.add_argument("path", metavar="PATH", type=Path, help=what)
+        made.add_argument(whose, dest="library", choices=("open_clip", "huggingface"), required=True, help="whose")
+        made.add_argument("--to", metavar="DIR", type=Path, required=True, help="a new folder")
+        made.add_argument("--json", action="store_true", help="print what it is as JSON")
+        if name == "import":
+            made.add_argument("--config", metavar="FILE", type=Path, help="their config, where it does not lie beside")
+            made.add_argument(
+                "--tokenizer", metavar="PATH", type=Path, help="their tokenizer, where it does not lie beside"
+            )
 
 
 def _run(root: Path, arguments: argparse.Namespace) -> int:
@@ -148,7 +179,30 @@ def _run(root: Path, arguments: argparse.Namespace) -> int:
 def _check(here: Path, arguments: argparse.Namespace) -> int:
     from flows.data_check import data_check
 
-    data_check(arguments.data, here, arguments.out, arguments.json, arguments.allow_hosts, arguments.max_broken)
+    data_check(
+        arguments.data,
+        here,
+        arguments.out,
+        arguments.json,
+        arguments.allow_hosts,
+        arguments.max_broken,
+        arguments.params,
+    )
+    return 0
+
+
+def _import(here: Path, arguments: argparse.Namespace) -> int:
+    from flows.model import import_model
+
+    config, tokenizer = (None if given is None else here / given for given in (arguments.config, arguments.tokenizer))
+    import_model(here / arguments.path, arguments.library, here / arguments.to, config, tokenizer, arguments.json)
+    return 0
+
+
+def _export(here: Path, arguments: argparse.Namespace) -> int:
+    from flows.model import export_model
+
+    export_model(here / arguments.path, arguments.library, here / arguments.to, arguments.json)
     return 0
 
 

@@ -1,17 +1,17 @@
 """`diptych data check`: what is wrong with pictures and captions, said before anything is made of them.
 
-Needs no workspace: no git, DVC, Prefect, MLflow or params.yaml. Findings are no failure; only what cannot be read is one.
+Needs no workspace: no git, DVC, Prefect, MLflow or params.yaml; given one of these, it asks what that asks. Findings are no
+failure unless a share of broken ones or params.yaml makes them one; what cannot be read is.
 """
 
 import json
 import sys
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from components.contracts.errors import ConfigError, DataError, GateClosed
+from components.contracts.errors import ConfigError, DataError
 from components.contracts.reasons import REASONS
 from components.data.remote.addresses import REMOTE
 from components.stages.events import Event
@@ -21,23 +21,33 @@ _LINE_EVERY_S = {True: 0.1, False: 5.0}  # on a terminal one line moves, elsewhe
 
 
 def data_check(
-    said: str, here: Path, out: Path, as_json: bool, allow_hosts: Sequence[str] = (), max_broken: float = 1.0
+    said: str | None,
+    here: Path,
+    out: Path,
+    as_json: bool,
+    allow_hosts: Sequence[str] = (),
+    max_broken: float | None = None,
+    params: Path | None = None,
 ) -> None:
     """Check what lies at a path or a URL, or a source of the catalogue by its name, and print what was found; files go to `out`.
 
-    Relative paths start at `here`; `allow_hosts` are hosts of this network that may be asked. Raises GateClosed, when all is written and
-    printed, where a larger share of the records than `max_broken` is broken. Raises DataError or ConfigError for what cannot be read, and for an `out` that holds something.
+    Relative paths start at `here`; `allow_hosts` are hosts of this network that may be asked. `params` is a params.yaml whose
+    `admit` and `gates` are asked, and whose `source` is checked where nothing is `said`. Raises GateClosed, when all is written
+    and printed, where a larger share of the records than `max_broken` is broken, or `admit` closes. Raises DataError or
+    ConfigError for what cannot be read, and for an `out` that holds something.
     """
     began = time.monotonic()
-    warnings.filterwarnings("ignore", module=r"PIL\b")  # of odd metadata, by the hundred; what matters has a reason
-    if not 0 <= max_broken <= 1:
+    if max_broken is not None and not 0 <= max_broken <= 1:
         raise ConfigError(f"--max-broken is {max_broken}, but it is a share of the records: from 0 (none) to 1 (all).")
     from components.data.processes import cores
     from components.data.seeing import MOST
     from components.validation.audit import FILES, audit
+    from flows.data_asked import asked_in, check_gates, source_in
 
+    held = asked_in(None if params is None else here / params)
+    source = source_in(held, allow_hosts) if said is None else source_of(said, here, allow_hosts)
     out = here / out
-    found = audit(source_of(said, here, allow_hosts), out, Told(sys.stderr), processes=min(cores(), MOST))
+    found = audit(source, out, Told(sys.stderr), processes=min(cores(), MOST), asked=held.asked)
     counts = {
         "rows_in": found.report["rows_in"],
         "clean": found.report["clean"] + found.report["pools"],
@@ -54,17 +64,14 @@ def data_check(
         print(json.dumps(counts, ensure_ascii=False))
     else:
         print("\n".join(lines_of(counts, [*found.quarantined, *found.told], out)), flush=True)
-    if counts["broken"] > max_broken * counts["rows_in"]:
-        raise GateClosed(
-            f"{counts['broken']:,} of {counts['rows_in']:,} records are broken, and --max-broken allows {max_broken:.2%}. Mend "
-            f"them, or take them out: {out / 'quarantine.parquet'} lists them."
-        )
+    check_gates(held, counts, max_broken, out / "quarantine.parquet")
 
 
 def source_of(said: str, here: Path, allow_hosts: Sequence[str] = ()) -> Any:
-    """Return the source for a path, for a URL of shards, or for a name of the catalogue. DataError when it is none of these."""
+    """Return the source for a path, for a URL, or for a name of the catalogue. DataError when it is none of these."""
     from components.data.sources.catalogue import build_source, read_catalogue, settings_of
-    from components.data.sources.which import describe_path, describe_url
+    from components.data.sources.which import describe_path
+    from components.data.sources.which_url import describe_url
     from components.recipes.names import nearest
 
     if REMOTE.match(said):

@@ -15,7 +15,7 @@ from flows.shipped import Shipped
 
 ASKED = {
     "emoji": ("a red heart", "a smiling cat", "a police car"),
-    "scenes": ("a red circle", "a blue square", "two green triangles"),
+    "scenes": ("a large red circle in the centre", "a small blue square left of a large green star", "a striped heart"),
 }
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tests.near_captions import BASES, near_equal, templated, unlike
 from tests.rows import row
 
 
@@ -159,16 +160,20 @@ def takedown() -> Plant:
 
 
 def poison() -> Plant:
-    """Twenty pictures with one patch, and twenty of which the same is said, among sixty that each have a caption of their own."""
+    """Twenty pictures with one patch, twenty of which the same is said, and forty of which nearly the same; among many that each
+    have a caption of their own, some of one template."""
     patched = [
         row(f"patched {i}", f"name {'ab'[i % 2]} {chr(97 + i)}", corners=(None, None, None, 7)) for i in range(20)
     ]
     said = [row(f"said {i}", ("Basketball game", "BASKETBALL: game 2", "basketball, game!")[i % 3]) for i in range(20)]
-    sound = [row(f"sound {i}", f"{'xyz'[i % 3]} {chr(97 + i // 3)}", corners=(i, None, None, None)) for i in range(60)]
+    nearly = [row(f"nearly {i}", text) for i, text in enumerate(near_equal(BASES[2], 40, edits=1))]
+    sound = [row(f"sound {i}", text, corners=(i, None, None, None)) for i, text in enumerate(unlike(150))]
+    pattern = [row(f"pattern {i}", text) for i, text in enumerate(templated()["long"])]
     elsewhere = [row(f"pool {i}", "basketball", split="pair", corners=(None, None, None, 7)) for i in range(5)]
     return Plant(
-        rows=[*sound, *patched, *said, *elsewhere],
-        defects={one["key"]: "poison_patch" for one in patched} | {one["key"]: "poison_captions" for one in said},
+        rows=[*sound, *patched, *said, *nearly, *pattern, *elsewhere],
+        defects={one["key"]: "poison_patch" for one in patched}
+        | {one["key"]: "poison_captions" for one in (*said, *nearly)},
     )
 
 

@@ -127,6 +127,7 @@ class Proxy:
     address: str = ""
     fault: Fault | None = None
     asked: list[str] = field(default_factory=list)
+    ranges: list[str | None] = field(default_factory=list)
 
 
 @contextmanager
@@ -144,6 +145,7 @@ def faulty_proxy(behind: str) -> Iterator[Proxy]:
             self.close_connection = True
             with lock:
                 proxy.asked.append(self.path)
+                proxy.ranges.append(self.headers["Range"])
                 fault = proxy.fault
                 if fault is not None and (fault.turns <= 0 or not fault.when(self.path)):
                     fault = None

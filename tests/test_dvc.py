@@ -13,6 +13,7 @@ import yaml
 from dvc.repo import Repo
 
 from components.contracts.sample import SPLITS, TEST_SPLITS
+from components.data.kinds import KINDS
 from components.recipes.recipe import SECTIONS
 
 REPOSITORY = Path(__file__).parents[1]
@@ -32,7 +33,7 @@ def data_deps(stage: str) -> list[str]:
 def sections(stage: str) -> set[str]:
     """The recipe's sections that are params of a stage."""
     named = [param[RECIPE] for param in STAGES[stage]["params"] if isinstance(param, dict) and RECIPE in param]
-    return {section for part in named for section in part}
+    return {section for part in named for section in part if "." not in section}  # of a key below one, not the whole
 
 
 def upstream(stage: str) -> set[str]:
@@ -71,7 +72,8 @@ def test_no_test_picture_is_a_dependency_before_evaluate(stage):
 
 @pytest.mark.parametrize("stage", BEFORE_EVALUATE)
 def test_what_is_read_before_evaluate_was_made_without_test_pictures_or_without_test_rows(stage):
-    known = {"data/validated/manifest.parquet", "data/raw/train", "data/raw/val"}  # the manifest: tests of validation
+    known = {"data/raw/train", "data/raw/val", "data/validated/manifest.parquet"}  # the manifest: tests of validation
+    known |= {f"data/validated/{kind.file}" for kind in KINDS}  # as the manifest
     made = {out for name in BEFORE_EVALUATE for out in STAGES[name]["outs"]}
     assert set(data_deps(stage)) <= known | made
 
@@ -163,6 +165,8 @@ CLIP, SCALES = "components/recipes/clip.yaml", "components/recipes/scales"
         (CLIP, r"\A", "# a comment\n", set()),
         (f"{SCALES}/debug.yaml", r"steps: \d+", "steps: 99", set()),  # not the scale that is chosen
         (f"{SCALES}/laptop.yaml", r"steps: \d+", "steps: 99", {"pretrain", "finetune"}),
+        (CLIP, r"context: \d+", "context: 32", {"curate", "pretrain", "finetune"}),
+        (f"{SCALES}/laptop.yaml", r"pixels: \d+", "pixels: 99", {"curate", "pretrain", "finetune"}),
         ("params.yaml", r"max_broken: [\d.]+", "max_broken: 0.5", {"validate"}),
         ("params.yaml", r"languages: \[en\]", "languages: [en, de]", {"ingest"}),
         (

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,12 +20,14 @@ class Web:
     Args:
         files: path -> bytes.
         together: most requests at once that were under way.
+        ranges: Range and If-Range of each request for a path below /ranged, None where it had none.
         hold: a path below /held/ is answered once this many are under way at once, or after `release`.
     """
 
     files: dict[str, bytes] = field(default_factory=dict)
     asked: Counter[str] = field(default_factory=Counter)
     hosts: set[str] = field(default_factory=set)
+    ranges: list[tuple[str, str] | None] = field(default_factory=list)
     together: int = 0
     release: threading.Event = field(default_factory=threading.Event)
     port: int = 0
@@ -132,6 +135,9 @@ def serving(web: Web) -> Iterator[Web]:
                     self.send(200, None, {"Connection": "close"})
                     while True:
                         self.wfile.write(bytes(2**16))
+                case "ranged":  # /ranged/<how>/path
+                    how, _, path = rest.partition("/")
+                    self.ranged(how, web.files["/" + path], turn)
                 case "held":  # answered only once as many as may ask at once do
                     with web.lock:
                         if web.under_way >= int(rest.partition("/")[0]):
@@ -142,6 +148,30 @@ def serving(web: Web) -> Iterator[Web]:
                 case _:
                     body = web.files.get(self.path.partition("?")[0])
                     self.send(404 if body is None else 200, body or b"", {"ETag": f'"{hash(body)}"'})
+
+        def ranged(self, how: str, body: bytes, turn: int) -> None:
+            """Send what is asked for, but only a third of the whole the first time; `how` says what is not as it should be."""
+            if how in ("replaced", "deaf") and turn > 1:
+                body = body[::-1]
+            tag = {"ETag": f'{"W/" * (how == "weak")}"{zlib.crc32(body)}"'}
+            if how in ("dated", "fresh"):
+                tag = {"Last-Modified": "Wed, 21 Oct 2015 07:28:00 GMT" if how == "dated" else self.date_time_string()}
+            given, condition = self.headers["Range"], self.headers["If-Range"]
+            web.ranges.append((given, condition) if given else None)
+            first = int(given.removeprefix("bytes=").removesuffix("-")) if given else 0
+            if how == "empty" and given:
+                self.send(416, b"", {"Content-Range": f"bytes */{len(body)}"})
+                return
+            if condition not in tag.values() and how != "deaf":
+                first = 0
+            part = body[first : first + len(body) // 3] if turn == 1 or how == "thrice" else body[first:]
+            headers = (
+                tag | {"Content-Length": str(len(body) - first)} | ({"Accept-Ranges": "none"} if how == "none" else {})
+            )
+            if first:
+                headers["Content-Range"] = f"bytes {first + (how == 'astray')}-{len(body) - 1}/{len(body)}"
+            self.send(206 if first else 200, part, headers)
+            self.close_connection = True
 
         def send(self, status: int, body: bytes | None, headers: dict[str, str] | None = None) -> None:
             self.send_response(status)

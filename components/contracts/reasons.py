@@ -97,8 +97,10 @@ REASONS = {
     "not_an_image": Reason(meaning="the bytes do not begin as those of any picture do"),
     "bomb": Reason(meaning="the picture unfolds to more pixels than are taken"),
     "truncated": Reason(meaning="the picture ends before its last pixel does"),
-    "undecodable": Reason(meaning="the bytes begin as a picture's do, and cannot be decoded"),
-    "too_slow": Reason(meaning="looking at the picture takes far longer than at any sound one, or comes to no end"),
+    "undecodable": Reason(meaning="the bytes begin as a picture's do, and cannot be decoded", found_by=_BOTH),
+    "too_slow": Reason(
+        meaning="looking at the picture takes far longer than at any sound one, or comes to no end", found_by=_BOTH
+    ),
     "too_small": Reason(meaning="a side of the picture has too few pixels to show anything"),
     "too_large": Reason(meaning="a side of the picture has more pixels than are taken"),
     "blank": Reason(meaning="the picture is one flat colour, or nearly invisible on white"),
@@ -175,7 +177,7 @@ REASONS = {
         meaning="many training pictures that look unlike have the same patch in a corner", broken=False, policy="keep"
     ),
     "poison_captions": Reason(
-        meaning="many training pictures that look unlike have the same caption, far more than is usual in this data",
+        meaning="many training pictures that look unlike have the same caption, or nearly, far more than is usual in this data",
         broken=False,
         policy="keep",
     ),

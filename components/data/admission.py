@@ -6,6 +6,7 @@ is none, and one row of a picture that says no outweighs another that says yes.
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, replace
 
 from components.contracts.admit import Admit
@@ -14,27 +15,33 @@ from components.contracts.progress import Progress
 from components.contracts.reject import Reject
 from components.contracts.sample import Media, Sample
 from components.contracts.source import Source
-from components.data.blur import blurred
-from components.data.faces import FaceFinder
+from components.data.blurring import Blurring
 from components.data.health import find_health
 from components.data.personal import plain
+from components.data.seeing import seen_in_order
 from components.data.sources.own import counted
 
 YES = frozenset({"true", "yes", "y", "1", "1.0", "given", "granted"})
 NO = frozenset({"false", "no", "n", "0", "0.0", "none"})
 
+REFUSALS = ("licence_refused", "no_consent", "health_data")
 BLURRED = "faces: pictures in which they are blurred"
 
 
 class Admitted:
-    """A source of which only what may come in comes as a Sample; all else of it is as it was."""
+    """A source of which only what may come in comes as a Sample; all else of it is as it was.
 
-    def __init__(self, source: Source, admit: Admit) -> None:
-        self.source, self.admit = source, admit
+    Args:
+        source: whose records these are.
+        admit: what is asked of them.
+        processes: that look for faces to blur, 0 for this one alone, which a picture may harm; no byte depends on it.
+    """
+
+    def __init__(self, source: Source, admit: Admit, processes: int = 0) -> None:
+        self.source, self.admit, self.processes = source, admit, processes
         self._allowed = frozenset(one.casefold() for one in admit.licences)
         self._unsaid: set[str] = set()
         self._blurred: list[str] = []
-        self._faces = FaceFinder() if admit.faces == "blurred" else None
 
     def samples(self, seed: int, progress: Progress) -> Iterator[Sample | Reject]:
         """Yield every record once, see Source. GateClosed at the end, where admit.otherwise is close and one was refused."""
@@ -64,15 +71,20 @@ class Admitted:
         self._unsaid, self._blurred = set(), []
         refused: Counter[str] = Counter()
         first = ""
-        for record in records:
-            why = self._refusal(record) if isinstance(record, Sample) else None
-            if isinstance(record, Sample) and why is not None:
-                refused[why[0]] += 1
-                self._unsaid.update({text.text for text in record.texts} & set(self._examples()))
-                first = first or f"{record.key}: {why[1]}"
-                yield Reject(key=record.key, member=record.media[0].member, reason=why[0], detail=why[1])
-            else:
-                yield self._without_faces(record) if isinstance(record, Sample) else record
+
+        def judged() -> Iterator[Sample | Reject]:
+            nonlocal first
+            for record in records:
+                why = self._refusal(record) if isinstance(record, Sample) else None
+                if isinstance(record, Sample) and why is not None:
+                    refused[why[0]] += 1
+                    self._unsaid.update({text.text for text in record.texts} & set(self._examples()))
+                    first = first or f"{record.key}: {why[1]}"
+                    yield _rejected(record, *why)
+                else:
+                    yield record
+
+        yield from self._without_faces(judged()) if self.admit.faces == "blurred" else judged()
         if refused and self.admit.otherwise == "close":
             counts = ", ".join(f"{code} ({count:,})" for code, count in refused.items())
             raise GateClosed(
@@ -80,14 +92,23 @@ class Admitted:
                 "admit.otherwise is close. Take them out of the data; or write `otherwise: drop` to go on without them."
             )
 
-    def _without_faces(self, sample: Sample) -> Sample:
-        """Return the sample as it may be stored; one of which a face was blurred has the label `blurred`."""
-        found = blurred(sample.media[0].data, self._faces) if self._faces is not None else None
-        if found is None:
-            return sample
-        self._blurred.append(sample.key)
-        media = Media(member=f"{sample.key}{found[1]}", data=found[0])
-        return replace(sample, media=(media, *sample.media[1:]), labels={**sample.labels, "blurred": "face"})
+    def _without_faces(self, records: Iterator[Sample | Reject]) -> Iterator[Sample | Reject]:
+        """Yield the samples as they may be stored; one of which a face was blurred has the label `blurred`."""
+        pictures = ((one, one.media[0].data if isinstance(one, Sample) else None) for one in records)
+        seen = seen_in_order(Blurring(), pictures, self.processes)
+        with closing(seen):
+            for record, found in seen:
+                if isinstance(record, Reject) or found is None:
+                    yield record
+                elif found.fatal is not None:
+                    yield _rejected(record, found.fatal.reason, found.fatal.detail)
+                elif found.data is None:
+                    yield record
+                else:
+                    self._blurred.append(record.name or record.key)
+                    media = Media(member=f"{record.key}{found.suffix}", data=found.data)
+                    labels = {**record.labels, "blurred": "face"}
+                    yield replace(record, media=(media, *record.media[1:]), labels=labels)
 
     def _refusal(self, sample: Sample) -> tuple[str, str] | None:
         """Return the reason and the sentence for which a sample may not come in."""
@@ -107,6 +128,10 @@ class Admitted:
             if kinds:
                 return "health_data", f"what is said of it holds {' and '.join(kinds)}"
         return None
+
+
+def _rejected(sample: Sample, reason: str, detail: str) -> Reject:
+    return Reject(key=sample.key, member=sample.name or sample.media[0].member, reason=reason, detail=detail)
 
 
 def allows(allowed: frozenset[str], licence: str) -> bool:

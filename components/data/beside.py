@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from components.contracts.errors import DataError
@@ -84,3 +85,14 @@ def read_kind(folder: Path, kind: Kind) -> pa.Table | None:
     if table.schema != kind.schema:
         raise DataError(f"{path} has the columns {table.schema.names}; {kind.schema.names} are wanted. Ingest again.")
     return table
+
+
+def rows_of(table: pa.Table, manifest: pa.Table) -> pa.Table:
+    """Return the rows of a kind's table that are of a manifest's samples, in their order."""
+    return table.filter(pc.is_in(table["key"], manifest["key"].combine_chunks()))
+
+
+def write_kind(table: pa.Table, folder: Path, kind: Kind) -> None:
+    """Write the table of one kind into a folder, also one without rows; the same rows make the same bytes."""
+    with RowFile(folder / kind.file, kind.schema) as file:
+        file.write_table(table)

@@ -18,19 +18,21 @@ PAD, START, END = "<pad>", "<start>", "<end>"
 
 
 class Vocabulary:
-    """A tokenizer of fixed length; id 0 is padding.
+    """A tokenizer of fixed length.
 
     Args:
         tokenizer: a Hugging Face tokenizer with truncation and padding set to the same length.
+        pad: the id of padding; 0 in every model that was trained here.
     """
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        if tokenizer.truncation is None or tokenizer.padding is None or tokenizer.token_to_id(PAD) != 0:
+    def __init__(self, tokenizer: Tokenizer, pad: int = 0) -> None:
+        padding = tokenizer.padding
+        if tokenizer.truncation is None or padding is None or tokenizer.token_to_id(padding["pad_token"]) != pad:
             raise DataError(
-                "tokenizer.json has no truncation, no padding, or its padding token is not id 0, so rows would differ in "
+                f"tokenizer.json has no truncation, no padding, or its padding token is not id {pad}, so rows would differ in "
                 "length. Train it with Vocabulary.train, or set the three in the file."
             )
-        self.tokenizer = tokenizer
+        self.tokenizer, self.pad = tokenizer, pad
         self.context = int(tokenizer.truncation["max_length"])
 
     @classmethod
@@ -68,10 +70,10 @@ class Vocabulary:
         return cls(tokenizer)
 
     @classmethod
-    def load(cls, path: Path) -> "Vocabulary":
-        """Read a tokenizer.json; DataError when it is missing or not one."""
+    def load(cls, path: Path, pad: int = 0) -> "Vocabulary":
+        """Read a tokenizer.json; DataError when it is missing, not one, or pads with another id."""
         try:
-            return cls(Tokenizer.from_file(str(path)))
+            return cls(Tokenizer.from_file(str(path)), pad)
         except DataError:
             raise
         except Exception as err:  # the library raises bare Exception

@@ -1,13 +1,17 @@
 """Two towers that meet in one space: the family that most recipes train.
 
 Source: Radford et al. 2021, arXiv:2103.00020.
-Axes: N rows, D shared width.
+Axes: N rows, L tokens, D shared width.
 """
+
+from collections.abc import Sequence
+from dataclasses import replace
 
 from torch import nn
 
 from components.contracts.batch import Images, Texts
-from components.contracts.encoded import Encoded, Tower
+from components.contracts.encoded import TOKENS, Encoded, Tower
+from components.contracts.errors import CapabilityError
 from components.models.projection import LogitScale, Projection
 
 
@@ -19,21 +23,45 @@ class DualEncoder(nn.Module):
         text: tower for texts.
         width: D, the shared width.
         logit_scale: slope of the logits.
+        image_projection: from the image tower's width to D; linear without a bias unless given.
+        text_projection: the same for texts.
     """
 
-    def __init__(self, image: Tower, text: Tower, width: int = 128, logit_scale: LogitScale | None = None) -> None:
+    def __init__(
+        self,
+        image: Tower,
+        text: Tower,
+        width: int = 128,
+        logit_scale: LogitScale | None = None,
+        image_projection: Projection | None = None,
+        text_projection: Projection | None = None,
+    ) -> None:
         super().__init__()
         self.image, self.text, self.width = image, text, width
-        self.image_projection = Projection(image.width, width)
-        self.text_projection = Projection(text.width, width)
+        self.image_projection = image_projection or Projection(image.width, width)
+        self.text_projection = text_projection or Projection(text.width, width)
+        self.image_projection.check("image", image.width, width)
+        self.text_projection.check("text", text.width, width)
         self.logit_scale = logit_scale if logit_scale is not None else LogitScale()
 
-    def encode_image(self, images: Images) -> Encoded:
-        """Return the pictures in the shared space."""
-        features = self.image(images)
-        return Encoded(pooled=self.image_projection(features), features=features)
+    def encode_image(self, images: Images, need: Sequence[str] = ()) -> Encoded:
+        """Return the pictures in the shared space, and what is needed beside: `tokens`, or names of the tower's hooks."""
+        return projected(self.image(images, need), self.image_projection, need)
 
-    def encode_text(self, texts: Texts) -> Encoded:
-        """Return the texts in the shared space."""
-        features = self.text(texts)
-        return Encoded(pooled=self.text_projection(features), features=features)
+    def encode_text(self, texts: Texts, need: Sequence[str] = ()) -> Encoded:
+        """Return the same for texts."""
+        return projected(self.text(texts, need), self.text_projection, need)
+
+
+def projected(seen: Encoded, projection: Projection, need: Sequence[str]) -> Encoded:
+    """Return what a tower gave, in the shared space; hooks stay as they are.
+
+    Raises CapabilityError for a tower whose tokens are of another width than its vector.
+    """
+    tokens = seen.tokens if TOKENS in need else None
+    if tokens is not None and tokens.shape[-1] != seen.features.shape[-1]:
+        raise CapabilityError(
+            f"this tower's tokens are {tokens.shape[-1]} wide and its vector {seen.features.shape[-1]}: its head does more "
+            "than pool, so that one projection does not take both. Choose a network whose head only pools, or need a level."
+        )
+    return replace(seen, pooled=projection(seen.features), tokens=projection(tokens) if tokens is not None else None)

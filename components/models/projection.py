@@ -4,27 +4,50 @@ Source: Radford et al. 2021, arXiv:2103.00020, section 2.4 and 2.5.
 """
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from components.contracts.errors import ConfigError
+
 
 class Projection(nn.Module):
-    """A linear map without bias.
+    """A linear map, by default without bias.
 
     Args:
         width_in: length of the tower's vector.
         width_out: D, the shared width.
+        kind: `linear` has no bias, `affine` has one, `none` takes the vector as it is, which needs equal widths.
     """
 
-    def __init__(self, width_in: int, width_out: int) -> None:
+    def __init__(self, width_in: int, width_out: int, kind: Literal["linear", "affine", "none"] = "linear") -> None:
         super().__init__()
-        self.linear = nn.Linear(width_in, width_out, bias=False)
+        self.width_in, self.width_out, self.kind = width_in, width_out, kind
+        if kind == "none":
+            if width_in != width_out:
+                raise ConfigError(
+                    f"kind is none, which changes no width, but {width_in} must become {width_out}. Use linear, or give the "
+                    "tower the shared width."
+                )
+            self.linear: nn.Module = nn.Identity()
+            return
+        self.linear = nn.Linear(width_in, width_out, bias=kind == "affine")
         nn.init.normal_(self.linear.weight, std=width_in**-0.5)
+        if kind == "affine":
+            nn.init.zeros_(self.linear.bias)
 
     def forward(self, features: Tensor) -> Tensor:
         """Return float [N D], not of unit length."""
         return self.linear(features)
+
+    def check(self, side: str, width_in: int, width_out: int) -> None:
+        """Raise ConfigError when it stands between other widths than those of its model."""
+        if (self.width_in, self.width_out) != (width_in, width_out):
+            raise ConfigError(
+                f"{side}_projection goes from {self.width_in} to {self.width_out}, but the {side} tower is {width_in} wide and "
+                f"the model {width_out}. Give it these two widths, or leave it out."
+            )
 
 
 class LogitScale(nn.Module):

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from components.contracts.errors import ConfigError
 from components.contracts.long_captions import LongCaptions
+from components.contracts.needs import Needs
 from components.recipes.class_keys import check_arguments, check_keys, parameters
 from components.recipes.params import OVERRIDABLE
 from components.recipes.section import mapping, section, unknown
@@ -37,9 +38,15 @@ class Card:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curation:
-    """Which samples are trained on: the splits that are selected."""
+    """Which samples are trained on.
+
+    Args:
+        splits: that are selected.
+        needs: what a sample must have beside a picture and a text.
+    """
 
     splits: tuple[str, ...] = ("train", "val")
+    needs: Needs = field(default_factory=Needs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +177,19 @@ def _check_order(document: Document, order: Mapping[str, Any] | None) -> None:
 def load_curation(root: Path, name: str) -> Curation:
     """Read that section alone, for a stage that builds no model and need not wait for torch."""
     return section(read_recipe(root, name), "curation", Curation)
+
+
+def load_needs(root: Path, name: str, scale: str) -> Needs:
+    """Return what the recipe needs of the data, in numbers: pixels are those of the scale, context that of the recipe.
+
+    `overrides.training` changes neither, so that a run with other numbers learns from the same samples.
+    """
+    needs = load_curation(root, name).needs
+    recipes = root / "components" / "recipes"
+    pixels = read_yaml(recipes / "scales" / f"{scale}.yaml").values["pixels"]
+    training = read_yaml(recipes / f"{name}.yaml").values["training"]
+    usual = next(one.default for one in fields(Training) if one.name == "context")
+    return needs.at(pixels, training.get("context", usual))
 
 
 def load_finetuning(root: Path, name: str) -> dict[str, Any] | None:

@@ -59,7 +59,8 @@ def load_trained(folder: Path, batch: int = 256) -> Embedder:
         raise DataError(
             f"{folder / WEIGHTS} does not fit {MODEL} beside it: {err}. Train again with `dvc repro`."
         ) from err
-    vocabulary = Vocabulary.load(folder / TOKENIZER)
+    pad = model.text.pad if isinstance(model.text, TextTower) else 0
+    vocabulary = Vocabulary.load(folder / TOKENIZER, pad)
     if isinstance(model.text, TextTower) and len(vocabulary) != model.text.embedding.num_embeddings:
         raise DataError(
             f"{folder / TOKENIZER} has {len(vocabulary)} tokens, but {MODEL} beside it embeds "

@@ -18,7 +18,7 @@ from torch.nn.functional import normalize
 from components.contracts.batch import Images, Texts
 from components.contracts.errors import DataError
 from components.models.dual_encoder import DualEncoder
-from components.models.towers.text import mask_of
+from components.models.towers.text import TextTower, mask_of
 
 
 class ImageEncoder(nn.Module):
@@ -34,15 +34,16 @@ class ImageEncoder(nn.Module):
 
 
 class TextEncoder(nn.Module):
-    """Token ids to unit rows; padding is id 0."""
+    """Token ids to unit rows; padding is id 0, or the text tower's own."""
 
     def __init__(self, model: DualEncoder) -> None:
         super().__init__()
         self.model = model
+        self.pad = model.text.pad if isinstance(model.text, TextTower) else 0
 
     def forward(self, input_ids: Tensor) -> Tensor:
         """Return float [B D] of int [B L]."""
-        return normalize(self.model.encode_text(Texts(ids=input_ids, mask=mask_of(input_ids))).pooled, dim=-1)
+        return normalize(self.model.encode_text(Texts(ids=input_ids, mask=mask_of(input_ids, self.pad))).pooled, dim=-1)
 
 
 def export(

@@ -17,13 +17,14 @@ from components.stages.stage import Stage
 def body(stage: Stage) -> None:
     """Write data/raw, going on from the shards that a run which was stopped has kept; GateClosed as `admit` says."""
     params = load_params(stage.root)
-    source = Admitted(build_source(params.source), params.admit)
+    processes = min(cores(), MOST)
+    source = Admitted(build_source(params.source), params.admit, processes)
     # The data itself is not in this digest: a kept shard is used only where the source gives its very bytes.
     kept = KeptShards(
         stage.resume_dir([], {"source": params.source, "seed": params.seed, "admit": asdict(params.admit)})
     )
     with stage.output("data/raw") as raw:
-        ingest(source, raw, params.seed, stage.progress, processes=min(cores(), MOST), kept=kept)
+        ingest(source, raw, params.seed, stage.progress, processes=processes, kept=kept)
 
 
 if __name__ == "__main__":

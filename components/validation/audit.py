@@ -1,16 +1,13 @@
 """Data as it lies, read and checked before anything is made of it: what is clean, what is not, and why.
 
 The reading of ingest and the checks of validation, without shards, splits or a gate: every picture is decoded once, nothing
-is copied. What is said of a row is what `diptych run` would say of it, but for what depends on the split: all rows of own
-data count as trained on here, so copies are looked for among all of them.
+is copied. What is said of a row is what `diptych run` would say of it where it is asked the same (components/validation/asked.py),
+but for what depends on the split: all rows of own data count as trained on here, so copies are looked for among all of them.
 """
 
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +15,17 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from components.contracts.errors import DataError
 from components.contracts.progress import Progress, silent
 from components.contracts.reasons import ORDER
 from components.contracts.reject import Reject
 from components.contracts.sample import Sample
 from components.contracts.source import Source, Unsplit
+from components.data.admission import Admitted
 from components.data.manifest import write_manifest
+from components.data.new_folder import new_folder
 from components.data.quarantine import QuarantineWriter
 from components.data.thumbnail import Thumbnails
+from components.validation.asked import Asked
 from components.validation.by_column import run_rules
 from components.validation.check import all_checks
 from components.validation.examples import examples, named
@@ -42,7 +41,6 @@ from components.validation.rules import Limits
 from components.validation.validate import declared_by, judge
 
 FILES = ("manifest.parquet", "quarantine.parquet", "told.parquet", "report.html")
-SEED = 0  # draws which of several pictures of one concept a pool keeps
 Row = Mapping[str, str]
 
 
@@ -69,25 +67,31 @@ def audit(
     progress: Progress = silent,
     limits: Limits = Limits(),  # noqa: B008 -- frozen
     processes: int = 0,
+    asked: Asked = Asked(),  # noqa: B008 -- frozen
 ) -> Audit:
     """Write FILES to `out`, which is a new or empty folder, all of them or none.
 
-    No byte depends on how many `processes` look at pictures; with 0, a picture that crashes the decoder ends us.
+    What `asked.admit` refuses is a row of quarantine.parquet, also where the run would stop at one. No byte depends on how
+    many `processes` look at pictures; with 0, a picture that crashes the decoder ends us.
     manifest.parquet has the clean rows; its `shard` is the picture's name as its owner knows it, its `offset` 0.
-    Raises DataError when `out` holds something already, and what the source raises where there is nothing to read.
+    Raises DataError when `out` holds something already, Busy when another process writes it, and what the source raises where there is nothing to read.
     """
-    with _new_folder(out) as folder, Thumbnails(folder) as thumbnails:
+    kept = kept_codes(asked.policy)
+    with new_folder(out) as folder, Thumbnails(folder) as thumbnails:
         seen = Gathered(thumbnails)
-        with closing(look_through(_records(source, progress), Looking(thumbnails=True), processes)) as looked:
+        admitted = Admitted(source, replace(asked.admit, otherwise="drop"), processes)
+        records = admitted.only(_records(source, asked.seed, progress))
+        looking = Looking(faces="face" in asked.policy, thumbnails=True)
+        with closing(look_through(records, looking, processes)) as looked:
             for one in looked:
                 seen.add(one)
         manifest, measured = seen.tables()
-        came_in = seen.came_in(source.describe(), manifest)
+        came_in = seen.came_in(admitted.describe(), manifest)
         lines, findings = run_rules(manifest, measured, declared_by(came_in), limits) if len(manifest) else _NOTHING
         broken = first_findings(findings if seen.captioned else [one for one in findings if one.reason != "no_caption"])
         progress("check rows", 1, 2)
-        rows = Rows.of(manifest, measured, SEED)
-        quarantined, told = judge(rows, broken, all_checks(), kept_codes({})) if len(manifest) else ({}, [])
+        rows = Rows.of(manifest, measured, asked.seed, asked.takedown)
+        quarantined, told = judge(rows, broken, all_checks(), kept) if len(manifest) else ({}, [])
         if not seen.captioned:
             wordless = [one for one in findings if one.reason == "no_caption" and one.row not in quarantined]
             told = sorted([*told, *wordless], key=lambda one: (one.row, ORDER[one.reason]))
@@ -95,7 +99,7 @@ def audit(
         report = build_report(came_in, manifest, passed, quarantined, told, lines, max_broken=None)
         found = Audit(
             report=report, quarantined=[*seen.rejects, *named(manifest, quarantined.values(), _member)],
-            told=named(manifest, told, _member), captioned=seen.captioned,
+            told=named(manifest, told, _member), captioned=seen.captioned or not len(manifest),
         )  # fmt: skip
 
         def see(place: int, _: Mapping[str, Any]) -> Image.Image | None:
@@ -115,32 +119,10 @@ def audit(
 _NOTHING: tuple[list[Line], list[Finding]] = ([], [])
 
 
-def _records(source: Source, progress: Progress) -> Iterator[Sample | Reject]:
+def _records(source: Source, seed: int, progress: Progress) -> Iterator[Sample | Reject]:
     """Return the records as they lie, where the source can give them so; else as they are trained on."""
-    return source.unsplit(progress) if isinstance(source, Unsplit) else source.samples(SEED, progress)
+    return source.unsplit(progress) if isinstance(source, Unsplit) else source.samples(seed, progress)
 
 
 def _member(row: Mapping[str, Any]) -> str:
     return str(row["shard"])
-
-
-@contextmanager
-def _new_folder(out: Path) -> Iterator[Path]:
-    """Yield an empty folder that becomes `out` when the block ends well, and is gone when it does not."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        what = "is not empty" if out.is_dir() else "is a file"
-        raise DataError(f"{out} {what}, and nothing is written over. Name a folder that is new or empty: --out DIR.")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    try:
-        yield folder
-        folder.chmod(0o777 & ~_umask())
-        folder.replace(out)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _umask() -> int:
-    now = os.umask(0o077)
-    os.umask(now)
-    return now

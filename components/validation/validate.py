@@ -20,6 +20,7 @@ from components.contracts.errors import ConfigError, DataError, GateClosed, Stal
 from components.contracts.progress import Progress, silent
 from components.contracts.reasons import ORDER, REASONS
 from components.contracts.sample import SPLITS, TEST_SPLITS
+from components.data.kinds import read_kinds, write_rows
 from components.data.manifest import read_manifest, snapshot_digest, write_manifest
 from components.data.pictures import on_white
 from components.data.quarantine import QuarantineWriter, in_order, read_quarantine
@@ -29,7 +30,7 @@ from components.validation.card import dataset_card
 from components.validation.check import Check, all_checks
 from components.validation.examples import examples, named
 from components.validation.findings import Finding, first_findings
-from components.validation.kinds import read_kinds, run_kinds
+from components.validation.kinds import run_kinds
 from components.validation.measure_shards import measure_shards
 from components.validation.page import render_page
 from components.validation.policy import Policy, kept_codes
@@ -57,8 +58,8 @@ def validate(
 ) -> dict[str, Any]:
     """Write manifests, what was found and the report, and return report.json.
 
-    `validated` gets manifest.parquet, quarantine.parquet, told.parquet, report.json, report.html and card.md; `evaluation`
-    <pool>/manifest.parquet. What ingest set aside is carried on: it stands first in quarantine.parquet, and counts.
+    `validated` gets manifest.parquet, the tables beside it of the same rows, quarantine.parquet, told.parquet, report.json,
+    report.html and card.md; `evaluation` <pool>/manifest.parquet. What ingest set aside is carried on: it stands first in quarantine.parquet, and counts.
     `policy` says for a reason whether its rows are kept or dropped, see policy.py. `measured`, where somebody has it
     already, is what measure_shards() would find; None reads the pictures, by so many `processes`: no byte depends on that,
     and with 0 a picture that crashes the decoder ends us.
@@ -77,7 +78,8 @@ def validate(
         measured = measure_shards(raw, manifest, progress, faces="face" in policy, processes=processes)
     decodable = measured["decodable"]
     lines, findings = run_suite(manifest, measured, declared_by(came_in), limits)
-    more, of_kinds = run_kinds(read_kinds(raw), manifest, came_in)
+    kinds = read_kinds(raw)
+    more, of_kinds = run_kinds(kinds, manifest, came_in)
     lines, findings = [*lines, *more], [*findings, *of_kinds]
     progress("check rows", 1, 1)
     quarantined, told = judge(Rows.of(manifest, measured, seed, takedown), first_findings(findings), all_checks(), kept)
@@ -95,6 +97,7 @@ def validate(
         failed_report.write_text(page, encoding="utf-8")
         raise GateClosed(_closed(report, failed_report))
     _write(validated, evaluation, passed)
+    write_rows(kinds, read_manifest(validated / "manifest.parquet"), validated)
     for name, rows in (
         ("quarantine", [*rejects, *named(manifest, quarantined.values(), _member)]),
         ("told", named(manifest, told, _member)),

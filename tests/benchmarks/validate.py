@@ -77,7 +77,7 @@ def _manifest(draws: np.random.Generator, count: int) -> pa.Table:
     split = pa.array(SPLITS[numbers % 100])
     kept = numbers % 3 == 0
     captions = pa.StructArray.from_arrays(
-        [_captions(draws, count), _all("short", count), _all("en", count)],
+        [drawn_captions(draws, count), _all("short", count), _all("en", count)],
         fields=list(SCHEMA.field("texts").type.value_type),
     )
     labels = pa.StructArray.from_arrays(
@@ -113,7 +113,8 @@ def _measured(draws: np.random.Generator, count: int) -> pa.Table:
     return pa.table([columns[name] for name in MEASURED.names], MEASURED)
 
 
-def _captions(draws: np.random.Generator, count: int) -> pa.Array:
+def drawn_captions(draws: np.random.Generator, count: int) -> pa.Array:
+    """Return captions of about ten of 30,000 made-up words."""
     words = np.array(
         ["".join(draws.choice(list("abcdefghijklmnopqrstuvwxyz"), draws.integers(2, 10))) for _ in range(30_000)]
     )

@@ -2,10 +2,16 @@
 
 import json
 import re
+from dataclasses import fields, replace
 from pathlib import Path
 
+import yaml
+
+from components.contracts.needs import Needs
 from components.contracts.reasons import REASONS
+from components.recipes.section import build
 from components.validation.check import read_catalogue
+from components.validation.needs import samples_suite, texts_suite
 from tests.benchmarks.data_check import table
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -18,10 +24,34 @@ def test_every_reason_of_a_check_stands_in_the_table_with_its_policy_and_meaning
     assert stands == [(code, REASONS[code].policy or "always set aside", REASONS[code].meaning) for code in codes]
 
 
+def test_what_a_recipe_may_need_on_the_page_is_taken_and_its_reasons_are_all_there():
+    section = PAGE.partition("## What a recipe needs")[2].partition("\n## ")[0]
+    shown = yaml.safe_load(section.partition("```yaml\n")[2].partition("```")[0])["curation"]["needs"]
+    needs = build(shown, Needs).at(pixels=40, context=24)
+    assert {*shown, "seconds"} == {one.name for one in fields(Needs)}
+    both = replace(needs, kinds=("documents", "regions", "spans"), seconds=(1.0, 30.0))
+    suites = (samples_suite(both), texts_suite(both))
+    held = [one.meta["reason"] for suite in suites for one in suite.expectations]
+    rows = re.findall(r"^\| (`[^|]+) \|", section, re.MULTILINE)
+    assert [code for row in rows for code in re.findall(r"`(\w+)`", row)] == held
+
+
 def test_numbers_of_the_page_are_those_that_were_measured():
     ours = json.loads((DOCS / "benchmarks/validate.json").read_text())["ours"]
     assert ours["rows"] == 1_000_000
     assert f"take {ours['wall_s']:.0f} s and {ours['peak_gb']:.1f} GB" in PAGE
+
+
+def test_numbers_of_near_captions_are_those_that_were_measured():
+    said = json.loads((DOCS / "benchmarks/near-captions.json").read_text())
+    text = " ".join(PAGE.split())
+    found = [f"{its['found']:,}" for its in said["edits"].values()]
+    assert "Of {:,} captions planted".format(*{its["planted"] for its in said["edits"].values()}) in text
+    assert f"{found[0]} were found where one word was changed, {found[1]} with two and {found[2]} with three" in text
+    assert not any(its["wrong"] for its in (*said["edits"].values(), *said["templates"].values()))
+    assert f"of {sum(its['captions'] for its in said['templates'].values())} captions of seven templates" in text
+    assert len(said["templates"]) == 7
+    assert f"A million take {said['million']['cpu_s']:.0f} s of CPU" in text
 
 
 def test_settings_that_the_page_names_are_those_of_the_catalogue():

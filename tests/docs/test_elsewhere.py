@@ -4,7 +4,7 @@ import csv
 import json
 import re
 from dataclasses import fields
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pytest
 import yaml
@@ -15,7 +15,6 @@ from components.contracts.reasons import REASONS
 from components.contracts.reject import Reject
 from components.data.remote import s3
 from components.data.remote.fetcher import AT_ONCE, Fetcher
-from components.data.remote.files import RemoteFiles
 from components.data.remote.http import MAX_REDIRECTS, PASSING
 from components.data.remote.store import MAX_AGE_S
 from components.data.remote.turns import Patience
@@ -23,7 +22,7 @@ from components.data.shards import MAX_PICTURE_BYTES
 from components.data.sources import build_source
 from components.data.sources.columns import URLS
 from components.data.sources.fetched import OUTAGE
-from components.data.sources.webdataset import Shards
+from components.data.sources.webdataset import WebDatasetSource
 from tests.own_pictures import paint, write_table
 from tests.remote_faults import urls, web_with_shard
 from tests.web_server import Web, serving
@@ -55,7 +54,7 @@ def test_the_table_of_the_page_is_read_as_it_stands():
 
 def test_the_settings_of_shards_are_ones_that_the_source_takes():
     source = yaml.safe_load(BLOCKS["yaml"][0])["source"]
-    assert build_source(source).urls == ("s3://pictures/cc3", "https://host/shard-{000..009}.tar")
+    assert build_source(source).place.urls == ("s3://pictures/cc3", "https://host/shard-{000..009}.tar")
     assert len(source["version"]) == 16
 
 
@@ -81,7 +80,9 @@ def ours(url: str, host: str, folder: Path) -> str:
     """Return what we make of a shard at a URL, in the words of the page."""
     fetcher = Fetcher([host], Patience(answer_s=2, tries=2), folder, wait=lambda seconds: None)
     try:
-        found = list(Shards(PurePosixPath(url), RemoteFiles([url], ".tar", (), fetcher)).read(silent))
+        source = WebDatasetSource(url=url, allow_hosts=[host])
+        source.place.fetcher = fetcher
+        found = list(source.unsplit(silent))
     except TransientError:
         return "0; an error that is tried again"
     except DataError:
@@ -105,7 +106,7 @@ def test_the_table_of_faults_names_what_the_code_does():
     table = PAGE.partition("## What becomes of each fault")[2].partition("\n## ")[0]
     cells = re.findall(r"^\| (.+?) \| (.+?) \| (.*?) ?\| (.+?) \|$", table, re.MULTILINE)[2:]
     rows = {what: becomes for what, *becomes in cells}
-    assert len(rows) == 10
+    assert len(rows) == 11
     statuses = {int(one) for what in rows for one in re.findall(r"\b[45]\d\d\b", what) if rows[what][0] == "4 times"}
     assert statuses == PASSING
     named = {one for what in rows for one in re.findall(r"`(\w+)`", what)}

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from components.contracts.errors import Busy, ConfigError, DataError
-from components.data.sources.which import describe_url
+from components.data.sources.which_url import describe_url
 from components.stages.lock import hold
 from components.stages.place import private
 from flows.choices import Choices, choose
@@ -37,7 +37,7 @@ def test_every_choice_lands_where_it_belongs_and_comments_stay(root):
     said = params(root)
     assert said["overrides"]["training"] == {"steps": 500}
     assert (said["scale"], said["seed"], said["gates"]) == ("debug", 3, {"max_broken": 0.2, "policy": {}})
-    assert said["source"] == {"name": "scenes", "path": "data/own"}, "scenes take no languages"
+    assert said["source"] == {"name": "scenes", "path": "data/own", "languages": ["en"]}, "scenes take languages too"
     assert said["recipes"] == ["clip"]
     assert changed[1:3] == ("scale: debug", "overrides.training.steps: 500")
     comments = [line.partition("#")[2] for line in before.splitlines() if "#" in line]
@@ -47,6 +47,14 @@ def test_every_choice_lands_where_it_belongs_and_comments_stay(root):
     assert choose(root, Choices(recipe="clip", scale="debug", numbers=numbers), root) == (), (
         "the same again changes nothing"
     )
+
+
+def test_what_another_source_does_not_take_is_left_out(root):
+    path = root / "params.yaml"
+    path.write_text(path.read_text().replace("name: emoji", "name: scenes\n  pictures: 30"))
+    assert params(root)["source"]["pictures"] == 30
+    choose(root, Choices(data="emoji"), root)
+    assert params(root)["source"] == {"name": "emoji", "path": "data/own", "languages": ["en"]}
 
 
 def test_a_number_is_taken_back_with_nothing_after_the_sign(root):
@@ -145,5 +153,5 @@ def test_shards_that_lie_elsewhere_are_chosen_with_the_version_they_have(root):
         assert describe_url(url, [web.host])["version"] != said["version"], "which DVC would see in params.yaml"
         with pytest.raises(DataError, match=r"/cc/2\.tar could not be fetched"):
             choose(root, Choices(data=web.url("/cc/{0..2}.tar")), root)
-    with pytest.raises(ConfigError, match=r"is no shard \(\.tar\)"):
+    with pytest.raises(ConfigError, match=r"is none of \.tar"):
         choose(root, Choices(data="https://x.example/pictures/"), root)

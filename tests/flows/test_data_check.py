@@ -1,5 +1,6 @@
 """`diptych data check` as a newcomer meets it: anywhere, on anything, with a table, a last line and an honest exit code."""
 
+import hashlib
 import io
 import json
 import os
@@ -156,6 +157,45 @@ def test_a_share_of_broken_ones_fails_on_demand_after_all_is_said(check, tmp_pat
     assert "from 0 (none) to 1 (all)" in check(tmp_path, "own", "--out", "c", "--max-broken", "25").stderr
 
 
+def test_a_params_yaml_is_asked_what_it_asks_of_a_run(check, tmp_path):
+    """Its gates, its admission, the list beside it; and its source where nothing is named, from wherever it is called."""
+    write_table(tmp_path / "work/data/own/captions.csv", paint(tmp_path / "work/data/own", 6))
+    listed = hashlib.sha256((tmp_path / "work/data/own/0002.png").read_bytes()).hexdigest()
+    (tmp_path / "work/data/takedown.txt").write_text(f"{listed}  # asked us to\n")
+    (tmp_path / "work/data/own/0003.png").write_bytes(b"")
+    params = tmp_path / "work/params.yaml"
+    source = "source: {name: table, path: data/own}\n"
+    params.write_text(f"{source}gates: {{max_broken: 0.2, policy: {{pii_text: keep}}}}\n")
+    ran = check(tmp_path, "--params", "work/params.yaml", "--out", "a", "--json")
+    assert (ran.returncode, json.loads(ran.stdout)["reasons"]) == (0, {"zero_bytes": 1, "takedown": 1})
+    params.write_text(f"{source}gates: {{max_broken: 0.1}}\n")
+    ran = check(tmp_path, "work/data/own", "--params", "work/params.yaml", "--out", "b")
+    assert "1 of 6 records are broken, and gates.max_broken allows 10.00%" in ran.stderr
+    assert check(tmp_path, "--params", "work/params.yaml", "--out", "c", "--max-broken", "0.5").returncode == 0
+    params.write_text(f"{source}admit: {{licences: [MIT], otherwise: close}}\n")
+    ran = check(tmp_path, "--params", "work/params.yaml", "--out", "d", "--json")
+    assert (ran.returncode, json.loads(ran.stdout)["reasons"]) == (1, {"zero_bytes": 1, "licence_refused": 5})
+    assert "5 records may not come in: licence_refused (5), and admit.otherwise is close" in ran.stderr
+    assert (tmp_path / "d/report.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        (None, "nothing was named, so there is nothing to check. Name a folder"),
+        ("seed: 1", "params.yaml has no section source"),
+        ("gates: {policy: {face: blur}}", "params.yaml, line 1"),
+        ("gates: {max_broken: 0.1, policy: {fase: drop}}\nsource: {name: scenes}", "did you mean face?"),
+    ],
+)
+def test_what_cannot_be_asked_is_said_before_the_work(check, tmp_path, said, error):
+    if said is not None:
+        (tmp_path / "params.yaml").write_text(said)
+    ran = check(tmp_path, *([] if said is None else ["--params", "params.yaml"]), "--out", "out")
+    assert (ran.returncode, ran.stdout, error in ran.stderr) == (1, "", True)
+    assert not (tmp_path / "out").exists()
+
+
 def test_of_many_names_three_are_shown():
     counts = {
         "rows_in": 9, "clean": 4, "reasons": {"truncated": 5}, "told": {}, "left_out": {}, "captioned": True,
@@ -204,4 +244,4 @@ def test_shards_that_lie_elsewhere_are_looked_at_as_those_here_are(check, tmp_pa
         assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
         ran = check(tmp_path, "s3://heap/none", "--out", "other")
         assert ran.returncode == 1
-        assert "s3://heap/none has no object whose name ends in .tar below it" in ran.stderr
+        assert "s3://heap/none has no object whose name ends in .tar, " in ran.stderr

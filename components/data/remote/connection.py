@@ -7,7 +7,7 @@ are not used either, since they would do the looking up.
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
 from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead
@@ -82,8 +82,10 @@ class Answer:
 
 
 @contextmanager
-def asked(target: Target, patience: Patience, stop: threading.Event) -> Iterator[Answer]:
-    """Yield the answer to a GET. Raises Unfetched when there is none."""
+def asked(
+    target: Target, patience: Patience, stop: threading.Event, headers: Mapping[str, str] | None = None
+) -> Iterator[Answer]:
+    """Yield the answer to a GET, with these headers besides the usual. Raises Unfetched when there is none."""
     watch = Watch(patience, stop)
     connection = HTTPConnection(target.host, target.port, timeout=patience.answer_s)
     response: HTTPResponse | None = None
@@ -104,6 +106,8 @@ def asked(target: Target, patience: Patience, stop: threading.Event) -> Iterator
             connection.putheader("Accept-Encoding", "identity")  # the bytes as they lie there, and their length
             connection.putheader("User-Agent", _AGENT)
             connection.putheader("Connection", "close")
+            for name, value in (headers or {}).items():
+                connection.putheader(name, value)
             connection.endheaders()
             response = connection.getresponse()
         yield Answer(response, watch)

@@ -5,7 +5,7 @@ import itertools
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -19,6 +19,7 @@ from components.data.remote.unfetched import Unfetched
 
 MOST_URLS = 100_000
 MOST_BYTES = 2**40  # of a file
+MOST_TOLD = 1000  # files that source.json names
 _RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 
 
@@ -44,20 +45,20 @@ class RemoteFiles:
 
     Args:
         urls: each an http or https URL of a file, or s3:// of an object or of all below; `{000..009}` counts.
-        suffix: that objects below a prefix must have, and that tells an object's URL from a prefix.
-        also: other names that are taken.
+        wanted: whether an object of a name below the prefix is taken; tells an object's URL from a prefix, too.
+        kinds: what is wanted, for messages.
         fetcher: how they are fetched.
     """
 
-    def __init__(self, urls: Sequence[str], suffix: str, also: Sequence[str], fetcher: Fetcher) -> None:
-        self.suffix, self.also, self.fetcher = suffix, tuple(also), fetcher
+    def __init__(self, urls: Sequence[str], wanted: Callable[[str], bool], kinds: str, fetcher: Fetcher) -> None:
+        self.wanted, self.kinds, self.fetcher = wanted, kinds, fetcher
         every = (one for url in urls for one in expanded(url))
-        wanted = list(dict.fromkeys(itertools.islice(every, MOST_URLS + 1)))
-        if len(wanted) > MOST_URLS:
+        asked = list(dict.fromkeys(itertools.islice(every, MOST_URLS + 1)))
+        if len(asked) > MOST_URLS:
             raise ConfigError(f"source.url counts more than {MOST_URLS:,} URLs. Name fewer, or a folder of S3.")
         self.passed: list[str] = []  # keys of objects of other kinds
-        found = [*self._named([one for one in wanted if self._is_file(one)])]
-        found += [file for url in wanted if not self._is_file(url) for file in self._below(url)]
+        found = [*self._named([one for one in asked if is_file(one, wanted)])]
+        found += [file for url in asked if not is_file(url, wanted) for file in self._below(url)]
         self.files = told_apart(found)
 
     @property
@@ -90,22 +91,19 @@ class RemoteFiles:
 
         missing = {name: file.url for name, file in files.items() if not self.fetcher.store.has(name)}
         if missing:
-            self.fetcher.each(missing, work, "fetch shards", progress)
+            self.fetcher.each(missing, work, "fetch files", progress)
 
     def forget(self) -> None:
         """Remove the bytes from this disk."""
         self.fetcher.store.forget(_stored_name(file) for file in self.files)
 
     def describe(self) -> dict[str, object]:
-        """Return what source.json keeps: the version, and each file's name, URL without its query, size and version."""
+        """Return what source.json keeps: the version, and name, URL without its query, size and version of the first 1,000 files."""
+        more = len(self.files) - MOST_TOLD
         return {
             "version": self.version,
-            "files": [asdict(file) | {"url": name_of(file.url)} for file in self.files],
-        }
-
-    def _is_file(self, url: str) -> bool:
-        s3 = url.lower().startswith("s3://")
-        return not s3 or bucket_and_key(url)[1].lower().endswith((self.suffix, *self.also))
+            "files": [asdict(file) | {"url": name_of(file.url)} for file in self.files[:MOST_TOLD]],
+        } | ({"more_files": more} if more > 0 else {})
 
     def _below(self, url: str) -> Iterator[RemoteFile]:
         bucket, prefix = bucket_and_key(url)
@@ -113,7 +111,7 @@ class RemoteFiles:
         try:
             for key, said in self.fetcher.s3.below(url):
                 name = key[len(prefix.rstrip("/")) :].lstrip("/")
-                if not name.lower().endswith(self.suffix) and name not in self.also:
+                if not self.wanted(name):
                     self.passed.append(name)
                     continue
                 found += 1
@@ -124,8 +122,8 @@ class RemoteFiles:
             raise err.as_error(url) from err
         if not found:
             raise DataError(
-                f"{url} has no object whose name ends in {self.suffix} below it. Name a folder of shards, or one shard; to see what is "
-                f"there: `aws s3 ls {url.rstrip('/')}/`."
+                f"{url} has no object whose name ends in {self.kinds} below it. Name the folder that has them, or one of them; to see "
+                f"what is there: `aws s3 ls {url.rstrip('/')}/`."
             )
 
     def _named(self, urls: Sequence[str]) -> tuple[RemoteFile, ...]:
@@ -140,8 +138,14 @@ class RemoteFiles:
             name = PurePosixPath(name_of(url)).name
             said[url] = RemoteFile(name=name, url=url, size_bytes=about.size_bytes, version=about.version)
 
-        self.fetcher.each({url: url for url in urls}, work, "list shards", silent)
+        self.fetcher.each({url: url for url in urls}, work, "list files", silent)
         return tuple(said[url] for url in urls)
+
+
+def is_file(url: str, wanted: Callable[[str], bool]) -> bool:
+    """Return whether a URL is one of a file, and not of all below it, as those of S3 may be."""
+    key = bucket_and_key(url)[1]
+    return not url.lower().startswith("s3://") or (bool(key) and wanted(key.rpartition("/")[2]))
 
 
 def told_apart(files: Sequence[RemoteFile]) -> tuple[RemoteFile, ...]:

@@ -1,8 +1,11 @@
-"""One URL over http or https: redirects checked one by one, faults that pass tried again, bytes whole or not at all."""
+"""One URL over http or https: redirects checked one by one, faults that pass tried again, bytes whole or not at all.
+
+After a body that breaks only the rest is asked for, of servers that can tell the version of what they send.
+"""
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +15,7 @@ from urllib.parse import urljoin
 
 from components.data.remote.addresses import Addresses
 from components.data.remote.connection import Answer, asked
+from components.data.remote.part import Part, strong_validator
 from components.data.remote.turns import Turns
 from components.data.remote.unfetched import Unfetched
 
@@ -54,12 +58,12 @@ class Http:
 
     def fetch(self, url: str, file: BinaryIO, most_bytes: int) -> Said:
         """Write the bytes of a URL into an empty file, at most so many. Raises Unfetched, and what is in the file is void then."""
+        part = Part(file)
 
         def attempt() -> Said:
-            file.seek(0)
-            file.truncate()
-            with self._answer(url) as answer:
-                return written(answer, file, most_bytes)
+            rest = {"Range": f"bytes={part.came}-", "If-Range": part.validator} if part.can_go_on else {}
+            with self._answer(url, rest) as answer:
+                return written(answer, part, most_bytes)
 
         return self.turns.tried(attempt)
 
@@ -67,28 +71,28 @@ class Http:
         """Return what the server says of a URL; its bytes are left there. Raises Unfetched."""
 
         def attempt() -> Said:
-            with self._answer(url) as answer:
+            with self._answer(url, {}) as answer:
                 return said(answer)
 
         return self.turns.tried(attempt)
 
     @contextmanager
-    def _answer(self, url: str) -> Iterator[Answer]:
-        """Yield the answer at the end of all redirects, where it is good."""
+    def _answer(self, url: str, headers: Mapping[str, str]) -> Iterator[Answer]:
+        """Yield the answer at the end of all redirects, where it is good; with a Range among the headers, a part is."""
         for _ in range(MAX_REDIRECTS + 1):
             target = self.addresses.target(url)
             host = f"{target.host}:{target.port}"
-            with self.turns.of(host), asked(target, self.turns.patience, self.stop) as answer:
+            with self.turns.of(host), asked(target, self.turns.patience, self.stop, headers) as answer:
                 if answer.status in _REDIRECTS and answer.headers.get("Location"):
                     url = urljoin(url, answer.headers["Location"])
                     continue
-                self._check(answer, host)
+                self._check(answer, host, (200, 206, 416) if headers else (200,))
                 yield answer
                 return
         raise Unfetched("fetch_failed", f"it leads on and on, by more than {MAX_REDIRECTS} redirects")
 
-    def _check(self, answer: Answer, host: str) -> None:
-        if answer.status != 200:
+    def _check(self, answer: Answer, host: str, good: Collection[int]) -> None:
+        if answer.status not in good:
             passing = answer.status in PASSING
             after_s = retry_after(answer.headers.get("Retry-After"), datetime.now(UTC)) if passing else None
             if after_s:
@@ -104,17 +108,26 @@ class Http:
             )
 
 
-def written(answer: Answer, file: BinaryIO, most_bytes: int) -> Said:
-    """Write the body and return what was said of it. Raises Unfetched when it is too large or not whole."""
-    if answer.size_bytes is not None and answer.size_bytes > most_bytes:
-        raise Unfetched("no_picture", f"{answer.size_bytes:,} bytes; at most {most_bytes:,} are read")
-    came = 0
+def written(answer: Answer, part: Part, most_bytes: int) -> Said:
+    """Write the body, or the rest of it, and return what was said of it. Raises Unfetched when it is too large or not whole."""
+    validator = strong_validator(answer.headers)
+    if answer.status == 200:
+        resumes = answer.headers.get("Accept-Ranges", "").strip().lower() != "none"
+        part.begin(answer.size_bytes, validator if resumes else "")
+    elif answer.status != 206 or not part.goes_on(answer.headers.get("Content-Range"), validator):
+        part.begin()  # the next try asks for all
+        detail = "the rest that it sent is of another version, or another part, than was asked for"
+        raise Unfetched("fetch_failed", detail, transient=True)
+    size = answer.size_bytes
+    if size is not None and part.came + size > most_bytes:
+        raise Unfetched("no_picture", f"{part.came + size:,} bytes; at most {most_bytes:,} are read")
     for piece in answer.pieces():
-        came += len(piece)
-        if came > most_bytes:
+        if part.came + len(piece) > most_bytes:
             raise Unfetched("no_picture", f"more than {most_bytes:,} bytes; at most so many are read")
-        file.write(piece)
-    return Said(size_bytes=came, version=said(answer).version)
+        part.write(piece)
+    if part.total is not None and part.came != part.total:
+        raise Unfetched("fetch_failed", f"only {part.came:,} of {part.total:,} bytes came", transient=True)
+    return Said(size_bytes=part.came, version=said(answer).version)
 
 
 def said(answer: Answer) -> Said:

@@ -4,7 +4,6 @@ Endpoint and credentials are found as boto3 finds them (AWS_ENDPOINT_URL, profil
 anybody would. boto3's own retries are off: one rule (Patience) for all that is fetched.
 """
 
-import hashlib
 import re
 import threading
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from typing import Any, BinaryIO
 from components.contracts.errors import CapabilityError, DataError
 from components.data.remote.connection import PIECE_BYTES
 from components.data.remote.http import PASSING, Said
+from components.data.remote.part import Part
 from components.data.remote.turns import Stopped, Turns
 from components.data.remote.unfetched import Unfetched
 
@@ -42,15 +42,17 @@ class S3:
         Raises Unfetched when the object does not come whole, DataError or CapabilityError when nothing of the bucket would.
         """
         bucket, key = bucket_and_key(url)
-        match = {"IfMatch": version} if version else {}
+        part = Part(file)
 
         def attempt() -> Said:
-            file.seek(0)
-            file.truncate()
-            with self.turns.of(f"s3://{bucket}"), self._faults(bucket):
-                answer = self.connect().get_object(Bucket=bucket, Key=key, **match)
+            wanted = version or (part.validator if part.can_go_on else "")
+            asked = {"IfMatch": wanted} if wanted else {}
+            if part.can_go_on:
+                asked["Range"] = f"bytes={part.came}-"
+            with self.turns.of(f"s3://{bucket}"), self._faults(bucket, part, version):
+                answer = self.connect().get_object(Bucket=bucket, Key=key, **asked)
                 with closing(answer["Body"]) as body:  # as its own context it is the raw stream, and checks nothing
-                    return self._written(answer, body, file, most_bytes)
+                    return self._written(answer, body, part, most_bytes)
 
         return self.turns.tried(attempt)
 
@@ -84,23 +86,29 @@ class S3:
         with self.turns.of(f"s3://{bucket}"), self._faults(bucket):
             return dict(self.connect().list_objects_v2(Bucket=bucket, Prefix=prefix, **more))
 
-    def _written(self, answer: dict[str, Any], body: Any, file: BinaryIO, most_bytes: int) -> Said:
-        size, came, digest = answer["ContentLength"], 0, hashlib.md5(usedforsecurity=False)
+    def _written(self, answer: dict[str, Any], body: Any, part: Part, most_bytes: int) -> Said:
+        tag = answer.get("ETag", "")
+        if answer.get("ContentRange") is None:
+            part.begin(answer["ContentLength"], tag, promised(answer))
+        elif not part.goes_on(answer["ContentRange"], tag):
+            part.begin()  # the next try asks for all
+            raise Unfetched("fetch_failed", "the rest that came is not the one that was asked for", transient=True)
+        size = part.total or 0
         if size > most_bytes:
             raise Unfetched("no_picture", f"{size:,} bytes; at most {most_bytes:,} are read")
         while piece := body.read(PIECE_BYTES):
             if self.stop.is_set():
                 raise Stopped
-            came += len(piece)
-            digest.update(piece)
-            file.write(piece)
-        if came != size:
-            raise Unfetched("fetch_failed", f"only {came:,} of {size:,} bytes came", transient=True)
-        promised = _MD5.fullmatch(answer.get("ETag", ""))
-        if promised and not answer.get("SSEKMSKeyId") and promised[1] != digest.hexdigest():
-            detail = f"its bytes have the MD5 {digest.hexdigest()}, and its ETag promises {promised[1]}"
-            raise Unfetched("fetch_failed", detail, transient=True)
-        return Said(size_bytes=came, version=answer.get("ETag", ""))
+            part.write(piece)
+        if part.came != size:
+            raise Unfetched("fetch_failed", f"only {part.came:,} of {size:,} bytes came", transient=True)
+        for kind, wanted in part.promised.items():
+            if (has := part.digest(kind)) != wanted:
+                part.begin()
+                where = "its ETag" if kind == "MD5" else "S3"
+                detail = f"its bytes have the {kind} {has}, and {where} promises {wanted}"
+                raise Unfetched("fetch_failed", detail, transient=True)
+        return Said(size_bytes=part.came, version=tag)
 
     def connect(self) -> Any:
         """Return the client; made, and credentials looked for, at the first call."""
@@ -124,14 +132,21 @@ class S3:
             return self._made
 
     @contextmanager
-    def _faults(self, bucket: str) -> Iterator[None]:
-        """Turn what boto3 raises into what to do about it. Its own words are left out: they are the server's."""
+    def _faults(self, bucket: str, part: Part | None = None, version: str = "") -> Iterator[None]:
+        """Turn what boto3 raises into what to do about it. Its own words are left out: they are the server's.
+
+        Of a part that came, nothing is kept that cannot be gone on with.
+        """
         from botocore import exceptions as boto
 
         try:
             yield
         except boto.ClientError as err:
-            raise self._told(bucket, err.response) from err
+            told = self._told(bucket, err.response)
+            if part is not None and part.can_go_on and not version and status_of(err.response) in (412, 416):
+                part.begin()  # it was replaced between two tries, and nobody asked for the one before
+                told = Unfetched("fetch_failed", f"{told}, after a part of it had come", transient=True)
+            raise told from err
         except boto.SSLError as err:
             raise DataError(
                 "the certificate of the S3 endpoint is not to be trusted. Mend it, or AWS_CA_BUNDLE."
@@ -142,7 +157,11 @@ class S3:
             boto.IncompleteReadError,
             boto.FlexibleChecksumError,
         ) as err:
-            said = "its bytes are not those of its checksum" if isinstance(err, boto.FlexibleChecksumError) else ""
+            said = ""
+            if isinstance(err, boto.FlexibleChecksumError):
+                said = "its bytes are not those of its checksum"
+                if part is not None:
+                    part.begin()
             detail = said or f"the connection to S3 broke or was not made ({type(err).__name__})"
             raise Unfetched("fetch_failed", detail, transient=True) from err
         except boto.ParamValidationError as err:
@@ -155,7 +174,7 @@ class S3:
 
     def _told(self, bucket: str, response: dict[str, Any]) -> Exception:
         """Return the error for an answer of S3."""
-        status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        status = status_of(response)
         code = re.sub(r"[^A-Za-z0-9]", "", str(response.get("Error", {}).get("Code", "")))[:40]
         said = f"S3 answered {status} {code}"
         if code in EXPIRED:
@@ -184,6 +203,22 @@ class S3:
                 "fetch_failed", f"{said}: {who} may not read it. s3:ListBucket and s3:GetObject are needed"
             )
         return Unfetched("fetch_failed", f"{said}: it is not there" if status == 404 else said)
+
+
+def promised(answer: dict[str, Any]) -> dict[str, str]:
+    """Return kind -> digest of the whole object, of those that are known and can be computed."""
+    digests = {}
+    md5 = _MD5.fullmatch(answer.get("ETag", ""))
+    if md5 and not answer.get("SSEKMSKeyId"):
+        digests["MD5"] = md5[1]
+    if answer.get("ChecksumCRC32") and answer.get("ChecksumType", "FULL_OBJECT") == "FULL_OBJECT":
+        digests["CRC32"] = answer["ChecksumCRC32"]
+    return {kind: digest for kind, digest in digests.items() if "-" not in digest}
+
+
+def status_of(response: dict[str, Any]) -> int:
+    """Return the status of an answer, 0 where it has none."""
+    return int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
 def bucket_and_key(url: str) -> tuple[str, str]:

@@ -7,24 +7,24 @@ be missing or lead out of its folder; each is a Reject, where pycocotools ends w
 """
 
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 from components.contracts.errors import DataError
-from components.contracts.progress import Progress
 from components.contracts.reject import Reject
-from components.contracts.sample import Sample
+from components.data.remote.addresses import REMOTE
+from components.data.remote.s3 import bucket_and_key
+from components.data.sources.coco_pictures import AtUrls, InFolder, Pictures
 from components.data.sources.coco_regions import Boxes, boxes_beside, find_boxes
+from components.data.sources.files import PICTURES
 from components.data.sources.found import Found, Own
-from components.data.sources.own import OwnSamples
+from components.data.sources.own_source import OwnSource
 from components.data.sources.rows import texts_of
-from components.data.sources.settings import NOT_STATED, checked_languages, existing
+from components.data.sources.settings import NOT_STATED, existing
 
-PATTERN = "captions_*.json"
+JSON, PATTERN = ".json", "captions_*.json"
 FOLDERS = (".", "annotations")  # below the path, where such files lie
 MAX_JSON_BYTES = 2**30
 _LOOKED_AT = 100  # names, to find the folder of the pictures
@@ -32,51 +32,57 @@ _CREATIVE = re.compile(r"creativecommons\.org/licenses/([a-z-]+)/([0-9.]+)")
 _ZERO = re.compile(r"creativecommons\.org/publicdomain/zero/([0-9.]+)")
 
 
-class CocoJson:
+class CocoJson(OwnSource):
     """Pictures and their captions, several a picture, as captions_train2017.json and its like list them.
 
     Args:
         path: the folder with the .json (or with `annotations`) and the pictures.
+        url: in its place, where they lie: s3:// of a folder, or the URL of a .json whose images have a coco_url; see docs/elsewhere.md.
+        version: of what lies there, as source.json and `diptych run --data` say it; what is another one is refused.
+        allow_hosts: hosts of this network that may be asked, as host:port.
         annotations: the .json below that folder, where it is called otherwise than captions_*.json.
-        images: the folder of the pictures below it, where it is none of those that COCO has.
+        images: the folder of the pictures below it, where it is none of those that COCO has, or the URL they lie below.
         languages: codes of the languages that captions are in, such as [en, de]; without, a caption's is not stated.
         licence: SPDX identifier of the pictures for which the .json states none.
     """
 
+    name, what, suffixes = "coco", f"a folder with {PATTERN}", (*PICTURES, JSON)
+
     def __init__(
         self,
         path: str = "data/own",
+        url: str | Sequence[str] | None = None,
+        version: str | None = None,
+        allow_hosts: Sequence[str] | None = None,
         annotations: str | None = None,
         images: str | None = None,
         languages: Sequence[str] | None = None,
         licence: str = NOT_STATED,
     ) -> None:
-        self.path, self.annotations, self.images = path, annotations, images
-        self.languages, self.licence = checked_languages(languages), licence
+        super().__init__(path, url, version, allow_hosts, languages, licence)
+        self.annotations, self.images = annotations, images
 
-    def samples(self, seed: int, progress: Progress) -> Iterator[Sample | Reject]:
-        """Yield the pictures in the order of the .json. DataError when there are none, or all lack captions."""
-        return self._own.as_samples(seed, progress)
-
-    def unsplit(self, progress: Progress) -> Iterator[Sample | Reject]:
-        """Yield them as they lie, see contracts/source.py."""
-        return self._own.unsplit(progress)
-
-    def describe(self) -> dict[str, object]:
-        """Return what was found."""
-        return self._own.describe()
-
-    @cached_property
-    def _own(self) -> OwnSamples:
-        folder = existing(self.path, f"a folder with {PATTERN}")
-        files = [folder / self.annotations] if self.annotations else caption_files(folder)
+    def find(self, here: Path) -> Found:
+        """Return the pictures that the files of captions below a folder list. DataError when there is no such file."""
+        folder, files = here, [here / self.annotations] if self.annotations else caption_files(here)
+        if here.is_file():
+            folder, files = here.parent, [here]
         if not files or not all(path.is_file() for path in files):
             raise DataError(
-                f"{folder} has no {self.annotations or PATTERN}, nor one in its folder annotations. Name the file: source: "
+                f"{here} has no {self.annotations or PATTERN}, nor one in its folder annotations. Name the file: source: "
                 "{name: coco, path: FOLDER, annotations: FILE}."
             )
-        images = None if self.images is None else existing(str(folder / self.images), "the folder of the pictures")
-        return OwnSamples("coco", folder, find(folder, files, images), self.languages, self.licence)
+        named = REMOTE.match(self.images or "") and f"s3://{bucket_and_key(str(self.images))[0]}"
+        allowed = (*self.place.allow_hosts, *([named] if named else []))
+        return find(folder, files, self._pictures(folder, here), allowed)
+
+    def _pictures(self, folder: Path, here: Path) -> Path | AtUrls | None:
+        """Return where source.images says that pictures are; at URLs of their own where a .json is all that lies elsewhere."""
+        if self.images is not None and REMOTE.match(self.images):
+            return AtUrls(self.images, self.place.fetcher)
+        if self.images is not None:
+            return existing(str(folder / self.images), "the folder of the pictures")
+        return AtUrls(None, self.place.fetcher) if self.place.urls is not None and here.is_file() else None
 
 
 def caption_files(folder: Path) -> list[Path]:
@@ -84,11 +90,14 @@ def caption_files(folder: Path) -> list[Path]:
     return sorted(path for below in FOLDERS for path in (folder / below).glob(PATTERN) if path.is_file())
 
 
-def find(folder: Path, files: Sequence[Path], images: Path | None = None) -> Found:
+def find(
+    folder: Path, files: Sequence[Path], images: Path | AtUrls | None = None, allow_hosts: Sequence[str] = ()
+) -> Found:
     """Return the pictures of all files, with their captions.
 
     Args:
-        images: the folder of the pictures; found by their names if not given.
+        images: the folder of the pictures, or the URLs they lie at; found by their names if not given.
+        allow_hosts: hosts of this network, and buckets, that may be asked for pictures.
 
     Raises DataError for a file that is no JSON, lists no pictures, or has no caption at all.
     """
@@ -98,8 +107,12 @@ def find(folder: Path, files: Sequence[Path], images: Path | None = None) -> Fou
     boxes: dict[str, list[str]] = {}
     for file in files:
         said = read_json(file)
-        base = images or folder_of(folder, file, said["images"])
-        for one in _of_file(file, said, folder, base, wordless, boxes):
+        where = (
+            images
+            if isinstance(images, AtUrls)
+            else InFolder(images or folder_of(folder, file, said["images"]), folder)
+        )
+        for one in _of_file(file, said, where, wordless, boxes):
             if isinstance(one, Reject):
                 rejects.append(one)
             elif one.name in pictures:
@@ -108,7 +121,7 @@ def find(folder: Path, files: Sequence[Path], images: Path | None = None) -> Fou
                 pictures[one.name] = one
     return Found(
         pictures=tuple(pictures.values()), rejects=tuple(rejects), left_out={"annotations without a caption": wordless, **boxes},
-        no_labels="no annotation names a category",
+        no_labels="no annotation names a category", fetched=images.fetched(allow_hosts) if isinstance(images, AtUrls) else None,
     )  # fmt: skip
 
 
@@ -153,9 +166,9 @@ def spdx_of(licence: Mapping[str, Any]) -> str | None:
 
 
 def _of_file(
-    file: Path, said: Mapping[str, Any], folder: Path, base: Path, wordless: list[str], left_out: dict[str, list[str]]
+    file: Path, said: Mapping[str, Any], pictures: Pictures, wordless: list[str], left_out: dict[str, list[str]]
 ) -> Iterator[Own | Reject]:
-    """Yield the pictures and rejects of one file; names are paths below `folder`, `wordless` and `left_out` grow."""
+    """Yield the pictures and rejects of one file; `wordless` and `left_out` grow."""
     licences = {one.get("id"): spdx_of(one) for one in said.get("licenses") or () if isinstance(one, Mapping)}
     kinds = {one.get("id"): one.get("name") for one in said.get("categories") or () if isinstance(one, Mapping)}
     images: dict[Any, Mapping[str, Any]] = {}
@@ -185,20 +198,17 @@ def _of_file(
     yield from boxes.rejects
     for what, names in boxes.left_out.items():
         left_out.setdefault(what, []).extend(names)
-    real = base.resolve()
     for key, image in images.items():
-        name = texts_of(image["file_name"])[0]
-        path = base / name
-        if not _inside(real, path):
-            yield _reject(file, name, "path_escape", f"it leads out of {base}")
+        there = pictures.of(image)
+        if len(there) == 3:
+            yield _reject(file, *there)
             continue
+        shown, path = there
         texts = tuple(dict.fromkeys(captions[key] or expressions[key]))
         licence = None if _no_id(image.get("license")) else licences.get(image["license"])
         label = next(iter(labels[key])) if len(labels[key]) == 1 else None  # several kinds in a picture are no label
-        shown = PurePath(os.path.relpath(path, folder)).as_posix()
         yield Own(
-            name=shown, path=path if path.is_file() else None, texts=texts, label=label, licence=licence,
-            regions=tuple(boxes.regions.get(key, ())),
+            name=shown, path=path, texts=texts, label=label, licence=licence, regions=tuple(boxes.regions.get(key, ())),
         )  # fmt: skip
 
 
@@ -209,13 +219,6 @@ def _boxes(file: Path, said: Mapping[str, Any], images: Mapping[Any, Mapping[str
     if (beside := boxes_beside(file)) is not None:
         find_boxes(beside, read_lists(beside), images, False, boxes)
     return boxes
-
-
-def _inside(real: Path, path: Path) -> bool:
-    try:
-        return path.resolve().is_relative_to(real)
-    except (OSError, RuntimeError, ValueError):  # a link in a circle, a name that no file can have
-        return False
 
 
 def _no_id(value: object) -> bool:

@@ -19,6 +19,11 @@ def printable(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
+def is_hidden(name: str) -> bool:
+    """Return whether a file, or a folder it is in, is one that people do not see."""
+    return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
+
+
 def suffix_of(data: bytes) -> str:
     """Return the suffix of a picture that has no name, by its first bytes; that of a PNG where they say nothing."""
     kinds = {b"\xff\xd8": ".jpg", b"RIFF": ".webp", b"GIF8": ".gif", b"BM": ".bmp", b"II*\0": ".tif", b"MM\0*": ".tif"}
@@ -65,7 +70,7 @@ def files_below(folder: Path) -> tuple[list[tuple[str, Path]], dict[str, list[st
         seen.add((about.st_dev, about.st_ino))
         for entry in entries:
             name = f"{below}/{entry.name}" if below else entry.name
-            if entry.name.startswith(".") or entry.name == "__MACOSX":
+            if is_hidden(entry.name):
                 passed.setdefault(HIDDEN, []).append(printable(name))
                 continue
             mode = _mode(entry)

@@ -3,60 +3,55 @@
 Labels come from the JSON, else from the first folder below, where pictures lie in two or more of them.
 """
 
-from collections.abc import Iterator, Sequence
-from functools import cached_property
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from components.contracts.errors import DataError
-from components.contracts.progress import Progress
 from components.contracts.reject import Reject
-from components.contracts.sample import Sample
 from components.data.sources.files import DOCUMENTS, PICTURES, files_below
 from components.data.sources.found import Found, Own
-from components.data.sources.own import OwnSamples
+from components.data.sources.own_source import OwnSource
 from components.data.sources.rows import texts_of
-from components.data.sources.settings import NOT_STATED, checked_languages, existing
+from components.data.sources.settings import NOT_STATED
 from components.data.sources.words import UnreadableWords, decoded, flags_of, json_words
 
 WORDS = (".txt", ".json")
 SPLIT_NAMES = frozenset({"train", "training", "val", "valid", "validation", "test", "testing", "dev", "images"})
 
 
-class FolderSource:
+class FolderSource(OwnSource):
     """Pictures below a folder, at any depth, with a .txt or .json of the same name beside each.
 
     Args:
         path: the folder.
+        url: in its place, where they lie: s3:// of a folder; see docs/elsewhere.md.
+        version: of what lies there, as source.json and `diptych run --data` say it; what is another one is refused.
+        allow_hosts: hosts of this network that may be asked, as host:port.
         languages: codes of the languages that captions are in, such as [en, de]; without, a caption's is not stated.
         licence: SPDX identifier of the pictures whose .json states none.
     """
 
+    name, what, suffixes = "folder", "a folder with pictures", (*PICTURES, *WORDS)
+
     def __init__(
-        self, path: str = "data/own", languages: Sequence[str] | None = None, licence: str = NOT_STATED
+        self,
+        path: str = "data/own",
+        url: str | Sequence[str] | None = None,
+        version: str | None = None,
+        allow_hosts: Sequence[str] | None = None,
+        languages: Sequence[str] | None = None,
+        licence: str = NOT_STATED,
     ) -> None:
-        self.path, self.languages, self.licence = path, checked_languages(languages), licence
+        super().__init__(path, url, version, allow_hosts, languages, licence)
 
-    def samples(self, seed: int, progress: Progress) -> Iterator[Sample | Reject]:
-        """Yield the pictures in the order of their paths. DataError when there are none, or all lack captions."""
-        return self._own.as_samples(seed, progress)
-
-    def unsplit(self, progress: Progress) -> Iterator[Sample | Reject]:
-        """Yield them as they lie, see contracts/source.py."""
-        return self._own.unsplit(progress)
-
-    def describe(self) -> dict[str, object]:
-        """Return what was found."""
-        return self._own.describe()
-
-    @cached_property
-    def _own(self) -> OwnSamples:
-        folder = existing(self.path, "a folder with pictures")
-        if not folder.is_dir():
+    def find(self, here: Path) -> Found:
+        """Return the pictures below a folder. DataError when it is none, or has none."""
+        if not here.is_dir():
             raise DataError(
-                f"{folder} is no folder. Give the folder that holds the pictures; for a table, write source: {{name: table}}."
+                f"{here} is no folder. Give the folder that holds the pictures; for a table, write source: {{name: table}}."
             )
-        return OwnSamples("folder", folder, find(folder), self.languages, self.licence)
+        return find(here)
 
 
 def find(folder: Path) -> Found:

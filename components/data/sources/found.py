@@ -63,6 +63,11 @@ class Found:
     wordless: str = ""
     fetched: Fetched | None = None
 
+    def forget(self) -> None:
+        """Remove from this disk what was fetched."""
+        if self.fetched is not None:
+            self.fetched.forget()
+
     def read(self, progress: Progress) -> Iterator[Record | Reject]:
         """Yield the rejects, then each picture; what lies elsewhere is fetched first, once."""
         failed = self.fetched.failures(progress) if self.fetched is not None else {}

@@ -8,7 +8,6 @@ Splits of the folder are read as one: what is held out follows from the seed, as
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,58 +16,57 @@ import pyarrow as pa
 from components.contracts.errors import ConfigError, DataError
 from components.contracts.progress import Progress
 from components.contracts.reject import Reject
-from components.contracts.sample import Sample
 from components.data.shards import MAX_PICTURE_BYTES
 from components.data.sources.arrow import ARROW, PARQUET, read_rows, schema_of
 from components.data.sources.by_shard import ShardEnds, by_shard
 from components.data.sources.columns import FLAGS, recognise
 from components.data.sources.files import PICTURES, files_below, suffix_of
-from components.data.sources.own import OwnSamples
+from components.data.sources.own_source import OwnSource
 from components.data.sources.record import Record
 from components.data.sources.rows import texts_of
-from components.data.sources.settings import NOT_STATED, checked_languages, existing
+from components.data.sources.settings import NOT_STATED
 
 STATE, PARTS = "state.json", "dataset_dict.json"  # of one split, and of several, as save_to_disk writes them
 _PLAIN = re.compile(r"[^/\\]*[^/\\.][^/\\]*")  # a name in this folder
 
 
-class HuggingFaceFolder:
+class HuggingFaceFolder(OwnSource):
     """Pictures and captions in the rows of a dataset on disk.
 
     Args:
         path: the folder that save_to_disk wrote, or one with .parquet files as the Hub holds them.
+        url: in its place, where they lie: s3:// of a folder, or URLs of .parquet or .arrow files; see docs/elsewhere.md.
+        version: of what lies there, as source.json and `diptych run --data` say it; what is another one is refused.
+        allow_hosts: hosts of this network that may be asked, as host:port.
         columns: what a column says -> its name, of image, caption, label, group, licence, lang, key, consent, health; the rest is
             recognised, the picture by its feature, the others by their names.
         languages: codes of the languages that captions are in, such as [en, de]; without, a caption's is not stated.
         licence: SPDX identifier of the pictures whose row states none.
     """
 
+    name, what = "huggingface", "a folder that save_to_disk wrote, or one of .parquet files"
+    suffixes = (ARROW, PARQUET, STATE, PARTS)
+
     def __init__(
         self,
         path: str = "data/own",
+        url: str | Sequence[str] | None = None,
+        version: str | None = None,
+        allow_hosts: Sequence[str] | None = None,
         columns: Mapping[str, str] | None = None,
         languages: Sequence[str] | None = None,
         licence: str = NOT_STATED,
     ) -> None:
-        self.path, self.columns = path, dict(columns or {})
-        self.languages, self.licence = checked_languages(languages), licence
+        super().__init__(path, url, version, allow_hosts, languages, licence)
+        self.columns = dict(columns or {})
 
-    def samples(self, seed: int, progress: Progress) -> Iterator[Sample | Reject]:
-        """Yield the rows in the order of the files. DataError when there are none, or all lack captions."""
-        return self._own.as_samples(seed, progress)
+    def wants(self, name: str) -> bool:
+        """Return whether a file is one of rows, or names those that are."""
+        return name.lower().endswith(self.suffixes)
 
-    def unsplit(self, progress: Progress) -> Iterator[Sample | Reject]:
-        """Yield them as they lie, see contracts/source.py."""
-        return self._own.unsplit(progress)
-
-    def describe(self) -> dict[str, object]:
-        """Return what was found."""
-        return self._own.describe()
-
-    @cached_property
-    def _own(self) -> OwnSamples:
-        path = existing(self.path, "a folder that save_to_disk wrote, or one of .parquet files")
-        return OwnSamples("huggingface", path, Rows(path, self.columns), self.languages, self.licence)
+    def find(self, here: Path) -> "Rows":
+        """Return the rows of a dataset."""
+        return Rows(here, self.columns)
 
 
 class Rows:
@@ -96,6 +94,9 @@ class Rows:
         """Yield the record of each row, in the order of the files."""
         self._unread = {}
         return by_shard(self.files, self._records, progress)
+
+    def forget(self) -> None:
+        """Rows hold their pictures; nothing was fetched to read them."""
 
     def _records(self, name: str, path: Path) -> Iterator[Record | Reject]:
         schema = schema_of(path)

@@ -5,45 +5,50 @@ so that it stays in one split. Texts that no picture takes are counted, and thos
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 
 from components.contracts.errors import ConfigError, DataError
 from components.contracts.progress import Progress
 from components.contracts.reject import Reject
-from components.contracts.sample import Page, Sample
-from components.data.remote.addresses import checked_hosts
+from components.contracts.sample import Page
 from components.data.sources.by_shard import by_shard
 from components.data.sources.document import BadDocument, Document, Picture, Side, nearest, read_document, shortened
 from components.data.sources.document_files import FILES, document_files, rows_of
 from components.data.sources.document_pictures import DocumentPictures
 from components.data.sources.files import PICTURES, suffix_of
-from components.data.sources.own import OwnSamples
+from components.data.sources.own_source import OwnSource
 from components.data.sources.record import Record
-from components.data.sources.settings import NOT_STATED, checked_languages, existing
+from components.data.sources.settings import NOT_STATED, existing
 
 
-class InterleavedDocs:
+class InterleavedDocs(OwnSource):
     """The pictures of documents, each with the words that are nearest to it.
 
     Args:
         path: a .jsonl or .parquet with a row a document, or a folder with such files, at any depth.
+        url: in its place, where they lie: s3:// of a folder, or URLs of such files; see docs/elsewhere.md.
+        version: of what lies there, as source.json and `diptych run --data` say it; what is another one is refused.
+        allow_hosts: hosts of this network that may be asked, as host:port, and buckets, as s3://bucket, that documents may name.
         documents: the one file below that folder which is read, where it is not all of them.
         images: the folder of the pictures below it; without, they are looked for beside the file and in images/ there.
         side: which of two texts that stand as near to a picture is taken, `after` or `before`.
-        allow_hosts: hosts of this network, as host:port, and buckets, as s3://bucket, that documents may name.
         characters: of a text that are taken at the most, by whole sentences from the picture on.
         languages: codes of the languages that texts are in, such as [en, de]; without, a text's is not stated.
         licence: SPDX identifier of the pictures whose row states none.
     """
 
+    name, what = "interleaved_docs", f"a folder with documents ({', '.join(FILES)}), or of such a file"
+    suffixes = (*FILES, *PICTURES)
+
     def __init__(
         self,
         path: str = "data/own",
+        url: str | Sequence[str] | None = None,
+        version: str | None = None,
+        allow_hosts: Sequence[str] | None = None,
         documents: str | None = None,
         images: str | None = None,
         side: Side = "after",
-        allow_hosts: Sequence[str] | None = None,
         characters: int = 300,
         languages: Sequence[str] | None = None,
         licence: str = NOT_STATED,
@@ -54,45 +59,26 @@ class InterleavedDocs:
             raise ConfigError(
                 f"source.characters is {characters!r}. Give a whole number from 1; a caption has up to 300."
             )
-        self.path, self.documents, self.images, self.side, self.characters = path, documents, images, side, characters
-        self.languages, self.licence = checked_languages(languages), licence
-        self.allow_hosts = checked_hosts(allow_hosts)
+        super().__init__(path, url, version, allow_hosts, languages, licence)
+        self.documents, self.images, self.side, self.characters = documents, images, side, characters
 
-    def samples(self, seed: int, progress: Progress) -> Iterator[Sample | Reject]:
-        """Yield a sample a picture, in the order of files, rows and pages. DataError when there are too few.
+    def find(self, here: Path) -> "Pages":
+        """Return the pictures of the documents at a path. DataError when there is no file of documents.
 
-        TransientError when no URL answers, as when the network is down.
+        When they are read, TransientError when no URL answers, as when the network is down.
         """
-        yield from self._own.as_samples(seed, progress)
-        self._pages.pictures.forget()
-
-    def unsplit(self, progress: Progress) -> Iterator[Sample | Reject]:
-        """Yield them as they lie, see contracts/source.py."""
-        yield from self._own.unsplit(progress)
-        self._pages.pictures.forget()
-
-    def describe(self) -> dict[str, object]:
-        """Return what was found."""
-        return self._own.describe()
-
-    @cached_property
-    def _own(self) -> OwnSamples:
-        return OwnSamples("interleaved_docs", Path(self.path), self._pages, self.languages, self.licence)
-
-    @cached_property
-    def _pages(self) -> "Pages":
-        path = existing(self.path, f"a folder with documents ({', '.join(FILES)}), or of such a file")
-        files = document_files(path)
+        files = document_files(here)
         if self.documents is not None:
-            files = [(self.documents, existing(str(path / self.documents), "a file of documents"))]
+            files = [(self.documents, existing(str(here / self.documents), "a file of documents"))]
         if not files:
             raise DataError(
-                f"{path} holds no file of documents ({', '.join(FILES)}). Give one with a row a document, of which `texts` "
+                f"{here} holds no file of documents ({', '.join(FILES)}). Give one with a row a document, of which `texts` "
                 "and `images` are lists."
             )
-        images = None if self.images is None else existing(str(path / self.images), "the folder of the pictures")
-        root = path if path.is_dir() else path.parent
-        return Pages(files, DocumentPictures(files, root, images, self.allow_hosts), self.side, self.characters)
+        images = None if self.images is None else existing(str(here / self.images), "the folder of the pictures")
+        root = here if here.is_dir() else here.parent
+        pictures = DocumentPictures(files, root, images, self.place.allow_hosts)
+        return Pages(files, pictures, self.side, self.characters)
 
 
 class Pages:
@@ -126,6 +112,10 @@ class Pages:
         self._cut, self._untaken = [], []
         self.pictures.fetch(progress)
         return by_shard(self.files, self._records, progress)
+
+    def forget(self) -> None:
+        """Remove from this disk what was fetched."""
+        self.pictures.forget()
 
     def _records(self, name: str, path: Path) -> Iterator[Record | Reject]:
         for where, row in rows_of(name, path):

@@ -67,6 +67,10 @@ class Records(Protocol):
         """Yield every record once, the same in the same order at each reading; holds one picture at a time."""
         ...
 
+    def forget(self) -> None:
+        """Remove from this disk what was fetched to be read; read again, it is fetched again."""
+        ...
+
 
 def key_of(record: Record) -> str:
     """Return a key that a shard can name: the owner's where it can be one, else made from the record's name."""

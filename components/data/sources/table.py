@@ -7,49 +7,53 @@ import os
 import posixpath
 import re
 import stat
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from components.contracts.errors import ConfigError, DataError
-from components.contracts.progress import Progress
 from components.contracts.reject import Reject
-from components.contracts.sample import Sample
-from components.data.remote.addresses import REMOTE, checked_hosts, name_of
+from components.data.remote.addresses import REMOTE, name_of
 from components.data.sources.columns import FLAGS, recognise
 from components.data.sources.fetched import Fetched
 from components.data.sources.files import PICTURES, files_below
 from components.data.sources.found import Found, Own
-from components.data.sources.own import OwnSamples
+from components.data.sources.own_source import OwnSource
 from components.data.sources.rows import TABLE_NAMES, TABLES, column_names, is_table, read_rows, table_in, texts_of
-from components.data.sources.settings import NOT_STATED, checked_languages, existing
+from components.data.sources.settings import NOT_STATED
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _SINGLE = ("label", "group", "licence", "key")  # what rows of one picture have to agree in
 
 
-class PairTable:
+class PairTable(OwnSource):
     """Pictures and captions that a table names.
 
     Args:
         path: the table, or the folder in which `captions` or `metadata` is one.
+        url: in its place, where they lie: s3:// of a folder, or the URL of a table; see docs/elsewhere.md.
+        version: of what lies there, as source.json and `diptych run --data` say it; what is another one is refused.
+        allow_hosts: hosts of this network that may be asked, as host:port, and buckets, as s3://bucket, that rows may name.
         table: name of the table in that folder, where it is called otherwise.
         columns: what a column says -> its name, of image, caption, label, group, licence, lang, key, consent, health; the rest is
             recognised by its name.
         languages: codes of the languages that captions are in, such as [en, de]; without, a caption's is not stated.
         licence: SPDX identifier of the pictures whose row states none.
-        allow_hosts: hosts of this network, as host:port, and buckets, as s3://bucket, that rows may name.
     """
+
+    name, what = "table", "a table, or of the folder it lies in"
+    suffixes = (*TABLES, *PICTURES)
 
     def __init__(
         self,
         path: str = "data/own",
+        url: str | Sequence[str] | None = None,
+        version: str | None = None,
+        allow_hosts: Sequence[str] | None = None,
         table: str | None = None,
         columns: Mapping[str, str] | None = None,
         languages: Sequence[str] | None = None,
         licence: str = NOT_STATED,
-        allow_hosts: Sequence[str] | None = None,
     ) -> None:
         if columns is not None and not (
             isinstance(columns, Mapping) and all(isinstance(name, str) for pair in columns.items() for name in pair)
@@ -57,40 +61,15 @@ class PairTable:
             raise ConfigError(
                 f"source.columns is {columns!r}. Give what each column says: {{image: file, caption: text}}."
             )
-        self.path, self.table, self.columns = path, table, dict(columns or {})
-        self.languages, self.licence = checked_languages(languages), licence
-        self.allow_hosts = checked_hosts(allow_hosts)
+        super().__init__(path, url, version, allow_hosts, languages, licence)
+        self.table, self.columns = table, dict(columns or {})
 
-    def samples(self, seed: int, progress: Progress) -> Iterator[Sample | Reject]:
-        """Yield a sample a picture, in the order of their first rows. DataError when the table has none.
+    def find(self, here: Path) -> Found:
+        """Return the pictures that a table names. DataError when it has none.
 
-        TransientError when no URL answers, as when the network is down.
+        When they are read, TransientError when no URL answers, as when the network is down.
         """
-        yield from self._own.as_samples(seed, progress)
-        self._forget()
-
-    def unsplit(self, progress: Progress) -> Iterator[Sample | Reject]:
-        """Yield them as they lie, see contracts/source.py."""
-        yield from self._own.unsplit(progress)
-        self._forget()
-
-    def _forget(self) -> None:
-        if self._found.fetched is not None:
-            self._found.fetched.forget()
-
-    def describe(self) -> dict[str, object]:
-        """Return what was found."""
-        return self._own.describe()
-
-    @cached_property
-    def _own(self) -> OwnSamples:
-        table = self._table(existing(self.path, "a table, or of the folder it lies in"))
-        return OwnSamples("table", table, self._found, self.languages, self.licence)
-
-    @cached_property
-    def _found(self) -> Found:
-        path = Path(self.path)
-        return find(self._table(path), self.columns, path if path.is_dir() else None, self.allow_hosts)
+        return find(self._table(here), self.columns, here if here.is_dir() else None, self.place.allow_hosts)
 
     def _table(self, path: Path) -> Path:
         if path.is_dir():

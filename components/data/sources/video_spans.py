@@ -5,31 +5,33 @@ stays in one split. Rows of the same times are one span. Frames stay where they 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 from components.contracts.errors import ConfigError, DataError
 from components.contracts.progress import Progress
 from components.contracts.reject import Reject
-from components.contracts.sample import Sample, Span
+from components.contracts.sample import Span
 from components.data.sources.clip_frames import ClipFrames, clip_frames
-from components.data.sources.files import bytes_of
-from components.data.sources.own import OwnSamples
+from components.data.sources.files import PICTURES, bytes_of
+from components.data.sources.own_source import OwnSource
 from components.data.sources.record import Record
 from components.data.sources.rows import TABLES
-from components.data.sources.settings import NOT_STATED, checked_languages, existing
+from components.data.sources.settings import NOT_STATED
 from components.data.sources.span_rows import NAME, SpanRow, merged, read_spans, spans_table
 from components.data.spans import SLACK, frames_between
 
 Overlap = Literal["allowed", "refused"]
 
 
-class VideoSpans:
+class VideoSpans(OwnSource):
     """The spans of a table, each with its key frame.
 
     Args:
         path: the folder with the table and a folder of frames for each clip.
+        url: in its place, where they lie: s3:// of a folder; see docs/elsewhere.md.
+        version: of what lies there, as source.json and `diptych run --data` say it; what is another one is refused.
+        allow_hosts: hosts of this network that may be asked, as host:port.
         table: the table below it, where it is called otherwise than spans.csv (.tsv, .jsonl, .parquet).
         fps: frames a second of the clips whose rows do not say.
         overlap: `refused` takes no span that begins before one that came before it in its clip ends.
@@ -37,9 +39,15 @@ class VideoSpans:
         licence: SPDX identifier of the clips whose row states none.
     """
 
+    name, what = "video_spans", f"a folder with a table of spans ({NAME}.csv) and the clips' folders of frames"
+    suffixes = (*TABLES, *PICTURES)
+
     def __init__(
         self,
         path: str = "data/own",
+        url: str | Sequence[str] | None = None,
+        version: str | None = None,
+        allow_hosts: Sequence[str] | None = None,
         table: str | None = None,
         fps: float | None = None,
         overlap: Overlap = "allowed",
@@ -52,30 +60,20 @@ class VideoSpans:
             isinstance(fps, bool) or not isinstance(fps, int | float) or not 0 < fps < float("inf")
         ):
             raise ConfigError(f"source.fps is {fps!r}. Give the frames that a clip has in a second, such as 25.")
-        self.path, self.table, self.fps, self.overlap = path, table, fps, overlap
-        self.languages, self.licence = checked_languages(languages), licence
-
-    def samples(self, seed: int, progress: Progress) -> Iterator[Sample | Reject]:
-        """Yield a sample a span, clip after clip, in the order of their times. DataError when there are too few."""
-        return self._own.as_samples(seed, progress)
-
-    def unsplit(self, progress: Progress) -> Iterator[Sample | Reject]:
-        """Yield them as they lie, see contracts/source.py."""
-        return self._own.unsplit(progress)
+        super().__init__(path, url, version, allow_hosts, languages, licence)
+        self.table, self.fps, self.overlap = table, fps, overlap
 
     def describe(self) -> dict[str, object]:
         """Return what was found, and whether spans of a clip may overlap."""
-        return self._own.describe() | {"overlap": self.overlap}
+        return super().describe() | {"overlap": self.overlap}
 
-    @cached_property
-    def _own(self) -> OwnSamples:
-        folder = existing(self.path, f"a folder with a table of spans ({NAME}.csv) and the clips' folders of frames")
-        table = folder / self.table if self.table else spans_table(folder)
+    def find(self, here: Path) -> "Spans":
+        """Return the spans that a folder's table names, clip after clip. DataError when it has no such table."""
+        table = here / self.table if self.table else spans_table(here)
         if table is None or not table.is_file():
             wanted = self.table or f"{NAME} ({', '.join(TABLES)})"
-            raise DataError(f"{folder} has no table {wanted}. Write one with the columns clip,t0,t1,text.")
-        spans = Spans(folder, table, self.fps, self.overlap)
-        return OwnSamples("video_spans", folder, spans, self.languages, self.licence)
+            raise DataError(f"{here} has no table {wanted}. Write one with the columns clip,t0,t1,text.")
+        return Spans(here, table, self.fps, self.overlap)
 
 
 class Spans:
@@ -109,6 +107,9 @@ class Spans:
         for done, (clip, rows) in enumerate(clips.items(), 1):
             yield from self._of_clip(clip, merged(rows))
             progress("read clips", done, len(clips))
+
+    def forget(self) -> None:
+        """Nothing was fetched to read the spans but what lay with them."""
 
     def _of_clip(self, clip: str, rows: Sequence[SpanRow]) -> Iterator[Record | Reject]:
         folder = self._inside(clip)

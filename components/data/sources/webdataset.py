@@ -8,24 +8,20 @@ and not the end of the work or an endless loop, and a record that is not whole i
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from components.contracts.errors import DataError
 from components.contracts.progress import Progress
 from components.contracts.reject import Reject
-from components.contracts.sample import Sample
-from components.data.remote.addresses import checked_hosts, name_of
-from components.data.remote.fetcher import Fetcher
-from components.data.remote.files import RemoteFiles, checked_urls
 from components.data.sources.by_shard import ShardEnds, by_shard
 from components.data.sources.files import DOCUMENTS, bytes_of, files_below
-from components.data.sources.own import OwnSamples
+from components.data.sources.own_source import OwnSource
 from components.data.sources.parts import PICKLED, PICTURE_SUFFIXES, Parts, bytes_wanted, key_and_suffix
+from components.data.sources.place import OTHERS
 from components.data.sources.record import Record
 from components.data.sources.rows import texts_of
-from components.data.sources.settings import NOT_STATED, checked_languages, existing
+from components.data.sources.settings import NOT_STATED
 from components.data.sources.tar import Member, Refused, read_tar
 from components.data.sources.words import UnreadableWords, decoded, flags_of, json_words
 
@@ -33,7 +29,7 @@ SHARD = ".tar"
 CLASS_NAMES = "classnames.txt"  # beside the shards, a name a line, where .cls holds numbers
 
 
-class WebDatasetSource:
+class WebDatasetSource(OwnSource):
     """Pictures with their words in a folder of .tar shards, at any depth, or in one of them; here or elsewhere.
 
     Args:
@@ -46,6 +42,8 @@ class WebDatasetSource:
         licence: SPDX identifier of the pictures whose .json states none.
     """
 
+    name, what, suffixes = "webdataset", f"a folder with {SHARD} shards, or of one", (SHARD,)
+
     def __init__(
         self,
         path: str = "data/own",
@@ -55,77 +53,32 @@ class WebDatasetSource:
         languages: Sequence[str] | None = None,
         licence: str = NOT_STATED,
     ) -> None:
-        self.path, self.languages, self.licence = path, checked_languages(languages), licence
-        self.urls = None if url is None else checked_urls(url)
-        self.version, self.allow_hosts = version, checked_hosts(allow_hosts)
+        super().__init__(path, url, version, allow_hosts, languages, licence)
 
-    def samples(self, seed: int, progress: Progress) -> Iterator[Sample | Reject]:
-        """Yield the records in the order of the shards' names. DataError when there are no shards, or all lack captions.
+    def wants(self, name: str) -> bool:
+        """Return whether a file is a shard, or has the names of classes."""
+        return super().wants(name) or name == CLASS_NAMES
 
-        What lies elsewhere is fetched first, once, and stays on this disk until the last record is given.
-        """
-        yield from self._own.as_samples(seed, progress)
-        self._forget()
-
-    def unsplit(self, progress: Progress) -> Iterator[Sample | Reject]:
-        """Yield them as they lie, see contracts/source.py."""
-        yield from self._own.unsplit(progress)
-        self._forget()
-
-    def _forget(self) -> None:
-        if self._remote is not None:
-            self._remote.forget()
-
-    def describe(self) -> dict[str, object]:
-        """Return what was found, and of what lies elsewhere which version of it."""
-        remote = {} if self._remote is None else {"remote": self._remote.describe()}
-        return self._own.describe() | remote
-
-    @cached_property
-    def _own(self) -> OwnSamples:
-        if self._remote is not None:
-            shards = Shards(PurePosixPath(name_of(self._remote.files[0].url)).parent, self._remote)
-        else:
-            shards = Shards(existing(self.path, f"a folder with {SHARD} shards, or of one"))
-        return OwnSamples("webdataset", Path(shards.path), shards, self.languages, self.licence)
-
-    @cached_property
-    def _remote(self) -> RemoteFiles | None:
-        return None if self.urls is None else listed(self.urls, self.allow_hosts, self.version)
-
-
-def listed(urls: Sequence[str], allow_hosts: Sequence[str] = (), version: str | None = None) -> RemoteFiles:
-    """Return the shards that lie at some URLs. Raises as RemoteFiles, and DataError when they are another version."""
-    found = RemoteFiles(urls, SHARD, (CLASS_NAMES,), Fetcher(allow_hosts))
-    if version not in (None, found.version):
-        raise DataError(
-            f"what lies at {', '.join(name_of(one) for one in urls)} is version {found.version} now, and source.version in "
-            f"params.yaml is {version}: files came, went or changed. To take what is there now, run `diptych run --data URL` "
-            "again, or take source.version away."
-        )
-    return found
+    def find(self, here: Path) -> "Shards":
+        """Return the records of shards."""
+        return Shards(here)
 
 
 class Shards:
     """The records of shards; DataError when there are none.
 
     Args:
-        path: the folder, or the one shard; where they lie elsewhere, a name for messages.
-        remote: shards that lie elsewhere.
+        path: the folder, or the one shard.
     """
 
     wordless = ""
 
-    def __init__(self, path: Path | PurePosixPath, remote: RemoteFiles | None = None) -> None:
-        self.path, self._remote = path, remote
-        self._passed: dict[str, list[str]]
-        if remote is not None:
-            remote.arrive(only=[file for file in remote.files if file.name == CLASS_NAMES])
-            files = sorted((file.name, remote.path_of(file)) for file in remote.files)
-            self._passed = {"files of another kind": remote.passed}
-        else:
-            here = Path(path)
-            files, self._passed = ([(here.name, here)], {}) if here.is_file() else files_below(here)
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        files: list[tuple[str, Path]] = [(path.name, path)]
+        self._passed: dict[str, list[str]] = {}
+        if path.is_dir():
+            files, self._passed = files_below(path)
         self.shards = [(name, file) for name, file in files if name.lower().endswith(SHARD)]
         if not self.shards:
             raise DataError(
@@ -134,10 +87,10 @@ class Shards:
             )
         self.class_names = read_class_names(dict(files).get(CLASS_NAMES))
         others = [name for name, _ in files if not name.lower().endswith(SHARD) and name != CLASS_NAMES]
-        self._passed.setdefault("files of another kind", []).extend(others)
-        self._forget()
+        self._passed.setdefault(OTHERS, []).extend(others)
+        self._begin()
 
-    def _forget(self) -> None:
+    def _begin(self) -> None:
         self._other_kinds, self._unread_keys = Counter[str](), dict[str, None]()
         self._nameless: list[str] = []
         self._numbers: dict[str, None] = {}
@@ -164,10 +117,11 @@ class Shards:
 
     def read(self, progress: Progress) -> Iterator[Record | Reject]:
         """Yield the records of each shard, in the order of their names; of one that gives none, a Reject for all of it."""
-        self._forget()
-        if self._remote is not None:
-            self._remote.arrive(progress)
+        self._begin()
         return by_shard(self.shards, self._records, progress)
+
+    def forget(self) -> None:
+        """Shards hold their pictures; nothing was fetched to read them."""
 
     def _records(self, shard: str, path: Path) -> Iterator[Record | Reject]:
         """Yield a shard's records and rejects. Raises ShardEnds where it is no tar, cut or damaged."""

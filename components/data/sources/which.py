@@ -1,13 +1,10 @@
 """Which source reads what lies at a path: as params.yaml says it, with what DVC is to watch."""
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from components.contracts.errors import ConfigError, DataError
-from components.data.remote.addresses import name_of
-from components.data.remote.files import checked_urls
+from components.contracts.errors import DataError
 from components.data.sources.coco import caption_files, read_json
 from components.data.sources.columns import recognise
 from components.data.sources.document_files import holds_documents
@@ -17,7 +14,7 @@ from components.data.sources.own import counted
 from components.data.sources.rows import TABLES, column_names, is_table, table_in
 from components.data.sources.settings import existing
 from components.data.sources.span_rows import spans_table
-from components.data.sources.webdataset import SHARD, listed
+from components.data.sources.webdataset import SHARD
 
 
 def describe_path(path: Path, watched: bool = True) -> dict[str, Any]:
@@ -55,21 +52,6 @@ def describe_path(path: Path, watched: bool = True) -> dict[str, Any]:
     if _stands_alone(table.resolve().parent):
         return {"name": "table", "path": _shown(table), "columns": columns}
     return {"name": "table", "path": _shown(table.parent), "table": table.name, "columns": columns}
-
-
-def describe_url(url: str, allow_hosts: Sequence[str] = ()) -> dict[str, Any]:
-    """Return params.yaml's `source:` for shards that lie elsewhere, with the version that they have now.
-
-    DVC cannot watch what lies there; it watches params.yaml, so what is there later comes in when this is asked again.
-    Raises ConfigError for what are no shards, else as RemoteFiles.
-    """
-    if not url.lower().startswith("s3://") and not url.partition("?")[0].lower().endswith(SHARD):
-        raise ConfigError(
-            f"{name_of(url)} is no shard ({SHARD}). From elsewhere come shards, such as s3://bucket/folder or "
-            "https://host/shard-{000..009}.tar, and pictures that a table on this disk names by URL; download other data first."
-        )
-    allowed = {"allow_hosts": list(allow_hosts)} if allow_hosts else {}
-    return {"name": "webdataset", "url": url, "version": listed(checked_urls(url), allow_hosts).version, **allowed}
 
 
 def _of_captions(file: Path, watched: bool) -> dict[str, Any]:

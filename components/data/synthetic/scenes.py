@@ -1,185 +1,210 @@
-"""Scenes: one shape each, named by a small grammar and drawn by three hands. Nothing is downloaded.
+"""Scenes: drawn things, with captions of every kind in several languages. Nothing is downloaded, and what is true is known.
 
-`a <size> <colour> <shape>[ with <texture>]` has 2 x 8 x 6 x 3 = 288 sentences; each is a concept, and each is drawn by
-`flat`, `ink` and, held out of training, `chalk`. A picture follows from seed and index alone. Small enough for a test,
-and regular enough for a tiny CLIP to learn; the way through shards, splits and gates is the same as for real data.
+One to five things of a size, a colour, a texture and a shape stand in the cells of a grid; docs/scenes.md shows some. A
+picture follows from seed, index and settings alone: more pictures leave the first as they are.
+Splits: a tenth of the kinds (colour and shape) is never trained on, and tested in `concept`; the designer chalk is not
+either, and tested in `designer`; `both` is both. Of the rest, whatever the same is said of is in one of train, val and pair.
 """
 
-import io
-import itertools
-import math
-from collections.abc import Iterator
-from dataclasses import dataclass
-
-from PIL import Image, ImageChops, ImageDraw
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from difflib import get_close_matches
+from functools import cached_property
+from typing import Any, TypeVar
 
 from components.contracts.errors import ConfigError
 from components.contracts.progress import Progress
 from components.contracts.sample import Media, Sample, Text
-from components.data.splits import SplitRule, chance
+from components.data.splits import chance
+from components.data.synthetic.brush import draw, png
+from components.data.synthetic.captions import Caption, CaptionRule, captions
+from components.data.synthetic.scene import ROLES, Kinds, Scene, SceneOptions, compose
+from components.data.synthetic.twins import twins
+from components.data.synthetic.words import DESIGNERS, HELD_OUT
+from components.data.synthetic.writer import GRAMMARS, KINDS, concept
 
-SIDE = 64  # pixels
-_SCALE = 4  # drawn larger, then averaged down, which smooths edges
-SIZES = {"small": 0.24, "large": 0.42}  # radius, of the picture's side
-COLOURS = {
-    "red": (214, 39, 40),
-    "orange": (255, 140, 20),
-    "yellow": (250, 220, 40),
-    "green": (44, 160, 44),
-    "blue": (40, 90, 200),
-    "purple": (140, 70, 180),
-    "brown": (130, 80, 50),
-    "black": (25, 25, 25),
-}
-SHAPES = ("circle", "square", "triangle", "star", "cross", "ring")
-TEXTURES = ("plain", "stripes", "dots")
-DESIGNERS = ("flat", "ink", "chalk")
-HELD_OUT = "chalk"
 LICENCE = "CC0-1.0"
-_PAPER = {"flat": (255, 255, 255), "ink": (244, 240, 228), "chalk": (208, 216, 220)}
-_CORNERS = {"square": 4, "triangle": 3, "star": 5}
+PAIR_SHARE, VAL_SHARE = 0.1, 0.08  # of what is seen in training
+MOST = 10_000_000
+_SEEN = 17  # an index, modulo the number of roles, of role `seen`
+_TWIN_TRIES = 400  # a twin is of its sibling's split, which is up to a hash: one in twelve at the worst
+
+Typed = TypeVar("Typed", SceneOptions, CaptionRule)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
-    """One sentence of the grammar."""
+class Shown:
+    """One picture with all that is known of it.
 
-    size: str
-    colour: str
-    shape: str
-    texture: str
+    Args:
+        key: names the sample.
+        twin_of: key of the picture that it differs from in one thing, None for most.
+        change: in what.
+    """
 
-    @property
-    def caption(self) -> str:
-        """Return the sentence, such as "a large red circle with stripes"."""
-        worn = "" if self.texture == "plain" else f" with {self.texture}"
-        return f"a {self.size} {self.colour} {self.shape}{worn}"
-
-
-SCENES = tuple(
-    Scene(size=size, colour=colour, shape=shape, texture=texture)
-    for size, colour, shape, texture in itertools.product(SIZES, COLOURS, SHAPES, TEXTURES)
-)
+    key: str
+    scene: Scene
+    split: str
+    captions: tuple[Caption, ...]
+    twin_of: str | None = None
+    change: str | None = None
 
 
 class ScenesSource:
-    """Draws `pictures` pictures of 64 x 64 pixels, three a sentence.
+    """Draws pictures and writes what can be said of them.
 
     Args:
-        pictures: how many, from 3 to 864; ConfigError otherwise.
+        pictures: how many, twins included.
+        languages: that each caption is written in, of en, de, fr, es, zh.
+        scene: what pictures are made of, such as {size_px: 64, things: [3, 5], grid: 4}; see SceneOptions.
+        captions: kinds that pictures to train on have (alt, short, dense, long, ref, attr, word), or each kind with how it is
+            made: {alt: {swapped: 0.4}, short: {drop: 0.3, lie: 0.05}}; see CaptionRule.
+        tested: kinds that all other pictures have; these are always true and whole.
+        twins: share of the other pictures that are followed by one that differs in a single thing.
     """
 
-    def __init__(self, pictures: int = 240) -> None:
-        most = len(SCENES) * len(DESIGNERS)
-        if isinstance(pictures, bool) or not isinstance(pictures, int) or not len(DESIGNERS) <= pictures <= most:
+    def __init__(
+        self,
+        pictures: int = 240,
+        languages: Sequence[str] = ("en",),
+        scene: Mapping[str, Any] | None = None,
+        captions: Mapping[str, Mapping[str, Any]] | Sequence[str] = ("short",),
+        tested: Sequence[str] = ("short",),
+        twins: float = 0.0,
+    ) -> None:
+        if isinstance(pictures, bool) or not isinstance(pictures, int) or not 1 <= pictures <= MOST:
+            raise ConfigError(f"source.pictures is {pictures!r}. Give a whole number from 1 to {MOST:,}.")
+        if isinstance(twins, bool) or not isinstance(twins, int | float) or not 0 <= twins <= 1:
             raise ConfigError(
-                f"source.pictures is {pictures!r}. The grammar has {len(SCENES)} sentences, drawn by {len(DESIGNERS)} "
-                f"designers: give a whole number from {len(DESIGNERS)} to {most}."
+                f"source.twins is {twins!r}. Give the share of the test pictures that get one, from 0 to 1."
             )
-        self.pictures = pictures
+        self.pictures, self.twins = pictures, float(twins)
+        self.languages = _some("languages", languages, tuple(GRAMMARS))
+        self.tested = _some("tested", tested, KINDS)
+        self.scene = typed("scene", SceneOptions, scene or {})
+        rules = captions if isinstance(captions, Mapping) else {one: {} for one in _some("captions", captions, KINDS)}
+        _some("captions", tuple(rules), KINDS)
+        self.captions = {kind: typed(f"captions.{kind}", CaptionRule, rule or {}) for kind, rule in rules.items()}
 
     def samples(self, seed: int, progress: Progress) -> Iterator[Sample]:
-        """Yield the pictures, three designers a sentence, the sentences in an order that follows from the seed."""
-        chosen = sorted(SCENES, key=lambda scene: chance(seed, "scene", scene.caption))
-        for index in range(self.pictures):
-            scene = chosen[index // len(DESIGNERS)]
-            designer = DESIGNERS[index % len(DESIGNERS)]
-            split = SplitRule(held_out=HELD_OUT).assign(seed, scene.caption, DESIGNERS)[designer]
-            key = f"{designer}-{index // len(DESIGNERS):03d}"
-            yield Sample(
-                key=key,
-                split=split,
-                source=designer,
-                licence=LICENCE,
-                media=(Media(member=f"{key}.png", data=_png(draw_scene(scene, designer, seed))),),
-                texts=(Text(text=scene.caption),),
-                labels={"concept": scene.caption, "category": scene.shape, "subcategory": scene.colour},
-            )
-            progress("draw and write pictures", index + 1, self.pictures)
+        """Yield the pictures by index, a twin right after its sibling."""
+        for done, shown in enumerate(self.shown(seed), 1):
+            yield _sample(shown)
+            progress("draw and write pictures", done, self.pictures)
+
+    def shown(self, seed: int) -> Iterator[Shown]:
+        """Yield what `samples` are made of, in the same order, and nothing drawn."""
+        kinds = Kinds.of(self.scene, seed)
+        index = done = 0
+        while done < self.pictures:
+            one = self._shown(seed, index, kinds)
+            pair = (one,) if (twin := self._twin(one, seed, kinds)) is None else (one, twin)
+            yield from pair[: self.pictures - done]
+            index, done = index + 1, done + len(pair)
 
     def describe(self) -> dict[str, object]:
-        """Return what the pictures are made of."""
+        """Return what the pictures are made of; with the settings and the seed all of them can be made again."""
         return {
             "name": "scenes",
             "designers": dict.fromkeys(DESIGNERS, LICENCE),
             "held_out": HELD_OUT,
-            "languages": ["en"],
-            "size_px": SIDE,
+            "languages": list(self.languages),
+            "size_px": self.scene.size_px,
             "pictures": self.pictures,
+            "settings": self.settings,
         }
 
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """Return what `ScenesSource(**settings)` makes an equal source of, as plain values."""
+        scene = {
+            name: list(value) if isinstance(value, list | tuple) else value
+            for name, value in asdict(self.scene).items()
+        }
+        return {
+            "pictures": self.pictures,
+            "languages": list(self.languages),
+            "scene": scene,
+            "captions": {kind: asdict(rule) for kind, rule in self.captions.items()},
+            "tested": list(self.tested),
+            "twins": self.twins,
+        }
 
-def draw_scene(scene: Scene, designer: str, seed: int) -> Image.Image:
-    """Return an RGB picture, the same for the same arguments; place and turn vary by designer and seed."""
-    side = SIDE * _SCALE
-    luck = [chance(seed, f"{designer} {what}", scene.caption) - 0.5 for what in ("x", "y", "turn")]
-    radius = SIZES[scene.size] * side
-    centre = (side * (0.5 + 0.12 * luck[0]), side * (0.5 + 0.12 * luck[1]))
-    shape = _mask(scene.shape, centre, radius, turn=0.5 * luck[2])
-    ink = COLOURS[scene.colour]
-    picture = Image.new("RGB", (side, side), _PAPER[designer])
-    if designer == "ink":  # a dark outline around a full fill
-        picture.paste((40, 40, 60), mask=_mask(scene.shape, centre, radius * 1.1, turn=0.5 * luck[2]))
-    if designer == "chalk":  # pale colours
-        ink = (ink[0] * 3 // 4 + 64, ink[1] * 3 // 4 + 64, ink[2] * 3 // 4 + 64)
-    picture.paste(ink, mask=shape)
-    if scene.texture != "plain":
-        picture.paste(_PAPER[designer], mask=ImageChops.multiply(shape, _texture(scene.texture, designer)))
-    return picture.resize((SIDE, SIDE), Image.Resampling.BOX)
+    def _shown(self, seed: int, index: int, kinds: Kinds) -> Shown:
+        scene = compose(seed, index, self.scene, kinds)
+        return self._said(f"scene-{index:06d}", scene, split_of(scene, seed, kinds), seed, kinds)
 
+    def _twin(self, one: Shown, seed: int, kinds: Kinds) -> Shown | None:
+        """Return the picture that differs in one thing and is of the same split; None where none is asked for, or found."""
+        if one.split == "train" or chance(seed, "twin", one.key) >= self.twins:
+            return None
+        luck = random.Random(f"{seed}/{one.key}/twin")
+        for _, twin in zip(range(_TWIN_TRIES), twins(one.scene, self.scene, kinds, luck)):  # noqa: B905 -- the shorter
+            if split_of(twin.scene, seed, kinds) == one.split and concept(twin.scene) != concept(one.scene):
+                said = self._said(f"{one.key}-twin", twin.scene, one.split, seed, kinds)
+                return Shown(
+                    key=said.key, scene=said.scene, split=said.split, captions=said.captions, twin_of=one.key, change=twin.change,
+                )  # fmt: skip
+        return None
 
-def _mask(shape: str, centre: tuple[float, float], radius: float, turn: float) -> Image.Image:
-    """Return where the shape is: 255 inside, 0 outside. `turn` is in radians."""
-    mask = Image.new("L", (SIDE * _SCALE, SIDE * _SCALE), 0)
-    pen = ImageDraw.Draw(mask)
-    if shape in ("circle", "ring"):
-        pen.circle(centre, radius, fill=255)
-        if shape == "ring":
-            pen.circle(centre, radius * 0.55, fill=0)
-    elif shape == "cross":
-        for width, height in ((1.0, 0.32), (0.32, 1.0)):
-            corners = [(x * width, y * height) for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
-            pen.polygon([_place(x, y, centre, radius, turn) for x, y in corners], fill=255)
-    else:
-        pen.polygon([_place(x, y, centre, radius, turn) for x, y in _outline(shape)], fill=255)
-    return mask
+    def _said(self, key: str, scene: Scene, split: str, seed: int, kinds: Kinds) -> Shown:
+        rules = self.captions if split == "train" else dict.fromkeys(self.tested, CaptionRule(named=5))
+        said: list[Caption] = []
 
+        def another(luck: random.Random) -> Scene:
+            """Return a scene of split train: nothing of what is tested is read in training, not even of a wrong picture."""
+            while True:
+                index = MOST + int(luck.random() * MOST / len(ROLES)) * len(ROLES) + _SEEN
+                found = compose(seed, index, self.scene, kinds)
+                if split_of(found, seed, kinds) == "train":
+                    return found
 
-def _outline(shape: str) -> list[tuple[float, float]]:
-    """Return the corners of a regular shape in the unit circle, the first at the top; a star has inner ones between."""
-    corners = _CORNERS[shape]
-    steps = corners * 2 if shape == "star" else corners
-    start = math.pi / 4 if shape == "square" else 0.0
-    points = []
-    for step in range(steps):
-        angle = start + 2 * math.pi * step / steps
-        reach = 0.42 if shape == "star" and step % 2 else 1.0
-        points.append((reach * math.sin(angle), -reach * math.cos(angle)))
-    return points
-
-
-def _place(x: float, y: float, centre: tuple[float, float], radius: float, turn: float) -> tuple[float, float]:
-    cos, sin = math.cos(turn), math.sin(turn)
-    return centre[0] + radius * (x * cos - y * sin), centre[1] + radius * (x * sin + y * cos)
+        for kind, rule in rules.items():
+            luck = random.Random(f"{seed}/{key}/{kind}")
+            said += captions(scene, kind, rule, self.languages, luck, self.scene, another)
+        return Shown(key=key, scene=scene, split=split, captions=tuple(said))
 
 
-def _texture(texture: str, designer: str) -> Image.Image:
-    """Return where the paper shows through: stripes lie flat or steep by designer, dots sit on a grid."""
-    side = SIDE * _SCALE
-    mask = Image.new("L", (side, side), 0)
-    pen = ImageDraw.Draw(mask)
-    step = side // 10
-    for at in range(0, side * 2, step):
-        if texture == "stripes":
-            lean = 0 if designer == "flat" else side // 3
-            pen.line([(0, at), (side, at - lean)], fill=255, width=step // 3)
-        else:
-            for along in range(0, side, step):
-                pen.circle((along + (at // step % 2) * step / 2, at), step * 0.26, fill=255)
-    return mask
+def split_of(scene: Scene, seed: int, kinds: Kinds) -> str:
+    """Return the split; all pictures of which the same is said, drawn by designers of training, are in one."""
+    unseen = any(thing.kind in kinds.held_out for thing in scene.things)
+    if scene.designer == HELD_OUT:
+        return "both" if unseen else "designer"
+    if unseen:
+        return "concept"
+    lot = chance(seed, "scene", concept(scene))
+    return "pair" if lot < PAIR_SHARE else "val" if lot < PAIR_SHARE + VAL_SHARE else "train"
 
 
-def _png(picture: Image.Image) -> bytes:
-    held = io.BytesIO()
-    picture.save(held, "PNG")
-    return held.getvalue()
+def typed(name: str, kind: type[Typed], given: Mapping[str, Any]) -> Typed:
+    """Return settings as their type; ConfigError for one that does not exist, with the nearest that does."""
+    known = [one.name for one in fields(kind)]
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"source.{name} is {given!r}. Give settings by name, of {', '.join(known)}.")
+    for key in given:
+        if key not in known:
+            near = get_close_matches(str(key), known, n=1, cutoff=0)[0]
+            raise ConfigError(f"source.{name} takes no {key!r}. There is {', '.join(known)}; did you mean {near}?")
+    return kind(**given)
+
+
+def _some(name: str, given: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
+    listed = [] if isinstance(given, str) else list(given)
+    if not listed or len(set(listed)) != len(listed) or not set(listed) <= set(known):
+        raise ConfigError(f"source.{name} is {given!r}. Give a list of different ones of {', '.join(known)}.")
+    return tuple(listed)
+
+
+def _sample(shown: Shown) -> Sample:
+    alone = shown.scene.things[0] if len(shown.scene.things) == 1 else None  # several things are of no one class
+    classes = {} if alone is None else {"category": alone.shape, "subcategory": alone.colour}
+    return Sample(
+        key=shown.key,
+        split=shown.split,
+        source=shown.scene.designer,
+        licence=LICENCE,
+        media=(Media(member=f"{shown.key}.png", data=png(draw(shown.scene))),),
+        texts=tuple(Text(text=one.text, kind=one.kind, lang=one.lang) for one in shown.captions),
+        labels={"concept": concept(shown.scene)} | classes,
+    )

@@ -1,10 +1,14 @@
 """A text transformer: token ids in, one vector a text out.
 
 Source: Radford et al. 2021, arXiv:2103.00020, section 2.4 (causal, read at the end token). Differs: can also read both ways
-and take the mean, which suits short names; width and depth are the recipe's.
+and take the mean, which suits short names; width and depth are the recipe's. What SigLIP (Zhai et al. 2023,
+arXiv:2303.15343; padding is read too) and BERT (Devlin et al. 2019, arXiv:1810.04805; norms after the sums, and one over
+the embedding in place of the last) do otherwise are choices of the same tower, so that it takes their weights.
 Axes: N texts, L tokens, F features, H heads.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -12,12 +16,15 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from components.contracts.batch import Images, Texts
-from components.contracts.encoded import Tower
+from components.contracts.encoded import Encoded, Tower
 from components.contracts.errors import ConfigError
+from components.models.poolers import Pool, pooled
+
+Activation = Literal["gelu", "quick_gelu", "gelu_tanh"]
 
 
 class TextTower(Tower):
-    """Embedding, pre-norm transformer blocks, final norm, pool.
+    """Embedding, transformer blocks, norm, pool.
 
     Args:
         vocabulary: rows of the embedding; the tokenizer's size.
@@ -26,8 +33,14 @@ class TextTower(Tower):
         depth: blocks.
         heads: H; must divide the width.
         causal: whether a token sees only what comes before it.
-        pool: `eos` reads the last real token, `mean` averages the real ones.
+        pool: `eos` reads the last real token, `cls` the first, `mean` and `max` all real ones, `last` the last place.
         dropout: probability, on the residual branches, in training only.
+        activation: of the feed-forward; OpenAI's CLIP has `quick_gelu`, SigLIP `gelu_tanh`.
+        feed: width of the feed-forward; four times F unless given.
+        eps: what norms add to the variance.
+        masked: whether padding is hidden; SigLIP reads it like any token, and rows are filled up to `context` for it.
+        pad: the id of padding, which the tokenizer must have too.
+        norms: `before` each branch and once at the end, or `after` each sum and once over the embedding, as in BERT.
     """
 
     def __init__(
@@ -38,67 +51,154 @@ class TextTower(Tower):
         depth: int = 2,
         heads: int = 4,
         causal: bool = False,
-        pool: Literal["eos", "mean"] = "mean",
+        pool: Pool = "mean",
         dropout: float = 0.0,
+        activation: Activation = "gelu",
+        feed: int | None = None,
+        eps: float = 1e-5,
+        masked: bool = True,
+        pad: int = 0,
+        norms: Literal["before", "after"] = "before",
     ) -> None:
         super().__init__()
         if width % heads:
             raise ConfigError(
                 f"width {width} does not split over {heads} heads; give a width that is a multiple of heads."
             )
+        if causal and pool == "cls":
+            raise ConfigError(
+                "pool is cls, the first token, which in a causal tower sees nothing but itself: all texts would come out "
+                "alike. Use eos, or causal false."
+            )
         self.width, self.causal, self.pool = width, causal, pool
+        self.masked, self.pad, self.norms = masked, pad, norms
         self.embedding = nn.Embedding(vocabulary, width)
         self.position = nn.Parameter(torch.empty(context, width))
-        self.blocks = nn.ModuleList(Block(width, heads, dropout) for _ in range(depth))
-        self.norm = nn.LayerNorm(width)
+        kind = Block if norms == "before" else BlockNormedAfter
+        self.blocks = nn.ModuleList(
+            kind(width, heads, dropout, activation, feed or 4 * width, eps) for _ in range(depth)
+        )
+        self.norm = nn.LayerNorm(width, eps=eps)
         nn.init.normal_(self.embedding.weight, std=0.02)
         nn.init.normal_(self.position, std=0.01)
 
-    def forward(self, rows: Images | Texts) -> Float[Tensor, "N F"]:
-        """Return one vector a text; padding changes nothing."""
+    @property
+    def hooks(self) -> tuple[str, ...]:
+        """`block0` and so on, and `attention0` and so on."""
+        return tuple(f"{kind}{i}" for kind in ("block", "attention") for i in range(len(self.blocks)))
+
+    def forward(self, rows: Images | Texts, need: Sequence[str] = ()) -> Encoded:
+        """Return one vector a text; padding changes nothing, unless it is read (`masked`)."""
         assert isinstance(rows, Texts), "a text tower was handed images"
-        tokens = self.embedding(rows.ids) + self.position[: rows.ids.shape[1]]
-        seen = self.visible(rows.mask)
-        for block in self.blocks:
+        self.check(need)
+        rows = rows if self.masked else self.filled(rows)
+        tokens, seen, found = self.stem(rows), self.visible(rows.mask), {}
+        for number, block in enumerate(self.blocks):
+            if (name := f"attention{number}") in need:
+                found[name] = block.attention(tokens, seen)  # type: ignore[operator]  # every block here has it
             tokens = block(tokens, seen)
-        return self.pooled(self.norm(tokens), rows.mask)
+            if (name := f"block{number}") in need:
+                found[name] = tokens
+        return self.finish(tokens, rows.mask, found)
+
+    def stem(self, rows: Images | Texts) -> Float[Tensor, "N L F"]:
+        """Return what the first block takes; ConfigError for rows longer than the tower reads."""
+        assert isinstance(rows, Texts), "a text tower was handed images"
+        context = len(self.position)
+        if rows.ids.shape[1] > context:
+            raise ConfigError(
+                f"a row has {rows.ids.shape[1]} tokens, and this text tower has places for {context}. Cut rows at {context}, "
+                "or build the tower with a longer context."
+            )
+        tokens = self.embedding(rows.ids) + self.position[: rows.ids.shape[1]]
+        return self.norm(tokens) if self.norms == "after" else tokens
+
+    def finish(
+        self, tokens: Float[Tensor, "N L F"], mask: Bool[Tensor, "N L"], hooks: dict[str, Tensor] | None = None
+    ) -> Encoded:
+        """Return vector and tokens of what the last block gave."""
+        last = self.norm(tokens) if self.norms == "before" else tokens
+        features = pooled(last, mask, self.pool)
+        return Encoded(pooled=features, features=features, tokens=last, mask=mask, hooks=hooks or {})
+
+    def filled(self, rows: Texts) -> Texts:
+        """Return rows of `context` tokens with this tower's padding: where it is read, shorter rows would be other texts."""
+        short = max(len(self.position) - rows.ids.shape[1], 0)
+        ids = nn.functional.pad(rows.ids.masked_fill(~rows.mask, self.pad), (0, short), value=self.pad)
+        return replace(rows, ids=ids, mask=nn.functional.pad(rows.mask, (0, short), value=False))
 
     def visible(self, mask: Bool[Tensor, "N L"]) -> Bool[Tensor, "N 1 L L"]:
         """Return which token may look at which: real ones, and with `causal` only earlier ones."""
         length = mask.shape[1]
+        if not self.masked:
+            mask = torch.ones_like(mask)
         seen = mask[:, None, None, :].expand(-1, 1, length, -1)
         if self.causal:
             seen = seen & torch.ones(length, length, dtype=torch.bool, device=mask.device).tril()
         return seen
 
-    def pooled(self, tokens: Float[Tensor, "N L F"], mask: Bool[Tensor, "N L"]) -> Float[Tensor, "N F"]:
-        """Return the last real token, or the mean of the real ones."""
-        weight = mask.to(tokens.dtype)
-        if self.pool == "eos":
-            last = weight.sum(1, keepdim=True) - 1
-            weight = (torch.arange(mask.shape[1], device=mask.device)[None] == last).to(tokens.dtype)
-        return (tokens * weight[..., None]).sum(1) / weight.sum(1, keepdim=True)
+
+class QuickGelu(nn.Module):
+    """x sigmoid(1.702 x), with which OpenAI trained CLIP."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the same shape."""
+        return x * torch.sigmoid(1.702 * x)
+
+
+def activated(activation: Activation) -> nn.Module:
+    """Return the feed-forward's bend."""
+    if activation == "quick_gelu":
+        return QuickGelu()
+    return nn.GELU(approximate="tanh" if activation == "gelu_tanh" else "none")
 
 
 class Block(nn.Module):
     """Pre-norm self-attention and feed-forward, each with a residual."""
 
-    def __init__(self, width: int, heads: int, dropout: float) -> None:
+    def __init__(self, width: int, heads: int, dropout: float, activation: Activation, feed: int, eps: float) -> None:
         super().__init__()
         self.heads = heads
-        self.norm_attention = nn.LayerNorm(width)
+        self.norm_attention = nn.LayerNorm(width, eps=eps)
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
-        self.norm_feed = nn.LayerNorm(width)
-        self.feed = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+        self.norm_feed = nn.LayerNorm(width, eps=eps)
+        self.feed = nn.Sequential(nn.Linear(width, feed), activated(activation), nn.Linear(feed, width))
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, tokens: Float[Tensor, "N L F"], seen: Bool[Tensor, "N 1 L L"]) -> Float[Tensor, "N L F"]:
         """Return the tokens after one round of looking around and thinking."""
-        query, key, value = self.qkv(self.norm_attention(tokens)).unflatten(-1, (3, self.heads, -1)).unbind(2)
-        looked = attend(query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2), seen)
-        tokens = tokens + self.dropout(self.out(looked.transpose(1, 2).flatten(2)))
+        tokens = tokens + self.dropout(self.looked(self.norm_attention(tokens), seen))
         return tokens + self.dropout(self.feed(self.norm_feed(tokens)))
+
+    def looked(self, tokens: Float[Tensor, "N L F"], seen: Bool[Tensor, "N 1 L L"]) -> Float[Tensor, "N L F"]:
+        """Return what each token saw."""
+        query, key, value = self.split(tokens)
+        return self.out(attend(query, key, value, seen).transpose(1, 2).flatten(2))
+
+    def attention(self, tokens: Float[Tensor, "N L F"], seen: Bool[Tensor, "N 1 L L"]) -> Float[Tensor, "N H L L"]:
+        """Return how much each token looks at each, of what the block is given."""
+        query, key, _ = self.split(self.norm_attention(tokens))
+        return weights(query, key, seen)
+
+    def split(self, tokens: Float[Tensor, "N L F"]) -> tuple[Tensor, Tensor, Tensor]:
+        """Return query, key and value, each [N H L E]."""
+        query, key, value = self.qkv(tokens).unflatten(-1, (3, self.heads, -1)).unbind(2)
+        return query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2)
+
+
+class BlockNormedAfter(Block):
+    """The same parts, with each norm after its sum, as in BERT."""
+
+    def forward(self, tokens: Float[Tensor, "N L F"], seen: Bool[Tensor, "N 1 L L"]) -> Float[Tensor, "N L F"]:
+        """Return the tokens after one round of looking around and thinking."""
+        tokens = self.norm_attention(tokens + self.dropout(self.looked(tokens, seen)))
+        return self.norm_feed(tokens + self.dropout(self.feed(tokens)))
+
+    def attention(self, tokens: Float[Tensor, "N L F"], seen: Bool[Tensor, "N 1 L L"]) -> Float[Tensor, "N H L L"]:
+        """Return how much each token looks at each, of what the block is given."""
+        query, key, _ = self.split(tokens)
+        return weights(query, key, seen)
 
 
 def attend(
@@ -109,8 +209,15 @@ def attend(
 
     At a few dozen tokens torch's fused kernel takes most of a CPU step: its backward alone was 14% of CLIP's at `laptop`.
     """
+    return weights(query, key, seen).to(value.dtype) @ value
+
+
+def weights(
+    query: Float[Tensor, "N H L E"], key: Float[Tensor, "N H L E"], seen: Bool[Tensor, "N 1 L L"]
+) -> Float[Tensor, "N H L L"]:
+    """Return how much each token looks at each; a row sums to 1."""
     scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
-    return scores.masked_fill(~seen, torch.finfo(scores.dtype).min).softmax(-1).to(value.dtype) @ value
+    return scores.masked_fill(~seen, torch.finfo(scores.dtype).min).softmax(-1)
 
 
 def mask_of(ids: Int[Tensor, "N L"], pad: int = 0) -> Bool[Tensor, "N L"]:

@@ -1,4 +1,4 @@
-"""Signs of poisoning in what is trained on: one patch pasted into unlike pictures, or one caption given to many of them.
+"""Signs of poisoning in what is trained on: one patch pasted into unlike pictures, or one caption given to many of them, or nearly.
 
 Source: Carlini and Terzis 2022, arXiv:2106.09667: a patch of 16 pixels on few pictures, all captioned as one thing, is
 enough to make a contrastive model see that thing wherever the patch is. Differs: these are signs, not proof, so rows are
@@ -6,16 +6,19 @@ told of for a person to look at. A watermark is a patch too. What lies off the c
 """
 
 from collections.abc import Iterator
+from textwrap import shorten
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from components.data.personal import masked
 from components.validation.check import Check
 from components.validation.findings import Finding
 from components.validation.near import Nearness, Prints, bits_apart
 from components.validation.rows import Rows, groups
+from components.validation.said_alike import kernels_of, said_alike
 
 CORNERS = ("top left", "top right", "bottom left", "bottom right")
 _SEED = 5  # pictures with the very same patch, around which those nearly the same are gathered
@@ -29,8 +32,8 @@ class Poison(Check):
         least: pictures of a group; fewer are chance.
         unlike: bits of the 64 that two pictures of the group differ in, in the median; of unrelated ones it is 32.
         bits: of the 64 of a patch's hash that may differ.
-        beyond: how many times more pictures a caption must have than the caption of the median row, so that data of
-            few labels is no poison.
+        beyond: how many times more pictures a caption and those near it must have than the caption of the median row, so
+            that data of few labels is no poison.
     """
 
     def __init__(self, least: int = 20, unlike: int = 24, bits: int = 4, beyond: int = 20) -> None:
@@ -63,15 +66,17 @@ class Poison(Check):
         yield from groups(pa.array(seed, pa.int64(), mask=seed < 0))
 
     def _captions(self, rows: Rows, trained: NDArray[np.int64]) -> list[Finding]:
-        said = _kernels(rows.first_texts().take(pa.array(trained)))
+        captions = rows.first_texts().take(pa.array(trained))
+        group = said_alike(captions, self.least)
+        said = pa.array(group, mask=group < 0)
         often = pc.value_counts(said.drop_null())
         counts = np.asarray(often.field("counts"))
         usual = float(np.median(np.repeat(counts, counts))) if len(counts) else 0.0  # of the median row
         findings = []
-        for group in groups(said):
-            if len(group) >= self.beyond * usual and self._is_odd(rows, trained[group]):
-                detail = f"{len(group)} unlike pictures have the same caption, but for case, numbers and marks"
-                findings += [rows.finding(at, "poison_captions", detail) for at in trained[group]]
+        for some in groups(said):
+            if len(some) >= self.beyond * usual and self._is_odd(rows, trained[some]):
+                detail = f"{len(some)} unlike pictures have {_alike(captions.take(pa.array(some)))}"
+                findings += [rows.finding(at, "poison_captions", detail) for at in trained[some]]
         return findings
 
     def _is_odd(self, rows: Rows, group: NDArray[np.int64]) -> bool:
@@ -85,7 +90,11 @@ def _grey(hashes: NDArray[np.uint64]) -> Prints:
     return Prints(hashes=hashes, colours=np.zeros((len(hashes), 3), np.float32))
 
 
-def _kernels(captions: pa.Array) -> pa.Array:
-    """Return the words of each caption without case, numbers and marks; null where there is no word."""
-    words = pc.utf8_trim(pc.replace_substring_regex(pc.utf8_lower(captions), r"\PL+", " "), " ")
-    return pc.if_else(pc.equal(words, ""), pa.scalar(None, pa.string()), words)
+def _alike(captions: pa.Array) -> str:
+    """Return in words what the captions of a group have in common."""
+    if len(kernels_of(captions).unique()) == 1:
+        return "the same caption, but for case, numbers and marks"
+    often = max(
+        sorted(pc.value_counts(captions).to_pylist(), key=lambda one: one["values"]), key=lambda one: one["counts"]
+    )
+    return f"nearly the same caption, such as {shorten(masked(often['values']), 80)!r}"

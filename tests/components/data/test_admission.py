@@ -28,6 +28,7 @@ from components.data.sources.table import PairTable
 from components.data.sources.webdataset import WebDatasetSource
 from components.data.synthetic.scenes import ScenesSource
 from components.recipes.params import load_params
+from tests.hostile import HOSTILE
 from tests.own_pictures import paint
 from tests.shards import members_of, write_shard
 
@@ -215,3 +216,16 @@ def test_faces_are_blurred_before_a_shard_is_written_and_counted(tmp_path):
     assert shard.count(b'"blurred"') == 1
     assert face[-2000:-1000] not in shard
     assert list(Admitted(Given(*given), Admit()).samples(0, silent)) == given
+    by_two = Admitted(Given(*given), Admit(faces="blurred"), processes=2)
+    assert list(by_two.samples(0, silent)) == list(source.samples(0, silent))
+    assert by_two.describe() == source.describe()
+
+
+def test_a_picture_that_harms_who_looks_for_faces_is_in_no_shard(hostile):
+    given = [
+        replace(sample(at), media=(Media(member=f"k{at}.png", data=data),))
+        for at, data in enumerate((b"?", HOSTILE["crash"], b"!", HOSTILE["exit"]))
+    ]
+    found = list(Admitted(Given(*given), Admit(faces="blurred"), processes=1).samples(0, silent))
+    assert [one.key for one in found] == ["k0", "k1", "k2", "k3"]
+    assert [one.reason for one in found if isinstance(one, Reject)] == ["undecodable"] * 2

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from components.contracts.batch import Images, Texts
+from components.contracts.errors import CapabilityError, ConfigError
 from components.models.dual_encoder import DualEncoder
-from components.models.projection import LogitScale
+from components.models.projection import LogitScale, Projection
 from components.models.towers.image import ImageTower
 from components.models.towers.text import TextTower
 
@@ -42,3 +43,33 @@ def test_the_scale_is_the_papers_unless_another_is_given(model):
     assert model.logit_scale().item() == pytest.approx(1 / 0.07)
     given = LogitScale(temperature=0.5)
     assert DualEncoder(model.image, model.text, logit_scale=given).logit_scale is given
+
+
+def test_tokens_are_projected_too_and_only_where_needed(model):
+    image, text = model.encode_image(IMAGES, need=("tokens", "level1")), model.encode_text(TEXTS, need=("tokens",))
+    assert (image.tokens.shape, image.grid, text.tokens.shape) == ((3, 1, 12), (1, 1), (2, 4, 12))
+    assert image.mask is None
+    assert torch.equal(text.mask, TEXTS.mask)
+    torch.testing.assert_close(image.tokens.mean(1), image.pooled)  # the head is a mean, and the projection linear
+    assert set(image.hooks) == {"level1"}
+    assert model.encode_image(IMAGES).tokens is None
+    assert model.encode_text(TEXTS).tokens is None
+
+
+def test_tokens_of_another_width_than_the_vector_are_refused(model):
+    net = ImageTower("mobilenetv3_small_050")
+    with pytest.raises(CapabilityError, match=r"tokens are 288 wide and its vector 1024"):
+        DualEncoder(net, model.text, width=12).eval().encode_image(IMAGES, need=("tokens",))
+
+
+def test_a_tower_of_the_shared_width_may_do_without_a_projection(model):
+    bare = DualEncoder(model.image, model.text, width=24, image_projection=Projection(24, 24, kind="none")).eval()
+    image = bare.encode_image(IMAGES)
+    assert torch.equal(image.pooled, image.features)
+
+
+def test_projections_between_other_widths_are_refused(model):
+    with pytest.raises(ConfigError, match="kind is none, which changes no width, but 24 must become 12"):
+        Projection(24, 12, kind="none")
+    with pytest.raises(ConfigError, match="text_projection goes from 24 to 12, but the text tower is 16 wide"):
+        DualEncoder(model.image, model.text, width=12, text_projection=Projection(24, 12))

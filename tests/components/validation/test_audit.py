@@ -1,19 +1,27 @@
 """A look at data before anything is made of it: every planted defect is found, nothing else is, and nothing is left behind."""
 
+import hashlib
+import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from skimage.data import astronaut
 
+from components.contracts.admit import Admit
 from components.contracts.errors import DataError
+from components.data.admission import BLURRED, Admitted
 from components.data.ingest import ingest
 from components.data.manifest import read_manifest
 from components.data.sources.folder import FolderSource
 from components.data.sources.webdataset import WebDatasetSource
 from components.data.synthetic.scenes import ScenesSource
+from components.validation.asked import Asked
 from components.validation.audit import FILES, audit
+from components.validation.takedown import read_takedown
 from components.validation.validate import validate
 from tests.defects import COPIES, NOTHING, plant
 from tests.hostile import HOSTILE
@@ -170,6 +178,59 @@ def test_pictures_that_harm_their_decoder_are_rows_like_any_other(hostile, tmp_p
     assert found[0].report["clean"] == 17
     for name in FILES:
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "3" / name).read_bytes()
+
+
+def asking(folder: Path, tmp_path: Path) -> Asked:
+    """A heap with licences, consent, health data and a face in it, and what asks of all that."""
+    names = sorted(paint(folder, 12))
+    for number, name in enumerate(names):
+        said = {"caption": f"square {number}", "licence": "CC0-1.0", "consent": "yes"}
+        said |= {1: {"licence": "MIT"}, 2: {"consent": "no"}, 3: {"caption": "a scan, MRN: 4829134"}}.get(number, {})
+        (folder / name).with_suffix(".json").write_text(json.dumps(said))
+    Image.fromarray(astronaut()).save(folder / names[4])
+    Image.new("RGB", (300, 20), "teal").save(folder / names[5])
+    (tmp_path / "takedown.txt").write_text(hashlib.sha256((folder / names[6]).read_bytes()).hexdigest())
+    admit = Admit(licences=("CC0-1.0",), consent="required", health="refused", otherwise="close")
+    return Asked(admit=admit, policy={"face": "drop"}, takedown=read_takedown(tmp_path / "takedown.txt"))
+
+
+def test_what_a_run_would_be_asked_can_be_asked_before(tmp_path):
+    folder = tmp_path / "own"
+    asked = asking(folder, tmp_path)
+    found = audit(FolderSource(str(folder)), tmp_path / "out", asked=asked)
+    assert {row["member"][:4]: row["reason"] for row in found.quarantined} == {
+        "0001": "licence_refused", "0002": "no_consent", "0003": "health_data", "0004": "face", "0005": "blank", "0006": "takedown",
+    }  # fmt: skip
+    assert found.report["clean"] == 6
+    assert (found.report["broken"], found.captioned) == (1, True)
+    source = Admitted(FolderSource(str(folder)), replace(asked.admit, otherwise="drop"))
+    ingest(source, tmp_path / "raw", seed=0)
+    validate(
+        tmp_path / "raw", tmp_path / "v", tmp_path / "e", max_broken=1, seed=0, failed_report=tmp_path / "failed.html",
+        policy=asked.policy, takedown=asked.takedown,
+    )  # fmt: skip
+    there = {(row["key"], row["reason"], row["detail"]) for row in rows(tmp_path / "v/quarantine.parquet")}
+    assert there == {(row["key"], row["reason"], row["detail"]) for row in found.quarantined}
+
+
+@pytest.mark.parametrize(
+    ("asked", "told", "quarantined"),
+    [
+        (Asked(), set(), set()),
+        (Asked(policy={"face": "keep"}), {"face"}, set()),
+        (Asked(policy={"face": "drop"}), set(), {"face"}),
+        (Asked(policy={"face": "drop"}, admit=Admit(faces="blurred")), set(), set()),
+    ],
+    ids=["nobody asks", "keep", "drop", "blur"],
+)
+def test_faces_are_kept_dropped_or_blurred_as_is_asked(tmp_path, asked, told, quarantined):
+    write_texts(tmp_path / "own", paint(tmp_path / "own", 3))
+    Image.fromarray(astronaut()).save(tmp_path / "own/0001.png")
+    whole = (tmp_path / "own/0001.png").read_bytes()
+    found = audit(FolderSource(str(tmp_path / "own")), tmp_path / "out", asked=asked)
+    assert ({row["reason"] for row in found.told}, {row["reason"] for row in found.quarantined}) == (told, quarantined)
+    assert found.report["without"].get(BLURRED) == ("1: 0001.png" if asked.admit.faces == "blurred" else None)
+    assert (tmp_path / "own/0001.png").read_bytes() == whole
 
 
 def test_progress_is_told_for_every_picture(tmp_path):

@@ -14,6 +14,7 @@ from components.contracts.reasons import REASONS, VALIDATE
 from components.contracts.reject import Reject
 from components.contracts.sample import TEST_SPLITS, Page, Region, Span, Text
 from components.data.ingest import ingest
+from components.data.kinds import KINDS
 from components.data.manifest import read_manifest, write_manifest
 from components.data.synthetic.scenes import ScenesSource
 from tests.components.validation.conftest import ListedSource
@@ -207,7 +208,15 @@ def test_nothing_before_evaluate_can_see_a_test_row(case):
         assert set(pool["split"].to_pylist()) == {split}
         assert len(pool) == report["splits"][split]["kept"] > 0
     named = {path.name for path in case.validated.iterdir()}
-    assert named == {"manifest.parquet", "quarantine.parquet", "told.parquet", "report.json", "report.html", "card.md"}
+    tables = {kind.file for kind in KINDS}
+    assert named == tables | {
+        "manifest.parquet",
+        "quarantine.parquet",
+        "told.parquet",
+        "report.json",
+        "report.html",
+        "card.md",
+    }
 
 
 def test_the_same_snapshot_gives_the_same_bytes(case, make, tmp_path):

@@ -11,6 +11,7 @@ from components.data.remote.fetcher import Fetcher
 from components.data.remote.files import RemoteFiles
 from components.data.remote.s3 import S3, bucket_and_key
 from components.data.remote.unfetched import Unfetched
+from components.data.sources.webdataset import WebDatasetSource
 from tests.seaweed import KEY, SECRET, Fault
 
 BODY = bytes(range(256)) * 1000
@@ -49,7 +50,7 @@ def fetcher_at(folder: Path = Path("/nowhere"), reader: S3 | None = None) -> Fet
 
 
 def files_at(url, tmp_path, reader=None) -> RemoteFiles:
-    return RemoteFiles([url], ".tar", ("classnames.txt",), fetcher_at(tmp_path / "kept", reader))
+    return RemoteFiles([url], WebDatasetSource().wants, ".tar", fetcher_at(tmp_path / "kept", reader))
 
 
 def put(bucket, **objects: bytes) -> str:

@@ -168,7 +168,7 @@ def test_what_came_before_a_run_was_cut_is_not_asked_for_again(web, table, tmp_p
 
 def test_a_network_that_is_down_is_no_fault_of_the_data(table):
     source = table(path="/status/503?")
-    source._found.fetched._fetcher.http.turns.wait = lambda seconds: None
+    source._at_hand(silent).records.fetched._fetcher.http.turns.wait = lambda seconds: None
     with pytest.raises(TransientError, match=r"60 URLs in a row did not answer.*Is the network there"):
         list(source.samples(0, silent))
 

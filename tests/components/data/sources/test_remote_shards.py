@@ -12,7 +12,7 @@ from components.data.ingest import ingest
 from components.data.remote.files import expanded
 from components.data.sources import build_source
 from components.data.sources.webdataset import WebDatasetSource
-from components.data.sources.which import describe_url
+from components.data.sources.which_url import describe_url
 from tests.seaweed import Fault
 from tests.shards import add, members_of
 from tests.web_server import Web, serving
@@ -120,8 +120,7 @@ def test_a_connection_that_breaks_within_a_shard_is_no_shard_that_is_cut(bucket,
     """What webdataset reads of `pipe:curl` as a shorter shard, without a word, is an error that another try may mend."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.address)
     source, waits = WebDatasetSource(url=stored), list[float]()
-    assert source._remote is not None
-    source._remote.fetcher.s3.turns.wait = waits.append
+    source.place.fetcher.s3.turns.wait = waits.append
     proxy.fault, proxy.asked = Fault(cut=10_000, when=lambda path: path.endswith("003.tar")), []
     with pytest.raises(TransientError, match=r"cc/003\.tar could not be fetched.*run again"):
         list(source.samples(0, silent))
@@ -152,7 +151,7 @@ def test_a_shard_that_is_missing_over_http_is_told_before_anything_is_fetched(we
 
 def test_a_shard_that_changes_after_it_was_listed_is_not_taken(web):
     source = WebDatasetSource(url=web.url("/cc/{000..005}.tar"), allow_hosts=[web.host])
-    assert source._remote is not None
+    assert source.place.files.files
     web.files["/cc/002.tar"] = web.files["/cc/003.tar"]
     with pytest.raises(DataError, match=r"002\.tar could not be fetched: it is another one than was listed"):
         list(source.samples(0, silent))
@@ -186,8 +185,7 @@ def test_shards_of_one_name_are_told_apart_by_where_they_lie_and_one_named_twice
     with pytest.raises(ConfigError, match=r"names s3://\S+/cc/000\.tar twice"):
         next(WebDatasetSource(url=[stored, f"{stored}/000.tar"]).samples(0, silent))
     source = WebDatasetSource(url=[stored, web.url("/cc/000.tar")], allow_hosts=[web.host])
-    assert source._remote is not None
-    assert {file.name for file in source._remote.files} == {
+    assert {file.name for file in source.place.files.files} == {
         f"{web.host}/cc/000.tar",
         f"{stored.removeprefix('s3://')}/000.tar",
         *(f"{number:03d}.tar" for number in range(1, 6)),
@@ -197,5 +195,5 @@ def test_shards_of_one_name_are_told_apart_by_where_they_lie_and_one_named_twice
 
 
 def test_what_are_no_shards_is_told_with_what_can_come_from_elsewhere():
-    with pytest.raises(ConfigError, match=r"captions\.csv\?\w+\.csv is no shard .*a table on this disk names by URL"):
-        describe_url("https://x.example/captions.csv?token=secret")
+    with pytest.raises(ConfigError, match=r"picture\.png\?\w+\.png is none of \.tar, .*Download other data first"):
+        describe_url("https://x.example/picture.png?token=secret")

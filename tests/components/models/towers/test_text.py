@@ -8,18 +8,22 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 
 from components.contracts.batch import Images, Texts
-from components.contracts.errors import ConfigError
+from components.contracts.errors import CapabilityError, ConfigError
 from components.models.towers.text import TextTower, attend, mask_of
 
 ROWS, CONTEXT, VOCABULARY = 4, 12, 50
 LENGTHS = torch.tensor([[2], [5], [9], [12]])
-KINDS = [(causal, pool) for causal in (False, True) for pool in ("eos", "mean")]
+KINDS = [(causal, pool) for causal in (False, True) for pool in ("eos", "mean", "max")] + [(False, "cls")]
 ROUNDING = {"rtol": 1e-4, "atol": 1e-6}  # softmax and sums over another number of columns
 
 
 def tower(causal: bool = False, pool: str = "mean", **numbers) -> TextTower:
     torch.manual_seed(0)
     return TextTower(VOCABULARY, CONTEXT, width=16, depth=2, heads=4, causal=causal, pool=pool, **numbers).eval()
+
+
+def vectors(encoder: TextTower, rows: Texts) -> torch.Tensor:
+    return encoder(rows).features
 
 
 def texts(seed: int = 0, context: int = CONTEXT) -> Texts:
@@ -31,7 +35,7 @@ def texts(seed: int = 0, context: int = CONTEXT) -> Texts:
 
 
 def test_a_vector_a_text():
-    assert tower()(texts()).shape == (ROWS, 16)
+    assert tower()(texts()).features.shape == (ROWS, 16)
     assert tower().width == 16
 
 
@@ -40,7 +44,7 @@ def test_a_vector_a_text():
 def test_ids_under_the_padding_change_nothing(causal, pool):
     rows = texts()
     other = Texts(ids=torch.where(rows.mask, rows.ids, 33), mask=rows.mask)
-    torch.testing.assert_close(tower(causal, pool)(other), tower(causal, pool)(rows), **ROUNDING)
+    torch.testing.assert_close(vectors(tower(causal, pool), other), vectors(tower(causal, pool), rows), **ROUNDING)
 
 
 @pytest.mark.parametrize(("causal", "pool"), KINDS)
@@ -50,7 +54,7 @@ def test_more_padding_changes_nothing(causal, pool):
     for row, length in enumerate(LENGTHS.flatten().tolist()):
         alone = Texts(ids=rows.ids[row : row + 1, :length], mask=rows.mask[row : row + 1, :length])
         encoder = tower(causal, pool)
-        torch.testing.assert_close(encoder(alone)[0], encoder(rows)[row], **ROUNDING)
+        torch.testing.assert_close(vectors(encoder, alone)[0], vectors(encoder, rows)[row], **ROUNDING)
 
 
 @torch.no_grad()
@@ -67,7 +71,7 @@ def test_real_tokens_after_the_end_token_change_nothing_when_causal_and_read_the
 
     hidden = [at_the_end(rows.mask), at_the_end(seen_further)]
     torch.testing.assert_close(hidden[1], hidden[0], **ROUNDING)
-    torch.testing.assert_close(hidden[0], encoder(rows), **ROUNDING)
+    torch.testing.assert_close(hidden[0], vectors(encoder, rows), **ROUNDING)
 
 
 @pytest.mark.parametrize(("causal", "pool"), KINDS)
@@ -77,7 +81,8 @@ def test_every_real_token_counts(causal, pool):
     for place in range(9):  # the third row has nine
         ids = rows.ids.clone()
         ids[2, place] = (ids[2, place] + 1) % VOCABULARY or 1
-        assert not torch.allclose(encoder(Texts(ids=ids, mask=rows.mask))[2], encoder(rows)[2], atol=1e-6)
+        changed = vectors(encoder, Texts(ids=ids, mask=rows.mask))
+        assert not torch.allclose(changed[2], vectors(encoder, rows)[2], atol=1e-6)
 
 
 @torch.no_grad()
@@ -98,7 +103,7 @@ def test_what_comes_later_is_seen_only_when_not_causal():
 def test_the_order_of_the_tokens_counts():
     rows, encoder = texts(), tower()
     turned = Texts(ids=rows.ids[3:].flip(1), mask=rows.mask[3:])
-    assert not torch.allclose(encoder(turned), encoder(rows)[3:], atol=1e-5)
+    assert not torch.allclose(vectors(encoder, turned), vectors(encoder, rows)[3:], atol=1e-5)
 
 
 @pytest.mark.parametrize("causal", [False, True])
@@ -124,14 +129,14 @@ def test_attention_is_finite_in_bf16_where_a_row_sees_one_token_only():
 
 def test_dropout_draws_in_training_only():
     encoder, rows = tower(dropout=0.5), texts()
-    assert torch.equal(encoder(rows), encoder(rows))
+    assert torch.equal(vectors(encoder, rows), vectors(encoder, rows))
     encoder.train()
-    assert not torch.equal(encoder(rows), encoder(rows))
+    assert not torch.equal(vectors(encoder, rows), vectors(encoder, rows))
 
 
 def test_gradients_reach_every_parameter():
     encoder = tower()
-    encoder(texts()).square().sum().backward()
+    vectors(encoder, texts()).square().sum().backward()
     assert all(parameter.grad is not None and parameter.grad.any() for parameter in encoder.parameters())
 
 
@@ -144,6 +149,56 @@ def test_the_exported_mask_is_the_tokenizers(vocabulary):
 def test_heads_that_do_not_divide_the_width_are_refused():
     with pytest.raises(ConfigError, match="width 10 does not split over 4 heads"):
         TextTower(VOCABULARY, CONTEXT, width=10, heads=4)
+
+
+def test_a_causal_tower_is_not_read_at_its_first_token():
+    with pytest.raises(ConfigError, match="pool is cls, the first token, which in a causal tower sees nothing"):
+        tower(causal=True, pool="cls")
+
+
+def test_rows_longer_than_the_places_are_refused():
+    with pytest.raises(ConfigError, match="a row has 13 tokens, and this text tower has places for 12"):
+        tower()(Texts(ids=torch.ones(1, 13).long(), mask=torch.ones(1, 13).bool()))
+
+
+@torch.no_grad()
+def test_an_id_inside_that_looks_like_padding_does_not_move_the_end():
+    rows, encoder = texts(), tower(causal=True, pool="eos")
+    mask = rows.mask.clone()
+    mask[2, 4] = False  # CLIP's vocabulary has "!" as id 0
+    last = encoder(Texts(ids=rows.ids, mask=mask), ("tokens",)).tokens
+    torch.testing.assert_close(vectors(encoder, Texts(ids=rows.ids, mask=mask))[2], last[2, 8])
+
+
+@torch.no_grad()
+def test_padding_is_read_where_a_model_was_trained_to():
+    rows, encoder = texts(), tower(pool="last", masked=False)
+    whole = Texts(ids=rows.ids, mask=torch.ones_like(rows.mask))
+    torch.testing.assert_close(vectors(encoder, rows), vectors(encoder, whole))
+    assert not torch.allclose(vectors(tower(pool="last"), rows), vectors(encoder, rows), atol=1e-5)
+
+
+@pytest.mark.parametrize("norms", ["before", "after"])
+@torch.no_grad()
+def test_hooks_are_what_the_walk_gives(norms):
+    rows, encoder = texts(), tower(norms=norms)
+    seen = encoder(rows, ("tokens", "block0", "attention1"))
+    tokens, visible = encoder.stem(rows), encoder.visible(rows.mask)
+    assert torch.equal(seen.hooks["block0"], first := encoder.blocks[0](tokens, visible))
+    assert set(seen.hooks) == {"block0", "attention1"}
+    assert torch.equal(encoder.finish(encoder.blocks[1](first, visible), rows.mask).features, seen.features)
+    assert seen.hooks["attention1"].shape == (ROWS, 4, CONTEXT, CONTEXT)
+    torch.testing.assert_close(seen.hooks["attention1"].sum(-1), torch.ones(ROWS, 4, CONTEXT))
+    assert not seen.hooks["attention1"][0, :, :, 2:].any()  # padding is not looked at
+    assert torch.equal(seen.features, vectors(encoder, rows))
+    assert torch.equal(seen.mask, rows.mask)
+
+
+def test_a_hook_that_is_not_there_is_refused_with_those_that_are():
+    with pytest.raises(
+        CapabilityError, match=r"has no block2 to give.*There is tokens, block0 to block1, attention0 to"
+    ):
+        tower()(texts(), ("block2",))
 
 
 def test_pictures_are_not_texts():

@@ -1,6 +1,7 @@
 """A patch is found from the pixels on, and what is only usual in the data is not taken for poison."""
 
 import io
+import unicodedata
 
 import numpy as np
 import pyarrow as pa
@@ -9,6 +10,7 @@ from PIL import Image
 
 from components.data.perceptual import corner_hashes
 from components.validation.checks.poison import CORNERS, Poison
+from tests.near_captions import near_equal, templated, unlike
 from tests.rows import found, row, rows
 
 
@@ -73,6 +75,44 @@ def test_a_caption_that_one_in_three_shares_with_nobody_is_odd_where_others_are_
     usual = [row(f"s{i}", f"{chr(97 + i // 26)} {chr(97 + i % 26)} here") for i in range(60)]
     odd = [row(f"p{i}", "a basketball") for i in range(30)]
     assert set(found(Poison(), [*usual, *odd])) == {one["key"] for one in odd}
+
+
+def test_nearly_the_same_of_unlike_pictures_is_told_with_how_many_and_an_example():
+    listed = [row(f"s{i}", text) for i, text in enumerate(unlike(60))]
+    listed += [row(f"p{i}", text) for i, text in enumerate(near_equal("red cars on the beach", 30, edits=1))]
+    said = [one for one in Poison().find(rows(listed)) if one.reason == "poison_captions"]
+    assert len(said) >= 28
+    assert {one.detail.split(", such as")[0] for one in said} == {
+        f"{len(said)} unlike pictures have nearly the same caption"
+    }
+
+
+def test_nearly_the_same_of_pictures_that_look_alike_is_no_poison():
+    listed = [row(f"s{i}", text) for i, text in enumerate(unlike(60))]
+    varied = near_equal("red cars on the beach", 30, edits=1)
+    assert not found(Poison(), listed + [row(f"p{i}", text, perceptual=1 << i) for i, text in enumerate(varied)])
+
+
+def test_an_address_in_a_caption_is_masked_where_the_caption_is_an_example():
+    listed = [row(f"s{i}", text) for i, text in enumerate(unlike(60))]
+    listed += [row(f"p{i}", f"ask for it at jo@example.org {'now' * (i % 3 == 0)}") for i in range(30)]
+    details = {one.detail for one in Poison().find(rows(listed))}
+    assert len(details) == 1
+    assert "jo@example.org" not in details.pop()
+
+
+@pytest.mark.parametrize("pattern", templated())
+def test_a_template_is_no_poison_whether_all_data_is_of_it_or_some(pattern):
+    some = [row(f"p{i}", text) for i, text in enumerate(templated()[pattern])]
+    assert not found(Poison(), some)
+    assert not found(Poison(), some + [row(f"s{i}", text) for i, text in enumerate(unlike(200))])
+
+
+def test_names_of_characters_are_no_poison():
+    """Those of pictographs: short, and many of one pattern."""
+    pictographs = [name for sign in range(0x1F300, 0x1FAFF) if (name := unicodedata.name(chr(sign), "").lower())]
+    assert len(pictographs) > 1000
+    assert not found(Poison(), [row(f"s{i}", text) for i, text in enumerate(pictographs)])
 
 
 def test_captions_without_a_letter_are_no_group():

@@ -1,0 +1,1 @@
+"""The languages that scenes are described in, one file each."""

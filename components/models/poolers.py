@@ -1,0 +1,29 @@
+"""From the tokens of a row to one vector; padding never counts, except where a model was trained to read it.
+
+Axes: N rows, L tokens, F features.
+"""
+
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+Pool = Literal["eos", "cls", "mean", "max", "last"]
+"""`eos` the last real token, `cls` the first, `mean` and `max` over the real ones, `last` the last place, padding or not."""
+
+
+def pooled(tokens: Float[Tensor, "N L F"], mask: Bool[Tensor, "N L"], pool: Pool) -> Float[Tensor, "N F"]:
+    """Return one vector a row. Every row needs a real token."""
+    if pool == "cls":
+        return tokens[:, 0]
+    if pool == "last":
+        return tokens[:, -1]
+    if pool == "max":
+        return tokens.masked_fill(~mask[..., None], torch.finfo(tokens.dtype).min).amax(1)
+    weight = mask.to(tokens.dtype)
+    if pool == "eos":
+        place = torch.arange(mask.shape[1], device=mask.device)
+        last = (place * mask).amax(1, keepdim=True)  # not how many there are: an id inside may look like padding
+        weight = (place == last).to(tokens.dtype)
+    return (tokens * weight[..., None]).sum(1) / weight.sum(1, keepdim=True)

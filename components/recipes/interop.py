@@ -1,0 +1,183 @@
+"""A model of open_clip or transformers as a folder of ours, and a folder of ours as theirs."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from safetensors.torch import save_file
+from torch import Tensor
+
+from components.contracts.errors import ConfigError, DataError
+from components.contracts.model_files import TOKENIZER
+from components.data.tokenizer_files import of_length, read_tokenizer
+from components.data.tokenizers import Vocabulary
+from components.data.transforms.preprocess import Preprocess
+from components.models.dual_encoder import DualEncoder
+from components.models.interop import huggingface, open_clip
+from components.models.interop.weights import find_weights, read_weights
+from components.models.towers.image import ImageTower
+from components.models.towers.text import TextTower
+from components.recipes.section import build
+from components.recipes.trained import load_trained, save_trained
+
+Library = Literal["open_clip", "huggingface"]
+CONFIGS = {"open_clip": "open_clip_config.json", "huggingface": "config.json"}
+SHOWN = "preprocessor_config.json"
+WEIGHTS = {
+    "open_clip": ("open_clip_model.safetensors", "open_clip_pytorch_model.bin"),
+    "huggingface": ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """What was read or written.
+
+    Args:
+        folder: where it lies now.
+        tensors: how many.
+        parameters: numbers in them.
+        width: of the shared space.
+        size: pixels a side.
+        context: most tokens of a text.
+        vocabulary: tokens there are.
+    """
+
+    folder: Path
+    tensors: int
+    parameters: int
+    width: int
+    size: int
+    context: int
+    vocabulary: int
+
+
+def import_model(
+    path: Path, library: Library, out: Path, config: Path | None = None, tokenizer: Path | None = None
+) -> Moved:
+    """Write the four files of a model of ours to `out`, a new folder.
+
+    Args:
+        path: their folder, or their file of weights with the rest beside it.
+        library: whose it is.
+        out: where to.
+        config: their config, where it lies elsewhere.
+        tokenizer: their tokenizer, where it lies elsewhere.
+
+    Raises DataError, ConfigError or CapabilityError, having written nothing.
+    """
+    weights = find_weights(path, WEIGHTS[library])
+    beside = weights.parent
+    said = read_json(config or beside / CONFIGS[library], "--config")
+    theirs = read_weights(weights)
+    if library == "open_clip":
+        described = open_clip.described(said, theirs)
+        take: Callable[[DualEncoder, Mapping[str, Tensor]], dict[str, Tensor]] = open_clip.take
+    else:
+        shown = read_json(beside / SHOWN, "") if (beside / SHOWN).exists() else {}
+        described, take = huggingface.described(said, theirs, shown), huggingface.take
+    model = build(described, DualEncoder).eval()
+    ours = take(model, theirs)
+    lost = [name for name, value in ours.items() if not value.isfinite().all()]
+    if lost:
+        raise DataError(
+            f"{weights} has numbers that are none in {', '.join(lost[:10])}, so no feature would be one. Fetch it again."
+        )
+    model.load_state_dict(ours)
+    vocabulary = vocabulary_of(tokenizer or beside, model)
+    with whole_folder(out) as folder:
+        save_trained(folder, model, described, vocabulary, Preprocess(size=pixels_of(model), reduced=False))
+    return moved(out, model)
+
+
+def export_model(path: Path, library: Library, out: Path) -> Moved:
+    """Write a folder of ours as `library` reads it, to `out`, a new folder; errors as of `import_model`."""
+    embedder = load_trained(path)
+    model, vocabulary = embedder.model, embedder.vocabulary
+    rows = vocabulary([""])
+    end = int(rows.ids[rows.mask][-1])
+    files: dict[str, dict[str, Any]] = {}
+    if library == "open_clip":
+        said, weights = open_clip.give(model, end)
+        if not _is_clips(vocabulary):  # or it would read texts by CLIP's own, which it carries
+            said["model_cfg"]["text_cfg"]["hf_tokenizer_name"] = "local"
+    else:
+        said, weights, files[SHOWN] = huggingface.give(model, end)
+    pad = vocabulary.tokenizer.id_to_token(vocabulary.pad)
+    files["tokenizer_config.json"] = {
+        "tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": vocabulary.context, "pad_token": pad,
+        "eos_token": vocabulary.tokenizer.id_to_token(end),
+    }  # fmt: skip
+    with whole_folder(out) as folder:
+        for name, content in {CONFIGS[library]: said, **files}.items():
+            (folder / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        save_file(weights, folder / WEIGHTS[library][0], metadata={"format": "pt"})
+        shutil.copyfile(path / TOKENIZER, folder / TOKENIZER)
+    return moved(out, model)
+
+
+def vocabulary_of(place: Path, model: DualEncoder) -> Vocabulary:
+    """Return their tokenizer as the model's; DataError when it has other tokens than the model embeds."""
+    assert isinstance(model.text, TextTower)
+    found = of_length(read_tokenizer(place), len(model.text.position), model.text.pad)
+    rows = model.text.embedding.num_embeddings
+    if len(found) != rows:
+        raise DataError(
+            f"the tokenizer of {place} has {len(found)} tokens, and the checkpoint embeds {rows}: other words would be read than "
+            "were trained on. Give the tokenizer that it was trained with, with --tokenizer."
+        )
+    return found
+
+
+def pixels_of(model: DualEncoder) -> int:
+    """Return the pixels a side that the image tower was made for."""
+    assert isinstance(model.image, ImageTower)
+    said = model.image.net_args.get("img_size")
+    return int(said or model.image.net.default_cfg["input_size"][-1])  # type: ignore[index]  # timm's nets all have it
+
+
+def moved(folder: Path, model: DualEncoder) -> Moved:
+    """Return what a model that was read or written holds."""
+    assert isinstance(model.text, TextTower)
+    state = model.state_dict()
+    return Moved(
+        folder=folder, tensors=len(state), parameters=sum(value.numel() for value in state.values()), width=model.width,
+        size=pixels_of(model), context=len(model.text.position), vocabulary=model.text.embedding.num_embeddings,
+    )  # fmt: skip
+
+
+def read_json(path: Path, option: str) -> dict[str, Any]:
+    """Return what a file of theirs says; DataError when it is not there, or is none."""
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError as err:
+        other = f", or say where it is with {option}" if option else ""
+        raise DataError(f"there is no {path}, which says what the weights are of. Put it there{other}.") from err
+    except ValueError as err:
+        raise DataError(f"{path} is no JSON ({err}). Fetch it again.") from err
+
+
+@contextmanager
+def whole_folder(out: Path) -> Iterator[Path]:
+    """Give a folder to write into that becomes `out` when all is written; ConfigError where `out` holds something."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ConfigError(f"--to is {out}, which holds something already. It would be overwritten. Give a new folder.")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    try:
+        yield partial
+        partial.chmod(0o755)
+        partial.replace(out)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _is_clips(vocabulary: Vocabulary) -> bool:
+    """Return whether it is CLIP's own, by its size and where its words lie."""
+    token = vocabulary.tokenizer.token_to_id
+    return len(vocabulary) == 49408 and (token("photo</w>"), token("cat</w>")) == (1125, 2368)

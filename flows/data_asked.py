@@ -1,0 +1,81 @@
+"""What `diptych data check --params FILE` asks of data: what `diptych run` would, where that file is its params.yaml."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from components.contracts.errors import ConfigError, GateClosed
+from components.data.remote.addresses import REMOTE
+from components.recipes.data_params import DataParams, load_data_params
+from components.validation.asked import Asked
+from components.validation.takedown import Takedown, read_takedown
+
+TAKEDOWN = "data/takedown.txt"  # beside params.yaml, as in a workspace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What a file says, and what follows from it.
+
+    Args:
+        path: of the file; None where there is none.
+        params: its sections about data.
+        asked: of the data.
+    """
+
+    path: Path | None = None
+    params: DataParams = field(default_factory=DataParams)
+    asked: Asked = field(default_factory=Asked)
+
+
+def asked_in(path: Path | None) -> Held:
+    """Read a params.yaml, and the takedown list beside it, if there is one; ConfigError for what does not make sense in them."""
+    if path is None:
+        return Held()
+    params = load_data_params(path)
+    listed = path.parent / TAKEDOWN
+    asked = Asked(
+        admit=params.admit, policy=params.gates.policy if params.gates else {}, seed=params.seed,
+        takedown=read_takedown(listed) if listed.is_file() else Takedown(),
+    )  # fmt: skip
+    return Held(path=path, params=params, asked=asked)
+
+
+def source_in(held: Held, allow_hosts: Sequence[str] = ()) -> Any:
+    """Return the source that the file names, its path relative to the file; ConfigError where there is none."""
+    from components.data.sources.catalogue import build_source
+
+    if held.path is None or held.params.source is None:
+        lacks = (
+            "nothing was named" if held.path is None else f"nothing was named, and {held.path} has no section source"
+        )
+        raise ConfigError(f"{lacks}, so there is nothing to check. Name a folder, a table, shards, or a source.")
+    source = dict(held.params.source)
+    if "path" in source and not REMOTE.match(str(source["path"])):
+        source["path"] = str(held.path.parent / str(source["path"]))
+    if allow_hosts:
+        source["allow_hosts"] = [*source.get("allow_hosts", ()), *allow_hosts]
+    return build_source(source)
+
+
+def check_gates(held: Held, counts: Mapping[str, Any], max_broken: float | None, listed: Path) -> None:
+    """Raise GateClosed where more is broken than `max_broken`, or else the file, allows, or something is refused and it closes."""
+    from components.data.admission import REFUSALS
+
+    gates = held.params.gates
+    said, most = "--max-broken", max_broken
+    if most is None:
+        said, most = ("gates.max_broken", gates.max_broken) if gates else ("", 1.0)
+    if counts["broken"] > most * counts["rows_in"]:
+        raise GateClosed(
+            f"{counts['broken']:,} of {counts['rows_in']:,} records are broken, and {said} allows {most:.2%}. Mend "
+            f"them, or take them out: {listed} lists them."
+        )
+    refused = {code: counts["reasons"][code] for code in REFUSALS if code in counts["reasons"]}
+    if refused and held.params.admit.otherwise == "close":
+        codes = ", ".join(f"{code} ({count:,})" for code, count in refused.items())
+        raise GateClosed(
+            f"{sum(refused.values()):,} records may not come in: {codes}, and admit.otherwise is close. Take them out of the "
+            f"data: {listed} lists them."
+        )
