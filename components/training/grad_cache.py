@@ -107,8 +107,9 @@ class GradCache:
 
 
 def _values(encoded: Encoded) -> list[Tensor]:
-    """Return what a gradient can come from."""
-    found = (getattr(encoded, field.name) for field in fields(encoded))
+    """Return what a gradient can come from, in an order of its own."""
+    found = [getattr(encoded, field.name) for field in fields(encoded) if field.name != "hooks"]
+    found += [encoded.hooks[name] for name in sorted(encoded.hooks)]
     return [value for value in found if isinstance(value, Tensor) and value.is_floating_point()]
 
 
@@ -116,7 +117,9 @@ def _joined(parts: list[Encoded]) -> Encoded:
     """Return the parts as one: rows below each other, and what is no row as the first has it."""
     first = parts[0]
     rows = [field.name for field in fields(first) if isinstance(getattr(first, field.name), Tensor)]
-    return replace(first, **{name: torch.cat([getattr(part, name) for part in parts]) for name in rows})
+    joined: dict[str, Any] = {name: torch.cat([getattr(part, name) for part in parts]) for name in rows}
+    hooks = {name: torch.cat([part.hooks[name] for part in parts]) for name in first.hooks}
+    return replace(first, hooks=hooks, **joined)
 
 
 def _part(rows: _Rows, at: slice) -> _Rows:

@@ -1,10 +1,12 @@
 """A CLIP without batch norm, so that it can be encoded in parts."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 
 from components.contracts.batch import Images
-from components.contracts.encoded import Tower
+from components.contracts.encoded import Encoded, Tower
 from components.data.tokenizers import Vocabulary
 from components.methods.clip import Clip
 from components.models.dual_encoder import DualEncoder
@@ -23,8 +25,9 @@ class Flat(Tower):
             nn.Conv2d(3, 8, 8, 8), nn.GroupNorm(2, 8), nn.GELU(), nn.Flatten(), nn.Dropout(dropout), nn.Linear(72, 16)
         )
 
-    def forward(self, rows: Images) -> torch.Tensor:
-        return self.net(rows.pixels)
+    def forward(self, rows: Images, need: Sequence[str] = ()) -> Encoded:
+        features = self.net(rows.pixels)
+        return Encoded(pooled=features, features=features, hooks={name: features * 2 for name in need})
 
 
 def flat_clip(vocabulary: Vocabulary, dropout: float = 0.0) -> Clip:

@@ -69,6 +69,19 @@ def test_what_is_encoded_without_gradient_is_not_encoded_again(flat, batches):
     assert "encode_image" not in vars(method.model), "the model has its own verbs again"
 
 
+def test_what_is_needed_beside_is_joined_and_has_its_gradient(flat, batches):
+    plain, cached, images = flat().model, flat().model, batches[0].images["main"]
+    plain.encode_image(images, need=("block1",)).hooks["block1"].square().sum().backward()
+    cache = GradCache(cached, 3)
+    with cache.caching():
+        seen = cached.encode_image(images, need=("block1",)).hooks["block1"]
+        assert len(seen) == 8
+        seen.square().sum().backward()
+    cache.replay()
+    for ours, whole in zip(cached.image.parameters(), plain.image.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, whole.grad, rtol=1e-4, atol=1e-6)
+
+
 def test_a_batch_norm_is_refused_by_name(method):
     with pytest.raises(
         ConfigError, match=r"but image\.net\.bn1 is a BatchNorm2d: its statistics would be those of the parts"
