@@ -68,9 +68,7 @@ def body(stage: Stage) -> None:
             "parameters": sum(p.numel() for p in model.parameters()), "precision": trained.precision,
             "accelerator": trained.accelerator, "train_digest": folder.name,
             "captions": asdict(cut), "guards": trained.guards,
-            "timing": {
-                "samples_per_s": trained.samples_per_s, "data_wait": trained.data_wait, "resumed_at": trained.resumed_at
-            },
+            "timing": trained.timing(),
         }  # fmt: skip
         (out / "metrics.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 

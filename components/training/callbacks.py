@@ -12,10 +12,8 @@ from torch import nn
 from components.contracts.errors import Interrupted
 from components.training.checkpoints import Checkpoints
 from components.training.ema import Averaged
-from components.training.telling import Telling
+from components.training.telling import Log, Telling
 
-Log = Callable[[int, Mapping[str, float]], None]
-"""Takes the numbers of a step as they come: (step, name -> value)."""
 Watch = Callable[[nn.Module], Mapping[str, float]]
 """Scores a model: name -> value."""
 

@@ -5,6 +5,7 @@ import warnings
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 import torch
@@ -14,7 +15,7 @@ from components.contracts.progress import Progress
 from components.data.batches import StepBatches
 from components.data.loader import loader
 from components.data.share import Share
-from components.training.callbacks import AfterStep, Curves, Log, Resumable, Watch, Watching
+from components.training.callbacks import AfterStep, Curves, Resumable, Watch, Watching
 from components.training.checkpoints import Checkpoint, Checkpoints, check_fits
 from components.training.device import accelerator, answering, precision, ranks
 from components.training.ema import Averaged
@@ -22,7 +23,8 @@ from components.training.guarding import Guarding, RollBack
 from components.training.guards import Tries
 from components.training.method_module import MethodModule
 from components.training.numbers import ON_GUARD, Guards, Optimisation, Scale
-from components.training.telling import Telling
+from components.training.receipts import Measuring, Receipt
+from components.training.telling import Log, Telling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,7 @@ class Trained:
         accelerator: `cpu` or `gpu`.
         resumed_at: the step from which this run went on, 0 if it began.
         guards: what went wrong -> how often, of the steps that count.
+        receipt: what this run took.
     """
 
     curves: str
@@ -46,6 +49,14 @@ class Trained:
     accelerator: str
     resumed_at: int
     guards: dict[str, int]
+    receipt: Receipt
+
+    def timing(self) -> dict[str, Any]:
+        """Return what metrics.json says of this run that is of no other."""
+        return {
+            "samples_per_s": self.samples_per_s, "data_wait": self.data_wait, "resumed_at": self.resumed_at,
+            **self.receipt.as_json(),
+        }  # fmt: skip
 
 
 def train(
@@ -83,7 +94,8 @@ def train(
     been: Path | None = None
     while True:
         start = checkpoints.newest(say=partial(print, flush=True))
-        curves, telling = Curves(scale.curve_every, log), Telling(progress, batches.order.batch)
+        curves, measuring = Curves(scale.curve_every, log), Measuring()
+        telling = Telling(progress, batches.order.batch, every=scale.curve_every, log=log)
         guarding = Guarding(
             guards, every=scale.curve_every, warmup_steps=int(optimisation.warmup * scale.steps), curves=curves, telling=telling,
             tries=tries, left_out=left_out,
@@ -92,7 +104,7 @@ def train(
         resumable = Resumable(checkpoints, scale.checkpoint_every, telling, at_start=at_start)
         averaged = Averaged(method.model, optimisation.ema) if optimisation.ema else None
         watching = Watching(scale.watch_every, watch, curves, averaged)
-        callbacks = [AfterStep(), guarding, *filter(None, [averaged]), curves, watching, resumable]
+        callbacks = [measuring, AfterStep(), guarding, *filter(None, [averaged]), curves, watching, resumable]
         try:
             fit(method, batches, optimisation, scale, guards, callbacks, start, seed)
         except RollBack as back:
@@ -107,7 +119,7 @@ def train(
         return Trained(
             curves=curves.csv(), samples_per_s=telling.samples_per_s, data_wait=telling.data_wait,
             precision=precision(scale.precision), accelerator=accelerator(), resumed_at=start.step if start else 0,
-            guards=guarding.counts(),
+            guards=guarding.counts(), receipt=measuring.receipt(precision(scale.precision)),
         )  # fmt: skip
 
 
