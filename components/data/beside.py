@@ -41,6 +41,10 @@ class Kind:
         """Return the file's name."""
         return f"{self.name}.parquet"
 
+    def count(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+        """Return what source.json keeps of these rows."""
+        return dict(zip(self.counted, (len({row[self.whole] for row in rows}), len(rows)), strict=True))
+
 
 class KindWriter:
     """Writes the table of one kind into a folder, see RowFile; `counted` is what source.json keeps of it."""

@@ -46,9 +46,10 @@ def of_length(tokenizer: Tokenizer, context: int, pad: int) -> Vocabulary:
     token = tokenizer.id_to_token(pad)
     if token is None:
         raise DataError(f"the tokenizer has no token {pad} to pad with; it has {tokenizer.get_vocab_size()}.")
-    tokenizer.enable_truncation(context)
-    tokenizer.enable_padding(pad_id=pad, pad_token=token, length=context)
-    return Vocabulary(tokenizer, pad)
+    own = Tokenizer.from_str(tokenizer.to_str())
+    own.enable_truncation(context)
+    own.enable_padding(pad_id=pad, pad_token=token, length=context)
+    return Vocabulary(own, pad)
 
 
 def of_byte_pairs(ids: Mapping[str, int], merges: Sequence[tuple[str, str]]) -> Tokenizer:
@@ -75,6 +76,8 @@ def of_byte_pairs(ids: Mapping[str, int], merges: Sequence[tuple[str, str]]) -> 
 def _of_list(text: str) -> Tokenizer:
     """Return the tokenizer of OpenAI's list: a byte, a byte that ends a word, then what each merge makes."""
     merges = [_pair(line) for line in text.split("\n")[1 : _MERGES + 1]]
+    if len(merges) != _MERGES:
+        raise ValueError(f"it lists {len(merges)} merges, and CLIP's has {_MERGES}")
     letters = _bytes()
     tokens = [*letters, *(f"{letter}</w>" for letter in letters), *("".join(pair) for pair in merges), START, END]
     return of_byte_pairs({token: number for number, token in enumerate(tokens)}, merges)

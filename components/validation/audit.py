@@ -26,11 +26,14 @@ from components.data.new_folder import new_folder
 from components.data.quarantine import QuarantineWriter
 from components.data.thumbnail import Thumbnails
 from components.validation.asked import Asked
+from components.validation.boxes import Boxes
 from components.validation.by_column import run_rules
 from components.validation.check import all_checks
-from components.validation.examples import examples, named
+from components.validation.examples import examples, named, odd_of
 from components.validation.findings import Finding, first_findings
 from components.validation.gathered import Gathered
+from components.validation.kind_counts import kind_counts
+from components.validation.kinds import run_kinds
 from components.validation.lines import Line
 from components.validation.looking import Looking, look_through
 from components.validation.page import render_page
@@ -88,6 +91,10 @@ def audit(
         manifest, measured = seen.tables()
         came_in = seen.came_in(admitted.describe(), manifest)
         lines, findings = run_rules(manifest, measured, declared_by(came_in), limits) if len(manifest) else _NOTHING
+        kinds = seen.kinds()
+        if kinds:  # Great Expectations takes seconds to begin, so other data does without
+            more, of_kinds = run_kinds(kinds, manifest, came_in)
+            lines, findings = [*lines, *more], [*findings, *of_kinds]
         broken = first_findings(findings if seen.captioned else [one for one in findings if one.reason != "no_caption"])
         progress("check rows", 1, 2)
         rows = Rows.of(manifest, measured, asked.seed, asked.takedown)
@@ -97,16 +104,13 @@ def audit(
             told = sorted([*told, *wordless], key=lambda one: (one.row, ORDER[one.reason]))
         passed = manifest.take(pa.array(np.setdiff1d(np.arange(len(manifest)), list(quarantined)), pa.int64()))
         report = build_report(came_in, manifest, passed, quarantined, told, lines, max_broken=None)
+        report["kinds"] = kind_counts(kinds, passed)
         found = Audit(
             report=report, quarantined=[*seen.rejects, *named(manifest, quarantined.values(), _member)],
             told=named(manifest, told, _member), captioned=seen.captioned or not len(manifest),
         )  # fmt: skip
 
-        def see(place: int, _: Mapping[str, Any]) -> Image.Image | None:
-            return thumbnails.open(place)
-
-        lost = examples(manifest, quarantined.values(), see, seen.rejects, where="shard")
-        page = render_page(report, lost, examples(manifest, told, see, where="shard"))
+        page = _page(found, manifest, quarantined, told, passed, kinds, thumbnails)
         (folder / "report.html").write_text(page, encoding="utf-8")
         write_manifest(passed, folder / "manifest.parquet")
         for name, its in (("quarantine", found.quarantined), ("told", found.told)):
@@ -114,6 +118,27 @@ def audit(
                 table.add_rows(its)
         progress("check rows", 2, 2)
     return found
+
+
+def _page(
+    found: Audit,
+    manifest: pa.Table,
+    quarantined: Mapping[int, Finding],
+    told: Sequence[Finding],
+    passed: pa.Table,
+    kinds: Mapping[str, pa.Table],
+    thumbnails: Thumbnails,
+) -> str:
+    """Return report.html, with what can be seen of a few rows."""
+    boxes = Boxes(kinds.get("regions"))
+
+    def see(place: int, row: Mapping[str, Any]) -> Image.Image | None:
+        return boxes.on(row["key"], thumbnails.open(place))
+
+    rejects = found.quarantined[: len(found.quarantined) - len(quarantined)]
+    lost = examples(manifest, quarantined.values(), see, rejects, where="shard")
+    kept = examples(manifest, told, see, where="shard")
+    return render_page(found.report, lost, kept, odd_of(kinds, manifest, passed, see, where="shard"))
 
 
 _NOTHING: tuple[list[Line], list[Finding]] = ([], [])

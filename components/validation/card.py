@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from components.contracts.reasons import REASONS
 from components.contracts.sample import TEST_SPLITS
+from components.data.kinds import KINDS
 from components.data.language import UNKNOWN
 from components.validation.check import read_catalogue
 from components.validation.policy import Policy, kept_codes
@@ -58,7 +59,7 @@ def dataset_card(
         *_says_of_itself(source),
         "## What became of it",
         _table(("step", "in", "out", "set aside"), _steps(report)),
-        *_documents(came_in),
+        *_kinds(came_in),
         _table(("split", "in", "kept", "set aside"), _splits(report)),
         *_reasons("## Set aside, and why", report["reasons"], True),
         *_reasons("## Kept, and told of", report["told"], False),
@@ -148,9 +149,10 @@ def _steps(report: Mapping[str, Any]) -> list[Row]:
     ]
 
 
-def _documents(came_in: Mapping[str, Any]) -> list[str]:
-    counted = came_in.get("documents")
-    return [f"{counted['pictures']:,} pictures came in {counted['documents']:,} documents."] if counted else []
+def _kinds(came_in: Mapping[str, Any]) -> list[str]:
+    """Return of each kind of data that came in, such as documents, how many parts of how many wholes."""
+    counted = [(kind.counted, came_in[kind.name]) for kind in KINDS if kind.name in came_in]
+    return [f"{its[parts]:,} {parts} came in {its[wholes]:,} {wholes}." for (wholes, parts), its in counted]
 
 
 def _splits(report: Mapping[str, Any]) -> list[Row]:

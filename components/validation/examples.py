@@ -4,11 +4,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from PIL import Image
 
 from components.contracts.reasons import ORDER
+from components.data.beside import rows_of
 from components.data.personal import masked
 from components.validation.findings import Finding
+from components.validation.kind_counts import oddest
 from components.validation.page import Example
 
 EXAMPLES = 8  # shown of each reason
@@ -44,21 +47,34 @@ def examples(
         by_reason.setdefault(reject["reason"], []).append(reject)
     return {
         reason: [
-            _seen(manifest, one, see, where) if isinstance(one, Finding) else _unseen(one)
+            _seen(manifest, one.row, one.detail, see, where) if isinstance(one, Finding) else _unseen(one)
             for one in by_reason[reason][:EXAMPLES]
         ]
         for reason in sorted(by_reason, key=ORDER.__getitem__)
     }
 
 
+def odd_of(
+    kinds: Mapping[str, pa.Table], manifest: pa.Table, passed: pa.Table, see: See, where: str = "split"
+) -> dict[str, list[Example]]:
+    """Return kind -> the oddest of its samples that are kept, with what can be seen of them; `where` as of examples."""
+    found = {}
+    for kind, table in kinds.items():
+        odd = oddest(kind, rows_of(table, passed), EXAMPLES)
+        places = pc.index_in(pa.array(odd, pa.string()), manifest["key"].combine_chunks()).to_pylist()
+        shown = zip(places, odd.values(), strict=True)
+        found[kind] = [_seen(manifest, at, detail, see, where) for at, detail in shown]
+    return found
+
+
 def _unseen(reject: Mapping[str, str]) -> Example:
     return Example(key=reject["key"], split=reject["member"], caption="", detail=reject["detail"], picture=None)
 
 
-def _seen(manifest: pa.Table, finding: Finding, see: See, where: str) -> Example:
-    row = manifest.slice(finding.row, 1).to_pylist()[0]
+def _seen(manifest: pa.Table, place: int, detail: str, see: See, where: str) -> Example:
+    row = manifest.slice(place, 1).to_pylist()[0]
     caption = next((text["text"] for text in row["texts"] or () if text["text"]), "")
     return Example(
-        key=str(row["key"]), split=str(row[where]), caption=masked(caption), detail=finding.detail,
-        picture=see(finding.row, row),
+        key=str(row["key"]), split=str(row[where]), caption=masked(caption), detail=detail,
+        picture=see(place, row),
     )  # fmt: skip

@@ -10,6 +10,7 @@ from components.contracts.reject import Reject
 from components.contracts.sample import Sample
 from components.data.aside import ROW_GROUP_ROWS
 from components.data.ingest import manifest_row
+from components.data.kinds import KINDS
 from components.data.manifest import SCHEMA, snapshot_digest
 from components.data.quarantine import SCHEMA as REJECTED
 from components.data.quarantine import in_order
@@ -31,6 +32,7 @@ class Gathered:
         self.captioned = False
         self._rows: list[dict[str, Any]] = []
         self._measured: list[Measured] = []
+        self._kinds: dict[str, list[Mapping[str, Any]]] = {kind.name: [] for kind in KINDS}
         self._batches: list[tuple[pa.RecordBatch, pa.RecordBatch]] = []
 
     def add(self, one: tuple[Sample, Looked] | Reject) -> None:
@@ -47,6 +49,8 @@ class Gathered:
         self._measured.append(its)
         self.thumbnails.add(looked.thumbnail)
         self.captioned |= bool(sample.texts)
+        for kind in KINDS:
+            self._kinds[kind.name].extend(kind.rows(sample))
         if len(self._rows) == ROW_GROUP_ROWS:
             self._flush()
 
@@ -60,6 +64,10 @@ class Gathered:
         manifests, measured = zip(*self._batches, strict=True)
         return pa.Table.from_batches(manifests, SCHEMA), pa.Table.from_batches(measured, MEASURED)
 
+    def kinds(self) -> dict[str, pa.Table]:
+        """Return kind -> the rows of its table, of the kinds that there are."""
+        return {kind.name: pa.Table.from_pylist(its, kind.schema) for kind in KINDS if (its := self._kinds[kind.name])}
+
     def came_in(self, described: Mapping[str, Any], manifest: pa.Table) -> dict[str, Any]:
         """Return what source.json would hold, of a source that describes itself so."""
         return {
@@ -69,4 +77,5 @@ class Gathered:
             "quarantined": len(self.rejects),
             "rejected": in_order(Counter(reject["reason"] for reject in self.rejects)),
             "digest": snapshot_digest(manifest),
+            **{kind.name: kind.count(its) for kind in KINDS if (its := self._kinds[kind.name])},
         }

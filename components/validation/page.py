@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from types import MappingProxyType
 from typing import Any
 
 from PIL import Image
@@ -49,10 +50,10 @@ class Example:
 Shown = Mapping[str, Sequence[Example]]  # reason -> a few of its rows
 
 
-def render_page(report: Mapping[str, Any], examples: Shown, told: Shown) -> str:
+def render_page(report: Mapping[str, Any], examples: Shown, told: Shown, odd: Shown = MappingProxyType({})) -> str:
     """Return the page for report.json and a few examples a reason, of rows that were set aside and of rows that were kept.
 
-    The same bytes for the same arguments.
+    `odd` are examples a kind of data. The same bytes for the same arguments.
     """
     sections = [
         *(_looked(report) if report["gate"] is None else _judged(report)),
@@ -61,6 +62,7 @@ def render_page(report: Mapping[str, Any], examples: Shown, told: Shown) -> str:
         *_told(report),
         *(_examples(code, shown) for code, shown in told.items()),
         *_without(report["without"]),
+        *(_kind(kind, its, odd.get(kind, ())) for kind, its in report.get("kinds", {}).items()),
         "<h2>Checks</h2>" + _checks(report),
         "<h2>Captions that are kept</h2>"
         + _bars("characters", report["captions"])
@@ -163,13 +165,24 @@ def _told(report: Mapping[str, Any]) -> list[str]:
     return [said + _table(["found", "samples", "meaning"], rows)] if rows else []
 
 
+def _kind(kind: str, its: Mapping[str, Any], odd: Sequence[Example]) -> str:
+    """Return what is kept of a kind of data, in counts, and the oddest of it."""
+    counts = " and ".join(f"{count:,} {what}" for what, count in its["counts"].items())
+    bars = "".join(_bars(name, of, next(reversed(its["counts"]))) for name, of in its["tables"].items() if of)
+    return f"<h2>{kind.capitalize()} that are kept</h2><p>{counts}.</p>{bars}" + (_figures(odd) if odd else "")
+
+
 def _examples(code: str, examples: Sequence[Example]) -> str:
+    return f'<h3 id="{code}">{code}</h3>\n{_figures(examples)}'
+
+
+def _figures(examples: Sequence[Example]) -> str:
     shown = "\n".join(
         f"<li>{_picture(one.picture)}<br><strong>{escape(one.caption)}</strong><br>{escape(one.key)} ({escape(one.split)})<br>"
         f"{escape(one.detail)}</li>"
         for one in examples
     )
-    return f'<h3 id="{code}">{code}</h3>\n<ul class="examples">{shown}</ul>'
+    return f'<ul class="examples">{shown}</ul>'
 
 
 def _picture(picture: Image.Image | None) -> str:
@@ -192,10 +205,10 @@ def _checks(report: Mapping[str, Any]) -> str:
     return _table(["", "what has to hold", "checked", "failed", "reason given"], rows)
 
 
-def _bars(head: str, counts: Mapping[str, int]) -> str:
+def _bars(head: str, counts: Mapping[str, int], what: str = "texts") -> str:
     most = max(counts.values(), default=0) or 1
     rows: list[list[str | int]] = [
         [escape(name), count, f'<span class="bar" style="width:{20 * count / most:.2f}rem"></span>']
         for name, count in counts.items()
     ]
-    return _table([head, "texts", ""], rows)
+    return _table([head, what, ""], rows)

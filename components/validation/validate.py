@@ -26,10 +26,12 @@ from components.data.pictures import on_white
 from components.data.quarantine import QuarantineWriter, in_order, read_quarantine
 from components.data.shards import BrokenMember, ShardReader
 from components.data.transforms.preprocess import BadImage
+from components.validation.boxes import Boxes
 from components.validation.card import dataset_card
 from components.validation.check import Check, all_checks
-from components.validation.examples import examples, named
+from components.validation.examples import examples, named, odd_of
 from components.validation.findings import Finding, first_findings
+from components.validation.kind_counts import kind_counts
 from components.validation.kinds import run_kinds
 from components.validation.measure_shards import measure_shards
 from components.validation.page import render_page
@@ -85,13 +87,15 @@ def validate(
     quarantined, told = judge(Rows.of(manifest, measured, seed, takedown), first_findings(findings), all_checks(), kept)
     passed = manifest.take(pa.array(np.setdiff1d(np.arange(len(manifest)), list(quarantined)), pa.int64()))
     report = build_report(came_in, manifest, passed, quarantined, told, lines, max_broken)
+    report["kinds"] = kind_counts(kinds, passed)
+    boxes = Boxes(kinds.get("regions"))
     with ShardReader(raw) as reader:
 
         def see(place: int, row: Mapping[str, Any]) -> Image.Image | None:  # what may harm us has been tried
-            return _see(reader, row) if decodable[place].as_py() else None
+            return boxes.on(row["key"], _see(reader, row)) if decodable[place].as_py() else None
 
         lost = examples(manifest, quarantined.values(), see, rejects)
-        page = render_page(report, lost, examples(manifest, told, see))
+        page = render_page(report, lost, examples(manifest, told, see), odd_of(kinds, manifest, passed, see))
     if report["gate"] == "closed":
         failed_report.parent.mkdir(parents=True, exist_ok=True)
         failed_report.write_text(page, encoding="utf-8")

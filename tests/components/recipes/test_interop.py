@@ -1,0 +1,157 @@
+"""A folder of theirs becomes one of ours that every later step takes, and a folder of theirs again.
+
+The peers' folders are tests/golden/transformers, and one of open_clip's that is made here.
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import open_clip
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
+
+from components.contracts.batch import Images
+from components.contracts.errors import ConfigError, DataError
+from components.contracts.model_files import MODEL_FILES
+from components.recipes.interop import export_model, import_model
+from components.recipes.trained import load_trained
+from components.serving.export import export
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "transformers"
+TEXTS = ("a red square", "two green circles beside a blue square on grey", "circle")  # of make_transformers.py
+FAMILIES = ("clip_quick_gelu", "siglip", "chinese_clip")
+
+
+@pytest.fixture
+def theirs(tmp_path):
+    """A copy of CLIP's folder, to be spoilt."""
+    return Path(shutil.copytree(GOLDEN / "clip_gelu", tmp_path / "theirs"))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@torch.no_grad()
+def test_from_words_and_pixels_to_transformers_features(family, tmp_path):
+    moved = import_model(GOLDEN / family, "huggingface", tmp_path / "ours")
+    assert {path.name for path in moved.folder.iterdir()} == set(MODEL_FILES)
+    golden, embedder = load_file(GOLDEN / family / "features.safetensors"), load_trained(moved.folder)
+    assert torch.equal(embedder.vocabulary(TEXTS).mask, golden["mask"].bool())
+    for mine, its in (
+        (embedder.model.encode_text(embedder.vocabulary(TEXTS)).pooled, golden["text"]),
+        (embedder.model.encode_image(Images(pixels=golden["pixels"])).pooled, golden["image"]),
+    ):
+        torch.testing.assert_close(mine, its, rtol=1e-5, atol=1e-5)
+    assert (moved.size, moved.context, moved.width) == (16, 8, golden["image"].shape[1])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_is_exported_again_is_what_was_imported(family, tmp_path):
+    import_model(GOLDEN / family, "huggingface", tmp_path / "ours")
+    export_model(tmp_path / "ours", "huggingface", tmp_path / "theirs")
+    import_model(tmp_path / "theirs", "huggingface", tmp_path / "again")
+    for name in ("weights.safetensors", "tokenizer.json", "transforms.json"):
+        assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "ours" / name).read_bytes()
+
+
+def test_an_imported_model_is_served_as_it_is(tmp_path):
+    """SigLIP's, whose padding has another id and is read, and whose pictures are pooled by attention."""
+    import_model(GOLDEN / "siglip", "huggingface", tmp_path / "ours")
+    embedder = load_trained(tmp_path / "ours")
+    pixels, rows = load_file(GOLDEN / "siglip" / "features.safetensors")["pixels"], embedder.vocabulary(TEXTS)
+    furthest = export(embedder.model, tmp_path, pixels, rows.ids, opset=18, tolerance=1e-4)
+    assert max(furthest.values()) <= 1e-5
+
+
+@torch.no_grad()
+def test_open_clips_folder_and_a_checkpoint_with_its_config_elsewhere(tmp_path):
+    text = {"context_length": 8, "vocab_size": 59, "width": 16, "heads": 2, "layers": 1}
+    vision = {"layers": 1, "width": 32, "patch_size": 8, "image_size": 16, "head_width": 16}
+    config = {"embed_dim": 12, "vision_cfg": vision, "text_cfg": text}
+    torch.manual_seed(0)
+    peer = open_clip.CLIP(**config).eval()
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    (folder / "open_clip_config.json").write_text(
+        json.dumps({"model_cfg": config, "preprocess_cfg": {"mean": [0.5] * 3}})
+    )
+    save_file(peer.state_dict(), folder / "open_clip_model.safetensors")
+    shutil.copy(GOLDEN / "clip_gelu" / "tokenizer.json", folder)
+    import_model(folder, "open_clip", tmp_path / "ours")
+    embedder = load_trained(tmp_path / "ours")
+    assert embedder.model.image.mean.flatten().tolist() == [0.5] * 3
+    rows = embedder.vocabulary(TEXTS)
+    torch.testing.assert_close(
+        embedder.model.encode_text(rows).pooled, peer.encode_text(rows.ids), rtol=1e-5, atol=1e-5
+    )
+
+    (tmp_path / "epoch_2").mkdir()
+    checkpoint = tmp_path / "epoch_2" / "epoch_2.pt"
+    torch.save({"epoch": 2, "state_dict": {f"module.{k}": v for k, v in peer.state_dict().items()}}, checkpoint)
+    with pytest.raises(DataError, match=r"no .*epoch_2/open_clip_config\.json.*with --config"):
+        import_model(checkpoint, "open_clip", tmp_path / "other")
+    (tmp_path / "ViT-tiny.json").write_text(json.dumps(config))
+    elsewhere = {"config": tmp_path / "ViT-tiny.json", "tokenizer": folder / "tokenizer.json"}
+    import_model(checkpoint, "open_clip", tmp_path / "other", **elsewhere)
+    names = ("ours", "other")
+    first, second = ((tmp_path / name / "weights.safetensors").read_bytes() for name in names)
+    assert first == second
+
+    export_model(tmp_path / "ours", "open_clip", tmp_path / "back")
+    back = open_clip.create_model(f"local-dir:{tmp_path / 'back'}").eval()
+    torch.testing.assert_close(back.encode_text(rows.ids), peer.encode_text(rows.ids), rtol=1e-5, atol=1e-5)
+    assert json.loads((tmp_path / "back/open_clip_config.json").read_text())["model_cfg"]["text_cfg"][
+        "hf_tokenizer_name"
+    ]
+    assert Tokenizer.from_file(str(tmp_path / "back/tokenizer.json")).encode(TEXTS[0]).ids == rows.ids[0].tolist()
+
+
+def test_a_tokenizer_of_another_size_is_refused(theirs, tmp_path):
+    tokenizer = Tokenizer.from_file(str(theirs / "tokenizer.json"))
+    tokenizer.add_tokens(["<another>"])
+    tokenizer.save(str(theirs / "tokenizer.json"))
+    with pytest.raises(DataError, match=r"has 60 tokens, and the checkpoint embeds 59.*with --tokenizer"):
+        import_model(theirs, "huggingface", tmp_path / "ours")
+    assert not (tmp_path / "ours").exists()
+
+
+def test_weights_that_are_no_numbers_are_refused_by_name(theirs, tmp_path):
+    weights = load_file(theirs / "model.safetensors")
+    weights["visual_projection.weight"][0, 0] = np.nan
+    save_file(weights, theirs / "model.safetensors")
+    with pytest.raises(DataError, match=r"numbers that are none in image_projection\.linear\.weight"):
+        import_model(theirs, "huggingface", tmp_path / "ours")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("config.json", None, r"there is no .*config\.json"),
+        ("config.json", "{", r"config\.json is no JSON"),
+        ("model.safetensors", None, "there are no weights at"),
+        ("tokenizer.json", None, "has no tokenizer"),
+    ],
+)
+def test_a_folder_that_lacks_something_is_refused_by_its_name(theirs, name, content, said, tmp_path):
+    (theirs / name).unlink()
+    if content is not None:
+        (theirs / name).write_text(content)
+    with pytest.raises(DataError, match=said):
+        import_model(theirs, "huggingface", tmp_path / "ours")
+    assert {path.name for path in tmp_path.iterdir()} == {"theirs"}
+
+
+def test_nothing_is_overwritten(theirs, tmp_path):
+    with pytest.raises(ConfigError, match=r"theirs, which holds something already.*Give a new folder"):
+        import_model(theirs, "huggingface", theirs)
+    (tmp_path / "empty").mkdir()
+    import_model(theirs, "huggingface", tmp_path / "empty")
+    with pytest.raises(ConfigError, match="holds something already"):
+        export_model(tmp_path / "empty", "huggingface", tmp_path / "empty")
+
+
+def test_what_is_no_model_of_ours_is_not_exported(tmp_path):
+    with pytest.raises(DataError, match="holds no model"):
+        export_model(tmp_path, "open_clip", tmp_path / "theirs")

@@ -1,0 +1,44 @@
+"""docs/interop.md: its commands parse, and what it says is read is what the code reads."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from components.data.tokenizer_files import TOKENIZER_FILES
+from components.models.interop.huggingface import _DEFAULTS
+from components.models.interop.layout import CLIP_NET, SIGLIP_NET
+from components.models.interop.open_clip import POOLS
+from components.models.interop.ties import SHOWN
+from components.models.interop.weights import PICKLED
+from components.recipes.interop import CONFIGS, WEIGHTS
+from flows.cli import _parser
+
+PAGE = (Path(__file__).parents[2] / "docs/interop.md").read_text()
+COMMANDS = [line for line in PAGE.split("```")[1].splitlines() if "diptych" in line]
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_its_commands_are_commands(line):
+    words = shlex.split(line)
+    assert words[0] == ".venv/bin/diptych"
+    parsed = _parser().parse_args(words[1:])
+    assert parsed.anywhere
+    assert parsed.library in CONFIGS
+
+
+def test_the_families_and_pools_are_the_codes():
+    named = re.findall(r"^\| `huggingface` \| `(\w+)`", PAGE, re.MULTILINE)
+    assert named == list(_DEFAULTS)
+    assert f"`pool_type` {', '.join(f'`{name}`' for name in POOLS)}" in PAGE
+    assert f"timm's `{CLIP_NET}`" in PAGE
+    assert f"timm's `{SIGLIP_NET}`" in PAGE
+
+
+def test_the_files_are_the_codes():
+    for name in (*CONFIGS.values(), *TOKENIZER_FILES, *WEIGHTS["open_clip"], "model.safetensors", "pytorch_model.bin"):
+        assert f"`{name}`" in PAGE
+    assert all(f"`{suffix}`" in PAGE for suffix in PICKLED)
+    assert SHOWN == 10
+    assert "the first ten of each" in PAGE
