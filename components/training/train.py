@@ -24,7 +24,9 @@ from components.training.guards import Tries
 from components.training.method_module import MethodModule
 from components.training.numbers import ON_GUARD, Guards, Optimisation, Scale
 from components.training.receipts import Measuring, Receipt
+from components.training.room import room
 from components.training.telling import Log, Telling
+from components.training.words import check_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +86,11 @@ def train(
         watch: scores the model on the validation split.
         guards: what is done when it goes wrong.
 
-    Raises DataError when the loss is no number or leaps too often, GateClosed and CapabilityError as `guards` says, ConfigError when the batch does not split over the ranks or the checkpoint
-    is of another model, TransientError when a rank or a process that makes batches is lost.
+    Raises DataError when the loss is no number or leaps too often; GateClosed and CapabilityError as `guards` says, the latter
+    for memory that runs out, too; ConfigError when the text tower does not know all tokens, the batch does not split over
+    the ranks, or the checkpoint is of another model; TransientError when a rank or a process that makes batches is lost.
     """
+    check_words(method, batches.captions)
     method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # 7% more samples/s on a CPU
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # its tips are for people who call it by hand
     checkpoints, tries = Checkpoints(folder), Tries(guards.tries, guards.spike_window)
@@ -142,7 +146,12 @@ def fit(
     share = Share(rank=trainer.global_rank, world=trainer.world_size)
     own = batches.made_for(share, late=accelerator() == "gpu")
     steps = loader(own, start.step if start else 0, scale.steps, workers=scale.workers)
-    with warnings.catch_warnings(), steps.minded(), answering(guards.rank_timeout_s):
+    with (
+        warnings.catch_warnings(),
+        steps.minded(),
+        answering(guards.rank_timeout_s),
+        room(scale, method.model, trainer.world_size),
+    ):
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended before")
         warnings.filterwarnings(
