@@ -63,9 +63,8 @@ class Guarding(L.Callback):
         buffers = list(module.method.buffers())
         if len(self.before) != len(buffers):
             self.before = [buffer.clone() for buffer in buffers]
-        else:
-            for kept, buffer in zip(self.before, buffers, strict=True):
-                kept.copy_(buffer)
+        elif buffers:
+            torch._foreach_copy_(self.before, buffers)
 
     def on_before_optimizer_step(
         self, trainer: L.Trainer, pl_module: L.LightningModule, optimizer: torch.optim.Optimizer

@@ -121,6 +121,7 @@ class Scale:
         curve_every: steps between two rows of the curves.
         workers: processes that make batches beside the training; 0 makes them in its own. They change no bit.
         micro_batch: pairs that a rank encodes at once, where its part of the batch has no room; 0 encodes all at once.
+        recompute: whether towers compute their blocks again for the gradient, which takes a third more time and less memory.
 
     Raises ConfigError when workers or micro_batch is negative.
     """
@@ -134,6 +135,7 @@ class Scale:
     curve_every: int = 5
     workers: int = 0
     micro_batch: int = 0
+    recompute: bool = False
 
     def __post_init__(self) -> None:
         if self.micro_batch < 0:

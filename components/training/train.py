@@ -24,6 +24,7 @@ from components.training.guards import Tries
 from components.training.method_module import MethodModule
 from components.training.numbers import ON_GUARD, Guards, Optimisation, Scale
 from components.training.receipts import Measuring, Receipt
+from components.training.recompute import recomputed
 from components.training.room import room
 from components.training.telling import Log, Telling
 from components.training.words import check_words
@@ -147,11 +148,9 @@ def fit(
     own = batches.made_for(share, late=accelerator() == "gpu")
     steps = loader(own, start.step if start else 0, scale.steps, workers=scale.workers)
     with (
-        warnings.catch_warnings(),
-        steps.minded(),
-        answering(guards.rank_timeout_s),
-        room(scale, method.model, trainer.world_size),
-    ):
+        warnings.catch_warnings(), steps.minded(), answering(guards.rank_timeout_s),
+        room(scale, method.model, trainer.world_size), recomputed(method.model, scale.recompute),
+    ):  # fmt: skip
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended before")
         warnings.filterwarnings(
