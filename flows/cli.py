@@ -106,7 +106,15 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     check.add_argument(
         "--params", metavar="FILE", type=Path,
-        help="a params.yaml, or some sections of one: what its admit and gates, and data/takedown.txt beside it, ask is asked here too",
+        help="a params.yaml, or some sections of one: what its admit and gates, and the lists data/takedown.txt and data/known-bad.txt beside it, ask is asked here too",
+    )  # fmt: skip
+    check.add_argument(
+        "--model", metavar="PACKAGE",
+        help="the folder of a package, or a version such as clip@3, that says which words do not fit their picture",
+    )  # fmt: skip
+    check.add_argument(
+        "--misfit", metavar="SPREADS", type=float,
+        help="how far below the median, in spreads, a score of --model is odd (3.5)",
     )  # fmt: skip
     check.add_argument("--json", action="store_true", help="print the counts as JSON")
     _model_parser(commands, every)
@@ -187,6 +195,8 @@ def _check(here: Path, arguments: argparse.Namespace) -> int:
         arguments.allow_hosts,
         arguments.max_broken,
         arguments.params,
+        arguments.model,
+        arguments.misfit,
     )
     return 0
 

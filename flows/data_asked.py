@@ -1,17 +1,19 @@
 """What `diptych data check --params FILE` asks of data: what `diptych run` would, where that file is its params.yaml."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from components.contracts.errors import ConfigError, GateClosed
 from components.data.remote.addresses import REMOTE
 from components.recipes.data_params import DataParams, load_data_params
+from components.recipes.params import Gates, check_bar
 from components.validation.asked import Asked
+from components.validation.fit import Scoring
 from components.validation.takedown import Takedown, read_takedown
 
-TAKEDOWN = "data/takedown.txt"  # beside params.yaml, as in a workspace
+TAKEDOWN, KNOWN_BAD = "data/takedown.txt", "data/known-bad.txt"  # beside params.yaml, as in a workspace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,17 +31,42 @@ class Held:
     asked: Asked = field(default_factory=Asked)
 
 
-def asked_in(path: Path | None) -> Held:
-    """Read a params.yaml, and the takedown list beside it, if there is one; ConfigError for what does not make sense in them."""
+def asked_in(path: Path | None, here: Path, model: str | None = None, misfit: float | None = None) -> Held:
+    """Read a params.yaml, and the lists beside it, where there are some; ConfigError for what does not make sense in them.
+
+    `model` and `misfit` stand in place of the file's `gates.scored_by` and `gates.misfit`; `model` is relative to `here`.
+    """
+    held = _held(path)
+    gates = held.params.gates or Gates(max_broken=1.0)
+    bar = gates.misfit if misfit is None else misfit
+    check_bar("--misfit", bar)
+    said, beside = (model, here) if model is not None else (gates.scored_by, path.parent if path else here)
+    if not said:
+        if misfit is not None:
+            raise ConfigError(
+                f"--misfit is {misfit}, but no model is named that scores pairs. Name one: --model PACKAGE."
+            )
+        return held
+    from components.serving.scorer import open_scorer
+
+    root = next((folder for folder in (beside, *beside.parents) if (folder / "dvc.yaml").exists()), None)
+    scoring = Scoring(scorer=open_scorer(said, beside, root), bar=bar)
+    return replace(held, asked=replace(held.asked, scoring=scoring))
+
+
+def _held(path: Path | None) -> Held:
     if path is None:
         return Held()
     params = load_data_params(path)
-    listed = path.parent / TAKEDOWN
     asked = Asked(
         admit=params.admit, policy=params.gates.policy if params.gates else {}, seed=params.seed,
-        takedown=read_takedown(listed) if listed.is_file() else Takedown(),
+        takedown=_listed(path.parent / TAKEDOWN), known_bad=_listed(path.parent / KNOWN_BAD),
     )  # fmt: skip
     return Held(path=path, params=params, asked=asked)
+
+
+def _listed(path: Path) -> Takedown:
+    return read_takedown(path) if path.is_file() else Takedown()
 
 
 def source_in(held: Held, allow_hosts: Sequence[str] = ()) -> Any:

@@ -28,11 +28,14 @@ def data_check(
     allow_hosts: Sequence[str] = (),
     max_broken: float | None = None,
     params: Path | None = None,
+    model: str | None = None,
+    misfit: float | None = None,
 ) -> None:
     """Check what lies at a path or a URL, or a source of the catalogue by its name, and print what was found; files go to `out`.
 
     Relative paths start at `here`; `allow_hosts` are hosts of this network that may be asked. `params` is a params.yaml whose
-    `admit` and `gates` are asked, and whose `source` is checked where nothing is `said`. Raises GateClosed, when all is written
+    `admit` and `gates` are asked, and whose `source` is checked where nothing is `said`; `model` is a package that says how well words
+    fit pictures, and `misfit` how far below the median that is odd. Raises GateClosed, when all is written
     and printed, where a larger share of the records than `max_broken` is broken, or `admit` closes. Raises DataError or
     ConfigError for what cannot be read, and for an `out` that holds something.
     """
@@ -44,7 +47,7 @@ def data_check(
     from components.validation.audit import FILES, audit
     from flows.data_asked import asked_in, check_gates, source_in
 
-    held = asked_in(None if params is None else here / params)
+    held = asked_in(None if params is None else here / params, here, model, misfit)
     source = source_in(held, allow_hosts) if said is None else source_of(said, here, allow_hosts)
     out = here / out
     found = audit(source, out, Told(sys.stderr), processes=min(cores(), MOST), asked=held.asked)

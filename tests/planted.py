@@ -159,6 +159,19 @@ def takedown() -> Plant:
     )  # fmt: skip
 
 
+def known_bad() -> Plant:
+    """One by its file, one by its pixels, one by its looks, on the list that tests/rows.py hands to every check."""
+    return Plant(
+        rows=[
+            row("bad by file", split="pair") | {"sha256": "a file known to be bad"},
+            row("bad by pixels", split="val", pixel_sha256="pixels known to be bad"),
+            row("bad by looks", perceptual=(0xFEED << 44) + 5, colour=(0.9, 0.1, 0.1)),
+            row("only listed to go", pixel_sha256="pixels that are listed"), row("sound"),
+        ],
+        defects=dict.fromkeys(("bad by file", "bad by pixels", "bad by looks"), "known_bad"),
+    )  # fmt: skip
+
+
 def poison() -> Plant:
     """Twenty pictures with one patch, twenty of which the same is said, and forty of which nearly the same; among many that each
     have a caption of their own, some of one template."""
@@ -177,8 +190,21 @@ def poison() -> Plant:
     )
 
 
+def misfit() -> Plant:
+    """Three whose words fit far less than those of thirty others do, among them one that fits better, and some that nobody scored."""
+    usual = [row(f"usual {i}", score=0.3 + 0.002 * (i % 15), split=("train", "val")[i % 2]) for i in range(30)]
+    odd = [row(f"odd {i}", score=0.1 + 0.01 * i, split=("train", "pair", "val")[i]) for i in range(3)]
+    others = [
+        row("better", score=0.9),
+        row("a little less", score=0.29),
+        row("not scored"),
+        row("nor this", split="pair"),
+    ]
+    return Plant(rows=[*usual, *odd, *others], defects={one["key"]: "misfit" for one in odd})
+
+
 PLANTED: dict[str, Callable[[], Plant]] = {
-    "takedown": takedown, "poison": poison,
+    "known_bad": known_bad, "takedown": takedown, "poison": poison, "misfit": misfit,
     "aspect": aspect, "frames_and_colours": frames_and_colours, "face": face, "pii_text": pii_text, "mojibake": mojibake, "gps": gps,
     "duplicate_pixels": duplicate_pixels, "same_concept": same_concept, "leaks": leaks, "near_duplicates": near_duplicates,
 }  # fmt: skip

@@ -3,13 +3,16 @@
 import hashlib
 from collections.abc import Sequence
 
+import numpy as np
 import pyarrow as pa
 
 from components.data.manifest import LABELS, SCHEMA
+from components.validation.fit import BAR, fit_of
 from components.validation.measure import MEASURED
 from components.validation.rows import Rows
 from components.validation.takedown import Takedown
 
+KNOWN_BAD = Takedown(digests=frozenset({"a file known to be bad", "pixels known to be bad"}), looks=(0xFEED << 44,))
 LISTED = Takedown(digests=frozenset({"a file that is listed", "pixels that are listed"}), looks=(0xABCD << 48,))
 
 
@@ -32,10 +35,13 @@ def row(key: str, *texts: str, split: str = "train", concept: str | None = None,
     }
 
 
-def rows(listed: Sequence[dict], seed: int = 0, takedown: Takedown = LISTED) -> Rows:
+def rows(listed: Sequence[dict], seed: int = 0, takedown: Takedown = LISTED, known_bad: Takedown = KNOWN_BAD) -> Rows:
     """Return them as one table, in this order."""
     manifest = pa.Table.from_pylist([{name: one[name] for name in SCHEMA.names} for one in listed], SCHEMA)
-    return Rows.of(manifest, pa.Table.from_pylist([one["measured"] for one in listed], MEASURED), seed, takedown)
+    measured = pa.Table.from_pylist([one["measured"] for one in listed], MEASURED)
+    scores = [one["measured"]["score"] for one in listed if one["measured"]["score"] is not None]
+    fit = fit_of(np.array(scores), "a model", BAR) if scores else None
+    return Rows.of(manifest, measured, seed, takedown, known_bad, fit)
 
 
 def found(check, listed: Sequence[dict], seed: int = 0) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """One shard of ten records for each thing that goes wrong with shards: what docs/shard-faults.md tells of."""
 
+import gzip
 import io
 import os
 import pickle
@@ -90,7 +91,27 @@ def make(folder: Path, ran: Path) -> dict[str, Path]:
         "a page was saved as a shard": b"<!DOCTYPE html><p>404</p>",
         "the shard has no bytes": b"",
     }
-    for place, (what, data) in enumerate(spoiled.items(), len(cases)):
-        made[what] = folder / f"{place:02d}.tar"
+    packed = gzip.compress(whole, mtime=0)
+    wrong = packed[:-8] + bytes([packed[-8] ^ 1]) + packed[-7:]
+    of_gzip = {
+        "nothing, and the shard is packed (.tar.gz)": packed,
+        "a packed shard is cut": packed[: len(packed) // 2],
+        "the sum of a packed shard does not hold": wrong,
+        "a member of a packed shard unpacks to a thousand times its size": bomb(sound),
+    }
+    for place, (what, data) in enumerate((spoiled | of_gzip).items(), len(cases)):
+        made[what] = folder / f"{place:02d}.tar{'.gz' if what in of_gzip else ''}"
         made[what].write_bytes(data)
     return made
+
+
+def bomb(members: list[Member]) -> bytes:
+    """Return a packed shard that has a picture of 128 MiB of zeros behind its members."""
+    held = io.BytesIO()
+    with tarfile.open(fileobj=held, mode="w:gz", compresslevel=1) as tar:
+        for name, data in [*members, ("9000.png", bytes(2**27)), ("9000.txt", b"a")]:
+            assert isinstance(data, bytes)
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return held.getvalue()

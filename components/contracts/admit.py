@@ -17,7 +17,9 @@ class Admit:
         licences: SPDX identifiers of which a picture must have one; with none, any will do.
         consent: `required` refuses a record whose data does not say that the people it shows have consented.
         health: `refused` refuses a record that its data marks as health data of a person, or whose words look like that.
-        faces: `blurred` makes faces that are seen unrecognisable; nothing is refused for one.
+        faces: `blurred` makes faces that are seen unrecognisable; nothing is refused for one, nor for the next two.
+        gps: `removed` takes the place where a picture was taken out of its file.
+        pii_text: `masked` puts their kind in place of e-mail addresses, phone and card numbers in what is said of a picture.
         otherwise: what becomes of a run that refused something: `drop` goes on without it, `close` stops it.
 
     ConfigError for what can be no SPDX identifier.
@@ -27,6 +29,8 @@ class Admit:
     consent: Literal["not_asked", "required"] = "not_asked"
     health: Literal["not_asked", "refused"] = "not_asked"
     faces: Literal["as_they_are", "blurred"] = "as_they_are"
+    gps: Literal["as_it_is", "removed"] = "as_it_is"
+    pii_text: Literal["as_it_is", "masked"] = "as_it_is"
     otherwise: Literal["drop", "close"] = "drop"
 
     def __post_init__(self) -> None:

@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from components.contracts.errors import ConfigError
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gathered:
@@ -20,12 +22,14 @@ class Gathered:
         local: the rows whose loss is taken here.
         all: the rows they are held against; the same tensor as `local` where there is one rank.
         offset: where `local` begins in `all`.
+        ranks: how many have their own rows of `all`.
         owner: int [B], the sample each row of `all` belongs to; None means one row a sample, in one order on both sides.
     """
 
     local: Float[Tensor, "R D"]
     all: Float[Tensor, "B D"]
     offset: int = 0
+    ranks: int = 1
     owner: Int[Tensor, " B"] | None = None
 
     @classmethod
@@ -37,6 +41,11 @@ class Gathered:
     def is_whole(self) -> bool:
         """Whether all rows are here, so that one matrix of scores serves both directions."""
         return self.local is self.all
+
+    @property
+    def rows_a_rank(self) -> float:
+        """Number that a sum over local rows is divided by, so that the mean over ranks is the mean over all rows."""
+        return len(self.all) / self.ranks
 
     def map(self, change: Callable[[Tensor], Tensor]) -> "Gathered":
         """Return the same with every row changed, once where `local` and `all` are one."""
@@ -56,6 +65,17 @@ Side = Tensor | Gathered
 """Rows of a process that is alone, float [B D], or rows that were gathered."""
 
 
-def belong(rows: Gathered, columns: Gathered) -> Bool[Tensor, "R C"]:
-    """Return which of all columns belong to each local row: those of the same sample, all captions of a picture among them."""
-    return rows.local_samples()[:, None] == columns.samples()[None]
+def sides(image: Side, text: Side) -> tuple[Gathered, Gathered]:
+    """Return both sides as losses take them; ConfigError where only row numbers say who belongs to whom, and they cannot."""
+    pictures, texts = Gathered.of(image), Gathered.of(text)
+    if pictures.owner is None and texts.owner is None and len(pictures.all) != len(texts.all):
+        raise ConfigError(
+            f"there are {len(pictures.all)} pictures and {len(texts.all)} texts, so row numbers do not say what belongs "
+            "together. Give the sample of each row as its owner, as Texts and Images keep it."
+        )
+    return pictures, texts
+
+
+def belong(rows: Gathered, columns: Gathered, block: slice = slice(None)) -> Bool[Tensor, "R C"]:
+    """Return which of all columns belong to each local row of a block: those of the same sample, all captions of a picture."""
+    return rows.local_samples()[block, None] == columns.samples()[None]

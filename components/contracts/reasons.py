@@ -121,6 +121,9 @@ REASONS = {
         broken=False,
         found_by=_INGEST,
     ),
+    "known_bad": Reason(
+        meaning="the picture is on the list of pictures known to be bad, or looks like one that is", broken=False
+    ),
     "takedown": Reason(meaning="the picture is on the takedown list, or looks like one that is", broken=False),
     "pii_text": Reason(
         meaning="what is said of the picture holds an e-mail address, a phone number or a card number",
@@ -178,6 +181,11 @@ REASONS = {
     ),
     "poison_captions": Reason(
         meaning="many training pictures that look unlike have the same caption, or nearly, far more than is usual in this data",
+        broken=False,
+        policy="keep",
+    ),
+    "misfit": Reason(
+        meaning="a model finds that the words fit the picture far less than is usual in this data",
         broken=False,
         policy="keep",
     ),

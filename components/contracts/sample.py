@@ -59,12 +59,14 @@ class Region:
         label: what kind of thing it shows; None where the data does not say.
         text: what is said of it alone, such as a referring expression; None where nothing is.
         of_px: width and height of the picture that the box was measured on; None where the data does not say.
+        mask: which pixels of a picture of `of_px` belong to it, see data/masks.py; None where the data does not say.
     """
 
     box: tuple[float, float, float, float]
     label: str | None = None
     text: str | None = None
     of_px: tuple[int, int] | None = None
+    mask: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,5 @@
-"""Hard gates before anything is copied: licences that are allowed, consent that is given, health data of persons, faces.
+"""Hard gates before anything is copied: licences that are allowed, consent that is given, health data of persons; and what
+nobody shall see of the rest: faces, places, personal data in captions.
 
 A record that is refused becomes a Reject, so its picture reaches no shard. Doubt refuses: a word of consent that nobody knows
 is none, and one row of a picture that says no outweighs another that says yes.
@@ -15,9 +16,9 @@ from components.contracts.progress import Progress
 from components.contracts.reject import Reject
 from components.contracts.sample import Media, Sample
 from components.contracts.source import Source
-from components.data.blurring import Blurring
 from components.data.health import find_health
-from components.data.personal import plain
+from components.data.personal import masked, plain
+from components.data.redacting import Redacting
 from components.data.seeing import seen_in_order
 from components.data.sources.own import counted
 
@@ -26,6 +27,10 @@ NO = frozenset({"false", "no", "n", "0", "0.0", "none"})
 
 REFUSALS = ("licence_refused", "no_consent", "health_data")
 BLURRED = "faces: pictures in which they are blurred"
+REMOVED = "places: pictures from whose files they are removed"
+MASKED = "personal data: pictures of whose captions they are masked"
+_GONE = {"face": BLURRED, "gps": REMOVED, "pii_text": MASKED}
+_LABELS = {"face": {"blurred": "face"}, "gps": {"removed": "gps"}, "pii_text": {"masked": "pii_text"}}
 
 
 class Admitted:
@@ -41,7 +46,7 @@ class Admitted:
         self.source, self.admit, self.processes = source, admit, processes
         self._allowed = frozenset(one.casefold() for one in admit.licences)
         self._unsaid: set[str] = set()
-        self._blurred: list[str] = []
+        self._gone: dict[str, list[str]] = {}
 
     def samples(self, seed: int, progress: Progress) -> Iterator[Sample | Reject]:
         """Yield every record once, see Source. GateClosed at the end, where admit.otherwise is close and one was refused."""
@@ -54,12 +59,14 @@ class Admitted:
         """
         said = dict(self.source.describe())
         if "examples" in said:
-            said["examples"] = [one for one in self._examples() if one not in self._unsaid]
+            examples = [one for one in self._examples() if one not in self._unsaid]
+            said["examples"] = list(map(masked, examples)) if self.admit.pii_text == "masked" else examples
         if self.admit != Admit():
             said["admit"] = asdict(self.admit) | {"licences": list(self.admit.licences)}
-        if self._blurred:
+        if self._gone:
             without = said.get("without")
-            said["without"] = {**(without if isinstance(without, dict) else {}), BLURRED: counted(self._blurred)}
+            gone = {_GONE[code]: counted(self._gone[code]) for code in _GONE if code in self._gone}
+            said["without"] = {**(without if isinstance(without, dict) else {}), **gone}
         return said
 
     def _examples(self) -> Sequence[str]:
@@ -68,7 +75,7 @@ class Admitted:
 
     def only(self, records: Iterator[Sample | Reject]) -> Iterator[Sample | Reject]:
         """Yield the records, with a Reject in place of each sample that may not come in; GateClosed as of `samples`."""
-        self._unsaid, self._blurred = set(), []
+        self._unsaid, self._gone = set(), {}
         refused: Counter[str] = Counter()
         first = ""
 
@@ -81,10 +88,13 @@ class Admitted:
                     self._unsaid.update({text.text for text in record.texts} & set(self._examples()))
                     first = first or f"{record.key}: {why[1]}"
                     yield _rejected(record, *why)
+                elif isinstance(record, Sample) and self.admit.pii_text == "masked":
+                    yield self._masked(record)
                 else:
                     yield record
 
-        yield from self._without_faces(judged()) if self.admit.faces == "blurred" else judged()
+        redacting = Redacting(faces=self.admit.faces == "blurred", places=self.admit.gps == "removed")
+        yield from self._redacted(judged(), redacting) if redacting.faces or redacting.places else judged()
         if refused and self.admit.otherwise == "close":
             counts = ", ".join(f"{code} ({count:,})" for code, count in refused.items())
             raise GateClosed(
@@ -92,10 +102,24 @@ class Admitted:
                 "admit.otherwise is close. Take them out of the data; or write `otherwise: drop` to go on without them."
             )
 
-    def _without_faces(self, records: Iterator[Sample | Reject]) -> Iterator[Sample | Reject]:
-        """Yield the samples as they may be stored; one of which a face was blurred has the label `blurred`."""
+    def _masked(self, sample: Sample) -> Sample:
+        """Return a sample of which nothing personal is said, neither in a text, of a part of it too, nor in a label made of one."""
+        texts = tuple(replace(text, text=masked(text.text)) for text in sample.texts)
+        regions = tuple(replace(part, text=part.text and masked(part.text)) for part in sample.regions)
+        if (texts, regions) == (sample.texts, sample.regions):
+            return sample
+        labels = {name: masked(label) for name, label in sample.labels.items()}
+        return self._without("pii_text", replace(sample, texts=texts, regions=regions, labels=labels))
+
+    def _without(self, code: str, sample: Sample) -> Sample:
+        """Return a sample that says what was taken out of it, and count it."""
+        self._gone.setdefault(code, []).append(sample.name or sample.key)
+        return replace(sample, labels={**sample.labels, **_LABELS[code]})
+
+    def _redacted(self, records: Iterator[Sample | Reject], redacting: Redacting) -> Iterator[Sample | Reject]:
+        """Yield the samples with their pictures as they may be stored."""
         pictures = ((one, one.media[0].data if isinstance(one, Sample) else None) for one in records)
-        seen = seen_in_order(Blurring(), pictures, self.processes)
+        seen = seen_in_order(redacting, pictures, self.processes)
         with closing(seen):
             for record, found in seen:
                 if isinstance(record, Reject) or found is None:
@@ -105,10 +129,11 @@ class Admitted:
                 elif found.data is None:
                     yield record
                 else:
-                    self._blurred.append(record.name or record.key)
                     media = Media(member=f"{record.key}{found.suffix}", data=found.data)
-                    labels = {**record.labels, "blurred": "face"}
-                    yield replace(record, media=(media, *record.media[1:]), labels=labels)
+                    sample = replace(record, media=(media, *record.media[1:]))
+                    for code in found.gone:
+                        sample = self._without(code, sample)
+                    yield sample
 
     def _refusal(self, sample: Sample) -> tuple[str, str] | None:
         """Return the reason and the sentence for which a sample may not come in."""
@@ -124,7 +149,8 @@ class Admitted:
             marked = [one for one in sample.flags.get("health", ()) if one and one.casefold() not in NO]
             if marked:
                 return "health_data", f"its data marks it as health data of a person: {_shown(marked)}"
-            kinds = dict.fromkeys(kind for text in sample.texts for kind in find_health(plain(text.text)))
+            words = [*(text.text for text in sample.texts), *(part.text or "" for part in sample.regions)]
+            kinds = dict.fromkeys(kind for said in words for kind in find_health(plain(said)))
             if kinds:
                 return "health_data", f"what is said of it holds {' and '.join(kinds)}"
         return None

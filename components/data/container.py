@@ -8,7 +8,12 @@ from dataclasses import dataclass, replace
 
 from PIL import ExifTags, Image
 
-_EXIF_IN_PNG = (b"eXIf", b"Raw profile type", b"Exif")  # without one there is none, and asking would decode it all
+_EXIF_IN_PNG = (
+    b"eXIf",
+    b"Raw profile type",
+    b"Exif",
+    b"XML:com.adobe.xmp",
+)  # without one there is none, and asking would decode it all
 _IN_XMP = b"GPSLatitude"
 _TURNED = range(2, 9)
 _IN_SERIES = ("GIF", "PNG", "WEBP", "TIFF")  # of MPO, a phone's JPEG, the second picture is a preview or a depth

@@ -19,6 +19,7 @@ SCHEMA = pa.schema(
         pa.field("text", pa.string()),  # what is said of it alone, null where nothing is
         pa.field("of_width", pa.int32()),  # pixels of the picture that the box was measured on; null where not known
         pa.field("of_height", pa.int32()),
+        pa.field("mask", pa.string()),  # which of those pixels, see masks.py; null where the data does not say
     ]
 )
 
@@ -28,7 +29,7 @@ def _rows(sample: Sample) -> list[dict[str, Any]]:
     for place, region in enumerate(sample.regions):
         box = dict(zip(("x0", "y0", "x1", "y1"), region.box, strict=True))
         width, height = region.of_px or (None, None)
-        said = {"label": region.label, "text": region.text, "of_width": width, "of_height": height}
+        said = {"label": region.label, "text": region.text, "of_width": width, "of_height": height, "mask": region.mask}
         rows.append({"key": sample.key, "region": place, **box, **said})
     return rows
 

@@ -6,6 +6,8 @@ merges.txt). Differs: open_clip mends broken letters (ftfy) and HTML before it l
 
 import gzip
 import json
+import re
+import string
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from components.data.tokenizers import Vocabulary
 TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "bpe_simple_vocab_16e6.txt.gz")
 START, END = "<|startoftext|>", "<|endoftext|>"
 _MERGES = 49152 - 256 - 2  # OpenAI's list is longer than what CLIP reads of it
+_PUNCTUATION = f"[{re.escape(string.punctuation)}]"
 _WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 
 
@@ -50,6 +53,17 @@ def of_length(tokenizer: Tokenizer, context: int, pad: int) -> Vocabulary:
     own.enable_truncation(context)
     own.enable_padding(pad_id=pad, pad_token=token, length=context)
     return Vocabulary(own, pad)
+
+
+def canonical(tokenizer: Tokenizer, underscore: str) -> Tokenizer:
+    """Return one that first lowers a text and takes its punctuation away, as SigLIP's are used; `underscore` stands for _."""
+    own = Tokenizer.from_str(tokenizer.to_str())
+    steps = [
+        normalizers.Replace("_", underscore), normalizers.Replace(Regex(_PUNCTUATION), ""), normalizers.Lowercase(),
+        normalizers.Replace(Regex(r"\s+"), " "), normalizers.Strip(),
+    ]  # fmt: skip
+    own.normalizer = normalizers.Sequence([*steps, own.normalizer] if own.normalizer is not None else steps)
+    return own
 
 
 def of_byte_pairs(ids: Mapping[str, int], merges: Sequence[tuple[str, str]]) -> Tokenizer:

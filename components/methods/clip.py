@@ -9,6 +9,7 @@ from components.contracts.errors import ConfigError
 from components.contracts.method import Clock, Losses, Method
 from components.contracts.objective import Contrast
 from components.models.dual_encoder import DualEncoder
+from components.training.gather import Gather, GatherMode
 
 
 class Clip(Method):
@@ -17,28 +18,30 @@ class Clip(Method):
     Args:
         model: the two towers.
         objective: the contrast.
+        gather: how ranks see each other's rows, as of Gather; with one rank all the same.
 
     Raises ConfigError when the contrast wants a bias and the model has none, or the other way round.
     """
 
     model: DualEncoder
 
-    def __init__(self, model: DualEncoder, objective: Contrast) -> None:
+    def __init__(self, model: DualEncoder, objective: Contrast, gather: GatherMode = "features") -> None:
         super().__init__()
-        self.model, self.objective = model, objective
+        self.model, self.objective, self.gather = model, objective, Gather(gather)
         _check_bias(objective, model.logit_scale.bias is not None)
 
     def losses(self, batch: Batch, clock: Clock) -> Losses:
         """Return the contrast of this batch; scale and bias are only logged."""
-        image = self.model.encode_image(batch.images["main"])
-        text = self.model.encode_text(batch.texts["caption"])
+        images, texts = batch.images["main"], batch.texts["caption"]
+        image, text = self.model.encode_image(images).pooled, self.model.encode_text(texts).pooled
+        sides = self.gather(image, images.owner, len(batch)), self.gather(text, texts.owner, len(batch))
         logits = {"scale": self.model.logit_scale()}
         if self.model.logit_scale.bias is not None:
             logits["bias"] = self.model.logit_scale.bias
         return Losses(
-            terms={"contrast": self.objective(image.pooled, text.pooled, **logits)},
+            terms={"contrast": self.objective(*sides, **logits)},
             seen={name: value.detach() for name, value in logits.items()},
-            embedded={"image": image.pooled.detach(), "text": text.pooled.detach()},
+            embedded={"image": image.detach(), "text": text.detach()},
         )
 
     def after_step(self, clock: Clock) -> None:

@@ -11,8 +11,9 @@ from torch import Tensor
 from torch.nn.functional import normalize, softplus
 
 from components.contracts.errors import ConfigError
-from components.contracts.gathered import Gathered, belong
+from components.contracts.gathered import Gathered, belong, sides
 from components.contracts.objective import Contrast
+from components.objectives.blocks import in_blocks
 
 
 class SigmoidLoss(Contrast):
@@ -20,23 +21,26 @@ class SigmoidLoss(Contrast):
 
     Args:
         pair_weight: weight of the matching pairs against the others, 1 in the paper; above 0.
+        block: rows whose scores are there at once. null has all: faster, and memory grows with the square of the batch.
     """
 
     wants_bias = True
 
-    def __init__(self, pair_weight: float = 1.0) -> None:
+    def __init__(self, pair_weight: float = 1.0, block: int | None = None) -> None:
         super().__init__()
         if not 0 < pair_weight < float("inf"):
             raise ConfigError(
                 f"pair_weight is {pair_weight}, but matching pairs must count for something. "
                 "Use 1.0 for the paper's value; more than 1 leans towards recall."
             )
-        self.pair_weight = pair_weight
+        if block is not None and block < 1:
+            raise ConfigError(f"block is {block} rows. Give at least 1, such as 256, or null for all at once.")
+        self.pair_weight, self.block = pair_weight, block
 
     def forward(
         self,
         image: Float[Tensor, "B D"] | Gathered,
-        text: Float[Tensor, "B D"] | Gathered,
+        text: Float[Tensor, "B2 D"] | Gathered,
         scale: Float[Tensor, ""],
         bias: Float[Tensor, ""],
     ) -> Float[Tensor, ""]:
@@ -44,9 +48,16 @@ class SigmoidLoss(Contrast):
 
         scale is the slope of the logits (10 at the start, in the paper), bias their offset (-10: most pairs do not match).
         """
-        pictures, texts = (Gathered.of(side).map(_unit) for side in (image, text))
-        logits = scale * pictures.local @ texts.all.T + bias
-        return self.from_scores(logits, belong(pictures, texts))
+        pictures, texts = (side.map(_unit) for side in sides(image, text))
+        if self.block is None:
+            logits = scale * pictures.local @ texts.all.T + bias
+            return self._losses(logits, belong(pictures, texts)).sum() / pictures.rows_a_rank
+
+        def part(block: slice, local: Tensor, among: Tensor, slope: Tensor, offset: Tensor) -> Tensor:
+            logits = slope * local[block] @ among.T + offset
+            return self._losses(logits, belong(pictures, texts, block)).sum() / pictures.rows_a_rank
+
+        return in_blocks(part, len(pictures.local), self.block, pictures.local, texts.all, scale, bias)
 
     def from_scores(
         self, image_to_text: Float[Tensor, "R C"], match: Bool[Tensor, "R C"] | None = None
@@ -57,10 +68,11 @@ class SigmoidLoss(Contrast):
         """
         if match is None:
             match = torch.eye(*image_to_text.shape, dtype=torch.bool, device=image_to_text.device)
-        losses = softplus(torch.where(match, -image_to_text, image_to_text).float())
-        if self.pair_weight != 1:
-            losses = torch.where(match, self.pair_weight * losses, losses)
-        return losses.sum() / len(image_to_text)
+        return self._losses(image_to_text, match).sum() / len(image_to_text)
+
+    def _losses(self, logits: Tensor, match: Tensor) -> Tensor:
+        losses = softplus(torch.where(match, -logits, logits).float())
+        return losses if self.pair_weight == 1 else torch.where(match, self.pair_weight * losses, losses)
 
 
 def _unit(rows: Tensor) -> Tensor:

@@ -3,35 +3,26 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from safetensors.torch import save_file
-from torch import Tensor
 
 from components.contracts.errors import ConfigError, DataError
 from components.contracts.model_files import TOKENIZER
-from components.data.tokenizer_files import of_length, read_tokenizer
+from components.data.tokenizer_files import of_length
 from components.data.tokenizers import Vocabulary
 from components.data.transforms.preprocess import Preprocess
 from components.models.dual_encoder import DualEncoder
 from components.models.interop import huggingface, open_clip
-from components.models.interop.weights import find_weights, read_weights
 from components.models.towers.image import ImageTower
 from components.models.towers.text import TextTower
 from components.recipes.section import build
+from components.recipes.their_files import CONFIGS, SHOWN, TOKENIZER_CONFIG, WEIGHTS, Library, Theirs, read_theirs
 from components.recipes.trained import load_trained, save_trained
-
-Library = Literal["open_clip", "huggingface"]
-CONFIGS = {"open_clip": "open_clip_config.json", "huggingface": "config.json"}
-SHOWN = "preprocessor_config.json"
-WEIGHTS = {
-    "open_clip": ("open_clip_model.safetensors", "open_clip_pytorch_model.bin"),
-    "huggingface": ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"),
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,27 +62,19 @@ def import_model(
 
     Raises DataError, ConfigError or CapabilityError, having written nothing.
     """
-    weights = find_weights(path, WEIGHTS[library])
-    beside = weights.parent
-    said = read_json(config or beside / CONFIGS[library], "--config")
-    theirs = read_weights(weights)
-    if library == "open_clip":
-        described = open_clip.described(said, theirs)
-        take: Callable[[DualEncoder, Mapping[str, Tensor]], dict[str, Tensor]] = open_clip.take
-    else:
-        shown = read_json(beside / SHOWN, "") if (beside / SHOWN).exists() else {}
-        described, take = huggingface.described(said, theirs, shown), huggingface.take
-    model = build(described, DualEncoder).eval()
-    ours = take(model, theirs)
+    theirs = read_theirs(path, library, config, tokenizer)
+    model = build(theirs.described, DualEncoder).eval()
+    ours = theirs.take(model, theirs.weights)
     lost = [name for name, value in ours.items() if not value.isfinite().all()]
     if lost:
         raise DataError(
-            f"{weights} has numbers that are none in {', '.join(lost[:10])}, so no feature would be one. Fetch it again."
+            f"{theirs.source} has numbers that are none in {', '.join(lost[:10])}, so no feature would be one. Fetch it again."
         )
     model.load_state_dict(ours)
-    vocabulary = vocabulary_of(tokenizer or beside, model)
+    vocabulary = vocabulary_of(theirs, model)
+    preprocess = Preprocess(size=pixels_of(model), reduced=False, squeeze=theirs.squeeze)
     with whole_folder(out) as folder:
-        save_trained(folder, model, described, vocabulary, Preprocess(size=pixels_of(model), reduced=False))
+        save_trained(folder, model, theirs.described, vocabulary, preprocess)
     return moved(out, model)
 
 
@@ -104,12 +87,16 @@ def export_model(path: Path, library: Library, out: Path) -> Moved:
     files: dict[str, dict[str, Any]] = {}
     if library == "open_clip":
         said, weights = open_clip.give(model, end)
+        said["preprocess_cfg"]["resize_mode"] = "squash" if embedder.preprocess.squeeze else "shortest"
         if not _is_clips(vocabulary):  # or it would read texts by CLIP's own, which it carries
             said["model_cfg"]["text_cfg"]["hf_tokenizer_name"] = "local"
     else:
-        said, weights, files[SHOWN] = huggingface.give(model, end)
+        said, weights, shown = huggingface.give(model, end)
+        square = {"height": pixels_of(model), "width": pixels_of(model)}
+        cropped = {"size": {"shortest_edge": pixels_of(model)}, "do_center_crop": True, "crop_size": square}
+        files[SHOWN] = shown | ({"size": square, "do_center_crop": False} if embedder.preprocess.squeeze else cropped)
     pad = vocabulary.tokenizer.id_to_token(vocabulary.pad)
-    files["tokenizer_config.json"] = {
+    files[TOKENIZER_CONFIG] = {
         "tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": vocabulary.context, "pad_token": pad,
         "eos_token": vocabulary.tokenizer.id_to_token(end),
     }  # fmt: skip
@@ -121,14 +108,14 @@ def export_model(path: Path, library: Library, out: Path) -> Moved:
     return moved(out, model)
 
 
-def vocabulary_of(place: Path, model: DualEncoder) -> Vocabulary:
+def vocabulary_of(theirs: Theirs, model: DualEncoder) -> Vocabulary:
     """Return their tokenizer as the model's; DataError when it has other tokens than the model embeds."""
     assert isinstance(model.text, TextTower)
-    found = of_length(read_tokenizer(place), len(model.text.position), model.text.pad)
+    found = of_length(theirs.tokenizer, len(model.text.position), model.text.pad)
     rows = model.text.embedding.num_embeddings
     if len(found) != rows:
         raise DataError(
-            f"the tokenizer of {place} has {len(found)} tokens, and the checkpoint embeds {rows}: other words would be read than "
+            f"the tokenizer of {theirs.words} has {len(found)} tokens, and the checkpoint embeds {rows}: other words would be read than "
             "were trained on. Give the tokenizer that it was trained with, with --tokenizer."
         )
     return found
@@ -149,17 +136,6 @@ def moved(folder: Path, model: DualEncoder) -> Moved:
         folder=folder, tensors=len(state), parameters=sum(value.numel() for value in state.values()), width=model.width,
         size=pixels_of(model), context=len(model.text.position), vocabulary=model.text.embedding.num_embeddings,
     )  # fmt: skip
-
-
-def read_json(path: Path, option: str) -> dict[str, Any]:
-    """Return what a file of theirs says; DataError when it is not there, or is none."""
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError as err:
-        other = f", or say where it is with {option}" if option else ""
-        raise DataError(f"there is no {path}, which says what the weights are of. Put it there{other}.") from err
-    except ValueError as err:
-        raise DataError(f"{path} is no JSON ({err}). Fetch it again.") from err
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """params.yaml: what a person chooses. What the choices mean is defined elsewhere."""
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -19,14 +20,29 @@ class Gates:
     Args:
         max_broken: share of the samples, 0 to 1, that may be broken.
         policy: reason of which there is a choice -> whether samples of which it is found are kept, or set aside.
+        scored_by: the model that says how well words fit pictures: the folder of a package, or NAME@VERSION of the registry; none
+            where it is empty.
+        misfit: how far below the median, in spreads, a score is odd.
     """
 
     max_broken: float
     policy: dict[str, Literal["keep", "drop"]] = field(default_factory=dict)
+    scored_by: str = ""
+    misfit: float = 3.5
 
     def __post_init__(self) -> None:
         if not 0 <= self.max_broken <= 1:
             raise ConfigError(f"gates.max_broken is {self.max_broken}, but it is a share. Give a number from 0 to 1.")
+        check_bar("gates.misfit", self.misfit)
+
+
+def check_bar(name: str, bar: float) -> None:
+    """Raise ConfigError unless a bar is a number of spreads."""
+    if not 0 < bar < math.inf:
+        raise ConfigError(
+            f"{name} is {bar}, but it is how many spreads below the median a score is odd. Give a number above 0; 3.5 is usual, "
+            "less tells of more pairs."
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,9 +6,9 @@ The verdict on a version is given once and kept in the registry; after that only
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from components.contracts.errors import ConfigError, DataError
+from components.contracts.errors import DataError
 from components.registry.store import Store, open_store, store_errors
-from components.registry.versions import ModelVersion, by_alias
+from components.registry.versions import ModelVersion, by_alias, by_label
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 VERDICT = "diptych.verdict"
@@ -59,15 +59,11 @@ def promote_by_hand(root: Path, label: str) -> str:
 
     ConfigError when the registry has no such version.
     """
-    name, _, number = label.partition("@")
     store = open_store(root)
+    version = by_label(store, label)
     with store_errors(store.uri):
-        known = {str(found.version): found for found in store.client.search_model_versions(f"name = '{name}'")}
-        if number not in known:
-            labels = ", ".join(f"{name}@{other}" for other in sorted(known, key=int)) or "none of that name"
-            raise ConfigError(f"the registry has no version {label!r}. It has {labels}.")
-        _crown(store, ModelVersion.of(known[number]), "set by hand")
-    return f"{label} is the champion, set by hand. It is served after: diptych run --recipe {name}"
+        _crown(store, version, "set by hand")
+    return f"{label} is the champion, set by hand. It is served after: diptych run --recipe {version.name}"
 
 
 def _crown(store: Store, version: ModelVersion, sentence: str) -> Verdict:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from components.contracts.errors import ConfigError
 from components.registry.links import DATA_REPORT, PACKAGE, description
 from components.registry.packaged import Packaged
 from components.registry.runs import PACKAGE_DIGEST, TRAIN_DIGEST, find_run, log_missing, log_params, start_run
@@ -65,6 +66,17 @@ def find_version(store: Store, name: str, digest: str) -> ModelVersion | None:
     """Return the version of a package by its digest; None when the registry has none."""
     found = store.client.search_model_versions(f"name = '{name}' and tag.`{PACKAGE_DIGEST}` = '{digest}'")
     return ModelVersion.of(min(found, key=lambda version: int(version.version))) if found else None
+
+
+def by_label(store: Store, label: str) -> ModelVersion:
+    """Return the version that a person calls `clip@3`; ConfigError, with those there are, when the registry has none."""
+    name, _, number = label.partition("@")
+    with store_errors(store.uri):
+        known = {str(found.version): found for found in store.client.search_model_versions(f"name = '{name}'")}
+    if number not in known:
+        labels = ", ".join(f"{name}@{other}" for other in sorted(known, key=int)) or "none of that name"
+        raise ConfigError(f"the registry has no version {label!r}. It has {labels}.")
+    return ModelVersion.of(known[number])
 
 
 def by_alias(store: Store, name: str, alias: str) -> ModelVersion | None:

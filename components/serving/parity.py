@@ -9,12 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import onnxruntime as ort
-from tokenizers import Tokenizer
 
-from components.data.transforms.preprocess import Preprocess, to_float
 from components.serving.classification import label_vectors, prompts_of, ranked
 from components.serving.client import Client, LabelScore
+from components.serving.encoders import PackageEncoders
 from components.serving.errors import ParityFailed, RequestRefused
 from components.serving.labels import Labels
 from components.serving.odd_samples import broken_pictures, odd_pictures, odd_texts
@@ -66,29 +64,6 @@ def check_parity(
     return Parity(
         pictures=len(named_pictures), texts=len(named_texts), worst_picture=worst_picture, worst_text=worst_text
     )
-
-
-class PackageEncoders:
-    """The package's own two encoders, in this process."""
-
-    def __init__(self, package: Package) -> None:
-        providers = ["CPUExecutionProvider"]
-        self._image = ort.InferenceSession(str(package.path / "image_encoder.onnx"), providers=providers)
-        self._text = ort.InferenceSession(str(package.path / "text_encoder.onnx"), providers=providers)
-        self._preprocess = Preprocess.from_json((package.path / "transforms.json").read_text(encoding="utf-8"))
-        self._tokenizer = Tokenizer.from_file(str(package.path / "tokenizer.json"))
-
-    def embed_image(self, pictures: list[bytes]) -> np.ndarray:
-        """Return float32 [N D]."""
-        pixels = np.stack([to_float(self._preprocess(data)) for data in pictures])
-        embeds: np.ndarray = self._image.run(["image_embeds"], {"pixel_values": pixels})[0]
-        return embeds
-
-    def embed_text(self, texts: list[str]) -> np.ndarray:
-        """Return float32 [N D]."""
-        ids = np.array([self._tokenizer.encode(text).ids for text in texts], np.int64)
-        embeds: np.ndarray = self._text.run(["text_embeds"], {"input_ids": ids})[0]
-        return embeds
 
 
 def _compare(model: str, names: list[str], served: np.ndarray, own: np.ndarray, minimum: float) -> float:

@@ -78,7 +78,7 @@ def train(
     """Train `method` in place and return what there is to say about it.
 
     Under torchrun every rank calls it, takes its part of each batch, and ends with the same weights. Gradients and logged
-    numbers are means over ranks; a contrast is over a rank's own rows unless the method gathers the others'.
+    numbers are means over ranks; a contrast is over the rows that the method gathers.
 
     Args:
         folder: holds the checkpoints; with a whole one in it, training goes on from there.

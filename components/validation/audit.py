@@ -30,12 +30,13 @@ from components.validation.boxes import Boxes
 from components.validation.by_column import run_rules
 from components.validation.check import all_checks
 from components.validation.examples import examples, named, odd_of
-from components.validation.findings import Finding, first_findings
+from components.validation.findings import Finding
+from components.validation.fit import Scores, told_of
 from components.validation.gathered import Gathered
 from components.validation.kind_counts import kind_counts
 from components.validation.kinds import run_kinds
 from components.validation.lines import Line
-from components.validation.looking import Looking, look_through
+from components.validation.looking import Looked, Looking, look_through
 from components.validation.page import render_page
 from components.validation.policy import kept_codes
 from components.validation.report import build_report
@@ -82,28 +83,32 @@ def audit(
     kept = kept_codes(asked.policy)
     with new_folder(out) as folder, Thumbnails(folder) as thumbnails:
         seen = Gathered(thumbnails)
+        scores = Scores(asked.scoring)
         admitted = Admitted(source, replace(asked.admit, otherwise="drop"), processes)
         records = admitted.only(_records(source, asked.seed, progress))
         looking = Looking(faces="face" in asked.policy, thumbnails=True)
         with closing(look_through(records, looking, processes)) as looked:
             for one in looked:
                 seen.add(one)
+                _score(scores, one)
         manifest, measured = seen.tables()
+        measured, fit = scores.into(measured)
         came_in = seen.came_in(admitted.describe(), manifest)
         lines, findings = run_rules(manifest, measured, declared_by(came_in), limits) if len(manifest) else _NOTHING
         kinds = seen.kinds()
         if kinds:  # Great Expectations takes seconds to begin, so other data does without
             more, of_kinds = run_kinds(kinds, manifest, came_in)
             lines, findings = [*lines, *more], [*findings, *of_kinds]
-        broken = first_findings(findings if seen.captioned else [one for one in findings if one.reason != "no_caption"])
+        broken = findings if seen.captioned else [one for one in findings if one.reason != "no_caption"]
         progress("check rows", 1, 2)
-        rows = Rows.of(manifest, measured, asked.seed, asked.takedown)
+        rows = Rows.of(manifest, measured, asked.seed, asked.takedown, asked.known_bad, fit)
         quarantined, told = judge(rows, broken, all_checks(), kept) if len(manifest) else ({}, [])
         if not seen.captioned:
             wordless = [one for one in findings if one.reason == "no_caption" and one.row not in quarantined]
             told = sorted([*told, *wordless], key=lambda one: (one.row, ORDER[one.reason]))
         passed = manifest.take(pa.array(np.setdiff1d(np.arange(len(manifest)), list(quarantined)), pa.int64()))
         report = build_report(came_in, manifest, passed, quarantined, told, lines, max_broken=None)
+        report |= told_of(fit, measured)
         report["kinds"] = kind_counts(kinds, passed)
         found = Audit(
             report=report, quarantined=[*seen.rejects, *named(manifest, quarantined.values(), _member)],
@@ -147,6 +152,13 @@ _NOTHING: tuple[list[Line], list[Finding]] = ([], [])
 def _records(source: Source, seed: int, progress: Progress) -> Iterator[Sample | Reject]:
     """Return the records as they lie, where the source can give them so; else as they are trained on."""
     return source.unsplit(progress) if isinstance(source, Unsplit) else source.samples(seed, progress)
+
+
+def _score(scores: Scores, one: tuple[Sample, Looked] | Reject) -> None:
+    """Have a row scored, without its picture where that harms, or cannot be decoded."""
+    if not isinstance(one, Reject):
+        sample, looked = one
+        scores.add(sample.media[0].data if looked.measured.decodable else None, [text.text for text in sample.texts])
 
 
 def _member(row: Mapping[str, Any]) -> str:

@@ -41,7 +41,7 @@ def examples(
     `where` is the column that stands behind the key, for a person to find the row.
     """
     by_reason: dict[str, list[Finding | Mapping[str, str]]] = {}
-    for finding in findings:
+    for finding in sorted(findings, key=lambda one: -one.weight):
         by_reason.setdefault(finding.reason, []).append(finding)
     for reject in rejects:
         by_reason.setdefault(reject["reason"], []).append(reject)

@@ -1,6 +1,6 @@
 """What validation found about rows, and which of it is given as the reason."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from components.contracts.reasons import ORDER
 
@@ -13,11 +13,13 @@ class Finding:
         row: place in the manifest, from 0.
         reason: a code of REASONS.
         detail: the value that was found, and what would have been right.
+        weight: the heavier of a reason are shown first.
     """
 
     row: int
     reason: str
     detail: str
+    weight: float = 0.0
 
 
 def first_findings(findings: list[Finding]) -> dict[int, Finding]:
@@ -31,5 +33,5 @@ def first_findings(findings: list[Finding]) -> dict[int, Finding]:
         first = found[0]
         others = dict.fromkeys(other.reason for other in found if other.reason != first.reason)
         detail = first.detail + (f"; also {', '.join(others)}" if others else "")
-        firsts[row] = Finding(row=row, reason=first.reason, detail=detail)
+        firsts[row] = replace(first, detail=detail)
     return firsts

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from components.contracts.errors import DataError
+from components.data.personal import masked
 from components.validation.findings import Finding
 from components.validation.lines import Line
 
@@ -72,4 +73,4 @@ def _shown(value: object) -> str:
         return "missing"
     if isinstance(value, float):
         return f"{value:.0f}" if value.is_integer() else f"{value:.4g}"  # pandas holds whole numbers so beside a null
-    return repr(value)
+    return repr(masked(value) if isinstance(value, str) else value)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from components.data.beside import rows_of
 from components.data.kinds import KINDS
+from components.data.personal import masked
 
 MOST_LABELS = 20  # listed by name
 _PARTS = (1, 2, 5, 10, 20)  # upper ends, inclusive
@@ -20,22 +21,30 @@ _SECONDS = (1, 2, 5, 10, 30, 60, 120)
 
 
 def kind_counts(kinds: Mapping[str, pa.Table], passed: pa.Table) -> dict[str, dict[str, Any]]:
-    """Return kind -> `counts` and `tables` of name -> counts, of the samples that are kept; nothing of a kind that is not there."""
+    """Return kind -> `counts`, and `tables` of name -> what is counted and how many, of the samples that are kept.
+
+    There is nothing of a kind that the data does not have.
+    """
     found = {}
     for kind in KINDS:
         if kind.name not in kinds:
             continue
         rows = rows_of(kinds[kind.name], passed)
         wholes = Counter(rows[kind.whole].to_pylist())
-        parts = dict(zip(kind.counted, (len(wholes), len(rows)), strict=True))
-        many = {f"{kind.counted[1]} of one of the {kind.counted[0]}": binned(list(wholes.values()), _PARTS)}
-        found[kind.name] = {"counts": parts, "tables": many | _more(kind.name, rows)}
+        counts = dict(zip(kind.counted, (len(wholes), len(rows)), strict=True))
+        tables = {f"{kind.counted[1]} in one": _table(kind.counted[0], binned(list(wholes.values()), _PARTS))}
+        tables |= {name: _table(kind.counted[1], its) for name, its in _more(kind.name, rows).items()}
+        found[kind.name] = {"counts": counts, "tables": tables}
     return found
+
+
+def _table(what: str, counts: Mapping[str, int]) -> dict[str, Any]:
+    return {"what": what, "counts": dict(counts)}
 
 
 def _more(kind: str, rows: pa.Table) -> dict[str, dict[str, int]]:
     if kind == "regions":
-        labels = Counter(label for label in rows["label"].to_pylist() if label is not None).most_common()
+        labels = Counter(masked(label) for label in rows["label"].to_pylist() if label is not None).most_common()
         others = sum(count for _, count in labels[MOST_LABELS:])
         named = dict(labels[:MOST_LABELS]) | ({f"{len(labels) - MOST_LABELS:,} others": others} if others else {})
         return {"percent of the picture": binned(100 * areas(rows), _PERCENT), "label": named}

@@ -7,19 +7,25 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from great_expectations.execution_engine import PandasExecutionEngine
-from great_expectations.expectations.expectation import MulticolumnMapExpectation
+from great_expectations.expectations.expectation import ColumnMapExpectation, MulticolumnMapExpectation
 from great_expectations.expectations.metrics.map_metric_provider import (
+    ColumnMapMetricProvider,
     MulticolumnMapMetricProvider,
+    column_condition_partial,
     multicolumn_condition_partial,
 )
 
+from components.data.personal import MAYBE, find_personal, plain
 from components.data.spans import EDGE, SLACK
 
 SHAPE = 0.02  # share by which a picture may be wider or higher than the one that boxes were measured on: rounding, when scaled
 _DOMAIN = ("batch_id", "table", "column_list", "row_condition", "condition_parser", "ignore_row_if")
 _SUCCESS = ("column_list", "ignore_row_if", "mostly")  # what is not named here does not reach the engine
 _partial: Any = multicolumn_condition_partial  # typed for other engines alone
+_partial_of_one: Any = column_condition_partial
 
 
 class SpanOfAPixel(MulticolumnMapMetricProvider):
@@ -80,6 +86,26 @@ class FramesOfTheSpan(MulticolumnMapMetricProvider):
         t0, t1, fps, clip_frames, first, frames, key = (column_list.iloc[:, place] for place in range(7))
         begins, ends = np.floor(t0 * fps + EDGE), np.minimum(np.ceil(t1 * fps - EDGE), clip_frames)
         return (first == begins) & (first + frames == ends) & (key >= first) & (key < ends)
+
+
+class HoldsNothingPersonal(ColumnMapMetricProvider):
+    """Of which rows does a text hold no e-mail address, phone number or card number?"""
+
+    condition_metric_name = "column_values.hold_nothing_personal"
+
+    @_partial_of_one(engine=PandasExecutionEngine)
+    def _pandas(cls, column: pd.Series, **_: Any) -> pd.Series:
+        maybe = np.asarray(pc.match_substring_regex(pa.array(column, pa.string()), MAYBE, ignore_case=True))
+        nothing = np.ones(len(column), bool)
+        for at in np.flatnonzero(maybe):
+            nothing[at] = not find_personal(plain(column.iloc[at]))
+        return pd.Series(nothing, index=column.index)
+
+
+class ExpectColumnToHoldNothingPersonal(ColumnMapExpectation):
+    """Texts of the column hold no e-mail address, phone number or card number."""
+
+    map_metric = HoldsNothingPersonal.condition_metric_name
 
 
 class ExpectSpanOfAPixel(MulticolumnMapExpectation):

@@ -32,6 +32,7 @@ MEASURED = pa.schema(
         pa.field("cmyk_converted", pa.bool_()),
         pa.field("exif_rotated", pa.bool_()),
         pa.field("face", pa.bool_()),
+        pa.field("score", pa.float32()),
     ]
 )
 """One row a picture; the names are those of Measured."""
@@ -59,6 +60,7 @@ class Measured:
         cmyk_converted: whether its pixels are CMYK.
         exif_rotated: whether its EXIF turned it before it was measured.
         face: whether a face is seen; None where nobody looked.
+        score: cosine of the picture and the best of its texts by a model, see fit.py; None where nobody scored.
     """
 
     found: bool
@@ -78,6 +80,7 @@ class Measured:
     cmyk_converted: bool | None = None
     exif_rotated: bool | None = None
     face: bool | None = None
+    score: float | None = None
 
 
 def columns(measured: Sequence[Measured]) -> pa.RecordBatch:

@@ -62,6 +62,7 @@ def render_page(report: Mapping[str, Any], examples: Shown, told: Shown, odd: Sh
         *_told(report),
         *(_examples(code, shown) for code, shown in told.items()),
         *_without(report["without"]),
+        *_fit(report.get("fit")),
         *(_kind(kind, its, odd.get(kind, ())) for kind, its in report.get("kinds", {}).items()),
         "<h2>Checks</h2>" + _checks(report),
         "<h2>Captions that are kept</h2>"
@@ -143,6 +144,17 @@ def _without(why: Mapping[str, str]) -> list[str]:
     return ["<h2>What this data is without</h2>" + _table(["what", "why, or how many"], rows)] if rows else []
 
 
+def _fit(fit: Mapping[str, Any] | None) -> list[str]:
+    """Return how well words fit pictures; nothing where nobody was asked."""
+    if fit is None:
+        return []
+    odd = "Nothing is odd: there are too few, or most are the same."
+    if fit["odd_below"] is not None:
+        odd = f"Below {fit['odd_below']:.3f}, {fit['bar']:g} spreads of {fit['spread']:.3f} from the median, a pair is a misfit."
+    said = f"<code>{escape(fit['model'])}</code> scored {fit['scored']:,} pairs, with a median of {fit['median']:.3f}. {odd}"
+    return [f"<h2>How well words fit pictures</h2><p>{said}</p>" + _bars("cosine", fit["scores"])]
+
+
 def _reasons(report: Mapping[str, Any]) -> str:
     rows = [
         [
@@ -168,7 +180,7 @@ def _told(report: Mapping[str, Any]) -> list[str]:
 def _kind(kind: str, its: Mapping[str, Any], odd: Sequence[Example]) -> str:
     """Return what is kept of a kind of data, in counts, and the oddest of it."""
     counts = " and ".join(f"{count:,} {what}" for what, count in its["counts"].items())
-    bars = "".join(_bars(name, of, next(reversed(its["counts"]))) for name, of in its["tables"].items() if of)
+    bars = "".join(_bars(name, of["counts"], of["what"]) for name, of in its["tables"].items() if of["counts"])
     return f"<h2>{kind.capitalize()} that are kept</h2><p>{counts}.</p>{bars}" + (_figures(odd) if odd else "")
 
 

@@ -13,6 +13,7 @@ def regions_suite(expect: Expect) -> None:
 
     from components.validation.kind_expectations import (
         ExpectAColumnToBeGiven,
+        ExpectColumnToHoldNothingPersonal,
         ExpectPictureToHaveTheShapeOf,
         ExpectSpanOfAPixel,
     )
@@ -30,3 +31,6 @@ def regions_suite(expect: Expect) -> None:
     expect(ExpectPictureToHaveTheShapeOf, "box_shape", rule, column_list=["of_width", "of_height", "width", "height"])
     rule = "a label or a text says what the box shows"
     expect(ExpectAColumnToBeGiven, "bad_box", rule, column_list=["label", "text"])
+    for column in ("label", "text"):
+        rule = f"the {column} of a box holds no e-mail address, phone number or card number"
+        expect(ExpectColumnToHoldNothingPersonal, "pii_text", rule, column=column)

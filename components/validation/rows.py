@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from components.contracts.sample import TEST_SPLITS
 from components.validation.findings import Finding
+from components.validation.fit import Fit
 from components.validation.near import Prints
 from components.validation.takedown import Takedown
 
@@ -38,6 +39,8 @@ class Rows:
         places: int64 [N], ascending: where each stands in the whole manifest.
         seed: decides every draw.
         takedown: pictures that must not be used.
+        known_bad: pictures that are known to be bad.
+        fit: which scores are usual; None where nobody scored.
     """
 
     manifest: pa.Table
@@ -45,11 +48,19 @@ class Rows:
     places: NDArray[np.int64]
     seed: int
     takedown: Takedown = field(default_factory=Takedown)
+    known_bad: Takedown = field(default_factory=Takedown)
+    fit: Fit | None = None
 
     @classmethod
-    def of(cls, manifest: pa.Table, measured: pa.Table, seed: int, takedown: Takedown = Takedown()) -> "Rows":  # noqa: B008 -- frozen
+    def of(
+        cls, manifest: pa.Table, measured: pa.Table, seed: int, takedown: Takedown = Takedown(),  # noqa: B008 -- frozen
+        known_bad: Takedown = Takedown(), fit: Fit | None = None,  # noqa: B008 -- frozen
+    ) -> "Rows":  # fmt: skip
         """Return all rows of a manifest."""
-        return cls(manifest=manifest, measured=measured, places=np.arange(len(manifest)), seed=seed, takedown=takedown)
+        return cls(
+            manifest=manifest, measured=measured, places=np.arange(len(manifest)), seed=seed, takedown=takedown,
+            known_bad=known_bad, fit=fit,
+        )  # fmt: skip
 
     def __len__(self) -> int:
         return len(self.places)
@@ -124,9 +135,9 @@ class Rows:
         """Return how a report names a row: its key, and its split in brackets."""
         return f"{self.manifest['key'][int(at)].as_py()} ({self.manifest['split'][int(at)].as_py()})"
 
-    def finding(self, at: int | np.int64, reason: str, detail: str) -> Finding:
+    def finding(self, at: int | np.int64, reason: str, detail: str, weight: float = 0.0) -> Finding:
         """Return what was found of one of these rows."""
-        return Finding(row=int(self.places[at]), reason=reason, detail=detail)
+        return Finding(row=int(self.places[at]), reason=reason, detail=detail, weight=weight)
 
 
 def groups(values: pa.ChunkedArray | pa.Array) -> list[NDArray[np.int64]]:

@@ -1,4 +1,4 @@
-"""The takedown list: pictures that must not be used, whoever brings them, by what they are and not by where they lie.
+"""Lists of pictures that must not be used, whoever brings them, by what they are and not by where they lie.
 
 A text file, a line each, what follows # is a remark: 64 hex digits are the sha256 of the file, or the pixel_sha256 of
 report and manifest, which finds the picture however it is encoded; 16 are its perceptual hash, which finds what looks alike. `python -m components.validation.takedown PICTURE` prints them.
@@ -22,7 +22,7 @@ _LOOKS = re.compile(r"[0-9a-f]{16}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Takedown:
-    """What is on the list.
+    """What is on a list.
 
     Args:
         digests: sha256 of files, or of pixels.
@@ -44,7 +44,7 @@ def read_takedown(path: Path) -> Takedown:
             looks.add(int(said, 16))
         elif said:
             raise ConfigError(
-                f"{path.name}, line {number}: {said!r} is no hash, so a picture that is to be taken down would stay. Give 64 hex "
+                f"{path.name}, line {number}: {said!r} is no hash, so a picture that is to be kept out would stay. Give 64 hex "
                 "digits (sha256 of the file or of the pixels) or 16 (perceptual hash), and remarks after #."
             )
     return Takedown(digests=frozenset(digests), looks=tuple(sorted(looks)))

@@ -31,6 +31,7 @@ from components.validation.card import dataset_card
 from components.validation.check import Check, all_checks
 from components.validation.examples import examples, named, odd_of
 from components.validation.findings import Finding, first_findings
+from components.validation.fit import Scores, Scoring, score_shards, told_of
 from components.validation.kind_counts import kind_counts
 from components.validation.kinds import run_kinds
 from components.validation.measure_shards import measure_shards
@@ -55,8 +56,10 @@ def validate(
     limits: Limits = Limits(),  # noqa: B008 -- frozen
     policy: Mapping[str, Policy] = MappingProxyType({}),
     takedown: Takedown = Takedown(),  # noqa: B008 -- frozen
+    known_bad: Takedown = Takedown(),  # noqa: B008 -- frozen
     measured: pa.Table | None = None,
     processes: int = 0,
+    scoring: Scoring | None = None,
 ) -> dict[str, Any]:
     """Write manifests, what was found and the report, and return report.json.
 
@@ -64,7 +67,7 @@ def validate(
     report.html and card.md; `evaluation` <pool>/manifest.parquet. What ingest set aside is carried on: it stands first in quarantine.parquet, and counts.
     `policy` says for a reason whether its rows are kept or dropped, see policy.py. `measured`, where somebody has it
     already, is what measure_shards() would find; None reads the pictures, by so many `processes`: no byte depends on that,
-    and with 0 a picture that crashes the decoder ends us.
+    and with 0 a picture that crashes the decoder ends us. `scoring` is the model that says how well words fit, see fit.py.
     Raises GateClosed when more than `max_broken` (a share from 0 to 1 of the records) is broken:
     the page is then left at `failed_report`, and nothing else is written. Raises DataError or StaleArtifact when the
     snapshot as a whole is not what source.json says.
@@ -79,14 +82,19 @@ def validate(
     if measured is None:
         measured = measure_shards(raw, manifest, progress, faces="face" in policy, processes=processes)
     decodable = measured["decodable"]
+    scores = Scores(scoring)
+    if scoring is not None:
+        score_shards(scores, raw, manifest, decodable, progress)
+    measured, fit = scores.into(measured)
     lines, findings = run_suite(manifest, measured, declared_by(came_in), limits)
     kinds = read_kinds(raw)
     more, of_kinds = run_kinds(kinds, manifest, came_in)
     lines, findings = [*lines, *more], [*findings, *of_kinds]
     progress("check rows", 1, 1)
-    quarantined, told = judge(Rows.of(manifest, measured, seed, takedown), first_findings(findings), all_checks(), kept)
+    looked = Rows.of(manifest, measured, seed, takedown, known_bad, fit)
+    quarantined, told = judge(looked, findings, all_checks(), kept)
     passed = manifest.take(pa.array(np.setdiff1d(np.arange(len(manifest)), list(quarantined)), pa.int64()))
-    report = build_report(came_in, manifest, passed, quarantined, told, lines, max_broken)
+    report = build_report(came_in, manifest, passed, quarantined, told, lines, max_broken) | told_of(fit, measured)
     report["kinds"] = kind_counts(kinds, passed)
     boxes = Boxes(kinds.get("regions"))
     with ShardReader(raw) as reader:
@@ -102,12 +110,12 @@ def validate(
         raise GateClosed(_closed(report, failed_report))
     _write(validated, evaluation, passed)
     write_rows(kinds, read_manifest(validated / "manifest.parquet"), validated)
-    for name, rows in (
+    for name, its in (
         ("quarantine", [*rejects, *named(manifest, quarantined.values(), _member)]),
         ("told", named(manifest, told, _member)),
     ):
         with QuarantineWriter(validated / f"{name}.parquet") as table:
-            table.add_rows(rows)
+            table.add_rows(its)
     (validated / "report.json").write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     card = dataset_card(came_in, report, passed, policy)
     (validated / "card.md").write_text(card, encoding="utf-8")
@@ -117,21 +125,22 @@ def validate(
 
 
 def judge(
-    rows: Rows, broken: Mapping[int, Finding], checks: Sequence[Check], kept: Collection[str]
+    rows: Rows, found: Sequence[Finding], checks: Sequence[Check], kept: Collection[str]
 ) -> tuple[dict[int, Finding], list[Finding]]:
     """Return why which rows are not passed on, and what is told of those that are, both by place.
 
-    `kept` are the reasons that are only told of. Each check is asked about the rows that those before it left.
+    `found` is what the suites found, `kept` are the reasons that are only told of. Each check is asked about the rows that
+    those before it left.
     """
-    quarantined = dict(broken)
-    told = []
+    quarantined = first_findings([finding for finding in found if finding.reason not in kept])
+    told = [finding for finding in found if finding.reason in kept]
     for check in checks:
         rows = rows.without(quarantined)
-        found = check.find(rows)
-        quarantined |= first_findings([finding for finding in found if finding.reason not in kept])
-        told += [finding for finding in found if finding.reason in kept]
-    still = [finding for finding in told if finding.row not in quarantined]
-    return dict(sorted(quarantined.items())), sorted(still, key=lambda one: (one.row, ORDER[one.reason]))
+        more = check.find(rows)
+        quarantined |= first_findings([finding for finding in more if finding.reason not in kept])
+        told += [finding for finding in more if finding.reason in kept]
+    still = {(finding.row, finding.reason): finding for finding in told if finding.row not in quarantined}
+    return dict(sorted(quarantined.items())), sorted(still.values(), key=lambda one: (one.row, ORDER[one.reason]))
 
 
 def read_snapshot(raw: Path) -> tuple[dict[str, Any], pa.Table]:

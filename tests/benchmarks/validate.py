@@ -108,7 +108,7 @@ def _measured(draws: np.random.Generator, count: int) -> pa.Table:
         "corners": pa.FixedSizeListArray.from_arrays(pa.array(draws.integers(0, 2**64, 4 * count, dtype=np.uint64), mask=~busy), 4),
         "says_where": pa.array(numbers % 100 == 7),
         **{name: _all(False, count) for name in ("animated", "cmyk_converted", "exif_rotated")},
-        "face": pa.nulls(count, pa.bool_()),
+        "face": pa.nulls(count, pa.bool_()), "score": pa.nulls(count, pa.float32()),
     }  # fmt: skip
     return pa.table([columns[name] for name in MEASURED.names], MEASURED)
 

@@ -15,8 +15,10 @@ import yaml
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from components.contracts.gathered import Gathered
 from components.contracts.objective import Objective
 from components.recipes.section import build
+from tests.components.training.gathering import KINDS, outcome, told_by_ranks
 
 REPOSITORY = Path(__file__).parents[2]
 FOLDER = REPOSITORY / "components" / "objectives"
@@ -35,8 +37,9 @@ class Case:
 
     @property
     def takes(self) -> list[str]:
-        """Names of what it is given."""
-        return list(inspect.signature(self.loss.forward).parameters)
+        """Names of what it must be given; what a method may bring besides has a default."""
+        taken = inspect.signature(self.loss.forward).parameters.values()
+        return [one.name for one in taken if one.default is inspect.Parameter.empty]
 
     def inputs(self, seed: int, **given: Tensor) -> dict[str, Tensor]:
         """Draw features, and take the usual scale and bias, where nothing is given."""
@@ -139,20 +142,71 @@ def test_it_is_finite_in_bf16_at_the_highest_scale(case, seed, length):
     assert all(torch.isfinite(gradient).all() for gradient in torch.autograd.grad(loss, list(inputs.values())))
 
 
+@pytest.fixture(scope="module")
+def ranks(tmp_path_factory) -> list[dict[str, Any]]:
+    """What two real ranks say of every loss."""
+    return told_by_ranks(tmp_path_factory.mktemp("ranks"), world=2)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("mode", ["features", "ring", "detached"])
+@pytest.mark.parametrize("name", sorted(CATALOGUE))
+def test_two_ranks_equal_one_in_value_and_in_the_gradient_of_every_parameter(name, mode, kind, ranks):
+    one, (first, second) = outcome(name, mode, kind), (rank[f"{name} {mode} {kind}"] for rank in ranks)
+    assert first == second
+    assert first["loss"] == pytest.approx(one["loss"], rel=1e-5)
+    for parameter, gradient in one["gradients"].items():
+        got, wanted = torch.tensor(first["gradients"][parameter]), torch.tensor(gradient)
+        assert wanted.any()
+        torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", sorted(CATALOGUE))
+def test_ranks_that_gather_nothing_are_batches_of_their_own(name, ranks):
+    alone = [outcome(name, "none", "pairs", rank, world=2, among=False) for rank in range(2)]
+    assert ranks[0][f"{name} none pairs"]["loss"] == pytest.approx(sum(one["loss"] for one in alone) / 2, rel=1e-5)
+
+
+@pytest.mark.parametrize("size", [1, 3, PAIRS, 100])
+def test_blocks_of_rows_change_nothing(case, seed, size):
+    outcomes = []
+    for block in (None, size):
+        case.loss.block = block
+        inputs = {name: value.requires_grad_() for name, value in case.inputs(seed).items()}
+        loss = case(**inputs)
+        outcomes.append((loss, *torch.autograd.grad(loss, list(inputs.values()))))
+    for whole, in_blocks in zip(*outcomes, strict=True):
+        torch.testing.assert_close(in_blocks, whole, rtol=1e-5, atol=1e-6)
+
+
+def test_all_captions_of_a_picture_belong_to_it(case, seed):
+    """A second caption that says the same as the first, given as its own, costs less than given as another's."""
+    inputs = case.inputs(seed)
+    twice = inputs["text"].repeat_interleave(2, 0)
+    owner = torch.arange(PAIRS).repeat_interleave(2)
+    other = torch.cat([owner[::2, None], owner[::2, None].roll(1, 0)], 1).flatten()  # the second is its neighbour's
+    right, wrong = (case(**inputs | {"text": Gathered(local=twice, all=twice, owner=own)}) for own in (owner, other))
+    assert right + 0.05 < wrong
+
+
 def test_files_and_rows_agree():
     files = {path.stem for path in FOLDER.glob("*.py")} - {"__init__"}
-    assert files == set(CATALOGUE)
+    assert {file for file in files if losses_of(file)} == set(CATALOGUE)
 
 
 @pytest.mark.parametrize("name", sorted(CATALOGUE))
 def test_every_loss_of_a_file_is_its_row(name):
+    assert losses_of(name) == [CATALOGUE[name]["class_path"]]
+
+
+def losses_of(name: str) -> list[str]:
+    """Class paths of the losses that a file defines; functions that losses share are no losses."""
     module = importlib.import_module(f"components.objectives.{name}")
-    losses = [
+    return [
         f"{module.__name__}.{kind.__name__}"
         for _, kind in inspect.getmembers(module, inspect.isclass)
         if issubclass(kind, Objective) and kind.__module__ == module.__name__
     ]
-    assert losses == [CATALOGUE[name]["class_path"]]
 
 
 @pytest.mark.parametrize("name", sorted(CATALOGUE))

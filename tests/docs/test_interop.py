@@ -12,7 +12,7 @@ from components.models.interop.layout import CLIP_NET, SIGLIP_NET
 from components.models.interop.open_clip import POOLS
 from components.models.interop.ties import SHOWN
 from components.models.interop.weights import PICKLED
-from components.recipes.interop import CONFIGS, WEIGHTS
+from components.recipes.their_files import CONFIGS, WEIGHTS
 from flows.cli import _parser
 
 PAGE = (Path(__file__).parents[2] / "docs/interop.md").read_text()

@@ -11,6 +11,7 @@ from components.contracts.reasons import REASONS
 from components.contracts.reject import Reject
 from components.data.fault import fault_of
 from components.data.pictures import look
+from components.data.sources import packed
 from components.data.sources.record import Record
 from components.data.sources.webdataset import Shards
 from components.data.transforms.preprocess import BadImage
@@ -18,6 +19,7 @@ from tests.shard_faults import make
 
 REPOSITORY = Path(__file__).parents[2]
 PAGE = (REPOSITORY / "docs/shard-faults.md").read_text()
+SOUND = ("nothing", "two shards are one file", "nothing, and the shard is packed (.tar.gz)")
 PEER = json.loads((REPOSITORY / "tests/golden/shard_faults.json").read_text())
 
 
@@ -55,10 +57,15 @@ def test_the_table_is_what_was_measured_of_the_package_and_what_we_do(cases):
     assert not next(iter(cases.values())).with_name("ran").exists()
 
 
+def test_numbers_of_the_page_are_those_of_the_code():
+    assert (packed.TIMES, packed.ALLOWANCE_BYTES) == (100, 64 * 2**20)
+    assert "to a hundred times its size and 64 MiB" in PAGE
+
+
 def test_whatever_is_wrong_is_told_and_costs_no_other_record_than_those_behind_the_cut(cases):
     for what, shard in cases.items():
         found = list(Shards(shard).read(silent))
         wrong = [one for one in found if isinstance(one, Reject) or validated(one)]
-        assert bool(wrong) == (what not in ("nothing", "two shards are one file")), what
+        assert bool(wrong) == (what not in SOUND), what
         if not any(one.reason in ("shard_truncated", "all_bad_shard") for one in found if isinstance(one, Reject)):
             assert len(found) >= 10, what

@@ -14,6 +14,7 @@ import pytest
 
 from flows.cli import main
 from flows.data_check import Told, lines_of
+from tests.components.serving.tiny_package import COLOURS, make_package
 from tests.defects import drawn, plant, saved
 from tests.own_pictures import paint, write_table
 from tests.seaweed import asked_as_reader, client_of, s3_on_loopback
@@ -162,12 +163,17 @@ def test_a_params_yaml_is_asked_what_it_asks_of_a_run(check, tmp_path):
     write_table(tmp_path / "work/data/own/captions.csv", paint(tmp_path / "work/data/own", 6))
     listed = hashlib.sha256((tmp_path / "work/data/own/0002.png").read_bytes()).hexdigest()
     (tmp_path / "work/data/takedown.txt").write_text(f"{listed}  # asked us to\n")
+    bad = hashlib.sha256((tmp_path / "work/data/own/0004.png").read_bytes()).hexdigest()
+    (tmp_path / "work/data/known-bad.txt").write_text(f"{bad}\n")
     (tmp_path / "work/data/own/0003.png").write_bytes(b"")
     params = tmp_path / "work/params.yaml"
     source = "source: {name: table, path: data/own}\n"
     params.write_text(f"{source}gates: {{max_broken: 0.2, policy: {{pii_text: keep}}}}\n")
     ran = check(tmp_path, "--params", "work/params.yaml", "--out", "a", "--json")
-    assert (ran.returncode, json.loads(ran.stdout)["reasons"]) == (0, {"zero_bytes": 1, "takedown": 1})
+    assert (ran.returncode, json.loads(ran.stdout)["reasons"]) == (
+        0,
+        {"zero_bytes": 1, "known_bad": 1, "takedown": 1},
+    )
     params.write_text(f"{source}gates: {{max_broken: 0.1}}\n")
     ran = check(tmp_path, "work/data/own", "--params", "work/params.yaml", "--out", "b")
     assert "1 of 6 records are broken, and gates.max_broken allows 10.00%" in ran.stderr
@@ -245,3 +251,35 @@ def test_shards_that_lie_elsewhere_are_looked_at_as_those_here_are(check, tmp_pa
         ran = check(tmp_path, "s3://heap/none", "--out", "other")
         assert ran.returncode == 1
         assert "s3://heap/none has no object whose name ends in .tar, " in ran.stderr
+
+
+def test_a_model_says_which_words_do_not_fit_and_the_bar_is_whoever_asks_sets_it(check, tmp_path):
+    make_package(tmp_path / "work/model")
+    said = paint(tmp_path / "own", 40)
+    for name, (words, _) in said.items():
+        colour = next((one for one in COLOURS if one in words), "a")
+        (tmp_path / "own" / name).with_suffix(".txt").write_text(colour)
+    ran = check(tmp_path, "own", "--model", "work/model", "--misfit", "0.01", "--out", "a", "--json")
+    low = json.loads(ran.stdout)["told"]["misfit"]
+    ran = check(tmp_path, "own", "--model", "work/model", "--misfit", "1000", "--out", "b", "--json")
+    assert low > 0 == json.loads(ran.stdout)["told"].get("misfit", 0)
+    (tmp_path / "work/params.yaml").write_text("gates: {max_broken: 1, scored_by: model, misfit: 0.01}\n")
+    ran = check(tmp_path, "own", "--params", "work/params.yaml", "--out", "c", "--json")
+    assert json.loads(ran.stdout)["told"]["misfit"] == low
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--misfit", "3"), "no model is named that scores pairs. Name one: --model PACKAGE"),
+        (("--model", "own"), "'own' is no model"),
+        (("--model", "own", "--misfit", "-1"), "Give a number above 0"),
+        (("--model", "clip@1"), "in no workspace"),
+    ],
+)
+def test_a_model_that_is_none_is_refused_before_the_work(check, tmp_path, arguments, says):
+    paint(tmp_path / "own", 2)
+    ran = check(tmp_path, "own", "--out", "out", *arguments)
+    assert ran.returncode == 1
+    assert says in ran.stderr
+    assert not (tmp_path / "out").exists()

@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 from typing import BinaryIO
 from urllib.parse import urljoin
 
-from components.data.remote.addresses import Addresses
+from components.data.remote.addresses import Addresses, Target
 from components.data.remote.connection import Answer, asked
 from components.data.remote.part import Part, strong_validator
 from components.data.remote.turns import Turns
@@ -87,6 +87,7 @@ class Http:
                     url = urljoin(url, answer.headers["Location"])
                     continue
                 self._check(answer, host, (200, 206, 416) if headers else (200,))
+                check_plain(answer, target)
                 yield answer
                 return
         raise Unfetched("fetch_failed", f"it leads on and on, by more than {MAX_REDIRECTS} redirects")
@@ -101,11 +102,18 @@ class Http:
             raise Unfetched(
                 "fetch_failed", f"{host} answered {answer.status}{means}", transient=passing, after_s=after_s
             )
-        packed = answer.headers.get("Content-Encoding", "identity").strip().lower()
-        if packed not in ("", "identity"):
-            raise Unfetched(
-                "fetch_failed", f"{host} sent it packed ({packed[:20]!r}), though plain bytes were asked for"
-            )
+
+
+def check_plain(answer: Answer, target: Target) -> None:
+    """Raise Unfetched where the bytes come packed, though they were asked for as they lie there.
+
+    Of a file that is packed itself, many servers say that in these words, and send it as it is.
+    """
+    packed = answer.headers.get("Content-Encoding", "identity").strip().lower()
+    lies_packed = target.resource.partition("?")[0].lower().endswith((".gz", ".tgz")) and packed in ("gzip", "x-gzip")
+    if packed not in ("", "identity") and not lies_packed:
+        detail = f"{target.host}:{target.port} sent it packed ({packed[:20]!r}), though plain bytes were asked for"
+        raise Unfetched("fetch_failed", detail)
 
 
 def written(answer: Answer, part: Part, most_bytes: int) -> Said:

@@ -4,15 +4,14 @@ Why not tarfile.open: it stops without a word at the first header that is damage
 likes into memory, and keeps every member. Headers are parsed by tarfile's own TarInfo, one block at a time.
 """
 
-import os
 import re
 import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
 from components.data.sources.files import printable
+from components.data.sources.packed import Bytes, opened
 
 BLOCK = tarfile.BLOCKSIZE
 MAX_HEADER_BYTES = 2**20  # of a long name or of pax records
@@ -58,35 +57,30 @@ def read_tar(path: Path, wanted: Callable[[str], int]) -> Iterator[Member | Refu
     Args:
         wanted: member's name -> how many bytes of it are read at the most; 0 leaves it closed, and its data None.
 
-    A tar that is cut short or damaged gives the members before that place, then a Refused. Tars one after the other in a
-    file are read as one. OSError when the file cannot be read.
+    A tar that is cut short or damaged gives the members before that place, then a Refused; so does one that is packed (gzip,
+    Zstandard), whose sum is compared once all is read. Tars one after the other in a file are read as one. OSError when the
+    file cannot be read.
     """
-    opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe of that name would wait for a writer for ever
-    with open(opened, "rb") as file:  # noqa: PTH123 -- of a descriptor
-        yield from _members(file, os.fstat(file.fileno()).st_size, wanted)
+    with opened(path) as held:
+        yield from _members(held, wanted)
 
 
-def _members(file: BinaryIO, end: int, wanted: Callable[[str], int]) -> Iterator[Member | Refused]:
+def _members(held: Bytes, wanted: Callable[[str], int]) -> Iterator[Member | Refused]:
     at, closed, long_name, pax = 0, False, None, dict[str, bytes]()
-    while at < end:
-        file.seek(at)
-        block = file.read(BLOCK)
+    while block := held.read_at(at, BLOCK):
         if len(block) == BLOCK and not any(block):  # the end, unless another tar follows
             closed, at = True, at + BLOCK
             continue
         try:
             info = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
         except (tarfile.HeaderError, ValueError) as err:
-            yield _no_header(block, at, end, err)
+            yield _no_header(block, at, held, err)
             return
         start, size = at + BLOCK, _size(info, pax)
         name = _name(info, long_name, pax)
         kind = info.type
-        if not 0 <= size <= end - start:
-            yield Refused(
-                name=name, reason="shard_truncated",
-                detail=f"{name} should end at byte {start + max(size, 0):,}, and the shard ends at byte {end:,}",
-            )  # fmt: skip
+        if size < 0 or (held.size is not None and size > held.size - start):
+            yield _cut_within(name, start + max(size, 0), held)
             return
         closed = False
         at = (
@@ -98,7 +92,7 @@ def _members(file: BinaryIO, end: int, wanted: Callable[[str], int]) -> Iterator
             if size > MAX_HEADER_BYTES:
                 yield Refused(name="", reason="shard_truncated", detail=f"a header of {size:,} bytes at byte {start:,}")
                 return
-            data = file.read(size)
+            data = held.read_at(start, size)
             long_name, pax = (data, pax) if kind == _LONG_NAME else (long_name, _pax(data))
             continue
         if kind in _BESIDE:
@@ -114,24 +108,38 @@ def _members(file: BinaryIO, end: int, wanted: Callable[[str], int]) -> Iterator
         if fault is not None:
             yield Refused(name=name, reason=fault[0], detail=fault[1])
             continue
-        yield Member(name=name, size_bytes=size, data=file.read(size) if limit else None)
-    if not closed:
-        yield _unclosed(end)
+        its = held.read_at(start, size) if limit else None
+        if its is not None and len(its) < size:
+            yield _cut_within(name, start + size, held)
+            return
+        yield Member(name=name, size_bytes=size, data=its)
+    if not closed or held.fault:
+        yield _unclosed(held)
 
 
-def _no_header(block: bytes, at: int, end: int, err: Exception) -> Refused:
+def _cut_within(name: str, should_end: int, held: Bytes) -> Refused:
+    detail = f"{name} should end at byte {should_end:,}, and the shard ends at byte {held.end:,}"
+    return Refused(name=name, reason="shard_truncated", detail=detail + _because(held))
+
+
+def _no_header(block: bytes, at: int, held: Bytes, err: Exception) -> Refused:
     if at == 0:
-        packed = " (gzip; unpack it first)" if block.startswith(b"\x1f\x8b") else ""
-        return Refused(name="", reason="all_bad_shard", detail=f"it is no tar; it begins with {block[:16]!r}{packed}")
+        detail = f"it is no tar; it begins with {block[:16]!r}" + _because(held)
+        return Refused(name="", reason="all_bad_shard", detail=detail)
     what = "ends within a header" if len(block) < BLOCK else f"has no header of a member at byte {at:,} ({err})"
-    return Refused(name="", reason="shard_truncated", detail=f"the shard {what}; {end - at:,} bytes were not read")
+    left = f"; {held.end - at:,} bytes were not read" if held.size is not None else ""
+    return Refused(name="", reason="shard_truncated", detail=f"the shard {what}{left}" + _because(held))
 
 
-def _unclosed(end: int) -> Refused:
-    if not end:
-        return Refused(name="", reason="all_bad_shard", detail="the file is empty")
-    detail = f"the shard ends at byte {end:,} without the empty block that closes a tar; more may have followed"
-    return Refused(name="", reason="shard_truncated", detail=detail)
+def _unclosed(held: Bytes) -> Refused:
+    if not held.end:
+        return Refused(name="", reason="all_bad_shard", detail="the file is empty" if not held.fault else held.fault)
+    detail = f"the shard ends at byte {held.end:,} without the empty block that closes a tar; more may have followed"
+    return Refused(name="", reason="shard_truncated", detail=held.fault or detail)
+
+
+def _because(held: Bytes) -> str:
+    return f": {held.fault}" if held.fault else ""
 
 
 def _fault(name: str, kind: bytes, sparse: bool) -> tuple[str, str] | None:

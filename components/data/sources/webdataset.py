@@ -26,6 +26,7 @@ from components.data.sources.tar import Member, Refused, read_tar
 from components.data.sources.words import UnreadableWords, decoded, flags_of, json_words
 
 SHARD = ".tar"
+SHARDS = (SHARD, ".tar.gz", ".tgz", ".tar.zst")
 CLASS_NAMES = "classnames.txt"  # beside the shards, a name a line, where .cls holds numbers
 
 
@@ -42,7 +43,7 @@ class WebDatasetSource(OwnSource):
         licence: SPDX identifier of the pictures whose .json states none.
     """
 
-    name, what, suffixes = "webdataset", f"a folder with {SHARD} shards, or of one", (SHARD,)
+    name, what, suffixes = "webdataset", f"a folder with {SHARD} shards, or of one", SHARDS
 
     def __init__(
         self,
@@ -57,7 +58,7 @@ class WebDatasetSource(OwnSource):
 
     def wants(self, name: str) -> bool:
         """Return whether a file is a shard, or has the names of classes."""
-        return super().wants(name) or name == CLASS_NAMES
+        return is_shard(name) or name == CLASS_NAMES
 
     def find(self, here: Path) -> "Shards":
         """Return the records of shards."""
@@ -79,14 +80,14 @@ class Shards:
         self._passed: dict[str, list[str]] = {}
         if path.is_dir():
             files, self._passed = files_below(path)
-        self.shards = [(name, file) for name, file in files if name.lower().endswith(SHARD)]
+        self.shards = [(name, file) for name, file in files if is_shard(name)]
         if not self.shards:
             raise DataError(
-                f"{path} holds no shard ({SHARD}). Give the folder that img2dataset or another tool wrote them to; packed ones, "
-                "such as .tar.gz, unpack first."
+                f"{path} holds no shard ({', '.join(SHARDS)}). Give the folder that img2dataset or another tool wrote them to."
             )
+        self._stems = stems_of([name for name, _ in self.shards])
         self.class_names = read_class_names(dict(files).get(CLASS_NAMES))
-        others = [name for name, _ in files if not name.lower().endswith(SHARD) and name != CLASS_NAMES]
+        others = [name for name, _ in files if not is_shard(name) and name != CLASS_NAMES]
         self._passed.setdefault(OTHERS, []).extend(others)
         self._begin()
 
@@ -178,7 +179,7 @@ class Shards:
         texts = tuple(dict.fromkeys((*written, *words.get("captions", ()))))
         label = self._label(decoded(group.held["cls"]).strip()) if "cls" in group.held else None
         return Record(
-            name=f"{shard[: -len(SHARD)]}/{group.key}.{suffix}", data=group.held[suffix], texts=texts,
+            name=f"{self._stems[shard]}/{group.key}.{suffix}", data=group.held[suffix], texts=texts,
             langs=(words.get("lang"),) * len(texts), label=label or words.get("label"), group=words.get("group"),
             licence=words.get("licence"), flags=flags_of(words),
         )  # fmt: skip
@@ -194,6 +195,18 @@ class Shards:
 
 _APART = ("split_key", "other members of this key came earlier in the shard, with others in between")
 _TWICE = ("duplicate_key", "a record of this key came earlier in the shard")
+
+
+def is_shard(name: str) -> bool:
+    """Return whether a file is called as shards are."""
+    return name.lower().endswith(SHARDS)
+
+
+def stems_of(names: Sequence[str]) -> dict[str, str]:
+    """Return shard -> what its records are called after: its name without the suffix, unless another's would be the same."""
+    stems = {name: next(name[: -len(one)] for one in SHARDS if name.lower().endswith(one)) for name in names}
+    times = Counter(stems.values())
+    return {name: stem if times[stem] == 1 else name for name, stem in stems.items()}
 
 
 def read_class_names(path: Path | None) -> list[str]:

@@ -14,7 +14,7 @@ from components.data.sources.own import counted
 from components.data.sources.rows import TABLES, column_names, is_table, table_in
 from components.data.sources.settings import existing
 from components.data.sources.span_rows import spans_table
-from components.data.sources.webdataset import SHARD
+from components.data.sources.webdataset import SHARD, is_shard
 
 
 def describe_path(path: Path, watched: bool = True) -> dict[str, Any]:
@@ -73,9 +73,10 @@ def _of_documents(where: Path, table: Path | None) -> dict[str, Any]:
 def _is_sharded(path: Path) -> bool:
     """Return whether a path is a shard, or a folder that has shards and no pictures."""
     if not path.is_dir():
-        return path.suffix.lower() == SHARD
-    kinds = {Path(name).suffix.lower() for name, _ in files_below(path)[0]}
-    return SHARD in kinds and kinds.isdisjoint(PICTURES)
+        return is_shard(path.name)
+    names = [name for name, _ in files_below(path)[0]]
+    kinds = {Path(name).suffix.lower() for name in names}
+    return any(map(is_shard, names)) and kinds.isdisjoint(PICTURES)
 
 
 def _check_watchable(folder: Path) -> None:

@@ -16,11 +16,11 @@ from components.data.sources.huggingface import PARTS, STATE
 from components.data.sources.own_source import OwnSource
 from components.data.sources.place import Place
 from components.data.sources.rows import TABLE_NAMES, TABLES
-from components.data.sources.webdataset import SHARD
+from components.data.sources.webdataset import SHARDS, is_shard
 from components.data.sources.which import describe_path
 
 JSON = ".json"
-OF_ONE = (SHARD, *TABLES, ARROW, JSON)  # what the URL of one file may be of
+OF_ONE = (*SHARDS, *TABLES, ARROW, JSON)  # what the URL of one file may be of
 _FIRST = (ARROW, PARQUET, LINES)  # the first of each tells what all are
 
 
@@ -43,13 +43,13 @@ def describe_url(url: str, allow_hosts: Sequence[str] = ()) -> dict[str, Any]:
 def _of_file(url: str, fetcher: Fetcher) -> dict[str, Any]:
     """Return the source for the URL of one file, or of some that it counts."""
     suffix = PurePosixPath(name_of(url)).suffix.lower()
+    if is_shard(name_of(url).partition("?")[0]):
+        return {"name": "webdataset", "url": url}
     if suffix not in OF_ONE:
         raise ConfigError(
             f"{name_of(url)} is none of {', '.join(OF_ONE)}. Over http and https come such files, each by its URL, such as "
             "https://host/shard-{000..009}.tar; folders can be listed at s3:// alone. Download other data first."
         )
-    if suffix == SHARD:
-        return {"name": "webdataset", "url": url}
     if suffix == JSON:
         return _of_captions(url)
     place = _place(url, OF_ONE, fetcher)
@@ -95,4 +95,4 @@ def _telling(files: Sequence[RemoteFile]) -> list[RemoteFile]:
 
 
 def _is_one_of(suffixes: Sequence[str]) -> Callable[[str], bool]:
-    return lambda name: PurePosixPath(name).suffix.lower() in suffixes
+    return lambda name: name.lower().endswith(tuple(suffixes))

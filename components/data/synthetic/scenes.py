@@ -8,29 +8,29 @@ either, and tested in `designer`; `both` is both. Of the rest, whatever the same
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
-from difflib import get_close_matches
+from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 
 from components.contracts.errors import ConfigError
 from components.contracts.progress import Progress
-from components.contracts.sample import Media, Sample, Text
+from components.contracts.sample import Media, Region, Sample, Text
+from components.data.masks import pack
 from components.data.splits import chance
-from components.data.synthetic.brush import draw, png
+from components.data.synthetic.brush import draw, place, png
 from components.data.synthetic.captions import Caption, CaptionRule, captions
-from components.data.synthetic.scene import ROLES, Kinds, Scene, SceneOptions, compose
+from components.data.synthetic.grammars.grammar import Said
+from components.data.synthetic.scene import ROLES, Kinds, Scene, SceneOptions, compose, pick
+from components.data.synthetic.settings import share, some, typed
 from components.data.synthetic.twins import twins
 from components.data.synthetic.words import DESIGNERS, HELD_OUT
-from components.data.synthetic.writer import GRAMMARS, KINDS, concept
+from components.data.synthetic.writer import GRAMMARS, KINDS, concept, shortest
 
 LICENCE = "CC0-1.0"
 PAIR_SHARE, VAL_SHARE = 0.1, 0.08  # of what is seen in training
 MOST = 10_000_000
 _SEEN = 17  # an index, modulo the number of roles, of role `seen`
 _TWIN_TRIES = 400  # a twin is of its sibling's split, which is up to a hash: one in twelve at the worst
-
-Typed = TypeVar("Typed", SceneOptions, CaptionRule)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +62,8 @@ class ScenesSource:
             made: {alt: {swapped: 0.4}, short: {drop: 0.3, lie: 0.05}}; see CaptionRule.
         tested: kinds that all other pictures have; these are always true and whole.
         twins: share of the other pictures that are followed by one that differs in a single thing.
+        regions: whether pictures come with where their things are, each with its noun and the shortest words for it.
+        wrong_regions: share of the regions to train on whose words are of something that is not in the picture.
     """
 
     def __init__(
@@ -72,25 +74,28 @@ class ScenesSource:
         captions: Mapping[str, Mapping[str, Any]] | Sequence[str] = ("short",),
         tested: Sequence[str] = ("short",),
         twins: float = 0.0,
+        regions: bool = True,
+        wrong_regions: float = 0.0,
     ) -> None:
         if isinstance(pictures, bool) or not isinstance(pictures, int) or not 1 <= pictures <= MOST:
             raise ConfigError(f"source.pictures is {pictures!r}. Give a whole number from 1 to {MOST:,}.")
-        if isinstance(twins, bool) or not isinstance(twins, int | float) or not 0 <= twins <= 1:
-            raise ConfigError(
-                f"source.twins is {twins!r}. Give the share of the test pictures that get one, from 0 to 1."
-            )
-        self.pictures, self.twins = pictures, float(twins)
-        self.languages = _some("languages", languages, tuple(GRAMMARS))
-        self.tested = _some("tested", tested, KINDS)
+        if not isinstance(regions, bool):
+            raise ConfigError(f"source.regions is {regions!r}. Give true or false.")
+        self.pictures, self.regions = pictures, regions
+        self.twins, self.wrong_regions = share("twins", twins), share("wrong_regions", wrong_regions)
+        self.languages = some("languages", languages, tuple(GRAMMARS))
+        self.tested = some("tested", tested, KINDS)
         self.scene = typed("scene", SceneOptions, scene or {})
-        rules = captions if isinstance(captions, Mapping) else {one: {} for one in _some("captions", captions, KINDS)}
-        _some("captions", tuple(rules), KINDS)
+        rules = captions if isinstance(captions, Mapping) else {one: {} for one in some("captions", captions, KINDS)}
+        some("captions", tuple(rules), KINDS)
         self.captions = {kind: typed(f"captions.{kind}", CaptionRule, rule or {}) for kind, rule in rules.items()}
 
     def samples(self, seed: int, progress: Progress) -> Iterator[Sample]:
         """Yield the pictures by index, a twin right after its sibling."""
+        kinds = Kinds.of(self.scene, seed)
         for done, shown in enumerate(self.shown(seed), 1):
-            yield _sample(shown)
+            regions = tuple(self._regions(shown, seed, kinds)) if self.regions else ()
+            yield _sample(shown, regions)
             progress("draw and write pictures", done, self.pictures)
 
     def shown(self, seed: int) -> Iterator[Shown]:
@@ -129,11 +134,28 @@ class ScenesSource:
             "captions": {kind: asdict(rule) for kind, rule in self.captions.items()},
             "tested": list(self.tested),
             "twins": self.twins,
+            "regions": self.regions,
+            "wrong_regions": self.wrong_regions,
         }
 
     def _shown(self, seed: int, index: int, kinds: Kinds) -> Shown:
         scene = compose(seed, index, self.scene, kinds)
         return self._said(f"scene-{index:06d}", scene, split_of(scene, seed, kinds), seed, kinds)
+
+    def _regions(self, shown: Shown, seed: int, kinds: Kinds) -> Iterator[Region]:
+        """Yield where each thing is; what is said of it is in the first language, and wrong in training where asked for."""
+        scene, luck = shown.scene, random.Random(f"{seed}/{shown.key}/regions")
+        wrong = self.wrong_regions if shown.split == "train" else 0.0
+        there = {thing.kind for thing in scene.things}
+        for thing in scene.things:
+            said, placed = shortest(thing, scene), place(scene, thing)
+            if luck.random() < wrong:
+                colour, shape = pick(luck, [kind for kind in kinds.seen if kind not in there])
+                said = Said(shape=shape, colour=colour)
+            yield Region(
+                box=placed.box, label=said.shape, text=GRAMMARS[self.languages[0]].the(said),
+                of_px=(scene.size_px, scene.size_px), mask=pack(placed.mask),
+            )  # fmt: skip
 
     def _twin(self, one: Shown, seed: int, kinds: Kinds) -> Shown | None:
         """Return the picture that differs in one thing and is of the same split; None where none is asked for, or found."""
@@ -177,26 +199,7 @@ def split_of(scene: Scene, seed: int, kinds: Kinds) -> str:
     return "pair" if lot < PAIR_SHARE else "val" if lot < PAIR_SHARE + VAL_SHARE else "train"
 
 
-def typed(name: str, kind: type[Typed], given: Mapping[str, Any]) -> Typed:
-    """Return settings as their type; ConfigError for one that does not exist, with the nearest that does."""
-    known = [one.name for one in fields(kind)]
-    if not isinstance(given, Mapping):
-        raise ConfigError(f"source.{name} is {given!r}. Give settings by name, of {', '.join(known)}.")
-    for key in given:
-        if key not in known:
-            near = get_close_matches(str(key), known, n=1, cutoff=0)[0]
-            raise ConfigError(f"source.{name} takes no {key!r}. There is {', '.join(known)}; did you mean {near}?")
-    return kind(**given)
-
-
-def _some(name: str, given: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
-    listed = [] if isinstance(given, str) else list(given)
-    if not listed or len(set(listed)) != len(listed) or not set(listed) <= set(known):
-        raise ConfigError(f"source.{name} is {given!r}. Give a list of different ones of {', '.join(known)}.")
-    return tuple(listed)
-
-
-def _sample(shown: Shown) -> Sample:
+def _sample(shown: Shown, regions: tuple[Region, ...]) -> Sample:
     alone = shown.scene.things[0] if len(shown.scene.things) == 1 else None  # several things are of no one class
     classes = {} if alone is None else {"category": alone.shape, "subcategory": alone.colour}
     return Sample(
@@ -207,4 +210,5 @@ def _sample(shown: Shown) -> Sample:
         media=(Media(member=f"{shown.key}.png", data=png(draw(shown.scene))),),
         texts=tuple(Text(text=one.text, kind=one.kind, lang=one.lang) for one in shown.captions),
         labels={"concept": concept(shown.scene)} | classes,
+        regions=regions,
     )

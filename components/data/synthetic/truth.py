@@ -13,9 +13,9 @@ import pyarrow as pa
 
 from components.contracts.errors import DataError, StaleArtifact
 from components.data.manifest import read_manifest
+from components.data.masks import pack
 from components.data.synthetic.brush import place
 from components.data.synthetic.grammars.grammar import Grammar
-from components.data.synthetic.masks import pack
 from components.data.synthetic.scene import Scene, relations
 from components.data.synthetic.scenes import ScenesSource, Shown
 from components.data.synthetic.writer import GRAMMARS, Told, shortest, write

@@ -115,7 +115,7 @@ def take(model: DualEncoder, theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def give(model: DualEncoder, end: int) -> tuple[dict[str, Any], dict[str, Tensor], dict[str, Any]]:
-    """Return config.json, the weights and preprocessor_config.json.
+    """Return config.json, the weights, and what preprocessor_config.json says of numbers.
 
     `end` is the id of the token that ends a text. Raises CapabilityError for what transformers has not.
     """
@@ -147,12 +147,6 @@ def give(model: DualEncoder, end: int) -> tuple[dict[str, Any], dict[str, Tensor
         "image_mean": image.mean.flatten().tolist(), "image_std": image.std.flatten().tolist(), "resample": 3,
         "do_resize": True, "do_rescale": True, "do_normalize": True, "rescale_factor": 1 / 255,
     }  # fmt: skip
-    square = {"height": vit.size, "width": vit.size}
-    shown |= (
-        {"size": square}
-        if kind == "siglip"
-        else {"size": {"shortest_edge": vit.size}, "do_center_crop": True, "crop_size": square}
-    )
     return config, weights, shown
 
 

@@ -1,7 +1,7 @@
 """open_clip's CLIP as ours, and ours as open_clip's: its config and the names of its tensors.
 
-Source: open_clip_torch 3.3.0, model_configs and model.py. Taken: its own vision transformer and every network of timm that
-it names, with its own text transformer. Not taken: its ResNets, CoCa's pooling, text towers of transformers; each is said.
+Source: open_clip_torch 3.3.0, model_configs and model.py. Taken: its own vision transformer, its ResNets, and every network of
+timm that it names, with its own text transformer. Not taken: CoCa's pooling, text towers of transformers; each is said.
 Golden: open_clip itself, features, float32, 1e-5.
 """
 
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from components.contracts.errors import CapabilityError, DataError
 from components.models.dual_encoder import DualEncoder
+from components.models.interop.clip_resnet import NETS, net_of, resnet_ties
 from components.models.interop.layout import (
     CLIP_EPS,
     CLIP_MEAN,
@@ -88,7 +89,7 @@ def take(model: DualEncoder, theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     bare = {name.removeprefix("module."): value for name, value in theirs.items()}  # trained on several devices
     shapes = {name: value.shape for name, value in model.state_dict().items()}
     custom = any(name.startswith("text.") for name in bare)
-    native = "visual.conv1.weight" in bare
+    native = "visual.class_embedding" in bare
     ties = _ties(model, custom, native, within="visual.head.proj.weight" not in bare)
     return to_ours(bare, ties, shapes, dropped=("attn_mask", "text.attn_mask"))
 
@@ -100,7 +101,8 @@ def give(model: DualEncoder, end: int) -> tuple[dict[str, Any], dict[str, Tensor
     """
     image, text = towers_of(model, LIBRARY)
     native = model.image_projection.kind == "linear" and _refusal(image) is None
-    custom = not (native and model.text_projection.kind == "linear" and text.pool == "eos")
+    its_own = native or _own_resnet(model, image) is not None
+    custom = not (its_own and model.text_projection.kind == "linear" and text.pool == "eos")
     vision, quick = _vision_cfg(model, image, native)
     words = _text_cfg(model, text, quick, end)
     config: dict[str, Any] = {"embed_dim": model.width, "quick_gelu": quick, "vision_cfg": vision, "text_cfg": words}
@@ -137,13 +139,10 @@ def _image(model: Mapping[str, Any], shown: Mapping[str, Any], quick: bool) -> t
         args = {"global_pool": pool} if pool else {}
         tower = image_tower(name, args, mean, std)
         kind = {"none": "none", "": "affine"}.get(proj or "", "affine" if vision.get("timm_proj_bias") else "linear")
-        with torch.device("meta"):  # to know its width, no numbers are needed
-            return tower, (ImageTower(name, args).width, kind)
+        return tower, (_width(name, args), kind)
     if isinstance(vision.get("layers", 12), Sequence):
-        raise CapabilityError(
-            "vision_cfg is open_clip's own ResNet (layers is a list), which is read for a vision transformer or a network of "
-            "timm only. Convert a ViT, or train from timm's resnet50_clip."
-        )
+        name = net_of(vision)
+        return image_tower(name, {}, mean, std), (_width(name, {}), "affine")
     if vision.get("pool_type", "tok") != "tok" or (vision.get("norm_kwargs") or {}).get("eps", CLIP_EPS) != CLIP_EPS:
         raise CapabilityError(
             f"vision_cfg asks for pool_type {vision.get('pool_type', 'tok')!r} and norm_kwargs {vision.get('norm_kwargs')}, and "
@@ -156,6 +155,11 @@ def _image(model: Mapping[str, Any], shown: Mapping[str, Any], quick: bool) -> t
         activation=_activation(vision, quick), eps=CLIP_EPS, patch=_square(vision.get("patch_size", 16)),
     )  # fmt: skip
     return image_tower(CLIP_NET, vit_args(vit), mean, std), (wide, "linear")
+
+
+def _width(net: str, args: Mapping[str, Any]) -> int:
+    with torch.device("meta"):  # to know it, no numbers are needed
+        return ImageTower(net, args).width
 
 
 def _text(config: Mapping[str, Any], quick: bool) -> tuple[dict[str, Any], tuple[int, str]]:
@@ -207,6 +211,12 @@ def _refusal(image: ImageTower) -> CapabilityError | None:
     return None
 
 
+def _own_resnet(model: DualEncoder, image: ImageTower) -> tuple[tuple[int, ...], int] | None:
+    """Return its blocks and width, where open_clip has the network as its own."""
+    plain = model.image_projection.kind == "affine" and not image.net_args
+    return next((said for said, (name, _) in NETS.items() if name == image.name), None) if plain else None
+
+
 def _vision_cfg(model: DualEncoder, image: ImageTower, native: bool) -> tuple[dict[str, Any], bool]:
     """Return vision_cfg, and whether open_clip's one word for both towers, quick_gelu, is said."""
     if native:
@@ -218,6 +228,10 @@ def _vision_cfg(model: DualEncoder, image: ImageTower, native: bool) -> tuple[di
         if vit.activation == "gelu_tanh":
             config["act_kwargs"] = {"approximate": "tanh"}
         return config, vit.activation == "quick_gelu"
+    quick = isinstance(model.text, TextTower) and text_of(model.text).activation == "quick_gelu"
+    if found := _own_resnet(model, image):
+        layers, width = found
+        return {"layers": list(layers), "width": width, "patch_size": None, "image_size": NETS[found][1]}, quick
     beyond = {name: value for name, value in image.net_args.items() if name != "global_pool"}
     if beyond:
         raise CapabilityError(
@@ -229,7 +243,7 @@ def _vision_cfg(model: DualEncoder, image: ImageTower, native: bool) -> tuple[di
         "timm_model_name": image.name, "timm_model_pretrained": False, "timm_proj": "none" if kind == "none" else "linear",
         "timm_proj_bias": kind == "affine", "timm_pool": image.net_args.get("global_pool") or _pool_of(image),
         "image_size": image.net.default_cfg["input_size"][-1],  # type: ignore[index, union-attr]  # timm's nets all have it
-    }, text_of(model.text).activation == "quick_gelu" if isinstance(model.text, TextTower) else False  # fmt: skip
+    }, quick  # fmt: skip
 
 
 def _pool_of(image: ImageTower) -> str:
@@ -321,7 +335,9 @@ def _block_ties(ours: str, theirs: str, names: Sequence[str]) -> list[Tie]:
 
 
 def _trunk_ties(model: DualEncoder, image: ImageTower, within: bool) -> list[Tie]:
-    """Return the ties of a network of timm, whose names stay."""
+    """Return the ties of a network of timm, whose names stay, unless it is one of open_clip's own ResNets."""
+    if _own_resnet(model, image):
+        return resnet_ties(image.net.state_dict())
     ties = [tie(f"image.net.{name}", f"visual.trunk.{name}") for name in image.net.state_dict()]
     if model.image_projection.kind != "none":
         classifier = image.net.default_cfg["classifier"]  # type: ignore[index]  # timm's nets all have it

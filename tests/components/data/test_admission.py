@@ -13,12 +13,13 @@ from components.contracts.admit import Admit
 from components.contracts.errors import ConfigError, DataError, GateClosed
 from components.contracts.progress import silent
 from components.contracts.reject import Reject
-from components.contracts.sample import Media, Sample, Text
-from components.data.admission import BLURRED, Admitted, allows
+from components.contracts.sample import Media, Region, Sample, Text
+from components.data.admission import BLURRED, MASKED, REMOVED, Admitted, allows
+from components.data.container import container_of
 from components.data.faces import FaceFinder
 from components.data.ingest import ingest
 from components.data.manifest import read_manifest
-from components.data.pictures import on_white
+from components.data.pictures import look, on_white
 from components.data.quarantine import read_quarantine
 from components.data.shards import ShardReader
 from components.data.sources.folder import FolderSource
@@ -28,6 +29,7 @@ from components.data.sources.table import PairTable
 from components.data.sources.webdataset import WebDatasetSource
 from components.data.synthetic.scenes import ScenesSource
 from components.recipes.params import load_params
+from tests.defects import drawn, jpeg, tagged
 from tests.hostile import HOSTILE
 from tests.own_pictures import paint
 from tests.shards import members_of, write_shard
@@ -102,6 +104,12 @@ def test_health_data_is_known_by_its_mark_or_its_words_in_any_text(words, text, 
     assert outcome(Admit(), asked) == ["in"]
 
 
+def test_words_of_a_box_are_words_too():
+    boxed = replace(sample(), regions=(Region(box=(0, 0, 1, 1), text="MRN 1234567"),))
+    assert outcome(Admit(health="refused"), boxed) == ["health_data"]
+    assert outcome(Admit(), boxed) == ["in"]
+
+
 def test_no_report_repeats_the_words_that_were_refused():
     source = Admitted(Given(sample(text="MRN 1234567")), Admit(health="refused"))
     (reject,) = source.samples(0, silent)
@@ -118,6 +126,16 @@ def test_every_record_comes_through_once_in_its_order_whatever_is_refused():
         one for one in given if isinstance(one, Sample) and one.flags
     ]
     assert list(Admitted(Given(*given), Admit()).samples(0, silent)) == given
+
+
+def test_what_is_said_of_a_part_of_a_picture_counts_as_what_is_said_of_it():
+    told = replace(sample(), regions=(Region(box=(0, 0, 1, 1), text="MRN: 4829134"), Region(box=(0, 0, 1, 1))))
+    assert outcome(Admit(health="refused"), told) == ["health_data"]
+    told = replace(
+        sample(), regions=(Region(box=(0, 0, 1, 1), text="his card, jo@example.org"), Region(box=(0, 0, 1, 1)))
+    )
+    (found,) = Admitted(Given(told), Admit(pii_text="masked")).samples(0, silent)
+    assert [part.text for part in found.regions] == ["his card, [e-mail address]", None]
 
 
 def test_a_gate_that_closes_keeps_nothing_and_says_what_was_refused(tmp_path):
@@ -219,6 +237,42 @@ def test_faces_are_blurred_before_a_shard_is_written_and_counted(tmp_path):
     by_two = Admitted(Given(*given), Admit(faces="blurred"), processes=2)
     assert list(by_two.samples(0, silent)) == list(source.samples(0, silent))
     assert by_two.describe() == source.describe()
+
+
+def test_places_and_personal_words_are_taken_out_before_a_shard_is_written_and_counted(tmp_path):
+    placed = jpeg(drawn(1), exif=tagged(latitude=52.0))
+    told = "a red kite, ask jo@example.org or call +44 20 7946 0123"
+    given = [
+        replace(sample(0), media=(Media(member="k0.jpg", data=placed),)),
+        replace(sample(1, text=told), media=(Media(member="k1.jpg", data=jpeg(drawn(2))),), labels={"concept": told}),
+        replace(sample(2), media=(Media(member="k2.jpg", data=jpeg(drawn(3))),), name="a/b.jpg"),
+    ]
+    source = Admitted(Given(*given), Admit(gps="removed", pii_text="masked"))
+    came_in = ingest(source, tmp_path / "raw", 0)
+    assert came_in["source"]["without"] == {REMOVED: "1: k0", MASKED: "1: k1"}
+    rows = read_manifest(tmp_path / "raw/manifest.parquet").to_pylist()
+    said = "a red kite, ask [e-mail address] or call [phone number]"
+    assert [text["text"] for text in rows[1]["texts"]] == ["a pet", said]
+    assert rows[1]["labels"]["concept"] == said
+    with ShardReader(tmp_path / "raw") as reader:
+        first, second, third = (reader.read(row) for row in rows)
+    assert container_of(placed).says_where
+    assert not container_of(first).says_where
+    assert look(first).pixel_sha256 == look(placed).pixel_sha256
+    assert (second, third) == (given[1].media[0].data, given[2].media[0].data)
+    shard = (tmp_path / "raw/train/000000.tar").read_bytes()
+    assert b"jo@example.org" not in shard
+    assert [shard.count(label) for label in (b'"removed": "gps"', b'"masked": "pii_text"')] == [1, 1]
+
+
+def test_examples_of_a_masked_source_are_masked_too():
+    class Telling(Given):
+        def describe(self):
+            return {"name": "given", "examples": ["a cat", "ask jo@example.org"]}
+
+    source = Admitted(Telling(sample(text="ask jo@example.org")), Admit(pii_text="masked"))
+    assert len(list(source.samples(0, silent))) == 1
+    assert source.describe()["examples"] == ["a cat", "ask [e-mail address]"]
 
 
 def test_a_picture_that_harms_who_looks_for_faces_is_in_no_shard(hostile):

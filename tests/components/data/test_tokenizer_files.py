@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 from open_clip import SimpleTokenizer
-from open_clip.tokenizer import default_bpe
+from open_clip.tokenizer import canonicalize_text, default_bpe
 from tokenizers import Tokenizer
+from tokenizers.models import BPE
 
 from components.contracts.errors import DataError
-from components.data.tokenizer_files import END, of_length, read_tokenizer
+from components.data.tokenizer_files import END, canonical, of_length, read_tokenizer
 
 LIST = Path(default_bpe())
 TEXTS = [
@@ -32,6 +33,20 @@ def test_clips_list_reads_texts_as_open_clip_does(clips):
     assert clips.get_vocab_size() == 49408
     ends = rows.ids[torch.arange(len(TEXTS)), rows.mask.sum(1) - 1]
     assert set(ends.tolist()) == {clips.token_to_id(END)}
+
+
+def test_texts_lose_case_and_punctuation_as_in_open_clip_where_a_model_learned_them_so():
+    made = canonical(Tokenizer(BPE()), underscore=" ")
+    odd = [
+        text for text in TEXTS if "\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}" not in text
+    ]  # two letters when lowered
+    odd += ["snake_case__x", "!\"#$%&'()*+,-./:;<=>?@[\\]^`{|}~ a - b"]
+    assert [made.normalizer.normalize_str(text) for text in odd] == [canonicalize_text(text) for text in odd]
+    assert canonical(Tokenizer(BPE()), underscore="").normalizer.normalize_str("A_b") == "ab"
+
+
+def test_what_a_tokenizer_did_to_texts_it_still_does(clips):
+    assert canonical(clips, " ").encode("A Cat!").ids == clips.encode("a cat").ids
 
 
 def test_vocabulary_and_merges_read_the_same(clips, tmp_path):

@@ -155,3 +155,36 @@ def test_nothing_is_overwritten(theirs, tmp_path):
 def test_what_is_no_model_of_ours_is_not_exported(tmp_path):
     with pytest.raises(DataError, match="holds no model"):
         export_model(tmp_path, "open_clip", tmp_path / "theirs")
+
+
+@pytest.mark.parametrize(("family", "squeezed"), [("siglip", True), ("clip_gelu", False)])
+def test_pictures_are_squeezed_or_cropped_as_the_family_has_it(family, squeezed, tmp_path):
+    import_model(GOLDEN / family, "huggingface", tmp_path / "ours")
+    assert load_trained(tmp_path / "ours").preprocess.squeeze == squeezed
+    export_model(tmp_path / "ours", "huggingface", tmp_path / "theirs")
+    shown = json.loads((tmp_path / "theirs" / "preprocessor_config.json").read_text())
+    assert shown["do_center_crop"] == (not squeezed)
+    assert set(shown["size"]) == ({"height", "width"} if squeezed else {"shortest_edge"})
+
+
+def test_siglips_texts_lose_case_and_punctuation_where_its_tokenizer_does_it_in_python(tmp_path):
+    theirs = Path(shutil.copytree(GOLDEN / "siglip", tmp_path / "theirs"))
+    (theirs / "tokenizer_config.json").write_text('{"tokenizer_class": "SiglipTokenizer"}')
+    import_model(theirs, "huggingface", tmp_path / "ours")
+    read = load_trained(tmp_path / "ours").vocabulary
+    assert read(["A red, square"]).ids.tolist() == read(["a red square"]).ids.tolist()
+    import_model(GOLDEN / "siglip", "huggingface", tmp_path / "plain")
+    read = load_trained(tmp_path / "plain").vocabulary
+    assert read(["a red, square"]).ids.tolist() != read(["a red square"]).ids.tolist()
+
+
+def test_padding_that_is_read_is_the_tokenizers_whatever_the_config_says(tmp_path):
+    """SigLIP 2 has a class whose config says 1 and a tokenizer that pads with 0."""
+    theirs = Path(shutil.copytree(GOLDEN / "siglip", tmp_path / "theirs"))
+    (theirs / "tokenizer_config.json").write_text('{"pad_token": {"content": "<unk>"}}')
+    import_model(theirs, "huggingface", tmp_path / "ours")
+    embedder = load_trained(tmp_path / "ours")
+    assert (embedder.model.text.pad, embedder.vocabulary(["a"]).ids[0, -1]) == (0, 0)
+    import_model(GOLDEN / "siglip", "huggingface", tmp_path / "plain")
+    embedder = load_trained(tmp_path / "plain")
+    assert (embedder.model.text.pad, embedder.vocabulary(["a"]).ids[0, -1]) == (1, 1)

@@ -5,11 +5,13 @@ import time
 
 import pytest
 
-from components.contracts.errors import StaleArtifact
+from components.contracts.errors import ConfigError, StaleArtifact
 from components.registry.live import LiveRun
 from components.registry.runs import PACKAGE_DIGEST, TRAIN_DIGEST, find_run
 from components.registry.store import fingerprint, open_store
 from components.registry.versions import register
+from components.serving.scorer import open_scorer
+from tests.components.serving.tiny_package import COLOURS, make_package, picture
 
 
 def until(condition):
@@ -137,3 +139,18 @@ def test_a_store_that_fails_is_counted_said_once_and_stops_nothing(root, monkeyp
     until(lambda: live.errors >= 2)
     live.close("FINISHED", timeout_s=60)
     assert capsys.readouterr().err.count("Training goes on") == 1
+
+
+def test_a_registered_package_says_how_well_words_fit_pictures(root, store):
+    package = make_package(root / "runs/tiny/package")
+    for name in ("evaluate", "pretrain"):
+        (root / "runs/tiny" / name).mkdir()
+    (root / "runs/tiny/evaluate/metrics.json").write_text("{}")
+    version = register(package, root, store)
+    scorer = open_scorer(version.label, root / "elsewhere", root)
+    assert scorer.name == f"tiny@1 ({version.digest[:12]})"
+    red = picture(COLOURS["red"])
+    fits, does_not = scorer.score([red, red], [["red"], ["blue"]])
+    assert fits > does_not
+    with pytest.raises(ConfigError, match=r"no version 'tiny@2'. It has tiny@1"):
+        open_scorer("tiny@2", root, root)

@@ -40,8 +40,8 @@ def test_only_regions_of_pictures_that_are_kept_are_counted():
     )
     counted = kind_counts({"regions": rows}, pa.table({"key": ["a", "c"]}))
     assert counted["regions"]["counts"] == {"pictures": 2, "regions": 3}
-    assert counted["regions"]["tables"]["label"] == {"cat": 1, "dog": 1}
-    share = counted["regions"]["tables"]["percent of the picture"]
+    assert counted["regions"]["tables"]["label"]["counts"] == {"cat": 1, "dog": 1}
+    share = counted["regions"]["tables"]["percent of the picture"]["counts"]
     assert {name: count for name, count in share.items() if count} == {
         "more than 0.1, to 1": 1, "more than 20, to 50": 1, "more than 50": 1,
     }  # fmt: skip
@@ -50,7 +50,7 @@ def test_only_regions_of_pictures_that_are_kept_are_counted():
 
 def test_labels_beyond_the_first_are_counted_together():
     rows = table(*(("a", 0, 0, 1, 1, f"kind {at}") for at in range(23)), ("a", 0, 0, 1, 1, "kind 22"))
-    labels = kind_counts({"regions": rows}, pa.table({"key": ["a"]}))["regions"]["tables"]["label"]
+    labels = kind_counts({"regions": rows}, pa.table({"key": ["a"]}))["regions"]["tables"]["label"]["counts"]
     assert (len(labels), labels["kind 22"], labels["3 others"]) == (21, 2, 3)
 
 
@@ -86,6 +86,7 @@ def test_the_page_shows_counts_and_the_oddest_with_their_boxes(case, make):
     page = (case.validated / "report.html").read_text()
     section = page.partition("<h2>Regions that are kept</h2>")[2].partition("<h2>")[0]
     assert "3 pictures and 6 regions" in section
+    assert "<th>regions in one</th><th class=n>pictures</th>" in section
     assert re.findall(r"<br>(k\d) \(train\)<br>a box of", section) == ["k0", "k1", "k2"]  # the smallest box first
     assert "a span of 1.5 s, 3 frames" in page.partition("<h2>Spans that are kept</h2>")[2]
     shown = re.findall(r'src="data:image/png;base64,([^"]+)"', section)

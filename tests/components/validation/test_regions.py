@@ -41,6 +41,8 @@ FAULTS = [
     ({"label": None}, {"bad_box"}),
     ({"label": ""}, {"bad_box"}),
     ({"label": None, "text": "the left one"}, set()),
+    ({"text": "write to kim@example.org"}, {"pii_text"}),
+    ({"label": "card 4111 1111 1111 1111"}, {"pii_text"}),
     ({"of_width": 30, "of_height": 40}, {"box_shape"}),
     ({"of_width": 400, "of_height": 300}, set()),
     ({"of_width": None, "of_height": None}, set()),
@@ -99,4 +101,20 @@ def test_validation_holds_regions_to_it(case, make):
     report = case.ingest(samples).validate()
     rows = pq.read_table(case.validated / "quarantine.parquet").to_pylist()
     assert {row["key"]: row["reason"] for row in rows} == {"k1": "box_empty", "k2": "box_shape"}
-    assert [check["rule"] for check in report["checks"]][-1] == "a label or a text says what the box shows"
+    assert "a label or a text says what the box shows" in [check["rule"] for check in report["checks"]]
+
+
+def test_what_is_personal_in_a_box_is_judged_as_in_a_caption_and_never_repeated(case, make):
+    said = Region(box=(0.1, 0.1, 0.6, 0.6), text="call +49 30 1234567", of_px=(64, 64))
+    report = case.ingest([make(0), make(1, regions=(said,) * 2)]).validate()
+    (row,) = pq.read_table(case.validated / "quarantine.parquet").to_pylist()
+    assert (row["key"], row["reason"]) == ("k1", "pii_text")
+    assert "text is 'call [phone number]'" in row["detail"]
+    assert not report["told"]
+    assert "1234567" not in (case.validated / "report.html").read_text()
+
+
+def test_what_is_personal_in_a_box_may_be_kept(case, make):
+    said = Region(box=(0.1, 0.1, 0.6, 0.6), text="call +49 30 1234567", of_px=(64, 64))
+    report = case.ingest([make(0), make(1, regions=(said,) * 2)]).validate(policy={"pii_text": "keep"})
+    assert (report["clean"], report["told"]["pii_text"]["rows"]) == (2, 1)

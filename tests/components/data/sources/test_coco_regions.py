@@ -1,9 +1,12 @@
 """Boxes of COCO: each comes in with its picture, from 0 to 1, or is a row that says why not."""
 
 import json
+import random
 import re
 
 import pytest
+import torch
+from torchvision.ops import box_convert
 
 from components.contracts.progress import silent
 from components.contracts.reject import Reject
@@ -57,6 +60,17 @@ def test_boxes_come_with_their_picture_from_0_to_1(made):
     )
     assert [len(sample.regions) for sample in found] == [2, 0, 1, *[0] * 9]
     assert len(found[0].texts) == 2
+
+
+def test_boxes_are_those_that_torchvision_converts(made):
+    folder, whole = made
+    draws = random.Random(0)
+    corners = [sorted(draws.sample(range(81), 2)) + sorted(draws.sample(range(81), 2)) for _ in range(50)]
+    bboxes = [[x0 / 2, y0 / 2, (x1 - x0) / 2, (y1 - y0) / 2] for x0, x1, y0, y1 in corners]
+    bboxes = [bbox for bbox in bboxes if min(bbox[2:]) >= 1]
+    instances(folder, whole, [box(bbox=bbox) for bbox in bboxes])
+    wanted = box_convert(torch.tensor(bboxes, dtype=torch.float64), "xywh", "xyxy") / 40
+    assert torch.equal(torch.tensor([one.box for one in came(folder)[0].regions], dtype=torch.float64), wanted)
 
 
 def test_an_expression_is_said_of_its_box_and_of_the_picture_only_where_nothing_else_is(made):

@@ -1,5 +1,6 @@
 """Tars that anybody may have made: what is whole comes in, what is not is named, and nothing is followed or run."""
 
+import gzip
 import io
 import re
 import tarfile
@@ -73,7 +74,8 @@ def test_a_tar_cut_anywhere_gives_the_members_before_the_cut_and_says_so(tmp_pat
     [
         (b"<!DOCTYPE html><html><body>404 Not Found</body></html>", "it is no tar; it begins with b'<!DOCTYPE html>"),
         (b"<html>" * 500, "it is no tar"),
-        (b"\x1f\x8b\x08" + b"\x01" * 600, r".*\(gzip; unpack it first\)"),
+        (b"\x1f\x8b\x08" + b"\x01" * 600, "its gzip stream is damaged"),
+        (gzip.compress(b"<html>" * 500), "it is no tar"),
         (b"", "the file is empty"),
     ],
 )

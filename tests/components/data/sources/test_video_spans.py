@@ -1,8 +1,10 @@
 """Spans of video: each is a sample with the frame in its middle, and each that can be none is a row that says why."""
 
 import json
+import random
 import re
 import shutil
+from fractions import Fraction
 
 import pytest
 
@@ -61,6 +63,17 @@ def test_a_span_is_a_sample_with_its_key_frame_and_stays_with_its_clip(made):
 )
 def test_frames_are_those_seen_between_two_times(t0, t1, fps, frames):
     assert frames_between(t0, t1, fps, clip_frames=100) == frames
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_frames_are_those_of_which_some_time_lies_in_the_span(seed):
+    draws = random.Random(seed)
+    for _ in range(300):
+        fps, count = Fraction(draws.choice([24000, 25000, 29970, 30000, 2000]), 1000), draws.randint(1, 80)
+        t0, t1 = sorted(Fraction(draws.randint(0, 4000), 1000) for _ in range(2))
+        shown = [n for n in range(count) if n / fps < t1 and (n + 1) / fps > t0]
+        if t0 < t1:
+            assert list(frames_between(float(t0), float(t1), float(fps), count)) == shown
 
 
 @pytest.mark.parametrize(

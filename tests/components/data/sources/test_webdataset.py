@@ -320,8 +320,8 @@ def test_a_folder_of_shards_is_known_from_its_files(made, tmp_path, monkeypatch)
 
 
 def test_a_folder_without_a_shard_is_refused(tmp_path):
-    (tmp_path / "a.tar.gz").write_bytes(b"\x1f\x8b")
-    with pytest.raises(DataError, match=r"holds no shard \(\.tar\).*\.tar\.gz, unpack first"):
+    (tmp_path / "a.tar.xz").write_bytes(b"\xfd7zXZ\0")
+    with pytest.raises(DataError, match=r"holds no shard \(\.tar, \.tar\.gz, \.tgz, \.tar\.zst\)"):
         came(tmp_path)
 
 

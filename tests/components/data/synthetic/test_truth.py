@@ -1,5 +1,6 @@
 import json
 import shutil
+from collections import Counter
 from io import BytesIO
 
 import numpy as np
@@ -7,20 +8,28 @@ import pytest
 from PIL import Image
 
 from components.contracts.errors import DataError, StaleArtifact
+from components.data.beside import read_kind
 from components.data.ingest import ingest
 from components.data.manifest import read_manifest, write_manifest
+from components.data.masks import unpack
+from components.data.regions import REGIONS
 from components.data.shards import open_pictures
-from components.data.synthetic.masks import unpack
+from components.data.synthetic.grammars.grammar import Said
 from components.data.synthetic.scenes import ScenesSource
 from components.data.synthetic.truth import truth
-from components.data.synthetic.words import COLOURS, OPPOSITE
+from components.data.synthetic.words import COLOURS, OPPOSITE, SHAPES
+from components.data.synthetic.writer import GRAMMARS
 
 
 @pytest.fixture(scope="module")
 def raw(tmp_path_factory):
     folder = tmp_path_factory.mktemp("truth") / "raw"
     source = ScenesSource(
-        pictures=80, captions={"alt": {"swapped": 0.4}, "short": {}}, languages=["de", "en"], twins=1.0
+        pictures=80,
+        captions={"alt": {"swapped": 0.4}, "short": {}},
+        languages=["de", "en"],
+        twins=1.0,
+        wrong_regions=0.5,
     )
     ingest(source, folder, seed=4)
     return folder
@@ -55,6 +64,33 @@ def test_boxes_and_masks_are_where_the_pixels_are(raw):
                 found += 1
                 assert (abs(pixels - np.array(COLOURS[thing["colour"]])).max(-1)[mask] < 20).mean() > 0.5
     assert found > 10
+
+
+def test_regions_are_the_things_and_in_training_half_of_them_say_what_is_not_there(raw):
+    regions, splits, wrong = iter(read_kind(raw, REGIONS).to_pylist()), Counter(), Counter()
+    nouns = {GRAMMARS["de"].the(Said(shape=shape)).split()[-1]: shape for shape in SHAPES}
+    for row in truth(raw).to_pylist():
+        kinds = {(thing["colour"], thing["shape"]) for thing in row["things_true"]}
+        for place, thing in enumerate(row["things_true"]):
+            region = next(regions)
+            assert (region["key"], region["region"], region["mask"]) == (row["key"], place, thing["mask"])
+            assert [region[edge] for edge in ("x0", "y0", "x1", "y1")] == pytest.approx(thing["box"])
+            assert (region["of_width"], region["of_height"]) == (64, 64)
+            assert nouns[region["text"].split()[-1]] == region["label"]
+            splits[row["split"] == "train"] += 1
+            wrong[row["split"] == "train"] += region["text"] != thing["ref"]
+            if region["text"] != thing["ref"]:
+                said = {(colour, region["label"]) for colour in COLOURS if german(colour) in region["text"]}
+                assert said
+                assert not said & kinds
+    assert next(regions, None) is None
+    assert wrong[False] == 0
+    assert 0.35 < wrong[True] / splits[True] < 0.65
+
+
+def german(colour):
+    """Return the beginning of the German word."""
+    return GRAMMARS["de"].a(Said(shape="square", colour=colour)).split()[1].removesuffix("es")
 
 
 def test_relations_are_told_of_every_two_things(raw):

@@ -1,6 +1,7 @@
 """The one path from bytes to pixels: upright, on its background, square, or refused with a reason."""
 
 import io
+import json
 import zlib
 
 import numpy as np
@@ -140,6 +141,16 @@ def test_the_largest_picture_that_is_allowed_is_taken():
 def test_it_travels_as_json():
     preprocess = Preprocess(size=48, background=(1, 2, 3))
     assert Preprocess.from_json(preprocess.to_json()) == preprocess
+
+
+def test_a_wide_picture_is_squeezed_whole_where_asked_for():
+    wide = halves().resize((32, 8))
+    squeezed = Preprocess(size=8, squeeze=True)(png(wide))
+    assert squeezed.shape == (3, 8, 8)
+    assert np.array_equal(squeezed, np.asarray(wide.resize((8, 8), Image.Resampling.BICUBIC)).transpose(2, 0, 1))
+    assert not np.array_equal(squeezed, Preprocess(size=8)(png(wide)))
+    assert Preprocess.from_json(Preprocess(size=8, squeeze=True).to_json()).squeeze
+    assert "squeeze" not in json.loads(Preprocess(size=8).to_json())  # as packages have it that were made before
 
 
 @pytest.mark.parametrize(

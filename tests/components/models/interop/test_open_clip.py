@@ -131,7 +131,11 @@ def test_a_vocabulary_of_another_size_is_refused():
     ("part", "change", "said"),
     [
         ("vision_cfg", {"attentional_pool": True}, "vision_cfg asks for attentional_pool: True"),
-        ("vision_cfg", {"layers": [3, 4, 6, 3]}, "own ResNet"),
+        (
+            "vision_cfg",
+            {"layers": [3, 4, 6, 3], "width": 64, "image_size": 256},
+            r"\[3, 4, 6, 3\] blocks, 64 wide, at 256",
+        ),
         ("vision_cfg", {"pool_type": "avg"}, "pool_type 'avg'"),
         ("vision_cfg", {"image_size": [32, 48]}, r"\[32, 48\] pixels"),
         ("vision_cfg", {"timm_model_name": "test_vit", "timm_proj": "mlp"}, "timm_proj 'mlp'"),

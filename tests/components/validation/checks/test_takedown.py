@@ -71,7 +71,7 @@ def test_a_line_that_is_no_hash_is_refused_by_its_number(line, tmp_path):
     path = tmp_path / "takedown.txt"
     path.write_text(f"# remark\n{'0' * 64}\n{line}\n")
     with pytest.raises(
-        ConfigError, match=r"takedown.txt, line 3: .* is no hash, so a picture that is to be taken down would stay"
+        ConfigError, match=r"takedown.txt, line 3: .* is no hash, so a picture that is to be kept out would stay"
     ):
         read_takedown(path)
 

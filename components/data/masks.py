@@ -5,6 +5,8 @@ Golden: pycocotools, tests/golden/masks.json.
 Axes: H rows and W columns of a picture.
 """
 
+from functools import lru_cache
+
 import numpy as np
 from jaxtyping import Bool
 
@@ -20,16 +22,8 @@ def pack(mask: Bool[np.ndarray, "H W"]) -> str:
     runs = np.diff(np.concatenate([[0], edges, [flat.size]])).tolist()
     if flat[:1].any():
         runs = [0, *runs]
-    letters = []
-    for place, run in enumerate(runs):
-        number = run - runs[place - 2] if place > 2 else run
-        more = True
-        while more:
-            part = number & (_MORE - 1)
-            number >>= _BITS
-            more = number != (-1 if part & _SIGN else 0)
-            letters.append(chr((part | _MORE if more else part) + _FIRST))
-    return "".join(letters)
+    less = [run - runs[place - 2] if place > 2 else run for place, run in enumerate(runs)]
+    return "".join(map(_letters, less))
 
 
 def unpack(packed: str, size: tuple[int, int]) -> Bool[np.ndarray, "H W"]:
@@ -52,3 +46,14 @@ def unpack(packed: str, size: tuple[int, int]) -> Bool[np.ndarray, "H W"]:
         )
     inside = np.arange(len(runs)) % 2 == 1
     return np.repeat(inside, runs).reshape(size[1], size[0]).T
+
+
+@lru_cache(maxsize=4096)
+def _letters(number: int) -> str:
+    letters, more = [], True
+    while more:
+        part = number & (_MORE - 1)
+        number >>= _BITS
+        more = number != (-1 if part & _SIGN else 0)
+        letters.append(chr((part | _MORE if more else part) + _FIRST))
+    return "".join(letters)

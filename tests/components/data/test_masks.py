@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from components.contracts.errors import DataError
-from components.data.synthetic.masks import pack, unpack
+from components.data.masks import pack, unpack
 
-GOLDEN = json.loads((Path(__file__).parents[3] / "golden/masks.json").read_text())
+GOLDEN = json.loads((Path(__file__).parents[2] / "golden/masks.json").read_text())
 
 
 @pytest.mark.parametrize("case", GOLDEN["masks"], ids=lambda case: case["name"])

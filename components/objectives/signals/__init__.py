@@ -1,0 +1,1 @@
+"""What guides losses and learns nothing: targets, gates, mined rows."""

@@ -1,0 +1,106 @@
+"""What the folder of another library says of a model beside its weights: config, transform, tokenizer."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from components.contracts.errors import DataError
+from components.data.tokenizer_files import canonical, read_tokenizer
+from components.models.dual_encoder import DualEncoder
+from components.models.interop import huggingface, open_clip
+from components.models.interop.weights import find_weights, read_weights
+
+Library = Literal["open_clip", "huggingface"]
+CONFIGS = {"open_clip": "open_clip_config.json", "huggingface": "config.json"}
+SHOWN, TOKENIZER_CONFIG = "preprocessor_config.json", "tokenizer_config.json"
+WEIGHTS = {
+    "open_clip": ("open_clip_model.safetensors", "open_clip_pytorch_model.bin"),
+    "huggingface": ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"),
+}  # fmt: skip
+IN_PYTHON = (
+    "SiglipTokenizer",
+    "SiglipTokenizerFast",
+)  # lower texts and take punctuation away before their file is asked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Theirs:
+    """A model of another library, read.
+
+    Args:
+        source: the file of weights.
+        weights: name -> tensor.
+        described: `class_path` and `init_args` of ours.
+        take: gives our weights of theirs.
+        squeeze: whether pictures are pressed into a square rather than cropped to one.
+        tokenizer: theirs, with all they do to a text.
+        words: the file or folder it was read from.
+    """
+
+    source: Path
+    weights: Mapping[str, Tensor]
+    described: dict[str, Any]
+    take: Callable[[DualEncoder, Mapping[str, Tensor]], dict[str, Tensor]]
+    squeeze: bool
+    tokenizer: Tokenizer
+    words: Path
+
+
+def read_theirs(path: Path, library: Library, config: Path | None, tokenizer: Path | None) -> Theirs:
+    """Read a folder, or a file of weights and what lies beside it; `config` and `tokenizer` may lie elsewhere.
+
+    Raises DataError for what is missing or broken, CapabilityError for what we have not.
+    """
+    source = find_weights(path, WEIGHTS[library])
+    beside, words = source.parent, tokenizer or source.parent
+    said = read_json(config or beside / CONFIGS[library], "--config")
+    weights = read_weights(source)
+    told = _if_there((words if words.is_dir() else words.parent) / TOKENIZER_CONFIG)
+    if library == "open_clip":
+        described, take = open_clip.described(said, weights), open_clip.take
+        squeeze = said.get("preprocess_cfg", {}).get("resize_mode") == "squash"
+        clean = (said.get("model_cfg", said)["text_cfg"].get("tokenizer_kwargs") or {}).get("clean")
+        underscore = " " if clean == "canonicalize" else None
+    else:
+        shown = _if_there(beside / SHOWN)
+        described, take = huggingface.described(said, weights, shown), huggingface.take
+        squeeze = not shown.get("do_center_crop", said.get("model_type") != "siglip")
+        underscore = "" if told.get("tokenizer_class") in IN_PYTHON else None
+    read = read_tokenizer(words)
+    text = described["init_args"]["text"]["init_args"]
+    if not text.get("masked", True):  # padding is read, so it must be theirs; where it is hidden, ours is 0
+        text["pad"] = pad_of(read, told, text.get("pad", 0))
+    read = read if underscore is None else canonical(read, underscore)
+    return Theirs(
+        source=source, weights=weights, described=described, take=take, squeeze=squeeze, tokenizer=read, words=words
+    )
+
+
+def pad_of(tokenizer: Tokenizer, told: Mapping[str, Any], otherwise: int) -> int:
+    """Return the id that a tokenizer pads with: by its config, by its own file, or `otherwise`."""
+    token = told.get("pad_token")
+    token = token.get("content") if isinstance(token, Mapping) else token
+    number = tokenizer.token_to_id(token) if token is not None else None
+    if number is None and tokenizer.padding is not None:
+        number = tokenizer.padding["pad_id"]
+    return otherwise if number is None else int(number)
+
+
+def read_json(path: Path, option: str) -> dict[str, Any]:
+    """Return what a file of theirs says; DataError when it is not there, or is none. `option` may say where it lies."""
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError as err:
+        other = f", or say where it is with {option}" if option else ""
+        raise DataError(f"there is no {path}, which says what the weights are of. Put it there{other}.") from err
+    except ValueError as err:
+        raise DataError(f"{path} is no JSON ({err}). Fetch it again.") from err
+
+
+def _if_there(path: Path) -> dict[str, Any]:
+    return read_json(path, "") if path.exists() else {}

@@ -1,0 +1,41 @@
+"""The package's own two encoders, in this process: its ONNX graphs on onnxruntime, its transforms.json, its tokenizer.json.
+
+Axes: N samples, D embedding width.
+"""
+
+import numpy as np
+import onnxruntime as ort
+from tokenizers import Tokenizer
+
+from components.data.transforms.preprocess import Preprocess, to_float
+from components.serving.package import Package
+
+
+class PackageEncoders:
+    """What is served of a package, without a server."""
+
+    def __init__(self, package: Package) -> None:
+        providers = ["CPUExecutionProvider"]
+        self._image = ort.InferenceSession(str(package.path / "image_encoder.onnx"), providers=providers)
+        self._text = ort.InferenceSession(str(package.path / "text_encoder.onnx"), providers=providers)
+        self._preprocess = Preprocess.from_json((package.path / "transforms.json").read_text(encoding="utf-8"))
+        self._tokenizer = Tokenizer.from_file(str(package.path / "tokenizer.json"))
+
+    def pixels(self, picture: bytes) -> np.ndarray:
+        """Return float32 [3 S S], as the image encoder takes it. Raises BadImage when the bytes cannot be decoded."""
+        return to_float(self._preprocess(picture))
+
+    def embed_pixels(self, pixels: np.ndarray) -> np.ndarray:
+        """Return float32 [N D] of float32 [N 3 S S]."""
+        embeds: np.ndarray = self._image.run(["image_embeds"], {"pixel_values": pixels})[0]
+        return embeds
+
+    def embed_image(self, pictures: list[bytes]) -> np.ndarray:
+        """Return float32 [N D]."""
+        return self.embed_pixels(np.stack([self.pixels(data) for data in pictures]))
+
+    def embed_text(self, texts: list[str]) -> np.ndarray:
+        """Return float32 [N D]."""
+        ids = np.array([self._tokenizer.encode(text).ids for text in texts], np.int64)
+        embeds: np.ndarray = self._text.run(["text_embeds"], {"input_ids": ids})[0]
+        return embeds

@@ -1,0 +1,70 @@
+"""A slow or frozen copy of the model that is trained, for methods that learn from their own past.
+
+Sources: He et al. 2020, arXiv:1911.05722, equation 2 (the moving average); Li et al. 2021, arXiv:2107.07651, section 3.2.
+Differs: buffers, such as BatchNorm's, are taken over as they are.
+"""
+
+import copy
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from components.contracts.batch import Images, Texts
+from components.contracts.encoded import Encoded
+from components.contracts.errors import ConfigError
+from components.models.dual_encoder import DualEncoder
+
+TeacherKind = Literal["ema", "frozen"]
+
+
+class Teacher(nn.Module):
+    """Answers what the model answers, without gradient and always as in evaluation; a method keeps it, so checkpoints have it.
+
+    Args:
+        student: whose weights it starts with.
+        kind: `ema` follows the student, `frozen` stays as it began.
+        decay: share of its own weights that it keeps at each step, in [0, 1); 0.995 in ALBEF.
+    """
+
+    def __init__(self, student: DualEncoder, kind: TeacherKind = "ema", decay: float = 0.995) -> None:
+        super().__init__()
+        if not 0 <= decay < 1:
+            raise ConfigError(
+                f"decay is {decay}, but it is the share of its own weights that the teacher keeps at a step. Use 0.99 to "
+                "0.9999, the more the longer the training; a teacher that never moves is kind: frozen."
+            )
+        self.kind, self.decay = kind, decay
+        self.model = copy.deepcopy(student).requires_grad_(False)
+        self.train(False)
+
+    def train(self, mode: bool = True) -> "Teacher":
+        """Stay in evaluation mode, whatever the method around it does."""
+        return super().train(False)
+
+    @torch.no_grad()
+    def encode_image(self, images: Images, need: Sequence[str] = ()) -> Encoded:
+        """Return the pictures as the teacher sees them, and what is needed beside."""
+        return self.model.encode_image(images, need)
+
+    @torch.no_grad()
+    def encode_text(self, texts: Texts, need: Sequence[str] = ()) -> Encoded:
+        """Return the texts as the teacher reads them, and what is needed beside."""
+        return self.model.encode_text(texts, need)
+
+    @torch.no_grad()
+    def logit_scale(self) -> Tensor:
+        """Return the teacher's scale, float []."""
+        return self.model.logit_scale()
+
+    @torch.no_grad()
+    def follow(self, student: DualEncoder) -> None:
+        """Move towards the student, or not; a method calls it after each optimizer step."""
+        if self.kind == "frozen":
+            return
+        ours: list[Tensor] = [*self.model.parameters()]
+        theirs: list[Tensor] = [*student.parameters()]
+        torch._foreach_lerp_(ours, theirs, 1 - self.decay)
+        for own, other in zip(self.model.buffers(), student.buffers(), strict=True):
+            own.copy_(other)

@@ -1,0 +1,141 @@
+"""Losses over the rows of several ranks: `python -m tests.components.training.gathering FOLDER`, one file a rank.
+
+Every loss of the catalogue, every way to gather, pairs and ragged captions: the loss and the gradients of parameters, as DDP
+leaves them. Called as a function without ranks, it is the one process that they are compared with.
+Axes: B samples, N captions, D width.
+"""
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, get_args
+
+import torch
+import torch.distributed as dist
+import yaml
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from components.contracts.errors import ConfigError
+from components.contracts.objective import Contrast
+from components.recipes.section import build
+from components.training.gather import Gather, GatherMode
+
+REPOSITORY = Path(__file__).parents[3]
+CATALOGUE: dict[str, dict[str, Any]] = yaml.safe_load((REPOSITORY / "components/objectives/catalogue.yaml").read_text())
+SAMPLES, WIDTH_IN, WIDTH = 12, 7, 5
+CAPTIONS = (2, 1, 3, 1, 2, 2, 1, 4, 1, 1, 1, 2)  # of each sample, so that ranks have other numbers of them
+KINDS = ("pairs", "captions")
+
+
+class Towers(nn.Module):
+    """Two linear towers, a scale and a bias, and a loss of what they say: all that DDP sees."""
+
+    def __init__(self, objective: Contrast, mode: GatherMode) -> None:
+        super().__init__()
+        draw = torch.Generator().manual_seed(1)
+        self.image = nn.Parameter(torch.randn(WIDTH_IN, WIDTH, generator=draw))
+        self.text = nn.Parameter(torch.randn(WIDTH_IN, WIDTH, generator=draw))
+        self.scale = nn.Parameter(torch.tensor(4.0))
+        self.bias = nn.Parameter(torch.tensor(-2.0)) if objective.wants_bias else None
+        self.objective, self.gather = objective, Gather(mode)
+
+    def forward(self, image: Tensor, text: Tensor, owner: Tensor | None) -> Tensor:
+        numbers = {"scale": self.scale} if self.bias is None else {"scale": self.scale, "bias": self.bias}
+        sides = self.gather(image @ self.image), self.gather(text @ self.text, owner, len(image))
+        return self.objective(*sides, **numbers)
+
+
+def part(kind: str, rank: int, world: int) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Return a rank's pictures, its texts, and whose they are."""
+    draw = torch.Generator().manual_seed(2)
+    images = torch.randn(SAMPLES, WIDTH_IN, generator=draw)
+    share = SAMPLES // world
+    ours = range(rank * share, (rank + 1) * share)
+    if kind == "pairs":
+        return images[ours], (images + torch.randn(SAMPLES, WIDTH_IN, generator=draw))[ours], None
+    owner = torch.tensor([sample for sample, count in enumerate(CAPTIONS) for _ in range(count)])
+    texts = images[owner] + torch.randn(len(owner), WIDTH_IN, generator=draw)
+    here = (owner >= ours.start) & (owner < ours.stop)
+    return images[ours], texts[here], owner[here] - ours.start
+
+
+def outcome(
+    name: str, mode: GatherMode, kind: str, rank: int = 0, world: int = 1, among: bool = True
+) -> dict[str, Any]:
+    """Return the loss, the mean over ranks, and the gradient of each parameter; of a rank's part alone when not among others."""
+    row = CATALOGUE[name]
+    towers: nn.Module = Towers(build({key: row[key] for key in ("class_path", "init_args")}, Contrast), mode)
+    if world > 1 and among:
+        towers = DistributedDataParallel(towers)
+    loss = towers(*part(kind, rank, world))
+    world = world if among else 1
+    loss.backward()
+    value = loss.detach().clone()
+    if world > 1:
+        dist.all_reduce(value)
+    gradients = {key.removeprefix("module."): one.grad.tolist() for key, one in towers.named_parameters()}
+    return {"loss": value.item() / world, "gradients": gradients}
+
+
+def gathered(mode: GatherMode, rank: int, world: int) -> dict[str, Any]:
+    """Return how the numbers of all samples, a share a rank, come back."""
+    share = SAMPLES // world
+    rows = torch.arange(rank * share, (rank + 1) * share).float()[:, None]
+    seen = Gather(mode)(rows)
+    return {"all": seen.all.tolist(), "local": seen.local.tolist(), "offset": seen.offset}
+
+
+def refused(rank: int) -> str:
+    """Return what is said of one row on the first rank, two on the second, and so on."""
+    try:
+        Gather("features")(torch.ones(rank + 1, WIDTH))
+    except ConfigError as err:
+        return str(err)
+    return "nothing"
+
+
+def cases() -> list[tuple[str, GatherMode, str]]:
+    """Return every loss, every way to gather, and both kinds of batches."""
+    return list(itertools.product(sorted(CATALOGUE), get_args(GatherMode), KINDS))
+
+
+def told_by_ranks(folder: Path, world: int) -> list[dict[str, Any]]:
+    """Start the ranks, on the CPU and over the loopback, and return what each says, by `name mode kind`."""
+    environment = {
+        **os.environ, "PYTHONPATH": str(REPOSITORY), "CUDA_VISIBLE_DEVICES": "", "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1",
+    }  # fmt: skip
+    command = [sys.executable, "-m", "tests.components.training.gathering", str(folder), str(world)]
+    started = [
+        subprocess.Popen([*command, str(rank)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for rank in range(world)
+    ]  # fmt: skip
+    deadline = time.monotonic() + 200
+    try:
+        said = [one.communicate(timeout=max(1.0, deadline - time.monotonic()))[0] for one in started]
+    finally:
+        for one in started:
+            one.kill()
+    assert [one.returncode for one in started] == [0] * world, "\n".join(said)
+    return [json.loads((folder / f"{rank}.json").read_text()) for rank in range(world)]
+
+
+def main() -> None:
+    """Be one rank."""
+    folder, world, rank = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    store = dist.FileStore(str(folder / "store"), world)
+    dist.init_process_group("gloo", store=store, rank=rank, world_size=world, timeout=timedelta(seconds=150))
+    told: dict[str, Any] = {" ".join(case): outcome(*case, rank, world) for case in cases()}
+    told |= {f"gathered {mode}": gathered(mode, rank, world) for mode in get_args(GatherMode)}
+    told["uneven"] = refused(rank)
+    (folder / f"{rank}.json").write_text(json.dumps(told))
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()
