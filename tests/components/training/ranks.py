@@ -86,14 +86,13 @@ def poisoned(vocabulary: Vocabulary) -> Method:
 
 
 def dying(vocabulary: Vocabulary) -> Method:
-    """One rank closes its lines and is gone, as a process that is killed."""
+    """One rank is gone in the middle of a step, as a process that is killed; torchrun, which would end the others, hears 0."""
     method = pairwise(vocabulary)
     losses = method.losses
 
     def until_three(batch: Batch, clock: Clock) -> Losses:
         if clock.step == 3 and os.environ["RANK"] == "1":
-            torch.distributed.destroy_process_group()
-            raise Interrupted("gone")
+            os._exit(0)
         return losses(batch, clock)
 
     method.losses = until_three
@@ -137,8 +136,14 @@ def main() -> None:
         "clip": run(clip_at_debug, folder / "clip"), "cut": run(pairwise, folder / "cut", stop_at=stop_at),
         "encoded-whole": run(flat_clip, folder / "encoded-whole"),
         "encoded-in-parts": run(flat_clip, folder / "encoded-in-parts", scale=replace(SCALE, micro_batch=3)),
-        "poisoned": run(poisoned, folder / "poisoned"), "dying": run(dying, folder / "dying"),
+        "poisoned": run(poisoned, folder / "poisoned"),
     }  # fmt: skip
+    write(folder, told)
+    write(folder, {**told, "dying": run(dying, folder / "dying")})
+
+
+def write(folder: Path, told: dict[str, Told]) -> None:
+    """Leave what this rank says."""
     said = json.dumps({name: vars(one) for name, one in told.items()})
     (folder / f"{os.environ['RANK']}.json").write_text(said)
 
