@@ -1,4 +1,4 @@
-"""The command `diptych`: run, data, model, ask, promote, status, ui, down. Only what a command needs is imported, when it needs it."""
+"""The command `diptych`: run, data, model, ask, promote, status, recipes, ui, down. Only what a command needs is imported, when it needs it."""
 
 import argparse
 import json
@@ -132,11 +132,26 @@ def _parser() -> argparse.ArgumentParser:
     status = add("status", "say how stages, registry and server stand", _status)
     status.add_argument("--recipe", help="one of params.yaml's recipes; the first of them unless given")
     status.add_argument("--json", action="store_true", help="print it as JSON")
+    _recipes_parser(
+        add("recipes", "say what recipes there are, what they claim and what was measured", _recipes), every
+    )
     ui = add("ui", "serve the pages of Prefect and MLflow on this machine, until Ctrl-C", _ui)
     ui.add_argument("--prefect-port", type=int, metavar="PORT", help="for Prefect's page; a free one unless given")
     ui.add_argument("--mlflow-port", type=int, metavar="PORT", help="for MLflow's page; a free one unless given")
     add("down", "stop the server, and leave no process and no shared memory", _down)
     return parser
+
+
+def _recipes_parser(recipes: argparse.ArgumentParser, every: argparse.ArgumentParser) -> None:
+    recipes.add_argument("--json", action="store_true", help="print them as JSON")
+    does = "print one as it would be run, sizes of the scale and overrides laid over"
+    shows = recipes.add_subparsers(metavar="COMMAND")
+    show = shows.add_parser("show", help=does, description=f"{does[0].upper()}{does[1:]}.", parents=[every])
+    show.set_defaults(command=_show_recipe)
+    show.add_argument("name", metavar="NAME", help="a recipe of components/recipes")
+    show.add_argument(
+        "--scale", metavar="NAME", help="a scale of components/recipes/scales; params.yaml's unless given"
+    )
 
 
 def _model_parser(
@@ -251,6 +266,21 @@ def _status(root: Path, arguments: argparse.Namespace) -> int:
 
     found = status(root, arguments.recipe or _first_recipe(root))
     print(json.dumps(found) if arguments.json else "\n".join(as_lines(found)))
+    return 0
+
+
+def _recipes(root: Path, arguments: argparse.Namespace) -> int:
+    from flows.recipes import as_lines, recipes
+
+    rows = recipes(root)
+    print(json.dumps(rows) if arguments.json else "\n".join(as_lines(rows)))
+    return int(any(row["status"] == "broken" for row in rows))
+
+
+def _show_recipe(root: Path, arguments: argparse.Namespace) -> int:
+    from flows.recipes import resolved
+
+    print(resolved(root, arguments.name, arguments.scale), end="")
     return 0
 
 

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from components.contracts.errors import ConfigError, GateClosed
+from components.contracts.needs import Needs
 from components.data.remote.addresses import REMOTE
 from components.recipes.data_params import DataParams, load_data_params
 from components.recipes.params import Gates, check_bar
+from components.recipes.recipe import load_needs
 from components.validation.asked import Asked
 from components.validation.fit import Scoring
 from components.validation.takedown import Takedown, read_takedown
@@ -61,8 +63,18 @@ def _held(path: Path | None) -> Held:
     asked = Asked(
         admit=params.admit, policy=params.gates.policy if params.gates else {}, seed=params.seed,
         takedown=_listed(path.parent / TAKEDOWN), known_bad=_listed(path.parent / KNOWN_BAD),
+        needs=_needs(path, params),
     )  # fmt: skip
     return Held(path=path, params=params, asked=asked)
+
+
+def _needs(path: Path, params: DataParams) -> dict[str, Needs]:
+    """Return what the recipes of a workspace need; nothing where the file stands alone, or a recipe needs nothing more."""
+    there = [name for name in params.recipes if (path.parent / f"components/recipes/{name}.yaml").is_file()]
+    if path.name != "params.yaml" or not params.scale:
+        return {}
+    needs = {name: load_needs(path.parent, name, params.scale) for name in there}
+    return {name: its for name, its in needs.items() if its != Needs()}
 
 
 def _listed(path: Path) -> Takedown:
@@ -87,7 +99,9 @@ def source_in(held: Held, allow_hosts: Sequence[str] = ()) -> Any:
 
 
 def check_gates(held: Held, counts: Mapping[str, Any], max_broken: float | None, listed: Path) -> None:
-    """Raise GateClosed where more is broken than `max_broken`, or else the file, allows, or something is refused and it closes."""
+    """Raise GateClosed where more is broken than `max_broken`, or else the file, allows, a recipe has nothing to learn from, or
+    something is refused and `admit` closes.
+    """
     from components.data.admission import REFUSALS
 
     gates = held.params.gates
@@ -99,6 +113,9 @@ def check_gates(held: Held, counts: Mapping[str, Any], max_broken: float | None,
             f"{counts['broken']:,} of {counts['rows_in']:,} records are broken, and {said} allows {most:.2%}. Mend "
             f"them, or take them out: {listed} lists them."
         )
+    for its in counts["needs"].values():
+        if its["refusal"]:
+            raise GateClosed(its["refusal"])
     refused = {code: counts["reasons"][code] for code in REFUSALS if code in counts["reasons"]}
     if refused and held.params.admit.otherwise == "close":
         codes = ", ".join(f"{code} ({count:,})" for code, count in refused.items())

@@ -60,6 +60,7 @@ def data_check(
         "reasons": {code: its["rows"] for code, its in found.report["reasons"].items()},
         "told": {code: its["rows"] for code, its in found.report["told"].items()},
         "left_out": {what: said for what, said in found.report["without"].items() if what not in _OF_TRAINING},
+        "needs": found.report["needs"],
         "seconds": round(time.monotonic() - began, 3),
         "paths": {name: str(out / name) for name in FILES},
     }
@@ -101,6 +102,11 @@ def lines_of(counts: Mapping[str, Any], rows: Sequence[Mapping[str, str]], out: 
             yield f"{head}:"
             yield from (f"  {code:<18}{count:>9,}  {_some(names[code])}" for code, count in some.items())
     yield from (f"{what}: {how_many}" for what, how_many in counts["left_out"].items())
+    for recipe, its in counts["needs"].items():
+        lacking = ", ".join(f"{code} ({count:,})" for code, count in its["lacking"].items())
+        yield f"{its['have']:,} of {its['of']:,} have what {recipe} needs" + (
+            f"; lacking: {lacking}" if lacking else ""
+        )
     clean = f"{counts['clean']:,} of {counts['rows_in']:,} pairs are clean"
     if not counts["captioned"]:
         clean = f"{counts['clean']:,} of {counts['rows_in']:,} pictures are clean, and none has a caption"

@@ -12,9 +12,7 @@ from components.contracts.needs import Needs
 from components.curation.report import Report
 from components.curation.select import EXAMPLES
 from components.validation.lines import Line
-from components.validation.needs import run_needs
-
-SOURCES = {"documents": "interleaved_docs", "regions": "coco", "spans": "video_spans"}
+from components.validation.needs import refusal, run_needs
 
 
 def select_needed(
@@ -31,12 +29,8 @@ def select_needed(
         kinds: kind -> rows of its table.
         splits: that must not be empty afterwards.
     """
-    for kind in needs.kinds:
-        if not len(kinds[kind]):
-            raise DataError(
-                f"the recipe {recipe} needs {kind}, and this data has none, so nothing is trained. Choose a source that brings "
-                f"them, such as {SOURCES[kind]} (docs/own-data.md), or a recipe that does without."
-            )
+    if why := refusal(recipe, needs, kinds):
+        raise DataError(why)
     lines, failed = run_needs(needs, manifest, kinds)
     stays = np.ones(len(manifest), bool)
     stays[list(failed)] = False

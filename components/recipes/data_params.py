@@ -20,12 +20,16 @@ class DataParams:
         seed: decides every draw.
         gates: how much may be broken, and what is done with doubtful rows; None where nothing is said.
         admit: what may come in at all.
+        recipes: that are to learn from it.
+        scale: at which; empty where nothing is said.
     """
 
     source: dict[str, Any] | None = None
     seed: int = 0
     gates: Gates | None = None
     admit: Admit = field(default_factory=Admit)
+    recipes: tuple[str, ...] = ()
+    scale: str = ""
 
 
 def load_data_params(path: Path) -> DataParams:

@@ -174,6 +174,11 @@ def _check_order(document: Document, order: Mapping[str, Any] | None) -> None:
     check_keys(document, "training.order", order)
 
 
+def load_card(root: Path, name: str) -> Card:
+    """Read that section alone; errors as of load_recipe."""
+    return section(read_recipe(root, name), "card", Card)
+
+
 def load_curation(root: Path, name: str) -> Curation:
     """Read that section alone, for a stage that builds no model and need not wait for torch."""
     return section(read_recipe(root, name), "curation", Curation)

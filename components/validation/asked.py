@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from components.contracts.admit import Admit
+from components.contracts.needs import Needs
 from components.validation.fit import Scoring
 from components.validation.policy import Policy
 from components.validation.takedown import Takedown
@@ -19,6 +20,7 @@ class Asked:
         takedown: pictures that must not be used.
         known_bad: pictures that are known to be bad.
         scoring: the model that says how well words fit pictures, and what is odd; None where nobody is asked.
+        needs: recipe -> what it needs, in numbers.
         seed: draws which of several pictures of one concept a pool keeps, and the splits of a source that has some.
     """
 
@@ -27,4 +29,5 @@ class Asked:
     takedown: Takedown = field(default_factory=Takedown)
     known_bad: Takedown = field(default_factory=Takedown)
     scoring: Scoring | None = None
+    needs: Mapping[str, Needs] = field(default_factory=dict)
     seed: int = 0

@@ -37,6 +37,7 @@ from components.validation.kind_counts import kind_counts
 from components.validation.kinds import run_kinds
 from components.validation.lines import Line
 from components.validation.looking import Looked, Looking, look_through
+from components.validation.needs import needs_report
 from components.validation.page import render_page
 from components.validation.policy import kept_codes
 from components.validation.report import build_report
@@ -78,7 +79,8 @@ def audit(
     What `asked.admit` refuses is a row of quarantine.parquet, also where the run would stop at one. No byte depends on how
     many `processes` look at pictures; with 0, a picture that crashes the decoder ends us.
     manifest.parquet has the clean rows; its `shard` is the picture's name as its owner knows it, its `offset` 0.
-    Raises DataError when `out` holds something already, Busy when another process writes it, and what the source raises where there is nothing to read.
+    Raises DataError when `out` holds something already, Busy when another process writes it, and what the source raises where
+    there is nothing to read.
     """
     kept = kept_codes(asked.policy)
     with new_folder(out) as folder, Thumbnails(folder) as thumbnails:
@@ -110,6 +112,7 @@ def audit(
         report = build_report(came_in, manifest, passed, quarantined, told, lines, max_broken=None)
         report |= told_of(fit, measured)
         report["kinds"] = kind_counts(kinds, passed)
+        report["needs"] = needs_report(asked.needs, passed, kinds)
         found = Audit(
             report=report, quarantined=[*seen.rejects, *named(manifest, quarantined.values(), _member)],
             told=named(manifest, told, _member), captioned=seen.captioned or not len(manifest),

@@ -1,5 +1,6 @@
 """The suite that a recipe's needs make: of every sample, and of every text, whether the recipe can learn from it."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,11 +9,42 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.contracts.needs import Needs
+from components.data.beside import rows_of
 from components.validation.findings import Finding
 from components.validation.held import Held, run_held
 from components.validation.lines import Line
 
 WITHOUT = {"documents": "no_document", "regions": "too_few_regions", "spans": "no_span"}
+SOURCES = {"documents": "interleaved_docs", "regions": "coco", "spans": "video_spans"}  # such as bring them
+
+
+def refusal(recipe: str, needs: Needs, kinds: Mapping[str, pa.Table]) -> str | None:
+    """Return why a recipe cannot learn from data at all, for a person; None where a sample has each kind that it needs."""
+    for kind in needs.kinds:
+        if kind not in kinds or not len(kinds[kind]):
+            return (
+                f"the recipe {recipe} needs {kind}, and this data has none, so nothing is trained. Choose a source that brings "
+                f"them, such as {SOURCES[kind]} (docs/own-data.md), or a recipe that does without."
+            )
+    return None
+
+
+def needs_report(asked: Mapping[str, Needs], manifest: pa.Table, kinds: Mapping[str, pa.Table]) -> dict[str, Any]:
+    """Return recipe -> how many samples have what it needs, of how many, what the others lack, and why it is refused.
+
+    Args:
+        asked: recipe -> what it needs, in numbers.
+        manifest, kinds: as of run_needs.
+    """
+    found = {}
+    for recipe, needs in asked.items():
+        its = {name: rows_of(table, manifest) for name, table in kinds.items()}
+        why = refusal(recipe, needs, its)
+        _, failed = ([], {}) if why else run_needs(needs, manifest, its)
+        lacking = dict(sorted(Counter(finding.reason for finding in failed.values()).items()))
+        have = 0 if why else len(manifest) - len(failed)
+        found[recipe] = {"have": have, "of": len(manifest), "lacking": lacking, "refusal": why}
+    return found
 
 
 def run_needs(needs: Needs, manifest: pa.Table, kinds: Mapping[str, pa.Table]) -> tuple[list[Line], dict[int, Finding]]:

@@ -64,6 +64,7 @@ def render_page(report: Mapping[str, Any], examples: Shown, told: Shown, odd: Sh
         *_without(report["without"]),
         *_fit(report.get("fit")),
         *(_kind(kind, its, odd.get(kind, ())) for kind, its in report.get("kinds", {}).items()),
+        *_needs(report.get("needs", {})),
         "<h2>Checks</h2>" + _checks(report),
         "<h2>Captions that are kept</h2>"
         + _bars("characters", report["captions"])
@@ -175,6 +176,20 @@ def _told(report: Mapping[str, Any]) -> list[str]:
     mend = "" if report["gate"] is None else "; <code>gates.policy</code> in params.yaml can set them aside"
     said = f"<h2>Kept, and told of</h2><p>Nothing was done about these{mend}. All of them are in <code>told.parquet</code>.</p>"
     return [said + _table(["found", "samples", "meaning"], rows)] if rows else []
+
+
+def _needs(recipes: Mapping[str, Any]) -> list[str]:
+    """Return how much of the data each recipe can learn from; nothing where none needs anything."""
+    rows: list[list[str | int]] = [
+        [
+            escape(recipe),
+            its["have"],
+            its["of"],
+            escape(its["refusal"] or ", ".join(f"{code} {count:,}" for code, count in its["lacking"].items()) or "-"),
+        ]
+        for recipe, its in recipes.items()
+    ]
+    return ["<h2>What recipes need</h2>" + _table(["recipe", "have it", "of", "lacking"], rows)] if rows else []
 
 
 def _kind(kind: str, its: Mapping[str, Any], odd: Sequence[Example]) -> str:

@@ -167,6 +167,13 @@ def test_ranks_that_gather_nothing_are_batches_of_their_own(name, ranks):
     assert ranks[0][f"{name} none pairs"]["loss"] == pytest.approx(sum(one["loss"] for one in alone) / 2, rel=1e-5)
 
 
+def test_scores_of_a_methods_own_are_taken_as_those_of_the_features(case, seed):
+    inputs = case.inputs(seed)
+    image, text = (normalize(inputs[side], dim=-1) for side in ("image", "text"))
+    scores = inputs["scale"] * image @ text.T + inputs.get("bias", 0.0)
+    torch.testing.assert_close(case.loss.from_scores(scores), case(**inputs), rtol=1e-5, atol=0)
+
+
 @pytest.mark.parametrize("size", [1, 3, PAIRS, 100])
 def test_blocks_of_rows_change_nothing(case, seed, size):
     outcomes = []

@@ -11,6 +11,7 @@ from components.contracts.needs import Needs
 from components.contracts.reasons import REASONS
 from components.recipes.section import build
 from components.validation.check import read_catalogue
+from components.validation.fit import BAR, LEAST
 from components.validation.needs import samples_suite, texts_suite
 from tests.benchmarks.data_check import table
 
@@ -52,9 +53,24 @@ def test_numbers_of_near_captions_are_those_that_were_measured():
     assert "Of {:,} captions planted".format(*{its["planted"] for its in said["edits"].values()}) in text
     assert f"{found[0]} were found where one word was changed, {found[1]} with two and {found[2]} with three" in text
     assert not any(its["wrong"] for its in (*said["edits"].values(), *said["templates"].values()))
-    assert f"of {sum(its['captions'] for its in said['templates'].values())} captions of seven templates" in text
+    assert f"of {sum(its['captions'] for its in said['templates'].values())} captions of seven templates, " in text
     assert len(said["templates"]) == 7
     assert f"A million take {said['million']['cpu_s']:.0f} s of CPU" in text
+
+
+def test_numbers_of_misfits_are_those_that_were_measured():
+    said = json.loads((DOCS / "benchmarks/misfit.json").read_text())
+    known, every = said["trained_on"], said["all"]
+    text = " ".join(PAGE.split())
+    assert f"600 steps on {known['pairs']} scenes, finds {known['found']} of {known['exchanged']} captions" in text
+    assert f"and names {known['others']} other; of all {every['pairs']} scenes" in text
+    assert (
+        f"it finds {every['found']} of {every['exchanged']} and names {every['others']} others, all of them new" in text
+    )
+    assert every["others"] == every["others_not_trained_on"]
+    assert said["bar"] == BAR
+    assert f"more than {BAR} spreads below" in text
+    assert f"Of fewer than {LEAST} scores" in text
 
 
 def test_settings_that_the_page_names_are_those_of_the_catalogue():

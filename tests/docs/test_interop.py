@@ -5,16 +5,19 @@ import shlex
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from components.data.tokenizer_files import TOKENIZER_FILES
 from components.models.interop.huggingface import _DEFAULTS
 from components.models.interop.layout import CLIP_NET, SIGLIP_NET
-from components.models.interop.open_clip import POOLS
+from components.models.interop.open_clip_config import POOLS
 from components.models.interop.ties import SHOWN
 from components.models.interop.weights import PICKLED
+from components.recipes.interop import import_model
 from components.recipes.their_files import CONFIGS, WEIGHTS
 from flows.cli import _parser
 
+GOLDEN = Path(__file__).parents[1] / "golden" / "transformers"
 PAGE = (Path(__file__).parents[2] / "docs/interop.md").read_text()
 COMMANDS = [line for line in PAGE.split("```")[1].splitlines() if "diptych" in line]
 
@@ -42,3 +45,13 @@ def test_the_files_are_the_codes():
     assert all(f"`{suffix}`" in PAGE for suffix in PICKLED)
     assert SHOWN == 10
     assert "the first ten of each" in PAGE
+
+
+def test_its_python_runs(tmp_path, monkeypatch, capsys):
+    import_model(GOLDEN / "clip_gelu", "huggingface", tmp_path / "models/clip")
+    Image.new("RGB", (20, 30), "red").save(tmp_path / "my.png")
+    monkeypatch.chdir(tmp_path)
+    exec(PAGE.split("```python\n")[1].split("```")[0], {})
+    similar = [float(number) for number in re.findall(r"-?\d+\.\d+", capsys.readouterr().out)]
+    assert len(similar) == 2
+    assert all(-1 <= number <= 1 for number in similar)

@@ -51,3 +51,16 @@ def test_numbers_are_those_that_were_measured():
             assert f"{number:,}" in said
     assert measured["pictures_per_cpu_s"]["as they come, 64 px"] > 1000
     assert measured["sentences"]["of 2 things"] > 100_000
+
+
+def test_what_a_model_makes_of_them_is_what_was_measured():
+    measured = json.loads((REPOSITORY / "docs/benchmarks/scenes-clip.json").read_text())
+    build_source(measured["source"])
+    rows = re.findall(r"^\| `(\w+)` \| ([\d.]+)% \| ([\d.]+)% \| ([\d.]+)% \| ([\d.]+)% \|$", PAGE, re.M)
+    assert [split for split, *_ in rows] == ["pair", "concept", "designer", "both"]
+    for split, *said in rows:
+        there, back = (
+            measured["metrics"][f"retrieval.{split}.{way}.recall_at_1"] for way in ("image_to_text", "text_to_image")
+        )
+        numbers = (there["value"], back["value"], there["chance"], there["baseline"])
+        assert said == [f"{100 * number:.1f}" for number in numbers]

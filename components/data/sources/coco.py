@@ -8,7 +8,7 @@ be missing or lead out of its folder; each is a Reject, where pycocotools ends w
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,17 +64,28 @@ class CocoJson(OwnSource):
 
     def find(self, here: Path) -> Found:
         """Return the pictures that the files of captions below a folder list. DataError when there is no such file."""
-        folder, files = here, [here / self.annotations] if self.annotations else caption_files(here)
+        folder, files = self._files(here)
+        named = REMOTE.match(self.images or "") and f"s3://{bucket_and_key(str(self.images))[0]}"
+        allowed = (*self.place.allow_hosts, *([named] if named else []))
+        return find(folder, files, self._pictures(folder, here), allowed)
+
+    def named_at(self, here: Path) -> Container[str]:
+        """Return the file names of the pictures that the files of captions list."""
+        images = (image for file in self._files(here)[1] for image in read_json(file)["images"])
+        said = (texts_of(image.get("file_name")) for image in images if isinstance(image, Mapping))
+        return {name.rpartition("/")[2] for names in said for name in names}
+
+    def _files(self, here: Path) -> tuple[Path, list[Path]]:
+        """Return the folder that names are relative to, and the files of captions."""
         if here.is_file():
-            folder, files = here.parent, [here]
+            return here.parent, [here]
+        files = [here / self.annotations] if self.annotations else caption_files(here)
         if not files or not all(path.is_file() for path in files):
             raise DataError(
                 f"{here} has no {self.annotations or PATTERN}, nor one in its folder annotations. Name the file: source: "
                 "{name: coco, path: FOLDER, annotations: FILE}."
             )
-        named = REMOTE.match(self.images or "") and f"s3://{bucket_and_key(str(self.images))[0]}"
-        allowed = (*self.place.allow_hosts, *([named] if named else []))
-        return find(folder, files, self._pictures(folder, here), allowed)
+        return here, files
 
     def _pictures(self, folder: Path, here: Path) -> Path | AtUrls | None:
         """Return where source.images says that pictures are; at URLs of their own where a .json is all that lies elsewhere."""

@@ -1,7 +1,7 @@
 """What every source of a person's own data has: where it lies, here or elsewhere, in which languages, under which licence."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
@@ -73,6 +73,10 @@ class OwnSource(ABC):
         """Return whether a file of that name is read, of those that lie elsewhere."""
         return PurePosixPath(name).suffix.lower() in self.suffixes
 
+    def named_at(self, here: Path) -> Container[str] | None:
+        """Return what the pictures are called that are read, as far as files at a path say so; None for all that are there."""
+        return None
+
     def forget(self) -> None:
         """Remove from this disk what was fetched."""
         self.place.forget()
@@ -84,7 +88,7 @@ class OwnSource(ABC):
         """Return the records that lie at a path of this disk. DataError when there are none."""
 
     def _at_hand(self, progress: Progress) -> OwnSamples:
-        here = self.place.here(progress)
+        here = self.place.here(progress, self.named_at)
         if self._own is None:
             self._own = OwnSamples(self.name, here, self.find(here), self.languages, self.licence)
         return self._own

@@ -126,11 +126,9 @@ def gzip_pieces(file: BinaryIO) -> Iterator[bytes]:
     """Yield what a gzip file holds, of all members where it has several. Raises Damaged where one is cut, or not what its sum says."""
     rest = b""
     while True:
-        rest = (rest or file.read(PIECE_BYTES)).lstrip(b"\0") or file.read(PIECE_BYTES).lstrip(
-            b"\0"
-        )  # some pad with these
-        if not rest:
-            return
+        while not (rest := rest.lstrip(b"\0")):  # some pad with these
+            if not (rest := file.read(PIECE_BYTES)):
+                return
         one = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
         while not one.eof:
             fed = one.unconsumed_tail or rest or file.read(PIECE_BYTES)

@@ -1,6 +1,6 @@
 """Where a person's own data lies: at a path here, or elsewhere at URLs, from which it is laid out on this disk to be read."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -14,7 +14,7 @@ from components.data.remote.addresses import checked_hosts, name_of
 from components.data.remote.fetcher import Fetcher
 from components.data.remote.files import RemoteFile, RemoteFiles, checked_urls, is_file
 from components.data.remote.laid_out import LaidOut, can_be_laid_out
-from components.data.sources.files import HIDDEN, is_hidden
+from components.data.sources.files import HIDDEN, PICTURES, is_hidden
 from components.data.sources.settings import existing
 
 OTHERS = "files of another kind"
@@ -67,14 +67,33 @@ class Place:
             )
         return found
 
-    def here(self, progress: Progress = silent) -> Path:
-        """Return where the data lies on this disk, fetched if need be: the folder, or the one file where one is named."""
+    def here(self, progress: Progress, names: Callable[[Path], Container[str] | None]) -> Path:
+        """Return where the data lies on this disk, fetched if need be: the folder, or the one file where one is named.
+
+        Args:
+            names: what lies there, its pictures still without their bytes -> the last parts of the names of those that are
+                needed; None for all. The others stay where they lie, and have their names here.
+        """
         if self.urls is None:
             return existing(self.path, self.what)
-        self._lay_out([file for file in self.files.files if file.name not in self._shadowed], progress)
-        self.fetched = True
         alone = len(self.urls) == 1 and len(self.files.files) == 1 and is_file(self.urls[0], self._read)
-        return self._laid_out.folder / self.files.files[0].name if alone else self._laid_out.folder
+        here = self._laid_out.folder / self.files.files[0].name if alone else self._laid_out.folder
+        files = [file for file in self.files.files if file.name not in self._shadowed]
+        pictures = [file for file in files if _is_picture(file)]
+        self._lay_out([file for file in files if not _is_picture(file)], progress)
+        needed = names(here)
+        self._lay_out(
+            [file for file in pictures if needed is None or PurePosixPath(file.name).name in needed], progress
+        )
+        for file in pictures:
+            self._laid_out.add_empty(file.name)  # where it is not needed
+        self.fetched = True
+        return here
+
+    @property
+    def folder_url(self) -> str:
+        """Return the URL of the folder that the one file lies in; empty where all lies here."""
+        return "" if self.urls is None else self.urls[0].partition("?")[0].rpartition("/")[0]
 
     @contextmanager
     def outlined(self, telling: Sequence[RemoteFile]) -> Iterator[Path]:
@@ -161,6 +180,10 @@ class Place:
         assert self.urls is not None
         first = name_of(self.urls[0])
         return first.rpartition("/")[0] if is_file(self.urls[0], self._read) else first.rstrip("/")
+
+
+def _is_picture(file: RemoteFile) -> bool:
+    return PurePosixPath(file.name).suffix.lower() in PICTURES
 
 
 def _to_first(name: str, holds: Callable[[str], bool]) -> str:

@@ -7,13 +7,15 @@ import os
 import posixpath
 import re
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from components.contracts.errors import ConfigError, DataError
 from components.contracts.reject import Reject
 from components.data.remote.addresses import REMOTE, name_of
+from components.data.remote.s3 import bucket_and_key
 from components.data.sources.columns import FLAGS, recognise
 from components.data.sources.fetched import Fetched
 from components.data.sources.files import PICTURES, files_below
@@ -69,7 +71,19 @@ class PairTable(OwnSource):
 
         When they are read, TransientError when no URL answers, as when the network is down.
         """
-        return find(self._table(here), self.columns, here if here.is_dir() else None, self.place.allow_hosts)
+        if here.is_dir():
+            return find(self._table(here), self.columns, here, self.place.allow_hosts)
+        beside = self.place.folder_url
+        bucket = [f"s3://{bucket_and_key(beside)[0]}"] if beside and beside.lower().startswith("s3://") else []
+        return find(self._table(here), self.columns, None, (*self.place.allow_hosts, *bucket), beside)
+
+    def named_at(self, here: Path) -> Container[str]:
+        """Return the file names of the pictures that rows name."""
+        table = self._table(here)
+        column = recognise(column_names(table), self.columns, table.name)["image"]
+        cells = (row.get(column) for _, row in read_rows(table))
+        texts = (texts_of(cell) for cell in cells if not isinstance(cell, (bytes, Mapping)))
+        return {posixpath.basename(_tidied(name)) for names in texts for name in names}
 
     def _table(self, path: Path) -> Path:
         if path.is_dir():
@@ -87,7 +101,11 @@ class PairTable(OwnSource):
 
 
 def find(
-    table: Path, columns: Mapping[str, str], watched: Path | None = None, allow_hosts: Sequence[str] = ()
+    table: Path,
+    columns: Mapping[str, str],
+    watched: Path | None = None,
+    allow_hosts: Sequence[str] = (),
+    beside: str = "",
 ) -> Found:
     """Return the pictures that the table names.
 
@@ -95,6 +113,7 @@ def find(
         columns: what a column says -> its name; the rest is recognised.
         watched: folder whose pictures are counted when no row names them.
         allow_hosts: hosts of this network, and buckets, that rows may name.
+        beside: URL of the folder that paths are relative to, where the table alone was fetched from there.
 
     Raises DataError for a table without rows, and a path that leads out of the table's folder to anything but a picture
     of one's own; ConfigError for columns that are not there or not recognised.
@@ -116,7 +135,7 @@ def find(
             continue
         said = {one: next(iter(texts_of(row.get(role[one]))), None) for one in _SINGLE if one in role}
         lang = next(iter(texts_of(row.get(role["lang"]))), None) if "lang" in role else None
-        for name in map(_tidied, names):
+        for name in (_placed(_tidied(name), beside) for name in names):
             picture = rows.setdefault(
                 name, {"where": where, "captions": {}, "flags": {one: {} for one in FLAGS if one in role}, **said}
             )
@@ -159,6 +178,13 @@ def _tidied(name: str) -> str:
     if _URL.match(name):
         return name.partition("#")[0] if not name.lower().startswith("s3:") else name  # what follows is the browser's
     return posixpath.normpath(name.replace("\\", "/"))
+
+
+def _placed(name: str, beside: str) -> str:
+    """Return a path as a URL where its folder has one; one that leads out of the folder stays, and nothing is found there."""
+    if not beside or _URL.match(name) or name.startswith(("/", "../")):
+        return name
+    return f"{beside}/{name if beside.lower().startswith('s3:') else quote(name)}"
 
 
 def _cell(row: Mapping[str, Any], column: str, where: str, table: Path) -> Any:

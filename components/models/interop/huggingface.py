@@ -13,6 +13,7 @@ from torch import Tensor
 
 from components.contracts.errors import CapabilityError, DataError
 from components.models.dual_encoder import DualEncoder
+from components.models.interop.huggingface_names import ties_of
 from components.models.interop.layout import (
     CLIP_EPS,
     CLIP_MEAN,
@@ -31,8 +32,7 @@ from components.models.interop.layout import (
     vit_args,
     vit_of,
 )
-from components.models.interop.ties import Tie, affine, stacked, tie, to_ours, to_theirs
-from components.models.towers.image import ImageTower
+from components.models.interop.ties import to_ours, to_theirs
 from components.models.towers.text import Activation, TextTower
 
 LIBRARY = "transformers"
@@ -108,7 +108,7 @@ def take(model: DualEncoder, theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return our weights of theirs; DataError as of `to_ours`. `model` is what was described, with any weights."""
     shapes = {name: value.shape for name, value in model.state_dict().items()}
     places = [f"{side}_model.embeddings.position_ids" for side in ("text", "vision")]  # counted, not learned
-    ours = to_ours(theirs, _ties(model), shapes, dropped=(*places, SEGMENTS))
+    ours = to_ours(theirs, ties_of(model), shapes, dropped=(*places, SEGMENTS))
     if SEGMENTS in theirs:
         ours["text.position"] += theirs[SEGMENTS][0].float()
     return ours
@@ -138,7 +138,7 @@ def give(model: DualEncoder, end: int) -> tuple[dict[str, Any], dict[str, Tensor
         config["text_config"]["projection_size"] = model.width
     else:
         config["projection_dim"] = model.width
-    weights = to_theirs(model.state_dict(), _ties(model))
+    weights = to_theirs(model.state_dict(), ties_of(model))
     if kind == "chinese_clip":
         weights[SEGMENTS] = torch.zeros(2, text.width)
         config["text_config"]["type_vocab_size"] = 2
@@ -203,84 +203,3 @@ def _said(numbers: Transformer) -> dict[str, Any]:
         "hidden_size": numbers.width, "num_hidden_layers": numbers.depth, "num_attention_heads": numbers.heads,
         "intermediate_size": numbers.feed, "hidden_act": names[numbers.activation], "layer_norm_eps": numbers.eps,
     }  # fmt: skip
-
-
-def _ties(model: DualEncoder) -> list[Tie]:
-    """Return the tie of every tensor."""
-    image, text = towers_of(model, LIBRARY)
-    one = -1 if model.logit_scale.bias is not None else 0  # SigLIP keeps its two numbers as rows of one
-    ties = [tie("logit_scale.log_scale", "logit_scale", bare=one)]
-    if model.logit_scale.bias is not None:
-        ties.append(tie("logit_scale.bias", "logit_bias", bare=one))
-    return ties + _image_ties(model, image) + _text_ties(model, text)
-
-
-def _image_ties(model: DualEncoder, image: ImageTower) -> list[Tie]:
-    ours, theirs = "image.net", "vision_model"
-    net: Any = image.net
-    mapped = net.attn_pool is not None
-    ties = [
-        *affine(f"{ours}.patch_embed.proj", f"{theirs}.embeddings.patch_embedding", bias=mapped),
-        tie(f"{ours}.pos_embed", f"{theirs}.embeddings.position_embedding.weight", bare=1),
-        *affine(f"{ours}.norm", f"{theirs}.post_layernorm"),
-    ]
-    if mapped:
-        pool, head = f"{ours}.attn_pool", f"{theirs}.head"
-        ties += [
-            tie(f"{pool}.latent", f"{head}.probe"),
-            *(Tie(ours=(f"{pool}.q.{part}", f"{pool}.kv.{part}"), theirs=(f"{head}.attention.in_proj_{part}",)) for part in ("weight", "bias")),
-            *affine(f"{pool}.proj", f"{head}.attention.out_proj"), *affine(f"{pool}.norm", f"{head}.layernorm"),
-            *affine(f"{pool}.mlp.fc1", f"{head}.mlp.fc1"), *affine(f"{pool}.mlp.fc2", f"{head}.mlp.fc2"),
-        ]  # fmt: skip
-    else:
-        ties += [
-            tie(f"{ours}.cls_token", f"{theirs}.embeddings.class_embedding", bare=2),
-            *affine(f"{ours}.norm_pre", f"{theirs}.pre_layrnorm"),  # spelt so
-            tie("image_projection.linear.weight", "visual_projection.weight"),
-        ]
-    for i in range(len(net.blocks)):
-        names = ("norm1", "attn.qkv", "attn.proj", "norm2", "mlp.fc1", "mlp.fc2")
-        ties += _block_ties([f"{ours}.blocks.{i}.{name}" for name in names], f"{theirs}.encoder.layers.{i}")
-    return ties
-
-
-def _text_ties(model: DualEncoder, text: TextTower) -> list[Tie]:
-    bert, theirs = text.norms == "after", "text_model"
-    kept = f"{theirs}.embeddings"
-    ties = [
-        tie("text.embedding.weight", f"{kept}.{'word' if bert else 'token'}_embedding{'s' if bert else ''}.weight"),
-        tie("text.position", f"{kept}.position_embedding{'s' if bert else ''}.weight"),
-        *affine("text.norm", f"{kept}.LayerNorm" if bert else f"{theirs}.final_layer_norm"),
-    ]
-    for i in range(len(text.blocks)):
-        names = [
-            f"text.blocks.{i}.{name}" for name in ("norm_attention", "qkv", "out", "norm_feed", "feed.0", "feed.2")
-        ]
-        ties += (
-            _bert_ties(names, f"{theirs}.encoder.layer.{i}")
-            if bert
-            else _block_ties(names, f"{theirs}.encoder.layers.{i}")
-        )
-    if model.text_projection.kind == "affine":
-        return ties + affine("text_projection.linear", f"{theirs}.head")
-    return [*ties, tie("text_projection.linear.weight", "text_projection.weight")]
-
-
-def _block_ties(ours: list[str], theirs: str) -> list[Tie]:
-    norm_attention, qkv, out, norm_feed, wide, narrow = ours
-    return [
-        *affine(norm_attention, f"{theirs}.layer_norm1"),
-        *stacked([qkv], [f"{theirs}.self_attn.{part}_proj" for part in "qkv"]),
-        *affine(out, f"{theirs}.self_attn.out_proj"), *affine(norm_feed, f"{theirs}.layer_norm2"),
-        *affine(wide, f"{theirs}.mlp.fc1"), *affine(narrow, f"{theirs}.mlp.fc2"),
-    ]  # fmt: skip
-
-
-def _bert_ties(ours: list[str], theirs: str) -> list[Tie]:
-    norm_attention, qkv, out, norm_feed, wide, narrow = ours
-    return [
-        *stacked([qkv], [f"{theirs}.attention.self.{part}" for part in ("query", "key", "value")]),
-        *affine(out, f"{theirs}.attention.output.dense"), *affine(norm_attention, f"{theirs}.attention.output.LayerNorm"),
-        *affine(wide, f"{theirs}.intermediate.dense"), *affine(narrow, f"{theirs}.output.dense"),
-        *affine(norm_feed, f"{theirs}.output.LayerNorm"),
-    ]  # fmt: skip

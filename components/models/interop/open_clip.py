@@ -13,7 +13,7 @@ from torch import Tensor
 
 from components.contracts.errors import CapabilityError, DataError
 from components.models.dual_encoder import DualEncoder
-from components.models.interop.clip_resnet import NETS, net_of, resnet_ties
+from components.models.interop.clip_resnet import net_of
 from components.models.interop.layout import (
     CLIP_EPS,
     CLIP_MEAN,
@@ -23,30 +23,22 @@ from components.models.interop.layout import (
     VisionTransformer,
     dual_encoder,
     image_tower,
-    ratio_of,
-    text_of,
     text_tower,
     towers_of,
     vit_args,
-    vit_of,
 )
-from components.models.interop.ties import Tie, affine, tie, to_ours, to_theirs
-from components.models.poolers import Pool
+from components.models.interop.open_clip_config import POOLS, kind_of, text_cfg, vision_cfg
+from components.models.interop.open_clip_names import Kind, ties_of
+from components.models.interop.ties import to_ours, to_theirs
 from components.models.towers.image import ImageTower
-from components.models.towers.text import Activation, TextTower
+from components.models.towers.text import Activation
 
 LIBRARY = "open_clip"
-POOLS: dict[str, Pool] = {"argmax": "eos", "eos": "eos", "last": "last", "first": "cls"}
 
 # What we read of each tower's config, and what changes no feature; anything else must be off.
 _OF_TRAINING = (
-    "patch_dropout",
-    "timm_drop",
-    "timm_drop_path",
-    "timm_model_pretrained",
-    "output_tokens",
-    "pos_embed_type",
-)
+    "patch_dropout", "timm_drop", "timm_drop_path", "timm_model_pretrained", "output_tokens", "pos_embed_type"
+)  # fmt: skip
 _VISION = frozenset(
     {"layers", "width", "head_width", "mlp_ratio", "patch_size", "image_size", "act_kwargs", "norm_kwargs", "pool_type",
      "timm_model_name", "timm_pool", "timm_proj", "timm_proj_bias", "attn_pooler_queries", "attn_pooler_heads", *_OF_TRAINING}
@@ -89,8 +81,10 @@ def take(model: DualEncoder, theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     bare = {name.removeprefix("module."): value for name, value in theirs.items()}  # trained on several devices
     shapes = {name: value.shape for name, value in model.state_dict().items()}
     custom = any(name.startswith("text.") for name in bare)
-    native = "visual.class_embedding" in bare
-    ties = _ties(model, custom, native, within="visual.head.proj.weight" not in bare)
+    kind: Kind = "timm"
+    if "visual.conv1.weight" in bare:
+        kind = "transformer" if "visual.class_embedding" in bare else "resnet"
+    ties = ties_of(model, kind, custom, within="visual.head.proj.weight" not in bare)
     return to_ours(bare, ties, shapes, dropped=("attn_mask", "text.attn_mask"))
 
 
@@ -100,18 +94,17 @@ def give(model: DualEncoder, end: int) -> tuple[dict[str, Any], dict[str, Tensor
     `end` is the id of the token that ends a text. Raises CapabilityError for what open_clip has not.
     """
     image, text = towers_of(model, LIBRARY)
-    native = model.image_projection.kind == "linear" and _refusal(image) is None
-    its_own = native or _own_resnet(model, image) is not None
-    custom = not (its_own and model.text_projection.kind == "linear" and text.pool == "eos")
-    vision, quick = _vision_cfg(model, image, native)
-    words = _text_cfg(model, text, quick, end)
+    kind = kind_of(model, image)
+    custom = not (kind != "timm" and model.text_projection.kind == "linear" and text.pool == "eos")
+    vision, quick = vision_cfg(model, image, kind)
+    words = text_cfg(model, text, quick, end)
     config: dict[str, Any] = {"embed_dim": model.width, "quick_gelu": quick, "vision_cfg": vision, "text_cfg": words}
     if custom:
         config["custom_text"] = True
     if model.logit_scale.bias is not None:
         config["init_logit_bias"] = -10.0
     shown = {"mean": image.mean.flatten().tolist(), "std": image.std.flatten().tolist(), "interpolation": "bicubic"}
-    weights = to_theirs(model.state_dict(), _ties(model, custom, native))
+    weights = to_theirs(model.state_dict(), ties_of(model, kind, custom))
     return {"model_cfg": config, "preprocess_cfg": shown}, weights
 
 
@@ -176,14 +169,10 @@ def _text(config: Mapping[str, Any], quick: bool) -> tuple[dict[str, Any], tuple
         feed=int(wide * config.get("mlp_ratio", 4.0)), size=config.get("context_length", 77),
         activation=_activation(config, quick), eps=(config.get("norm_kwargs") or {}).get("eps", 1e-5),
     )  # fmt: skip
+    hidden = causal and pool == "eos"  # open_clip hides no padding; from a causal end token it cannot be seen
     tower = text_tower(
-        text,
-        config.get("vocab_size", 49408),
-        causal=causal,
-        pool=pool,
-        masked=causal and pool == "eos",
-        pad=config.get("pad_id", 0),
-    )  # open_clip hides no padding; from a causal end token it cannot be seen
+        text, config.get("vocab_size", 49408), causal=causal, pool=pool, masked=hidden, pad=config.get("pad_id", 0)
+    )
     if config.get("proj_type") == "none":
         return tower, (wide, "none")
     return tower, (wide, "affine" if config.get("proj_bias") else "linear")
@@ -201,146 +190,3 @@ def _square(size: int | Sequence[int]) -> int:
     if size[0] != size[1]:
         raise CapabilityError(f"vision_cfg asks for pictures or patches of {list(size)} pixels; ours are square.")
     return size[0]
-
-
-def _refusal(image: ImageTower) -> CapabilityError | None:
-    try:
-        vit_of(image, LIBRARY, "token")
-    except CapabilityError as err:
-        return err
-    return None
-
-
-def _own_resnet(model: DualEncoder, image: ImageTower) -> tuple[tuple[int, ...], int] | None:
-    """Return its blocks and width, where open_clip has the network as its own."""
-    plain = model.image_projection.kind == "affine" and not image.net_args
-    return next((said for said, (name, _) in NETS.items() if name == image.name), None) if plain else None
-
-
-def _vision_cfg(model: DualEncoder, image: ImageTower, native: bool) -> tuple[dict[str, Any], bool]:
-    """Return vision_cfg, and whether open_clip's one word for both towers, quick_gelu, is said."""
-    if native:
-        vit = vit_of(image, LIBRARY, "token")
-        config: dict[str, Any] = {
-            "image_size": vit.size, "layers": vit.depth, "width": vit.width, "head_width": vit.width // vit.heads,
-            "patch_size": vit.patch, "mlp_ratio": ratio_of(vit),
-        }  # fmt: skip
-        if vit.activation == "gelu_tanh":
-            config["act_kwargs"] = {"approximate": "tanh"}
-        return config, vit.activation == "quick_gelu"
-    quick = isinstance(model.text, TextTower) and text_of(model.text).activation == "quick_gelu"
-    if found := _own_resnet(model, image):
-        layers, width = found
-        return {"layers": list(layers), "width": width, "patch_size": None, "image_size": NETS[found][1]}, quick
-    beyond = {name: value for name, value in image.net_args.items() if name != "global_pool"}
-    if beyond:
-        raise CapabilityError(
-            f"open_clip builds a network of timm by its name alone, and {image.name!r} was built with {beyond}. It would build "
-            f"another one. Train a network as timm has it, or a vision transformer as CLIP's ({_refusal(image)})"
-        )
-    kind = model.image_projection.kind
-    return {
-        "timm_model_name": image.name, "timm_model_pretrained": False, "timm_proj": "none" if kind == "none" else "linear",
-        "timm_proj_bias": kind == "affine", "timm_pool": image.net_args.get("global_pool") or _pool_of(image),
-        "image_size": image.net.default_cfg["input_size"][-1],  # type: ignore[index, union-attr]  # timm's nets all have it
-    }, quick  # fmt: skip
-
-
-def _pool_of(image: ImageTower) -> str:
-    """Return what timm's network pools by; open_clip must be told where it projects nothing."""
-    by = getattr(image.net, "global_pool", None) or getattr(getattr(image.net, "head", None), "global_pool", None)
-    return by if isinstance(by, str) else str(getattr(by, "pool_type", ""))
-
-
-def _text_cfg(model: DualEncoder, text: TextTower, quick: bool, end: int) -> dict[str, Any]:
-    numbers = text_of(text)
-    pool = {ours: theirs for theirs, ours in reversed(POOLS.items())}.get(text.pool)
-    wrong = []
-    if pool is None:
-        wrong.append(f"pools by {text.pool!r}")
-    if text.norms != "before":
-        wrong.append("norms after its sums")
-    if text.masked and not (text.causal and text.pool == "eos"):
-        wrong.append("hides padding from what is read")
-    if (numbers.activation == "quick_gelu") != quick:
-        wrong.append("bends by quick_gelu where the image tower does not, or the other way")
-    if wrong:
-        raise CapabilityError(f"open_clip has no text tower that {', and '.join(wrong)}, as this model's does.")
-    config: dict[str, Any] = {
-        "context_length": numbers.size, "vocab_size": text.embedding.num_embeddings, "width": numbers.width,
-        "heads": numbers.heads, "layers": numbers.depth, "mlp_ratio": ratio_of(numbers), "pool_type": pool,
-        "no_causal_mask": not text.causal, "norm_kwargs": {"eps": numbers.eps},
-    }  # fmt: skip
-    if numbers.activation == "gelu_tanh":
-        config["act_kwargs"] = {"approximate": "tanh"}
-    if text.pool == "eos" and end != text.embedding.num_embeddings - 1:  # argmax finds the highest id
-        config |= {"pool_type": "eos", "eos_id": end}
-    kind = model.text_projection.kind
-    return config | {"proj_bias": kind == "affine", "proj_type": "none" if kind == "none" else "linear"}
-
-
-def _ties(model: DualEncoder, custom: bool, native: bool, within: bool = False) -> list[Tie]:
-    """Return the tie of every tensor.
-
-    Args:
-        custom: whether the text tower's tensors have its name before theirs.
-        native: whether the image tower is open_clip's own, or else timm's.
-        within: whether timm's classifier is what projects.
-    """
-    image, text = towers_of(model, LIBRARY)
-    before = "text." if custom else ""
-    ties = [tie("logit_scale.log_scale", "logit_scale")]
-    if model.logit_scale.bias is not None:
-        ties.append(tie("logit_scale.bias", "logit_bias"))
-    ties += _vit_ties(len(image.net.blocks)) if native else _trunk_ties(model, image, within)  # type: ignore[arg-type]
-    ties += [
-        tie("text.embedding.weight", f"{before}token_embedding.weight"),
-        tie("text.position", f"{before}positional_embedding"),
-        *affine("text.norm", f"{before}ln_final"),
-    ]
-    for i in range(len(text.blocks)):
-        ours = ("norm_attention", "qkv", "out", "norm_feed", "feed.0", "feed.2")
-        ties += _block_ties(f"text.blocks.{i}", f"{before}transformer.resblocks.{i}", ours)
-    if model.text_projection.kind == "affine":
-        ties += affine("text_projection.linear", f"{before}text_projection")
-    elif model.text_projection.kind == "linear":
-        ties.append(tie("text_projection.linear.weight", f"{before}text_projection", turned=True))
-    return ties
-
-
-def _vit_ties(depth: int) -> list[Tie]:
-    net, visual = "image.net", "visual"
-    ties = [
-        tie(f"{net}.patch_embed.proj.weight", f"{visual}.conv1.weight"),
-        tie(f"{net}.cls_token", f"{visual}.class_embedding", bare=2),
-        tie(f"{net}.pos_embed", f"{visual}.positional_embedding", bare=1),
-        *affine(f"{net}.norm_pre", f"{visual}.ln_pre"),
-        *affine(f"{net}.norm", f"{visual}.ln_post"),
-        tie("image_projection.linear.weight", f"{visual}.proj", turned=True),
-    ]
-    ours = ("norm1", "attn.qkv", "attn.proj", "norm2", "mlp.fc1", "mlp.fc2")
-    for i in range(depth):
-        ties += _block_ties(f"{net}.blocks.{i}", f"{visual}.transformer.resblocks.{i}", ours)
-    return ties
-
-
-def _block_ties(ours: str, theirs: str, names: Sequence[str]) -> list[Tie]:
-    norm_attention, qkv, out, norm_feed, wide, narrow = (f"{ours}.{name}" for name in names)
-    return [
-        *affine(norm_attention, f"{theirs}.ln_1"),
-        *(tie(f"{qkv}.{part}", f"{theirs}.attn.in_proj_{part}") for part in ("weight", "bias")),
-        *affine(out, f"{theirs}.attn.out_proj"), *affine(norm_feed, f"{theirs}.ln_2"),
-        *affine(wide, f"{theirs}.mlp.c_fc"), *affine(narrow, f"{theirs}.mlp.c_proj"),
-    ]  # fmt: skip
-
-
-def _trunk_ties(model: DualEncoder, image: ImageTower, within: bool) -> list[Tie]:
-    """Return the ties of a network of timm, whose names stay, unless it is one of open_clip's own ResNets."""
-    if _own_resnet(model, image):
-        return resnet_ties(image.net.state_dict())
-    ties = [tie(f"image.net.{name}", f"visual.trunk.{name}") for name in image.net.state_dict()]
-    if model.image_projection.kind != "none":
-        classifier = image.net.default_cfg["classifier"]  # type: ignore[index]  # timm's nets all have it
-        head = f"visual.trunk.{classifier}" if within else "visual.head.proj"
-        ties += affine("image_projection.linear", head, bias=model.image_projection.kind == "affine")
-    return ties

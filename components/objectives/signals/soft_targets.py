@@ -1,6 +1,6 @@
 """How much of each row belongs to which column, where one right answer is too strict.
 
-Sources: same id, Zuo et al. 2024, arXiv:2312.00784 (seed 16, equation of q_ij); blend with a teacher, Li et al. 2021,
+Sources: same id, Zuo et al. 2023, arXiv:2305.08386 (seed 16, q_ij); blend with a teacher, Li et al. 2021,
 arXiv:2107.07651, section 3.2, and Yang et al. 2022, arXiv:2202.10401 (seed 22: 0.4, raised in a line over the first epoch).
 Differs: one signal for all of them; a share per sample may be spread as well.
 Axes: R local rows, C columns they are held against, B samples of all ranks.

@@ -19,7 +19,7 @@ from components.contracts.errors import ConfigError, DataError
 from components.contracts.model_files import MODEL_FILES
 from components.recipes.interop import export_model, import_model
 from components.recipes.trained import load_trained
-from components.serving.export import export
+from components.serving.export import TextEncoder, compare, write
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "transformers"
 TEXTS = ("a red square", "two green circles beside a blue square on grey", "circle")  # of make_transformers.py
@@ -56,13 +56,15 @@ def test_what_is_exported_again_is_what_was_imported(family, tmp_path):
         assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "ours" / name).read_bytes()
 
 
-def test_an_imported_model_is_served_as_it_is(tmp_path):
-    """SigLIP's, whose padding has another id and is read, and whose pictures are pooled by attention."""
+@torch.no_grad()
+def test_an_imported_text_tower_is_served_as_it_is(tmp_path):
+    """SigLIP's, whose padding has another id and is read."""
     import_model(GOLDEN / "siglip", "huggingface", tmp_path / "ours")
     embedder = load_trained(tmp_path / "ours")
-    pixels, rows = load_file(GOLDEN / "siglip" / "features.safetensors")["pixels"], embedder.vocabulary(TEXTS)
-    furthest = export(embedder.model, tmp_path, pixels, rows.ids, opset=18, tolerance=1e-4)
-    assert max(furthest.values()) <= 1e-5
+    rows = embedder.vocabulary(TEXTS)
+    encoder, path = TextEncoder(embedder.model).eval(), tmp_path / "text_encoder.onnx"
+    write(encoder, rows.ids, path, "input_ids", "text_embeds", opset=18)
+    assert compare(path, "input_ids", rows.ids.numpy(), embedder.texts(TEXTS), tolerance=1e-4) <= 1e-5
 
 
 @torch.no_grad()
@@ -188,3 +190,14 @@ def test_padding_that_is_read_is_the_tokenizers_whatever_the_config_says(tmp_pat
     import_model(GOLDEN / "siglip", "huggingface", tmp_path / "plain")
     embedder = load_trained(tmp_path / "plain")
     assert (embedder.model.text.pad, embedder.vocabulary(["a"]).ids[0, -1]) == (1, 1)
+
+
+@torch.no_grad()
+def test_what_transformers_trained_open_clip_opens(tmp_path):
+    import_model(GOLDEN / "clip_quick_gelu", "huggingface", tmp_path / "ours")
+    export_model(tmp_path / "ours", "open_clip", tmp_path / "theirs")
+    golden, embedder = load_file(GOLDEN / "clip_quick_gelu" / "features.safetensors"), load_trained(tmp_path / "ours")
+    peer = open_clip.create_model(f"local-dir:{tmp_path / 'theirs'}").eval()
+    shown = (golden["pixels"] - embedder.model.image.mean) / embedder.model.image.std
+    torch.testing.assert_close(peer.encode_image(shown), golden["image"], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(peer.encode_text(embedder.vocabulary(TEXTS).ids), golden["text"], rtol=1e-5, atol=1e-5)

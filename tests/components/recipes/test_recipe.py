@@ -297,6 +297,13 @@ def test_a_gate_that_is_no_share_is_refused(share, workspace):
         load_params(workspace.root)
 
 
+@pytest.mark.parametrize("bar", ["0", "-1.0", ".inf", ".nan"])
+def test_a_bar_that_is_no_number_of_spreads_is_refused(bar, workspace):
+    workspace.change(PARAMS, r"misfit: [\d.]+", f"misfit: {bar}")
+    with pytest.raises(ConfigError, match=r"gates.misfit is .*Give a number above 0"):
+        load_params(workspace.root)
+
+
 def test_a_number_that_is_left_out_is_named(workspace):
     workspace.change(DEBUG, r"batch: \d+\n", "")
     with pytest.raises(ConfigError, match=r"debug\.yaml.*batch"):

@@ -1,8 +1,7 @@
 """Losses over the rows of several ranks: `python -m tests.components.training.gathering FOLDER`, one file a rank.
 
-Every loss of the catalogue, every way to gather, pairs and ragged captions: the loss and the gradients of parameters, as DDP
-leaves them. Called as a function without ranks, it is the one process that they are compared with.
-Axes: B samples, N captions, D width.
+Every loss of the catalogue in CLIP's method, every way to gather, pairs and ragged captions: the loss and the gradients of
+parameters, as DDP leaves them. Called as a function without ranks, it is the one process that they are compared with.
 """
 
 import itertools
@@ -11,6 +10,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, get_args
@@ -21,48 +21,78 @@ import yaml
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from components.contracts.batch import Batch, Images, Texts
+from components.contracts.encoded import Encoded, Tower
 from components.contracts.errors import ConfigError
+from components.contracts.method import Clock
 from components.contracts.objective import Contrast
+from components.methods.clip import Clip
+from components.models.dual_encoder import DualEncoder
+from components.models.projection import LogitScale
 from components.recipes.section import build
 from components.training.gather import Gather, GatherMode
 
 REPOSITORY = Path(__file__).parents[3]
 CATALOGUE: dict[str, dict[str, Any]] = yaml.safe_load((REPOSITORY / "components/objectives/catalogue.yaml").read_text())
-SAMPLES, WIDTH_IN, WIDTH = 12, 7, 5
+SAMPLES, TOKENS, WIDTH = 12, 20, 5
 CAPTIONS = (2, 1, 3, 1, 2, 2, 1, 4, 1, 1, 1, 2)  # of each sample, so that ranks have other numbers of them
 KINDS = ("pairs", "captions")
 
 
-class Towers(nn.Module):
-    """Two linear towers, a scale and a bias, and a loss of what they say: all that DDP sees."""
+class Pixels(Tower):
+    """The pixels themselves."""
+
+    width = 12
+
+    def forward(self, rows: Images, need: Sequence[str] = ()) -> Encoded:
+        features = rows.pixels.flatten(1)
+        return Encoded(pooled=features, features=features)
+
+
+class Words(Tower):
+    """The mean of a text's tokens."""
+
+    width = 6
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(TOKENS, self.width)
+
+    def forward(self, rows: Texts, need: Sequence[str] = ()) -> Encoded:
+        features = self.embedding(rows.ids).mean(1)
+        return Encoded(pooled=features, features=features)
+
+
+class Step(nn.Module):
+    """CLIP's method with these towers and a loss of the catalogue, as DDP has it: what goes in is a batch."""
 
     def __init__(self, objective: Contrast, mode: GatherMode) -> None:
         super().__init__()
-        draw = torch.Generator().manual_seed(1)
-        self.image = nn.Parameter(torch.randn(WIDTH_IN, WIDTH, generator=draw))
-        self.text = nn.Parameter(torch.randn(WIDTH_IN, WIDTH, generator=draw))
-        self.scale = nn.Parameter(torch.tensor(4.0))
-        self.bias = nn.Parameter(torch.tensor(-2.0)) if objective.wants_bias else None
-        self.objective, self.gather = objective, Gather(mode)
+        torch.manual_seed(1)
+        scale = LogitScale(temperature=0.25, bias=-2.0 if objective.wants_bias else None)
+        self.method = Clip(DualEncoder(Pixels(), Words(), width=WIDTH, logit_scale=scale), objective, mode)
 
-    def forward(self, image: Tensor, text: Tensor, owner: Tensor | None) -> Tensor:
-        numbers = {"scale": self.scale} if self.bias is None else {"scale": self.scale, "bias": self.bias}
-        sides = self.gather(image @ self.image), self.gather(text @ self.text, owner, len(image))
-        return self.objective(*sides, **numbers)
+    def forward(self, batch: Batch) -> Tensor:
+        return self.method.losses(batch, Clock(step=0, total_steps=1, epoch=0)).terms["contrast"]
 
 
-def part(kind: str, rank: int, world: int) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Return a rank's pictures, its texts, and whose they are."""
+def part(kind: str, rank: int, world: int) -> Batch:
+    """Return a rank's part of the batch."""
     draw = torch.Generator().manual_seed(2)
-    images = torch.randn(SAMPLES, WIDTH_IN, generator=draw)
-    share = SAMPLES // world
-    ours = range(rank * share, (rank + 1) * share)
-    if kind == "pairs":
-        return images[ours], (images + torch.randn(SAMPLES, WIDTH_IN, generator=draw))[ours], None
+    pixels = torch.randn(SAMPLES, 3, 2, 2, generator=draw)
     owner = torch.tensor([sample for sample, count in enumerate(CAPTIONS) for _ in range(count)])
-    texts = images[owner] + torch.randn(len(owner), WIDTH_IN, generator=draw)
+    if kind == "pairs":
+        owner = torch.arange(SAMPLES)
+    ids = torch.randint(TOKENS, (len(owner), 3), generator=draw)
+    share = SAMPLES // world
+    ours = slice(rank * share, (rank + 1) * share)
     here = (owner >= ours.start) & (owner < ours.stop)
-    return images[ours], texts[here], owner[here] - ours.start
+    texts = Texts(
+        ids=ids[here], mask=torch.ones_like(ids[here], dtype=torch.bool),
+        owner=owner[here] - ours.start if kind == "captions" else None,
+    )  # fmt: skip
+    keys = tuple(str(sample) for sample in range(SAMPLES))[ours]
+    return Batch(keys=keys, images={"main": Images(pixels=pixels[ours])}, texts={"caption": texts})
 
 
 def outcome(
@@ -70,16 +100,16 @@ def outcome(
 ) -> dict[str, Any]:
     """Return the loss, the mean over ranks, and the gradient of each parameter; of a rank's part alone when not among others."""
     row = CATALOGUE[name]
-    towers: nn.Module = Towers(build({key: row[key] for key in ("class_path", "init_args")}, Contrast), mode)
+    step: nn.Module = Step(build({key: row[key] for key in ("class_path", "init_args")}, Contrast), mode)
     if world > 1 and among:
-        towers = DistributedDataParallel(towers)
-    loss = towers(*part(kind, rank, world))
+        step = DistributedDataParallel(step)
+    loss = step(part(kind, rank, world))
     world = world if among else 1
     loss.backward()
     value = loss.detach().clone()
     if world > 1:
         dist.all_reduce(value)
-    gradients = {key.removeprefix("module."): one.grad.tolist() for key, one in towers.named_parameters()}
+    gradients = {key.removeprefix("module."): one.grad.tolist() for key, one in step.named_parameters()}
     return {"loss": value.item() / world, "gradients": gradients}
 
 

@@ -89,6 +89,11 @@ def test_what_does_not_come_says_why(fetcher, web, path, says, tries):
     assert web.asked[path] == tries
 
 
+def test_a_file_that_lies_packed_comes_as_it_lies_whatever_a_server_calls_it(fetcher, web):
+    web.files["/a.tar.gz"] = BODY
+    assert fetched(fetcher, web.url("/packed/a.tar.gz?w=1")) == BODY
+
+
 def test_a_body_that_is_too_large_is_left_there(fetcher, web):
     failed = unfetched(fetcher, web.url("/a.png"), most=1000)
     assert (failed.reason, failed.detail) == ("no_picture", f"{len(BODY):,} bytes; at most 1,000 are read")

@@ -87,6 +87,24 @@ def test_what_lies_in_a_bucket_is_known_and_comes_in_as_if_it_lay_here(kind, buc
     assert len(list(source.unsplit(silent))) == came["rows_in"], "again, fetched again"
 
 
+@pytest.mark.parametrize("kind", ["table", "coco"])
+def test_only_pictures_that_are_named_are_fetched_and_the_others_are_counted_as_here(
+    kind, bucket, proxy, tmp_path, monkeypatch
+):
+    make(kind, tmp_path / "here")
+    folder = tmp_path / "here" / ("val2017" if kind == "coco" else "pictures")
+    for number in range(3):
+        shutil.copy(folder / "0000.png", folder / f"more{number}.png")
+    url = put(bucket, tmp_path / "here", "mine")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.address)
+    proxy.fault, proxy.asked = None, []
+    source = build_source({"name": kind, "url": url})
+    assert len(list(source.unsplit(silent))) == 8
+    assert sum(path.endswith(".png") for path in proxy.asked) == 8
+    here = build_source({"name": kind, "path": str(tmp_path / "here")})
+    assert source.describe()["without"] == here.describe()["without"]
+
+
 def test_another_version_of_a_folder_is_refused(bucket, tmp_path):
     make("folder", tmp_path / "here")
     url = put(bucket, tmp_path / "here", "mine")
@@ -188,6 +206,22 @@ def test_a_table_and_rows_come_by_their_urls(web, tmp_path):
     both = HuggingFaceFolder(url=[web.url(name) for name in names], allow_hosts=[web.host])
     here = HuggingFaceFolder(str(GOLDEN / "hub"))
     assert [one.media[0].data for one in both.unsplit(silent)] == [one.media[0].data for one in here.unsplit(silent)]
+
+
+def test_paths_of_a_table_that_lies_elsewhere_are_relative_to_it(web, bucket, tmp_path):
+    text = (tmp_path / "list.csv").read_text().replace("/val2017/", "val2017/").splitlines()
+    rows = "\n".join([*text, "../up.png,a", "/etc/b.png,b", "gone.png,c"]).encode()
+    web.files["/list.csv"] = rows
+    found = list(build_source(describe_url(web.url("/list.csv"), [web.host])).unsplit(silent))
+    assert sum(isinstance(one, Sample) for one in found) == 8
+    rejects = {one.member: one.reason for one in found if isinstance(one, Reject)}
+    assert rejects == {"../up.png": "no_picture", "/etc/b.png": "no_picture", web.url("/gone.png"): "fetch_failed"}
+    client, name = bucket
+    for path in [path for path in web.files if path.startswith("/val2017/")]:
+        client.put_object(Bucket=name, Key=f"t{path}", Body=web.files[path])
+    client.put_object(Bucket=name, Key="t/list.csv", Body="\n".join(text).encode())
+    found = build_source(describe_url(f"s3://{name}/t/list.csv")).samples(0, silent)
+    assert sum(isinstance(one, Sample) for one in found) == 8
 
 
 def test_a_folder_over_http_cannot_be_listed_and_says_so(web):
