@@ -9,8 +9,9 @@ from components.contracts.progress import Progress
 from components.data.batches import StepBatches
 from components.finetuning.ensemble import Ensembled, ensemble
 from components.finetuning.strategy import Strategy
-from components.training.callbacks import Log, Watch
+from components.training.callbacks import Watch
 from components.training.numbers import ON_GUARD, Guards, Scale
+from components.training.telling import Log
 from components.training.train import Trained, train
 
 
@@ -40,9 +41,7 @@ class Tuned:
             "steps": self.steps, "alpha": self.ensembled.alpha, "alphas": list(self.ensembled.grid), "tried": tried,
             "trained_parameters": self.trained_parameters, "frozen_digest": self.frozen_digest,
             "precision": trained.precision, "accelerator": trained.accelerator, "guards": trained.guards,
-            "timing": {
-                "samples_per_s": trained.samples_per_s, "data_wait": trained.data_wait, "resumed_at": trained.resumed_at
-            },
+            "timing": trained.timing(),
         }  # fmt: skip
 
 

@@ -42,6 +42,7 @@ def tune_model(stage: Stage, described: dict[str, Any]) -> None:
     from components.recipes.section import build
     from components.recipes.trained import load_trained, save_weights
     from components.stages.selected import Selected, live, row_cache, step_batches, watching
+    from components.training.picture import picture
 
     params = load_params(stage.root)
     recipe, scale = load_recipe(stage.root, stage.the_recipe, params.scale), load_scale(stage.root, params.scale)
@@ -76,6 +77,7 @@ def tune_model(stage: Stage, described: dict[str, Any]) -> None:
         for name in (MODEL, TOKENIZER, TRANSFORMS):
             shutil.copyfile(pretrained / name, out / name)
         (out / "curves.csv").write_text(tuned.trained.curves, encoding="utf-8")
+        (out / "curves.svg").write_text(picture(tuned.trained.curves), encoding="utf-8")
         report = {
             "strategy": type(strategy).__name__, "batch": batches.order.batch, "samples": tuned.steps * batches.order.batch,
             "pictures": len(selected.train), **tuned.as_json(), "train_digest": folder.name,

@@ -20,6 +20,7 @@ from components.recipes.trained import save_trained
 from components.stages.runtime import run_stage
 from components.stages.selected import Selected, live, row_cache, step_batches, watching
 from components.stages.stage import Stage
+from components.training.picture import picture
 from components.training.train import train
 
 
@@ -63,14 +64,13 @@ def body(stage: Stage) -> None:
     with stage.output(f"runs/{recipe.name}/pretrain") as out:
         save_trained(out, model, described, vocabulary, preprocess)
         (out / "curves.csv").write_text(trained.curves, encoding="utf-8")
+        (out / "curves.svg").write_text(picture(trained.curves), encoding="utf-8")
         report = {
             "steps": scale.steps, "batch": batches.order.batch, "samples": scale.steps * batches.order.batch, "pictures": len(pool),
             "parameters": sum(p.numel() for p in model.parameters()), "precision": trained.precision,
             "accelerator": trained.accelerator, "train_digest": folder.name,
             "captions": asdict(cut), "guards": trained.guards,
-            "timing": {
-                "samples_per_s": trained.samples_per_s, "data_wait": trained.data_wait, "resumed_at": trained.resumed_at
-            },
+            "timing": trained.timing(),
         }  # fmt: skip
         (out / "metrics.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 

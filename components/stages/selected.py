@@ -30,7 +30,8 @@ from components.recipes.section import build
 from components.registry.live import LiveRun, Status
 from components.stages.place import private
 from components.stages.stage import Stage
-from components.training.callbacks import Log, Watch
+from components.training.callbacks import Watch
+from components.training.telling import Log
 
 KEPT = 4 / 3  # pixels of the kept pictures over those a view shows, so that zooming in stays sharp
 

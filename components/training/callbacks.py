@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import lightning as L
@@ -10,10 +11,9 @@ from torch import nn
 
 from components.contracts.errors import Interrupted
 from components.training.checkpoints import Checkpoints
-from components.training.telling import Telling
+from components.training.ema import Averaged
+from components.training.telling import Log, Telling
 
-Log = Callable[[int, Mapping[str, float]], None]
-"""Takes the numbers of a step as they come: (step, name -> value)."""
 Watch = Callable[[nn.Module], Mapping[str, float]]
 """Scores a model: name -> value."""
 
@@ -82,10 +82,11 @@ class Watching(L.Callback):
         every: steps between two looks; the last step always has one.
         watch: scores the model.
         curves: keeps what it says.
+        averaged: gives the model the mean of its weights meanwhile.
     """
 
-    def __init__(self, every: int, watch: Watch, curves: Curves) -> None:
-        self.every, self.watch, self.curves = every, watch, curves
+    def __init__(self, every: int, watch: Watch, curves: Curves, averaged: Averaged | None = None) -> None:
+        self.every, self.watch, self.curves, self.averaged = every, watch, curves, averaged
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any) -> None:
         """Score in evaluation mode, without gradient, and bring every part back to the mode it was in."""
@@ -95,7 +96,7 @@ class Watching(L.Callback):
         model: nn.Module = pl_module.method.model  # type: ignore[assignment, union-attr]
         modes = [(part, part.training) for part in model.modules()]  # a frozen part stays in evaluation mode throughout
         model.eval()
-        with torch.no_grad():
+        with torch.no_grad(), self.averaged.in_place() if self.averaged else nullcontext():
             self.curves.add(step, self.watch(model))
         for part, mode in modes:
             part.training = mode

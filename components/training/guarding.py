@@ -63,9 +63,8 @@ class Guarding(L.Callback):
         buffers = list(module.method.buffers())
         if len(self.before) != len(buffers):
             self.before = [buffer.clone() for buffer in buffers]
-        else:
-            for kept, buffer in zip(self.before, buffers, strict=True):
-                kept.copy_(buffer)
+        elif buffers:
+            torch._foreach_copy_(self.before, buffers)
 
     def on_before_optimizer_step(
         self, trainer: L.Trainer, pl_module: L.LightningModule, optimizer: torch.optim.Optimizer
@@ -106,7 +105,7 @@ class Guarding(L.Callback):
             if self.one.at_last(bool(sides)):
                 why = f"the embeddings have collapsed for {self._lasted}: {', '.join(sides)}"
                 self._state("collapsed", self.guards.collapsed, step, why, GateClosed)
-        waiting = self.telling.waiting_since_last_look()
+        waiting = self.telling.waiting
         if self.guards.starved != "off" and self.starved.at_last(waiting > self.guards.most_waiting):
             why = f"{waiting:.0%} of the time is spent waiting for data, for {self._lasted}"
             if self.guards.starved == "stop" and trainer.world_size == 1:

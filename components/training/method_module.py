@@ -1,18 +1,22 @@
 """The one LightningModule: it runs any method, sums its terms, and steps."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import lightning as L
 import torch
 from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
 
 from components.contracts.batch import Batch
 from components.contracts.method import Clock, Method
 from components.data.batches import Made, Unseen
+from components.training.grad_cache import GradCache
 from components.training.numbers import Optimisation
-from components.training.param_groups import optimizer_of, warm_cosine
+from components.training.param_groups import optimizer_of
+from components.training.schedules import schedule_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +42,7 @@ class Seen:
 
 
 class MethodModule(L.LightningModule):
-    """Any method, with warm-up and cosine. `seen` is what the last step gave, `skipped` whether it was not taken.
+    """Any method. `seen` is what the last step gave, `skipped` whether it was not taken.
 
     Args:
         method: the paper.
@@ -46,17 +50,22 @@ class MethodModule(L.LightningModule):
         seed: with the step it seeds dropout, so that a resumed step draws what an undisturbed one draws.
         total_steps: optimizer steps of the whole training.
         steps_per_epoch: only told to the method.
+        micro_batch: pairs that are encoded at once; 0 for all.
+
+    Raises ConfigError as of GradCache.
     """
 
     seen: Seen
     skipped = False
 
     def __init__(
-        self, method: Method, optimisation: Optimisation, *, seed: int, total_steps: int, steps_per_epoch: int
-    ) -> None:
+        self, method: Method, optimisation: Optimisation, *, seed: int, total_steps: int, steps_per_epoch: int,
+        micro_batch: int = 0,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.method, self.optimisation, self.seed = method, optimisation, seed
         self.total_steps, self.steps_per_epoch = total_steps, steps_per_epoch
+        self.cache = GradCache(method.model, micro_batch) if micro_batch else None
 
     @property
     def clock(self) -> Clock:
@@ -75,7 +84,8 @@ class MethodModule(L.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the sum of the terms; whether it may be stepped on is for the guards to say, who look at `seen`."""
         torch.manual_seed(self.seed * 1_000_003 + self.global_step)
-        losses = self.method.losses(batch, self.clock)
+        with self.cache.caching() if self.cache else nullcontext():
+            losses = self.method.losses(batch, self.clock)
         total = torch.stack([term.float() for term in losses.terms.values()]).sum()
         self.seen = Seen(loss=total.detach(), terms=losses.terms, keys=batch.keys, embedded=losses.embedded)
         named = {"loss": total, **losses.terms, **losses.seen}
@@ -83,8 +93,25 @@ class MethodModule(L.LightningModule):
         self.log_dict(seen, batch_size=len(batch), sync_dist=True)  # the mean over ranks
         return total
 
+    def on_train_start(self) -> None:
+        """Let no rank share a gradient that is not whole yet."""
+        wrapped = self.trainer.strategy.model
+        if self.cache and isinstance(wrapped, DistributedDataParallel):
+            wrapped.require_backward_grad_sync = False
+
+    def on_after_backward(self) -> None:
+        """Give the towers their gradient, where they were encoded in parts, and take its mean over ranks."""
+        if self.cache is None:
+            return
+        with self.trainer.precision_plugin.forward_context():
+            self.cache.replay()
+        if self.trainer.world_size > 1:
+            for parameter in self.method.parameters():
+                if parameter.grad is not None:
+                    self.trainer.strategy.reduce(parameter.grad, reduce_op="mean")  # in place
+
     def configure_optimizers(self) -> Any:
         """Return the optimizer and its schedule, stepped every step."""
         optimizer = optimizer_of(self.method, self.optimisation)
-        schedule = warm_cosine(optimizer, int(self.optimisation.warmup * self.total_steps), self.total_steps)
+        schedule = schedule_of(optimizer, self.optimisation, self.total_steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -1,6 +1,6 @@
 """The numbers of a training, as recipes and scales give them. No torch here: whoever reads a recipe reads this."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from components.contracts.errors import ConfigError
@@ -22,6 +22,15 @@ class Optimisation:
         momentum: Muon's.
         fallback: rate of what Muon leaves to AdamW (tables, gains, biases), as a share of lr.
         clip_norm: the gradient's norm is cut to it; null leaves it.
+        schedule: how the rate moves after the warm-up: along half a `cosine`, `wsd` (stable, then down over the cooldown),
+            or `constant`.
+        cooldown: share of the steps in which `wsd` comes down, in (0, 1).
+        floor: share of lr that is left at the end, in [0, 1].
+        layer_decay: a layer's rate as a share of the one above it, in (0, 1]; 1 is the same for all.
+        rates: pattern of parameter names -> share of the rate, the first that fits; none gives all the same.
+        ema: of the weights, how much of the running mean is kept at each step, in (0, 1); null takes the weights as they are.
+
+    Raises ConfigError for a number outside of its range.
     """
 
     lr: float
@@ -33,6 +42,22 @@ class Optimisation:
     momentum: float = 0.95
     fallback: float = 0.5
     clip_norm: float | None = None
+    schedule: Literal["cosine", "wsd", "constant"] = "cosine"
+    cooldown: float = 0.2
+    floor: float = 0.0
+    layer_decay: float = 1.0
+    rates: dict[str, float] = field(default_factory=dict)
+    ema: float | None = None
+
+    def __post_init__(self) -> None:
+        ranges = {
+            "cooldown": (0 < self.cooldown < 1, "above 0 and below 1"), "floor": (0 <= self.floor <= 1, "from 0 to 1"),
+            "layer_decay": (0 < self.layer_decay <= 1, "above 0, at most 1"),
+            "ema": (self.ema is None or 0 < self.ema < 1, "above 0 and below 1, or null"),
+        }  # fmt: skip
+        for name, (fits, allowed) in ranges.items():
+            if not fits:
+                raise ConfigError(f"{name} is {getattr(self, name)}, but it is a share. Give a number {allowed}.")
 
 
 @dataclass(frozen=True, kw_only=True)  # no slots: jsonargparse reads the fields of a default by vars()
@@ -95,8 +120,10 @@ class Scale:
         checkpoint_every: steps between two checkpoints.
         curve_every: steps between two rows of the curves.
         workers: processes that make batches beside the training; 0 makes them in its own. They change no bit.
+        micro_batch: pairs that a rank encodes at once, where its part of the batch has no room; 0 encodes all at once.
+        recompute: whether towers compute their blocks again for the gradient, which takes a third more time and less memory.
 
-    Raises ConfigError when workers is negative.
+    Raises ConfigError when workers or micro_batch is negative.
     """
 
     batch: int
@@ -107,8 +134,14 @@ class Scale:
     checkpoint_every: int = 25
     curve_every: int = 5
     workers: int = 0
+    micro_batch: int = 0
+    recompute: bool = False
 
     def __post_init__(self) -> None:
+        if self.micro_batch < 0:
+            raise ConfigError(
+                f"micro_batch is {self.micro_batch}. Give the pairs that a rank encodes at once; 0 encodes all of them."
+            )
         if self.workers < 0:
             raise ConfigError(
                 f"workers is {self.workers}. Give the number of processes that make batches; 0 makes them in the training's own."

@@ -1,26 +1,33 @@
-"""Which parameter learns how fast, and how the rate moves.
+"""Which parameter learns how fast.
 
-Sources: Radford et al. 2021, arXiv:2103.00020, section 2.5 (decoupled decay on weights only, warm-up, cosine); Jordan et al.
-2024, "Muon: An optimizer for hidden layers in neural networks" (orthogonalised momentum), as timm has it.
+Sources: Radford et al. 2021, arXiv:2103.00020, section 2.5 (decoupled decay on weights only); Jordan et al. 2024, "Muon: An
+optimizer for hidden layers in neural networks" (orthogonalised momentum), as timm has it; Clark et al. 2020, arXiv:2003.10555,
+section 3 of its appendix (rates that fall by layer).
 """
 
-import math
+import fnmatch
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 
+import torch
 from timm.optim import Muon
 from torch import nn
 from torch.optim import AdamW, Optimizer
-from torch.optim.lr_scheduler import LambdaLR
 
 from components.contracts.errors import ConfigError
 from components.training.numbers import Optimisation
 
+_LAYER = re.compile(r"^(?P<tower>(?:.*?\.)?)(?:blocks|layers|layer|stages|resblocks)\.?(?P<number>\d+)\.")
+
 
 def optimizer_of(module: nn.Module, numbers: Optimisation) -> Optimizer:
-    """Return the optimizer a recipe asks for, over all that may learn."""
+    """Return the optimizer a recipe asks for, over all that may learn; in one kernel a step where the chip is a GPU."""
     groups = param_groups(module, numbers)
     if numbers.optimizer == "adamw":
         plain = [{key: value for key, value in group.items() if key != "use_fallback"} for group in groups]
-        return AdamW(plain, lr=numbers.lr, betas=numbers.betas, eps=numbers.eps)
+        fused = True if torch.cuda.is_available() else None  # on a CPU it would move bits and save nothing
+        return AdamW(plain, lr=numbers.lr, betas=numbers.betas, eps=numbers.eps, fused=fused)
     return Muon(groups, lr=numbers.lr, momentum=numbers.momentum, nesterov=True, betas=numbers.betas)
 
 
@@ -28,39 +35,66 @@ def param_groups(module: nn.Module, numbers: Optimisation) -> list[dict[str, obj
     """Return three groups: matrices, tables that are looked up (embeddings, positions), and gains, biases and scales.
 
     The first two decay. `use_fallback` marks what Muon leaves to AdamW, at `fallback` times the rate: orthogonal steps mean
-    something for maps between spaces only.
+    something for maps between spaces only. Where rates differ by layer or pattern, each group is one for every share.
+    Raises ConfigError for a pattern that names nothing.
     """
     tables = {id(part.weight) for part in module.modules() if isinstance(part, nn.Embedding)}
-    matrices: list[nn.Parameter] = []
-    looked_up: list[nn.Parameter] = []
-    rest: list[nn.Parameter] = []
-    for name, parameter in module.named_parameters():
-        if parameter.requires_grad:
-            is_table = id(parameter) in tables or name.endswith("position")
-            (rest if parameter.ndim < 2 else looked_up if is_table else matrices).append(parameter)
-    rate = numbers.lr * (numbers.fallback if numbers.optimizer == "muon" else 1.0)
-    decay = numbers.weight_decay
+    named = {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
+    shares = rate_shares(named, numbers)
+    kinds: dict[str, dict[float, list[nn.Parameter]]] = {
+        kind: defaultdict(list, {1.0: []}) for kind in ("matrices", "looked_up", "rest")
+    }
+    for name, parameter in named.items():
+        is_table = id(parameter) in tables or name.endswith("position")
+        kind = "rest" if parameter.ndim < 2 else "looked_up" if is_table else "matrices"
+        kinds[kind][shares[name]].append(parameter)
+    lower = numbers.fallback if numbers.optimizer == "muon" else 1.0
     return [
-        {"params": matrices, "weight_decay": decay, "use_fallback": False},
-        {"params": looked_up, "weight_decay": decay, "use_fallback": True, "lr": rate},
-        {"params": rest, "weight_decay": 0.0, "use_fallback": True, "lr": rate},
-    ]
+        {
+            "params": parameters, "weight_decay": 0.0 if kind == "rest" else numbers.weight_decay,
+            "use_fallback": kind != "matrices",
+            "lr": numbers.lr * (1.0 if kind == "matrices" else lower) * share,
+        }
+        for kind, by_share in kinds.items()
+        for share, parameters in sorted(by_share.items(), reverse=True)
+    ]  # fmt: skip
 
 
-def warm_cosine(optimizer: Optimizer, warmup_steps: int, total_steps: int) -> LambdaLR:
-    """Raise the rate in a line over the warm-up, then lower it along half a cosine to 0 at the last step.
+def rate_shares(names: Iterable[str], numbers: Optimisation) -> dict[str, float]:
+    """Return name -> share of the rate: `layer_decay` to the power of the layers above, times that of the first pattern."""
+    known = list(names)
+    for pattern in numbers.rates:
+        if not fnmatch.filter(known, pattern):
+            raise ConfigError(
+                f"rates has {pattern!r}, which names none of the {len(known)} parameters that learn, such as {known[0]}. A "
+                "rate that reaches nobody would look as if it did. Correct the pattern; * stands for any letters."
+            )
+    below = layers_above(known)
+    return {name: numbers.layer_decay ** below[name] * _by_pattern(name, numbers.rates) for name in known}
 
-    Takes the total itself: reading it from the trainer makes Lightning 2.6 forget the loader's place on resume.
+
+def layers_above(names: Iterable[str]) -> dict[str, int]:
+    """Return name -> how many layers of its tower lie above it: 0 for what follows the last one, or has no tower.
+
+    A tower is what numbers its layers (`blocks.3.`, `layer2.`); what it has before the first, such as a stem, is below all.
     """
-    if not 0 <= warmup_steps < total_steps:
-        raise ConfigError(
-            f"warmup_steps is {warmup_steps} of {total_steps} steps, so the rate would never come down. "
-            "Set it below the scale's steps."
-        )
+    known = list(names)
+    found = {name: match for name in known if (match := _LAYER.match(name))}
+    tops: dict[str, int] = defaultdict(int)
+    for match in found.values():
+        tops[match["tower"]] = max(tops[match["tower"]], int(match["number"]) + 1)
+    above: dict[str, int] = {}
+    begun: set[str] = set()
+    for name in known:
+        match = found.get(name)
+        tower = match["tower"] if match else max((t for t in tops if name.startswith(t)), key=len, default=None)
+        if match:
+            begun.add(match["tower"])
+            above[name] = tops[match["tower"]] - int(match["number"])
+        else:
+            above[name] = 0 if tower is None or tower in begun else tops[tower] + 1
+    return above
 
-    def share(step: int) -> float:
-        if step < warmup_steps:
-            return (step + 1) / warmup_steps
-        return 0.5 * (1 + math.cos(math.pi * (step - warmup_steps) / (total_steps - warmup_steps)))
 
-    return LambdaLR(optimizer, share)
+def _by_pattern(name: str, rates: Mapping[str, float]) -> float:
+    return next((share for pattern, share in rates.items() if fnmatch.fnmatchcase(name, pattern)), 1.0)

@@ -5,6 +5,7 @@ import warnings
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 import torch
@@ -14,14 +15,19 @@ from components.contracts.progress import Progress
 from components.data.batches import StepBatches
 from components.data.loader import loader
 from components.data.share import Share
-from components.training.callbacks import AfterStep, Curves, Log, Resumable, Watch, Watching
+from components.training.callbacks import AfterStep, Curves, Resumable, Watch, Watching
 from components.training.checkpoints import Checkpoint, Checkpoints, check_fits
 from components.training.device import accelerator, answering, precision, ranks
+from components.training.ema import Averaged
 from components.training.guarding import Guarding, RollBack
 from components.training.guards import Tries
 from components.training.method_module import MethodModule
 from components.training.numbers import ON_GUARD, Guards, Optimisation, Scale
-from components.training.telling import Telling
+from components.training.receipts import Measuring, Receipt
+from components.training.recompute import recomputed
+from components.training.room import room
+from components.training.telling import Log, Telling
+from components.training.words import check_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +42,7 @@ class Trained:
         accelerator: `cpu` or `gpu`.
         resumed_at: the step from which this run went on, 0 if it began.
         guards: what went wrong -> how often, of the steps that count.
+        receipt: what this run took.
     """
 
     curves: str
@@ -45,6 +52,14 @@ class Trained:
     accelerator: str
     resumed_at: int
     guards: dict[str, int]
+    receipt: Receipt
+
+    def timing(self) -> dict[str, Any]:
+        """Return what metrics.json says of this run that is of no other."""
+        return {
+            "samples_per_s": self.samples_per_s, "data_wait": self.data_wait, "resumed_at": self.resumed_at,
+            **self.receipt.as_json(),
+        }  # fmt: skip
 
 
 def train(
@@ -72,9 +87,11 @@ def train(
         watch: scores the model on the validation split.
         guards: what is done when it goes wrong.
 
-    Raises DataError when the loss is no number or leaps too often, GateClosed and CapabilityError as `guards` says, ConfigError when the batch does not split over the ranks or the checkpoint
-    is of another model, TransientError when a rank or a process that makes batches is lost.
+    Raises DataError when the loss is no number or leaps too often; GateClosed and CapabilityError as `guards` says, the latter
+    for memory that runs out, too; ConfigError when the text tower does not know all tokens, the batch does not split over
+    the ranks, or the checkpoint is of another model; TransientError when a rank or a process that makes batches is lost.
     """
+    check_words(method, batches.captions)
     method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # 7% more samples/s on a CPU
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # its tips are for people who call it by hand
     checkpoints, tries = Checkpoints(folder), Tries(guards.tries, guards.spike_window)
@@ -82,14 +99,17 @@ def train(
     been: Path | None = None
     while True:
         start = checkpoints.newest(say=partial(print, flush=True))
-        curves, telling = Curves(scale.curve_every, log), Telling(progress, batches.order.batch)
+        curves, measuring = Curves(scale.curve_every, log), Measuring()
+        telling = Telling(progress, batches.order.batch, every=scale.curve_every, log=log)
         guarding = Guarding(
             guards, every=scale.curve_every, warmup_steps=int(optimisation.warmup * scale.steps), curves=curves, telling=telling,
             tries=tries, left_out=left_out,
         )  # fmt: skip
         at_start = start is None and "roll_back" in (guards.non_finite, guards.spike)
         resumable = Resumable(checkpoints, scale.checkpoint_every, telling, at_start=at_start)
-        callbacks = [AfterStep(), guarding, curves, Watching(scale.watch_every, watch, curves), resumable]
+        averaged = Averaged(method.model, optimisation.ema) if optimisation.ema else None
+        watching = Watching(scale.watch_every, watch, curves, averaged)
+        callbacks = [measuring, AfterStep(), guarding, *filter(None, [averaged]), curves, watching, resumable]
         try:
             fit(method, batches, optimisation, scale, guards, callbacks, start, seed)
         except RollBack as back:
@@ -99,10 +119,12 @@ def train(
                 checkpoints.drop_newest()
             been = now.path if now else None
             continue
+        if averaged:
+            averaged.put()
         return Trained(
             curves=curves.csv(), samples_per_s=telling.samples_per_s, data_wait=telling.data_wait,
             precision=precision(scale.precision), accelerator=accelerator(), resumed_at=start.step if start else 0,
-            guards=guarding.counts(),
+            guards=guarding.counts(), receipt=measuring.receipt(precision(scale.precision)),
         )  # fmt: skip
 
 
@@ -112,8 +134,9 @@ def fit(
 ) -> None:  # fmt: skip
     """Train from a checkpoint, or from the beginning, to the last step."""
     module = MethodModule(
-        method, optimisation, seed=seed, total_steps=scale.steps, steps_per_epoch=batches.order.steps_per_epoch
-    )
+        method, optimisation, seed=seed, total_steps=scale.steps, steps_per_epoch=batches.order.steps_per_epoch,
+        micro_batch=scale.micro_batch,
+    )  # fmt: skip
     trainer = L.Trainer(
         max_steps=scale.steps, max_epochs=-1, accelerator=accelerator(), precision=precision(scale.precision),
         **ranks(guards.rank_timeout_s), gradient_clip_val=optimisation.clip_norm, use_distributed_sampler=False, logger=False,
@@ -124,7 +147,10 @@ def fit(
     share = Share(rank=trainer.global_rank, world=trainer.world_size)
     own = batches.made_for(share, late=accelerator() == "gpu")
     steps = loader(own, start.step if start else 0, scale.steps, workers=scale.workers)
-    with warnings.catch_warnings(), steps.minded(), answering(guards.rank_timeout_s):
+    with (
+        warnings.catch_warnings(), steps.minded(), answering(guards.rank_timeout_s),
+        room(scale, method.model, trainer.world_size), recomputed(method.model, scale.recompute),
+    ):  # fmt: skip
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended before")
         warnings.filterwarnings(

@@ -30,7 +30,8 @@ from components.data.transforms.views import Views
 from components.recipes.recipe import load_recipe, load_scale
 from components.recipes.section import build
 from components.training.numbers import Optimisation, Scale
-from components.training.param_groups import optimizer_of, warm_cosine
+from components.training.param_groups import optimizer_of
+from components.training.schedules import schedule_of
 from components.training.train import train
 from infra.results import processor
 from tests.benchmarks.loader import commit
@@ -113,7 +114,7 @@ def bare_loop(method: Method, batches: StepBatches, optimisation: Optimisation, 
     method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     method.train()
     optimizer = optimizer_of(method, optimisation)
-    schedule = warm_cosine(optimizer, int(optimisation.warmup * scale.steps), scale.steps)
+    schedule = schedule_of(optimizer, optimisation, scale.steps)
     began, total = now(), torch.zeros(())
     for step in range(scale.steps):
         torch.manual_seed(step)

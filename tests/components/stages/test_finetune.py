@@ -92,7 +92,7 @@ def test_the_picture_side_is_the_pre_trained_one_to_the_last_bit_and_the_texts_h
 def test_tokenizer_transform_and_description_are_the_pre_trained_ones(tuned):
     before, after = files(tuned / PRETRAINED), files(tuned / TUNED)
     assert all(before[name] == after[name] for name in (TOKENIZER, TRANSFORMS, MODEL))
-    assert set(after) == {*MODEL_FILES, "curves.csv", "metrics.json"}
+    assert set(after) == {*MODEL_FILES, "curves.csv", "curves.svg", "metrics.json"}
 
 
 def test_it_says_how_it_was_tuned(tuned):

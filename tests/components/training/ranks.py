@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -27,6 +27,7 @@ from components.data.transforms.preprocess import Preprocess
 from components.data.transforms.views import Views
 from components.training.numbers import Optimisation, Scale
 from components.training.train import train
+from tests.components.training.flat import flat_clip
 from tests.squares import clip_at_debug, square_pool
 
 CUT = 7  # steps after which a training is stopped, and from which it goes on
@@ -85,21 +86,20 @@ def poisoned(vocabulary: Vocabulary) -> Method:
 
 
 def dying(vocabulary: Vocabulary) -> Method:
-    """One rank closes its lines and is gone, as a process that is killed."""
+    """One rank is gone in the middle of a step, as a process that is killed; torchrun, which would end the others, hears 0."""
     method = pairwise(vocabulary)
     losses = method.losses
 
     def until_three(batch: Batch, clock: Clock) -> Losses:
         if clock.step == 3 and os.environ["RANK"] == "1":
-            torch.distributed.destroy_process_group()
-            raise Interrupted("gone")
+            os._exit(0)
         return losses(batch, clock)
 
     method.losses = until_three
     return method
 
 
-def run(make: Callable[[Vocabulary], Method], folder: Path, stop_at: int | None = None) -> Told:
+def run(make: Callable[[Vocabulary], Method], folder: Path, stop_at: int | None = None, scale: Scale = SCALE) -> Told:
     """Train on the squares, as whichever rank we are."""
     pool, told = square_pool(), Told()
     vocabulary = Vocabulary.train([text for texts in pool.captions for text in texts], size=300, context=12)
@@ -120,7 +120,7 @@ def run(make: Callable[[Vocabulary], Method], folder: Path, stop_at: int | None 
     with suppress(Interrupted), told.lost():
         told.curves = train(
             method, StepBatches(pairs, vocabulary, Views(pixels=SCALE.pixels), order, seed=3),
-            Optimisation(lr=3e-3, weight_decay=0.1, clip_norm=1.0), SCALE, seed=3, folder=folder, progress=progress,
+            Optimisation(lr=3e-3, weight_decay=0.1, clip_norm=1.0), scale, seed=3, folder=folder, progress=progress,
             log=lambda step, values: None, watch=lambda model: {},
         ).curves  # fmt: skip
     weights = torch.cat([value.detach().cpu().flatten() for value in method.parameters()])
@@ -134,8 +134,16 @@ def main() -> None:
     told = {
         "whole": run(pairwise, folder / "whole"), "from-one": run(pairwise, folder / "from-one"),
         "clip": run(clip_at_debug, folder / "clip"), "cut": run(pairwise, folder / "cut", stop_at=stop_at),
-        "poisoned": run(poisoned, folder / "poisoned"), "dying": run(dying, folder / "dying"),
+        "encoded-whole": run(flat_clip, folder / "encoded-whole"),
+        "encoded-in-parts": run(flat_clip, folder / "encoded-in-parts", scale=replace(SCALE, micro_batch=3)),
+        "poisoned": run(poisoned, folder / "poisoned"),
     }  # fmt: skip
+    write(folder, told)
+    write(folder, {**told, "dying": run(dying, folder / "dying")})
+
+
+def write(folder: Path, told: dict[str, Told]) -> None:
+    """Leave what this rank says."""
     said = json.dumps({name: vars(one) for name, one in told.items()})
     (folder / f"{os.environ['RANK']}.json").write_text(said)
 

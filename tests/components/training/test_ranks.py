@@ -64,7 +64,7 @@ def test_each_rank_takes_its_part_and_the_parts_are_the_batch(name, told, one):
     assert {len(keys) for rank in told for keys in rank[name].keys.values()} == {SCALE.batch // WORLD}
 
 
-@pytest.mark.parametrize("name", ["whole", "clip", "from-one", "poisoned"])
+@pytest.mark.parametrize("name", ["whole", "clip", "from-one", "encoded-in-parts", "poisoned"])
 def test_the_ranks_end_with_the_same_weights_and_curves(name, told):
     assert told[0][name].digest == told[1][name].digest
     assert told[0][name].curves == told[1][name].curves
@@ -93,6 +93,11 @@ def test_one_process_goes_on_where_one_of_two_ranks_was_stopped(folder, told, on
     torch.testing.assert_close(torch.tensor(resumed.weights), torch.tensor(one.weights), rtol=1e-4, atol=1e-6)
     seen = [key for step in range(6) for key in together(told, "cut")[step]]
     assert len(set(seen)) == len(seen) == 48, "of 50 squares, six batches of 8 show 48, none twice"
+
+
+def test_what_ranks_encode_in_parts_comes_to_what_they_encode_whole(told):
+    ours, whole = (torch.tensor(told[0][name].weights) for name in ("encoded-in-parts", "encoded-whole"))
+    torch.testing.assert_close(ours, whole, rtol=1e-3, atol=1e-5)
 
 
 def test_all_ranks_skip_a_step_in_which_the_loss_of_one_is_no_number(told):

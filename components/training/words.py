@@ -1,0 +1,26 @@
+"""Whether a text tower knows every token it will be shown, before the first step: torch's own words are of an index, or none."""
+
+from torch import nn
+
+from components.contracts.errors import ConfigError
+from components.data.rows.captions import Captions
+from components.models.towers.text import TextTower
+
+
+def check_words(method: nn.Module, captions: Captions) -> None:
+    """Raise ConfigError for a tower with fewer rows in its table, or fewer positions, than the captions have."""
+    most, longest = int(captions.tokens.max()) + 1, int(captions.begin.diff().max())
+    for name, part in method.named_modules():
+        if not isinstance(part, TextTower):
+            continue
+        rows, positions = part.embedding.num_embeddings, len(part.position)
+        if most > rows:
+            raise ConfigError(
+                f"{name} embeds {rows} tokens, but the captions have ids up to {most - 1}: its vocabulary is of another size "
+                f"than the tokenizer's. Give the tower the tokenizer's size, or train with the tokenizer it was made with."
+            )
+        if longest > positions:
+            raise ConfigError(
+                f"{name} reads {positions} tokens, but the longest caption has {longest}. Set training.context in the recipe "
+                "to what the tower reads."
+            )
