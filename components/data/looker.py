@@ -121,7 +121,7 @@ class Looker(Generic[Found]):
     def _failed(self, what: str) -> TransientError:
         return TransientError(
             f"a process that looks at pictures {what} before its work was done. Mostly the machine had no memory left for it. "
-            "Run again, and what is whole is kept; if it happens again, free some memory, or let fewer of them work at once: "
+            "Run again (ingest goes on from what is whole); if it happens again, free some memory, or let fewer of them work at once: "
             "there is one for each core that the command may use, so put `taskset -c 0` in front of it."
         )
 

@@ -53,7 +53,7 @@ def test_numbers_of_near_captions_are_those_that_were_measured():
     assert "Of {:,} captions planted".format(*{its["planted"] for its in said["edits"].values()}) in text
     assert f"{found[0]} were found where one word was changed, {found[1]} with two and {found[2]} with three" in text
     assert not any(its["wrong"] for its in (*said["edits"].values(), *said["templates"].values()))
-    assert f"of {sum(its['captions'] for its in said['templates'].values())} captions of seven templates" in text
+    assert f"of {sum(its['captions'] for its in said['templates'].values())} captions of seven templates, " in text
     assert len(said["templates"]) == 7
     assert f"A million take {said['million']['cpu_s']:.0f} s of CPU" in text
 
