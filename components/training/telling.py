@@ -43,7 +43,7 @@ class Telling:
         self.ended_s = time.perf_counter()
         if trainer.global_step % self.every == 0:
             self._look(trainer.global_step)
-        loss = float(trainer.callback_metrics["train.loss"])
+        loss = float(trainer.lightning_module.seen.loss)  # type: ignore[union-attr, arg-type]  # of this rank
         self.progress("training", trainer.global_step, trainer.max_steps, loss=loss, samples_per_s=self.samples_per_s)
 
     def _look(self, step: int) -> None:

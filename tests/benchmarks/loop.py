@@ -69,7 +69,9 @@ def compared(batch: int, steps: int, runs: int) -> dict[str, Any]:
     pairs = decode_pairs(pool, Preprocess(size=round(scale.pixels * 4 / 3)), silent)
     views = build({**recipe.training.views, "pixels": scale.pixels}, Views)
     batches = StepBatches(pairs, vocabulary, views, DistinctBatches(pairs.concepts, batch, seed=0), seed=0)
-    numbers = replace(scale, batch=batch, steps=steps, precision="fp32", watch_every=steps, checkpoint_every=steps)
+    numbers = replace(
+        scale, batch=batch, steps=steps, precision="fp32", watch_every=steps, checkpoint_every=steps, curve_every=5
+    )
     turns, losses = [], []
     for _ in range(runs):
         ours, bare = clip_at_debug(vocabulary), clip_at_debug(vocabulary)
@@ -117,7 +119,6 @@ def bare_loop(method: Method, batches: StepBatches, optimisation: Optimisation, 
     schedule = schedule_of(optimizer, optimisation, scale.steps)
     began, total = now(), torch.zeros(())
     for step in range(scale.steps):
-        torch.manual_seed(step)
         clock = Clock(step=step, total_steps=scale.steps, epoch=step // batches.order.steps_per_epoch)
         batch = batches[step]
         total = torch.stack([term.float() for term in method.losses(batch, clock).terms.values()]).sum()  # type: ignore[arg-type]
@@ -128,7 +129,7 @@ def bare_loop(method: Method, batches: StepBatches, optimisation: Optimisation, 
         method.after_step(clock)
         if step == 0:
             began = now()
-    return since(began, now()), float(total)
+    return since(began, now()), float(total.detach())
 
 
 def now() -> Spent:

@@ -38,6 +38,7 @@ class InMemory(Dataset[Batch]):
     def __init__(self, pixels: Tensor, ids: Tensor, *, cut: bool) -> None:
         self.pixels, self.ids, self.cut = pixels, ids, cut
         self.order = SimpleNamespace(batch=ids.shape[1], steps_per_epoch=len(ids))
+        self.captions = SimpleNamespace(tokens=ids.flatten(), begin=torch.tensor([0, ids.shape[2]]))
 
     def made_for(self, share: object, *, late: bool) -> "InMemory":
         """One rank, on a CPU."""

@@ -6,7 +6,7 @@ import inspect
 import pytest
 
 from components.contracts import errors
-from components.contracts.errors import DiptychError, TransientError, is_transient
+from components.contracts.errors import DiptychError, Preempted, TransientError, is_transient
 
 
 @pytest.mark.parametrize(
@@ -32,5 +32,5 @@ def test_what_stays_as_it_is_may_not(code):
 def test_no_fault_of_the_user_is_tried_again():
     ours = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, DiptychError)]
     assert len(ours) > 8
-    assert [kind for kind in ours if is_transient(kind("x"))] == [TransientError]
+    assert [kind for kind in ours if is_transient(kind("x"))] == [Preempted, TransientError]
     assert not is_transient(ValueError("x"))

@@ -113,7 +113,11 @@ def test_whatever_stands_in_the_bytes_reading_ends_and_says_why(tmp_path, flips,
     (tmp_path / "a.tar.gz").write_bytes(held[: len(held) - cut % len(held)])
     found = read(tmp_path / "a.tar.gz")
     assert all(one.reason in REASONS and one.detail for one in found if isinstance(one, Refused))
-    assert names(found) == MEMBERS[:2] or isinstance(found[-1], Refused)
+    if not isinstance(found[-1], Refused):
+        assert len(found) == 2
+        assert (
+            pack is zstd or names(found) == MEMBERS[:2]
+        )  # these frames of zstd have no sum, so a changed byte may pass
 
 
 def test_bytes_behind_the_stream_that_are_none_of_it_are_told(tmp_path, plain):
