@@ -47,7 +47,7 @@ def table(said: dict[str, Any]) -> str:
         rows.append(f"| {SIDES[side]} | {rate:g} | {' | '.join(cells)} | {said['losses_apart'][side]:.1g} |")
     return (
         "\n".join(rows) + "\n\n"
-        f"The medians of {said['runs']} runs that took turns, a process and a core each; ratios are of neighbouring turns. Losses apart: the "
+        f"Turns: {said['runs']}, of which these are the medians; a process and a core each, ratios within a turn. Losses apart: the "
         f"largest difference from open_clip's in fp32 over {said['steps']} steps, as a share of it. {said['peer_version']}, torch "
         f"{said['torch']} on both sides; commit `{said['commit']}`, {said['machine']}, by `{said['command']}`.\n"
     )
