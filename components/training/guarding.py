@@ -112,12 +112,22 @@ class Guarding(L.Callback):
             if self.one.at_last(bool(sides)):
                 why = f"the embeddings have collapsed for {self._lasted}: {', '.join(sides)}"
                 self._state("collapsed", self.guards.collapsed, step, why, GateClosed)
-        waiting = self.telling.waiting
-        if self.guards.starved != "off" and self.starved.at_last(waiting > self.guards.most_waiting):
-            why = f"{waiting:.0%} of the time is spent waiting for data, for {self._lasted}"
-            if self.guards.starved == "stop" and trainer.world_size == 1:
-                raise CapabilityError(f"{why}. Set workers higher in the scale, or guards.starved to log.")
-            self._say(f"{why}; set workers higher in the scale")
+        if self.guards.starved != "off":
+            self._look_at_waiting(trainer, step)
+
+    def _look_at_waiting(self, trainer: L.Trainer, step: int) -> None:
+        """Judge the wait for data; of several ranks the one that waits longest, for whom the others wait in turn.
+
+        It is told and logged, and stands in no curve: two runs of the same training have different waits.
+        """
+        waiting = longest(trainer, self.telling.waiting)
+        if not self.starved.at_last(waiting > self.guards.most_waiting):
+            return
+        why = f"{waiting:.0%} of the time is spent waiting for data, for {self._lasted}"
+        if self.guards.starved == "stop":
+            raise CapabilityError(f"{why}, at step {step}. Set workers higher in the scale, or guards.starved to log.")
+        self.telling.log(step, {"guard.starved": 1.0})
+        self._say(f"{why}, at step {step}; set workers higher in the scale")
 
     @property
     def _lasted(self) -> str:
@@ -185,6 +195,14 @@ class Guarding(L.Callback):
         self.spikes.kept.extend(state_dict["losses"])
         self.capped.looks, self.one.looks = state_dict["looks"]
         self.left_out = self.left_out | frozenset(state_dict["left_out"])
+
+
+def longest(trainer: L.Trainer, waiting: float) -> float:
+    """Return the largest of what the ranks give, so that all of them come to the same answer."""
+    if trainer.world_size == 1:
+        return waiting
+    given = trainer.strategy.all_gather(torch.tensor(waiting, device=trainer.strategy.root_device))
+    return float(given.max())
 
 
 def _gradients(optimizer: torch.optim.Optimizer) -> Iterable[Tensor]:
