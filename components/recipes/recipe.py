@@ -43,10 +43,14 @@ class Curation:
     Args:
         splits: that are selected.
         needs: what a sample must have beside a picture and a text.
+        ops: what is done to the training split, one step after the other, each as `class_path` and `init_args` of a CurationOp.
+        models: name -> the model that steps may ask by it: a package's folder, or a version such as clip@3.
     """
 
     splits: tuple[str, ...] = ("train", "val")
     needs: Needs = field(default_factory=Needs)
+    ops: tuple[dict[str, Any], ...] = ()
+    models: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +199,11 @@ def load_needs(root: Path, name: str, scale: str) -> Needs:
     training = read_yaml(recipes / f"{name}.yaml").values["training"]
     usual = next(one.default for one in fields(Training) if one.name == "context")
     return needs.at(pixels, training.get("context", usual))
+
+
+def load_batch(root: Path, scale: str) -> int:
+    """Return the pairs a step of that scale; `overrides.training` does not change what a selection must have."""
+    return int(read_yaml(root / "components" / "recipes" / "scales" / f"{scale}.yaml").values["batch"])
 
 
 def load_finetuning(root: Path, name: str) -> dict[str, Any] | None:
