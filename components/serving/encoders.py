@@ -21,6 +21,11 @@ class PackageEncoders:
         self._preprocess = Preprocess.from_json((package.path / "transforms.json").read_text(encoding="utf-8"))
         self._tokenizer = Tokenizer.from_file(str(package.path / "tokenizer.json"))
 
+    @property
+    def size(self) -> int:
+        """Return the pixels a side that the image encoder takes."""
+        return self._preprocess.size
+
     def pixels(self, picture: bytes) -> np.ndarray:
         """Return float32 [3 S S], as the image encoder takes it. Raises BadImage when the bytes cannot be decoded."""
         return to_float(self._preprocess(picture))
