@@ -44,10 +44,14 @@ class Curation:
     Args:
         splits: that are selected.
         needs: what a sample must have beside a picture and a text.
+        ops: what is done to the training split, one step after the other, each as `class_path` and `init_args` of a CurationOp.
+        models: name -> the model that steps may ask by it: a package's folder, or a version such as clip@3.
     """
 
     splits: tuple[str, ...] = ("train", "val")
     needs: Needs = field(default_factory=Needs)
+    ops: tuple[dict[str, Any], ...] = ()
+    models: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)  # no slots: jsonargparse reads the fields of a default by vars()
@@ -222,6 +226,11 @@ def load_needs(root: Path, name: str, scale: str) -> Needs:
     return needs.at(pixels, training.get("context", usual))
 
 
+def load_batch(root: Path, scale: str) -> int:
+    """Return the pairs a step of that scale; `overrides.training` does not change what a selection must have."""
+    return int(read_yaml(root / "components" / "recipes" / "scales" / f"{scale}.yaml").values["batch"])
+
+
 def load_finetuning(root: Path, name: str) -> dict[str, Any] | None:
     """Read that section alone, its keys held against the class it names; null imports nothing.
 
@@ -264,6 +273,12 @@ def load_scale(root: Path, name: str) -> Scale:
     params, numbers = _overrides(root, "training")
     ours = {key: value for key, value in numbers.items() if key in _SCALE}
     return section(document.changed("", ours, params, "overrides.training"), "", Scale)
+
+
+def batch_asked(root: Path) -> str | None:
+    """Return where params.yaml asks for a batch of its own, such as `params.yaml, line 12`; None where the scale's is taken."""
+    params, numbers = _overrides(root, "training")
+    return params.at("overrides.training.batch") if "batch" in numbers else None
 
 
 def overridden(document: Document, root: Path, key: str) -> Document:

@@ -69,7 +69,7 @@ class PackageTeacher:
             )
         self._encoders, self.name, self.digest = PackageEncoders(package), name, package.digest
         self.size, self.logit_scale = self._encoders.size, Labels.read(package.path).logit_scale
-        self.width = self._encoders.embed_text([""]).shape[1]
+        self.width = self._encoders.width
 
     def image(self, pixels: Float[np.ndarray, "N 3 S S"]) -> Float[np.ndarray, "N D"]:
         """Return unit rows of pictures in [0, 1]."""

@@ -26,6 +26,11 @@ class PackageEncoders:
         """Return the pixels a side that the image encoder takes."""
         return self._preprocess.size
 
+    @property
+    def width(self) -> int:
+        """Return D."""
+        return int(self._image.get_outputs()[0].shape[1])
+
     def pixels(self, picture: bytes) -> np.ndarray:
         """Return float32 [3 S S], as the image encoder takes it. Raises BadImage when the bytes cannot be decoded."""
         return to_float(self._preprocess(picture))

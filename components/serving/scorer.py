@@ -53,12 +53,12 @@ class PackageScorer:
 
 
 def open_scorer(said: str, here: Path, root: Path | None) -> Scorer:
-    """Return the model of a package's folder, relative to `here`, or of a version of the registry of a workspace; errors as of open_package."""
+    """Return the model of a package's folder or of a version of the registry; errors as of open_package."""
     return PackageScorer(*open_package(said, here, root))
 
 
 def open_package(said: str, here: Path, root: Path | None) -> tuple[Package, str]:
-    """Return the verified package of a folder, relative to `here`, or of a version of the registry of a workspace, and its name.
+    """Return the package of a folder, relative to `here`, or of a version of the registry of a workspace, and its name.
 
     Raises ConfigError when it is neither, and StaleArtifact when its files are not what was packaged.
     """
