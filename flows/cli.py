@@ -12,6 +12,7 @@ from types import FrameType
 
 from components.contracts.errors import ConfigError
 from flows.faults import in_utf8, told
+from flows.version_parsers import add_versions
 
 
 class Terminated(KeyboardInterrupt):
@@ -78,7 +79,9 @@ def _parser() -> argparse.ArgumentParser:
         help="a number in place of the recipe's or the scale's, such as training.steps=500 (training.steps= takes it "
         "back), or of params.yaml, such as seed=3; may be given several times. All choices are written to params.yaml.",
     )  # fmt: skip
-    data = commands.add_parser("data", help="look at data", description="Look at data.")
+    data = commands.add_parser(
+        "data", help="look at data, and at versions of it", description="Look at data, and at versions of it."
+    )
     looks = data.add_subparsers(required=True, metavar="COMMAND")
     says = "read pictures and captions, and say what is wrong with which; nothing in them is changed"
     check = looks.add_parser("check", help=says, description=f"{says[0].upper()}{says[1:]}.", parents=[every])
@@ -117,6 +120,7 @@ def _parser() -> argparse.ArgumentParser:
         help="how far below the median, in spreads, a score of --model is odd (3.5)",
     )  # fmt: skip
     check.add_argument("--json", action="store_true", help="print the counts as JSON")
+    add_versions(looks, every)
     _model_parser(commands, every)
     ask = add(
         "ask", "ask the served model for the pictures nearest to a text, or the likeliest labels of a picture", _ask

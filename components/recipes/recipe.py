@@ -250,6 +250,12 @@ def load_scale(root: Path, name: str) -> Scale:
     return section(document.changed("", ours, params, "overrides.training"), "", Scale)
 
 
+def batch_asked(root: Path) -> str | None:
+    """Return where params.yaml asks for a batch of its own, such as `params.yaml, line 12`; None where the scale's is taken."""
+    params, numbers = _overrides(root, "training")
+    return params.at("overrides.training.batch") if "batch" in numbers else None
+
+
 def overridden(document: Document, root: Path, key: str) -> Document:
     """Return the recipe with what params.yaml's `overrides` says of one section in place of its own numbers."""
     params, values = _overrides(root, key)

@@ -25,7 +25,7 @@ from components.data.transforms.preprocess import Preprocess, to_float
 from components.data.transforms.views import Views
 from components.evaluation.embedding import Embedder
 from components.evaluation.retrieval import Gallery, recall_at_1
-from components.recipes.recipe import Training
+from components.recipes.recipe import Training, batch_asked
 from components.recipes.section import build
 from components.registry.live import LiveRun, Status
 from components.stages.place import private
@@ -67,14 +67,21 @@ def step_batches(
     Args:
         preprocess: decodes; its size is that of what a view shows.
         training: the recipe's section, which says what views show and in which order.
-        batch: rows a step; where the order has fewer, such as one of each concept, it is as many, which is said.
+        batch: rows a step; where the order has fewer, such as one of each concept, it is as many, which is said, if that is the
+            scale's number, and an error if somebody asked for it.
 
-    Raises ConfigError for an order that does not fit the pool.
+    Raises ConfigError for an order that does not fit the pool, and for a batch that was asked for and is larger than the data.
     """
     views = build({**training.views, "pixels": preprocess.size}, Views)
     ordering = Distinct() if training.order is None else build(training.order, Ordering)
     rows = Rows.of(pool, lambda: Captions(vocabulary, pool.captions, training.long_captions).lengths())
     order = ordering.order(rows, batch, seed)  # before anything is decoded
+    if order.batch < batch and (asked := batch_asked(stage.root)):
+        raise ConfigError(
+            f"{asked}: batch is {batch}, but {len(pool)} pictures with {order.batch} different captions are trained on, and a step "
+            f"takes each of those once. A smaller batch has fewer wrong answers, and is another training. Set training.batch to "
+            f"{order.batch} or less, bring more data, or leave it out to take what there is."
+        )
     larger = replace(preprocess, size=round(preprocess.size * KEPT))
     pairs = decode_pairs(pool, larger, stage.progress, row_cache(stage.root), cores())
     if order.batch < batch:
