@@ -2,7 +2,7 @@
 
 An order says which rows, the rows lie decoded on disk or in memory, views make a batch of them: where the batch is made,
 or later, on the device that it goes to.
-Axes: B rows of a batch, S pixels of the kept pictures.
+Axes: B rows of a batch, C channels, S pixels of the kept pictures.
 """
 
 import copy
@@ -32,13 +32,13 @@ class Unseen(Movable):
 
     Args:
         batch: all of it but the pictures.
-        pictures: uint8 [B 4 S S], RGBA.
+        pictures: uint8 [B C S S], RGBA or RGB.
         drawn: what the view of each is, drawn on the CPU, so that no device has a draw of its own.
         views: what shows them.
     """
 
     batch: Batch
-    pictures: UInt8[Tensor, "B 4 S S"]
+    pictures: UInt8[Tensor, "B C S S"]
     drawn: Drawn
     views: Views
 

@@ -3,7 +3,7 @@
 What is drawn is apart from what it does: the numbers of a whole batch come from a generator that the caller seeds, and
 any part of the pictures can be shown with its part of them. So the same (seed, step) gives the same view on every
 machine, after every resume, and however the batch is shared.
-Axes: N pictures, H height, W width.
+Axes: N pictures, C channels, H height, W width.
 """
 
 import math
@@ -103,8 +103,8 @@ class Views:
         self.colour, self.grey, self.background, self.erase = colour, grey, background, erase
         self.sketched, self.outlined = sketched, outlined
 
-    def __call__(self, pictures: UInt8[Tensor, "N 4 S S"], draw: torch.Generator) -> Float[Tensor, "N 3 H W"]:
-        """Return views in [0, 1] of RGBA pictures, drawn for them alone."""
+    def __call__(self, pictures: UInt8[Tensor, "N C S S"], draw: torch.Generator) -> Float[Tensor, "N 3 H W"]:
+        """Return views in [0, 1] of RGBA or RGB pictures, drawn for them alone."""
         return self.show(pictures, self.drawn(len(pictures), draw))
 
     def drawn(self, count: int, draw: torch.Generator) -> Drawn:
@@ -128,8 +128,10 @@ class Views:
             outlined=(lined >= self.sketched) & (lined < self.sketched + self.outlined),
         )  # fmt: skip
 
-    def show(self, pictures: UInt8[Tensor, "N 4 S S"], drawn: Drawn) -> Float[Tensor, "N 3 H W"]:
-        """Return views in [0, 1] of RGBA pictures, by what was drawn for them."""
+    def show(self, pictures: UInt8[Tensor, "N C S S"], drawn: Drawn) -> Float[Tensor, "N 3 H W"]:
+        """Return views in [0, 1] of RGBA or RGB pictures, by what was drawn for them; the latter are opaque."""
+        if pictures.shape[1] == 3:
+            pictures = torch.cat([pictures, torch.full_like(pictures[:, :1], 255)], 1)
         moved = self.move(pictures.float() / 255, drawn)
         laid = moved[:, :3] + (1 - moved[:, 3:]) * drawn.under
         if self.sketched or self.outlined:
