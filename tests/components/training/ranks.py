@@ -33,6 +33,8 @@ from tests.squares import clip_at_debug, square_pool
 CUT = 7  # steps after which a training is stopped, and from which it goes on
 SCALE = Scale(batch=8, steps=9, pixels=24, precision="fp32", watch_every=9, checkpoint_every=5, curve_every=1)
 
+NUMBERS = Optimisation(lr=3e-3, weight_decay=0.1, clip_norm=1.0)
+
 
 class Pairwise(Method):
     """How far a picture is from its own text, the mean over rows: what a rank computes does not depend on the others."""
@@ -99,7 +101,10 @@ def dying(vocabulary: Vocabulary) -> Method:
     return method
 
 
-def run(make: Callable[[Vocabulary], Method], folder: Path, stop_at: int | None = None, scale: Scale = SCALE) -> Told:
+def run(
+    make: Callable[[Vocabulary], Method], folder: Path, stop_at: int | None = None, scale: Scale = SCALE,
+    numbers: Optimisation = NUMBERS,
+) -> Told:  # fmt: skip
     """Train on the squares, as whichever rank we are."""
     pool, told = square_pool(), Told()
     vocabulary = Vocabulary.train([text for texts in pool.captions for text in texts], size=300, context=12)
@@ -120,7 +125,7 @@ def run(make: Callable[[Vocabulary], Method], folder: Path, stop_at: int | None 
     with suppress(Interrupted), told.lost():
         told.curves = train(
             method, StepBatches(pairs, vocabulary, Views(pixels=SCALE.pixels), order, seed=3),
-            Optimisation(lr=3e-3, weight_decay=0.1, clip_norm=1.0), scale, seed=3, folder=folder, progress=progress,
+            numbers, scale, seed=3, folder=folder, progress=progress,
             log=lambda step, values: None, watch=lambda model: {},
         ).curves  # fmt: skip
     weights = torch.cat([value.detach().cpu().flatten() for value in method.parameters()])
