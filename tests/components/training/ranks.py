@@ -37,6 +37,8 @@ FROZEN_AT = 7  # the step in which a rank falls silent; a checkpoint is left aft
 CUT = 7  # steps after which a training is stopped, and from which it goes on
 SCALE = Scale(batch=8, steps=9, pixels=24, precision="fp32", watch_every=9, checkpoint_every=5, curve_every=1)
 
+NUMBERS = Optimisation(lr=3e-3, weight_decay=0.1, clip_norm=1.0)
+
 
 class Pairwise(Method):
     """How far a picture is from its own text, the mean over rows: what a rank computes does not depend on the others."""
@@ -123,6 +125,7 @@ def run(
     stop_at: int | None = None,
     scale: Scale = SCALE,
     guards: Guards = ON_GUARD,
+    numbers: Optimisation = NUMBERS,
 ) -> Told:
     """Train on the squares, as whichever rank we are."""
     pool, told = square_pool(), Told()
@@ -144,7 +147,7 @@ def run(
     with suppress(Interrupted), told.lost():
         told.curves = train(
             method, StepBatches(pairs, vocabulary, Views(pixels=SCALE.pixels), order, seed=3),
-            Optimisation(lr=3e-3, weight_decay=0.1, clip_norm=1.0), scale, seed=3, folder=folder, progress=progress,
+            numbers, scale, seed=3, folder=folder, progress=progress,
             log=lambda step, values: None, watch=lambda model: {}, guards=guards,
         ).curves  # fmt: skip
     weights = torch.cat([value.detach().cpu().flatten() for value in method.parameters()])
