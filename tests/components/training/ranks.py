@@ -33,6 +33,7 @@ from components.training.train import train
 from tests.components.training.flat import flat_clip
 from tests.squares import clip_at_debug, square_pool
 
+SILENT_S = 10.0  # a step takes milliseconds; a busy machine may keep a rank from it for seconds
 FROZEN_AT = 7  # the step in which a rank falls silent; a checkpoint is left after 5
 CUT = 7  # steps after which a training is stopped, and from which it goes on
 SCALE = Scale(batch=8, steps=9, pixels=24, precision="fp32", watch_every=9, checkpoint_every=5, curve_every=1)
@@ -174,7 +175,7 @@ def main() -> None:
 def silenced(folder: Path) -> None:
     """Train until a rank is silent, which the other says; then let it go on, and say what it says."""
     meet(folder)
-    told = run(freezing, folder / "freezing", guards=Guards(rank_timeout_s=5.0))
+    told = run(freezing, folder / "freezing", guards=Guards(rank_timeout_s=SILENT_S))
     if os.environ["RANK"] == "0":
         os.kill(int((folder / "there-1").read_text()), signal.SIGCONT)
     write(folder, {"freezing": told})
