@@ -15,6 +15,7 @@ from typing import Any
 from components.contracts.errors import ConfigError, DataError
 from components.evaluation.verdict import CONFIDENCE, Verdict, judged, together
 from components.recipes.names import RECIPES, exists
+from components.recipes.params import UNTRAINED
 from components.recipes.proof import CHANCE, Claim, Proof
 from components.recipes.recipe import load_card
 from components.recipes.yaml_lines import overlay, read_yaml
@@ -146,8 +147,13 @@ def _params(root: Path, proof: Proof, arm: str, seed: int) -> dict[str, Any]:
         "path": committed["source"]["path"],
         **(proof.source or usual),
     }  # a path, since DVC watches one in any case
-    chosen = {"source": source, "recipes": [proof.arms[arm].recipe], "scale": proof.scale, "seed": seed}
-    nothing = {section: {} for section in committed.get("overrides") or {}}
+    chosen = {
+        "source": source,
+        "recipes": {proof.arms[arm].recipe: {"start": UNTRAINED}},
+        "scale": proof.scale,
+        "seed": seed,
+    }
+    nothing: dict[str, Any] = {section: {} for section in committed.get("overrides") or {}}
     return {**committed, **chosen, "overrides": overlay(nothing, proof.arms[arm].overrides)}
 
 
