@@ -7,7 +7,7 @@ Differs: nothing in the method; sizes are the recipe's.
 from components.contracts.batch import Batch
 from components.contracts.errors import ConfigError
 from components.contracts.method import Clock, Losses, Method
-from components.contracts.objective import Contrast
+from components.contracts.objective import Contrast, Wrapper
 from components.models.dual_encoder import DualEncoder
 from components.training.gather import Gather, GatherMode
 
@@ -20,7 +20,7 @@ class Clip(Method):
         objective: the contrast.
         gather: how ranks see each other's rows, as of Gather; with one rank all the same.
 
-    Raises ConfigError when the contrast wants a bias and the model has none, or the other way round.
+    Raises ConfigError when the contrast wants a bias and the model has none, or the other way round, and as of its check_width.
     """
 
     model: DualEncoder
@@ -29,6 +29,7 @@ class Clip(Method):
         super().__init__()
         self.model, self.objective, self.gather = model, objective, Gather(gather)
         _check_bias(objective, model.logit_scale.bias is not None)
+        objective.check_width(model.width)
 
     def losses(self, batch: Batch, clock: Clock) -> Losses:
         """Return the contrast of this batch; scale and bias are only logged."""
@@ -50,7 +51,7 @@ class Clip(Method):
 
 
 def _check_bias(objective: Contrast, is_there: bool) -> None:
-    name = type(objective).__name__
+    name = type(objective.innermost if isinstance(objective, Wrapper) else objective).__name__
     if objective.wants_bias and not is_there:
         raise ConfigError(
             f"{name} asks of every pair alone whether it matches, and most do not, but logit_scale has no bias to say so. "
