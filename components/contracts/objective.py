@@ -18,6 +18,8 @@ class Contrast(Objective):
     """
 
     wants_bias: bool = False
+    wants_labels: bool = False
+    """Whether sides should have labels, which say what stands for what."""
 
     def check_width(self, width: int) -> None:
         """Raise ConfigError, before anything is trained, when it cannot take embeddings of D numbers; most take any."""
@@ -34,7 +36,8 @@ class Wrapper(Contrast):
 
     def __init__(self, objective: Contrast) -> None:
         super().__init__()
-        self.objective, self.wants_bias = objective, objective.wants_bias
+        self.objective = objective
+        self.wants_bias, self.wants_labels = objective.wants_bias, objective.wants_labels
 
     @property
     def innermost(self) -> Contrast:

@@ -4,6 +4,8 @@ Sources: Radford et al. 2021, arXiv:2103.00020, figure 3; Zhai et al. 2023, arXi
 Differs: nothing in the method; sizes are the recipe's.
 """
 
+from torch import Tensor
+
 from components.contracts.batch import Batch
 from components.contracts.errors import ConfigError
 from components.contracts.method import Clock, Losses, Method
@@ -35,7 +37,11 @@ class Clip(Method):
         """Return the contrast of this batch; scale and bias are only logged."""
         images, texts = batch.images["main"], batch.texts["caption"]
         image, text = self.model.encode_image(images).pooled, self.model.encode_text(texts).pooled
-        sides = self.gather(image, images.owner, len(batch)), self.gather(text, texts.owner, len(batch))
+        shown, said = labels(batch) if self.objective.wants_labels else (None, None)
+        sides = (
+            self.gather(image, images.owner, len(batch), shown),
+            self.gather(text, texts.owner, len(batch), said),
+        )
         logits = {"scale": self.model.logit_scale()}
         if self.model.logit_scale.bias is not None:
             logits["bias"] = self.model.logit_scale.bias
@@ -48,6 +54,12 @@ class Clip(Method):
     def after_step(self, clock: Clock) -> None:
         """Keep the scale at or below its bound, as the paper does."""
         self.model.logit_scale.clamp()
+
+
+def labels(batch: Batch) -> tuple[Tensor | None, Tensor]:
+    """Return what the pictures show, where the batch says it, and which captions are the same."""
+    shown, owner = batch.ids.get("concept"), batch.images["main"].owner
+    return shown if shown is None or owner is None else shown[owner], batch.texts["caption"].labels()
 
 
 def _check_bias(objective: Contrast, is_there: bool) -> None:

@@ -79,10 +79,11 @@ class Matryoshka(Wrapper):
         mask: Directions | Bool[Tensor, "R C"] | None = None,
         more_images: Float[Tensor, "Q1 D"] | None = None,
         more_texts: Float[Tensor, "Q2 D"] | None = None,
+        teacher: Directions | None = None,
     ) -> Float[Tensor, ""]:
         """Return nats per row, summed over the widths; what may be given besides is handed on, and cut where it has D."""
         pictures, texts = sides(image, text)
-        alike = {"bias": bias, "targets": targets, "weights": weights, "mask": mask}
+        alike = {"bias": bias, "targets": targets, "weights": weights, "mask": mask, "teacher": teacher}
         given = {name: one for name, one in alike.items() if one is not None}
         more = {
             name: one for name, one in {"more_images": more_images, "more_texts": more_texts}.items() if one is not None

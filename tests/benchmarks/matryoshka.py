@@ -33,6 +33,7 @@ from components.data.transforms.preprocess import Preprocess
 from components.data.transforms.views import Views
 from components.evaluation.embedding import Embedder
 from components.evaluation.retrieval import Gallery, ranks
+from components.evaluation.shortened import first
 from components.models.dual_encoder import DualEncoder
 from components.recipes.recipe import load_recipe, load_scale
 from components.recipes.section import build
@@ -118,12 +119,6 @@ def measured(embedder: Embedder, pools: dict[str, Pool]) -> dict[str, Any]:
         "mean": {str(width): mean for width, mean in means.items()},
         "kept": {str(width): mean / whole for width, mean in means.items()},
     }
-
-
-def first(rows: np.ndarray, width: int) -> np.ndarray:
-    """Return the first dimensions, of unit length."""
-    cut = rows[:, :width]
-    return cut / np.linalg.norm(cut, axis=1, keepdims=True)
 
 
 def recall(scores: np.ndarray, belongs: np.ndarray) -> float:

@@ -15,6 +15,7 @@ import yaml
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from components.contracts.errors import ConfigError
 from components.contracts.gathered import Gathered
 from components.contracts.objective import Contrast, Objective, Wrapper
 from components.recipes.section import build
@@ -59,8 +60,13 @@ class Case:
 
 
 @pytest.fixture(params=NAMES)
-def case(request) -> Case:
-    return Case(row=CATALOGUE[request.param.partition(" of ")[0]], loss=build(described(request.param), Contrast))
+def name(request) -> str:
+    return request.param
+
+
+@pytest.fixture
+def case(name) -> Case:
+    return Case(row=CATALOGUE[name.partition(" of ")[0]], loss=build(described(name), Contrast))
 
 
 @pytest.fixture(params=range(3))
@@ -181,7 +187,12 @@ def test_scores_of_a_methods_own_are_taken_as_those_of_the_features(case, seed):
 
 
 @pytest.mark.parametrize("size", [1, 3, PAIRS, 100])
-def test_blocks_of_rows_change_nothing(case, seed, size):
+def test_blocks_of_rows_change_nothing(name, case, seed, size):
+    if any(CATALOGUE[one].get("square") for one in name.split(" of ")):
+        case.innermost.block = size
+        with pytest.raises(ConfigError, match=r"block .*Leave block null"):
+            case(**case.inputs(seed))
+        return
     outcomes = []
     for block in (None, size):
         case.innermost.block = block
@@ -232,7 +243,9 @@ def last(row: dict[str, Any]) -> str:
 def test_every_row_has_its_test_and_its_golden_numbers(name):
     row = CATALOGUE[name]
     is_wrapper = issubclass(getattr(importlib.import_module(f"components.objectives.{name}"), last(row)), Wrapper)
-    assert set(row) == {"class_path", "init_args", "normalises", "golden"} | ({"around"} if is_wrapper else set())
+    assert set(row) - {"square"} == {"class_path", "init_args", "normalises", "golden"} | (
+        {"around"} if is_wrapper else set()
+    )
     assert (REPOSITORY / "tests" / "components" / "objectives" / f"test_{name}.py").exists()
     assert (REPOSITORY / row["golden"]["file"]).exists()
     assert (REPOSITORY / row["golden"]["file"]).with_name(f"make_{name}.py").exists()

@@ -1,5 +1,6 @@
 """docs/losses.md names the losses, files, recipes and ways to gather that there are."""
 
+import inspect
 import json
 import re
 from pathlib import Path
@@ -9,6 +10,7 @@ import yaml
 
 from components.contracts.method import Clock
 from components.methods.clip import Clip
+from components.objectives.signals.hard_negatives import HardNegatives
 from components.recipes.section import build
 from components.training.gather import GatherMode
 from tests.golden.make_clip_debug import batches_at_debug
@@ -38,6 +40,19 @@ def test_every_wrapper_has_its_row():
     assert {file: (loss, peer) for loss, file, peer in rows} == {
         name: (last(row), row["golden"]["peer"]) for name, row in CATALOGUE.items() if "around" in row
     }
+
+
+def test_every_signal_has_its_row():
+    signals = yaml.safe_load((REPOSITORY / "components/objectives/signals/catalogue.yaml").read_text())
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| `components/objectives/signals/(\w+)\.py` \|$", PAGE, re.M)
+    assert {file: (name, gives) for name, gives, file in rows} == {
+        name: (last(row), row["gives"]) for name, row in signals.items()
+    }
+
+
+def test_every_bar_of_mining_is_told_of():
+    told = PAGE.partition("| `HardNegatives` | leaves out")[2].partition("\n\n")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", told, re.M)) == set(inspect.signature(HardNegatives).parameters)
 
 
 def test_what_is_shown_of_a_recipe_can_be_built(vocabulary):

@@ -8,6 +8,7 @@ import torch
 from torch.nn.functional import normalize
 
 from components.contracts.errors import ConfigError
+from components.contracts.objective import Contrast
 from components.objectives.matryoshka import Matryoshka
 from components.objectives.sigmoid import SigmoidLoss
 from components.objectives.softmax import SoftmaxLoss
@@ -49,6 +50,34 @@ def test_what_a_method_brings_besides_is_handed_on_and_what_has_dimensions_is_cu
     half = plain(image[:, :4], text[:, :4], scale, more_texts=more[:, :4], **given)
     wanted = plain(image, text, scale, more_texts=more, **given) + half
     torch.testing.assert_close(Matryoshka(plain, widths=(4,))(image, text, scale, more_texts=more, **given), wanted)
+
+
+def learnt(objective: Contrast, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Project two noisy views of 96 points in 10 dimensions to 16, until the contrast has been followed for 120 steps."""
+    draw = torch.Generator().manual_seed(seed)
+    points = torch.randn(96, 10, generator=draw)
+    views = [points @ torch.randn(10, 20, generator=draw) + torch.randn(96, 20, generator=draw) for _ in range(2)]
+    maps = [(torch.randn(20, 16, generator=draw) / 20**0.5).requires_grad_() for _ in range(2)]
+    optimizer = torch.optim.Adam(maps, lr=0.02)
+    for _ in range(120):
+        optimizer.zero_grad()
+        objective(*(view @ to for view, to in zip(views, maps, strict=True)), torch.tensor(10.0)).backward()
+        optimizer.step()
+    image, text = ((view @ to).detach() for view, to in zip(views, maps, strict=True))
+    return image, text
+
+
+def recall(image: torch.Tensor, text: torch.Tensor, width: int) -> float:
+    scores = normalize(image[:, :width], dim=-1) @ normalize(text[:, :width], dim=-1).T
+    return (scores.argmax(1) == torch.arange(len(scores))).float().mean().item()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_was_learnt_so_can_be_cut_and_what_was_not_cannot(seed):
+    plain, nested = learnt(SoftmaxLoss(), seed), learnt(Matryoshka(SoftmaxLoss(), widths=(0.5, 0.25)), seed)
+    assert recall(*plain, 16) == recall(*nested, 16) == 1
+    assert recall(*nested, 8) > max(0.97, recall(*plain, 8))
+    assert recall(*nested, 4) > recall(*plain, 4) + 0.15
 
 
 def test_the_order_of_dimensions_matters_now():
