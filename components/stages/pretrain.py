@@ -20,6 +20,7 @@ from components.recipes.trained import save_trained
 from components.stages.runtime import run_stage
 from components.stages.selected import Selected, live, row_cache, step_batches, watching
 from components.stages.stage import Stage
+from components.training.device import check_chip
 from components.training.picture import picture
 from components.training.train import train
 
@@ -28,6 +29,7 @@ def body(stage: Stage) -> None:
     """Write runs/<recipe>/pretrain: weights, tokenizer, transform, curves, and the numbers of the training."""
     params = load_params(stage.root)
     recipe, scale = load_recipe(stage.root, stage.the_recipe, params.scale), load_scale(stage.root, params.scale)
+    check_chip(scale)
     numbers = {
         "seed": params.seed,
         "scale": scale.deciding(),
@@ -35,7 +37,7 @@ def body(stage: Stage) -> None:
         "method": recipe.method,
         "training": recipe.training,
     }
-    selected = Selected.read(stage.root, recipe.name)
+    selected = Selected.read(stage.root, recipe.name, recipe.training)
     pool = selected.train
 
     captions = [text for texts in pool.captions for text in texts]
@@ -49,7 +51,9 @@ def body(stage: Stage) -> None:
     model = method.model
     assert isinstance(model, DualEncoder)
     preprocess = Preprocess(size=scale.pixels, trim=recipe.training.trim)
-    batches = step_batches(stage, pool, vocabulary, preprocess, recipe.training, batch=scale.batch, seed=params.seed)
+    batches = step_batches(
+        stage, pool, vocabulary, preprocess, recipe.training, batch=scale.batch, seed=params.seed, side=selected.side
+    )
 
     folder = stage.resume_dir(selected.files, numbers)
     shown = {"scale": params.scale, "seed": params.seed}

@@ -12,7 +12,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from torch.distributed import is_torchelastic_launched
 
 from components.contracts.errors import CapabilityError, TransientError
-from components.training.numbers import Precision
+from components.training.numbers import Precision, Scale
 
 _SILENT = re.compile(
     r"(Connection (closed|reset) by|Timed out waiting|Read timeout|Broken pipe|Socket Timeout|NCCL error)[^\n]*"
@@ -67,6 +67,11 @@ def precision(wanted: Precision) -> Literal["bf16-mixed", "32-true"]:
         "training.precision is bf16, but this chip does not multiply in bf16 and emulating it is many times slower. "
         "Set it to auto or fp32 in the scale."
     )
+
+
+def check_chip(scale: Scale) -> None:
+    """Raise CapabilityError for what a scale demands and this machine has not, before any data is decoded for it."""
+    precision(scale.precision)
 
 
 def multiplies_in_bf16() -> bool:
