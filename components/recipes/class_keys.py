@@ -4,9 +4,9 @@ import difflib
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import is_dataclass
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from components.contracts.errors import ConfigError
 from components.recipes.section import ALLOWED, built, check_fields, unknown
@@ -43,6 +43,8 @@ def built_parts(document: Document, key: str, section: Mapping[str, Any]) -> lis
         if isinstance(value, Mapping) and "class_path" in value:
             below = f"{key}.init_args.{name}"
             parts += built_parts(document, below, value)
+            if get_origin(kinds[name]) is Callable:  # the class is given more when it is made, such as the model
+                continue
             kind = next(one for one in (get_args(kinds[name]) or (kinds[name],)) if isinstance(one, type))
             parts.append((below, built(document, below, value, kind)))
     return parts

@@ -18,7 +18,7 @@ SEEN = [[3, 0, 1, 0], [3, 0, 0, 1], [0, 3, 1, 0], [0, 3, 0, 1]]
 def subject():
     pool = Pool(
         keys=tuple("abcd"), pictures=tuple(PICTURES), captions=tuple((text,) for text in TEXTS), concepts=tuple(TEXTS),
-        sources=("nobody",) * 4, groups=(),
+        sources=("nobody",) * 4, groups=({},) * 4,
     )  # fmt: skip
     encoder = Told(dict(zip(PICTURES, SEEN, strict=True)), dict(zip(TEXTS, SEEN, strict=True)))
     return subject_of(pool, encoder, encoder, {"train": range(4), "pair": range(4)})

@@ -163,6 +163,19 @@ def test_steps_of_curation_that_are_right_can_be_run(root):
     check(root)
 
 
+def test_a_method_around_another_is_looked_into(root):
+    """The method within is made of the model, so it is not built, and the parts of it are."""
+    text = (root / CLIP).read_text()
+    method = text[text.index("method:\n") : text.index("training:\n")]
+    within = method.replace("method:", "    method:").replace("\n ", "\n     ")
+    around = f"method:\n  class_path: components.methods.reinforce.Reinforce\n  init_args:\n{within}"
+    (root / CLIP).write_text(text.replace(method, around))
+    check(root)
+    line = change(root / CLIP, r"class_path: components.objectives\S+", nested("widths: [4, 200]"))
+    with pytest.raises(ConfigError, match=rf"^clip.yaml, line {line}: widths is .* with 128 dimensions"):
+        check(root)
+
+
 def test_a_strategy_that_is_right_can_be_run(root):
     change(
         root / PARAMS,
