@@ -120,6 +120,7 @@ def _parser() -> argparse.ArgumentParser:
         help="how far below the median, in spreads, a score of --model is odd (3.5)",
     )  # fmt: skip
     check.add_argument("--json", action="store_true", help="print the counts as JSON")
+    _reinforce_parser(looks, every)
     add_versions(looks, every)
     _model_parser(commands, every)
     ask = add(
@@ -144,6 +145,30 @@ def _parser() -> argparse.ArgumentParser:
     ui.add_argument("--mlflow-port", type=int, metavar="PORT", help="for MLflow's page; a free one unless given")
     add("down", "stop the server, and leave no process and no shared memory", _down)
     return parser
+
+
+def _reinforce_parser(
+    looks: "argparse._SubParsersAction[argparse.ArgumentParser]", every: argparse.ArgumentParser
+) -> None:
+    does = (
+        "write once, beside the shards, what teachers say of a recipe's samples, so that its training needs no teacher"
+    )
+    made = looks.add_parser("reinforce", help=does, description=f"{does[0].upper()}{does[1:]}.", parents=[every])
+    made.set_defaults(command=_reinforce, anywhere=False)
+    made.add_argument("--recipe", metavar="NAME", help="whose samples and views; params.yaml's first unless given")
+    made.add_argument(
+        "--teacher", metavar="MODEL", action="append", required=True, dest="teachers",
+        help="the folder of a package or of a model, or a version such as clip@3; several times for an ensemble",
+    )  # fmt: skip
+    made.add_argument("--views", metavar="COUNT", type=int, default=10, help="views of each picture (10)")
+    made.add_argument(
+        "--captions",
+        metavar="FILE",
+        type=Path,
+        help="captions to add: a .csv or .parquet with the columns key and text",
+    )
+    made.add_argument("--out", metavar="DIR", type=Path, help="where to; data/reinforced/NAME unless given")
+    made.add_argument("--json", action="store_true", help="print folder and digest as JSON")
 
 
 def _recipes_parser(recipes: argparse.ArgumentParser, every: argparse.ArgumentParser) -> None:
@@ -216,6 +241,22 @@ def _check(here: Path, arguments: argparse.Namespace) -> int:
         arguments.params,
         arguments.model,
         arguments.misfit,
+    )
+    return 0
+
+
+def _reinforce(root: Path, arguments: argparse.Namespace) -> int:
+    from flows.data_reinforce import data_reinforce
+
+    data_reinforce(
+        root,
+        arguments.here,
+        arguments.recipe or _first_recipe(root),
+        arguments.teachers,
+        arguments.views,
+        arguments.captions,
+        arguments.out,
+        arguments.json,
     )
     return 0
 

@@ -125,7 +125,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 class Told:
-    """A `Progress` that says on a stream how far a command is, and how long it will take."""
+    """A `Progress` that says on a stream how far the work is, and how long it will take."""
 
     def __init__(self, stream: TextIO, now: Callable[[], float] = time.monotonic, stage: str = "check") -> None:
         self._stream, self._moves, self._now, self._stage = stream, stream.isatty(), now, stage

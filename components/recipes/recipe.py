@@ -1,5 +1,6 @@
 """A recipe as typed values: its card, its sections, and the architecture of the chosen scale."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -53,6 +54,28 @@ class Curation:
     models: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, kw_only=True)  # no slots: jsonargparse reads the fields of a default by vars()
+class Reinforced:
+    """Side shards that a training learns from, as `diptych data reinforce` has written them.
+
+    Args:
+        side: their folder, relative to the workspace; empty for none.
+        digest: the first digits, 12 or more, of the digest that was printed.
+
+    Raises ConfigError for a folder without a digest.
+    """
+
+    side: str = ""
+    digest: str = ""
+
+    def __post_init__(self) -> None:
+        if self.side and not re.fullmatch(r"[0-9a-f]{12,64}", self.digest):
+            raise ConfigError(
+                f"digest is {self.digest!r}, but the side shards in {self.side} are known by theirs: with others there, a run would "
+                "learn something else and look the same. Give the 12 digits that diptych data reinforce printed, in quotes."
+            )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Training:
     """How the method learns.
@@ -67,6 +90,7 @@ class Training:
         long_captions: what becomes of longer ones in training: `truncate`, `split` into captions of whole sentences, or
             `sample` such a piece each time; elsewhere a text is always cut.
         guards: what is done when it goes wrong.
+        reinforce: what teachers said of the samples, for a method that learns from it.
     """
 
     optimisation: Optimisation
@@ -77,6 +101,7 @@ class Training:
     context: int = 24
     long_captions: LongCaptions = "truncate"
     guards: Guards = field(default_factory=Guards)
+    reinforce: Reinforced = field(default_factory=Reinforced)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,11 @@ class PackageEncoders:
         self._tokenizer = Tokenizer.from_file(str(package.path / "tokenizer.json"))
 
     @property
+    def size(self) -> int:
+        """Return the pixels a side that the image encoder takes."""
+        return self._preprocess.size
+
+    @property
     def width(self) -> int:
         """Return D."""
         return int(self._image.get_outputs()[0].shape[1])
