@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -157,6 +158,22 @@ def ours(folder: Path) -> list[str]:
     prints = pa.table({"key": names, **{name: measured[name] for name in ("perceptual", "colour")}})
     left, _ = Deduplicate().apply(table, Features().plus(Feature(name="prints", model="measure", table=prints)), 0)
     return sorted(set(names) - set(left["key"].to_pylist()))
+
+
+def table(said: Mapping[str, Any]) -> str:
+    """Return what came of each tool as docs/curation.md prints it."""
+    lines = ["| | precision | recall | CPU-seconds |", "| --- | --- | --- | --- |"]
+    lines += [
+        f"| {tool} {its['version']} | {its['precision']:.3f} | {its['recall']:.3f} | {its['cpu_s']} |"
+        for tool, its in said["tools"].items()
+    ]
+    return "\n".join(lines)
+
+
+def captions_found(said: Mapping[str, Any]) -> str:
+    """Return how many of the captions that are nearly the same were found among most rows, in percent."""
+    most = max(said["rows"].values(), key=lambda its: its["rows"])
+    return f"{most['dropped'][REASONS['captions']] / most['planted']['captions']:.1%}"
 
 
 if __name__ == "__main__":
