@@ -175,7 +175,7 @@ CLIP, SCALES = "components/recipes/clip.yaml", "components/recipes/scales"
             "\n  url: s3://b/c\n  version: 0a",
             {"ingest"},
         ),  # what lies there changed
-        ("params.yaml", r"seed: 0", "seed: 1", {"ingest", "validate", "pretrain", "finetune", "evaluate"}),
+        ("params.yaml", r"seed: 0", "seed: 1", {"ingest", "validate", "curate", "pretrain", "finetune", "evaluate"}),
         ("params.yaml", r"(?<=  curation: )\{\}", "{splits: [train]}", {"curate"}),
         ("params.yaml", r"(?<=  model: )\{\}", "{init_args: {width: 64}}", {"pretrain"}),
         ("params.yaml", r"(?<=  method: )\{\}", "{init_args: {}}", {"pretrain", "finetune"}),

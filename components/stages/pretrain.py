@@ -37,7 +37,7 @@ def body(stage: Stage) -> None:
         "method": recipe.method,
         "training": recipe.training,
     }
-    selected = Selected.read(stage.root, recipe.name)
+    selected = Selected.read(stage.root, recipe.name, recipe.training)
     pool = selected.train
 
     captions = [text for texts in pool.captions for text in texts]
@@ -51,7 +51,9 @@ def body(stage: Stage) -> None:
     model = method.model
     assert isinstance(model, DualEncoder)
     preprocess = Preprocess(size=scale.pixels, trim=recipe.training.trim)
-    batches = step_batches(stage, pool, vocabulary, preprocess, recipe.training, batch=scale.batch, seed=params.seed)
+    batches = step_batches(
+        stage, pool, vocabulary, preprocess, recipe.training, batch=scale.batch, seed=params.seed, side=selected.side
+    )
 
     folder = stage.resume_dir(selected.files, numbers)
     shown = {"scale": params.scale, "seed": params.seed}

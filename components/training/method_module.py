@@ -1,11 +1,13 @@
 """The one LightningModule: it runs any method, sums its terms, and steps."""
 
+import random
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import lightning as L
+import numpy as np
 import torch
 from torch import Tensor
 from torch.distributed.tensor import DTensor
@@ -142,11 +144,13 @@ class MethodModule(L.LightningModule):
 
 
 def seed_draws(seed: int) -> None:
-    """Seed what draws within a step, on the CPU and on GPUs that are in use.
+    """Seed what draws within a step: torch on the CPU and on GPUs that are in use, NumPy, and Python's own random.
 
     torch.manual_seed does so too, and keeps a traceback for each kind of device that is not there: 0.1 ms and more, by how
     deep the call is.
     """
     torch.default_generator.manual_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
     if torch.cuda.is_initialized():
         torch.cuda.manual_seed_all(seed)

@@ -13,6 +13,7 @@ import torch
 from components.contracts.errors import Interrupted
 from components.contracts.method import Method
 from components.contracts.progress import Progress
+from components.contracts.took import took
 from components.data.batches import StepBatches
 from components.data.loader import loader
 from components.data.share import Share
@@ -87,7 +88,7 @@ def train(
     Args:
         folder: holds the checkpoints; with a whole one in it, training goes on from there.
         progress: is told after every step; when it raises Interrupted, that step is saved.
-        log: is told the curves as they come.
+        log: is told the curves as they come, and at the end what it took.
         watch: scores the model on the validation split.
         guards: what is done when it goes wrong.
 
@@ -127,11 +128,13 @@ def train(
             continue
         if averaged:
             averaged.put()
-        return Trained(
+        trained = Trained(
             curves=curves.csv(), samples_per_s=telling.samples_per_s, data_wait=telling.data_wait,
             precision=precision(scale.precision), accelerator=accelerator(), resumed_at=start.step if start else 0,
             guards=guarding.counts(), receipt=measuring.receipt(precision(scale.precision)),
         )  # fmt: skip
+        log(scale.steps, took(trained.timing()))
+        return trained
 
 
 def fit(

@@ -116,6 +116,41 @@ def test_numbers_that_an_evaluator_refuses_are_said_with_their_line(root):
         check(root)
 
 
+OPS = "components.curation.ops"
+
+
+@pytest.mark.parametrize(
+    ("ops", "says"),
+    [
+        ("{class_path: OPS.keep.Kept}", r"there is no OPS.keep.Kept .* Did you mean OPS.keep.Keep\?"),
+        ("{class_path: OPS.keep.Keep, init_args: {were: a > 1}}", "Keep takes no 'were'.*mean where"),
+        ("{class_path: OPS.select.Select, init_args: {ratio: 1.5}}", "ratio is 1.5, but it is the share that stays"),
+        ("{class_path: OPS.select.Select, init_args: {ratio: half}}", "ratio does not fit. .*half"),
+        (
+            "{class_path: OPS.keep.Keep, init_args: {where: 'f(1)'}}",
+            "where is 'f\\(1\\)', and 'f\\(1\\)' in it is nothing it takes",
+        ),
+        (
+            "{class_path: OPS.score.Score, init_args: {model: clip}}",
+            "Score asks the model 'clip', and curation.models names none",
+        ),
+        ("{class_path: torch.nn.Identity}", "torch.nn.Identity is no CurationOp"),
+    ],
+)
+def test_a_step_of_curation_that_could_not_be_run_is_said_with_its_line(root, ops, says):
+    line = change(
+        root / CLIP, r"splits: \[train, val\]\n", f"splits: [train, val]\n  ops:\n    - {ops.replace('OPS', OPS)}\n"
+    )
+    with pytest.raises(ConfigError, match=f"^clip.yaml, line {line + 2}: .*{says.replace('OPS', OPS)}"):
+        check(root)
+
+
+def test_steps_of_curation_that_are_right_can_be_run(root):
+    ops = f"ops: [{{class_path: {OPS}.score.Score, init_args: {{model: clip}}}}, {{class_path: {OPS}.measure.Measure}}]"
+    change(root / PARAMS, r"curation: \{\}", f"curation: {{models: {{clip: runs/clip/package}}, {ops}}}")
+    check(root)
+
+
 def test_a_strategy_that_is_right_can_be_run(root):
     change(
         root / PARAMS,
