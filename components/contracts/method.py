@@ -33,9 +33,13 @@ class Losses:
 
 
 class Method(nn.Module):
-    """Base of all methods. Holds the model and the parts; state sits in sub-modules, so that checkpoints have it."""
+    """Base of all methods. Holds the model and the parts; state sits in sub-modules, so that checkpoints have it.
+
+    `per_rank` names the buffers that each rank has of its own, such as a queue of the rows it has seen; all others are alike.
+    """
 
     model: nn.Module
+    per_rank: tuple[str, ...] = ()
 
     def losses(self, batch: Batch, clock: Clock) -> Losses:
         """Return the terms of this step."""

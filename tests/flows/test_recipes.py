@@ -66,6 +66,14 @@ def test_a_recipe_is_shown_as_it_would_be_run(root):
     assert yaml.safe_load(resolved(root, "siglip"))["scale"] == "laptop"
 
 
+@pytest.mark.parametrize(("scale", "net"), [("small", "vit_small"), ("base", "vit_base"), ("large", "vit_large")])
+def test_a_recipe_is_shown_at_the_larger_scales(root, scale, net):
+    shown = yaml.safe_load(resolved(root, "clip", scale))
+    assert shown["model"]["init_args"]["image"]["init_args"]["net"].startswith(net)
+    training = shown["training"]
+    assert (training["precision"], training["pixels"], training["shard"]) == ("bf16", 224, scale == "large")
+
+
 def test_a_name_that_does_not_exist_is_told_with_the_nearest(root):
     with pytest.raises(ConfigError, match=r"no recipe 'sigclip'.*did you mean siglip"):
         resolved(root, "sigclip")
