@@ -75,12 +75,15 @@ class Batch(Movable):
         images: view name -> pictures; `main` is the plain one.
         texts: kind -> texts; `caption` is the plain one.
         ids: name -> int [B], such as the concept of each sample.
+        said: name -> float [B D], what others made of the samples before: `image0` and `text0` are the first teacher's rows, whose
+            products are its logits.
     """
 
     keys: tuple[str, ...]
     images: Mapping[str, Images]
     texts: Mapping[str, Texts]
     ids: Mapping[str, Tensor] = field(default_factory=dict)
+    said: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.keys)

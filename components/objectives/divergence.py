@@ -1,48 +1,62 @@
-"""How far what a model says of each row is from what it should say: both are distributions over the columns.
+"""How far a student's matrix of similarities is from its teachers', in both directions.
 
-Sources: Hinton et al. 2015, arXiv:1503.02531, section 2 (the temperature, and its square as factor); Yamaguchi et al. 2025,
-arXiv:2504.12717, equation 6 (seed 27, both directions of a batch). Differs: nothing.
-Golden: torch.nn.functional.kl_div, value and gradient, float32, rtol 1e-5.
-Axes: R local rows, C columns they are held against.
+Source: Vasu et al. 2023, arXiv:2311.17049, section 4.3 (the Kullback-Leibler divergence of each row's softmax, a mean over
+teachers). Differs: nothing.
+Golden: open_clip DistillClipLoss, whose cross-entropy is this and the teacher's entropy; value and gradient, float32, rtol 1e-5.
+Axes: B pairs, D width of the student, E of a teacher, R rows of this rank, C columns they are held against.
 """
+
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import normalize
 
-from components.contracts.directions import Directions
-from components.contracts.errors import ConfigError
-from components.contracts.objective import Objective
+from components.contracts.gathered import Side, sides
+from components.objectives.blocks import in_blocks
 
 
-class Divergence(Objective):
-    """Kullback-Leibler divergence of targets from the softmax of logits, a mean over rows and over both directions.
+def divergence(
+    image: Side,
+    text: Side,
+    scale: Float[Tensor, ""],
+    teachers: Sequence[tuple[Side, Side]],
+    sharpness: float = 1.0,
+    block: int | None = None,
+) -> Float[Tensor, ""]:
+    """Return nats per row, the mean of both directions and of all teachers; 0 where the student says what its teacher says.
 
     Args:
-        temperature: that logits are divided by, above 0; the loss is multiplied by its square, so that gradients keep their size.
+        image: the student's; normalised here.
+        text: the same.
+        scale: what the student's cosines are multiplied with.
+        teachers: pictures and texts of each, in the student's order; products of their rows are logits.
+        sharpness: what these are multiplied with.
+        block: rows whose scores are there at once; None has all.
     """
+    student = [side.map(_unit) for side in sides(image, text)]
+    said = [tuple(side.map(_still) for side in sides(*teacher)) for teacher in teachers]
 
-    def __init__(self, temperature: float = 1.0) -> None:
-        super().__init__()
-        if temperature <= 0:
-            raise ConfigError(
-                f"temperature is {temperature}, but logits are divided by it. Use 1.0 for the paper's value; more makes rows softer."
-            )
-        self.temperature = temperature
+    def part(block: slice, slope: Tensor, *both: Tensor) -> Tensor:
+        local, among = both[:2], both[2:]
+        total = slope.new_zeros(())
+        for way in (0, 1):
+            ours = (slope * local[way][block] @ among[1 - way].T).log_softmax(1)
+            theirs = ((sharpness * one[way].local[block] @ one[1 - way].all.T).log_softmax(1) for one in said)
+            apart = torch.stack([(they.exp() * (they - ours)).sum() for they in theirs]).mean()
+            total = total + apart / student[way].rows_a_rank / 2
+        return total
 
-    def forward(self, logits: Directions, targets: Directions) -> Float[Tensor, ""]:
-        """Return nats per row, 0 where both say the same.
+    tensors = (scale.float(), *(side.local for side in student), *(side.all for side in student))
+    rows = max(len(side.local) for side in student)
+    with torch.autocast(student[0].local.device.type, enabled=False):  # eight bits are too few for logits of a hundred
+        return part(slice(None), *tensors) if block is None else in_blocks(part, rows, block, *tensors)
 
-        Args:
-            logits: of the model, before the temperature.
-            targets: rows that sum to one, which no gradient goes through.
-        """
-        ways = (
-            self._way(logits.image_to_text, targets.image_to_text),
-            self._way(logits.text_to_image, targets.text_to_image),
-        )
-        return self.temperature**2 * (ways[0] + ways[1]) / 2
 
-    def _way(self, logits: Float[Tensor, "R C"], targets: Float[Tensor, "R C"]) -> Float[Tensor, ""]:
-        said, wanted = (logits.float() / self.temperature).log_softmax(1), targets.detach().float()
-        return (torch.xlogy(wanted, wanted) - wanted * said).sum(1).mean()
+def _unit(rows: Tensor) -> Tensor:
+    return normalize(rows.float(), dim=-1)
+
+
+def _still(rows: Tensor) -> Tensor:
+    return rows.detach().float()

@@ -44,6 +44,7 @@ def check(root: Path) -> None:
     from components.data.samplers.ordering import Ordering
     from components.finetuning.strategy import Strategy
     from components.models.dual_encoder import DualEncoder
+    from components.recipes.curation import check_ops
     from components.recipes.evaluators import check_evaluators
 
     for name in params.recipes:
@@ -57,6 +58,7 @@ def check(root: Path) -> None:
             fits(document, "training.order", order, Ordering)
             built(document, "training.order", order, Ordering)
         check_evaluators(document)
+        check_ops(document)
         if (tuning := load_finetuning(root, name)) is not None:
             fits(document, "finetuning", tuning, Strategy)
             built(document, "finetuning", tuning, Strategy)

@@ -48,7 +48,7 @@ def tune_model(stage: Stage, described: dict[str, Any]) -> None:
     params = load_params(stage.root)
     recipe, scale = load_recipe(stage.root, stage.the_recipe, params.scale), load_scale(stage.root, params.scale)
     check_chip(scale)
-    strategy, selected = build(described, Strategy), Selected.read(stage.root, recipe.name)
+    strategy, selected = build(described, Strategy), Selected.read(stage.root, recipe.name, recipe.training)
     pretrained = stage.root / f"runs/{recipe.name}/pretrain"
     embedder, model = load_trained(pretrained), json.loads((pretrained / MODEL).read_text(encoding="utf-8"))
 
@@ -59,7 +59,7 @@ def tune_model(stage: Stage, described: dict[str, Any]) -> None:
     embedder.model = method.model
     batches = step_batches(
         stage, selected.train, embedder.vocabulary, embedder.preprocess, recipe.training, batch=scale.batch,
-        seed=params.seed,
+        seed=params.seed, side=selected.side,
     )  # fmt: skip
 
     numbers = {

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 
 from components.contracts.errors import CapabilityError, DataError, DiptychError, GateClosed
 from components.models.projection import LogitScale
-from components.training.callbacks import Curves
+from components.training.callbacks import Curves, any_rank
 from components.training.guards import Lasting, Spikes, Tries, collapsed, finite
 from components.training.method_module import MethodModule
 from components.training.numbers import Guards
+from components.training.sharding import is_split, local
 from components.training.telling import Telling
 
 Answer = Literal["off", "log", "skip", "roll_back", "stop"]
@@ -84,7 +85,11 @@ class Guarding(L.Callback):
             self._count("left_out", step, "its batch led to where training was rolled back, and is left out")
             return self._skip(module, optimizer)
         loss = float(trainer.strategy.reduce(module.seen.loss.clone(), reduce_op="mean"))  # which is done in place
-        if not (math.isfinite(loss) and finite(_gradients(optimizer))):
+        gradients = list(_gradients(optimizer))
+        bad = not finite(map(local, gradients))
+        if is_split(gradients):
+            bad = any_rank(trainer, bad)  # each has looked at its parts
+        if bad or not math.isfinite(loss):
             which = module.seen.said if not math.isfinite(loss) else "a gradient of it is not"
             why = f"the loss at step {step} is not finite ({which}; first samples {', '.join(module.seen.keys[:3])})"
             return self._act("non_finite", self.guards.non_finite, step, why, module, optimizer)
@@ -112,12 +117,22 @@ class Guarding(L.Callback):
             if self.one.at_last(bool(sides)):
                 why = f"the embeddings have collapsed for {self._lasted}: {', '.join(sides)}"
                 self._state("collapsed", self.guards.collapsed, step, why, GateClosed)
-        waiting = self.telling.waiting
-        if self.guards.starved != "off" and self.starved.at_last(waiting > self.guards.most_waiting):
-            why = f"{waiting:.0%} of the time is spent waiting for data, for {self._lasted}"
-            if self.guards.starved == "stop" and trainer.world_size == 1:
-                raise CapabilityError(f"{why}. Set workers higher in the scale, or guards.starved to log.")
-            self._say(f"{why}; set workers higher in the scale")
+        if self.guards.starved != "off":
+            self._look_at_waiting(trainer, step)
+
+    def _look_at_waiting(self, trainer: L.Trainer, step: int) -> None:
+        """Judge the wait for data; of several ranks the one that waits longest, for whom the others wait in turn.
+
+        It is told and logged, and stands in no curve: two runs of the same training have different waits.
+        """
+        waiting = longest(trainer, self.telling.waiting)
+        if not self.starved.at_last(waiting > self.guards.most_waiting):
+            return
+        why = f"{waiting:.0%} of the time is spent waiting for data, for {self._lasted}"
+        if self.guards.starved == "stop":
+            raise CapabilityError(f"{why}, at step {step}. Set workers higher in the scale, or guards.starved to log.")
+        self.telling.log(step, {"guard.starved": 1.0})
+        self._say(f"{why}, at step {step}; set workers higher in the scale")
 
     @property
     def _lasted(self) -> str:
@@ -185,6 +200,14 @@ class Guarding(L.Callback):
         self.spikes.kept.extend(state_dict["losses"])
         self.capped.looks, self.one.looks = state_dict["looks"]
         self.left_out = self.left_out | frozenset(state_dict["left_out"])
+
+
+def longest(trainer: L.Trainer, waiting: float) -> float:
+    """Return the largest of what the ranks give, so that all of them come to the same answer."""
+    if trainer.world_size == 1:
+        return waiting
+    given = trainer.strategy.all_gather(torch.tensor(waiting, device=trainer.strategy.root_device))
+    return float(given.max())
 
 
 def _gradients(optimizer: torch.optim.Optimizer) -> Iterable[Tensor]:

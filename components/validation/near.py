@@ -53,12 +53,13 @@ class Nearness:
     colour: float = 0.05
 
     def nearest(
-        self, asked: Prints, held: Prints, itself: bool = False
+        self, asked: Prints, held: Prints, itself: bool = False, earlier: bool = False
     ) -> tuple[Int64[np.ndarray, " Q"], NDArray[np.int64]]:
         """Return for every print asked the place among `held` of the nearest, -1 for none, and how many bits differ.
 
         The first is given of several that are equally near; among more than MOST that agree in two bands, the first MOST
-        are looked at. With `itself`, `asked` is `held`, and nobody is near itself.
+        are looked at. With `itself`, `asked` is `held`, and nobody is near itself; with `earlier` too, nobody is near whom he
+        stands before.
         """
         best = np.full(len(asked), _NOBODY)  # bits and place in one number: the smallest is the nearest, then the first
         for mask in band_pairs(self.bits) if len(held) else []:
@@ -73,20 +74,20 @@ class Nearness:
                 end = np.minimum(end, at + MOST)
                 while len(some := some[going := at < end]):
                     at, end = at[going], end[going]
-                    self._compare(best, asked, held, some, order[at], itself)
+                    self._compare(best, asked, held, some, order[at], itself, earlier)
                     at = at + 1
         found, held_so = best != _NOBODY, max(len(held), 1)
         return np.where(found, best % held_so, -1), np.where(found, best // held_so, -1)
 
     def _compare(
         self, best: NDArray[np.int64], asked: Prints, held: Prints, some: NDArray[np.int64], other: NDArray[np.int64],
-        itself: bool,
+        itself: bool, earlier: bool,
     ) -> None:  # fmt: skip
         """Take each of `other` for its one of `some` where it is nearer than what stands in `best`."""
         bits = np.bitwise_count(asked.hashes[some] ^ held.hashes[other]).astype(np.int64)
         near = bits <= self.bits
         if itself:
-            near &= some != other
+            near &= (other < some) if earlier else (some != other)
         some, other, bits = some[near], other[near], bits[near]
         alike = (np.abs(asked.colours[some] - held.colours[other]) <= self.colour).all(1)
         some, ranked = some[alike], bits[alike] * len(held) + other[alike]

@@ -40,8 +40,9 @@ def test_the_project_as_it_stands_can_be_run(root):
 @pytest.mark.parametrize(
     ("file", "pattern", "by", "says"),
     [
-        (PARAMS, r"recipes: \[clip\]", "recipes: [clpi]", "no recipe 'clpi'.*did you mean clip"),
-        (PARAMS, r"recipes: \[clip\]", "recipes: []", "must list at least one"),
+        (PARAMS, r"  clip: ", "  clpi: ", "no recipe 'clpi'.*did you mean clip"),
+        (PARAMS, r"recipes: .*\n.*", "recipes: {}", "must name at least one"),
+        (PARAMS, r"recipes: .*\n.*", "recipes: [clip]", r"recipes: \{clip: \{start: data/untrained.txt\}\}"),
         (PARAMS, r"scale: \w+", "scale: labtop", "no scale 'labtop'.*did you mean laptop"),
         (PARAMS, r"seed: 0", "sed: 0", "takes no 'sed'.*Did you mean seed"),
         (PARAMS, r"name: emoji", "name: emojis", "'emojis', which is no source.*did you mean emoji"),
@@ -116,6 +117,41 @@ def test_numbers_that_an_evaluator_refuses_are_said_with_their_line(root):
         check(root)
 
 
+OPS = "components.curation.ops"
+
+
+@pytest.mark.parametrize(
+    ("ops", "says"),
+    [
+        ("{class_path: OPS.keep.Kept}", r"there is no OPS.keep.Kept .* Did you mean OPS.keep.Keep\?"),
+        ("{class_path: OPS.keep.Keep, init_args: {were: a > 1}}", "Keep takes no 'were'.*mean where"),
+        ("{class_path: OPS.select.Select, init_args: {ratio: 1.5}}", "ratio is 1.5, but it is the share that stays"),
+        ("{class_path: OPS.select.Select, init_args: {ratio: half}}", "ratio does not fit. .*half"),
+        (
+            "{class_path: OPS.keep.Keep, init_args: {where: 'f(1)'}}",
+            "where is 'f\\(1\\)', and 'f\\(1\\)' in it is nothing it takes",
+        ),
+        (
+            "{class_path: OPS.score.Score, init_args: {model: clip}}",
+            "Score asks the model 'clip', and curation.models names none",
+        ),
+        ("{class_path: torch.nn.Identity}", "torch.nn.Identity is no CurationOp"),
+    ],
+)
+def test_a_step_of_curation_that_could_not_be_run_is_said_with_its_line(root, ops, says):
+    line = change(
+        root / CLIP, r"splits: \[train, val\]\n", f"splits: [train, val]\n  ops:\n    - {ops.replace('OPS', OPS)}\n"
+    )
+    with pytest.raises(ConfigError, match=f"^clip.yaml, line {line + 2}: .*{says.replace('OPS', OPS)}"):
+        check(root)
+
+
+def test_steps_of_curation_that_are_right_can_be_run(root):
+    ops = f"ops: [{{class_path: {OPS}.score.Score, init_args: {{model: clip}}}}, {{class_path: {OPS}.measure.Measure}}]"
+    change(root / PARAMS, r"curation: \{\}", f"curation: {{models: {{clip: runs/clip/package}}, {ops}}}")
+    check(root)
+
+
 def test_a_strategy_that_is_right_can_be_run(root):
     change(
         root / PARAMS,
@@ -142,7 +178,11 @@ def test_the_size_of_the_chosen_scale_is_checked_and_said_with_its_own_line(root
 def test_names_need_nothing_but_the_files(root):
     assert check_names(root) == ("clip",)
     shutil.copy(root / CLIP, root / "components/recipes/filip.yaml")
-    line = change(root / PARAMS, r"recipes: \[clip\]", "recipes:\n  - clip\n  - flip")
+    line = change(
+        root / PARAMS,
+        r"recipes: .*\n.*",
+        "recipes:\n  clip: {start: data/untrained.txt}\n  flip: {start: data/untrained.txt}",
+    )
     with pytest.raises(
         ConfigError, match=rf"line {line + 2}: there is no recipe 'flip'.*clip, .*filip.*; did you mean filip"
     ):
