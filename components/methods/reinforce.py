@@ -98,6 +98,7 @@ class _Taught(Contrast):
     def __init__(self, contrast: Contrast, share: float, sharpness: float) -> None:
         super().__init__()
         self.contrast, self.share, self.sharpness = contrast, share, sharpness
+        self.wants_bias, self.wants_labels = contrast.wants_bias, contrast.wants_labels
         self.teachers: list[tuple[Side, Side]] = []
 
     def forward(self, image: Side, text: Side, scale: Tensor, **more: Tensor) -> Tensor:

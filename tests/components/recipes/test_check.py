@@ -14,6 +14,13 @@ REPOSITORY = Path(__file__).parents[3]
 CLIP, PARAMS = "components/recipes/clip.yaml", "params.yaml"
 LOCKED = "components.finetuning.locked.LockedImage"
 GROUPED = "components.data.samplers.groups.Grouped"
+SOFTMAX = "components.objectives.softmax.SoftmaxLoss"
+
+
+def nested(numbers: str) -> str:
+    """A Matryoshka with these numbers, in one line."""
+    around = "components.objectives.matryoshka.Matryoshka"
+    return f"{{class_path: {around}, init_args: {{objective: {{class_path: {SOFTMAX}}}, {numbers}}}}}"
 
 
 @pytest.fixture
@@ -91,6 +98,11 @@ def test_the_project_as_it_stands_can_be_run(root):
         (CLIP, r"temperature: 0.07", "temperature: hot", "model.logit_scale.temperature.*'hot', but must be of type float"),
         (CLIP, r"class_path: components.objectives\S+", "class_path: components.models.projection.LogitScale",
          "method.objective does not fit.*LogitScale is no Contrast"),
+        (CLIP, r"class_path: components.objectives\S+", f"{{class_path: {SOFTMAX}, init_args: {{smoothing: 2}}}}", "smoothing is 2"),
+        (CLIP, r"class_path: components.objectives\S+", nested("widths: [0.5, 1.5]"), "widths has 1.5, but"),
+        (CLIP, r"class_path: components.objectives\S+", nested("widths: [4, 200]"), "with 128 dimensions is .* 1 to 127"),
+        (CLIP, r"class_path: components.objectives\S+", nested("width: [4]"), "Matryoshka takes no 'width'.*Did you mean widths"),
+        (CLIP, r"class_path: components.objectives\S+", nested("widths: half"), "widths does not fit"),
         (CLIP, r"evaluators:", "evaluatoors:", "takes no 'evaluatoors'.*Did you mean evaluators"),
         (CLIP, r"prompts: members", "promts: members", "ZeroShot takes no 'promts'.*Did you mean prompts"),
         (CLIP, r"prompts: members", "prompts: names", r"evaluators\.0\.prompts does not fit. It is 'names', but must be one of 'label'"),
@@ -150,6 +162,19 @@ def test_steps_of_curation_that_are_right_can_be_run(root):
     ops = f"ops: [{{class_path: {OPS}.score.Score, init_args: {{model: clip}}}}, {{class_path: {OPS}.measure.Measure}}]"
     change(root / PARAMS, r"curation: \{\}", f"curation: {{models: {{clip: runs/clip/package}}, {ops}}}")
     check(root)
+
+
+def test_a_method_around_another_is_looked_into(root):
+    """The method within is made of the model, so it is not built, and the parts of it are."""
+    text = (root / CLIP).read_text()
+    method = text[text.index("method:\n") : text.index("training:\n")]
+    within = method.replace("method:", "    method:").replace("\n ", "\n     ")
+    around = f"method:\n  class_path: components.methods.reinforce.Reinforce\n  init_args:\n{within}"
+    (root / CLIP).write_text(text.replace(method, around))
+    check(root)
+    line = change(root / CLIP, r"class_path: components.objectives\S+", nested("widths: [4, 200]"))
+    with pytest.raises(ConfigError, match=rf"^clip.yaml, line {line}: widths is .* with 128 dimensions"):
+        check(root)
 
 
 def test_a_strategy_that_is_right_can_be_run(root):
