@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
+from torch.nn.functional import mse_loss, normalize
 
 from components.contracts.batch import Batch
 from components.contracts.directions import Directions
@@ -18,8 +18,6 @@ from components.contracts.errors import ConfigError, DataError
 from components.contracts.gathered import Gathered
 from components.contracts.method import Clock, Losses, Method
 from components.models.dual_encoder import DualEncoder
-from components.objectives.divergence import Divergence
-from components.objectives.reconstruction import Reconstruction
 from components.objectives.signals.random_reference import RandomReference
 from components.objectives.signals.soft_targets import SoftTargets
 from components.objectives.softmax import SoftmaxLoss
@@ -55,6 +53,10 @@ class ClipRefine(Method):
         prior: Literal["normal", "uniform"] = "normal", gather: GatherMode = "features",
     ) -> None:  # fmt: skip
         super().__init__()
+        if temperature <= 0:
+            raise ConfigError(
+                f"temperature is {temperature}, but rows are divided by it. Use 1.0 for the paper's value."
+            )
         self.weights = {"align": align, "distil": distil, "contrast": contrast}
         if min(self.weights.values()) < 0 or not any(self.weights.values()):
             said = ", ".join(f"{name} {weight:g}" for name, weight in self.weights.items())
@@ -62,7 +64,7 @@ class ClipRefine(Method):
         self.model, self.logits, self.temperature = model, logits, temperature
         self.teacher, self.gather = Teacher(model, kind="frozen"), Gather(gather)
         self.soft, self.reference = SoftTargets(blend=teacher_share), RandomReference(prior)
-        self.divergence, self.reconstruction, self.softmax = Divergence(temperature), Reconstruction(), SoftmaxLoss()
+        self.softmax = SoftmaxLoss()
         self.is_looked_at = False
 
     def begin(self) -> None:
@@ -102,23 +104,24 @@ class ClipRefine(Method):
 
     def _align(self, image: Gathered, text: Gathered) -> Tensor:
         of_image, of_text = self.reference(image, text)
-        return self.reconstruction(image.local, of_image) + self.reconstruction(text.local, of_text)
+        return mse_loss(image.local.float(), of_image) + mse_loss(text.local.float(), of_text)
 
     def _distil(self, ours: tuple[Gathered, ...], teacher: tuple[Gathered, ...]) -> Tensor:
+        """Return the Kullback-Leibler divergence of the targets: the cross-entropy, less what they hold themselves."""
         wanted = self._products(*teacher, self.teacher.logit_scale())
-        softened = Directions(
-            image_to_text=wanted.image_to_text / self.temperature, text_to_image=wanted.text_to_image / self.temperature
-        )
-        targets = self.soft(*ours, teacher=softened)
-        return self.divergence(self._products(*ours, self.model.logit_scale()), targets)
+        targets = self.soft(*ours, teacher=wanted)
+        said = self._products(*ours, self.model.logit_scale())
+        apart = self.softmax.from_scores(said.image_to_text, said.text_to_image, targets=targets)
+        return self.temperature**2 * (apart - _entropy(targets))
 
     def _products(self, image: Gathered, text: Gathered, scale: Tensor) -> Directions:
+        """Return logits under the temperature."""
         if self.logits == "scaled_cosine":
-            image, text = (side.map(lambda rows: normalize(rows.float(), dim=-1)) for side in (image, text))
-            return Directions(
-                image_to_text=scale * image.local @ text.all.T, text_to_image=scale * text.local @ image.all.T
+            image, text = (
+                side.map(lambda rows: scale.sqrt() * normalize(rows.float(), dim=-1)) for side in (image, text)
             )
-        return Directions(image_to_text=image.local @ text.all.T, text_to_image=text.local @ image.all.T)
+        of_image, of_text = image.local @ text.all.T, text.local @ image.all.T
+        return Directions(image_to_text=of_image / self.temperature, text_to_image=of_text / self.temperature)
 
     def _look(self, image: Tensor, text: Tensor) -> None:
         """Say once when raw products do not suit the start; raise DataError when the start is not finite."""
@@ -134,3 +137,9 @@ class ClipRefine(Method):
                 "logits: scaled_cosine in the recipe does not depend on lengths",
                 flush=True,
             )
+
+
+def _entropy(targets: Directions) -> Tensor:
+    """Return what rows of both directions hold, in nats."""
+    both = (targets.image_to_text, targets.text_to_image)
+    return -sum(torch.xlogy(rows, rows).sum(1).mean() for rows in both) / 2

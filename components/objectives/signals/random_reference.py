@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from components.contracts.gathered import Gathered
+from components.contracts.gathered import Gathered, Side, sides
 from components.contracts.signal import Signal
 
 
@@ -27,12 +27,13 @@ class RandomReference(Signal):
         self.prior = prior
 
     @torch.no_grad()
-    def forward(self, image: Gathered, text: Gathered) -> tuple[Float[Tensor, "R D"], Float[Tensor, "R2 D"]]:
+    def forward(self, image: Side, text: Side) -> tuple[Float[Tensor, "R D"], Float[Tensor, "R2 D"]]:
         """Return the point of each local row of either side; of the rows only their width and whose they are is looked at."""
-        count = max(_samples(side) for side in (image, text))
+        pictures, texts = sides(image, text)
+        count = max(_samples(side) for side in (pictures, texts))
         draw = torch.randn if self.prior == "normal" else torch.rand
-        points = draw(count, image.all.shape[1])  # on the CPU, so that every device sees the same
-        return _of(points, image), _of(points, text)
+        points = draw(count, pictures.all.shape[1])  # on the CPU, so that every device sees the same
+        return _of(points, pictures), _of(points, texts)
 
 
 def _samples(side: Gathered) -> int:
