@@ -63,6 +63,10 @@ class Reinforce(Method):
         for name, part in inner.named_children():
             self.add_module(name, part)
 
+    def begin(self) -> None:
+        """Do what the method does."""
+        self.inner.begin()
+
     def losses(self, batch: Batch, clock: Clock) -> Losses:
         """Return the method's terms, its contrast drawn towards the teachers'; how far it is from them is logged."""
         count = sum(name.startswith("image") for name in batch.said)

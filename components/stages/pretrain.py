@@ -6,14 +6,15 @@ from dataclasses import asdict
 
 import torch
 
+from components.contracts.errors import ConfigError
 from components.contracts.method import Method
 from components.data.beyond import beyond
 from components.evaluation.embedding import Embedder
 from components.models.dual_encoder import DualEncoder
-from components.recipes.params import Begin, load_params
+from components.recipes.params import UNTRAINED, Begin, load_params
 from components.recipes.recipe import load_recipe, load_scale, overlay
 from components.recipes.section import build
-from components.recipes.started import beginning
+from components.recipes.started import Start, beginning
 from components.recipes.trained import save_trained
 from components.stages.runtime import run_stage
 from components.stages.selected import Selected, live, row_cache, step_batches, watching
@@ -47,9 +48,7 @@ def body(stage: Stage) -> None:
     method = build(overlay(recipe.method, {"init_args": {"model": begun.described}}), Method)
     model = method.model
     assert isinstance(model, DualEncoder)
-    if start:
-        start.give(model, recipe.name)
-        print(f"begins from {start.path}, {start.digest[:12]}, with its tokenizer and its transform", flush=True)
+    give(start, method, model, recipe.name)
     batches = step_batches(
         stage, pool, vocabulary, preprocess, recipe.training, batch=scale.batch, seed=params.seed, side=selected.side
     )
@@ -78,6 +77,19 @@ def body(stage: Stage) -> None:
             "timing": trained.timing(),
         }  # fmt: skip
         (out / "metrics.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+
+def give(start: Start | None, method: Method, model: DualEncoder, recipe: str) -> None:
+    """Let a method begin, with the weights of a start where there is one; ConfigError for a method that needs one and has none."""
+    if start:
+        start.give(model, recipe)
+        print(f"begins from {start.path}, {start.digest[:12]}, with its tokenizer and its transform", flush=True)
+    elif method.wants_start:
+        raise ConfigError(
+            f"{recipe} goes on from a model that was trained, and begins from none. Name one in params.yaml, such as "
+            f"recipes: {{clip: {{start: {UNTRAINED}}}, {recipe}: {{start: runs/clip/pretrain}}}}."
+        )
+    method.begin()
 
 
 if __name__ == "__main__":
