@@ -10,7 +10,9 @@ import lightning as L
 import numpy as np
 import torch
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 from torch.nn.parallel import DistributedDataParallel
+from torch.optim import Optimizer
 
 from components.contracts.batch import Batch
 from components.contracts.method import Clock, Method
@@ -19,6 +21,7 @@ from components.training.grad_cache import GradCache
 from components.training.numbers import Optimisation
 from components.training.param_groups import optimizer_of
 from components.training.schedules import schedule_of
+from components.training.sharding import is_split, local, norm_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,15 +112,29 @@ class MethodModule(L.LightningModule):
             wrapped.require_backward_grad_sync = False
 
     def on_after_backward(self) -> None:
-        """Give the towers their gradient, where they were encoded in parts, and take its mean over ranks."""
-        if self.cache is None:
-            return
-        with self.trainer.precision_plugin.forward_context():
-            self.cache.replay()
-        if self.trainer.world_size > 1:
+        """Give the towers their gradient, where they were encoded in parts, and take the mean over ranks where nobody has yet."""
+        split = is_split(self.method.parameters())
+        if self.cache:
+            with self.trainer.precision_plugin.forward_context():
+                self.cache.replay()
+        if self.trainer.world_size > 1 and (self.cache or split):
             for parameter in self.method.parameters():
-                if parameter.grad is not None:
+                if parameter.grad is not None and not isinstance(parameter, DTensor):  # whose parts are means by now
                     self.trainer.strategy.reduce(parameter.grad, reduce_op="mean")  # in place
+
+    def configure_gradient_clipping(
+        self, optimizer: Optimizer, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
+    ) -> None:
+        """Cut the norm of the gradient, which of split towers is that over all ranks' parts."""
+        gradients = [
+            weight.grad for group in optimizer.param_groups for weight in group["params"] if weight.grad is not None
+        ]
+        if gradient_clip_val is None or not is_split(gradients):
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+            return
+        share = (gradient_clip_val / (norm_of(gradients) + 1e-6)).clamp(max=1.0)  # as torch does
+        for gradient in gradients:
+            local(gradient).mul_(share)
 
     def configure_optimizers(self) -> Any:
         """Return the optimizer and its schedule, stepped every step."""
