@@ -47,8 +47,9 @@ def test_the_project_as_it_stands_can_be_run(root):
 @pytest.mark.parametrize(
     ("file", "pattern", "by", "says"),
     [
-        (PARAMS, r"recipes: \[clip\]", "recipes: [clpi]", "no recipe 'clpi'.*did you mean clip"),
-        (PARAMS, r"recipes: \[clip\]", "recipes: []", "must list at least one"),
+        (PARAMS, r"  clip: ", "  clpi: ", "no recipe 'clpi'.*did you mean clip"),
+        (PARAMS, r"recipes: .*\n.*", "recipes: {}", "must name at least one"),
+        (PARAMS, r"recipes: .*\n.*", "recipes: [clip]", r"recipes: \{clip: \{start: data/untrained.txt\}\}"),
         (PARAMS, r"scale: \w+", "scale: labtop", "no scale 'labtop'.*did you mean laptop"),
         (PARAMS, r"seed: 0", "sed: 0", "takes no 'sed'.*Did you mean seed"),
         (PARAMS, r"name: emoji", "name: emojis", "'emojis', which is no source.*did you mean emoji"),
@@ -202,7 +203,11 @@ def test_the_size_of_the_chosen_scale_is_checked_and_said_with_its_own_line(root
 def test_names_need_nothing_but_the_files(root):
     assert check_names(root) == ("clip",)
     shutil.copy(root / CLIP, root / "components/recipes/filip.yaml")
-    line = change(root / PARAMS, r"recipes: \[clip\]", "recipes:\n  - clip\n  - flip")
+    line = change(
+        root / PARAMS,
+        r"recipes: .*\n.*",
+        "recipes:\n  clip: {start: data/untrained.txt}\n  flip: {start: data/untrained.txt}",
+    )
     with pytest.raises(
         ConfigError, match=rf"line {line + 2}: there is no recipe 'flip'.*clip, .*filip.*; did you mean filip"
     ):
