@@ -3,6 +3,7 @@
 import gzip
 import itertools
 import json
+import re
 import sys
 
 import numpy as np
@@ -127,6 +128,22 @@ def test_ratios_are_of_medians_and_the_nearest_peer_counts():
     )
     assert "90 (60–not reached)" in shown
     assert "not reached by 2 of 3" in shown
+    assert "| sentence-transformers | not measured |" in shown
+
+
+@pytest.mark.parametrize(
+    ("peer", "ours", "words"),
+    [
+        (90.0, 30.0, ["holds", "holds"]),
+        (89.0, 30.0, ["does not hold", "holds"]),
+        (None, 30.0, ["does not hold", "holds"]),
+        (300.0, 70.0, ["holds", "does not hold"]),
+        (90.0, None, ["does not hold"] * 2),
+    ],
+)
+def test_the_page_says_what_holds_and_what_does_not(peer, ours, words):
+    said = time_to_quality.compared({"ours": runs(ours), "open_clip": runs(peer)})
+    assert re.findall(r"\*\*(.*?)\*\*", time_to_quality_page.verdict(said)) == words
 
 
 def test_a_comparison_and_its_ablation_are_kept_beside_each_other(tmp_path, monkeypatch):

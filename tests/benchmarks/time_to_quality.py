@@ -69,12 +69,15 @@ def main() -> None:
     parser.add_argument("--workspace", type=Path, default=ROOT)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--split", default="pair", choices=["pair", "val"])
+    parser.add_argument("--sides", nargs="+", default=list(SIDES), choices=list(SIDES))
     parser.add_argument("--ablation", action="store_true", help="ours alone, with one number put back at a time")
     parser.add_argument("--abreast", action="store_true", help="the sides of a turn at the same time")
     parser.add_argument("--keep", action="store_true", help=f"write {KEPT_AT.relative_to(ROOT)}, or its ablation")
     given = parser.parse_args()
+    if not {"ours"} < set(given.sides):
+        parser.error("--sides needs ours and a peer: there is nothing to compare otherwise")
     os.environ |= {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
-    sides = ablated() if given.ablation else SIDES
+    sides = ablated() if given.ablation else {side: SIDES[side] for side in given.sides}
     for peer in set(sides) & set(SCRIPTS):
         python_of(peer)
     turns: dict[str, list[Run]] = defaultdict(list)
