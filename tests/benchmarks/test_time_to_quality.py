@@ -179,6 +179,9 @@ def test_what_was_measured_says_all_that_a_benchmark_must():
     assert said["split"] == "pair", "settings were chosen on val"
     ours, *theirs = (its["parameters"] for its in said["sides"].values())
     assert all(abs(one / ours - 1) < 0.05 for one in theirs)
+    assert set(said["sides"]) == set(time_to_quality.SIDES)
+    assert said["ratio"] >= time_to_quality_page.ENOUGH
+    assert said["ours"] < time_to_quality_page.MOST_CPU_S
 
 
 def test_the_page_names_the_file_of_the_numbers_and_what_is_in_it():
