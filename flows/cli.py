@@ -1,4 +1,4 @@
-"""The command `diptych`: run, data, model, ask, promote, status, recipes, ui, down. Only what a command needs is imported, when it needs it."""
+"""The command `diptych`: run, data, model, ask, promote, status, recipes, prove, ui, down. Only what a command needs is imported, when it needs it."""
 
 import argparse
 import json
@@ -12,6 +12,7 @@ from types import FrameType
 
 from components.contracts.errors import ConfigError
 from flows.faults import in_utf8, told
+from flows.version_parsers import add_versions
 
 
 class Terminated(KeyboardInterrupt):
@@ -78,7 +79,9 @@ def _parser() -> argparse.ArgumentParser:
         help="a number in place of the recipe's or the scale's, such as training.steps=500 (training.steps= takes it "
         "back), or of params.yaml, such as seed=3; may be given several times. All choices are written to params.yaml.",
     )  # fmt: skip
-    data = commands.add_parser("data", help="look at data", description="Look at data.")
+    data = commands.add_parser(
+        "data", help="look at data, and at versions of it", description="Look at data, and at versions of it."
+    )
     looks = data.add_subparsers(required=True, metavar="COMMAND")
     says = "read pictures and captions, and say what is wrong with which; nothing in them is changed"
     check = looks.add_parser("check", help=says, description=f"{says[0].upper()}{says[1:]}.", parents=[every])
@@ -117,6 +120,8 @@ def _parser() -> argparse.ArgumentParser:
         help="how far below the median, in spreads, a score of --model is odd (3.5)",
     )  # fmt: skip
     check.add_argument("--json", action="store_true", help="print the counts as JSON")
+    _reinforce_parser(looks, every)
+    add_versions(looks, every)
     _model_parser(commands, every)
     ask = add(
         "ask", "ask the served model for the pictures nearest to a text, or the likeliest labels of a picture", _ask
@@ -135,11 +140,36 @@ def _parser() -> argparse.ArgumentParser:
     _recipes_parser(
         add("recipes", "say what recipes there are, what they claim and what was measured", _recipes), every
     )
+    _prove_parser(add("prove", "put a recipe's claim to the test, seed by seed, and say whether it holds", _prove))
     ui = add("ui", "serve the pages of Prefect and MLflow on this machine, until Ctrl-C", _ui)
     ui.add_argument("--prefect-port", type=int, metavar="PORT", help="for Prefect's page; a free one unless given")
     ui.add_argument("--mlflow-port", type=int, metavar="PORT", help="for MLflow's page; a free one unless given")
     add("down", "stop the server, and leave no process and no shared memory", _down)
     return parser
+
+
+def _reinforce_parser(
+    looks: "argparse._SubParsersAction[argparse.ArgumentParser]", every: argparse.ArgumentParser
+) -> None:
+    does = (
+        "write once, beside the shards, what teachers say of a recipe's samples, so that its training needs no teacher"
+    )
+    made = looks.add_parser("reinforce", help=does, description=f"{does[0].upper()}{does[1:]}.", parents=[every])
+    made.set_defaults(command=_reinforce, anywhere=False)
+    made.add_argument("--recipe", metavar="NAME", help="whose samples and views; params.yaml's first unless given")
+    made.add_argument(
+        "--teacher", metavar="MODEL", action="append", required=True, dest="teachers",
+        help="the folder of a package or of a model, or a version such as clip@3; several times for an ensemble",
+    )  # fmt: skip
+    made.add_argument("--views", metavar="COUNT", type=int, default=10, help="views of each picture (10)")
+    made.add_argument(
+        "--captions",
+        metavar="FILE",
+        type=Path,
+        help="captions to add: a .csv or .parquet with the columns key and text",
+    )
+    made.add_argument("--out", metavar="DIR", type=Path, help="where to; data/reinforced/NAME unless given")
+    made.add_argument("--json", action="store_true", help="print folder and digest as JSON")
 
 
 def _recipes_parser(recipes: argparse.ArgumentParser, every: argparse.ArgumentParser) -> None:
@@ -152,6 +182,13 @@ def _recipes_parser(recipes: argparse.ArgumentParser, every: argparse.ArgumentPa
     show.add_argument(
         "--scale", metavar="NAME", help="a scale of components/recipes/scales; params.yaml's unless given"
     )
+
+
+def _prove_parser(prove: argparse.ArgumentParser) -> None:
+    prove.add_argument("name", metavar="NAME", help="a recipe whose card has a proof")
+    prove.add_argument("--seeds", metavar="N,N", help="in place of the card's, such as 0,1,2,3,4")
+    prove.add_argument("--keep", action="store_true", help="leave the checkouts in .diptych/proofs, to be looked at")
+    prove.add_argument("--json", action="store_true", help="print the verdict as JSON")
 
 
 def _model_parser(
@@ -212,6 +249,22 @@ def _check(here: Path, arguments: argparse.Namespace) -> int:
         arguments.params,
         arguments.model,
         arguments.misfit,
+    )
+    return 0
+
+
+def _reinforce(root: Path, arguments: argparse.Namespace) -> int:
+    from flows.data_reinforce import data_reinforce
+
+    data_reinforce(
+        root,
+        arguments.here,
+        arguments.recipe or _first_recipe(root),
+        arguments.teachers,
+        arguments.views,
+        arguments.captions,
+        arguments.out,
+        arguments.json,
     )
     return 0
 
@@ -281,6 +334,14 @@ def _show_recipe(root: Path, arguments: argparse.Namespace) -> int:
     from flows.recipes import resolved
 
     print(resolved(root, arguments.name, arguments.scale), end="")
+    return 0
+
+
+def _prove(root: Path, arguments: argparse.Namespace) -> int:
+    from flows.prove import lines, prove, seeds_of
+
+    said = prove(root, arguments.name, seeds=seeds_of(arguments.seeds), keep=arguments.keep)
+    print(json.dumps(said) if arguments.json else "\n".join(lines(said)), flush=True)
     return 0
 
 

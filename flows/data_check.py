@@ -125,10 +125,10 @@ def _some(names: Sequence[str]) -> str:
 
 
 class Told:
-    """A `Progress` that says on a stream how far the check is, and how long it will take."""
+    """A `Progress` that says on a stream how far the work is, and how long it will take."""
 
-    def __init__(self, stream: TextIO, now: Callable[[], float] = time.monotonic) -> None:
-        self._stream, self._moves, self._now = stream, stream.isatty(), now
+    def __init__(self, stream: TextIO, now: Callable[[], float] = time.monotonic, stage: str = "check") -> None:
+        self._stream, self._moves, self._now, self._stage = stream, stream.isatty(), now, stage
         self._told_at = now()
         self._since = ("", 0, 0.0)
 
@@ -142,7 +142,9 @@ class Told:
         self._told_at = now
         _, first, since = self._since
         left_s = (now - since) / (done - first) * (total - done) if done > first else None
-        event = Event(stage="check", recipe=None, doing=doing, done=done, total=total, left_s=left_s, seen=dict(seen))
+        event = Event(
+            stage=self._stage, recipe=None, doing=doing, done=done, total=total, left_s=left_s, seen=dict(seen)
+        )
         if self._moves:
             self._stream.write(f"\r\x1b[2K{event}" if done < total else "\r\x1b[2K")
         elif done < total:

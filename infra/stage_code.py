@@ -17,13 +17,14 @@ from ruamel.yaml import YAML
 
 SECTIONS = {
     "pretrain": ("model", "method", "training"), "finetune": ("model", "method", "training", "finetuning"),
-    "evaluate": ("model", "evaluation"), "package": ("model",),
+    "evaluate": ("model", "evaluation"), "package": ("model",), "curate": ("curation",),
 }  # fmt: skip
 """Sections of a recipe whose classes a stage builds."""
 
 CATALOGUES = {
     "ingest": "components/data/sources/catalogue.yaml", "finetune": "components/finetuning/catalogue.yaml",
     "evaluate": "components/evaluation/catalogue.yaml", "validate": "components/validation/catalogue.yaml",
+    "curate": "components/curation/catalogue.yaml",
 }  # fmt: skip
 """Catalogues from which a stage builds what it runs: it depends on the code of all rows."""
 

@@ -65,6 +65,14 @@ class Texts(Movable):
     mask: Tensor
     owner: Tensor | None = None
 
+    def labels(self) -> Tensor:
+        """Return int64 [N], one number for texts of the same tokens, however wide they are padded; others meet once in 2**64."""
+        place = torch.arange(self.ids.shape[1], device=self.ids.device)
+        mixed = (self.ids.long() + 1) * 0x1E3779B97F4A7C15 + (place + 1) * 0x3F58476D1CE4E5B9
+        for _ in range(2):
+            mixed = (mixed ^ (mixed >> 29)) * 0x14D049BB133111EB
+        return (mixed * self.mask).sum(1)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch(Movable):
@@ -75,12 +83,15 @@ class Batch(Movable):
         images: view name -> pictures; `main` is the plain one.
         texts: kind -> texts; `caption` is the plain one.
         ids: name -> int [B], such as the concept of each sample.
+        said: name -> float [B D], what others made of the samples before: `image0` and `text0` are the first teacher's rows, whose
+            products are its logits.
     """
 
     keys: tuple[str, ...]
     images: Mapping[str, Images]
     texts: Mapping[str, Texts]
     ids: Mapping[str, Tensor] = field(default_factory=dict)
+    said: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.keys)

@@ -7,10 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from components.contracts.curation import EXAMPLES, Report
 from components.contracts.errors import DataError
 from components.contracts.needs import Needs
-from components.curation.report import Report
-from components.curation.select import EXAMPLES
 from components.validation.lines import Line
 from components.validation.needs import refusal, run_needs
 

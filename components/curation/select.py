@@ -6,11 +6,9 @@ from difflib import get_close_matches
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from components.contracts.curation import EXAMPLES, Report
 from components.contracts.errors import ConfigError, DataError, LeakageError
 from components.contracts.sample import SPLITS, TEST_SPLITS
-from components.curation.report import Report
-
-EXAMPLES = 20
 
 
 def select_splits(manifest: pa.Table, splits: Sequence[str] = ("train", "val")) -> tuple[pa.Table, Report]:

@@ -2,11 +2,11 @@
 
 An order says which rows, the rows lie decoded on disk or in memory, views make a batch of them: where the batch is made,
 or later, on the device that it goes to.
-Axes: B rows of a batch, S pixels of the kept pictures.
+Axes: B rows of a batch, C channels, S pixels of the kept pictures.
 """
 
 import copy
-import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -15,12 +15,15 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from components.contracts.batch import Batch, Images, Movable, Texts, stack_ids
+from components.contracts.errors import ConfigError
 from components.contracts.long_captions import LongCaptions
 from components.contracts.order import Order
 from components.data.rows.captions import Captions
 from components.data.rows.pairs import Pairs
 from components.data.share import Share
+from components.data.side.read import SideRows
 from components.data.tokenizers import Vocabulary
+from components.data.transforms.draws import seed_of
 from components.data.transforms.views import Drawn, Views
 
 
@@ -32,13 +35,13 @@ class Unseen(Movable):
 
     Args:
         batch: all of it but the pictures.
-        pictures: uint8 [B 4 S S], RGBA.
+        pictures: uint8 [B C S S], RGBA or RGB.
         drawn: what the view of each is, drawn on the CPU, so that no device has a draw of its own.
         views: what shows them.
     """
 
     batch: Batch
-    pictures: UInt8[Tensor, "B 4 S S"]
+    pictures: UInt8[Tensor, "B C S S"]
     drawn: Drawn
     views: Views
 
@@ -65,15 +68,23 @@ class StepBatches(Dataset[Made]):
         seed: decides caption and view of every row of every step.
         share: the part of each batch that is made here; the others' parts have the same bits as if it were made whole.
         long: what becomes of captions that are longer than the vocabulary reads.
+        side: what teachers said of the pairs; pictures are then shown in the views that those saw, and batches have what they said.
+
+    Raises ConfigError for captions that are taken apart where teachers read them whole.
     """
 
     late = False
 
     def __init__(
         self, pairs: Pairs, vocabulary: Vocabulary, views: Views, order: Order, *, seed: int, share: Share | None = None,
-        long: LongCaptions = "truncate",
+        long: LongCaptions = "truncate", side: SideRows | None = None,
     ) -> None:  # fmt: skip
-        self.pairs, self.views, self.order, self.seed = pairs, views, order, seed
+        self.pairs, self.views, self.order, self.seed, self.side = pairs, views, order, seed, side
+        if side is not None and long != "truncate":
+            raise ConfigError(
+                f"long_captions is {long}, so parts of captions would be read, but the teachers of {side.side.folder} read each caption "
+                "as a whole. Set training.long_captions to truncate, or leave training.reinforce out."
+            )
         self.part = (share or Share()).of(order.batch)
         self.captions = Captions(vocabulary, pairs.captions, long)
         names = {concept: number for number, concept in enumerate(sorted(set(pairs.concepts)))}
@@ -98,18 +109,21 @@ class StepBatches(Dataset[Made]):
         """Return a batch before its pictures are shown."""
         draw = torch.Generator().manual_seed(seed_of(self.seed, "batch", step))
         rows = torch.tensor(self.order.at(step))
-        texts = self.captions.texts(self.captions.choose(rows, draw))  # as wide on every rank
-        drawn = self.views.drawn(len(rows), draw).part(self.part)
-        rows = rows[self.part]
+        chosen = self.captions.choose(rows, draw)
+        texts = self.captions.texts(chosen)  # as wide on every rank
+        said: Mapping[str, Tensor] = {}
+        if self.side is None:
+            drawn = self.views.drawn(len(rows), draw).part(self.part)
+            rows = rows[self.part]
+        else:
+            which, captions = self.side.which(len(rows), draw)[self.part], self.captions.number(rows, chosen)[self.part]
+            rows = rows[self.part]
+            drawn, said = self.side.drawn(self.views, rows, which), self.side.said(rows, which, captions)
         batch = Batch(
             keys=tuple(self.pairs.keys[row] for row in rows.tolist()),
             images={},
             texts={"caption": Texts(ids=texts.ids[self.part], mask=texts.mask[self.part])},
             ids={"concept": self.concepts[rows]},
+            said=said,
         )
         return Unseen(batch=batch, pictures=self.pairs.pictures[rows], drawn=drawn, views=self.views)
-
-
-def seed_of(*parts: object) -> int:
-    """Return a seed below 2**63 that depends on every part, so that neighbouring steps share nothing."""
-    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:8], "big") >> 1

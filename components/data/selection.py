@@ -9,6 +9,8 @@ import pyarrow as pa
 from components.contracts.errors import DataError
 from components.data.rows.encoded import EncodedPictures
 
+_JPEG = b"\xff\xd8"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
@@ -34,6 +36,13 @@ class Pool:
 
     def __len__(self) -> int:
         return len(self.keys)
+
+    def is_opaque(self) -> bool:
+        """Return whether no picture can be transparent: all are JPEGs, by the first bytes of each."""
+        known = self.pictures
+        size = len(_JPEG)
+        starts = known.beginnings(size) if isinstance(known, EncodedPictures) else (data[:size] for data in known)
+        return all(start == _JPEG for start in starts)
 
     def labelled(self, label: str) -> tuple[str | None, ...]:
         """Return the group of each by that label, None where it has none."""

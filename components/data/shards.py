@@ -42,18 +42,8 @@ class ShardReader:
 
     def read(self, row: Mapping[str, Any]) -> bytes:
         """Return the encoded picture of a row. Raises BrokenMember when the shard does not hold it, or holds other bytes."""
-        key, shard, offset, size = row["key"], row["shard"], row["offset"], row["size_bytes"]
-        if not (isinstance(shard, str) and _SHARD.fullmatch(shard)):
-            raise BrokenMember(
-                "missing_member", f"sample {key} names the shard {shard!r}, which is no shard's name. Ingest again."
-            )
-        if offset is None or size is None or offset < 0 or not 0 <= size <= MAX_PICTURE_BYTES:
-            raise BrokenMember(
-                "missing_member", f"sample {key} lies at {offset} with {size} bytes of {shard}. Ingest again."
-            )
-        file = self._open(shard, key)
-        file.seek(offset)
-        data = file.read(size)
+        key, shard, size = row["key"], row["shard"], row["size_bytes"]
+        data = self.start(row)
         if len(data) < size:
             raise BrokenMember(
                 "missing_member",
@@ -67,6 +57,21 @@ class ShardReader:
                 "after it was made. Restore it with `dvc checkout`, or ingest again.",
             )
         return data
+
+    def start(self, row: Mapping[str, Any], most: int | None = None) -> bytes:
+        """Return the picture, or its first `most` bytes, unchecked; BrokenMember where it can be at no such place."""
+        key, shard, offset, size = row["key"], row["shard"], row["offset"], row["size_bytes"]
+        if not (isinstance(shard, str) and _SHARD.fullmatch(shard)):
+            raise BrokenMember(
+                "missing_member", f"sample {key} names the shard {shard!r}, which is no shard's name. Ingest again."
+            )
+        if offset is None or size is None or offset < 0 or not 0 <= size <= MAX_PICTURE_BYTES:
+            raise BrokenMember(
+                "missing_member", f"sample {key} lies at {offset} with {size} bytes of {shard}. Ingest again."
+            )
+        file = self._open(shard, key)
+        file.seek(offset)
+        return file.read(size if most is None else min(size, most))
 
     def _open(self, shard: str, key: str) -> io.BufferedReader:
         if self._file is None or shard != self._shard:

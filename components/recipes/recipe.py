@@ -1,5 +1,6 @@
 """A recipe as typed values: its card, its sections, and the architecture of the chosen scale."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from components.contracts.long_captions import LongCaptions
 from components.contracts.needs import Needs
 from components.recipes.class_keys import check_arguments, check_keys, parameters
 from components.recipes.params import OVERRIDABLE
+from components.recipes.proof import Proof
 from components.recipes.section import mapping, section, unknown
 from components.recipes.yaml_lines import Document, overlay, read_yaml
 from components.training.numbers import Guards, Optimisation, Scale
@@ -26,6 +28,7 @@ class Card:
         seed: number of the specification it follows.
         claim: what its proof must show.
         evidence: what was shown; `not run` until then.
+        proof: how the claim is put to the test by `diptych prove`.
     """
 
     title: str
@@ -34,6 +37,7 @@ class Card:
     seed: int
     claim: str
     evidence: str = "not run"
+    proof: Proof = field(default_factory=Proof)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,10 +47,36 @@ class Curation:
     Args:
         splits: that are selected.
         needs: what a sample must have beside a picture and a text.
+        ops: what is done to the training split, one step after the other, each as `class_path` and `init_args` of a CurationOp.
+        models: name -> the model that steps may ask by it: a package's folder, or a version such as clip@3.
     """
 
     splits: tuple[str, ...] = ("train", "val")
     needs: Needs = field(default_factory=Needs)
+    ops: tuple[dict[str, Any], ...] = ()
+    models: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)  # no slots: jsonargparse reads the fields of a default by vars()
+class Reinforced:
+    """Side shards that a training learns from, as `diptych data reinforce` has written them.
+
+    Args:
+        side: their folder, relative to the workspace; empty for none.
+        digest: the first digits, 12 or more, of the digest that was printed.
+
+    Raises ConfigError for a folder without a digest.
+    """
+
+    side: str = ""
+    digest: str = ""
+
+    def __post_init__(self) -> None:
+        if self.side and not re.fullmatch(r"[0-9a-f]{12,64}", self.digest):
+            raise ConfigError(
+                f"digest is {self.digest!r}, but the side shards in {self.side} are known by theirs: with others there, a run would "
+                "learn something else and look the same. Give the 12 digits that diptych data reinforce printed, in quotes."
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +93,7 @@ class Training:
         long_captions: what becomes of longer ones in training: `truncate`, `split` into captions of whole sentences, or
             `sample` such a piece each time; elsewhere a text is always cut.
         guards: what is done when it goes wrong.
+        reinforce: what teachers said of the samples, for a method that learns from it.
     """
 
     optimisation: Optimisation
@@ -73,6 +104,7 @@ class Training:
     context: int = 24
     long_captions: LongCaptions = "truncate"
     guards: Guards = field(default_factory=Guards)
+    reinforce: Reinforced = field(default_factory=Reinforced)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +229,11 @@ def load_needs(root: Path, name: str, scale: str) -> Needs:
     return needs.at(pixels, training.get("context", usual))
 
 
+def load_batch(root: Path, scale: str) -> int:
+    """Return the pairs a step of that scale; `overrides.training` does not change what a selection must have."""
+    return int(read_yaml(root / "components" / "recipes" / "scales" / f"{scale}.yaml").values["batch"])
+
+
 def load_finetuning(root: Path, name: str) -> dict[str, Any] | None:
     """Read that section alone, its keys held against the class it names; null imports nothing.
 
@@ -239,6 +276,12 @@ def load_scale(root: Path, name: str) -> Scale:
     params, numbers = _overrides(root, "training")
     ours = {key: value for key, value in numbers.items() if key in _SCALE}
     return section(document.changed("", ours, params, "overrides.training"), "", Scale)
+
+
+def batch_asked(root: Path) -> str | None:
+    """Return where params.yaml asks for a batch of its own, such as `params.yaml, line 12`; None where the scale's is taken."""
+    params, numbers = _overrides(root, "training")
+    return params.at("overrides.training.batch") if "batch" in numbers else None
 
 
 def overridden(document: Document, root: Path, key: str) -> Document:

@@ -10,6 +10,7 @@ from typing import Any
 
 from components.contracts.errors import StaleArtifact
 from components.contracts.sealed import REMEDY, check_files, read_sealed
+from components.contracts.took import took
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,9 +61,13 @@ class Packaged:
         return dict(flat(kept))
 
     def points(self) -> Iterator[tuple[int, str, float]]:
-        """Yield (step, name, value) of the curves, those of fine-tuning as `finetuning.<name>`, counted from 1 again."""
-        yield from _points(self.curves)
-        yield from ((step, f"finetuning.{name}", value) for step, name, value in _points(self.tuning_curves))
+        """Yield (step, name, value) of the curves, those of fine-tuning as `finetuning.<name>`, counted from 1 again.
+
+        What the trainings took follows, as `took.<name>` at the last step of each.
+        """
+        for prefix, curves in (("", self.curves), ("finetuning.", self.tuning_curves)):
+            yield from ((step, f"{prefix}{name}", value) for step, name, value in _points(curves))
+            yield from _took(curves.with_name("metrics.json"), prefix)
 
 
 def _points(path: Path) -> Iterator[tuple[int, str, float]]:
@@ -75,6 +80,13 @@ def _points(path: Path) -> Iterator[tuple[int, str, float]]:
             for name, cell in row.items():
                 if cell:
                     yield step, name, float(cell)
+
+
+def _took(path: Path, prefix: str) -> Iterator[tuple[int, str, float]]:
+    """Yield what the training beside this file took; nothing of a model that passed through."""
+    report = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if "timing" in report:
+        yield from ((report["steps"], name, value) for name, value in took(report["timing"], prefix).items())
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

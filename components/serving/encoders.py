@@ -21,6 +21,16 @@ class PackageEncoders:
         self._preprocess = Preprocess.from_json((package.path / "transforms.json").read_text(encoding="utf-8"))
         self._tokenizer = Tokenizer.from_file(str(package.path / "tokenizer.json"))
 
+    @property
+    def size(self) -> int:
+        """Return the pixels a side that the image encoder takes."""
+        return self._preprocess.size
+
+    @property
+    def width(self) -> int:
+        """Return D."""
+        return int(self._image.get_outputs()[0].shape[1])
+
     def pixels(self, picture: bytes) -> np.ndarray:
         """Return float32 [3 S S], as the image encoder takes it. Raises BadImage when the bytes cannot be decoded."""
         return to_float(self._preprocess(picture))

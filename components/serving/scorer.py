@@ -53,13 +53,18 @@ class PackageScorer:
 
 
 def open_scorer(said: str, here: Path, root: Path | None) -> Scorer:
-    """Return the model of a package's folder, relative to `here`, or of a version of the registry of a workspace.
+    """Return the model of a package's folder or of a version of the registry; errors as of open_package."""
+    return PackageScorer(*open_package(said, here, root))
+
+
+def open_package(said: str, here: Path, root: Path | None) -> tuple[Package, str]:
+    """Return the package of a folder, relative to `here`, or of a version of the registry of a workspace, and its name.
 
     Raises ConfigError when it is neither, and StaleArtifact when its files are not what was packaged.
     """
     folder = here / said
     if (folder / MANIFEST).is_file():
-        return PackageScorer(Package.verify(folder), folder.resolve().name)
+        return Package.verify(folder), folder.resolve().name
     name, _, number = said.partition("@")
     if folder.exists() or not (name and number.isdecimal()):
         raise ConfigError(
@@ -76,7 +81,7 @@ def open_scorer(said: str, here: Path, root: Path | None) -> Scorer:
     from components.registry.versions import by_label
 
     version = by_label(open_store(root), said)
-    return PackageScorer(Package.verify(files_of(version, root)), said)
+    return Package.verify(files_of(version, root)), said
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:

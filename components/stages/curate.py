@@ -3,17 +3,35 @@
 import json
 import sys
 from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from components.contracts.embedder import Embedder
+from components.contracts.errors import DataError
 from components.contracts.needs import Needs
+from components.curation.making import Making
 from components.curation.needed import select_needed
+from components.curation.page import render_page
+from components.curation.pipeline import curated
 from components.curation.select import select_splits
 from components.data.beside import rows_of, write_kind
 from components.data.kinds import BY_NAME, read_kinds
-from components.data.manifest import read_manifest, write_manifest
+from components.data.manifest import SCHEMA, read_manifest, write_manifest
+from components.data.processes import cores
+from components.data.seeing import MOST
+from components.recipes.curation import build_ops
 from components.recipes.params import load_params
-from components.recipes.recipe import load_curation, load_needs
+from components.recipes.recipe import Curation, load_batch, load_curation, load_needs
+from components.stages.place import private
 from components.stages.runtime import run_stage
 from components.stages.stage import Stage
+
+TRAINED = "train"  # the split that steps see; what is watched and chosen by stays as it is
 
 
 def body(stage: Stage) -> None:
@@ -23,6 +41,9 @@ def body(stage: Stage) -> None:
     with stage.output(f"data/curated/{stage.the_recipe}") as folder:
         selected, report = select_splits(clean, curation.splits)
         said = report.as_json()
+        stage.progress("selecting", len(clean), len(clean))
+        if curation.ops:
+            selected, said["ops"] = _curated(stage, curation, selected, folder)
         if curation.needs != Needs():
             needs = load_needs(stage.root, stage.the_recipe, load_params(stage.root).scale)
             kinds = {
@@ -32,9 +53,45 @@ def body(stage: Stage) -> None:
             said["needs"] = needed.as_json() | {"checks": [asdict(line) for line in lines]}
             for kind in needs.kinds:
                 write_kind(rows_of(kinds[kind], selected), folder, BY_NAME[kind])
-        stage.progress("selecting", len(clean), len(clean))
         write_manifest(selected, folder / "manifest.parquet")
         (folder / "report.json").write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
+
+
+def _curated(
+    stage: Stage, curation: Curation, selected: pa.Table, folder: Path
+) -> tuple[pa.Table, list[dict[str, Any]]]:
+    """Return the selection with what the steps left of the training split, and their reports; write both's page and columns."""
+    params = load_params(stage.root)
+    models = {name: partial(_open, said, stage.root) for name, said in curation.models.items()}
+    cache = private(stage.root, "cache", "features")
+    making = Making(stage.root / "data/raw", models, cache, stage.progress, min(cores(), MOST))
+    trained = pc.equal(selected["split"], TRAINED)
+    table, reports = curated(build_ops(curation), selected.filter(trained), making, params.seed, stage.progress)
+    if len(table) < (batch := load_batch(stage.root, params.scale)):
+        raise DataError(
+            f"curation left {len(table):,} training samples, fewer than the batch of {batch:,} of the scale {params.scale}, so "
+            "not even one step could be taken. Ask for less in curation.ops, bring more data, or choose a smaller scale."
+        )
+    added = [name for name in table.column_names if name not in SCHEMA.names]
+    pq.write_table(table.select(["key", *added]), folder / "columns.parquet", compression="zstd")
+    said = [report.as_json() for report in reports]
+    (folder / "report.html").write_text(render_page(stage.the_recipe, said), encoding="utf-8")
+    left = pa.concat_tables([table.select(SCHEMA.names), selected.filter(pc.invert(trained))])
+    return left.take(_as_before(left, selected)), said
+
+
+def _as_before(left: pa.Table, selected: pa.Table) -> pa.Array:
+    """Return the order in which samples stood before, those that were made behind all others."""
+    place = pc.fill_null(pc.index_in(left["key"], selected["key"].combine_chunks()), len(selected))
+    return pc.sort_indices(
+        pa.table({"place": place, "key": left["key"]}), [("place", "ascending"), ("key", "ascending")]
+    )
+
+
+def _open(said: str, root: Path) -> Embedder:
+    from components.serving.embedder import open_embedder  # only who asks for a model loads what runs one
+
+    return open_embedder(said, root, root)
 
 
 if __name__ == "__main__":

@@ -42,11 +42,13 @@ def tune_model(stage: Stage, described: dict[str, Any]) -> None:
     from components.recipes.section import build
     from components.recipes.trained import load_trained, save_weights
     from components.stages.selected import Selected, live, row_cache, step_batches, watching
+    from components.training.device import check_chip
     from components.training.picture import picture
 
     params = load_params(stage.root)
     recipe, scale = load_recipe(stage.root, stage.the_recipe, params.scale), load_scale(stage.root, params.scale)
-    strategy, selected = build(described, Strategy), Selected.read(stage.root, recipe.name)
+    check_chip(scale)
+    strategy, selected = build(described, Strategy), Selected.read(stage.root, recipe.name, recipe.training)
     pretrained = stage.root / f"runs/{recipe.name}/pretrain"
     embedder, model = load_trained(pretrained), json.loads((pretrained / MODEL).read_text(encoding="utf-8"))
 
@@ -57,7 +59,7 @@ def tune_model(stage: Stage, described: dict[str, Any]) -> None:
     embedder.model = method.model
     batches = step_batches(
         stage, selected.train, embedder.vocabulary, embedder.preprocess, recipe.training, batch=scale.batch,
-        seed=params.seed,
+        seed=params.seed, side=selected.side,
     )  # fmt: skip
 
     numbers = {

@@ -20,12 +20,14 @@ from components.data.rows.decoded import as_tensor, decode, decode_pairs
 from components.data.samplers.distinct import Distinct
 from components.data.samplers.ordering import Ordering, Rows
 from components.data.selection import Pool, of_split, read_pool
+from components.data.side.read import Side
+from components.data.side.write import SIDE
 from components.data.tokenizers import Vocabulary
 from components.data.transforms.preprocess import Preprocess, to_float
 from components.data.transforms.views import Views
 from components.evaluation.embedding import Embedder
 from components.evaluation.retrieval import Gallery, recall_at_1
-from components.recipes.recipe import Training
+from components.recipes.recipe import Training, batch_asked
 from components.recipes.section import build
 from components.registry.live import LiveRun, Status
 from components.stages.place import private
@@ -44,43 +46,72 @@ class Selected:
         train: what is learnt from.
         val: what is watched, and chosen by.
         files: all that was read, so that a training is known by the bytes of it.
+        side: what teachers said of `train`, whose captions are then more than its own.
     """
 
     train: Pool
     val: Pool
     files: tuple[Path, ...]
+    side: Side | None = None
 
     @classmethod
-    def read(cls, root: Path, recipe: str) -> "Selected":
-        """Read data/curated/<recipe> with its pictures; DataError when a split is empty."""
+    def read(cls, root: Path, recipe: str, training: Training | None = None) -> "Selected":
+        """Read data/curated/<recipe> with its pictures, and the side shards that its training names.
+
+        Raises DataError when a split is empty or side shards are not whole, ConfigError when they are of other samples or views.
+        """
         raw, path = root / "data/raw", root / f"data/curated/{recipe}/manifest.parquet"
         manifest = read_manifest(path)
         train, val = (read_pool(of_split(manifest, split), raw) for split in ("train", "val"))
-        return cls(train=train, val=val, files=(path, raw / "train", raw / "val"))
+        selected = cls(train=train, val=val, files=(path, raw / "train", raw / "val"))
+        return selected.beside(root, training) if training and training.reinforce.side else selected
+
+    def beside(self, root: Path, training: Training) -> "Selected":
+        """Return the same with the side shards that a training names; errors as of `read`."""
+        side = Side.open(root / training.reinforce.side, training.reinforce.digest)
+        side.check(self.train, build({**training.views, "pixels": 1}, Views), training.trim)
+        return replace(self, train=side.told(self.train), files=(*self.files, side.folder / SIDE), side=side)
 
 
 def step_batches(
     stage: Stage, pool: Pool, vocabulary: Vocabulary, preprocess: Preprocess, training: Training, *, batch: int, seed: int,
+    side: Side | None = None,
 ) -> StepBatches:  # fmt: skip
     """Decode a pool, unless that was done before, and return its batches.
 
     Args:
         preprocess: decodes; its size is that of what a view shows.
         training: the recipe's section, which says what views show and in which order.
-        batch: rows a step; where the order has fewer, such as one of each concept, it is as many, which is said.
+        side: what teachers said of the pool.
+        batch: rows a step; where the order has fewer, such as one of each concept, it is as many, which is said, if that is the
+            scale's number, and an error if somebody asked for it.
 
-    Raises ConfigError for an order that does not fit the pool.
+    Raises ConfigError for an order that does not fit the pool, and for a batch that was asked for and is larger than the data.
     """
     views = build({**training.views, "pixels": preprocess.size}, Views)
     ordering = Distinct() if training.order is None else build(training.order, Ordering)
     rows = Rows.of(pool, lambda: Captions(vocabulary, pool.captions, training.long_captions).lengths())
     order = ordering.order(rows, batch, seed)  # before anything is decoded
+    if order.batch < batch and (asked := batch_asked(stage.root)):
+        raise ConfigError(
+            f"{asked}: batch is {batch}, but {len(pool)} pictures with {order.batch} different captions are trained on, and a step "
+            f"takes each of those once. A smaller batch has fewer wrong answers, and is another training. Set training.batch to "
+            f"{order.batch} or less, bring more data, or leave it out to take what there is."
+        )
     larger = replace(preprocess, size=round(preprocess.size * KEPT))
     pairs = decode_pairs(pool, larger, stage.progress, row_cache(stage.root), cores())
     if order.batch < batch:
         few = f"{order.batch} different captions are trained on, so a step takes {order.batch} pictures"
         print(f"{few}, not the {batch} that the scale asks for", flush=True)
-    return StepBatches(pairs, vocabulary, views, order, seed=seed, long=training.long_captions)
+    return StepBatches(
+        pairs,
+        vocabulary,
+        views,
+        order,
+        seed=seed,
+        long=training.long_captions,
+        side=side.rows(pairs.keys) if side else None,
+    )
 
 
 def watching(embedder: Embedder, val: Pool, progress: Progress, cache: RowCache | None = None) -> Watch:

@@ -10,14 +10,15 @@ from typing import Any, Literal
 import lightning as L
 import torch
 from lightning.pytorch.utilities import rank_zero_only
-from torch import Tensor
+from torch import Tensor, nn
 
 from components.contracts.errors import CapabilityError, DataError, DiptychError, GateClosed
 from components.models.projection import LogitScale
-from components.training.callbacks import Curves
+from components.training.callbacks import Curves, any_rank
 from components.training.guards import Lasting, Spikes, Tries, collapsed, finite
 from components.training.method_module import MethodModule
 from components.training.numbers import Guards
+from components.training.sharding import is_split, local
 from components.training.telling import Telling
 
 Answer = Literal["off", "log", "skip", "roll_back", "stop"]
@@ -55,12 +56,20 @@ class Guarding(L.Callback):
         self.spikes = Spikes(guards.spike_window)
         self.capped, self.one, self.starved = (Lasting(guards.patience) for _ in range(3))
         self.before: list[Tensor] = []
+        self.homes: list[tuple[nn.Module, str]] = []
+        self.scales: list[LogitScale] = []
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Find where running statistics and scales live, once: to walk the modules takes a hundredth of a short step."""
+        parts = list(_method_module(pl_module).method.modules())
+        self.homes = [(part, name) for part in parts for name, _ in part.named_buffers(recurse=False)]
+        self.scales = [part for part in parts if isinstance(part, LogitScale)]
 
     def on_train_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any) -> None:
         """Keep the running statistics, which a forward pass changes before anybody can judge it."""
         module = _method_module(pl_module)
         module.skipped = False
-        buffers = list(module.method.buffers())
+        buffers = self._buffers()
         if len(self.before) != len(buffers):
             self.before = [buffer.clone() for buffer in buffers]
         elif buffers:
@@ -76,7 +85,11 @@ class Guarding(L.Callback):
             self._count("left_out", step, "its batch led to where training was rolled back, and is left out")
             return self._skip(module, optimizer)
         loss = float(trainer.strategy.reduce(module.seen.loss.clone(), reduce_op="mean"))  # which is done in place
-        if not (math.isfinite(loss) and finite(_gradients(optimizer))):
+        gradients = list(_gradients(optimizer))
+        bad = not finite(map(local, gradients))
+        if is_split(gradients):
+            bad = any_rank(trainer, bad)  # each has looked at its parts
+        if bad or not math.isfinite(loss):
             which = module.seen.said if not math.isfinite(loss) else "a gradient of it is not"
             why = f"the loss at step {step} is not finite ({which}; first samples {', '.join(module.seen.keys[:3])})"
             return self._act("non_finite", self.guards.non_finite, step, why, module, optimizer)
@@ -95,8 +108,7 @@ class Guarding(L.Callback):
         module, step = _method_module(pl_module), trainer.global_step
         if step % self.every or module.skipped:
             return
-        scales = [part for part in module.method.modules() if isinstance(part, LogitScale)]
-        at_most = [part.most for part in scales if float(part().detach()) >= part.most * (1 - 1e-4)]
+        at_most = [part.most for part in self.scales if float(part().detach()) >= part.most * (1 - 1e-4)]
         if self.guards.scale_capped != "off" and self.capped.at_last(bool(at_most)):
             why = f"the logit scale has been at its bound of {at_most[0] if at_most else 0:g} for {self._lasted}"
             self._state("scale_capped", self.guards.scale_capped, step, why, GateClosed)
@@ -105,12 +117,22 @@ class Guarding(L.Callback):
             if self.one.at_last(bool(sides)):
                 why = f"the embeddings have collapsed for {self._lasted}: {', '.join(sides)}"
                 self._state("collapsed", self.guards.collapsed, step, why, GateClosed)
-        waiting = self.telling.waiting
-        if self.guards.starved != "off" and self.starved.at_last(waiting > self.guards.most_waiting):
-            why = f"{waiting:.0%} of the time is spent waiting for data, for {self._lasted}"
-            if self.guards.starved == "stop" and trainer.world_size == 1:
-                raise CapabilityError(f"{why}. Set workers higher in the scale, or guards.starved to log.")
-            self._say(f"{why}; set workers higher in the scale")
+        if self.guards.starved != "off":
+            self._look_at_waiting(trainer, step)
+
+    def _look_at_waiting(self, trainer: L.Trainer, step: int) -> None:
+        """Judge the wait for data; of several ranks the one that waits longest, for whom the others wait in turn.
+
+        It is told and logged, and stands in no curve: two runs of the same training have different waits.
+        """
+        waiting = longest(trainer, self.telling.waiting)
+        if not self.starved.at_last(waiting > self.guards.most_waiting):
+            return
+        why = f"{waiting:.0%} of the time is spent waiting for data, for {self._lasted}"
+        if self.guards.starved == "stop":
+            raise CapabilityError(f"{why}, at step {step}. Set workers higher in the scale, or guards.starved to log.")
+        self.telling.log(step, {"guard.starved": 1.0})
+        self._say(f"{why}, at step {step}; set workers higher in the scale")
 
     @property
     def _lasted(self) -> str:
@@ -155,9 +177,13 @@ class Guarding(L.Callback):
     def _skip(self, module: MethodModule, optimizer: torch.optim.Optimizer) -> None:
         """Leave the optimizer nothing to step with, and bring running statistics back."""
         optimizer.zero_grad(set_to_none=True)
-        for kept, buffer in zip(self.before, module.method.buffers(), strict=True):
+        for kept, buffer in zip(self.before, self._buffers(), strict=True):
             buffer.copy_(kept)
         module.skipped = True
+
+    def _buffers(self) -> list[Tensor]:
+        """Return running statistics as they are now; a method may have put another tensor in place of one."""
+        return [buffer for part, name in self.homes if (buffer := part._buffers[name]) is not None]
 
     def counts(self) -> dict[str, int]:
         """Return what went wrong -> how often, of the steps that count."""
@@ -174,6 +200,14 @@ class Guarding(L.Callback):
         self.spikes.kept.extend(state_dict["losses"])
         self.capped.looks, self.one.looks = state_dict["looks"]
         self.left_out = self.left_out | frozenset(state_dict["left_out"])
+
+
+def longest(trainer: L.Trainer, waiting: float) -> float:
+    """Return the largest of what the ranks give, so that all of them come to the same answer."""
+    if trainer.world_size == 1:
+        return waiting
+    given = trainer.strategy.all_gather(torch.tensor(waiting, device=trainer.strategy.root_device))
+    return float(given.max())
 
 
 def _gradients(optimizer: torch.optim.Optimizer) -> Iterable[Tensor]:

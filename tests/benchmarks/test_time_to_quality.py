@@ -4,7 +4,6 @@ import gzip
 import itertools
 import json
 import re
-import sys
 
 import numpy as np
 import pytest
@@ -16,8 +15,9 @@ from components.evaluation.retrieval import recall_at_1
 from components.recipes.yaml_lines import overlay
 from tests.benchmarks import quality_data, time_to_quality, time_to_quality_page
 from tests.benchmarks.environments import ROOT
-from tests.benchmarks.our_quality import with_overrides
+from tests.benchmarks.our_quality import trained, with_overrides
 from tests.benchmarks.peers import quality, quality_net
+from tests.benchmarks.peers.spent import cpu_s
 
 BELONGS = np.array([[True, False, True], [False, True, False]])
 
@@ -159,12 +159,24 @@ def test_a_comparison_and_its_ablation_are_kept_beside_each_other(tmp_path, monk
     )
 
 
-def test_a_side_that_fails_is_told_with_its_words(tmp_path):
-    with pytest.raises(RuntimeError, match=r"val-32\.npz"):
-        time_to_quality.asked([
-            sys.executable, "-m", "tests.benchmarks.our_quality", ROOT, tmp_path, "val", 0,
-            json.dumps({"overrides": time_to_quality.QUICK, "target": 0.4, "stop": True}),
-        ])  # fmt: skip
+def test_our_side_trains_and_looks_as_often_as_it_is_told(tmp_path, monkeypatch):
+    names = ("red", "blue", "lime", "black")
+    for name in names:
+        Image.new("RGB", (40, 40), name).save(tmp_path / f"{name}.png")
+    pool = quality_data.Pool(
+        keys=names, pictures=[(tmp_path / f"{name}.png").read_bytes() for name in names], captions=tuple((name,) for name in names),
+        concepts=names, sources=("x",) * 4,
+    )  # fmt: skip
+    monkeypatch.setattr(quality_data, "selection", lambda workspace, split: pool)
+    quality_data.write(tmp_path, tmp_path, (32,))
+    few = {"training": {"batch": 4, "steps": 5, "watch_every": 2, "precision": "fp32"}}
+    recipe, scale = with_overrides(ROOT, overlay(time_to_quality.QUICK, few))
+    shown = quality.Pool(tmp_path, "val-32")
+    own = quality.Course(shown.belongs, 2.0, cpu_s, stop=True)  # more than there can be: it goes on to the end
+    said = trained(pool, recipe, scale, 0, own, shown)
+    assert [step for step, _, _ in own.looks] == [2, 4, 5]
+    assert own.looks[0][1] > own.prepared_s > 0
+    assert said["parameters"] > 1_000_000
 
 
 def test_the_page_shows_what_was_measured():

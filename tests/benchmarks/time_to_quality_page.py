@@ -51,7 +51,7 @@ def table(said: dict[str, Any]) -> str:
 def verdict(said: dict[str, Any]) -> str:
     """Return in words whether what is asked for holds, of the peers that were measured."""
     least, ours = said["ratio"], said["ours"]
-    peers = " and ".join(side.replace("_", "-") for side in said["sides"] if side != "ours")
+    peers = " and ".join(named(side, its) for side, its in said["sides"].items() if side != "ours")
     times = "holds" if least is not None and least >= ENOUGH else "does not hold"
     seconds = "holds" if ours is not None and ours < MOST_CPU_S else "does not hold"
     return (

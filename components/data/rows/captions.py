@@ -55,6 +55,10 @@ class Captions:
         kinds = self.pieces[caption + 1] - self.pieces[caption]
         return self.pieces[caption] + (within * kinds).long()
 
+    def number(self, rows: Int[Tensor, "B"], chosen: Int[Tensor, "B"]) -> Int[Tensor, "B"]:
+        """Return which of its sample's captions each piece is of, from 0."""
+        return torch.searchsorted(self.pieces, chosen, right=True) - 1 - self.first[rows]
+
     def texts(self, chosen: Int[Tensor, "B"]) -> Texts:
         """Return pieces by number, [B L], no wider than the longest."""
         length = self.begin[chosen + 1] - self.begin[chosen]

@@ -38,8 +38,9 @@ Channels = Literal[3, 4]
 def decode_pairs(
     pool: Pool, preprocess: Preprocess, progress: Progress, cache: RowCache | None = None, processes: int = 1
 ) -> Pairs:
-    """Return the pool for training, its pictures decoded to RGBA; arguments and errors as of `decode`."""
-    pictures = decode(pool, preprocess, 4, progress, cache, processes)
+    """Return the pool for training, its pictures decoded to RGBA, or to RGB where all are JPEGs; the rest as of `decode`."""
+    channels: Channels = 3 if not preprocess.trim and pool.is_opaque() else 4  # what is trimmed may get a clear margin
+    pictures = decode(pool, preprocess, channels, progress, cache, processes)
     return Pairs(keys=pool.keys, pictures=as_tensor(pictures), captions=pool.captions, concepts=pool.concepts)
 
 

@@ -1,7 +1,7 @@
 """The pictures of a manifest as bytes, read from the shards when they are asked for and not before."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, overload
 
@@ -41,6 +41,11 @@ class EncodedPictures(Sequence[bytes]):
         if not -len(self) <= place < len(self):
             raise IndexError(f"there is no picture {place} among {len(self):,}")
         return self._open().read(self._row(place % len(self)))
+
+    def beginnings(self, size: int) -> Iterator[bytes]:
+        """Yield the first bytes of each picture, unchecked: what kind of file it is."""
+        for place in range(len(self)):
+            yield self._open().start(self._row(place), size)
 
     def _row(self, place: int) -> dict[str, Any]:
         number, within = divmod(place, _BLOCK_ROWS)

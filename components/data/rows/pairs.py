@@ -1,6 +1,6 @@
 """A selection as training reads it.
 
-Axes: M samples of the selection, S pixels of the kept pictures.
+Axes: M samples of the selection, C channels, S pixels of the kept pictures.
 """
 
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ class Pairs:
 
     Args:
         keys: M names.
-        pictures: uint8 [M 4 S S], RGBA; where they come from a cache they stay on disk until a batch asks for them.
+        pictures: uint8 [M C S S], RGBA or, where nothing is transparent, RGB; where they come from a cache they stay on disk until a batch asks for them.
         captions: the captions of each sample, at least one.
         concepts: what each sample shows.
     """
 
     keys: tuple[str, ...]
-    pictures: UInt8[Tensor, "M 4 S S"]
+    pictures: UInt8[Tensor, "M C S S"]
     captions: tuple[tuple[str, ...], ...]
     concepts: tuple[str, ...]

@@ -3,7 +3,7 @@
 What is drawn is apart from what it does: the numbers of a whole batch come from a generator that the caller seeds, and
 any part of the pictures can be shown with its part of them. So the same (seed, step) gives the same view on every
 machine, after every resume, and however the batch is shared.
-Axes: N pictures, H height, W width.
+Axes: N pictures, C channels, H height, W width.
 """
 
 import math
@@ -16,6 +16,7 @@ from torch.nn.functional import affine_grid, grid_sample
 
 from components.contracts.batch import Movable
 from components.contracts.errors import ConfigError
+from components.data.transforms.draws import Draws, even
 from components.data.transforms.lines import STRONGEST, with_lines
 
 
@@ -103,24 +104,24 @@ class Views:
         self.colour, self.grey, self.background, self.erase = colour, grey, background, erase
         self.sketched, self.outlined = sketched, outlined
 
-    def __call__(self, pictures: UInt8[Tensor, "N 4 S S"], draw: torch.Generator) -> Float[Tensor, "N 3 H W"]:
-        """Return views in [0, 1] of RGBA pictures, drawn for them alone."""
+    def __call__(self, pictures: UInt8[Tensor, "N C S S"], draw: torch.Generator) -> Float[Tensor, "N 3 H W"]:
+        """Return views in [0, 1] of RGBA or RGB pictures, drawn for them alone."""
         return self.show(pictures, self.drawn(len(pictures), draw))
 
-    def drawn(self, count: int, draw: torch.Generator) -> Drawn:
-        """Return what happens to each of `count` pictures."""
+    def drawn(self, count: int, draw: Draws) -> Drawn:
+        """Return what happens to each of `count` pictures, drawn for all of them or, from streams, for each alone."""
         angle = uniform(draw, count, -self.degrees, self.degrees) * math.pi / 180
         size = uniform(draw, count, math.log(self.zoom[0]), math.log(self.zoom[1])).exp()
         across, down = (uniform(draw, count, -2 * self.shift, 2 * self.shift) for _ in "xy")
-        colour = torch.rand(count, 3, 1, 1, generator=draw)
-        plain = torch.rand(count, 1, 1, 1, generator=draw) >= self.background
-        gain = uniform(draw, count * 3, 1 - self.colour, 1 + self.colour).view(count, 3, 1, 1)
-        offset = uniform(draw, count * 3, -self.colour / 2, self.colour / 2).view(count, 3, 1, 1)
-        grey = torch.rand(count, 1, 1, 1, generator=draw) < self.grey
+        colour = even(draw, count, 3, 1, 1)
+        plain = even(draw, count, 1, 1, 1) >= self.background
+        gain = uniform(draw, count, 1 - self.colour, 1 + self.colour, 3, 1, 1)
+        offset = uniform(draw, count, -self.colour / 2, self.colour / 2, 3, 1, 1)
+        grey = even(draw, count, 1, 1, 1) < self.grey
         sides = [uniform(draw, count, low, high) for _ in "yx" for low, high in ((0.05, 0.2), (0, 1))]
-        cut = torch.rand(count, 1, 1, generator=draw) < self.erase
+        cut = even(draw, count, 1, 1) < self.erase
         strength = uniform(draw, count, 0, STRONGEST).view(count, 1, 1, 1)
-        lined = torch.rand(count, 1, 1, 1, generator=draw)
+        lined = even(draw, count, 1, 1, 1)
         return Drawn(
             angle=angle, size=size, across=across, down=down, under=torch.where(plain, torch.ones_like(colour), colour),
             gain=gain, offset=offset, grey=grey, half=torch.stack(sides[::2], 1), middle=torch.stack(sides[1::2], 1),
@@ -128,8 +129,10 @@ class Views:
             outlined=(lined >= self.sketched) & (lined < self.sketched + self.outlined),
         )  # fmt: skip
 
-    def show(self, pictures: UInt8[Tensor, "N 4 S S"], drawn: Drawn) -> Float[Tensor, "N 3 H W"]:
-        """Return views in [0, 1] of RGBA pictures, by what was drawn for them."""
+    def show(self, pictures: UInt8[Tensor, "N C S S"], drawn: Drawn) -> Float[Tensor, "N 3 H W"]:
+        """Return views in [0, 1] of RGBA or RGB pictures, by what was drawn for them; the latter are opaque."""
+        if pictures.shape[1] == 3:
+            pictures = torch.cat([pictures, torch.full_like(pictures[:, :1], 255)], 1)
         moved = self.move(pictures.float() / 255, drawn)
         laid = moved[:, :3] + (1 - moved[:, 3:]) * drawn.under
         if self.sketched or self.outlined:
@@ -160,6 +163,6 @@ class Views:
         return torch.where(hole, torch.full_like(rgb, 0.5), rgb)
 
 
-def uniform(draw: torch.Generator, count: int, low: float, high: float) -> Float[Tensor, "count"]:
-    """Return `count` numbers drawn evenly from [low, high]."""
-    return torch.rand(count, generator=draw) * (high - low) + low
+def uniform(draw: Draws, count: int, low: float, high: float, *shape: int) -> Float[Tensor, "count *shape"]:
+    """Return numbers drawn evenly from [low, high], for `count` rows."""
+    return even(draw, count, *shape) * (high - low) + low

@@ -1,8 +1,8 @@
 import pyarrow as pa
 import pytest
 
+from components.contracts.curation import Report
 from components.contracts.errors import ConfigError, DataError, LeakageError
-from components.curation.report import Report
 from components.curation.select import select_splits
 
 TABLE = pa.table({"key": list("abcdefg"), "split": ["train", "val", "train", "val", "train", "pair", "train"]})

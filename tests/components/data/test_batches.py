@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from components.contracts.batch import Batch
 from components.contracts.progress import silent
-from components.data.batches import StepBatches, seed_of
+from components.data.batches import StepBatches
 from components.data.rows.decoded import decode_pairs
 from components.data.rows.pairs import Pairs
 from components.data.samplers.distinct import DistinctBatches, fitting
@@ -140,12 +140,3 @@ def test_ranks_that_come_and_go_within_an_epoch_neither_repeat_nor_drop_a_sample
 def test_a_batch_larger_than_the_concepts_has_one_row_of_each(pairs, vocabulary):
     few = made(pairs, vocabulary, batch=256)
     assert few.order.batch == len(few[0]) == len(set(few[0].ids["concept"].tolist())) == 25
-
-
-def test_seeds_depend_on_every_part():
-    seeds = {
-        seed_of(*parts)
-        for parts in [(0, "batch", 1), (0, "batch", 2), (1, "batch", 1), (0, "other", 1), ("0", "batch", 1)]
-    }
-    assert len(seeds) == 5
-    assert all(0 <= seed < 2**63 for seed in seeds)

@@ -1,11 +1,13 @@
 """Registering, on a real SQLite store of MLflow."""
 
+import json
 import shutil
 import time
 
 import pytest
 
 from components.contracts.errors import ConfigError, StaleArtifact
+from components.contracts.took import took
 from components.registry.live import LiveRun
 from components.registry.runs import PACKAGE_DIGEST, TRAIN_DIGEST, find_run
 from components.registry.store import fingerprint, open_store
@@ -33,7 +35,9 @@ def test_a_package_becomes_a_version_with_all_that_is_known_of_it(root, store, p
     assert run.data.params == {
         "recipe": "clip", "data_digest": "d" * 64, "git_commit": "c0ffee", "train_digest": "t1",
         "training.lr": "0.001", "training.layers": "[1, 2]",
+        "start.path": "runs/first/pretrain", "start.digest": "5" * 64,
     }  # fmt: skip
+    assert run.data.tags["diptych.start_digest"] == "5" * 64, "all that began from a model are found by it"
     assert run.data.metrics["retrieval.pair.image_to_text.recall_at_1"] == pytest.approx(0.51)
     assert run.data.metrics["retrieval.pair.image_to_text.recall_at_1.baseline"] == pytest.approx(0.29)
     assert steps(store, version.run_id, "train.loss") == list(range(1, 11))
@@ -121,6 +125,32 @@ def test_curves_of_fine_tuning_stand_beside_those_of_pre_training_under_their_ow
     run_id = register(package, root, store).run_id
     assert steps(store, run_id, "train.loss") == list(range(1, 11))
     assert steps(store, run_id, "finetuning.train.loss") == [1, 2]
+
+
+def test_what_a_training_took_is_logged_with_its_run_whether_or_not_it_was_while_it_ran(root, store, packaged):
+    package = packaged(training="t1")
+    timing = {
+        "samples_per_s": 900.0,
+        "data_wait": 0.01,
+        "mfu": 0.4,
+        "peak_memory_bytes": 8e9,
+        "kwh": None,
+        "cost": 0.25,
+    }
+    report = {"steps": 10, "timing": timing}
+    (root / "runs/clip/pretrain/metrics.json").write_text(json.dumps(report))
+    (root / "runs/clip/finetune").mkdir()
+    (root / "runs/clip/finetune/metrics.json").write_text(json.dumps({"steps": 3, "timing": {"mfu": 0.3}}))
+    live = LiveRun.open(root, "clip", "t1", every_s=0.01, after_s=0.01)
+    live.log(10, took(timing))
+    until(lambda: live.run_id)
+    live.close(timeout_s=60)
+    run_id = register(package, root, store).run_id
+    wanted = {f"took.{name}": value for name, value in timing.items() if value is not None}
+    logged = store.client.get_run(run_id).data.metrics
+    assert {name: value for name, value in logged.items() if name.startswith("took.")} == wanted
+    assert all(steps(store, run_id, name) == [10] for name in wanted), "and none of it twice"
+    assert (logged["finetuning.took.mfu"], steps(store, run_id, "finetuning.took.mfu")) == (0.3, [3])
 
 
 def test_a_short_training_never_opens_the_store(root):

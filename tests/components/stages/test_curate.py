@@ -1,13 +1,14 @@
-"""The stage curate: a recipe that needs regions learns from pictures that have them, and is refused where none has."""
+"""The stage curate: steps leave of the training split what they are asked to, and a recipe that needs regions gets pictures that have them."""
 
 import json
 import shutil
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from components.contracts.errors import DataError
+from components.contracts.errors import ConfigError, DataError
 from components.contracts.progress import silent
 from components.data.beside import read_kind
 from components.data.ingest import ingest
@@ -18,6 +19,7 @@ from components.data.sources.coco import CocoJson
 from components.stages.curate import body
 from components.stages.stage import Stage
 from components.validation.validate import validate
+from tests.components.serving.tiny_package import make_package
 from tests.own_pictures import paint, write_coco
 
 REPOSITORY = Path(__file__).parents[3]
@@ -84,3 +86,95 @@ def test_data_without_regions_is_refused_before_anything_is_trained(root):
     with pytest.raises(DataError, match="recipe boxes needs regions, and this data has none, so nothing is trained"):
         curate(root, "boxes")
     assert not (root / "data/curated/boxes").exists()
+
+
+OPS = "components.curation.ops"
+
+
+def with_steps(root: Path, *ops: dict, scale: str = "debug", **curation: object) -> None:
+    """A recipe called steps, and a scale whose batch is 16, or 256 for laptop."""
+    recipe = yaml.safe_load((root / "components/recipes/clip.yaml").read_text())
+    recipe["curation"] |= {"ops": list(ops), **curation}
+    (root / "components/recipes/steps.yaml").write_text(yaml.safe_dump(recipe))
+    params = yaml.safe_load((root / "params.yaml").read_text())
+    (root / "params.yaml").write_text(yaml.safe_dump(params | {"scale": scale}))
+
+
+def test_steps_leave_of_the_training_split_what_they_are_asked_to(root):
+    validated(root, boxes=0)
+    clean = read_manifest(root / "data/validated/manifest.parquet")
+    shards = {path: path.read_bytes() for path in sorted((root / "data/raw").rglob("*.tar"))}
+    with_steps(
+        root,
+        {"class_path": f"{OPS}.measure.Measure", "init_args": {"pictures": True}},
+        {
+            "class_path": f"{OPS}.keep.Keep",
+            "init_args": {"where": "words >= 6 and contrast > 0", "reason": "few words"},
+        },
+        {"class_path": f"{OPS}.deduplicate.Deduplicate"},
+        {"class_path": f"{OPS}.select.Select", "init_args": {"count": 16, "by": "bits_per_pixel"}},
+    )
+    report = curate(root, "steps")
+    left = read_manifest(root / "data/curated/steps/manifest.parquet")
+    val = [
+        key for key, split in zip(clean["key"].to_pylist(), clean["split"].to_pylist(), strict=True) if split == "val"
+    ]
+    assert len(left) == 16 + len(val)
+    assert set(val) < set(left["key"].to_pylist())
+    in_order = [key for key in clean["key"].to_pylist() if key in set(left["key"].to_pylist())]
+    assert left["key"].to_pylist() == in_order
+    assert [step["op"] for step in report["ops"]] == ["Measure", "Keep", "Deduplicate", "Select"]
+    assert report["ops"][0]["rows_in"] == len(clean) - len(val)
+    assert report["ops"][-1]["rows_out"] == 16
+    columns = pq.read_table(root / "data/curated/steps/columns.parquet")
+    assert columns["key"].to_pylist() == [key for key in left["key"].to_pylist() if key not in val]
+    assert {"words", "contrast", "bits_per_pixel"} < set(columns.column_names)
+    page = (root / "data/curated/steps/report.html").read_text()
+    for step in report["ops"]:
+        for reason, keys in step["examples"].items():
+            assert reason in page
+            assert keys[0] in page
+    assert {path: path.read_bytes() for path in sorted((root / "data/raw").rglob("*.tar"))} == shards
+
+
+def test_a_package_scores_and_clusters_and_its_features_are_kept(root):
+    validated(root, boxes=0)
+    make_package(root / "tiny")
+    steps = [
+        {"class_path": f"{OPS}.score.Score", "init_args": {"model": "tiny"}},
+        {"class_path": f"{OPS}.cluster.Cluster", "init_args": {"model": "tiny", "clusters": 3}},
+        {
+            "class_path": f"{OPS}.tag.Tag",
+            "init_args": {"model": "tiny", "labels": ["red", "green", "blue"], "prompt": "a {} square"},
+        },
+    ]
+    with_steps(root, *steps, models={"tiny": "tiny"})
+    curate(root, "steps")
+    columns = pq.read_table(root / "data/curated/steps/columns.parquet")
+    assert columns.column_names == ["key", "score", "cluster", "centrality", "tag", "tag_score"]
+    assert columns.drop_columns("tag").combine_chunks().to_pandas().notna().all().all()
+    kept = {path: path.stat().st_mtime_ns for path in (root / ".diptych/cache/features").iterdir()}
+    assert len(kept) == 3  # of pictures, of captions, of prompts
+    curate(root, "steps")
+    assert pq.read_table(root / "data/curated/steps/columns.parquet").equals(columns)
+    assert {path: path.stat().st_mtime_ns for path in (root / ".diptych/cache/features").iterdir()} == kept
+    shutil.rmtree(root / "tiny")
+    make_package(root / "tiny", seed=1)
+    curate(root, "steps")
+    assert len([*(root / ".diptych/cache/features").iterdir()]) == 6
+
+
+def test_fewer_samples_than_a_batch_and_a_model_that_is_not_there_are_refused(root):
+    validated(root, boxes=0)
+    with_steps(root, {"class_path": f"{OPS}.select.Select", "init_args": {"count": 15}})
+    with pytest.raises(
+        DataError, match="curation left 15 training samples, fewer than the batch of 16 of the scale debug"
+    ):
+        curate(root, "steps")
+    with_steps(root, {"class_path": f"{OPS}.score.Score", "init_args": {"model": "tiny"}}, models={"tiny": "nowhere"})
+    with pytest.raises(ConfigError, match="'nowhere' is no model"):
+        curate(root, "steps")
+    with_steps(root, {"class_path": f"{OPS}.score.Score", "init_args": {"model": "tiny"}})
+    with pytest.raises(ConfigError, match=r"asks for the features 'tiny\.image', and curation.models names none"):
+        curate(root, "steps")
+    assert not (root / "data/curated/steps").exists()

@@ -64,6 +64,28 @@ def test_an_order_that_does_not_fit_is_refused_before_anything_is_decoded(batche
     assert not list(tmp_path.glob(".diptych/cache/decoded/*"))
 
 
+def test_the_scales_batch_is_cut_to_the_data_and_said(batches_of, tmp_path, capsys):
+    debug = tmp_path / "components/recipes/scales/debug.yaml"
+    assert batches_of().order.batch == 16
+    debug.write_text(debug.read_text().replace("batch: 16", "batch: 64"))
+    assert batches_of().order.batch == 25
+    said = "25 different captions are trained on, so a step takes 25 pictures, not the 64 that the scale asks for\n"
+    assert capsys.readouterr().out == said
+
+
+def test_a_batch_that_was_asked_for_and_is_larger_than_the_data_is_refused_before_anything_is_decoded(
+    batches_of, tmp_path
+):
+    said = (
+        r"^params\.yaml, line \d+: batch is 64, but 50 pictures with 25 different captions are trained on.*"
+        r"Set training\.batch to 25 or less, bring more data, or leave it out"
+    )
+    with pytest.raises(ConfigError, match=said):
+        batches_of(batch=64)
+    assert not list(tmp_path.glob(".diptych/cache/decoded/*"))
+    assert batches_of(batch=25).order.batch == 25
+
+
 def test_it_lies_in_the_private_folder(tmp_path, monkeypatch):
     monkeypatch.delenv("DIPTYCH_DECODED_GB", raising=False)
     cache = row_cache(tmp_path)

@@ -1,12 +1,15 @@
-"""Trainings that torchrun starts as several ranks, and a test as one: `torchrun ... ranks.py FOLDER`, one file of JSON a rank.
+"""Trainings that torchrun starts as several ranks, and a test as one: `torchrun ... ranks.py FOLDER [silent]`, one file of JSON a rank.
 
-FOLDER/from-one has the checkpoint of a training by one process that was cut off.
+FOLDER/from-one has the checkpoint of a training by one process that was cut off. With `silent` there is one training only, in which a
+rank falls silent.
 """
 
 import hashlib
 import json
 import os
+import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -25,13 +28,17 @@ from components.data.samplers.distinct import DistinctBatches
 from components.data.tokenizers import Vocabulary
 from components.data.transforms.preprocess import Preprocess
 from components.data.transforms.views import Views
-from components.training.numbers import Optimisation, Scale
+from components.training.numbers import ON_GUARD, Guards, Optimisation, Scale
 from components.training.train import train
 from tests.components.training.flat import flat_clip
 from tests.squares import clip_at_debug, square_pool
 
+SILENT_S = 10.0  # a step takes milliseconds; a busy machine may keep a rank from it for seconds
+FROZEN_AT = 7  # the step in which a rank falls silent; a checkpoint is left after 5
 CUT = 7  # steps after which a training is stopped, and from which it goes on
 SCALE = Scale(batch=8, steps=9, pixels=24, precision="fp32", watch_every=9, checkpoint_every=5, curve_every=1)
+
+NUMBERS = Optimisation(lr=3e-3, weight_decay=0.1, clip_norm=1.0)
 
 
 class Pairwise(Method):
@@ -99,7 +106,28 @@ def dying(vocabulary: Vocabulary) -> Method:
     return method
 
 
-def run(make: Callable[[Vocabulary], Method], folder: Path, stop_at: int | None = None, scale: Scale = SCALE) -> Told:
+def freezing(vocabulary: Vocabulary) -> Method:
+    """One rank stops in the middle of a step as a frozen machine does: its lines stay open, and nothing comes over them."""
+    method = pairwise(vocabulary)
+    losses = method.losses
+
+    def until_seven(batch: Batch, clock: Clock) -> Losses:
+        if clock.step == FROZEN_AT and os.environ["RANK"] == "1":
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return losses(batch, clock)
+
+    method.losses = until_seven
+    return method
+
+
+def run(
+    make: Callable[[Vocabulary], Method],
+    folder: Path,
+    stop_at: int | None = None,
+    scale: Scale = SCALE,
+    guards: Guards = ON_GUARD,
+    numbers: Optimisation = NUMBERS,
+) -> Told:
     """Train on the squares, as whichever rank we are."""
     pool, told = square_pool(), Told()
     vocabulary = Vocabulary.train([text for texts in pool.captions for text in texts], size=300, context=12)
@@ -120,8 +148,8 @@ def run(make: Callable[[Vocabulary], Method], folder: Path, stop_at: int | None 
     with suppress(Interrupted), told.lost():
         told.curves = train(
             method, StepBatches(pairs, vocabulary, Views(pixels=SCALE.pixels), order, seed=3),
-            Optimisation(lr=3e-3, weight_decay=0.1, clip_norm=1.0), scale, seed=3, folder=folder, progress=progress,
-            log=lambda step, values: None, watch=lambda model: {},
+            numbers, scale, seed=3, folder=folder, progress=progress,
+            log=lambda step, values: None, watch=lambda model: {}, guards=guards,
         ).curves  # fmt: skip
     weights = torch.cat([value.detach().cpu().flatten() for value in method.parameters()])
     told.weights, told.digest = weights[:200].tolist(), hashlib.sha256(weights.numpy().tobytes()).hexdigest()
@@ -130,6 +158,8 @@ def run(make: Callable[[Vocabulary], Method], folder: Path, stop_at: int | None 
 
 def main() -> None:
     """Train whole, on from where one process was cut off, by a method with a contrast, and until one rank is stopped."""
+    if sys.argv[2:] == ["silent"]:
+        return silenced(Path(sys.argv[1]))
     folder, stop_at = Path(sys.argv[1]), CUT if os.environ["RANK"] == "1" else None
     told = {
         "whole": run(pairwise, folder / "whole"), "from-one": run(pairwise, folder / "from-one"),
@@ -140,6 +170,26 @@ def main() -> None:
     }  # fmt: skip
     write(folder, told)
     write(folder, {**told, "dying": run(dying, folder / "dying")})
+
+
+def silenced(folder: Path) -> None:
+    """Train until a rank is silent, which the other says; then let it go on, and say what it says."""
+    meet(folder)
+    told = run(freezing, folder / "freezing", guards=Guards(rank_timeout_s=SILENT_S))
+    if os.environ["RANK"] == "0":
+        os.kill(int((folder / "there-1").read_text()), signal.SIGCONT)
+    write(folder, {"freezing": told})
+
+
+def meet(folder: Path, timeout_s: float = 120.0) -> None:
+    """Wait until both ranks are there, so that no time is short but that of a step."""
+    half, here = folder / f"half-{os.environ['RANK']}", folder / f"there-{os.environ['RANK']}"
+    half.write_text(str(os.getpid()))
+    half.rename(here)
+    deadline = time.monotonic() + timeout_s
+    while len(there := sorted(path.name for path in folder.glob("there-*"))) < 2:
+        assert time.monotonic() < deadline, f"of two ranks only {there} came in {timeout_s} s"
+        time.sleep(0.01)
 
 
 def write(folder: Path, told: dict[str, Told]) -> None:

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from components.contracts.errors import CapabilityError
-from components.training.device import precision
+from components.training.device import check_chip, precision
+from components.training.numbers import Scale
 
 
 @pytest.fixture
@@ -30,6 +31,15 @@ def test_bf16_that_the_chip_lacks_is_refused(chip):
     chip(False)
     with pytest.raises(CapabilityError, match=r"does not multiply in bf16.*Set it to auto or fp32 in the scale"):
         precision("bf16")
+
+
+def test_what_the_chip_lacks_is_refused_by_the_scale_alone(chip):
+    scale = Scale(batch=2, steps=1, pixels=8, precision="bf16")
+    chip(True)
+    check_chip(scale)
+    chip(False)
+    with pytest.raises(CapabilityError, match="does not multiply in bf16"):
+        check_chip(scale)
 
 
 def test_fp32_is_everywhere(chip):

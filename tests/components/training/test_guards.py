@@ -182,15 +182,55 @@ def test_a_scale_that_stays_at_its_bound_is_told_once_or_stops(method, batches, 
         guarded(again, batches, folder, Guards(scale_capped="stop", patience=3))
 
 
-def test_features_that_become_one_are_told_or_stop(method, batches, tmp_path):
+def test_features_that_become_one_are_told_or_stop(method, batches, tmp_path, capsys):
+    again, folder = copy.deepcopy(method), tmp_path / "again"
+    folder.mkdir()
+    alike(method)
+    assert guarded(method, batches, tmp_path, Guards(patience=2)).guards == {"collapsed": 1}
+    told = [line for line in capsys.readouterr().out.splitlines() if "collapsed" in line]
+    assert len(told) == 1
+    assert told[0].startswith("the embeddings have collapsed for 2 looks, one every 1 steps: image (variance")
+    alike(again)
+    with pytest.raises(GateClosed, match=r"the embeddings have collapsed for 2 looks.*: image \(variance"):
+        guarded(again, batches, folder, Guards(collapsed="stop", patience=2))
+
+
+def alike(method) -> None:
+    """Let the method say that all pictures are one."""
     losses = method.losses
 
     def one(batch, clock) -> Losses:
         return replace(losses(batch, clock), embedded={"image": torch.ones(8, 16)})
 
     method.losses = one
-    with pytest.raises(GateClosed, match=r"the embeddings have collapsed for 2 looks.*: image \(variance"):
-        guarded(method, batches, tmp_path, Guards(collapsed="stop", patience=2))
+
+
+@pytest.mark.parametrize("what", ["spike", "scale_capped", "collapsed", "starved"])
+def test_what_is_off_is_not_looked_at(what, method, batches, tmp_path, capsys):
+    alike(method)
+    torch.nn.init.constant_(method.model.logit_scale.log_scale, torch.tensor(150.0).log().item())
+    method.model.logit_scale.log_scale.requires_grad_(False)
+    spoiled(method, {9: 50.0})
+    on = Guards(patience=2, spike_window=8, spike_deviations=20, most_waiting=0.0)
+    said = {"spike": "median", "scale_capped": "its bound", "collapsed": "collapsed", "starved": "waiting for data"}
+    trained = guarded(method, batches, tmp_path, replace(on, **{what: "off"}))
+    printed = capsys.readouterr().out
+    assert {name for name, words in said.items() if words in printed} == said.keys() - {what}
+    assert trained.guards == dict.fromkeys(said.keys() - {what, "starved"}, 1), "a wait is no number of the training"
+
+
+def test_a_loss_that_is_no_number_stops_where_the_policy_says_so(method, batches, tmp_path):
+    seen = spoiled(method, {4: float("nan")})
+    with pytest.raises(DataError, match=r"the loss at step 4 is not finite \(.*first samples .*square at the"):
+        guarded(method, batches, tmp_path, Guards(non_finite="stop"))
+    assert seen[-1] == 4
+
+
+def test_rolling_back_ends_after_so_many_tries(method, batches, tmp_path):
+    seen = spoiled(method, dict.fromkeys(range(4, 12), float("nan")))
+    with pytest.raises(DataError, match=r"the loss at step 6 is not finite.*There were 2 such steps within 50 before"):
+        guarded(method, batches, tmp_path, Guards(non_finite="roll_back", tries=2))
+    assert len(seen) < 25
 
 
 def test_a_resumed_run_judges_as_an_undisturbed_one(method, batches, tmp_path):

@@ -13,7 +13,7 @@ import torch
 from components.contracts.errors import ConfigError
 from components.data.share import Share
 from components.training.device import ranks
-from tests.components.training.ranks import CUT, SCALE, Told, pairwise, run
+from tests.components.training.ranks import CUT, SCALE, SILENT_S, Told, pairwise, run
 
 REPOSITORY = Path(__file__).parents[3]
 WORLD = 2
@@ -30,16 +30,21 @@ def folder(tmp_path_factory) -> Path:
     """Where two ranks have trained, on the CPU and over the loopback."""
     folder = tmp_path_factory.mktemp("ranks")
     run(pairwise, folder / "from-one", stop_at=CUT)
+    torchrun(folder)
+    return folder
+
+
+def torchrun(folder: Path, *what: str) -> None:
+    """Start the ranks, and wait for their end."""
     environment = {
         **os.environ, "PYTHONPATH": str(REPOSITORY), "CUDA_VISIBLE_DEVICES": "", "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1",
     }  # fmt: skip
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={WORLD}"]
     ran = subprocess.run(
-        [*command, Path(__file__).with_name("ranks.py"), folder], env=environment, cwd=folder, capture_output=True,
+        [*command, Path(__file__).with_name("ranks.py"), folder, *what], env=environment, cwd=folder, capture_output=True,
         text=True, check=False, timeout=240,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +116,16 @@ def test_all_ranks_skip_a_step_in_which_the_loss_of_one_is_no_number(told):
 def test_the_others_say_that_a_rank_is_gone(told):
     assert told[0]["dying"].error.startswith("a rank does not answer (")
     assert "Run again, and training goes on from its last checkpoint" in told[0]["dying"].error
+
+
+def test_of_a_rank_that_is_silent_the_others_say_so_and_the_next_run_goes_on(tmp_path, one):
+    torchrun(tmp_path, "silent")
+    said = json.loads((tmp_path / "0.json").read_text())["freezing"]["error"]
+    assert said.startswith("a rank does not answer ("), said
+    assert f"or was silent for {SILENT_S:g} s" in said
+    resumed = run(pairwise, tmp_path / "freezing")
+    assert resumed.keys == {step: one.keys[step] for step in range(SCALE.checkpoint_every, SCALE.steps)}
+    torch.testing.assert_close(torch.tensor(resumed.weights), torch.tensor(one.weights), rtol=1e-4, atol=1e-6)
 
 
 def test_a_world_that_torchrun_did_not_start_is_one_process(monkeypatch):

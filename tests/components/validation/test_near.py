@@ -57,6 +57,14 @@ def test_nobody_is_near_itself(crowd, bits):
     assert (found[0].tolist(), found[1].tolist()) == by_hand(crowd, crowd, near, itself=True)
 
 
+@given(crowd(), st.integers(0, 6))
+def test_among_those_before_it_each_finds_what_it_would_find_among_them_alone(crowd, bits):
+    near = Nearness(bits=bits)
+    found = near.nearest(crowd, crowd, itself=True, earlier=True)[0].tolist()
+    alone = [near.nearest(crowd.of(np.array([at])), crowd.of(np.arange(at)))[0].tolist() for at in range(len(crowd))]
+    assert [[one] for one in found] == alone
+
+
 @given(hashes, st.sets(st.integers(0, HASH_BITS - 1), max_size=8), st.integers(0, 8))
 def test_some_pair_of_bands_is_equal_where_few_bits_differ(value, flipped, bits):
     other = value ^ sum(1 << bit for bit in flipped)

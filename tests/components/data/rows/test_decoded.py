@@ -17,8 +17,9 @@ from components.data.rows import decoded
 from components.data.rows.cache import RowCache
 from components.data.rows.decoded import PART, as_tensor, decode, decode_pairs, name_of
 from components.data.selection import Pool, of_split, read_pool
-from components.data.transforms.preprocess import Preprocess
+from components.data.transforms.preprocess import Preprocess, on_background
 from components.data.transforms.preprocess import decode as decode_bytes
+from tests.squares import png
 
 SIZE = Preprocess(size=24)
 MANY = 8 * PART + 11  # enough for processes to be started, and no whole number of parts
@@ -53,6 +54,28 @@ def test_pictures_are_decoded_once_with_their_transparency(squares):
     by_hand = SIZE.fit(decode_bytes(squares.pictures[7]))
     assert np.array_equal(pairs.pictures[7].numpy(), by_hand)
     assert (pairs.keys, pairs.captions, pairs.concepts) == (squares.keys, squares.captions, squares.concepts)
+
+
+@pytest.fixture
+def photographs(squares) -> Pool:
+    """The squares as JPEGs, which know no transparency."""
+    encoded = []
+    for data in squares.pictures:
+        encoded.append(png(on_background(decode_bytes(data), (255, 255, 255)), "JPEG", quality=95))
+    return replace(squares, pictures=tuple(encoded), sha256s=())
+
+
+def test_pictures_that_cannot_be_transparent_are_kept_without_it(photographs):
+    pairs = decode_pairs(photographs, SIZE, silent)
+    assert pairs.pictures.shape == (50, 3, 24, 24)
+    assert np.array_equal(pairs.pictures.numpy(), decode(photographs, SIZE, 4, silent)[:, :3])
+
+
+@pytest.mark.parametrize("trim", [False, True])
+def test_one_that_can_be_transparent_has_all_kept_with_it_and_so_do_trimmed_ones(photographs, squares, trim):
+    pictures = photographs.pictures if trim else (*photographs.pictures[:-1], squares.pictures[-1])
+    pairs = decode_pairs(replace(photographs, pictures=pictures), replace(SIZE, trim=trim), silent)
+    assert pairs.pictures.shape[1] == 4
 
 
 def test_three_channels_are_what_the_server_makes_of_the_bytes(squares):

@@ -71,3 +71,11 @@ def test_a_forked_process_does_not_move_its_parents_place(manifest, own_raw, who
     for _ in range(5):
         assert tuple(pictures) == whole
     assert [os.waitpid(child, 0)[1] for child in children] == [0, 0]
+
+
+def test_beginnings_are_the_first_bytes_of_each_and_nothing_is_checked(manifest, own_raw, whole):
+    row = manifest.slice(2, 1).to_pylist()[0]
+    with (own_raw / row["shard"]).open("r+b") as file:
+        file.seek(row["offset"] + 9)
+        file.write(b"\xff\xff")
+    assert list(EncodedPictures(manifest, own_raw).beginnings(4)) == [data[:4] for data in whole]

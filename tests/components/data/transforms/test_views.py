@@ -201,3 +201,10 @@ def test_shares_of_lines_are_of_the_pictures():
     assert drawn.sketched.sum() == pytest.approx(270, abs=60)  # four deviations
     assert drawn.outlined.sum() == pytest.approx(180, abs=50)
     assert not (drawn.sketched & drawn.outlined).any()
+
+
+def test_pictures_without_transparency_are_shown_as_opaque_ones():
+    views, rgb = Views(16, erase=0.5, sketched=0.3, outlined=0.3), torch.randint(0, 256, (8, 3, 20, 20)).byte()
+    rgba = torch.cat([rgb, torch.full((8, 1, 20, 20), 255, dtype=torch.uint8)], 1)
+    shown = [views(pictures, torch.Generator().manual_seed(4)) for pictures in (rgb, rgba)]
+    assert torch.equal(*shown)

@@ -1,0 +1,92 @@
+"""What every step of curation is: a manifest in, a manifest out, and no sample uncounted.
+
+A step changes neither shard nor file. What it gives follows from the rows, their features and a seed, and from no order:
+the same rows in another order are the same rows again, in that order.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+import pyarrow as pa
+
+from components.contracts.errors import DataError
+from components.contracts.features import Features
+
+EXAMPLES = 20  # keys a reason, in a report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Counts of one step. DataError unless rows_in + made = rows_out + what was dropped.
+
+    Args:
+        op: name of the step.
+        rows_in: samples before.
+        rows_out: samples after.
+        made: samples that were not there before.
+        dropped: reason -> samples.
+        examples: reason -> at most 20 keys; also of what was changed and not dropped.
+        stats: what else there is to say, name -> number.
+    """
+
+    op: str
+    rows_in: int
+    rows_out: int
+    made: int = 0
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    stats: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.rows_in + self.made != self.rows_out + sum(self.dropped.values()):
+            made = f", made {self.made}" if self.made else ""
+            raise DataError(
+                f"{self.op} took {self.rows_in} samples{made} and gave {self.rows_out}, but names reasons for only "
+                f"{sum(self.dropped.values())} dropped ones. Count every sample that the step leaves out."
+            )
+
+    def as_json(self) -> dict[str, object]:
+        """Return plain values for report.json."""
+        return {**asdict(self), "examples": {reason: list(keys) for reason, keys in self.examples.items()}}
+
+
+class CurationOp(ABC):
+    """Base of what may stand in `curation.ops` of a recipe; an heir's arguments are its numbers, and are kept as given."""
+
+    @property
+    def name(self) -> str:
+        """Return how reports call it."""
+        return type(self).__name__
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Return the columns that must be there: those of a manifest, and what steps before this one add."""
+        return ()
+
+    @property
+    def adds(self) -> tuple[str, ...]:
+        """Return the columns that it adds, or writes anew."""
+        return ()
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Return the features it asks for: `prints` of pictures, and `NAME.image` and `NAME.text` of a model."""
+        return ()
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """Return texts of its own of which it needs features, beside those of the samples."""
+        return ()
+
+    @abstractmethod
+    def apply(self, table: pa.Table, features: Features, seed: int) -> tuple[pa.Table, Report]:
+        """Return the rows that are left, in the order in which they came, and what became of the others.
+
+        Raises ConfigError for numbers that do not fit the rows, DataError for rows that nothing can be done with.
+
+        Args:
+            table: the columns of a manifest, and those that were added.
+            features: has what `features` names, of all rows.
+            seed: decides every draw, together with the sample's key.
+        """

@@ -1,0 +1,164 @@
+"""Of samples that are the same, or nearly, the best stays.
+
+Source: Gadre et al. 2023, arXiv:2304.14108, section 3.2, and Lee et al. 2022, arXiv:2107.06499 (why: what stands there often is learnt by
+heart). How near ones are found among a million: components/validation/near.py and components/data/minhash.py. Differs: likeness is no
+chain. A sample goes only where one that it is like itself stays, and not because both are like a third that goes.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from jaxtyping import Int64
+
+from components.contracts.curation import CurationOp, Report
+from components.contracts.errors import ConfigError, DataError
+from components.contracts.features import Features
+from components.curation.leaving_out import by_key, leave_out
+from components.curation.ops.keep import flat
+from components.curation.ops.select import column_of
+from components.data.minhash import MinHash
+from components.validation.near import Nearness, Prints
+
+REASONS: Mapping[str, str] = {
+    "bytes": "same_bytes", "pixels": "same_pixels", "looks": "looks_alike", "captions": "said_alike",
+}  # fmt: skip
+
+
+class Deduplicate(CurationOp):
+    """Leaves one of each lot of samples that are alike, in one way after the other.
+
+    Args:
+        by: ways of being alike, in the order in which they are asked: `bytes` of the file, `pixels`, `looks` (nearly the same picture),
+            `captions` (nearly the same words, whatever the picture).
+        best: column of which the highest value stays, such as `size_bytes` or one of Measure's; what is equally good goes by its key.
+        bits: of the 64 of the perceptual hash that may differ.
+        colour: most that the mean of a channel, 0 to 1, may differ.
+        alike: share, above 0 and up to 1, of their shingles that two captions have in common at least. It is estimated from 48 values, within 0.1 as a
+            rule, so 0.7 finds nearly all in which one word of ten is another.
+    """
+
+    def __init__(
+        self,
+        by: Sequence[str] = ("bytes", "pixels", "looks"),
+        best: str = "size_bytes",
+        bits: int = 4,
+        colour: float = 0.05,
+        alike: float = 0.7,
+    ) -> None:
+        for way in by:
+            if way not in REASONS:
+                raise ConfigError(f"by has {way!r}, which is no way of being alike. There are {', '.join(REASONS)}.")
+        if not by:
+            raise ConfigError(f"by is empty, so nothing would be alike. Name one or more of {', '.join(REASONS)}.")
+        if not 0 <= bits <= 16:
+            raise ConfigError(f"bits is {bits} of 64; beyond 16 most pictures look alike. Give 0 to 16, 4 is usual.")
+        if not 0 < alike <= 1:
+            raise ConfigError(
+                f"alike is {alike}, but it is a share of shingles. Give a number above 0 and up to 1; 0.7 is usual."
+            )
+        self.by, self.best, self.bits, self.colour, self.alike = tuple(by), best, bits, colour, alike
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Return what pictures look like, where that is asked."""
+        return ("prints",) if "looks" in self.by else ()
+
+    def apply(self, table: pa.Table, features: Features, seed: int) -> tuple[pa.Table, Report]:
+        """Return the rows that stay, in their order, and how many went for each way of being alike."""
+        ways: Mapping[str, Callable[[pa.Table], Int64[np.ndarray, " _"]]] = {
+            "bytes": lambda rows: same(rows["sha256"]),
+            "pixels": lambda rows: same(rows["pixel_sha256"]),
+            "looks": lambda rows: looks_alike(
+                self._prints(rows, features), Nearness(bits=self.bits, colour=self.colour)
+            ),
+            "captions": lambda rows: said_alike(rows, self.alike),
+        }
+        left = self._ranked(table)
+        reasons: dict[str, Int64[np.ndarray, " _"]] = {}
+        for way in self.by:
+            goes = ways[way](table.take(pa.array(left)))
+            reasons[REASONS[way]] = left[goes]
+            left = np.delete(left, goes)
+        return leave_out(self, table, reasons)
+
+    def _ranked(self, table: pa.Table) -> Int64[np.ndarray, " N"]:
+        """Return the places of the rows, the best first; a row without a value is the worst."""
+        column = column_of(table, self.best, "best")
+        if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):
+            numbers = [
+                name
+                for name, held in flat(table).items()
+                if pa.types.is_integer(held.type) or pa.types.is_floating(held.type)
+            ]
+            raise ConfigError(f"best is {self.best!r}, which holds no numbers. Name one of {', '.join(numbers)}.")
+        order = by_key(table)
+        values = np.asarray(pc.fill_null(pc.cast(column, pa.float64()), -np.inf))
+        return order[np.argsort(-np.nan_to_num(values[order], nan=-np.inf), kind="stable")]
+
+    def _prints(self, rows: pa.Table, features: Features) -> Prints:
+        seen = features.of("prints", rows["key"].combine_chunks())
+        if missing := seen["perceptual"].null_count:
+            raise DataError(
+                f"{missing:,} of {len(rows):,} pictures cannot be decoded, so nobody can say what they look like. Validation sets such aside; "
+                "run it again."
+            )
+        colours = seen["colour"].combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, 3)
+        return Prints(hashes=np.asarray(seen["perceptual"], np.uint64), colours=colours.astype(np.float64))
+
+
+def same(values: pa.ChunkedArray) -> Int64[np.ndarray, " _"]:
+    """Return the places of values that stood there before; a missing one is like no other."""
+    codes = np.asarray(pc.fill_null(pc.dictionary_encode(values.combine_chunks()).indices, -1), np.int64)
+    _, first = np.unique(codes, return_index=True)
+    again = np.ones(len(codes), bool)
+    again[first] = False
+    return np.flatnonzero(again & (codes >= 0))
+
+
+def looks_alike(prints: Prints, near: Nearness) -> Int64[np.ndarray, " _"]:
+    """Return the places of prints that look like an earlier one which stays."""
+    goes = np.zeros(len(prints), bool)
+    left = np.arange(len(prints))
+    while len(left):
+        held = prints.of(left)
+        first = near.nearest(held, held, itself=True, earlier=True)[0] < 0  # like nobody before them, so they stay
+        stay, rest = left[first], left[~first]
+        like_one = near.nearest(prints.of(rest), prints.of(stay))[0] >= 0
+        goes[rest[like_one]] = True
+        left = rest[~like_one]
+    return np.flatnonzero(goes)
+
+
+def said_alike(rows: pa.Table, alike: float) -> Int64[np.ndarray, " _"]:
+    """Return the places of rows of which nearly the same is said as of an earlier one that stays; who has no text is like nobody."""
+    listed = rows["texts"].combine_chunks()
+    texts = pc.list_flatten(listed)
+    said = pc.utf8_lower(pc.fill_null(pc.struct_field(texts, "text"), ""))
+    bounds = np.concatenate([[0], np.cumsum(np.asarray(pc.fill_null(pc.list_value_length(listed), 0), np.int64))])
+    joined = pc.binary_join(pa.ListArray.from_arrays(pa.array(bounds, pa.int32()), said), " ")
+    has = np.flatnonzero(np.asarray(pc.greater(pc.utf8_length(pc.utf8_trim_whitespace(joined)), 0)))
+    different, copies = _first_of_each(joined.take(pa.array(has)))
+    minhash = MinHash()
+    pairs, _ = minhash.pairs(minhash.signatures(joined.take(pa.array(has[different]))), alike)
+    return np.sort(np.concatenate([has[copies], has[different[losers(pairs)]]]))
+
+
+def _first_of_each(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    copies = same(pa.chunked_array([texts]))
+    return np.delete(np.arange(len(texts)), copies), copies
+
+
+def losers(pairs: Int64[np.ndarray, "P 2"]) -> Int64[np.ndarray, " _"]:
+    """Return those that are paired with an earlier one which does not lose itself; in a pair, the earlier stands first."""
+    lost = set[int]()
+    for better, worse in _in_order(pairs):
+        if better not in lost:
+            lost.add(worse)
+    return np.array(sorted(lost), np.int64)
+
+
+def _in_order(pairs: Int64[np.ndarray, "P 2"]) -> Iterator[tuple[int, int]]:
+    order = np.lexsort((pairs[:, 1], pairs[:, 0]))
+    return zip(*pairs[order].T.tolist(), strict=True) if len(pairs) else iter(())

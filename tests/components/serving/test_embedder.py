@@ -1,0 +1,40 @@
+"""A package embeds as it does when it is served, and a picture that cannot be decoded has no number."""
+
+import numpy as np
+import pytest
+
+from components.contracts.embedder import Embedder
+from components.contracts.errors import ConfigError
+from components.serving.embedder import open_embedder
+from components.serving.encoders import PackageEncoders
+from components.serving.package import Package
+from tests.components.serving.tiny_package import COLOURS, make_package, picture
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return make_package(tmp_path_factory.mktemp("model") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def embedder(folder) -> Embedder:
+    return open_embedder("tiny", folder.parent, None)
+
+
+def test_embeddings_are_those_that_are_served(embedder, folder):
+    own = PackageEncoders(Package.verify(folder))
+    pictures = [picture(colour) for colour in COLOURS.values()]
+    np.testing.assert_allclose(embedder.pictures(pictures), own.embed_image(pictures), atol=1e-6)
+    np.testing.assert_array_equal(embedder.texts(["red", "a blue square"]), own.embed_text(["red", "a blue square"]))
+    assert embedder.name.startswith("tiny (")
+
+
+def test_what_cannot_be_decoded_has_no_number(embedder):
+    rows = embedder.pictures([b"no picture", picture(COLOURS["red"])])
+    assert np.isnan(rows).all(1).tolist() == [True, False]
+    assert np.isnan(embedder.pictures([b"no picture"])).all()
+
+
+def test_what_is_no_model_is_told_what_is_one(tmp_path):
+    with pytest.raises(ConfigError, match="is no model"):
+        open_embedder("nothing", tmp_path, None)
