@@ -27,6 +27,9 @@ from components.training.teacher import Teacher
 UNLIKE = 5.0  # times as long: rows of one side drown those of the other in raw products
 
 
+Sides = tuple[Gathered, Gathered]
+
+
 class ClipRefine(Method):
     """A short training after pre-training; the teacher is the model as it began, and stays so.
 
@@ -75,7 +78,7 @@ class ClipRefine(Method):
         """Return alignment, distillation and contrast, those that weigh anything."""
         images, texts = batch.images["main"], batch.texts["caption"]
         image, text = self.model.encode_image(images).pooled, self.model.encode_text(texts).pooled
-        sides = tuple(self.gather(rows, side.owner, len(batch)) for rows, side in ((image, images), (text, texts)))
+        sides = self._gathered(batch, image, text)
         if min(len(side.all) for side in sides) < 2:
             raise ConfigError("the batch is one pair, of which there is nothing to distil. Set batch to 2 or more.")
         terms: dict[str, Tensor] = {}
@@ -83,11 +86,8 @@ class ClipRefine(Method):
             terms["align"] = self._align(*sides)
         if self.weights["distil"]:
             with torch.no_grad():
-                taught = (self.teacher.encode_image(images).pooled, self.teacher.encode_text(texts).pooled)
-                teacher = tuple(
-                    self.gather(rows, side.owner, len(batch))
-                    for rows, side in zip(taught, (images, texts), strict=True)
-                )
+                taught = self.teacher.encode_image(images).pooled, self.teacher.encode_text(texts).pooled
+                teacher = self._gathered(batch, *taught)
             self._look(*taught)
             terms["distil"] = self._distil(sides, teacher)
         scale = self.model.logit_scale()
@@ -102,11 +102,15 @@ class ClipRefine(Method):
         """Keep the scale at or below its bound."""
         self.model.logit_scale.clamp()
 
+    def _gathered(self, batch: Batch, image: Tensor, text: Tensor) -> Sides:
+        owners = batch.images["main"].owner, batch.texts["caption"].owner
+        return self.gather(image, owners[0], len(batch)), self.gather(text, owners[1], len(batch))
+
     def _align(self, image: Gathered, text: Gathered) -> Tensor:
         of_image, of_text = self.reference(image, text)
         return mse_loss(image.local.float(), of_image) + mse_loss(text.local.float(), of_text)
 
-    def _distil(self, ours: tuple[Gathered, ...], teacher: tuple[Gathered, ...]) -> Tensor:
+    def _distil(self, ours: Sides, teacher: Sides) -> Tensor:
         """Return the Kullback-Leibler divergence of the targets: the cross-entropy, less what they hold themselves."""
         wanted = self._products(*teacher, self.teacher.logit_scale())
         targets = self.soft(*ours, teacher=wanted)
@@ -117,9 +121,8 @@ class ClipRefine(Method):
     def _products(self, image: Gathered, text: Gathered, scale: Tensor) -> Directions:
         """Return logits under the temperature."""
         if self.logits == "scaled_cosine":
-            image, text = (
-                side.map(lambda rows: scale.sqrt() * normalize(rows.float(), dim=-1)) for side in (image, text)
-            )
+            slope = scale.sqrt()
+            image, text = (side.map(lambda rows: slope * normalize(rows.float(), dim=-1)) for side in (image, text))
         of_image, of_text = image.local @ text.all.T, text.local @ image.all.T
         return Directions(image_to_text=of_image / self.temperature, text_to_image=of_text / self.temperature)
 
@@ -141,5 +144,5 @@ class ClipRefine(Method):
 
 def _entropy(targets: Directions) -> Tensor:
     """Return what rows of both directions hold, in nats."""
-    both = (targets.image_to_text, targets.text_to_image)
-    return -sum(torch.xlogy(rows, rows).sum(1).mean() for rows in both) / 2
+    held = [torch.xlogy(rows, rows).sum(1).mean() for rows in (targets.image_to_text, targets.text_to_image)]
+    return -torch.stack(held).mean()
