@@ -13,9 +13,9 @@ from components.recipes.params import Gates, check_bar
 from components.recipes.recipe import load_needs
 from components.validation.asked import Asked
 from components.validation.fit import Scoring
-from components.validation.takedown import Takedown, read_takedown
+from components.validation.takedown import LIST, Takedown, read_takedown
 
-TAKEDOWN, KNOWN_BAD = "data/takedown.txt", "data/known-bad.txt"  # beside params.yaml, as in a workspace
+KNOWN_BAD = "data/known-bad.txt"  # beside params.yaml, as in a workspace; so is LIST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ def _held(path: Path | None) -> Held:
     params = load_data_params(path)
     asked = Asked(
         admit=params.admit, policy=params.gates.policy if params.gates else {}, seed=params.seed,
-        takedown=_listed(path.parent / TAKEDOWN), known_bad=_listed(path.parent / KNOWN_BAD),
+        takedown=_listed(path.parent / LIST), known_bad=_listed(path.parent / KNOWN_BAD),
         needs=_needs(path, params),
     )  # fmt: skip
     return Held(path=path, params=params, asked=asked)

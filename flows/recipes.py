@@ -14,7 +14,7 @@ from components.recipes.params import load_params
 from components.recipes.recipe import load_card, load_recipe, load_scale, read_recipe
 from components.recipes.yaml_lines import read_yaml
 
-RESULTS = "docs/results"
+RESULTS, PROOFS = "docs/results", "docs/proofs"
 HEADLINES = ("retrieval.pair.image_to_text.recall_at_1", "retrieval.pair.text_to_image.recall_at_1")
 """What is said of a recipe that was measured: held-out pictures of known things, either way."""
 
@@ -22,7 +22,8 @@ HEADLINES = ("retrieval.pair.image_to_text.recall_at_1", "retrieval.pair.text_to
 def recipes(root: Path) -> list[dict[str, Any]]:
     """Return what `diptych recipes --json` prints, a recipe a row: name, paper, seed, claim, status, evidence.
 
-    status is `measured`, `not run`, or `broken`, and then `evidence` is the fault: one recipe's is no other's.
+    status is the verdict of `diptych prove` (`holds`, `does not hold`, `underpowered`), without one `measured` or `not run`; or
+    `broken`, and then `evidence` is the fault: one recipe's is no other's. `proof` is what the verdict rests on, or null.
     """
     chosen = read_yaml(root / "params.yaml").values.get("recipes") or []
     rows = []
@@ -33,9 +34,11 @@ def recipes(root: Path) -> list[dict[str, Any]]:
         except ConfigError as err:
             rows.append({**row, "status": "broken", "evidence": str(err)})
             continue
-        evidence = _measured(root, path.stem)
-        status = "measured" if evidence or card.evidence != "not run" else "not run"
-        rows.append({**row, **asdict(card), "status": status, "evidence": evidence or card.evidence})
+        measured, proven = _measured(root, path.stem), _proven(root, path.stem)
+        said = {name: value for name, value in asdict(card).items() if name != "proof"}
+        status = proven["outcome"] if proven else "measured" if measured or card.evidence != "not run" else "not run"
+        row |= said | {"status": status, "evidence": measured or card.evidence, "proof": proven}
+        rows.append(row)
     return rows
 
 
@@ -47,6 +50,8 @@ def as_lines(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             yield f"    {row['title']} ({row['year']}, arXiv:{row['arxiv']}, seed {row['seed']})"
             yield f"    claims   {row['claim']}"
         yield f"    evidence {row['evidence']}"
+        if row.get("proof"):
+            yield from (f"    proof    {line}" for line in of_proof(row["proof"]))
 
 
 def resolved(root: Path, name: str, scale: str | None = None) -> str:
@@ -63,6 +68,23 @@ def resolved(root: Path, name: str, scale: str | None = None) -> str:
     listed = read_recipe(root, name).values["evaluation"] or {}
     shown["evaluation"]["evaluators"] = listed.get("evaluators", [])  # as written: what is typed above is built by now
     return yaml.safe_dump(json.loads(json.dumps(shown)), sort_keys=False, allow_unicode=True, width=120)
+
+
+def of_proof(said: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for each claim of a kept proof, and what it was run on."""
+    for one in said["claims"]:
+        between = f"{one['mean']:.4g} ({one['low']:.4g} to {one['high']:.4g})"
+        yield f"{one['claim']}: {one['outcome']}, {between}"
+    yield f"{len(said['seeds'])} seeds, {said['machine']}, {said['commit'][:7]}; {PROOFS}/{said['recipe']}.json"
+
+
+def _proven(root: Path, name: str) -> dict[str, Any] | None:
+    """Return what `diptych prove` kept; None where it was not run."""
+    try:
+        kept: dict[str, Any] = json.loads((root / PROOFS / f"{name}.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return kept
 
 
 def _measured(root: Path, name: str) -> str | None:

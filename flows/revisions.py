@@ -67,7 +67,7 @@ def _at_revision(root: Path, rev: str, folder: str, said: str, scratch: Path) ->
     wanted = path if path.suffix else path / "manifest.parquet"
     try:
         files = _files(root, rev)
-        if not _tracked(_lock_at(root, rev), wanted) and not files.exists(str(wanted)):
+        if not _tracked(_outs_at(root, rev), wanted) and not files.exists(str(wanted)):
             raise DataError(
                 f"{rev} has no {wanted}: dvc.lock did not know it then. Commit dvc.lock after a run, or name another revision."
             )
@@ -122,7 +122,7 @@ def _past(root: Path) -> Iterator[tuple[str, str]]:
     commits = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False).stdout.split()
     seen = set()
     for commit in commits:
-        md5 = next((out.get("md5") for out in _outs(_lock_at(root, commit)) if out.get("path") == RAW), None)
+        md5 = next((out.get("md5") for out in _outs_at(root, commit) if out.get("path") == RAW), None)
         if md5 is None or md5 in seen:
             continue
         seen.add(md5)
@@ -132,16 +132,17 @@ def _past(root: Path) -> Iterator[tuple[str, str]]:
             continue  # neither in the cache nor in a remote: it cannot be compared either
 
 
-def _lock_at(root: Path, rev: str) -> Any:
-    """Return dvc.lock as it was; nothing where there was none."""
+def outs_of(lock: str) -> list[Mapping[str, Any]]:
+    """Return all outputs that the text of a dvc.lock names, with `path` and `md5`."""
+    stages = (yaml.safe_load(lock) or {}).get("stages", {})
+    return [out for stage in stages.values() for out in stage.get("outs", ())]
+
+
+def _outs_at(root: Path, rev: str) -> list[Mapping[str, Any]]:
+    """Return them as dvc.lock was at a revision; none where there was no such file."""
     command = ["git", "show", f"{rev}:./dvc.lock"]
-    return yaml.safe_load(subprocess.run(command, cwd=root, capture_output=True, text=True, check=False).stdout) or {}
+    return outs_of(subprocess.run(command, cwd=root, capture_output=True, text=True, check=False).stdout)
 
 
-def _outs(lock: Any) -> Iterator[Mapping[str, Any]]:
-    for stage in lock.get("stages", {}).values():
-        yield from stage.get("outs", ())
-
-
-def _tracked(lock: Any, path: PurePosixPath) -> bool:
-    return any(path.is_relative_to(out["path"]) for out in _outs(lock))
+def _tracked(outs: list[Mapping[str, Any]], path: PurePosixPath) -> bool:
+    return any(path.is_relative_to(out["path"]) for out in outs)

@@ -8,7 +8,6 @@ python -m infra.results              # say whether README.md shows them as they 
 import argparse
 import json
 import os
-import platform
 import re
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from components.evaluation.wording import further_rows, percent, retrieval_rows
+from flows.machine import processor
 
 START, END = "<!-- results: python -m infra.results --write -->", "<!-- end of results -->"
 
@@ -67,12 +67,6 @@ def measured(root: Path, recipe: str) -> dict[str, Any]:
         "spent": spent,
         "metrics": json.loads((run / "evaluate/metrics.json").read_text()),
     }
-
-
-def processor() -> str:
-    """Return the processor's name."""
-    named = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
-    return named.group(1).strip() if named else platform.processor()
 
 
 def render(result: dict[str, Any]) -> str:

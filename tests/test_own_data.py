@@ -6,6 +6,7 @@ import shutil
 import pyarrow.parquet as pq
 import pytest
 
+from components.training.picture import picture
 from tests.workspace import changes, dvc
 
 pytestmark = pytest.mark.timeout(900)
@@ -35,6 +36,17 @@ def test_what_this_data_allows_is_measured_and_the_rest_is_not(own):
     for split in ("val", "pair"):
         assert metrics[f"retrieval.{split}.image_to_text.recall_at_1"]["n"] == 6
     assert not [name for name in metrics if name.split(".")[1] in ("designer", "concept", "both")]
+
+
+def test_a_training_leaves_its_curves_as_table_and_picture_and_what_it_took(own):
+    left = own / "runs/clip/pretrain"
+    header, *rows = (left / "curves.csv").read_text().splitlines()
+    assert {"step", "train.loss", "train.lr", "val.image_to_text.recall_at_1"} <= set(header.split(","))
+    assert [int(row.split(",")[0]) for row in rows] == list(range(1, 9))
+    assert (left / "curves.svg").read_text() == picture((left / "curves.csv").read_text())
+    timing = json.loads((left / "metrics.json").read_text())["timing"]
+    assert min(timing[name] for name in ("samples_per_s", "mfu", "flops_per_step", "peak_memory_bytes", "seconds")) > 0
+    assert 0 <= timing["data_wait"] < 1
 
 
 def test_labels_of_the_table_are_classified_and_what_it_has_no_labels_for_is_said(own):

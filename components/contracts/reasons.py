@@ -124,7 +124,9 @@ REASONS = {
     "known_bad": Reason(
         meaning="the picture is on the list of pictures known to be bad, or looks like one that is", broken=False
     ),
-    "takedown": Reason(meaning="the picture is on the takedown list, or looks like one that is", broken=False),
+    "takedown": Reason(
+        meaning="the picture is on the takedown list, or looks like one that is", broken=False, found_by=_BOTH
+    ),
     "pii_text": Reason(
         meaning="what is said of the picture holds an e-mail address, a phone number or a card number",
         broken=False,

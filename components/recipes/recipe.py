@@ -11,6 +11,7 @@ from components.contracts.long_captions import LongCaptions
 from components.contracts.needs import Needs
 from components.recipes.class_keys import check_arguments, check_keys, parameters
 from components.recipes.params import OVERRIDABLE
+from components.recipes.proof import Proof
 from components.recipes.section import mapping, section, unknown
 from components.recipes.yaml_lines import Document, overlay, read_yaml
 from components.training.numbers import Guards, Optimisation, Scale
@@ -27,6 +28,7 @@ class Card:
         seed: number of the specification it follows.
         claim: what its proof must show.
         evidence: what was shown; `not run` until then.
+        proof: how the claim is put to the test by `diptych prove`.
     """
 
     title: str
@@ -35,6 +37,7 @@ class Card:
     seed: int
     claim: str
     evidence: str = "not run"
+    proof: Proof = field(default_factory=Proof)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

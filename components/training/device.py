@@ -12,7 +12,9 @@ from lightning.pytorch.strategies import DDPStrategy
 from torch.distributed import is_torchelastic_launched
 
 from components.contracts.errors import CapabilityError, TransientError
+from components.training.compiled import check_compiler
 from components.training.numbers import Precision, Scale
+from components.training.sharding import Sharded, Sharding
 
 _SILENT = re.compile(
     r"(Connection (closed|reset) by|Timed out waiting|Read timeout|Broken pipe|Socket Timeout|NCCL error)[^\n]*"
@@ -24,15 +26,17 @@ def accelerator() -> Literal["gpu", "cpu"]:
     return "gpu" if torch.cuda.is_available() else "cpu"
 
 
-def ranks(timeout_s: float) -> dict[str, Any]:
+def ranks(timeout_s: float, sharding: Sharding | None = None) -> dict[str, Any]:
     """Return what Lightning's Trainer takes to train on the ranks that torchrun started; one, where it did not start us.
 
-    A WORLD_SIZE that something else left in the environment is not looked at. Ranks wait `timeout_s` for each other.
+    A WORLD_SIZE that something else left in the environment is not looked at. Ranks wait `timeout_s` for each other. With a
+    `sharding` each has a part of the towers; without, or alone, all of them.
     """
     if not is_torchelastic_launched():
         return {"devices": 1}
     world, here = (int(os.environ[name]) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
-    strategy = DDPStrategy(timeout=timedelta(seconds=timeout_s))
+    waits = timedelta(seconds=timeout_s)
+    strategy = Sharded(sharding, timeout=waits) if sharding else DDPStrategy(timeout=waits)
     return {"devices": here, "num_nodes": world // here, "strategy": strategy}
 
 
@@ -72,6 +76,7 @@ def precision(wanted: Precision) -> Literal["bf16-mixed", "32-true"]:
 def check_chip(scale: Scale) -> None:
     """Raise CapabilityError for what a scale demands and this machine has not, before any data is decoded for it."""
     precision(scale.precision)
+    check_compiler(scale.compile)
 
 
 def multiplies_in_bf16() -> bool:

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 
 from components.contracts.errors import CapabilityError, DataError, DiptychError, GateClosed
 from components.models.projection import LogitScale
-from components.training.callbacks import Curves
+from components.training.callbacks import Curves, any_rank
 from components.training.guards import Lasting, Spikes, Tries, collapsed, finite
 from components.training.method_module import MethodModule
 from components.training.numbers import Guards
+from components.training.sharding import is_split, local
 from components.training.telling import Telling
 
 Answer = Literal["off", "log", "skip", "roll_back", "stop"]
@@ -84,7 +85,11 @@ class Guarding(L.Callback):
             self._count("left_out", step, "its batch led to where training was rolled back, and is left out")
             return self._skip(module, optimizer)
         loss = float(trainer.strategy.reduce(module.seen.loss.clone(), reduce_op="mean"))  # which is done in place
-        if not (math.isfinite(loss) and finite(_gradients(optimizer))):
+        gradients = list(_gradients(optimizer))
+        bad = not finite(map(local, gradients))
+        if is_split(gradients):
+            bad = any_rank(trainer, bad)  # each has looked at its parts
+        if bad or not math.isfinite(loss):
             which = module.seen.said if not math.isfinite(loss) else "a gradient of it is not"
             why = f"the loss at step {step} is not finite ({which}; first samples {', '.join(module.seen.keys[:3])})"
             return self._act("non_finite", self.guards.non_finite, step, why, module, optimizer)

@@ -1,14 +1,18 @@
 """The one LightningModule: it runs any method, sums its terms, and steps."""
 
+import random
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import lightning as L
+import numpy as np
 import torch
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 from torch.nn.parallel import DistributedDataParallel
+from torch.optim import Optimizer
 
 from components.contracts.batch import Batch
 from components.contracts.method import Clock, Method
@@ -17,6 +21,7 @@ from components.training.grad_cache import GradCache
 from components.training.numbers import Optimisation
 from components.training.param_groups import optimizer_of
 from components.training.schedules import schedule_of
+from components.training.sharding import is_split, local, norm_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,15 +112,29 @@ class MethodModule(L.LightningModule):
             wrapped.require_backward_grad_sync = False
 
     def on_after_backward(self) -> None:
-        """Give the towers their gradient, where they were encoded in parts, and take its mean over ranks."""
-        if self.cache is None:
-            return
-        with self.trainer.precision_plugin.forward_context():
-            self.cache.replay()
-        if self.trainer.world_size > 1:
+        """Give the towers their gradient, where they were encoded in parts, and take the mean over ranks where nobody has yet."""
+        split = is_split(self.method.parameters())
+        if self.cache:
+            with self.trainer.precision_plugin.forward_context():
+                self.cache.replay()
+        if self.trainer.world_size > 1 and (self.cache or split):
             for parameter in self.method.parameters():
-                if parameter.grad is not None:
+                if parameter.grad is not None and not isinstance(parameter, DTensor):  # whose parts are means by now
                     self.trainer.strategy.reduce(parameter.grad, reduce_op="mean")  # in place
+
+    def configure_gradient_clipping(
+        self, optimizer: Optimizer, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
+    ) -> None:
+        """Cut the norm of the gradient, which of split towers is that over all ranks' parts."""
+        gradients = [
+            weight.grad for group in optimizer.param_groups for weight in group["params"] if weight.grad is not None
+        ]
+        if gradient_clip_val is None or not is_split(gradients):
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+            return
+        share = (gradient_clip_val / (norm_of(gradients) + 1e-6)).clamp(max=1.0)  # as torch does
+        for gradient in gradients:
+            local(gradient).mul_(share)
 
     def configure_optimizers(self) -> Any:
         """Return the optimizer and its schedule, stepped every step."""
@@ -125,11 +144,13 @@ class MethodModule(L.LightningModule):
 
 
 def seed_draws(seed: int) -> None:
-    """Seed what draws within a step, on the CPU and on GPUs that are in use.
+    """Seed what draws within a step: torch on the CPU and on GPUs that are in use, NumPy, and Python's own random.
 
     torch.manual_seed does so too, and keeps a traceback for each kind of device that is not there: 0.1 ms and more, by how
     deep the call is.
     """
     torch.default_generator.manual_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
     if torch.cuda.is_initialized():
         torch.cuda.manual_seed_all(seed)

@@ -6,6 +6,7 @@ from typing import Literal
 from components.contracts.errors import ConfigError
 
 Precision = Literal["auto", "bf16", "fp32"]
+Compile = bool | Literal["aot_eager"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +123,10 @@ class Scale:
         workers: processes that make batches beside the training; 0 makes them in its own. They change no bit.
         micro_batch: pairs that a rank encodes at once, where its part of the batch has no room; 0 encodes all at once.
         recompute: whether towers compute their blocks again for the gradient, which takes a third more time and less memory.
+        shard: whether several ranks split weights, gradients and moments of the towers among them (FSDP2), where one GPU has no
+            room for all; one rank alone has nothing to split.
+        compile: whether torch compiles the towers, by inductor, which takes a minute and a compiler; `aot_eager` traces them
+            and makes no kernels, which shows whether they can be compiled.
 
     Raises ConfigError when workers or micro_batch is negative.
     """
@@ -136,6 +141,8 @@ class Scale:
     workers: int = 0
     micro_batch: int = 0
     recompute: bool = False
+    shard: bool = False
+    compile: Compile = False
 
     def __post_init__(self) -> None:
         if self.micro_batch < 0:

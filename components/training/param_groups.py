@@ -15,6 +15,7 @@ from timm.optim import Muon
 from torch import nn
 from torch.optim import AdamW, Optimizer
 
+from components.contracts.encoded import Tower
 from components.contracts.errors import ConfigError
 from components.training.numbers import Optimisation
 
@@ -32,22 +33,34 @@ def optimizer_of(module: nn.Module, numbers: Optimisation) -> Optimizer:
 
 
 def param_groups(module: nn.Module, numbers: Optimisation) -> list[dict[str, object]]:
-    """Return three groups: matrices, tables that are looked up (embeddings, positions), and gains, biases and scales.
+    """Return groups of three kinds: matrices, tables that are looked up (embeddings, positions), and gains, biases and scales.
 
-    The first two decay. `use_fallback` marks what Muon leaves to AdamW, at `fallback` times the rate: orthogonal steps mean
-    something for maps between spaces only. Where rates differ by layer or pattern, each group is one for every share.
+    What is in towers and what is not are groups of their own, where there is both: ranks may split the former, and torch steps
+    no list that has both. The first two kinds decay. `use_fallback` marks what Muon leaves to AdamW, at `fallback` times the
+    rate: orthogonal steps mean something for maps between spaces only. Where rates differ by layer or pattern, each group is
+    one for every share.
     Raises ConfigError for a pattern that names nothing.
     """
     tables = {id(part.weight) for part in module.modules() if isinstance(part, nn.Embedding)}
     named = {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
     shares = rate_shares(named, numbers)
-    kinds: dict[str, dict[float, list[nn.Parameter]]] = {
-        kind: defaultdict(list, {1.0: []}) for kind in ("matrices", "looked_up", "rest")
+    in_towers = {
+        id(weight)
+        for part in module.modules()
+        if isinstance(part, Tower)
+        for weight in part.parameters()
+        if weight.ndim
+    }
+    kinds: dict[str, dict[tuple[float, bool], list[nn.Parameter]]] = {
+        kind: defaultdict(list) for kind in ("matrices", "looked_up", "rest")
     }
     for name, parameter in named.items():
         is_table = id(parameter) in tables or name.endswith("position")
         kind = "rest" if parameter.ndim < 2 else "looked_up" if is_table else "matrices"
-        kinds[kind][shares[name]].append(parameter)
+        kinds[kind][shares[name], id(parameter) in in_towers].append(parameter)
+    for by_share in kinds.values():
+        if all(share != 1.0 for share, _ in by_share):
+            by_share[1.0, True] = []  # so that the first group has the rate itself
     lower = numbers.fallback if numbers.optimizer == "muon" else 1.0
     return [
         {
@@ -56,7 +69,7 @@ def param_groups(module: nn.Module, numbers: Optimisation) -> list[dict[str, obj
             "lr": numbers.lr * (1.0 if kind == "matrices" else lower) * share,
         }
         for kind, by_share in kinds.items()
-        for share, parameters in sorted(by_share.items(), reverse=True)
+        for (share, _), parameters in sorted(by_share.items(), key=lambda one: one[0], reverse=True)
     ]  # fmt: skip
 
 

@@ -60,18 +60,20 @@ class Measuring(L.Callback):
     def __init__(self) -> None:
         self.price, self.watts = _said(PRICE), _said(WATTS)
         self.counter: FlopCounterMode | None = None
-        self.flops, self.steps = 0, 0
+        self.flops, self.steps, self.ranks = 0, 0, 1
         self.began_s = self.first_s = self.ended_s = 0.0
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Start the clock, and forget what was held before."""
         self.began_s = self.first_s = self.ended_s = time.perf_counter()
+        if self.ranks != trainer.world_size:  # what was counted was another share of the batch
+            self.flops, self.ranks = 0, trainer.world_size
         if torch.cuda.is_available():
             torch.cuda.reset_peak_memory_stats()
 
     def on_train_batch_start(self, *args: Any) -> None:
-        """Count from here, in the first step."""
-        if self.steps == 0:
+        """Count from here, in the first step; not again in a run that goes on: compiled towers are plain while one counts."""
+        if self.steps == 0 and not self.flops:
             self.counter = FlopCounterMode(display=False)
             self.counter.__enter__()
 
@@ -94,6 +96,14 @@ class Measuring(L.Callback):
         if self.counter is not None:
             self.counter.__exit__(None, None, None)
             self.flops, self.counter = self.counter.get_total_flops(), None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return plain numbers: what was counted, on which share of the batch."""
+        return {"flops": self.flops, "ranks": self.ranks}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over what the run that is continued has counted."""
+        self.flops, self.ranks = state_dict["flops"], state_dict["ranks"]
 
     def receipt(self, precision: str) -> Receipt:
         """Return what was taken; measures the chip, where nobody knows it, by a few products of matrices."""

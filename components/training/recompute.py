@@ -36,10 +36,7 @@ def recomputed(model: nn.Module, wanted: bool) -> Iterator[None]:
 
 def blocks_of(model: nn.Module) -> list[nn.Module]:
     """Return the blocks that can be computed again, of all towers."""
-    parts = set(model.modules())
-    towers = [part for part in model.modules() if isinstance(part, Tower)]
-    opened: list[nn.Module] = [block for tower in towers for block in getattr(tower, "blocks", ())]
-    blocks = [block for block in opened if block in parts]
+    blocks = [block for part in model.modules() if isinstance(part, Tower) for block in opened(part)]
     if not blocks:
         raise CapabilityError(
             f"recompute is set, but no tower of this {type(model).__name__} opens into blocks, so nothing would be saved. "
@@ -52,6 +49,12 @@ def blocks_of(model: nn.Module) -> list[nn.Module]:
                 "Choose a net without batch norm in the recipe, or set recompute to false in the scale."
             )
     return blocks
+
+
+def opened(tower: Tower) -> list[nn.Module]:
+    """Return the blocks of one tower that are modules of it; [] where it is no plain chain of them."""
+    parts = set(tower.modules())
+    return [block for block in getattr(tower, "blocks", ()) if block in parts]
 
 
 def _kept_nothing(forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -15,6 +15,7 @@ from components.contracts.batch import Images, Texts
 from components.contracts.encoded import Encoded
 from components.contracts.errors import ConfigError
 from components.models.dual_encoder import DualEncoder
+from components.training.sharding import local
 
 TeacherKind = Literal["ema", "frozen"]
 
@@ -63,8 +64,8 @@ class Teacher(nn.Module):
         """Move towards the student, or not; a method calls it after each optimizer step."""
         if self.kind == "frozen":
             return
-        ours: list[Tensor] = [*self.model.parameters()]
-        theirs: list[Tensor] = [*student.parameters()]
+        ours: list[Tensor] = [*map(local, self.model.parameters())]  # both are split alike, if they are
+        theirs: list[Tensor] = [*map(local, student.parameters())]
         torch._foreach_lerp_(ours, theirs, 1 - self.decay)
         for own, other in zip(self.model.buffers(), student.buffers(), strict=True):
             own.copy_(other)

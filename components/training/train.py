@@ -10,6 +10,7 @@ from typing import Any
 import lightning as L
 import torch
 
+from components.contracts.errors import Interrupted
 from components.contracts.method import Method
 from components.contracts.progress import Progress
 from components.contracts.took import took
@@ -18,6 +19,7 @@ from components.data.loader import loader
 from components.data.share import Share
 from components.training.callbacks import AfterStep, Curves, Resumable, Watch, Watching
 from components.training.checkpoints import Checkpoint, Checkpoints, check_fits
+from components.training.compiled import compiled
 from components.training.device import accelerator, answering, precision, ranks
 from components.training.ema import Averaged
 from components.training.guarding import Guarding, RollBack
@@ -27,6 +29,7 @@ from components.training.numbers import ON_GUARD, Guards, Optimisation, Scale
 from components.training.receipts import Measuring, Receipt
 from components.training.recompute import recomputed
 from components.training.room import room
+from components.training.sharding import Sharding
 from components.training.telling import Log, Telling
 from components.training.words import check_words
 
@@ -140,24 +143,33 @@ def fit(
         method, optimisation, seed=seed, total_steps=scale.steps, steps_per_epoch=batches.order.steps_per_epoch,
         micro_batch=scale.micro_batch,
     )  # fmt: skip
+    sharding = Sharding(method) if scale.shard else None
     trainer = L.Trainer(
         max_steps=scale.steps, max_epochs=-1, accelerator=accelerator(), precision=precision(scale.precision),
-        **ranks(guards.rank_timeout_s), gradient_clip_val=optimisation.clip_norm, use_distributed_sampler=False, logger=False,
+        **ranks(guards.rank_timeout_s, sharding), gradient_clip_val=optimisation.clip_norm, use_distributed_sampler=False, logger=False,
         enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, callbacks=callbacks,
     )  # fmt: skip
     if start:
         check_fits(start.path, module)
+    whole = sharding.whole if sharding else lambda: None
     share = Share(rank=trainer.global_rank, world=trainer.world_size)
     own = batches.made_for(share, late=accelerator() == "gpu")
     steps = loader(own, start.step if start else 0, scale.steps, workers=scale.workers)
     with (
         warnings.catch_warnings(), steps.minded(), answering(guards.rank_timeout_s),
         room(scale, method.model, trainer.world_size), recomputed(method.model, scale.recompute),
+        compiled(method.model, scale.compile),
     ):  # fmt: skip
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended before")
         warnings.filterwarnings(
             "ignore", message="Found .* in eval mode at the start of training"
         )  # frozen, on purpose
-        warnings.filterwarnings("ignore", category=FutureWarning, module="lightning.*")
-        trainer.fit(module, steps, ckpt_path=start.path if start else None, weights_only=True)
+        warnings.filterwarnings("ignore", category=FutureWarning, module="(lightning|torch.distributed).*")
+        warnings.filterwarnings("ignore", message="FSDP2-wrapped module .* returned a view")  # nobody writes into it
+        try:
+            trainer.fit(module, steps, ckpt_path=start.path if start else None, weights_only=True)
+        except (RollBack, Interrupted):  # which all ranks raise together; after another fault one may be gone
+            whole()
+            raise
+        whole()

@@ -7,15 +7,17 @@ report and manifest, which finds the picture however it is encoded; 16 are its p
 import hashlib
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from components.contracts.errors import ConfigError
+from components.data.aside import Aside
 from components.data.perceptual import perceptual_hash
 from components.data.pictures import look_at, on_white
 from components.data.transforms.preprocess import BadImage
 
+LIST = "data/takedown.txt"  # of a workspace
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _LOOKS = re.compile(r"[0-9a-f]{16}")
 
@@ -48,6 +50,22 @@ def read_takedown(path: Path) -> Takedown:
                 "digits (sha256 of the file or of the pixels) or 16 (perceptual hash), and remarks after #."
             )
     return Takedown(digests=frozenset(digests), looks=tuple(sorted(looks)))
+
+
+def add_lines(path: Path, lines: Mapping[str, str]) -> int:
+    """Add digest -> remark to a list, those that it does not have yet, and return how many; the file is replaced whole.
+
+    ConfigError where a line that is there is no hash; OSError when the file cannot be read or written.
+    """
+    known = read_takedown(path).digests
+    new = [f"{digest}  # {' '.join(remark.split())}" for digest, remark in lines.items() if digest not in known]
+    if new:
+        text = path.read_text(encoding="utf-8")
+        aside = Aside(path)
+        with aside.explaining():
+            aside.partial.write_text("\n".join([text.rstrip("\n"), *new]).lstrip("\n") + "\n", encoding="utf-8")
+            aside.put()
+    return len(new)
 
 
 def lines_of(data: bytes, name: str) -> str:

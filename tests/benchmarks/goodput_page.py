@@ -27,14 +27,15 @@ def with_numbers(page: str, kept: Path = KEPT) -> str:
 
 def said(kept: dict[str, Any]) -> str:
     """Return what an interruption took, and which share of the time is left at which interval."""
-    parts = kept["parts_s"]
+    parts, lost = kept["parts_s"], kept["lost_s"]
+    how = f"every {kept['every_s']:g} s" if kept["every_s"] else f"after every {kept['after_steps']} steps"
     return (
-        f"An interruption took {kept['lost_s']['median']:g} s, the median of {kept['interruptions']} ({kept['lost_s']['most']:g} at most): "
+        f"An interruption takes **{kept['cpu_s']:g} CPU-seconds**, DVC and Python included: every 5 minutes that leaves **{kept['at_300_s_by_cpu']:.1%}** of "
+        f"the time on a machine that does nothing else. No step was made twice, and curves and weights are those of an undisturbed run, byte for byte.\n\n"
+        f"By the clock, on {kept['machine']}, it took {lost['median']:g} s, the median of {kept['interruptions']} ({lost['most']:g} at most): "
         f"{parts['going']:g} to end the step, save and go, {parts['starting']:g} until the stage works again, {parts['loading']:g} until its "
-        f"first step; {kept['cpu_s']:g} CPU-seconds in all. With a SIGTERM every {kept['every_s']:g} s, **{kept['goodput']:.1%}** of the time was kept; "
-        f"every 5 minutes that leaves **{kept['at_300_s']:.1%}** ({kept['at_300_s_worst']:.1%} by the longest). No step was made twice, and "
-        f"curves and weights are those of an undisturbed run, byte for byte. {kept['steps']} steps of the recipe clip at laptop, {kept['precision']}; commit "
-        f"`{kept['commit']}`, {kept['machine']}, by `{kept['command']}`."
+        f"first step. With a SIGTERM {how} {kept['goodput']:.1%} of the time was kept; every 5 minutes that leaves {kept['at_300_s']:.1%}. "
+        f"{kept['steps']} steps of the recipe clip at laptop, {kept['precision']}; commit `{kept['commit']}`, by `{kept['command']}`."
     )
 
 

@@ -8,11 +8,12 @@ Axes: B pairs, L tokens, P pixels a side.
 import gc
 import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -50,6 +51,7 @@ from tests.benchmarks.photographs import write_tars
 LR, DECAY, BETAS, EPS = 1e-4, 0.2, (0.9, 0.98), 1e-6
 WARM = 0.25  # share of the steps that is not timed: kernels are chosen and memory is taken in them
 Config = dict[str, Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +183,10 @@ def ours(config: Config, batch: int, steps: int, device: str, folder: Path) -> T
 
 
 def from_shards(config: Config, batch: int, steps: int, workers: int, folder: Path) -> dict[str, Any]:
-    """Return what training from JPEGs in tars takes: images a second, and the share of the time that was waited for them."""
+    """Return what training from JPEGs in tars takes: images a second, and the share of the time that was waited for them.
+
+    The batch is halved until there is room for the views as well, which are made on the device.
+    """
     pixels, count = config["vision_cfg"]["image_size"], 2 * batch
     raw = snapshot(write_tars(folder / "tars", count, (500, 375)), folder / "raw")
     pool = read_pool(read_manifest(raw / "manifest.parquet"), raw)
@@ -194,11 +199,21 @@ def from_shards(config: Config, batch: int, steps: int, workers: int, folder: Pa
     )
     decoded_s = time.perf_counter() - began_s
     views = build({**load_recipe(ROOT, "clip", "laptop").training.views, "pixels": pixels}, Views)
-    batches = StepBatches(pairs, vocabulary, views, DistinctBatches(pairs.concepts, batch, seed=0), seed=0)
-    timed, waits = trained(Clip(ours_of(config), SoftmaxLoss()), batches, config, steps, workers, folder)
+
+    def at(rows: int) -> tuple[Timed, list[float]]:
+        batches = StepBatches(pairs, vocabulary, views, DistinctBatches(pairs.concepts, rows, seed=0), seed=0)
+        return trained(Clip(ours_of(config), SoftmaxLoss()), batches, config, steps, workers, folder)
+
+    done = attempted(lambda: at(batch))
+    while done is None and batch >= 4:
+        batch //= 2
+        done = attempted(partial(at, batch))
+    if done is None:
+        raise RuntimeError(f"there is no room to train from shards, not even with a batch of {batch}.")
+    timed, waits = done
     return {
-        "images_per_s": round(timed.images_per_s, 1), "data_wait": round(statistics.median(waits), 4), "pictures": count,
-        "workers": workers, "decoded_before_s": round(decoded_s, 1),
+        "batch": batch, "images_per_s": round(timed.images_per_s, 1), "data_wait": round(statistics.median(waits), 4),
+        "pictures": count, "workers": workers, "decoded_before_s": round(decoded_s, 1),
     }  # fmt: skip
 
 
@@ -234,16 +249,15 @@ def trained(
     return timed, waits
 
 
-def has_room(run: Any) -> bool:
-    """Run a side, and return whether there was memory for it; what it held is given back."""
+def attempted(run: Callable[[], T]) -> T | None:
+    """Return what a side gives, None when there was no memory for it; what it held is given back before the next one."""
     try:
-        run()
-        return True
+        return run()
     except torch.OutOfMemoryError:
-        return False
+        return None
     except CapabilityError as err:  # as `train` says it
         if isinstance(err.__cause__, torch.OutOfMemoryError):
-            return False
+            return None
         raise
     finally:
         gc.collect()

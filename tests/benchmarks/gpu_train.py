@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,8 @@ KEPT_AT = ROOT / "docs/benchmarks/gpu-train.json"
 NO_GPU = 3
 MODELS = ("ViT-B-32", "ViT-B-16")
 SHARE = 0.9  # of the largest batch that has room
+Side = Callable[[int, int], gpu_sides.Timed]
+"""Takes batch and steps."""
 TINY = {
     "embed_dim": 32, "vision_cfg": {"image_size": 32, "patch_size": 8, "width": 64, "layers": 1, "head_width": 32},
     "text_cfg": {"context_length": 16, "vocab_size": 1024, "width": 64, "heads": 2, "layers": 1},
@@ -100,24 +103,31 @@ def measured(config: Config, steps: int, first: int, most: int | None, workers: 
     """Return what both sides take of one model."""
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work)
-        sides: dict[str, Callable[[int, int], gpu_sides.Timed]] = {
+        sides: dict[str, Side] = {
             "ours": lambda batch, steps: gpu_sides.ours(config, batch, steps, device, folder),
             "open_clip": lambda batch, steps: gpu_sides.open_clip(config, batch, steps, device),
         }
-        largest = {
-            name: doubled(lambda batch, side=side: gpu_sides.has_room(lambda: side(batch, 4)), first, most)  # type: ignore[misc]
-            for name, side in sides.items()
-        }
+        largest = {name: doubled(partial(has_room, side), first, most) for name, side in sides.items()}
         batch = chosen(min(largest.values()), most)
         print(f"largest batch {largest}, taken {batch}", file=sys.stderr, flush=True)
         told: dict[str, Any] = {"batch": batch, "largest": largest}
         for name, side in sides.items():
-            told[name] = side(batch, steps).as_json()
+            timed = gpu_sides.attempted(partial(side, batch, steps))  # which gives back what it held
+            if timed is None:
+                raise RuntimeError(
+                    f"{name} has no room for a batch of {batch}, which had some for fewer steps. Give a smaller --first."
+                )
+            told[name] = timed.as_json()
             print(name, json.dumps(told[name]), file=sys.stderr, flush=True)
         told["ratio"] = round(told["ours"]["images_per_s"] / told["open_clip"]["images_per_s"], 3)
         told["from_shards"] = gpu_sides.from_shards(config, batch, steps, workers, folder)
         print("from shards", json.dumps(told["from_shards"]), file=sys.stderr, flush=True)
     return told
+
+
+def has_room(side: Side, batch: int) -> bool:
+    """Return whether a side makes a few steps of such a batch."""
+    return gpu_sides.attempted(partial(side, batch, 4)) is not None
 
 
 def doubled(fits: Callable[[int], bool], first: int, most: int | None) -> int:

@@ -89,12 +89,32 @@ def test_the_signal_goes_to_the_stage_that_lives_and_comes_only_after_a_first_st
         at="",
     ).write(tmp_path)
     watched = Watched()
-    with goodput.taken_back(tmp_path, 0.01, watched):
+    with goodput.taken_back(tmp_path, goodput.every(0.01), watched):
         assert stage.poll() is None
         assert watched.marks == []
         watched.heard(Event(stage="pretrain", recipe="clip", doing="training", done=1, total=9))
         assert stage.wait(timeout=60) == -signal.SIGTERM
     assert [mark.what for mark in watched.marks][:2] == ["step", "term"]
+
+
+def test_a_signal_is_due_by_time_from_the_first_step_and_from_the_last_signal(monkeypatch):
+    due = goodput.every(60.0)
+    monkeypatch.setattr(goodput.time, "monotonic", lambda: 100.0)
+    assert [due(marks) for marks in ((), (Mark(at_s=0, what="said"),), (step(41, 1),), (step(40, 1), step(99, 2)))] == [
+        False, False, False, True,
+    ]  # fmt: skip
+    assert not due((step(1, 1), Mark(at_s=41, what="term"), step(42, 2)))
+    assert due((step(1, 1), Mark(at_s=40, what="term")))
+
+
+def test_a_signal_is_due_by_steps_since_the_start_and_once():
+    due = goodput.after(3)
+    before = [step(1, 1), step(2, 2)]
+    assert [due(before), due([*before, step(3, 3)])] == [False, True]
+    told = [*before, step(3, 3), Mark(at_s=4, what="term"), step(5, 4)]
+    assert not due(told)
+    again = [*told, Mark(at_s=6, what="again"), Mark(at_s=7, what="said"), step(8, 5), step(9, 6)]
+    assert [due(again), due([*again, step(10, 7)])] == [False, True]
 
 
 def test_the_page_shows_what_was_measured():

@@ -33,7 +33,7 @@ def test_a_toy_goes_the_whole_way_on_a_cpu(monkeypatch, capsys):
     assert ours["flops_per_step"] == pytest.approx(theirs["flops_per_step"], rel=0.1)
     assert min(ours["images_per_s"], theirs["images_per_s"], ours["mfu"], theirs["mfu"]) > 0
     assert 0 <= tiny["from_shards"]["data_wait"] < 1
-    assert tiny["from_shards"]["pictures"] == 16
+    assert (tiny["from_shards"]["batch"], tiny["from_shards"]["pictures"]) == (8, 16)
     assert "| tiny | 8 |" in gpu_page.table(said)
 
 
@@ -77,9 +77,9 @@ def test_memory_that_runs_out_is_told_from_other_faults():
     def other() -> None:
         raise CapabilityError("this chip does not")
 
-    assert [gpu_sides.has_room(run) for run in (out, as_training_says_it, lambda: None)] == [False, False, True]
+    assert [gpu_sides.attempted(run) for run in (out, as_training_says_it, lambda: 7)] == [None, None, 7]
     with pytest.raises(CapabilityError, match="this chip does not"):
-        gpu_sides.has_room(other)
+        gpu_sides.attempted(other)
 
 
 def test_both_sides_begin_with_the_same_weights():

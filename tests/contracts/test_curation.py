@@ -43,6 +43,19 @@ def test_all_steps_have_a_row_and_every_row_its_file():
         assert row["about"]
 
 
+def test_all_writers_stand_in_the_catalogue_and_write():
+    row = CATALOGUE["rewrite"]
+    writers = [row["init_args"]["writer"], *row["also"]]
+    named = {described["class_path"].split(".")[-2] for described in writers}
+    assert {path.stem for path in (FOLDER / "writers").glob("*.py")} - {"__init__", "writer"} == named
+    for described in writers:
+        _, report = run(
+            build({"class_path": row["class_path"], "init_args": {"writer": described}}, CurationOp), manifest()
+        )
+        assert report.stats["written"] > 0
+        assert report.stats["refused"] == 0
+
+
 def test_every_row_is_accounted_for_and_examples_are_rows(op):
     table = manifest()
     left, report = run(op, table)

@@ -83,7 +83,7 @@ def test_a_digest_that_nobody_has_is_an_error_that_lists_those_there_are(said, h
     ("one", "message"),
     [
         ("nowhere", "'nowhere' is no path, no revision of git, and no digest. Name a folder such as data/raw"),
-        ("HEAD:data/curated/clip", "HEAD has no data/curated/clip/manifest.parquet: dvc.lock did not know it then"),
+        ("HEAD:data/curated/siglip", "HEAD has no data/curated/siglip/manifest.parquet: dvc.lock did not know it then"),
         ("HEAD:../elsewhere", "leads out of the workspace"),
         ("data", "holds no manifest.parquet, so it is no version of data"),
     ],

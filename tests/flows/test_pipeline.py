@@ -12,6 +12,7 @@ from components.contracts.errors import GateClosed
 from components.registry.promotion import promote_by_hand
 from components.registry.store import open_store
 from components.registry.versions import by_alias
+from components.stages.events import Event
 from flows.shipped import Shipped
 from tests.flows.seed import set_seed
 
@@ -39,6 +40,35 @@ def diptych(*arguments: str, check: str = "") -> subprocess.CompletedProcess[str
     """Run the command in a process of its own; `check` is evaluated after it, and printed."""
     code = f"import sys; from flows.cli import main; code = main({list(arguments)}); print({check}); sys.exit(code)"
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+
+
+def test_a_bar_on_the_page_says_how_far_a_stage_is_and_how_long_it_will_take(client, capsys):
+    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+
+    from flows.audience import AUDIENCE
+    from flows.progress import progress
+
+    def bars() -> list[tuple[float, str]]:
+        key = ArtifactFilter(key=ArtifactFilterKey(any_=["progress-pretrain-clip"]))
+        return [(one.data, one.description) for one in client.read_artifacts(artifact_filter=key)]
+
+    with progress("pretrain-clip", after_s=3600.0):
+        AUDIENCE.get().heard(training(1, None))
+        AUDIENCE.get().ended("pretrain@clip", "ran", 1.0)
+    assert bars() == [], "what is over soon needs none"
+    with progress("pretrain-clip", after_s=0.0, every_s=0.0):
+        AUDIENCE.get().heard(training(160, 102.4))
+        assert bars() == [(25.0, "training 160 of 640, loss 2.31, 1:42 left")]
+        AUDIENCE.get().heard(training(640, 0.0))
+        AUDIENCE.get().ended("pretrain@clip", "ran", 128.0)
+    assert bars() == [(100.0, "training 640 of 640, loss 2.31")], "the same bar, moved"
+    assert "pretrain clip: training 640 of 640, loss 2.31\npretrain@clip: ran, 2:08\n" in capsys.readouterr().out
+
+
+def training(done: int, left_s: float | None) -> Event:
+    return Event(
+        stage="pretrain", recipe="clip", doing="training", done=done, total=640, left_s=left_s, seen={"loss": 2.312}
+    )
 
 
 def test_pictures_become_a_version_and_a_second_run_does_nothing(toy, client):

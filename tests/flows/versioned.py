@@ -7,18 +7,25 @@ from contextlib import chdir
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from dvc.repo import Repo
 from PIL import Image
 
 from components.contracts.sample import Media, Region, Sample, Text
 from components.data.ingest import ingest
+from components.data.manifest import read_manifest, write_manifest
 
 STAGES = """\
 stages:
   ingest:
     cmd: echo this stage is never run
-    deps: [data/takedown.txt]
+    deps: [data/takedown.txt, own.txt]
     outs: [data/raw]
+  curate:
+    cmd: echo nor is this
+    deps: [data/raw]
+    outs: [data/curated/clip]
 """
 
 
@@ -65,14 +72,23 @@ def workspace(root: Path, which: Sequence[str], shard_bytes: int = 20_000) -> Pa
     (root / "dvc.yaml").write_text(STAGES)
     (root / "params.yaml").write_text("recipes: [clip]\n")
     (root / "data/takedown.txt").write_text("# none yet\n")
-    (root / ".gitignore").write_text("/data/raw\n.diptych/\nmlflow.db*\nmlartifacts/\n")
+    (root / ".gitignore").write_text("/data/raw\n/data/.raw*\n/data/curated\n.diptych/\nmlflow.db*\nmlartifacts/\n")
     subprocess.run(["git", "init", "-q"], cwd=root, check=True)
+    (root / "own.txt").write_text("where pictures come from\n")
     snapshot(root / "data/raw", which, shard_bytes)
+    select(root)
     with Repo.init(str(root)) as repo:
         repo.config
     (root / ".dvc/config").write_text("[core]\n    analytics = false\n    site_cache_dir = .diptych/dvc\n")
     commit(root, "first")
     return root
+
+
+def select(root: Path) -> None:
+    """Write the selection of clip: what is trained on, and what is watched."""
+    manifest = read_manifest(root / "data/raw/manifest.parquet")
+    wanted = pc.is_in(manifest["split"], value_set=pa.array(["train", "val"]))
+    write_manifest(manifest.filter(wanted), root / "data/curated/clip/manifest.parquet")
 
 
 def commit(root: Path, message: str) -> str:

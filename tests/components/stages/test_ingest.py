@@ -1,5 +1,6 @@
 """The stage ingest on a real workspace's files: bad data is one message, and nothing is left of it."""
 
+import hashlib
 import json
 import os
 import resource
@@ -30,9 +31,9 @@ TMPFS_MB = 14  # one shard fits in, and not another
 def root(tmp_path) -> Path:
     """A workspace with 60 pictures and their table."""
     root = tmp_path / "job"
-    root.mkdir()
-    for name in ("dvc.yaml", "params.yaml"):
-        shutil.copy(REPOSITORY / name, root)
+    (root / "data").mkdir(parents=True)
+    for name in ("dvc.yaml", "params.yaml", "data/takedown.txt"):
+        shutil.copy(REPOSITORY / name, root / name)
     write_table(root / "own/captions.csv", paint(root / "own", 60))
     choose(root, name="table", path="own")
     return root
@@ -222,3 +223,15 @@ def test_what_may_not_come_in_is_set_aside_or_stops_the_stage_as_params_say(root
     rows = read_quarantine(root / "data/raw/quarantine.parquet")
     assert [row["reason"] for row in rows] == ["no_consent"] * 6
     assert len(read_manifest(root / "data/raw/manifest.parquet")) == 54
+
+
+def test_a_picture_that_is_listed_reaches_no_shard(root):
+    picture = (root / "own/0003.png").read_bytes()
+    (root / "data/takedown.txt").write_text(f"{hashlib.sha256(picture).hexdigest()}  # asked for\n")
+    ran = ingest(root)
+    assert ran.returncode == 0, ran.stderr
+    assert len(read_manifest(root / "data/raw/manifest.parquet")) == 59
+    assert [(row["key"], row["reason"]) for row in read_quarantine(root / "data/raw/quarantine.parquet")] == [
+        ("0003.png", "takedown")
+    ]
+    assert not any(picture in path.read_bytes() for path in (root / "data/raw").rglob("*.tar"))

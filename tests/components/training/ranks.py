@@ -33,9 +33,12 @@ from components.training.train import train
 from tests.components.training.flat import flat_clip
 from tests.squares import clip_at_debug, square_pool
 
+SILENT_S = 10.0  # a step takes milliseconds; a busy machine may keep a rank from it for seconds
 FROZEN_AT = 7  # the step in which a rank falls silent; a checkpoint is left after 5
 CUT = 7  # steps after which a training is stopped, and from which it goes on
 SCALE = Scale(batch=8, steps=9, pixels=24, precision="fp32", watch_every=9, checkpoint_every=5, curve_every=1)
+
+NUMBERS = Optimisation(lr=3e-3, weight_decay=0.1, clip_norm=1.0)
 
 
 class Pairwise(Method):
@@ -123,6 +126,7 @@ def run(
     stop_at: int | None = None,
     scale: Scale = SCALE,
     guards: Guards = ON_GUARD,
+    numbers: Optimisation = NUMBERS,
 ) -> Told:
     """Train on the squares, as whichever rank we are."""
     pool, told = square_pool(), Told()
@@ -144,7 +148,7 @@ def run(
     with suppress(Interrupted), told.lost():
         told.curves = train(
             method, StepBatches(pairs, vocabulary, Views(pixels=SCALE.pixels), order, seed=3),
-            Optimisation(lr=3e-3, weight_decay=0.1, clip_norm=1.0), scale, seed=3, folder=folder, progress=progress,
+            numbers, scale, seed=3, folder=folder, progress=progress,
             log=lambda step, values: None, watch=lambda model: {}, guards=guards,
         ).curves  # fmt: skip
     weights = torch.cat([value.detach().cpu().flatten() for value in method.parameters()])
@@ -171,7 +175,7 @@ def main() -> None:
 def silenced(folder: Path) -> None:
     """Train until a rank is silent, which the other says; then let it go on, and say what it says."""
     meet(folder)
-    told = run(freezing, folder / "freezing", guards=Guards(rank_timeout_s=5.0))
+    told = run(freezing, folder / "freezing", guards=Guards(rank_timeout_s=SILENT_S))
     if os.environ["RANK"] == "0":
         os.kill(int((folder / "there-1").read_text()), signal.SIGCONT)
     write(folder, {"freezing": told})

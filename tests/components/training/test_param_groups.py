@@ -6,6 +6,9 @@ import torch
 from torch import nn
 
 from components.contracts.errors import ConfigError
+from components.models.dual_encoder import DualEncoder
+from components.models.towers.image import ImageTower
+from components.models.towers.text import TextTower
 from components.training.numbers import Optimisation
 from components.training.param_groups import layers_above, optimizer_of, param_groups
 
@@ -34,6 +37,16 @@ def test_where_all_are_alike_there_are_three_groups():
     assert [(group["weight_decay"], group["use_fallback"], group["lr"]) for group in groups] == [
         (0.2, False, 0.1), (0.2, True, 0.05), (0.0, True, 0.05),
     ]  # fmt: skip
+
+
+def test_what_is_in_a_tower_and_what_is_not_are_never_in_one_group():
+    """Ranks may split the former, and no list that is stepped at once may have both; a scalar cannot be split."""
+    text = TextTower(vocabulary=9, context=4, width=4, depth=1, heads=1)
+    model = DualEncoder(ImageTower("resnet18", {"layers": [1] * 4, "channels": [4] * 4}), text, width=4)
+    inside = {id(weight) for tower in (model.image, model.text) for weight in tower.parameters()}
+    groups = [[id(weight) in inside for weight in group["params"]] for group in param_groups(model, numbers())]
+    assert [set(group) for group in groups] == [{True}, {False}, {True}, {True}, {False}]
+    assert sum(map(len, groups)) == len(list(model.parameters()))
 
 
 def test_a_layer_learns_slower_than_the_one_above_it():

@@ -1,0 +1,72 @@
+"""Captions written anew, and held against the old ones: what is named in the new one has to be named there.
+
+Source: Fan et al. 2023, arXiv:2305.20088, section 3 (captions rewritten, the picture the same); Lai et al. 2023, arXiv:2310.07699, section 3 (and what is
+made up in them taken out). Differs: a writer here is a grammar or a list of words, and a caption with anything made up is not taken at all.
+"""
+
+import random
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from components.contracts.curation import CurationOp, Report
+from components.contracts.features import Features
+from components.curation.leaving_out import draws, examples
+from components.curation.ops.measure import with_columns
+from components.curation.ops.parse import ENGLISH, named
+from components.curation.phrases import phrases
+from components.curation.writers.writer import Writer
+
+
+class Rewrite(CurationOp):
+    """Writes one new caption a sample, of its first English one, and leaves nothing out.
+
+    Args:
+        writer: writes them.
+        kind: of the new text; an old one of that kind gives way.
+        instead: whether all old texts give way, or the new one stands behind them.
+    """
+
+    def __init__(self, writer: Writer, kind: str = "rewritten", instead: bool = False) -> None:
+        self.writer, self.kind, self.instead = writer, kind, instead
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Return where the texts are."""
+        return ("texts",)
+
+    @property
+    def adds(self) -> tuple[str, ...]:
+        """Return the texts, which it writes anew."""
+        return ("texts",)
+
+    def apply(self, table: pa.Table, features: Features, seed: int) -> tuple[pa.Table, Report]:
+        """Return all rows; the report counts what was `written`, `not written` and `refused` for naming what the old one does not."""
+        texts: list[list[dict[str, str]] | None] = table["texts"].to_pylist()
+        places: Mapping[str, list[int]] = {"written": [], "not written": [], "refused": []}
+        for row, drawn in enumerate(draws(table, seed, "Rewrite").tolist()):
+            outcome, text = self._written(texts[row] or [], random.Random(drawn))
+            places[outcome].append(row)
+            if text is not None:
+                kept = [] if self.instead else [one for one in texts[row] or [] if one["kind"] != self.kind]
+                texts[row] = [*kept, text]
+        rewritten = with_columns(table, {"texts": pa.array(texts, table.schema.field("texts").type)})
+        return rewritten, Report(
+            op=self.name, rows_in=len(table), rows_out=len(table),
+            examples={outcome: examples(table, its) for outcome, its in places.items() if its},
+            stats={outcome: len(its) for outcome, its in places.items()},
+        )  # fmt: skip
+
+    def _written(self, texts: list[dict[str, str]], luck: random.Random) -> tuple[str, dict[str, Any] | None]:
+        old = next((one for one in texts if (one["lang"] or "") in ENGLISH and one["kind"] != self.kind), None)
+        if old is None or not (names := named([old])):
+            return "not written", None
+        new = self.writer.write(old["text"], names, luck)
+        if not new:
+            return "not written", None
+        known = {word for one in names for word in (one.noun, *one.attributes)}
+        said = {self.writer.means(word) for one in phrases(new) for word in (one.noun, *one.attributes)}
+        if not said <= known:
+            return "refused", None
+        return "written", {"text": new, "kind": self.kind, "lang": "en"}

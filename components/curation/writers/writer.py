@@ -1,0 +1,25 @@
+"""What a writer of captions must do."""
+
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from components.curation.phrases import Phrase
+
+
+class Writer(ABC):
+    """Base of what may stand as `writer` of the step Rewrite; an heir's arguments are its numbers."""
+
+    @abstractmethod
+    def write(self, caption: str, named: Sequence[Phrase], luck: random.Random) -> str | None:
+        """Return another caption for a picture, None where it has nothing to write.
+
+        Args:
+            caption: as it stands.
+            named: what the caption names, one thing or more.
+            luck: decides every choice.
+        """
+
+    def means(self, word: str) -> str:
+        """Return the word of the old caption that a word of the new one stands for; the same by default."""
+        return word

@@ -1,0 +1,109 @@
+"""Which model versions saw a picture: asked of the data that each was made from, as its package names it.
+
+A package names the snapshot by digest, and by DVC's hash the selection that was trained on. Where that selection can still be had, the
+answer is exact; where only the snapshot can be, it is what the model may have seen; else nobody can tell, and that is said.
+"""
+
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from components.registry.links import PACKAGE
+from components.registry.store import Store, store_errors
+from components.registry.versions import ModelVersion
+
+AS = {"train": "trained on", "val": "chosen by"}  # what a selection's split means for a model
+_MEASURED = "measured with"
+_BY = ("key", "sha256", "pixel_sha256")
+
+Find = Callable[[Mapping[str, Any], str], pa.Table | None]
+"""Gives the manifest of a folder, such as data/raw, as a package's manifest.json names it; None where it can be had nowhere."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saw:
+    """What one version has to do with some pictures.
+
+    Args:
+        how: `trained on`, `chosen by`, `measured with` -> how many of them.
+        why_not: why it cannot be told; empty where it can.
+    """
+
+    version: ModelVersion
+    how: Mapping[str, int] = field(default_factory=dict)
+    why_not: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {
+            "version": self.version.label, "aliases": list(self.version.aliases), "how": dict(self.how),
+            "cannot_tell": self.why_not or None,
+        }  # fmt: skip
+
+
+def who_saw(store: Store, pictures: pa.Table, find: Find) -> Iterator[Saw]:
+    """Yield the versions that saw one of the pictures, and those of which it cannot be told.
+
+    Args:
+        pictures: rows of a manifest; one is known by its key, its file or its pixels.
+    """
+    with store_errors(store.uri):
+        found = sorted(store.client.search_model_versions(), key=lambda one: (one.name, int(one.version)))
+        versions = [ModelVersion.of(one) for one in found]
+    for version in versions:
+        about = _about(store, version)
+        saw = (
+            Saw(version=version, why_not="its package cannot be read")
+            if about is None
+            else _saw(version, about, pictures, find)
+        )
+        if saw.how or saw.why_not:
+            yield saw
+
+
+def _saw(version: ModelVersion, about: Mapping[str, Any], pictures: pa.Table, find: Find) -> Saw:
+    selection, snapshot = find(about, f"data/curated/{about.get('recipe')}"), find(about, "data/raw")
+    how: Counter[str] = Counter()
+    if selection is not None:
+        how.update(AS[split] for split in _splits(selection, pictures) if split in AS)
+    if snapshot is not None:
+        splits = _splits(snapshot, pictures)
+        how.update(_MEASURED for split in splits if split not in AS)
+        if selection is None:
+            how.update(f"may have {AS[split]}" for split in splits if split in AS)
+    if snapshot is None and not how:
+        digest = str(about.get("data_digest"))[:12]
+        lost = f"the data it was made from (digest {digest}) is neither in this workspace nor in DVC's cache"
+        return Saw(version=version, why_not=f"{lost}; fetch it with dvc fetch --all-commits, and ask again")
+    return Saw(version=version, how=dict(how))
+
+
+def _splits(manifest: pa.Table, pictures: pa.Table) -> list[str]:
+    """Return the split of each row that shows one of the pictures."""
+    mask = None
+    for name in _BY:
+        known = pictures[name].drop_null().combine_chunks()
+        found = pc.and_(pc.is_valid(manifest[name]), pc.is_in(manifest[name], value_set=known))
+        mask = found if mask is None else pc.or_(mask, found)
+    splits: list[str] = manifest.filter(mask)["split"].to_pylist()
+    return splits
+
+
+def _about(store: Store, version: ModelVersion) -> Mapping[str, Any] | None:
+    """Return manifest.json of a version's package; None where the store no longer has it."""
+    from mlflow.exceptions import MlflowException
+
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            path = store.client.download_artifacts(version.run_id, f"{PACKAGE}/manifest.json", folder)
+            said = json.loads(Path(path).read_text(encoding="utf-8"))
+        except (MlflowException, OSError, ValueError):
+            return None
+    return said if isinstance(said, dict) else None

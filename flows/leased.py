@@ -1,0 +1,74 @@
+"""A checkout of a commit beside the one that a person works in: its own params.yaml, runs and lock, the same cache of DVC.
+
+Nothing that is proven depends on files that nobody committed, and what two checkouts have in common is computed once.
+"""
+
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from components.contracts.errors import CapabilityError, ConfigError
+
+CODE = ("components", "flows", "infra", "dvc.yaml", "pyproject.toml", "data")
+"""What a result depends on: changes to these that are not committed would be in no commit that evidence can name."""
+
+
+def commit_of(root: Path) -> str:
+    """Return the commit of a checkout; ConfigError when what results depend on is not committed."""
+    changed = _git(root, "status", "--porcelain", "--untracked-files=no", "--", *CODE)
+    if changed.strip():
+        first = changed.splitlines()[0][3:]
+        more = f" and {len(changed.splitlines()) - 1} more" if len(changed.splitlines()) > 1 else ""
+        raise ConfigError(
+            f"{first}{more} differ from the last commit, so the evidence could name no commit that has them. Commit, and prove again."
+        )
+    return _git(root, "rev-parse", "HEAD").strip()
+
+
+def lease(root: Path, folder: Path, commit: str, params: Mapping[str, Any]) -> Path:
+    """Return the folder as a checkout of the commit with these params.yaml; one that is there already keeps what it has run.
+
+    Raises CapabilityError when git makes none.
+    """
+    _git(root, "worktree", "prune")  # of folders that somebody removed
+    if (folder / ".git").exists() and _git(folder, "rev-parse", "HEAD").strip() != commit:
+        _git(root, "worktree", "remove", "--force", str(folder))
+    if not (folder / ".git").exists():
+        if folder.exists():
+            shutil.rmtree(folder)  # half made, by a run that was killed
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _git(root, "worktree", "add", "--detach", "--quiet", str(folder), commit)
+    (folder / ".dvc" / "config.local").write_text(f"[cache]\n    dir = {_cache_of(root)}\n", encoding="utf-8")
+    (folder / "params.yaml").write_text(
+        yaml.safe_dump(dict(params), sort_keys=False, allow_unicode=True), encoding="utf-8"
+    )
+    for name in (".venv", ".venv-serving"):
+        if (root / name).exists() and not (folder / name).exists():
+            (folder / name).symlink_to(root / name)
+    return folder
+
+
+def give_up(root: Path, folder: Path) -> None:
+    """Remove a leased checkout with all that was run in it; what DVC cached stays."""
+    if folder.exists():
+        _git(root, "worktree", "remove", "--force", str(folder))
+
+
+def _cache_of(root: Path) -> Path:
+    from dvc.repo import Repo
+
+    with Repo(str(root)) as repo:
+        return Path(repo.cache.local.path).parent.parent
+
+
+def _git(root: Path, *arguments: str) -> str:
+    ran = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False)
+    if ran.returncode:
+        raise CapabilityError(
+            f"git {arguments[0]} failed in {root}: {ran.stderr.strip() or 'it says nothing'}. Mend it and run again."
+        )
+    return ran.stdout

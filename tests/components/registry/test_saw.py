@@ -1,0 +1,52 @@
+"""Versions that saw a picture are named by what they did with it, and those of which nobody can tell are named too."""
+
+import pyarrow as pa
+
+from components.data.manifest import SCHEMA
+from components.registry.saw import who_saw
+from components.registry.versions import register
+
+
+def table(**splits: str) -> pa.Table:
+    rows = [
+        {
+            **dict.fromkeys(SCHEMA.names),
+            "key": key,
+            "split": split,
+            "sha256": f"file of {key}",
+            "pixel_sha256": f"pixels of {key}",
+        }
+        for key, split in splits.items()
+    ]
+    return pa.Table.from_pylist(rows, SCHEMA)
+
+
+def test_versions_are_named_by_what_they_did_with_the_pictures(root, store, packaged):
+    raw = {"one": table(a="train", b="val", c="pair", d="train"), "two": table(d="train"), "three": table(a="train")}
+    chosen = {"one": table(a="train", b="val"), "two": table(d="train")}
+    for number, data in enumerate(("one", "two", "three", "lost")):
+        register(packaged(0.5 + number / 10, f"weights {number}", f"t{number}", data), root, store)
+
+    def find(about, folder):
+        return {"data/raw": raw, "data/curated/clip": chosen}[folder].get(about["data_digest"])
+
+    pictures = table(a="train", b="val", c="pair").set_column(0, SCHEMA.field(0), pa.array(["renamed", "b", "c"]))
+    said = {one.version.label: one for one in who_saw(store, pictures, find)}
+    assert {label: dict(one.how) for label, one in said.items()} == {
+        "clip@1": {"trained on": 1, "chosen by": 1, "measured with": 1},
+        "clip@3": {"may have trained on": 1},  # its selection is gone, its snapshot is not
+        "clip@4": {},
+    }
+    assert "(digest lost)" in said["clip@4"].why_not
+    assert "dvc fetch" in said["clip@4"].as_json()["cannot_tell"]
+    assert [one.version.label for one in who_saw(store, table(d="train"), find)] == [
+        "clip@2", "clip@4",  # clip@1 had it in its data, and did not select it
+    ]  # fmt: skip
+
+
+def test_a_version_whose_package_the_store_lost_is_one_of_which_nobody_can_tell(root, store, packaged):
+    version = register(packaged(), root, store)
+    for path in (root / "mlartifacts").rglob("manifest.json"):
+        path.write_text("{")
+    (said,) = who_saw(store, table(a="train"), lambda about, folder: None)
+    assert (said.version.label, said.why_not) == (version.label, "its package cannot be read")

@@ -1,0 +1,140 @@
+"""Proofs: claims judged on numbers by hand, and one that is run, kept, listed, and run again for nothing."""
+
+import json
+import re
+import subprocess
+
+import pytest
+import yaml
+
+from components.contracts.errors import ConfigError, DataError
+from components.recipes.proof import Claim
+from flows.audience import AUDIENCE
+from flows.leased import commit_of
+from flows.prove import judge, lines, prove, seeds_of
+from flows.recipes import as_lines, recipes
+from tests.workspace import diptych, make_workspace
+
+METRIC = "retrieval.val.image_to_text.recall_at_1"
+
+
+def metrics(value: float, chance: float = 0.1) -> dict[str, dict[str, float]]:
+    return {"a": {"value": value, "chance": chance}}
+
+
+@pytest.mark.parametrize(
+    ("against", "by", "values"),
+    [
+        (None, "difference", (0.5, 0.7)),
+        ("chance", "difference", (0.4, 0.6)),
+        ("chance", "ratio", (5.0, 7.0)),
+        ("clip", "difference", (0.1, 0.4)),
+        ("clip", "ratio", (0.5 / 0.4, 0.7 / 0.3)),
+    ],
+)
+def test_seeds_are_held_against_each_other_one_by_one(against, by, values):
+    measured = {"ours": [metrics(0.5), metrics(0.7)], "clip": [metrics(0.4), metrics(0.3)]}
+    found = judge(Claim(metric="a", arm="ours", against=against, by=by, at_least=0.0), measured)
+    assert found.values == pytest.approx(values)
+    assert found.verdict.mean == pytest.approx(sum(values) / 2)
+
+
+def test_a_number_that_was_not_measured_is_told_with_those_that_were():
+    with pytest.raises(DataError, match=r"ours was not measured by b; there is a"):
+        judge(Claim(metric="b", arm="ours", at_least=0.0), {"ours": [metrics(1), metrics(1)]})
+
+
+def test_nothing_is_a_ratio_of_nothing():
+    with pytest.raises(DataError, match="Claim a difference"):
+        judge(
+            Claim(metric="a", arm="ours", against="chance", by="ratio", at_least=1.0), {"ours": [metrics(1, chance=0)]}
+        )
+
+
+@pytest.mark.parametrize(("said", "seeds"), [(None, None), ("3,4", (3, 4)), ("0,1,2", (0, 1, 2))])
+def test_seeds_are_numbers_with_commas(said, seeds):
+    assert seeds_of(said) == seeds
+
+
+@pytest.mark.parametrize("said", ["", "1", "1,1", "a,b", "-1,2"])
+def test_what_are_no_seeds_is_refused(said):
+    with pytest.raises(ConfigError, match="are no seeds"):
+        seeds_of(said)
+
+
+PROOF = {
+    "source": {"name": "scenes", "pictures": 200}, "scale": "debug", "seeds": [0, 1], "arms": {"clip": {"recipe": "clip"}},
+    "claims": [
+        {"metric": METRIC, "arm": "clip", "at_least": 0.0},
+        {"metric": METRIC, "arm": "clip", "against": "chance", "at_least": 1.0},
+    ],
+}  # fmt: skip
+
+
+class Heard:
+    """Keeps sentences and how steps ended."""
+
+    def __init__(self):
+        self.said, self.steps = [], []
+
+    def began(self, name):
+        pass
+
+    def heard(self, event):
+        pass
+
+    def ended(self, name, how, seconds):
+        self.steps.append((name, how))
+
+    def told(self, sentence):
+        self.said.append(sentence)
+
+
+@pytest.mark.timeout(900)  # twelve stages, each a process of DVC and one of its own
+def test_a_proof_is_run_kept_listed_and_run_again_for_nothing(tmp_path):
+    root = make_workspace(tmp_path / "own")
+    recipe = root / "components/recipes/clip.yaml"
+    text = recipe.read_text()
+    card = yaml.safe_load(text)["card"] | {"proof": PROOF}
+    body = text[text.index("\ncuration:") :]
+    recipe.write_text(yaml.safe_dump({"card": card}, sort_keys=False) + body)
+    said = diptych(root, "prove", "clip")
+    assert said.returncode == 1
+    assert "components/recipes/clip.yaml differ from the last commit" in said.stderr
+    git = ["git", "-c", "user.name=test", "-c", "user.email=test@localhost", "-c", "maintenance.auto=false"]
+    subprocess.run([*git, "commit", "-q", "-am", "a claim"], cwd=root, check=True)
+
+    heard = Heard()
+    token = AUDIENCE.set(heard)
+    try:
+        kept = prove(root, "clip", keep=True)
+        ran = [how for _, how in heard.steps]
+        heard.steps.clear()
+        again = prove(root, "clip")
+    finally:
+        AUDIENCE.reset(token)
+    assert ran.count("ran") == 12
+    assert {how for _, how in heard.steps} == {"cached"}
+    assert [one["outcome"] for one in kept["claims"]] == ["holds", "does not hold"]
+    assert kept["outcome"] == "does not hold"
+    assert {**again, "seconds": 0} == {**kept, "seconds": 0}
+    assert kept["commit"] == commit_of(root)
+    assert json.loads((root / "docs/proofs/clip.json").read_text()) == again
+    assert not (root / ".diptych/proofs/clip").exists()
+    assert any(re.fullmatch(r"clip, seed 1: 2 of 2, about .* left", sentence) for sentence in heard.said)
+    row = next(row for row in recipes(root) if row["name"] == "clip")
+    assert row["status"] == "does not hold"
+    shown = "\n".join(as_lines([row]))
+    assert f"{METRIC} of clip at least 0: holds" in shown
+    assert "\n".join(lines(kept)).splitlines()[-1].startswith("clip: does not hold (2 seeds")
+
+
+def test_a_recipe_without_a_proof_and_one_that_is_not_there_are_told(tmp_path):
+    root = make_workspace(tmp_path / "own")
+    recipe = root / "components/recipes/clip.yaml"
+    text = recipe.read_text()
+    recipe.write_text(text[: text.index("  proof:")] + text[text.index("\ncuration:") :])
+    with pytest.raises(ConfigError, match=r"has no card\.proof"):
+        prove(root, "clip")
+    with pytest.raises(ConfigError, match=r"no recipe 'clap'.*did you mean clip"):
+        prove(root, "clap")
