@@ -18,7 +18,7 @@ from ruamel.yaml.error import YAMLError
 from components.contracts.errors import ConfigError
 from components.data.remote.addresses import REMOTE
 from components.recipes.names import RECIPES, nearest
-from components.recipes.params import OVERRIDABLE, Params
+from components.recipes.params import OVERRIDABLE, UNTRAINED, Params
 from components.recipes.yaml_lines import read_yaml
 from components.stages.lock import hold
 from components.stages.place import private
@@ -88,7 +88,7 @@ def _wanted(root: Path, choices: Choices, here: Path, params: Mapping[str, Any])
         known = sorted(path.stem for path in (root / RECIPES).glob("*.yaml"))
         if choices.recipe not in known:
             raise ConfigError(f"there is no recipe {choices.recipe!r}. {nearest(choices.recipe, known, RECIPES)}")
-        yield "recipes", [*params["recipes"], choices.recipe]
+        yield f"recipes.{choices.recipe}", {"start": UNTRAINED}
     if choices.scale is not None:
         yield "scale", choices.scale
     for number in choices.numbers:

@@ -45,13 +45,16 @@ deploy = task(name="deploy", **_AGAIN)(serving.serve)
 def pipeline(recipe: str = "clip", until: str | None = None) -> dict[str, Outcome]:
     """Return what each stage did: ran, cached or restored; then register and serve, unless `until` names a stage.
 
+    What the recipe begins from comes first; a stage of another recipe is called by its address.
+
     Raises GateClosed (from validate), and trains nothing, when more pairs are broken than params.yaml allows.
     """
     outcomes: dict[str, Outcome] = {}
     with Workspace.here(recipe) as workspace:  # one writer per workspace; the lock dies with us
-        for stage in workspace.stages(until):
-            outcomes[stage] = run_stage(workspace, stage, recipe)
-            publish(stage, workspace)
+        for its, stage in workspace.work(until):
+            outcome = run_stage(its, stage, its.recipe)
+            publish(stage, its)
+            outcomes[stage if its.recipe == recipe else its.address(stage)] = outcome
         if until is None:
             version = register(workspace)  # by digest: asked twice, done once
             publish_version(workspace, version)

@@ -15,8 +15,10 @@ from typing import Any
 from components.contracts.errors import ConfigError, DataError
 from components.evaluation.verdict import CONFIDENCE, Verdict, judged, together
 from components.recipes.names import RECIPES, exists
-from components.recipes.proof import CHANCE, Claim, Proof
+from components.recipes.params import UNTRAINED
+from components.recipes.proof import CHANCE, Arm, Claim, Proof
 from components.recipes.recipe import load_card
+from components.recipes.starts import made_by
 from components.recipes.yaml_lines import overlay, read_yaml
 from components.stages.events import clock
 from components.stages.place import private
@@ -125,8 +127,8 @@ def _run(root: Path, name: str, proof: Proof, seeds: Sequence[int], commit: str)
         began, recipe = time.monotonic(), proof.arms[arm].recipe
         place = lease(root, folder, commit, _params(root, proof, arm, seed))
         with Workspace.here(recipe, place) as workspace:
-            for stage in workspace.stages(UNTIL):
-                workspace.repro(stage)
+            for its, stage in workspace.work(UNTIL):
+                its.repro(stage)
         took.append(time.monotonic() - began)
         metrics = place / "runs" / recipe / UNTIL / "metrics.json"
         measured[arm].append(json.loads(metrics.read_text(encoding="utf-8")))
@@ -146,9 +148,21 @@ def _params(root: Path, proof: Proof, arm: str, seed: int) -> dict[str, Any]:
         "path": committed["source"]["path"],
         **(proof.source or usual),
     }  # a path, since DVC watches one in any case
-    chosen = {"source": source, "recipes": [proof.arms[arm].recipe], "scale": proof.scale, "seed": seed}
-    nothing = {section: {} for section in committed.get("overrides") or {}}
+    chosen = {
+        "source": source,
+        "recipes": _recipes(proof.arms[arm]),
+        "scale": proof.scale,
+        "seed": seed,
+    }
+    nothing: dict[str, Any] = {section: {} for section in committed.get("overrides") or {}}
     return {**committed, **chosen, "overrides": overlay(nothing, proof.arms[arm].overrides)}
+
+
+def _recipes(arm: Arm) -> dict[str, Any]:
+    """Return params.yaml's `recipes`: the arm's, and the one whose run it begins from."""
+    made = made_by(arm.start)
+    before = {made[0]: {"start": UNTRAINED}} if made else {}
+    return {**before, arm.recipe: {"start": arm.start}}
 
 
 def _value(claim: Claim, measured: Measured, place: int) -> float:

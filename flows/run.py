@@ -21,9 +21,10 @@ def run(root: Path, recipe: str, checked: bool = False) -> tuple[Shipped | None,
     from flows.view import shown
 
     with Workspace.here(recipe, root) as workspace:
-        stale = workspace.stale()
+        work = workspace.work()
+        stale = workspace.stale() or any(its.stale(stage) for its, stage in work if its is not workspace)
         shipped = None if stale else unchanged(workspace)
-        stages = [workspace.address(stage) for stage in workspace.stages()]
+        stages = [its.address(stage) for its, stage in work]
     if shipped is not None:
         return shipped, False
     from flows.orchestrator import prefect_server

@@ -28,6 +28,35 @@ def add_versions(looks: "argparse._SubParsersAction[argparse.ArgumentParser]", e
     remove.add_argument("--reason", metavar="TEXT", default="", help="why, for the quarantine and the takedown list")
     remove.add_argument("--allow-unknown", action="store_true", help="go on where a key is of no sample")
     remove.add_argument("--json", action="store_true", help="print what was done as JSON")
+    for way, says in (
+        ("push", "bring what DVC has of this workspace to its remote, such as S3"),
+        ("pull", "fetch what dvc.lock names from the remote, each file held against its hash"),
+    ):
+        made = _add(looks, every, way, _remote, says, anywhere=False)
+        made.set_defaults(way=way)
+        made.add_argument("--remote", metavar="NAME", help="of dvc remote list; the default one unless given")
+        made.add_argument("--json", action="store_true", help="print what moved as JSON")
+    _add_moves(looks, every)
+
+
+def _add_moves(looks: Any, every: argparse.ArgumentParser) -> None:
+    export = _add(
+        looks, every, "export", _export, "write a snapshot as FiftyOne reads it, or what Croissant says of it"
+    )
+    export.add_argument("data", metavar="FOLDER", type=Path, help="a snapshot with its shards, such as data/raw")
+    export.add_argument("--as", dest="as_what", choices=("fiftyone", "croissant"), required=True, help="whose")
+    export.add_argument("--to", metavar="PATH", type=Path, required=True, help="a new folder; of croissant a new .json")
+    export.add_argument("--manifest", metavar="FILE", type=Path, help="of a selection, whose samples alone are written")
+    export.add_argument("--name", default="diptych", help="of the data set (diptych)")
+    export.add_argument("--json", action="store_true", help="print what was written as JSON")
+    tags = _add(looks, every, "tags", _tags, "make a selection of what a person tagged keep or drop in FiftyOne")
+    tags.add_argument("folder", metavar="FOLDER", type=Path, help="the data set, exported from FiftyOne again")
+    tags.add_argument(
+        "--data", metavar="DIR", type=Path, required=True, help="whose samples these are, such as data/validated"
+    )
+    tags.add_argument("--out", metavar="DIR", type=Path, required=True, help="a new folder, for the selection")
+    tags.add_argument("--allow-unknown", action="store_true", help="go on where a tagged key is of no sample")
+    tags.add_argument("--json", action="store_true", help="print the counts as JSON")
 
 
 def _add(
@@ -63,5 +92,29 @@ def _remove(root: Path, arguments: argparse.Namespace) -> int:
         arguments.allow_unknown,
         arguments.json,
         told,
+    )
+    return 0
+
+
+def _remote(root: Path, arguments: argparse.Namespace) -> int:
+    from flows.data_remote import data_remote
+
+    data_remote(root, arguments.way, arguments.remote, arguments.json)
+    return 0
+
+
+def _export(here: Path, arguments: argparse.Namespace) -> int:
+    from flows.data_moves import export_data
+
+    manifest = None if arguments.manifest is None else here / arguments.manifest
+    export_data(here / arguments.data, here / arguments.to, arguments.as_what, arguments.name, manifest, arguments.json)
+    return 0
+
+
+def _tags(here: Path, arguments: argparse.Namespace) -> int:
+    from flows.data_moves import data_tags
+
+    data_tags(
+        here / arguments.folder, here / arguments.data, here / arguments.out, arguments.allow_unknown, arguments.json
     )
     return 0

@@ -17,6 +17,8 @@ from typing import Literal, TextIO
 
 from components.contracts.errors import CapabilityError, ConfigError, Preempted
 from components.recipes.check import check_files
+from components.recipes.params import load_params
+from components.recipes.starts import chain
 from components.stages.events import Event, read_position
 from components.stages.lock import hold
 from components.stages.outcome import StageOutcome, sentence
@@ -81,6 +83,19 @@ class Workspace:
             self.address(until)
         names = tuple(stages_of(self.root))
         return names if until is None else names[: names.index(until) + 1]
+
+    def work(self, until: str | None = None) -> tuple[tuple["Workspace", str], ...]:
+        """Return every stage that must be up to date, each with the workspace of its recipe, in order.
+
+        These are `stages`, before which come those that make what the recipe begins from, each once.
+        """
+        recipes = load_params(self.root).recipes
+        before = [(Workspace(self.root, other), last) for other, last in chain(recipes, self.recipe)]
+        found: dict[str, tuple[Workspace, str]] = {}
+        for workspace, last in [*reversed(before), (self, until)]:
+            for stage in workspace.stages(last):
+                found.setdefault(workspace.address(stage), (workspace, stage))
+        return tuple(found.values())
 
     def address(self, stage: str) -> str:
         """Return DVC's name for a stage: `curate@clip` for `curate`; ConfigError when dvc.yaml has no such stage."""

@@ -1,6 +1,6 @@
 """The README's table of results, rendered from docs/results/*.json, which hold what a run measured and where.
 
-python -m infra.results --record     # keep what runs/clip/evaluate measured, with machine and versions
+python -m infra.results --record     # keep what runs/clip/evaluate measured, with machine and versions; --recipe names another
 python -m infra.results --write      # render the kept results into README.md
 python -m infra.results              # say whether README.md shows them as they are, exit 1 if not
 """
@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,16 @@ from components.evaluation.wording import further_rows, percent, retrieval_rows
 from flows.machine import processor
 
 START, END = "<!-- results: python -m infra.results --write -->", "<!-- end of results -->"
+
+WHOLE = "clip"  # the recipe of `make run`, of which all is shown
+BESIDE = {  # metric -> what the side-by-side table calls it
+    "retrieval.val.image_to_text.recall_at_1": "val, picture → name",
+    "retrieval.pair.image_to_text.recall_at_1": "pair, picture → name",
+    "retrieval.pair.text_to_image.recall_at_1": "pair, name → picture",
+    "retrieval.designer.image_to_text.recall_at_1": "designer, picture → name",
+    "retrieval.concept.image_to_text.recall_at_1": "concept, picture → name",
+    "zero_shot.pair.category.top1": "pair, category",
+}
 
 
 def main() -> int:
@@ -34,7 +45,8 @@ def main() -> int:
         path.write_text(json.dumps(measured(root, arguments.recipe), indent=2) + "\n", encoding="utf-8")
     readme = root / "README.md"
     text = readme.read_text(encoding="utf-8")
-    shown = "\n".join(render(json.loads(path.read_text())) for path in sorted((root / "docs/results").glob("*.json")))
+    kept = {path.stem: json.loads(path.read_text()) for path in sorted((root / "docs/results").glob("*.json"))}
+    shown = f"{render(kept[WHOLE])}\n{side_by_side(list(kept.values()))}"
     wanted = re.sub(f"(?s){START}\n.*?{END}", lambda _: f"{START}\n{shown}{END}", text)
     if arguments.write:
         readme.write_text(wanted, encoding="utf-8")
@@ -57,7 +69,7 @@ def measured(root: Path, recipe: str) -> dict[str, Any]:
     commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True)
     return {
         "recipe": recipe,
-        "command": "make run",
+        "command": "make run" if recipe == WHOLE else f"diptych run --recipe {recipe}",
         "commit": commit.stdout.strip(),
         "machine": f"{os.cpu_count()} cores, {processor()}, no GPU",
         "versions": {name: version(name) for name in ("torch", "lightning", "timm", "onnxruntime")},
@@ -97,6 +109,23 @@ def render(result: dict[str, Any]) -> str:
         f"parameters, {training['precision']}, {training['timing']['samples_per_s']:,.0f} samples/s on "
         f"{result['machine']} ({versions}). Wall time by stage: {stages}. The baseline gives a picture the name of the "
         "training picture nearest to it by edges and colours (HOG and a thumbnail).\n"
+    )
+
+
+def side_by_side(results: Sequence[Mapping[str, Any]]) -> str:
+    """Return a table of all recipes that were measured, and what each was measured on, as Markdown."""
+    rows = [
+        f"| `{one['recipe']}` | "
+        + " | ".join(
+            percent(one["metrics"][name]["value"]) if name in one["metrics"] else "not measured" for name in BESIDE
+        )
+        + f" | {one['training']['samples']:,} | {one['machine']} | `{one['commit'][:10]}` |"
+        for one in results
+    ]
+    lines = "| --- " * (len(BESIDE) + 4) + "|"
+    return (
+        f"Recipes side by side, R@1 and top-1 of one run each, seed 0 (`docs/results/`):\n\n"
+        f"| recipe | {' | '.join(BESIDE.values())} | samples | machine | commit |\n{lines}\n" + "\n".join(rows) + "\n"
     )
 
 

@@ -71,7 +71,7 @@ def screenshots(root: Path, folder: Path) -> Iterator[Path]:
     Raises ConfigError when no run has finished here, CapabilityError without a Chromium, DiptychError when a page does
     not show what it should, or asks another host for anything.
     """
-    recipe = str(yaml.safe_load((root / "params.yaml").read_text())["recipes"][0])
+    recipe = str(next(iter(yaml.safe_load((root / "params.yaml").read_text())["recipes"])))
     shipped = Shipped.read(root, recipe)
     if shipped is None:
         raise ConfigError(

@@ -5,6 +5,7 @@ from pathlib import Path
 import yaml
 from filelock import FileLock
 
+from components.recipes.params import UNTRAINED
 from tests.own_pictures import paint, write_table
 from tests.workspace import REPOSITORY, dvc, make_workspace
 
@@ -25,7 +26,7 @@ def own_run(shared: Path) -> Path:
             overrides = {**yaml.safe_load((REPOSITORY / "params.yaml").read_text())["overrides"], "finetuning": TUNING}
             root = make_workspace(
                 made / "job", source={"name": "table", "path": "../mine"}, gates={"max_broken": 0.05},
-                recipes=["clip"], overrides=overrides,
+                recipes={"clip": {"start": UNTRAINED}}, overrides=overrides,
             )  # fmt: skip
             ran = dvc(root, "repro")
             assert ran.returncode == 0, ran.stdout[-4000:] + ran.stderr[-4000:]

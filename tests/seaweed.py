@@ -109,6 +109,7 @@ class Fault:
         bare: whether the headers with a checksum are left out, as servers do that know none.
         turns: requests that it happens to, first ones first.
         when: whether it happens to a path.
+        method: of HTTP that it happens to. Of a PUT, `cut` is how much of the body is taken before the connection ends.
     """
 
     status: int = 0
@@ -118,6 +119,7 @@ class Fault:
     bare: bool = False
     turns: int = 10**9
     when: Callable[[str], bool] = lambda path: True
+    method: str = "GET"
 
 
 @dataclass
@@ -143,14 +145,23 @@ def faulty_proxy(behind: str) -> Iterator[Proxy]:
 
         def do_GET(self) -> None:
             self.close_connection = True
+            sent = b""
             with lock:
                 proxy.asked.append(self.path)
                 proxy.ranges.append(self.headers["Range"])
                 fault = proxy.fault
-                if fault is not None and (fault.turns <= 0 or not fault.when(self.path)):
+                if fault is not None and (
+                    fault.turns <= 0 or fault.method != self.command or not fault.when(self.path)
+                ):
                     fault = None
                 if fault is not None:
                     fault.turns -= 1
+            if length := int(self.headers["Content-Length"] or 0):
+                if fault is not None and fault.cut is not None and self.command == "PUT":
+                    self.rfile.read(min(fault.cut, length))
+                    self.connection.close()
+                    return
+                sent = self.rfile.read(length)
             if fault is not None and fault.status:
                 body = f"<Error><Code>{fault.code}</Code><Message>{SECRET}</Message></Error>".encode()
                 self.reply(
@@ -158,22 +169,25 @@ def faulty_proxy(behind: str) -> Iterator[Proxy]:
                 )
                 return
             onward = http.client.HTTPConnection(behind.removeprefix("http://"), timeout=30)
-            onward.request("GET", self.path, headers=dict(self.headers))
+            headers = {name: value for name, value in self.headers.items() if name.lower() != "expect"}
+            onward.request(self.command, self.path, body=sent or None, headers=headers)
             answer = onward.getresponse()
             body = answer.read()
-            headers = [
+            told = [
                 (name, value)
                 for name, value in answer.getheaders()
                 if name.lower() not in ("transfer-encoding", "connection")
             ]
-            if "content-length" not in {name.lower() for name, _ in headers}:
-                headers.append(("Content-Length", str(len(body))))
+            if "content-length" not in {name.lower() for name, _ in told}:
+                told.append(("Content-Length", str(len(body))))
             if fault is not None and fault.bare:
-                headers = [(name, value) for name, value in headers if "checksum" not in name.lower()]
+                told = [(name, value) for name, value in told if "checksum" not in name.lower()]
             if fault is not None and fault.flip:
                 body = bytes([body[0] ^ 1]) + body[1:]
-            self.reply(answer.status, headers, body if fault is None else body[: fault.cut])
+            self.reply(answer.status, told, body if fault is None else body[: fault.cut])
             onward.close()
+
+        do_PUT = do_POST = do_HEAD = do_DELETE = do_GET
 
         def reply(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
             self.send_response_only(status)

@@ -14,6 +14,7 @@ from dvc.repo import Repo
 
 from components.contracts.sample import SPLITS, TEST_SPLITS
 from components.data.kinds import KINDS
+from components.recipes.params import UNTRAINED
 from components.recipes.recipe import SECTIONS
 
 REPOSITORY = Path(__file__).parents[1]
@@ -22,7 +23,7 @@ STAGES: dict[str, dict[str, Any]] = {
     for name, entry in yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())["stages"].items()
 }
 BEFORE_EVALUATE = ("curate", "pretrain", "finetune")
-RECIPE = "components/recipes/${item}.yaml"
+RECIPE = "components/recipes/${key}.yaml"
 
 
 def data_deps(stage: str) -> list[str]:
@@ -74,6 +75,7 @@ def test_no_test_picture_is_a_dependency_before_evaluate(stage):
 def test_what_is_read_before_evaluate_was_made_without_test_pictures_or_without_test_rows(stage):
     known = {"data/raw/train", "data/raw/val", "data/validated/manifest.parquet"}  # the manifest: tests of validation
     known |= {f"data/validated/{kind.file}" for kind in KINDS}  # as the manifest
+    known |= {"${item.start}"}  # the model of a run that saw no more, or of somebody else
     made = {out for name in BEFORE_EVALUATE for out in STAGES[name]["outs"]}
     assert set(data_deps(stage)) <= known | made
 
@@ -84,7 +86,7 @@ def test_pictures_lie_in_a_folder_a_split_so_that_this_means_something():
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_runs_its_own_module_for_its_own_recipe(stage):
-    recipe = " --recipe ${item}" if any("${item}" in out for out in STAGES[stage]["outs"]) else ""
+    recipe = " --recipe ${key}" if any("${key}" in out for out in STAGES[stage]["outs"]) else ""
     assert STAGES[stage]["cmd"] == f"infra/python -m components.stages.{stage}{recipe}"
     assert (REPOSITORY / f"components/stages/{stage}.py").exists()
 
@@ -125,9 +127,12 @@ def workspace(tmp_path_factory):
         patch.chdir(root)  # DVC looks for paths from where it is called
         patch.setenv("DVC_NO_ANALYTICS", "1")
         patch.setenv("DVC_SITE_CACHE_DIR", str(root / ".site"))
-        recipe = yaml.safe_load((root / "params.yaml").read_text())["recipes"][0]
+        (recipe,) = yaml.safe_load((root / "params.yaml").read_text())["recipes"]
         paths = {path for body in STAGES.values() for path in (*body["outs"], *body["deps"])}
-        named = (path.replace("${item}", recipe).replace("${source.path}", "data/own") for path in paths)
+        named = (
+            path.replace("${key}", recipe).replace("${source.path}", "data/own").replace("${item.start}", UNTRAINED)
+            for path in paths
+        )
         for path in sorted(path for path in named if not path.startswith("components/")):
             made = root / path
             if made.suffix:

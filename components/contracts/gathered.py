@@ -24,6 +24,8 @@ class Gathered:
         offset: where `local` begins in `all`.
         ranks: how many have their own rows of `all`.
         owner: int [B], the sample each row of `all` belongs to; None means one row a sample, in one order on both sides.
+        label: int [B], alike where rows of `all` are the same, such as two pictures of a thing or two equal captions; only
+            where a contrast wants labels, and None where nothing is known.
     """
 
     local: Float[Tensor, "R D"]
@@ -31,6 +33,7 @@ class Gathered:
     offset: int = 0
     ranks: int = 1
     owner: Int[Tensor, " B"] | None = None
+    label: Int[Tensor, " B"] | None = None
 
     @classmethod
     def of(cls, rows: Union[Tensor, "Gathered"]) -> "Gathered":
@@ -59,6 +62,33 @@ class Gathered:
     def local_samples(self) -> Int[Tensor, " R"]:
         """Return the sample of each row of `local`."""
         return self.samples()[self.offset : self.offset + len(self.local)]
+
+
+def stand_in(rows: Gathered, columns: Gathered) -> Bool[Tensor, "R C"]:
+    """Return which columns are as right for a local row as its own, by the labels of either side.
+
+    So a caption is for a picture whose own captions have its label, and for a picture that has the label of its own.
+    """
+    found = belong(rows, columns)
+    if rows.label is not None:
+        alike = rows.label[rows.offset : rows.offset + len(rows.local), None] == rows.label[None]  # (R rows.all)
+        found = found | (
+            alike[:, columns.samples()] if rows.owner is None else _reached(alike, belong(_whole(rows), columns))
+        )
+    if columns.label is not None:
+        alike = columns.label[:, None] == columns.label[None]  # (C C)
+        found = found | (
+            alike[rows.local_samples()] if columns.owner is None else _reached(belong(rows, columns), alike)
+        )
+    return found
+
+
+def _whole(rows: Gathered) -> Gathered:
+    return replace(rows, local=rows.all, offset=0)
+
+
+def _reached(first: Bool[Tensor, "R K"], then: Bool[Tensor, "K C"]) -> Bool[Tensor, "R C"]:
+    return first.float() @ then.float() > 0
 
 
 Side = Tensor | Gathered

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -33,9 +34,18 @@ class Losses:
 
 
 class Method(nn.Module):
-    """Base of all methods. Holds the model and the parts; state sits in sub-modules, so that checkpoints have it."""
+    """Base of all methods. Holds the model and the parts; state sits in sub-modules, so that checkpoints have it.
+
+    `per_rank` names the buffers that each rank has of its own, such as a queue of the rows it has seen; all others are alike.
+    `wants_start` says whether it means nothing for a model whose weights were drawn.
+    """
 
     model: nn.Module
+    per_rank: tuple[str, ...] = ()
+    wants_start: ClassVar[bool] = False
+
+    def begin(self) -> None:
+        """Take note of the weights that the model begins with, such as for a teacher; called once, before any step."""
 
     def losses(self, batch: Batch, clock: Clock) -> Losses:
         """Return the terms of this step."""

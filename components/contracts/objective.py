@@ -1,7 +1,5 @@
 """A loss: it takes embeddings and never a model, so that any tower can use any loss."""
 
-from typing import ClassVar
-
 from torch import nn
 
 
@@ -19,4 +17,33 @@ class Contrast(Objective):
     unless owners say otherwise. Over ranks, each gives the loss of its own rows and the mean over ranks is the loss.
     """
 
-    wants_bias: ClassVar[bool] = False
+    wants_bias: bool = False
+    wants_labels: bool = False
+    """Whether sides should have labels, which say what stands for what."""
+
+    def check_width(self, width: int) -> None:
+        """Raise ConfigError, before anything is trained, when it cannot take embeddings of D numbers; most take any."""
+
+
+class Wrapper(Contrast):
+    """Base of contrasts that hand another one less than they were given: fewer dimensions, or fewer pairs.
+
+    It stands wherever a contrast stands, around another wrapper too, and wants what the innermost wants.
+
+    Args:
+        objective: the contrast it stands around.
+    """
+
+    def __init__(self, objective: Contrast) -> None:
+        super().__init__()
+        self.objective = objective
+        self.wants_bias, self.wants_labels = objective.wants_bias, objective.wants_labels
+
+    @property
+    def innermost(self) -> Contrast:
+        """The loss within all wrappers."""
+        return self.objective.innermost if isinstance(self.objective, Wrapper) else self.objective
+
+    def check_width(self, width: int) -> None:
+        """Ask the contrast within."""
+        self.objective.check_width(width)

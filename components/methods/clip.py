@@ -4,10 +4,12 @@ Sources: Radford et al. 2021, arXiv:2103.00020, figure 3; Zhai et al. 2023, arXi
 Differs: nothing in the method; sizes are the recipe's.
 """
 
+from torch import Tensor
+
 from components.contracts.batch import Batch
 from components.contracts.errors import ConfigError
 from components.contracts.method import Clock, Losses, Method
-from components.contracts.objective import Contrast
+from components.contracts.objective import Contrast, Wrapper
 from components.models.dual_encoder import DualEncoder
 from components.training.gather import Gather, GatherMode
 
@@ -20,7 +22,7 @@ class Clip(Method):
         objective: the contrast.
         gather: how ranks see each other's rows, as of Gather; with one rank all the same.
 
-    Raises ConfigError when the contrast wants a bias and the model has none, or the other way round.
+    Raises ConfigError when the contrast wants a bias and the model has none, or the other way round, and as of its check_width.
     """
 
     model: DualEncoder
@@ -29,12 +31,17 @@ class Clip(Method):
         super().__init__()
         self.model, self.objective, self.gather = model, objective, Gather(gather)
         _check_bias(objective, model.logit_scale.bias is not None)
+        objective.check_width(model.width)
 
     def losses(self, batch: Batch, clock: Clock) -> Losses:
         """Return the contrast of this batch; scale and bias are only logged."""
         images, texts = batch.images["main"], batch.texts["caption"]
         image, text = self.model.encode_image(images).pooled, self.model.encode_text(texts).pooled
-        sides = self.gather(image, images.owner, len(batch)), self.gather(text, texts.owner, len(batch))
+        shown, said = labels(batch) if self.objective.wants_labels else (None, None)
+        sides = (
+            self.gather(image, images.owner, len(batch), shown),
+            self.gather(text, texts.owner, len(batch), said),
+        )
         logits = {"scale": self.model.logit_scale()}
         if self.model.logit_scale.bias is not None:
             logits["bias"] = self.model.logit_scale.bias
@@ -49,8 +56,14 @@ class Clip(Method):
         self.model.logit_scale.clamp()
 
 
+def labels(batch: Batch) -> tuple[Tensor | None, Tensor]:
+    """Return what the pictures show, where the batch says it, and which captions are the same."""
+    shown, owner = batch.ids.get("concept"), batch.images["main"].owner
+    return shown if shown is None or owner is None else shown[owner], batch.texts["caption"].labels()
+
+
 def _check_bias(objective: Contrast, is_there: bool) -> None:
-    name = type(objective).__name__
+    name = type(objective.innermost if isinstance(objective, Wrapper) else objective).__name__
     if objective.wants_bias and not is_there:
         raise ConfigError(
             f"{name} asks of every pair alone whether it matches, and most do not, but logit_scale has no bias to say so. "

@@ -57,11 +57,15 @@ class Reinforce(Method):
                 f"method is {type(inner).__name__}, which has no contrast (`objective`) and `gather` of its own, so there is no matrix of "
                 "similarities to draw towards the teachers'. Name a contrastive method, such as components.methods.clip.Clip."
             )
-        self.gather = gather
+        self.gather, self.per_rank = gather, inner.per_rank
         inner.objective = self.objective = _Taught(objective, share, sharpness)
         object.__setattr__(self, "inner", inner)  # not a part: names of parameters stay those of the method
         for name, part in inner.named_children():
             self.add_module(name, part)
+
+    def begin(self) -> None:
+        """Do what the method does."""
+        self.inner.begin()
 
     def losses(self, batch: Batch, clock: Clock) -> Losses:
         """Return the method's terms, its contrast drawn towards the teachers'; how far it is from them is logged."""
@@ -98,6 +102,7 @@ class _Taught(Contrast):
     def __init__(self, contrast: Contrast, share: float, sharpness: float) -> None:
         super().__init__()
         self.contrast, self.share, self.sharpness = contrast, share, sharpness
+        self.wants_bias, self.wants_labels = contrast.wants_bias, contrast.wants_labels
         self.teachers: list[tuple[Side, Side]] = []
 
     def forward(self, image: Side, text: Side, scale: Tensor, **more: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import normalize, softplus
 
+from components.contracts.directions import Directions
 from components.contracts.errors import ConfigError
 from components.contracts.gathered import Gathered, belong, sides
 from components.contracts.objective import Contrast
@@ -43,12 +44,20 @@ class SigmoidLoss(Contrast):
         text: Float[Tensor, "B2 D"] | Gathered,
         scale: Float[Tensor, ""],
         bias: Float[Tensor, ""],
+        *,
+        mask: Directions | Bool[Tensor, "R C"] | None = None,
     ) -> Float[Tensor, ""]:
         """Return nats per picture. Normalises its rows itself.
 
-        scale is the slope of the logits (10 at the start, in the paper), bias their offset (-10: most pairs do not match).
+        Args:
+            scale: slope of the logits, 10 at the start in the paper.
+            bias: their offset, -10: most pairs do not match.
+            mask: False where a pair takes no part; what belongs together always does. Where the directions have masks of
+                their own, a pair counts half in each.
         """
         pictures, texts = (side.map(_unit) for side in sides(image, text))
+        if mask is not None:
+            return self._masked(pictures, texts, scale, bias, mask)
         if self.block is None:
             logits = scale * pictures.local @ texts.all.T + bias
             return self._losses(logits, belong(pictures, texts)).sum() / pictures.rows_a_rank
@@ -69,6 +78,22 @@ class SigmoidLoss(Contrast):
         if match is None:
             match = torch.eye(*image_to_text.shape, dtype=torch.bool, device=image_to_text.device)
         return self._losses(image_to_text, match).sum() / len(image_to_text)
+
+    def _masked(
+        self, pictures: Gathered, texts: Gathered, scale: Tensor, bias: Tensor, mask: Directions | Tensor
+    ) -> Tensor:
+        if self.block is not None:
+            raise ConfigError(
+                "block takes the scores by rows so that no square matrix is ever there, but a mask is one. Leave block null "
+                "where a method, or a wrapper, brings one."
+            )
+        open_ = Directions.both(mask) if isinstance(mask, Tensor) else mask
+        total: Tensor = scale.new_zeros(())
+        for by, to, takes_part in ((pictures, texts, open_.image_to_text), (texts, pictures, open_.text_to_image)):
+            match = belong(by, to)
+            losses = self._losses(scale * by.local @ to.all.T + bias, match)
+            total = total + (losses * (takes_part | match)).sum() / 2
+        return total / pictures.rows_a_rank
 
     def _losses(self, logits: Tensor, match: Tensor) -> Tensor:
         losses = softplus(torch.where(match, -logits, logits).float())

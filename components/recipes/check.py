@@ -4,6 +4,7 @@ What stands in the files is checked at once, by whoever asks. The classes that r
 process of its own, since they import torch, which takes seconds and which flows do without.
 """
 
+import inspect
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,11 +12,12 @@ from typing import Any
 
 from components.contracts.errors import ConfigError, DiptychError
 from components.data.sources.catalogue import build_source
+from components.recipes.class_keys import built_parts
 from components.recipes.names import check_names
 from components.recipes.params import Gates, Params, load_params
 from components.recipes.recipe import load_finetuning, load_recipe, load_scale, overridden, read_recipe
 from components.recipes.section import built, fits
-from components.recipes.yaml_lines import overlay, read_yaml
+from components.recipes.yaml_lines import Document, overlay, read_yaml
 from components.validation.policy import kept_codes
 
 # what a model learns of the data's words, and a recipe does not say
@@ -54,6 +56,7 @@ def check(root: Path) -> None:
         model = overlay(recipe.model, WORDS)
         fits(sized, "model", model, DualEncoder)
         fits(document, "method", overlay(recipe.method, {"init_args": {"model": model}}), Method)
+        _check_parts(document, recipe.method, model)
         if (order := recipe.training.order) is not None:
             fits(document, "training.order", order, Ordering)
             built(document, "training.order", order, Ordering)
@@ -62,6 +65,21 @@ def check(root: Path) -> None:
         if (tuning := load_finetuning(root, name)) is not None:
             fits(document, "finetuning", tuning, Strategy)
             built(document, "finetuning", tuning, Strategy)
+
+
+def _check_parts(document: Document, method: Mapping[str, Any], model: Mapping[str, Any]) -> None:
+    """Build what a method is made of but its model, and raise ConfigError, with the line, for numbers that a part refuses."""
+    from components.contracts.objective import Contrast
+    from components.models.dual_encoder import DualEncoder
+
+    usual = inspect.signature(DualEncoder).parameters["width"].default
+    width = (model.get("init_args") or {}).get("width", usual)
+    for key, part in built_parts(document, "method", method):
+        if isinstance(part, Contrast):
+            try:
+                part.check_width(width)
+            except ConfigError as err:
+                raise ConfigError(f"{document.at(key + '.init_args')}: {err}") from err
 
 
 def _check_source(root: Path, source: Mapping[str, Any]) -> None:

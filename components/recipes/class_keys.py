@@ -4,12 +4,12 @@ import difflib
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import is_dataclass
-from typing import get_args
+from typing import Any, get_args, get_origin
 
 from components.contracts.errors import ConfigError
-from components.recipes.section import ALLOWED, check_fields, unknown
+from components.recipes.section import ALLOWED, built, check_fields, unknown
 from components.recipes.yaml_lines import Document
 
 
@@ -30,6 +30,24 @@ def check_keys(document: Document, key: str, section: object) -> None:
                     check_fields(document, f"{below}.{name}", given[name], one)
     for name, value in section.items():
         check_keys(document, f"{key}.{name}", value)
+
+
+def built_parts(document: Document, key: str, section: Mapping[str, Any]) -> list[tuple[str, object]]:
+    """Build each class that `init_args` name at any depth, the innermost first, and return it with the key it stands under.
+
+    The section's own class, which is a training's whole method, is not built. Raises ConfigError with the line of the number
+    that a part refuses.
+    """
+    kinds, parts = parameters(str(section["class_path"]), document.at(f"{key}.class_path")), []
+    for name, value in (section.get("init_args") or {}).items():
+        if isinstance(value, Mapping) and "class_path" in value:
+            below = f"{key}.init_args.{name}"
+            parts += built_parts(document, below, value)
+            if get_origin(kinds[name]) is Callable:  # the class is given more when it is made, such as the model
+                continue
+            kind = next(one for one in (get_args(kinds[name]) or (kinds[name],)) if isinstance(one, type))
+            parts.append((below, built(document, below, value, kind)))
+    return parts
 
 
 def check_arguments(

@@ -6,7 +6,7 @@ from typing import Any
 
 from components.contracts.admit import Admit
 from components.contracts.errors import ConfigError
-from components.recipes.params import Gates, Params
+from components.recipes.params import Begin, Gates, Params
 from components.recipes.section import section, unknown
 from components.recipes.yaml_lines import read_yaml
 
@@ -28,7 +28,7 @@ class DataParams:
     seed: int = 0
     gates: Gates | None = None
     admit: Admit = field(default_factory=Admit)
-    recipes: tuple[str, ...] = ()
+    recipes: dict[str, Begin] = field(default_factory=dict)
     scale: str = ""
 
 

@@ -4,6 +4,8 @@ import difflib
 from pathlib import Path
 
 from components.contracts.errors import ConfigError
+from components.recipes.params import UNTRAINED
+from components.recipes.starts import check_starts
 from components.recipes.yaml_lines import Document, read_yaml
 
 RECIPES = "components/recipes"
@@ -13,17 +15,19 @@ SCALES = f"{RECIPES}/scales"
 def check_names(root: Path) -> tuple[str, ...]:
     """Return the recipes of params.yaml.
 
-    Raises ConfigError with line and nearest name for one, or a scale, that has no file; for a key that is said twice;
-    for a file that is no YAML.
+    Raises ConfigError with line and nearest name for one, or a scale, that has no file; for a start that cannot be one; for a
+    key that is said twice; for a file that is no YAML.
     """
     params = read_yaml(root / "params.yaml")
     recipes = params.values.get("recipes")
-    if not isinstance(recipes, list) or not recipes:
+    if not isinstance(recipes, dict) or not recipes:
         raise ConfigError(
-            f"{params.at('recipes')}: recipes is {recipes!r}, but must list at least one: recipes: [clip]"
+            f"{params.at('recipes')}: recipes is {recipes!r}, but must name at least one, and what it begins from: "
+            f"recipes: {{clip: {{start: {UNTRAINED}}}}}"
         )
-    for place, name in enumerate(recipes):
-        exists(root, RECIPES, name, params, f"recipes.{place}" if f"recipes.{place}" in params.lines else "recipes")
+    for name in recipes:
+        exists(root, RECIPES, name, params, f"recipes.{name}")
+    check_starts(root, params)
     if "scale" in params.values:
         exists(root, SCALES, params.values["scale"], params, "scale")
     return tuple(recipes)

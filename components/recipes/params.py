@@ -11,6 +11,7 @@ from components.recipes.section import section
 from components.recipes.yaml_lines import read_yaml
 
 OVERRIDABLE = ("curation", "model", "method", "training", "finetuning", "evaluation", "serving")  # sections of a recipe
+UNTRAINED = "data/untrained.txt"  # a file that DVC can watch, as it watches the folder of a start
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,12 +47,26 @@ def check_bar(name: str, bar: float) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Begin:
+    """What a recipe begins from.
+
+    Args:
+        start: the folder of a model, from the workspace: of a run, a package, or what `diptych model import` wrote. UNTRAINED
+            where weights are drawn.
+        model: whose architecture is trained: the recipe's, which the start's weights must fit by name and shape, or the start's.
+    """
+
+    start: str = UNTRAINED
+    model: Literal["recipe", "start"] = "recipe"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Params:
     """The choices.
 
     Args:
         source: where the data comes from: `name`, and what that source takes.
-        recipes: which papers are run.
+        recipes: which papers are run, each with what it begins from.
         scale: how big.
         seed: decides every draw.
         gates: where it stops.
@@ -60,7 +75,7 @@ class Params:
     """
 
     source: dict[str, Any]
-    recipes: tuple[str, ...]
+    recipes: dict[str, Begin]
     scale: str
     seed: int
     gates: Gates

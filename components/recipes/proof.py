@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from components.contracts.errors import ConfigError
+from components.recipes.params import UNTRAINED
 
 CHANCE = "chance"  # what a claim may be held against, beside an arm
 
@@ -15,10 +16,12 @@ class Arm:
 
     Args:
         recipe: whose.
+        start: what it begins from, as in params.yaml; `runs/clip/pretrain` is the model of clip under the same seed.
         overrides: section of that recipe -> numbers in place of its own, as in params.yaml.
     """
 
     recipe: str
+    start: str = UNTRAINED
     overrides: dict[str, Any] = field(default_factory=dict)
 
 

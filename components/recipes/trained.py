@@ -37,8 +37,14 @@ def load_untrained(folder: Path, seed: int, batch: int = 256) -> Embedder:
     with torch.random.fork_rng(devices=[]):
         trained = load_trained(folder, batch)
         torch.manual_seed(seed)
-        model = build(json.loads((folder / MODEL).read_text(encoding="utf-8")), DualEncoder)
+        model = build(described_in(folder), DualEncoder)
     return Embedder(model.eval(), trained.vocabulary, trained.preprocess, batch)
+
+
+def described_in(folder: Path) -> dict[str, Any]:
+    """Return the `class_path` and `init_args` of the folder's model."""
+    described: dict[str, Any] = json.loads((folder / MODEL).read_text(encoding="utf-8"))
+    return described
 
 
 def save_weights(folder: Path, model: nn.Module) -> None:
@@ -52,7 +58,7 @@ def load_trained(folder: Path, batch: int = 256) -> Embedder:
     missing = [name for name in MODEL_FILES if not (folder / name).exists()]
     if missing:
         raise DataError(f"{folder} lacks {', '.join(missing)}, so it holds no model. Make it with `dvc repro`.")
-    model = build(json.loads((folder / MODEL).read_text(encoding="utf-8")), DualEncoder)
+    model = build(described_in(folder), DualEncoder)
     try:
         model.load_state_dict(load_file(folder / WEIGHTS))
     except (RuntimeError, SafetensorError) as err:

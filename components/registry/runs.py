@@ -13,6 +13,7 @@ T = TypeVar("T")
 
 TRAIN_DIGEST = "diptych.train_digest"
 PACKAGE_DIGEST = "diptych.package_digest"
+START_DIGEST = "diptych.start_digest"  # of the model that a training began from
 _MOST_METRICS, _MOST_PARAMS, _LONGEST_PARAM = 1000, 100, 6000  # of one request to MLflow
 
 

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 from components.contracts.errors import ConfigError
 from components.registry.links import DATA_REPORT, PACKAGE, description
 from components.registry.packaged import Packaged
-from components.registry.runs import PACKAGE_DIGEST, TRAIN_DIGEST, find_run, log_missing, log_params, start_run
+from components.registry.runs import (
+    PACKAGE_DIGEST,
+    START_DIGEST,
+    TRAIN_DIGEST,
+    find_run,
+    log_missing,
+    log_params,
+    start_run,
+)
 from components.registry.store import Store, open_store, store_errors
 
 if TYPE_CHECKING:
@@ -97,6 +105,8 @@ def _complete_run(store: Store, packaged: Packaged) -> "Run":
     log_missing(store, run, packaged.points())
     log_missing(store, run, _summary(packaged))
     _log_dataset(store, run, packaged)
+    if start := packaged.manifest.get("start"):
+        client.set_tag(run_id, START_DIGEST, start["digest"])
     if commit := packaged.manifest.get("git_commit"):
         client.set_tag(run_id, "mlflow.source.git.commit", commit)
     client.log_artifacts(run_id, str(packaged.path), PACKAGE)

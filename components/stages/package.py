@@ -74,6 +74,7 @@ def body(stage: Stage) -> None:
         ("data", came_in["digest"][:12]), ("pictures trained on", f"{training['pictures']:,}"),
         ("samples seen", f"{training['samples']:,}"), ("parameters", f"{training['parameters']:,}"),
         ("numbers", training["precision"]), ("seed", str(params.seed)), ("read", str(Beyond(**training["captions"]))), ("fine-tuned", tuning(tuned)),
+        *([("begun from", f"{start['path']}, {start['digest'][:12]}")] if (start := training.get("start")) else []),
     ]  # fmt: skip
     with stage.output(f"runs/{recipe.name}/package") as out:
         for name in MODEL_FILES:
@@ -155,7 +156,7 @@ def about(
     lock = yaml.safe_load((root / "dvc.lock").read_text()) if (root / "dvc.lock").exists() else {"stages": {}}
     return {
         "recipe": recipe.name, "scale": params.scale, "seed": params.seed, "data_digest": data,
-        "git_commit": commit.strip() or None, "train_digest": training["train_digest"],
+        "git_commit": commit.strip() or None, "train_digest": training["train_digest"], "start": training.get("start"),
         "finetuning": tuned and {name: tuned[name] for name in TUNED}, "onnx_furthest": furthest,
         "lock": {
             name: {out["path"]: out["md5"] for out in entry.get("outs", ())}

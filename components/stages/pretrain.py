@@ -1,4 +1,4 @@
-"""Stage pretrain: the recipe's method on its selection."""
+"""Stage pretrain: the recipe's method on its selection, from weights that are drawn or those of a start."""
 
 import json
 import sys
@@ -6,16 +6,15 @@ from dataclasses import asdict
 
 import torch
 
+from components.contracts.errors import ConfigError
 from components.contracts.method import Method
 from components.data.beyond import beyond
-from components.data.selection import distinct
-from components.data.tokenizers import Vocabulary
-from components.data.transforms.preprocess import Preprocess
 from components.evaluation.embedding import Embedder
 from components.models.dual_encoder import DualEncoder
-from components.recipes.params import load_params
+from components.recipes.params import UNTRAINED, Begin, load_params
 from components.recipes.recipe import load_recipe, load_scale, overlay
 from components.recipes.section import build
+from components.recipes.started import Start, beginning
 from components.recipes.trained import save_trained
 from components.stages.runtime import run_stage
 from components.stages.selected import Selected, live, row_cache, step_batches, watching
@@ -41,22 +40,23 @@ def body(stage: Stage) -> None:
     pool = selected.train
 
     captions = [text for texts in pool.captions for text in texts]
-    vocabulary = Vocabulary.train(distinct(captions), recipe.training.vocabulary, recipe.training.context)
+    begun = beginning(stage.root, params.recipes.get(recipe.name, Begin()), recipe, scale.pixels, captions)
+    vocabulary, preprocess, start = begun.vocabulary, begun.preprocess, begun.start
     if (cut := beyond(vocabulary, captions, recipe.training.long_captions)).cut:
         print(f"{cut}; training.context and training.long_captions in the recipe decide that", flush=True)
-    sized = {"init_args": {"text": {"init_args": {"vocabulary": len(vocabulary), "context": vocabulary.context}}}}
-    described = overlay(recipe.model, sized)
     torch.manual_seed(params.seed)
-    method = build(overlay(recipe.method, {"init_args": {"model": described}}), Method)
+    method = build(overlay(recipe.method, {"init_args": {"model": begun.described}}), Method)
     model = method.model
     assert isinstance(model, DualEncoder)
-    preprocess = Preprocess(size=scale.pixels, trim=recipe.training.trim)
+    give(start, method, model, recipe.name)
     batches = step_batches(
         stage, pool, vocabulary, preprocess, recipe.training, batch=scale.batch, seed=params.seed, side=selected.side
     )
 
-    folder = stage.resume_dir(selected.files, numbers)
-    shown = {"scale": params.scale, "seed": params.seed}
+    if start:
+        numbers |= {"start": start.as_json(), "model": begun.described}
+    folder = stage.resume_dir([*selected.files, *begun.files], numbers)
+    shown = {"scale": params.scale, "seed": params.seed, "start": begun.as_json()}
     with live(stage.root, recipe.name, folder.name, shown) as log, stage.signals.between_pieces():
         trained = train(
             method, batches, recipe.training.optimisation, scale, seed=params.seed, folder=folder, progress=stage.progress,
@@ -66,17 +66,30 @@ def body(stage: Stage) -> None:
             ),
         )  # fmt: skip
     with stage.output(f"runs/{recipe.name}/pretrain") as out:
-        save_trained(out, model, described, vocabulary, preprocess)
+        save_trained(out, model, begun.described, vocabulary, preprocess)
         (out / "curves.csv").write_text(trained.curves, encoding="utf-8")
         (out / "curves.svg").write_text(picture(trained.curves), encoding="utf-8")
         report = {
             "steps": scale.steps, "batch": batches.order.batch, "samples": scale.steps * batches.order.batch, "pictures": len(pool),
             "parameters": sum(p.numel() for p in model.parameters()), "precision": trained.precision,
             "accelerator": trained.accelerator, "train_digest": folder.name,
-            "captions": asdict(cut), "guards": trained.guards,
+            "start": begun.as_json(), "captions": asdict(cut), "guards": trained.guards,
             "timing": trained.timing(),
         }  # fmt: skip
         (out / "metrics.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+
+def give(start: Start | None, method: Method, model: DualEncoder, recipe: str) -> None:
+    """Let a method begin, with the weights of a start where there is one; ConfigError for a method that needs one and has none."""
+    if start:
+        start.give(model, recipe)
+        print(f"begins from {start.path}, {start.digest[:12]}, with its tokenizer and its transform", flush=True)
+    elif method.wants_start:
+        raise ConfigError(
+            f"{recipe} goes on from a model that was trained, and begins from none. Name one in params.yaml, such as "
+            f"recipes: {{clip: {{start: {UNTRAINED}}}, {recipe}: {{start: runs/clip/pretrain}}}}."
+        )
+    method.begin()
 
 
 if __name__ == "__main__":

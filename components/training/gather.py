@@ -32,19 +32,22 @@ class Gather:
         self.mode: GatherMode = mode
         self._is_even = False  # asked once, since an answer makes a GPU wait
 
-    def __call__(self, rows: Tensor, owner: Tensor | None = None, samples: int | None = None) -> Gathered:
+    def __call__(
+        self, rows: Tensor, owner: Tensor | None = None, samples: int | None = None, label: Tensor | None = None
+    ) -> Gathered:
         """Return the rows of all ranks.
 
         Args:
             rows: float [R D]; without owners, as many on each rank.
             owner: int [R], the sample of this rank's batch that each row belongs to.
             samples: samples of this rank's batch, as many on each rank; asked for with owners.
+            label: int [R], as of Gathered.
 
         Raises ConfigError when no owners say whose rows they are and ranks have other numbers of them, at the first call.
         """
         world = dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
         if world == 1 or self.mode == "none":
-            return Gathered(local=rows, all=rows, owner=owner)
+            return Gathered(local=rows, all=rows, owner=owner, label=label)
         is_known = owner is None and self._is_even
         counts = [len(rows)] * world if is_known else _counts(len(rows), rows.device)
         if owner is None and len(set(counts)) > 1:
@@ -59,9 +62,10 @@ class Gather:
         if owner is not None:
             assert samples is not None, "an owner counts within a rank's samples"
             owners = _cut(_blocks(_padded(owner + rank * samples, most)), counts)
+        labels = None if label is None else _cut(_blocks(_padded(label, most)), counts)
         if self.mode == "detached":
-            return Gathered(local=every, all=every, owner=owners)
-        return Gathered(local=rows, all=every, offset=sum(counts[:rank]), ranks=world, owner=owners)
+            return Gathered(local=every, all=every, owner=owners, label=labels)
+        return Gathered(local=rows, all=every, offset=sum(counts[:rank]), ranks=world, owner=owners, label=labels)
 
 
 def _counts(count: int, device: torch.device) -> list[int]:

@@ -125,7 +125,7 @@ class Scale:
         recompute: whether towers compute their blocks again for the gradient, which takes a third more time and less memory.
         shard: whether several ranks split weights, gradients and moments of the towers among them (FSDP2), where one GPU has no
             room for all; one rank alone has nothing to split.
-        compile: whether torch compiles the towers, by inductor, which takes a minute and a compiler; `aot_eager` traces them
+        compile: whether torch compiles the towers, by inductor, which takes time and a compiler; `aot_eager` traces them
             and makes no kernels, which shows whether they can be compiled.
 
     Raises ConfigError when workers or micro_batch is negative.

@@ -60,6 +60,11 @@ class Teacher(nn.Module):
         return self.model.logit_scale()
 
     @torch.no_grad()
+    def take(self, student: DualEncoder) -> None:
+        """Become what the student is now; a method calls it where the student's weights were not there from the start."""
+        self.model.load_state_dict(student.state_dict())
+
+    @torch.no_grad()
     def follow(self, student: DualEncoder) -> None:
         """Move towards the student, or not; a method calls it after each optimizer step."""
         if self.kind == "frozen":

@@ -26,6 +26,7 @@ from components.training.guarding import Guarding, RollBack
 from components.training.guards import Tries
 from components.training.method_module import MethodModule
 from components.training.numbers import ON_GUARD, Guards, Optimisation, Scale
+from components.training.per_rank import PerRank
 from components.training.receipts import Measuring, Receipt
 from components.training.recompute import recomputed
 from components.training.room import room
@@ -113,7 +114,9 @@ def train(
         resumable = Resumable(checkpoints, scale.checkpoint_every, telling, at_start=at_start)
         averaged = Averaged(method.model, optimisation.ema) if optimisation.ema else None
         watching = Watching(scale.watch_every, watch, curves, averaged)
-        callbacks = [measuring, AfterStep(), guarding, *filter(None, [averaged]), curves, watching, resumable]
+        callbacks = [
+            measuring, AfterStep(), guarding, PerRank(method), *filter(None, [averaged]), curves, watching, resumable,
+        ]  # fmt: skip
         try:
             fit(method, batches, optimisation, scale, guards, callbacks, start, seed)
         except RollBack as back:

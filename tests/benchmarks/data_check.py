@@ -108,13 +108,13 @@ def look(tool: str, heap: Path, scratch: Path) -> Ran:
     if tool == "diptych":
         return _ours(heap, scratch / "out")
     python, side = python_of(tool), Path(__file__).parent / "peers" / f"{tool}_side.py"
-    done, wall, cpu = _timed([str(python), str(side), str(heap)])
+    done, wall, cpu = timed([str(python), str(side), str(heap)])
     error = None
     if done.returncode:
         error = done.stderr.strip().splitlines()[-1]
         rest = scratch / f"decodable for {tool}"
         shutil.copytree(heap, rest, ignore=lambda _, names: [name for name in names if not _decodable(heap / name)])
-        done, wall, cpu = _timed([str(python), str(side), str(rest)])
+        done, wall, cpu = timed([str(python), str(side), str(rest)])
     if done.returncode:
         raise RuntimeError(f"{tool} ended with an error on pictures that can be decoded:\n{done.stderr[-2000:]}")
     said = json.loads(done.stdout.splitlines()[-1])
@@ -122,7 +122,7 @@ def look(tool: str, heap: Path, scratch: Path) -> Ran:
 
 
 def _ours(heap: Path, out: Path) -> Ran:
-    done, wall, cpu = _timed(
+    done, wall, cpu = timed(
         [sys.executable, "-m", "flows.cli", "data", "check", str(heap), "--out", str(out), "--json"]
     )
     done.check_returncode()
@@ -138,7 +138,7 @@ def _picture(row: Mapping[str, str]) -> str:
     return row["key"] if Path(row["key"]).suffix else row["member"]
 
 
-def _timed(command: Sequence[str]) -> tuple["subprocess.CompletedProcess[str]", float, float]:
+def timed(command: Sequence[str]) -> tuple["subprocess.CompletedProcess[str]", float, float]:
     """Return what ran, and its seconds by the clock and of CPU."""
     wall, cpu = time.perf_counter(), _children_cpu_s()
     environment = os.environ | {"OMP_NUM_THREADS": "1", "SENTRY_OPT_OUT": "1", "MPLBACKEND": "agg"}

@@ -125,7 +125,12 @@ def main() -> None:
 def prepare(root: Path, steps: int) -> Path:
     """Return a workspace in which all before pretrain was run."""
     overrides = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["overrides"]
-    make_workspace(root, scale="laptop", recipes=["clip"], overrides={**overrides, "training": {"steps": steps}})
+    make_workspace(
+        root,
+        scale="laptop",
+        recipes={"clip": {"start": "data/untrained.txt"}},
+        overrides={**overrides, "training": {"steps": steps}},
+    )
     ran = dvc(root, "repro", "curate@clip")
     if ran.returncode:
         raise RuntimeError(f"the data could not be made, so there is nothing to train on:\n{ran.stdout}{ran.stderr}")

@@ -1,5 +1,6 @@
 """docs/curation.md: its table is what the catalogue says, its settings can be built, its paths are there."""
 
+import json
 import re
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from components.data.manifest import SCHEMA
 from components.recipes.curation import build_ops
 from components.recipes.recipe import Curation
 from components.recipes.section import build
+from tests.benchmarks import dedup
 
 REPOSITORY = Path(__file__).parents[2]
 PAGE = (REPOSITORY / "docs/curation.md").read_text(encoding="utf-8")
@@ -43,3 +45,17 @@ def test_the_settings_can_be_built():
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"`((?:components|tests)/[\w/.]+)`", PAGE))))
 def test_paths_are_there(path):
     assert (REPOSITORY / path).exists()
+
+
+def test_numbers_of_the_page_are_those_that_were_measured():
+    said = json.loads((REPOSITORY / "docs/benchmarks/dedup.json").read_text())
+    most = said["rows"]["1000000"]
+    for words in (
+        f"takes {most['wall_s']:.0f} s ({most['cpu_s']} s of CPU) and {most['peak_gb']} GB for 1,000,000 rows",
+        f"precision {most['precision']:.3f}, recall {most['recall']:.3f}",
+        f"with a word more or less, {dedup.captions_found(said)}",
+        f"takes a {said['cpu_ratio']:.0f}th of the CPU-seconds",
+        f"{said['pictures']} pictures with {said['tools']['diptych']['planted']} copies",
+        f"<!-- dedup -->\n{dedup.table(said)}\n<!-- /dedup -->",
+    ):
+        assert words in PAGE

@@ -1,27 +1,67 @@
 """docs/losses.md names the losses, files, recipes and ways to gather that there are."""
 
+import inspect
 import json
 import re
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import yaml
 
+from components.contracts.method import Clock
+from components.methods.clip import Clip
+from components.objectives.signals.hard_negatives import HardNegatives
+from components.recipes.section import build
 from components.training.gather import GatherMode
+from tests.golden.make_clip_debug import batches_at_debug
+from tests.squares import described_at_debug
 
 REPOSITORY = Path(__file__).parents[2]
 PAGE = (REPOSITORY / "docs/losses.md").read_text()
 CATALOGUE = yaml.safe_load((REPOSITORY / "components/objectives/catalogue.yaml").read_text())
 
 
+def last(row: dict[str, Any]) -> str:
+    return row["class_path"].rpartition(".")[2]
+
+
 def test_every_loss_has_its_row_and_its_recipe_uses_it():
     rows = re.findall(r"^\| `(\w+)` \| `components/objectives/(\w+)\.py` \| `(\w+)` \| (\S+) \|$", PAGE, re.M)
     assert {file: (loss, peer) for loss, file, _, peer in rows} == {
-        name: (row["class_path"].rpartition(".")[2], row["golden"]["peer"]) for name, row in CATALOGUE.items()
+        name: (last(row), row["golden"]["peer"]) for name, row in CATALOGUE.items() if "around" not in row
     }
     for _, file, recipe, _ in rows:
         method = yaml.safe_load((REPOSITORY / f"components/recipes/{recipe}.yaml").read_text())["method"]
         assert method["init_args"]["objective"]["class_path"] == CATALOGUE[file]["class_path"]
+
+
+def test_every_wrapper_has_its_row():
+    rows = re.findall(r"^\| `(\w+)` \| `components/objectives/(\w+)\.py` \| ([\w. ]+) \|$", PAGE, re.M)
+    assert {file: (loss, peer) for loss, file, peer in rows} == {
+        name: (last(row), row["golden"]["peer"]) for name, row in CATALOGUE.items() if "around" in row
+    }
+
+
+def test_every_signal_has_its_row():
+    signals = yaml.safe_load((REPOSITORY / "components/objectives/signals/catalogue.yaml").read_text())
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| `components/objectives/signals/(\w+)\.py` \|$", PAGE, re.M)
+    assert {file: (name, gives) for name, gives, file in rows} == {
+        name: (last(row), row["gives"]) for name, row in signals.items()
+    }
+
+
+def test_every_bar_of_mining_is_told_of():
+    told = PAGE.partition("| `HardNegatives` | leaves out")[2].partition("\n\n")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", told, re.M)) == set(inspect.signature(HardNegatives).parameters)
+
+
+def test_what_is_shown_of_a_recipe_can_be_built(vocabulary):
+    for shown in re.findall(r"```yaml\n(method:.*?)```", PAGE, re.S):
+        method = yaml.safe_load(shown)["method"]
+        model = described_at_debug(vocabulary)
+        built = build({**method, "init_args": {**method["init_args"], "model": model}}, Clip)
+        batch = batches_at_debug(vocabulary)[0]
+        assert built.losses(batch, Clock(step=0, total_steps=2, epoch=0)).terms["contrast"] > 0
 
 
 def test_every_way_to_gather_is_told_of():
@@ -41,3 +81,16 @@ def test_the_numbers_are_those_that_were_measured():
         name: (f"{one['peak_gb']:.2f}", f"{one['cpu_s']:.0f}") for name, one in kept.items()
     }
     assert all(one["peak_gb"] < 1.5 for one in kept.values())
+
+
+def test_what_is_kept_of_cut_embeddings_is_what_was_measured():
+    said = json.loads((REPOSITORY / "docs/benchmarks/matryoshka.json").read_text())
+    assert f"`{said['command']}`" in PAGE
+    for name, side in (("as it stands", said["plain"]), ("within `Matryoshka`", said["matryoshka"])):
+        whole, *shorter = side["mean"]
+        kept = " | ".join(f"{side['mean'][width]:.1%} ({side['kept'][width]:.1%})" for width in shorter)
+        assert f"| {name} | {side['mean'][whole]:.1%} | {kept} |" in PAGE
+    ours, plain = said["matryoshka"], said["plain"]
+    assert ours["kept"]["64"] >= 0.98 > plain["kept"]["64"]
+    assert ours["mean"]["64"] < plain["mean"]["64"]  # as the page says
+    assert ours["mean"]["32"] > plain["mean"]["32"]

@@ -73,21 +73,21 @@ stages:
   count:
     foreach: ${recipes}
     do:
-      cmd: infra/python stages.py count --recipe ${item}
+      cmd: infra/python stages.py count --recipe ${key}
       deps: [data/raw]
-      outs: ['runs/${item}/pretrain']
+      outs: ['runs/${key}/pretrain']
   evaluate:
     foreach: ${recipes}
     do:
-      cmd: infra/python stages.py evaluate --recipe ${item}
-      deps: ['runs/${item}/pretrain']
-      outs: ['runs/${item}/evaluate']
+      cmd: infra/python stages.py evaluate --recipe ${key}
+      deps: ['runs/${key}/pretrain']
+      outs: ['runs/${key}/evaluate']
   package:
     foreach: ${recipes}
     do:
-      cmd: infra/python stages.py package --recipe ${item}
-      deps: [data/raw, 'runs/${item}/pretrain', 'runs/${item}/evaluate']
-      outs: ['runs/${item}/package']
+      cmd: infra/python stages.py package --recipe ${key}
+      deps: [data/raw, 'runs/${key}/pretrain', 'runs/${key}/evaluate']
+      outs: ['runs/${key}/package']
 """
 
 

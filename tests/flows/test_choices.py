@@ -39,7 +39,7 @@ def test_every_choice_lands_where_it_belongs_and_comments_stay(root):
     assert (said["scale"], said["seed"]) == ("debug", 3)
     assert said["gates"] == {**yaml.safe_load(before)["gates"], "max_broken": 0.2}
     assert said["source"] == {"name": "scenes", "path": "data/own", "languages": ["en"]}, "scenes take languages too"
-    assert said["recipes"] == ["clip"]
+    assert said["recipes"] == {"clip": {"start": "data/untrained.txt"}}
     assert changed[1:3] == ("scale: debug", "overrides.training.steps: 500")
     comments = [line.partition("#")[2] for line in before.splitlines() if "#" in line]
     assert [
@@ -114,8 +114,8 @@ def test_a_recipe_that_is_there_joins_the_list(root):
     (root / "components").unlink()
     shutil.copytree(REPOSITORY / "components/recipes", root / "components/recipes")
     shutil.copy(root / "components/recipes/clip.yaml", root / "components/recipes/mine.yaml")
-    assert choose(root, Choices(recipe="mine"), root) == ("recipes: ['clip', 'mine']",)
-    assert params(root)["recipes"] == ["clip", "mine"]
+    assert choose(root, Choices(recipe="mine"), root) == ("recipes.mine: {'start': 'data/untrained.txt'}",)
+    assert list(params(root)["recipes"]) == ["clip", "mine"]
 
 
 def test_own_pictures_are_chosen_by_their_path_and_left_again_by_a_name(root):

@@ -216,7 +216,7 @@ def test_what_the_recipes_of_a_workspace_need_is_asked_too(check, tmp_path):
     clip = (tmp_path / "components/recipes/clip.yaml").read_text()
     needing = clip.replace("  splits: [train, val]\n", "  needs: {kinds: [regions], min_side: pixels}\n")
     (tmp_path / "components/recipes/boxes.yaml").write_text(needing)
-    (tmp_path / "params.yaml").write_text("{recipes: [boxes, clip], scale: debug}")
+    (tmp_path / "params.yaml").write_text("{recipes: {boxes: {}, clip: {}}, scale: debug}")
     whole = write_coco(tmp_path / "own/captions_own.json", paint(tmp_path / "own/own", 6))
     ran = check(tmp_path, "own", "--params", "params.yaml", "--out", "a")
     assert (ran.returncode, "0 of 6 have what boxes needs" in ran.stdout) == (1, True)

@@ -35,6 +35,7 @@ def test_every_recipe_is_listed_with_its_paper_and_what_was_measured(root):
     assert (clip["chosen"], clip["arxiv"], clip["seed"], clip["status"]) == (True, "2103.00020", 56, "measured")
     assert f"R@1 on pair {kept['value']:.1%}" in clip["evidence"]
     assert rows["siglip"]["title"].startswith("Sigmoid Loss")
+    assert (rows["siglip"]["chosen"], rows["siglip"]["status"]) == (False, "measured")
     assert {row["status"] for row in rows.values()} <= {"measured", "not run"}
 
 
@@ -63,6 +64,14 @@ def test_a_recipe_is_shown_as_it_would_be_run(root):
     assert (shown["training"]["steps"], shown["training"]["vocabulary"]) == (3, 300)  # the overrides
     assert shown["training"]["batch"] == 16  # the scale
     assert yaml.safe_load(resolved(root, "siglip"))["scale"] == "laptop"
+
+
+@pytest.mark.parametrize(("scale", "net"), [("small", "vit_small"), ("base", "vit_base"), ("large", "vit_large")])
+def test_a_recipe_is_shown_at_the_larger_scales(root, scale, net):
+    shown = yaml.safe_load(resolved(root, "clip", scale))
+    assert shown["model"]["init_args"]["image"]["init_args"]["net"].startswith(net)
+    training = shown["training"]
+    assert (training["precision"], training["pixels"], training["shard"]) == ("bf16", 224, scale == "large")
 
 
 def test_a_name_that_does_not_exist_is_told_with_the_nearest(root):

@@ -201,7 +201,7 @@ def test_what_can_be_no_spdx_identifier_is_refused(licence):
 
 
 def test_params_choose_and_a_word_that_is_none_is_refused(tmp_path):
-    others = "source: {name: scenes}\nrecipes: [clip]\nscale: debug\nseed: 0\ngates: {max_broken: 0.01}\n"
+    others = "source: {name: scenes}\nrecipes: {clip: {start: data/untrained.txt}}\nscale: debug\nseed: 0\ngates: {max_broken: 0.01}\n"
     (tmp_path / "params.yaml").write_text(others)
     assert load_params(tmp_path).admit == Admit()
     (tmp_path / "params.yaml").write_text(others + "admit: {licences: [MIT], consent: required, otherwise: close}\n")

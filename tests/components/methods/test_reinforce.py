@@ -17,11 +17,16 @@ from components.data.side.read import Side
 from components.data.side.write import Asked, write_side
 from components.data.transforms.preprocess import Preprocess
 from components.data.transforms.views import Views
-from components.methods.clip import Clip
+from components.methods.clip import Clip, labels
 from components.methods.reinforce import Reinforce
 from components.objectives.divergence import divergence
+from components.objectives.matryoshka import Matryoshka
+from components.objectives.mine_hard_negatives import MineHardNegatives
+from components.objectives.signals.hard_negatives import HardNegatives
+from components.objectives.softmax import SoftmaxLoss
 from components.recipes.recipe import load_recipe
 from components.recipes.section import build
+from components.training.gather import Gather
 from components.training.grad_cache import GradCache
 from tests.colours import Colours
 from tests.components.methods.reinforced_ranks import cases, outcome, told_by_ranks
@@ -176,3 +181,19 @@ def test_a_method_without_a_contrast_is_refused(clip):
 
 def test_what_it_wraps_is_a_clip(vocabulary):
     assert isinstance(reinforced(vocabulary).inner, Clip)
+
+
+def test_a_contrast_within_it_still_gets_the_labels_that_it_wants(vocabulary, batches):
+    mined = MineHardNegatives(Matryoshka(SoftmaxLoss(), widths=(0.5,)), HardNegatives(take=3))
+    plain = flat_clip(vocabulary).model
+    made = Reinforce(plain, lambda model: Clip(model, mined), share=0.5)
+    assert made.objective.wants_labels
+    batch, gather = batches[0], Gather()
+    parts = made.losses(batch, CLOCK)
+    shown, said = labels(batch)
+    sides = (
+        gather(plain.encode_image(batch.images["main"]).pooled, None, len(batch), shown),
+        gather(plain.encode_text(batch.texts["caption"]).pooled, None, len(batch), said),
+    )
+    wanted = 0.5 * mined(*sides, plain.logit_scale()) + 0.5 * parts.seen["distillation"]
+    torch.testing.assert_close(parts.terms["contrast"], wanted)

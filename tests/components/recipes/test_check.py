@@ -14,6 +14,13 @@ REPOSITORY = Path(__file__).parents[3]
 CLIP, PARAMS = "components/recipes/clip.yaml", "params.yaml"
 LOCKED = "components.finetuning.locked.LockedImage"
 GROUPED = "components.data.samplers.groups.Grouped"
+SOFTMAX = "components.objectives.softmax.SoftmaxLoss"
+
+
+def nested(numbers: str) -> str:
+    """A Matryoshka with these numbers, in one line."""
+    around = "components.objectives.matryoshka.Matryoshka"
+    return f"{{class_path: {around}, init_args: {{objective: {{class_path: {SOFTMAX}}}, {numbers}}}}}"
 
 
 @pytest.fixture
@@ -40,8 +47,9 @@ def test_the_project_as_it_stands_can_be_run(root):
 @pytest.mark.parametrize(
     ("file", "pattern", "by", "says"),
     [
-        (PARAMS, r"recipes: \[clip\]", "recipes: [clpi]", "no recipe 'clpi'.*did you mean clip"),
-        (PARAMS, r"recipes: \[clip\]", "recipes: []", "must list at least one"),
+        (PARAMS, r"  clip: ", "  clpi: ", "no recipe 'clpi'.*did you mean clip"),
+        (PARAMS, r"recipes: .*\n.*", "recipes: {}", "must name at least one"),
+        (PARAMS, r"recipes: .*\n.*", "recipes: [clip]", r"recipes: \{clip: \{start: data/untrained.txt\}\}"),
         (PARAMS, r"scale: \w+", "scale: labtop", "no scale 'labtop'.*did you mean laptop"),
         (PARAMS, r"seed: 0", "sed: 0", "takes no 'sed'.*Did you mean seed"),
         (PARAMS, r"name: emoji", "name: emojis", "'emojis', which is no source.*did you mean emoji"),
@@ -90,6 +98,11 @@ def test_the_project_as_it_stands_can_be_run(root):
         (CLIP, r"temperature: 0.07", "temperature: hot", "model.logit_scale.temperature.*'hot', but must be of type float"),
         (CLIP, r"class_path: components.objectives\S+", "class_path: components.models.projection.LogitScale",
          "method.objective does not fit.*LogitScale is no Contrast"),
+        (CLIP, r"class_path: components.objectives\S+", f"{{class_path: {SOFTMAX}, init_args: {{smoothing: 2}}}}", "smoothing is 2"),
+        (CLIP, r"class_path: components.objectives\S+", nested("widths: [0.5, 1.5]"), "widths has 1.5, but"),
+        (CLIP, r"class_path: components.objectives\S+", nested("widths: [4, 200]"), "with 128 dimensions is .* 1 to 127"),
+        (CLIP, r"class_path: components.objectives\S+", nested("width: [4]"), "Matryoshka takes no 'width'.*Did you mean widths"),
+        (CLIP, r"class_path: components.objectives\S+", nested("widths: half"), "widths does not fit"),
         (CLIP, r"evaluators:", "evaluatoors:", "takes no 'evaluatoors'.*Did you mean evaluators"),
         (CLIP, r"prompts: members", "promts: members", "ZeroShot takes no 'promts'.*Did you mean prompts"),
         (CLIP, r"prompts: members", "prompts: names", r"evaluators\.0\.prompts does not fit. It is 'names', but must be one of 'label'"),
@@ -151,6 +164,19 @@ def test_steps_of_curation_that_are_right_can_be_run(root):
     check(root)
 
 
+def test_a_method_around_another_is_looked_into(root):
+    """The method within is made of the model, so it is not built, and the parts of it are."""
+    text = (root / CLIP).read_text()
+    method = text[text.index("method:\n") : text.index("training:\n")]
+    within = method.replace("method:", "    method:").replace("\n ", "\n     ")
+    around = f"method:\n  class_path: components.methods.reinforce.Reinforce\n  init_args:\n{within}"
+    (root / CLIP).write_text(text.replace(method, around))
+    check(root)
+    line = change(root / CLIP, r"class_path: components.objectives\S+", nested("widths: [4, 200]"))
+    with pytest.raises(ConfigError, match=rf"^clip.yaml, line {line}: widths is .* with 128 dimensions"):
+        check(root)
+
+
 def test_a_strategy_that_is_right_can_be_run(root):
     change(
         root / PARAMS,
@@ -177,7 +203,11 @@ def test_the_size_of_the_chosen_scale_is_checked_and_said_with_its_own_line(root
 def test_names_need_nothing_but_the_files(root):
     assert check_names(root) == ("clip",)
     shutil.copy(root / CLIP, root / "components/recipes/filip.yaml")
-    line = change(root / PARAMS, r"recipes: \[clip\]", "recipes:\n  - clip\n  - flip")
+    line = change(
+        root / PARAMS,
+        r"recipes: .*\n.*",
+        "recipes:\n  clip: {start: data/untrained.txt}\n  flip: {start: data/untrained.txt}",
+    )
     with pytest.raises(
         ConfigError, match=rf"line {line + 2}: there is no recipe 'flip'.*clip, .*filip.*; did you mean filip"
     ):

@@ -10,7 +10,7 @@ from components.recipes.params import Gates, load_params
 
 def test_a_whole_params_yaml_says_the_same_as_to_a_run(tmp_path):
     (tmp_path / "params.yaml").write_text(
-        "source: {name: scenes}\nrecipes: [clip]\nscale: debug\nseed: 3\n"
+        "source: {name: scenes}\nrecipes: {clip: {start: data/untrained.txt}}\nscale: debug\nseed: 3\n"
         "gates: {max_broken: 0.2, policy: {face: drop}}\nadmit: {licences: [MIT]}\noverrides: {training: {steps: 3}}\n"
     )
     run, ours = load_params(tmp_path), load_data_params(tmp_path / "params.yaml")

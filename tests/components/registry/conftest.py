@@ -55,6 +55,7 @@ def packaged(root: Path) -> Callable[..., Path]:
             (runs / name / "metrics.json").write_text(json.dumps(metrics))
         about = {
             "recipe": "clip", "data_digest": data, "git_commit": "c0ffee", "train_digest": training,
+            "start": {"path": "runs/first/pretrain", "digest": "5" * 64},
             "training": {"lr": 0.001, "layers": [1, 2]}, "lock": {"schema": "2.0"},
         }  # fmt: skip
         files = {name: sha256_of(runs / "package" / name) for name in ("metrics.json", "weights.safetensors")}

@@ -35,7 +35,9 @@ def test_a_package_becomes_a_version_with_all_that_is_known_of_it(root, store, p
     assert run.data.params == {
         "recipe": "clip", "data_digest": "d" * 64, "git_commit": "c0ffee", "train_digest": "t1",
         "training.lr": "0.001", "training.layers": "[1, 2]",
+        "start.path": "runs/first/pretrain", "start.digest": "5" * 64,
     }  # fmt: skip
+    assert run.data.tags["diptych.start_digest"] == "5" * 64, "all that began from a model are found by it"
     assert run.data.metrics["retrieval.pair.image_to_text.recall_at_1"] == pytest.approx(0.51)
     assert run.data.metrics["retrieval.pair.image_to_text.recall_at_1.baseline"] == pytest.approx(0.29)
     assert steps(store, version.run_id, "train.loss") == list(range(1, 11))

@@ -34,6 +34,12 @@ from components.training.gather import Gather, GatherMode
 
 REPOSITORY = Path(__file__).parents[3]
 CATALOGUE: dict[str, dict[str, Any]] = yaml.safe_load((REPOSITORY / "components/objectives/catalogue.yaml").read_text())
+NAMES = [
+    f"{name}{inner}"
+    for name, row in sorted(CATALOGUE.items())
+    for inner in ([f" of {one}" for one in row["around"]] if "around" in row else [""])
+]
+"""Every loss, each wrapper around each that its row names: `matryoshka of softmax`."""
 SAMPLES, TOKENS, WIDTH = 12, 20, 5
 CAPTIONS = (2, 1, 3, 1, 2, 2, 1, 4, 1, 1, 1, 2)  # of each sample, so that ranks have other numbers of them
 KINDS = ("pairs", "captions")
@@ -84,6 +90,7 @@ def part(kind: str, rank: int, world: int) -> Batch:
     if kind == "pairs":
         owner = torch.arange(SAMPLES)
     ids = torch.randint(TOKENS, (len(owner), 3), generator=draw)
+    ids[-1] = ids[0]  # a caption that two samples have, on the first rank and on the last
     share = SAMPLES // world
     ours = slice(rank * share, (rank + 1) * share)
     here = (owner >= ours.start) & (owner < ours.stop)
@@ -95,12 +102,19 @@ def part(kind: str, rank: int, world: int) -> Batch:
     return Batch(keys=keys, images={"main": Images(pixels=pixels[ours])}, texts={"caption": texts})
 
 
+def described(name: str) -> dict[str, Any]:
+    """Return a loss as a recipe would have it."""
+    outer, _, inner = name.partition(" of ")
+    row = CATALOGUE[outer]
+    within = {"objective": described(inner)} if inner else {}
+    return {"class_path": row["class_path"], "init_args": {**row["init_args"], **within}}
+
+
 def outcome(
     name: str, mode: GatherMode, kind: str, rank: int = 0, world: int = 1, among: bool = True
 ) -> dict[str, Any]:
     """Return the loss, the mean over ranks, and the gradient of each parameter; of a rank's part alone when not among others."""
-    row = CATALOGUE[name]
-    step: nn.Module = Step(build({key: row[key] for key in ("class_path", "init_args")}, Contrast), mode)
+    step: nn.Module = Step(build(described(name), Contrast), mode)
     if world > 1 and among:
         step = DistributedDataParallel(step)
     loss = step(part(kind, rank, world))
@@ -132,7 +146,7 @@ def refused(rank: int) -> str:
 
 def cases() -> list[tuple[str, GatherMode, str]]:
     """Return every loss, every way to gather, and both kinds of batches."""
-    return list(itertools.product(sorted(CATALOGUE), get_args(GatherMode), KINDS))
+    return list(itertools.product(NAMES, get_args(GatherMode), KINDS))
 
 
 def told_by_ranks(folder: Path, world: int) -> list[dict[str, Any]]:

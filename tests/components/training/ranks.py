@@ -7,6 +7,7 @@ rank falls silent.
 import hashlib
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -54,6 +55,23 @@ class Pairwise(Method):
         return Losses(terms={"far": (image - text).square().mean()})
 
 
+class Queued(Pairwise):
+    """Keeps the first four pixels of the last pictures that this rank has seen, and their sum over all steps."""
+
+    per_rank = ("queue", "seen")
+
+    def __init__(self, vocabulary: int) -> None:
+        super().__init__(vocabulary)
+        self.register_buffer("queue", torch.zeros(3, 4))
+        self.register_buffer("seen", torch.tensor(0.0))
+
+    def losses(self, batch: Batch, clock: Clock) -> Losses:
+        first = batch.images["main"].pixels.flatten(1)[:1, :4]
+        self.queue.copy_(torch.cat([self.queue[1:], first]))
+        self.seen += batch.images["main"].pixels.mean()
+        return super().losses(batch, clock)
+
+
 @dataclass
 class Told:
     """What a training saw and came to."""
@@ -63,6 +81,7 @@ class Told:
     weights: list[float] = field(default_factory=list)
     digest: str = ""
     error: str = ""
+    own: list[float] = field(default_factory=list)
 
     @contextmanager
     def lost(self) -> Iterator[None]:
@@ -76,6 +95,11 @@ class Told:
 def pairwise(vocabulary: Vocabulary) -> Method:
     torch.manual_seed(0)
     return Pairwise(len(vocabulary))
+
+
+def queued(vocabulary: Vocabulary) -> Method:
+    torch.manual_seed(0)
+    return Queued(len(vocabulary))
 
 
 def poisoned(vocabulary: Vocabulary) -> Method:
@@ -153,6 +177,7 @@ def run(
         ).curves  # fmt: skip
     weights = torch.cat([value.detach().cpu().flatten() for value in method.parameters()])
     told.weights, told.digest = weights[:200].tolist(), hashlib.sha256(weights.numpy().tobytes()).hexdigest()
+    told.own = [float(one) for name in method.per_rank for one in method.get_buffer(name).flatten()]
     return told
 
 
@@ -166,7 +191,13 @@ def main() -> None:
         "clip": run(clip_at_debug, folder / "clip"), "cut": run(pairwise, folder / "cut", stop_at=stop_at),
         "encoded-whole": run(flat_clip, folder / "encoded-whole"),
         "encoded-in-parts": run(flat_clip, folder / "encoded-in-parts", scale=replace(SCALE, micro_batch=3)),
-        "poisoned": run(poisoned, folder / "poisoned"),
+        "poisoned": run(poisoned, folder / "poisoned"), "queued": run(queued, folder / "queued"),
+        "queued-cut": run(queued, folder / "queued-cut", stop_at=stop_at),
+    }  # fmt: skip
+    if os.environ["RANK"] == "0":  # for one process to go on from
+        shutil.copytree(folder / "queued-cut", folder / "queued-cut-by-two")
+    told |= {
+        "queued-resumed": run(queued, folder / "queued-cut"),
     }  # fmt: skip
     write(folder, told)
     write(folder, {**told, "dying": run(dying, folder / "dying")})

@@ -13,7 +13,8 @@ import torch
 from components.contracts.errors import ConfigError
 from components.data.share import Share
 from components.training.device import ranks
-from tests.components.training.ranks import CUT, SCALE, SILENT_S, Told, pairwise, run
+from components.training.per_rank import PerRank
+from tests.components.training.ranks import CUT, SCALE, SILENT_S, Told, pairwise, queued, run
 
 REPOSITORY = Path(__file__).parents[3]
 WORLD = 2
@@ -111,6 +112,33 @@ def test_all_ranks_skip_a_step_in_which_the_loss_of_one_is_no_number(told):
         at = header.split(",").index("guard.non_finite")
         assert [row.split(",")[0] for row in rows if row.split(",")[at]] == ["5"]
         assert all(torch.isfinite(torch.tensor(rank["poisoned"].weights)))
+
+
+def test_what_each_rank_keeps_for_itself_comes_back_by_rank(told):
+    assert told[0]["queued"].own != told[1]["queued"].own
+    for rank in told:
+        assert min(rank["queued-resumed"].keys) == CUT
+        assert rank["queued-resumed"].own == rank["queued"].own
+        assert rank["queued-resumed"].digest == rank["queued"].digest
+
+
+def test_with_another_number_of_ranks_it_says_what_becomes_of_it(folder, told, capsys):
+    kept = torch.load(next((folder / "queued-cut-by-two").glob(f"step-{CUT:09d}-*")), weights_only=True)
+    queues = kept["callbacks"]["PerRank"]["queue"]
+    assert queues.shape == (WORLD, 3, 4)
+    resumed = run(queued, folder / "queued-cut-by-two")
+    said = "the checkpoint is of 2 ranks and goes on with 1: of what each keeps for itself (queue, seen), those of ranks 1 to 1 are left out"
+    assert said in capsys.readouterr().out
+    steps = SCALE.steps - CUT
+    assert steps < 3
+    assert resumed.own[: 4 * (3 - steps)] == queues[0, steps:].flatten().tolist(), "the rest of rank 0's queue"
+
+
+def test_a_name_that_is_no_buffer_is_refused(vocabulary):
+    method = queued(vocabulary)
+    method.per_rank = ("quue",)
+    with pytest.raises(ConfigError, match=r"Queued\.per_rank has 'quue', which is no buffer of it.*It has queue, seen"):
+        PerRank(method)
 
 
 def test_the_others_say_that_a_rank_is_gone(told):

@@ -1,0 +1,129 @@
+"""What a training begins from: the words, pixels and weights of a model that was trained before, or of none."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from components.contracts.errors import ConfigError, DataError
+from components.contracts.model_files import MODEL, MODEL_FILES
+from components.contracts.sealed import digest_of, sha256_of
+from components.data.selection import distinct
+from components.data.tokenizers import Vocabulary
+from components.data.transforms.preprocess import Preprocess
+from components.evaluation.embedding import Embedder
+from components.models.dual_encoder import DualEncoder
+from components.recipes.params import UNTRAINED, Begin
+from components.recipes.recipe import Recipe
+from components.recipes.trained import described_in, load_trained
+from components.recipes.yaml_lines import overlay
+from components.training.checkpoints import keys_that_differ
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """A model that was trained before.
+
+    Args:
+        path: its folder, as params.yaml says it.
+        files: those that make the model.
+        digest: sha256 over the names and bytes of these.
+        described: `class_path` and `init_args` of its architecture.
+        embedder: the model with its tokenizer and transform.
+    """
+
+    path: str
+    files: tuple[Path, ...]
+    digest: str
+    described: dict[str, Any]
+    embedder: Embedder
+
+    @classmethod
+    def read(cls, root: Path, path: str) -> "Start":
+        """Read the folder; DataError where it holds no model of ours, or one that is not whole."""
+        folder = root / path
+        missing = [name for name in MODEL_FILES if not (folder / name).is_file()]
+        if missing:
+            raise DataError(
+                f"the start {path} lacks {', '.join(missing)}, so there is no model to begin from. A run's folder, such as "
+                "runs/clip/pretrain, is made by dvc repro; a model of open_clip or transformers becomes one of ours by `diptych "
+                "model import`."
+            )
+        files = tuple(folder / name for name in MODEL_FILES)
+        return cls(
+            path=path, files=files, digest=digest_of({file.name: sha256_of(file) for file in files}),
+            described=described_in(folder), embedder=load_trained(folder),
+        )  # fmt: skip
+
+    def as_json(self) -> dict[str, str]:
+        """Return what is kept of where a model began."""
+        return {"path": self.path, "digest": self.digest}
+
+    def give(self, model: DualEncoder, recipe: str) -> None:
+        """Put its weights into a model, by name; ConfigError with what either has and the other has not, or of another size."""
+        weights = self.embedder.model.state_dict()
+        if differing := keys_that_differ(weights, model.state_dict()):
+            raise ConfigError(
+                f"{self.path} does not fit the model of {recipe}: {'; '.join(differing)} ({MODEL} in {self.path} against `model` and "
+                f"`sizes` in {recipe}.yaml). What fits would be trained on beside weights that were just drawn. Give the recipe the "
+                f"start's sizes, or train the start's architecture: recipes.{recipe}.model: start."
+            )
+        model.load_state_dict(weights)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beginning:
+    """With what a training begins.
+
+    Args:
+        vocabulary: the words it reads.
+        preprocess: how it sees a picture.
+        described: `class_path` and `init_args` of the model, with the vocabulary's sizes.
+        start: whose weights it gets; None where they are drawn.
+    """
+
+    vocabulary: Vocabulary
+    preprocess: Preprocess
+    described: dict[str, Any]
+    start: Start | None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """What was read."""
+        return self.start.files if self.start else ()
+
+    def as_json(self) -> dict[str, str] | None:
+        """Return what is kept of it; None where weights were drawn."""
+        return self.start.as_json() if self.start else None
+
+
+def beginning(root: Path, begin: Begin, recipe: Recipe, pixels: int, captions: Sequence[str]) -> Beginning:
+    """Return with what a recipe begins: a vocabulary learnt from captions, or all that its start comes with.
+
+    Args:
+        pixels: a side of the scale.
+        captions: of the training split.
+
+    Raises ConfigError for a start of another picture size, DataError as of Start.read.
+    """
+    if begin.start == UNTRAINED:
+        vocabulary = Vocabulary.train(distinct(captions), recipe.training.vocabulary, recipe.training.context)
+        preprocess = Preprocess(size=pixels, trim=recipe.training.trim)
+        described = overlay(recipe.model, _words(vocabulary))
+        return Beginning(vocabulary=vocabulary, preprocess=preprocess, described=described, start=None)
+    start = Start.read(root, begin.start)
+    vocabulary, preprocess = start.embedder.vocabulary, start.embedder.preprocess
+    if preprocess.size != pixels:
+        raise ConfigError(
+            f"{start.path} was trained on pictures of {preprocess.size} pixels a side, and the scale shows {pixels}. Its transform comes "
+            "with its weights, or it would see other pictures than it learnt from. Run with "
+            f"--set training.pixels={preprocess.size}, or begin from a model of {pixels} pixels."
+        )
+    described = start.described if begin.model == "start" else overlay(recipe.model, _words(vocabulary))
+    return Beginning(vocabulary=vocabulary, preprocess=preprocess, described=described, start=start)
+
+
+def _words(vocabulary: Vocabulary) -> dict[str, Any]:
+    """Return the sizes of a text tower that follow from its vocabulary."""
+    sizes = {"vocabulary": len(vocabulary), "context": vocabulary.context}
+    return {"init_args": {"text": {"init_args": sizes | ({"pad": vocabulary.pad} if vocabulary.pad else {})}}}

@@ -1,0 +1,220 @@
+"""A small CLIP on scenes for proofs to begin from: trained once in a few CPU-minutes, then taken from its folder.
+
+    python -m components.stages.micro_clip --seed 1 --patch 8     # its folder, and what it is worth
+
+Recipe `clip` with its text tower and loss, on pictures of one or two things; no caption that is tested on was trained on.
+"""
+
+import argparse
+import hashlib
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from components.contracts.errors import ConfigError
+from components.contracts.method import Method
+from components.contracts.progress import Progress, silent
+from components.contracts.sample import Sample
+from components.data.batches import StepBatches
+from components.data.rows.decoded import decode_pairs
+from components.data.samplers.distinct import Distinct
+from components.data.samplers.ordering import Rows
+from components.data.selection import Pool, distinct
+from components.data.synthetic.scenes import ScenesSource
+from components.data.tokenizers import Vocabulary
+from components.data.transforms.preprocess import Preprocess
+from components.data.transforms.views import Views
+from components.evaluation.embedding import Embedder
+from components.evaluation.prompts import asked_by
+from components.evaluation.retrieval import Gallery, chance_at, recall_at_1
+from components.models.dual_encoder import DualEncoder
+from components.recipes.recipe import Recipe, load_recipe, overlay
+from components.recipes.section import build
+from components.recipes.trained import save_trained
+from components.stages.made_once import made_once
+from components.training.numbers import Scale
+from components.training.train import train
+
+SCENE: dict[str, Any] = {"things": [1, 2], "size_px": 48}
+VIEWS: dict[str, Any] = {"shift": 0.06, "zoom": (0.9, 1.1)}  # colours and places are spoken of, so they stay
+DECIDING = (
+    "contracts",
+    "data",
+    "methods",
+    "models",
+    "objectives",
+    "training",
+)  # packages of which a byte may change the weights
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MicroClip:
+    """Which one.
+
+    Args:
+        seed: draws scenes, weights and batches; another one is a model that has the same words and has seen other pictures.
+        patch: pixels a side of what a vision transformer takes for a token; None for the recipe's convolutional tower.
+        scenes: pictures that are drawn, of which a good half is trained on.
+        pixels: a side of what the tower sees.
+        batch: pairs a step.
+        steps: of the optimizer.
+
+    Raises ConfigError for a patch that does not divide the pixels.
+    """
+
+    seed: int = 0
+    patch: int | None = None
+    scenes: int = 4_000
+    pixels: int = 32
+    batch: int = 128
+    steps: int = 320
+
+    def __post_init__(self) -> None:
+        if self.patch is not None and (self.patch < 1 or self.pixels % self.patch):
+            raise ConfigError(
+                f"patch is {self.patch}, and {self.pixels} pixels do not split into such. Give one that divides {self.pixels}, such as 8."
+            )
+
+
+def micro_clip(root: Path, which: MicroClip | None = None, progress: Progress = silent) -> Path:
+    """Return the folder of a model that a run can begin from, with metrics.json beside its files; trained where it is not there.
+
+    It is known by a digest over recipe, numbers, scenes and the code that makes them; see `made_once`.
+    """
+    which = which or MicroClip()
+    recipe = described(root, which)
+    source = ScenesSource(pictures=which.scenes, scene=SCENE, regions=False)
+    decides = {
+        "which": asdict(which), "model": recipe.model, "method": recipe.method, "training": _plain(asdict(recipe.training)),
+        "views": _plain(VIEWS), "scenes": source.describe(), "code": _code(root), "torch": torch.__version__,
+    }  # fmt: skip
+    return made_once(
+        root, "micro_clip", decides, lambda out, resumes: _train(which, recipe, source, out, resumes, progress)
+    )
+
+
+def described(root: Path, which: MicroClip) -> Recipe:
+    """Return recipe clip at laptop, its image tower exchanged where a patch is asked for."""
+    recipe = load_recipe(root, "clip", "laptop")
+    if which.patch is None:
+        return recipe
+    sizes = {"img_size": which.pixels, "patch_size": which.patch, "embed_dim": 96, "depth": 4, "num_heads": 3}
+    tower = {**recipe.model["init_args"]["image"], "init_args": {"net": "vit_tiny_patch16_224", "net_args": sizes}}
+    return replace(recipe, model={**recipe.model, "init_args": {**recipe.model["init_args"], "image": tower}})
+
+
+def _train(
+    which: MicroClip, recipe: Recipe, source: ScenesSource, out: Path, resumes: Path, progress: Progress
+) -> None:
+    pools = _pools(source.samples(which.seed, progress))
+    pool, training = pools["train"], recipe.training
+    captions = distinct([text for texts in pool.captions for text in texts])
+    vocabulary = Vocabulary.train(captions, training.vocabulary, training.context)
+    sized = {"init_args": {"text": {"init_args": {"vocabulary": len(vocabulary), "context": vocabulary.context}}}}
+    model = overlay(recipe.model, sized)
+    torch.manual_seed(which.seed)
+    method = build(overlay(recipe.method, {"init_args": {"model": model}}), Method)
+    assert isinstance(method.model, DualEncoder)
+    preprocess = Preprocess(size=which.pixels)
+    order = Distinct().order(Rows.of(pool, lambda: [0] * len(pool)), which.batch, which.seed)
+    pairs = decode_pairs(pool, preprocess, progress)
+    batches = StepBatches(pairs, vocabulary, Views(pixels=which.pixels, **VIEWS), order, seed=which.seed)
+    scale = Scale(
+        batch=which.batch,
+        steps=which.steps,
+        pixels=which.pixels,
+        watch_every=which.steps,
+        checkpoint_every=50,
+        curve_every=10,
+    )
+    train(
+        method, batches, training.optimisation, scale, seed=which.seed, folder=resumes, progress=progress,
+        log=lambda step, values: None, watch=lambda model: {},
+    )  # fmt: skip
+    save_trained(out, method.model, model, vocabulary, preprocess)
+    worth = _worth(Embedder(method.model.eval(), vocabulary, preprocess), pool, pools["pair"])
+    (out / "metrics.json").write_text(json.dumps(worth, indent=2) + "\n", encoding="utf-8")
+
+
+def _worth(embedder: Embedder, pool: Pool, held: Pool) -> dict[str, dict[str, float]]:
+    """Return recall at 1 on held-out pictures, and how often the shape of a lone thing is chosen right, beside chance."""
+    pictures, gallery = embedder.pictures(held.pictures), Gallery.of(held.keys, held.captions, held.concepts)
+    recalls = recall_at_1(pictures @ embedder.texts(gallery.texts).T, gallery.belongs)
+    found = {
+        f"retrieval.pair.{way}.recall_at_1": {"value": value, "chance": chance_at(1, belongs), "n": len(belongs)}
+        for (way, value), belongs in zip(recalls.items(), (gallery.belongs, gallery.belongs.T), strict=True)
+    }
+    members: dict[str, dict[str, None]] = {}
+    for texts, shape in zip(pool.captions, pool.labelled("category"), strict=True):
+        if shape is not None:
+            members.setdefault(shape, {}).update(dict.fromkeys(texts))
+    shapes, truth = list(members), held.labelled("category")
+    asked = asked_by({shape: tuple(texts) for shape, texts in members.items()}, embedder.texts, "mean")
+    chosen = (pictures @ asked.vectors.T).argmax(1)
+    right = [shapes[int(at)] == shape for at, shape in zip(chosen, truth, strict=True) if shape is not None]
+    found["zero_shot.pair.category.top1"] = {
+        "value": sum(right) / len(right),
+        "chance": 1 / len(shapes),
+        "n": len(right),
+    }
+    return found
+
+
+def _pools(samples: Iterable[Sample]) -> Mapping[str, Pool]:
+    """Return what is trained on, and the held-out pictures of known things, by split."""
+    kept: dict[str, list[Sample]] = {"train": [], "pair": []}
+    for sample in samples:
+        if sample.split in kept:
+            kept[sample.split].append(sample)
+    return {split: _pool(rows) for split, rows in kept.items()}
+
+
+def _pool(rows: list[Sample]) -> Pool:
+    return Pool(
+        keys=tuple(row.key for row in rows), pictures=tuple(row.media[0].data for row in rows),
+        captions=tuple(tuple(text.text for text in row.texts) for row in rows),
+        concepts=tuple(row.labels["concept"] for row in rows), sources=tuple(row.source for row in rows),
+        groups=tuple({name: group for name, group in row.labels.items() if name != "concept"} for row in rows),
+    )  # fmt: skip
+
+
+def _code(root: Path) -> str:
+    """Return a digest over the code that may change the weights: of what pretraining depends on, and of scenes."""
+    listed = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]["pretrain"]["do"]["deps"]
+    folders = tuple(f"components/{name}/" for name in DECIDING)
+    named = {root / path for path in listed if path.startswith(folders)}
+    named |= set((root / "components/data/synthetic").rglob("*.py")) | {Path(__file__)}
+    total = hashlib.sha256()
+    for path in sorted(named, key=lambda one: one.name + str(one)):
+        total.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()
+
+
+def _plain(values: object) -> Any:
+    """Return values as JSON has them, tuples being lists."""
+    return json.loads(json.dumps(values))
+
+
+def main() -> int:
+    """Print the folder and what the model in it is worth."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--patch", type=int, help="of a vision transformer; the recipe's convolutional tower unless given"
+    )
+    asked = parser.parse_args()
+    folder = micro_clip(Path.cwd(), MicroClip(seed=asked.seed, patch=asked.patch))
+    print(folder)
+    for name, found in json.loads((folder / "metrics.json").read_text(encoding="utf-8")).items():
+        print(f"{name}: {found['value']:.1%}, chance {found['chance']:.1%} of {found['n']}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

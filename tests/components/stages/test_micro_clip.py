@@ -1,0 +1,92 @@
+"""The small CLIP that proofs begin from: a model of ours, known by all that decides it. What it is worth stands in docs/starts.md."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from components.contracts.errors import ConfigError
+from components.contracts.model_files import MODEL_FILES, WEIGHTS
+from components.recipes.started import Start
+from components.recipes.trained import load_trained
+from components.stages.micro_clip import MicroClip, micro_clip
+from components.stages.micro_clip import described as described_by
+
+REPOSITORY = Path(__file__).parents[3]
+FEW = MicroClip(scenes=240, batch=16, steps=2)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory) -> Path:
+    """A workspace's recipes and code, to be edited."""
+    root = tmp_path_factory.mktemp("micro")
+    shutil.copytree(REPOSITORY / "components", root / "components", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("dvc.yaml", "params.yaml"):
+        shutil.copy(REPOSITORY / name, root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def folder(root) -> Path:
+    return micro_clip(root, FEW)
+
+
+def never(doing: str, done: int, total: int, **seen: float) -> None:
+    pytest.fail(f"{doing}, which was done before")
+
+
+def test_it_is_a_model_that_a_run_can_begin_from(root, folder):
+    assert {*MODEL_FILES, "metrics.json", "manifest.json"} == {path.name for path in folder.iterdir()}
+    assert Start.read(root, str(folder.relative_to(root))).embedder.preprocess.size == FEW.pixels
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["zero_shot.pair.category.top1"]["chance"] == pytest.approx(1 / 8)
+    assert metrics["retrieval.pair.image_to_text.recall_at_1"]["n"] > 10
+
+
+def test_asked_again_it_trains_nothing(root, folder):
+    assert micro_clip(root, FEW, never) == folder
+
+
+def test_a_spoilt_one_is_trained_anew_to_the_same_bits(root, folder):
+    weights = folder / WEIGHTS
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-4])
+    assert micro_clip(root, FEW) == folder
+    assert weights.read_bytes() == whole
+
+
+def test_whatever_decides_the_weights_names_it(root, folder):
+    class Trains(Exception):
+        pass
+
+    def stop(doing: str, done: int, total: int, **seen: float) -> None:
+        raise Trains
+
+    for edited in (
+        "components/recipes/clip.yaml",
+        "components/objectives/softmax.py",
+        "components/data/synthetic/brush.py",
+    ):
+        text = (root / edited).read_text()
+        (root / edited).write_text(text.replace("temperature: 0.07", "temperature: 0.08") + "\n")
+        with pytest.raises(Trains):
+            micro_clip(root, FEW, stop)
+        (root / edited).write_text(text)
+    with pytest.raises(Trains):
+        micro_clip(root, replace(FEW, seed=1), stop)
+    (root / "components/serving/export.py").write_text("# has no part in it\n")
+    assert micro_clip(root, FEW, never) == folder
+
+
+def test_a_patch_makes_its_picture_tower_a_transformer_with_as_many_tokens(root):
+    made = micro_clip(root, replace(FEW, patch=16))
+    assert load_trained(made).model.image.net.patch_embed.num_patches == (FEW.pixels // 16) ** 2
+    assert described_by(root, FEW).model["init_args"]["image"]["init_args"]["net"] == "resnet18"
+
+
+@pytest.mark.parametrize("patch", [0, 7])
+def test_a_patch_that_does_not_fit_is_refused(patch):
+    with pytest.raises(ConfigError, match=f"patch is {patch}, and 32 pixels do not split.*such as 8"):
+        MicroClip(patch=patch)
