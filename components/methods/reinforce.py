@@ -57,7 +57,7 @@ class Reinforce(Method):
                 f"method is {type(inner).__name__}, which has no contrast (`objective`) and `gather` of its own, so there is no matrix of "
                 "similarities to draw towards the teachers'. Name a contrastive method, such as components.methods.clip.Clip."
             )
-        self.gather = gather
+        self.gather, self.per_rank = gather, inner.per_rank
         inner.objective = self.objective = _Taught(objective, share, sharpness)
         object.__setattr__(self, "inner", inner)  # not a part: names of parameters stay those of the method
         for name, part in inner.named_children():

@@ -4,8 +4,8 @@
 
 Trains the recipe `clip` on the emoji three ways from each seed: plainly; plainly for a third of the steps; and for a third of the
 steps from side shards. The teacher is the same recipe, trained `--teacher-times` as long from another seed. Measured is recall at
-1, the mean of both directions, on the split `pair`, which nobody trained on and by which nothing was chosen. Needs data/curated/clip,
-which `dvc repro curate@clip` makes. Prints one JSON object as its last line, and writes it where asked for.
+1, the mean of both directions, on the split `pair`, which nobody trained on and by which nothing was chosen. Needs what `dvc repro
+curate@clip` makes. Prints one JSON object as its last line, and writes it where asked for.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from components.data.processes import cores
 from components.data.rows.decoded import decode_pairs
 from components.data.rows.pairs import Pairs
 from components.data.samplers.distinct import DistinctBatches, fitting
-from components.data.selection import Pool, distinct, of_split, read_pool
+from components.data.selection import Pool, distinct, read_pool
 from components.data.side.read import Side
 from components.data.side.write import Asked, write_side
 from components.data.tokenizers import Vocabulary
@@ -79,8 +79,7 @@ class Lesson:
         )  # fmt: skip
         preprocess = Preprocess(size=scale.pixels, trim=recipe.training.trim)
         pairs = decode_pairs(train_on, replace(preprocess, size=round(preprocess.size * KEPT)), silent, None, cores())
-        validated = read_manifest(workspace / "data/validated/manifest.parquet")
-        pool = read_pool(of_split(validated, "pair"), workspace / "data/raw")
+        pool = read_pool(read_manifest(workspace / "data/evaluation/pair/manifest.parquet"), workspace / "data/raw")
         return cls(recipe=recipe, scale=scale, pairs=pairs, vocabulary=vocabulary, preprocess=preprocess, pool=pool)
 
     @property

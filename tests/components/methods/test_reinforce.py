@@ -96,7 +96,7 @@ def test_the_scale_keeps_its_bound(vocabulary):
     with torch.no_grad():
         method.model.logit_scale.log_scale.fill_(9.0)
     method.after_step(CLOCK)
-    assert float(method.model.logit_scale()) == pytest.approx(100)
+    assert method.model.logit_scale().item() == pytest.approx(100)
 
 
 @pytest.fixture(scope="module")

@@ -192,3 +192,11 @@ def test_captions_that_are_taken_apart_are_refused(side, squares, vocabulary):
     order = DistinctBatches(pairs.concepts, 8, 0)
     with pytest.raises(ConfigError, match="long_captions is split"):
         StepBatches(pairs, vocabulary, VIEWS, order, seed=0, long="split", side=side.rows(pairs.keys))
+
+
+def test_what_is_shown_late_is_the_same_and_brings_the_same_to_the_bit(side, squares, vocabulary):
+    soon, late = made(side, squares, vocabulary), made(side, squares, vocabulary).made_for(Share(), late=True)
+    moved = late[4].to("cpu").seen()
+    assert torch.equal(moved.images["main"].pixels, soon[4].images["main"].pixels)
+    assert sorted(moved.said) == ["image0", "text0"]
+    assert all(torch.equal(moved.said[name], soon[4].said[name]) for name in moved.said)

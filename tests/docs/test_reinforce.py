@@ -1,0 +1,45 @@
+"""docs/reinforce.md: its recipe can be built, and the files, options and benchmarks that it names are there."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from components.contracts.method import Method
+from components.methods.reinforce import Reinforce
+from components.recipes.recipe import Reinforced
+from components.recipes.section import build
+from components.recipes.yaml_lines import overlay
+from flows.cli import main
+from tests.squares import described_at_debug
+
+REPOSITORY = Path(__file__).parents[2]
+PAGE = (REPOSITORY / "docs/reinforce.md").read_text()
+
+
+def test_its_recipe_can_be_built(vocabulary):
+    shown = yaml.safe_load(re.search(r"```yaml\n(.*?)```", PAGE, re.S)[1])
+    torch.manual_seed(0)
+    method = build(overlay(shown["method"], {"init_args": {"model": described_at_debug(vocabulary)}}), Method)
+    assert isinstance(method, Reinforce)
+    assert Reinforced(**shown["training"]["reinforce"]).side == "data/reinforced/clip"
+
+
+def test_every_file_that_is_named_is_there():
+    named = re.findall(r"`((?:components|tests)/[\w./]+)`", PAGE)
+    assert len(named) >= 4
+    assert [name for name in named if not (REPOSITORY / name).exists()] == []
+    assert [
+        name for name in re.findall(r"BENCH=(\w+)", PAGE) if not (REPOSITORY / f"tests/benchmarks/{name}.py").exists()
+    ] == []
+
+
+def test_every_option_that_is_named_is_one_of_the_command(capsys):
+    with pytest.raises(SystemExit):
+        main(["data", "reinforce", "--help"])
+    told = capsys.readouterr().out
+    named = re.findall(r"--[a-z]+", PAGE.partition("## What it saves")[0])
+    assert len(named) >= 4
+    assert [option for option in named if option not in told] == []
