@@ -58,12 +58,16 @@ def data_tags(folder: Path, data: Path, out: Path, allow_unknown: bool, as_json:
         digest = write_manifest(selected, made / "manifest.parquet")
         for kind, table in read_kinds(data).items():
             write_kind(rows_of(table, selected), made, BY_NAME[kind])
-        said = {**counts, "digest": digest, "out": str(out)}
+        file_digest = sha256_of(made / "manifest.parquet")
+        said = {**counts, "digest": digest, "file_digest": file_digest, "out": str(out)}
         (made / "report.json").write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
     if as_json:
         print(json.dumps(said))
         return
     print(
         f"{counts['kept']:,} of {len(manifest):,} samples stay: {counts['dropped']:,} tagged drop, {counts['untagged']:,} not tagged, "
-        f"{counts['unknown']:,} tags of no sample\nselection {digest[:12]} in {out}"
+        f"{counts['unknown']:,} tags of no sample\nselection {digest[:12]} in {out}\n"
+        "a recipe trains on it with this among its curation.ops:\n"
+        "  - class_path: components.curation.ops.listed.Listed\n"
+        f'    init_args: {{file: {out / "manifest.parquet"}, digest: "{file_digest[:12]}"}}'
     )

@@ -116,6 +116,20 @@ def test_the_dataset_of_the_page_is_read_as_it_says(workspace):
         assert len(samples({**source, "path": f"my-{kind}"})) == 12
 
 
+def test_the_data_set_of_fiftyone_on_the_page_is_read_as_it_says(workspace):
+    kind = {"_cls": "Classification"}
+    listed = [
+        {"filepath": f"data/{name}", "ground_truth": kind | {"label": said}} for name, (said, _) in workspace.items()
+    ]
+    Path("my-fiftyone").mkdir()
+    shutil.move("my-pictures", "my-fiftyone/data")
+    Path("my-fiftyone/samples.json").write_text(json.dumps({"samples": listed}))
+    Path("my-fiftyone/metadata.json").write_text("{}")
+    source = yaml.safe_load(block("yaml", 5))["source"]
+    assert describe_path(Path("my-fiftyone")) == {"name": "fiftyone", "path": "my-fiftyone"}
+    assert [one.texts[0].text for one in samples(source)] == [said for said, _ in workspace.values()]
+
+
 def test_the_documents_of_the_page_are_read_as_it_says(workspace):
     first = json.loads(block("jsonl"))
     names = list(workspace)
@@ -129,7 +143,7 @@ def test_the_documents_of_the_page_are_read_as_it_says(workspace):
     source = describe_path(Path("my-documents"))
     assert source == {"name": "interleaved_docs", "path": "my-documents"}
     assert [sample.texts[0].text for sample in samples(source)] == [caption for caption, _ in workspace.values()]
-    said = yaml.safe_load(block("yaml", 5))["source"]
+    said = yaml.safe_load(block("yaml", 6))["source"]
     Path("my-documents/photos").mkdir()
     for name in names:
         shutil.move(f"my-documents/{name}", f"my-documents/photos/{name}")
@@ -163,7 +177,7 @@ def test_the_clips_of_the_page_are_read_as_it_says(workspace):
     assert Path("my-clips/spans.csv").read_text().splitlines()[: len(shown)] == shown
     source = describe_path(Path("my-clips"))
     assert source == {"name": "video_spans", "path": "my-clips"}
-    said = yaml.safe_load(block("yaml", 6))["source"]
+    said = yaml.safe_load(block("yaml", 7))["source"]
     assert samples(source) == samples(said)
     assert [sample.texts[0].text for sample in samples(said)] == [row["text"] for row in rows]
     section = PAGE.partition("## Clips of video")[2].partition("\n## ")[0]

@@ -3,12 +3,17 @@
 import json
 from pathlib import Path
 
+import pyarrow.compute as pc
 import pytest
+import yaml
 
+from components.contracts.features import Features
 from components.contracts.sealed import sha256_of
 from components.data.kinds import read_kinds
 from components.data.manifest import read_manifest
 from components.data.versions.croissant import CONTEXT
+from components.recipes.curation import build_ops
+from components.recipes.recipe import Curation
 from flows.cli import main
 from tests.flows.versioned import names, paint, snapshot
 
@@ -79,6 +84,17 @@ def test_what_a_person_tagged_is_a_selection_in_the_manifest_s_order(raw, export
     )
     regions = read_kinds(tmp_path / "chosen")["regions"]["key"].to_pylist()
     assert regions == [key for key in left if int(key[1:]) % 3 == 0]
+
+
+def test_the_lines_that_are_printed_have_a_recipe_train_on_the_selection(raw, exported, tmp_path, capsys):
+    tag(exported, {"k001": ["drop"], "k003": ["drop"]})  # k003 is of val, which steps do not see
+    capsys.readouterr()
+    assert chosen(raw, exported, tmp_path / "chosen") == 0
+    (op,) = build_ops(Curation(ops=tuple(yaml.safe_load(capsys.readouterr().out.partition("curation.ops:\n")[2]))))
+    manifest = read_manifest(raw / "manifest.parquet")
+    left, report = op.apply(manifest.filter(pc.equal(manifest["split"], "train")), Features(), 0)
+    assert left["key"].to_pylist() == ["k000", "k002", "k005", "k006", "k007"]
+    assert report.dropped == {"not listed": 1}
 
 
 def test_tags_that_cannot_be_followed_are_errors_that_name_the_sample(raw, exported, tmp_path, capsys):

@@ -8,6 +8,7 @@ from components.contracts.errors import DataError
 from components.data.sources.coco import caption_files, read_json
 from components.data.sources.columns import recognise
 from components.data.sources.document_files import holds_documents
+from components.data.sources.fiftyone import is_fiftyone
 from components.data.sources.files import NO_FILES, PICTURES, UNREADABLE_FOLDERS, files_below
 from components.data.sources.huggingface import is_dataset
 from components.data.sources.own import counted
@@ -32,6 +33,8 @@ def describe_path(path: Path, watched: bool = True) -> dict[str, Any]:
         return {"name": "webdataset", "path": _shown(where)}
     if where.is_dir() and spans_table(where) is not None:
         return {"name": "video_spans", "path": _shown(where)}
+    if is_fiftyone(where):
+        return {"name": "fiftyone", "path": _shown(where)}
     table = table_in(where) if where.is_dir() else where
     if holds_documents(where if table is None else table):
         return _of_documents(where, table)

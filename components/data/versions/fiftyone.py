@@ -16,6 +16,8 @@ from components.data.new_folder import new_folder
 from components.data.shards import open_pictures
 
 KEY = "diptych_key"  # a field of every sample that we write
+SAMPLES, METADATA = "samples.json", "metadata.json"
+MAX_JSON_BYTES = 2**30
 _FIELDS = ("split", "source", "licence")
 _SUFFIXES = {b"\x89PNG": ".png", b"\xff\xd8\xff": ".jpg", b"RIFF": ".webp"}
 
@@ -33,8 +35,8 @@ def write_fiftyone(manifest: pa.Table, raw: Path, out: Path, name: str) -> int:
             file = f"data/{key}{_suffix(picture)}"
             (folder / file).write_bytes(picture)
             samples.append(_sample(row, file))
-        _write(folder / "samples.json", {"samples": samples})
-        _write(folder / "metadata.json", _metadata(name))
+        _write(folder / SAMPLES, {"samples": samples})
+        _write(folder / METADATA, _metadata(name))
     return len(samples)
 
 
@@ -99,15 +101,17 @@ def _write(path: Path, said: Mapping[str, Any]) -> None:
 
 def read_samples(folder: Path) -> Iterator[Mapping[str, Any]]:
     """Yield the samples of a data set, as samples.json has them. DataError when there is none, or it is damaged."""
-    path = folder / "samples.json"
+    path = folder / SAMPLES
     try:
+        if (size := path.stat().st_size) > MAX_JSON_BYTES:
+            raise DataError(f"{path} has {size:,} bytes; at most {MAX_JSON_BYTES:,} are read. Export it in parts.")
         said = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as err:
         raise DataError(
             f"{folder} holds no samples.json, so it is no data set of FiftyOne. Export one there: dataset.export(export_dir=…, "
             "dataset_type=fiftyone.types.FiftyOneDataset)"
         ) from err
-    except (OSError, ValueError) as err:
+    except (OSError, ValueError, RecursionError) as err:
         raise DataError(f"{path} cannot be read ({err}). Export the data set again.") from err
     samples = said.get("samples") if isinstance(said, dict) else None
     if not isinstance(samples, list) or not all(isinstance(one, dict) for one in samples):

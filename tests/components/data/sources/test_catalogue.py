@@ -42,6 +42,8 @@ def test_every_row_builds_with_its_defaults_and_describes_itself(name, own, monk
     rows = [{"texts": [None, said], "images": [name, None]} for name, (said, _) in captions.items()]
     (folder / "docs.jsonl").write_text("\n".join(map(json.dumps, rows)))
     write_clips(folder, captions)
+    samples = [{"filepath": name, "caption": said} for name, (said, _) in captions.items()]
+    (folder / "samples.json").write_text(json.dumps({"samples": samples}))
     monkeypatch.chdir(folder.parent)
     (folder.parent / "data").mkdir()
     folder.rename("data/own")  # where the sources that need a path look for it
@@ -65,7 +67,7 @@ def test_settings_reach_the_source():
     [
         (
             None,
-            "needs a name, one of emoji, scenes, folder, table, webdataset, coco, huggingface, interleaved_docs, video_spans",
+            "needs a name, one of emoji, scenes, folder, table, webdataset, coco, huggingface, interleaved_docs, video_spans, fiftyone",
         ),
         ({"pictures": 30}, "needs a name"),
         ({"name": "emojis"}, "did you mean emoji?"),
