@@ -1,5 +1,6 @@
 """YAML with the line of every key, and no key twice: what a clear error needs and a plain loader throws away."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -59,11 +60,23 @@ def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
     return merged
 
 
+class _Loader(yaml.SafeLoader):
+    """Reads `off`, `on`, `yes` and `no` as the words that they are, as YAML 1.2 does, and so DVC."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012  # PyYAML asks for a mapping of the class
+        first: [(tag, words) for tag, words in kinds if tag != "tag:yaml.org,2002:bool"]
+        for first, kinds in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+
+
 def read_yaml(path: Path) -> Document:
     """Read a mapping. Raises ConfigError when it is missing, no YAML, no mapping, or says a key twice."""
     try:
         text = path.read_text(encoding="utf-8")
-        node, values = yaml.compose(text, yaml.SafeLoader), yaml.safe_load(text)
+        node, values = yaml.compose(text, _Loader), yaml.load(text, _Loader)  # which is a safe one
     except FileNotFoundError as err:
         beside = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
         raise ConfigError(f"{path} does not exist. There are: {beside}.") from err

@@ -45,3 +45,11 @@ def test_what_lies_over_a_key_has_its_own_line(tmp_path):
     laid = read_yaml(tmp_path / "some.yaml").laid_over("model", "sizes.debug")
     assert [laid.lines[f"model.parts.{name}"] for name in ("one", "two", "three")] == [3, 10, 11]
     assert laid.lines["sizes.debug.parts.two"] == 10
+
+
+def test_off_is_a_word_and_true_is_true(tmp_path):
+    file = tmp_path / "a.yaml"
+    file.write_text("spike: off\nanswer: no\nbits: [on, truely, true, False, TRUE]\nempty: null\nnumber: 1.0e-3\n")
+    assert read_yaml(file).values == {
+        "spike": "off", "answer": "no", "bits": ["on", "truely", True, False, True], "empty": None, "number": 0.001,
+    }  # fmt: skip
