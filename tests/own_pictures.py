@@ -86,3 +86,23 @@ def write_spans(folder: Path, rows: list[dict[str, object]]) -> None:
         writer = csv.DictWriter(opened, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
+
+
+def write_croissant(path: Path, table: str, **also: object) -> dict[str, object]:
+    """Write a description of the pictures beside it, joined by file name to a table image,caption, and return it."""
+    files = [
+        {"@type": "cr:FileObject", "@id": "table", "contentUrl": table, "encodingFormat": "text/csv"},
+        {"@type": "cr:FileSet", "@id": "files", "includes": "*.png", "encodingFormat": "image/png"},
+    ]
+    fields = [
+        {"@id": "all/picture", "dataType": "sc:ImageObject", "source": {"fileSet": {"@id": "files"}, "extract": {"fileProperty": "content"}}},
+        {"@id": "all/file", "dataType": "sc:Text", "source": {"fileSet": {"@id": "files"}, "extract": {"fileProperty": "filename"}},
+         "references": {"fileObject": {"@id": "table"}, "extract": {"column": "image"}}},
+        {"@id": "all/caption", "dataType": "sc:Text", "source": {"fileObject": {"@id": "table"}, "extract": {"column": "caption"}}},
+    ]  # fmt: skip
+    whole = {
+        "@type": "sc:Dataset", "conformsTo": "http://mlcommons.org/croissant/1.1", "distribution": files,
+        "recordSet": [{"@type": "cr:RecordSet", "@id": "all", "field": fields}], **also,
+    }  # fmt: skip
+    path.write_text(json.dumps(whole), encoding="utf-8")
+    return whole

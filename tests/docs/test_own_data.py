@@ -28,7 +28,7 @@ from components.data.splits import RankRule
 from components.data.transforms.preprocess import MAX_PIXELS
 from components.validation.audit import FILES
 from components.validation.rules import Limits
-from tests.own_pictures import paint, write_clips, write_coco, write_table, write_texts
+from tests.own_pictures import paint, write_clips, write_coco, write_croissant, write_table, write_texts
 from tests.shards import members_of, write_shard
 
 REPOSITORY = Path(__file__).parents[2]
@@ -130,6 +130,16 @@ def test_the_data_set_of_fiftyone_on_the_page_is_read_as_it_says(workspace):
     assert [one.texts[0].text for one in samples(source)] == [said for said, _ in workspace.values()]
 
 
+def test_the_data_of_croissant_on_the_page_is_read_as_it_says(workspace):
+    write_table(Path("my-pictures/list.csv"), workspace)
+    said = json.dumps(write_croissant(Path("my-pictures/croissant.json"), "list.csv"))
+    shutil.move("my-pictures", "my-croissant")
+    assert describe_path(Path("my-croissant")) == {"name": "croissant", "path": "my-croissant"}
+    Path("my-croissant/croissant.json").write_text(said.replace("all/caption", "all/spoken"))
+    found = samples(yaml.safe_load(block("yaml", 6))["source"])
+    assert [one.texts[0].text for one in found] == [caption for caption, _ in workspace.values()]
+
+
 def test_the_documents_of_the_page_are_read_as_it_says(workspace):
     first = json.loads(block("jsonl"))
     names = list(workspace)
@@ -143,7 +153,7 @@ def test_the_documents_of_the_page_are_read_as_it_says(workspace):
     source = describe_path(Path("my-documents"))
     assert source == {"name": "interleaved_docs", "path": "my-documents"}
     assert [sample.texts[0].text for sample in samples(source)] == [caption for caption, _ in workspace.values()]
-    said = yaml.safe_load(block("yaml", 6))["source"]
+    said = yaml.safe_load(block("yaml", 7))["source"]
     Path("my-documents/photos").mkdir()
     for name in names:
         shutil.move(f"my-documents/{name}", f"my-documents/photos/{name}")
@@ -177,7 +187,7 @@ def test_the_clips_of_the_page_are_read_as_it_says(workspace):
     assert Path("my-clips/spans.csv").read_text().splitlines()[: len(shown)] == shown
     source = describe_path(Path("my-clips"))
     assert source == {"name": "video_spans", "path": "my-clips"}
-    said = yaml.safe_load(block("yaml", 7))["source"]
+    said = yaml.safe_load(block("yaml", 8))["source"]
     assert samples(source) == samples(said)
     assert [sample.texts[0].text for sample in samples(said)] == [row["text"] for row in rows]
     section = PAGE.partition("## Clips of video")[2].partition("\n## ")[0]

@@ -7,6 +7,7 @@ from typing import Any
 from components.contracts.errors import DataError
 from components.data.sources.coco import caption_files, read_json
 from components.data.sources.columns import recognise
+from components.data.sources.croissant import is_croissant
 from components.data.sources.document_files import holds_documents
 from components.data.sources.fiftyone import is_fiftyone
 from components.data.sources.files import NO_FILES, PICTURES, UNREADABLE_FOLDERS, files_below
@@ -29,6 +30,8 @@ def describe_path(path: Path, watched: bool = True) -> dict[str, Any]:
     where = existing(str(path), "a folder of pictures or shards, or of a table with their captions")
     if watched and where.is_dir():
         _check_watchable(where)
+    if is_croissant(where):
+        return {"name": "croissant", "path": _shown(where)}
     if _is_sharded(where):
         return {"name": "webdataset", "path": _shown(where)}
     if where.is_dir() and spans_table(where) is not None:

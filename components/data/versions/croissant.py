@@ -1,11 +1,14 @@
 """Croissant metadata of a snapshot: what its files are, and what a row of the manifest holds, as JSON-LD that others read.
 
 Source: MLCommons Croissant 1.0, http://mlcommons.org/croissant/1.0. The manifest is a Parquet file object with its sha256, the shards a
-file set of tar archives; the record set `samples` has one field a column.
+file set of tar archives with a file set of pictures in them; the record set `samples` has one field a column and the captions, and `pictures`
+the pictures, which the key joins.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from components.data.sources.files import PICTURES
 
 CONTEXT: Mapping[str, Any] = {
     "@language": "en", "@vocab": "https://schema.org/", "citeAs": "cr:citeAs", "column": "cr:column", "conformsTo": "dct:conformsTo",
@@ -48,14 +51,34 @@ def croissant(
             "@type": "cr:FileSet", "@id": "shards", "name": "shards", "encodingFormat": "application/x-tar", "includes": "*/*.tar",
             "description": "Pictures and words in WebDataset's layout.",
         },
+        {
+            "@type": "cr:FileSet", "@id": "picture-files", "name": "picture-files", "containedIn": {"@id": "shards"},
+            "encodingFormat": "image/*", "includes": [f"*{suffix}" for suffix in PICTURES], "description": "The pictures.",
+        },
     ]  # fmt: skip
-    fields = [
+    fields: list[dict[str, Any]] = [
         {
             "@type": "cr:Field", "@id": f"samples/{column}", "name": column, "description": says, "dataType": kind,
             "source": {"fileObject": {"@id": "manifest.parquet"}, "extract": {"column": column}},
         }
         for column, (kind, says) in _COLUMNS.items()
     ]  # fmt: skip
+    fields[0]["references"] = {"field": {"@id": "pictures/key"}}
+    fields.append(
+        {
+            "@type": "cr:Field",
+            "@id": "samples/captions",
+            "name": "captions",
+            "dataType": "sc:Text",
+            "repeated": True,
+            "description": "what is said of the picture",
+            "source": {
+                "fileObject": {"@id": "manifest.parquet"},
+                "extract": {"column": "texts"},
+                "transform": {"jsonPath": "$[*].text"},
+            },
+        }
+    )
     samples = {
         "@type": "cr:RecordSet", "@id": "samples", "name": "samples", "key": {"@id": "samples/key"}, "field": fields,
         "description": f"{came_in['samples']:,} pictures with words.",
@@ -64,5 +87,24 @@ def croissant(
         "@context": dict(CONTEXT), "@type": "sc:Dataset", "conformsTo": "http://mlcommons.org/croissant/1.0", "name": name,
         "description": f"{came_in['samples']:,} pictures with words; snapshot {came_in['digest']}.",
         "version": "1.0.0", "license": [f"https://spdx.org/licenses/{one}" for one in licences], "url": f"urn:sha256:{came_in['digest']}",
-        "distribution": files, "recordSet": [samples],
+        "distribution": files, "recordSet": [samples, _pictures()],
+    }  # fmt: skip
+
+
+def _pictures() -> dict[str, Any]:
+    """Return the record set of the pictures in the shards."""
+    taken = {
+        "key": ("sc:Text", {"extract": {"fileProperty": "filename"}, "transform": {"regex": "^([^.]+)"}}),
+        "image": ("sc:ImageObject", {"extract": {"fileProperty": "content"}}),
+    }
+    fields = [
+        {
+            "@type": "cr:Field", "@id": f"pictures/{name}", "name": name, "description": f"of the picture: {name}", "dataType": kind,
+            "source": {"fileSet": {"@id": "picture-files"}, **how},
+        }
+        for name, (kind, how) in taken.items()
+    ]  # fmt: skip
+    return {
+        "@type": "cr:RecordSet", "@id": "pictures", "name": "pictures", "key": {"@id": "pictures/key"}, "field": fields,
+        "description": "The pictures, each called by its sample's key.",
     }  # fmt: skip

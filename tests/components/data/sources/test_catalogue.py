@@ -15,7 +15,7 @@ from components.data.sources.emoji import EmojiSource
 from components.data.sources.folder import FolderSource
 from components.data.sources.table import PairTable
 from components.data.synthetic.scenes import ScenesSource
-from tests.own_pictures import write_clips, write_coco, write_table, write_texts
+from tests.own_pictures import write_clips, write_coco, write_croissant, write_table, write_texts
 from tests.shards import members_of, write_shard
 
 GOLDEN = Path(__file__).parents[3] / "golden/huggingface"
@@ -44,6 +44,7 @@ def test_every_row_builds_with_its_defaults_and_describes_itself(name, own, monk
     write_clips(folder, captions)
     samples = [{"filepath": name, "caption": said} for name, (said, _) in captions.items()]
     (folder / "samples.json").write_text(json.dumps({"samples": samples}))
+    write_croissant(folder / "croissant.json", "captions.csv")
     monkeypatch.chdir(folder.parent)
     (folder.parent / "data").mkdir()
     folder.rename("data/own")  # where the sources that need a path look for it
@@ -67,7 +68,7 @@ def test_settings_reach_the_source():
     [
         (
             None,
-            "needs a name, one of emoji, scenes, folder, table, webdataset, coco, huggingface, interleaved_docs, video_spans, fiftyone",
+            "needs a name, one of emoji, scenes, folder, table, webdataset, coco, huggingface, interleaved_docs, video_spans, fiftyone, croissant",
         ),
         ({"pictures": 30}, "needs a name"),
         ({"name": "emojis"}, "did you mean emoji?"),
