@@ -20,7 +20,7 @@ from components.data.sources.croissant_fields import Field, Taken, each, fields_
 from components.data.sources.files import bytes_of, files_below
 from components.data.sources.own_source import OwnSource
 from components.data.sources.record import Record
-from components.data.sources.rows import is_table, read_rows, texts_of
+from components.data.sources.rows import column_names, is_table, read_rows, texts_of
 from components.data.sources.settings import NOT_STATED
 from components.data.sources.tar import Member, read_tar
 
@@ -50,6 +50,8 @@ class CroissantSource(OwnSource):
         languages: Sequence[str] | None = None,
         licence: str = NOT_STATED,
     ) -> None:
+        if columns is not None and not isinstance(columns, Mapping):
+            raise ConfigError(f"source.columns is {columns!r}. Give what each field says, such as {{caption: spoken}}.")
         super().__init__(path, None, None, None, languages, licence)
         self.columns = dict(columns or {})
 
@@ -115,7 +117,7 @@ class Described:
             return field.taken, None
         for left, right in links(self.fields, image.source, field.taken.source):
             known: dict[Any, list[str]] = {}
-            for _, row in self._rows(field.taken.source):
+            for _, row in self._rows(field.taken.source, right.column, field.taken.column):
                 for value in texts_of(right.value(row.get(right.column))):
                     known.setdefault(value, []).extend(texts_of(field.taken.value(row.get(field.taken.column))))
             return left, known
@@ -124,11 +126,16 @@ class Described:
             "`references` say which belong together. Add one to the description, or name other fields in source.columns."
         )
 
-    def _rows(self, source: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    def _rows(self, source: str, *columns: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
         path = self._path(source)
         if not is_table(path):
             raise ConfigError(
                 f"{path} is no table that is read: .csv, .tsv, .jsonl, .parquet. Write it as one of these."
+            )
+        names = column_names(path)
+        if lacking := [name for name in columns if name not in names]:
+            raise DataError(
+                f"{self.path} speaks of the column {lacking[0]!r} of {path.name}, which has only {', '.join(names)}. Mend the description."
             )
         return read_rows(path)
 
@@ -152,7 +159,7 @@ class Described:
         """Yield name, row and bytes of each picture; the reason in place of a row where it is refused."""
         if image.column:
             folder = InFolder(self.path.parent, self.path.parent)
-            for where, row in self._rows(image.source):
+            for where, row in self._rows(image.source, image.column):
                 name = next(iter(texts_of(image.value(row.get(image.column)))), "")
                 there = folder.of({"file_name": name}) if name else (where, "no_picture", "the row names none")
                 if len(there) == 3:

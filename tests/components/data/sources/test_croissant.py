@@ -1,6 +1,7 @@
 """Croissant descriptions: ours come back as they went out, others are joined by their references, and bad ones are told of."""
 
 import json
+import tarfile
 
 import pytest
 
@@ -39,6 +40,36 @@ def test_what_we_export_comes_back_with_its_pictures_captions_and_keys(tmp_path)
     came_in = ingest(CroissantSource(str(raw)), tmp_path / "back", 0)
     assert came_in["samples"] == 20
     assert shown(tmp_path / "back") == shown(raw)
+
+
+def test_members_of_a_tar_that_are_no_pictures_and_a_tar_that_is_cut_short_are_rows(made):
+    folder, _, whole = made
+    whole["distribution"][1] |= {"containedIn": {"@id": "tar"}}
+    whole["distribution"].append({"@type": "cr:FileObject", "@id": "tar", "contentUrl": "pictures.tar"})
+    again(folder, whole)
+    with tarfile.open(folder / "pictures.tar", "w") as tar:
+        for number in range(11):
+            tar.add(folder / f"{number:04d}.png", f"{number:04d}.png")
+        tar.add(folder / "0011.png", "../0011.png")
+    held = (folder / "pictures.tar").read_bytes()
+    found = came(folder)
+    assert [one.reason for one in found if isinstance(one, Reject)] == ["path_escape"]
+    assert len(found) == 12
+    (folder / "pictures.tar").write_bytes(held[: held.index(b"0010.png") + 600])
+    assert [one.reason for one in came(folder) if isinstance(one, Reject)] == ["shard_truncated"]
+    (folder / "pictures.tar").rename(folder / "pictures.zip")
+    whole["distribution"][2]["contentUrl"] = "pictures.zip"
+    again(folder, whole)
+    with pytest.raises(ConfigError, match=r"is no tar, and others are not read\. Unpack it"):
+        came(folder)
+
+
+def test_a_link_out_of_the_folder_is_refused(made, tmp_path):
+    folder, _, _ = made
+    (folder / "0001.png").rename(tmp_path / "secret.png")
+    (folder / "0001.png").symlink_to(tmp_path / "secret.png")
+    with pytest.raises(DataError, match=r"0001\.png is a link that leads out of the folder"):
+        came(folder)
 
 
 def test_captions_are_joined_to_the_files_by_what_the_references_say(made):
@@ -82,6 +113,7 @@ def test_pictures_may_be_named_by_the_table_and_paths_out_of_the_folder_are_rows
         (lambda whole, fields: whole["distribution"][0].update(contentUrl="../x.csv"), DataError, "leads out of"),
         (lambda whole, fields: whole["distribution"][0].update(contentUrl="https://h/x.csv"), DataError, "no such file here"),
         (lambda whole, fields: whole["distribution"][0].update(sha256="0" * 64), DataError, "another sha256 than croissant.json"),
+        (lambda whole, fields: fields[2]["source"].update(extract={"column": "said"}), DataError, "the column 'said' of mine.csv"),
         (lambda whole, fields: whole["distribution"][1].update(includes="*.tif"), DataError, "has no file as"),
     ],
 )  # fmt: skip
