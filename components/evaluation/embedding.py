@@ -7,11 +7,12 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
-from torch.nn.functional import normalize
+from torch.nn.functional import normalize, pad
 
 from components.contracts.batch import Images
+from components.contracts.encoded import TOKENS, Encoded
 from components.contracts.evaluator import Space
 from components.contracts.progress import Progress, silent
 from components.data.tokenizers import Vocabulary
@@ -82,6 +83,34 @@ class Embedder:
         return {space: np.concatenate(parts) for space, parts in rows.items()}
 
     @torch.inference_mode()
+    def picture_tokens(
+        self, pictures: Sequence[bytes], progress: Progress = silent, doing: str = ""
+    ) -> Float[np.ndarray, "N K D"]:
+        """Return the patches of each picture in the shared space, float32, not of unit length."""
+        self.model.eval()
+        rows = []
+        for start in range(0, len(pictures), self.batch):
+            pixels = self.pixels(pictures[start : start + self.batch])
+            rows.append(
+                _tokens(self.model.encode_image(Images(pixels=pixels).to(self.device), (TOKENS,))).cpu().numpy()
+            )
+            progress(doing or "encoding pictures", min(start + self.batch, len(pictures)), len(pictures))
+        return np.concatenate(rows)
+
+    @torch.inference_mode()
+    def text_tokens(self, texts: Sequence[str]) -> tuple[Float[np.ndarray, "N L D"], Bool[np.ndarray, "N L"]]:
+        """Return the words of each text in the shared space, not of unit length, and where they are real."""
+        self.model.eval()
+        encoded = [
+            self.model.encode_text(self.vocabulary(texts[start : start + self.batch]).to(self.device), (TOKENS,))
+            for start in range(0, len(texts), self.batch)
+        ]
+        longest = max(_tokens(part).shape[1] for part in encoded)
+        words = [pad(_tokens(part), (0, 0, 0, longest - _tokens(part).shape[1])) for part in encoded]
+        masks = [pad(part.mask, (0, longest - part.mask.shape[1])) for part in encoded if part.mask is not None]
+        return torch.cat(words).cpu().numpy(), torch.cat(masks).cpu().numpy()
+
+    @torch.inference_mode()
     def texts(self, texts: Sequence[str]) -> Float[np.ndarray, "N D"]:
         """Return unit rows, float32."""
         self.model.eval()
@@ -90,3 +119,8 @@ class Embedder:
             encoded = self.model.encode_text(self.vocabulary(texts[start : start + self.batch]).to(self.device))
             rows.append(normalize(encoded.pooled.float(), dim=-1))
         return torch.cat(rows).cpu().numpy()
+
+
+def _tokens(encoded: Encoded) -> Float[Tensor, "N L D"]:
+    assert encoded.tokens is not None, "a tower that was asked for tokens gave none"
+    return encoded.tokens.float()

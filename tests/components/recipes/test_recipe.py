@@ -79,6 +79,7 @@ KNOWN = {
     ("clip", "small"): (21.7, 21.3), ("clip", "base"): (86.2, 37.8), ("clip", "large"): (304.0, 85.1),
     ("siglip", "small"): (21.7, 21.3), ("siglip", "base"): (92.9, 85.1), ("siglip", "large"): (316.0, 302.3),
 }  # fmt: skip
+KNOWN |= {(same, scale): KNOWN["clip", scale] for same in ("clip_refine", "filip") for scale in ("small", "base", "large")}
 
 
 @pytest.mark.parametrize("scale", ["small", "base", "large"])
@@ -376,7 +377,7 @@ def test_sizes_that_are_empty_have_no_scale(value, workspace):
 
 def test_a_key_that_yaml_takes_for_a_truth_value_is_refused_as_any_other(workspace):
     workspace.change(CLIP, r"  batch:", "  yes:")
-    with pytest.raises(ConfigError, match="the section 'evaluation' takes no True"):
+    with pytest.raises(ConfigError, match="the section 'evaluation' takes no 'yes'"):
         load_recipe(workspace.root, "clip", "debug")
 
 
