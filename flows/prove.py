@@ -4,6 +4,7 @@ Every arm and seed is a leased checkout in which the stages up to evaluate are b
 before is cached, what was killed goes on, and arms share what they have in common.
 """
 
+import contextlib
 import json
 import shutil
 import time
@@ -126,7 +127,7 @@ def _run(root: Path, name: str, proof: Proof, seeds: Sequence[int], commit: str)
         tell(f"{arm}, seed {seed}: {done + 1} of {len(folders)}{rest}")
         began, recipe = time.monotonic(), proof.arms[arm].recipe
         place = lease(root, folder, commit, _params(root, proof, arm, seed))
-        with Workspace.here(recipe, place) as workspace:
+        with contextlib.chdir(place), Workspace.here(recipe, place) as workspace:  # DVC names paths from where one is
             for its, stage in workspace.work(UNTIL):
                 its.repro(stage)
         took.append(time.monotonic() - began)

@@ -50,7 +50,7 @@ def params(root: Path, old: str, new: str) -> None:
 
 def test_an_unknown_recipe_is_named_with_file_line_and_what_was_meant(root):
     refused(diptych(root, "run", "--recipe", "clpi"), "no recipe 'clpi'", "did you mean clip?")
-    params(root, "- clip", "- clpi")
+    params(root, "  clip:", "  clpi:")
     refused(diptych(root, "run"), "params.yaml, line ", "no recipe 'clpi'", "did you mean clip?")
     refused(diptych(root, "status"), "params.yaml, line ", "did you mean clip?")
     nothing_done(root)

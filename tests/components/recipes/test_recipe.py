@@ -79,7 +79,9 @@ KNOWN = {
     ("clip", "small"): (21.7, 21.3), ("clip", "base"): (86.2, 37.8), ("clip", "large"): (304.0, 85.1),
     ("siglip", "small"): (21.7, 21.3), ("siglip", "base"): (92.9, 85.1), ("siglip", "large"): (316.0, 302.3),
 }  # fmt: skip
-KNOWN |= {(same, scale): KNOWN["clip", scale] for same in ("clip_refine", "filip") for scale in ("small", "base", "large")}
+KNOWN |= {
+    (same, scale): KNOWN["clip", scale] for same in ("clip_refine", "filip") for scale in ("small", "base", "large")
+}
 
 
 @pytest.mark.parametrize("scale", ["small", "base", "large"])
