@@ -65,7 +65,7 @@ def test_what_are_no_seeds_is_refused(said):
 PROOF = {
     "source": {"name": "scenes", "pictures": 200}, "scale": "debug", "seeds": [0, 1], "arms": {"clip": {"recipe": "clip"}},
     "claims": [
-        {"metric": METRIC, "arm": "clip", "at_least": 0.0},
+        {"metric": METRIC, "arm": "clip", "at_least": -100.0},
         {"metric": METRIC, "arm": "clip", "against": "chance", "at_least": 1.0},
     ],
 }  # fmt: skip
@@ -125,7 +125,7 @@ def test_a_proof_is_run_kept_listed_and_run_again_for_nothing(tmp_path):
     row = next(row for row in recipes(root) if row["name"] == "clip")
     assert row["status"] == "does not hold"
     shown = "\n".join(as_lines([row]))
-    assert f"{METRIC} of clip at least 0: holds" in shown
+    assert f"{METRIC} of clip at least -100: holds" in shown
     assert "\n".join(lines(kept)).splitlines()[-1].startswith("clip: does not hold (2 seeds")
 
 
