@@ -57,16 +57,21 @@ class Encoder(Protocol):
     def texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return unit rows [N D] in the shared space."""
 
+    def encoded(
+        self, pictures: Sequence[bytes], spaces: Sequence[Space], progress: Progress, doing: str
+    ) -> dict[Space, NDArray[np.float32]]:
+        """Return rows [N D] in each space, of the length that the model gives them."""
+
+
+@runtime_checkable
+class TokenEncoder(Protocol):
+    """A model that gives tokens beside its one vector."""
+
     def picture_tokens(self, pictures: Sequence[bytes], progress: Progress, doing: str) -> NDArray[np.float32]:
         """Return the patches of each picture in the shared space [N K D], not of unit length."""
 
     def text_tokens(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Return the words of each text in the shared space [N L D], not of unit length, and which are real [N L]."""
-
-    def encoded(
-        self, pictures: Sequence[bytes], spaces: Sequence[Space], progress: Progress, doing: str
-    ) -> dict[Space, NDArray[np.float32]]:
-        """Return rows [N D] in each space, of the length that the model gives them."""
 
 
 @runtime_checkable

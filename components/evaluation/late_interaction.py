@@ -11,7 +11,7 @@ import torch
 
 from components.contracts.errors import ConfigError
 from components.contracts.evaluate import Metric
-from components.contracts.evaluator import Evaluator, Findings, Subject
+from components.contracts.evaluator import Evaluator, Findings, Subject, TokenEncoder
 from components.evaluation.retrieval import DIRECTIONS, Gallery, chance_at, ranks
 from components.objectives.similarity import max_sim
 
@@ -33,11 +33,15 @@ class LateInteraction(Evaluator):
 
     def measure(self, subject: Subject) -> Findings:
         """Return `late_interaction.<split>.<direction>.recall_at_<k>`."""
-        metrics = []
+        metrics, encoder = [], subject.encoder
+        if not isinstance(encoder, TokenEncoder):
+            return Findings(
+                without={"late_interaction": "the model gives one vector a picture and text, and no tokens"}
+            )
         for split, pool in subject.pools.items():
             gallery = Gallery.of(pool.keys, pool.captions, pool.concepts)
-            patches = subject.encoder.picture_tokens(pool.pictures, subject.progress, f"tokens of {split}")
-            words, mask = subject.encoder.text_tokens(gallery.texts)
+            patches = encoder.picture_tokens(pool.pictures, subject.progress, f"tokens of {split}")
+            words, mask = encoder.text_tokens(gallery.texts)
             tokens = torch.from_numpy(patches), torch.from_numpy(words), torch.from_numpy(mask)
             scores = max_sim(*tokens, self.chunk)
             pooled = subject.embedded(split) @ subject.encoder.texts(gallery.texts).T

@@ -49,3 +49,12 @@ def test_what_one_patch_shows_is_found_where_the_mean_of_all_finds_nothing():
 def test_numbers_that_mean_nothing_are_refused(numbers):
     with pytest.raises(ConfigError, match="each must be 1 or more"):
         LateInteraction(**numbers)
+
+
+def test_a_model_without_tokens_is_not_measured_and_that_is_said():
+    class Plain(Subject):
+        encoder = object()
+
+    found = LateInteraction().measure(Plain())
+    assert found.metrics == ()
+    assert "no tokens" in found.without["late_interaction"]
