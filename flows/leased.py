@@ -29,6 +29,12 @@ def commit_of(root: Path) -> str:
     return _git(root, "rev-parse", "HEAD").strip()
 
 
+def committed_params(root: Path, commit: str) -> dict[str, Any]:
+    """Return params.yaml as the commit has it; what a person has changed since is no part of a result."""
+    said: dict[str, Any] = yaml.safe_load(_git(root, "show", f"{commit}:params.yaml"))
+    return said
+
+
 def lease(root: Path, folder: Path, commit: str, params: Mapping[str, Any]) -> Path:
     """Return the folder as a checkout of the commit with these params.yaml; one that is there already keeps what it has run.
 

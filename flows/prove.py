@@ -24,7 +24,7 @@ from components.recipes.yaml_lines import overlay, read_yaml
 from components.stages.events import clock
 from components.stages.place import private
 from flows.audience import AUDIENCE
-from flows.leased import commit_of, give_up, lease
+from flows.leased import commit_of, committed_params, give_up, lease
 from flows.machine import machine
 from flows.recipes import PROOFS
 from flows.workspace import Workspace
@@ -126,7 +126,7 @@ def _run(root: Path, name: str, proof: Proof, seeds: Sequence[int], commit: str)
         rest = f", about {clock(sum(took) / len(took) * left)} left" if took else ""
         tell(f"{arm}, seed {seed}: {done + 1} of {len(folders)}{rest}")
         began, recipe = time.monotonic(), proof.arms[arm].recipe
-        place = lease(root, folder, commit, _params(root, proof, arm, seed))
+        place = lease(root, folder, commit, _params(committed_params(root, commit), proof, arm, seed))
         with contextlib.chdir(place), Workspace.here(recipe, place) as workspace:  # DVC names paths from where one is
             for its, stage in workspace.work(UNTIL):
                 its.repro(stage)
@@ -141,9 +141,8 @@ def _folders(root: Path, name: str, proof: Proof, seeds: Sequence[int]) -> dict[
     return {(arm, seed): home / f"{arm}-{seed}" for seed in seeds for arm in proof.arms}
 
 
-def _params(root: Path, proof: Proof, arm: str, seed: int) -> dict[str, Any]:
+def _params(committed: Mapping[str, Any], proof: Proof, arm: str, seed: int) -> dict[str, Any]:
     """Return params.yaml of a run: what is committed, with the proof's data, scale and seed, and the arm's own numbers."""
-    committed = read_yaml(root / "params.yaml").values
     usual = {"name": "emoji", "languages": ["en"]}
     source = {
         "path": committed["source"]["path"],

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from components.contracts.errors import CapabilityError, ConfigError
-from flows.leased import commit_of, give_up, lease
+from flows.leased import commit_of, committed_params, give_up, lease
 
 WHO = ["-c", "user.name=test", "-c", "user.email=test@localhost", "-c", "maintenance.auto=false"]
 
@@ -87,6 +87,7 @@ def test_code_that_is_not_committed_is_told_and_nothing_is_proven_of_it(root):
 def test_params_are_ones_own_and_may_differ(root):
     (root / "params.yaml").write_text("seed: 1\n")
     assert len(commit_of(root)) == 40
+    assert committed_params(root, commit_of(root)) == {"seed": 0}
 
 
 def test_what_git_says_is_handed_on(tmp_path):
