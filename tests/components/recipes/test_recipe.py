@@ -377,6 +377,18 @@ def test_sizes_that_are_empty_have_no_scale(value, workspace):
         load_recipe(workspace.root, "clip", "debug")
 
 
+def test_texts_of_a_step_are_read_and_what_is_wrong_in_them_is_said_with_its_line(workspace):
+    line = workspace.change(CLIP, r"  trim: true\n", r"\g<0>  texts:\n    caption: {kinds: [short], count: 2}\n")
+    texts = load_recipe(workspace.root, "clip", "debug").training.texts
+    assert (texts["caption"].kinds, texts["caption"].count) == (("short",), 2)
+    workspace.change(CLIP, "kinds: ", "kind: ")
+    with pytest.raises(ConfigError, match=rf"clip\.yaml, line {line + 2}: .*takes no 'kind'.*Did you mean kinds\?"):
+        load_recipe(workspace.root, "clip", "debug")
+    workspace.change(CLIP, "caption: {kind: ", "other: {kinds: ")
+    with pytest.raises(ConfigError, match=r"texts has other, but every method reads caption"):
+        load_recipe(workspace.root, "clip", "debug")
+
+
 def test_a_key_that_yaml_takes_for_a_truth_value_is_refused_as_any_other(workspace):
     workspace.change(CLIP, r"  batch:", "  yes:")
     with pytest.raises(ConfigError, match="the section 'evaluation' takes no 'yes'"):
