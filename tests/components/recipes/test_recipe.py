@@ -68,7 +68,7 @@ def test_every_recipe_builds_and_takes_a_step_at_a_scale_for_a_cpu(recipe, scale
     sized = {"init_args": {"text": {"init_args": {"vocabulary": len(vocabulary), "context": vocabulary.context}}}}
     torch.manual_seed(0)
     method = build(overlay(loaded.method, {"init_args": {"model": overlay(loaded.model, sized)}}), Method)
-    losses = method.losses(batches_at_debug(vocabulary)[0], Clock(step=0, total_steps=2, epoch=0))
+    losses = method.losses(batches_at_debug(vocabulary, recipe)[0], Clock(step=0, total_steps=2, epoch=0))
     assert losses.terms
     assert all(torch.isfinite(term) and term.shape == () for term in losses.terms.values())
 
@@ -80,7 +80,9 @@ KNOWN = {
     ("siglip", "small"): (21.7, 21.3), ("siglip", "base"): (92.9, 85.1), ("siglip", "large"): (316.0, 302.3),
 }  # fmt: skip
 KNOWN |= {
-    (same, scale): KNOWN["clip", scale] for same in ("clip_refine", "filip") for scale in ("small", "base", "large")
+    (same, scale): KNOWN["clip", scale]
+    for same in ("clip_refine", "dreamlip", "filip")
+    for scale in ("small", "base", "large")
 }
 
 
