@@ -2,6 +2,7 @@
 
 import io
 import itertools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,17 @@ def square_pool() -> Pool:
         concepts=tuple(names),
         sources=tuple(sources),
         groups=tuple(groups),
+        kinds=(("short",),) * len(names),
     )
+
+
+def told_at_length(pool: Pool) -> Pool:
+    """Return the same with two captions each: the name, as `alt`, and three sentences about it, as `long`."""
+    captions = []
+    for (name,), source, group in zip(pool.captions, pool.sources, pool.groups, strict=True):
+        colour, place, size = group["category"], group["subcategory"], source.removeprefix("size-")
+        captions.append((name, f"There is a {colour} square. It is at the {place}. Its sides have {size} pixels."))
+    return replace(pool, captions=tuple(captions), kinds=(("alt", "long"),) * len(captions))
 
 
 def png(picture: Image.Image, kind: str = "PNG", **options: Any) -> bytes:

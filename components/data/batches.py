@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Int, UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -18,8 +18,10 @@ from components.contracts.batch import Batch, Images, Movable, Texts, stack_ids
 from components.contracts.errors import ConfigError
 from components.contracts.long_captions import LongCaptions
 from components.contracts.order import Order
+from components.contracts.text_pick import CAPTION, TextPick
 from components.data.rows.captions import Captions
 from components.data.rows.pairs import Pairs
+from components.data.rows.picked import picked
 from components.data.share import Share
 from components.data.side.read import SideRows
 from components.data.tokenizers import Vocabulary
@@ -55,6 +57,7 @@ class Unseen(Movable):
 
 
 Made = Batch | Unseen
+PLAIN: Mapping[str, TextPick] = {CAPTION: TextPick()}
 
 
 class StepBatches(Dataset[Made]):
@@ -69,15 +72,18 @@ class StepBatches(Dataset[Made]):
         share: the part of each batch that is made here; the others' parts have the same bits as if it were made whole.
         long: what becomes of captions that are longer than the vocabulary reads.
         side: what teachers said of the pairs; pictures are then shown in the views that those saw, and batches have what they said.
+        texts: name -> which captions of a sample stand under it, `caption` among them; `ids` has `<name>_given`, 0 where a sample
+            has none of these and lends another.
 
-    Raises ConfigError for captions that are taken apart where teachers read them whole.
+    Raises ConfigError for captions that are taken apart, or chosen, where teachers read all of them whole, DataError for kinds of
+    captions that no sample has.
     """
 
     late = False
 
     def __init__(
         self, pairs: Pairs, vocabulary: Vocabulary, views: Views, order: Order, *, seed: int, share: Share | None = None,
-        long: LongCaptions = "truncate", side: SideRows | None = None,
+        long: LongCaptions = "truncate", side: SideRows | None = None, texts: Mapping[str, TextPick] = PLAIN,
     ) -> None:  # fmt: skip
         self.pairs, self.views, self.order, self.seed, self.side = pairs, views, order, seed, side
         if side is not None and long != "truncate":
@@ -85,8 +91,20 @@ class StepBatches(Dataset[Made]):
                 f"long_captions is {long}, so parts of captions would be read, but the teachers of {side.side.folder} read each caption "
                 "as a whole. Set training.long_captions to truncate, or leave training.reinforce out."
             )
+        if side is not None and dict(texts) != dict(PLAIN):
+            raise ConfigError(
+                f"training.texts chooses among captions for {', '.join(texts)}, but the teachers of {side.side.folder} read all of them. "
+                "Leave training.texts or training.reinforce out."
+            )
         self.part = (share or Share()).of(order.batch)
-        self.captions = Captions(vocabulary, pairs.captions, long)
+        found = {name: picked(name, pick, pairs.captions, pairs.kinds) for name, pick in texts.items()}
+        self.texts = dict(texts)
+        self.captions = {name: Captions(vocabulary, one.texts, long) for name, one in found.items()}
+        self.given = {
+            f"{name}_given": stack_ids([int(given) for given in one.is_given])
+            for name, one in found.items()
+            if texts[name].kinds
+        }
         names = {concept: number for number, concept in enumerate(sorted(set(pairs.concepts)))}
         self.concepts = stack_ids([names[concept] for concept in pairs.concepts])
 
@@ -109,21 +127,32 @@ class StepBatches(Dataset[Made]):
         """Return a batch before its pictures are shown."""
         draw = torch.Generator().manual_seed(seed_of(self.seed, "batch", step))
         rows = torch.tensor(self.order.at(step))
-        chosen = self.captions.choose(rows, draw)
-        texts = self.captions.texts(chosen)  # as wide on every rank
+        captions, count = self.captions[CAPTION], self.texts[CAPTION].count
+        chosen = captions.choose(rows, draw)[:, None] if count == 1 else captions.choose_some(rows, draw, count)
+        texts = {CAPTION: self._texts(captions, chosen)}
         said: Mapping[str, Tensor] = {}
         if self.side is None:
             drawn = self.views.drawn(len(rows), draw).part(self.part)
+            for name, others in self.captions.items():
+                if name != CAPTION:
+                    texts[name] = self._texts(others, others.choose_some(rows, draw, self.texts[name].count))
             rows = rows[self.part]
         else:
-            which, captions = self.side.which(len(rows), draw)[self.part], self.captions.number(rows, chosen)[self.part]
+            which, numbers = self.side.which(len(rows), draw)[self.part], captions.number(rows, chosen[:, 0])[self.part]
             rows = rows[self.part]
-            drawn, said = self.side.drawn(self.views, rows, which), self.side.said(rows, which, captions)
+            drawn, said = self.side.drawn(self.views, rows, which), self.side.said(rows, which, numbers)
         batch = Batch(
             keys=tuple(self.pairs.keys[row] for row in rows.tolist()),
             images={},
-            texts={"caption": Texts(ids=texts.ids[self.part], mask=texts.mask[self.part])},
-            ids={"concept": self.concepts[rows]},
+            texts=texts,
+            ids={"concept": self.concepts[rows], **{name: given[rows] for name, given in self.given.items()}},
             said=said,
         )
         return Unseen(batch=batch, pictures=self.pairs.pictures[rows], drawn=drawn, views=self.views)
+
+    def _texts(self, captions: Captions, chosen: Int[Tensor, "B N"]) -> Texts:
+        """Return this part's N texts of each sample, one sample after the other, as wide on every rank."""
+        whole, count = captions.texts(chosen.flatten()), chosen.shape[1]
+        rows = slice(self.part.start * count, self.part.stop * count)
+        owner = None if count == 1 else torch.arange(self.part.stop - self.part.start).repeat_interleave(count)
+        return Texts(ids=whole.ids[rows], mask=whole.mask[rows], owner=owner)

@@ -24,6 +24,7 @@ class Pool:
         sources: who made each.
         groups: label -> group of each, such as `category` -> `Flags`; empty where no labels are known.
         sha256s: of the encoded bytes, where they are known without reading them.
+        kinds: of each caption; none where nothing is known of them.
     """
 
     keys: tuple[str, ...]
@@ -33,6 +34,7 @@ class Pool:
     sources: tuple[str, ...]
     groups: tuple[Mapping[str, str], ...] = ()
     sha256s: tuple[str, ...] = ()
+    kinds: tuple[tuple[str, ...], ...] = ()
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -69,6 +71,7 @@ def read_pool(manifest: pa.Table, raw: Path) -> Pool:
             {name: group for name, group in row["labels"].items() if group and name != "concept"} for row in rows
         ),
         sha256s=tuple(row["sha256"] for row in rows),
+        kinds=tuple(tuple(text["kind"] for text in row["texts"]) for row in rows),
     )
 
 

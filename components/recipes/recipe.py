@@ -9,6 +9,7 @@ from typing import Any, Literal
 from components.contracts.errors import ConfigError
 from components.contracts.long_captions import LongCaptions
 from components.contracts.needs import Needs
+from components.contracts.text_pick import CAPTION, TextPick
 from components.recipes.class_keys import check_arguments, check_keys, parameters
 from components.recipes.params import OVERRIDABLE
 from components.recipes.proof import Proof
@@ -94,6 +95,9 @@ class Training:
             `sample` such a piece each time; elsewhere a text is always cut.
         guards: what is done when it goes wrong.
         reinforce: what teachers said of the samples, for a method that learns from it.
+        texts: name in a batch -> which captions of a sample stand under it; methods read `caption`, and some of them more.
+
+    Raises ConfigError for texts without a `caption`.
     """
 
     optimisation: Optimisation
@@ -105,6 +109,13 @@ class Training:
     long_captions: LongCaptions = "truncate"
     guards: Guards = field(default_factory=Guards)
     reinforce: Reinforced = field(default_factory=Reinforced)
+    texts: dict[str, TextPick] = field(default_factory=lambda: {CAPTION: TextPick()})
+
+    def __post_init__(self) -> None:
+        if CAPTION not in self.texts:
+            raise ConfigError(
+                f"texts has {', '.join(self.texts) or 'nothing'}, but every method reads {CAPTION}. Add {CAPTION}: {{}} for any caption."
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

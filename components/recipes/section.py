@@ -4,7 +4,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin
 
 from jsonargparse import ArgumentParser, set_parsing_settings
 
@@ -121,6 +121,9 @@ def check_fields(document: Document, key: str, values: Mapping[str, Any], kind: 
             raise unknown(document, below, name, known, f"the section {key!r}" if key else "the file")
         if is_dataclass(known[name]):
             check_fields(document, below, _mapping(document, below, value), known[name])
+        elif get_origin(known[name]) is dict and is_dataclass(of := get_args(known[name])[1]):
+            for one, inner in _mapping(document, below, value).items():
+                check_fields(document, _below(below, one), _mapping(document, _below(below, one), inner), of)
 
 
 def _below(key: str, name: object) -> str:

@@ -11,12 +11,14 @@ import torch
 
 from components.contracts.errors import ConfigError
 from components.contracts.progress import Progress
+from components.contracts.text_pick import CAPTION
 from components.data.batches import StepBatches
 from components.data.manifest import read_manifest
 from components.data.processes import cores
 from components.data.rows.cache import MOST_BYTES, RowCache
 from components.data.rows.captions import Captions
 from components.data.rows.decoded import as_tensor, decode, decode_pairs
+from components.data.rows.picked import picked
 from components.data.samplers.distinct import Distinct
 from components.data.samplers.ordering import Ordering, Rows
 from components.data.selection import Pool, of_split, read_pool
@@ -90,7 +92,8 @@ def step_batches(
     """
     views = build({**training.views, "pixels": preprocess.size}, Views)
     ordering = Distinct() if training.order is None else build(training.order, Ordering)
-    rows = Rows.of(pool, lambda: Captions(vocabulary, pool.captions, training.long_captions).lengths())
+    read = picked(CAPTION, training.texts[CAPTION], pool.captions, pool.kinds).texts
+    rows = Rows.of(pool, lambda: Captions(vocabulary, read, training.long_captions).lengths())
     order = ordering.order(rows, batch, seed)  # before anything is decoded
     if order.batch < batch and (asked := batch_asked(stage.root)):
         raise ConfigError(
@@ -111,6 +114,7 @@ def step_batches(
         seed=seed,
         long=training.long_captions,
         side=side.rows(pairs.keys) if side else None,
+        texts=training.texts,
     )
 
 

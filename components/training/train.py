@@ -96,7 +96,7 @@ def train(
     for memory that runs out, too; ConfigError when the text tower does not know all tokens, the batch does not split over
     the ranks, or the checkpoint is of another model; TransientError when a rank or a process that makes batches is lost.
     """
-    check_words(method, batches.captions)
+    check_words(method, batches.captions.values())
     method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # 7% more samples/s on a CPU
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # its tips are for people who call it by hand
     checkpoints, tries = Checkpoints(folder), Tries(guards.tries, guards.spike_window)

@@ -1,5 +1,7 @@
 """Whether a text tower knows every token it will be shown, before the first step: torch's own words are of an index, or none."""
 
+from collections.abc import Collection
+
 from torch import nn
 
 from components.contracts.errors import ConfigError
@@ -7,9 +9,10 @@ from components.data.rows.captions import Captions
 from components.models.towers.text import TextTower
 
 
-def check_words(method: nn.Module, captions: Captions) -> None:
+def check_words(method: nn.Module, captions: Collection[Captions]) -> None:
     """Raise ConfigError for a tower with fewer rows in its table, or fewer positions, than the captions have."""
-    most, longest = int(captions.tokens.max()) + 1, int(captions.begin.diff().max())
+    most = max(int(one.tokens.max()) for one in captions) + 1
+    longest = max(int(one.begin.diff().max()) for one in captions)
     for name, part in method.named_modules():
         if not isinstance(part, TextTower):
             continue

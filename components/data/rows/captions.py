@@ -55,6 +55,16 @@ class Captions:
         kinds = self.pieces[caption + 1] - self.pieces[caption]
         return self.pieces[caption] + (within * kinds).long()
 
+    def choose_some(self, rows: Int[Tensor, "B"], draw: torch.Generator, count: int) -> Int[Tensor, "B N"]:
+        """Return pieces of `count` captions of each sample, no caption again before all were there."""
+        many = self.first[rows + 1] - self.first[rows]
+        rank = torch.rand(len(rows), int(many.max()), generator=draw)
+        rank = rank.masked_fill(torch.arange(rank.shape[1]) >= many[:, None], 2.0)  # behind all there are
+        turn = torch.arange(count) % many[:, None]
+        caption = self.first[rows][:, None] + rank.argsort(dim=1).gather(1, turn)
+        kinds = self.pieces[caption + 1] - self.pieces[caption]
+        return self.pieces[caption] + (torch.rand(caption.shape, generator=draw) * kinds).long()
+
     def number(self, rows: Int[Tensor, "B"], chosen: Int[Tensor, "B"]) -> Int[Tensor, "B"]:
         """Return which of its sample's captions each piece is of, from 0."""
         return torch.searchsorted(self.pieces, chosen, right=True) - 1 - self.first[rows]

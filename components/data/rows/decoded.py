@@ -41,7 +41,9 @@ def decode_pairs(
     """Return the pool for training, its pictures decoded to RGBA, or to RGB where all are JPEGs; the rest as of `decode`."""
     channels: Channels = 3 if not preprocess.trim and pool.is_opaque() else 4  # what is trimmed may get a clear margin
     pictures = decode(pool, preprocess, channels, progress, cache, processes)
-    return Pairs(keys=pool.keys, pictures=as_tensor(pictures), captions=pool.captions, concepts=pool.concepts)
+    return Pairs(
+        keys=pool.keys, pictures=as_tensor(pictures), captions=pool.captions, concepts=pool.concepts, kinds=pool.kinds
+    )
 
 
 def decode(

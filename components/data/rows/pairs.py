@@ -18,9 +18,11 @@ class Pairs:
         pictures: uint8 [M C S S], RGBA or, where nothing is transparent, RGB; where they come from a cache they stay on disk until a batch asks for them.
         captions: the captions of each sample, at least one.
         concepts: what each sample shows.
+        kinds: of each caption; none where nothing is known of them.
     """
 
     keys: tuple[str, ...]
     pictures: UInt8[Tensor, "M C S S"]
     captions: tuple[tuple[str, ...], ...]
     concepts: tuple[str, ...]
+    kinds: tuple[tuple[str, ...], ...] = ()

@@ -20,6 +20,7 @@ from components.data.side.shard import SideShard
 from components.data.side.write import SIDE
 from components.data.transforms.views import Drawn, Views
 
+ADDED = "added"  # the kind of captions that side shards bring
 AGAIN = "Write it again: diptych data reinforce."
 
 
@@ -91,10 +92,14 @@ class Side:
             )
 
     def told(self, pool: Pool) -> Pool:
-        """Return the pool with the captions that were added, after each sample's own."""
+        """Return the pool with the captions that were added, of the kind `added`, after each sample's own."""
         extra = {key: added for shard in self.shards for key, added in zip(shard.keys, shard.extra, strict=True)}
         captions = tuple((*own, *extra.get(key, ())) for key, own in zip(pool.keys, pool.captions, strict=True))
-        return replace(pool, captions=captions)
+        kinds = tuple(
+            (*own, *[ADDED] * len(extra.get(key, ())))
+            for key, own in zip(pool.keys, pool.kinds, strict=bool(pool.kinds))
+        )
+        return replace(pool, captions=captions, kinds=kinds)
 
     def rows(self, keys: Sequence[str]) -> "SideRows":
         """Return what was written of these samples, in their order; DataError for one of which nothing was."""

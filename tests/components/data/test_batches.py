@@ -1,12 +1,16 @@
 """A step is a function of (seed, step); what a batch says belongs to what it shows."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.contracts.batch import Batch
+from components.contracts.errors import DataError
 from components.contracts.progress import silent
+from components.contracts.text_pick import TextPick
 from components.data.batches import StepBatches
 from components.data.rows.decoded import decode_pairs
 from components.data.rows.pairs import Pairs
@@ -140,3 +144,58 @@ def test_ranks_that_come_and_go_within_an_epoch_neither_repeat_nor_drop_a_sample
 def test_a_batch_larger_than_the_concepts_has_one_row_of_each(pairs, vocabulary):
     few = made(pairs, vocabulary, batch=256)
     assert few.order.batch == len(few[0]) == len(set(few[0].ids["concept"].tolist())) == 25
+
+
+NAMED, COUNTED = "short", "long"
+TEXTS = {"caption": TextPick(kinds=(NAMED,)), "other": TextPick(kinds=(COUNTED,), count=3)}
+
+
+@pytest.fixture(scope="module")
+def of_kinds(pairs) -> Pairs:
+    """The same, each caption of a kind; the first sample has no second one."""
+    captions = (pairs.captions[0][:1], *pairs.captions[1:])
+    return replace(pairs, captions=captions, kinds=tuple((NAMED, COUNTED)[: len(own)] for own in captions))
+
+
+def told(pairs: Pairs, vocabulary: Vocabulary, share: Share | None = None) -> StepBatches:
+    order = DistinctBatches(pairs.concepts, 8, 3)
+    return StepBatches(pairs, vocabulary, Views(pixels=PIXELS), order, seed=3, share=share, texts=TEXTS)
+
+
+def test_a_name_has_texts_of_its_kinds_so_many_of_each_sample(of_kinds, vocabulary):
+    batches, lent = told(of_kinds, vocabulary), 0
+    for step in range(12):
+        batch = batches[step]
+        other, caption = batch.texts["other"], batch.texts["caption"]
+        assert caption.owner is None
+        assert other.owner.tolist() == [row for row in range(8) for _ in range(3)]
+        for row, key in enumerate(batch.keys):
+            own = of_kinds.captions[of_kinds.keys.index(key)]
+            wanted = vocabulary([own[-1]])
+            for at in range(3 * row, 3 * row + 3):
+                assert other.ids[at][other.mask[at]].tolist() == wanted.ids[wanted.mask].tolist()
+            assert batch.ids["other_given"][row] == len(own) - 1
+            lent += len(own) == 1
+        assert batch.ids["caption_given"].all()
+    assert lent
+
+
+def test_several_texts_of_a_sample_are_cut_over_ranks_as_the_batch_is(of_kinds, vocabulary):
+    whole = told(of_kinds, vocabulary)[5]
+    parts = [told(of_kinds, vocabulary, Share(rank=rank, world=2))[5] for rank in range(2)]
+    assert torch.equal(torch.cat([part.texts["other"].ids for part in parts]), whole.texts["other"].ids)
+    assert all(part.texts["other"].owner.tolist() == [row for row in range(4) for _ in range(3)] for part in parts)
+    assert torch.equal(torch.cat([part.ids["other_given"] for part in parts]), whole.ids["other_given"])
+
+
+def test_further_texts_change_neither_captions_nor_views(pairs, vocabulary):
+    order, views = DistinctBatches(pairs.concepts, 8, 3), Views(pixels=PIXELS, erase=0.3)
+    more = StepBatches(
+        pairs, vocabulary, views, order, seed=3, texts={"caption": TextPick(), "other": TextPick(count=2)}
+    )
+    assert same(more[4], made(pairs, vocabulary)[4])
+
+
+def test_kinds_that_are_nowhere_are_refused_before_any_batch(pairs, vocabulary):
+    with pytest.raises(DataError, match=r"training\.texts\.caption asks for captions of the kinds short"):
+        told(pairs, vocabulary)

@@ -68,7 +68,7 @@ def test_every_recipe_builds_and_takes_a_step_at_a_scale_for_a_cpu(recipe, scale
     sized = {"init_args": {"text": {"init_args": {"vocabulary": len(vocabulary), "context": vocabulary.context}}}}
     torch.manual_seed(0)
     method = build(overlay(loaded.method, {"init_args": {"model": overlay(loaded.model, sized)}}), Method)
-    losses = method.losses(batches_at_debug(vocabulary)[0], Clock(step=0, total_steps=2, epoch=0))
+    losses = method.losses(batches_at_debug(vocabulary, recipe)[0], Clock(step=0, total_steps=2, epoch=0))
     assert losses.terms
     assert all(torch.isfinite(term) and term.shape == () for term in losses.terms.values())
 
@@ -80,7 +80,9 @@ KNOWN = {
     ("siglip", "small"): (21.7, 21.3), ("siglip", "base"): (92.9, 85.1), ("siglip", "large"): (316.0, 302.3),
 }  # fmt: skip
 KNOWN |= {
-    (same, scale): KNOWN["clip", scale] for same in ("clip_refine", "filip") for scale in ("small", "base", "large")
+    (same, scale): KNOWN["clip", scale]
+    for same in ("clip_refine", "dreamlip", "filip")
+    for scale in ("small", "base", "large")
 }
 
 
@@ -374,6 +376,18 @@ def test_a_section_that_is_no_mapping_is_refused(name, value, workspace):
 def test_sizes_that_are_empty_have_no_scale(value, workspace):
     workspace.section("sizes", f"sizes: {value}\n")
     with pytest.raises(ConfigError, match="no size for the scale 'debug'; there are none"):
+        load_recipe(workspace.root, "clip", "debug")
+
+
+def test_texts_of_a_step_are_read_and_what_is_wrong_in_them_is_said_with_its_line(workspace):
+    line = workspace.change(CLIP, r"  trim: true\n", r"\g<0>  texts:\n    caption: {kinds: [short], count: 2}\n")
+    texts = load_recipe(workspace.root, "clip", "debug").training.texts
+    assert (texts["caption"].kinds, texts["caption"].count) == (("short",), 2)
+    workspace.change(CLIP, "kinds: ", "kind: ")
+    with pytest.raises(ConfigError, match=rf"clip\.yaml, line {line + 2}: .*takes no 'kind'.*Did you mean kinds\?"):
+        load_recipe(workspace.root, "clip", "debug")
+    workspace.change(CLIP, "caption: {kind: ", "other: {kinds: ")
+    with pytest.raises(ConfigError, match=r"texts has other, but every method reads caption"):
         load_recipe(workspace.root, "clip", "debug")
 
 

@@ -86,3 +86,27 @@ def test_a_sample_is_as_long_as_its_longest_piece(apart, vocabulary):
     plain = vocabulary(["a red square"]).mask.sum().item()
     assert apart["sample"].lengths() == apart["split"].lengths() == [longest, plain]
     assert apart["truncate"].lengths() == [vocabulary.context, plain]
+
+
+@given(count=st.integers(1, 7), seed=st.integers(0, 99))
+def test_of_several_captions_none_comes_again_before_all_were_there(captions, count, seed):
+    drawn = captions.choose_some(torch.tensor([2, 0, 1]), torch.Generator().manual_seed(seed), count)
+    assert drawn.shape == (3, count)
+    for own, there in zip(drawn.tolist(), ([4, 5], [0], [1, 2, 3]), strict=True):
+        assert set(own) <= set(there)
+        turns = [own.count(one) for one in there]
+        assert max(turns) - min(turns) <= 1
+
+
+def test_every_caption_is_drawn_as_often_as_another(captions):
+    draw = torch.Generator().manual_seed(0)
+    drawn = torch.cat([captions.choose_some(torch.tensor([1]), draw, 2) for _ in range(3000)])
+    share = torch.bincount(drawn.flatten(), minlength=4)[1:] / drawn.numel()
+    assert share.tolist() == pytest.approx([1 / 3] * 3, abs=0.03)
+
+
+def test_of_several_long_captions_a_piece_is_drawn_of_each(apart):
+    draw, rows = torch.Generator().manual_seed(0), torch.zeros(600, dtype=torch.int64)
+    drawn = apart["sample"].choose_some(rows, draw, 2)
+    assert ((drawn == 0).sum(1) == 1).all()
+    assert set(drawn.flatten().tolist()) == {0, 1, 2, 3}

@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 
 from components.contracts.errors import ConfigError, DataError
 from components.contracts.progress import silent
+from components.contracts.text_pick import TextPick
 from components.data.batches import StepBatches
 from components.data.rows.decoded import decode_pairs
 from components.data.samplers.distinct import DistinctBatches
@@ -192,6 +193,13 @@ def test_captions_that_are_taken_apart_are_refused(side, squares, vocabulary):
     order = DistinctBatches(pairs.concepts, 8, 0)
     with pytest.raises(ConfigError, match="long_captions is split"):
         StepBatches(pairs, vocabulary, VIEWS, order, seed=0, long="split", side=side.rows(pairs.keys))
+
+
+def test_captions_that_are_chosen_are_refused(side, squares, vocabulary):
+    pairs = decode_pairs(side.told(squares), Preprocess(size=21), silent)
+    order, texts = DistinctBatches(pairs.concepts, 8, 0), {"caption": TextPick(sentences=True)}
+    with pytest.raises(ConfigError, match=r"training\.texts chooses among captions for caption"):
+        StepBatches(pairs, vocabulary, VIEWS, order, seed=0, side=side.rows(pairs.keys), texts=texts)
 
 
 def test_what_is_shown_late_is_the_same_and_brings_the_same_to_the_bit(side, squares, vocabulary):

@@ -1,0 +1,51 @@
+"""Which texts are drawn from under a name, and that a sample without them lends another and is marked."""
+
+import pytest
+
+from components.contracts.errors import ConfigError, DataError
+from components.contracts.text_pick import TextPick
+from components.data.rows.picked import picked
+
+LONG = "There is a circle. It is red! A star is beside it."
+CAPTIONS = (("a circle", LONG), ("a star",), (LONG, "a red circle"))
+KINDS = (("alt", "long"), ("alt",), ("long", "short"))
+
+
+def of(pick: TextPick) -> tuple[tuple[str, ...], ...]:
+    return picked("caption", pick, CAPTIONS, KINDS).texts
+
+
+def test_a_pick_without_kinds_takes_every_caption_and_asks_for_no_kinds():
+    found = picked("caption", TextPick(), CAPTIONS)
+    assert found.texts == CAPTIONS
+    assert found.is_given == (True, True, True)
+
+
+def test_only_captions_of_the_kinds_are_taken_and_who_has_none_lends_its_own():
+    found = picked("caption", TextPick(kinds=("long", "short")), CAPTIONS, KINDS)
+    assert found.texts == ((LONG,), ("a star",), (LONG, "a red circle"))
+    assert found.is_given == (True, False, True)
+
+
+def test_sentences_are_texts_of_their_own_and_neighbours_are_merged():
+    three = ("There is a circle.", "It is red!", "A star is beside it.")
+    assert of(TextPick(kinds=("long",), sentences=True)) == (three, ("a star",), three)
+    assert of(TextPick(kinds=("long",), sentences=True, merge=2))[0] == (" ".join(three[:2]), three[2])
+
+
+def test_a_caption_of_marks_alone_stays_one_text():
+    assert picked("caption", TextPick(sentences=True), [[" \n "]]).texts == ((" \n ",),)
+
+
+@pytest.mark.parametrize("kinds", [KINDS, ()])
+def test_kinds_that_no_picture_has_are_an_error_that_names_those_there_are(kinds):
+    there = "alt, long, short" if kinds else "captions of no kind"
+    with pytest.raises(DataError, match=rf"training\.texts\.synthetic asks .* dense, but no picture .* {there}\."):
+        picked("synthetic", TextPick(kinds=("dense",)), CAPTIONS, kinds)
+
+
+def test_numbers_that_mean_nothing_are_refused():
+    with pytest.raises(ConfigError, match="count is 0"):
+        TextPick(count=0)
+    with pytest.raises(ConfigError, match="merge is 2, but captions are not taken apart"):
+        TextPick(merge=2)
