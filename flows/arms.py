@@ -41,6 +41,7 @@ class Study:
         scale: of every arm.
         source: in place of params.yaml's; {} takes the English emoji.
         until: last stage.
+        begun_from: arms that are run until pretrain alone, since only others are measured.
     """
 
     root: Path
@@ -51,6 +52,7 @@ class Study:
     scale: str
     source: Mapping[str, Any] = field(default_factory=dict)
     until: str = "evaluate"
+    begun_from: frozenset[str] = frozenset()
 
     @property
     def home(self) -> Path:
@@ -76,7 +78,7 @@ class Study:
             if model:
                 put(place, start, model)
             with contextlib.chdir(place), Workspace.here(arm.recipe, place) as workspace:  # DVC names paths from there
-                for its, stage in workspace.work(self.until):
+                for its, stage in workspace.work("pretrain" if name in self.begun_from else self.until):
                     its.repro(stage)
             took.append(time.monotonic() - began)
             ran[name].append(place / "runs" / arm.recipe)

@@ -95,7 +95,14 @@ def compare(
     )  # fmt: skip
     rates = {phase: spent(runs[0])["cpu_s"] / few[phase] for phase, runs in study.run().items()}
     steps = equal_steps(rows, rates, whole)
-    full = replace(study, name="compare", arms=arms_of(rows, steps), seeds=tuple(seeds), until="evaluate")
+    full = replace(
+        study,
+        name="compare",
+        arms=arms_of(rows, steps),
+        seeds=tuple(seeds),
+        until="evaluate",
+        begun_from=frozenset(row.phases[0] for row in rows if row.before),
+    )
     ran = full.run()
     table = {row.name: of_row(row, ran) for row in rows}
     first = _mean(table[rows[0].name]["cpu_s"])
