@@ -19,7 +19,7 @@ METRIC = "retrieval.val.image_to_text.recall_at_1"
 
 
 def metrics(value: float, chance: float = 0.1) -> dict[str, dict[str, float]]:
-    return {"a": {"value": value, "chance": chance}}
+    return {"a": {"value": value, "chance": chance, "baseline": 0.25}}
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,7 @@ def metrics(value: float, chance: float = 0.1) -> dict[str, dict[str, float]]:
         (None, "difference", (0.5, 0.7)),
         ("chance", "difference", (0.4, 0.6)),
         ("chance", "ratio", (5.0, 7.0)),
+        ("baseline", "ratio", (2.0, 2.8)),
         ("clip", "difference", (0.1, 0.4)),
         ("clip", "ratio", (0.5 / 0.4, 0.7 / 0.3)),
     ],
@@ -37,6 +38,13 @@ def test_seeds_are_held_against_each_other_one_by_one(against, by, values):
     found = judge(Claim(metric="a", arm="ours", against=against, by=by, at_least=0.0), measured)
     assert found.values == pytest.approx(values)
     assert found.verdict.mean == pytest.approx(sum(values) / 2)
+
+
+def test_changes_are_held_against_each_other_since_a_third_arm():
+    measured = {"start": [metrics(0.9)] * 2, "ours": [metrics(0.8), metrics(0.7)], "clip": [metrics(0.5), metrics(0.4)]}
+    of = {"metric": "a", "arm": "ours", "since": "start", "at_most": 0.5}
+    assert judge(Claim(**of), measured).values == pytest.approx((-0.1, -0.2))
+    assert judge(Claim(**of, against="clip", by="ratio"), measured).values == pytest.approx((0.25, 0.4))
 
 
 def test_a_number_that_was_not_measured_is_told_with_those_that_were():
@@ -63,7 +71,8 @@ def test_what_are_no_seeds_is_refused(said):
 
 
 PROOF = {
-    "source": {"name": "scenes", "pictures": 200}, "scale": "debug", "seeds": [0, 1], "arms": {"clip": {"recipe": "clip"}},
+    "source": {"name": "scenes", "pictures": 200}, "scale": "debug", "seeds": [0, 1],
+    "arms": {"clip": {"recipe": "clip", "start": {"micro_clip": {"scenes": 240, "batch": 16, "steps": 2}}, "model": "start"}},
     "claims": [
         {"metric": METRIC, "arm": "clip", "at_least": -100.0},
         {"metric": METRIC, "arm": "clip", "against": "chance", "at_least": 1.0},
@@ -109,6 +118,9 @@ def test_a_proof_is_run_kept_listed_and_run_again_for_nothing(tmp_path):
     try:
         kept = prove(root, "clip", keep=True)
         ran = [how for _, how in heard.steps]
+        places = [root / f".diptych/proofs/clip/clip-{seed}" for seed in (0, 1)]
+        trained = [json.loads((place / "runs/clip/pretrain/metrics.json").read_text()) for place in places]
+        begun = [one["start"]["path"] for one in trained]
         heard.steps.clear()
         again = prove(root, "clip")
     finally:
@@ -119,6 +131,8 @@ def test_a_proof_is_run_kept_listed_and_run_again_for_nothing(tmp_path):
     assert kept["outcome"] == "does not hold"
     assert {**again, "seconds": 0} == {**kept, "seconds": 0}
     assert kept["commit"] == commit_of(root)
+    assert len(list((root / ".diptych/starts").glob("micro_clip-*/weights.safetensors"))) == 1
+    assert begun == ["data/starts/" + next((root / ".diptych/starts").iterdir()).name] * 2
     assert json.loads((root / "docs/proofs/clip.json").read_text()) == again
     assert not (root / ".diptych/proofs/clip").exists()
     assert any(re.fullmatch(r"clip, seed 1: 2 of 2, about .* left", sentence) for sentence in heard.said)
