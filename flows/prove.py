@@ -116,6 +116,21 @@ def seeds_of(said: str | None) -> tuple[int, ...] | None:
     return seeds
 
 
+def params_of(committed: Mapping[str, Any], proof: Proof, arm: str, seed: int) -> dict[str, Any]:
+    """Return params.yaml of a run: what is committed, with the proof's data, scale and seed, and the arm's own numbers."""
+    usual = {"name": "emoji", "languages": ["en"]}
+    watched = {"path": committed["source"]["path"]}  # since DVC watches one in any case
+    source = overlay({**watched, **(proof.source or usual)}, proof.arms[arm].source)
+    chosen = {
+        "source": source,
+        "recipes": _recipes(proof.arms[arm]),
+        "scale": proof.scale,
+        "seed": seed,
+    }
+    nothing: dict[str, Any] = {section: {} for section in committed.get("overrides") or {}}
+    return {**committed, **chosen, "overrides": overlay(nothing, proof.arms[arm].overrides)}
+
+
 def _run(root: Path, name: str, proof: Proof, seeds: Sequence[int], commit: str) -> Measured:
     """Bring every arm and seed up to date; seeds go slowest, so that what there is after a while is of all arms."""
     folders, tell = _folders(root, name, proof, seeds), AUDIENCE.get().told
@@ -126,7 +141,7 @@ def _run(root: Path, name: str, proof: Proof, seeds: Sequence[int], commit: str)
         rest = f", about {clock(sum(took) / len(took) * left)} left" if took else ""
         tell(f"{arm}, seed {seed}: {done + 1} of {len(folders)}{rest}")
         began, recipe = time.monotonic(), proof.arms[arm].recipe
-        place = lease(root, folder, commit, _params(committed_params(root, commit), proof, arm, seed))
+        place = lease(root, folder, commit, params_of(committed_params(root, commit), proof, arm, seed))
         with contextlib.chdir(place), Workspace.here(recipe, place) as workspace:  # DVC names paths from where one is
             for its, stage in workspace.work(UNTIL):
                 its.repro(stage)
@@ -139,23 +154,6 @@ def _run(root: Path, name: str, proof: Proof, seeds: Sequence[int], commit: str)
 def _folders(root: Path, name: str, proof: Proof, seeds: Sequence[int]) -> dict[tuple[str, int], Path]:
     home = private(root, "proofs") / name
     return {(arm, seed): home / f"{arm}-{seed}" for seed in seeds for arm in proof.arms}
-
-
-def _params(committed: Mapping[str, Any], proof: Proof, arm: str, seed: int) -> dict[str, Any]:
-    """Return params.yaml of a run: what is committed, with the proof's data, scale and seed, and the arm's own numbers."""
-    usual = {"name": "emoji", "languages": ["en"]}
-    source = {
-        "path": committed["source"]["path"],
-        **(proof.source or usual),
-    }  # a path, since DVC watches one in any case
-    chosen = {
-        "source": source,
-        "recipes": _recipes(proof.arms[arm]),
-        "scale": proof.scale,
-        "seed": seed,
-    }
-    nothing: dict[str, Any] = {section: {} for section in committed.get("overrides") or {}}
-    return {**committed, **chosen, "overrides": overlay(nothing, proof.arms[arm].overrides)}
 
 
 def _recipes(arm: Arm) -> dict[str, Any]:

@@ -16,11 +16,13 @@ class Arm:
 
     Args:
         recipe: whose.
+        source: laid over the proof's, for data that differs in a known way, such as captions without the fault that others learn to bear.
         start: what it begins from, as in params.yaml; `runs/clip/pretrain` is the model of clip under the same seed.
         overrides: section of that recipe -> numbers in place of its own, as in params.yaml.
     """
 
     recipe: str
+    source: dict[str, Any] = field(default_factory=dict)
     start: str = UNTRAINED
     overrides: dict[str, Any] = field(default_factory=dict)
 
@@ -65,7 +67,7 @@ class Proof:
         source: in place of params.yaml's; {} keeps the usual data, `{name: emoji, languages: [en]}`.
         scale: of every arm.
         seeds: each arm is run once for each, three at least for a verdict.
-        arms: name -> way to train; the same scale, data and seeds for all.
+        arms: name -> way to train; the same scale, data and seeds for all, unless an arm says what differs of the data.
         claims: all must hold.
 
     Raises ConfigError for claims about arms that are not there, and for margins that say nothing.

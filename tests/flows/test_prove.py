@@ -8,10 +8,10 @@ import pytest
 import yaml
 
 from components.contracts.errors import ConfigError, DataError
-from components.recipes.proof import Claim
+from components.recipes.proof import Arm, Claim, Proof
 from flows.audience import AUDIENCE
 from flows.leased import commit_of
-from flows.prove import judge, lines, prove, seeds_of
+from flows.prove import judge, lines, params_of, prove, seeds_of
 from flows.recipes import as_lines, recipes
 from tests.workspace import diptych, make_workspace
 
@@ -60,6 +60,19 @@ def test_seeds_are_numbers_with_commas(said, seeds):
 def test_what_are_no_seeds_is_refused(said):
     with pytest.raises(ConfigError, match="are no seeds"):
         seeds_of(said)
+
+
+def test_an_arm_has_the_proofs_data_but_for_what_it_says_of_its_own():
+    swapped = {"name": "scenes", "pictures": 200, "captions": {"alt": {"swapped": 0.4}, "short": {}}}
+    clean = Arm(recipe="clip", source={"captions": {"alt": {"swapped": 0.0}}})
+    claim = Claim(metric="a", arm="clip", at_least=0.0)
+    proof = Proof(source=swapped, arms={"clip": Arm(recipe="clip"), "clean": clean}, claims=(claim,))
+    committed = {"source": {"name": "emoji", "path": "data/own"}, "overrides": {"training": {"steps": 5}}}
+    usual, own = (params_of(committed, proof, arm, 1) for arm in ("clip", "clean"))
+    assert usual["source"] == {"path": "data/own", **swapped}
+    assert own["source"] == {"path": "data/own", **swapped, "captions": {"alt": {"swapped": 0.0}, "short": {}}}
+    assert {**own, "source": usual["source"]} == usual
+    assert usual["overrides"] == {"training": {}}
 
 
 PROOF = {
