@@ -27,8 +27,11 @@ PLACES = {"left": (0, 0), "right": (0, 16), "low": (16, 8), "high": (0, 8), "mid
 SIDE = 32  # pixels
 
 
-def square_pool() -> Pool:
-    """Every colour in every place, in two sizes by two designers, on nothing; grouped by colour, then by place."""
+def square_pool(kinds: tuple[str, ...] = ()) -> Pool:
+    """Every colour in every place, in two sizes by two designers, on nothing; grouped by colour, then by place.
+
+    Each has its name as caption, once for each of the kinds where there are any.
+    """
     names, pictures, sources, groups = [], [], [], []
     for (colour, rgb), (place, (top, left)), size in itertools.product(COLOURS.items(), PLACES.items(), (12, 16)):
         picture = Image.new("RGBA", (SIDE, SIDE))
@@ -40,10 +43,11 @@ def square_pool() -> Pool:
     return Pool(
         keys=tuple(f"square-{number:02d}" for number in range(len(names))),
         pictures=tuple(pictures),
-        captions=tuple((name,) for name in names),
+        captions=tuple((name,) * max(len(kinds), 1) for name in names),
         concepts=tuple(names),
         sources=tuple(sources),
         groups=tuple(groups),
+        kinds=(kinds,) * len(names) if kinds else (),
     )
 
 

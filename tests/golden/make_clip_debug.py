@@ -19,6 +19,7 @@ from components.contracts.progress import silent
 from components.data.batches import StepBatches
 from components.data.rows.decoded import decode_pairs
 from components.data.samplers.distinct import DistinctBatches
+from components.data.selection import Pool
 from components.data.tokenizers import Vocabulary
 from components.data.transforms.preprocess import Preprocess
 from components.data.transforms.views import Views
@@ -30,22 +31,25 @@ from tests.squares import REPOSITORY, clip_at_debug, square_pool
 STEPS = 2
 
 
-def batches_at_debug(vocabulary: Vocabulary, name: str = "clip") -> StepBatches:
-    """Return the batches that a recipe's views and the scale's numbers make of the squares."""
+def batches_at_debug(vocabulary: Vocabulary, name: str = "clip", pool: Pool | None = None) -> StepBatches:
+    """Return the batches that a recipe's views and texts and the scale's numbers make of the squares, or of another pool."""
     recipe, scale = load_recipe(REPOSITORY, name, "debug"), load_scale(REPOSITORY, "debug")
-    pairs = decode_pairs(square_pool(), Preprocess(size=round(scale.pixels * 4 / 3)), silent)
-    views = build({**recipe.training.views, "pixels": scale.pixels}, Views)
-    return StepBatches(pairs, vocabulary, views, DistinctBatches(pairs.concepts, scale.batch, seed=0), seed=0)
+    pairs = decode_pairs(pool or square_pool(), Preprocess(size=round(scale.pixels * 4 / 3)), silent)
+    views, texts = build({**recipe.training.views, "pixels": scale.pixels}, Views), recipe.training.texts
+    order = DistinctBatches(pairs.concepts, scale.batch, seed=0)
+    return StepBatches(pairs, vocabulary, views, order, seed=0, texts=texts)
 
 
-def first_losses(method: Method, vocabulary: Vocabulary, steps: int = STEPS, name: str = "clip") -> list[float]:
+def first_losses(
+    method: Method, vocabulary: Vocabulary, steps: int = STEPS, name: str = "clip", pool: Pool | None = None
+) -> list[float]:
     """Train for a few steps with a recipe's numbers, and return the loss of each."""
     scale = replace(load_scale(REPOSITORY, "debug"), steps=steps, precision="fp32", curve_every=1, watch_every=steps)
     optimisation = load_recipe(REPOSITORY, name, "debug").training.optimisation
     losses: dict[int, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         train(
-            method, batches_at_debug(vocabulary, name), optimisation, scale, seed=0, folder=Path(folder), progress=silent,
+            method, batches_at_debug(vocabulary, name, pool), optimisation, scale, seed=0, folder=Path(folder), progress=silent,
             log=lambda step, values: losses.update({step: float(values["train.loss"])} if "train.loss" in values else {}),
             watch=lambda model: {},
         )  # fmt: skip
