@@ -2,6 +2,7 @@
 
 import io
 import itertools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,10 @@ PLACES = {"left": (0, 0), "right": (0, 16), "low": (16, 8), "high": (0, 8), "mid
 SIDE = 32  # pixels
 
 
-def square_pool(kinds: tuple[str, ...] = ()) -> Pool:
+def square_pool(kinds: tuple[str, ...] = ("short",)) -> Pool:
     """Every colour in every place, in two sizes by two designers, on nothing; grouped by colour, then by place.
 
-    Each has its name as caption, once for each of the kinds where there are any.
+    Each has its name as caption, once for each of the kinds.
     """
     names, pictures, sources, groups = [], [], [], []
     for (colour, rgb), (place, (top, left)), size in itertools.product(COLOURS.items(), PLACES.items(), (12, 16)):
@@ -43,12 +44,21 @@ def square_pool(kinds: tuple[str, ...] = ()) -> Pool:
     return Pool(
         keys=tuple(f"square-{number:02d}" for number in range(len(names))),
         pictures=tuple(pictures),
-        captions=tuple((name,) * max(len(kinds), 1) for name in names),
+        captions=tuple((name,) * len(kinds) for name in names),
         concepts=tuple(names),
         sources=tuple(sources),
         groups=tuple(groups),
-        kinds=(kinds,) * len(names) if kinds else (),
+        kinds=(kinds,) * len(names),
     )
+
+
+def told_at_length(pool: Pool) -> Pool:
+    """Return the same with two captions each: the name, as `alt`, and three sentences about it, as `long`."""
+    captions = []
+    for (name,), source, group in zip(pool.captions, pool.sources, pool.groups, strict=True):
+        colour, place, size = group["category"], group["subcategory"], source.removeprefix("size-")
+        captions.append((name, f"There is a {colour} square. It is at the {place}. Its sides have {size} pixels."))
+    return replace(pool, captions=tuple(captions), kinds=(("alt", "long"),) * len(captions))
 
 
 def png(picture: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
