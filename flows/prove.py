@@ -168,6 +168,11 @@ def _value(claim: Claim, measured: Measured, place: int) -> float:
     if claim.against is None:
         return ours["value"]
     theirs = ours["chance"] if claim.against == CHANCE else _metric(claim, claim.against, measured, place)["value"]
+    if claim.towards is not None:
+        way = _metric(claim, claim.towards, measured, place)["value"] - theirs
+        if way <= 0:
+            raise DataError(f"{claim}: that way is {way:.4g} long, so there is no share of it. Claim a difference.")
+        return (ours["value"] - theirs) / way
     if claim.by == "difference":
         return ours["value"] - theirs
     if theirs == 0:

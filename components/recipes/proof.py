@@ -35,7 +35,8 @@ class Claim:
         metric: its name in runs/<recipe>/evaluate/metrics.json.
         arm: whose.
         against: another arm, `chance`, or nothing: the number itself is meant.
-        by: how the two are held against each other; of a seed with the same seed.
+        towards: a third arm: what is meant is the share of the way from `against` to it, 1 where the arm is as good.
+        by: how two are held against each other; of a seed with the same seed.
         at_least: the margin, or
         at_most: the margin the other way.
     """
@@ -43,6 +44,7 @@ class Claim:
     metric: str
     arm: str
     against: str | None = None
+    towards: str | None = None
     by: Literal["difference", "ratio"] = "difference"
     at_least: float | None = None
     at_most: float | None = None
@@ -54,7 +56,10 @@ class Claim:
 
     def __str__(self) -> str:
         beside = {None: "", CHANCE: " against chance"}.get(self.against, f" against {self.against}")
-        how = "" if self.against is None else f", {self.by}"
+        if self.towards is not None:
+            beside, how = f", of the way from {self.against} to {self.towards},", ""
+        else:
+            how = "" if self.against is None else f", {self.by}"
         bound = "at least" if self.at_least is not None else "at most"
         return f"{self.metric} of {self.arm}{beside}{how} {bound} {self.margin:g}"
 
@@ -93,10 +98,18 @@ class Proof:
 
 
 def _check(claim: Claim, arms: Mapping[str, Arm]) -> None:
-    for name in (claim.arm, *([claim.against] if claim.against not in (None, CHANCE) else [])):
+    for name in (claim.arm, *(one for one in (claim.against, claim.towards) if one not in (None, CHANCE))):
         if name not in arms:
             raise ConfigError(
                 f"claims name the arm {name!r}, but there are {', '.join(arms)}. Name one of them, or {CHANCE} to be held against."
             )
+    if claim.towards is not None and claim.against is None:
+        raise ConfigError(
+            f"claims go towards {claim.towards} from nowhere. Name the arm where the way begins as against, such as the one that has no remedy."
+        )
+    if claim.towards is not None and claim.by != "difference":
+        raise ConfigError(
+            f"claims go towards {claim.towards} by a ratio, but a share of a way is one already. Leave by out."
+        )
     if (claim.at_least is None) == (claim.at_most is None):
         raise ConfigError(f"claims say of {claim.metric} both at_least and at_most, or neither. Give one margin.")

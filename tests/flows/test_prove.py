@@ -51,6 +51,18 @@ def test_nothing_is_a_ratio_of_nothing():
         )
 
 
+def test_a_share_of_the_way_is_from_one_arm_to_another():
+    claim = Claim(metric="a", arm="ours", against="raw", towards="clean", at_least=0.5)
+    measured = {
+        "ours": [metrics(0.5), metrics(0.7)],
+        "raw": [metrics(0.2), metrics(0.6)],
+        "clean": [metrics(0.6), metrics(0.8)],
+    }
+    assert judge(claim, measured).values == pytest.approx((0.75, 0.5))
+    with pytest.raises(DataError, match="no share of it"):
+        judge(claim, {**measured, "clean": measured["raw"]})
+
+
 @pytest.mark.parametrize(("said", "seeds"), [(None, None), ("3,4", (3, 4)), ("0,1,2", (0, 1, 2))])
 def test_seeds_are_numbers_with_commas(said, seeds):
     assert seeds_of(said) == seeds

@@ -21,6 +21,7 @@ def claim(**changed) -> Claim:
     [
         ({}, "a.b of clip at least 2"),
         ({"against": "chance", "by": "ratio"}, "a.b of clip against chance, ratio at least 2"),
+        ({"against": "clip", "towards": "other"}, "a.b of clip, of the way from clip to other, at least 2"),
         ({"against": "other", "at_least": None, "at_most": 0.5}, "a.b of clip against other, difference at most 0.5"),
     ],
 )
@@ -33,6 +34,9 @@ def test_a_claim_reads_as_a_sentence(changed, said):
     [
         ({"claims": (claim(arm="clop"),)}, "name the arm 'clop', but there are clip, other"),
         ({"claims": (claim(against="clop"),)}, "name the arm 'clop'"),
+        ({"claims": (claim(against="other", towards="clop"),)}, "name the arm 'clop'"),
+        ({"claims": (claim(against="clip", towards="other", by="ratio"),)}, "Leave by out"),
+        ({"claims": (claim(towards="other"),)}, "towards other from nowhere"),
         ({"claims": (claim(at_most=1.0),)}, "both at_least and at_most"),
         ({"claims": (claim(at_least=None),)}, "or neither"),
         ({"claims": ()}, "arms and claims go together"),
