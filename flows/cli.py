@@ -1,4 +1,4 @@
-"""The command `diptych`: run, data, model, ask, promote, status, recipes, prove, ui, down. Only what a command needs is imported, when it needs it."""
+"""The command `diptych`: run, data, model, ask, promote, status, recipes, prove, compare, ui, down. Only what a command needs is imported, when it needs it."""
 
 import argparse
 import json
@@ -12,6 +12,7 @@ from types import FrameType
 
 from components.contracts.errors import ConfigError
 from flows.faults import in_utf8, told
+from flows.proof_parsers import add_proofs
 from flows.version_parsers import add_versions
 
 
@@ -140,7 +141,7 @@ def _parser() -> argparse.ArgumentParser:
     _recipes_parser(
         add("recipes", "say what recipes there are, what they claim and what was measured", _recipes), every
     )
-    _prove_parser(add("prove", "put a recipe's claim to the test, seed by seed, and say whether it holds", _prove))
+    add_proofs(add)
     ui = add("ui", "serve the pages of Prefect and MLflow on this machine, until Ctrl-C", _ui)
     ui.add_argument("--prefect-port", type=int, metavar="PORT", help="for Prefect's page; a free one unless given")
     ui.add_argument("--mlflow-port", type=int, metavar="PORT", help="for MLflow's page; a free one unless given")
@@ -182,13 +183,6 @@ def _recipes_parser(recipes: argparse.ArgumentParser, every: argparse.ArgumentPa
     show.add_argument(
         "--scale", metavar="NAME", help="a scale of components/recipes/scales; params.yaml's unless given"
     )
-
-
-def _prove_parser(prove: argparse.ArgumentParser) -> None:
-    prove.add_argument("name", metavar="NAME", help="a recipe whose card has a proof")
-    prove.add_argument("--seeds", metavar="N,N", help="in place of the card's, such as 0,1,2,3,4")
-    prove.add_argument("--keep", action="store_true", help="leave the checkouts in .diptych/proofs, to be looked at")
-    prove.add_argument("--json", action="store_true", help="print the verdict as JSON")
 
 
 def _model_parser(
@@ -334,14 +328,6 @@ def _show_recipe(root: Path, arguments: argparse.Namespace) -> int:
     from flows.recipes import resolved
 
     print(resolved(root, arguments.name, arguments.scale), end="")
-    return 0
-
-
-def _prove(root: Path, arguments: argparse.Namespace) -> int:
-    from flows.prove import lines, prove, seeds_of
-
-    said = prove(root, arguments.name, seeds=seeds_of(arguments.seeds), keep=arguments.keep)
-    print(json.dumps(said) if arguments.json else "\n".join(lines(said)), flush=True)
     return 0
 
 

@@ -1,12 +1,6 @@
-"""`diptych prove NAME`: run the arms of a recipe's claim, seed by seed, and say whether it holds.
+"""`diptych prove NAME`: run the arms of a recipe's claim, seed by seed, and say whether it holds."""
 
-Every arm and seed is a leased checkout in which the stages up to evaluate are brought up to date, as by `dvc repro`: what was run
-before is cached, what was killed goes on, and arms share what they have in common.
-"""
-
-import contextlib
 import json
-import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,20 +10,15 @@ from typing import Any
 from components.contracts.errors import ConfigError, DataError
 from components.evaluation.verdict import CONFIDENCE, Verdict, judged, together
 from components.recipes.names import RECIPES, exists
-from components.recipes.params import UNTRAINED
-from components.recipes.proof import CHANCE, Arm, Claim, Proof
+from components.recipes.proof import BESIDE, Claim, Proof
 from components.recipes.recipe import load_card
-from components.recipes.starts import made_by
-from components.recipes.yaml_lines import overlay, read_yaml
+from components.recipes.yaml_lines import read_yaml
 from components.stages.events import clock
-from components.stages.place import private
-from flows.audience import AUDIENCE
-from flows.leased import commit_of, committed_params, give_up, lease
+from flows.arms import Study
+from flows.leased import commit_of
 from flows.machine import machine
 from flows.recipes import PROOFS
-from flows.workspace import Workspace
 
-UNTIL = "evaluate"
 Measured = Mapping[str, Sequence[Mapping[str, Mapping[str, float]]]]
 """Arm -> for each seed, in their order, metrics.json of its evaluation."""
 
@@ -56,7 +45,10 @@ def prove(root: Path, name: str, *, seeds: Sequence[int] | None = None, keep: bo
     numbers = tuple(proof.seeds if seeds is None else seeds)
     commit = commit_of(root)
     began = time.monotonic()
-    measured = _run(root, name, proof, numbers, commit)
+    study = Study(
+        root=root, name=name, commit=commit, arms=proof.arms, seeds=numbers, scale=proof.scale, source=proof.source
+    )
+    measured = {arm: [read_metrics(run) for run in runs] for arm, runs in study.run().items()}
     found = [judge(claim, measured) for claim in proof.claims]
     said = {
         "recipe": name, "outcome": together([one.verdict.outcome for one in found]), "confidence": CONFIDENCE,
@@ -70,9 +62,13 @@ def prove(root: Path, name: str, *, seeds: Sequence[int] | None = None, keep: bo
     aside.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
     aside.replace(path)
     if not keep:
-        for folder in _folders(root, name, proof, numbers).values():
-            give_up(root, folder)
-        shutil.rmtree(private(root, "proofs") / name, ignore_errors=True)
+        study.clear()
+    return said
+
+
+def read_metrics(run: Path) -> dict[str, dict[str, float]]:
+    """Return what was measured of a run: name -> value, chance and more."""
+    said: dict[str, dict[str, float]] = json.loads((run / "evaluate/metrics.json").read_text(encoding="utf-8"))
     return said
 
 
@@ -116,68 +112,20 @@ def seeds_of(said: str | None) -> tuple[int, ...] | None:
     return seeds
 
 
-def params_of(committed: Mapping[str, Any], proof: Proof, arm: str, seed: int) -> dict[str, Any]:
-    """Return params.yaml of a run: what is committed, with the proof's data, scale and seed, and the arm's own numbers."""
-    usual = {"name": "emoji", "languages": ["en"]}
-    watched = {"path": committed["source"]["path"]}  # since DVC watches one in any case
-    source = overlay({**watched, **(proof.source or usual)}, proof.arms[arm].source)
-    chosen = {
-        "source": source,
-        "recipes": _recipes(proof.arms[arm]),
-        "scale": proof.scale,
-        "seed": seed,
-    }
-    nothing: dict[str, Any] = {section: {} for section in committed.get("overrides") or {}}
-    return {**committed, **chosen, "overrides": overlay(nothing, proof.arms[arm].overrides)}
-
-
-def _run(root: Path, name: str, proof: Proof, seeds: Sequence[int], commit: str) -> Measured:
-    """Bring every arm and seed up to date; seeds go slowest, so that what there is after a while is of all arms."""
-    folders, tell = _folders(root, name, proof, seeds), AUDIENCE.get().told
-    measured: dict[str, list[Any]] = {arm: [] for arm in proof.arms}
-    took: list[float] = []
-    for done, ((arm, seed), folder) in enumerate(folders.items()):
-        left = len(folders) - done
-        rest = f", about {clock(sum(took) / len(took) * left)} left" if took else ""
-        tell(f"{arm}, seed {seed}: {done + 1} of {len(folders)}{rest}")
-        began, recipe = time.monotonic(), proof.arms[arm].recipe
-        place = lease(root, folder, commit, params_of(committed_params(root, commit), proof, arm, seed))
-        with contextlib.chdir(place), Workspace.here(recipe, place) as workspace:  # DVC names paths from where one is
-            for its, stage in workspace.work(UNTIL):
-                its.repro(stage)
-        took.append(time.monotonic() - began)
-        metrics = place / "runs" / recipe / UNTIL / "metrics.json"
-        measured[arm].append(json.loads(metrics.read_text(encoding="utf-8")))
-    return measured
-
-
-def _folders(root: Path, name: str, proof: Proof, seeds: Sequence[int]) -> dict[tuple[str, int], Path]:
-    home = private(root, "proofs") / name
-    return {(arm, seed): home / f"{arm}-{seed}" for seed in seeds for arm in proof.arms}
-
-
-def _recipes(arm: Arm) -> dict[str, Any]:
-    """Return params.yaml's `recipes`: the arm's, and the one whose run it begins from."""
-    made = made_by(arm.start)
-    before = {made[0]: {"start": UNTRAINED}} if made else {}
-    return {**before, arm.recipe: {"start": arm.start}}
-
-
 def _value(claim: Claim, measured: Measured, place: int) -> float:
-    ours = _metric(claim, claim.arm, measured, place)
+    def of(arm: str, number: str = "value") -> float:
+        since = _metric(claim, claim.since, measured, place)["value"] if claim.since else 0.0
+        return _metric(claim, arm, measured, place)[number] - since
+
+    ours = of(claim.arm)
     if claim.against is None:
-        return ours["value"]
-    theirs = ours["chance"] if claim.against == CHANCE else _metric(claim, claim.against, measured, place)["value"]
-    if claim.towards is not None:
-        way = _metric(claim, claim.towards, measured, place)["value"] - theirs
-        if way <= 0:
-            raise DataError(f"{claim}: that way is {way:.4g} long, so there is no share of it. Claim a difference.")
-        return (ours["value"] - theirs) / way
+        return ours
+    theirs = of(claim.arm, claim.against) if claim.against in BESIDE else of(claim.against)
     if claim.by == "difference":
-        return ours["value"] - theirs
+        return ours - theirs
     if theirs == 0:
         raise DataError(f"{claim}: the other is 0, so nothing is a ratio of it. Claim a difference.")
-    return ours["value"] / theirs
+    return ours / theirs
 
 
 def _metric(claim: Claim, arm: str, measured: Measured, place: int) -> Mapping[str, float]:

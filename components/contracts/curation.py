@@ -90,3 +90,32 @@ class CurationOp(ABC):
             features: has what `features` names, of all rows.
             seed: decides every draw, together with the sample's key.
         """
+
+
+class RowOp(CurationOp):
+    """Base of a step that looks at each row by itself, so that pieces of the rows can be worked at side by side, on other machines too."""
+
+    @property
+    def kept_as(self) -> str:
+        """Return a name under which what it finds is kept for the next time; empty, as most are, where to find it again costs little.
+
+        The name stands for all that it depends on beside the seed and the columns that it needs.
+        """
+        return ""
+
+    @abstractmethod
+    def find(self, rows: pa.Table, seed: int) -> pa.Table:
+        """Return what is found of rows, row i of rows[i]; it depends on no other row.
+
+        Args:
+            rows: the columns that it needs, and `key`.
+            seed: decides every draw, together with the sample's key.
+        """
+
+    @abstractmethod
+    def finish(self, table: pa.Table, found: pa.Table, features: Features) -> tuple[pa.Table, Report]:
+        """Return what `apply` does, from what was found of all rows."""
+
+    def apply(self, table: pa.Table, features: Features, seed: int) -> tuple[pa.Table, Report]:
+        """Return the rows that are left; errors as of CurationOp."""
+        return self.finish(table, self.find(table.select(["key", *self.needs]), seed), features)

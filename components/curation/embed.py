@@ -3,8 +3,7 @@
 Axes: N rows, D embedding width.
 """
 
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,30 +11,51 @@ import pyarrow as pa
 from jaxtyping import Float
 
 from components.contracts.embedder import Embedder
+from components.contracts.errors import DataError
 from components.contracts.features import VECTOR
-from components.contracts.progress import Progress
+from components.curation.pieces import Work
 from components.data.shards import open_pictures
 
 AT_ONCE = 64  # pictures or texts encoded together, which bounds memory
 
 
-def embed_pictures(embedder: Embedder, rows: pa.Table, raw: Path, progress: Progress) -> pa.Table:
-    """Return `key` and `vector` of each row of a manifest; a picture that cannot be decoded has NaN.
+def picture_work(opens: Callable[[], Embedder], name: str, raw: Path) -> Work:
+    """Return what gives `key` and `vector` of each row of a manifest; a picture that cannot be decoded has NaN.
 
-    Raises BrokenMember, a DataError, for a picture that is not in its shard as the manifest says.
+    It raises BrokenMember, a DataError, for a picture that is not in its shard as the manifest says.
+
+    Args:
+        opens: gives the model.
+        name: of the model that is meant; DataError for another one.
+        raw: where the shards are.
     """
-    found, keys = [], []
-    pictures = open_pictures(raw, rows)
-    while some := list(islice(pictures, AT_ONCE)):
-        found.append(embedder.pictures([data for _, data in some]))
-        keys += [key for key, _ in some]
-        progress(f"embed pictures by {embedder.name}", len(keys), len(rows))
-    return vectors(keys, np.concatenate(found))
+    embedder = _opened(opens, name)
+
+    def work(rows: pa.Table) -> pa.Table:
+        return vectors(rows["key"].to_pylist(), embedder.pictures([data for _, data in open_pictures(raw, rows)]))
+
+    return work
 
 
-def embed_texts(embedder: Embedder, texts: Sequence[str]) -> pa.Table:
-    """Return `key`, the text itself, and `vector` of each text."""
-    return vectors(texts, np.concatenate([embedder.texts(some) for some in _batches(texts)]))
+def text_work(opens: Callable[[], Embedder], name: str) -> Work:
+    """Return what gives `key`, the text itself, and `vector` of each `key`; arguments as of picture_work."""
+    embedder = _opened(opens, name)
+
+    def work(rows: pa.Table) -> pa.Table:
+        texts = rows["key"].to_pylist()
+        return vectors(texts, embedder.texts(texts))
+
+    return work
+
+
+def _opened(opens: Callable[[], Embedder], name: str) -> Embedder:
+    embedder = opens()
+    if embedder.name != name:
+        raise DataError(
+            f"a worker of curation opened the model {embedder.name}, where {name} is meant, so embeddings could not be compared. Give all "
+            "machines the same folder."
+        )
+    return embedder
 
 
 def vectors(keys: Sequence[str], rows: Float[np.ndarray, "N D"]) -> pa.Table:
@@ -44,8 +64,3 @@ def vectors(keys: Sequence[str], rows: Float[np.ndarray, "N D"]) -> pa.Table:
     return pa.table(
         {"key": pa.array(keys, pa.string()), VECTOR: pa.FixedSizeListArray.from_arrays(flat, rows.shape[1])}
     )
-
-
-def _batches(texts: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(texts), AT_ONCE):
-        yield texts[start : start + AT_ONCE]

@@ -1,20 +1,25 @@
 """Features, made when a step asks for them and kept for the next time: what decoding a picture gives, and what a model says.
 
-A file of features is called by the digest of the model and of all that it was shown, so that it fits or is not found.
+A file of features is called by the digest of the model and of all that it was shown, so that it fits or is not found. What a step finds of
+rows by asking somebody else is kept in the same way.
 """
 
 import hashlib
+import json
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from components.contracts.curation import RowOp
 from components.contracts.embedder import Embedder
 from components.contracts.errors import ConfigError, DataError
 from components.contracts.features import Feature
 from components.contracts.progress import Progress
-from components.curation.embed import embed_pictures, embed_texts
+from components.curation.embed import AT_ONCE, picture_work, text_work
+from components.curation.pieces import Engine, Work
 from components.data.aside import RowFile
 from components.validation.measure_shards import measure_shards
 
@@ -28,27 +33,21 @@ class Making:
 
     Args:
         raw: where the shards are.
-        models: name -> what opens the model, which happens once and only where it is asked.
+        models: name -> what opens the model, which happens once for a worker and only where it is asked.
         cache: folder that keeps what was made.
-        processes: that decode; 0 for none but this one.
+        engine: has the work done.
     """
 
-    def __init__(
-        self,
-        raw: Path,
-        models: Mapping[str, Callable[[], Embedder]],
-        cache: Path,
-        progress: Progress,
-        processes: int = 0,
-    ) -> None:
-        self.raw, self.models, self.cache, self.progress, self.processes = raw, models, cache, progress, processes
-        self._open: dict[str, Embedder] = {}
+    def __init__(self, raw: Path, models: Mapping[str, Callable[[], Embedder]], cache: Path, engine: Engine) -> None:
+        self.raw, self.cache, self.engine = raw, cache, engine
+        self.models = {name: Once(opens) for name, opens in models.items()}
 
     def make(self, name: str, rows: pa.Table, texts: pa.Array) -> Feature:
         """Return features of rows or texts, as of Maker; ConfigError, with what there is, for a name that it does not know."""
         if name == PRINTS:
-            shown = zip(rows["key"].to_pylist(), rows["sha256"].to_pylist(), strict=True)
-            return self._kept(name, _MEASURES, shown, lambda: self._prints(rows))
+            return self._feature(
+                name, _MEASURES, rows, partial(_print_work, self.raw, self.engine.processes, self.engine.within), None
+            )
         model, _, side = name.rpartition(".")
         if model not in self.models or side not in ("image", "text"):
             named = ", ".join(self.models) or "none"
@@ -56,30 +55,76 @@ class Making:
                 f"a step of curation asks for the features {name!r}, and curation.models names {named}. Add the model there, as its "
                 "name and a package's folder, or a version such as clip@3."
             )
-        if model not in self._open:
-            self._open[model] = self.models[model]()
-        embedder = self._open[model]
+        opens = self.models[model]
         if side == "text":
-            said = texts.to_pylist()
-            return self._kept(name, embedder.name, ((text, "") for text in said), lambda: embed_texts(embedder, said))
-        shown = zip(rows["key"].to_pylist(), rows["sha256"].to_pylist(), strict=True)
-        return self._kept(name, embedder.name, shown, lambda: embed_pictures(embedder, rows, self.raw, self.progress))
+            shown, work = pa.table({"key": texts, "sha256": pa.repeat("", len(texts))}), partial(text_work, opens)
+        else:
+            shown, work = rows, partial(picture_work, opens, raw=self.raw)
+        called = opens().name
+        return self._feature(name, called, shown, partial(work, name=called), AT_ONCE)
 
-    def _prints(self, rows: pa.Table) -> pa.Table:
-        measured = measure_shards(self.raw, rows, self.progress, processes=self.processes)
-        return pa.table({"key": rows["key"], **{name: measured[name] for name in _SEEN}})
+    def find(self, op: RowOp, rows: pa.Table, seed: int) -> pa.Table:
+        """Return what a step finds of rows, as of Maker; what took long is kept."""
+        rows = rows.select(list(dict.fromkeys(["key", *op.needs])))
 
-    def _kept(self, name: str, model: str, shown: Iterable[tuple[str, str]], make: Callable[[], pa.Table]) -> Feature:
-        path = self.cache / f"{digest_of(model, shown)}.parquet"
+        def found(piece_rows: int | None) -> pa.Table:
+            return self.engine.run(partial(_find_work, op, seed), rows, piece_rows, f"curate: {op.name}")
+
+        if not (called := op.kept_as):
+            return found(None)
+        said = (json.dumps(row, ensure_ascii=False, sort_keys=True) for row in rows.select(op.needs).to_pylist())
+        shown = zip(rows["key"].to_pylist(), said, strict=True)
+        return self._kept(digest_of(f"{called}, seed {seed}", shown), lambda: found(AT_ONCE))
+
+    def _feature(
+        self, name: str, model: str, shown: pa.Table, begin: Callable[[], Work], piece_rows: int | None
+    ) -> Feature:
+        def made() -> pa.Table:
+            return self.engine.run(begin, shown, piece_rows, f"{name} by {model}")
+
+        digest = digest_of(model, zip(shown["key"].to_pylist(), shown["sha256"].to_pylist(), strict=True))
+        return Feature(name=name, model=model, table=self._kept(digest, made))
+
+    def _kept(self, digest: str, make: Callable[[], pa.Table]) -> pa.Table:
+        path = self.cache / f"{digest}.parquet"
         if path.exists():
             try:
-                return Feature(name=name, model=model, table=pq.read_table(path, partitioning=None))
+                return pq.read_table(path, partitioning=None)
             except (pa.ArrowException, OSError) as err:
                 raise DataError(f"{path} cannot be read as Parquet ({err}). Delete it; it is made again.") from err
-        table = make().combine_chunks()
+        table = make()
         with RowFile(path, table.schema) as file:
             file.write_table(table)
-        return Feature(name=name, model=model, table=table)
+        return table
+
+
+class Once:
+    """Opens a model, once a process: sent to another one, it opens it there."""
+
+    def __init__(self, opens: Callable[[], Embedder]) -> None:
+        self.opens = opens
+        self._opened: Embedder | None = None
+
+    def __call__(self) -> Embedder:
+        """Return the model, opened."""
+        if self._opened is None:
+            self._opened = self.opens()
+        return self._opened
+
+    def __reduce__(self) -> tuple[type["Once"], tuple[Callable[[], Embedder]]]:
+        return Once, (self.opens,)
+
+
+def _print_work(raw: Path, processes: int, progress: Progress) -> Work:
+    def work(rows: pa.Table) -> pa.Table:
+        measured = measure_shards(raw, rows, progress, processes=processes)
+        return pa.table({"key": rows["key"], **{name: measured[name] for name in _SEEN}})
+
+    return work
+
+
+def _find_work(op: RowOp, seed: int) -> Work:
+    return partial(op.find, seed=seed)
 
 
 def digest_of(model: str, shown: Iterable[tuple[str, str]]) -> str:

@@ -7,7 +7,7 @@ from typing import Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.contracts.curation import CurationOp, Report
+from components.contracts.curation import CurationOp, Report, RowOp
 from components.contracts.errors import ConfigError, DataError
 from components.contracts.features import Feature, Features
 from components.contracts.progress import Progress
@@ -21,6 +21,9 @@ class Maker(Protocol):
 
     def make(self, name: str, rows: pa.Table, texts: pa.Array) -> Feature:
         """Return features of these rows, or, of a `.text` feature, of these texts; ConfigError for a name it does not know."""
+
+    def find(self, op: RowOp, rows: pa.Table, seed: int) -> pa.Table:
+        """Return what a step finds of rows by looking at each."""
 
 
 def curated(
@@ -36,7 +39,10 @@ def curated(
         _check_columns(at, op, table)
         for name in op.features:
             features = _made(features, op, name, table, maker)
-        after, report = op.apply(table, features, seed)
+        if isinstance(op, RowOp):
+            after, report = op.finish(table, maker.find(op, table, seed), features)
+        else:
+            after, report = op.apply(table, features, seed)
         _check(op, table, after, report)
         if not len(after):
             reasons = ", ".join(f"{reason} ({count:,})" for reason, count in report.dropped.items())

@@ -48,6 +48,17 @@ def judged(values: Sequence[float], *, at_least: float | None = None, at_most: f
         at_least: the margin, or
         at_most: the margin the other way.
     """
+    mean, low, high = interval(values)
+    if at_least is not None:
+        outcome = _word(low >= at_least, high < at_least)
+    else:
+        assert at_most is not None
+        outcome = _word(high <= at_most, low > at_most)
+    return Verdict(outcome=outcome, mean=mean, low=low, high=high, seeds=len(values))
+
+
+def interval(values: Sequence[float]) -> tuple[float, float, float]:
+    """Return the mean of the seeds, and both ends of its interval; DataError as of `judged`."""
     if len(values) < 2 or not all(math.isfinite(value) for value in values):
         raise DataError(
             f"the seeds gave {list(values)}, of which no interval can be made. Run two seeds or more, and look at those that gave no number."
@@ -55,13 +66,7 @@ def judged(values: Sequence[float], *, at_least: float | None = None, at_most: f
     mean = sum(values) / len(values)
     deviation = math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
     reach = float(t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * deviation / math.sqrt(len(values))
-    low, high = mean - reach, mean + reach
-    if at_least is not None:
-        outcome = _word(low >= at_least, high < at_least)
-    else:
-        assert at_most is not None
-        outcome = _word(high <= at_most, low > at_most)
-    return Verdict(outcome=outcome, mean=mean, low=low, high=high, seeds=len(values))
+    return mean, mean - reach, mean + reach
 
 
 def together(outcomes: Sequence[Outcome]) -> Outcome:

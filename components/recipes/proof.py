@@ -5,9 +5,29 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from components.contracts.errors import ConfigError
+from components.recipes.micro_clip import MicroClip
 from components.recipes.params import UNTRAINED
 
-CHANCE = "chance"  # what a claim may be held against, beside an arm
+BESIDE = ("chance", "baseline")  # what stands beside a number, and a claim may be held against
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """A model that is made before an arm is run; one of the two.
+
+    Args:
+        micro_clip: the small CLIP on scenes, the same for all seeds of a proof.
+        arm: name of an arm before, whose model of the same seed it is.
+    """
+
+    micro_clip: MicroClip | None = None
+    arm: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.micro_clip is None) == (not self.arm):
+            raise ConfigError(
+                "start must name one model: {micro_clip: {}} with its numbers, or {arm: NAME} of an arm before. Give one of them."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,26 +37,36 @@ class Arm:
     Args:
         recipe: whose.
         source: laid over the proof's, for data that differs in a known way, such as captions without the fault that others learn to bear.
-        start: what it begins from, as in params.yaml; `runs/clip/pretrain` is the model of clip under the same seed.
+        start: what it begins from, as in params.yaml, or a model that is made before: `micro_clip`, or as of Given.
+            `runs/clip/pretrain` is the model of clip under the same seed and with the same overrides.
+        model: whose architecture is trained, as in params.yaml.
         overrides: section of that recipe -> numbers in place of its own, as in params.yaml.
     """
 
     recipe: str
     source: dict[str, Any] = field(default_factory=dict)
-    start: str = UNTRAINED
+    start: str | Given = UNTRAINED
+    model: Literal["recipe", "start"] = "recipe"
     overrides: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def given(self) -> Given | None:
+        """Return the model that is made before; None for a start as params.yaml has it."""
+        if self.start == "micro_clip":
+            return Given(micro_clip=MicroClip())
+        return self.start if isinstance(self.start, Given) else None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """That one number of an arm is so far from another arm's, or from chance.
+    """That one number of an arm is so far from another arm's, or from what stands beside it.
 
     Args:
         metric: its name in runs/<recipe>/evaluate/metrics.json.
         arm: whose.
-        against: another arm, `chance`, or nothing: the number itself is meant.
-        towards: a third arm: what is meant is the share of the way from `against` to it, 1 where the arm is as good.
-        by: how two are held against each other; of a seed with the same seed.
+        against: another arm, `chance` or `baseline` as metrics.json has them, or nothing: the number itself is meant.
+        since: an arm from whose number both are counted, so that a ratio is one of changes; nothing counts from 0.
+        by: how the two are held against each other; of a seed with the same seed.
         at_least: the margin, or
         at_most: the margin the other way.
     """
@@ -44,7 +74,7 @@ class Claim:
     metric: str
     arm: str
     against: str | None = None
-    towards: str | None = None
+    since: str | None = None
     by: Literal["difference", "ratio"] = "difference"
     at_least: float | None = None
     at_most: float | None = None
@@ -55,13 +85,11 @@ class Claim:
         return self.at_least if self.at_least is not None else self.at_most  # type: ignore[return-value]  # one of them is there
 
     def __str__(self) -> str:
-        beside = {None: "", CHANCE: " against chance"}.get(self.against, f" against {self.against}")
-        if self.towards is not None:
-            beside, how = f", of the way from {self.against} to {self.towards},", ""
-        else:
-            how = "" if self.against is None else f", {self.by}"
+        beside = "" if self.against is None else f" against {self.against}"
+        since = "" if self.since is None else f", since {self.since}"
+        how = "" if self.against is None else f", {self.by}"
         bound = "at least" if self.at_least is not None else "at most"
-        return f"{self.metric} of {self.arm}{beside}{how} {bound} {self.margin:g}"
+        return f"{self.metric} of {self.arm}{beside}{since}{how} {bound} {self.margin:g}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,23 +121,32 @@ class Proof:
             raise ConfigError(
                 f"seeds are {list(self.seeds)}, but without two that differ nobody knows how far chance reaches. Give three."
             )
+        check_order(self.arms)
         for claim in self.claims:
             _check(claim, self.arms)
 
 
+def check_order(arms: Mapping[str, Arm]) -> None:
+    """Raise ConfigError for an arm that begins from one that is not run before it."""
+    before: list[str] = []
+    for name, arm in arms.items():
+        if arm.given and arm.given.arm and arm.given.arm not in before:
+            raise ConfigError(
+                f"the arm {name} begins from the arm {arm.given.arm!r}, but before it are {', '.join(before) or 'none'}. List that one first."
+            )
+        before.append(name)
+
+
 def _check(claim: Claim, arms: Mapping[str, Arm]) -> None:
-    for name in (claim.arm, *(one for one in (claim.against, claim.towards) if one not in (None, CHANCE))):
+    for name in filter(None, (claim.arm, claim.since, claim.against if claim.against not in BESIDE else None)):
         if name not in arms:
             raise ConfigError(
-                f"claims name the arm {name!r}, but there are {', '.join(arms)}. Name one of them, or {CHANCE} to be held against."
+                f"claims name the arm {name!r}, but there are {', '.join(arms)}. Name one of them, or {' or '.join(BESIDE)} to be held "
+                "against."
             )
-    if claim.towards is not None and claim.against is None:
+    if claim.since and claim.against in BESIDE:
         raise ConfigError(
-            f"claims go towards {claim.towards} from nowhere. Name the arm where the way begins as against, such as the one that has no remedy."
-        )
-    if claim.towards is not None and claim.by != "difference":
-        raise ConfigError(
-            f"claims go towards {claim.towards} by a ratio, but a share of a way is one already. Leave by out."
+            f"claims count {claim.metric} since {claim.since} and hold it against {claim.against}, which has no change. Name an arm."
         )
     if (claim.at_least is None) == (claim.at_most is None):
         raise ConfigError(f"claims say of {claim.metric} both at_least and at_most, or neither. Give one margin.")

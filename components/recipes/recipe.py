@@ -50,12 +50,24 @@ class Curation:
         needs: what a sample must have beside a picture and a text.
         ops: what is done to the training split, one step after the other, each as `class_path` and `init_args` of a CurationOp.
         models: name -> the model that steps may ask by it: a package's folder, or a version such as clip@3.
+        engine: what does the work: `process`, this one, or `ray`, which needs the extra of that name. Both find the same.
+        cpus: processor cores that decode pictures, and with `ray` do all that is done for each row; 0 for all there are.
+
+    Raises ConfigError for fewer cores than none.
     """
 
     splits: tuple[str, ...] = ("train", "val")
     needs: Needs = field(default_factory=Needs)
     ops: tuple[dict[str, Any], ...] = ()
     models: dict[str, str] = field(default_factory=dict)
+    engine: Literal["process", "ray"] = "process"
+    cpus: int = 0
+
+    def __post_init__(self) -> None:
+        if self.cpus < 0:
+            raise ConfigError(
+                f"cpus is {self.cpus}, but it is a number of cores. Give 1 or more, or 0 for all there are."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)  # no slots: jsonargparse reads the fields of a default by vars()

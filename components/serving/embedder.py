@@ -22,11 +22,12 @@ class PackageEmbedder:
     Args:
         package: verified.
         name: how reports call it; the digest of the package stands behind it.
+        threads: that compute at once; 0 for as many as there are cores.
     """
 
-    def __init__(self, package: Package, name: str) -> None:
+    def __init__(self, package: Package, name: str, threads: int = 0) -> None:
         self.name = f"{name} ({package.digest[:12]})"
-        self._encoders = PackageEncoders(package)
+        self._encoders = PackageEncoders(package, threads)
 
     def pictures(self, pictures: Sequence[bytes]) -> Float[np.ndarray, "N D"]:
         """Return an embedding of each, NaN of one that cannot be decoded."""
@@ -52,6 +53,6 @@ class PackageEmbedder:
             return None
 
 
-def open_embedder(said: str, here: Path, root: Path | None) -> Embedder:
-    """Return the model of a package's folder or of a version of the registry; errors as of open_package."""
-    return PackageEmbedder(*open_package(said, here, root))
+def open_embedder(said: str, here: Path, root: Path | None, threads: int = 0) -> Embedder:
+    """Return the model of a package's folder or of a version of the registry; `threads` as of PackageEmbedder, errors as of open_package."""
+    return PackageEmbedder(*open_package(said, here, root), threads)

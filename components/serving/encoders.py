@@ -12,12 +12,20 @@ from components.serving.package import Package
 
 
 class PackageEncoders:
-    """What is served of a package, without a server."""
+    """What is served of a package, without a server.
 
-    def __init__(self, package: Package) -> None:
-        providers = ["CPUExecutionProvider"]
-        self._image = ort.InferenceSession(str(package.path / "image_encoder.onnx"), providers=providers)
-        self._text = ort.InferenceSession(str(package.path / "text_encoder.onnx"), providers=providers)
+    Args:
+        package: verified.
+        threads: that compute at once; 0 for as many as there are cores.
+    """
+
+    def __init__(self, package: Package, threads: int = 0) -> None:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        self._image, self._text = (
+            ort.InferenceSession(str(package.path / f"{side}_encoder.onnx"), options, ["CPUExecutionProvider"])
+            for side in ("image", "text")
+        )
         self._preprocess = Preprocess.from_json((package.path / "transforms.json").read_text(encoding="utf-8"))
         self._tokenizer = Tokenizer.from_file(str(package.path / "tokenizer.json"))
 

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,9 @@ from components.contracts.errors import DataError
 from components.contracts.needs import Needs
 from components.curation.making import Making
 from components.curation.needed import select_needed
+from components.curation.on_ray import OnRay
 from components.curation.page import render_page
+from components.curation.pieces import Engine, InProcess
 from components.curation.pipeline import curated
 from components.curation.select import select_splits
 from components.data.beside import rows_of, write_kind
@@ -62,11 +65,11 @@ def _curated(
 ) -> tuple[pa.Table, list[dict[str, Any]]]:
     """Return the selection with what the steps left of the training split, and their reports; write both's page and columns."""
     params = load_params(stage.root)
-    models = {name: partial(_open, said, stage.root) for name, said in curation.models.items()}
-    cache = private(stage.root, "cache", "features")
-    making = Making(stage.root / "data/raw", models, cache, stage.progress, min(cores(), MOST))
     trained = pc.equal(selected["split"], TRAINED)
-    table, reports = curated(build_ops(curation), selected.filter(trained), making, params.seed, stage.progress)
+    with _engine(stage, curation) as engine:
+        models = {name: partial(_open, said, stage.root, engine.threads) for name, said in curation.models.items()}
+        making = Making(stage.root / "data/raw", models, private(stage.root, "cache", "features"), engine)
+        table, reports = curated(build_ops(curation), selected.filter(trained), making, params.seed, stage.progress)
     if len(table) < (batch := load_batch(stage.root, params.scale)):
         raise DataError(
             f"curation left {len(table):,} training samples, fewer than the batch of {batch:,} of the scale {params.scale}, so "
@@ -88,10 +91,16 @@ def _as_before(left: pa.Table, selected: pa.Table) -> pa.Array:
     )
 
 
-def _open(said: str, root: Path) -> Embedder:
+def _engine(stage: Stage, curation: Curation) -> AbstractContextManager[Engine]:
+    if curation.engine == "ray":
+        return OnRay(stage.progress, curation.cpus)
+    return nullcontext(InProcess(stage.progress, curation.cpus or min(cores(), MOST)))
+
+
+def _open(said: str, root: Path, threads: int) -> Embedder:
     from components.serving.embedder import open_embedder  # only who asks for a model loads what runs one
 
-    return open_embedder(said, root, root)
+    return open_embedder(said, root, root, threads)
 
 
 if __name__ == "__main__":

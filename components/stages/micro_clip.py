@@ -5,19 +5,18 @@
 Recipe `clip` with its text tower and loss, on pictures of one or two things; no caption that is tested on was trained on.
 """
 
-import argparse
 import hashlib
 import json
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
+from jsonargparse import ArgumentParser
 
-from components.contracts.errors import ConfigError
 from components.contracts.method import Method
 from components.contracts.progress import Progress, silent
 from components.contracts.sample import Sample
@@ -34,6 +33,7 @@ from components.evaluation.embedding import Embedder
 from components.evaluation.prompts import asked_by
 from components.evaluation.retrieval import Gallery, chance_at, recall_at_1
 from components.models.dual_encoder import DualEncoder
+from components.recipes.micro_clip import MicroClip
 from components.recipes.recipe import Recipe, load_recipe, overlay
 from components.recipes.section import build
 from components.recipes.trained import save_trained
@@ -53,39 +53,16 @@ DECIDING = (
 )  # packages of which a byte may change the weights
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MicroClip:
-    """Which one.
-
-    Args:
-        seed: draws scenes, weights and batches; another one is a model that has the same words and has seen other pictures.
-        patch: pixels a side of what a vision transformer takes for a token; None for the recipe's convolutional tower.
-        scenes: pictures that are drawn, of which a good half is trained on.
-        pixels: a side of what the tower sees.
-        batch: pairs a step.
-        steps: of the optimizer.
-
-    Raises ConfigError for a patch that does not divide the pixels.
-    """
-
-    seed: int = 0
-    patch: int | None = None
-    scenes: int = 4_000
-    pixels: int = 32
-    batch: int = 128
-    steps: int = 320
-
-    def __post_init__(self) -> None:
-        if self.patch is not None and (self.patch < 1 or self.pixels % self.patch):
-            raise ConfigError(
-                f"patch is {self.patch}, and {self.pixels} pixels do not split into such. Give one that divides {self.pixels}, such as 8."
-            )
-
-
-def micro_clip(root: Path, which: MicroClip | None = None, progress: Progress = silent) -> Path:
+def micro_clip(
+    root: Path, which: MicroClip | None = None, progress: Progress = silent, kept_in: Path | None = None
+) -> Path:
     """Return the folder of a model that a run can begin from, with metrics.json beside its files; trained where it is not there.
 
     It is known by a digest over recipe, numbers, scenes and the code that makes them; see `made_once`.
+
+    Args:
+        root: the workspace whose recipe and code it follows from.
+        kept_in: the workspace that keeps it; the same unless given.
     """
     which = which or MicroClip()
     recipe = described(root, which)
@@ -95,7 +72,10 @@ def micro_clip(root: Path, which: MicroClip | None = None, progress: Progress = 
         "views": _plain(VIEWS), "scenes": source.describe(), "code": _code(root), "torch": torch.__version__,
     }  # fmt: skip
     return made_once(
-        root, "micro_clip", decides, lambda out, resumes: _train(which, recipe, source, out, resumes, progress)
+        kept_in or root,
+        "micro_clip",
+        decides,
+        lambda out, resumes: _train(which, recipe, source, out, resumes, progress),
     )
 
 
@@ -203,13 +183,14 @@ def _plain(values: object) -> Any:
 
 def main() -> int:
     """Print the folder and what the model in it is worth."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seed", type=int, default=0)
+    parser = ArgumentParser(description="A small CLIP on scenes, for proofs to begin from.")
+    parser.add_class_arguments(MicroClip, as_group=False)
     parser.add_argument(
-        "--patch", type=int, help="of a vision transformer; the recipe's convolutional tower unless given"
+        "--kept-in", type=Path, default=Path(), help="the workspace that keeps it; this one unless given"
     )
-    asked = parser.parse_args()
-    folder = micro_clip(Path.cwd(), MicroClip(seed=asked.seed, patch=asked.patch))
+    asked = vars(parser.parse_args())
+    kept_in = asked.pop("kept_in").resolve()
+    folder = micro_clip(Path.cwd(), MicroClip(**asked), kept_in=kept_in)
     print(folder)
     for name, found in json.loads((folder / "metrics.json").read_text(encoding="utf-8")).items():
         print(f"{name}: {found['value']:.1%}, chance {found['chance']:.1%} of {found['n']}")

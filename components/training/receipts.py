@@ -30,6 +30,7 @@ class Receipt:
 
     Args:
         seconds: from the first step to the last.
+        cpu_s: seconds that this process's threads computed meanwhile, whatever else the machine did.
         flops_per_step: floating point operations of forward and backward.
         mfu: share of what the chip could have done in that time, in [0, 1]; None before a second step.
         peak_flops: what it could do in a second: as its maker says, or measured by a product of matrices.
@@ -39,6 +40,7 @@ class Receipt:
     """
 
     seconds: float
+    cpu_s: float
     flops_per_step: int
     mfu: float | None
     peak_flops: float
@@ -61,11 +63,12 @@ class Measuring(L.Callback):
         self.price, self.watts = _said(PRICE), _said(WATTS)
         self.counter: FlopCounterMode | None = None
         self.flops, self.steps, self.ranks = 0, 0, 1
-        self.began_s = self.first_s = self.ended_s = 0.0
+        self.began_s = self.first_s = self.ended_s = self.began_cpu_s = self.ended_cpu_s = 0.0
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Start the clock, and forget what was held before."""
         self.began_s = self.first_s = self.ended_s = time.perf_counter()
+        self.began_cpu_s = self.ended_cpu_s = time.process_time()
         if self.ranks != trainer.world_size:  # what was counted was another share of the batch
             self.flops, self.ranks = 0, trainer.world_size
         if torch.cuda.is_available():
@@ -87,7 +90,7 @@ class Measuring(L.Callback):
 
     def on_train_batch_end(self, *args: Any) -> None:
         """Take the time."""
-        self.ended_s = time.perf_counter()
+        self.ended_s, self.ended_cpu_s = time.perf_counter(), time.process_time()
         if self.steps == 0:
             self.first_s = self.ended_s
         self.steps += 1
@@ -110,7 +113,7 @@ class Measuring(L.Callback):
         seconds, hours = self.ended_s - self.began_s, (self.ended_s - self.began_s) / 3600
         peak, later_s = peak_flops(precision), self.ended_s - self.first_s
         return Receipt(
-            seconds=seconds, flops_per_step=self.flops, peak_flops=peak, peak_memory_bytes=peak_memory_bytes(),
+            seconds=seconds, cpu_s=self.ended_cpu_s - self.began_cpu_s, flops_per_step=self.flops, peak_flops=peak, peak_memory_bytes=peak_memory_bytes(),
             mfu=self.flops * (self.steps - 1) / later_s / peak if self.steps > 1 and later_s else None,
             kwh=None if self.watts is None else self.watts * hours / 1000,
             cost=None if self.price is None else self.price * hours,

@@ -8,10 +8,11 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from components.contracts.curation import CurationOp
+from components.contracts.curation import CurationOp, RowOp
 from components.contracts.errors import DataError
 from components.contracts.features import Feature, Features
 from components.contracts.progress import silent
+from components.curation.pieces import pieces
 from components.curation.pipeline import curated
 from components.data.manifest import SCHEMA
 from components.recipes.section import build
@@ -46,7 +47,7 @@ def test_all_steps_have_a_row_and_every_row_its_file():
 def test_all_writers_stand_in_the_catalogue_and_write():
     row = CATALOGUE["rewrite"]
     writers = [row["init_args"]["writer"], *row["also"]]
-    named = {described["class_path"].split(".")[-2] for described in writers}
+    named = {described["class_path"].split(".")[-2] for described in (*writers, *row["needs_files"])}
     assert {path.stem for path in (FOLDER / "writers").glob("*.py")} - {"__init__", "writer"} == named
     for described in writers:
         _, report = run(
@@ -103,6 +104,15 @@ def test_it_does_not_depend_on_the_order_or_the_chunks_of_the_rows(op):
     stays = set(other["key"].to_pylist())
     kept = [key for key in mixed["key"].to_pylist() if key in stays]
     assert [key for key in other["key"].to_pylist() if key in set(kept)] == kept
+
+
+def test_a_step_that_looks_at_each_row_by_itself_may_do_so_in_pieces(op):
+    if not isinstance(op, RowOp):
+        return
+    table = manifest().select(["key", *op.needs])
+    whole = op.find(table, 3)
+    assert len(whole) == len(table)
+    assert pa.concat_tables([op.find(piece, 3) for piece in pieces(table, 7)]).combine_chunks().equals(whole)
 
 
 class MixedMaker(ToyMaker):

@@ -8,10 +8,12 @@ import pytest
 import yaml
 
 from components.contracts.errors import ConfigError, DataError
-from components.recipes.proof import Arm, Claim, Proof
+from components.recipes.params import UNTRAINED
+from components.recipes.proof import Arm, Claim
+from flows.arms import Study, params_of
 from flows.audience import AUDIENCE
 from flows.leased import commit_of
-from flows.prove import judge, lines, params_of, prove, seeds_of
+from flows.prove import judge, lines, prove, seeds_of
 from flows.recipes import as_lines, recipes
 from tests.workspace import diptych, make_workspace
 
@@ -19,7 +21,7 @@ METRIC = "retrieval.val.image_to_text.recall_at_1"
 
 
 def metrics(value: float, chance: float = 0.1) -> dict[str, dict[str, float]]:
-    return {"a": {"value": value, "chance": chance}}
+    return {"a": {"value": value, "chance": chance, "baseline": 0.25}}
 
 
 @pytest.mark.parametrize(
@@ -28,6 +30,7 @@ def metrics(value: float, chance: float = 0.1) -> dict[str, dict[str, float]]:
         (None, "difference", (0.5, 0.7)),
         ("chance", "difference", (0.4, 0.6)),
         ("chance", "ratio", (5.0, 7.0)),
+        ("baseline", "ratio", (2.0, 2.8)),
         ("clip", "difference", (0.1, 0.4)),
         ("clip", "ratio", (0.5 / 0.4, 0.7 / 0.3)),
     ],
@@ -37,6 +40,13 @@ def test_seeds_are_held_against_each_other_one_by_one(against, by, values):
     found = judge(Claim(metric="a", arm="ours", against=against, by=by, at_least=0.0), measured)
     assert found.values == pytest.approx(values)
     assert found.verdict.mean == pytest.approx(sum(values) / 2)
+
+
+def test_changes_are_held_against_each_other_since_a_third_arm():
+    measured = {"start": [metrics(0.9)] * 2, "ours": [metrics(0.8), metrics(0.7)], "clip": [metrics(0.5), metrics(0.4)]}
+    of = {"metric": "a", "arm": "ours", "since": "start", "at_most": 0.5}
+    assert judge(Claim(**of), measured).values == pytest.approx((-0.1, -0.2))
+    assert judge(Claim(**of, against="clip", by="ratio"), measured).values == pytest.approx((0.25, 0.4))
 
 
 def test_a_number_that_was_not_measured_is_told_with_those_that_were():
@@ -51,18 +61,6 @@ def test_nothing_is_a_ratio_of_nothing():
         )
 
 
-def test_a_share_of_the_way_is_from_one_arm_to_another():
-    claim = Claim(metric="a", arm="ours", against="raw", towards="clean", at_least=0.5)
-    measured = {
-        "ours": [metrics(0.5), metrics(0.7)],
-        "raw": [metrics(0.2), metrics(0.6)],
-        "clean": [metrics(0.6), metrics(0.8)],
-    }
-    assert judge(claim, measured).values == pytest.approx((0.75, 0.5))
-    with pytest.raises(DataError, match="no share of it"):
-        judge(claim, {**measured, "clean": measured["raw"]})
-
-
 @pytest.mark.parametrize(("said", "seeds"), [(None, None), ("3,4", (3, 4)), ("0,1,2", (0, 1, 2))])
 def test_seeds_are_numbers_with_commas(said, seeds):
     assert seeds_of(said) == seeds
@@ -74,21 +72,20 @@ def test_what_are_no_seeds_is_refused(said):
         seeds_of(said)
 
 
-def test_an_arm_has_the_proofs_data_but_for_what_it_says_of_its_own():
+def test_an_arm_has_the_data_of_all_but_for_what_it_says_of_its_own(tmp_path):
     swapped = {"name": "scenes", "pictures": 200, "captions": {"alt": {"swapped": 0.4}, "short": {}}}
-    clean = Arm(recipe="clip", source={"captions": {"alt": {"swapped": 0.0}}})
-    claim = Claim(metric="a", arm="clip", at_least=0.0)
-    proof = Proof(source=swapped, arms={"clip": Arm(recipe="clip"), "clean": clean}, claims=(claim,))
+    arms = {"raw": Arm(recipe="clip"), "clean": Arm(recipe="clip", source={"captions": {"alt": {"swapped": 0.0}}})}
+    study = Study(root=tmp_path, name="clip", commit="", arms=arms, seeds=(1,), scale="debug", source=swapped)
     committed = {"source": {"name": "emoji", "path": "data/own"}, "overrides": {"training": {"steps": 5}}}
-    usual, own = (params_of(committed, proof, arm, 1) for arm in ("clip", "clean"))
-    assert usual["source"] == {"path": "data/own", **swapped}
-    assert own["source"] == {"path": "data/own", **swapped, "captions": {"alt": {"swapped": 0.0}, "short": {}}}
-    assert {**own, "source": usual["source"]} == usual
-    assert usual["overrides"] == {"training": {}}
+    raw, clean = (params_of(committed, study, arm, 1, UNTRAINED) for arm in arms.values())
+    assert raw["source"] == {"path": "data/own", **swapped}
+    assert clean["source"] == {"path": "data/own", **swapped, "captions": {"alt": {"swapped": 0.0}, "short": {}}}
+    assert {**clean, "source": raw["source"]} == raw
 
 
 PROOF = {
-    "source": {"name": "scenes", "pictures": 200}, "scale": "debug", "seeds": [0, 1], "arms": {"clip": {"recipe": "clip"}},
+    "source": {"name": "scenes", "pictures": 200}, "scale": "debug", "seeds": [0, 1],
+    "arms": {"clip": {"recipe": "clip", "start": {"micro_clip": {"scenes": 240, "batch": 16, "steps": 2}}, "model": "start"}},
     "claims": [
         {"metric": METRIC, "arm": "clip", "at_least": -100.0},
         {"metric": METRIC, "arm": "clip", "against": "chance", "at_least": 1.0},
@@ -134,6 +131,9 @@ def test_a_proof_is_run_kept_listed_and_run_again_for_nothing(tmp_path):
     try:
         kept = prove(root, "clip", keep=True)
         ran = [how for _, how in heard.steps]
+        places = [root / f".diptych/proofs/clip/clip-{seed}" for seed in (0, 1)]
+        trained = [json.loads((place / "runs/clip/pretrain/metrics.json").read_text()) for place in places]
+        begun = [one["start"]["path"] for one in trained]
         heard.steps.clear()
         again = prove(root, "clip")
     finally:
@@ -144,6 +144,8 @@ def test_a_proof_is_run_kept_listed_and_run_again_for_nothing(tmp_path):
     assert kept["outcome"] == "does not hold"
     assert {**again, "seconds": 0} == {**kept, "seconds": 0}
     assert kept["commit"] == commit_of(root)
+    assert len(list((root / ".diptych/starts").glob("micro_clip-*/weights.safetensors"))) == 1
+    assert begun == ["data/starts/" + next((root / ".diptych/starts").iterdir()).name] * 2
     assert json.loads((root / "docs/proofs/clip.json").read_text()) == again
     assert not (root / ".diptych/proofs/clip").exists()
     assert any(re.fullmatch(r"clip, seed 1: 2 of 2, about .* left", sentence) for sentence in heard.said)

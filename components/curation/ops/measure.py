@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.contracts.curation import CurationOp, Report
+from components.contracts.curation import Report, RowOp
 from components.contracts.features import Features
 
 _OF_TEXTS = ("texts_count", "words", "characters", "latin", "repeated")
@@ -19,7 +19,7 @@ _OF_FILES = ("pixels", "short_side", "aspect", "bits_per_pixel")
 _OF_PRINTS = ("contrast",)
 
 
-class Measure(CurationOp):
+class Measure(RowOp):
     """Adds columns, and leaves nothing out.
 
     Of texts: `texts_count`; `words` and `characters` of the longest; `latin`, share of the letters, in all texts, that are Latin,
@@ -49,9 +49,13 @@ class Measure(CurationOp):
         """Return what decoding gives, where it is asked for."""
         return ("prints",) if self.pictures else ()
 
-    def apply(self, table: pa.Table, features: Features, seed: int) -> tuple[pa.Table, Report]:
+    def find(self, rows: pa.Table, seed: int) -> pa.Table:
+        """Return the counts that need no picture."""
+        return pa.table({**_of_texts(rows), **_of_files(rows)})
+
+    def finish(self, table: pa.Table, found: pa.Table, features: Features) -> tuple[pa.Table, Report]:
         """Return all rows with their counts, and the mean of each in the report."""
-        counted: dict[str, pa.Array | pa.ChunkedArray] = {**_of_texts(table), **_of_files(table)}
+        counted = {name: found[name] for name in (*_OF_TEXTS, *_OF_FILES)}
         if self.pictures:
             counted["contrast"] = features.of("prints", table["key"].combine_chunks())["contrast"]
         stats = {

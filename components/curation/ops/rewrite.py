@@ -1,16 +1,15 @@
 """Captions written anew, and held against the old ones: what is named in the new one has to be named there.
 
 Source: Fan et al. 2023, arXiv:2305.20088, section 3 (captions rewritten, the picture the same); Lai et al. 2023, arXiv:2310.07699, section 3 (and what is
-made up in them taken out). Differs: a writer here is a grammar or a list of words, and a caption with anything made up is not taken at all.
+made up in them taken out). Differs: a writer may also be a grammar or a list of words, and a caption with anything made up is not taken at all.
 """
 
 import random
 from collections.abc import Mapping
-from typing import Any
 
 import pyarrow as pa
 
-from components.contracts.curation import CurationOp, Report
+from components.contracts.curation import Report, RowOp
 from components.contracts.features import Features
 from components.curation.leaving_out import draws, examples
 from components.curation.ops.measure import with_columns
@@ -19,7 +18,7 @@ from components.curation.phrases import phrases
 from components.curation.writers.writer import Writer
 
 
-class Rewrite(CurationOp):
+class Rewrite(RowOp):
     """Writes one new caption a sample, of its first English one, and leaves nothing out.
 
     Args:
@@ -41,16 +40,30 @@ class Rewrite(CurationOp):
         """Return the texts, which it writes anew."""
         return ("texts",)
 
-    def apply(self, table: pa.Table, features: Features, seed: int) -> tuple[pa.Table, Report]:
+    @property
+    def kept_as(self) -> str:
+        """Return the writer's name, with the kind of text that is passed over; empty where the writer has none."""
+        return f"{self.name} {self.kind} by {called}" if (called := self.writer.kept_as) else ""
+
+    def find(self, rows: pa.Table, seed: int) -> pa.Table:
+        """Return of each row how it went, `outcome`, and the new `text`."""
+        drawn = draws(rows, seed, "Rewrite").tolist()
+        found = [
+            self._written(texts or [], random.Random(luck))
+            for texts, luck in zip(rows["texts"].to_pylist(), drawn, strict=True)
+        ]
+        outcomes, texts = zip(*found, strict=True)
+        return pa.table({"outcome": pa.array(outcomes, pa.string()), "text": pa.array(texts, pa.string())})
+
+    def finish(self, table: pa.Table, found: pa.Table, features: Features) -> tuple[pa.Table, Report]:
         """Return all rows; the report counts what was `written`, `not written` and `refused` for naming what the old one does not."""
         texts: list[list[dict[str, str]] | None] = table["texts"].to_pylist()
         places: Mapping[str, list[int]] = {"written": [], "not written": [], "refused": []}
-        for row, drawn in enumerate(draws(table, seed, "Rewrite").tolist()):
-            outcome, text = self._written(texts[row] or [], random.Random(drawn))
-            places[outcome].append(row)
-            if text is not None:
-                kept = [] if self.instead else [one for one in texts[row] or [] if one["kind"] != self.kind]
-                texts[row] = [*kept, text]
+        for row, one in enumerate(found.to_pylist()):
+            places[one["outcome"]].append(row)
+            if one["text"] is not None:
+                kept = [] if self.instead else [old for old in texts[row] or [] if old["kind"] != self.kind]
+                texts[row] = [*kept, {"text": one["text"], "kind": self.kind, "lang": "en"}]
         rewritten = with_columns(table, {"texts": pa.array(texts, table.schema.field("texts").type)})
         return rewritten, Report(
             op=self.name, rows_in=len(table), rows_out=len(table),
@@ -58,7 +71,7 @@ class Rewrite(CurationOp):
             stats={outcome: len(its) for outcome, its in places.items()},
         )  # fmt: skip
 
-    def _written(self, texts: list[dict[str, str]], luck: random.Random) -> tuple[str, dict[str, Any] | None]:
+    def _written(self, texts: list[dict[str, str]], luck: random.Random) -> tuple[str, str | None]:
         old = next((one for one in texts if (one["lang"] or "") in ENGLISH and one["kind"] != self.kind), None)
         if old is None or not (names := named([old])):
             return "not written", None
@@ -69,4 +82,4 @@ class Rewrite(CurationOp):
         said = {self.writer.means(word) for one in phrases(new) for word in (one.noun, *one.attributes)}
         if not said <= known:
             return "refused", None
-        return "written", {"text": new, "kind": self.kind, "lang": "en"}
+        return "written", new

@@ -7,6 +7,7 @@ import pytest
 from components.contracts.errors import ConfigError, DataError
 from components.contracts.progress import silent
 from components.curation.making import Making, digest_of
+from components.curation.pieces import InProcess
 from components.data.shards import BrokenMember
 from components.serving.embedder import open_embedder
 from tests.components.curation.toy import manifest
@@ -40,7 +41,7 @@ def rows(tmp_path):
 
 @pytest.fixture
 def making(tmp_path, model):
-    return Making(tmp_path / "raw", {"tiny": lambda: model}, tmp_path / "cache", silent)
+    return Making(tmp_path / "raw", {"tiny": lambda: model}, tmp_path / "cache", InProcess(silent))
 
 
 def test_pictures_and_texts_are_what_the_model_says_of_them(making, model, rows):

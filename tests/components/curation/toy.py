@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from components.contracts.curation import CurationOp, Report
+from components.contracts.curation import CurationOp, Report, RowOp
 from components.contracts.features import Feature, Features
 from components.contracts.progress import silent
 from components.curation.embed import vectors
+from components.curation.pieces import pieces
 from components.curation.pipeline import curated
 from components.data.manifest import SCHEMA
 
@@ -66,6 +67,9 @@ class ToyMaker:
                 "colour": pa.array([[0.5, 0.5, 0.5]] * len(keys), pa.list_(pa.float32(), 3)),
             }),
         )  # fmt: skip
+
+    def find(self, op: RowOp, rows: pa.Table, seed: int) -> pa.Table:
+        return pa.concat_tables([op.find(piece, seed) for piece in pieces(rows, 7)]).combine_chunks()
 
 
 def apply(op: CurationOp, table: pa.Table, seed: int = 0) -> tuple[pa.Table, Report]:

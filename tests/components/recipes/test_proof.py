@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from components.contracts.errors import ConfigError
-from components.recipes.proof import Arm, Claim, Proof
+from components.recipes.micro_clip import MicroClip
+from components.recipes.proof import Arm, Claim, Given, Proof
 from components.recipes.recipe import load_card, load_recipe
 
 REPOSITORY = Path(__file__).parents[3]
@@ -21,8 +22,12 @@ def claim(**changed) -> Claim:
     [
         ({}, "a.b of clip at least 2"),
         ({"against": "chance", "by": "ratio"}, "a.b of clip against chance, ratio at least 2"),
-        ({"against": "clip", "towards": "other"}, "a.b of clip, of the way from clip to other, at least 2"),
         ({"against": "other", "at_least": None, "at_most": 0.5}, "a.b of clip against other, difference at most 0.5"),
+        ({"against": "baseline"}, "a.b of clip against baseline, difference at least 2"),
+        (
+            {"against": "other", "since": "clip", "by": "ratio"},
+            "a.b of clip against other, since clip, ratio at least 2",
+        ),
     ],
 )
 def test_a_claim_reads_as_a_sentence(changed, said):
@@ -34,9 +39,12 @@ def test_a_claim_reads_as_a_sentence(changed, said):
     [
         ({"claims": (claim(arm="clop"),)}, "name the arm 'clop', but there are clip, other"),
         ({"claims": (claim(against="clop"),)}, "name the arm 'clop'"),
-        ({"claims": (claim(against="other", towards="clop"),)}, "name the arm 'clop'"),
-        ({"claims": (claim(against="clip", towards="other", by="ratio"),)}, "Leave by out"),
-        ({"claims": (claim(towards="other"),)}, "towards other from nowhere"),
+        ({"claims": (claim(since="clop"),)}, "name the arm 'clop'"),
+        ({"claims": (claim(since="other", against="chance"),)}, "chance, which has no change"),
+        (
+            {"arms": {**ARMS, "clip": Arm(recipe="clip", start=Given(arm="other"))}},
+            "clip begins from the arm 'other', but before it are none",
+        ),
         ({"claims": (claim(at_most=1.0),)}, "both at_least and at_most"),
         ({"claims": (claim(at_least=None),)}, "or neither"),
         ({"claims": ()}, "arms and claims go together"),
@@ -47,6 +55,41 @@ def test_a_claim_reads_as_a_sentence(changed, said):
 def test_what_says_nothing_is_refused(changed, said):
     with pytest.raises(ConfigError, match=said):
         Proof(**{"arms": ARMS, "claims": (claim(),)} | changed)
+
+
+@pytest.mark.parametrize(
+    ("said", "given"),
+    [
+        ("micro_clip", Given(micro_clip=MicroClip())),
+        ("{micro_clip: {seed: 1, patch: 8}}", Given(micro_clip=MicroClip(seed=1, patch=8))),
+        ("{arm: clip}", Given(arm="clip")),
+        ("runs/clip/pretrain", None),
+    ],
+)
+def test_a_start_is_a_path_or_a_model_that_is_made_before(tmp_path, said, given):
+    found = load_card(with_proof(tmp_path, f"other: {{recipe: clip, start: {said}}}"), "clip").proof
+    assert found.arms["other"].given == given
+
+
+@pytest.mark.parametrize(
+    ("start", "why"),
+    [("{}", "must name one model"), ("{arm: clip, micro_clip: {}}", "must name one model"), ("{micro_clip: {patch: 7}}", "such as 8")],
+)  # fmt: skip
+def test_a_start_that_names_no_model_or_two_is_refused_with_its_line(tmp_path, start, why):
+    root = with_proof(tmp_path, f"other: {{recipe: clip, start: {start}}}")
+    with pytest.raises(ConfigError, match=rf"clip.yaml, line \d+: .*{why}"):
+        load_card(root, "clip")
+
+
+def with_proof(root: Path, arm: str) -> Path:
+    """Write a workspace's recipe `clip`, with another arm in its proof."""
+    folder = root / "components/recipes"
+    folder.mkdir(parents=True)
+    text = (REPOSITORY / "components/recipes/clip.yaml").read_text()
+    assert "{clip: {recipe: clip}}" in text
+    (folder / "clip.yaml").write_text(text.replace("{clip: {recipe: clip}}", f"{{clip: {{recipe: clip}}, {arm}}}"))
+    (root / "params.yaml").write_text("overrides: {}\n")
+    return root
 
 
 def test_every_recipes_proof_names_recipes_that_are_there():

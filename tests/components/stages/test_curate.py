@@ -2,13 +2,14 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from components.contracts.errors import ConfigError, DataError
+from components.contracts.errors import CapabilityError, ConfigError, DataError
 from components.contracts.progress import silent
 from components.data.beside import read_kind
 from components.data.ingest import ingest
@@ -178,3 +179,14 @@ def test_fewer_samples_than_a_batch_and_a_model_that_is_not_there_are_refused(ro
     with pytest.raises(ConfigError, match=r"asks for the features 'tiny\.image', and curation.models names none"):
         curate(root, "steps")
     assert not (root / "data/curated/steps").exists()
+
+
+def test_ray_is_asked_for_by_the_recipe_and_refused_where_it_is_not_installed(root, monkeypatch):
+    validated(root, boxes=0)
+    with_steps(root, {"class_path": f"{OPS}.parse.Parse"}, engine="ray", cpus=2)
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(CapabilityError, match=r"curation\.engine is ray, but Ray is not installed here"):
+        curate(root, "steps")
+    with_steps(root, {"class_path": f"{OPS}.parse.Parse"}, cpus=-1)
+    with pytest.raises(ConfigError, match=r"cpus is -1, but it is a number of cores"):
+        curate(root, "steps")

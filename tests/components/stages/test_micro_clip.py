@@ -9,10 +9,11 @@ import pytest
 
 from components.contracts.errors import ConfigError
 from components.contracts.model_files import MODEL_FILES, WEIGHTS
+from components.recipes.micro_clip import MicroClip
 from components.recipes.started import Start
 from components.recipes.trained import load_trained
-from components.stages.micro_clip import MicroClip, micro_clip
 from components.stages.micro_clip import described as described_by
+from components.stages.micro_clip import micro_clip
 
 REPOSITORY = Path(__file__).parents[3]
 FEW = MicroClip(scenes=240, batch=16, steps=2)
@@ -47,6 +48,11 @@ def test_it_is_a_model_that_a_run_can_begin_from(root, folder):
 
 def test_asked_again_it_trains_nothing(root, folder):
     assert micro_clip(root, FEW, never) == folder
+
+
+def test_another_workspace_can_keep_it(root, folder, tmp_path):
+    shutil.copytree(folder, tmp_path / ".diptych/starts" / folder.name)
+    assert micro_clip(root, FEW, never, kept_in=tmp_path) == tmp_path / ".diptych/starts" / folder.name
 
 
 def test_a_spoilt_one_is_trained_anew_to_the_same_bits(root, folder):

@@ -1,6 +1,7 @@
 """What a training took, where it can be worked out by hand."""
 
 import copy
+import time
 
 import pytest
 import torch
@@ -52,6 +53,7 @@ def test_use_of_the_chip_memory_energy_and_cost_follow(measured):
     assert 0 < receipt.mfu < 1
     assert receipt.cost == pytest.approx(receipt.seconds)
     assert receipt.kwh == pytest.approx(receipt.seconds / 1000)
+    assert 0 < receipt.cpu_s < time.process_time()
     assert receipt.peak_memory_bytes > 50e6, "torch alone is more"
     assert measured[0].timing()["mfu"] == receipt.mfu
 
