@@ -231,7 +231,10 @@ def _check_order(document: Document, order: Mapping[str, Any] | None) -> None:
 
 def load_card(root: Path, name: str) -> Card:
     """Read that section alone; errors as of load_recipe."""
-    return section(read_recipe(root, name), "card", Card)
+    document = read_recipe(root, name)
+    card = section(document, "card", Card)
+    written = (document.values["card"].get("proof") or {}).get("arms") or {}
+    return replace(card, proof=card.proof.as_written(written))
 
 
 def load_curation(root: Path, name: str) -> Curation:
