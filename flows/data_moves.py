@@ -27,7 +27,7 @@ def export_data(raw: Path, out: Path, as_what: str, name: str, manifest: Path | 
 
 
 def _croissant(raw: Path, out: Path, name: str, manifest: Path | None) -> int:
-    from components.data.versions.croissant import croissant
+    from components.data.versions.croissant import Kept, croissant
 
     if manifest is not None:
         raise ConfigError(
@@ -38,8 +38,10 @@ def _croissant(raw: Path, out: Path, name: str, manifest: Path | None) -> int:
         raise ConfigError(f"{out} {why}. Name a new file, such as croissant.json.")
     came_in = json.loads((raw / "source.json").read_text(encoding="utf-8"))
     file = raw / "manifest.parquet"
-    licences = sorted({one for one in read_manifest(file)["licence"].unique().to_pylist() if one})
-    said = croissant(name, came_in, sha256_of(file), file.stat().st_size, licences)
+    held = read_manifest(file)
+    licences = sorted({one for one in held["licence"].unique().to_pylist() if one})
+    shards = {path: Kept.of(raw / path) for path in sorted(held["shard"].unique().to_pylist())}
+    said = croissant(name, came_in, Kept.of(file), shards, licences)
     aside = Aside(out)
     with aside.explaining():
         aside.partial.write_text(json.dumps(said, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

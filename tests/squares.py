@@ -6,10 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 
 from components.contracts.method import Method
+from components.contracts.sample import Region
+from components.data.masks import pack
 from components.data.selection import Pool
 from components.data.tokenizers import Vocabulary
 from components.methods.clip import Clip
@@ -28,9 +31,12 @@ PLACES = {"left": (0, 0), "right": (0, 16), "low": (16, 8), "high": (0, 8), "mid
 SIDE = 32  # pixels
 
 
-def square_pool() -> Pool:
-    """Every colour in every place, in two sizes by two designers, on nothing; grouped by colour, then by place."""
-    names, pictures, sources, groups = [], [], [], []
+def square_pool(kinds: tuple[str, ...] = ("short",)) -> Pool:
+    """Every colour in every place, in two sizes by two designers, on nothing; grouped by colour, then by place; each is a region.
+
+    Each has its name as caption, once for each of the kinds.
+    """
+    names, pictures, sources, groups, regions = [], [], [], [], []
     for (colour, rgb), (place, (top, left)), size in itertools.product(COLOURS.items(), PLACES.items(), (12, 16)):
         picture = Image.new("RGBA", (SIDE, SIDE))
         picture.paste((*rgb, 255), (left, top, left + size, top + size))
@@ -38,14 +44,21 @@ def square_pool() -> Pool:
         pictures.append(png(picture))
         sources.append(f"size-{size}")
         groups.append({"category": colour, "subcategory": place})
+        mask = np.zeros((SIDE, SIDE), np.bool_)
+        mask[top : top + size, left : left + size] = True
+        box = (left / SIDE, top / SIDE, (left + size) / SIDE, (top + size) / SIDE)
+        regions.append(
+            (Region(box=box, label="square", text=f"the {colour} square", of_px=(SIDE, SIDE), mask=pack(mask)),)
+        )
     return Pool(
         keys=tuple(f"square-{number:02d}" for number in range(len(names))),
         pictures=tuple(pictures),
-        captions=tuple((name,) for name in names),
+        captions=tuple((name,) * len(kinds) for name in names),
         concepts=tuple(names),
         sources=tuple(sources),
         groups=tuple(groups),
-        kinds=(("short",),) * len(names),
+        regions=tuple(regions),
+        kinds=(kinds,) * len(names),
     )
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from components.contracts.evaluate import Metric
 from components.contracts.progress import Progress
+from components.contracts.sample import Region
 
 Space = Literal["pooled", "features"]  # projected into the shared space, or as the tower leaves them
 Part = Literal["train", "val", "test"]
@@ -41,6 +42,10 @@ class Pictures(Protocol):
 
     def labelled(self, label: str) -> tuple[str | None, ...]:
         """Return the group of each by that label, such as `category`; None where it has none."""
+
+    @property
+    def regions(self) -> Sequence[Sequence[Region]]:
+        """Return what is known of parts of each; empty where nothing is known of any."""
 
 
 @runtime_checkable
@@ -72,6 +77,23 @@ class TokenEncoder(Protocol):
 
     def text_tokens(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Return the words of each text in the shared space [N L D], not of unit length, and which are real [N L]."""
+
+
+@runtime_checkable
+class PlacingEncoder(TokenEncoder, Protocol):
+    """A model of whose tokens it is known where they lie."""
+
+    def grid(self) -> tuple[int, int] | None:
+        """Return rows and columns in which the patches of a picture lie, row by row; None where they lie in no grid.
+
+        Raises CapabilityError when it gives no patches.
+        """
+
+    def windows(self, pictures: Sequence[bytes]) -> NDArray[np.float64]:
+        """Return the part of each picture that the model is shown [N 4]: left, top, right, bottom, from 0 to 1 of its sides."""
+
+    def named(self, texts: Sequence[str], words: Sequence[str]) -> NDArray[np.bool_]:
+        """Return which of a text's tokens are of its word [N L]: all but start and end where the text has no such word."""
 
 
 @runtime_checkable

@@ -70,11 +70,11 @@ class Making:
         def found(piece_rows: int | None) -> pa.Table:
             return self.engine.run(partial(_find_work, op, seed), rows, piece_rows, f"curate: {op.name}")
 
-        if not op.kept_as:
+        if not (called := op.kept_as):
             return found(None)
         said = (json.dumps(row, ensure_ascii=False, sort_keys=True) for row in rows.select(op.needs).to_pylist())
         shown = zip(rows["key"].to_pylist(), said, strict=True)
-        return self._kept(digest_of(f"{op.kept_as}, seed {seed}", shown), lambda: found(AT_ONCE))
+        return self._kept(digest_of(f"{called}, seed {seed}", shown), lambda: found(AT_ONCE))
 
     def _feature(
         self, name: str, model: str, shown: pa.Table, begin: Callable[[], Work], piece_rows: int | None

@@ -11,7 +11,7 @@ import secrets
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -68,7 +68,8 @@ class OnRay:
             compute=data.ActorPoolStrategy(size=min(actors, len(sent))),
         )  # fmt: skip
         found: dict[int, pa.Table] = {}
-        for batch in done.iter_batches(batch_size=None, batch_format="pyarrow"):
+        batches: Iterable[Any] = done.iter_batches(batch_size=None, batch_format="pyarrow")
+        for batch in batches:
             for one in batch.to_pylist():
                 if one["failed"]:
                     raise getattr(errors, one["failed"])(one["rows"].decode())

@@ -1,10 +1,12 @@
 """regions.parquet: parts of pictures, and what they show, for data that has such; beside the manifest, a row a region."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from components.contracts.sample import Sample
+from components.contracts.sample import Region, Sample
 from components.data.beside import Kind
 
 SCHEMA = pa.schema(
@@ -35,3 +37,17 @@ def _rows(sample: Sample) -> list[dict[str, Any]]:
 
 
 REGIONS = Kind(name="regions", schema=SCHEMA, rows=_rows, whole="key", counted=("pictures", "regions"))
+
+
+def regions_of(table: pa.Table, keys: Sequence[str]) -> tuple[tuple[Region, ...], ...]:
+    """Return the regions of each of those samples, in the order of the data; empty when none of them has any."""
+    found: dict[str, list[Region]] = {key: [] for key in keys}
+    for row in table.filter(pc.is_in(table["key"], pa.array(keys, pa.string()))).to_pylist():
+        sides = row["of_width"], row["of_height"]
+        found[row["key"]].append(
+            Region(
+                box=(row["x0"], row["y0"], row["x1"], row["y1"]), label=row["label"], text=row["text"],
+                of_px=None if None in sides else sides, mask=row["mask"],
+            )
+        )  # fmt: skip
+    return tuple(map(tuple, found.values())) if any(found.values()) else ()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from components.contracts.errors import DataError
+from components.contracts.sample import Region
 from components.data.rows.encoded import EncodedPictures
 
 _JPEG = b"\xff\xd8"
@@ -24,6 +25,7 @@ class Pool:
         sources: who made each.
         groups: label -> group of each, such as `category` -> `Flags`; empty where no labels are known.
         sha256s: of the encoded bytes, where they are known without reading them.
+        regions: what is known of parts of each picture; empty where nobody asked, see regions.py, or nothing is known of any.
         kinds: of each caption; none where nothing is known of them.
     """
 
@@ -34,6 +36,7 @@ class Pool:
     sources: tuple[str, ...]
     groups: tuple[Mapping[str, str], ...] = ()
     sha256s: tuple[str, ...] = ()
+    regions: tuple[tuple[Region, ...], ...] = ()
     kinds: tuple[tuple[str, ...], ...] = ()
 
     def __len__(self) -> int:

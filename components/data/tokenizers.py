@@ -8,7 +8,9 @@ vocabulary is learned from the recipe's own captions. Truncation, padding, start
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
+from jaxtyping import Bool
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from components.contracts.batch import Texts
@@ -99,3 +101,19 @@ class Vocabulary:
         ids = torch.tensor([row.ids for row in rows], dtype=torch.int64)
         mask = torch.tensor([row.attention_mask for row in rows], dtype=torch.bool)
         return Texts(ids=ids, mask=mask)
+
+    def named(self, texts: Sequence[str], words: Sequence[str]) -> Bool[np.ndarray, "N L"]:
+        """Return which tokens of a row are of the first place where its text has its word, whatever the case.
+
+        All but start, end and padding where the text has no such word, or it was cut off.
+        """
+        rows = self.tokenizer.encode_batch(list(texts))
+        found = np.zeros((len(rows), max((len(row.ids) for row in rows), default=0)), np.bool_)
+        for mask, row, text, word in zip(found, rows, texts, words, strict=True):
+            begin = text.lower().find(word.lower())
+            ends = (begin, begin + len(word)) if begin >= 0 and word else (0, len(text))
+            for first, last in (ends, (0, len(text))):
+                mask[: len(row.ids)] = [start < last and end > max(first, start) for start, end in row.offsets]
+                if mask.any():
+                    break
+        return found

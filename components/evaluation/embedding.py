@@ -111,6 +111,21 @@ class Embedder:
         return torch.cat(words).cpu().numpy(), torch.cat(masks).cpu().numpy()
 
     @torch.inference_mode()
+    def grid(self) -> tuple[int, int] | None:
+        """Return rows and columns in which the patches of a picture lie; found out by encoding an empty one."""
+        self.model.eval()
+        empty = Images(pixels=torch.ones(1, 3, self.preprocess.size, self.preprocess.size)).to(self.device)
+        return self.model.encode_image(empty, (TOKENS,)).grid
+
+    def windows(self, pictures: Sequence[bytes]) -> Float[np.ndarray, "N 4"]:
+        """Return the part of each picture that the model is shown, see Preprocess.window."""
+        return np.array([self.preprocess.window(data) for data in pictures], np.float64).reshape(-1, 4)
+
+    def named(self, texts: Sequence[str], words: Sequence[str]) -> Bool[np.ndarray, "N L"]:
+        """Return which tokens, as `text_tokens` gives them, are of the first place where a text has its word."""
+        return self.vocabulary.named(texts, words)
+
+    @torch.inference_mode()
     def texts(self, texts: Sequence[str]) -> Float[np.ndarray, "N D"]:
         """Return unit rows, float32."""
         self.model.eval()

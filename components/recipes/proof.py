@@ -36,6 +36,7 @@ class Arm:
 
     Args:
         recipe: whose.
+        source: laid over the proof's, for data that differs in a known way, such as captions without the fault that others learn to bear.
         start: what it begins from, as in params.yaml, or a model that is made before: `micro_clip`, or as of Given.
             `runs/clip/pretrain` is the model of clip under the same seed and with the same overrides.
         model: whose architecture is trained, as in params.yaml.
@@ -43,6 +44,7 @@ class Arm:
     """
 
     recipe: str
+    source: dict[str, Any] = field(default_factory=dict)
     start: str | Given = UNTRAINED
     model: Literal["recipe", "start"] = "recipe"
     overrides: dict[str, Any] = field(default_factory=dict)
@@ -98,7 +100,7 @@ class Proof:
         source: in place of params.yaml's; {} keeps the usual data, `{name: emoji, languages: [en]}`.
         scale: of every arm.
         seeds: each arm is run once for each, three at least for a verdict.
-        arms: name -> way to train; the same scale, data and seeds for all.
+        arms: name -> way to train; the same scale, data and seeds for all, unless an arm says what differs of the data.
         claims: all must hold.
 
     Raises ConfigError for claims about arms that are not there, and for margins that say nothing.

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,8 +12,10 @@ from components.contracts.errors import ConfigError
 from components.contracts.evaluate import Metric
 from components.contracts.evaluator import Evaluator, Findings, Subject
 from components.contracts.sample import TEST_SPLITS
+from components.data.beside import read_kind
 from components.data.manifest import read_manifest
-from components.data.selection import of_split, read_pool
+from components.data.regions import REGIONS, regions_of
+from components.data.selection import Pool, of_split, read_pool
 from components.evaluation.retrieval import Retrieval
 from components.evaluation.subject import TrainedModel
 from components.recipes.evaluators import build_evaluators
@@ -41,11 +44,17 @@ def subject_of(stage: Stage, recipe: Recipe, seed: int) -> Subject:
     folder, batch = stage.root / f"runs/{recipe.name}/finetune", recipe.evaluation.batch
     pools = {"val": of_split(selection, "val")}
     pools |= {split: read_manifest(stage.root / f"data/evaluation/{split}/manifest.parquet") for split in TEST_SPLITS}
+    regions = read_kind(raw, REGIONS)
+
+    def pool(manifest: pa.Table) -> Pool:
+        read = read_pool(manifest, raw)
+        return read if regions is None else replace(read, regions=regions_of(regions, read.keys))
+
     return TrainedModel(
         encoder=load_trained(folder, batch),
         untrained=lambda: load_untrained(folder, seed, batch),
         train=read_pool(of_split(selection, "train"), raw),
-        pools={split: read_pool(manifest, raw) for split, manifest in pools.items() if len(manifest)},
+        pools={split: pool(manifest) for split, manifest in pools.items() if len(manifest)},
         seed=seed,
         progress=stage.progress,
     )

@@ -18,7 +18,7 @@ from components.training.callbacks import Curves, any_rank
 from components.training.guards import Lasting, Spikes, Tries, collapsed, finite
 from components.training.method_module import MethodModule
 from components.training.numbers import Guards
-from components.training.sharding import is_split, local
+from components.training.sharding import local
 from components.training.telling import Telling
 
 Answer = Literal["off", "log", "skip", "roll_back", "stop"]
@@ -86,8 +86,8 @@ class Guarding(L.Callback):
             return self._skip(module, optimizer)
         loss = float(trainer.strategy.reduce(module.seen.loss.clone(), reduce_op="mean"))  # which is done in place
         gradients = list(_gradients(optimizer))
-        bad = not finite(map(local, gradients))
-        if is_split(gradients):
+        bad = not finite(map(local, gradients) if module.split else gradients)
+        if module.split:
             bad = any_rank(trainer, bad)  # each has looked at its parts
         if bad or not math.isfinite(loss):
             which = module.seen.said if not math.isfinite(loss) else "a gradient of it is not"

@@ -110,8 +110,8 @@ def collapsed(embedded: Mapping[str, Tensor]) -> tuple[str, ...]:
 
 
 def finite(gradients: Iterable[Tensor]) -> bool:
-    """Return whether all numbers of all gradients are finite, by one look at their norm; True where there are none."""
+    """Return whether all numbers of all gradients are finite, by one look at their norms; True where there are none."""
     given = list(gradients)
     if not given:
         return True
-    return bool(torch.isfinite(torch.nn.utils.get_total_norm(given)))
+    return bool(torch.isfinite(torch.stack(torch._foreach_norm(given)).sum()))

@@ -47,7 +47,7 @@ def test_all_steps_have_a_row_and_every_row_its_file():
 def test_all_writers_stand_in_the_catalogue_and_write():
     row = CATALOGUE["rewrite"]
     writers = [row["init_args"]["writer"], *row["also"]]
-    named = {described["class_path"].split(".")[-2] for described in writers}
+    named = {described["class_path"].split(".")[-2] for described in (*writers, *row["needs_files"])}
     assert {path.stem for path in (FOLDER / "writers").glob("*.py")} - {"__init__", "writer"} == named
     for described in writers:
         _, report = run(

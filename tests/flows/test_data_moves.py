@@ -140,12 +140,12 @@ def test_croissant_says_what_the_files_are_and_every_field_is_a_column(raw, tmp_
     assert (said["@type"], said["conformsTo"]) == ("sc:Dataset", "http://mlcommons.org/croissant/1.0")
     assert said["@context"] == CONTEXT
     assert said["license"] == ["https://spdx.org/licenses/CC0-1.0"]
-    manifest, shards, pictures = said["distribution"]
-    assert pictures["containedIn"] == {"@id": shards["@id"]}
-    assert manifest["sha256"] == sha256_of(raw / "manifest.parquet")
-    assert {path.relative_to(raw).as_posix() for path in raw.glob(shards["includes"])} == {
-        "train/000000.tar", "val/000000.tar", "pair/000000.tar",
-    }  # fmt: skip
+    *files, pictures = said["distribution"]
+    assert [file["contentUrl"] for file in files] == [
+        "manifest.parquet", "pair/000000.tar", "train/000000.tar", "val/000000.tar",
+    ]  # fmt: skip
+    assert [file["sha256"] for file in files] == [sha256_of(raw / file["contentUrl"]) for file in files]
+    assert pictures["containedIn"] == [{"@id": file["@id"]} for file in files[1:]]
     samples, shown = said["recordSet"]
     assert samples["field"][0]["references"] == {"field": shown["key"]}
     columns = read_manifest(raw / "manifest.parquet").column_names

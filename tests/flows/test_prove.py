@@ -8,7 +8,9 @@ import pytest
 import yaml
 
 from components.contracts.errors import ConfigError, DataError
-from components.recipes.proof import Claim
+from components.recipes.params import UNTRAINED
+from components.recipes.proof import Arm, Claim
+from flows.arms import Study, params_of
 from flows.audience import AUDIENCE
 from flows.leased import commit_of
 from flows.prove import judge, lines, prove, seeds_of
@@ -68,6 +70,17 @@ def test_seeds_are_numbers_with_commas(said, seeds):
 def test_what_are_no_seeds_is_refused(said):
     with pytest.raises(ConfigError, match="are no seeds"):
         seeds_of(said)
+
+
+def test_an_arm_has_the_data_of_all_but_for_what_it_says_of_its_own(tmp_path):
+    swapped = {"name": "scenes", "pictures": 200, "captions": {"alt": {"swapped": 0.4}, "short": {}}}
+    arms = {"raw": Arm(recipe="clip"), "clean": Arm(recipe="clip", source={"captions": {"alt": {"swapped": 0.0}}})}
+    study = Study(root=tmp_path, name="clip", commit="", arms=arms, seeds=(1,), scale="debug", source=swapped)
+    committed = {"source": {"name": "emoji", "path": "data/own"}, "overrides": {"training": {"steps": 5}}}
+    raw, clean = (params_of(committed, study, arm, 1, UNTRAINED) for arm in arms.values())
+    assert raw["source"] == {"path": "data/own", **swapped}
+    assert clean["source"] == {"path": "data/own", **swapped, "captions": {"alt": {"swapped": 0.0}, "short": {}}}
+    assert {**clean, "source": raw["source"]} == raw
 
 
 PROOF = {

@@ -1,7 +1,8 @@
 """Of samples that are the same, or nearly, the best stays.
 
 Source: Gadre et al. 2023, arXiv:2304.14108, section 3.2, and Lee et al. 2022, arXiv:2107.06499 (why: what stands there often is learnt by
-heart). How near ones are found among a million: components/validation/near.py and components/data/minhash.py. Differs: likeness is no
+heart). How near ones are found among a million: components/validation/near.py, components/data/minhash.py and
+components/curation/embedded_alike.py. Differs: likeness is no
 chain. A sample goes only where one that it is like itself stays, and not because both are like a third that goes.
 """
 
@@ -15,6 +16,7 @@ from jaxtyping import Int64
 from components.contracts.curation import CurationOp, Report
 from components.contracts.errors import ConfigError, DataError
 from components.contracts.features import Features
+from components.curation.embedded_alike import embedded_alike
 from components.curation.leaving_out import by_key, leave_out
 from components.curation.ops.keep import flat
 from components.curation.ops.select import column_of
@@ -23,6 +25,7 @@ from components.validation.near import Nearness, Prints
 
 REASONS: Mapping[str, str] = {
     "bytes": "same_bytes", "pixels": "same_pixels", "looks": "looks_alike", "captions": "said_alike",
+    "embeddings": "embedded_alike", "values": "same_value",
 }  # fmt: skip
 
 
@@ -31,12 +34,15 @@ class Deduplicate(CurationOp):
 
     Args:
         by: ways of being alike, in the order in which they are asked: `bytes` of the file, `pixels`, `looks` (nearly the same picture),
-            `captions` (nearly the same words, whatever the picture).
+            `captions` (nearly the same words, whatever the picture), `embeddings` (nearly the same picture to a model), `values` (the same in `column`).
         best: column of which the highest value stays, such as `size_bytes` or one of Measure's; what is equally good goes by its key.
         bits: of the 64 of the perceptual hash that may differ.
         colour: most that the mean of a channel, 0 to 1, may differ.
         alike: share, above 0 and up to 1, of their shingles that two captions have in common at least. It is estimated from 48 values, within 0.1 as a
             rule, so 0.7 finds nearly all in which one word of ten is another.
+        model: its name in `curation.models`, for `embeddings`.
+        cosine: of two embeddings that are alike, at least; which is right depends on the model, so look at the report's examples.
+        column: of which equal values are alike, for `values`; who has none is like nobody.
     """
 
     def __init__(
@@ -46,6 +52,9 @@ class Deduplicate(CurationOp):
         bits: int = 4,
         colour: float = 0.05,
         alike: float = 0.7,
+        model: str = "",
+        cosine: float = 0.95,
+        column: str = "",
     ) -> None:
         for way in by:
             if way not in REASONS:
@@ -58,12 +67,21 @@ class Deduplicate(CurationOp):
             raise ConfigError(
                 f"alike is {alike}, but it is a share of shingles. Give a number above 0 and up to 1; 0.7 is usual."
             )
+        if not 0 < cosine <= 1:
+            raise ConfigError(f"cosine is {cosine}. Give a number above 0 and up to 1; 0.95 is a start.")
+        for way, name, given in (("embeddings", "model", model), ("values", "column", column)):
+            if (way in by) != bool(given):
+                raise ConfigError(
+                    f"{name} is {given!r}, and goes with {way!r} in by, which is {list(by)}. Give both, or neither."
+                )
         self.by, self.best, self.bits, self.colour, self.alike = tuple(by), best, bits, colour, alike
+        self.model, self.cosine, self.column = model, cosine, column
 
     @property
     def features(self) -> tuple[str, ...]:
-        """Return what pictures look like, where that is asked."""
-        return ("prints",) if "looks" in self.by else ()
+        """Return what pictures look like, and what a model says of them, where that is asked."""
+        asked = {"looks": "prints", "embeddings": f"{self.model}.image"}
+        return tuple(feature for way, feature in asked.items() if way in self.by)
 
     def apply(self, table: pa.Table, features: Features, seed: int) -> tuple[pa.Table, Report]:
         """Return the rows that stay, in their order, and how many went for each way of being alike."""
@@ -74,6 +92,10 @@ class Deduplicate(CurationOp):
                 self._prints(rows, features), Nearness(bits=self.bits, colour=self.colour)
             ),
             "captions": lambda rows: said_alike(rows, self.alike),
+            "embeddings": lambda rows: embedded_alike(
+                features.unit(f"{self.model}.image", rows["key"].combine_chunks()), self.cosine
+            ),
+            "values": lambda rows: same(column_of(rows, self.column, "column")),
         }
         left = self._ranked(table)
         reasons: dict[str, Int64[np.ndarray, " _"]] = {}

@@ -1,7 +1,7 @@
 """Captions written anew, and held against the old ones: what is named in the new one has to be named there.
 
 Source: Fan et al. 2023, arXiv:2305.20088, section 3 (captions rewritten, the picture the same); Lai et al. 2023, arXiv:2310.07699, section 3 (and what is
-made up in them taken out). Differs: a writer here is a grammar or a list of words, and a caption with anything made up is not taken at all.
+made up in them taken out). Differs: a writer may also be a grammar or a list of words, and a caption with anything made up is not taken at all.
 """
 
 import random
@@ -39,6 +39,11 @@ class Rewrite(RowOp):
     def adds(self) -> tuple[str, ...]:
         """Return the texts, which it writes anew."""
         return ("texts",)
+
+    @property
+    def kept_as(self) -> str:
+        """Return the writer's name, with the kind of text that is passed over; empty where the writer has none."""
+        return f"{self.name} {self.kind} by {called}" if (called := self.writer.kept_as) else ""
 
     def find(self, rows: pa.Table, seed: int) -> pa.Table:
         """Return of each row how it went, `outcome`, and the new `text`."""

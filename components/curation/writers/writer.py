@@ -20,6 +20,11 @@ class Writer(ABC):
             luck: decides every choice.
         """
 
+    @property
+    def kept_as(self) -> str:
+        """Return a name under which what it writes is kept, as of RowOp; empty, as most are, where to write it again costs little."""
+        return ""
+
     def means(self, word: str) -> str:
         """Return the word of the old caption that a word of the new one stands for; the same by default."""
         return word

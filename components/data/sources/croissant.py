@@ -197,8 +197,7 @@ class Described:
         node = self.nodes.get(source, {})
         if "includes" in node:
             return self._below(node)
-        path = self._path(source)
-        return [(path.name, path)]
+        return [(str(node.get("contentUrl")).removeprefix("file://"), self._path(source))]
 
     def _below(self, node: Mapping[str, Any]) -> list[tuple[str, Path]]:
         folder = self.path.parent

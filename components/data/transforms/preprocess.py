@@ -55,6 +55,22 @@ class Preprocess:
         opened = upright(data, self.size if self.reduced and not self.trim else None)
         return trimmed(opened, self.background) if self.trim else opened
 
+    def window(self, data: bytes) -> tuple[float, float, float, float]:
+        """Return the part of the upright picture that is shown: left, top, right and bottom, from 0 to 1 of its sides.
+
+        What lies at x of the picture is seen at (x - left) / (right - left). A trimmed picture may be shown with what is beyond its
+        edges, so that left is below 0. Raises BadImage as a call.
+        """
+        opened = upright(data, self.size if self.reduced and not self.trim else None)
+        width, height = opened.size
+        square = filled(opened, self.background) if self.trim else None
+        left, top, right, bottom = map(float, square or (0, 0, width, height))
+        if not self.squeeze:  # the square in the middle of it
+            side = min(right - left, bottom - top)
+            across, down = (right - left - side) / 2, (bottom - top - side) / 2
+            left, top, right, bottom = left + across, top + down, right - across, bottom - down
+        return left / width, top / height, right / width, bottom / height
+
     def fit(self, picture: Image.Image) -> np.ndarray:
         """Return uint8 [C H W] of a decoded picture, bicubic with anti-aliasing."""
         size = (self.size, self.size)
@@ -97,21 +113,27 @@ def on_background(picture: Image.Image, background: tuple[int, int, int]) -> Ima
 
 
 def trimmed(picture: Image.Image, background: tuple[int, int, int]) -> Image.Image:
-    """Return the square around what differs from the background, with a sixteenth of its side as margin.
+    """Return the square around what differs from the background, see `filled`; a picture without one comes back as it is."""
+    square = filled(picture, background)
+    return (
+        picture if square is None else picture.convert("RGBA").crop(square)
+    )  # beyond its edges a picture is transparent
 
-    A picture without such a margin on all sides, such as a photograph, comes back as it is; so does an empty one.
+
+def filled(picture: Image.Image, background: tuple[int, int, int]) -> tuple[int, int, int, int] | None:
+    """Return left, top, right and bottom, in pixels, of the square around what differs, with a sixteenth of its side as margin.
+
+    None for a picture without such a margin on all sides, such as a photograph, and for an empty one.
     """
     differs = ImageChops.difference(on_background(picture, background), Image.new("RGB", picture.size, background))
     box = differs.convert("L").point([0] * (FAINT + 1) + [255] * (255 - FAINT)).getbbox()
     if box is None or box == (0, 0, *picture.size):
-        return picture
+        return None
     left, top, right, bottom = box
     side = max(right - left, bottom - top)
     side += side // 8
     left, top = (left + right - side) // 2, (top + bottom - side) // 2
-    return picture.convert("RGBA").crop(
-        (left, top, left + side, top + side)
-    )  # beyond its edges a picture is transparent
+    return left, top, left + side, top + side
 
 
 def decode(data: bytes) -> Image.Image:

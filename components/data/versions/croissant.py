@@ -1,13 +1,16 @@
 """Croissant metadata of a snapshot: what its files are, and what a row of the manifest holds, as JSON-LD that others read.
 
-Source: MLCommons Croissant 1.0, http://mlcommons.org/croissant/1.0. The manifest is a Parquet file object with its sha256, the shards a
-file set of tar archives with a file set of pictures in them; the record set `samples` has one field a column and the captions, and `pictures`
+Source: MLCommons Croissant 1.0, http://mlcommons.org/croissant/1.0. The manifest is a Parquet file object with its sha256, and so is each shard, a tar: mlcroissant
+unpacks archives that are file objects, and no sets of them. The pictures in them are a file set; the record set `samples` has one field a column and the captions, and `pictures`
 the pictures, which the key joins.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
 
+from components.contracts.sealed import sha256_of
 from components.data.sources.files import PICTURES
 
 CONTEXT: Mapping[str, Any] = {
@@ -21,6 +24,7 @@ CONTEXT: Mapping[str, Any] = {
     "references": "cr:references", "regex": "cr:regex", "repeated": "cr:repeated", "replace": "cr:replace", "samplingRate": "cr:samplingRate", "sc": "https://schema.org/",
     "separator": "cr:separator", "source": "cr:source", "subField": "cr:subField", "transform": "cr:transform",
 }  # fmt: skip
+_FORMATS = ("image/png", "image/jpeg", "image/webp")
 _COLUMNS = {
     "key": ("sc:Text", "names the sample"), "split": ("sc:Text", "train, val, or a test split"),
     "source": ("sc:Text", "who made the picture"), "licence": ("sc:Text", "SPDX identifier of the picture's licence"),
@@ -31,29 +35,36 @@ _COLUMNS = {
 }  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A file as it lies here."""
+
+    sha256: str
+    size_bytes: int
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """Read the file, for its digest."""
+        return cls(sha256=sha256_of(path), size_bytes=path.stat().st_size)
+
+
 def croissant(
-    name: str, came_in: Mapping[str, Any], manifest_sha256: str, manifest_bytes: int, licences: Sequence[str]
+    name: str, came_in: Mapping[str, Any], manifest: Kept, shards: Mapping[str, Kept], licences: Sequence[str]
 ) -> dict[str, Any]:
     """Return the JSON-LD of a snapshot.
 
     Args:
         came_in: its source.json.
-        manifest_sha256: of manifest.parquet.
+        manifest: the file manifest.parquet.
+        shards: path of each below the snapshot -> the file.
         licences: SPDX identifiers of its pictures.
     """
     files = [
+        _file("manifest.parquet", "application/x-parquet", manifest, "A row a sample."),
+        *(_file(path, "application/x-tar", kept, "Pictures and words in WebDataset's layout.") for path, kept in shards.items()),
         {
-            "@type": "cr:FileObject", "@id": "manifest.parquet", "name": "manifest.parquet", "contentUrl": "manifest.parquet",
-            "encodingFormat": "application/x-parquet", "sha256": manifest_sha256, "contentSize": f"{manifest_bytes} B",
-            "description": "A row a sample.",
-        },
-        {
-            "@type": "cr:FileSet", "@id": "shards", "name": "shards", "encodingFormat": "application/x-tar", "includes": "*/*.tar",
-            "description": "Pictures and words in WebDataset's layout.",
-        },
-        {
-            "@type": "cr:FileSet", "@id": "picture-files", "name": "picture-files", "containedIn": {"@id": "shards"},
-            "encodingFormat": "image/*", "includes": [f"*{suffix}" for suffix in PICTURES], "description": "The pictures.",
+            "@type": "cr:FileSet", "@id": "picture-files", "name": "picture-files", "containedIn": [{"@id": path} for path in shards],
+            "encodingFormat": list(_FORMATS), "includes": [f"*{suffix}" for suffix in PICTURES], "description": "The pictures.",
         },
     ]  # fmt: skip
     fields: list[dict[str, Any]] = [
@@ -88,6 +99,14 @@ def croissant(
         "description": f"{came_in['samples']:,} pictures with words; snapshot {came_in['digest']}.",
         "version": "1.0.0", "license": [f"https://spdx.org/licenses/{one}" for one in licences], "url": f"urn:sha256:{came_in['digest']}",
         "distribution": files, "recordSet": [samples, _pictures()],
+    }  # fmt: skip
+
+
+def _file(path: str, kind: str, kept: Kept, says: str) -> dict[str, Any]:
+    """Return the file object of a file."""
+    return {
+        "@type": "cr:FileObject", "@id": path, "name": path, "contentUrl": path, "encodingFormat": kind, "sha256": kept.sha256,
+        "contentSize": f"{kept.size_bytes} B", "description": says,
     }  # fmt: skip
 
 

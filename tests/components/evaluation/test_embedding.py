@@ -90,3 +90,29 @@ def test_progress_says_what_is_done(embedder, squares):
         squares.pictures[:10], lambda doing, done, total: told.append((doing, done, total)), "encoding val"
     )
     assert told == [("encoding val", done, 10) for done in (4, 8, 10)]
+
+
+def test_patches_lie_in_the_grid_of_the_tower_and_windows_are_the_transforms(embedder, squares):
+    patches = embedder.picture_tokens(squares.pictures[:2])
+    rows, columns = embedder.grid()
+    assert patches.shape[1] == rows * columns
+    windows = embedder.windows(squares.pictures[:3])
+    assert windows.tolist() == [list(embedder.preprocess.window(picture)) for picture in squares.pictures[:3]]
+
+
+def test_the_tokens_of_a_word_are_those_of_its_letters_and_no_others(embedder):
+    texts = ["a red square at the left", "red", "a RED square", "a blue square", "a pink square " * 9 + "red"]
+    _, real = embedder.text_tokens(texts)
+    named = embedder.named(texts, ["red"] * len(texts))
+    assert named.shape == real.shape
+    assert (named <= real).all()
+
+    def said(row: int) -> str:
+        encoded = embedder.vocabulary.tokenizer.encode(texts[row])
+        return embedder.vocabulary.tokenizer.decode(
+            [one for one, its in zip(encoded.ids, named[row], strict=True) if its]
+        )
+
+    assert [said(row).strip() for row in range(4)] == ["red", "red", "red", "a blue square"]
+    assert not named[:, 0].any()  # the start
+    assert named[4].sum() == real[4].sum() - 2  # cut off before it is said: all but start and end

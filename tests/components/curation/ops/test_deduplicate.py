@@ -7,7 +7,7 @@ from components.contracts.features import Feature, Features
 from components.curation.ops.deduplicate import Deduplicate, looks_alike, losers
 from components.data.manifest import SCHEMA
 from components.validation.near import Nearness, Prints
-from tests.components.curation.toy import apply, row
+from tests.components.curation.toy import apply, features, row
 
 
 def said(*captions: str) -> pa.Table:
@@ -109,3 +109,34 @@ def test_pictures_that_cannot_be_decoded_look_like_nothing_that_could_be_said():
     features = Features().plus(Feature(name="prints", model="measure", table=seen))
     with pytest.raises(DataError, match="1 of 1 pictures cannot be decoded"):
         Deduplicate(by=("looks",)).apply(pa.Table.from_pylist([row(0)], SCHEMA), features, 0)
+
+
+def test_pictures_that_a_model_finds_alike_and_rows_of_the_same_value_go_the_best_stays():
+    rows = [row(at, size_bytes=at, labels={"concept": f"c{at // 2}" if at < 4 else None}) for at in range(6)]
+    table = pa.Table.from_pylist(rows, SCHEMA)
+    keys = table["key"].to_pylist()
+    angles = np.radians([0, 90, 180, 185, 182, 270])
+    held = features(image=(keys, np.stack([np.cos(angles), np.sin(angles)], 1).tolist()))
+    left, report = Deduplicate(by=("embeddings", "values"), model="toy", cosine=0.99, column="concept").apply(
+        table, held, 0
+    )
+    assert report.dropped == {"embedded_alike": 2, "same_value": 1}
+    assert report.examples == {"embedded_alike": ("k002", "k003"), "same_value": ("k000",)}
+    assert left["key"].to_pylist() == ["k001", "k004", "k005"]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [
+        ({"by": ["embeddings"]}, "model is '', and goes with 'embeddings' in by"), ({"column": "concept"}, "column is 'concept', and goes with 'values'"),
+        ({"by": ["embeddings"], "model": "clip", "cosine": 0}, "cosine is 0"),
+    ],
+)  # fmt: skip
+def test_a_way_goes_with_what_it_needs(numbers, said):
+    with pytest.raises(ConfigError, match=said):
+        Deduplicate(**numbers)
+
+
+def test_values_of_no_such_column_are_refused_with_those_there_are():
+    with pytest.raises(ConfigError, match=r"column is 'url', but there is no such column\. There are key, split"):
+        apply(Deduplicate(by=("values",), column="url"), pa.Table.from_pylist([row(0)], SCHEMA))

@@ -261,3 +261,38 @@ def test_models_from_before_decode_whole_as_they_learned_to():
     old = Preprocess.from_json('{"version": 1, "size": 224, "background": [255, 255, 255], "trim": false}')
     assert old == Preprocess(size=224, reduced=False)
     assert Preprocess.from_json(Preprocess(size=224).to_json()).reduced
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"trim": True}, {"squeeze": True}, {"trim": True, "squeeze": True}],
+    ids=["crop", "trim", "squeeze", "both"],
+)
+@pytest.mark.parametrize("size", [(96, 64), (64, 96), (80, 80)])
+def test_a_box_is_seen_where_the_window_says(size, settings, kind):
+    box = (24, 16, 56, 48)  # inside of the square in the middle, whichever side is longer
+    picture = Image.new("RGB", size, "white")
+    picture.paste(BLUE, box)
+    preprocess = Preprocess(size=48, **settings)
+    data = png(picture, kind)
+    left, top, right, bottom = preprocess.window(data)
+    blue = preprocess(data)[0] < 128
+    columns, rows = np.flatnonzero(blue.any(0)), np.flatnonzero(blue.any(1))
+    seen = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
+    shares = np.array([box[0] / size[0], box[1] / size[1], box[2] / size[0], box[3] / size[1]])
+    expected = (shares - [left, top, left, top]) / [right - left, bottom - top, right - left, bottom - top]
+    np.testing.assert_allclose(seen, 48 * expected, rtol=0, atol=1)  # of 48 pixels
+
+
+def test_a_photo_that_is_turned_has_the_window_of_what_is_seen():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    window = Preprocess(size=8).window(png(halves(), exif=exif))  # 8 x 16 when it is upright
+    assert window == (0.0, 0.25, 1.0, 0.75)
+
+
+def test_what_is_trimmed_may_be_shown_with_what_is_beyond_its_edges():
+    picture = Image.new("RGB", (40, 20), "white")
+    picture.paste(BLUE, (10, 0, 30, 20))
+    assert Preprocess(size=8, trim=True).window(png(picture)) == pytest.approx((9 / 40, -1 / 20, 31 / 40, 21 / 20))

@@ -1,0 +1,131 @@
+"""The pointing game: of all patches of a picture, does the one nearest to a word lie in what the word names?
+
+Source: Zhang et al. 2016, arXiv:1608.00507, section 4.2 (a hit is a maximum that lies in one of the objects of the class). Differs:
+the maximum is a patch, and one hits whose centre lies in the box, or that holds most of it, in place of their margin of 15 pixels;
+masks are asked for beside boxes, and chance and the middle of the picture stand beside each number.
+Axes: Q queries, K = h x w patches.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from components.contracts.evaluate import Metric
+from components.contracts.evaluator import Evaluator, Findings, Pictures, Subject
+from components.contracts.sample import Region
+from components.evaluation.patches import ASK, Ask, Patches, best, centre, held, in_boxes, in_masks, points
+
+BY = ("label", "text")  # what a region is asked for by: its noun, or what is said of it alone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A question: where in the picture is this?
+
+    Args:
+        picture: its place in the pool.
+        text: that is asked.
+        word: of the text, that is looked for.
+        regions: of the picture, each a right answer.
+    """
+
+    picture: int
+    text: str
+    word: str
+    regions: tuple[Region, ...]
+
+
+class Pointing(Evaluator):
+    """The share of words whose nearest patch lies in what they name, by box and by mask.
+
+    Args:
+        ask: by what a patch is compared: `word`, the tokens of the noun, as token-wise models learn it, or `text`, the one vector.
+    """
+
+    def __init__(self, ask: Ask = "word") -> None:
+        self.ask = ask
+
+    def measure(self, subject: Subject) -> Findings:
+        """Return `pointing.<split>.<label|text>.<in_box|in_mask>` and a row a query."""
+        patches = Patches.of(subject, self.ask)
+        if isinstance(patches, str):
+            return Findings(without={"pointing": patches})
+        metrics: list[Metric] = []
+        rows: dict[str, pa.Table] = {}
+        for split, pool in subject.pools.items():
+            windows = patches.encoder.windows(pool.pictures if pool.regions else ())
+            tables = []
+            for by in BY:
+                asked = list(questions(pool, by))
+                if asked and (found := _answered(subject, split, patches, asked, windows)):
+                    metrics += list(_metrics(f"pointing.{split}.{by}", found, ASK[self.ask], len(asked) - len(found)))
+                    tables.append(_table(split, by, pool.keys, found))
+            if tables:
+                rows[f"pointing.{split}"] = pa.concat_tables(tables)
+        without = {} if metrics else {"pointing": "no region has a noun or words, so none can be asked for"}
+        return Findings(metrics=tuple(metrics), rows=rows, without=without)
+
+
+def questions(pool: Pictures, by: str) -> Iterator[Asked]:
+    """Yield what is asked of each picture: each of its labels, or texts, once; all regions that have it are right."""
+    for picture, regions in enumerate(pool.regions):
+        said: dict[str, list[Region]] = {}
+        for region in regions:
+            text = region.label if by == "label" else region.text
+            if text:
+                said.setdefault(text, []).append(region)
+        for text, its in said.items():
+            yield Asked(picture=picture, text=text, word=its[0].label or text, regions=tuple(its))
+
+
+def _answered(
+    subject: Subject, split: str, patches: Patches, asked: Sequence[Asked], windows: NDArray[np.float64]
+) -> list[dict[str, Any]]:
+    """Return what came of each question; one whose regions were all cut off by the transform is left out."""
+    texts = sorted({(one.text, one.word) for one in asked})
+    place = {text: number for number, text in enumerate(texts)}
+    near = patches.nearness(subject, split, *map(list, zip(*texts, strict=True)))  # type: ignore[arg-type]  # two lists
+    grid, middle, found = patches.grid, centre(patches.grid), []
+    for one in asked:
+        across, down = points(grid, windows[one.picture])
+        ways = {"in_box": in_boxes(one.regions, across, down)}
+        if all(region.mask and region.of_px for region in one.regions):
+            ways["in_mask"] = in_masks(one.regions, across, down)
+        if not ways["in_box"].any():
+            continue
+        (map_,) = near(one.picture, [place[one.text, one.word]])
+        row: dict[str, Any] = {"asked": one, "at": np.unravel_index(map_.argmax(), grid)}
+        for way, inside in ways.items():
+            if inside.any():
+                right = held(inside, grid)
+                row[way] = best(map_, right), float(right.mean()), best(middle, right)
+        found.append(row)
+    return found
+
+
+def _metrics(name: str, found: Sequence[Mapping[str, Any]], how: str, lost: int) -> Iterator[Metric]:
+    method = f"{how}{f'; {lost} of {lost + len(found)} are cut off by the transform and left out' if lost else ''}"
+    for way in ("in_box", "in_mask"):
+        numbers = np.array([row[way] for row in found if way in row])
+        if len(numbers):
+            value, chance, baseline = map(float, numbers.mean(0))
+            yield Metric(
+                name=f"{name}.{way}", value=value, unit="fraction", better="up", n=len(numbers), chance=chance,
+                baseline=baseline, method=method,
+            )  # fmt: skip
+
+
+def _table(split: str, by: str, keys: Sequence[str], found: Sequence[Mapping[str, Any]]) -> pa.Table:
+    return pa.table(
+        {
+            "split": [split] * len(found), "by": [by] * len(found), "key": [keys[row["asked"].picture] for row in found],
+            "query": [row["asked"].text for row in found], "row": pa.array([row["at"][0] for row in found], pa.int32()),
+            "column": pa.array([row["at"][1] for row in found], pa.int32()),
+            "in_box": pa.array([row["in_box"][0] for row in found], pa.float32()),
+            "in_mask": pa.array([row.get("in_mask", (None,))[0] for row in found], pa.float32()),
+        }
+    )  # fmt: skip
