@@ -16,8 +16,11 @@ class MicroClip:
         pixels: a side of what the tower sees.
         batch: pairs a step.
         steps: of the optimizer.
+        offset: length of each projection's bias at the start, as of Projection; together with a low temperature that stays, it leaves a
+            gap between the sides.
+        temperature: kept at that; None learns it from the recipe's.
 
-    Raises ConfigError for a patch that does not divide the pixels.
+    Raises ConfigError for a patch that does not divide the pixels, an offset below 0, and a temperature that is not above it.
     """
 
     seed: int = 0
@@ -26,9 +29,15 @@ class MicroClip:
     pixels: int = 32
     batch: int = 128
     steps: int = 320
+    offset: float = 0.0
+    temperature: float | None = None
 
     def __post_init__(self) -> None:
         if self.patch is not None and (self.patch < 1 or self.pixels % self.patch):
             raise ConfigError(
                 f"patch is {self.patch}, and {self.pixels} pixels do not split into such. Give one that divides {self.pixels}, such as 8."
+            )
+        if self.offset < 0 or (self.temperature is not None and self.temperature <= 0):
+            raise ConfigError(
+                f"offset is {self.offset} and temperature {self.temperature}. Give an offset of 0 or more, and a temperature above 0 or none."
             )

@@ -17,6 +17,7 @@ import torch
 import yaml
 from jsonargparse import ArgumentParser
 
+from components.contracts.encoded import Tower
 from components.contracts.method import Method
 from components.contracts.progress import Progress, silent
 from components.contracts.sample import Sample
@@ -33,6 +34,7 @@ from components.evaluation.embedding import Embedder
 from components.evaluation.prompts import asked_by
 from components.evaluation.retrieval import Gallery, chance_at, recall_at_1
 from components.models.dual_encoder import DualEncoder
+from components.models.projection import Projection
 from components.recipes.micro_clip import MicroClip
 from components.recipes.recipe import Recipe, load_recipe, overlay
 from components.recipes.section import build
@@ -80,13 +82,18 @@ def micro_clip(
 
 
 def described(root: Path, which: MicroClip) -> Recipe:
-    """Return recipe clip at laptop, its image tower exchanged where a patch is asked for."""
+    """Return recipe clip at laptop, with the image tower and the temperature that are asked for."""
     recipe = load_recipe(root, "clip", "laptop")
-    if which.patch is None:
-        return recipe
-    sizes = {"img_size": which.pixels, "patch_size": which.patch, "embed_dim": 96, "depth": 4, "num_heads": 3}
-    tower = {**recipe.model["init_args"]["image"], "init_args": {"net": "vit_tiny_patch16_224", "net_args": sizes}}
-    return replace(recipe, model={**recipe.model, "init_args": {**recipe.model["init_args"], "image": tower}})
+    changed: dict[str, Any] = {}
+    if which.patch is not None:
+        sizes = {"img_size": which.pixels, "patch_size": which.patch, "embed_dim": 96, "depth": 4, "num_heads": 3}
+        net = {"net": "vit_tiny_patch16_224", "net_args": sizes}
+        changed["image"] = {**recipe.model["init_args"]["image"], "init_args": net}
+    if which.temperature is not None:
+        scale = recipe.model["init_args"]["logit_scale"]
+        kept = {**scale["init_args"], "temperature": which.temperature, "learn": False}
+        changed["logit_scale"] = {**scale, "init_args": kept}
+    return replace(recipe, model={**recipe.model, "init_args": {**recipe.model["init_args"], **changed}})
 
 
 def _train(
@@ -97,7 +104,7 @@ def _train(
     captions = distinct([text for texts in pool.captions for text in texts])
     vocabulary = Vocabulary.train(captions, training.vocabulary, training.context)
     sized = {"init_args": {"text": {"init_args": {"vocabulary": len(vocabulary), "context": vocabulary.context}}}}
-    model = overlay(recipe.model, sized)
+    model = _apart(overlay(recipe.model, sized), which.offset)
     torch.manual_seed(which.seed)
     method = build(overlay(recipe.method, {"init_args": {"model": model}}), Method)
     assert isinstance(method.model, DualEncoder)
@@ -120,6 +127,22 @@ def _train(
     save_trained(out, method.model, model, vocabulary, preprocess)
     worth = _worth(Embedder(method.model.eval(), vocabulary, preprocess), pool, pools["pair"])
     (out / "metrics.json").write_text(json.dumps(worth, indent=2) + "\n", encoding="utf-8")
+
+
+def _apart(model: Mapping[str, Any], offset: float) -> dict[str, Any]:
+    """Return the model with a bias of that length in each projection; as it is where the length is 0."""
+    if not offset:
+        return dict(model)
+    arguments = model["init_args"]
+    widths = {side: build(arguments[side], Tower).width for side in ("image", "text")}
+    projections = {
+        f"{side}_projection": {
+            "class_path": f"{Projection.__module__}.{Projection.__qualname__}",
+            "init_args": {"width_in": width, "width_out": arguments["width"], "kind": "affine", "offset": offset},
+        }
+        for side, width in widths.items()
+    }
+    return overlay(model, {"init_args": projections})
 
 
 def _worth(embedder: Embedder, pool: Pool, held: Pool) -> dict[str, dict[str, float]]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from components.contracts.errors import ConfigError
 from components.recipes.micro_clip import MicroClip
@@ -42,7 +43,7 @@ def test_a_claim_reads_as_a_sentence(changed, said):
         ({"claims": (claim(since="clop"),)}, "name the arm 'clop'"),
         ({"claims": (claim(since="other", against="chance"),)}, "chance, which has no change"),
         (
-            {"arms": {**ARMS, "clip": Arm(recipe="clip", start=Given(arm="other"))}},
+            {"arms": ARMS | {"clip": Arm(recipe="clip", start=Given(arm="other"))}},
             "clip begins from the arm 'other', but before it are none",
         ),
         ({"claims": (claim(at_most=1.0),)}, "both at_least and at_most"),
@@ -71,13 +72,21 @@ def test_a_start_is_a_path_or_a_model_that_is_made_before(tmp_path, said, given)
     assert found.arms["other"].given == given
 
 
+def test_overrides_stay_as_they_are_written_where_they_name_a_class(tmp_path):
+    keep = "{class_path: components.curation.ops.keep.Keep, init_args: {where: words > 2}}"
+    root = with_proof(tmp_path, f"other: {{recipe: clip, overrides: {{curation: {{ops: [{keep}]}}}}}}")
+    found = load_card(root, "clip").proof.arms
+    assert found["other"].overrides == {"curation": {"ops": [yaml.safe_load(keep)]}}
+    assert found["clip"].overrides == {}
+
+
 @pytest.mark.parametrize(
     ("start", "why"),
     [("{}", "must name one model"), ("{arm: clip, micro_clip: {}}", "must name one model"), ("{micro_clip: {patch: 7}}", "such as 8")],
 )  # fmt: skip
 def test_a_start_that_names_no_model_or_two_is_refused_with_its_line(tmp_path, start, why):
     root = with_proof(tmp_path, f"other: {{recipe: clip, start: {start}}}")
-    with pytest.raises(ConfigError, match=rf"clip.yaml, line \d+: .*{why}"):
+    with pytest.raises(ConfigError, match=rf"(?s)clip.yaml, line \d+: .*{why}"):
         load_card(root, "clip")
 
 

@@ -92,6 +92,20 @@ def test_a_patch_makes_its_picture_tower_a_transformer_with_as_many_tokens(root)
     assert described_by(root, FEW).model["init_args"]["image"]["init_args"]["net"] == "resnet18"
 
 
+def test_an_offset_and_a_kept_temperature_come_with_it(root):
+    model = load_trained(micro_clip(root, replace(FEW, offset=20.0, temperature=0.02))).model
+    assert model.image_projection.linear.bias.norm().item() == pytest.approx(20, abs=1)
+    assert model.text_projection.linear.bias.norm().item() == pytest.approx(20, abs=1)
+    assert model.logit_scale().item() == pytest.approx(50, rel=1e-6)
+    assert not model.logit_scale.log_scale.requires_grad
+
+
+@pytest.mark.parametrize("numbers", [{"offset": -1.0}, {"temperature": 0.0}])
+def test_an_offset_or_a_temperature_that_is_none_is_refused(numbers):
+    with pytest.raises(ConfigError, match="Give an offset of 0 or more"):
+        MicroClip(**numbers)
+
+
 @pytest.mark.parametrize("patch", [0, 7])
 def test_a_patch_that_does_not_fit_is_refused(patch):
     with pytest.raises(ConfigError, match=f"patch is {patch}, and 32 pixels do not split.*such as 8"):
