@@ -1,7 +1,7 @@
 """What a recipe claims, as numbers that are written down before anything is run: arms, seeds, and how far apart they must be."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from components.contracts.errors import ConfigError
@@ -65,6 +65,7 @@ class Claim:
         metric: its name in runs/<recipe>/evaluate/metrics.json.
         arm: whose.
         against: another arm, `chance` or `baseline` as metrics.json has them, or nothing: the number itself is meant.
+        beside: name of that arm's number, where it goes by another; the same unless given.
         since: an arm from whose number both are counted, so that a ratio is one of changes; nothing counts from 0.
         by: how the two are held against each other; of a seed with the same seed.
         at_least: the margin, or
@@ -74,6 +75,7 @@ class Claim:
     metric: str
     arm: str
     against: str | None = None
+    beside: str | None = None
     since: str | None = None
     by: Literal["difference", "ratio"] = "difference"
     at_least: float | None = None
@@ -85,7 +87,7 @@ class Claim:
         return self.at_least if self.at_least is not None else self.at_most  # type: ignore[return-value]  # one of them is there
 
     def __str__(self) -> str:
-        beside = "" if self.against is None else f" against {self.against}"
+        beside = "" if self.against is None else f" against {f'{self.beside} of ' if self.beside else ''}{self.against}"
         since = "" if self.since is None else f", since {self.since}"
         how = "" if self.against is None else f", {self.by}"
         bound = "at least" if self.at_least is not None else "at most"
@@ -125,6 +127,13 @@ class Proof:
         for claim in self.claims:
             _check(claim, self.arms)
 
+    def as_written(self, arms: Mapping[str, Mapping[str, Any]]) -> "Proof":
+        """Return the same with overrides as the YAML has them: what names a class there was built as it was read."""
+        written = {
+            name: replace(arm, overrides=dict(arms[name].get("overrides") or {})) for name, arm in self.arms.items()
+        }
+        return replace(self, arms=written)
+
 
 def check_order(arms: Mapping[str, Arm]) -> None:
     """Raise ConfigError for an arm that begins from one that is not run before it."""
@@ -147,6 +156,10 @@ def _check(claim: Claim, arms: Mapping[str, Arm]) -> None:
     if claim.since and claim.against in BESIDE:
         raise ConfigError(
             f"claims count {claim.metric} since {claim.since} and hold it against {claim.against}, which has no change. Name an arm."
+        )
+    if claim.beside and claim.against not in arms:
+        raise ConfigError(
+            f"claims hold {claim.metric} against {claim.beside}, but of no arm. Name one as against, or leave beside out."
         )
     if (claim.at_least is None) == (claim.at_most is None):
         raise ConfigError(f"claims say of {claim.metric} both at_least and at_most, or neither. Give one margin.")

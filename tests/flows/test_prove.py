@@ -9,7 +9,7 @@ import yaml
 
 from components.contracts.errors import ConfigError, DataError
 from components.recipes.params import UNTRAINED
-from components.recipes.proof import Arm, Claim
+from components.recipes.proof import Arm, Claim, Proof
 from flows.arms import Study, params_of
 from flows.audience import AUDIENCE
 from flows.leased import commit_of
@@ -47,6 +47,15 @@ def test_changes_are_held_against_each_other_since_a_third_arm():
     of = {"metric": "a", "arm": "ours", "since": "start", "at_most": 0.5}
     assert judge(Claim(**of), measured).values == pytest.approx((-0.1, -0.2))
     assert judge(Claim(**of, against="clip", by="ratio"), measured).values == pytest.approx((0.25, 0.4))
+
+
+def test_arms_that_are_asked_in_two_ways_are_held_against_each_other():
+    measured = {"ours": [metrics(0.5)] * 2, "clip": [{"b": one["a"]} for one in (metrics(0.4), metrics(0.3))]}
+    claim = Claim(metric="a", arm="ours", against="clip", beside="b", at_least=0.0)
+    assert judge(claim, measured).values == pytest.approx((0.1, 0.2))
+    assert str(claim) == "a of ours against b of clip, difference at least 0"
+    with pytest.raises(ConfigError, match="against b, but of no arm"):
+        Proof(arms={"ours": Arm(recipe="filip")}, claims=(Claim(metric="a", arm="ours", beside="b", at_least=0.0),))
 
 
 def test_a_number_that_was_not_measured_is_told_with_those_that_were():
