@@ -77,7 +77,7 @@ def test_a_start_is_a_path_or_a_model_that_is_made_before(tmp_path, said, given)
 )  # fmt: skip
 def test_a_start_that_names_no_model_or_two_is_refused_with_its_line(tmp_path, start, why):
     root = with_proof(tmp_path, f"other: {{recipe: clip, start: {start}}}")
-    with pytest.raises(ConfigError, match=rf"clip.yaml, line \d+: .*{why}"):
+    with pytest.raises(ConfigError, match=rf"(?s)clip.yaml, line \d+: .*{why}"):
         load_card(root, "clip")
 
 
