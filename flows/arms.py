@@ -113,14 +113,16 @@ class Study:
 
 
 def params_of(committed: Mapping[str, Any], study: Study, arm: Arm, seed: int, start: str) -> dict[str, Any]:
-    """Return params.yaml of a run: what is committed, with the study's data, scale and seed, and the arm's own numbers."""
+    """Return params.yaml of a run: what is committed, with the study's data, scale and seed, and what the arm says of its own."""
     usual = {"name": "emoji", "languages": ["en"]}
     nothing: dict[str, Any] = {section: {} for section in committed.get("overrides") or {}}
     made = made_by(start)
     before = {made[0]: {"start": UNTRAINED}} if made else {}
     return {
         **committed,
-        "source": {"path": committed["source"]["path"], **(study.source or usual)},  # DVC watches a path in any case
+        "source": overlay(
+            {"path": committed["source"]["path"], **(study.source or usual)}, arm.source
+        ),  # DVC watches a path in any case
         "recipes": {**before, arm.recipe: {"start": start, "model": arm.model}},
         "scale": study.scale,
         "seed": seed,

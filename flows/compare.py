@@ -75,30 +75,33 @@ class Row:
 
 def compare(
     root: Path, names: Sequence[str], *, scale: str = "laptop", seeds: Sequence[int] = (0, 1, 2),
-    source: Mapping[str, Any] | None = None, keep: bool = False,
+    source: Mapping[str, Any] | None = None, steps: int | None = None, keep: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """Run what is missing and return the table: a row for each name with its steps, CPU-seconds and metrics.
 
     Args:
         names: recipes, the first of which says how much computing all have.
         source: as in params.yaml; the English emoji unless given.
+        steps: of the first, in place of the scale's.
         keep: whether the checkouts stay, to be looked at.
 
-    Raises ConfigError for a name that is no recipe, one given twice, and code that is not committed.
+    Raises ConfigError for a name that is no recipe, one given twice, steps below 1, and code that is not committed.
     """
     rows = rows_of(root, names)
-    whole = int(read_yaml(root / RECIPES / "scales" / f"{scale}.yaml").values["steps"])
+    whole = int(read_yaml(root / RECIPES / "scales" / f"{scale}.yaml").values["steps"]) if steps is None else steps
+    if whole < 1:
+        raise ConfigError(f"--steps {whole} trains nothing. Give 1 or more, or leave it out for the scale's.")
     few = {phase: max(FEWEST, whole // SHORT) for row in rows for phase in row.phases}
     study = Study(
         root=root, name="compare-short", commit=commit_of(root), arms=arms_of(rows, few), seeds=tuple(seeds[:1]), scale=scale,
         source=source or {}, until="pretrain",
     )  # fmt: skip
     rates = {phase: spent(runs[0])["cpu_s"] / few[phase] for phase, runs in study.run().items()}
-    steps = equal_steps(rows, rates, whole)
+    equal = equal_steps(rows, rates, whole)
     full = replace(
         study,
         name="compare",
-        arms=arms_of(rows, steps),
+        arms=arms_of(rows, equal),
         seeds=tuple(seeds),
         until="evaluate",
         begun_from=frozenset(row.phases[0] for row in rows if row.before),

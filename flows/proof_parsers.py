@@ -23,6 +23,7 @@ def add_proofs(add: Add) -> None:
         "--data", metavar="SOURCE", help="a source's name, such as scenes; the English emoji unless given"
     )
     compare.add_argument("--scale", metavar="NAME", default="laptop", help="of components/recipes/scales (laptop)")
+    compare.add_argument("--steps", metavar="N", type=int, help="of the first, in place of the scale's")
     compare.add_argument("--seeds", metavar="N,N", default="0,1,2", help="each is trained once for each (0,1,2)")
     compare.add_argument("--to", metavar="FILE", type=Path, help="where the table is written, too")
     for one, what in ((prove, "verdict"), (compare, "table")):
@@ -44,9 +45,18 @@ def _compare(root: Path, arguments: argparse.Namespace) -> int:
 
     seeds = seeds_of(arguments.seeds) or ()
     source = {"name": arguments.data} if arguments.data else None
-    said = compare(root, arguments.names, scale=arguments.scale, seeds=seeds, source=source, keep=arguments.keep)
-    data = f" --data {arguments.data}" if arguments.data else ""
-    command = f"diptych compare {' '.join(arguments.names)}{data} --scale {arguments.scale} --seeds {arguments.seeds}"
+    said = compare(
+        root,
+        arguments.names,
+        scale=arguments.scale,
+        seeds=seeds,
+        source=source,
+        steps=arguments.steps,
+        keep=arguments.keep,
+    )
+    asked = {"data": arguments.data, "scale": arguments.scale, "steps": arguments.steps, "seeds": arguments.seeds}
+    flags = (f"--{name} {value}" for name, value in asked.items() if value is not None)
+    command = " ".join(("diptych compare", *arguments.names, *flags))
     said = {"command": command, **said}
     if arguments.to:
         (arguments.here / arguments.to).write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")

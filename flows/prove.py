@@ -113,14 +113,18 @@ def seeds_of(said: str | None) -> tuple[int, ...] | None:
 
 
 def _value(claim: Claim, measured: Measured, place: int) -> float:
-    def of(arm: str, number: str = "value") -> float:
-        since = _metric(claim, claim.since, measured, place)["value"] if claim.since else 0.0
-        return _metric(claim, arm, measured, place)[number] - since
+    def of(arm: str, number: str = "value", metric: str = claim.metric) -> float:
+        since = _metric(metric, claim.since, measured, place)["value"] if claim.since else 0.0
+        return _metric(metric, arm, measured, place)[number] - since
 
     ours = of(claim.arm)
     if claim.against is None:
         return ours
-    theirs = of(claim.arm, claim.against) if claim.against in BESIDE else of(claim.against)
+    theirs = (
+        of(claim.arm, claim.against)
+        if claim.against in BESIDE
+        else of(claim.against, metric=claim.beside or claim.metric)
+    )
     if claim.by == "difference":
         return ours - theirs
     if theirs == 0:
@@ -128,10 +132,10 @@ def _value(claim: Claim, measured: Measured, place: int) -> float:
     return ours / theirs
 
 
-def _metric(claim: Claim, arm: str, measured: Measured, place: int) -> Mapping[str, float]:
+def _metric(metric: str, arm: str, measured: Measured, place: int) -> Mapping[str, float]:
     found = measured[arm][place]
-    if claim.metric not in found:
+    if metric not in found:
         raise DataError(
-            f"{arm} was not measured by {claim.metric}; there is {', '.join(sorted(found)[:8])}, .... Name one of them in the card, or add an evaluator."
+            f"{arm} was not measured by {metric}; there is {', '.join(sorted(found)[:8])}, .... Name one of them in the card, or add an evaluator."
         )
-    return found[claim.metric]
+    return found[metric]

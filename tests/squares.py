@@ -31,8 +31,11 @@ PLACES = {"left": (0, 0), "right": (0, 16), "low": (16, 8), "high": (0, 8), "mid
 SIDE = 32  # pixels
 
 
-def square_pool() -> Pool:
-    """Every colour in every place, in two sizes by two designers, on nothing; grouped by colour, then by place; each is a region."""
+def square_pool(kinds: tuple[str, ...] = ("short",)) -> Pool:
+    """Every colour in every place, in two sizes by two designers, on nothing; grouped by colour, then by place; each is a region.
+
+    Each has its name as caption, once for each of the kinds.
+    """
     names, pictures, sources, groups, regions = [], [], [], [], []
     for (colour, rgb), (place, (top, left)), size in itertools.product(COLOURS.items(), PLACES.items(), (12, 16)):
         picture = Image.new("RGBA", (SIDE, SIDE))
@@ -50,12 +53,12 @@ def square_pool() -> Pool:
     return Pool(
         keys=tuple(f"square-{number:02d}" for number in range(len(names))),
         pictures=tuple(pictures),
-        captions=tuple((name,) for name in names),
+        captions=tuple((name,) * len(kinds) for name in names),
         concepts=tuple(names),
         sources=tuple(sources),
         groups=tuple(groups),
         regions=tuple(regions),
-        kinds=(("short",),) * len(names),
+        kinds=(kinds,) * len(names),
     )
 
 

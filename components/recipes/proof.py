@@ -1,7 +1,7 @@
 """What a recipe claims, as numbers that are written down before anything is run: arms, seeds, and how far apart they must be."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from components.contracts.errors import ConfigError
@@ -36,6 +36,7 @@ class Arm:
 
     Args:
         recipe: whose.
+        source: laid over the proof's, for data that differs in a known way, such as captions without the fault that others learn to bear.
         start: what it begins from, as in params.yaml, or a model that is made before: `micro_clip`, or as of Given.
             `runs/clip/pretrain` is the model of clip under the same seed and with the same overrides.
         model: whose architecture is trained, as in params.yaml.
@@ -43,6 +44,7 @@ class Arm:
     """
 
     recipe: str
+    source: dict[str, Any] = field(default_factory=dict)
     start: str | Given = UNTRAINED
     model: Literal["recipe", "start"] = "recipe"
     overrides: dict[str, Any] = field(default_factory=dict)
@@ -63,6 +65,7 @@ class Claim:
         metric: its name in runs/<recipe>/evaluate/metrics.json.
         arm: whose.
         against: another arm, `chance` or `baseline` as metrics.json has them, or nothing: the number itself is meant.
+        beside: name of that arm's number, where it goes by another; the same unless given.
         since: an arm from whose number both are counted, so that a ratio is one of changes; nothing counts from 0.
         by: how the two are held against each other; of a seed with the same seed.
         at_least: the margin, or
@@ -72,6 +75,7 @@ class Claim:
     metric: str
     arm: str
     against: str | None = None
+    beside: str | None = None
     since: str | None = None
     by: Literal["difference", "ratio"] = "difference"
     at_least: float | None = None
@@ -83,7 +87,7 @@ class Claim:
         return self.at_least if self.at_least is not None else self.at_most  # type: ignore[return-value]  # one of them is there
 
     def __str__(self) -> str:
-        beside = "" if self.against is None else f" against {self.against}"
+        beside = "" if self.against is None else f" against {f'{self.beside} of ' if self.beside else ''}{self.against}"
         since = "" if self.since is None else f", since {self.since}"
         how = "" if self.against is None else f", {self.by}"
         bound = "at least" if self.at_least is not None else "at most"
@@ -98,7 +102,7 @@ class Proof:
         source: in place of params.yaml's; {} keeps the usual data, `{name: emoji, languages: [en]}`.
         scale: of every arm.
         seeds: each arm is run once for each, three at least for a verdict.
-        arms: name -> way to train; the same scale, data and seeds for all.
+        arms: name -> way to train; the same scale, data and seeds for all, unless an arm says what differs of the data.
         claims: all must hold.
 
     Raises ConfigError for claims about arms that are not there, and for margins that say nothing.
@@ -123,6 +127,13 @@ class Proof:
         for claim in self.claims:
             _check(claim, self.arms)
 
+    def as_written(self, arms: Mapping[str, Mapping[str, Any]]) -> "Proof":
+        """Return the same with overrides as the YAML has them: what names a class there was built as it was read."""
+        written = {
+            name: replace(arm, overrides=dict(arms[name].get("overrides") or {})) for name, arm in self.arms.items()
+        }
+        return replace(self, arms=written)
+
 
 def check_order(arms: Mapping[str, Arm]) -> None:
     """Raise ConfigError for an arm that begins from one that is not run before it."""
@@ -145,6 +156,10 @@ def _check(claim: Claim, arms: Mapping[str, Arm]) -> None:
     if claim.since and claim.against in BESIDE:
         raise ConfigError(
             f"claims count {claim.metric} since {claim.since} and hold it against {claim.against}, which has no change. Name an arm."
+        )
+    if claim.beside and claim.against not in arms:
+        raise ConfigError(
+            f"claims hold {claim.metric} against {claim.beside}, but of no arm. Name one as against, or leave beside out."
         )
     if (claim.at_least is None) == (claim.at_most is None):
         raise ConfigError(f"claims say of {claim.metric} both at_least and at_most, or neither. Give one margin.")

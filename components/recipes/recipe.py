@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -231,7 +232,12 @@ def _check_order(document: Document, order: Mapping[str, Any] | None) -> None:
 
 def load_card(root: Path, name: str) -> Card:
     """Read that section alone; errors as of load_recipe."""
-    return section(read_recipe(root, name), "card", Card)
+    document = read_recipe(root, name)
+    written = deepcopy(
+        (mapping(document, "card").get("proof") or {}).get("arms") or {}
+    )  # section changes what it reads
+    card = section(document, "card", Card)
+    return replace(card, proof=card.proof.as_written(written))
 
 
 def load_curation(root: Path, name: str) -> Curation:

@@ -41,10 +41,12 @@ def features(request) -> tuple[torch.Tensor, torch.Tensor]:
     return image.requires_grad_(), (image + torch.randn(PAIRS, WIDTH, generator=draw)).detach().requires_grad_()
 
 
-def told(signal: Signal, *features: torch.Tensor | Gathered) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return what it gives for either direction, or side; what it draws follows from a seed, as in a step."""
+def told(signal: Signal, *features: torch.Tensor | Gathered) -> tuple[torch.Tensor, ...]:
+    """Return what it gives for either direction, or side, or for the pairs; what it draws follows from a seed, as in a step."""
     torch.manual_seed(5)
     given = signal(*features)
+    if isinstance(given, torch.Tensor):
+        return (given,)
     return (given.image_to_text, given.text_to_image) if isinstance(given, Directions) else given
 
 
@@ -60,10 +62,13 @@ def test_it_learns_nothing_and_gives_no_gradient(row, features):
 
 def test_it_gives_what_its_row_says_for_both_directions(row, features):
     for rows in told(made(row), *features):
-        assert rows.shape == (PAIRS, WIDTH if row["gives"] == "points" else PAIRS)
+        assert rows.shape == {"points": (PAIRS, WIDTH), "weights": (PAIRS,)}.get(row["gives"], (PAIRS, PAIRS))
         if row["gives"] == "mask":
             assert rows.dtype == torch.bool
             assert 0 < rows.sum() < rows.numel()
+        elif row["gives"] == "weights":
+            assert (rows > 0).all()
+            assert len(rows.unique()) > 1
         elif row["gives"] == "targets":
             assert (rows >= 0).all()
             torch.testing.assert_close(rows.sum(1), torch.ones(PAIRS))
@@ -95,7 +100,8 @@ def test_shuffling_the_pairs_shuffles_what_it_gives(row, features):
     order = torch.randperm(PAIRS, generator=torch.Generator().manual_seed(3))
     whole, shuffled = told(made(row), *features), told(made(row), *(side[order] for side in features))
     for rows, turned in zip(whole, shuffled, strict=True):
-        torch.testing.assert_close(turned.float(), rows[order][:, order].float())
+        wanted = rows[order] if row["gives"] == "weights" else rows[order][:, order]
+        torch.testing.assert_close(turned.float(), wanted.float())
 
 
 @pytest.mark.parametrize("ranks", [2, 4])

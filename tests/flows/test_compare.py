@@ -5,7 +5,7 @@ import json
 import pytest
 
 from components.contracts.errors import ConfigError
-from flows.compare import Row, equal_steps, rows_of, spent
+from flows.compare import Row, compare, equal_steps, rows_of, spent
 from tests.workspace import REPOSITORY, diptych, make_workspace
 
 RATES = {"clip": 0.5, "filip": 0.8, "clip.clip_refine": 0.5, "clip_refine": 1.0}
@@ -47,22 +47,27 @@ def test_a_training_that_went_on_counts_as_a_whole_one(tmp_path):
     assert spent(tmp_path) == {"steps": 100, "cpu_s": 50.0}
 
 
+def test_steps_that_train_nothing_are_refused():
+    with pytest.raises(ConfigError, match="--steps 0 trains nothing"):
+        compare(REPOSITORY, ["clip"], steps=0)
+
+
 @pytest.mark.timeout(900)  # 26 stages, each a process of DVC and of most one of its own
 def test_a_table_is_run_and_written(tmp_path):
     root, name = make_workspace(tmp_path / "own"), "clip+clip_refine:1"
-    flags = ["--data", "scenes", "--scale", "debug", "--seeds", "0,1"]
+    flags = ["--data", "scenes", "--scale", "debug", "--steps", "5", "--seeds", "0,1"]
     said = diptych(root, "compare", name, *flags, "--to", "table.json")
     assert said.returncode == 0, said.stderr
     kept = json.loads((root / "table.json").read_text())
     assert kept["command"] == f"diptych compare {' '.join([name, *flags])}"
     assert list(kept["rows"]) == [name]
     its = kept["rows"][name]
-    assert its["steps"] == [8, 1]
+    assert its["steps"] == [5, 1]
     assert its["beside_first"] == 1
     assert len(its["cpu_s"]) == 2
     assert min(its["cpu_s"]) > 0
     one = its["metrics"]["retrieval.pair.image_to_text.recall_at_1"]
     assert one["low"] <= one["mean"] <= one["high"]
     assert 0 < one["chance"] < 1
-    assert f"{name}: 8 + 1 steps, " in said.stdout
+    assert f"{name}: 5 + 1 steps, " in said.stdout
     assert not (root / ".diptych/proofs/compare").exists()

@@ -8,7 +8,9 @@ import pytest
 import yaml
 
 from components.contracts.errors import ConfigError, DataError
-from components.recipes.proof import Claim
+from components.recipes.params import UNTRAINED
+from components.recipes.proof import Arm, Claim, Proof
+from flows.arms import Study, params_of
 from flows.audience import AUDIENCE
 from flows.leased import commit_of
 from flows.prove import judge, lines, prove, seeds_of
@@ -47,6 +49,15 @@ def test_changes_are_held_against_each_other_since_a_third_arm():
     assert judge(Claim(**of, against="clip", by="ratio"), measured).values == pytest.approx((0.25, 0.4))
 
 
+def test_arms_that_are_asked_in_two_ways_are_held_against_each_other():
+    measured = {"ours": [metrics(0.5)] * 2, "clip": [{"b": one["a"]} for one in (metrics(0.4), metrics(0.3))]}
+    claim = Claim(metric="a", arm="ours", against="clip", beside="b", at_least=0.0)
+    assert judge(claim, measured).values == pytest.approx((0.1, 0.2))
+    assert str(claim) == "a of ours against b of clip, difference at least 0"
+    with pytest.raises(ConfigError, match="against b, but of no arm"):
+        Proof(arms={"ours": Arm(recipe="filip")}, claims=(Claim(metric="a", arm="ours", beside="b", at_least=0.0),))
+
+
 def test_a_number_that_was_not_measured_is_told_with_those_that_were():
     with pytest.raises(DataError, match=r"ours was not measured by b; there is a"):
         judge(Claim(metric="b", arm="ours", at_least=0.0), {"ours": [metrics(1), metrics(1)]})
@@ -68,6 +79,17 @@ def test_seeds_are_numbers_with_commas(said, seeds):
 def test_what_are_no_seeds_is_refused(said):
     with pytest.raises(ConfigError, match="are no seeds"):
         seeds_of(said)
+
+
+def test_an_arm_has_the_data_of_all_but_for_what_it_says_of_its_own(tmp_path):
+    swapped = {"name": "scenes", "pictures": 200, "captions": {"alt": {"swapped": 0.4}, "short": {}}}
+    arms = {"raw": Arm(recipe="clip"), "clean": Arm(recipe="clip", source={"captions": {"alt": {"swapped": 0.0}}})}
+    study = Study(root=tmp_path, name="clip", commit="", arms=arms, seeds=(1,), scale="debug", source=swapped)
+    committed = {"source": {"name": "emoji", "path": "data/own"}, "overrides": {"training": {"steps": 5}}}
+    raw, clean = (params_of(committed, study, arm, 1, UNTRAINED) for arm in arms.values())
+    assert raw["source"] == {"path": "data/own", **swapped}
+    assert clean["source"] == {"path": "data/own", **swapped, "captions": {"alt": {"swapped": 0.0}, "short": {}}}
+    assert {**clean, "source": raw["source"]} == raw
 
 
 PROOF = {

@@ -42,7 +42,7 @@ def test_a_claim_reads_as_a_sentence(changed, said):
         ({"claims": (claim(since="clop"),)}, "name the arm 'clop'"),
         ({"claims": (claim(since="other", against="chance"),)}, "chance, which has no change"),
         (
-            {"arms": {"clip": Arm(recipe="clip", start=Given(arm="other")), **ARMS}},
+            {"arms": {**ARMS, "clip": Arm(recipe="clip", start=Given(arm="other"))}},
             "clip begins from the arm 'other', but before it are none",
         ),
         ({"claims": (claim(at_most=1.0),)}, "both at_least and at_most"),

@@ -25,6 +25,7 @@ from components.training.grad_cache import GradCache
 from components.training.recompute import blocks_of
 from components.training.sharding import Sharding
 from tests.golden.make_clip_debug import batches_at_debug
+from tests.squares import square_pool
 
 REPOSITORY = Path(__file__).parents[3]
 RECIPES = sorted(path.stem for path in (REPOSITORY / "components/recipes").glob("*.yaml"))
@@ -68,7 +69,9 @@ def test_every_recipe_builds_and_takes_a_step_at_a_scale_for_a_cpu(recipe, scale
     sized = {"init_args": {"text": {"init_args": {"vocabulary": len(vocabulary), "context": vocabulary.context}}}}
     torch.manual_seed(0)
     method = build(overlay(loaded.method, {"init_args": {"model": overlay(loaded.model, sized)}}), Method)
-    losses = method.losses(batches_at_debug(vocabulary, recipe)[0], Clock(step=0, total_steps=2, epoch=0))
+    kinds = tuple(sorted({kind for pick in loaded.training.texts.values() for kind in pick.kinds}))
+    batch = batches_at_debug(vocabulary, recipe, square_pool(kinds or ("short",)))[0]
+    losses = method.losses(batch, Clock(step=0, total_steps=2, epoch=0))
     assert losses.terms
     assert all(torch.isfinite(term) and term.shape == () for term in losses.terms.values())
 
@@ -81,7 +84,7 @@ KNOWN = {
 }  # fmt: skip
 KNOWN |= {
     (same, scale): KNOWN["clip", scale]
-    for same in ("clip_refine", "dreamlip", "filip")
+    for same in ("alip", "clip_refine", "dreamlip", "filip")
     for scale in ("small", "base", "large")
 }
 
