@@ -103,12 +103,17 @@ class RowOp(CurationOp):
         """
         return ""
 
+    @property
+    def sees(self) -> bool:
+        """Return whether it looks at the pictures, which most do not."""
+        return False
+
     @abstractmethod
     def find(self, rows: pa.Table, seed: int) -> pa.Table:
         """Return what is found of rows, row i of rows[i]; it depends on no other row.
 
         Args:
-            rows: the columns that it needs, and `key`.
+            rows: the columns that it needs, and `key`; where it sees them `picture`, as encoded.
             seed: decides every draw, together with the sample's key.
         """
 

@@ -21,10 +21,12 @@ from components.contracts.progress import Progress
 from components.curation.embed import AT_ONCE, picture_work, text_work
 from components.curation.pieces import Engine, Work
 from components.data.aside import RowFile
+from components.data.shards import open_pictures
 from components.validation.measure_shards import measure_shards
 
 PRINTS = "prints"
 _MEASURES = "components.validation.measure 1"  # what makes prints; the number goes up with what they mean
+_PLACE = ("shard", "offset", "size_bytes", "sha256")  # of a picture
 _SEEN = ("perceptual", "colour", "contrast", "animated", "says_where")
 
 
@@ -65,14 +67,16 @@ class Making:
 
     def find(self, op: RowOp, rows: pa.Table, seed: int) -> pa.Table:
         """Return what a step finds of rows, as of Maker; what took long is kept."""
-        rows = rows.select(list(dict.fromkeys(["key", *op.needs])))
+        needed = [*op.needs, *(_PLACE if op.sees else ())]
+        rows = rows.select(list(dict.fromkeys(["key", *needed])))
 
         def found(piece_rows: int | None) -> pa.Table:
-            return self.engine.run(partial(_find_work, op, seed), rows, piece_rows, f"curate: {op.name}")
+            begin = partial(_find_work, op, seed, self.raw)
+            return self.engine.run(begin, rows, AT_ONCE if op.sees else piece_rows, f"curate: {op.name}")
 
         if not (called := op.kept_as):
             return found(None)
-        said = (json.dumps(row, ensure_ascii=False, sort_keys=True) for row in rows.select(op.needs).to_pylist())
+        said = (json.dumps(row, ensure_ascii=False, sort_keys=True) for row in rows.drop_columns("key").to_pylist())
         shown = zip(rows["key"].to_pylist(), said, strict=True)
         return self._kept(digest_of(f"{called}, seed {seed}", shown), lambda: found(AT_ONCE))
 
@@ -123,8 +127,14 @@ def _print_work(raw: Path, processes: int, progress: Progress) -> Work:
     return work
 
 
-def _find_work(op: RowOp, seed: int) -> Work:
-    return partial(op.find, seed=seed)
+def _find_work(op: RowOp, seed: int, raw: Path) -> Work:
+    def work(rows: pa.Table) -> pa.Table:
+        if op.sees:
+            pictures = [data for _, data in open_pictures(raw, rows)]
+            rows = rows.append_column("picture", pa.array(pictures, pa.binary()))
+        return op.find(rows, seed)
+
+    return work
 
 
 def digest_of(model: str, shown: Iterable[tuple[str, str]]) -> str:

@@ -1,7 +1,7 @@
 """What a recipe claims, as numbers that are written down before anything is run: arms, seeds, and how far apart they must be."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from components.contracts.errors import ConfigError
@@ -127,13 +127,6 @@ class Proof:
         check_order(self.arms)
         for claim in self.claims:
             _check(claim, self.arms)
-
-    def as_written(self, arms: Mapping[str, Mapping[str, Any]]) -> "Proof":
-        """Return the same with overrides as the YAML has them: what names a class there was built as it was read."""
-        written = {
-            name: replace(arm, overrides=dict(arms[name].get("overrides") or {})) for name, arm in self.arms.items()
-        }
-        return replace(self, arms=written)
 
 
 def check_order(arms: Mapping[str, Arm]) -> None:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from copy import deepcopy
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -214,7 +213,8 @@ def load_recipe(root: Path, name: str, scale: str) -> Recipe:
     model = sized.values["model"]
     check_keys(sized, "model", model)
     check_keys(document, "method", method)
-    typed: dict[str, Any] = {key: section(document, key, kind) for key, kind in TYPED.items()}
+    typed: dict[str, Any] = {key: section(document, key, kind) for key, kind in TYPED.items() if kind is not Card}
+    typed["card"] = _card(document)
     known = [argument for argument in parameters(VIEWS, name) if argument != "pixels"]  # those are the scale's
     _check_order(document, typed["training"].order)
     check_arguments(document, "training.views", typed["training"].views, known, VIEWS)
@@ -232,12 +232,26 @@ def _check_order(document: Document, order: Mapping[str, Any] | None) -> None:
 
 def load_card(root: Path, name: str) -> Card:
     """Read that section alone; errors as of load_recipe."""
-    document = read_recipe(root, name)
-    written = deepcopy(
-        (mapping(document, "card").get("proof") or {}).get("arms") or {}
-    )  # section changes what it reads
-    card = section(document, "card", Card)
-    return replace(card, proof=card.proof.as_written(written))
+    return _card(read_recipe(root, name))
+
+
+def _card(document: Document) -> Card:
+    """Return the section. What its arms override stays as it is written: of what names a class, jsonargparse would make one."""
+    card = mapping(document, "card")
+    proof = card.get("proof")
+    arms = proof.get("arms") if isinstance(proof, dict) else None
+    if not isinstance(proof, dict) or not isinstance(arms, dict):
+        return section(document, "card", Card)
+    written = {
+        name: arm["overrides"]
+        for name, arm in arms.items()
+        if isinstance(arm, dict) and isinstance(arm.get("overrides"), dict)
+    }
+    bare = {name: {**arm, "overrides": {}} if name in written else arm for name, arm in arms.items()}
+    values = {**document.values, "card": {**card, "proof": {**proof, "arms": bare}}}
+    read = section(replace(document, values=values), "card", Card)
+    kept = {name: replace(arm, overrides=written.get(name, {})) for name, arm in read.proof.arms.items()}
+    return replace(read, proof=replace(read.proof, arms=kept))
 
 
 def load_curation(root: Path, name: str) -> Curation:

@@ -1,6 +1,7 @@
 """What is left of retrieval when embeddings are cut to their first dimensions, trained for it and not.
 
     python -m tests.benchmarks.matryoshka --workspace .
+    python -m tests.benchmarks.matryoshka --steps 100 --pixels 28 --widths 0.5 --weights 0.3 --seeds 2
 
 Trains the recipe `clip` twice from the same weights on the same batches, as it stands and within Matryoshka, and takes recall
 at 10 at each width, of unit length anew. Needs data/curated/clip, which `dvc repro curate@clip` makes. What is kept is the
@@ -39,6 +40,7 @@ from components.recipes.recipe import load_recipe, load_scale
 from components.recipes.section import build
 from components.recipes.yaml_lines import overlay
 from components.stages.selected import KEPT, Selected
+from components.training.numbers import Scale
 from components.training.train import train
 
 SHARES = (1.0, 0.5, 0.25, 0.125)
@@ -52,6 +54,10 @@ def main() -> None:
     parser.add_argument("--workspace", type=Path, default=Path())
     parser.add_argument("--scale", default="laptop")
     parser.add_argument("--steps", type=int, help="in place of the scale's")
+    parser.add_argument("--pixels", type=int, help="in place of the scale's")
+    parser.add_argument("--widths", type=float, nargs="+", default=SHARES[1:])
+    parser.add_argument("--weights", type=float, nargs="+", help="of the widths; 1 each unless given")
+    parser.add_argument("--seeds", type=int, default=1)
     asked = parser.parse_args()
     root = asked.workspace
     selected = Selected.read(root, "clip")
@@ -63,31 +69,34 @@ def main() -> None:
     inner = plain["init_args"]["objective"]
     around = {
         "class_path": "components.objectives.matryoshka.Matryoshka",
-        "init_args": {"objective": inner, "widths": list(SHARES[1:])},
+        "init_args": {"objective": inner, "widths": list(asked.widths), "weights": asked.weights},
     }
     nested = {**plain, "init_args": {**plain["init_args"], "objective": around}}
-    told: dict[str, Any] = {}
-    for name, method in {"plain": plain, "matryoshka": nested}.items():
-        embedder = trained(root, asked.scale, method, selected.train, asked.steps)
-        told[name] = measured(embedder, pools)
-        print(name, json.dumps(told[name]), file=sys.stderr, flush=True)
+    scale = load_scale(root, asked.scale)
+    scale = replace(scale, steps=asked.steps or scale.steps, pixels=asked.pixels or scale.pixels)
+    told: dict[str, Any] = {"plain": [], "matryoshka": []}
+    for seed in range(asked.seeds):
+        for name, method in {"plain": plain, "matryoshka": nested}.items():
+            embedder = trained(root, asked.scale, scale, method, selected.train, seed)
+            told[name].append(measured(embedder, pools))
+            print(seed, name, json.dumps(told[name][-1]), file=sys.stderr, flush=True)
     commit = ["git", "rev-parse", "--short", "HEAD"]
     said = {
-        "bench": "matryoshka", "scale": asked.scale, "steps": asked.steps or load_scale(root, asked.scale).steps, **told,
+        "bench": "matryoshka", "scale": asked.scale, "steps": scale.steps, "pixels": scale.pixels, "widths": asked.widths,
+        "weights": asked.weights, **told,
         "machine": f"{os.cpu_count()} cores, {platform.processor() or platform.machine()}", "torch": torch.__version__,
         "commit": subprocess.run(commit, capture_output=True, text=True, check=False).stdout.strip(),
     }  # fmt: skip
     print(json.dumps(said))
 
 
-def trained(root: Path, scale_name: str, described: dict[str, Any], pool: Pool, steps: int | None) -> Embedder:
-    """Return the recipe's model after training by a method."""
-    recipe, scale = load_recipe(root, "clip", scale_name), load_scale(root, scale_name)
-    scale = replace(scale, steps=steps) if steps else scale
+def trained(root: Path, size: str, scale: Scale, described: dict[str, Any], pool: Pool, seed: int) -> Embedder:
+    """Return the recipe's model after training by a method; the seed draws its weights, and batches are the same for all."""
+    recipe = load_recipe(root, "clip", size)
     names = distinct([text for texts in pool.captions for text in texts])
     vocabulary = Vocabulary.train(names, recipe.training.vocabulary, recipe.training.context)
     sized = {"init_args": {"text": {"init_args": {"vocabulary": len(vocabulary), "context": vocabulary.context}}}}
-    torch.manual_seed(0)
+    torch.manual_seed(1000 * seed)
     method = build(overlay(described, {"init_args": {"model": overlay(recipe.model, sized)}}), Method)
     preprocess = Preprocess(size=scale.pixels, trim=recipe.training.trim)
     views = build({**recipe.training.views, "pixels": preprocess.size}, Views)

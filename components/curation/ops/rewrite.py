@@ -25,10 +25,12 @@ class Rewrite(RowOp):
         writer: writes them.
         kind: of the new text; an old one of that kind gives way.
         instead: whether all old texts give way, or the new one stands behind them.
+        check: whether a caption is refused that names what the old one does not; false has sense where the writer sees the picture, and is
+            to say more. Nothing then holds what it makes up against anything.
     """
 
-    def __init__(self, writer: Writer, kind: str = "rewritten", instead: bool = False) -> None:
-        self.writer, self.kind, self.instead = writer, kind, instead
+    def __init__(self, writer: Writer, kind: str = "rewritten", instead: bool = False, check: bool = True) -> None:
+        self.writer, self.kind, self.instead, self.check = writer, kind, instead, check
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -43,14 +45,21 @@ class Rewrite(RowOp):
     @property
     def kept_as(self) -> str:
         """Return the writer's name, with the kind of text that is passed over; empty where the writer has none."""
-        return f"{self.name} {self.kind} by {called}" if (called := self.writer.kept_as) else ""
+        checked = "" if self.check else ", not checked"
+        return f"{self.name} {self.kind}{checked} by {called}" if (called := self.writer.kept_as) else ""
+
+    @property
+    def sees(self) -> bool:
+        """Return whether the writer does."""
+        return self.writer.sees
 
     def find(self, rows: pa.Table, seed: int) -> pa.Table:
         """Return of each row how it went, `outcome`, and the new `text`."""
         drawn = draws(rows, seed, "Rewrite").tolist()
+        pictures: list[bytes | None] = rows["picture"].to_pylist() if self.sees else [None] * len(rows)
         found = [
-            self._written(texts or [], random.Random(luck))
-            for texts, luck in zip(rows["texts"].to_pylist(), drawn, strict=True)
+            self._written(texts or [], random.Random(luck), picture)
+            for texts, luck, picture in zip(rows["texts"].to_pylist(), drawn, pictures, strict=True)
         ]
         outcomes, texts = zip(*found, strict=True)
         return pa.table({"outcome": pa.array(outcomes, pa.string()), "text": pa.array(texts, pa.string())})
@@ -71,15 +80,18 @@ class Rewrite(RowOp):
             stats={outcome: len(its) for outcome, its in places.items()},
         )  # fmt: skip
 
-    def _written(self, texts: list[dict[str, str]], luck: random.Random) -> tuple[str, str | None]:
+    def _written(
+        self, texts: list[dict[str, str]], luck: random.Random, picture: bytes | None
+    ) -> tuple[str, str | None]:
         old = next((one for one in texts if (one["lang"] or "") in ENGLISH and one["kind"] != self.kind), None)
-        if old is None or not (names := named([old])):
+        names = named([old]) if old else ()
+        if not (names or self.sees):
             return "not written", None
-        new = self.writer.write(old["text"], names, luck)
+        new = self.writer.write(old["text"] or "" if old else "", names, luck, picture)
         if not new:
             return "not written", None
         known = {word for one in names for word in (one.noun, *one.attributes)}
         said = {self.writer.means(word) for one in phrases(new) for word in (one.noun, *one.attributes)}
-        if not said <= known:
+        if self.check and not said <= known:
             return "refused", None
         return "written", new

@@ -48,7 +48,9 @@ class DictionaryWriter(Writer):
             )
         self.words, self.chance = {word: tuple(others) for word, others in words.items()}, chance
 
-    def write(self, caption: str, named: Sequence[Phrase], luck: random.Random) -> str | None:
+    def write(
+        self, caption: str, named: Sequence[Phrase], luck: random.Random, picture: bytes | None = None
+    ) -> str | None:
         """Return the caption with other words; None where none was replaced."""
 
         def other(found: re.Match[str]) -> str:

@@ -22,7 +22,9 @@ class GrammarWriter(Writer):
             )
         self.templates = tuple(templates)
 
-    def write(self, caption: str, named: Sequence[Phrase], luck: random.Random) -> str | None:
+    def write(
+        self, caption: str, named: Sequence[Phrase], luck: random.Random, picture: bytes | None = None
+    ) -> str | None:
         """Return the things in another order, in a template."""
         order = list(named)
         luck.shuffle(order)

@@ -7,7 +7,7 @@ examples; what the model makes up is refused by the step Rewrite.
 import json
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -59,26 +59,31 @@ class HuggingFaceWriter(Writer):
         numbers = json.dumps([self.prompt, self.most_tokens, self.temperature])
         return f"{type(self).__name__} {digest_of(files)} {numbers}"
 
-    def write(self, caption: str, named: Sequence[Phrase], luck: random.Random) -> str | None:
+    def write(
+        self, caption: str, named: Sequence[Phrase], luck: random.Random, picture: bytes | None = None
+    ) -> str | None:
         """Return what the model says, None where that is nothing or the caption itself."""
-        import torch
-
-        model, tokenizer = self._loaded
+        _, tokenizer = self._loaded
         asked = self.prompt.replace("{}", caption)
         if chat := tokenizer.chat_template:
             said = [{"role": "user", "content": asked}]
             asked = tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True)
-        given = tokenizer(asked, return_tensors="pt", add_special_tokens=not chat)
+        given = tokenizer(asked, return_tensors="pt", add_special_tokens=not chat, return_token_type_ids=False)
+        return self._said(given, caption, luck)
+
+    def _said(self, given: Mapping[str, Any], caption: str, luck: random.Random) -> str | None:
+        """Return the first line of what the model goes on with, None where that is nothing or the caption itself."""
+        import torch
+
+        model, reader = self._loaded
+        words = getattr(reader, "tokenizer", reader)
         drawn = {"do_sample": True, "temperature": self.temperature} if self.temperature else {"do_sample": False}
+        filler = next((one for one in (words.pad_token_id, words.eos_token_id) if one is not None), 0)
         with torch.random.fork_rng(devices=[]), torch.inference_mode():
             torch.manual_seed(luck.getrandbits(63))
-            ids = model.generate(
-                input_ids=given["input_ids"], attention_mask=given["attention_mask"], max_new_tokens=self.most_tokens,
-                pad_token_id=next((one for one in (tokenizer.pad_token_id, tokenizer.eos_token_id) if one is not None), 0),
-                **drawn,
-            )[0]  # fmt: skip
+            ids = model.generate(**given, max_new_tokens=self.most_tokens, pad_token_id=filler, **drawn)[0]
         new = ids if model.config.is_encoder_decoder else ids[given["input_ids"].shape[1] :]
-        lines = tokenizer.decode(new, skip_special_tokens=True).strip().splitlines()
+        lines = words.decode(new, skip_special_tokens=True).strip().splitlines()
         written = lines[0].strip().strip('"').strip() if lines else ""
         return written if written and written != caption else None
 
@@ -99,29 +104,34 @@ class HuggingFaceWriter(Writer):
             )
         return folder
 
+    def _kinds(self, library: Any, config: Any) -> tuple[Any, Any]:
+        """Return the classes of the model and of what reads for it."""
+        kind = library.AutoModelForSeq2SeqLM if config.is_encoder_decoder else library.AutoModelForCausalLM
+        return kind, library.AutoTokenizer
+
     @cached_property
     def _loaded(self) -> tuple[Any, Any]:
-        """Return model and tokenizer; DataError for a folder that they cannot be read from."""
+        """Return the model and what reads for it; DataError for a folder that they cannot be read from."""
         folder = self._folder()
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
         os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
         try:
-            from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
+            import transformers
         except ModuleNotFoundError as err:
             raise CapabilityError(
-                "HuggingFaceWriter needs transformers, which is not installed here. Run .venv/bin/python -m pip install -e '.[hf]', or take another "
+                f"{type(self).__name__} needs transformers, which is not installed here. Run .venv/bin/python -m pip install -e '.[hf]', or take another "
                 "writer."
             ) from err
         here = {"local_files_only": True, "trust_remote_code": False}
         try:
-            config = AutoConfig.from_pretrained(folder, **here)
-            kind = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+            config = transformers.AutoConfig.from_pretrained(folder, **here)
+            kind, reader = self._kinds(transformers, config)
             model, told = kind.from_pretrained(
                 folder, config=config, use_safetensors=True, output_loading_info=True, **here
             )
             if told["missing_keys"]:  # would be drawn at random
                 raise ValueError(f"it has no weights for {', '.join(sorted(told['missing_keys'])[:3])}")
-            return model.eval(), AutoTokenizer.from_pretrained(folder, **here)
+            return model.eval(), reader.from_pretrained(folder, **here)
         except (SafetensorError, OSError, ValueError, KeyError, RuntimeError) as err:
             raise DataError(
                 f"the model in {self.model} cannot be read ({type(err).__name__}: {str(err).splitlines()[0]}). It has to be one that writes text, "

@@ -11,14 +11,22 @@ class Writer(ABC):
     """Base of what may stand as `writer` of the step Rewrite; an heir's arguments are its numbers."""
 
     @abstractmethod
-    def write(self, caption: str, named: Sequence[Phrase], luck: random.Random) -> str | None:
+    def write(
+        self, caption: str, named: Sequence[Phrase], luck: random.Random, picture: bytes | None = None
+    ) -> str | None:
         """Return another caption for a picture, None where it has nothing to write.
 
         Args:
-            caption: as it stands.
-            named: what the caption names, one thing or more.
+            caption: as it stands; empty, only for one that sees, where there is none.
+            named: what the caption names, one thing or more, but for one that sees.
             luck: decides every choice.
+            picture: as encoded, for one that sees.
         """
+
+    @property
+    def sees(self) -> bool:
+        """Return whether it looks at the picture."""
+        return False
 
     @property
     def kept_as(self) -> str:

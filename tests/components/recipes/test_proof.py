@@ -118,3 +118,8 @@ def test_a_key_that_nothing_takes_is_told_with_its_line(tmp_path):
     (tmp_path / "params.yaml").write_text("overrides: {}\n")
     with pytest.raises(ConfigError, match=r"clip.yaml, line \d+: .*'sedes'.*Did you mean seeds"):
         load_card(tmp_path, "clip")
+
+
+def test_an_arm_may_override_what_names_a_class_which_stays_as_it_is_written():
+    listed = load_card(REPOSITORY, "dreamlip").proof.arms["raw"].overrides["evaluation"]["evaluators"]
+    assert listed == [{"class_path": "components.evaluation.grounding.Pointing", "init_args": {"ask": "text"}}]

@@ -12,7 +12,7 @@ from tests.components.curation.toy import apply, manifest, row
 class Inventive(Writer):
     """Adds a dragon to everything."""
 
-    def write(self, caption, named, luck):
+    def write(self, caption, named, luck, picture=None):
         return f"{caption} and a dragon"
 
 
