@@ -64,7 +64,8 @@ class Claim:
     Args:
         metric: its name in runs/<recipe>/evaluate/metrics.json.
         arm: whose.
-        against: another arm, `chance` or `baseline` as metrics.json has them, or nothing: the number itself is meant.
+        against: another arm, `chance` or `baseline` as metrics.json has them (of features that is the model with drawn weights, not its
+            start), or nothing: the number itself is meant.
         beside: name of that arm's number, where it goes by another; the same unless given.
         since: an arm from whose number both are counted, so that a ratio is one of changes; nothing counts from 0.
         by: how the two are held against each other; of a seed with the same seed.
