@@ -85,7 +85,7 @@ CAPTIONS: dict[str, Callable[[int], bytes | None]] = {
     "empty_caption": lambda seed: b" \n",
     "bad_utf8": lambda seed: f"{caption(seed)} in Zürich".encode("latin-1"),
     "mojibake": lambda seed: f"{caption(seed)} at the café, naïve".encode().decode("cp1252").encode(),
-    "caption_too_long": lambda seed: " ".join(caption(seed * 100 + place) for place in range(20)).encode(),
+    "caption_too_long": lambda seed: " ".join(caption(seed * 100 + place) for place in range(80)).encode(),
     "email": lambda seed: f"{caption(seed)}, ask jo.{seed}@example.org".encode(),
     "phone": lambda seed: f"{caption(seed)}, call +44 20 7946 0{seed % 900 + 100}".encode(),
     "card": lambda seed: f"{caption(seed)}, paid with 4111 1111 1111 1111".encode(),

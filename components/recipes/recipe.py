@@ -126,7 +126,7 @@ class Training:
     def __post_init__(self) -> None:
         if CAPTION not in self.texts:
             raise ConfigError(
-                f"texts has {', '.join(self.texts) or 'nothing'}, but every method reads {CAPTION}. Add {CAPTION}: {{}} for any caption."
+                f"texts has {', '.join(self.texts) or 'nothing'}, but every method reads {CAPTION}. Add {CAPTION}: {{count: 1}} for any caption."
             )
 
 

@@ -44,7 +44,7 @@ class Limits:
     min_side: int = 16
     max_side: int = 8192
     min_contrast: float = 0.01
-    max_caption: int = 300
+    max_caption: int = 2000  # ten sentences of a model that describes pictures are about 1,000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,7 +57,7 @@ class InterleavedDocs(OwnSource):
             raise ConfigError(f"source.side is {side!r}. Say which of two texts as near is taken: after or before.")
         if isinstance(characters, bool) or not isinstance(characters, int) or characters < 1:
             raise ConfigError(
-                f"source.characters is {characters!r}. Give a whole number from 1; a caption has up to 300."
+                f"source.characters is {characters!r}. Give a whole number from 1; a caption has up to 2,000."
             )
         super().__init__(path, url, version, allow_hosts, languages, licence)
         self.documents, self.images, self.side, self.characters = documents, images, side, characters

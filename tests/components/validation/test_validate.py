@@ -45,7 +45,7 @@ DIRT = {
     "silent": ("empty_caption", lambda paint: {"text": ""}),
     "spaces": ("empty_caption", lambda paint: {"text": "  \n"}),
     "wordless": ("no_caption", lambda paint: {"texts": ()}),
-    "novel": ("caption_too_long", lambda paint: {"text": "word " * 100}),
+    "novel": ("caption_too_long", lambda paint: {"text": "word " * 500}),
     "foreign": ("caption_language", lambda paint: {"texts": (Text(text="un cœur", lang="fr"),)}),
     "swapped": ("caption_language", lambda paint: {"texts": (Text(text="赤いハート", lang="de"),)}),
     "unlicensed": ("licence_unknown", lambda paint: {"licence": "LicenseRef-Proprietary"}),
