@@ -73,6 +73,7 @@ def steps() -> list[CurationOp]:
     return [build({"class_path": row["class_path"], "init_args": row.get("init_args", {})}, CurationOp) for row in rows]
 
 
+@pytest.mark.timeout(900)  # an actor of Ray takes seconds to start, and every step starts its own
 def test_every_step_finds_the_same_as_in_this_process(workspace, ray, tmp_path):
     table = pa.parquet.read_table(workspace / "manifest.parquet")
     here, reports = curated(steps(), table, making(workspace, InProcess(silent), tmp_path / "here"), 3, silent)
