@@ -23,6 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from components.contracts.batch import Batch, Images, Texts
 from components.contracts.errors import CapabilityError
 from components.contracts.progress import silent
+from components.contracts.text_pick import CAPTION
 from components.data.batches import StepBatches
 from components.data.manifest import read_manifest
 from components.data.rows.cache import RowCache
@@ -95,7 +96,7 @@ class Again(Dataset[Batch]):
             texts={"caption": Texts(ids=ids, mask=ids != 0)},
         )  # fmt: skip
         self.order = SimpleNamespace(batch=len(ids), steps_per_epoch=1)
-        self.captions = SimpleNamespace(tokens=ids.flatten().cpu(), begin=torch.tensor([0, ids.shape[1]]))
+        self.captions = {CAPTION: SimpleNamespace(tokens=ids.flatten().cpu(), begin=torch.tensor([0, ids.shape[1]]))}
 
     def made_for(self, share: object, *, late: bool) -> "Again":
         """One rank, and pictures that are shown already."""

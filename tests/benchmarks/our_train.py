@@ -21,6 +21,7 @@ from torch.utils.data import Dataset
 
 from components.contracts.batch import Batch, Images, Texts
 from components.contracts.progress import silent
+from components.contracts.text_pick import CAPTION
 from components.methods.clip import Clip
 from components.models.dual_encoder import DualEncoder
 from components.models.interop import open_clip
@@ -38,7 +39,7 @@ class InMemory(Dataset[Batch]):
     def __init__(self, pixels: Tensor, ids: Tensor, *, cut: bool) -> None:
         self.pixels, self.ids, self.cut = pixels, ids, cut
         self.order = SimpleNamespace(batch=ids.shape[1], steps_per_epoch=len(ids))
-        self.captions = SimpleNamespace(tokens=ids.flatten(), begin=torch.tensor([0, ids.shape[2]]))
+        self.captions = {CAPTION: SimpleNamespace(tokens=ids.flatten(), begin=torch.tensor([0, ids.shape[2]]))}
 
     def made_for(self, share: object, *, late: bool) -> "InMemory":
         """One rank, on a CPU."""

@@ -17,7 +17,7 @@ DECLARED = {"designers": ["web"], "licences": ["CC0-1.0"], "languages": ["de", "
 DIRT = {
     "key": [None, "twice"], "split": [None, "holdout"], "source": [None, "nobody"], "licence": [None, "LicenseRef-x"], "shard": [None],
     "offset": [None], "size_bytes": [None], "sha256": [None],
-    "texts": [None, [], [("", "en")], [(" \n", "en")], [("word " * 90, "en")], [("a", "fr")], [("a", None)], [("赤い", "de")], [(None, "en")]],
+    "texts": [None, [], [("", "en")], [(" \n", "en")], [("word " * 500, "en")], [("a", "fr")], [("a", None)], [("赤い", "de")], [(None, "en")]],
     "found": [False], "intact": [False, None], "flaw": ["zero_bytes", "not_an_image", "bomb", "truncated", "undecodable", "too_slow"],
     "width": [None, 15, 16, 8192, 8193, 123456], "height": [None, 3, 9000], "contrast": [None, 0.0, 0.00999, 0.01],
 }  # fmt: skip

@@ -34,7 +34,7 @@ class Reader(HTMLParser):
 @pytest.fixture
 def page(case, make):
     case.ingest(
-        [make(0), make(1, text=EVIL * 20), make(2, data=b"no picture"), make(3, split="pair", text="fine & good")]
+        [make(0), make(1, text=EVIL * 60), make(2, data=b"no picture"), make(3, split="pair", text="fine & good")]
     )
     case.validate()
     return (case.validated / "report.html").read_text()
