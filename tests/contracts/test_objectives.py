@@ -19,7 +19,8 @@ from components.contracts.errors import ConfigError
 from components.contracts.gathered import Gathered
 from components.contracts.objective import Contrast, Objective, Wrapper
 from components.recipes.section import build
-from tests.components.training.gathering import KINDS, NAMES, described, outcome, told_by_ranks
+from tests.components.training.gathering import KINDS, NAMES, described, outcome
+from tests.over_ranks import told_by_ranks
 
 REPOSITORY = Path(__file__).parents[2]
 FOLDER = REPOSITORY / "components" / "objectives"
@@ -154,7 +155,7 @@ def test_it_is_finite_in_bf16_at_the_highest_scale(case, seed, length):
 @pytest.fixture(scope="module")
 def ranks(tmp_path_factory) -> list[dict[str, Any]]:
     """What two real ranks say of every loss."""
-    return told_by_ranks(tmp_path_factory.mktemp("ranks"), world=2)
+    return told_by_ranks("tests.components.training.gathering", tmp_path_factory.mktemp("ranks"), world=2)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -4,13 +4,7 @@ Two steps by every way to gather: losses, gradients of parameters as DDP leaves 
 without ranks, it is the one process that they are compared with.
 """
 
-import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
-from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,7 +17,8 @@ from components.contracts.method import Clock
 from components.methods.alip import Alip
 from components.models.dual_encoder import DualEncoder
 from components.training.gather import GatherMode
-from tests.components.training.gathering import REPOSITORY, SAMPLES, WIDTH, Pixels, Words, part
+from tests.components.training.gathering import SAMPLES, WIDTH, Pixels, Words, part
+from tests.over_ranks import be_a_rank
 
 MODES: tuple[GatherMode, ...] = ("features", "ring", "detached")
 STEPS = 2
@@ -74,34 +69,5 @@ def outcome(mode: GatherMode, rank: int = 0, world: int = 1) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def told_by_ranks(folder: Path, world: int) -> list[dict[str, Any]]:
-    """Start the ranks, on the CPU and over the loopback, and return what each says, by mode."""
-    environment = {
-        **os.environ, "PYTHONPATH": str(REPOSITORY), "CUDA_VISIBLE_DEVICES": "", "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1",
-    }  # fmt: skip
-    command = [sys.executable, "-m", "tests.components.methods.alip_ranks", str(folder), str(world)]
-    started = [
-        subprocess.Popen([*command, str(rank)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        for rank in range(world)
-    ]  # fmt: skip
-    try:
-        said = [one.communicate(timeout=200)[0] for one in started]
-    finally:
-        for one in started:
-            one.kill()
-    assert [one.returncode for one in started] == [0] * world, "\n".join(said)
-    return [json.loads((folder / f"{rank}.json").read_text()) for rank in range(world)]
-
-
-def main() -> None:
-    """Be one rank."""
-    folder, world, rank = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    store = dist.FileStore(str(folder / "store"), world)
-    dist.init_process_group("gloo", store=store, rank=rank, world_size=world, timeout=timedelta(seconds=150))
-    told = {mode: outcome(mode, rank, world) for mode in MODES}
-    (folder / f"{rank}.json").write_text(json.dumps(told))
-    dist.destroy_process_group()
-
-
 if __name__ == "__main__":
-    main()
+    be_a_rank(lambda rank, world: {mode: outcome(mode, rank, world) for mode in MODES})

@@ -4,14 +4,8 @@ Every way to gather: the sum of the terms and the gradients of parameters, as DD
 is the one process that they are compared with.
 """
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
-from pathlib import Path
 from typing import Any, get_args
 
 import torch
@@ -26,7 +20,8 @@ from components.methods.dreamlip import DreamLip
 from components.models.dual_encoder import DualEncoder
 from components.models.projection import LogitScale
 from components.training.gather import GatherMode
-from tests.components.training.gathering import REPOSITORY, SAMPLES, TOKENS, WIDTH, Pixels, Words, part
+from tests.components.training.gathering import SAMPLES, TOKENS, WIDTH, Pixels, Words, part
+from tests.over_ranks import be_a_rank
 
 MODES = [mode for mode in get_args(GatherMode) if mode != "none"]
 SENTENCES = 2
@@ -79,34 +74,5 @@ def outcome(mode: GatherMode, rank: int = 0, world: int = 1) -> dict[str, Any]:
     return {"loss": value.item() / world, "gradients": gradients}
 
 
-def told_by_ranks(folder: Path, world: int) -> list[dict[str, Any]]:
-    """Start the ranks, on the CPU and over the loopback, and return what each says, by mode."""
-    environment = {
-        **os.environ, "PYTHONPATH": str(REPOSITORY), "CUDA_VISIBLE_DEVICES": "", "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1",
-    }  # fmt: skip
-    command = [sys.executable, "-m", "tests.components.methods.dreamlip_ranks", str(folder), str(world)]
-    started = [
-        subprocess.Popen([*command, str(rank)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        for rank in range(world)
-    ]  # fmt: skip
-    try:
-        said = [one.communicate(timeout=200)[0] for one in started]
-    finally:
-        for one in started:
-            one.kill()
-    assert [one.returncode for one in started] == [0] * world, "\n".join(said)
-    return [json.loads((folder / f"{rank}.json").read_text()) for rank in range(world)]
-
-
-def main() -> None:
-    """Be one rank."""
-    folder, world, rank = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    store = dist.FileStore(str(folder / "store"), world)
-    dist.init_process_group("gloo", store=store, rank=rank, world_size=world, timeout=timedelta(seconds=150))
-    said = {mode: outcome(mode, rank, world) for mode in MODES}
-    (folder / f"{rank}.json").write_text(json.dumps(said))
-    dist.destroy_process_group()
-
-
 if __name__ == "__main__":
-    main()
+    be_a_rank(lambda rank, world: {mode: outcome(mode, rank, world) for mode in MODES})

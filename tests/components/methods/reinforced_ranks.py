@@ -4,13 +4,7 @@ Every contrast in CLIP's method, reinforced by two teachers, every way to gather
 leaves them. Called as a function without ranks, it is the one process that they are compared with.
 """
 
-import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
-from datetime import timedelta
-from pathlib import Path
 from typing import Any, get_args
 
 import torch
@@ -27,7 +21,8 @@ from components.models.projection import LogitScale
 from components.objectives.sigmoid import SigmoidLoss
 from components.objectives.softmax import SoftmaxLoss
 from components.training.gather import GatherMode
-from tests.components.training.gathering import CAPTIONS, KINDS, REPOSITORY, SAMPLES, WIDTH, Pixels, Words, part
+from tests.components.training.gathering import CAPTIONS, KINDS, SAMPLES, WIDTH, Pixels, Words, part
+from tests.over_ranks import be_a_rank
 
 CONTRASTS = {"softmax": SoftmaxLoss, "sigmoid": SigmoidLoss, "softmax in blocks": lambda: SoftmaxLoss(block=4)}
 MODES = [mode for mode in get_args(GatherMode) if mode != "none"]
@@ -82,34 +77,5 @@ def cases() -> list[tuple[str, GatherMode, str]]:
     return [(contrast, mode, kind) for contrast in CONTRASTS for mode in MODES for kind in KINDS]
 
 
-def told_by_ranks(folder: Path, world: int) -> list[dict[str, Any]]:
-    """Start the ranks, on the CPU and over the loopback, and return what each says, by `contrast mode kind`."""
-    environment = {
-        **os.environ, "PYTHONPATH": str(REPOSITORY), "CUDA_VISIBLE_DEVICES": "", "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1",
-    }  # fmt: skip
-    command = [sys.executable, "-m", "tests.components.methods.reinforced_ranks", str(folder), str(world)]
-    started = [
-        subprocess.Popen([*command, str(rank)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        for rank in range(world)
-    ]  # fmt: skip
-    try:
-        said = [one.communicate(timeout=200)[0] for one in started]
-    finally:
-        for one in started:
-            one.kill()
-    assert [one.returncode for one in started] == [0] * world, "\n".join(said)
-    return [json.loads((folder / f"{rank}.json").read_text()) for rank in range(world)]
-
-
-def main() -> None:
-    """Be one rank."""
-    folder, world, rank = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    store = dist.FileStore(str(folder / "store"), world)
-    dist.init_process_group("gloo", store=store, rank=rank, world_size=world, timeout=timedelta(seconds=150))
-    told = {" ".join(case): outcome(*case, rank, world) for case in cases()}
-    (folder / f"{rank}.json").write_text(json.dumps(told))
-    dist.destroy_process_group()
-
-
 if __name__ == "__main__":
-    main()
+    be_a_rank(lambda rank, world: {" ".join(case): outcome(*case, rank, world) for case in cases()})

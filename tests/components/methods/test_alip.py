@@ -13,10 +13,11 @@ from components.contracts.method import Clock
 from components.methods.alip import Alip
 from components.training.checkpoints import keys_that_differ
 from components.training.grad_cache import GradCache
-from tests.components.methods.alip_ranks import MODES, outcome, told_by_ranks
+from tests.components.methods.alip_ranks import MODES, outcome
 from tests.components.training.flat import flat_clip
 from tests.golden.make_alip_debug import told_twice
 from tests.golden.make_clip_debug import STEPS, batches_at_debug, first_losses
+from tests.over_ranks import told_by_ranks
 from tests.squares import clip_at_debug, method_at_debug
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "alip_debug.json").read_text())
@@ -151,7 +152,7 @@ def test_encoded_in_parts_it_is_the_whole_batch(vocabulary, batch):
 
 
 def test_two_ranks_have_the_losses_gradients_and_means_of_one(tmp_path):
-    first, second = told_by_ranks(tmp_path, world=2)
+    first, second = told_by_ranks("tests.components.methods.alip_ranks", tmp_path, world=2)
     for mode in MODES:
         one = outcome(mode)
         assert first[mode]["means"] == second[mode]["means"]

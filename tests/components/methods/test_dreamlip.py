@@ -20,9 +20,10 @@ from components.objectives.softmax import SoftmaxLoss
 from components.recipes.recipe import load_recipe
 from components.training.grad_cache import GradCache
 from components.training.param_groups import param_groups
-from tests.components.methods.dreamlip_ranks import MODES, outcome, told, told_by_ranks
+from tests.components.methods.dreamlip_ranks import MODES, outcome, told
 from tests.components.training.gathering import WIDTH, Pixels, Words
 from tests.golden.make_clip_debug import STEPS, batches_at_debug, first_losses
+from tests.over_ranks import told_by_ranks
 from tests.squares import REPOSITORY, method_at_debug, square_pool, told_at_length
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "dreamlip_debug.json").read_text())
@@ -148,7 +149,7 @@ def test_a_batch_has_each_sentence_of_its_own_pictures_once(batch, vocabulary):
 
 @pytest.fixture(scope="module")
 def ranks(tmp_path_factory):
-    return told_by_ranks(tmp_path_factory.mktemp("ranks"), world=2)
+    return told_by_ranks("tests.components.methods.dreamlip_ranks", tmp_path_factory.mktemp("ranks"), world=2)
 
 
 @pytest.mark.parametrize("mode", MODES)

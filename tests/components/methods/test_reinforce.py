@@ -29,9 +29,10 @@ from components.recipes.section import build
 from components.training.gather import Gather
 from components.training.grad_cache import GradCache
 from tests.colours import Colours
-from tests.components.methods.reinforced_ranks import cases, outcome, told_by_ranks
+from tests.components.methods.reinforced_ranks import cases, outcome
 from tests.components.training.flat import flat_clip
 from tests.components.training.test_train import SCALE, run, weights
+from tests.over_ranks import told_by_ranks
 from tests.squares import described_at_debug
 
 REPOSITORY = Path(__file__).parents[3]
@@ -101,7 +102,7 @@ def test_the_scale_keeps_its_bound(vocabulary):
 
 @pytest.fixture(scope="module")
 def ranks(tmp_path_factory):
-    return told_by_ranks(tmp_path_factory.mktemp("ranks"), world=2)
+    return told_by_ranks("tests.components.methods.reinforced_ranks", tmp_path_factory.mktemp("ranks"), world=2)
 
 
 @pytest.mark.parametrize("case", cases(), ids=" ".join)

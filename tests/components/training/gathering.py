@@ -5,14 +5,7 @@ parameters, as DDP leaves them. Called as a function without ranks, it is the on
 """
 
 import itertools
-import json
-import os
-import subprocess
-import sys
-import time
 from collections.abc import Sequence
-from datetime import timedelta
-from pathlib import Path
 from typing import Any, get_args
 
 import torch
@@ -31,8 +24,8 @@ from components.models.dual_encoder import DualEncoder
 from components.models.projection import LogitScale
 from components.recipes.section import build
 from components.training.gather import Gather, GatherMode
+from tests.over_ranks import REPOSITORY, be_a_rank
 
-REPOSITORY = Path(__file__).parents[3]
 CATALOGUE: dict[str, dict[str, Any]] = yaml.safe_load((REPOSITORY / "components/objectives/catalogue.yaml").read_text())
 NAMES = [
     f"{name}{inner}"
@@ -149,37 +142,13 @@ def cases() -> list[tuple[str, GatherMode, str]]:
     return list(itertools.product(NAMES, get_args(GatherMode), KINDS))
 
 
-def told_by_ranks(folder: Path, world: int) -> list[dict[str, Any]]:
-    """Start the ranks, on the CPU and over the loopback, and return what each says, by `name mode kind`."""
-    environment = {
-        **os.environ, "PYTHONPATH": str(REPOSITORY), "CUDA_VISIBLE_DEVICES": "", "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1",
-    }  # fmt: skip
-    command = [sys.executable, "-m", "tests.components.training.gathering", str(folder), str(world)]
-    started = [
-        subprocess.Popen([*command, str(rank)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        for rank in range(world)
-    ]  # fmt: skip
-    deadline = time.monotonic() + 200
-    try:
-        said = [one.communicate(timeout=max(1.0, deadline - time.monotonic()))[0] for one in started]
-    finally:
-        for one in started:
-            one.kill()
-    assert [one.returncode for one in started] == [0] * world, "\n".join(said)
-    return [json.loads((folder / f"{rank}.json").read_text()) for rank in range(world)]
-
-
-def main() -> None:
-    """Be one rank."""
-    folder, world, rank = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    store = dist.FileStore(str(folder / "store"), world)
-    dist.init_process_group("gloo", store=store, rank=rank, world_size=world, timeout=timedelta(seconds=150))
+def all_told(rank: int, world: int) -> dict[str, Any]:
+    """Return what a rank says: every case, what it gathered, and how ranks of unlike parts are refused."""
     told: dict[str, Any] = {" ".join(case): outcome(*case, rank, world) for case in cases()}
     told |= {f"gathered {mode}": gathered(mode, rank, world) for mode in get_args(GatherMode)}
     told["uneven"] = refused(rank)
-    (folder / f"{rank}.json").write_text(json.dumps(told))
-    dist.destroy_process_group()
+    return told
 
 
 if __name__ == "__main__":
-    main()
+    be_a_rank(all_told)

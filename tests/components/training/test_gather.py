@@ -7,14 +7,15 @@ import pytest
 import torch
 
 from components.training.gather import Gather
-from tests.components.training.gathering import SAMPLES, outcome, told_by_ranks
+from tests.components.training.gathering import SAMPLES, outcome
+from tests.over_ranks import told_by_ranks
 
 WORLD = 3
 
 
 @pytest.fixture(scope="module")
 def ranks(tmp_path_factory):
-    return told_by_ranks(tmp_path_factory.mktemp("ranks"), WORLD)
+    return told_by_ranks("tests.components.training.gathering", tmp_path_factory.mktemp("ranks"), WORLD)
 
 
 @pytest.mark.parametrize("kind", ["pairs", "captions"])

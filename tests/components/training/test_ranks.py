@@ -1,9 +1,6 @@
 """Two real ranks, started by torchrun: each takes its part, and together they do what one process does."""
 
 import json
-import os
-import subprocess
-import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,8 +12,9 @@ from components.data.share import Share
 from components.training.device import ranks
 from components.training.per_rank import PerRank
 from tests.components.training.ranks import CUT, SCALE, SILENT_S, Told, pairwise, queued, run
+from tests.over_ranks import torchrun
 
-REPOSITORY = Path(__file__).parents[3]
+RANKS = Path(__file__).with_name("ranks.py")
 WORLD = 2
 
 
@@ -31,21 +29,8 @@ def folder(tmp_path_factory) -> Path:
     """Where two ranks have trained, on the CPU and over the loopback."""
     folder = tmp_path_factory.mktemp("ranks")
     run(pairwise, folder / "from-one", stop_at=CUT)
-    torchrun(folder)
+    torchrun(RANKS, folder, WORLD)
     return folder
-
-
-def torchrun(folder: Path, *what: str) -> None:
-    """Start the ranks, and wait for their end."""
-    environment = {
-        **os.environ, "PYTHONPATH": str(REPOSITORY), "CUDA_VISIBLE_DEVICES": "", "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1",
-    }  # fmt: skip
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={WORLD}"]
-    ran = subprocess.run(
-        [*command, Path(__file__).with_name("ranks.py"), folder, *what], env=environment, cwd=folder, capture_output=True,
-        text=True, check=False, timeout=240,
-    )  # fmt: skip
-    assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +132,7 @@ def test_the_others_say_that_a_rank_is_gone(told):
 
 
 def test_of_a_rank_that_is_silent_the_others_say_so_and_the_next_run_goes_on(tmp_path, one):
-    torchrun(tmp_path, "silent")
+    torchrun(RANKS, tmp_path, WORLD, "silent")
     said = json.loads((tmp_path / "0.json").read_text())["freezing"]["error"]
     assert said.startswith("a rank does not answer ("), said
     assert f"or was silent for {SILENT_S:g} s" in said

@@ -2,9 +2,6 @@
 
 import copy
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,8 +13,8 @@ from components.training.sharding import Sharding
 from tests.components.training.compiling import vit
 from tests.components.training.ranks import SCALE, Told, run
 from tests.components.training.splitting import AVERAGED, CUT, MUON
+from tests.over_ranks import torchrun
 
-REPOSITORY = Path(__file__).parents[3]
 WORLD = 2
 
 
@@ -36,15 +33,7 @@ def folder(tmp_path_factory) -> Path:
     """Where two ranks have trained, on the CPU and over the loopback."""
     folder = tmp_path_factory.mktemp("splitting")
     run(vit, folder / "from-one", stop_at=CUT, numbers=AVERAGED)
-    environment = {
-        **os.environ, "PYTHONPATH": str(REPOSITORY), "CUDA_VISIBLE_DEVICES": "", "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1",
-    }  # fmt: skip
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={WORLD}"]
-    ran = subprocess.run(
-        [*command, Path(__file__).with_name("splitting.py"), folder], env=environment, cwd=folder, capture_output=True,
-        text=True, check=False, timeout=240,
-    )  # fmt: skip
-    assert ran.returncode == 0, ran.stdout + ran.stderr
+    torchrun(Path(__file__).with_name("splitting.py"), folder, WORLD)
     return folder
 
 
