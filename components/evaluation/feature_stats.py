@@ -74,7 +74,7 @@ OF_A_SIDE: Mapping[str, tuple[Callable[[Rows], float], Unit, Better]] = {
 class FeatureStats(Evaluator):
     """Statistics of a split's pairs in the shared space, each picture with the first text that is said of it.
 
-    Chance is directions drawn at random, the baseline the same model with the weights it began from.
+    Chance is directions drawn at random, the baseline the same architecture with weights that were drawn.
 
     Args:
         splits: which; those that the data has not are left out, and said to be.
