@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from components.contracts.errors import ConfigError
 
 CAPTION = "caption"  # the name under which every method finds its texts
+Place = tuple[int, int]
+"""Characters of a text: the first, and the one behind the last."""
 
 
 @dataclass(frozen=True, kw_only=True)  # no slots: jsonargparse reads the fields of a default by vars()
@@ -17,14 +19,16 @@ class TextPick:
         count: texts of each sample in a step, all different where there are as many.
         sentences: whether a caption is taken apart, and its sentences are drawn.
         merge: neighbouring sentences that make one text.
+        mentions: whether a step is told where concepts stand in them, as curation's step Link has found.
 
-    Raises ConfigError for a count or a merge below 1, and for a merge of what is not taken apart.
+    Raises ConfigError for a count or a merge below 1, for a merge of what is not taken apart, and for mentions of what is.
     """
 
     kinds: tuple[str, ...] = ()
     count: int = 1
     sentences: bool = False
     merge: int = 1
+    mentions: bool = False
 
     def __post_init__(self) -> None:
         for name in ("count", "merge"):
@@ -33,4 +37,8 @@ class TextPick:
         if self.merge > 1 and not self.sentences:
             raise ConfigError(
                 f"merge is {self.merge}, but captions are not taken apart. Set sentences: true, or leave merge out."
+            )
+        if self.mentions and self.sentences:
+            raise ConfigError(
+                "mentions are places in whole captions, but sentences has them taken apart. Set one of the two to false."
             )

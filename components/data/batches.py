@@ -14,12 +14,13 @@ from jaxtyping import Int, UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from components.contracts.batch import Batch, Images, Movable, Texts, stack_ids
+from components.contracts.batch import Batch, Images, Movable, Spans, Texts, stack_ids
 from components.contracts.errors import ConfigError
 from components.contracts.long_captions import LongCaptions
 from components.contracts.order import Order
 from components.contracts.text_pick import CAPTION, TextPick
 from components.data.rows.captions import Captions
+from components.data.rows.mentions import Mentions
 from components.data.rows.pairs import Pairs
 from components.data.rows.picked import picked
 from components.data.share import Share
@@ -73,10 +74,10 @@ class StepBatches(Dataset[Made]):
         long: what becomes of captions that are longer than the vocabulary reads.
         side: what teachers said of the pairs; pictures are then shown in the views that those saw, and batches have what they said.
         texts: name -> which captions of a sample stand under it, `caption` among them; `ids` has `<name>_given`, 0 where a sample
-            has none of these and lends another.
+            has none of these and lends another. Where one asks for mentions, `spans` has them under its name.
 
-    Raises ConfigError for captions that are taken apart, or chosen, where teachers read all of them whole, DataError for kinds of
-    captions that no sample has.
+    Raises ConfigError for captions that are taken apart, or chosen, where teachers read all of them whole, and for mentions in what
+    is taken apart, DataError for kinds of captions that no sample has, and for mentions that nobody looked for.
     """
 
     late = False
@@ -105,6 +106,11 @@ class StepBatches(Dataset[Made]):
             for name, one in found.items()
             if texts[name].kinds
         }
+        self.mentions = {
+            name: Mentions.of(vocabulary, pairs, found[name].texts, long)
+            for name, pick in texts.items()
+            if pick.mentions
+        }
         names = {concept: number for number, concept in enumerate(sorted(set(pairs.concepts)))}
         self.concepts = stack_ids([names[concept] for concept in pairs.concepts])
 
@@ -129,13 +135,14 @@ class StepBatches(Dataset[Made]):
         rows = torch.tensor(self.order.at(step))
         captions, count = self.captions[CAPTION], self.texts[CAPTION].count
         chosen = captions.choose(rows, draw)[:, None] if count == 1 else captions.choose_some(rows, draw, count)
-        texts = {CAPTION: self._texts(captions, chosen)}
+        texts, spans = {CAPTION: self._texts(captions, chosen)}, self._spans(CAPTION, chosen)
         said: Mapping[str, Tensor] = {}
         if self.side is None:
             drawn = self.views.drawn(len(rows), draw).part(self.part)
             for name, others in self.captions.items():
                 if name != CAPTION:
-                    texts[name] = self._texts(others, others.choose_some(rows, draw, self.texts[name].count))
+                    chosen = others.choose_some(rows, draw, self.texts[name].count)
+                    texts[name], spans = self._texts(others, chosen), spans | self._spans(name, chosen)
             rows = rows[self.part]
         else:
             which, numbers = self.side.which(len(rows), draw)[self.part], captions.number(rows, chosen[:, 0])[self.part]
@@ -147,6 +154,7 @@ class StepBatches(Dataset[Made]):
             texts=texts,
             ids={"concept": self.concepts[rows], **{name: given[rows] for name, given in self.given.items()}},
             said=said,
+            spans=spans,
         )
         return Unseen(batch=batch, pictures=self.pairs.pictures[rows], drawn=drawn, views=self.views)
 
@@ -156,3 +164,7 @@ class StepBatches(Dataset[Made]):
         rows = slice(self.part.start * count, self.part.stop * count)
         owner = None if count == 1 else torch.arange(self.part.stop - self.part.start).repeat_interleave(count)
         return Texts(ids=whole.ids[rows], mask=whole.mask[rows], owner=owner)
+
+    def _spans(self, name: str, chosen: Int[Tensor, "B N"]) -> dict[str, Spans]:
+        """Return where concepts stand in this part's texts, under their name; nothing where it is not asked for."""
+        return {name: self.mentions[name].spans(chosen[self.part].flatten())} if name in self.mentions else {}
