@@ -68,7 +68,7 @@ class SharedTop(DualEncoder):
         tokens = self.image.stem(images)
         for block in self.image.blocks:
             tokens = block(tokens)
-        seen = torch.ones(len(tokens), 1, tokens.shape[1], tokens.shape[1], dtype=torch.bool, device=tokens.device)
+        seen = torch.ones(tokens.shape[0], 1, tokens.shape[1], tokens.shape[1], dtype=torch.bool, device=tokens.device)
         return projected(self.image.finish(self._through(tokens, seen)), self.image_projection, need)
 
     def encode_text(self, texts: Texts, need: Sequence[str] = ()) -> Encoded:
