@@ -50,27 +50,27 @@ def inherit(model: nn.Module, weights: Mapping[str, Tensor], how: Inherit) -> In
         weights: of the smaller one, by name.
         how: how much of what was drawn is mixed in, and what inserted blocks do at first.
 
-    Raises ConfigError for a model that is smaller anywhere, or has a part that the smaller one lacks and that is no block of a chain.
+    Raises ConfigError for a model that is smaller anywhere, or has a part that the smaller one lacks and that is no block.
     """
-    own = model.state_dict()
-    depth = _depths(weights)
+    own, chains = model.state_dict(), _depths(weights)
     grown, told, faults = dict[str, Tensor](), Inherited(), [f"it has no {name}" for name in weights if name not in own]
     for name, drawn in own.items():
-        source, rest = _source(name, weights, depth)
-        if source is None:
+        match = _IN_CHAIN.fullmatch(name)
+        is_new = match is not None and int(match["number"]) >= chains.get(match["chain"], 0)
+        if match is None and name not in weights:
             faults.append(f"the start has no {name}")
             continue
-        old = weights[source]
+        old = weights.get(
+            _below(match, chains) if match is not None and is_new else name, drawn
+        )  # a chain's first is drawn
         if old.ndim != drawn.ndim or any(now < was for now, was in zip(drawn.shape, old.shape, strict=True)):
             faults.append(f"{name} would shrink from {tuple(old.shape)} to {tuple(drawn.shape)}")
             continue
-        grown[name] = _grown(name, old, drawn, how.beta)
-        if source != name:
-            told.inserted.append(name)
-            if how.identity and _ADDS.fullmatch(rest):
-                grown[name] = torch.zeros_like(drawn)
-        else:
-            (told.mapped if old.shape == drawn.shape else told.widened).append(name)
+        is_end = match is not None and _ADDS.fullmatch(match["rest"]) is not None
+        grown[name] = (
+            torch.zeros_like(drawn) if is_new and is_end and how.identity else _grown(name, old, drawn, how.beta)
+        )
+        (told.inserted if is_new else told.mapped if old.shape == drawn.shape else told.widened).append(name)
     if faults:
         more = f" and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
         raise ConfigError(
@@ -90,15 +90,9 @@ def _depths(weights: Mapping[str, Tensor]) -> dict[str, int]:
     }
 
 
-def _source(name: str, weights: Mapping[str, Tensor], depth: Mapping[str, int]) -> tuple[str | None, str]:
-    """Return what a tensor inherits from, for a new block from the last there was; and its name within the block."""
-    match = _IN_CHAIN.fullmatch(name)
-    if name in weights:
-        return name, match["rest"] if match else ""
-    if match is None or match["chain"] not in depth:
-        return None, ""
-    below = f"{match['chain']}.{depth[match['chain']] - 1}.{match['rest']}"
-    return (below if below in weights else None), match["rest"]
+def _below(match: re.Match[str], chains: Mapping[str, int]) -> str:
+    """Return the tensor's name in the last block that the smaller model has."""
+    return f"{match['chain']}.{chains.get(match['chain'], 0) - 1}.{match['rest']}"
 
 
 def _grown(name: str, old: Tensor, drawn: Tensor, beta: float) -> Tensor:

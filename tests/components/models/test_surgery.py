@@ -40,7 +40,7 @@ def embedded(model, rows):
         return model.encode_image(rows[0]).pooled, model.encode_text(rows[1]).pooled
 
 
-@pytest.mark.parametrize("grown", [{"image": 4}, {"text": 3}, {"image": 3, "text": 4}])
+@pytest.mark.parametrize("grown", [{"image": 4}, {"text": 3}, {"image": 3, "text": 4}, {"shared": 2}])
 def test_blocks_that_are_added_change_nothing_at_first(small, rows, vocabulary, grown):
     large = model(vocabulary, **grown, seed=1)
     told = inherit(large, small.state_dict(), Inherit())
@@ -100,7 +100,6 @@ def test_wider_tensors_have_the_old_ones_in_their_first_rows_and_columns(small, 
     [
         ({"image": 1}, r"it has no image\.net\.blocks\.1\..* and \d+ more.*sizes at least those of its start"),
         ({"width": 16}, r"would shrink from \(.*32.*\) to \(.*16"),
-        ({"shared": 1}, r"the start has no shared\.0\."),
     ],
 )
 def test_what_would_shrink_or_has_nothing_to_inherit_from_is_refused(small, vocabulary, smaller, says):
@@ -108,7 +107,14 @@ def test_what_would_shrink_or_has_nothing_to_inherit_from_is_refused(small, voca
         inherit(model(vocabulary, **smaller), small.state_dict(), Inherit())
 
 
+def test_a_part_that_is_no_block_and_that_the_start_lacks_is_refused(small, vocabulary):
+    weights = small.state_dict()
+    weights.pop("text.norm.weight")
+    with pytest.raises(ConfigError, match=r"the start has no text\.norm\.weight"):
+        inherit(model(vocabulary, image=3), weights, Inherit())
+
+
 @pytest.mark.parametrize("beta", [-0.1, 1.5])
 def test_a_share_that_is_none_is_refused(beta):
-    with pytest.raises(ConfigError, match="beta is .*from 0 to 1"):
+    with pytest.raises(ConfigError, match=r"beta is .*from 0 to 1"):
         Inherit(beta=beta)
