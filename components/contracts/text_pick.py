@@ -1,8 +1,10 @@
 """Which of a sample's texts a step reads under one name; components/data/rows/picked.py finds them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from components.contracts.errors import ConfigError
+from components.contracts.text_noise import TextNoise
 
 CAPTION = "caption"  # the name under which every method finds its texts
 
@@ -17,14 +19,18 @@ class TextPick:
         count: texts of each sample in a step, all different where there are as many.
         sentences: whether a caption is taken apart, and its sentences are drawn.
         merge: neighbouring sentences that make one text.
+        of: another name, whose text in this step all `count` are, each with noise of its own; empty draws anew.
+        noise: how a text is changed before it is read; in training only.
 
-    Raises ConfigError for a count or a merge below 1, and for a merge of what is not taken apart.
+    Raises ConfigError for a count or a merge below 1, for a merge of what is not taken apart, and for a choice of captions beside `of`.
     """
 
     kinds: tuple[str, ...] = ()
     count: int = 1
     sentences: bool = False
     merge: int = 1
+    of: str = ""
+    noise: TextNoise = field(default_factory=TextNoise)
 
     def __post_init__(self) -> None:
         for name in ("count", "merge"):
@@ -33,4 +39,24 @@ class TextPick:
         if self.merge > 1 and not self.sentences:
             raise ConfigError(
                 f"merge is {self.merge}, but captions are not taken apart. Set sentences: true, or leave merge out."
+            )
+        if self.of and (self.kinds or self.sentences):
+            raise ConfigError(
+                f"of is {self.of}, so these are the texts that stand there, but kinds or sentences choose others. Leave either out."
+            )
+
+
+def check_texts(texts: Mapping[str, TextPick]) -> None:
+    """Raise ConfigError for texts without a caption, and for noised ones of a name that is not there or has several texts."""
+    if CAPTION not in texts:
+        raise ConfigError(
+            f"texts has {', '.join(texts) or 'nothing'}, but every method reads {CAPTION}. Add {CAPTION}: {{count: 1}} for any caption."
+        )
+    for name, pick in texts.items():
+        if not pick.of:
+            continue
+        drawn = [other for other, one in texts.items() if not one.of and one.count == 1]
+        if pick.of not in drawn:
+            raise ConfigError(
+                f"texts.{name} is of {pick.of}, but must be of a name that has one text drawn for it. Name one of {', '.join(drawn) or 'none'}."
             )

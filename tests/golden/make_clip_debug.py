@@ -22,9 +22,8 @@ from components.data.samplers.distinct import DistinctBatches
 from components.data.selection import Pool
 from components.data.tokenizers import Vocabulary
 from components.data.transforms.preprocess import Preprocess
-from components.data.transforms.views import Views
 from components.recipes.recipe import load_recipe, load_scale
-from components.recipes.section import build
+from components.recipes.views import main_views, more_views
 from components.training.train import train
 from tests.squares import REPOSITORY, clip_at_debug, square_pool
 
@@ -35,9 +34,9 @@ def batches_at_debug(vocabulary: Vocabulary, name: str = "clip", pool: Pool | No
     """Return the batches that a recipe's views and texts and the scale's numbers make of the squares, or of another pool."""
     recipe, scale = load_recipe(REPOSITORY, name, "debug"), load_scale(REPOSITORY, "debug")
     pairs = decode_pairs(pool or square_pool(), Preprocess(size=round(scale.pixels * 4 / 3)), silent)
-    views, texts = build({**recipe.training.views, "pixels": scale.pixels}, Views), recipe.training.texts
+    views, more = (made(recipe.training.views, scale.pixels) for made in (main_views, more_views))
     order = DistinctBatches(pairs.concepts, scale.batch, seed=0)
-    return StepBatches(pairs, vocabulary, views, order, seed=0, texts=texts)
+    return StepBatches(pairs, vocabulary, views, order, seed=0, texts=recipe.training.texts, more=more)
 
 
 def first_losses(
