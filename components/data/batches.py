@@ -20,6 +20,7 @@ from components.contracts.long_captions import LongCaptions
 from components.contracts.order import Order
 from components.contracts.text_pick import CAPTION, TextPick
 from components.data.rows.captions import Captions
+from components.data.rows.mentions import Mentions
 from components.data.rows.pairs import Pairs
 from components.data.rows.picked import picked
 from components.data.share import Share
@@ -79,11 +80,11 @@ class StepBatches(Dataset[Made]):
         long: what becomes of captions that are longer than the vocabulary reads.
         side: what teachers said of the pairs; pictures are then shown in the views that those saw, and batches have what they said.
         texts: name -> which captions of a sample stand under it, `caption` among them; `ids` has `<name>_given`, 0 where a sample
-            has none of these and lends another.
+            has none of these and lends another. Where one asks for mentions, `spans` has them under its name.
         more: name -> further views, several of each picture if need be.
 
-    Raises ConfigError for captions that are taken apart, or chosen, where teachers read all of them whole, DataError for kinds of
-    captions that no sample has.
+    Raises ConfigError for captions that are taken apart, or chosen, where teachers read all of them whole, and for mentions in what
+    is taken apart, DataError for kinds of captions that no sample has, and for mentions that nobody looked for.
     """
 
     late = False
@@ -113,6 +114,11 @@ class StepBatches(Dataset[Made]):
             f"{name}_given": stack_ids([int(given) for given in one.is_given])
             for name, one in found.items()
             if texts[name].kinds
+        }
+        self.mentions = {
+            name: Mentions.of(vocabulary, pairs, found[name].texts, long)
+            for name, pick in texts.items()
+            if pick.mentions
         }
         names = {concept: number for number, concept in enumerate(sorted(set(pairs.concepts)))}
         self.concepts = stack_ids([names[concept] for concept in pairs.concepts])
@@ -156,6 +162,7 @@ class StepBatches(Dataset[Made]):
             texts={name: self._texts(name, chosen[pick.of or name], step) for name, pick in self.texts.items()},
             ids={"concept": self.concepts[rows], **{name: given[rows] for name, given in self.given.items()}},
             said=said,
+            spans={name: one.spans(chosen[name][self.part].flatten()) for name, one in self.mentions.items()},
         )
         more = {
             name: several.drawn(self.order.batch, seed_of(self.seed, "view", name, step), self.part)

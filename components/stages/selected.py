@@ -14,6 +14,7 @@ from components.contracts.progress import Progress
 from components.contracts.text_pick import CAPTION
 from components.data.batches import StepBatches
 from components.data.manifest import read_manifest
+from components.data.mentions import read_mentions
 from components.data.processes import cores
 from components.data.rows.cache import MOST_BYTES, RowCache
 from components.data.rows.captions import Captions
@@ -66,7 +67,14 @@ class Selected:
         manifest = read_manifest(path)
         train, val = (read_pool(of_split(manifest, split), raw) for split in ("train", "val"))
         selected = cls(train=train, val=val, files=(path, raw / "train", raw / "val"))
+        if training and any(pick.mentions for pick in training.texts.values()):
+            selected = selected.linked(path.with_name("columns.parquet"))
         return selected.beside(root, training) if training and training.reinforce.side else selected
+
+    def linked(self, columns: Path) -> "Selected":
+        """Return the same with where concepts stand in captions; DataError as of read_mentions."""
+        mentions = read_mentions(columns, self.train.keys, self.train.captions)
+        return replace(self, train=replace(self.train, mentions=mentions), files=(*self.files, columns))
 
     def beside(self, root: Path, training: Training) -> "Selected":
         """Return the same with the side shards that a training names; errors as of `read`."""
@@ -106,7 +114,7 @@ def step_batches(
     if order.batch < batch:
         few = f"{order.batch} different captions are trained on, so a step takes {order.batch} pictures"
         print(f"{few}, not the {batch} that the scale asks for", flush=True)
-    return StepBatches(
+    batches = StepBatches(
         pairs,
         vocabulary,
         views,
@@ -117,6 +125,10 @@ def step_batches(
         texts=training.texts,
         more=more,
     )
+    for name, mentions in batches.mentions.items():
+        there = f"{len(mentions.tokens):,} mentions of concepts are read in texts called {name}"
+        print(f"{there}, and {mentions.cut:,} lie beyond the context", flush=True)
+    return batches
 
 
 def watching(embedder: Embedder, val: Pool, progress: Progress, cache: RowCache | None = None) -> Watch:

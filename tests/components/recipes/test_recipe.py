@@ -87,6 +87,7 @@ KNOWN |= {
     for same in ("alip", "clip_refine", "dreamlip", "filip")
     for scale in ("small", "base", "large")
 }
+KNOWN |= {("conceptclip", scale): KNOWN["siglip", scale] for scale in ("small", "base", "large")}
 
 
 @pytest.mark.parametrize("scale", ["small", "base", "large"])

@@ -3,6 +3,7 @@
 import pytest
 
 from components.contracts.errors import ConfigError, DataError
+from components.contracts.text_noise import TextNoise
 from components.contracts.text_pick import TextPick, check_texts
 from components.data.rows.picked import picked
 
@@ -67,3 +68,8 @@ def test_texts_of_another_name_choose_no_captions_of_their_own():
 def test_names_that_lend_no_one_text_are_refused(texts, said):
     with pytest.raises(ConfigError, match=said):
         check_texts(texts)
+
+
+def test_places_in_what_is_noised_are_refused():
+    with pytest.raises(ConfigError, match="mentions are places in captions as they came"):
+        TextPick(mentions=True, noise=TextNoise(swap=1.0))
