@@ -42,8 +42,9 @@ def decode_pairs(
     channels: Channels = 3 if not preprocess.trim and pool.is_opaque() else 4  # what is trimmed may get a clear margin
     pictures = decode(pool, preprocess, channels, progress, cache, processes)
     return Pairs(
-        keys=pool.keys, pictures=as_tensor(pictures), captions=pool.captions, concepts=pool.concepts, kinds=pool.kinds
-    )
+        keys=pool.keys, pictures=as_tensor(pictures), captions=pool.captions, concepts=pool.concepts, kinds=pool.kinds,
+        mentions=pool.mentions,
+    )  # fmt: skip
 
 
 def decode(

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from jaxtyping import UInt8
 from torch import Tensor
 
+from components.contracts.text_pick import Place
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pairs:
@@ -19,6 +21,7 @@ class Pairs:
         captions: the captions of each sample, at least one.
         concepts: what each sample shows.
         kinds: of each caption; none where nothing is known of them.
+        mentions: of each caption, the places where concepts stand in it; none where nobody asked.
     """
 
     keys: tuple[str, ...]
@@ -26,3 +29,4 @@ class Pairs:
     captions: tuple[tuple[str, ...], ...]
     concepts: tuple[str, ...]
     kinds: tuple[tuple[str, ...], ...] = ()
+    mentions: tuple[tuple[tuple[Place, ...], ...], ...] = ()
