@@ -109,9 +109,12 @@ class ClipRocket(Method):
             self.scale = LogitScale(local.temperature)
         self.projectors, self.predictors, self.slow = nn.ModuleDict(), nn.ModuleDict(), nn.ModuleDict()
         if extra.kind in ("siam", "byol", "barlow"):
-            layers = 3 if extra.kind == "barlow" else 2
+            is_barlow = extra.kind == "barlow"
             self.projectors.update(
-                {side: Mlp(own, extra.hidden, extra.width, layers, over_ranks) for side, own in widths.items()}
+                {
+                    side: Mlp(own, extra.hidden, extra.width, 3 if is_barlow else 2, over_ranks, not is_barlow)
+                    for side, own in widths.items()
+                }
             )
         if extra.kind in ("siam", "byol"):
             self.predictors.update(

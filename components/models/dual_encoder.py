@@ -68,7 +68,7 @@ class DualEncoder(nn.Module):
             raise CapabilityError(
                 f"{type(self.text).__name__} cannot leave out a share of {drop:g} of what its blocks take. Set it to 0, or choose TextTower."
             )
-        return projected(self.text(texts, need, drop), self.text_projection, need)
+        return projected(self.text(texts, need, None, drop), self.text_projection, need)
 
 
 def projected(seen: Encoded, projection: Projection, need: Sequence[str]) -> Encoded:

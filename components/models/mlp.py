@@ -19,11 +19,14 @@ class Mlp(nn.Sequential):
         width_out: length of what comes out.
         layers: linear maps, at least 1.
         over_ranks: as of BatchNorm.
+        bias: whether the last one has an offset; for a loss that takes means away it would learn nothing.
 
     Raises ConfigError for a width or a number of layers below 1.
     """
 
-    def __init__(self, width_in: int, hidden: int, width_out: int, layers: int = 3, over_ranks: bool = True) -> None:
+    def __init__(
+        self, width_in: int, hidden: int, width_out: int, layers: int = 3, over_ranks: bool = True, bias: bool = True
+    ) -> None:
         for name, value in (("width_in", width_in), ("hidden", hidden), ("width_out", width_out), ("layers", layers)):
             if value < 1:
                 raise ConfigError(f"{name} is {value}, but a head has at least 1. Give it a width, such as 512.")
@@ -32,7 +35,7 @@ class Mlp(nn.Sequential):
         for _ in range(layers - 1):
             parts += [nn.Linear(width, hidden, bias=False), BatchNorm(hidden, over_ranks), nn.ReLU()]
             width = hidden
-        super().__init__(*parts, nn.Linear(width, width_out))
+        super().__init__(*parts, nn.Linear(width, width_out, bias=bias))
 
     def forward(self, rows: Tensor) -> Tensor:
         """Return float [N width_out], not of unit length."""

@@ -84,10 +84,14 @@ KNOWN = {
 }  # fmt: skip
 KNOWN |= {
     (same, scale): KNOWN["clip", scale]
-    for same in ("alip", "clip_refine", "dreamlip", "filip")
+    for same in ("alip", "clip_refine", "clip_rocket", "dreamlip", "filip")
     for scale in ("small", "base", "large")
 }
 KNOWN |= {("conceptclip", scale): KNOWN["siglip", scale] for scale in ("small", "base", "large")}
+KNOWN |= {  # eight blocks of text in place of twelve
+    ("lightclip", scale): (KNOWN["clip", scale][0], round(KNOWN["clip", scale][1] * 8 / 12, 1))
+    for scale in ("small", "base", "large")
+}
 
 
 @pytest.mark.parametrize("scale", ["small", "base", "large"])
