@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from components.contracts.errors import ConfigError
+from components.contracts.inherit import Inherit
 from components.contracts.long_captions import LongCaptions
 from components.contracts.needs import Needs
 from components.contracts.text_pick import CAPTION, TextPick, check_texts
@@ -110,6 +111,7 @@ class Training:
         guards: what is done when it goes wrong.
         reinforce: what teachers said of the samples, for a method that learns from it.
         texts: name in a batch -> which captions of a sample stand under it; methods read `caption`, and some of them more.
+        inherit: how weights of a smaller start come into this model; null refuses a start of other sizes.
 
     Raises ConfigError for texts without a `caption`, and as of check_texts.
     """
@@ -124,6 +126,7 @@ class Training:
     guards: Guards = field(default_factory=Guards)
     reinforce: Reinforced = field(default_factory=Reinforced)
     texts: dict[str, TextPick] = field(default_factory=lambda: {CAPTION: TextPick()})
+    inherit: Inherit | None = None
 
     def __post_init__(self) -> None:
         check_texts(self.texts)
