@@ -6,7 +6,7 @@ Axes: B rows of a batch, C channels, S pixels of the kept pictures.
 """
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -74,7 +74,7 @@ class StepBatches(Dataset[Made]):
         long: what becomes of captions that are longer than the vocabulary reads.
         side: what teachers said of the pairs; pictures are then shown in the views that those saw, and batches have what they said.
         texts: name -> which captions of a sample stand under it, `caption` among them; `ids` has `<name>_given`, 0 where a sample
-            has none of these and lends another. Where one asks for mentions, `spans` has them under its name.
+            has none of these and lends another, and of each label which group a sample is of, -1 where of none. Where one asks for mentions, `spans` has them under its name.
 
     Raises ConfigError for captions that are taken apart, or chosen, where teachers read all of them whole, and for mentions in what
     is taken apart, DataError for kinds of captions that no sample has, and for mentions that nobody looked for.
@@ -111,8 +111,11 @@ class StepBatches(Dataset[Made]):
             for name, pick in texts.items()
             if pick.mentions
         }
-        names = {concept: number for number, concept in enumerate(sorted(set(pairs.concepts)))}
-        self.concepts = stack_ids([names[concept] for concept in pairs.concepts])
+        labels = sorted({label for group in pairs.groups for label in group})
+        self.known = self.given | {
+            "concept": _numbered(pairs.concepts),
+            **{label: _numbered([group.get(label) for group in pairs.groups]) for label in labels},
+        }
 
     def made_for(self, share: Share, *, late: bool) -> "StepBatches":
         """Return the same batches as one rank takes them.
@@ -152,7 +155,7 @@ class StepBatches(Dataset[Made]):
             keys=tuple(self.pairs.keys[row] for row in rows.tolist()),
             images={},
             texts=texts,
-            ids={"concept": self.concepts[rows], **{name: given[rows] for name, given in self.given.items()}},
+            ids={name: numbers[rows] for name, numbers in self.known.items()},
             said=said,
             spans=spans,
         )
@@ -168,3 +171,9 @@ class StepBatches(Dataset[Made]):
     def _spans(self, name: str, chosen: Int[Tensor, "B N"]) -> dict[str, Spans]:
         """Return where concepts stand in this part's texts, under their name; nothing where it is not asked for."""
         return {name: self.mentions[name].spans(chosen[self.part].flatten())} if name in self.mentions else {}
+
+
+def _numbered(groups: Sequence[str | None]) -> Tensor:
+    """Return int64 [M], a number for each group in the order of their names, -1 for none."""
+    names = {group: number for number, group in enumerate(sorted({group for group in groups if group is not None}))}
+    return stack_ids([-1 if group is None else names[group] for group in groups])

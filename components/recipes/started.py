@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from components.contracts.errors import ConfigError, DataError
 from components.contracts.model_files import MODEL, MODEL_FILES
 from components.contracts.sealed import digest_of, sha256_of
@@ -12,7 +14,6 @@ from components.data.selection import distinct
 from components.data.tokenizers import Vocabulary
 from components.data.transforms.preprocess import Preprocess
 from components.evaluation.embedding import Embedder
-from components.models.dual_encoder import DualEncoder
 from components.recipes.params import UNTRAINED, Begin
 from components.recipes.recipe import Recipe
 from components.recipes.trained import described_in, load_trained
@@ -59,9 +60,15 @@ class Start:
         """Return what is kept of where a model began."""
         return {"path": self.path, "digest": self.digest}
 
-    def give(self, model: DualEncoder, recipe: str) -> None:
-        """Put its weights into a model, by name; ConfigError with what either has and the other has not, or of another size."""
-        weights = self.embedder.model.state_dict()
+    def give(self, model: nn.Module, recipe: str, of: str = "") -> None:
+        """Put its weights into a model, by name; ConfigError with what either has and the other has not, or of another size.
+
+        Args:
+            of: how the names of those begin that are for a part of a model, such as `image.`.
+        """
+        weights = {
+            name.removeprefix(of): one for name, one in self.embedder.model.state_dict().items() if name.startswith(of)
+        }
         if differing := keys_that_differ(weights, model.state_dict()):
             raise ConfigError(
                 f"{self.path} does not fit the model of {recipe}: {'; '.join(differing)} ({MODEL} in {self.path} against `model` and "

@@ -82,7 +82,8 @@ def body(stage: Stage) -> None:
 def give(start: Start | None, method: Method, model: DualEncoder, recipe: str) -> None:
     """Let a method begin, with the weights of a start where there is one; ConfigError for a method that needs one and has none."""
     if start:
-        start.give(model, recipe)
+        part, of = method.begins_from()
+        start.give(part, recipe, of)
         print(f"begins from {start.path}, {start.digest[:12]}, with its tokenizer and its transform", flush=True)
     elif method.wants_start:
         raise ConfigError(

@@ -88,6 +88,10 @@ KNOWN |= {
     for scale in ("small", "base", "large")
 }
 KNOWN |= {("conceptclip", scale): KNOWN["siglip", scale] for scale in ("small", "base", "large")}
+# Of priorclip twice the picture tower, and each block of width W that is put behind has 8 W² + 15 W: two a round, and three maps more.
+KNOWN |= {
+    ("priorclip", "small"): (48.7, 29.0), ("priorclip", "base"): (193.7, 51.5), ("priorclip", "large"): (645.8, 115.8),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("scale", ["small", "base", "large"])
