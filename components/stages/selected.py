@@ -27,11 +27,11 @@ from components.data.side.read import Side
 from components.data.side.write import SIDE
 from components.data.tokenizers import Vocabulary
 from components.data.transforms.preprocess import Preprocess, to_float
-from components.data.transforms.views import Views
 from components.evaluation.embedding import Embedder
 from components.evaluation.retrieval import Gallery, recall_at_1
 from components.recipes.recipe import Training, batch_asked
 from components.recipes.section import build
+from components.recipes.views import main_views, more_views
 from components.registry.live import LiveRun, Status
 from components.stages.place import private
 from components.stages.stage import Stage
@@ -79,7 +79,7 @@ class Selected:
     def beside(self, root: Path, training: Training) -> "Selected":
         """Return the same with the side shards that a training names; errors as of `read`."""
         side = Side.open(root / training.reinforce.side, training.reinforce.digest)
-        side.check(self.train, build({**training.views, "pixels": 1}, Views), training.trim)
+        side.check(self.train, main_views(training.views, 1), training.trim)
         return replace(self, train=side.told(self.train), files=(*self.files, side.folder / SIDE), side=side)
 
 
@@ -98,7 +98,7 @@ def step_batches(
 
     Raises ConfigError for an order that does not fit the pool, and for a batch that was asked for and is larger than the data.
     """
-    views = build({**training.views, "pixels": preprocess.size}, Views)
+    views, more = main_views(training.views, preprocess.size), more_views(training.views, preprocess.size)
     ordering = Distinct() if training.order is None else build(training.order, Ordering)
     read = picked(CAPTION, training.texts[CAPTION], pool.captions, pool.kinds).texts
     rows = Rows.of(pool, lambda: Captions(vocabulary, read, training.long_captions).lengths())
@@ -123,6 +123,7 @@ def step_batches(
         long=training.long_captions,
         side=side.rows(pairs.keys) if side else None,
         texts=training.texts,
+        more=more,
     )
     for name, mentions in batches.mentions.items():
         there = f"{len(mentions.tokens):,} mentions of concepts are read in texts called {name}"

@@ -24,9 +24,8 @@ from components.data.samplers.distinct import DistinctBatches
 from components.data.selection import Pool
 from components.data.tokenizers import Vocabulary
 from components.data.transforms.preprocess import Preprocess
-from components.data.transforms.views import Views
 from components.recipes.recipe import load_recipe, load_scale
-from components.recipes.section import build
+from components.recipes.views import main_views, more_views
 from components.training.train import train
 from tests.squares import REPOSITORY, clip_at_debug, linked, square_pool
 
@@ -39,9 +38,9 @@ def batches_at_debug(
     """Return the batches that a recipe's views and texts, or others, and the scale's numbers make of the squares, or of another pool."""
     recipe, scale = load_recipe(REPOSITORY, name, "debug"), load_scale(REPOSITORY, "debug")
     pairs = decode_pairs(linked(pool or square_pool()), Preprocess(size=round(scale.pixels * 4 / 3)), silent)
-    views, texts = build({**recipe.training.views, "pixels": scale.pixels}, Views), texts or recipe.training.texts
+    views, more = main_views(recipe.training.views, scale.pixels), more_views(recipe.training.views, scale.pixels)
     order = DistinctBatches(pairs.concepts, scale.batch, seed=0)
-    return StepBatches(pairs, vocabulary, views, order, seed=0, texts=texts)
+    return StepBatches(pairs, vocabulary, views, order, seed=0, texts=texts or recipe.training.texts, more=more)
 
 
 def first_losses(

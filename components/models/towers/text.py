@@ -7,7 +7,7 @@ the embedding in place of the last) do otherwise are choices of the same tower, 
 Axes: N texts, L tokens, F features, H heads.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -21,6 +21,8 @@ from components.contracts.errors import ConfigError
 from components.models.poolers import Pool, pooled
 
 Activation = Literal["gelu", "quick_gelu", "gelu_tanh"]
+Inject = Callable[[int, Float[Tensor, "N L F"]], Float[Tensor, "N L F"]]
+"""What becomes of the tokens after the block of that number."""
 
 
 class TextTower(Tower):
@@ -87,8 +89,14 @@ class TextTower(Tower):
         """`block0` and so on, and `attention0` and so on."""
         return tuple(f"{kind}{i}" for kind in ("block", "attention") for i in range(len(self.blocks)))
 
-    def forward(self, rows: Images | Texts, need: Sequence[str] = ()) -> Encoded:
-        """Return one vector a text; padding changes nothing, unless it is read (`masked`)."""
+    def forward(self, rows: Images | Texts, need: Sequence[str] = (), inject: Inject | None = None) -> Encoded:
+        """Return one vector a text; padding changes nothing, unless it is read (`masked`).
+
+        Args:
+            rows: the texts.
+            need: as of every tower.
+            inject: what a method adds on the way, such as StageFusion; hooks are what the blocks gave before it.
+        """
         assert isinstance(rows, Texts), "a text tower was handed images"
         self.check(need)
         rows = rows if self.masked else self.filled(rows)
@@ -99,6 +107,8 @@ class TextTower(Tower):
             tokens = block(tokens, seen)
             if (name := f"block{number}") in need:
                 found[name] = tokens
+            if inject is not None:
+                tokens = inject(number, tokens)
         return self.finish(tokens, rows.mask, found)
 
     def stem(self, rows: Images | Texts) -> Float[Tensor, "N L F"]:
