@@ -77,10 +77,14 @@ class PriorClip(Method):
         if self.centre:
             own_scale = scale if self.centre_scale is None else self.centre_scale()
             pictures, said = (side.map(lambda rows: normalize(rows.float(), dim=-1)) for side in sides)
-            ways = [self._against(rows, other) for rows, other in ((pictures, said), (said, pictures))]
-            scores = [own_scale * cosines for cosines, _ in ways]
-            targets = Directions(image_to_text=ways[0][1], text_to_image=ways[1][1])
-            terms["centre"] = self.centre * self.softmax.from_scores(*scores, targets=targets)
+            (of_image, right_image), (of_text, right_text) = (
+                self._against(pictures, said),
+                self._against(said, pictures),
+            )
+            terms["centre"] = self.centre * self.softmax.from_scores(
+                own_scale * of_image, own_scale * of_text,
+                targets=Directions(image_to_text=right_image, text_to_image=right_text),
+            )  # fmt: skip
             assert pictures.label is not None, "kinds were gathered"
             seen |= {"centre_scale": own_scale.detach(), "kinds": image.new_tensor(len(pictures.label.unique()))}
         return Losses(
