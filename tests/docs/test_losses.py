@@ -4,12 +4,13 @@ import inspect
 import json
 import re
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_type_hints
 
 import yaml
 
 from components.contracts.method import Clock
 from components.methods.clip import Clip
+from components.methods.clip_rocket import Extra
 from components.objectives.signals.hard_negatives import HardNegatives
 from components.recipes.section import build
 from components.training.gather import GatherMode
@@ -28,11 +29,25 @@ def last(row: dict[str, Any]) -> str:
 def test_every_loss_has_its_row_and_its_recipe_uses_it():
     rows = re.findall(r"^\| `(\w+)` \| `components/objectives/(\w+)\.py` \| `(\w+)` \| (\S+) \|$", PAGE, re.M)
     assert {file: (loss, peer) for loss, file, _, peer in rows} == {
-        name: (last(row), row["golden"]["peer"]) for name, row in CATALOGUE.items() if "around" not in row
+        name: (last(row), row["golden"]["peer"])
+        for name, row in CATALOGUE.items()
+        if not {"around", "between"} & set(row)
     }
     for _, file, recipe, _ in rows:
         method = yaml.safe_load((REPOSITORY / f"components/recipes/{recipe}.yaml").read_text())["method"]
         assert method["init_args"]["objective"]["class_path"] == CATALOGUE[file]["class_path"]
+
+
+def test_every_loss_between_views_has_its_row():
+    rows = re.findall(
+        r"^\| `(\w+)` \| `extra: \{kind: (\w+)\}` \| `components/objectives/(\w+)\.py` \| (\S+) \|$", PAGE, re.M
+    )
+    assert {file: (loss, peer) for loss, _, file, peer in rows} == {
+        name: (last(row), row["golden"]["peer"]) for name, row in CATALOGUE.items() if "between" in row
+    }
+    kinds = get_args(get_type_hints(Extra)["kind"])
+    assert {kind for _, kind, _, _ in rows} <= set(kinds)
+    assert [kind for kind in kinds if f"`{kind}`" not in PAGE and f"kind: {kind}}}" not in PAGE] == []
 
 
 def test_every_wrapper_has_its_row():
