@@ -6,7 +6,7 @@ Axes: B rows of a batch, C channels, S pixels of the kept pictures.
 """
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -80,7 +80,8 @@ class StepBatches(Dataset[Made]):
         long: what becomes of captions that are longer than the vocabulary reads.
         side: what teachers said of the pairs; pictures are then shown in the views that those saw, and batches have what they said.
         texts: name -> which captions of a sample stand under it, `caption` among them; `ids` has `<name>_given`, 0 where a sample
-            has none of these and lends another. Where one asks for mentions, `spans` has them under its name.
+            has none of these and lends another, and of each label of the data which group a sample is of, -1 where of none. Where one
+            asks for mentions, `spans` has them under its name.
         more: name -> further views, several of each picture if need be.
 
     Raises ConfigError for captions that are taken apart, or chosen, where teachers read all of them whole, and for mentions in what
@@ -120,8 +121,11 @@ class StepBatches(Dataset[Made]):
             for name, pick in texts.items()
             if pick.mentions
         }
-        names = {concept: number for number, concept in enumerate(sorted(set(pairs.concepts)))}
-        self.concepts = stack_ids([names[concept] for concept in pairs.concepts])
+        labels = sorted({label for group in pairs.groups for label in group})
+        self.known = self.given | {
+            "concept": _numbered(pairs.concepts),
+            **{label: _numbered([group.get(label) for group in pairs.groups]) for label in labels},
+        }
 
     def made_for(self, share: Share, *, late: bool) -> "StepBatches":
         """Return the same batches as one rank takes them.
@@ -160,7 +164,7 @@ class StepBatches(Dataset[Made]):
             keys=tuple(self.pairs.keys[row] for row in rows.tolist()),
             images={},
             texts={name: self._texts(name, chosen[pick.of or name], step) for name, pick in self.texts.items()},
-            ids={"concept": self.concepts[rows], **{name: given[rows] for name, given in self.given.items()}},
+            ids={name: numbers[rows] for name, numbers in self.known.items()},
             said=said,
             spans={name: one.spans(chosen[name][self.part].flatten()) for name, one in self.mentions.items()},
         )
@@ -189,3 +193,9 @@ class StepBatches(Dataset[Made]):
         read = self.vocabulary(said)
         mask = read.mask[:, : int(read.mask.sum(1).max())]
         return Texts(ids=read.ids[:, : mask.shape[1]].masked_fill(~mask, 0), mask=mask)
+
+
+def _numbered(groups: Sequence[str | None]) -> Tensor:
+    """Return int64 [M], a number for each group in the order of their names, -1 for none."""
+    names = {group: number for number, group in enumerate(sorted({group for group in groups if group is not None}))}
+    return stack_ids([-1 if group is None else names[group] for group in groups])

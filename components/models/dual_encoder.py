@@ -13,6 +13,7 @@ from components.contracts.batch import Images, Texts
 from components.contracts.encoded import TOKENS, Encoded, Tower
 from components.contracts.errors import CapabilityError
 from components.models.projection import LogitScale, Projection
+from components.models.towers.text import TextTower
 
 
 class DualEncoder(nn.Module):
@@ -59,9 +60,15 @@ class DualEncoder(nn.Module):
         seen = self.image(images, [*(name for name in need if name not in (TOKENS, self.patches)), self.patches])
         return projected(_looked_at(seen, self.patches, need), self.image_projection, need)
 
-    def encode_text(self, texts: Texts, need: Sequence[str] = ()) -> Encoded:
-        """Return the same for texts."""
-        return projected(self.text(texts, need), self.text_projection, need)
+    def encode_text(self, texts: Texts, need: Sequence[str] = (), drop: float = 0.0) -> Encoded:
+        """Return the same for texts; `drop` as of TextTower, and CapabilityError where another tower is asked for it."""
+        if not drop:
+            return projected(self.text(texts, need), self.text_projection, need)
+        if not isinstance(self.text, TextTower):
+            raise CapabilityError(
+                f"{type(self.text).__name__} cannot leave out a share of {drop:g} of what its blocks take. Set it to 0, or choose TextTower."
+            )
+        return projected(self.text(texts, need, None, drop), self.text_projection, need)
 
 
 def projected(seen: Encoded, projection: Projection, need: Sequence[str]) -> Encoded:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import dropout
 
 from components.contracts.batch import Images, Texts
 from components.contracts.encoded import TOKENS, Encoded
@@ -71,20 +72,20 @@ class SharedTop(DualEncoder):
         seen = torch.ones(tokens.shape[0], 1, tokens.shape[1], tokens.shape[1], dtype=torch.bool, device=tokens.device)
         return projected(self.image.finish(self._through(tokens, seen)), self.image_projection, need)
 
-    def encode_text(self, texts: Texts, need: Sequence[str] = ()) -> Encoded:
-        """The same for texts."""
+    def encode_text(self, texts: Texts, need: Sequence[str] = (), drop: float = 0.0) -> Encoded:
+        """The same for texts; `drop` as of TextTower, of shared blocks too."""
         if not self.shared:
-            return super().encode_text(texts, need)
+            return super().encode_text(texts, need, drop)
         self._check(need)
         rows = texts if self.text.masked else self.text.filled(texts)
         tokens, seen = self.text.stem(rows), self.text.visible(rows.mask)
         for block in self.text.blocks:
-            tokens = block(tokens, seen)
-        return projected(self.text.finish(self._through(tokens, seen), rows.mask), self.text_projection, need)
+            tokens = block(dropout(tokens, drop, self.training) if drop else tokens, seen)
+        return projected(self.text.finish(self._through(tokens, seen, drop), rows.mask), self.text_projection, need)
 
-    def _through(self, tokens: Tensor, seen: Tensor) -> Tensor:
+    def _through(self, tokens: Tensor, seen: Tensor, drop: float = 0.0) -> Tensor:
         for block in self.shared:
-            tokens = block(tokens, seen)
+            tokens = block(dropout(tokens, drop, self.training) if drop else tokens, seen)
         return tokens
 
     def _check(self, need: Sequence[str]) -> None:

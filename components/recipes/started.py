@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from components.contracts.errors import ConfigError, DataError
 from components.contracts.inherit import Inherit
 from components.contracts.model_files import MODEL, MODEL_FILES
@@ -13,7 +15,6 @@ from components.data.selection import distinct
 from components.data.tokenizers import Vocabulary
 from components.data.transforms.preprocess import Preprocess
 from components.evaluation.embedding import Embedder
-from components.models.dual_encoder import DualEncoder
 from components.models.surgery import Inherited, inherit
 from components.recipes.params import UNTRAINED, Begin
 from components.recipes.recipe import Recipe
@@ -61,12 +62,17 @@ class Start:
         """Return what is kept of where a model began."""
         return {"path": self.path, "digest": self.digest}
 
-    def give(self, model: DualEncoder, recipe: str, how: Inherit | None = None) -> Inherited | None:
+    def give(self, model: nn.Module, recipe: str, how: Inherit | None = None, of: str = "") -> Inherited | None:
         """Put its weights into a model, by name; with `how` also into a larger one, and return what became of them.
+
+        Args:
+            how: what becomes of weights that the start lacks.
+            of: how the names of those begin that are for a part of a model, such as `image.`.
 
         Raises ConfigError with what either has and the other has not, or of another size; with `how`, as of inherit.
         """
-        weights = self.embedder.model.state_dict()
+        whole = self.embedder.model.state_dict()
+        weights = {name.removeprefix(of): one for name, one in whole.items() if name.startswith(of)}
         if how is not None:
             return inherit(model, weights, how)
         if differing := keys_that_differ(weights, model.state_dict()):

@@ -83,7 +83,8 @@ def body(stage: Stage) -> None:
 def give(start: Start | None, method: Method, model: DualEncoder, recipe: str, how: Inherit | None = None) -> None:
     """Let a method begin, with the weights of a start where there is one; ConfigError for a method that needs one and has none."""
     if start:
-        inherited = start.give(model, recipe, how)
+        part, of = method.begins_from()
+        inherited = start.give(part, recipe, how, of)
         print(f"begins from {start.path}, {start.digest[:12]}, with its tokenizer and its transform", flush=True)
         if inherited:
             print(f"inherits {inherited}", flush=True)

@@ -3,6 +3,7 @@
 Axes: M samples of the selection, C channels, S pixels of the kept pictures.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jaxtyping import UInt8
@@ -22,6 +23,7 @@ class Pairs:
         concepts: what each sample shows.
         kinds: of each caption; none where nothing is known of them.
         mentions: of each caption, the places where concepts stand in it; none where nobody asked.
+        groups: label -> group of each, such as `category` -> `Flags`; none where no labels are known.
     """
 
     keys: tuple[str, ...]
@@ -30,3 +32,4 @@ class Pairs:
     concepts: tuple[str, ...]
     kinds: tuple[tuple[str, ...], ...] = ()
     mentions: tuple[tuple[tuple[Place, ...], ...], ...] = ()
+    groups: tuple[Mapping[str, str], ...] = ()

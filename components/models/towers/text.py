@@ -14,6 +14,7 @@ from typing import Literal
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+from torch.nn.functional import dropout
 
 from components.contracts.batch import Images, Texts
 from components.contracts.encoded import Encoded, Tower
@@ -89,13 +90,16 @@ class TextTower(Tower):
         """`block0` and so on, and `attention0` and so on."""
         return tuple(f"{kind}{i}" for kind in ("block", "attention") for i in range(len(self.blocks)))
 
-    def forward(self, rows: Images | Texts, need: Sequence[str] = (), inject: Inject | None = None) -> Encoded:
+    def forward(
+        self, rows: Images | Texts, need: Sequence[str] = (), inject: Inject | None = None, drop: float = 0.0
+    ) -> Encoded:
         """Return one vector a text; padding changes nothing, unless it is read (`masked`).
 
         Args:
             rows: the texts.
             need: as of every tower.
             inject: what a method adds on the way, such as StageFusion; hooks are what the blocks gave before it.
+            drop: share of the numbers that go from what each block takes, in training: for a method that reads some texts so and others not.
         """
         assert isinstance(rows, Texts), "a text tower was handed images"
         self.check(need)
@@ -104,7 +108,7 @@ class TextTower(Tower):
         for number, block in enumerate(self.blocks):
             if (name := f"attention{number}") in need:
                 found[name] = block.attention(tokens, seen)  # type: ignore[operator]  # every block here has it
-            tokens = block(tokens, seen)
+            tokens = block(dropout(tokens, drop, self.training) if drop else tokens, seen)
             if (name := f"block{number}") in need:
                 found[name] = tokens
             if inject is not None:

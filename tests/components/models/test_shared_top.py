@@ -82,3 +82,11 @@ def test_towers_that_cannot_share_are_refused(vocabulary, more, says):
 def test_what_is_exported_answers_the_same(vocabulary, rows, tmp_path):
     furthest = export(model(vocabulary), tmp_path, rows[0].pixels, rows[1].ids, opset=18, tolerance=1e-4)
     assert max(furthest.values()) <= 1e-4
+
+
+def test_numbers_are_left_out_of_what_its_blocks_take_in_training_alone(vocabulary, rows):
+    both = model(vocabulary).eval()
+    still = both.encode_text(rows[1], drop=0.3).pooled
+    assert torch.equal(still, both.encode_text(rows[1]).pooled)
+    both.train()
+    assert not torch.allclose(both.encode_text(rows[1], drop=0.3).pooled, still)

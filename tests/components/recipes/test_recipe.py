@@ -85,7 +85,7 @@ KNOWN = {
 }  # fmt: skip
 KNOWN |= {
     (same, scale): KNOWN["clip", scale]
-    for same in ("alip", "clip_refine", "dreamlip", "filip")
+    for same in ("alip", "clip_refine", "clip_rocket", "dreamlip", "filip")
     for scale in ("small", "base", "large")
 }
 KNOWN |= {("conceptclip", scale): KNOWN["siglip", scale] for scale in ("small", "base", "large")}
@@ -93,6 +93,10 @@ KNOWN |= {  # eight blocks of text in place of twelve
     ("lightclip", scale): (KNOWN["clip", scale][0], round(KNOWN["clip", scale][1] * 8 / 12, 1))
     for scale in ("small", "base", "large")
 }
+# Of priorclip twice the picture tower, and each block of width W that is put behind has 8 W² + 15 W: two a round, and three maps more.
+KNOWN |= {
+    ("priorclip", "small"): (48.7, 29.0), ("priorclip", "base"): (193.7, 51.5), ("priorclip", "large"): (645.8, 115.8),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("scale", ["small", "base", "large"])
