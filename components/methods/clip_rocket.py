@@ -1,11 +1,13 @@
 """CLIP-rocket: CLIP's contrast on weak views, and on strong ones by heads of their own; four losses of self-supervision beside (seed 38).
 
 Source: Fini et al. 2023, arXiv:2305.08675, section 3 (CL2L) and the baselines SiamLIP, BYOLIP, BarLIP and SwALIP. Differs: a head's batch
-norm is over all ranks' rows and has no statistics to keep; text heads are as wide as the shared space; sizes are the recipe's.
+norm is over all ranks' rows and has no statistics to keep; those of a tower are of weak views, as what is asked later; sizes are the recipe's.
 Axes: R pairs of this rank, A strong views of each, D shared width.
 """
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
 from typing import Literal
@@ -13,6 +15,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from components.contracts.batch import Batch, Images, Texts
 from components.contracts.encoded import Encoded
@@ -145,10 +148,11 @@ class ClipRocket(Method):
         terms, seen = {"weak": self.times * of_weak / (1 + count)}, {"scale": scale.detach()}
         strong: dict[str, Encoded] = {}
         if count:
+            with unrecorded(self.model.image):
+                seen_strong = self.model.encode_image(batch.images[STRONG])
             strong = {
-                "image": self.model.encode_image(batch.images[STRONG]),
-                "text": self.model.encode_text(batch.texts[STRONG], (), self.local.drop),
-            }
+                "image": seen_strong, "text": self.model.encode_text(batch.texts[STRONG], (), self.local.drop),
+            }  # fmt: skip
             views = {side: self._headed(side, encoded, count) for side, encoded in strong.items()}
             own_scale = scale if self.scale is None else self.scale()
             terms["strong"] = self.times * count / (1 + count) * self._contrast(views, own_scale)
@@ -217,6 +221,20 @@ class ClipRocket(Method):
             features["image"] += _views(self.teacher.encode_image(batch.images[STRONG]).features, count)
             features["text"] += _views(self.teacher.encode_text(batch.texts[STRONG]).features, count)
         return {side: [self.slow[side](view) for view in views] for side, views in features.items()}
+
+
+@contextmanager
+def unrecorded(tower: nn.Module) -> Iterator[None]:
+    """Let batch norms take nothing into their running statistics while the block runs; they use the batch's own as ever."""
+    norms = [part for part in tower.modules() if isinstance(part, _BatchNorm)]
+    kept = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+    try:
+        yield
+    finally:
+        for norm, momentum in zip(norms, kept, strict=True):
+            norm.momentum = momentum
 
 
 def views_of(batch: Batch) -> int:

@@ -1,5 +1,6 @@
 """CLIP-rocket: its terms by hand, CLIP where there is nothing to add, its four extras, over ranks, and two known steps (seed 38)."""
 
+import copy
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -187,6 +188,21 @@ def test_the_exported_model_is_clips_of_that_size(rocket, vocabulary, batch):
     clip.model.load_state_dict(ours)
     for verb, rows in (("encode_image", batch.images["main"]), ("encode_text", batch.texts["caption"])):
         assert torch.equal(getattr(rocket.model, verb)(rows).pooled, getattr(clip.model, verb)(rows).pooled)
+
+
+def test_running_statistics_of_a_tower_are_of_weak_views(rocket, batch):
+    def statistics() -> dict[str, torch.Tensor]:
+        return {name: value.clone() for name, value in rocket.model.image.named_buffers() if "running" in name}
+
+    alone = copy.deepcopy(rocket.model.image).train()
+    before = statistics()
+    rocket.train().losses(batch, START)
+    alone(batch.images["main"])
+    wanted = dict(alone.named_buffers())
+    for name, value in statistics().items():
+        assert torch.equal(value, wanted[name])
+        assert not torch.equal(value, before[name])
+    assert all(part.momentum == 0.1 for part in rocket.model.image.modules() if hasattr(part, "running_mean"))
 
 
 def test_only_strong_texts_are_read_with_numbers_left_out_and_only_in_training(rocket, batch):
