@@ -27,10 +27,10 @@ bench:     ## Run one benchmark beside its peers, whose environments are made fi
 	@infra/setup.sh test
 	@.venv/bin/python -m tests.benchmarks.$(BENCH)
 
-LINT = ruff format mypy lint-imports stage_code results
+LINT = ruff format mypy lint-imports stage_code results proof_table
 .PHONY: $(LINT)
 
-lint:      ## Style, types, import layers; dvc.yaml against the code, the README against the results
+lint:      ## Style, types, import layers; dvc.yaml against the code, the pages against results and proofs
 	@$(MAKE) --no-print-directory --output-sync -j $$(nproc) $(LINT)
 
 mypy lint-imports:
@@ -39,5 +39,5 @@ ruff:
 	.venv/bin/ruff check .
 format:
 	.venv/bin/ruff format --check .
-stage_code results:
+stage_code results proof_table:
 	.venv/bin/python -m infra.$@

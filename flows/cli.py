@@ -1,4 +1,4 @@
-"""The command `diptych`: run, data, model, ask, promote, status, recipes, prove, compare, ui, down. Only what a command needs is imported, when it needs it."""
+"""The command `diptych`: run, data, model, ask, promote, status, recipes, prove, compare, grow, ui, down. Only what a command needs is imported, when it needs it."""
 
 import argparse
 import json

@@ -1,16 +1,18 @@
-"""The commands `diptych prove` and `diptych compare`: what they take, and what they print. What each does is in the file of its name."""
+"""The commands `diptych prove`, `compare` and `grow`: what they take, and what they print. What each does is in a file of its own."""
 
 import argparse
 import json
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 Command = Callable[[Path, argparse.Namespace], int]
 Add = Callable[[str, str, Command], argparse.ArgumentParser]
 
 
 def add_proofs(add: Add) -> None:
-    """Add both; `add` takes a name, what it does and what runs it."""
+    """Add all; `add` takes a name, what it does and what runs it."""
     prove = add("prove", "put a recipe's claim to the test, seed by seed, and say whether it holds", _prove)
     prove.add_argument("name", metavar="NAME", help="a recipe whose card has a proof")
     prove.add_argument("--seeds", metavar="N,N", help="in place of the card's, such as 0,1,2,3,4")
@@ -19,14 +21,23 @@ def add_proofs(add: Add) -> None:
         "names", metavar="NAME", nargs="+",
         help="recipes, or clip+clip_refine:40 for clip, and from its model 40 steps of clip_refine",
     )  # fmt: skip
-    compare.add_argument(
-        "--data", metavar="SOURCE", help="a source's name, such as scenes; the English emoji unless given"
-    )
-    compare.add_argument("--scale", metavar="NAME", default="laptop", help="of components/recipes/scales (laptop)")
     compare.add_argument("--steps", metavar="N", type=int, help="of the first, in place of the scale's")
     compare.add_argument("--seeds", metavar="N,N", default="0,1,2", help="each is trained once for each (0,1,2)")
-    compare.add_argument("--to", metavar="FILE", type=Path, help="where the table is written, too")
-    for one, what in ((prove, "verdict"), (compare, "table")):
+    grow = add("grow", "train a model on data that arrives bit by bit, and let it grow where that helps most", _grow)
+    grow.add_argument("name", metavar="NAME", help="a recipe whose model has shared blocks, such as growclip")
+    grow.add_argument(
+        "arrivals", metavar="WHERE", nargs="+",
+        help="of each arrival, which samples are there by then, such as 'source == \"noto\"'; two or more",
+    )  # fmt: skip
+    grow.add_argument("--steps", metavar="N", type=int, help="at each arrival, in place of the scale's")
+    grow.add_argument("--seed", metavar="N", type=int, default=0, help="of splits, weights and draws (0)")
+    for one in (compare, grow):
+        one.add_argument(
+            "--data", metavar="SOURCE", help="a source's name, such as scenes; the English emoji unless given"
+        )
+        one.add_argument("--scale", metavar="NAME", default="laptop", help="of components/recipes/scales (laptop)")
+        one.add_argument("--to", metavar="FILE", type=Path, help="where the table is written, too")
+    for one, what in ((prove, "verdict"), (compare, "table"), (grow, "table")):
         one.add_argument("--keep", action="store_true", help="leave the checkouts in .diptych/proofs, to be looked at")
         one.add_argument("--json", action="store_true", help=f"print the {what} as JSON")
 
@@ -54,11 +65,39 @@ def _compare(root: Path, arguments: argparse.Namespace) -> int:
         steps=arguments.steps,
         keep=arguments.keep,
     )
-    asked = {"data": arguments.data, "scale": arguments.scale, "steps": arguments.steps, "seeds": arguments.seeds}
-    flags = (f"--{name} {value}" for name, value in asked.items() if value is not None)
-    command = " ".join(("diptych compare", *arguments.names, *flags))
-    said = {"command": command, **said}
+    _tell(arguments, ("compare", *arguments.names), ("data", "scale", "steps", "seeds"), said, lines(said))
+    return 0
+
+
+def _grow(root: Path, arguments: argparse.Namespace) -> int:
+    from flows.growth import grow, lines
+
+    said = grow(
+        root,
+        arguments.name,
+        arguments.arrivals,
+        scale=arguments.scale,
+        steps=arguments.steps,
+        seed=arguments.seed,
+        source={"name": arguments.data} if arguments.data else None,
+        keep=arguments.keep,
+    )
+    words = ("grow", arguments.name, *map(shlex.quote, arguments.arrivals))
+    _tell(arguments, words, ("data", "scale", "steps", "seed"), said, lines(said))
+    return 0
+
+
+def _tell(
+    arguments: argparse.Namespace,
+    words: Sequence[str],
+    flags: Sequence[str],
+    said: Mapping[str, Any],
+    shown: Iterable[str],
+) -> None:
+    """Print what was found, and write it with the command that finds it again."""
+    asked = {name: getattr(arguments, name) for name in flags}
+    given = (f"--{name} {value}" for name, value in asked.items() if value is not None)
+    said = {"command": " ".join(("diptych", *words, *given)), **said}
     if arguments.to:
         (arguments.here / arguments.to).write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
-    print(json.dumps(said) if arguments.json else "\n".join(lines(said)), flush=True)
-    return 0
+    print(json.dumps(said) if arguments.json else "\n".join(shown), flush=True)

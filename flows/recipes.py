@@ -23,7 +23,8 @@ def recipes(root: Path) -> list[dict[str, Any]]:
     """Return what `diptych recipes --json` prints, a recipe a row: name, paper, seed, claim, status, evidence.
 
     status is the verdict of `diptych prove` (`holds`, `does not hold`, `underpowered`), without one `measured` or `not run`; or
-    `broken`, and then `evidence` is the fault: one recipe's is no other's. `proof` is what the verdict rests on, or null.
+    `broken`, and then `evidence` is the fault: one recipe's is no other's. `proof` is what the verdict rests on, or null;
+    `evidence` is the headline of what was recorded, else on what the proof was run.
     """
     chosen = read_yaml(root / "params.yaml").values.get("recipes") or []
     rows = []
@@ -37,7 +38,11 @@ def recipes(root: Path) -> list[dict[str, Any]]:
         measured, proven = _measured(root, path.stem), _proven(root, path.stem)
         said = {name: value for name, value in asdict(card).items() if name != "proof"}
         status = proven["outcome"] if proven else "measured" if measured or card.evidence != "not run" else "not run"
-        row |= said | {"status": status, "evidence": measured or card.evidence, "proof": proven}
+        row |= said | {
+            "status": status,
+            "evidence": measured or (run_on(proven) if proven else card.evidence),
+            "proof": proven,
+        }
         rows.append(row)
     return rows
 
@@ -51,7 +56,8 @@ def as_lines(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             yield f"    claims   {row['claim']}"
         yield f"    evidence {row['evidence']}"
         if row.get("proof"):
-            yield from (f"    proof    {line}" for line in of_proof(row["proof"]))
+            lines = (*of_proof(row["proof"]), run_on(row["proof"]))
+            yield from (f"    proof    {line}" for line in lines if line != row["evidence"])
 
 
 def resolved(root: Path, name: str, scale: str | None = None) -> str:
@@ -71,11 +77,15 @@ def resolved(root: Path, name: str, scale: str | None = None) -> str:
 
 
 def of_proof(said: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a line for each claim of a kept proof, and what it was run on."""
+    """Yield a line for each claim of a kept proof."""
     for one in said["claims"]:
         between = f"{one['mean']:.4g} ({one['low']:.4g} to {one['high']:.4g})"
         yield f"{one['claim']}: {one['outcome']}, {between}"
-    yield f"{len(said['seeds'])} seeds, {said['machine']}, {said['commit'][:7]}; {PROOFS}/{said['recipe']}.json"
+
+
+def run_on(said: Mapping[str, Any]) -> str:
+    """Return on what a kept proof was run, and where it lies."""
+    return f"{len(said['seeds'])} seeds, {said['machine']}, {said['commit'][:7]}; {PROOFS}/{said['recipe']}.json"
 
 
 def _proven(root: Path, name: str) -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from components.contracts.method import Method
 from components.contracts.sample import Region
+from components.curation.ops.link import places
 from components.data.masks import pack
 from components.data.selection import Pool
 from components.data.tokenizers import Vocabulary
@@ -69,6 +70,12 @@ def told_at_length(pool: Pool) -> Pool:
         colour, place, size = group["category"], group["subcategory"], source.removeprefix("size-")
         captions.append((name, f"There is a {colour} square. It is at the {place}. Its sides have {size} pixels."))
     return replace(pool, captions=tuple(captions), kinds=(("alt", "long"),) * len(captions))
+
+
+def linked(pool: Pool) -> Pool:
+    """Return the same with the places of the things that its captions name, as curation's step Link finds them."""
+    found = (tuple(tuple(places(text, ["square"])) for text in own) for own in pool.captions)
+    return replace(pool, mentions=tuple(found))
 
 
 def png(picture: Image.Image, kind: str = "PNG", **options: Any) -> bytes:

@@ -75,6 +75,24 @@ class Texts(Movable):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Spans(Movable):
+    """Where concepts stand in texts of a batch: S stretches of tokens, none, one or several of a text.
+
+    Args:
+        row: int [S], the row of the texts' ids, ascending.
+        first: int [S], the first token, counted from that of the start.
+        last: int [S], the token behind the last.
+    """
+
+    row: Tensor
+    first: Tensor
+    last: Tensor
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Batch(Movable):
     """Everything a method gets for one step.
 
@@ -85,6 +103,7 @@ class Batch(Movable):
         ids: name -> int [B], such as the concept of each sample.
         said: name -> float [B D], what others made of the samples before: `image0` and `text0` are the first teacher's rows, whose
             products are its logits.
+        spans: kind of texts -> where concepts stand in them; only where the recipe asks for it.
     """
 
     keys: tuple[str, ...]
@@ -92,6 +111,7 @@ class Batch(Movable):
     texts: Mapping[str, Texts]
     ids: Mapping[str, Tensor] = field(default_factory=dict)
     said: Mapping[str, Tensor] = field(default_factory=dict)
+    spans: Mapping[str, Spans] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.keys)

@@ -13,7 +13,7 @@ class Metric:
     Args:
         name: dotted, such as `retrieval.pair.image_to_text.recall_at_1`; MLflow refuses `@`.
         value: a fraction in [0, 1] where it is a rate.
-        unit: `fraction` in [0, 1]; `distance` of unit vectors, `squared_distance`; `nats`; `dimensions`, counted.
+        unit: `fraction` in [0, 1]; `distance` of unit vectors, `squared_distance`; `nats`; counted: `dimensions`, `parameters`, `flops`.
         better: which way is good.
         n: queries it is taken over.
         chance: what guessing gets.
@@ -23,7 +23,7 @@ class Metric:
 
     name: str
     value: float
-    unit: Literal["fraction", "distance", "squared_distance", "nats", "dimensions"]
+    unit: Literal["fraction", "distance", "squared_distance", "nats", "dimensions", "parameters", "flops"]
     better: Literal["up", "down"]
     n: int
     chance: float

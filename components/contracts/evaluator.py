@@ -79,6 +79,17 @@ class TokenEncoder(Protocol):
         """Return the words of each text in the shared space [N L D], not of unit length, and which are real [N L]."""
 
 
+Counted = Literal["parameters", "flops"]
+
+
+@runtime_checkable
+class CostedEncoder(Protocol):
+    """A model that knows how large it is."""
+
+    def cost(self) -> Mapping[Literal["image", "text"], Mapping[Counted, int]]:
+        """Return of each side the parameters, and the operations that one picture, and one text of the full length, take."""
+
+
 @runtime_checkable
 class PlacingEncoder(TokenEncoder, Protocol):
     """A model of whose tokens it is known where they lie."""

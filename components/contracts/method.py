@@ -47,6 +47,10 @@ class Method(nn.Module):
     def begin(self) -> None:
         """Take note of the weights that the model begins with, such as for a teacher; called once, before any step."""
 
+    def begins_from(self) -> tuple[nn.Module, str]:
+        """Return what the weights of a start are for, and how their names begin in it: the whole model, unless a paper begins with a part."""
+        return self.model, ""
+
     def losses(self, batch: Batch, clock: Clock) -> Losses:
         """Return the terms of this step."""
         raise NotImplementedError(

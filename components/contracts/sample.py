@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 SPLITS = ("train", "val", "pair", "designer", "concept", "both")
 TEST_SPLITS = ("pair", "designer", "concept", "both")
+SHORT = "short"  # kind of a text: a name, or a sentence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,12 +27,12 @@ class Text:
 
     Args:
         text: the words, as the source has them.
-        kind: `short` for a name; further kinds arrive with the recipes that use them.
+        kind: SHORT; `alt` for the alt text of a page, `long` for several sentences, and what a source calls its own.
         lang: ISO 639-1 code.
     """
 
     text: str
-    kind: str = "short"
+    kind: str = SHORT
     lang: str = "en"
 
 

@@ -6,8 +6,8 @@ Axes: B rows of a batch, C channels, S pixels of the kept pictures.
 """
 
 import copy
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Int, UInt8
@@ -20,12 +20,15 @@ from components.contracts.long_captions import LongCaptions
 from components.contracts.order import Order
 from components.contracts.text_pick import CAPTION, TextPick
 from components.data.rows.captions import Captions
+from components.data.rows.mentions import Mentions
 from components.data.rows.pairs import Pairs
 from components.data.rows.picked import picked
 from components.data.share import Share
 from components.data.side.read import SideRows
 from components.data.tokenizers import Vocabulary
-from components.data.transforms.draws import seed_of
+from components.data.transforms.draws import RowDraws, seed_of
+from components.data.transforms.several import Several, SeveralDrawn
+from components.data.transforms.text_noise import noised
 from components.data.transforms.views import Drawn, Views
 
 
@@ -40,12 +43,14 @@ class Unseen(Movable):
         pictures: uint8 [B C S S], RGBA or RGB.
         drawn: what the view of each is, drawn on the CPU, so that no device has a draw of its own.
         views: what shows them.
+        more: name -> further views of the same pictures.
     """
 
     batch: Batch
     pictures: UInt8[Tensor, "B C S S"]
     drawn: Drawn
     views: Views
+    more: Mapping[str, SeveralDrawn] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.batch)
@@ -53,11 +58,13 @@ class Unseen(Movable):
     def seen(self) -> Batch:
         """Return the batch, its pictures shown on the device where they are; nothing is read back from there."""
         main = Images(pixels=self.views.show(self.pictures, self.drawn))
-        return replace(self.batch, images={**self.batch.images, "main": main})
+        more = {name: several.shown(self.pictures) for name, several in self.more.items()}
+        return replace(self.batch, images={**self.batch.images, "main": main, **more})
 
 
 Made = Batch | Unseen
 PLAIN: Mapping[str, TextPick] = {CAPTION: TextPick()}
+ONLY_MAIN: Mapping[str, Several] = {}
 
 
 class StepBatches(Dataset[Made]):
@@ -66,17 +73,19 @@ class StepBatches(Dataset[Made]):
     Args:
         pairs: the training selection.
         vocabulary: makes tokens of the captions.
-        views: what each picture goes through.
+        views: what each picture goes through, and is then `main` of a batch.
         order: which rows come at which step.
         seed: decides caption and view of every row of every step.
         share: the part of each batch that is made here; the others' parts have the same bits as if it were made whole.
         long: what becomes of captions that are longer than the vocabulary reads.
         side: what teachers said of the pairs; pictures are then shown in the views that those saw, and batches have what they said.
         texts: name -> which captions of a sample stand under it, `caption` among them; `ids` has `<name>_given`, 0 where a sample
-            has none of these and lends another.
+            has none of these and lends another, and of each label of the data which group a sample is of, -1 where of none. Where one
+            asks for mentions, `spans` has them under its name.
+        more: name -> further views, several of each picture if need be.
 
-    Raises ConfigError for captions that are taken apart, or chosen, where teachers read all of them whole, DataError for kinds of
-    captions that no sample has.
+    Raises ConfigError for captions that are taken apart, or chosen, where teachers read all of them whole, and for mentions in what
+    is taken apart, DataError for kinds of captions that no sample has, and for mentions that nobody looked for.
     """
 
     late = False
@@ -84,6 +93,7 @@ class StepBatches(Dataset[Made]):
     def __init__(
         self, pairs: Pairs, vocabulary: Vocabulary, views: Views, order: Order, *, seed: int, share: Share | None = None,
         long: LongCaptions = "truncate", side: SideRows | None = None, texts: Mapping[str, TextPick] = PLAIN,
+        more: Mapping[str, Several] = ONLY_MAIN,
     ) -> None:  # fmt: skip
         self.pairs, self.views, self.order, self.seed, self.side = pairs, views, order, seed, side
         if side is not None and long != "truncate":
@@ -97,16 +107,25 @@ class StepBatches(Dataset[Made]):
                 "Leave training.texts or training.reinforce out."
             )
         self.part = (share or Share()).of(order.batch)
-        found = {name: picked(name, pick, pairs.captions, pairs.kinds) for name, pick in texts.items()}
-        self.texts = dict(texts)
-        self.captions = {name: Captions(vocabulary, one.texts, long) for name, one in found.items()}
+        found = {name: picked(name, pick, pairs.captions, pairs.kinds) for name, pick in texts.items() if not pick.of}
+        self.texts, self.more, self.vocabulary = dict(texts), dict(more), vocabulary
+        noisy = {pick.of or name for name, pick in texts.items() if not pick.noise.is_off}
+        self.captions = {name: Captions(vocabulary, one.texts, long, name in noisy) for name, one in found.items()}
         self.given = {
             f"{name}_given": stack_ids([int(given) for given in one.is_given])
             for name, one in found.items()
             if texts[name].kinds
         }
-        names = {concept: number for number, concept in enumerate(sorted(set(pairs.concepts)))}
-        self.concepts = stack_ids([names[concept] for concept in pairs.concepts])
+        self.mentions = {
+            name: Mentions.of(vocabulary, pairs, found[name].texts, long)
+            for name, pick in texts.items()
+            if pick.mentions
+        }
+        labels = sorted({label for group in pairs.groups for label in group})
+        self.known = self.given | {
+            "concept": _numbered(pairs.concepts),
+            **{label: _numbered([group.get(label) for group in pairs.groups]) for label in labels},
+        }
 
     def made_for(self, share: Share, *, late: bool) -> "StepBatches":
         """Return the same batches as one rank takes them.
@@ -128,31 +147,55 @@ class StepBatches(Dataset[Made]):
         draw = torch.Generator().manual_seed(seed_of(self.seed, "batch", step))
         rows = torch.tensor(self.order.at(step))
         captions, count = self.captions[CAPTION], self.texts[CAPTION].count
-        chosen = captions.choose(rows, draw)[:, None] if count == 1 else captions.choose_some(rows, draw, count)
-        texts = {CAPTION: self._texts(captions, chosen)}
+        first = captions.choose(rows, draw)[:, None] if count == 1 else captions.choose_some(rows, draw, count)
+        chosen = {CAPTION: first}
         said: Mapping[str, Tensor] = {}
         if self.side is None:
             drawn = self.views.drawn(len(rows), draw).part(self.part)
             for name, others in self.captions.items():
                 if name != CAPTION:
-                    texts[name] = self._texts(others, others.choose_some(rows, draw, self.texts[name].count))
+                    chosen[name] = others.choose_some(rows, draw, self.texts[name].count)
             rows = rows[self.part]
         else:
-            which, numbers = self.side.which(len(rows), draw)[self.part], captions.number(rows, chosen[:, 0])[self.part]
+            which, numbers = self.side.which(len(rows), draw)[self.part], captions.number(rows, first[:, 0])[self.part]
             rows = rows[self.part]
             drawn, said = self.side.drawn(self.views, rows, which), self.side.said(rows, which, numbers)
         batch = Batch(
             keys=tuple(self.pairs.keys[row] for row in rows.tolist()),
             images={},
-            texts=texts,
-            ids={"concept": self.concepts[rows], **{name: given[rows] for name, given in self.given.items()}},
+            texts={name: self._texts(name, chosen[pick.of or name], step) for name, pick in self.texts.items()},
+            ids={name: numbers[rows] for name, numbers in self.known.items()},
             said=said,
+            spans={name: one.spans(chosen[name][self.part].flatten()) for name, one in self.mentions.items()},
         )
-        return Unseen(batch=batch, pictures=self.pairs.pictures[rows], drawn=drawn, views=self.views)
+        more = {
+            name: several.drawn(self.order.batch, seed_of(self.seed, "view", name, step), self.part)
+            for name, several in self.more.items()
+        }
+        return Unseen(batch=batch, pictures=self.pairs.pictures[rows], drawn=drawn, views=self.views, more=more)
 
-    def _texts(self, captions: Captions, chosen: Int[Tensor, "B N"]) -> Texts:
+    def _texts(self, name: str, chosen: Int[Tensor, "B N"], step: int) -> Texts:
         """Return this part's N texts of each sample, one sample after the other, as wide on every rank."""
-        whole, count = captions.texts(chosen.flatten()), chosen.shape[1]
+        pick = self.texts[name]
+        chosen = chosen.expand(-1, pick.count)
+        whole, count = self._read(name, pick, chosen.flatten(), step), chosen.shape[1]
         rows = slice(self.part.start * count, self.part.stop * count)
         owner = None if count == 1 else torch.arange(self.part.stop - self.part.start).repeat_interleave(count)
         return Texts(ids=whole.ids[rows], mask=whole.mask[rows], owner=owner)
+
+    def _read(self, name: str, pick: TextPick, chosen: Int[Tensor, "N"], step: int) -> Texts:
+        """Return texts by number, [N L], noised by a stream each: all of the batch, whose longest is as wide as all are."""
+        captions = self.captions[pick.of or name]
+        if pick.noise.is_off:
+            return captions.texts(chosen)
+        first = seed_of(self.seed, "noise", name, step)
+        said = noised(captions.said(chosen), pick.noise, RowDraws(range(first, first + len(chosen))))
+        read = self.vocabulary(said)
+        mask = read.mask[:, : int(read.mask.sum(1).max())]
+        return Texts(ids=read.ids[:, : mask.shape[1]].masked_fill(~mask, 0), mask=mask)
+
+
+def _numbered(groups: Sequence[str | None]) -> Tensor:
+    """Return int64 [M], a number for each group in the order of their names, -1 for none."""
+    names = {group: number for number, group in enumerate(sorted({group for group in groups if group is not None}))}
+    return stack_ids([-1 if group is None else names[group] for group in groups])

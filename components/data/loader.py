@@ -1,5 +1,6 @@
 """From steps to batches, in this process or by workers: the same batches in the same order, and never a wait without end."""
 
+import os
 import re
 import signal
 import threading
@@ -154,4 +155,5 @@ def _begin(worker: int) -> None:
     """Leave Ctrl-C and a closed terminal to the parent, whose handlers were forked along, and go when it is gone."""
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # a fork has none of the threads that read noised texts before
     leave_with_parent()  # torch would look every 5 s

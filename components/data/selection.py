@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from components.contracts.errors import DataError
 from components.contracts.sample import Region
+from components.contracts.text_pick import Place
 from components.data.rows.encoded import EncodedPictures
 
 _JPEG = b"\xff\xd8"
@@ -27,6 +28,7 @@ class Pool:
         sha256s: of the encoded bytes, where they are known without reading them.
         regions: what is known of parts of each picture; empty where nobody asked, see regions.py, or nothing is known of any.
         kinds: of each caption; none where nothing is known of them.
+        mentions: of each caption, the places where concepts stand in it; none where nobody asked, see rows/mentions.py.
     """
 
     keys: tuple[str, ...]
@@ -38,6 +40,7 @@ class Pool:
     sha256s: tuple[str, ...] = ()
     regions: tuple[tuple[Region, ...], ...] = ()
     kinds: tuple[tuple[str, ...], ...] = ()
+    mentions: tuple[tuple[tuple[Place, ...], ...], ...] = ()
 
     def __len__(self) -> int:
         return len(self.keys)

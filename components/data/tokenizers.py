@@ -5,7 +5,7 @@ vocabulary is learned from the recipe's own captions. Truncation, padding, start
 `Tokenizer.from_file(path).encode(text).ids` is the row a text tower takes, in training and in serving alike.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 
 from components.contracts.batch import Texts
 from components.contracts.errors import ConfigError, DataError
+from components.contracts.text_pick import Place
 
 PAD, START, END = "<pad>", "<start>", "<end>"
 
@@ -117,3 +118,22 @@ class Vocabulary:
                 if mask.any():
                     break
         return found
+
+    def spans(
+        self, texts: Sequence[str], places: Sequence[Sequence[Place]]
+    ) -> Iterator[tuple[tuple[int, int] | None, ...]]:
+        """Yield of each text the tokens of its places, the first and the one behind the last; None for a place that was cut off in part.
+
+        Args:
+            places: of each text, in characters.
+        """
+        for row, own in zip(self.tokenizer.encode_batch(list(texts)), places, strict=True):
+            end = max(last for _, last in row.offsets)
+            yield tuple(_tokens(row.offsets, place) if place[1] <= end else None for place in own)
+
+
+def _tokens(offsets: Sequence[Place], place: Place) -> tuple[int, int] | None:
+    """Return the tokens that share a character with the place; start, end and padding have none."""
+    first, last = place
+    found = [number for number, (start, end) in enumerate(offsets) if start < last and end > max(first, start)]
+    return (found[0], found[-1] + 1) if found else None

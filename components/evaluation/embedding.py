@@ -4,16 +4,18 @@ Axes: N rows, D shared width.
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import normalize, pad
+from torch.utils.flop_counter import FlopCounterMode
 
-from components.contracts.batch import Images
+from components.contracts.batch import Images, Texts
 from components.contracts.encoded import TOKENS, Encoded
-from components.contracts.evaluator import Space
+from components.contracts.evaluator import Counted, Space
 from components.contracts.progress import Progress, silent
 from components.data.tokenizers import Vocabulary
 from components.data.transforms.preprocess import Preprocess, to_float
@@ -117,6 +119,23 @@ class Embedder:
         empty = Images(pixels=torch.ones(1, 3, self.preprocess.size, self.preprocess.size)).to(self.device)
         return self.model.encode_image(empty, (TOKENS,)).grid
 
+    @torch.no_grad()  # in inference mode torch counts no operation of a linear map
+    def cost(self) -> dict[Literal["image", "text"], dict[Counted, int]]:
+        """Return of each side the parameters of tower and projection, and the operations that one picture or text takes."""
+        self.model.eval()
+        model, size, context = self.model, self.preprocess.size, self.vocabulary.context
+        picture = Images(pixels=torch.ones(1, 3, size, size)).to(self.device)
+        ids = torch.ones(1, context, dtype=torch.int64)
+        text = Texts(ids=ids, mask=ids > 0).to(self.device)
+        with FlopCounterMode(display=False) as of_picture:
+            model.encode_image(picture)
+        with FlopCounterMode(display=False) as of_text:
+            model.encode_text(text)
+        return {
+            "image": {"parameters": _size(model.image, model.image_projection), "flops": of_picture.get_total_flops()},
+            "text": {"parameters": _size(model.text, model.text_projection), "flops": of_text.get_total_flops()},
+        }
+
     def windows(self, pictures: Sequence[bytes]) -> Float[np.ndarray, "N 4"]:
         """Return the part of each picture that the model is shown, see Preprocess.window."""
         return np.array([self.preprocess.window(data) for data in pictures], np.float64).reshape(-1, 4)
@@ -134,6 +153,10 @@ class Embedder:
             encoded = self.model.encode_text(self.vocabulary(texts[start : start + self.batch]).to(self.device))
             rows.append(normalize(encoded.pooled.float(), dim=-1))
         return torch.cat(rows).cpu().numpy()
+
+
+def _size(*parts: nn.Module) -> int:
+    return sum(weight.numel() for part in parts for weight in part.parameters())
 
 
 def _tokens(encoded: Encoded) -> Float[Tensor, "N L D"]:

@@ -13,6 +13,7 @@ from components.contracts.batch import Images, Texts
 from components.contracts.encoded import TOKENS, Encoded, Tower
 from components.contracts.errors import CapabilityError
 from components.models.projection import LogitScale, Projection
+from components.models.towers.text import TextTower
 
 
 class DualEncoder(nn.Module):
@@ -25,6 +26,10 @@ class DualEncoder(nn.Module):
         logit_scale: slope of the logits.
         image_projection: from the image tower's width to D; linear without a bias unless given.
         text_projection: the same for texts.
+        patches: name of the image tower's level, such as `level1`, that a picture's tokens are of; null is what the vector is pooled
+            from. A level before any attention sees only what lies around each patch.
+
+    Raises CapabilityError for a level that the tower has not.
     """
 
     def __init__(
@@ -35,6 +40,7 @@ class DualEncoder(nn.Module):
         logit_scale: LogitScale | None = None,
         image_projection: Projection | None = None,
         text_projection: Projection | None = None,
+        patches: str | None = None,
     ) -> None:
         super().__init__()
         self.image, self.text, self.width = image, text, width
@@ -43,14 +49,26 @@ class DualEncoder(nn.Module):
         self.image_projection.check("image", image.width, width)
         self.text_projection.check("text", text.width, width)
         self.logit_scale = logit_scale if logit_scale is not None else LogitScale()
+        self.patches = patches
+        if patches is not None:
+            image.check([patches])
 
     def encode_image(self, images: Images, need: Sequence[str] = ()) -> Encoded:
         """Return the pictures in the shared space, and what is needed beside: `tokens`, or names of the tower's hooks."""
-        return projected(self.image(images, need), self.image_projection, need)
+        if self.patches is None or TOKENS not in need:
+            return projected(self.image(images, need), self.image_projection, need)
+        seen = self.image(images, [*(name for name in need if name not in (TOKENS, self.patches)), self.patches])
+        return projected(_looked_at(seen, self.patches, need), self.image_projection, need)
 
-    def encode_text(self, texts: Texts, need: Sequence[str] = ()) -> Encoded:
-        """Return the same for texts."""
-        return projected(self.text(texts, need), self.text_projection, need)
+    def encode_text(self, texts: Texts, need: Sequence[str] = (), drop: float = 0.0) -> Encoded:
+        """Return the same for texts; `drop` as of TextTower, and CapabilityError where another tower is asked for it."""
+        if not drop:
+            return projected(self.text(texts, need), self.text_projection, need)
+        if not isinstance(self.text, TextTower):
+            raise CapabilityError(
+                f"{type(self.text).__name__} cannot leave out a share of {drop:g} of what its blocks take. Set it to 0, or choose TextTower."
+            )
+        return projected(self.text(texts, need, None, drop), self.text_projection, need)
 
 
 def projected(seen: Encoded, projection: Projection, need: Sequence[str]) -> Encoded:
@@ -65,3 +83,10 @@ def projected(seen: Encoded, projection: Projection, need: Sequence[str]) -> Enc
             "than pool, so that one projection does not take both. Choose a network whose head only pools, or need a level."
         )
     return replace(seen, pooled=projection(seen.features), tokens=projection(tokens) if tokens is not None else None)
+
+
+def _looked_at(seen: Encoded, level: str, need: Sequence[str]) -> Encoded:
+    """Return the same with a level's map, [N W h w], as its tokens."""
+    map_ = seen.hooks[level]
+    hooks = {name: hook for name, hook in seen.hooks.items() if name in need}
+    return replace(seen, tokens=map_.flatten(2).transpose(1, 2), grid=(map_.shape[2], map_.shape[3]), hooks=hooks)

@@ -1,12 +1,12 @@
 """From the tokens of a row to one vector; padding never counts, except where a model was trained to read it.
 
-Axes: N rows, L tokens, F features.
+Axes: N rows, L tokens, F features, S spans, D shared width.
 """
 
 from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 Pool = Literal["eos", "cls", "mean", "max", "last"]
@@ -27,3 +27,12 @@ def pooled(tokens: Float[Tensor, "N L F"], mask: Bool[Tensor, "N L"], pool: Pool
         last = (place * mask).amax(1, keepdim=True)  # not how many there are: an id inside may look like padding
         weight = (place == last).to(tokens.dtype)
     return (tokens * weight[..., None]).sum(1) / weight.sum(1, keepdim=True)
+
+
+def span_mean(
+    tokens: Float[Tensor, "N L D"], row: Int[Tensor, " S"], first: Int[Tensor, " S"], last: Int[Tensor, " S"]
+) -> Float[Tensor, "S D"]:
+    """Return the mean of the tokens of each span, from `first` to before `last` of its row. Every span needs a token."""
+    place = torch.arange(tokens.shape[1], device=tokens.device)
+    inside = ((place >= first[:, None]) & (place < last[:, None])).to(tokens.dtype)
+    return torch.einsum("sl,sld->sd", inside, tokens[row]) / inside.sum(1, keepdim=True)

@@ -72,7 +72,7 @@ def import_model(
         )
     model.load_state_dict(ours)
     vocabulary = vocabulary_of(theirs, model)
-    preprocess = Preprocess(size=pixels_of(model), reduced=False, squeeze=theirs.squeeze)
+    preprocess = Preprocess(size=pixels_of(model), reduced=False, squeeze=theirs.squeeze, resizer="pillow")
     with whole_folder(out) as folder:
         save_trained(folder, model, theirs.described, vocabulary, preprocess)
     return moved(out, model)

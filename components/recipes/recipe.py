@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from components.contracts.errors import ConfigError
+from components.contracts.inherit import Inherit
 from components.contracts.long_captions import LongCaptions
 from components.contracts.needs import Needs
-from components.contracts.text_pick import CAPTION, TextPick
-from components.recipes.class_keys import check_arguments, check_keys, parameters
+from components.contracts.text_pick import CAPTION, TextPick, check_texts
+from components.recipes.class_keys import check_keys
 from components.recipes.params import OVERRIDABLE
 from components.recipes.proof import Proof
 from components.recipes.section import mapping, section, unknown
+from components.recipes.views import check_views
 from components.recipes.yaml_lines import Document, overlay, read_yaml
 from components.training.numbers import Guards, Optimisation, Scale
 
@@ -98,7 +100,8 @@ class Training:
 
     Args:
         optimisation: rate and decay.
-        views: what a training picture goes through; what Views takes, without its pixels.
+        views: what a training picture goes through; what Views takes, without its pixels. Or view name -> such numbers, `main` among
+            them, and how many of each picture (`count`): see recipes/views.py.
         order: which rows make a batch, as `class_path` and `init_args` of an Ordering; null for Distinct.
         trim: whether the transform cuts even margins away, in training and ever after.
         vocabulary: tokens of the byte-pair encoding.
@@ -108,8 +111,9 @@ class Training:
         guards: what is done when it goes wrong.
         reinforce: what teachers said of the samples, for a method that learns from it.
         texts: name in a batch -> which captions of a sample stand under it; methods read `caption`, and some of them more.
+        inherit: how weights of a smaller start come into this model; null refuses a start of other sizes.
 
-    Raises ConfigError for texts without a `caption`.
+    Raises ConfigError for texts without a `caption`, and as of check_texts.
     """
 
     optimisation: Optimisation
@@ -122,12 +126,10 @@ class Training:
     guards: Guards = field(default_factory=Guards)
     reinforce: Reinforced = field(default_factory=Reinforced)
     texts: dict[str, TextPick] = field(default_factory=lambda: {CAPTION: TextPick()})
+    inherit: Inherit | None = None
 
     def __post_init__(self) -> None:
-        if CAPTION not in self.texts:
-            raise ConfigError(
-                f"texts has {', '.join(self.texts) or 'nothing'}, but every method reads {CAPTION}. Add {CAPTION}: {{count: 1}} for any caption."
-            )
+        check_texts(self.texts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +194,6 @@ TYPED: Mapping[str, type] = {
 }  # fmt: skip
 SECTIONS = (*TYPED, "sizes", "model", "method", "finetuning")
 _SCALE = tuple(one.name for one in fields(Scale))  # laid over training, so overridden there too
-VIEWS = "components.data.transforms.views.Views"
 
 
 def load_recipe(root: Path, name: str, scale: str) -> Recipe:
@@ -215,9 +216,8 @@ def load_recipe(root: Path, name: str, scale: str) -> Recipe:
     check_keys(document, "method", method)
     typed: dict[str, Any] = {key: section(document, key, kind) for key, kind in TYPED.items() if kind is not Card}
     typed["card"] = _card(document)
-    known = [argument for argument in parameters(VIEWS, name) if argument != "pixels"]  # those are the scale's
     _check_order(document, typed["training"].order)
-    check_arguments(document, "training.views", typed["training"].views, known, VIEWS)
+    check_views(document, typed["training"].views)
     return Recipe(name=name, model=model, method=method, finetuning=document.values["finetuning"], **typed)
 
 

@@ -5,14 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from components.contracts.errors import ConfigError, DataError
+from components.contracts.inherit import Inherit
 from components.contracts.model_files import MODEL, MODEL_FILES
 from components.contracts.sealed import digest_of, sha256_of
 from components.data.selection import distinct
 from components.data.tokenizers import Vocabulary
 from components.data.transforms.preprocess import Preprocess
 from components.evaluation.embedding import Embedder
-from components.models.dual_encoder import DualEncoder
+from components.models.surgery import Inherited, inherit
 from components.recipes.params import UNTRAINED, Begin
 from components.recipes.recipe import Recipe
 from components.recipes.trained import described_in, load_trained
@@ -59,9 +62,19 @@ class Start:
         """Return what is kept of where a model began."""
         return {"path": self.path, "digest": self.digest}
 
-    def give(self, model: DualEncoder, recipe: str) -> None:
-        """Put its weights into a model, by name; ConfigError with what either has and the other has not, or of another size."""
-        weights = self.embedder.model.state_dict()
+    def give(self, model: nn.Module, recipe: str, how: Inherit | None = None, of: str = "") -> Inherited | None:
+        """Put its weights into a model, by name; with `how` also into a larger one, and return what became of them.
+
+        Args:
+            how: what becomes of weights that the start lacks.
+            of: how the names of those begin that are for a part of a model, such as `image.`.
+
+        Raises ConfigError with what either has and the other has not, or of another size; with `how`, as of inherit.
+        """
+        whole = self.embedder.model.state_dict()
+        weights = {name.removeprefix(of): one for name, one in whole.items() if name.startswith(of)}
+        if how is not None:
+            return inherit(model, weights, how)
         if differing := keys_that_differ(weights, model.state_dict()):
             raise ConfigError(
                 f"{self.path} does not fit the model of {recipe}: {'; '.join(differing)} ({MODEL} in {self.path} against `model` and "
@@ -69,6 +82,7 @@ class Start:
                 f"start's sizes, or train the start's architecture: recipes.{recipe}.model: start."
             )
         model.load_state_dict(weights)
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """From a package to one standard Triton model repository.
 
 The same folder is meant for the server of the nvidia-pytriton wheel (with our Python backend named onnxruntime)
-and for the NGC container (with its own onnxruntime backend, plus pillow and tokenizers for the Python models).
+and for the NGC container (with its own onnxruntime backend, plus pillow, cykooz-resizer and tokenizers for the Python models).
 Axes: D embedding width, L tokens, S pixels a side.
 """
 

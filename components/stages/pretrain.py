@@ -7,6 +7,7 @@ from dataclasses import asdict
 import torch
 
 from components.contracts.errors import ConfigError
+from components.contracts.inherit import Inherit
 from components.contracts.method import Method
 from components.data.beyond import beyond
 from components.evaluation.embedding import Embedder
@@ -48,7 +49,7 @@ def body(stage: Stage) -> None:
     method = build(overlay(recipe.method, {"init_args": {"model": begun.described}}), Method)
     model = method.model
     assert isinstance(model, DualEncoder)
-    give(start, method, model, recipe.name)
+    give(start, method, model, recipe.name, recipe.training.inherit)
     batches = step_batches(
         stage, pool, vocabulary, preprocess, recipe.training, batch=scale.batch, seed=params.seed, side=selected.side
     )
@@ -79,11 +80,14 @@ def body(stage: Stage) -> None:
         (out / "metrics.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
-def give(start: Start | None, method: Method, model: DualEncoder, recipe: str) -> None:
+def give(start: Start | None, method: Method, model: DualEncoder, recipe: str, how: Inherit | None = None) -> None:
     """Let a method begin, with the weights of a start where there is one; ConfigError for a method that needs one and has none."""
     if start:
-        start.give(model, recipe)
+        part, of = method.begins_from()
+        inherited = start.give(part, recipe, how, of)
         print(f"begins from {start.path}, {start.digest[:12]}, with its tokenizer and its transform", flush=True)
+        if inherited:
+            print(f"inherits {inherited}", flush=True)
     elif method.wants_start:
         raise ConfigError(
             f"{recipe} goes on from a model that was trained, and begins from none. Name one in params.yaml, such as "

@@ -10,11 +10,10 @@ from components.data.manifest import read_manifest
 from components.data.selection import of_split, read_pool
 from components.data.side.extra import read_extra
 from components.data.side.write import Asked, write_side
-from components.data.transforms.views import Views
 from components.recipes.params import load_params
 from components.recipes.recipe import load_recipe, load_scale
-from components.recipes.section import build
 from components.recipes.teachers import open_teacher
+from components.recipes.views import main_views
 from components.stages.selected import KEPT
 
 
@@ -53,7 +52,7 @@ def reinforce(root: Path, here: Path, asked: Reinforcing, out: Path, progress: P
         Asked(
             pool=read_pool(manifest, root / "data/raw"), shards=manifest["shard"].to_pylist(),
             extra=read_extra(here / asked.captions) if asked.captions else {},
-            views=build({**recipe.training.views, "pixels": scale.pixels}, Views), trim=recipe.training.trim, kept=KEPT,
+            views=main_views(recipe.training.views, scale.pixels), trim=recipe.training.trim, kept=KEPT,
             count=asked.count, seed=params.seed, teachers=[open_teacher(one, here, root) for one in asked.teachers],
         ),
         progress,

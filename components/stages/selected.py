@@ -14,6 +14,7 @@ from components.contracts.progress import Progress
 from components.contracts.text_pick import CAPTION
 from components.data.batches import StepBatches
 from components.data.manifest import read_manifest
+from components.data.mentions import read_mentions
 from components.data.processes import cores
 from components.data.rows.cache import MOST_BYTES, RowCache
 from components.data.rows.captions import Captions
@@ -26,11 +27,11 @@ from components.data.side.read import Side
 from components.data.side.write import SIDE
 from components.data.tokenizers import Vocabulary
 from components.data.transforms.preprocess import Preprocess, to_float
-from components.data.transforms.views import Views
 from components.evaluation.embedding import Embedder
 from components.evaluation.retrieval import Gallery, recall_at_1
 from components.recipes.recipe import Training, batch_asked
 from components.recipes.section import build
+from components.recipes.views import main_views, more_views
 from components.registry.live import LiveRun, Status
 from components.stages.place import private
 from components.stages.stage import Stage
@@ -66,12 +67,19 @@ class Selected:
         manifest = read_manifest(path)
         train, val = (read_pool(of_split(manifest, split), raw) for split in ("train", "val"))
         selected = cls(train=train, val=val, files=(path, raw / "train", raw / "val"))
+        if training and any(pick.mentions for pick in training.texts.values()):
+            selected = selected.linked(path.with_name("columns.parquet"))
         return selected.beside(root, training) if training and training.reinforce.side else selected
+
+    def linked(self, columns: Path) -> "Selected":
+        """Return the same with where concepts stand in captions; DataError as of read_mentions."""
+        mentions = read_mentions(columns, self.train.keys, self.train.captions)
+        return replace(self, train=replace(self.train, mentions=mentions), files=(*self.files, columns))
 
     def beside(self, root: Path, training: Training) -> "Selected":
         """Return the same with the side shards that a training names; errors as of `read`."""
         side = Side.open(root / training.reinforce.side, training.reinforce.digest)
-        side.check(self.train, build({**training.views, "pixels": 1}, Views), training.trim)
+        side.check(self.train, main_views(training.views, 1), training.trim)
         return replace(self, train=side.told(self.train), files=(*self.files, side.folder / SIDE), side=side)
 
 
@@ -90,7 +98,7 @@ def step_batches(
 
     Raises ConfigError for an order that does not fit the pool, and for a batch that was asked for and is larger than the data.
     """
-    views = build({**training.views, "pixels": preprocess.size}, Views)
+    views, more = main_views(training.views, preprocess.size), more_views(training.views, preprocess.size)
     ordering = Distinct() if training.order is None else build(training.order, Ordering)
     read = picked(CAPTION, training.texts[CAPTION], pool.captions, pool.kinds).texts
     rows = Rows.of(pool, lambda: Captions(vocabulary, read, training.long_captions).lengths())
@@ -106,7 +114,7 @@ def step_batches(
     if order.batch < batch:
         few = f"{order.batch} different captions are trained on, so a step takes {order.batch} pictures"
         print(f"{few}, not the {batch} that the scale asks for", flush=True)
-    return StepBatches(
+    batches = StepBatches(
         pairs,
         vocabulary,
         views,
@@ -115,7 +123,12 @@ def step_batches(
         long=training.long_captions,
         side=side.rows(pairs.keys) if side else None,
         texts=training.texts,
+        more=more,
     )
+    for name, mentions in batches.mentions.items():
+        there = f"{len(mentions.tokens):,} mentions of concepts are read in texts called {name}"
+        print(f"{there}, and {mentions.cut:,} lie beyond the context", flush=True)
+    return batches
 
 
 def watching(embedder: Embedder, val: Pool, progress: Progress, cache: RowCache | None = None) -> Watch:

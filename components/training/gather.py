@@ -68,6 +68,16 @@ class Gather:
         return Gathered(local=rows, all=every, offset=sum(counts[:rank]), ranks=world, owner=owners, label=labels)
 
 
+def place(rows: int) -> tuple[int, slice]:
+    """Return how many rows all ranks have together, where each has as many, and which of them are this rank's.
+
+    What is drawn for all of them, and taken from there, is what one process draws.
+    """
+    is_alone = not (dist.is_available() and dist.is_initialized())
+    world, rank = (1, 0) if is_alone else (dist.get_world_size(), dist.get_rank())
+    return world * rows, slice(rank * rows, (rank + 1) * rows)
+
+
 def _counts(count: int, device: torch.device) -> list[int]:
     return [int(one) for one in _blocks(torch.tensor([count], device=device))]
 

@@ -64,13 +64,17 @@ class Teacher(nn.Module):
         """Become what the student is now; a method calls it where the student's weights were not there from the start."""
         self.model.load_state_dict(student.state_dict())
 
-    @torch.no_grad()
     def follow(self, student: DualEncoder) -> None:
         """Move towards the student, or not; a method calls it after each optimizer step."""
-        if self.kind == "frozen":
-            return
-        ours: list[Tensor] = [*map(local, self.model.parameters())]  # both are split alike, if they are
-        theirs: list[Tensor] = [*map(local, student.parameters())]
-        torch._foreach_lerp_(ours, theirs, 1 - self.decay)
-        for own, other in zip(self.model.buffers(), student.buffers(), strict=True):
-            own.copy_(other)
+        if self.kind == "ema":
+            move_towards(self.model, student, self.decay)
+
+
+@torch.no_grad()
+def move_towards(slow: nn.Module, fast: nn.Module, decay: float) -> None:
+    """Keep a share of a copy's weights and take the rest from what it is a copy of; buffers are taken over as they are."""
+    ours: list[Tensor] = [*map(local, slow.parameters())]  # both are split alike, if they are
+    theirs: list[Tensor] = [*map(local, fast.parameters())]
+    torch._foreach_lerp_(ours, theirs, 1 - decay)
+    for own, other in zip(slow.buffers(), fast.buffers(), strict=True):
+        own.copy_(other)

@@ -120,7 +120,7 @@ def drawn_rows(count: int) -> tuple[pa.Table, Features, np.ndarray]:
     colours = draws.random((count, 3), np.float32)[copied("looks")]
     captions = drawn_captions(draws, count).take(pa.array(copied("captions"))).to_pylist()
     for place in np.flatnonzero(planted == WAYS.index("captions")).tolist():
-        captions[place] = captions[place].rpartition(" ")[0] if place % 2 else f"{captions[place]} too"
+        captions[place] = nearly(captions[place], place)
     texts = pa.StructArray.from_arrays([pa.array(captions, pa.string())], ["text"])
     keys = pa.array([f"k{number:09d}" for number in numbers.tolist()])
     table = pa.table({
@@ -130,6 +130,11 @@ def drawn_rows(count: int) -> tuple[pa.Table, Features, np.ndarray]:
     colour = pa.FixedSizeListArray.from_arrays(pa.array(colours.ravel()), 3)
     prints = pa.table({"key": keys, "perceptual": pa.array(hashes, pa.uint64()), "colour": colour})
     return table, Features().plus(Feature(name="prints", model="drawn", table=prints)), planted
+
+
+def nearly(caption: str, place: int) -> str:
+    """Return a caption without its last word, or with one more."""
+    return caption.rpartition(" ")[0] if place % 2 else f"{caption} too"
 
 
 def look(tool: str, heap: Path, truth: dict[str, tuple[str, int]]) -> dict[str, Any]:

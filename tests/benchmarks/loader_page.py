@@ -5,6 +5,7 @@ python -m tests.benchmarks.loader_page     # write them there
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def render(said: dict[str, Any]) -> str:
     apart = ", ".join(f"{one} {value:g}" for one, value in said["pixels_differ"].items())
     counts = " and ".join(f"{count:,} of {size}" for size, count in said["pictures"].items())
     return (
-        "\n".join(rows) + "\n\n"
+        "\n".join(rows) + f"\n\n{verdict(said['ratios'])}\n\n"
         f"Samples a CPU-second, the median of {said['runs']} runs that took turns (lowest to highest); {counts}, to {said['pixels']} px, "
         f"{said['batch']} a batch, one core. open_clip {versions['open_clip']['open_clip_torch']} with webdataset "
         f"{versions['open_clip']['webdataset']}, litdata {versions['litdata']['litdata']}, Pillow and torch the same on all sides "
@@ -60,6 +61,18 @@ def render(said: dict[str, Any]) -> str:
         f"Written once before, in CPU-seconds and not counted: our ingest of all sizes {said['prepared_cpu_s']['ours']:g}, litdata's "
         f"optimize of the smaller {said['prepared_cpu_s']['litdata']:g}.\n"
     )
+
+
+def verdict(ratios: Mapping[str, Mapping[str, float]]) -> str:
+    """Return in a sentence what the ratios are of pictures as they are."""
+    plain = {name: its for name, its in ratios.items() if name.startswith("plain")}
+    first = {
+        peer: [its["epoch_1"] for name, its in plain.items() if name.endswith(peer)]
+        for peer in ("open_clip", "litdata")
+    }
+    shown = " and ".join(f"{min(its):g} to {max(its):g} times {peer}" for peer, its in first.items())
+    least = min(its["epoch_2"] for its in plain.values())
+    return f"Of pictures as they are, ours makes {shown} while it decodes, by their size, and at least {least:g} times either from the cache."
 
 
 if __name__ == "__main__":

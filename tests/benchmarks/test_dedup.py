@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.benchmarks import dedup
+from tests.benchmarks.captions_missed import missed, shared
 from tests.benchmarks.dedup import WAYS, drawn_rows, million, ours
 from tests.benchmarks.near_pictures import HARD, KINDS, plant, score
 
@@ -41,6 +42,19 @@ def test_rows_are_planted_in_each_way_and_found():
     assert said["precision"] >= 0.98
     assert said["recall"] >= 0.98
     assert said["planted"].keys() == set(WAYS)
+
+
+def test_what_captions_share_is_counted_by_their_runs_of_letters():
+    assert shared("abcd", "abcd") == 1
+    assert shared("abcdef", "abcdeg") == 3 / 7  # " abc", "abcd", "bcde" of these and "cdef", "def ", "cdeg", "deg "
+    assert shared("a b", "x y") == 0
+
+
+def test_copies_that_are_alike_by_the_definition_are_found():
+    said = missed(600)
+    assert said["found_of_alike"] >= 0.98
+    assert said["missed_unlike"] > said["missed"] / 2
+    assert said["unlike_and_short"] > 0.8
 
 
 def test_it_ends_with_one_line_of_json(monkeypatch, capsys):

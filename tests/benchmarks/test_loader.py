@@ -97,6 +97,16 @@ def test_the_page_shows_what_was_measured():
     assert loader_page.with_table(page) == page
 
 
+def test_the_verdict_is_of_the_least_and_the_most():
+    ratios = {
+        "plain 9x9 beside open_clip": {"epoch_1": 2.0, "epoch_2": 9.0}, "plain 5x5 beside open_clip": {"epoch_1": 3.5, "epoch_2": 8.5},
+        "plain 9x9 beside litdata": {"epoch_1": 1.5, "epoch_2": 8.25}, "train 9x9 beside litdata": {"epoch_1": 0.5, "epoch_2": 0.5},
+    }  # fmt: skip
+    said = loader_page.verdict(ratios)
+    assert "2 to 3.5 times open_clip and 1.5 to 1.5 times litdata" in said
+    assert "at least 8.25 times either" in said
+
+
 def test_what_was_measured_says_all_that_a_benchmark_must():
     said = json.loads(loader_page.KEPT.read_text())
     assert {"bench", "ratio", "ours", "peer", "peer_version", "unit", "runs", "machine", "commit"} <= set(said)
@@ -108,9 +118,8 @@ def test_what_the_page_says_in_words_is_true_of_the_numbers():
     first, second = ({name: its[which] for name, its in ratios.items()} for which in ("epoch_1", "epoch_2"))
     assert min(its for name, its in second.items() if not name.startswith("train")) > 8
     assert min(its for name, its in first.items() if name.startswith("plain")) > 1
-    assert first["plain 1024x768 beside open_clip"] >= 2 > first["plain 500x375 beside open_clip"]
+    assert first["plain 1024x768 beside open_clip"] >= 2
     assert max(its for which in (first, second) for name, its in which.items() if name.startswith("train")) < 1
-    assert first["device 500x375 beside litdata"] == pytest.approx(1, abs=0.1)
     scaling = json.loads(loader_page.KEPT.read_text())["scaling"]
     assert scaling["samples"] == 10
     assert scaling["cpu_s"] == pytest.approx(10, abs=1.5)

@@ -1,4 +1,6 @@
-"""What every loss must do, whichever it is: each row of components/objectives/catalogue.yaml is held to it.
+"""What every contrast must do, whichever it is: each row of components/objectives/catalogue.yaml is held to it.
+
+Those between views are held to test_view_objectives.py.
 
 Axes: B pairs, D shared width.
 """
@@ -244,7 +246,7 @@ def last(row: dict[str, Any]) -> str:
 def test_every_row_has_its_test_and_its_golden_numbers(name):
     row = CATALOGUE[name]
     is_wrapper = issubclass(getattr(importlib.import_module(f"components.objectives.{name}"), last(row)), Wrapper)
-    assert set(row) - {"square"} == {"class_path", "init_args", "normalises", "golden"} | (
+    assert set(row) - {"square", "between"} == {"class_path", "init_args", "normalises", "golden"} | (
         {"around"} if is_wrapper else set()
     )
     assert (REPOSITORY / "tests" / "components" / "objectives" / f"test_{name}.py").exists()

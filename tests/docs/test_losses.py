@@ -4,12 +4,13 @@ import inspect
 import json
 import re
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_type_hints
 
 import yaml
 
 from components.contracts.method import Clock
 from components.methods.clip import Clip
+from components.methods.clip_rocket import Extra
 from components.objectives.signals.hard_negatives import HardNegatives
 from components.recipes.section import build
 from components.training.gather import GatherMode
@@ -28,11 +29,25 @@ def last(row: dict[str, Any]) -> str:
 def test_every_loss_has_its_row_and_its_recipe_uses_it():
     rows = re.findall(r"^\| `(\w+)` \| `components/objectives/(\w+)\.py` \| `(\w+)` \| (\S+) \|$", PAGE, re.M)
     assert {file: (loss, peer) for loss, file, _, peer in rows} == {
-        name: (last(row), row["golden"]["peer"]) for name, row in CATALOGUE.items() if "around" not in row
+        name: (last(row), row["golden"]["peer"])
+        for name, row in CATALOGUE.items()
+        if not {"around", "between"} & set(row)
     }
     for _, file, recipe, _ in rows:
         method = yaml.safe_load((REPOSITORY / f"components/recipes/{recipe}.yaml").read_text())["method"]
         assert method["init_args"]["objective"]["class_path"] == CATALOGUE[file]["class_path"]
+
+
+def test_every_loss_between_views_has_its_row():
+    rows = re.findall(
+        r"^\| `(\w+)` \| `extra: \{kind: (\w+)\}` \| `components/objectives/(\w+)\.py` \| (\S+) \|$", PAGE, re.M
+    )
+    assert {file: (loss, peer) for loss, _, file, peer in rows} == {
+        name: (last(row), row["golden"]["peer"]) for name, row in CATALOGUE.items() if "between" in row
+    }
+    kinds = get_args(get_type_hints(Extra)["kind"])
+    assert {kind for _, kind, _, _ in rows} <= set(kinds)
+    assert [kind for kind in kinds if f"`{kind}`" not in PAGE and f"kind: {kind}}}" not in PAGE] == []
 
 
 def test_every_wrapper_has_its_row():
@@ -94,3 +109,13 @@ def test_what_is_kept_of_cut_embeddings_is_what_was_measured():
     assert ours["kept"]["64"] >= 0.98 > plain["kept"]["64"]
     assert ours["mean"]["64"] < plain["mean"]["64"]  # as the page says
     assert ours["mean"]["32"] > plain["mean"]["32"]
+
+
+def test_what_is_told_of_masked_words_is_what_was_measured():
+    said = json.loads((REPOSITORY / "docs/benchmarks/masked-words.json").read_text())
+    fused, blind = said["arms"]["lightclip"], said["arms"]["blind"]
+    told = f"Of {fused['colours']} words of colour in captions of held-out scenes, hidden one at a time, {fused['colours_right']:.1%} are said right"
+    assert told in PAGE
+    assert f"and {blind['colours_right']:.1%} by" in PAGE
+    assert f"--arms {' '.join(said['arms'])}" in PAGE
+    assert fused["colours_right"] >= blind["colours_right"] + 0.2  # as seed 52 asks

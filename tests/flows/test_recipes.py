@@ -87,3 +87,14 @@ def test_the_command_prints_both_for_programs_and_people(monkeypatch, capsys):
     assert "* clip: measured" in capsys.readouterr().out
     assert main(["recipes", "show", "clip", "--scale", "debug"]) == 0
     assert yaml.safe_load(capsys.readouterr().out)["name"] == "clip"
+
+
+def test_a_proof_is_the_evidence_of_a_recipe_that_was_not_run_otherwise(root):
+    shutil.copytree(REPOSITORY / "docs/proofs", root / "docs/proofs")
+    alip = next(row for row in recipes(root) if row["name"] == "alip")
+    seeds, outcome = len(alip["proof"]["seeds"]), alip["proof"]["outcome"]
+    assert alip["status"] == outcome
+    assert re.fullmatch(rf"{seeds} seeds, .*; docs/proofs/alip\.json", alip["evidence"])
+    lines = list(as_lines([alip]))
+    assert sum("docs/proofs/alip.json" in line for line in lines) == 1
+    assert sum(line.startswith("    proof ") for line in lines) == len(alip["proof"]["claims"])

@@ -9,6 +9,7 @@ Make them again only when one of those is meant to change, and say in the change
 
 import json
 import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,28 +17,30 @@ import torch
 
 from components.contracts.method import Method
 from components.contracts.progress import silent
+from components.contracts.text_pick import TextPick
 from components.data.batches import StepBatches
 from components.data.rows.decoded import decode_pairs
 from components.data.samplers.distinct import DistinctBatches
 from components.data.selection import Pool
 from components.data.tokenizers import Vocabulary
 from components.data.transforms.preprocess import Preprocess
-from components.data.transforms.views import Views
 from components.recipes.recipe import load_recipe, load_scale
-from components.recipes.section import build
+from components.recipes.views import main_views, more_views
 from components.training.train import train
-from tests.squares import REPOSITORY, clip_at_debug, square_pool
+from tests.squares import REPOSITORY, clip_at_debug, linked, square_pool
 
 STEPS = 2
 
 
-def batches_at_debug(vocabulary: Vocabulary, name: str = "clip", pool: Pool | None = None) -> StepBatches:
-    """Return the batches that a recipe's views and texts and the scale's numbers make of the squares, or of another pool."""
+def batches_at_debug(
+    vocabulary: Vocabulary, name: str = "clip", pool: Pool | None = None, texts: Mapping[str, TextPick] | None = None
+) -> StepBatches:
+    """Return the batches that a recipe's views and texts, or others, and the scale's numbers make of the squares, or of another pool."""
     recipe, scale = load_recipe(REPOSITORY, name, "debug"), load_scale(REPOSITORY, "debug")
-    pairs = decode_pairs(pool or square_pool(), Preprocess(size=round(scale.pixels * 4 / 3)), silent)
-    views, texts = build({**recipe.training.views, "pixels": scale.pixels}, Views), recipe.training.texts
+    pairs = decode_pairs(linked(pool or square_pool()), Preprocess(size=round(scale.pixels * 4 / 3)), silent)
+    views, more = main_views(recipe.training.views, scale.pixels), more_views(recipe.training.views, scale.pixels)
     order = DistinctBatches(pairs.concepts, scale.batch, seed=0)
-    return StepBatches(pairs, vocabulary, views, order, seed=0, texts=texts)
+    return StepBatches(pairs, vocabulary, views, order, seed=0, texts=texts or recipe.training.texts, more=more)
 
 
 def first_losses(

@@ -25,10 +25,15 @@ class Captions:
         vocabulary: makes tokens of them; its padding is id 0, at the right.
         captions: those of each sample, at least one.
         long: what becomes of captions that are longer than the vocabulary reads.
+        is_kept: whether their words are kept beside the tokens, for whoever changes them before they are read.
     """
 
     def __init__(
-        self, vocabulary: Vocabulary, captions: Sequence[Sequence[str]], long: LongCaptions = "truncate"
+        self,
+        vocabulary: Vocabulary,
+        captions: Sequence[Sequence[str]],
+        long: LongCaptions = "truncate",
+        is_kept: bool = False,
     ) -> None:
         apart = taken_apart(captions, long, vocabulary)
         texts, tokens, lengths = chain.from_iterable(chain.from_iterable(apart)), [], []
@@ -42,6 +47,7 @@ class Captions:
             torch.tensor([len(caption) for own in apart for caption in own])
         )  # (K + 1,), of each caption
         self.first = ends(torch.tensor([len(own) for own in apart]))  # (M + 1,), of each sample among the captions
+        self.words = list(chain.from_iterable(chain.from_iterable(apart))) if is_kept else []
 
     def lengths(self) -> list[int]:
         """Return the tokens of the longest caption of each sample, or of its longest piece."""
@@ -68,6 +74,10 @@ class Captions:
     def number(self, rows: Int[Tensor, "B"], chosen: Int[Tensor, "B"]) -> Int[Tensor, "B"]:
         """Return which of its sample's captions each piece is of, from 0."""
         return torch.searchsorted(self.pieces, chosen, right=True) - 1 - self.first[rows]
+
+    def said(self, chosen: Int[Tensor, "B"]) -> list[str]:
+        """Return the words of pieces by number, where they were kept."""
+        return [self.words[piece] for piece in chosen.tolist()]
 
     def texts(self, chosen: Int[Tensor, "B"]) -> Texts:
         """Return pieces by number, [B L], no wider than the longest."""

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
@@ -42,8 +43,9 @@ def decode_pairs(
     channels: Channels = 3 if not preprocess.trim and pool.is_opaque() else 4  # what is trimmed may get a clear margin
     pictures = decode(pool, preprocess, channels, progress, cache, processes)
     return Pairs(
-        keys=pool.keys, pictures=as_tensor(pictures), captions=pool.captions, concepts=pool.concepts, kinds=pool.kinds
-    )
+        keys=pool.keys, pictures=as_tensor(pictures), captions=pool.captions, concepts=pool.concepts, kinds=pool.kinds,
+        mentions=pool.mentions, groups=pool.groups,
+    )  # fmt: skip
 
 
 def decode(
@@ -75,6 +77,8 @@ def name_of(pool: Pool, preprocess: Preprocess, channels: Channels) -> str:
     """Return 32 hex digits over all that decides the rows: pictures and their order, transform, its code, the codecs."""
     code = hashlib.sha256(Path(code_of_pixels.__file__).read_bytes()).hexdigest()
     codecs = {name: features.version(name) for name in ("jpg", "libjpeg_turbo", "webp", "zlib")}
+    quicker = {"simplejpeg": code_of_pixels.simplejpeg, "cykooz-resizer": code_of_pixels.simd}
+    codecs |= {name: version(name) for name, here in quicker.items() if here}
     decides = {
         "channels": channels, "transform": asdict(preprocess), "code": code, "pillow": PIL.__version__, "codecs": codecs
     }  # fmt: skip
@@ -109,8 +113,8 @@ class _Work:
     def write(self, file: int, places: Sequence[int]) -> None:
         """Decode some rows into the file, each to its place."""
         for place in places:
-            row = self.decode(place).tobytes()
-            os.pwrite(file, row, place * len(row))
+            row = self.decode(place)
+            os.pwrite(file, row.data, place * row.nbytes)
 
 
 def _fill(work: _Work, file: int, progress: Progress, processes: int) -> None:

@@ -3,10 +3,13 @@
 Axes: M samples of the selection, C channels, S pixels of the kept pictures.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jaxtyping import UInt8
 from torch import Tensor
+
+from components.contracts.text_pick import Place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +22,8 @@ class Pairs:
         captions: the captions of each sample, at least one.
         concepts: what each sample shows.
         kinds: of each caption; none where nothing is known of them.
+        mentions: of each caption, the places where concepts stand in it; none where nobody asked.
+        groups: label -> group of each, such as `category` -> `Flags`; none where no labels are known.
     """
 
     keys: tuple[str, ...]
@@ -26,3 +31,5 @@ class Pairs:
     captions: tuple[tuple[str, ...], ...]
     concepts: tuple[str, ...]
     kinds: tuple[tuple[str, ...], ...] = ()
+    mentions: tuple[tuple[tuple[Place, ...], ...], ...] = ()
+    groups: tuple[Mapping[str, str], ...] = ()

@@ -79,12 +79,15 @@ class About:
         return (samples * self.count + captions) * sum(one.width for one in self.teachers) * NUMBER_BYTES
 
 
+_LATER = {"crop": (1.0, 1.0), "flip": 0.0, "blur": 0.0, "solarise": 0.0}  # side shards written before do not have them
+
+
 def numbers_of(views: Views) -> dict[str, Any]:
-    """Return what decides views but for their pixels, as JSON has it."""
+    """Return what decides views but for their pixels, as JSON has it; of what came to views later, what is not as without it."""
     return {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in vars(views).items()
-        if name != "pixels"
+        if name != "pixels" and value != _LATER.get(name)
     }
 
 

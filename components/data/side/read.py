@@ -84,7 +84,9 @@ class Side:
         now = {"trim": trim, **numbers_of(views)}
         then = {"trim": self.about.trim, **self.about.views}
         if other := [
-            f"{name} was {then.get(name)} and is {value}" for name, value in now.items() if then.get(name) != value
+            f"{name} was {then.get(name)} and is {now.get(name)}"
+            for name in {**then, **now}
+            if then.get(name) != now.get(name)
         ]:
             raise ConfigError(
                 f"the teachers of {self.folder} saw other views: {', '.join(other)}. A picture would not be what was said of it. "

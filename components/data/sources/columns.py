@@ -12,6 +12,9 @@ NAMES = {
         "img_path", "picture", "photo",
     ),
     "caption": ("caption", "captions", "text", "title", "description", "sentence", "alt", "alt_text"),
+    "kind": ("caption_kind",),
+    "alt": (),  # further captions, where the person says so
+    "long": (),
     "label": ("label", "category", "class", "class_name", "label_name"),
     "group": ("group", "group_id"),
     "licence": ("licence", "license"),
@@ -22,6 +25,7 @@ NAMES = {
 }  # fmt: skip
 URLS = ("url", "image_url", "img_url")  # of the picture, where no column is called as its path is
 NEEDED = ("image", "caption")
+OF_THEIR_KIND = ("alt", "long")  # roles of captions that are of the kind they are called after
 FLAGS = ("consent", "health")  # of which every word counts, an empty cell too
 
 
@@ -54,7 +58,7 @@ def recognise(columns: Sequence[str], said: Mapping[str, str], table: str) -> di
         exact = [column for column in likely if plain(column) == role]
         if len(exact or likely) == 1:
             found[role] = (exact or likely)[0]
-        elif role in NEEDED:
+        elif role in NEEDED and not (role == "caption" and any(one in found for one in OF_THEIR_KIND)):
             raise ConfigError(_unrecognised(role, likely, columns, found, table))
     return {role: found[role] for role in NAMES if role in found}
 

@@ -14,6 +14,7 @@ from components.contracts.progress import Progress
 from components.contracts.reject import Reject
 from components.contracts.sealed import sha256_of
 from components.data.shards import MAX_PICTURE_BYTES
+from components.data.sources.caption_kinds import captions_of
 from components.data.sources.coco_pictures import InFolder
 from components.data.sources.columns import recognise
 from components.data.sources.croissant_fields import Field, Taken, each, fields_of, id_of, links, read_description
@@ -34,7 +35,7 @@ class CroissantSource(OwnSource):
 
     Args:
         path: the description, or the folder in which it is called croissant.json or metadata.json.
-        columns: what a field says -> its name, or `set/name`, of image, caption, label, group, licence, lang, key; the rest is
+        columns: what a field says -> its name, or `set/name`, of image, caption, kind, alt, long, label, group, licence, lang, key; the rest is
             recognised, the picture by its type, the others by their names.
         languages: codes of the languages that captions are in, such as [en, de]; without, a caption's is not stated.
         licence: SPDX identifier of the pictures for which no field states one.
@@ -104,10 +105,10 @@ class Described:
                 yield Reject(key=name, member=name, reason=reason, detail=str(data or "the file is empty"))
                 continue
             one = {role: next(iter(words.get(role, ())), None) for role in _SINGLE}
-            texts = tuple(dict.fromkeys(words["caption"]))
+            captions = captions_of(words, {one: one for one in words}, tuple)
             yield Record(
-                name=name, data=data, texts=texts, langs=(one["lang"],) * len(texts), label=one["label"], group=one["group"],
-                licence=one["licence"], key=key,
+                name=name, data=data, texts=tuple(captions), kinds=tuple(captions.values()), langs=(one["lang"],) * len(captions),
+                label=one["label"], group=one["group"], licence=one["licence"], key=key,
             )  # fmt: skip
             progress("read pictures", len(names), len(names))
 

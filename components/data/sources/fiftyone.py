@@ -11,6 +11,7 @@ from typing import Any
 
 from components.contracts.errors import ConfigError
 from components.contracts.reject import Reject
+from components.data.sources.caption_kinds import captions_of
 from components.data.sources.coco_pictures import InFolder
 from components.data.sources.columns import FLAGS, recognise
 from components.data.sources.files import PICTURES
@@ -36,8 +37,8 @@ class FiftyOneFolder(OwnSource):
 
     Args:
         path: the folder that `dataset.export` wrote.
-        columns: what a field says -> its name, of caption, label, group, licence, lang, key, consent, health; the rest is recognised
-            by its name, the label also as the one field that is a Classification. One of those may be the caption, too.
+        columns: what a field says -> its name, of caption, kind, alt, long, label, group, licence, lang, key, consent, health; the
+            rest is recognised by its name, the label also as the one field that is a Classification. One of those may be the caption, too.
         languages: codes of the languages that captions are in, such as [en, de]; without, a caption's is not stated.
         licence: SPDX identifier of the pictures whose sample states none.
     """
@@ -141,11 +142,11 @@ def _own(place: str, sample: Mapping[str, Any], role: Mapping[str, str], places:
     there = places.of({"file_name": file.replace("\\", "/")})
     if len(there) == 3:
         return _reject(place, *there)
-    texts = tuple(dict.fromkeys(words_of(sample.get(role["caption"]))))
+    captions = captions_of(sample, role, words_of)
     said = {one: next(iter(words_of(sample.get(its))), None) for one, its in role.items() if one in _SINGLE}
     return Own(
-        name=there[0], path=there[1], texts=texts, langs=(said.get("lang"),) * len(texts), label=said.get("label"),
-        group=said.get("group"), licence=said.get("licence"), key=said.get("key"),
+        name=there[0], path=there[1], texts=tuple(captions), kinds=tuple(captions.values()), langs=(said.get("lang"),) * len(captions),
+        label=said.get("label"), group=said.get("group"), licence=said.get("licence"), key=said.get("key"),
         flags={one: tuple(words_of(sample.get(role[one]))) or ("",) for one in FLAGS if one in role},
     )  # fmt: skip
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from components.contracts.errors import DataError
 from components.contracts.reject import Reject
+from components.contracts.sample import SHORT
+from components.data.sources.caption_kinds import joined
 from components.data.sources.files import DOCUMENTS, PICTURES, files_below
 from components.data.sources.found import Found, Own
 from components.data.sources.own_source import OwnSource
@@ -68,7 +70,7 @@ def find(folder: Path) -> Found:
         by_stem.setdefault(str(PurePosixPath(name).with_suffix("")), []).append(name)
     found = []
     for name, path in pictures:
-        said: dict[str, Any] = {"captions": ()}
+        said: dict[str, Any] = {"captions": {}}
         fault: Reject | None = None
         for beside in by_stem.get(str(PurePosixPath(name).with_suffix("")), []):
             used.add(beside)
@@ -81,15 +83,15 @@ def find(folder: Path) -> Found:
                 faults.append(f"{beside} ({err})")
                 continue
             unknown.extend(f"{key} in {beside}" for key in more.pop("unknown", ()))
-            said = {**said, **more, "captions": (*said["captions"], *more.get("captions", ()))}
+            said = {**said, **more, "captions": joined(said["captions"], more.get("captions", {}))}
         if fault is not None:
             rejects.append(fault)
             continue
-        texts = tuple(dict.fromkeys(said["captions"]))
+        captions = said["captions"]
         found.append(
             Own(
-                name=name, path=path, texts=texts, langs=(said.get("lang"),) * len(texts), group=said.get("group"),
-                label=said.get("label") or labels.get(name), licence=said.get("licence"), flags=flags_of(said),
+                name=name, path=path, texts=tuple(captions), kinds=tuple(captions.values()), langs=(said.get("lang"),) * len(captions),
+                group=said.get("group"), label=said.get("label") or labels.get(name), licence=said.get("licence"), flags=flags_of(said),
             )
         )  # fmt: skip
     stray = [name for name, _ in files if PurePosixPath(name).stem.casefold() not in DOCUMENTS]
@@ -113,13 +115,13 @@ def find(folder: Path) -> Found:
 
 
 def read_words(path: Path) -> dict[str, Any]:
-    """Return what a .txt or .json says: captions, and where it says so label, group, licence, lang and `unknown` keys.
+    """Return what a .txt or .json says: captions -> their kinds, and where it says so label, group, licence, lang and `unknown` keys.
 
     OSError or UnreadableWords, with a message, when it cannot be read.
     """
     if path.suffix.lower() == ".txt":
         lines = decoded(path.read_bytes()).splitlines()
-        return {"captions": tuple(line for one in lines for line in texts_of(one))}
+        return {"captions": {line: SHORT for one in lines for line in texts_of(one)}}
     return json_words(path.read_bytes())
 
 

@@ -24,6 +24,7 @@ class Own:
     path: Path | None
     texts: tuple[str, ...] = ()
     langs: tuple[str | None, ...] = ()
+    kinds: tuple[str, ...] = ()
     label: str | None = None
     group: str | None = None
     licence: str | None = None
@@ -38,8 +39,8 @@ class Own:
             reason, why = ("no_picture", data) if isinstance(data, str) else ("zero_bytes", "the file is empty")
             return Reject(key=self.key or self.name, member=self.name, reason=reason, detail=why or "it cannot be read")
         return Record(
-            name=self.name, data=data, texts=self.texts, langs=self.langs, label=self.label, group=self.group,
-            licence=self.licence, key=self.key, flags=self.flags, regions=self.regions,
+            name=self.name, data=data, texts=self.texts, langs=self.langs, kinds=self.kinds, label=self.label,
+            group=self.group, licence=self.licence, key=self.key, flags=self.flags, regions=self.regions,
         )  # fmt: skip
 
 

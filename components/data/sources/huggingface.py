@@ -19,6 +19,7 @@ from components.contracts.reject import Reject
 from components.data.shards import MAX_PICTURE_BYTES
 from components.data.sources.arrow import ARROW, PARQUET, read_rows, schema_of
 from components.data.sources.by_shard import ShardEnds, by_shard
+from components.data.sources.caption_kinds import captions_of
 from components.data.sources.columns import FLAGS, recognise
 from components.data.sources.files import PICTURES, files_below, suffix_of
 from components.data.sources.own_source import OwnSource
@@ -38,7 +39,7 @@ class HuggingFaceFolder(OwnSource):
         url: in its place, where they lie: s3:// of a folder, or URLs of .parquet or .arrow files; see docs/elsewhere.md.
         version: of what lies there, as source.json and `diptych run --data` say it; what is another one is refused.
         allow_hosts: hosts of this network that may be asked, as host:port.
-        columns: what a column says -> its name, of image, caption, label, group, licence, lang, key, consent, health; the rest is
+        columns: what a column says -> its name, of image, caption, kind, alt, long, label, group, licence, lang, key, consent, health; the rest is
             recognised, the picture by its feature, the others by their names.
         languages: codes of the languages that captions are in, such as [en, de]; without, a caption's is not stated.
         licence: SPDX identifier of the pictures whose row states none.
@@ -182,11 +183,11 @@ def record_of(name: str, row: Mapping[str, Any], names: Sequence[str]) -> Record
         detail = f"{len(data):,} bytes; at most {MAX_PICTURE_BYTES:,} are read"
         return Reject(key=name, member=name, reason="no_picture", detail=detail)
     suffix = next((one for one in PICTURES if path.lower().endswith(one)), suffix_of(data))
-    texts = tuple(dict.fromkeys(texts_of(row["caption"])))
+    captions = captions_of(row, {one: one for one in row})
     said = {what: next(iter(texts_of(row.get(what))), None) for what in ("group", "licence", "lang", "key")}
     return Record(
-        name=name + suffix, data=data, texts=texts, langs=(said["lang"],) * len(texts), label=_label(row.get("label"), names),
-        group=said["group"], licence=said["licence"], key=said["key"],
+        name=name + suffix, data=data, texts=tuple(captions), kinds=tuple(captions.values()), langs=(said["lang"],) * len(captions),
+        label=_label(row.get("label"), names), group=said["group"], licence=said["licence"], key=said["key"],
         flags={one: tuple(texts_of(row[one])) or ("",) for one in FLAGS if one in row},
     )  # fmt: skip
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from components.contracts.errors import DataError
 from components.contracts.progress import Progress, silent
 from components.contracts.reject import Reject
-from components.contracts.sample import Media, Sample, Text
+from components.contracts.sample import SHORT, Media, Sample, Text
 from components.data.language import UNKNOWN, fits_script
 from components.data.sources.files import PICTURES
 from components.data.sources.record import Record, Records, concept_of, fingerprint_of, group_of, key_of
@@ -180,11 +180,15 @@ class OwnSamples:
         )
 
     def texts(self, record: Record) -> tuple[Text, ...]:
-        """Return the texts with their languages: as stated, else the first of `languages` whose script it is in."""
-        langs = record.langs or (None,) * len(record.texts)
+        """Return the texts with kind and language: as stated, else the first of `languages` whose script it is in."""
+        langs, kinds = (record.langs or (None,) * len(record.texts), record.kinds or (SHORT,) * len(record.texts))
         return tuple(
-            Text(text=text, lang=lang or next((one for one in self.languages if fits_script(text, one)), UNKNOWN))
-            for text, lang in zip(record.texts, langs, strict=True)
+            Text(
+                text=text,
+                kind=kind,
+                lang=lang or next((one for one in self.languages if fits_script(text, one)), UNKNOWN),
+            )
+            for text, kind, lang in zip(record.texts, kinds, langs, strict=True)
         )
 
     def describe(self) -> dict[str, object]:

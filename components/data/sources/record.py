@@ -21,6 +21,7 @@ class Record:
         data: encoded bytes, at least one.
         texts: what is said of it, each once; may be none.
         langs: ISO 639-1 code of each text, as the data has it; None where it has none.
+        kinds: of each text, as of Text; none where all are SHORT.
         label: what kind of thing it is.
         group: records of one group stay in one split.
         licence: SPDX identifier.
@@ -33,6 +34,7 @@ class Record:
     data: bytes = field(repr=False)
     texts: tuple[str, ...] = ()
     langs: tuple[str | None, ...] = ()
+    kinds: tuple[str, ...] = ()
     label: str | None = None
     group: str | None = None
     licence: str | None = None

@@ -16,6 +16,7 @@ from components.contracts.errors import ConfigError, DataError
 from components.contracts.reject import Reject
 from components.data.remote.addresses import REMOTE, name_of
 from components.data.remote.s3 import bucket_and_key
+from components.data.sources.caption_kinds import captions_of, column_of
 from components.data.sources.columns import FLAGS, recognise
 from components.data.sources.fetched import Fetched
 from components.data.sources.files import PICTURES, files_below
@@ -37,8 +38,8 @@ class PairTable(OwnSource):
         version: of what lies there, as source.json and `diptych run --data` say it; what is another one is refused.
         allow_hosts: hosts of this network that may be asked, as host:port, and buckets, as s3://bucket, that rows may name.
         table: name of the table in that folder, where it is called otherwise.
-        columns: what a column says -> its name, of image, caption, label, group, licence, lang, key, consent, health; the rest is
-            recognised by its name.
+        columns: what a column says -> its name, of image, caption, kind, alt, long, label, group, licence, lang, key, consent,
+            health; the rest is recognised by its name.
         languages: codes of the languages that captions are in, such as [en, de]; without, a caption's is not stated.
         licence: SPDX identifier of the pictures whose row states none.
     """
@@ -123,9 +124,9 @@ def find(
     nameless, disagreeing = list[Reject](), list[str]()
     for where, row in read_rows(table):
         names = texts_of(_cell(row, role["image"], where, table))
-        captions = texts_of(row.get(role["caption"]))
+        captions = captions_of(row, role)
         if not names:
-            said_there = f", which says {captions[0]!r}" if captions else ""
+            said_there = f", which says {next(iter(captions))!r}" if captions else ""
             nameless.append(
                 Reject(
                     key=f"{table.name}, {where}", member=table.name, reason="no_picture",
@@ -144,15 +145,16 @@ def find(
             for one in picture["flags"]:
                 picture["flags"][one].update(dict.fromkeys(texts_of(row.get(role[one])) or ("",)))
             picture.update({one: value for one, value in said.items() if picture[one] is None})
-            picture["captions"].update({text: lang for text in captions if text not in picture["captions"]})
+            for text, kind in captions.items():
+                picture["captions"].setdefault(text, (kind, lang))
     if not rows:
         raise DataError(
-            f"{table} has no row with a picture. Write a row a picture: `{role['image']},{role['caption']}`."
+            f"{table} has no row with a picture. Write a row a picture: `{role['image']},{column_of(role)}`."
         )
     fetched = Fetched([name for name in rows if REMOTE.match(name)], len(rows), allow_hosts)
     found = [_own(table, name, picture, fetched) for name, picture in rows.items()]
     wordless = (
-        f"no row of {table} has a caption in the column {role['caption']!r}, so there is nothing to learn. Write the "
+        f"no row of {table} has a caption in the column {column_of(role)!r}, so there is nothing to learn. Write the "
         "captions there, or name another column: source: {columns: {caption: COLUMN}}."
     )
     left_out: dict[str, Sequence[str]] = {
@@ -200,9 +202,9 @@ def _cell(row: Mapping[str, Any], column: str, where: str, table: Path) -> Any:
 def _own(table: Path, name: str, picture: Mapping[str, Any], fetched: Fetched) -> Own:
     remote = REMOTE.match(name)
     path = fetched.path_of(name) if remote else _picture_path(table, name, picture["where"])
-    captions = picture["captions"]
     return Own(
-        name=name_of(name) if remote else name, path=path, texts=tuple(captions), langs=tuple(captions.values()),
+        name=name_of(name) if remote else name, path=path, texts=tuple(picture["captions"]),
+        kinds=tuple(kind for kind, _ in picture["captions"].values()), langs=tuple(lang for _, lang in picture["captions"].values()),
         label=picture.get("label"), group=picture.get("group"), licence=picture.get("licence"), key=picture.get("key"),
         flags={one: tuple(words) for one, words in picture["flags"].items()},
     )  # fmt: skip

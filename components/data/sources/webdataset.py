@@ -14,7 +14,9 @@ from typing import Any
 from components.contracts.errors import DataError
 from components.contracts.progress import Progress
 from components.contracts.reject import Reject
+from components.contracts.sample import SHORT
 from components.data.sources.by_shard import ShardEnds, by_shard
+from components.data.sources.caption_kinds import joined
 from components.data.sources.files import DOCUMENTS, bytes_of, files_below
 from components.data.sources.own_source import OwnSource
 from components.data.sources.parts import PICKLED, PICTURE_SUFFIXES, Parts, bytes_wanted, key_and_suffix
@@ -176,11 +178,11 @@ class Shards:
         words: dict[str, Any] = json_words(group.held["json"]) if "json" in group.held else {}
         self._unread_keys.update(dict.fromkeys(words.get("unknown", ())))
         written = texts_of(decoded(group.held["txt"])) if "txt" in group.held else ()
-        texts = tuple(dict.fromkeys((*written, *words.get("captions", ()))))
+        captions = joined(dict.fromkeys(written, SHORT), words.get("captions", {}))
         label = self._label(decoded(group.held["cls"]).strip()) if "cls" in group.held else None
         return Record(
-            name=f"{self._stems[shard]}/{group.key}.{suffix}", data=group.held[suffix], texts=texts,
-            langs=(words.get("lang"),) * len(texts), label=label or words.get("label"), group=words.get("group"),
+            name=f"{self._stems[shard]}/{group.key}.{suffix}", data=group.held[suffix], texts=tuple(captions),
+            kinds=tuple(captions.values()), langs=(words.get("lang"),) * len(captions), label=label or words.get("label"), group=words.get("group"),
             licence=words.get("licence"), flags=flags_of(words),
         )  # fmt: skip
 

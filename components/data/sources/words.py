@@ -4,12 +4,16 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from components.data.sources.columns import FLAGS
+from components.contracts.sample import SHORT
+from components.data.sources.caption_kinds import joined
+from components.data.sources.columns import FLAGS, OF_THEIR_KIND, plain
 from components.data.sources.rows import texts_of
 
 # What stands in a .json beside a picture, and the names it may have.
 KEYS = {
     "captions": ("caption", "captions"),
+    "alt": ("alt",),
+    "long": ("long",),
     "label": ("label", "category"),
     "group": ("group",),
     "licence": ("licence", "license"),
@@ -37,7 +41,8 @@ def decoded(data: bytes) -> str:
 
 
 def json_words(data: bytes) -> dict[str, Any]:
-    """Return what a .json says: captions, and where it says so label, group, licence, lang, consent, health; and `unknown` keys.
+    """Return what a .json says: captions -> their kinds, and where it says so label, group, licence, lang, consent, health; and
+    `unknown` keys.
 
     The .json of our own shards (`texts`, `labels`, `licence`) is read as well. Raises UnreadableWords, with a message, when it is
     no JSON object in UTF-8.
@@ -54,8 +59,11 @@ def json_words(data: bytes) -> dict[str, Any]:
     read: dict[str, Any] = {"unknown": [str(key) for key in said if key not in _KNOWN]}
     for what, names in KEYS.items():
         values = tuple(one for name in names for one in texts_of(said.get(name)))
-        if values:
-            read[what] = values if what in ("captions", *FLAGS) else values[0]
+        if what in ("captions", *OF_THEIR_KIND):
+            kind = what if what in OF_THEIR_KIND else SHORT
+            read["captions"] = joined(read.get("captions", {}), dict.fromkeys(values, kind))
+        elif values:
+            read[what] = values if what in FLAGS else values[0]
     return read
 
 
@@ -67,7 +75,8 @@ def flags_of(words: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
 def _own_words(said: Mapping[str, Any]) -> dict[str, Any]:
     """Return what ShardWriter wrote of a sample; the language is that of its first text."""
     texts = [one for one in said["texts"] if isinstance(one, Mapping)]
-    read: dict[str, Any] = {"captions": tuple(text for one in texts for text in texts_of(one.get("text")))}
+    kinds = {text: plain(str(one.get("kind") or SHORT)) for one in texts for text in texts_of(one.get("text"))}
+    read: dict[str, Any] = {"captions": kinds}
     stated = {
         "label": said["labels"].get("category"),
         "licence": said.get("licence"),

@@ -1,7 +1,7 @@
 """From the bytes of one picture to the pixels a tower takes: the one path for training, evaluation and serving.
 
-This file stands alone (Pillow and numpy, nothing of ours): the exporter copies it, as it is, into the served model
-repository beside `transforms.json`, so what is served is what was measured.
+This file stands alone (Pillow, numpy and, where they are installed, simplejpeg and cykooz-resizer; nothing of ours): the exporter
+copies it, as it is, into the served model repository beside `transforms.json`, so what is served is what was measured.
 Axes: H = W = the model's size in pixels.
 """
 
@@ -10,10 +10,23 @@ import json
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from PIL import Image, ImageChops, ImageOps
+from PIL import ExifTags, Image, ImageChops, ImageOps
+
+try:
+    import cykooz_resizer as simd
+except ImportError:  # it has no wheel for Linux on ARM
+    simd = None
+try:
+    import simplejpeg
+except ImportError:  # Pillow decodes to the same pixels
+    simplejpeg = None
 
 MAX_PIXELS = 25_000_000  # a picture of 5,000 x 5,000; more is taken for a decompression bomb
 FAINT = 8  # of 255: what differs less from the background is margin
+JPEG = b"\xff\xd8\xff"  # how one begins
+PHOTOGRAPHS = ("JPEG", "MPO")  # the second is a phone's JPEG with a preview behind it
+RESIZERS = ("pillow", "simd")
+RESIZER = "pillow" if simd is None else "simd"
 
 
 class BadImage(ValueError):
@@ -33,6 +46,9 @@ class Preprocess:
             average from those of one decoded whole, by 3 where it was hardly larger. Not for one that is trimmed, of which a
             small part may be left.
         squeeze: whether all of the picture is pressed into the square, as SigLIP does, in place of cropping it to one.
+        resizer: what resizes JPEGs in RGB: `simd` (cykooz-resizer, by the processor's vector instructions, in a fifth of the time),
+            or `pillow`, which resizes all else too. Both are bicubic and equally near to exact arithmetic; their pixels differ
+            by 0.2 of 255 on average. ImportError for `simd` where it is not installed.
     """
 
     size: int
@@ -40,14 +56,27 @@ class Preprocess:
     trim: bool = False
     reduced: bool = True
     squeeze: bool = False
+    resizer: str = RESIZER
+
+    def __post_init__(self) -> None:
+        if self.resizer not in RESIZERS:
+            raise ValueError(f"resizer is {self.resizer!r}, but a picture is resized by {' or '.join(RESIZERS)}.")
+        if self.resizer == "simd" and simd is None:
+            raise ImportError(
+                "this model's pictures were resized by cykooz-resizer, which is not installed here; another resizer would show it pixels "
+                "that it was not measured on. Install it: pip install cykooz-resizer (from source it takes a Rust compiler)."
+            )
 
     def __call__(self, data: bytes) -> np.ndarray:
         """Return uint8 [3 H W]. Raises BadImage when the bytes cannot be decoded, or hold too many pixels."""
-        return self.fit(on_background(self.open(data), self.background))
+        shown = self.photograph(data)
+        return self.fit(on_background(self.open(data), self.background)) if shown is None else shown
 
     def rgba(self, data: bytes) -> np.ndarray:
         """Return uint8 [4 H W], not laid on the background; errors as of a call."""
-        fitted = self.fit(self.open(data))
+        fitted = self.photograph(data)
+        if fitted is None:
+            fitted = self.fit(self.open(data))
         return fitted if len(fitted) == 4 else np.concatenate([fitted, np.full_like(fitted[:1], 255)])
 
     def open(self, data: bytes) -> Image.Image:
@@ -76,17 +105,55 @@ class Preprocess:
         size = (self.size, self.size)
         if picture.size == size:
             fitted = picture
+        elif self.resizer == "simd" and picture.mode == "RGB" and picture.format in PHOTOGRAPHS:
+            return self.fit_bytes(picture.tobytes(), picture.size)
         elif self.squeeze:
             fitted = picture.resize(size, Image.Resampling.BICUBIC)
         else:
             fitted = ImageOps.fit(picture, size, Image.Resampling.BICUBIC)
-        return np.ascontiguousarray(np.asarray(fitted, np.uint8).transpose(2, 0, 1))
+        return planes(np.asarray(fitted, np.uint8))
+
+    def fit_bytes(self, rgb: bytes, size: tuple[int, int]) -> np.ndarray:
+        """Return uint8 [3 H W] of the bytes of an RGB picture of that width and height, by `simd`."""
+        filtered = simd.ResizeAlg.convolution(simd.FilterType.catmull_rom)  # as Pillow's bicubic
+        options = simd.ResizeOptions(resize_alg=filtered, fit_into_destination=not self.squeeze)
+        fitted = simd.ImageData(self.size, self.size, simd.PixelType.U8x3)
+        # a resizer each time: it has buffers, which threads cannot share
+        simd.Resizer().resize(simd.ImageData(*size, simd.PixelType.U8x3, rgb), fitted, options)
+        return planes(np.frombuffer(fitted.get_buffer(), np.uint8).reshape(self.size, self.size, 3))
+
+    def photograph(self, data: bytes) -> np.ndarray | None:
+        """Return uint8 [3 H W] of an upright JPEG in RGB, by simplejpeg and `simd` alone; None for whatever Pillow has to look at.
+
+        The pixels are those that Pillow's decoder gives. A JPEG of which there is anything to say is none of it: Pillow says it.
+        """
+        if simplejpeg is None or self.resizer != "simd" or self.trim or not data.startswith(JPEG):
+            return None
+        try:
+            with Image.open(io.BytesIO(data)) as opened:
+                whole, turn = opened.size, opened.getexif().get(ExifTags.Base.Orientation, 1)
+                if opened.mode != "RGB" or turn != 1 or opened.width * opened.height > MAX_PIXELS:
+                    return None
+                if self.reduced:
+                    opened.draft(None, (self.size, self.size))  # type: ignore[arg-type]  # None keeps the mode
+                width, height = opened.size
+            least = (0, 0) if (width, height) == whole else (height, width)
+            pixels = simplejpeg.decode_jpeg(data, "RGB", min_height=least[0], min_width=least[1], min_factor=1)
+        except Exception:  # of hostile bytes it may say nearly anything
+            return None
+        if pixels.shape != (height, width, 3):
+            return None
+        if width == height == self.size:
+            return planes(pixels)
+        return self.fit_bytes(pixels.tobytes(), (width, height))
 
     def to_json(self) -> str:
         """Return the text of transforms.json."""
         values = {"version": 1, **asdict(self)}
         if not self.squeeze:
             del values["squeeze"]  # what was packed before has the same bytes
+        if self.resizer == "pillow":
+            del values["resizer"]
         return json.dumps(values, indent=2) + "\n"
 
     @classmethod
@@ -100,8 +167,13 @@ class Preprocess:
         return cls(
             size=int(values["size"]), background=tuple(values["background"]), trim=bool(values.get("trim", False)),
             reduced=bool(values.get("reduced", False)),  # older models learned of pictures decoded whole
-            squeeze=bool(values.get("squeeze", False)),
+            squeeze=bool(values.get("squeeze", False)), resizer=str(values.get("resizer", "pillow")),
         )  # fmt: skip
+
+
+def planes(pixels: np.ndarray) -> np.ndarray:
+    """Return uint8 [C H W] of [H W C]."""
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
 def on_background(picture: Image.Image, background: tuple[int, int, int]) -> Image.Image:

@@ -1,4 +1,4 @@
-"""Random views of a batch of pictures: moved, turned, laid on another background, sketched or outlined, recoloured.
+"""Random views of a batch of pictures: moved, turned, cropped, laid on another background, sketched or outlined, recoloured, blurred.
 
 What is drawn is apart from what it does: the numbers of a whole batch come from a generator that the caller seeds, and
 any part of the pictures can be shown with its part of them. So the same (seed, step) gives the same view on every
@@ -7,7 +7,7 @@ Axes: N pictures, C channels, H height, W width.
 """
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from jaxtyping import Bool, Float, UInt8
@@ -16,6 +16,7 @@ from torch.nn.functional import affine_grid, grid_sample
 
 from components.contracts.batch import Movable
 from components.contracts.errors import ConfigError
+from components.data.transforms.distort import NARROWEST, WIDEST, blurred, solarised
 from components.data.transforms.draws import Draws, even
 from components.data.transforms.lines import STRONGEST, with_lines
 
@@ -39,6 +40,9 @@ class Drawn(Movable):
         strength: of its lines; see with_lines.
         sketched: whether lines are all that is left.
         outlined: whether lines are laid over it.
+        flipped: whether left and right change places; None where views flip none, as for the two below.
+        blur: deviation of the blur, as a share of the side.
+        solarised: whether its bright parts become dark.
     """
 
     angle: Float[Tensor, "N"]
@@ -55,13 +59,17 @@ class Drawn(Movable):
     strength: Float[Tensor, "N 1 1 1"]
     sketched: Bool[Tensor, "N 1 1 1"]
     outlined: Bool[Tensor, "N 1 1 1"]
+    flipped: Bool[Tensor, "N"] | None = None
+    blur: Float[Tensor, "N"] | None = None
+    solarised: Bool[Tensor, "N 1 1 1"] | None = None
 
     def __len__(self) -> int:
         return len(self.angle)
 
     def part(self, rows: slice) -> "Drawn":
         """Return what was drawn for those pictures alone."""
-        return Drawn(**{one.name: getattr(self, one.name)[rows] for one in fields(self)})
+        drawn = {one.name: getattr(self, one.name) for one in fields(self)}
+        return replace(self, **{name: value[rows] for name, value in drawn.items() if value is not None})
 
 
 class Views:
@@ -78,8 +86,13 @@ class Views:
         erase: share of the pictures that lose a random rectangle of up to 0.4 of each side.
         sketched: share of the pictures that become a drawing of their edges, dark on white.
         outlined: share of the pictures, beside those, whose edges are darkened.
+        crop: least and most area of the window that is shown, as a share of the picture's; it lies anywhere within. The shift
+            comes on top.
+        flip: share of the pictures whose left and right change places.
+        blur: share of the pictures that are blurred, each as far as is drawn.
+        solarise: share of the pictures whose bright parts become dark.
 
-    Raises ConfigError when more than all pictures would be sketched or outlined.
+    Raises ConfigError when more than all pictures would be sketched or outlined, and for a crop that is no part of a picture.
     """
 
     def __init__(
@@ -94,15 +107,25 @@ class Views:
         erase: float = 0.0,
         sketched: float = 0.0,
         outlined: float = 0.0,
+        crop: tuple[float, float] = (1.0, 1.0),
+        flip: float = 0.0,
+        blur: float = 0.0,
+        solarise: float = 0.0,
     ) -> None:
         if min(sketched, outlined) < 0 or sketched + outlined > 1:
             raise ConfigError(
                 f"sketched is {sketched} and outlined {outlined}, but they are shares of the same pictures. Give two from 0 to 1 "
                 "that sum to at most 1."
             )
+        if not 0 < crop[0] <= crop[1] <= 1:
+            raise ConfigError(
+                f"crop is {list(crop)}, but must be the least and the most of a picture's area that is shown. Give two numbers above 0 and up to "
+                "1, the smaller first."
+            )
         self.pixels, self.degrees, self.shift, self.zoom = pixels, degrees, shift, zoom
         self.colour, self.grey, self.background, self.erase = colour, grey, background, erase
         self.sketched, self.outlined = sketched, outlined
+        self.crop, self.flip, self.blur, self.solarise = crop, flip, blur, solarise
 
     def __call__(self, pictures: UInt8[Tensor, "N C S S"], draw: torch.Generator) -> Float[Tensor, "N 3 H W"]:
         """Return views in [0, 1] of RGBA or RGB pictures, drawn for them alone."""
@@ -122,11 +145,22 @@ class Views:
         cut = even(draw, count, 1, 1) < self.erase
         strength = uniform(draw, count, 0, STRONGEST).view(count, 1, 1, 1)
         lined = even(draw, count, 1, 1, 1)
+        # What is asked for alone draws, and after all else, so that views without it are what they were.
+        if min(self.crop) < 1:
+            side = uniform(draw, count, *self.crop).sqrt()
+            across, down = (shift + uniform(draw, count, -1, 1) * (1 - side) for shift in (across, down))
+            size = size / side
+        flipped = even(draw, count) < self.flip if self.flip else None
+        blur = None
+        if self.blur:
+            blur = uniform(draw, count, NARROWEST, WIDEST) * (even(draw, count) < self.blur)
+        solarised = even(draw, count, 1, 1, 1) < self.solarise if self.solarise else None
         return Drawn(
             angle=angle, size=size, across=across, down=down, under=torch.where(plain, torch.ones_like(colour), colour),
             gain=gain, offset=offset, grey=grey, half=torch.stack(sides[::2], 1), middle=torch.stack(sides[1::2], 1),
             cut=cut, strength=strength, sketched=lined < self.sketched,
             outlined=(lined >= self.sketched) & (lined < self.sketched + self.outlined),
+            flipped=flipped, blur=blur, solarised=solarised,
         )  # fmt: skip
 
     def show(self, pictures: UInt8[Tensor, "N C S S"], drawn: Drawn) -> Float[Tensor, "N 3 H W"]:
@@ -143,17 +177,23 @@ class Views:
         """Turn, zoom and shift each picture; what comes in from outside is transparent. Colours are premultiplied."""
         premultiplied = torch.cat([rgba[:, :3] * rgba[:, 3:], rgba[:, 3:]], 1)
         cos, sin = drawn.angle.cos() / drawn.size, drawn.angle.sin() / drawn.size
-        rows = [torch.stack([cos, -sin, drawn.across], 1), torch.stack([sin, cos, drawn.down], 1)]
+        across, down = (
+            (cos, sin) if drawn.flipped is None else (torch.where(drawn.flipped, -one, one) for one in (cos, sin))
+        )
+        rows = [torch.stack([across, -sin, drawn.across], 1), torch.stack([down, cos, drawn.down], 1)]
         grid = affine_grid(torch.stack(rows, 1), [len(rgba), 4, self.pixels, self.pixels], align_corners=False)
         return grid_sample(premultiplied, grid, align_corners=False)
 
     def recolour(self, rgb: Float[Tensor, "N 3 H W"], drawn: Drawn) -> Float[Tensor, "N 3 H W"]:
-        """Scale and move the channels, take the colour from some, cut a rectangle out of some."""
+        """Scale and move the channels, take the colour from some, cut a rectangle out of some, blur and solarise some."""
         rgb = rgb * drawn.gain + drawn.offset
         rgb = torch.where(drawn.grey, rgb.mean(1, keepdim=True), rgb)
         if self.erase:
             rgb = self.cut(rgb, drawn)
-        return rgb.clamp(0, 1)
+        rgb = rgb.clamp(0, 1)
+        if drawn.blur is not None:
+            rgb = blurred(rgb, drawn.blur)
+        return rgb if drawn.solarised is None else solarised(rgb, drawn.solarised)
 
     def cut(self, rgb: Float[Tensor, "N 3 H W"], drawn: Drawn) -> Float[Tensor, "N 3 H W"]:
         """Put grey in place of a random rectangle of some pictures."""

@@ -7,13 +7,14 @@ the embedding in place of the last) do otherwise are choices of the same tower, 
 Axes: N texts, L tokens, F features, H heads.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+from torch.nn.functional import dropout
 
 from components.contracts.batch import Images, Texts
 from components.contracts.encoded import Encoded, Tower
@@ -21,6 +22,8 @@ from components.contracts.errors import ConfigError
 from components.models.poolers import Pool, pooled
 
 Activation = Literal["gelu", "quick_gelu", "gelu_tanh"]
+Inject = Callable[[int, Float[Tensor, "N L F"]], Float[Tensor, "N L F"]]
+"""What becomes of the tokens after the block of that number."""
 
 
 class TextTower(Tower):
@@ -87,8 +90,17 @@ class TextTower(Tower):
         """`block0` and so on, and `attention0` and so on."""
         return tuple(f"{kind}{i}" for kind in ("block", "attention") for i in range(len(self.blocks)))
 
-    def forward(self, rows: Images | Texts, need: Sequence[str] = ()) -> Encoded:
-        """Return one vector a text; padding changes nothing, unless it is read (`masked`)."""
+    def forward(
+        self, rows: Images | Texts, need: Sequence[str] = (), inject: Inject | None = None, drop: float = 0.0
+    ) -> Encoded:
+        """Return one vector a text; padding changes nothing, unless it is read (`masked`).
+
+        Args:
+            rows: the texts.
+            need: as of every tower.
+            inject: what a method adds on the way, such as StageFusion; hooks are what the blocks gave before it.
+            drop: share of the numbers that go from what each block takes, in training: for a method that reads some texts so and others not.
+        """
         assert isinstance(rows, Texts), "a text tower was handed images"
         self.check(need)
         rows = rows if self.masked else self.filled(rows)
@@ -96,9 +108,11 @@ class TextTower(Tower):
         for number, block in enumerate(self.blocks):
             if (name := f"attention{number}") in need:
                 found[name] = block.attention(tokens, seen)  # type: ignore[operator]  # every block here has it
-            tokens = block(tokens, seen)
+            tokens = block(dropout(tokens, drop, self.training) if drop else tokens, seen)
             if (name := f"block{number}") in need:
                 found[name] = tokens
+            if inject is not None:
+                tokens = inject(number, tokens)
         return self.finish(tokens, rows.mask, found)
 
     def stem(self, rows: Images | Texts) -> Float[Tensor, "N L F"]:

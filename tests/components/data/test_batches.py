@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from components.contracts.batch import Batch
 from components.contracts.errors import DataError
 from components.contracts.progress import silent
+from components.contracts.text_noise import TextNoise
 from components.contracts.text_pick import TextPick
 from components.data.batches import StepBatches
 from components.data.rows.decoded import decode_pairs
@@ -18,6 +19,7 @@ from components.data.samplers.distinct import DistinctBatches, fitting
 from components.data.share import Share
 from components.data.tokenizers import Vocabulary
 from components.data.transforms.preprocess import Preprocess
+from components.data.transforms.several import Several
 from components.data.transforms.views import Views
 
 PIXELS = 16
@@ -199,3 +201,87 @@ def test_further_texts_change_neither_captions_nor_views(pairs, vocabulary):
 def test_kinds_that_are_nowhere_are_refused_before_any_batch(pairs, vocabulary):
     with pytest.raises(DataError, match=r"training\.texts\.caption asks for captions of the kinds short"):
         told(pairs, vocabulary)
+
+
+STRONG = Several(views=Views(pixels=PIXELS, crop=(0.3, 0.8), blur=0.5, flip=0.5, solarise=0.2), count=2)
+NOISED = TextNoise(stop_words=0.5, synonym=0.4, swap=0.4, delete=0.2)
+MANY = {
+    "caption": TextPick(),
+    "strong": TextPick(of="caption", count=3, noise=NOISED),
+    "again": TextPick(of="caption", count=2),
+}
+
+
+def several(pairs: Pairs, vocabulary: Vocabulary, share: Share | None = None) -> StepBatches:
+    """Batches of a plain view and two strong ones, a plain text, three noised ones of it, and it again twice."""
+    order, views = DistinctBatches(pairs.concepts, 8, 3), Views(pixels=PIXELS, erase=0.3)
+    return StepBatches(
+        pairs,
+        vocabulary,
+        views,
+        order,
+        seed=3,
+        share=share,
+        texts=MANY,
+        more={"strong": STRONG, "one": Several(views=views)},
+    )
+
+
+def rows_of(batch: Batch) -> list[list[int]]:
+    return [ids[mask].tolist() for ids, mask in zip(batch.texts["strong"].ids, batch.texts["strong"].mask, strict=True)]
+
+
+def test_further_views_and_noised_texts_change_nothing_of_the_plain_ones(pairs, vocabulary):
+    assert same(several(pairs, vocabulary)[4], made(pairs, vocabulary)[4])
+
+
+def test_a_batch_has_several_views_of_each_picture_and_says_whose_they_are(pairs, vocabulary):
+    batches = several(pairs, vocabulary)
+    batch, strong = batches[4], batches[4].images["strong"]
+    assert strong.pixels.shape == (16, 3, PIXELS, PIXELS)
+    assert strong.owner.tolist() == [row for row in range(8) for _ in range(2)]
+    assert len({tuple(view.flatten().tolist()) for view in strong.pixels}) == 16
+    assert batch.images["one"].owner is None
+    unseen = batches.unseen(4)
+    for row in (0, 7):  # each is a view of its own picture
+        alone = STRONG.views.show(
+            unseen.pictures[[row, row]], unseen.more["strong"].drawn.part(slice(2 * row, 2 * row + 2))
+        )
+        torch.testing.assert_close(strong.pixels[2 * row : 2 * row + 2], alone)
+
+
+def test_several_views_and_texts_are_functions_of_seed_and_step(pairs, vocabulary):
+    one, other = several(pairs, vocabulary), several(pairs, vocabulary)
+    other[3]
+    for name in ("strong", "one"):
+        assert torch.equal(one[7].images[name].pixels, other[7].images[name].pixels)
+    assert rows_of(one[7]) == rows_of(other[7])
+    assert not torch.equal(one[7].images["strong"].pixels, one[8].images["strong"].pixels)
+
+
+def test_noised_texts_are_of_the_caption_that_the_step_has(pairs, vocabulary):
+    batches, changed = several(pairs, vocabulary), 0
+    for step in range(6):
+        batch = batches[step]
+        caption = batch.texts["caption"]
+        whole = [ids[mask].tolist() for ids, mask in zip(caption.ids, caption.mask, strict=True)]
+        again = batch.texts["again"]
+        assert torch.equal(again.ids, caption.ids.repeat_interleave(2, 0))
+        for place, text in enumerate(rows_of(batch)):
+            own = whole[place // 3]
+            assert (text[0], text[-1]) == (own[0], own[-1])  # start and end
+            assert len(text) > 2  # and a word between them
+            changed += text != own
+    assert changed > 100  # of 144
+    mask = batch.texts["strong"].mask
+    assert mask[:, -1].any()
+    assert not batch.texts["strong"].ids[~mask].any()
+
+
+def test_ranks_have_parts_of_several_views_and_texts(pairs, vocabulary):
+    whole = several(pairs, vocabulary)[5]
+    parts = [several(pairs, vocabulary, Share(rank=rank, world=2))[5] for rank in range(2)]
+    for name in ("strong", "one"):
+        assert torch.equal(torch.cat([part.images[name].pixels for part in parts]), whole.images[name].pixels)
+    assert torch.equal(torch.cat([part.texts["strong"].ids for part in parts]), whole.texts["strong"].ids)
+    assert all(part.images["strong"].owner.tolist() == [0, 0, 1, 1, 2, 2, 3, 3] for part in parts)

@@ -4,12 +4,15 @@ import pytest
 import torch
 
 from components.contracts.progress import silent
+from components.contracts.text_noise import TextNoise
+from components.contracts.text_pick import TextPick
 from components.data.batches import StepBatches, Unseen
 from components.data.loader import loader
 from components.data.rows.decoded import decode_pairs
 from components.data.samplers.distinct import DistinctBatches
 from components.data.share import Share
 from components.data.transforms.preprocess import Preprocess
+from components.data.transforms.several import Several
 from components.data.transforms.views import Views
 
 
@@ -18,7 +21,13 @@ def batches(squares, vocabulary) -> StepBatches:
     """Batches with every kind of view."""
     pairs = decode_pairs(squares, Preprocess(size=20), silent)
     views = Views(pixels=16, erase=0.5, grey=0.5, background=0.5, sketched=0.3, outlined=0.3)
-    return StepBatches(pairs, vocabulary, views, DistinctBatches(pairs.concepts, 8, seed=3), seed=3)
+    strong = Several(views=Views(pixels=16, crop=(0.3, 0.8), blur=0.5, flip=0.5, solarise=0.5), count=2)
+    texts = {
+        "caption": TextPick(),
+        "noised": TextPick(of="caption", count=2, noise=TextNoise(stop_words=0.5, swap=1.0)),
+    }
+    order = DistinctBatches(pairs.concepts, 8, seed=3)
+    return StepBatches(pairs, vocabulary, views, order, seed=3, texts=texts, more={"strong": strong})
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -30,8 +39,10 @@ def test_what_is_shown_late_is_what_is_shown_at_once_to_the_bit(batches, workers
         seen, wanted = unseen.seen(), soon[step]
         assert len(unseen) == len(seen) == 4
         assert seen.keys == wanted.keys == batches[step].keys[4:]
-        assert torch.equal(seen.images["main"].pixels, wanted.images["main"].pixels)
-        assert torch.equal(seen.texts["caption"].ids, wanted.texts["caption"].ids)
+        for view in ("main", "strong"):
+            assert torch.equal(seen.images[view].pixels, wanted.images[view].pixels)
+        for text in ("caption", "noised"):
+            assert torch.equal(seen.texts[text].ids, wanted.texts[text].ids)
 
 
 def test_late_pictures_move_as_bytes_which_are_fewer(batches):
@@ -44,9 +55,10 @@ def test_everything_moves_and_no_number_is_read_back_from_the_device(batches):
     """The device `meta` has no numbers: whatever asks for one, or mixes in a tensor of the CPU, raises there."""
     unseen = batches.made_for(Share(), late=True)[0].to("meta", non_blocking=True)
     assert unseen.pictures.device.type == unseen.drawn.angle.device.type == "meta"
-    pixels = unseen.seen().images["main"].pixels
-    assert pixels.device.type == "meta"
-    assert pixels.shape == (8, 3, 16, 16)
+    seen = unseen.seen()
+    pixels, strong = seen.images["main"].pixels, seen.images["strong"]
+    assert {one.device.type for one in (pixels, strong.pixels, strong.owner)} == {"meta"}
+    assert (pixels.shape, strong.pixels.shape) == ((8, 3, 16, 16), (16, 3, 16, 16))
     with pytest.raises((RuntimeError, NotImplementedError)):
         bool(pixels.sum() > 0)  # so it would
 

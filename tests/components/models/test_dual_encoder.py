@@ -73,3 +73,29 @@ def test_projections_between_other_widths_are_refused(model):
         Projection(24, 12, kind="none")
     with pytest.raises(ConfigError, match="text_projection goes from 24 to 12, but the text tower is 16 wide"):
         DualEncoder(model.image, model.text, width=12, text_projection=Projection(24, 12))
+
+
+def test_tokens_may_be_those_of_a_level_and_nothing_else_changes(model):
+    torch.manual_seed(0)
+    image = ImageTower("coatnet_pico_rw_224", {"img_size": 32, "stem_width": 8, "embed_dim": [32, 32], "depths": [1, 1], "block_type": ["C", "T"], "conv_attn_layer": ""})  # fmt: skip
+    plain = DualEncoder(image, model.text, width=12).eval()
+    local = DualEncoder(image, model.text, width=12, patches="level0").eval()
+    local.load_state_dict(plain.state_dict())
+    last, first = (one.encode_image(IMAGES, ("tokens",)) for one in (plain, local))
+    assert (last.grid, first.grid) == ((4, 4), (8, 8))
+    assert torch.equal(last.pooled, first.pooled)
+    level = plain.encode_image(IMAGES, ("level0",)).hooks["level0"]
+    torch.testing.assert_close(first.tokens, level.flatten(2).transpose(1, 2) @ plain.image_projection.linear.weight.T)
+    assert not first.hooks
+    assert set(local.encode_image(IMAGES, ("level0", "tokens")).hooks) == {"level0"}
+    assert local.encode_image(IMAGES).tokens is None
+    corner = IMAGES.pixels.clone()
+    corner[:, :, 16:] = 0
+    moved = local.encode_image(Images(pixels=corner), ("tokens",)).tokens != first.tokens
+    rows = moved.any(2).unflatten(1, (8, 8)).any(2).any(0)
+    assert not rows[0]  # no patch of the top row sees what lies in the lower half
+
+
+def test_a_level_that_is_not_there_is_refused(model):
+    with pytest.raises(CapabilityError, match="has no level9 to give"):
+        DualEncoder(model.image, model.text, patches="level9")

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from components.contracts.errors import DataError
-from components.objectives.similarity import max_sim
+from components.objectives.similarity import max_sim, nearest_patch
 
 N, M, K, L, D = 5, 4, 6, 7, 8
 
@@ -112,3 +112,20 @@ def test_a_text_without_words_is_told(tokens):
     mask[2] = False
     with pytest.raises(DataError, match="text 2 of the batch has no real token"):
         max_sim(image, text, mask)
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 64])
+def test_a_phrase_finds_its_nearest_patch_as_one_word_does(tokens, chunk):
+    image, text, _ = tokens
+    found = nearest_patch(image, text[:, 0], chunk)
+    torch.testing.assert_close(found, both(image, text[:, :1], torch.ones(M, 1, dtype=torch.bool))[1])
+    assert nearest_patch(image, text[:0, 0], chunk).shape == (0, N)
+
+
+def test_a_phrases_gradient_reaches_its_nearest_patch_alone(tokens):
+    image, text, _ = tokens
+    image.requires_grad_()
+    (gradient,) = torch.autograd.grad(nearest_patch(image, text[:1, 0])[0, 2], image)
+    reached = gradient.abs().sum(2) > 0
+    nearest = (normalize(image[2], dim=-1) @ normalize(text[0, 0], dim=-1)).argmax()
+    assert reached.nonzero().tolist() == [[2, int(nearest)]]

@@ -80,13 +80,23 @@ def test_every_recipe_builds_and_takes_a_step_at_a_scale_for_a_cpu(recipe, scale
 # tokens.
 KNOWN = {
     ("clip", "small"): (21.7, 21.3), ("clip", "base"): (86.2, 37.8), ("clip", "large"): (304.0, 85.1),
+    ("growclip", "small"): (21.7, 21.3), ("growclip", "base"): (86.2, 85.1), ("growclip", "large"): (304.0, 151.2),
     ("siglip", "small"): (21.7, 21.3), ("siglip", "base"): (92.9, 85.1), ("siglip", "large"): (316.0, 302.3),
 }  # fmt: skip
 KNOWN |= {
     (same, scale): KNOWN["clip", scale]
-    for same in ("alip", "clip_refine", "dreamlip", "filip")
+    for same in ("alip", "clip_refine", "clip_rocket", "dreamlip", "filip")
     for scale in ("small", "base", "large")
 }
+KNOWN |= {("conceptclip", scale): KNOWN["siglip", scale] for scale in ("small", "base", "large")}
+KNOWN |= {  # eight blocks of text in place of twelve
+    ("lightclip", scale): (KNOWN["clip", scale][0], round(KNOWN["clip", scale][1] * 8 / 12, 1))
+    for scale in ("small", "base", "large")
+}
+# Of priorclip twice the picture tower, and each block of width W that is put behind has 8 W² + 15 W: two a round, and three maps more.
+KNOWN |= {
+    ("priorclip", "small"): (48.7, 29.0), ("priorclip", "base"): (193.7, 51.5), ("priorclip", "large"): (645.8, 115.8),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("scale", ["small", "base", "large"])

@@ -30,9 +30,10 @@ CATALOGUE: dict[str, dict[str, Any]] = yaml.safe_load((REPOSITORY / "components/
 NAMES = [
     f"{name}{inner}"
     for name, row in sorted(CATALOGUE.items())
+    if "between" not in row
     for inner in ([f" of {one}" for one in row["around"]] if "around" in row else [""])
 ]
-"""Every loss, each wrapper around each that its row names: `matryoshka of softmax`."""
+"""Every contrast, each wrapper around each that its row names: `matryoshka of softmax`."""
 SAMPLES, TOKENS, WIDTH = 12, 20, 5
 CAPTIONS = (2, 1, 3, 1, 2, 2, 1, 4, 1, 1, 1, 2)  # of each sample, so that ranks have other numbers of them
 KINDS = ("pairs", "captions")

@@ -3,7 +3,8 @@
 import pytest
 
 from components.contracts.errors import ConfigError, DataError
-from components.contracts.text_pick import TextPick
+from components.contracts.text_noise import TextNoise
+from components.contracts.text_pick import TextPick, check_texts
 from components.data.rows.picked import picked
 
 LONG = "There is a circle. It is red! A star is beside it."
@@ -49,3 +50,26 @@ def test_numbers_that_mean_nothing_are_refused():
         TextPick(count=0)
     with pytest.raises(ConfigError, match="merge is 2, but captions are not taken apart"):
         TextPick(merge=2)
+
+
+def test_texts_of_another_name_choose_no_captions_of_their_own():
+    with pytest.raises(ConfigError, match="of is caption, so these are the texts that stand there"):
+        TextPick(of="caption", kinds=("long",))
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        ({"other": TextPick()}, "every method reads caption"),
+        ({"caption": TextPick(count=2), "strong": TextPick(of="caption")}, "texts.strong is of caption, .* of none"),
+        ({"caption": TextPick(), "strong": TextPick(of="captoin")}, "texts.strong is of captoin, .* of caption"),
+    ],
+)
+def test_names_that_lend_no_one_text_are_refused(texts, said):
+    with pytest.raises(ConfigError, match=said):
+        check_texts(texts)
+
+
+def test_places_in_what_is_noised_are_refused():
+    with pytest.raises(ConfigError, match="mentions are places in captions as they came"):
+        TextPick(mentions=True, noise=TextNoise(swap=1.0))

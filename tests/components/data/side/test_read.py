@@ -127,6 +127,11 @@ def test_other_views_are_refused_with_what_differs(side, squares):
         side.check(squares, Views(pixels=16, degrees=20.0, sketched=0.2, outlined=0.2), trim=False)
     with pytest.raises(ConfigError, match="trim was False and is True"):
         side.check(squares, VIEWS, trim=True)
+    with pytest.raises(ConfigError, match=r"saw other views: blur was None and is 0\.5"):
+        side.check(squares, Views(pixels=16, erase=0.3, sketched=0.2, outlined=0.2, blur=0.5), trim=False)
+    blurred = replace(side, about=replace(side.about, views={**side.about.views, "blur": 0.5}))
+    with pytest.raises(ConfigError, match=r"blur was 0\.5 and is None"):
+        blurred.check(squares, VIEWS, trim=False)
 
 
 def test_another_digest_than_the_recipes_is_refused(written):

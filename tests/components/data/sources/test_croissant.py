@@ -132,6 +132,7 @@ def test_names_that_do_not_say_it_are_said_in_columns(made):
     with pytest.raises(ConfigError, match=r"holds the caption\?"):
         came(folder)
     assert len(came(folder, columns={"caption": "spoken"})) == 12
+    assert {text.kind for sample in came(folder, columns={"long": "spoken"}) for text in sample.texts} == {"long"}
 
 
 def test_a_description_is_known_from_its_file(made, tmp_path, monkeypatch):

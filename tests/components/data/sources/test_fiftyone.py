@@ -84,6 +84,11 @@ def test_a_label_may_be_the_caption_and_a_field_of_several_gives_several(made):
     assert found[1].texts[0].text == samples[1]["shape"]["label"]
 
 
+def test_a_field_of_alt_texts_gives_captions_of_that_kind(made):
+    found = came(made[0], columns={"alt": "shape"})
+    assert [text.kind for text in found[0].texts] == ["short", "alt"]
+
+
 def test_what_leads_nowhere_is_a_row_with_its_reason_and_the_others_come_in(made, tmp_path):
     folder, samples = made
     (tmp_path / "secret.png").write_bytes((folder / "data/0003.png").read_bytes())

@@ -39,12 +39,14 @@ def test_each_line_of_a_text_is_a_caption_and_a_json_says_the_rest(own):
     (folder / "0000.txt").write_text("one\n\n  two \none\n")
     (folder / "0001.txt").unlink()
     stated = {
-        "captions": ["three", "four"], "category": "thing", "license": "CC-BY-4.0", "group": 7, "lang": "en", "by": "me",
+        "captions": ["three", "four"], "alt": "five", "long": ["six", "three"], "category": "thing", "license": "CC-BY-4.0", "group": 7, "lang": "en", "by": "me",
     }  # fmt: skip
     (folder / "0001.json").write_text(json.dumps(stated))
     first, second = samples(folder)[:2]
     assert [text.text for text in first.texts] == ["one", "two"]
-    assert [(text.text, text.lang) for text in second.texts] == [("three", "en"), ("four", "en")]
+    words = [("three", "short"), ("four", "short"), ("five", "alt"), ("six", "long")]
+    assert [(text.text, text.kind) for text in second.texts] == words
+    assert {text.lang for text in second.texts} == {"en"}
     assert (second.licence, second.labels["category"]) == ("CC-BY-4.0", "thing")
     source = FolderSource(str(folder), licence="CC0-1.0").describe()
     assert source["licences"] == ["CC-BY-4.0", "CC0-1.0"]

@@ -213,6 +213,12 @@ def test_columns_are_recognised_or_asked_for(tmp_path, names, columns, says):
         assert len(came(folder, columns={"caption": names[1]})) == 12
 
 
+def test_a_column_of_long_captions_gives_more_of_its_kind(tmp_path):
+    folder = write_disk(tmp_path / "set", table([{**row, "story": "It falls."} for row in rows(12)], story=pa.string()))
+    first = came(folder, columns={"long": "story"})[0]
+    assert [(text.text, text.kind) for text in first.texts] == [("slope 0", "short"), ("It falls.", "long")]
+
+
 def test_which_of_two_pictures_is_meant_has_to_be_said(tmp_path):
     one = table(rows(12))
     folder = write_disk(tmp_path / "set", one.append_column("mask", one["image"]))

@@ -59,6 +59,33 @@ def test_rows_and_lists_of_one_picture_become_one_sample(own):
     ]
 
 
+def test_each_caption_is_of_the_kind_that_its_row_or_its_column_says(own):
+    folder, said = own
+    rows = [
+        {"image": name, "title": caption, "caption_kind": "Scene Text" if name == "0001.png" else "", "page": f"alt {name}",
+         "story": [f"{name} has a sentence.", caption]} for name, (caption, _) in said.items()
+    ]  # fmt: skip
+    (folder / "captions.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    came = samples(folder, columns={"alt": "page", "long": "story"})
+    assert [(text.text, text.kind) for text in came[0].texts] == [
+        ("a red circle at the left", "short"), ("alt 0000.png", "alt"), ("0000.png has a sentence.", "long")
+    ]  # fmt: skip
+    assert [text.kind for text in came[1].texts] == ["scene_text", "alt", "long"]
+
+
+def test_alt_texts_and_long_captions_need_no_other(own):
+    folder, said = own
+    lines = ["image,page,story", *(f"{name},alt {name},long {name}" for name in said)]
+    (folder / "captions.csv").write_text("\n".join(lines))
+    came = samples(folder, columns={"alt": "page", "long": "story"})
+    assert [(text.text, text.kind) for text in came[0].texts] == [("alt 0000.png", "alt"), ("long 0000.png", "long")]
+    with pytest.raises(ConfigError, match=r"which column of captions\.csv holds the caption"):
+        samples(folder, columns={"label": "page"})
+    (folder / "captions.csv").write_text("image,page\n0000.png,\n")
+    with pytest.raises(DataError, match="has a caption in the column 'page'"):
+        samples(folder, columns={"alt": "page"})
+
+
 def test_spreadsheets_write_semicolons_and_marks_before_the_first_letter(own):
     folder, said = own
     lines = ["File Name;Text;Group;Language;Key"]

@@ -97,7 +97,14 @@ def test_the_seed_and_the_pictures_decide_the_splits_and_shards_do_not(made, tmp
 
 def test_a_json_says_captions_label_group_licence_and_language(made):
     folder, _ = made
-    about = {"captions": ["one", "two"], "category": "thing", "license": "CC-BY-4.0", "group": 7, "lang": "en"}
+    about = {
+        "captions": ["one", "two"],
+        "long": "three",
+        "category": "thing",
+        "license": "CC-BY-4.0",
+        "group": 7,
+        "lang": "en",
+    }
 
     def change(members):
         return [(name, json.dumps(about).encode() if name == "000000000.json" else data) for name, data in members
@@ -105,7 +112,12 @@ def test_a_json_says_captions_label_group_licence_and_language(made):
 
     respoil(folder / "00000.tar", change)
     first = came(folder)[0]
-    assert [(text.text, text.lang) for text in first.texts[1:]] == [("one", "en"), ("two", "en")]
+    assert [(text.text, text.kind) for text in first.texts[1:]] == [
+        ("one", "short"),
+        ("two", "short"),
+        ("three", "long"),
+    ]
+    assert {text.lang for text in first.texts} == {"en"}
     assert (first.licence, first.labels["category"]) == ("CC-BY-4.0", "thing")
 
 

@@ -214,7 +214,7 @@ def test_what_has_nothing_transparent_needs_no_background_and_shows_the_same(mod
     except (OSError, ValueError):  # not every kind of file holds every mode; here it would be converted
         picture.convert("RGB").save(file, kind)
     for trim in (False, True):
-        whole = Preprocess(size=24, trim=trim, reduced=False, background=(0, 90, 200))
+        whole = Preprocess(size=24, trim=trim, reduced=False, background=(0, 90, 200), resizer="pillow")
         by_rgba = module.trimmed(decode(file.getvalue()), whole.background) if trim else decode(file.getvalue())
         assert np.array_equal(whole(file.getvalue()), whole.fit(on_background(by_rgba, whole.background)))
         assert np.array_equal(whole.rgba(file.getvalue()), whole.fit(by_rgba))
@@ -259,7 +259,7 @@ def test_what_is_trimmed_is_decoded_whole_for_little_of_it_may_be_left():
 
 def test_models_from_before_decode_whole_as_they_learned_to():
     old = Preprocess.from_json('{"version": 1, "size": 224, "background": [255, 255, 255], "trim": false}')
-    assert old == Preprocess(size=224, reduced=False)
+    assert old == Preprocess(size=224, reduced=False, resizer="pillow")
     assert Preprocess.from_json(Preprocess(size=224).to_json()).reduced
 
 

@@ -208,3 +208,45 @@ def test_pictures_without_transparency_are_shown_as_opaque_ones():
     rgba = torch.cat([rgb, torch.full((8, 1, 20, 20), 255, dtype=torch.uint8)], 1)
     shown = [views(pictures, torch.Generator().manual_seed(4)) for pictures in (rgb, rgba)]
     assert torch.equal(*shown)
+
+
+def test_a_crop_shows_a_window_of_its_area_within_the_picture():
+    ramp = torch.linspace(0, 255, 64).round().to(torch.uint8)
+    rgba = torch.full((60, 4, 64, 64), 255, dtype=torch.uint8)
+    rgba[:, 0], rgba[:, 1] = ramp, ramp[:, None]
+    seen = Views(pixels=32, **STILL, crop=(0.25, 0.25))(rgba, draw())
+    for channel, axis in ((0, -1), (1, -2)):
+        along = seen[:, channel].mean(-2 if axis == -1 else -1)
+        torch.testing.assert_close(along[:, -1] - along[:, 0], torch.full((60,), 0.5 * 31 / 32), rtol=0, atol=0.02)
+        begins = along[:, 0]
+        assert 0 <= begins.min() < 0.1 < 0.4 < begins.max() <= 0.52  # anywhere from one edge to the other
+    assert (seen[:, 2] == 1).all()  # nothing from outside
+
+
+def test_a_flip_is_torchs_and_of_its_share():
+    rgba = pictures(alpha=255)
+    torch.testing.assert_close(
+        Views(pixels=SIDE, **STILL, flip=1.0)(rgba, draw()), (rgba[:, :3] / 255).flip(-1), rtol=0, atol=1e-4
+    )
+    flipped = Views(pixels=SIDE, flip=0.3).drawn(900, draw(1)).flipped
+    assert 200 < int(flipped.sum()) < 340
+
+
+def test_what_makes_a_view_strong_draws_after_all_else_and_only_where_it_is_asked_for():
+    rgba, plain = pictures(alpha=255), Views(pixels=SIDE)
+    one, other = draw(), draw()
+    before, strong = plain.drawn(3, one), Views(pixels=SIDE, crop=(0.3, 0.9), blur=0.5, solarise=0.5).drawn(3, other)
+    assert torch.equal(before.under, strong.under)
+    assert torch.equal(before.angle, strong.angle)
+    assert before.blur is before.flipped is before.solarised is strong.flipped is None
+    assert not torch.equal(one.get_state(), other.get_state())
+    part = strong.part(slice(1, 3))
+    assert torch.equal(part.blur, strong.blur[1:])
+    shown = Views(pixels=SIDE, crop=(0.3, 0.9), blur=0.5, solarise=0.5)
+    torch.testing.assert_close(shown.show(rgba[1:], part), shown.show(rgba, strong)[1:])
+
+
+@pytest.mark.parametrize("crop", [(0.0, 1.0), (0.9, 0.5), (0.5, 1.2)])
+def test_a_crop_that_is_no_part_of_a_picture_is_refused(crop):
+    with pytest.raises(ConfigError, match="least and the most of a picture's area"):
+        Views(pixels=SIDE, crop=crop)

@@ -1,0 +1,1 @@
+"""Transformer blocks that several papers put behind or between towers."""

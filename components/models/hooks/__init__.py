@@ -1,0 +1,1 @@
+"""What a method puts between the blocks of a tower while it trains."""
