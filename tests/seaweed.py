@@ -64,7 +64,7 @@ def _free_port() -> int:
 
 def _wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
     """Return once an object can be written."""
-    client, deadline, last = client_of(address), time.monotonic() + READY_S, ""
+    client, deadline, last = client_of(address, attempts=1), time.monotonic() + READY_S, ""
     while True:
         try:
             if not last.startswith("made"):
@@ -79,13 +79,15 @@ def _wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
         time.sleep(0.05)
 
 
-def client_of(address: str) -> Any:
-    """Return a client of the server's own user, for a test to put things there."""
+def client_of(address: str, attempts: int = 5) -> Any:
+    """Return a client of the server's own user, for a test to put things there; it asks again where a busy server has an internal error."""
     import boto3
     from botocore.config import Config
 
     return boto3.session.Session(KEY, SECRET, region_name="us-east-1").client(
-        "s3", endpoint_url=address, config=Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=10)
+        "s3",
+        endpoint_url=address,
+        config=Config(retries={"total_max_attempts": attempts}, connect_timeout=5, read_timeout=10),
     )
 
 

@@ -45,7 +45,7 @@ def test_a_method_begins_with_the_weights_that_its_model_has_then(vocabulary):
     class Given:
         path, digest = "runs/clip/pretrain", "0" * 64
 
-        def give(self, model, recipe):
+        def give(self, model, recipe, how, of):
             with torch.no_grad():
                 model.logit_scale.log_scale.fill_(1.5)
 
