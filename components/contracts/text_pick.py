@@ -21,6 +21,7 @@ class TextPick:
         count: texts of each sample in a step, all different where there are as many.
         sentences: whether a caption is taken apart, and its sentences are drawn.
         merge: neighbouring sentences that make one text.
+        strict: whether every sample must have `count` texts of its own of these kinds; else some come twice, or are lent.
         mentions: whether a step is told where concepts stand in them, as curation's step Link has found.
         of: another name, whose text in this step all `count` are, each with noise of its own; empty draws anew.
         noise: how a text is changed before it is read; in training only.
@@ -33,6 +34,7 @@ class TextPick:
     count: int = 1
     sentences: bool = False
     merge: int = 1
+    strict: bool = False
     mentions: bool = False
     of: str = ""
     noise: TextNoise = field(default_factory=TextNoise)

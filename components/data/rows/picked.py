@@ -34,10 +34,11 @@ def picked(name: str, pick: TextPick, captions: Sequence[Sequence[str]], kinds: 
         captions: of each sample, at least one.
         kinds: of each caption; none where nothing is known of them.
 
-    Raises DataError, with the kinds that there are, where no sample has one that is asked for.
+    Raises DataError, with the kinds that there are, where no sample has one that is asked for, and with `strict` where one has too few.
     """
     if not pick.kinds:
-        return Picked(texts=tuple(_apart(own, pick) for own in captions), is_given=(True,) * len(captions))
+        found = Picked(texts=tuple(_apart(own, pick) for own in captions), is_given=(True,) * len(captions))
+        return _checked(name, pick, found)
     wanted = [
         [text for text, kind in zip(own, of, strict=True) if kind in pick.kinds]
         for own, of in zip(captions, kinds or [[""] * len(own) for own in captions], strict=True)
@@ -49,7 +50,19 @@ def picked(name: str, pick: TextPick, captions: Sequence[Sequence[str]], kinds: 
             f"{', '.join(there) or 'captions of no kind'}. Name one of these, or have the recipe's curation write what is missing."
         )
     texts = tuple(_apart(some or own, pick) for some, own in zip(wanted, captions, strict=True))
-    return Picked(texts=texts, is_given=tuple(map(bool, wanted)))
+    return _checked(name, pick, Picked(texts=texts, is_given=tuple(map(bool, wanted))))
+
+
+def _checked(name: str, pick: TextPick, found: Picked) -> Picked:
+    """Return it; DataError where it has to be strict and a sample has fewer texts than a step reads."""
+    counts = [len(own) if given else 0 for own, given in zip(found.texts, found.is_given, strict=True)]
+    few = [count for count in counts if count < pick.count]
+    if pick.strict and few:
+        raise DataError(
+            f"training.texts.{name} is strict and reads {pick.count} texts of each picture, but {len(few):,} of {len(counts):,} have fewer, the "
+            f"least {min(few)}. Lower count, have curation leave those pictures out or write more, or set strict to false."
+        )
+    return found
 
 
 def _apart(captions: Sequence[str], pick: TextPick) -> tuple[str, ...]:

@@ -34,6 +34,19 @@ def test_sentences_are_texts_of_their_own_and_neighbours_are_merged():
     assert of(TextPick(kinds=("long",), sentences=True, merge=2))[0] == (" ".join(three[:2]), three[2])
 
 
+def test_strict_is_an_error_where_a_sample_has_fewer_texts_than_are_read():
+    three = {"kinds": ("long",), "sentences": True, "strict": True}
+    with pytest.raises(
+        DataError, match=r"training\.texts\.caption is strict and reads 3 texts .* 1 of 3 have fewer, the least 0\."
+    ):
+        of(TextPick(**three, count=3))
+    assert picked("caption", TextPick(**three, count=3), CAPTIONS[::2], KINDS[::2]).is_given == (True, True)
+    with pytest.raises(DataError, match=r"reads 4 texts .* 2 of 2 have fewer, the least 3\."):
+        picked("caption", TextPick(**three, count=4), CAPTIONS[::2], KINDS[::2])
+    with pytest.raises(DataError, match=r"reads 2 texts .* 1 of 3 have fewer, the least 1\."):
+        picked("caption", TextPick(count=2, strict=True), CAPTIONS)
+
+
 def test_a_caption_of_marks_alone_stays_one_text():
     assert picked("caption", TextPick(sentences=True), [[" \n "]]).texts == ((" \n ",),)
 
