@@ -4,6 +4,7 @@ A module that is such a rank, `python -m MODULE FOLDER WORLD RANK`, ends in `be_
 name. `torchrun` starts a script as users do.
 """
 
+import faulthandler
 import json
 import os
 import subprocess
@@ -17,7 +18,8 @@ from typing import Any
 import torch.distributed as dist
 
 REPOSITORY = Path(__file__).parents[1]
-PATIENCE_S = 240  # for all ranks together
+PATIENCE_S = 420  # for all ranks together
+HANGS_S = PATIENCE_S - 30  # after which a rank says where it is, and goes
 
 
 def told_by_ranks(module: str, folder: Path, world: int) -> list[dict[str, Any]]:
@@ -54,8 +56,14 @@ def environment() -> dict[str, str]:
     }  # fmt: skip
 
 
+def say_where_it_hangs() -> None:
+    """Print what every thread of this rank is at when it takes too long, and end it: a rank that waits for another says nothing else."""
+    faulthandler.dump_traceback_later(HANGS_S, exit=True)
+
+
 def be_a_rank(told: Callable[[int, int], dict[str, Any]]) -> None:
     """Meet the others, and leave what `told(rank, world)` returns."""
+    say_where_it_hangs()
     folder, world, rank = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     store = dist.FileStore(str(folder / "store"), world)
     dist.init_process_group("gloo", store=store, rank=rank, world_size=world, timeout=timedelta(seconds=150))

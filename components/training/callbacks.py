@@ -146,12 +146,13 @@ class Resumable(L.Callback):
             raise asked or Interrupted("another rank was stopped")
 
     def save(self, trainer: L.Trainer) -> None:
-        """Leave one of this step, unless there is one already."""
+        """Leave one of this step, unless there is one already; no rank goes on, and maybe looks for the newest, before it has its name."""
         if self.saved_at == trainer.global_step:
             return
         trainer.save_checkpoint(self.checkpoints.aside)  # all ranks take part, the first one writes
         if trainer.is_global_zero:
             self.checkpoints.keep(trainer.global_step)
+        trainer.strategy.barrier()
         self.saved_at = trainer.global_step
 
 

@@ -47,10 +47,11 @@ def as_reader(s3_server) -> Iterator[pytest.MonkeyPatch]:
 
 @pytest.fixture
 def bucket(as_reader, s3_client, request):
-    """An empty bucket of the test's own, as (client, name)."""
+    """An empty bucket of the test's own, as (client, name); it goes with all that is in it, since the server keeps room for each there is."""
     name = f"bucket-{abs(hash(request.node.nodeid))}"
     s3_client.create_bucket(Bucket=name)
-    return s3_client, name
+    yield s3_client, name
+    s3_client.delete_bucket(Bucket=name)
 
 
 @pytest.fixture(scope="module")

@@ -32,9 +32,11 @@ from components.data.transforms.views import Views
 from components.training.numbers import ON_GUARD, Guards, Optimisation, Scale
 from components.training.train import train
 from tests.components.training.flat import flat_clip
+from tests.over_ranks import say_where_it_hangs
 from tests.squares import clip_at_debug, square_pool
 
 SILENT_S = 10.0  # a step takes milliseconds; a busy machine may keep a rank from it for seconds
+SLOW_S = 1.0  # what a busy disk takes; between two trainings a rank needs less
 FROZEN_AT = 7  # the step in which a rank falls silent; a checkpoint is left after 5
 CUT = 7  # steps after which a training is stopped, and from which it goes on
 SCALE = Scale(batch=8, steps=9, pixels=24, precision="fp32", watch_every=9, checkpoint_every=5, curve_every=1)
@@ -183,6 +185,7 @@ def run(
 
 def main() -> None:
     """Train whole, on from where one process was cut off, by a method with a contrast, and until one rank is stopped."""
+    say_where_it_hangs()
     if sys.argv[2:] == ["silent"]:
         return silenced(Path(sys.argv[1]))
     folder, stop_at = Path(sys.argv[1]), CUT if os.environ["RANK"] == "1" else None
@@ -192,15 +195,30 @@ def main() -> None:
         "encoded-whole": run(flat_clip, folder / "encoded-whole"),
         "encoded-in-parts": run(flat_clip, folder / "encoded-in-parts", scale=replace(SCALE, micro_batch=3)),
         "poisoned": run(poisoned, folder / "poisoned"), "queued": run(queued, folder / "queued"),
-        "queued-cut": run(queued, folder / "queued-cut", stop_at=stop_at),
     }  # fmt: skip
+    with slow_disk():
+        told["queued-cut"] = run(queued, folder / "queued-cut", stop_at=stop_at)
     if os.environ["RANK"] == "0":  # for one process to go on from
         shutil.copytree(folder / "queued-cut", folder / "queued-cut-by-two")
-    told |= {
-        "queued-resumed": run(queued, folder / "queued-cut"),
-    }  # fmt: skip
+    told["queued-resumed"] = run(queued, folder / "queued-cut")
     write(folder, told)
     write(folder, {**told, "dying": run(dying, folder / "dying")})
+
+
+@contextmanager
+def slow_disk() -> Iterator[None]:
+    """Let bytes take their time to the disk, so that a rank that does not wait for the one that writes is ahead of it."""
+    fsync = os.fsync
+
+    def late(descriptor: int) -> None:
+        time.sleep(SLOW_S)
+        fsync(descriptor)
+
+    os.fsync = late
+    try:
+        yield
+    finally:
+        os.fsync = fsync
 
 
 def silenced(folder: Path) -> None:
