@@ -31,6 +31,7 @@ def test_every_metric_that_is_named_is_in_the_catalogue():
     patterns = [pattern for row in catalogue.values() for pattern in row["metrics"]]
     filled = {"<split>": "val", "<direction>": "image_to_text", "<k>": "1", "<label>": "category", "<set>": "digits"}
     filled |= {"<w>": "64", "<by>": "label", "<where>": "in_box", "<side>": "text", "<counted>": "flops"}
+    filled |= {"<of>": "things", "<classes>": "category"}
     named = re.findall(r"\| `([\w.]+<[^`]+)` \|", PAGE)
     assert len(named) == len(catalogue)
     for name in named:
