@@ -12,6 +12,10 @@ from components.contracts.errors import ConfigError
 from components.contracts.evaluator import Pictures, Subject
 from components.evaluation.prompts import PLACE
 
+DIGITS = (
+    5  # of a cosine of float32 vectors; pictures that are alike get the same, so that their order is no order of rank
+)
+
 
 def things(pool: Pictures) -> tuple[frozenset[str], ...]:
     """Return what the regions of each picture are called; one that has none shows nothing of the kind.
@@ -23,9 +27,9 @@ def things(pool: Pictures) -> tuple[frozenset[str], ...]:
 
 
 def cosines(subject: Subject, split: str, concepts: Sequence[str], template: str) -> Float[np.ndarray, "I C"]:
-    """Return the cosine of each picture's one vector with that of each concept's text."""
+    """Return the cosine of each picture's one vector with that of each concept's text, to as many digits as no batch's rounding changes."""
     texts = subject.encoder.texts([template.replace(PLACE, concept) for concept in concepts])
-    return subject.embedded(split).astype(np.float64) @ texts.T.astype(np.float64)
+    return (subject.embedded(split).astype(np.float64) @ texts.T.astype(np.float64)).round(DIGITS)
 
 
 def check_template(template: str) -> None:
