@@ -13,7 +13,6 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Float
-from numpy.typing import NDArray
 
 from components.contracts.evaluate import Metric
 from components.contracts.evaluator import Evaluator, Findings, Pictures, Subject
@@ -53,7 +52,8 @@ class ZeroShotAuc(Evaluator):
         for split, pictures in found.items():
             known = np.array([its is not None for its in pictures], np.bool_)
             has = np.array([[one in its for one in classes] for its in pictures if its is not None], np.bool_)
-            told: NDArray[np.bool_] = has.any(0) & ~has.all(0) if len(has) else np.zeros(len(classes), np.bool_)
+            has = has.reshape(-1, len(classes))  # of no picture too
+            told = np.asarray(has.any(0) & ~has.all(0))
             if not told.any():
                 without[f"zero_shot_auc.{split}.{self.of}"] = f"every picture of {split} has the same of it, or none"
                 continue

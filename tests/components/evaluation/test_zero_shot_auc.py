@@ -131,3 +131,14 @@ def test_what_cannot_be_measured_is_said(pool, of, what, why):
 def test_a_template_that_asks_nothing_is_refused():
     with pytest.raises(ConfigError, match="once where its name goes"):
         ZeroShotAuc(template="a finding")
+
+
+def test_a_split_of_which_nothing_is_known_is_named():
+    model = told((1, 0, 0), (0, 1, 0))
+    found = ZeroShotAuc().measure(subject(model, val=pool_of([], []), pair=pool_of([], [])))
+    assert found.metrics == ()
+    model_of = subject(model, val=pool_of([DOG], []), pair=pool_of([], []))
+    model_of._described["val"], model_of._known = np.ones((2, 1), np.float32), np.ones((2, 1), np.float32)
+    found = ZeroShotAuc().measure(model_of)
+    assert [metric.name for metric in found.metrics] == ["zero_shot_auc.val.things"]
+    assert list(found.without) == ["zero_shot_auc.pair.things"]
