@@ -1,7 +1,7 @@
 """What several ranks say, each a process on the CPU that finds the others over the loopback.
 
 A module that is such a rank, `python -m MODULE FOLDER WORLD RANK`, ends in `be_a_rank(...)`, and its test asks `told_by_ranks` of its
-name. `torchrun` starts a script as users do.
+name. What both say of a step is `stepped`. `torchrun` starts a script as users do.
 """
 
 import faulthandler
@@ -15,7 +15,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+import torch
 import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from components.contracts.batch import Batch
 
 REPOSITORY = Path(__file__).parents[1]
 PATIENCE_S = 420  # for all ranks together
@@ -54,6 +60,27 @@ def environment() -> dict[str, str]:
     return {
         **os.environ, "PYTHONPATH": str(REPOSITORY), "CUDA_VISIBLE_DEVICES": "", "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1",
     }  # fmt: skip
+
+
+def stepped(step: nn.Module, batch: Batch, world: int) -> dict[str, Any]:
+    """Return the `loss` that a step gives for a rank's part of a batch, the mean over ranks, and what its sum has as `gradients` of each
+    parameter that learns, as DDP leaves them; without ranks, where `world` is 1, those of this process."""
+    among = DistributedDataParallel(step) if world > 1 else step  # held, since without it nothing adds gradients up
+    loss = among(batch)
+    loss.sum().backward()
+    value = loss.detach().clone()
+    if world > 1:
+        dist.all_reduce(value)
+    learning = {name: one.grad for name, one in step.named_parameters() if one.requires_grad}
+    return {"loss": (value / world).tolist(), "gradients": {name: one.tolist() for name, one in learning.items()}}
+
+
+def check_same(told: dict[str, Any], one: dict[str, Any]) -> None:
+    """Fail where a rank came to something else than one process did."""
+    assert told["loss"] == pytest.approx(one["loss"], rel=1e-5)
+    assert told["gradients"].keys() == one["gradients"].keys()
+    for name, gradient in one["gradients"].items():
+        torch.testing.assert_close(torch.tensor(told["gradients"][name]), torch.tensor(gradient), rtol=1e-4, atol=1e-6)
 
 
 def say_where_it_hangs() -> None:

@@ -1,13 +1,15 @@
 """Retrieval in both directions: from a picture to its name among all names of the pool, and back.
 
-Source: Radford et al. 2021, arXiv:2103.00020, section 3.1 (recall at k over a held-out pool). Differs: chance and a baseline
-stand beside every number; ties count against the model, so that a model that scores all alike does not look good.
+Source: Radford et al. 2021, arXiv:2103.00020, section 3.1 (recall at k over a held-out pool), and Pan et al. 2024, arXiv:2405.10160 (their
+mean over 1, 5 and 10, both ways). Differs: chance and a baseline stand beside every number; ties count against the model, so that a model
+that scores all alike does not look good.
 Axes: Q queries, G gallery, I pictures, T texts.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import comb
+from statistics import fmean
 
 import numpy as np
 import pyarrow as pa
@@ -80,7 +82,7 @@ def retrieval(
     baseline: Float[np.ndarray, "I T"],
     ks: Sequence[int],
 ) -> tuple[list[Metric], pa.Table]:
-    """Return recall at each k in both directions, and one row a query.
+    """Return recall at each k in both directions and the mean of these, and one row a query.
 
     Args:
         split: names the metrics.
@@ -112,7 +114,26 @@ def retrieval(
                 }
             )
         )  # fmt: skip
-    return metrics, pa.concat_tables(rows)
+    return [*metrics, *mean_recall(split, metrics, sum(gallery.belongs.shape))], pa.concat_tables(rows)
+
+
+def mean_recall(split: str, recalls: Sequence[Metric], queries: int) -> list[Metric]:
+    """Return `retrieval.<split>.mean_recall`, which papers call mR where the k are 1, 5 and 10; nothing of no recall.
+
+    Args:
+        split: names the metric.
+        recalls: at each k, both ways. All weigh the same, however many queries each way has; chance and baseline are meaned alike.
+        queries: of both ways together.
+    """
+    if not recalls:
+        return []
+    value, chance, baseline = (fmean(getattr(one, name) for one in recalls) for name in ("value", "chance", "baseline"))
+    return [
+        Metric(
+            name=f"retrieval.{split}.mean_recall", value=value, unit="fraction", better="up", n=queries, chance=chance,
+            baseline=baseline,
+        )
+    ]  # fmt: skip
 
 
 def turn_names(gallery: Gallery, direction: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -122,7 +143,7 @@ def turn_names(gallery: Gallery, direction: str) -> tuple[tuple[str, ...], tuple
 
 
 class Retrieval(Evaluator):
-    """Recall at k of every pool, both ways.
+    """Recall at k of every pool, both ways, and its mean over the ways and the k.
 
     Args:
         ks: the k of recall at k.
@@ -132,7 +153,7 @@ class Retrieval(Evaluator):
         self.ks = tuple(ks)
 
     def measure(self, subject: Subject) -> Findings:
-        """Return `retrieval.<split>.<direction>.recall_at_<k>` and a row a query."""
+        """Return `retrieval.<split>.<direction>.recall_at_<k>`, `retrieval.<split>.mean_recall` and a row a query."""
         metrics, rows = [], {}
         for split, pool in subject.pools.items():
             gallery = Gallery.of(pool.keys, pool.captions, pool.concepts)

@@ -41,6 +41,7 @@ class LightClip(Method):
         weighting: how wrong pairs share it, as of ProgressiveSoftTargets.
         token: weight of the contrast of words and patches, at least 0; 0 asks for no tokens.
         capacity: words of a text that a patch may be matched with in its own picture; null is any number, as in FILIP.
+        temperature: of a word's shares, which then go to several patches, as of token_match; null matches it with one.
         masked: weight of the masked words, at least 0; 0 leaves fusion and head out.
         mask_share: of the words, in (0, 1).
         fuse_after: blocks of the text tower after which the picture is added, as of StageFusion.
@@ -54,8 +55,8 @@ class LightClip(Method):
 
     def __init__(
         self, model: DualEncoder, soften: float = 0.2, weighting: Weighting = "similarity", token: float = 1.0,
-        capacity: int | None = 1, masked: float = 0.5, mask_share: float = 0.15, fuse_after: Sequence[int] | None = None,
-        chunk: int = 64, gather: GatherMode = "features",
+        capacity: int | None = 1, temperature: float | None = None, masked: float = 0.5, mask_share: float = 0.15,
+        fuse_after: Sequence[int] | None = None, chunk: int = 64, gather: GatherMode = "features",
     ) -> None:  # fmt: skip
         super().__init__()
         if min(token, masked) < 0:
@@ -63,7 +64,12 @@ class LightClip(Method):
         for name, number in (("capacity", capacity), ("chunk", chunk)):
             if number is not None and number < 1:
                 raise ConfigError(f"{name} is {number}. Give at least 1, such as 1 for capacity and 64 for chunk.")
-        self.model, self.weights, self.capacity, self.chunk = model, {"token": token, "masked": masked}, capacity, chunk
+        if temperature is not None and temperature <= 0:
+            raise ConfigError(
+                f"temperature is {temperature:g}, but cosines are divided by it. Give 0.05, or null to match each word with one patch."
+            )
+        self.model, self.weights = model, {"token": token, "masked": masked}
+        self.capacity, self.temperature, self.chunk = capacity, temperature, chunk
         self.soft, self.who = ProgressiveSoftTargets(soften, weighting=weighting), SoftTargets()
         self.softmax, self.gather = SoftmaxLoss(), Gather(gather)
         if masked:
@@ -121,7 +127,7 @@ class LightClip(Method):
 
         def of(pictures: Tensor, texts: Tensor, real: Tensor, own: Tensor) -> Tensor:
             tokens = pictures.unflatten(1, width), texts.unflatten(1, width), real > 0
-            return token_match(*tokens, self.capacity, own, self.chunk)
+            return token_match(*tokens, self.capacity, own, self.temperature, self.chunk)
 
         by_text = of(image.all, text.local, mask.local, belong(text, image))
         if image.is_whole and text.is_whole:

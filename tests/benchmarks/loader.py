@@ -1,6 +1,7 @@
 """Loading beside open_clip and litdata: from JPEGs in tars to float batches, how many a CPU-second, epoch by epoch.
 
     python -m tests.benchmarks.loader --pictures 640 --runs 3 [--keep]
+    python -m tests.benchmarks.loader --scaling --runs 3        # ten times the shards alone, put into what was kept
 
 All sides read the same photographs (tests/benchmarks/photographs.py), make batches in their own process on one core, and take
 turns. What each writes once beforehand (our ingest, litdata's optimize) is told and not timed. Ways: `plain` makes the same of a
@@ -34,7 +35,7 @@ from tests.benchmarks.peers.spent import cpu_s
 from tests.benchmarks.photographs import drawn, write_tars
 
 PIXELS, BATCH = 224, 16
-SCALED = 1600  # pictures, beside a tenth of them
+SCALED = 6400  # pictures, beside a tenth of them, which take long enough that what a start costs does not count
 SIZES = {"500x375": (500, 375), "640x480": (640, 480), "1024x768": (1024, 768)}
 """Photographs as ImageNet has them, as COCO does, and as a camera's small ones."""
 SHARES = {"500x375": 1.0, "640x480": 0.625, "1024x768": 0.25}
@@ -51,8 +52,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pictures", type=int, default=640, help="of the smaller size; a multiple of 640 (640)")
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--scaling", action="store_true", help="measure this alone, and put it beside what was kept")
     parser.add_argument("--keep", action="store_true", help=f"write {KEPT_AT.relative_to(ROOT)}")
     given = parser.parse_args()
+    if given.scaling:
+        kept = json.loads(KEPT_AT.read_text(encoding="utf-8")) | {"scaling": scaling(given.runs)}
+        KEPT_AT.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
+        print(json.dumps(kept["scaling"]))
+        return
     for peer in PEER_NAMES:
         python_of(peer)
     counts = {size: round(given.pictures * share) for size, share in SHARES.items()}
@@ -70,9 +77,8 @@ def main() -> None:
                 turns[name].append(side_of(side, way, tars[size], raws[size], cache, counts[size]))
                 print(f"{name}: {rate(turns[name][-1]['epochs'][0]):.0f} a CPU-second", file=sys.stderr)
         prepared["litdata"] = statistics.median(one["prepared_cpu_s"] for one in turns["litdata plain 500x375"])
-        scaling = scaled(*(several(work, count, given.runs) for count in (SCALED, SCALED // 10))) | {"pictures": SCALED}
     said = compared(turns) | {
-        "scaling": scaling, "pixels_differ": pixels_differ(), "prepared_cpu_s": {name: round(s, 1) for name, s in prepared.items()},
+        "scaling": scaling(given.runs), "pixels_differ": pixels_differ(), "prepared_cpu_s": {name: round(s, 1) for name, s in prepared.items()},
         "pictures": counts, "pixels": PIXELS, "batch": BATCH, "runs": given.runs,
         "machine": f"{os.cpu_count()} cores, {processor()}, shared with other work, no GPU", "date": time.strftime("%Y-%m-%d"),
         "command": f"python -m tests.benchmarks.loader --pictures {given.pictures} --runs {given.runs}", "commit": commit(),
@@ -86,6 +92,15 @@ def sides() -> list[tuple[str, str, str]]:
     """Return side, way and size of every turn; a peer's `train` is compared with two ways of ours."""
     ours = [("ours", way, size) for way, size in CASES]
     return ours + [(peer, way, size) for peer in PEER_NAMES for way, size in CASES if way != "device"]
+
+
+def scaling(runs: int) -> dict[str, Any]:
+    """Return what ten times the shards cost, and by which pictures that was measured, at which commit."""
+    with tempfile.TemporaryDirectory() as folder:
+        ten, one = (several(Path(folder), count, runs) for count in (SCALED, SCALED // 10))
+    return scaled(ten, one) | {
+        "pictures": SCALED, "commit": commit(), "command": f"python -m tests.benchmarks.loader --scaling --runs {runs}",
+    }  # fmt: skip
 
 
 def several(work: Path, count: int, runs: int) -> list[Run]:

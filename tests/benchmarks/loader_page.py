@@ -57,7 +57,7 @@ def render(said: dict[str, Any]) -> str:
         f"{versions['open_clip']['webdataset']}, litdata {versions['litdata']['litdata']}, Pillow and torch the same on all sides "
         f"({versions['ours']['pillow']}, {versions['ours']['torch']}). Measured at commit `{said['commit']}` on {said['machine']}, by "
         f"`{said['command']}`. {scaling['samples']:g} times the pictures and shards ({scaling['pictures']:,} of 500x375) cost {scaling['cpu_s']:g} times the CPU-seconds and "
-        f"{scaling['private_mb']:g} times the memory. Mean difference of our pixels from open_clip's for evaluation, of 255: {apart}. "
+        f"{scaling['private_mb']:g} times the memory (`{scaling['command']}` at `{scaling['commit']}`). Mean difference of our pixels from open_clip's for evaluation, of 255: {apart}. "
         f"Written once before, in CPU-seconds and not counted: our ingest of all sizes {said['prepared_cpu_s']['ours']:g}, litdata's "
         f"optimize of the smaller {said['prepared_cpu_s']['litdata']:g}.\n"
     )

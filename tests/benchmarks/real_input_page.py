@@ -1,17 +1,18 @@
-"""The table of recipes on real input in docs/proofs.md, rendered from docs/benchmarks/real-input.json.
+"""The tables of recipes on real input in docs/proofs.md, one a comparison: rendered from docs/benchmarks/real-input.json and what stands beside it.
 
 python -m tests.benchmarks.real_input_page     # write it there
 """
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.environments import ROOT
 
-PAGE, KEPT = ROOT / "docs/proofs.md", ROOT / "docs/benchmarks/real-input.json"
+PAGE = ROOT / "docs/proofs.md"
+KEPT = tuple(ROOT / "docs/benchmarks" / f"{name}.json" for name in ("real-input", "real-input-later"))
 START, END = "<!-- real input: python -m tests.benchmarks.real_input_page -->", "<!-- end of real input -->"
 COLUMNS = {
     "pair →": "retrieval.pair.image_to_text.recall_at_1", "pair ←": "retrieval.pair.text_to_image.recall_at_1",
@@ -26,9 +27,12 @@ def main() -> None:
     PAGE.write_text(with_table(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
 
 
-def with_table(page: str, kept: Path = KEPT) -> str:
+def with_table(page: str, kept: Sequence[Path] = KEPT) -> str:
     """Return the page with what was measured in the place for it."""
-    shown = table(json.loads(kept.read_text(encoding="utf-8"))) if kept.exists() else "Not measured."
+    shown = (
+        "\n\n".join(table(json.loads(one.read_text(encoding="utf-8"))) for one in kept if one.exists())
+        or "Not measured."
+    )
     return re.sub(f"(?s){START}\n.*?{END}", lambda _: f"{START}\n{shown}\n{END}", page)
 
 

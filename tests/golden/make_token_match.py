@@ -1,4 +1,5 @@
-"""Write token_match.json: the transport plan that POT finds between words and patches, and the score of the pair by it.
+"""Write token_match.json: the transport plan that POT finds between words and patches, and the score of the pair by it; and the plan
+with entropy where patches have room left.
 
     python tests/golden/make_token_match.py        # needs POT and numpy, and nothing of ours
 
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 import ot
 
-WIDTH = 4
+WIDTH, TEMPERATURE = 4, 0.1
 CASES = ((5, 4, 6, 1), (5, 5, 3, 2), (7, 6, 3, 2), (4, 4, 4, 1), (6, 5, 2, 3))  # L, words that count, K, capacity
 
 
@@ -22,7 +23,7 @@ def main() -> None:
     """Draw, ask the peer, write."""
     draw = np.random.default_rng(52)
     cases = [case(draw, *sizes) for sizes in CASES]
-    golden = {"peer": f"POT {ot.__version__}, ot.emd", "cases": cases}
+    golden = {"peer": f"POT {ot.__version__}, ot.emd and ot.sinkhorn", "temperature": TEMPERATURE, "cases": cases}
     text = json.dumps(golden).replace(', "', ',\n"').replace("[{", "[\n{")  # a line a name: a change can be read
     Path(__file__).with_name("token_match.json").write_text(text + "\n")
 
@@ -37,14 +38,19 @@ def case(draw: np.random.Generator, length: int, words: int, patches: int, capac
     unit, seen = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (text[:words], picture))
     cost = np.vstack([-unit @ seen.T, np.zeros(patches)])
     left = patches * capacity - words
-    plan = ot.emd(np.array([1.0] * words + [float(left)]), np.full(patches, float(capacity)), cost)[:words]
-    plan = plan.round(9)
+    has, takes = np.array([1.0] * words + [float(left)]), np.full(patches, float(capacity))
+    plan = ot.emd(has, takes, cost)[:words].round(9)
+    soft = (
+        ot.sinkhorn(has, takes, cost, TEMPERATURE, method="sinkhorn_log", numItermax=5000, stopThr=1e-9)[:words]
+        if left
+        else None
+    )
     assert set(np.unique(plan)) <= {0.0, 1.0}
     by_word = np.zeros_like(text)
     by_word[:words] = through(text[:words], plan @ seen / words)
     return {
         "text": text.tolist(), "image": picture.tolist(), "words": words, "capacity": capacity,
-        "given": plan.argmax(1).tolist(), "score": float((plan * (unit @ seen.T)).sum() / words),
+        "given": plan.argmax(1).tolist(), "shares": None if soft is None else soft.tolist(), "score": float((plan * (unit @ seen.T)).sum() / words),
         "gradients": {"text": by_word.tolist(), "image": through(picture, plan.T @ unit / words).tolist()},
     }  # fmt: skip
 

@@ -50,7 +50,7 @@ def test_ties_and_several_right_answers_by_eye(row, belongs, rank):
 
 def test_a_model_that_scores_all_alike_finds_nothing():
     metrics, rows = retrieval("val", gallery(), np.zeros((3, 3)), SCORES, ks=(1, 2, 3))
-    assert [metric.value for metric in metrics] == [0, 0, 1] * 2
+    assert [metric.value for metric in metrics] == [0, 0, 1] * 2 + [pytest.approx(1 / 3)]
     assert not any(rows["first_right"].to_pylist())
 
 
@@ -80,6 +80,7 @@ def test_recall_both_ways_by_eye():
         "retrieval.pair.text_to_image.recall_at_1": (pytest.approx(2 / 3), 1, pytest.approx(1 / 3), 3),
         "retrieval.pair.text_to_image.recall_at_2": (1, 1, pytest.approx(2 / 3), 3),
         "retrieval.pair.text_to_image.recall_at_10": (1, 1, 1, 3),
+        "retrieval.pair.mean_recall": (pytest.approx(7 / 9), 1, pytest.approx(2 / 3), 6),
     }
     assert {(metric.unit, metric.better) for metric in metrics} == {("fraction", "up")}
 
@@ -100,7 +101,21 @@ def test_one_row_a_query_says_what_was_found():
 
 def test_recall_at_1_is_what_retrieval_says():
     metrics, _ = retrieval("val", gallery(), SCORES, SCORES, ks=(1,))
-    assert list(recall_at_1(SCORES, ONE_EACH).values()) == [metric.value for metric in metrics]
+    assert list(recall_at_1(SCORES, ONE_EACH).values()) == [metric.value for metric in metrics[:2]]
+
+
+def test_both_ways_weigh_the_same_however_many_queries_each_has():
+    """Two pictures, three texts of the second: both pictures are right first, two of four texts, and by chance a half."""
+    belongs = np.array([[1, 0, 0, 0], [0, 1, 1, 1]], bool)
+    scores = np.array([[0.9, 0.1, 0.8, 0.8], [0.1, 0.5, 0.2, 0.2]])
+    metrics, _ = retrieval("pair", gallery(belongs), scores, np.zeros((2, 4)), ks=(1,))
+    mean = metrics[-1]
+    assert (mean.name, mean.value, mean.n, mean.baseline) == ("retrieval.pair.mean_recall", (1 + 1 / 2) / 2, 6, 0)
+    assert mean.chance == pytest.approx(((1 / 4 + 3 / 4) / 2 + 1 / 2) / 2)
+
+
+def test_of_no_recall_there_is_no_mean():
+    assert retrieval("val", gallery(), SCORES, SCORES, ks=())[0] == []
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
 from components.contracts.batch import Batch
 from components.contracts.method import Clock
@@ -18,7 +16,7 @@ from components.methods.alip import Alip
 from components.models.dual_encoder import DualEncoder
 from components.training.gather import GatherMode
 from tests.components.training.gathering import SAMPLES, WIDTH, Pixels, Words, part
-from tests.over_ranks import be_a_rank
+from tests.over_ranks import be_a_rank, stepped
 
 MODES: tuple[GatherMode, ...] = ("features", "ring", "detached")
 STEPS = 2
@@ -50,23 +48,13 @@ class Step(nn.Module):
 
 def outcome(mode: GatherMode, rank: int = 0, world: int = 1) -> dict[str, Any]:
     """Return the losses, means over ranks, the gradient of each parameter in the last step, and the running means."""
-    own = step = Step(mode)
-    if world > 1:
-        step = DistributedDataParallel(own)
-    losses = []
+    step, losses = Step(mode), []
     for _ in range(STEPS):
-        own.zero_grad()
-        loss = step(two_texts(rank, world))
-        loss.backward()
-        value = loss.detach().clone()
-        if world > 1:
-            dist.all_reduce(value)
-        losses.append(value.item() / world)
-    gradients = {name: one.grad.tolist() for name, one in own.named_parameters()}
-    return {
-        "losses": losses, "gradients": gradients,
-        "means": {name: mean.item() for name, mean in own.method.gates.means.items()},
-    }  # fmt: skip
+        step.zero_grad()
+        last = stepped(step, two_texts(rank, world), world)
+        losses.append(last["loss"])
+    means = {name: mean.item() for name, mean in step.method.gates.means.items()}
+    return {"losses": losses, "loss": losses[-1], "gradients": last["gradients"], "means": means}
 
 
 if __name__ == "__main__":

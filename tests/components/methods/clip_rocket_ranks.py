@@ -9,9 +9,7 @@ from itertools import product
 from typing import Any, get_args
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
 from components.contracts.batch import Batch, Images, Texts
 from components.contracts.method import Clock
@@ -20,7 +18,7 @@ from components.models.dual_encoder import DualEncoder
 from components.models.projection import LogitScale
 from components.training.gather import GatherMode
 from tests.components.training.gathering import SAMPLES, TOKENS, WIDTH, Pixels, Words, part
-from tests.over_ranks import be_a_rank
+from tests.over_ranks import be_a_rank, stepped
 
 MODES = [mode for mode in get_args(GatherMode) if mode != "none"]
 EXTRAS = ("none", "siam", "byol", "barlow", "swap")
@@ -65,18 +63,7 @@ class Step(nn.Module):
 
 def outcome(mode: GatherMode, kind: str, rank: int = 0, world: int = 1) -> dict[str, Any]:
     """Return the loss, the mean over ranks, and the gradient of each parameter that learns."""
-    step: nn.Module = Step(mode, kind)
-    if world > 1:
-        step = DistributedDataParallel(step)
-    loss = step(told(rank, world))
-    loss.backward()
-    value = loss.detach().clone()
-    if world > 1:
-        dist.all_reduce(value)
-    gradients = {
-        name.removeprefix("module."): one.grad.tolist() for name, one in step.named_parameters() if one.requires_grad
-    }
-    return {"loss": value.item() / world, "gradients": gradients}
+    return stepped(Step(mode, kind), told(rank, world), world)
 
 
 if __name__ == "__main__":

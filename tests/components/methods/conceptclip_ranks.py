@@ -9,9 +9,7 @@ from dataclasses import replace
 from typing import Any, get_args
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
 from components.contracts.batch import Batch, Spans, Texts
 from components.contracts.encoded import Encoded
@@ -22,7 +20,7 @@ from components.models.projection import LogitScale
 from components.training.gather import GatherMode
 from tests.components.methods.dreamlip_ranks import Patches
 from tests.components.training.gathering import SAMPLES, WIDTH, Words, part
-from tests.over_ranks import be_a_rank
+from tests.over_ranks import be_a_rank, stepped
 
 MODES = [mode for mode in get_args(GatherMode) if mode != "none"]
 CONCEPTS = (1, 0, 3, 1, 2, 1, 0, 0, 0, 0, 0, 0)  # of each sample
@@ -63,16 +61,7 @@ class Step(nn.Module):
 
 def outcome(mode: GatherMode, kind: str, rank: int = 0, world: int = 1) -> dict[str, Any]:
     """Return the loss, the mean over ranks, and the gradient of each parameter."""
-    step: nn.Module = Step(mode)
-    if world > 1:
-        step = DistributedDataParallel(step)
-    loss = step(told(rank, world, kind))
-    loss.backward()
-    value = loss.detach().clone()
-    if world > 1:
-        dist.all_reduce(value)
-    gradients = {name.removeprefix("module."): one.grad.tolist() for name, one in step.named_parameters()}
-    return {"loss": value.item() / world, "gradients": gradients}
+    return stepped(Step(mode), told(rank, world, kind), world)
 
 
 def all_told(rank: int, world: int) -> dict[str, Any]:

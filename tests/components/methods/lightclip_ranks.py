@@ -8,9 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
 from components.contracts.batch import Batch, Images, Texts
 from components.contracts.encoded import Encoded, Tower
@@ -20,7 +18,7 @@ from components.models.dual_encoder import DualEncoder
 from components.models.projection import LogitScale
 from components.models.towers.text import TextTower
 from components.training.gather import GatherMode
-from tests.over_ranks import be_a_rank
+from tests.over_ranks import be_a_rank, stepped
 
 MODES: tuple[GatherMode, ...] = ("features", "ring", "detached")
 SAMPLES, LENGTH, VOCABULARY, WIDTH = 8, 7, 20, 5
@@ -67,16 +65,7 @@ class Step(nn.Module):
 
 def outcome(mode: GatherMode, rank: int = 0, world: int = 1) -> dict[str, Any]:
     """Return the terms, means over ranks, and the gradient that their sum has for each parameter."""
-    own = step = Step(mode)
-    if world > 1:
-        step = DistributedDataParallel(own)
-    terms = step(part(rank, world))
-    terms.sum().backward()
-    value = terms.detach().clone()
-    if world > 1:
-        dist.all_reduce(value)
-    gradients = {name: one.grad.tolist() for name, one in own.named_parameters()}
-    return {"terms": (value / world).tolist(), "gradients": gradients}
+    return stepped(Step(mode), part(rank, world), world)
 
 
 if __name__ == "__main__":

@@ -8,9 +8,7 @@ from dataclasses import replace
 from typing import Any, get_args
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
 from components.contracts.batch import Batch
 from components.contracts.method import Clock
@@ -21,7 +19,7 @@ from components.models.towers.prior_guided import PriorGuided
 from components.training.gather import GatherMode
 from tests.components.methods.dreamlip_ranks import Patches
 from tests.components.training.gathering import SAMPLES, WIDTH, Pixels, Words, part
-from tests.over_ranks import be_a_rank
+from tests.over_ranks import be_a_rank, stepped
 
 MODES = [mode for mode in get_args(GatherMode) if mode != "none"]
 KINDS = (3, 1, 1, 3, 7, 1, 0, 3, 3, 0, 1, 5)  # of each sample
@@ -51,16 +49,7 @@ class Step(nn.Module):
 
 def outcome(mode: GatherMode, dedupe: bool, rank: int = 0, world: int = 1) -> dict[str, Any]:
     """Return the loss, the mean over ranks, and the gradient of each parameter."""
-    step: nn.Module = Step(mode, dedupe)
-    if world > 1:
-        step = DistributedDataParallel(step)
-    loss = step(told(rank, world))
-    loss.backward()
-    value = loss.detach().clone()
-    if world > 1:
-        dist.all_reduce(value)
-    gradients = {name.removeprefix("module."): one.grad.tolist() for name, one in step.named_parameters()}
-    return {"loss": value.item() / world, "gradients": gradients}
+    return stepped(Step(mode, dedupe), told(rank, world), world)
 
 
 def all_told(rank: int, world: int) -> dict[str, Any]:

@@ -8,9 +8,7 @@ from dataclasses import replace
 from typing import Any, get_args
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
 from components.contracts.batch import Batch
 from components.contracts.method import Clock
@@ -22,7 +20,7 @@ from components.objectives.sigmoid import SigmoidLoss
 from components.objectives.softmax import SoftmaxLoss
 from components.training.gather import GatherMode
 from tests.components.training.gathering import CAPTIONS, KINDS, SAMPLES, WIDTH, Pixels, Words, part
-from tests.over_ranks import be_a_rank
+from tests.over_ranks import be_a_rank, stepped
 
 CONTRASTS = {"softmax": SoftmaxLoss, "sigmoid": SigmoidLoss, "softmax in blocks": lambda: SoftmaxLoss(block=4)}
 MODES = [mode for mode in get_args(GatherMode) if mode != "none"]
@@ -60,16 +58,7 @@ class Step(nn.Module):
 
 def outcome(contrast: str, mode: GatherMode, kind: str, rank: int = 0, world: int = 1) -> dict[str, Any]:
     """Return the loss, the mean over ranks, and the gradient of each parameter."""
-    step: nn.Module = Step(contrast, mode)
-    if world > 1:
-        step = DistributedDataParallel(step)
-    loss = step(taught(kind, rank, world))
-    loss.backward()
-    value = loss.detach().clone()
-    if world > 1:
-        dist.all_reduce(value)
-    gradients = {name.removeprefix("module."): one.grad.tolist() for name, one in step.named_parameters()}
-    return {"loss": value.item() / world, "gradients": gradients}
+    return stepped(Step(contrast, mode), taught(kind, rank, world), world)
 
 
 def cases() -> list[tuple[str, GatherMode, str]]:

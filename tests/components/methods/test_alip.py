@@ -17,7 +17,7 @@ from tests.components.methods.alip_ranks import MODES, outcome
 from tests.components.training.flat import flat_clip
 from tests.golden.make_alip_debug import told_twice
 from tests.golden.make_clip_debug import STEPS, batches_at_debug, first_losses
-from tests.over_ranks import told_by_ranks
+from tests.over_ranks import check_same, told_by_ranks
 from tests.squares import clip_at_debug, method_at_debug
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "alip_debug.json").read_text())
@@ -158,9 +158,7 @@ def test_two_ranks_have_the_losses_gradients_and_means_of_one(tmp_path):
         assert first[mode]["means"] == second[mode]["means"]
         assert first[mode]["means"] == pytest.approx(one["means"], rel=1e-6)
         assert first[mode]["losses"] == pytest.approx(one["losses"], rel=1e-5)
-        for name, gradient in one["gradients"].items():
-            ours = torch.tensor(first[mode]["gradients"][name])
-            torch.testing.assert_close(ours, torch.tensor(gradient), rtol=1e-4, atol=1e-6)
+        check_same(first[mode], one)
 
 
 def test_a_checkpoint_without_running_means_is_another_models(alip):

@@ -32,7 +32,7 @@ from tests.colours import Colours
 from tests.components.methods.reinforced_ranks import cases, outcome
 from tests.components.training.flat import flat_clip
 from tests.components.training.test_train import SCALE, run, weights
-from tests.over_ranks import told_by_ranks
+from tests.over_ranks import check_same, told_by_ranks
 from tests.squares import described_at_debug
 
 REPOSITORY = Path(__file__).parents[3]
@@ -109,9 +109,7 @@ def ranks(tmp_path_factory):
 def test_two_ranks_equal_one_in_value_and_in_the_gradient_of_every_parameter(case, ranks):
     one, (first, second) = outcome(*case), (rank[" ".join(case)] for rank in ranks)
     assert first == second
-    assert first["loss"] == pytest.approx(one["loss"], rel=1e-5)
-    for name, gradient in one["gradients"].items():
-        torch.testing.assert_close(torch.tensor(first["gradients"][name]), torch.tensor(gradient), rtol=1e-4, atol=1e-6)
+    check_same(first, one)
 
 
 @pytest.mark.parametrize("micro_batch", [3, 8])

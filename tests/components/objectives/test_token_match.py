@@ -12,9 +12,9 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from components.contracts.errors import DataError
+from components.contracts.errors import ConfigError, DataError
 from components.objectives.similarity import max_sim
-from components.objectives.token_match import assigned, token_match
+from components.objectives.token_match import assigned, shared_out, token_match
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "token_match.json").read_text())
 N, M, K, L, D = 5, 4, 8, 7, 6
@@ -52,6 +52,47 @@ def test_patch_score_and_gradients_are_those_of_pots_plan(case):
     score.sum().backward()
     for name, side in (("image", image), ("text", text)):
         torch.testing.assert_close(side.grad[0], torch.tensor(case["gradients"][name]), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("case", [case for case in GOLDEN["cases"] if case["shares"]])
+def test_the_shares_of_words_are_pots_plan_with_entropy(case):
+    image, text = (torch.tensor(case[name])[None] for name in ("image", "text"))
+    mask, cosines = torch.arange(text.shape[1])[None] < case["words"], cosines_of(image, text)[0]
+    shares = shared_out(cosines, mask, case["capacity"], GOLDEN["temperature"])[0]
+    torch.testing.assert_close(shares[: case["words"]], torch.tensor(case["shares"]), rtol=0, atol=1e-3)
+    assert not shares[case["words"] :].any()
+
+
+@pytest.mark.parametrize("capacity", [1, 2])
+def test_words_are_shared_out_whole_and_patches_hold_what_they_may(tokens, capacity):
+    image, text, mask = tokens
+    cosines = cosines_of(image, text).flatten(0, 1)
+    shares = shared_out(cosines, mask.repeat_interleave(N, 0), capacity, 0.05)
+    torch.testing.assert_close(shares.sum(2), mask.repeat_interleave(N, 0).float())
+    assert shares.sum(1).max() <= capacity + 0.05
+
+
+def test_the_colder_the_shares_the_nearer_the_score_is_to_the_matching(tokens):
+    exact = token_match(*tokens, capacity=1)
+    off = [(token_match(*tokens, capacity=1, temperature=one) - exact).abs().mean() for one in (1.0, 0.3, 0.1, 0.03)]
+    assert off == sorted(off, reverse=True)
+    assert off[-1] < 0.02 < 0.1 < off[0]
+
+
+def test_no_gradient_goes_through_the_shares(tokens):
+    image, text, mask = tokens
+    sides, weight = [image.requires_grad_(), text.requires_grad_()], torch.randn(M, N)
+    cosines = cosines_of(image, text)
+    shares = shared_out(cosines.flatten(0, 1), mask.repeat_interleave(N, 0), 1, 0.1).unflatten(0, (M, N))
+    wanted = torch.autograd.grad((weight * (shares * cosines).sum((2, 3)) / mask.sum(1)[:, None]).sum(), sides)
+    got = torch.autograd.grad((weight * token_match(*tokens, capacity=1, temperature=0.1)).sum(), sides)
+    for one, other in zip(got, wanted, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
+
+
+def test_a_temperature_that_shares_nothing_out_is_refused(tokens):
+    with pytest.raises(ConfigError, match="temperature is 0"):
+        token_match(*tokens, capacity=1, temperature=0.0)
 
 
 def test_a_capacity_of_one_is_scipys_assignment(tokens):
@@ -113,11 +154,13 @@ def test_no_gradient_goes_through_the_choice(tokens):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("capacity", [1, None])
-def test_padding_changes_nothing(tokens, capacity):
+@pytest.mark.parametrize(
+    "how", [{"capacity": 1}, {"capacity": None}, {"capacity": 1, "temperature": 0.1}], ids=["exact", "free", "shared"]
+)
+def test_padding_changes_nothing(tokens, how):
     image, text, mask = tokens
     longer = torch.cat([9 * torch.randn(M, 3, D), text], 1), torch.cat([torch.zeros(M, 3, dtype=torch.bool), mask], 1)
-    torch.testing.assert_close(token_match(image, *longer, capacity=capacity), token_match(*tokens, capacity=capacity))
+    torch.testing.assert_close(token_match(image, *longer, **how), token_match(*tokens, **how))
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 100])

@@ -9,10 +9,8 @@ from collections.abc import Sequence
 from typing import Any, get_args
 
 import torch
-import torch.distributed as dist
 import yaml
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
 from components.contracts.batch import Batch, Images, Texts
 from components.contracts.encoded import Encoded, Tower
@@ -24,7 +22,7 @@ from components.models.dual_encoder import DualEncoder
 from components.models.projection import LogitScale
 from components.recipes.section import build
 from components.training.gather import Gather, GatherMode
-from tests.over_ranks import REPOSITORY, be_a_rank
+from tests.over_ranks import REPOSITORY, be_a_rank, stepped
 
 CATALOGUE: dict[str, dict[str, Any]] = yaml.safe_load((REPOSITORY / "components/objectives/catalogue.yaml").read_text())
 NAMES = [
@@ -108,17 +106,8 @@ def outcome(
     name: str, mode: GatherMode, kind: str, rank: int = 0, world: int = 1, among: bool = True
 ) -> dict[str, Any]:
     """Return the loss, the mean over ranks, and the gradient of each parameter; of a rank's part alone when not among others."""
-    step: nn.Module = Step(build(described(name), Contrast), mode)
-    if world > 1 and among:
-        step = DistributedDataParallel(step)
-    loss = step(part(kind, rank, world))
-    world = world if among else 1
-    loss.backward()
-    value = loss.detach().clone()
-    if world > 1:
-        dist.all_reduce(value)
-    gradients = {key.removeprefix("module."): one.grad.tolist() for key, one in step.named_parameters()}
-    return {"loss": value.item() / world, "gradients": gradients}
+    step = Step(build(described(name), Contrast), mode)
+    return stepped(step, part(kind, rank, world), world if among else 1)
 
 
 def gathered(mode: GatherMode, rank: int, world: int) -> dict[str, Any]:
