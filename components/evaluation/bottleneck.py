@@ -33,8 +33,8 @@ class Bottleneck(Evaluator):
 
     Args:
         label: whose groups are told apart, such as `category`; or
-        classes: class -> things, of which a picture has one at least; the first class that fits is the picture's, and an empty list, in
-            the last place, fits every picture.
+        classes: each with the things of which a picture has one at least, `{urgent: [star, cross]}`; the first class that fits is the
+            picture's, and an empty list, in the last place, fits every picture.
         concepts: what the head sees, each by its name; none takes what the regions of all splits are called.
         labelled: pictures that are drawn and fitted on.
         draws: how often.
@@ -48,7 +48,7 @@ class Bottleneck(Evaluator):
     def __init__(
         self,
         label: str | None = None,
-        classes: Mapping[str, Sequence[str]] | None = None,
+        classes: Sequence[Mapping[str, Sequence[str]]] = (),
         concepts: Sequence[str] = (),
         labelled: int = 100,
         draws: int = 5,
@@ -57,10 +57,10 @@ class Bottleneck(Evaluator):
     ) -> None:
         if (label is None) == (not classes):
             raise ConfigError(
-                f"label is {label!r} and classes is {classes!r}, but classes come from one of them. Give label for groups that the data has, "
+                f"label is {label!r} and classes is {list(classes)}, but classes come from one of them. Give label for groups that the data has, "
                 "such as category, or classes, each with the things that make it."
             )
-        check_classes(classes or {})
+        named = in_order(classes)
         check_template(template)
         if draws < 1 or not penalty > 0:
             raise ConfigError(
@@ -68,7 +68,7 @@ class Bottleneck(Evaluator):
             )
         if labelled < 2:
             raise ConfigError(f"labelled is {labelled}, but two classes need a picture each. Give more, such as 100.")
-        self.label, self.classes, self.concepts = label, dict(classes or {}), tuple(concepts)
+        self.label, self.classes, self.concepts = label, named, tuple(concepts)
         self.labelled, self.draws, self.penalty, self.template = labelled, draws, penalty, template
         if classes:
             self._check_enough(len(classes))
@@ -213,11 +213,18 @@ class Answers:
         return float((answers == self.labels[one.places]).mean())
 
 
-def check_classes(classes: Mapping[str, Sequence[str]]) -> None:
-    """Raise ConfigError for classes of which one alone is there, or one never is."""
+def in_order(listed: Sequence[Mapping[str, Sequence[str]]]) -> dict[str, tuple[str, ...]]:
+    """Return class -> things; ConfigError where not each is one of its own, one alone is there, or one never is."""
+    names = [name for one in listed for name in one]
+    if any(len(one) != 1 for one in listed) or len(set(names)) < len(names):
+        raise ConfigError(
+            f"classes is {[dict(one) for one in listed]}, but the first that fits is taken, so each is an entry of the list and there once. "
+            "Give such as [{urgent: [star, cross]}, {calm: []}]."
+        )
+    classes = {name: tuple(makes) for one in listed for name, makes in one.items()}
     if len(classes) == 1:
         raise ConfigError(
-            f"classes has {next(iter(classes))!r} alone, so there is nothing to tell apart. Give a second one; an empty list is all else."
+            f"classes has {names[0]!r} alone, so there is nothing to tell apart. Give a second one; an empty list is all else."
         )
     seen: set[str] = set()
     for place, (name, makes) in enumerate(classes.items()):
@@ -230,6 +237,7 @@ def check_classes(classes: Mapping[str, Sequence[str]]) -> None:
                 f"all things of {name!r} are of classes before it, which are asked first, so no picture is of it. Give it one of its own."
             )
         seen |= set(makes)
+    return classes
 
 
 def drawn(labels: np.ndarray, count: int, rng: np.random.Generator) -> Bool[np.ndarray, "I"]:

@@ -14,7 +14,7 @@ from tests.placed import pool_of, region
 from tests.subjects import Told, subject_of
 
 NAMES = ("ring", "star", "blob", "stripe")
-CLASSES = {"urgent": ["star"], "watch": ["blob", "ring"], "calm": []}
+CLASSES = [{"urgent": ["star"]}, {"watch": ["blob", "ring"]}, {"calm": []}]
 COUNT = 120
 
 
@@ -60,7 +60,7 @@ def test_the_first_class_that_a_thing_makes_is_the_pictures(pool, findings):
 
 def test_without_an_empty_list_a_picture_that_fits_no_class_has_none():
     one = pool_of([region("star", (0, 0, 4, 4))], [region("stripe", (0, 0, 4, 4))], [])
-    assert Bottleneck(classes={"urgent": ["star"], "watch": ["blob"]}).classes_of(one) == ("urgent", None, None)
+    assert Bottleneck(classes=[{"urgent": ["star"]}, {"watch": ["blob"]}]).classes_of(one) == ("urgent", None, None)
 
 
 def test_concepts_that_are_seen_tell_the_classes_and_say_why(pool, findings):
@@ -111,7 +111,7 @@ def test_labels_of_what_was_not_drawn_are_never_read(pool, findings):
     model = seeing(pool, findings, noise=0.5)
     groups = tuple({"kind": truth(row)} for row in findings)
     labelled = replace(pool, groups=groups)
-    settings = {"classes": None, "label": "kind", "draws": 1, "concepts": NAMES}
+    settings = {"classes": (), "label": "kind", "draws": 1, "concepts": NAMES}
     before = measured(labelled, model, **settings).rows["bottleneck.val"].to_pylist()
     labels = np.array([groups[place]["kind"] for place in np.argsort(pool.keys)])
     fitted = drawn(labels, 60, np.random.default_rng((0, 0)))
@@ -164,9 +164,11 @@ def test_the_strongest_are_in_order_and_speak_for_the_class():
     [
         ({}, "classes come from one of them"),
         ({"label": "category", "classes": CLASSES}, "classes come from one of them"),
-        ({"classes": {"all": []}}, "nothing to tell apart"),
-        ({"classes": {"calm": [], "urgent": ["star"]}}, "Put it last"),
-        ({"classes": {"urgent": ["star"], "again": ["star"]}}, "asked first"),
+        ({"classes": [{"all": []}]}, "nothing to tell apart"),
+        ({"classes": [{"calm": []}, {"urgent": ["star"]}]}, "Put it last"),
+        ({"classes": [{"urgent": ["star"]}, {"again": ["star"]}]}, "asked first"),
+        ({"classes": [{"urgent": ["star"], "calm": []}]}, "each is an entry"),
+        ({"classes": [{"urgent": ["star"]}, {"urgent": ["blob"]}]}, "there once"),
         ({"classes": CLASSES, "labelled": 2}, "there are 3 classes"),
         ({"label": "category", "labelled": 1}, "need a picture each"),
         ({"label": "category", "draws": 0}, "Draw at least once"),
@@ -183,23 +185,23 @@ def test_fewer_labelled_pictures_than_groups_are_refused(pool, findings):
     groups = tuple({"kind": truth(row)} for row in findings)
     with pytest.raises(ConfigError, match=r"labelled is 2, but there are 3 classes"):
         measured(
-            replace(pool, groups=groups), seeing(pool, findings), classes=None, label="kind", concepts=NAMES, labelled=2
+            replace(pool, groups=groups), seeing(pool, findings), classes=(), label="kind", concepts=NAMES, labelled=2
         )
 
 
 def test_a_class_of_a_thing_that_there_is_not_is_refused(pool, findings):
     with pytest.raises(ConfigError, match=r"name strap, but .* called blob, ring, star, stripe"):
-        measured(pool, seeing(pool, findings), classes={"urgent": ["star", "strap"], "calm": []})
+        measured(pool, seeing(pool, findings), classes=[{"urgent": ["star", "strap"]}, {"calm": []}])
 
 
 def test_what_cannot_be_measured_is_said(pool, findings):
     model = seeing(pool, findings)
     without = measured(replace(pool, regions=()), model).without
     assert "no region has a name" in without["bottleneck.classes"]
-    without = measured(pool, model, classes=None, label="diagnosis", concepts=NAMES).without
+    without = measured(pool, model, classes=(), label="diagnosis", concepts=NAMES).without
     assert without == {"bottleneck.val.diagnosis": "no picture of val has a diagnosis"}
     alike = replace(pool, groups=({"diagnosis": "flu"},) * COUNT)
-    without = measured(alike, model, classes=None, label="diagnosis", concepts=NAMES).without
+    without = measured(alike, model, classes=(), label="diagnosis", concepts=NAMES).without
     assert without == {"bottleneck.val.diagnosis": "every picture of val that has a class is of 'flu'"}
     without = measured(pool, model, labelled=COUNT).without
     assert f"val has {COUNT} pictures with a class, all of which" in without["bottleneck.val.classes"]
