@@ -20,7 +20,7 @@ from components.contracts.method import Clock, Losses, Method
 from components.models.dual_encoder import DualEncoder
 from components.models.group_mean import group_mean
 from components.models.projection import LogitScale
-from components.models.towers.prior_guided import PriorGuided
+from components.models.towers.prior import PriorTower
 from components.objectives.softmax import SoftmaxLoss
 from components.training.gather import Gather, GatherMode
 
@@ -50,7 +50,7 @@ class PriorClip(Method):
         super().__init__()
         if centre < 0:
             raise ConfigError(f"centre is {centre}, but it weighs a loss. Give 1 as in the paper, or 0 for none.")
-        if not isinstance(model.image, PriorGuided):
+        if not isinstance(model.image, PriorTower):
             raise ConfigError(
                 f"the picture tower is a {type(model.image).__name__}, which no prior guides. Use components.models.towers.prior_guided.PriorGuided around it."
             )
@@ -60,7 +60,7 @@ class PriorClip(Method):
 
     def begins_from(self) -> tuple[nn.Module, str]:
         """Return the prior's network, for which the image tower of the start is."""
-        assert isinstance(self.model.image, PriorGuided), "asked for at the start"
+        assert isinstance(self.model.image, PriorTower), "asked for at the start"
         return self.model.image.prior.tower, "image."
 
     def losses(self, batch: Batch, clock: Clock) -> Losses:
