@@ -1,7 +1,8 @@
 """PriorCLIP: a network that knows scenes says where to look, and kinds of scenes are kept apart (seed 44).
 
-Source: Pan et al. 2024, arXiv:2405.10160, in the closed domain, and jaychempan/PIR: belief filter and progressive attention are of the towers
-(components/models/towers/prior_guided.py, cycled.py), affiliation loss and temperatures are here. Differs: centres are of all ranks' rows,
+Source: Pan et al. 2024, arXiv:2405.10160, and jaychempan/PIR: belief filter and progressive attention are of the towers of the closed domain
+(components/models/towers/prior_guided.py, cycled.py), beliefs as weights and the instruction of that of the open one (prior_instructed.py),
+affiliation loss and temperatures are here. Differs: centres are of all ranks' rows,
 where the released code has one of each rank; one column a kind may stand for those of its samples, so that the least loss is 0.
 Axes: R pairs of this rank, B pairs of all ranks, C kinds, D shared width.
 """
@@ -52,7 +53,7 @@ class PriorClip(Method):
             raise ConfigError(f"centre is {centre}, but it weighs a loss. Give 1 as in the paper, or 0 for none.")
         if not isinstance(model.image, PriorTower):
             raise ConfigError(
-                f"the picture tower is a {type(model.image).__name__}, which no prior guides. Use components.models.towers.prior_guided.PriorGuided around it."
+                f"the picture tower is a {type(model.image).__name__}, which no prior guides. Put components.models.towers.prior_guided.PriorGuided or prior_instructed.PriorInstructed around it."
             )
         self.model, self.centre, self.label, self.dedupe = model, centre, label, dedupe
         self.gather, self.softmax = Gather(gather), SoftmaxLoss()

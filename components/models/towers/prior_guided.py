@@ -2,7 +2,7 @@
 
 Source: Pan et al. 2024, arXiv:2405.10160 (PriorCLIP, seed 44), the model of the closed domain, and jaychempan/PIR. Differs: tokens are filtered in the
 tower's width, before the one projection that any DualEncoder has, where theirs are projected first; the prior is any tower. The model of
-the open domain, which weighs tokens before its first block, is not here.
+the open domain is in prior_instructed.py.
 Axes: N pictures, F features.
 """
 
