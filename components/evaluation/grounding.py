@@ -20,6 +20,7 @@ from components.contracts.sample import Region
 from components.evaluation.patches import ASK, Ask, Patches, best, centre, held, in_boxes, in_masks, points
 
 BY = ("label", "text")  # what a region is asked for by: its noun, or what is said of it alone
+MAP = pa.list_(pa.list_(pa.float32()))  # h rows of w cosines, from the top left
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,13 +45,14 @@ class Pointing(Evaluator):
 
     Args:
         ask: by what a patch is compared: `word`, the tokens of the noun, as token-wise models learn it, or `text`, the one vector.
+        maps: whether rows keep the cosine of every patch, as a map to be laid over the part of the picture that the model is shown.
     """
 
-    def __init__(self, ask: Ask = "word") -> None:
-        self.ask = ask
+    def __init__(self, ask: Ask = "word", maps: bool = False) -> None:
+        self.ask, self.maps = ask, maps
 
     def measure(self, subject: Subject) -> Findings:
-        """Return `pointing.<split>.<label|text>.<in_box|in_mask>` and a row a query."""
+        """Return `pointing.<split>.<label|text>.<in_box|in_mask>` and a row a query, with `map` [h w] where maps are kept."""
         patches = Patches.of(subject, self.ask)
         if isinstance(patches, str):
             return Findings(without={"pointing": patches})
@@ -63,7 +65,7 @@ class Pointing(Evaluator):
                 asked = list(questions(pool, by))
                 if asked and (found := _answered(subject, split, patches, asked, windows)):
                     metrics += list(_metrics(f"pointing.{split}.{by}", found, ASK[self.ask], len(asked) - len(found)))
-                    tables.append(_table(split, by, pool.keys, found))
+                    tables.append(_table(split, by, pool.keys, found, self.maps))
             if tables:
                 rows[f"pointing.{split}"] = pa.concat_tables(tables)
         without = {} if metrics else {"pointing": "no region has a noun or words, so none can be asked for"}
@@ -98,7 +100,7 @@ def _answered(
         if not ways["in_box"].any():
             continue
         (map_,) = near(one.picture, [place[one.text, one.word]])
-        row: dict[str, Any] = {"asked": one, "at": np.unravel_index(map_.argmax(), grid)}
+        row: dict[str, Any] = {"asked": one, "at": np.unravel_index(map_.argmax(), grid), "map": map_}
         for way, inside in ways.items():
             if inside.any():
                 right = held(inside, grid)
@@ -119,13 +121,14 @@ def _metrics(name: str, found: Sequence[Mapping[str, Any]], how: str, lost: int)
             )  # fmt: skip
 
 
-def _table(split: str, by: str, keys: Sequence[str], found: Sequence[Mapping[str, Any]]) -> pa.Table:
+def _table(split: str, by: str, keys: Sequence[str], found: Sequence[Mapping[str, Any]], maps: bool) -> pa.Table:
+    heat = {"map": pa.array([row["map"].tolist() for row in found], MAP)} if maps else {}
     return pa.table(
         {
             "split": [split] * len(found), "by": [by] * len(found), "key": [keys[row["asked"].picture] for row in found],
             "query": [row["asked"].text for row in found], "row": pa.array([row["at"][0] for row in found], pa.int32()),
             "column": pa.array([row["at"][1] for row in found], pa.int32()),
             "in_box": pa.array([row["in_box"][0] for row in found], pa.float32()),
-            "in_mask": pa.array([row.get("in_mask", (None,))[0] for row in found], pa.float32()),
+            "in_mask": pa.array([row.get("in_mask", (None,))[0] for row in found], pa.float32()), **heat,
         }
     )  # fmt: skip

@@ -101,15 +101,18 @@ def probed(
     best, space, penalty = -1.0, "", 0.0
     for c in sorted(penalties):
         for name, features in rows.items():
-            model = _fit(features, labels, fitted, c)
+            model = logistic(features, labels, fitted, c)
             right = float((model.predict(features[chosen]) == labels[chosen]).mean())
             if right > best:
                 best, space, penalty = right, name, c
-    model = _fit(rows[space], labels, fitted | chosen, penalty)
+    model = logistic(rows[space], labels, fitted | chosen, penalty)
     return Probed(space=space, penalty=penalty, answers=model.predict(rows[space][parts == "test"]))
 
 
-def _fit(features: Float[np.ndarray, "N F"], labels: np.ndarray, used: Bool[np.ndarray, "N"], penalty: float) -> Any:
+def logistic(
+    features: Float[np.ndarray, "N F"], labels: np.ndarray, used: Bool[np.ndarray, "N"], penalty: float
+) -> Any:
+    """Return scikit-learn's standardisation and logistic regression in one, fitted on the rows that are used."""
     from sklearn.linear_model import LogisticRegression  # seconds to import, which checking a recipe need not spend
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler

@@ -109,6 +109,16 @@ def test_every_question_has_a_row_with_the_patch_that_was_pointed_at():
     ]  # fmt: skip
 
 
+def test_maps_that_are_kept_have_the_cosine_of_every_patch_and_their_highest_where_was_pointed():
+    found = Pointing(maps=True).measure(subject(told(), val=pool_of([DOG, CAT])))
+    dog, cat, *_ = found.rows["pointing.val"].to_pylist()
+    right = np.array(RIGHT)
+    np.testing.assert_allclose(dog["map"], right == "dog", atol=1e-6)
+    np.testing.assert_allclose(cat["map"], right == "cat", atol=1e-6)
+    assert np.argmax(cat["map"]) == 4 * cat["row"] + cat["column"]
+    assert "map" not in Pointing().measure(subject(told(), val=pool_of([DOG, CAT]))).rows["pointing.val"].column_names
+
+
 @pytest.mark.parametrize(
     ("encoder", "regions", "why"),
     [
