@@ -19,6 +19,8 @@ class Metric:
         chance: what guessing gets.
         baseline: what the no-training baseline gets on the same queries.
         method: how the model was asked, in words, where there is more than one way.
+        low: end of an interval that holds, in 95 of 100 such cases, what the model gets over all queries of the kind; None where none was made.
+        high: its other end.
     """
 
     name: str
@@ -29,6 +31,8 @@ class Metric:
     chance: float
     baseline: float
     method: str | None = None
+    low: float | None = None
+    high: float | None = None
 
     def __post_init__(self) -> None:
         for needed in ("value", "chance", "baseline"):
@@ -38,10 +42,13 @@ class Metric:
                     f"metric {self.name} has {needed}={number!r}. A number without chance and baseline cannot be judged. "
                     "Give a float for each; compute the baseline on the same pool."
                 )
+        if (self.low is None) != (self.high is None) or (self.low or 0.0) > (self.high or 0.0):
+            raise DataError(
+                f"metric {self.name} lies between {self.low!r} and {self.high!r}, which is no interval. Give both ends, the lower one first, or neither."
+            )
         if self.n < 1:
             raise DataError(f"metric {self.name} is taken over {self.n} queries. Leave it out, or give it a pool.")
 
     def as_json(self) -> dict[str, object]:
-        """Return what metrics.json keeps under the metric's name."""
-        kept = {key: value for key, value in asdict(self).items() if key != "name"}
-        return kept if self.method is not None else {key: value for key, value in kept.items() if key != "method"}
+        """Return what metrics.json keeps under the metric's name: all that is known."""
+        return {key: value for key, value in asdict(self).items() if key != "name" and value is not None}

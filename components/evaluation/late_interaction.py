@@ -12,6 +12,7 @@ import torch
 from components.contracts.errors import ConfigError
 from components.contracts.evaluate import Metric
 from components.contracts.evaluator import Evaluator, Findings, Subject, TokenEncoder
+from components.evaluation.bootstrap import mean_interval
 from components.evaluation.retrieval import DIRECTIONS, Gallery, chance_at, ranks
 from components.objectives.similarity import max_sim
 
@@ -51,14 +52,15 @@ class LateInteraction(Evaluator):
             )  # fmt: skip
             for direction, ours, theirs, belongs in ways:
                 placed, plain = ranks(ours, belongs), ranks(theirs, belongs)
-                metrics += [
-                    Metric(
-                        name=f"late_interaction.{split}.{direction}.recall_at_{k}", value=_share(placed, k), unit="fraction",
-                        better="up", n=len(belongs), chance=chance_at(k, belongs), baseline=_share(plain, k),
-                        method="by the best word of each patch, and the best patch of each word",
-                    )
-                    for k in self.ks
-                ]  # fmt: skip
+                for k in self.ks:
+                    low, high = mean_interval(placed <= k, gallery.about(direction).tolist(), subject.seed)
+                    metrics.append(
+                        Metric(
+                            name=f"late_interaction.{split}.{direction}.recall_at_{k}", value=_share(placed, k), unit="fraction",
+                            better="up", n=len(belongs), chance=chance_at(k, belongs), baseline=_share(plain, k),
+                            method="by the best word of each patch, and the best patch of each word", low=low, high=high,
+                        )
+                    )  # fmt: skip
         return Findings(metrics=tuple(metrics))
 
 

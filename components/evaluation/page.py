@@ -12,6 +12,7 @@ from components.evaluation.wording import (
     BASELINES_MEAN,
     DIRECTION_MEANS,
     SPLIT_MEANS,
+    between,
     further_rows,
     percent,
     retrieval_rows,
@@ -61,7 +62,8 @@ def render(
 <p class="muted">{" · ".join(f"{html.escape(name)} {html.escape(value)}" for name, value in facts)}</p>
 <h2>What it scores</h2>{table(metrics)}
 <p class="muted">Recall at k: how often the right answer is among the first k. Chance is a blind guess. The baseline lends
-each picture the name of the training picture nearest to it by edges and colours. <i>val</i> was used to choose; no stage
+each picture the name of the training picture nearest to it by edges and colours. In 95 of 100 such cases what a model gets
+over all pictures of the kind lies between the two ends. <i>val</i> was used to choose; no stage
 before evaluate can read the others.</p>
 {further(metrics)}
 <h2>On what data</h2>{counts(data)}
@@ -77,11 +79,11 @@ def table(metrics: Mapping[str, Mapping[str, Any]]) -> str:
     """Return the retrieval metrics as a table."""
     rows = [
         f"<tr><td>{row['split']} <span class=muted>{row['means']}</span></td><td>{row['direction']}</td><td>R@{row['k']}</td>"
-        f"<td class='n big'>{percent(row['value'])}</td><td class=n>{percent(row['chance'])}</td>"
+        f"<td class='n big'>{percent(row['value'])}</td><td class=n>{between(row)}</td><td class=n>{percent(row['chance'])}</td>"
         f"<td class=n>{percent(row['baseline'])}</td><td class=n>{row['n']:,}</td></tr>"
         for row in retrieval_rows(metrics)
     ]
-    head = "".join(f"<th class=n>{name}</th>" for name in ("model", "chance", "baseline", "queries"))
+    head = "".join(f"<th class=n>{name}</th>" for name in ("model", "95% between", "chance", "baseline", "queries"))
     return f"<table><tr><th>split</th><th>direction</th><th></th>{head}</tr>{''.join(rows)}</table>"
 
 
@@ -89,11 +91,11 @@ def further(metrics: Mapping[str, Mapping[str, Any]]) -> str:
     """Return what was measured beside retrieval as a table, each number with how it was asked; nothing where nothing was."""
     rows = [
         f"<tr><td>{html.escape(row['asked'])}<br><span class=muted>{html.escape(row['method'])}</span></td>"
-        f"<td>{row['split']} <span class=muted>{row['means']}</span></td><td class='n big'>{row['value']}</td>"
+        f"<td>{row['split']} <span class=muted>{row['means']}</span></td><td class='n big'>{row['value']}</td><td class=n>{row['between']}</td>"
         f"<td class=n>{row['chance']}</td><td class=n>{row['baseline']}</td><td class=n>{row['n']:,}</td></tr>"
         for row in further_rows(metrics)
     ]
-    head = "".join(f"<th class=n>{name}</th>" for name in ("model", "chance", "baseline", "n"))
+    head = "".join(f"<th class=n>{name}</th>" for name in ("model", "95% between", "chance", "baseline", "n"))
     table = f"<table><tr><th>what, and how it was asked</th><th>split</th>{head}</tr>{''.join(rows)}</table>"
     said = f"<p class=muted>Baselines: {BASELINES_MEAN}.</p>"
     return f"<h2>What else was measured</h2>{table}{said}" if rows else ""

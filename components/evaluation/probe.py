@@ -19,6 +19,7 @@ from components.contracts.errors import ConfigError
 from components.contracts.evaluate import Metric
 from components.contracts.evaluator import Downstream, Evaluator, Findings, Space, Subject
 from components.data.transforms.preprocess import Preprocess
+from components.evaluation.bootstrap import mean_interval
 
 SPACE_MEANS: Mapping[str, str] = {
     "pooled": "the shared space", "features": "the image tower", "pixels": "grey pixels",
@@ -66,10 +67,12 @@ class Probe(Evaluator):
         tested = parts == "test"
         truth, keys = labels[tested], np.array(data.keys)[tested]
         classes, counts = np.unique(labels[~tested], return_counts=True)
+        low, high = mean_interval(ours.answers == truth, keys.tolist(), subject.seed)
         metric = Metric(
             name=f"{name}.top1", value=float((ours.answers == truth).mean()), unit="fraction", better="up", n=len(truth),
             chance=float((truth == classes[counts.argmax()]).mean()), baseline=float((theirs.answers == truth).mean()),
             method=f"logistic regression on {SPACE_MEANS[ours.space]}, C {ours.penalty:g}, both chosen on a validation part",
+            low=low, high=high,
         )  # fmt: skip
         table = pa.table(
             {

@@ -3,11 +3,11 @@
 Source: Radford et al. 2021, arXiv:2103.00020, section 3.1 (recall at k over a held-out pool), and Pan et al. 2024, arXiv:2405.10160 (their
 mean over 1, 5 and 10, both ways). Differs: chance and a baseline stand beside every number; ties count against the model, so that a model
 that scores all alike does not look good.
-Axes: Q queries, G gallery, I pictures, T texts.
+Axes: Q queries, G gallery, I pictures, T texts, K of the k.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import comb
 from statistics import fmean
 
@@ -18,6 +18,7 @@ from jaxtyping import Bool, Float, Int
 from components.contracts.errors import DataError
 from components.contracts.evaluate import Metric
 from components.contracts.evaluator import Evaluator, Findings, Subject
+from components.evaluation.bootstrap import drawn, middle
 
 DIRECTIONS = ("image_to_text", "text_to_image")
 
@@ -48,6 +49,12 @@ class Gallery:
                 owners.setdefault(text, set()).add(concept)
         belongs = np.array([[concept in own for own in owners.values()] for concept in concepts])
         return cls(pictures=tuple(keys), texts=tuple(owners), belongs=belongs)
+
+    def about(self, direction: str) -> Int[np.ndarray, "Q"]:
+        """Return the group of each query: the first of the pictures that have the same texts. A text is of its first picture's group."""
+        _, first, group = np.unique(self.belongs, axis=0, return_index=True, return_inverse=True)
+        pictures = first[group.reshape(-1)]
+        return pictures if direction == "image_to_text" else pictures[self.belongs.argmax(0)]
 
 
 def ranks(scores: Float[np.ndarray, "Q G"], belongs: Bool[np.ndarray, "Q G"]) -> Int[np.ndarray, "Q"]:
@@ -81,20 +88,24 @@ def retrieval(
     scores: Float[np.ndarray, "I T"],
     baseline: Float[np.ndarray, "I T"],
     ks: Sequence[int],
+    seed: int = 0,
 ) -> tuple[list[Metric], pa.Table]:
-    """Return recall at each k in both directions and the mean of these, and one row a query.
+    """Return recall at each k in both directions and the mean of these, each with its interval, and one row a query.
 
     Args:
         split: names the metrics.
         scores: of the model, higher is closer.
         baseline: the same of the no-training baseline, on the same pool.
+        seed: of the draws that intervals come from.
     """
-    metrics, rows = [], []
+    metrics: list[Metric] = []
+    rows, hits = [], {}
     for direction in DIRECTIONS:
         turn = (lambda m: m) if direction == "image_to_text" else (lambda m: m.T)
         queries, answers = turn_names(gallery, direction)
         belongs = turn(gallery.belongs)
         ours, theirs = ranks(turn(scores), belongs), ranks(turn(baseline), belongs)
+        groups, hits[direction] = gallery.about(direction), ours[:, None] <= np.array(ks)
         metrics += [
             Metric(
                 name=f"retrieval.{split}.{direction}.recall_at_{k}", value=float((ours <= k).mean()), unit="fraction",
@@ -107,14 +118,42 @@ def retrieval(
             pa.table(
                 {
                     "split": [split] * len(queries), "direction": [direction] * len(queries), "query": queries,
-                    "rank": pa.array(ours, pa.int32()), "baseline_rank": pa.array(theirs, pa.int32()),
+                    "group": [gallery.pictures[place] for place in groups], "rank": pa.array(ours, pa.int32()), "baseline_rank": pa.array(theirs, pa.int32()),
                     "first": [answers[place] for place in first],
                     "first_score": pa.array(turn(scores).max(1), pa.float32()),
                     "first_right": belongs[np.arange(len(queries)), first],
                 }
             )
         )  # fmt: skip
-    return [*metrics, *mean_recall(split, metrics, sum(gallery.belongs.shape))], pa.concat_tables(rows)
+    metrics += mean_recall(split, metrics, sum(gallery.belongs.shape))
+    found = zip(metrics, intervals(gallery, hits, seed), strict=False)  # of one group alone there is no interval
+    return [replace(metric, low=low, high=high) for metric, (low, high) in found] or metrics, pa.concat_tables(rows)
+
+
+def intervals(
+    gallery: Gallery, hits: Mapping[str, Bool[np.ndarray, "Q K"]], seed: int
+) -> list[tuple[float, float]]:  # fmt: skip
+    """Return the interval of each recall and of their mean, pictures that have the same texts drawn together with these; [] of one group alone.
+
+    Args:
+        hits: direction -> which queries have a right answer among the first k, for each k.
+        seed: of the draws.
+    """
+    count = {direction: of.shape[1] for direction, of in hits.items()}
+    sums = np.zeros((len(gallery.pictures), sum(count.values()) + len(hits)))
+    first, shares = 0, []
+    for direction, of in hits.items():
+        counted = np.concatenate([of, np.ones((len(of), 1))], 1)
+        np.add.at(sums[:, first : first + counted.shape[1]], gallery.about(direction), counted)
+        shares += [(first + place, first + of.shape[1]) for place in range(of.shape[1])]
+        first += counted.shape[1]
+    sums = sums[sums.any(1)]
+    if len(sums) < 2 or not shares:
+        return []
+    with np.errstate(invalid="ignore", divide="ignore"):  # a draw may hold no text of a direction
+        again = drawn(sums, seed)
+        recalls = [again[:, hit] / again[:, queries] for hit, queries in shares]
+    return [middle(one) for one in [*recalls, np.mean(recalls, 0)]]
 
 
 def mean_recall(split: str, recalls: Sequence[Metric], queries: int) -> list[Metric]:
@@ -159,7 +198,7 @@ class Retrieval(Evaluator):
             gallery = Gallery.of(pool.keys, pool.captions, pool.concepts)
             scores = subject.embedded(split) @ subject.encoder.texts(gallery.texts).T
             baseline = subject.nearest(split, subject.train.captions, gallery.texts)
-            measured, rows[f"retrieval.{split}"] = retrieval(split, gallery, scores, baseline, self.ks)
+            measured, rows[f"retrieval.{split}"] = retrieval(split, gallery, scores, baseline, self.ks, subject.seed)
             metrics += measured
         return Findings(metrics=tuple(metrics), rows=rows)
 

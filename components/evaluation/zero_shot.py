@@ -19,6 +19,7 @@ import pyarrow as pa
 from components.contracts.errors import ConfigError
 from components.contracts.evaluate import Metric
 from components.contracts.evaluator import Evaluator, Findings, Pictures, Subject
+from components.evaluation.bootstrap import mean_interval
 from components.evaluation.prompts import PLACE, Asked, asked_by, one_prompt
 from components.evaluation.retrieval import nearest, ranks
 
@@ -146,9 +147,11 @@ class ZeroShot(Evaluator):
             for scores in (shares, plain.shares(image, scale), subject.nearest(split, owned, labels)[has])
         )
         name = f"zero_shot.{split}.{self.label}"
-        metrics = _metrics(name, self.method, self.top, ours, theirs, len(labels))
+        about, seed = [one for one, known in zip(pool.concepts, has, strict=True) if known], subject.seed
+        metrics = _metrics(name, self.method, self.top, (ours, theirs), len(labels), about, seed)
         if self.prompts != "label":
-            metrics += _metrics(f"{name}.one_prompt", PROMPTS_MEAN["label"], self.top[:1], single, theirs, len(labels))
+            one = f"{name}.one_prompt", PROMPTS_MEAN["label"], self.top[:1]
+            metrics += _metrics(*one, (single, theirs), len(labels), about, seed)
         rows = pa.table(
             {
                 "split": [split] * len(truth), "set": [self.label] * len(truth),
@@ -174,13 +177,15 @@ def _all(pools: Mapping[str, Pictures], label: str) -> list[str | None]:
 
 
 def _metrics(
-    name: str, method: str, top: Sequence[int], ours: np.ndarray, theirs: np.ndarray, labels: int
-) -> list[Metric]:
-    return [
-        Metric(
-            name=f"{name}.top{k}", value=float((ours <= k).mean()), unit="fraction", better="up", n=len(ours),
-            chance=k / labels, baseline=float((theirs <= k).mean()), method=f"1 of {labels} by {method}",
-        )
-        for k in top
-        if k < labels
-    ]  # fmt: skip
+    name: str, method: str, top: Sequence[int], placed: tuple[np.ndarray, np.ndarray], labels: int, about: Sequence[str], seed: int
+) -> list[Metric]:  # fmt: skip
+    metrics, (ours, theirs) = [], placed
+    for k in (k for k in top if k < labels):
+        low, high = mean_interval(ours <= k, about, seed)
+        metrics.append(
+            Metric(
+                name=f"{name}.top{k}", value=float((ours <= k).mean()), unit="fraction", better="up", n=len(ours),
+                chance=k / labels, baseline=float((theirs <= k).mean()), method=f"1 of {labels} by {method}", low=low, high=high,
+            )
+        )  # fmt: skip
+    return metrics

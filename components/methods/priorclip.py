@@ -1,7 +1,8 @@
 """PriorCLIP: a network that knows scenes says where to look, and kinds of scenes are kept apart (seed 44).
 
-Source: Pan et al. 2024, arXiv:2405.10160, in the closed domain, and jaychempan/PIR: belief filter and progressive attention are of the towers
-(components/models/towers/prior_guided.py, cycled.py), affiliation loss and temperatures are here. Differs: centres are of all ranks' rows,
+Source: Pan et al. 2024, arXiv:2405.10160, and jaychempan/PIR: belief filter and progressive attention are of the towers of the closed domain
+(components/models/towers/prior_guided.py, cycled.py), beliefs as weights and the instruction of that of the open one (prior_instructed.py),
+affiliation loss and temperatures are here. Differs: centres are of all ranks' rows,
 where the released code has one of each rank; one column a kind may stand for those of its samples, so that the least loss is 0.
 Axes: R pairs of this rank, B pairs of all ranks, C kinds, D shared width.
 """
@@ -20,7 +21,7 @@ from components.contracts.method import Clock, Losses, Method
 from components.models.dual_encoder import DualEncoder
 from components.models.group_mean import group_mean
 from components.models.projection import LogitScale
-from components.models.towers.prior_guided import PriorGuided
+from components.models.towers.prior import PriorTower
 from components.objectives.softmax import SoftmaxLoss
 from components.training.gather import Gather, GatherMode
 
@@ -50,9 +51,9 @@ class PriorClip(Method):
         super().__init__()
         if centre < 0:
             raise ConfigError(f"centre is {centre}, but it weighs a loss. Give 1 as in the paper, or 0 for none.")
-        if not isinstance(model.image, PriorGuided):
+        if not isinstance(model.image, PriorTower):
             raise ConfigError(
-                f"the picture tower is a {type(model.image).__name__}, which no prior guides. Use components.models.towers.prior_guided.PriorGuided around it."
+                f"the picture tower is a {type(model.image).__name__}, which no prior guides. Put components.models.towers.prior_guided.PriorGuided or prior_instructed.PriorInstructed around it."
             )
         self.model, self.centre, self.label, self.dedupe = model, centre, label, dedupe
         self.gather, self.softmax = Gather(gather), SoftmaxLoss()
@@ -60,7 +61,7 @@ class PriorClip(Method):
 
     def begins_from(self) -> tuple[nn.Module, str]:
         """Return the prior's network, for which the image tower of the start is."""
-        assert isinstance(self.model.image, PriorGuided), "asked for at the start"
+        assert isinstance(self.model.image, PriorTower), "asked for at the start"
         return self.model.image.prior.tower, "image."
 
     def losses(self, batch: Batch, clock: Clock) -> Losses:

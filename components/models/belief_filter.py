@@ -8,9 +8,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 
+def agreement(tokens: Float[Tensor, "N L F"], prior: Float[Tensor, "N 1 F"]) -> Float[Tensor, "N L"]:
+    """Return the product of each token with a prior: the higher, the more it is believed in."""
+    return (tokens @ prior.transpose(1, 2)).squeeze(-1)
+
+
 def belief(tokens: Float[Tensor, "N L F"], prior: Float[Tensor, "N 1 F"]) -> Float[Tensor, "N L"]:
     """Return how far a prior believes in each token: shares, by their product with it."""
-    return (tokens @ prior.transpose(1, 2)).squeeze(-1).softmax(-1)
+    return agreement(tokens, prior).softmax(-1)
 
 
 def believed(tokens: Float[Tensor, "N L F"], prior: Float[Tensor, "N 1 F"], keep: float) -> Float[Tensor, "N K F"]:

@@ -143,11 +143,14 @@ def _new_version(store: Store, packaged: Packaged, run: "Run") -> ModelVersion:
 
 
 def _summary(packaged: Packaged) -> Iterator[tuple[int, str, float]]:
-    """Yield each metric with what is needed to read it: chance and baseline under its name."""
+    """Yield each metric with what is needed to read it: chance, baseline and its interval under its name."""
     for name, metric in packaged.metrics.items():
         yield 0, name, float(metric["value"])
         yield 0, f"{name}.chance", float(metric["chance"])
         yield 0, f"{name}.baseline", float(metric["baseline"])
+        for end in ("low", "high"):
+            if end in metric:
+                yield 0, f"{name}.{end}", float(metric[end])
 
 
 def _log_dataset(store: Store, run: "Run", packaged: Packaged) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from components.evaluation.wording import BASELINES_MEAN, allowed, further_rows, percent, retrieval_rows
+from components.evaluation.wording import BASELINES_MEAN, allowed, between, further_rows, percent, retrieval_rows
 
 
 def model_card(
@@ -26,7 +26,7 @@ def model_card(
     """
     licences = "\n".join(f"- {who}: {licence}" for who, licence in source["designers"].items())
     rows = "\n".join(
-        f"| {row['split']}: {row['means']} | {row['direction']} | R@{row['k']} | {percent(row['value'])} "
+        f"| {row['split']}: {row['means']} | {row['direction']} | R@{row['k']} | {percent(row['value'])} | {between(row)} "
         f"| {percent(row['chance'])} | {percent(row['baseline'])} | {row['n']:,} |"
         for row in retrieval_rows(metrics)
     )
@@ -46,8 +46,8 @@ What came in, what was set aside and why, and what is not known of it: [dataset 
 ## What it scores
 `val` was used to choose; no stage before evaluate can read the other splits.
 
-| split | direction | | model | chance | baseline | queries |
-| --- | --- | --- | --- | --- | --- | --- |
+| split | direction | | model | 95% between | chance | baseline | queries |
+| --- | --- | --- | --- | --- | --- | --- | --- |
 {rows}
 {_further(metrics)}
 {allowed(metrics, source, without)}
@@ -60,9 +60,9 @@ It knows what its training data shows, and nothing beside it; its answers about 
 
 def _further(metrics: Mapping[str, Mapping[str, Any]]) -> str:
     rows = [
-        f"| {row['asked']} | {row['split']} | {row['value']} | {row['chance']} | {row['baseline']} | {row['n']:,} "
+        f"| {row['asked']} | {row['split']} | {row['value']} | {row['between']} | {row['chance']} | {row['baseline']} | {row['n']:,} "
         f"| {row['method']} |\n"
         for row in further_rows(metrics)
     ]
-    head = "\n| what | split | model | chance | baseline | n | how |\n| --- | --- | --- | --- | --- | --- | --- |\n"
+    head = "\n| what | split | model | 95% between | chance | baseline | n | how |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n"
     return f"{head}{''.join(rows)}\nBaselines: {BASELINES_MEAN}.\n" if rows else ""

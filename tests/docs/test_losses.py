@@ -2,19 +2,24 @@
 
 import inspect
 import json
+import math
 import re
+import shutil
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+import torch
 import yaml
 
-from components.contracts.method import Clock
+from components.contracts.encoded import Tower
+from components.contracts.method import Clock, Method
 from components.methods.clip import Clip
 from components.methods.clip_rocket import Extra
 from components.objectives.signals.hard_negatives import HardNegatives
+from components.recipes.recipe import load_recipe, load_scale, overlay
 from components.recipes.section import build
 from components.training.gather import GatherMode
-from tests.golden.make_clip_debug import batches_at_debug
+from tests.golden.make_clip_debug import batches_at_debug, first_losses
 from tests.squares import described_at_debug
 
 REPOSITORY = Path(__file__).parents[2]
@@ -77,6 +82,43 @@ def test_what_is_shown_of_a_recipe_can_be_built(vocabulary):
         built = build({**method, "init_args": {**method["init_args"], "model": model}}, Clip)
         batch = batches_at_debug(vocabulary)[0]
         assert built.losses(batch, Clock(step=0, total_steps=2, epoch=0)).terms["contrast"] > 0
+
+
+def test_the_instructed_model_that_is_shown_trains_and_its_prior_is_the_tower_of_clip(vocabulary, tmp_path):
+    (shown,) = re.findall(r"```yaml\n(model:.*?)```", PAGE, re.S)
+    model, debug = yaml.safe_load(shown)["model"], load_recipe(REPOSITORY, "clip", "debug").model["init_args"]
+    tower = {"init_args": {"net_args": {"img_size": 32, "embed_dim": 32, "num_heads": 2}}}
+    sizes = {"image": {"init_args": {"tower": tower, "prior": debug["image"]}}, "text": {"init_args": {"width": 32}}}
+    recipe = yaml.safe_load((REPOSITORY / "components/recipes/priorclip.yaml").read_text())
+    recipe |= {"model": model, "sizes": {"debug": {"init_args": {"width": 32, **sizes}}, "laptop": {}}}
+    shutil.copytree(REPOSITORY / "components/recipes", tmp_path / "components/recipes")
+    shutil.copy(REPOSITORY / "params.yaml", tmp_path)
+    (tmp_path / "components/recipes/instructed.yaml").write_text(yaml.safe_dump(recipe))
+
+    loaded = load_recipe(tmp_path, "instructed", "debug")
+    sized = {"text": {"init_args": {"vocabulary": len(vocabulary), "context": vocabulary.context}}}
+    torch.manual_seed(0)
+    method = build(
+        overlay(loaded.method, {"init_args": {"model": overlay(loaded.model, {"init_args": sized})}}), Method
+    )
+    before = {name: weight.clone() for name, weight in method.named_parameters()}
+    losses = first_losses(method, vocabulary, name="priorclip")
+    assert len(losses) == 2
+    assert all(math.isfinite(loss) for loss in losses)
+    moved = {name for name, weight in method.named_parameters() if not torch.equal(weight, before[name])}
+    assert set(before) - moved == {name for name in before if name.startswith("model.image.prior.")}
+
+    shown_px = model["init_args"]["image"]["init_args"]["tower"]["init_args"]["net_args"]["img_size"]
+    assert shown_px == load_scale(REPOSITORY, "laptop").pixels
+    ours, clips = load_recipe(tmp_path, "instructed", "laptop").model, load_recipe(REPOSITORY, "clip", "laptop").model
+    with torch.device("meta"):
+        prior, start = (
+            build(described, Tower).state_dict()
+            for described in (ours["init_args"]["image"]["init_args"]["prior"], clips["init_args"]["image"])
+        )
+    assert {name: weight.shape for name, weight in prior.items()} == {
+        name: weight.shape for name, weight in start.items()
+    }
 
 
 def test_every_way_to_gather_is_told_of():

@@ -90,9 +90,21 @@ class ImageTower(Tower):
             final, levels = levels_by_timm(self.net, self.pixels(rows), numbers)
             found = {f"level{number}": level for number, level in zip(numbers, levels, strict=True)}
             return replace(self.finish(final), hooks=found)
+        tokens, found = self.walk(self.stem(rows), need)
+        return replace(self.finish(tokens), hooks=found)
+
+    def walk(self, tokens: Tensor, need: Sequence[str], before: int = 0) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return what the last block gives of what the first takes, and which hooks are needed; for a network that is a chain.
+
+        Args:
+            tokens: as `stem` gives them.
+            need: names of hooks.
+            before: how many tokens a method put before the network's own. No level has them.
+        """
+        opened = Opened(self.net)
+        assert opened.levels is not None, "one block alone is not walked"
         blocks, ends = opened.blocks, {end: f"level{level}" for level, end in enumerate(opened.levels)}
         found = {}
-        tokens = self.stem(rows)
         watched = {i: block for i, block in attentive(blocks).items() if f"attention{i}" in need}
         with Watched(watched) as attention:
             for number, block in enumerate(blocks):
@@ -100,8 +112,8 @@ class ImageTower(Tower):
                 if (name := f"block{number}") in need:
                     found[name] = tokens
                 if (level := ends.get(number)) in need:
-                    found[str(level)] = as_map(self.net, tokens)
-        return replace(self.finish(tokens), hooks=found | attention.seen)
+                    found[str(level)] = as_map(self.net, tokens[:, before:] if before else tokens)
+        return tokens, found | attention.seen
 
     def stem(self, rows: Images | Texts) -> Tensor:
         """Return what the first block takes, of pixels in [0, 1]."""

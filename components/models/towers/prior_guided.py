@@ -2,7 +2,7 @@
 
 Source: Pan et al. 2024, arXiv:2405.10160 (PriorCLIP, seed 44), the model of the closed domain, and jaychempan/PIR. Differs: tokens are filtered in the
 tower's width, before the one projection that any DualEncoder has, where theirs are projected first; the prior is any tower. The model of
-the open domain, which weighs tokens before its first block, is not here.
+the open domain is in prior_instructed.py.
 Axes: N pictures, F features.
 """
 
@@ -10,38 +10,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from components.contracts.batch import Images, Texts
 from components.contracts.encoded import TOKENS, Encoded, Tower
 from components.contracts.errors import CapabilityError, ConfigError
 from components.models.belief_filter import believed
 from components.models.progressive import ProgressiveAttention
+from components.models.towers.prior import PriorTower
 
 
-class PriorEncoder(nn.Module):
-    """A network beside the model: no gradient, always as in evaluation, and saved and exported with the model, which needs it.
-
-    Args:
-        tower: gives one vector a picture; its weights come from where the method begins.
-    """
-
-    def __init__(self, tower: Tower) -> None:
-        super().__init__()
-        self.tower, self.width = tower.requires_grad_(False), tower.width
-        self.train(False)
-
-    def train(self, mode: bool = True) -> "PriorEncoder":
-        """Stay in evaluation mode, whatever the model around it does."""
-        return super().train(False)
-
-    def forward(self, rows: Images | Texts) -> Tensor:
-        """Return float [N 1 P], P the width of its tower."""
-        with torch.no_grad():
-            return self.tower(rows).features[:, None]
-
-
-class PriorGuided(Tower):
+class PriorGuided(PriorTower):
     """The vector of a tower, and what a prior finds among those of its tokens that it believes in.
 
     Args:
@@ -58,19 +37,13 @@ class PriorGuided(Tower):
     def __init__(
         self, tower: Tower, prior: Tower, keep: float = 0.8, depth: int = 2, heads: int = 8, dropout: float = 0.2
     ) -> None:
-        super().__init__()
         if depth < 0 or not 0 < keep <= 1:
             raise ConfigError(
                 f"depth is {depth}, keep is {keep}. Give 0 rounds or more, and a share above 0, such as 0.8 or 1 for all tokens."
             )
-        self.width, self.keep, self.tower, self.prior = tower.width, keep, tower, PriorEncoder(prior)
-        self.instruct = nn.Linear(self.prior.width, tower.width) if depth else None
+        super().__init__(tower, prior, asked=depth > 0)
+        self.keep = keep
         self.progressive = ProgressiveAttention(tower.width, depth, heads, dropout)
-
-    @property
-    def hooks(self) -> tuple[str, ...]:
-        """Those of the tower."""
-        return self.tower.hooks
 
     def stem(self, rows: Images | Texts) -> Tensor:
         """Return what the tower's first block takes."""
@@ -89,7 +62,7 @@ class PriorGuided(Tower):
                 "the image tower gives no tokens as wide as its vector, so a prior has nothing to choose among. Choose a network that only "
                 "pools them."
             )
-        prior = self.instruct(self.prior(rows).to(self.instruct.weight.dtype))
+        prior = self.instruction(rows)
         tokens = believed(torch.cat([seen.features[:, None], seen.tokens], 1), prior, self.keep)
         features = self.progressive(seen.features, tokens, prior)
         return replace(seen, pooled=features, features=features)

@@ -50,6 +50,17 @@ def test_the_file_has_all_but_the_name():
     }  # fmt: skip
 
 
+def test_the_file_has_the_interval_only_where_one_was_made():
+    assert replace(METRIC, low=0.4, high=0.6).as_json() == {**METRIC.as_json(), "low": 0.4, "high": 0.6}
+    assert replace(METRIC, low=0.0, high=0.0).as_json()["low"] == 0.0
+
+
+@pytest.mark.parametrize("ends", [{"low": 0.4}, {"high": 0.6}, {"low": 0.6, "high": 0.4}, {"low": 0.1, "high": 0.0}])
+def test_half_an_interval_or_one_the_wrong_way_round_is_refused(ends):
+    with pytest.raises(DataError, match="which is no interval"):
+        replace(METRIC, **ends)
+
+
 def test_the_file_has_the_method_only_where_one_is_told():
     assert "method" not in METRIC.as_json()
     assert replace(METRIC, method="by one prompt").as_json()["method"] == "by one prompt"

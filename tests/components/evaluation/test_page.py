@@ -14,7 +14,7 @@ from components.evaluation.cases import Case
 from components.evaluation.examples import Example, Shown
 from components.evaluation.page import chart, further, render
 from components.evaluation.retrieval import Gallery, retrieval
-from components.evaluation.wording import DIRECTION_MEANS, SPLIT_MEANS, percent, retrieval_rows
+from components.evaluation.wording import DIRECTION_MEANS, SPLIT_MEANS, between, percent, retrieval_rows
 
 NASTY = "<script>alert('x')</script>\"&"
 LOADS = {"src", "href", "data", "action", "poster", "srcset", "xlink:href"}
@@ -151,11 +151,12 @@ def test_every_number_stands_beside_chance_and_baseline(page, metrics):
         wanted = [
             f"R@{row['k']}",
             percent(row["value"]),
+            between(row),
             percent(row["chance"]),
             percent(row["baseline"]),
             f"{row['n']:,}",
         ]
-        places = [i for i, word in enumerate(words) if words[i : i + 5] == wanted]
+        places = [i for i, word in enumerate(words) if words[i : i + 6] == wanted]
         assert any(words[place - 3 : place] == [row["split"], row["means"], row["direction"]] for place in places)
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from components.contracts.errors import DataError
+from components.evaluation.bootstrap import mean_interval
 from components.evaluation.retrieval import Gallery, chance_at, nearest, ranks, recall_at_1, retrieval
 
 ONE_EACH = np.eye(3, dtype=bool)
@@ -88,11 +89,11 @@ def test_recall_both_ways_by_eye():
 def test_one_row_a_query_says_what_was_found():
     _, rows = retrieval("pair", gallery(), SCORES, np.eye(3), ks=(1,))
     assert rows.to_pylist()[1] == {
-        "split": "pair", "direction": "image_to_text", "query": "p1", "rank": 2, "baseline_rank": 1, "first": "t0",
+        "split": "pair", "direction": "image_to_text", "query": "p1", "group": "p1", "rank": 2, "baseline_rank": 1, "first": "t0",
         "first_score": pytest.approx(0.8), "first_right": False,
     }  # fmt: skip
     assert rows.to_pylist()[5] == {
-        "split": "pair", "direction": "text_to_image", "query": "t2", "rank": 2, "baseline_rank": 1, "first": "p0",
+        "split": "pair", "direction": "text_to_image", "query": "t2", "group": "p2", "rank": 2, "baseline_rank": 1, "first": "p0",
         "first_score": pytest.approx(0.2), "first_right": False,
     }  # fmt: skip
     assert len(rows) == 6
@@ -112,6 +113,33 @@ def test_both_ways_weigh_the_same_however_many_queries_each_has():
     mean = metrics[-1]
     assert (mean.name, mean.value, mean.n, mean.baseline) == ("retrieval.pair.mean_recall", (1 + 1 / 2) / 2, 6, 0)
     assert mean.chance == pytest.approx(((1 / 4 + 3 / 4) / 2 + 1 / 2) / 2)
+
+
+def test_a_group_is_pictures_of_the_same_texts_with_these():
+    """Two pictures share two texts, one has a text of its own, and one shares a third text with it alone."""
+    belongs = np.array([[1, 1, 0, 0], [0, 0, 1, 0], [1, 1, 0, 0], [0, 0, 1, 1]], bool)
+    assert gallery(belongs).about("image_to_text").tolist() == [0, 1, 0, 3]
+    assert gallery(belongs).about("text_to_image").tolist() == [0, 0, 1, 3]
+    _, rows = retrieval("pair", gallery(belongs), np.eye(4), np.eye(4), ks=(1,))
+    assert rows["group"].to_pylist() == ["p0", "p1", "p0", "p3", "p0", "p0", "p1", "p3"]
+
+
+def test_each_recall_has_the_interval_of_its_queries_and_the_mean_that_of_both_ways_together():
+    """A model that is right both ways or wrong both ways, about each of 40 pictures: the mean is as unsure as either."""
+    belongs, knows = np.eye(40, dtype=bool), np.arange(40) % 4 > 0
+    scores = np.where(belongs & knows[:, None], 1.0, 0.0)
+    metrics, _ = retrieval("pair", gallery(belongs), scores, np.eye(40), ks=(1,), seed=5)
+    assert [metric.value for metric in metrics] == [0.75] * 3
+    wanted = mean_interval(knows, range(40), seed=5)
+    assert [(metric.low, metric.high) for metric in metrics] == [pytest.approx(wanted, abs=0.03)] * 3
+    again, _ = retrieval("pair", gallery(belongs), scores, np.eye(40), ks=(1,), seed=5)
+    assert again == metrics
+
+
+def test_queries_of_one_group_alone_have_no_interval():
+    metrics, _ = retrieval("pair", gallery(np.ones((2, 2), bool)), np.eye(2), np.eye(2), ks=(1,))
+    assert len(metrics) == 3
+    assert {(metric.low, metric.high) for metric in metrics} == {(None, None)}
 
 
 def test_of_no_recall_there_is_no_mean():

@@ -40,6 +40,9 @@ def test_a_package_becomes_a_version_with_all_that_is_known_of_it(root, store, p
     assert run.data.tags["diptych.start_digest"] == "5" * 64, "all that began from a model are found by it"
     assert run.data.metrics["retrieval.pair.image_to_text.recall_at_1"] == pytest.approx(0.51)
     assert run.data.metrics["retrieval.pair.image_to_text.recall_at_1.baseline"] == pytest.approx(0.29)
+    ends = [run.data.metrics[f"retrieval.pair.image_to_text.recall_at_1.{end}"] for end in ("low", "high")]
+    assert ends == pytest.approx([0.45, 0.57])
+    assert "retrieval.pair.text_to_image.recall_at_1.low" not in run.data.metrics, "none was made of it"
     assert steps(store, version.run_id, "train.loss") == list(range(1, 11))
     assert steps(store, version.run_id, "val.recall") == [1, 3, 5, 7, 9], "an empty cell is no point"
     assert run.inputs.dataset_inputs[0].dataset.digest == "d" * 36

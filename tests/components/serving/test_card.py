@@ -8,12 +8,18 @@ from components.serving.card import model_card
 
 METRIC = {"unit": "fraction", "better": "up", "n": 1234, "chance": 0.0123, "baseline": 0.25}
 METRICS = {
-    "retrieval.pair.image_to_text.recall_at_1": {"value": 0.526, **METRIC},
+    "retrieval.pair.image_to_text.recall_at_1": {"value": 0.526, "low": 0.481, "high": 0.57, **METRIC},
     "retrieval.pair.text_to_image.recall_at_10": {"value": 0.875, **METRIC},
     "retrieval.val.image_to_text.recall_at_1": {"value": 0.6, **METRIC},
 }
 FURTHER = {
-    "zero_shot.pair.category.top1": {"value": 0.75, **METRIC, "method": "1 of 9 by the names of things"},
+    "zero_shot.pair.category.top1": {
+        "value": 0.75,
+        "low": 0.7,
+        "high": 0.799,
+        **METRIC,
+        "method": "1 of 9 by the names of things",
+    },
     "features.val.alignment": {"value": 0.886, **METRIC, "unit": "squared_distance"},
 }
 SOURCE = {"name": "emoji", "designers": {"noto": "OFL-1.1", "openmoji": "CC-BY-SA-4.0"}}
@@ -47,13 +53,13 @@ def test_every_designer_has_a_licence(card):
 
 def test_every_score_stands_beside_chance_baseline_and_queries(card):
     head, rule, *rows = rows_of(card)
-    assert head[-4:] == ["model", "chance", "baseline", "queries"]
+    assert head[-5:] == ["model", "95% between", "chance", "baseline", "queries"]
     assert all(re.fullmatch("-+", cell) for cell in rule)
-    assert {len(row) for row in (head, rule, *rows)} == {7}
+    assert {len(row) for row in (head, rule, *rows)} == {8}
     assert [row[2:] for row in rows] == [
-        ["R@1", "60.0%", "1.2%", "25.0%", "1,234"],
-        ["R@1", "52.6%", "1.2%", "25.0%", "1,234"],
-        ["R@10", "87.5%", "1.2%", "25.0%", "1,234"],
+        ["R@1", "60.0%", "", "1.2%", "25.0%", "1,234"],
+        ["R@1", "52.6%", "48.1–57.0%", "1.2%", "25.0%", "1,234"],
+        ["R@10", "87.5%", "", "1.2%", "25.0%", "1,234"],
     ]
     assert rows[0][0].startswith("val: ")
     assert rows[1][0].startswith("pair: ")
@@ -61,10 +67,10 @@ def test_every_score_stands_beside_chance_baseline_and_queries(card):
 
 def test_what_else_was_measured_stands_with_its_method_in_a_table_of_its_own():
     rows = rows_of(made(METRICS | FURTHER, {}))[5:]
-    assert rows[0] == ["what", "split", "model", "chance", "baseline", "n", "how"]
+    assert rows[0] == ["what", "split", "model", "95% between", "chance", "baseline", "n", "how"]
     assert rows[2:] == [
-        ["category", "pair", "75.0%", "1.2%", "25.0%", "1,234", "1 of 9 by the names of things"],
-        ["squared distance of picture and text", "val", "0.89", "0.01", "0.25", "1,234", ""],
+        ["category", "pair", "75.0%", "70.0–79.9%", "1.2%", "25.0%", "1,234", "1 of 9 by the names of things"],
+        ["squared distance of picture and text", "val", "0.89", "", "0.01", "0.25", "1,234", ""],
     ]
 
 

@@ -1,0 +1,73 @@
+"""Intervals are scipy's where each row is its own group, and hold what they promise where queries err together."""
+
+import numpy as np
+import pytest
+from scipy.stats import bootstrap
+
+from components.contracts.errors import DataError
+from components.evaluation.bootstrap import drawn, interval, mean_interval, summed
+
+
+def of_groups(rng: np.random.Generator, groups: int, each: int = 5) -> tuple[np.ndarray, list[int]]:
+    """Return right and wrong answers, five about each thing, which is hard or easy for all five: a mean of one half."""
+    hard = np.repeat(rng.beta(0.5, 0.5, groups), each)
+    return (rng.random(len(hard)) < hard).astype(float), np.repeat(np.arange(groups), each).tolist()
+
+
+@pytest.mark.parametrize("kind", ["right or wrong", "numbers"])
+def test_rows_that_are_their_own_groups_have_the_interval_of_scipy(kind):
+    rng = np.random.default_rng(1)
+    values = (rng.random(300) < 0.3).astype(float) if kind == "right or wrong" else rng.exponential(size=300)
+    ours = mean_interval(values, range(300), seed=0)
+    theirs = bootstrap((values,), np.mean, n_resamples=10_000, method="percentile", rng=rng).confidence_interval
+    assert ours == pytest.approx(tuple(theirs), abs=0.15 * values.std() / 300**0.5)
+
+
+def test_a_ratio_of_sums_is_what_is_drawn_and_not_a_mean_of_means():
+    """Of groups of 1 and 3 queries, by hand: drawn twice, there are 2, 4 or 6 queries."""
+    sums = summed(np.array([[1.0, 1], [0, 1], [0, 1], [1, 1]]), ["a", "b", "b", "b"])
+    assert sums.tolist() == [[1, 1], [1, 3]]
+    seen = {tuple(row) for row in drawn(sums, seed=0, draws=200).tolist()}
+    assert seen == {(2, 2), (2, 4), (2, 6)}
+    assert interval(sums, lambda of: of[:, 0] / of[:, 1], 0) == pytest.approx((2 / 6, 1.0))
+
+
+def test_draws_follow_from_the_seed_and_not_from_how_many_are_made_at_once(monkeypatch):
+    sums = summed(np.random.default_rng(0).random((50, 1)), range(50))
+    one = drawn(sums, seed=3, draws=40)
+    monkeypatch.setattr("components.evaluation.bootstrap._AT_ONCE", 100)
+    np.testing.assert_allclose(drawn(sums, seed=3, draws=40), one)
+    assert not np.allclose(drawn(sums, seed=4, draws=40), one)
+
+
+def test_of_queries_that_err_together_the_interval_holds_the_truth_as_often_as_it_says():
+    """300 sets of 60 groups; drawing queries one by one, as if each were news, holds it far less often."""
+    rng, held = np.random.default_rng(0), np.zeros(2)
+    for seed in range(300):
+        values, groups = of_groups(rng, 60)
+        for way, told in enumerate((groups, range(len(values)))):
+            low, high = interval(
+                summed(np.stack([values, np.ones(300)], 1), told), lambda of: of[:, 0] / of[:, 1], seed, draws=1000
+            )
+            held[way] += low <= 0.5 <= high
+    assert 0.91 <= held[0] / 300 <= 0.98
+    assert held[1] / 300 < 0.85
+
+
+def test_a_hundred_thousand_queries_cost_what_their_distinct_groups_do():
+    """As many draws as of a thousand: what is right or wrong has few kinds of groups."""
+    values, groups = of_groups(np.random.default_rng(0), 20_000)
+    low, high = mean_interval(values, groups, seed=0)
+    assert high - low < 0.02
+    assert len(np.unique(summed(values[:, None], groups), axis=0)) == 6
+
+
+def test_of_one_group_there_is_no_interval():
+    assert mean_interval(np.array([1.0, 0.0]), ["a", "a"], seed=0) == (None, None)
+    with pytest.raises(DataError, match="1 group"):
+        interval(np.ones((1, 2)), lambda of: of[:, 0], 0)
+
+
+def test_a_value_that_is_no_number_is_named_by_its_query():
+    with pytest.raises(DataError, match="query 1 of 3"):
+        summed(np.array([[0.0], [np.nan], [1.0]]), "abc")
