@@ -272,11 +272,6 @@ def load_needs(root: Path, name: str, scale: str) -> Needs:
     return needs.at(pixels, training.get("context", usual))
 
 
-def load_batch(root: Path, scale: str) -> int:
-    """Return the pairs a step of that scale; `overrides.training` does not change what a selection must have."""
-    return int(read_yaml(root / "components" / "recipes" / "scales" / f"{scale}.yaml").values["batch"])
-
-
 def load_finetuning(root: Path, name: str) -> dict[str, Any] | None:
     """Read that section alone, its keys held against the class it names; null imports nothing.
 

@@ -29,7 +29,7 @@ from components.data.processes import cores
 from components.data.seeing import MOST
 from components.recipes.curation import build_ops
 from components.recipes.params import load_params
-from components.recipes.recipe import Curation, load_batch, load_curation, load_needs
+from components.recipes.recipe import Curation, load_curation, load_needs, load_scale
 from components.stages.place import private
 from components.stages.runtime import run_stage
 from components.stages.stage import Stage
@@ -70,10 +70,13 @@ def _curated(
         models = {name: partial(_open, said, stage.root, engine.threads) for name, said in curation.models.items()}
         making = Making(stage.root / "data/raw", models, private(stage.root, "cache", "features"), engine)
         table, reports = curated(build_ops(curation), selected.filter(trained), making, params.seed, stage.progress)
-    if len(table) < (batch := load_batch(stage.root, params.scale)):
+    if len(table) < (
+        batch := load_scale(stage.root, params.scale).batch
+    ):  # which pretrain asks again, since a batch changes nothing here
         raise DataError(
-            f"curation left {len(table):,} training samples, fewer than the batch of {batch:,} of the scale {params.scale}, so "
-            "not even one step could be taken. Ask for less in curation.ops, bring more data, or choose a smaller scale."
+            f"curation left {len(table):,} training samples, fewer than the batch of {batch:,} that the scale {params.scale} or "
+            "overrides.training has, so not even one step could be taken. Ask for less in curation.ops, bring more data, or choose a "
+            "smaller batch or scale."
         )
     added = [name for name in table.column_names if name not in SCHEMA.names]
     pq.write_table(table.select(["key", *added]), folder / "columns.parquet", compression="zstd")

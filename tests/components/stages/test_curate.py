@@ -169,9 +169,15 @@ def test_fewer_samples_than_a_batch_and_a_model_that_is_not_there_are_refused(ro
     validated(root, boxes=0)
     with_steps(root, {"class_path": f"{OPS}.select.Select", "init_args": {"count": 15}})
     with pytest.raises(
-        DataError, match="curation left 15 training samples, fewer than the batch of 16 of the scale debug"
+        DataError,
+        match="curation left 15 training samples, fewer than the batch of 16 that the scale debug or overrides",
     ):
         curate(root, "steps")
+    params = yaml.safe_load((root / "params.yaml").read_text())
+    (root / "params.yaml").write_text(yaml.safe_dump(params | {"overrides": {"training": {"batch": 15}}}))
+    curate(root, "steps")
+    assert read_manifest(root / "data/curated/steps/manifest.parquet")["split"].to_pylist().count("train") == 15
+    shutil.rmtree(root / "data/curated/steps")
     with_steps(root, {"class_path": f"{OPS}.score.Score", "init_args": {"model": "tiny"}}, models={"tiny": "nowhere"})
     with pytest.raises(ConfigError, match="'nowhere' is no model"):
         curate(root, "steps")
