@@ -17,6 +17,8 @@ import pyarrow.compute as pc
 from jaxtyping import Float, Int64, UInt32
 from numpy.typing import NDArray
 
+from components.data.in_order import in_order
+
 _BLOCK = 4096  # texts whose shingles are held at once: they stay in the processor's cache
 _COMPARED = 1 << 18  # pairs of signatures held at once, which bounds memory
 _FIRSTS = 16  # texts of one bucket that others are compared with; what is like none of them is left to other bands
@@ -95,8 +97,7 @@ class MinHash:
         for value in band.T:
             keys = (keys ^ value) * _MIX[0]
             keys ^= keys >> np.uint64(29)
-        texts = np.argsort(keys, kind="stable")
-        keys = keys[texts]
+        keys, texts = in_order(keys, shorten=True)
         for _ in range(_FIRSTS):
             begins = np.append(True, keys[1:] != keys[:-1])[: len(keys)]
             alone = begins & np.append(begins[1:], True)[: len(keys)]

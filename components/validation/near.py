@@ -14,6 +14,8 @@ import numpy as np
 from jaxtyping import Float, Int64, UInt64
 from numpy.typing import NDArray
 
+from components.data.in_order import in_order
+
 HASH_BITS = 64
 _AT_ONCE = 1 << 20  # prints asked at once, which bounds memory
 MOST = 512  # compared with one print in one pair of bands
@@ -63,7 +65,7 @@ class Nearness:
         """
         best = np.full(len(asked), _NOBODY)  # bits and place in one number: the smallest is the nearest, then the first
         for mask in band_pairs(self.bits) if len(held) else []:
-            keys, order = _sorted(_gathered(held.hashes, mask))
+            keys, order = in_order(_gathered(held.hashes, mask))
             turn, starts, ends = _bounds(keys, order) if itself else _places(keys, _gathered(asked.hashes, mask))
             for start in range(0, len(turn), _AT_ONCE):
                 chunk = slice(start, start + _AT_ONCE)
@@ -103,18 +105,6 @@ def _gathered(hashes: NDArray[np.uint64], mask: np.uint64) -> NDArray[np.uint64]
     return found
 
 
-def _sorted(keys: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    """Return the keys in order, equal ones by their places, and these places."""
-    places = np.uint64(len(keys).bit_length())
-    if int(keys.max()).bit_length() + int(places) > HASH_BITS:
-        order = np.argsort(keys, kind="stable")
-        return keys[order], order
-    both = np.sort(
-        (keys << places) | np.arange(len(keys), dtype=np.uint64)
-    )  # one number a key: sorted eight times as fast
-    return both >> places, (both & np.uint64((1 << int(places)) - 1)).astype(np.int64)
-
-
 def _bounds(keys: NDArray[np.uint64], order: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
     """Return of those that share a key their places, and where those with that key begin and end."""
     begins = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
@@ -129,7 +119,7 @@ def _places(keys: NDArray[np.uint64], wanted: NDArray[np.uint64]) -> tuple[NDArr
     """Return the places of those asked, by key, since looking up in order is quick, and where theirs begin and end."""
     if not len(wanted):
         return (np.zeros(0, np.int64),) * 3
-    wanted, turn = _sorted(wanted)
+    wanted, turn = in_order(wanted)
     return turn, np.searchsorted(keys, wanted, "left"), np.searchsorted(keys, wanted, "right")
 
 
