@@ -47,8 +47,8 @@ class Deduplicate(CurationOp):
         model: its name in `curation.models`, for `embeddings`.
         cosine: of two embeddings that are alike, at least; which is right depends on the model, so look at the report's examples.
         column: of which equal values are alike, for `values`; who has none is like nobody.
-        memory_mb: megabytes, 32 or more, that looking may take beside the rows, what is found of them, and some 100 bytes of each row; signatures of
-            captions go to a temporary file where they would take more. It does not hold for `embeddings`, which are held whole and once more.
+        memory_mb: megabytes, 32 or more, that looking may take beside the rows, what is found of them, and 120 bytes of each row; signatures of captions
+            go to a temporary file where they would take more. It does not hold for `embeddings`, which are held whole and once more.
     """
 
     def __init__(
