@@ -102,8 +102,8 @@ class Deduplicate(CurationOp):
         """Return the places of the rows that go, for each way of being alike; errors as of `apply`."""
         memory = Memory(bound=self.memory_mb * 10**6)
         ways: Mapping[str, Callable[[Places], Places]] = {
-            "bytes": lambda left: again(table["sha256"], left, memory.values(table["sha256"])),
-            "pixels": lambda left: again(table["pixel_sha256"], left, memory.values(table["pixel_sha256"])),
+            "bytes": lambda left: _again(table["sha256"], left, memory),
+            "pixels": lambda left: _again(table["pixel_sha256"], left, memory),
             "looks": lambda left: looks_alike(
                 self._prints(table, features).of(left), Nearness(bits=self.bits, colour=self.colour, at_once=memory.prints)
             ),
@@ -111,7 +111,7 @@ class Deduplicate(CurationOp):
             "embeddings": lambda left: embedded_alike(
                 features.unit(f"{self.model}.image", table["key"].combine_chunks().take(pa.array(left))), self.cosine
             ),
-            "values": lambda left: again(column_of(table, self.column, "column"), left, memory.values(table["key"])),
+            "values": lambda left: _again(column_of(table, self.column, "column"), left, memory),
         }  # fmt: skip
         left = self._ranked(table)
         reasons: dict[str, Places] = {}
@@ -144,6 +144,10 @@ class Deduplicate(CurationOp):
             )
         colours = seen["colour"].combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, 3)
         return Prints(hashes=np.asarray(seen["perceptual"], np.uint64), colours=colours)
+
+
+def _again(values: pa.ChunkedArray, left: Places, memory: Memory) -> Places:
+    return again(values, left, memory.values(values))
 
 
 def looks_alike(prints: Prints, near: Nearness) -> Int64[np.ndarray, " _"]:

@@ -23,7 +23,9 @@ def main() -> None:
     rows, prints = (read(folder / f"{name}.arrow") for name in ("rows", "prints"))
     features = Features().plus(Feature(name="prints", model="drawn", table=prints))
     few = rows.slice(0, 100)
-    Deduplicate(by=ways).alike_ones(few, Features().plus(Feature(name="prints", model="drawn", table=prints.slice(0, 100))))
+    Deduplicate(by=ways).alike_ones(
+        few, Features().plus(Feature(name="prints", model="drawn", table=prints.slice(0, 100)))
+    )
     before, began = psutil.Process().memory_info().rss, time.process_time()
     found = Deduplicate(by=ways, memory_mb=memory_mb).alike_ones(rows, features)
     said = {reason: sorted(np.asarray(places).tolist()) for reason, places in found.items()}

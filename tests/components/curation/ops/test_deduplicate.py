@@ -155,7 +155,9 @@ def written(folder: Path, count: int) -> None:
     draws = np.random.default_rng(0)
     texts = pa.StructArray.from_arrays([drawn_captions(draws, count)], ["text"])
     listed = pa.ListArray.from_arrays(pa.array(np.arange(count + 1, dtype=np.int32)), texts)
-    said = listed.take(pa.array(np.where(draws.random(count) < 0.02, draws.integers(0, count, count), np.arange(count))))
+    said = listed.take(
+        pa.array(np.where(draws.random(count) < 0.02, draws.integers(0, count, count), np.arange(count)))
+    )
     keys = pa.array([f"k{at:07d}" for at in range(count)])
     hashes = pa.array(draws.integers(0, 2**64, count, np.uint64))
     colours = pa.FixedSizeListArray.from_arrays(pa.array(draws.random(3 * count, np.float32)), 3)
