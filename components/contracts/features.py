@@ -77,7 +77,10 @@ class Features:
             meant = f"; did you mean {near[0]}?" if near else "."
             raise ConfigError(f"there are no features {name!r}, only {', '.join(self._by_name) or 'none'}{meant}")
         table = self._by_name[name].table
-        at = pc.index_in(keys, table["key"].combine_chunks())
+        held = table["key"].combine_chunks()
+        if keys.equals(held):
+            return table
+        at = pc.index_in(keys, held)
         if at.null_count:
             missing = keys.filter(pc.is_null(at))
             raise DataError(

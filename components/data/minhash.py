@@ -17,8 +17,11 @@ import pyarrow.compute as pc
 from jaxtyping import Float, Int64, UInt32
 from numpy.typing import NDArray
 
+from components.data.in_order import in_order
+from components.data.signatures import Held, Signatures
+
 _BLOCK = 4096  # texts whose shingles are held at once: they stay in the processor's cache
-_COMPARED = 1 << 18  # pairs of signatures held at once, which bounds memory
+COMPARED = 1 << 16  # pairs of signatures held at once, which bounds memory
 _FIRSTS = 16  # texts of one bucket that others are compared with; what is like none of them is left to other bands
 _MIX = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)  # odd, with about as many ones as zeros
 
@@ -74,29 +77,39 @@ class MinHash:
         return (hashes >> np.uint64(32)).astype(np.uint32), ends[:-1] - (self.letters - 1) * np.arange(len(texts))
 
     def pairs(
-        self, signatures: UInt32[np.ndarray, "T H"], at_least: float
+        self, signatures: UInt32[np.ndarray, "T H"] | Signatures, at_least: float, compared: int = COMPARED
     ) -> tuple[Int64[np.ndarray, "P 2"], Float[np.ndarray, " P"]]:
         """Return pairs of texts whose signatures have `at_least` this share in common, the earlier text first, and that share.
 
         Not every such pair is returned: of many alike, each stands with the first of them.
+
+        Args:
+            compared: pairs of signatures held at once.
         """
+        held = Held(signatures) if isinstance(signatures, np.ndarray) else signatures
         found = [np.empty((0, 2), np.int64)]
         for band in range(self.bands):
-            found += self._in_buckets(
-                signatures, signatures[:, band * self.values : (band + 1) * self.values], at_least
-            )
+            keys = self._keys(held, slice(band * self.values, (band + 1) * self.values))
+            found += self._in_buckets(held, keys, at_least, compared)
         pairs = np.unique(np.concatenate(found), axis=0)
-        return pairs, _shares(signatures, *pairs.T)
+        return pairs, _shares(held, pairs[:, 0], pairs[:, 1], compared)
+
+    def _keys(self, signatures: Signatures, band: slice) -> NDArray[np.uint64]:
+        """Return a hash of a band of each signature."""
+        keys, start = np.zeros(len(signatures), np.uint64), 0
+        for block in signatures.blocks(band):
+            some = keys[start : start + len(block)]
+            for value in block.T:
+                some ^= value
+                some *= _MIX[0]
+                some ^= some >> np.uint64(29)
+            start += len(block)
+        return keys
 
     def _in_buckets(
-        self, signatures: NDArray[np.uint32], band: NDArray[np.uint32], at_least: float
+        self, signatures: Signatures, keys: NDArray[np.uint64], at_least: float, compared: int
     ) -> Iterator[NDArray[np.int64]]:
-        keys = np.zeros(len(band), np.uint64)
-        for value in band.T:
-            keys = (keys ^ value) * _MIX[0]
-            keys ^= keys >> np.uint64(29)
-        texts = np.argsort(keys, kind="stable")
-        keys = keys[texts]
+        keys, texts = in_order(keys, shorten=True)
         for _ in range(_FIRSTS):
             begins = np.append(True, keys[1:] != keys[:-1])[: len(keys)]
             alone = begins & np.append(begins[1:], True)[: len(keys)]
@@ -104,16 +117,19 @@ class MinHash:
             if not len(texts):
                 return
             firsts = texts[begins][np.cumsum(begins) - 1]
-            near = _shares(signatures, firsts, texts) >= at_least
+            near = begins.copy()
+            near[~begins] = _shares(signatures, firsts[~begins], texts[~begins], compared) >= at_least
             yield np.stack([firsts, texts], 1)[near & ~begins]
             texts, keys = texts[~near], keys[~near]
 
 
-def _shares(signatures: NDArray[np.uint32], one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.float64]:
+def _shares(
+    signatures: Signatures, one: NDArray[np.int64], other: NDArray[np.int64], compared: int
+) -> NDArray[np.float64]:
     shares = np.empty(len(one))
-    for start in range(0, len(one), _COMPARED):
-        some = slice(start, start + _COMPARED)
-        shares[some] = (signatures[one[some]] == signatures[other[some]]).mean(1)
+    for start in range(0, len(one), compared):
+        some = slice(start, start + compared)
+        shares[some] = (signatures.take(one[some]) == signatures.take(other[some])).mean(1)
     return shares
 
 

@@ -7,6 +7,7 @@ two bands, as copies of one placeholder do, each is compared with the first of t
 Axes: P prints held, Q asked.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 
@@ -14,8 +15,10 @@ import numpy as np
 from jaxtyping import Float, Int64, UInt64
 from numpy.typing import NDArray
 
+from components.data.in_order import in_order
+
 HASH_BITS = 64
-_AT_ONCE = 1 << 20  # prints asked at once, which bounds memory
+AT_ONCE = 1 << 20  # prints whose neighbours are looked for at once, which bounds memory
 MOST = 512  # compared with one print in one pair of bands
 _NOBODY = np.iinfo(np.int64).max
 
@@ -47,10 +50,12 @@ class Nearness:
     Args:
         bits: of 64 that may differ.
         colour: most that the mean of a channel, 0 to 1, may differ.
+        at_once: prints, more or less, whose neighbours are looked for at once, which bounds memory.
     """
 
     bits: int = 4
     colour: float = 0.05
+    at_once: int = AT_ONCE
 
     def nearest(
         self, asked: Prints, held: Prints, itself: bool = False, earlier: bool = False
@@ -63,18 +68,43 @@ class Nearness:
         """
         best = np.full(len(asked), _NOBODY)  # bits and place in one number: the smallest is the nearest, then the first
         for mask in band_pairs(self.bits) if len(held) else []:
-            keys, order = _sorted(_gathered(held.hashes, mask))
-            turn, starts, ends = _bounds(keys, order) if itself else _places(keys, _gathered(asked.hashes, mask))
-            for start in range(0, len(turn), _AT_ONCE):
-                chunk = slice(start, start + _AT_ONCE)
-                some, at, end = turn[chunk], starts[chunk], ends[chunk]
-                end = np.minimum(end, at + MOST)
-                while len(some := some[going := at < end]):
-                    at, end = at[going], end[going]
-                    self._compare(best, asked, held, some, order[at], itself, earlier)
-                    at = at + 1
+            keys = _gathered(held.hashes, mask)
+            wanted = keys if itself else _gathered(asked.hashes, mask)
+            for those, mine in self._parts(keys, wanted, itself):
+                self._within(best, asked, held, keys, wanted, those, mine, itself, earlier)
         found, held_so = best != _NOBODY, max(len(held), 1)
         return np.where(found, best % held_so, -1), np.where(found, best // held_so, -1)
+
+    def _parts(
+        self, keys: NDArray[np.uint64], wanted: NDArray[np.uint64], itself: bool
+    ) -> Iterator[tuple[NDArray[np.int64] | None, NDArray[np.int64] | None]]:
+        """Yield the places of keys, and of wanted ones, of which the upper bits are the same; None for all of them."""
+        most = max(len(keys), len(wanted))
+        if most <= self.at_once:
+            yield None, None
+            return
+        bits = (-(-most // self.at_once) - 1).bit_length()
+        shift = np.uint64(max(0, int(keys.max()).bit_length() - bits))
+        for part in range((int(keys.max()) >> int(shift)) + 1):
+            those = np.flatnonzero(keys >> shift == part)
+            yield those, those if itself else np.flatnonzero(wanted >> shift == part)
+
+    def _within(
+        self, best: NDArray[np.int64], asked: Prints, held: Prints, keys: NDArray[np.uint64], wanted: NDArray[np.uint64],
+        those: NDArray[np.int64] | None, mine: NDArray[np.int64] | None, itself: bool, earlier: bool,
+    ) -> None:  # fmt: skip
+        """Take the nearest of `those` held for each of `mine` asked, where it is nearer than what stands in `best`."""
+        ordered, order = in_order(_at(keys, those))
+        turn, starts, ends = _bounds(ordered, order) if itself else _places(ordered, _at(wanted, mine))
+        order, turn = order if those is None else those[order], turn if mine is None else mine[turn]
+        for start in range(0, len(turn), self.at_once):
+            chunk = slice(start, start + self.at_once)
+            some, at, end = turn[chunk], starts[chunk], ends[chunk]
+            end = np.minimum(end, at + MOST)
+            while len(some := some[going := at < end]):
+                at, end = at[going], end[going]
+                self._compare(best, asked, held, some, order[at], itself, earlier)
+                at = at + 1
 
     def _compare(
         self, best: NDArray[np.int64], asked: Prints, held: Prints, some: NDArray[np.int64], other: NDArray[np.int64],
@@ -86,9 +116,14 @@ class Nearness:
         if itself:
             near &= (other < some) if earlier else (some != other)
         some, other, bits = some[near], other[near], bits[near]
-        alike = (np.abs(asked.colours[some] - held.colours[other]) <= self.colour).all(1)
+        apart = asked.colours[some].astype(np.float64) - held.colours[other]
+        alike = (np.abs(apart) <= self.colour).all(1)
         some, ranked = some[alike], bits[alike] * len(held) + other[alike]
         best[some] = np.minimum(best[some], ranked)
+
+
+def _at(values: NDArray[np.uint64], places: NDArray[np.int64] | None) -> NDArray[np.uint64]:
+    return values if places is None else values[places]
 
 
 def _gathered(hashes: NDArray[np.uint64], mask: np.uint64) -> NDArray[np.uint64]:
@@ -101,18 +136,6 @@ def _gathered(hashes: NDArray[np.uint64], mask: np.uint64) -> NDArray[np.uint64]
         found |= ((hashes >> np.uint64(low)) & np.uint64(band)) << np.uint64(width)
         width, left = width + run, left & ~(band << low)
     return found
-
-
-def _sorted(keys: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    """Return the keys in order, equal ones by their places, and these places."""
-    places = np.uint64(len(keys).bit_length())
-    if int(keys.max()).bit_length() + int(places) > HASH_BITS:
-        order = np.argsort(keys, kind="stable")
-        return keys[order], order
-    both = np.sort(
-        (keys << places) | np.arange(len(keys), dtype=np.uint64)
-    )  # one number a key: sorted eight times as fast
-    return both >> places, (both & np.uint64((1 << int(places)) - 1)).astype(np.int64)
 
 
 def _bounds(keys: NDArray[np.uint64], order: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
@@ -129,7 +152,7 @@ def _places(keys: NDArray[np.uint64], wanted: NDArray[np.uint64]) -> tuple[NDArr
     """Return the places of those asked, by key, since looking up in order is quick, and where theirs begin and end."""
     if not len(wanted):
         return (np.zeros(0, np.int64),) * 3
-    wanted, turn = _sorted(wanted)
+    wanted, turn = in_order(wanted)
     return turn, np.searchsorted(keys, wanted, "left"), np.searchsorted(keys, wanted, "right")
 
 

@@ -33,8 +33,8 @@ def missed(count: int) -> dict[str, float]:
     said = drawn_captions(np.random.default_rng(0), count).to_pylist()
     copies = [nearly(caption, place) for place, caption in enumerate(said)]
     texts = pa.StructArray.from_arrays([pa.array(said + copies)], ["text"])
-    rows = pa.table({"texts": pa.ListArray.from_arrays(pa.array(np.arange(2 * count + 1, dtype=np.int32)), texts)})
-    found = np.isin(np.arange(count) + count, said_alike(rows, alike))
+    rows = pa.chunked_array([pa.ListArray.from_arrays(pa.array(np.arange(2 * count + 1, dtype=np.int32)), texts)])
+    found = np.isin(np.arange(count) + count, said_alike(rows, np.arange(2 * count), alike))
     near = np.array([shared(one, other) >= alike for one, other in zip(said, copies, strict=True)])
     short = np.array([len(caption.split()) <= SHORT for caption in said])
     return {

@@ -18,8 +18,10 @@ from components.contracts.errors import ConfigError, DataError
 from components.contracts.features import Features
 from components.curation.embedded_alike import embedded_alike
 from components.curation.leaving_out import by_key, leave_out
+from components.curation.memory import Memory
 from components.curation.ops.keep import flat
 from components.curation.ops.select import column_of
+from components.data.equal import again, again_by, hashed, pieces, taken
 from components.data.minhash import MinHash
 from components.validation.near import Nearness, Prints
 
@@ -27,6 +29,8 @@ REASONS: Mapping[str, str] = {
     "bytes": "same_bytes", "pixels": "same_pixels", "looks": "looks_alike", "captions": "said_alike",
     "embeddings": "embedded_alike", "values": "same_value",
 }  # fmt: skip
+LEAST_MB = 32
+Places = Int64[np.ndarray, " _"]
 
 
 class Deduplicate(CurationOp):
@@ -43,6 +47,8 @@ class Deduplicate(CurationOp):
         model: its name in `curation.models`, for `embeddings`.
         cosine: of two embeddings that are alike, at least; which is right depends on the model, so look at the report's examples.
         column: of which equal values are alike, for `values`; who has none is like nobody.
+        memory_mb: megabytes, 32 or more, that looking may take beside the rows, what is found of them, and 120 bytes of each row; signatures of captions
+            go to a temporary file where they would take more. It does not hold for `embeddings`, which are held whole and once more.
     """
 
     def __init__(
@@ -55,6 +61,7 @@ class Deduplicate(CurationOp):
         model: str = "",
         cosine: float = 0.95,
         column: str = "",
+        memory_mb: int = 1024,
     ) -> None:
         for way in by:
             if way not in REASONS:
@@ -69,13 +76,17 @@ class Deduplicate(CurationOp):
             )
         if not 0 < cosine <= 1:
             raise ConfigError(f"cosine is {cosine}. Give a number above 0 and up to 1; 0.95 is a start.")
+        if memory_mb < LEAST_MB:
+            raise ConfigError(
+                f"memory_mb is {memory_mb}, which is too little to look at a piece of the rows. Give {LEAST_MB} or more; 1024 is usual."
+            )
         for way, name, given in (("embeddings", "model", model), ("values", "column", column)):
             if (way in by) != bool(given):
                 raise ConfigError(
                     f"{name} is {given!r}, and goes with {way!r} in by, which is {list(by)}. Give both, or neither."
                 )
         self.by, self.best, self.bits, self.colour, self.alike = tuple(by), best, bits, colour, alike
-        self.model, self.cosine, self.column = model, cosine, column
+        self.model, self.cosine, self.column, self.memory_mb = model, cosine, column, memory_mb
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -85,25 +96,30 @@ class Deduplicate(CurationOp):
 
     def apply(self, table: pa.Table, features: Features, seed: int) -> tuple[pa.Table, Report]:
         """Return the rows that stay, in their order, and how many went for each way of being alike."""
-        ways: Mapping[str, Callable[[pa.Table], Int64[np.ndarray, " _"]]] = {
-            "bytes": lambda rows: same(rows["sha256"]),
-            "pixels": lambda rows: same(rows["pixel_sha256"]),
-            "looks": lambda rows: looks_alike(
-                self._prints(rows, features), Nearness(bits=self.bits, colour=self.colour)
+        return leave_out(self, table, self.alike_ones(table, features))
+
+    def alike_ones(self, table: pa.Table, features: Features) -> Mapping[str, Int64[np.ndarray, " _"]]:
+        """Return the places of the rows that go, for each way of being alike; errors as of `apply`."""
+        memory = Memory(bound=self.memory_mb * 10**6)
+        ways: Mapping[str, Callable[[Places], Places]] = {
+            "bytes": lambda left: _again(table["sha256"], left, memory),
+            "pixels": lambda left: _again(table["pixel_sha256"], left, memory),
+            "looks": lambda left: looks_alike(
+                self._prints(table, features).of(left), Nearness(bits=self.bits, colour=self.colour, at_once=memory.prints)
             ),
-            "captions": lambda rows: said_alike(rows, self.alike),
-            "embeddings": lambda rows: embedded_alike(
-                features.unit(f"{self.model}.image", rows["key"].combine_chunks()), self.cosine
+            "captions": lambda left: said_alike(table["texts"], left, self.alike, memory),
+            "embeddings": lambda left: embedded_alike(
+                features.unit(f"{self.model}.image", table["key"].combine_chunks().take(pa.array(left))), self.cosine
             ),
-            "values": lambda rows: same(column_of(rows, self.column, "column")),
-        }
+            "values": lambda left: _again(column_of(table, self.column, "column"), left, memory),
+        }  # fmt: skip
         left = self._ranked(table)
-        reasons: dict[str, Int64[np.ndarray, " _"]] = {}
+        reasons: dict[str, Places] = {}
         for way in self.by:
-            goes = ways[way](table.take(pa.array(left)))
+            goes = ways[way](left)
             reasons[REASONS[way]] = left[goes]
             left = np.delete(left, goes)
-        return leave_out(self, table, reasons)
+        return reasons
 
     def _ranked(self, table: pa.Table) -> Int64[np.ndarray, " N"]:
         """Return the places of the rows, the best first; a row without a value is the worst."""
@@ -127,16 +143,11 @@ class Deduplicate(CurationOp):
                 "run it again."
             )
         colours = seen["colour"].combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, 3)
-        return Prints(hashes=np.asarray(seen["perceptual"], np.uint64), colours=colours.astype(np.float64))
+        return Prints(hashes=np.asarray(seen["perceptual"], np.uint64), colours=colours)
 
 
-def same(values: pa.ChunkedArray) -> Int64[np.ndarray, " _"]:
-    """Return the places of values that stood there before; a missing one is like no other."""
-    codes = np.asarray(pc.fill_null(pc.dictionary_encode(values.combine_chunks()).indices, -1), np.int64)
-    _, first = np.unique(codes, return_index=True)
-    again = np.ones(len(codes), bool)
-    again[first] = False
-    return np.flatnonzero(again & (codes >= 0))
+def _again(values: pa.ChunkedArray, left: Places, memory: Memory) -> Places:
+    return again(values, left, memory.values(values))
 
 
 def looks_alike(prints: Prints, near: Nearness) -> Int64[np.ndarray, " _"]:
@@ -153,23 +164,43 @@ def looks_alike(prints: Prints, near: Nearness) -> Int64[np.ndarray, " _"]:
     return np.flatnonzero(goes)
 
 
-def said_alike(rows: pa.Table, alike: float) -> Int64[np.ndarray, " _"]:
-    """Return the places of rows of which nearly the same is said as of an earlier one that stays; who has no text is like nobody."""
-    listed = rows["texts"].combine_chunks()
+def said_alike(
+    texts: pa.ChunkedArray, ranked: Int64[np.ndarray, " N"], alike: float, memory: Memory | None = None
+) -> Int64[np.ndarray, " _"]:
+    """Return which of `ranked`, by their places in it, are said nearly the same of as one before them that stays.
+
+    Args:
+        texts: of each row a list of structs with `text`; who has none is like nobody.
+        ranked: rows, some or all, the best first.
+        alike: share of their shingles that two have in common at least.
+        memory: None for as much as there is.
+    """
+    memory = memory or Memory()
+    at_once = memory.values(texts)
+    hashes, known = np.empty(len(texts), np.uint64), np.empty(len(texts), bool)
+    for start, piece in pieces(texts, at_once):
+        said, here = joined(piece), slice(start, start + len(piece))
+        hashes[here] = hashed(said)
+        known[here] = np.asarray(pc.greater(pc.utf8_length(pc.utf8_trim_whitespace(said)), 0))
+    has = np.flatnonzero(known[ranked])
+    copies = again_by(hashes[ranked[has]], lambda some: joined(taken(texts, ranked[has[some]])), at_once)
+    different = np.delete(has, copies)
+    del hashes, known
+    minhash = MinHash()
+    size = minhash.bands * minhash.values
+    signatures = memory.signatures(len(different), size)
+    for start in range(0, len(different), at_once):
+        signatures.add(minhash.signatures(joined(taken(texts, ranked[different[start : start + at_once]]))))
+    pairs, _ = minhash.pairs(signatures, alike, memory.pairs(size))
+    return np.sort(np.concatenate([has[copies], different[losers(pairs)]]))
+
+
+def joined(listed: pa.Array) -> pa.Array:
+    """Return all texts of each row as one, in small letters."""
     texts = pc.list_flatten(listed)
     said = pc.utf8_lower(pc.fill_null(pc.struct_field(texts, "text"), ""))
     bounds = np.concatenate([[0], np.cumsum(np.asarray(pc.fill_null(pc.list_value_length(listed), 0), np.int64))])
-    joined = pc.binary_join(pa.ListArray.from_arrays(pa.array(bounds, pa.int32()), said), " ")
-    has = np.flatnonzero(np.asarray(pc.greater(pc.utf8_length(pc.utf8_trim_whitespace(joined)), 0)))
-    different, copies = _first_of_each(joined.take(pa.array(has)))
-    minhash = MinHash()
-    pairs, _ = minhash.pairs(minhash.signatures(joined.take(pa.array(has[different]))), alike)
-    return np.sort(np.concatenate([has[copies], has[different[losers(pairs)]]]))
-
-
-def _first_of_each(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    copies = same(pa.chunked_array([texts]))
-    return np.delete(np.arange(len(texts)), copies), copies
+    return pc.binary_join(pa.ListArray.from_arrays(pa.array(bounds, pa.int32()), said), " ")
 
 
 def losers(pairs: Int64[np.ndarray, "P 2"]) -> Int64[np.ndarray, " _"]:

@@ -65,6 +65,14 @@ def test_among_those_before_it_each_finds_what_it_would_find_among_them_alone(cr
     assert [[one] for one in found] == alone
 
 
+@given(crowd(), crowd(), st.integers(0, 6), st.integers(1, 5))
+def test_a_few_at_once_find_what_all_do(asked, held, bits, at_once):
+    all_at_once, few = Nearness(bits=bits), Nearness(bits=bits, at_once=at_once)
+    for prints_held, how in ((held, {}), (asked, {"itself": True}), (asked, {"itself": True, "earlier": True})):
+        found, expected = (near.nearest(asked, prints_held, **how) for near in (few, all_at_once))
+        assert [one.tolist() for one in found] == [one.tolist() for one in expected]
+
+
 @given(hashes, st.sets(st.integers(0, HASH_BITS - 1), max_size=8), st.integers(0, 8))
 def test_some_pair_of_bands_is_equal_where_few_bits_differ(value, flipped, bits):
     other = value ^ sum(1 << bit for bit in flipped)

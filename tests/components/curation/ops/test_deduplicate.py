@@ -1,3 +1,9 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -7,6 +13,8 @@ from components.contracts.features import Feature, Features
 from components.curation.ops.deduplicate import Deduplicate, looks_alike, losers
 from components.data.manifest import SCHEMA
 from components.validation.near import Nearness, Prints
+from tests.benchmarks.validate import drawn_captions
+from tests.components.curation import peak
 from tests.components.curation.toy import apply, features, row
 
 
@@ -89,7 +97,7 @@ def test_captions_that_differ_in_little_are_said_alike_and_who_has_none_is_like_
     ("given", "says"),
     [
         ({"by": ("byte",)}, "by has 'byte', which is no way"), ({"by": ()}, "by is empty"), ({"bits": 17}, "bits is 17 of 64"),
-        ({"bits": -1}, "bits is -1"), ({"alike": 0.0}, "alike is 0.0"), ({"alike": 1.1}, "alike is 1.1"),
+        ({"bits": -1}, "bits is -1"), ({"memory_mb": 31}, "memory_mb is 31"), ({"alike": 0.0}, "alike is 0.0"), ({"alike": 1.1}, "alike is 1.1"),
     ],
 )  # fmt: skip
 def test_numbers_that_make_no_sense_are_refused(given, says):
@@ -140,3 +148,38 @@ def test_a_way_goes_with_what_it_needs(numbers, said):
 def test_values_of_no_such_column_are_refused_with_those_there_are():
     with pytest.raises(ConfigError, match=r"column is 'url', but there is no such column\. There are key, split"):
         apply(Deduplicate(by=("values",), column="url"), pa.Table.from_pylist([row(0)], SCHEMA))
+
+
+def written(folder: Path, count: int) -> None:
+    """Write rows of which one in fifty is said like another, and their prints, as tests/components/curation/peak.py reads them."""
+    draws = np.random.default_rng(0)
+    texts = pa.StructArray.from_arrays([drawn_captions(draws, count)], ["text"])
+    listed = pa.ListArray.from_arrays(pa.array(np.arange(count + 1, dtype=np.int32)), texts)
+    said = listed.take(
+        pa.array(np.where(draws.random(count) < 0.02, draws.integers(0, count, count), np.arange(count)))
+    )
+    keys = pa.array([f"k{at:07d}" for at in range(count)])
+    hashes = pa.array(draws.integers(0, 2**64, count, np.uint64))
+    colours = pa.FixedSizeListArray.from_arrays(pa.array(draws.random(3 * count, np.float32)), 3)
+    tables = {
+        "rows": pa.table({"key": keys, "size_bytes": np.arange(count), "texts": said}),
+        "prints": pa.table({"key": keys, "perceptual": hashes, "colour": colours}),
+    }
+    for name, table in tables.items():
+        with pa.OSFile(str(folder / f"{name}.arrow"), "wb") as file, pa.ipc.new_file(file, table.schema) as out:
+            out.write_table(table, max_chunksize=10_000)
+
+
+def test_looking_takes_no_more_memory_than_it_may_and_finds_the_same(tmp_path):
+    count, row_bytes = 250_000, 120
+    written(tmp_path, count)
+
+    def looked(memory_mb: int) -> dict[str, Any]:
+        command = [sys.executable, "-m", peak.__name__, str(tmp_path), str(memory_mb), "looks", "captions"]
+        return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+    little, ample = looked(32), looked(4096)
+    most = 32 + row_bytes * count / 1e6
+    assert little["more_mb"] <= most < ample["more_mb"]
+    assert little["found"] == ample["found"]
+    assert len(little["found"]["said_alike"]) > 0.015 * count
