@@ -80,7 +80,7 @@ def _wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
 
 
 def client_of(address: str, attempts: int = 5) -> Any:
-    """Return a client of the server's own user, for a test to put things there; it asks again where a busy server has an internal error."""
+    """Return a client of the server's own user, for a test to put things there; it asks so often, at most."""
     import boto3
     from botocore.config import Config
 

@@ -99,13 +99,13 @@ def retrieval(
         seed: of the draws that intervals come from.
     """
     metrics: list[Metric] = []
-    rows, hits = [], {}
+    rows, hits, about = [], {}, {direction: gallery.about(direction) for direction in DIRECTIONS}
     for direction in DIRECTIONS:
         turn = (lambda m: m) if direction == "image_to_text" else (lambda m: m.T)
         queries, answers = turn_names(gallery, direction)
         belongs = turn(gallery.belongs)
         ours, theirs = ranks(turn(scores), belongs), ranks(turn(baseline), belongs)
-        groups, hits[direction] = gallery.about(direction), ours[:, None] <= np.array(ks)
+        hits[direction] = ours[:, None] <= np.array(ks)
         metrics += [
             Metric(
                 name=f"retrieval.{split}.{direction}.recall_at_{k}", value=float((ours <= k).mean()), unit="fraction",
@@ -118,7 +118,7 @@ def retrieval(
             pa.table(
                 {
                     "split": [split] * len(queries), "direction": [direction] * len(queries), "query": queries,
-                    "group": [gallery.pictures[place] for place in groups], "rank": pa.array(ours, pa.int32()), "baseline_rank": pa.array(theirs, pa.int32()),
+                    "group": [gallery.pictures[place] for place in about[direction]], "rank": pa.array(ours, pa.int32()), "baseline_rank": pa.array(theirs, pa.int32()),
                     "first": [answers[place] for place in first],
                     "first_score": pa.array(turn(scores).max(1), pa.float32()),
                     "first_right": belongs[np.arange(len(queries)), first],
@@ -126,25 +126,26 @@ def retrieval(
             )
         )  # fmt: skip
     metrics += mean_recall(split, metrics, sum(gallery.belongs.shape))
-    found = zip(metrics, intervals(gallery, hits, seed), strict=False)  # of one group alone there is no interval
+    found = zip(metrics, intervals(about, hits, seed), strict=False)  # of one group alone there is no interval
     return [replace(metric, low=low, high=high) for metric, (low, high) in found] or metrics, pa.concat_tables(rows)
 
 
 def intervals(
-    gallery: Gallery, hits: Mapping[str, Bool[np.ndarray, "Q K"]], seed: int
+    about: Mapping[str, Int[np.ndarray, "Q"]], hits: Mapping[str, Bool[np.ndarray, "Q K"]], seed: int
 ) -> list[tuple[float, float]]:  # fmt: skip
     """Return the interval of each recall and of their mean, pictures that have the same texts drawn together with these; [] of one group alone.
 
     Args:
+        about: direction -> the group of each query, the same numbers both ways.
         hits: direction -> which queries have a right answer among the first k, for each k.
         seed: of the draws.
     """
-    count = {direction: of.shape[1] for direction, of in hits.items()}
-    sums = np.zeros((len(gallery.pictures), sum(count.values()) + len(hits)))
+    groups = 1 + max(int(of.max()) for of in about.values())
+    sums = np.zeros((groups, sum(of.shape[1] + 1 for of in hits.values())))
     first, shares = 0, []
     for direction, of in hits.items():
         counted = np.concatenate([of, np.ones((len(of), 1))], 1)
-        np.add.at(sums[:, first : first + counted.shape[1]], gallery.about(direction), counted)
+        np.add.at(sums[:, first : first + counted.shape[1]], about[direction], counted)
         shares += [(first + place, first + of.shape[1]) for place in range(of.shape[1])]
         first += counted.shape[1]
     sums = sums[sums.any(1)]

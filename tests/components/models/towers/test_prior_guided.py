@@ -1,7 +1,5 @@
 """A guided tower: the plain one without rounds, a prior that never moves, and the same answers when it is exported."""
 
-import numpy as np
-import onnxruntime
 import pytest
 import torch
 from torch import nn
@@ -11,6 +9,7 @@ from components.contracts.errors import CapabilityError, ConfigError
 from components.models.towers.image import ImageTower
 from components.models.towers.prior_guided import PriorGuided
 from tests.components.training.gathering import Pixels
+from tests.exported_tower import check_exported
 
 IMAGES = Images(pixels=torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(0)))
 
@@ -54,24 +53,7 @@ def test_the_prior_has_no_gradient_and_its_statistics_stay(guided):
 
 
 def test_exported_it_answers_the_same_for_any_number_of_pictures(guided, tmp_path):
-    class Alone(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.tower = guided
-
-        def forward(self, pixels):
-            return self.tower(Images(pixels=pixels)).features
-
-    path = tmp_path / "guided.onnx"
-    torch.onnx.export(
-        Alone().eval(), (IMAGES.pixels,), path, opset_version=18, input_names=["pixels"], dynamo=True,
-        dynamic_shapes=({0: torch.export.Dim("rows")},),
-    )  # fmt: skip
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    for rows in (1, 2):
-        (answered,) = session.run(None, {"pixels": IMAGES.pixels[:rows].numpy()})
-        wanted = guided(Images(pixels=IMAGES.pixels[:rows])).features.detach().numpy()
-        np.testing.assert_allclose(answered, wanted, rtol=1e-4, atol=1e-4)
+    check_exported(guided, IMAGES, tmp_path)
 
 
 def test_what_cannot_be_is_refused(towers):
