@@ -54,7 +54,7 @@ def test_numbers_of_the_page_are_those_that_were_measured():
         f"takes {most['wall_s']:.0f} s ({most['cpu_s']} s of CPU) and {most['peak_gb']} GB for 1,000,000 rows",
         f"precision {most['precision']:.3f}, recall {most['recall']:.3f}",
         f"with a word more or less, {dedup.captions_found(said)}",
-        f"takes a {said['cpu_ratio']:.0f}th of the CPU-seconds",
+        f"take {said['cpu_ratio']} times the CPU-seconds",
         f"{said['pictures']} pictures with {said['tools']['diptych']['planted']} copies",
         f"<!-- dedup -->\n{dedup.table(said)}\n<!-- /dedup -->",
     ):
