@@ -17,6 +17,7 @@ from components.registry.versions import ModelVersion
 from flows.pages import mlflow_page
 from flows.workspace import Workspace
 
+SHOWN = ("value", "low", "high", "unit", "better", "n", "chance", "baseline", "method")
 _WHEN = "They open while `diptych ui` runs in the workspace."
 
 
@@ -27,7 +28,7 @@ def publish(stage: str, workspace: Workspace) -> None:
         _file("validation", "What was found in the data", workspace.root / "data" / "validated" / "report.html")
     if stage == "evaluate":
         metrics = json.loads((runs / "evaluate" / "metrics.json").read_text())
-        table = [{"metric": name, **metric} for name, metric in metrics.items()]
+        table = [{"metric": name, **{key: metric[key] for key in SHOWN if key in metric}} for name, metric in metrics.items()]
         create_table_artifact(table, key=_key(f"metrics-{workspace.recipe}"), description="With chance and baseline")
     if stage == "package":
         _examples(workspace, runs / "package")

@@ -16,7 +16,7 @@ import pyarrow as pa
 from jaxtyping import Bool, Float, Int
 
 from components.contracts.errors import DataError
-from components.contracts.evaluate import Metric
+from components.contracts.evaluate import Metric, Tally
 from components.contracts.evaluator import Evaluator, Findings, Subject
 from components.evaluation.bootstrap import drawn, middle
 
@@ -110,6 +110,7 @@ def retrieval(
             Metric(
                 name=f"retrieval.{split}.{direction}.recall_at_{k}", value=float((ours <= k).mean()), unit="fraction",
                 better="up", n=len(queries), chance=chance_at(k, belongs), baseline=float((theirs <= k).mean()),
+                tallies=(Tally(rows=f"retrieval.{split}", where={"direction": direction}, column="rank", at_most=k),),
             )
             for k in ks
         ]  # fmt: skip
@@ -171,7 +172,7 @@ def mean_recall(split: str, recalls: Sequence[Metric], queries: int) -> list[Met
     return [
         Metric(
             name=f"retrieval.{split}.mean_recall", value=value, unit="fraction", better="up", n=queries, chance=chance,
-            baseline=baseline,
+            baseline=baseline, tallies=tuple(tally for one in recalls for tally in one.tallies),
         )
     ]  # fmt: skip
 

@@ -11,13 +11,14 @@ Axes: I pictures, L labels, P prompts of all labels, D shared width.
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 
 from components.contracts.errors import ConfigError
-from components.contracts.evaluate import Metric
+from components.contracts.evaluate import Metric, Tally
 from components.contracts.evaluator import Evaluator, Findings, Pictures, Subject
 from components.evaluation.bootstrap import mean_interval
 from components.evaluation.prompts import PLACE, Asked, asked_by, one_prompt
@@ -148,14 +149,17 @@ class ZeroShot(Evaluator):
         )
         name = f"zero_shot.{split}.{self.label}"
         about, seed = [one for one, known in zip(pool.concepts, has, strict=True) if known], subject.seed
-        metrics = _metrics(name, self.method, self.top, (ours, theirs), len(labels), about, seed)
+        tally = Tally(rows=f"zero_shot.{split}", where={"set": self.label}, column="rank")
+        metrics = _metrics(name, self.method, self.top, (ours, theirs), len(labels), about, seed, tally)
         if self.prompts != "label":
             one = f"{name}.one_prompt", PROMPTS_MEAN["label"], self.top[:1]
-            metrics += _metrics(*one, (single, theirs), len(labels), about, seed)
+            metrics += _metrics(
+                *one, (single, theirs), len(labels), about, seed, replace(tally, column="one_prompt_rank")
+            )
         rows = pa.table(
             {
                 "split": [split] * len(truth), "set": [self.label] * len(truth),
-                "query": [key for key, known in zip(pool.keys, has, strict=True) if known], "label": truth,
+                "query": [key for key, known in zip(pool.keys, has, strict=True) if known], "group": about, "label": truth,
                 "rank": pa.array(ours, pa.int32()), "one_prompt_rank": pa.array(single, pa.int32()),
                 "baseline_rank": pa.array(theirs, pa.int32()),
                 "first": [labels[place] for place in nearest(shares, belongs)],
@@ -177,7 +181,8 @@ def _all(pools: Mapping[str, Pictures], label: str) -> list[str | None]:
 
 
 def _metrics(
-    name: str, method: str, top: Sequence[int], placed: tuple[np.ndarray, np.ndarray], labels: int, about: Sequence[str], seed: int
+    name: str, method: str, top: Sequence[int], placed: tuple[np.ndarray, np.ndarray], labels: int, about: Sequence[str], seed: int,
+    tally: Tally,
 ) -> list[Metric]:  # fmt: skip
     metrics, (ours, theirs) = [], placed
     for k in (k for k in top if k < labels):
@@ -186,6 +191,7 @@ def _metrics(
             Metric(
                 name=f"{name}.top{k}", value=float((ours <= k).mean()), unit="fraction", better="up", n=len(ours),
                 chance=k / labels, baseline=float((theirs <= k).mean()), method=f"1 of {labels} by {method}", low=low, high=high,
+                tallies=(replace(tally, at_most=k),),
             )
         )  # fmt: skip
     return metrics

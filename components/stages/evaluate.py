@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +12,11 @@ import pyarrow.parquet as pq
 from components.contracts.errors import ConfigError
 from components.contracts.evaluate import Metric
 from components.contracts.evaluator import Evaluator, Findings, Subject
+from components.contracts.model_files import WEIGHTS
 from components.contracts.sample import TEST_SPLITS
+from components.contracts.sealed import digest_of, sha256_of
 from components.data.beside import read_kind
-from components.data.manifest import read_manifest
+from components.data.manifest import read_manifest, snapshot_digest
 from components.data.regions import REGIONS, regions_of
 from components.data.selection import Pool, of_split, read_pool
 from components.evaluation.retrieval import Retrieval
@@ -30,31 +33,56 @@ def body(stage: Stage) -> None:
     """Write runs/<recipe>/evaluate: metrics.json, without.json, one row a query, and what evaluators leave for others."""
     params = load_params(stage.root)
     recipe = load_recipe(stage.root, stage.the_recipe, params.scale)
-    evaluators: list[Evaluator] = [Retrieval(recipe.evaluation.ks), *build_evaluators(recipe.evaluation)]
-    found = joined(evaluators, subject_of(stage, recipe, params.seed))
+    model = stage.root / f"runs/{recipe.name}/finetune"
+    found = measured(stage, recipe, params.seed, model, pools_of(stage.root, recipe.name))
     for what, why in found.without.items():
         print(f"{what} is not measured: {why}", flush=True)
     with stage.output(f"runs/{recipe.name}/evaluate") as out:
         write(found, out)
 
 
-def subject_of(stage: Stage, recipe: Recipe, seed: int) -> Subject:
-    """Return the finetuned model with the splits that this data has; source.json says why it has no others."""
-    raw, selection = stage.root / "data/raw", read_manifest(stage.root / f"data/curated/{recipe.name}/manifest.parquet")
-    folder, batch = stage.root / f"runs/{recipe.name}/finetune", recipe.evaluation.batch
+def measured(stage: Stage, recipe: Recipe, seed: int, model: Path, pools: Mapping[str, pa.Table]) -> Findings:
+    """Return what the recipe's evaluators find of the model of a folder, each number with the digests of its data and weights."""
+    evaluators: list[Evaluator] = [Retrieval(recipe.evaluation.ks), *build_evaluators(recipe.evaluation)]
+    found = joined(evaluators, subject_of(stage, recipe, seed, model, pools))
+    digests = {split: snapshot_digest(manifest) for split, manifest in pools.items()}
+    return stamped(found, digests, sha256_of(model / WEIGHTS))
+
+
+def stamped(found: Findings, pools: Mapping[str, str], weights: str) -> Findings:
+    """Return the same with digests: of the split that a metric names after its kind, else of all splits together."""
+    whole = digest_of(pools)
+    return replace(
+        found,
+        metrics=tuple(
+            replace(metric, data=pools.get(metric.name.split(".")[1], whole), weights=weights)
+            for metric in found.metrics
+        ),
+    )
+
+
+def pools_of(root: Path, recipe: str) -> dict[str, pa.Table]:
+    """Return the manifests of val and of the test splits, of those that this data has; source.json says why it has no others."""
+    selection = read_manifest(root / f"data/curated/{recipe}/manifest.parquet")
     pools = {"val": of_split(selection, "val")}
-    pools |= {split: read_manifest(stage.root / f"data/evaluation/{split}/manifest.parquet") for split in TEST_SPLITS}
-    regions = read_kind(raw, REGIONS)
+    pools |= {split: read_manifest(root / f"data/evaluation/{split}/manifest.parquet") for split in TEST_SPLITS}
+    return {split: manifest for split, manifest in pools.items() if len(manifest)}
+
+
+def subject_of(stage: Stage, recipe: Recipe, seed: int, model: Path, pools: Mapping[str, pa.Table]) -> Subject:
+    """Return the model of a folder with the pictures that this recipe was trained on, and the pools."""
+    raw, selection = stage.root / "data/raw", read_manifest(stage.root / f"data/curated/{recipe.name}/manifest.parquet")
+    batch, regions = recipe.evaluation.batch, read_kind(raw, REGIONS)
 
     def pool(manifest: pa.Table) -> Pool:
         read = read_pool(manifest, raw)
         return read if regions is None else replace(read, regions=regions_of(regions, read.keys))
 
     return TrainedModel(
-        encoder=load_trained(folder, batch),
-        untrained=lambda: load_untrained(folder, seed, batch),
+        encoder=load_trained(model, batch),
+        untrained=lambda: load_untrained(model, seed, batch),
         train=read_pool(of_split(selection, "train"), raw),
-        pools={split: pool(manifest) for split, manifest in pools.items() if len(manifest)},
+        pools={split: pool(manifest) for split, manifest in pools.items()},
         seed=seed,
         progress=stage.progress,
     )

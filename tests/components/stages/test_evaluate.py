@@ -1,6 +1,7 @@
 """What evaluators find is put together whole: no number, row or file of one is lost to another."""
 
 import json
+from dataclasses import replace
 
 import pyarrow.parquet as pq
 import pytest
@@ -8,9 +9,10 @@ import pytest
 from components.contracts.errors import ConfigError
 from components.data.transforms.preprocess import Preprocess
 from components.evaluation.embedding import Embedder
+from components.evaluation.feature_stats import FeatureStats
 from components.evaluation.retrieval import Retrieval
 from components.evaluation.zero_shot import ZeroShot
-from components.stages.evaluate import joined, write
+from components.stages.evaluate import joined, stamped, write
 from tests.subjects import subject_of
 
 SPLITS = {"train": range(0, 50, 2), "val": range(1, 25, 2), "pair": range(25, 50, 2)}
@@ -61,3 +63,14 @@ def test_a_pool_is_embedded_once_for_all(subject, monkeypatch):
     )
     joined([Retrieval(ks=[1]), ZeroShot(), ZeroShot(label="subcategory")], subject)
     assert asked == [12, 13]
+
+
+def test_each_number_names_the_data_and_the_weights_that_it_is_of(subject):
+    found = joined([Retrieval((1,)), FeatureStats(splits=["val"])], subject)
+    named = {one.name: one for one in stamped(found, {"val": "a" * 64, "pair": "b" * 64}, "c" * 64).metrics}
+    assert named["retrieval.val.mean_recall"].data == "a" * 64
+    assert named["retrieval.pair.mean_recall"].data == "b" * 64
+    assert {one.weights for one in named.values()} == {"c" * 64}
+    elsewhere = replace(found, metrics=(replace(found.metrics[0], name="probe.digits.top1"),))
+    (probe,) = stamped(elsewhere, {"val": "a" * 64}, "c" * 64).metrics
+    assert probe.data not in (None, "a" * 64), "of no split: of all data together"
