@@ -14,7 +14,7 @@ Outcome = Literal["promoted", "kept", "inconclusive", "needs_a_person"]
 Held = Literal["holds", "fails", "uncertain", "missing", "told"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: jsonargparse reads the fields of a default by vars()
 class Guard:
     """What must not fall.
 
@@ -36,7 +36,7 @@ class Guard:
             )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: jsonargparse reads the fields of a default by vars()
 class Bound:
     """What a number must be, whoever is champion.
 
@@ -59,7 +59,7 @@ class Bound:
             )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: jsonargparse reads the fields of a default by vars()
 class Rules:
     """Section `promotion` of params.yaml.
 

@@ -22,8 +22,8 @@ def sentence(outcome: Outcome, challenger: str, champion: str | None, findings: 
     open_ones = [one for one in findings if one.held == "uncertain"]
     if champion is None:
         if outcome == "promoted":
-            kept = sum(one.held == "holds" for one in findings)
-            return f"{challenger} is the champion: there was none{f', and all {kept} bounds are kept' if kept else ''}."
+            kept = sum(one.rule == "bound" for one in findings)
+            return f"{challenger} is the champion: there was none{', and its bounds are kept' if kept else ''}."
         return f"{challenger} is not served, and nothing is: {_reasons(against or open_ones)}."
     if outcome == "promoted":
         primary = next((one for one in findings if one.rule == "primary"), None)
