@@ -13,6 +13,11 @@ SPLIT_MEANS = {
 }
 DIRECTION_MEANS = {"image_to_text": "picture → name", "text_to_image": "name → picture"}
 ZERO_SHOT = re.compile(r"zero_shot\.(?P<split>\w+)\.(?P<label>\w+)(?P<one>\.one_prompt)?\.top(?P<k>\d+)")
+CALIBRATION = re.compile(r"calibration\.(?P<split>\w+)\.(?P<label>\w+)\.(?P<what>ece|brier)")
+CALIBRATION_MEANS = {
+    "ece": "how far it is from being right as often as it says",
+    "brier": "squared distance of shares to the truth",
+}
 PROBE = re.compile(r"probe\.(?P<set>\w+)\.top1")
 FEATURES_MEAN = {
     "modality_gap": "distance of pictures' mean to texts' mean",
@@ -45,12 +50,17 @@ def retrieval_rows(metrics: Mapping[str, Mapping[str, Any]], ks: Sequence[int] =
 
 
 def further_rows(metrics: Mapping[str, Mapping[str, Any]], brief: bool = False) -> list[dict[str, Any]]:
-    """Return a row for everything that was measured beside retrieval: zero-shot, probes, features, in this order.
+    """Return a row for everything that was measured beside retrieval: zero-shot, calibration, probes, features, in this order.
 
     A row has `asked`, `split` and `means`, `method`, `n`, and value, baseline, chance and `between` as text, since units differ.
     `brief` leaves out what stands there only to be compared with, and the lesser statistics.
     """
-    rows = [*_zero_shot(metrics, brief), *_probes(metrics), *_features(metrics, brief)]
+    rows = [
+        *_zero_shot(metrics, brief),
+        *_calibration(metrics, brief),
+        *_probes(metrics),
+        *_features(metrics, brief),
+    ]
     return [
         {
             **row, "method": metric.get("method", ""), "n": metric["n"],
@@ -78,6 +88,17 @@ def _zero_shot(metrics: Mapping[str, Any], brief: bool) -> Iterator[tuple[dict[s
                     },
                     metric,
                 )
+
+
+def _calibration(metrics: Mapping[str, Any], brief: bool) -> Iterator[tuple[dict[str, str], Mapping[str, Any]]]:
+    found = [(match, metrics[name]) for name in metrics if (match := CALIBRATION.fullmatch(name))]
+    for label, what in dict.fromkeys((match["label"], match["what"]) for match, _ in found):
+        for split, means in SPLIT_MEANS.items():
+            for match, metric in found:
+                if (match["split"], match["label"], match["what"]) == (split, label, what) and not (
+                    brief and what == "brier"
+                ):
+                    yield {"asked": f"{label}, {CALIBRATION_MEANS[what]}", "split": split, "means": means}, metric
 
 
 def _probes(metrics: Mapping[str, Any]) -> Iterator[tuple[dict[str, str], Mapping[str, Any]]]:
@@ -110,6 +131,7 @@ def allowed(metrics: Mapping[str, Mapping[str, Any]], source: Mapping[str, Any],
     kinds = [
         "retrieval" if any(parts[0] == "retrieval" for parts in named) else "",
         f"zero-shot by {' and '.join(labels)}" if labels else "",
+        "calibration" if any(parts[0] == "calibration" for parts in named) else "",
         *dict.fromkeys(f"a probe on {match['set']}" for name in metrics if (match := PROBE.fullmatch(name))),
         "statistics of the features" if any(parts[0] == "features" for parts in named) else "",
     ]

@@ -10,7 +10,7 @@ Axes: I pictures, L labels, P prompts of all labels, D shared width.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -19,10 +19,14 @@ import pyarrow as pa
 
 from components.contracts.errors import ConfigError
 from components.contracts.evaluate import Metric, Tally
-from components.contracts.evaluator import Evaluator, Findings, Pictures, Subject
+from components.contracts.evaluator import Evaluator, Findings, Subject
 from components.evaluation.bootstrap import mean_interval
+from components.evaluation.groups import Grouped, choices, of_nearest
 from components.evaluation.prompts import PLACE, Asked, asked_by, one_prompt
 from components.evaluation.retrieval import nearest, ranks
+
+Shares = Callable[[np.ndarray], np.ndarray]
+"""What is made of unit rows [I D] of pictures: the share of each label [I L]."""
 
 Prompting = Literal["label", "templates", "members"]
 Join = Literal["mean", "sum"]
@@ -81,17 +85,10 @@ class ZeroShot(Evaluator):
 
     def measure(self, subject: Subject) -> Findings:
         """Return `zero_shot.<split>.<label>.top<k>` with a row a picture; in `without`, why there are none."""
-        train = subject.train.labelled(self.label)
-        labels = sorted({one for one in (*train, *_all(subject.pools, self.label)) if one is not None})
-        if len(labels) < 2:
-            why = (
-                f"every labelled picture has the {self.label} {labels[0]!r}"
-                if labels
-                else f"no picture has a {self.label}"
-            )
-            return Findings(without={f"zero_shot.{self.label}": f"{why}, so there is nothing to choose from"})
-        prompts = self.prompts_of(labels, subject.train.captions, train)
-        asked = asked_by(prompts, subject.encoder.texts, self.join)
+        labels, why = choices(subject, self.label)
+        if why:
+            return Findings(without={f"zero_shot.{self.label}": why})
+        asked = self.asked(subject, labels)
         plain = one_prompt(labels, subject.encoder.texts)
         metrics: list[Metric] = []
         rows, without = {}, {}
@@ -99,9 +96,10 @@ class ZeroShot(Evaluator):
             if not any(pool.labelled(self.label)):
                 without[f"zero_shot.{split}.{self.label}"] = f"no picture of {split} has a {self.label}"
                 continue
-            measured, rows[f"zero_shot.{split}"] = self._split(subject, split, pool, labels, asked, plain)
+            known = Grouped.of(pool, self.label, labels)
+            measured, rows[f"zero_shot.{split}"] = self._split(subject, split, known, labels, asked, plain)
             metrics += measured
-        files = {"labels.json": self._served(labels, prompts)} if self.served else {}
+        files = {"labels.json": self._served(labels, self._prompts(subject, labels))} if self.served else {}
         return Findings(metrics=tuple(metrics), rows=rows, files=files, without=without)
 
     def prompts_of(
@@ -123,6 +121,12 @@ class ZeroShot(Evaluator):
                     members[group] |= dict.fromkeys(texts)
         return {label: tuple(members[label]) or (label,) for label in labels}
 
+    def asked(self, subject: Subject, labels: Sequence[str]) -> Shares:
+        """Return what shares a picture's probability out among the labels, as this asks for them."""
+        asked = asked_by(self._prompts(subject, labels), subject.encoder.texts, self.join)
+        scale = subject.encoder.logit_scale * self.sharpness
+        return lambda image: asked.shares(image, scale)
+
     @property
     def method(self) -> str:
         """How a group is asked for, in words."""
@@ -132,23 +136,21 @@ class ZeroShot(Evaluator):
         said = f"{JOINS_MEAN[self.join]} {PROMPTS_MEAN[self.prompts]}{flat}"
         return f"{said}: {', '.join(self.templates)}" if self.templates else said
 
+    def _prompts(self, subject: Subject, labels: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        return self.prompts_of(labels, subject.train.captions, subject.train.labelled(self.label))
+
     def _split(
-        self, subject: Subject, split: str, pool: Pictures, labels: Sequence[str], asked: Asked, plain: Asked
+        self, subject: Subject, split: str, known: Grouped, labels: Sequence[str], asked: Shares, plain: Asked
     ) -> tuple[list[Metric], pa.Table]:
         """Return what one pool gives, its pictures without a label left out."""
-        groups = pool.labelled(self.label)
-        has = np.array([group is not None for group in groups])
-        truth = [group for group in groups if group is not None]
-        belongs = np.array([[label == group for label in labels] for group in truth])
-        image, scale = subject.embedded(split)[has], subject.encoder.logit_scale
-        owned = [() if group is None else (group,) for group in subject.train.labelled(self.label)]
-        shares = asked.shares(image, scale * self.sharpness)
+        image, belongs = subject.embedded(split)[known.has], known.belongs
+        shares = asked(image)
+        baseline = of_nearest(subject, split, self.label, labels)[known.has]
         ours, single, theirs = (
-            ranks(scores, belongs)
-            for scores in (shares, plain.shares(image, scale), subject.nearest(split, owned, labels)[has])
+            ranks(scores, belongs) for scores in (shares, plain.shares(image, subject.encoder.logit_scale), baseline)
         )
         name = f"zero_shot.{split}.{self.label}"
-        about, seed = [one for one, known in zip(pool.concepts, has, strict=True) if known], subject.seed
+        about, seed = known.about, subject.seed
         tally = Tally(rows=f"zero_shot.{split}", where={"set": self.label}, column="rank")
         metrics = _metrics(name, self.method, self.top, (ours, theirs), len(labels), about, seed, tally)
         if self.prompts != "label":
@@ -158,8 +160,8 @@ class ZeroShot(Evaluator):
             )
         rows = pa.table(
             {
-                "split": [split] * len(truth), "set": [self.label] * len(truth),
-                "query": [key for key, known in zip(pool.keys, has, strict=True) if known], "group": about, "label": truth,
+                "split": [split] * len(known.keys), "set": [self.label] * len(known.keys), "query": known.keys, "group": known.about,
+                "label": known.groups,
                 "rank": pa.array(ours, pa.int32()), "one_prompt_rank": pa.array(single, pa.int32()),
                 "baseline_rank": pa.array(theirs, pa.int32()),
                 "first": [labels[place] for place in nearest(shares, belongs)],
@@ -174,10 +176,6 @@ class ZeroShot(Evaluator):
             "set": self.label, "templates": list(self.templates or (PLACE,)), "join": self.join, "sharpness": self.sharpness,
             "labels": list(labels), "prompts": {label: list(texts) for label, texts in prompts.items()},
         }  # fmt: skip
-
-
-def _all(pools: Mapping[str, Pictures], label: str) -> list[str | None]:
-    return [one for pool in pools.values() for one in pool.labelled(label)]
 
 
 def _metrics(
