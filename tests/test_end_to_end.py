@@ -191,6 +191,8 @@ def test_a_package_that_is_measured_again_gives_the_same_numbers_and_rows(worksp
     assert again.returncode == 0, again.stderr
     kept = workspace / "runs/clip/evaluate"
     assert json.loads((tmp_path / "again/metrics.json").read_text()) == json.loads((kept / "metrics.json").read_text())
+    trained = json.loads((workspace / "runs/clip/pretrain/metrics.json").read_text())["pictures"]
+    assert sum(json.loads((kept / "licences.json").read_text()).values()) == trained
     rows = sorted(path.name for path in (kept / "rows").iterdir())
     assert rows == sorted(path.name for path in (tmp_path / "again/rows").iterdir()) != []
     for name in rows:

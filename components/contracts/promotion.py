@@ -68,6 +68,7 @@ class Rules:
         margin: 0: the challenger must be shown to be better; above: must be shown not to be worse by more than that.
         guards: what must not fall.
         bounds: what must be reached, or not exceeded.
+        licences: `stated`: a model that saw pictures without a licence is for a person to judge; `any`: it is not looked at.
         alpha: share of undeserving challengers that get by, 0 to 0.5.
         power: share of deserving ones that are to get by, where it is said how many queries that would take, 0.5 to 1.
         draws: of the bootstrap.
@@ -77,6 +78,7 @@ class Rules:
     margin: float = 0.0
     guards: tuple[Guard, ...] = ()
     bounds: tuple[Bound, ...] = ()
+    licences: Literal["any", "stated"] = "any"
     alpha: float = 0.05
     power: float = 0.8
     draws: int = 10_000

@@ -21,10 +21,12 @@ from jaxtyping import Float
 from components.contracts.errors import DataError
 from components.contracts.evaluate import Tally
 from components.contracts.promotion import Bound, Finding, Guard, Held, Outcome, Rules, Ruling
+from components.data.sources.settings import NOT_STATED
 from components.evaluation.bootstrap import drawn, middle
 from components.evaluation.outcomes import Evaluated
 from components.evaluation.ruled import amount, change, sentence
 
+NAMED = 5  # pictures, of those that leak
 FEWEST = 20  # groups, below which what is drawn says little of what was not
 
 
@@ -77,7 +79,7 @@ def judge(
 
     DataError where both were asked other queries: measure the champion again first.
     """
-    findings = [*also, *(bounded(one, ours, theirs) for one in rules.bounds)]
+    findings = [*also, *leaks(ours), *licensed(ours, rules), *(bounded(one, ours, theirs) for one in rules.bounds)]
     if theirs is not None:
         findings = [won(ours, theirs, rules, seed), *guarded(ours, theirs, rules, seed), *findings]
     outcome = _outcome(findings)
@@ -170,6 +172,44 @@ def fallen(shares: Mapping[str, float], alpha: float) -> set[str]:
             break
         named.add(name)
     return named
+
+
+def leaks(ours: Evaluated) -> list[Finding]:
+    """Return of each pool whether a picture of it was trained on, and which, as the evaluator Leakage found; nothing where it was not asked."""
+    found = []
+    for name, metric in ours.metrics.items():
+        kind, _, split = name.partition(".")
+        if kind != "leakage":
+            continue
+        keys = [row["query"] for row in ours.rows[kind].to_pylist() if row["leaked"] and row["split"] == split]
+        named = f"{', '.join(keys[:NAMED])}{' and others' if len(keys) > NAMED else ''}"
+        says = (
+            f"{len(keys)} of {metric['n']} pictures of {split} were trained on, such as {named}"
+            if keys
+            else "none was trained on"
+        )
+        found.append(
+            Finding(
+                rule="leakage", metric=name, held="fails" if keys else "holds", says=says, ours=float(metric["value"])
+            )
+        )
+    return found
+
+
+def licensed(ours: Evaluated, rules: Rules) -> list[Finding]:
+    """Return whether the licence of everything trained on is stated, where the rules ask."""
+    if rules.licences == "any":
+        return []
+    without, known = ours.licences.get(NOT_STATED, 0), sum(ours.licences.values())
+    if known and not without:
+        says = f"the licence of all {known:,} pictures trained on is stated"
+        return [Finding(rule="licences", metric="licences", held="holds", says=says)]
+    says = (
+        f"of {without:,} of {known:,} pictures trained on no licence is stated"
+        if known
+        else "nobody wrote down which licences were trained on"
+    )
+    return [Finding(rule="licences", metric="licences", held="uncertain", says=says)]
 
 
 def bounded(bound: Bound, ours: Evaluated, theirs: Evaluated | None) -> Finding:

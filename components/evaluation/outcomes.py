@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from components.contracts.errors import DataError
 from components.contracts.evaluate import Tally
+from components.contracts.model_files import LICENCES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,23 +23,27 @@ class Evaluated:
         label: the version, such as `clip@3`.
         metrics: name -> what metrics.json says of it.
         rows: name -> a row a query.
+        licences: of the pictures trained on -> how many; empty where nobody wrote it down.
     """
 
     label: str
     metrics: Mapping[str, Mapping[str, Any]]
     rows: Mapping[str, pa.Table]
+    licences: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Path, label: str) -> "Evaluated":
         """Read what the stage wrote; DataError when it is not whole."""
         try:
             metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+            kept = folder / LICENCES
+            licences = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
             rows = {path.stem: pq.read_table(path) for path in sorted((folder / "rows").glob("*.parquet"))}
         except (OSError, ValueError, pa.ArrowException) as err:
             raise DataError(
                 f"the evaluation of {label} in {folder} cannot be read ({type(err).__name__}: {err}). Make it again: dvc repro"
             ) from err
-        return cls(label=label, metrics=metrics, rows=rows)
+        return cls(label=label, metrics=metrics, rows=rows, licences=licences)
 
     def data_of(self, metric: str) -> str | None:
         """Return the digest of what a metric was measured on; None where nobody wrote it down."""

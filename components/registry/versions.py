@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from components.contracts.errors import ConfigError
+from components.contracts.model_files import LICENCES
 from components.contracts.sealed import digest_of, sha256_of
 from components.registry.links import DATA_REPORT, PACKAGE, description
 from components.registry.packaged import Packaged
@@ -127,7 +128,7 @@ def _complete_run(store: Store, packaged: Packaged) -> "Run":
 def evaluation_files(folder: Path) -> dict[str, Path]:
     """Return name -> path of the numbers and rows of an evaluation; none of a folder that has no rows."""
     rows = sorted((folder / "rows").glob("*.parquet"))
-    numbers = [folder / name for name in ("metrics.json", "without.json") if (folder / name).exists()]
+    numbers = [folder / name for name in ("metrics.json", "without.json", LICENCES) if (folder / name).exists()]
     return {path.relative_to(folder).as_posix(): path for path in (*numbers, *rows)} if rows else {}
 
 

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +13,14 @@ import pyarrow.parquet as pq
 from components.contracts.errors import ConfigError
 from components.contracts.evaluate import Metric
 from components.contracts.evaluator import Evaluator, Findings, Subject
-from components.contracts.model_files import WEIGHTS
+from components.contracts.model_files import LICENCES, WEIGHTS
 from components.contracts.sample import TEST_SPLITS
 from components.contracts.sealed import digest_of, sha256_of
 from components.data.beside import read_kind
 from components.data.manifest import read_manifest, snapshot_digest
 from components.data.regions import REGIONS, regions_of
 from components.data.selection import Pool, of_split, read_pool
+from components.evaluation.leakage import Leakage
 from components.evaluation.retrieval import Retrieval
 from components.evaluation.subject import TrainedModel
 from components.recipes.evaluators import build_evaluators
@@ -38,12 +40,12 @@ def body(stage: Stage) -> None:
     for what, why in found.without.items():
         print(f"{what} is not measured: {why}", flush=True)
     with stage.output(f"runs/{recipe.name}/evaluate") as out:
-        write(found, out)
+        write(replace(found, files={**found.files, LICENCES: licences_of(stage.root, recipe.name)}), out)
 
 
 def measured(stage: Stage, recipe: Recipe, seed: int, model: Path, pools: Mapping[str, pa.Table]) -> Findings:
     """Return what the recipe's evaluators find of the model of a folder, each number with the digests of its data and weights."""
-    evaluators: list[Evaluator] = [Retrieval(recipe.evaluation.ks), *build_evaluators(recipe.evaluation)]
+    evaluators: list[Evaluator] = [Retrieval(recipe.evaluation.ks), Leakage(), *build_evaluators(recipe.evaluation)]
     found = joined(evaluators, subject_of(stage, recipe, seed, model, pools))
     digests = {split: snapshot_digest(manifest) for split, manifest in pools.items()}
     return stamped(found, digests, sha256_of(model / WEIGHTS))
@@ -59,6 +61,12 @@ def stamped(found: Findings, pools: Mapping[str, str], weights: str) -> Findings
             for metric in found.metrics
         ),
     )
+
+
+def licences_of(root: Path, recipe: str) -> dict[str, int]:
+    """Return how many of the pictures that a recipe was trained on have each licence, the most frequent first."""
+    trained = of_split(read_manifest(root / f"data/curated/{recipe}/manifest.parquet"), "train")
+    return dict(Counter(trained["licence"].to_pylist()).most_common())
 
 
 def pools_of(root: Path, recipe: str) -> dict[str, pa.Table]:

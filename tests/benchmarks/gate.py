@@ -101,5 +101,37 @@ def seconds() -> float:
     return time.perf_counter() - began
 
 
+def page(said: dict[str, Any]) -> str:
+    """Return what docs/promotion.md prints."""
+    found, speed = said["scenes"], said["speed"]
+
+    def share(name: str, of: str = "promoted") -> str:
+        its = found[name] if of == "promoted" else found[name][of]
+        return f"{its['promoted' if of == 'promoted' else 'go'] / its['runs']:.1%}"
+
+    rows = [
+        ("the same model twice, drawn: 1,000 pictures", "equal models", "promoted, wrongly"),
+        ("2 points better: 5,000 pictures", "two points better", "promoted"),
+        ("fell by exactly its margin: 1,000 pictures with 5 captions each", "worse by the margin", "got by, wrongly"),
+        ("ten guards, none of which fell: 5,000 pictures, a margin of 1.5 points", "ten equal guards", "promoted"),
+    ]
+    lines = [
+        "| drawn models | runs | | here | NeMo Evaluator | the same, told which captions belong together |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for says, name, what in rows:
+        theirs = (
+            [share(name, of) for of in ("nemo_evaluator", "nemo_evaluator_by_picture")] if name in BESIDE else ["", ""]
+        )
+        lines.append(f"| {says} | {found[name]['runs']:,} | {what} | {share(name)} | {theirs[0]} | {theirs[1]} |")
+    version = found[BESIDE[0]]["nemo_evaluator"]["version"]
+    lines += [
+        "",
+        f"`{said['command']}`, commit `{said['commit']}`, NeMo Evaluator {version} on the same draws. Models are right about 60% of the captions, and "
+        f"one in seven is right for one of them alone. A comparison over {speed['queries']:,} captions, {speed['draws']:,} draws, takes {speed['seconds']} s.",
+    ]
+    return "\n".join(lines)
+
+
 if __name__ == "__main__":
     main()

@@ -1,6 +1,7 @@
 """A challenger gets by as often as the rules say, and what is said of it is what its rows give."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -224,6 +225,39 @@ def test_what_was_found_besides_counts_too(held, outcome):
     ours, theirs = two(40, 5)
     ruling = judge(evaluated("clip@3", {M: ours}), evaluated("clip@2", {M: theirs}), Rules(), also=also)
     assert ruling.outcome == outcome
+
+
+def with_leaks(keys):
+    """Return an evaluation that is better, and of whose pool these pictures were trained on."""
+    better = evaluated("clip@3", {M: two(40, 5)[0]})
+    leaked = [f"q{at:06d}" in keys for at in range(145)]
+    rows = pa.table({"split": ["pair"] * 145, "query": [f"q{at:06d}" for at in range(145)], "leaked": leaked})
+    metric = {"value": sum(leaked) / 145, "n": 145, "unit": "fraction", "better": "down"}
+    return replace(better, metrics={**better.metrics, "leakage.pair": metric}, rows={**better.rows, "leakage": rows})
+
+
+def test_an_evaluation_of_pictures_trained_on_proves_nothing_and_names_them():
+    champion = evaluated("clip@2", {M: two(40, 5)[1]})
+    assert judge(with_leaks([]), champion, Rules()).outcome == "promoted"
+    ruling = judge(with_leaks(["q000007", "q000009"]), champion, Rules())
+    assert ruling.outcome == "kept"
+    assert "2 of 145 pictures of pair were trained on, such as q000007, q000009" in ruling.sentence
+    assert judge(with_leaks(["q000007"]), None, Rules()).outcome == "kept", "the first too"
+    many = judge(with_leaks([f"q{at:06d}" for at in range(9)]), champion, Rules())
+    assert "q000004 and others" in many.sentence
+
+
+@pytest.mark.parametrize(
+    ("licences", "asked", "outcome"),
+    [
+        ({"CC0-1.0": 7}, "stated", "promoted"), ({"CC0-1.0": 7, "NOASSERTION": 1}, "stated", "needs_a_person"),
+        ({}, "stated", "needs_a_person"), ({"NOASSERTION": 1}, "any", "promoted"),
+    ],
+)  # fmt: skip
+def test_licences_that_nobody_stated_are_for_a_person_where_the_rules_say_so(licences, asked, outcome):
+    ours, theirs = two(40, 5)
+    challenger = replace(evaluated("clip@3", {M: ours}), licences=licences)
+    assert judge(challenger, evaluated("clip@2", {M: theirs}), Rules(licences=asked)).outcome == outcome
 
 
 def test_few_groups_show_nothing():
