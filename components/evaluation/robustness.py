@@ -216,7 +216,7 @@ def _metrics(name: str, one: Answered, seed: int) -> list[Metric]:
         metrics.append(
             Metric(
                 name=f"{name}.{change}", value=float(its.mean()), unit="fraction", better="up", n=len(its), chance=one.chance,
-                baseline=float((one.clean == 1).mean()), method=f"{one.how}: {how}{len(STRENGTHS)} strengths", low=low, high=high,
+                baseline=float((one.clean == 1).mean()), method=f"{one.how}: {how}{len(STRENGTHS)} strengths; base: not spoilt", low=low, high=high,
             )
         )  # fmt: skip
     return metrics

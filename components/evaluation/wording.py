@@ -15,7 +15,7 @@ DIRECTION_MEANS = {"image_to_text": "picture â†’ name", "text_to_image": "name â
 ZERO_SHOT = re.compile(r"zero_shot\.(?P<split>\w+)\.(?P<label>\w+)(?P<one>\.one_prompt)?\.top(?P<k>\d+)")
 CALIBRATION = re.compile(r"calibration\.(?P<split>\w+)\.(?P<label>\w+)\.(?P<what>ece|brier)")
 CALIBRATION_MEANS = {
-    "ece": "how far it is from being right as often as it says",
+    "ece": "error of its sureness",
     "brier": "squared distance of shares to the truth",
 }
 ROBUSTNESS = re.compile(r"robustness\.(?P<split>\w+)\.(?P<asked>\w+)\.(?P<change>\w+)")
@@ -33,8 +33,7 @@ FEATURES_MEAN = {
     "text.dead_share": "dead dimensions of texts",
 }
 BASELINES_MEAN = (
-    "the group of the nearest training picture, the same model on what is not spoilt, the same probe on grey pixels, the same model before it "
-    "was trained"
+    "the group of the nearest training picture, the same probe on grey pixels, the same model before it was trained"
 )
 MOST_TELLING = ("modality_gap", "alignment", "image.effective_rank")  # of FEATURES_MEAN, where there is little room
 

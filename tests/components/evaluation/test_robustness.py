@@ -83,8 +83,8 @@ def test_each_number_is_the_mean_over_strengths_of_what_was_right(subject):
     assert whole[0] < 0.7 < whole[1], "contrast is what colours are known by"
     mean = found["robustness.pair.image_to_text.mean"]
     assert mean.value == pytest.approx(np.mean(whole))
-    assert mean.method == "the picture spoilt: mean of 2 changes, 3 strengths"
-    assert metric.method == "the picture spoilt: pixelate, 3 strengths"
+    assert mean.method == "the picture spoilt: mean of 2 changes, 3 strengths; base: not spoilt"
+    assert metric.method == "the picture spoilt: pixelate, 3 strengths; base: not spoilt"
 
 
 def test_rows_hold_every_query_of_each_change_and_strength(subject):
@@ -117,7 +117,7 @@ def test_zero_shot_is_asked_too_where_it_is_listed(subject):
     ours, theirs = (found[f"robustness.pair.{one}.contrast"] for one in ("category", "image_to_text"))
     assert (ours.value, ours.baseline, ours.n) == (theirs.value, theirs.baseline, theirs.n)
     assert ours.chance == pytest.approx(1 / 5)
-    assert ours.method == "1 of 5 by the group's own name, the picture spoilt: contrast, 3 strengths"
+    assert ours.method == "1 of 5 by the group's own name, the picture spoilt: contrast, 3 strengths; base: not spoilt"
 
 
 def test_pictures_without_a_group_are_not_asked_for_one_in_whatever_part_they_come(coloured, monkeypatch):

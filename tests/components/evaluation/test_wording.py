@@ -54,8 +54,8 @@ def test_what_stands_beside_retrieval_comes_in_a_fixed_order_with_its_method():
     assert [(row["asked"], row["split"]) for row in rows] == [
         ("category", "val"), ("category", "designer"), ("category, one prompt", "designer"), ("subcategory among 5", "val"),
         ("category, squared distance of shares to the truth", "val"),
-        ("category, how far it is from being right as often as it says", "val"),
-        ("category, how far it is from being right as often as it says", "designer"), ("category, all changes", "val"),
+        ("category, error of its sureness", "val"),
+        ("category, error of its sureness", "designer"), ("category, all changes", "val"),
         ("picture → name, shot noise", "pair"), ("picture → name, all changes", "pair"), ("digits, probe", "test"), ("squared distance of picture and text", "val"), ("what texts do not share", "val"),
     ]  # fmt: skip
     assert [row["method"] for row in rows] == [
@@ -78,8 +78,8 @@ def test_what_stands_beside_retrieval_comes_in_a_fixed_order_with_its_method():
 def test_where_there_is_little_room_only_the_stated_method_and_the_telling_numbers_stand():
     assert [(row["asked"], row["split"]) for row in further_rows(MEASURED, brief=True)] == [
         ("category", "val"), ("category", "designer"),
-        ("category, how far it is from being right as often as it says", "val"),
-        ("category, how far it is from being right as often as it says", "designer"), ("category, all changes", "val"),
+        ("category, error of its sureness", "val"),
+        ("category, error of its sureness", "designer"), ("category, all changes", "val"),
         ("picture → name, all changes", "pair"), ("digits, probe", "test"),
         ("squared distance of picture and text", "val"),
     ]  # fmt: skip
