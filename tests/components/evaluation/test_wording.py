@@ -37,6 +37,9 @@ MEASURED = {
     "calibration.val.category.brier": metric(0.61, "squared_distance", method="1 of 9 by names"),
     "calibration.designer.category.ece": metric(0.07),
     "calibration.val.category.ece": metric(0.05, method="on average 80.0% sure"),
+    "robustness.pair.image_to_text.shot_noise": metric(0.3),
+    "robustness.pair.image_to_text.mean": metric(0.4),
+    "robustness.val.category.mean": metric(0.6),
     "zero_shot.designer.category.top1": metric(method="1 of 9 by names"),
     "zero_shot.designer.category.one_prompt.top1": metric(),
     "zero_shot.val.category.top1": metric(),
@@ -51,21 +54,33 @@ def test_what_stands_beside_retrieval_comes_in_a_fixed_order_with_its_method():
     assert [(row["asked"], row["split"]) for row in rows] == [
         ("category", "val"), ("category", "designer"), ("category, one prompt", "designer"), ("subcategory among 5", "val"),
         ("category, squared distance of shares to the truth", "val"),
-        ("category, how far it is from being right as often as it says", "val"),
-        ("category, how far it is from being right as often as it says", "designer"), ("digits, probe", "test"), ("squared distance of picture and text", "val"), ("what texts do not share", "val"),
+        ("category, error of its sureness", "val"),
+        ("category, error of its sureness", "designer"), ("category, all changes", "val"),
+        ("picture → name, shot noise", "pair"), ("picture → name, all changes", "pair"), ("digits, probe", "test"), ("squared distance of picture and text", "val"), ("what texts do not share", "val"),
     ]  # fmt: skip
     assert [row["method"] for row in rows] == [
-        "", "1 of 9 by names", "", "", "1 of 9 by names", "on average 80.0% sure", "", "logistic regression", "", "",
+        "", "1 of 9 by names", "", "", "1 of 9 by names", "on average 80.0% sure", "", "", "", "", "logistic regression", "", "",
     ]  # fmt: skip
-    assert [row["value"] for row in rows] == ["50.0%"] * 4 + ["0.61", "5.0%", "7.0%", "97.0%", "0.89", "90.0%"]
+    assert [row["value"] for row in rows] == ["50.0%"] * 4 + [
+        "0.61",
+        "5.0%",
+        "7.0%",
+        "60.0%",
+        "30.0%",
+        "40.0%",
+        "97.0%",
+        "0.89",
+        "90.0%",
+    ]
     assert {(row["chance"], row["n"]) for row in rows[:4]} == {("10.0%", 10)}
 
 
 def test_where_there_is_little_room_only_the_stated_method_and_the_telling_numbers_stand():
     assert [(row["asked"], row["split"]) for row in further_rows(MEASURED, brief=True)] == [
         ("category", "val"), ("category", "designer"),
-        ("category, how far it is from being right as often as it says", "val"),
-        ("category, how far it is from being right as often as it says", "designer"), ("digits, probe", "test"),
+        ("category, error of its sureness", "val"),
+        ("category, error of its sureness", "designer"), ("category, all changes", "val"),
+        ("picture → name, all changes", "pair"), ("digits, probe", "test"),
         ("squared distance of picture and text", "val"),
     ]  # fmt: skip
     assert further_rows({}) == []
@@ -80,7 +95,7 @@ def test_every_statistic_of_the_features_has_words():
 def test_what_the_data_allows_is_said():
     assert allowed(MEASURED, {}, {}) == (
         "This data allows the splits val, pair and these metrics: retrieval, zero-shot by category and subcategory, calibration, "
-        "a probe on digits, statistics of the features."
+        "robustness, a probe on digits, statistics of the features."
     )
 
 
