@@ -11,7 +11,7 @@ import numpy as np
 
 RIGHT = 0.6  # share of the captions that the champion is right about
 ALIKE = 0.9  # how much the two models' numbers go together
-OF_PICTURE = 0.5  # share of a number that all captions of a picture have in common
+OF_PICTURE = 0.9  # share of a number that all captions of a picture have in common
 
 
 @dataclass(frozen=True)
