@@ -1,6 +1,5 @@
 """Stage evaluate: retrieval and what else the recipe lists, each number beside chance and a baseline."""
 
-import json
 import sys
 from collections import Counter
 from collections.abc import Mapping
@@ -8,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from components.contracts.errors import ConfigError
 from components.contracts.evaluate import Metric
@@ -20,6 +18,7 @@ from components.data.beside import read_kind
 from components.data.manifest import read_manifest, snapshot_digest
 from components.data.regions import REGIONS, regions_of
 from components.data.selection import Pool, of_split, read_pool
+from components.evaluation.kept import once, write
 from components.evaluation.leakage import Leakage
 from components.evaluation.retrieval import Retrieval
 from components.evaluation.subject import TrainedModel
@@ -36,18 +35,31 @@ def body(stage: Stage) -> None:
     params = load_params(stage.root)
     recipe = load_recipe(stage.root, stage.the_recipe, params.scale)
     model = stage.root / f"runs/{recipe.name}/finetune"
-    found = measured(stage, recipe, params.seed, model, pools_of(stage.root, recipe.name))
+    found = measured(stage, recipe, params.seed, model, pools_of(stage.root, recipe.name), resumes=True)
     for what, why in found.without.items():
         print(f"{what} is not measured: {why}", flush=True)
     with stage.output(f"runs/{recipe.name}/evaluate") as out:
         write(replace(found, files={**found.files, LICENCES: licences_of(stage.root, recipe.name)}), out)
 
 
-def measured(stage: Stage, recipe: Recipe, seed: int, model: Path, pools: Mapping[str, pa.Table]) -> Findings:
-    """Return what the recipe's evaluators find of the model of a folder, each number with the digests of its data and weights."""
+def measured(
+    stage: Stage, recipe: Recipe, seed: int, model: Path, pools: Mapping[str, pa.Table], resumes: bool = False
+) -> Findings:
+    """Return what the recipe's evaluators find of the model of a folder, each number with the digests of its data and weights.
+
+    Args:
+        resumes: whether what each evaluator found is kept, so that a stage that was stopped goes on with the next.
+    """
     evaluators: list[Evaluator] = [Retrieval(recipe.evaluation.ks), Leakage(), *build_evaluators(recipe.evaluation)]
-    found = joined(evaluators, subject_of(stage, recipe, seed, model, pools))
     digests = {split: snapshot_digest(manifest) for split, manifest in pools.items()}
+    kept = (
+        stage.resume_dir(
+            [stage.root / f"data/curated/{recipe.name}", model / WEIGHTS], [digests, seed, recipe.evaluation]
+        )
+        if resumes
+        else None
+    )
+    found = joined(evaluators, subject_of(stage, recipe, seed, model, pools), kept)
     return stamped(found, digests, sha256_of(model / WEIGHTS))
 
 
@@ -96,14 +108,17 @@ def subject_of(stage: Stage, recipe: Recipe, seed: int, model: Path, pools: Mapp
     )
 
 
-def joined(evaluators: list[Evaluator], subject: Subject) -> Findings:
-    """Return what all of them found; ConfigError when two give one name, so that neither overwrites the other."""
+def joined(evaluators: list[Evaluator], subject: Subject, kept: Path | None = None) -> Findings:
+    """Return what all of them found; ConfigError when two give one name, so that neither overwrites the other.
+
+    What each found is kept in a folder of `kept`, from which one that was interrupted goes on.
+    """
     metrics: dict[str, Metric] = {}
     rows: dict[str, list[pa.Table]] = {}
     files: dict[str, object] = {}
     without: dict[str, str] = {}
-    for evaluator in evaluators:
-        found = evaluator.measure(subject)
+    for place, evaluator in enumerate(evaluators):
+        found = once(evaluator, subject, kept and kept / f"{place}-{type(evaluator).__name__}")
         named = {metric.name: metric for metric in found.metrics}
         twice = [name for name in (*named, *found.files) if name in metrics or name in files]
         if twice or len(named) < len(found.metrics):
@@ -118,16 +133,6 @@ def joined(evaluators: list[Evaluator], subject: Subject) -> Findings:
             rows.setdefault(name, []).append(table)
     tables = {name: pa.concat_tables(parts) for name, parts in rows.items()}
     return Findings(metrics=tuple(metrics.values()), rows=tables, files=files, without=without)
-
-
-def write(found: Findings, out: Path) -> None:
-    """Write metrics.json, without.json, rows/<name>.parquet and the files that evaluators leave."""
-    (out / "rows").mkdir()
-    for name, table in found.rows.items():
-        pq.write_table(table, out / "rows" / f"{name}.parquet")
-    named = {metric.name: metric.as_json() for metric in found.metrics}
-    for file, value in {**found.files, "metrics.json": named, "without.json": dict(found.without)}.items():
-        (out / file).write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from components.contracts.errors import DiptychError, explained
 from components.contracts.progress import silent
+from components.evaluation.kept import write
 from components.recipes.params import load_params
 from components.recipes.recipe import load_recipe
-from components.stages.evaluate import measured, pools_of, write
+from components.stages.evaluate import measured, pools_of
 from components.stages.stage import Stage
 
 
