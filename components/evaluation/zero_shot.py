@@ -155,8 +155,8 @@ class ZeroShot(Evaluator):
         about, seed = [one for one, known in zip(pool.concepts, has, strict=True) if known], subject.seed
         metrics = _metrics(name, self.method, self.top, (ours, theirs), len(labels), about, seed)
         if self.per_class:
-            placed = [one if one is None else one <= 1 for one in (ours, theirs)]
-            metrics.append(_mean_per_class(name, self.method, placed[0], placed[1], truth, len(labels), about, seed))
+            right = ours <= 1, None if theirs is None else theirs <= 1
+            metrics.append(_mean_per_class(name, self.method, right, truth, len(labels), about, seed))
         if self.prompts != "label":
             one = f"{name}.one_prompt", PROMPTS_MEAN["label"], self.top[:1]
             metrics += _metrics(*one, (single, theirs), len(labels), about, seed)
@@ -200,9 +200,10 @@ def _metrics(
 
 
 def _mean_per_class(
-    name: str, method: str, ours: np.ndarray, theirs: np.ndarray | None, truth: Sequence[str], labels: int, about: Sequence[str], seed: int
+    name: str, method: str, right: tuple[np.ndarray, np.ndarray | None], truth: Sequence[str], labels: int, about: Sequence[str], seed: int
 ) -> Metric:  # fmt: skip
     """Return recall at 1 meaned over the groups that have pictures; its interval draws from each group as many as it has."""
+    ours, theirs = right
     places: dict[str, list[int]] = {}
     for place, label in enumerate(truth):
         places.setdefault(label, []).append(place)
