@@ -81,7 +81,9 @@ def as_ours(theirs: Theirs, batch: int = 256) -> Embedder:
         )
     model.load_state_dict(ours)
     vocabulary = vocabulary_of(theirs, model)
-    preprocess = Preprocess(size=pixels_of(model), reduced=False, squeeze=theirs.squeeze, resizer="pillow")
+    preprocess = Preprocess(
+        size=pixels_of(model), reduced=False, squeeze=theirs.squeeze, resizer="pillow", whole=not theirs.squeeze
+    )
     return Embedder(model, vocabulary, preprocess, batch)
 
 
