@@ -1,4 +1,4 @@
-"""The command `diptych`: run, data, model, ask, promote, status, recipes, prove, compare, grow, ui, down. Only what a command needs is imported, when it needs it."""
+"""The command `diptych`: run, data, model, evaluate, ask, promote, status, recipes, prove, compare, grow, ui, down. Only what a command needs is imported, when it needs it."""
 
 import argparse
 import json
@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from components.contracts.errors import ConfigError
+from flows.evaluation_parsers import add_evaluate
 from flows.faults import in_utf8, told
 from flows.proof_parsers import add_proofs
 from flows.version_parsers import add_versions
@@ -124,6 +125,7 @@ def _parser() -> argparse.ArgumentParser:
     _reinforce_parser(looks, every)
     add_versions(looks, every)
     _model_parser(commands, every)
+    add_evaluate(add)
     ask = add(
         "ask", "ask the served model for the pictures nearest to a text, or the likeliest labels of a picture", _ask
     )

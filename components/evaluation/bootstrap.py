@@ -35,7 +35,7 @@ def summed(values: Float[np.ndarray, "Q V"], groups: Sequence[Hashable]) -> Floa
     return sums
 
 
-def drawn(sums: Float[np.ndarray, "G S"], seed: int, draws: int = DRAWS) -> Float[np.ndarray, "R S"]:
+def drawn(sums: Float[np.ndarray, "G S"], seed: int | Sequence[int], draws: int = DRAWS) -> Float[np.ndarray, "R S"]:
     """Return the sums over as many groups as there are, drawn with replacement, so many times."""
     distinct, counts = np.unique(sums, axis=0, return_counts=True)
     rng, whole = np.random.default_rng(seed), []

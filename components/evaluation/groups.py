@@ -49,7 +49,8 @@ class Grouped:
             if group is not None
         ]
         keys, about, groups = zip(*known, strict=True) if known else ((), (), ())
-        belongs = np.array([[label == group for label in labels] for group in groups], np.bool_)
+        numbers = {label: number for number, label in enumerate(labels)}
+        belongs = np.array([numbers[group] for group in groups])[:, None] == np.arange(len(labels))
         has = np.array([group is not None for group in pool.labelled(label)], np.bool_)
         return cls(has=has, keys=keys, about=about, groups=groups, belongs=belongs.reshape(-1, len(labels)))
 

@@ -2,13 +2,12 @@
 
 Source: Radford et al. 2021, arXiv:2103.00020, section 3.1 (recall at k over a held-out pool), and Pan et al. 2024, arXiv:2405.10160 (their
 mean over 1, 5 and 10, both ways). Differs: chance and a baseline stand beside every number; ties count against the model, so that a model
-that scores all alike does not look good.
+that scores all alike does not look good. Ranks are taken in blocks of queries (ranking.py), so a large pool takes what its embeddings take.
 Axes: Q queries, G gallery, I pictures, T texts, K of the k.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import comb
 from statistics import fmean
 
 import numpy as np
@@ -19,6 +18,7 @@ from components.contracts.errors import DataError
 from components.contracts.evaluate import Metric, Tally
 from components.contracts.evaluator import Evaluator, Findings, Subject
 from components.evaluation.bootstrap import drawn, middle
+from components.evaluation.ranking import Cosines, Right, Scores, chance_of, placed
 
 DIRECTIONS = ("image_to_text", "text_to_image")
 
@@ -30,12 +30,12 @@ class Gallery:
     Args:
         pictures: I keys.
         texts: T texts, each once.
-        belongs: bool [I T], which belong together; every row and column has at least one.
+        right: which texts belong to each picture; every picture has at least one, and every text a picture.
     """
 
     pictures: tuple[str, ...]
     texts: tuple[str, ...]
-    belongs: Bool[np.ndarray, "I T"]
+    right: Right
 
     @classmethod
     def of(cls, keys: Sequence[str], captions: Sequence[Sequence[str]], concepts: Sequence[str]) -> "Gallery":
@@ -43,18 +43,31 @@ class Gallery:
 
         A text that several concepts have belongs to the pictures of each.
         """
-        owners: dict[str, set[str]] = {}
+        numbers: dict[str, int] = {}
+        said: dict[str, dict[int, None]] = {}
         for concept, texts in zip(concepts, captions, strict=True):
+            own = said.setdefault(concept, {})
             for text in texts:
-                owners.setdefault(text, set()).add(concept)
-        belongs = np.array([[concept in own for own in owners.values()] for concept in concepts])
-        return cls(pictures=tuple(keys), texts=tuple(owners), belongs=belongs)
+                own[numbers.setdefault(text, len(numbers))] = None
+        right = {concept: sorted(own) for concept, own in said.items()}
+        return cls(
+            pictures=tuple(keys),
+            texts=tuple(numbers),
+            right=Right.of([right[concept] for concept in concepts], len(numbers)),
+        )
+
+    @property
+    def belongs(self) -> Bool[np.ndarray, "I T"]:
+        """Which belong together, as a matrix: for pools that are small."""
+        return self.right.matrix
 
     def about(self, direction: str) -> Int[np.ndarray, "Q"]:
         """Return the group of each query: the first of the pictures that have the same texts. A text is of its first picture's group."""
-        _, first, group = np.unique(self.belongs, axis=0, return_index=True, return_inverse=True)
-        pictures = first[group.reshape(-1)]
-        return pictures if direction == "image_to_text" else pictures[self.belongs.argmax(0)]
+        pictures = self.right.alike()
+        if direction == "image_to_text":
+            return pictures
+        texts = self.right.turned
+        return pictures[texts.answers[texts.starts[:-1]]]
 
 
 def ranks(scores: Float[np.ndarray, "Q G"], belongs: Bool[np.ndarray, "Q G"]) -> Int[np.ndarray, "Q"]:
@@ -77,16 +90,14 @@ def nearest(scores: Float[np.ndarray, "Q G"], belongs: Bool[np.ndarray, "Q G"]) 
 
 def chance_at(k: int, belongs: Bool[np.ndarray, "Q G"]) -> float:
     """Return recall at k of answers in random order, meaned over the queries."""
-    gallery = belongs.shape[1]
-    misses = [comb(gallery - int(right), k) / comb(gallery, k) if k <= gallery else 0.0 for right in belongs.sum(1)]
-    return 1.0 - float(np.mean(misses))
+    return chance_of(k, belongs.sum(1), belongs.shape[1])
 
 
 def retrieval(
     split: str,
     gallery: Gallery,
-    scores: Float[np.ndarray, "I T"],
-    baseline: Float[np.ndarray, "I T"],
+    scores: Scores,
+    baseline: Scores | None,
     ks: Sequence[int],
     seed: int = 0,
 ) -> tuple[list[Metric], pa.Table]:
@@ -94,39 +105,41 @@ def retrieval(
 
     Args:
         split: names the metrics.
-        scores: of the model, higher is closer.
-        baseline: the same of the no-training baseline, on the same pool.
+        scores: of the model [I T], higher is closer.
+        baseline: the same of the no-training baseline, on the same pool; None where there is none but a blind guess.
         seed: of the draws that intervals come from.
     """
     metrics: list[Metric] = []
     rows, hits, about = [], {}, {direction: gallery.about(direction) for direction in DIRECTIONS}
     for direction in DIRECTIONS:
-        turn = (lambda m: m) if direction == "image_to_text" else (lambda m: m.T)
+        turned = direction == "text_to_image"
         queries, answers = turn_names(gallery, direction)
-        belongs = turn(gallery.belongs)
-        ours, theirs = ranks(turn(scores), belongs), ranks(turn(baseline), belongs)
-        hits[direction] = ours[:, None] <= np.array(ks)
-        metrics += [
-            Metric(
-                name=f"retrieval.{split}.{direction}.recall_at_{k}", value=float((ours <= k).mean()), unit="fraction",
-                better="up", n=len(queries), chance=chance_at(k, belongs), baseline=float((theirs <= k).mean()),
-                tallies=(Tally(rows=f"retrieval.{split}", where={"direction": direction}, column="rank", at_most=k),),
-            )
-            for k in ks
-        ]  # fmt: skip
-        first = nearest(turn(scores), belongs)
+        right = gallery.right.turned if turned else gallery.right
+        ours = placed(scores.T if turned else scores, right)
+        theirs = None if baseline is None else placed(baseline.T if turned else baseline, right).rank
+        hits[direction] = ours.rank[:, None] <= np.array(ks)
+        for k in ks:
+            chance = chance_of(k, right.counts, right.gallery)
+            metrics.append(
+                Metric(
+                    name=f"retrieval.{split}.{direction}.recall_at_{k}", value=float((ours.rank <= k).mean()), unit="fraction",
+                    better="up", n=len(queries), chance=chance, baseline=chance if theirs is None else float((theirs <= k).mean()),
+                    tallies=(Tally(rows=f"retrieval.{split}", where={"direction": direction}, column="rank", at_most=k),),
+                )
+            )  # fmt: skip
         rows.append(
             pa.table(
                 {
                     "split": [split] * len(queries), "direction": [direction] * len(queries), "query": queries,
-                    "group": [gallery.pictures[place] for place in about[direction]], "rank": pa.array(ours, pa.int32()), "baseline_rank": pa.array(theirs, pa.int32()),
-                    "first": [answers[place] for place in first],
-                    "first_score": pa.array(turn(scores).max(1), pa.float32()),
-                    "first_right": belongs[np.arange(len(queries)), first],
+                    "group": [gallery.pictures[place] for place in about[direction]], "rank": pa.array(ours.rank, pa.int32()),
+                    "baseline_rank": pa.nulls(len(queries), pa.int32()) if theirs is None else pa.array(theirs, pa.int32()),
+                    "first": [answers[place] for place in ours.first],
+                    "first_score": pa.array(ours.score, pa.float32()),
+                    "first_right": ours.rank == 1,
                 }
             )
         )  # fmt: skip
-    metrics += mean_recall(split, metrics, sum(gallery.belongs.shape))
+    metrics += mean_recall(split, metrics, len(gallery.pictures) + len(gallery.texts))
     found = zip(metrics, intervals(about, hits, seed), strict=False)  # of one group alone there is no interval
     return [replace(metric, low=low, high=high) for metric, (low, high) in found] or metrics, pa.concat_tables(rows)
 
@@ -186,6 +199,8 @@ def turn_names(gallery: Gallery, direction: str) -> tuple[tuple[str, ...], tuple
 class Retrieval(Evaluator):
     """Recall at k of every pool, both ways, and its mean over the ways and the k.
 
+    The baseline is the nearest training picture's texts; of a model of which no training picture is known, a blind guess.
+
     Args:
         ks: the k of recall at k.
     """
@@ -198,8 +213,9 @@ class Retrieval(Evaluator):
         metrics, rows = [], {}
         for split, pool in subject.pools.items():
             gallery = Gallery.of(pool.keys, pool.captions, pool.concepts)
-            scores = subject.embedded(split) @ subject.encoder.texts(gallery.texts).T
-            baseline = subject.nearest(split, subject.train.captions, gallery.texts)
+            scores = Cosines(left=subject.embedded(split), right=subject.encoder.texts(gallery.texts))
+            known = len(subject.train.keys) > 0  # of a foreign model nobody knows what it was trained on
+            baseline = subject.nearest(split, subject.train.captions, gallery.texts) if known else None
             measured, rows[f"retrieval.{split}"] = retrieval(split, gallery, scores, baseline, self.ks, subject.seed)
             metrics += measured
         return Findings(metrics=tuple(metrics), rows=rows)

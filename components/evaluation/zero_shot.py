@@ -20,7 +20,7 @@ import pyarrow as pa
 from components.contracts.errors import ConfigError
 from components.contracts.evaluate import Metric, Tally
 from components.contracts.evaluator import Evaluator, Findings, Subject
-from components.evaluation.bootstrap import mean_interval
+from components.evaluation.bootstrap import drawn, mean_interval, middle, summed
 from components.evaluation.groups import Grouped, choices, of_nearest
 from components.evaluation.prompts import PLACE, Asked, asked_by, one_prompt
 from components.evaluation.retrieval import nearest, ranks
@@ -42,7 +42,8 @@ class ZeroShot(Evaluator):
     """Accuracy of choosing among the groups of a label, on every pool that has them.
 
     The label's own text as the only prompt is always measured too, under `.one_prompt`, so that what prompts add is seen.
-    Chance is a blind guess among all groups, k of L. The baseline is the nearest training picture's group.
+    Chance is a blind guess among all groups, k of L. The baseline is the nearest training picture's group; of a model of which no training
+    picture is known, the blind guess.
 
     Args:
         label: which groups, such as `category`.
@@ -54,6 +55,8 @@ class ZeroShot(Evaluator):
         sharpness: what the learned scale is multiplied with in the softmax. Below 1, the many near names of a group count
             for more beside the nearest one of another; under `mean` it changes shares, but no order.
         top: k of top-k accuracy; those that are no choice, being as many as the groups, are left out.
+        per_class: whether recall at 1 is also meaned over the groups that have pictures, each as much as any other, as
+            `.mean_per_class`: balanced accuracy.
         served: whether labels.json keeps these groups and prompts, for the server to classify by.
 
     Raises ConfigError for a template without a place, for `templates` without any, and for a sharpness not above 0.
@@ -67,6 +70,7 @@ class ZeroShot(Evaluator):
         templates: Sequence[str] = (),
         sharpness: float = 1.0,
         top: Sequence[int] = (1,),
+        per_class: bool = False,
         served: bool = False,
     ) -> None:
         wrong = [template for template in templates if template.count(PLACE) != 1]
@@ -81,7 +85,7 @@ class ZeroShot(Evaluator):
                 "for a flatter softmax."
             )
         self.label, self.prompts, self.join, self.templates = label, prompts, join, tuple(templates)
-        self.sharpness, self.top, self.served = sharpness, tuple(top), served
+        self.sharpness, self.top, self.per_class, self.served = sharpness, tuple(top), per_class, served
 
     def measure(self, subject: Subject) -> Findings:
         """Return `zero_shot.<split>.<label>.top<k>` with a row a picture; in `without`, why there are none."""
@@ -145,14 +149,17 @@ class ZeroShot(Evaluator):
         """Return what one pool gives, its pictures without a label left out."""
         image, belongs = subject.embedded(split)[known.has], known.belongs
         shares = asked(image)
-        baseline = of_nearest(subject, split, self.label, labels)[known.has]
-        ours, single, theirs = (
-            ranks(scores, belongs) for scores in (shares, plain.shares(image, subject.encoder.logit_scale), baseline)
-        )
+        ours, single = (ranks(scores, belongs) for scores in (shares, plain.shares(image, subject.encoder.logit_scale)))
+        theirs = None
+        if subject.train.keys:  # of a foreign model nobody knows what it was trained on
+            theirs = ranks(of_nearest(subject, split, self.label, labels)[known.has], belongs)
         name = f"zero_shot.{split}.{self.label}"
         about, seed = known.about, subject.seed
         tally = Tally(rows=f"zero_shot.{split}", where={"set": self.label}, column="rank")
         metrics = _metrics(name, self.method, self.top, (ours, theirs), len(labels), about, seed, tally)
+        if self.per_class:
+            right = ours <= 1, None if theirs is None else theirs <= 1
+            metrics.append(_mean_per_class(name, self.method, right, known.groups, len(labels), about, seed))
         if self.prompts != "label":
             one = f"{name}.one_prompt", PROMPTS_MEAN["label"], self.top[:1]
             metrics += _metrics(
@@ -163,7 +170,7 @@ class ZeroShot(Evaluator):
                 "split": [split] * len(known.keys), "set": [self.label] * len(known.keys), "query": known.keys, "group": known.about,
                 "label": known.groups,
                 "rank": pa.array(ours, pa.int32()), "one_prompt_rank": pa.array(single, pa.int32()),
-                "baseline_rank": pa.array(theirs, pa.int32()),
+                "baseline_rank": pa.nulls(len(known.keys), pa.int32()) if theirs is None else pa.array(theirs, pa.int32()),
                 "first": [labels[place] for place in nearest(shares, belongs)],
                 "first_share": pa.array(shares.max(1), pa.float32()), "first_right": ours == 1,
             }
@@ -179,7 +186,7 @@ class ZeroShot(Evaluator):
 
 
 def _metrics(
-    name: str, method: str, top: Sequence[int], placed: tuple[np.ndarray, np.ndarray], labels: int, about: Sequence[str], seed: int,
+    name: str, method: str, top: Sequence[int], placed: tuple[np.ndarray, np.ndarray | None], labels: int, about: Sequence[str], seed: int,
     tally: Tally,
 ) -> list[Metric]:  # fmt: skip
     metrics, (ours, theirs) = [], placed
@@ -188,8 +195,33 @@ def _metrics(
         metrics.append(
             Metric(
                 name=f"{name}.top{k}", value=float((ours <= k).mean()), unit="fraction", better="up", n=len(ours),
-                chance=k / labels, baseline=float((theirs <= k).mean()), method=f"1 of {labels} by {method}", low=low, high=high,
+                chance=k / labels, baseline=k / labels if theirs is None else float((theirs <= k).mean()), method=f"1 of {labels} by {method}", low=low, high=high,
                 tallies=(replace(tally, at_most=k),),
             )
         )  # fmt: skip
     return metrics
+
+
+def _mean_per_class(
+    name: str, method: str, right: tuple[np.ndarray, np.ndarray | None], truth: Sequence[str], labels: int, about: Sequence[str], seed: int
+) -> Metric:  # fmt: skip
+    """Return recall at 1 meaned over the groups that have pictures; its interval draws from each group as many as it has."""
+    ours, theirs = right
+    places: dict[str, list[int]] = {}
+    for place, label in enumerate(truth):
+        places.setdefault(label, []).append(place)
+    own = [np.array(places[label]) for label in sorted(places)]
+    again = []
+    for number, at in enumerate(own):
+        sums = summed(np.stack([ours[at], np.ones(len(at))], 1), [about[place] for place in at])
+        drawn_again = drawn(sums, (seed, number))
+        again.append(drawn_again[:, 0] / drawn_again[:, 1])
+    low, high = middle(np.mean(again, 0))
+    return Metric(
+        name=f"{name}.mean_per_class", value=_balanced(ours, own), unit="fraction", better="up", n=len(ours), chance=1 / labels,
+        baseline=1 / labels if theirs is None else _balanced(theirs, own), method=f"1 of {labels} by {method}", low=low, high=high,
+    )  # fmt: skip
+
+
+def _balanced(right: np.ndarray, own: Sequence[np.ndarray]) -> float:
+    return float(np.mean([right[places].mean() for places in own]))

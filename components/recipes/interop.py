@@ -16,6 +16,7 @@ from components.contracts.model_files import TOKENIZER
 from components.data.tokenizer_files import of_length
 from components.data.tokenizers import Vocabulary
 from components.data.transforms.preprocess import Preprocess
+from components.evaluation.embedding import Embedder
 from components.models.dual_encoder import DualEncoder
 from components.models.interop import huggingface, open_clip
 from components.models.towers.image import ImageTower
@@ -63,6 +64,14 @@ def import_model(
     Raises DataError, ConfigError or CapabilityError, having written nothing.
     """
     theirs = read_theirs(path, library, config, tokenizer)
+    embedder = as_ours(theirs)
+    with whole_folder(out) as folder:
+        save_trained(folder, embedder.model, theirs.described, embedder.vocabulary, embedder.preprocess)
+    return moved(out, embedder.model)
+
+
+def as_ours(theirs: Theirs, batch: int = 256) -> Embedder:
+    """Return their model with its tokenizer and transform, as ours; DataError for weights that are no numbers, or a tokenizer that does not fit."""
     model = build(theirs.described, DualEncoder).eval()
     ours = theirs.take(model, theirs.weights)
     lost = [name for name, value in ours.items() if not value.isfinite().all()]
@@ -72,10 +81,10 @@ def import_model(
         )
     model.load_state_dict(ours)
     vocabulary = vocabulary_of(theirs, model)
-    preprocess = Preprocess(size=pixels_of(model), reduced=False, squeeze=theirs.squeeze, resizer="pillow")
-    with whole_folder(out) as folder:
-        save_trained(folder, model, theirs.described, vocabulary, preprocess)
-    return moved(out, model)
+    preprocess = Preprocess(
+        size=pixels_of(model), reduced=False, squeeze=theirs.squeeze, resizer="pillow", whole=not theirs.squeeze
+    )
+    return Embedder(model, vocabulary, preprocess, batch)
 
 
 def export_model(path: Path, library: Library, out: Path) -> Moved:

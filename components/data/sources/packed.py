@@ -18,6 +18,7 @@ _SMALL_BYTES = 2**12  # asked of pyarrow at once; with an error it gives nothing
 TIMES = 100  # what is unpacked, of what it is unpacked of
 ALLOWANCE_BYTES = 2**26  # before that is asked
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+PACKED = (_GZIP, _ZSTD)  # how such a file begins
 
 
 class Bytes(Protocol):

@@ -29,11 +29,13 @@ class Member:
         name: as the tar has it, without a leading ./ and as text that any file can hold.
         size_bytes: as its header says.
         data: its bytes; None where they were not wanted.
+        offset: where its bytes begin in the tar, unpacked.
     """
 
     name: str
     size_bytes: int
     data: bytes | None = field(repr=False, default=None)
+    offset: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +114,7 @@ def _members(held: Bytes, wanted: Callable[[str], int]) -> Iterator[Member | Ref
         if its is not None and len(its) < size:
             yield _cut_within(name, start + size, held)
             return
-        yield Member(name=name, size_bytes=size, data=its)
+        yield Member(name=name, size_bytes=size, data=its, offset=start)
     if not closed or held.fault:
         yield _unclosed(held)
 

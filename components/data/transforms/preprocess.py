@@ -49,6 +49,9 @@ class Preprocess:
         resizer: what resizes JPEGs in RGB: `simd` (cykooz-resizer, by the processor's vector instructions, in a fifth of the time),
             or `pillow`, which resizes all else too. Both are bicubic and equally near to exact arithmetic; their pixels differ
             by 0.2 of 255 on average. ImportError for `simd` where it is not installed.
+        whole: whether all of the picture is resized, its long side rounded down to pixels, and the square cropped out of that, as
+            torchvision and so open_clip do; else the square is resized alone, which moves a photograph's pixels by a fraction of one.
+            By Pillow; nothing of a picture that is squeezed.
     """
 
     size: int
@@ -57,10 +60,15 @@ class Preprocess:
     reduced: bool = True
     squeeze: bool = False
     resizer: str = RESIZER
+    whole: bool = False
 
     def __post_init__(self) -> None:
         if self.resizer not in RESIZERS:
             raise ValueError(f"resizer is {self.resizer!r}, but a picture is resized by {' or '.join(RESIZERS)}.")
+        if self.whole and self.resizer != "pillow":
+            raise ValueError(
+                "whole pictures are resized by Pillow alone, or pixels would be others than the model learned from. Set resizer to pillow."
+            )
         if self.resizer == "simd" and simd is None:
             raise ImportError(
                 "this model's pictures were resized by cykooz-resizer, which is not installed here; another resizer would show it pixels "
@@ -94,6 +102,9 @@ class Preprocess:
         width, height = opened.size
         square = filled(opened, self.background) if self.trim else None
         left, top, right, bottom = map(float, square or (0, 0, width, height))
+        if self.whole and not self.squeeze and square is None:
+            wide, high, x, y = self.within(width, height)
+            return x / wide, y / high, (x + self.size) / wide, (y + self.size) / high
         if not self.squeeze:  # the square in the middle of it
             side = min(right - left, bottom - top)
             across, down = (right - left - side) / 2, (bottom - top - side) / 2
@@ -109,9 +120,19 @@ class Preprocess:
             return self.fit_bytes(picture.tobytes(), picture.size)
         elif self.squeeze:
             fitted = picture.resize(size, Image.Resampling.BICUBIC)
+        elif self.whole:
+            wide, high, left, top = self.within(*picture.size)
+            resized = picture.resize((wide, high), Image.Resampling.BICUBIC)
+            fitted = resized.crop((left, top, left + self.size, top + self.size))
         else:
             fitted = ImageOps.fit(picture, size, Image.Resampling.BICUBIC)
         return planes(np.asarray(fitted, np.uint8))
+
+    def within(self, width: int, height: int) -> tuple[int, int, int, int]:
+        """Return the sides that a whole picture is resized to, and left and top of the square in it, in pixels."""
+        short = min(width, height)
+        wide, high = int(self.size * width / short), int(self.size * height / short)
+        return wide, high, round((wide - self.size) / 2), round((high - self.size) / 2)
 
     def fit_bytes(self, rgb: bytes, size: tuple[int, int]) -> np.ndarray:
         """Return uint8 [3 H W] of the bytes of an RGB picture of that width and height, by `simd`."""
@@ -154,6 +175,8 @@ class Preprocess:
             del values["squeeze"]  # what was packed before has the same bytes
         if self.resizer == "pillow":
             del values["resizer"]
+        if not self.whole:
+            del values["whole"]
         return json.dumps(values, indent=2) + "\n"
 
     @classmethod
@@ -168,6 +191,7 @@ class Preprocess:
             size=int(values["size"]), background=tuple(values["background"]), trim=bool(values.get("trim", False)),
             reduced=bool(values.get("reduced", False)),  # older models learned of pictures decoded whole
             squeeze=bool(values.get("squeeze", False)), resizer=str(values.get("resizer", "pillow")),
+            whole=bool(values.get("whole", False)),
         )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from torch.nn.functional import normalize
 
 from components.contracts.batch import Images
 from components.data.transforms.preprocess import BadImage, Preprocess, to_float
-from components.evaluation.embedding import Embedder
+from components.evaluation.embedding import BATCHES, Embedder
 
 ROUNDING = {"rtol": 0, "atol": 1e-5}  # unit rows; convolutions sum in another order for another number of rows
 
@@ -38,6 +38,21 @@ def test_texts_by_batch_equal_one_at_a_time(embedder, squares):
     rows = embedder.texts(texts)
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, rtol=1e-5)
     np.testing.assert_allclose(rows, np.concatenate([embedder.texts([text]) for text in texts]), **ROUNDING)
+
+
+@torch.no_grad()
+def test_texts_are_encoded_without_the_padding_and_come_out_as_with_it_in_their_order(embedder, squares):
+    """More than are tokenized at once, of every length, none of which the end token may be cut from."""
+    texts = [f"{name} {'and another ' * (place % 7)}" for place, (name,) in enumerate(squares.captions * 2)]
+    assert len(texts) > BATCHES * embedder.batch
+    model, widths = embedder.model.eval(), []
+    whole = normalize(model.encode_text(embedder.vocabulary(texts)).pooled, dim=-1)
+    hook = model.text.register_forward_pre_hook(lambda _, given: widths.append(given[0].ids.shape))
+    np.testing.assert_allclose(embedder.texts(texts), whole.numpy(), **ROUNDING)
+    hook.remove()
+    assert sum(rows for rows, _ in widths) == len(texts)
+    assert {longest for _, longest in widths} > {min(longest for _, longest in widths)}
+    assert min(longest for _, longest in widths) < embedder.vocabulary.context
 
 
 @torch.no_grad()

@@ -13,6 +13,7 @@ from components.contracts.sample import TEST_SPLITS
 from components.evaluation.cases import Case
 from components.evaluation.examples import Example, Shown
 from components.evaluation.page import chart, further, reliability, render
+from components.evaluation.ranking import Right
 from components.evaluation.retrieval import Gallery, retrieval
 from components.evaluation.wording import DIRECTION_MEANS, SPLIT_MEANS, between, percent, retrieval_rows
 
@@ -46,7 +47,9 @@ def read(page: str) -> Seen:
 @pytest.fixture(scope="module")
 def metrics() -> dict:
     """Real metrics of two splits, as metrics.json has them."""
-    gallery = Gallery(pictures=("p0", "p1", "p2"), texts=("t0", "t1", "t2"), belongs=np.eye(3, dtype=bool))
+    gallery = Gallery(
+        pictures=("p0", "p1", "p2"), texts=("t0", "t1", "t2"), right=Right.of_matrix(np.eye(3, dtype=bool))
+    )
     scores = np.array([[0.9, 0.1, 0.2], [0.8, 0.5, 0.1], [0.3, 0.4, 0.2]])
     made = [
         metric for split in ("pair", "val") for metric in retrieval(split, gallery, scores, np.eye(3), (1, 5, 10))[0]

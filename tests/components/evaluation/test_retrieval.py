@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 
 from components.contracts.errors import DataError
 from components.evaluation.bootstrap import mean_interval
+from components.evaluation.ranking import Right
 from components.evaluation.retrieval import Gallery, chance_at, nearest, ranks, recall_at_1, retrieval
 
 ONE_EACH = np.eye(3, dtype=bool)
@@ -25,7 +26,7 @@ SCORES = np.array(
 
 def gallery(belongs: np.ndarray = ONE_EACH) -> Gallery:
     pictures, texts = (tuple(f"{kind}{i}" for i in range(n)) for kind, n in zip("pt", belongs.shape, strict=True))
-    return Gallery(pictures=pictures, texts=texts, belongs=belongs)
+    return Gallery(pictures=pictures, texts=texts, right=Right.of_matrix(belongs))
 
 
 def test_ranks_by_eye():
@@ -196,3 +197,12 @@ def test_a_text_that_two_concepts_have_is_there_once_and_right_for_both():
     assert made.belongs.tolist() == [[True, False, False], [True, True, False], [False, False, True]]
     scores = np.array([[0.9, 0.1, 0.2], [0.9, 0.1, 0.2], [0.1, 0.2, 0.9]])
     assert ranks(scores, made.belongs).tolist() == [1, 1, 1]
+
+
+def test_of_a_model_whose_training_pictures_nobody_knows_the_baseline_is_a_blind_guess():
+    metrics, rows = retrieval("val", gallery(), SCORES, None, ks=(1, 2))
+    assert [metric.baseline for metric in metrics] == [pytest.approx(metric.chance) for metric in metrics]
+    assert [metric.value for metric in metrics] == [
+        metric.value for metric in retrieval("val", gallery(), SCORES, SCORES, ks=(1, 2))[0]
+    ]
+    assert rows["baseline_rank"].null_count == len(rows)

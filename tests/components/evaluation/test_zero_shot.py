@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from components.contracts.errors import ConfigError
+from components.contracts.errors import ConfigError, DataError
 from components.contracts.evaluator import Findings
 from components.evaluation.zero_shot import ZeroShot
 from tests.squares import COLOURS, PLACES
@@ -70,6 +70,52 @@ def test_a_model_that_takes_red_for_green_is_wrong_on_those_alone(squares, told,
         ("green", "red"),
     }
     assert {row["rank"] for row in rows if row["first_right"]} == {1}
+
+
+def test_per_class_each_group_counts_as_much_as_any_other(squares, told):
+    """Ten red pictures, all taken for green, beside two blue ones: 2 of 12 are right, and one group of two."""
+    pictures = {
+        data: direction(["green"]) if name.split()[1] == "red" else told.of_pictures[data]
+        for data, (name,) in zip(squares.pictures, squares.captions, strict=True)
+    }
+    names = [name.split()[1] for (name,) in squares.captions]
+    places = [place for place, name in enumerate(names) if name == "red"] + [
+        names.index("blue"),
+        names.index("blue") + 1,
+    ]
+    subject = subject_of(squares, Told(pictures, told.of_texts), told, {"train": range(50), "val": places})
+    (top, each, *_) = ZeroShot(prompts="label", per_class=True).measure(subject).metrics
+    assert (top.name, top.value) == ("zero_shot.val.category.top1", pytest.approx(2 / 12))
+    assert (each.name, each.value, each.baseline, each.n) == ("zero_shot.val.category.mean_per_class", 0.5, 1, 12)
+    assert (each.low, each.high) == (0.5, 0.5)  # drawn within each group, all of which is right or wrong
+
+
+def test_per_class_the_interval_is_that_of_the_mean_of_independent_groups(squares, told):
+    """Half of the red ones right, all of another group: the mean is half as unsure as the red ones alone."""
+    red = [place for place, (name,) in enumerate(squares.captions) if "red" in name]
+    pictures = dict(told.of_pictures) | {squares.pictures[place]: direction(["green"]) for place in red[::2]}
+    blue = [place for place, (name,) in enumerate(squares.captions) if "blue" in name]
+    apart = replace(squares, concepts=squares.keys)  # no two pictures of one concept
+    subject = subject_of(apart, Told(pictures, told.of_texts), told, {"train": range(50), "val": red + blue})
+    (top, each, *_) = ZeroShot(prompts="label", per_class=True).measure(subject).metrics
+    assert each.value == pytest.approx(0.75)
+    assert (each.low, each.high) == pytest.approx(
+        (0.6, 0.9)
+    )  # 5 +- 3 of the 10 red ones, by the binomial's 2.5 and 97.5%
+    assert top.low < each.low
+
+
+def test_of_a_model_whose_training_pictures_nobody_knows_the_baseline_is_a_blind_guess(squares, told):
+    subject = subject_of(squares, told, told, {"train": (), "val": range(50)})
+    found = ZeroShot(prompts="label", top=(1, 3), per_class=True).measure(subject)
+    assert all(metric.baseline == metric.chance for metric in found.metrics)
+    assert found.rows["zero_shot.val"]["baseline_rank"].null_count == 50
+
+
+def test_embeddings_that_are_no_numbers_are_refused(squares, told):
+    pictures = dict(told.of_pictures) | {squares.pictures[7]: [float("nan")] * len(direction(()))}
+    with pytest.raises(DataError, match="some scores are no numbers"):
+        ZeroShot(prompts="label").measure(subject_of(squares, Told(pictures, told.of_texts), told, SPLITS))
 
 
 def test_a_model_that_sees_no_difference_is_never_right(squares, told):

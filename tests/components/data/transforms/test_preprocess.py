@@ -143,6 +143,31 @@ def test_it_travels_as_json():
     assert Preprocess.from_json(preprocess.to_json()) == preprocess
 
 
+@pytest.mark.parametrize("sides", [(40, 30), (30, 40), (37, 23), (61, 22), (24, 24), (17, 16), (500, 333), (9, 30)])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_a_whole_picture_is_resized_and_cropped_as_torchvision_does(sides, kind):
+    from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
+
+    luck = np.random.default_rng(0)
+    data = png(Image.fromarray(luck.integers(0, 256, (sides[1], sides[0], 3), np.uint8)), kind)
+    theirs = Compose([Resize(16, InterpolationMode.BICUBIC), CenterCrop(16)])
+    ours = Preprocess(size=16, reduced=False, resizer="pillow", whole=True)
+    assert np.array_equal(ours(data), np.asarray(theirs(Image.open(io.BytesIO(data)))).transpose(2, 0, 1))
+    left, top, right, bottom = ours.window(data)
+    alone = Preprocess(size=16, reduced=False, resizer="pillow").window(data)
+    assert np.abs(np.subtract((left, top, right, bottom), alone)).max() < 1 / 16
+    assert 0 <= left < right <= 1
+    assert 0 <= top < bottom <= 1
+
+
+def test_whole_is_told_where_it_is_so_and_is_for_pillow_alone():
+    ours = Preprocess(size=8, resizer="pillow", whole=True)
+    assert Preprocess.from_json(ours.to_json()) == ours
+    assert "whole" not in json.loads(Preprocess(size=8).to_json())  # as packages have it that were made before
+    with pytest.raises(ValueError, match="by Pillow alone"):
+        Preprocess(size=8, resizer="simd", whole=True)
+
+
 def test_a_wide_picture_is_squeezed_whole_where_asked_for():
     wide = halves().resize((32, 8))
     squeezed = Preprocess(size=8, squeeze=True)(png(wide))

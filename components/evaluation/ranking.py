@@ -1,0 +1,173 @@
+"""Where the right answers stand among all, in blocks of queries: the matrix of all queries and answers is never whole.
+
+Source: as of retrieval.py, whose ranks these are. Differs: which answers are right is kept as a list a query and not as a matrix, so that 50,000
+pictures and 250,000 texts take what their embeddings take, and a block.
+Axes: Q queries, G gallery, B queries of a block, P pairs of a query and a right answer, D shared width.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import comb
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from components.contracts.errors import DataError
+
+BLOCK_BYTES = 2**26  # of scores that are there at once
+
+
+@runtime_checkable
+class Scores(Protocol):
+    """A matrix [Q G], higher is closer, of which some rows are asked for at a time: an array, or Cosines."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Return Q and G."""
+
+    def __getitem__(self, rows: slice, /) -> Float[np.ndarray, "B G"]:
+        """Return some rows."""
+
+    @property
+    def T(self) -> "Scores":  # as numpy calls it
+        """Return it the other way round: answers ask for queries."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cosines:
+    """The cosines of unit rows, computed as they are asked for.
+
+    Args:
+        left: float32 [Q D].
+        right: float32 [G D].
+    """
+
+    left: Float[np.ndarray, "Q D"]
+    right: Float[np.ndarray, "G D"]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Q and G."""
+        return len(self.left), len(self.right)
+
+    def __getitem__(self, rows: slice) -> Float[np.ndarray, "B G"]:
+        """Return some rows."""
+        return self.left[rows] @ self.right.T
+
+    @property
+    def T(self) -> "Cosines":
+        """The other way round."""
+        return Cosines(left=self.right, right=self.left)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Right:
+    """Which answers are right for each query.
+
+    Args:
+        starts: int [Q + 1], where the answers of each query begin in `answers`, and where the last's end.
+        answers: int [P], numbers of answers, ascending within a query.
+        gallery: how many answers there are, right or wrong.
+    """
+
+    starts: Int[np.ndarray, "Q1"]
+    answers: Int[np.ndarray, "P"]
+    gallery: int
+
+    @classmethod
+    def of(cls, answers: Sequence[Sequence[int]], gallery: int) -> "Right":
+        """Build from the right answers of each query, ascending."""
+        starts = np.cumsum([0, *map(len, answers)])
+        told = np.fromiter((one for own in answers for one in own), np.int64, int(starts[-1]))
+        return cls(starts=starts, answers=told, gallery=gallery)
+
+    @classmethod
+    def of_matrix(cls, belongs: Bool[np.ndarray, "Q G"]) -> "Right":
+        """Build from a matrix."""
+        return cls.of([np.flatnonzero(row).tolist() for row in belongs], belongs.shape[1])
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    @property
+    def counts(self) -> Int[np.ndarray, "Q"]:
+        """How many right answers each query has."""
+        return np.diff(self.starts)
+
+    @property
+    def turned(self) -> "Right":
+        """Which queries are right for each answer."""
+        order = self.answers.argsort(kind="stable")
+        queries = np.repeat(np.arange(len(self)), self.counts)[order]
+        starts = np.concatenate([[0], np.bincount(self.answers, minlength=self.gallery).cumsum()])
+        return Right(starts=starts, answers=queries, gallery=len(self))
+
+    @property
+    def matrix(self) -> Bool[np.ndarray, "Q G"]:
+        """The same as a matrix: for galleries that are small."""
+        belongs = np.zeros((len(self), self.gallery), bool)
+        belongs[np.repeat(np.arange(len(self)), self.counts), self.answers] = True
+        return belongs
+
+    def alike(self) -> Int[np.ndarray, "Q"]:
+        """Return for each query the first that has the same right answers."""
+        first: dict[bytes, int] = {}
+        parts = (self.answers[begin:end].tobytes() for begin, end in zip(self.starts, self.starts[1:], strict=False))
+        return np.array([first.setdefault(part, query) for query, part in enumerate(parts)])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """What was answered to each query.
+
+    Args:
+        rank: from 1, of the best right answer; a tie counts as lost. First right means rank 1.
+        first: the answer with the highest score; of several, a wrong one.
+        score: of that.
+    """
+
+    rank: Int[np.ndarray, "Q"]
+    first: Int[np.ndarray, "Q"]
+    score: Float[np.ndarray, "Q"]
+
+
+def placed(scores: Scores, right: Right, block_bytes: int = BLOCK_BYTES) -> Placed:
+    """Return where the right answers stand; DataError for a query without any, and for scores that are no numbers."""
+    counts = right.counts
+    if not counts.all():
+        raise DataError(
+            f"a query (number {int(counts.argmin())} of {len(right)}) has nothing in the gallery that belongs to it, so it can have no rank. "
+            "Drop it from the pool."
+        )
+    rank, first = np.empty(len(right), np.int64), np.empty(len(right), np.int64)
+    score = np.empty(len(right), np.float32)
+    step = max(1, block_bytes // (4 * max(right.gallery, 1)))
+    for begin in range(0, len(right), step):
+        end = min(begin + step, len(right))
+        part = slice(begin, end)
+        with np.errstate(invalid="ignore"):  # what is no number is said in words
+            block = scores[part]
+        if not np.isfinite(block.sum()) and not np.isfinite(block).all():
+            raise DataError("some scores are no numbers, so ranks would mean nothing. Look at the weights.")
+        places = right.starts[begin:end] - right.starts[begin]
+        answers = right.answers[right.starts[begin] : right.starts[end]]
+        rows = np.repeat(np.arange(len(block)), counts[part])
+        own = block[rows, answers]
+        best = np.maximum.reduceat(own, places)
+        not_behind = np.count_nonzero(block >= best[:, None], axis=1)
+        rank[part] = 1 + not_behind - np.add.reduceat((own >= best[rows]).astype(np.int64), places)
+        first[part] = block.argmax(1)
+        score[part] = top = block[np.arange(len(block)), first[part]]
+        for row in np.flatnonzero((rank[part] > 1) & (top == best)):  # a wrong answer ties with the right one
+            tied = block[row] == top[row]
+            tied[answers[places[row] : places[row] + counts[begin + row]]] = False
+            first[begin + row] = tied.argmax()
+    return Placed(rank=rank, first=first, score=score)
+
+
+def chance_of(k: int, right: Int[np.ndarray, "Q"], gallery: int) -> float:
+    """Return recall at k of answers in random order, meaned over queries with so many right answers each."""
+    counts, times = np.unique(right, return_counts=True)
+    misses = [comb(gallery - int(count), k) / comb(gallery, k) if k <= gallery else 0.0 for count in counts]
+    return 1.0 - float(np.average(misses, weights=times))

@@ -1,0 +1,188 @@
+"""`diptych evaluate`: a model of anybody's on evaluation sets as CLIP_benchmark keeps them. Needs no workspace."""
+
+import json
+import re
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from components.contracts.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from components.contracts.evaluator import Findings
+    from components.contracts.progress import Progress
+    from components.data.evaluation_set import EvaluationSet
+    from components.recipes.given_model import GivenModel
+
+ABOUT, METRICS = "about.json", "metrics.json"
+TOP, KS = (1, 5), (1, 5, 10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is asked of a model.
+
+    Args:
+        path: its folder, or its file of weights.
+        library: whose it is, or None to read that off the files.
+        config: where theirs lies, if not beside.
+        tokenizer: likewise.
+        split: of each set.
+        ks: of recall at k, where a set is for retrieval.
+        seed: of the draws that intervals come from.
+        batch: pictures or texts encoded at once.
+    """
+
+    path: Path
+    library: str | None = None
+    config: Path | None = None
+    tokenizer: Path | None = None
+    split: str = "test"
+    ks: Sequence[int] = KS
+    seed: int = 0
+    batch: int = 64
+
+
+def evaluate(asked: Asked, sets: Sequence[Path], out: Path | None, as_json: bool) -> None:
+    """Measure each set, print what was found, and leave it in `out`, a folder a set.
+
+    A set that `out` has from the same model, data and question is not measured again, so an evaluation that was interrupted goes on with the
+    next. Raises DataError, ConfigError or CapabilityError for what cannot be read, before anything is encoded; what was measured stays.
+    """
+    from components.data.evaluation_set import read_set
+    from components.recipes.given_model import read_given
+    from flows.data_check import Told
+
+    check(asked)
+    read = [read_set(folder, asked.split) for folder in sets]
+    names = [one.name for one in read]
+    if len(set(names)) < len(names):
+        raise ConfigError(
+            f"two sets are called alike: {', '.join(names)}. Their numbers would have one name; rename a folder."
+        )
+    model = read_given(asked.path, asked.library, asked.config, asked.tokenizer, asked.batch)  # type: ignore[arg-type]  # argparse has checked it
+    told, found = Told(sys.stderr, stage="evaluate"), {}
+    for one in read:
+        about = about_of(model, one, asked)
+        before = None if out is None else measured_before(out / one.name, about)
+        found[one.name] = before or measured(model, one, asked, about, None if out is None else out / one.name, told)
+        if not as_json:
+            print("\n".join(lines(found[one.name])), flush=True)
+    if as_json:
+        print(json.dumps(found, ensure_ascii=False))
+    elif out is not None:
+        print(f"in {out}")
+
+
+def check(asked: Asked) -> None:
+    """Raise ConfigError for numbers that make no sense."""
+    if not asked.ks or min(asked.ks) < 1:
+        raise ConfigError(
+            f"--k is {list(asked.ks)}, but recall is looked for among the first k answers: 1 or more. 1, 5 and 10 are usual."
+        )
+    if asked.batch < 1:
+        raise ConfigError(f"--batch is {asked.batch}, but so many are encoded at once: 1 or more. 64 is usual.")
+
+
+def about_of(model: "GivenModel", one: "EvaluationSet", asked: Asked) -> dict[str, Any]:
+    """Return what decides the numbers: who was asked what, and how."""
+    what = (
+        {"classes": len(one.classes), "templates": len(one.templates), "top": list(TOP)}
+        if one.classes
+        else {"ks": list(asked.ks)}
+    )
+    return {
+        "model": {"library": model.library, "weights": model.weights.name, "sha256": model.sha256},
+        "set": {"name": one.name, "split": one.split, "digest": one.digest, "pictures": len(one.pool)},
+        "asked": {**what, "seed": asked.seed},
+    }  # fmt: skip
+
+
+def measured_before(folder: Path, about: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what `folder` has of the very same, None where there is no such folder; DataError where it has something else."""
+    if not folder.exists():
+        return None
+    try:
+        held = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        metrics = json.loads((folder / METRICS).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as err:
+        raise DataError(
+            f"{folder} holds no evaluation that can be read ({err}), and nothing is written over. Give a new folder with --to."
+        ) from err
+    differs = [name for name in about if held.get(name) != about[name]]
+    if differs:
+        raise DataError(
+            f"{folder} has numbers of another {' and '.join(differs)}, and nothing is written over. Give a new folder with --to."
+        )
+    return {**held, "metrics": metrics}
+
+
+def measured(
+    model: "GivenModel",
+    one: "EvaluationSet",
+    asked: Asked,
+    about: Mapping[str, Any],
+    out: Path | None,
+    told: "Progress",
+) -> dict[str, Any]:
+    """Return about and metrics of one set, and leave them in the new folder `out` with a row a query."""
+    from components.data.new_folder import new_folder
+    from components.stages.evaluate import write
+
+    began = time.perf_counter(), time.process_time()
+    found = findings(model, one, asked, told)
+    spent = {"wall_s": round(time.perf_counter() - began[0], 2), "cpu_s": round(time.process_time() - began[1], 2)}
+    said = {**about, "left_out": dict(one.left_out), "spent": spent}
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with new_folder(out) as folder:
+            write(found, folder)
+            (folder / ABOUT).write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
+    return {**said, "metrics": {metric.name: metric.as_json() for metric in found.metrics}}
+
+
+def findings(model: "GivenModel", one: "EvaluationSet", asked: Asked, told: "Progress") -> "Findings":
+    """Return what the evaluators of such a set find; DataError that names a picture that cannot be decoded."""
+    from components.data.evaluation_set import LABEL
+    from components.data.selection import Pool
+    from components.data.transforms.preprocess import BadImage
+    from components.evaluation.retrieval import Retrieval
+    from components.evaluation.subject import TrainedModel
+    from components.evaluation.zero_shot import ZeroShot
+
+    nothing = Pool(keys=(), pictures=(), captions=(), concepts=(), sources=())  # nobody knows what it was trained on
+    subject = TrainedModel(
+        encoder=model.embedder, untrained=lambda: model.untrained(asked.seed), train=nothing, pools={one.name: one.pool},
+        seed=asked.seed, progress=told,
+    )  # fmt: skip
+    evaluator = (
+        ZeroShot(label=LABEL, prompts="templates", templates=one.templates, top=TOP, per_class=True)
+        if one.classes
+        else Retrieval(asked.ks)
+    )
+    try:
+        return evaluator.measure(subject)
+    except BadImage as err:
+        for key, picture in zip(one.pool.keys, one.pool.pictures, strict=True):
+            try:
+                model.embedder.preprocess(picture)
+            except BadImage as its:
+                raise DataError(
+                    f"{key} of {one.name} cannot be shown to the model: {its}. Without it the set would be another. Fetch its shard again."
+                ) from err
+        raise
+
+
+def lines(found: Mapping[str, Any]) -> list[str]:
+    """Return what a person reads of one set: what it is, and a line a metric."""
+    what, asked = found["set"], found["asked"]
+    kind = f"{asked['classes']:,} classes, {asked['templates']:,} templates" if "classes" in asked else "captions"
+    shown = [f"{what['name']} ({what['split']}): {what['pictures']:,} pictures, {kind}"]
+    for name, its in found["metrics"].items():
+        short = re.sub(rf"^(\w+)\.{re.escape(what['name'])}\.", r"\1.", name)
+        between = f"{its['low']:.1%} to {its['high']:.1%}" if "low" in its else "of one group alone, no interval"
+        shown.append(f"  {short:<44}{its['value']:>7.1%}   {between}, chance {its['chance']:.1%}, n {its['n']:,}")
+    return shown + [f"  left out: {times:,} {name}" for name, times in found["left_out"].items()]

@@ -1,0 +1,57 @@
+"""What `diptych evaluate` takes."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+Add = Callable[..., argparse.ArgumentParser]
+
+
+def add_evaluate(add: Add) -> None:
+    """Add the command."""
+    made = add(
+        "evaluate",
+        "measure a model of open_clip, of transformers or of ours on sets in CLIP_benchmark's layout",
+        _evaluate,
+    )
+    made.set_defaults(anywhere=True)
+    made.add_argument(
+        "path", metavar="MODEL", type=Path, help="its folder, or its file of weights with the rest beside it"
+    )
+    made.add_argument(
+        "--set", metavar="FOLDER", type=Path, action="append", required=True, dest="sets",
+        help="with classnames.txt, zeroshot_classification_templates.txt and the split's shards; may be given several times",
+    )  # fmt: skip
+    made.add_argument("--split", default="test", help="of the sets (test)")
+    made.add_argument(
+        "--to",
+        metavar="DIR",
+        type=Path,
+        help="for metrics and a row a query, a folder a set; what it has is not measured again",
+    )
+    made.add_argument(
+        "--from",
+        dest="library",
+        choices=("open_clip", "huggingface"),
+        help="whose the model is; read off its files unless given",
+    )
+    made.add_argument("--config", metavar="FILE", type=Path, help="their config, where it does not lie beside")
+    made.add_argument("--tokenizer", metavar="PATH", type=Path, help="their tokenizer, where it does not lie beside")
+    made.add_argument("--k", metavar="K", type=int, nargs="+", default=(1, 5, 10), help="of recall at k (1 5 10)")
+    made.add_argument("--batch", metavar="COUNT", type=int, default=64, help="pictures or texts encoded at once (64)")
+    made.add_argument("--seed", type=int, default=0, help="of the draws that intervals come from (0)")
+    made.add_argument("--json", action="store_true", help="print what was found as JSON")
+
+
+def _evaluate(here: Path, arguments: argparse.Namespace) -> int:
+    from flows.evaluate import Asked, evaluate
+
+    config, tokenizer, out = (
+        None if given is None else here / given for given in (arguments.config, arguments.tokenizer, arguments.to)
+    )
+    asked = Asked(
+        path=here / arguments.path, library=arguments.library, config=config, tokenizer=tokenizer, split=arguments.split,
+        ks=tuple(arguments.k), seed=arguments.seed, batch=arguments.batch,
+    )  # fmt: skip
+    evaluate(asked, [here / folder for folder in arguments.sets], out, arguments.json)
+    return 0

@@ -1,0 +1,92 @@
+"""What the benchmark compares is the same on both sides: open_clip's own model, transform and tokenizer say what our command says.
+
+The peer's formulas are written out here, so that the numbers are held to them without its environment.
+"""
+
+import io
+import json
+
+import numpy as np
+import open_clip
+import pytest
+import torch
+from PIL import Image
+from torch.nn.functional import normalize
+
+from components.data.evaluation_set import read_set
+from flows.evaluate import Asked, evaluate
+from tests.benchmarks.clip_benchmark import KS, TEMPLATES, THEIRS, draw_sets, make_model, ranked
+
+FEW = TEMPLATES[::10]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Sets, model and what our command found."""
+    folder = tmp_path_factory.mktemp("clip_benchmark")
+    sets = draw_sets(folder, pictures=48, colours=3, size_px=72, templates=FEW)
+    make_model(folder / "model", None, sets, steps=2)
+    evaluate(Asked(path=folder / "model", ks=KS), list(sets.values()), folder / "found", as_json=False)
+    metrics = [json.loads((folder / "found" / name / "metrics.json").read_text()) for name in sets]
+    return folder, sets, {key: its for one in metrics for key, its in one.items()}
+
+
+@pytest.fixture(scope="module")
+@torch.inference_mode()
+def theirs(made) -> dict[str, float]:
+    """What CLIP_benchmark 1.6.2 computes, of features that open_clip gives."""
+    folder, sets, _ = made
+    model, _, transform = open_clip.create_model_and_transforms(f"local-dir:{folder / 'model'}")
+    tokens = open_clip.get_tokenizer(f"local-dir:{folder / 'model'}")
+    model.eval()
+
+    def shown(pool) -> torch.Tensor:
+        pixels = [transform(Image.open(io.BytesIO(data)).convert("RGB")) for data in pool.pictures]
+        return normalize(model.encode_image(torch.stack(pixels)), dim=-1)
+
+    kinds = read_set(sets["kinds"])
+    said = [model.encode_text(tokens([template.format(c=name) for template in FEW])) for name in kinds.classes]
+    classes = torch.stack([normalize(normalize(one, dim=-1).mean(0), dim=-1) for one in said])
+    truth = torch.tensor([kinds.classes.index(name) for name in kinds.pool.labelled("class")])
+    best = (shown(kinds.pool) @ classes.T).topk(5).indices
+    right = best == truth[:, None]
+    found = {"acc1": right[:, :1], "acc5": right}
+    found = {name: its.any(1).float().mean().item() for name, its in found.items()}
+    found["mean_per_class_recall"] = float(
+        np.mean([right[truth == number, 0].float().mean() for number in truth.unique()])
+    )
+
+    pool = read_set(sets["said"]).pool
+    texts, owner = zip(*((text, place) for place, own in enumerate(pool.captions) for text in own), strict=True)
+    scores = normalize(model.encode_text(tokens(list(texts))), dim=-1) @ shown(pool).T
+    belongs = torch.tensor(owner)[:, None] == torch.arange(len(pool))
+    for k in KS:
+        for name, (values, pairs) in {"image": (scores, belongs), "text": (scores.T, belongs.T)}.items():
+            hit = pairs.gather(1, values.topk(k, dim=1).indices).any(1)
+            found[f"{name}_retrieval_recall@{k}"] = hit.float().mean().item()
+    return found
+
+
+@pytest.mark.parametrize("name", THEIRS)
+def test_both_come_to_the_same(name, made, theirs):
+    assert made[2][name]["value"] == pytest.approx(theirs[THEIRS[name]], abs=1e-6)
+
+
+def test_the_numbers_are_neither_none_nor_all(made):
+    assert any(0 < its["value"] < 1 for its in made[2].values())
+    assert all(its["n"] >= 48 for its in made[2].values())
+
+
+def test_no_two_captions_are_alike_and_every_class_is_asked_for_by_80_templates(made):
+    _, sets, _ = made
+    captions = [text for own in read_set(sets["said"]).pool.captions for text in own]
+    assert len(set(captions)) == len(captions) > 3 * 48
+    assert len(set(TEMPLATES)) == len(TEMPLATES) == 80
+    assert len(read_set(sets["kinds"]).classes) > 10
+
+
+def test_ranking_is_measured_in_a_process_that_ranks():
+    said = ranked(pictures=30, each=2, width=8)
+    assert (said["pictures"], said["texts"]) == (30, 60)
+    assert 0 < said["mean_recall"] < 1
+    assert said["peak_gb"] > 0

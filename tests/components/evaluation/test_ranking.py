@@ -1,0 +1,73 @@
+"""Ranks in blocks are those of the whole matrix, whatever the block, and no matrix is ever there."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from components.contracts.errors import DataError
+from components.evaluation.ranking import Cosines, Right, placed
+from components.evaluation.retrieval import nearest, ranks
+
+
+@given(
+    scores=arrays(np.float32, st.tuples(st.integers(1, 6), st.integers(1, 6)), elements=st.sampled_from([0, 0.25, 0.5, 1])),
+    rows=st.integers(1, 7),
+    data=st.data(),
+)  # fmt: skip
+@settings(max_examples=100, deadline=None)
+def test_in_blocks_as_in_one(scores, rows, data):
+    belongs = data.draw(arrays(bool, scores.shape).filter(lambda b: b.any(1).all()))
+    found = placed(scores, Right.of_matrix(belongs), block_bytes=4 * scores.shape[1] * rows)
+    assert found.rank.tolist() == ranks(scores, belongs).tolist()
+    assert found.score.tolist() == scores.max(1).tolist()
+    first_right = belongs[np.arange(len(scores)), found.first]
+    assert first_right.tolist() == (found.rank == 1).tolist()
+    assert first_right.tolist() == belongs[np.arange(len(scores)), nearest(scores, belongs)].tolist()
+    assert scores[np.arange(len(scores)), found.first].tolist() == found.score.tolist()
+
+
+@given(belongs=arrays(bool, st.tuples(st.integers(1, 6), st.integers(1, 6))))
+def test_there_and_back(belongs):
+    right = Right.of_matrix(belongs)
+    assert right.matrix.tolist() == belongs.tolist()
+    assert right.turned.matrix.tolist() == belongs.T.tolist()
+    assert right.counts.tolist() == belongs.sum(1).tolist()
+    rows = belongs.tolist()
+    assert right.alike().tolist() == [rows.index(row) for row in rows]
+
+
+def test_cosines_are_computed_a_block_at_a_time():
+    draws = np.random.default_rng(0)
+    image, text = (draws.standard_normal((count, 8)).astype(np.float32) for count in (40, 70))
+    asked = []
+
+    class Watched(Cosines):
+        def __getitem__(self, rows):
+            asked.append(rows.stop - rows.start)
+            return super().__getitem__(rows)
+
+    belongs = np.zeros((40, 70), bool)
+    belongs[np.arange(40), np.arange(40)] = True
+    found = placed(Watched(left=image, right=text), Right.of_matrix(belongs), block_bytes=4 * 70 * 7)
+    assert (max(asked), sum(asked)) == (7, 40)
+    assert found.rank.tolist() == ranks(image @ text.T, belongs).tolist()
+    turned = Cosines(left=image, right=text).T
+    assert turned.shape == (70, 40)
+    np.testing.assert_allclose(turned[3:5], (text @ image.T)[3:5], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf])
+def test_embeddings_that_are_no_numbers_are_refused(broken):
+    image = np.ones((3, 2), np.float32)
+    image[2, 1] = broken
+    with pytest.raises(DataError, match=r"no numbers.*Look at the weights"):
+        placed(Cosines(left=image, right=np.ones((3, 2), np.float32)), Right.of_matrix(np.eye(3, dtype=bool)))
+
+
+def test_a_query_with_nothing_that_belongs_to_it_is_named():
+    belongs = np.eye(3, dtype=bool)
+    belongs[1, 1] = False
+    with pytest.raises(DataError, match="query \\(number 1 of 3\\) has nothing in the gallery"):
+        placed(np.zeros((3, 3)), Right.of_matrix(belongs))

@@ -1,0 +1,171 @@
+"""`diptych evaluate` as a newcomer meets it: anywhere, on models of three libraries, with numbers that can be compared later."""
+
+import json
+import shutil
+import signal
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from components.recipes.given_model import read_given
+from components.recipes.interop import export_model, import_model
+from flows.cli import main
+from tests.squares import COLOURS
+from tests.their_sets import write_set
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "transformers"
+NAMES = tuple(COLOURS)
+
+
+@pytest.fixture
+def diptych(monkeypatch, capsys, tmp_path):
+    """Run the command in this process, in a folder that is no workspace."""
+    monkeypatch.chdir(tmp_path)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        return main(["evaluate", *map(str, arguments)]), *capsys.readouterr()
+
+    yield run
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def colours(squares, tmp_path):
+    rows = [
+        {"png": data, "cls": str(NAMES.index(group["category"])).encode()}
+        for data, group in zip(squares.pictures, squares.groups, strict=True)
+    ]
+    return write_set(tmp_path / "colours", rows, NAMES)
+
+
+@pytest.fixture
+def sayings(squares, tmp_path):
+    rows = [
+        {"png": data, "txt": f"{name}\nit is {place}".encode()}
+        for place, (data, (name,)) in enumerate(zip(squares.pictures, squares.captions, strict=True))
+    ]
+    return write_set(tmp_path / "sayings", rows)
+
+
+def test_two_sets_are_measured_and_left_with_a_row_a_query(diptych, colours, sayings, tmp_path):
+    code, out, err = diptych(GOLDEN / "clip_gelu", "--set", colours, "--set", sayings, "--to", "found", "--k", 1, 5)
+    assert code == 0, err
+    assert "colours (test): 50 pictures, 5 classes, 2 templates" in out
+    assert "sayings (test): 50 pictures, captions" in out
+    assert out.endswith(f"in {tmp_path / 'found'}\n")
+    metrics = json.loads((tmp_path / "found/colours/metrics.json").read_text())
+    assert set(metrics) == {f"zero_shot.colours.class.{name}" for name in ("top1", "mean_per_class", "one_prompt.top1")}
+    top = metrics["zero_shot.colours.class.top1"]
+    assert (top["n"], top["chance"], top["baseline"]) == (50, 0.2, 0.2)
+    assert top["low"] <= top["value"] <= top["high"]
+    assert f"{top['value']:.1%}" in next(line for line in out.splitlines() if " zero_shot.class.top1 " in line)
+    metrics = json.loads((tmp_path / "found/sayings/metrics.json").read_text())
+    both = ("image_to_text", "text_to_image")
+    assert set(metrics) == {f"retrieval.sayings.{way}.recall_at_{k}" for way in both for k in (1, 5)} | {
+        "retrieval.sayings.mean_recall"
+    }
+    about = json.loads((tmp_path / "found/sayings/about.json").read_text())
+    assert (about["model"]["library"], about["set"]["pictures"], about["asked"]) == (
+        "huggingface",
+        50,
+        {"ks": [1, 5], "seed": 0},
+    )
+    rows = pq.read_table(tmp_path / "found/colours/rows/zero_shot.colours.parquet")
+    assert rows["first_right"].to_numpy().mean() == pytest.approx(top["value"])
+    assert rows["query"].to_pylist()[:1] == ["0/s0000000"]
+
+
+def test_what_was_measured_is_not_measured_again_and_nothing_is_written_over(diptych, colours, sayings, tmp_path):
+    asked = (GOLDEN / "clip_gelu", "--set", colours, "--to", "found")
+    first = diptych(*asked)
+    stamp = (tmp_path / "found/colours/metrics.json").stat().st_mtime_ns
+    code, out, _ = diptych(*asked, "--set", sayings)
+    assert code == 0
+    assert out.startswith(first[1].removesuffix(f"in {tmp_path / 'found'}\n"))
+    assert (tmp_path / "found/colours/metrics.json").stat().st_mtime_ns == stamp
+    assert (tmp_path / "found/sayings/metrics.json").exists()
+    code, _, err = diptych(GOLDEN / "siglip", "--set", colours, "--to", "found")
+    assert (code, err.count("\n")) == (1, 1)
+    assert "has numbers of another model, and nothing is written over. Give a new folder with --to" in err
+    (colours / "zeroshot_classification_templates.txt").write_text("{c}")
+    assert "has numbers of another set and asked" in diptych(*asked)[2]
+
+
+def test_one_model_has_the_same_numbers_whoevers_folder_it_lies_in(diptych, colours, tmp_path):
+    import_model(GOLDEN / "clip_quick_gelu", "huggingface", tmp_path / "ours")
+    export_model(tmp_path / "ours", "open_clip", tmp_path / "theirs")
+    found = []
+    for path in (GOLDEN / "clip_quick_gelu", "ours", "theirs"):
+        code, out, err = diptych(path, "--set", colours, "--json")
+        assert code == 0, err
+        found.append(json.loads(out)["colours"])
+    assert [one["model"]["library"] for one in found] == ["huggingface", "diptych", "open_clip"]
+    assert found[0]["metrics"] == found[1]["metrics"] == found[2]["metrics"]
+    assert not (tmp_path / "found").exists()
+
+
+def test_the_untrained_model_is_another_of_the_same_kind_and_the_same_at_each_draw():
+    given = read_given(GOLDEN / "clip_gelu")
+    rows = [given.untrained(seed).texts(["a red square"]) for seed in (0, 0, 1)]
+    assert rows[0].tolist() == rows[1].tolist() != rows[2].tolist()
+    assert rows[0].tolist() != given.embedder.texts(["a red square"]).tolist()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda model: (model / "config.json").unlink(), "has neither open_clip_config.json nor config.json, nor model.json"),
+        (lambda model: shutil.copy(model / "config.json", model / "open_clip_config.json"), "has both open_clip_config.json and config.json"),
+    ],
+)  # fmt: skip
+def test_whose_model_it_is_must_be_known(diptych, colours, tmp_path, spoil, said):
+    shutil.copytree(GOLDEN / "clip_gelu", tmp_path / "model")
+    spoil(tmp_path / "model")
+    code, out, err = diptych("model", "--set", colours)
+    assert (code, out) == (1, "")
+    assert said in err
+    assert "--from open_clip or --from huggingface" in err
+
+
+def test_a_broken_picture_is_named(diptych, colours, tmp_path):
+    shard = colours / "test/1.tar"
+    data = shard.read_bytes()
+    at = data.index(b"IHDR", 4096)
+    shard.write_bytes(data[:at] + b"XXXX" + data[at + 4 :])
+    code, out, err = diptych(GOLDEN / "clip_gelu", "--set", colours, "--to", "found")
+    assert (code, out) == (1, "")
+    assert "1/s00000" in err
+    assert "of colours cannot be shown to the model: the bytes are not a picture" in err
+    assert not (tmp_path / "found/colours").exists()
+
+
+def test_weights_that_give_no_numbers_are_refused(diptych, sayings, tmp_path):
+    """Weights that are numbers, and features that are past what a float holds."""
+    shutil.copytree(GOLDEN / "clip_gelu", tmp_path / "model")
+    weights = load_file(tmp_path / "model/model.safetensors")
+    weights["visual_projection.weight"] = 3e38 * np.sign(weights["visual_projection.weight"])
+    save_file(weights, tmp_path / "model/model.safetensors")
+    code, _, err = diptych("model", "--set", sayings)
+    assert code == 1
+    assert "no numbers" in err
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (("--k", "0"), "--k is [0], but recall is looked for among the first k"),
+        (("--batch", "0"), "--batch is 0"),
+        (("--set", "colours"), "two sets are called alike: colours, colours"),
+        (("--split", "val"), "has no split 'val'"),
+    ],
+)
+def test_what_makes_no_sense_is_said_before_anything_is_encoded(diptych, colours, more, said):
+    code, out, err = diptych(GOLDEN / "clip_gelu", "--set", colours, *more)
+    assert (code, out) == (1, "")
+    assert err.startswith("diptych: ")
+    assert said in err
