@@ -51,7 +51,7 @@ class Grouped:
         keys, about, groups = zip(*known, strict=True) if known else ((), (), ())
         belongs = np.array([[label == group for label in labels] for group in groups], np.bool_)
         has = np.array([group is not None for group in pool.labelled(label)], np.bool_)
-        return cls(has=has, keys=keys, about=about, groups=groups, belongs=belongs.reshape(-1, len(labels)))
+        return cls(has=has, keys=keys, about=about, groups=groups, belongs=belongs.reshape(len(groups), len(labels)))
 
 
 def of_nearest(subject: Subject, split: str, label: str, labels: Sequence[str]) -> Float[np.ndarray, "I L"]:

@@ -15,7 +15,7 @@ from components.contracts.sample import TEST_SPLITS
 from components.data.beside import read_kind
 from components.data.manifest import read_manifest
 from components.data.regions import REGIONS, regions_of
-from components.data.selection import Pool, of_split, read_pool
+from components.data.selection import Pool, languages_of, of_split, read_pool
 from components.evaluation.retrieval import Retrieval
 from components.evaluation.subject import TrainedModel
 from components.recipes.evaluators import build_evaluators
@@ -47,7 +47,7 @@ def subject_of(stage: Stage, recipe: Recipe, seed: int) -> Subject:
     regions = read_kind(raw, REGIONS)
 
     def pool(manifest: pa.Table) -> Pool:
-        read = read_pool(manifest, raw)
+        read = replace(read_pool(manifest, raw), languages=languages_of(manifest))
         return read if regions is None else replace(read, regions=regions_of(regions, read.keys))
 
     return TrainedModel(
