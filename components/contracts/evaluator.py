@@ -41,7 +41,11 @@ class Pictures(Protocol):
         """Return what each shows."""
 
     def labelled(self, label: str) -> tuple[str | None, ...]:
-        """Return the group of each by that label, such as `category`; None where it has none."""
+        """Return the group of each by that label, such as `category`, or `source`, who made it; None where it has none."""
+
+    @property
+    def languages(self) -> tuple[tuple[str, ...], ...]:
+        """Return the ISO 639-1 code of what is said of each, a code a text; empty where it is not known of any."""
 
     @property
     def regions(self) -> Sequence[Sequence[Region]]:

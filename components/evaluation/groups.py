@@ -52,7 +52,7 @@ class Grouped:
         numbers = {label: number for number, label in enumerate(labels)}
         belongs = np.array([numbers[group] for group in groups])[:, None] == np.arange(len(labels))
         has = np.array([group is not None for group in pool.labelled(label)], np.bool_)
-        return cls(has=has, keys=keys, about=about, groups=groups, belongs=belongs.reshape(-1, len(labels)))
+        return cls(has=has, keys=keys, about=about, groups=groups, belongs=belongs.reshape(len(groups), len(labels)))
 
 
 def of_nearest(subject: Subject, split: str, label: str, labels: Sequence[str]) -> Float[np.ndarray, "I L"]:

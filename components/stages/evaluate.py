@@ -17,7 +17,7 @@ from components.contracts.sealed import digest_of, sha256_of
 from components.data.beside import read_kind
 from components.data.manifest import read_manifest, snapshot_digest
 from components.data.regions import REGIONS, regions_of
-from components.data.selection import Pool, of_split, read_pool
+from components.data.selection import Pool, languages_of, of_split, read_pool
 from components.evaluation.kept import once, write
 from components.evaluation.leakage import Leakage
 from components.evaluation.retrieval import Retrieval
@@ -95,7 +95,7 @@ def subject_of(stage: Stage, recipe: Recipe, seed: int, model: Path, pools: Mapp
     batch, regions = recipe.evaluation.batch, read_kind(raw, REGIONS)
 
     def pool(manifest: pa.Table) -> Pool:
-        read = read_pool(manifest, raw)
+        read = replace(read_pool(manifest, raw), languages=languages_of(manifest))
         return read if regions is None else replace(read, regions=regions_of(regions, read.keys))
 
     return TrainedModel(

@@ -40,6 +40,7 @@ def test_a_pool_without_groups_has_no_row(squares):
     assert known.keys == ()
     assert known.belongs.shape == (0, 5)
     assert not known.has.any()
+    assert Grouped.of(replace(squares, groups=()), "category", []).belongs.shape == (0, 0)
 
 
 def test_the_nearest_training_picture_lends_its_group(squares):

@@ -37,6 +37,8 @@ MEASURED = {
     "calibration.val.category.brier": metric(0.61, "squared_distance", method="1 of 9 by names"),
     "calibration.designer.category.ece": metric(0.07),
     "calibration.val.category.ece": metric(0.05, method="on average 80.0% sure"),
+    "slices.pair.source.text_to_image.gap": metric(0.2),
+    "slices.pair.source.text_to_image.by_hand": metric(0.7),
     "robustness.pair.image_to_text.shot_noise": metric(0.3),
     "robustness.pair.image_to_text.mean": metric(0.4),
     "robustness.val.category.mean": metric(0.6),
@@ -56,22 +58,16 @@ def test_what_stands_beside_retrieval_comes_in_a_fixed_order_with_its_method():
         ("category, squared distance of shares to the truth", "val"),
         ("category, error of its sureness", "val"),
         ("category, error of its sureness", "designer"), ("category, all changes", "val"),
-        ("picture → name, shot noise", "pair"), ("picture → name, all changes", "pair"), ("digits, probe", "test"), ("squared distance of picture and text", "val"), ("what texts do not share", "val"),
+        ("picture → name, shot noise", "pair"), ("picture → name, all changes", "pair"),
+        ("name → picture, gap of the worst source", "pair"), ("name → picture, source by hand", "pair"),
+        ("digits, probe", "test"), ("squared distance of picture and text", "val"), ("what texts do not share", "val"),
     ]  # fmt: skip
     assert [row["method"] for row in rows] == [
-        "", "1 of 9 by names", "", "", "1 of 9 by names", "on average 80.0% sure", "", "", "", "", "logistic regression", "", "",
+        "", "1 of 9 by names", "", "", "1 of 9 by names", "on average 80.0% sure", "", "", "", "", "", "", "logistic regression", "", "",
     ]  # fmt: skip
     assert [row["value"] for row in rows] == ["50.0%"] * 4 + [
-        "0.61",
-        "5.0%",
-        "7.0%",
-        "60.0%",
-        "30.0%",
-        "40.0%",
-        "97.0%",
-        "0.89",
-        "90.0%",
-    ]
+        "0.61", "5.0%", "7.0%", "60.0%", "30.0%", "40.0%", "20.0%", "70.0%", "97.0%", "0.89", "90.0%",
+    ]  # fmt: skip
     assert {(row["chance"], row["n"]) for row in rows[:4]} == {("10.0%", 10)}
 
 
@@ -80,7 +76,7 @@ def test_where_there_is_little_room_only_the_stated_method_and_the_telling_numbe
         ("category", "val"), ("category", "designer"),
         ("category, error of its sureness", "val"),
         ("category, error of its sureness", "designer"), ("category, all changes", "val"),
-        ("picture → name, all changes", "pair"), ("digits, probe", "test"),
+        ("picture → name, all changes", "pair"), ("name → picture, gap of the worst source", "pair"), ("digits, probe", "test"),
         ("squared distance of picture and text", "val"),
     ]  # fmt: skip
     assert further_rows({}) == []
@@ -95,7 +91,7 @@ def test_every_statistic_of_the_features_has_words():
 def test_what_the_data_allows_is_said():
     assert allowed(MEASURED, {}, {}) == (
         "This data allows the splits val, pair and these metrics: retrieval, zero-shot by category and subcategory, calibration, "
-        "robustness, a probe on digits, statistics of the features."
+        "slices, robustness, a probe on digits, statistics of the features."
     )
 
 
