@@ -52,15 +52,24 @@ def measured(
     """
     evaluators: list[Evaluator] = [Retrieval(recipe.evaluation.ks), Leakage(), *build_evaluators(recipe.evaluation)]
     digests = {split: snapshot_digest(manifest) for split, manifest in pools.items()}
-    kept = (
-        stage.resume_dir(
-            [stage.root / f"data/curated/{recipe.name}", model / WEIGHTS], [digests, seed, recipe.evaluation]
-        )
-        if resumes
-        else None
-    )
+    inputs = [stage.root / f"data/curated/{recipe.name}", model / WEIGHTS]
+    kept = stage.resume_dir(inputs, [digests, seed, [spelled(one) for one in evaluators]]) if resumes else None
     found = joined(evaluators, subject_of(stage, recipe, seed, model, pools), kept)
     return stamped(found, digests, sha256_of(model / WEIGHTS))
+
+
+def spelled(value: object) -> object:
+    """Return what an evaluator was given as plain values, with the class of whatever else it holds."""
+    if isinstance(value, Mapping):
+        return {str(key): spelled(one) for key, one in value.items()}
+    if isinstance(value, list | tuple | range):
+        return [spelled(one) for one in value]
+    if value is None or isinstance(value, str | int | float):
+        return value
+    return {
+        "class": f"{type(value).__module__}.{type(value).__qualname__}",
+        **{name: spelled(one) for name, one in vars(value).items()},
+    }
 
 
 def stamped(found: Findings, pools: Mapping[str, str], weights: str) -> Findings:

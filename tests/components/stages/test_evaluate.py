@@ -8,12 +8,14 @@ import pytest
 
 from components.contracts.errors import ConfigError, Interrupted
 from components.data.transforms.preprocess import Preprocess
+from components.evaluation.downstream.digits import Digits
 from components.evaluation.embedding import Embedder
 from components.evaluation.feature_stats import FeatureStats
 from components.evaluation.kept import read, write
+from components.evaluation.probe import Probe
 from components.evaluation.retrieval import Retrieval
 from components.evaluation.zero_shot import ZeroShot
-from components.stages.evaluate import joined, stamped
+from components.stages.evaluate import joined, spelled, stamped
 from tests.subjects import subject_of
 
 SPLITS = {"train": range(0, 50, 2), "val": range(1, 25, 2), "pair": range(25, 50, 2)}
@@ -114,3 +116,13 @@ def test_what_is_written_is_read_back(subject, tmp_path):
     assert {name: table.to_pylist() for name, table in again.rows.items()} == {
         name: table.to_pylist() for name, table in found.rows.items()
     }
+
+
+def test_evaluators_are_spelled_by_class_and_numbers_at_any_depth():
+    probe = Probe(Digits(), penalties=(0.1, 1.0))
+    said = spelled(probe)
+    assert json.loads(json.dumps(said)) == said
+    assert said["class"] == "components.evaluation.probe.Probe"
+    assert said["data"]["class"] == "components.evaluation.downstream.digits.Digits"
+    assert said["penalties"] == [0.1, 1.0]
+    assert spelled(Probe(Digits(), penalties=(0.1,))) != said
