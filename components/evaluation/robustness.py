@@ -7,11 +7,10 @@ its transform, as ImageNet-C's are after their crop: a strength then means the s
 Axes: Q queries, C changes, S strengths.
 """
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import product
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -36,25 +35,36 @@ Answer = Callable[[np.ndarray, slice], np.ndarray]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
-    """What one question got of queries that were spoilt.
+class Question:
+    """What is asked of every query.
 
     Args:
         asked: names it: a direction of retrieval, or a label.
         how: the same in words.
         queries: Q names.
-        about: what each is about; queries about one thing err together.
+        about: what each is about, a picture's key or a concept; queries about one thing err together.
         chance: what a blind guess gets.
-        clean: rank of the best right answer, from 1, to each query as it is.
-        ranks: change -> the same of each spoilt query, a row a strength.
-        said: change -> each text as it was typed, a row a strength; empty where pictures are asked.
     """
 
     asked: str
     how: str
     queries: Sequence[str]
-    about: Sequence[Hashable]
+    about: Sequence[str]
     chance: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """What the model answered.
+
+    Args:
+        question: to what.
+        clean: rank of the best right answer, from 1, to each query as it is.
+        ranks: change -> the same of each spoilt query, a row a strength.
+        said: change -> each text as it was typed, a row a strength; empty where pictures are asked.
+    """
+
+    question: Question
     clean: Int[np.ndarray, "Q"]
     ranks: Mapping[str, Int[np.ndarray, "S Q"]]
     said: Mapping[str, Sequence[Sequence[str]]]
@@ -91,7 +101,8 @@ class Robustness(Evaluator):
                 f"splits is {list(splits)} with corruptions {list(corruptions)} and typos {list(typos)}, so there is nothing to ask. Name a "
                 "split such as pair, and a corruption or a typo."
             )
-        self.corruptions, self.typos, self.splits, self.asks = tuple(corruptions), tuple(typos), tuple(splits), asks
+        self.corruptions, self.typos, self.splits = (tuple(dict.fromkeys(its)) for its in (corruptions, typos, splits))
+        self.asks = asks
 
     def measure(self, subject: Subject) -> Findings:
         """Return `robustness.<split>.<asked>.<change>`, and `.mean` of all changes; a row for each query, change and strength."""
@@ -109,7 +120,7 @@ class Robustness(Evaluator):
                 continue
             answered = [*self._pictures(subject, split, labels, without), *self._texts(subject, split)]
             for one in answered:
-                metrics += _metrics(f"robustness.{split}.{one.asked}", one, subject.seed)
+                metrics += _metrics(f"robustness.{split}.{one.question.asked}", one, subject.seed)
             if answered:
                 rows[f"robustness.{split}"] = pa.concat_tables([_rows(split, one) for one in answered])
         return Findings(metrics=tuple(metrics), rows=rows, without=without)
@@ -122,44 +133,49 @@ class Robustness(Evaluator):
         if not isinstance(encoder, ShownEncoder):
             without[f"robustness.{split}.pictures"] = "the model does not hand out what it is shown of a picture"
             return []
-        gallery = Gallery.of(pool.keys, pool.captions, pool.concepts)
-        text = encoder.texts(gallery.texts)
-        about = gallery.about("image_to_text").tolist()
-        asked: list[tuple[Answer, dict[str, Any]]] = [
-            (
-                lambda rows, at: ranks(rows @ text.T, gallery.belongs[at]),
-                {
-                    "asked": "image_to_text", "how": "the picture spoilt", "queries": pool.keys, "about": about,
-                    "chance": chance_at(1, gallery.belongs),
-                },
-            )
-        ]  # fmt: skip
-        if self.asks is not None and labels:
-            known = Grouped.of(pool, self.asks.label, labels)
-            if known.keys:
-                how = f"1 of {len(labels)} by {self.asks.method}, the picture spoilt"
-                said = {"asked": self.asks.label, "how": how, "queries": known.keys, "about": known.about}
-                asked.append((_of_groups(self.asks.asked(subject, labels), known), {**said, "chance": 1 / len(labels)}))
-            else:
-                without[f"robustness.{split}.{self.asks.label}"] = f"no picture of {split} has a {self.asks.label}"
+        asked = self._questions(subject, split, labels, without)
         found: list[dict[tuple[str, int], list[np.ndarray]]] = [{} for _ in asked]
         for start in range(0, len(pool.keys), AT_ONCE):
             at = slice(start, min(start + AT_ONCE, len(pool.keys)))
             for spoilt, rows in self._spoilt(encoder, pool, at, subject.seed):
-                for (answer, _), ranked in zip(asked, found, strict=True):
+                for (_, answer), ranked in zip(asked, found, strict=True):
                     ranked.setdefault(spoilt, []).append(answer(rows, at))
             subject.progress(f"spoiling {split}", at.stop, len(pool.keys))
         whole = slice(0, len(pool.keys))
         return [
             Answered(
-                **said, clean=answer(subject.embedded(split), whole), said={},
+                question=question, clean=answer(subject.embedded(split), whole), said={},
                 ranks={
                     name: np.stack([np.concatenate(ranked[name, strength]) for strength in STRENGTHS])
                     for name in self.corruptions
                 },
             )
-            for (answer, said), ranked in zip(asked, found, strict=True)
+            for (question, answer), ranked in zip(asked, found, strict=True)
         ]  # fmt: skip
+
+    def _questions(
+        self, subject: Subject, split: str, labels: Sequence[str], without: dict[str, str]
+    ) -> list[tuple[Question, Answer]]:
+        """Return what pictures are asked: for their names, and for their groups where there are any."""
+        pool = subject.pools[split]
+        gallery = Gallery.of(pool.keys, pool.captions, pool.concepts)
+        text = subject.encoder.texts(gallery.texts)
+        for_names = Question(
+            asked="image_to_text", how="the picture spoilt", queries=pool.keys, chance=chance_at(1, gallery.belongs),
+            about=[gallery.pictures[place] for place in gallery.about("image_to_text")],
+        )  # fmt: skip
+        asked: list[tuple[Question, Answer]] = [(for_names, lambda rows, at: ranks(rows @ text.T, gallery.belongs[at]))]
+        if self.asks is None or not labels:
+            return asked
+        known = Grouped.of(pool, self.asks.label, labels)
+        if not known.keys:
+            without[f"robustness.{split}.{self.asks.label}"] = f"no picture of {split} has a {self.asks.label}"
+            return asked
+        for_groups = Question(
+            asked=self.asks.label, how=f"1 of {len(labels)} by {self.asks.method}, the picture spoilt", queries=known.keys,
+            chance=1 / len(labels), about=known.about,
+        )  # fmt: skip
+        return [*asked, (for_groups, _of_groups(self.asks.asked(subject, labels), known))]
 
     def _spoilt(
         self, encoder: ShownEncoder, pool: Pictures, at: slice, seed: int
@@ -185,13 +201,12 @@ class Robustness(Evaluator):
             typo: [[mistyped(text, typo, strength, subject.seed) for text in gallery.texts] for strength in STRENGTHS]
             for typo in self.typos
         }
-        return [
-            Answered(
-                asked="text_to_image", how="the text mistyped", queries=gallery.texts, chance=chance_at(1, belongs),
-                about=gallery.about("text_to_image").tolist(), clean=answer(gallery.texts), said=said,
-                ranks={typo: np.stack([answer(texts) for texts in typed]) for typo, typed in said.items()},
-            )
-        ]  # fmt: skip
+        question = Question(
+            asked="text_to_image", how="the text mistyped", queries=gallery.texts, chance=chance_at(1, belongs),
+            about=[gallery.pictures[place] for place in gallery.about("text_to_image")],
+        )  # fmt: skip
+        typed = {typo: np.stack([answer(texts) for texts in by_strength]) for typo, by_strength in said.items()}
+        return [Answered(question=question, clean=answer(gallery.texts), ranks=typed, said=said)]
 
 
 def _of_groups(shares: Shares, known: Grouped) -> Answer:
@@ -209,14 +224,14 @@ def _metrics(name: str, one: Answered, seed: int) -> list[Metric]:
     """Return the share right of each change, meaned over its strengths, and the mean of all changes."""
     right = {change: (ranked == 1).mean(0) for change, ranked in one.ranks.items()}
     every = {**right, ALL: np.mean(list(right.values()), axis=0)}
-    metrics = []
+    asked, metrics = one.question, []
     for change, its in every.items():
-        low, high = mean_interval(its, one.about, seed)
+        low, high = mean_interval(its, asked.about, seed)
         how = f"{change.replace('_', ' ')}, " if change != ALL else f"mean of {len(right)} changes, "
         metrics.append(
             Metric(
-                name=f"{name}.{change}", value=float(its.mean()), unit="fraction", better="up", n=len(its), chance=one.chance,
-                baseline=float((one.clean == 1).mean()), method=f"{one.how}: {how}{len(STRENGTHS)} strengths; base: not spoilt", low=low, high=high,
+                name=f"{name}.{change}", value=float(its.mean()), unit="fraction", better="up", n=len(its), chance=asked.chance,
+                baseline=float((one.clean == 1).mean()), method=f"{asked.how}: {how}{len(STRENGTHS)} strengths; base: not spoilt", low=low, high=high,
             )
         )  # fmt: skip
     return metrics
@@ -224,16 +239,17 @@ def _metrics(name: str, one: Answered, seed: int) -> list[Metric]:
 
 def _rows(split: str, one: Answered) -> pa.Table:
     """Return a row for each query, change and strength."""
-    count, blocks = len(one.queries), list(product(one.ranks, STRENGTHS))
+    asked, blocks = one.question, list(product(one.ranks, STRENGTHS))
+    count = len(asked.queries)
     typed = [one.said[change][strength - 1] if one.said else [None] * count for change, strength in blocks]
     ranked = np.concatenate([one.ranks[change][strength - 1] for change, strength in blocks])
     return pa.table(
         {
-            "split": [split] * len(ranked), "set": [one.asked] * len(ranked),
+            "split": [split] * len(ranked), "set": [asked.asked] * len(ranked),
             "change": [change for change, _ in blocks for _ in range(count)],
             "strength": pa.array([strength for _, strength in blocks for _ in range(count)], pa.int8()),
-            "query": [*one.queries] * len(blocks), "typed": pa.array([text for texts in typed for text in texts], pa.string()),
-            "group": [str(about) for about in one.about] * len(blocks), "rank": pa.array(ranked, pa.int32()),
+            "query": [*asked.queries] * len(blocks), "typed": pa.array([text for texts in typed for text in texts], pa.string()),
+            "group": [*asked.about] * len(blocks), "rank": pa.array(ranked, pa.int32()),
             "clean_rank": pa.array(np.tile(one.clean, len(blocks)), pa.int32()), "right": ranked == 1,
         }
     )  # fmt: skip

@@ -98,6 +98,7 @@ def test_rows_hold_every_query_of_each_change_and_strength(subject):
     assert all(row["clean_rank"] == 1 for row in rows)
     assert all(row["right"] == (row["rank"] == 1) for row in rows)
     assert {row["strength"] for row in rows} == {1, 2, 3}
+    assert len({row["group"] for row in rows}) == 5, "both ways, a colour's are of its first picture"
 
 
 def test_a_text_is_asked_as_it_was_mistyped(subject):
@@ -154,6 +155,11 @@ def test_what_cannot_be_asked_is_said_and_the_rest_is_measured(coloured, subject
     found = Robustness(["pixelate"], [], asks=ZeroShot(prompts="label")).measure(subject)
     assert found.without == {"robustness.pair.category": "no picture of pair has a category"}
     assert len(found.metrics) == 2
+
+
+def test_what_is_named_twice_is_asked_once(subject):
+    twice = Robustness(["contrast", "contrast"], ["swap", "swap"], splits=["pair", "pair"]).measure(subject)
+    assert twice.metrics == Robustness(["contrast"], ["swap"]).measure(subject).metrics
 
 
 def typed_too() -> list[str]:
