@@ -1,10 +1,10 @@
 """`diptych evaluate` beside CLIP_benchmark: the same checkpoint of open_clip, the same sets in its layout, numbers, time and memory.
 
     python -m tests.benchmarks.clip_benchmark --json docs/benchmarks/clip-benchmark.json
-    python -m tests.benchmarks.clip_benchmark --model ViT-B-32 --pictures 100 --colours 1 --only sides   # a model as large as people have
+    python -m tests.benchmarks.clip_benchmark --model ViT-B-32 --pictures 64 --colours 1 --only sides --turns 1 --float32-alone   # a model as large as people have
 
 Sets are scenes: one thing a picture, asked for among all kinds by 80 templates, and three to five things with up to five captions each, no two alike. The
-model is open_clip's, with random weights that were trained for a moment, so that right answers are neither rare nor sure; CLIP_benchmark is run in
+model is open_clip's, with random weights that were trained for a few steps, so answers are hardly better than chance, and near each other; CLIP_benchmark is run in
 float32 (`--no_amp`), as ours is, with no worker processes, whose start would count against it. Turns of both alternate; seconds are of the processor, children included, and
 the best turn's, start to end of the command. Memory is the most that a process of its own ever held (VmHWM): ours ranks 50,000 random unit rows
 among 250,000 and back, theirs does the same with fewer, since it keeps all scores, and which of them belong together, as matrices.
@@ -76,6 +76,7 @@ def main() -> None:
     )
     parser.add_argument("--steps", type=int, default=40, help="that the small one is trained for (40)")
     parser.add_argument("--turns", type=int, default=2)
+    parser.add_argument("--float32-alone", action="store_true", help="leave out CLIP_benchmark's own precision (amp)")
     parser.add_argument("--only", choices=("sides", "memory"), help="one half of it")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
@@ -88,7 +89,7 @@ def main() -> None:
             classes = len((sets["kinds"] / "classnames.txt").read_text().splitlines())
             told |= {"pictures": given.pictures, "classes": classes, "templates": len(TEMPLATES)}
             told |= {"model": given.model or f"small, {given.steps} steps", "parameters": made}
-            told |= side_by_side(model, sets, folder, given.turns)
+            told |= side_by_side(model, sets, folder, given.turns, amp=not given.float32_alone)
     if given.only != "sides":
         told["memory"] = memory()
     told |= {
@@ -183,7 +184,7 @@ def train(model: Any, said: Path, steps: int, batch: int = 64) -> None:
     model.eval()
 
 
-def side_by_side(model: Path, sets: Mapping[str, Path], folder: Path, turns: int) -> dict[str, Any]:
+def side_by_side(model: Path, sets: Mapping[str, Path], folder: Path, turns: int, amp: bool) -> dict[str, Any]:
     """Return both sides' numbers, the largest difference, and seconds by set."""
     python = python_of("clip_benchmark")
     numbers: dict[str, dict[str, float]] = {"ours": {}, "theirs": {}}
@@ -209,7 +210,7 @@ def side_by_side(model: Path, sets: Mapping[str, Path], folder: Path, turns: int
             metrics = json.loads((out / name / "metrics.json").read_text())
             numbers["ours"] |= {key: its["value"] for key, its in metrics.items()}
             spent[name].setdefault("ours", []).append(cpu_s)
-            for case, flags in {"theirs": ["--no_amp"], **({} if turn else {"theirs, amp": []})}.items():
+            for case, flags in {"theirs": ["--no_amp"], **({} if turn or not amp else {"theirs, amp": []})}.items():
                 file = folder / f"theirs-{turn}-{name}.json"
                 cpu_s = took([python, SIDE, "eval", where, model, file, *flags])
                 spent[name].setdefault(case, []).append(cpu_s)
@@ -267,9 +268,11 @@ def ranked(pictures: int, each: int, width: int) -> dict[str, Any]:
 def memory(
     pictures: int = 50_000, theirs: Sequence[int] = (1_000, 2_000, 4_000), each: int = 5, width: int = 512
 ) -> dict[str, Any]:
-    """Return what ranking takes on both sides, a process each; theirs at fewer pictures, and what that comes to at as many as ours."""
-    with multiprocessing.get_context("spawn").Pool(1) as alone:
-        ours = alone.apply(ranked, (pictures, each, width))
+    """Return what ranking takes on both sides, a process a case; theirs at fewer pictures, and what its matrices come to at the most."""
+    ours = []
+    for count in (theirs[-1], pictures):
+        with multiprocessing.get_context("spawn").Pool(1) as alone:
+            ours.append(alone.apply(ranked, (count, each, width)))
     python, found = python_of("clip_benchmark"), []
     for count in theirs:
         asked = [python, SIDE, "memory", str(count), str(count * each), str(width)]

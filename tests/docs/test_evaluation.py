@@ -3,12 +3,16 @@
 import inspect
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import get_args
 
 import yaml
 
+from components.data.evaluation_set import CLASSES, SHARDS, TEMPLATES, TYPE
 from components.evaluation.zero_shot import Join, Prompting, ZeroShot
+from flows.cli import _parser
+from tests.benchmarks.clip_benchmark import THEIRS
 
 REPOSITORY = Path(__file__).parents[2]
 PAGE = (REPOSITORY / "docs/evaluation.md").read_text()
@@ -64,3 +68,33 @@ def test_the_lines_that_were_measured_are_the_recipes():
     assert {name: recipe["training"]["views"][name] for name in ("sketched", "outlined")} == {
         name: lines[name] for name in ("sketched", "outlined")
     }
+
+
+def test_its_command_is_one():
+    (line,) = re.findall(r"^\.venv/bin/diptych (evaluate .*)$", PAGE, re.M)
+    parsed = _parser().parse_args(shlex.split(line))
+    assert parsed.anywhere
+    assert len(parsed.sets) == 2
+    for name in (CLASSES, TEMPLATES, TYPE, SHARDS):
+        assert name in PAGE
+
+
+def test_the_tables_beside_clip_benchmark_show_what_was_measured():
+    told = json.loads((REPOSITORY / "docs/benchmarks/clip-benchmark.json").read_text())
+    assert set(told["numbers"]) == set(THEIRS)
+    for name, its in told["numbers"].items():
+        assert abs(its["ours"] - its["theirs"]) <= told["largest_difference"] <= 1e-6
+        assert f"| `{name}` | `{THEIRS[name]}` | {its['ours']:.6f} | {its['theirs']:.6f} |" in PAGE
+    for name, its in told["cpu_s"].items():
+        assert (
+            f"| `{name}` | {its['ours']} | {its['theirs']} | {its['theirs, amp']} | {told['times_as_fast'][name]} |"
+            in PAGE
+        )
+    (largest,) = [its for its in told["memory"]["ours"] if its["texts"] == 250_000]
+    assert largest["pictures"] == 50_000
+    assert largest["peak_gb"] < 2
+    for whose, cases in {"ours": told["memory"]["ours"], "CLIP_benchmark": told["memory"]["theirs"]}.items():
+        for its in cases:
+            line = f"| {whose} | {its['pictures']:,} x {its['texts']:,} | {its['peak_gb']} GB | {its['cpu_s']} |"
+            assert line in PAGE
+    assert f"{told['memory']['theirs_matrices_gb_at_ours']} GB" in PAGE

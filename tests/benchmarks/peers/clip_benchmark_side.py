@@ -65,7 +65,7 @@ def memory(pictures: int, texts: int, width: int) -> dict[str, float]:
     )
     used = resource.getrusage(resource.RUSAGE_SELF)
     return {
-        "pictures": pictures, "texts": texts, "peak_gb": round(used.ru_maxrss / 1e6, 3), "cpu_s": round(used.ru_utime + used.ru_stime, 1),
+        "pictures": pictures, "texts": texts, "peak_gb": round(used.ru_maxrss * 1024 / 1e9, 3), "cpu_s": round(used.ru_utime + used.ru_stime, 1),
         "recall_at_1": found["image_retrieval_recall@1"],
     }  # fmt: skip
 
