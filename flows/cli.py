@@ -1,4 +1,4 @@
-"""The command `diptych`: run, data, model, evaluate, ask, promote, status, recipes, prove, compare, grow, ui, down. Only what a command needs is imported, when it needs it."""
+"""The command `diptych`: run, data, model, evaluate, ask, promote, report, status, recipes, prove, compare, grow, ui, down. Only what a command needs is imported, when it needs it."""
 
 import argparse
 import json
@@ -141,6 +141,12 @@ def _parser() -> argparse.ArgumentParser:
     promote.add_argument("version", nargs="+", help="such as clip@3, or clip 3")
     promote.add_argument("--because", metavar="REASON", help="serve it whatever was measured; the reason is kept")
     promote.add_argument("--json", action="store_true", help="print the ruling as JSON")
+    report = add("report", "write a page with two versions side by side", _report)
+    for name in ("first", "second"):
+        report.add_argument(name, help="such as clip@1")
+    report.add_argument(
+        "--to", metavar="FILE", type=Path, help="the page; .diptych/reports/FIRST-SECOND.html unless given"
+    )
     status = add("status", "say how stages, registry and server stand", _status)
     status.add_argument("--recipe", help="one of params.yaml's recipes; the first of them unless given")
     status.add_argument("--json", action="store_true", help="print it as JSON")
@@ -321,6 +327,13 @@ def _promote(root: Path, arguments: argparse.Namespace) -> int:
     else:
         print(f"{verdict.page}\n{verdict.sentence}" if verdict.page else verdict.sentence)
     return 0 if verdict.champion is not None and verdict.champion.label == label else 1
+
+
+def _report(root: Path, arguments: argparse.Namespace) -> int:
+    from flows.report import report
+
+    print(report(root, arguments.first, arguments.second, arguments.to))
+    return 0
 
 
 def _status(root: Path, arguments: argparse.Namespace) -> int:

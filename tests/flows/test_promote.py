@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -54,6 +55,12 @@ def test_one_that_wins_is_promoted_and_one_that_does_not_can_be_with_a_reason(to
     as_json = json.loads(diptych("promote", "clip@3", "--json").stdout)
     assert (as_json["outcome"], as_json["champion"]) == ("kept", "clip@2")
     assert {one["rule"] for one in as_json["findings"]} == {"primary", "parity"}
+    beside = diptych("report", "clip@1", "clip@2")
+    assert beside.returncode == 0, beside.stderr
+    said = Path(beside.stdout.strip()).read_text()
+    assert "clip@1 and clip@2" in said
+    assert "+6.7" in said
+    assert diptych("report", "clip@1", "clip@1").stderr.startswith("diptych: clip@1 beside itself says nothing")
     by_hand = diptych("promote", "clip@3", "--because", "red is red again")
     assert by_hand.returncode == 0, by_hand.stderr
     assert by_alias(open_store(toy), "clip", "champion").label == "clip@3"

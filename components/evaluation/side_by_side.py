@@ -1,0 +1,117 @@
+"""Two versions side by side: every number that either has, and how far apart they are on the queries that both were asked. One file, as report.html."""
+
+import html
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from components.contracts.errors import DataError
+from components.contracts.promotion import Rules
+from components.evaluation.bootstrap import middle
+from components.evaluation.gate import compared
+from components.evaluation.outcomes import Evaluated
+from components.evaluation.page import STYLE
+from components.evaluation.ruled import amount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """One metric of two versions.
+
+    Args:
+        name: of the metric.
+        first: what metrics.json of the first says of it; None where it was not measured.
+        second: the same of the second.
+        difference: second less first; None where a version lacks it.
+        low: end of the 95% interval of the difference; None where the two were not asked the same queries, or rows were not kept.
+        high: its other end.
+        why: why there is no interval; empty where there is one.
+    """
+
+    name: str
+    first: Mapping[str, Any] | None
+    second: Mapping[str, Any] | None
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    why: str = ""
+
+
+def beside(first: Evaluated, second: Evaluated, seed: int = 0) -> Iterator[Beside]:
+    """Yield every metric that either has, those of the first in its order, then what the second has besides."""
+    for name in dict.fromkeys([*first.metrics, *second.metrics]):
+        one, other = first.metrics.get(name), second.metrics.get(name)
+        if one is None or other is None:
+            yield Beside(
+                name=name, first=one, second=other, why=f"only {(second if one is None else first).label} has it"
+            )
+            continue
+        change = float(other["value"]) - float(one["value"])
+        if first.data_of(name) != second.data_of(name) or first.data_of(name) is None:
+            yield Beside(name=name, first=one, second=other, difference=change, why="measured on other data")
+        elif not first.tallies(name) or not second.tallies(name):
+            yield Beside(name=name, first=one, second=other, difference=change, why="no row a query")
+        else:
+            try:
+                found = compared(second, first, name, Rules(), seed)
+            except DataError as err:
+                yield Beside(name=name, first=one, second=other, difference=change, why=str(err))
+                continue
+            sign = 1.0 if one["better"] == "up" else -1.0
+            low, high = sorted(sign * end for end in middle(found.draws))
+            yield Beside(name=name, first=one, second=other, difference=sign * found.value, low=low, high=high)
+
+
+def page(first: Evaluated, second: Evaluated, seed: int = 0) -> str:
+    """Return the page; the same bytes for the same evaluations and seed."""
+    rows = list(beside(first, second, seed))
+    told = sum(row.low is not None for row in rows)
+    apart = sum(_apart(row) for row in rows)
+    title = f"{first.label} and {second.label}"
+    head = "".join(
+        f"<th class=n>{html.escape(name)}</th>" for name in (first.label, second.label, "difference", "95% between")
+    )
+    return f"""<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>{html.escape(title)}</title><style>{STYLE}</style>
+<h1>{html.escape(title)}</h1>
+<p class="muted">{len(rows)} numbers, of which {told} were counted over the same queries. Of these {apart} differ by more than which queries were asked
+would show in 95 of 100 cases; of so many some do so by chance. A difference is the second less the first.</p>
+<table><tr><th>metric</th>{head}<th></th></tr>{"".join(_row(row) for row in rows)}</table>
+</html>
+"""
+
+
+def _apart(row: Beside) -> bool:
+    return row.low is not None and row.high is not None and not row.low <= 0 <= row.high
+
+
+def _row(row: Beside) -> str:
+    cells = [_value(row.first), _value(row.second)]
+    metric = row.first or row.second or {}
+    cells += ["" if row.difference is None else _change(metric, row.difference)]
+    cells += [
+        "" if row.low is None or row.high is None else f"{_change(metric, row.low)} to {_change(metric, row.high)}"
+    ]
+    said = "".join(
+        f"<td class='n{' big' if place == 2 and _apart(row) else ''}'>{cell}</td>" for place, cell in enumerate(cells)
+    )
+    better = (
+        "" if not _apart(row) else "better" if ((row.difference or 0.0) > 0) == (metric["better"] == "up") else "worse"
+    )
+    return f"<tr><td>{html.escape(row.name)}</td>{said}<td class=muted>{html.escape(row.why or better)}</td></tr>"
+
+
+def _value(metric: Mapping[str, Any] | None) -> str:
+    if metric is None:
+        return ""
+    between = (
+        f" <span class=muted>{amount(metric, metric['low'])} to {amount(metric, metric['high'])}</span>"
+        if "low" in metric
+        else ""
+    )
+    return f"{amount(metric, metric['value'])}{between}"
+
+
+def _change(metric: Mapping[str, Any], value: float) -> str:
+    return f"{100 * value:+.1f}" if metric.get("unit") == "fraction" else f"{value:+,.4g}"
