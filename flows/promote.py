@@ -8,10 +8,10 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from components.contracts.errors import ConfigError, DiptychError
 from components.contracts.promotion import Finding, Rules, Ruling
@@ -38,7 +38,7 @@ def promote(root: Path, version: ModelVersion, store: Store | None = None, anew:
         from components.evaluation import gate  # imports pyarrow, which a flow that judges nothing need not
         from components.evaluation.ruled import table
 
-        also = packaged_well(version, root, store)
+        also = packaged_well(version, champion, root, store)
         with tempfile.TemporaryDirectory(dir=private(root, "tmp")) as scratch:
             ours, theirs, lacking = sides(version, champion, params.promotion, root, store, Path(scratch))
         ruling = gate.judge(ours, theirs, params.promotion, params.seed, [*also, *lacking])
@@ -87,16 +87,48 @@ def comparable(ours: "Evaluated", theirs: "Evaluated", metrics: Sequence[str]) -
     )
 
 
-def packaged_well(version: ModelVersion, root: Path, store: Store) -> list[Finding]:
-    """Return what the package says of itself: that it answers as the model that was measured, and was sealed with these numbers."""
-    manifest = json.loads((files_of(version, root, store) / "manifest.json").read_text(encoding="utf-8"))
+def packaged_well(version: ModelVersion, champion: ModelVersion | None, root: Path, store: Store) -> list[Finding]:
+    """Return what packages say of themselves: that one answers as the model that was measured, and is asked as the other is."""
+    ours = _manifest(version, root, store)
+    return [parity(ours), *(signature(ours, champion, root, store) if champion else [])]
+
+
+def parity(manifest: Mapping[str, Any]) -> Finding:
+    """Return how far what is served is from what was measured; a package that does not say is for a person."""
     furthest = manifest.get("onnx_furthest")
     if furthest is None:
         says = "the package does not say how far its answers are from those of the model that was measured"
-        return [Finding(rule="parity", metric="onnx_furthest", held="uncertain", says=says)]
+        return Finding(rule="parity", metric="onnx_furthest", held="uncertain", says=says)
     worst = max(map(float, furthest.values()))
     says = f"what is served answers as what was measured, to {worst:.1e}"
-    return [Finding(rule="parity", metric="onnx_furthest", held="holds", says=says, ours=worst)]
+    return Finding(rule="parity", metric="onnx_furthest", held="holds", says=says, ours=worst)
+
+
+def signature(ours: Mapping[str, Any], champion: ModelVersion, root: Path, store: Store) -> list[Finding]:
+    """Return whether whoever asks the champion can ask the challenger; nothing where one of them does not say how it is asked."""
+    try:
+        theirs = _manifest(champion, root, store).get("signature")
+    except DiptychError:  # its package is gone, which matters where it has to be measured again, and is said there
+        return []
+    mine = ours.get("signature")
+    if mine is None or theirs is None:
+        return []
+    changed = [f"{name} from {theirs.get(name)} to {mine.get(name)}" for name in mine if mine[name] != theirs.get(name)]
+    if not changed:
+        return [
+            Finding(
+                rule="signature", metric="signature", held="holds", says="it is asked, and answers, as the champion"
+            )
+        ]
+    says = f"changes {' and '.join(changed)}, on which whoever asks it may rely"
+    return [Finding(rule="signature", metric="signature", held="uncertain", says=says)]
+
+
+def _manifest(version: ModelVersion, root: Path, store: Store) -> Mapping[str, Any]:
+    manifest: dict[str, Any] = json.loads(
+        (files_of(version, root, store) / "manifest.json").read_text(encoding="utf-8")
+    )
+    return manifest
 
 
 def _kept(version: ModelVersion, root: Path, store: Store) -> "tuple[Evaluated | None, bool]":

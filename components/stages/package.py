@@ -85,7 +85,8 @@ def body(stage: Stage) -> None:
         embeddings = embedder.pictures(pool.pictures, stage.progress, "indexing pictures")
         write_index(out, embeddings, list(pool.keys), names, list(pool.sources))
         scale = embedder.model.logit_scale().item()
-        measured_labels(run / "evaluate/labels.json", embedder.texts, embeddings.shape[1], scale).write(out)
+        labels = measured_labels(run / "evaluate/labels.json", embedder.texts, embeddings.shape[1], scale)
+        labels.write(out)
         furthest = export(
             embedder.model, out, embedder.pixels(pool.pictures[:COMPARED]), embedder.vocabulary(names[:COMPARED]).ids,
             recipe.serving.opset, recipe.serving.tolerance,
@@ -102,7 +103,9 @@ def body(stage: Stage) -> None:
         )  # fmt: skip
         (out / "report.html").write_text(page, encoding="utf-8")
         (out / "examples.png").write_bytes(draw(found, said))
-        seal(out, about(stage.root, recipe, params, came_in["digest"], training, tuned, furthest))
+        signature = {"width": embeddings.shape[1], "labels": labels.set}  # what whoever asks a server relies on
+        where_from = about(stage.root, recipe, params, came_in["digest"], training, tuned)
+        seal(out, {**where_from, "onnx_furthest": furthest, "signature": signature})
 
 
 def everything(root: Path) -> pa.Table:
@@ -154,16 +157,15 @@ def tuning_of(path: Path) -> dict[str, Any] | None:
 
 
 def about(
-    root: Path, recipe: Recipe, params: Params, data: str, training: dict[str, Any], tuned: dict[str, Any] | None,
-    furthest: dict[str, float],
-) -> dict[str, Any]:  # fmt: skip
+    root: Path, recipe: Recipe, params: Params, data: str, training: dict[str, Any], tuned: dict[str, Any] | None
+) -> dict[str, Any]:
     """Return what manifest.json says beside the files: where the package comes from."""
     commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=False).stdout
     lock = yaml.safe_load((root / "dvc.lock").read_text()) if (root / "dvc.lock").exists() else {"stages": {}}
     return {
         "recipe": recipe.name, "scale": params.scale, "seed": params.seed, "data_digest": data,
         "git_commit": commit.strip() or None, "train_digest": training["train_digest"], "start": training.get("start"),
-        "finetuning": tuned and {name: tuned[name] for name in TUNED}, "onnx_furthest": furthest,
+        "finetuning": tuned and {name: tuned[name] for name in TUNED},
         "lock": {
             name: {out["path"]: out["md5"] for out in entry.get("outs", ())}
             for name, entry in sorted(lock["stages"].items())

@@ -54,7 +54,7 @@ def test_one_that_wins_is_promoted_and_one_that_does_not_can_be_with_a_reason(to
     assert "clip@3 stays challenger and clip@2 is served" in judged.stdout
     as_json = json.loads(diptych("promote", "clip@3", "--json").stdout)
     assert (as_json["outcome"], as_json["champion"]) == ("kept", "clip@2")
-    assert {one["rule"] for one in as_json["findings"]} == {"primary", "parity"}
+    assert {one["rule"] for one in as_json["findings"]} == {"primary", "parity", "signature"}
     beside = diptych("report", "clip@1", "clip@2")
     assert beside.returncode == 0, beside.stderr
     said = Path(beside.stdout.strip()).read_text()
@@ -77,6 +77,14 @@ def test_a_champion_measured_on_other_data_that_cannot_be_measured_again_is_for_
     assert verdict.champion.label == "clip@1"
     assert "clip@1, the champion, was measured on other data, and it cannot be measured again" in verdict.sentence
     assert (toy / ".diptych/logs/rescore.clip@1.log").exists()
+
+
+def test_a_model_that_is_asked_otherwise_is_for_a_person(toy):
+    shipped(toy, 1)
+    (toy / "wide").touch()
+    verdict = shipped(toy, 2)
+    assert verdict.ruling.outcome == "needs_a_person"
+    assert "signature changes width from 32 to 64, on which whoever asks it may rely" in verdict.sentence
 
 
 def test_rules_of_params_decide_and_are_read_anew(toy):
