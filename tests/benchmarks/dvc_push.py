@@ -98,10 +98,10 @@ def table(said: Mapping[str, Any]) -> str:
     lines.append(f"| MB | {sides[0]['bytes'] / 1e6:.0f} | {sides[1]['bytes'] / 1e6:.0f} | |")
     for step in STEPS:
         cpu, rate = [its[step]["cpu_s"] for its in sides], [its[step]["files_per_s"] for its in sides]
-        lines.append(f"| `{step}`, CPU-seconds | {cpu[0]} | {cpu[1]} | {said['ratio']['cpu_s'][step]} |")
+        lines.append(f"| {step}, CPU-seconds | {cpu[0]} | {cpu[1]} | {said['ratio']['cpu_s'][step]} |")
         samples = [its[step]["samples_per_s"] for its in sides]
         lines.append(
-            f"| `{step}`, samples/s (files/s) | {samples[0]:,} ({rate[0]}) | {samples[1]:,} ({rate[1]}) | {said['ratio']['wall_s'][step]} |"
+            f"| {step}, samples/s (files/s) | {samples[0]:,} ({rate[0]}) | {samples[1]:,} ({rate[1]}) | {said['ratio']['wall_s'][step]} |"
         )
     return "\n".join(lines)
 
