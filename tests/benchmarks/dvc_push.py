@@ -78,6 +78,7 @@ def measure(layout: Callable[[Path, int], None], samples: int, address: str, wor
             "wall_s": round(took, 2), "cpu_s": round(_cpu_s() - cpu, 2), "files_per_s": round(len(before) / took, 1),
             "samples_per_s": round(samples / took, 1), "mb_per_s": round(sum(before.values()) / took / 1e6, 2),
         }  # fmt: skip
+        print(bucket, step, json.dumps(said[step]), file=sys.stderr)  # large runs take an hour, and may be stopped
     after = {path.relative_to(data): path.stat().st_size for path in data.rglob("*") if path.is_file()}
     if after != before:
         raise RuntimeError(f"{len(before)} files went, and {len(after)} came back")
@@ -87,6 +88,22 @@ def measure(layout: Callable[[Path, int], None], samples: int, address: str, wor
 def times(sides: Mapping[str, Any], step: str, unit: str) -> float:
     """Return how many times what it takes in shards a step takes with loose files."""
     return round(sides["loose"][step][unit] / sides["shards"][step][unit], 2)
+
+
+def table(said: Mapping[str, Any]) -> str:
+    """Return what each layout takes as docs/versions.md prints it."""
+    lines = ["| | shards | loose files | times |", "| --- | --- | --- | --- |"]
+    sides = [said["sides"][name] for name in ("shards", "loose")]
+    lines.append(f"| files | {sides[0]['files']:,} | {sides[1]['files']:,} | |")
+    lines.append(f"| MB | {sides[0]['bytes'] / 1e6:.0f} | {sides[1]['bytes'] / 1e6:.0f} | |")
+    for step in STEPS:
+        cpu, rate = [its[step]["cpu_s"] for its in sides], [its[step]["files_per_s"] for its in sides]
+        lines.append(f"| {step}, CPU-seconds | {cpu[0]} | {cpu[1]} | {said['ratio']['cpu_s'][step]} |")
+        samples = [its[step]["samples_per_s"] for its in sides]
+        lines.append(
+            f"| {step}, samples/s (files/s) | {samples[0]:,} ({rate[0]}) | {samples[1]:,} ({rate[1]}) | {said['ratio']['wall_s'][step]} |"
+        )
+    return "\n".join(lines)
 
 
 def dvc(folder: Path, *arguments: str) -> None:

@@ -12,6 +12,7 @@ from components.data.manifest import SCHEMA
 from components.data.versions.columns import ENCODING, PICTURE, columns_of
 from components.data.versions.difference import ROWS_AT_ONCE
 from flows.cli import _parser
+from tests.benchmarks import dvc_push
 
 REPOSITORY = Path(__file__).parents[2]
 PAGE = (REPOSITORY / "docs/versions.md").read_text()
@@ -48,5 +49,17 @@ def test_numbers_of_a_comparison_are_those_that_were_measured():
         f"DataChain {theirs['version']} takes {theirs['cpu_s']:.1f}, {said['ratio']} times that, and {theirs['peak_mb']:.0f} MB",
         f"{said['truth']['added']:,} added, {said['truth']['removed']:,} removed, {said['truth']['changed']:,} changed",
         f"by the clock, {ours['wall_s']:.0f} and {theirs['wall_s']:.0f} s",
+    ):
+        assert words in PAGE
+
+
+def test_numbers_of_a_push_are_those_that_were_measured():
+    said = json.loads((REPOSITORY / "docs/benchmarks/dvc-push.json").read_text())
+    times = said["ratio"]["cpu_s"]
+    for words in (
+        f"take {times['push']} times the CPU-seconds to push, and {times['pull']} times to pull. {said['samples']:,} samples",
+        f"`TMPDIR=/dev/shm python -m tests.benchmarks.dvc_push --samples {said['samples']}`",
+        f"each a picture of {dvc_push.PICTURE_BYTES:,} bytes",
+        f"<!-- dvc push -->\n{dvc_push.table(said)}\n<!-- /dvc push -->",
     ):
         assert words in PAGE
