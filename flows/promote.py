@@ -70,7 +70,7 @@ def sides(
     try:
         theirs = _again(champion, root, store, scratch)
     except DiptychError as err:
-        says = f"of {champion.label}, the champion, was measured on other data, and it cannot be measured again: {err}"
+        says = f"of {champion.label}, the champion, was measured on other data or otherwise, and it cannot be measured again: {err}"
         nothing = replace(ours, label=champion.label, metrics={}, rows={})
         return ours, nothing, [Finding(rule="champion", metric="the package", held="uncertain", says=says)]
     if not comparable(ours, theirs, named):  # the workspace has other data than its own evaluation
@@ -79,8 +79,11 @@ def sides(
 
 
 def comparable(ours: "Evaluated", theirs: "Evaluated", metrics: Sequence[str]) -> bool:
-    """Return whether both have these metrics with their rows, on the same data; of one that the challenger lacks nothing can be had again."""
-    return all(
+    """Return whether both have these metrics with their rows, on the same data and by the same evaluation, as its canary says.
+
+    Of a metric that the challenger lacks nothing can be had again.
+    """
+    return ours.canary == theirs.canary and all(
         name in theirs.metrics and bool(theirs.tallies(name)) and ours.data_of(name) == theirs.data_of(name) is not None
         for name in metrics
         if name in ours.metrics

@@ -45,6 +45,11 @@ class Evaluated:
             ) from err
         return cls(label=label, metrics=metrics, rows=rows, licences=licences)
 
+    @property
+    def canary(self) -> dict[str, float]:
+        """What the model and the pictures that never change gave: where it is another, the evaluation was another."""
+        return {name: metric["value"] for name, metric in self.metrics.items() if name.split(".")[0] == "canary"}
+
     def data_of(self, metric: str) -> str | None:
         """Return the digest of what a metric was measured on; None where nobody wrote it down."""
         return self.metrics[metric].get("data")

@@ -18,6 +18,7 @@ from components.data.beside import read_kind
 from components.data.manifest import read_manifest, snapshot_digest
 from components.data.regions import REGIONS, regions_of
 from components.data.selection import Pool, languages_of, of_split, read_pool
+from components.evaluation.canary import Canary
 from components.evaluation.kept import once, write
 from components.evaluation.leakage import Leakage
 from components.evaluation.retrieval import Retrieval
@@ -50,7 +51,8 @@ def measured(
     Args:
         resumes: whether what each evaluator found is kept, so that a stage that was stopped goes on with the next.
     """
-    evaluators: list[Evaluator] = [Retrieval(recipe.evaluation.ks), Leakage(), *build_evaluators(recipe.evaluation)]
+    always: list[Evaluator] = [Retrieval(recipe.evaluation.ks), Leakage(), Canary()]
+    evaluators = [*always, *build_evaluators(recipe.evaluation)]
     digests = {split: snapshot_digest(manifest) for split, manifest in pools.items()}
     inputs = [stage.root / f"data/curated/{recipe.name}", model / WEIGHTS]
     kept = stage.resume_dir(inputs, [digests, seed, [spelled(one) for one in evaluators]]) if resumes else None

@@ -58,7 +58,9 @@ def evaluate(stage):
     queries = [f"q{at:02d}" for at in range(60)]
     rows = {"direction": ["there"] * 60, "query": queries, "group": queries, "rank": [1 + (at >= right) for at in range(60)]}
     with stage.output(f"runs/{stage.recipe}/evaluate") as folder:
-        (folder / "metrics.json").write_text(json.dumps({name: {**metric, "value": right / 60} for name in names}))
+        canary = {"value": 0.8 if Path("drifted").exists() else 0.9, "unit": "distance", "better": "down", "n": 9, "chance": 1.4, "baseline": 0.9}
+        numbers = {name: {**metric, "value": right / 60} for name in names} | {"canary.distance": canary}
+        (folder / "metrics.json").write_text(json.dumps(numbers))
         (folder / "rows").mkdir()
         pq.write_table(pa.table(rows), folder / "rows/retrieval.pair.parquet")
 

@@ -69,13 +69,17 @@ def test_one_that_wins_is_promoted_and_one_that_does_not_can_be_with_a_reason(to
     assert "clip@2 is the new champion in place of clip@3" in again.stdout
 
 
-def test_a_champion_measured_on_other_data_that_cannot_be_measured_again_is_for_a_person(toy):
+@pytest.mark.parametrize("change", ["moved", "drifted"])
+def test_a_champion_measured_on_other_data_or_otherwise_that_cannot_be_measured_again_is_for_a_person(toy, change):
     shipped(toy, 1)
-    (toy / "moved").touch()
+    (toy / change).touch()
     verdict = shipped(toy, 2)
     assert verdict.ruling.outcome == "needs_a_person"
     assert verdict.champion.label == "clip@1"
-    assert "clip@1, the champion, was measured on other data, and it cannot be measured again" in verdict.sentence
+    assert (
+        "clip@1, the champion, was measured on other data or otherwise, and it cannot be measured again"
+        in verdict.sentence
+    )
     assert (toy / ".diptych/logs/rescore.clip@1.log").exists()
 
 
