@@ -66,7 +66,7 @@ def error_by_chance(confidence: Float[np.ndarray, "Q"], bins: Bins) -> float:
 class Calibration(Evaluator):
     """Of zero-shot classification: whether it is right in 8 of 10 cases of which it is 80% sure.
 
-    The baseline says the group of the nearest training picture, and is always sure of it. Of the squared distance chance is an even share for
+    The baseline says the group of the nearest training picture, and is always sure of it; where no training picture is known it is chance. Of the squared distance chance is an even share for
     each group; of the error, what is expected of a model that is right exactly as often as it says.
 
     Args:
@@ -107,28 +107,32 @@ class Calibration(Evaluator):
         """Return the metrics, the rows and the bins of one pool."""
         shares, belongs = asked(subject.embedded(split)[known.has]), known.belongs
         confidence, right = shares.max(1), ranks(shares, belongs) == 1
-        theirs = ranks(of_nearest(subject, split, self.asks.label, labels)[known.has], belongs) == 1
+        theirs = None
+        if subject.train.keys:  # of a foreign model nobody knows what it was trained on
+            theirs = ranks(of_nearest(subject, split, self.asks.label, labels)[known.has], belongs) == 1
         distance, bins = ((shares - belongs) ** 2).sum(1), Bins.of(confidence, self.bins, self.binned)
         low, high = mean_interval(distance, known.about, subject.seed)
-        name, n, missed = f"calibration.{split}.{self.asks.label}", len(right), float((~theirs).mean())
+        name, n = f"calibration.{split}.{self.asks.label}", len(right)
+        by_chance, even = error_by_chance(confidence, bins), 1 - 1 / len(labels)
+        missed = None if theirs is None else float((~theirs).mean())
         way = f"1 of {len(labels)} by {self.asks.method}"
         found = f"on average {confidence.mean():.1%} sure and {right.mean():.1%} right"
         metrics = [
             Metric(
                 name=f"{name}.ece", value=error(confidence, right, bins), unit="fraction", better="down", n=n,
-                chance=error_by_chance(confidence, bins), baseline=missed,
+                chance=by_chance, baseline=by_chance if missed is None else missed,
                 method=f"{found}, {self.bins} bins {BINS_MEAN[self.binned]}; {way}",
             ),
             Metric(
                 name=f"{name}.brier", value=float(distance.mean()), unit="squared_distance", better="down", n=n,
-                chance=1 - 1 / len(labels), baseline=2 * missed, method=way, low=low, high=high,
+                chance=even, baseline=even if missed is None else 2 * missed, method=way, low=low, high=high,
             ),
         ]  # fmt: skip
         rows = pa.table(
             {
                 "split": [split] * n, "set": [self.asks.label] * n, "query": known.keys, "label": known.groups,
                 "first": [labels[place] for place in nearest(shares, belongs)], "confidence": confidence, "right": right,
-                "baseline_right": theirs, "squared_distance": distance, "bin": pa.array(bins.places, pa.int32()),
+                "baseline_right": pa.nulls(n, pa.bool_()) if theirs is None else theirs, "squared_distance": distance, "bin": pa.array(bins.places, pa.int32()),
             }
         )  # fmt: skip
         return metrics, rows, pictured_of(confidence, right, bins)

@@ -159,12 +159,12 @@ class Robustness(Evaluator):
         """Return what pictures are asked: for their names, and for their groups where there are any."""
         pool = subject.pools[split]
         gallery = Gallery.of(pool.keys, pool.captions, pool.concepts)
-        text = subject.encoder.texts(gallery.texts)
+        text, belongs = subject.encoder.texts(gallery.texts), gallery.belongs
         for_names = Question(
-            asked="image_to_text", how="the picture spoilt", queries=pool.keys, chance=chance_at(1, gallery.belongs),
+            asked="image_to_text", how="the picture spoilt", queries=pool.keys, chance=chance_at(1, belongs),
             about=[gallery.pictures[place] for place in gallery.about("image_to_text")],
         )  # fmt: skip
-        asked: list[tuple[Question, Answer]] = [(for_names, lambda rows, at: ranks(rows @ text.T, gallery.belongs[at]))]
+        asked: list[tuple[Question, Answer]] = [(for_names, lambda rows, at: ranks(rows @ text.T, belongs[at]))]
         if self.asks is None or not labels:
             return asked
         known = Grouped.of(pool, self.asks.label, labels)

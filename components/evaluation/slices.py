@@ -39,7 +39,7 @@ class Asked:
         slices: of which each is; None of none, or of several.
         chance: of each, what a blind guess gets.
         right: which the model got.
-        theirs: which the nearest training picture got.
+        theirs: which the nearest training picture got; None where no training picture is known.
     """
 
     asked: str
@@ -48,13 +48,13 @@ class Asked:
     slices: Sequence[str | None]
     chance: Float[np.ndarray, "Q"]
     right: Bool[np.ndarray, "Q"]
-    theirs: Bool[np.ndarray, "Q"]
+    theirs: Bool[np.ndarray, "Q"] | None
 
 
 class Slices(Evaluator):
     """R@1 of each slice that has enough queries, and the gap from the worst of them to the mean of all of theirs.
 
-    Chance and baseline of a slice are those of Retrieval and ZeroShot on its queries.
+    Chance and baseline of a slice are those of Retrieval and ZeroShot on its queries; where no training picture is known the baseline is chance.
 
     Args:
         of: what slices are of: a label such as `category`; `source`, who made a picture; `language`, of a text, of which only texts are asked.
@@ -100,7 +100,8 @@ class Slices(Evaluator):
         """Return the answers both ways; of languages those of texts alone."""
         gallery = Gallery.of(pool.keys, pool.captions, pool.concepts)
         scores = subject.embedded(split) @ subject.encoder.texts(gallery.texts).T
-        baseline = subject.nearest(split, subject.train.captions, gallery.texts)
+        trained = bool(subject.train.keys)  # of a foreign model nobody knows on what
+        baseline = subject.nearest(split, subject.train.captions, gallery.texts) if trained else scores
         found = []
         for direction in DIRECTIONS:
             if self.of == LANGUAGE and direction == "image_to_text":
@@ -112,7 +113,7 @@ class Slices(Evaluator):
             found.append(
                 Asked(
                     asked=direction, how="R@1", about=gallery.about(direction).tolist(), slices=slices,
-                    chance=belongs.mean(1), right=ranks(ours, belongs) == 1, theirs=ranks(theirs, belongs) == 1,
+                    chance=belongs.mean(1), right=ranks(ours, belongs) == 1, theirs=ranks(theirs, belongs) == 1 if trained else None,
                 )
             )  # fmt: skip
         return found
@@ -142,13 +143,15 @@ class Slices(Evaluator):
             )
             return []
         shares = self.asks.asked(subject, labels)(subject.embedded(split)[known.has])
-        baseline = of_nearest(subject, split, self.asks.label, labels)[known.has]
+        theirs = None
+        if subject.train.keys:
+            theirs = ranks(of_nearest(subject, split, self.asks.label, labels)[known.has], known.belongs) == 1
         slices = [one for one, has in zip(pool.labelled(self.of), known.has, strict=True) if has]
         return [
             Asked(
                 asked=self.asks.label, how=f"1 of {len(labels)} by {self.asks.method}", about=known.about, slices=slices,
                 chance=np.full(len(slices), 1 / len(labels)), right=ranks(shares, known.belongs) == 1,
-                theirs=ranks(baseline, known.belongs) == 1,
+                theirs=theirs,
             )
         ]  # fmt: skip
 
@@ -180,20 +183,22 @@ def _metrics(name: str, one: Asked, kept: Mapping[str, np.ndarray], seed: int) -
     """Return a metric for each slice, and the gap."""
     made = []
     for its, at in kept.items():
+        chance = float(one.chance[at].mean())
         low, high = mean_interval(one.right[at], [one.about[place] for place in at], seed)
         made.append(
             Metric(
                 name=f"{name}.{PART.sub('_', its)}", value=float(one.right[at].mean()), unit="fraction", better="up", n=len(at),
-                chance=float(one.chance[at].mean()), baseline=float(one.theirs[at].mean()), method=f"{one.how}, of {its}",
+                chance=chance, baseline=chance if one.theirs is None else float(one.theirs[at].mean()), method=f"{one.how}, of {its}",
                 low=low, high=high,
             )
         )  # fmt: skip
     counts, together = [len(at) for at in kept.values()], np.concatenate(list(kept.values()))
+    by_chance = gap_by_chance(one.right[together], counts, seed)
     worst = min(kept, key=lambda its: one.right[kept[its]].mean())
     made.append(
         Metric(
             name=f"{name}.{GAP}", value=gap(one.right[together], counts), unit="fraction", better="down", n=len(together),
-            chance=gap_by_chance(one.right[together], counts, seed), baseline=gap(one.theirs[together], counts),
+            chance=by_chance, baseline=by_chance if one.theirs is None else gap(one.theirs[together], counts),
             method=f"{one.how}, from {worst}, the worst of {len(kept)}, to the mean of their queries",
         )
     )  # fmt: skip
@@ -209,7 +214,7 @@ def _rows(split: str, of: str, one: Asked, places: Mapping[str, np.ndarray], mad
             "split": [split] * len(places), "of": [of] * len(places), "asked": [one.asked] * len(places), "query": list(places),
             "queries": pa.array([len(at) for at in places.values()], pa.int32()),
             "right": [float(one.right[at].mean()) for at in places.values()],
-            "baseline_right": [float(one.theirs[at].mean()) for at in places.values()],
+            "baseline_right": pa.array([None if one.theirs is None else float(one.theirs[at].mean()) for at in places.values()], pa.float64()),
             "low": pa.array([low for low, _ in told], pa.float64()), "high": pa.array([high for _, high in told], pa.float64()),
         }
     )  # fmt: skip

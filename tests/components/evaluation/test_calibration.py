@@ -152,6 +152,12 @@ def test_a_baseline_that_is_always_sure_errs_by_all_that_it_misses(squares):
     assert brier.baseline == pytest.approx(8 / 5)
 
 
+def test_of_a_model_of_unknown_training_the_baseline_is_chance(squares):
+    found = measured(squares, seen_as(squares, {}), {"train": [], "val": range(50)})
+    assert [metric.baseline for metric in found.metrics] == [metric.chance for metric in found.metrics]
+    assert set(found.rows["calibration.val"]["baseline_right"].to_pylist()) == {None}
+
+
 def test_it_asks_as_zero_shot_does(squares):
     """The same answers, and the same share of the first."""
     model, asks = seen_as(squares, {"red": "green"}), ZeroShot(prompts="label", sharpness=0.4)

@@ -103,6 +103,14 @@ def test_zero_shot_of_what_has_no_group_is_said_and_retrieval_is_measured(square
     assert "source.image_to_text.gap" in metrics
 
 
+def test_of_a_model_of_unknown_training_the_baseline_is_chance(squares, model):
+    subject = subject_of(squares, model, model, {"train": [], "pair": range(50)})
+    found = Slices(of="source", floor=25, asks=ZeroShot(prompts="label")).measure(subject)
+    assert {metric.name.split(".")[3] for metric in found.metrics} == {"image_to_text", "category"}
+    assert all(metric.baseline == metric.chance for metric in found.metrics)
+    assert set(found.rows["slices.pair"]["baseline_right"].to_pylist()) == {None}
+
+
 def test_names_of_slices_fit_into_names_of_metrics(squares, model):
     groups = tuple({"kind": "Smileys & Emotion" if place % 2 else "Food & Drink"} for place in range(50))
     metrics, _ = measured(replace(squares, groups=groups), model, of="kind", floor=25)
