@@ -135,8 +135,12 @@ def _parser() -> argparse.ArgumentParser:
     ask.add_argument("--template", action="append", help='such as "a picture of {}"; several are averaged')
     ask.add_argument("--top-k", type=int, default=5, help="how many answers (5)")
     ask.add_argument("--json", action="store_true", help="print the answer as JSON")
-    promote = add("promote", "serve a version of the registry from the next run on, whatever was measured", _promote)
-    promote.add_argument("version", help="such as clip@3")
+    promote = add(
+        "promote", "judge a version against the champion, and serve it from the next run on if it wins", _promote
+    )
+    promote.add_argument("version", nargs="+", help="such as clip@3, or clip 3")
+    promote.add_argument("--because", metavar="REASON", help="serve it whatever was measured; the reason is kept")
+    promote.add_argument("--json", action="store_true", help="print the ruling as JSON")
     status = add("status", "say how stages, registry and server stand", _status)
     status.add_argument("--recipe", help="one of params.yaml's recipes; the first of them unless given")
     status.add_argument("--json", action="store_true", help="print it as JSON")
@@ -305,9 +309,18 @@ def _ask(root: Path, arguments: argparse.Namespace) -> int:
 
 def _promote(root: Path, arguments: argparse.Namespace) -> int:
     from components.registry.promotion import promote_by_hand
+    from flows.promote import label_of, promote_label
 
-    print(promote_by_hand(root, arguments.version))
-    return 0
+    label = label_of(arguments.version)
+    if arguments.because is not None:
+        print(promote_by_hand(root, label, arguments.because))
+        return 0
+    verdict = promote_label(root, label)
+    if arguments.json:
+        print(json.dumps(verdict.ruling.as_json() if verdict.ruling else {"sentence": verdict.sentence}))
+    else:
+        print(f"{verdict.page}\n{verdict.sentence}" if verdict.page else verdict.sentence)
+    return 0 if verdict.champion is not None and verdict.champion.label == label else 1
 
 
 def _status(root: Path, arguments: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ from components.contracts.errors import is_transient
 from flows import register as registering
 from flows import serve as serving
 from flows.progress import progress
-from flows.publish import publish, publish_version
+from flows.publish import publish, publish_ruling, publish_version
 from flows.workspace import Outcome, Workspace
 
 
@@ -59,5 +59,6 @@ def pipeline(recipe: str = "clip", until: str | None = None) -> dict[str, Outcom
             version = register(workspace)  # by digest: asked twice, done once
             publish_version(workspace, version)
             verdict = promote(workspace, version)
+            publish_ruling(workspace, verdict)
             deploy(workspace, verdict)  # the champion, which need not be the model of this run
     return outcomes

@@ -12,11 +12,13 @@ from pathlib import Path
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from components.registry.links import DATA_REPORT, PACKAGE, artifact_link, curves_link, experiment_link, version_link
+from components.registry.promotion import Verdict
 from components.registry.store import open_store
 from components.registry.versions import ModelVersion
 from flows.pages import mlflow_page
 from flows.workspace import Workspace
 
+SHOWN = ("value", "low", "high", "unit", "better", "n", "chance", "baseline", "method")
 _WHEN = "They open while `diptych ui` runs in the workspace."
 
 
@@ -27,7 +29,9 @@ def publish(stage: str, workspace: Workspace) -> None:
         _file("validation", "What was found in the data", workspace.root / "data" / "validated" / "report.html")
     if stage == "evaluate":
         metrics = json.loads((runs / "evaluate" / "metrics.json").read_text())
-        table = [{"metric": name, **metric} for name, metric in metrics.items()]
+        table = [
+            {"metric": name, **{key: metric[key] for key in SHOWN if key in metric}} for name, metric in metrics.items()
+        ]
         create_table_artifact(table, key=_key(f"metrics-{workspace.recipe}"), description="With chance and baseline")
     if stage == "package":
         _examples(workspace, runs / "package")
@@ -56,6 +60,14 @@ def publish_version(workspace: Workspace, version: ModelVersion) -> None:
         "\n".join([f"# {version.label}", *lines, "", _WHEN]), key=_key(f"links-{workspace.recipe}"),
         description=f"Curves, reports and registry of {version.label}",
     )  # fmt: skip
+
+
+def publish_ruling(workspace: Workspace, verdict: Verdict) -> None:
+    """Publish what the rules gave for a version; nothing where nobody judged anew. Call it inside a flow."""
+    if verdict.page:
+        create_markdown_artifact(
+            verdict.page, key=_key(f"promotion-{workspace.recipe}"), description=f"Whether {verdict.version.label} is served"
+        )  # fmt: skip
 
 
 def _examples(workspace: Workspace, package: Path) -> None:

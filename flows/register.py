@@ -1,9 +1,9 @@
 """Give a package its name in the registry, and decide whether it is the one to serve."""
 
 from components.registry.promotion import Verdict
-from components.registry.promotion import promote as decide
 from components.registry.versions import ModelVersion
 from components.registry.versions import register as register_package
+from flows import promote as promoting
 from flows.audience import AUDIENCE, step
 from flows.workspace import Workspace
 
@@ -19,8 +19,8 @@ def register(workspace: Workspace) -> ModelVersion:
 def promote(workspace: Workspace, version: ModelVersion) -> Verdict:
     """Return who is champion, and say so."""
     with step("promote") as how:
-        verdict = decide(workspace.root, version)
-        how.append(f"champion is {verdict.champion.label}")
-        if verdict.champion.digest != version.digest:
+        verdict = promoting.promote(workspace.root, version)
+        how.append(f"champion is {verdict.champion.label}" if verdict.champion else "there is no champion")
+        if verdict.champion is None or verdict.champion.digest != version.digest:
             AUDIENCE.get().told(verdict.sentence)
         return verdict

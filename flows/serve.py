@@ -11,8 +11,11 @@ from flows.workspace import Workspace
 
 
 def serve(workspace: Workspace, verdict: Verdict) -> Shipped:
-    """Serve the champion. Where this machine cannot run the server, `unserved` says why, and all else stands."""
-    champion, root = verdict.champion, workspace.root
+    """Serve the champion. Where this machine cannot run the server, `unserved` says why, and all else stands.
+
+    GateClosed when there is no champion, since no version kept the rules of params.yaml.
+    """
+    champion, root = verdict.served, workspace.root
     with step("deploy") as how:
         folder, unserved = files_of(champion, root), None
         try:

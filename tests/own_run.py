@@ -1,4 +1,4 @@
-"""A person's own pictures through the whole of dvc.yaml, at `debug`, fine-tuned: made once, for whoever looks at it."""
+"""A person's own pictures through the whole of dvc.yaml, at `debug`, fine-tuned and calibration measured: made once, for whoever looks at it."""
 
 from pathlib import Path
 
@@ -9,6 +9,12 @@ from components.recipes.params import UNTRAINED
 from tests.own_pictures import paint, write_table
 from tests.workspace import REPOSITORY, dvc, make_workspace
 
+CALIBRATION = {
+    "class_path": "components.evaluation.calibration.Calibration",
+    "init_args": {
+        "asks": {"class_path": "components.evaluation.zero_shot.ZeroShot", "init_args": {"label": "category"}}
+    },
+}
 TUNING = {"class_path": "components.finetuning.locked.LockedImage", "init_args": {"share": 1.0, "alphas": [0.5]}}
 
 
@@ -23,7 +29,11 @@ def own_run(shared: Path) -> Path:
             made = shared / "own-unfinished"
             said = paint(made / "mine", 60)
             write_table(made / "mine/captions.csv", {**said, "0059.png": ("", said["0059.png"][1])}, label="category")
-            overrides = {**yaml.safe_load((REPOSITORY / "params.yaml").read_text())["overrides"], "finetuning": TUNING}
+            listed = yaml.safe_load((REPOSITORY / "components/recipes/clip.yaml").read_text())["evaluation"][
+                "evaluators"
+            ]
+            overrides = yaml.safe_load((REPOSITORY / "params.yaml").read_text())["overrides"]
+            overrides |= {"finetuning": TUNING, "evaluation": {"evaluators": [*listed, CALIBRATION]}}
             root = make_workspace(
                 made / "job", source={"name": "table", "path": "../mine"}, gates={"max_broken": 0.05},
                 recipes={"clip": {"start": UNTRAINED}}, overrides=overrides,

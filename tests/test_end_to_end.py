@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from PIL import Image
@@ -170,6 +171,32 @@ def test_a_shell_repro_has_nothing_to_do_after_it(workspace):
     repro = dvc(workspace, "repro")
     assert repro.returncode == 0, repro.stderr
     assert changes(workspace) == ran
+
+
+def test_a_package_that_is_measured_again_gives_the_same_numbers_and_rows(workspace, tmp_path):
+    """So a champion can be held against a challenger on the data of today."""
+    command = [
+        "-m",
+        "components.stages.rescore",
+        "--recipe",
+        "clip",
+        "--package",
+        "runs/clip/package",
+        "--out",
+        str(tmp_path / "again"),
+    ]
+    again = subprocess.run(
+        [str(workspace / "infra/python"), *command], cwd=workspace, env=environment(), capture_output=True, text=True, check=False
+    )  # fmt: skip
+    assert again.returncode == 0, again.stderr
+    kept = workspace / "runs/clip/evaluate"
+    assert json.loads((tmp_path / "again/metrics.json").read_text()) == json.loads((kept / "metrics.json").read_text())
+    trained = json.loads((workspace / "runs/clip/pretrain/metrics.json").read_text())["pictures"]
+    assert sum(json.loads((kept / "licences.json").read_text()).values()) == trained
+    rows = sorted(path.name for path in (kept / "rows").iterdir())
+    assert rows == sorted(path.name for path in (tmp_path / "again/rows").iterdir()) != []
+    for name in rows:
+        assert pq.read_table(tmp_path / "again/rows" / name).equals(pq.read_table(kept / "rows" / name))
 
 
 def test_a_number_of_the_evaluation_makes_evaluate_stale_and_nothing_before(workspace):

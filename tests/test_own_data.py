@@ -61,6 +61,19 @@ def test_labels_of_the_table_are_classified_and_what_it_has_no_labels_for_is_sai
     assert "Not measured: designer" in (own / "runs/clip/package/model_card.md").read_text()
 
 
+def test_how_sure_it_is_is_measured_and_drawn_in_the_report(own):
+    evaluated = own / "runs/clip/evaluate"
+    bins = json.loads((evaluated / "calibration.category.json").read_text())
+    assert {split: its["queries"] for split, its in bins.items()} == {"val": 6, "pair": 6}
+    ece = json.loads((evaluated / "metrics.json").read_text())["calibration.pair.category.ece"]
+    assert ece["method"].startswith(
+        f"on average {bins['pair']['confidence']:.1%} sure and {bins['pair']['right']:.1%} right"
+    )
+    page = (own / "runs/clip/package/report.html").read_text()
+    dots = sum(len(its["bins"]) for its in bins.values())
+    assert page.count("<circle ") == dots > 0
+
+
 def test_a_batch_of_the_scale_fits_or_is_made_to(own):
     trained = json.loads((own / "runs/clip/pretrain/metrics.json").read_text())
     assert trained["batch"] == 16

@@ -1,9 +1,27 @@
 """What an evaluation says: numbers that can stand alone, and one row a query to compare them later."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from components.contracts.errors import DataError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """Which rows a number is counted over: a share of them, or their mean.
+
+    Args:
+        rows: the table, kept as rows/<rows>.parquet, with a row a query: `query` names it, `group` what it is about.
+        where: column -> the value by which rows are taken; all of them where it is empty.
+        column: what counts of a row.
+        at_most: the last rank that is right; None where the column is right or wrong, or a number, itself.
+    """
+
+    rows: str
+    column: str
+    where: Mapping[str, str] = field(default_factory=dict)
+    at_most: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +39,9 @@ class Metric:
         method: how the model was asked, in words, where there is more than one way.
         low: end of an interval that holds, in 95 of 100 such cases, what the model gets over all queries of the kind; None where none was made.
         high: its other end.
+        tallies: the rows it is counted over, so that two models can be compared query by query; of several, the mean of what each gives.
+        data: sha256 of what it was measured on; the stage fills it in.
+        weights: sha256 of the model's; the stage fills it in.
     """
 
     name: str
@@ -33,6 +54,9 @@ class Metric:
     method: str | None = None
     low: float | None = None
     high: float | None = None
+    tallies: tuple[Tally, ...] = ()
+    data: str | None = None
+    weights: str | None = None
 
     def __post_init__(self) -> None:
         for needed in ("value", "chance", "baseline"):
@@ -51,4 +75,6 @@ class Metric:
 
     def as_json(self) -> dict[str, object]:
         """Return what metrics.json keeps under the metric's name: all that is known."""
-        return {key: value for key, value in asdict(self).items() if key != "name" and value is not None}
+        return {
+            key: value for key, value in asdict(self).items() if key != "name" and value is not None and value != ()
+        }

@@ -1,7 +1,7 @@
 """What measures a model. An evaluator is one file, one test and one row of components/evaluation/catalogue.yaml.
 
 It is handed a Subject, the trained model with the pictures it may be measured on, and gives Findings. It writes no file.
-Axes: N rows, D width of the asked space, I pictures of a pool, T texts.
+Axes: N rows, D width of the asked space, I pictures of a pool, T texts, H pixels a side.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,7 +41,11 @@ class Pictures(Protocol):
         """Return what each shows."""
 
     def labelled(self, label: str) -> tuple[str | None, ...]:
-        """Return the group of each by that label, such as `category`; None where it has none."""
+        """Return the group of each by that label, such as `category`, or `source`, who made it; None where it has none."""
+
+    @property
+    def languages(self) -> tuple[tuple[str, ...], ...]:
+        """Return the ISO 639-1 code of what is said of each, a code a text; empty where it is not known of any."""
 
     @property
     def regions(self) -> Sequence[Sequence[Region]]:
@@ -77,6 +81,17 @@ class TokenEncoder(Protocol):
 
     def text_tokens(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Return the words of each text in the shared space [N L D], not of unit length, and which are real [N L]."""
+
+
+@runtime_checkable
+class ShownEncoder(Protocol):
+    """A model that hands out what it is shown of a picture, and takes it back changed."""
+
+    def shown(self, pictures: Sequence[bytes]) -> NDArray[np.uint8]:
+        """Return pixels [N 3 H H] as its transform leaves them."""
+
+    def of_shown(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return unit rows [N D] in the shared space, of pixels as `shown` gives them."""
 
 
 Counted = Literal["parameters", "flops"]

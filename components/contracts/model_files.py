@@ -1,7 +1,8 @@
-"""The files of a trained model, by name: what stages hand to one another and a package carries."""
+"""The files of a trained model and of its evaluation, by name: what stages hand to one another and a package carries."""
 
 WEIGHTS = "weights.safetensors"
 MODEL = "model.json"  # class_path and init_args of what the weights are of
 TOKENIZER = "tokenizer.json"
 TRANSFORMS = "transforms.json"
 MODEL_FILES = (WEIGHTS, MODEL, TOKENIZER, TRANSFORMS)
+LICENCES = "licences.json"  # of an evaluation: of the pictures trained on -> how many

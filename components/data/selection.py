@@ -11,6 +11,7 @@ from components.contracts.sample import Region
 from components.contracts.text_pick import Place
 from components.data.rows.encoded import EncodedPictures
 
+SOURCE = "source"  # a label that every sample has: who made it
 _JPEG = b"\xff\xd8"
 
 
@@ -28,6 +29,7 @@ class Pool:
         sha256s: of the encoded bytes, where they are known without reading them.
         regions: what is known of parts of each picture; empty where nobody asked, see regions.py, or nothing is known of any.
         kinds: of each caption; none where nothing is known of them.
+        languages: ISO 639-1 code of each caption; none where nobody asked.
         mentions: of each caption, the places where concepts stand in it; none where nobody asked, see rows/mentions.py.
     """
 
@@ -40,6 +42,7 @@ class Pool:
     sha256s: tuple[str, ...] = ()
     regions: tuple[tuple[Region, ...], ...] = ()
     kinds: tuple[tuple[str, ...], ...] = ()
+    languages: tuple[tuple[str, ...], ...] = ()
     mentions: tuple[tuple[tuple[Place, ...], ...], ...] = ()
 
     def __len__(self) -> int:
@@ -53,7 +56,9 @@ class Pool:
         return all(start == _JPEG for start in starts)
 
     def labelled(self, label: str) -> tuple[str | None, ...]:
-        """Return the group of each by that label, None where it has none."""
+        """Return the group of each by that label, or who made it (`source`); None where it has none."""
+        if label == SOURCE:
+            return self.sources
         return tuple(group.get(label) for group in self.groups) or (None,) * len(self)
 
 
@@ -79,6 +84,11 @@ def read_pool(manifest: pa.Table, raw: Path) -> Pool:
         sha256s=tuple(row["sha256"] for row in rows),
         kinds=tuple(tuple(text["kind"] for text in row["texts"]) for row in rows),
     )
+
+
+def languages_of(manifest: pa.Table) -> tuple[tuple[str, ...], ...]:
+    """Return the language of each text of a manifest's samples."""
+    return tuple(tuple(text["lang"] for text in texts) for texts in manifest["texts"].to_pylist())
 
 
 def of_split(manifest: pa.Table, split: str) -> pa.Table:

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor, nn
 from torch.nn.functional import normalize, pad
 from torch.utils.flop_counter import FlopCounterMode
@@ -39,7 +39,15 @@ class Embedder:
 
     def pixels(self, pictures: Iterable[bytes]) -> Float[Tensor, "N 3 H W"]:
         """Return what the image tower takes, in [0, 1]."""
-        return torch.from_numpy(to_float(np.stack([self.preprocess(data) for data in pictures])))
+        return torch.from_numpy(to_float(self.shown(pictures)))
+
+    def shown(self, pictures: Iterable[bytes]) -> UInt8[np.ndarray, "N 3 H W"]:
+        """Return what the transform leaves of each."""
+        return np.stack([self.preprocess(data) for data in pictures])
+
+    def of_shown(self, pixels: UInt8[np.ndarray, "N 3 H W"]) -> Float[np.ndarray, "N D"]:
+        """Return unit rows, float32, of pixels as `shown` gives them."""
+        return self.pixels_embedded(torch.from_numpy(to_float(pixels)))
 
     @property
     def device(self) -> torch.device:

@@ -42,7 +42,7 @@ BAND_MEANS = {
 def render(
     title: str, facts: Sequence[tuple[str, str]], metrics: Mapping[str, Mapping[str, Any]], data: Mapping[str, Any],
     curves: Mapping[str, Sequence[tuple[int, float]]], split: str, cases: Mapping[str, Mapping[str, Sequence[Case]]],
-    examples: Sequence[Example],
+    examples: Sequence[Example], calibration: Mapping[str, Mapping[str, Mapping[str, Any]]] | None = None,
 ) -> str:  # fmt: skip
     """Return the page; the same bytes for the same arguments.
 
@@ -54,6 +54,7 @@ def render(
         split: of the cases.
         cases: direction -> band -> queries with what was said to them.
         examples: texts with the pictures they find.
+        calibration: label -> split -> means and bins, as evaluate's calibration.<label>.json has them.
     """
     return f"""<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
@@ -66,6 +67,7 @@ each picture the name of the training picture nearest to it by edges and colours
 over all pictures of the kind lies between the two ends. <i>val</i> was used to choose; no stage
 before evaluate can read the others.</p>
 {further(metrics)}
+{reliability(calibration or {})}
 <h2>On what data</h2>{counts(data)}
 <h2>How it learned</h2>{"".join(chart(name, points) for name, points in curves.items())}
 {galleries(split, cases)}
@@ -99,6 +101,44 @@ def further(metrics: Mapping[str, Mapping[str, Any]]) -> str:
     table = f"<table><tr><th>what, and how it was asked</th><th>split</th>{head}</tr>{''.join(rows)}</table>"
     said = f"<p class=muted>Baselines: {BASELINES_MEAN}.</p>"
     return f"<h2>What else was measured</h2>{table}{said}" if rows else ""
+
+
+def reliability(calibration: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
+    """Return how sure the model is against how often it is right, a picture a split; nothing where it was not measured."""
+    drawn = "".join(
+        f"<h3>{html.escape(label)}</h3><div class=row>"
+        + "".join(_diagonal(split, splits[split]) for split in SPLIT_MEANS if split in splits)
+        + "</div>"
+        for label, splits in calibration.items()
+    )
+    said = "across: how sure it is of its answer; up: how often it is right; on the dashed line it can be believed"
+    return f"<h2>How far it can be believed <span class=muted>{said}</span></h2>{drawn}" if drawn else ""
+
+
+def _diagonal(split: str, found: Mapping[str, Any], side: int = 200) -> str:
+    """Return one reliability picture: a dot for each bin, as large as the bin has queries."""
+    low, high, room = MARKS, MARKS + side, 12  # of the drawn square; below it stand the marks
+    most = max(one["queries"] for one in found["bins"])
+    at = [(low + side * one["confidence"], room + side * (1 - one["right"])) for one in found["bins"]]
+    dots = "".join(
+        f"<circle cx={x:.1f} cy={y:.1f} r={1.5 + 4 * (one['queries'] / most) ** 0.5:.1f} fill='#2f81f7' />"
+        for (x, y), one in zip(at, found["bins"], strict=True)
+    )
+    marks = "".join(
+        f"<text x={x} y={y} text-anchor={anchor}>{said}</text>"
+        for x, y, anchor, said in (
+            (low - 6, room + 10, "end", "100%"), (low - 6, room + side, "end", "0"),
+            (low, room + side + 16, "start", "0"), (high, room + side + 16, "end", "100%"),
+        )
+    )  # fmt: skip
+    told = f"{percent(found['confidence'])} sure, {percent(found['right'])} right"
+    return (
+        f"<figure style='width:16rem'><svg viewBox='0 0 {high + 8} {side + room + 22}' role=img aria-label='{split}: {told}'>"
+        f"<path d='M{low} {room}V{room + side}H{high}' class=axis />{marks}"
+        f"<path d='M{low} {room + side}L{high} {room}' class=axis stroke-dasharray=4 />"
+        f"<polyline points='{' '.join(f'{x:.1f},{y:.1f}' for x, y in at)}' fill=none stroke='#2f81f7' />{dots}</svg>"
+        f"<figcaption>{split} <span class=muted>{SPLIT_MEANS[split]}</span><br>{told}, {found['queries']:,} pictures</figcaption></figure>"
+    )
 
 
 def counts(data: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ import pyarrow as pa
 from jaxtyping import Bool, Float
 
 from components.contracts.errors import ConfigError
-from components.contracts.evaluate import Metric
+from components.contracts.evaluate import Metric, Tally
 from components.contracts.evaluator import Downstream, Evaluator, Findings, Space, Subject
 from components.data.transforms.preprocess import Preprocess
 from components.evaluation.bootstrap import mean_interval
@@ -72,11 +72,11 @@ class Probe(Evaluator):
             name=f"{name}.top1", value=float((ours.answers == truth).mean()), unit="fraction", better="up", n=len(truth),
             chance=float((truth == classes[counts.argmax()]).mean()), baseline=float((theirs.answers == truth).mean()),
             method=f"logistic regression on {SPACE_MEANS[ours.space]}, C {ours.penalty:g}, both chosen on a validation part",
-            low=low, high=high,
+            low=low, high=high, tallies=(Tally(rows=name, column="right"),),
         )  # fmt: skip
         table = pa.table(
             {
-                "set": [self.data.name] * len(truth), "query": keys.tolist(), "label": truth.tolist(),
+                "set": [self.data.name] * len(truth), "query": keys.tolist(), "group": keys.tolist(), "label": truth.tolist(),
                 "answer": ours.answers.tolist(), "baseline_answer": theirs.answers.tolist(),
                 "right": (ours.answers == truth).tolist(),
             }

@@ -15,7 +15,7 @@ import pyarrow as pa
 from jaxtyping import Bool, Float, Int
 
 from components.contracts.errors import DataError
-from components.contracts.evaluate import Metric
+from components.contracts.evaluate import Metric, Tally
 from components.contracts.evaluator import Evaluator, Findings, Subject
 from components.evaluation.bootstrap import drawn, middle
 from components.evaluation.ranking import Cosines, Right, Scores, chance_of, placed
@@ -124,6 +124,7 @@ def retrieval(
                 Metric(
                     name=f"retrieval.{split}.{direction}.recall_at_{k}", value=float((ours.rank <= k).mean()), unit="fraction",
                     better="up", n=len(queries), chance=chance, baseline=chance if theirs is None else float((theirs <= k).mean()),
+                    tallies=(Tally(rows=f"retrieval.{split}", where={"direction": direction}, column="rank", at_most=k),),
                 )
             )  # fmt: skip
         rows.append(
@@ -184,7 +185,7 @@ def mean_recall(split: str, recalls: Sequence[Metric], queries: int) -> list[Met
     return [
         Metric(
             name=f"retrieval.{split}.mean_recall", value=value, unit="fraction", better="up", n=queries, chance=chance,
-            baseline=baseline,
+            baseline=baseline, tallies=tuple(tally for one in recalls for tally in one.tallies),
         )
     ]  # fmt: skip
 

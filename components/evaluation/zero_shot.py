@@ -10,18 +10,23 @@ Axes: I pictures, L labels, P prompts of all labels, D shared width.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 
 from components.contracts.errors import ConfigError
-from components.contracts.evaluate import Metric
-from components.contracts.evaluator import Evaluator, Findings, Pictures, Subject
+from components.contracts.evaluate import Metric, Tally
+from components.contracts.evaluator import Evaluator, Findings, Subject
 from components.evaluation.bootstrap import drawn, mean_interval, middle, summed
+from components.evaluation.groups import Grouped, choices, of_nearest
 from components.evaluation.prompts import PLACE, Asked, asked_by, one_prompt
 from components.evaluation.retrieval import nearest, ranks
+
+Shares = Callable[[np.ndarray], np.ndarray]
+"""What is made of unit rows [I D] of pictures: the share of each label [I L]."""
 
 Prompting = Literal["label", "templates", "members"]
 Join = Literal["mean", "sum"]
@@ -84,17 +89,10 @@ class ZeroShot(Evaluator):
 
     def measure(self, subject: Subject) -> Findings:
         """Return `zero_shot.<split>.<label>.top<k>` with a row a picture; in `without`, why there are none."""
-        train = subject.train.labelled(self.label)
-        labels = sorted({one for one in (*train, *_all(subject.pools, self.label)) if one is not None})
-        if len(labels) < 2:
-            why = (
-                f"every labelled picture has the {self.label} {labels[0]!r}"
-                if labels
-                else f"no picture has a {self.label}"
-            )
-            return Findings(without={f"zero_shot.{self.label}": f"{why}, so there is nothing to choose from"})
-        prompts = self.prompts_of(labels, subject.train.captions, train)
-        asked = asked_by(prompts, subject.encoder.texts, self.join)
+        labels, why = choices(subject, self.label)
+        if why:
+            return Findings(without={f"zero_shot.{self.label}": why})
+        asked = self.asked(subject, labels)
         plain = one_prompt(labels, subject.encoder.texts)
         metrics: list[Metric] = []
         rows, without = {}, {}
@@ -102,9 +100,10 @@ class ZeroShot(Evaluator):
             if not any(pool.labelled(self.label)):
                 without[f"zero_shot.{split}.{self.label}"] = f"no picture of {split} has a {self.label}"
                 continue
-            measured, rows[f"zero_shot.{split}"] = self._split(subject, split, pool, labels, asked, plain)
+            known = Grouped.of(pool, self.label, labels)
+            measured, rows[f"zero_shot.{split}"] = self._split(subject, split, known, labels, asked, plain)
             metrics += measured
-        files = {"labels.json": self._served(labels, prompts)} if self.served else {}
+        files = {"labels.json": self._served(labels, self._prompts(subject, labels))} if self.served else {}
         return Findings(metrics=tuple(metrics), rows=rows, files=files, without=without)
 
     def prompts_of(
@@ -126,6 +125,12 @@ class ZeroShot(Evaluator):
                     members[group] |= dict.fromkeys(texts)
         return {label: tuple(members[label]) or (label,) for label in labels}
 
+    def asked(self, subject: Subject, labels: Sequence[str]) -> Shares:
+        """Return what shares a picture's probability out among the labels, as this asks for them."""
+        asked = asked_by(self._prompts(subject, labels), subject.encoder.texts, self.join)
+        scale = subject.encoder.logit_scale * self.sharpness
+        return lambda image: asked.shares(image, scale)
+
     @property
     def method(self) -> str:
         """How a group is asked for, in words."""
@@ -135,37 +140,37 @@ class ZeroShot(Evaluator):
         said = f"{JOINS_MEAN[self.join]} {PROMPTS_MEAN[self.prompts]}{flat}"
         return f"{said}: {', '.join(self.templates)}" if self.templates else said
 
+    def _prompts(self, subject: Subject, labels: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        return self.prompts_of(labels, subject.train.captions, subject.train.labelled(self.label))
+
     def _split(
-        self, subject: Subject, split: str, pool: Pictures, labels: Sequence[str], asked: Asked, plain: Asked
+        self, subject: Subject, split: str, known: Grouped, labels: Sequence[str], asked: Shares, plain: Asked
     ) -> tuple[list[Metric], pa.Table]:
         """Return what one pool gives, its pictures without a label left out."""
-        groups = pool.labelled(self.label)
-        has = np.array([group is not None for group in groups])
-        truth = [group for group in groups if group is not None]
-        numbers = {label: number for number, label in enumerate(labels)}
-        belongs = np.array([numbers[group] for group in truth])[:, None] == np.arange(len(labels))
-        image, scale = subject.embedded(split)[has], subject.encoder.logit_scale
-        owned = [() if group is None else (group,) for group in subject.train.labelled(self.label)]
-        shares = asked.shares(image, scale * self.sharpness)
-        ours, single = (ranks(scores, belongs) for scores in (shares, plain.shares(image, scale)))
+        image, belongs = subject.embedded(split)[known.has], known.belongs
+        shares = asked(image)
+        ours, single = (ranks(scores, belongs) for scores in (shares, plain.shares(image, subject.encoder.logit_scale)))
         theirs = None
-        if owned:  # of a foreign model nobody knows what it was trained on
-            theirs = ranks(subject.nearest(split, owned, labels)[has], belongs)
+        if subject.train.keys:  # of a foreign model nobody knows what it was trained on
+            theirs = ranks(of_nearest(subject, split, self.label, labels)[known.has], belongs)
         name = f"zero_shot.{split}.{self.label}"
-        about, seed = [one for one, known in zip(pool.concepts, has, strict=True) if known], subject.seed
-        metrics = _metrics(name, self.method, self.top, (ours, theirs), len(labels), about, seed)
+        about, seed = known.about, subject.seed
+        tally = Tally(rows=f"zero_shot.{split}", where={"set": self.label}, column="rank")
+        metrics = _metrics(name, self.method, self.top, (ours, theirs), len(labels), about, seed, tally)
         if self.per_class:
             right = ours <= 1, None if theirs is None else theirs <= 1
-            metrics.append(_mean_per_class(name, self.method, right, truth, len(labels), about, seed))
+            metrics.append(_mean_per_class(name, self.method, right, known.groups, len(labels), about, seed))
         if self.prompts != "label":
             one = f"{name}.one_prompt", PROMPTS_MEAN["label"], self.top[:1]
-            metrics += _metrics(*one, (single, theirs), len(labels), about, seed)
+            metrics += _metrics(
+                *one, (single, theirs), len(labels), about, seed, replace(tally, column="one_prompt_rank")
+            )
         rows = pa.table(
             {
-                "split": [split] * len(truth), "set": [self.label] * len(truth),
-                "query": [key for key, known in zip(pool.keys, has, strict=True) if known], "label": truth,
+                "split": [split] * len(known.keys), "set": [self.label] * len(known.keys), "query": known.keys, "group": known.about,
+                "label": known.groups,
                 "rank": pa.array(ours, pa.int32()), "one_prompt_rank": pa.array(single, pa.int32()),
-                "baseline_rank": pa.nulls(len(truth), pa.int32()) if theirs is None else pa.array(theirs, pa.int32()),
+                "baseline_rank": pa.nulls(len(known.keys), pa.int32()) if theirs is None else pa.array(theirs, pa.int32()),
                 "first": [labels[place] for place in nearest(shares, belongs)],
                 "first_share": pa.array(shares.max(1), pa.float32()), "first_right": ours == 1,
             }
@@ -180,12 +185,9 @@ class ZeroShot(Evaluator):
         }  # fmt: skip
 
 
-def _all(pools: Mapping[str, Pictures], label: str) -> list[str | None]:
-    return [one for pool in pools.values() for one in pool.labelled(label)]
-
-
 def _metrics(
-    name: str, method: str, top: Sequence[int], placed: tuple[np.ndarray, np.ndarray | None], labels: int, about: Sequence[str], seed: int
+    name: str, method: str, top: Sequence[int], placed: tuple[np.ndarray, np.ndarray | None], labels: int, about: Sequence[str], seed: int,
+    tally: Tally,
 ) -> list[Metric]:  # fmt: skip
     metrics, (ours, theirs) = [], placed
     for k in (k for k in top if k < labels):
@@ -194,6 +196,7 @@ def _metrics(
             Metric(
                 name=f"{name}.top{k}", value=float((ours <= k).mean()), unit="fraction", better="up", n=len(ours),
                 chance=k / labels, baseline=k / labels if theirs is None else float((theirs <= k).mean()), method=f"1 of {labels} by {method}", low=low, high=high,
+                tallies=(replace(tally, at_most=k),),
             )
         )  # fmt: skip
     return metrics

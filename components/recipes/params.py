@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from components.contracts.admit import Admit
 from components.contracts.errors import ConfigError
+from components.contracts.promotion import Rules
 from components.recipes.section import section
 from components.recipes.yaml_lines import read_yaml
 
@@ -70,6 +71,7 @@ class Params:
         scale: how big.
         seed: decides every draw.
         gates: where it stops.
+        promotion: when a model may take the place of the one that is served.
         admit: what may come in at all.
         overrides: section of the recipe -> numbers in place of its own; those of the scale stand under `training`.
     """
@@ -79,6 +81,7 @@ class Params:
     scale: str
     seed: int
     gates: Gates
+    promotion: Rules = field(default_factory=Rules)
     admit: Admit = field(default_factory=Admit)
     overrides: dict[str, Any] = field(default_factory=dict)
 

@@ -30,7 +30,7 @@ def files_of(version: ModelVersion, root: Path, store: Store | None = None) -> P
         if _digest(fetched) != version.digest:
             raise StaleArtifact(
                 f"the store's files of {version.label} are not those that were registered. Nothing was deployed. "
-                f"Serve another version: diptych promote {version.name}@N"
+                f"Serve another version: diptych promote {version.name}@N --because REASON"
             )
         check_files(fetched, read_sealed(fetched)["files"])
         shutil.rmtree(target, ignore_errors=True)

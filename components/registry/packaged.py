@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from components.contracts.errors import StaleArtifact
-from components.contracts.sealed import REMEDY, check_files, read_sealed
+from components.contracts.sealed import REMEDY, check_files, read_sealed, sha256_of
 from components.contracts.took import took
 
 
@@ -24,6 +24,7 @@ class Packaged:
         files: name -> sha256 of each file.
         manifest: all of manifest.json.
         metrics: name -> {value, unit, better, n, chance, baseline}.
+        evaluation: the folder with these numbers, and a row a query.
         curves: the file with a row a logged step; it may be missing.
         tuning_curves: the same of fine-tuning; missing where the model passed through.
     """
@@ -34,6 +35,7 @@ class Packaged:
     files: Mapping[str, str]
     manifest: Mapping[str, Any]
     metrics: Mapping[str, Mapping[str, Any]]
+    evaluation: Path
     curves: Path
     tuning_curves: Path
 
@@ -50,9 +52,14 @@ class Packaged:
                 f"{path} is no whole package with metrics ({type(err).__name__}: {err}). {REMEDY}"
             ) from err
         check_files(path, manifest["files"])
+        measured = sha256_of(runs / "evaluate/metrics.json")
+        if manifest["files"].get("metrics.json", measured) != measured:
+            raise StaleArtifact(
+                f"{path} has other metrics than {runs / 'evaluate'}, where it was measured again since. {REMEDY}"
+            )
         return cls(
             path=path, digest=manifest["digest"], recipe=recipe, files=manifest["files"], manifest=manifest, metrics=metrics,
-            curves=runs / "pretrain" / "curves.csv", tuning_curves=runs / "finetune" / "curves.csv",
+            evaluation=runs / "evaluate", curves=runs / "pretrain" / "curves.csv", tuning_curves=runs / "finetune" / "curves.csv",
         )  # fmt: skip
 
     def params(self) -> dict[str, str]:

@@ -1,18 +1,28 @@
-"""Which version is served: the first, then each that is not worse than the champion. A floor, until a real gate.
+"""Which version is served: what a ruling, or a person with a reason, makes of the aliases `champion` and `challenger`.
 
-The verdict on a version is given once and kept in the registry; after that only a person moves the alias.
+A ruling is kept with the version that it is of: its outcome and its sentence as tags, all of it as files of its run.
 """
 
+import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from getpass import getuser
 from pathlib import Path
 
-from components.contracts.errors import DataError
+from components.contracts.errors import ConfigError, GateClosed
+from components.contracts.promotion import Ruling
 from components.registry.store import Store, open_store, store_errors
+from components.registry.turns import CHAMPION, Turn
 from components.registry.versions import ModelVersion, by_alias, by_label
 
-CHAMPION, CHALLENGER = "champion", "challenger"
-VERDICT = "diptych.verdict"
-MEASURED = ("retrieval.pair.image_to_text.recall_at_1", "retrieval.pair.text_to_image.recall_at_1")
+CHALLENGER = "challenger"
+VERDICT, SENTENCE = "diptych.verdict", "diptych.verdict.sentence"
+APPROVED, APPROVED_BY, APPROVED_AT = "diptych.approved", "diptych.approved.by", "diptych.approved.at"
+RULINGS = "promotion"  # folder of a run's artifacts
+
+Judge = Callable[[ModelVersion, ModelVersion | None], tuple[Ruling, str]]
+"""Gives the ruling on a challenger against a champion, and the same as a page in Markdown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,77 +31,106 @@ class Verdict:
 
     Args:
         version: the one in question.
-        champion: the one to serve, which may be the same.
+        champion: the one to serve, which may be the same; None where no version may be.
         sentence: what was decided, why, and how to decide otherwise by hand.
+        ruling: what the rules gave; None where nothing was judged anew.
+        page: the ruling as a page in Markdown.
     """
 
     version: ModelVersion
-    champion: ModelVersion
+    champion: ModelVersion | None
     sentence: str
+    ruling: Ruling | None = None
+    page: str = ""
+
+    @property
+    def served(self) -> ModelVersion:
+        """The champion; GateClosed, with what to do, when there is none."""
+        if self.champion is None:
+            raise GateClosed(self.sentence)
+        return self.champion
 
 
-def promote(root: Path, version: ModelVersion, store: Store | None = None) -> Verdict:
-    """Make a version the champion if it is the first, or not worse than the champion in pair R@1, both ways averaged.
+def promote(store: Store, version: ModelVersion, judge: Judge, anew: bool = False) -> Verdict:
+    """Return what becomes of a version, judged against the champion of the moment in which it takes over.
 
-    Asked twice, it decides nothing new, so a champion that a person set stays.
+    Args:
+        anew: whether a version is judged again of which the verdict was given. Unless it is, a champion that a person set stays.
     """
-    store = store or open_store(root)
     with store_errors(store.uri):
-        champion = by_alias(store, version.name, CHAMPION)
-        found = store.client.get_model_version(version.name, version.version)
-        if champion is None:
-            return _crown(store, version, f"{version.label} is the champion: there was none.")
-        if champion.version == version.version:
-            return Verdict(version=champion, champion=champion, sentence=f"{champion.label} is the champion.")
-        if VERDICT in found.tags:
-            return _keep(store, version, champion, found.tags[VERDICT])
-        (ours, data), (theirs, other_data) = _pair_recall(store, version), _pair_recall(store, champion)
-        numbers = f"pair R@1 {ours:.1%}, the champion {champion.label} has {theirs:.1%}"
-        if data != other_data:
-            numbers += " (on other data, so the two do not quite compare)"
-        if ours >= theirs:
-            return _crown(store, version, f"{version.label} is the new champion: {numbers}.")
-        return _keep(store, version, champion, f"it is worse: {numbers}")
+        while True:
+            turn = Turn.next(store, version.name)
+            champion = turn.champion
+            if champion is not None and champion.version == version.version:
+                return Verdict(version=champion, champion=champion, sentence=f"{champion.label} is the champion.")
+            tags = store.client.get_model_version(version.name, version.version).tags
+            if champion is not None and VERDICT in tags and not anew:
+                return _stays(version, champion, tags.get(SENTENCE, ""))
+            ruling, page = judge(version, champion)
+            if ruling.outcome != "promoted":
+                return _keep(store, version, champion, ruling, page)
+            if turn.move(store, version):  # else another was faster, and is the one to beat
+                return _crown(store, version, ruling, page)
 
 
-def promote_by_hand(root: Path, label: str) -> str:
+def promote_by_hand(root: Path, label: str, because: str) -> str:
     """Make the version `clip@3` the champion, whatever was measured, and return one sentence.
 
-    ConfigError when the registry has no such version.
+    Who did so, when and why is kept with the version. ConfigError when the registry has no such version, or no reason is given.
     """
+    if not because.strip():
+        raise ConfigError(
+            f"to serve {label} whatever was measured takes a reason, which is kept. Give it: diptych promote {label} --because REASON"
+        )
     store = open_store(root)
     version = by_label(store, label)
     with store_errors(store.uri):
-        _crown(store, version, "set by hand")
-    return f"{label} is the champion, set by hand. It is served after: diptych run --recipe {version.name}"
+        while not Turn.next(store, version.name).move(store, version):
+            continue
+        _no_challenger(store, version)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        for tag, said in (
+            (VERDICT, "approved"), (APPROVED, because), (APPROVED_BY, getuser()), (APPROVED_AT, now),
+            (SENTENCE, f"it was approved by hand: {because}"),
+        ):  # fmt: skip
+            store.client.set_model_version_tag(version.name, version.version, tag, said)
+    return f"{label} is the champion, set by hand: {because}. It is served after: diptych run --recipe {version.name}"
 
 
-def _crown(store: Store, version: ModelVersion, sentence: str) -> Verdict:
-    client = store.client
-    client.set_registered_model_alias(version.name, CHAMPION, version.version)
-    challenger = by_alias(store, version.name, CHALLENGER)
-    if challenger is not None and challenger.version == version.version:
-        client.delete_registered_model_alias(version.name, CHALLENGER)
-    client.set_model_version_tag(version.name, version.version, VERDICT, "it was champion before")
+def _crown(store: Store, version: ModelVersion, ruling: Ruling, page: str) -> Verdict:
+    _no_challenger(store, version)
+    _record(store, version, ruling, page)
     champion = replace(version, aliases=(CHAMPION,))
-    return Verdict(version=champion, champion=champion, sentence=sentence)
+    return Verdict(version=champion, champion=champion, sentence=ruling.sentence, ruling=ruling, page=page)
 
 
-def _keep(store: Store, version: ModelVersion, champion: ModelVersion, why: str) -> Verdict:
+def _keep(store: Store, version: ModelVersion, champion: ModelVersion | None, ruling: Ruling, page: str) -> Verdict:
     if CHALLENGER not in version.aliases:
         store.client.set_registered_model_alias(version.name, CHALLENGER, version.version)
-    store.client.set_model_version_tag(version.name, version.version, VERDICT, why)
+    _record(store, version, ruling, page)
+    return replace(_stays(version, champion, ruling.sentence), ruling=ruling, page=page)
+
+
+def _stays(version: ModelVersion, champion: ModelVersion | None, sentence: str) -> Verdict:
+    serve = f"To serve it all the same: diptych promote {version.label} --because REASON"
+    if champion is not None and not sentence.startswith(f"{version.label} stays challenger and {champion.label} "):
+        sentence = (
+            f"{version.label} is not the champion, {champion.label} is. Of {version.label} it was said: {sentence}"
+        )
     return Verdict(
-        version=replace(version, aliases=(CHALLENGER,)), champion=champion,
-        sentence=f"{version.label} stays challenger and {champion.label} is served: {why}. "
-        f"To serve it all the same: diptych promote {version.label}",
-    )  # fmt: skip
+        version=replace(version, aliases=(CHALLENGER,)), champion=champion, sentence=f"{sentence.rstrip('.')}. {serve}"
+    )
 
 
-def _pair_recall(store: Store, version: ModelVersion) -> tuple[float, str | None]:
-    """Return pair R@1, both ways averaged, and the digest of the data it was trained and measured on."""
-    data = store.client.get_run(version.run_id).data
-    missing = [name for name in MEASURED if name not in data.metrics]
-    if missing:
-        raise DataError(f"{version.label} was not measured on {', '.join(missing)}, so it cannot be compared.")
-    return sum(data.metrics[name] for name in MEASURED) / len(MEASURED), data.params.get("data_digest")
+def _no_challenger(store: Store, version: ModelVersion) -> None:
+    challenger = by_alias(store, version.name, CHALLENGER)
+    if challenger is not None and challenger.version == version.version:
+        store.client.delete_registered_model_alias(version.name, CHALLENGER)
+
+
+def _record(store: Store, version: ModelVersion, ruling: Ruling, page: str) -> None:
+    against = f"against-{ruling.champion}" if ruling.champion else "first"
+    store.client.log_text(version.run_id, json.dumps(ruling.as_json(), indent=2) + "\n", f"{RULINGS}/{against}.json")
+    store.client.log_text(version.run_id, page, f"{RULINGS}/{against}.md")
+    for tag, said in ((VERDICT, ruling.outcome), (SENTENCE, ruling.sentence)):
+        store.client.set_model_version_tag(version.name, version.version, tag, said[:5000])

@@ -6,6 +6,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from components.contracts.errors import ConfigError
+from components.contracts.model_files import LICENCES
+from components.contracts.sealed import digest_of, sha256_of
 from components.registry.links import DATA_REPORT, PACKAGE, description
 from components.registry.packaged import Packaged
 from components.registry.runs import (
@@ -22,6 +24,8 @@ from components.registry.store import Store, open_store, store_errors
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
+EVALUATION = "evaluation"  # folder of a run's artifacts
+EVALUATION_DIGEST = "diptych.evaluation_digest"
 _COMPLETE = "diptych.complete"  # set on a run last of all, so that a killed register is told from a finished one
 
 
@@ -110,6 +114,7 @@ def _complete_run(store: Store, packaged: Packaged) -> "Run":
     if commit := packaged.manifest.get("git_commit"):
         client.set_tag(run_id, "mlflow.source.git.commit", commit)
     client.log_artifacts(run_id, str(packaged.path), PACKAGE)
+    _log_evaluation(store, run_id, packaged.evaluation)
     data_report = packaged.path.parents[2] / "data" / "validated" / "report.html"
     if data_report.exists():
         client.log_artifact(run_id, str(data_report), str(PurePosixPath(DATA_REPORT).parent))
@@ -118,6 +123,22 @@ def _complete_run(store: Store, packaged: Packaged) -> "Run":
         client.set_terminated(run_id, "FINISHED")
     client.set_tag(run_id, _COMPLETE, "true")
     return run
+
+
+def evaluation_files(folder: Path) -> dict[str, Path]:
+    """Return name -> path of the numbers and rows of an evaluation; none of a folder that has no rows."""
+    rows = sorted((folder / "rows").glob("*.parquet"))
+    numbers = [folder / name for name in ("metrics.json", "without.json", LICENCES) if (folder / name).exists()]
+    return {path.relative_to(folder).as_posix(): path for path in (*numbers, *rows)} if rows else {}
+
+
+def _log_evaluation(store: Store, run_id: str, folder: Path) -> None:
+    files = evaluation_files(folder)
+    for name, path in files.items():
+        store.client.log_artifact(run_id, str(path), str(PurePosixPath(EVALUATION) / PurePosixPath(name).parent))
+    if files:
+        digest = digest_of({name: sha256_of(path) for name, path in files.items()})
+        store.client.set_tag(run_id, EVALUATION_DIGEST, digest)
 
 
 def _claimed_run(store: Store, packaged: Packaged) -> "Run":

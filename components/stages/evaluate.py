@@ -1,21 +1,25 @@
 """Stage evaluate: retrieval and what else the recipe lists, each number beside chance and a baseline."""
 
-import json
 import sys
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from components.contracts.errors import ConfigError
 from components.contracts.evaluate import Metric
 from components.contracts.evaluator import Evaluator, Findings, Subject
+from components.contracts.model_files import LICENCES, WEIGHTS
 from components.contracts.sample import TEST_SPLITS
+from components.contracts.sealed import digest_of, sha256_of
 from components.data.beside import read_kind
-from components.data.manifest import read_manifest
+from components.data.manifest import read_manifest, snapshot_digest
 from components.data.regions import REGIONS, regions_of
-from components.data.selection import Pool, of_split, read_pool
+from components.data.selection import Pool, languages_of, of_split, read_pool
+from components.evaluation.kept import once, write
+from components.evaluation.leakage import Leakage
 from components.evaluation.retrieval import Retrieval
 from components.evaluation.subject import TrainedModel
 from components.recipes.evaluators import build_evaluators
@@ -30,44 +34,91 @@ def body(stage: Stage) -> None:
     """Write runs/<recipe>/evaluate: metrics.json, without.json, one row a query, and what evaluators leave for others."""
     params = load_params(stage.root)
     recipe = load_recipe(stage.root, stage.the_recipe, params.scale)
-    evaluators: list[Evaluator] = [Retrieval(recipe.evaluation.ks), *build_evaluators(recipe.evaluation)]
-    found = joined(evaluators, subject_of(stage, recipe, params.seed))
+    model = stage.root / f"runs/{recipe.name}/finetune"
+    found = measured(stage, recipe, params.seed, model, pools_of(stage.root, recipe.name), resumes=True)
     for what, why in found.without.items():
         print(f"{what} is not measured: {why}", flush=True)
     with stage.output(f"runs/{recipe.name}/evaluate") as out:
-        write(found, out)
+        write(replace(found, files={**found.files, LICENCES: licences_of(stage.root, recipe.name)}), out)
 
 
-def subject_of(stage: Stage, recipe: Recipe, seed: int) -> Subject:
-    """Return the finetuned model with the splits that this data has; source.json says why it has no others."""
-    raw, selection = stage.root / "data/raw", read_manifest(stage.root / f"data/curated/{recipe.name}/manifest.parquet")
-    folder, batch = stage.root / f"runs/{recipe.name}/finetune", recipe.evaluation.batch
+def measured(
+    stage: Stage, recipe: Recipe, seed: int, model: Path, pools: Mapping[str, pa.Table], resumes: bool = False
+) -> Findings:
+    """Return what the recipe's evaluators find of the model of a folder, each number with the digests of its data and weights.
+
+    Args:
+        resumes: whether what each evaluator found is kept, so that a stage that was stopped goes on with the next.
+    """
+    evaluators: list[Evaluator] = [Retrieval(recipe.evaluation.ks), Leakage(), *build_evaluators(recipe.evaluation)]
+    digests = {split: snapshot_digest(manifest) for split, manifest in pools.items()}
+    kept = (
+        stage.resume_dir(
+            [stage.root / f"data/curated/{recipe.name}", model / WEIGHTS], [digests, seed, recipe.evaluation]
+        )
+        if resumes
+        else None
+    )
+    found = joined(evaluators, subject_of(stage, recipe, seed, model, pools), kept)
+    return stamped(found, digests, sha256_of(model / WEIGHTS))
+
+
+def stamped(found: Findings, pools: Mapping[str, str], weights: str) -> Findings:
+    """Return the same with digests: of the split that a metric names after its kind, else of all splits together."""
+    whole = digest_of(pools)
+    return replace(
+        found,
+        metrics=tuple(
+            replace(metric, data=pools.get(metric.name.split(".")[1], whole), weights=weights)
+            for metric in found.metrics
+        ),
+    )
+
+
+def licences_of(root: Path, recipe: str) -> dict[str, int]:
+    """Return how many of the pictures that a recipe was trained on have each licence, the most frequent first."""
+    trained = of_split(read_manifest(root / f"data/curated/{recipe}/manifest.parquet"), "train")
+    return dict(Counter(trained["licence"].to_pylist()).most_common())
+
+
+def pools_of(root: Path, recipe: str) -> dict[str, pa.Table]:
+    """Return the manifests of val and of the test splits, of those that this data has; source.json says why it has no others."""
+    selection = read_manifest(root / f"data/curated/{recipe}/manifest.parquet")
     pools = {"val": of_split(selection, "val")}
-    pools |= {split: read_manifest(stage.root / f"data/evaluation/{split}/manifest.parquet") for split in TEST_SPLITS}
-    regions = read_kind(raw, REGIONS)
+    pools |= {split: read_manifest(root / f"data/evaluation/{split}/manifest.parquet") for split in TEST_SPLITS}
+    return {split: manifest for split, manifest in pools.items() if len(manifest)}
+
+
+def subject_of(stage: Stage, recipe: Recipe, seed: int, model: Path, pools: Mapping[str, pa.Table]) -> Subject:
+    """Return the model of a folder with the pictures that this recipe was trained on, and the pools."""
+    raw, selection = stage.root / "data/raw", read_manifest(stage.root / f"data/curated/{recipe.name}/manifest.parquet")
+    batch, regions = recipe.evaluation.batch, read_kind(raw, REGIONS)
 
     def pool(manifest: pa.Table) -> Pool:
-        read = read_pool(manifest, raw)
+        read = replace(read_pool(manifest, raw), languages=languages_of(manifest))
         return read if regions is None else replace(read, regions=regions_of(regions, read.keys))
 
     return TrainedModel(
-        encoder=load_trained(folder, batch),
-        untrained=lambda: load_untrained(folder, seed, batch),
+        encoder=load_trained(model, batch),
+        untrained=lambda: load_untrained(model, seed, batch),
         train=read_pool(of_split(selection, "train"), raw),
-        pools={split: pool(manifest) for split, manifest in pools.items() if len(manifest)},
+        pools={split: pool(manifest) for split, manifest in pools.items()},
         seed=seed,
         progress=stage.progress,
     )
 
 
-def joined(evaluators: list[Evaluator], subject: Subject) -> Findings:
-    """Return what all of them found; ConfigError when two give one name, so that neither overwrites the other."""
+def joined(evaluators: list[Evaluator], subject: Subject, kept: Path | None = None) -> Findings:
+    """Return what all of them found; ConfigError when two give one name, so that neither overwrites the other.
+
+    What each found is kept in a folder of `kept`, from which one that was interrupted goes on.
+    """
     metrics: dict[str, Metric] = {}
     rows: dict[str, list[pa.Table]] = {}
     files: dict[str, object] = {}
     without: dict[str, str] = {}
-    for evaluator in evaluators:
-        found = evaluator.measure(subject)
+    for place, evaluator in enumerate(evaluators):
+        found = once(evaluator, subject, kept and kept / f"{place}-{type(evaluator).__name__}")
         named = {metric.name: metric for metric in found.metrics}
         twice = [name for name in (*named, *found.files) if name in metrics or name in files]
         if twice or len(named) < len(found.metrics):
@@ -82,16 +133,6 @@ def joined(evaluators: list[Evaluator], subject: Subject) -> Findings:
             rows.setdefault(name, []).append(table)
     tables = {name: pa.concat_tables(parts) for name, parts in rows.items()}
     return Findings(metrics=tuple(metrics.values()), rows=tables, files=files, without=without)
-
-
-def write(found: Findings, out: Path) -> None:
-    """Write metrics.json, without.json, rows/<name>.parquet and the files that evaluators leave."""
-    (out / "rows").mkdir()
-    for name, table in found.rows.items():
-        pq.write_table(table, out / "rows" / f"{name}.parquet")
-    named = {metric.name: metric.as_json() for metric in found.metrics}
-    for file, value in {**found.files, "metrics.json": named, "without.json": dict(found.without)}.items():
-        (out / file).write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

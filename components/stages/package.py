@@ -98,7 +98,7 @@ def body(stage: Stage) -> None:
         found_in = json.loads((stage.root / "data/validated/report.json").read_text(encoding="utf-8"))
         page = render(
             title, [("", paper), *facts], metrics, found_in, curves_of(run / "pretrain/curves.csv"), SHOWN_SPLIT,
-            typical(run / "evaluate", pool, rows["split"].to_pylist()), found,
+            typical(run / "evaluate", pool, rows["split"].to_pylist()), found, calibration_of(run / "evaluate"),
         )  # fmt: skip
         (out / "report.html").write_text(page, encoding="utf-8")
         (out / "examples.png").write_bytes(draw(found, said))
@@ -132,6 +132,12 @@ def typical(evaluated: Path, pool: Pool, splits: list[str]) -> dict[str, dict[st
         pictures={pool.keys[i]: pool.pictures[i] for i in held}, captions={pool.keys[i]: pool.captions[i] for i in held}
     )
     return cases(pq.read_table(rows).to_pylist(), pictures)
+
+
+def calibration_of(evaluated: Path) -> dict[str, Any]:
+    """Return label -> split -> how sure the model was and how often right; {} where the recipe does not list Calibration."""
+    files = sorted(evaluated.glob("calibration.*.json"))
+    return {path.name.split(".")[1]: json.loads(path.read_text(encoding="utf-8")) for path in files}
 
 
 def curves_of(path: Path) -> dict[str, list[tuple[int, float]]]:

@@ -95,7 +95,7 @@ class Nearness:
     ) -> None:  # fmt: skip
         """Take the nearest of `those` held for each of `mine` asked, where it is nearer than what stands in `best`."""
         ordered, order = in_order(_at(keys, those))
-        turn, starts, ends = _bounds(ordered, order) if itself else _places(ordered, _at(wanted, mine))
+        turn, starts, ends = _bounds(ordered, order, earlier) if itself else _places(ordered, _at(wanted, mine))
         order, turn = order if those is None else those[order], turn if mine is None else mine[turn]
         for start in range(0, len(turn), self.at_once):
             chunk = slice(start, start + self.at_once)
@@ -103,18 +103,17 @@ class Nearness:
             end = np.minimum(end, at + MOST)
             while len(some := some[going := at < end]):
                 at, end = at[going], end[going]
-                self._compare(best, asked, held, some, order[at], itself, earlier)
+                self._compare(best, asked, held, some, order[at], itself)
                 at = at + 1
 
     def _compare(
-        self, best: NDArray[np.int64], asked: Prints, held: Prints, some: NDArray[np.int64], other: NDArray[np.int64],
-        itself: bool, earlier: bool,
+        self, best: NDArray[np.int64], asked: Prints, held: Prints, some: NDArray[np.int64], other: NDArray[np.int64], itself: bool,
     ) -> None:  # fmt: skip
         """Take each of `other` for its one of `some` where it is nearer than what stands in `best`."""
         bits = np.bitwise_count(asked.hashes[some] ^ held.hashes[other]).astype(np.int64)
         near = bits <= self.bits
         if itself:
-            near &= (other < some) if earlier else (some != other)
+            near &= some != other
         some, other, bits = some[near], other[near], bits[near]
         apart = asked.colours[some].astype(np.float64) - held.colours[other]
         alike = (np.abs(apart) <= self.colour).all(1)
@@ -138,14 +137,14 @@ def _gathered(hashes: NDArray[np.uint64], mask: np.uint64) -> NDArray[np.uint64]
     return found
 
 
-def _bounds(keys: NDArray[np.uint64], order: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
-    """Return of those that share a key their places, and where those with that key begin and end."""
+def _bounds(keys: NDArray[np.uint64], order: NDArray[np.int64], earlier: bool) -> tuple[NDArray[np.int64], ...]:
+    """Return of those that share a key their places, and where those with that key begin and end, or with `earlier` those before them."""
     begins = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
     sizes = np.diff(np.append(begins, len(keys)))
     begins, sizes = begins[sizes > 1], sizes[sizes > 1]
     starts = np.repeat(begins, sizes)
     inside = np.arange(len(starts)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    return order[starts + inside], starts, starts + np.repeat(sizes, sizes)
+    return order[starts + inside], starts, starts + (inside if earlier else np.repeat(sizes, sizes))
 
 
 def _places(keys: NDArray[np.uint64], wanted: NDArray[np.uint64]) -> tuple[NDArray[np.int64], ...]:

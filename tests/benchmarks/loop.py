@@ -1,4 +1,4 @@
-"""What the training loop costs beside a bare loop over the same steps: `python -m tests.benchmarks.loop --batch 48 --runs 5`.
+"""What the training loop costs beside a bare loop over the same steps: `python -m tests.benchmarks.loop --batch 24 --runs 5`.
 
 Both sides run the recipe `clip` at `debug` on coloured squares: the same batches, losses, optimizer, schedule and bits. Ours is
 `train`, with its curves, guards, progress and Lightning; the other is what a person would write who wants none of these. Each
@@ -51,7 +51,12 @@ Spent = tuple[float, float]
 def main() -> None:
     """Take turns, compare, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--batch", type=int, default=48, help="pairs a step; a step should take some 20 ms (48)")
+    parser.add_argument(
+        "--batch",
+        type=int,
+        default=24,
+        help="pairs a step, at most the 25 concepts there are; a step should take some 20 ms (24)",
+    )
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--keep", action="store_true", help=f"write {KEPT_AT.relative_to(REPOSITORY)}")

@@ -16,6 +16,7 @@ import yaml
 from components.contracts.evaluator import Evaluator, Findings
 from components.data.transforms.preprocess import Preprocess
 from components.evaluation.embedding import Embedder
+from components.evaluation.outcomes import Evaluated
 from components.recipes.section import build
 from tests.squares import clip_at_debug
 from tests.subjects import subject_of
@@ -72,6 +73,19 @@ def test_its_numbers_can_be_read(name, found):
             assert math.isfinite(number)
             assert metric.unit != "fraction" or 0 <= number <= 1
         assert not re.search(r"[^\w. ]", metric.name), "MLflow would refuse it"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_numbers_are_what_the_rows_that_it_keeps_give(name, found):
+    kept = Evaluated(
+        label=name, metrics={one.name: one.as_json() for one in found[name].metrics}, rows=found[name].rows
+    )
+    for metric in found[name].metrics:
+        if metric.tallies:
+            tallies = kept.tallies(metric.name)
+            assert tallies == metric.tallies
+            shares = [np.mean(kept.counted(tally)["value"].to_numpy()) for tally in tallies]
+            assert np.mean(shares) == pytest.approx(metric.value), metric.name
 
 
 @pytest.mark.parametrize("name", NAMES)

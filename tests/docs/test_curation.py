@@ -12,7 +12,7 @@ from components.data.manifest import SCHEMA
 from components.recipes.curation import build_ops
 from components.recipes.recipe import Curation
 from components.recipes.section import build
-from tests.benchmarks import dedup
+from tests.benchmarks import dedup, keep
 
 REPOSITORY = Path(__file__).parents[2]
 PAGE = (REPOSITORY / "docs/curation.md").read_text(encoding="utf-8")
@@ -54,8 +54,23 @@ def test_numbers_of_the_page_are_those_that_were_measured():
         f"takes {most['wall_s']:.0f} s ({most['cpu_s']} s of CPU) and {most['peak_gb']} GB for 1,000,000 rows",
         f"precision {most['precision']:.3f}, recall {most['recall']:.3f}",
         f"with a word more or less, {dedup.captions_found(said)}",
-        f"takes a {said['cpu_ratio']:.0f}th of the CPU-seconds",
+        f"take {said['cpu_ratio']} times the CPU-seconds",
         f"{said['pictures']} pictures with {said['tools']['diptych']['planted']} copies",
         f"<!-- dedup -->\n{dedup.table(said)}\n<!-- /dedup -->",
+    ):
+        assert words in PAGE
+
+
+def test_what_filters_take_is_what_was_measured():
+    said = json.loads((REPOSITORY / "docs/benchmarks/keep.json").read_text())
+    most = said["rows"]["100000"]
+    lettered, seconds = most["every_word_has_a_letter"], [its["wall_s"] for its in most["sides"].values()]
+    assert lettered["same"]
+    for words in (
+        f"<!-- keep -->\n{keep.table(said)}\n<!-- /keep -->",
+        f"the larger run took {seconds[0]:.0f} and {seconds[1]:.0f} s",
+        f"takes {said['ratio']['with_start']} times the CPU-seconds for 100,000 rows, and {said['ratio']['a_row']} times what a row takes",
+        f"Of {lettered['rows']:,} captions in which every word has a letter both keep the same {lettered['kept']:,}",
+        f"{most['kept_by_both']:,} are kept by both, {sum(most['only_ours'].values())} by us alone and {sum(most['only_data_juicer'].values())} by",
     ):
         assert words in PAGE

@@ -1,5 +1,6 @@
 """docs/versions.md: its commands parse, its reasons and numbers are the code's."""
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -36,3 +37,16 @@ def test_numbers_are_the_code_s():
 def test_every_file_that_is_named_is_there():
     named = re.findall(r"`((?:components|tests|docs)/[\w./]+)`", PAGE)
     assert [name for name in named if not (REPOSITORY / name).exists()] == []
+
+
+def test_numbers_of_a_comparison_are_those_that_were_measured():
+    said = json.loads((REPOSITORY / "docs/benchmarks/data-diff.json").read_text())
+    ours, theirs = said["sides"]["ours"], said["sides"]["datachain"]
+    assert said["right"] == {"ours": True, "datachain": True}
+    for words in (
+        f"{said['rows']:,} rows take {ours['cpu_s']:.1f} CPU-seconds and {ours['peak_mb']:.0f} MB",
+        f"DataChain {theirs['version']} takes {theirs['cpu_s']:.1f}, {said['ratio']} times that, and {theirs['peak_mb']:.0f} MB",
+        f"{said['truth']['added']:,} added, {said['truth']['removed']:,} removed, {said['truth']['changed']:,} changed",
+        f"by the clock, {ours['wall_s']:.0f} and {theirs['wall_s']:.0f} s",
+    ):
+        assert words in PAGE

@@ -107,8 +107,9 @@ def test_metrics_are_published_on_the_runs_page(toy, client):
     only = ArtifactFilter(key=ArtifactFilterKey(any_=["metrics-clip"]))
     rows = json.loads(client.read_artifacts(artifact_filter=only)[0].data)
     assert {row["metric"] for row in rows} == {
-        "retrieval.pair.image_to_text.recall_at_1", "retrieval.pair.text_to_image.recall_at_1",
+        "retrieval.pair.image_to_text.recall_at_1", "retrieval.pair.text_to_image.recall_at_1", "retrieval.pair.mean_recall",
     }  # fmt: skip
+    assert not any("tallies" in row for row in rows), "which rows it is counted over is for programs"
     assert all(row["chance"] == 0.06 and row["baseline"] == 0.3 for row in rows)
     assert not (toy / "mlflow.db").exists(), "until evaluate: nothing is registered"
 
@@ -134,20 +135,28 @@ def test_a_fault_of_the_world_is_tried_again_and_a_mistake_is_not(toy, client):
 
 
 def test_an_alias_set_by_hand_is_noticed(toy, client):
+    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+
     from flows.pipeline import pipeline
 
     pipeline("clip")
     set_seed(toy, 2)
     pipeline("clip")
-    assert by_alias(open_store(toy), "clip", "champion").label == "clip@2", "as good as the first"
-    assert "clip@1 is the champion, set by hand" in promote_by_hand(toy, "clip@1")
+    assert by_alias(open_store(toy), "clip", "champion").label == "clip@2", "better than the first"
+    only = ArtifactFilter(key=ArtifactFilterKey(any_=["promotion-clip"]))
+    pages = sorted(client.read_artifacts(artifact_filter=only), key=lambda page: page.created)
+    first, second = (page.data for page in pages[-2:])
+    assert first.startswith("# clip@1: promoted")
+    assert second.startswith("# clip@2: promoted")
+    assert "| primary | retrieval.pair.mean_recall | holds: shown to be better | 0.4667 | 0.4000 |" in second
+    assert "clip@1 is the champion, set by hand" in promote_by_hand(toy, "clip@1", "the second sees no red")
     noticed = diptych("run")
     assert noticed.returncode == 0, noticed.stderr
     assert "Nothing to do" not in noticed.stdout
     shipped = Shipped.read(toy, "clip")
     assert shipped is not None
     assert (shipped.version, shipped.champion) == ("clip@2", "clip@1")
-    assert "diptych promote clip@2" in noticed.stdout
+    assert "diptych promote clip@2 --because REASON" in noticed.stdout.replace("\n", " ")
     assert (Path(shipped.champion_folder) / "manifest.json").exists(), "its files were fetched from the store"
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from components.contracts.errors import DataError
 from components.data.manifest import read_manifest
-from components.data.selection import distinct, of_split, read_pool
+from components.data.selection import distinct, languages_of, of_split, read_pool
 from components.data.shards import open_pictures
 
 
@@ -18,6 +18,14 @@ def test_a_pool_has_what_the_rows_say_in_their_order(scenes_raw):
     assert pool.sources == tuple(row["source"] for row in rows)
     assert pool.sha256s == tuple(row["sha256"] for row in rows)
     assert tuple(pool.pictures) == tuple(data for _, data in open_pictures(scenes_raw, manifest))
+
+
+def test_makers_are_a_label_and_texts_have_their_languages(scenes_raw):
+    manifest = of_split(read_manifest(scenes_raw / "manifest.parquet"), "train").slice(2, 5)
+    pool, rows = read_pool(manifest, scenes_raw), manifest.to_pylist()
+    assert pool.labelled("source") == tuple(row["source"] for row in rows)
+    assert languages_of(manifest) == tuple(tuple(text["lang"] for text in row["texts"]) for row in rows)
+    assert [len(its) for its in languages_of(manifest)] == [len(texts) for texts in pool.captions]
 
 
 @pytest.mark.parametrize("split", ["train", "val", "both"])

@@ -63,6 +63,12 @@ def test_a_picture_goes_through_transform_tower_and_projection(embedder, squares
     np.testing.assert_allclose(row, normalize(pooled, dim=-1)[0].numpy(), **ROUNDING)
 
 
+def test_what_is_shown_of_a_picture_can_be_handed_back(embedder, squares):
+    shown = embedder.shown(squares.pictures[:6])
+    assert (shown.shape, shown.dtype) == ((6, 3, 32, 32), np.uint8)
+    np.testing.assert_allclose(embedder.of_shown(shown), embedder.pictures(squares.pictures[:6]), **ROUNDING)
+
+
 @torch.no_grad()
 def test_rows_of_both_spaces_keep_their_length(embedder, squares):
     rows = embedder.encoded(squares.pictures[:6], ["features", "pooled"])

@@ -12,7 +12,7 @@ from PIL import Image
 from components.contracts.sample import TEST_SPLITS
 from components.evaluation.cases import Case
 from components.evaluation.examples import Example, Shown
-from components.evaluation.page import chart, further, render
+from components.evaluation.page import chart, further, reliability, render
 from components.evaluation.ranking import Right
 from components.evaluation.retrieval import Gallery, retrieval
 from components.evaluation.wording import DIRECTION_MEANS, SPLIT_MEANS, between, percent, retrieval_rows
@@ -86,7 +86,9 @@ def page(metrics) -> str:
         Example(text=NASTY, shown=(Shown(picture=jpeg(20, 160), right=True), Shown(picture=jpeg(20, 200), right=False)))
     ]
     curves = {NASTY: [(1, 3.5), (200, 0.125)], "val": [(100, 0.5)]}
-    return render(NASTY, [(NASTY, NASTY), ("seed", "0")], metrics, DATA, curves, "pair", CASES, found)
+    one = {"low": 0.0, "high": 1.0, "queries": 9, "confidence": 0.7, "right": 0.5}
+    believed = {NASTY: {"pair": {"confidence": 0.7, "right": 0.5, "queries": 9, "bins": [one]}}}
+    return render(NASTY, [(NASTY, NASTY), ("seed", "0")], metrics, DATA, curves, "pair", CASES, found, believed)
 
 
 def test_what_else_was_measured_has_its_table_and_nothing_has_none():
@@ -98,6 +100,30 @@ def test_what_else_was_measured_has_its_table_and_nothing_has_none():
     assert "grey pixels" in words[-1]
     assert {"category", NASTY, "designer"} <= set(words)
     assert further({}) == ""
+
+
+def test_the_reliability_picture_has_a_dot_a_bin_on_the_diagonal_where_it_can_be_believed():
+    bins = [
+        {"low": 0.0, "high": 0.5, "queries": 100, "confidence": 0.25, "right": 0.25},
+        {"low": 0.5, "high": 1.0, "queries": 25, "confidence": 0.8, "right": 0.5},
+    ]
+    found = {"confidence": 0.36, "right": 0.3, "queries": 125, "bins": bins}
+    drawn = reliability({NASTY: {"pair": found, "val": found}})
+    circles = [tuple(map(float, one)) for one in re.findall(r"<circle cx=([\d.]+) cy=([\d.]+) r=([\d.]+)", drawn)]
+    assert len(circles) == 4
+    (line,) = set(re.findall(r"d='M(\d+) (\d+)L(\d+) (\d+)'", drawn))
+    left, bottom, right, top = map(float, line)
+    for (x, y, _), one in zip(circles, bins * 2, strict=True):
+        assert (x - left) / (right - left) == pytest.approx(one["confidence"])
+        assert (bottom - y) / (bottom - top) == pytest.approx(one["right"])
+    assert circles[0][2] > circles[1][2], "four times the queries"
+    seen = read(drawn)
+    assert "script" not in seen.tags
+    words = " ".join(word.strip() for word in seen.words if word.strip())
+    assert NASTY in words
+    assert words.index("val held-out pictures, used to choose") < words.index("pair held-out pictures of known things")
+    assert words.count("36.0% sure, 30.0% right, 125 pictures") == 2
+    assert reliability({}) == ""
 
 
 def test_nothing_is_loaded_from_elsewhere(page):
@@ -134,7 +160,9 @@ def test_a_case_says_its_rank_and_what_came_first_instead(page):
 
 
 def test_without_cases_there_is_no_heading_for_them(metrics):
-    assert "Best, typical, worst" not in render("clip", [], metrics, DATA, {}, "pair", {}, [])
+    bare = render("clip", [], metrics, DATA, {}, "pair", {}, [])
+    assert "Best, typical, worst" not in bare
+    assert "believed" not in bare
 
 
 def test_what_came_in_is_counted_by_split_with_the_reasons(page):

@@ -34,6 +34,14 @@ MEASURED = {
     "features.val.text.variance": metric(0.9),
     "features.val.alignment": metric(0.886, "squared_distance"),
     "probe.digits.top1": metric(0.97, method="logistic regression"),
+    "calibration.val.category.brier": metric(0.61, "squared_distance", method="1 of 9 by names"),
+    "calibration.designer.category.ece": metric(0.07),
+    "calibration.val.category.ece": metric(0.05, method="on average 80.0% sure"),
+    "slices.pair.source.text_to_image.gap": metric(0.2),
+    "slices.pair.source.text_to_image.by_hand": metric(0.7),
+    "robustness.pair.image_to_text.shot_noise": metric(0.3),
+    "robustness.pair.image_to_text.mean": metric(0.4),
+    "robustness.val.category.mean": metric(0.6),
     "zero_shot.designer.category.top1": metric(method="1 of 9 by names"),
     "zero_shot.designer.category.one_prompt.top1": metric(),
     "zero_shot.val.category.top1": metric(),
@@ -47,16 +55,28 @@ def test_what_stands_beside_retrieval_comes_in_a_fixed_order_with_its_method():
     rows = further_rows(MEASURED)
     assert [(row["asked"], row["split"]) for row in rows] == [
         ("category", "val"), ("category", "designer"), ("category, one prompt", "designer"), ("subcategory among 5", "val"),
+        ("category, squared distance of shares to the truth", "val"),
+        ("category, error of its sureness", "val"),
+        ("category, error of its sureness", "designer"), ("category, all changes", "val"),
+        ("picture → name, shot noise", "pair"), ("picture → name, all changes", "pair"),
+        ("name → picture, gap of the worst source", "pair"), ("name → picture, source by hand", "pair"),
         ("digits, probe", "test"), ("squared distance of picture and text", "val"), ("what texts do not share", "val"),
     ]  # fmt: skip
-    assert [row["method"] for row in rows] == ["", "1 of 9 by names", "", "", "logistic regression", "", ""]
-    assert [row["value"] for row in rows] == ["50.0%"] * 4 + ["97.0%", "0.89", "90.0%"]
-    assert {(row["chance"], row["n"]) for row in rows[:5]} == {("10.0%", 10)}
+    assert [row["method"] for row in rows] == [
+        "", "1 of 9 by names", "", "", "1 of 9 by names", "on average 80.0% sure", "", "", "", "", "", "", "logistic regression", "", "",
+    ]  # fmt: skip
+    assert [row["value"] for row in rows] == ["50.0%"] * 4 + [
+        "0.61", "5.0%", "7.0%", "60.0%", "30.0%", "40.0%", "20.0%", "70.0%", "97.0%", "0.89", "90.0%",
+    ]  # fmt: skip
+    assert {(row["chance"], row["n"]) for row in rows[:4]} == {("10.0%", 10)}
 
 
 def test_where_there_is_little_room_only_the_stated_method_and_the_telling_numbers_stand():
     assert [(row["asked"], row["split"]) for row in further_rows(MEASURED, brief=True)] == [
-        ("category", "val"), ("category", "designer"), ("digits, probe", "test"),
+        ("category", "val"), ("category", "designer"),
+        ("category, error of its sureness", "val"),
+        ("category, error of its sureness", "designer"), ("category, all changes", "val"),
+        ("picture → name, all changes", "pair"), ("name → picture, gap of the worst source", "pair"), ("digits, probe", "test"),
         ("squared distance of picture and text", "val"),
     ]  # fmt: skip
     assert further_rows({}) == []
@@ -70,8 +90,8 @@ def test_every_statistic_of_the_features_has_words():
 
 def test_what_the_data_allows_is_said():
     assert allowed(MEASURED, {}, {}) == (
-        "This data allows the splits val, pair and these metrics: retrieval, zero-shot by category and subcategory, a probe "
-        "on digits, statistics of the features."
+        "This data allows the splits val, pair and these metrics: retrieval, zero-shot by category and subcategory, calibration, "
+        "slices, robustness, a probe on digits, statistics of the features."
     )
 
 

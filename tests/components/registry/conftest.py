@@ -5,6 +5,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from mlflow import MlflowClient
 
@@ -39,17 +41,26 @@ def store(root: Path, empty_store: Path) -> Store:
 
 @pytest.fixture
 def packaged(root: Path) -> Callable[..., Path]:
-    """Write the package, metrics and curves of a model whose pair R@1 is given; return the package."""
+    """Write the package, evaluation and curves of a model whose pair R@1 is given; return the package."""
 
     def write(recall: float = 0.5, weights: str = "a", training: str = "t1", data: str = "d" * 64) -> Path:
         runs = root / "runs/clip"
-        for name in ("package", "evaluate", "pretrain"):
+        for name in ("package", "evaluate/rows", "pretrain"):
             (runs / name).mkdir(parents=True, exist_ok=True)
         (runs / "package/weights.safetensors").write_text(weights)
+        queries = [f"q{at}" for at in range(100)]
+        rows = {"query": queries, "group": queries, "rank": [1 + (at >= 100 * recall) for at in range(100)]}
+        pq.write_table(pa.table(rows), runs / "evaluate/rows/retrieval.pair.parquet")
         metric = {"unit": "fraction", "better": "up", "n": 289, "chance": 0.003, "baseline": 0.29}
         metrics = {
             f"{PAIR}.image_to_text.recall_at_1": {"value": recall + 0.01, "low": 0.45, "high": 0.57, **metric},
             f"{PAIR}.text_to_image.recall_at_1": {"value": recall - 0.01, **metric},
+            f"{PAIR}.mean_recall": {
+                "value": recall,
+                "data": data,
+                "tallies": [{"rows": "retrieval.pair", "column": "rank", "at_most": 1}],
+                **metric,
+            },
         }
         for name in ("evaluate", "package"):
             (runs / name / "metrics.json").write_text(json.dumps(metrics))

@@ -1,12 +1,19 @@
-"""Who is champion, on a real SQLite store of MLflow."""
+"""Who is champion, on a real SQLite store of MLflow: what a ruling does to the aliases, and what a person does."""
 
+import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 
-from components.contracts.errors import ConfigError, StaleArtifact
+from components.contracts.errors import ConfigError, GateClosed, StaleArtifact
+from components.contracts.promotion import Ruling
 from components.registry.champion import files_of
+from components.registry.evaluated import evaluation_of
 from components.registry.promotion import promote, promote_by_hand
+from components.registry.store import open_store
+from components.registry.turns import Turn
 from components.registry.versions import by_alias, register
 
 
@@ -18,54 +25,139 @@ def aliases(store):
     }
 
 
-def ship(root, store, package):
-    return promote(root, register(package, root, store), store)
+def saying(outcome, asked=None):
+    """Return a judge who always says so, and writes down whom he was asked about."""
+
+    def judge(version, champion):
+        label = champion.label if champion else None
+        if asked is not None:
+            asked.append((version.label, label))
+        said = f"{version.label} stays challenger and {label} is served: he said so."
+        return Ruling(outcome=outcome, challenger=version.label, champion=label, sentence=said), f"# {outcome}"
+
+    return judge
 
 
-def test_the_first_is_champion_and_stays_so_when_asked_again(root, store, packaged):
-    package = packaged(0.5)
+@pytest.fixture
+def ship(root, store, packaged):
+    """Register a new package, and promote it as a judge says."""
+
+    def shipped(outcome="promoted", asked=None, weights=None, **how):
+        weights = weights or str(len(store.client.search_model_versions("name = 'clip'")))
+        return promote(store, register(packaged(weights=weights), root, store), saying(outcome, asked), **how)
+
+    return shipped
+
+
+def test_the_first_is_champion_and_stays_so_when_asked_again(ship, store):
     for _ in range(2):
-        verdict = ship(root, store, package)
-        assert verdict.champion.label == "clip@1"
+        assert ship(weights="a").champion.label == "clip@1"
         assert aliases(store) == {"champion": "1"}
 
 
-def test_a_better_one_takes_over_and_a_worse_one_does_not(root, store, packaged):
-    ship(root, store, packaged(0.5))
-    better = ship(root, store, packaged(0.6))
-    assert better.champion.label == "clip@2"
-    assert better.sentence == "clip@2 is the new champion: pair R@1 60.0%, the champion clip@1 has 50.0%."
-    worse = packaged(0.4)
+@pytest.mark.parametrize("outcome", ["kept", "inconclusive", "needs_a_person"])
+def test_one_that_is_not_promoted_is_challenger_until_it_is(ship, store, outcome):
+    ship()
+    verdict = ship(outcome)
+    assert (verdict.version.label, verdict.champion.label) == ("clip@2", "clip@1")
+    assert verdict.sentence.endswith("To serve it all the same: diptych promote clip@2 --because REASON")
+    assert aliases(store) == {"champion": "1", "challenger": "2"}
+    assert store.client.get_model_version("clip", "2").tags["diptych.verdict"] == outcome
+    assert ship("promoted", weights="1", anew=True).champion.label == "clip@2"
+    assert aliases(store) == {"champion": "2"}
+
+
+def test_a_verdict_is_given_once_unless_it_is_asked_for_anew(ship):
+    asked = []
+    ship(asked=asked)
     for _ in range(2):
-        verdict = ship(root, store, worse)
-        assert verdict.champion.label == "clip@2"
-        assert verdict.sentence.startswith("clip@3 stays challenger and clip@2 is served: it is worse: pair R@1 40.0%")
-        assert verdict.sentence.endswith("diptych promote clip@3")
-        assert aliases(store) == {"champion": "2", "challenger": "3"}
+        verdict = ship("kept", asked, weights="x")
+    assert asked == [("clip@1", None), ("clip@2", "clip@1")]
+    assert "he said so" in verdict.sentence
+    ship("kept", asked, weights="x", anew=True)
+    assert len(asked) == 3
 
 
-def test_numbers_on_other_data_are_said_to_be_so(root, store, packaged):
-    ship(root, store, packaged(0.5))
-    assert "on other data" in ship(root, store, packaged(0.4, data="e" * 64)).sentence
+def test_a_ruling_is_kept_with_its_run(ship, store, tmp_path):
+    ship()
+    verdict = ship("kept")
+    folder = store.client.download_artifacts(verdict.version.run_id, "promotion", str(tmp_path))
+    assert sorted(path.name for path in tmp_path.joinpath(folder).iterdir()) == [
+        "against-clip@1.json", "against-clip@1.md",
+    ]  # fmt: skip
+    said = json.loads(tmp_path.joinpath(folder, "against-clip@1.json").read_text())
+    assert (said["outcome"], said["champion"]) == ("kept", "clip@1")
 
 
-def test_a_champion_set_by_hand_stays(root, store, packaged):
-    ship(root, store, packaged(0.5))
-    better = packaged(0.6)
-    ship(root, store, better)
-    assert promote_by_hand(root, "clip@1").startswith("clip@1 is the champion, set by hand.")
-    assert ship(root, store, better).champion.label == "clip@1", (
-        "the verdict on clip@2 was given; a person decided after it"
-    )
+def test_without_a_champion_one_that_keeps_no_bound_is_not_served(ship, store):
+    verdict = ship("kept")
+    assert aliases(store) == {"challenger": "1"}
+    with pytest.raises(GateClosed, match="diptych promote clip@1 --because REASON"):
+        _ = verdict.served
+
+
+def test_a_person_decides_with_a_reason_that_is_kept(ship, root, store):
+    ship()
+    ship()
+    with pytest.raises(ConfigError, match="takes a reason"):
+        promote_by_hand(root, "clip@1", " ")
+    assert promote_by_hand(root, "clip@1", "the second sees no red").startswith("clip@1 is the champion, set by hand")
+    tags = store.client.get_model_version("clip", "1").tags
+    assert (tags["diptych.verdict"], tags["diptych.approved"]) == ("approved", "the second sees no red")
+    assert tags["diptych.approved.by"]
+    assert tags["diptych.approved.at"]
+    assert ship(weights="1").champion.label == "clip@1", "the verdict on clip@2 was given; a person decided after it"
     with pytest.raises(ConfigError, match=r"no version 'clip@9'. It has clip@1, clip@2"):
-        promote_by_hand(root, "clip@9")
+        promote_by_hand(root, "clip@9", "why not")
 
 
-def test_an_older_champion_is_fetched_from_the_store_and_checked(root, store, packaged):
-    package = packaged(0.5, weights="old")
-    old = ship(root, store, package).champion
+def test_of_two_promotions_at_once_one_wins_and_the_other_judges_again(ship, root, store, packaged):
+    ship(weights="first")
+    versions = [register(packaged(weights=one), root, store) for one in ("left", "right")]
+    both, asked = Barrier(2), []
+
+    def judge(version, champion):
+        asked.append((version.label, champion.label))
+        if champion.label == "clip@1":
+            both.wait(timeout=30)  # both have judged against clip@1 before either moves the alias
+        outcome = "promoted" if champion.label == "clip@1" else "kept"
+        said = f"{version.label} stays challenger and {champion.label} is served: second."
+        return Ruling(outcome=outcome, challenger=version.label, champion=champion.label, sentence=said), ""
+
+    with ThreadPoolExecutor(2) as threads:
+        verdicts = list(threads.map(lambda version: promote(open_store(root), version, judge), versions))
+    winner = by_alias(store, "clip", "champion")
+    (loser,) = {"clip@2", "clip@3"} - {winner.label}
+    assert [verdict.champion.label for verdict in verdicts] == [winner.label] * 2
+    assert sorted(asked) == sorted([("clip@2", "clip@1"), ("clip@3", "clip@1"), (loser, winner.label)])
+    assert aliases(store) == {"champion": winner.version, "challenger": loser.partition("@")[2]}
+
+
+def test_a_turn_of_one_who_was_killed_is_ended_for_him(ship, store, monkeypatch):
+    ship()
+    ship("kept")
+    turn = Turn.next(store, "clip")
+    store.client.log_param(turn.run_id, f"diptych.promotion.{turn.number}", "2 killed-before-it-moved-the-alias")
+    monkeypatch.setattr("components.registry.turns._PATIENCE_S", 0.1)
+    later = Turn.next(store, "clip")
+    assert later.number == turn.number + 1
+    assert later.champion.label == "clip@2"
+
+
+def test_a_champion_set_on_mlflows_own_page_is_the_one_to_beat(ship, store):
+    ship()
+    ship("kept")
+    store.client.set_registered_model_alias("clip", "champion", "2")
+    asked = []
+    ship("kept", asked)
+    assert asked == [("clip@3", "clip@2")]
+
+
+def test_an_older_champion_is_fetched_from_the_store_and_checked(ship, root, store, packaged):
+    package = packaged(weights="old")
+    old = ship(weights="old").champion
     assert files_of(old, root, store) == package
-    worse = ship(root, store, packaged(0.4, weights="new"))
+    worse = ship("kept", weights="new")
     folder = files_of(worse.champion, root, store)
     assert folder.is_relative_to(root / ".diptych/versions")
     assert (folder / "weights.safetensors").read_text() == "old"
@@ -76,3 +168,31 @@ def test_an_older_champion_is_fetched_from_the_store_and_checked(root, store, pa
     with pytest.raises(StaleArtifact, match=r"weights\.safetensors was changed"):
         files_of(worse.champion, root, store)
     assert not folder.exists()
+
+
+def test_the_evaluation_of_an_older_version_is_fetched_and_checked(root, store, packaged):
+    old = register(packaged(0.5, weights="old"), root, store)
+    assert evaluation_of(old, root, store) == root / "runs/clip/evaluate"
+    register(packaged(0.6, weights="new"), root, store)
+    folder = evaluation_of(old, root, store)
+    assert folder.is_relative_to(root / ".diptych/evaluations")
+    assert json.loads((folder / "metrics.json").read_text())["retrieval.pair.mean_recall"]["value"] == 0.5
+    assert (folder / "rows/retrieval.pair.parquet").exists()
+    assert evaluation_of(old, root, store) == folder
+    shutil.rmtree(folder)
+    next((root / "mlartifacts").rglob(f"{old.run_id}/artifacts/evaluation/metrics.json")).write_text("{}")
+    with pytest.raises(StaleArtifact, match="evaluation of clip@1 is not what was registered"):
+        evaluation_of(old, root, store)
+
+
+def test_a_version_registered_without_rows_has_no_evaluation(root, store, packaged):
+    package = packaged()
+    shutil.rmtree(root / "runs/clip/evaluate/rows")
+    assert evaluation_of(register(package, root, store), root, store) is None
+
+
+def test_a_package_of_other_numbers_than_the_evaluation_is_refused(root, store, packaged):
+    package = packaged(0.5)
+    (root / "runs/clip/evaluate/metrics.json").write_text("{}")
+    with pytest.raises(StaleArtifact, match="measured again since"):
+        register(package, root, store)

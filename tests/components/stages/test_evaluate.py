@@ -1,16 +1,19 @@
 """What evaluators find is put together whole: no number, row or file of one is lost to another."""
 
 import json
+from dataclasses import replace
 
 import pyarrow.parquet as pq
 import pytest
 
-from components.contracts.errors import ConfigError
+from components.contracts.errors import ConfigError, Interrupted
 from components.data.transforms.preprocess import Preprocess
 from components.evaluation.embedding import Embedder
+from components.evaluation.feature_stats import FeatureStats
+from components.evaluation.kept import read, write
 from components.evaluation.retrieval import Retrieval
 from components.evaluation.zero_shot import ZeroShot
-from components.stages.evaluate import joined, write
+from components.stages.evaluate import joined, stamped
 from tests.subjects import subject_of
 
 SPLITS = {"train": range(0, 50, 2), "val": range(1, 25, 2), "pair": range(25, 50, 2)}
@@ -61,3 +64,53 @@ def test_a_pool_is_embedded_once_for_all(subject, monkeypatch):
     )
     joined([Retrieval(ks=[1]), ZeroShot(), ZeroShot(label="subcategory")], subject)
     assert asked == [12, 13]
+
+
+def test_each_number_names_the_data_and_the_weights_that_it_is_of(subject):
+    found = joined([Retrieval((1,)), FeatureStats(splits=["val"])], subject)
+    named = {one.name: one for one in stamped(found, {"val": "a" * 64, "pair": "b" * 64}, "c" * 64).metrics}
+    assert named["retrieval.val.mean_recall"].data == "a" * 64
+    assert named["retrieval.pair.mean_recall"].data == "b" * 64
+    assert {one.weights for one in named.values()} == {"c" * 64}
+    elsewhere = replace(found, metrics=(replace(found.metrics[0], name="probe.digits.top1"),))
+    (probe,) = stamped(elsewhere, {"val": "a" * 64}, "c" * 64).metrics
+    assert probe.data not in (None, "a" * 64), "of no split: of all data together"
+
+
+class Stops(Retrieval):
+    """One that is interrupted."""
+
+    def measure(self, subject):
+        raise Interrupted("SIGTERM")
+
+
+def test_what_was_measured_before_an_interruption_is_not_measured_again(subject, tmp_path, monkeypatch):
+    evaluators = [Retrieval(ks=[1, 3]), ZeroShot(served=True), ZeroShot(label="shape")]
+    whole = joined(evaluators, subject)
+    with pytest.raises(Interrupted):
+        joined([*evaluators[:2], Stops()], subject, tmp_path)
+    for one in (Retrieval, ZeroShot):
+        asked = one.measure
+        monkeypatch.setattr(
+            one,
+            "measure",
+            lambda self, subject, asked=asked: (
+                pytest.fail("again") if getattr(self, "label", "") != "shape" else asked(self, subject)
+            ),
+        )
+    again = joined(evaluators, subject, tmp_path)
+    assert (again.metrics, again.files, again.without) == (whole.metrics, whole.files, whole.without)
+    assert {name: table.to_pylist() for name, table in again.rows.items()} == {
+        name: table.to_pylist() for name, table in whole.rows.items()
+    }
+
+
+def test_what_is_written_is_read_back(subject, tmp_path):
+    found = stamped(joined([Retrieval(ks=[1]), ZeroShot(served=True)], subject), {"val": "a" * 64}, "b" * 64)
+    write(found, tmp_path)
+    again = read(tmp_path)
+    assert (again.metrics, again.without) == (found.metrics, found.without)
+    assert again.files == json.loads(json.dumps(found.files))
+    assert {name: table.to_pylist() for name, table in again.rows.items()} == {
+        name: table.to_pylist() for name, table in found.rows.items()
+    }

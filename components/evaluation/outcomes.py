@@ -1,0 +1,78 @@
+"""What a model got, query by query: the rows that its numbers are counted over, as the stage evaluate kept them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from components.contracts.errors import DataError
+from components.contracts.evaluate import Tally
+from components.contracts.model_files import LICENCES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluated:
+    """An evaluation that was kept.
+
+    Args:
+        label: the version, such as `clip@3`.
+        metrics: name -> what metrics.json says of it.
+        rows: name -> a row a query.
+        licences: of the pictures trained on -> how many; empty where nobody wrote it down.
+    """
+
+    label: str
+    metrics: Mapping[str, Mapping[str, Any]]
+    rows: Mapping[str, pa.Table]
+    licences: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, folder: Path, label: str) -> "Evaluated":
+        """Read what the stage wrote; DataError when it is not whole."""
+        try:
+            metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+            kept = folder / LICENCES
+            licences = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+            rows = {path.stem: pq.read_table(path) for path in sorted((folder / "rows").glob("*.parquet"))}
+        except (OSError, ValueError, pa.ArrowException) as err:
+            raise DataError(
+                f"the evaluation of {label} in {folder} cannot be read ({type(err).__name__}: {err}). Make it again: dvc repro"
+            ) from err
+        return cls(label=label, metrics=metrics, rows=rows, licences=licences)
+
+    def data_of(self, metric: str) -> str | None:
+        """Return the digest of what a metric was measured on; None where nobody wrote it down."""
+        return self.metrics[metric].get("data")
+
+    def tallies(self, metric: str) -> tuple[Tally, ...]:
+        """Return which rows the metric is counted over; none where they were not kept."""
+        tallies = tuple(Tally(**one) for one in self.metrics[metric].get("tallies", ()))
+        return tallies if all(tally.rows in self.rows for tally in tallies) else ()
+
+    def counted(self, tally: Tally) -> pa.Table:
+        """Return `query`, `group` and `value` of the rows that count, by query; DataError where a query stands twice."""
+        table = self.rows[tally.rows]
+        try:
+            for column, value in tally.where.items():
+                table = table.filter(pc.equal(table[column], value))
+            column = table[tally.column]
+            value = column if tally.at_most is None else pc.less_equal(column, tally.at_most)
+            found = pa.table({
+                "query": table["query"], "group": table["group"], "value": value.cast(pa.float64()),
+            }).sort_by("query")  # fmt: skip
+        except (KeyError, pa.ArrowException) as err:
+            raise DataError(
+                f"rows/{tally.rows}.parquet of {self.label} does not have what its metric is counted over ({err}). Make the evaluation again: dvc repro"
+            ) from err
+        queries = found["query"].to_numpy(zero_copy_only=False)
+        if len(twice := queries[1:][queries[1:] == queries[:-1]]):
+            raise DataError(
+                f"rows/{tally.rows}.parquet of {self.label} has the query {twice[0]!r} twice, so that the two models cannot be held against "
+                "each other. Give each a name of its own."
+            )
+        return found

@@ -1,0 +1,215 @@
+"""Slices: whether one part of the queries fares worse than the others, such as one language, one designer or one kind of thing.
+
+Source: Buolamwini and Gebru 2018, "Gender Shades" (a mean that is good hides a part that is not); Agarwal et al. 2021, arXiv:2108.02818, section 2, for CLIP.
+Differs: the gap is from the worst slice to all, and chance stands beside it: what slices of these sizes show where all queries are alike, since the worst of
+several lies below the mean by noise alone. For the same reason the gap has no interval; each slice has its own.
+Axes: Q queries, G gallery, S slices.
+"""
+
+import re
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Bool, Float, Int
+
+from components.contracts.errors import ConfigError
+from components.contracts.evaluate import Metric
+from components.contracts.evaluator import Evaluator, Findings, Pictures, Subject
+from components.evaluation.bootstrap import mean_interval
+from components.evaluation.groups import Grouped, choices, of_nearest
+from components.evaluation.retrieval import DIRECTIONS, Gallery, ranks, turn_names
+from components.evaluation.zero_shot import ZeroShot
+
+LANGUAGE = "language"
+SHUFFLES = 1_000  # of the queries over the slices, for what chance shows
+GAP = "gap"
+PART = re.compile(r"\W+")  # what no name of a metric may have
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The queries of one question, and who got them right.
+
+    Args:
+        asked: a direction of retrieval, or a label.
+        how: the same in words.
+        about: what each is about; queries about one thing err together.
+        slices: of which each is; None of none, or of several.
+        chance: of each, what a blind guess gets.
+        right: which the model got.
+        theirs: which the nearest training picture got.
+    """
+
+    asked: str
+    how: str
+    about: Sequence[Hashable]
+    slices: Sequence[str | None]
+    chance: Float[np.ndarray, "Q"]
+    right: Bool[np.ndarray, "Q"]
+    theirs: Bool[np.ndarray, "Q"]
+
+
+class Slices(Evaluator):
+    """R@1 of each slice that has enough queries, and the gap from the worst of them to the mean of all of theirs.
+
+    Chance and baseline of a slice are those of Retrieval and ZeroShot on its queries.
+
+    Args:
+        of: what slices are of: a label such as `category`; `source`, who made a picture; `language`, of a text, of which only texts are asked.
+        floor: queries that a slice needs; those with fewer are named in `without`, and no number is made of them.
+        asks: zero-shot classification of the pictures too, as it asks; None for retrieval alone.
+
+    Raises ConfigError for a floor below 1.
+    """
+
+    def __init__(self, of: str = "category", floor: int = 30, asks: ZeroShot | None = None) -> None:
+        if floor < 1:
+            raise ConfigError(
+                f"floor is {floor}, but a slice needs a query at least. 30 is what a share can be told by."
+            )
+        self.of, self.floor, self.asks = of, floor, asks
+
+    def measure(self, subject: Subject) -> Findings:
+        """Return `slices.<split>.<of>.<asked>.<slice>` and `.gap`, and a row a slice, small ones too."""
+        metrics: list[Metric] = []
+        rows: dict[str, pa.Table] = {}
+        without: dict[str, str] = {}
+        for split, pool in subject.pools.items():
+            tables = []
+            for one in (*self._retrieval(subject, split, pool), *self._zero_shot(subject, split, pool, without)):
+                name = f"slices.{split}.{self.of}.{one.asked}"
+                places = _places(one.slices)
+                kept = {its: at for its, at in places.items() if len(at) >= self.floor}
+                few = ", ".join(f"{its} {len(at)}" for its, at in places.items() if its not in kept)
+                if few:
+                    without[name] = f"fewer than {self.floor} queries: {few}"
+                if len(kept) < 2:
+                    what = f"{split} has {len(kept)} slices of {self.of} with {self.floor} queries or more"
+                    without[name] = f"{what}, so there is nothing to compare" + (f" ({few})" if few else "")
+                    continue
+                made = _metrics(name, one, kept, subject.seed)
+                metrics += made
+                tables.append(_rows(split, self.of, one, places, made))
+            if tables:
+                rows[f"slices.{split}"] = pa.concat_tables(tables)
+        return Findings(metrics=tuple(metrics), rows=rows, without=without)
+
+    def _retrieval(self, subject: Subject, split: str, pool: Pictures) -> list[Asked]:
+        """Return the answers both ways; of languages those of texts alone."""
+        gallery = Gallery.of(pool.keys, pool.captions, pool.concepts)
+        scores = subject.embedded(split) @ subject.encoder.texts(gallery.texts).T
+        baseline = subject.nearest(split, subject.train.captions, gallery.texts)
+        found = []
+        for direction in DIRECTIONS:
+            if self.of == LANGUAGE and direction == "image_to_text":
+                continue
+            of_picture = direction == "image_to_text"
+            belongs, ours, theirs = (m if of_picture else m.T for m in (gallery.belongs, scores, baseline))
+            slices = pool.labelled(self.of) if of_picture else self._of_texts(pool, gallery)
+            assert len(slices) == len(turn_names(gallery, direction)[0])
+            found.append(
+                Asked(
+                    asked=direction, how="R@1", about=gallery.about(direction).tolist(), slices=slices,
+                    chance=belongs.mean(1), right=ranks(ours, belongs) == 1, theirs=ranks(theirs, belongs) == 1,
+                )
+            )  # fmt: skip
+        return found
+
+    def _of_texts(self, pool: Pictures, gallery: Gallery) -> list[str | None]:
+        """Return the slice of each text: its language, or what all of its pictures are of."""
+        if self.of == LANGUAGE:
+            spoken: dict[str, set[str]] = {}
+            for texts, languages in zip(pool.captions, pool.languages, strict=False):
+                for text, language in zip(texts, languages, strict=True):
+                    spoken.setdefault(text, set()).add(language)
+            owned = [spoken.get(text, set()) for text in gallery.texts]
+        else:
+            groups = np.array(pool.labelled(self.of), object)
+            owned = [{one for one in groups[column] if one is not None} for column in gallery.belongs.T]
+        return [next(iter(its)) if len(its) == 1 else None for its in owned]
+
+    def _zero_shot(self, subject: Subject, split: str, pool: Pictures, without: dict[str, str]) -> list[Asked]:
+        """Return the answers of the pictures that have a group; in `without`, why there are none."""
+        if self.asks is None or self.of == LANGUAGE:
+            return []
+        labels, why = choices(subject, self.asks.label)
+        known = Grouped.of(pool, self.asks.label, labels)
+        if why or not known.keys:
+            without[f"slices.{split}.{self.of}.{self.asks.label}"] = (
+                why or f"no picture of {split} has a {self.asks.label}"
+            )
+            return []
+        shares = self.asks.asked(subject, labels)(subject.embedded(split)[known.has])
+        baseline = of_nearest(subject, split, self.asks.label, labels)[known.has]
+        slices = [one for one, has in zip(pool.labelled(self.of), known.has, strict=True) if has]
+        return [
+            Asked(
+                asked=self.asks.label, how=f"1 of {len(labels)} by {self.asks.method}", about=known.about, slices=slices,
+                chance=np.full(len(slices), 1 / len(labels)), right=ranks(shares, known.belongs) == 1,
+                theirs=ranks(baseline, known.belongs) == 1,
+            )
+        ]  # fmt: skip
+
+
+def gap(right: Float[np.ndarray, "Q"] | Bool[np.ndarray, "Q"], counts: Sequence[int]) -> float:
+    """Return the mean of all less that of the worst slice; a slice's queries stand together, as many as counted."""
+    starts = np.cumsum([0, *counts[:-1]])
+    return float(right.mean() - (np.add.reduceat(right.astype(float), starts) / counts).min())
+
+
+def gap_by_chance(right: Bool[np.ndarray, "Q"], counts: Sequence[int], seed: int) -> float:
+    """Return the gap that is expected where it says nothing of a query of which slice it is: the mean over shuffles."""
+    draw, ordered = (
+        np.random.default_rng(seed),
+        np.sort(right),
+    )  # whoever is right, so that the order of the queries is none of it
+    return float(np.mean([gap(draw.permutation(ordered), counts) for _ in range(SHUFFLES)]))
+
+
+def _places(slices: Sequence[str | None]) -> dict[str, Int[np.ndarray, "_"]]:
+    """Return slice -> where its queries stand, by name."""
+    return {
+        one: np.array([place for place, its in enumerate(slices) if its == one])
+        for one in sorted({its for its in slices if its is not None})
+    }
+
+
+def _metrics(name: str, one: Asked, kept: Mapping[str, np.ndarray], seed: int) -> list[Metric]:
+    """Return a metric for each slice, and the gap."""
+    made = []
+    for its, at in kept.items():
+        low, high = mean_interval(one.right[at], [one.about[place] for place in at], seed)
+        made.append(
+            Metric(
+                name=f"{name}.{PART.sub('_', its)}", value=float(one.right[at].mean()), unit="fraction", better="up", n=len(at),
+                chance=float(one.chance[at].mean()), baseline=float(one.theirs[at].mean()), method=f"{one.how}, of {its}",
+                low=low, high=high,
+            )
+        )  # fmt: skip
+    counts, together = [len(at) for at in kept.values()], np.concatenate(list(kept.values()))
+    worst = min(kept, key=lambda its: one.right[kept[its]].mean())
+    made.append(
+        Metric(
+            name=f"{name}.{GAP}", value=gap(one.right[together], counts), unit="fraction", better="down", n=len(together),
+            chance=gap_by_chance(one.right[together], counts, seed), baseline=gap(one.theirs[together], counts),
+            method=f"{one.how}, from {worst}, the worst of {len(kept)}, to the mean of their queries",
+        )
+    )  # fmt: skip
+    return made
+
+
+def _rows(split: str, of: str, one: Asked, places: Mapping[str, np.ndarray], made: Sequence[Metric]) -> pa.Table:
+    """Return a row a slice; those with too few queries have no interval."""
+    ends = {metric.method: (metric.low, metric.high) for metric in made}
+    told = [ends.get(f"{one.how}, of {its}", (None, None)) for its in places]
+    return pa.table(
+        {
+            "split": [split] * len(places), "of": [of] * len(places), "asked": [one.asked] * len(places), "query": list(places),
+            "queries": pa.array([len(at) for at in places.values()], pa.int32()),
+            "right": [float(one.right[at].mean()) for at in places.values()],
+            "baseline_right": [float(one.theirs[at].mean()) for at in places.values()],
+            "low": pa.array([low for low, _ in told], pa.float64()), "high": pa.array([high for _, high in told], pa.float64()),
+        }
+    )  # fmt: skip

@@ -1,0 +1,79 @@
+"""Whose turn it is to move the alias `champion`: of two who judged at once, one moves it and the other judges again.
+
+MLflow keeps the first value of a run's param for good, whoever writes it and on whichever store; that is all that is needed. Turns are
+counted on the run of a model's first version: `diptych.promotion.<n>` names who took turn n, a tag beside it says that the alias was
+moved. One who is killed between the two leaves a turn that the next one ends for him, so that nothing waits for long.
+"""
+
+import time
+import uuid
+from dataclasses import dataclass
+
+from components.registry.store import Store
+from components.registry.versions import ModelVersion, by_alias
+
+CHAMPION = "champion"
+_TAKEN, _DONE = "diptych.promotion.", "diptych.promoted."
+_PATIENCE_S, _LOOK_EVERY_S = 5.0, 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """The next turn, with the champion as it was when it was asked for.
+
+    Args:
+        name: of the registered model.
+        number: of the turn, from 1.
+        champion: who is to be beaten; None where there is none.
+        run_id: where turns are counted.
+    """
+
+    name: str
+    number: int
+    champion: ModelVersion | None
+    run_id: str
+
+    @classmethod
+    def next(cls, store: Store, name: str) -> "Turn":
+        """Return the turn after the last, which is waited for, and ended for one who does not end it himself."""
+        run_id = _first_run(store, name)
+        number, deadline = _last(store, run_id), time.monotonic() + _PATIENCE_S
+        while number and not _is_done(store, run_id, number):
+            if time.monotonic() > deadline:
+                taken = store.client.get_run(run_id).data.params[f"{_TAKEN}{number}"]
+                _end(store, name, run_id, number, taken.partition(" ")[0])
+            time.sleep(_LOOK_EVERY_S)
+            number = _last(store, run_id)
+        return cls(name=name, number=number + 1, champion=by_alias(store, name, CHAMPION), run_id=run_id)
+
+    def move(self, store: Store, version: ModelVersion) -> bool:
+        """Make a version the champion, and return True; False, with nothing done, where another took this turn."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            store.client.log_param(self.run_id, f"{_TAKEN}{self.number}", f"{version.version} {uuid.uuid4().hex}")
+        except MlflowException as err:
+            if err.error_code != "INVALID_PARAMETER_VALUE":
+                raise
+            return False
+        _end(store, self.name, self.run_id, self.number, version.version)
+        return True
+
+
+def _first_run(store: Store, name: str) -> str:
+    versions = store.client.search_model_versions(f"name = '{name}'")
+    return str(min(versions, key=lambda one: int(one.version)).run_id)
+
+
+def _last(store: Store, run_id: str) -> int:
+    taken = [name for name in store.client.get_run(run_id).data.params if name.startswith(_TAKEN)]
+    return max((int(name.removeprefix(_TAKEN)) for name in taken), default=0)
+
+
+def _is_done(store: Store, run_id: str, number: int) -> bool:
+    return f"{_DONE}{number}" in store.client.get_run(run_id).data.tags
+
+
+def _end(store: Store, name: str, run_id: str, number: int, version: str) -> None:
+    store.client.set_registered_model_alias(name, CHAMPION, version)
+    store.client.set_tag(run_id, f"{_DONE}{number}", version)

@@ -1,0 +1,129 @@
+"""Slices of a model that takes the large red squares for green ones, so that every share can be counted."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from components.contracts.errors import ConfigError
+from components.evaluation.slices import Slices, gap, gap_by_chance
+from components.evaluation.zero_shot import ZeroShot
+from tests.squares import COLOURS, PLACES
+from tests.subjects import Told, subject_of
+
+AXES = [*COLOURS, *PLACES]
+SPLITS = {"train": range(50), "pair": range(50)}
+
+
+def direction(words) -> list[float]:
+    return [float(name in words) for name in AXES]
+
+
+@pytest.fixture
+def model(squares) -> Told:
+    def seen(source: str, name: str) -> str:
+        return name.replace("red", "green") if source == "size-16" else name
+
+    pictures = {
+        data: direction(seen(source, name).split())
+        for data, source, (name,) in zip(squares.pictures, squares.sources, squares.captions, strict=True)
+    }
+    texts = {name for (name,) in squares.captions} | set(COLOURS)
+    return Told(pictures, {text: direction(text.split()) for text in texts})
+
+
+def measured(pool, model, **settings):
+    found = Slices(**settings).measure(subject_of(pool, model, model, SPLITS))
+    return {metric.name.removeprefix("slices.pair."): metric for metric in found.metrics}, found
+
+
+def test_by_maker_the_large_ones_fare_worse(squares, model):
+    metrics, found = measured(squares, model, of="source", asks=ZeroShot(prompts="label"), floor=25)
+    for asked in ("image_to_text", "category"):
+        small, large, its = (metrics[f"source.{asked}.{one}"] for one in ("size_12", "size_16", "gap"))
+        assert (small.value, large.value, small.n, large.n) == (1, pytest.approx(20 / 25), 25, 25)
+        assert its.value == pytest.approx(45 / 50 - 20 / 25)
+        assert (its.better, its.n, its.low, its.baseline) == ("down", 50, None, 0)
+        assert large.low < large.value < large.high
+        assert large.chance == pytest.approx(1 / 25 if asked == "image_to_text" else 1 / 5)
+        assert "from size-16, the worst of 2" in its.method
+    assert found.without == {
+        "slices.pair.source.text_to_image": "pair has 0 slices of source with 25 queries or more, so there is nothing to compare"
+    }, "each text has a picture of both"
+
+
+def test_by_kind_red_pictures_and_green_texts_fare_worse(squares, model):
+    metrics, found = measured(squares, model, of="category", floor=5)
+    assert {one: metrics[f"category.image_to_text.{one}"].value for one in COLOURS} == {
+        "red": 0.5, "green": 1, "blue": 1, "black": 1, "pink": 1,
+    }  # fmt: skip
+    assert metrics["category.image_to_text.gap"].value == pytest.approx(45 / 50 - 0.5)
+    assert metrics["category.text_to_image.green"].value == 0, "a large red square is as near"
+    assert metrics["category.text_to_image.gap"].value == pytest.approx(20 / 25)
+    assert found.without == {}
+
+
+def test_a_language_is_of_texts_alone(squares, model):
+    spoken = tuple(("en" if name.split()[1] in ("red", "green") else "de",) for (name,) in squares.captions)
+    metrics, found = measured(replace(squares, languages=spoken), model, of="language", floor=10, asks=ZeroShot())
+    assert {one: (metric.value, metric.n) for one, metric in metrics.items()} == {
+        "language.text_to_image.de": (1, 15), "language.text_to_image.en": (0.5, 10),
+        "language.text_to_image.gap": (pytest.approx(20 / 25 - 0.5), 25),
+    }  # fmt: skip
+    assert [row["query"] for row in found.rows["slices.pair"].to_pylist()] == ["de", "en"]
+    assert (
+        "0 slices of language"
+        in measured(squares, model, of="language")[1].without["slices.pair.language.text_to_image"]
+    )
+
+
+def test_small_slices_are_named_counted_in_the_rows_and_left_out_of_the_gap(squares, model):
+    groups = tuple(
+        {**group, "kind": group["category"] if place % 10 < 6 else "rest"} for place, group in enumerate(squares.groups)
+    )
+    metrics, found = measured(replace(squares, groups=groups), model, of="kind", floor=7)
+    assert metrics == {}
+    assert found.without["slices.pair.kind.image_to_text"] == (
+        "pair has 1 slices of kind with 7 queries or more, so there is nothing to compare (black 6, blue 6, green 6, pink 6, red 6)"
+    )
+    some = tuple({"kind": "few" if place < 3 else "one" if place < 20 else "other"} for place in range(50))
+    metrics, found = measured(replace(squares, groups=some), model, of="kind", floor=10)
+    assert found.without["slices.pair.kind.image_to_text"] == "fewer than 10 queries: few 3"
+    assert metrics["kind.image_to_text.gap"].n == 47
+    rows = {row["query"]: row for row in found.rows["slices.pair"].to_pylist() if row["asked"] == "image_to_text"}
+    assert {one: (row["queries"], row["low"] is None) for one, row in rows.items()} == {
+        "few": (3, True), "one": (17, False), "other": (30, False),
+    }  # fmt: skip
+
+
+def test_zero_shot_of_what_has_no_group_is_said_and_retrieval_is_measured(squares, model):
+    metrics, found = measured(replace(squares, groups=()), model, of="source", asks=ZeroShot(), floor=25)
+    said = "no picture has a category, so there is nothing to choose from"
+    assert found.without["slices.pair.source.category"] == said
+    assert "source.image_to_text.gap" in metrics
+
+
+def test_names_of_slices_fit_into_names_of_metrics(squares, model):
+    groups = tuple({"kind": "Smileys & Emotion" if place % 2 else "Food & Drink"} for place in range(50))
+    metrics, _ = measured(replace(squares, groups=groups), model, of="kind", floor=25)
+    assert {"kind.image_to_text.Smileys_Emotion", "kind.image_to_text.Food_Drink"} <= set(metrics)
+    assert metrics["kind.image_to_text.Food_Drink"].method == "R@1, of Food & Drink"
+
+
+def test_a_gap_by_hand():
+    assert gap(np.array([1, 1, 1, 0, 1, 1]) > 0, [2, 2, 2]) == pytest.approx(5 / 6 - 1 / 2)
+    assert gap(np.ones(6) > 0, [4, 2]) == 0
+
+
+def test_slices_that_are_drawn_blindly_show_the_gap_of_chance():
+    draw = np.random.default_rng(3)
+    right = np.arange(200) < 120
+    shown = [gap(draw.permutation(right), [100, 60, 40]) for _ in range(400)]
+    assert gap_by_chance(right, [100, 60, 40], seed=0) == pytest.approx(np.mean(shown), rel=0.1)
+    assert gap_by_chance(np.ones(200) > 0, [100, 100], seed=0) == 0
+    assert gap_by_chance(right, [100, 60, 40], 0) == gap_by_chance(right[::-1], [100, 60, 40], 0)
+
+
+def test_a_floor_of_nothing_is_refused():
+    with pytest.raises(ConfigError, match="floor is 0, but a slice needs a query"):
+        Slices(floor=0)
