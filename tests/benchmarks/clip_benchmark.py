@@ -77,6 +77,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=40, help="that the small one is trained for (40)")
     parser.add_argument("--turns", type=int, default=2)
     parser.add_argument("--float32-alone", action="store_true", help="leave out CLIP_benchmark's own precision (amp)")
+    parser.add_argument("--sets", nargs="+", choices=("kinds", "said"), default=("kinds", "said"), help="which (both)")
     parser.add_argument("--only", choices=("sides", "memory"), help="one half of it")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
@@ -89,7 +90,9 @@ def main() -> None:
             classes = len((sets["kinds"] / "classnames.txt").read_text().splitlines())
             told |= {"pictures": given.pictures, "classes": classes, "templates": len(TEMPLATES)}
             told |= {"model": given.model or f"small, {given.steps} steps", "parameters": made}
-            told |= side_by_side(model, sets, folder, given.turns, amp=not given.float32_alone)
+            told |= side_by_side(
+                model, {name: sets[name] for name in given.sets}, folder, given.turns, amp=not given.float32_alone
+            )
     if given.only != "sides":
         told["memory"] = memory()
     told |= {
@@ -216,7 +219,11 @@ def side_by_side(model: Path, sets: Mapping[str, Path], folder: Path, turns: int
                 spent[name].setdefault(case, []).append(cpu_s)
                 if case == "theirs":
                     numbers["theirs"] |= json.loads(file.read_text())["metrics"]
-    pairs = {ours: (numbers["ours"][ours], numbers["theirs"][theirs]) for ours, theirs in THEIRS.items()}
+    pairs = {
+        ours: (numbers["ours"][ours], numbers["theirs"][theirs])
+        for ours, theirs in THEIRS.items()
+        if ours in numbers["ours"]
+    }
     apart = max(abs(one - other) for one, other in pairs.values())
     return {
         "numbers": {name: {"ours": one, "theirs": other} for name, (one, other) in pairs.items()}, "largest_difference": apart,

@@ -97,4 +97,9 @@ def test_the_tables_beside_clip_benchmark_show_what_was_measured():
         for its in cases:
             line = f"| {whose} | {its['pictures']:,} x {its['texts']:,} | {its['peak_gb']} GB | {its['cpu_s']} |"
             assert line in PAGE
+    more, large = told["said, 4,000 pictures"], told["ViT-B-32"]
+    said = more["cpu_s"]["said"]
+    assert f"{said['ours']} to {said['theirs']}, {more['times_as_fast']['said']} times" in PAGE
+    assert all(f"{its}" in PAGE for case in large["cpu_s"].values() for its in case.values())
+    assert max(more["largest_difference"], large["largest_difference"]) <= 1e-6
     assert f"{told['memory']['theirs_matrices_gb_at_ours']} GB" in PAGE
