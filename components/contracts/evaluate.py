@@ -20,7 +20,7 @@ class Tally:
 
     rows: str
     column: str
-    where: Mapping[str, str] = field(default_factory=dict)
+    where: Mapping[str, str | int] = field(default_factory=dict)
     at_most: int | None = None
 
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 from jaxtyping import Bool, Float, Int
 
 from components.contracts.errors import ConfigError
-from components.contracts.evaluate import Metric
+from components.contracts.evaluate import Metric, Tally
 from components.contracts.evaluator import Evaluator, Findings, Subject
 from components.evaluation.bootstrap import mean_interval
 from components.evaluation.groups import Grouped, choices, of_nearest
@@ -126,11 +126,12 @@ class Calibration(Evaluator):
             Metric(
                 name=f"{name}.brier", value=float(distance.mean()), unit="squared_distance", better="down", n=n,
                 chance=even, baseline=even if missed is None else 2 * missed, method=way, low=low, high=high,
+                tallies=(Tally(rows=f"calibration.{split}", where={"set": self.asks.label}, column="squared_distance"),),
             ),
         ]  # fmt: skip
         rows = pa.table(
             {
-                "split": [split] * n, "set": [self.asks.label] * n, "query": known.keys, "label": known.groups,
+                "split": [split] * n, "set": [self.asks.label] * n, "query": known.keys, "group": known.about, "label": known.groups,
                 "first": [labels[place] for place in nearest(shares, belongs)], "confidence": confidence, "right": right,
                 "baseline_right": pa.nulls(n, pa.bool_()) if theirs is None else theirs, "squared_distance": distance, "bin": pa.array(bins.places, pa.int32()),
             }

@@ -17,7 +17,7 @@ import pyarrow as pa
 from jaxtyping import Int
 
 from components.contracts.errors import ConfigError
-from components.contracts.evaluate import Metric
+from components.contracts.evaluate import Metric, Tally
 from components.contracts.evaluator import Evaluator, Findings, Pictures, ShownEncoder, Subject
 from components.evaluation.bootstrap import mean_interval
 from components.evaluation.corruptions import CORRUPTIONS, STRENGTHS, corrupted
@@ -120,7 +120,7 @@ class Robustness(Evaluator):
                 continue
             answered = [*self._pictures(subject, split, labels, without), *self._texts(subject, split)]
             for one in answered:
-                metrics += _metrics(f"robustness.{split}.{one.question.asked}", one, subject.seed)
+                metrics += _metrics(split, one, subject.seed)
             if answered:
                 rows[f"robustness.{split}"] = pa.concat_tables([_rows(split, one) for one in answered])
         return Findings(metrics=tuple(metrics), rows=rows, without=without)
@@ -220,18 +220,29 @@ def _of_groups(shares: Shares, known: Grouped) -> Answer:
     return answer
 
 
-def _metrics(name: str, one: Answered, seed: int) -> list[Metric]:
+def _metrics(split: str, one: Answered, seed: int) -> list[Metric]:
     """Return the share right of each change, meaned over its strengths, and the mean of all changes."""
     right = {change: (ranked == 1).mean(0) for change, ranked in one.ranks.items()}
     every = {**right, ALL: np.mean(list(right.values()), axis=0)}
     asked, metrics = one.question, []
+    name = f"robustness.{split}.{asked.asked}"
     for change, its in every.items():
+        tallies = [
+            Tally(
+                rows=f"robustness.{split}",
+                where={"set": asked.asked, "change": which, "strength": strength},
+                column="right",
+            )
+            for which in (right if change == ALL else [change])
+            for strength in STRENGTHS
+        ]
         low, high = mean_interval(its, asked.about, seed)
         how = f"{change.replace('_', ' ')}, " if change != ALL else f"mean of {len(right)} changes, "
         metrics.append(
             Metric(
                 name=f"{name}.{change}", value=float(its.mean()), unit="fraction", better="up", n=len(its), chance=asked.chance,
                 baseline=float((one.clean == 1).mean()), method=f"{asked.how}: {how}{len(STRENGTHS)} strengths; base: not spoilt", low=low, high=high,
+                tallies=tuple(tallies),
             )
         )  # fmt: skip
     return metrics
