@@ -332,7 +332,8 @@ def _promote(root: Path, arguments: argparse.Namespace) -> int:
 def _report(root: Path, arguments: argparse.Namespace) -> int:
     from flows.report import report
 
-    print(report(root, arguments.first, arguments.second, arguments.to))
+    to = arguments.here / arguments.to if arguments.to else None
+    print(report(root, arguments.first, arguments.second, to))
     return 0
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.contracts.errors import ConfigError, DataError
+from components.contracts.sealed import digest_of, sha256_of
 
 if TYPE_CHECKING:
     from components.contracts.evaluator import Findings
@@ -94,11 +95,23 @@ def about_of(model: "GivenModel", one: "EvaluationSet", asked: Asked) -> dict[st
         if one.classes
         else {"ks": list(asked.ks)}
     )
+    beside = {
+        name: _digest(path)
+        for name, path in (("config", asked.config), ("tokenizer", asked.tokenizer))
+        if path is not None
+    }
     return {
-        "model": {"library": model.library, "weights": model.weights.name, "sha256": model.sha256},
+        "model": {"library": model.library, "weights": model.weights.name, "sha256": model.sha256, **beside},
         "set": {"name": one.name, "split": one.split, "digest": one.digest, "pictures": len(one.pool)},
         "asked": {**what, "seed": asked.seed},
     }  # fmt: skip
+
+
+def _digest(path: Path) -> str:
+    """Return the sha256 of a file, or over all files of a folder."""
+    if path.is_file():
+        return sha256_of(path)
+    return digest_of({file.relative_to(path).as_posix(): sha256_of(file) for file in path.rglob("*") if file.is_file()})
 
 
 def measured_before(folder: Path, about: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -91,9 +91,10 @@ class Rules:
                 f"promotion.alpha is {self.alpha} and power {self.power}. Give alpha between 0 and 0.5, and power between 0.5 and 1; 0.05 "
                 "and 0.8 are usual."
             )
-        if self.draws * self.alpha < 10:
+        if self.draws * self.alpha < 10 * max(1, len(self.guards)):
             raise ConfigError(
-                f"promotion.draws is {self.draws}: the {self.alpha:.1%} that decide are too few to count. Give 10,000."
+                f"promotion.draws is {self.draws}: the {self.alpha:.1%} that decide, shared by {max(1, len(self.guards))} guards, are too few to "
+                "count. Give 10,000, or 10 for each guard, divided by alpha."
             )
         named = [one.metric for one in self.guards]
         if twice := sorted({name for name in named if named.count(name) > 1}):

@@ -16,7 +16,7 @@ from statistics import NormalDist
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from components.contracts.errors import DataError
 from components.contracts.evaluate import Tally
@@ -27,6 +27,7 @@ from components.evaluation.outcomes import Evaluated
 from components.evaluation.ruled import amount, change, sentence
 
 NAMED = 5  # pictures, of those that leak
+CLOSE = 1e-9  # sums of the same numbers in another order
 FEWEST = 20  # groups, below which what is drawn says little of what was not
 
 
@@ -34,10 +35,17 @@ FEWEST = 20  # groups, below which what is drawn says little of what was not
 class Difference:
     """How two models differ in a metric, on the queries that both were asked.
 
+    What is drawn says too much where hardly any answers differ: of none that do, none is drawn. So a difference must be beyond the bar by
+    what else can be known, too: that models which are alike win and lose a group as often (signs), and that shares which lie apart by a
+    margin cannot do so without some answers that differ (least).
+
     Args:
         ours: of the challenger.
         theirs: of the champion.
-        draws: the difference of each draw, above 0 where the challenger is better.
+        value: the difference, above 0 where the challenger is better.
+        draws: the difference of each draw.
+        signs: what the difference would be if who is who were drawn anew in each group.
+        share: whether the metric is a share, from 0 to 1.
         queries: that were asked.
         groups: of them.
     """
@@ -46,16 +54,27 @@ class Difference:
     theirs: float
     value: float
     draws: Float[np.ndarray, "R"]
+    signs: Float[np.ndarray, "R"]
+    share: bool
     queries: int
     groups: int
 
     def above(self, bar: float) -> float:
         """Return in which share of cases as good as these the difference would not be above the bar: small where it is shown to be."""
-        return (1 + int((self.draws <= bar).sum())) / (1 + len(self.draws))
+        return max(_share(self.draws <= bar), self._known(self.value - bar, bar))
 
     def below(self, bar: float) -> float:
         """Return the same for a difference that is below the bar."""
-        return (1 + int((self.draws >= bar).sum())) / (1 + len(self.draws))
+        return max(_share(self.draws >= bar), self._known(bar - self.value, bar))
+
+    def _known(self, beyond: float, bar: float) -> float:
+        """Return how often a difference would be beyond the bar by so much where it is the bar."""
+        if bar == 0:
+            return _share(self.signs >= beyond - CLOSE)
+        if not self.share:
+            return 0.0
+        least = (abs(bar) * (1 - abs(bar)) / self.groups) ** 0.5
+        return 1 - NormalDist().cdf(beyond / least) if least > 0 else 0.0
 
     def more(self, bar: float, rules: Rules) -> int | None:
         """Return how many queries besides would show a difference such as this to be above the bar; None where no number would."""
@@ -63,7 +82,12 @@ class Difference:
         if beyond <= 0:
             return None
         wanted = beyond / (NormalDist().inv_cdf(1 - rules.alpha) + NormalDist().inv_cdf(rules.power))
-        return max(1, ceil(self.queries * ((spread / wanted) ** 2 - 1)))
+        return max(1, FEWEST - self.groups, ceil(self.queries * ((spread / wanted) ** 2 - 1)))
+
+
+def _share(found: Bool[np.ndarray, "R"]) -> float:
+    """Return in which share of draws, and of one more, for there is never none."""
+    return (1 + int(found.sum())) / (1 + len(found))
 
 
 def judge(
@@ -111,6 +135,8 @@ def won(ours: Evaluated, theirs: Evaluated, rules: Rules, seed: int) -> Finding:
     wish = "better" if rules.margin == 0 else f"not worse by more than {change(ours.metrics[name], rules.margin)}"
     words = {"holds": f"shown to be {wish}", "fails": f"not {wish}" if rules.margin == 0 else f"not shown to be {wish}"}
     says = words.get(held, f"not shown to be {wish}, nor the contrary")
+    if held == "uncertain" and more is None:
+        more = max(1, FEWEST - found.groups)
     return _finding("primary", name, held, says, found, rules.margin, more if held == "uncertain" else None, rules)
 
 
@@ -223,7 +249,10 @@ def bounded(bound: Bound, ours: Evaluated, theirs: Evaluated | None) -> Finding:
         wrong.append(f"at least {amount(ours.metrics[name], bound.at_least)}")
     if bound.at_most is not None and value > bound.at_most:
         wrong.append(f"at most {amount(ours.metrics[name], bound.at_most)}")
-    if bound.at_most_times is not None and theirs is not None and name in theirs.metrics:
+    if bound.at_most_times is not None and theirs is not None:
+        if name not in theirs.metrics:
+            says = f"{theirs.label}, the champion, was not measured on it, so nothing can be a multiple of what it has"
+            return Finding(rule="bound", metric=name, held="uncertain", says=says, ours=value)
         champion = float(theirs.metrics[name]["value"])
         if value > bound.at_most_times * champion:
             wrong.append(
@@ -254,10 +283,26 @@ def compared(ours: Evaluated, theirs: Evaluated, metric: str, rules: Rules, seed
     again = drawn(sums, seed, rules.draws) if len(sums) > 1 else sums
     with np.errstate(invalid="ignore", divide="ignore"):  # a draw may hold no query of a tally
         draws = sign * (_mean(again, 0) - _mean(again, 1))
+    asked = {
+        (tally.rows, tuple(sorted(tally.where.items()))): len(pair) for tally, pair in zip(tallies, pairs, strict=True)
+    }
+    apart = ((sums[:, 0::3] - sums[:, 1::3]) / sums[:, 2::3].sum(0)).mean(1)  # what each group gives to the difference
     return Difference(
         ours=float(mine), theirs=float(champion), value=float(sign * (mine - champion)), draws=draws[np.isfinite(draws)],
-        queries=sum(len(pair) for pair in pairs), groups=len(sums),
+        signs=_signs(apart, seed, rules.draws), share=ours.metrics[metric]["unit"] == "fraction", queries=sum(asked.values()), groups=len(sums),
     )  # fmt: skip
+
+
+def _signs(apart: Float[np.ndarray, "G"], seed: int, draws: int) -> Float[np.ndarray, "R"]:
+    """Return the sums over groups, each with a sign that is drawn: what is found of two models that are alike.
+
+    Groups that give as much are drawn as one, by how many there are.
+    """
+    rng, found = np.random.default_rng([seed, 1]), np.zeros(draws)
+    values, counts = np.unique(np.abs(apart[apart != 0]), return_counts=True)
+    for value, count in zip(values, counts, strict=True):
+        found += value * (2.0 * rng.binomial(count, 0.5, draws) - count)
+    return found
 
 
 def _mean(sums: Float[np.ndarray, "R S"], which: int) -> Float[np.ndarray, "R"]:
@@ -269,8 +314,12 @@ def _mean(sums: Float[np.ndarray, "R S"], which: int) -> Float[np.ndarray, "R"]:
 def _paired(ours: Evaluated, theirs: Evaluated, metric: str, tally: Tally) -> pa.Table:
     """Return `group`, `ours` and `theirs` of the queries, by query."""
     mine = ours.counted(tally)
-    (same,) = [one for one in theirs.tallies(metric) if (one.where, one.at_most) == (tally.where, tally.at_most)]
-    champion = theirs.counted(same)
+    if tally not in theirs.tallies(metric):
+        raise DataError(
+            f"{metric} of {theirs.label} is counted over other rows than that of {ours.label}, as where recall at other k was asked for. Measure "
+            "the champion again."
+        )
+    champion = theirs.counted(tally)
     if not mine["query"].equals(champion["query"]):
         only = sorted(set(mine["query"].to_pylist()) ^ set(champion["query"].to_pylist()))
         raise DataError(

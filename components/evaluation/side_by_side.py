@@ -8,7 +8,7 @@ from typing import Any
 from components.contracts.errors import DataError
 from components.contracts.promotion import Rules
 from components.evaluation.bootstrap import middle
-from components.evaluation.gate import compared
+from components.evaluation.gate import FEWEST, compared
 from components.evaluation.outcomes import Evaluated
 from components.evaluation.page import STYLE
 from components.evaluation.ruled import amount
@@ -47,7 +47,11 @@ def beside(first: Evaluated, second: Evaluated, seed: int = 0) -> Iterator[Besid
             )
             continue
         change = float(other["value"]) - float(one["value"])
-        if first.data_of(name) != second.data_of(name) or first.data_of(name) is None:
+        if first.canary != second.canary:
+            yield Beside(
+                name=name, first=one, second=other, difference=change, why="measured otherwise, as the canary says"
+            )
+        elif first.data_of(name) != second.data_of(name) or first.data_of(name) is None:
             yield Beside(name=name, first=one, second=other, difference=change, why="measured on other data")
         elif not first.tallies(name) or not second.tallies(name):
             yield Beside(name=name, first=one, second=other, difference=change, why="no row a query")
@@ -56,6 +60,15 @@ def beside(first: Evaluated, second: Evaluated, seed: int = 0) -> Iterator[Besid
                 found = compared(second, first, name, Rules(), seed)
             except DataError as err:
                 yield Beside(name=name, first=one, second=other, difference=change, why=str(err))
+                continue
+            if found.groups < FEWEST:
+                yield Beside(
+                    name=name,
+                    first=one,
+                    second=other,
+                    difference=change,
+                    why=f"{found.groups} groups of queries are too few",
+                )
                 continue
             sign = 1.0 if one["better"] == "up" else -1.0
             low, high = sorted(sign * end for end in middle(found.draws))

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from getpass import getuser
 from pathlib import Path
 
@@ -69,8 +70,10 @@ def promote(store: Store, version: ModelVersion, judge: Judge, anew: bool = Fals
             ruling, page = judge(version, champion)
             if ruling.outcome != "promoted":
                 return _keep(store, version, champion, ruling, page)
-            if turn.move(store, version):  # else another was faster, and is the one to beat
-                return _crown(store, version, ruling, page)
+            if turn.move(
+                store, version, partial(_record, store, version, ruling, page)
+            ):  # else another was faster, and is to be beaten
+                return _crowned(store, version, ruling, page)
 
 
 def promote_by_hand(root: Path, label: str, because: str) -> str:
@@ -84,22 +87,24 @@ def promote_by_hand(root: Path, label: str, because: str) -> str:
         )
     store = open_store(root)
     version = by_label(store, label)
-    with store_errors(store.uri):
-        while not Turn.next(store, version.name).move(store, version):
-            continue
-        _no_challenger(store, version)
+
+    def record() -> None:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         for tag, said in (
             (VERDICT, "approved"), (APPROVED, because), (APPROVED_BY, getuser()), (APPROVED_AT, now),
             (SENTENCE, f"it was approved by hand: {because}"),
         ):  # fmt: skip
             store.client.set_model_version_tag(version.name, version.version, tag, said)
+
+    with store_errors(store.uri):
+        while not Turn.next(store, version.name).move(store, version, record):
+            continue
+        _no_challenger(store, version)
     return f"{label} is the champion, set by hand: {because}. It is served after: diptych run --recipe {version.name}"
 
 
-def _crown(store: Store, version: ModelVersion, ruling: Ruling, page: str) -> Verdict:
+def _crowned(store: Store, version: ModelVersion, ruling: Ruling, page: str) -> Verdict:
     _no_challenger(store, version)
-    _record(store, version, ruling, page)
     champion = replace(version, aliases=(CHAMPION,))
     return Verdict(version=champion, champion=champion, sentence=ruling.sentence, ruling=ruling, page=page)
 

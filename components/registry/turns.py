@@ -7,8 +7,10 @@ moved. One who is killed between the two leaves a turn that the next one ends fo
 
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from components.contracts.errors import DataError
 from components.registry.store import Store
 from components.registry.versions import ModelVersion, by_alias
 
@@ -46,23 +48,37 @@ class Turn:
             number = _last(store, run_id)
         return cls(name=name, number=number + 1, champion=by_alias(store, name, CHAMPION), run_id=run_id)
 
-    def move(self, store: Store, version: ModelVersion) -> bool:
-        """Make a version the champion, and return True; False, with nothing done, where another took this turn."""
+    def move(self, store: Store, version: ModelVersion, record: Callable[[], None]) -> bool:
+        """Make a version the champion, and return True; False, with nothing done, where another took this turn.
+
+        Args:
+            record: writes down why, once the turn is ours and before the alias is.
+        """
         from mlflow.exceptions import MlflowException
 
+        key = f"{_TAKEN}{self.number}"
         try:
-            store.client.log_param(self.run_id, f"{_TAKEN}{self.number}", f"{version.version} {uuid.uuid4().hex}")
-        except MlflowException as err:
-            if err.error_code != "INVALID_PARAMETER_VALUE":
+            store.client.log_param(self.run_id, key, f"{version.version} {uuid.uuid4().hex}")
+        except MlflowException:
+            if key not in store.client.get_run(self.run_id).data.params:
                 raise
             return False
-        _end(store, self.name, self.run_id, self.number, version.version)
+        record()
+        if not _is_done(store, self.run_id, self.number):  # else we were so slow that another ended our turn
+            _end(store, self.name, self.run_id, self.number, version.version)
         return True
 
 
 def _first_run(store: Store, name: str) -> str:
-    versions = store.client.search_model_versions(f"name = '{name}'")
-    return str(min(versions, key=lambda one: int(one.version)).run_id)
+    """Return the run of the first version whose run nobody deleted: to one that was, nothing can be written."""
+    versions = sorted(store.client.search_model_versions(f"name = '{name}'"), key=lambda one: int(one.version))
+    runs = (store.client.get_run(str(one.run_id)) for one in versions)
+    first = next((run.info.run_id for run in runs if run.info.lifecycle_stage == "active"), None)
+    if first is None:
+        raise DataError(
+            f"the runs of all versions of {name} were deleted, so nothing can be promoted. Restore one on MLflow's page."
+        )
+    return str(first)
 
 
 def _last(store: Store, run_id: str) -> int:

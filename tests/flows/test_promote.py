@@ -1,24 +1,28 @@
 """`diptych promote`: a version is judged against the champion on the same queries, or a person decides and says why."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import yaml
 
 from components.contracts.errors import ConfigError
+from components.contracts.promotion import Rules
+from components.evaluation.outcomes import Evaluated
 from components.registry.store import open_store
 from components.registry.versions import by_alias, register
-from flows.promote import label_of, promote
+from flows.promote import comparable, label_of, promote
 from tests.flows.seed import set_seed
 
 STAGES = ("ingest", "count", "evaluate", "package")
 
 
 def made(toy, seed):
-    """Return the version of a model that is right in 20 of 60 queries, and in 4 more for each of the seed."""
+    """Return the version of a model that is right in 20 of 60 queries, and in 6 more for each of the seed."""
     set_seed(toy, seed)
     for stage in STAGES:
         of_one = [] if stage == "ingest" else ["--recipe", "clip"]
@@ -46,7 +50,7 @@ def test_one_that_wins_is_promoted_and_one_that_does_not_can_be_with_a_reason(to
     assert shipped(toy, 1).sentence == "clip@1 is the champion: there was none."
     better = shipped(toy, 2)
     assert better.champion.label == "clip@2"
-    assert "retrieval.pair.mean_recall is shown to be better (0.4667 against 0.4000, +0.0667" in better.sentence
+    assert "retrieval.pair.mean_recall is shown to be better (0.5333 against 0.4333, +0.1000" in better.sentence
     assert shipped(toy, 0).champion.label == "clip@2"
     judged = diptych("promote", "clip", "3")
     assert judged.returncode == 1, judged.stderr
@@ -59,7 +63,7 @@ def test_one_that_wins_is_promoted_and_one_that_does_not_can_be_with_a_reason(to
     assert beside.returncode == 0, beside.stderr
     said = Path(beside.stdout.strip()).read_text()
     assert "clip@1 and clip@2" in said
-    assert "+6.7" in said
+    assert "+10.0" in said
     assert diptych("report", "clip@1", "clip@1").stderr.startswith("diptych: clip@1 beside itself says nothing")
     by_hand = diptych("promote", "clip@3", "--because", "red is red again")
     assert by_hand.returncode == 0, by_hand.stderr
@@ -81,6 +85,35 @@ def test_a_champion_measured_on_other_data_or_otherwise_that_cannot_be_measured_
         in verdict.sentence
     )
     assert (toy / ".diptych/logs/rescore.clip@1.log").exists()
+
+
+def test_a_champion_whose_files_are_gone_from_the_store_is_for_a_person(toy):
+    first = shipped(toy, 1).champion
+    version = made(toy, 2)
+    shutil.rmtree(next((toy / "mlartifacts").rglob(first.run_id)))
+    verdict = promote(toy, version)
+    assert verdict.ruling.outcome == "needs_a_person"
+    assert "clip@1, the champion, was measured on other data or otherwise" in verdict.sentence
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"tallies": []},
+        {"data": "elsewhere"},
+        {"method": "by other prompts"},
+        {"tallies": [{"rows": "retrieval.pair", "column": "rank", "at_most": 5}]},
+    ],
+)
+def test_what_was_counted_or_asked_otherwise_is_not_compared(change):
+    tallies = [{"rows": "retrieval.pair", "column": "rank", "at_most": 1}]
+    metric = {"value": 0.5, "data": "here", "method": "by these prompts", "tallies": tallies}
+    ours, same, other = (
+        Evaluated(label="clip@1", metrics={"m": {**metric, **more}}, rows={"retrieval.pair": pa.table({})})
+        for more in ({}, {}, change)
+    )
+    assert comparable(ours, same, Rules(primary="m"))
+    assert not comparable(ours, other, Rules(primary="m"))
 
 
 def test_a_model_that_is_asked_otherwise_is_for_a_person(toy):

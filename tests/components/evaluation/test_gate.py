@@ -97,6 +97,48 @@ def test_how_many_more_queries_are_needed_is_about_right():
     assert f"about {finding.more:,} more queries would show it" in ruled(ours, theirs).sentence
 
 
+@pytest.mark.parametrize(
+    ("groups", "margin", "most"), [(20, 0.05, 0.06), (50, 0.02, 0.06), (200, 0.02, 0.08), (500, 0.02, 0.08)]
+)
+def test_one_that_fell_by_the_margin_does_not_get_by_for_want_of_answers_that_differ(groups, margin, most):
+    """A perfect champion, and a challenger that fails each query by chance: of few queries it often fails none."""
+    rng, rules = np.random.default_rng(0), Rules(margin=margin, draws=1000)
+    theirs = np.ones(groups, bool)
+    passed = sum(ruled(rng.random(groups) >= margin, theirs, rules=rules).outcome == "promoted" for _ in range(200))
+    assert passed / 200 <= most
+
+
+@pytest.mark.parametrize(("wins", "outcome"), [(3, "inconclusive"), (4, "inconclusive"), (6, "promoted")])
+def test_few_answers_that_differ_are_weighed_as_an_exact_test_would(wins, outcome):
+    """Of models that are alike, 3 of 3 differ the one way in an eighth of cases: binomial, by hand; 6 of 6 in a 64th."""
+    assert ruled(*two(wins, 0, 100, 100)).outcome == outcome
+
+
+def test_a_query_that_several_recalls_are_taken_of_counts_once():
+    ours, theirs = two(40, 5)
+
+    def side(label, right):
+        tallies = [{"rows": "r", "column": "rank", "at_most": k} for k in (1, 5)]
+        rows = {
+            "r": pa.table(
+                {
+                    "query": [f"{at}" for at in range(145)],
+                    "group": [f"{at}" for at in range(145)],
+                    "rank": np.where(right, 1, 9),
+                }
+            )
+        }
+        return Evaluated(
+            label=label, metrics={M: {"value": 0.0, "unit": "fraction", "better": "up", "tallies": tallies}}, rows=rows
+        )
+
+    assert compared(side("a", ours), side("b", theirs), M, Rules(), 0).queries == 145
+    fewer = side("b", theirs)
+    fewer.metrics[M]["tallies"].pop()
+    with pytest.raises(DataError, match="counted over other rows"):
+        judge(side("a", ours), fewer, Rules())
+
+
 def test_the_same_model_again_is_not_better_however_many_queries():
     same = np.arange(300) % 3 == 0
     ruling = ruled(same, same)
@@ -194,6 +236,13 @@ def test_bounds_are_kept_whatever_else_is_better(bound, outcome, says):
     ruling = ruled(*two(40, 5), rules=Rules(bounds=(bound,)), flops=1000.0)
     assert ruling.outcome == outcome
     assert says in ruling.findings[-1].says
+
+
+def test_a_multiple_of_what_the_champion_was_not_measured_on_is_for_a_person():
+    ours, theirs = two(40, 5)
+    rules = Rules(bounds=(Bound(metric="flops", at_most_times=1.1),))
+    ruling = judge(evaluated("clip@3", {M: ours}, flops=9e12), evaluated("clip@2", {M: theirs}), rules)
+    assert ruling.outcome == "needs_a_person"
 
 
 def test_the_first_version_must_keep_its_bounds_and_no_more():
@@ -295,7 +344,8 @@ def test_the_ruling_follows_from_the_seed_and_can_be_written_down():
     ("wrong", "match"),
     [
         (lambda: Rules(margin=-0.1), "Give 0 for a win"), (lambda: Rules(alpha=0.6), "alpha is 0.6"),
-        (lambda: Rules(draws=100), "too few to count"), (lambda: Guard(metric="a", margin=0.0), "endless"),
+        (lambda: Rules(draws=100), "too few to count"),
+        (lambda: Rules(draws=1000, guards=tuple(Guard(metric=f"{at}", margin=0.1) for at in range(11))), "shared by 11 guards"), (lambda: Guard(metric="a", margin=0.0), "endless"),
         (lambda: Bound(metric="a"), "bounds nothing"),
         (lambda: Rules(guards=(Guard(metric="a", margin=1.0), Guard(metric="a", margin=2.0))), "names a twice"),
     ],

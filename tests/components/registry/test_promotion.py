@@ -7,14 +7,14 @@ from threading import Barrier
 
 import pytest
 
-from components.contracts.errors import ConfigError, GateClosed, StaleArtifact
+from components.contracts.errors import ConfigError, DataError, GateClosed, StaleArtifact
 from components.contracts.promotion import Ruling
 from components.registry.champion import files_of
 from components.registry.evaluated import evaluation_of
 from components.registry.promotion import promote, promote_by_hand
 from components.registry.store import open_store
 from components.registry.turns import Turn
-from components.registry.versions import by_alias, register
+from components.registry.versions import by_alias, by_label, register
 
 
 def aliases(store):
@@ -142,6 +142,48 @@ def test_a_turn_of_one_who_was_killed_is_ended_for_him(ship, store, monkeypatch)
     later = Turn.next(store, "clip")
     assert later.number == turn.number + 1
     assert later.champion.label == "clip@2"
+
+
+def test_one_who_was_too_slow_does_not_undo_what_came_after(ship, store, monkeypatch):
+    ship()
+    ship("kept")
+    ship("kept")
+    slow = Turn.next(store, "clip")
+
+    def meanwhile():
+        monkeypatch.setattr("components.registry.turns._PATIENCE_S", 0.1)
+        later = Turn.next(store, "clip")
+        assert later.champion.label == "clip@2", "ended for the slow one"
+        assert later.move(store, by_label(store, "clip@3"), lambda: None)
+
+    assert slow.move(store, by_label(store, "clip@2"), meanwhile)
+    assert by_alias(store, "clip", "champion").label == "clip@3"
+
+
+def test_why_is_written_down_before_the_alias_moves(ship, store, monkeypatch):
+    ship()
+    monkeypatch.setattr("components.registry.turns._PATIENCE_S", 0.1)
+
+    def gone(*_):
+        raise ConnectionResetError("gone")
+
+    with monkeypatch.context() as fault:
+        fault.setattr(type(store.client), "set_registered_model_alias", gone)
+        with pytest.raises(ConnectionResetError):
+            ship("promoted")
+    assert store.client.get_model_version("clip", "2").tags["diptych.verdict"] == "promoted"
+    assert ship("kept", weights="1").champion.label == "clip@2", "the next one ends the turn"
+
+
+def test_a_first_run_that_somebody_deleted_stops_no_promotion(ship, root, store):
+    first = ship().version
+    ship("kept")
+    store.client.delete_run(first.run_id)
+    assert promote_by_hand(root, "clip@2", "it is fine").startswith("clip@2 is the champion")
+    second = by_alias(store, "clip", "champion")
+    store.client.delete_run(second.run_id)
+    with pytest.raises(DataError, match="runs of all versions of clip were deleted"):
+        promote_by_hand(root, "clip@1", "back")
 
 
 def test_a_champion_set_on_mlflows_own_page_is_the_one_to_beat(ship, store):
