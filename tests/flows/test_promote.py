@@ -15,7 +15,8 @@ from components.contracts.promotion import Rules
 from components.evaluation.outcomes import Evaluated
 from components.registry.store import open_store
 from components.registry.versions import by_alias, register
-from flows.promote import comparable, label_of, promote
+from flows.promote import label_of, promote
+from flows.same_queries import comparable
 from tests.flows.seed import set_seed
 
 STAGES = ("ingest", "count", "evaluate", "package")
