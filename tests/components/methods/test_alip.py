@@ -130,7 +130,9 @@ def test_the_first_steps_of_the_recipe_lose_what_they_lost(vocabulary):
     method = method_at_debug(vocabulary, "alip")
     losses = first_losses(method, vocabulary, name="alip", pool=told_twice())
     assert len(losses) == STEPS
-    assert losses == pytest.approx(GOLDEN["losses"], rel=1e-4)
+    assert losses[0] == pytest.approx(GOLDEN["losses"][0], rel=1e-4)
+    # AdamW's first step is as large for a gradient near 0 as for any, so what processors round otherwise shows after it.
+    assert losses == pytest.approx(GOLDEN["losses"], rel=1e-3)
     assert method.gates.language.mean < 1
 
 
