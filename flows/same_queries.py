@@ -44,7 +44,7 @@ def sides(
             return ours, *_or_gone(theirs, champion, ours)
     AUDIENCE.get().told(f"{version.label} is measured again, on the data of this workspace")
     again = _again(version, root, store, scratch)
-    lacking = _trained_elsewhere(version, root, store)
+    lacking = trained_elsewhere(version, root, store)
     again = replace(again, licences=ours.licences if ours is not None else {})
     if champion is None:
         return again, None, lacking
@@ -113,7 +113,7 @@ def _or_gone(
     return nothing, [Finding(rule="champion", metric="the package", held="uncertain", says=says)]
 
 
-def _trained_elsewhere(version: ModelVersion, root: Path, store: Store) -> list[Finding]:
+def trained_elsewhere(version: ModelVersion, root: Path, store: Store) -> list[Finding]:
     """Return that a version was trained on other data than the workspace's, so that today's pools may hold what it was trained on."""
     trained = manifest_of(version, root, store).get("data_digest")
     source = root / "data/raw/source.json"

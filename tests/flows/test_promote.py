@@ -16,7 +16,7 @@ from components.evaluation.outcomes import Evaluated
 from components.registry.store import open_store
 from components.registry.versions import by_alias, register
 from flows.promote import label_of, promote
-from flows.same_queries import comparable
+from flows.same_queries import comparable, trained_elsewhere
 from tests.flows.seed import set_seed
 
 STAGES = ("ingest", "count", "evaluate", "package")
@@ -115,6 +115,17 @@ def test_what_was_counted_or_asked_otherwise_is_not_compared(change):
     )
     assert comparable(ours, same, Rules(primary="m"))
     assert not comparable(ours, other, Rules(primary="m"))
+
+
+def test_one_trained_on_other_data_than_todays_may_have_seen_todays_pools(toy):
+    version, store = made(toy, 1), open_store(toy)
+    source = toy / "data/raw/source.json"
+    source.write_text(json.dumps({"digest": "d" * 64}))  # as its manifest names what it was trained on
+    assert trained_elsewhere(version, toy, store) == []
+    source.write_text(json.dumps({"digest": "e" * 64}))
+    (finding,) = trained_elsewhere(version, toy, store)
+    assert (finding.rule, finding.held, finding.queries) == ("leakage", "uncertain", None), "for a person"
+    assert "clip@1 was trained on other data than today's" in finding.says
 
 
 def test_a_model_that_is_asked_otherwise_is_for_a_person(toy):
