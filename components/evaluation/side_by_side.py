@@ -10,7 +10,7 @@ from components.contracts.promotion import Rules
 from components.evaluation.bootstrap import middle
 from components.evaluation.gate import FEWEST, compared
 from components.evaluation.outcomes import Evaluated
-from components.evaluation.page import STYLE
+from components.evaluation.report.layout import STYLE
 from components.evaluation.ruled import amount
 
 

@@ -21,7 +21,7 @@ from components.data.selection import Pool, read_pool
 from components.evaluation.cases import Case, Pictures, cases
 from components.evaluation.embedding import Embedder
 from components.evaluation.examples import Example, draw, nearest_pictures
-from components.evaluation.page import render
+from components.evaluation.report.page import render
 from components.evaluation.wording import tuning
 from components.recipes.params import Params, load_params
 from components.recipes.recipe import Recipe, load_recipe

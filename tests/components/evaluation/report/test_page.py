@@ -12,8 +12,10 @@ from PIL import Image
 from components.contracts.sample import TEST_SPLITS
 from components.evaluation.cases import Case
 from components.evaluation.examples import Example, Shown
-from components.evaluation.page import chart, further, reliability, render
 from components.evaluation.ranking import Right
+from components.evaluation.report.charts import chart, reliability
+from components.evaluation.report.page import render
+from components.evaluation.report.tables import further
 from components.evaluation.retrieval import Gallery, retrieval
 from components.evaluation.wording import DIRECTION_MEANS, SPLIT_MEANS, between, percent, retrieval_rows
 
