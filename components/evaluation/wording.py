@@ -54,7 +54,7 @@ def retrieval_rows(metrics: Mapping[str, Mapping[str, Any]], ks: Sequence[int] =
 def further_rows(metrics: Mapping[str, Mapping[str, Any]], brief: bool = False) -> list[dict[str, Any]]:
     """Return a row for everything that was measured beside retrieval: zero-shot, calibration, robustness, slices, probes, features, in this order.
 
-    A row has `asked`, `split` and `means`, `method`, `n`, and value, baseline, chance and `between` as text, since units differ.
+    A row has `asked`, `split` and `means`, `method`, `n`, and value, baseline, chance and `between` as text, since units differ; `metric` is it as it is.
     `brief` leaves out what stands there only to be compared with, and the lesser statistics.
     """
     rows = [
@@ -68,7 +68,7 @@ def further_rows(metrics: Mapping[str, Mapping[str, Any]], brief: bool = False) 
     return [
         {
             **row, "method": metric.get("method", ""), "n": metric["n"],
-            **{name: shown(metric[name], metric["unit"]) for name in ("value", "baseline", "chance")}, "between": between(metric),
+            **{name: shown(metric[name], metric["unit"]) for name in ("value", "baseline", "chance")}, "between": between(metric), "metric": metric,
         }
         for row, metric in rows
     ]  # fmt: skip
@@ -179,7 +179,12 @@ def shown(value: float, unit: str) -> str:
 
 def between(metric: Mapping[str, Any]) -> str:
     """Return `48.1–57.0%`, which holds what the model gets over all queries of the kind in 95 of 100 such cases; "" where it is not known."""
-    return f"{100 * metric['low']:.1f}–{percent(metric['high'])}" if metric.get("low") is not None else ""
+    low, high = metric.get("low"), metric.get("high")
+    if low is None or high is None:
+        return ""
+    if metric.get("unit", "fraction") != "fraction":
+        return f"{low:.2f} to {high:.2f}"
+    return f"{100 * low:.1f}–{percent(high)}"
 
 
 def tuning(tuned: Mapping[str, Any] | None) -> str:

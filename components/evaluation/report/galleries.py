@@ -7,7 +7,7 @@ from components.data.pictures import on_white
 from components.data.thumbnail import data_uri
 from components.evaluation.cases import Case
 from components.evaluation.examples import Example
-from components.evaluation.wording import DIRECTION_MEANS, SPLIT_MEANS
+from components.evaluation.wording import DIRECTION_MEANS
 
 BAND_MEANS = {
     "best": "right, and surest of it",
@@ -16,10 +16,9 @@ BAND_MEANS = {
 }
 
 
-def galleries(split: str, cases: Mapping[str, Mapping[str, Sequence[Case]]]) -> str:
+def galleries(cases: Mapping[str, Mapping[str, Sequence[Case]]]) -> str:
     """Return the cases of both directions; nothing where the split has none."""
-    head = f'<h2>Best, typical, worst <span class="muted">on {html.escape(split)}: {SPLIT_MEANS[split]}</span></h2>'
-    return head + "".join(gallery(direction, bands) for direction, bands in cases.items()) if cases else ""
+    return "".join(gallery(direction, bands) for direction, bands in cases.items())
 
 
 def gallery(direction: str, bands: Mapping[str, Sequence[Case]]) -> str:
@@ -47,9 +46,17 @@ def case(one: Case) -> str:
     )
 
 
+def finds(examples: Sequence[Example]) -> str:
+    """Return texts with what they find."""
+    return "".join(map(example, examples))
+
+
 def example(one: Example) -> str:
     """Return a text with its nearest pictures."""
-    shown = "".join(image(found.picture, "", "right" if found.right else "") for found in one.shown)
+    shown = "".join(
+        image(found.picture, f"{place} nearest: {'what it names' if found.right else 'something else'}", "right" if found.right else "")
+        for place, found in enumerate(one.shown, 1)
+    )  # fmt: skip
     return f"<div class=row><b>{html.escape(one.text)}</b>{shown}</div>"
 
 
