@@ -22,7 +22,7 @@ from components.evaluation.wording import tuning
 from components.recipes.params import Params, load_params
 from components.recipes.recipe import Recipe, load_recipe
 from components.recipes.trained import load_trained
-from components.serving.card import model_card
+from components.serving.card import About, model_card
 from components.serving.export import export
 from components.serving.labels import measured_labels
 from components.serving.pack import seal, write_index
@@ -100,22 +100,28 @@ def body(stage: Stage) -> None:
             recipe.serving.opset, recipe.serving.tolerance,
         )  # fmt: skip
         stage.progress("exporting", 1, 1)
-        card = model_card(title, paper, came_in["source"], facts, metrics, without)
         shutil.copyfile(stage.root / "data/validated/card.md", out / "dataset_card.md")  # the model card names it
-        (out / "model_card.md").write_text(card, encoding="utf-8")
         splits = rows["split"].to_pylist()
         indexed = Indexed(pool=pool, splits=splits, embeddings=embeddings)
         found, said = examples(embedder, indexed)
-        evaluated = run / "evaluate"
+        evaluated, data = run / "evaluate", data_of(stage.root, recipe.name, training)
+        how = snippets(f"runs/{recipe.name}/package", found[0].text)
+        card = model_card(
+            About(
+                name=recipe.name, title=title, paper=paper, source=came_in["source"], data=came_in["digest"], licences=data.licences,
+                languages=data.languages, facts=facts, metrics=metrics, without=without, use=how,
+            )
+        )  # fmt: skip
+        (out / "model_card.md").write_text(card, encoding="utf-8")
         page = render(
             Contents(
                 title=title, paper=paper, facts=facts, metrics=metrics, without=without, split=SHOWN_SPLIT,
-                data=data_of(stage.root, recipe.name, training), curves=curves_of(run / "pretrain/curves.csv"),
+                data=data, curves=curves_of(run / "pretrain/curves.csv"),
                 cases=typical(evaluated, indexed), examples=found, calibration=calibration_of(evaluated),
                 confusions=confusions_of(evaluated), slices=slices_of(evaluated, metrics, indexed, params.seed),
                 atlas=mapped(embedder, indexed), costs=costs_of(embedder, out, metrics, training),
                 lineage=lineage_of(out, recipe.name, came_in["digest"], training, tuned),
-                use=snippets(f"runs/{recipe.name}/package", found[0].text),
+                use=how,
             )
         )  # fmt: skip
         (out / "report.html").write_text(page, encoding="utf-8")
