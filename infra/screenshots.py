@@ -1,6 +1,6 @@
 """Pictures of what a run leaves to look at: `python -m infra.screenshots` in a workspace with a finished run.
 
-Writes report.png, prefect.png and mlflow.png. Serves the pages with `diptych ui`, unless they are up already.
+Writes report.png, report-more.png, report-phone.png, prefect.png and mlflow.png. Serves the pages with `diptych ui`, unless they are up already.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from flows.processes import started
 from flows.shipped import Shipped
 from infra.browser import Tab, browser
 
-WIDTH = 1400  # pixels
+WIDTH, PHONE = 1400, (390, 844)  # pixels
 MOST_BYTES = 300_000
 PAGES_S = 240.0
 # What a first visit to MLflow opens by itself: its assistant, and a notice on telemetry, which is off.
@@ -82,6 +82,13 @@ def screenshots(root: Path, folder: Path) -> Iterator[Path]:
         tab.open((root / "runs" / recipe / "package" / "report.html").resolve().as_uri())
         tab.wait_for_text(recipe)
         yield _kept(tab, folder / "report.png", 1600)
+        tab.ask("document.getElementById('confusion').scrollIntoView()")
+        yield _kept(tab, folder / "report-more.png", 2500)
+        tab.scheme("dark")
+        tab.size(*PHONE)  # before it scrolls: what is narrow is longer
+        tab.ask("document.getElementById('map').scrollIntoView()")
+        yield _kept(tab, folder / "report-phone.png", PHONE[1], PHONE[0])
+        tab.scheme("light")
         with served(root) as pages:
             tab.open(f"{pages.prefect}/v2/runs/flow-run/{_flow_run(pages)}?tab=Artifacts")
             tab.wait_for_text(f"metrics-{recipe}", f"links-{recipe}", f"examples-{recipe}")
@@ -117,9 +124,9 @@ def _ready(root: Path, process: subprocess.Popen[bytes], log: Path) -> Pages:
     return pages
 
 
-def _kept(tab: Tab, path: Path, height: int) -> Path:
+def _kept(tab: Tab, path: Path, height: int, width: int = WIDTH) -> Path:
     """Write what the tab shows once it stands still, in as many colours as fit into MOST_BYTES."""
-    sheet = Image.open(io.BytesIO(tab.still(WIDTH, height))).convert("RGB")
+    sheet = Image.open(io.BytesIO(tab.still(width, height))).convert("RGB")
     for colours in (256, 128, 64):
         sheet.quantize(colours).save(path, optimize=True)
         if path.stat().st_size <= MOST_BYTES:

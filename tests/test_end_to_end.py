@@ -1,5 +1,6 @@
 """The main job on real pictures, at `debug`: real DVC, Prefect, MLflow and Triton, from nothing to an answer and back."""
 
+import html
 import json
 import os
 import re
@@ -159,11 +160,31 @@ def test_report_and_pages_are_pictured_by_a_script(workspace, tmp_path):
         cwd=workspace, env=environment(), capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert made.returncode == 0, made.stderr
-    assert made.stdout.split()[::3] == [str(tmp_path / name) for name in ("report.png", "prefect.png", "mlflow.png")]
+    names = ("report.png", "report-more.png", "report-phone.png", "prefect.png", "mlflow.png")
+    assert made.stdout.split()[::3] == [str(tmp_path / name) for name in names]
     for path in map(Path, made.stdout.split()[::3]):
         with Image.open(path) as picture:
-            assert picture.width == 1400
+            assert picture.width == (390 if "phone" in path.name else 1400)
             assert len(picture.getcolors()) >= 32, "a page that is drawn, not one that is blank"
+
+
+def test_what_the_report_tells_to_copy_does_what_it_says(workspace):
+    page = (workspace / "runs/clip/package/report.html").read_text()
+    shell, *python = (html.unescape(code) for code in re.findall(r"<pre><code>(.*?)</code></pre>", page, re.S))
+    picture = workspace / "picture.png"
+    Image.new("RGB", (64, 64), (200, 20, 20)).save(picture)
+    try:
+        for command in shell.splitlines():
+            assert in_a_shell(workspace, command).strip()
+        for code in python:
+            ran = subprocess.run(
+                [str(workspace / "infra/python"), "-c", code], cwd=workspace, env=environment(), capture_output=True, text=True, check=False
+            )  # fmt: skip
+            assert ran.returncode == 0, ran.stderr
+            assert ran.stdout.strip()
+    finally:
+        picture.unlink()
+    assert len(python) == 2
 
 
 def test_a_shell_repro_has_nothing_to_do_after_it(workspace):

@@ -54,7 +54,7 @@ def _all(label: str, split: str, one: Confusion) -> str:
         if sizes[true]
     ]
     label = f"What is taken for what: {label} on {split}"
-    head = ("is, down; said, across", *one.classes)
+    head = ("is ↓, said →", *one.classes)
     return table(label, head, rows, numbers=range(1, len(head)))
 
 

@@ -20,7 +20,7 @@ nav ul{display:flex;flex-wrap:wrap;gap:.2rem 1rem;padding:0;margin:.8rem 0;list-
 .scroll{overflow-x:auto;margin:.3rem 0}
 table{border-collapse:collapse;min-width:100%}caption{text-align:left;color:var(--muted);padding:.2rem 0}
 table{font-size:.92rem}th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}tbody th{font-weight:normal}th.long{min-width:15rem}
-.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}.big{font-weight:600}
+.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}th.n{white-space:normal}.big{font-weight:600}
 .row{display:flex;gap:.6rem;flex-wrap:wrap;align-items:flex-start;padding:.4rem 0;border-bottom:1px solid var(--line)}
 .row>b{flex:0 0 11rem}.row img{width:56px;height:56px;object-fit:contain;background:#fff;border:3px solid var(--line);border-radius:6px}
 .row img.right{border-color:var(--right)}.row img.wrong{border:3px dashed var(--wrong)}

@@ -14,9 +14,11 @@ from components.evaluation.report.layout import said
 from components.evaluation.wording import SPLIT_MEANS, percent
 
 SIDE, LEAST, EDGE, THUMB = 480, 160, 26, 36  # of the drawing: its width, its least height, its edge; of a thumbnail
+COLOURS = 8  # of the layout
 SHAPES = (
     "M-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0-9 0z", "M-4-4h8v8h-8z", "M0-5l5 9h-10z", "M0-5.5l5.5 5.5l-5.5 5.5l-5.5-5.5z",
-    "M-1.5-5h3v3.5h3.5v3h-3.5v3.5h-3v-3.5h-3.5v-3h3.5z", "M0 5l5-9h-10z", "M-5-2h10v4h-10z", "M-2-5h4v10h-4z",
+    "M-1.5-5h3v3.5h3.5v3h-3.5v3.5h-3v-3.5h-3.5v-3h3.5z", "M0 5l5-9h-10z", "M-5-2h10v4h-10z", "M-4-5h8l-8 10h8z",
+    "M-5-4v8l10-8v8z", "M-2-5h4v10h-4z",
 )  # fmt: skip
 """A shape a group, so that no colour has to be told from another; the last is for all groups beyond."""
 
@@ -39,7 +41,7 @@ def embedding_map(atlas: Atlas | None) -> str:
     )
     left = f" Not drawn: {atlas.left_out:,} more." if atlas.left_out else ""
     legend = "".join(
-        f"<li><svg class=key viewBox='-6 -6 12 12' aria-hidden=true><path d='{SHAPES[kind]}' class='mark k{kind}' /></svg> {html.escape(name)}</li>"
+        f"<li><svg class=key viewBox='-6 -6 12 12' aria-hidden=true><path d='{SHAPES[kind]}' class='mark k{kind % COLOURS}' /></svg> {html.escape(name)}</li>"
         for name, kind in _legend(kinds).items()
     )
     return (
@@ -72,7 +74,7 @@ def _mark(one: Point, kinds: dict[str | None, int], x: float, y: float) -> str:
     kind = kinds[one.group]
     hollow = " text" if one.kind == "text" else ""
     return (
-        f"<path d='{SHAPES[kind]}' class='mark k{kind}{hollow}' transform='translate({x:.1f} {y:.1f})'>"
+        f"<path d='{SHAPES[kind]}' class='mark k{kind % COLOURS}{hollow}' transform='translate({x:.1f} {y:.1f})'>"
         f"<title>{_called(one)}</title></path>"
     )
 

@@ -26,15 +26,16 @@ def slices(found: Sequence[Sliced]) -> str:
 def _one(one: Sliced) -> str:
     asked = DIRECTION_MEANS.get(one.asked, one.asked)
     worst = min(one.parts, key=lambda part: part.value)
+    chance = any(part.chance is not None for part in one.parts)  # of parts that are made of rows nobody said
     rows = [
         [
             f"{html.escape(part.name)}{' <span class=muted>lowest</span>' if part is worst else ''}",
             f"<td class='n big'>{percent(part.value)}</td>", between(asdict(part)), bar(asdict(part), one.whole),
-            "" if part.chance is None else percent(part.chance), "" if part.baseline is None else percent(part.baseline), f"{part.queries:,}",
+            *([_share(part.chance)] if chance else []), _share(part.baseline), f"{part.queries:,}",
         ]
         for part in one.parts
     ]  # fmt: skip
-    head = (one.of, "model", "95% between", "drawn", "chance", "baseline", "queries")
+    head = (one.of, "model", "95% between", "drawn", *(["chance"] if chance else []), "baseline", "queries")
     few = (
         f" Too few queries for a number: {', '.join(f'{name} {count:,}' for name, count in one.few.items())}."
         if one.few
@@ -43,6 +44,10 @@ def _one(one: Sliced) -> str:
     title = f"{asked} by {one.of} on {one.split}"
     return (
         f"<h3>{html.escape(title)} <span class=muted>{SPLIT_MEANS[one.split]}</span></h3>"
-        + table(f"Parts: {title}", head, rows, numbers=(1, 2, 4, 5, 6))
+        + table(f"Parts: {title}", head, rows, numbers=(1, 2, *range(4, len(head))))
         + said(f"All together {percent(one.whole)}.{few}")
     )
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else percent(value)

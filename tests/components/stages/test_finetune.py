@@ -173,5 +173,5 @@ def test_the_package_says_how_it_was_tuned(own):
     how = f"LockedImage for {steps} steps, then alpha 0.5 between the weights before (0) and after (1), as the recipe says"
     assert f"- fine-tuned: {how}" in (package / "model_card.md").read_text()
     page = (package / "report.html").read_text()
-    assert f"fine-tuned {how}" in page
+    assert f"fine-tuned: {how}" in page
     assert f"none of {pretrained['captions']['captions']:,} captions is longer than 24 tokens" in page

@@ -51,7 +51,7 @@ def test_a_few_classes_are_a_table_of_all_and_shares_shade_it():
     counts = {("cat", "cat"): 3, ("cat", "dog"): 1, ("dog", "dog"): 4}
     drawn = confusions({"category": {"pair": Confusion(counts=counts), "val": Confusion(counts=counts)}}, "pair", {})
     said = words(drawn)
-    at = said.index("is, down; said, across")
+    at = said.index("is ↓, said →")
     assert said[at + 1 : at + 9] == ["cat", "dog", "cat", "3", "1", "dog", "0", "4"]
     assert "7 of 8 pictures right, 2 classes" in text(drawn)
     assert re.findall(r"<td class='([^']+)'>", drawn)[:4] == ["n h4 big", "n h2", "n", "n h4 big"]
@@ -131,9 +131,9 @@ def test_marks_lie_within_the_map_and_as_far_apart_as_they_are():
 
 
 def test_more_groups_than_shapes_share_the_last_and_the_legend_says_how_many():
-    drawn = embedding_map(atlas_of([f"g{at:02d}" for at in range(12)]))
+    drawn = embedding_map(atlas_of([f"g{at:02d}" for at in range(14)]))
     legend = words(drawn.split("<figcaption>")[1].split("</figcaption>")[0])
-    assert legend == [f"g{at:02d}" for at in range(7)] + ["5 other groups"]
+    assert legend == [f"g{at:02d}" for at in range(len(SHAPES) - 1)] + [f"{15 - len(SHAPES)} other groups"]
     assert "no held-out pictures" in text(embedding_map(None))
 
 
