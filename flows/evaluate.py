@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.contracts.errors import ConfigError, DataError
 from components.contracts.sealed import digest_of, sha256_of
+from components.evaluation.wording import between, shown
 
 if TYPE_CHECKING:
     from components.contracts.evaluator import Findings
@@ -193,9 +194,11 @@ def lines(found: Mapping[str, Any]) -> list[str]:
     """Return what a person reads of one set: what it is, and a line a metric."""
     what, asked = found["set"], found["asked"]
     kind = f"{asked['classes']:,} classes, {asked['templates']:,} templates" if "classes" in asked else "captions"
-    shown = [f"{what['name']} ({what['split']}): {what['pictures']:,} pictures, {kind}"]
+    said = [f"{what['name']} ({what['split']}): {what['pictures']:,} pictures, {kind}"]
     for name, its in found["metrics"].items():
         short = re.sub(rf"^(\w+)\.{re.escape(what['name'])}\.", r"\1.", name)
-        between = f"{its['low']:.1%} to {its['high']:.1%}" if "low" in its else "of one group alone, no interval"
-        shown.append(f"  {short:<44}{its['value']:>7.1%}   {between}, chance {its['chance']:.1%}, n {its['n']:,}")
-    return shown + [f"  left out: {times:,} {name}" for name, times in found["left_out"].items()]
+        value, chance = (shown(its[name], its["unit"]) for name in ("value", "chance"))
+        said.append(
+            f"  {short:<44}{value:>7}   {between(its) or 'of one group alone, no interval'}, chance {chance}, n {its['n']:,}"
+        )
+    return said + [f"  left out: {times:,} {name}" for name, times in found["left_out"].items()]

@@ -12,6 +12,8 @@ SPLIT_MEANS = {
     "both": "unseen things by an unseen designer",
 }
 DIRECTION_MEANS = {"image_to_text": "picture → name", "text_to_image": "name → picture"}
+RANKED = re.compile(r"retrieval\.(?P<split>\w+)\.(?P<direction>\w+)\.(?P<what>median_rank|mean_average_precision)")
+RANKED_MEANS = {"median_rank": "median rank", "mean_average_precision": "mean average precision"}
 ZERO_SHOT = re.compile(r"zero_shot\.(?P<split>\w+)\.(?P<label>\w+)(?P<one>\.one_prompt)?\.top(?P<k>\d+)")
 CALIBRATION = re.compile(r"calibration\.(?P<split>\w+)\.(?P<label>\w+)\.(?P<what>ece|brier)")
 CALIBRATION_MEANS = {
@@ -52,12 +54,13 @@ def retrieval_rows(metrics: Mapping[str, Mapping[str, Any]], ks: Sequence[int] =
 
 
 def further_rows(metrics: Mapping[str, Mapping[str, Any]], brief: bool = False) -> list[dict[str, Any]]:
-    """Return a row for everything that was measured beside retrieval: zero-shot, calibration, robustness, slices, probes, features, in this order.
+    """Return a row for everything that was measured beside recall: ranks, zero-shot, calibration, robustness, slices, probes, features, in this order.
 
     A row has `asked`, `split` and `means`, `method`, `n`, and value, baseline, chance and `between` as text, since units differ.
     `brief` leaves out what stands there only to be compared with, and the lesser statistics.
     """
     rows = [
+        *([] if brief else _ranked(metrics)),
         *_zero_shot(metrics, brief),
         *_calibration(metrics, brief),
         *_robustness(metrics, brief),
@@ -72,6 +75,15 @@ def further_rows(metrics: Mapping[str, Mapping[str, Any]], brief: bool = False) 
         }
         for row, metric in rows
     ]  # fmt: skip
+
+
+def _ranked(metrics: Mapping[str, Any]) -> Iterator[tuple[dict[str, str], Mapping[str, Any]]]:
+    found = [(match, metrics[name]) for name in metrics if (match := RANKED.fullmatch(name))]
+    for split, means in SPLIT_MEANS.items():
+        for match, metric in found:
+            if match["split"] == split:
+                asked = f"{DIRECTION_MEANS[match['direction']]}, {RANKED_MEANS[match['what']]}"
+                yield {"asked": asked, "split": split, "means": means}, metric
 
 
 def _zero_shot(metrics: Mapping[str, Any], brief: bool) -> Iterator[tuple[dict[str, str], Mapping[str, Any]]]:
@@ -173,13 +185,16 @@ def allowed(metrics: Mapping[str, Mapping[str, Any]], source: Mapping[str, Any],
 
 
 def shown(value: float, unit: str) -> str:
-    """Return a number as its unit is read: a share in percent, others with two digits behind the point."""
-    return percent(value) if unit == "fraction" else f"{value:.2f}"
+    """Return a number as its unit is read: a share in percent, a rank as it is, others with two digits behind the point."""
+    return percent(value) if unit == "fraction" else f"{value:,.{0 if unit == 'rank' else 2}f}"
 
 
 def between(metric: Mapping[str, Any]) -> str:
     """Return `48.1–57.0%`, which holds what the model gets over all queries of the kind in 95 of 100 such cases; "" where it is not known."""
-    return f"{100 * metric['low']:.1f}–{percent(metric['high'])}" if metric.get("low") is not None else ""
+    if metric.get("low") is None:
+        return ""
+    low, high = (shown(metric[end], metric.get("unit", "fraction")) for end in ("low", "high"))
+    return f"{low.removesuffix('%')}–{high}"
 
 
 def tuning(tuned: Mapping[str, Any] | None) -> str:
