@@ -60,11 +60,15 @@ class Evaluated:
         return tallies if all(tally.rows in self.rows for tally in tallies) else ()
 
     def counted(self, tally: Tally) -> pa.Table:
-        """Return `query`, `group` and `value` of the rows that count, by query; DataError where a query stands twice."""
+        """Return `query`, `group` and `value` of the rows that count, by query; DataError where a query stands twice.
+
+        A row that has nothing in the column was not asked.
+        """
         table = self.rows[tally.rows]
         try:
             for column, value in tally.where.items():
                 table = table.filter(pc.equal(table[column], value))
+            table = table.filter(pc.is_valid(table[tally.column]))
             column = table[tally.column]
             value = column if tally.at_most is None else pc.less_equal(column, tally.at_most)
             found = pa.table({
