@@ -22,7 +22,8 @@ CALIBRATION_MEANS = {
 }
 ROBUSTNESS = re.compile(r"robustness\.(?P<split>\w+)\.(?P<asked>\w+)\.(?P<change>\w+)")
 SLICES = re.compile(r"slices\.(?P<split>\w+)\.(?P<of>\w+)\.(?P<asked>\w+)\.(?P<slice>\w+)")
-PROBE = re.compile(r"probe\.(?P<set>\w+)\.top1")
+PROBE = re.compile(r"(?P<what>probe|knn|few_shot)\.(?P<set>\w+)(\.shots_(?P<shots>\d+))?\.top1")
+PROBES_MEAN = {"probe": "probe", "knn": "nearest neighbours", "few_shot": "probe after {} a class"}
 FEATURES_MEAN = {
     "modality_gap": "distance of pictures' mean to texts' mean",
     "alignment": "squared distance of picture and text",
@@ -65,7 +66,7 @@ def further_rows(metrics: Mapping[str, Mapping[str, Any]], brief: bool = False) 
         *_calibration(metrics, brief),
         *_robustness(metrics, brief),
         *_slices(metrics, brief),
-        *_probes(metrics),
+        *_probes(metrics, brief),
         *_features(metrics, brief),
     ]
     return [
@@ -138,11 +139,12 @@ def _slices(metrics: Mapping[str, Any], brief: bool) -> Iterator[tuple[dict[str,
                 yield {"asked": f"{asked}, {what}", "split": split, "means": means}, metric
 
 
-def _probes(metrics: Mapping[str, Any]) -> Iterator[tuple[dict[str, str], Mapping[str, Any]]]:
+def _probes(metrics: Mapping[str, Any], brief: bool) -> Iterator[tuple[dict[str, str], Mapping[str, Any]]]:
     for name, metric in metrics.items():
-        if match := PROBE.fullmatch(name):
+        if (match := PROBE.fullmatch(name)) and not (brief and match["what"] != "probe"):
+            asked = f"{match['set']}, {PROBES_MEAN[match['what']].format(match['shots'])}"
             yield (
-                {"asked": f"{match['set']}, probe", "split": "test", "means": "pictures that no model here trains on"},
+                {"asked": asked, "split": "test", "means": "pictures that no model here trains on"},
                 metric,
             )
 
