@@ -54,7 +54,17 @@ def evaluate(asked: Asked, sets: Sequence[Path], out: Path | None, as_json: bool
     A set that `out` has from the same model, data and question is not measured again, so an evaluation that was interrupted goes on with the
     next. Raises DataError, ConfigError or CapabilityError for what cannot be read, before anything is encoded; what was measured stays.
     """
+    from components.evaluation.ranks import sharing
+
+    with sharing() as share:
+        _evaluate(asked, sets, out, as_json, is_first=share.rank == 0)
+
+
+def _evaluate(asked: Asked, sets: Sequence[Path], out: Path | None, as_json: bool, is_first: bool) -> None:
+    """Measure as one of several processes, all of which do this, of which the first alone prints and writes."""
+    from components.contracts.progress import silent
     from components.data.evaluation_set import read_set
+    from components.evaluation.ranks import device
     from components.recipes.given_model import read_given
     from flows.data_check import Told
 
@@ -66,13 +76,18 @@ def evaluate(asked: Asked, sets: Sequence[Path], out: Path | None, as_json: bool
             f"two sets are called alike: {', '.join(names)}. Their numbers would have one name; rename a folder."
         )
     model = read_given(asked.path, asked.library, asked.config, asked.tokenizer, asked.batch)  # type: ignore[arg-type]  # argparse has checked it
-    told, found = Told(sys.stderr, stage="evaluate"), {}
+    model.embedder.model.to(device())
+    told, found = Told(sys.stderr, stage="evaluate") if is_first else silent, {}
     for one in read:
         about = about_of(model, one, asked)
         before = None if out is None else measured_before(out / one.name, about)
-        found[one.name] = before or measured(model, one, asked, about, None if out is None else out / one.name, told)
-        if not as_json:
+        found[one.name] = before or measured(
+            model, one, asked, about, out / one.name if out and is_first else None, told
+        )
+        if is_first and not as_json:
             print("\n".join(lines(found[one.name])), flush=True)
+    if not is_first:
+        return
     if as_json:
         print(json.dumps(found, ensure_ascii=False))
     elif out is not None:

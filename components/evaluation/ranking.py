@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from components.contracts.errors import DataError
+from components.evaluation.ranks import Arrays, in_pieces
 
 BLOCK_BYTES = 2**26  # of scores that are there at once
 FEW = 8  # right answers of a query that are counted one by one; of more, all answers are sorted once
@@ -145,33 +146,37 @@ def placed(scores: Scores, right: Right, block_bytes: int = BLOCK_BYTES) -> Plac
             f"a query (number {int(counts.argmin())} of {len(right)}) has nothing in the gallery that belongs to it, so it can have no rank. "
             "Drop it from the pool."
         )
-    rank, first = np.empty(len(right), np.int64), np.empty(len(right), np.int64)
-    score, precision = np.empty(len(right), np.float32), np.empty(len(right), np.float64)
     step = max(1, block_bytes // (4 * max(right.gallery, 1)))
-    for begin in range(0, len(right), step):
-        end = min(begin + step, len(right))
-        part = slice(begin, end)
-        with np.errstate(invalid="ignore"):  # what is no number is said in words
-            block = scores[part]
-        if not np.isfinite(block.sum()) and not np.isfinite(block).all():
-            raise DataError("some scores are no numbers, so ranks would mean nothing. Look at the weights.")
-        places = right.starts[begin:end] - right.starts[begin]
-        answers = right.answers[right.starts[begin] : right.starts[end]]
-        rows = np.repeat(np.arange(len(block)), counts[part])
-        own = block[rows, answers]
-        best = np.maximum.reduceat(own, places)
-        not_behind = np.count_nonzero(block >= best[:, None], axis=1)
-        rank[part] = 1 + not_behind - np.add.reduceat((own >= best[rows]).astype(np.int64), places)
-        precision[part] = 1 / rank[part]
-        for row in np.flatnonzero(counts[part] > 1):
-            precision[begin + row] = _precision(block[row], own[places[row] : places[row] + counts[begin + row]])
-        first[part] = block.argmax(1)
-        score[part] = top = block[np.arange(len(block)), first[part]]
-        for row in np.flatnonzero((rank[part] > 1) & (top == best)):  # a wrong answer ties with the right one
-            tied = block[row] == top[row]
-            tied[answers[places[row] : places[row] + counts[begin + row]]] = False
-            first[begin + row] = tied.argmax()
+    blocks = in_pieces(
+        lambda begin: _block(scores, right, begin, min(begin + step, len(right))), range(0, len(right), step)
+    )
+    rank, first, score, precision = map(np.concatenate, zip(*blocks, strict=True))
     return Placed(rank=rank, first=first, score=score, precision=precision)
+
+
+def _block(scores: Scores, right: Right, begin: int, end: int) -> Arrays:
+    """Return rank, first, score and precision of some queries."""
+    with np.errstate(invalid="ignore"):  # what is no number is said in words
+        block = scores[begin:end]
+    if not np.isfinite(block.sum()) and not np.isfinite(block).all():
+        raise DataError("some scores are no numbers, so ranks would mean nothing. Look at the weights.")
+    counts, places = right.counts[begin:end], right.starts[begin:end] - right.starts[begin]
+    answers = right.answers[right.starts[begin] : right.starts[end]]
+    rows = np.repeat(np.arange(len(block)), counts)
+    own = block[rows, answers]
+    best = np.maximum.reduceat(own, places)
+    not_behind = np.count_nonzero(block >= best[:, None], axis=1)
+    rank = 1 + not_behind - np.add.reduceat((own >= best[rows]).astype(np.int64), places)
+    precision = 1 / rank
+    for row in np.flatnonzero(counts > 1):
+        precision[row] = _precision(block[row], own[places[row] : places[row] + counts[row]])
+    first = block.argmax(1)
+    top = block[np.arange(len(block)), first]
+    for row in np.flatnonzero((rank > 1) & (top == best)):  # a wrong answer ties with the right one
+        tied = block[row] == top[row]
+        tied[answers[places[row] : places[row] + counts[row]]] = False
+        first[row] = tied.argmax()
+    return rank, first, top.astype(np.float32), precision
 
 
 def _precision(scores: Float[np.ndarray, "G"], own: Float[np.ndarray, "P"]) -> float:
