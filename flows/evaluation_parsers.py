@@ -43,6 +43,34 @@ def add_evaluate(add: Add) -> None:
     made.add_argument("--json", action="store_true", help="print what was found as JSON")
 
 
+def add_study(add: Add) -> None:
+    """Add the command."""
+    made = add(
+        "study", "put runs side by side, query by query, each number with how far it is from the first's", _study
+    )
+    made.set_defaults(anywhere=True)
+    made.add_argument(
+        "runs", metavar="RUN", nargs="+", help="a version such as clip@3, a folder such as runs/clip/evaluate, or several as NAME=RUN,RUN"
+    )  # fmt: skip
+    made.add_argument("--against", metavar="NAME", help="whom the others are held against; the first unless given")
+    made.add_argument(
+        "--metric",
+        metavar="PATTERN",
+        nargs="+",
+        default=["*"],
+        help="which numbers, such as 'retrieval.*'; all of which rows are kept",
+    )
+    made.add_argument("--seed", type=int, default=0, help="of the draws that intervals come from (0)")
+    made.add_argument("--json", action="store_true", help="print it as JSON")
+
+
+def _study(here: Path, arguments: argparse.Namespace) -> int:
+    from flows.study import study
+
+    study(here, arguments.runs, arguments.against, arguments.metric, arguments.seed, arguments.json)
+    return 0
+
+
 def _evaluate(here: Path, arguments: argparse.Namespace) -> int:
     from flows.evaluate import Asked, evaluate
 

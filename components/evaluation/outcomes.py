@@ -85,3 +85,17 @@ class Evaluated:
                 "each other. Give each a name of its own."
             )
         return found
+
+
+def incomparable(first: Evaluated, second: Evaluated, metric: str) -> str:
+    """Return why two evaluations cannot be held against each other query by query in a metric; "" where they can."""
+    lacks = [one.label for one in (first, second) if metric not in one.metrics]
+    if lacks:
+        return f"{lacks[0]} was not measured on it"
+    if first.canary != second.canary:
+        return "measured otherwise, as the canary says"
+    if first.data_of(metric) != second.data_of(metric) or first.data_of(metric) is None:
+        return "measured on other data"
+    if not first.tallies(metric) or not second.tallies(metric):
+        return "no row a query"
+    return "" if first.tallies(metric) == second.tallies(metric) else "counted over other rows, as recall at other k is"
