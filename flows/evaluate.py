@@ -33,6 +33,7 @@ class Asked:
         config: where theirs lies, if not beside.
         tokenizer: likewise.
         split: of each set.
+        namesakes: whether classes that are called alike are counted as CLIP_benchmark counts them; an error else.
         ks: of recall at k, where a set is for retrieval.
         seed: of the draws that intervals come from.
         batch: pictures or texts encoded at once.
@@ -43,6 +44,7 @@ class Asked:
     config: Path | None = None
     tokenizer: Path | None = None
     split: str = "test"
+    namesakes: bool = False
     ks: Sequence[int] = KS
     seed: int = 0
     batch: int = 64
@@ -69,7 +71,7 @@ def _evaluate(asked: Asked, sets: Sequence[Path], out: Path | None, as_json: boo
     from flows.data_check import Told
 
     check(asked)
-    read = [read_set(folder, asked.split) for folder in sets]
+    read = [read_set(folder, asked.split, asked.namesakes) for folder in sets]
     names = [one.name for one in read]
     if len(set(names)) < len(names):
         raise ConfigError(
@@ -107,8 +109,9 @@ def check(asked: Asked) -> None:
 def about_of(model: "GivenModel", one: "EvaluationSet", asked: Asked) -> dict[str, Any]:
     """Return what decides the numbers: who was asked what, and how."""
     what = (
-        {"classes": len(one.classes), "templates": len(one.templates), "top": list(TOP)}
-        if one.classes
+        {"classes": len(one.called), "templates": len(one.templates), "top": list(TOP)}
+        | ({"namesakes": list(one.namesakes)} if one.namesakes else {})
+        if one.called
         else {"ks": list(asked.ks)}
     )
     beside = {
@@ -188,8 +191,8 @@ def findings(model: "GivenModel", one: "EvaluationSet", asked: Asked, told: "Pro
         seed=asked.seed, progress=told,
     )  # fmt: skip
     evaluator = (
-        ZeroShot(label=LABEL, prompts="templates", templates=one.templates, top=TOP, per_class=True)
-        if one.classes
+        ZeroShot(label=LABEL, prompts="templates", templates=one.templates, top=TOP, per_class=True, called=one.called)
+        if one.called
         else Retrieval(asked.ks)
     )
     try:
@@ -209,6 +212,8 @@ def lines(found: Mapping[str, Any]) -> list[str]:
     """Return what a person reads of one set: what it is, and a line a metric."""
     what, asked = found["set"], found["asked"]
     kind = f"{asked['classes']:,} classes, {asked['templates']:,} templates" if "classes" in asked else "captions"
+    if alike := asked.get("namesakes"):
+        kind += f", several called {', '.join(alike)}"
     said = [f"{what['name']} ({what['split']}): {what['pictures']:,} pictures, {kind}"]
     for name, its in found["metrics"].items():
         short = re.sub(rf"^(\w+)\.{re.escape(what['name'])}\.", r"\1.", name)

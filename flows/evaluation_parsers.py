@@ -37,6 +37,11 @@ def add_evaluate(add: Add) -> None:
     )
     made.add_argument("--config", metavar="FILE", type=Path, help="their config, where it does not lie beside")
     made.add_argument("--tokenizer", metavar="PATH", type=Path, help="their tokenizer, where it does not lie beside")
+    made.add_argument(
+        "--namesakes",
+        action="store_true",
+        help="count classes that are called alike as CLIP_benchmark does, such as ImageNet's two `missile`; an error else",
+    )
     made.add_argument("--k", metavar="K", type=int, nargs="+", default=(1, 5, 10), help="of recall at k (1 5 10)")
     made.add_argument("--batch", metavar="COUNT", type=int, default=64, help="pictures or texts encoded at once (64)")
     made.add_argument("--seed", type=int, default=0, help="of the draws that intervals come from (0)")
@@ -79,7 +84,7 @@ def _evaluate(here: Path, arguments: argparse.Namespace) -> int:
     )
     asked = Asked(
         path=here / arguments.path, library=arguments.library, config=config, tokenizer=tokenizer, split=arguments.split,
-        ks=tuple(arguments.k), seed=arguments.seed, batch=arguments.batch,
+        namesakes=arguments.namesakes, ks=tuple(arguments.k), seed=arguments.seed, batch=arguments.batch,
     )  # fmt: skip
     evaluate(asked, [here / folder for folder in arguments.sets], out, arguments.json)
     return 0
