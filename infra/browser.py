@@ -24,6 +24,7 @@ from flows.processes import started
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 START_UP_S = 60.0
 STILL_LOOKS = 3  # half a second apart, at which a page looks the same before it counts as drawn
+_KEYS = {"Tab": 9, "ArrowRight": 39}  # what Windows calls them, which is what DevTools takes
 # As root there is no sandbox to be had; what is opened are pages of this machine alone, and it asks nobody anything.
 _FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--no-default-browser-check",
@@ -37,6 +38,7 @@ class Tab:
 
     def __init__(self, socket: Connection) -> None:
         self._asked: dict[str, str] = {}
+        self._complaints: list[str] = []
         self._socket = socket
         self._numbers = itertools.count(1)
 
@@ -53,12 +55,37 @@ class Tab:
                 return dict(said["result"])
 
     def _heard(self, said: Mapping[str, Any]) -> None:
-        """Keep account of what is asked for."""
+        """Keep account of what is asked for, and of what the page's console says is wrong."""
         match said.get("method"):
+            case "Log.entryAdded" if said["params"]["entry"]["level"] in ("error", "warning"):
+                self._complaints.append(said["params"]["entry"]["text"])
+            case "Runtime.consoleAPICalled" if said["params"]["type"] in ("error", "warning", "assert"):
+                self._complaints.append(" ".join(str(one.get("value", "")) for one in said["params"]["args"]))
+            case "Runtime.exceptionThrown":
+                self._complaints.append(str(said["params"]["exceptionDetails"].get("text")))
             case "Network.requestWillBeSent":
                 self._asked[said["params"]["requestId"]] = said["params"]["request"]["url"]
             case "Network.loadingFailed" if said["params"].get("blockedReason"):
                 self._asked.pop(said["params"]["requestId"], None)  # it was never sent
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """Return every address that the pages have asked for and that was not held back, `data:` left out."""
+        return tuple(address for address in self._asked.values() if not address.startswith("data:"))
+
+    @property
+    def complaints(self) -> tuple[str, ...]:
+        """Return what the console of the pages said is wrong."""
+        return tuple(self._complaints)
+
+    def press(self, key: str) -> None:
+        """Press and let go of a key, such as `Tab`."""
+        for kind in ("rawKeyDown", "keyUp"):
+            self.send("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=_KEYS[key])
+
+    def scheme(self, name: str) -> None:
+        """Prefer `light` or `dark`, as a person's system does."""
+        self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": name}])
 
     def open(self, address: str) -> None:
         """Go to an address; what it shows has to be waited for."""
@@ -124,7 +151,7 @@ def browser() -> Iterator[Tab]:
             try:
                 with connect(address, max_size=None, open_timeout=START_UP_S, proxy=None) as socket:
                     tab = Tab(socket)
-                    for domain in ("Page", "Network", "Runtime"):
+                    for domain in ("Page", "Network", "Runtime", "Log"):
                         tab.send(f"{domain}.enable")
                     yield tab
             except (WebSocketException, TimeoutError, ConnectionError) as err:

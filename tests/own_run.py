@@ -1,4 +1,4 @@
-"""A person's own pictures through the whole of dvc.yaml, at `debug`, fine-tuned and calibration measured: made once, for whoever looks at it."""
+"""A person's own pictures through the whole of dvc.yaml, at `debug`, fine-tuned, calibration and slices measured: made once, for whoever looks at it."""
 
 from pathlib import Path
 
@@ -15,6 +15,9 @@ CALIBRATION = {
         "asks": {"class_path": "components.evaluation.zero_shot.ZeroShot", "init_args": {"label": "category"}}
     },
 }
+SLICES = {
+    "class_path": "components.evaluation.slices.Slices", "init_args": {"of": "category", "floor": 1},
+}  # fmt: skip
 TUNING = {"class_path": "components.finetuning.locked.LockedImage", "init_args": {"share": 1.0, "alphas": [0.5]}}
 
 
@@ -33,7 +36,7 @@ def own_run(shared: Path) -> Path:
                 "evaluators"
             ]
             overrides = yaml.safe_load((REPOSITORY / "params.yaml").read_text())["overrides"]
-            overrides |= {"finetuning": TUNING, "evaluation": {"evaluators": [*listed, CALIBRATION]}}
+            overrides |= {"finetuning": TUNING, "evaluation": {"evaluators": [*listed, CALIBRATION, SLICES]}}
             root = make_workspace(
                 made / "job", source={"name": "table", "path": "../mine"}, gates={"max_broken": 0.05},
                 recipes={"clip": {"start": UNTRAINED}}, overrides=overrides,

@@ -6,12 +6,14 @@ from typing import Any
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #1b1f24; background: #fff; overflow-wrap: break-word; }
+.scroll { overflow-x: auto; } :focus-visible { outline: 3px solid #1f6feb; outline-offset: 2px; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; padding: .25rem .7rem .25rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
 code { overflow-wrap: anywhere; }
+@media (prefers-color-scheme: dark) { body { color: #e6edf3; background: #0d1117; } }
 """
 
 
@@ -35,8 +37,10 @@ def _step(at: int, report: Mapping[str, Any]) -> str:
         f"<td><code>{escape(', '.join(report['examples'].get(reason, ())))}</code></td></tr>\n"
         for reason, count in reasons.items()
     )
+    head = f"{at}. {escape(report['op'])}"
     why = (
-        f"<table><thead><tr><th>reason<th class=n>samples<th>such as</tr></thead>\n<tbody>{rows}</tbody></table>"
+        f"<div class=scroll role=region tabindex=0 aria-label='Left out or changed by {head}'>"
+        f"<table><thead><tr><th>reason<th class=n>samples<th>such as</tr></thead>\n<tbody>{rows}</tbody></table></div>"
         if rows
         else ""
     )
@@ -44,9 +48,12 @@ def _step(at: int, report: Mapping[str, Any]) -> str:
         f"<tr><td>{escape(name)}</td><td class=n>{value:.6g}</td></tr>\n" for name, value in report["stats"].items()
     )
     numbers = (
-        f"<table><thead><tr><th>number<th class=n>value</tr></thead>\n<tbody>{stats}</tbody></table>" if stats else ""
+        f"<div class=scroll role=region tabindex=0 aria-label='Numbers of {head}'>"
+        f"<table><thead><tr><th>number<th class=n>value</tr></thead>\n<tbody>{stats}</tbody></table></div>"
+        if stats
+        else ""
     )
     return (
-        f"<h2>{at}. {escape(report['op'])}</h2>\n<p>{report['rows_in']:,} in{made} = {report['rows_out']:,} out + "
+        f"<h2>{head}</h2>\n<p>{report['rows_in']:,} in{made} = {report['rows_out']:,} out + "
         f"{sum(report['dropped'].values()):,} dropped.</p>\n{why}{numbers}"
     )

@@ -10,7 +10,7 @@ from components.contracts.promotion import Rules
 from components.evaluation.bootstrap import middle
 from components.evaluation.gate import FEWEST, compared
 from components.evaluation.outcomes import Evaluated, incomparable
-from components.evaluation.page import STYLE
+from components.evaluation.report.layout import Section, document, said, table
 from components.evaluation.ruled import amount
 
 
@@ -75,38 +75,32 @@ def page(first: Evaluated, second: Evaluated, seed: int = 0) -> str:
     told = sum(row.low is not None for row in rows)
     apart = sum(_apart(row) for row in rows)
     title = f"{first.label} and {second.label}"
-    head = "".join(
-        f"<th class=n>{html.escape(name)}</th>" for name in (first.label, second.label, "difference", "95% between")
+    about = said(
+        f"{len(rows)} numbers, of which {told} were counted over the same queries. Of these {apart} differ by more than which queries were asked "
+        "would show in 95 of 100 cases; of so many some do so by chance. A difference is the second less the first."
     )
-    return f"""<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>{html.escape(title)}</title><style>{STYLE}</style>
-<h1>{html.escape(title)}</h1>
-<p class="muted">{len(rows)} numbers, of which {told} were counted over the same queries. Of these {apart} differ by more than which queries were asked
-would show in 95 of 100 cases; of so many some do so by chance. A difference is the second less the first.</p>
-<table><tr><th>metric</th>{head}<th></th></tr>{"".join(_row(row) for row in rows)}</table>
-</html>
-"""
+    head = ("metric", first.label, second.label, "difference", "95% between", "what that means")
+    body = table("Every number of both", head, [_row(row) for row in rows], numbers=(1, 2, 3, 4))
+    return document(title, about, [Section(anchor="numbers", title="Every number of both", body=body)])
 
 
 def _apart(row: Beside) -> bool:
     return row.low is not None and row.high is not None and not row.low <= 0 <= row.high
 
 
-def _row(row: Beside) -> str:
-    cells = [_value(row.first), _value(row.second)]
+def _row(row: Beside) -> list[str]:
     metric = row.first or row.second or {}
-    cells += ["" if row.difference is None else _change(metric, row.difference)]
-    cells += [
+    change = "" if row.difference is None else _change(metric, row.difference)
+    between = (
         "" if row.low is None or row.high is None else f"{_change(metric, row.low)} to {_change(metric, row.high)}"
-    ]
-    said = "".join(
-        f"<td class='n{' big' if place == 2 and _apart(row) else ''}'>{cell}</td>" for place, cell in enumerate(cells)
     )
     better = (
         "" if not _apart(row) else "better" if ((row.difference or 0.0) > 0) == (metric["better"] == "up") else "worse"
     )
-    return f"<tr><td>{html.escape(row.name)}</td>{said}<td class=muted>{html.escape(row.why or better)}</td></tr>"
+    shown = f"<td class='n big'>{change}</td>" if _apart(row) else change
+    return [
+        html.escape(row.name), _value(row.first), _value(row.second), shown, between, f"<td class=muted>{html.escape(row.why or better)}</td>",
+    ]  # fmt: skip
 
 
 def _value(metric: Mapping[str, Any] | None) -> str:

@@ -57,7 +57,7 @@ def retrieval_rows(metrics: Mapping[str, Mapping[str, Any]], ks: Sequence[int] =
 def further_rows(metrics: Mapping[str, Mapping[str, Any]], brief: bool = False) -> list[dict[str, Any]]:
     """Return a row for everything that was measured beside recall: ranks, zero-shot, calibration, robustness, slices, probes, features, in this order.
 
-    A row has `asked`, `split` and `means`, `method`, `n`, and value, baseline, chance and `between` as text, since units differ.
+    A row has `asked`, `split` and `means`, `method`, `n`, and value, baseline, chance and `between` as text, since units differ; `metric` is it as it is.
     `brief` leaves out what stands there only to be compared with, and the lesser statistics.
     """
     rows = [
@@ -72,7 +72,7 @@ def further_rows(metrics: Mapping[str, Mapping[str, Any]], brief: bool = False) 
     return [
         {
             **row, "method": metric.get("method", ""), "n": metric["n"],
-            **{name: shown(metric[name], metric["unit"]) for name in ("value", "baseline", "chance")}, "between": between(metric),
+            **{name: shown(metric[name], metric["unit"]) for name in ("value", "baseline", "chance")}, "between": between(metric), "metric": metric,
         }
         for row, metric in rows
     ]  # fmt: skip
@@ -195,8 +195,9 @@ def between(metric: Mapping[str, Any]) -> str:
     """Return `48.1–57.0%`, which holds what the model gets over all queries of the kind in 95 of 100 such cases; "" where it is not known."""
     if metric.get("low") is None:
         return ""
-    low, high = (shown(metric[end], metric.get("unit", "fraction")) for end in ("low", "high"))
-    return f"{low.removesuffix('%')}–{high}"
+    unit = metric.get("unit", "fraction")
+    low, high = (shown(metric[end], unit) for end in ("low", "high"))
+    return f"{low.removesuffix('%')}–{high}" if unit == "fraction" else f"{low} to {high}"
 
 
 def tuning(tuned: Mapping[str, Any] | None) -> str:

@@ -1,6 +1,5 @@
 """Stage package: one folder with all that serving needs, compared with torch, sealed by sha256."""
 
-import csv
 import json
 import shutil
 import subprocess
@@ -8,33 +7,43 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import yaml
 
 from components.contracts.model_files import MODEL_FILES
 from components.contracts.sample import TEST_SPLITS
 from components.data.beyond import Beyond
 from components.data.manifest import read_manifest
-from components.data.selection import Pool, read_pool
-from components.evaluation.cases import Case, Pictures, cases
-from components.evaluation.embedding import Embedder
-from components.evaluation.examples import Example, draw, nearest_pictures
-from components.evaluation.page import render
+from components.data.selection import read_pool
+from components.evaluation.examples import draw
+from components.evaluation.report.page import Contents, render
+from components.evaluation.report.use import snippets
 from components.evaluation.wording import tuning
 from components.recipes.params import Params, load_params
 from components.recipes.recipe import Recipe, load_recipe
 from components.recipes.trained import load_trained
-from components.serving.card import model_card
+from components.serving.card import About, model_card
 from components.serving.export import export
 from components.serving.labels import measured_labels
 from components.serving.pack import seal, write_index
+from components.stages.reported import (
+    SHOWN_SPLIT,
+    Indexed,
+    calibration_of,
+    confusions_of,
+    costs_of,
+    curves_of,
+    data_of,
+    examples,
+    lineage_of,
+    mapped,
+    slices_of,
+    typical,
+)  # fmt: skip
 from components.stages.runtime import run_stage
 from components.stages.stage import Stage
 
 COMPARED = 64  # pictures and texts on which ONNX is compared with torch
-QUERIES, SHOWN = 8, 6  # on the page: queries, and pictures for each
 TUNED = (
     "strategy",
     "steps",
@@ -44,7 +53,6 @@ TUNED = (
     "frozen_digest",
     "train_digest",
 )  # what the manifest says of it
-SHOWN_SPLIT = "pair"  # held-out pictures of known things: every source has them
 
 
 def body(stage: Stage) -> None:
@@ -92,14 +100,29 @@ def body(stage: Stage) -> None:
             recipe.serving.opset, recipe.serving.tolerance,
         )  # fmt: skip
         stage.progress("exporting", 1, 1)
-        card = model_card(title, paper, came_in["source"], facts, metrics, without)
         shutil.copyfile(stage.root / "data/validated/card.md", out / "dataset_card.md")  # the model card names it
+        splits = rows["split"].to_pylist()
+        indexed = Indexed(pool=pool, splits=splits, embeddings=embeddings)
+        found, said = examples(embedder, indexed)
+        evaluated, data = run / "evaluate", data_of(stage.root, recipe.name, training)
+        how = snippets(f"runs/{recipe.name}/package", found[0].text)
+        card = model_card(
+            About(
+                name=recipe.name, title=title, paper=paper, source=came_in["source"], data=came_in["digest"], licences=data.licences,
+                languages=data.languages, facts=facts, metrics=metrics, without=without, use=how,
+            )
+        )  # fmt: skip
         (out / "model_card.md").write_text(card, encoding="utf-8")
-        found, said = examples(embedder, pool, embeddings, rows["split"].to_pylist())
-        found_in = json.loads((stage.root / "data/validated/report.json").read_text(encoding="utf-8"))
         page = render(
-            title, [("", paper), *facts], metrics, found_in, curves_of(run / "pretrain/curves.csv"), SHOWN_SPLIT,
-            typical(run / "evaluate", pool, rows["split"].to_pylist()), found, calibration_of(run / "evaluate"),
+            Contents(
+                title=title, paper=paper, facts=facts, metrics=metrics, without=without, split=SHOWN_SPLIT,
+                data=data, curves=curves_of(run / "pretrain/curves.csv"),
+                cases=typical(evaluated, indexed), examples=found, calibration=calibration_of(evaluated),
+                confusions=confusions_of(evaluated), slices=slices_of(evaluated, metrics, indexed, params.seed),
+                atlas=mapped(embedder, indexed), costs=costs_of(embedder, out, metrics, training),
+                lineage=lineage_of(out, recipe.name, came_in["digest"], training, tuned),
+                use=how,
+            )
         )  # fmt: skip
         (out / "report.html").write_text(page, encoding="utf-8")
         (out / "examples.png").write_bytes(draw(found, said))
@@ -112,43 +135,6 @@ def everything(root: Path) -> pa.Table:
     """Return all clean rows: what was trained on, and every pool."""
     pools = [read_manifest(root / f"data/evaluation/{split}/manifest.parquet") for split in TEST_SPLITS]
     return pa.concat_tables([read_manifest(root / "data/validated/manifest.parquet"), *pools])
-
-
-def examples(embedder: Embedder, pool: Pool, embeddings: np.ndarray, splits: list[str]) -> tuple[list[Example], str]:
-    """Return texts with what they find among the held-out pictures of known things, or all if those are few, and a title."""
-    held = [place for place, split in enumerate(splits) if split == SHOWN_SPLIT]
-    kept, called = (held, "held-out ") if len(held) >= QUERIES * SHOWN else (list(range(len(pool))), "")
-    found = nearest_pictures(
-        embedder.texts, [pool.captions[i][0] for i in kept], [pool.concepts[i] for i in kept],
-        [pool.pictures[i] for i in kept], embeddings[kept], QUERIES, SHOWN,
-    )  # fmt: skip
-    return found, f"The nearest of {len(kept):,} {called}pictures to a text, nearest first. Green: what it names."
-
-
-def typical(evaluated: Path, pool: Pool, splits: list[str]) -> dict[str, dict[str, list[Case]]]:
-    """Return what the model got best, typically and worst on the held-out pictures; nothing where there are none."""
-    rows = evaluated / "rows" / f"retrieval.{SHOWN_SPLIT}.parquet"
-    if not rows.exists():
-        return {}
-    held = [place for place, split in enumerate(splits) if split == SHOWN_SPLIT]
-    pictures = Pictures(
-        pictures={pool.keys[i]: pool.pictures[i] for i in held}, captions={pool.keys[i]: pool.captions[i] for i in held}
-    )
-    return cases(pq.read_table(rows).to_pylist(), pictures)
-
-
-def calibration_of(evaluated: Path) -> dict[str, Any]:
-    """Return label -> split -> how sure the model was and how often right; {} where the recipe does not list Calibration."""
-    files = sorted(evaluated.glob("calibration.*.json"))
-    return {path.name.split(".")[1]: json.loads(path.read_text(encoding="utf-8")) for path in files}
-
-
-def curves_of(path: Path) -> dict[str, list[tuple[int, float]]]:
-    """Return the curves a person looks at first: the loss, and recall on the validation split."""
-    wanted = ("train.loss", "val.image_to_text.recall_at_1", "val.text_to_image.recall_at_1")
-    with path.open(newline="") as opened:
-        rows = list(csv.DictReader(opened))
-    return {name: [(int(row["step"]), float(row[name])) for row in rows if row.get(name)] for name in wanted}
 
 
 def tuning_of(path: Path) -> dict[str, Any] | None:

@@ -11,10 +11,12 @@ from PIL import Image
 from components.data.thumbnail import data_uri
 
 _STYLE = """
-:root { color-scheme: light dark; --line: #8884; --bad: #c0392b; --good: #2e8b57; --faint: #8882; }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
+:root { color-scheme: light dark; --ink: #1b1f24; --muted: #57606a; --line: #8884; --bad: #c0392b; --good: #2e8b57; --faint: #f3f5f7; --link: #0b57d0; }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: var(--ink); background: #fff; overflow-wrap: break-word; }
+a { color: var(--link); } :focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
+.scroll { overflow-x: auto; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
-table { border-collapse: collapse; width: 100%; } caption { text-align: left; color: gray; padding: .2rem 0; }
+table { border-collapse: collapse; width: 100%; } caption { text-align: left; color: var(--muted); padding: .2rem 0; }
 th, td { text-align: left; padding: .25rem .7rem .25rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
 .verdict { padding: .7rem 1rem; border-left: 5px solid var(--good); background: var(--faint); }
@@ -23,8 +25,9 @@ td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
 .examples { display: flex; flex-wrap: wrap; gap: .8rem; padding: 0; }
 .examples li { list-style: none; width: 11rem; font-size: .8rem; overflow-wrap: anywhere; }
 .examples img, .none { width: 72px; height: 72px; object-fit: contain; background: #fff; border: 1px solid var(--line); }
-.none { display: grid; place-items: center; color: gray; background: none; }
+.none { display: grid; place-items: center; color: var(--muted); background: none; }
 code { overflow-wrap: anywhere; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --muted: #9198a1; --faint: #161b22; --link: #7ab7ff; } body { background: #0d1117; } }
 """
 
 
@@ -122,7 +125,11 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str | int]]) -> str:
         )
 
     body = "\n".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
-    return f"<table><thead><tr>{cells('th', head)}</tr></thead>\n<tbody>{body}</tbody></table>"
+    table = f"<table><thead><tr>{cells('th', head)}</tr></thead>\n<tbody>{body}</tbody></table>"
+    label = escape(
+        ", ".join(filter(None, head))
+    )  # a frame of its own, which Tab reaches, since on a phone it may be too wide
+    return f'<div class="scroll" role="region" aria-label="{label}" tabindex="0">{table}</div>'
 
 
 def _at_ingest(report: Mapping[str, Any]) -> str:

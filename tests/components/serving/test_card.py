@@ -3,8 +3,10 @@
 import re
 
 import pytest
+from huggingface_hub import ModelCard
 
-from components.serving.card import model_card
+from components.serving.card import About, model_card
+from components.serving.card_metadata import licence
 
 METRIC = {"unit": "fraction", "better": "up", "n": 1234, "chance": 0.0123, "baseline": 0.25}
 METRICS = {
@@ -32,7 +34,13 @@ def card() -> str:
 
 def made(metrics: dict, without: dict) -> str:
     facts = [("seed", "0"), ("data", "abc")]
-    return model_card("clip, laptop", "A paper (2021, arXiv:1234.5678)", SOURCE, facts, metrics, without)
+    return model_card(
+        About(
+            name="siglip", title="clip, laptop", paper="A paper (2021, arXiv:1234.5678)", source=SOURCE, data="ab" * 32, facts=facts,
+            metrics=metrics, without=without, licences={"OFL-1.1": 30, "CC-BY-SA-4.0": 12}, languages={"en": 40, "und": 2},
+            use={"In a shell": ".venv/bin/diptych status\n", "In Python": "import json\n"},
+        )
+    )  # fmt: skip
 
 
 def rows_of(card: str) -> list[list[str]]:
@@ -41,7 +49,7 @@ def rows_of(card: str) -> list[list[str]]:
 
 
 def test_it_says_what_it_is(card):
-    assert card.startswith("# clip, laptop\n")
+    assert "---\n\n# clip, laptop\n" in card
     assert "A paper (2021, arXiv:1234.5678)" in card
     assert "- seed: 0\n- data: abc\n" in card
 
@@ -85,3 +93,51 @@ def test_it_says_what_it_is_not_for(card):
 
 def test_it_loads_nothing_and_links_nowhere(card):
     assert not re.search(r"https?://|!\[|<[a-z]", card)
+
+
+def test_hugging_face_reads_what_it_is_and_every_number_as_it_was_measured():
+    """Through huggingface_hub's own parser, which the Hub's pages are made with."""
+    card = ModelCard(made(METRICS | FURTHER, {}))
+    about = card.data
+    assert about.pipeline_tag == "zero-shot-image-classification"
+    assert about.library_name == "diptych"
+    assert about.language == ["en"]
+    assert about.metrics == ["accuracy", "recall"]
+    assert about.license == "other"
+    assert about.license_name == "of the training pictures: CC-BY-SA-4.0, OFL-1.1"
+    read = {(one.dataset_split, one.metric_type, one.metric_name): one for one in about.eval_results}
+    assert len(read) == len(about.eval_results) == 4
+    assert read["pair", "recall", "R@1, picture → name"].metric_value == 0.526
+    assert read["pair", "recall", "R@1, picture → name"].metric_args == {
+        "low": 0.481, "high": 0.57, "chance": 0.0123, "baseline": 0.25, "n": 1234,
+    }  # fmt: skip
+    asked = read["pair", "accuracy", "top 1"]
+    assert (asked.task_type, asked.task_name, asked.metric_value) == (about.pipeline_tag, "zero-shot by category", 0.75)
+    assert (asked.dataset_type, asked.dataset_revision) == ("emoji", "ab" * 32)
+    assert ModelCard(str(card)).data.to_dict() == about.to_dict()
+
+
+def test_the_sections_are_those_of_hugging_faces_template(card):
+    wanted = [
+        "Model details", "Uses", "Bias, risks and limitations", "How to get started", "Training data", "Training procedure", "Evaluation",
+    ]  # fmt: skip
+    assert re.findall(r"^## (.*)$", card, re.M) == wanted
+    assert "```sh\n.venv/bin/diptych status\n```" in card
+    assert "```python\nimport json\n```" in card
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ({"CC0-1.0": 5}, {"license": "cc0-1.0"}),
+        ({"NOASSERTION": 5}, {"license": "unknown"}),
+        ({}, {"license": "unknown"}),
+        ({"LicenseRef-mine": 5}, {"license": "other", "license_name": "of the training pictures: LicenseRef-mine"}),
+        (
+            {"CC0-1.0": 5, "NOASSERTION": 1},
+            {"license": "other", "license_name": "of the training pictures: CC0-1.0, of some nobody stated one"},
+        ),
+    ],
+)
+def test_no_licence_is_stated_that_is_not_known(counts, said):
+    assert licence(counts) == said

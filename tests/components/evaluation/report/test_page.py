@@ -10,11 +10,20 @@ import pytest
 from PIL import Image
 
 from components.contracts.sample import TEST_SPLITS
+from components.evaluation.atlas import Atlas, Point
 from components.evaluation.cases import Case
+from components.evaluation.confusion import Confusion
 from components.evaluation.examples import Example, Shown
-from components.evaluation.page import chart, further, reliability, render
 from components.evaluation.ranking import Right
+from components.evaluation.report.charts import chart, reliability
+from components.evaluation.report.costs import Costs
+from components.evaluation.report.data import Data
+from components.evaluation.report.lineage import Lineage
+from components.evaluation.report.page import Contents, render
+from components.evaluation.report.tables import further
+from components.evaluation.report.use import snippets
 from components.evaluation.retrieval import Gallery, retrieval
+from components.evaluation.sliced import Part, Sliced
 from components.evaluation.wording import DIRECTION_MEANS, SPLIT_MEANS, between, percent, retrieval_rows
 
 NASTY = "<script>alert('x')</script>\"&"
@@ -22,16 +31,20 @@ LOADS = {"src", "href", "data", "action", "poster", "srcset", "xlink:href"}
 
 
 class Seen(HTMLParser):
-    """Tags, attributes, words, and every address that a browser would load."""
+    """Tags, attributes, words, every address that a browser would load, and where links lead."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.tags, self.attributes, self.addresses, self.words = [], [], [], []
+        self.tags, self.attributes, self.addresses, self.links, self.words = [], [], [], [], []
 
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
         self.attributes += [name for name, _ in attrs]
-        self.addresses += [value for name, value in attrs if name in LOADS]
+        found = [value for name, value in attrs if name in LOADS]
+        if tag == "a":
+            self.links += found  # where a person may go; a browser loads nothing of it
+        else:
+            self.addresses += found
 
     def handle_data(self, data):
         self.words.append(data)
@@ -64,7 +77,7 @@ def jpeg(side: int, grey: int) -> bytes:
 
 
 DATA = {
-    "source": NASTY, "digest": "0123456789abcdef", "rows_in": 1203, "clean": 1000, "pools": 200, "quarantined": 3,
+    "source": NASTY, "digest": "0123456789abcdef", "reasons": {}, "rows_in": 1203, "clean": 1000, "pools": 200, "quarantined": 3,
     "without": {NASTY: "no labels"},
     "splits": {
         "train": {"rows_in": 1003, "kept": 1000, "reasons": {"undecodable": 2, "no_text": 1}},
@@ -88,7 +101,25 @@ def page(metrics) -> str:
     curves = {NASTY: [(1, 3.5), (200, 0.125)], "val": [(100, 0.5)]}
     one = {"low": 0.0, "high": 1.0, "queries": 9, "confidence": 0.7, "right": 0.5}
     believed = {NASTY: {"pair": {"confidence": 0.7, "right": 0.5, "queries": 9, "bins": [one]}}}
-    return render(NASTY, [(NASTY, NASTY), ("seed", "0")], metrics, DATA, curves, "pair", CASES, found, believed)
+    map_of = Atlas(
+        split="pair",
+        points=(
+            Point(name=NASTY, kind="picture", group=NASTY, x=0.5, y=-1.0, picture=jpeg(20, 240)),
+            Point(name=NASTY, kind="text", group=NASTY, x=-1.0, y=0.25),
+        ),
+        shown=(0.6, 0.25), gap=0.5, left_out=0,
+    )  # fmt: skip
+    part = Part(name=NASTY, queries=40, value=0.5)
+    return render(
+        Contents(
+            title=NASTY, paper=NASTY, facts=[(NASTY, NASTY), ("seed", "0")], metrics=metrics, data=Data(validated=DATA), split="pair",
+            without={f"zero_shot.{NASTY}": NASTY}, curves=curves, cases=CASES, examples=found, calibration=believed,
+            confusions={NASTY: {"pair": Confusion(counts={(NASTY, NASTY): 1})}},
+            slices=[Sliced(split="pair", of=NASTY, asked=NASTY, parts=(part, part))], atlas=map_of,
+            costs=Costs(training=NASTY), lineage=Lineage(digests={NASTY: NASTY}, beside=["manifest.json"], commands={NASTY: NASTY}),
+            use=snippets("runs/clip/package", NASTY),
+        )
+    )  # fmt: skip
 
 
 def test_what_else_was_measured_has_its_table_and_nothing_has_none():
@@ -96,8 +127,9 @@ def test_what_else_was_measured_has_its_table_and_nothing_has_none():
     seen = read(further({"zero_shot.designer.category.top1": metric}))
     words = [word.strip() for word in seen.words if word.strip()]
     assert "script" not in seen.tags
-    assert words[-5:-1] == ["48.3%", "11.1%", "43.3%", "1,653"]
-    assert "grey pixels" in words[-1]
+    assert words[-6:-2] == ["48.3%", "11.1%", "43.3%", "1,653"]
+    assert "grey pixels" in words[-2]
+    assert words[-1] == "Splits: designer, known things by an unseen designer."
     assert {"category", NASTY, "designer"} <= set(words)
     assert further({}) == ""
 
@@ -128,7 +160,7 @@ def test_the_reliability_picture_has_a_dot_a_bin_on_the_diagonal_where_it_can_be
 
 def test_nothing_is_loaded_from_elsewhere(page):
     addresses = read(page).addresses
-    assert len(addresses) == 6
+    assert len(addresses) == 7
     assert all(address.startswith("data:image/png;base64,") for address in addresses)
     assert not re.search(r"url\(|@import|https?://", page)
 
@@ -140,13 +172,15 @@ def test_what_it_is_told_stays_text(page):
     assert (
         "".join(seen.words).count("<script>alert('x')</script>\"&") >= 8
     )  # title twice, fact, data, curve, cases, query
+    assert seen.links[0] == "#content"
+    assert [link for link in seen.links if not link.startswith("#")] == ["manifest.json"]
 
 
 def test_pictures_are_small_and_encoded_anew(page):
     pictures = [Image.open(io.BytesIO(base64.b64decode(address.split(",")[1]))) for address in read(page).addresses]
-    assert [(picture.format, picture.width) for picture in pictures] == [("PNG", 72)] + [("PNG", 20)] * 5
+    assert [(picture.format, picture.width) for picture in pictures] == [("PNG", 72)] + [("PNG", 20)] * 6
     greys = [picture.convert("L").getpixel((5, 5)) for picture in pictures]
-    assert greys == pytest.approx([0, 40, 80, 120, 160, 200], abs=3), "in the order of the page"
+    assert greys == pytest.approx([0, 40, 80, 120, 160, 200, 240], abs=3), "in the order of the page"
 
 
 def test_a_case_says_its_rank_and_what_came_first_instead(page):
@@ -160,9 +194,22 @@ def test_a_case_says_its_rank_and_what_came_first_instead(page):
 
 
 def test_without_cases_there_is_no_heading_for_them(metrics):
-    bare = render("clip", [], metrics, DATA, {}, "pair", {}, [])
+    bare = render(bare_of(metrics))
     assert "Best, typical, worst" not in bare
     assert "believed" not in bare
+
+
+def test_the_same_contents_are_the_same_bytes_and_each_section_can_be_gone_to(page, metrics):
+    assert render(bare_of(metrics)) == render(bare_of(metrics))
+    anchors = re.findall(r"<h2 id='(\w+)'>", page)
+    assert [f"#{anchor}" for anchor in anchors] == read(page).links[1 : len(anchors) + 1]
+    assert anchors == [
+        "what", "scores", "cases", "finds", "confusion", "slices", "believed", "map", "data", "learned", "costs", "lineage", "use",
+    ]  # fmt: skip
+
+
+def bare_of(metrics) -> Contents:
+    return Contents(title="clip", paper="", facts=[], metrics=metrics, data=Data(validated=DATA), split="pair")
 
 
 def test_what_came_in_is_counted_by_split_with_the_reasons(page):
@@ -180,22 +227,18 @@ def test_every_number_stands_beside_chance_and_baseline(page, metrics):
     assert len(rows) == 8  # two splits, both ways, at 1 and 10
     for row in rows:
         wanted = [
-            f"R@{row['k']}",
-            percent(row["value"]),
-            between(row),
-            percent(row["chance"]),
-            percent(row["baseline"]),
-            f"{row['n']:,}",
-        ]
-        places = [i for i, word in enumerate(words) if words[i : i + 6] == wanted]
-        assert any(words[place - 3 : place] == [row["split"], row["means"], row["direction"]] for place in places)
+            row["split"], row["direction"], f"R@{row['k']}", percent(row["value"]), between(row), percent(row["chance"]),
+            percent(row["baseline"]), f"{row['n']:,}",
+        ]  # fmt: skip
+        assert any(words[i : i + 8] == wanted for i in range(len(words)))
+        assert f"{row['split']}, {row['means']}" in " ".join(words)
 
 
 def test_a_chart_says_where_it_began_and_ended_and_stays_inside():
     drawn = chart("loss", [(1, 4.0), (50, 2.0), (1000, 0.5)])
     assert "4 → 0.5 in 1,000 steps" in drawn
     points = [tuple(map(float, pair.split(","))) for pair in re.search(r"points='([^']+)'", drawn)[1].split()]
-    assert all(56 <= x <= 720 and 0 <= y <= 160 for x, y in points), "clear of the marks"
+    assert all(64 <= x <= 480 and 0 <= y <= 150 for x, y in points), "clear of the marks"
     assert re.findall(r"<text[^>]*>([^<]*)</text>", drawn) == ["4", "0.5", "step 0", "1,000"]
     assert [x for x, _ in points] == sorted(x for x, _ in points)
     assert [y for _, y in points] == sorted(y for _, y in points)  # a falling loss falls: y counts from the top
