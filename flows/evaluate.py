@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from components.recipes.given_model import GivenModel
 
 ABOUT, METRICS = "about.json", "metrics.json"
-TOP, KS = (1, 5), (1, 5, 10)
+KS = (1, 5, 10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +108,8 @@ def check(asked: Asked) -> None:
 
 def about_of(model: "GivenModel", one: "EvaluationSet", asked: Asked) -> dict[str, Any]:
     """Return what decides the numbers: who was asked what, and how."""
+    from components.evaluation.on_set import TOP
+
     what = (
         {"classes": len(one.called), "templates": len(one.templates), "top": list(TOP)}
         | ({"namesakes": list(one.namesakes)} if one.namesakes else {})
@@ -178,34 +180,17 @@ def measured(
 
 def findings(model: "GivenModel", one: "EvaluationSet", asked: Asked, told: "Progress") -> "Findings":
     """Return what the evaluators of such a set find; DataError that names a picture that cannot be decoded."""
-    from components.data.evaluation_set import LABEL
     from components.data.selection import Pool
-    from components.data.transforms.preprocess import BadImage
-    from components.evaluation.retrieval import Retrieval
+    from components.evaluation.on_set import naming, usual
     from components.evaluation.subject import TrainedModel
-    from components.evaluation.zero_shot import ZeroShot
 
     nothing = Pool(keys=(), pictures=(), captions=(), concepts=(), sources=())  # nobody knows what it was trained on
     subject = TrainedModel(
         encoder=model.embedder, untrained=lambda: model.untrained(asked.seed), train=nothing, pools={one.name: one.pool},
         seed=asked.seed, progress=told,
     )  # fmt: skip
-    evaluator = (
-        ZeroShot(label=LABEL, prompts="templates", templates=one.templates, top=TOP, per_class=True, called=one.called)
-        if one.called
-        else Retrieval(asked.ks)
-    )
-    try:
-        return evaluator.measure(subject)
-    except BadImage as err:
-        for key, picture in zip(one.pool.keys, one.pool.pictures, strict=True):
-            try:
-                model.embedder.preprocess(picture)
-            except BadImage as its:
-                raise DataError(
-                    f"{key} of {one.name} cannot be shown to the model: {its}. Without it the set would be another. Fetch its shard again."
-                ) from err
-        raise
+    with naming({one.name: one.pool}, model.embedder.preprocess):
+        return usual(one, asked.ks).measure(subject)
 
 
 def lines(found: Mapping[str, Any]) -> list[str]:

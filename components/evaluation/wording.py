@@ -1,7 +1,7 @@
 """Metrics in words: what a split asks, what a number means."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 SPLIT_MEANS = {
@@ -11,7 +11,10 @@ SPLIT_MEANS = {
     "concept": "unseen things by known designers",
     "both": "unseen things by an unseen designer",
 }
+SET_MEANS = "a set beside the data's own"
 DIRECTION_MEANS = {"image_to_text": "picture → name", "text_to_image": "name → picture"}
+RECALL = re.compile(r"retrieval\.(\w+)\.(?:image_to_text|text_to_image)\.recall_at_")
+FEATURES = re.compile(r"features\.(\w+)\.")
 RANKED = re.compile(r"retrieval\.(?P<split>\w+)\.(?P<direction>\w+)\.(?P<what>median_rank|mean_average_precision)")
 RANKED_MEANS = {"median_rank": "median rank", "mean_average_precision": "mean average precision"}
 ZERO_SHOT = re.compile(r"zero_shot\.(?P<split>\w+)\.(?P<label>\w+)(?P<one>\.one_prompt)?\.top(?P<k>\d+)")
@@ -42,10 +45,17 @@ BASELINES_MEAN = (
 MOST_TELLING = ("modality_gap", "alignment", "image.effective_rank")  # of FEATURES_MEAN, where there is little room
 
 
+def splits_of(named: Iterable[str]) -> dict[str, str]:
+    """Return split -> what it asks, of those that numbers name: the data's own in their order, then evaluation sets."""
+    found = dict.fromkeys(named)
+    own = {split: means for split, means in SPLIT_MEANS.items() if split in found}
+    return own | {split: SET_MEANS for split in found if split not in own}
+
+
 def retrieval_rows(metrics: Mapping[str, Mapping[str, Any]], ks: Sequence[int] = (1, 10)) -> list[dict[str, Any]]:
     """Return a row for each split, direction and k that was measured, in a fixed order: what tables are made of."""
     rows = []
-    for split, means in SPLIT_MEANS.items():
+    for split, means in splits_of(match[1] for name in metrics if (match := RECALL.match(name))).items():
         for direction, arrow in DIRECTION_MEANS.items():
             for k in ks:
                 metric = metrics.get(f"retrieval.{split}.{direction}.recall_at_{k}")
@@ -80,7 +90,7 @@ def further_rows(metrics: Mapping[str, Mapping[str, Any]], brief: bool = False) 
 
 def _ranked(metrics: Mapping[str, Any]) -> Iterator[tuple[dict[str, str], Mapping[str, Any]]]:
     found = [(match, metrics[name]) for name in metrics if (match := RANKED.fullmatch(name))]
-    for split, means in SPLIT_MEANS.items():
+    for split, means in splits_of(match["split"] for match, _ in found).items():
         for match, metric in found:
             if match["split"] == split:
                 asked = f"{DIRECTION_MEANS[match['direction']]}, {RANKED_MEANS[match['what']]}"
@@ -90,7 +100,7 @@ def _ranked(metrics: Mapping[str, Any]) -> Iterator[tuple[dict[str, str], Mappin
 def _zero_shot(metrics: Mapping[str, Any], brief: bool) -> Iterator[tuple[dict[str, str], Mapping[str, Any]]]:
     found = [(match, metrics[name]) for name in metrics if (match := ZERO_SHOT.fullmatch(name))]
     for label in dict.fromkeys(match["label"] for match, _ in found):
-        for split, means in SPLIT_MEANS.items():
+        for split, means in splits_of(match["split"] for match, _ in found).items():
             for match, metric in found:
                 if (match["split"], match["label"]) != (split, label) or (
                     brief and (match["one"] or match["k"] != "1")
@@ -110,7 +120,7 @@ def _zero_shot(metrics: Mapping[str, Any], brief: bool) -> Iterator[tuple[dict[s
 def _calibration(metrics: Mapping[str, Any], brief: bool) -> Iterator[tuple[dict[str, str], Mapping[str, Any]]]:
     found = [(match, metrics[name]) for name in metrics if (match := CALIBRATION.fullmatch(name))]
     for label, what in dict.fromkeys((match["label"], match["what"]) for match, _ in found):
-        for split, means in SPLIT_MEANS.items():
+        for split, means in splits_of(match["split"] for match, _ in found).items():
             for match, metric in found:
                 if (match["split"], match["label"], match["what"]) == (split, label, what) and not (
                     brief and what == "brier"
@@ -120,7 +130,7 @@ def _calibration(metrics: Mapping[str, Any], brief: bool) -> Iterator[tuple[dict
 
 def _robustness(metrics: Mapping[str, Any], brief: bool) -> Iterator[tuple[dict[str, str], Mapping[str, Any]]]:
     found = [(match, metrics[name]) for name in metrics if (match := ROBUSTNESS.fullmatch(name))]
-    for split, means in SPLIT_MEANS.items():
+    for split, means in splits_of(match["split"] for match, _ in found).items():
         for match, metric in found:
             asked = DIRECTION_MEANS.get(match["asked"], match["asked"])
             change = "all changes" if match["change"] == "mean" else match["change"].replace("_", " ")
@@ -130,7 +140,7 @@ def _robustness(metrics: Mapping[str, Any], brief: bool) -> Iterator[tuple[dict[
 
 def _slices(metrics: Mapping[str, Any], brief: bool) -> Iterator[tuple[dict[str, str], Mapping[str, Any]]]:
     found = [(match, metrics[name]) for name in metrics if (match := SLICES.fullmatch(name))]
-    for split, means in SPLIT_MEANS.items():
+    for split, means in splits_of(match["split"] for match, _ in found).items():
         for match, metric in found:
             is_gap = match["slice"] == "gap"
             asked = DIRECTION_MEANS.get(match["asked"], match["asked"])
@@ -150,7 +160,7 @@ def _probes(metrics: Mapping[str, Any], brief: bool) -> Iterator[tuple[dict[str,
 
 
 def _features(metrics: Mapping[str, Any], brief: bool) -> Iterator[tuple[dict[str, str], Mapping[str, Any]]]:
-    for split, means in SPLIT_MEANS.items():
+    for split, means in splits_of(match[1] for name in metrics if (match := FEATURES.match(name))).items():
         for statistic in MOST_TELLING if brief else FEATURES_MEAN:
             if (metric := metrics.get(f"features.{split}.{statistic}")) is not None:
                 yield {"asked": FEATURES_MEAN[statistic], "split": split, "means": means}, metric
@@ -165,7 +175,9 @@ def allowed(metrics: Mapping[str, Mapping[str, Any]], source: Mapping[str, Any],
         without: as without.json of stage evaluate has it: what could not be measured, and why.
     """
     named = [name.split(".") for name in metrics]
+    sets = {parts[1] for parts in named if parts[0] == "leakage"}  # which is measured on all, whatever else is asked
     splits = [split for split in SPLIT_MEANS if any(parts[:2] == ["retrieval", split] for parts in named)]
+    splits += sorted(sets - set(SPLIT_MEANS))
     labels = dict.fromkeys(match["label"] for name in metrics if (match := ZERO_SHOT.fullmatch(name)))
     kinds = [
         "retrieval" if any(parts[0] == "retrieval" for parts in named) else "",
