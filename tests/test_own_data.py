@@ -75,6 +75,25 @@ def test_how_sure_it_is_is_measured_and_drawn_in_the_report(own):
     assert drawn.count("<circle ") == dots > 0
 
 
+def test_the_report_says_what_the_run_left(own):
+    package = own / "runs/clip/package"
+    files = json.loads((package / "manifest.json").read_text())["files"]
+    page = (package / "report.html").read_text()
+    for section, told in {
+        "confusion": ("of 6 pictures right, 3 classes", "zero_shot.subcategory is not measured"),
+        "slices": ("picture → name by category on pair", "triangle"),
+        "map": ("6 pictures and 6 texts of pair in the shared space",),
+        "data": ("no_caption 1", "NOASSERTION (nobody stated one)", "und (not determined)"),
+        "costs": ("a picture", "not measured", "8 steps of 16 pairs"),
+        "lineage": (files["weights.safetensors"], "href='manifest.json'"),
+        "use": ("open_embedder(&quot;runs/clip/package&quot;", "InferenceServerClient"),
+    }.items():
+        drawn = page.partition(f"<h2 id='{section}'>")[2].partition("<h2 ")[0]
+        for words in told:
+            assert words in drawn, f"{words} in {section}"
+    assert str(own) not in page, "no path of this machine"
+
+
 def test_a_batch_of_the_scale_fits_or_is_made_to(own):
     trained = json.loads((own / "runs/clip/pretrain/metrics.json").read_text())
     assert trained["batch"] == 16

@@ -120,7 +120,7 @@ def body(stage: Stage) -> None:
                 cases=typical(evaluated, indexed), examples=found, calibration=calibration_of(evaluated),
                 confusions=confusions_of(evaluated), slices=slices_of(evaluated, metrics, indexed, params.seed),
                 atlas=mapped(embedder, indexed), costs=costs_of(embedder, out, metrics, training),
-                lineage=lineage_of(out, recipe.name, came_in["digest"], training, tuned),
+                lineage=lineage_of(out, recipe.name, came_in["digest"], data.digest, training),
                 use=how,
             )
         )  # fmt: skip

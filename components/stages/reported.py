@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from components.contracts.model_files import LICENCES, WEIGHTS
 from components.contracts.sealed import sha256_of
-from components.data.manifest import read_manifest
+from components.data.manifest import read_manifest, snapshot_digest
 from components.data.selection import SOURCE, Pool, of_split
 from components.evaluation.atlas import Atlas, Placed, atlas
 from components.evaluation.cases import Case, Pictures, cases
@@ -138,7 +138,7 @@ def data_of(root: Path, recipe: str, training: Mapping[str, Any]) -> Data:
     trained = of_split(read_manifest(curated / "manifest.parquet"), "train")
     spoken = Counter(text["lang"] for texts in trained["texts"].to_pylist() for text in texts)
     return Data(
-        validated=validated, steps=steps_of(validated, _json(curated / "report.json"), training),
+        validated=validated, digest=snapshot_digest(trained), steps=steps_of(validated, _json(curated / "report.json"), training),
         languages=dict(spoken.most_common()), licences=_json(root / "runs" / recipe / "evaluate" / LICENCES),
     )  # fmt: skip
 
@@ -162,17 +162,17 @@ def costs_of(
     )  # fmt: skip
 
 
-def lineage_of(
-    package: Path, recipe: str, data: str, training: Mapping[str, Any], tuned: Mapping[str, Any] | None
-) -> Lineage:
-    """Return where a model comes from; of the files that are there already or are about to be."""
-    digests = {
-        "data, as it came in": data,
-        "weights": sha256_of(package / WEIGHTS),
-        "training: its data, recipe and seed": training["train_digest"],
-    }
-    if tuned is not None:
-        digests["fine-tuning: its weights, recipe and seed"] = tuned["train_digest"]
+def lineage_of(package: Path, recipe: str, came_in: str, trained: str, training: Mapping[str, Any]) -> Lineage:
+    """Return where a model comes from: digests of bytes alone, since those of code would make the same model another package.
+
+    Args:
+        package: the folder, its weights already there.
+        recipe: its name.
+        came_in: digest of the data as it came in.
+        trained: digest of the samples that were trained on.
+        training: metrics.json of stage pretrain.
+    """
+    digests = {"data, as it came in": came_in, "samples trained on": trained, "weights": sha256_of(package / WEIGHTS)}
     if (start := training.get("start")) is not None:
         digests["weights that it began from"] = start["digest"]
     return Lineage(

@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from components.contracts.errors import CapabilityError
+from components.registry.links import artifact_link
 from components.registry.live import LiveRun
 from flows.pages import Pages
 from flows.ui import leaning_on
@@ -113,6 +114,22 @@ def test_the_version_is_on_mlflows_page_with_its_report_and_examples(pages, modu
         assert shown == (module_toy / "runs/clip/package" / name).read_bytes()
     assert f"#/experiments/1/runs/{version['run_id']}/artifacts/package/report.html" in version["description"]
     assert f"![what it finds](get-artifact?{wanted})" in version["description"]
+
+
+def test_both_run_pages_link_to_the_report_that_mlflow_then_shows(pages, module_toy):
+    query = urllib.parse.urlencode({"name": "clip", "version": 1})
+    run_id = json.loads(asked(f"{pages.mlflow}/api/2.0/mlflow/model-versions/get?{query}"))["model_version"]["run_id"]
+    run = json.loads(asked(f"{pages.mlflow}/api/2.0/mlflow/runs/get?{urllib.parse.urlencode({'run_id': run_id})}"))[
+        "run"
+    ]
+    link = artifact_link(run["info"]["experiment_id"], run_id, "package/report.html")
+    noted = next(tag["value"] for tag in run["data"]["tags"] if tag["key"] == "mlflow.note.content")
+    assert f"]({link})" in noted, "MLflow's page of the run"
+    artifacts = {one["key"]: one["data"] for one in json.loads(asked(f"{pages.prefect}/api/artifacts/filter", {}))}
+    assert f"[Report of the model]({pages.mlflow}/{link})" in artifacts["links-clip"], "Prefect's page of the run"
+    wanted = urllib.parse.urlencode({"path": "package/report.html", "run_uuid": run_id})
+    shown = asked(f"{pages.mlflow}/get-artifact?{wanted}")
+    assert shown == (module_toy / "runs/clip/package/report.html").read_bytes()
 
 
 def test_looking_changes_nothing(pages, module_toy):

@@ -67,12 +67,14 @@ class Data:
 
     Args:
         validated: report.json of stage validate.
+        digest: of the samples that were trained on.
         steps: from what was found to what was trained on.
         languages: code -> texts that were trained on.
         licences: SPDX identifier -> pictures that were trained on.
     """
 
     validated: Mapping[str, Any]
+    digest: str = ""
     steps: Sequence[Step] = ()
     languages: Mapping[str, int] = field(default_factory=dict)
     licences: Mapping[str, int] = field(default_factory=dict)

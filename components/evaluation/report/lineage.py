@@ -1,7 +1,7 @@
 """Where a model comes from: digests, what lies beside the page, and the commands that lead back.
 
-The commit and the checksums of dvc.lock stand in manifest.json, whose digest of the package leaves them out: the same model packaged from another
-commit is the same package, and would not be if this page named them.
+The commit, the digest of the training's code and numbers, and the checksums of dvc.lock stand in manifest.json, which the digest of a package leaves
+out: the same model packaged from another commit is the same package, and would not be if this page named them.
 """
 
 import html
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from components.evaluation.report.layout import said, table
 
 BESIDE = {
-    "manifest.json": "the sha256 of every file, the git commit, and the checksums that dvc.lock had of every stage before",
+    "manifest.json": "the sha256 of every file, recipe, scale and seed, the git commit, the digest of the training, and the checksums that dvc.lock had of every stage before",
     "model_card.md": "what to know before using it, as Hugging Face has model cards",
     "dataset_card.md": "what came in, what was set aside and why",
     "metrics.json": "every number with its interval, chance, baseline, and the digests of its data and weights",
