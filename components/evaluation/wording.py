@@ -45,11 +45,16 @@ BASELINES_MEAN = (
 MOST_TELLING = ("modality_gap", "alignment", "image.effective_rank")  # of FEATURES_MEAN, where there is little room
 
 
+def asks(split: str) -> str:
+    """Return what a split asks, or that it is an evaluation set."""
+    return SPLIT_MEANS.get(split, SET_MEANS)
+
+
 def splits_of(named: Iterable[str]) -> dict[str, str]:
     """Return split -> what it asks, of those that numbers name: the data's own in their order, then evaluation sets."""
     found = dict.fromkeys(named)
-    own = {split: means for split, means in SPLIT_MEANS.items() if split in found}
-    return own | {split: SET_MEANS for split in found if split not in own}
+    own = [split for split in SPLIT_MEANS if split in found]
+    return {split: asks(split) for split in (*own, *(one for one in found if one not in own))}
 
 
 def retrieval_rows(metrics: Mapping[str, Mapping[str, Any]], ks: Sequence[int] = (1, 10)) -> list[dict[str, Any]]:

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pyarrow.compute as pc
+
 from components.contracts.asked_set import AskedSet
 from components.contracts.errors import DataError
 from components.contracts.evaluator import Evaluator
@@ -79,13 +81,21 @@ def _of_source(one: AskedSet, stage: Stage, folder: Path, ks: Sequence[int]) -> 
         seed=0,
         progress=stage.progress,
     )
-    manifest = read_manifest(folder / "manifest.parquet")
+    whole = read_manifest(folder / "manifest.parquet")
+    manifest = whole.filter(pc.greater(pc.list_value_length(whole["texts"]), 0))
+    if not len(manifest):
+        raise DataError(
+            f"none of the {len(whole):,} pictures in {one.path} has a caption, so none can be asked for. Write one beside each."
+        )
+    left_out = dict(came_in["rejected"]) | (
+        {"no_caption": len(whole) - len(manifest)} if len(manifest) < len(whole) else {}
+    )
     pool = replace(read_pool(manifest, folder), languages=languages_of(manifest))
     regions = read_kind(folder, REGIONS)
     if regions is not None:
         pool = replace(pool, regions=regions_of(regions, pool.keys))
     return ReadSet(
-        pool=pool, digest=snapshot_digest(manifest), evaluators=_asked(one) or (Retrieval(ks),), without=_left_out(came_in["rejected"], "records set aside"),
+        pool=pool, digest=snapshot_digest(manifest), evaluators=_asked(one) or (Retrieval(ks),), without=_left_out(left_out, "records set aside"),
     )  # fmt: skip
 
 

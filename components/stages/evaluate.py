@@ -70,7 +70,7 @@ def measured(
         kept = stage.resume_dir(inputs, numbers) if resumes else None
         with naming(others, Preprocess.from_json((model / TRANSFORMS).read_text(encoding="utf-8"))):
             found = joined(asked, kept)
-    without = {f"set.{name}": its.without for name, its in sets.items() if its.without}
+    without = {f"part of {name}": its.without for name, its in sets.items() if its.without}
     return stamped(replace(found, without={**found.without, **without}), digests, sha256_of(model / WEIGHTS))
 
 
