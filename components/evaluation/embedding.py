@@ -22,6 +22,7 @@ from components.data.transforms.preprocess import Preprocess, to_float
 from components.models.dual_encoder import DualEncoder
 
 BATCHES = 16  # of texts that are tokenized, and sorted by length, at once
+TEXTS_ON_CPU = 32  # that are encoded at once on a CPU at most: of more, what is between layers leaves its caches, and padding grows
 
 
 class Embedder:
@@ -164,7 +165,7 @@ class Embedder:
             lengths = rows.mask.sum(1)
             order = lengths.argsort(stable=True)
             found = []
-            for places in order.split(self.batch):
+            for places in order.split(min(self.batch, TEXTS_ON_CPU) if self.device.type == "cpu" else self.batch):
                 longest = max(int(lengths[places].max()), 1)
                 cut = Texts(ids=rows.ids[places, :longest], mask=rows.mask[places, :longest])
                 found.append(normalize(self.model.encode_text(cut.to(self.device)).pooled.float(), dim=-1))
