@@ -164,7 +164,7 @@ def measured(
 ) -> dict[str, Any]:
     """Return about and metrics of one set, and leave them in the new folder `out` with a row a query."""
     from components.data.new_folder import new_folder
-    from components.stages.evaluate import write
+    from components.evaluation.kept import write
 
     began = time.perf_counter(), time.process_time()
     found = findings(model, one, asked, told)

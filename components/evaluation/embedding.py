@@ -26,6 +26,7 @@ from components.evaluation.ranks import Arrays, in_pieces
 from components.models.dual_encoder import DualEncoder
 
 BATCHES = 16  # of texts that are tokenized, and sorted by length, at once
+TEXTS_ON_CPU = 32  # that are encoded at once on a CPU at most: of more, what is between layers leaves its caches, and padding grows
 
 
 class Embedder:
@@ -178,14 +179,15 @@ class Embedder:
         for start in range(0, len(texts), BATCHES * self.batch):
             rows = self.vocabulary(texts[start : start + BATCHES * self.batch])
             order = rows.mask.sum(1).argsort(stable=True)
-            found = in_pieces(partial(self._texts_encoded, rows, order), range(0, len(order), self.batch))
+            step = min(self.batch, TEXTS_ON_CPU) if self.device.type == "cpu" else self.batch
+            found = in_pieces(partial(self._texts_encoded, rows, order, step), range(0, len(order), step))
             parts.append(np.concatenate([part for (part,) in found])[order.argsort().numpy()])
         return np.concatenate(parts)
 
     @torch.inference_mode()
-    def _texts_encoded(self, rows: Texts, order: Int[Tensor, "N"], start: int) -> Arrays:
+    def _texts_encoded(self, rows: Texts, order: Int[Tensor, "N"], step: int, start: int) -> Arrays:
         """Return a batch of texts as unit rows, those that come next in an order by length."""
-        places = order[start : start + self.batch]
+        places = order[start : start + step]
         longest = max(int(rows.mask[places].sum(1).max()), 1)
         cut = Texts(ids=rows.ids[places, :longest], mask=rows.mask[places, :longest])
         return (normalize(self.model.encode_text(cut.to(self.device)).pooled.float(), dim=-1).cpu().numpy(),)
