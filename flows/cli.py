@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from components.contracts.errors import ConfigError
-from flows.evaluation_parsers import add_evaluate
+from flows.evaluation_parsers import add_evaluate, add_study
 from flows.faults import in_utf8, told
 from flows.proof_parsers import add_proofs
 from flows.version_parsers import add_versions
@@ -126,6 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     add_versions(looks, every)
     _model_parser(commands, every)
     add_evaluate(add)
+    add_study(add)
     ask = add(
         "ask", "ask the served model for the pictures nearest to a text, or the likeliest labels of a picture", _ask
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.contracts.errors import ConfigError, DataError
 from components.contracts.sealed import digest_of, sha256_of
+from components.evaluation.wording import between, shown
 
 if TYPE_CHECKING:
     from components.contracts.evaluator import Findings
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from components.recipes.given_model import GivenModel
 
 ABOUT, METRICS = "about.json", "metrics.json"
-TOP, KS = (1, 5), (1, 5, 10)
+KS = (1, 5, 10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,7 @@ class Asked:
         config: where theirs lies, if not beside.
         tokenizer: likewise.
         split: of each set.
+        namesakes: whether classes that are called alike are counted as CLIP_benchmark counts them; an error else.
         ks: of recall at k, where a set is for retrieval.
         seed: of the draws that intervals come from.
         batch: pictures or texts encoded at once.
@@ -42,6 +44,7 @@ class Asked:
     config: Path | None = None
     tokenizer: Path | None = None
     split: str = "test"
+    namesakes: bool = False
     ks: Sequence[int] = KS
     seed: int = 0
     batch: int = 64
@@ -53,25 +56,40 @@ def evaluate(asked: Asked, sets: Sequence[Path], out: Path | None, as_json: bool
     A set that `out` has from the same model, data and question is not measured again, so an evaluation that was interrupted goes on with the
     next. Raises DataError, ConfigError or CapabilityError for what cannot be read, before anything is encoded; what was measured stays.
     """
+    from components.evaluation.ranks import sharing
+
+    with sharing() as share:
+        _evaluate(asked, sets, out, as_json, is_first=share.rank == 0)
+
+
+def _evaluate(asked: Asked, sets: Sequence[Path], out: Path | None, as_json: bool, is_first: bool) -> None:
+    """Measure as one of several processes, all of which do this, of which the first alone prints and writes."""
+    from components.contracts.progress import silent
     from components.data.evaluation_set import read_set
+    from components.evaluation.ranks import device
     from components.recipes.given_model import read_given
     from flows.data_check import Told
 
     check(asked)
-    read = [read_set(folder, asked.split) for folder in sets]
+    read = [read_set(folder, asked.split, asked.namesakes) for folder in sets]
     names = [one.name for one in read]
     if len(set(names)) < len(names):
         raise ConfigError(
             f"two sets are called alike: {', '.join(names)}. Their numbers would have one name; rename a folder."
         )
     model = read_given(asked.path, asked.library, asked.config, asked.tokenizer, asked.batch)  # type: ignore[arg-type]  # argparse has checked it
-    told, found = Told(sys.stderr, stage="evaluate"), {}
+    model.embedder.model.to(device())
+    told, found = Told(sys.stderr, stage="evaluate") if is_first else silent, {}
     for one in read:
         about = about_of(model, one, asked)
         before = None if out is None else measured_before(out / one.name, about)
-        found[one.name] = before or measured(model, one, asked, about, None if out is None else out / one.name, told)
-        if not as_json:
+        found[one.name] = before or measured(
+            model, one, asked, about, out / one.name if out and is_first else None, told
+        )
+        if is_first and not as_json:
             print("\n".join(lines(found[one.name])), flush=True)
+    if not is_first:
+        return
     if as_json:
         print(json.dumps(found, ensure_ascii=False))
     elif out is not None:
@@ -90,9 +108,12 @@ def check(asked: Asked) -> None:
 
 def about_of(model: "GivenModel", one: "EvaluationSet", asked: Asked) -> dict[str, Any]:
     """Return what decides the numbers: who was asked what, and how."""
+    from components.evaluation.on_set import TOP
+
     what = (
-        {"classes": len(one.classes), "templates": len(one.templates), "top": list(TOP)}
-        if one.classes
+        {"classes": len(one.called), "templates": len(one.templates), "top": list(TOP)}
+        | ({"namesakes": list(one.namesakes)} if one.namesakes else {})
+        if one.called
         else {"ks": list(asked.ks)}
     )
     beside = {
@@ -143,7 +164,7 @@ def measured(
 ) -> dict[str, Any]:
     """Return about and metrics of one set, and leave them in the new folder `out` with a row a query."""
     from components.data.new_folder import new_folder
-    from components.stages.evaluate import write
+    from components.evaluation.kept import write
 
     began = time.perf_counter(), time.process_time()
     found = findings(model, one, asked, told)
@@ -159,43 +180,30 @@ def measured(
 
 def findings(model: "GivenModel", one: "EvaluationSet", asked: Asked, told: "Progress") -> "Findings":
     """Return what the evaluators of such a set find; DataError that names a picture that cannot be decoded."""
-    from components.data.evaluation_set import LABEL
     from components.data.selection import Pool
-    from components.data.transforms.preprocess import BadImage
-    from components.evaluation.retrieval import Retrieval
+    from components.evaluation.on_set import naming, usual
     from components.evaluation.subject import TrainedModel
-    from components.evaluation.zero_shot import ZeroShot
 
     nothing = Pool(keys=(), pictures=(), captions=(), concepts=(), sources=())  # nobody knows what it was trained on
     subject = TrainedModel(
         encoder=model.embedder, untrained=lambda: model.untrained(asked.seed), train=nothing, pools={one.name: one.pool},
         seed=asked.seed, progress=told,
     )  # fmt: skip
-    evaluator = (
-        ZeroShot(label=LABEL, prompts="templates", templates=one.templates, top=TOP, per_class=True)
-        if one.classes
-        else Retrieval(asked.ks)
-    )
-    try:
-        return evaluator.measure(subject)
-    except BadImage as err:
-        for key, picture in zip(one.pool.keys, one.pool.pictures, strict=True):
-            try:
-                model.embedder.preprocess(picture)
-            except BadImage as its:
-                raise DataError(
-                    f"{key} of {one.name} cannot be shown to the model: {its}. Without it the set would be another. Fetch its shard again."
-                ) from err
-        raise
+    with naming({one.name: one.pool}, model.embedder.preprocess):
+        return usual(one, asked.ks).measure(subject)
 
 
 def lines(found: Mapping[str, Any]) -> list[str]:
     """Return what a person reads of one set: what it is, and a line a metric."""
     what, asked = found["set"], found["asked"]
     kind = f"{asked['classes']:,} classes, {asked['templates']:,} templates" if "classes" in asked else "captions"
-    shown = [f"{what['name']} ({what['split']}): {what['pictures']:,} pictures, {kind}"]
+    if alike := asked.get("namesakes"):
+        kind += f", several called {', '.join(alike)}"
+    said = [f"{what['name']} ({what['split']}): {what['pictures']:,} pictures, {kind}"]
     for name, its in found["metrics"].items():
         short = re.sub(rf"^(\w+)\.{re.escape(what['name'])}\.", r"\1.", name)
-        between = f"{its['low']:.1%} to {its['high']:.1%}" if "low" in its else "of one group alone, no interval"
-        shown.append(f"  {short:<44}{its['value']:>7.1%}   {between}, chance {its['chance']:.1%}, n {its['n']:,}")
-    return shown + [f"  left out: {times:,} {name}" for name, times in found["left_out"].items()]
+        value, chance = (shown(its[name], its["unit"]) for name in ("value", "chance"))
+        said.append(
+            f"  {short:<44}{value:>7}   {between(its) or 'of one group alone, no interval'}, chance {chance}, n {its['n']:,}"
+        )
+    return said + [f"  left out: {times:,} {name}" for name, times in found["left_out"].items()]

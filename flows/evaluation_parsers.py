@@ -37,10 +37,43 @@ def add_evaluate(add: Add) -> None:
     )
     made.add_argument("--config", metavar="FILE", type=Path, help="their config, where it does not lie beside")
     made.add_argument("--tokenizer", metavar="PATH", type=Path, help="their tokenizer, where it does not lie beside")
+    made.add_argument(
+        "--namesakes",
+        action="store_true",
+        help="count classes that are called alike as CLIP_benchmark does, such as ImageNet's two `missile`; an error else",
+    )
     made.add_argument("--k", metavar="K", type=int, nargs="+", default=(1, 5, 10), help="of recall at k (1 5 10)")
     made.add_argument("--batch", metavar="COUNT", type=int, default=64, help="pictures or texts encoded at once (64)")
     made.add_argument("--seed", type=int, default=0, help="of the draws that intervals come from (0)")
     made.add_argument("--json", action="store_true", help="print what was found as JSON")
+
+
+def add_study(add: Add) -> None:
+    """Add the command."""
+    made = add(
+        "study", "put runs side by side, query by query, each number with how far it is from the first's", _study
+    )
+    made.set_defaults(anywhere=True)
+    made.add_argument(
+        "runs", metavar="RUN", nargs="+", help="a version such as clip@3, a folder such as runs/clip/evaluate, or several as NAME=RUN,RUN"
+    )  # fmt: skip
+    made.add_argument("--against", metavar="NAME", help="whom the others are held against; the first unless given")
+    made.add_argument(
+        "--metric",
+        metavar="PATTERN",
+        nargs="+",
+        default=["*"],
+        help="which numbers, such as 'retrieval.*'; all of which rows are kept",
+    )
+    made.add_argument("--seed", type=int, default=0, help="of the draws that intervals come from (0)")
+    made.add_argument("--json", action="store_true", help="print it as JSON")
+
+
+def _study(here: Path, arguments: argparse.Namespace) -> int:
+    from flows.study import study
+
+    study(here, arguments.runs, arguments.against, arguments.metric, arguments.seed, arguments.json)
+    return 0
 
 
 def _evaluate(here: Path, arguments: argparse.Namespace) -> int:
@@ -51,7 +84,7 @@ def _evaluate(here: Path, arguments: argparse.Namespace) -> int:
     )
     asked = Asked(
         path=here / arguments.path, library=arguments.library, config=config, tokenizer=tokenizer, split=arguments.split,
-        ks=tuple(arguments.k), seed=arguments.seed, batch=arguments.batch,
+        namesakes=arguments.namesakes, ks=tuple(arguments.k), seed=arguments.seed, batch=arguments.batch,
     )  # fmt: skip
     evaluate(asked, [here / folder for folder in arguments.sets], out, arguments.json)
     return 0

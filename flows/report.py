@@ -30,13 +30,13 @@ def report(root: Path, first: str, second: str, to: Path | None) -> Path:
             f"{first} beside itself says nothing. Name another version; the registry's page lists them: diptych ui"
         )
     store = open_store(root)
-    one, other = (_measured(label, root, store) for label in (first, second))
+    one, other = (measured(label, root, store) for label in (first, second))
     path = to or private(root, "reports") / f"{first}-{second}.html"
     path.write_text(page(one, other), encoding="utf-8")
     return path
 
 
-def _measured(label: str, root: Path, store: Store) -> "Evaluated":
+def measured(label: str, root: Path, store: Store) -> "Evaluated":
     """Return the evaluation of a version; the numbers alone where its rows were not kept."""
     from components.evaluation.outcomes import Evaluated
 

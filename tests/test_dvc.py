@@ -189,6 +189,7 @@ CLIP, SCALES = "components/recipes/clip.yaml", "components/recipes/scales"
         ("params.yaml", r"(?<=  evaluation: )\{\}", "{batch: 8}", {"evaluate"}),
         ("params.yaml", r"(?<=  serving: )\{\}", "{opset: 19}", {"package"}),
         ("data/own/content", r"\Z", "another picture", {"ingest"}),
+        ("data/sets/content", r"\Z", "another set", {"evaluate"}),
         ("components/objectives/softmax.py", r"\Z", "\n", {"pretrain", "finetune"}),
         ("components/finetuning/locked.py", r"\Z", "\n", {"finetune"}),
         ("components/evaluation/neighbour.py", r"\Z", "\n", {"evaluate"}),

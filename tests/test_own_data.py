@@ -38,6 +38,25 @@ def test_what_this_data_allows_is_measured_and_the_rest_is_not(own):
     assert not [name for name in metrics if name.split(".")[1] in ("designer", "concept", "both")]
 
 
+def test_sets_of_anybody_s_are_measured_beside_the_data_s_own_pools(own):
+    evaluated = own / "runs/clip/evaluate"
+    metrics = json.loads((evaluated / "metrics.json").read_text())
+    shapes, sayings = metrics["zero_shot.shapes.class.top1"], metrics["retrieval.sayings.image_to_text.recall_at_1"]
+    assert (shapes["n"], shapes["chance"], sayings["n"]) == (12, pytest.approx(1 / 3), 8)
+    assert shapes["low"] <= shapes["value"] <= shapes["high"]
+    assert len({metrics[f"leakage.{name}"]["data"] for name in ("pair", "shapes", "sayings")}) == 3
+    assert shapes["data"] == metrics["leakage.shapes"]["data"]
+    assert metrics["leakage.shapes"]["value"] == 0
+    rows = pq.read_table(evaluated / "rows/zero_shot.shapes.parquet").to_pylist()
+    assert [row["label"] for row in rows[:3]] == ["circle", "square", "triangle"]
+    assert (
+        json.loads((evaluated / "without.json").read_text())["part of sayings"] == "records set aside: 1 (no_caption)"
+    )
+    page = (own / "runs/clip/package/report.html").read_text()
+    assert "a set beside the data&#x27;s own" in page or "a set beside the data's own" in page
+    assert "shapes" in page
+
+
 def test_a_training_leaves_its_curves_as_table_and_picture_and_what_it_took(own):
     left = own / "runs/clip/pretrain"
     header, *rows = (left / "curves.csv").read_text().splitlines()
@@ -57,7 +76,7 @@ def test_labels_of_the_table_are_classified_and_what_it_has_no_labels_for_is_sai
     assert metrics["zero_shot.pair.category.top1"]["chance"] == pytest.approx(1 / len(labels))
     assert json.loads((own / "runs/clip/package/labels.json").read_text())["labels"] == labels
     without = json.loads((evaluated / "without.json").read_text())
-    assert without == {"zero_shot.subcategory": "no picture has a subcategory, so there is nothing to choose from"}
+    assert without["zero_shot.subcategory"] == "no picture has a subcategory, so there is nothing to choose from"
     assert "Not measured: designer" in (own / "runs/clip/package/model_card.md").read_text()
 
 

@@ -10,6 +10,7 @@ error that names it, and nothing is ever unpickled.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,7 +39,7 @@ class EvaluationSet:
     Args:
         name: of the folder, as metrics can bear it.
         split: which.
-        classes: the names to choose from, in their order; none of a set for retrieval.
+        called: class -> its name, in their order; a class is its name unless several are called so. Empty of a set for retrieval.
         templates: each with one {} for the class.
         pool: its pictures, each of which is a thing of its own; read from the shards when they are asked for.
         digest: of all its files.
@@ -47,11 +48,21 @@ class EvaluationSet:
 
     name: str
     split: str
-    classes: tuple[str, ...]
+    called: Mapping[str, str]
     templates: tuple[str, ...]
     pool: Pool
     digest: str
     left_out: Mapping[str, int]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Return what there is to choose from."""
+        return tuple(self.called)
+
+    @property
+    def namesakes(self) -> tuple[str, ...]:
+        """Return the names that several classes have."""
+        return tuple(name for name, times in Counter(self.called.values()).items() if times > 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,8 +109,8 @@ class _Record:
     words: dict[str, bytes] = field(default_factory=dict)
 
 
-def read_set(folder: Path, split: str = "test") -> EvaluationSet:
-    """Return the set in a folder; its pictures are not decoded yet.
+def read_set(folder: Path, split: str = "test", namesakes: bool = False) -> EvaluationSet:
+    """Return the set in a folder; its pictures are not decoded yet. Classes that are called alike are an error unless `namesakes`.
 
     Raises DataError for what is missing, broken or would be counted wrongly, CapabilityError for pictures of several classes each.
     """
@@ -107,7 +118,8 @@ def read_set(folder: Path, split: str = "test") -> EvaluationSet:
         raise DataError(f"there is no folder {folder}. Give the one that holds {CLASSES} and the shards of {split}.")
     kind = _kind(folder)
     shards = shards_of(folder, split)
-    classes = () if kind == "retrieval" else read_classes(folder / CLASSES)
+    called = {} if kind == "retrieval" else read_classes(folder / CLASSES, namesakes)
+    classes = tuple(called)
     templates = () if kind == "retrieval" else read_templates(folder / TEMPLATES)
     records = list(_records(shards))
     if not records:
@@ -119,7 +131,7 @@ def read_set(folder: Path, split: str = "test") -> EvaluationSet:
     beside = [folder / name for name in (CLASSES, TEMPLATES, TYPE) if (folder / name).is_file()]
     keys = tuple(record.key for record in records)
     return EvaluationSet(
-        name=re.sub(r"\W+", "_", folder.resolve().name), split=split, classes=classes, templates=templates,
+        name=re.sub(r"\W+", "_", folder.resolve().name), split=split, called=called, templates=templates,
         pool=Pool(
             keys=keys, pictures=PicturesInTars([record.picture for record in records if record.picture]), captions=captions,
             concepts=keys, sources=("",) * len(keys), groups=tuple({LABEL: group} for group in groups),
@@ -157,8 +169,11 @@ def shards_of(folder: Path, split: str) -> list[Path]:
     return [found[name] for name in wanted]
 
 
-def read_classes(path: Path) -> tuple[str, ...]:
-    """Return the names of classes, a line each; DataError for fewer than two, blank lines and names that stand there twice."""
+def read_classes(path: Path, namesakes: bool = False) -> dict[str, str]:
+    """Return class -> its name, a line each; DataError for fewer than two, and for blank lines.
+
+    A class is its name. A name that stands there twice is a DataError too or, with `namesakes`, several classes, told apart by their lines.
+    """
     if not path.is_file():
         raise DataError(
             f"there is no {path}, which names the classes that pictures' .cls are numbers of. Put it there, a name a line; or, where pictures "
@@ -172,14 +187,22 @@ def read_classes(path: Path) -> tuple[str, ...]:
     blank = [number for number, name in enumerate(names, 1) if not name]
     if blank:
         raise DataError(f"{path}, line {blank[0]}: the class has no name. A .cls counts lines, so write one there.")
-    first: dict[str, int] = {}
+    lines: dict[str, list[int]] = {}
     for number, name in enumerate(names, 1):
-        if name in first:
-            raise DataError(
-                f"{path}, lines {first[name]} and {number}: two classes are called {name!r}, and no text can tell them apart. Give each a name of its own."
-            )
-        first[name] = number
-    return tuple(names)
+        lines.setdefault(name, []).append(number)
+    twice = {name: its for name, its in lines.items() if len(its) > 1}
+    if twice and not namesakes:
+        name, (first, second, *_) = next(iter(twice.items()))
+        raise DataError(
+            f"{path}, lines {first} and {second}: two classes are called {name!r}, and no text can tell them apart. Give each a name of its own; or, where "
+            "the list is meant to be so, as that of ImageNet is, have them counted as CLIP_benchmark counts them, with --namesakes."
+        )
+    told = [f"{name} (line {number})" if name in twice else name for number, name in enumerate(names, 1)]
+    if len(set(told)) < len(told):
+        raise DataError(
+            f"{path} has both {next(iter(twice))!r} twice and a name like '{next(iter(twice))} (line 1)'. Rename the latter."
+        )
+    return dict(zip(told, names, strict=True))
 
 
 def read_templates(path: Path) -> tuple[str, ...]:

@@ -2,19 +2,21 @@
 
 Source: Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13 (percentiles); Field and Welsh 2007, "Bootstrapping clustered
 data" (whole groups are drawn, since queries about one thing err together). Differs: groups of equal sums are drawn as one, by how many there
-are, which is the same distribution and takes no longer for a hundred thousand queries than for a thousand, where answers are right or wrong.
+are, which is the same distribution and takes no longer for a hundred thousand queries than for a thousand, where answers are right or wrong; where hardly two are equal, each is drawn by its number.
 Golden: scipy.stats.bootstrap, method percentile, of rows that are groups of their own.
 Axes: Q queries, G groups, V values of a query, S sums of a group, R draws.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from components.contracts.errors import DataError
 
 DRAWS, CONFIDENCE = 10_000, 0.95
+ALIKE = 3  # groups of each kind from which on kinds are drawn and not groups
 _AT_ONCE = 20_000_000  # numbers that are drawn at a time: 160 MB
 
 Statistic = Callable[[Float[np.ndarray, "R S"]], Float[np.ndarray, "R"]]
@@ -38,10 +40,15 @@ def summed(values: Float[np.ndarray, "Q V"], groups: Sequence[Hashable]) -> Floa
 def drawn(sums: Float[np.ndarray, "G S"], seed: int | Sequence[int], draws: int = DRAWS) -> Float[np.ndarray, "R S"]:
     """Return the sums over as many groups as there are, drawn with replacement, so many times."""
     distinct, counts = np.unique(sums, axis=0, return_counts=True)
-    rng, whole = np.random.default_rng(seed), []
-    for first in range(0, draws, step := max(1, _AT_ONCE // len(distinct))):
-        times = rng.multinomial(len(sums), counts / len(sums), size=min(step, draws - first))  # (R, distinct)
-        whole.append(times @ distinct)
+    rng, whole, is_alike = np.random.default_rng(seed), [], ALIKE * len(distinct) <= len(sums)
+    for first in range(0, draws, step := max(1, _AT_ONCE // (len(distinct) if is_alike else len(sums)))):
+        size = min(step, draws - first)
+        if is_alike:
+            times = rng.multinomial(len(sums), counts / len(sums), size=size)  # (R, distinct)
+            whole.append(times @ distinct)
+        else:
+            places = rng.integers(len(sums), size=(size, len(sums)), dtype=np.uint32)
+            whole.append(np.stack([column[places].sum(1) for column in sums.T], 1))
     return np.concatenate(whole)
 
 
@@ -82,3 +89,28 @@ def mean_interval(
     """
     sums = summed(np.stack([values, np.ones(len(values))], 1).astype(float), groups)
     return (None, None) if len(sums) < 2 else interval(sums, lambda of: of[:, 0] / of[:, 1], seed)
+
+
+def median(ranks: Int[np.ndarray, "Q"]) -> int:
+    """Return the lowest rank that half of all queries reach."""
+    return int(np.quantile(ranks, 0.5, method="inverted_cdf"))
+
+
+def median_interval(
+    ranks: Int[np.ndarray, "Q"], groups: Sequence[Hashable], seed: int
+) -> tuple[float, float] | tuple[None, None]:
+    """Return the interval of the `median` of ranks from 1; None twice where all are of one group.
+
+    A draw's median is at most r exactly where half of it has rank r or better, so its quantiles are those r at which the interval of that share
+    comes to hold one half: a few dozen intervals of shares, and no draw is ever sorted.
+    """
+    if len(set(groups)) < 2:
+        return None, None
+    values = np.unique(ranks)
+
+    def end(at: int) -> float:
+        """Return the lowest rank where that end of the interval of the share is one half or more."""
+        found = bisect_left(values, 0.5, key=lambda rank: mean_interval(ranks <= rank, groups, seed)[at] or 0.0)
+        return float(values[min(found, len(values) - 1)])
+
+    return end(1), end(0)

@@ -16,8 +16,9 @@ import pyarrow as pa
 from jaxtyping import Bool, Float
 
 from components.contracts.errors import ConfigError
-from components.contracts.evaluate import Metric
+from components.contracts.evaluate import Metric, Tally
 from components.contracts.evaluator import Evaluator, Findings, Pictures, Subject
+from components.evaluation.bootstrap import mean_interval
 from components.evaluation.concepts import check_template, cosines, things
 from components.evaluation.probe import grey_pixels, logistic
 from components.evaluation.prompts import PLACE
@@ -102,8 +103,8 @@ class Bottleneck(Evaluator):
             if table is None:
                 without[f"bottleneck.{split}.{self.name}"] = why
                 continue
-            metrics.append(self._metric(split, table, len(concepts)))
-            rows[f"bottleneck.{split}"] = self._rows(split, table)
+            rows[f"bottleneck.{split}"] = kept = self._rows(split, table)
+            metrics.append(self._metric(split, table, kept, len(concepts), subject.seed))
             weights[split] = explained(table.classes, concepts, table.weights)
         files = {f"bottleneck.{self.name}.json": weights} if weights else {}
         return Findings(metrics=tuple(metrics), rows=rows, files=files, without=without)
@@ -149,8 +150,8 @@ class Bottleneck(Evaluator):
                 )
             )  # fmt: skip
             subject.progress(f"fitting the bottleneck of {split}", number + 1, self.draws)
-        keys = np.array([pool.keys[place] for place in used])
-        return Answers(keys=keys, labels=labels, classes=tuple(classes), draws=tuple(found)), ""
+        keys, about = (np.array([of[place] for place in used]) for of in (pool.keys, pool.concepts))
+        return Answers(keys=keys, about=about, labels=labels, classes=tuple(classes), draws=tuple(found)), ""
 
     def _check_enough(self, classes: int) -> None:
         if self.labelled < classes:
@@ -159,14 +160,18 @@ class Bottleneck(Evaluator):
                 f"{classes}, such as {10 * classes}."
             )
 
-    def _metric(self, split: str, told: "Answers", concepts: int) -> Metric:
-        shares = [told.right(one.answers, one) for one in told.draws]
+    def _metric(self, split: str, told: "Answers", kept: pa.Table, concepts: int, seed: int) -> Metric:
+        shares, right = [told.right(one.answers, one) for one in told.draws], kept["right"].to_numpy()
+        low, high = mean_interval(right, kept["group"].to_pylist(), seed)
         return Metric(
             name=f"bottleneck.{split}.{self.name}.top1", value=float(np.mean(shares)), unit="fraction", better="up", n=len(told.draws[0].places),
             chance=float(np.mean([told.right(np.full(len(one.places), one.commonest), one) for one in told.draws])),
             baseline=float(np.mean([told.right(one.plain, one) for one in told.draws])),
             method=f"1 of {len(told.classes)} by logistic regression on {concepts} concepts' cosines, fitted on {self.labelled} pictures; mean of "
-            f"{len(told.draws)} draws",
+            f"{len(told.draws)} draws", low=low, high=high,
+            tallies=tuple(
+                Tally(rows=f"bottleneck.{split}", where={"set": self.name, "draw": number}, column="right") for number in range(len(told.draws))
+            ),
         )  # fmt: skip
 
     def _rows(self, split: str, told: "Answers") -> pa.Table:
@@ -174,7 +179,7 @@ class Bottleneck(Evaluator):
             pa.table(
                 {
                     "split": [split] * len(one.places), "set": [self.name] * len(one.places), "draw": pa.array([number] * len(one.places), pa.int32()),
-                    "query": told.keys[one.places].tolist(), "label": told.labels[one.places].tolist(), "answer": one.answers.tolist(),
+                    "query": told.keys[one.places].tolist(), "group": told.about[one.places].tolist(), "label": told.labels[one.places].tolist(), "answer": one.answers.tolist(),
                     "baseline_answer": one.plain.tolist(), "right": (one.answers == told.labels[one.places]).tolist(),
                 }
             )
@@ -196,9 +201,10 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """All draws of a split, with the keys and classes of its pictures in the order of their keys."""
+    """All draws of a split, with keys, concepts and classes of its pictures in the order of their keys."""
 
     keys: np.ndarray
+    about: np.ndarray
     labels: np.ndarray
     classes: tuple[str, ...]
     draws: tuple[Drawn, ...]

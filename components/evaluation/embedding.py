@@ -1,16 +1,19 @@
 """Embeddings of pictures and texts, by the very transform and tokenizer that travel with the weights.
 
+Where ranks share out the work (ranks.py), each encodes a batch in turn, and all have all rows.
+
 Axes: N rows, D shared width.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor, nn
-from torch.nn.functional import normalize, pad
+from torch.nn.functional import normalize
 from torch.utils.flop_counter import FlopCounterMode
 
 from components.contracts.batch import Images, Texts
@@ -19,9 +22,11 @@ from components.contracts.evaluator import Counted, Space
 from components.contracts.progress import Progress, silent
 from components.data.tokenizers import Vocabulary
 from components.data.transforms.preprocess import Preprocess, to_float
+from components.evaluation.ranks import Arrays, in_pieces
 from components.models.dual_encoder import DualEncoder
 
 BATCHES = 16  # of texts that are tokenized, and sorted by length, at once
+TEXTS_ON_CPU = 32  # that are encoded at once on a CPU at most: of more, what is between layers leaves its caches, and padding grows
 
 
 class Embedder:
@@ -47,7 +52,12 @@ class Embedder:
 
     def of_shown(self, pixels: UInt8[np.ndarray, "N 3 H W"]) -> Float[np.ndarray, "N D"]:
         """Return unit rows, float32, of pixels as `shown` gives them."""
-        return self.pixels_embedded(torch.from_numpy(to_float(pixels)))
+
+        def piece(start: int) -> Arrays:
+            part = pixels[start : start + self.batch]
+            return (self.pixels_embedded(torch.from_numpy(to_float(part))),)
+
+        return np.concatenate([rows for (rows,) in in_pieces(piece, range(0, len(pixels), self.batch))])
 
     @property
     def device(self) -> torch.device:
@@ -64,12 +74,20 @@ class Embedder:
         self, pictures: Sequence[bytes], progress: Progress = silent, doing: str = ""
     ) -> Float[np.ndarray, "N D"]:
         """Return unit rows, float32."""
-        rows = []
-        for start in range(0, len(pictures), self.batch):
-            pixels = self.pixels(pictures[start : start + self.batch])
-            rows.append(self.pixels_embedded(pixels))
+        (rows,) = self._batches(lambda pixels: (self.pixels_embedded(pixels),), pictures, progress, doing)
+        return rows
+
+    def _batches(
+        self, work: Callable[[Tensor], Arrays], pictures: Sequence[bytes], progress: Progress, doing: str
+    ) -> Arrays:
+        """Return what `work` gives of the pixels of each batch, each of its arrays as one."""
+
+        def piece(start: int) -> Arrays:
+            found = work(self.pixels(pictures[start : start + self.batch]))
             progress(doing or "encoding pictures", min(start + self.batch, len(pictures)), len(pictures))
-        return np.concatenate(rows)
+            return found
+
+        return tuple(map(np.concatenate, zip(*in_pieces(piece, range(0, len(pictures), self.batch)), strict=True)))
 
     @torch.inference_mode()
     def pixels_embedded(self, pixels: Float[Tensor, "N 3 H W"]) -> Float[np.ndarray, "N D"]:
@@ -85,14 +103,12 @@ class Embedder:
     ) -> dict[Space, np.ndarray]:
         """Return float32 rows [N D] in each space, not of unit length: for probes, which scale what they are given."""
         self.model.eval()
-        rows: dict[Space, list[np.ndarray]] = {space: [] for space in spaces}
-        for start in range(0, len(pictures), self.batch):
-            pixels = self.pixels(pictures[start : start + self.batch])
+
+        def work(pixels: Tensor) -> Arrays:
             encoded = self.model.encode_image(Images(pixels=pixels).to(self.device))
-            for space, parts in rows.items():
-                parts.append(getattr(encoded, space).float().cpu().numpy())
-            progress(doing or "encoding pictures", min(start + self.batch, len(pictures)), len(pictures))
-        return {space: np.concatenate(parts) for space, parts in rows.items()}
+            return tuple(getattr(encoded, space).float().cpu().numpy() for space in spaces)
+
+        return dict(zip(spaces, self._batches(work, pictures, progress, doing), strict=True))
 
     @torch.inference_mode()
     def picture_tokens(
@@ -100,27 +116,28 @@ class Embedder:
     ) -> Float[np.ndarray, "N K D"]:
         """Return the patches of each picture in the shared space, float32, not of unit length."""
         self.model.eval()
-        rows = []
-        for start in range(0, len(pictures), self.batch):
-            pixels = self.pixels(pictures[start : start + self.batch])
-            rows.append(
-                _tokens(self.model.encode_image(Images(pixels=pixels).to(self.device), (TOKENS,))).cpu().numpy()
-            )
-            progress(doing or "encoding pictures", min(start + self.batch, len(pictures)), len(pictures))
-        return np.concatenate(rows)
+
+        def work(pixels: Tensor) -> Arrays:
+            return (_tokens(self.model.encode_image(Images(pixels=pixels).to(self.device), (TOKENS,))).cpu().numpy(),)
+
+        (rows,) = self._batches(work, pictures, progress, doing)
+        return rows
 
     @torch.inference_mode()
     def text_tokens(self, texts: Sequence[str]) -> tuple[Float[np.ndarray, "N L D"], Bool[np.ndarray, "N L"]]:
         """Return the words of each text in the shared space, not of unit length, and where they are real."""
         self.model.eval()
-        encoded = [
-            self.model.encode_text(self.vocabulary(texts[start : start + self.batch]).to(self.device), (TOKENS,))
-            for start in range(0, len(texts), self.batch)
-        ]
-        longest = max(_tokens(part).shape[1] for part in encoded)
-        words = [pad(_tokens(part), (0, 0, 0, longest - _tokens(part).shape[1])) for part in encoded]
-        masks = [pad(part.mask, (0, longest - part.mask.shape[1])) for part in encoded if part.mask is not None]
-        return torch.cat(words).cpu().numpy(), torch.cat(masks).cpu().numpy()
+
+        def piece(start: int) -> Arrays:
+            its = self.model.encode_text(self.vocabulary(texts[start : start + self.batch]).to(self.device), (TOKENS,))
+            assert its.mask is not None, "a text tower that gave tokens did not say which are real"
+            return _tokens(its).cpu().numpy(), its.mask.cpu().numpy()
+
+        encoded = in_pieces(piece, range(0, len(texts), self.batch))
+        longest = max(words.shape[1] for words, _ in encoded)
+        words = [np.pad(words, ((0, 0), (0, longest - words.shape[1]), (0, 0))) for words, _ in encoded]
+        masks = [np.pad(mask, ((0, 0), (0, longest - mask.shape[1]))) for _, mask in encoded]
+        return np.concatenate(words), np.concatenate(masks)
 
     @torch.inference_mode()
     def grid(self) -> tuple[int, int] | None:
@@ -161,15 +178,19 @@ class Embedder:
         parts = []
         for start in range(0, len(texts), BATCHES * self.batch):
             rows = self.vocabulary(texts[start : start + BATCHES * self.batch])
-            lengths = rows.mask.sum(1)
-            order = lengths.argsort(stable=True)
-            found = []
-            for places in order.split(self.batch):
-                longest = max(int(lengths[places].max()), 1)
-                cut = Texts(ids=rows.ids[places, :longest], mask=rows.mask[places, :longest])
-                found.append(normalize(self.model.encode_text(cut.to(self.device)).pooled.float(), dim=-1))
-            parts.append(torch.cat(found)[order.argsort().to(self.device)])
-        return torch.cat(parts).cpu().numpy()
+            order = rows.mask.sum(1).argsort(stable=True)
+            step = min(self.batch, TEXTS_ON_CPU) if self.device.type == "cpu" else self.batch
+            found = in_pieces(partial(self._texts_encoded, rows, order, step), range(0, len(order), step))
+            parts.append(np.concatenate([part for (part,) in found])[order.argsort().numpy()])
+        return np.concatenate(parts)
+
+    @torch.inference_mode()
+    def _texts_encoded(self, rows: Texts, order: Int[Tensor, "N"], step: int, start: int) -> Arrays:
+        """Return a batch of texts as unit rows, those that come next in an order by length."""
+        places = order[start : start + step]
+        longest = max(int(rows.mask[places].sum(1).max()), 1)
+        cut = Texts(ids=rows.ids[places, :longest], mask=rows.mask[places, :longest])
+        return (normalize(self.model.encode_text(cut.to(self.device)).pooled.float(), dim=-1).cpu().numpy(),)
 
 
 def _size(*parts: nn.Module) -> int:

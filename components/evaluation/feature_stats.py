@@ -7,14 +7,16 @@ Axes: N pairs or rows, D shared width.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from components.contracts.errors import ConfigError
 from components.contracts.evaluate import Metric
 from components.contracts.evaluator import Evaluator, Findings, Subject
+from components.evaluation.jackknife import intervals
 
 MOST = 2_000  # rows that are compared with each other; more change no digit that is shown
 DEAD = 0.01  # of the deviation that a dimension has when all have the same
@@ -57,6 +59,7 @@ def dead_share(rows: Rows) -> float:
     return float((rows.std(0) < DEAD / np.sqrt(rows.shape[1])).mean())
 
 
+HIGHEST: Mapping[str, float] = {"fraction": 1.0, "distance": 2.0, "squared_distance": 4.0}  # of unit rows
 Unit = Literal["fraction", "distance", "squared_distance", "nats", "dimensions"]
 Better = Literal["up", "down"]  # which way is usually good
 OF_PAIRS: Mapping[str, tuple[Callable[[Rows, Rows], float], Unit, Better]] = {
@@ -97,7 +100,9 @@ class FeatureStats(Evaluator):
             texts = [pool.captions[place][0] for place in kept]
             pictures = [pool.pictures[place] for place in kept]
             draw = np.random.default_rng(subject.seed)
-            ours = statistics(subject.embedded(split)[kept], subject.encoder.texts(texts))
+            image, text = subject.embedded(split)[kept], subject.encoder.texts(texts)
+            ours = statistics(image, text)
+            ends = intervals(Values(image, text), [pool.concepts[place] for place in kept], subject.seed)
             before = statistics(
                 subject.untrained.pictures(pictures, subject.progress, f"encoding {split}, untrained"),
                 subject.untrained.texts(texts),
@@ -108,10 +113,28 @@ class FeatureStats(Evaluator):
                 Metric(
                     name=f"features.{split}.{name}", value=value, unit=unit, better=better, n=len(kept),
                     chance=drawn[name][0], baseline=before[name][0], method="pictures with their first text, unit rows",
+                    low=within(ends[name][0], unit) if ends else None, high=within(ends[name][1], unit) if ends else None,
                 )
                 for name, (value, unit, better) in ours.items()
             ]  # fmt: skip
         return Findings(metrics=tuple(metrics), without=without)
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """All statistics of some of the pairs, as numbers alone."""
+
+    image: Rows
+    text: Rows
+
+    def __call__(self, places: Int[np.ndarray, "N"]) -> dict[str, float]:
+        """Return name -> value."""
+        return {name: value for name, (value, _, _) in statistics(self.image[places], self.text[places]).items()}
+
+
+def within(end: float, unit: Unit) -> float:
+    """Return the end of an interval, or the last that there can be."""
+    return end if unit == "nats" else min(max(end, 0.0), HIGHEST.get(unit, float("inf")))
 
 
 def statistics(image: Rows, text: Rows) -> dict[str, tuple[float, Unit, Better]]:

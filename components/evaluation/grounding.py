@@ -14,9 +14,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from components.contracts.evaluate import Metric
+from components.contracts.evaluate import Metric, Tally
 from components.contracts.evaluator import Evaluator, Findings, Pictures, Subject
 from components.contracts.sample import Region
+from components.evaluation.bootstrap import mean_interval
 from components.evaluation.patches import ASK, Ask, Patches, best, centre, held, in_boxes, in_masks, points
 
 BY = ("label", "text")  # what a region is asked for by: its noun, or what is said of it alone
@@ -64,8 +65,11 @@ class Pointing(Evaluator):
             for by in BY:
                 asked = list(questions(pool, by))
                 if asked and (found := _answered(subject, split, patches, asked, windows)):
-                    metrics += list(_metrics(f"pointing.{split}.{by}", found, ASK[self.ask], len(asked) - len(found)))
-                    tables.append(_table(split, by, pool.keys, found, self.maps))
+                    table = _table(split, by, pool, found, self.maps)
+                    metrics += list(
+                        _metrics(split, by, found, table, ASK[self.ask], len(asked) - len(found), subject.seed)
+                    )
+                    tables.append(table)
             if tables:
                 rows[f"pointing.{split}"] = pa.concat_tables(tables)
         without = {} if metrics else {"pointing": "no region has a noun or words, so none can be asked for"}
@@ -109,24 +113,32 @@ def _answered(
     return found
 
 
-def _metrics(name: str, found: Sequence[Mapping[str, Any]], how: str, lost: int) -> Iterator[Metric]:
+def _metrics(
+    split: str, by: str, found: Sequence[Mapping[str, Any]], table: pa.Table, how: str, lost: int, seed: int
+) -> Iterator[Metric]:
     method = f"{how}{f'; {lost} of {lost + len(found)} are cut off by the transform and left out' if lost else ''}"
     for way in ("in_box", "in_mask"):
         numbers = np.array([row[way] for row in found if way in row])
         if len(numbers):
             value, chance, baseline = map(float, numbers.mean(0))
+            asked = table.filter(table[way].is_valid())
+            low, high = mean_interval(asked[way].to_numpy(), asked["group"].to_pylist(), seed)
             yield Metric(
-                name=f"{name}.{way}", value=value, unit="fraction", better="up", n=len(numbers), chance=chance,
-                baseline=baseline, method=method,
+                name=f"pointing.{split}.{by}.{way}", value=value, unit="fraction", better="up", n=len(numbers), chance=chance,
+                baseline=baseline, method=method, low=low, high=high,
+                tallies=(Tally(rows=f"pointing.{split}", where={"by": by}, column=way),),
             )  # fmt: skip
 
 
-def _table(split: str, by: str, keys: Sequence[str], found: Sequence[Mapping[str, Any]], maps: bool) -> pa.Table:
+def _table(split: str, by: str, pool: Pictures, found: Sequence[Mapping[str, Any]], maps: bool) -> pa.Table:
+    places = [row["asked"].picture for row in found]
+    texts = [row["asked"].text for row in found]
     heat = {"map": pa.array([row["map"].tolist() for row in found], MAP)} if maps else {}
     return pa.table(
         {
-            "split": [split] * len(found), "by": [by] * len(found), "key": [keys[row["asked"].picture] for row in found],
-            "query": [row["asked"].text for row in found], "row": pa.array([row["at"][0] for row in found], pa.int32()),
+            "split": [split] * len(found), "by": [by] * len(found), "key": [pool.keys[place] for place in places],
+            "query": [f"{pool.keys[place]}: {text}" for place, text in zip(places, texts, strict=True)],
+            "group": [pool.concepts[place] for place in places], "text": texts, "row": pa.array([row["at"][0] for row in found], pa.int32()),
             "column": pa.array([row["at"][1] for row in found], pa.int32()),
             "in_box": pa.array([row["in_box"][0] for row in found], pa.float32()),
             "in_mask": pa.array([row.get("in_mask", (None,))[0] for row in found], pa.float32()), **heat,

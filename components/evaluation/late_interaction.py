@@ -6,15 +6,18 @@ Differs: nothing. Axes: I pictures, T texts, K patches, L words, D shared width.
 
 from collections.abc import Sequence
 
-import numpy as np
+import pyarrow as pa
 import torch
 
 from components.contracts.errors import ConfigError
 from components.contracts.evaluate import Metric
 from components.contracts.evaluator import Evaluator, Findings, Subject, TokenEncoder
-from components.evaluation.bootstrap import mean_interval
-from components.evaluation.retrieval import DIRECTIONS, Gallery, chance_at, ranks
+from components.evaluation.rank_rows import rank_rows, recall
+from components.evaluation.ranking import Cosines, placed
+from components.evaluation.retrieval import DIRECTIONS, Gallery
 from components.objectives.similarity import max_sim
+
+METHOD = "by the best word of each patch, and the best patch of each word"
 
 
 class LateInteraction(Evaluator):
@@ -33,8 +36,9 @@ class LateInteraction(Evaluator):
         self.ks, self.chunk = tuple(ks), chunk
 
     def measure(self, subject: Subject) -> Findings:
-        """Return `late_interaction.<split>.<direction>.recall_at_<k>`."""
-        metrics, encoder = [], subject.encoder
+        """Return `late_interaction.<split>.<direction>.recall_at_<k>` and a row a query."""
+        metrics: list[Metric] = []
+        rows, encoder = {}, subject.encoder
         if not isinstance(encoder, TokenEncoder):
             return Findings(
                 without={"late_interaction": "the model gives one vector a picture and text, and no tokens"}
@@ -45,24 +49,18 @@ class LateInteraction(Evaluator):
             words, mask = encoder.text_tokens(gallery.texts)
             tokens = torch.from_numpy(patches), torch.from_numpy(words), torch.from_numpy(mask)
             scores = max_sim(*tokens, self.chunk)
-            pooled = subject.embedded(split) @ subject.encoder.texts(gallery.texts).T
+            pooled = Cosines(left=subject.embedded(split), right=subject.encoder.texts(gallery.texts))
             ways = zip(
                 DIRECTIONS, (scores.image_to_text.numpy(), scores.text_to_image.numpy()), (pooled, pooled.T),
-                (gallery.belongs, gallery.belongs.T), strict=True,
+                (gallery.right, gallery.right.turned), strict=True,
             )  # fmt: skip
-            for direction, ours, theirs, belongs in ways:
-                placed, plain = ranks(ours, belongs), ranks(theirs, belongs)
-                for k in self.ks:
-                    low, high = mean_interval(placed <= k, gallery.about(direction).tolist(), subject.seed)
-                    metrics.append(
-                        Metric(
-                            name=f"late_interaction.{split}.{direction}.recall_at_{k}", value=_share(placed, k), unit="fraction",
-                            better="up", n=len(belongs), chance=chance_at(k, belongs), baseline=_share(plain, k),
-                            method="by the best word of each patch, and the best patch of each word", low=low, high=high,
-                        )
-                    )  # fmt: skip
-        return Findings(metrics=tuple(metrics))
-
-
-def _share(placed: np.ndarray, k: int) -> float:
-    return float((placed <= k).mean())
+            name, tables = f"late_interaction.{split}", []
+            for direction, ours, theirs, right in ways:
+                table = rank_rows(split, direction, gallery, placed(ours, right).rank, placed(theirs, right).rank)
+                metrics += [
+                    recall(f"{name}.{direction}.recall_at_{k}", name, table, k, gallery, subject.seed, METHOD)
+                    for k in self.ks
+                ]
+                tables.append(table)
+            rows[name] = pa.concat_tables(tables)
+        return Findings(metrics=tuple(metrics), rows=rows)

@@ -60,11 +60,15 @@ class Evaluated:
         return tallies if all(tally.rows in self.rows for tally in tallies) else ()
 
     def counted(self, tally: Tally) -> pa.Table:
-        """Return `query`, `group` and `value` of the rows that count, by query; DataError where a query stands twice."""
+        """Return `query`, `group` and `value` of the rows that count, by query; DataError where a query stands twice.
+
+        A row that has nothing in the column was not asked.
+        """
         table = self.rows[tally.rows]
         try:
             for column, value in tally.where.items():
                 table = table.filter(pc.equal(table[column], value))
+            table = table.filter(pc.is_valid(table[tally.column]))
             column = table[tally.column]
             value = column if tally.at_most is None else pc.less_equal(column, tally.at_most)
             found = pa.table({
@@ -81,3 +85,17 @@ class Evaluated:
                 "each other. Give each a name of its own."
             )
         return found
+
+
+def incomparable(first: Evaluated, second: Evaluated, metric: str) -> str:
+    """Return why two evaluations cannot be held against each other query by query in a metric; "" where they can."""
+    lacks = [one.label for one in (first, second) if metric not in one.metrics]
+    if lacks:
+        return f"{lacks[0]} was not measured on it"
+    if first.canary != second.canary:
+        return "measured otherwise, as the canary says"
+    if first.data_of(metric) != second.data_of(metric) or first.data_of(metric) is None:
+        return "measured on other data"
+    if not first.tallies(metric) or not second.tallies(metric):
+        return "no row a query"
+    return "" if first.tallies(metric) == second.tallies(metric) else "counted over other rows, as recall at other k is"

@@ -54,6 +54,6 @@ def asked_by(prompts: Mapping[str, Sequence[str]], encode: Encode, join: Literal
     return Asked(vectors=(means / np.maximum(lengths, SHORTEST)).astype(np.float32), counts=(1,) * len(counts))
 
 
-def one_prompt(labels: Sequence[str], encode: Encode) -> Asked:
-    """Return each label by its own text alone."""
-    return asked_by({label: (label,) for label in labels}, encode, "mean")
+def one_prompt(texts: Mapping[str, str], encode: Encode) -> Asked:
+    """Return each label by the one text that it is called by."""
+    return asked_by({label: (text,) for label, text in texts.items()}, encode, "mean")

@@ -1,10 +1,12 @@
 """Where the right answers stand among all, in blocks of queries: the matrix of all queries and answers is never whole.
 
-Source: as of retrieval.py, whose ranks these are. Differs: which answers are right is kept as a list a query and not as a matrix, so that 50,000
+Sources: as of retrieval.py, whose ranks these are; Manning, Raghavan and Schütze 2008, "Introduction to Information Retrieval", section 8.4
+(average precision). Differs: which answers are right is kept as a list a query and not as a matrix, so that 50,000
 pictures and 250,000 texts take what their embeddings take, and a block.
 Axes: Q queries, G gallery, B queries of a block, P pairs of a query and a right answer, D shared width.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import comb
@@ -14,8 +16,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from components.contracts.errors import DataError
+from components.evaluation.ranks import Arrays, in_pieces
 
 BLOCK_BYTES = 2**26  # of scores that are there at once
+FEW = 8  # right answers of a query that are counted one by one; of more, all answers are sorted once
 
 
 @runtime_checkable
@@ -125,11 +129,13 @@ class Placed:
         rank: from 1, of the best right answer; a tie counts as lost. First right means rank 1.
         first: the answer with the highest score; of several, a wrong one.
         score: of that.
+        precision: average precision: the share of right answers down to a right one, meaned over the right ones.
     """
 
     rank: Int[np.ndarray, "Q"]
     first: Int[np.ndarray, "Q"]
     score: Float[np.ndarray, "Q"]
+    precision: Float[np.ndarray, "Q"]
 
 
 def placed(scores: Scores, right: Right, block_bytes: int = BLOCK_BYTES) -> Placed:
@@ -140,30 +146,49 @@ def placed(scores: Scores, right: Right, block_bytes: int = BLOCK_BYTES) -> Plac
             f"a query (number {int(counts.argmin())} of {len(right)}) has nothing in the gallery that belongs to it, so it can have no rank. "
             "Drop it from the pool."
         )
-    rank, first = np.empty(len(right), np.int64), np.empty(len(right), np.int64)
-    score = np.empty(len(right), np.float32)
     step = max(1, block_bytes // (4 * max(right.gallery, 1)))
-    for begin in range(0, len(right), step):
-        end = min(begin + step, len(right))
-        part = slice(begin, end)
-        with np.errstate(invalid="ignore"):  # what is no number is said in words
-            block = scores[part]
-        if not np.isfinite(block.sum()) and not np.isfinite(block).all():
-            raise DataError("some scores are no numbers, so ranks would mean nothing. Look at the weights.")
-        places = right.starts[begin:end] - right.starts[begin]
-        answers = right.answers[right.starts[begin] : right.starts[end]]
-        rows = np.repeat(np.arange(len(block)), counts[part])
-        own = block[rows, answers]
-        best = np.maximum.reduceat(own, places)
-        not_behind = np.count_nonzero(block >= best[:, None], axis=1)
-        rank[part] = 1 + not_behind - np.add.reduceat((own >= best[rows]).astype(np.int64), places)
-        first[part] = block.argmax(1)
-        score[part] = top = block[np.arange(len(block)), first[part]]
-        for row in np.flatnonzero((rank[part] > 1) & (top == best)):  # a wrong answer ties with the right one
-            tied = block[row] == top[row]
-            tied[answers[places[row] : places[row] + counts[begin + row]]] = False
-            first[begin + row] = tied.argmax()
-    return Placed(rank=rank, first=first, score=score)
+    blocks = in_pieces(
+        lambda begin: _block(scores, right, begin, min(begin + step, len(right))), range(0, len(right), step)
+    )
+    rank, first, score, precision = map(np.concatenate, zip(*blocks, strict=True))
+    return Placed(rank=rank, first=first, score=score, precision=precision)
+
+
+def _block(scores: Scores, right: Right, begin: int, end: int) -> Arrays:
+    """Return rank, first, score and precision of some queries."""
+    with np.errstate(invalid="ignore"):  # what is no number is said in words
+        block = scores[begin:end]
+    if not np.isfinite(block.sum()) and not np.isfinite(block).all():
+        raise DataError("some scores are no numbers, so ranks would mean nothing. Look at the weights.")
+    counts, places = right.counts[begin:end], right.starts[begin:end] - right.starts[begin]
+    answers = right.answers[right.starts[begin] : right.starts[end]]
+    rows = np.repeat(np.arange(len(block)), counts)
+    own = block[rows, answers]
+    best = np.maximum.reduceat(own, places)
+    not_behind = np.count_nonzero(block >= best[:, None], axis=1)
+    rank = 1 + not_behind - np.add.reduceat((own >= best[rows]).astype(np.int64), places)
+    precision = 1 / rank
+    for row in np.flatnonzero(counts > 1):
+        precision[row] = _precision(block[row], own[places[row] : places[row] + counts[row]])
+    first = block.argmax(1)
+    top = block[np.arange(len(block)), first]
+    for row in np.flatnonzero((rank > 1) & (top == best)):  # a wrong answer ties with the right one
+        tied = block[row] == top[row]
+        tied[answers[places[row] : places[row] + counts[row]]] = False
+        first[row] = tied.argmax()
+    return rank, first, top.astype(np.float32), precision
+
+
+def _precision(scores: Float[np.ndarray, "G"], own: Float[np.ndarray, "P"]) -> float:
+    """Return the average precision of a query by the scores of all answers and of the right ones; a tie with a wrong one counts as lost."""
+    own, gallery = np.sort(own), len(scores)
+    if len(own) > FEW:
+        above = gallery - np.searchsorted(np.sort(scores), own)
+    else:
+        above = np.array([np.count_nonzero(scores >= one) for one in own])
+    wrong = above - (len(own) - np.searchsorted(own, own))  # of those that are not behind, the right ones are known
+    place = np.arange(len(own), 0, -1)  # among the right ones
+    return float((place / (place + wrong)).mean())
 
 
 def chance_of(k: int, right: Int[np.ndarray, "Q"], gallery: int) -> float:
@@ -171,3 +196,19 @@ def chance_of(k: int, right: Int[np.ndarray, "Q"], gallery: int) -> float:
     counts, times = np.unique(right, return_counts=True)
     misses = [comb(gallery - int(count), k) / comb(gallery, k) if k <= gallery else 0.0 for count in counts]
     return 1.0 - float(np.average(misses, weights=times))
+
+
+def median_chance(right: Int[np.ndarray, "Q"], gallery: int) -> int:
+    """Return the median over queries of the best right answer's rank, where answers are in random order."""
+    return 1 + bisect_left(range(1, gallery + 1), 0.5, key=lambda k: chance_of(k, right, gallery))
+
+
+def precision_chance(right: Int[np.ndarray, "Q"], gallery: int) -> float:
+    """Return the average precision that answers in random order have in expectation, meaned over the queries.
+
+    A place k is right with probability m/G, and then holds 1 + (k - 1)(m - 1)/(G - 1) right answers down to it.
+    """
+    counts, times = np.unique(right, return_counts=True)
+    harmonic = float((1 / np.arange(1, gallery + 1)).sum())
+    others = (counts - 1) / max(gallery - 1, 1)
+    return float(np.average((harmonic + others * (gallery - harmonic)) / gallery, weights=times))

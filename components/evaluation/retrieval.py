@@ -1,7 +1,7 @@
 """Retrieval in both directions: from a picture to its name among all names of the pool, and back.
 
 Source: Radford et al. 2021, arXiv:2103.00020, section 3.1 (recall at k over a held-out pool), and Pan et al. 2024, arXiv:2405.10160 (their
-mean over 1, 5 and 10, both ways). Differs: chance and a baseline stand beside every number; ties count against the model, so that a model
+mean over 1, 5 and 10, both ways); median rank and mean average precision as papers on retrieval give them. Differs: chance and a baseline stand beside every number; ties count against the model, so that a model
 that scores all alike does not look good. Ranks are taken in blocks of queries (ranking.py), so a large pool takes what its embeddings take.
 Axes: Q queries, G gallery, I pictures, T texts, K of the k.
 """
@@ -17,8 +17,17 @@ from jaxtyping import Bool, Float, Int
 from components.contracts.errors import DataError
 from components.contracts.evaluate import Metric, Tally
 from components.contracts.evaluator import Evaluator, Findings, Subject
-from components.evaluation.bootstrap import drawn, middle
-from components.evaluation.ranking import Cosines, Right, Scores, chance_of, placed
+from components.evaluation.bootstrap import drawn, mean_interval, median, median_interval, middle
+from components.evaluation.ranking import (
+    Cosines,
+    Placed,
+    Right,
+    Scores,
+    chance_of,
+    median_chance,
+    placed,
+    precision_chance,
+)
 
 DIRECTIONS = ("image_to_text", "text_to_image")
 
@@ -101,7 +110,7 @@ def retrieval(
     ks: Sequence[int],
     seed: int = 0,
 ) -> tuple[list[Metric], pa.Table]:
-    """Return recall at each k in both directions and the mean of these, each with its interval, and one row a query.
+    """Return recall at each k in both directions and the mean of these, median rank and mean average precision, each with its interval, and a row a query.
 
     Args:
         split: names the metrics.
@@ -110,29 +119,32 @@ def retrieval(
         seed: of the draws that intervals come from.
     """
     metrics: list[Metric] = []
+    further: list[Metric] = []
     rows, hits, about = [], {}, {direction: gallery.about(direction) for direction in DIRECTIONS}
     for direction in DIRECTIONS:
         turned = direction == "text_to_image"
         queries, answers = turn_names(gallery, direction)
         right = gallery.right.turned if turned else gallery.right
         ours = placed(scores.T if turned else scores, right)
-        theirs = None if baseline is None else placed(baseline.T if turned else baseline, right).rank
+        theirs = None if baseline is None else placed(baseline.T if turned else baseline, right)
         hits[direction] = ours.rank[:, None] <= np.array(ks)
         for k in ks:
             chance = chance_of(k, right.counts, right.gallery)
             metrics.append(
                 Metric(
                     name=f"retrieval.{split}.{direction}.recall_at_{k}", value=float((ours.rank <= k).mean()), unit="fraction",
-                    better="up", n=len(queries), chance=chance, baseline=chance if theirs is None else float((theirs <= k).mean()),
+                    better="up", n=len(queries), chance=chance, baseline=chance if theirs is None else float((theirs.rank <= k).mean()),
                     tallies=(Tally(rows=f"retrieval.{split}", where={"direction": direction}, column="rank", at_most=k),),
                 )
             )  # fmt: skip
+        further += over_ranks(f"retrieval.{split}", direction, ours, theirs, right, about[direction].tolist(), seed)
         rows.append(
             pa.table(
                 {
                     "split": [split] * len(queries), "direction": [direction] * len(queries), "query": queries,
                     "group": [gallery.pictures[place] for place in about[direction]], "rank": pa.array(ours.rank, pa.int32()),
-                    "baseline_rank": pa.nulls(len(queries), pa.int32()) if theirs is None else pa.array(theirs, pa.int32()),
+                    "baseline_rank": pa.nulls(len(queries), pa.int32()) if theirs is None else pa.array(theirs.rank, pa.int32()),
+                    "average_precision": ours.precision,
                     "first": [answers[place] for place in ours.first],
                     "first_score": pa.array(ours.score, pa.float32()),
                     "first_right": ours.rank == 1,
@@ -141,7 +153,42 @@ def retrieval(
         )  # fmt: skip
     metrics += mean_recall(split, metrics, len(gallery.pictures) + len(gallery.texts))
     found = zip(metrics, intervals(about, hits, seed), strict=False)  # of one group alone there is no interval
-    return [replace(metric, low=low, high=high) for metric, (low, high) in found] or metrics, pa.concat_tables(rows)
+    recalls = [replace(metric, low=low, high=high) for metric, (low, high) in found] or metrics
+    return [*recalls, *further], pa.concat_tables(rows)
+
+
+def over_ranks(
+    rows: str, direction: str, ours: Placed, theirs: Placed | None, right: Right, groups: Sequence[int], seed: int
+) -> list[Metric]:
+    """Return `<rows>.<direction>.median_rank`, MdR in papers, and `<rows>.<direction>.mean_average_precision`, their mAP.
+
+    Of a query with one right answer the average precision is the reciprocal of its rank.
+
+    Args:
+        rows: where a row a query is kept.
+        ours: of the model.
+        theirs: of the baseline; None where it is a blind guess.
+        right: which answers are right.
+        groups: what each query is about.
+        seed: of the draws that intervals come from.
+    """
+    middle_chance, precise_chance = (
+        median_chance(right.counts, right.gallery),
+        precision_chance(right.counts, right.gallery),
+    )
+    low, high = median_interval(ours.rank, groups, seed)
+    lowest, highest = mean_interval(ours.precision, groups, seed)
+    return [
+        Metric(
+            name=f"{rows}.{direction}.median_rank", value=float(median(ours.rank)), unit="rank", better="down", n=len(right),
+            chance=float(middle_chance), baseline=float(middle_chance if theirs is None else median(theirs.rank)), low=low, high=high,
+        ),
+        Metric(
+            name=f"{rows}.{direction}.mean_average_precision", value=float(ours.precision.mean()), unit="fraction", better="up", n=len(right),
+            chance=precise_chance, baseline=precise_chance if theirs is None else float(theirs.precision.mean()), low=lowest, high=highest,
+            tallies=(Tally(rows=rows, where={"direction": direction}, column="average_precision"),),
+        ),
+    ]  # fmt: skip
 
 
 def intervals(
@@ -197,7 +244,7 @@ def turn_names(gallery: Gallery, direction: str) -> tuple[tuple[str, ...], tuple
 
 
 class Retrieval(Evaluator):
-    """Recall at k of every pool, both ways, and its mean over the ways and the k.
+    """Recall at k of every pool, both ways, and its mean over the ways and the k; median rank and mean average precision.
 
     The baseline is the nearest training picture's texts; of a model of which no training picture is known, a blind guess.
 
@@ -209,7 +256,9 @@ class Retrieval(Evaluator):
         self.ks = tuple(ks)
 
     def measure(self, subject: Subject) -> Findings:
-        """Return `retrieval.<split>.<direction>.recall_at_<k>`, `retrieval.<split>.mean_recall` and a row a query."""
+        """Return `retrieval.<split>.<direction>.recall_at_<k>`, and the same of `median_rank` and `mean_average_precision`, `retrieval.<split>.mean_recall`,
+        and a row a query.
+        """
         metrics, rows = [], {}
         for split, pool in subject.pools.items():
             gallery = Gallery.of(pool.keys, pool.captions, pool.concepts)

@@ -20,6 +20,7 @@ from components.contracts.evaluate import Metric
 from components.contracts.evaluator import Evaluator, Findings, Subject
 from components.contracts.sample import Region
 from components.data.masks import unpack
+from components.evaluation.bootstrap import interval
 from components.evaluation.patches import ASK, Ask, Patches, Window
 
 CHOSEN_BY = "val"
@@ -34,13 +35,15 @@ class Pixels:
         truth: what each shows, 0 for background.
         nearest: the class whose name is nearest, from 1.
         cosine: how near it is.
-        pictures: how many they are of.
+        sizes: how many are of each picture, in their order.
+        about: what each picture shows.
     """
 
     truth: Int[np.ndarray, "P"]
     nearest: Int[np.ndarray, "P"]
     cosine: Float[np.ndarray, "P"]
-    pictures: int
+    sizes: Int[np.ndarray, "I"]
+    about: tuple[str, ...]
 
     def answered(self, bound: float) -> Int[np.ndarray, "P"]:
         """Return the class of each, background where nothing is as near as the bound."""
@@ -86,12 +89,14 @@ class Segmentation(Evaluator):
         for split, pool in subject.pools.items():
             if any(_labels(pool.regions)):
                 pixels = chosen.get(split) or self._pixels(subject, split, patches, classes)
-                ious = overlap(pixels.truth, pixels.answered(bound), len(classes))
+                answer = pixels.answered(bound)
+                ious = overlap(pixels.truth, answer, len(classes))
+                low, high = overlap_interval(pixels, answer, len(classes), subject.seed)
                 there = ~np.isnan(ious)
                 metrics.append(
                     Metric(
-                        name=f"segmentation.{split}.miou", value=float(ious[there].mean()), unit="fraction", better="up", n=pixels.pictures,
-                        chance=by_lot(pixels.truth, len(classes)), method=how,
+                        name=f"segmentation.{split}.miou", value=float(ious[there].mean()), unit="fraction", better="up", n=len(pixels.sizes),
+                        chance=by_lot(pixels.truth, len(classes)), method=how, low=low, high=high,
                         baseline=float(np.nanmean(overlap(pixels.truth, np.zeros_like(pixels.truth), len(classes)))),
                     )
                 )  # fmt: skip
@@ -102,15 +107,16 @@ class Segmentation(Evaluator):
         """Return all pixels of a split, of the pictures of which all is known."""
         pool, all_classes = subject.pools[split], range(len(classes))
         windows, near = patches.encoder.windows(pool.pictures), patches.nearness(subject, split, classes, classes)
-        found, pictures = list[tuple[np.ndarray, ...]](), 0
+        found, about = list[tuple[np.ndarray, ...]](), list[str]()
         for picture, regions in enumerate(pool.regions):
             if _known(regions):
                 truth = drawn(regions, classes)
                 cosines, shown = spread(near(picture, all_classes), windows[picture], truth.shape)
                 found.append((truth[shown], 1 + cosines[:, shown].argmax(0), cosines[:, shown].max(0)))
-                pictures += 1
+                about.append(pool.concepts[picture])
+        sizes = np.array([len(of) for of, *_ in found])
         truth, nearest, cosine = map(np.concatenate, zip(*found, strict=True))
-        return Pixels(truth=truth, nearest=nearest, cosine=cosine, pictures=pictures)
+        return Pixels(truth=truth, nearest=nearest, cosine=cosine, sizes=sizes, about=tuple(about))
 
 
 def drawn(regions: Sequence[Region], classes: Sequence[str]) -> Int[np.ndarray, "H W"]:
@@ -144,6 +150,29 @@ def overlap(truth: Int[np.ndarray, "P"], answer: Int[np.ndarray, "P"], classes: 
     there, said = met.sum(1), met.sum(0)
     with np.errstate(invalid="ignore"):
         return np.where(there > 0, np.diag(met) / (there + said - np.diag(met)), np.nan)
+
+
+def overlap_interval(
+    pixels: Pixels, answer: Int[np.ndarray, "P"], classes: int, seed: int
+) -> tuple[float, float] | tuple[None, None]:
+    """Return the interval of the mean overlap, pictures of one thing drawn together; None twice where all are of one."""
+    groups = {one: number for number, one in enumerate(dict.fromkeys(pixels.about))}
+    if len(groups) < 2:
+        return None, None
+    count = classes + 1
+    of = np.repeat([groups[one] for one in pixels.about], pixels.sizes) * count
+
+    def counts(kept: Int[np.ndarray, "_"]) -> Float[np.ndarray, "_ G"]:
+        return np.bincount(kept, minlength=len(groups) * count).reshape(len(groups), count).astype(np.float64)
+
+    met = counts((of + answer)[answer == pixels.truth])
+    sums = np.concatenate([met, counts(of + pixels.truth), counts(of + answer)], 1)  # (groups, 3 G)
+
+    def mean_overlap(drawn: Float[np.ndarray, "R S"]) -> Float[np.ndarray, "R"]:
+        right, there, said = (drawn[:, begin : begin + count] for begin in (0, count, 2 * count))
+        return np.nanmean(np.where(there > 0, right / (there + said - right), np.nan), 1)
+
+    return interval(sums, mean_overlap, seed)
 
 
 def by_lot(truth: Int[np.ndarray, "P"], classes: int) -> float:

@@ -9,12 +9,15 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import pyarrow as pa
 from jaxtyping import Float
 
 from components.contracts.errors import ConfigError
 from components.contracts.evaluate import Metric
 from components.contracts.evaluator import Evaluator, Findings, Subject
-from components.evaluation.retrieval import DIRECTIONS, Gallery, chance_at, ranks
+from components.evaluation.rank_rows import rank_rows, recall
+from components.evaluation.ranking import Cosines, placed
+from components.evaluation.retrieval import DIRECTIONS, Gallery
 
 
 def first(rows: Float[np.ndarray, "N D"], width: int) -> Float[np.ndarray, "N W"]:
@@ -42,25 +45,27 @@ class Shortened(Evaluator):
         self.shares, self.k = tuple(shares), k
 
     def measure(self, subject: Subject) -> Findings:
-        """Return `shortened.<split>.<direction>.recall_at_<k>.width_<W>`."""
-        metrics = []
+        """Return `shortened.<split>.<direction>.recall_at_<k>.width_<W>` and a row a query and width."""
+        metrics: list[Metric] = []
+        rows = {}
         for split, pool in subject.pools.items():
             gallery = Gallery.of(pool.keys, pool.captions, pool.concepts)
             image, text = subject.embedded(split), subject.encoder.texts(gallery.texts)
+            name, tables = f"shortened.{split}", []
+            ways = dict(
+                zip(DIRECTIONS, ((image, text, gallery.right), (text, image, gallery.right.turned)), strict=True)
+            )
+            whole = {
+                way: placed(Cosines(left=left, right=right), belongs).rank
+                for way, (left, right, belongs) in ways.items()
+            }
             for width in sorted({max(1, math.floor(share * image.shape[1])) for share in self.shares}, reverse=True):
-                scores = first(image, width) @ first(text, width).T
-                for direction in DIRECTIONS:
-                    ways = [gallery.belongs, scores, image @ text.T]
-                    belongs, cut, whole = ways if direction == "image_to_text" else [matrix.T for matrix in ways]
-                    metrics.append(
-                        Metric(
-                            name=f"shortened.{split}.{direction}.recall_at_{self.k}.width_{width}",
-                            value=self._recall(cut, belongs), unit="fraction", better="up", n=len(belongs),
-                            chance=chance_at(self.k, belongs), baseline=self._recall(whole, belongs),
-                            method=f"the first {width} of {image.shape[1]} dimensions, of unit length",
-                        )
-                    )  # fmt: skip
-        return Findings(metrics=tuple(metrics))
-
-    def _recall(self, scores: np.ndarray, belongs: np.ndarray) -> float:
-        return float((ranks(scores, belongs) <= self.k).mean())
+                method = f"the first {width} of {image.shape[1]} dimensions, of unit length"
+                for direction, (left, right, belongs) in ways.items():
+                    cut = placed(Cosines(left=first(left, width), right=first(right, width)), belongs).rank
+                    table = rank_rows(split, direction, gallery, cut, whole[direction], width=width)
+                    called = f"{name}.{direction}.recall_at_{self.k}.width_{width}"
+                    metrics.append(recall(called, name, table, self.k, gallery, subject.seed, method))
+                    tables.append(table)
+            rows[name] = pa.concat_tables(tables)
+        return Findings(metrics=tuple(metrics), rows=rows)

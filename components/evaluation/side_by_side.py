@@ -9,7 +9,7 @@ from components.contracts.errors import DataError
 from components.contracts.promotion import Rules
 from components.evaluation.bootstrap import middle
 from components.evaluation.gate import FEWEST, compared
-from components.evaluation.outcomes import Evaluated
+from components.evaluation.outcomes import Evaluated, incomparable
 from components.evaluation.report.layout import Section, document, said, table
 from components.evaluation.ruled import amount
 
@@ -47,14 +47,8 @@ def beside(first: Evaluated, second: Evaluated, seed: int = 0) -> Iterator[Besid
             )
             continue
         change = float(other["value"]) - float(one["value"])
-        if first.canary != second.canary:
-            yield Beside(
-                name=name, first=one, second=other, difference=change, why="measured otherwise, as the canary says"
-            )
-        elif first.data_of(name) != second.data_of(name) or first.data_of(name) is None:
-            yield Beside(name=name, first=one, second=other, difference=change, why="measured on other data")
-        elif not first.tallies(name) or not second.tallies(name):
-            yield Beside(name=name, first=one, second=other, difference=change, why="no row a query")
+        if why := incomparable(first, second, name):
+            yield Beside(name=name, first=one, second=other, difference=change, why=why)
         else:
             try:
                 found = compared(second, first, name, Rules(), seed)

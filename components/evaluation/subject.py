@@ -37,13 +37,20 @@ class TrainedModel:
     ) -> None:
         self.encoder, self.train, self.pools, self.seed, self.progress = encoder, train, pools, seed, progress
         self._untrained = untrained
+        self._of: TrainedModel | None = None
         self._embedded: dict[str, np.ndarray] = {}
         self._described: dict[str, np.ndarray] = {}
+
+    def on(self, pools: Mapping[str, Pictures]) -> "TrainedModel":
+        """Return the same model on other pictures; what is computed of the model and of what it was trained on is computed once for both."""
+        other = TrainedModel(self.encoder, self._untrained, self.train, pools, self.seed, self.progress)
+        other._of = self
+        return other
 
     @cached_property
     def untrained(self) -> Encoder:
         """The same architecture, untrained."""
-        return self._untrained()
+        return self._untrained() if self._of is None else self._of.untrained
 
     def embedded(self, split: str) -> Float[np.ndarray, "I D"]:
         """Return unit rows of a split's pictures in the shared space."""
@@ -61,4 +68,4 @@ class TrainedModel:
 
     @cached_property
     def _known(self) -> Float[np.ndarray, "M F"]:
-        return describe(self.train.pictures, self.progress)
+        return describe(self.train.pictures, self.progress) if self._of is None else self._of._known

@@ -1,7 +1,7 @@
 """Metrics in words: what a split asks, what a number means."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 SPLIT_MEANS = {
@@ -11,7 +11,12 @@ SPLIT_MEANS = {
     "concept": "unseen things by known designers",
     "both": "unseen things by an unseen designer",
 }
+SET_MEANS = "a set beside the data's own"
 DIRECTION_MEANS = {"image_to_text": "picture → name", "text_to_image": "name → picture"}
+RECALL = re.compile(r"retrieval\.(\w+)\.(?:image_to_text|text_to_image)\.recall_at_")
+FEATURES = re.compile(r"features\.(\w+)\.")
+RANKED = re.compile(r"retrieval\.(?P<split>\w+)\.(?P<direction>\w+)\.(?P<what>median_rank|mean_average_precision)")
+RANKED_MEANS = {"median_rank": "median rank", "mean_average_precision": "mean average precision"}
 ZERO_SHOT = re.compile(r"zero_shot\.(?P<split>\w+)\.(?P<label>\w+)(?P<one>\.one_prompt)?\.top(?P<k>\d+)")
 CALIBRATION = re.compile(r"calibration\.(?P<split>\w+)\.(?P<label>\w+)\.(?P<what>ece|brier)")
 CALIBRATION_MEANS = {
@@ -20,7 +25,8 @@ CALIBRATION_MEANS = {
 }
 ROBUSTNESS = re.compile(r"robustness\.(?P<split>\w+)\.(?P<asked>\w+)\.(?P<change>\w+)")
 SLICES = re.compile(r"slices\.(?P<split>\w+)\.(?P<of>\w+)\.(?P<asked>\w+)\.(?P<slice>\w+)")
-PROBE = re.compile(r"probe\.(?P<set>\w+)\.top1")
+PROBE = re.compile(r"(?P<what>probe|knn|few_shot)\.(?P<set>\w+)(\.shots_(?P<shots>\d+))?\.top1")
+PROBES_MEAN = {"probe": "probe", "knn": "nearest neighbours", "few_shot": "probe after {} a class"}
 FEATURES_MEAN = {
     "modality_gap": "distance of pictures' mean to texts' mean",
     "alignment": "squared distance of picture and text",
@@ -39,10 +45,22 @@ BASELINES_MEAN = (
 MOST_TELLING = ("modality_gap", "alignment", "image.effective_rank")  # of FEATURES_MEAN, where there is little room
 
 
+def asks(split: str) -> str:
+    """Return what a split asks, or that it is an evaluation set."""
+    return SPLIT_MEANS.get(split, SET_MEANS)
+
+
+def splits_of(named: Iterable[str]) -> dict[str, str]:
+    """Return split -> what it asks, of those that numbers name: the data's own in their order, then evaluation sets."""
+    found = dict.fromkeys(named)
+    own = [split for split in SPLIT_MEANS if split in found]
+    return {split: asks(split) for split in (*own, *(one for one in found if one not in own))}
+
+
 def retrieval_rows(metrics: Mapping[str, Mapping[str, Any]], ks: Sequence[int] = (1, 10)) -> list[dict[str, Any]]:
     """Return a row for each split, direction and k that was measured, in a fixed order: what tables are made of."""
     rows = []
-    for split, means in SPLIT_MEANS.items():
+    for split, means in splits_of(match[1] for name in metrics if (match := RECALL.match(name))).items():
         for direction, arrow in DIRECTION_MEANS.items():
             for k in ks:
                 metric = metrics.get(f"retrieval.{split}.{direction}.recall_at_{k}")
@@ -52,17 +70,18 @@ def retrieval_rows(metrics: Mapping[str, Mapping[str, Any]], ks: Sequence[int] =
 
 
 def further_rows(metrics: Mapping[str, Mapping[str, Any]], brief: bool = False) -> list[dict[str, Any]]:
-    """Return a row for everything that was measured beside retrieval: zero-shot, calibration, robustness, slices, probes, features, in this order.
+    """Return a row for everything that was measured beside recall: ranks, zero-shot, calibration, robustness, slices, probes, features, in this order.
 
     A row has `asked`, `split` and `means`, `method`, `n`, and value, baseline, chance and `between` as text, since units differ; `metric` is it as it is.
     `brief` leaves out what stands there only to be compared with, and the lesser statistics.
     """
     rows = [
+        *([] if brief else _ranked(metrics)),
         *_zero_shot(metrics, brief),
         *_calibration(metrics, brief),
         *_robustness(metrics, brief),
         *_slices(metrics, brief),
-        *_probes(metrics),
+        *_probes(metrics, brief),
         *_features(metrics, brief),
     ]
     return [
@@ -74,10 +93,19 @@ def further_rows(metrics: Mapping[str, Mapping[str, Any]], brief: bool = False) 
     ]  # fmt: skip
 
 
+def _ranked(metrics: Mapping[str, Any]) -> Iterator[tuple[dict[str, str], Mapping[str, Any]]]:
+    found = [(match, metrics[name]) for name in metrics if (match := RANKED.fullmatch(name))]
+    for split, means in splits_of(match["split"] for match, _ in found).items():
+        for match, metric in found:
+            if match["split"] == split:
+                asked = f"{DIRECTION_MEANS[match['direction']]}, {RANKED_MEANS[match['what']]}"
+                yield {"asked": asked, "split": split, "means": means}, metric
+
+
 def _zero_shot(metrics: Mapping[str, Any], brief: bool) -> Iterator[tuple[dict[str, str], Mapping[str, Any]]]:
     found = [(match, metrics[name]) for name in metrics if (match := ZERO_SHOT.fullmatch(name))]
     for label in dict.fromkeys(match["label"] for match, _ in found):
-        for split, means in SPLIT_MEANS.items():
+        for split, means in splits_of(match["split"] for match, _ in found).items():
             for match, metric in found:
                 if (match["split"], match["label"]) != (split, label) or (
                     brief and (match["one"] or match["k"] != "1")
@@ -97,7 +125,7 @@ def _zero_shot(metrics: Mapping[str, Any], brief: bool) -> Iterator[tuple[dict[s
 def _calibration(metrics: Mapping[str, Any], brief: bool) -> Iterator[tuple[dict[str, str], Mapping[str, Any]]]:
     found = [(match, metrics[name]) for name in metrics if (match := CALIBRATION.fullmatch(name))]
     for label, what in dict.fromkeys((match["label"], match["what"]) for match, _ in found):
-        for split, means in SPLIT_MEANS.items():
+        for split, means in splits_of(match["split"] for match, _ in found).items():
             for match, metric in found:
                 if (match["split"], match["label"], match["what"]) == (split, label, what) and not (
                     brief and what == "brier"
@@ -107,7 +135,7 @@ def _calibration(metrics: Mapping[str, Any], brief: bool) -> Iterator[tuple[dict
 
 def _robustness(metrics: Mapping[str, Any], brief: bool) -> Iterator[tuple[dict[str, str], Mapping[str, Any]]]:
     found = [(match, metrics[name]) for name in metrics if (match := ROBUSTNESS.fullmatch(name))]
-    for split, means in SPLIT_MEANS.items():
+    for split, means in splits_of(match["split"] for match, _ in found).items():
         for match, metric in found:
             asked = DIRECTION_MEANS.get(match["asked"], match["asked"])
             change = "all changes" if match["change"] == "mean" else match["change"].replace("_", " ")
@@ -117,7 +145,7 @@ def _robustness(metrics: Mapping[str, Any], brief: bool) -> Iterator[tuple[dict[
 
 def _slices(metrics: Mapping[str, Any], brief: bool) -> Iterator[tuple[dict[str, str], Mapping[str, Any]]]:
     found = [(match, metrics[name]) for name in metrics if (match := SLICES.fullmatch(name))]
-    for split, means in SPLIT_MEANS.items():
+    for split, means in splits_of(match["split"] for match, _ in found).items():
         for match, metric in found:
             is_gap = match["slice"] == "gap"
             asked = DIRECTION_MEANS.get(match["asked"], match["asked"])
@@ -126,17 +154,18 @@ def _slices(metrics: Mapping[str, Any], brief: bool) -> Iterator[tuple[dict[str,
                 yield {"asked": f"{asked}, {what}", "split": split, "means": means}, metric
 
 
-def _probes(metrics: Mapping[str, Any]) -> Iterator[tuple[dict[str, str], Mapping[str, Any]]]:
+def _probes(metrics: Mapping[str, Any], brief: bool) -> Iterator[tuple[dict[str, str], Mapping[str, Any]]]:
     for name, metric in metrics.items():
-        if match := PROBE.fullmatch(name):
+        if (match := PROBE.fullmatch(name)) and not (brief and match["what"] != "probe"):
+            asked = f"{match['set']}, {PROBES_MEAN[match['what']].format(match['shots'])}"
             yield (
-                {"asked": f"{match['set']}, probe", "split": "test", "means": "pictures that no model here trains on"},
+                {"asked": asked, "split": "test", "means": "pictures that no model here trains on"},
                 metric,
             )
 
 
 def _features(metrics: Mapping[str, Any], brief: bool) -> Iterator[tuple[dict[str, str], Mapping[str, Any]]]:
-    for split, means in SPLIT_MEANS.items():
+    for split, means in splits_of(match[1] for name in metrics if (match := FEATURES.match(name))).items():
         for statistic in MOST_TELLING if brief else FEATURES_MEAN:
             if (metric := metrics.get(f"features.{split}.{statistic}")) is not None:
                 yield {"asked": FEATURES_MEAN[statistic], "split": split, "means": means}, metric
@@ -151,7 +180,9 @@ def allowed(metrics: Mapping[str, Mapping[str, Any]], source: Mapping[str, Any],
         without: as without.json of stage evaluate has it: what could not be measured, and why.
     """
     named = [name.split(".") for name in metrics]
+    sets = {parts[1] for parts in named if parts[0] == "leakage"}  # which is measured on all, whatever else is asked
     splits = [split for split in SPLIT_MEANS if any(parts[:2] == ["retrieval", split] for parts in named)]
+    splits += sorted(sets - set(SPLIT_MEANS))
     labels = dict.fromkeys(match["label"] for name in metrics if (match := ZERO_SHOT.fullmatch(name)))
     kinds = [
         "retrieval" if any(parts[0] == "retrieval" for parts in named) else "",
@@ -173,18 +204,17 @@ def allowed(metrics: Mapping[str, Mapping[str, Any]], source: Mapping[str, Any],
 
 
 def shown(value: float, unit: str) -> str:
-    """Return a number as its unit is read: a share in percent, others with two digits behind the point."""
-    return percent(value) if unit == "fraction" else f"{value:.2f}"
+    """Return a number as its unit is read: a share in percent, a rank as it is, others with two digits behind the point."""
+    return percent(value) if unit == "fraction" else f"{value:,.{0 if unit == 'rank' else 2}f}"
 
 
 def between(metric: Mapping[str, Any]) -> str:
     """Return `48.1–57.0%`, which holds what the model gets over all queries of the kind in 95 of 100 such cases; "" where it is not known."""
-    low, high = metric.get("low"), metric.get("high")
-    if low is None or high is None:
+    if metric.get("low") is None:
         return ""
-    if metric.get("unit", "fraction") != "fraction":
-        return f"{low:.2f} to {high:.2f}"
-    return f"{100 * low:.1f}–{percent(high)}"
+    unit = metric.get("unit", "fraction")
+    low, high = (shown(metric[end], unit) for end in ("low", "high"))
+    return f"{low.removesuffix('%')}–{high}" if unit == "fraction" else f"{low} to {high}"
 
 
 def tuning(tuned: Mapping[str, Any] | None) -> str:

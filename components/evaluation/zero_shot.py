@@ -22,6 +22,7 @@ from components.contracts.evaluate import Metric, Tally
 from components.contracts.evaluator import Evaluator, Findings, Subject
 from components.evaluation.bootstrap import drawn, mean_interval, middle, summed
 from components.evaluation.groups import Grouped, choices, of_nearest
+from components.evaluation.namesakes import Namesakes
 from components.evaluation.prompts import PLACE, Asked, asked_by, one_prompt
 from components.evaluation.retrieval import nearest, ranks
 
@@ -57,6 +58,8 @@ class ZeroShot(Evaluator):
         top: k of top-k accuracy; those that are no choice, being as many as the groups, are left out.
         per_class: whether recall at 1 is also meaned over the groups that have pictures, each as much as any other, as
             `.mean_per_class`: balanced accuracy.
+        called: what a label is called in prompts, where it is not called what it is; names all labels, in the order of a list. Of labels that are
+            called alike, the one is answered that CLIP_benchmark would answer (namesakes.py).
         served: whether labels.json keeps these groups and prompts, for the server to classify by.
 
     Raises ConfigError for a template without a place, for `templates` without any, and for a sharpness not above 0.
@@ -71,6 +74,7 @@ class ZeroShot(Evaluator):
         sharpness: float = 1.0,
         top: Sequence[int] = (1,),
         per_class: bool = False,
+        called: Mapping[str, str] | None = None,
         served: bool = False,
     ) -> None:
         wrong = [template for template in templates if template.count(PLACE) != 1]
@@ -86,14 +90,17 @@ class ZeroShot(Evaluator):
             )
         self.label, self.prompts, self.join, self.templates = label, prompts, join, tuple(templates)
         self.sharpness, self.top, self.per_class, self.served = sharpness, tuple(top), per_class, served
+        self.called = dict(called or {})
 
     def measure(self, subject: Subject) -> Findings:
         """Return `zero_shot.<split>.<label>.top<k>` with a row a picture; in `without`, why there are none."""
         labels, why = choices(subject, self.label)
         if why:
             return Findings(without={f"zero_shot.{self.label}": why})
+        if self.called:
+            labels = self._listed(labels)
         asked = self.asked(subject, labels)
-        plain = one_prompt(labels, subject.encoder.texts)
+        plain = one_prompt({label: self._text(label) for label in labels}, subject.encoder.texts)
         metrics: list[Metric] = []
         rows, without = {}, {}
         for split, pool in subject.pools.items():
@@ -117,13 +124,13 @@ class ZeroShot(Evaluator):
             groups: the label of each training picture.
         """
         if self.prompts == "templates":
-            return {label: tuple(each.replace(PLACE, label) for each in self.templates) for label in labels}
+            return {label: tuple(each.replace(PLACE, self._text(label)) for each in self.templates) for label in labels}
         members: dict[str, dict[str, None]] = {label: {} for label in labels}
         if self.prompts == "members":
             for texts, group in zip(captions, groups, strict=True):
                 if group is not None:
                     members[group] |= dict.fromkeys(texts)
-        return {label: tuple(members[label]) or (label,) for label in labels}
+        return {label: tuple(members[label]) or (self._text(label),) for label in labels}
 
     def asked(self, subject: Subject, labels: Sequence[str]) -> Shares:
         """Return what shares a picture's probability out among the labels, as this asks for them."""
@@ -140,6 +147,19 @@ class ZeroShot(Evaluator):
         said = f"{JOINS_MEAN[self.join]} {PROMPTS_MEAN[self.prompts]}{flat}"
         return f"{said}: {', '.join(self.templates)}" if self.templates else said
 
+    def _listed(self, labels: Sequence[str]) -> list[str]:
+        """Return labels in the order of the list; ConfigError for one that is not on it."""
+        places = {label: place for place, label in enumerate(self.called)}
+        if lost := [label for label in labels if label not in places]:
+            raise ConfigError(
+                f"called says nothing of {', '.join(lost[:5])}, so nobody knows where these stand in the list. Name every {self.label}, by "
+                "itself where it is called what it is."
+            )
+        return sorted(labels, key=places.__getitem__)
+
+    def _text(self, label: str) -> str:
+        return self.called.get(label, label)
+
     def _prompts(self, subject: Subject, labels: Sequence[str]) -> dict[str, tuple[str, ...]]:
         return self.prompts_of(labels, subject.train.captions, subject.train.labelled(self.label))
 
@@ -148,8 +168,16 @@ class ZeroShot(Evaluator):
     ) -> tuple[list[Metric], pa.Table]:
         """Return what one pool gives, its pictures without a label left out."""
         image, belongs = subject.embedded(split)[known.has], known.belongs
-        shares = asked(image)
-        ours, single = (ranks(scores, belongs) for scores in (shares, plain.shares(image, subject.encoder.logit_scale)))
+        shares, single_shares = asked(image), plain.shares(image, subject.encoder.logit_scale)
+        namesakes = Namesakes.of([self._text(label) for label in labels])
+        if namesakes:
+            shares, single_shares = namesakes.tied(shares), namesakes.tied(single_shares)
+        ours, single = ranks(shares, belongs), ranks(single_shares, belongs)
+        each = ours  # as the mean over groups counts it
+        if namesakes:
+            k = max((k for k in self.top if k <= len(labels)), default=1)
+            ours, each = namesakes.untied(ours, shares, belongs, k)
+            single, _ = namesakes.untied(single, single_shares, belongs, k)
         theirs = None
         if subject.train.keys:  # of a foreign model nobody knows what it was trained on
             theirs = ranks(of_nearest(subject, split, self.label, labels)[known.has], belongs)
@@ -158,7 +186,7 @@ class ZeroShot(Evaluator):
         tally = Tally(rows=f"zero_shot.{split}", where={"set": self.label}, column="rank")
         metrics = _metrics(name, self.method, self.top, (ours, theirs), len(labels), about, seed, tally)
         if self.per_class:
-            right = ours <= 1, None if theirs is None else theirs <= 1
+            right = each <= 1, None if theirs is None else theirs <= 1
             metrics.append(_mean_per_class(name, self.method, right, known.groups, len(labels), about, seed))
         if self.prompts != "label":
             one = f"{name}.one_prompt", PROMPTS_MEAN["label"], self.top[:1]
@@ -171,7 +199,7 @@ class ZeroShot(Evaluator):
                 "label": known.groups,
                 "rank": pa.array(ours, pa.int32()), "one_prompt_rank": pa.array(single, pa.int32()),
                 "baseline_rank": pa.nulls(len(known.keys), pa.int32()) if theirs is None else pa.array(theirs, pa.int32()),
-                "first": [labels[place] for place in nearest(shares, belongs)],
+                "first": [labels[place] for place in np.where(ours == 1, belongs.argmax(1), nearest(shares, belongs))],
                 "first_share": pa.array(shares.max(1), pa.float32()), "first_right": ours == 1,
             }
         )  # fmt: skip

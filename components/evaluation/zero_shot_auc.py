@@ -2,7 +2,8 @@
 
 Source: Radford et al. 2021, arXiv:2103.00020, section 3.1 (classes by their texts, nothing fitted), asked of each class alone and averaged
 over classes, as for findings of one picture in Nie et al. 2025, arXiv:2501.15579. Differs: scores are plain cosines and not a softmax
-with the text of the contrary; an AUC needs no bound, only an order of the pictures.
+with the text of the contrary; an AUC needs no bound, only an order of the pictures. Its interval is of what each picture adds to it, to first
+order: DeLong et al. 1988, Biometrics 44(3), whose components these are, here drawn by groups.
 Golden: scikit-learn roc_auc_score, which it is.
 Axes: I pictures of a pool, C classes.
 """
@@ -16,6 +17,7 @@ from jaxtyping import Bool, Float
 
 from components.contracts.evaluate import Metric
 from components.contracts.evaluator import Evaluator, Findings, Pictures, Subject
+from components.evaluation.bootstrap import mean_interval
 from components.evaluation.concepts import check_template, cosines, things
 from components.evaluation.prompts import PLACE
 
@@ -58,12 +60,16 @@ class ZeroShotAuc(Evaluator):
                 without[f"zero_shot_auc.{split}.{self.of}"] = f"every picture of {split} has the same of it, or none"
                 continue
             kept = [one for one, is_told in zip(classes, told, strict=True) if is_told]
-            ours = aucs(has[:, told], cosines(subject, split, kept, self.template)[known])
+            scores = cosines(subject, split, kept, self.template)[known]
+            ours = aucs(has[:, told], scores)
+            about = [one for one, is_known in zip(subject.pools[split].concepts, known, strict=True) if is_known]
+            low, high = mean_interval(ours.mean() + added(has[:, told], scores).mean(1), about, subject.seed)
             theirs = aucs(has[:, told], subject.nearest(split, owned, kept)[known])
             metrics.append(
                 Metric(
                     name=f"zero_shot_auc.{split}.{self.of}", value=float(ours.mean()), unit="fraction", better="up", n=len(has),
                     chance=0.5, baseline=float(theirs.mean()), method=self._method(len(kept), len(classes)),
+                    low=None if low is None else max(low, 0.0), high=None if high is None else min(high, 1.0),
                 )
             )  # fmt: skip
             rows[f"zero_shot_auc.{split}"] = pa.table(
@@ -104,3 +110,19 @@ def aucs(has: Bool[np.ndarray, "I C"], scores: Float[np.ndarray, "I C"]) -> Floa
     from sklearn.metrics import roc_auc_score  # seconds to import, which checking a recipe need not spend
 
     return np.array([roc_auc_score(is_there, its) for is_there, its in zip(has.T, scores.T, strict=True)])
+
+
+def added(has: Bool[np.ndarray, "I C"], scores: Float[np.ndarray, "I C"]) -> Float[np.ndarray, "I C"]:
+    """Return what each picture adds to the area of each class, to first order; 0 on average over the pictures.
+
+    Of a picture with it, by how much the share of those without it that lie below is above the area, over the share of pictures with it; of one
+    without it the same the other way round.
+    """
+    found = np.empty(has.shape)
+    for place, (there, its) in enumerate(zip(has.T, scores.T, strict=True)):
+        for side in (True, False):
+            one, other = its[there == side], np.sort(its[there != side])
+            below = (np.searchsorted(other, one, "left") + np.searchsorted(other, one, "right")) / (2 * len(other))
+            in_order = below if side else 1 - below
+            found[there == side, place] = (in_order - in_order.mean()) * len(its) / len(one)
+    return found

@@ -48,6 +48,7 @@ def check(root: Path) -> None:
     from components.models.dual_encoder import DualEncoder
     from components.recipes.curation import check_ops
     from components.recipes.evaluators import check_evaluators
+    from components.recipes.sets import check_sets
 
     for name in params.recipes:
         recipe = load_recipe(root, name, params.scale)
@@ -61,6 +62,7 @@ def check(root: Path) -> None:
             fits(document, "training.order", order, Ordering)
             built(document, "training.order", order, Ordering)
         check_evaluators(document)
+        check_sets(document, root)
         check_ops(document)
         if (tuning := load_finetuning(root, name)) is not None:
             fits(document, "finetuning", tuning, Strategy)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from components.contracts.asked_set import AskedSet
 from components.contracts.errors import ConfigError
 from components.contracts.inherit import Inherit
 from components.contracts.long_captions import LongCaptions
@@ -140,11 +141,13 @@ class Evaluation:
         ks: the k of recall at k.
         batch: pictures or texts encoded at once.
         evaluators: what is measured beside retrieval, each as `class_path` and `init_args` of an Evaluator.
+        sets: name -> an evaluation set that is measured beside the data's own pools.
     """
 
     ks: tuple[int, ...] = (1, 5, 10)
     batch: int = 256
     evaluators: tuple[dict[str, Any], ...] = ()
+    sets: dict[str, AskedSet] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

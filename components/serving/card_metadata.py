@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from components.evaluation.wording import SPLIT_MEANS, ZERO_SHOT, retrieval_rows
+from components.evaluation.wording import SPLIT_MEANS, ZERO_SHOT, asks, retrieval_rows, splits_of
 
 UNSTATED, UNDETERMINED = "NOASSERTION", "und"  # SPDX: nobody said; ISO 639: nobody knows
 TASK = "zero-shot-image-classification"
@@ -72,7 +72,7 @@ def licence(counts: Mapping[str, int]) -> dict[str, str]:
 
 def _results(source: str, data: str, metrics: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     """Yield the results of each task on each split, as the Hub's model-index has them."""
-    for split in SPLIT_MEANS:
+    for split in splits_of(name.split(".")[1] for name in metrics if name.startswith(("retrieval.", "zero_shot."))):
         retrieved = [row for row in retrieval_rows(metrics) if row["split"] == split]
         if retrieved:
             found = [_metric("recall", f"R@{row['k']}, {row['direction']}", row) for row in retrieved]
@@ -97,7 +97,8 @@ def _by_label(split: str, named: Any) -> dict[str, list[tuple[Any, Mapping[str, 
 def _result(
     task: str, called: str, source: str, split: str, data: str, metrics: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    dataset = {"type": source, "name": f"{source}, {split}: {SPLIT_MEANS[split]}", "split": split, "revision": data}
+    whose = source if split in SPLIT_MEANS else split  # a set is a data set of its own
+    dataset = {"type": whose, "name": f"{whose}, {split}: {asks(split)}", "split": split, "revision": data}
     return {"task": {"type": task, "name": called}, "dataset": dataset, "metrics": metrics}
 
 

@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,22 +11,25 @@ import pyarrow as pa
 from components.contracts.errors import ConfigError
 from components.contracts.evaluate import Metric
 from components.contracts.evaluator import Evaluator, Findings, Subject
-from components.contracts.model_files import LICENCES, WEIGHTS
+from components.contracts.model_files import LICENCES, TRANSFORMS, WEIGHTS
 from components.contracts.sample import TEST_SPLITS
 from components.contracts.sealed import digest_of, sha256_of
 from components.data.beside import read_kind
 from components.data.manifest import read_manifest, snapshot_digest
 from components.data.regions import REGIONS, regions_of
 from components.data.selection import Pool, languages_of, of_split, read_pool
+from components.data.transforms.preprocess import Preprocess
 from components.evaluation.canary import Canary
 from components.evaluation.kept import once, write
 from components.evaluation.leakage import Leakage
+from components.evaluation.on_set import naming
 from components.evaluation.retrieval import Retrieval
 from components.evaluation.subject import TrainedModel
 from components.recipes.evaluators import build_evaluators
 from components.recipes.params import load_params
 from components.recipes.recipe import Recipe, load_recipe
 from components.recipes.trained import load_trained, load_untrained
+from components.stages.asked_sets import read_sets
 from components.stages.runtime import run_stage
 from components.stages.stage import Stage
 
@@ -51,13 +54,24 @@ def measured(
     Args:
         resumes: whether what each evaluator found is kept, so that a stage that was stopped goes on with the next.
     """
-    always: list[Evaluator] = [Retrieval(recipe.evaluation.ks), Leakage(), Canary()]
-    evaluators = [*always, *build_evaluators(recipe.evaluation)]
-    digests = {split: snapshot_digest(manifest) for split, manifest in pools.items()}
-    inputs = [stage.root / f"data/curated/{recipe.name}", model / WEIGHTS]
-    kept = stage.resume_dir(inputs, [digests, seed, [spelled(one) for one in evaluators]]) if resumes else None
-    found = joined(evaluators, subject_of(stage, recipe, seed, model, pools), kept)
-    return stamped(found, digests, sha256_of(model / WEIGHTS))
+    always: list[Evaluator] = [Retrieval(recipe.evaluation.ks), Canary()]
+    with read_sets(stage, recipe.evaluation.sets, recipe.evaluation.ks) as sets:
+        subject = subject_of(stage, recipe, seed, model, pools)
+        others = {name: its.pool for name, its in sets.items()}
+        asked: list[tuple[Evaluator, Subject]] = [
+            *((one, subject) for one in (*always, *build_evaluators(recipe.evaluation))),
+            (Leakage(), subject.on({**subject.pools, **others})),
+            *((one, subject.on({name: its.pool})) for name, its in sets.items() for one in its.evaluators),
+        ]
+        digests = {split: snapshot_digest(manifest) for split, manifest in pools.items()}
+        digests |= {name: its.digest for name, its in sets.items()}
+        inputs = [stage.root / f"data/curated/{recipe.name}", model / WEIGHTS]
+        numbers = [digests, seed, [spelled(one) for one, _ in asked], {name: its.without for name, its in sets.items()}]
+        kept = stage.resume_dir(inputs, numbers) if resumes else None
+        with naming(others, Preprocess.from_json((model / TRANSFORMS).read_text(encoding="utf-8"))):
+            found = joined(asked, kept)
+    without = {f"part of {name}": its.without for name, its in sets.items() if its.without}
+    return stamped(replace(found, without={**found.without, **without}), digests, sha256_of(model / WEIGHTS))
 
 
 def spelled(value: object) -> object:
@@ -100,7 +114,7 @@ def pools_of(root: Path, recipe: str) -> dict[str, pa.Table]:
     return {split: manifest for split, manifest in pools.items() if len(manifest)}
 
 
-def subject_of(stage: Stage, recipe: Recipe, seed: int, model: Path, pools: Mapping[str, pa.Table]) -> Subject:
+def subject_of(stage: Stage, recipe: Recipe, seed: int, model: Path, pools: Mapping[str, pa.Table]) -> TrainedModel:
     """Return the model of a folder with the pictures that this recipe was trained on, and the pools."""
     raw, selection = stage.root / "data/raw", read_manifest(stage.root / f"data/curated/{recipe.name}/manifest.parquet")
     batch, regions = recipe.evaluation.batch, read_kind(raw, REGIONS)
@@ -119,8 +133,8 @@ def subject_of(stage: Stage, recipe: Recipe, seed: int, model: Path, pools: Mapp
     )
 
 
-def joined(evaluators: list[Evaluator], subject: Subject, kept: Path | None = None) -> Findings:
-    """Return what all of them found; ConfigError when two give one name, so that neither overwrites the other.
+def joined(asked: Sequence[tuple[Evaluator, Subject]], kept: Path | None = None) -> Findings:
+    """Return what all evaluators found, each of its subject; ConfigError when two give one name, so that neither overwrites the other.
 
     What each found is kept in a folder of `kept`, from which one that was interrupted goes on.
     """
@@ -128,7 +142,7 @@ def joined(evaluators: list[Evaluator], subject: Subject, kept: Path | None = No
     rows: dict[str, list[pa.Table]] = {}
     files: dict[str, object] = {}
     without: dict[str, str] = {}
-    for place, evaluator in enumerate(evaluators):
+    for place, (evaluator, subject) in enumerate(asked):
         found = once(evaluator, subject, kept and kept / f"{place}-{type(evaluator).__name__}")
         named = {metric.name: metric for metric in found.metrics}
         twice = [name for name in (*named, *found.files) if name in metrics or name in files]

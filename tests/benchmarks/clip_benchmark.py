@@ -3,8 +3,8 @@
     python -m tests.benchmarks.clip_benchmark --json docs/benchmarks/clip-benchmark.json
     python -m tests.benchmarks.clip_benchmark --model ViT-B-32 --pictures 64 --colours 1 --only sides --turns 1 --float32-alone   # a model as large as people have
 
-Sets are scenes: one thing a picture, asked for among all kinds by 80 templates, and three to five things with up to five captions each, no two alike. The
-model is open_clip's, with random weights that were trained for a few steps, so answers are hardly better than chance, and near each other; CLIP_benchmark is run in
+Sets are scenes: one thing a picture, asked for among all kinds by 80 templates (`kinds`), and three to five things with up to five captions each, no two alike
+(`said`). `alike`, which must be asked for, has the pictures of `kinds` in hundreds of classes, many of which are called as another is (ImageNet has two such pairs). The model is open_clip's, with random weights that were trained for a few steps, so answers are hardly better than chance, and near each other; CLIP_benchmark is run in
 float32 (`--no_amp`), as ours is, with no worker processes, whose start would count against it. Turns of both alternate; seconds are of the processor, children included, and
 the best turn's, start to end of the command. Memory is the most that a process of its own ever held (VmHWM): ours ranks 50,000 random unit rows
 among 250,000 and back, theirs does the same with fewer, since it keeps all scores, and which of them belong together, as matrices.
@@ -54,10 +54,10 @@ FRAMES = (
     "a {} rendering of a {{c}}.", "the {} {{c}} in a picture.", "there is a {} {{c}} here.",
 )  # fmt: skip
 TEMPLATES = tuple(frame.format(adjective) for frame in FRAMES for adjective in ADJECTIVES)  # 80, as ImageNet has
+COUNTED = {"top1": "acc1", "top5": "acc5", "mean_per_class": "mean_per_class_recall"}
+CLASSIFIED = ("kinds", "alike")
 THEIRS = {
-    "zero_shot.kinds.class.top1": "acc1",
-    "zero_shot.kinds.class.top5": "acc5",
-    "zero_shot.kinds.class.mean_per_class": "mean_per_class_recall",
+    **{f"zero_shot.{name}.class.{ours}": theirs for name in CLASSIFIED for ours, theirs in COUNTED.items()},
     **{f"retrieval.said.text_to_image.recall_at_{k}": f"image_retrieval_recall@{k}" for k in KS},
     **{f"retrieval.said.image_to_text.recall_at_{k}": f"text_retrieval_recall@{k}" for k in KS},
 }
@@ -77,7 +77,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=40, help="that the small one is trained for (40)")
     parser.add_argument("--turns", type=int, default=2)
     parser.add_argument("--float32-alone", action="store_true", help="leave out CLIP_benchmark's own precision (amp)")
-    parser.add_argument("--sets", nargs="+", choices=("kinds", "said"), default=("kinds", "said"), help="which (both)")
+    parser.add_argument(
+        "--sets", nargs="+", choices=("kinds", "said", "alike"), default=("kinds", "said"), help="which (kinds said)"
+    )
     parser.add_argument("--only", choices=("sides", "memory"), help="one half of it")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
@@ -110,7 +112,7 @@ def main() -> None:
 def draw_sets(
     folder: Path, pictures: int, colours: int, size_px: int = 128, templates: Sequence[str] = TEMPLATES
 ) -> dict[str, Path]:
-    """Write `kinds`, to classify, and `said`, to retrieve; no two captions are alike."""
+    """Write `kinds`, to classify, `said`, to retrieve, whose captions all differ, and `alike`, to classify with names that do not."""
     palette = tuple(COLOURS)[:colours]
     one = ScenesSource(
         pictures=pictures, regions=False, scene={"things": [1, 1], "size_px": size_px, "colours": palette}
@@ -123,6 +125,12 @@ def draw_sets(
         for scene, name in zip(scenes, names, strict=True)
     ]
     kinds = write_set(folder / "kinds", rows, classes, templates, each=500)
+    numbered = [f"{name}, number {place % 8}" for place, name in enumerate(names)]
+    owned = sorted(set(numbered))  # what is called number 7 is told from number 6 by its line alone
+    rows = [row | {"cls": str(owned.index(name)).encode()} for row, name in zip(rows, numbered, strict=True)]
+    alike = write_set(
+        folder / "alike", rows, [name.replace("number 7", "number 6") for name in owned], templates[:8], each=500
+    )
     several = ScenesSource(pictures=pictures, regions=False, scene={"things": [3, 5], "size_px": size_px}, **KINDS)  # type: ignore[arg-type]
     seen: set[str] = set()
     rows = []
@@ -130,7 +138,7 @@ def draw_sets(
         new = [text for text in dict.fromkeys(caption.text for caption in shown.captions) if text not in seen]
         seen.update(new)
         rows.append({"jpg": as_jpeg(shown.scene), "txt": "\n".join(new).encode()})
-    return {"kinds": kinds, "said": write_set(folder / "said", rows, each=500)}
+    return {"kinds": kinds, "said": write_set(folder / "said", rows, each=500), "alike": alike}
 
 
 def as_jpeg(scene: Any) -> bytes:
@@ -208,6 +216,7 @@ def side_by_side(model: Path, sets: Mapping[str, Path], folder: Path, turns: int
                     out,
                     "--k",
                     *map(str, KS),
+                    "--namesakes",
                 ]
             )
             metrics = json.loads((out / name / "metrics.json").read_text())
@@ -218,9 +227,11 @@ def side_by_side(model: Path, sets: Mapping[str, Path], folder: Path, turns: int
                 cpu_s = took([python, SIDE, "eval", where, model, file, *flags])
                 spent[name].setdefault(case, []).append(cpu_s)
                 if case == "theirs":
-                    numbers["theirs"] |= json.loads(file.read_text())["metrics"]
+                    numbers["theirs"] |= {
+                        f"{name}.{key}": value for key, value in json.loads(file.read_text())["metrics"].items()
+                    }
     pairs = {
-        ours: (numbers["ours"][ours], numbers["theirs"][theirs])
+        ours: (numbers["ours"][ours], numbers["theirs"][f"{ours.split('.')[1]}.{theirs}"])
         for ours, theirs in THEIRS.items()
         if ours in numbers["ours"]
     }

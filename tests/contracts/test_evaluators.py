@@ -89,6 +89,16 @@ def test_its_numbers_are_what_the_rows_that_it_keeps_give(name, found):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_its_numbers_have_an_interval_or_its_row_says_why_not(name, found):
+    for metric in found[name].metrics:
+        (row,) = [row for pattern, row in CATALOGUE[name]["metrics"].items() if re.fullmatch(pattern, metric.name)]
+        assert (metric.low is None) == ("no_interval" in row), metric.name
+        assert metric.low is None or (metric.low <= metric.value + CLOSE and metric.value <= metric.high + CLOSE), (
+            metric.name
+        )
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_measured_again_it_finds_the_same_whatever_was_drawn_meanwhile(name, found, make):
     torch.manual_seed(5)
     np.random.seed(5)
@@ -154,7 +164,7 @@ def test_files_and_rows_agree():
 def test_every_row_is_whole_and_has_its_test(name):
     row = CATALOGUE[name]
     assert set(row) == {"class_path", "init_args", "metrics"}
-    assert all(set(its) == {"unit", "better", "random_guess"} for its in row["metrics"].values())
+    assert all(set(its) - {"no_interval"} == {"unit", "better", "random_guess"} for its in row["metrics"].values())
     assert (REPOSITORY / "tests" / "components" / "evaluation" / f"test_{name}.py").exists()
 
 

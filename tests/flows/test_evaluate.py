@@ -67,8 +67,8 @@ def test_two_sets_are_measured_and_left_with_a_row_a_query(diptych, colours, say
     metrics = json.loads((tmp_path / "found/sayings/metrics.json").read_text())
     both = ("image_to_text", "text_to_image")
     assert set(metrics) == {f"retrieval.sayings.{way}.recall_at_{k}" for way in both for k in (1, 5)} | {
-        "retrieval.sayings.mean_recall"
-    }
+        f"retrieval.sayings.{way}.{of}" for way in both for of in ("median_rank", "mean_average_precision")
+    } | {"retrieval.sayings.mean_recall"}
     about = json.loads((tmp_path / "found/sayings/about.json").read_text())
     assert (about["model"]["library"], about["set"]["pictures"], about["asked"]) == (
         "huggingface",

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from components.evaluation.report.layout import said
-from components.evaluation.wording import SPLIT_MEANS, percent
+from components.evaluation.wording import asks, percent, splits_of
 
 MARKS = 64  # of the drawing's units, left of a chart for the marks of its axis
 
@@ -42,7 +42,7 @@ def reliability(calibration: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> s
     """Return how sure the model is against how often it is right, a picture a split; nothing where it was not measured."""
     drawn = "".join(
         f"<h3>{html.escape(label)}</h3><div class=row>"
-        + "".join(_diagonal(label, split, splits[split]) for split in SPLIT_MEANS if split in splits)
+        + "".join(_diagonal(label, split, splits[split]) for split in splits_of(splits))
         + "</div>"
         for label, splits in calibration.items()
     )
@@ -73,5 +73,5 @@ def _diagonal(label: str, split: str, found: Mapping[str, Any], side: int = 200)
         f"<path d='M{low} {room}V{room + side}H{high}' class=axis />{marks}"
         f"<path d='M{low} {room + side}L{high} {room}' class=axis stroke-dasharray=4 />"
         f"<polyline points='{' '.join(f'{x:.1f},{y:.1f}' for x, y in at)}' class=line style='stroke-width:1' />{dots}</svg>"
-        f"<figcaption>{split} <span class=muted>{SPLIT_MEANS[split]}</span><br>{told}, {found['queries']:,} pictures</figcaption></figure>"
+        f"<figcaption>{split} <span class=muted>{asks(split)}</span><br>{told}, {found['queries']:,} pictures</figcaption></figure>"
     )

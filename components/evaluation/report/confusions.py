@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from components.evaluation.confusion import Confusion, Taken
 from components.evaluation.report.layout import said, table
-from components.evaluation.wording import SPLIT_MEANS, percent
+from components.evaluation.wording import asks, percent, splits_of
 
 FEW = 12  # classes; more make a table that nobody reads
 WORST = 15  # pairs
@@ -22,11 +22,11 @@ def confusions(found: Mapping[str, Mapping[str, Confusion]], split: str, without
     """
     parts = []
     for label, splits in found.items():
-        shown = [name for name in SPLIT_MEANS if name in splits]
+        shown = list(splits_of(splits))
         first = split if split in splits else shown[0]
         parts.append(f"<h3>{html.escape(label)}</h3>{_answers(label, first, splits[first])}")
         parts += [
-            f"<details><summary>{html.escape(label)} on {name}: {SPLIT_MEANS[name]}</summary>{_answers(label, name, splits[name])}</details>"
+            f"<details><summary>{html.escape(label)} on {name}: {asks(name)}</summary>{_answers(label, name, splits[name])}</details>"
             for name in shown
             if name != first
         ]
@@ -39,9 +39,7 @@ def confusions(found: Mapping[str, Mapping[str, Confusion]], split: str, without
 
 def _answers(label: str, split: str, one: Confusion) -> str:
     right = sum(count for (true, answer), count in one.counts.items() if true == answer)
-    head = said(
-        f"{split}, {SPLIT_MEANS[split]}: {right:,} of {one.pictures:,} pictures right, {len(one.classes):,} classes."
-    )
+    head = said(f"{split}, {asks(split)}: {right:,} of {one.pictures:,} pictures right, {len(one.classes):,} classes.")
     return head + (_all(label, split, one) if len(one.classes) <= FEW else _worst(label, split, one))
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from components.evaluation.report.bars import bar
 from components.evaluation.report.layout import said, table
 from components.evaluation.sliced import FLOOR, Sliced
-from components.evaluation.wording import DIRECTION_MEANS, SPLIT_MEANS, between, percent
+from components.evaluation.wording import DIRECTION_MEANS, asks, between, percent
 
 MEANS = "The dot is the part, the band its interval, the dashed line all of these queries together; a part whose band holds the line may differ by noise alone"
 NONE = (
@@ -43,7 +43,7 @@ def _one(one: Sliced) -> str:
     )
     title = f"{asked} by {one.of} on {one.split}"
     return (
-        f"<h3>{html.escape(title)} <span class=muted>{SPLIT_MEANS[one.split]}</span></h3>"
+        f"<h3>{html.escape(title)} <span class=muted>{asks(one.split)}</span></h3>"
         + table(f"Parts: {title}", head, rows, numbers=(1, 2, *range(4, len(head))))
         + said(f"All together {percent(one.whole)}.{few}")
     )

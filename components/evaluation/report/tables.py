@@ -6,7 +6,7 @@ from typing import Any
 
 from components.evaluation.report.bars import BARS_MEAN, bar
 from components.evaluation.report.layout import said, table
-from components.evaluation.wording import BASELINES_MEAN, SPLIT_MEANS, between, further_rows, percent, retrieval_rows
+from components.evaluation.wording import BASELINES_MEAN, between, further_rows, percent, retrieval_rows, splits_of
 
 COLUMNS = ("model", "95% between", "drawn", "chance", "baseline")
 RETRIEVAL_MEANS = (
@@ -51,5 +51,5 @@ def further(metrics: Mapping[str, Mapping[str, Any]]) -> str:
 def _splits(named: Iterable[str]) -> str:
     """Return what each of the splits is."""
     kept = set(named)
-    means = {**SPLIT_MEANS, "test": "pictures that no model here trains on"}
+    means = {**splits_of(one for one in kept if one != "test"), "test": "pictures that no model here trains on"}
     return said("Splits: " + "; ".join(f"{split}, {what}" for split, what in means.items() if split in kept) + ".")

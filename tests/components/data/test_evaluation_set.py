@@ -114,7 +114,7 @@ CLASSES, TEMPLATES = "classnames.txt", "zeroshot_classification_templates.txt"
         (lines(CLASSES, ""), r"classnames\.txt names 0 classes, so there is nothing to choose from"),
         (lines(CLASSES, "red"), "names 1 classes"),
         (lines(CLASSES, "red", "", "blue"), r"classnames\.txt, line 2: the class has no name"),
-        (lines(CLASSES, *NAMES, "red"), r"classnames\.txt, lines 1 and 6: two classes are called 'red'"),
+        (lines(CLASSES, *NAMES, "red"), r"classnames\.txt, lines 1 and 6: two classes are called 'red'.*with --namesakes"),
         (lines(CLASSES, *NAMES, "violet"), r"1 of 6 classes of .* have no picture: violet\. Their recall"),
         (lines(CLASSES, *NAMES[:-1]), r"10 of 50 pictures of .* have no \.cls from 0 to 3.*2/s0000040 \(4\)"),
         (gone(TEMPLATES), r"there is no .*templates\.txt.*Write `a photo of a \{c\}\.`"),
@@ -132,6 +132,19 @@ def test_what_is_missing_or_does_not_fit_is_said_with_how_to_mend_it(colours, sp
     spoil(colours)
     with pytest.raises(DataError, match=said):
         read_set(colours)
+
+
+def test_classes_of_one_name_are_told_apart_by_their_lines_where_they_may_be_alike(colours, squares):
+    assert read_set(colours, namesakes=True).namesakes == ()
+    (colours / CLASSES).write_text("\n".join(["warm", "green", "warm", *NAMES[3:]]))
+    found = read_set(colours, namesakes=True)
+    assert found.classes == ("warm (line 1)", "green", "warm (line 3)", *NAMES[3:])
+    assert (found.called["warm (line 3)"], found.called["green"], found.namesakes) == ("warm", "green", ("warm",))
+    groups = [found.classes[NAMES.index(group)] for group in squares.labelled("category")]
+    assert found.pool.labelled("class") == tuple(groups)
+    (colours / CLASSES).write_text("\n".join(["warm", "warm (line 3)", "warm", *NAMES[3:]]))
+    with pytest.raises(DataError, match="Rename the latter"):
+        read_set(colours, namesakes=True)
 
 
 def test_a_shard_that_was_cut_or_packed_is_named(colours):

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import bootstrap
 
 from components.contracts.errors import DataError
-from components.evaluation.bootstrap import drawn, interval, mean_interval, summed
+from components.evaluation.bootstrap import drawn, interval, mean_interval, median, median_interval, summed
 
 
 def of_groups(rng: np.random.Generator, groups: int, each: int = 5) -> tuple[np.ndarray, list[int]]:
@@ -71,3 +71,27 @@ def test_of_one_group_there_is_no_interval():
 def test_a_value_that_is_no_number_is_named_by_its_query():
     with pytest.raises(DataError, match="query 1 of 3"):
         summed(np.array([[0.0], [np.nan], [1.0]]), "abc")
+
+
+def test_numbers_that_hardly_repeat_are_drawn_as_those_that_do():
+    """The same 200 numbers, once as they are and once with a trace that makes each another."""
+    values = np.random.default_rng(0).integers(0, 4, 200).astype(float)
+    apart = mean_interval(values + 1e-9 * np.arange(200), range(200), seed=1)
+    assert apart == pytest.approx(mean_interval(values, range(200), seed=2), abs=0.02)
+
+
+def test_the_interval_of_a_median_is_that_of_drawing_and_sorting():
+    rng = np.random.default_rng(3)
+    hard = np.repeat(rng.integers(1, 30, 50), 3)
+    ranks, groups = 1 + rng.poisson(hard), np.repeat(np.arange(50), 3)
+    again = [
+        median(np.concatenate([ranks[groups == group] for group in rng.integers(50, size=50)])) for _ in range(2000)
+    ]
+    low, high = np.quantile(again, [0.025, 0.975])
+    assert median_interval(ranks, groups.tolist(), seed=0) == pytest.approx((low, high), abs=1)
+    assert low <= median(ranks) <= high
+    assert median_interval(ranks, [0] * 150, seed=0) == (None, None)
+
+
+def test_of_an_even_number_of_queries_the_median_is_a_rank_that_one_of_them_has():
+    assert median(np.array([7, 1, 3, 100])) == 3

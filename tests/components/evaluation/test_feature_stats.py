@@ -125,3 +125,16 @@ def test_a_split_that_is_not_there_is_said(squares):
 def test_no_split_is_refused():
     with pytest.raises(ConfigError, match="splits is empty"):
         FeatureStats(splits=[])
+
+
+def test_an_interval_ends_where_the_numbers_do(squares):
+    """Every picture at its text: the distance is nought, and no interval goes below it."""
+    known = {name: CROSS[place % 4] for place, name in enumerate(dict.fromkeys(name for (name,) in squares.captions))}
+    model = Told({data: known[name] for data, (name,) in zip(squares.pictures, squares.captions, strict=True)}, known)
+    found = FeatureStats().measure(subject_of(squares, model, model, {"train": range(4), "val": range(50)}))
+    numbers = {metric.name.removeprefix("features.val."): metric for metric in found.metrics}
+    assert (numbers["alignment"].low, numbers["alignment"].high) == (0, 0)
+    assert numbers["image.variance"].high <= 1
+    for metric in found.metrics:
+        assert metric.low <= metric.value <= metric.high
+        assert metric.unit == "nats" or metric.low >= 0

@@ -104,7 +104,7 @@ def test_regions_go_with_the_picture_and_what_is_cut_off_is_left_out_and_said():
 def test_every_question_has_a_row_with_the_patch_that_was_pointed_at():
     found = Pointing().measure(subject(told(), val=pool_of([DOG, CAT])))
     rows = found.rows["pointing.val"].to_pylist()
-    assert [(row["by"], row["query"], row["row"], row["column"], row["in_box"]) for row in rows] == [
+    assert [(row["by"], row["text"], row["row"], row["column"], row["in_box"]) for row in rows] == [
         ("label", "dog", 0, 0, 1.0), ("label", "cat", 3, 3, 1.0), ("text", "the dog", 0, 0, 1.0), ("text", "the cat", 3, 3, 1.0),
     ]  # fmt: skip
 

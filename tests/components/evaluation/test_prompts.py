@@ -43,7 +43,7 @@ def test_shares_by_hand():
 
 
 def test_a_label_alone_is_its_own_text():
-    asked = one_prompt(["bread", "a cat"], encode)
+    asked = one_prompt({"loaf": "bread", "cat": "a cat"}, encode)
     np.testing.assert_array_equal(asked.vectors, [[0, 0, 1], [1, 0, 0]])
 
 

@@ -1,13 +1,16 @@
 """Ranks in blocks are those of the whole matrix, whatever the block, and no matrix is ever there."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from sklearn.metrics import average_precision_score
 
 from components.contracts.errors import DataError
-from components.evaluation.ranking import Cosines, Right, placed
+from components.evaluation.ranking import Cosines, Right, median_chance, placed, precision_chance
 from components.evaluation.retrieval import nearest, ranks
 
 
@@ -71,3 +74,36 @@ def test_a_query_with_nothing_that_belongs_to_it_is_named():
     belongs[1, 1] = False
     with pytest.raises(DataError, match="query \\(number 1 of 3\\) has nothing in the gallery"):
         placed(np.zeros((3, 3)), Right.of_matrix(belongs))
+
+
+@pytest.mark.parametrize("answers", [6, 60])
+def test_average_precision_is_that_of_scikit_learn(answers):
+    """With few right answers, which are counted one by one, and with many, for which all are sorted."""
+    draws = np.random.default_rng(1)
+    scores, belongs = draws.standard_normal((30, answers)).astype(np.float32), draws.random((30, answers)) < 0.5
+    belongs[:, 0] = True
+    found = placed(scores, Right.of_matrix(belongs), block_bytes=4 * answers * 7).precision
+    wanted = [average_precision_score(right, its) for right, its in zip(belongs, scores, strict=True)]
+    np.testing.assert_allclose(found, wanted, rtol=1e-12)
+
+
+@pytest.mark.parametrize("more", [0, 10])
+def test_a_tie_with_a_wrong_answer_counts_as_lost(more):
+    """Two right answers level with two wrong ones stand third and fourth; as many more that are right stand behind."""
+    scores = np.array([[1.0] * 4 + [0.5] * more], np.float32)
+    belongs = np.array([[True, False, True, False] + [True] * more])
+    places = [3, 4, *range(5, 5 + more)]
+    wanted = np.mean([right / place for right, place in enumerate(places, 1)])
+    assert placed(scores, Right.of_matrix(belongs)).precision.tolist() == [pytest.approx(wanted)]
+
+
+@pytest.mark.parametrize(("right", "gallery"), [([1], 1), ([1], 4), ([2], 4), ([4], 4), ([1, 3], 5)])
+def test_chance_is_what_trying_every_order_gives(right, gallery):
+    precisions, ranks = [], []
+    for count in right:
+        for order in itertools.permutations(range(gallery)):
+            places = sorted(place for place, answer in enumerate(order, 1) if answer < count)
+            precisions.append(np.mean([k / place for k, place in enumerate(places, 1)]))
+            ranks.append(places[0])
+    assert precision_chance(np.array(right), gallery) == pytest.approx(np.mean(precisions))
+    assert median_chance(np.array(right), gallery) == np.quantile(ranks, 0.5, method="inverted_cdf")

@@ -52,7 +52,10 @@ def test_ties_and_several_right_answers_by_eye(row, belongs, rank):
 
 def test_a_model_that_scores_all_alike_finds_nothing():
     metrics, rows = retrieval("val", gallery(), np.zeros((3, 3)), SCORES, ks=(1, 2, 3))
-    assert [metric.value for metric in metrics] == [0, 0, 1] * 2 + [pytest.approx(1 / 3)]
+    assert [metric.value for metric in metrics] == [0, 0, 1] * 2 + [pytest.approx(1 / 3)] + [
+        3,
+        pytest.approx(1 / 3),
+    ] * 2
     assert not any(rows["first_right"].to_pylist())
 
 
@@ -76,6 +79,10 @@ def test_recall_both_ways_by_eye():
     metrics, _ = retrieval("pair", gallery(), SCORES, np.eye(3), ks=(1, 2, 10))
     values = {metric.name: (metric.value, metric.baseline, metric.chance, metric.n) for metric in metrics}
     assert values == {
+        "retrieval.pair.image_to_text.median_rank": (2, 1, 2, 3),
+        "retrieval.pair.image_to_text.mean_average_precision": (pytest.approx(11 / 18), 1, pytest.approx(11 / 18), 3),
+        "retrieval.pair.text_to_image.median_rank": (1, 1, 2, 3),
+        "retrieval.pair.text_to_image.mean_average_precision": (pytest.approx(5 / 6), 1, pytest.approx(11 / 18), 3),
         "retrieval.pair.image_to_text.recall_at_1": (pytest.approx(1 / 3), 1, pytest.approx(1 / 3), 3),
         "retrieval.pair.image_to_text.recall_at_2": (pytest.approx(2 / 3), 1, pytest.approx(2 / 3), 3),
         "retrieval.pair.image_to_text.recall_at_10": (1, 1, 1, 3),
@@ -84,18 +91,18 @@ def test_recall_both_ways_by_eye():
         "retrieval.pair.text_to_image.recall_at_10": (1, 1, 1, 3),
         "retrieval.pair.mean_recall": (pytest.approx(7 / 9), 1, pytest.approx(2 / 3), 6),
     }
-    assert {(metric.unit, metric.better) for metric in metrics} == {("fraction", "up")}
+    assert {(metric.unit, metric.better) for metric in metrics} == {("fraction", "up"), ("rank", "down")}
 
 
 def test_one_row_a_query_says_what_was_found():
     _, rows = retrieval("pair", gallery(), SCORES, np.eye(3), ks=(1,))
     assert rows.to_pylist()[1] == {
-        "split": "pair", "direction": "image_to_text", "query": "p1", "group": "p1", "rank": 2, "baseline_rank": 1, "first": "t0",
-        "first_score": pytest.approx(0.8), "first_right": False,
+        "split": "pair", "direction": "image_to_text", "query": "p1", "group": "p1", "rank": 2, "baseline_rank": 1,
+        "average_precision": 0.5, "first": "t0", "first_score": pytest.approx(0.8), "first_right": False,
     }  # fmt: skip
     assert rows.to_pylist()[5] == {
-        "split": "pair", "direction": "text_to_image", "query": "t2", "group": "p2", "rank": 2, "baseline_rank": 1, "first": "p0",
-        "first_score": pytest.approx(0.2), "first_right": False,
+        "split": "pair", "direction": "text_to_image", "query": "t2", "group": "p2", "rank": 2, "baseline_rank": 1,
+        "average_precision": 0.5, "first": "p0", "first_score": pytest.approx(0.2), "first_right": False,
     }  # fmt: skip
     assert len(rows) == 6
     assert all((row["rank"] == 1) == row["first_right"] for row in rows.to_pylist())
@@ -111,7 +118,7 @@ def test_both_ways_weigh_the_same_however_many_queries_each_has():
     belongs = np.array([[1, 0, 0, 0], [0, 1, 1, 1]], bool)
     scores = np.array([[0.9, 0.1, 0.8, 0.8], [0.1, 0.5, 0.2, 0.2]])
     metrics, _ = retrieval("pair", gallery(belongs), scores, np.zeros((2, 4)), ks=(1,))
-    mean = metrics[-1]
+    (mean,) = [metric for metric in metrics if metric.name.endswith("mean_recall")]
     assert (mean.name, mean.value, mean.n, mean.baseline) == ("retrieval.pair.mean_recall", (1 + 1 / 2) / 2, 6, 0)
     assert mean.chance == pytest.approx(((1 / 4 + 3 / 4) / 2 + 1 / 2) / 2)
 
@@ -130,21 +137,22 @@ def test_each_recall_has_the_interval_of_its_queries_and_the_mean_that_of_both_w
     belongs, knows = np.eye(40, dtype=bool), np.arange(40) % 4 > 0
     scores = np.where(belongs & knows[:, None], 1.0, 0.0)
     metrics, _ = retrieval("pair", gallery(belongs), scores, np.eye(40), ks=(1,), seed=5)
-    assert [metric.value for metric in metrics] == [0.75] * 3
+    recalls = [metric for metric in metrics if "recall" in metric.name]
+    assert [metric.value for metric in recalls] == [0.75] * 3
     wanted = mean_interval(knows, range(40), seed=5)
-    assert [(metric.low, metric.high) for metric in metrics] == [pytest.approx(wanted, abs=0.03)] * 3
+    assert [(metric.low, metric.high) for metric in recalls] == [pytest.approx(wanted, abs=0.03)] * 3
     again, _ = retrieval("pair", gallery(belongs), scores, np.eye(40), ks=(1,), seed=5)
     assert again == metrics
 
 
 def test_queries_of_one_group_alone_have_no_interval():
     metrics, _ = retrieval("pair", gallery(np.ones((2, 2), bool)), np.eye(2), np.eye(2), ks=(1,))
-    assert len(metrics) == 3
+    assert len(metrics) == 3 + 4
     assert {(metric.low, metric.high) for metric in metrics} == {(None, None)}
 
 
 def test_of_no_recall_there_is_no_mean():
-    assert retrieval("val", gallery(), SCORES, SCORES, ks=())[0] == []
+    assert not any("recall" in metric.name for metric in retrieval("val", gallery(), SCORES, SCORES, ks=())[0])
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from components.contracts.errors import ConfigError
-from components.evaluation.segmentation import Segmentation, by_lot, drawn, overlap, spread
+from components.evaluation.segmentation import Pixels, Segmentation, by_lot, drawn, overlap, overlap_interval, spread
 from tests.placed import Seer, pool_of, region, subject
 from tests.subjects import Told
 
@@ -96,3 +96,25 @@ def test_without_masks_in_val_the_bound_has_to_be_given():
 def test_a_bound_that_is_no_cosine_is_refused():
     with pytest.raises(ConfigError, match="bound is 2"):
         Segmentation(bound=2)
+
+
+def test_the_interval_is_that_of_drawing_whole_pictures():
+    """Forty pictures of ten pixels, two of each thing: right about one thing, wrong about the next."""
+    rng = np.random.default_rng(0)
+    truth, about = rng.integers(0, 3, (40, 10)), [place // 2 for place in range(40)]
+    answer = np.where(np.array(about)[:, None] % 2, truth, rng.integers(0, 3, (40, 10)))
+    pixels = Pixels(
+        truth=truth.ravel(), nearest=answer.ravel(), cosine=np.ones(400), sizes=np.full(40, 10), about=tuple(map(str, about))
+    )  # fmt: skip
+    again = []
+    for _ in range(1000):
+        places = (2 * rng.integers(20, size=20)[:, None] + np.arange(2)).ravel()
+        again.append(np.nanmean(overlap(truth[places].ravel(), answer[places].ravel(), 2)))
+    low, high = overlap_interval(pixels, answer.ravel(), 2, seed=0)
+    assert (low, high) == pytest.approx(tuple(np.quantile(again, [0.025, 0.975])), abs=0.02)
+    assert low < np.nanmean(overlap(truth.ravel(), answer.ravel(), 2)) < high
+
+
+def test_of_one_picture_there_is_no_interval():
+    (metric,) = found(RIGHT).metrics
+    assert (metric.low, metric.high) == (None, None)

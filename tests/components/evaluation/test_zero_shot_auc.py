@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from components.contracts.errors import ConfigError
-from components.evaluation.zero_shot_auc import ZeroShotAuc, aucs
+from components.evaluation.zero_shot_auc import ZeroShotAuc, added, aucs
 from tests.placed import pool_of, region, subject
 from tests.subjects import Told, subject_of
 
@@ -142,3 +142,30 @@ def test_a_split_of_which_nothing_is_known_is_named():
     found = ZeroShotAuc().measure(model_of)
     assert [metric.name for metric in found.metrics] == ["zero_shot_auc.val.things"]
     assert list(found.without) == ["zero_shot_auc.pair.things"]
+
+
+def test_what_a_picture_adds_is_what_taking_it_out_takes_away():
+    """To first order: the area without a picture is lower by what it added, over the pictures there are."""
+    draw = np.random.default_rng(0)
+    has, scores = draw.random((400, 2)) < 0.4, draw.integers(0, 50, (400, 2)) / 50
+    whole, adds = aucs(has, scores), added(has, scores)
+    np.testing.assert_allclose(adds.mean(0), 0, atol=1e-12)
+    for picture in range(0, 400, 40):
+        left = np.delete(np.arange(400), picture)
+        taken = (whole - aucs(has[left], scores[left])) * 399
+        np.testing.assert_allclose(adds[picture], taken, atol=0.02)
+
+
+def test_the_interval_is_that_of_drawing_pictures_and_counting_anew():
+    draw = np.random.default_rng(1)
+    has = draw.random((150, 1)) < 0.5
+    scores = np.round(np.where(has, 0.3, 0.0) + draw.normal(0, 0.4, has.shape), 3)
+    pool = pool_of(*[[DOG] if one else [CAT] for one in has[:, 0]])
+    (metric,) = measured(pool, told(*[leaning(float(np.clip(one, -0.9, 0.9)), 0.1) for one in scores[:, 0]])).metrics
+    again = []
+    cat = np.full_like(scores, 0.1)
+    both, of = np.concatenate([~has, has], 1), np.concatenate([cat, np.clip(scores, -0.9, 0.9)], 1)
+    for _ in range(1000):
+        places = draw.integers(150, size=150)
+        again.append(aucs(both[places], of[places]).mean())
+    assert (metric.low, metric.high) == pytest.approx(tuple(np.quantile(again, [0.025, 0.975])), abs=0.02)

@@ -27,9 +27,13 @@ def subject(squares, vocabulary, clip):
     return subject_of(squares, encoder, encoder, SPLITS)
 
 
+def of(subject, *evaluators):
+    return [(one, subject) for one in evaluators]
+
+
 def test_everything_is_written_where_it_belongs(subject, tmp_path):
     evaluators = [Retrieval(ks=[1]), ZeroShot(served=True), ZeroShot(label="subcategory"), ZeroShot(label="shape")]
-    found = joined(evaluators, subject)
+    found = joined(of(subject, *evaluators))
     write(found, tmp_path)
     assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")) == [
         "labels.json", "metrics.json", "rows/retrieval.pair.parquet", "rows/retrieval.val.parquet",
@@ -55,7 +59,7 @@ def test_everything_is_written_where_it_belongs(subject, tmp_path):
 )
 def test_what_would_overwrite_another_is_refused(subject, second, lost):
     with pytest.raises(ConfigError, match=f"ZeroShot gives .*{lost}.* a second time"):
-        joined([ZeroShot(served=True), second], subject)
+        joined(of(subject, ZeroShot(served=True), second))
 
 
 def test_a_pool_is_embedded_once_for_all(subject, monkeypatch):
@@ -64,12 +68,12 @@ def test_a_pool_is_embedded_once_for_all(subject, monkeypatch):
     monkeypatch.setattr(
         Embedder, "pictures", lambda self, data, *rest: asked.append(len(data)) or pictures(self, data, *rest)
     )
-    joined([Retrieval(ks=[1]), ZeroShot(), ZeroShot(label="subcategory")], subject)
+    joined(of(subject, Retrieval(ks=[1]), ZeroShot(), ZeroShot(label="subcategory")))
     assert asked == [12, 13]
 
 
 def test_each_number_names_the_data_and_the_weights_that_it_is_of(subject):
-    found = joined([Retrieval((1,)), FeatureStats(splits=["val"])], subject)
+    found = joined(of(subject, Retrieval((1,)), FeatureStats(splits=["val"])))
     named = {one.name: one for one in stamped(found, {"val": "a" * 64, "pair": "b" * 64}, "c" * 64).metrics}
     assert named["retrieval.val.mean_recall"].data == "a" * 64
     assert named["retrieval.pair.mean_recall"].data == "b" * 64
@@ -88,9 +92,9 @@ class Stops(Retrieval):
 
 def test_what_was_measured_before_an_interruption_is_not_measured_again(subject, tmp_path, monkeypatch):
     evaluators = [Retrieval(ks=[1, 3]), ZeroShot(served=True), ZeroShot(label="shape")]
-    whole = joined(evaluators, subject)
+    whole = joined(of(subject, *evaluators))
     with pytest.raises(Interrupted):
-        joined([*evaluators[:2], Stops()], subject, tmp_path)
+        joined(of(subject, *evaluators[:2], Stops()), tmp_path)
     for one in (Retrieval, ZeroShot):
         asked = one.measure
         monkeypatch.setattr(
@@ -100,7 +104,7 @@ def test_what_was_measured_before_an_interruption_is_not_measured_again(subject,
                 pytest.fail("again") if getattr(self, "label", "") != "shape" else asked(self, subject)
             ),
         )
-    again = joined(evaluators, subject, tmp_path)
+    again = joined(of(subject, *evaluators), tmp_path)
     assert (again.metrics, again.files, again.without) == (whole.metrics, whole.files, whole.without)
     assert {name: table.to_pylist() for name, table in again.rows.items()} == {
         name: table.to_pylist() for name, table in whole.rows.items()
@@ -108,7 +112,7 @@ def test_what_was_measured_before_an_interruption_is_not_measured_again(subject,
 
 
 def test_what_is_written_is_read_back(subject, tmp_path):
-    found = stamped(joined([Retrieval(ks=[1]), ZeroShot(served=True)], subject), {"val": "a" * 64}, "b" * 64)
+    found = stamped(joined(of(subject, Retrieval(ks=[1]), ZeroShot(served=True))), {"val": "a" * 64}, "b" * 64)
     write(found, tmp_path)
     again = read(tmp_path)
     assert (again.metrics, again.without) == (found.metrics, found.without)

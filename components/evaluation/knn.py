@@ -1,0 +1,121 @@
+"""Nearest neighbours: how well classes are told by the labelled pictures that lie nearest, with nothing fitted at all.
+
+Source: Wu et al. 2018, arXiv:1805.01978, section 3.4 (the k nearest by cosine vote, each with exp of its cosine over 0.07), as in Caron et al. 2021,
+arXiv:2104.14294, section 4.1. Differs: k and which features are read, before or after the projection, are chosen on a validation part.
+Golden: scikit-learn KNeighborsClassifier, which it is.
+Axes: N pictures, F features, K neighbours.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Bool, Float
+
+from components.contracts.errors import ConfigError
+from components.contracts.evaluate import Metric, Tally
+from components.contracts.evaluator import Downstream, Evaluator, Findings, Space, Subject
+from components.evaluation.bootstrap import mean_interval
+from components.evaluation.probe import SPACE_MEANS, grey_pixels
+
+TEMPERATURE = 0.07
+
+
+class Neighbours(Evaluator):
+    """A vote of the nearest labelled pictures on a downstream set.
+
+    Chance is always saying the commonest class. The baseline is the same vote by grey pixels.
+
+    Args:
+        data: which set.
+        spaces: features it may read; the best on the validation part is taken.
+        ks: how many neighbours may vote; the best on the validation part is taken. Those that are more than the pictures to vote are left out.
+
+    Raises ConfigError when there is nothing to choose from, or every k is more than there are pictures.
+    """
+
+    def __init__(
+        self,
+        data: Downstream,
+        spaces: Sequence[Space] = ("pooled", "features"),
+        ks: Sequence[int] = (1, 5, 10, 20, 100),
+    ) -> None:
+        if not spaces:
+            raise ConfigError("spaces is empty, so there is nothing to read. Name pooled, features or both.")
+        if not ks or min(ks) < 1:
+            raise ConfigError(f"ks is {list(ks)}, but one neighbour at least has to vote. 10 and 20 are usual.")
+        self.data, self.spaces, self.ks = data, tuple(spaces), tuple(ks)
+
+    def measure(self, subject: Subject) -> Findings:
+        """Return `knn.<set>.top1` and a row a test picture."""
+        data, name = self.data.read(), f"knn.{self.data.name}"
+        parts, labels = np.array(data.parts), np.array(data.labels)
+        rows = subject.encoder.encoded(data.pictures, self.spaces, subject.progress, f"encoding {self.data.name}")
+        ours = voted(rows, labels, parts, self.ks)
+        theirs = voted({"pixels": grey_pixels(data.pictures)}, labels, parts, self.ks)
+        tested = parts == "test"
+        truth, keys = labels[tested], np.array(data.keys)[tested].tolist()
+        classes, counts = np.unique(labels[~tested], return_counts=True)
+        right = ours.answers == truth
+        low, high = mean_interval(right, keys, subject.seed)
+        metric = Metric(
+            name=f"{name}.top1", value=float(right.mean()), unit="fraction", better="up", n=len(truth),
+            chance=float((truth == classes[counts.argmax()]).mean()), baseline=float((theirs.answers == truth).mean()),
+            method=f"a vote of the {ours.k} nearest by {SPACE_MEANS[ours.space]}, both chosen on a validation part", low=low, high=high,
+            tallies=(Tally(rows=name, column="right"),),
+        )  # fmt: skip
+        table = pa.table(
+            {
+                "set": [self.data.name] * len(truth), "query": keys, "group": keys, "label": truth.tolist(), "answer": ours.answers.tolist(),
+                "baseline_answer": theirs.answers.tolist(), "right": right.tolist(),
+            }
+        )  # fmt: skip
+        return Findings(metrics=(metric,), rows={name: table})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voted:
+    """What was chosen, and what it answers for each test picture."""
+
+    space: str
+    k: int
+    answers: np.ndarray
+
+
+def voted(
+    rows: Mapping[Any, Float[np.ndarray, "N _"]], labels: np.ndarray, parts: np.ndarray, ks: Sequence[int]
+) -> Voted:
+    """Choose space and k by the part `val`, and answer for `test` by `train` and `val` together; of equals the first space and k are taken.
+
+    Test labels are never read. ConfigError when every k is more than the pictures of `train`.
+    """
+    known, chosen = parts == "train", parts == "val"
+    usable = [k for k in ks if k <= known.sum()]
+    if not usable:
+        raise ConfigError(
+            f"ks is {list(ks)}, but there are {int(known.sum())} pictures to vote. Name one that is not more, such as 1."
+        )
+    best, space, most = -1.0, "", 0
+    for name, features in rows.items():
+        for k in usable:
+            right = float((vote(features, labels, known, chosen, k) == labels[chosen]).mean())
+            if right > best:
+                best, space, most = right, name, k
+    return Voted(space=space, k=most, answers=vote(rows[space], labels, known | chosen, parts == "test", most))
+
+
+def vote(
+    features: Float[np.ndarray, "N F"], labels: np.ndarray, known: Bool[np.ndarray, "N"], asked: Bool[np.ndarray, "N"], k: int
+) -> np.ndarray:  # fmt: skip
+    """Return the class that the k nearest known pictures give to each that is asked for."""
+    from sklearn.neighbors import KNeighborsClassifier  # seconds to import, which checking a recipe need not spend
+
+    model = KNeighborsClassifier(n_neighbors=k, metric="cosine", algorithm="brute", weights=_weights)
+    answers: np.ndarray = model.fit(features[known], labels[known]).predict(features[asked])
+    return answers
+
+
+def _weights(distances: Float[np.ndarray, "N K"]) -> Float[np.ndarray, "N K"]:
+    return np.exp((1 - distances) / TEMPERATURE)

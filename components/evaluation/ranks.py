@@ -1,0 +1,98 @@
+"""Work that several processes share out, each a piece in turn, so that all have all results: to the bit those of one process.
+
+A piece is what one process would do at once, such as a batch of pictures or a block of queries. It is never cut, since products of other sizes are
+rounded otherwise. Axes: R rows of a piece.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import timedelta
+
+import numpy as np
+
+from components.data.share import Share
+
+WAITS_S = 1800.0  # for the others, who may decode large pictures
+ALONE = Share()
+_MOST_AXES = 7
+_share: ContextVar[Share] = ContextVar("share")
+
+Arrays = tuple[np.ndarray, ...]
+
+
+@contextmanager
+def sharing() -> Iterator[Share]:
+    """Share out, within, what `in_pieces` is asked, among the ranks that torchrun started, or that have met already; alone, nothing changes.
+
+    All of them have to ask the same, in the same order. A rank that fails ends the others.
+    """
+    import torch.distributed as dist
+
+    meets = dist.is_torchelastic_launched() and not dist.is_initialized()
+    if meets:
+        dist.init_process_group("gloo", timeout=timedelta(seconds=WAITS_S))
+    share = Share(rank=dist.get_rank(), world=dist.get_world_size()) if dist.is_initialized() else ALONE
+    before = _share.set(share)
+    try:
+        yield share
+    finally:
+        _share.reset(before)
+        if meets:
+            dist.destroy_process_group()
+
+
+def device() -> str:
+    """Return where this rank computes: on its own GPU, where there is one for it."""
+    import torch
+
+    return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if torch.cuda.is_available() else "cpu"
+
+
+def in_pieces(work: Callable[[int], Arrays], starts: Sequence[int]) -> list[Arrays]:
+    """Return what `work` gives at each start, in their order.
+
+    Args:
+        work: of one piece; as many arrays at every start.
+        starts: what pieces are asked for by.
+    """
+    share = _share.get(ALONE)
+    if share.world == 1:
+        return [work(start) for start in starts]
+    found: list[Arrays] = []
+    for first in range(0, len(starts), share.world):  # a round: a piece each, then all hear of all
+        its = starts[first : first + share.world]
+        own = work(its[share.rank]) if share.rank < len(its) else ()
+        found += [_told(own if rank == share.rank else None, rank) for rank in range(len(its))]
+    return found
+
+
+def _told(own: Arrays | None, by: int) -> Arrays:
+    """Return the arrays of one rank, which alone has them, to all."""
+    count = int(_sent(None if own is None else np.array([len(own)]), by, (1,), "<i8")[0])
+    arrays = []
+    for place in range(count):
+        mine = None if own is None else np.ascontiguousarray(own[place])
+        head = None
+        if mine is not None:
+            kind = np.frombuffer(mine.dtype.str.encode().ljust(8), np.uint8).astype(np.int64)
+            head = np.array([*kind, mine.ndim, *mine.shape, *[0] * (_MOST_AXES - mine.ndim)])
+        said = _sent(head, by, (9 + _MOST_AXES,), "<i8")
+        dtype, axes = np.dtype(said[:8].astype(np.uint8).tobytes().decode().strip()), int(said[8])
+        shape = tuple(map(int, said[9 : 9 + axes]))
+        arrays.append(_sent(mine, by, shape, dtype.str))
+    return tuple(arrays)
+
+
+def _sent(own: np.ndarray | None, by: int, shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    """Return an array of one rank to all, byte for byte."""
+    import torch
+    import torch.distributed as dist
+
+    array = np.empty(shape, dtype) if own is None else own
+    rows = array.reshape(-1).view(np.uint8) if array.size else np.zeros(0, np.uint8)
+    bytes_ = torch.from_numpy(rows.copy())
+    if len(bytes_):
+        dist.broadcast(bytes_, src=by)
+    return bytes_.numpy().view(dtype).reshape(shape)

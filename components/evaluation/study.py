@@ -1,0 +1,185 @@
+"""Several runs side by side: of each number, how far every arm is from one of them, and how sure that is.
+
+Source: Miller 2024, arXiv:2411.00640, sections 2 and 4 (differences query by query, queries that belong together drawn together); Student 1908
+(what another seed does). Differs: both are in the interval where an arm has several runs, added as independent errors, each by its own quantile;
+of one run an arm, what another seed would do is not known, and is not in it. How many comparisons there are is corrected for by Bonferroni.
+Axes: G groups of queries, A arms, R draws.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+import numpy as np
+from jaxtyping import Float
+
+from components.contracts.errors import ConfigError, DataError
+from components.evaluation.bootstrap import CONFIDENCE, drawn, middle
+from components.evaluation.outcomes import Evaluated, incomparable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One number of one arm.
+
+    Args:
+        metric: its name.
+        arm: whose.
+        value: the mean of the arm's runs.
+        runs: how many.
+        difference: to the arm that all are held against; None for that arm, and where the two cannot be compared.
+        low: end of its 95% interval; None likewise.
+        high: its other end.
+        apart: whether it is not 0, corrected for all comparisons of the study.
+        queries: over how many it was taken.
+        why: why the two cannot be compared; empty where they can.
+    """
+
+    metric: str
+    arm: str
+    value: float
+    runs: int
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    apart: bool = False
+    queries: int = 0
+    why: str = ""
+
+
+def study(
+    arms: Mapping[str, Sequence[Evaluated]], against: str | None = None, metrics: Sequence[str] = ("*",), seed: int = 0
+) -> list[Line]:
+    """Return a line for each number and arm, number by number.
+
+    Args:
+        arms: name -> its runs, one or several; those of two arms with as many runs are paired in their order, as seeds are.
+        against: the arm that others are held against; the first unless given.
+        metrics: patterns of names, such as `retrieval.*`; those that no row a query was kept of are left out.
+        seed: of the draws.
+
+    ConfigError for fewer than two arms, an arm without runs, an unknown `against`, and patterns that fit nothing.
+    """
+    if len(arms) < 2 or not all(arms.values()):
+        raise ConfigError(
+            f"there is {', '.join(arms) or 'nothing'} to compare, but a study takes two arms or more, each with a run."
+        )
+    first = next(iter(arms)) if against is None else against
+    if first not in arms:
+        raise ConfigError(f"{first!r} is none of the arms. They are {', '.join(arms)}.")
+    base = arms[first][0]
+    names = [name for name in base.metrics if base.tallies(name) and any(fnmatchcase(name, one) for one in metrics)]
+    if not names:
+        known = ", ".join(dict.fromkeys(name.split(".")[0] for name in base.metrics if base.tallies(name)))
+        raise ConfigError(
+            f"{' '.join(metrics)} fits no number of {base.label} that rows were kept of. It has such of {known or 'none'}; name them like "
+            "'retrieval.*'."
+        )
+    level = 1 - (1 - CONFIDENCE) / (len(names) * (len(arms) - 1))
+    return [line for name in names for line in _lines(name, arms, first, seed, level)]
+
+
+def _lines(name: str, arms: Mapping[str, Sequence[Evaluated]], first: str, seed: int, level: float) -> Iterator[Line]:
+    """Yield a line for each arm that has the metric, the one that others are held against among them."""
+    base = arms[first]
+    for arm, runs in arms.items():
+        having = [one for one in runs if name in one.metrics]
+        if not having:
+            continue
+        value = float(np.mean([one.metrics[name]["value"] for one in having]))
+        why = next(filter(None, (incomparable(base[0], one, name) for one in (*base, *runs))), "")
+        if arm == first:
+            yield Line(metric=name, arm=arm, value=value, runs=len(having))
+        elif why:
+            yield Line(metric=name, arm=arm, value=value, runs=len(having), why=why)
+        else:
+            try:
+                apart = apart_by(runs, base, name, seed, (CONFIDENCE, level))
+            except DataError as err:
+                yield Line(metric=name, arm=arm, value=value, runs=len(having), why=str(err))
+                continue
+            (low, high), (lowest, highest) = apart.ends
+            yield Line(
+                metric=name, arm=arm, value=value, runs=len(runs), difference=apart.value, low=low, high=high,
+                apart=not lowest <= 0 <= highest, queries=apart.queries,
+            )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Apart:
+    """How far two arms are apart, with an interval for each confidence that was asked."""
+
+    value: float
+    ends: tuple[tuple[float, float], ...]
+    queries: int
+
+
+def apart_by(
+    ours: Sequence[Evaluated], theirs: Sequence[Evaluated], metric: str, seed: int, confidences: Sequence[float]
+) -> Apart:
+    """Return the mean of ours less the mean of theirs; DataError where they were asked other queries, or all about one thing."""
+    sums, places, queries = _sums([*ours, *theirs], metric)
+    if len(sums) < 2:
+        raise DataError("all queries are about one thing, of which no interval can be made")
+
+    def shares(of: Float[np.ndarray, "R S"]) -> Float[np.ndarray, "R A"]:
+        each = [[of[:, at] / of[:, count] for at, count in tallies] for tallies in places]
+        return np.stack([np.mean(one, 0) for one in each], 1)
+
+    mine = slice(0, len(ours))
+    whole = shares(sums.sum(0)[None])[0]
+    value = float(whole[mine].mean() - whole[len(ours) :].mean())
+    with np.errstate(invalid="ignore", divide="ignore"):  # a draw may hold no query of a tally
+        again = shares(drawn(sums, seed))
+        asked = again[:, mine].mean(1) - again[:, len(ours) :].mean(1) - value
+    ends = []
+    for confidence in confidences:
+        low, high = middle(asked, confidence)
+        reach = of_seeds(whole[mine], whole[len(ours) :], confidence)
+        ends.append((value - float(np.hypot(low, reach)), value + float(np.hypot(high, reach))))
+    return Apart(value=value, ends=tuple(ends), queries=queries)
+
+
+def of_seeds(ours: Float[np.ndarray, "_"], theirs: Float[np.ndarray, "_"], confidence: float) -> float:
+    """Return how far the mean difference of two arms reaches by which seeds were run: 0 where no arm has a second run.
+
+    Arms with as many runs are paired; else the two vary each for itself, with the degrees of freedom of Welch 1947.
+    """
+    from scipy.stats import t as student  # a second to import
+
+    if len(ours) == len(theirs):
+        parts = [(ours - theirs).var(ddof=1) / len(ours)] if len(ours) > 1 else []
+        free = len(ours) - 1.0
+    else:
+        many = [one for one in (ours, theirs) if len(one) > 1]
+        parts = [float(one.var(ddof=1)) / len(one) for one in many]
+        below = sum(part**2 / (len(one) - 1) for part, one in zip(parts, many, strict=True))
+        free = sum(parts) ** 2 / below if below else 1.0
+    return float(student.ppf((1 + confidence) / 2, free) * np.sqrt(sum(parts))) if any(parts) else 0.0
+
+
+def _sums(runs: Sequence[Evaluated], metric: str) -> tuple[Float[np.ndarray, "G S"], list[list[tuple[int, int]]], int]:
+    """Return the sums of each group, of each run where the values and the number of queries of each tally stand, and how many queries there are."""
+    tallies = runs[0].tallies(metric)
+    columns: list[tuple[np.ndarray, np.ndarray]] = []  # groups and values, of queries
+    places: list[list[tuple[int, int]]] = [[] for _ in runs]
+    queries = 0
+    for tally in tallies:
+        tables = [run.counted(tally) for run in runs]
+        for run, table in zip(runs, tables, strict=True):
+            if not table["query"].equals(tables[0]["query"]):
+                raise DataError(f"{run.label} and {runs[0].label} were not asked the same queries")
+        about = tables[0]["group"].to_numpy(zero_copy_only=False)
+        count = len(columns)
+        columns.append((about, np.ones(len(about))))
+        for place, table in enumerate(tables):
+            places[place].append((len(columns), count))
+            columns.append((about, table["value"].to_numpy()))
+        queries += len(about)
+    numbers = {group: number for number, group in enumerate(dict.fromkeys(one for of, _ in columns for one in of))}
+    sums = np.zeros((len(numbers), len(columns)))
+    for place, (of, values) in enumerate(columns):
+        if not np.isfinite(values).all():
+            raise DataError(f"rows of {metric} have values that are no numbers, so nothing can be said of their mean")
+        np.add.at(sums[:, place], [numbers[group] for group in of], values)
+    return sums, places, queries

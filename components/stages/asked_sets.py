@@ -1,0 +1,108 @@
+"""The evaluation sets that a recipe lists, read: their pictures, what they are known by, and what is asked of them."""
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pyarrow.compute as pc
+
+from components.contracts.asked_set import AskedSet
+from components.contracts.errors import DataError
+from components.contracts.evaluator import Evaluator
+from components.data.beside import read_kind
+from components.data.evaluation_set import read_set
+from components.data.ingest import ingest
+from components.data.manifest import read_manifest, snapshot_digest
+from components.data.regions import REGIONS, regions_of
+from components.data.selection import Pool, languages_of, read_pool
+from components.data.sources.catalogue import build_source
+from components.evaluation.on_set import usual
+from components.evaluation.retrieval import Retrieval
+from components.recipes.section import build
+from components.stages.place import private
+from components.stages.stage import Stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadSet:
+    """A set that can be measured.
+
+    Args:
+        pool: its pictures.
+        digest: of all that was read.
+        evaluators: what is asked of it.
+        without: what of it could not be read, in words; "" where all was.
+    """
+
+    pool: Pool
+    digest: str
+    evaluators: tuple[Evaluator, ...]
+    without: str
+
+
+@contextmanager
+def read_sets(stage: Stage, asked: Mapping[str, AskedSet], ks: Sequence[int]) -> Iterator[dict[str, ReadSet]]:
+    """Yield name -> set, whose pictures can be read for as long as the block lasts.
+
+    Args:
+        ks: of recall at k.
+
+    DataError, with the set's name, for one that cannot be read.
+    """
+    with tempfile.TemporaryDirectory(dir=private(stage.root, "tmp"), prefix="sets-") as scratch:
+        read = {}
+        for name, one in asked.items():
+            try:
+                read[name] = (
+                    _of_source(one, stage, Path(scratch) / name, ks) if one.source else _of_folder(one, stage.root, ks)
+                )
+            except DataError as err:
+                raise DataError(f"the evaluation set {name}: {err}") from err
+        yield read
+
+
+def _of_folder(one: AskedSet, root: Path, ks: Sequence[int]) -> ReadSet:
+    """Return a set in CLIP_benchmark's layout."""
+    found = read_set(root / one.path, one.split, one.namesakes)
+    evaluators = _asked(one) or (usual(found, ks),)
+    return ReadSet(
+        pool=found.pool, digest=found.digest, evaluators=evaluators, without=_left_out(found.left_out, "left out")
+    )
+
+
+def _of_source(one: AskedSet, stage: Stage, folder: Path, ks: Sequence[int]) -> ReadSet:
+    """Return all samples of a source, brought in as data is; what cannot be read is counted by its reason."""
+    folder.mkdir()
+    came_in = ingest(
+        build_source({**(one.source or {}), "path": str(stage.root / one.path)}),
+        folder,
+        seed=0,
+        progress=stage.progress,
+    )
+    whole = read_manifest(folder / "manifest.parquet")
+    manifest = whole.filter(pc.greater(pc.list_value_length(whole["texts"]), 0))
+    if not len(manifest):
+        raise DataError(
+            f"none of the {len(whole):,} pictures in {one.path} has a caption, so none can be asked for. Write one beside each."
+        )
+    left_out = dict(came_in["rejected"]) | (
+        {"no_caption": len(whole) - len(manifest)} if len(manifest) < len(whole) else {}
+    )
+    pool = replace(read_pool(manifest, folder), languages=languages_of(manifest))
+    regions = read_kind(folder, REGIONS)
+    if regions is not None:
+        pool = replace(pool, regions=regions_of(regions, pool.keys))
+    return ReadSet(
+        pool=pool, digest=snapshot_digest(manifest), evaluators=_asked(one) or (Retrieval(ks),), without=_left_out(left_out, "records set aside"),
+    )  # fmt: skip
+
+
+def _left_out(counts: Mapping[str, int], how: str) -> str:
+    """Return what of a set is not measured, in words; "" where all is."""
+    return f"{how}: {', '.join(f'{count:,} ({what})' for what, count in counts.items())}" if counts else ""
+
+
+def _asked(one: AskedSet) -> tuple[Evaluator, ...]:
+    return tuple(build(described, Evaluator) for described in one.evaluators)

@@ -1,0 +1,79 @@
+"""Two real ranks, started by torchrun, find what one process finds, to the last digit, and each does about half of it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from components.evaluation.ranks import in_pieces, sharing
+from flows.evaluate import Asked, evaluate
+from tests.components.evaluation.measuring import EVALUATORS, GIVEN, measured
+from tests.over_ranks import torchrun
+from tests.squares import square_pool
+from tests.their_sets import write_set
+
+WORLD = 2
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Where two ranks have measured."""
+    folder, squares = tmp_path_factory.mktemp("ranks"), square_pool()
+    rows = [
+        {"png": data, "txt": f"{name}\n".encode()}
+        for data, (name,) in zip(squares.pictures, squares.captions, strict=True)
+    ]
+    write_set(folder / "sayings", rows)
+    torchrun(Path(__file__).with_name("measuring.py"), folder, WORLD)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def told(folder) -> list[dict[str, Any]]:
+    """What each rank says."""
+    return [json.loads((folder / f"{rank}.json").read_text()) for rank in range(WORLD)]
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory) -> dict[str, Any]:
+    """What one process says."""
+    said: dict[str, Any] = json.loads(json.dumps(measured(tmp_path_factory.mktemp("alone"))))
+    return said
+
+
+def test_every_evaluator_finds_the_same_to_the_last_digit(told, alone):
+    assert set(EVALUATORS) <= set(alone)
+    for rank in told:
+        for name in {*alone} - {"encoded"}:
+            assert rank[name] == alone[name], name
+
+
+def test_each_rank_encodes_about_half(told, alone):
+    for rank in told:
+        assert 0.4 < rank["encoded"] / alone["encoded"] < 0.65
+
+
+def test_arrays_of_any_shape_and_kind_reach_all(told):
+    assert told[0]["pieces"] == told[1]["pieces"]
+    assert told[1]["pieces"][0] == [[], [], "float16", "bool"]
+    assert told[1]["pieces"][3] == [[[3.0, 3.0]] * 3, [False, False, True], "float16", "bool"]
+
+
+def test_a_set_is_measured_by_all_and_written_by_one(folder, tmp_path):
+    evaluate(Asked(path=GIVEN, batch=8), [folder / "sayings"], tmp_path / "alone", as_json=False)
+    ours, theirs = (
+        json.loads((to / "sayings/metrics.json").read_text()) for to in (folder / "found", tmp_path / "alone")
+    )
+    assert ours == theirs
+    rows = [
+        pq.read_table(to / "sayings/rows/retrieval.sayings.parquet") for to in (folder / "found", tmp_path / "alone")
+    ]
+    assert rows[0].equals(rows[1])
+
+
+def test_alone_nothing_is_shared():
+    with sharing() as share:
+        assert (share.rank, share.world) == (0, 1)
+        assert in_pieces(lambda start: (start,), [3, 1]) == [(3,), (1,)]

@@ -1,0 +1,122 @@
+"""Arms of one and of several runs: how far apart they are, by queries and by seeds, and how many comparisons there are."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.stats import t as student
+
+from components.contracts.errors import ConfigError
+from components.evaluation.bootstrap import mean_interval
+from components.evaluation.study import of_seeds, study
+from tests.components.evaluation.test_gate import M, evaluated
+
+OTHER = "zero_shot.pair.category.top1"
+
+
+def run(label, groups=None, data="d", names=None, **answers):
+    one = evaluated(
+        label, {M: answers["m"], **({OTHER: answers["other"]} if "other" in answers else {})}, groups, names=names
+    )
+    return replace(one, metrics={name: {**metric, "data": data} for name, metric in one.metrics.items()})
+
+
+def right(share: float, seed: int, count: int = 400) -> np.ndarray:
+    return np.random.default_rng(seed).random(count) < share
+
+
+def test_one_run_an_arm_is_compared_query_by_query():
+    ours, theirs = right(0.7, 0), right(0.5, 1)
+    first, second = study({"a": [run("a", m=theirs)], "b": [run("b", m=ours)]})
+    assert (first.arm, first.value, first.difference) == ("a", theirs.mean(), None)
+    assert (second.value, second.queries, second.apart) == (ours.mean(), 400, True)
+    assert second.difference == pytest.approx(ours.mean() - theirs.mean())
+    wanted = mean_interval(ours.astype(float) - theirs, range(400), seed=0)
+    assert (second.low, second.high) == pytest.approx(wanted, abs=0.01)
+
+
+def test_groups_are_drawn_together():
+    ours, theirs = np.repeat(right(0.6, 0, 40), 10), np.repeat(right(0.5, 1, 40), 10)
+    alone = study({"a": [run("a", m=theirs)], "b": [run("b", m=ours)]})[1]
+    groups = np.repeat(np.arange(40), 10)
+    together = study({"a": [run("a", groups, m=theirs)], "b": [run("b", groups, m=ours)]})[1]
+    assert together.high - together.low > 2.5 * (alone.high - alone.low)
+
+
+def test_of_several_runs_what_a_seed_does_is_in_the_interval():
+    """Three runs an arm that all queries answer alike but for the seed: the interval is Student's of the paired differences."""
+    shares = {"a": (0.50, 0.52, 0.48), "b": (0.56, 0.62, 0.53)}
+    arms = {
+        arm: [run(f"{arm}{seed}", m=np.arange(1000) < 1000 * share) for seed, share in enumerate(its)]
+        for arm, its in shares.items()
+    }
+    line = study(arms)[1]
+    apart = np.subtract(shares["b"], shares["a"])
+    assert line.difference == pytest.approx(apart.mean())
+    reach = student.ppf(0.975, 2) * apart.std(ddof=1) / 3**0.5
+    assert of_seeds(np.array(shares["b"]), np.array(shares["a"]), 0.95) == pytest.approx(reach)
+    assert line.high - line.difference > reach, "which queries were asked is in it too"
+    assert line.high - line.difference < reach + 0.05
+    assert line.runs == 3
+
+
+def test_arms_of_unlike_many_runs_vary_each_for_itself_as_welch_has_it():
+    ours, theirs = np.array([0.5, 0.6, 0.55]), np.array([0.4, 0.5])
+    parts = ours.var(ddof=1) / 3, theirs.var(ddof=1) / 2
+    free = sum(parts) ** 2 / (parts[0] ** 2 / 2 + parts[1] ** 2 / 1)
+    assert of_seeds(ours, theirs, 0.95) == pytest.approx(student.ppf(0.975, free) * sum(parts) ** 0.5)
+    assert of_seeds(ours[:1], theirs[:1], 0.95) == 0
+
+
+def test_equal_arms_are_found_apart_no_more_often_than_is_said():
+    """Ten arms as good as the first, sixty times: in about one study of twenty some are said to be apart, though in one of four or more some interval leaves out 0."""
+    said, plain = 0, 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        arms = {f"arm{place}": [run(f"arm{place}", m=rng.random(150) < 0.5)] for place in range(11)}
+        lines = [line for line in study(arms, seed=seed) if line.difference is not None]
+        said += any(line.apart for line in lines)
+        plain += any(not line.low <= 0 <= line.high for line in lines)
+    assert said <= 8, "of 60, one in twenty is 3, and 8 are more than three deviations off"
+    assert plain > 10
+
+
+def test_a_number_counted_over_two_tables_is_the_mean_of_both():
+    ours, theirs = (
+        {"m": right(share, seed), "other": right(share - 0.1, seed + 5, 100)} for share, seed in ((0.7, 0), (0.5, 1))
+    )
+    both = []
+    for label, its in (("a", theirs), ("b", ours)):
+        one = run(label, **its)
+        tallies = [tally for name in (M, OTHER) for tally in one.metrics[name]["tallies"]]
+        value = (its["m"].mean() + its["other"].mean()) / 2
+        both.append(replace(one, metrics={"mean": {**one.metrics[M], "value": value, "tallies": tallies}}))
+    line = study({"a": [both[0]], "b": [both[1]]})[1]
+    assert line.difference == pytest.approx(both[1].metrics["mean"]["value"] - both[0].metrics["mean"]["value"])
+    assert line.queries == 500
+
+
+@pytest.mark.parametrize(
+    ("second", "why"),
+    [
+        (run("b", m=right(0.5, 0), data="e"), "measured on other data"),
+        (run("b", m=right(0.5, 0), names=[f"z{at}" for at in range(400)]), "not asked the same queries"),
+        (run("b", m=right(0.5, 0, 3)), "not asked the same queries"),
+    ],
+    ids=["other data", "other names", "fewer queries"],
+)
+def test_what_cannot_be_compared_is_said_with_its_number(second, why):
+    line = study({"a": [run("a", m=right(0.5, 1))], "b": [second]})[1]
+    assert (line.value, line.difference) == (second.metrics[M]["value"], None)
+    assert why in line.why
+
+
+def test_patterns_choose_and_what_makes_no_study_is_refused():
+    one = run("a", m=right(0.5, 0), other=right(0.5, 1))
+    assert {line.metric for line in study({"a": [one], "b": [one]}, metrics=["zero_shot.*"])} == {OTHER}
+    with pytest.raises(ConfigError, match="two arms or more"):
+        study({"a": [one]})
+    with pytest.raises(ConfigError, match="none of the arms"):
+        study({"a": [one], "b": [one]}, against="c")
+    with pytest.raises(ConfigError, match="fits no number"):
+        study({"a": [one], "b": [one]}, metrics=["cost.*"])
