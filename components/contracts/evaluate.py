@@ -31,7 +31,7 @@ class Metric:
     Args:
         name: dotted, such as `retrieval.pair.image_to_text.recall_at_1`; MLflow refuses `@`.
         value: a fraction in [0, 1] where it is a rate.
-        unit: `fraction` in [0, 1]; `distance` of unit vectors, `squared_distance`; `nats`; `rank` from 1; counted: `dimensions`, `parameters`, `flops`.
+        unit: `fraction` in [0, 1]; `distance` of unit vectors, `squared_distance`; `nats`; `rank` from 1; counted: `dimensions`, `parameters`, `bytes`, `flops`; `milliseconds`.
         better: which way is good.
         n: queries it is taken over.
         chance: what guessing gets.
@@ -46,7 +46,18 @@ class Metric:
 
     name: str
     value: float
-    unit: Literal["fraction", "distance", "squared_distance", "nats", "rank", "dimensions", "parameters", "flops"]
+    unit: Literal[
+        "fraction",
+        "distance",
+        "squared_distance",
+        "nats",
+        "rank",
+        "dimensions",
+        "parameters",
+        "bytes",
+        "flops",
+        "milliseconds",
+    ]
     better: Literal["up", "down"]
     n: int
     chance: float

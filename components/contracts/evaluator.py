@@ -94,7 +94,7 @@ class ShownEncoder(Protocol):
         """Return unit rows [N D] in the shared space, of pixels as `shown` gives them."""
 
 
-Counted = Literal["parameters", "flops"]
+Counted = Literal["parameters", "bytes", "flops"]
 
 
 @runtime_checkable
@@ -102,7 +102,7 @@ class CostedEncoder(Protocol):
     """A model that knows how large it is."""
 
     def cost(self) -> Mapping[Literal["image", "text"], Mapping[Counted, int]]:
-        """Return of each side the parameters, and the operations that one picture, and one text of the full length, take."""
+        """Return of each side the parameters, the bytes they lie in, and the operations that one picture, and one text of the full length, take."""
 
 
 @runtime_checkable

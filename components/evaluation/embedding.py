@@ -148,7 +148,7 @@ class Embedder:
 
     @torch.no_grad()  # in inference mode torch counts no operation of a linear map
     def cost(self) -> dict[Literal["image", "text"], dict[Counted, int]]:
-        """Return of each side the parameters of tower and projection, and the operations that one picture or text takes."""
+        """Return of each side the parameters of tower and projection, their bytes, and the operations that one picture or text takes."""
         self.model.eval()
         model, size, context = self.model, self.preprocess.size, self.vocabulary.context
         picture = Images(pixels=torch.ones(1, 3, size, size)).to(self.device)
@@ -158,9 +158,10 @@ class Embedder:
             model.encode_image(picture)
         with FlopCounterMode(display=False) as of_text:
             model.encode_text(text)
+        image, text = (model.image, model.image_projection), (model.text, model.text_projection)
         return {
-            "image": {"parameters": _size(model.image, model.image_projection), "flops": of_picture.get_total_flops()},
-            "text": {"parameters": _size(model.text, model.text_projection), "flops": of_text.get_total_flops()},
+            "image": {"parameters": _size(*image), "bytes": _bytes(*image), "flops": of_picture.get_total_flops()},
+            "text": {"parameters": _size(*text), "bytes": _bytes(*text), "flops": of_text.get_total_flops()},
         }
 
     def windows(self, pictures: Sequence[bytes]) -> Float[np.ndarray, "N 4"]:
@@ -195,6 +196,10 @@ class Embedder:
 
 def _size(*parts: nn.Module) -> int:
     return sum(weight.numel() for part in parts for weight in part.parameters())
+
+
+def _bytes(*parts: nn.Module) -> int:
+    return sum(weight.nbytes for part in parts for weight in part.parameters())
 
 
 def _tokens(encoded: Encoded) -> Float[Tensor, "N L D"]:

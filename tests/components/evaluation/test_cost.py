@@ -1,9 +1,11 @@
 """What a model costs, counted by hand."""
 
+import pytest
 import torch
 
+from components.contracts.errors import ConfigError
 from components.data.transforms.preprocess import Preprocess
-from components.evaluation.cost import Cost
+from components.evaluation.cost import Cost, taken
 from components.evaluation.embedding import Embedder
 from components.methods.lightclip import LightClip
 from tests.components.training.flat import flat_clip
@@ -33,6 +35,37 @@ def test_parameters_and_operations_are_those_counted_by_hand(vocabulary, squares
     rows = len(vocabulary) + CONTEXT
     assert found["cost.text.parameters"] == rows * WIDTH + BLOCK["parameters"] + 2 * WIDTH + WIDTH**2
     assert found["cost.text.flops"] == BLOCK["flops"] + 2 * WIDTH**2
+
+
+def test_bytes_are_of_the_parameters_as_they_lie_in_memory(vocabulary, squares):
+    model = flat_clip(vocabulary).model
+    found = of(squares, Embedder(model, vocabulary, Preprocess(size=24)))
+    assert found["cost.image.bytes"] == 4 * PICTURE["parameters"]
+    assert found["cost.text.bytes"] == 4 * found["cost.text.parameters"]
+
+
+def test_time_is_measured_where_it_is_asked_for_and_nowhere_else(vocabulary, squares):
+    embedder = Embedder(flat_clip(vocabulary).model, vocabulary, Preprocess(size=24))
+    assert not any(name.endswith(".ms") for name in of(squares, embedder))
+    subject = subject_of(squares, embedder, embedder, {"train": range(4), "val": range(4)})
+    timed = {metric.name: metric for metric in Cost(times=3).measure(subject).metrics if metric.name.endswith(".ms")}
+    assert set(timed) == {"cost.image.ms", "cost.text.ms"}
+    for metric in timed.values():
+        assert metric.value > 0
+        assert metric.baseline > 0
+        assert (metric.unit, metric.n) == ("milliseconds", 3)
+        assert "one at a time" in str(metric.method)
+
+
+def test_the_median_of_the_calls_is_taken_and_the_first_is_not_counted():
+    calls = []
+    assert taken(lambda: calls.append(1), 5) >= 0
+    assert len(calls) == 6
+
+
+def test_fewer_times_than_none_are_refused():
+    with pytest.raises(ConfigError, match="times is -1"):
+        Cost(times=-1)
 
 
 def test_what_a_method_has_for_its_training_alone_costs_nothing(vocabulary, squares):
