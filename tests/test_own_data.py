@@ -2,12 +2,13 @@
 
 import json
 import shutil
+import subprocess
 
 import pyarrow.parquet as pq
 import pytest
 
 from components.training.picture import picture
-from tests.workspace import changes, dvc
+from tests.workspace import changes, dvc, environment
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -118,6 +119,24 @@ def test_a_batch_of_the_scale_fits_or_is_made_to(own):
     assert trained["batch"] == 16
     assert trained["pictures"] == 47
     assert trained["samples"] == trained["steps"] * trained["batch"]
+
+
+def test_packaged_again_from_another_commit_it_is_the_same_package_and_the_same_report(own, tmp_path):
+    root = shutil.copytree(own.parent, tmp_path / "own", symlinks=True) / own.name
+    package = root / "runs/clip/package"
+    before, page = json.loads((package / "manifest.json").read_text()), (package / "report.html").read_bytes()
+    shutil.rmtree(package)
+    git = ["git", "-c", "user.name=test", "-c", "user.email=test@localhost", "-c", "maintenance.auto=false"]
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "another"], cwd=root, check=True)
+    again = subprocess.run(
+        [str(root / "infra/python"), "-m", "components.stages.package", "--recipe", "clip"], cwd=root, env=environment(),
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert again.returncode == 0, again.stderr
+    after = json.loads((package / "manifest.json").read_text())
+    assert (package / "report.html").read_bytes() == page
+    assert after["git_commit"] != before["git_commit"]
+    assert after["digest"] == before["digest"]
 
 
 def test_one_caption_edited_makes_ingest_stale_and_only_it(own, tmp_path):

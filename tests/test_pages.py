@@ -65,6 +65,29 @@ def axe() -> str:
     return (Path(found.origin).parent / "axe.min.js").read_text(encoding="utf-8")
 
 
+BAD = """<!doctype html><html lang=en><title>bad</title><p style="color:#ccc;background:#fff">pale</p><div style="width:900px">wide</div>
+<img src=missing.png><img src=data:image/png;base64,broken alt=broken><script>console.error("heard"); throw Error("raised")</script>"""
+
+
+def broken(tab: Tab) -> int:
+    """Count pictures that are not there, or that nobody who does not see them is told of."""
+    return int(
+        tab.ask(
+            "[...document.images].filter(one => !one.complete || !one.naturalWidth || !one.hasAttribute('alt')).length"
+        )
+    )
+
+
+def serious(tab: Tab, axe: str) -> list[list[object]]:
+    """Return what axe-core finds that keeps somebody from the page."""
+    tab.ask(axe)
+    told = "its.violations.map(one => [one.impact, one.id, one.nodes.length, one.nodes[0].html.slice(0, 200)])"
+    found = tab.ask(f"axe.run().then(its => ({{passed: its.passes.length, wrong: {told}}}))")
+    assert found is not None, "axe ran"
+    assert found["passed"] > 5, "and looked at something"
+    return [one for one in found["wrong"] if one[0] in ("serious", "critical")]
+
+
 def opened(tab: Tab, path: Path, size: tuple[int, int] = DESK, scheme: str = "light") -> Tab:
     """Show a page with all that unfolds open."""
     tab.scheme(scheme)
@@ -80,12 +103,7 @@ def opened(tab: Tab, path: Path, size: tuple[int, int] = DESK, scheme: str = "li
 @pytest.mark.parametrize("name", NAMES)
 def test_axe_finds_no_serious_fault(tab, pages, axe, name, size, scheme):
     opened(tab, pages[name], size, scheme)
-    tab.ask(axe)
-    told = "its.violations.map(one => [one.impact, one.id, one.nodes.length, one.nodes[0].html.slice(0, 200)])"
-    found = tab.ask(f"axe.run().then(its => ({{passed: its.passes.length, wrong: {told}}}))")
-    assert found is not None, "axe ran"
-    assert found["passed"] > 5, "and looked at something"
-    assert [one for one in found["wrong"] if one[0] in ("serious", "critical")] == []
+    assert serious(tab, axe) == []
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -98,12 +116,24 @@ def test_a_phone_scrolls_no_page_sideways(tab, pages, name):
 def test_every_picture_is_there_and_nothing_is_asked_for_but_the_page_itself(tab, pages, name):
     before = len(tab.asked), len(tab.complaints)
     opened(tab, pages[name])
-    broken = tab.ask(
-        "[...document.images].filter(one => !one.complete || !one.naturalWidth || !one.hasAttribute('alt')).length"
-    )
-    assert broken == 0
+    assert broken(tab) == 0
     assert set(tab.asked[before[0] :]) == {pages[name].as_uri()}
     assert tab.complaints[before[1] :] == ()
+
+
+def test_what_is_wrong_with_a_page_would_be_seen(tab, axe, tmp_path):
+    page = tmp_path / "bad.html"
+    page.write_text(BAD)
+    before = len(tab.asked), len(tab.complaints)
+    opened(tab, page, PHONE)
+    assert {one[1] for one in serious(tab, axe)} >= {"color-contrast", "image-alt"}
+    assert broken(tab) == 2
+    assert tab.ask("document.documentElement.scrollWidth") > PHONE[0]
+    assert (tmp_path / "missing.png").as_uri() in tab.asked[before[0] :]
+    heard = " ".join(tab.complaints[before[1] :])
+    assert "heard" in heard
+    assert "ERR_FILE_NOT_FOUND" in heard
+    assert "Uncaught" in heard
 
 
 def test_the_report_has_pictures_in_its_galleries_and_on_its_map(tab, pages):

@@ -6,7 +6,7 @@ An axis points to where its largest loading is positive, and places are rounded,
 Axes: I pictures, T texts, D shared width, N both, K picked.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -75,11 +75,11 @@ class Placed:
     rows: Float[np.ndarray, "N D"]
 
 
-def atlas(split: str, shown: Placed, said: Placed, pictures: Sequence[bytes]) -> Atlas | None:
+def atlas(split: str, shown: Placed, said: Placed, picture: Callable[[int], bytes]) -> Atlas | None:
     """Return the map of the pictures `shown` and the texts `said`; None of fewer than three in all.
 
     Args:
-        pictures: encoded bytes of what is shown.
+        picture: the encoded bytes of one of what is shown, by its place; asked for the few that are drawn themselves.
     """
     if len(shown.names) + len(said.names) < 3 or not len(shown.names) or not len(said.names):
         return None
@@ -92,7 +92,7 @@ def atlas(split: str, shown: Placed, said: Placed, pictures: Sequence[bytes]) ->
     points = [
         Point(
             name=one.names[at], kind=kind, group=one.groups[at], x=float(where[at, 0]), y=float(where[at, 1]),
-            picture=pictures[at] if kind == "picture" and at in seen else None,
+            picture=picture(at) if kind == "picture" and at in seen else None,
         )
         for kind, one, where, chosen in zip(KINDS, (shown, said), places_of, kept, strict=True)
         for at in chosen
@@ -108,12 +108,13 @@ def principal(rows: Float[np.ndarray, "N D"]) -> tuple[Float[np.ndarray, "N 2"],
 
     Where all are the same, all lie in the middle.
     """
-    _, spreads, axes = np.linalg.svd(rows, full_matrices=False)
-    two = axes[:2] if len(axes) > 1 else np.concatenate([axes, np.zeros_like(axes)])
+    spreads, axes = np.linalg.eigh(rows.T @ rows)  # D x D, however many rows there are; the smallest spread first
+    two = np.zeros((2, rows.shape[1]))
+    two[: min(2, rows.shape[1])] = axes.T[::-1][:2]
     signs = np.sign(two[np.arange(2), np.abs(two).argmax(1)])
     found = rows @ (two * np.where(signs == 0, 1, signs)[:, None]).T
-    furthest, whole = np.abs(found).max(), float((spreads**2).sum())
-    squares = [*(spreads[:2] ** 2 / whole if whole > 0 else [0.0, 0.0]), 0.0]
+    furthest, whole = np.abs(found).max(), float(spreads.sum())
+    squares = [*(spreads[::-1][:2] / whole if whole > 0 else [0.0, 0.0]), 0.0]
     return (found / (furthest or 1.0)).round(DIGITS) + 0.0, (float(squares[0]), float(squares[1]))
 
 

@@ -35,7 +35,7 @@ def front_matter(
     Args:
         name: of the recipe.
         source: name of the data.
-        data: its digest, as the revision of every set that was measured on.
+        data: its digest, as the revision of what was measured on where a number does not say its own.
         licences: SPDX identifier -> pictures trained on.
         languages: code -> texts trained on.
         metrics: as metrics.json has them.
@@ -76,14 +76,14 @@ def _results(source: str, data: str, metrics: Mapping[str, Mapping[str, Any]]) -
         retrieved = [row for row in retrieval_rows(metrics) if row["split"] == split]
         if retrieved:
             found = [_metric("recall", f"R@{row['k']}, {row['direction']}", row) for row in retrieved]
-            yield _result("image-text-retrieval", "retrieval", source, split, data, found)
+            yield _result("image-text-retrieval", "retrieval", source, split, retrieved[0].get("data", data), found)
         named = ((ZERO_SHOT.fullmatch(name), metric) for name, metric in metrics.items())
         for label, of in _by_label(split, named).items():
             asked = [
                 _metric("accuracy", f"top {match['k']}{', one prompt' if match['one'] else ''}", metric)
                 for match, metric in of
             ]
-            yield _result(TASK, f"zero-shot by {label}", source, split, data, asked)
+            yield _result(TASK, f"zero-shot by {label}", source, split, of[0][1].get("data", data), asked)
 
 
 def _by_label(split: str, named: Any) -> dict[str, list[tuple[Any, Mapping[str, Any]]]]:

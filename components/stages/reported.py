@@ -2,13 +2,13 @@
 
 import csv
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from components.contracts.model_files import LICENCES, WEIGHTS
@@ -21,7 +21,7 @@ from components.evaluation.confusion import Confusion
 from components.evaluation.embedding import Embedder
 from components.evaluation.examples import Example, nearest_pictures
 from components.evaluation.report.costs import Costs
-from components.evaluation.report.data import Data, steps_of
+from components.evaluation.report.data import UNKNOWN, Data, steps_of
 from components.evaluation.report.lineage import BESIDE, Lineage
 from components.evaluation.sliced import Sliced, measured, of_retrieval
 
@@ -91,7 +91,7 @@ def mapped(embedder: Embedder, of: Indexed) -> Atlas | None:
             groups=[next(iter(its)) if len(its) == 1 else None for its in named.values()],
             rows=embedder.texts(texts),
         ),
-        [pool.pictures[i] for i in held],
+        lambda at: pool.pictures[held[at]],
     )
 
 
@@ -136,10 +136,11 @@ def data_of(root: Path, recipe: str, training: Mapping[str, Any]) -> Data:
     """Return where samples went step by step, and languages and licences of those trained on."""
     curated, validated = root / "data/curated" / recipe, _json(root / "data/validated/report.json")
     trained = of_split(read_manifest(curated / "manifest.parquet"), "train")
-    spoken = Counter(text["lang"] for texts in trained["texts"].to_pylist() for text in texts)
+    spoken = pc.value_counts(pc.struct_field(pc.list_flatten(trained["texts"]), "lang")).to_pylist()
+    often = sorted(spoken, key=lambda one: (-one["counts"], one["values"] or ""))
     return Data(
         validated=validated, digest=snapshot_digest(trained), steps=steps_of(validated, _json(curated / "report.json"), training),
-        languages=dict(spoken.most_common()), licences=_json(root / "runs" / recipe / "evaluate" / LICENCES),
+        languages={one["values"] or UNKNOWN: one["counts"] for one in often}, licences=_json(root / "runs" / recipe / "evaluate" / LICENCES),
     )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ def placed(rows: np.ndarray, name: str) -> Placed:
 
 
 def drawn(pictures: np.ndarray, texts: np.ndarray) -> Atlas:
-    found = atlas("pair", placed(pictures, "p"), placed(texts, "t"), [b"picture"] * len(pictures))
+    found = atlas("pair", placed(pictures, "p"), placed(texts, "t"), lambda at: b"picture")
     assert found is not None
     return found
 
@@ -66,10 +66,13 @@ def test_of_many_some_are_drawn_and_some_shown_and_the_rest_is_counted():
     assert len({one.name for one in found.points}) == MOST + 20
     assert sum(one.picture is not None for one in found.points) == PICTURED
     assert found.left_out == 50
+    asked: list[int] = []
+    atlas("pair", placed(rows, "p"), placed(rows[:20], "t"), lambda at: bytes(asked.append(at) or 0))
+    assert len(asked) == PICTURED, "no other is read"
 
 
 def test_what_is_all_the_same_lies_in_the_middle_and_too_little_is_no_map():
     same = np.ones((4, 8), np.float32)
     assert {(one.x, one.y) for one in drawn(same, same).points} == {(0.0, 0.0)}
-    assert atlas("pair", placed(same[:1], "p"), placed(same[:1], "t"), [b""]) is None
-    assert atlas("pair", placed(same, "p"), placed(same[:0], "t"), [b""] * 4) is None
+    assert atlas("pair", placed(same[:1], "p"), placed(same[:1], "t"), lambda at: b"") is None
+    assert atlas("pair", placed(same, "p"), placed(same[:0], "t"), lambda at: b"") is None

@@ -17,6 +17,7 @@ METRICS = {
 FURTHER = {
     "zero_shot.pair.category.top1": {
         "value": 0.75,
+        "data": "cd" * 32,
         "low": 0.7,
         "high": 0.799,
         **METRIC,
@@ -113,7 +114,8 @@ def test_hugging_face_reads_what_it_is_and_every_number_as_it_was_measured():
     }  # fmt: skip
     asked = read["pair", "accuracy", "top 1"]
     assert (asked.task_type, asked.task_name, asked.metric_value) == (about.pipeline_tag, "zero-shot by category", 0.75)
-    assert (asked.dataset_type, asked.dataset_revision) == ("emoji", "ab" * 32)
+    assert (asked.dataset_type, asked.dataset_revision) == ("emoji", "cd" * 32), "of what it was measured on"
+    assert read["pair", "recall", "R@1, picture → name"].dataset_revision == "ab" * 32
     assert ModelCard(str(card)).data.to_dict() == about.to_dict()
 
 
