@@ -5,21 +5,24 @@ import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.contracts.errors import ConfigError, DataError
 from components.contracts.sealed import digest_of, sha256_of
+from components.serving.errors import BadPicture, NotServed
 
 if TYPE_CHECKING:
-    from components.contracts.evaluator import Findings
+    from components.contracts.evaluator import Encoder, Findings
     from components.contracts.progress import Progress
     from components.data.evaluation_set import EvaluationSet
     from components.recipes.given_model import GivenModel
 
 ABOUT, METRICS = "about.json", "metrics.json"
 TOP, KS = (1, 5), (1, 5, 10)
+TRITON, SERVED = "triton:", "served"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +30,8 @@ class Asked:
     """What is asked of a model.
 
     Args:
-        path: its folder, or its file of weights.
+        path: its folder, also a package's, or its file of weights; of no meaning where an address is given.
+        address: host:port of a Triton that serves it.
         library: whose it is, or None to read that off the files.
         config: where theirs lies, if not beside.
         tokenizer: likewise.
@@ -39,6 +43,7 @@ class Asked:
     """
 
     path: Path
+    address: str | None = None
     library: str | None = None
     config: Path | None = None
     tokenizer: Path | None = None
@@ -56,7 +61,6 @@ def evaluate(asked: Asked, sets: Sequence[Path], out: Path | None, as_json: bool
     next. Raises DataError, ConfigError or CapabilityError for what cannot be read, before anything is encoded; what was measured stays.
     """
     from components.data.evaluation_set import read_set
-    from components.recipes.given_model import read_given
     from flows.data_check import Told
 
     check(asked)
@@ -66,18 +70,53 @@ def evaluate(asked: Asked, sets: Sequence[Path], out: Path | None, as_json: bool
         raise ConfigError(
             f"two sets are called alike: {', '.join(names)}. Their numbers would have one name; rename a folder."
         )
-    model = read_given(asked.path, asked.library, asked.config, asked.tokenizer, asked.batch)  # type: ignore[arg-type]  # argparse has checked it
     told, found = Told(sys.stderr, stage="evaluate"), {}
-    for one in read:
-        about = about_of(model, one, asked)
-        before = None if out is None else measured_before(out / one.name, about)
-        found[one.name] = before or measured(model, one, asked, about, None if out is None else out / one.name, told)
-        if not as_json:
-            print("\n".join(lines(found[one.name])), flush=True)
+    with opened(asked) as model:
+        for one in read:
+            about, where = about_of(model, one, asked), None if out is None else out / one.name
+            before = None if where is None else measured_before(where, about)
+            found[one.name] = before or measured(model, one, asked, about, where, told)
+            if not as_json:
+                print("\n".join(lines(found[one.name])), flush=True)
     if as_json:
         print(json.dumps(found, ensure_ascii=False))
     elif out is not None:
         print(f"in {out}")
+
+
+def address_of(said: str, here: Path) -> str | None:
+    """Return host:port where a server is meant: `triton:HOST:PORT`, or `served`, that of the workspace around `here`; None for anything else.
+
+    Raises ConfigError for an address that is none, and NotServed where the workspace serves nothing.
+    """
+    if said.startswith(TRITON):
+        address = said.removeprefix(TRITON)
+        host, _, port = address.rpartition(":")
+        if not host or "/" in address or not port.isdecimal() or not 0 < int(port) < 2**16:
+            raise ConfigError(
+                f"{said} names no server: after {TRITON} come host and port of its HTTP endpoint, such as {TRITON}127.0.0.1:8000, and nothing else."
+            )
+        return address
+    if said != SERVED:
+        return None
+    from components.serving.endpoint import read_endpoint
+    from flows.run import find_root
+
+    endpoint = read_endpoint(root := find_root(here))
+    if endpoint is None:
+        raise NotServed(
+            f"No model is served from {root}. Run `make run`, which ends with one, or name a server: {TRITON}HOST:PORT."
+        )
+    return endpoint.http
+
+
+def opened(asked: Asked) -> AbstractContextManager["GivenModel"]:
+    """Give the model that is asked."""
+    from components.recipes.given_model import asked_of, read_given
+
+    if asked.address is not None:
+        return asked_of(asked.address, asked.batch)
+    return nullcontext(read_given(asked.path, asked.library, asked.config, asked.tokenizer, asked.batch))  # type: ignore[arg-type]  # argparse has checked it
 
 
 def check(asked: Asked) -> None:
@@ -85,6 +124,12 @@ def check(asked: Asked) -> None:
     if not asked.ks or min(asked.ks) < 1:
         raise ConfigError(
             f"--k is {list(asked.ks)}, but recall is looked for among the first k answers: 1 or more. 1, 5 and 10 are usual."
+        )
+    beside = [f"--{name}" for name in ("config", "tokenizer") if getattr(asked, name) is not None]
+    beside += ["--from"] if asked.library is not None else []
+    if asked.address is not None and beside:
+        raise ConfigError(
+            f"{' and '.join(beside)} say how a folder is read, but {asked.address} is a server, which has read its own. Leave them out."
         )
     if asked.batch < 1:
         raise ConfigError(f"--batch is {asked.batch}, but so many are encoded at once: 1 or more. 64 is usual.")
@@ -104,7 +149,7 @@ def about_of(model: "GivenModel", one: "EvaluationSet", asked: Asked) -> dict[st
         if path is not None
     }
     return {
-        "model": {"library": model.library, "weights": model.weights.name, "sha256": model.sha256, **beside},
+        "model": {"library": model.library, "weights": model.named, "sha256": model.sha256, **beside},
         "set": {"name": one.name, "split": one.split, "digest": one.digest, "pictures": len(one.pool)},
         "asked": {**what, "seed": asked.seed},
     }  # fmt: skip
@@ -128,6 +173,11 @@ def measured_before(folder: Path, about: Mapping[str, Any]) -> dict[str, Any] | 
         raise DataError(
             f"{folder} holds no evaluation that can be read ({err}), and nothing is written over. Give a new folder with --to."
         ) from err
+    if not about["model"]["sha256"]:
+        raise DataError(
+            f"{folder} has numbers already, and {about['model']['weights']} does not say which weights it serves (package_digest), so nobody knows whether "
+            "they are of the same. Give a new folder with --to."
+        )
     differs = [name for name in about if held.get(name) != about[name]]
     if differs:
         raise DataError(
@@ -171,7 +221,7 @@ def findings(model: "GivenModel", one: "EvaluationSet", asked: Asked, told: "Pro
 
     nothing = Pool(keys=(), pictures=(), captions=(), concepts=(), sources=())  # nobody knows what it was trained on
     subject = TrainedModel(
-        encoder=model.embedder, untrained=lambda: model.untrained(asked.seed), train=nothing, pools={one.name: one.pool},
+        encoder=model.encoder, untrained=lambda: model.untrained(asked.seed), train=nothing, pools={one.name: one.pool},
         seed=asked.seed, progress=told,
     )  # fmt: skip
     evaluator = (
@@ -180,16 +230,28 @@ def findings(model: "GivenModel", one: "EvaluationSet", asked: Asked, told: "Pro
         else Retrieval(asked.ks)
     )
     try:
-        return evaluator.measure(subject)
-    except BadImage as err:
-        for key, picture in zip(one.pool.keys, one.pool.pictures, strict=True):
-            try:
-                model.embedder.preprocess(picture)
-            except BadImage as its:
-                raise DataError(
-                    f"{key} of {one.name} cannot be shown to the model: {its}. Without it the set would be another. Fetch its shard again."
-                ) from err
-        raise
+        found = evaluator.measure(subject)
+    except (BadImage, BadPicture) as err:
+        bad = err if isinstance(err, BadPicture) else _first_bad(model.encoder, one.pool.pictures)
+        raise DataError(
+            f"{one.pool.keys[bad.place]} of {one.name} cannot be shown to the model: {bad}. Without it the set would be another. Fetch its shard again."
+        ) from err
+    model.check_same()
+    return found
+
+
+def _first_bad(encoder: "Encoder", pictures: Sequence[bytes]) -> BadPicture:
+    """Return which picture a model of a folder cannot be shown."""
+    from components.data.transforms.preprocess import BadImage
+    from components.evaluation.embedding import Embedder
+
+    assert isinstance(encoder, Embedder), "a package and a server say which it was"
+    for place, picture in enumerate(pictures):
+        try:
+            encoder.preprocess(picture)
+        except BadImage as err:
+            return BadPicture(place, str(err))
+    raise AssertionError("one of them was no picture")
 
 
 def lines(found: Mapping[str, Any]) -> list[str]:
