@@ -22,12 +22,13 @@ class Freeze:
     Args:
         module: the model. Nothing happens to it before `apply`.
         trains: patterns of names, such as `text.*`; a parameter or buffer that fits one of them trains.
+        takes_up: the same of tensors that do not train, and into which what was trained is taken up in the end.
 
     Raises ConfigError, with the nearest names, for a pattern that no parameter fits.
     """
 
-    def __init__(self, module: nn.Module, trains: Sequence[str]) -> None:
-        self.module, self.trains = module, tuple(trains)
+    def __init__(self, module: nn.Module, trains: Sequence[str], takes_up: Sequence[str] = ()) -> None:
+        self.module, self.trains, self.takes_up = module, tuple(trains), tuple(takes_up)
         parameters = [name for name, _ in module.named_parameters()]
         for pattern in trains:
             if not any(fnmatchcase(name, pattern) for name in parameters):
@@ -39,6 +40,10 @@ class Freeze:
     def is_trained(self, name: str) -> bool:
         """Whether the tensor of this name trains."""
         return any(fnmatchcase(name, pattern) for pattern in self.trains)
+
+    def may_differ(self, name: str) -> bool:
+        """Whether the tensor of this name may be another when tuning has ended."""
+        return self.is_trained(name) or any(fnmatchcase(name, pattern) for pattern in self.takes_up)
 
     def apply(self) -> None:
         """Let gradients reach what trains and nothing else, and put what stays whole into evaluation mode."""
