@@ -5,6 +5,7 @@ import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from components.contracts.errors import ConfigError, DataError
 from components.contracts.sealed import digest_of, sha256_of
 from components.evaluation.wording import between, shown
+from components.serving.errors import BadPicture, NotServed
 
 if TYPE_CHECKING:
     from components.contracts.evaluator import Findings
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 ABOUT, METRICS = "about.json", "metrics.json"
 KS = (1, 5, 10)
+TRITON, SERVED = "triton:", "served"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +31,8 @@ class Asked:
     """What is asked of a model.
 
     Args:
-        path: its folder, or its file of weights.
+        path: its folder, also a package's, or its file of weights; of no meaning where an address is given.
+        address: host:port of a Triton that serves it.
         library: whose it is, or None to read that off the files.
         config: where theirs lies, if not beside.
         tokenizer: likewise.
@@ -40,6 +44,7 @@ class Asked:
     """
 
     path: Path
+    address: str | None = None
     library: str | None = None
     config: Path | None = None
     tokenizer: Path | None = None
@@ -66,8 +71,8 @@ def _evaluate(asked: Asked, sets: Sequence[Path], out: Path | None, as_json: boo
     """Measure as one of several processes, all of which do this, of which the first alone prints and writes."""
     from components.contracts.progress import silent
     from components.data.evaluation_set import read_set
+    from components.evaluation.embedding import Embedder
     from components.evaluation.ranks import device
-    from components.recipes.given_model import read_given
     from flows.data_check import Told
 
     check(asked)
@@ -77,17 +82,16 @@ def _evaluate(asked: Asked, sets: Sequence[Path], out: Path | None, as_json: boo
         raise ConfigError(
             f"two sets are called alike: {', '.join(names)}. Their numbers would have one name; rename a folder."
         )
-    model = read_given(asked.path, asked.library, asked.config, asked.tokenizer, asked.batch)  # type: ignore[arg-type]  # argparse has checked it
-    model.embedder.model.to(device())
     told, found = Told(sys.stderr, stage="evaluate") if is_first else silent, {}
-    for one in read:
-        about = about_of(model, one, asked)
-        before = None if out is None else measured_before(out / one.name, about)
-        found[one.name] = before or measured(
-            model, one, asked, about, out / one.name if out and is_first else None, told
-        )
-        if is_first and not as_json:
-            print("\n".join(lines(found[one.name])), flush=True)
+    with opened(asked) as model:
+        if isinstance(model.encoder, Embedder):
+            model.encoder.model.to(device())
+        for one in read:
+            about, where = about_of(model, one, asked), None if out is None else out / one.name
+            before = None if where is None else measured_before(where, about)
+            found[one.name] = before or measured(model, one, asked, about, where if is_first else None, told)
+            if is_first and not as_json:
+                print("\n".join(lines(found[one.name])), flush=True)
     if not is_first:
         return
     if as_json:
@@ -96,11 +100,52 @@ def _evaluate(asked: Asked, sets: Sequence[Path], out: Path | None, as_json: boo
         print(f"in {out}")
 
 
+def address_of(said: str, here: Path) -> str | None:
+    """Return host:port where a server is meant: `triton:HOST:PORT`, or `served`, that of the workspace around `here`; None for anything else.
+
+    Raises ConfigError for an address that is none, and NotServed where the workspace serves nothing.
+    """
+    if said.startswith(TRITON):
+        address = said.removeprefix(TRITON)
+        host, _, port = address.rpartition(":")
+        if not host or "/" in address or not port.isdecimal() or not 0 < int(port) < 2**16:
+            raise ConfigError(
+                f"{said} names no server: after {TRITON} come host and port of its HTTP endpoint, such as {TRITON}127.0.0.1:8000, and nothing else."
+            )
+        return address
+    if said != SERVED:
+        return None
+    from components.serving.endpoint import read_endpoint
+    from flows.run import find_root
+
+    endpoint = read_endpoint(root := find_root(here))
+    if endpoint is None:
+        raise NotServed(
+            f"No model is served from {root}. Run `make run`, which ends with one, or name a server: {TRITON}HOST:PORT."
+        )
+    return endpoint.http
+
+
+def opened(asked: Asked) -> AbstractContextManager["GivenModel"]:
+    """Give the model that is asked."""
+    from components.recipes.given_model import asked_of, read_given
+
+    if asked.address is not None:
+        return asked_of(asked.address, asked.batch)
+    return nullcontext(read_given(asked.path, asked.library, asked.config, asked.tokenizer, asked.batch))  # type: ignore[arg-type]  # argparse has checked it
+
+
 def check(asked: Asked) -> None:
     """Raise ConfigError for numbers that make no sense."""
     if not asked.ks or min(asked.ks) < 1:
         raise ConfigError(
             f"--k is {list(asked.ks)}, but recall is looked for among the first k answers: 1 or more. 1, 5 and 10 are usual."
+        )
+    beside = [f"--{name}" for name in ("config", "tokenizer") if getattr(asked, name) is not None]
+    beside += ["--from"] if asked.library is not None else []
+    if asked.address is not None and beside:
+        raise ConfigError(
+            f"{' and '.join(beside)} say how a folder is read, but {asked.address} is a server, which has read its own. Leave them out."
         )
     if asked.batch < 1:
         raise ConfigError(f"--batch is {asked.batch}, but so many are encoded at once: 1 or more. 64 is usual.")
@@ -122,7 +167,7 @@ def about_of(model: "GivenModel", one: "EvaluationSet", asked: Asked) -> dict[st
         if path is not None
     }
     return {
-        "model": {"library": model.library, "weights": model.weights.name, "sha256": model.sha256, **beside},
+        "model": {"library": model.library, "weights": model.named, "sha256": model.sha256, **beside},
         "set": {"name": one.name, "split": one.split, "digest": one.digest, "pictures": len(one.pool)},
         "asked": {**what, "seed": asked.seed},
     }  # fmt: skip
@@ -146,6 +191,11 @@ def measured_before(folder: Path, about: Mapping[str, Any]) -> dict[str, Any] | 
         raise DataError(
             f"{folder} holds no evaluation that can be read ({err}), and nothing is written over. Give a new folder with --to."
         ) from err
+    if not about["model"]["sha256"]:
+        raise DataError(
+            f"{folder} has numbers already, and {about['model']['weights']} does not say which weights it serves (package_digest), so nobody knows whether "
+            "they are of the same. Give a new folder with --to."
+        )
     differs = [name for name in about if held.get(name) != about[name]]
     if differs:
         raise DataError(
@@ -181,16 +231,22 @@ def measured(
 def findings(model: "GivenModel", one: "EvaluationSet", asked: Asked, told: "Progress") -> "Findings":
     """Return what the evaluators of such a set find; DataError that names a picture that cannot be decoded."""
     from components.data.selection import Pool
-    from components.evaluation.on_set import naming, usual
+    from components.evaluation.embedding import Embedder
+    from components.evaluation.on_set import naming, unshown, usual
     from components.evaluation.subject import TrainedModel
 
     nothing = Pool(keys=(), pictures=(), captions=(), concepts=(), sources=())  # nobody knows what it was trained on
     subject = TrainedModel(
-        encoder=model.embedder, untrained=lambda: model.untrained(asked.seed), train=nothing, pools={one.name: one.pool},
+        encoder=model.encoder, untrained=lambda: model.untrained(asked.seed), train=nothing, pools={one.name: one.pool},
         seed=asked.seed, progress=told,
     )  # fmt: skip
-    with naming({one.name: one.pool}, model.embedder.preprocess):
-        return usual(one, asked.ks).measure(subject)
+    try:
+        with naming({one.name: one.pool}, model.encoder.preprocess if isinstance(model.encoder, Embedder) else None):
+            found = usual(one, asked.ks).measure(subject)
+    except BadPicture as err:
+        raise DataError(unshown(one.pool.keys[err.place], one.name, err)) from err
+    model.check_same()
+    return found
 
 
 def lines(found: Mapping[str, Any]) -> list[str]:

@@ -11,13 +11,15 @@ def add_evaluate(add: Add) -> None:
     """Add the command."""
     made = add(
         "evaluate",
-        "measure a model of open_clip, of transformers or of ours on sets in CLIP_benchmark's layout",
+        "measure a model of open_clip, of transformers or of ours, also one that is served, on sets in CLIP_benchmark's layout",
         _evaluate,
     )
     made.set_defaults(anywhere=True)
     made.add_argument(
-        "path", metavar="MODEL", type=Path, help="its folder, or its file of weights with the rest beside it"
-    )
+        "model", metavar="MODEL",
+        help="its folder, or its file of weights with the rest beside it; a package's folder; triton:HOST:PORT, a server that runs; or served, "
+        "that of this workspace (./served is a folder)",
+    )  # fmt: skip
     made.add_argument(
         "--set", metavar="FOLDER", type=Path, action="append", required=True, dest="sets",
         help="with classnames.txt, zeroshot_classification_templates.txt and the split's shards; may be given several times",
@@ -77,13 +79,13 @@ def _study(here: Path, arguments: argparse.Namespace) -> int:
 
 
 def _evaluate(here: Path, arguments: argparse.Namespace) -> int:
-    from flows.evaluate import Asked, evaluate
+    from flows.evaluate import Asked, address_of, evaluate
 
     config, tokenizer, out = (
         None if given is None else here / given for given in (arguments.config, arguments.tokenizer, arguments.to)
     )
     asked = Asked(
-        path=here / arguments.path, library=arguments.library, config=config, tokenizer=tokenizer, split=arguments.split,
+        path=here / arguments.model, address=address_of(arguments.model, here), library=arguments.library, config=config, tokenizer=tokenizer, split=arguments.split,
         namesakes=arguments.namesakes, ks=tuple(arguments.k), seed=arguments.seed, batch=arguments.batch,
     )  # fmt: skip
     evaluate(asked, [here / folder for folder in arguments.sets], out, arguments.json)

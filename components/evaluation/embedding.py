@@ -158,10 +158,11 @@ class Embedder:
             model.encode_image(picture)
         with FlopCounterMode(display=False) as of_text:
             model.encode_text(text)
-        image, text = (model.image, model.image_projection), (model.text, model.text_projection)
+        sides = {"image": (model.image, model.image_projection), "text": (model.text, model.text_projection)}
+        flops = {"image": of_picture.get_total_flops(), "text": of_text.get_total_flops()}
         return {
-            "image": {"parameters": _size(*image), "bytes": _bytes(*image), "flops": of_picture.get_total_flops()},
-            "text": {"parameters": _size(*text), "bytes": _bytes(*text), "flops": of_text.get_total_flops()},
+            side: {"parameters": _size(*parts), "bytes": _bytes(*parts), "flops": flops[side]}  # type: ignore[misc]  # a literal
+            for side, parts in sides.items()
         }
 
     def windows(self, pictures: Sequence[bytes]) -> Float[np.ndarray, "N 4"]:

@@ -27,22 +27,27 @@ def usual(one: EvaluationSet, ks: Sequence[int]) -> Evaluator:
 
 
 @contextmanager
-def naming(pools: Mapping[str, Pictures], shown: Callable[[bytes], object]) -> Iterator[None]:
+def naming(pools: Mapping[str, Pictures], shown: Callable[[bytes], object] | None) -> Iterator[None]:
     """Turn a picture that cannot be shown to the model into a DataError that says which one it is.
 
     Args:
         pools: name of a set -> its pictures, which nobody has validated.
-        shown: the model's transform.
+        shown: the model's transform; None of a model that names them itself.
     """
     try:
         yield
     except BadImage as err:
+        if shown is None:
+            raise
         for name, pool in pools.items():
             for key, picture in zip(pool.keys, pool.pictures, strict=True):
                 try:
                     shown(picture)
                 except BadImage as its:
-                    raise DataError(
-                        f"{key} of {name} cannot be shown to the model: {its}. Without it the set would be another. Fetch it again, or take it out."
-                    ) from err
+                    raise DataError(unshown(key, name, its)) from err
         raise
+
+
+def unshown(key: str, name: str, why: Exception) -> str:
+    """Return what to say of a picture of a set that cannot be shown to a model."""
+    return f"{key} of {name} cannot be shown to the model: {why}. Without it the set would be another. Fetch it again, or take it out."

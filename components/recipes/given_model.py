@@ -1,20 +1,25 @@
-"""A model to be measured that somebody hands over as a folder: of open_clip, of transformers, or one of ours."""
+"""A model to be measured that somebody hands over: a folder of open_clip, of transformers or of ours, a package, or a server that runs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from components.contracts.errors import DataError
+from components.contracts.evaluator import Encoder
 from components.contracts.model_files import MODEL, WEIGHTS
-from components.contracts.sealed import sha256_of
+from components.contracts.sealed import MANIFEST, sha256_of
 from components.evaluation.embedding import Embedder
 from components.models.dual_encoder import DualEncoder
 from components.recipes.interop import as_ours
 from components.recipes.section import build
 from components.recipes.their_files import CONFIGS, Library, read_theirs
 from components.recipes.trained import load_trained, load_untrained
+from components.serving.package import Package
+
+PACKED = "image_encoder.onnx"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,24 +27,26 @@ class GivenModel:
     """A model with what is needed to name it.
 
     Args:
-        library: whose it is: open_clip, huggingface or diptych.
-        weights: its file of weights.
-        sha256: of that file.
-        embedder: the model, with its tokenizer and transform.
-        untrained: gives the same architecture with weights drawn from a seed.
+        library: whose it is: open_clip, huggingface or diptych; or what it is: package or triton.
+        named: the name of its file of weights, or what is asked of a server.
+        sha256: of that file; the digest of a package, also of one that is served.
+        encoder: the model, with its tokenizer and transform.
+        untrained: gives the same architecture with weights drawn from a seed; Undrawn of what is packaged.
+        check_same: raises DataError where the model is not the one that it was, which a server's may be.
     """
 
     library: str
-    weights: Path
+    named: str
     sha256: str
-    embedder: Embedder
-    untrained: Callable[[int], Embedder]
+    encoder: Encoder
+    untrained: Callable[[int], Encoder]
+    check_same: Callable[[], None] = lambda: None
 
 
 def read_given(
     path: Path, library: Library | None = None, config: Path | None = None, tokenizer: Path | None = None, batch: int = 256
 ) -> GivenModel:  # fmt: skip
-    """Read a folder, or a file of weights with the rest beside it; nothing is written.
+    """Read a folder, a package's too, or a file of weights with the rest beside it; nothing is written.
 
     Args:
         path: the folder or file.
@@ -48,12 +55,20 @@ def read_given(
         tokenizer: likewise.
         batch: rows encoded at once.
 
-    Raises DataError, ConfigError or CapabilityError for what cannot be read.
+    Raises DataError, ConfigError, CapabilityError or StaleArtifact for what cannot be read.
     """
     if library is None and (path / MODEL).is_file():
         return GivenModel(
-            library="diptych", weights=path / WEIGHTS, embedder=load_trained(path, batch), sha256=sha256_of(path / WEIGHTS),
+            library="diptych", named=WEIGHTS, encoder=load_trained(path, batch), sha256=sha256_of(path / WEIGHTS),
             untrained=lambda seed: load_untrained(path, seed, batch),
+        )  # fmt: skip
+    if library is None and all((path / name).is_file() for name in (MANIFEST, PACKED)):
+        from components.serving.measured import MeasuredPackage, Undrawn  # onnxruntime, which no other model needs
+
+        package = Package.verify(path)
+        return GivenModel(
+            library="package", named=path.resolve().name, sha256=package.digest, encoder=MeasuredPackage(package, batch),
+            untrained=lambda seed: Undrawn(),
         )  # fmt: skip
     whose = library or library_of(path)
     theirs = read_theirs(path, whose, config, tokenizer)
@@ -66,8 +81,24 @@ def read_given(
         return Embedder(model, embedder.vocabulary, embedder.preprocess, batch)
 
     return GivenModel(
-        library=whose, weights=theirs.source, sha256=sha256_of(theirs.source), embedder=embedder, untrained=untrained
+        library=whose, named=theirs.source.name, sha256=sha256_of(theirs.source), encoder=embedder, untrained=untrained
     )
+
+
+@contextmanager
+def asked_of(address: str, batch: int = 256) -> Iterator[GivenModel]:
+    """Give what runs at host:port while it is measured.
+
+    Raises TransientError where nobody answers, NotServed where a model is not ready, CapabilityError where its vectors cannot be compared.
+    """
+    from components.serving.measured import MeasuredServer, Undrawn  # gevent, which no other model needs
+
+    with MeasuredServer(address, batch) as server:
+        offer = server.offer
+        yield GivenModel(
+            library="triton", named="embed_image and embed_text" if offer.digest else address, sha256=offer.digest, encoder=server,
+            untrained=lambda seed: Undrawn(), check_same=server.check_same,
+        )  # fmt: skip
 
 
 def library_of(path: Path) -> Library:

@@ -17,11 +17,12 @@ from gevent import get_hub
 from tritonclient import http
 from tritonclient.utils import InferenceServerException
 
-from components.contracts.errors import TransientError
-from components.serving.errors import RequestRefused, ServerFailed
+from components.contracts.errors import CapabilityError, TransientError
+from components.serving.errors import NotServed, RequestRefused, ServerFailed
 
 MAX_BATCH = 32  # max_batch_size of the served models
 CLASSIFIER = "zero_shot_classifier"
+EMBEDDING = ("embed_image", "embed_text")
 WRAPPING = re.compile(r"^(\[request id: [^]]*\] |in ensemble '[^']*', )+|\s*Stacktrace:.*", re.DOTALL)
 T = TypeVar("T")
 
@@ -55,6 +56,21 @@ class Classified:
 
     labels: tuple[LabelScore, ...]
     encoded: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """What a server says of its two encoders.
+
+    Args:
+        digest: of the package that answers; empty where it does not say.
+        width: D, of both.
+        batch: most samples of a request.
+    """
+
+    digest: str
+    width: int
+    batch: int
 
 
 class Client:
@@ -128,7 +144,7 @@ class Client:
 
     def classifies(self) -> bool:
         """Return whether the server has the classifier, which it has for every package with labels.json."""
-        return bool(self._ask(CLASSIFIER, lambda: self._http.is_model_ready(CLASSIFIER)))
+        return self._ready(CLASSIFIER)
 
     def metadata(self) -> dict[str, Any]:
         """Return what the server says of itself: name, version, extensions."""
@@ -136,8 +152,39 @@ class Client:
 
     def package_digest(self) -> str:
         """Return the digest of the package that answers, as the server has it."""
-        config = self._ask("embed_image", lambda: self._http.get_model_config("embed_image"))
-        return str(config["parameters"]["package_digest"]["string_value"])
+        return str(self._config("embed_image")["parameters"]["package_digest"]["string_value"])
+
+    def offer(self) -> Offer:
+        """Return what there is to encode with.
+
+        Raises NotServed where a model is not there or not ready, CapabilityError where the two give no vectors of one width.
+        """
+        configs = []
+        for model in EMBEDDING:
+            if not self._ready(model):
+                raise NotServed(
+                    f"{model} at {self.address} is not there, or not ready, so nothing can be encoded. Its log says why; a server of `make run` has "
+                    f"{' and '.join(EMBEDDING)}."
+                )
+            configs.append(self._config(model))
+        widths = [int(config["output"][0]["dims"][-1]) for config in configs]
+        if len(set(widths)) > 1 or widths[0] < 1:
+            raise CapabilityError(
+                f"{' and '.join(EMBEDDING)} at {self.address} give vectors of {widths[0]} and {widths[1]} numbers, which cannot be compared. Serve both of "
+                "one model."
+            )
+        digest = configs[0].get("parameters", {}).get("package_digest", {}).get("string_value", "")
+        return Offer(
+            digest=digest,
+            width=widths[0],
+            batch=min(max(int(config.get("max_batch_size", 0)), 1) for config in configs),
+        )
+
+    def _ready(self, model: str) -> bool:
+        return bool(self._ask(model, lambda: self._http.is_model_ready(model)))
+
+    def _config(self, model: str) -> dict[str, Any]:
+        return dict(self._ask(model, lambda: self._http.get_model_config(model)))
 
     def close(self) -> None:
         """Let go of the connection."""

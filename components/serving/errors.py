@@ -15,5 +15,18 @@ class RequestRefused(DataError):
     """The server looked at what we sent and will not take it: bytes that are no picture, an empty batch."""
 
 
+class BadPicture(DataError):
+    """A picture that a model cannot be shown.
+
+    Args:
+        place: of it among those that were given.
+        why: in words.
+    """
+
+    def __init__(self, place: int, why: str) -> None:
+        super().__init__(why)
+        self.place = place
+
+
 class ParityFailed(GateClosed):
     """The server answers otherwise than the package does, so it must not get traffic."""

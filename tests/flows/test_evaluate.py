@@ -113,7 +113,7 @@ def test_the_untrained_model_is_another_of_the_same_kind_and_the_same_at_each_dr
     given = read_given(GOLDEN / "clip_gelu")
     rows = [given.untrained(seed).texts(["a red square"]) for seed in (0, 0, 1)]
     assert rows[0].tolist() == rows[1].tolist() != rows[2].tolist()
-    assert rows[0].tolist() != given.embedder.texts(["a red square"]).tolist()
+    assert rows[0].tolist() != given.encoder.texts(["a red square"]).tolist()
 
 
 @pytest.mark.parametrize(
