@@ -151,13 +151,14 @@ def costs_of(
     sides: dict[str, dict[str, float]] = {
         side: {what: float(count) for what, count in counted.items()} for side, counted in embedder.cost().items()
     }
+    timed = ""
     for side, counted in sides.items():
         if (measured_ms := metrics.get(f"cost.{side}.ms")) is not None:
-            counted["ms"] = measured_ms["value"]
+            counted["ms"], timed = measured_ms["value"], measured_ms["method"]
     names = ("image_encoder.onnx", "text_encoder.onnx", "index.npy", WEIGHTS)
     a_step = training.get("timing", {}).get("flops_per_step")
     return Costs(
-        sides=sides, files={name: (package / name).stat().st_size for name in names},
+        sides=sides, timed=timed, files={name: (package / name).stat().st_size for name in names},
         training_flops=a_step and float(a_step) * training["steps"],
         training=f"{training['steps']:,} steps of {training['batch']:,} pairs",
     )  # fmt: skip

@@ -19,12 +19,14 @@ class Costs:
 
     Args:
         sides: `image` and `text` -> `parameters` and `flops`, and `ms` where somebody measured it.
+        timed: how the milliseconds were measured; empty where nobody did.
         files: name in the package -> bytes.
         training_flops: operations of the whole training; None where nobody counted.
         training: what else is known of it, in words.
     """
 
     sides: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    timed: str = ""
     files: Mapping[str, int] = field(default_factory=dict)
     training_flops: float | None = None
     training: str = ""
@@ -54,7 +56,7 @@ def costs(found: Costs) -> str:
     )
     return (
         table("Cost of a picture and of a text", head, rows, numbers=(1, 2, 3, 4))
-        + said(MEANS)
+        + said(f"{MEANS}{f' Milliseconds: {found.timed}.' if found.timed else ''}")
         + said(
             f"{took}{f' ({found.training})' if found.training else ''}. Seconds and energy differ from run to run, so that they stand with the run: metrics.json of stage pretrain, and MLflow."
         )

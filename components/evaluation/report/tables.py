@@ -50,6 +50,6 @@ def further(metrics: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _splits(named: Iterable[str]) -> str:
     """Return what each of the splits is."""
-    kept = set(named)
+    kept = dict.fromkeys(named)  # in their order: that of a set is another in each process
     means = {**splits_of(one for one in kept if one != "test"), "test": "pictures that no model here trains on"}
     return said("Splits: " + "; ".join(f"{split}, {what}" for split, what in means.items() if split in kept) + ".")

@@ -134,6 +134,14 @@ def test_what_else_was_measured_has_its_table_and_nothing_has_none():
     assert further({}) == ""
 
 
+def test_evaluation_sets_stand_in_the_order_of_their_numbers_whatever_the_process():
+    """A set of Python's is in another order in each process, and the page would be other bytes."""
+    metric = {"unit": "fraction", "n": 9, "value": 0.5, "chance": 0.5, "baseline": 0.5}
+    names = [f"set_{letter}" for letter in "qwertzuiop"]
+    said = " ".join(read(further({f"zero_shot.{name}.class.top1": metric for name in names})).words)
+    assert re.findall(r"set_\w", said.partition("Splits: ")[2]) == names
+
+
 def test_the_reliability_picture_has_a_dot_a_bin_on_the_diagonal_where_it_can_be_believed():
     bins = [
         {"low": 0.0, "high": 0.5, "queries": 100, "confidence": 0.25, "right": 0.25},

@@ -179,7 +179,7 @@ def test_data_are_counted_by_step_licence_and_language():
 def test_costs_are_said_with_their_units_and_what_nobody_measured_is_said_to_be_so():
     found = Costs(
         sides={"image": {"parameters": 1_234, "flops": 5.73e6}, "text": {"parameters": 2e9, "flops": 10, "ms": 1.5}},
-        files={"image_encoder.onnx": 166_742, "text_encoder.onnx": 2_500_000, "index.npy": 1000}, training_flops=1.66e12,
+        files={"image_encoder.onnx": 166_742, "text_encoder.onnx": 2_500_000, "index.npy": 1000}, timed="median of 20", training_flops=1.66e12,
         training="8 steps of 16 pairs",
     )  # fmt: skip
     said = words(costs(found))
@@ -189,6 +189,8 @@ def test_costs_are_said_with_their_units_and_what_nobody_measured_is_said_to_be_
     ]  # fmt: skip
     assert "Training took 1.66 T operations (8 steps of 16 pairs)" in text(costs(found))
     assert "Beside the encoders: index.npy 1 kB." in said
+    assert "Milliseconds: median of 20." in text(costs(found))
+    assert "Milliseconds" not in text(costs(Costs()))
     assert text(costs(Costs())).count("not measured") == 9
 
 
