@@ -21,6 +21,7 @@ from components.models.dual_encoder import DualEncoder
 from components.models.interop import huggingface, open_clip
 from components.models.towers.image import ImageTower
 from components.models.towers.text import TextTower
+from components.models.undrawn import undrawn
 from components.recipes.section import build
 from components.recipes.their_files import CONFIGS, SHOWN, TOKENIZER_CONFIG, WEIGHTS, Library, Theirs, read_theirs
 from components.recipes.trained import load_trained, save_trained
@@ -72,7 +73,8 @@ def import_model(
 
 def as_ours(theirs: Theirs, batch: int = 256) -> Embedder:
     """Return their model with its tokenizer and transform, as ours; DataError for weights that are no numbers, or a tokenizer that does not fit."""
-    model = build(theirs.described, DualEncoder).eval()
+    with undrawn():  # all weights are read next, or load_state_dict says which are missing
+        model = build(theirs.described, DualEncoder).eval()
     ours = theirs.take(model, theirs.weights)
     lost = [name for name, value in ours.items() if not value.isfinite().all()]
     if lost:

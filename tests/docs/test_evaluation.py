@@ -12,6 +12,7 @@ import yaml
 from components.data.evaluation_set import CLASSES, SHARDS, TEMPLATES, TYPE
 from components.evaluation.zero_shot import Join, Prompting, ZeroShot
 from flows.cli import _parser
+from tests.benchmarks import mteb
 from tests.benchmarks.clip_benchmark import THEIRS
 
 REPOSITORY = Path(__file__).parents[2]
@@ -103,3 +104,14 @@ def test_the_tables_beside_clip_benchmark_show_what_was_measured():
     assert all(f"{its}" in PAGE for case in large["cpu_s"].values() for its in case.values())
     assert max(more["largest_difference"], large["largest_difference"]) <= 1e-6
     assert f"{told['memory']['theirs_matrices_gb_at_ours']} GB" in PAGE
+
+
+def test_the_table_beside_mteb_shows_what_was_measured():
+    told = json.loads((REPOSITORY / "docs/benchmarks/mteb.json").read_text())
+    assert set(told["numbers"]) == set(mteb.THEIRS)
+    for name, its in told["numbers"].items():
+        task, key = mteb.THEIRS[name]
+        assert abs(its["ours"] - its["theirs"]) <= told["largest_difference"] <= 1e-6
+        assert f"| `{name}` | `{task}` `{key}` | {its['ours']:.6f} | {its['theirs']:.6f} |" in PAGE
+    assert all(f"{its['ours']} to {its['theirs']}" in PAGE for its in told["cpu_s"].values())
+    assert f"mteb {told['versions']['mteb']}" in PAGE
