@@ -9,15 +9,17 @@ class AskedSet:
     """An evaluation set.
 
     Args:
-        path: its folder, in data/sets: as CLIP_benchmark keeps sets (docs/evaluation.md) or, with a `source`, whatever that reads.
+        path: its folder, in data/sets: as CLIP_benchmark keeps sets (docs/evaluation.md) or, with a `source`, whatever that reads; None where the
+            source takes none.
         split: of CLIP_benchmark's folder.
         namesakes: whether its classes may be called alike, as those of ImageNet are.
-        source: a source of params.yaml in place of CLIP_benchmark's layout, without its path: `{name: folder}`. All its samples are the set.
+        source: a source of params.yaml in place of CLIP_benchmark's layout, without its path: `{name: folder}`. All its samples are the set, whatever
+            their split.
         evaluators: what it is asked, each as `class_path` and `init_args` of an Evaluator; none: zero-shot classification by its templates
             where it has classes, else retrieval.
     """
 
-    path: str
+    path: str | None = None
     split: str = "test"
     namesakes: bool = False
     source: dict[str, Any] | None = None

@@ -65,6 +65,8 @@ def read_sets(stage: Stage, asked: Mapping[str, AskedSet], ks: Sequence[int]) ->
 
 def _of_folder(one: AskedSet, root: Path, ks: Sequence[int]) -> ReadSet:
     """Return a set in CLIP_benchmark's layout."""
+    if one.path is None:
+        raise DataError("it has neither a path nor a source, so there is nothing to measure. Say one of them.")
     found = read_set(root / one.path, one.split, one.namesakes)
     evaluators = _asked(one) or (usual(found, ks),)
     return ReadSet(
@@ -76,7 +78,7 @@ def _of_source(one: AskedSet, stage: Stage, folder: Path, ks: Sequence[int]) -> 
     """Return all samples of a source, brought in as data is; what cannot be read is counted by its reason."""
     folder.mkdir()
     came_in = ingest(
-        build_source({**(one.source or {}), "path": str(stage.root / one.path)}),
+        build_source({**(one.source or {}), **({"path": str(stage.root / one.path)} if one.path else {})}),
         folder,
         seed=0,
         progress=stage.progress,
@@ -85,7 +87,7 @@ def _of_source(one: AskedSet, stage: Stage, folder: Path, ks: Sequence[int]) -> 
     manifest = whole.filter(pc.greater(pc.list_value_length(whole["texts"]), 0))
     if not len(manifest):
         raise DataError(
-            f"none of the {len(whole):,} pictures in {one.path} has a caption, so none can be asked for. Write one beside each."
+            f"none of the {len(whole):,} pictures in {one.path or (one.source or {})['name']} has a caption, so none can be asked for. Write one beside each."
         )
     left_out = dict(came_in["rejected"]) | (
         {"no_caption": len(whole) - len(manifest)} if len(manifest) < len(whole) else {}

@@ -58,10 +58,11 @@ def measured(
     with read_sets(stage, recipe.evaluation.sets, recipe.evaluation.ks) as sets:
         subject = subject_of(stage, recipe, seed, model, pools)
         others = {name: its.pool for name, its in sets.items()}
+        by_set = {name: subject.on({name: pool}) for name, pool in others.items()}  # so that a set is encoded once
         asked: list[tuple[Evaluator, Subject]] = [
             *((one, subject) for one in (*always, *build_evaluators(recipe.evaluation))),
             (Leakage(), subject.on({**subject.pools, **others})),
-            *((one, subject.on({name: its.pool})) for name, its in sets.items() for one in its.evaluators),
+            *((one, by_set[name]) for name, its in sets.items() for one in its.evaluators),
         ]
         digests = {split: snapshot_digest(manifest) for split, manifest in pools.items()}
         digests |= {name: its.digest for name, its in sets.items()}

