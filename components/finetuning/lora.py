@@ -2,7 +2,7 @@
 
 Source: Hu et al. 2021, arXiv:2106.09685, section 4.1 (W + B A alpha/r, A drawn and B nought at the start). Differs: all linear maps of both
 towers and the projections are corrected unless `towers` says otherwise, and the scale of the logits trains along.
-Golden: peft's LoraLayer, weight and gradients, in tests.
+Golden: the map and its correction as two maps side by side, as peft computes them: value and gradients, in tests.
 Axes: O outputs, I inputs, R rank.
 """
 
