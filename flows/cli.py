@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from components.contracts.errors import ConfigError
+from flows.adapt_parser import add_adapt
 from flows.evaluation_parsers import add_evaluate, add_study
 from flows.faults import in_utf8, told
 from flows.proof_parsers import add_proofs
@@ -127,6 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     _model_parser(commands, every)
     add_evaluate(add)
     add_study(add)
+    add_adapt(add)
     ask = add(
         "ask", "ask the served model for the pictures nearest to a text, or the likeliest labels of a picture", _ask
     )

@@ -1,9 +1,10 @@
 """A model to be measured that somebody hands over: a folder of open_clip, of transformers or of ours, a package, or a server that runs."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -16,7 +17,7 @@ from components.models.dual_encoder import DualEncoder
 from components.recipes.interop import as_ours
 from components.recipes.section import build
 from components.recipes.their_files import CONFIGS, Library, read_theirs
-from components.recipes.trained import load_trained, load_untrained
+from components.recipes.trained import described_in, load_trained, load_untrained
 from components.serving.package import Package
 
 PACKED = "image_encoder.onnx"
@@ -32,6 +33,7 @@ class GivenModel:
         sha256: of that file; the digest of a package, also of one that is served.
         encoder: the model, with its tokenizer and transform.
         untrained: gives the same architecture with weights drawn from a seed; Undrawn of what is packaged.
+        described: `class_path` and `init_args` of the model; None of one that cannot be trained on.
         check_same: raises DataError where the model is not the one that it was, which a server's may be.
     """
 
@@ -40,6 +42,7 @@ class GivenModel:
     sha256: str
     encoder: Encoder
     untrained: Callable[[int], Encoder]
+    described: Mapping[str, Any] | None = None
     check_same: Callable[[], None] = lambda: None
 
 
@@ -60,7 +63,7 @@ def read_given(
     if library is None and (path / MODEL).is_file():
         return GivenModel(
             library="diptych", named=WEIGHTS, encoder=load_trained(path, batch), sha256=sha256_of(path / WEIGHTS),
-            untrained=lambda seed: load_untrained(path, seed, batch),
+            untrained=lambda seed: load_untrained(path, seed, batch), described=described_in(path),
         )  # fmt: skip
     if library is None and all((path / name).is_file() for name in (MANIFEST, PACKED)):
         from components.serving.measured import MeasuredPackage, Undrawn  # onnxruntime, which no other model needs
@@ -81,8 +84,9 @@ def read_given(
         return Embedder(model, embedder.vocabulary, embedder.preprocess, batch)
 
     return GivenModel(
-        library=whose, named=theirs.source.name, sha256=sha256_of(theirs.source), encoder=embedder, untrained=untrained
-    )
+        library=whose, named=theirs.source.name, sha256=sha256_of(theirs.source), encoder=embedder, untrained=untrained,
+        described=theirs.described,
+    )  # fmt: skip
 
 
 @contextmanager

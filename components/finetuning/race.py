@@ -1,0 +1,87 @@
+"""Which of several tunings is worth its time: all run shortly, the better half twice as long, until one is left.
+
+Source: Jamieson and Talwalkar 2016, arXiv:1502.07943, section 3 (successive halving). Differs: a heat begins anew with a schedule of its own length, since a rate
+that has not come down yet says little of where a tuning ends; and the length of the heats follows from what a step was measured to take, so that all end
+within the time there is.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from components.contracts.errors import ConfigError
+
+FIRST = 8  # steps of the heats that measure how long a step takes
+SPARE = 0.8  # of the time that is left is planned with
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heat:
+    """A tuning that was run.
+
+    Args:
+        name: whose.
+        steps: that it took.
+        score: on the validation split, higher is better.
+        seconds: by the clock, from its start to its score.
+    """
+
+    name: str
+    steps: int
+    score: float
+    seconds: float
+
+
+def race(names: Sequence[str], run: Callable[[str, int], Heat], budget_s: float, most: int) -> list[Heat]:
+    """Return all heats in their order, of which the last is the winner's longest.
+
+    Args:
+        names: who takes part, the first of equals is preferred.
+        run: tunes one of them from the start for so many steps.
+        budget_s: seconds for all heats.
+        most: steps of the longest heat.
+
+    Raises ConfigError for a budget in which not each can be tried shortly; it says the least.
+    """
+    heats: list[Heat] = []
+    for place, name in enumerate(names):
+        heats.append(run(name, min(FIRST, most)))
+        spent = sum(heat.seconds for heat in heats)
+        least = spent * len(names) / (place + 1)
+        if least > budget_s:
+            raise ConfigError(
+                f"there are {budget_s:.0f} s, but to try each of {len(names)} ways for {heats[0].steps} steps takes about {least:.0f} s. Give at least "
+                f"{math.ceil(2 * least / 60)} minutes, or fewer ways."
+            )
+    left = list(names)
+    a_step = {heat.name: heat.seconds / heat.steps for heat in heats}
+    left_s = budget_s - sum(heat.seconds for heat in heats)
+    steps = planned(list(a_step.values()), SPARE * left_s, most)
+    while steps > heats[0].steps:
+        now = [run(name, steps) for name in left]
+        heats += now
+        if len(left) == 1:
+            break
+        best = sorted(now, key=lambda heat: heat.score, reverse=True)[: math.ceil(len(left) / 2)]
+        left = [name for name in left if name in {heat.name for heat in best}]
+        steps = min(2 * steps, most)
+    longest = max(heat.steps for heat in heats)
+    last = max((heat for heat in heats if heat.steps == longest), key=lambda heat: heat.score)
+    return [*(heat for heat in heats if heat is not last), last]
+
+
+def planned(a_step: Sequence[float], left_s: float, most: int) -> int:
+    """Return the steps of the first round, with which all rounds end within the time, whoever is left of them.
+
+    Args:
+        a_step: seconds that a step of each takes.
+        left_s: seconds.
+        most: steps of the last round.
+    """
+    slowest, cost, rounds = sorted(a_step, reverse=True), 0.0, 0
+    while True:  # of each round, in seconds for a step of the first
+        cost += 2**rounds * sum(slowest)
+        if len(slowest) == 1:
+            break
+        slowest, rounds = slowest[: math.ceil(len(slowest) / 2)], rounds + 1
+    return min(int(left_s / cost), most // 2**rounds)

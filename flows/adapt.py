@@ -1,0 +1,160 @@
+"""`diptych adapt FOLDER --from MODEL`: a model that is better on one's own pictures, and how much it lost elsewhere."""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from components.contracts.errors import ConfigError
+from components.evaluation.wording import percent
+
+if TYPE_CHECKING:
+    from components.data.selection import Pool
+    from components.stages.adapt import Adapted
+
+MODEL, REPORT, HEATS, DATA = "model", "adapted.json", ".heats", ".data"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is asked for.
+
+    Args:
+        data: the pictures, as `diptych data check` takes them.
+        start: the folder of a model of open_clip, of transformers or of ours.
+        sets: folders in CLIP_benchmark's layout on which it must not get worse.
+        budget_s: seconds for the race of ways to tune.
+        most_lost: of a set's main number, from 0 to 1.
+        seed: of splits, draws and intervals.
+        batch: pairs a step.
+    """
+
+    data: str
+    start: Path
+    sets: Sequence[Path] = ()
+    budget_s: float = 900.0
+    most_lost: float = 0.01
+    seed: int = 0
+    batch: int = 64
+
+
+def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
+    """Leave in `out` the adapted model, what was found as adapted.json, and the heats, with which the same command goes on.
+
+    Raises ConfigError, DataError or CapabilityError for what cannot be read or tuned, before anything is.
+    """
+    from components.data.evaluation_set import read_set
+    from components.evaluation.embedding import Embedder
+    from components.recipes.given_model import read_given
+    from components.recipes.trained import save_trained
+    from components.stages.adapt import adapt as adapted
+    from flows.data_check import Told
+
+    if (out / REPORT).exists():
+        raise ConfigError(f"{out / REPORT} is there already, and nothing is written over. Name a new folder: --to DIR.")
+    given = read_given(asked.start)
+    if not isinstance(given.encoder, Embedder) or given.described is None:
+        raise ConfigError(
+            f"{asked.start} is a {given.library}, whose weights cannot be tuned. Name the folder that it was made of, such as runs/clip/finetune."
+        )
+    others = [read_set(folder) for folder in asked.sets]
+    told = Told(sys.stderr, stage="adapt")
+    out.mkdir(parents=True, exist_ok=True)
+    pools = pools_of(asked, here, out / DATA, told)
+    found = adapted(
+        given.encoder, pools, others, budget_s=asked.budget_s, seed=asked.seed, folder=out / HEATS, progress=told, most_lost=asked.most_lost,
+        batch=asked.batch,
+    )  # fmt: skip
+    (out / MODEL).mkdir(exist_ok=True)
+    save_trained(
+        out / MODEL, given.encoder.model, dict(given.described), given.encoder.vocabulary, given.encoder.preprocess
+    )
+    said = {
+        "start": {"library": given.library, "sha256": given.sha256},
+        "pictures": {name: len(pool) for name, pool in pools.items()},
+        **found.as_json(),
+    }
+    (out / REPORT).write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(said) if as_json else "\n".join(lines(found, said["pictures"], out)))
+
+
+def pools_of(asked: Asked, here: Path, folder: Path, told: Any) -> "dict[str, Pool]":
+    """Bring the pictures in, set aside what is broken or is in two splits, and return what is learnt from, chosen by and tested on."""
+    from components.data.ingest import ingest
+    from components.data.manifest import read_manifest
+    from components.data.selection import of_split, read_pool
+    from components.validation.validate import validate
+    from flows.data_check import source_of
+
+    raw, validated, evaluation = (folder / name for name in ("raw", "validated", "evaluation"))
+    if not (validated / "report.json").exists():
+        for place in (raw, validated, evaluation):
+            place.mkdir(parents=True, exist_ok=True)
+        if not (raw / "manifest.parquet").exists():
+            ingest(source_of(asked.data, here), raw, asked.seed, told)
+        validate(
+            raw,
+            validated,
+            evaluation,
+            max_broken=1.0,
+            seed=asked.seed,
+            failed_report=folder / "failed.html",
+            progress=told,
+        )
+    clean = read_manifest(validated / "manifest.parquet")
+    splits = {
+        "train": of_split(clean, "train"),
+        "val": of_split(clean, "val"),
+        "pair": read_manifest(evaluation / "pair/manifest.parquet"),
+    }
+    lacking = [name for name, manifest in splits.items() if not len(manifest)]
+    if lacking:
+        raise ConfigError(
+            f"of {len(clean):,} pictures none is left for {' and '.join(lacking)}: what is measured must not be what was learnt from. Bring more "
+            f"pictures; {validated / 'report.html'} says what was set aside."
+        )
+    return {name: read_pool(manifest, raw) for name, manifest in splits.items()}
+
+
+def lines(found: "Adapted", pictures: Mapping[str, int], out: Path) -> Iterator[str]:
+    """Yield what a person reads: the race, the trade, gain and loss with intervals, and one sentence."""
+    yield f"{pictures['train']:,} pictures to learn from, {pictures['val']:,} to choose by, {pictures['pair']:,} to test on"
+    for heat in found.heats:
+        yield f"  {heat.name:<14}{heat.steps:>6,} steps   val {percent(heat.score):>6}   {heat.seconds:,.0f} s"
+    for name, why in found.without.items():
+        yield f"  {name} was not tried: {why}"
+    for row in found.trade:
+        others = "".join(f"   {name} {percent(value)}" for name, value in row.items() if name not in ("alpha", "val"))
+        yield f"  alpha {row['alpha']:<5g} val {percent(row['val'])}{others}"
+    yield advice(found)
+    yield f"in {out}"
+
+
+def advice(found: "Adapted") -> str:
+    """Return what came of it in one sentence."""
+    if found.way == "start":
+        why = (
+            "nothing that was tried is better on val"
+            if found.kept
+            else "whatever is better on val loses too much elsewhere"
+        )
+        return f"It stays as it was: {why}. More pictures, or a longer --budget, may change that."
+    own = next(line for line in found.own if line.metric == "retrieval.pair.mean_recall" and line.arm == "adapted")
+    parts = [_change(own.difference, own.low, own.high, "mean recall here")]
+    parts += [
+        _change(line.difference, line.low, line.high, line.metric)
+        for line in found.elsewhere
+        if line.arm == "adapted" and line.metric.endswith(("class.top1", "mean_recall"))
+    ]
+    if not found.elsewhere:
+        parts.append("what it lost elsewhere was not measured: name sets by --set")
+    kept = "" if found.kept else " (further would be better here, and lose too much elsewhere)"
+    return f"{found.way}, {found.steps:,} steps, alpha {found.alpha:g}{kept}: {'; '.join(parts)}."
+
+
+def _change(difference: float | None, low: float | None, high: float | None, of: str) -> str:
+    if difference is None or low is None or high is None:
+        return f"{of} cannot be compared"
+    return f"{100 * difference:+.1f} points {of} ({100 * low:+.1f} to {100 * high:+.1f})"

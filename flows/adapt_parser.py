@@ -1,0 +1,72 @@
+"""What `diptych adapt` takes."""
+
+import argparse
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+Add = Callable[..., argparse.ArgumentParser]
+
+
+def add_adapt(add: Add) -> None:
+    """Add the command."""
+    made = add("adapt", "tune a model on your own pictures, and say what it gained there and lost elsewhere", _adapt)
+    made.set_defaults(anywhere=True)
+    made.add_argument(
+        "data",
+        metavar="DATA",
+        help="a folder of pictures with captions, a table, or shards, as `diptych data check` takes them",
+    )
+    made.add_argument(
+        "--from",
+        dest="start",
+        metavar="MODEL",
+        type=Path,
+        required=True,
+        help="the folder of a model of open_clip, of transformers or of ours",
+    )
+    made.add_argument(
+        "--to",
+        metavar="DIR",
+        type=Path,
+        required=True,
+        help="for the model and what was found; the same command goes on with what it has",
+    )
+    made.add_argument(
+        "--budget",
+        metavar="TIME",
+        type=seconds,
+        default=900.0,
+        help="for the race of ways to tune, such as 90s, 15m or 1h (15m)",
+    )
+    made.add_argument(
+        "--set", metavar="FOLDER", type=Path, action="append", default=[], dest="sets",
+        help="in CLIP_benchmark's layout, on which it must not get worse; may be given several times",
+    )  # fmt: skip
+    made.add_argument(
+        "--most-lost", metavar="SHARE", type=float, default=0.01, help="of a set's main number that may be lost (0.01)"
+    )
+    made.add_argument("--batch", metavar="PAIRS", type=int, default=64, help="a step (64)")
+    made.add_argument("--seed", type=int, default=0, help="of splits, draws and intervals (0)")
+    made.add_argument("--json", action="store_true", help="print what was found as JSON")
+
+
+def seconds(said: str) -> float:
+    """Return 900.0 for `15m`; argparse says it of anything else."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", said)
+    if found is None or not float(found[1]):
+        raise argparse.ArgumentTypeError(
+            f"{said!r} is no time. Give seconds, minutes or hours, such as 90s, 15m or 1h."
+        )
+    return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
+
+
+def _adapt(here: Path, arguments: argparse.Namespace) -> int:
+    from flows.adapt import Asked, adapt
+
+    asked = Asked(
+        data=arguments.data, start=here / arguments.start, sets=[here / one for one in arguments.sets], budget_s=arguments.budget,
+        most_lost=arguments.most_lost, seed=arguments.seed, batch=arguments.batch,
+    )  # fmt: skip
+    adapt(asked, here, here / arguments.to, arguments.json)
+    return 0

@@ -1,0 +1,76 @@
+"""Successive halving on tunings whose worth is told."""
+
+import pytest
+
+from components.contracts.errors import ConfigError
+from components.finetuning.race import FIRST, Heat, race
+
+WORTH = {"a": 0.1, "b": 0.4, "c": 0.3, "d": 0.2}
+
+
+def runner(worth, a_step=0.1, late=()):
+    """Return `run` and what was run; those that are late show their worth after 30 steps alone."""
+    ran = []
+
+    def run(name, steps):
+        ran.append((name, steps))
+        score = worth[name] if name not in late or steps > 30 else 0.0
+        return Heat(name=name, steps=steps, score=score, seconds=a_step * steps)
+
+    return run, ran
+
+
+def test_all_run_shortly_then_the_better_half_twice_as_long_until_one_is_left():
+    run, ran = runner(WORTH)
+    heats = race(list(WORTH), run, budget_s=60.0, most=1000)
+    assert [name for name, steps in ran if steps == FIRST] == ["a", "b", "c", "d"]
+    (first, second, third) = sorted({steps for _, steps in ran if steps > FIRST})
+    assert (second, third) == (2 * first, 4 * first)
+    assert [name for name, steps in ran if steps == second] == ["b", "c"]
+    assert [name for name, steps in ran if steps == third] == ["b"]
+    assert (heats[-1].name, heats[-1].steps) == ("b", third)
+    assert sum(heat.seconds for heat in heats) <= 60.0
+
+
+@pytest.mark.parametrize("budget", [8.0, 20.0, 100.0, 1000.0])
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 8])
+def test_the_budget_is_kept_and_used_whatever_the_number(budget, count):
+    worth = {f"way{place}": place / 10 for place in range(count)}
+    run, _ = runner(worth, a_step=0.05)
+    heats = race(list(worth), run, budget_s=budget, most=10**6)
+    spent = sum(heat.seconds for heat in heats)
+    assert spent <= budget
+    assert spent > 0.4 * budget or heats[-1].steps == FIRST
+    assert heats[-1].name == f"way{count - 1}"
+
+
+def test_no_heat_is_longer_than_the_most():
+    run, ran = runner(WORTH)
+    race(list(WORTH), run, budget_s=10_000.0, most=100)
+    assert max(steps for _, steps in ran) == 100
+
+
+def test_one_that_shows_late_wins_where_heats_are_long_enough():
+    run, _ = runner(WORTH | {"d": 0.9}, late=("d",))
+    assert race(list(WORTH), run, budget_s=100.0, most=1000)[-1].name == "d"
+
+
+def test_of_equals_the_first_is_taken():
+    run, _ = runner(dict.fromkeys(WORTH, 0.5))
+    assert race(list(WORTH), run, budget_s=60.0, most=1000)[-1].name == "a"
+
+
+def test_a_budget_that_is_too_short_says_the_least():
+    run, ran = runner(WORTH, a_step=1.0)
+    with pytest.raises(
+        ConfigError,
+        match=r"there are 20 s, but to try each of 4 ways for 8 steps takes about 32 s. Give at least 2 minutes",
+    ):
+        race(list(WORTH), run, budget_s=20.0, most=1000)
+    assert ran == [("a", FIRST)]
+
+
+def test_where_there_is_time_for_no_more_the_short_heats_decide():
+    run, ran = runner(WORTH, a_step=1.0)
+    assert race(list(WORTH), run, budget_s=40.0, most=1000)[-1].name == "b"
+    assert {steps for _, steps in ran} == {FIRST}
