@@ -1,5 +1,6 @@
-"""docs/reinforce.md: its recipe can be built, and the files, options and benchmarks that it names are there."""
+"""docs/reinforce.md: its recipe can be built, the files, options and benchmarks that it names are there, and its table is what was measured."""
 
+import json
 import re
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tests.squares import described_at_debug
 
 REPOSITORY = Path(__file__).parents[2]
 PAGE = (REPOSITORY / "docs/reinforce.md").read_text()
+MEASURED = json.loads((REPOSITORY / "docs/benchmarks/reinforce.json").read_text())
 
 
 def test_its_recipe_can_be_built(vocabulary):
@@ -43,3 +45,28 @@ def test_every_option_that_is_named_is_one_of_the_command(capsys):
     named = re.findall(r"--[a-z]+", PAGE.partition("## What it saves")[0])
     assert len(named) >= 4
     assert [option for option in named if option not in told] == []
+
+
+def test_its_table_is_what_was_measured():
+    table = PAGE.partition("### How it was chosen")[0]
+    for way, middle in MEASURED["median"].items():
+        runs = [turn[way] for turn in MEASURED["turns"]]
+        (line,) = re.findall(rf"^\| {re.escape(way)} \|.*$", table, re.M)
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        took = [round(run["cpu_s"]) for run in runs]
+        assert cells[1:] == [
+            str(runs[0]["batch"]), f"{runs[0]['samples']:,}", f"{min(took)} to {max(took)}",
+            ", ".join(f"{run['recall_at_1']:.1%}" for run in runs), f"{middle:.1%}",
+        ]  # fmt: skip
+
+
+def test_a_third_of_the_samples_was_enough_in_each_seed():
+    assert MEASURED["measured_on"] == "pair"
+    assert len(MEASURED["turns"]) >= 3
+    for turn in MEASURED["turns"]:
+        reinforced, plain = (
+            turn["reinforced, 1/3"],
+            max((turn["plain"], turn["plain, smaller batch"]), key=lambda run: run["recall_at_1"]),
+        )
+        assert 3 * reinforced["samples"] <= plain["samples"]
+        assert reinforced["recall_at_1"] > plain["recall_at_1"]
