@@ -57,13 +57,16 @@ def race(names: Sequence[str], run: Callable[[str, int], Heat], budget_s: float,
     a_step = {heat.name: heat.seconds / heat.steps for heat in heats}
     left_s = budget_s - sum(heat.seconds for heat in heats)
     steps = planned(list(a_step.values()), SPARE * left_s, most)
-    while steps > heats[0].steps:
-        now = [run(name, steps) for name in left]
-        heats += now
+    now = heats
+    while True:
+        if steps > heats[0].steps:  # a shorter one says no more than that
+            now = [run(name, steps) for name in left]
+            heats = [*heats, *now]
         if len(left) == 1:
             break
         best = sorted(now, key=lambda heat: heat.score, reverse=True)[: math.ceil(len(left) / 2)]
         left = [name for name in left if name in {heat.name for heat in best}]
+        now = [heat for heat in now if heat.name in left]
         steps = min(2 * steps, most)
     longest = max(heat.steps for heat in heats)
     last = max((heat for heat in heats if heat.steps == longest), key=lambda heat: heat.score)

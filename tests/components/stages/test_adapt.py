@@ -1,0 +1,125 @@
+"""Adapting on coloured squares: the race learns, what is chosen keeps what others need, and a race that was stopped goes on."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import torch
+
+from components.contracts.errors import ConfigError
+from components.contracts.progress import silent
+from components.data.evaluation_set import read_set
+from components.data.transforms.preprocess import Preprocess
+from components.evaluation.embedding import Embedder
+from components.finetuning.interpolate import interpolate
+from components.models.projection import LogitScale
+from components.objectives.sigmoid import SigmoidLoss
+from components.objectives.softmax import SoftmaxLoss
+from components.stages import adapt as adapting
+from components.stages.adapt import adapt, chosen, method_of
+from tests.squares import COLOURS
+from tests.subjects import part_of
+from tests.their_sets import write_set
+
+
+def pools(squares):
+    train = [place for place in range(50) if place % 5 not in (0, 1)]
+    return {
+        "train": part_of(squares, train),
+        "val": part_of(squares, range(0, 50, 5)),
+        "pair": part_of(squares, range(1, 50, 5)),
+    }
+
+
+@pytest.fixture
+def others(squares, tmp_path):
+    rows = [
+        {"png": data, "cls": str(list(COLOURS).index(group["category"])).encode()}
+        for data, group in zip(squares.pictures, squares.groups, strict=True)
+    ]
+    return [read_set(write_set(tmp_path / "colours", rows, list(COLOURS)))]
+
+
+@pytest.fixture
+def embedder(clip, vocabulary):
+    return Embedder(clip.model, vocabulary, Preprocess(size=32))
+
+
+def adapted(embedder, squares, others, folder: Path, **given):
+    return adapt(
+        embedder,
+        pools(squares),
+        others,
+        **{"budget_s": 600.0, "seed": 0, "folder": folder, "progress": silent, "batch": 10, **given},
+    )
+
+
+def few(monkeypatch) -> None:
+    """Two ways take part, for the sake of time."""
+    ways = adapting.ways()
+    monkeypatch.setattr(adapting, "ways", lambda: {name: ways[name] for name in ("lora", "whole")})
+
+
+def test_a_race_learns_and_what_it_gained_and_lost_stands_with_intervals(
+    embedder, squares, others, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(adapting, "EPOCHS", 6)
+    few(monkeypatch)
+    start = copy.deepcopy(embedder.model.state_dict())
+    found = adapted(embedder, squares, others, tmp_path / "heats", most_lost=1.0)
+    assert found.way != "start"
+    assert found.trade[0]["alpha"] == 0
+    best = max(found.trade, key=lambda row: row["val"])
+    assert best["val"] > found.trade[0]["val"]
+    assert found.alpha == best["alpha"]
+    own = {line.metric: line for line in found.own if line.arm == "adapted"}
+    mean = own["retrieval.pair.mean_recall"]
+    assert mean.low <= mean.difference <= mean.high
+    assert {line.metric for line in found.elsewhere} >= {"zero_shot.colours.class.top1"}
+    tuned = adapting.load_file(
+        adapting._kept(tmp_path / "heats", found.heats[-1].name, found.heats[-1].steps) / "tuned.safetensors"
+    )
+    wanted = interpolate(start, tuned, found.alpha)
+    assert all(torch.equal(value, wanted[name]) for name, value in embedder.model.state_dict().items())
+    longest = max(heat.steps for heat in found.heats)
+    assert longest == 6 * 30 // 10 // 2 * 2
+    again = copy.deepcopy(embedder)
+    again.model.load_state_dict(start)
+    monkeypatch.setattr(adapting, "tune", lambda *_, **__: pytest.fail("a heat that was kept is run again"))
+    resumed = adapted(again, squares, others, tmp_path / "heats", most_lost=1.0)
+    assert resumed == found
+
+
+def test_the_best_of_those_that_lose_little_is_chosen():
+    trade = [
+        {"alpha": 0.0, "val": 0.2, "cifar": 0.60}, {"alpha": 0.25, "val": 0.4, "cifar": 0.595}, {"alpha": 0.5, "val": 0.6, "cifar": 0.58},
+        {"alpha": 1.0, "val": 0.7, "cifar": 0.10},
+    ]  # fmt: skip
+    assert chosen(trade, 0.01, ["cifar"]) == (0.25, False)
+    assert chosen(trade, 0.03, ["cifar"]) == (0.5, False)
+    assert chosen(trade, 0.5, ["cifar"]) == (1.0, True)
+    assert chosen(trade, 0.0, ["cifar"]) == (0.0, False)
+    assert chosen(trade, 0.0, []) == (1.0, True)
+
+
+def test_of_equals_the_one_nearest_to_the_start_is_chosen():
+    assert chosen([{"alpha": alpha, "val": 0.5} for alpha in (0.0, 0.5, 1.0)], 0.01, []) == (0.0, True)
+
+
+def test_a_model_is_tuned_by_the_contrast_it_was_made_for(clip):
+    assert isinstance(method_of(clip.model).objective, SoftmaxLoss)
+    clip.model.logit_scale = LogitScale(bias=-10.0)
+    assert isinstance(method_of(clip.model).objective, SigmoidLoss)
+
+
+def test_one_caption_for_all_is_refused(embedder, squares, tmp_path):
+    own = pools(squares)
+    alike = part_of(own["train"], [0, 0, 0])
+    with pytest.raises(ConfigError, match="all 3 pictures to learn from have one caption"):
+        adapt(embedder, {**own, "train": alike}, [], budget_s=60.0, seed=0, folder=tmp_path, progress=silent)
+
+
+def test_a_budget_that_is_too_short_says_the_least(embedder, squares, tmp_path, monkeypatch):
+    few(monkeypatch)
+    with pytest.raises(ConfigError, match=r"there are 0 s, but to try each of 2 ways for 8 steps takes about"):
+        adapted(embedder, squares, [], tmp_path / "heats", budget_s=0.01)

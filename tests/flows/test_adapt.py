@@ -1,0 +1,89 @@
+"""`diptych adapt` as a person meets it: a folder of pictures, a model, and what came of it."""
+
+import json
+import signal
+
+import pytest
+
+from components.data.transforms.preprocess import Preprocess
+from components.recipes.trained import load_trained, save_trained
+from components.stages import adapt as adapting
+from flows.adapt_parser import seconds
+from flows.cli import main
+from tests.own_pictures import paint, write_table
+from tests.squares import described_at_debug
+
+
+@pytest.fixture
+def diptych(monkeypatch, capsys, tmp_path):
+    """Run the command in this process, in a folder that is no workspace."""
+    monkeypatch.chdir(tmp_path)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        return main(["adapt", *map(str, arguments)]), *capsys.readouterr()
+
+    yield run
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def start(tmp_path, clip, vocabulary):
+    """A model of ours, not yet trained."""
+    (tmp_path / "start").mkdir()
+    save_trained(tmp_path / "start", clip.model, described_at_debug(vocabulary), vocabulary, Preprocess(size=32))
+    return tmp_path / "start"
+
+
+@pytest.fixture
+def mine(tmp_path):
+    write_table(tmp_path / "captions.csv", said := paint(tmp_path / "mine", 60))
+    (tmp_path / "captions.csv").rename(tmp_path / "mine/captions.csv")
+    return said
+
+
+def test_a_folder_and_a_model_become_a_model_and_a_sentence(diptych, start, mine, tmp_path, monkeypatch):
+    monkeypatch.setattr(adapting, "EPOCHS", 2)
+    ways = adapting.ways()
+    monkeypatch.setattr(adapting, "ways", lambda: {name: ways[name] for name in ("lora", "last layers")})
+    code, out, err = diptych("mine", "--from", start, "--to", "out", "--budget", "10m", "--batch", 12)
+    assert code == 0, err
+    assert out.splitlines()[0] == "48 pictures to learn from, 6 to choose by, 6 to test on"
+    assert out.splitlines()[-1] == f"in {tmp_path / 'out'}"
+    said = json.loads((tmp_path / "out/adapted.json").read_text())
+    assert said["pictures"] == {"train": 48, "val": 6, "pair": 6}
+    assert {heat["name"] for heat in said["heats"]} == {"lora", "last layers"}
+    assert said["start"]["library"] == "diptych"
+    load_trained(tmp_path / "out/model")
+    code, _, err = diptych("mine", "--from", start, "--to", "out")
+    assert code == 1
+    assert "is there already, and nothing is written over" in err
+
+
+def test_too_few_pictures_are_said(diptych, start, tmp_path):
+    write_table(tmp_path / "captions.csv", paint(tmp_path / "mine", 2))
+    (tmp_path / "captions.csv").rename(tmp_path / "mine/captions.csv")
+    code, _, err = diptych("mine", "--from", start, "--to", "out")
+    assert code == 1
+    assert "Bring at least 6 different pictures" in err
+
+
+def test_what_is_no_model_is_said_before_anything_is_made(diptych, mine, tmp_path):
+    (tmp_path / "nothing").mkdir()
+    code, _, err = diptych("mine", "--from", "nothing", "--to", "out")
+    assert code == 1
+    assert "nobody knows whose model it is" in err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("said", "wanted"), [("90", 90), ("90s", 90), ("15m", 900), ("1.5h", 5400)])
+def test_times_are_read(said, wanted):
+    assert seconds(said) == wanted
+
+
+@pytest.mark.parametrize("said", ["0", "soon", "-5", "5d"])
+def test_what_is_no_time_is_said(diptych, said, capsys):
+    with pytest.raises(SystemExit):
+        diptych("mine", "--from", "start", "--to", "out", f"--budget={said}")
+    assert "is no time. Give seconds, minutes or hours" in capsys.readouterr().err
