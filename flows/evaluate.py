@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 ABOUT, METRICS = "about.json", "metrics.json"
 KS = (1, 5, 10)
+READ = (".json", ".txt", ".model", ".bpe", ".gz", ".yaml")  # configs, tokenizers and transforms
 TRITON, SERVED = "triton:", "served"
 
 
@@ -167,10 +168,19 @@ def about_of(model: "GivenModel", one: "EvaluationSet", asked: Asked) -> dict[st
         if path is not None
     }
     return {
-        "model": {"library": model.library, "weights": model.named, "sha256": model.sha256, **beside},
+        "model": {"library": model.library, "weights": model.named, "sha256": model.sha256, **_beside(asked), **beside},
         "set": {"name": one.name, "split": one.split, "digest": one.digest, "pictures": len(one.pool)},
         "asked": {**what, "seed": asked.seed},
     }  # fmt: skip
+
+
+def _beside(asked: Asked) -> dict[str, str]:
+    """Return the digest of the small files beside the weights, which say how pictures and texts are read; nothing of a server, which has its own."""
+    if asked.address is not None:
+        return {}
+    folder = asked.path if asked.path.is_dir() else asked.path.parent
+    files = [file for file in folder.iterdir() if file.is_file() and file.suffix in READ]
+    return {"files": digest_of({file.name: sha256_of(file) for file in files})}
 
 
 def _digest(path: Path) -> str:
@@ -218,6 +228,8 @@ def measured(
 
     began = time.perf_counter(), time.process_time()
     found = findings(model, one, asked, told)
+    metrics = tuple(replace(metric, data=one.digest, weights=model.sha256 or None) for metric in found.metrics)
+    found = replace(found, metrics=metrics)
     spent = {"wall_s": round(time.perf_counter() - began[0], 2), "cpu_s": round(time.process_time() - began[1], 2)}
     said = {**about, "left_out": dict(one.left_out), "spent": spent}
     if out is not None:

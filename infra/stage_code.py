@@ -21,14 +21,19 @@ SECTIONS = {
 }  # fmt: skip
 """Sections of a recipe whose classes a stage builds."""
 
+SOURCES = "components/data/sources/catalogue.yaml"
 CATALOGUES = {
-    "ingest": "components/data/sources/catalogue.yaml", "finetune": "components/finetuning/catalogue.yaml",
-    "evaluate": "components/evaluation/catalogue.yaml", "validate": "components/validation/catalogue.yaml",
-    "curate": "components/curation/catalogue.yaml",
+    "ingest": (SOURCES,), "finetune": ("components/finetuning/catalogue.yaml",),
+    "evaluate": ("components/evaluation/catalogue.yaml", SOURCES), "validate": ("components/validation/catalogue.yaml",),
+    "curate": ("components/curation/catalogue.yaml",),
 }  # fmt: skip
-"""Catalogues from which a stage builds what it runs: it depends on the code of all rows."""
+"""Catalogues from which a stage builds what it runs: it depends on the code of all rows. Evaluation sets come from sources too."""
 
-READ = ("ingest", "validate")  # stages that read their catalogue when they run
+READ = {
+    "ingest": (SOURCES,),
+    "evaluate": (SOURCES,),
+    "validate": CATALOGUES["validate"],
+}  # what stages read when they run
 
 
 def main() -> int:
@@ -69,14 +74,14 @@ def stage_code(root: Path, stage: str) -> list[str]:
             modules |= {
                 path.rpartition(".")[0] for path in class_paths(values[section]) if path.startswith("components.")
             }
-    if stage in CATALOGUES:
-        catalogue = YAML(typ="safe").load(root / CATALOGUES[stage])
+    for listed in CATALOGUES.get(stage, ()):
+        catalogue = YAML(typ="safe").load(root / listed)
         modules |= {path.rpartition(".")[0] for path in class_paths(list(catalogue.values()))}
     closure = set(modules)
     for module in modules:
         closure |= graph.find_upstream_modules(module)
     closure |= {parent for module in closure for parent in parents(module)}
-    return sorted(str(file_of(root, module)) for module in closure) + ([CATALOGUES[stage]] if stage in READ else [])
+    return sorted(str(file_of(root, module)) for module in closure) + list(READ.get(stage, ()))
 
 
 def class_paths(value: Any) -> Iterator[str]:

@@ -4,6 +4,7 @@ It is handed a Subject, the trained model with the pictures it may be measured o
 Axes: N rows, D width of the asked space, I pictures of a pool, T texts, H pixels a side.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from components.contracts.evaluate import Metric
 from components.contracts.progress import Progress
 from components.contracts.sample import Region
+from components.contracts.sealed import digest_of
 
 Space = Literal["pooled", "features"]  # projected into the shared space, or as the tower leaves them
 Part = Literal["train", "val", "test"]
@@ -200,6 +202,12 @@ class Labelled:
     keys: tuple[str, ...]
     labels: tuple[str, ...]
     parts: tuple[Part, ...]
+
+    @property
+    def digest(self) -> str:
+        """Return the sha256 of all of it."""
+        rows = zip(self.keys, self.labels, self.parts, self.pictures, strict=True)
+        return digest_of({key: f"{label} {part} {hashlib.sha256(data).hexdigest()}" for key, label, part, data in rows})
 
 
 class Downstream:

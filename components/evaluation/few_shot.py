@@ -73,7 +73,9 @@ class FewShot(Evaluator):
                 tables.append(self._rows(shots, draw, keys[tested], labels[tested], ours, theirs))
                 subject.progress(f"fitting {shots} a class of {self.data.name}", draw + 1, self.draws)
             metrics.append(
-                self._metric(name, shots, pa.concat_tables(tables[-self.draws :]), len(classes), subject.seed)
+                self._metric(
+                    name, shots, pa.concat_tables(tables[-self.draws :]), len(classes), data.digest, subject.seed
+                )
             )
         return Findings(
             metrics=tuple(metrics), rows={name: pa.concat_tables(tables)} if tables else {}, without=without
@@ -91,12 +93,12 @@ class FewShot(Evaluator):
             }
         )  # fmt: skip
 
-    def _metric(self, name: str, shots: int, kept: pa.Table, classes: int, seed: int) -> Metric:
+    def _metric(self, name: str, shots: int, kept: pa.Table, classes: int, digest: str, seed: int) -> Metric:
         right, plain = (kept[column].to_numpy() for column in ("right", "baseline_right"))
         low, high = mean_interval(right, kept["group"].to_pylist(), seed)
         return Metric(
             name=f"{name}.shots_{shots}.top1", value=float(right.mean()), unit="fraction", better="up", n=len(right) // self.draws,
-            chance=1 / classes, baseline=float(plain.mean()), low=low, high=high,
+            chance=1 / classes, baseline=float(plain.mean()), low=low, high=high, data=digest,
             method=f"logistic regression on {SPACE_MEANS[self.space]}, C {self.penalty:g}, {shots} pictures a class; mean of {self.draws} draws",
             tallies=tuple(Tally(rows=name, where={"shots": shots, "draw": draw}, column="right") for draw in range(self.draws)),
         )  # fmt: skip

@@ -64,7 +64,7 @@ class Neighbours(Evaluator):
             name=f"{name}.top1", value=float(right.mean()), unit="fraction", better="up", n=len(truth),
             chance=float((truth == classes[counts.argmax()]).mean()), baseline=float((theirs.answers == truth).mean()),
             method=f"a vote of the {ours.k} nearest by {SPACE_MEANS[ours.space]}, both chosen on a validation part", low=low, high=high,
-            tallies=(Tally(rows=name, column="right"),),
+            tallies=(Tally(rows=name, column="right"),), data=data.digest,
         )  # fmt: skip
         table = pa.table(
             {

@@ -72,7 +72,7 @@ class Probe(Evaluator):
             name=f"{name}.top1", value=float((ours.answers == truth).mean()), unit="fraction", better="up", n=len(truth),
             chance=float((truth == classes[counts.argmax()]).mean()), baseline=float((theirs.answers == truth).mean()),
             method=f"logistic regression on {SPACE_MEANS[ours.space]}, C {ours.penalty:g}, both chosen on a validation part",
-            low=low, high=high, tallies=(Tally(rows=name, column="right"),),
+            low=low, high=high, tallies=(Tally(rows=name, column="right"),), data=data.digest,
         )  # fmt: skip
         table = pa.table(
             {

@@ -45,6 +45,12 @@ def _check_place(document: Document, key: str, name: str, said: Mapping[str, Any
     known = source.get("name") if isinstance(source, Mapping) else None
     row = read_catalogue().get(str(known))
     reads = row is None or "path" in settings_of(row)  # of a name that is no source build_source says so
+    idle = [word for word in ("split", "namesakes") if word in said] if source is not None else []
+    if idle:
+        raise ConfigError(
+            f"{document.at(f'{key}.{idle[0]}')}: {idle[0]} is of sets in CLIP_benchmark's layout, and {name} comes from a source, all of whose samples are "
+            "the set. Take it out."
+        )
     if said.get("path") is None:
         if source is None:
             raise ConfigError(
@@ -65,8 +71,13 @@ def _check_place(document: Document, key: str, name: str, said: Mapping[str, Any
     path = PurePosixPath(str(said["path"]))
     if path.parts[:2] != ("data", "sets") or len(path.parts) < 3 or ".." in path.parts:
         raise ConfigError(
-            f"{document.at(f'{key}.path')}: the set {name} is in {str(path)!r}, but sets are in {PLACE}, where DVC sees when one changes. Put it, or a "
-            f"link to it, there: {PLACE}/{name}."
+            f"{document.at(f'{key}.path')}: the set {name} is in {str(path)!r}, but sets are in {PLACE}, where DVC sees when one changes. Put it "
+            f"there: {PLACE}/{name}."
+        )
+    if link := next((one for one in (root / path, *(root / path).rglob("*")) if one.is_symlink()), None):
+        raise ConfigError(
+            f"{document.at(f'{key}.path')}: {link.relative_to(root)} is a link, and DVC does not look behind one, so that a change there would not be "
+            f"measured. Put the files there; on one disk `cp -al` takes no room."
         )
     if not (root / path).exists():
         raise ConfigError(

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from components.evaluation.wording import BASELINES_MEAN, allowed, between, further_rows, percent, retrieval_rows
+from components.evaluation.wording import BASELINES_MEAN, allowed, between, every_row, percent, retrieval_rows
 from components.serving.card_metadata import UNDETERMINED, UNSTATED, front_matter
 
 
@@ -99,7 +99,7 @@ def _further(metrics: Mapping[str, Mapping[str, Any]]) -> str:
     rows = [
         f"| {row['asked']} | {row['split']} | {row['value']} | {row['between']} | {row['chance']} | {row['baseline']} | {row['n']:,} "
         f"| {row['method']} |\n"
-        for row in further_rows(metrics)
+        for row in every_row(metrics)
     ]
     head = "\n| what | split | model | 95% between | chance | baseline | n | how |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n"
     return f"{head}{''.join(rows)}\nBaselines: {BASELINES_MEAN}.\n" if rows else ""

@@ -6,11 +6,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.contracts.asked_set import AskedSet
 from components.contracts.errors import DataError
 from components.contracts.evaluator import Evaluator
+from components.contracts.sealed import digest_of, sha256_of
 from components.data.beside import read_kind
 from components.data.evaluation_set import read_set
 from components.data.ingest import ingest
@@ -97,8 +99,14 @@ def _of_source(one: AskedSet, stage: Stage, folder: Path, ks: Sequence[int]) -> 
     if regions is not None:
         pool = replace(pool, regions=regions_of(regions, pool.keys))
     return ReadSet(
-        pool=pool, digest=snapshot_digest(manifest), evaluators=_asked(one) or (Retrieval(ks),), without=_left_out(left_out, "records set aside"),
+        pool=pool, digest=pool_digest(manifest, folder), evaluators=_asked(one) or (Retrieval(ks),), without=_left_out(left_out, "records set aside"),
     )  # fmt: skip
+
+
+def pool_digest(manifest: pa.Table, raw: Path) -> str:
+    """Return the digest of the rows of a pool and, where the data has regions, of these."""
+    rows, regions = snapshot_digest(manifest), raw / REGIONS.file
+    return digest_of({"rows": rows, "regions": sha256_of(regions)}) if regions.exists() else rows
 
 
 def _left_out(counts: Mapping[str, int], how: str) -> str:

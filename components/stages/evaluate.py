@@ -15,7 +15,7 @@ from components.contracts.model_files import LICENCES, TRANSFORMS, WEIGHTS
 from components.contracts.sample import TEST_SPLITS
 from components.contracts.sealed import digest_of, sha256_of
 from components.data.beside import read_kind
-from components.data.manifest import read_manifest, snapshot_digest
+from components.data.manifest import read_manifest
 from components.data.regions import REGIONS, regions_of
 from components.data.selection import Pool, languages_of, of_split, read_pool
 from components.data.transforms.preprocess import Preprocess
@@ -29,7 +29,7 @@ from components.recipes.evaluators import build_evaluators
 from components.recipes.params import load_params
 from components.recipes.recipe import Recipe, load_recipe
 from components.recipes.trained import load_trained, load_untrained
-from components.stages.asked_sets import read_sets
+from components.stages.asked_sets import pool_digest, read_sets
 from components.stages.runtime import run_stage
 from components.stages.stage import Stage
 
@@ -64,15 +64,15 @@ def measured(
             (Leakage(), subject.on({**subject.pools, **others})),
             *((one, by_set[name]) for name, its in sets.items() for one in its.evaluators),
         ]
-        digests = {split: snapshot_digest(manifest) for split, manifest in pools.items()}
+        digests = {split: pool_digest(manifest, stage.root / "data/raw") for split, manifest in pools.items()}
         digests |= {name: its.digest for name, its in sets.items()}
         inputs = [stage.root / f"data/curated/{recipe.name}", model / WEIGHTS]
         numbers = [digests, seed, [spelled(one) for one, _ in asked], {name: its.without for name, its in sets.items()}]
         kept = stage.resume_dir(inputs, numbers) if resumes else None
         with naming(others, Preprocess.from_json((model / TRANSFORMS).read_text(encoding="utf-8"))):
-            found = joined(asked, kept)
+            found = joined(asked, kept, digests, sha256_of(model / WEIGHTS))
     without = {f"part of {name}": its.without for name, its in sets.items() if its.without}
-    return stamped(replace(found, without={**found.without, **without}), digests, sha256_of(model / WEIGHTS))
+    return replace(found, without={**found.without, **without})
 
 
 def spelled(value: object) -> object:
@@ -90,12 +90,17 @@ def spelled(value: object) -> object:
 
 
 def stamped(found: Findings, pools: Mapping[str, str], weights: str) -> Findings:
-    """Return the same with digests: of the split that a metric names after its kind, else of all splits together."""
+    """Return the same with digests: of the split that a metric names after its kind, else of all splits together.
+
+    Args:
+        pools: of those that were looked at. What a metric says itself of its data stays.
+        weights: of the model.
+    """
     whole = digest_of(pools)
     return replace(
         found,
         metrics=tuple(
-            replace(metric, data=pools.get(metric.name.split(".")[1], whole), weights=weights)
+            replace(metric, data=metric.data or pools.get(metric.name.split(".")[1], whole), weights=weights)
             for metric in found.metrics
         ),
     )
@@ -134,10 +139,18 @@ def subject_of(stage: Stage, recipe: Recipe, seed: int, model: Path, pools: Mapp
     )
 
 
-def joined(asked: Sequence[tuple[Evaluator, Subject]], kept: Path | None = None) -> Findings:
+def joined(
+    asked: Sequence[tuple[Evaluator, Subject]],
+    kept: Path | None = None,
+    digests: Mapping[str, str] | None = None,
+    weights: str = "",
+) -> Findings:
     """Return what all evaluators found, each of its subject; ConfigError when two give one name, so that neither overwrites the other.
 
-    What each found is kept in a folder of `kept`, from which one that was interrupted goes on.
+    Args:
+        kept: in a folder of it is kept what each found, from which one that was interrupted goes on.
+        digests: of each pool; None leaves numbers without digests.
+        weights: digest of the model's.
     """
     metrics: dict[str, Metric] = {}
     rows: dict[str, list[pa.Table]] = {}
@@ -145,12 +158,14 @@ def joined(asked: Sequence[tuple[Evaluator, Subject]], kept: Path | None = None)
     without: dict[str, str] = {}
     for place, (evaluator, subject) in enumerate(asked):
         found = once(evaluator, subject, kept and kept / f"{place}-{type(evaluator).__name__}")
+        if digests is not None:
+            found = stamped(found, {name: digests[name] for name in subject.pools}, weights)
         named = {metric.name: metric for metric in found.metrics}
         twice = [name for name in (*named, *found.files) if name in metrics or name in files]
         if twice or len(named) < len(found.metrics):
             raise ConfigError(
                 f"{type(evaluator).__name__} gives {', '.join(twice) or 'a metric'} a second time, and one of the two would "
-                "be lost. Take one of them out of the recipe's evaluation.evaluators, or set served for one alone."
+                "be lost. Take one of them out of the recipe's evaluation.evaluators, or of those of a set, or set served for one alone."
             )
         metrics |= named
         files |= found.files

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from components.contracts.model_files import LICENCES, WEIGHTS
+from components.contracts.sample import SPLITS
 from components.contracts.sealed import sha256_of
 from components.data.manifest import read_manifest, snapshot_digest
 from components.data.selection import SOURCE, Pool, of_split
@@ -109,13 +110,14 @@ def confusions_of(evaluated: Path) -> dict[str, dict[str, Confusion]]:
 def slices_of(evaluated: Path, metrics: Mapping[str, Mapping[str, Any]], of: Indexed, seed: int) -> list[Sliced]:
     """Return the parts that Slices measured; where the recipe does not list it, R@1 of the held-out pictures by category and by maker."""
     left = sorted((evaluated / "rows").glob("slices.*.parquet"))
-    if left:
-        return [one for path in left for one in measured(pq.read_table(path).to_pylist(), metrics)]
+    found = [one for path in left for one in measured(pq.read_table(path).to_pylist(), metrics)]
+    if any(one.split in SPLITS for one in found):
+        return found
     path = evaluated / "rows" / f"retrieval.{SHOWN_SPLIT}.parquet"
     rows = pq.read_table(path).to_pylist() if path.exists() else []
     grouped = {label: dict(zip(of.pool.keys, of.pool.labelled(label), strict=True)) for label in GROUPED}
-    found = (of_retrieval(rows, SHOWN_SPLIT, label, groups, seed) for label, groups in grouped.items())
-    return [one for one in found if one is not None]
+    own = (of_retrieval(rows, SHOWN_SPLIT, label, groups, seed) for label, groups in grouped.items())
+    return [*(one for one in own if one is not None), *found]
 
 
 def calibration_of(evaluated: Path) -> dict[str, Any]:

@@ -105,6 +105,9 @@ def test_one_model_has_the_same_numbers_whoevers_folder_it_lies_in(diptych, colo
         assert code == 0, err
         found.append(json.loads(out)["colours"])
     assert [one["model"]["library"] for one in found] == ["huggingface", "diptych", "open_clip"]
+    for one in found:  # the same numbers of the same data, from other files of weights
+        assert {metric.pop("weights") for metric in one["metrics"].values()} == {one["model"]["sha256"]}
+        assert {metric["data"] for metric in one["metrics"].values()} == {one["set"]["digest"]}
     assert found[0]["metrics"] == found[1]["metrics"] == found[2]["metrics"]
     assert not (tmp_path / "found").exists()
 
@@ -169,3 +172,25 @@ def test_what_makes_no_sense_is_said_before_anything_is_encoded(diptych, colours
     assert (code, out) == (1, "")
     assert err.startswith("diptych: ")
     assert said in err
+
+
+def test_another_transform_beside_the_weights_is_another_model(diptych, colours, tmp_path):
+    """The weights alone do not decide the numbers: what was measured is not given for what would be another."""
+    shutil.copytree(GOLDEN / "clip_gelu", tmp_path / "theirs")
+    assert diptych("theirs", "--set", colours, "--to", "found")[0] == 0
+    config = tmp_path / "theirs/preprocessor_config.json"
+    said = json.loads(config.read_text())
+    config.write_text(json.dumps({**said, "image_mean": [0.1, 0.2, 0.3]}))
+    code, _, err = diptych("theirs", "--set", colours, "--to", "found")
+    assert code == 1
+    assert "has numbers of another model" in err
+
+
+def test_what_was_measured_can_be_studied(diptych, colours, tmp_path, capsys):
+    """Two models on one set, by the folders that the command leaves."""
+    for name in ("clip_gelu", "clip_quick_gelu"):
+        assert diptych(GOLDEN / name, "--set", colours, "--to", name)[0] == 0
+    assert main(["study", "clip_gelu/colours", "clip_quick_gelu/colours", "--json"]) == 0
+    told = [line for line in json.loads(capsys.readouterr().out) if line["arm"] == "clip_quick_gelu/colours"]
+    assert told
+    assert all(line["difference"] is not None and line["queries"] == 50 for line in told)

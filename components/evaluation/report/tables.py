@@ -6,7 +6,7 @@ from typing import Any
 
 from components.evaluation.report.bars import BARS_MEAN, bar
 from components.evaluation.report.layout import said, table
-from components.evaluation.wording import BASELINES_MEAN, between, further_rows, percent, retrieval_rows, splits_of
+from components.evaluation.wording import BASELINES_MEAN, between, every_row, percent, retrieval_rows, splits_of
 
 COLUMNS = ("model", "95% between", "drawn", "chance", "baseline")
 RETRIEVAL_MEANS = (
@@ -41,7 +41,7 @@ def further(metrics: Mapping[str, Mapping[str, Any]]) -> str:
             row["split"], f"<td class='n big'>{row['value']}</td>", row["between"], bar(row["metric"]), row["chance"], row["baseline"],
             f"{row['n']:,}",
         ]
-        for row in further_rows(metrics)
+        for row in every_row(metrics)
     ]  # fmt: skip
     head = ("what, and how it was asked", "split", *COLUMNS, "n")
     shown = table("What else was measured", head, rows, numbers=(2, 3, 5, 6, 7))

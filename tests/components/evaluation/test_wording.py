@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from components.evaluation.feature_stats import statistics
-from components.evaluation.wording import FEATURES_MEAN, MOST_TELLING, allowed, further_rows, tuning
+from components.evaluation.wording import FEATURES_MEAN, MOST_TELLING, allowed, every_row, tuning
 
 TUNED = {"strategy": "LockedImage", "steps": 1100, "alpha": 0.25, "alphas": [0.0, 0.25, 1.0]}
 
@@ -52,7 +52,7 @@ MEASURED = {
 
 
 def test_what_stands_beside_retrieval_comes_in_a_fixed_order_with_its_method():
-    rows = further_rows(MEASURED)
+    rows = every_row(MEASURED)
     assert [(row["asked"], row["split"]) for row in rows] == [
         ("category", "val"), ("category", "designer"), ("category, one prompt", "designer"), ("subcategory among 5", "val"),
         ("category, squared distance of shares to the truth", "val"),
@@ -72,14 +72,14 @@ def test_what_stands_beside_retrieval_comes_in_a_fixed_order_with_its_method():
 
 
 def test_where_there_is_little_room_only_the_stated_method_and_the_telling_numbers_stand():
-    assert [(row["asked"], row["split"]) for row in further_rows(MEASURED, brief=True)] == [
+    assert [(row["asked"], row["split"]) for row in every_row(MEASURED, brief=True)] == [
         ("category", "val"), ("category", "designer"),
         ("category, error of its sureness", "val"),
         ("category, error of its sureness", "designer"), ("category, all changes", "val"),
         ("picture → name, all changes", "pair"), ("name → picture, gap of the worst source", "pair"), ("digits, probe", "test"),
         ("squared distance of picture and text", "val"),
     ]  # fmt: skip
-    assert further_rows({}) == []
+    assert every_row({}) == []
 
 
 def test_every_statistic_of_the_features_has_words():
@@ -111,4 +111,25 @@ def test_what_the_data_does_not_allow_is_said_with_its_reason_once():
         "This data allows the splits val and these metrics: retrieval. Not measured: designer (nobody says who made what); "
         "concept, both (no groups); zero_shot (the folder has no folders in it); features.pair (this data has no two "
         "pictures in pair)."
+    )
+
+
+def test_no_number_is_left_out_of_both_tables():
+    """Whatever an evaluator is called, what it measured is in the table of recall or in that of all else."""
+    from components.evaluation.wording import every_row, retrieval_rows
+
+    metric = {"value": 0.5, "chance": 0.1, "baseline": 0.2, "unit": "fraction", "n": 3}
+    names = [
+        "retrieval.pair.image_to_text.recall_at_1", "retrieval.pair.image_to_text.recall_at_5", "retrieval.pair.mean_recall", "leakage.pair",
+        "zero_shot.cifar10.class.mean_per_class", "zero_shot.cifar10.class.top1", "late_interaction.pair.image_to_text.recall_at_1",
+        "pointing.pair.label.in_box", "segmentation.pair.miou", "canary.distance", "cost.image.flops", "zero_shot_auc.pair.things",
+    ]  # fmt: skip
+    metrics = {name: {**metric, "value": place / 100} for place, name in enumerate(names)}
+    told = [row["value"] for row in retrieval_rows(metrics)] + [row["metric"]["value"] for row in every_row(metrics)]
+    assert sorted(told) == [place / 100 for place in range(len(names))]
+    asked = {row["metric"]["value"]: (row["asked"], row["split"]) for row in every_row(metrics)}
+    assert asked[names.index("segmentation.pair.miou") / 100] == ("segmentation miou", "pair")
+    assert asked[names.index("zero_shot.cifar10.class.mean_per_class") / 100] == (
+        "zero shot class mean per class",
+        "cifar10",
     )

@@ -80,3 +80,20 @@ def test_a_set_that_is_not_spelled_right_is_said_with_its_line(root, said, why):
     with pytest.raises(ConfigError, match=r"params.yaml, line \d+") as raised:
         load_recipe(root, "clip", "debug")
     assert why in str(raised.value)
+
+
+def test_a_link_is_refused_since_dvc_does_not_look_behind_it(root, tmp_path):
+    (root / "elsewhere").mkdir()
+    (root / "data/sets/linked").symlink_to(root / "elsewhere")
+    document = asking(root, "      one: {path: data/sets/linked}\n")
+    with pytest.raises(ConfigError, match=r"data/sets/linked is a link, and DVC does not look behind one"):
+        check_sets(document, root)
+    (root / "data/sets/sayings/more").symlink_to(root / "elsewhere")
+    with pytest.raises(ConfigError, match=r"sayings/more is a link"):
+        check_sets(asking(root, "      one: {path: data/sets/sayings}\n"), root)
+
+
+def test_what_a_source_would_not_look_at_is_refused(root):
+    document = asking(root, "      one: {path: data/sets/sayings, source: {name: webdataset}, split: test}\n")
+    with pytest.raises(ConfigError, match="split is of sets in CLIP_benchmark's layout"):
+        check_sets(document, root)
