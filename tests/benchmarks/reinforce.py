@@ -158,9 +158,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--views", type=int, default=8)
     parser.add_argument("--share", type=float, default=1.0)
+    parser.add_argument(
+        "--only-reinforced", action="store_true", help="leave the plain trainings out, such as for another teacher"
+    )
     parser.add_argument("--val", action="store_true", help="measure on val in place of pair: to choose numbers by")
     parser.add_argument("--keep", action="store_true", help=f"write {KEPT_AT.relative_to(REPOSITORY)}")
     asked = parser.parse_args()
+    if asked.keep and asked.only_reinforced:
+        parser.error("--keep is for all ways, and --only-reinforced leaves some out.")
     torch.set_num_threads(1)
     pools = drawn()
     measured_on = first(pools["val" if asked.val else "pair"], MOST)
@@ -235,6 +240,8 @@ def turn(lesson: Lesson, side: Side, seed: int, asked: argparse.Namespace) -> Ma
     }  # fmt: skip
     found = {}
     for way, (samples, batch, beside) in ways.items():
+        if asked.only_reinforced and beside is None:
+            continue
         embedder, took = lesson.trained(seed, samples, batch, beside, asked.share)
         found[way] = {"recall_at_1": lesson.recall(embedder), **took}
     print(json.dumps(found), file=sys.stderr, flush=True)

@@ -70,3 +70,15 @@ def test_a_third_of_the_samples_was_enough_in_each_seed():
         )
         assert 3 * reinforced["samples"] <= plain["samples"]
         assert reinforced["recall_at_1"] > plain["recall_at_1"]
+
+
+def test_the_teacher_of_the_same_pictures_is_told_as_measured():
+    same = json.loads((REPOSITORY / "docs/benchmarks/reinforce-same-pictures.json").read_text())
+    assert (same["measured_on"], same["teacher"]["pictures"]) == ("pair", same["pictures"])
+    runs = [turn["reinforced, 1/3"]["recall_at_1"] for turn in same["turns"]]
+    plain = [turn["plain"]["recall_at_1"] for turn in MEASURED["turns"]]
+    told = " ".join(PAGE.split())
+    assert f"it comes to {same['teacher']['recall_at_1']:.1%}" in told
+    assert f"{', '.join(f'{run:.1%}' for run in runs)}, a median of {same['median']['reinforced, 1/3']:.1%}" in told
+    assert sum(ours > theirs for ours, theirs in zip(runs, plain, strict=True)) == 1
+    assert f"`{same['command']}`" in told
