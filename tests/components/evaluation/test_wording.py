@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from components.evaluation.feature_stats import statistics
-from components.evaluation.wording import FEATURES_MEAN, MOST_TELLING, allowed, every_row, tuning
+from components.evaluation.wording import FEATURES_MEAN, MOST_TELLING, allowed, every_row, further_rows, tuning
 
 TUNED = {"strategy": "LockedImage", "steps": 1100, "alpha": 0.25, "alphas": [0.0, 0.25, 1.0]}
 
@@ -52,7 +52,7 @@ MEASURED = {
 
 
 def test_what_stands_beside_retrieval_comes_in_a_fixed_order_with_its_method():
-    rows = every_row(MEASURED)
+    rows = further_rows(MEASURED)
     assert [(row["asked"], row["split"]) for row in rows] == [
         ("category", "val"), ("category", "designer"), ("category, one prompt", "designer"), ("subcategory among 5", "val"),
         ("category, squared distance of shares to the truth", "val"),
@@ -72,14 +72,14 @@ def test_what_stands_beside_retrieval_comes_in_a_fixed_order_with_its_method():
 
 
 def test_where_there_is_little_room_only_the_stated_method_and_the_telling_numbers_stand():
-    assert [(row["asked"], row["split"]) for row in every_row(MEASURED, brief=True)] == [
+    assert [(row["asked"], row["split"]) for row in further_rows(MEASURED, brief=True)] == [
         ("category", "val"), ("category", "designer"),
         ("category, error of its sureness", "val"),
         ("category, error of its sureness", "designer"), ("category, all changes", "val"),
         ("picture → name, all changes", "pair"), ("name → picture, gap of the worst source", "pair"), ("digits, probe", "test"),
         ("squared distance of picture and text", "val"),
     ]  # fmt: skip
-    assert every_row({}) == []
+    assert further_rows({}) == []
 
 
 def test_every_statistic_of_the_features_has_words():
@@ -116,7 +116,7 @@ def test_what_the_data_does_not_allow_is_said_with_its_reason_once():
 
 def test_no_number_is_left_out_of_both_tables():
     """Whatever an evaluator is called, what it measured is in the table of recall or in that of all else."""
-    from components.evaluation.wording import every_row, retrieval_rows
+    from components.evaluation.wording import retrieval_rows
 
     metric = {"value": 0.5, "chance": 0.1, "baseline": 0.2, "unit": "fraction", "n": 3}
     names = [
