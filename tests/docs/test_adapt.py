@@ -1,0 +1,37 @@
+"""docs/adapt.md: its command is one, its numbers are the code's, its files are there."""
+
+import re
+import shlex
+from pathlib import Path
+
+from components.data.splits import RankRule
+from components.finetuning.race import FIRST
+from components.finetuning.strategy import ALPHAS
+from components.stages.adapt import MOST_LOST, ways
+from flows.cli import _parser
+
+REPOSITORY = Path(__file__).parents[2]
+PAGE = (REPOSITORY / "docs/adapt.md").read_text()
+
+
+def test_the_command_is_one():
+    (command,) = re.findall(r"```sh\n\.venv/bin/diptych (.*?)\n```", PAGE)
+    asked = _parser().parse_args(shlex.split(command))
+    assert (asked.data, asked.budget, len(asked.sets), asked.most_lost) == ("pictures", 900.0, 1, MOST_LOST)
+
+
+def test_the_numbers_are_those_of_the_code():
+    assert f"for\n   {FIRST} steps" in PAGE
+    assert f"`--most-lost` ({MOST_LOST:g})" in PAGE
+    assert RankRule().pair_share + RankRule().val_share == 1 / 5
+    assert len(ways()) == 4
+    assert len(ALPHAS) == 5
+    assert 0.0 in ALPHAS
+
+
+def test_every_file_that_is_named_is_there():
+    named = re.findall(r"`((?:components|tests)/[\w./]+)`", PAGE) + [
+        f"docs/{name}" for name in re.findall(r"\]\(([\w-]+\.md)\)", PAGE)
+    ]
+    assert len(named) > 4
+    assert [name for name in named if not (REPOSITORY / name).exists()] == []
