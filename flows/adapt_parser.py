@@ -21,9 +21,8 @@ def add_adapt(add: Add) -> None:
         "--from",
         dest="start",
         metavar="MODEL",
-        type=Path,
         required=True,
-        help="the folder of a model of open_clip, of transformers or of ours",
+        help="the folder of a model of open_clip, of transformers or of ours, or hf-hub:OWNER/NAME",
     )
     made.add_argument(
         "--to",
@@ -47,6 +46,11 @@ def add_adapt(add: Add) -> None:
         "--most-lost", metavar="SHARE", type=float, default=0.01, help="of a set's main number that may be lost (0.01)"
     )
     made.add_argument("--batch", metavar="PAIRS", type=int, default=64, help="a step (64)")
+    made.add_argument(
+        "--network",
+        action="store_true",
+        help="fetch a model that is named hf-hub:OWNER/NAME where it was not fetched before",
+    )
     made.add_argument("--seed", type=int, default=0, help="of splits, draws and intervals (0)")
     made.add_argument("--json", action="store_true", help="print what was found as JSON")
 
@@ -62,10 +66,11 @@ def seconds(said: str) -> float:
 
 
 def _adapt(here: Path, arguments: argparse.Namespace) -> int:
+    from components.recipes.hub import model_place
     from flows.adapt import Asked, adapt
 
     asked = Asked(
-        data=arguments.data, start=here / arguments.start, sets=[here / one for one in arguments.sets], budget_s=arguments.budget,
+        data=arguments.data, start=model_place(arguments.start, here, arguments.network), sets=[here / one for one in arguments.sets], budget_s=arguments.budget,
         most_lost=arguments.most_lost, seed=arguments.seed, batch=arguments.batch,
     )  # fmt: skip
     adapt(asked, here, here / arguments.to, arguments.json)

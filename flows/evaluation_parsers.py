@@ -17,7 +17,7 @@ def add_evaluate(add: Add) -> None:
     made.set_defaults(anywhere=True)
     made.add_argument(
         "model", metavar="MODEL",
-        help="its folder, or its file of weights with the rest beside it; a package's folder; triton:HOST:PORT, a server that runs; or served, "
+        help="its folder, or its file of weights with the rest beside it; hf-hub:OWNER/NAME; a package's folder; triton:HOST:PORT, a server that runs; or served, "
         "that of this workspace (./served is a folder)",
     )  # fmt: skip
     made.add_argument(
@@ -36,6 +36,11 @@ def add_evaluate(add: Add) -> None:
         dest="library",
         choices=("open_clip", "huggingface"),
         help="whose the model is; read off its files unless given",
+    )
+    made.add_argument(
+        "--network",
+        action="store_true",
+        help="fetch a model that is named hf-hub:OWNER/NAME where it was not fetched before",
     )
     made.add_argument("--config", metavar="FILE", type=Path, help="their config, where it does not lie beside")
     made.add_argument("--tokenizer", metavar="PATH", type=Path, help="their tokenizer, where it does not lie beside")
@@ -79,13 +84,14 @@ def _study(here: Path, arguments: argparse.Namespace) -> int:
 
 
 def _evaluate(here: Path, arguments: argparse.Namespace) -> int:
+    from components.recipes.hub import model_place
     from flows.evaluate import Asked, address_of, evaluate
 
     config, tokenizer, out = (
         None if given is None else here / given for given in (arguments.config, arguments.tokenizer, arguments.to)
     )
     asked = Asked(
-        path=here / arguments.model, address=address_of(arguments.model, here), library=arguments.library, config=config, tokenizer=tokenizer, split=arguments.split,
+        path=model_place(arguments.model, here, arguments.network), address=address_of(arguments.model, here), library=arguments.library, config=config, tokenizer=tokenizer, split=arguments.split,
         namesakes=arguments.namesakes, ks=tuple(arguments.k), seed=arguments.seed, batch=arguments.batch,
     )  # fmt: skip
     evaluate(asked, [here / folder for folder in arguments.sets], out, arguments.json)

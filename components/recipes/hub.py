@@ -1,0 +1,65 @@
+"""A model of the Hugging Face Hub by its name, as open_clip spells it: `hf-hub:laion/CLIP-ViT-B-32-laion2B-s34B-b79K@REVISION`.
+
+What was fetched before is read where it lies; nothing is fetched unless somebody allows it, and never a pickle.
+"""
+
+import re
+from pathlib import Path
+
+from components.contracts.errors import ConfigError, DataError, TransientError
+
+SCHEME = "hf-hub:"
+FILES = ("*.safetensors", "*.json", "*.txt", "*.model")  # weights that cannot run code, and how to read them
+_NAME = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?")
+
+
+def model_place(said: str, here: Path, network: bool = False) -> Path:
+    """Return where a model lies that is named by a path from `here`, or by its name on the Hub; errors as of `from_hub`."""
+    return from_hub(said, network) if said.startswith(SCHEME) else here / said
+
+
+def from_hub(said: str, network: bool = False) -> Path:
+    """Return the folder with the files of a model.
+
+    Args:
+        said: its name after `hf-hub:`, and a revision after @.
+        network: whether what is not there may be fetched.
+
+    Raises ConfigError for what is no name, DataError for a model that is not there, or not there without the network, TransientError
+    where the Hub does not answer.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    found = _NAME.fullmatch(said.removeprefix(SCHEME))
+    if found is None:
+        raise ConfigError(
+            f"{said!r} names no model of the Hub. Give owner and name, such as {SCHEME}laion/CLIP-ViT-B-32-laion2B-s34B-b79K."
+        )
+    name, revision = found["name"], found["revision"]
+    try:
+        return Path(
+            snapshot_download(name, revision=revision, allow_patterns=list(FILES), local_files_only=not network)
+        )
+    except (RepositoryNotFoundError, RevisionNotFoundError) as err:
+        raise DataError(
+            f"the Hub has no {name}{f' at {revision}' if revision else ''} that you may read. Correct the name, or log in: hf auth login"
+        ) from err
+    except LocalEntryNotFoundError as err:
+        if network:
+            raise TransientError(
+                f"the Hub does not answer, and {name} was not fetched before. Try again when it does."
+            ) from err
+        raise DataError(
+            f"{name}{f' at {revision}' if revision else ''} was not fetched before, and nothing is fetched unasked. Allow it with --network, or fetch it: "
+            f"hf download {name}"
+        ) from err
+    except (HfHubHTTPError, OSError) as err:
+        raise TransientError(
+            f"{name} could not be fetched ({type(err).__name__}: {str(err).splitlines()[0]}). Try again later."
+        ) from err
