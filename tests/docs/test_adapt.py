@@ -1,5 +1,6 @@
 """docs/adapt.md: its command is one, its numbers are the code's, its files are there."""
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -35,3 +36,19 @@ def test_every_file_that_is_named_is_there():
     ]
     assert len(named) > 4
     assert [name for name in named if not (REPOSITORY / name).exists()] == []
+
+
+def test_the_table_is_what_was_measured():
+    said = json.loads((REPOSITORY / "docs/benchmarks/adapt.json").read_text())
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in PAGE.splitlines() if re.match(r"\| \d", line)
+    ]
+    assert len(rows) == len(said["runs"])
+    for (seed, way, here, emoji, whole, _), run in zip(rows, said["runs"], strict=True):
+        assert (int(seed), way) == (run["seed"], f"{run['way']}, {run['steps']} steps, alpha {run['alpha']:g}")
+        assert here.startswith(f"{100 * run['own']['difference']:+.1f} ({100 * run['own']['low']:+.1f} to")
+        assert emoji.startswith(f"{100 * run['emoji']['difference']:+.1f} (")
+        assert whole == f"{100 * run['all_the_way']['emoji']:+.1f}"
+    val = [100 * run["all_the_way"]["val"] for run in said["runs"]]
+    assert f"gain {min(val):.0f} to {max(val):.0f} points on `val`" in PAGE
+    assert said["command"] in PAGE
