@@ -16,12 +16,14 @@ from components.training.numbers import Optimisation
 
 _LAYER = re.compile(r"^(?P<chain>(?:.*?\.)?(?:blocks|layers|layer|stages|resblocks)\.?)(?P<number>\d+)\.")
 
+AROUND = ("image_projection.", "text_projection.", "logit_")
+
 
 class LastLayers(Strategy):
     """Trains the last `layers` of each tower, the projections and the scale of the logits; arguments as of Strategy, and
 
     Args:
-        layers: of each tower, 1 or more.
+        layers: of each tower, 1 or more; a tower has them numbered, as transformers and residual nets have.
     """
 
     def __init__(
@@ -37,26 +39,25 @@ class LastLayers(Strategy):
         self.layers = layers
 
     def prepare(self, model: nn.Module) -> Freeze:
-        """Return what lies below the last layers as what stays, and batch norms with it; ConfigError for a model without layers."""
+        """Return what lies below the last layers as what stays, and batch norms with it; ConfigError for a tower without layers."""
         norms = tuple(f"{name}." for name, part in model.named_modules() if isinstance(part, _BatchNorm))
-        names = (
-            [name for name, _ in model.named_parameters() if not name.startswith(norms)]
-            if norms
-            else [name for name, _ in model.named_parameters()]
-        )
+        names = [name for name, _ in model.named_parameters() if not norms or not name.startswith(norms)]
         found: dict[str, set[int]] = {}
         for name in names:
             if match := _LAYER.match(name):
                 found.setdefault(match["chain"], set()).add(int(match["number"]))
-        if not found:
-            raise ConfigError(
-                f"{type(model).__name__} has no layers by its names, so there are no last ones. Tune the whole, or by low rank: components.finetuning.lora.Lora."
-            )
+        for tower in dict.fromkeys(f"{name.split('.')[0]}." for name in names if not name.startswith(AROUND)):
+            if not any(chain.startswith(tower) for chain in found):
+                raise ConfigError(
+                    f"{tower[:-1]} of {type(model).__name__} has no layers that are numbered in its names, such as blocks.0, so there are no last ones, "
+                    "and nothing of it would train. Tune the whole, components.finetuning.whole.Whole, or by low rank, "
+                    "components.finetuning.lora.Lora."
+                )
         last = {(chain, number) for chain, numbers in found.items() for number in sorted(numbers)[-self.layers :]}
         trains = [
             name
             for name in names
-            if name.startswith(("image_projection.", "text_projection.", "logit_"))
+            if name.startswith(AROUND)
             or ((match := _LAYER.match(name)) and (match["chain"], int(match["number"])) in last)
         ]
         return Freeze(model, tuple(trains))

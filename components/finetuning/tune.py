@@ -11,6 +11,7 @@ from components.finetuning.ensemble import Ensembled, ensemble
 from components.finetuning.strategy import Strategy
 from components.training.callbacks import Watch
 from components.training.numbers import ON_GUARD, Guards, Scale
+from components.training.teacher import Teacher
 from components.training.telling import Log
 from components.training.train import Trained, train
 
@@ -52,11 +53,15 @@ def tune(
     """Tune the method's model in place; arguments as of `train`, the scale being that of pre-training.
 
     Exact over a resume: the loop goes on from its checkpoint, and alphas are tried again.
-    Raises ConfigError when something that was to stay has changed.
+    Raises ConfigError when something that was to stay has changed, and CapabilityError, before any step, for a method whose teacher
+    follows the model and a strategy that puts weights into it.
     """
     model, part = method.model, tuned_scale(scale, strategy.share)
     pretrained = {name: value.detach().clone() for name, value in model.state_dict().items()}
     freeze = strategy.prepare(model)
+    for teacher in method.modules():
+        if isinstance(teacher, Teacher) and teacher.kind == "ema":
+            teacher.check(model)
     freeze.apply()
     with freeze.held():
         trained = train(

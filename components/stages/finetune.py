@@ -56,6 +56,7 @@ def tune_model(stage: Stage, described: dict[str, Any]) -> None:
     method = build(overlay(recipe.method, {"init_args": {"model": model}}), Method)
     assert isinstance(method.model, DualEncoder)
     method.model.load_state_dict(embedder.model.state_dict())
+    method.begin()  # before the strategy prepares the model: a teacher takes the weights as they were pre-trained
     embedder.model = method.model
     batches = step_batches(
         stage, selected.train, embedder.vocabulary, embedder.preprocess, recipe.training, batch=scale.batch,

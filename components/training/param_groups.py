@@ -8,11 +8,12 @@ section 3 of its appendix (rates that fall by layer).
 import fnmatch
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import torch
 from timm.optim import Muon
 from torch import nn
+from torch.nn.utils.parametrize import is_parametrized
 from torch.optim import AdamW, Optimizer
 
 from components.contracts.encoded import Tower
@@ -41,8 +42,9 @@ def param_groups(module: nn.Module, numbers: Optimisation) -> list[dict[str, obj
     one for every share.
     Raises ConfigError for a pattern that names nothing.
     """
-    tables = {id(part.weight) for part in module.modules() if isinstance(part, nn.Embedding)}
-    named = {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
+    embeddings = [part for part in module.modules() if isinstance(part, nn.Embedding)]
+    tables = {id(weight) for part in embeddings for _, weight in own_parameters(part)}
+    named = {name: parameter for name, parameter in plainly_named(module).items() if parameter.requires_grad}
     shares = rate_shares(named, numbers)
     in_towers = {
         id(weight)
@@ -71,6 +73,31 @@ def param_groups(module: nn.Module, numbers: Optimisation) -> list[dict[str, obj
         for kind, by_share in kinds.items()
         for (share, _), parameters in sorted(by_share.items(), key=lambda one: one[0], reverse=True)
     ]  # fmt: skip
+
+
+def plainly_named(module: nn.Module) -> dict[str, nn.Parameter]:
+    """Return the parameters by the names and in the order that they have where no weight is parametrized.
+
+    Torch moves a parametrized weight behind all parts of its module, as `text.parametrizations.position.original`: rates that fall by
+    layer follow the order, and patterns of a recipe the name. What a parametrization adds keeps its name.
+    """
+    named: dict[str, nn.Parameter] = {}
+    seen: set[int] = set()
+    for prefix, part in module.named_modules():
+        for name, parameter in own_parameters(part):
+            if id(parameter) not in seen:
+                seen.add(id(parameter))
+                named[f"{prefix}.{name}" if prefix else name] = parameter
+    return named
+
+
+def own_parameters(part: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    """Yield the parameters of a module and of none of its parts, with what lies behind its parametrized ones, by plain names."""
+    yield from part.named_parameters(recurse=False)
+    if is_parametrized(part):
+        for name, made in part.parametrizations.items():  # type: ignore[operator, union-attr]  # a ModuleDict
+            if isinstance(original := getattr(made, "original", None), nn.Parameter):
+                yield name, original
 
 
 def rate_shares(names: Iterable[str], numbers: Optimisation) -> dict[str, float]:

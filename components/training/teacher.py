@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from components.contracts.batch import Images, Texts
 from components.contracts.encoded import Encoded
-from components.contracts.errors import ConfigError
+from components.contracts.errors import CapabilityError, ConfigError
 from components.models.dual_encoder import DualEncoder
 from components.training.sharding import local
 
@@ -62,7 +62,19 @@ class Teacher(nn.Module):
     @torch.no_grad()
     def take(self, student: DualEncoder) -> None:
         """Become what the student is now; a method calls it where the student's weights were not there from the start."""
+        self.check(student)
         self.model.load_state_dict(student.state_dict())
+
+    def check(self, student: DualEncoder) -> None:
+        """Raise CapabilityError for a student that has other weights than it had, which can be neither taken nor followed."""
+        own, others = (dict(model.named_parameters()) for model in (self.model, student))
+        if new := [name for name in others if name not in own]:
+            raise CapabilityError(
+                f"the model has got weights that its teacher has not, such as {new[0]} ({len(new)} of them), so that a teacher that follows it "
+                "weight by weight would become the mean of unlike numbers. Tune by a strategy that puts nothing into the model, such as "
+                "components.finetuning.locked.LockedImage or components.finetuning.last_layers.LastLayers, or by a method without a "
+                "teacher that follows."
+            )
 
     def follow(self, student: DualEncoder) -> None:
         """Move towards the student, or not; a method calls it after each optimizer step."""

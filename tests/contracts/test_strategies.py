@@ -12,7 +12,7 @@ import pytest
 import torch
 import yaml
 
-from components.contracts.errors import ConfigError, Interrupted
+from components.contracts.errors import CapabilityError, ConfigError, Interrupted
 from components.contracts.progress import silent
 from components.data.batches import StepBatches
 from components.data.rows.decoded import decode_pairs
@@ -23,6 +23,7 @@ from components.evaluation.embedding import Embedder
 from components.finetuning.strategy import Strategy
 from components.finetuning.tune import Tuned, tune, tuned_scale
 from components.methods.clip import Clip
+from components.methods.clip_rocket import ClipRocket, Extra, Local
 from components.recipes.section import build
 from components.stages.selected import watching
 from components.training.numbers import Optimisation, Scale
@@ -171,6 +172,23 @@ def test_what_is_tried_is_what_the_watch_says_at_both_ends(row, go, clip, square
     tuned = go(clip, strategy(row, alphas=[1.0]))
     assert tuned.ensembled.tried[0.0] == before
     assert tuned.ensembled.tried[1.0] == watch(clip.model)
+
+
+def test_a_teacher_that_follows_does_so_or_is_refused_in_words_before_any_step(row, go, clip):
+    rocket = ClipRocket(clip.model, local=Local(hidden=2), extra=Extra(kind="byol", hidden=6, width=4, momentum=0.5))
+    teacher, model = copy.deepcopy(rocket.teacher), copy.deepcopy(clip.model)
+    strategy(row).prepare(model)
+    if model.state_dict().keys() != clip.model.state_dict().keys():
+        with pytest.raises(CapabilityError, match=r"weights that its teacher has not, such as .*LastLayers"):
+            go(rocket, strategy(row), "run", ("training", 1))
+        with pytest.raises(CapabilityError, match="weights that its teacher has not"):
+            teacher.take(model)
+        return
+    go(rocket, strategy(row, alphas=[1.0]))
+    taught = dict(rocket.teacher.model.named_parameters())
+    moved = {name for name, value in teacher.model.named_parameters() if not torch.equal(value, taught[name])}
+    frozen = strategy(row).prepare(clip.model).frozen()
+    assert moved == set(taught) - set(frozen)
 
 
 def test_a_look_on_the_way_leaves_what_is_frozen_in_evaluation_mode(row, go, clip):

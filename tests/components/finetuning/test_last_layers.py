@@ -5,6 +5,7 @@ from torch import nn
 
 from components.contracts.errors import ConfigError
 from components.finetuning.last_layers import LastLayers
+from components.models.towers.image import ImageTower
 
 
 def tower(layers: int) -> nn.Module:
@@ -49,9 +50,19 @@ def test_of_a_residual_net_the_last_stage_trains_without_its_batch_norms(clip):
     assert not any(".bn" in name for name in trained)
 
 
-def test_a_model_without_layers_is_refused():
-    with pytest.raises(ConfigError, match="no layers by its names"):
-        LastLayers().prepare(nn.ModuleDict({"image": nn.Linear(2, 2), "logit_scale": nn.Linear(1, 1)}))
+@pytest.mark.parametrize("without", ["image", "text"])
+def test_a_tower_without_layers_is_refused_by_its_name(without):
+    """The other tower has some; nothing of this one would train, and nobody would be told."""
+    whole = model(2, 2)
+    whole[without] = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    with pytest.raises(ConfigError, match=rf"^{without} of ModuleDict has no layers that are numbered.*Lora"):
+        LastLayers().prepare(whole)
+
+
+def test_a_net_of_timm_whose_parts_have_names_is_refused(clip):
+    clip.model.image = ImageTower("inception_v3", {"aux_logits": False})
+    with pytest.raises(ConfigError, match=r"^image of DualEncoder has no layers"):
+        LastLayers().prepare(clip.model)
 
 
 def test_no_layer_at_all_is_refused():

@@ -154,6 +154,24 @@ def test_a_strategy_that_is_misspelt_stops_the_stage_before_any_work(pretrained,
     assert files(root / TUNED) == before
 
 
+def test_a_teacher_that_stays_is_the_pre_trained_model(pretrained, tmp_path):
+    """What it says of a batch is what the student says at the first step, so there is nothing to distil; later there is."""
+    root = tmp_path / "taught"
+    shutil.copytree(pretrained, root, symlinks=True)
+    switch_on(root, {**LOCKED, "class_path": "components.finetuning.lora.Lora"})
+    shutil.copyfile(root / "components/recipes/clip_refine.yaml", root / "components/recipes/clip.yaml")
+    params = yaml.safe_load((root / "params.yaml").read_text())
+    params["overrides"]["method"] = {"init_args": {"teacher_share": 1.0, "align": 0.0}}
+    (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    ran = finetune(root)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    with (root / TUNED / "curves.csv").open(newline="") as opened:
+        rows = list(csv.DictReader(opened))
+    first, *_, last = (float(row["train.distil"]) for row in rows)
+    assert abs(first) < 1e-6
+    assert last > 1e-4
+
+
 def test_switched_on_dvc_tunes_and_pre_trains_nothing_again(pretrained, tmp_path):
     root = tmp_path / "switched"
     shutil.copytree(pretrained, root, symlinks=True)
