@@ -10,32 +10,16 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import comb
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from components.contracts.errors import DataError
+from components.contracts.evaluator import Scores
 from components.evaluation.ranks import Arrays, in_pieces
 
 BLOCK_BYTES = 2**26  # of scores that are there at once
 FEW = 8  # right answers of a query that are counted one by one; of more, all answers are sorted once
-
-
-@runtime_checkable
-class Scores(Protocol):
-    """A matrix [Q G], higher is closer, of which some rows are asked for at a time: an array, or Cosines."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Return Q and G."""
-
-    def __getitem__(self, rows: slice, /) -> Float[np.ndarray, "B G"]:
-        """Return some rows."""
-
-    @property
-    def T(self) -> "Scores":  # as numpy calls it
-        """Return it the other way round: answers ask for queries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
