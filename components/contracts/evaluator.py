@@ -1,7 +1,8 @@
 """What measures a model. An evaluator is one file, one test and one row of components/evaluation/catalogue.yaml.
 
 It is handed a Subject, the trained model with the pictures it may be measured on, and gives Findings. It writes no file.
-Axes: N rows, D width of the asked space, I pictures of a pool, T texts, H pixels a side.
+Axes: N rows, D width of the asked space, I pictures of a pool, T texts, H pixels a side,
+Q queries, G gallery, B queries of a block.
 """
 
 import hashlib
@@ -125,6 +126,22 @@ class PlacingEncoder(TokenEncoder, Protocol):
 
 
 @runtime_checkable
+class Scores(Protocol):
+    """A matrix [Q G], higher is closer, of which some rows are asked for at a time: an array, or one that is computed as it is asked for."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Return Q and G."""
+
+    def __getitem__(self, rows: slice, /) -> NDArray[np.float32]:
+        """Return some rows [B G]; `[:]` is all of them."""
+
+    @property
+    def T(self) -> "Scores":  # as numpy calls it
+        """Return it the other way round: answers ask for queries."""
+
+
+@runtime_checkable
 class Subject(Protocol):
     """A trained model, and what it may be measured on. What several evaluators ask for is computed once."""
 
@@ -150,7 +167,7 @@ class Subject(Protocol):
     def embedded(self, split: str) -> NDArray[np.float32]:
         """Return the split's pictures as unit rows [I D] in the shared space."""
 
-    def nearest(self, split: str, owned: Sequence[Sequence[str]], names: Sequence[str]) -> NDArray[np.float32]:
+    def nearest(self, split: str, owned: Sequence[Sequence[str]], names: Sequence[str]) -> Scores:
         """Return the no-training baseline [I T]: how near the nearest training picture that owns each name is.
 
         Args:

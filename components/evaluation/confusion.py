@@ -59,7 +59,12 @@ class Confusion:
 
     def worst(self) -> list[Taken]:
         """Return all that was taken for something else, the most often first; of equals that of the smaller class, then by name."""
-        wrong = [self.taken(*pair) for pair in self.counts if pair[0] != pair[1]]
+        sizes = self._sizes
+        wrong = [
+            Taken(true=true, answer=answer, count=count, of=sizes[true])
+            for (true, answer), count in self.counts.items()
+            if true != answer
+        ]
         return sorted(wrong, key=lambda one: (-one.count, one.of, one.true, one.answer))
 
     @property

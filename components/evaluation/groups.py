@@ -58,4 +58,4 @@ class Grouped:
 def of_nearest(subject: Subject, split: str, label: str, labels: Sequence[str]) -> Float[np.ndarray, "I L"]:
     """Return how near the nearest training picture of each group is, by edges and colours: what no training gets."""
     owned = [() if group is None else (group,) for group in subject.train.labelled(label)]
-    return subject.nearest(split, owned, labels)
+    return subject.nearest(split, owned, labels)[:]

@@ -10,32 +10,16 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import comb
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from components.contracts.errors import DataError
+from components.contracts.evaluator import Scores
 from components.evaluation.ranks import Arrays, in_pieces
 
 BLOCK_BYTES = 2**26  # of scores that are there at once
 FEW = 8  # right answers of a query that are counted one by one; of more, all answers are sorted once
-
-
-@runtime_checkable
-class Scores(Protocol):
-    """A matrix [Q G], higher is closer, of which some rows are asked for at a time: an array, or Cosines."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Return Q and G."""
-
-    def __getitem__(self, rows: slice, /) -> Float[np.ndarray, "B G"]:
-        """Return some rows."""
-
-    @property
-    def T(self) -> "Scores":  # as numpy calls it
-        """Return it the other way round: answers ask for queries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,8 +178,19 @@ def _precision(scores: Float[np.ndarray, "G"], own: Float[np.ndarray, "P"]) -> f
 def chance_of(k: int, right: Int[np.ndarray, "Q"], gallery: int) -> float:
     """Return recall at k of answers in random order, meaned over queries with so many right answers each."""
     counts, times = np.unique(right, return_counts=True)
-    misses = [comb(gallery - int(count), k) / comb(gallery, k) if k <= gallery else 0.0 for count in counts]
-    return 1.0 - float(np.average(misses, weights=times))
+    return 1.0 - float(np.average([_miss(k, int(count), gallery) for count in counts], weights=times))
+
+
+def _miss(k: int, count: int, gallery: int) -> float:
+    """Return how likely none of so many right answers is among the first k, in random order.
+
+    That no right answer is drawn in k, and that none of the k is right in `count`, are one number: C(G-c, k)/C(G, k) = C(G-k, c)/C(G, c). The
+    smaller of the two is drawn, since integers of k factors take k squared. It is below exp(-ck/G), hence nothing beside 1 from 40 on.
+    """
+    if k > gallery or k * count > 40 * gallery:
+        return 0.0
+    few, many = sorted((k, count))
+    return comb(gallery - many, few) / comb(gallery, few)
 
 
 def median_chance(right: Int[np.ndarray, "Q"], gallery: int) -> int:

@@ -44,10 +44,12 @@ def sharing() -> Iterator[Share]:
 
 
 def device() -> str:
-    """Return where this rank computes: on its own GPU, where there is one for it."""
+    """Return where this rank computes: on a GPU of its own while there are any left, else on one that it shares, in turn; without GPUs on the CPU."""
     import torch
 
-    return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if torch.cuda.is_available() else "cpu"
+    if not torch.cuda.is_available():
+        return "cpu"
+    return f"cuda:{int(os.environ.get('LOCAL_RANK', '0')) % torch.cuda.device_count()}"
 
 
 def in_pieces(work: Callable[[int], Arrays], starts: Sequence[int]) -> list[Arrays]:

@@ -16,13 +16,12 @@ from jaxtyping import Bool, Float, Int
 
 from components.contracts.errors import DataError
 from components.contracts.evaluate import Metric, Tally
-from components.contracts.evaluator import Evaluator, Findings, Subject
+from components.contracts.evaluator import Evaluator, Findings, Scores, Subject
 from components.evaluation.bootstrap import drawn, mean_interval, median, median_interval, middle
 from components.evaluation.ranking import (
     Cosines,
     Placed,
     Right,
-    Scores,
     chance_of,
     median_chance,
     placed,

@@ -19,6 +19,7 @@ from components.contracts.evaluate import Metric
 from components.contracts.evaluator import Evaluator, Findings, Pictures, Subject
 from components.evaluation.bootstrap import mean_interval
 from components.evaluation.groups import Grouped, choices, of_nearest
+from components.evaluation.ranking import Cosines, placed
 from components.evaluation.retrieval import DIRECTIONS, Gallery, ranks, turn_names
 from components.evaluation.zero_shot import ZeroShot
 
@@ -99,21 +100,23 @@ class Slices(Evaluator):
     def _retrieval(self, subject: Subject, split: str, pool: Pictures) -> list[Asked]:
         """Return the answers both ways; of languages those of texts alone."""
         gallery = Gallery.of(pool.keys, pool.captions, pool.concepts)
-        scores = subject.embedded(split) @ subject.encoder.texts(gallery.texts).T
+        scores = Cosines(left=subject.embedded(split), right=subject.encoder.texts(gallery.texts))
         trained = bool(subject.train.keys)  # of a foreign model nobody knows on what
-        baseline = subject.nearest(split, subject.train.captions, gallery.texts) if trained else scores
+        baseline = subject.nearest(split, subject.train.captions, gallery.texts) if trained else None
         found = []
         for direction in DIRECTIONS:
             if self.of == LANGUAGE and direction == "image_to_text":
                 continue
             of_picture = direction == "image_to_text"
-            belongs, ours, theirs = (m if of_picture else m.T for m in (gallery.belongs, scores, baseline))
+            right = gallery.right if of_picture else gallery.right.turned
+            theirs = baseline if of_picture or baseline is None else baseline.T
             slices = pool.labelled(self.of) if of_picture else self._of_texts(pool, gallery)
             assert len(slices) == len(turn_names(gallery, direction)[0])
             found.append(
                 Asked(
                     asked=direction, how="R@1", about=gallery.about(direction).tolist(), slices=slices,
-                    chance=belongs.mean(1), right=ranks(ours, belongs) == 1, theirs=ranks(theirs, belongs) == 1 if trained else None,
+                    chance=right.counts / right.gallery, right=placed(scores if of_picture else scores.T, right).rank == 1,
+                    theirs=None if theirs is None else placed(theirs, right).rank == 1,
                 )
             )  # fmt: skip
         return found
@@ -127,8 +130,9 @@ class Slices(Evaluator):
                     spoken.setdefault(text, set()).add(language)
             owned = [spoken.get(text, set()) for text in gallery.texts]
         else:
-            groups = np.array(pool.labelled(self.of), object)
-            owned = [{one for one in groups[column] if one is not None} for column in gallery.belongs.T]
+            groups, shown = pool.labelled(self.of), gallery.right.turned
+            its = np.split(shown.answers, shown.starts[1:-1])
+            owned = [{group for one in pictures if (group := groups[one]) is not None} for pictures in its]
         return [next(iter(its)) if len(its) == 1 else None for its in owned]
 
     def _zero_shot(self, subject: Subject, split: str, pool: Pictures, without: dict[str, str]) -> list[Asked]:

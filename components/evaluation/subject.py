@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from components.contracts.evaluator import Encoder, Pictures
 from components.contracts.progress import Progress, silent
-from components.evaluation.neighbour import describe, lent
+from components.evaluation.neighbour import Lent, describe
 
 
 class TrainedModel:
@@ -60,11 +60,11 @@ class TrainedModel:
             )
         return self._embedded[split]
 
-    def nearest(self, split: str, owned: Sequence[Sequence[str]], names: Sequence[str]) -> Float[np.ndarray, "I T"]:
-        """Return how near the nearest training picture that owns each name is; see `lent`."""
+    def nearest(self, split: str, owned: Sequence[Sequence[str]], names: Sequence[str]) -> Lent:
+        """Return how near the nearest training picture that owns each name is; see `Lent`."""
         if split not in self._described:
             self._described[split] = describe(self.pools[split].pictures, self.progress)
-        return lent(self._described[split] @ self._known.T, owned, names)
+        return Lent.of(self._described[split], self._known, owned, names)
 
     @cached_property
     def _known(self) -> Float[np.ndarray, "M F"]:

@@ -64,7 +64,7 @@ class ZeroShotAuc(Evaluator):
             ours = aucs(has[:, told], scores)
             about = [one for one, is_known in zip(subject.pools[split].concepts, known, strict=True) if is_known]
             low, high = mean_interval(ours.mean() + added(has[:, told], scores).mean(1), about, subject.seed)
-            theirs = aucs(has[:, told], subject.nearest(split, owned, kept)[known])
+            theirs = aucs(has[:, told], subject.nearest(split, owned, kept)[:][known])
             metrics.append(
                 Metric(
                     name=f"zero_shot_auc.{split}.{self.of}", value=float(ours.mean()), unit="fraction", better="up", n=len(has),

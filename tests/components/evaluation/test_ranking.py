@@ -1,6 +1,8 @@
 """Ranks in blocks are those of the whole matrix, whatever the block, and no matrix is ever there."""
 
 import itertools
+from fractions import Fraction
+from math import comb, log, prod
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from sklearn.metrics import average_precision_score
 
 from components.contracts.errors import DataError
-from components.evaluation.ranking import Cosines, Right, median_chance, placed, precision_chance
+from components.evaluation.ranking import Cosines, Right, chance_of, median_chance, placed, precision_chance
 from components.evaluation.retrieval import nearest, ranks
 
 
@@ -107,3 +109,27 @@ def test_chance_is_what_trying_every_order_gives(right, gallery):
             ranks.append(places[0])
     assert precision_chance(np.array(right), gallery) == pytest.approx(np.mean(precisions))
     assert median_chance(np.array(right), gallery) == np.quantile(ranks, 0.5, method="inverted_cdf")
+
+
+@given(gallery=st.integers(1, 400), data=st.data())
+def test_chance_is_that_of_drawing_k_answers(gallery, data):
+    right = np.array(data.draw(st.lists(st.integers(1, gallery), min_size=1, max_size=4)))
+    k = data.draw(st.integers(1, gallery + 3))
+    misses = [comb(gallery - int(count), k) / comb(gallery, k) if k <= gallery else 0.0 for count in right]
+    assert chance_of(k, right, gallery) == pytest.approx(1 - np.mean(misses), rel=1e-12, abs=1e-15)
+
+
+@pytest.mark.parametrize("count", [5, 1_000_000])
+def test_chance_in_a_gallery_of_ten_millions_is_counted_in_no_large_integers(count):
+    """By integers of k factors, with k in millions, this would take hours."""
+    gallery = 10_000_000
+    middle = median_chance(np.array([count]), gallery)
+
+    def miss(k: int) -> float:
+        return float(prod(Fraction(gallery - k - place, gallery - place) for place in range(5)))
+
+    if count == 5:
+        assert miss(middle) <= 0.5 < miss(middle - 1)
+        assert chance_of(middle, np.array([5]), gallery) == pytest.approx(1 - miss(middle), rel=1e-12)
+    else:
+        assert middle == int(np.ceil(log(0.5) / log(1 - count / gallery)))

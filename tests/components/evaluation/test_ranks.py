@@ -6,8 +6,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+import torch
 
-from components.evaluation.ranks import in_pieces, sharing
+from components.evaluation.ranks import device, in_pieces, sharing
 from flows.evaluate import Asked, evaluate
 from tests.components.evaluation.measuring import EVALUATORS, GIVEN, measured
 from tests.over_ranks import torchrun
@@ -77,3 +78,16 @@ def test_alone_nothing_is_shared():
     with sharing() as share:
         assert (share.rank, share.world) == (0, 1)
         assert in_pieces(lambda start: (start,), [3, 1]) == [(3,), (1,)]
+
+
+@pytest.mark.parametrize(
+    ("gpus", "rank", "said"), [(0, "1", "cpu"), (1, None, "cuda:0"), (2, "1", "cuda:1"), (2, "3", "cuda:1"), (1, "2", "cuda:0")]
+)  # fmt: skip
+def test_ranks_beyond_the_gpus_share_them_in_turn(monkeypatch, gpus, rank, said):
+    """What torch says of a machine is set, since most that run this have no GPU."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    if rank is not None:
+        monkeypatch.setenv("LOCAL_RANK", rank)
+    assert device() == said

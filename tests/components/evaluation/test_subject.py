@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from components.evaluation.neighbour import describe, lent
+from components.evaluation.neighbour import Lent, describe
 from components.evaluation.subject import TrainedModel
 from tests.subjects import Told, part_of
 
@@ -55,10 +55,9 @@ def test_the_untrained_model_is_made_when_asked_for_and_once(subject, encoder):
 
 def test_the_baseline_is_lent_by_the_training_pictures(subject, squares):
     names = [squares.captions[0][0], squares.captions[-1][0]]
-    near = describe(squares.pictures[20:30]) @ describe(squares.pictures[:20]).T
-    np.testing.assert_array_equal(
-        subject.nearest("val", subject.train.captions, names), lent(near, squares.captions[:20], names)
-    )
+    shown, known = describe(squares.pictures[20:30]), describe(squares.pictures[:20])
+    wanted = Lent.of(shown, known, squares.captions[:20], names)
+    np.testing.assert_array_equal(subject.nearest("val", subject.train.captions, names)[:], wanted[:])
 
 
 def test_progress_is_told_of_every_split_by_name(squares, encoder):
