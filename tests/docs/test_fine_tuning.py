@@ -1,5 +1,7 @@
 """docs/fine-tuning.md: its commands do what they say, its settings are the code's own, its files and numbers are there."""
 
+import importlib
+import inspect
 import json
 import re
 import shlex
@@ -11,6 +13,7 @@ import yaml
 
 from components.finetuning.strategy import ALPHAS, GENTLE, Strategy
 from components.finetuning.tune import tuned_scale
+from components.finetuning.whole import CAREFUL
 from components.recipes.check import check
 from components.recipes.recipe import load_finetuning, load_scale
 from components.recipes.section import build
@@ -55,6 +58,30 @@ def test_the_settings_of_the_page_are_those_of_a_strategy_that_is_only_named(roo
     shown, plain = build(settings, Strategy), build({"class_path": settings["class_path"]}, Strategy)
     assert (shown.share, shown.optimisation, shown.alphas) == (plain.share, GENTLE, ALPHAS)
     assert Optimisation(**settings["init_args"]["optimisation"]) == GENTLE
+
+
+def test_all_strategies_are_told_with_their_paper_and_the_arguments_they_have_where_nothing_is_said():
+    catalogue = yaml.safe_load((REPOSITORY / "components/finetuning/catalogue.yaml").read_text())
+    told = " ".join(PAGE.split())
+    of_all = inspect.signature(Strategy).parameters
+    for row in catalogue.values():
+        module, _, name = row["class_path"].rpartition(".")
+        arxiv = re.search(r"arXiv:[\d.]+\d", row["paper"])
+        assert f"| `{module.rpartition('.')[2]}.{name}` (" in PAGE
+        assert arxiv[0] in PAGE
+        kind = getattr(importlib.import_module(module), name)
+        for own in inspect.signature(kind).parameters.values():
+            if own.name not in of_all:
+                default = f"`{list(own.default)}`" if isinstance(own.default, tuple) else f"{own.default}"
+                assert f"`{own.name}`, {default}" in told, (name, own.name)
+
+
+def test_the_pull_and_the_rates_by_layer_of_the_page_are_those_of_whole():
+    settings = yaml.safe_load(blocks("yaml")[1])["overrides"]["finetuning"]
+    shown, plain = build(settings, Strategy), build({"class_path": settings["class_path"]}, Strategy)
+    assert shown.optimisation == plain.optimisation == CAREFUL
+    lowest = f"{CAREFUL.layer_decay} to the power of 13, {100 * CAREFUL.layer_decay**13:.1f}% of `lr`"
+    assert f"12 layers it learns at {lowest}" in " ".join(PAGE.split())
 
 
 def test_the_steps_of_the_page_are_those_of_the_scales():

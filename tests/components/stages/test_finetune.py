@@ -168,7 +168,7 @@ def test_a_teacher_that_stays_is_the_pre_trained_model(pretrained, tmp_path):
     with (root / TUNED / "curves.csv").open(newline="") as opened:
         rows = list(csv.DictReader(opened))
     first, *_, last = (float(row["train.distil"]) for row in rows)
-    assert abs(first) < 1e-6
+    assert abs(first) < 1e-5  # rounding; of drawn weights it was 0.2
     assert last > 1e-4
 
 
