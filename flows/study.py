@@ -1,6 +1,7 @@
 """`diptych study`: runs side by side, query by query, as a table."""
 
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -32,6 +33,7 @@ def study(
 
     ConfigError for what is no run, and as of `components.evaluation.study.study`.
     """
+    from components.evaluation.study import comparisons, left_out
     from components.evaluation.study import study as compared
 
     arms: dict[str, list[Evaluated]] = {}
@@ -45,21 +47,33 @@ def study(
     if as_json:
         print(json.dumps([{**asdict(line), "unit": units[line.metric]} for line in lines], ensure_ascii=False))
     else:
-        print("\n".join(table(lines, units, against or next(iter(arms)))))
+        many = comparisons(list(dict.fromkeys(line.metric for line in lines)), arms)
+        print("\n".join(table(lines, units, against or next(iter(arms)), many)))
+    if without := left_out(arms, against, metrics):
+        named = f"{', '.join(without[:3])}{', ...' if len(without) > 3 else ''}"
+        said_to = sys.stderr if as_json else sys.stdout
+        print(
+            f"Left out, as {against or next(iter(arms))} has no rows of them: {len(without)} ({named}).", file=said_to
+        )
 
 
-def table(lines: Sequence["Line"], units: Mapping[str, str], against: str) -> Iterator[str]:
-    """Yield the table in Markdown: a row a number, a column an arm, and what is to be known to read it."""
+def table(lines: Sequence["Line"], units: Mapping[str, str], against: str, many: int) -> Iterator[str]:
+    """Yield the table in Markdown: a row a number, a column an arm, and what is to be known to read it.
+
+    Args:
+        units: name of a number -> its unit.
+        against: the arm that others are held against.
+        many: comparisons that are corrected for, those among them that could not be made.
+    """
     arms = list(dict.fromkeys(line.arm for line in lines))
     others = [arm for arm in arms if arm != against]
-    runs = {line.arm: line.runs for line in lines}
+    runs = {arm: max(line.runs for line in lines if line.arm == arm) for arm in arms}
     yield "| | " + " | ".join([against, *others]) + " |"
     yield "| --- |" + " --- |" * len(arms)
     for metric in dict.fromkeys(line.metric for line in lines):
         its = {line.arm: line for line in lines if line.metric == metric}
         cells = [_cell(its.get(arm), units[metric]) for arm in [against, *others]]
         yield f"| {metric} | " + " | ".join(cells) + " |"
-    many = len([line for line in lines if line.difference is not None])
     yield ""
     yield (
         f"Differences are to {against}, with 95% intervals over the same queries; bold: not 0 where all {many} comparisons are corrected for "

@@ -47,6 +47,28 @@ def test_a_table_with_a_row_a_number_and_a_column_an_arm(runs):
     assert "Of a0, b0 there is one run" in out
 
 
+def test_what_is_said_below_is_of_all_numbers(runs, tmp_path):
+    """One run of two lacks the last number, another arm was measured on other data, and the first lacks four numbers that others have."""
+    for name in ("a0", "a1", "b0", "b1"):
+        path = tmp_path / name / "metrics.json"
+        metrics = json.loads(path.read_text())
+        if name != "b1":
+            metrics["zero"] = metrics[NAME]
+        if name.startswith("b"):
+            metrics |= {f"more{place}": metrics[NAME] for place in range(4)}
+        if name == "b0":
+            metrics[NAME] = metrics[NAME] | {"data": "e"}
+        path.write_text(json.dumps(metrics))
+    code, out, err = runs("a0", "a=a0,a1", "b=b1,b0")
+    assert code == 0, err
+    assert "where all 4 comparisons are corrected for" in out, "though two could not be made"
+    assert "Of a0 there is one run" in out, "of b there are two, though one of `zero`"
+    assert "Left out, as a0 has no rows of them: 4 (more0, more1, more2, ...)." in out
+    code, out, err = runs("a0", "b=b1,b0", "--json")
+    assert {line["metric"] for line in json.loads(out)} == {NAME, "zero"}
+    assert "Left out, as a0 has no rows of them: 4" in err
+
+
 def test_several_runs_are_an_arm_and_another_may_be_held_against(runs):
     code, out, err = runs("a=a0,a1", "b=b0,b1", "--against", "b", "--json")
     assert code == 0, err

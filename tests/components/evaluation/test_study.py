@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 from scipy.stats import t as student
 
 from components.contracts.errors import ConfigError
 from components.evaluation.bootstrap import mean_interval
-from components.evaluation.study import of_seeds, study
+from components.evaluation.study import apart_by, comparisons, far_middle, left_out, of_seeds, study
 from tests.components.evaluation.test_gate import M, evaluated
 
 OTHER = "zero_shot.pair.category.top1"
@@ -120,3 +121,30 @@ def test_patterns_choose_and_what_makes_no_study_is_refused():
         study({"a": [one], "b": [one]}, against="c")
     with pytest.raises(ConfigError, match="fits no number"):
         study({"a": [one], "b": [one]}, metrics=["cost.*"])
+
+
+@pytest.mark.parametrize("many", [10, 12, 13, 250, 1_000, 100_000])
+def test_ends_lie_as_far_out_as_so_many_comparisons_ask(many):
+    """Of 10,000 draws the extremes are about 3.9 deviations out, for whatever is more than 250."""
+    ours, theirs = right(0.6, 0, 2_000), right(0.5, 1, 2_000)
+    level = 1 - 0.05 / many
+    apart = apart_by([run("a", m=ours)], [run("b", m=theirs)], M, 0, (0.95, level))
+    deviation = (ours.astype(float) - theirs).std() / 2_000**0.5
+    wanted = norm.isf((1 - level) / 2) * deviation
+    low, high = apart.ends[1]
+    assert (apart.value - low, high - apart.value) == pytest.approx((wanted, wanted), rel=0.1)
+
+
+def test_skewed_draws_stay_so_further_out():
+    draws = np.random.default_rng(0).exponential(size=10_000) - 1
+    (low, high), (lowest, highest) = (far_middle(draws, confidence) for confidence in (0.996, 0.9999))
+    assert (lowest / low, highest / high) == pytest.approx([norm.isf(0.00005) / norm.isf(0.002)] * 2)
+    assert highest > 5 * -lowest
+
+
+def test_what_the_first_has_no_rows_of_is_named():
+    first, second = run("a", m=right(0.5, 0)), run("b", m=right(0.5, 1), other=right(0.5, 2))
+    arms = {"a": [first], "b": [second]}
+    assert left_out(arms) == [OTHER]
+    assert left_out(arms, "b") == left_out(arms, metrics=["retrieval.*"]) == []
+    assert comparisons([M, OTHER], {**arms, "c": [first]}) == 4
