@@ -65,7 +65,7 @@ class Teacher(nn.Module):
         self.check(student)
         self.model.load_state_dict(student.state_dict())
 
-    def check(self, student: DualEncoder) -> None:
+    def check(self, student: nn.Module) -> None:
         """Raise CapabilityError for a student that has other weights than it had, which can be neither taken nor followed."""
         own, others = (dict(model.named_parameters()) for model in (self.model, student))
         if new := [name for name in others if name not in own]:

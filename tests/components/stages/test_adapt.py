@@ -63,7 +63,7 @@ def few(monkeypatch) -> None:
 def test_a_race_learns_and_what_it_gained_and_lost_stands_with_intervals(
     embedder, squares, others, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(adapting, "EPOCHS", 6)
+    monkeypatch.setattr(adapting, "EPOCHS", 5)
     few(monkeypatch)
     start = copy.deepcopy(embedder.model.state_dict())
     found = adapted(embedder, squares, others, tmp_path / "heats", most_lost=1.0)
@@ -82,7 +82,7 @@ def test_a_race_learns_and_what_it_gained_and_lost_stands_with_intervals(
     wanted = interpolate(start, tuned, found.alpha)
     assert all(torch.equal(value, wanted[name]) for name, value in embedder.model.state_dict().items())
     longest = max(heat.steps for heat in found.heats)
-    assert longest == 6 * 30 // 10 // 2 * 2
+    assert longest == 5 * 30 // 10 // 2 * 2
     again = copy.deepcopy(embedder)
     again.model.load_state_dict(start)
     monkeypatch.setattr(adapting, "tune", lambda *_, **__: pytest.fail("a heat that was kept is run again"))
