@@ -67,7 +67,7 @@ class Teacher(nn.Module):
 
     def check(self, student: nn.Module) -> None:
         """Raise CapabilityError for a student that has other weights than it had, which can be neither taken nor followed."""
-        own, others = (dict(model.named_parameters()) for model in (self.model, student))
+        own, others = (dict(one.named_parameters()) for one in (self.model, student))
         if new := [name for name in others if name not in own]:
             raise CapabilityError(
                 f"the model has got weights that its teacher has not, such as {new[0]} ({len(new)} of them), so that a teacher that follows it "
