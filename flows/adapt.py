@@ -1,6 +1,7 @@
 """`diptych adapt FOLDER --from MODEL`: a model that is better on one's own pictures, and how much it lost elsewhere."""
 
 import json
+import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from components.data.selection import Pool
     from components.stages.adapt import Adapted
 
-MODEL, REPORT, HEATS, DATA = "model", "adapted.json", ".heats", ".data"
+MODEL, REPORT, HEATS, DATA, WANTED = "model", "adapted.json", ".heats", ".data", "wanted.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,7 @@ class Asked:
 
 
 def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
-    """Leave in `out` the adapted model, what was found as adapted.json, and the heats, with which the same command goes on.
+    """Leave in `out` the adapted model, and what was found as adapted.json; until then the heats, with which the same command goes on.
 
     Raises ConfigError, DataError or CapabilityError for what cannot be read or tuned, before anything is.
     """
@@ -50,6 +51,7 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
     from components.recipes.given_model import read_given
     from components.recipes.trained import save_trained
     from components.stages.adapt import adapt as adapted
+    from components.stages.adapt import check
     from flows.data_check import Told
 
     if (out / REPORT).exists():
@@ -60,11 +62,12 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
             f"{asked.start} is a {given.library}, whose weights cannot be tuned. Name the folder that it was made of, such as runs/clip/finetune."
         )
     others = [read_set(folder) for folder in asked.sets]
+    check([one.name for one in others], asked.most_lost, asked.batch)
     told = Told(sys.stderr, stage="adapt")
     out.mkdir(parents=True, exist_ok=True)
     pools = pools_of(asked, here, out / DATA, told)
     found = adapted(
-        given.encoder, pools, others, budget_s=asked.budget_s, seed=asked.seed, folder=out / HEATS, progress=told, most_lost=asked.most_lost,
+        given.encoder, pools, others, digest=given.sha256, budget_s=asked.budget_s, seed=asked.seed, folder=out / HEATS, progress=told, most_lost=asked.most_lost,
         batch=asked.batch,
     )  # fmt: skip
     (out / MODEL).mkdir(exist_ok=True)
@@ -76,7 +79,10 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
         "pictures": {name: len(pool) for name, pool in pools.items()},
         **found.as_json(),
     }
-    (out / REPORT).write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
+    half = out / f".{REPORT}"
+    half.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
+    half.replace(out / REPORT)
+    shutil.rmtree(out / HEATS, ignore_errors=True)
     print(json.dumps(said) if as_json else "\n".join(lines(found, said["pictures"], out)))
 
 
@@ -84,25 +90,33 @@ def pools_of(asked: Asked, here: Path, folder: Path, told: Any) -> "dict[str, Po
     """Bring the pictures in, set aside what is broken or is in two splits, and return what is learnt from, chosen by and tested on."""
     from components.data.ingest import ingest
     from components.data.manifest import read_manifest
+    from components.data.new_folder import new_folder
     from components.data.selection import of_split, read_pool
     from components.validation.validate import validate
     from flows.data_check import source_of
 
-    raw, validated, evaluation = (folder / name for name in ("raw", "validated", "evaluation"))
-    if not (validated / "report.json").exists():
-        for place in (raw, validated, evaluation):
-            place.mkdir(parents=True, exist_ok=True)
-        if not (raw / "manifest.parquet").exists():
+    wanted = {"data": asked.data, "seed": asked.seed}
+    if not folder.exists():
+        with new_folder(folder) as made:  # whole or not at all
+            raw, validated, evaluation = (made / name for name in ("raw", "validated", "evaluation"))
+            for place in (raw, validated, evaluation):
+                place.mkdir()
             ingest(source_of(asked.data, here), raw, asked.seed, told)
-        validate(
-            raw,
-            validated,
-            evaluation,
-            max_broken=1.0,
-            seed=asked.seed,
-            failed_report=folder / "failed.html",
-            progress=told,
+            validate(
+                raw,
+                validated,
+                evaluation,
+                max_broken=1.0,
+                seed=asked.seed,
+                failed_report=made / "failed.html",
+                progress=told,
+            )
+            (made / WANTED).write_text(json.dumps(wanted), encoding="utf-8")
+    elif json.loads((folder / WANTED).read_text(encoding="utf-8")) != wanted:
+        raise ConfigError(
+            f"{folder.parent} was begun with other pictures or another seed, and goes on with those alone. Name a new folder: --to DIR."
         )
+    raw, validated, evaluation = (folder / name for name in ("raw", "validated", "evaluation"))
     clean = read_manifest(validated / "manifest.parquet")
     splits = {
         "train": of_split(clean, "train"),

@@ -5,7 +5,9 @@ the start and the tuned ones keep what the start could); Kumar et al. 2022, arXi
 """
 
 import copy
+import hashlib
 import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -20,6 +22,8 @@ from components.contracts.evaluator import Evaluator, Findings, Pictures
 from components.contracts.method import Method
 from components.contracts.objective import Contrast
 from components.contracts.progress import Progress
+from components.contracts.sample import SPLITS
+from components.contracts.sealed import digest_of
 from components.data.batches import StepBatches
 from components.data.evaluation_set import EvaluationSet
 from components.data.rows.decoded import decode_pairs
@@ -49,6 +53,7 @@ from components.stages.selected import KEPT, watching
 from components.training.numbers import Optimisation, Scale
 
 BATCH = 64
+CHECKPOINT_EVERY = 50  # steps, which a heat that is killed loses at most
 EPOCHS = 30  # at most, of the longest heat
 START = "start"
 OWN = "retrieval.pair.mean_recall"
@@ -102,7 +107,7 @@ class Adapted:
 
 
 def adapt(
-    embedder: Embedder, pools: Mapping[str, Pool], others: Sequence[EvaluationSet], *, budget_s: float, seed: int, folder: Path,
+    embedder: Embedder, pools: Mapping[str, Pool], others: Sequence[EvaluationSet], *, digest: str, budget_s: float, seed: int, folder: Path,
     progress: Progress, most_lost: float = MOST_LOST, batch: int = BATCH,
 ) -> Adapted:  # fmt: skip
     """Tune the embedder's model in place, and return what was found.
@@ -111,14 +116,20 @@ def adapt(
         embedder: the start, with its tokenizer and transform, which stay.
         pools: `train` to learn from, `val` to choose by, `pair` to test on once.
         others: sets on which it must not get worse.
+        digest: of the start, so that heats of another one are not taken for its own.
         budget_s: seconds for the race.
-        folder: where heats are kept, so that one that was stopped goes on.
+        folder: where heats are kept, so that one that was stopped goes on; those of another start, seed, batch, or of other pictures lie apart.
         most_lost: of the main number of a set, from 0 to 1; what loses more by its middle value is not chosen.
         batch: pairs a step, cut to the captions there are.
 
-    Raises ConfigError for too few pictures, and a budget that is too short.
+    Raises ConfigError for too few pictures, a budget that is too short, sets that are called alike or as what is the person's own, and numbers
+    out of range.
     """
-    model = embedder.model
+    check([one.name for one in others], most_lost, batch)
+    model, folder = (
+        embedder.model,
+        folder / digest_of({"start": digest, "seed": str(seed), "batch": str(batch), **_said(pools)})[:16],
+    )
     start = {name: value.detach().clone() for name, value in model.state_dict().items()}
     watch = watching(embedder, pools["val"], progress)
     batches = batches_of(embedder, pools["train"], batch, seed, progress)
@@ -144,6 +155,33 @@ def adapt(
         way=last.name if alpha else START, steps=last.steps if alpha else 0, alpha=alpha, own=own, elsewhere=elsewhere, trade=trade, heats=heats,
         without=without, kept=kept,
     )  # fmt: skip
+
+
+def check(others: Sequence[str], most_lost: float, batch: int) -> None:
+    """Raise ConfigError for names that would be taken for another's, and numbers out of range."""
+    taken = ("alpha", *SPLITS)
+    if wrong := next((name for place, name in enumerate(others) if name in taken or name in others[:place]), None):
+        raise ConfigError(
+            f"a set is called {wrong!r}, as another or as what is your own ({', '.join(taken)}), and their numbers would have one name. Rename its folder."
+        )
+    if not 0 <= most_lost <= 1 or batch < 2:
+        raise ConfigError(
+            f"most_lost is {most_lost} and batch {batch}, but the one is a share, from 0 to 1, and a contrast needs two pairs at least. 0.01 and 64 are usual."
+        )
+
+
+def _said(pools: Mapping[str, Pool]) -> dict[str, str]:
+    """Return what decides which pictures are learnt from and chosen by, and what is said of them."""
+    return {
+        name: digest_of(
+            {key: repr((sha, said)) for key, sha, said in zip(pool.keys, _shas(pool), pool.captions, strict=True)}
+        )
+        for name, pool in pools.items()
+    }
+
+
+def _shas(pool: Pool) -> Sequence[str]:
+    return pool.sha256s or [hashlib.sha256(data).hexdigest() for data in pool.pictures]
 
 
 def chosen(trade: Sequence[Mapping[str, float]], most_lost: float, others: Sequence[str]) -> tuple[float, bool]:
@@ -207,7 +245,7 @@ def _runner(
             steps=steps,
             pixels=embedder.preprocess.size,
             watch_every=steps,
-            checkpoint_every=max(steps, 1),
+            checkpoint_every=CHECKPOINT_EVERY,
         )
         own = copy.deepcopy(model)
         embedder.model = own  # whom the watch looks at
@@ -230,8 +268,12 @@ def _runner(
         heat = Heat(
             name=name, steps=steps, score=score(found.tried[found.alpha]), seconds=round(monotonic() - began, 3)
         )
+        shutil.rmtree(kept)  # its checkpoints, several times as large as the model
+        kept.mkdir()
         save_file({key: value.contiguous() for key, value in tuned.items()}, kept / "tuned.safetensors")
-        (kept / "heat.json").write_text(json.dumps(asdict(heat)), encoding="utf-8")
+        half = kept / ".heat.json"
+        half.write_text(json.dumps(asdict(heat)), encoding="utf-8")
+        half.replace(kept / "heat.json")
         return heat
 
     return run

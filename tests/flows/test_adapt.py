@@ -56,9 +56,23 @@ def test_a_folder_and_a_model_become_a_model_and_a_sentence(diptych, start, mine
     assert {heat["name"] for heat in said["heats"]} == {"lora", "last layers"}
     assert said["start"]["library"] == "diptych"
     load_trained(tmp_path / "out/model")
+    assert not (tmp_path / "out/.heats").exists()
     code, _, err = diptych("mine", "--from", start, "--to", "out")
     assert code == 1
     assert "is there already, and nothing is written over" in err
+
+
+def test_what_was_begun_goes_on_with_the_same_pictures_alone(diptych, start, mine, tmp_path):
+    """A budget that is too short ends it with the pictures brought in; another folder or seed would be measured on other splits."""
+    code, _, err = diptych("mine", "--from", start, "--to", "out", "--budget", "0.01s")
+    assert code == 1
+    assert "Give at least" in err
+    before = (tmp_path / "out/.data/raw/manifest.parquet").stat().st_mtime_ns
+    code, _, err = diptych("mine", "--from", start, "--to", "out", "--seed", 1)
+    assert code == 1
+    assert "was begun with other pictures or another seed" in err
+    diptych("mine", "--from", start, "--to", "out", "--budget", "0.01s")
+    assert (tmp_path / "out/.data/raw/manifest.parquet").stat().st_mtime_ns == before
 
 
 def test_too_few_pictures_are_said(diptych, start, tmp_path):

@@ -16,7 +16,7 @@ from components.models.projection import LogitScale
 from components.objectives.sigmoid import SigmoidLoss
 from components.objectives.softmax import SoftmaxLoss
 from components.stages import adapt as adapting
-from components.stages.adapt import adapt, chosen, method_of
+from components.stages.adapt import adapt, check, chosen, method_of
 from tests.squares import COLOURS
 from tests.subjects import part_of
 from tests.their_sets import write_set
@@ -50,7 +50,15 @@ def adapted(embedder, squares, others, folder: Path, **given):
         embedder,
         pools(squares),
         others,
-        **{"budget_s": 600.0, "seed": 0, "folder": folder, "progress": silent, "batch": 10, **given},
+        **{
+            "digest": "a" * 64,
+            "budget_s": 600.0,
+            "seed": 0,
+            "folder": folder,
+            "progress": silent,
+            "batch": 10,
+            **given,
+        },
     )
 
 
@@ -77,7 +85,8 @@ def test_a_race_learns_and_what_it_gained_and_lost_stands_with_intervals(
     assert mean.low <= mean.difference <= mean.high
     assert {line.metric for line in found.elsewhere} >= {"zero_shot.colours.class.top1"}
     tuned = adapting.load_file(
-        adapting._kept(tmp_path / "heats", found.heats[-1].name, found.heats[-1].steps) / "tuned.safetensors"
+        adapting._kept(next((tmp_path / "heats").iterdir()), found.heats[-1].name, found.heats[-1].steps)
+        / "tuned.safetensors"
     )
     wanted = interpolate(start, tuned, found.alpha)
     assert all(torch.equal(value, wanted[name]) for name, value in embedder.model.state_dict().items())
@@ -88,6 +97,15 @@ def test_a_race_learns_and_what_it_gained_and_lost_stands_with_intervals(
     monkeypatch.setattr(adapting, "tune", lambda *_, **__: pytest.fail("a heat that was kept is run again"))
     resumed = adapted(again, squares, others, tmp_path / "heats", most_lost=1.0)
     assert resumed == found
+    for other in (
+        {"digest": "b" * 64},
+        {"batch": 9},
+        {"seed": 1},
+    ):  # heats of another start, batch or seed are not taken for these
+        with pytest.raises(pytest.fail.Exception, match="a heat that was kept is run again"):
+            adapted(again, squares, others, tmp_path / "heats", most_lost=1.0, **other)
+    left = sorted(path.name for path in tmp_path.rglob("heats/*/*/*"))
+    assert set(left) == {"heat.json", "tuned.safetensors"}, "checkpoints go with their heat"
 
 
 def test_the_best_of_those_that_lose_little_is_chosen():
@@ -116,10 +134,29 @@ def test_one_caption_for_all_is_refused(embedder, squares, tmp_path):
     own = pools(squares)
     alike = part_of(own["train"], [0, 0, 0])
     with pytest.raises(ConfigError, match="all 3 pictures to learn from have one caption"):
-        adapt(embedder, {**own, "train": alike}, [], budget_s=60.0, seed=0, folder=tmp_path, progress=silent)
+        adapt(
+            embedder,
+            {**own, "train": alike},
+            [],
+            digest="a" * 64,
+            budget_s=60.0,
+            seed=0,
+            folder=tmp_path,
+            progress=silent,
+        )
 
 
 def test_a_budget_that_is_too_short_says_the_least(embedder, squares, tmp_path, monkeypatch):
     few(monkeypatch)
     with pytest.raises(ConfigError, match=r"there are 0 s, but to try each of 2 ways for 8 steps takes about"):
         adapted(embedder, squares, [], tmp_path / "heats", budget_s=0.01)
+
+
+def test_sets_that_would_share_a_name_and_numbers_out_of_range_are_refused():
+    for names in (["pair"], ["alpha"], ["cifar", "cifar"]):
+        with pytest.raises(ConfigError, match="their numbers would have one name"):
+            check(names, 0.01, 64)
+    for most_lost, batch in ((1.5, 64), (-0.1, 64), (float("nan"), 64), (0.01, 1)):
+        with pytest.raises(ConfigError, match="a share, from 0 to 1, and a contrast needs two pairs"):
+            check(["cifar"], most_lost, batch)
+    check(["cifar", "flickr"], 0.01, 64)
