@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,7 @@ def body(stage: Stage) -> None:
             run / "pretrain/metrics.json",
         )
     )
+    training = without_places(training)
     tuned = tuning_of(run / "finetune/metrics.json")
     embedder = load_trained(run / "finetune", recipe.evaluation.batch)
     rows = everything(stage.root)
@@ -135,6 +137,14 @@ def everything(root: Path) -> pa.Table:
     """Return all clean rows: what was trained on, and every pool."""
     pools = [read_manifest(root / f"data/evaluation/{split}/manifest.parquet") for split in TEST_SPLITS]
     return pa.concat_tables([read_manifest(root / "data/validated/manifest.parquet"), *pools])
+
+
+def without_places(training: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what pretrain said with the name alone of a start that lay outside of the workspace: where is of this machine, and no part of a model."""
+    start = training.get("start")
+    if start is None or not Path(start["path"]).is_absolute():
+        return dict(training)
+    return {**training, "start": {**start, "path": Path(start["path"]).name}}
 
 
 def tuning_of(path: Path) -> dict[str, Any] | None:
