@@ -11,14 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from jaxtyping import Bool, Float
 
 from components.contracts.errors import ConfigError
-from components.contracts.evaluate import Metric, Tally
 from components.contracts.evaluator import Downstream, Evaluator, Findings, Space, Subject
-from components.evaluation.bootstrap import mean_interval
-from components.evaluation.probe import SPACE_MEANS, grey_pixels
+from components.evaluation.probe import SPACE_MEANS, answered, grey_pixels
 
 TEMPERATURE = 0.07
 
@@ -55,24 +52,8 @@ class Neighbours(Evaluator):
         rows = subject.encoder.encoded(data.pictures, self.spaces, subject.progress, f"encoding {self.data.name}")
         ours = voted(rows, labels, parts, self.ks)
         theirs = voted({"pixels": grey_pixels(data.pictures)}, labels, parts, self.ks)
-        tested = parts == "test"
-        truth, keys = labels[tested], np.array(data.keys)[tested].tolist()
-        classes, counts = np.unique(labels[~tested], return_counts=True)
-        right = ours.answers == truth
-        low, high = mean_interval(right, keys, subject.seed)
-        metric = Metric(
-            name=f"{name}.top1", value=float(right.mean()), unit="fraction", better="up", n=len(truth),
-            chance=float((truth == classes[counts.argmax()]).mean()), baseline=float((theirs.answers == truth).mean()),
-            method=f"a vote of the {ours.k} nearest by {SPACE_MEANS[ours.space]}, both chosen on a validation part", low=low, high=high,
-            tallies=(Tally(rows=name, column="right"),), data=data.digest,
-        )  # fmt: skip
-        table = pa.table(
-            {
-                "set": [self.data.name] * len(truth), "query": keys, "group": keys, "label": truth.tolist(), "answer": ours.answers.tolist(),
-                "baseline_answer": theirs.answers.tolist(), "right": right.tolist(),
-            }
-        )  # fmt: skip
-        return Findings(metrics=(metric,), rows={name: table})
+        how = f"a vote of the {ours.k} nearest by {SPACE_MEANS[ours.space]}, both chosen on a validation part"
+        return answered(name, self.data.name, data, ours.answers, theirs.answers, how, subject.seed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

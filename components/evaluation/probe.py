@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float
 
 from components.contracts.errors import ConfigError
 from components.contracts.evaluate import Metric, Tally
-from components.contracts.evaluator import Downstream, Evaluator, Findings, Space, Subject
+from components.contracts.evaluator import Downstream, Evaluator, Findings, Labelled, Space, Subject
 from components.data.transforms.preprocess import Preprocess
 from components.evaluation.bootstrap import mean_interval
 
@@ -64,24 +64,41 @@ class Probe(Evaluator):
         subject.progress(f"fitting the probe of {self.data.name}", 1, 2)
         theirs = probed({"pixels": grey_pixels(data.pictures)}, labels, parts, self.penalties)
         subject.progress(f"fitting the probe of {self.data.name}", 2, 2)
-        tested = parts == "test"
-        truth, keys = labels[tested], np.array(data.keys)[tested]
-        classes, counts = np.unique(labels[~tested], return_counts=True)
-        low, high = mean_interval(ours.answers == truth, keys.tolist(), subject.seed)
-        metric = Metric(
-            name=f"{name}.top1", value=float((ours.answers == truth).mean()), unit="fraction", better="up", n=len(truth),
-            chance=float((truth == classes[counts.argmax()]).mean()), baseline=float((theirs.answers == truth).mean()),
-            method=f"logistic regression on {SPACE_MEANS[ours.space]}, C {ours.penalty:g}, both chosen on a validation part",
-            low=low, high=high, tallies=(Tally(rows=name, column="right"),), data=data.digest,
-        )  # fmt: skip
-        table = pa.table(
-            {
-                "set": [self.data.name] * len(truth), "query": keys.tolist(), "group": keys.tolist(), "label": truth.tolist(),
-                "answer": ours.answers.tolist(), "baseline_answer": theirs.answers.tolist(),
-                "right": (ours.answers == truth).tolist(),
-            }
-        )  # fmt: skip
-        return Findings(metrics=(metric,), rows={name: table})
+        how = f"logistic regression on {SPACE_MEANS[ours.space]}, C {ours.penalty:g}, both chosen on a validation part"
+        return answered(name, self.data.name, data, ours.answers, theirs.answers, how, subject.seed)
+
+
+def answered(
+    name: str, of: str, data: Labelled, answers: np.ndarray, plain: np.ndarray, method: str, seed: int
+) -> Findings:
+    """Return `<name>.top1` with its interval, and a row a test picture.
+
+    Args:
+        name: what was asked of which set, such as `probe.digits`.
+        of: the set's name.
+        data: the set.
+        answers: to each test picture.
+        plain: the baseline's.
+        method: how it was asked.
+        seed: of the draws.
+    """
+    labels, tested = np.array(data.labels), np.array(data.parts) == "test"
+    truth, keys = labels[tested], np.array(data.keys)[tested].tolist()
+    classes, counts = np.unique(labels[~tested], return_counts=True)
+    right = answers == truth
+    low, high = mean_interval(right, keys, seed)
+    metric = Metric(
+        name=f"{name}.top1", value=float(right.mean()), unit="fraction", better="up", n=len(truth),
+        chance=float((truth == classes[counts.argmax()]).mean()), baseline=float((plain == truth).mean()), method=method, low=low, high=high,
+        tallies=(Tally(rows=name, column="right"),), data=data.digest,
+    )  # fmt: skip
+    table = pa.table(
+        {
+            "set": [of] * len(truth), "query": keys, "group": keys, "label": truth.tolist(), "answer": answers.tolist(),
+            "baseline_answer": plain.tolist(), "right": right.tolist(),
+        }
+    )  # fmt: skip
+    return Findings(metrics=(metric,), rows={name: table})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
