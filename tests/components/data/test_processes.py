@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from components.data.processes import cores, end_with_parent
+from tests.gone import gone
 
 FORK = multiprocessing.get_context("fork")
 
@@ -29,10 +30,6 @@ def parent(into: Connection) -> None:
         FORK.Process(target=child, args=(into,)).start()
     while True:
         signal.pause()
-
-
-def gone(process: psutil.Process) -> bool:
-    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
 def test_a_killed_parents_children_leave(until):

@@ -17,6 +17,7 @@ from components.data.looker import Looker, Lost
 from components.data.seeing import AHEAD, PART_PICTURES, seen_in_order
 from components.data.seen import Seeing, Seen, see, unseen
 from components.data.sight import MEMORY_BYTES, Fatal
+from tests.gone import gone
 from tests.hostile import HOSTILE
 
 
@@ -221,6 +222,6 @@ def test_they_leave_when_their_starter_is_killed(until):
     assert child.is_running()
     os.kill(starter, signal.SIGKILL)
     os.waitpid(starter, 0)
-    until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, lambda: child)
+    until(lambda: gone(child), lambda: child)
     os.close(out)
     os.close(into)

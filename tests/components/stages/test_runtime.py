@@ -7,12 +7,9 @@ import subprocess
 import sys
 from contextlib import suppress
 
-import psutil
 import pytest
 
-
-def gone(process: psutil.Process) -> bool:
-    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+from tests.gone import gone
 
 
 def test_outputs_appear_whole_and_the_outcome_says_ran(toy):
