@@ -51,7 +51,7 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
     from components.recipes.given_model import read_given
     from components.recipes.trained import save_trained
     from components.stages.adapt import adapt as adapted
-    from components.stages.adapt import check
+    from components.stages.raced import check
     from flows.data_check import Told
 
     if (out / REPORT).exists():
@@ -135,11 +135,11 @@ def pools_of(asked: Asked, here: Path, folder: Path, told: Any) -> "dict[str, Po
 def lines(found: "Adapted", pictures: Mapping[str, int], out: Path) -> Iterator[str]:
     """Yield what a person reads: the race, the trade, gain and loss with intervals, and one sentence."""
     yield f"{pictures['train']:,} pictures to learn from, {pictures['val']:,} to choose by, {pictures['pair']:,} to test on"
-    for heat in found.heats:
+    for heat in found.raced.heats:
         yield f"  {heat.name:<14}{heat.steps:>6,} steps   val {percent(heat.score):>6}   {heat.seconds:,.0f} s"
-    for name, why in found.without.items():
+    for name, why in found.raced.without.items():
         yield f"  {name} was not tried: {why}"
-    for row in found.trade:
+    for row in found.raced.trade:
         others = "".join(f"   {name} {percent(value)}" for name, value in row.items() if name not in ("alpha", "val"))
         yield f"  alpha {row['alpha']:<5g} val {percent(row['val'])}{others}"
     yield advice(found)
@@ -148,10 +148,10 @@ def lines(found: "Adapted", pictures: Mapping[str, int], out: Path) -> Iterator[
 
 def advice(found: "Adapted") -> str:
     """Return what came of it in one sentence."""
-    if found.way == "start":
+    if found.raced.way == "start":
         why = (
             "nothing that was tried is better on val"
-            if found.kept
+            if found.raced.kept
             else "whatever is better on val loses too much elsewhere"
         )
         return f"It stays as it was: {why}. More pictures, or a longer --budget, may change that."
@@ -164,8 +164,8 @@ def advice(found: "Adapted") -> str:
     ]
     if not found.elsewhere:
         parts.append("what it lost elsewhere was not measured: name sets by --set")
-    kept = "" if found.kept else " (further would be better here, and lose too much elsewhere)"
-    return f"{found.way}, {found.steps:,} steps, alpha {found.alpha:g}{kept}: {'; '.join(parts)}."
+    kept = "" if found.raced.kept else " (further would be better here, and lose too much elsewhere)"
+    return f"{found.raced.way}, {found.raced.steps:,} steps, alpha {found.raced.alpha:g}{kept}: {'; '.join(parts)}."
 
 
 def _change(difference: float | None, low: float | None, high: float | None, of: str) -> str:

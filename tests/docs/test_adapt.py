@@ -8,7 +8,7 @@ from pathlib import Path
 from components.data.splits import RankRule
 from components.finetuning.race import FIRST
 from components.finetuning.strategy import ALPHAS
-from components.stages.adapt import MOST_LOST, ways
+from components.stages.raced import MOST_LOST, ways
 from flows.cli import _parser
 
 REPOSITORY = Path(__file__).parents[2]

@@ -7,7 +7,7 @@ import pytest
 
 from components.data.transforms.preprocess import Preprocess
 from components.recipes.trained import load_trained, save_trained
-from components.stages import adapt as adapting
+from components.stages import raced as racing
 from flows.adapt_parser import seconds
 from flows.cli import main
 from tests.own_pictures import paint, write_table
@@ -44,9 +44,9 @@ def mine(tmp_path):
 
 
 def test_a_folder_and_a_model_become_a_model_and_a_sentence(diptych, start, mine, tmp_path, monkeypatch):
-    monkeypatch.setattr(adapting, "EPOCHS", 2)
-    ways = adapting.ways()
-    monkeypatch.setattr(adapting, "ways", lambda: {name: ways[name] for name in ("lora", "last layers")})
+    monkeypatch.setattr(racing, "EPOCHS", 2)
+    ways = racing.ways()
+    monkeypatch.setattr(racing, "ways", lambda: {name: ways[name] for name in ("lora", "last layers")})
     code, out, err = diptych("mine", "--from", start, "--to", "out", "--budget", "10m", "--batch", 12)
     assert code == 0, err
     assert out.splitlines()[0] == "48 pictures to learn from, 6 to choose by, 6 to test on"

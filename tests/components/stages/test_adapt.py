@@ -15,8 +15,9 @@ from components.finetuning.interpolate import interpolate
 from components.models.projection import LogitScale
 from components.objectives.sigmoid import SigmoidLoss
 from components.objectives.softmax import SoftmaxLoss
-from components.stages import adapt as adapting
-from components.stages.adapt import adapt, check, chosen, method_of
+from components.stages import raced as racing
+from components.stages.adapt import adapt
+from components.stages.raced import check, chosen, method_of
 from tests.squares import COLOURS
 from tests.subjects import part_of
 from tests.their_sets import write_set
@@ -64,37 +65,37 @@ def adapted(embedder, squares, others, folder: Path, **given):
 
 def few(monkeypatch) -> None:
     """Two ways take part, for the sake of time."""
-    ways = adapting.ways()
-    monkeypatch.setattr(adapting, "ways", lambda: {name: ways[name] for name in ("lora", "whole")})
+    ways = racing.ways()
+    monkeypatch.setattr(racing, "ways", lambda: {name: ways[name] for name in ("lora", "whole")})
 
 
 def test_a_race_learns_and_what_it_gained_and_lost_stands_with_intervals(
     embedder, squares, others, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(adapting, "EPOCHS", 5)
+    monkeypatch.setattr(racing, "EPOCHS", 5)
     few(monkeypatch)
     start = copy.deepcopy(embedder.model.state_dict())
     found = adapted(embedder, squares, others, tmp_path / "heats", most_lost=1.0)
-    assert found.way != "start"
-    assert found.trade[0]["alpha"] == 0
-    best = max(found.trade, key=lambda row: row["val"])
-    assert best["val"] > found.trade[0]["val"]
-    assert found.alpha == best["alpha"]
+    assert found.raced.way != "start"
+    assert found.raced.trade[0]["alpha"] == 0
+    best = max(found.raced.trade, key=lambda row: row["val"])
+    assert best["val"] > found.raced.trade[0]["val"]
+    assert found.raced.alpha == best["alpha"]
     own = {line.metric: line for line in found.own if line.arm == "adapted"}
     mean = own["retrieval.pair.mean_recall"]
     assert mean.low <= mean.difference <= mean.high
     assert {line.metric for line in found.elsewhere} >= {"zero_shot.colours.class.top1"}
-    tuned = adapting.load_file(
-        adapting._kept(next((tmp_path / "heats").iterdir()), found.heats[-1].name, found.heats[-1].steps)
+    tuned = racing.load_file(
+        racing._kept(next((tmp_path / "heats").iterdir()), found.raced.heats[-1].name, found.raced.heats[-1].steps)
         / "tuned.safetensors"
     )
-    wanted = interpolate(start, tuned, found.alpha)
+    wanted = interpolate(start, tuned, found.raced.alpha)
     assert all(torch.equal(value, wanted[name]) for name, value in embedder.model.state_dict().items())
-    longest = max(heat.steps for heat in found.heats)
+    longest = max(heat.steps for heat in found.raced.heats)
     assert longest == 5 * 30 // 10 // 2 * 2
     again = copy.deepcopy(embedder)
     again.model.load_state_dict(start)
-    monkeypatch.setattr(adapting, "tune", lambda *_, **__: pytest.fail("a heat that was kept is run again"))
+    monkeypatch.setattr(racing, "tune", lambda *_, **__: pytest.fail("a heat that was kept is run again"))
     resumed = adapted(again, squares, others, tmp_path / "heats", most_lost=1.0)
     assert resumed == found
     for other in (

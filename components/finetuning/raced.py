@@ -1,0 +1,31 @@
+"""In place of one strategy: several race within a budget, on the validation split, and the best of them is kept."""
+
+import math
+from dataclasses import dataclass
+
+from components.contracts.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)  # no slots: jsonargparse reads the fields of a default by vars()
+class Race:
+    """How long it runs, and how much it may cost elsewhere.
+
+    Args:
+        budget_s: seconds for the race.
+        most_lost: of the main number of an evaluation set, 0 to 1; what loses more by its middle value is not chosen.
+        batch: pairs a step, cut to the captions there are.
+
+    Raises ConfigError for numbers out of range.
+    """
+
+    budget_s: float = 900.0
+    most_lost: float = 0.01
+    batch: int = 64
+
+    def __post_init__(self) -> None:
+        if not 0 < self.budget_s < math.inf:
+            raise ConfigError(f"budget_s is {self.budget_s}, but a race takes time. Give seconds, such as 900.")
+        if not 0 <= self.most_lost <= 1:
+            raise ConfigError(f"most_lost is {self.most_lost}, but it is a share, from 0 to 1. 0.01 is usual.")
+        if self.batch < 2:
+            raise ConfigError(f"batch is {self.batch}, but a contrast needs two pairs at least. 64 is usual.")
