@@ -4,15 +4,17 @@ import json
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.contracts.errors import ConfigError
+from components.evaluation.adapting import advice
 from components.evaluation.wording import percent
 
 if TYPE_CHECKING:
     from components.data.selection import Pool
+    from components.evaluation.study import Line
     from components.stages.adapt import Adapted
 
 MODEL, REPORT, HEATS, DATA, WANTED = "model", "adapted.json", ".heats", ".data", "wanted.json"
@@ -142,33 +144,19 @@ def lines(found: "Adapted", pictures: Mapping[str, int], out: Path) -> Iterator[
     for row in found.raced.trade:
         others = "".join(f"   {name} {percent(value)}" for name, value in row.items() if name not in ("alpha", "val"))
         yield f"  alpha {row['alpha']:<5g} val {percent(row['val'])}{others}"
-    yield advice(found)
+    said = found.as_json()
+    yield advice(said, {"own": adapted_of(found.own), "elsewhere": by_set(found.elsewhere)})
     yield f"in {out}"
 
 
-def advice(found: "Adapted") -> str:
-    """Return what came of it in one sentence."""
-    if found.raced.way == "start":
-        why = (
-            "nothing that was tried is better on val"
-            if found.raced.kept
-            else "whatever is better on val loses too much elsewhere"
-        )
-        return f"It stays as it was: {why}. More pictures, or a longer --budget, may change that."
-    own = next(line for line in found.own if line.metric == "retrieval.pair.mean_recall" and line.arm == "adapted")
-    parts = [_change(own.difference, own.low, own.high, "mean recall here")]
-    parts += [
-        _change(line.difference, line.low, line.high, line.metric)
-        for line in found.elsewhere
-        if line.arm == "adapted" and line.metric.endswith(("class.top1", "mean_recall"))
-    ]
-    if not found.elsewhere:
-        parts.append("what it lost elsewhere was not measured: name sets by --set")
-    kept = "" if found.raced.kept else " (further would be better here, and lose too much elsewhere)"
-    return f"{found.raced.way}, {found.raced.steps:,} steps, alpha {found.raced.alpha:g}{kept}: {'; '.join(parts)}."
+def adapted_of(lines: "Sequence[Line]") -> list[dict[str, Any]]:
+    """Return those of the adapted model as plain values."""
+    return [asdict(line) for line in lines if line.arm == "adapted"]
 
 
-def _change(difference: float | None, low: float | None, high: float | None, of: str) -> str:
-    if difference is None or low is None or high is None:
-        return f"{of} cannot be compared"
-    return f"{100 * difference:+.1f} points {of} ({100 * low:+.1f} to {100 * high:+.1f})"
+def by_set(lines: "Sequence[Line]") -> dict[str, list[dict[str, Any]]]:
+    """Return them by the set that they are of."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for line in adapted_of(lines):
+        found.setdefault(line["metric"].split(".")[1], []).append(line)
+    return found

@@ -5,6 +5,8 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from components.contracts.errors import ConfigError
+
 Add = Callable[..., argparse.ArgumentParser]
 
 
@@ -22,14 +24,14 @@ def add_adapt(add: Add) -> None:
         dest="start",
         metavar="MODEL",
         required=True,
-        help="the folder of a model of open_clip, of transformers or of ours, or hf-hub:OWNER/NAME",
+        help="the folder or file of a model of open_clip, of transformers or of ours; hf-hub:OWNER/NAME; in a workspace also a version such as clip@3, or micro_clip",
     )
     made.add_argument(
         "--to",
         metavar="DIR",
         type=Path,
-        required=True,
-        help="for the model and what was found; the same command goes on with what it has",
+        help="outside of a workspace: for the model and what was found; the same command goes on with what it has. Unless given, the workspace's recipe "
+        "`adapted` is run, which ends in a version that is registered, judged and served",
     )
     made.add_argument(
         "--budget",
@@ -66,6 +68,8 @@ def seconds(said: str) -> float:
 
 
 def _adapt(here: Path, arguments: argparse.Namespace) -> int:
+    if arguments.to is None:
+        return _adapt_here(here, arguments)
     from components.recipes.hub import model_place
     from flows.adapt import Asked, adapt
 
@@ -74,4 +78,25 @@ def _adapt(here: Path, arguments: argparse.Namespace) -> int:
         most_lost=arguments.most_lost, seed=arguments.seed, batch=arguments.batch,
     )  # fmt: skip
     adapt(asked, here, here / arguments.to, arguments.json)
+    return 0
+
+
+def _adapt_here(here: Path, arguments: argparse.Namespace) -> int:
+    import os
+
+    from flows.adapt_here import Here, adapt_here
+    from flows.run import find_root
+
+    if arguments.json:
+        raise ConfigError(
+            "--json prints what --to leaves. A run of the workspace leaves runs/adapted/package/manifest.json."
+        )
+    root = find_root(here)
+    os.chdir(root)
+    race = {"budget_s": arguments.budget, "most_lost": arguments.most_lost, "batch": arguments.batch}
+    asked = Here(
+        data=arguments.data, start=arguments.start, sets=[here / one for one in arguments.sets], race=race, numbers=[f"seed={arguments.seed}"],
+        network=arguments.network,
+    )  # fmt: skip
+    adapt_here(asked, root, here)
     return 0

@@ -8,7 +8,7 @@ import difflib
 import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +36,18 @@ class Choices:
         scale: a name in components/recipes/scales/.
         data: the path of own pictures, a URL where they lie, or a source's name.
         numbers: `training.steps=500` and the like, in order.
+        start: the folder of the model that the recipe begins from.
+        race: numbers of its race of ways to tune, beside the start.
+        sets: name -> an evaluation set, as `evaluation.sets` has it.
     """
 
     recipe: str | None = None
     scale: str | None = None
     data: str | None = None
     numbers: Sequence[str] = ()
+    start: str | None = None
+    race: Mapping[str, Any] = field(default_factory=dict)
+    sets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return any((self.recipe, self.scale, self.data, self.numbers))
@@ -84,13 +90,18 @@ def _wanted(root: Path, choices: Choices, here: Path, params: Mapping[str, Any])
     """Yield (dotted key of params.yaml, its new value)."""
     if choices.data is not None:
         yield "source", _source(choices.data, here, params)
-    if choices.recipe is not None and choices.recipe not in params["recipes"]:
+    if choices.start is not None:
+        race = {"race": dict(choices.race)} if choices.race else {}
+        yield f"recipes.{choices.recipe}", {"start": choices.start, **race}
+    elif choices.recipe is not None and choices.recipe not in params["recipes"]:
         known = sorted(path.stem for path in (root / RECIPES).glob("*.yaml"))
         if choices.recipe not in known:
             raise ConfigError(f"there is no recipe {choices.recipe!r}. {nearest(choices.recipe, known, RECIPES)}")
         yield f"recipes.{choices.recipe}", {"start": UNTRAINED}
     if choices.scale is not None:
         yield "scale", choices.scale
+    for name, said in choices.sets.items():
+        yield f"overrides.evaluation.sets.{name}", dict(said)
     for number in choices.numbers:
         yield _number(number)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from components.contracts.errors import ConfigError, DiptychError
-from components.contracts.promotion import Finding, Ruling
+from components.contracts.promotion import Finding, Held, Ruling
 from components.recipes.params import load_params
 from components.registry.promotion import Verdict
 from components.registry.promotion import promote as move
@@ -24,7 +24,9 @@ def promote(root: Path, version: ModelVersion, store: Store | None = None, anew:
         from components.evaluation import gate  # imports pyarrow, which a flow that judges nothing need not
         from components.evaluation.ruled import table
 
-        also = packaged_well(version, champion, root, store)
+        also = packaged_well(version, champion, root, store) + retained(
+            manifest_of(version, root, store), params.gates.retention
+        )
         with tempfile.TemporaryDirectory(dir=private(root, "tmp")) as scratch:
             ours, theirs, lacking = sides(version, champion, params.promotion, root, store, Path(scratch))
         ruling = gate.judge(ours, theirs, params.promotion, params.seed, [*also, *lacking])
@@ -54,6 +56,28 @@ def parity(manifest: Mapping[str, Any]) -> Finding:
     worst = max(map(float, furthest.values()))
     says = f"what is served answers as what was measured, to {worst:.1e}"
     return Finding(rule="parity", metric="onnx_furthest", held="holds", says=says, ours=worst)
+
+
+def retained(manifest: Mapping[str, Any], retention: float) -> list[Finding]:
+    """Return, of a model that was adapted, whether it lost no more on each set than `gates.retention` allows, by its middle value."""
+    findings = []
+    for name, line in (manifest.get("elsewhere") or {}).items():
+        moved = line["difference"]
+        if moved is None:
+            says = f"what it lost on {name} against its start cannot be told"
+            findings.append(Finding(rule="retention", metric=line["metric"], held="uncertain", says=says))
+            continue
+        says = (
+            f"{100 * moved:+.1f} points on {name} against its start ({100 * line['low']:+.1f} to {100 * line['high']:+.1f}), and gates.retention "
+            f"allows {100 * -retention:.1f}"
+        )
+        held: Held = "holds" if moved >= -retention else "fails"
+        findings.append(
+            Finding(
+                rule="retention", metric=line["metric"], held=held, says=says, difference=moved, low=line["low"], high=line["high"], margin=retention
+            )
+        )  # fmt: skip
+    return findings
 
 
 def signature(ours: Mapping[str, Any], champion: ModelVersion, root: Path, store: Store) -> list[Finding]:

@@ -15,7 +15,7 @@ from components.data.sources.catalogue import build_source
 from components.recipes.class_keys import built_parts
 from components.recipes.names import check_names
 from components.recipes.params import Gates, Params, load_params
-from components.recipes.recipe import load_finetuning, load_recipe, load_scale, overridden, read_recipe
+from components.recipes.recipe import RACE, load_finetuning, load_recipe, load_scale, overridden, read_recipe
 from components.recipes.section import built, fits
 from components.recipes.yaml_lines import Document, overlay, read_yaml
 from components.validation.policy import kept_codes
@@ -44,6 +44,7 @@ def check(root: Path) -> None:
     params = check_files(root)
     from components.contracts.method import Method  # torch: a mistake above is said without waiting for it
     from components.data.samplers.ordering import Ordering
+    from components.finetuning.raced import Race
     from components.finetuning.strategy import Strategy
     from components.models.dual_encoder import DualEncoder
     from components.recipes.curation import check_ops
@@ -65,8 +66,9 @@ def check(root: Path) -> None:
         check_sets(document, root)
         check_ops(document)
         if (tuning := load_finetuning(root, name)) is not None:
-            fits(document, "finetuning", tuning, Strategy)
-            built(document, "finetuning", tuning, Strategy)
+            kind = Race if tuning["class_path"] == RACE else Strategy
+            fits(document, "finetuning", tuning, kind)
+            built(document, "finetuning", tuning, kind)
 
 
 def _check_parts(document: Document, method: Mapping[str, Any], model: Mapping[str, Any]) -> None:

@@ -25,14 +25,18 @@ class Gates:
         scored_by: the model that says how well words fit pictures: the folder of a package, or NAME@VERSION of the registry; none
             where it is empty.
         misfit: how far below the median, in spreads, a score is odd.
+        retention: share, 0 to 1, of a set's main number that a model which was adapted may have lost against its start.
     """
 
     max_broken: float
     policy: dict[str, Literal["keep", "drop"]] = field(default_factory=dict)
     scored_by: str = ""
     misfit: float = 3.5
+    retention: float = 0.01
 
     def __post_init__(self) -> None:
+        if not 0 <= self.retention <= 1:
+            raise ConfigError(f"gates.retention is {self.retention}, but it is a share. Give a number from 0 to 1.")
         if not 0 <= self.max_broken <= 1:
             raise ConfigError(f"gates.max_broken is {self.max_broken}, but it is a share. Give a number from 0 to 1.")
         check_bar("gates.misfit", self.misfit)
@@ -55,10 +59,12 @@ class Begin:
         start: the folder of a model, from the workspace: of a run, a package, or what `diptych model import` wrote. UNTRAINED
             where weights are drawn.
         model: whose architecture is trained: the recipe's, which the start's weights must fit by name and shape, or the start's.
+        race: numbers in place of those of the recipe's race of ways to tune, such as `budget_s: 300`.
     """
 
     start: str = UNTRAINED
     model: Literal["recipe", "start"] = "recipe"
+    race: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

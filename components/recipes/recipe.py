@@ -113,6 +113,8 @@ class Training:
         reinforce: what teachers said of the samples, for a method that learns from it.
         texts: name in a batch -> which captions of a sample stand under it; methods read `caption`, and some of them more.
         inherit: how weights of a smaller start come into this model; null refuses a start of other sizes.
+        as_begun: whether the start passes through as it is, architecture, tokenizer, transform and weights, and all that is learnt
+            is learnt in the stage finetune.
 
     Raises ConfigError for texts without a `caption`, and as of check_texts.
     """
@@ -128,6 +130,7 @@ class Training:
     reinforce: Reinforced = field(default_factory=Reinforced)
     texts: dict[str, TextPick] = field(default_factory=lambda: {CAPTION: TextPick()})
     inherit: Inherit | None = None
+    as_begun: bool = False
 
     def __post_init__(self) -> None:
         check_texts(self.texts)
@@ -196,6 +199,7 @@ TYPED: Mapping[str, type] = {
     "card": Card, "curation": Curation, "training": Training, "evaluation": Evaluation, "serving": Serving,
 }  # fmt: skip
 SECTIONS = (*TYPED, "sizes", "model", "method", "finetuning")
+RACE = "components.finetuning.raced.Race"
 _SCALE = tuple(one.name for one in fields(Scale))  # laid over training, so overridden there too
 
 
@@ -290,8 +294,25 @@ def load_finetuning(root: Path, name: str) -> dict[str, Any] | None:
             f"{document.at(f'finetuning.{said}')}: finetuning is {values!r}, but must name a strategy by its class_path, "
             "such as {class_path: components.finetuning.locked.LockedImage}. null passes the pre-trained model through."
         )
+    params = read_yaml(root / "params.yaml")
+    if raced := _raced(params, name):
+        if values["class_path"] != RACE:
+            raise ConfigError(
+                f"{params.at(f'recipes.{name}.race')}: {name} is tuned by {values['class_path']}, and only a race has such numbers. Take "
+                f"them out, or name {RACE} in its section finetuning."
+            )
+        values = overlay(values, {"init_args": raced})
+        said = {f"finetuning.init_args.{key}": params.at(f"recipes.{name}.race.{key}") for key in raced}
+        document = replace(document, elsewhere={**document.elsewhere, **said})
     check_keys(document, "finetuning", values)
     return values
+
+
+def _raced(params: Document, name: str) -> dict[str, Any]:
+    """Return the numbers of a race that params.yaml has beside the recipe's start."""
+    said = (params.values.get("recipes") or {}).get(name)
+    numbers = said.get("race") if isinstance(said, Mapping) else None
+    return dict(numbers or {})
 
 
 def read_recipe(root: Path, name: str) -> Document:

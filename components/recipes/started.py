@@ -127,13 +127,14 @@ def beginning(root: Path, begin: Begin, recipe: Recipe, pixels: int, captions: S
         return Beginning(vocabulary=vocabulary, preprocess=preprocess, described=described, start=None)
     start = Start.read(root, begin.start)
     vocabulary, preprocess = start.embedder.vocabulary, start.embedder.preprocess
-    if preprocess.size != pixels:
+    if preprocess.size != pixels and not recipe.training.as_begun:
         raise ConfigError(
             f"{start.path} was trained on pictures of {preprocess.size} pixels a side, and the scale shows {pixels}. Its transform comes "
             "with its weights, or it would see other pictures than it learnt from. Run with "
             f"--set training.pixels={preprocess.size}, or begin from a model of {pixels} pixels."
         )
-    described = start.described if begin.model == "start" else overlay(recipe.model, _words(vocabulary))
+    theirs = begin.model == "start" or recipe.training.as_begun
+    described = start.described if theirs else overlay(recipe.model, _words(vocabulary))
     return Beginning(vocabulary=vocabulary, preprocess=preprocess, described=described, start=start)
 
 

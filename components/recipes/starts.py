@@ -26,8 +26,8 @@ def check_starts(root: Path, params: Document) -> None:
                 f"{params.at(key)}: {key} is {said!r}, but must say what it begins from: {name}: {{start: {UNTRAINED}}}. {_WHAT}."
             )
         for word in said:
-            if word not in ("start", "model"):
-                raise unknown(params, f"{key}.{word}", word, ("start", "model"), f"{key!r}")
+            if word not in ("start", "model", "race"):
+                raise unknown(params, f"{key}.{word}", word, ("start", "model", "race"), f"{key!r}")
         if said.get("model", "recipe") not in ("recipe", "start"):
             raise ConfigError(
                 f"{params.at(f'{key}.model')}: {key}.model is {said['model']!r}. Give recipe, to train the recipe's own "

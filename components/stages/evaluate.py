@@ -11,7 +11,7 @@ import pyarrow as pa
 from components.contracts.errors import ConfigError
 from components.contracts.evaluate import Metric
 from components.contracts.evaluator import Evaluator, Findings, Subject
-from components.contracts.model_files import LICENCES, TRANSFORMS, WEIGHTS
+from components.contracts.model_files import ADAPTED, AGAINST, LICENCES, TRANSFORMS, WEIGHTS
 from components.contracts.sample import TEST_SPLITS
 from components.contracts.sealed import digest_of, sha256_of
 from components.data.beside import read_kind
@@ -29,6 +29,7 @@ from components.recipes.evaluators import build_evaluators
 from components.recipes.params import load_params
 from components.recipes.recipe import Recipe, load_recipe
 from components.recipes.trained import load_trained, load_untrained
+from components.stages.against_start import against_start
 from components.stages.asked_sets import pool_digest, read_sets
 from components.stages.runtime import run_stage
 from components.stages.stage import Stage
@@ -40,6 +41,10 @@ def body(stage: Stage) -> None:
     recipe = load_recipe(stage.root, stage.the_recipe, params.scale)
     model = stage.root / f"runs/{recipe.name}/finetune"
     found = measured(stage, recipe, params.seed, model, pools_of(stage.root, recipe.name), resumes=True)
+    if (model / ADAPTED).exists():
+        start = stage.root / f"runs/{recipe.name}/pretrain"
+        before = measured(stage, recipe, params.seed, start, pools_of(stage.root, recipe.name), resumes=True)
+        found = replace(found, files={**found.files, AGAINST: against_start(found, before, params.seed)})
     for what, why in found.without.items():
         print(f"{what} is not measured: {why}", flush=True)
     with stage.output(f"runs/{recipe.name}/evaluate") as out:

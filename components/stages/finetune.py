@@ -1,16 +1,21 @@
-"""Stage finetune: tune the pre-trained model by the recipe's strategy; `finetuning: null` passes it through, byte for byte."""
+"""Stage finetune: tune the pre-trained model by the recipe's strategy, or by the best of several that race; `finetuning: null` passes it through, byte for byte."""
 
 import json
 import shutil
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from components.contracts.model_files import MODEL, MODEL_FILES, TOKENIZER, TRANSFORMS
+from components.contracts.model_files import ADAPTED, MODEL, MODEL_FILES, TOKENIZER, TRANSFORMS, WEIGHTS
+from components.contracts.sealed import sha256_of
 from components.recipes.params import load_params
-from components.recipes.recipe import load_finetuning, load_recipe, load_scale
+from components.recipes.recipe import RACE, load_finetuning, load_recipe, load_scale
 from components.recipes.yaml_lines import overlay
 from components.stages.runtime import run_stage
 from components.stages.stage import Stage
+
+if TYPE_CHECKING:
+    from components.stages.asked_sets import ReadSet
+    from components.stages.raced import Elsewhere
 
 
 def body(stage: Stage) -> None:
@@ -18,6 +23,8 @@ def body(stage: Stage) -> None:
     described = load_finetuning(stage.root, stage.the_recipe)
     if described is None:
         pass_through(stage)
+    elif described["class_path"] == RACE:
+        race_ways(stage, described)
     else:
         tune_model(stage, described)
 
@@ -86,6 +93,66 @@ def tune_model(stage: Stage, described: dict[str, Any]) -> None:
             "pictures": len(selected.train), **tuned.as_json(), "train_digest": folder.name,
         }  # fmt: skip
         (out / "metrics.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+
+def race_ways(stage: Stage, described: dict[str, Any]) -> None:
+    """Let ways to tune race, and keep of the best what loses little on the recipe's evaluation sets; heats that were done are gone on with."""
+    from components.finetuning.raced import Race
+    from components.finetuning.strategy import ALPHAS
+    from components.recipes.section import build
+    from components.recipes.trained import load_trained, save_weights
+    from components.stages.asked_sets import read_sets
+    from components.stages.raced import raced
+    from components.stages.selected import Selected
+
+    params = load_params(stage.root)
+    recipe, race = load_recipe(stage.root, stage.the_recipe, params.scale), build(described, Race)
+    selected, pretrained = Selected.read(stage.root, recipe.name), stage.root / f"runs/{recipe.name}/pretrain"
+    embedder = load_trained(pretrained, recipe.evaluation.batch)
+    with (
+        read_sets(stage, recipe.evaluation.sets, recipe.evaluation.ks) as sets,
+        stage.signals.between_pieces(),
+    ):
+        numbers = {
+            "seed": params.seed,
+            "finetuning": described,
+            "sets": {name: its.digest for name, its in sets.items()},
+        }
+        folder = stage.resume_dir([*selected.files, *(pretrained / name for name in MODEL_FILES)], numbers)
+        others = [one for name, its in sets.items() if (one := held_to(name, its)) is not None]
+        found = raced(
+            embedder, selected.train, selected.val, others, digest=sha256_of(pretrained / WEIGHTS), budget_s=race.budget_s,
+            seed=params.seed, folder=folder, progress=stage.progress, most_lost=race.most_lost, batch=race.batch,
+        )  # fmt: skip
+    with stage.output(f"runs/{recipe.name}/finetune") as out:
+        save_weights(out, embedder.model)
+        for name in (MODEL, TOKENIZER, TRANSFORMS):
+            shutil.copyfile(pretrained / name, out / name)
+        (out / ADAPTED).write_text(json.dumps(found.as_json(), indent=2) + "\n", encoding="utf-8")
+        report = {
+            "strategy": found.way if found.alpha else "a race", "steps": found.steps, "batch": race.batch,
+            "samples": found.steps * race.batch, "pictures": len(selected.train), "alpha": found.alpha, "alphas": list(ALPHAS),
+            "tried": found.trade, "frozen_digest": None, "train_digest": folder.name,
+        }  # fmt: skip
+        (out / "metrics.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+
+def held_to(name: str, its: "ReadSet") -> "Elsewhere | None":
+    """Return a set with the number of it that must not fall; None, which is said, of one that is asked neither to classify nor to find."""
+    from components.evaluation.retrieval import Retrieval
+    from components.evaluation.zero_shot import ZeroShot
+    from components.stages.raced import Elsewhere
+
+    for asks in its.evaluators:
+        if isinstance(asks, ZeroShot | Retrieval):
+            main = (
+                f"zero_shot.{name}.{asks.label}.top1" if isinstance(asks, ZeroShot) else f"retrieval.{name}.mean_recall"
+            )
+            return Elsewhere(name=name, pool=its.pool, asks=asks, main=main)
+    print(
+        f"{name} is asked neither to classify nor to find, so what is lost there does not bound the choice", flush=True
+    )
+    return None
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from components.contracts.sample import TEST_SPLITS
 from components.data.beyond import Beyond
 from components.data.manifest import read_manifest
 from components.data.selection import read_pool
+from components.evaluation.adapting import main_lines
 from components.evaluation.examples import draw
 from components.evaluation.report.page import Contents, render
 from components.evaluation.report.use import snippets
@@ -31,6 +32,7 @@ from components.stages.reported import (
     SHOWN_SPLIT,
     Indexed,
     calibration_of,
+    changed_of,
     confusions_of,
     costs_of,
     curves_of,
@@ -115,6 +117,7 @@ def body(stage: Stage) -> None:
             )
         )  # fmt: skip
         (out / "model_card.md").write_text(card, encoding="utf-8")
+        changed = changed_of(run, indexed)
         page = render(
             Contents(
                 title=title, paper=paper, facts=facts, metrics=metrics, without=without, split=SHOWN_SPLIT,
@@ -123,13 +126,16 @@ def body(stage: Stage) -> None:
                 confusions=confusions_of(evaluated), slices=slices_of(evaluated, metrics, indexed, params.seed),
                 atlas=mapped(embedder, indexed), costs=costs_of(embedder, out, metrics, training),
                 lineage=lineage_of(out, recipe.name, came_in["digest"], data.digest, training),
-                use=how,
+                use=how, raced=changed.raced, held=changed.held, advice=changed.sentence,
             )
         )  # fmt: skip
         (out / "report.html").write_text(page, encoding="utf-8")
         (out / "examples.png").write_bytes(draw(found, said))
         signature = {"width": embeddings.shape[1], "labels": labels.set}  # what whoever asks a server relies on
         where_from = about(stage.root, recipe, params, came_in["digest"], training, tuned)
+        if changed.held is not None:
+            where_from["elsewhere"] = moved(changed.held)
+            where_from["advice"] = changed.sentence
         seal(out, {**where_from, "onnx_furthest": furthest, "signature": signature})
 
 
@@ -137,6 +143,14 @@ def everything(root: Path) -> pa.Table:
     """Return all clean rows: what was trained on, and every pool."""
     pools = [read_manifest(root / f"data/evaluation/{split}/manifest.parquet") for split in TEST_SPLITS]
     return pa.concat_tables([read_manifest(root / "data/validated/manifest.parquet"), *pools])
+
+
+def moved(held: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return by set how far its main number is from what the start had, with its interval: what the gate asks of an adapted model."""
+    kept = ("metric", "difference", "low", "high")
+    return {
+        name: {key: line[key] for key in kept} for name, its in held["elsewhere"].items() for line in main_lines(its)
+    }
 
 
 def without_places(training: Mapping[str, Any]) -> dict[str, Any]:

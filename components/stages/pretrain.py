@@ -1,6 +1,7 @@
 """Stage pretrain: the recipe's method on its selection, from weights that are drawn or those of a start."""
 
 import json
+import shutil
 import sys
 from dataclasses import asdict
 
@@ -9,13 +10,14 @@ import torch
 from components.contracts.errors import ConfigError
 from components.contracts.inherit import Inherit
 from components.contracts.method import Method
-from components.data.beyond import beyond
+from components.contracts.model_files import MODEL_FILES
+from components.data.beyond import Beyond, beyond
 from components.evaluation.embedding import Embedder
 from components.models.dual_encoder import DualEncoder
 from components.recipes.params import UNTRAINED, Begin, load_params
 from components.recipes.recipe import load_recipe, load_scale, overlay
 from components.recipes.section import build
-from components.recipes.started import Start, beginning
+from components.recipes.started import Beginning, Start, beginning
 from components.recipes.trained import save_trained
 from components.stages.runtime import run_stage
 from components.stages.selected import Selected, live, row_cache, step_batches, watching
@@ -45,6 +47,9 @@ def body(stage: Stage) -> None:
     vocabulary, preprocess, start = begun.vocabulary, begun.preprocess, begun.start
     if (cut := beyond(vocabulary, captions, recipe.training.long_captions)).cut:
         print(f"{cut}; training.context and training.long_captions in the recipe decide that", flush=True)
+    if recipe.training.as_begun:
+        pass_through(stage, begun, selected, cut)
+        return
     torch.manual_seed(params.seed)
     method = build(overlay(recipe.method, {"init_args": {"model": begun.described}}), Method)
     model = method.model
@@ -76,6 +81,27 @@ def body(stage: Stage) -> None:
             "accelerator": trained.accelerator, "train_digest": folder.name,
             "start": begun.as_json(), "captions": asdict(cut), "guards": trained.guards,
             "timing": trained.timing(),
+        }  # fmt: skip
+        (out / "metrics.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+
+def pass_through(stage: Stage, begun: Beginning, selected: Selected, cut: Beyond) -> None:
+    """Copy the start, and say that nothing was learnt yet; ConfigError where there is none."""
+    if begun.start is None:
+        raise ConfigError(
+            f"{stage.the_recipe} tunes a model that was trained, and begins from none. Name one in params.yaml, such as recipes: "
+            f"{{{stage.the_recipe}: {{start: models/theirs}}}}, or run: diptych adapt PICTURES --from MODEL"
+        )
+    digest = stage.resume_dir([*selected.files, *begun.files], {"start": begun.start.as_json()}).name
+    with stage.output(f"runs/{stage.the_recipe}/pretrain") as out:
+        for done, name in enumerate(MODEL_FILES, 1):
+            shutil.copyfile(stage.root / begun.start.path / name, out / name)
+            stage.progress("passing through", done, len(MODEL_FILES))
+        (out / "curves.csv").write_text("step\n", encoding="utf-8")
+        report = {
+            "steps": 0, "batch": 0, "samples": 0, "pictures": len(selected.train),
+            "parameters": sum(p.numel() for p in begun.start.embedder.model.parameters()), "precision": "as they were",
+            "accelerator": None, "train_digest": digest, "start": begun.as_json(), "captions": asdict(cut), "guards": {},
         }  # fmt: skip
         (out / "metrics.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 

@@ -11,11 +11,12 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from components.contracts.model_files import LICENCES, WEIGHTS
+from components.contracts.model_files import ADAPTED, AGAINST, LICENCES, WEIGHTS
 from components.contracts.sample import SPLITS
 from components.contracts.sealed import sha256_of
 from components.data.manifest import read_manifest, snapshot_digest
 from components.data.selection import SOURCE, Pool, of_split
+from components.evaluation.adapting import advice
 from components.evaluation.atlas import Atlas, Placed, atlas
 from components.evaluation.cases import Case, Pictures, cases
 from components.evaluation.confusion import Confusion
@@ -25,6 +26,7 @@ from components.evaluation.report.costs import Costs
 from components.evaluation.report.data import UNKNOWN, Data, steps_of
 from components.evaluation.report.lineage import BESIDE, Lineage
 from components.evaluation.sliced import Sliced, measured, of_retrieval
+from components.evaluation.wanted import Wanted, kinds_of, wanted
 
 SHOWN_SPLIT = "pair"  # held-out pictures of known things: every source has them
 QUERIES, SHOWN = 8, 6  # on the page: queries, and pictures for each
@@ -94,6 +96,39 @@ def mapped(embedder: Embedder, of: Indexed) -> Atlas | None:
         ),
         lambda at: pool.pictures[held[at]],
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """What adapting changed.
+
+    Args:
+        raced: as adapted.json has it; None of a model that was not adapted.
+        held: as against_start.json has it.
+        sentence: what came of it.
+    """
+
+    raced: Mapping[str, Any] | None = None
+    held: Mapping[str, Any] | None = None
+    sentence: str = ""
+
+
+def changed_of(run: Path, of: Indexed) -> Changed:
+    """Return what adapting changed; nothing of a model that was not adapted."""
+    if not (run / "finetune" / ADAPTED).exists():
+        return Changed()
+    raced, held = _json(run / "finetune" / ADAPTED), _json(run / "evaluate" / AGAINST)
+    return Changed(raced=raced, held=held, sentence=advice(raced, held, wanted_of(run / "evaluate", of)))
+
+
+def wanted_of(evaluated: Path, of: Indexed) -> Wanted | None:
+    """Return of which kind of pictures more would help most, by what is missed of those that were held out."""
+    pool = of.pool
+    kinds = kinds_of(pool.keys, pool.captions, pool.labelled(GROUPED[0]))
+    paths = [evaluated / "rows" / f"retrieval.{split}.parquet" for split in ("val", SHOWN_SPLIT)]
+    rows = [row for path in paths if path.exists() for row in pq.read_table(path).to_pylist()]
+    asked = [row for row in rows if row["direction"] == "image_to_text" and row["query"] in kinds]
+    return wanted([kinds[row["query"]] for row in asked], [row["rank"] > 1 for row in asked])
 
 
 def confusions_of(evaluated: Path) -> dict[str, dict[str, Confusion]]:

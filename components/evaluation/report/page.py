@@ -9,6 +9,7 @@ from components.evaluation.atlas import Atlas
 from components.evaluation.cases import Case
 from components.evaluation.confusion import Confusion
 from components.evaluation.examples import Example
+from components.evaluation.report.adapted import adapted
 from components.evaluation.report.charts import chart, reliability
 from components.evaluation.report.confusions import confusions
 from components.evaluation.report.costs import Costs, costs
@@ -46,6 +47,9 @@ class Contents:
         costs: of a picture and a text.
         lineage: where it comes from.
         use: what for -> what to copy.
+        raced: what raced where it was adapted, as adapted.json has it.
+        held: how far it is from its start then, as against_start.json has it.
+        advice: what came of it, in a sentence.
     """
 
     title: str
@@ -65,6 +69,9 @@ class Contents:
     costs: Costs = field(default_factory=Costs)
     lineage: Lineage = field(default_factory=Lineage)
     use: Mapping[str, str] = field(default_factory=dict)
+    raced: Mapping[str, Any] | None = None
+    held: Mapping[str, Any] | None = None
+    advice: str = ""
 
 
 def render(of: Contents) -> str:
@@ -75,6 +82,7 @@ def render(of: Contents) -> str:
         said(of.paper) + "<p>Two encoders that put pictures and short texts in one space: nearest pictures of a text, nearest texts of a picture.</p>",
         [
             Section(anchor="what", title="What it is", body=_facts(of.facts)),
+            Section(anchor="adapted", title="What adapting changed", body=adapted(of.raced, of.held or {}, of.advice)),
             Section(anchor="scores", title="What it scores", body=retrieval(of.metrics)),
             Section(anchor="further", title="What else was measured", body=further(of.metrics)),
             Section(anchor="cases", title="Best, typical, worst", aside=on, body=galleries(of.cases)),

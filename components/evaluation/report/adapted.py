@@ -1,0 +1,101 @@
+"""What adapting changed: the trade between one's own pictures and others, and gain and loss with their intervals."""
+
+import html
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from components.evaluation.report.layout import said, table
+from components.evaluation.wording import percent
+
+WIDTH, HEIGHT, LEFT, BELOW = 480, 220, 64, 24  # of the drawing's units; left of and below it stand the marks
+
+
+def adapted(raced: Mapping[str, Any] | None, held: Mapping[str, Any], sentence: str) -> str:
+    """Return the section; nothing of a model that was not adapted.
+
+    Args:
+        raced: as adapted.json has it.
+        held: as against_start.json has it.
+        sentence: what came of it.
+    """
+    if raced is None:
+        return ""
+    return said(sentence) + trade(raced) + changes(held) + heats(raced)
+
+
+def trade(raced: Mapping[str, Any]) -> str:
+    """Return what each place between the start and the tuned weights gets, as a picture and as a table."""
+    rows: Sequence[Mapping[str, float]] = raced["trade"]
+    names = [name for name in rows[0] if name != "alpha"]
+    start = rows[0]
+    moved = {name: [100 * (row[name] - start[name]) for row in rows] for name in names}
+    low, high = (end(0.0, *(value for its in moved.values() for value in its)) for end in (min, max))
+    spread = (high - low) or 1.0
+
+    def at(alpha: float, points: float) -> str:
+        across = LEFT + (WIDTH - LEFT - 4) * alpha
+        return f"{across:.1f},{6 + (HEIGHT - BELOW - 6) * (high - points) / spread:.1f}"
+
+    lines = "".join(
+        f"<g class='k{place % 8}'><polyline points='{' '.join(at(row['alpha'], value) for row, value in zip(rows, its, strict=True))}' "
+        "fill=none stroke='var(--k)' stroke-width=2 /></g>"
+        for place, its in enumerate(moved.values())
+    )
+    across = LEFT + (WIDTH - LEFT - 4) * raced["alpha"]
+    taken = f"<path d='M{across:.1f} 6V{HEIGHT - BELOW}' class=whole />"
+    marks = "".join(
+        f"<text x={x} y={y} text-anchor={side}>{words}</text>"
+        for x, y, side, words in (
+            (LEFT - 6, 18, "end", f"{high:+.1f}"), (LEFT - 6, HEIGHT - BELOW, "end", f"{low:+.1f}"),
+            (LEFT, HEIGHT - 4, "start", "the start"), (WIDTH - 4, HEIGHT - 4, "end", "all the way"),
+        )
+    )  # fmt: skip
+    legend = "".join(
+        f"<li class=k{place % 8}><svg class=key viewBox='0 0 16 16' aria-hidden=true><rect width=16 height=16 class=mark /></svg> {html.escape(name)}</li>"
+        for place, name in enumerate(names)
+    )
+    told = f"Points won and lost from the start to the tuned weights; taken is alpha {raced['alpha']:g}"
+    drawn = (
+        f"<h3>The trade <span class=muted>points against the start; dashed: what was taken</span></h3>"
+        f"<svg viewBox='0 0 {WIDTH} {HEIGHT}' role=img aria-label='{told}'>"
+        f"<path d='M{LEFT} 6V{HEIGHT - BELOW}H{WIDTH - 4}' class=axis />{marks}{taken}{lines}</svg><ul class=legend>{legend}</ul>"
+    )
+    cells = [
+        [
+            f"{row['alpha']:g}{', taken' if row['alpha'] == raced['alpha'] else ''}",
+            *(percent(row[name]) for name in names),
+        ]
+        for row in rows
+    ]
+    head = ("alpha", *names)
+    return drawn + table("What each alpha gets", head, cells, numbers=range(1, len(head)))
+
+
+def changes(held: Mapping[str, Any]) -> str:
+    """Return each number beside what the start had."""
+    rows = [
+        [html.escape(line["metric"]), percent(line["value"]), *_moved(line), f"{line['queries']:,}"]
+        for line in (*held["own"], *(line for its in held["elsewhere"].values() for line in its))
+    ]
+    head = ("number", "now", "points against the start", "95 of 100 cases", "queries")
+    return "<h3>Against the start</h3>" + table(
+        "Each number against the start", head, rows, numbers=range(1, len(head))
+    )
+
+
+def _moved(line: Mapping[str, Any]) -> tuple[str, str]:
+    if line["difference"] is None:
+        return html.escape(line["why"]), ""
+    return f"{100 * line['difference']:+.1f}", f"{100 * line['low']:+.1f} to {100 * line['high']:+.1f}"
+
+
+def heats(raced: Mapping[str, Any]) -> str:
+    """Return what raced, and why others did not."""
+    rows = [
+        [html.escape(heat["name"]), f"{heat['steps']:,}", percent(heat["score"]), f"{heat['seconds']:,.1f}"]
+        for heat in raced["heats"]
+    ]
+    left = "".join(said(f"{name} was not tried: {why}") for name, why in raced["without"].items())
+    return (
+        "<h3>What raced</h3>" + table("What raced", ("way", "steps", "val", "seconds"), rows, numbers=(1, 2, 3)) + left
+    )

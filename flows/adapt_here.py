@@ -1,0 +1,172 @@
+"""`diptych adapt PICTURES --from MODEL` in a workspace: the model is laid into `models`, params.yaml says what to do, and the main job does it.
+
+So what comes of it is a version of the registry, judged, served and reported as any other, and a run that was stopped goes on.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from components.contracts.errors import ConfigError, DiptychError
+from components.contracts.model_files import MODEL, MODEL_FILES, WEIGHTS
+from components.contracts.sealed import sha256_of
+from flows.choices import Choices, choose
+
+RECIPE, MODELS, SETS, MICRO = "adapted", "models", "data/sets", "micro_clip"
+PAGE = "report.html"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Here:
+    """What is asked for.
+
+    Args:
+        data: the pictures, as `diptych run --data` takes them.
+        start: the folder or file of a model, hf-hub:OWNER/NAME, a version such as clip@3, or micro_clip.
+        sets: folders in CLIP_benchmark's layout on which it must not get worse.
+        race: numbers of the race, such as `budget_s`.
+        numbers: `seed=3` and the like, as `diptych run --set` takes them.
+        network: whether a model that is named hf-hub:OWNER/NAME may be fetched.
+    """
+
+    data: str
+    start: str
+    sets: Sequence[Path] = ()
+    race: dict[str, Any] = field(default_factory=dict)
+    numbers: Sequence[str] = ()
+    network: bool = False
+
+
+def adapt_here(asked: Here, root: Path, here: Path) -> None:
+    """Adapt, register, judge and serve; print what came of it and where it is.
+
+    Raises ConfigError, DataError or CapabilityError for what cannot be read, before params.yaml changes; else as of a run.
+    """
+    from rich.console import Console
+
+    from flows.run import run
+    from flows.summary import show_end
+
+    start = laid_in(asked.start, root, here, asked.network)
+    sets = {folder.name: {"path": set_in(folder, root)} for folder in asked.sets}
+    choices = Choices(
+        recipe=RECIPE, data=asked.data, numbers=asked.numbers, start=start, race=asked.race, sets=sets,
+    )  # fmt: skip
+    if changed := choose(root, choices, here):
+        print(f"params.yaml now says {'; '.join(changed)}", flush=True)
+    shipped, worked = run(root, RECIPE, checked=bool(changed))
+    show_end(root, RECIPE, shipped, Console(), "Done." if worked else "Nothing to do: everything is up to date.")
+    print(advice_of(root))
+
+
+def advice_of(root: Path) -> str:
+    """Return what came of it in a sentence, as the package says it."""
+    manifest = json.loads((root / "runs" / RECIPE / "package/manifest.json").read_text(encoding="utf-8"))
+    return str(manifest["advice"])
+
+
+def laid_in(said: str, root: Path, here: Path, network: bool = False) -> str:
+    """Return the folder in `models` with the four files of a model, from the workspace; made where it is not there.
+
+    Laid in, and not read where it lies: a run of this workspace, taken as a start, would be made again from the pictures that it is adapted to.
+    """
+    if said == MICRO:
+        return _copied(_micro(root), root, MICRO)
+    if "@" in said and not said.startswith("hf-hub:") and not (here / said).exists():
+        from components.registry.champion import files_of
+        from components.registry.store import open_store
+        from components.registry.versions import by_label
+
+        store = open_store(root)
+        return _copied(files_of(by_label(store, said), root, store), root, said.replace("@", "-"))
+    from components.recipes.hub import model_place
+
+    place = model_place(said, here, network)
+    if not place.exists():
+        raise ConfigError(
+            f"--from {said}: there is nothing there. Give the folder or file of a model of open_clip, of transformers or of ours, hf-hub:OWNER/NAME, a "
+            f"version of the registry such as clip@3, or {MICRO}."
+        )
+    name = place.resolve().name if place.is_dir() else place.resolve().parent.name
+    if (place / "adapted.json").is_file() and (place / "model" / MODEL).is_file():
+        place = place / "model"
+    if (place / MODEL).is_file():
+        return _copied(place, root, name)
+    return _imported(place, root, name)
+
+
+def _copied(folder: Path, root: Path, name: str) -> str:
+    """Return the folder of a copy, which is known by its weights."""
+    missing = [file for file in MODEL_FILES if not (folder / file).is_file()]
+    if missing:
+        raise ConfigError(f"{folder} lacks {', '.join(missing)}, so it holds no model of ours. Name another.")
+    place = Path(MODELS) / f"{name}-{sha256_of(folder / WEIGHTS)[:8]}"
+    if not (root / place).exists():
+        half = root / MODELS / f".{place.name}.{os.getpid()}"
+        shutil.rmtree(half, ignore_errors=True)
+        half.mkdir(parents=True)
+        for file in MODEL_FILES:
+            shutil.copyfile(folder / file, half / file)
+        half.rename(root / place)
+    return place.as_posix()
+
+
+def _imported(place: Path, root: Path, name: str) -> str:
+    """Return the folder of a model of theirs, made one of ours."""
+    from components.recipes.given_model import library_of
+    from components.recipes.interop import import_model
+
+    library = library_of(place)
+    half = root / MODELS / f".{name}.{os.getpid()}"
+    half.parent.mkdir(exist_ok=True)
+    import_model(place, library, half)
+    try:
+        return _copied(half, root, name)
+    finally:
+        shutil.rmtree(half)
+
+
+def _micro(root: Path) -> Path:
+    """Return the folder of micro_clip, trained where it is not there: in a process of its own, since a flow stays free of torch."""
+    command = [sys.executable, "-m", "components.stages.micro_clip"]
+    done = subprocess.run(command, cwd=root, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise DiptychError(
+            f"{MICRO} could not be trained; what it said stands above. Run it alone: {' '.join(command[1:])}"
+        )
+    lines = [line for line in done.stdout.splitlines() if "/starts/" in line]
+    return Path(lines[-1])
+
+
+def set_in(folder: Path, root: Path) -> str:
+    """Return where a set lies in data/sets, from the workspace; laid there where it lies elsewhere, without taking room where the disk is one."""
+    place = Path(SETS) / folder.name
+    if not (root / place).exists():
+        if not folder.is_dir():
+            raise ConfigError(f"--set {folder}: there is no such folder. Give one in CLIP_benchmark's layout.")
+        half = root / SETS / f".{folder.name}.{os.getpid()}"
+        shutil.copytree(folder, half, copy_function=_linked)
+        half.rename(root / place)
+    elif not (root / place).samefile(folder) and _names(root / place) != _names(folder):
+        raise ConfigError(
+            f"--set {folder}: {place} is another set of that name. Rename the folder, or take the other away."
+        )
+    return place.as_posix()
+
+
+def _linked(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another disk
+        shutil.copy2(source, target)
+
+
+def _names(folder: Path) -> dict[str, int]:
+    """Return the files of a folder with their sizes."""
+    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in folder.rglob("*") if path.is_file()}

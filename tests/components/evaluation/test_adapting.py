@@ -1,0 +1,50 @@
+"""The sentence in which adapting ends."""
+
+from components.evaluation.adapting import advice
+from components.evaluation.report.adapted import adapted
+from components.evaluation.wanted import Wanted
+
+LINE = {"arm": "adapted", "runs": 1, "value": 0.6, "apart": True, "queries": 60, "why": ""}
+OWN = {**LINE, "metric": "retrieval.pair.mean_recall", "difference": 0.142, "low": 0.123, "high": 0.161}
+CIFAR = {**LINE, "metric": "zero_shot.cifar.class.top1", "difference": -0.004, "low": -0.009, "high": 0.001}
+RECALL = {
+    **LINE,
+    "metric": "retrieval.cifar.mean_recall",
+    "difference": None,
+    "low": None,
+    "high": None,
+    "why": "measured on <other> data",
+}
+RACED = {
+    "way": "lora", "steps": 600, "alpha": 0.5, "kept": True, "without": {"last layers": "no <layers>"},
+    "heats": [{"name": "lora", "steps": 600, "score": 0.5, "seconds": 186.0}],
+    "trade": [{"alpha": 0.0, "val": 0.4, "cifar": 0.6}, {"alpha": 0.5, "val": 0.5, "cifar": 0.59}, {"alpha": 1.0, "val": 0.55, "cifar": 0.2}],
+}  # fmt: skip
+HELD = {"own": [OWN], "elsewhere": {"cifar": [RECALL, CIFAR]}}
+
+
+def test_it_says_the_way_the_gain_the_loss_the_time_and_what_would_help():
+    assert advice(RACED, HELD, Wanted(kind="cats", missed=7, asked=9)) == (
+        "lora, 600 steps, alpha 0.5: +14.2 points of mean recall here (+12.3 to +16.1); -0.4 points of top1 on cifar (-0.9 to +0.1); "
+        "3.1 minutes. More pictures of 'cats' would help most: 7 of 9 are missed."
+    )
+
+
+def test_it_says_why_a_model_stays_as_it_was_and_what_was_not_measured():
+    nothing = {**RACED, "alpha": 0.0}
+    assert advice(nothing, HELD).startswith("It stays as it was: nothing that was tried is better on val.")
+    assert "loses too much elsewhere" in advice({**nothing, "kept": False}, HELD)
+    assert "further would be better here" in advice({**RACED, "kept": False}, HELD)
+    assert "name sets by --set" in advice(RACED, {"own": [OWN], "elsewhere": {}})
+
+
+def test_the_report_draws_the_trade_marks_what_was_taken_and_escapes_what_others_wrote():
+    page = adapted(RACED, HELD, "what <came>")
+    assert page.count("<polyline ") == 2, "val, and one set"
+    assert "0.5, taken" in page
+    assert "+14.2" in page
+    assert "-0.9 to +0.1" in page
+    assert "what &lt;came&gt;" in page
+    assert "no &lt;layers&gt;" in page
+    assert "measured on &lt;other&gt; data" in page
+    assert adapted(None, {}, "") == "", "of a model that was not adapted there is nothing to say"

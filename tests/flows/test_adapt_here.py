@@ -1,0 +1,111 @@
+"""`diptych adapt` in a workspace: what is laid in, what params.yaml says then, and the stages on it, at `debug`."""
+
+import json
+
+import pytest
+import yaml
+
+from components.contracts.errors import ConfigError
+from components.contracts.model_files import MODEL_FILES
+from components.contracts.sealed import sha256_of
+from components.data.transforms.preprocess import Preprocess
+from components.recipes.trained import load_trained, save_trained
+from flows.adapt_here import advice_of, laid_in, set_in
+from flows.choices import Choices, choose
+from flows.promote import retained
+from tests.own_pictures import paint, write_table
+from tests.squares import described_at_debug
+from tests.workspace import dvc, make_workspace
+
+
+@pytest.fixture
+def start(tmp_path, clip, vocabulary):
+    """A model of ours, not yet trained."""
+    (tmp_path / "start").mkdir()
+    save_trained(tmp_path / "start", clip.model, described_at_debug(vocabulary), vocabulary, Preprocess(size=32))
+    return tmp_path / "start"
+
+
+def test_a_model_is_laid_in_once_and_known_by_its_weights(start, tmp_path):
+    root = tmp_path / "job"
+    root.mkdir()
+    place = laid_in("start", root, tmp_path)
+    assert place == f"models/start-{sha256_of(start / 'weights.safetensors')[:8]}"
+    assert sorted(path.name for path in (root / place).iterdir()) == sorted(MODEL_FILES)
+    assert laid_in(str(start), root, root) == place
+    assert [path.name for path in (root / "models").iterdir()] == [place.removeprefix("models/")], "nothing half done"
+    with pytest.raises(ConfigError, match="there is nothing there"):
+        laid_in("elsewhere", root, tmp_path)
+    (start / "tokenizer.json").unlink()
+    with pytest.raises(ConfigError, match=r"lacks tokenizer\.json"):
+        laid_in("start", root, tmp_path)
+
+
+def test_a_set_is_laid_in_once_and_another_of_its_name_is_refused(tmp_path):
+    for name, said in (("one/cifar", b"a"), ("two/cifar", b"ab")):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "classnames.txt").write_bytes(said)
+    root = tmp_path / "job"
+    (root / "data/sets").mkdir(parents=True)
+    assert set_in(tmp_path / "one/cifar", root) == "data/sets/cifar" == set_in(tmp_path / "one/cifar", root)
+    with pytest.raises(ConfigError, match="another set of that name"):
+        set_in(tmp_path / "two/cifar", root)
+    with pytest.raises(ConfigError, match="no such folder"):
+        set_in(tmp_path / "three", root)
+
+
+def test_a_loss_beyond_retention_fails_the_gate_and_one_that_nobody_can_tell_is_for_a_person():
+    line = {"metric": "zero_shot.cifar.class.top1", "low": -0.03, "high": 0.01}
+    found = retained(
+        {
+            "elsewhere": {
+                "cifar": {**line, "difference": -0.011}, "flickr": {**line, "difference": -0.009}, "other": {**line, "difference": None},
+            }
+        },
+        0.01,
+    )  # fmt: skip
+    assert [(one.rule, one.held) for one in found] == [
+        ("retention", "fails"),
+        ("retention", "holds"),
+        ("retention", "uncertain"),
+    ]
+    assert "-1.1 points on cifar against its start (-3.0 to +1.0), and gates.retention allows -1.0" in found[0].says
+    assert retained({}, 0.01) == [], "a model that was not adapted"
+
+
+@pytest.mark.timeout(900)
+def test_the_stages_adapt_what_was_laid_in_and_the_package_says_what_came_of_it(start, tmp_path):
+    write_table(tmp_path / "mine.csv", said := paint(tmp_path / "mine", 60), label="category")
+    (tmp_path / "mine.csv").rename(tmp_path / "mine/captions.csv")
+    assert len(said) == 60
+    root = make_workspace(tmp_path / "job", gates={"max_broken": 0.05})
+    place = laid_in("start", root, tmp_path)
+    changed = choose(
+        root, Choices(recipe="adapted", data="mine", start=place, race={"budget_s": 20.0, "batch": 12}), tmp_path
+    )
+    assert any(place in one for one in changed)
+    kept = yaml.safe_load((root / "params.yaml").read_text())
+    kept["recipes"] = {"adapted": kept["recipes"]["adapted"]}
+    (root / "params.yaml").write_text(yaml.safe_dump(kept, sort_keys=False))
+    ran = dvc(root, "repro")
+    assert ran.returncode == 0, ran.stdout[-4000:] + ran.stderr[-4000:]
+    run = root / "runs/adapted"
+    for name in MODEL_FILES:
+        assert (run / "pretrain" / name).read_bytes() == (root / place / name).read_bytes(), "the start passes through"
+    trained = json.loads((run / "pretrain/metrics.json").read_text())
+    assert (trained["steps"], trained["start"]["path"]) == (0, place)
+    raced = json.loads((run / "finetune/adapted.json").read_text())
+    assert set(raced["trade"][0]) == {"alpha", "val", "general"}
+    assert {heat["name"] for heat in raced["heats"]} >= {"lora", "whole"}
+    load_trained(run / "finetune")
+    held = json.loads((run / "evaluate/against_start.json").read_text())
+    own = {line["metric"]: line for line in held["own"]}
+    assert own["retrieval.pair.mean_recall"]["low"] <= own["retrieval.pair.mean_recall"]["high"]
+    assert "retrieval.general.mean_recall" in {line["metric"] for line in held["elsewhere"]["general"]}
+    manifest = json.loads((run / "package/manifest.json").read_text())
+    assert set(manifest["elsewhere"]) == {"general"}
+    page = (run / "package/report.html").read_text()
+    assert "<h2 id='adapted'>" in page
+    assert "0, taken" in page or "1, taken" in page or "5, taken" in page
+    assert advice_of(root) == manifest["advice"] != ""
+    assert str(root) not in page
