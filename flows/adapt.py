@@ -15,6 +15,7 @@ from components.evaluation.wording import percent
 if TYPE_CHECKING:
     from components.data.selection import Pool
     from components.evaluation.study import Line
+    from components.finetuning.labels.choice import Ask
     from components.stages.adapt import Adapted
 
 MODEL, REPORT, HEATS, DATA, WANTED = "model", "adapted.json", ".heats", ".data", "wanted.json"
@@ -32,6 +33,7 @@ class Asked:
         most_lost: of a set's main number, from 0 to 1.
         seed: of splits, draws and intervals.
         batch: pairs a step.
+        ask: for labels, captions, or what fits (`auto`).
     """
 
     data: str
@@ -41,6 +43,7 @@ class Asked:
     most_lost: float = 0.01
     seed: int = 0
     batch: int = 64
+    ask: "Ask" = "auto"
 
 
 def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
@@ -70,12 +73,14 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
     pools = pools_of(asked, here, out / DATA, told)
     found = adapted(
         given.encoder, pools, others, digest=given.sha256, budget_s=asked.budget_s, seed=asked.seed, folder=out / HEATS, progress=told, most_lost=asked.most_lost,
-        batch=asked.batch,
+        batch=asked.batch, ask=asked.ask,
     )  # fmt: skip
     (out / MODEL).mkdir(exist_ok=True)
     save_trained(
         out / MODEL, given.encoder.model, dict(given.described), given.encoder.vocabulary, given.encoder.preprocess
     )
+    if found.served:
+        found.served.write(out)
     said = {
         "start": {"library": given.library, "sha256": given.sha256},
         "pictures": {name: len(pool) for name, pool in pools.items()},

@@ -47,6 +47,10 @@ def add_adapt(add: Add) -> None:
     made.add_argument(
         "--most-lost", metavar="SHARE", type=float, default=0.01, help="of a set's main number that may be lost (0.01)"
     )
+    made.add_argument(
+        "--ask", choices=("auto", "labels", "captions"), default="auto",
+        help="what is asked of a picture: its label, or its caption; auto asks for labels where captions are no more than that",
+    )  # fmt: skip
     made.add_argument("--batch", metavar="PAIRS", type=int, default=64, help="a step (64)")
     made.add_argument(
         "--network",
@@ -75,7 +79,7 @@ def _adapt(here: Path, arguments: argparse.Namespace) -> int:
 
     asked = Asked(
         data=arguments.data, start=model_place(arguments.start, here, arguments.network), sets=[here / one for one in arguments.sets], budget_s=arguments.budget,
-        most_lost=arguments.most_lost, seed=arguments.seed, batch=arguments.batch,
+        most_lost=arguments.most_lost, seed=arguments.seed, batch=arguments.batch, ask=arguments.ask,
     )  # fmt: skip
     adapt(asked, here, here / arguments.to, arguments.json)
     return 0

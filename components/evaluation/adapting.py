@@ -13,7 +13,7 @@ def advice(raced: Mapping[str, Any], held: Mapping[str, Any], more: Wanted | Non
     """Return what came of it, and what to do next.
 
     Args:
-        raced: as adapted.json has it: way, steps, alpha, heats, kept.
+        raced: as adapted.json has it: way, steps, alpha, heats, kept; and `metric` where one's own number is not mean recall.
         held: as against_start.json has it: lines of one's `own`, and by set of what lies `elsewhere`.
         more: of which kind of pictures more would help.
     """
@@ -22,20 +22,21 @@ def advice(raced: Mapping[str, Any], held: Mapping[str, Any], more: Wanted | Non
         if more
         else ""
     )
-    if not raced["alpha"]:
+    if raced["way"] == "start":
         why = (
             "nothing that was tried is better on val"
             if raced["kept"]
             else "whatever is better on val loses too much elsewhere"
         )
         return f"It stays as it was: {why}. More pictures, or a longer --budget, may change that.{also}"
-    parts = [change(line, "here") for line in held["own"] if line["metric"] == OWN]
+    parts = [change(line, "here") for line in held["own"] if line["metric"] == raced.get("metric", OWN)]
     parts += list(lost(held))
     if not held["elsewhere"]:
         parts.append("what it lost elsewhere was not measured: name sets by --set")
     kept = "" if raced["kept"] else " (further would be better here, and lose too much elsewhere)"
     minutes = sum(heat["seconds"] for heat in raced["heats"]) / 60
-    return f"{raced['way']}, {raced['steps']:,} steps, alpha {raced['alpha']:g}{kept}: {'; '.join(parts)}; {minutes:.1f} minutes.{also}"
+    how = f", {raced['steps']:,} steps, alpha {raced['alpha']:g}" if raced["alpha"] else ""
+    return f"{raced['way']}{how}{kept}: {'; '.join(parts)}; {minutes:.1f} minutes.{also}"
 
 
 def lost(held: Mapping[str, Any]) -> Iterator[str]:

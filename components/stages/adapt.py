@@ -5,24 +5,27 @@ No stage of dvc.yaml: a model is handed over, and a model comes out, in a folder
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from components.contracts.evaluator import Pictures
+from components.contracts.evaluator import Findings
 from components.contracts.progress import Progress
-from components.data.evaluation_set import EvaluationSet
+from components.data.evaluation_set import LABEL, EvaluationSet
 from components.data.selection import Pool
 from components.evaluation.embedding import Embedder
 from components.evaluation.on_set import usual
 from components.evaluation.outcomes import Evaluated
 from components.evaluation.retrieval import Retrieval
 from components.evaluation.study import Line, study
+from components.finetuning.labels.answers import Answers
+from components.finetuning.labels.choice import Ask, Choice, choice_of
+from components.finetuning.labels.way import LabelVectors, plain
+from components.serving.classification import PLAIN
+from components.serving.labels import Labels
 from components.stages.raced import BATCH, MOST_LOST, START, Elsewhere, Raced, found_of, raced
 
-OWN = "retrieval.pair.mean_recall"
+CAPTIONS, LABELS = "retrieval.pair.mean_recall", f"zero_shot.pair.{LABEL}.top1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,47 +35,69 @@ class Adapted:
     Args:
         raced: which way won, and how much of it was taken.
         own: the numbers on the person's own held-out pictures, adapted against start.
-        elsewhere: the same on sets of others.
+        elsewhere: the same on sets of others; all differences are 0 where the weights are the start's.
+        metric: the number of `own` that all is chosen by: mean recall where captions are asked for, top-1 where labels are.
+        served: the labels as a server takes them, where they were asked for.
     """
 
     raced: Raced
     own: Sequence[Line]
     elsewhere: Sequence[Line]
+    metric: str = CAPTIONS
+    served: Labels | None = field(default=None, compare=False)
+
+    @property
+    def untouched(self) -> bool:
+        """Whether the weights are the start's, so that nothing can be lost elsewhere."""
+        return not self.raced.alpha
 
     def as_json(self) -> dict[str, Any]:
         """Return all of it as plain values."""
         lines = {
             name: [asdict(line) for line in its] for name, its in (("own", self.own), ("elsewhere", self.elsewhere))
         }
-        return {**self.raced.as_json(), **lines}
+        return {**self.raced.as_json(), **lines, "metric": self.metric, "untouched": self.untouched}
 
 
 def adapt(
     embedder: Embedder, pools: Mapping[str, Pool], others: Sequence[EvaluationSet], *, digest: str, budget_s: float, seed: int, folder: Path,
-    progress: Progress, most_lost: float = MOST_LOST, batch: int = BATCH,
+    progress: Progress, most_lost: float = MOST_LOST, batch: int = BATCH, ask: Ask = "auto",
 ) -> Adapted:  # fmt: skip
     """Tune the embedder's model in place, and return what was found.
 
     Args:
         pools: `train` to learn from, `val` to choose by, `pair` to test on once.
         others: sets on which it must not get worse.
+        ask: for labels or captions, as of `choice_of`.
 
-    All else, and what it raises, is as of `raced`.
+    All else, and what it raises, is as of `raced` and `choice_of`.
     """
-    sets = [of_set(one) for one in others]
+    sets, choice = [of_set(one) for one in others], choice_of(pools, ask)
     start = {name: value.detach().clone() for name, value in embedder.model.state_dict().items()}
     found = raced(
         embedder, pools["train"], pools["val"], sets, digest=digest, budget_s=budget_s, seed=seed, folder=folder, progress=progress,
-        most_lost=most_lost, batch=batch,
+        most_lost=most_lost, batch=batch, choice=choice,
     )  # fmt: skip
     tuned = {name: value.detach().clone() for name, value in embedder.model.state_dict().items()}
-    arms = {
-        label: [_evaluated(label, embedder, weights, pools["pair"], sets, seed, progress)]
-        for label, weights in ((START, start), ("adapted", tuned))
-    }
-    own = study(arms, metrics=("retrieval.pair.*",), seed=seed)
+    own, elsewhere = dict[str, list[Findings]](), dict[str, list[Findings]]()
+    served = None
+    for label, weights, vectors in ((START, start, None), ("adapted", tuned, found.vectors)):
+        embedder.model.load_state_dict(weights)
+        embedder.model.eval()
+        own[label] = _own(
+            embedder, pools["pair"], choice, vectors, found.way if vectors else "its own text", seed, progress
+        )
+        elsewhere[label] = (
+            elsewhere.get(START, [])
+            if not found.alpha and label != START
+            else _elsewhere(embedder, sets, seed, progress)
+        )
+        served = served_by(embedder, choice, vectors) if choice else None
     names = [f"*.{one.name}.*" for one in others]
-    return Adapted(raced=found, own=own, elsewhere=study(arms, metrics=names, seed=seed) if names else [])
+    return Adapted(
+        raced=found, own=study(_kept(own), metrics=("retrieval.pair.*", "zero_shot.pair.*"), seed=seed),
+        elsewhere=study(_kept(elsewhere), metrics=names, seed=seed) if names else [], metric=LABELS if choice else CAPTIONS, served=served,
+    )  # fmt: skip
 
 
 def of_set(one: EvaluationSet) -> Elsewhere:
@@ -81,15 +106,43 @@ def of_set(one: EvaluationSet) -> Elsewhere:
     return Elsewhere(name=one.name, pool=one.pool, asks=usual(one, (1, 5, 10)), main=main)
 
 
-def _evaluated(
-    label: str, embedder: Embedder, weights: Mapping[str, torch.Tensor], pair: Pictures, others: Sequence[Elsewhere], seed: int,
+def served_by(embedder: Embedder, choice: Choice, vectors: LabelVectors | None) -> Labels:
+    """Return the labels as a server takes them: by the vectors that were found, or by their own texts."""
+    of = vectors or plain(embedder, choice.labels)
+    return Labels(
+        set=LABEL, templates=PLAIN, labels=choice.labels, logit_scale=embedder.logit_scale, sharpness=of.sharpness, vectors=of.vectors,
+        counts=of.counts,
+    )  # fmt: skip
+
+
+def _own(
+    embedder: Embedder,
+    pair: Pool,
+    choice: Choice | None,
+    vectors: LabelVectors | None,
+    method: str,
+    seed: int,
     progress: Progress,
-) -> Evaluated:  # fmt: skip
-    """Return the numbers and rows of a model on the person's own pictures and elsewhere; the embedder holds it afterwards."""
-    embedder.model.load_state_dict(dict(weights))
-    embedder.model.eval()
-    found = [found_of(embedder, "pair", pair, Retrieval(), seed, progress)]
-    found += [found_of(embedder, one.name, one.pool, one.asks, seed, progress) for one in others]
-    metrics = {metric.name: {**metric.as_json(), "data": "same"} for its in found for metric in its.metrics}
-    rows = {name: table for its in found for name, table in its.rows.items()}
-    return Evaluated(label=label, metrics=json.loads(json.dumps(metrics)), rows=rows)
+) -> list[Findings]:
+    """Return what is found on the person's own pictures: labels where they are asked for, and captions where they differ."""
+    found = []
+    if choice:
+        asks = Answers(choice.labels, vectors or plain(embedder, choice.labels), method)
+        found.append(found_of(embedder, "pair", choice.pool("pair", pair), asks, seed, progress))
+    if not choice or choice.captions_differ:
+        found.append(found_of(embedder, "pair", pair, Retrieval(), seed, progress))
+    return found
+
+
+def _elsewhere(embedder: Embedder, others: Sequence[Elsewhere], seed: int, progress: Progress) -> list[Findings]:
+    return [found_of(embedder, one.name, one.pool, one.asks, seed, progress) for one in others]
+
+
+def _kept(arms: Mapping[str, Sequence[Findings]]) -> dict[str, list[Evaluated]]:
+    """Return what each arm was found to do, as evaluations that were kept."""
+    kept = {}
+    for label, found in arms.items():
+        metrics = {metric.name: {**metric.as_json(), "data": "same"} for its in found for metric in its.metrics}
+        rows = {name: table for its in found for name, table in its.rows.items()}
+        kept[label] = [Evaluated(label=label, metrics=json.loads(json.dumps(metrics)), rows=rows)]
+    return kept

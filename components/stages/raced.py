@@ -6,21 +6,15 @@ arXiv:2202.10054 (tuning all weights at once forgets).
 
 import copy
 import hashlib
-import json
-import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
 
 from components.contracts.errors import ConfigError
 from components.contracts.evaluator import Evaluator, Findings, Pictures
-from components.contracts.method import Method
-from components.contracts.objective import Contrast
 from components.contracts.progress import Progress
 from components.contracts.sample import SPLITS
 from components.contracts.sealed import digest_of
@@ -32,27 +26,31 @@ from components.data.transforms.views import Views
 from components.evaluation.embedding import Embedder
 from components.evaluation.on_set import naming
 from components.evaluation.subject import TrainedModel
-from components.finetuning.ensemble import ensemble, score
-from components.finetuning.interpolate import interpolate
+from components.finetuning.ensemble import score
+from components.finetuning.interpolate import Weights, interpolate
+from components.finetuning.labels.cache import Cache
+from components.finetuning.labels.choice import Choice
+from components.finetuning.labels.linear_probe import LinearProbe
+from components.finetuning.labels.prompt_ensemble import PromptEnsemble
+from components.finetuning.labels.soft_prompt import SoftPrompt
+from components.finetuning.labels.way import Fitted, LabelVectors, LabelWay
 from components.finetuning.last_layers import LastLayers
 from components.finetuning.locked import LockedImage
 from components.finetuning.lora import Lora
 from components.finetuning.race import Heat, race
 from components.finetuning.strategy import ALPHAS, Strategy
-from components.finetuning.tune import tune
 from components.finetuning.whole import Whole
-from components.methods.clip import Clip
 from components.models.dual_encoder import DualEncoder
-from components.objectives.sigmoid import SigmoidLoss
-from components.objectives.softmax import SoftmaxLoss
+from components.stages.heats import Heats, LabelHeats, watching_labels
 from components.stages.selected import KEPT, watching
-from components.training.numbers import Optimisation, Scale
+from components.training.callbacks import Watch
+from components.training.numbers import Optimisation
 
 BATCH = 64
-CHECKPOINT_EVERY = 50  # steps, which a heat that is killed loses at most
 EPOCHS = 30  # at most, of the longest heat
 START = "start"
 MOST_LOST = 0.01  # of what it could do elsewhere
+PROMPT_SHARE = 0.1  # of the budget, at most, that a soft prompt learns for
 
 
 def ways() -> dict[str, Strategy]:
@@ -67,6 +65,16 @@ def ways() -> dict[str, Strategy]:
         "last layers": LastLayers(optimisation=rate(3e-4), **alone),  # type: ignore[arg-type]
         "locked image": LockedImage(optimisation=rate(3e-4), **alone),  # type: ignore[arg-type]
         "whole": Whole(optimisation=rate(1e-4, 0.75), **alone),  # type: ignore[arg-type]
+    }
+
+
+def label_ways(budget_s: float) -> dict[str, LabelWay]:
+    """Return the ways to tell labels apart that need no tuning, the cheapest first; all begin with what the first comes to."""
+    return {
+        "prompt ensemble": PromptEnsemble(),
+        "cache": Cache(),
+        "linear probe": LinearProbe(),
+        "soft prompt": SoftPrompt(most_s=PROMPT_SHARE * budget_s),
     }
 
 
@@ -107,13 +115,17 @@ class Raced:
     """What came of a race.
 
     Args:
-        way: that was chosen, or `start` where none was better on the validation split, or all lost too much.
-        steps: of it.
-        alpha: how far from the start (0) to the tuned weights (1).
-        trade: of each alpha of the way that won, what it gets on the validation split, and on each other set.
-        heats: that were run.
+        way: that was chosen, or `start` where none was better on the validation split, or all lost too much. A tuning that labels are told apart
+            on top of is called after both, such as `lora + linear probe`.
+        steps: of tuning.
+        alpha: how far the weights are from the start (0) to the tuned ones (1). At 0 they are the start's to the last bit, and nothing is lost elsewhere.
+        trade: of each alpha of the tuning that won, what it gets on the validation split, and on each other set.
+        heats: that were run; those of ways that tune nothing have no steps.
         without: ways that could not be tried -> why.
         kept: whether no set lost more than was allowed.
+        strength: how far the labels' vectors are from those of their texts (0) to what was found (1); None where texts are what is asked.
+        labels: that are told apart, where they were asked for.
+        vectors: of them, None where texts are what is asked.
     """
 
     way: str
@@ -123,15 +135,20 @@ class Raced:
     heats: Sequence[Heat]
     without: Mapping[str, str] = field(default_factory=dict)
     kept: bool = True
+    strength: float | None = None
+    labels: Sequence[str] = ()
+    vectors: LabelVectors | None = field(default=None, compare=False)
 
     def as_json(self) -> dict[str, Any]:
-        """Return all of it as plain values."""
-        return asdict(self)
+        """Return all of it as plain values; of vectors, how many each label has, and their sharpness."""
+        of = self.vectors
+        about = None if of is None else {"counts": list(of.counts), "sharpness": of.sharpness}
+        return {**asdict(replace(self, vectors=None)), "vectors": about}
 
 
 def raced(
     embedder: Embedder, train: Pool, val: Pool, others: Sequence[Elsewhere], *, digest: str, budget_s: float, seed: int, folder: Path,
-    progress: Progress, most_lost: float = MOST_LOST, batch: int = BATCH,
+    progress: Progress, most_lost: float = MOST_LOST, batch: int = BATCH, choice: Choice | None = None,
 ) -> Raced:  # fmt: skip
     """Tune the embedder's model in place, and return what was found.
 
@@ -145,39 +162,75 @@ def raced(
         folder: where heats are kept, so that one that was stopped goes on; those of another start, seed, batch, or of other pictures lie apart.
         most_lost: of the main number of a set, from 0 to 1; what loses more by its middle value is not chosen.
         batch: pairs a step, cut to the captions there are.
+        choice: the labels that pictures of `train` and `val` are to be told apart by, which is then what all is scored by; else it is finding captions.
 
     Raises ConfigError for too few pictures, a budget that is too short, sets that are called alike or as what is the person's own, and numbers
-    out of range.
+    out of range. Where there are labels, a budget that is too short to tune is said in `without`.
     """
     check([one.name for one in others], most_lost, batch)
     kinds = {"start": digest, "seed": str(seed), "batch": str(batch), **_said({"train": train, "val": val})}
+    if choice:
+        kinds["labels"] = digest_of({"labels": repr(choice.labels), "of": repr((choice.of["train"], choice.of["val"]))})
     model, folder = embedder.model, folder / digest_of(kinds)[:16]
     start = {name: value.detach().clone() for name, value in model.state_dict().items()}
-    watch = watching(embedder, val, progress)
-    batches = batches_of(embedder, train, batch, seed, progress)
-    tried, without = _preparable(model), dict[str, str]()
-    for name, why in list(tried.items()):
-        if why:
-            without[name] = why
-            del tried[name]
-    run = _runner(embedder, batches, start, watch, seed, folder, progress)
-    most = max(1, EPOCHS * len(train) // batches.order.batch)
-    heats = race(list(tried), run, budget_s, most)
-    last = heats[-1]
-    tuned = load_file(_kept(folder, last.name, last.steps) / "tuned.safetensors")
+    watch = watching_labels(embedder, choice, val, progress) if choice else watching(embedder, val, progress)
+    without, heats = dict[str, str](), list[Heat]()
+    ends = [_End(way=START, steps=0, alpha=0.0, val=_scored(embedder, start, watch))]
+    told = None
+    if choice:
+        told = LabelHeats(
+            embedder=embedder, ways=label_ways(budget_s), choice=choice, train=train, val=val, seed=seed, folder=folder, progress=progress,
+        )  # fmt: skip
+        frozen = told.run("frozen", without)
+        heats += [heat for heat, _ in frozen]
+        ends += [_End.of(heat, fitted, 0, 0.0) for heat, fitted in frozen]
+    tuned, last = None, None
+    try:
+        run, tried = _tuning(embedder, train, batch, start, watch, seed, folder, progress, without)
+        most = max(1, EPOCHS * len(train) // run.batches.order.batch)
+        heats += race(tried, run.run, budget_s - sum(heat.seconds for heat in heats), most)
+        last = heats[-1]
+        tuned = run.tuned(last)
+    except ConfigError as err:
+        if not choice:
+            raise
+        without["tuning"] = str(err)
     trade = _trade(embedder, start, tuned, watch, others, progress)
     alpha, kept = chosen(trade, most_lost, [one.name for one in others])
-    model.load_state_dict(interpolate(start, tuned, alpha))
-    model.eval()
+    weights = start
+    if tuned and last and alpha:
+        weights = interpolate(start, tuned, alpha)
+        val_ = next(row["val"] for row in trade if row["alpha"] == alpha)
+        ends.append(_End(way=last.name, steps=last.steps, alpha=alpha, val=val_))
+        if told:
+            _take(model, weights)
+            on_top = told.run(f"{last.name}-{last.steps}-{alpha:g}", without, after=last.name)
+            heats += [heat for heat, _ in on_top]
+            ends += [_End.of(heat, fitted, last.steps, alpha) for heat, fitted in on_top]
+    best = max(ends, key=lambda end: end.val)  # the first of equals is the nearest to the start
+    _take(model, weights if best.alpha else start)
+    fitted = best.fitted
     return Raced(
-        way=last.name if alpha else START,
-        steps=last.steps if alpha else 0,
-        alpha=alpha,
-        trade=trade,
-        heats=heats,
-        without=without,
-        kept=kept,
-    )
+        way=best.way, steps=best.steps, alpha=best.alpha, trade=trade, heats=heats, without=without,
+        kept=kept or best.val >= max(row["val"] for row in trade), strength=fitted.strength if fitted else None,
+        labels=choice.labels if choice else (), vectors=fitted.vectors if fitted else None,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _End:
+    """Where a race can end: a way, how far it goes, and its score on the validation split."""
+
+    way: str
+    steps: int
+    alpha: float
+    val: float
+    fitted: Fitted | None = None
+
+    @classmethod
+    def of(cls, heat: Heat, fitted: Fitted, steps: int, alpha: float) -> "_End":
+        """Return where labels' vectors end, for weights at an alpha of so many steps."""
+        return cls(way=heat.name, steps=steps, alpha=alpha, val=heat.score, fitted=fitted)
 
 
 def check(others: Sequence[str], most_lost: float, batch: int) -> None:
@@ -245,82 +298,49 @@ def _preparable(model: DualEncoder) -> dict[str, str]:
     return found
 
 
-def _kept(folder: Path, name: str, steps: int) -> Path:
-    return folder / f"{name.replace(' ', '-')}-{steps}"
+def _tuning(
+    embedder: Embedder, train: Pool, batch: int, start: Weights, watch: Watch, seed: int, folder: Path, progress: Progress, without: dict[str, str],
+) -> tuple[Heats, list[str]]:  # fmt: skip
+    """Return what runs heats of the ways that this model can be tuned by, and their names; `without` says the others."""
+    batches = batches_of(embedder, train, batch, seed, progress)
+    found = _preparable(embedder.model)
+    without.update({name: why for name, why in found.items() if why})
+    run = Heats(
+        embedder=embedder,
+        ways=ways(),
+        batches=batches,
+        start=start,
+        watch=watch,
+        seed=seed,
+        folder=folder,
+        progress=progress,
+    )
+    return run, [name for name, why in found.items() if not why]
 
 
-def _runner(
-    embedder: Embedder, batches: StepBatches, start: Mapping[str, torch.Tensor], watch: Callable[..., Mapping[str, float]], seed: int,
-    folder: Path, progress: Progress,
-) -> Callable[[str, int], Heat]:  # fmt: skip
-    """Return what runs a heat, or reads one that was kept."""
-
-    def run(name: str, steps: int) -> Heat:
-        kept = _kept(folder, name, steps)
-        if (kept / "heat.json").is_file():
-            return Heat(**json.loads((kept / "heat.json").read_text(encoding="utf-8")))
-        kept.mkdir(parents=True, exist_ok=True)
-        began, model = monotonic(), embedder.model
-        model.load_state_dict(dict(start))
-        torch.manual_seed(seed)
-        scale = Scale(
-            batch=batches.order.batch,
-            steps=steps,
-            pixels=embedder.preprocess.size,
-            watch_every=steps,
-            checkpoint_every=CHECKPOINT_EVERY,
-        )
-        own = copy.deepcopy(model)
-        embedder.model = own  # whom the watch looks at
-        try:
-            tune(
-                method_of(own),
-                ways()[name],
-                batches,
-                scale,
-                seed=seed,
-                folder=kept,
-                progress=progress,
-                log=lambda step, values: None,
-                watch=watch,
-            )
-            tuned = {key: value.detach().clone() for key, value in own.state_dict().items()}
-            found = ensemble(own, dict(start), ALPHAS, watch, progress)
-        finally:
-            embedder.model = model
-        heat = Heat(
-            name=name, steps=steps, score=score(found.tried[found.alpha]), seconds=round(monotonic() - began, 3)
-        )
-        shutil.rmtree(kept)  # its checkpoints, several times as large as the model
-        kept.mkdir()
-        save_file({key: value.contiguous() for key, value in tuned.items()}, kept / "tuned.safetensors")
-        half = kept / ".heat.json"
-        half.write_text(json.dumps(asdict(heat)), encoding="utf-8")
-        half.replace(kept / "heat.json")
-        return heat
-
-    return run
+def _take(model: DualEncoder, weights: Weights) -> None:
+    model.load_state_dict(dict(weights))
+    model.eval()
 
 
-def method_of(model: DualEncoder) -> Method:
-    """Return the contrast that the model was made for: of pairs alone where it has a bias, else of the batch."""
-    objective: Contrast = SigmoidLoss() if model.logit_scale.bias is not None else SoftmaxLoss()
-    return Clip(model=model, objective=objective)
+def _scored(embedder: Embedder, weights: Weights, watch: Watch) -> float:
+    _take(embedder.model, weights)
+    with torch.no_grad():
+        return score(watch(embedder.model))
 
 
 def _trade(
-    embedder: Embedder, start: Mapping[str, torch.Tensor], tuned: Mapping[str, torch.Tensor], watch: Callable[..., Mapping[str, float]],
-    others: Sequence[Elsewhere], progress: Progress,
+    embedder: Embedder, start: Weights, tuned: Weights | None, watch: Watch, others: Sequence[Elsewhere], progress: Progress,
 ) -> list[dict[str, float]]:  # fmt: skip
-    """Return what each alpha gets, on the validation split and elsewhere."""
-    rows = []
-    for done, alpha in enumerate(ALPHAS, 1):
-        embedder.model.load_state_dict(interpolate(start, tuned, alpha))
-        embedder.model.eval()
-        with torch.no_grad():
-            row = {"alpha": alpha, "val": score(watch(embedder.model))}
+    """Return what each alpha gets, on the validation split and elsewhere; the start alone where nothing was tuned."""
+    rows, alphas = [], (0.0,) if tuned is None else ALPHAS
+    for done, alpha in enumerate(alphas, 1):
+        row = {
+            "alpha": alpha,
+            "val": _scored(embedder, start if tuned is None else interpolate(start, tuned, alpha), watch),
+        }
         for one in others:
             row[one.name] = one.number(embedder, progress)
         rows.append(row)
-        progress("weighing what is lost elsewhere", done, len(ALPHAS))
+        progress("weighing what is lost elsewhere", done, len(alphas))
     return rows

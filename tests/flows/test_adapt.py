@@ -7,6 +7,7 @@ import pytest
 
 from components.data.transforms.preprocess import Preprocess
 from components.recipes.trained import load_trained, save_trained
+from components.serving.labels import Labels
 from components.stages import raced as racing
 from flows.adapt_parser import seconds
 from flows.cli import main
@@ -101,3 +102,17 @@ def test_what_is_no_time_is_said(diptych, said, capsys):
     with pytest.raises(SystemExit):
         diptych("mine", "--from", "start", "--to", "out", f"--budget={said}")
     assert "is no time. Give seconds, minutes or hours" in capsys.readouterr().err
+
+
+def test_captions_that_are_labels_end_in_labels_that_a_server_reads(diptych, start, tmp_path, monkeypatch):
+    said = {name: (shape, shape) for name, (_, shape) in paint(tmp_path / "mine", 90).items()}
+    write_table(tmp_path / "mine/captions.csv", said)
+    code, out, err = diptych("mine", "--from", start, "--to", "out", "--budget", "1s")
+    assert code == 0, err
+    assert "  linear probe" in out
+    assert "points of labels right here" in out or "It stays as it was" in out
+    labels = Labels.read(tmp_path / "out")
+    assert labels.labels == ("circle", "square", "triangle")
+    found = json.loads((tmp_path / "out/adapted.json").read_text())
+    assert found["metric"] == "zero_shot.pair.class.top1"
+    assert found["vectors"] is None or found["vectors"]["counts"] == list(labels.counts)

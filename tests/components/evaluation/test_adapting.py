@@ -31,11 +31,17 @@ def test_it_says_the_way_the_gain_the_loss_the_time_and_what_would_help():
 
 
 def test_it_says_why_a_model_stays_as_it_was_and_what_was_not_measured():
-    nothing = {**RACED, "alpha": 0.0}
+    nothing = {**RACED, "way": "start", "alpha": 0.0}
     assert advice(nothing, HELD).startswith("It stays as it was: nothing that was tried is better on val.")
     assert "loses too much elsewhere" in advice({**nothing, "kept": False}, HELD)
     assert "further would be better here" in advice({**RACED, "kept": False}, HELD)
     assert "name sets by --set" in advice(RACED, {"own": [OWN], "elsewhere": {}})
+
+
+def test_of_labels_it_says_which_number_and_no_steps_where_nothing_was_tuned():
+    top1 = {**OWN, "metric": "zero_shot.pair.class.top1"}
+    said = advice({**RACED, "way": "linear probe", "alpha": 0.0, "metric": top1["metric"]}, {"own": [OWN, top1], "elsewhere": {}})
+    assert said.startswith("linear probe: +14.2 points of top1 here (+12.3 to +16.1); what it lost")
 
 
 def test_the_report_draws_the_trade_marks_what_was_taken_and_escapes_what_others_wrote():

@@ -1,10 +1,13 @@
 """Adapting on coloured squares: the race learns, what is chosen keeps what others need, and a race that was stopped goes on."""
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from components.contracts.errors import ConfigError
 from components.contracts.progress import silent
@@ -15,9 +18,12 @@ from components.finetuning.interpolate import interpolate
 from components.models.projection import LogitScale
 from components.objectives.sigmoid import SigmoidLoss
 from components.objectives.softmax import SoftmaxLoss
+from components.serving.labels import Labels
+from components.stages import heats as running
 from components.stages import raced as racing
 from components.stages.adapt import adapt
-from components.stages.raced import check, chosen, method_of
+from components.stages.heats import method_of
+from components.stages.raced import check, chosen
 from tests.squares import COLOURS
 from tests.subjects import part_of
 from tests.their_sets import write_set
@@ -85,17 +91,15 @@ def test_a_race_learns_and_what_it_gained_and_lost_stands_with_intervals(
     mean = own["retrieval.pair.mean_recall"]
     assert mean.low <= mean.difference <= mean.high
     assert {line.metric for line in found.elsewhere} >= {"zero_shot.colours.class.top1"}
-    tuned = racing.load_file(
-        racing._kept(next((tmp_path / "heats").iterdir()), found.raced.heats[-1].name, found.raced.heats[-1].steps)
-        / "tuned.safetensors"
-    )
+    (kept,) = (tmp_path / "heats").iterdir()
+    tuned = load_file(kept / f"{found.raced.heats[-1].name}-{found.raced.heats[-1].steps}" / "tuned.safetensors")
     wanted = interpolate(start, tuned, found.raced.alpha)
     assert all(torch.equal(value, wanted[name]) for name, value in embedder.model.state_dict().items())
     longest = max(heat.steps for heat in found.raced.heats)
     assert longest == 5 * 30 // 10 // 2 * 2
     again = copy.deepcopy(embedder)
     again.model.load_state_dict(start)
-    monkeypatch.setattr(racing, "tune", lambda *_, **__: pytest.fail("a heat that was kept is run again"))
+    monkeypatch.setattr(running, "tune", lambda *_, **__: pytest.fail("a heat that was kept is run again"))
     resumed = adapted(again, squares, others, tmp_path / "heats", most_lost=1.0)
     assert resumed == found
     for other in (
@@ -161,3 +165,79 @@ def test_sets_that_would_share_a_name_and_numbers_out_of_range_are_refused():
         with pytest.raises(ConfigError, match="a share, from 0 to 1, and a contrast needs two pairs"):
             check(["cifar"], most_lost, batch)
     check(["cifar", "flickr"], 0.01, 64)
+
+
+def labelled(squares):
+    """The same squares, of which only the colour is said, so that ten pictures have one caption."""
+    said = [group["category"] for group in squares.groups]
+    pool = replace(squares, captions=tuple((f"a {colour} one",) for colour in said), concepts=tuple(said))
+    return pools(pool)
+
+
+def told_apart(embedder, squares, others, folder, **given):
+    return adapt(
+        embedder, labelled(squares), others, digest="a" * 64, budget_s=600.0, seed=0, folder=folder, progress=silent, **given
+    )  # fmt: skip
+
+
+def test_labels_are_told_apart_without_tuning_and_nothing_is_lost_elsewhere(
+    embedder, squares, others, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(racing, "EPOCHS", 1)
+    few(monkeypatch)
+    start = copy.deepcopy(embedder.model.state_dict())
+    found = told_apart(embedder, squares, others, tmp_path, most_lost=0.0)
+    frozen = [heat for heat in found.raced.heats if not heat.steps and "+" not in heat.name]
+    assert [heat.name for heat in frozen] + list(found.raced.without) == list(racing.label_ways(60))
+    assert "leave no room for a label" in found.raced.without["soft prompt"], (
+        "a context of 12 tokens is full with the words"
+    )
+    assert found.metric == "zero_shot.pair.class.top1"
+    assert {line.metric for line in found.own} == {found.metric}, "captions say no more than labels do"
+    own = next(line for line in found.own if line.arm == "adapted")
+    assert own.difference > 0
+    assert own.low <= own.difference <= own.high
+    if found.untouched:
+        assert all(torch.equal(value, start[name]) for name, value in embedder.model.state_dict().items())
+        assert {line.difference for line in found.elsewhere if line.arm == "adapted"} == {0.0}
+    said = found.as_json()
+    assert said["untouched"] == (said["alpha"] == 0)
+    assert said["labels"] == tuple(sorted(COLOURS)), "the column says them"
+    assert said["vectors"] == {"counts": list(found.served.counts), "sharpness": found.served.sharpness}
+    (tmp_path / "served").mkdir()
+    found.served.write(tmp_path / "served")
+    served = Labels.read(tmp_path / "served")
+    np.testing.assert_array_equal(served.vectors, found.raced.vectors.vectors)
+    again = copy.deepcopy(embedder)
+    again.model.load_state_dict(start)
+    monkeypatch.setattr(running, "tune", lambda *_, **__: pytest.fail("a heat that was kept is run again"))
+    resumed = told_apart(again, squares, others, tmp_path, most_lost=0.0)
+    assert resumed == found
+    np.testing.assert_array_equal(resumed.served.vectors, found.served.vectors)
+
+
+def test_a_budget_that_is_too_short_to_tune_leaves_the_labels(embedder, squares, tmp_path, monkeypatch):
+    few(monkeypatch)
+    found = adapt(
+        embedder, labelled(squares), [], digest="a" * 64, budget_s=1e-3, seed=0, folder=tmp_path, progress=silent
+    )
+    assert "to try each of 2 ways" in found.raced.without["tuning"]
+    assert [row["alpha"] for row in found.raced.trade] == [0.0]
+    assert found.untouched
+    assert found.raced.way in ("start", *racing.label_ways(60))
+
+
+def test_captions_that_differ_are_found_too_where_labels_are_asked_for(embedder, squares, tmp_path):
+    found = adapt(
+        embedder,
+        pools(squares),
+        [],
+        digest="a" * 64,
+        budget_s=1e-3,
+        seed=0,
+        folder=tmp_path,
+        progress=silent,
+        ask="labels",
+    )
+    assert {line.metric for line in found.own} >= {"zero_shot.pair.class.top1", "retrieval.pair.mean_recall"}
+    assert found.raced.labels == tuple(sorted(COLOURS))

@@ -1,0 +1,1 @@
+"""Ways to tell labels apart by features that stay as they are: what each yields is vectors, which the server classifies by as it is."""

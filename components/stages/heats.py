@@ -1,0 +1,206 @@
+"""Heats of adapting: each is run once and kept in a folder, so that what was stopped goes on with those that were done."""
+
+import copy
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import monotonic
+
+import numpy as np
+import torch
+from safetensors.numpy import load_file as load_arrays
+from safetensors.numpy import save_file as save_arrays
+from safetensors.torch import load_file, save_file
+
+from components.contracts.errors import CapabilityError, ConfigError
+from components.contracts.method import Method
+from components.contracts.objective import Contrast
+from components.contracts.progress import Progress
+from components.data.batches import StepBatches
+from components.data.rows.decoded import as_tensor, decode
+from components.data.selection import Pool
+from components.data.transforms.preprocess import to_float
+from components.evaluation.embedding import Embedder
+from components.finetuning.ensemble import ensemble, score
+from components.finetuning.interpolate import Weights
+from components.finetuning.labels.choice import Choice
+from components.finetuning.labels.way import Fitted, LabelVectors, LabelWay, Seen, Shown, plain
+from components.finetuning.race import Heat
+from components.finetuning.strategy import ALPHAS, Strategy
+from components.finetuning.tune import tune
+from components.methods.clip import Clip
+from components.models.dual_encoder import DualEncoder
+from components.objectives.sigmoid import SigmoidLoss
+from components.objectives.softmax import SoftmaxLoss
+from components.training.callbacks import Watch
+from components.training.numbers import Scale
+
+CHECKPOINT_EVERY = 50  # steps, which a heat that is killed loses at most
+HEAT, TUNED, VECTORS = "heat.json", "tuned.safetensors", "vectors.safetensors"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heats:
+    """What runs a heat, or reads one that was kept.
+
+    Args:
+        embedder: the model, whose weights are the start's again after each.
+        ways: to tune, by name.
+        batches: what is learnt from.
+        start: its weights.
+        watch: scores a model on the validation split.
+        seed: of what is drawn.
+        folder: where they are kept.
+        progress: is told.
+    """
+
+    embedder: Embedder
+    ways: Mapping[str, Strategy]
+    batches: StepBatches
+    start: Weights
+    watch: Watch
+    seed: int
+    folder: Path
+    progress: Progress
+
+    def run(self, name: str, steps: int) -> Heat:
+        """Tune by a way for so many steps, and score the best place between the start and what came of it."""
+        kept = self._place(name, steps)
+        if (found := _kept(kept)) is not None:
+            return found
+        kept.mkdir(parents=True, exist_ok=True)
+        began, model = monotonic(), self.embedder.model
+        model.load_state_dict(dict(self.start))
+        torch.manual_seed(self.seed)
+        scale = Scale(
+            batch=self.batches.order.batch, steps=steps, pixels=self.embedder.preprocess.size, watch_every=steps, checkpoint_every=CHECKPOINT_EVERY,
+        )  # fmt: skip
+        own = copy.deepcopy(model)
+        self.embedder.model = own  # whom the watch looks at
+        try:
+            tune(
+                method_of(own), self.ways[name], self.batches, scale, seed=self.seed, folder=kept, progress=self.progress,
+                log=lambda step, values: None, watch=self.watch,
+            )  # fmt: skip
+            tuned = {key: value.detach().clone() for key, value in own.state_dict().items()}
+            best = ensemble(own, dict(self.start), ALPHAS, self.watch, self.progress)
+        finally:
+            self.embedder.model = model
+        heat = Heat(
+            name=name,
+            steps=steps,
+            score=score(best.tried[best.alpha]),
+            seconds=round(monotonic() - began, 3),
+        )
+        shutil.rmtree(kept)  # its checkpoints, several times as large as the model
+        kept.mkdir()
+        save_file({key: value.contiguous() for key, value in tuned.items()}, kept / TUNED)
+        _keep(kept, heat)
+        return heat
+
+    def tuned(self, heat: Heat) -> Weights:
+        """Return the weights that a heat came to."""
+        return load_file(self._place(heat.name, heat.steps) / TUNED)
+
+    def _place(self, name: str, steps: int) -> Path:
+        return self.folder / f"{name.replace(' ', '-')}-{steps}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelHeats:
+    """The same of ways that yield label vectors, for weights as they are.
+
+    Args:
+        embedder: the model.
+        ways: by name; all others begin with the vectors of the first, of which it has one a label.
+        choice: the labels.
+        train: pictures to learn from.
+        val: pictures to choose by.
+        seed: of what is drawn.
+        folder: where they are kept.
+        progress: is told.
+    """
+
+    embedder: Embedder
+    ways: Mapping[str, LabelWay]
+    choice: Choice
+    train: Pool
+    val: Pool
+    seed: int
+    folder: Path
+    progress: Progress
+
+    def run(self, place: str, without: dict[str, str], after: str = "") -> list[tuple[Heat, Fitted]]:
+        """Run all, and say in `without` why one could not be.
+
+        Args:
+            place: of the weights that the model has now, so that heats of others lie apart.
+            without: way -> why.
+            after: the tuning that these weights come from.
+        """
+        done, seen, begun = list[tuple[Heat, Fitted]](), None, None
+        for way, its in self.ways.items():
+            name, kept = f"{after} + {way}" if after else way, self.folder / f"{place}-{way}".replace(" ", "-")
+            if (heat := _kept(kept)) is not None:
+                fitted = _read(kept)
+            else:
+                began = monotonic()
+                try:
+                    seen = seen or Seen.of(self.embedder, self.choice, self.train, self.val, self.seed, self.progress)
+                    fitted = its.fit(seen, begun or plain(self.embedder, self.choice.labels), self.progress)
+                except (ConfigError, CapabilityError) as err:
+                    without[name] = str(err)
+                    continue
+                heat = Heat(name=name, steps=0, score=fitted.score, seconds=round(monotonic() - began, 3))
+                kept.mkdir(parents=True, exist_ok=True)
+                _write(kept, fitted)
+                _keep(kept, heat)
+            done.append((heat, fitted))
+            begun = begun or fitted.vectors
+        return done
+
+
+def watching_labels(embedder: Embedder, choice: Choice, val: Pool, progress: Progress) -> Watch:
+    """Return what scores the model on the validation split: the share of pictures whose label's own text is nearest."""
+    pixels = as_tensor(to_float(decode(val, embedder.preprocess, 3, progress)))
+    places = {label: place for place, label in enumerate(choice.labels)}
+    label = np.array([places[one] for one in choice.of["val"]])
+
+    def watch(model: torch.nn.Module) -> Mapping[str, float]:
+        shown = Shown(image=embedder.pixels_embedded(pixels), label=label)
+        return {"val.class.top1": shown.judged(plain(embedder, choice.labels), embedder.logit_scale)[0]}
+
+    return watch
+
+
+def method_of(model: DualEncoder) -> Method:
+    """Return the contrast that the model was made for: of pairs alone where it has a bias, else of the batch."""
+    objective: Contrast = SigmoidLoss() if model.logit_scale.bias is not None else SoftmaxLoss()
+    return Clip(model=model, objective=objective)
+
+
+def _kept(folder: Path) -> Heat | None:
+    path = folder / HEAT
+    return Heat(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+
+
+def _keep(folder: Path, heat: Heat) -> None:
+    """Write what was found, whole or not at all, after all else of the heat."""
+    half = folder / f".{HEAT}"
+    half.write_text(json.dumps(asdict(heat)), encoding="utf-8")
+    half.replace(folder / HEAT)
+
+
+def _write(folder: Path, fitted: Fitted) -> None:
+    of = fitted.vectors
+    numbers = np.array([of.sharpness, fitted.strength, fitted.score, fitted.tried])
+    save_arrays({"vectors": of.vectors, "counts": np.array(of.counts), "numbers": numbers}, folder / VECTORS)
+
+
+def _read(folder: Path) -> Fitted:
+    its = load_arrays(folder / VECTORS)
+    sharpness, strength, score_, tried = its["numbers"].tolist()
+    vectors = LabelVectors(vectors=its["vectors"], counts=tuple(its["counts"].tolist()), sharpness=sharpness)
+    return Fitted(vectors=vectors, strength=strength, score=score_, tried=int(tried))
