@@ -1,4 +1,4 @@
-"""The command `diptych`: run, data, model, evaluate, ask, promote, report, status, recipes, prove, compare, grow, ui, down. Only what a command needs is imported, when it needs it."""
+"""The command `diptych`: run, data, model, export, evaluate, ask, promote, report, status, recipes, prove, compare, grow, ui, down. Only what a command needs is imported, when it needs it."""
 
 import argparse
 import json
@@ -14,6 +14,7 @@ from components.contracts.errors import ConfigError
 from flows.adapt_parser import add_adapt
 from flows.evaluation_parsers import add_evaluate, add_study
 from flows.faults import in_utf8, told
+from flows.model_parsers import add_export, add_model
 from flows.proof_parsers import add_proofs
 from flows.version_parsers import add_versions
 
@@ -125,7 +126,8 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--json", action="store_true", help="print the counts as JSON")
     _reinforce_parser(looks, every)
     add_versions(looks, every)
-    _model_parser(commands, every)
+    add_model(commands, every)
+    add_export(add)
     add_evaluate(add)
     add_study(add)
     add_adapt(add)
@@ -200,31 +202,6 @@ def _recipes_parser(recipes: argparse.ArgumentParser, every: argparse.ArgumentPa
     )
 
 
-def _model_parser(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", every: argparse.ArgumentParser
-) -> None:
-    model = commands.add_parser(
-        "model", help="take models from other libraries, and give ours", description="Move models."
-    )
-    moves = model.add_subparsers(required=True, metavar="COMMAND")
-    says = {
-        "import": ("make a model of open_clip or transformers one of ours", "--from", "their folder, or their file of weights"),
-        "export": ("write a model of ours as open_clip or transformers reads it", "--as", "a folder of ours, such as runs/clip/finetune"),
-    }  # fmt: skip
-    for name, (does, whose, what) in says.items():
-        made = moves.add_parser(name, help=does, description=f"{does[0].upper()}{does[1:]}.", parents=[every])
-        made.set_defaults(command=_import if name == "import" else _export, anywhere=True)
-        made.add_argument("path", metavar="PATH", type=Path, help=what)
-        made.add_argument(whose, dest="library", choices=("open_clip", "huggingface"), required=True, help="whose")
-        made.add_argument("--to", metavar="DIR", type=Path, required=True, help="a new folder")
-        made.add_argument("--json", action="store_true", help="print what it is as JSON")
-        if name == "import":
-            made.add_argument("--config", metavar="FILE", type=Path, help="their config, where it does not lie beside")
-            made.add_argument(
-                "--tokenizer", metavar="PATH", type=Path, help="their tokenizer, where it does not lie beside"
-            )
-
-
 def _run(root: Path, arguments: argparse.Namespace) -> int:
     from flows.choices import Choices, choose
     from flows.run import run
@@ -275,21 +252,6 @@ def _reinforce(root: Path, arguments: argparse.Namespace) -> int:
         arguments.out,
         arguments.json,
     )
-    return 0
-
-
-def _import(here: Path, arguments: argparse.Namespace) -> int:
-    from flows.model import import_model
-
-    config, tokenizer = (None if given is None else here / given for given in (arguments.config, arguments.tokenizer))
-    import_model(here / arguments.path, arguments.library, here / arguments.to, config, tokenizer, arguments.json)
-    return 0
-
-
-def _export(here: Path, arguments: argparse.Namespace) -> int:
-    from flows.model import export_model
-
-    export_model(here / arguments.path, arguments.library, here / arguments.to, arguments.json)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""`diptych model import` and `export`: models of open_clip and transformers as ours, and ours as theirs. Needs no workspace."""
+"""`diptych model import`: models of open_clip and transformers as ours. Needs no workspace."""
 
 import json
 from collections.abc import Mapping
@@ -17,14 +17,6 @@ def import_model(
 
     moved = interop.import_model(path, library, out, config, tokenizer)  # type: ignore[arg-type]  # argparse has checked it
     told(asdict(moved), f"{path}, of {NAMES[library]}, is now ours", as_json)
-
-
-def export_model(path: Path, library: str, out: Path, as_json: bool) -> None:
-    """Read ours, write theirs, and say what it is; the same errors."""
-    from components.recipes import interop
-
-    moved = interop.export_model(path, library, out)  # type: ignore[arg-type]  # argparse has checked it
-    told(asdict(moved), f"{path} is now as {NAMES[library]} reads it", as_json)
 
 
 def told(moved: Mapping[str, Any], sentence: str, as_json: bool) -> None:

@@ -220,6 +220,26 @@ def test_a_package_that_is_measured_again_gives_the_same_numbers_and_rows(worksp
         assert pq.read_table(tmp_path / "again/rows" / name).equals(pq.read_table(kept / "rows" / name))
 
 
+def test_the_champion_is_exported_as_it_is_served(workspace, tmp_path):
+    for to in ("onnx", "triton"):
+        made = diptych(workspace, "export", "clip@champion", "--to", to, "--out", str(tmp_path / to), "--json")
+        assert made.returncode == 0, made.stderr
+        assert max(json.loads(made.stdout)["furthest"].values()) <= 1e-5
+    served, package = read_endpoint(workspace).repository, workspace / "runs/clip/package"
+    for name in ("image_encoder.onnx", "text_encoder.onnx", "tokenizer.json", "transforms.json"):
+        assert (tmp_path / "onnx" / name).read_bytes() == (package / name).read_bytes()
+    files = {
+        path.relative_to(served) for path in served.rglob("*") if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert files == {
+        path.relative_to(tmp_path / "triton") for path in (tmp_path / "triton").rglob("*") if path.is_file()
+    }
+    assert all((served / name).read_bytes() == (tmp_path / "triton" / name).read_bytes() for name in files)
+    refused = diptych(workspace, "export", "clip@7", "--to", "onnx", "--out", str(tmp_path / "other"))
+    assert refused.returncode == 1
+    assert "It has clip@1" in refused.stderr
+
+
 def test_a_number_of_the_evaluation_makes_evaluate_stale_and_nothing_before(workspace):
     path = workspace / "components/recipes/clip.yaml"
     said = path.read_text()

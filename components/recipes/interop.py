@@ -24,7 +24,7 @@ from components.models.towers.text import TextTower
 from components.models.undrawn import undrawn
 from components.recipes.section import build
 from components.recipes.their_files import CONFIGS, SHOWN, TOKENIZER_CONFIG, WEIGHTS, Library, Theirs, read_theirs
-from components.recipes.trained import load_trained, save_trained
+from components.recipes.trained import save_trained
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,12 +89,11 @@ def as_ours(theirs: Theirs, batch: int = 256) -> Embedder:
     return Embedder(model, vocabulary, preprocess, batch)
 
 
-def export_model(path: Path, library: Library, out: Path) -> Moved:
-    """Write a folder of ours as `library` reads it, to `out`, a new folder; errors as of `import_model`."""
-    embedder = load_trained(path)
+def write_theirs(embedder: Embedder, library: Library, folder: Path) -> None:
+    """Write a model of ours into a folder as `library` reads it; CapabilityError for what it has no place for."""
     model, vocabulary = embedder.model, embedder.vocabulary
     rows = vocabulary([""])
-    end = int(rows.ids[rows.mask][-1])
+    first, end = int(rows.ids[0, 0]), int(rows.ids[rows.mask][-1])
     files: dict[str, dict[str, Any]] = {}
     if library == "open_clip":
         said, weights = open_clip.give(model, end)
@@ -103,6 +102,7 @@ def export_model(path: Path, library: Library, out: Path) -> Moved:
             said["model_cfg"]["text_cfg"]["hf_tokenizer_name"] = "local"
     else:
         said, weights, shown = huggingface.give(model, end)
+        said["text_config"] |= {"bos_token_id": first} if first != end else {}
         square = {"height": pixels_of(model), "width": pixels_of(model)}
         cropped = {"size": {"shortest_edge": pixels_of(model)}, "do_center_crop": True, "crop_size": square}
         files[SHOWN] = shown | ({"size": square, "do_center_crop": False} if embedder.preprocess.squeeze else cropped)
@@ -111,12 +111,10 @@ def export_model(path: Path, library: Library, out: Path) -> Moved:
         "tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": vocabulary.context, "pad_token": pad,
         "eos_token": vocabulary.tokenizer.id_to_token(end),
     }  # fmt: skip
-    with whole_folder(out) as folder:
-        for name, content in {CONFIGS[library]: said, **files}.items():
-            (folder / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        save_file(weights, folder / WEIGHTS[library][0], metadata={"format": "pt"})
-        shutil.copyfile(path / TOKENIZER, folder / TOKENIZER)
-    return moved(out, model)
+    for name, content in {CONFIGS[library]: said, **files}.items():
+        (folder / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    save_file(weights, folder / WEIGHTS[library][0], metadata={"format": "pt"})
+    vocabulary.save(folder / TOKENIZER)
 
 
 def vocabulary_of(theirs: Theirs, model: DualEncoder) -> Vocabulary:
@@ -153,7 +151,7 @@ def moved(folder: Path, model: DualEncoder) -> Moved:
 def whole_folder(out: Path) -> Iterator[Path]:
     """Give a folder to write into that becomes `out` when all is written; ConfigError where `out` holds something."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ConfigError(f"--to is {out}, which holds something already. It would be overwritten. Give a new folder.")
+        raise ConfigError(f"{out} holds something already, and it would be overwritten. Give a new folder.")
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     try:

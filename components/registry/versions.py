@@ -81,10 +81,12 @@ def find_version(store: Store, name: str, digest: str) -> ModelVersion | None:
 
 
 def by_label(store: Store, label: str) -> ModelVersion:
-    """Return the version that a person calls `clip@3`; ConfigError, with those there are, when the registry has none."""
+    """Return the version that a person calls `clip@3`, or by an alias `clip@champion`; ConfigError, with those there are, when the registry has none."""
     name, _, number = label.partition("@")
     with store_errors(store.uri):
         known = {str(found.version): found for found in store.client.search_model_versions(f"name = '{name}'")}
+        if number not in known and (called := by_alias(store, name, number)) is not None:
+            return called
     if number not in known:
         labels = ", ".join(f"{name}@{other}" for other in sorted(known, key=int)) or "none of that name"
         raise ConfigError(f"the registry has no version {label!r}. It has {labels}.")

@@ -55,3 +55,8 @@ class Package:
     def classifies(self) -> bool:
         """Whether it has what pictures are classified with; packages of before labels.json have not."""
         return LABEL_FILES[0] in self.files
+
+    @property
+    def searches(self) -> bool:
+        """Whether it has an index of pictures; a model that is exported without a run has not."""
+        return "index.npy" in self.files

@@ -34,7 +34,7 @@ BESIDE = {  # files that stand alone, and are laid beside the models that import
     ),
 }
 MODELS = ("image_encoder", "text_encoder", *ENSEMBLES, *BESIDE)
-CLASSIFIER = "zero_shot_classifier"
+CLASSIFIER, SEARCH = "zero_shot_classifier", "image_retrieval"
 INDEX_COLUMNS = ("key", "text", "source")
 VERSION = "1"  # Triton's version folder; a package is told apart by the parameter package_digest
 
@@ -72,7 +72,8 @@ def write_repository(package: Package, target: Path) -> Path:
         (partial / model / VERSION / "README").write_text("An ensemble has no file of its own.\n", encoding="utf-8")
     shutil.copyfile(package.path / "transforms.json", partial / "image_preprocess" / VERSION / "transforms.json")
     shutil.copyfile(package.path / "tokenizer.json", partial / "tokenizer" / VERSION / "tokenizer.json")
-    _write_index(package, shapes, partial / "image_retrieval" / VERSION)
+    if SEARCH in models:
+        _write_index(package, shapes, partial / SEARCH / VERSION)
     if CLASSIFIER in models:
         _write_labels(package, shapes, partial / CLASSIFIER / VERSION)
     partial.rename(target)
@@ -80,8 +81,9 @@ def write_repository(package: Package, target: Path) -> Path:
 
 
 def models_of(package: Package) -> tuple[str, ...]:
-    """Return the models a package is served by: packages of before labels.json have no scale to classify with."""
-    return tuple(model for model in MODELS if model != CLASSIFIER or package.classifies)
+    """Return the models a package is served by: packages of before labels.json have no scale to classify with, a model alone no index."""
+    has = {CLASSIFIER: package.classifies, SEARCH: package.searches}
+    return tuple(model for model in MODELS if has.get(model, True))
 
 
 def _shapes(package: Package) -> Shapes:

@@ -66,9 +66,9 @@ def open_package(said: str, here: Path, root: Path | None) -> tuple[Package, str
     if (folder / MANIFEST).is_file():
         return Package.verify(folder), folder.resolve().name
     name, _, number = said.partition("@")
-    if folder.exists() or not (name and number.isdecimal()):
+    if folder.exists() or not (name and number):
         raise ConfigError(
-            f"{said!r} is no model: {folder} holds no {MANIFEST}, and a version of the registry is called like clip@3. Give the "
+            f"{said!r} is no model: {folder} holds no {MANIFEST}, and a version of the registry is called like clip@3 or clip@champion. Give the "
             "folder of a package, such as runs/clip/package, or a version that `diptych status` names."
         )
     if root is None:

@@ -13,9 +13,11 @@ from components.models.interop.layout import CLIP_NET, SIGLIP_NET
 from components.models.interop.open_clip_config import POOLS
 from components.models.interop.ties import SHOWN
 from components.models.interop.weights import PICKLED
+from components.recipes.exported import TEXTS, TOLERANCE
 from components.recipes.interop import import_model
 from components.recipes.their_files import CONFIGS, WEIGHTS
 from flows.cli import _parser
+from flows.model_parsers import TO
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "transformers"
 PAGE = (Path(__file__).parents[2] / "docs/interop.md").read_text()
@@ -28,7 +30,14 @@ def test_its_commands_are_commands(line):
     assert words[0] == ".venv/bin/diptych"
     parsed = _parser().parse_args(words[1:])
     assert parsed.anywhere
-    assert parsed.library in CONFIGS
+    assert getattr(parsed, "library", "open_clip") in CONFIGS
+
+
+def test_what_can_be_written_is_the_codes():
+    rows = PAGE.split("| `--to` |")[1].split("\n\n")[0]
+    assert tuple(re.findall(r"^\| `(\w+)` \|", rows, re.MULTILINE)) == TO
+    assert TOLERANCE == 1e-5
+    assert len(TEXTS) == 6
 
 
 def test_the_families_and_pools_are_the_codes():

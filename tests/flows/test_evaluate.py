@@ -10,8 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from components.recipes.exported import export_model
 from components.recipes.given_model import read_given
-from components.recipes.interop import export_model, import_model
+from components.recipes.interop import import_model
 from flows.cli import main
 from tests.squares import COLOURS
 from tests.their_sets import write_set

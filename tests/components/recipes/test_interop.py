@@ -17,7 +17,8 @@ from tokenizers import Tokenizer
 from components.contracts.batch import Images
 from components.contracts.errors import ConfigError, DataError
 from components.contracts.model_files import MODEL_FILES
-from components.recipes.interop import export_model, import_model
+from components.recipes.exported import export_model
+from components.recipes.interop import import_model, whole_folder, write_theirs
 from components.recipes.trained import load_trained
 from components.serving.export import TextEncoder, compare, write
 
@@ -50,7 +51,8 @@ def test_from_words_and_pixels_to_transformers_features(family, tmp_path):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_what_is_exported_again_is_what_was_imported(family, tmp_path):
     import_model(GOLDEN / family, "huggingface", tmp_path / "ours")
-    export_model(tmp_path / "ours", "huggingface", tmp_path / "theirs")
+    with whole_folder(tmp_path / "theirs") as folder:
+        write_theirs(load_trained(tmp_path / "ours"), "huggingface", folder)
     import_model(tmp_path / "theirs", "huggingface", tmp_path / "again")
     for name in ("weights.safetensors", "tokenizer.json", "transforms.json"):
         assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "ours" / name).read_bytes()
@@ -146,16 +148,16 @@ def test_a_folder_that_lacks_something_is_refused_by_its_name(theirs, name, cont
 
 
 def test_nothing_is_overwritten(theirs, tmp_path):
-    with pytest.raises(ConfigError, match=r"theirs, which holds something already.*Give a new folder"):
+    with pytest.raises(ConfigError, match=r"theirs holds something already.*Give a new folder"):
         import_model(theirs, "huggingface", theirs)
     (tmp_path / "empty").mkdir()
     import_model(theirs, "huggingface", tmp_path / "empty")
     with pytest.raises(ConfigError, match="holds something already"):
-        export_model(tmp_path / "empty", "huggingface", tmp_path / "empty")
+        export_model(tmp_path / "empty", "hf", tmp_path / "empty")
 
 
 def test_what_is_no_model_of_ours_is_not_exported(tmp_path):
-    with pytest.raises(DataError, match="holds no model"):
+    with pytest.raises(DataError, match=r"nor model\.json as models of ours have"):
         export_model(tmp_path, "open_clip", tmp_path / "theirs")
 
 
@@ -163,7 +165,7 @@ def test_what_is_no_model_of_ours_is_not_exported(tmp_path):
 def test_pictures_are_squeezed_or_cropped_as_the_family_has_it(family, squeezed, tmp_path):
     import_model(GOLDEN / family, "huggingface", tmp_path / "ours")
     assert load_trained(tmp_path / "ours").preprocess.squeeze == squeezed
-    export_model(tmp_path / "ours", "huggingface", tmp_path / "theirs")
+    export_model(tmp_path / "ours", "hf", tmp_path / "theirs")
     shown = json.loads((tmp_path / "theirs" / "preprocessor_config.json").read_text())
     assert shown["do_center_crop"] == (not squeezed)
     assert set(shown["size"]) == ({"height", "width"} if squeezed else {"shortest_edge"})

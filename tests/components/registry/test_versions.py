@@ -185,5 +185,8 @@ def test_a_registered_package_says_how_well_words_fit_pictures(root, store):
     red = picture(COLOURS["red"])
     fits, does_not = scorer.score([red, red], [["red"], ["blue"]])
     assert fits > does_not
-    with pytest.raises(ConfigError, match=r"no version 'tiny@2'. It has tiny@1"):
-        open_scorer("tiny@2", root, root)
+    for other in ("tiny@2", "tiny@champion"):
+        with pytest.raises(ConfigError, match=rf"no version '{other}'. It has tiny@1"):
+            open_scorer(other, root, root)
+    store.client.set_registered_model_alias("tiny", "champion", "1")
+    assert open_scorer("tiny@champion", root, root).name == f"tiny@champion ({version.digest[:12]})"

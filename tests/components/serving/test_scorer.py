@@ -44,16 +44,17 @@ def test_the_name_says_which_model_it_is(scorer, folder):
     assert scorer.name == f"tiny ({Package.verify(folder).digest[:12]})"
 
 
-@pytest.mark.parametrize("said", ["nothing", "tiny", "clip@", "@3", "clip@three"])
+@pytest.mark.parametrize("said", ["nothing", "tiny", "clip@", "@3"])
 def test_what_is_no_model_is_told_what_is_one(tmp_path, said):
     (tmp_path / "tiny").mkdir()
     with pytest.raises(ConfigError, match=r"is no model.*runs/clip/package"):
         open_scorer(said, tmp_path, None)
 
 
-def test_a_version_needs_a_workspace(tmp_path):
+@pytest.mark.parametrize("said", ["clip@3", "clip@champion"])
+def test_a_version_needs_a_workspace(tmp_path, said):
     with pytest.raises(ConfigError, match="in no workspace"):
-        open_scorer("clip@3", tmp_path, None)
+        open_scorer(said, tmp_path, None)
 
 
 def test_a_package_that_was_changed_is_not_asked(tmp_path):
