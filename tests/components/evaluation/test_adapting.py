@@ -40,7 +40,9 @@ def test_it_says_why_a_model_stays_as_it_was_and_what_was_not_measured():
 
 def test_of_labels_it_says_which_number_and_no_steps_where_nothing_was_tuned():
     top1 = {**OWN, "metric": "zero_shot.pair.class.top1"}
-    said = advice({**RACED, "way": "linear probe", "alpha": 0.0, "metric": top1["metric"]}, {"own": [OWN, top1], "elsewhere": {}})
+    said = advice(
+        {**RACED, "way": "linear probe", "alpha": 0.0, "metric": top1["metric"]}, {"own": [OWN, top1], "elsewhere": {}}
+    )
     assert said.startswith("linear probe: +14.2 points of top1 here (+12.3 to +16.1); what it lost")
 
 
