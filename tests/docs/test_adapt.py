@@ -15,10 +15,12 @@ REPOSITORY = Path(__file__).parents[2]
 PAGE = (REPOSITORY / "docs/adapt.md").read_text()
 
 
-def test_the_command_is_one():
-    (command,) = re.findall(r"```sh\n\.venv/bin/diptych (.*?)\n```", PAGE)
-    asked = _parser().parse_args(shlex.split(command))
-    assert (asked.data, asked.budget, len(asked.sets), asked.most_lost) == ("pictures", 900.0, 1, MOST_LOST)
+def test_the_commands_are_those_there_are():
+    commands = re.findall(r"```sh\n\.venv/bin/diptych (.*?)\n```", PAGE)
+    alone, in_workspace = (_parser().parse_args(shlex.split(command)) for command in commands)
+    for asked in (alone, in_workspace):
+        assert (asked.data, asked.budget, len(asked.sets), asked.most_lost) == ("pictures", 900.0, 1, MOST_LOST)
+    assert (alone.to, in_workspace.to) == (Path("adapted"), None)
 
 
 def test_the_numbers_are_those_of_the_code():
