@@ -55,9 +55,9 @@ def adapt_here(asked: Here, root: Path, here: Path) -> None:
 
     start = laid_in(asked.start, root, here, asked.network)
     sets = {folder.name: {"path": set_in(folder, root)} for folder in asked.sets}
-    choices = Choices(
-        recipe=RECIPE, data=asked.data, numbers=asked.numbers, start=start, race=asked.race, sets=sets,
-    )  # fmt: skip
+    held = {name: {**one, "digest": digest_in(root / one["path"])} for name, one in sets.items()}
+    race = {**asked.race, **({"sets": held} if held else {})}
+    choices = Choices(recipe=RECIPE, data=asked.data, numbers=asked.numbers, start=start, race=race, sets=sets)
     if changed := choose(root, choices, here):
         print(f"params.yaml now says {'; '.join(changed)}", flush=True)
     shipped, worked = run(root, RECIPE, checked=bool(changed))
@@ -158,6 +158,13 @@ def set_in(folder: Path, root: Path) -> str:
             f"--set {folder}: {place} is another set of that name. Rename the folder, or take the other away."
         )
     return place.as_posix()
+
+
+def digest_in(folder: Path) -> str:
+    """Return the first digits of the digest of a set, by which a race knows it."""
+    from components.data.evaluation_set import read_set
+
+    return read_set(folder).digest[:12]
 
 
 def _linked(source: str, target: str) -> None:

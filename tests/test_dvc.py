@@ -192,7 +192,7 @@ CLIP, SCALES = "components/recipes/clip.yaml", "components/recipes/scales"
         ("data/sets/content", r"\Z", "another set", {"evaluate"}),
         ("components/objectives/softmax.py", r"\Z", "\n", {"pretrain", "finetune"}),
         ("components/finetuning/locked.py", r"\Z", "\n", {"finetune"}),
-        ("components/evaluation/neighbour.py", r"\Z", "\n", {"evaluate"}),
+        ("components/evaluation/calibration.py", r"\Z", "\n", {"evaluate"}),
         ("components/serving/export.py", r"\Z", "\n", {"package"}),
     ],
     ids=lambda value: ",".join(sorted(value)) if isinstance(value, set) else str(value),  # a set has no order

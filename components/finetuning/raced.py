@@ -1,7 +1,8 @@
 """In place of one strategy: several race within a budget, on the validation split, and the best of them is kept."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from components.contracts.errors import ConfigError
 
@@ -14,6 +15,8 @@ class Race:
         budget_s: seconds for the race.
         most_lost: of the main number of an evaluation set, 0 to 1; what loses more by its middle value is not chosen.
         batch: pairs a step, cut to the captions there are.
+        sets: name -> a set on which it must not get worse, as `evaluation.sets` has one, and for one with a path the first digits, 12 or more, of its
+            `digest`: those of the evaluation may change without a tuning anew, and these may not.
 
     Raises ConfigError for numbers out of range.
     """
@@ -21,6 +24,7 @@ class Race:
     budget_s: float = 900.0
     most_lost: float = 0.01
     batch: int = 64
+    sets: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not 0 < self.budget_s < math.inf:
@@ -29,3 +33,9 @@ class Race:
             raise ConfigError(f"most_lost is {self.most_lost}, but it is a share, from 0 to 1. 0.01 is usual.")
         if self.batch < 2:
             raise ConfigError(f"batch is {self.batch}, but a contrast needs two pairs at least. 64 is usual.")
+        for name, one in self.sets.items():
+            if one.get("path") and len(str(one.get("digest", ""))) < 12:
+                raise ConfigError(
+                    f"sets names {name} without its digest, and with other pictures there a race would choose otherwise and look the same. "
+                    "`diptych adapt --set` writes it."
+                )

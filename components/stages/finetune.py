@@ -3,8 +3,11 @@
 import json
 import shutil
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from components.contracts.asked_set import AskedSet
+from components.contracts.errors import ConfigError
 from components.contracts.model_files import ADAPTED, MODEL, MODEL_FILES, TOKENIZER, TRANSFORMS, WEIGHTS
 from components.contracts.sealed import sha256_of
 from components.recipes.params import load_params
@@ -16,6 +19,9 @@ from components.stages.stage import Stage
 if TYPE_CHECKING:
     from components.stages.asked_sets import ReadSet
     from components.stages.raced import Elsewhere
+
+ENCODED = 64  # pictures or texts at once, where a race is scored
+KS = (1, 5, 10)  # of recall at k on the sets of a race
 
 
 def body(stage: Stage) -> None:
@@ -96,7 +102,7 @@ def tune_model(stage: Stage, described: dict[str, Any]) -> None:
 
 
 def race_ways(stage: Stage, described: dict[str, Any]) -> None:
-    """Let ways to tune race, and keep of the best what loses little on the recipe's evaluation sets; heats that were done are gone on with."""
+    """Let ways to tune race, and keep of the best what loses little on the race's sets; heats that were done are gone on with."""
     from components.finetuning.raced import Race
     from components.finetuning.strategy import ALPHAS
     from components.recipes.section import build
@@ -108,11 +114,12 @@ def race_ways(stage: Stage, described: dict[str, Any]) -> None:
     params = load_params(stage.root)
     recipe, race = load_recipe(stage.root, stage.the_recipe, params.scale), build(described, Race)
     selected, pretrained = Selected.read(stage.root, recipe.name), stage.root / f"runs/{recipe.name}/pretrain"
-    embedder = load_trained(pretrained, recipe.evaluation.batch)
+    embedder = load_trained(pretrained, ENCODED)
     with (
-        read_sets(stage, recipe.evaluation.sets, recipe.evaluation.ks) as sets,
+        read_sets(stage, asked_of(race.sets), KS) as sets,
         stage.signals.between_pieces(),
     ):
+        check_same(race.sets, {name: its.digest for name, its in sets.items()})
         numbers = {
             "seed": params.seed,
             "finetuning": described,
@@ -135,6 +142,23 @@ def race_ways(stage: Stage, described: dict[str, Any]) -> None:
             "tried": found.trade, "frozen_digest": None, "train_digest": folder.name,
         }  # fmt: skip
         (out / "metrics.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+
+def asked_of(sets: Mapping[str, Any]) -> dict[str, AskedSet]:
+    """Return the sets of a race as evaluation lists them."""
+    return {
+        name: AskedSet(**{key: value for key, value in one.items() if key != "digest"}) for name, one in sets.items()
+    }
+
+
+def check_same(sets: Mapping[str, Any], digests: Mapping[str, str]) -> None:
+    """Raise ConfigError for a set that is not the one that the race was to be held to."""
+    for name, one in sets.items():
+        if (digest := str(one.get("digest", ""))) and not digests[name].startswith(digest):
+            raise ConfigError(
+                f"the set {name} is known by {digest}, and what lies in {one.get('path')} is {digests[name][:12]}: somebody changed it. Put it back, or name it "
+                "again: diptych adapt … --set"
+            )
 
 
 def held_to(name: str, its: "ReadSet") -> "Elsewhere | None":

@@ -81,7 +81,7 @@ def differing(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> s
 
 
 def test_all_strategies_have_a_row_and_every_row_its_file():
-    own = {"strategy", "freeze", "grafted", "interpolate", "ensemble", "race", "tune", "__init__"}
+    own = {"strategy", "freeze", "grafted", "interpolate", "ensemble", "race", "raced", "tune", "__init__"}
     assert {path.stem for path in FOLDER.glob("*.py")} - own == set(CATALOGUE)
     for name, row in CATALOGUE.items():
         assert row["class_path"].startswith(f"components.finetuning.{name}.")

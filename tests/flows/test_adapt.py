@@ -110,7 +110,7 @@ def test_captions_that_are_labels_end_in_labels_that_a_server_reads(diptych, sta
     code, out, err = diptych("mine", "--from", start, "--to", "out", "--budget", "1s")
     assert code == 0, err
     assert "  linear probe" in out
-    assert "points of labels right here" in out or "It stays as it was" in out
+    assert "points of top1 here" in out or "It stays as it was" in out
     labels = Labels.read(tmp_path / "out")
     assert labels.labels == ("circle", "square", "triangle")
     found = json.loads((tmp_path / "out/adapted.json").read_text())

@@ -9,7 +9,9 @@ from components.contracts.errors import ConfigError
 from components.contracts.model_files import MODEL_FILES
 from components.contracts.sealed import sha256_of
 from components.data.transforms.preprocess import Preprocess
+from components.finetuning.raced import Race
 from components.recipes.trained import load_trained, save_trained
+from components.stages.finetune import asked_of, check_same
 from flows.adapt_here import advice_of, laid_in, set_in
 from flows.choices import Choices, choose
 from flows.promote import retained
@@ -71,6 +73,17 @@ def test_a_loss_beyond_retention_fails_the_gate_and_one_that_nobody_can_tell_is_
     ]
     assert "-1.1 points on cifar against its start (-3.0 to +1.0), and gates.retention allows -1.0" in found[0].says
     assert retained({}, 0.01) == [], "a model that was not adapted"
+
+
+def test_a_race_is_held_to_the_sets_that_were_named_and_to_no_others():
+    with pytest.raises(ConfigError, match="without its digest"):
+        Race(sets={"cifar": {"path": "data/sets/cifar"}})
+    named = {"cifar": {"path": "data/sets/cifar", "digest": "a" * 12}, "general": {"source": {"name": "scenes"}}}
+    assert Race(sets=named).sets == named
+    check_same(named, {"cifar": "a" * 64, "general": "b" * 64})
+    with pytest.raises(ConfigError, match="somebody changed it"):
+        check_same(named, {"cifar": "b" * 64, "general": "b" * 64})
+    assert asked_of(named)["cifar"].path == "data/sets/cifar"
 
 
 @pytest.mark.timeout(900)
