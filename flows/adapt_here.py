@@ -8,7 +8,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,10 +18,10 @@ from typing import Any
 from components.contracts.errors import ConfigError, DiptychError
 from components.contracts.model_files import MODEL, MODEL_FILES, WEIGHTS
 from components.contracts.sealed import sha256_of
+from components.stages.place import private
 from flows.choices import Choices, choose
 
 RECIPE, MODELS, SETS, MICRO = "adapted", "models", "data/sets", "micro_clip"
-PAGE = "report.html"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,13 +110,21 @@ def _copied(folder: Path, root: Path, name: str) -> str:
         raise ConfigError(f"{folder} lacks {', '.join(missing)}, so it holds no model of ours. Name another.")
     place = Path(MODELS) / f"{name}-{sha256_of(folder / WEIGHTS)[:8]}"
     if not (root / place).exists():
-        half = root / MODELS / f".{place.name}.{os.getpid()}"
-        shutil.rmtree(half, ignore_errors=True)
-        half.mkdir(parents=True)
-        for file in MODEL_FILES:
-            shutil.copyfile(folder / file, half / file)
-        half.rename(root / place)
+        with _new(root / place) as made:
+            made.mkdir()
+            for file in MODEL_FILES:
+                shutil.copyfile(folder / file, made / file)
     return place.as_posix()
+
+
+@contextmanager
+def _new(place: Path) -> Iterator[Path]:
+    """Yield where to write a folder that becomes `place` when the block ends well; what a process that was killed leaves lies aside, where nobody reads it."""
+    place.parent.mkdir(exist_ok=True)
+    root = place.parents[1] if place.parent.name == MODELS else place.parents[2]
+    with tempfile.TemporaryDirectory(dir=private(root, "tmp")) as scratch:
+        yield (made := Path(scratch) / place.name)
+        made.rename(place)
 
 
 def _imported(place: Path, root: Path, name: str) -> str:
@@ -122,14 +132,9 @@ def _imported(place: Path, root: Path, name: str) -> str:
     from components.recipes.given_model import library_of
     from components.recipes.interop import import_model
 
-    library = library_of(place)
-    half = root / MODELS / f".{name}.{os.getpid()}"
-    half.parent.mkdir(exist_ok=True)
-    import_model(place, library, half)
-    try:
-        return _copied(half, root, name)
-    finally:
-        shutil.rmtree(half)
+    with tempfile.TemporaryDirectory(dir=private(root, "tmp")) as scratch:
+        import_model(place, library_of(place), ours := Path(scratch) / name)
+        return _copied(ours, root, name)
 
 
 def _micro(root: Path) -> Path:
@@ -147,13 +152,11 @@ def _micro(root: Path) -> Path:
 def set_in(folder: Path, root: Path) -> str:
     """Return where a set lies in data/sets, from the workspace; laid there where it lies elsewhere, without taking room where the disk is one."""
     place = Path(SETS) / folder.name
+    digest = digest_in(folder)
     if not (root / place).exists():
-        if not folder.is_dir():
-            raise ConfigError(f"--set {folder}: there is no such folder. Give one in CLIP_benchmark's layout.")
-        half = root / SETS / f".{folder.name}.{os.getpid()}"
-        shutil.copytree(folder, half, copy_function=_linked)
-        half.rename(root / place)
-    elif not (root / place).samefile(folder) and _names(root / place) != _names(folder):
+        with _new(root / place) as made:
+            shutil.copytree(folder, made, copy_function=_linked)
+    elif digest_in(root / place) != digest:
         raise ConfigError(
             f"--set {folder}: {place} is another set of that name. Rename the folder, or take the other away."
         )
@@ -172,8 +175,3 @@ def _linked(source: str, target: str) -> None:
         os.link(source, target)
     except OSError:  # another disk
         shutil.copy2(source, target)
-
-
-def _names(folder: Path) -> dict[str, int]:
-    """Return the files of a folder with their sizes."""
-    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in folder.rglob("*") if path.is_file()}

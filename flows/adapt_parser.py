@@ -57,7 +57,7 @@ def add_adapt(add: Add) -> None:
         action="store_true",
         help="fetch a model that is named hf-hub:OWNER/NAME where it was not fetched before",
     )
-    made.add_argument("--seed", type=int, default=0, help="of splits, draws and intervals (0)")
+    made.add_argument("--seed", type=int, help="of splits, draws and intervals (0; in a workspace that of params.yaml)")
     made.add_argument("--json", action="store_true", help="print what was found as JSON")
 
 
@@ -79,7 +79,7 @@ def _adapt(here: Path, arguments: argparse.Namespace) -> int:
 
     asked = Asked(
         data=arguments.data, start=model_place(arguments.start, here, arguments.network), sets=[here / one for one in arguments.sets], budget_s=arguments.budget,
-        most_lost=arguments.most_lost, seed=arguments.seed, batch=arguments.batch, ask=arguments.ask,
+        most_lost=arguments.most_lost, seed=arguments.seed or 0, batch=arguments.batch, ask=arguments.ask,
     )  # fmt: skip
     adapt(asked, here, here / arguments.to, arguments.json)
     return 0
@@ -95,11 +95,15 @@ def _adapt_here(here: Path, arguments: argparse.Namespace) -> int:
         raise ConfigError(
             "--json prints what --to leaves. A run of the workspace leaves runs/adapted/package/manifest.json."
         )
+    if arguments.ask == "labels":
+        raise ConfigError(
+            "a workspace's race asks for captions, and --ask labels would not be heeded. Name a folder, in which labels are asked for: --to DIR."
+        )
     root = find_root(here)
     os.chdir(root)
     race = {"budget_s": arguments.budget, "most_lost": arguments.most_lost, "batch": arguments.batch}
     asked = Here(
-        data=arguments.data, start=arguments.start, sets=[here / one for one in arguments.sets], race=race, numbers=[f"seed={arguments.seed}"],
+        data=arguments.data, start=arguments.start, sets=[here / one for one in arguments.sets], race=race, numbers=[] if arguments.seed is None else [f"seed={arguments.seed}"],
         network=arguments.network,
     )  # fmt: skip
     adapt_here(asked, root, here)

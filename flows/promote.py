@@ -24,9 +24,7 @@ def promote(root: Path, version: ModelVersion, store: Store | None = None, anew:
         from components.evaluation import gate  # imports pyarrow, which a flow that judges nothing need not
         from components.evaluation.ruled import table
 
-        also = packaged_well(version, champion, root, store) + retained(
-            manifest_of(version, root, store), params.gates.retention
-        )
+        also = packaged_well(version, champion, params.gates.retention, root, store)
         with tempfile.TemporaryDirectory(dir=private(root, "tmp")) as scratch:
             ours, theirs, lacking = sides(version, champion, params.promotion, root, store, Path(scratch))
         ruling = gate.judge(ours, theirs, params.promotion, params.seed, [*also, *lacking])
@@ -41,10 +39,12 @@ def promote_label(root: Path, label: str) -> Verdict:
     return promote(root, by_label(store, label), store, anew=True)
 
 
-def packaged_well(version: ModelVersion, champion: ModelVersion | None, root: Path, store: Store) -> list[Finding]:
-    """Return what packages say of themselves: that one answers as the model that was measured, and is asked as the other is."""
+def packaged_well(
+    version: ModelVersion, champion: ModelVersion | None, retention: float, root: Path, store: Store
+) -> list[Finding]:
+    """Return what packages say of themselves: that one answers as the model that was measured, keeps what its start could, and is asked as the other is."""
     ours = manifest_of(version, root, store)
-    return [parity(ours), *(signature(ours, champion, root, store) if champion else [])]
+    return [parity(ours), *retained(ours, retention), *(signature(ours, champion, root, store) if champion else [])]
 
 
 def parity(manifest: Mapping[str, Any]) -> Finding:

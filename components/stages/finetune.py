@@ -108,7 +108,7 @@ def race_ways(stage: Stage, described: dict[str, Any]) -> None:
     from components.recipes.section import build
     from components.recipes.trained import load_trained, save_weights
     from components.stages.asked_sets import read_sets
-    from components.stages.raced import raced
+    from components.stages.raced import batch_of, raced
     from components.stages.selected import Selected
 
     params = load_params(stage.root)
@@ -131,14 +131,15 @@ def race_ways(stage: Stage, described: dict[str, Any]) -> None:
             embedder, selected.train, selected.val, others, digest=sha256_of(pretrained / WEIGHTS), budget_s=race.budget_s,
             seed=params.seed, folder=folder, progress=stage.progress, most_lost=race.most_lost, batch=race.batch,
         )  # fmt: skip
+    batch = batch_of(selected.train, race.batch)
     with stage.output(f"runs/{recipe.name}/finetune") as out:
         save_weights(out, embedder.model)
         for name in (MODEL, TOKENIZER, TRANSFORMS):
             shutil.copyfile(pretrained / name, out / name)
         (out / ADAPTED).write_text(json.dumps(found.as_json(), indent=2) + "\n", encoding="utf-8")
         report = {
-            "strategy": found.way if found.alpha else "a race", "steps": found.steps, "batch": race.batch,
-            "samples": found.steps * race.batch, "pictures": len(selected.train), "alpha": found.alpha, "alphas": list(ALPHAS),
+            "strategy": found.way if found.alpha else "a race", "steps": found.steps, "batch": batch,
+            "samples": found.steps * batch, "pictures": len(selected.train), "alpha": found.alpha, "alphas": list(ALPHAS),
             "tried": found.trade, "frozen_digest": None, "train_digest": folder.name,
         }  # fmt: skip
         (out / "metrics.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
@@ -162,19 +163,23 @@ def check_same(sets: Mapping[str, Any], digests: Mapping[str, str]) -> None:
 
 
 def held_to(name: str, its: "ReadSet") -> "Elsewhere | None":
-    """Return a set with the number of it that must not fall; None, which is said, of one that is asked neither to classify nor to find."""
+    """Return a set with the number of it that must not fall; None, which is said, of one that is asked neither to classify by templates nor to find."""
     from components.evaluation.retrieval import Retrieval
     from components.evaluation.zero_shot import ZeroShot
     from components.stages.raced import Elsewhere
 
     for asks in its.evaluators:
-        if isinstance(asks, ZeroShot | Retrieval):
+        by_templates = (
+            isinstance(asks, ZeroShot) and asks.prompts == "templates"
+        )  # other prompts are those of what was trained on
+        if by_templates or isinstance(asks, Retrieval):
             main = (
                 f"zero_shot.{name}.{asks.label}.top1" if isinstance(asks, ZeroShot) else f"retrieval.{name}.mean_recall"
             )
             return Elsewhere(name=name, pool=its.pool, asks=asks, main=main)
     print(
-        f"{name} is asked neither to classify nor to find, so what is lost there does not bound the choice", flush=True
+        f"{name} is asked neither to classify by templates nor to find, so what is lost there does not bound the choice",
+        flush=True,
     )
     return None
 

@@ -274,16 +274,20 @@ def chosen(trade: Sequence[Mapping[str, float]], most_lost: float, others: Seque
 
 def batches_of(embedder: Embedder, pool: Pool, batch: int, seed: int, progress: Progress) -> StepBatches:
     """Return what is learnt from: each caption at most once a batch; ConfigError for fewer than two."""
-    distinct = len(set(pool.concepts))
-    if distinct < 2:
+    if len(set(pool.concepts)) < 2:
         raise ConfigError(
             f"all {len(pool):,} pictures to learn from have one caption, so there is nothing to tell apart. Say of each what it shows."
         )
     size = embedder.preprocess.size
     pairs = decode_pairs(pool, replace(embedder.preprocess, size=round(size * KEPT)), progress)
     views = Views(pixels=size, degrees=5.0, shift=0.05, zoom=(0.9, 1.1), colour=0.1, grey=0.0, background=0.0)
-    order = DistinctBatches(pairs.concepts, min(batch, distinct), seed=seed)
+    order = DistinctBatches(pairs.concepts, batch_of(pool, batch), seed=seed)
     return StepBatches(pairs, embedder.vocabulary, views, order, seed=seed)
+
+
+def batch_of(pool: Pool, batch: int) -> int:
+    """Return how many pairs a step has: those that were asked for, or one of each caption where there are fewer."""
+    return min(batch, len(set(pool.concepts)))
 
 
 def _preparable(model: DualEncoder) -> dict[str, str]:

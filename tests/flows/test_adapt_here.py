@@ -1,11 +1,12 @@
 """`diptych adapt` in a workspace: what is laid in, what params.yaml says then, and the stages on it, at `debug`."""
 
 import json
+import signal
 
 import pytest
 import yaml
 
-from components.contracts.errors import ConfigError
+from components.contracts.errors import ConfigError, DataError
 from components.contracts.model_files import MODEL_FILES
 from components.contracts.sealed import sha256_of
 from components.data.transforms.preprocess import Preprocess
@@ -14,9 +15,11 @@ from components.recipes.trained import load_trained, save_trained
 from components.stages.finetune import asked_of, check_same
 from flows.adapt_here import advice_of, laid_in, set_in
 from flows.choices import Choices, choose
+from flows.cli import main
 from flows.promote import retained
 from tests.own_pictures import paint, write_table
 from tests.squares import described_at_debug
+from tests.their_sets import write_set
 from tests.workspace import dvc, make_workspace
 
 
@@ -44,16 +47,38 @@ def test_a_model_is_laid_in_once_and_known_by_its_weights(start, tmp_path):
 
 
 def test_a_set_is_laid_in_once_and_another_of_its_name_is_refused(tmp_path):
-    for name, said in (("one/cifar", b"a"), ("two/cifar", b"ab")):
-        (tmp_path / name).mkdir(parents=True)
-        (tmp_path / name / "classnames.txt").write_bytes(said)
+    paint(tmp_path / "painted", 4)
+    one, two = (
+        [{"png": path.read_bytes(), "cls": b"0"} for path in sorted((tmp_path / "painted").glob("*.png"))[:count]]
+        for count in (3, 4)
+    )
+    for folder, rows in (("one", one), ("two", two)):
+        (tmp_path / folder).mkdir()
+        write_set(tmp_path / folder / "cifar", rows, ["a shape", "no shape"])
     root = tmp_path / "job"
     (root / "data/sets").mkdir(parents=True)
     assert set_in(tmp_path / "one/cifar", root) == "data/sets/cifar" == set_in(tmp_path / "one/cifar", root)
+    assert [path.name for path in (root / "data/sets").iterdir()] == ["cifar"], "nothing half done where DVC looks"
     with pytest.raises(ConfigError, match="another set of that name"):
         set_in(tmp_path / "two/cifar", root)
-    with pytest.raises(ConfigError, match="no such folder"):
+    with pytest.raises(DataError):
         set_in(tmp_path / "three", root)
+    assert not (root / "data/sets/three").exists()
+
+
+def test_what_a_workspace_would_not_heed_is_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        for more, says in (
+            (["--ask", "labels"], "would not be heeded"),
+            (["--json"], "--json prints what --to leaves"),
+        ):
+            assert main(["adapt", "mine", "--from", "start", *more]) == 1
+            assert says in capsys.readouterr().err
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def test_a_loss_beyond_retention_fails_the_gate_and_one_that_nobody_can_tell_is_for_a_person():
@@ -108,6 +133,8 @@ def test_the_stages_adapt_what_was_laid_in_and_the_package_says_what_came_of_it(
     trained = json.loads((run / "pretrain/metrics.json").read_text())
     assert (trained["steps"], trained["start"]["path"]) == (0, place)
     raced = json.loads((run / "finetune/adapted.json").read_text())
+    tuned = json.loads((run / "finetune/metrics.json").read_text())
+    assert tuned["samples"] == tuned["steps"] * tuned["batch"]
     assert set(raced["trade"][0]) == {"alpha", "val", "general"}
     assert {heat["name"] for heat in raced["heats"]} >= {"lora", "whole"}
     load_trained(run / "finetune")
