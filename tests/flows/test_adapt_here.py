@@ -49,12 +49,15 @@ def test_a_model_is_laid_in_once_and_known_by_its_weights(start, tmp_path):
 def test_a_set_is_laid_in_once_and_another_of_its_name_is_refused(tmp_path):
     paint(tmp_path / "painted", 4)
     one, two = (
-        [{"png": path.read_bytes(), "cls": b"0"} for path in sorted((tmp_path / "painted").glob("*.png"))[:count]]
+        [
+            {"png": path.read_bytes(), "cls": str(place % 2).encode()}
+            for place, path in enumerate(sorted((tmp_path / "painted").glob("*.png"))[:count])
+        ]
         for count in (3, 4)
     )
     for folder, rows in (("one", one), ("two", two)):
         (tmp_path / folder).mkdir()
-        write_set(tmp_path / folder / "cifar", rows, ["a shape", "no shape"])
+        write_set(tmp_path / folder / "cifar", rows, ["an even shape", "an odd shape"])
     root = tmp_path / "job"
     (root / "data/sets").mkdir(parents=True)
     assert set_in(tmp_path / "one/cifar", root) == "data/sets/cifar" == set_in(tmp_path / "one/cifar", root)
