@@ -13,7 +13,6 @@ from types import TracebackType
 
 from components.contracts.errors import TransientError
 from components.serving import guard
-from components.serving.client import Client
 from components.serving.command import HOST, Ports, server_command
 from components.serving.endpoint import Endpoint, read_endpoint, write_endpoint
 from components.serving.errors import ServerFailed
@@ -21,6 +20,7 @@ from components.serving.health import probe
 from components.serving.process import ProcessId
 from components.serving.staging import Staged
 from components.serving.sweep import sweep
+from components.serving.triton_client import TritonClient
 
 POLL_S = 0.05
 LOG_LINES = 12
@@ -96,7 +96,7 @@ class Candidate:
             if "already in use" in tail(self.endpoint.log):
                 raise PortTaken("A port was taken before the server could bind it.")
             raise failed(f"The server ended with code {code} while it started", self.endpoint.log)
-        with Client(self.endpoint.http, timeout_s=max(1.0, deadline - time.monotonic())) as client:
+        with TritonClient(self.endpoint.http, timeout_s=max(1.0, deadline - time.monotonic())) as client:
             probe(client)
 
     def _listens(self) -> bool:
@@ -105,9 +105,9 @@ class Candidate:
         wanted = {(HOST, int(address.rpartition(":")[2])) for address in addresses}
         return wanted <= self.endpoint.process.listens_on()
 
-    def client(self) -> Client:
+    def client(self) -> TritonClient:
         """Return a new connection to it."""
-        return Client(self.endpoint.http)
+        return TritonClient(self.endpoint.http)
 
     def hand_over(self) -> None:
         """Let it outlive us, and record it as the one that is served. ServerFailed when it has just ended.

@@ -12,7 +12,6 @@ from typing import Literal
 
 from components.contracts.errors import DiptychError, StaleArtifact
 from components.serving.candidate import Candidate, PortTaken
-from components.serving.client import Client
 from components.serving.command import DRAIN_S, Ports, free_ports
 from components.serving.endpoint import Endpoint, read_endpoint, served_folder
 from components.serving.errors import ServerFailed
@@ -20,6 +19,7 @@ from components.serving.health import probe
 from components.serving.package import Package
 from components.serving.staging import stage
 from components.serving.sweep import sweep
+from components.serving.triton_client import TritonClient
 
 READY_S = 120
 STATUS_S = 10
@@ -77,7 +77,7 @@ def status(root: Path, timeout_s: float = STATUS_S) -> Status:
     if not endpoint.process.is_alive():
         return Status(state="dead", endpoint=endpoint, reason=f"Its process {endpoint.process.pid} has ended.")
     try:
-        with Client(endpoint.http, timeout_s=timeout_s) as client:
+        with TritonClient(endpoint.http, timeout_s=timeout_s) as client:
             probe(client)
     except DiptychError as err:
         return Status(state="dead", endpoint=endpoint, reason=str(err))

@@ -73,7 +73,7 @@ class Offer:
     batch: int
 
 
-class Client:
+class TritonClient:
     """One connection to one server. Not for several threads at once: give each its own.
 
     Args:
@@ -190,7 +190,7 @@ class Client:
         """Let go of the connection."""
         self._http.close()
 
-    def __enter__(self) -> "Client":
+    def __enter__(self) -> "TritonClient":
         return self
 
     def __exit__(
