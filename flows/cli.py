@@ -1,4 +1,4 @@
-"""The command `diptych`: run, data, model, export, evaluate, ask, promote, report, status, recipes, prove, compare, grow, ui, down. Only what a command needs is imported, when it needs it."""
+"""The command `diptych`: run, data, model, export, evaluate, ask, serve, keys, promote, report, status, recipes, prove, compare, grow, ui, down. Only what a command needs is imported, when it needs it."""
 
 import argparse
 import json
@@ -16,6 +16,7 @@ from flows.evaluation_parsers import add_evaluate, add_study
 from flows.faults import in_utf8, told
 from flows.model_parsers import add_export, add_model
 from flows.proof_parsers import add_proofs
+from flows.serving_parsers import add_serving
 from flows.version_parsers import add_versions
 
 
@@ -162,6 +163,7 @@ def _parser() -> argparse.ArgumentParser:
     ui = add("ui", "serve the pages of Prefect and MLflow on this machine, until Ctrl-C", _ui)
     ui.add_argument("--prefect-port", type=int, metavar="PORT", help="for Prefect's page; a free one unless given")
     ui.add_argument("--mlflow-port", type=int, metavar="PORT", help="for MLflow's page; a free one unless given")
+    add_serving(add, commands, every)
     add("down", "stop the server, and leave no process and no shared memory", _down)
     return parser
 

@@ -14,10 +14,11 @@ from types import TracebackType
 from components.contracts.errors import TransientError
 from components.serving import guard
 from components.serving.command import HOST, Ports, server_command
-from components.serving.endpoint import Endpoint, read_endpoint, write_endpoint
+from components.serving.endpoint import Endpoint, write_endpoint
 from components.serving.errors import ServerFailed
 from components.serving.health import probe
 from components.serving.process import ProcessId
+from components.serving.routes import Beside, read_routes, write_beside
 from components.serving.staging import Staged
 from components.serving.sweep import sweep
 from components.serving.triton_client import TritonClient
@@ -115,14 +116,27 @@ class Candidate:
         In this order, so that whoever is killed in between leaves the old record and the old server as they were;
         the next sweep finds the new one.
         """
+        self._let_go()
+        write_endpoint(self._root, self.endpoint)
+        self._handed_over = True
+
+    def stand_beside(self, share: float, shadow: bool) -> None:
+        """Let it outlive us beside the one that is served, with a share of its requests, 0 to 1, or as its shadow.
+
+        Errors as of `hand_over`.
+        """
+        self._let_go()
+        beside = Beside(endpoint=self.endpoint, share=share, shadow=shadow)
+        write_beside(self._root, (*read_routes(self._root).beside, beside))
+        self._handed_over = True
+
+    def _let_go(self) -> None:
         try:
             self._guard.communicate(guard.KEEP, timeout=guard.GRACE_S)
         except BrokenPipeError:
             self._guard.wait(guard.GRACE_S)  # it has gone with the server, as its exit code tells
         if self._guard.returncode != 0 or not self.endpoint.process.is_alive():
             raise failed("The server ended before it was handed over", self.endpoint.log)
-        write_endpoint(self._root, self.endpoint)
-        self._handed_over = True
 
     def end(self) -> None:
         """End the server, but leave its folder for another try."""
@@ -136,7 +150,7 @@ class Candidate:
     ) -> None:
         if not self._handed_over:
             self.end()
-            sweep(self._root, keep=read_endpoint(self._root))
+            sweep(self._root, keep=read_routes(self._root).endpoints)
 
 
 def release(held_by: "subprocess.Popen[bytes]") -> None:

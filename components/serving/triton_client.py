@@ -29,12 +29,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
-    """One answer of a search; the score is a cosine, -1 to 1."""
+    """One answer of a search; the score is a cosine, -1 to 1, or None where words alone were asked."""
 
     key: str
     text: str
     source: str
-    score: float
+    score: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,11 +92,11 @@ class TritonClient:
 
     def embed_text(self, texts: Sequence[str]) -> np.ndarray:
         """Return float32 [N D] of texts, rows of unit length."""
-        return self._embed("embed_text", "text", [_bytes(text) for text in texts])
+        return self._embed("embed_text", "text", [bytes_of(text) for text in texts])
 
     def search(self, text: str, top_k: int = 10) -> list[Hit]:
         """Return the pictures of the index nearest to `text`, best first; fewer than `top_k` in a small index."""
-        inputs = [_tensor("text", [_bytes(text)], (1,)), _count(top_k, "pictures")]
+        inputs = [tensor_of("text", [bytes_of(text)], (1,)), count_of(top_k, "pictures")]
         answer = self._infer("image_retrieval", inputs)
         columns = (answer.as_numpy(name) for name in ("keys", "texts", "sources", "scores"))
         return [
@@ -121,14 +121,7 @@ class TritonClient:
 
         RequestRefused says what is wrong with picture, labels or templates, or that the package cannot classify.
         """
-        inputs = [_tensor("image", [image], (1,)), _count(top_k, "labels")]
-        for name, texts in (("labels", labels), ("templates", templates)):
-            if texts is not None:
-                if not texts:  # which Triton would not tell from none sent
-                    raise RequestRefused(
-                        f"{CLASSIFIER} was given no {name} at all; give at least one, or leave them out."
-                    )
-                inputs.append(_tensor(name, [_bytes(text) for text in texts], (len(texts),)))
+        inputs = classification_of(image, labels, templates, top_k)
         try:
             answer = self._infer(CLASSIFIER, inputs)
         except RequestRefused as err:
@@ -138,9 +131,7 @@ class TritonClient:
                 "The served package was made before packages had what pictures are classified with. "
                 "Package it again: dvc repro, then make run."
             ) from err
-        names, scores, encoded = (answer.as_numpy(name) for name in ("names", "scores", "encoded"))
-        found = (LabelScore(label=name.decode(), score=float(score)) for name, score in zip(names, scores, strict=True))
-        return Classified(labels=tuple(found), encoded=int(encoded[0]))
+        return classified(answer)
 
     def classifies(self) -> bool:
         """Return whether the server has the classifier, which it has for every package with labels.json."""
@@ -204,7 +195,7 @@ class TritonClient:
         parts = []
         for start in range(0, len(samples), MAX_BATCH):
             part = samples[start : start + MAX_BATCH]
-            answer = self._infer(model, [_tensor(name, part, (len(part), 1))], start)
+            answer = self._infer(model, [tensor_of(name, part, (len(part), 1))], start)
             parts.append(answer.as_numpy(f"{name}_embeds"))
         return np.concatenate(parts)
 
@@ -216,11 +207,7 @@ class TritonClient:
         try:
             return call()
         except InferenceServerException as err:
-            message = WRAPPING.sub("", str(err.message() or "no reason given")).strip(" .\n")
-            if str(err.status() or "").startswith("4"):
-                counted = f" (counted from {first})" if first else ""
-                raise RequestRefused(f"{model} refused the request: {message}{counted}.") from err
-            raise ServerFailed(f"{model} at {self.address} failed: {message}.") from err
+            raise fault_of(err, model, self.address, first) from err
         except (OSError, EOFError, HTTPException) as err:  # nobody there, or one that ended while it answered
             raise TransientError(
                 f"The server at {self.address} does not answer ({type(err).__name__}: {err}). "
@@ -228,11 +215,42 @@ class TritonClient:
             ) from err
 
 
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")  # what is no Unicode is for the server to refuse
+def fault_of(err: InferenceServerException, model: str, address: str, first: int = 0) -> RequestRefused | ServerFailed:
+    """Return what a server's fault means, in one sentence without its wrapping; `first` is the place of the first sample sent."""
+    message = WRAPPING.sub("", str(err.message() or "no reason given")).strip(" .\n")
+    if str(err.status() or "").startswith("4"):
+        counted = f" (counted from {first})" if first else ""
+        return RequestRefused(f"{model} refused the request: {message}{counted}.")
+    return ServerFailed(f"{model} at {address} failed: {message}.")
 
 
-def _count(top_k: int, what: str) -> http.InferInput:
+def classification_of(
+    image: bytes, labels: Sequence[str] | None, templates: Sequence[str] | None, top_k: int
+) -> list[http.InferInput]:
+    """Return the inputs of a classification; RequestRefused for a list that is empty, which Triton would not tell from none sent."""
+    inputs = [tensor_of("image", [image], (1,)), count_of(top_k, "labels")]
+    for name, texts in (("labels", labels), ("templates", templates)):
+        if texts is not None:
+            if not texts:
+                raise RequestRefused(f"{CLASSIFIER} was given no {name} at all; give at least one, or leave them out.")
+            inputs.append(tensor_of(name, [bytes_of(text) for text in texts], (len(texts),)))
+    return inputs
+
+
+def classified(answer: http.InferResult) -> Classified:
+    """Return what the classifier said."""
+    names, scores, encoded = (answer.as_numpy(name) for name in ("names", "scores", "encoded"))
+    found = (LabelScore(label=name.decode(), score=float(score)) for name, score in zip(names, scores, strict=True))
+    return Classified(labels=tuple(found), encoded=int(encoded[0]))
+
+
+def bytes_of(text: str) -> bytes:
+    """Return the text as it is sent; what is no Unicode is for the server to refuse."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+def count_of(top_k: int, what: str) -> http.InferInput:
+    """Return the input that says how many answers are wanted; RequestRefused for a number that no server could read."""
     count = http.InferInput("top_k", [1], "INT32")
     try:
         count.set_data_from_numpy(np.array([top_k], np.int32))
@@ -241,7 +259,8 @@ def _count(top_k: int, what: str) -> http.InferInput:
     return count
 
 
-def _tensor(name: str, samples: list[bytes], shape: tuple[int, ...]) -> http.InferInput:
+def tensor_of(name: str, samples: list[bytes], shape: tuple[int, ...]) -> http.InferInput:
+    """Return an input of bytes in that shape."""
     tensor = http.InferInput(name, list(shape), "BYTES")
     tensor.set_data_from_numpy(np.array(samples, dtype=object).reshape(shape))
     return tensor

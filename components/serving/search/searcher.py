@@ -1,0 +1,128 @@
+"""A served index that is asked by vector, by words, or by both.
+
+Vectors are compared exactly, over the rows that the filter leaves.
+Axes: N rows of the index, D embedding width.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from components.serving.search.catalogue import Catalogue, write_catalogue
+from components.serving.search.entry import Entry, entries_of
+from components.serving.search.fusion import fused
+
+FILE = "search-1.db"  # another number, another layout
+DEEP = 100  # of each ranking that are fused, at least
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """One picture of an answer.
+
+    Args:
+        entry: what is known of it.
+        score: its cosine with the question, -1 to 1; None where it was asked by words alone.
+        by_vector, by_words: its rank in each, from 1; None where it is not among the first of it.
+    """
+
+    entry: Entry
+    score: float | None
+    by_vector: int | None
+    by_words: int | None
+
+
+def prepare(repository: Path, root: Path) -> Path | None:
+    """Return the catalogue of a served repository, written where there is none yet; None where it has no index to search.
+
+    Args:
+        repository: of Triton, as it is served.
+        root: of the workspace whose data it is joined with.
+    """
+    if not (repository / "image_retrieval").exists():
+        return None
+    path = repository.parent / FILE
+    if not path.exists():
+        write_catalogue(path, entries_of(repository, root))
+    return path
+
+
+class Searcher:
+    """One index, opened to be read. Not for several threads at once.
+
+    Args:
+        repository: of Triton, with the model image_retrieval.
+        catalogue: its catalogue, as `prepare` returns it.
+    """
+
+    def __init__(self, repository: Path, catalogue: Path) -> None:
+        self.catalogue = Catalogue(catalogue)
+        self._embeds = np.load(repository / "image_retrieval" / "1" / "index.npy", mmap_mode="r")
+
+    @classmethod
+    def open(cls, repository: Path, root: Path) -> "Searcher | None":
+        """Return the searcher of a served repository, None where it has no index."""
+        path = prepare(repository, root)
+        return None if path is None else cls(repository, path)
+
+    def __len__(self) -> int:
+        return len(self._embeds)
+
+    @property
+    def width(self) -> int:
+        """Return D."""
+        return int(self._embeds.shape[1])
+
+    def vector(self, key: str) -> Float[np.ndarray, " D"] | None:
+        """Return the vector of the picture of that key; None where there is none."""
+        row = self.catalogue.row_of(key)
+        return None if row is None else np.array(self._embeds[row])
+
+    def search(
+        self,
+        vector: Float[np.ndarray, " D"] | None,
+        words: str | None,
+        top_k: int,
+        where: Mapping[str, Sequence[str]] | None = None,
+    ) -> list[Found]:
+        """Return the best rows, at most `top_k`.
+
+        Args:
+            vector: of unit length; None to ask by words alone.
+            words: None to ask by vector alone; of both, the two rankings are fused.
+            where: column -> values, one of which a row must have. BadFilter for an unknown column.
+        """
+        allowed = self.catalogue.where(where) if where else None
+        deep = max(DEEP, top_k)
+        scores = None if vector is None else self._scores(vector, allowed)
+        near = [] if scores is None else _best(scores, deep if words is not None else top_k, allowed)
+        said = self.catalogue.said(words, deep, where) if words is not None else []
+        ordered = near if words is None else said if vector is None else fused([near, said])
+        places = [{row: rank for rank, row in enumerate(ranking, 1)} for ranking in (near, said)]
+        return [
+            Found(
+                entry=self.catalogue.entry(row),
+                score=None if vector is None else float(np.dot(self._embeds[row], vector)),
+                by_vector=places[0].get(row),
+                by_words=places[1].get(row),
+            )
+            for row in ordered[:top_k]
+        ]
+
+    def _scores(self, vector: np.ndarray, allowed: np.ndarray | None) -> np.ndarray:
+        scores: np.ndarray = (self._embeds if allowed is None else self._embeds[allowed]) @ vector
+        return scores
+
+    def close(self) -> None:
+        """Let go of its files."""
+        self.catalogue.close()
+
+
+def _best(scores: np.ndarray, top: int, allowed: np.ndarray | None) -> list[int]:
+    """Return the rows of the highest scores, best first; equal ones keep the index's order."""
+    at = np.arange(len(scores)) if top >= len(scores) else np.sort(np.argpartition(-scores, top)[:top])
+    at = at[np.argsort(-scores[at], kind="stable")]
+    return [int(row) for row in (at if allowed is None else allowed[at])]
