@@ -1,6 +1,7 @@
 """The command `diptych`: run, data, model, export, evaluate, ask, serve, keys, promote, report, status, recipes, prove, compare, grow, ui, down. Only what a command needs is imported, when it needs it."""
 
 import argparse
+import gc
 import json
 import os
 import signal
@@ -53,6 +54,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as err:
         print(f"diptych: {told(err, root, arguments.debug)}", file=sys.stderr)
         return 1
+    finally:
+        if argv is None:
+            gc.freeze()  # the process ends: nothing is gained by a last look through all that was imported
 
 
 def _parser() -> argparse.ArgumentParser:
