@@ -95,13 +95,14 @@ def _adapt_here(here: Path, arguments: argparse.Namespace) -> int:
         raise ConfigError(
             "--json prints what --to leaves. A run of the workspace leaves runs/adapted/package/manifest.json."
         )
-    if arguments.ask == "labels":
-        raise ConfigError(
-            "a workspace's race asks for captions, and --ask labels would not be heeded. Name a folder, in which labels are asked for: --to DIR."
-        )
     root = find_root(here)
     os.chdir(root)
-    race = {"budget_s": arguments.budget, "most_lost": arguments.most_lost, "batch": arguments.batch}
+    race = {
+        "budget_s": arguments.budget,
+        "most_lost": arguments.most_lost,
+        "batch": arguments.batch,
+        "ask": arguments.ask,
+    }
     asked = Here(
         data=arguments.data, start=arguments.start, sets=[here / one for one in arguments.sets], race=race, numbers=[] if arguments.seed is None else [f"seed={arguments.seed}"],
         network=arguments.network,

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from components.contracts.errors import ConfigError
 
@@ -15,6 +15,7 @@ class Race:
         budget_s: seconds for the race.
         most_lost: of the main number of an evaluation set, 0 to 1; what loses more by its middle value is not chosen.
         batch: pairs a step, cut to the captions there are.
+        ask: for `labels`, `captions`, or what fits (`auto`).
         sets: name -> a set on which it must not get worse, as `evaluation.sets` has one, and for one with a path the first digits, 12 or more, of its
             `digest`: those of the evaluation may change without a tuning anew, and these may not.
 
@@ -24,6 +25,7 @@ class Race:
     budget_s: float = 900.0
     most_lost: float = 0.01
     batch: int = 64
+    ask: Literal["auto", "labels", "captions"] = "auto"
     sets: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from components.contracts.evaluator import Findings
 from components.contracts.progress import Progress
-from components.data.evaluation_set import LABEL, EvaluationSet
+from components.data.evaluation_set import EvaluationSet
 from components.data.selection import Pool
 from components.evaluation.embedding import Embedder
 from components.evaluation.on_set import usual
@@ -20,12 +20,10 @@ from components.evaluation.retrieval import Retrieval
 from components.evaluation.study import Line, study
 from components.finetuning.labels.answers import Answers
 from components.finetuning.labels.choice import Ask, Choice, choice_of
-from components.finetuning.labels.way import LabelVectors, plain
-from components.serving.classification import PLAIN
+from components.finetuning.labels.way import LabelVectors
 from components.serving.labels import Labels
 from components.stages.raced import BATCH, MOST_LOST, START, Elsewhere, Raced, found_of, raced
-
-CAPTIONS, LABELS = "retrieval.pair.mean_recall", f"zero_shot.pair.{LABEL}.top1"
+from components.stages.told import CAPTIONS, LABELS, served_by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,15 +104,6 @@ def of_set(one: EvaluationSet) -> Elsewhere:
     return Elsewhere(name=one.name, pool=one.pool, asks=usual(one, (1, 5, 10)), main=main)
 
 
-def served_by(embedder: Embedder, choice: Choice, vectors: LabelVectors | None) -> Labels:
-    """Return the labels as a server takes them: by the vectors that were found, or by their own texts."""
-    of = vectors or plain(embedder, choice.labels)
-    return Labels(
-        set=LABEL, templates=PLAIN, labels=choice.labels, logit_scale=embedder.logit_scale, sharpness=of.sharpness, vectors=of.vectors,
-        counts=of.counts,
-    )  # fmt: skip
-
-
 def _own(
     embedder: Embedder,
     pair: Pool,
@@ -127,7 +116,7 @@ def _own(
     """Return what is found on the person's own pictures: labels where they are asked for, and captions where they differ."""
     found = []
     if choice:
-        asks = Answers(choice.labels, vectors or plain(embedder, choice.labels), method)
+        asks = Answers(choice.labels, vectors, method)
         found.append(found_of(embedder, "pair", choice.pool("pair", pair), asks, seed, progress))
     if not choice or choice.captions_differ:
         found.append(found_of(embedder, "pair", pair, Retrieval(), seed, progress))

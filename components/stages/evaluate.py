@@ -1,11 +1,13 @@
 """Stage evaluate: retrieval and what else the recipe lists, each number beside chance and a baseline."""
 
+import hashlib
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from components.contracts.errors import ConfigError
@@ -30,6 +32,7 @@ from components.recipes.params import load_params
 from components.recipes.recipe import Recipe, load_recipe
 from components.recipes.trained import load_trained, load_untrained
 from components.stages.against_start import against_start
+from components.stages.asked_labels import labels_asked
 from components.stages.asked_sets import pool_digest, read_sets
 from components.stages.runtime import run_stage
 from components.stages.stage import Stage
@@ -40,10 +43,13 @@ def body(stage: Stage) -> None:
     params = load_params(stage.root)
     recipe = load_recipe(stage.root, stage.the_recipe, params.scale)
     model = stage.root / f"runs/{recipe.name}/finetune"
-    found = measured(stage, recipe, params.seed, model, pools_of(stage.root, recipe.name), resumes=True)
-    if (model / ADAPTED).exists():
+    pools, adapted = pools_of(stage.root, recipe.name), (model / ADAPTED).exists()
+    also = [asks for asks in (labels_asked(model, start=False),) if asks] if adapted else []
+    found = measured(stage, recipe, params.seed, model, pools, resumes=True, also=also)
+    if adapted:
         start = stage.root / f"runs/{recipe.name}/pretrain"
-        before = measured(stage, recipe, params.seed, start, pools_of(stage.root, recipe.name), resumes=True)
+        also = [asks for asks in (labels_asked(model, start=True),) if asks]
+        before = measured(stage, recipe, params.seed, start, pools, resumes=True, also=also)
         found = replace(found, files={**found.files, AGAINST: against_start(found, before, params.seed)})
     for what, why in found.without.items():
         print(f"{what} is not measured: {why}", flush=True)
@@ -52,12 +58,14 @@ def body(stage: Stage) -> None:
 
 
 def measured(
-    stage: Stage, recipe: Recipe, seed: int, model: Path, pools: Mapping[str, pa.Table], resumes: bool = False
-) -> Findings:
+    stage: Stage, recipe: Recipe, seed: int, model: Path, pools: Mapping[str, pa.Table], resumes: bool = False,
+    also: Sequence[Evaluator] = (),
+) -> Findings:  # fmt: skip
     """Return what the recipe's evaluators find of the model of a folder, each number with the digests of its data and weights.
 
     Args:
         resumes: whether what each evaluator found is kept, so that a stage that was stopped goes on with the next.
+        also: evaluators beside the recipe's.
     """
     always: list[Evaluator] = [Retrieval(recipe.evaluation.ks), Canary()]
     with read_sets(stage, recipe.evaluation.sets, recipe.evaluation.ks) as sets:
@@ -65,7 +73,7 @@ def measured(
         others = {name: its.pool for name, its in sets.items()}
         by_set = {name: subject.on({name: pool}) for name, pool in others.items()}  # so that a set is encoded once
         asked: list[tuple[Evaluator, Subject]] = [
-            *((one, subject) for one in (*always, *build_evaluators(recipe.evaluation))),
+            *((one, subject) for one in (*always, *build_evaluators(recipe.evaluation), *also)),
             (Leakage(), subject.on({**subject.pools, **others})),
             *((one, by_set[name]) for name, its in sets.items() for one in its.evaluators),
         ]
@@ -88,9 +96,12 @@ def spelled(value: object) -> object:
         return [spelled(one) for one in value]
     if value is None or isinstance(value, str | int | float):
         return value
+    if isinstance(value, np.ndarray):
+        return {"sha256": hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest(), "shape": list(value.shape)}
+    holds = {one.name: getattr(value, one.name) for one in fields(value)} if is_dataclass(value) else vars(value)
     return {
         "class": f"{type(value).__module__}.{type(value).__qualname__}",
-        **{name: spelled(one) for name, one in vars(value).items()},
+        **{name: spelled(one) for name, one in holds.items()},
     }
 
 
@@ -177,7 +188,7 @@ def joined(
         without |= found.without
         for name, table in found.rows.items():
             rows.setdefault(name, []).append(table)
-    tables = {name: pa.concat_tables(parts) for name, parts in rows.items()}
+    tables = {name: pa.concat_tables(parts, promote_options="default") for name, parts in rows.items()}
     return Findings(metrics=tuple(metrics.values()), rows=tables, files=files, without=without)
 
 

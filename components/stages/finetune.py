@@ -103,6 +103,7 @@ def tune_model(stage: Stage, described: dict[str, Any]) -> None:
 
 def race_ways(stage: Stage, described: dict[str, Any]) -> None:
     """Let ways to tune race, and keep of the best what loses little on the race's sets; heats that were done are gone on with."""
+    from components.finetuning.labels.choice import choice_of
     from components.finetuning.raced import Race
     from components.finetuning.strategy import ALPHAS
     from components.recipes.section import build
@@ -110,6 +111,7 @@ def race_ways(stage: Stage, described: dict[str, Any]) -> None:
     from components.stages.asked_sets import read_sets
     from components.stages.raced import batch_of, raced
     from components.stages.selected import Selected
+    from components.stages.told import CAPTIONS, LABELS, served_by
 
     params = load_params(stage.root)
     recipe, race = load_recipe(stage.root, stage.the_recipe, params.scale), build(described, Race)
@@ -126,17 +128,23 @@ def race_ways(stage: Stage, described: dict[str, Any]) -> None:
             "sets": {name: its.digest for name, its in sets.items()},
         }
         folder = stage.resume_dir([*selected.files, *(pretrained / name for name in MODEL_FILES)], numbers)
+        choice = choice_of({"train": selected.train, "val": selected.val}, race.ask)
         others = [one for name, its in sets.items() if (one := held_to(name, its)) is not None]
         found = raced(
             embedder, selected.train, selected.val, others, digest=sha256_of(pretrained / WEIGHTS), budget_s=race.budget_s,
             seed=params.seed, folder=folder, progress=stage.progress, most_lost=race.most_lost, batch=race.batch,
+            choice=choice,
         )  # fmt: skip
     batch = batch_of(selected.train, race.batch)
     with stage.output(f"runs/{recipe.name}/finetune") as out:
         save_weights(out, embedder.model)
         for name in (MODEL, TOKENIZER, TRANSFORMS):
             shutil.copyfile(pretrained / name, out / name)
-        (out / ADAPTED).write_text(json.dumps(found.as_json(), indent=2) + "\n", encoding="utf-8")
+        if choice:
+            served_by(embedder, choice, found.vectors).write(out)
+        asked = {"metric": LABELS, "called": dict(choice.called)} if choice else {"metric": CAPTIONS}
+        said = {**found.as_json(), **asked, "untouched": not found.alpha}
+        (out / ADAPTED).write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
         report = {
             "strategy": found.way if found.alpha else "a race", "steps": found.steps, "batch": batch,
             "samples": found.steps * batch, "pictures": len(selected.train), "alpha": found.alpha, "alphas": list(ALPHAS),

@@ -26,7 +26,7 @@ from components.recipes.recipe import Recipe, load_recipe
 from components.recipes.trained import load_trained
 from components.serving.card import About, model_card
 from components.serving.export import export
-from components.serving.labels import measured_labels
+from components.serving.labels import LABEL_FILES, Labels, measured_labels
 from components.serving.pack import seal, write_index
 from components.stages.reported import (
     SHOWN_SPLIT,
@@ -97,7 +97,11 @@ def body(stage: Stage) -> None:
         embeddings = embedder.pictures(pool.pictures, stage.progress, "indexing pictures")
         write_index(out, embeddings, list(pool.keys), names, list(pool.sources))
         scale = embedder.model.logit_scale().item()
-        labels = measured_labels(run / "evaluate/labels.json", embedder.texts, embeddings.shape[1], scale)
+        labels = (
+            Labels.read(run / "finetune")  # those that a race told apart
+            if (run / "finetune" / LABEL_FILES[0]).exists()
+            else measured_labels(run / "evaluate/labels.json", embedder.texts, embeddings.shape[1], scale)
+        )
         labels.write(out)
         furthest = export(
             embedder.model, out, embedder.pixels(pool.pictures[:COMPARED]), embedder.vocabulary(names[:COMPARED]).ids,

@@ -118,12 +118,19 @@ def changed_of(run: Path, of: Indexed) -> Changed:
     if not (run / "finetune" / ADAPTED).exists():
         return Changed()
     raced, held = _json(run / "finetune" / ADAPTED), _json(run / "evaluate" / AGAINST)
-    return Changed(raced=raced, held=held, sentence=advice(raced, held, wanted_of(run / "evaluate", of)))
+    return Changed(raced=raced, held=held, sentence=advice(raced, held, wanted_of(run / "evaluate", of, raced)))
 
 
-def wanted_of(evaluated: Path, of: Indexed) -> Wanted | None:
-    """Return of which kind of pictures more would help most, by what is missed of those that were held out."""
+def wanted_of(evaluated: Path, of: Indexed, raced: Mapping[str, Any]) -> Wanted | None:
+    """Return of which kind of pictures more would help most, by what is missed of those that were held out: a label, where labels were asked for."""
     pool = of.pool
+    if raced.get("labels"):
+        asked_by = raced["metric"].split(".")[2]
+        told = [evaluated / "rows" / f"zero_shot.{split}.parquet" for split in ("val", SHOWN_SPLIT)]
+        asked = [
+            row for path in told if path.exists() for row in pq.read_table(path).to_pylist() if row["set"] == asked_by
+        ]
+        return wanted([(row["label"],) for row in asked], [row["rank"] > 1 for row in asked])
     kinds = kinds_of(pool.keys, pool.captions, pool.labelled(GROUPED[0]))
     paths = [evaluated / "rows" / f"retrieval.{split}.parquet" for split in ("val", SHOWN_SPLIT)]
     rows = [row for path in paths if path.exists() for row in pq.read_table(path).to_pylist()]

@@ -3,15 +3,22 @@
 import json
 import signal
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
 from components.contracts.errors import ConfigError, DataError
 from components.contracts.model_files import MODEL_FILES
+from components.contracts.progress import silent
 from components.contracts.sealed import sha256_of
+from components.data.manifest import read_manifest
+from components.data.selection import read_pool
 from components.data.transforms.preprocess import Preprocess
+from components.finetuning.labels.way import LabelVectors
 from components.finetuning.raced import Race
 from components.recipes.trained import load_trained, save_trained
+from components.serving.labels import Labels
 from components.stages.finetune import asked_of, check_same
 from flows.adapt_here import advice_of, laid_in, set_in
 from flows.choices import Choices, choose
@@ -73,12 +80,8 @@ def test_what_a_workspace_would_not_heed_is_refused(tmp_path, monkeypatch, capsy
     monkeypatch.chdir(tmp_path)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
-        for more, says in (
-            (["--ask", "labels"], "would not be heeded"),
-            (["--json"], "--json prints what --to leaves"),
-        ):
-            assert main(["adapt", "mine", "--from", "start", *more]) == 1
-            assert says in capsys.readouterr().err
+        assert main(["adapt", "mine", "--from", "start", "--json"]) == 1
+        assert "--json prints what --to leaves" in capsys.readouterr().err
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
@@ -152,3 +155,47 @@ def test_the_stages_adapt_what_was_laid_in_and_the_package_says_what_came_of_it(
     assert "0, taken" in page or "1, taken" in page or "5, taken" in page
     assert advice_of(root) == manifest["advice"] != ""
     assert str(root) not in page
+
+
+@pytest.mark.timeout(900)
+def test_the_stages_tell_labels_apart_where_captions_are_no_more(start, tmp_path):
+    """The budget is too short to tune, so that weights stay, and what is found is vectors: they are what is measured, and what is served."""
+    said = {name: (shape, shape) for name, (_, shape) in paint(tmp_path / "mine", 90).items()}
+    write_table(tmp_path / "mine/captions.csv", said)
+    root = make_workspace(tmp_path / "job", gates={"max_broken": 0.05})
+    place = laid_in("start", root, tmp_path)
+    choose(root, Choices(recipe="adapted", data="mine", start=place, race={"budget_s": 1.0, "ask": "auto"}), tmp_path)
+    kept = yaml.safe_load((root / "params.yaml").read_text())
+    kept["recipes"] = {"adapted": kept["recipes"]["adapted"]}
+    (root / "params.yaml").write_text(yaml.safe_dump(kept, sort_keys=False))
+    ran = dvc(root, "repro")
+    assert ran.returncode == 0, ran.stdout[-4000:] + ran.stderr[-4000:]
+    run = root / "runs/adapted"
+    raced = json.loads((run / "finetune/adapted.json").read_text())
+    assert raced["labels"] == ["circle", "square", "triangle"]
+    assert raced["untouched"]
+    assert (run / "finetune/weights.safetensors").read_bytes() == (root / place / "weights.safetensors").read_bytes()
+    served = Labels.read(run / "package")
+    assert (served.set, served.labels) == ("class", ("circle", "square", "triangle"))
+    np.testing.assert_array_equal(served.vectors, Labels.read(run / "finetune").vectors)
+    measured = json.loads((run / "evaluate/metrics.json").read_text())["zero_shot.pair.class.top1"]
+    rows = pq.read_table(run / "evaluate/rows/zero_shot.pair.parquet").to_pylist()
+    asked = [row for row in rows if row["set"] == "class"]
+    assert measured["n"] == len(asked) == 9
+    package = load_trained(run / "package")
+    root_pool = read_pool(read_manifest(root / "data/evaluation/pair/manifest.parquet"), root / "data/raw")
+    image = package.pictures(root_pool.pictures, silent, "")
+    vectors = LabelVectors(vectors=served.vectors, counts=served.counts, sharpness=served.sharpness)
+    first = vectors.shares(image, served.logit_scale).argmax(1)
+    right = [served.labels[place] == texts[0] for place, texts in zip(first, root_pool.captions, strict=True)]
+    assert measured["value"] == pytest.approx(np.mean(right)), "what is served is what was measured"
+    held = json.loads((run / "evaluate/against_start.json").read_text())
+    own = {line["metric"]: line for line in held["own"]}["zero_shot.pair.class.top1"]
+    assert own["low"] <= own["difference"] <= own["high"]
+    assert {line["difference"] for line in held["elsewhere"]["general"]} == {0.0}, "no weight has changed"
+    page = (run / "package/report.html").read_text()
+    assert "which of 3 labels a picture has, circle, square, triangle" in page
+    advice = advice_of(root)
+    assert "points of top1 here" in advice or "It stays as it was" in advice
+    manifest = json.loads((run / "package/manifest.json").read_text())
+    assert manifest["signature"]["labels"] == "class"

@@ -7,6 +7,7 @@ from typing import Any
 from components.evaluation.report.layout import said, table
 from components.evaluation.wording import percent
 
+SHOWN = 12  # labels by name
 WIDTH, HEIGHT, LEFT, BELOW = 480, 220, 64, 24  # of the drawing's units; left of and below it stand the marks
 
 
@@ -20,7 +21,24 @@ def adapted(raced: Mapping[str, Any] | None, held: Mapping[str, Any], sentence: 
     """
     if raced is None:
         return ""
-    return said(sentence) + trade(raced) + changes(held) + heats(raced)
+    return said(sentence) + labels(raced) + trade(raced) + changes(held) + heats(raced)
+
+
+def labels(raced: Mapping[str, Any]) -> str:
+    """Return which labels pictures were told apart by, and what each of them is; nothing where captions were asked for."""
+    names: Sequence[str] = raced.get("labels", ())
+    if not names:
+        return ""
+    shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else "")
+    found = raced["vectors"]
+    if found is None:
+        return said(f"Asked was which of {len(names):,} labels a picture has, {shown}. Each is its own text.")
+    counts = sorted(set(found["counts"]))
+    each = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
+    return said(
+        f"Asked was which of {len(names):,} labels a picture has, {shown}. Each is {each} vector{'' if counts == [1] else 's'}, {raced['strength']:.0%} of the way from "
+        f"its text's to what was found; the learned scale is multiplied with {found['sharpness']:g}. The server classifies by them."
+    )
 
 
 def trade(raced: Mapping[str, Any]) -> str:

@@ -15,7 +15,8 @@ from components.data.evaluation_set import LABEL
 from components.evaluation.bootstrap import mean_interval
 from components.evaluation.groups import Grouped
 from components.evaluation.retrieval import nearest, ranks
-from components.finetuning.labels.way import LabelVectors
+from components.finetuning.labels.known import Known
+from components.finetuning.labels.way import LabelVectors, plain
 
 
 class Answers(Evaluator):
@@ -23,19 +24,30 @@ class Answers(Evaluator):
 
     Args:
         labels: in the order of the vectors.
-        vectors: of them.
+        vectors: of them; None asks by each label's own text.
         method: how they came about, in words.
+        known: which label a picture has; None takes what pools say by `class`.
     """
 
-    def __init__(self, labels: Sequence[str], vectors: LabelVectors, method: str) -> None:
-        self.labels, self.vectors, self.method = tuple(labels), vectors, method
+    def __init__(
+        self, labels: Sequence[str], vectors: LabelVectors | None, method: str, known: Known | None = None
+    ) -> None:
+        self.labels, self.vectors, self.method, self.known = tuple(labels), vectors, method, known
 
     def measure(self, subject: Subject) -> Findings:
-        """Return `zero_shot.<split>.class.top1`, with a row a picture."""
-        metrics, rows, guess = [], {}, 1 / len(self.labels)
-        for split, pool in subject.pools.items():
+        """Return `zero_shot.<split>.class.top1`, with a row a picture; in `without`, how many pictures have no label that is known."""
+        metrics, rows, without, guess = [], {}, {}, 1 / len(self.labels)
+        vectors = self.vectors or plain(subject.encoder, self.labels)
+        for split, given in subject.pools.items():
+            pool = self.known.pool(given) if self.known else given
             known = Grouped.of(pool, LABEL, self.labels)
-            shares = self.vectors.shares(subject.embedded(split)[known.has], subject.encoder.logit_scale)
+            if lacking := len(pool.keys) - len(known.keys):
+                without[f"{lacking:,} of {len(pool.keys):,} pictures of zero_shot.{split}.{LABEL}"] = (
+                    "they have no label, or one that no picture to learn from has"
+                )
+            if not known.keys:
+                continue
+            shares = vectors.shares(subject.embedded(split)[known.has], subject.encoder.logit_scale)
             placed = ranks(shares, known.belongs)
             low, high = mean_interval(placed <= 1, known.about, subject.seed)
             name = f"zero_shot.{split}"
@@ -53,4 +65,4 @@ class Answers(Evaluator):
                     "rank": pa.array(placed, pa.int32()), "first": first, "first_share": pa.array(np.max(shares, 1), pa.float32()),
                 }
             )  # fmt: skip
-        return Findings(metrics=tuple(metrics), rows=rows)
+        return Findings(metrics=tuple(metrics), rows=rows, without=without)

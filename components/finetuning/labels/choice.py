@@ -4,7 +4,7 @@ Captions that differ ask for the caption, even where a label stands beside them,
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from components.contracts.errors import ConfigError
@@ -26,12 +26,14 @@ class Choice:
         said: label -> what a picture of it is said to be, the text that most pictures have first.
         of: split -> the label of each picture.
         captions_differ: whether pictures of one label have several captions, so that finding them can be asked too.
+        called: what a picture shows -> its label, where captions say it; empty where the column does.
     """
 
     labels: tuple[str, ...]
     said: Mapping[str, tuple[str, ...]]
     of: Mapping[str, tuple[str, ...]]
     captions_differ: bool
+    called: Mapping[str, str] = field(default_factory=dict)
 
     def pool(self, split: str, pool: Pool) -> Pool:
         """Return the pictures of a split with their labels, each a thing of its own: those of one label do not err as one."""
@@ -42,9 +44,9 @@ def choice_of(pools: Mapping[str, Pool], ask: Ask = "auto") -> Choice | None:
     """Return the labels that are asked for, or None where captions are.
 
     Args:
-        pools: `train`, `val` and `pair`.
+        pools: `train`, `val`, and `pair` where it may be looked at.
         ask: `auto` asks for labels where there are four pictures to learn from or more for each different caption, and no caption is new
-            in `val` or `pair`. A label is then what the column says, where each caption is of one label alone, else the caption itself.
+            in the other splits. A label is then what the column says, where each caption is of one label alone, else the caption itself.
             `labels` asks for the column whatever the captions are.
 
     Raises ConfigError where labels are asked for and pictures have none, or all the same.
@@ -71,7 +73,8 @@ def choice_of(pools: Mapping[str, Pool], ask: Ask = "auto") -> Choice | None:
     if None not in found and len(found) > 1 and all(len(own) == 1 for own in owners.values()):
         return _choice(pools, {name: tuple(map(str, of)) for name, of in column.items()})
     called = _called(pools)
-    return _choice(pools, {name: tuple(called[one] for one in pool.concepts) for name, pool in pools.items()})
+    of = {name: tuple(called[one] for one in pool.concepts) for name, pool in pools.items()}
+    return replace(_choice(pools, of), called=called)
 
 
 def _called(pools: Mapping[str, Pool]) -> dict[str, str]:

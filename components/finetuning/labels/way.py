@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from components.contracts.errors import ConfigError
+from components.contracts.evaluator import Encoder
 from components.contracts.progress import Progress, silent
 from components.data.selection import Pool
 from components.evaluation.embedding import Embedder
@@ -162,7 +163,7 @@ class LabelWay(ABC):
         return Fitted(vectors=best[1], strength=best[2], score=best[0][0], tried=tried)
 
 
-def plain(embedder: Embedder, labels: Sequence[str]) -> LabelVectors:
+def plain(embedder: Encoder, labels: Sequence[str]) -> LabelVectors:
     """Return each label by its own text alone: zero-shot, as the towers are."""
     asked = one_prompt({label: label for label in labels}, embedder.texts)
     return LabelVectors(vectors=asked.vectors, counts=asked.counts)

@@ -55,4 +55,18 @@ def test_the_report_draws_the_trade_marks_what_was_taken_and_escapes_what_others
     assert "what &lt;came&gt;" in page
     assert "no &lt;layers&gt;" in page
     assert "measured on &lt;other&gt; data" in page
+    assert "labels" not in page, "captions were asked for"
     assert adapted(None, {}, "") == "", "of a model that was not adapted there is nothing to say"
+
+
+def test_the_report_says_which_labels_there_are_and_what_each_is():
+    told = {
+        **RACED,
+        "labels": [f"<{n}>" for n in range(13)],
+        "strength": 0.25,
+        "vectors": {"counts": [4] * 13, "sharpness": 0.5},
+    }
+    page = adapted(told, HELD, "")
+    assert "which of 13 labels a picture has, &lt;0&gt;," in page
+    assert "&lt;11&gt; and 1 more. Each is 4 vectors, 25% of the way" in page
+    assert "Each is its own text." in adapted({**told, "vectors": None, "strength": None}, HELD, "")
