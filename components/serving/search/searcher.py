@@ -102,14 +102,15 @@ class Searcher:
         said = self.catalogue.said(words, deep, where) if words is not None else []
         ordered = near if words is None else said if vector is None else fused([near, said])
         places = [{row: rank for rank, row in enumerate(ranking, 1)} for ranking in (near, said)]
+        best = ordered[:top_k]
         return [
             Found(
-                entry=self.catalogue.entry(row),
+                entry=entry,
                 score=None if vector is None else float(np.dot(self._embeds[row], vector)),
                 by_vector=places[0].get(row),
                 by_words=places[1].get(row),
             )
-            for row in ordered[:top_k]
+            for row, entry in zip(best, self.catalogue.entries(best), strict=True)
         ]
 
     def _scores(self, vector: np.ndarray, allowed: np.ndarray | None) -> np.ndarray:
