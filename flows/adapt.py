@@ -34,6 +34,7 @@ class Asked:
         seed: of splits, draws and intervals.
         batch: pairs a step.
         ask: for labels, captions, or what fits (`auto`).
+        ways: to tune that take part, by name; () takes the usual ones.
     """
 
     data: str
@@ -44,6 +45,7 @@ class Asked:
     seed: int = 0
     batch: int = 64
     ask: "Ask" = "auto"
+    ways: Sequence[str] = ()
 
 
 def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
@@ -56,7 +58,7 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
     from components.recipes.given_model import read_given
     from components.recipes.trained import save_trained
     from components.stages.adapt import adapt as adapted
-    from components.stages.raced import check
+    from components.stages.raced import USUAL, check, taking_part
     from flows.data_check import Told
 
     if (out / REPORT).exists():
@@ -68,12 +70,13 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
         )
     others = [read_set(folder) for folder in asked.sets]
     check([one.name for one in others], asked.most_lost, asked.batch)
+    taking_part(asked.ways or USUAL)
     told = Told(sys.stderr, stage="adapt")
     out.mkdir(parents=True, exist_ok=True)
     pools = pools_of(asked, here, out / DATA, told)
     found = adapted(
         given.encoder, pools, others, digest=given.sha256, budget_s=asked.budget_s, seed=asked.seed, folder=out / HEATS, progress=told, most_lost=asked.most_lost,
-        batch=asked.batch, ask=asked.ask,
+        batch=asked.batch, ask=asked.ask, by=asked.ways or USUAL,
     )  # fmt: skip
     (out / MODEL).mkdir(exist_ok=True)
     save_trained(

@@ -9,6 +9,7 @@ from components.contracts.progress import Progress
 from components.data.batches import StepBatches
 from components.finetuning.ensemble import Ensembled, ensemble
 from components.finetuning.strategy import Strategy
+from components.models.grown import shrink
 from components.training.callbacks import Watch
 from components.training.numbers import ON_GUARD, Guards, Scale
 from components.training.teacher import Teacher
@@ -80,6 +81,8 @@ def tune(
     digest = freeze.digest()
     strategy.merge(model)
     ensembled = ensemble(model, pretrained, strategy.alphas, watch, progress)
+    if not ensembled.alpha:
+        shrink(model, pretrained)
     return Tuned(
         trained=trained, ensembled=ensembled, steps=part.steps, trained_parameters=learnt, frozen_digest=digest
     )
