@@ -15,6 +15,7 @@ from components.evaluation.wording import percent
 if TYPE_CHECKING:
     from components.data.selection import Pool
     from components.evaluation.study import Line
+    from components.finetuning.augment import Augment
     from components.finetuning.labels.choice import Ask
     from components.stages.adapt import Adapted
 
@@ -34,6 +35,8 @@ class Asked:
         seed: of splits, draws and intervals.
         batch: pairs a step.
         ask: for labels, captions, or what fits (`auto`).
+        augment: how much training pictures are changed: off, light or strong.
+        recall: weight of what the start says of general pictures, which are drawn; 0 holds to nothing.
         ways: to tune that take part, by name; () takes the usual ones.
     """
 
@@ -46,6 +49,8 @@ class Asked:
     batch: int = 64
     ask: "Ask" = "auto"
     ways: Sequence[str] = ()
+    augment: "Augment" = "light"
+    recall: float = 0.0
 
 
 def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
@@ -55,10 +60,12 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
     """
     from components.data.evaluation_set import read_set
     from components.evaluation.embedding import Embedder
+    from components.finetuning.raced import SCENES
     from components.recipes.given_model import read_given
     from components.recipes.trained import save_trained
     from components.stages.adapt import adapt as adapted
     from components.stages.raced import USUAL, check, taking_part
+    from components.stages.recalled import Recall, general_pictures
     from flows.data_check import Told
 
     if (out / REPORT).exists():
@@ -74,9 +81,12 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
     told = Told(sys.stderr, stage="adapt")
     out.mkdir(parents=True, exist_ok=True)
     pools = pools_of(asked, here, out / DATA, told)
+    recall = None
+    if asked.recall:
+        recall = Recall(pool=general_pictures(SCENES, out, told), weight=asked.recall)
     found = adapted(
         given.encoder, pools, others, digest=given.sha256, budget_s=asked.budget_s, seed=asked.seed, folder=out / HEATS, progress=told, most_lost=asked.most_lost,
-        batch=asked.batch, ask=asked.ask, by=asked.ways or USUAL,
+        batch=asked.batch, ask=asked.ask, by=asked.ways or USUAL, augment=asked.augment, recall=recall,
     )  # fmt: skip
     (out / MODEL).mkdir(exist_ok=True)
     save_trained(

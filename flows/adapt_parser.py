@@ -55,6 +55,14 @@ def add_adapt(add: Add) -> None:
         "--way", metavar="NAME", action="append", default=[], dest="ways", type=lambda said: said.replace("-", " "),
         help="to tune, that takes part in the race, such as lora or feature-adapter; may be given several times (lora, last-layers, locked-image, whole)",
     )  # fmt: skip
+    made.add_argument(
+        "--augment", choices=("off", "light", "strong"), default="light",
+        help="how much training pictures are changed; strong also crops them and, where no caption says left or right, mirrors them (light)",
+    )  # fmt: skip
+    made.add_argument(
+        "--recall", metavar="WEIGHT", type=float, default=0.0,
+        help="hold, by this weight beside the loss, to what the model says of drawn scenes before it is tuned; 1 is usual (0, which holds to nothing)",
+    )  # fmt: skip
     made.add_argument("--batch", metavar="PAIRS", type=int, default=64, help="a step (64)")
     made.add_argument(
         "--network",
@@ -84,6 +92,7 @@ def _adapt(here: Path, arguments: argparse.Namespace) -> int:
     asked = Asked(
         data=arguments.data, start=model_place(arguments.start, here, arguments.network), sets=[here / one for one in arguments.sets], budget_s=arguments.budget,
         most_lost=arguments.most_lost, seed=arguments.seed or 0, batch=arguments.batch, ask=arguments.ask, ways=arguments.ways,
+        augment=arguments.augment, recall=arguments.recall,
     )  # fmt: skip
     adapt(asked, here, here / arguments.to, arguments.json)
     return 0
@@ -106,6 +115,11 @@ def _adapt_here(here: Path, arguments: argparse.Namespace) -> int:
         "most_lost": arguments.most_lost,
         "batch": arguments.batch,
         "ask": arguments.ask,
+    }
+    race |= {
+        name: said
+        for name, said, usual in (("augment", arguments.augment, "light"), ("recall", arguments.recall, 0.0))
+        if said != usual
     }
     if arguments.ways:
         race["ways"] = arguments.ways
