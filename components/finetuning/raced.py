@@ -19,6 +19,8 @@ class Race:
         sets: name -> a set on which it must not get worse, as `evaluation.sets` has one, and for one with a path the first digits, 12 or more, of its
             `digest`: those of the evaluation may change without a tuning anew, and these may not.
 
+        most_steps: of the longest heat; 0 for as many as take 30 times all pictures.
+
     Raises ConfigError for numbers out of range.
     """
 
@@ -27,6 +29,7 @@ class Race:
     batch: int = 64
     ask: Literal["auto", "labels", "captions"] = "auto"
     sets: dict[str, Any] = field(default_factory=dict)
+    most_steps: int = 0
 
     def __post_init__(self) -> None:
         if not 0 < self.budget_s < math.inf:
@@ -35,6 +38,8 @@ class Race:
             raise ConfigError(f"most_lost is {self.most_lost}, but it is a share, from 0 to 1. 0.01 is usual.")
         if self.batch < 2:
             raise ConfigError(f"batch is {self.batch}, but a contrast needs two pairs at least. 64 is usual.")
+        if self.most_steps < 0:
+            raise ConfigError(f"most_steps is {self.most_steps}. Give the steps of the longest heat, or 0.")
         for name, one in self.sets.items():
             if one.get("path") and len(str(one.get("digest", ""))) < 12:
                 raise ConfigError(

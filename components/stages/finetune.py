@@ -132,7 +132,7 @@ def race_ways(stage: Stage, described: dict[str, Any]) -> None:
         others = [one for name, its in sets.items() if (one := held_to(name, its)) is not None]
         found = raced(
             embedder, selected.train, selected.val, others, digest=sha256_of(pretrained / WEIGHTS), budget_s=race.budget_s,
-            seed=params.seed, folder=folder, progress=stage.progress, most_lost=race.most_lost, batch=race.batch,
+            seed=params.seed, folder=folder, progress=stage.progress, most_lost=race.most_lost, batch=race.batch, most_steps=race.most_steps,
             choice=choice,
         )  # fmt: skip
     batch = batch_of(selected.train, race.batch)
