@@ -41,6 +41,7 @@ class Asked:
         batch: pairs a step.
         ask: for labels, captions, or what fits (`auto`).
         most_steps: of the longest heat; 0 for as many as take 30 times all pictures.
+        ways: to tune that take part, by name; () takes the usual ones.
     """
 
     data: str
@@ -52,6 +53,7 @@ class Asked:
     batch: int = 64
     ask: "Ask" = "auto"
     most_steps: int = 0
+    ways: Sequence[str] = ()
 
 
 def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
@@ -64,7 +66,7 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
     from components.recipes.given_model import read_given
     from components.recipes.trained import save_trained
     from components.stages.adapt import adapt as adapted
-    from components.stages.raced import batch_of, check
+    from components.stages.raced import USUAL, batch_of, check, taking_part
 
     if (out / REPORT).exists():
         raise ConfigError(f"{out / REPORT} is there already, and nothing is written over. Name a new folder: --to DIR.")
@@ -75,12 +77,13 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
         )
     others = [read_set(folder) for folder in asked.sets]
     check([one.name for one in others], asked.most_lost, asked.batch)
+    taking_part(asked.ways or USUAL)
     out.mkdir(parents=True, exist_ok=True)
     told = listener()
     pools, near = pools_of(asked, here, out / DATA, told)
     found = adapted(
         given.encoder, pools, others, digest=given.sha256, budget_s=asked.budget_s, seed=asked.seed, folder=out / HEATS, progress=told, most_lost=asked.most_lost,
-        batch=asked.batch, ask=asked.ask, most_steps=asked.most_steps,
+        batch=asked.batch, ask=asked.ask, by=asked.ways or USUAL, most_steps=asked.most_steps,
     )  # fmt: skip
     (out / MODEL).mkdir(exist_ok=True)
     save_trained(

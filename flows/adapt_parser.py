@@ -51,6 +51,10 @@ def add_adapt(add: Add) -> None:
         "--ask", choices=("auto", "labels", "captions"), default="auto",
         help="what is asked of a picture: its label, or its caption; auto asks for labels where captions are no more than that",
     )  # fmt: skip
+    made.add_argument(
+        "--way", metavar="NAME", action="append", default=[], dest="ways", type=lambda said: said.replace("-", " "),
+        help="to tune, that takes part in the race, such as lora or feature-adapter; may be given several times (lora, last-layers, locked-image, whole)",
+    )  # fmt: skip
     made.add_argument("--batch", metavar="PAIRS", type=int, default=64, help="a step (64)")
     made.add_argument(
         "--most-steps", metavar="N", type=int, default=0,
@@ -83,7 +87,7 @@ def _adapt(here: Path, arguments: argparse.Namespace) -> int:
 
     asked = Asked(
         data=arguments.data, start=model_place(arguments.start, here, arguments.network), sets=[here / one for one in arguments.sets], budget_s=arguments.budget,
-        most_lost=arguments.most_lost, seed=arguments.seed or 0, batch=arguments.batch, ask=arguments.ask, most_steps=arguments.most_steps,
+        most_lost=arguments.most_lost, seed=arguments.seed or 0, batch=arguments.batch, ask=arguments.ask, ways=arguments.ways, most_steps=arguments.most_steps,
     )  # fmt: skip
     adapt(asked, here, here / arguments.to, arguments.json)
     return 0
@@ -109,6 +113,8 @@ def _adapt_here(here: Path, arguments: argparse.Namespace) -> int:
     }
     if arguments.most_steps:
         race["most_steps"] = arguments.most_steps
+    if arguments.ways:
+        race["ways"] = arguments.ways
     asked = Here(
         data=arguments.data, start=arguments.start, sets=[here / one for one in arguments.sets], race=race, numbers=[] if arguments.seed is None else [f"seed={arguments.seed}"],
         network=arguments.network,

@@ -1,4 +1,4 @@
-"""The command `diptych`: run, data, model, export, evaluate, ask, serve, keys, promote, report, status, recipes, prove, compare, grow, ui, down. Only what a command needs is imported, when it needs it."""
+"""The command `diptych`: run, data, model, export, evaluate, ask, serve, keys, embed, promote, report, status, recipes, prove, compare, grow, ui, down. Only what a command needs is imported, when it needs it."""
 
 import argparse
 import gc
@@ -18,7 +18,7 @@ from flows.evaluation_parsers import add_evaluate, add_study
 from flows.faults import in_utf8, told
 from flows.model_parsers import add_export, add_model
 from flows.proof_parsers import add_proofs
-from flows.serving_parsers import add_serving
+from flows.serving_parsers import add_feedback, add_serving
 from flows.version_parsers import add_versions
 
 
@@ -131,6 +131,7 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     check.add_argument("--json", action="store_true", help="print the counts as JSON")
     _reinforce_parser(looks, every)
+    add_feedback(looks, every)
     add_versions(looks, every)
     add_model(commands, every)
     add_export(add)

@@ -1,4 +1,4 @@
-"""The commands `diptych serve` and `diptych keys`: the gateway, who stands beside the champion, and who may ask."""
+"""The commands `diptych serve`, `keys` and `embed`: the gateway, who stands beside the champion, who may ask, and vectors of many samples at once."""
 
 import argparse
 import json
@@ -11,7 +11,19 @@ Add = Callable[[str, str, Callable[[Path, argparse.Namespace], int]], argparse.A
 def add_serving(
     add: Add, commands: "argparse._SubParsersAction[argparse.ArgumentParser]", every: argparse.ArgumentParser
 ) -> None:
-    """Add both commands."""
+    """Add them."""
+    embed = add("embed", "embed all pictures and captions of a folder, a table or shards into one Parquet file", _embed)
+    embed.set_defaults(anywhere=True)
+    embed.add_argument("data", metavar="IN", help="a folder of pictures, a table, shards, or a source's name")
+    embed.add_argument(
+        "out", metavar="OUT.parquet", type=Path, help="the file; what is done lies beside it until it is whole"
+    )
+    embed.add_argument(
+        "--model",
+        metavar="PACKAGE",
+        help="the folder of a package, or a version such as clip@3; what is served unless given",
+    )
+    embed.add_argument("--json", action="store_true", help="print the counts as JSON")
     serve = add("serve", "start the gateway and its page, or change how it serves; a run starts it too", _serve)
     serve.add_argument("--port", type=int, help="to listen on, on this machine alone; that of last time unless given")
     serve.add_argument("--workers", type=int, metavar="COUNT", help="processes that answer (1)")
@@ -66,6 +78,34 @@ def add_serving(
     taken.add_argument("name", metavar="NAME")
     listed = verb("list", "say which keys there are", _list)
     listed.add_argument("--json", action="store_true", help="print them as JSON")
+
+
+def add_feedback(looks: "argparse._SubParsersAction[argparse.ArgumentParser]", every: argparse.ArgumentParser) -> None:
+    """Add `diptych data feedback`."""
+    does = "write the thumbs of people who searched as rows to measure with, and as negatives to learn from"
+    made = looks.add_parser("feedback", help=does, description=f"{does[0].upper()}{does[1:]}.", parents=[every])
+    made.set_defaults(command=_feedback, anywhere=False)
+    made.add_argument("--to", metavar="DIR", type=Path, required=True, help="a new folder")
+
+
+def _feedback(root: Path, arguments: argparse.Namespace) -> int:
+    from flows.data_feedback import data_feedback
+
+    print(data_feedback(root, arguments.here / arguments.to))
+    return 0
+
+
+def _embed(here: Path, arguments: argparse.Namespace) -> int:
+    from components.contracts.errors import ConfigError
+    from flows.embed import embed
+    from flows.run import find_root
+
+    try:
+        root: Path | None = find_root(here)
+    except ConfigError:
+        root = None
+    embed(arguments.data, arguments.out, here, root, arguments.model, arguments.json)
+    return 0
 
 
 def _serve(root: Path, arguments: argparse.Namespace) -> int:

@@ -29,6 +29,9 @@ CATALOGUES = {
 }  # fmt: skip
 """Catalogues from which a stage builds what it runs: it depends on the code of all rows. Evaluation sets come from sources too."""
 
+ADDED = ("evaluate", "package")
+"""Stages that load what was tuned, with what a strategy adds to a model."""
+
 READ = {
     "ingest": (SOURCES,),
     "evaluate": (SOURCES,),
@@ -77,6 +80,10 @@ def stage_code(root: Path, stage: str) -> list[str]:
     for listed in CATALOGUES.get(stage, ()):
         catalogue = YAML(typ="safe").load(root / listed)
         modules |= {path.rpartition(".")[0] for path in class_paths(list(catalogue.values()))}
+    if stage in ADDED:
+        catalogue = YAML(typ="safe").load(root / CATALOGUES["finetune"][0])
+        added = [row["adds"] for row in catalogue.values() if "adds" in row]
+        modules |= {path.rpartition(".")[0] for path in class_paths(added)}
     closure = set(modules)
     for module in modules:
         closure |= graph.find_upstream_modules(module)

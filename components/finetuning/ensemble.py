@@ -13,6 +13,7 @@ from torch import nn
 
 from components.contracts.progress import Progress
 from components.finetuning.interpolate import Weights, interpolate
+from components.models.grown import begun
 from components.training.callbacks import Watch
 
 ENDS = (0.0, 1.0)  # measured always, so that everybody sees what tuning alone did
@@ -40,11 +41,12 @@ def ensemble(
 
     Args:
         model: tuned; changed in place.
-        pretrained: its weights before.
+        pretrained: its weights before; where tuning added parts to it, their ratio is nought there.
         alphas: the choice; a single one is taken unseen.
         watch: scores the model; the mean of its numbers decides, higher is better.
     """
     tuned = {name: value.detach().clone() for name, value in model.state_dict().items()}
+    pretrained = begun(pretrained, tuned)
     tried: dict[float, Mapping[str, float]] = {}
     looked_at = sorted({*alphas, *ENDS})
     for done, alpha in enumerate(looked_at, 1):

@@ -16,6 +16,7 @@ class Race:
         most_lost: of the main number of an evaluation set, 0 to 1; what loses more by its middle value is not chosen.
         batch: pairs a step, cut to the captions there are.
         ask: for `labels`, `captions`, or what fits (`auto`).
+        ways: to tune that take part, by name; null takes the usual four.
         sets: name -> a set on which it must not get worse, as `evaluation.sets` has one, and for one with a path the first digits, 12 or more, of its
             `digest`: those of the evaluation may change without a tuning anew, and these may not.
 
@@ -28,6 +29,7 @@ class Race:
     most_lost: float = 0.01
     batch: int = 64
     ask: Literal["auto", "labels", "captions"] = "auto"
+    ways: list[str] | None = None
     sets: dict[str, Any] = field(default_factory=dict)
     most_steps: int = 0
 

@@ -16,7 +16,8 @@ class Strategy(ABC):
     """Base of all strategies. Training is the recipe's own method, on the recipe's own selection.
 
     One that adds weights, such as LoRA, puts them in by `prepare` and takes them up by `merge`, for what leaves fine-tuning
-    has the names and shapes of what came in.
+    has the names and shapes of what came in. What no weight can take up stays as a grown part (components/models/grown.py), whose ratio alone
+    lies between the start and the tuned model; at alpha 0 it is taken out.
 
     Args:
         share: of the scale's steps, above 0: 0.25 tunes for a quarter of the steps of pre-training.
@@ -45,4 +46,4 @@ class Strategy(ABC):
         """Make the model ready to be tuned, in place, and return what trains and what stays."""
 
     def merge(self, model: nn.Module) -> None:  # noqa: B027  # most have nothing to merge
-        """Bring the model back, in place, to the names and shapes it had before `prepare`."""
+        """Bring the model back, in place, to the names and shapes it had before `prepare`, but for grown parts."""

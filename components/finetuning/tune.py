@@ -10,6 +10,7 @@ from components.data.batches import StepBatches
 from components.finetuning.best import Best
 from components.finetuning.ensemble import Ensembled, ensemble
 from components.finetuning.strategy import Strategy
+from components.models.grown import shrink
 from components.training.callbacks import Watch
 from components.training.numbers import ON_GUARD, Guards, Scale
 from components.training.teacher import Teacher
@@ -86,6 +87,8 @@ def tune(
         looking.take(model)
     strategy.merge(model)
     ensembled = ensemble(model, pretrained, strategy.alphas, watch, progress)
+    if not ensembled.alpha:
+        shrink(model, pretrained)
     return Tuned(
         trained=trained, ensembled=ensembled, steps=part.steps, trained_parameters=learnt, frozen_digest=digest
     )

@@ -1,6 +1,7 @@
 """A trained model as a folder: weights, what they are the weights of, tokenizer and transform."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from components.data.tokenizers import Vocabulary
 from components.data.transforms.preprocess import Preprocess
 from components.evaluation.embedding import Embedder
 from components.models.dual_encoder import DualEncoder
+from components.models.grown import described_as, grown
 from components.models.towers.text import TextTower
 from components.recipes.section import build
 
@@ -22,9 +24,9 @@ from components.recipes.section import build
 def save_trained(
     folder: Path, model: DualEncoder, described: dict[str, Any], vocabulary: Vocabulary, preprocess: Preprocess
 ) -> None:
-    """Write the four files; `described` is the `class_path`/`init_args` that built the model."""
+    """Write the four files; `described` is the `class_path`/`init_args` that built the model, before it grew."""
     save_weights(folder, model)
-    (folder / MODEL).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+    _save_description(folder, model, described)
     vocabulary.save(folder / TOKENIZER)
     (folder / TRANSFORMS).write_text(preprocess.to_json(), encoding="utf-8")
 
@@ -47,8 +49,23 @@ def described_in(folder: Path) -> dict[str, Any]:
     return described
 
 
+def save_tuned(folder: Path, model: nn.Module, before: Path) -> None:
+    """Write the four files of a model that was tuned: weights, and beside them the files of the one it was, whose description grows with it."""
+    save_weights(folder, model)
+    for name in (TOKENIZER, TRANSFORMS):
+        shutil.copyfile(before / name, folder / name)
+    if grown(model):
+        _save_description(folder, model, described_in(before))
+    else:
+        shutil.copyfile(before / MODEL, folder / MODEL)
+
+
+def _save_description(folder: Path, model: nn.Module, described: dict[str, Any]) -> None:
+    (folder / MODEL).write_text(json.dumps(described_as(model, described), indent=2) + "\n", encoding="utf-8")
+
+
 def save_weights(folder: Path, model: nn.Module) -> None:
-    """Write that file alone, beside the three that a tuned model has in common with the one it was."""
+    """Write that file alone."""
     weights = {name: value.contiguous() for name, value in model.state_dict().items()}
     save_file(weights, folder / WEIGHTS)
 

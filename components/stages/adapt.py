@@ -21,8 +21,9 @@ from components.evaluation.study import Line, study
 from components.finetuning.labels.answers import Answers
 from components.finetuning.labels.choice import Ask, Choice, choice_of
 from components.finetuning.labels.way import LabelVectors
+from components.models.grown import begun
 from components.serving.labels import Labels
-from components.stages.raced import BATCH, MOST_LOST, START, Elsewhere, Raced, found_of, raced
+from components.stages.raced import BATCH, MOST_LOST, START, USUAL, Elsewhere, Raced, found_of, raced
 from components.stages.told import CAPTIONS, LABELS, served_by
 
 
@@ -59,7 +60,8 @@ class Adapted:
 
 def adapt(
     embedder: Embedder, pools: Mapping[str, Pool], others: Sequence[EvaluationSet], *, digest: str, budget_s: float, seed: int, folder: Path,
-    progress: Progress, most_lost: float = MOST_LOST, batch: int = BATCH, ask: Ask = "auto", most_steps: int = 0,
+    progress: Progress, most_lost: float = MOST_LOST, batch: int = BATCH, ask: Ask = "auto", by: Sequence[str] = USUAL,
+    most_steps: int = 0,
 ) -> Adapted:  # fmt: skip
     """Tune the embedder's model in place, and return what was found.
 
@@ -67,6 +69,7 @@ def adapt(
         pools: `train` to learn from, `val` to choose by, `pair` to test on once.
         others: sets on which it must not get worse.
         ask: for labels or captions, as of `choice_of`.
+        by: names of the ways to tune that take part.
 
     All else, and what it raises, is as of `raced` and `choice_of`.
     """
@@ -74,9 +77,10 @@ def adapt(
     start = {name: value.detach().clone() for name, value in embedder.model.state_dict().items()}
     found = raced(
         embedder, pools["train"], pools["val"], sets, digest=digest, budget_s=budget_s, seed=seed, folder=folder, progress=progress,
-        most_lost=most_lost, batch=batch, choice=choice, most_steps=most_steps,
+        most_lost=most_lost, batch=batch, choice=choice, by=by, most_steps=most_steps,
     )  # fmt: skip
     tuned = {name: value.detach().clone() for name, value in embedder.model.state_dict().items()}
+    start = begun(start, tuned)
     own, elsewhere = dict[str, list[Findings]](), dict[str, list[Findings]]()
     served = None
     for label, weights, vectors in ((START, start, None), ("adapted", tuned, found.vectors)):

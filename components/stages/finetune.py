@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.contracts.asked_set import AskedSet
 from components.contracts.errors import ConfigError
-from components.contracts.model_files import ADAPTED, MODEL, MODEL_FILES, TOKENIZER, TRANSFORMS, WEIGHTS
+from components.contracts.model_files import ADAPTED, MODEL, MODEL_FILES, WEIGHTS
 from components.contracts.sealed import sha256_of
 from components.recipes.params import load_params
 from components.recipes.recipe import RACE, load_finetuning, load_recipe, load_scale
@@ -53,7 +53,7 @@ def tune_model(stage: Stage, described: dict[str, Any]) -> None:
     from components.finetuning.tune import tune
     from components.models.dual_encoder import DualEncoder
     from components.recipes.section import build
-    from components.recipes.trained import load_trained, save_weights
+    from components.recipes.trained import load_trained, save_tuned
     from components.stages.selected import Selected, live, row_cache, step_batches, watching
     from components.training.device import check_chip
     from components.training.picture import picture
@@ -89,9 +89,7 @@ def tune_model(stage: Stage, described: dict[str, Any]) -> None:
             watch=watching(embedder, selected.val, stage.progress, row_cache(stage.root)), guards=recipe.training.guards,
         )  # fmt: skip
     with stage.output(f"runs/{recipe.name}/finetune") as out:
-        save_weights(out, method.model)
-        for name in (MODEL, TOKENIZER, TRANSFORMS):
-            shutil.copyfile(pretrained / name, out / name)
+        save_tuned(out, method.model, pretrained)
         (out / "curves.csv").write_text(tuned.trained.curves, encoding="utf-8")
         (out / "curves.svg").write_text(picture(tuned.trained.curves), encoding="utf-8")
         report = {
@@ -107,9 +105,9 @@ def race_ways(stage: Stage, described: dict[str, Any]) -> None:
     from components.finetuning.raced import Race
     from components.finetuning.strategy import ALPHAS
     from components.recipes.section import build
-    from components.recipes.trained import load_trained, save_weights
+    from components.recipes.trained import load_trained, save_tuned
     from components.stages.asked_sets import read_sets
-    from components.stages.raced import batch_of, raced
+    from components.stages.raced import USUAL, batch_of, raced
     from components.stages.selected import Selected
     from components.stages.told import CAPTIONS, LABELS, served_by
 
@@ -132,14 +130,12 @@ def race_ways(stage: Stage, described: dict[str, Any]) -> None:
         others = [one for name, its in sets.items() if (one := held_to(name, its)) is not None]
         found = raced(
             embedder, selected.train, selected.val, others, digest=sha256_of(pretrained / WEIGHTS), budget_s=race.budget_s,
-            seed=params.seed, folder=folder, progress=stage.progress, most_lost=race.most_lost, batch=race.batch, most_steps=race.most_steps,
-            choice=choice,
+            seed=params.seed, folder=folder, progress=stage.progress, most_lost=race.most_lost, batch=race.batch,
+            choice=choice, by=race.ways or USUAL, most_steps=race.most_steps,
         )  # fmt: skip
     batch = batch_of(selected.train, race.batch)
     with stage.output(f"runs/{recipe.name}/finetune") as out:
-        save_weights(out, embedder.model)
-        for name in (MODEL, TOKENIZER, TRANSFORMS):
-            shutil.copyfile(pretrained / name, out / name)
+        save_tuned(out, embedder.model, pretrained)
         if choice:
             served_by(embedder, choice, found.vectors).write(out)
         asked = {"metric": LABELS, "called": dict(choice.called)} if choice else {"metric": CAPTIONS}

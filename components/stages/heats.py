@@ -3,7 +3,7 @@
 import copy
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import monotonic
@@ -17,7 +17,8 @@ from safetensors.torch import load_file, save_file
 from components.contracts.errors import CapabilityError, ConfigError
 from components.contracts.method import Method
 from components.contracts.objective import Contrast
-from components.contracts.progress import Progress
+from components.contracts.progress import Progress, silent
+from components.contracts.sealed import digest_of
 from components.data.batches import StepBatches
 from components.data.rows.decoded import as_tensor, decode
 from components.data.selection import Pool
@@ -28,6 +29,7 @@ from components.finetuning.interpolate import Weights
 from components.finetuning.labels.choice import Choice
 from components.finetuning.labels.way import Fitted, LabelVectors, LabelWay, Seen, Shown, plain
 from components.finetuning.race import FIRST, Heat
+from components.finetuning.soup import greedy
 from components.finetuning.strategy import ALPHAS, Strategy
 from components.finetuning.tune import tune
 from components.methods.clip import Clip
@@ -100,6 +102,39 @@ class Heats:
         save_file({key: value.contiguous() for key, value in tuned.items()}, kept / TUNED)
         _keep(kept, heat)
         return heat
+
+    def soup(self, heats: Sequence[Heat]) -> tuple[Heat, Weights] | None:
+        """Return the mean of those tunings that are no worse together, as a heat with its weights; None where the best is best alone.
+
+        Args:
+            heats: one a way. Those that add a part to the model are left out: no other has it.
+        """
+        began, model = monotonic(), self.embedder.model
+        candidates = [(heat, weights) for heat in heats if (weights := self.tuned(heat)).keys() == self.start.keys()]
+        if len(candidates) < 2:
+            return None
+        told = {f"{heat.name} {heat.steps}": repr(heat.score) for heat, _ in candidates}
+        kept = self.folder / f"soup-{digest_of(told)[:16]}"
+        if (found := _kept(kept)) is not None:
+            return found, load_file(kept / TUNED)
+
+        def score_of(weights: Weights) -> float:
+            model.load_state_dict(dict(weights))
+            best = ensemble(model, dict(self.start), ALPHAS, self.watch, silent)
+            return score(best.tried[best.alpha])
+
+        soup = greedy([(heat.name, heat.score, weights) for heat, weights in candidates], score_of)
+        model.load_state_dict(dict(self.start))
+        if len(soup.names) < 2:
+            return None
+        heat = Heat(
+            name=f"soup of {', '.join(soup.names[:-1])} and {soup.names[-1]}", score=soup.score, seconds=round(monotonic() - began, 3),
+            steps=sum(heat.steps for heat, _ in candidates if heat.name in soup.names),
+        )  # fmt: skip
+        kept.mkdir(parents=True, exist_ok=True)
+        save_file({key: value.contiguous() for key, value in soup.weights.items()}, kept / TUNED)
+        _keep(kept, heat)
+        return heat, soup.weights
 
     def tuned(self, heat: Heat) -> Weights:
         """Return the weights that a heat came to."""

@@ -1,6 +1,7 @@
 """Ways to tune a model race on the validation split, and of the one that wins so much is taken as loses little elsewhere.
 
-Sources: Wortsman et al. 2021, arXiv:2109.01903 (weights between the start and the tuned ones keep what the start could); Kumar et al. 2022,
+Sources: Wortsman et al. 2021, arXiv:2109.01903 (weights between the start and the tuned ones keep what the start could); Wortsman et al. 2022,
+arXiv:2203.05482 (the mean of several tunings is often better than each); Kumar et al. 2022,
 arXiv:2202.10054 (tuning all weights at once forgets).
 """
 
@@ -8,6 +9,7 @@ import copy
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,8 @@ from components.evaluation.hard_data import Hard, hard_data, left_out
 from components.evaluation.on_set import naming
 from components.evaluation.subject import TrainedModel
 from components.finetuning.ensemble import score
+from components.finetuning.feature_adapter import FeatureAdapter
+from components.finetuning.image_prompt import ImagePrompt
 from components.finetuning.interpolate import Weights, interpolate
 from components.finetuning.labels.cache import Cache
 from components.finetuning.labels.choice import COLUMN, Choice
@@ -42,6 +46,7 @@ from components.finetuning.race import Heat, race
 from components.finetuning.strategy import ALPHAS, Strategy
 from components.finetuning.whole import Whole
 from components.models.dual_encoder import DualEncoder
+from components.models.grown import begun, shrink
 from components.stages.heats import Heats, LabelHeats, watching_labels
 from components.stages.selected import KEPT, watching
 from components.training.callbacks import Watch
@@ -51,22 +56,37 @@ BATCH = 64
 EPOCHS = 30  # at most, of the longest heat
 START = "start"
 MOST_LOST = 0.01  # of what it could do elsewhere
+USUAL = ("lora", "last layers", "locked image", "whole")
 PROMPT_SHARE = 0.1  # of the budget, at most, that a soft prompt learns for
 
 
 def ways() -> dict[str, Strategy]:
-    """Return the ways to tune that race, the cheapest to keep first."""
+    """Return the ways to tune that can race, the cheapest to keep first."""
 
     def rate(lr: float, layer_decay: float = 1.0) -> Optimisation:
         return Optimisation(lr=lr, weight_decay=0.1, warmup=0.1, layer_decay=layer_decay)
 
     alone = {"share": 1.0, "alphas": (1.0,)}
     return {
+        "feature adapter": FeatureAdapter(optimisation=rate(1e-3), ratio=0.5, **alone),  # type: ignore[arg-type]
+        "image prompt": ImagePrompt(optimisation=rate(1e-2), **alone),  # type: ignore[arg-type]
         "lora": Lora(optimisation=rate(1e-3), **alone),  # type: ignore[arg-type]  # a literal
         "last layers": LastLayers(optimisation=rate(3e-4), **alone),  # type: ignore[arg-type]
         "locked image": LockedImage(optimisation=rate(3e-4), **alone),  # type: ignore[arg-type]
         "whole": Whole(optimisation=rate(1e-4, 0.75), **alone),  # type: ignore[arg-type]
     }
+
+
+def taking_part(names: Sequence[str]) -> dict[str, Strategy]:
+    """Return the ways of these names; ConfigError for one that there is not, or none."""
+    known = ways()
+    if wrong := [name for name in names if name not in known]:
+        raise ConfigError(
+            f"there is no way to tune that is called {wrong[0]!r}. There are {', '.join(known)}; did you mean {get_close_matches(wrong[0], known, 1, 0)[0]}?"
+        )
+    if not names:
+        raise ConfigError(f"no way to tune takes part. Name one at least, such as {next(iter(known))}.")
+    return {name: way for name, way in known.items() if name in names}
 
 
 def label_ways(budget_s: float) -> dict[str, LabelWay]:
@@ -121,7 +141,7 @@ class Raced:
         steps: of tuning.
         alpha: how far the weights are from the start (0) to the tuned ones (1). At 0 they are the start's to the last bit, and nothing is lost elsewhere.
         trade: of each alpha of the tuning that won, what it gets on the validation split, and on each other set.
-        heats: that were run; those of ways that tune nothing have no steps.
+        heats: that were run; those of ways that tune nothing have no steps, and a soup of several has the steps of all.
         without: ways that could not be tried -> why.
         kept: whether no set lost more than was allowed.
         strength: how far the labels' vectors are from those of their texts (0) to what was found (1); None where texts are what is asked.
@@ -151,7 +171,7 @@ class Raced:
 
 def raced(
     embedder: Embedder, train: Pool, val: Pool, others: Sequence[Elsewhere], *, digest: str, budget_s: float, seed: int, folder: Path,
-    progress: Progress, most_lost: float = MOST_LOST, batch: int = BATCH, choice: Choice | None = None,
+    progress: Progress, most_lost: float = MOST_LOST, batch: int = BATCH, choice: Choice | None = None, by: Sequence[str] = USUAL,
     most_steps: int = 0,
 ) -> Raced:  # fmt: skip
     """Tune the embedder's model in place, and return what was found.
@@ -167,17 +187,19 @@ def raced(
         most_lost: of the main number of a set, from 0 to 1; what loses more by its middle value is not chosen.
         batch: pairs a step, cut to the captions there are.
         choice: the labels that pictures of `train` and `val` are to be told apart by, which is then what all is scored by; else it is finding captions.
+        by: names of the ways to tune that take part.
         most_steps: of the longest heat; 0 for as many as take EPOCHS times all pictures.
 
     Raises ConfigError for too few pictures, a budget that is too short, sets that are called alike or as what is the person's own, and numbers
     out of range. Where there are labels, a budget that is too short to tune is said in `without`.
     """
     check([one.name for one in others], most_lost, batch)
+    part = taking_part(by)
     kinds = {"start": digest, "seed": str(seed), "batch": str(batch), **_said({"train": train, "val": val})}
     if choice:
         kinds["labels"] = digest_of({"labels": repr(choice.labels), "of": repr((choice.of["train"], choice.of["val"]))})
     model, folder = embedder.model, folder / digest_of(kinds)[:16]
-    start = {name: value.detach().clone() for name, value in model.state_dict().items()}
+    start = untouched = {name: value.detach().clone() for name, value in model.state_dict().items()}
     watch = watching_labels(embedder, choice, val, progress) if choice else watching(embedder, val, progress)
     without, heats = dict[str, str](), list[Heat]()
     hard = hard_of(embedder, train, val, choice)
@@ -192,11 +214,16 @@ def raced(
         ends += [_End.of(heat, fitted, 0, 0.0) for heat, fitted in frozen]
     tuned, last = None, None
     try:
-        run, tried = _tuning(embedder, train, batch, start, watch, seed, folder, progress, without, hard)
+        run, tried = _tuning(embedder, train, batch, start, watch, seed, folder, progress, part, without, hard)
         most = most_of(len(train), run.batches.order.batch, most_steps)
-        heats += race(tried, run.run, budget_s - sum(heat.seconds for heat in heats), most)
-        last = heats[-1]
-        tuned = run.tuned(last)
+        heats += (ran := race(tried, run.run, budget_s - sum(heat.seconds for heat in heats), most))
+        last, tuned = ran[-1], run.tuned(ran[-1])
+        if soup := run.soup(longest(ran)):
+            better = soup[0].score > last.score
+            heats.insert(len(heats) - (not better), soup[0])
+            last, tuned = soup if better else (last, tuned)
+        if tuned.keys() != start.keys():
+            start = grow(model, part[last.name], start, tuned)
     except ConfigError as err:
         if not choice:
             raise
@@ -215,6 +242,8 @@ def raced(
             ends += [_End.of(heat, fitted, last.steps, alpha) for heat, fitted in on_top]
     best = max(ends, key=lambda end: end.val)  # the first of equals is the nearest to the start
     _take(model, weights if best.alpha else start)
+    if not best.alpha:
+        shrink(model, untouched)
     fitted = best.fitted
     return Raced(
         way=best.way, steps=best.steps, alpha=best.alpha, trade=trade, heats=heats, without=without,
@@ -309,10 +338,10 @@ def hard_of(embedder: Embedder, train: Pool, val: Pool, choice: Choice | None) -
     return hard_data(len(train), len(val), captions, labels, embedder.vocabulary)
 
 
-def _preparable(model: DualEncoder) -> dict[str, str]:
+def _preparable(model: DualEncoder, part: Mapping[str, Strategy]) -> dict[str, str]:
     """Return each way with why this model cannot be tuned so; "" where it can."""
     found = {}
-    for name, strategy in ways().items():
+    for name, strategy in part.items():
         try:
             strategy.prepare(copy.deepcopy(model))
             found[name] = ""
@@ -322,17 +351,17 @@ def _preparable(model: DualEncoder) -> dict[str, str]:
 
 
 def _tuning(
-    embedder: Embedder, train: Pool, batch: int, start: Weights, watch: Watch, seed: int, folder: Path, progress: Progress, without: dict[str, str],
-    hard: Sequence[Hard],
+    embedder: Embedder, train: Pool, batch: int, start: Weights, watch: Watch, seed: int, folder: Path, progress: Progress,
+    part: Mapping[str, Strategy], without: dict[str, str], hard: Sequence[Hard],
 ) -> tuple[Heats, list[str]]:  # fmt: skip
     """Return what runs heats of the ways that this model can be tuned by, and their names; `without` says the others."""
     batches = batches_of(embedder, train, batch, seed, progress)
-    found = _preparable(embedder.model)
+    found = _preparable(embedder.model, part)
     found.update(left_out(hard, [name for name, why in found.items() if not why]))
     without.update({name: why for name, why in found.items() if why})
     run = Heats(
         embedder=embedder,
-        ways=ways(),
+        ways=part,
         batches=batches,
         start=start,
         watch=watch,
@@ -341,6 +370,22 @@ def _tuning(
         progress=progress,
     )
     return run, [name for name, why in found.items() if not why]
+
+
+def longest(heats: Sequence[Heat]) -> list[Heat]:
+    """Return of each way its longest heat."""
+    found: dict[str, Heat] = {}
+    for heat in heats:
+        if heat.name not in found or heat.steps > found[heat.name].steps:
+            found[heat.name] = heat
+    return list(found.values())
+
+
+def grow(model: DualEncoder, strategy: Strategy, start: Weights, tuned: Weights) -> dict[str, torch.Tensor]:
+    """Put into the model, in place, what a strategy has added to the tuned one, and return the start by the names it has then."""
+    strategy.prepare(model)
+    strategy.merge(model)
+    return begun(start, tuned)
 
 
 def _take(model: DualEncoder, weights: Weights) -> None:

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from torch.nn.functional import normalize
 
+from components.contracts.batch import Images
 from components.contracts.errors import CapabilityError, ConfigError, Interrupted
 from components.contracts.progress import silent
 from components.data.batches import StepBatches
@@ -24,20 +26,44 @@ from components.finetuning.strategy import Strategy
 from components.finetuning.tune import Tuned, tune, tuned_scale
 from components.methods.clip import Clip
 from components.methods.clip_rocket import ClipRocket, Extra, Local
+from components.models.grown import begun, shrink
+from components.models.interop.layout import towers_of
+from components.recipes.recipe import load_recipe
 from components.recipes.section import build
+from components.recipes.trained import load_trained, save_trained
+from components.recipes.yaml_lines import overlay
+from components.serving.export import export
 from components.stages.selected import watching
 from components.training.numbers import Optimisation, Scale
+from tests.squares import described_at_debug
 
 REPOSITORY = Path(__file__).parents[2]
 FOLDER = REPOSITORY / "components" / "finetuning"
 CATALOGUE: dict[str, dict[str, Any]] = yaml.safe_load((FOLDER / "catalogue.yaml").read_text())
 SCALE = Scale(batch=8, steps=12, pixels=32, precision="fp32", watch_every=4, checkpoint_every=2, curve_every=1)
+VIT = {"img_size": 32, "patch_size": 8, "embed_dim": 24, "depth": 2, "num_heads": 2}
 FAST = {"optimizer": "adamw", "lr": 0.01, "weight_decay": 0.1}
 
 
 @pytest.fixture(params=sorted(CATALOGUE))
 def row(request) -> dict[str, Any]:
     return CATALOGUE[request.param]
+
+
+@pytest.fixture
+def clip(row, vocabulary) -> Clip:
+    """The recipe `clip` at `debug`; with a small vision transformer for a strategy that needs one."""
+    described = described_at_debug(vocabulary)
+    if "net" in row:
+        image = {
+            "class_path": described["init_args"]["image"]["class_path"],
+            "init_args": {"net": row["net"], "net_args": VIT},
+        }
+        described = {**described, "init_args": {**described["init_args"], "image": image}}
+    method = load_recipe(REPOSITORY, "clip", "debug").method
+    torch.manual_seed(0)
+    built = build(overlay(method, {"init_args": {"model": described}}), Clip)
+    return built
 
 
 def strategy(row: dict[str, Any], **given: Any) -> Strategy:
@@ -80,8 +106,19 @@ def differing(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> s
     return {name for name, value in one.items() if not torch.equal(value, other[name])}
 
 
+adding = pytest.mark.parametrize("row", [name for name, row in CATALOGUE.items() if "adds" in row], indirect=True)
+
+
+def without_added(
+    row: dict[str, Any], of: dict[str, torch.Tensor], before: dict[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """Leave out what a strategy whose row says so has added; others add nothing."""
+    assert (of.keys() > before.keys()) if "adds" in row else (of.keys() == before.keys())
+    return {name: value for name, value in of.items() if name in before}
+
+
 def test_all_strategies_have_a_row_and_every_row_its_file():
-    own = {"strategy", "freeze", "grafted", "interpolate", "ensemble", "race", "raced", "tune", "__init__"}
+    own = {"strategy", "freeze", "grafted", "interpolate", "ensemble", "race", "raced", "soup", "tune", "__init__"}
     assert {path.stem for path in FOLDER.glob("*.py")} - own == set(CATALOGUE)
     for name, row in CATALOGUE.items():
         assert row["class_path"].startswith(f"components.finetuning.{name}.")
@@ -132,9 +169,11 @@ def test_at_alpha_1_what_stays_is_the_same_to_the_last_bit_and_the_rest_has_lear
         {name: its for name, its in freeze.digests().items() if not freeze.may_differ(name)},
     )
     tuned = go(clip, strategy(row, alphas=[1.0]))
-    changed = differing(state(clip), before)
+    changed = differing(without_added(row, state(clip), before), before)
     assert changed
     assert all(freeze.may_differ(name) for name in changed)
+    trained = {name for name in state(clip) if freeze.is_trained(name)}
+    assert (trained & before.keys()) >= {"logit_scale.log_scale"}
     assert tuned.frozen_digest == frozen
     again = strategy(row).prepare(clip.model).digests()
     assert {name: again[name] for name in stays} == stays
@@ -146,9 +185,68 @@ def test_between_the_ends_lies_the_mean_of_both(row, go, clip):
     before, whole = state(clip), copy.deepcopy(clip)
     go(whole, strategy(row, alphas=[1.0]))
     go(clip, strategy(row, alphas=[0.5]), "half")
+    before = begun(before, state(whole))
     for name, value in state(clip).items():
         if value.is_floating_point():
             torch.testing.assert_close(value, (before[name] + state(whole)[name]) / 2)
+    added = {name for name in state(clip) if name not in state(copy.deepcopy(whole)) or name.endswith(".ratio")}
+    assert bool(added) == ("adds" in row)
+
+
+@adding
+def test_what_is_added_counts_for_nothing_at_ratio_0_and_is_read_back_as_it_was_written(
+    row, go, clip, vocabulary, tmp_path
+):
+    before, described = copy.deepcopy(clip.model).eval(), described_at_debug(vocabulary)
+    described["init_args"]["image"] = {
+        "class_path": "components.models.towers.image.ImageTower",
+        "init_args": {"net": before.image.name, "net_args": before.image.net_args},
+    }
+    go(clip, strategy(row, alphas=[1.0]))
+    tuned, images = (
+        clip.model.eval(),
+        Images(pixels=torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(1))),
+    )
+    with torch.no_grad():
+        wanted = tuned.encode_image(images).pooled
+        (tmp_path / "kept").mkdir()
+        save_trained(tmp_path / "kept", tuned, described, vocabulary, Preprocess(size=32))
+        read = load_trained(tmp_path / "kept").model
+        assert torch.equal(read.encode_image(images).pooled, wanted)
+        tuned.load_state_dict(begun(before.state_dict(), tuned.state_dict()))
+        at_nought, start = tuned.encode_image(images).pooled, before.encode_image(images).pooled
+        torch.testing.assert_close(at_nought, start)
+        assert not torch.allclose(normalize(wanted, dim=-1), normalize(start, dim=-1), atol=1e-4), (
+            "it has learnt something"
+        )
+        shrink(tuned, before.state_dict())
+        assert torch.equal(tuned.encode_image(images).pooled, start)
+        assert differing(tuned.state_dict(), before.state_dict()) == set()
+
+
+@adding
+def test_what_was_added_before_is_trained_on_and_stays_at_alpha_0(row, go, clip):
+    go(clip, strategy(row, alphas=[1.0]))
+    once = state(clip)
+    go(clip, strategy(row, alphas=[0.0]), "again")
+    assert differing(state(clip), once) == set()
+
+
+@adding
+def test_what_is_added_is_exported_with_the_towers(row, go, clip, vocabulary, squares, tmp_path):
+    go(clip, strategy(row, alphas=[0.5]))
+    embedder = Embedder(clip.model, vocabulary, Preprocess(size=32))
+    furthest = export(
+        clip.model,
+        tmp_path,
+        embedder.pixels(squares.pictures[:4]),
+        vocabulary(["a red square", "a black square"]).ids,
+        18,
+        1e-4,
+    )
+    assert max(furthest.values()) < 1e-4
+    with pytest.raises(CapabilityError, match="no place for what tuning added"):
+        towers_of(clip.model, "open_clip")
 
 
 @pytest.mark.parametrize(
@@ -194,9 +292,9 @@ def test_a_teacher_that_follows_does_so_or_is_refused_in_words_before_any_step(r
 def test_a_look_on_the_way_leaves_what_is_frozen_in_evaluation_mode(row, go, clip):
     """The loop looks at the validation split at steps 2, 4 and 6; running statistics would move after the first look."""
     assert tuned_scale(SCALE, 0.5) == replace(SCALE, steps=6, watch_every=2)
-    before = clip.model.image.net.bn1.running_mean.clone()
+    before = {name: value.clone() for name, value in clip.model.image.net.named_buffers()}
     go(clip, strategy(row, alphas=[1.0]))
-    assert torch.equal(clip.model.image.net.bn1.running_mean, before)
+    assert all(torch.equal(value, before[name]) for name, value in clip.model.image.net.named_buffers())
 
 
 @pytest.mark.parametrize(("share", "steps", "watch_every"), [(0.25, 3, 1), (1.0, 12, 4), (2.0, 24, 8), (0.01, 1, 1)])

@@ -8,7 +8,7 @@ from pathlib import Path
 from components.data.splits import RankRule
 from components.finetuning.race import FIRST
 from components.finetuning.strategy import ALPHAS
-from components.stages.raced import MOST_LOST, ways
+from components.stages.raced import MOST_LOST, USUAL, ways
 from flows.cli import _parser
 
 REPOSITORY = Path(__file__).parents[2]
@@ -27,7 +27,7 @@ def test_the_numbers_are_those_of_the_code():
     assert f"for\n   {FIRST} steps" in PAGE
     assert f"`--most-lost` ({MOST_LOST:g})" in PAGE
     assert RankRule().pair_share + RankRule().val_share == 1 / 5
-    assert len(ways()) == 4
+    assert (len(USUAL), set(USUAL) < set(ways())) == (4, True)
     assert len(ALPHAS) == 5
     assert 0.0 in ALPHAS
 

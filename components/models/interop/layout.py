@@ -11,6 +11,7 @@ from torch import nn
 
 from components.contracts.errors import CapabilityError
 from components.models.dual_encoder import DualEncoder
+from components.models.grown import grown
 from components.models.towers.image import ImageTower
 from components.models.towers.text import Activation, QuickGelu, TextTower
 
@@ -163,6 +164,11 @@ def text_of(tower: TextTower) -> Transformer:
 def towers_of(model: DualEncoder, library: str) -> tuple[ImageTower, TextTower]:
     """Return both towers; CapabilityError for a model whose towers are of other kinds."""
     image, text = model.image, model.text
+    if more := grown(model):
+        raise CapabilityError(
+            f"{library} has no place for what tuning added to this model, {', '.join(type(part).__name__ for part in more.values())}. Export it to onnx or "
+            "triton, or tune in another way, such as components.finetuning.lora.Lora."
+        )
     if isinstance(image, ImageTower) and isinstance(text, TextTower):
         return image, text
     raise CapabilityError(

@@ -93,13 +93,16 @@ class ImageTower(Tower):
         tokens, found = self.walk(self.stem(rows), need)
         return replace(self.finish(tokens), hooks=found)
 
-    def walk(self, tokens: Tensor, need: Sequence[str], before: int = 0) -> tuple[Tensor, dict[str, Tensor]]:
+    def walk(
+        self, tokens: Tensor, need: Sequence[str], before: int = 0, weighs: Tensor | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """Return what the last block gives of what the first takes, and which hooks are needed; for a network that is a chain.
 
         Args:
             tokens: as `stem` gives them.
             need: names of hooks.
             before: how many tokens a method put before the network's own. No level has them.
+            weighs: what is added to the logits of attention [1 1 1 L], the logarithm of how often a token counts; for blocks that attend.
         """
         opened = Opened(self.net)
         assert opened.levels is not None, "one block alone is not walked"
@@ -108,7 +111,7 @@ class ImageTower(Tower):
         watched = {i: block for i, block in attentive(blocks).items() if f"attention{i}" in need}
         with Watched(watched) as attention:
             for number, block in enumerate(blocks):
-                tokens = block(tokens)
+                tokens = block(tokens) if weighs is None else block(tokens, attn_mask=weighs)
                 if (name := f"block{number}") in need:
                     found[name] = tokens
                 if (level := ends.get(number)) in need:

@@ -22,7 +22,7 @@ async def _line(version: Version, at: int) -> dict[str, Any]:
     index = None
     if searcher is not None:
         index = {
-            "pictures": len(searcher), "width": searcher.width, "filters": searcher.catalogue.facets(),
+            "pictures": len(searcher), "width": searcher.vectors.width, "filters": searcher.catalogue.facets(),
             "languages": searcher.catalogue.languages(),
         }  # fmt: skip
     return {

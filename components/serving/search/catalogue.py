@@ -102,11 +102,15 @@ class Catalogue:
         rows = self._sql.execute(f"SELECT row FROM entries WHERE {clause} ORDER BY row", values)
         return np.fromiter((one["row"] for one in rows), np.int64)
 
-    def entry(self, row: int) -> Entry:
-        """Return what is known of one row."""
-        found = self._sql.execute("SELECT * FROM entries WHERE row = ?", (row,)).fetchone()
-        said = self._sql.execute("SELECT lang, text FROM said WHERE row = ? ORDER BY id", (row,)).fetchall()
-        return _entry(found, tuple((one["lang"], one["text"]) for one in said))
+    def entries(self, rows: Sequence[int]) -> list[Entry]:
+        """Return what is known of some rows, in their order."""
+        marks = ", ".join("?" * len(rows))
+        said: dict[int, list[tuple[str, str]]] = {row: [] for row in rows}
+        for one in self._sql.execute(f"SELECT row, lang, text FROM said WHERE row IN ({marks}) ORDER BY id", rows):
+            said[one["row"]].append((one["lang"], one["text"]))
+        found = self._sql.execute(f"SELECT * FROM entries WHERE row IN ({marks})", rows)
+        known = {one["row"]: _entry(one, tuple(said[one["row"]])) for one in found}
+        return [known[row] for row in rows]
 
     def keyed(self, key: str) -> Entry | None:
         """Return what is known of the picture of that key, without what is said of it; None where there is none."""

@@ -1,6 +1,5 @@
 """A served index that is asked by vector, by words, or by both.
 
-Vectors are compared exactly, over the rows that the filter leaves.
 Axes: N rows of the index, D embedding width.
 """
 
@@ -14,6 +13,7 @@ from jaxtyping import Float
 from components.serving.search.catalogue import Catalogue, write_catalogue
 from components.serving.search.entry import Entry, entries_of
 from components.serving.search.fusion import fused
+from components.serving.search.vectors import Vectors
 
 FILE = "search-1.db"  # another number, another layout
 DEEP = 100  # of each ranking that are fused, at least
@@ -60,7 +60,7 @@ class Searcher:
 
     def __init__(self, repository: Path, catalogue: Path) -> None:
         self.catalogue = Catalogue(catalogue)
-        self._embeds = np.load(repository / "image_retrieval" / "1" / "index.npy", mmap_mode="r")
+        self.vectors = Vectors(repository / "image_retrieval" / "1" / "index.npy", catalogue.parent)
 
     @classmethod
     def open(cls, repository: Path, root: Path) -> "Searcher | None":
@@ -69,17 +69,12 @@ class Searcher:
         return None if path is None else cls(repository, path)
 
     def __len__(self) -> int:
-        return len(self._embeds)
-
-    @property
-    def width(self) -> int:
-        """Return D."""
-        return int(self._embeds.shape[1])
+        return len(self.vectors)
 
     def vector(self, key: str) -> Float[np.ndarray, " D"] | None:
         """Return the vector of the picture of that key; None where there is none."""
         row = self.catalogue.row_of(key)
-        return None if row is None else np.array(self._embeds[row])
+        return None if row is None else self.vectors.row(row)
 
     def search(
         self,
@@ -97,32 +92,24 @@ class Searcher:
         """
         allowed = self.catalogue.where(where) if where else None
         deep = max(DEEP, top_k)
-        scores = None if vector is None else self._scores(vector, allowed)
-        near = [] if scores is None else _best(scores, deep if words is not None else top_k, allowed)
+        near: list[int] = []
+        if vector is not None:
+            near = self.vectors.nearest(vector, top_k if words is None else deep, allowed).tolist()
         said = self.catalogue.said(words, deep, where) if words is not None else []
         ordered = near if words is None else said if vector is None else fused([near, said])
         places = [{row: rank for rank, row in enumerate(ranking, 1)} for ranking in (near, said)]
+        best = ordered[:top_k]
+        scores = None if vector is None else self.vectors.cosines(vector, np.array(best, np.int64))
         return [
             Found(
-                entry=self.catalogue.entry(row),
-                score=None if vector is None else float(np.dot(self._embeds[row], vector)),
+                entry=entry,
+                score=None if scores is None else float(scores[at]),
                 by_vector=places[0].get(row),
                 by_words=places[1].get(row),
             )
-            for row in ordered[:top_k]
+            for at, (row, entry) in enumerate(zip(best, self.catalogue.entries(best), strict=True))
         ]
-
-    def _scores(self, vector: np.ndarray, allowed: np.ndarray | None) -> np.ndarray:
-        scores: np.ndarray = (self._embeds if allowed is None else self._embeds[allowed]) @ vector
-        return scores
 
     def close(self) -> None:
         """Let go of its files."""
         self.catalogue.close()
-
-
-def _best(scores: np.ndarray, top: int, allowed: np.ndarray | None) -> list[int]:
-    """Return the rows of the highest scores, best first; equal ones keep the index's order."""
-    at = np.arange(len(scores)) if top >= len(scores) else np.sort(np.argpartition(-scores, top)[:top])
-    at = at[np.argsort(-scores[at], kind="stable")]
-    return [int(row) for row in (at if allowed is None else allowed[at])]

@@ -1,6 +1,7 @@
 """Adapting on coloured squares: the race learns, what is chosen keeps what others need, and a race that was stopped goes on."""
 
 import copy
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from components.data.evaluation_set import read_set
 from components.data.transforms.preprocess import Preprocess
 from components.evaluation.embedding import Embedder
 from components.finetuning.interpolate import interpolate
+from components.finetuning.race import Heat
+from components.finetuning.soup import Souped, mean
+from components.models.adapted_projection import AdaptedProjection
 from components.models.projection import LogitScale
 from components.objectives.sigmoid import SigmoidLoss
 from components.objectives.softmax import SoftmaxLoss
@@ -23,7 +27,7 @@ from components.stages import heats as running
 from components.stages import raced as racing
 from components.stages.adapt import adapt
 from components.stages.heats import Heats, method_of
-from components.stages.raced import batches_of, check, chosen
+from components.stages.raced import batches_of, check, chosen, longest
 from tests.squares import COLOURS
 from tests.subjects import part_of
 from tests.their_sets import write_set
@@ -69,38 +73,33 @@ def adapted(embedder, squares, others, folder: Path, **given):
     )
 
 
-def few(monkeypatch) -> None:
-    """Two ways take part, for the sake of time."""
-    ways = racing.ways()
-    monkeypatch.setattr(racing, "ways", lambda: {name: ways[name] for name in ("lora", "whole")})
+FEW = ("lora", "whole")  # for the sake of time
 
 
 def test_a_race_learns_and_what_it_gained_and_lost_stands_with_intervals(
     embedder, squares, others, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(racing, "EPOCHS", 5)
-    few(monkeypatch)
     start = copy.deepcopy(embedder.model.state_dict())
-    found = adapted(embedder, squares, others, tmp_path / "heats", most_lost=1.0)
+    found = adapted(embedder, squares, others, tmp_path / "heats", most_lost=1.0, by=FEW)
     assert found.raced.way != "start"
     assert found.raced.trade[0]["alpha"] == 0
     best = max(found.raced.trade, key=lambda row: row["val"])
     assert best["val"] > found.raced.trade[0]["val"]
     assert found.raced.alpha == best["alpha"]
     own = {line.metric: line for line in found.own if line.arm == "adapted"}
-    mean = own["retrieval.pair.mean_recall"]
-    assert mean.low <= mean.difference <= mean.high
+    recall = own["retrieval.pair.mean_recall"]
+    assert recall.low <= recall.difference <= recall.high
     assert {line.metric for line in found.elsewhere} >= {"zero_shot.colours.class.top1"}
     (kept,) = (tmp_path / "heats").iterdir()
     tuned = load_file(kept / f"{found.raced.heats[-1].name}-{found.raced.heats[-1].steps}" / "tuned.safetensors")
     wanted = interpolate(start, tuned, found.raced.alpha)
     assert all(torch.equal(value, wanted[name]) for name, value in embedder.model.state_dict().items())
-    longest = max(heat.steps for heat in found.raced.heats)
-    assert longest == 5 * 30 // 10 // 2 * 2
+    assert max(heat.steps for heat in found.raced.heats if heat.name in FEW) == 5 * 30 // 10 // 2 * 2
     again = copy.deepcopy(embedder)
     again.model.load_state_dict(start)
     monkeypatch.setattr(running, "tune", lambda *_, **__: pytest.fail("a heat that was kept is run again"))
-    resumed = adapted(again, squares, others, tmp_path / "heats", most_lost=1.0)
+    resumed = adapted(again, squares, others, tmp_path / "heats", most_lost=1.0, by=FEW)
     assert resumed == found
     for other in (
         {"digest": "b" * 64},
@@ -108,7 +107,7 @@ def test_a_race_learns_and_what_it_gained_and_lost_stands_with_intervals(
         {"seed": 1},
     ):  # heats of another start, batch or seed are not taken for these
         with pytest.raises(pytest.fail.Exception, match="a heat that was kept is run again"):
-            adapted(again, squares, others, tmp_path / "heats", most_lost=1.0, **other)
+            adapted(again, squares, others, tmp_path / "heats", most_lost=1.0, by=FEW, **other)
     left = sorted(path.name for path in tmp_path.rglob("heats/*/*/*"))
     assert set(left) == {"heat.json", "tuned.safetensors"}, "checkpoints go with their heat"
 
@@ -151,10 +150,9 @@ def test_one_caption_for_all_is_refused(embedder, squares, tmp_path):
         )
 
 
-def test_a_budget_that_is_too_short_says_the_least(embedder, squares, tmp_path, monkeypatch):
-    few(monkeypatch)
+def test_a_budget_that_is_too_short_says_the_least(embedder, squares, tmp_path):
     with pytest.raises(ConfigError, match=r"there are 0 s, but to try each of 2 ways for 8 steps takes about"):
-        adapted(embedder, squares, [], tmp_path / "heats", budget_s=0.01)
+        adapted(embedder, squares, [], tmp_path / "heats", budget_s=0.01, by=FEW)
 
 
 def test_sets_that_would_share_a_name_and_numbers_out_of_range_are_refused():
@@ -184,9 +182,8 @@ def test_labels_are_told_apart_without_tuning_and_nothing_is_lost_elsewhere(
     embedder, squares, others, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(racing, "EPOCHS", 1)
-    few(monkeypatch)
     start = copy.deepcopy(embedder.model.state_dict())
-    found = told_apart(embedder, squares, others, tmp_path, most_lost=0.0)
+    found = told_apart(embedder, squares, others, tmp_path, most_lost=0.0, by=FEW)
     frozen = [heat for heat in found.raced.heats if not heat.steps and "+" not in heat.name]
     assert [heat.name for heat in frozen] + list(found.raced.without) == list(racing.label_ways(60))
     assert "leave no room for a label" in found.raced.without["soft prompt"], (
@@ -211,15 +208,22 @@ def test_labels_are_told_apart_without_tuning_and_nothing_is_lost_elsewhere(
     again = copy.deepcopy(embedder)
     again.model.load_state_dict(start)
     monkeypatch.setattr(running, "tune", lambda *_, **__: pytest.fail("a heat that was kept is run again"))
-    resumed = told_apart(again, squares, others, tmp_path, most_lost=0.0)
+    resumed = told_apart(again, squares, others, tmp_path, most_lost=0.0, by=FEW)
     assert resumed == found
     np.testing.assert_array_equal(resumed.served.vectors, found.served.vectors)
 
 
-def test_a_budget_that_is_too_short_to_tune_leaves_the_labels(embedder, squares, tmp_path, monkeypatch):
-    few(monkeypatch)
+def test_a_budget_that_is_too_short_to_tune_leaves_the_labels(embedder, squares, tmp_path):
     found = adapt(
-        embedder, labelled(squares), [], digest="a" * 64, budget_s=1e-3, seed=0, folder=tmp_path, progress=silent
+        embedder,
+        labelled(squares),
+        [],
+        digest="a" * 64,
+        budget_s=1e-3,
+        seed=0,
+        folder=tmp_path,
+        progress=silent,
+        by=FEW,
     )
     assert "to try each of 2 ways" in found.raced.without["tuning"]
     assert [row["alpha"] for row in found.raced.trade] == [0.0]
@@ -260,3 +264,75 @@ def test_a_heat_takes_the_best_of_its_looks(embedder, squares, tmp_path, monkeyp
     tuned = heats.tuned(heat)
     assert all(torch.equal(value, seen[1][name]) for name, value in tuned.items())
     assert not all(torch.equal(value, seen[3][name]) for name, value in tuned.items())
+
+
+def test_a_soup_that_is_better_on_val_than_each_is_what_is_taken(embedder, squares, others, tmp_path, monkeypatch):
+    monkeypatch.setattr(racing, "EPOCHS", 5)
+    start = copy.deepcopy(embedder.model.state_dict())
+    alone = adapted(copy.deepcopy(embedder), squares, others, tmp_path / "heats", most_lost=1.0, by=FEW)
+    (kept,) = (tmp_path / "heats").iterdir()
+    shutil.rmtree(kept / next((path.name for path in kept.glob("soup-*")), "none"), ignore_errors=True)
+    of = {
+        heat.name: load_file(kept / f"{heat.name}-{heat.steps}" / "tuned.safetensors")
+        for heat in longest(alone.raced.heats)
+        if heat.name in FEW
+    }
+    both = mean([of[name] for name in FEW])
+    monkeypatch.setattr(
+        running, "greedy", lambda candidates, score_of: Souped(names=FEW, score=max(1.0, score_of(both)), weights=both)
+    )
+    found = adapted(embedder, squares, others, tmp_path / "heats", most_lost=1.0, by=FEW)
+    assert found.raced.heats[-1].name == "soup of lora and whole"
+    assert found.raced.steps == sum(heat.steps for heat in longest(alone.raced.heats) if heat.name in FEW)
+    assert found.raced.way == "soup of lora and whole"
+    wanted = interpolate(start, both, found.raced.alpha)
+    assert all(torch.equal(value, wanted[name]) for name, value in embedder.model.state_dict().items())
+    monkeypatch.setattr(running, "greedy", lambda *_: pytest.fail("a soup that was kept is made again"))
+    again = copy.deepcopy(embedder)
+    again.model.load_state_dict(start)
+    assert adapted(again, squares, others, tmp_path / "heats", most_lost=1.0, by=FEW) == found
+
+
+def test_of_each_way_the_longest_heat_is_a_candidate():
+    heats = [
+        Heat(name=name, steps=steps, score=0.5, seconds=1.0)
+        for name, steps in (("a", 8), ("b", 8), ("b", 32), ("a", 16))
+    ]
+    assert [(heat.name, heat.steps) for heat in longest(heats)] == [("a", 16), ("b", 32)]
+
+
+def test_a_way_that_adds_a_part_leaves_it_in_the_model_or_takes_it_out(
+    embedder, squares, others, tmp_path, monkeypatch
+):
+    """Of drawn weights no adapter makes anything in seconds, so that validation prefers what counts more here."""
+
+    def counts(model: torch.nn.Module) -> dict[str, float]:
+        return {"counts": float(getattr(model.image_projection, "ratio", 0.0))}
+
+    monkeypatch.setattr(racing, "EPOCHS", 4)
+    monkeypatch.setattr(racing, "watching", lambda *_: counts)
+    start, again = copy.deepcopy(embedder.model.state_dict()), copy.deepcopy(embedder)
+    found = adapted(
+        embedder, squares, others, tmp_path / "heats", most_lost=1.0, by=("feature adapter", "image prompt")
+    )
+    assert "no blocks that all attend" in found.raced.without["image prompt"], "a residual net has no tokens"
+    assert (found.raced.way, found.raced.alpha) == ("feature adapter", 1.0)
+    assert [row["val"] for row in found.raced.trade] == [0.0, 0.125, 0.25, 0.375, 0.5]
+    assert isinstance(embedder.model.image_projection, AdaptedProjection)
+    assert float(embedder.model.image_projection.up.weight.detach().abs().max()) > 0
+    assert all(
+        torch.equal(value, start[name])
+        for name, value in embedder.model.state_dict().items()
+        if name in start and "logit" not in name
+    )
+    monkeypatch.setattr(racing, "chosen", lambda trade, most_lost, names: (0.0, False))
+    stays = adapted(again, squares, others, tmp_path / "heats", most_lost=0.0, by=("feature adapter",))
+    assert (stays.raced.way, stays.untouched) == ("start", True)
+    assert again.model.state_dict().keys() == start.keys()
+    assert all(torch.equal(value, start[name]) for name, value in again.model.state_dict().items())
+
+
+def test_a_way_that_nobody_knows_is_said_with_the_nearest(embedder, squares, tmp_path):
+    for by, says in ((("lorra",), "did you mean lora"), ((), "no way to tune takes part")):
+        with pytest.raises(ConfigError, match=says):
+            adapted(embedder, squares, [], tmp_path, by=by)
