@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.pace import Mark, Pace, Plan, middle
+from flows.tried import again
 
 COSTS = st.floats(0.001, 10.0)
 
@@ -69,3 +70,12 @@ def test_marks_of_another_training_are_refused():
 def test_what_happened_once_to_a_few_does_not_count():
     assert middle([1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 60.0]) == 1.0
     assert middle([2.0]) == 2.0
+
+
+def test_a_longer_try_gives_the_steps_and_the_first_one_what_is_there_but_once():
+    plan = Plan(steps=24, watch_every=8, checkpoint_every=5)
+    first = Pace(fixed=12.0, step=0.2, look=0.1, checkpoint=0.1)
+    longer = Pace(fixed=3.0, step=0.1, look=0.2, checkpoint=0.05)
+    both = again(first, plan, longer)
+    assert (both.step, both.look, both.checkpoint) == (0.1, 0.2, 0.05)
+    assert both.seconds(plan) == pytest.approx(first.seconds(plan))
