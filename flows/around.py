@@ -43,7 +43,7 @@ class Beside:
         """Write it down, the stages having taken so long by the clock; their own seconds of work are in what they left."""
         whole_s, worked_s = time.monotonic() - self.at_s, cpu_s() - self.cpu_s
         left = (path for path in (root / ".diptych/outcome").glob("*.json") if path.stat().st_mtime >= self.at)
-        own_s = sum(json.loads(path.read_text(encoding="utf-8"))["cpu_seconds"] or 0.0 for path in left)
+        own_s = sum(json.loads(path.read_text(encoding="utf-8")).get("cpu_seconds") or 0.0 for path in left)
         around = Around(seconds=round(max(0.0, whole_s - sum(stages_s)), 3), cpu_s=round(max(0.0, worked_s - own_s), 3))
         (private(root) / KEPT).write_text(json.dumps(asdict(around)) + "\n", encoding="utf-8")
 

@@ -16,6 +16,7 @@ def test_what_is_left_beside_the_stages_is_kept(tmp_path):
     beside.at_s -= 30.0
     beside.cpu_s -= 20.0
     (outcomes / "pretrain@clip.json").write_text(json.dumps({"cpu_seconds": 5.0}))
+    (outcomes / "register@clip.json").write_text(json.dumps({"version": "clip@1"}))  # no stage
     (outcomes / "finetune@clip.json").write_text(json.dumps({"cpu_seconds": None}))
     beside.keep(tmp_path, [10.0, 2.0])
     kept = Around.read(tmp_path)
