@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from components.data.selection import Pool
     from components.evaluation.hard_data import Hard
     from components.evaluation.study import Line
+    from components.finetuning.augment import Augment
     from components.finetuning.labels.choice import Ask
     from components.stages.adapt import Adapted
 
@@ -41,6 +42,8 @@ class Asked:
         batch: pairs a step.
         ask: for labels, captions, or what fits (`auto`).
         most_steps: of the longest heat; 0 for as many as take 30 times all pictures.
+        augment: how much training pictures are changed: off, light or strong.
+        recall: weight of what the start says of general pictures, which are drawn; 0 holds to nothing.
         ways: to tune that take part, by name; () takes the usual ones.
     """
 
@@ -54,6 +57,8 @@ class Asked:
     ask: "Ask" = "auto"
     most_steps: int = 0
     ways: Sequence[str] = ()
+    augment: "Augment" = "light"
+    recall: float = 0.0
 
 
 def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
@@ -63,10 +68,12 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
     """
     from components.data.evaluation_set import read_set
     from components.evaluation.embedding import Embedder
+    from components.finetuning.raced import SCENES
     from components.recipes.given_model import read_given
     from components.recipes.trained import save_trained
     from components.stages.adapt import adapt as adapted
     from components.stages.raced import USUAL, batch_of, check, taking_part
+    from components.stages.recalled import Recall, general_pictures
 
     if (out / REPORT).exists():
         raise ConfigError(f"{out / REPORT} is there already, and nothing is written over. Name a new folder: --to DIR.")
@@ -81,9 +88,13 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
     out.mkdir(parents=True, exist_ok=True)
     told = listener()
     pools, near = pools_of(asked, here, out / DATA, told)
+    recall = None
+    if asked.recall:
+        recall = Recall(pool=general_pictures(SCENES, out, told), weight=asked.recall)
     found = adapted(
         given.encoder, pools, others, digest=given.sha256, budget_s=asked.budget_s, seed=asked.seed, folder=out / HEATS, progress=told, most_lost=asked.most_lost,
-        batch=asked.batch, ask=asked.ask, by=asked.ways or USUAL, most_steps=asked.most_steps,
+        batch=asked.batch, ask=asked.ask, by=asked.ways or USUAL, augment=asked.augment, recall=recall,
+        most_steps=asked.most_steps,
     )  # fmt: skip
     (out / MODEL).mkdir(exist_ok=True)
     save_trained(

@@ -55,6 +55,14 @@ def add_adapt(add: Add) -> None:
         "--way", metavar="NAME", action="append", default=[], dest="ways", type=lambda said: said.replace("-", " "),
         help="to tune, that takes part in the race, such as lora or feature-adapter; may be given several times (lora, last-layers, locked-image, whole)",
     )  # fmt: skip
+    made.add_argument(
+        "--augment", choices=("off", "light", "strong"), default="light",
+        help="how much training pictures are changed; strong also crops them and, where no caption says left or right, mirrors them (light)",
+    )  # fmt: skip
+    made.add_argument(
+        "--recall", metavar="WEIGHT", type=float, default=0.0,
+        help="hold, by this weight beside the loss, to what the model says of drawn scenes before it is tuned; 1 is usual (0, which holds to nothing)",
+    )  # fmt: skip
     made.add_argument("--batch", metavar="PAIRS", type=int, default=64, help="a step (64)")
     made.add_argument(
         "--most-steps", metavar="N", type=int, default=0,
@@ -87,7 +95,8 @@ def _adapt(here: Path, arguments: argparse.Namespace) -> int:
 
     asked = Asked(
         data=arguments.data, start=model_place(arguments.start, here, arguments.network), sets=[here / one for one in arguments.sets], budget_s=arguments.budget,
-        most_lost=arguments.most_lost, seed=arguments.seed or 0, batch=arguments.batch, ask=arguments.ask, ways=arguments.ways, most_steps=arguments.most_steps,
+        most_lost=arguments.most_lost, seed=arguments.seed or 0, batch=arguments.batch, ask=arguments.ask, ways=arguments.ways,
+        augment=arguments.augment, recall=arguments.recall, most_steps=arguments.most_steps,
     )  # fmt: skip
     adapt(asked, here, here / arguments.to, arguments.json)
     return 0
@@ -113,6 +122,11 @@ def _adapt_here(here: Path, arguments: argparse.Namespace) -> int:
     }
     if arguments.most_steps:
         race["most_steps"] = arguments.most_steps
+    race |= {
+        name: said
+        for name, said, usual in (("augment", arguments.augment, "light"), ("recall", arguments.recall, 0.0))
+        if said != usual
+    }
     if arguments.ways:
         race["ways"] = arguments.ways
     asked = Here(

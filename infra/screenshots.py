@@ -58,6 +58,12 @@ _ASK = """
   return true;
 }})()
 """
+_SHOWN = """
+(() => {
+  const seen = [...document.querySelectorAll(".hits img")].filter((one) => one.getBoundingClientRect().top < innerHeight);
+  return seen.length > 5 && seen.every((one) => one.complete && one.naturalWidth);
+})()
+"""  # those further down load once somebody scrolls to them
 
 
 def main() -> int:
@@ -102,11 +108,10 @@ def screenshots(root: Path, folder: Path) -> Iterator[Path]:
         yield _kept(tab, folder / "report-phone.png", PHONE[1], PHONE[0])
         tab.scheme("light")
         if shipped.unserved is None:
+            tab.size(WIDTH, 1000)
             tab.open(ensure_gateway(root).url)
             tab.wait(_ASK.format(text=json.dumps(examples_of(root)[0])))
-            tab.wait(
-                "document.querySelectorAll('.hits img').length > 5 && [...document.images].every(one => one.complete)"
-            )
+            tab.wait(_SHOWN)
             yield _kept(tab, folder / "page.png", 1000)
         with served(root) as pages:
             tab.open(f"{pages.prefect}/v2/runs/flow-run/{_flow_run(pages)}?tab=Artifacts")

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from components.contracts.errors import ConfigError
 
+SCENES = {"name": "scenes", "pictures": 240}
+
 
 @dataclass(frozen=True, kw_only=True)  # no slots: jsonargparse reads the fields of a default by vars()
 class Race:
@@ -17,6 +19,9 @@ class Race:
         batch: pairs a step, cut to the captions there are.
         ask: for `labels`, `captions`, or what fits (`auto`).
         ways: to tune that take part, by name; null takes the usual four.
+        augment: how much training pictures are changed.
+        recall: weight of what the start says of general pictures, beside the loss; 0 holds to nothing.
+        recalled: the source of these pictures, as params.yaml has one, without a path.
         sets: name -> a set on which it must not get worse, as `evaluation.sets` has one, and for one with a path the first digits, 12 or more, of its
             `digest`: those of the evaluation may change without a tuning anew, and these may not.
 
@@ -30,6 +35,9 @@ class Race:
     batch: int = 64
     ask: Literal["auto", "labels", "captions"] = "auto"
     ways: list[str] | None = None
+    augment: Literal["off", "light", "strong"] = "light"
+    recall: float = 0.0
+    recalled: dict[str, Any] = field(default_factory=lambda: dict(SCENES))
     sets: dict[str, Any] = field(default_factory=dict)
     most_steps: int = 0
 
@@ -38,6 +46,10 @@ class Race:
             raise ConfigError(f"budget_s is {self.budget_s}, but a race takes time. Give seconds, such as 900.")
         if not 0 <= self.most_lost <= 1:
             raise ConfigError(f"most_lost is {self.most_lost}, but it is a share, from 0 to 1. 0.01 is usual.")
+        if not 0 <= self.recall < math.inf:
+            raise ConfigError(
+                f"recall is {self.recall}, but it is a weight beside the loss. Give 0 to hold to nothing, or 1."
+            )
         if self.batch < 2:
             raise ConfigError(f"batch is {self.batch}, but a contrast needs two pairs at least. 64 is usual.")
         if self.most_steps < 0:

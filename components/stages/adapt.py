@@ -18,12 +18,14 @@ from components.evaluation.on_set import usual
 from components.evaluation.outcomes import Evaluated
 from components.evaluation.retrieval import Retrieval
 from components.evaluation.study import Line, study
+from components.finetuning.augment import Augment
 from components.finetuning.labels.answers import Answers
 from components.finetuning.labels.choice import Ask, Choice, choice_of
 from components.finetuning.labels.way import LabelVectors
 from components.models.grown import begun
 from components.serving.labels import Labels
 from components.stages.raced import BATCH, MOST_LOST, START, USUAL, Elsewhere, Raced, found_of, raced
+from components.stages.recalled import Recall
 from components.stages.told import CAPTIONS, LABELS, served_by
 
 
@@ -61,6 +63,7 @@ class Adapted:
 def adapt(
     embedder: Embedder, pools: Mapping[str, Pool], others: Sequence[EvaluationSet], *, digest: str, budget_s: float, seed: int, folder: Path,
     progress: Progress, most_lost: float = MOST_LOST, batch: int = BATCH, ask: Ask = "auto", by: Sequence[str] = USUAL,
+    augment: Augment = "light", recall: Recall | None = None,
     most_steps: int = 0,
 ) -> Adapted:  # fmt: skip
     """Tune the embedder's model in place, and return what was found.
@@ -70,6 +73,7 @@ def adapt(
         others: sets on which it must not get worse.
         ask: for labels or captions, as of `choice_of`.
         by: names of the ways to tune that take part.
+        augment, recall: as of `raced`.
 
     All else, and what it raises, is as of `raced` and `choice_of`.
     """
@@ -77,7 +81,7 @@ def adapt(
     start = {name: value.detach().clone() for name, value in embedder.model.state_dict().items()}
     found = raced(
         embedder, pools["train"], pools["val"], sets, digest=digest, budget_s=budget_s, seed=seed, folder=folder, progress=progress,
-        most_lost=most_lost, batch=batch, choice=choice, by=by, most_steps=most_steps,
+        most_lost=most_lost, batch=batch, choice=choice, by=by, augment=augment, recall=recall, most_steps=most_steps,
     )  # fmt: skip
     tuned = {name: value.detach().clone() for name, value in embedder.model.state_dict().items()}
     start = begun(start, tuned)

@@ -13,6 +13,7 @@ from components.contracts.sealed import sha256_of
 from components.recipes.params import load_params
 from components.recipes.recipe import RACE, load_finetuning, load_recipe, load_scale
 from components.recipes.yaml_lines import overlay
+from components.stages.place import private
 from components.stages.runtime import run_stage
 from components.stages.stage import Stage
 
@@ -108,6 +109,7 @@ def race_ways(stage: Stage, described: dict[str, Any]) -> None:
     from components.recipes.trained import load_trained, save_tuned
     from components.stages.asked_sets import read_sets
     from components.stages.raced import USUAL, batch_of, raced
+    from components.stages.recalled import Recall, general_pictures
     from components.stages.selected import Selected
     from components.stages.told import CAPTIONS, LABELS, served_by
 
@@ -126,12 +128,17 @@ def race_ways(stage: Stage, described: dict[str, Any]) -> None:
             "sets": {name: its.digest for name, its in sets.items()},
         }
         folder = stage.resume_dir([*selected.files, *(pretrained / name for name in MODEL_FILES)], numbers)
+        recall = None
+        if race.recall:
+            general = general_pictures(race.recalled, private(stage.root, "tmp"), stage.progress)
+            recall = Recall(pool=general, weight=race.recall)
         choice = choice_of({"train": selected.train, "val": selected.val}, race.ask)
         others = [one for name, its in sets.items() if (one := held_to(name, its)) is not None]
         found = raced(
             embedder, selected.train, selected.val, others, digest=sha256_of(pretrained / WEIGHTS), budget_s=race.budget_s,
             seed=params.seed, folder=folder, progress=stage.progress, most_lost=race.most_lost, batch=race.batch,
-            choice=choice, by=race.ways or USUAL, most_steps=race.most_steps,
+            choice=choice, by=race.ways or USUAL, augment=race.augment, recall=recall,
+            most_steps=race.most_steps,
         )  # fmt: skip
     batch = batch_of(selected.train, race.batch)
     with stage.output(f"runs/{recipe.name}/finetune") as out:

@@ -29,6 +29,7 @@ from components.finetuning.interpolate import Weights
 from components.finetuning.labels.choice import Choice
 from components.finetuning.labels.way import Fitted, LabelVectors, LabelWay, Seen, Shown, plain
 from components.finetuning.race import FIRST, Heat
+from components.finetuning.recall import General, Recalled
 from components.finetuning.soup import greedy
 from components.finetuning.strategy import ALPHAS, Strategy
 from components.finetuning.tune import tune
@@ -57,6 +58,8 @@ class Heats:
         seed: of what is drawn.
         folder: where they are kept.
         progress: is told.
+        general: pairs of which what the start said is held to, by that weight; None holds to nothing.
+        weight: of that.
     """
 
     embedder: Embedder
@@ -67,6 +70,8 @@ class Heats:
     seed: int
     folder: Path
     progress: Progress
+    general: General | None = None
+    weight: float = 0.0
 
     def run(self, name: str, steps: int) -> Heat:
         """Tune by a way for so many steps, and score the best place between the start and what came of it."""
@@ -84,7 +89,7 @@ class Heats:
         self.embedder.model = own  # whom the watch looks at
         try:
             tune(
-                method_of(own), self.ways[name], self.batches, scale, seed=self.seed, folder=kept, progress=self.progress,
+                self._method(own), self.ways[name], self.batches, scale, seed=self.seed, folder=kept, progress=self.progress,
                 log=lambda step, values: None, watch=self.watch, best=kept,
             )  # fmt: skip
             tuned = {key: value.detach().clone() for key, value in own.state_dict().items()}
@@ -102,6 +107,13 @@ class Heats:
         save_file({key: value.contiguous() for key, value in tuned.items()}, kept / TUNED)
         _keep(kept, heat)
         return heat
+
+    def _method(self, model: DualEncoder) -> Method:
+        """Return what the model is tuned by."""
+        method = method_of(model)
+        if self.general is None:
+            return method
+        return Recalled(method, self.general, weight=self.weight, rows=self.batches.order.batch, seed=self.seed)
 
     def soup(self, heats: Sequence[Heat]) -> tuple[Heat, Weights] | None:
         """Return the mean of those tunings that are no worse together, as a heat with its weights; None where the best is best alone.

@@ -24,11 +24,11 @@ from components.data.batches import StepBatches
 from components.data.rows.decoded import decode_pairs
 from components.data.samplers.distinct import DistinctBatches
 from components.data.selection import Pool
-from components.data.transforms.views import Views
 from components.evaluation.embedding import Embedder
 from components.evaluation.hard_data import Hard, hard_data, left_out
 from components.evaluation.on_set import naming
 from components.evaluation.subject import TrainedModel
+from components.finetuning.augment import Augment, views_of
 from components.finetuning.ensemble import score
 from components.finetuning.feature_adapter import FeatureAdapter
 from components.finetuning.image_prompt import ImagePrompt
@@ -43,11 +43,13 @@ from components.finetuning.last_layers import LastLayers
 from components.finetuning.locked import LockedImage
 from components.finetuning.lora import Lora
 from components.finetuning.race import Heat, race
+from components.finetuning.recall import General
 from components.finetuning.strategy import ALPHAS, Strategy
 from components.finetuning.whole import Whole
 from components.models.dual_encoder import DualEncoder
 from components.models.grown import begun, shrink
 from components.stages.heats import Heats, LabelHeats, watching_labels
+from components.stages.recalled import Recall, without_those_of
 from components.stages.selected import KEPT, watching
 from components.training.callbacks import Watch
 from components.training.numbers import Optimisation
@@ -172,6 +174,7 @@ class Raced:
 def raced(
     embedder: Embedder, train: Pool, val: Pool, others: Sequence[Elsewhere], *, digest: str, budget_s: float, seed: int, folder: Path,
     progress: Progress, most_lost: float = MOST_LOST, batch: int = BATCH, choice: Choice | None = None, by: Sequence[str] = USUAL,
+    augment: Augment = "light", recall: Recall | None = None,
     most_steps: int = 0,
 ) -> Raced:  # fmt: skip
     """Tune the embedder's model in place, and return what was found.
@@ -188,6 +191,8 @@ def raced(
         batch: pairs a step, cut to the captions there are.
         choice: the labels that pictures of `train` and `val` are to be told apart by, which is then what all is scored by; else it is finding captions.
         by: names of the ways to tune that take part.
+        augment: how much training pictures are changed.
+        recall: general pictures, of which what the start said is held to; those that are in `others` are left out.
         most_steps: of the longest heat; 0 for as many as take EPOCHS times all pictures.
 
     Raises ConfigError for too few pictures, a budget that is too short, sets that are called alike or as what is the person's own, and numbers
@@ -196,6 +201,10 @@ def raced(
     check([one.name for one in others], most_lost, batch)
     part = taking_part(by)
     kinds = {"start": digest, "seed": str(seed), "batch": str(batch), **_said({"train": train, "val": val})}
+    kinds |= {"augment": augment} if augment != "light" else {}
+    if recall:
+        recall = replace(recall, pool=without_those_of(recall.pool, [one.pool for one in others]))
+        kinds |= {"recall": repr(recall.weight), **_said({"general": recall.pool})}
     if choice:
         kinds["labels"] = digest_of({"labels": repr(choice.labels), "of": repr((choice.of["train"], choice.of["val"]))})
     model, folder = embedder.model, folder / digest_of(kinds)[:16]
@@ -214,7 +223,9 @@ def raced(
         ends += [_End.of(heat, fitted, 0, 0.0) for heat, fitted in frozen]
     tuned, last = None, None
     try:
-        run, tried = _tuning(embedder, train, batch, start, watch, seed, folder, progress, part, without, hard)
+        run, tried = _tuning(
+            embedder, train, batch, start, watch, seed, folder, progress, part, without, hard, augment, recall
+        )
         most = most_of(len(train), run.batches.order.batch, most_steps)
         heats += (ran := race(tried, run.run, budget_s - sum(heat.seconds for heat in heats), most))
         last, tuned = ran[-1], run.tuned(ran[-1])
@@ -307,7 +318,9 @@ def chosen(trade: Sequence[Mapping[str, float]], most_lost: float, others: Seque
     return best["alpha"], best_of_all in allowed
 
 
-def batches_of(embedder: Embedder, pool: Pool, batch: int, seed: int, progress: Progress) -> StepBatches:
+def batches_of(
+    embedder: Embedder, pool: Pool, batch: int, seed: int, progress: Progress, augment: Augment = "light"
+) -> StepBatches:
     """Return what is learnt from: each caption at most once a batch, of long ones whole sentences; ConfigError for fewer than two."""
     if len(set(pool.concepts)) < 2:
         raise ConfigError(
@@ -315,7 +328,7 @@ def batches_of(embedder: Embedder, pool: Pool, batch: int, seed: int, progress: 
         )
     size = embedder.preprocess.size
     pairs = decode_pairs(pool, replace(embedder.preprocess, size=round(size * KEPT)), progress)
-    views = Views(pixels=size, degrees=5.0, shift=0.05, zoom=(0.9, 1.1), colour=0.1, grey=0.0, background=0.0)
+    views = views_of(augment, size, pool.captions)
     order = DistinctBatches(pairs.concepts, batch_of(pool, batch), seed=seed)
     return StepBatches(pairs, embedder.vocabulary, views, order, seed=seed, long="sample")
 
@@ -352,10 +365,10 @@ def _preparable(model: DualEncoder, part: Mapping[str, Strategy]) -> dict[str, s
 
 def _tuning(
     embedder: Embedder, train: Pool, batch: int, start: Weights, watch: Watch, seed: int, folder: Path, progress: Progress,
-    part: Mapping[str, Strategy], without: dict[str, str], hard: Sequence[Hard],
+    part: Mapping[str, Strategy], without: dict[str, str], hard: Sequence[Hard], augment: Augment, recall: Recall | None,
 ) -> tuple[Heats, list[str]]:  # fmt: skip
     """Return what runs heats of the ways that this model can be tuned by, and their names; `without` says the others."""
-    batches = batches_of(embedder, train, batch, seed, progress)
+    batches = batches_of(embedder, train, batch, seed, progress, augment)
     found = _preparable(embedder.model, part)
     found.update(left_out(hard, [name for name, why in found.items() if not why]))
     without.update({name: why for name, why in found.items() if why})
@@ -368,6 +381,8 @@ def _tuning(
         seed=seed,
         folder=folder,
         progress=progress,
+        general=General.of(embedder, recall.pool, progress) if recall else None,
+        weight=recall.weight if recall else 0.0,
     )
     return run, [name for name, why in found.items() if not why]
 

@@ -118,7 +118,20 @@ def without_added(
 
 
 def test_all_strategies_have_a_row_and_every_row_its_file():
-    own = {"strategy", "freeze", "grafted", "interpolate", "ensemble", "race", "raced", "soup", "tune", "__init__"}
+    own = {
+        "strategy",
+        "freeze",
+        "grafted",
+        "interpolate",
+        "ensemble",
+        "race",
+        "raced",
+        "recall",
+        "augment",
+        "soup",
+        "tune",
+        "__init__",
+    }
     assert {path.stem for path in FOLDER.glob("*.py")} - own == set(CATALOGUE)
     for name, row in CATALOGUE.items():
         assert row["class_path"].startswith(f"components.finetuning.{name}.")

@@ -111,6 +111,8 @@ def test_a_race_is_held_to_the_sets_that_were_named_and_to_no_others():
         Race(sets={"cifar": {"path": "data/sets/cifar"}})
     named = {"cifar": {"path": "data/sets/cifar", "digest": "a" * 12}, "general": {"source": {"name": "scenes"}}}
     assert Race(sets=named).sets == named
+    with pytest.raises(ConfigError, match="recall is -1"):
+        Race(recall=-1.0)
     check_same(named, {"cifar": "a" * 64, "general": "b" * 64})
     with pytest.raises(ConfigError, match="somebody changed it"):
         check_same(named, {"cifar": "b" * 64, "general": "b" * 64})

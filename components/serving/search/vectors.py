@@ -7,13 +7,17 @@ Axes: N vectors, D numbers each, M of those that a filter leaves, C candidates.
 """
 
 import os
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
-FEW = 50_000  # vectors that are compared one by one
-CANDIDATES = 400  # codes whose vectors are compared, at least
+FEW = 100_000  # vectors that are compared one by one
+FEW_ALLOWED = 5_000  # of those that a filter leaves: they lie apart, so that each is fetched by itself
+LEAST, MOST = 400, 4_000  # codes whose vectors are compared
+PAIRS = 300_000_000  # of candidate and vector: the more vectors there are, the fewer candidates there is time for
 DEEPER = 20  # candidates for each answer that is wanted
 AT_ONCE = 65_536
 SEEN = 100_000  # vectors that the mean is taken of
@@ -67,8 +71,9 @@ class Vectors:
             allowed: rows to look among, in order; all unless given.
         """
         among = allowed
-        if self._codes is not None and (allowed is None or len(allowed) > FEW):
-            among = self._codes.nearest(vector, max(CANDIDATES, DEEPER * top), allowed)
+        if self._codes is not None and (allowed is None or len(allowed) > FEW_ALLOWED):
+            candidates = min(MOST, max(LEAST, PAIRS // len(self._rows)))
+            among = self._codes.nearest(vector, max(candidates, DEEPER * top), allowed)
         scores = self._rows @ vector if among is None else self.cosines(vector, among)
         at = np.arange(len(scores)) if top >= len(scores) else np.sort(np.argpartition(-scores, top)[:top])
         at = at[np.argsort(-scores[at], kind="stable")]
@@ -110,15 +115,15 @@ class Codes:
         self, vector: Float[np.ndarray, " D"], top: int, allowed: Int[np.ndarray, " M"] | None
     ) -> Int[np.ndarray, " C"]:
         """Return rows whose codes are nearest to that of a vector, in order of the index."""
-        asked = coded(vector[None], self._mean)
-        if allowed is None:
-            _, found = self._index.search(asked, min(top, len(self._bits)))
-            rows: np.ndarray = np.sort(found[0])
-            return rows
-        far = np.bitwise_count(self._bits[allowed] ^ asked).sum(axis=1, dtype=np.int32)
-        if top >= len(far):
-            return allowed
-        return allowed[np.sort(np.argpartition(far, top)[:top])]
+        faiss: Any = import_module("faiss")  # what it says of its types is not what it takes
+        params = None
+        if allowed is not None:
+            mask = np.zeros(len(self._bits), bool)
+            mask[allowed] = True
+            params = faiss.SearchParameters(sel=faiss.IDSelectorBitmap(np.packbits(mask, bitorder="little")))
+        _, found = self._index.search(coded(vector[None], self._mean), min(top, len(self._bits)), params=params)
+        rows: np.ndarray = np.sort(found[found >= 0])
+        return rows
 
 
 def coded(rows: Float[np.ndarray, "N D"], mean: Float[np.ndarray, " D"]) -> np.ndarray:

@@ -28,6 +28,7 @@ from components.stages import raced as racing
 from components.stages.adapt import adapt
 from components.stages.heats import Heats, method_of
 from components.stages.raced import batches_of, check, chosen, longest
+from components.stages.recalled import Recall
 from tests.squares import COLOURS
 from tests.subjects import part_of
 from tests.their_sets import write_set
@@ -336,3 +337,24 @@ def test_a_way_that_nobody_knows_is_said_with_the_nearest(embedder, squares, tmp
     for by, says in ((("lorra",), "did you mean lora"), ((), "no way to tune takes part")):
         with pytest.raises(ConfigError, match=says):
             adapted(embedder, squares, [], tmp_path, by=by)
+
+
+def test_what_is_recalled_or_augmented_is_another_race_and_changes_what_is_learnt(
+    embedder, squares, others, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(racing, "EPOCHS", 3)
+    start, weights = copy.deepcopy(embedder.model.state_dict()), {}
+    general = Recall(pool=part_of(squares, range(2, 50, 5)), weight=5.0)
+    for more in ({}, {"recall": general}, {"augment": "off"}):
+        own = copy.deepcopy(embedder)
+        own.model.load_state_dict(start)
+        adapted(own, squares, [], tmp_path / "heats", by=("whole",), **more)
+        (kept,) = (path for path in (tmp_path / "heats").iterdir() if path.name not in weights)
+        weights[kept.name] = load_file(kept / "whole-8/tuned.safetensors")["image_projection.linear.weight"]
+    plain, recalled, off = weights.values()
+    assert not torch.equal(plain, recalled)
+    assert not torch.equal(plain, off)
+    with pytest.raises(ConfigError, match="there are 0 general pictures"):
+        adapted(
+            copy.deepcopy(embedder), squares, others, tmp_path / "none", by=("whole",), recall=general
+        )  # all are measured on

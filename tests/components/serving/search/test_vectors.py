@@ -58,7 +58,7 @@ def test_codes_without_the_mean_would_find_far_fewer(written, tmp_path):
 
 
 def test_a_filter_goes_by_codes_too(written, tmp_path, monkeypatch):
-    monkeypatch.setattr("components.serving.search.vectors.FEW", 10)
+    monkeypatch.setattr("components.serving.search.vectors.FEW_ALLOWED", 10)
     vectors, rows = Vectors(written, tmp_path, few=10), np.load(written)
     allowed = np.arange(0, 4_000, 2)
     hits = 0
