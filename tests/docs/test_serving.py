@@ -32,6 +32,7 @@ def test_the_codes_are_those_of_the_code():
         "not_found",
         "invalid_image",
         "refused_by_model",
+        "method_not_allowed",
     }
     table = PAGE[PAGE.index("| status | code |") : PAGE.index("## How it holds")]
     said = {code for code in re.findall(r"`(\w+)`", table) if "_" in code or code == "overloaded"}

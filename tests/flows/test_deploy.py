@@ -236,5 +236,5 @@ def test_down_says_what_it_did(served: Endpoint, workspace: Path) -> None:
     assert traces(workspace) == []
     assert not served.process.is_alive()
     assert status(workspace).state == "nothing"
-    assert sorted(path.name for path in served_folder(workspace).iterdir()) == ["lock", "previous.log"]
+    assert sorted(path.name for path in served_folder(workspace).iterdir()) == ["gateway.lock", "lock", "previous.log"]
     assert down(workspace).startswith("Nothing was being served")
