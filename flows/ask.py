@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from components.contracts.errors import DataError, TransientError
-from components.serving.client import Classified, Client, Hit
 from components.serving.endpoint import Endpoint, read_endpoint
 from components.serving.errors import NotServed, RequestRefused
+from components.serving.triton_client import Classified, Hit, TritonClient
 
 MAX_IMAGE_MB = 32  # of a file; the server looks at the pixels
 T = TypeVar("T")
@@ -71,11 +71,11 @@ def split_labels(given: str) -> list[str]:
         ) from err
 
 
-def _answered(root: Path, question: Callable[[Client], T]) -> T:
+def _answered(root: Path, question: Callable[[TritonClient], T]) -> T:
     endpoint = _endpoint(root)
     while True:
         try:
-            with Client(endpoint.http) as client:
+            with TritonClient(endpoint.http) as client:
                 return question(client)
         except TransientError as err:
             now = _endpoint(root)

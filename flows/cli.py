@@ -1,6 +1,7 @@
-"""The command `diptych`: run, data, model, export, evaluate, ask, promote, report, status, recipes, prove, compare, grow, ui, down. Only what a command needs is imported, when it needs it."""
+"""The command `diptych`: run, data, model, export, evaluate, ask, serve, keys, embed, promote, report, status, recipes, prove, compare, grow, ui, down. Only what a command needs is imported, when it needs it."""
 
 import argparse
+import gc
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ from flows.evaluation_parsers import add_evaluate, add_study
 from flows.faults import in_utf8, told
 from flows.model_parsers import add_export, add_model
 from flows.proof_parsers import add_proofs
+from flows.serving_parsers import add_feedback, add_serving
 from flows.version_parsers import add_versions
 
 
@@ -52,6 +54,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as err:
         print(f"diptych: {told(err, root, arguments.debug)}", file=sys.stderr)
         return 1
+    finally:
+        if argv is None:
+            gc.freeze()  # the process ends: nothing is gained by a last look through all that was imported
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -125,6 +130,7 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     check.add_argument("--json", action="store_true", help="print the counts as JSON")
     _reinforce_parser(looks, every)
+    add_feedback(looks, every)
     add_versions(looks, every)
     add_model(commands, every)
     add_export(add)
@@ -162,6 +168,7 @@ def _parser() -> argparse.ArgumentParser:
     ui = add("ui", "serve the pages of Prefect and MLflow on this machine, until Ctrl-C", _ui)
     ui.add_argument("--prefect-port", type=int, metavar="PORT", help="for Prefect's page; a free one unless given")
     ui.add_argument("--mlflow-port", type=int, metavar="PORT", help="for MLflow's page; a free one unless given")
+    add_serving(add, commands, every)
     add("down", "stop the server, and leave no process and no shared memory", _down)
     return parser
 

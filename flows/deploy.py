@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from components.contracts.errors import ConfigError
 from components.serving.command import DRAIN_S
 from components.serving.endpoint import Endpoint, write_endpoint
 from components.serving.lock import serving_lock
 from components.serving.package import Package
 from components.serving.parity import check_parity
+from components.serving.routes import read_routes, write_beside
 from components.serving.sweep import sweep
 from components.serving.triton import BROKEN_DRAIN_S, READY_S, start, status
 
@@ -37,7 +39,8 @@ def deploy(
     with serving_lock(root):
         now = status(root)
         previous = now.endpoint if now.endpoint is not None and now.endpoint.process.is_alive() else None
-        sweep(root, keep=previous)  # what a killed deploy may have left
+        beside = [one.endpoint for one in read_routes(root).beside]
+        sweep(root, keep=[*beside, *([previous] if previous else [])])  # what a killed deploy may have left
         if previous is not None and now.state == "serving" and previous.package_digest == verified.digest:
             renamed = replace(previous, label=label)
             write_endpoint(root, renamed)
@@ -47,5 +50,35 @@ def deploy(
                 check_parity(client, verified, pictures, texts)
             candidate.hand_over()
         drain_s = DRAIN_S if now.state == "serving" else BROKEN_DRAIN_S
-        sweep(root, keep=candidate.endpoint, drain_s=drain_s)  # the old server answers what it has begun, and ends
+        write_beside(root, ())  # what stood beside the old one was held against it
+        sweep(root, keep=[candidate.endpoint], drain_s=drain_s)  # the old server answers what it has begun, and ends
     return candidate.endpoint
+
+
+def deploy_beside(package: Path, root: Path, label: str, share: float = 0.0, shadow: bool = False) -> Endpoint:
+    """Serve a package beside the one that is served, with a share of its requests, 0 to 1, or as its shadow; return where.
+
+    The next `deploy` of another package ends it. Errors as of `deploy`; ConfigError where nothing is served yet.
+    """
+    verified = Package.verify(package)
+    with serving_lock(root):
+        now = status(root)
+        if now.state != "serving":
+            raise ConfigError(
+                f"nothing answers that {label} could stand beside. Run `make run`, which ends with a server."
+            )
+        sweep(root, keep=read_routes(root).endpoints)
+        with start(root, verified, label=label) as candidate:
+            with candidate.client() as client:
+                check_parity(client, verified, (), ())
+            candidate.stand_beside(share, shadow)
+    return candidate.endpoint
+
+
+def end_beside(root: Path) -> int:
+    """End what stands beside the served one; return how many there were."""
+    with serving_lock(root):
+        routes = read_routes(root)
+        write_beside(root, ())
+        sweep(root, keep=[routes.main] if routes.main else [])
+    return len(routes.beside)

@@ -5,6 +5,7 @@ from pathlib import Path
 from components.serving.endpoint import served_folder
 from components.serving.lock import serving_lock
 from components.serving.triton import stop
+from flows.gateway import stop_gateway
 
 
 def down(root: Path) -> str:
@@ -14,8 +15,10 @@ def down(root: Path) -> str:
     """
     if not served_folder(root).exists():
         return "Nothing was being served."
+    gateway = stop_gateway(root)
     with serving_lock(root):
         stopped = stop(root)
-    if not stopped:
+    what = [*["the gateway"] * gateway, *[f"{stopped} Triton server{'s' * (stopped > 1)}"] * bool(stopped)]
+    if not what:
         return "Nothing was being served; no process and no shared memory of ours is left."
-    return f"Stopped {stopped} Triton server{'s' * (stopped > 1)}; no process and no shared memory of ours is left."
+    return f"Stopped {' and '.join(what)}; no process and no shared memory of ours is left."

@@ -1,11 +1,12 @@
 """`diptych evaluate`: a model of anybody's on evaluation sets as CLIP_benchmark keeps them. Needs no workspace."""
 
+import gc
 import json
 import re
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 ABOUT, METRICS = "about.json", "metrics.json"
 KS = (1, 5, 10)
+COLLECT_AFTER = 100_000  # objects more than before, in place of some hundreds
 READ = (".json", ".txt", ".model", ".bpe", ".gz", ".yaml")  # configs, tokenizers and transforms
 TRITON, SERVED = "triton:", "served"
 
@@ -64,8 +66,19 @@ def evaluate(asked: Asked, sets: Sequence[Path], out: Path | None, as_json: bool
     """
     from components.evaluation.ranks import sharing
 
-    with sharing() as share:
+    with sharing() as share, seldom_collected():
         _evaluate(asked, sets, out, as_json, is_first=share.rank == 0)
+
+
+@contextmanager
+def seldom_collected() -> Iterator[None]:
+    """Let Python look for cycles of garbage less often meanwhile: imports, and rows of answers, are many objects that stay, looked through each time."""
+    before = gc.get_threshold()
+    gc.set_threshold(COLLECT_AFTER, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _evaluate(asked: Asked, sets: Sequence[Path], out: Path | None, as_json: bool, is_first: bool) -> None:

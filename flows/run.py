@@ -26,6 +26,10 @@ def run(root: Path, recipe: str, checked: bool = False) -> tuple[Shipped | None,
         shipped = None if stale else unchanged(workspace)
         stages = [its.address(stage) for its, stage in work]
     if shipped is not None:
+        if shipped.unserved is None:
+            from flows.gateway import ensure_gateway
+
+            ensure_gateway(root)
         return shipped, False
     from flows.orchestrator import prefect_server
 

@@ -6,6 +6,7 @@ from components.registry.promotion import Verdict
 from components.registry.store import fingerprint
 from flows.audience import step
 from flows.deploy import deploy
+from flows.gateway import ensure_gateway
 from flows.shipped import Shipped
 from flows.workspace import Workspace
 
@@ -20,6 +21,7 @@ def serve(workspace: Workspace, verdict: Verdict) -> Shipped:
         folder, unserved = files_of(champion, root), None
         try:
             deploy(folder, root, champion.label)
+            ensure_gateway(root)
             how.append(f"serving {champion.label}")
         except CapabilityError as err:
             unserved = str(err)

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from components.serving.record import read_gateway
 from components.stages.events import read_position
 from components.stages.outcome import StageOutcome
 from components.stages.place import address
@@ -37,6 +38,7 @@ def status(root: Path, recipe: str) -> dict[str, Any]:
             "label": serving.endpoint.label if serving.endpoint else None,
             "package_digest": serving.endpoint.package_digest if serving.endpoint else None,
             "http": serving.endpoint.http if serving.endpoint else None,
+            "page": gateway.url if (gateway := read_gateway(root)) else None,
             "reason": serving.reason or None,
         },
     }
@@ -90,4 +92,5 @@ def as_lines(found: dict[str, Any]) -> list[str]:
     lines.append(
         f"{'server':<{width}}  {serving['state']}{where}{' (' + serving['reason'] + ')' if serving['reason'] else ''}"
     )
+    lines.append(f"{'page':<{width}}  {serving['page'] or 'none; diptych serve starts it'}")
     return lines

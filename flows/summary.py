@@ -11,6 +11,7 @@ from rich.table import Table
 from components.contracts.errors import DiptychError
 from components.evaluation.wording import BASELINES_MEAN, DIRECTION_MEANS, SPLIT_MEANS, allowed, further_rows, percent
 from components.registry.store import store_uri
+from components.serving.record import read_gateway
 from flows.shipped import Shipped
 
 ASKED = {
@@ -121,13 +122,14 @@ def _show_answers(root: Path, shipped: Shipped, console: Console) -> None:
     console.print(
         f"What {shipped.champion} answers, asked through Triton for the pictures nearest to a text", style="italic"
     )
-    for text in _examples(root):
+    for text in examples_of(root):
         console.print(f'"{text}"', highlight=False)
         for hit in ask(root, text, top_k=3):
             console.print(f"    {hit.score:5.2f}  {hit.text} ({hit.source})", highlight=False)
 
 
-def _examples(root: Path) -> tuple[str, ...]:
+def examples_of(root: Path) -> tuple[str, ...]:
+    """Return texts to ask a model of this data: its source's own, else a person's captions as they were found."""
     params = yaml.safe_load((root / "params.yaml").read_text())
     name = str(params.get("source", {}).get("name"))
     if name in ASKED:
@@ -148,7 +150,11 @@ def _show_places(root: Path, recipe: str, shipped: Shipped | None, console: Cons
     lines.append(f"{'runs':<9}diptych ui shows them in Prefect and MLflow; the store is {store_uri(root)}")
     if shipped is not None and shipped.unserved is None:
         lines.append(f"{'server':<9}{_server(root)}; it goes on running, stop it with: diptych down (or make down)")
-        lines.append(f'{"ask":<9}diptych ask "{_examples(root)[0]}"')
+        if (gateway := read_gateway(root)) is not None:
+            lines.append(
+                f"{'page':<9}{gateway.url} finds pictures by words or by a picture; its API is at {gateway.url}openapi.json"
+            )
+        lines.append(f'{"ask":<9}diptych ask "{examples_of(root)[0]}"')
     console.print()
     for line in lines:
         console.print(line, highlight=False, soft_wrap=True, markup=False)

@@ -1,6 +1,6 @@
 """Pictures of what a run leaves to look at: `python -m infra.screenshots` in a workspace with a finished run.
 
-Writes report.png, report-more.png, report-phone.png, prefect.png and mlflow.png. Serves the pages with `diptych ui`, unless they are up already.
+Writes report.png, report-more.png, report-phone.png, page.png, prefect.png and mlflow.png. Serves the pages with `diptych ui`, unless they are up already.
 """
 
 import argparse
@@ -23,9 +23,11 @@ from components.contracts.errors import ConfigError, DiptychError
 from components.registry.links import curves_link
 from components.stages.environment import set_environment
 from components.stages.place import private
+from flows.gateway import ensure_gateway
 from flows.pages import Pages
 from flows.processes import started
 from flows.shipped import Shipped
+from flows.summary import examples_of
 from infra.browser import Tab, browser
 
 WIDTH, PHONE = 1400, (390, 844)  # pixels
@@ -46,6 +48,22 @@ _TYPE = """
   return true;
 }})()
 """
+
+_ASK = """
+(() => {{
+  const field = document.getElementById("words");
+  if (!field || !document.getElementById("about").textContent.includes("pictures")) return false;
+  field.value = {text};
+  field.dispatchEvent(new Event("input"));
+  return true;
+}})()
+"""
+_SHOWN = """
+(() => {
+  const seen = [...document.querySelectorAll(".hits img")].filter((one) => one.getBoundingClientRect().top < innerHeight);
+  return seen.length > 5 && seen.every((one) => one.complete && one.naturalWidth);
+})()
+"""  # those further down load once somebody scrolls to them
 
 
 def main() -> int:
@@ -89,6 +107,12 @@ def screenshots(root: Path, folder: Path) -> Iterator[Path]:
         tab.ask("document.getElementById('map').scrollIntoView()")
         yield _kept(tab, folder / "report-phone.png", PHONE[1], PHONE[0])
         tab.scheme("light")
+        if shipped.unserved is None:
+            tab.size(WIDTH, 1000)
+            tab.open(ensure_gateway(root).url)
+            tab.wait(_ASK.format(text=json.dumps(examples_of(root)[0])))
+            tab.wait(_SHOWN)
+            yield _kept(tab, folder / "page.png", 1000)
         with served(root) as pages:
             tab.open(f"{pages.prefect}/v2/runs/flow-run/{_flow_run(pages)}?tab=Artifacts")
             tab.wait_for_text(f"metrics-{recipe}", f"links-{recipe}", f"examples-{recipe}")

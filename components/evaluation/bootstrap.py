@@ -9,9 +9,10 @@ Axes: Q queries, G groups, V values of a query, S sums of a group, R draws.
 
 from bisect import bisect_left
 from collections.abc import Callable, Hashable, Sequence
+from functools import cache
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt32
 
 from components.contracts.errors import DataError
 
@@ -48,8 +49,15 @@ def drawn(sums: Float[np.ndarray, "G S"], seed: int | Sequence[int], draws: int 
             whole.append(times @ distinct)
         else:
             places = rng.integers(len(sums), size=(size, len(sums)), dtype=np.uint32)
-            whole.append(np.stack([column[places].sum(1) for column in sums.T], 1))
+            whole.append(np.stack([_gathered(column, places) for column in sums.T], 1))
     return np.concatenate(whole)
+
+
+def _gathered(column: Float[np.ndarray, "G"], places: UInt32[np.ndarray, "R G"]) -> Float[np.ndarray, "R"]:
+    """Return the sum of each draw; of what all groups have alike, such as one query each, nothing is looked up."""
+    if (column == column[0]).all():
+        return np.full(len(places), column[0] * len(column))
+    return column[places].sum(1)
 
 
 def interval(
@@ -102,15 +110,20 @@ def median_interval(
     """Return the interval of the `median` of ranks from 1; None twice where all are of one group.
 
     A draw's median is at most r exactly where half of it has rank r or better, so its quantiles are those r at which the interval of that share
-    comes to hold one half: a few dozen intervals of shares, and no draw is ever sorted.
+    comes to hold one half: a few dozen intervals of shares, each made once for both ends, and no draw is ever sorted.
     """
     if len(set(groups)) < 2:
         return None, None
     values = np.unique(ranks)
 
+    @cache
+    def share(rank: int) -> tuple[float, float] | tuple[None, None]:
+        """Return the interval of the share of queries that reach a rank."""
+        return mean_interval(ranks <= rank, groups, seed)
+
     def end(at: int) -> float:
         """Return the lowest rank where that end of the interval of the share is one half or more."""
-        found = bisect_left(values, 0.5, key=lambda rank: mean_interval(ranks <= rank, groups, seed)[at] or 0.0)
+        found = bisect_left(values, 0.5, key=lambda rank: share(int(rank))[at] or 0.0)
         return float(values[min(found, len(values) - 1)])
 
     return end(1), end(0)

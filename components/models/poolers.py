@@ -24,9 +24,22 @@ def pooled(tokens: Float[Tensor, "N L F"], mask: Bool[Tensor, "N L"], pool: Pool
     weight = mask.to(tokens.dtype)
     if pool == "eos":
         place = torch.arange(mask.shape[1], device=mask.device)
-        last = (place * mask).amax(1, keepdim=True)  # not how many there are: an id inside may look like padding
-        weight = (place == last).to(tokens.dtype)
+        weight = (place == _end(mask)[:, None]).to(tokens.dtype)
     return (tokens * weight[..., None]).sum(1) / weight.sum(1, keepdim=True)
+
+
+def place_of(mask: Bool[Tensor, "N L"], pool: Pool) -> Int[Tensor, "N"] | None:
+    """Return the place of the one token that `pooled` reads of each row; None where it reads several."""
+    if pool == "eos":
+        return _end(mask)
+    if pool in ("cls", "last"):
+        return torch.full(mask.shape[:1], 0 if pool == "cls" else mask.shape[1] - 1, device=mask.device)
+    return None
+
+
+def _end(mask: Bool[Tensor, "N L"]) -> Int[Tensor, "N"]:
+    """Return the place of the last real token: not how many there are, since an id inside may look like padding."""
+    return (torch.arange(mask.shape[1], device=mask.device) * mask).amax(1)
 
 
 def span_mean(

@@ -13,14 +13,15 @@ from types import TracebackType
 
 from components.contracts.errors import TransientError
 from components.serving import guard
-from components.serving.client import Client
 from components.serving.command import HOST, Ports, server_command
-from components.serving.endpoint import Endpoint, read_endpoint, write_endpoint
+from components.serving.endpoint import Endpoint, write_endpoint
 from components.serving.errors import ServerFailed
 from components.serving.health import probe
 from components.serving.process import ProcessId
+from components.serving.routes import Beside, read_routes, write_beside
 from components.serving.staging import Staged
 from components.serving.sweep import sweep
+from components.serving.triton_client import TritonClient
 
 POLL_S = 0.05
 LOG_LINES = 12
@@ -96,7 +97,7 @@ class Candidate:
             if "already in use" in tail(self.endpoint.log):
                 raise PortTaken("A port was taken before the server could bind it.")
             raise failed(f"The server ended with code {code} while it started", self.endpoint.log)
-        with Client(self.endpoint.http, timeout_s=max(1.0, deadline - time.monotonic())) as client:
+        with TritonClient(self.endpoint.http, timeout_s=max(1.0, deadline - time.monotonic())) as client:
             probe(client)
 
     def _listens(self) -> bool:
@@ -105,9 +106,9 @@ class Candidate:
         wanted = {(HOST, int(address.rpartition(":")[2])) for address in addresses}
         return wanted <= self.endpoint.process.listens_on()
 
-    def client(self) -> Client:
+    def client(self) -> TritonClient:
         """Return a new connection to it."""
-        return Client(self.endpoint.http)
+        return TritonClient(self.endpoint.http)
 
     def hand_over(self) -> None:
         """Let it outlive us, and record it as the one that is served. ServerFailed when it has just ended.
@@ -115,14 +116,27 @@ class Candidate:
         In this order, so that whoever is killed in between leaves the old record and the old server as they were;
         the next sweep finds the new one.
         """
+        self._let_go()
+        write_endpoint(self._root, self.endpoint)
+        self._handed_over = True
+
+    def stand_beside(self, share: float, shadow: bool) -> None:
+        """Let it outlive us beside the one that is served, with a share of its requests, 0 to 1, or as its shadow.
+
+        Errors as of `hand_over`.
+        """
+        self._let_go()
+        beside = Beside(endpoint=self.endpoint, share=share, shadow=shadow)
+        write_beside(self._root, (*read_routes(self._root).beside, beside))
+        self._handed_over = True
+
+    def _let_go(self) -> None:
         try:
             self._guard.communicate(guard.KEEP, timeout=guard.GRACE_S)
         except BrokenPipeError:
             self._guard.wait(guard.GRACE_S)  # it has gone with the server, as its exit code tells
         if self._guard.returncode != 0 or not self.endpoint.process.is_alive():
             raise failed("The server ended before it was handed over", self.endpoint.log)
-        write_endpoint(self._root, self.endpoint)
-        self._handed_over = True
 
     def end(self) -> None:
         """End the server, but leave its folder for another try."""
@@ -136,7 +150,7 @@ class Candidate:
     ) -> None:
         if not self._handed_over:
             self.end()
-            sweep(self._root, keep=read_endpoint(self._root))
+            sweep(self._root, keep=read_routes(self._root).endpoints)
 
 
 def release(held_by: "subprocess.Popen[bytes]") -> None:

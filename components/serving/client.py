@@ -1,193 +1,78 @@
-"""Ask a server: pictures and texts to embeddings, a text to its nearest pictures, a picture to its likeliest labels.
+"""Ask a gateway from Python: vectors, labels and pictures, in one call after another or many at once.
 
-HTTP, not gRPC: tensors travel as bytes on both, HTTP costs 0.2 s of import (gevent) and no C runtime with threads of
-its own, which would not survive the forks of data loaders, and any curl can say what went wrong.
-Axes: N samples, D embedding width.
+Axes: N inputs, D embedding width.
 """
 
-import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from http.client import HTTPException
+import base64
+from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any
 
+import httpx
 import numpy as np
-from gevent import get_hub
-from tritonclient import http
-from tritonclient.utils import InferenceServerException
+from jaxtyping import Float
 
-from components.contracts.errors import CapabilityError, TransientError
-from components.serving.errors import NotServed, RequestRefused, ServerFailed
+from components.contracts.errors import TransientError
+from components.serving.errors import RequestRefused
+from components.serving.triton_client import Classified, Hit, LabelScore
 
-MAX_BATCH = 32  # max_batch_size of the served models
-CLASSIFIER = "zero_shot_classifier"
-EMBEDDING = ("embed_image", "embed_text")
-WRAPPING = re.compile(r"^(\[request id: [^]]*\] |in ensemble '[^']*', )+|\s*Stacktrace:.*", re.DOTALL)
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hit:
-    """One answer of a search; the score is a cosine, -1 to 1."""
-
-    key: str
-    text: str
-    source: str
-    score: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LabelScore:
-    """One label for a picture; the score is its share of a softmax over all labels that were asked, 0 to 1."""
-
-    label: str
-    score: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Classified:
-    """The answer about one picture.
-
-    Args:
-        labels: the likeliest, best first.
-        encoded: how many prompts the server had not met before and had to encode; 0 when all were cached.
-    """
-
-    labels: tuple[LabelScore, ...]
-    encoded: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
-    """What a server says of its two encoders.
-
-    Args:
-        digest: of the package that answers; empty where it does not say.
-        width: D, of both.
-        batch: most samples of a request.
-    """
-
-    digest: str
-    width: int
-    batch: int
+TIMEOUT_S = 30.0
+MOST_INPUTS = 256  # of one request
 
 
 class Client:
-    """One connection to one server. Not for several threads at once: give each its own.
+    """A connection to one gateway, as a context manager; several threads may share it.
 
     Args:
-        address: host:port of the HTTP endpoint.
-        timeout_s: seconds to wait for the connection, and for each answer.
+        url: of the gateway, as `diptych status` says it.
+        key: where keys are in use.
+        model: the version that is asked, such as clip@3; any unless given.
+        timeout_s: seconds for each answer.
+
+    Every call raises RequestRefused for what the gateway will not take, and TransientError for what another try may mend.
     """
 
-    def __init__(self, address: str, *, timeout_s: float = 30.0) -> None:
-        self.address = address
-        get_hub().NOT_ERROR = (BaseException,)  # or gevent prints what a signal handler raises, besides raising it here
-        self._http = http.InferenceServerClient(address, connection_timeout=timeout_s, network_timeout=timeout_s)
+    def __init__(self, url: str, key: str | None = None, model: str = "", timeout_s: float = TIMEOUT_S) -> None:
+        self._model = model
+        self._http = httpx.Client(base_url=url, headers=_headers(key), timeout=timeout_s)
 
-    def embed_image(self, images: Sequence[bytes]) -> np.ndarray:
-        """Return float32 [N D] of encoded pictures, rows of unit length; RequestRefused names a broken one."""
-        return self._embed("embed_image", "image", list(images))
-
-    def embed_text(self, texts: Sequence[str]) -> np.ndarray:
-        """Return float32 [N D] of texts, rows of unit length."""
-        return self._embed("embed_text", "text", [_bytes(text) for text in texts])
-
-    def search(self, text: str, top_k: int = 10) -> list[Hit]:
-        """Return the pictures of the index nearest to `text`, best first; fewer than `top_k` in a small index."""
-        inputs = [_tensor("text", [_bytes(text)], (1,)), _count(top_k, "pictures")]
-        answer = self._infer("image_retrieval", inputs)
-        columns = (answer.as_numpy(name) for name in ("keys", "texts", "sources", "scores"))
-        return [
-            Hit(key=key.decode(), text=name.decode(), source=source.decode(), score=float(score))
-            for key, name, source, score in zip(*columns, strict=True)
-        ]
-
-    def classify(
-        self,
-        image: bytes,
-        labels: Sequence[str] | None = None,
-        templates: Sequence[str] | None = None,
-        top_k: int = 10,
-    ) -> Classified:
-        """Return the likeliest labels of an encoded picture, best first; fewer than `top_k` of a few labels.
-
-        Args:
-            image: encoded picture.
-            labels: what to choose from; the package's own unless given, which it has where its data is labelled.
-            templates: sentences with {} for the label, whose embeddings are averaged; the package's unless given.
-            top_k: how many labels, 1 to 1,000.
-
-        RequestRefused says what is wrong with picture, labels or templates, or that the package cannot classify.
-        """
-        inputs = [_tensor("image", [image], (1,)), _count(top_k, "labels")]
-        for name, texts in (("labels", labels), ("templates", templates)):
-            if texts is not None:
-                if not texts:  # which Triton would not tell from none sent
-                    raise RequestRefused(
-                        f"{CLASSIFIER} was given no {name} at all; give at least one, or leave them out."
-                    )
-                inputs.append(_tensor(name, [_bytes(text) for text in texts], (len(texts),)))
-        try:
-            answer = self._infer(CLASSIFIER, inputs)
-        except RequestRefused as err:
-            if self.classifies():
-                raise
-            raise RequestRefused(
-                "The served package was made before packages had what pictures are classified with. "
-                "Package it again: dvc repro, then make run."
-            ) from err
-        names, scores, encoded = (answer.as_numpy(name) for name in ("names", "scores", "encoded"))
-        found = (LabelScore(label=name.decode(), score=float(score)) for name, score in zip(names, scores, strict=True))
-        return Classified(labels=tuple(found), encoded=int(encoded[0]))
-
-    def classifies(self) -> bool:
-        """Return whether the server has the classifier, which it has for every package with labels.json."""
-        return self._ready(CLASSIFIER)
-
-    def metadata(self) -> dict[str, Any]:
-        """Return what the server says of itself: name, version, extensions."""
-        return dict(self._ask("the server", self._http.get_server_metadata))
-
-    def package_digest(self) -> str:
-        """Return the digest of the package that answers, as the server has it."""
-        return str(self._config("embed_image")["parameters"]["package_digest"]["string_value"])
-
-    def offer(self) -> Offer:
-        """Return what there is to encode with.
-
-        Raises NotServed where a model is not there or not ready, CapabilityError where the two give no vectors of one width.
-        """
-        configs = []
-        for model in EMBEDDING:
-            if not self._ready(model):
-                raise NotServed(
-                    f"{model} at {self.address} is not there, or not ready, so nothing can be encoded. Its log says why; a server of `make run` has "
-                    f"{' and '.join(EMBEDDING)}."
-                )
-            configs.append(self._config(model))
-        widths = [int(config["output"][0]["dims"][-1]) for config in configs]
-        if len(set(widths)) > 1 or widths[0] < 1:
-            raise CapabilityError(
-                f"{' and '.join(EMBEDDING)} at {self.address} give vectors of {widths[0]} and {widths[1]} numbers, which cannot be compared. Serve both of "
-                "one model."
-            )
-        digest = configs[0].get("parameters", {}).get("package_digest", {}).get("string_value", "")
-        return Offer(
-            digest=digest,
-            width=widths[0],
-            batch=min(max(int(config.get("max_batch_size", 0)), 1) for config in configs),
+    def embed(self, inputs: Sequence[str | bytes], dimensions: int | None = None) -> Float[np.ndarray, "N D"]:
+        """Return a vector of unit length for each text or encoded picture."""
+        return np.concatenate(
+            [_rows(self._post("embeddings", body)) for body in _embeddings(self._model, inputs, dimensions)]
         )
 
-    def _ready(self, model: str) -> bool:
-        return bool(self._ask(model, lambda: self._http.is_model_ready(model)))
+    def classify(
+        self, image: bytes, labels: Sequence[str] | None = None, templates: Sequence[str] | None = None, top_k: int = 10
+    ) -> Classified:
+        """Return the likeliest labels of an encoded picture, the model's own unless given."""
+        return _classified(self._post("classify", _classification(self._model, image, labels, templates, top_k)))
 
-    def _config(self, model: str) -> dict[str, Any]:
-        return dict(self._ask(model, lambda: self._http.get_model_config(model)))
+    def search(
+        self,
+        question: str | bytes,
+        where: Mapping[str, Sequence[str]] | None = None,
+        top_k: int = 10,
+        mode: str = "hybrid",
+    ) -> list[Hit]:
+        """Return the nearest pictures of the index to words or to an encoded picture, best first.
+
+        Args:
+            question: a text, or the bytes of a picture.
+            where: column -> values, one of which a picture must have.
+            top_k: how many, 1 to 1,000.
+            mode: hybrid, vector or words.
+        """
+        return _hits(self._post("search", _search(self._model, question, where, top_k, mode)))
+
+    def _post(self, route: str, body: Mapping[str, Any]) -> Any:
+        try:
+            return _answer(self._http.post(f"/v1/{route}", json=body))
+        except httpx.TransportError as err:
+            raise _gone(err) from err
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Let go of the connections."""
         self._http.close()
 
     def __enter__(self) -> "Client":
@@ -198,50 +83,118 @@ class Client:
     ) -> None:
         self.close()
 
-    def _embed(self, model: str, name: str, samples: list[bytes]) -> np.ndarray:
-        if not samples:
-            raise RequestRefused(f"{model} was asked for no {name} at all; give at least one.")
-        parts = []
-        for start in range(0, len(samples), MAX_BATCH):
-            part = samples[start : start + MAX_BATCH]
-            answer = self._infer(model, [_tensor(name, part, (len(part), 1))], start)
-            parts.append(answer.as_numpy(f"{name}_embeds"))
-        return np.concatenate(parts)
 
-    def _infer(self, model: str, inputs: list[http.InferInput], first: int = 0) -> http.InferResult:
-        return self._ask(model, lambda: self._http.infer(model, inputs), first)
+class AsyncClient:
+    """The same for an event loop, as an async context manager; arguments, answers and errors as of Client."""
 
-    def _ask(self, model: str, call: Callable[[], T], first: int = 0) -> T:
-        """Return the answer, or one sentence for what went wrong; `first` is the place of the first sample sent."""
+    def __init__(self, url: str, key: str | None = None, model: str = "", timeout_s: float = TIMEOUT_S) -> None:
+        self._model = model
+        self._http = httpx.AsyncClient(base_url=url, headers=_headers(key), timeout=timeout_s)
+
+    async def embed(self, inputs: Sequence[str | bytes], dimensions: int | None = None) -> Float[np.ndarray, "N D"]:
+        """Return a vector of unit length for each text or encoded picture."""
+        bodies = _embeddings(self._model, inputs, dimensions)
+        return np.concatenate([_rows(await self._post("embeddings", body)) for body in bodies])
+
+    async def classify(
+        self, image: bytes, labels: Sequence[str] | None = None, templates: Sequence[str] | None = None, top_k: int = 10
+    ) -> Classified:
+        """Return the likeliest labels of an encoded picture, the model's own unless given."""
+        return _classified(await self._post("classify", _classification(self._model, image, labels, templates, top_k)))
+
+    async def search(
+        self,
+        question: str | bytes,
+        where: Mapping[str, Sequence[str]] | None = None,
+        top_k: int = 10,
+        mode: str = "hybrid",
+    ) -> list[Hit]:
+        """Return the nearest pictures of the index to words or to an encoded picture, best first."""
+        return _hits(await self._post("search", _search(self._model, question, where, top_k, mode)))
+
+    async def _post(self, route: str, body: Mapping[str, Any]) -> Any:
         try:
-            return call()
-        except InferenceServerException as err:
-            message = WRAPPING.sub("", str(err.message() or "no reason given")).strip(" .\n")
-            if str(err.status() or "").startswith("4"):
-                counted = f" (counted from {first})" if first else ""
-                raise RequestRefused(f"{model} refused the request: {message}{counted}.") from err
-            raise ServerFailed(f"{model} at {self.address} failed: {message}.") from err
-        except (OSError, EOFError, HTTPException) as err:  # nobody there, or one that ended while it answered
-            raise TransientError(
-                f"The server at {self.address} does not answer ({type(err).__name__}: {err}). "
-                "`diptych status` says whether it runs."
-            ) from err
+            return _answer(await self._http.post(f"/v1/{route}", json=body))
+        except httpx.TransportError as err:
+            raise _gone(err) from err
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> "AsyncClient":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, err: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
 
 
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")  # what is no Unicode is for the server to refuse
+def _headers(key: str | None) -> dict[str, str]:
+    return {} if key is None else {"authorization": f"Bearer {key}"}
 
 
-def _count(top_k: int, what: str) -> http.InferInput:
-    count = http.InferInput("top_k", [1], "INT32")
+def _uri(picture: bytes) -> str:
+    return f"data:image/*;base64,{base64.b64encode(picture).decode()}"
+
+
+def _embeddings(model: str, inputs: Sequence[str | bytes], dimensions: int | None) -> list[dict[str, Any]]:
+    """Return the bodies of as many requests as it takes."""
+    if isinstance(inputs, str | bytes) or not inputs:
+        raise RequestRefused("embed takes a list of texts and pictures, at least one; put a single one in a list.")
+    sent = [_uri(one) if isinstance(one, bytes) else one for one in inputs]
+    plain: dict[str, Any] = {"model": model, "encoding_format": "base64"}
+    if dimensions is not None:
+        plain["dimensions"] = dimensions
+    return [{**plain, "input": sent[start : start + MOST_INPUTS]} for start in range(0, len(sent), MOST_INPUTS)]
+
+
+def _classification(
+    model: str, image: bytes, labels: Sequence[str] | None, templates: Sequence[str] | None, top_k: int
+) -> dict[str, Any]:
+    body: dict[str, Any] = {"model": model, "image": _uri(image), "top_k": top_k}
+    given = {"labels": labels, "templates": templates}
+    return body | {name: list(texts) for name, texts in given.items() if texts is not None}
+
+
+def _search(
+    model: str, question: str | bytes, where: Mapping[str, Sequence[str]] | None, top_k: int, mode: str
+) -> dict[str, Any]:
+    asked = {"image": _uri(question)} if isinstance(question, bytes) else {"query": question}
+    narrowed = {name: list(values) for name, values in (where or {}).items()}
+    return {"model": model, **asked, "filter": narrowed, "top_k": top_k, "mode": mode}
+
+
+def _answer(answer: httpx.Response) -> Any:
+    if answer.status_code == 200:
+        return answer.json()
     try:
-        count.set_data_from_numpy(np.array([top_k], np.int32))
-    except OverflowError as err:
-        raise RequestRefused(f"top_k is {top_k}; ask for 1 to 1,000 {what}.") from err
-    return count
+        said = answer.json()["error"]["message"]
+    except (ValueError, KeyError, TypeError):  # a proxy in between may say it in its own way
+        said = f"status {answer.status_code}"
+    if answer.status_code == 429 or answer.status_code >= 500:
+        raise TransientError(said)
+    raise RequestRefused(said)
 
 
-def _tensor(name: str, samples: list[bytes], shape: tuple[int, ...]) -> http.InferInput:
-    tensor = http.InferInput(name, list(shape), "BYTES")
-    tensor.set_data_from_numpy(np.array(samples, dtype=object).reshape(shape))
-    return tensor
+def _gone(err: httpx.TransportError) -> TransientError:
+    return TransientError(
+        f"The gateway does not answer ({type(err).__name__}: {err}). `diptych status` says whether it runs."
+    )
+
+
+def _rows(answer: Any) -> Float[np.ndarray, "N D"]:
+    return np.stack([np.frombuffer(base64.b64decode(one["embedding"]), "<f4") for one in answer["data"]])
+
+
+def _classified(answer: Any) -> Classified:
+    labels = tuple(LabelScore(label=one["label"], score=one["score"]) for one in answer["labels"])
+    return Classified(labels=labels, encoded=answer["encoded"])
+
+
+def _hits(answer: Any) -> list[Hit]:
+    return [
+        Hit(key=one["key"], text=one["text"], source=one["columns"].get("source", ""), score=one["score"])
+        for one in answer["hits"]
+    ]

@@ -5,14 +5,14 @@ import io
 import numpy as np
 from PIL import Image
 
-from components.serving.client import Client
 from components.serving.errors import ServerFailed
+from components.serving.triton_client import TritonClient
 
 TEXT = "a picture"
 UNIT_TOLERANCE = 1e-3
 
 
-def probe(client: Client) -> None:
+def probe(client: TritonClient) -> None:
     """Send one picture, one text, one search and one classification through every served model.
 
     Raises ServerFailed or RequestRefused when one answers badly, TransientError when nothing answers.

@@ -14,11 +14,11 @@ from components.contracts.errors import CapabilityError, DataError, TransientErr
 from components.contracts.evaluator import Space
 from components.contracts.progress import Progress, silent
 from components.data.transforms.preprocess import BadImage
-from components.serving.client import Client, Offer
 from components.serving.encoders import PackageEncoders
 from components.serving.errors import BadPicture, RequestRefused
 from components.serving.labels import Labels
 from components.serving.package import Package
+from components.serving.triton_client import Offer, TritonClient
 
 T = TypeVar("T")
 SCALE = 100.0  # of a softmax where nobody says the learned one, as CLIP_benchmark has it; it moves shares, and no order
@@ -83,7 +83,7 @@ class MeasuredServer:
     """
 
     def __init__(self, address: str, batch: int) -> None:
-        self._client = Client(address)
+        self._client = TritonClient(address)
         try:
             self.offer: Offer = self._client.offer()
         except BaseException:

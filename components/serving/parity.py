@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from components.serving.classification import label_vectors, prompts_of, ranked
-from components.serving.client import Client, LabelScore
 from components.serving.encoders import PackageEncoders
 from components.serving.errors import ParityFailed, RequestRefused
 from components.serving.labels import Labels
 from components.serving.odd_samples import broken_pictures, odd_pictures, odd_texts
 from components.serving.package import Package
+from components.serving.triton_client import LabelScore, TritonClient
 
 MINIMUM = 0.9999
 SCORE_TOLERANCE = 1e-3  # of a cosine; what 0.9999 between embeddings leaves of it, for rows that are not far apart
@@ -37,7 +37,7 @@ class Parity:
 
 
 def check_parity(
-    client: Client, package: Package, pictures: Sequence[bytes], texts: Sequence[str], minimum: float = MINIMUM
+    client: TritonClient, package: Package, pictures: Sequence[bytes], texts: Sequence[str], minimum: float = MINIMUM
 ) -> Parity:
     """Compare embeddings of the given samples, and of generated odd ones, then search, classify, send broken bytes.
 
@@ -84,7 +84,7 @@ def _compare(model: str, names: list[str], served: np.ndarray, own: np.ndarray, 
     return float(cosines[worst])
 
 
-def _check_search(client: Client, package: Package, texts: list[str], own: np.ndarray) -> None:
+def _check_search(client: TritonClient, package: Package, texts: list[str], own: np.ndarray) -> None:
     """Raise ParityFailed unless the served scores are those of the package's index; ties may come in any order."""
     index = np.load(package.path / "index.npy", mmap_mode="r")
     for text, query in zip(texts, own, strict=True):
@@ -97,7 +97,7 @@ def _check_search(client: Client, package: Package, texts: list[str], own: np.nd
             )
 
 
-def _check_classes(client: Client, package: Package, pictures: dict[str, bytes], own: PackageEncoders) -> None:
+def _check_classes(client: TritonClient, package: Package, pictures: dict[str, bytes], own: PackageEncoders) -> None:
     """Raise ParityFailed unless the served shares are those of the package, for its labels and for others."""
     labels = Labels.read(package.path)
     others = label_vectors(own.embed_text(prompts_of(OTHER_LABELS, OTHER_TEMPLATES)), len(OTHER_TEMPLATES))
@@ -132,7 +132,7 @@ def _agree(served: Sequence[float], own: Sequence[float]) -> bool:
     return len(served) == len(own) and np.allclose(served, own, atol=SHARE_TOLERANCE, rtol=0)
 
 
-def _check_refusals(client: Client) -> None:
+def _check_refusals(client: TritonClient) -> None:
     """Raise ParityFailed unless broken bytes are refused, without a path of the server in the answer."""
     for name, data in broken_pictures().items():
         try:

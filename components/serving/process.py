@@ -6,7 +6,7 @@ Numbers are used again; a record of yesterday must never let us signal a strange
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,15 +90,15 @@ def executable(pid: int) -> str:
         return ""
 
 
-def running(name: str, mark: str, but_not: str | None = None) -> Iterator[ProcessId]:
-    """Yield what runs the executable `name` with `mark` somewhere in its command line, and `but_not` nowhere."""
+def running(name: str, mark: str, but_not: Collection[str] = ()) -> Iterator[ProcessId]:
+    """Yield what runs the executable `name` with `mark` somewhere in its command line, and none of `but_not`."""
     for folder in PROC.iterdir():
         if not folder.name.isdigit():
             continue
         try:
             pid = int(folder.name)
             command = (folder / "cmdline").read_bytes()
-            if mark.encode() not in command or (but_not is not None and but_not.encode() in command):
+            if mark.encode() not in command or any(other.encode() in command for other in but_not):
                 continue
             if executable(pid) == name:
                 yield ProcessId.of(pid)

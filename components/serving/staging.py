@@ -5,10 +5,12 @@ No two servers share a file, so a new one can be made ready, or thrown away, bes
 
 import os
 import secrets
+import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.serving.endpoint import served_folder
+from components.serving.endpoint import Endpoint, served_folder
 from components.serving.environment import ServingEnvironment
 from components.serving.package import Package
 from components.serving.repository import write_repository
@@ -56,11 +58,24 @@ class Staged:
 
 def stage(root: Path, package: Package) -> Staged:
     """Lay out a new instance; the lock is held. CapabilityError where Triton cannot run, before anything is written."""
+    return _laid_out(root, package.digest, lambda target: write_repository(package, target))
+
+
+def stage_again(root: Path, endpoint: Endpoint) -> Staged:
+    """Lay out a new instance on the repository of another, whose files are shared where the disk can; as `stage` else."""
+    return _laid_out(
+        root,
+        endpoint.package_digest,
+        lambda target: shutil.copytree(endpoint.repository, target, copy_function=_linked),
+    )
+
+
+def _laid_out(root: Path, digest: str, write: Callable[[Path], object]) -> Staged:
     environment = ServingEnvironment.find(root)
-    instance = f"{package.digest[:12]}-{secrets.token_hex(4)}"
+    instance = f"{digest[:12]}-{secrets.token_hex(4)}"
     staged = Staged(
         home=served_folder(root) / instance,
-        package_digest=package.digest,
+        package_digest=digest,
         environment=environment,
         key=secrets.token_urlsafe(32),
         shm_prefix=workspace_prefix(root) + instance,
@@ -68,6 +83,14 @@ def stage(root: Path, package: Package) -> Staged:
     staged.home.mkdir(mode=0o700)
     with os.fdopen(os.open(staged.key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(staged.key)
-    write_repository(package, staged.repository)
+    write(staged.repository)
     environment.stage_backends(staged.backends)
     return staged
+
+
+def _linked(source: str, target: str) -> str:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+    return target

@@ -7,6 +7,7 @@ no record knows, since somebody was killed at the wrong moment, are found too, a
 import hashlib
 import shutil
 import signal
+from collections.abc import Collection
 from pathlib import Path
 
 from components.serving.command import DRAIN_S
@@ -19,6 +20,7 @@ STUB = "triton_python_backend_stub"
 SHARED_MEMORY = Path("/dev/shm")  # where POSIX shared memory lies on Linux
 STUB_GRACE_S = 5
 KILL_S = 5
+NOT_SERVERS = ("sampled", "counts")  # what the gateway keeps beside the folders of servers
 
 
 def workspace_prefix(root: Path) -> str:
@@ -26,18 +28,18 @@ def workspace_prefix(root: Path) -> str:
     return f"diptych_{hashlib.sha256(str(served_folder(root)).encode()).hexdigest()[:8]}_"
 
 
-def sweep(root: Path, keep: Endpoint | None = None, drain_s: float = DRAIN_S) -> int:
+def sweep(root: Path, keep: Collection[Endpoint] = (), drain_s: float = DRAIN_S) -> int:
     """End everything of this workspace but `keep`; returns how many servers were running.
 
     A server gets SIGTERM and `drain_s` seconds to answer what it has begun, then SIGKILL. Raises ServerFailed when
     one stays. Triton takes all of the time when one of its stubs has died, so do not give much to a broken server.
     """
-    prefix, kept = workspace_prefix(root), keep.shm_prefix if keep else None
+    prefix, kept = workspace_prefix(root), [endpoint.shm_prefix for endpoint in keep]
     servers = list(running(SERVER, prefix, kept))
     _end(servers, drain_s)
     _end(list(running(STUB, prefix, kept)), STUB_GRACE_S)
     for region in SHARED_MEMORY.glob(f"*{prefix}*"):
-        if kept is None or kept not in region.name:
+        if not any(one in region.name for one in kept):
             region.unlink(missing_ok=True)
     _remove_folders(served_folder(root), keep)
     return len(servers)
@@ -54,10 +56,10 @@ def _end(processes: list[ProcessId], grace_s: float) -> None:
             raise ServerFailed(f"Process {process.pid} of the server does not end. Run `kill -9 {process.pid}`.")
 
 
-def _remove_folders(served: Path, keep: Endpoint | None) -> None:
+def _remove_folders(served: Path, keep: Collection[Endpoint]) -> None:
     """Remove the folders of servers that are gone; the log of one is kept as previous.log."""
     for folder in served.glob("*/"):
-        if keep is not None and folder.name == keep.instance:
+        if folder.name in NOT_SERVERS or folder.name in {endpoint.instance for endpoint in keep}:
             continue
         log = folder / "log.txt"
         if log.exists():

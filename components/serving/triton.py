@@ -12,14 +12,15 @@ from typing import Literal
 
 from components.contracts.errors import DiptychError, StaleArtifact
 from components.serving.candidate import Candidate, PortTaken
-from components.serving.client import Client
 from components.serving.command import DRAIN_S, Ports, free_ports
 from components.serving.endpoint import Endpoint, read_endpoint, served_folder
 from components.serving.errors import ServerFailed
 from components.serving.health import probe
 from components.serving.package import Package
-from components.serving.staging import stage
+from components.serving.routes import read_routes, write_beside
+from components.serving.staging import Staged, stage, stage_again
 from components.serving.sweep import sweep
+from components.serving.triton_client import TritonClient
 
 READY_S = 120
 STATUS_S = 10
@@ -51,8 +52,22 @@ def start(
     Raises CapabilityError where Triton cannot run, ServerFailed with the last log lines when the server ends or
     answers badly, TransientError when it does not answer in `timeout_s` seconds. Nothing of it runs on then.
     """
+    return _started(root, lambda: stage(root, package), label, timeout_s, ports)
+
+
+def restart(root: Path, endpoint: Endpoint, *, timeout_s: float = READY_S) -> Candidate:
+    """Start another server on the very repository of one that has stopped answering, whose package may be gone. Hold the lock.
+
+    Errors as of `start`.
+    """
+    return _started(root, lambda: stage_again(root, endpoint), endpoint.label, timeout_s, free_ports)
+
+
+def _started(
+    root: Path, staging: Callable[[], Staged], label: str, timeout_s: float, ports: Callable[[], Ports]
+) -> Candidate:
     try:
-        staged = stage(root, package)
+        staged = staging()
         for _ in range(PORT_TRIES):
             candidate = Candidate.launch(root, staged, ports(), label)
             try:
@@ -65,7 +80,7 @@ def start(
                 raise
         raise ServerFailed(f"Other programs took the server's ports {PORT_TRIES} times in a row. Try again.")
     except BaseException:
-        sweep(root, keep=read_endpoint(root))
+        sweep(root, keep=read_routes(root).endpoints)
         raise
 
 
@@ -74,14 +89,25 @@ def status(root: Path, timeout_s: float = STATUS_S) -> Status:
     endpoint = read_endpoint(root)
     if endpoint is None:
         return Status(state="nothing")
+    fault = fault_of(endpoint, timeout_s)
+    if fault is not None:
+        return Status(state="dead", endpoint=endpoint, reason=str(fault))
+    return Status(state="serving", endpoint=endpoint)
+
+
+def fault_of(endpoint: Endpoint, timeout_s: float = STATUS_S) -> DiptychError | None:
+    """Return why a server does not answer real inferences, each in `timeout_s` seconds; None where it does.
+
+    TransientError where it may only be slow.
+    """
     if not endpoint.process.is_alive():
-        return Status(state="dead", endpoint=endpoint, reason=f"Its process {endpoint.process.pid} has ended.")
+        return ServerFailed(f"Its process {endpoint.process.pid} has ended.")
     try:
-        with Client(endpoint.http, timeout_s=timeout_s) as client:
+        with TritonClient(endpoint.http, timeout_s=timeout_s) as client:
             probe(client)
     except DiptychError as err:
-        return Status(state="dead", endpoint=endpoint, reason=str(err))
-    return Status(state="serving", endpoint=endpoint)
+        return err
+    return None
 
 
 def stop(root: Path) -> int:
@@ -94,4 +120,5 @@ def stop(root: Path) -> int:
     except StaleArtifact:  # nobody knows what the record said; it goes now
         healthy = False
     (served_folder(root) / "server.json").unlink(missing_ok=True)
+    write_beside(root, ())
     return sweep(root, drain_s=DRAIN_S if healthy else BROKEN_DRAIN_S)

@@ -53,9 +53,7 @@ class Curves(L.Callback):
         if step % self.every == 0 or step == 1 or step == trainer.max_steps:
             rate = trainer.optimizers[0].param_groups[0]["lr"]
             given: Mapping[str, Tensor] = pl_module.seen.numbers  # type: ignore[union-attr, assignment]
-            values = {
-                name: float(trainer.strategy.reduce(one.clone(), reduce_op="mean")) for name, one in given.items()
-            }
+            values = {name: float(mean_over_ranks(trainer, one)) for name, one in given.items()}
             seen = {
                 name: value for name, value in values.items() if math.isfinite(value)
             }  # of a skipped step, some are not
@@ -154,6 +152,13 @@ class Resumable(L.Callback):
             self.checkpoints.keep(trainer.global_step)
         trainer.strategy.barrier()
         self.saved_at = trainer.global_step
+
+
+def mean_over_ranks(trainer: L.Trainer, here: Tensor) -> Tensor:
+    """Return the mean of what the ranks have; all of them ask at the same place, and what they have stays."""
+    if trainer.world_size == 1:
+        return here
+    return trainer.strategy.reduce(here.clone(), reduce_op="mean")  # which is done in place
 
 
 def any_rank(trainer: L.Trainer, here: bool) -> bool:

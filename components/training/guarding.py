@@ -4,7 +4,7 @@ All ranks decide alike: they look at the gradient and the loss of all of them.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import lightning as L
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from components.contracts.errors import CapabilityError, DataError, DiptychError, GateClosed
 from components.models.projection import LogitScale
-from components.training.callbacks import Curves, any_rank
+from components.training.callbacks import Curves, any_rank, mean_over_ranks
 from components.training.guards import Lasting, Spikes, Tries, collapsed, finite
 from components.training.method_module import MethodModule
 from components.training.numbers import Guards
@@ -84,9 +84,11 @@ class Guarding(L.Callback):
         if step in self.left_out:
             self._count("left_out", step, "its batch led to where training was rolled back, and is left out")
             return self._skip(module, optimizer)
-        loss = float(trainer.strategy.reduce(module.seen.loss.clone(), reduce_op="mean"))  # which is done in place
-        gradients = list(_gradients(optimizer))
-        bad = not finite(map(local, gradients) if module.split else gradients)
+        loss = float(mean_over_ranks(trainer, module.seen.loss))
+        gradients = [
+            weight.grad for group in optimizer.param_groups for weight in group["params"] if weight.grad is not None
+        ]
+        bad = not finite([local(gradient) for gradient in gradients] if module.split else gradients)
         if module.split:
             bad = any_rank(trainer, bad)  # each has looked at its parts
         if bad or not math.isfinite(loss):
@@ -208,10 +210,6 @@ def longest(trainer: L.Trainer, waiting: float) -> float:
         return waiting
     given = trainer.strategy.all_gather(torch.tensor(waiting, device=trainer.strategy.root_device))
     return float(given.max())
-
-
-def _gradients(optimizer: torch.optim.Optimizer) -> Iterable[Tensor]:
-    return (p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None)
 
 
 def _method_module(module: L.LightningModule) -> MethodModule:

@@ -8,7 +8,7 @@ Axes: N rows, D shared width.
 import math
 import statistics
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import torch
 from jaxtyping import Float
@@ -37,7 +37,7 @@ class Spikes:
         if len(self.kept) < self.kept.maxlen / 2:
             return 0.0
         median = statistics.median(self.kept)
-        spread = statistics.median(abs(kept - median) for kept in self.kept)
+        spread = statistics.median([abs(kept - median) for kept in self.kept])
         return (loss - median) / max(_TO_DEVIATION * spread, _LEAST_SHARE * abs(median), 1e-12)
 
     def keep(self, loss: float) -> None:
@@ -109,9 +109,6 @@ def collapsed(embedded: Mapping[str, Tensor]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def finite(gradients: Iterable[Tensor]) -> bool:
+def finite(gradients: list[Tensor]) -> bool:
     """Return whether all numbers of all gradients are finite, by one look at their norms; True where there are none."""
-    given = list(gradients)
-    if not given:
-        return True
-    return bool(torch.isfinite(torch.stack(torch._foreach_norm(given)).sum()))
+    return not gradients or math.isfinite(torch.stack(torch._foreach_norm(gradients)).sum().item())

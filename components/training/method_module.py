@@ -23,8 +23,6 @@ from components.training.param_groups import optimizer_of
 from components.training.schedules import schedule_of
 from components.training.sharding import is_split, local, norm_of
 
-_PLAIN = frozenset({"_current_fx_name", "seen", "skipped"})
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
@@ -82,13 +80,6 @@ class MethodModule(L.LightningModule):
         self.method, self.optimisation, self.seed = method, optimisation, seed
         self.total_steps, self.steps_per_epoch = total_steps, steps_per_epoch
         self.cache = GradCache(method.model, micro_batch) if micro_batch else None
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        """Set what is neither weight nor module without torch's look at what it is, which Lightning causes 50 times a step."""
-        if name in _PLAIN:
-            object.__setattr__(self, name, value)
-        else:
-            super().__setattr__(name, value)
 
     @property
     def clock(self) -> Clock:

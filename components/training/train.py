@@ -31,8 +31,8 @@ from components.training.receipts import Measuring, Receipt
 from components.training.recompute import recomputed
 from components.training.room import room
 from components.training.sharding import Sharding
+from components.training.step_loop import StepLoop
 from components.training.telling import Log, Telling
-from components.training.unprofiled import Unprofiled
 from components.training.words import check_words
 
 
@@ -152,8 +152,8 @@ def fit(
         max_steps=scale.steps, max_epochs=-1, accelerator=accelerator(), precision=precision(scale.precision),
         **ranks(guards.rank_timeout_s, sharding), gradient_clip_val=optimisation.clip_norm, use_distributed_sampler=False, logger=False,
         enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, callbacks=callbacks,
-        profiler=Unprofiled(),
     )  # fmt: skip
+    trainer.fit_loop.epoch_loop = StepLoop(trainer)
     if start:
         check_fits(start.path, module)
     whole = sharding.whole if sharding else lambda: None

@@ -18,13 +18,13 @@ import pytest
 from onnx import helper
 
 from components.contracts.errors import CapabilityError, StaleArtifact
-from components.serving.client import Client
 from components.serving.endpoint import Endpoint, read_endpoint, served_folder
 from components.serving.errors import NotServed, ParityFailed, RequestRefused
 from components.serving.labels import LABEL_FILES, measured_labels
 from components.serving.process import running
 from components.serving.sweep import SERVER, workspace_prefix
 from components.serving.triton import status
+from components.serving.triton_client import TritonClient
 from flows.ask import ask, classify
 from flows.deploy import deploy
 from flows.down import down
@@ -166,7 +166,7 @@ def test_other_package_takes_over_without_a_lost_request(served: Endpoint, works
     assert now.package_digest != served.package_digest
     assert not served.process.is_alive()
     assert traces(workspace, served.instance) == []
-    with Client(now.http) as client:
+    with TritonClient(now.http) as client:
         assert client.package_digest() == now.package_digest
 
 

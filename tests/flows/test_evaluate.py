@@ -1,5 +1,6 @@
 """`diptych evaluate` as a newcomer meets it: anywhere, on models of three libraries, with numbers that can be compared later."""
 
+import gc
 import json
 import shutil
 import signal
@@ -14,6 +15,7 @@ from components.recipes.exported import export_model
 from components.recipes.given_model import read_given
 from components.recipes.interop import import_model
 from flows.cli import main
+from flows.evaluate import COLLECT_AFTER, seldom_collected
 from tests.squares import COLOURS
 from tests.their_sets import write_set
 
@@ -173,6 +175,21 @@ def test_what_makes_no_sense_is_said_before_anything_is_encoded(diptych, colours
     assert (code, out) == (1, "")
     assert err.startswith("diptych: ")
     assert said in err
+
+
+def test_garbage_is_looked_for_as_before_once_it_has_ended_or_failed():
+    before = gc.get_threshold()
+    seen = []
+
+    def failing() -> None:
+        with seldom_collected():
+            seen.append(gc.get_threshold()[0])
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        failing()
+    assert seen == [COLLECT_AFTER]
+    assert gc.get_threshold() == before
 
 
 def test_another_transform_beside_the_weights_is_another_model(diptych, colours, tmp_path):

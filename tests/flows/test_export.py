@@ -252,7 +252,7 @@ def test_a_repository_of_a_model_alone_is_served_by_triton(diptych, tmp_path, ad
                 np.testing.assert_allclose(texts, embedder.texts(TEXTS), rtol=1e-5, atol=1e-5)
                 shares = client.classify(pictures[0], ["a square", "a circle"], ["{}"]).labels
                 assert sum(one.score for one in shares) == pytest.approx(1, abs=1e-5)
-        sweep(tmp_path, keep=None)
+        sweep(tmp_path)
 
 
 def test_what_transformers_reads_otherwise_is_not_kept(diptych, tmp_path):

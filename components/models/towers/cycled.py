@@ -43,6 +43,10 @@ class CycledTextTower(TextTower):
             raise ConfigError(f"cycles is {cycles}. Give 0 or more; 3 in the paper.")
         self.progressive = ProgressiveAttention(width, cycles, heads, dropout)
 
+    def is_read_alone(self) -> bool:
+        """Never: the rounds look at all tokens."""
+        return False
+
     def finish(
         self, tokens: Float[Tensor, "N L F"], mask: Bool[Tensor, "N L"], hooks: dict[str, Any] | None = None
     ) -> Encoded:

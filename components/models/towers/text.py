@@ -4,7 +4,7 @@ Source: Radford et al. 2021, arXiv:2103.00020, section 2.4 (causal, read at the 
 and take the mean, which suits short names; width and depth are the recipe's. What SigLIP (Zhai et al. 2023,
 arXiv:2303.15343; padding is read too) and BERT (Devlin et al. 2019, arXiv:1810.04805; norms after the sums, and one over
 the embedding in place of the last) do otherwise are choices of the same tower, so that it takes their weights.
-Axes: N texts, L tokens, F features, H heads.
+Axes: N texts, L tokens, Q tokens that look (all L, or the one that is read), F features, H heads, E features of a head.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ from torch.nn.functional import dropout
 from components.contracts.batch import Images, Texts
 from components.contracts.encoded import Encoded, Tower
 from components.contracts.errors import ConfigError
-from components.models.poolers import Pool, pooled
+from components.models.poolers import Pool, place_of, pooled
 
 Activation = Literal["gelu", "quick_gelu", "gelu_tanh"]
 Inject = Callable[[int, Float[Tensor, "N L F"]], Float[Tensor, "N L F"]]
@@ -105,7 +105,10 @@ class TextTower(Tower):
         self.check(need)
         rows = rows if self.masked else self.filled(rows)
         tokens, seen, found = self.stem(rows), self.visible(rows.mask), {}
+        place = place_of(rows.mask, self.pool) if not need and inject is None and self.is_read_alone() else None
         for number, block in enumerate(self.blocks):
+            if place is not None and number == len(self.blocks) - 1:
+                return self.finish_one(block(tokens, seen, place), rows.mask)
             if (name := f"attention{number}") in need:
                 found[name] = block.attention(tokens, seen)  # type: ignore[operator]  # every block here has it
             tokens = block(dropout(tokens, drop, self.training) if drop else tokens, seen)
@@ -134,6 +137,15 @@ class TextTower(Tower):
         last = self.norm(tokens) if self.norms == "before" else tokens
         features = pooled(last, mask, self.pool)
         return Encoded(pooled=features, features=features, tokens=last, mask=mask, hooks=hooks or {})
+
+    def is_read_alone(self) -> bool:
+        """Say whether the last block may work for the token that is read alone: where no gradient is asked for, nor any of the others."""
+        return torch.is_inference_mode_enabled() and not self.training
+
+    def finish_one(self, token: Float[Tensor, "N 1 F"], mask: Bool[Tensor, "N L"]) -> Encoded:
+        """Return the vector alone, of what the last block gave for the token that is read."""
+        features = (self.norm(token) if self.norms == "before" else token)[:, 0]
+        return Encoded(pooled=features, features=features, mask=mask)
 
     def filled(self, rows: Texts) -> Texts:
         """Return rows of `context` tokens with this tower's padding: where it is read, shorter rows would be other texts."""
@@ -180,14 +192,20 @@ class Block(nn.Module):
         self.feed = nn.Sequential(nn.Linear(width, feed), activated(activation), nn.Linear(feed, width))
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, tokens: Float[Tensor, "N L F"], seen: Bool[Tensor, "N 1 L L"]) -> Float[Tensor, "N L F"]:
-        """Return the tokens after one round of looking around and thinking."""
-        tokens = tokens + self.dropout(self.looked(self.norm_attention(tokens), seen))
+    def forward(
+        self, tokens: Float[Tensor, "N L F"], seen: Bool[Tensor, "N 1 L L"], place: Int[Tensor, "N"] | None = None
+    ) -> Float[Tensor, "N Q F"]:
+        """Return the tokens after one round of looking around and thinking; of each row the one at `place` alone, where that is given."""
+        looked = self.looked(self.norm_attention(tokens), seen, place)
+        tokens = at(tokens, place) + self.dropout(looked)
         return tokens + self.dropout(self.feed(self.norm_feed(tokens)))
 
-    def looked(self, tokens: Float[Tensor, "N L F"], seen: Bool[Tensor, "N 1 L L"]) -> Float[Tensor, "N L F"]:
-        """Return what each token saw."""
+    def looked(
+        self, tokens: Float[Tensor, "N L F"], seen: Bool[Tensor, "N 1 L L"], place: Int[Tensor, "N"] | None = None
+    ) -> Float[Tensor, "N Q F"]:
+        """Return what each token saw, or the one at `place`."""
         query, key, value = self.split(tokens)
+        query, seen = at(query, place), at(seen, place)
         return self.out(attend(query, key, value, seen).transpose(1, 2).flatten(2))
 
     def attention(self, tokens: Float[Tensor, "N L F"], seen: Bool[Tensor, "N 1 L L"]) -> Float[Tensor, "N H L L"]:
@@ -204,9 +222,11 @@ class Block(nn.Module):
 class BlockNormedAfter(Block):
     """The same parts, with each norm after its sum, as in BERT."""
 
-    def forward(self, tokens: Float[Tensor, "N L F"], seen: Bool[Tensor, "N 1 L L"]) -> Float[Tensor, "N L F"]:
-        """Return the tokens after one round of looking around and thinking."""
-        tokens = self.norm_attention(tokens + self.dropout(self.looked(tokens, seen)))
+    def forward(
+        self, tokens: Float[Tensor, "N L F"], seen: Bool[Tensor, "N 1 L L"], place: Int[Tensor, "N"] | None = None
+    ) -> Float[Tensor, "N Q F"]:
+        """Return the tokens after one round of looking around and thinking; of each row the one at `place` alone, where that is given."""
+        tokens = self.norm_attention(at(tokens, place) + self.dropout(self.looked(tokens, seen, place)))
         return self.norm_feed(tokens + self.dropout(self.feed(tokens)))
 
     def attention(self, tokens: Float[Tensor, "N L F"], seen: Bool[Tensor, "N 1 L L"]) -> Float[Tensor, "N H L L"]:
@@ -215,10 +235,18 @@ class BlockNormedAfter(Block):
         return weights(query, key, seen)
 
 
+def at(rows: Tensor, place: Int[Tensor, "N"] | None) -> Tensor:
+    """Return of each row what lies at its place along the last axis but one, [N … 1 E]; all of it where no place is given."""
+    if place is None:
+        return rows
+    index = place.view(-1, *[1] * (rows.ndim - 1)).expand(*rows.shape[:-2], 1, rows.shape[-1])
+    return rows.gather(-2, index)
+
+
 def attend(
-    query: Float[Tensor, "N H L E"], key: Float[Tensor, "N H L E"], value: Float[Tensor, "N H L E"],
-    seen: Bool[Tensor, "N 1 L L"],
-) -> Float[Tensor, "N H L E"]:  # fmt: skip
+    query: Float[Tensor, "N H Q E"], key: Float[Tensor, "N H L E"], value: Float[Tensor, "N H L E"],
+    seen: Bool[Tensor, "N 1 Q L"],
+) -> Float[Tensor, "N H Q E"]:  # fmt: skip
     """Return attention, written out.
 
     At a few dozen tokens torch's fused kernel takes most of a CPU step: its backward alone was 14% of CLIP's at `laptop`.
@@ -227,8 +255,8 @@ def attend(
 
 
 def weights(
-    query: Float[Tensor, "N H L E"], key: Float[Tensor, "N H L E"], seen: Bool[Tensor, "N 1 L L"]
-) -> Float[Tensor, "N H L L"]:
+    query: Float[Tensor, "N H Q E"], key: Float[Tensor, "N H L E"], seen: Bool[Tensor, "N 1 Q L"]
+) -> Float[Tensor, "N H Q L"]:
     """Return how much each token looks at each; a row sums to 1."""
     scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
     return scores.masked_fill(~seen, torch.finfo(scores.dtype).min).softmax(-1)

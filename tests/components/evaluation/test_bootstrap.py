@@ -32,6 +32,15 @@ def test_a_ratio_of_sums_is_what_is_drawn_and_not_a_mean_of_means():
     assert interval(sums, lambda of: of[:, 0] / of[:, 1], 0) == pytest.approx((2 / 6, 1.0))
 
 
+def test_what_all_groups_have_alike_is_summed_as_if_it_were_drawn():
+    values = np.random.default_rng(0).random(40)
+    sums = drawn(np.stack([values, np.full(40, 3.0)], 1), seed=5, draws=30)
+    nearly = drawn(np.stack([values, np.full(40, 3.0) + 1e-9 * np.arange(40)], 1), seed=5, draws=30)
+    assert (sums[:, 1] == 120).all()
+    np.testing.assert_allclose(nearly, sums)
+    assert np.ptp(sums[:, 0]) > 1
+
+
 def test_draws_follow_from_the_seed_and_not_from_how_many_are_made_at_once(monkeypatch):
     sums = summed(np.random.default_rng(0).random((50, 1)), range(50))
     one = drawn(sums, seed=3, draws=40)

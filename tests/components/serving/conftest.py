@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from components.serving.client import Client
 from components.serving.endpoint import Endpoint
+from components.serving.triton_client import TritonClient
 from flows.deploy import deploy
 from flows.down import down
 from tests.components.serving.tiny_package import make_package
@@ -36,7 +36,7 @@ def endpoint(package: Path, workspace: Path) -> Endpoint:
 
 
 @pytest.fixture
-def client(endpoint: Endpoint) -> Iterator[Client]:
+def client(endpoint: Endpoint) -> Iterator[TritonClient]:
     """A connection to that server."""
-    with Client(endpoint.http) as connection:
+    with TritonClient(endpoint.http) as connection:
         yield connection

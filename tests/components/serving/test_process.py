@@ -45,7 +45,7 @@ def test_number_used_again_is_another_process(child: "subprocess.Popen[bytes]", 
 def test_found_by_executable_and_mark(child: "subprocess.Popen[bytes]") -> None:
     name = Path(f"/proc/{child.pid}/exe").readlink().name
     assert ProcessId.of(child.pid) in running(name, "600.125")
-    assert not list(running(name, "600.125", but_not="600.1"))
+    assert not list(running(name, "600.125", but_not=["600.1"]))
     assert not list(running("tritonserver", "600.125"))
 
 

@@ -179,6 +179,37 @@ def test_padding_is_read_where_a_model_was_trained_to():
 
 
 @pytest.mark.parametrize("norms", ["before", "after"])
+@pytest.mark.parametrize("masked", [True, False])
+@pytest.mark.parametrize(("causal", "pool"), [*KINDS, (False, "last"), (True, "last")])
+def test_a_vector_that_one_token_gives_is_the_same_without_the_others(causal, pool, masked, norms):
+    rows, encoder = texts(), tower(causal, pool, masked=masked, norms=norms)
+    for weight in encoder.parameters():
+        torch.nn.init.normal_(weight, std=0.3)  # as new, looking around moves a vector by less than rounding
+    with torch.inference_mode():
+        whole, alone = encoder(rows, ("tokens",)), encoder(rows)
+    assert (alone.tokens is None) == (pool in ("eos", "cls", "last"))
+    torch.testing.assert_close(alone.features, whole.features, rtol=1e-5, atol=1e-6)
+    assert torch.equal(alone.pooled, alone.features)
+    assert torch.equal(alone.mask, whole.mask)
+
+
+def test_the_others_are_left_out_only_where_nobody_asks_for_them():
+    rows, encoder = texts(), tower(causal=True, pool="eos")
+    counted: list[int] = []
+    encoder.blocks[-1].feed.register_forward_hook(lambda part, given, gave: counted.append(gave.shape[1]))
+    with torch.inference_mode():
+        encoder(rows)
+        encoder(rows, ("block0",))
+        encoder(rows, inject=lambda number, tokens: tokens)
+    with torch.no_grad():
+        encoder(rows)
+    encoder.train()
+    with torch.inference_mode():
+        encoder(rows)
+    assert counted == [1, CONTEXT, CONTEXT, CONTEXT, CONTEXT]
+
+
+@pytest.mark.parametrize("norms", ["before", "after"])
 @torch.no_grad()
 def test_hooks_are_what_the_walk_gives(norms):
     rows, encoder = texts(), tower(norms=norms)

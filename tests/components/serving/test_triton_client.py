@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from components.contracts.errors import TransientError
-from components.serving.client import MAX_BATCH, Client
 from components.serving.command import free_ports
 from components.serving.endpoint import Endpoint
 from components.serving.errors import RequestRefused, ServerFailed
 from components.serving.labels import Labels
 from components.serving.odd_samples import broken_pictures
 from components.serving.package import Package
+from components.serving.triton_client import MAX_BATCH, TritonClient
 from tests.components.serving.tiny_package import COLOURS, SCALE, SHARPNESS, WIDTH, picture
 
 
@@ -33,7 +33,7 @@ def post(endpoint: Endpoint, path: str, headers: dict[str, str] | None = None) -
 
 
 @pytest.mark.parametrize("colour", COLOURS)
-def test_colour_finds_its_picture(client: Client, colour: str) -> None:
+def test_colour_finds_its_picture(client: TritonClient, colour: str) -> None:
     hits = client.search(f"A {colour.upper()} square")
     assert len(hits) == len(COLOURS)
     assert (hits[0].key, hits[0].text, hits[0].source) == (f"key-{colour}", f"a {colour} square", "tiny")
@@ -41,17 +41,17 @@ def test_colour_finds_its_picture(client: Client, colour: str) -> None:
     assert hits[0].score > 0.99 > hits[1].score
 
 
-def test_top_k_limits_the_answers(client: Client) -> None:
+def test_top_k_limits_the_answers(client: TritonClient) -> None:
     assert [hit.key for hit in client.search("green", top_k=1)] == ["key-green"]
 
 
 @pytest.mark.parametrize("top_k", [0, -1, 1001, 10**12])
-def test_absurd_top_k_is_refused(client: Client, top_k: int) -> None:
+def test_absurd_top_k_is_refused(client: TritonClient, top_k: int) -> None:
     with pytest.raises(RequestRefused, match="ask for 1 to 1,000"):
         client.search("red", top_k=top_k)
 
 
-def test_picture_and_word_of_one_colour_meet(client: Client) -> None:
+def test_picture_and_word_of_one_colour_meet(client: TritonClient) -> None:
     pictures = client.embed_image([picture(colour) for colour in COLOURS.values()])
     words = client.embed_text(list(COLOURS))
     assert pictures.dtype == words.dtype == np.float32
@@ -59,7 +59,7 @@ def test_picture_and_word_of_one_colour_meet(client: Client) -> None:
     assert ((pictures @ words.T).argmax(axis=1) == np.arange(len(COLOURS))).all()
 
 
-def test_more_samples_than_a_batch_keep_their_order(client: Client) -> None:
+def test_more_samples_than_a_batch_keep_their_order(client: TritonClient) -> None:
     words = (list(COLOURS) * MAX_BATCH)[: 2 * MAX_BATCH + 1]
     embeds = client.embed_text(words)
     alone = dict(zip(COLOURS, client.embed_text(list(COLOURS)), strict=True))
@@ -67,7 +67,7 @@ def test_more_samples_than_a_batch_keep_their_order(client: Client) -> None:
 
 
 @pytest.mark.parametrize("name", broken_pictures())
-def test_broken_picture_is_refused_in_one_sentence(client: Client, name: str) -> None:
+def test_broken_picture_is_refused_in_one_sentence(client: TritonClient, name: str) -> None:
     with pytest.raises(RequestRefused) as refused:
         client.embed_image([picture((1, 2, 3)), broken_pictures()[name]])
     assert str(refused.value).startswith("embed_image refused the request: picture 1: the bytes are not a picture")
@@ -75,14 +75,14 @@ def test_broken_picture_is_refused_in_one_sentence(client: Client, name: str) ->
     assert "\n" not in str(refused.value)
 
 
-def test_broken_picture_harms_nobody_else(client: Client) -> None:
+def test_broken_picture_harms_nobody_else(client: TritonClient) -> None:
     before = client.embed_image([picture((9, 90, 200))])
     with pytest.raises(RequestRefused):
         client.embed_image([b"no picture"])
     np.testing.assert_array_equal(client.embed_image([picture((9, 90, 200))]), before)
 
 
-def test_text_that_is_no_unicode_is_refused(client: Client) -> None:
+def test_text_that_is_no_unicode_is_refused(client: TritonClient) -> None:
     with pytest.raises(RequestRefused, match="text 1: the bytes are not UTF-8"):
         client.embed_text(["red", "\ud800"])
     with pytest.raises(RequestRefused, match="not UTF-8"):
@@ -90,7 +90,7 @@ def test_text_that_is_no_unicode_is_refused(client: Client) -> None:
 
 
 @pytest.mark.parametrize("colour", COLOURS)
-def test_picture_gets_the_packages_own_labels(client: Client, colour: str) -> None:
+def test_picture_gets_the_packages_own_labels(client: TritonClient, colour: str) -> None:
     answer = client.classify(picture(COLOURS[colour]))
     assert {label.label for label in answer.labels} == set(COLOURS)
     assert answer.labels[0].label == colour
@@ -100,12 +100,12 @@ def test_picture_gets_the_packages_own_labels(client: Client, colour: str) -> No
     assert sum(scores) == pytest.approx(1, abs=1e-5)
 
 
-def test_picture_gets_the_labels_of_the_request(client: Client) -> None:
+def test_picture_gets_the_labels_of_the_request(client: TritonClient) -> None:
     answer = client.classify(picture(COLOURS["red"]), ["a blue square", "a red square"], ["{}"])
     assert [label.label for label in answer.labels] == ["a red square", "a blue square"]
 
 
-def test_labels_asked_again_encode_no_text_again(client: Client) -> None:
+def test_labels_asked_again_encode_no_text_again(client: TritonClient) -> None:
     labels, templates = ["red red", "blue blue", "green green"], ["{} a", "square {}"]
     first = client.classify(picture(COLOURS["red"]), labels, templates)
     again = client.classify(picture(COLOURS["blue"]), labels[::-1], templates)
@@ -114,13 +114,13 @@ def test_labels_asked_again_encode_no_text_again(client: Client) -> None:
     assert client.classify(picture(COLOURS["red"]), [*labels, "a a"], templates).encoded == 2
 
 
-def test_own_labels_can_be_put_otherwise_and_be_fewer(client: Client) -> None:
+def test_own_labels_can_be_put_otherwise_and_be_fewer(client: TritonClient) -> None:
     assert {label.label for label in client.classify(picture((9, 9, 9)), templates=["{} {0}"]).labels} == set(COLOURS)
     few = client.classify(picture(COLOURS["green"]), ["blue", "green"])
     assert ([label.label for label in few.labels], few.encoded) == (["green", "blue"], 0)
 
 
-def test_a_label_of_several_vectors_has_the_sum_of_their_shares(client: Client, package: Path) -> None:
+def test_a_label_of_several_vectors_has_the_sum_of_their_shares(client: TritonClient, package: Path) -> None:
     grey = picture((120, 110, 130))
     labels, image = Labels.read(package), client.embed_image([grey])[0]
     assert labels.counts == (1, 2, 1)
@@ -130,7 +130,7 @@ def test_a_label_of_several_vectors_has_the_sum_of_their_shares(client: Client, 
     assert [answer[colour] for colour in labels.labels] == pytest.approx(shares, abs=1e-4)
 
 
-def test_beside_a_label_of_the_request_an_own_one_has_no_more_vectors(client: Client, package: Path) -> None:
+def test_beside_a_label_of_the_request_an_own_one_has_no_more_vectors(client: TritonClient, package: Path) -> None:
     grey = picture((120, 110, 130))
     vectors, image = Labels.read(package).vectors, client.embed_image([grey])[0]
     mean = (vectors[1] + vectors[2]) / np.linalg.norm(vectors[1] + vectors[2])
@@ -139,7 +139,7 @@ def test_beside_a_label_of_the_request_an_own_one_has_no_more_vectors(client: Cl
     assert answer["green"] == pytest.approx(powers[0] / powers.sum(), abs=1e-4)
 
 
-def test_templates_are_averaged(client: Client) -> None:
+def test_templates_are_averaged(client: TritonClient) -> None:
     """Prompts of two colours lie between them, so a picture of either is as near."""
     words = client.embed_text(["red blue", "red green"])
     image = client.embed_image([picture(COLOURS["red"])])[0]
@@ -154,7 +154,7 @@ def test_templates_are_averaged(client: Client) -> None:
     )
 
 
-def test_top_k_limits_the_labels_but_not_what_they_share(client: Client) -> None:
+def test_top_k_limits_the_labels_but_not_what_they_share(client: TritonClient) -> None:
     grey = picture((120, 110, 130))
     everything, best = client.classify(grey), client.classify(grey, top_k=1)
     assert best.labels == everything.labels[:1]
@@ -178,7 +178,7 @@ def test_top_k_limits_the_labels_but_not_what_they_share(client: Client) -> None
     ],
 )
 def test_bad_labels_are_refused_in_one_sentence(
-    client: Client, labels: list[str], templates: list[str] | None, said: str
+    client: TritonClient, labels: list[str], templates: list[str] | None, said: str
 ) -> None:
     with pytest.raises(RequestRefused) as refused:
         client.classify(picture((1, 2, 3)), labels, templates)
@@ -189,31 +189,34 @@ def test_bad_labels_are_refused_in_one_sentence(
 
 
 @pytest.mark.parametrize("name", broken_pictures())
-def test_broken_picture_is_not_classified(client: Client, name: str) -> None:
+def test_broken_picture_is_not_classified(client: TritonClient, name: str) -> None:
     with pytest.raises(RequestRefused, match="refused the request: the bytes are not a picture"):
         client.classify(broken_pictures()[name])
 
 
 @pytest.mark.parametrize("top_k", [0, 1001, 10**12])
-def test_absurd_number_of_labels_is_refused(client: Client, top_k: int) -> None:
+def test_absurd_number_of_labels_is_refused(client: TritonClient, top_k: int) -> None:
     with pytest.raises(RequestRefused, match="ask for 1 to 1,000 labels"):
         client.classify(picture((1, 2, 3)), top_k=top_k)
 
 
-def test_asking_for_nothing_is_refused(client: Client) -> None:
+def test_asking_for_nothing_is_refused(client: TritonClient) -> None:
     with pytest.raises(RequestRefused, match="at least one"):
         client.embed_text([])
     with pytest.raises(RequestRefused, match="at least one"):
         client.embed_image([])
 
 
-def test_server_says_which_package_it_serves(client: Client, package: Path) -> None:
+def test_server_says_which_package_it_serves(client: TritonClient, package: Path) -> None:
     assert client.package_digest() == Package.verify(package).digest
     assert client.metadata()["name"] == "triton"
 
 
 def test_silence_is_told_in_a_sentence() -> None:
-    with Client(f"127.0.0.1:{free_ports().http}") as client, pytest.raises(TransientError, match="does not answer"):
+    with (
+        TritonClient(f"127.0.0.1:{free_ports().http}") as client,
+        pytest.raises(TransientError, match="does not answer"),
+    ):
         client.embed_text(["red"])
 
 
@@ -235,14 +238,14 @@ def test_server_that_ends_while_it_answers_is_told_in_a_sentence(answer: bytes, 
         ending = threading.Thread(target=answer_and_end)
         ending.start()
         with (
-            Client(f"127.0.0.1:{server.getsockname()[1]}") as client,
+            TritonClient(f"127.0.0.1:{server.getsockname()[1]}") as client,
             pytest.raises(TransientError, match="not answer"),
         ):
             client.search("red")
         ending.join()
 
 
-def test_unknown_model_is_told_in_a_sentence(client: Client) -> None:
+def test_unknown_model_is_told_in_a_sentence(client: TritonClient) -> None:
     with pytest.raises((RequestRefused, ServerFailed), match="nowhere"):
         client._infer("nowhere", [])
 

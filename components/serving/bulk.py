@@ -1,0 +1,197 @@
+"""All samples of a source to one Parquet file of vectors, with every core, going on where it was stopped.
+
+What is done lies in parts beside the file that is to be. A part counts again only where it has the very samples that the source gives
+now, by key and by the sha256 of their bytes, and was made by the same model.
+Axes: N samples, D embedding width.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from components.contracts.errors import DataError
+from components.contracts.progress import Progress, silent
+from components.data.transforms.preprocess import BadImage
+from components.serving.encoders import PackageEncoders
+from components.serving.package import Package
+
+PART = 2_048  # samples of a file of what is done: what a stop may lose
+AT_ONCE = 32  # encoded together
+SPACE, MODEL = b"diptych.space", b"diptych.model"  # of the schema's metadata: what vectors may be compared with
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """One sample to embed.
+
+    Args:
+        key: unique over the source.
+        name: as its owner knows it, such as a path below a folder.
+        picture: encoded bytes.
+        text: what is said first of it; None where nothing is.
+    """
+
+    key: str
+    name: str
+    picture: bytes
+    text: str | None
+
+    @property
+    def sha256(self) -> str:
+        """Return what tells it from another of the same key."""
+        return hashlib.sha256(self.picture + b"\0" + (self.text or "").encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Embedded:
+    """What came of it.
+
+    Args:
+        rows: of the file.
+        broken: pictures that could not be decoded, whose rows say why.
+        before: rows that were there from a run of before.
+    """
+
+    rows: int
+    broken: int
+    before: int
+
+
+def embed_all(
+    samples: Iterable[Given],
+    package: Package,
+    name: str,
+    out: Path,
+    threads: int,
+    total: int = 0,
+    progress: Progress = silent,
+) -> Embedded:
+    """Write a row a sample: `key`, `name`, `sha256`, `text`, `image_embeds` and `text_embeds` float32 [D] of unit length, `fault`.
+
+    A picture that cannot be decoded has NaN for `image_embeds` and says why in `fault`; a sample without words has NaN for `text_embeds`.
+    `out` appears when it is whole.
+
+    Args:
+        samples: in an order that is the same each time.
+        package: verified.
+        name: of the model, for the file's metadata.
+        out: a file that is not there yet; DataError where it is.
+        threads: that work at once, each on its own samples.
+        total: how many samples there are, where it is known.
+        progress: is told.
+    """
+    if out.exists():
+        raise DataError(f"{out} is there already. Give another name, or remove it to make it again.")
+    encoders = PackageEncoders(package, threads=1)
+    schema = _schema(encoders.width, package, name)
+    parts = out.with_name(f"{out.name}.parts")
+    parts.mkdir(parents=True, exist_ok=True)
+    rows = broken = before = 0
+    with ThreadPoolExecutor(threads) as pool:
+        for number, part in enumerate(_parts(samples)):
+            path = parts / f"{number:06d}.parquet"
+            kept = _kept(path, part, schema)
+            if kept is not None:
+                before += len(part)
+            else:
+                pieces = [
+                    pool.submit(_embedded, encoders, part[at : at + AT_ONCE], schema)
+                    for at in range(0, len(part), AT_ONCE)
+                ]
+                kept = pa.concat_tables([piece.result() for piece in pieces])
+                _write(kept, path)
+            rows += len(part)
+            broken += len(part) - kept["fault"].null_count
+            progress("embed", rows, max(total, rows))
+    if not rows:
+        shutil.rmtree(parts)
+        raise DataError("there is no sample to embed. Look at what the source gives: diptych data check")
+    _join(parts, number + 1, schema, out)
+    shutil.rmtree(parts)
+    return Embedded(rows=rows, broken=broken, before=before)
+
+
+def _parts(samples: Iterable[Given]) -> Iterator[list[Given]]:
+    left = iter(samples)
+    for first in left:
+        yield list(chain([first], islice(left, PART - 1)))
+
+
+def _embedded(encoders: PackageEncoders, samples: Sequence[Given], schema: pa.Schema) -> pa.Table:
+    shown: list[np.ndarray] = []
+    faults: list[str | None] = []
+    for sample in samples:
+        try:
+            shown.append(encoders.pixels(sample.picture))
+            faults.append(None)
+        except BadImage as err:
+            faults.append(str(err))
+    images = encoders.embed_pixels(np.stack(shown)) if shown else np.zeros((0, encoders.width), np.float32)
+    texts = [sample.text for sample in samples if sample.text]
+    said = encoders.embed_text(texts) if texts else np.zeros((0, encoders.width), np.float32)
+    return pa.table(
+        [
+            pa.array([sample.key for sample in samples], pa.string()),
+            pa.array([sample.name for sample in samples], pa.string()),
+            pa.array([sample.sha256 for sample in samples], pa.string()),
+            pa.array([sample.text for sample in samples], pa.string()),
+            _vectors(images, [fault is None for fault in faults], schema.field("image_embeds").type),
+            _vectors(said, [bool(sample.text) for sample in samples], schema.field("text_embeds").type),
+            pa.array(faults, pa.string()),
+        ],
+        schema=schema,
+    )
+
+
+def _vectors(rows: np.ndarray, there: Sequence[bool], kind: pa.DataType) -> pa.Array:
+    """Return a vector where there is one, in order, and NaN elsewhere: Parquet's readers stumble over lists that are null."""
+    whole = np.full((len(there), kind.list_size), np.nan, np.float32)
+    whole[np.array(there, bool)] = rows
+    return pa.FixedSizeListArray.from_arrays(pa.array(whole.ravel()), type=kind)
+
+
+def _schema(width: int, package: Package, name: str) -> pa.Schema:
+    vector = pa.list_(pa.float32(), width)
+    columns = {
+        "key": pa.string(),
+        "name": pa.string(),
+        "sha256": pa.string(),
+        "text": pa.string(),
+        "image_embeds": vector,
+        "text_embeds": vector,
+    }
+    return pa.schema({**columns, "fault": pa.string()}, {SPACE: package.digest.encode(), MODEL: name.encode()})
+
+
+def _kept(path: Path, part: Sequence[Given], schema: pa.Schema) -> pa.Table | None:
+    """Return a part of before, None where it is not there, not whole, or of other samples or another model."""
+    try:
+        table = pq.read_table(path)
+    except (FileNotFoundError, pa.ArrowException, OSError):
+        return None
+    its, ours = table.schema.metadata or {}, schema.metadata
+    same = table.schema.equals(schema) and all(its.get(name) == ours[name] for name in ours)
+    same = same and table["key"].to_pylist() == [one.key for one in part]
+    return table if same and table["sha256"].to_pylist() == [one.sha256 for one in part] else None
+
+
+def _write(table: pa.Table, path: Path) -> None:
+    partial = path.with_suffix(".partial")
+    pq.write_table(table, partial)
+    partial.replace(path)
+
+
+def _join(parts: Path, count: int, schema: pa.Schema, out: Path) -> None:
+    partial = parts / "whole.partial"
+    with pq.ParquetWriter(partial, schema) as writer:
+        for number in range(count):
+            writer.write_table(pq.read_table(parts / f"{number:06d}.parquet"))
+    partial.replace(out)

@@ -1,0 +1,98 @@
+"""The gateway as an ASGI application: `uvicorn --factory components.serving.gateway.app:from_environment`."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version as version_of
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException as StarletteHTTPException
+
+from components.serving.gateway import classify, embeddings, feedback, health, models, paging, pictures_out, search
+from components.serving.gateway.answers import as_json
+from components.serving.gateway.border import App, Border
+from components.serving.gateway.fleet import Fleet
+from components.serving.gateway.metrics import REFUSED
+from components.serving.gateway.pictures_out import Thumbnails
+from components.serving.gateway.refusal import Refusal, bad
+from components.serving.gateway.samples import Samples
+from components.serving.gateway.settings import Settings
+
+ROUTES = (embeddings, classify, search, models, pictures_out, feedback, health, paging)
+_KNOWN = {
+    400: ("invalid_json", "The body is not JSON in UTF-8."),
+    404: ("not_found", "There is nothing at this address."),
+    405: ("method_not_allowed", "This address is not asked so."),
+}
+ABOUT = """Texts and pictures to vectors, labels and neighbours, from the model that is served here.
+
+Where keys are in use, send one as `Authorization: Bearer dip_…`. Every refusal has a code and says how to mend it."""
+
+
+def from_environment() -> App:
+    """Return the application that a worker serves; the process that starts it says how, see settings.py."""
+    return create(Settings.told())
+
+
+def create(settings: Settings) -> App:
+    """Return the application.
+
+    Args:
+        settings: of the gateway.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with Fleet(settings.root) as fleet:
+            app.state.fleet = fleet
+            yield
+            app.state.samples.write()
+
+    app = FastAPI(
+        title="Diptych",
+        version=version_of("diptych"),
+        description=ABOUT,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.settings = settings
+    app.state.samples = Samples(settings.root, settings.log_share)
+    app.state.thumbnails = Thumbnails(settings.root)
+    for route in ROUTES:
+        app.include_router(route.router)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(StarletteHTTPException, _unknown)
+    app.add_exception_handler(Refusal, _refused)
+    app.add_exception_handler(Exception, _failed)
+    return Border(app, settings, app.state.samples)
+
+
+async def _refused(request: Request, err: Exception) -> Response:
+    assert isinstance(err, Refusal)
+    REFUSED.labels(err.code).inc()
+    answer = as_json(err.body(request.state.request_id), err.status)
+    answer.headers.update(err.headers())
+    return answer
+
+
+async def _invalid(request: Request, err: Exception) -> Response:
+    assert isinstance(err, RequestValidationError)
+    first = err.errors()[0]
+    where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
+    more = f" ({len(err.errors()) - 1} more)" if len(err.errors()) > 1 else ""
+    said = f"{where or 'The body'}: {first['msg']}{more}. GET /openapi.json says what is taken."
+    return await _refused(request, bad("invalid_request", said))
+
+
+async def _unknown(request: Request, err: Exception) -> Response:
+    assert isinstance(err, StarletteHTTPException)
+    code, said = _KNOWN.get(err.status_code, ("refused", str(err.detail)))
+    return await _refused(request, Refusal(err.status_code, code, f"{said} GET /openapi.json says what there is."))
+
+
+async def _failed(request: Request, err: Exception) -> Response:
+    """Say that the gateway failed; the traceback is for its log, which the border writes."""
+    number = request.state.request_id
+    said = f"The gateway failed ({type(err).__name__}); its log has request {number}."
+    return await _refused(request, Refusal(500, "internal_error", said))

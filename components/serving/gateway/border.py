@@ -1,0 +1,255 @@
+"""What every request passes: a number, a look at who asks and how much they send, a limit on all at once, and a record of how it went.
+
+One layer of plain ASGI, since each layer of a framework costs a request some tenths of a millisecond.
+"""
+
+import asyncio
+import re
+import secrets
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from components.serving.gateway.keys import Keyring
+from components.serving.gateway.metrics import IN_FLIGHT, REFUSED, REQUESTS, SECONDS
+from components.serving.gateway.rates import Rates
+from components.serving.gateway.refusal import Refusal, bad
+from components.serving.gateway.samples import Samples
+from components.serving.gateway.settings import Settings
+from components.serving.gateway.traces import Tracing
+
+Message = MutableMapping[str, Any]
+App = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
+
+OWN_NAMES = ("127.0.0.1", "localhost", "[::1]")
+API = "/v1/"
+_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+MOST_DEADLINE_S = 120.0
+SECURITY = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (
+        b"content-security-policy",
+        b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; base-uri 'none'; "
+        b"form-action 'none'; frame-ancestors 'none'",
+    ),
+)
+
+
+class Border:
+    """The layer.
+
+    Args:
+        app: what answers.
+        settings: of the gateway.
+        samples: where a share of the requests is kept.
+    """
+
+    def __init__(self, app: App, settings: Settings, samples: Samples) -> None:
+        self._app = app
+        self._samples = samples
+        self._names = {*OWN_NAMES, *settings.hosts}
+        self._most = int(settings.max_body_mb * 2**20)
+        self._in_flight = settings.in_flight
+        self._deadline_s = settings.deadline_s
+        self._keys = Keyring(settings.root)
+        self._rates = Rates(settings.workers)
+        self._tracing = Tracing.set_up(settings)
+        self._now = 0
+
+    async def __call__(
+        self,
+        scope: Message,
+        receive: Callable[[], Awaitable[Message]],
+        send: Callable[[Message], Awaitable[None]],
+    ) -> None:
+        """Answer one request, or hand on what is none."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = {name: value for name, value in scope["headers"]}
+        request_id = _number(headers.get(b"x-request-id", b"").decode("latin-1"))
+        scope.setdefault("state", {})["request_id"] = request_id
+        began, status, started = time.perf_counter(), 500, False
+
+        async def answer(message: Message) -> None:
+            nonlocal status, started
+            if message["type"] == "http.response.start":
+                status, started = message["status"], True
+                extra = ((b"x-request-id", request_id.encode()), *SECURITY)
+                message["headers"] = [*message.get("headers", ()), *extra]
+            await send(message)
+
+        with self._tracing.span(scope, headers, request_id) as span:
+            try:
+                await self._guarded(scope, headers, receive, answer)
+            except Refusal as err:
+                REFUSED.labels(err.code).inc()
+                if not started:
+                    await _refuse(err, request_id, answer)
+            except Exception as err:  # the application has told the client what it may know
+                self._tracing.failed(span, err)
+                self._tracing.log(err, request_id)
+                if not started:
+                    fault = Refusal(
+                        500,
+                        "internal_error",
+                        f"The gateway failed ({type(err).__name__}); its log has request {request_id}.",
+                    )
+                    await _refuse(fault, request_id, answer)
+            finally:
+                self._tracing.ended(span, scope, status)
+                route = _route(scope)
+                REQUESTS.labels(route, str(status)).inc()
+                seconds = time.perf_counter() - began
+                SECONDS.labels(route).observe(seconds)
+                if scope["path"].startswith(API) and scope["method"] == "POST":
+                    self._samples.take(_sampled(scope["state"], route, status, seconds))
+
+    async def _guarded(
+        self,
+        scope: Message,
+        headers: dict[bytes, bytes],
+        receive: Callable[[], Awaitable[Message]],
+        send: Callable[[Message], Awaitable[None]],
+    ) -> None:
+        self._check_name(headers)
+        if not scope["path"].startswith(API):
+            await self._app(scope, receive, send)
+            return
+        self._check_key(scope, headers)
+        if self._now >= self._in_flight:
+            raise Refusal(
+                503,
+                "overloaded",
+                f"{self._now} requests are under way here, as many as are taken at once. Try again.",
+                1.0,
+            )
+        self._now += 1
+        IN_FLIGHT.inc()
+        try:
+            async with asyncio.timeout(_deadline(headers, self._deadline_s)):
+                body = await self._body(headers, receive)
+                await self._app(scope, _replayed(body, receive), send)
+        except TimeoutError as err:
+            raise Refusal(
+                504,
+                "deadline_exceeded",
+                "There was no answer in the time that the request has. Try again, or give it longer.",
+                1.0,
+            ) from err
+        finally:
+            self._now -= 1
+            IN_FLIGHT.dec()
+
+    def _check_name(self, headers: dict[bytes, bytes]) -> None:
+        """Refuse whoever comes by another name: a page elsewhere can point its own at this machine (DNS rebinding)."""
+        name = headers.get(b"host", b"").decode("latin-1").lower()
+        if re.sub(r":\d+$", "", name) not in self._names:
+            raise Refusal(
+                403,
+                "wrong_host",
+                "This gateway is not called so. Whoever runs it can allow the name: diptych serve --host NAME",
+            )
+
+    def _check_key(self, scope: Message, headers: dict[bytes, bytes]) -> None:
+        if not self._keys.asks:
+            scope["state"]["key"] = None
+            return
+        scheme, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+        token = token.strip() if scheme.lower() == "bearer" else headers.get(b"x-api-key", b"").decode("latin-1")
+        key = self._keys.found(token) if token else None
+        if key is None:
+            said = "This key is not known here" if token else "A key is needed here"
+            raise Refusal(
+                401, "invalid_key", f"{said}. Send one as Authorization: Bearer dip_…; diptych keys add makes it."
+            )
+        if key.ended(datetime.now(UTC)):
+            raise Refusal(401, "expired_key", f"The key of {key.name} was good until {key.ends_at}. Ask for a new one.")
+        scope["state"]["key"] = key.name
+        if key.per_minute is not None and (wait_s := self._rates.wait_s(key.name, key.per_minute)):
+            raise Refusal(
+                429, "rate_limited", f"The key of {key.name} may ask {key.per_minute:g} times a minute.", wait_s
+            )
+
+    async def _body(self, headers: dict[bytes, bytes], receive: Callable[[], Awaitable[Message]]) -> bytes:
+        said = headers.get(b"content-length", b"0")
+        if said.isdigit() and int(said) > self._most:
+            raise self._too_large()
+        parts, size, more = [], 0, True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise bad("disconnected", "The request was not sent whole.")
+            part = message.get("body", b"")
+            size += len(part)
+            if size > self._most:
+                raise self._too_large()
+            parts.append(part)
+            more = message.get("more_body", False)
+        return b"".join(parts)
+
+    def _too_large(self) -> Refusal:
+        return Refusal(
+            413,
+            "body_too_large",
+            f"A request may have {self._most / 2**20:g} MB. Send fewer or smaller pictures at once.",
+        )
+
+
+def _deadline(headers: dict[bytes, bytes], most_s: float) -> float:
+    """Return the seconds that a request has: ours, or its own where it says them in x-deadline-ms."""
+    said = headers.get(b"x-deadline-ms")
+    if said is None:
+        return most_s
+    if not said.isdigit() or not 0 < int(said) <= MOST_DEADLINE_S * 1000:
+        raise bad("bad_deadline", f"x-deadline-ms has to be a whole number from 1 to {MOST_DEADLINE_S * 1000:.0f}.")
+    return int(said) / 1000
+
+
+def _replayed(body: bytes, receive: Callable[[], Awaitable[Message]]) -> Callable[[], Awaitable[Message]]:
+    given = False
+
+    async def replay() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay
+
+
+async def _refuse(err: Refusal, request_id: str, send: Callable[[Message], Awaitable[None]]) -> None:
+    body = orjson.dumps(err.body(request_id))
+    headers = {"content-type": "application/json", "content-length": str(len(body)), **err.headers()}
+    if err.status == 413:
+        headers["connection"] = "close"  # what it still sends is not read
+    coded = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": err.status, "headers": coded})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _sampled(state: MutableMapping[str, Any], route: str, status: int, seconds: float) -> dict[str, Any]:
+    """Return the row of a request; what it searched for and found is there where it did."""
+    query, found = state.get("searched", (None, ()))
+    return {
+        "request_id": state["request_id"], "route": route, "version": state.get("version"), "key_name": state.get("key"),
+        "status": status, "seconds": seconds, "query": query, "keys": [one.entry.key for one in found],
+        "scores": [one.score for one in found],
+    }  # fmt: skip
+
+
+def _number(given: str) -> str:
+    """Return the request's own number where it has a decent one, else a new one."""
+    return given if _ID.fullmatch(given) else secrets.token_hex(12)
+
+
+def _route(scope: Message) -> str:
+    """Return the pattern of what was asked for, never its text: each would be a series of its own."""
+    route = scope.get("route")
+    return str(getattr(route, "path", None) or ("none" if scope["path"].startswith(API) else "page"))

@@ -1,0 +1,57 @@
+"""POST /v1/classify: a picture to the likeliest of some labels, the model's own or those of the request.
+
+What may be asked is checked by the same code as in the served classifier.
+"""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field
+
+from components.serving.classification import BadLabels, check_labels, check_templates
+from components.serving.gateway.answers import REFUSALS, as_json
+from components.serving.gateway.asking import asked
+from components.serving.gateway.pictures_in import picture_of
+from components.serving.gateway.refusal import bad
+from components.serving.triton_client import Classified
+
+router = APIRouter()
+
+
+class ClassifyRequest(BaseModel):
+    """A picture, and what to choose from."""
+
+    model: str = Field("", description="A version such as clip@3, champion, or a model's name; any, unless given.")
+    image: str = Field(examples=["data:image/png;base64,iVBORw0KGgo="], description="A data URI, or base64.")
+    labels: list[str] | None = Field(None, examples=[["cat", "dog"]], description="The model's own, unless given.")
+    templates: list[str] | None = Field(
+        None, examples=[["a picture of {}"]], description="The model's own, unless given."
+    )
+    top_k: int = Field(5, ge=1, le=1000)
+
+
+@router.post("/v1/classify", summary="A picture to its likeliest labels", responses=REFUSALS, response_model=None)
+async def classify(request: Request, body: ClassifyRequest) -> Response:
+    """Return the likeliest labels, best first, each with its share of a softmax over all that were asked."""
+    image = picture_of(body.image)
+    try:
+        if body.labels is not None:
+            check_labels(body.labels)
+        if body.templates is not None:
+            check_templates(body.templates, len(body.labels or [""]))
+    except BadLabels as err:
+        raise bad("bad_labels", f"{str(err)[:1].upper()}{str(err)[1:]}.") from err
+
+    version, answer = await asked(
+        request, body.model, lambda its: its.upstream.classify(image, body.labels, body.templates, body.top_k), _same
+    )
+    return as_json({"model": version.label, "labels": listed(answer), "encoded": answer.encoded})
+
+
+def listed(answer: Classified) -> list[dict[str, Any]]:
+    """Return labels and scores as they travel."""
+    return [{"label": one.label, "score": one.score} for one in answer.labels]
+
+
+def _same(ours: Classified, other: Classified) -> bool:
+    return ours.labels[0].label == other.labels[0].label

@@ -1,0 +1,159 @@
+"""POST /v1/embeddings: texts and pictures to vectors, in the shapes that clients of OpenAI, vLLM and NV-CLIP send.
+
+Sources: OpenAI's API reference, embeddings; vLLM's pooling models, "Embeddings API" with messages; NVIDIA NIM for NV-CLIP.
+Differs: `encoding_format` also takes int8, binary and ubinary, as Mixedbread's API and sentence-transformers' quantize_embeddings name them.
+Axes: N inputs, D embedding width, d the dimensions that were asked for.
+"""
+
+import asyncio
+import base64
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field
+
+from components.serving.gateway.answers import REFUSALS, as_json
+from components.serving.gateway.asking import asked
+from components.serving.gateway.fleet import Version
+from components.serving.gateway.pictures_in import is_data_uri, picture_of
+from components.serving.gateway.refusal import bad
+from components.serving.gateway.texts_in import checked_text
+from components.serving.gateway.tokens import counted
+
+MOST_INPUTS = 256
+Format = Literal["float", "base64", "int8", "binary", "ubinary"]
+router = APIRouter()
+
+
+class ImageUrl(BaseModel):
+    """Where a picture is: in itself, as a data URI."""
+
+    url: str = Field(examples=["data:image/png;base64,iVBORw0KGgo="])
+
+
+class TextPart(BaseModel):
+    """Words of a message."""
+
+    type: Literal["text"]
+    text: str
+
+
+class ImagePart(BaseModel):
+    """A picture of a message."""
+
+    type: Literal["image_url"]
+    image_url: ImageUrl
+
+
+class Message(BaseModel):
+    """One message of vLLM's shape; it has one text or one picture, since the two are embedded apart."""
+
+    role: Literal["user"] = "user"
+    content: (
+        str
+        | Annotated[
+            list[Annotated[TextPart | ImagePart, Field(discriminator="type")]], Field(min_length=1, max_length=1)
+        ]
+    )
+
+
+class EmbeddingRequest(BaseModel):
+    """What to embed: `input` as OpenAI and NV-CLIP have it, or `messages` as vLLM has them."""
+
+    model: str = Field(
+        "", examples=["clip"], description="A version such as clip@3, champion, or a model's name; any, unless given."
+    )
+    input: str | Annotated[list[str], Field(min_length=1, max_length=MOST_INPUTS)] | None = Field(
+        None, examples=["a red heart"], description="Texts; one that begins with data:image/ is a picture."
+    )
+    messages: Annotated[list[Message], Field(min_length=1, max_length=MOST_INPUTS)] | None = None
+    dimensions: int | None = Field(None, ge=1, description="The first so many numbers, brought to unit length again.")
+    encoding_format: Format = "float"
+
+    def samples(self) -> list[str | bytes]:
+        """Return each input in order, a picture as its bytes. Raises Refusal."""
+        if (self.input is None) == (self.messages is None):
+            raise bad("invalid_request", "Give either input or messages.")
+        if self.messages is not None:
+            return [_sample_of(message, f"messages[{at}]") for at, message in enumerate(self.messages)]
+        inputs = [self.input] if isinstance(self.input, str) else self.input or []
+        return [
+            picture_of(text, f"input[{at}]") if is_data_uri(text) else checked_text(text, f"input[{at}]")
+            for at, text in enumerate(inputs)
+        ]
+
+
+@router.post(
+    "/v1/embeddings", summary="Texts and pictures to vectors of one space", responses=REFUSALS, response_model=None
+)
+async def embeddings(request: Request, body: EmbeddingRequest) -> Response:
+    """Return a vector of unit length for each input, in its order."""
+    samples = body.samples()
+    version, rows = await asked(request, body.model, lambda its: _embed(its, samples), _alike)
+    if body.dimensions is not None:
+        if body.dimensions > rows.shape[1]:
+            raise bad(
+                "bad_dimensions",
+                f"dimensions is {body.dimensions}, but {version.label} gives vectors of {rows.shape[1]} numbers.",
+            )
+        rows = shortened(rows, body.dimensions)
+    data = [
+        {"object": "embedding", "index": at, "embedding": row}
+        for at, row in enumerate(encoded(rows, body.encoding_format))
+    ]
+    tokens = counted(version.endpoint.repository, [sample for sample in samples if isinstance(sample, str)])
+    pictures = sum(isinstance(sample, bytes) for sample in samples)
+    return as_json(
+        {
+            "object": "list", "data": data, "model": version.label, "space": version.endpoint.package_digest,
+            "usage": {"prompt_tokens": tokens, "total_tokens": tokens, "num_images": pictures},
+        }
+    )  # fmt: skip
+
+
+def shortened(rows: np.ndarray, dimensions: int) -> np.ndarray:
+    """Return float32 [N d] of unit length: the first d numbers of each row."""
+    kept = rows[:, :dimensions]
+    return kept / np.maximum(np.linalg.norm(kept, axis=1, keepdims=True), 1e-12)
+
+
+def encoded(rows: np.ndarray, how: Format) -> list[Any]:
+    """Return each row of float32 [N d] as it travels.
+
+    float: numbers. base64: little-endian float32. int8: times 127 over the row's largest, which changes no cosine but by rounding.
+    ubinary: a bit a number, 1 where it is above 0, eight to a byte, first highest; binary: the same bytes less 128.
+    """
+    if how == "float":
+        return list(rows)
+    if how == "base64":
+        return [base64.b64encode(row.astype("<f4").tobytes()).decode() for row in rows]
+    if how == "int8":
+        largest = np.maximum(np.abs(rows).max(axis=1, keepdims=True), 1e-12)
+        return list(np.rint(rows * (127 / largest)).astype(np.int8))
+    bits = np.packbits(rows > 0, axis=1)
+    return list(bits if how == "ubinary" else (bits.astype(np.int16) - 128).astype(np.int8))
+
+
+async def _embed(version: Version, samples: list[str | bytes]) -> np.ndarray:
+    pictures = [at for at, sample in enumerate(samples) if isinstance(sample, bytes)]
+    texts = [at for at, sample in enumerate(samples) if isinstance(sample, str)]
+    calls = []
+    if pictures:
+        calls.append(version.upstream.embed_image([samples[at] for at in pictures]))  # type: ignore[misc]
+    if texts:
+        calls.append(version.upstream.embed_text([samples[at] for at in texts]))  # type: ignore[misc]
+    parts = await asyncio.gather(*calls)
+    return np.concatenate(parts)[np.argsort([*pictures, *texts])]
+
+
+def _alike(ours: np.ndarray, other: np.ndarray) -> bool:
+    """Return whether two versions give the same vectors, which those of one space do."""
+    return ours.shape == other.shape and bool(np.allclose(ours, other, atol=1e-3))
+
+
+def _sample_of(message: Message, where: str) -> str | bytes:
+    if isinstance(message.content, str):
+        return checked_text(message.content, where)
+    (part,) = message.content
+    return checked_text(part.text, where) if isinstance(part, TextPart) else picture_of(part.image_url.url, where)

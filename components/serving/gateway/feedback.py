@@ -1,0 +1,67 @@
+"""POST /v1/feedback: a thumb up or down for a picture of an answer, which becomes a row of an evaluation and a mined negative.
+
+A line each is appended to .diptych/served/feedback.jsonl, in one write, so that workers need no lock; `diptych data feedback` reads it.
+"""
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field
+
+from components.serving.endpoint import served_folder
+from components.serving.gateway.answers import REFUSALS, as_json
+from components.serving.gateway.fleet import Fleet
+from components.serving.gateway.refusal import Refusal
+from components.serving.gateway.search import searcher_of
+from components.serving.gateway.settings import Settings
+from components.serving.gateway.texts_in import checked_text
+
+FILE = "feedback.jsonl"
+MOST_CHARACTERS = 1_000  # of a query that is kept; with it a line is one write
+router = APIRouter()
+
+
+class Feedback(BaseModel):
+    """What somebody thinks of one picture of an answer."""
+
+    model: str = Field("", description="The version that answered.")
+    query: str = Field(examples=["a red heart"], description="What was asked.", max_length=MOST_CHARACTERS)
+    key: str = Field(examples=["emoji_u2764"], description="Of the picture.", max_length=500)
+    vote: Literal["up", "down"]
+
+
+@router.post("/v1/feedback", summary="A thumb up or down", responses=REFUSALS, response_model=None)
+async def feedback(request: Request, body: Feedback) -> Response:
+    """Keep it; 404 for a picture that is not in the index."""
+    checked_text(body.query, "query")
+    fleet: Fleet = request.app.state.fleet
+    version = fleet.named(body.model)
+    if (await searcher_of(version)).catalogue.keyed(body.key) is None:
+        raise Refusal(404, "no_picture", "There is no picture of that key here.")
+    append(
+        request.app.state.settings,
+        {
+            "at": datetime.now(UTC).isoformat(timespec="seconds"), "version": version.label, "space": version.endpoint.package_digest,
+            "query": body.query, "key": body.key, "vote": body.vote, "by": request.state.key,
+        },
+    )  # fmt: skip
+    return as_json({"kept": True})
+
+
+def feedback_file(root: Path) -> Path:
+    """Return where the thumbs of a workspace are."""
+    return served_folder(root) / FILE
+
+
+def append(settings: Settings, row: dict[str, str | None]) -> None:
+    """Append a line, whole."""
+    line = (json.dumps(row, ensure_ascii=False) + "\n").encode()
+    handle = os.open(feedback_file(settings.root), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        os.write(handle, line)
+    finally:
+        os.close(handle)

@@ -1,0 +1,33 @@
+"""What Prometheus reads of a gateway, over all its workers.
+
+Names end in their unit. Where there are several workers, each counts in files of its own that the one which is asked adds up:
+whoever starts them sets PROMETHEUS_MULTIPROC_DIR before this is imported.
+"""
+
+import os
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import REGISTRY
+
+from components.serving.gateway.settings import COUNTS
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20)
+
+REQUESTS = Counter("diptych_requests_total", "Requests, by route and status", ["route", "status"])
+SECONDS = Histogram("diptych_request_seconds", "From first byte in to last byte out", ["route"], buckets=_SECONDS)
+REFUSED = Counter("diptych_refused_total", "Requests that were not answered, by code", ["code"])
+IN_FLIGHT = Gauge("diptych_in_flight", "Requests under way", multiprocess_mode="livesum")
+BATCH = Histogram("diptych_batch_samples", "Samples of a call of Triton", ["model"], buckets=(1, 2, 4, 8, 16, 32))
+VERSIONS = Counter("diptych_version_requests_total", "Questions to a version, by outcome", ["version", "outcome"])
+VERSION_SECONDS = Histogram("diptych_version_seconds", "How long a version took", ["version"], buckets=_SECONDS)
+SHADOWED = Counter("diptych_shadow_total", "Answers of a shadow beside those given", ["version", "outcome"])
+
+
+def exposition() -> bytes:
+    """Return all of it in Prometheus' text format."""
+    if COUNTS not in os.environ:
+        return generate_latest(REGISTRY)
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)
+    return generate_latest(registry)

@@ -1,0 +1,32 @@
+"""GET /v1/models: which versions answer, what share of requests each gets, and what can be searched and filtered by."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from components.serving.gateway.answers import REFUSALS, as_json
+from components.serving.gateway.fleet import Fleet, Version
+
+router = APIRouter()
+
+
+@router.get("/v1/models", summary="The versions that are served", responses=REFUSALS, response_model=None)
+async def models(request: Request) -> Response:
+    """Return a line a version, the champion first; in OpenAI's shape, and more."""
+    fleet: Fleet = request.app.state.fleet
+    return as_json({"object": "list", "data": [await _line(version, at) for at, version in enumerate(fleet.versions)]})
+
+
+async def _line(version: Version, at: int) -> dict[str, Any]:
+    searcher = await version.searcher
+    index = None
+    if searcher is not None:
+        index = {
+            "pictures": len(searcher), "width": searcher.vectors.width, "filters": searcher.catalogue.facets(),
+            "languages": searcher.catalogue.languages(),
+        }  # fmt: skip
+    return {
+        "id": version.label, "object": "model", "owned_by": "diptych", "space": version.endpoint.package_digest,
+        "alias": "champion" if at == 0 else "challenger" if at == 1 else None, "share": version.share, "shadow": version.shadow,
+        "since": version.endpoint.started_at, "index": index,
+    }  # fmt: skip

@@ -1,0 +1,260 @@
+"use strict";
+// One page, no parts from elsewhere. What comes from captions, labels and file names is only ever set as text.
+
+const by = (id) => document.getElementById(id);
+const WAIT_MS = 120; // between a keystroke and its question
+const MOST_SIDE = 1600; // pixels of a picture that is sent; the model reads far fewer
+const SHOWN = 24;
+
+const state = { models: [], picture: null, like: null, asking: null, timer: 0 };
+
+class Refused extends Error {
+  constructor(status, code, message) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+const key = () => sessionStorage.getItem("diptych.key");
+
+async function call(path, body, signal) {
+  const headers = body ? { "content-type": "application/json" } : {};
+  if (key()) headers.authorization = `Bearer ${key()}`;
+  const answer = await fetch(path, { method: body ? "POST" : "GET", headers, body: body && JSON.stringify(body), signal });
+  if (answer.status === 401) {
+    await enter();
+    return call(path, body, signal);
+  }
+  const said = await answer.json();
+  if (!answer.ok) throw new Refused(answer.status, said.error.code, said.error.message);
+  return said;
+}
+
+function enter() {
+  const door = by("door");
+  return new Promise((done) => {
+    door.addEventListener("close", () => {
+      sessionStorage.setItem("diptych.key", by("key").value.trim());
+      by("key").value = "";
+      done();
+    }, { once: true });
+    if (!door.open) door.showModal();
+  });
+}
+
+function made(tag, text = "", attributes = {}) {
+  const one = document.createElement(tag);
+  one.textContent = text;
+  for (const [name, value] of Object.entries(attributes)) one.setAttribute(name, value);
+  return one;
+}
+
+async function begin() {
+  try {
+    state.models = (await call("v1/models")).data;
+  } catch (err) {
+    by("about").textContent = `No answer: ${err.message}`;
+    return;
+  }
+  const [first] = state.models;
+  if (!first) {
+    by("about").textContent = "No model is served yet. Run make run, which ends with one, and open this page again.";
+    return;
+  }
+  const count = first.index ? `${first.index.pictures.toLocaleString("en")} pictures` : "no pictures to search among";
+  by("about").textContent = `${first.id}, ${count}`;
+  if (first.index) {
+    filters(first.index.filters);
+    languages(first.index.languages);
+  }
+  by("both").hidden = state.models.length < 2;
+  by("said").textContent = "";
+}
+
+function filters(columns) {
+  by("narrow").hidden = !Object.keys(columns).length;
+  for (const [name, values] of Object.entries(columns)) {
+    const label = made("label", `${name[0].toUpperCase()}${name.slice(1)} `);
+    const select = made("select", "", { "data-filter": name });
+    select.append(made("option", "any", { value: "" }));
+    for (const [value, rows] of Object.entries(values)) select.append(made("option", `${value} (${rows.toLocaleString("en")})`, { value }));
+    select.addEventListener("change", ask);
+    label.append(select);
+    by("filters").append(label);
+  }
+}
+
+function languages(counts) {
+  const names = new Intl.DisplayNames(["en"], { type: "language", fallback: "code" });
+  const known = Object.keys(counts).filter((code) => code !== "und");
+  if (known.length < 2) return;
+  for (const code of known) by("language").append(made("option", names.of(code), { value: code, lang: code }));
+  by("language").value = known.includes("en") ? "en" : known[0];
+  by("language").addEventListener("change", ask);
+  by("speak").hidden = false;
+}
+
+function question() {
+  const found = { mode: by("mode").value, filter: {}, top_k: SHOWN };
+  for (const select of document.querySelectorAll("[data-filter]")) if (select.value) found.filter[select.dataset.filter] = [select.value];
+  const words = by("words").value.trim();
+  if (state.picture) found.image = state.picture;
+  else if (state.like) found.like = state.like.key;
+  else if (words) found.query = words;
+  else return null;
+  return found;
+}
+
+async function ask() {
+  clearTimeout(state.timer);
+  state.asking?.abort();
+  const body = question();
+  if (!body) {
+    by("results").replaceChildren();
+    by("said").textContent = "";
+    return;
+  }
+  const asking = (state.asking = new AbortController());
+  const sides = by("compare").checked ? state.models.slice(0, 2) : [null];
+  const began = performance.now();
+  try {
+    const answers = await Promise.all(sides.map((model) => call("v1/search", { ...body, model: model ? model.id : "" }, asking.signal)));
+    if (asking !== state.asking) return;
+    const ms = Math.round(performance.now() - began);
+    by("results").classList.toggle("two", answers.length > 1);
+    by("results").replaceChildren(...answers.map((answer) => side(answer, body, answers.length > 1)));
+    const what = body.image ? "your picture" : body.like ? `“${state.like.text}”` : `“${body.query}”`;
+    by("said").textContent = `${answers[0].hits.length} pictures for ${what} in ${ms} ms, by ${answers.map((one) => one.model).join(" and ")}.`;
+  } catch (err) {
+    if (err.name === "AbortError") return;
+    by("results").replaceChildren();
+    by("said").textContent = err.message;
+  }
+}
+
+function side(answer, body, titled) {
+  const section = made("section");
+  if (titled) section.append(made("h2", answer.model));
+  const list = made("ol", "", { class: "hits", "aria-label": `Nearest pictures, by ${answer.model}` });
+  list.append(...answer.hits.map((hit) => card(hit, answer, body)));
+  section.append(list);
+  return section;
+}
+
+function card(hit, answer, body) {
+  const spoken = by("language").value;
+  const its = hit.texts[spoken];
+  const text = its ? its[0] : hit.text;
+  const item = made("li");
+  item.append(shown(hit, text, answer.model), made("span", text, its ? { class: "caption", lang: spoken } : { class: "caption" }));
+  const near = hit.score === null ? "" : `${hit.score.toFixed(2)} `;
+  item.append(made("span", `${near}${hit.columns.source ?? ""}`, { class: "small", title: hit.key }));
+  const acts = made("div", "", { class: "acts" });
+  const more = made("button", "Alike", { type: "button", "aria-label": `Pictures like ${text}` });
+  more.addEventListener("click", () => {
+    put(null);
+    state.like = { key: hit.key, text };
+    by("words").value = "";
+    ask();
+    by("results").focus();
+  });
+  acts.append(more);
+  if (body.query) acts.append(thumb("up", "✓", "Fits", hit, answer, body), thumb("down", "✕", "Does not fit", hit, answer, body));
+  item.append(acts);
+  return item;
+}
+
+function shown(hit, text, model) {
+  if (!hit.picture) return made("div", "no picture here", { class: "blank" });
+  const image = made("img", "", { alt: text, loading: "lazy", decoding: "async" });
+  const path = `v1/pictures/${hit.key.split("/").map(encodeURIComponent).join("/")}?side=160&model=${encodeURIComponent(model)}`;
+  image.addEventListener("error", () => image.replaceWith(made("div", "not there any more", { class: "blank" })));
+  if (key()) {
+    fetch(path, { headers: { authorization: `Bearer ${key()}` } })
+      .then((answer) => (answer.ok ? answer.blob() : Promise.reject(new Error(answer.status))))
+      .then((blob) => { image.src = URL.createObjectURL(blob); })
+      .catch(() => image.dispatchEvent(new Event("error")));
+  } else image.src = path;
+  return image;
+}
+
+function thumb(vote, sign, said, hit, answer, body) {
+  const button = made("button", sign, { type: "button", class: vote, "aria-label": `${said}: ${hit.text}`, "aria-pressed": "false", title: said });
+  button.addEventListener("click", async () => {
+    try {
+      await call("v1/feedback", { query: body.query, key: hit.key, vote, model: answer.model });
+      for (const one of button.parentElement.querySelectorAll("[aria-pressed]")) one.setAttribute("aria-pressed", String(one === button));
+      by("said").textContent = `Kept: ${hit.text} ${vote === "up" ? "fits" : "does not fit"} “${body.query}”.`;
+    } catch (err) {
+      by("said").textContent = err.message;
+    }
+  });
+  return button;
+}
+
+function put(picture) {
+  state.picture = picture;
+  state.like = null;
+  by("shown").hidden = !picture;
+  by("labels").replaceChildren();
+  if (!picture) by("preview").removeAttribute("src");
+}
+
+async function take(file) {
+  if (!file) return;
+  if (!file.type.startsWith("image/")) {
+    by("said").textContent = "That is no picture.";
+    return;
+  }
+  try {
+    put(await small(file));
+  } catch {
+    by("said").textContent = "This picture cannot be read.";
+    return;
+  }
+  by("words").value = "";
+  by("preview").src = state.picture;
+  ask();
+  try {
+    const answer = await call("v1/classify", { image: state.picture, top_k: 6 });
+    by("labels").replaceChildren(...answer.labels.map(labelled));
+  } catch (err) {
+    by("labels").replaceChildren(made("li", err.message));
+  }
+}
+
+function labelled(one) {
+  const item = made("li");
+  const share = made("meter", "", { min: 0, max: 1, value: one.score, "aria-label": one.label });
+  item.append(made("span", one.label), share, made("span", `${(one.score * 100).toFixed(1)}%`, { class: "n" }));
+  return item;
+}
+
+async function small(file) {
+  const bitmap = await createImageBitmap(file);
+  const by = Math.min(1, MOST_SIDE / Math.max(bitmap.width, bitmap.height));
+  const canvas = document.createElement("canvas");
+  canvas.width = Math.max(1, Math.round(bitmap.width * by));
+  canvas.height = Math.max(1, Math.round(bitmap.height * by));
+  canvas.getContext("2d").drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+  return canvas.toDataURL(file.type === "image/jpeg" ? "image/jpeg" : "image/png", 0.92);
+}
+
+by("ask").addEventListener("submit", (event) => { event.preventDefault(); ask(); });
+by("words").addEventListener("input", () => {
+  put(null);
+  clearTimeout(state.timer);
+  state.timer = setTimeout(ask, WAIT_MS);
+});
+for (const id of ["file", "shoot"]) by(id).addEventListener("change", (event) => { take(event.target.files[0]); event.target.value = ""; });
+for (const id of ["mode", "compare"]) by(id).addEventListener("change", ask);
+by("clear").addEventListener("click", () => { put(null); ask(); by("words").focus(); });
+addEventListener("paste", (event) => take([...event.clipboardData.files].find((one) => one.type.startsWith("image/"))));
+addEventListener("dragover", (event) => { event.preventDefault(); document.body.classList.add("drop"); });
+addEventListener("dragleave", () => document.body.classList.remove("drop"));
+addEventListener("drop", (event) => { event.preventDefault(); document.body.classList.remove("drop"); take(event.dataTransfer.files[0]); });
+addEventListener("keydown", (event) => {
+  if (event.key === "/" && !/^(INPUT|SELECT|TEXTAREA)$/.test(document.activeElement.tagName)) { event.preventDefault(); by("words").focus(); }
+});
+begin();

@@ -1,0 +1,89 @@
+"""Pictures as clients send them, looked at before anything decodes them.
+
+Only the header is read here: what it promises is what a decoder would have to make room for.
+"""
+
+import base64
+import binascii
+import io
+import re
+import warnings
+
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from components.data.transforms.preprocess import MAX_PIXELS
+from components.serving.gateway.refusal import Refusal, bad
+
+_OPENED = (  # Pillow knows a format once its plugin is imported; a phone's MPO is opened as the JPEG that it begins with
+    PngImagePlugin.PngImageFile, JpegImagePlugin.JpegImageFile, WebPImagePlugin.WebPImageFile, GifImagePlugin.GifImageFile,
+    BmpImagePlugin.BmpImageFile, TiffImagePlugin.TiffImageFile,
+)  # fmt: skip
+FORMATS = tuple(one.format for one in _OPENED)
+_DATA = re.compile(r"data:(?:[\w.+-]+/[\w.+*-]+)?(?:;[\w=.-]+)*;base64,", re.ASCII)
+_MARKUP = (b"<svg", b"<?xml", b"<!doctype", b"<html")
+
+
+def is_data_uri(text: str) -> bool:
+    """Return whether a text is a picture in the form of `data:image/...;base64,...`."""
+    return text.startswith("data:image/")
+
+
+def picture_of(text: str, where: str = "image") -> bytes:
+    """Return the checked bytes of a picture that was sent as a data URI or as plain base64.
+
+    Args:
+        text: what was sent.
+        where: how the answer calls it.
+
+    Raises Refusal: addresses are refused, since a server that fetches for strangers reaches what they cannot.
+    """
+    if re.match(r"\w+://", text):
+        raise bad(
+            "remote_image",
+            f"{where} is an address, and none is fetched here. Send the picture itself: data:image/png;base64,…",
+        )
+    matched = _DATA.match(text)
+    if text.startswith("data:") and matched is None:
+        raise bad("bad_data_uri", f"{where} is no data URI in base64, such as data:image/png;base64,…")
+    try:
+        data = base64.b64decode(text[matched.end() :] if matched else text, validate=True)
+    except (binascii.Error, ValueError) as err:
+        raise bad("bad_base64", f"{where} is not base64 ({err}).") from err
+    return checked(data, where)
+
+
+def checked(data: bytes, where: str = "image") -> bytes:
+    """Return the bytes, of which the header says a picture that is not too large. Raises Refusal."""
+    if not data:
+        raise bad("empty_image", f"{where} has 0 bytes.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a bomb, which is refused below
+            with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
+                width, height = opened.size
+    except Image.DecompressionBombError as err:
+        raise _too_large(where) from err
+    except Exception as err:  # Pillow's readers raise nearly anything on hostile bytes
+        said = (
+            "is HTML or SVG, which is no picture of pixels"
+            if data.lstrip()[:64].lower().startswith(_MARKUP)
+            else "is none of these"
+        )
+        raise Refusal(415, "unsupported_image", f"{where} {said}; send PNG, JPEG, WebP, GIF, BMP or TIFF.") from err
+    if width * height > MAX_PIXELS:
+        raise _too_large(where, f" of {width:,} x {height:,}")
+    return data
+
+
+def _too_large(where: str, size: str = "") -> Refusal:
+    return Refusal(
+        413, "image_too_large", f"{where} has pixels{size}; at most {MAX_PIXELS:,} are taken. Send a smaller copy."
+    )

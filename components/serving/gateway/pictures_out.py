@@ -1,0 +1,78 @@
+"""GET /v1/pictures/KEY: a picture of the index, small, from the shards of the workspace that it came from."""
+
+import asyncio
+import io
+from collections import OrderedDict
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from components.data.shards import BrokenMember, ShardReader
+from components.data.transforms.preprocess import BadImage, upright
+from components.serving.gateway.answers import REFUSALS
+from components.serving.gateway.fleet import Fleet
+from components.serving.gateway.refusal import Refusal
+from components.serving.gateway.search import searcher_of
+from components.serving.search.entry import Place
+
+SIDES = (96, 160, 320)  # pixels that a picture is shown at, at most
+MOST_KEPT = 2_000
+router = APIRouter()
+
+
+class Thumbnails:
+    """Small copies of pictures, the last ones kept.
+
+    Args:
+        root: of the workspace.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._raw = root / "data" / "raw"
+        self._kept: OrderedDict[tuple[str, int], bytes] = OrderedDict()
+
+    async def webp(self, key: str, place: Place, side: int) -> bytes:
+        """Return a WebP of at most `side` pixels a side. Raises Refusal where the picture is not there any more."""
+        name = (place.sha256, side)
+        if name not in self._kept:
+            self._kept[name] = await asyncio.to_thread(self._make, key, place, side)
+            if len(self._kept) > MOST_KEPT:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(name)
+        return self._kept[name]
+
+    def _make(self, key: str, place: Place, side: int) -> bytes:
+        row = {
+            "key": key,
+            "shard": place.shard,
+            "offset": place.offset,
+            "size_bytes": place.size_bytes,
+            "sha256": place.sha256,
+        }
+        try:
+            with ShardReader(self._raw) as reader:
+                picture = upright(reader.read(row), side)
+        except (BrokenMember, BadImage) as err:
+            raise Refusal(404, "picture_gone", "The picture is not where it was when the model was made.") from err
+        picture.thumbnail((side, side))
+        file = io.BytesIO()
+        picture.save(file, "WEBP", quality=82)
+        return file.getvalue()
+
+
+@router.get(
+    "/v1/pictures/{key:path}", summary="A picture of the index, small",
+    responses={**REFUSALS, 200: {"content": {"image/webp": {}}}}, response_model=None,
+)  # fmt: skip
+async def picture(request: Request, key: str, side: Annotated[int, Query()] = SIDES[1], model: str = "") -> Response:
+    """Return a WebP of at most `side` pixels a side, rounded up to 96, 160 or 320."""
+    fleet: Fleet = request.app.state.fleet
+    searcher = await searcher_of(fleet.named(model))
+    entry = searcher.catalogue.keyed(key)
+    if entry is None or entry.place is None:
+        raise Refusal(404, "no_picture", "There is no picture of that key here.")
+    thumbnails: Thumbnails = request.app.state.thumbnails
+    shown = await thumbnails.webp(key, entry.place, next((one for one in SIDES if one >= side), SIDES[-1]))
+    kept = {"cache-control": "private, max-age=86400", "etag": f'"{entry.place.sha256[:16]}-{side}"'}
+    return Response(shown, media_type="image/webp", headers=kept)

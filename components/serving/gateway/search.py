@@ -1,0 +1,102 @@
+"""POST /v1/search: words, a picture, or both, to the pictures of the index, narrowed to what a filter names."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field
+
+from components.serving.gateway.answers import REFUSALS, as_json
+from components.serving.gateway.asking import asked
+from components.serving.gateway.fleet import Version
+from components.serving.gateway.pictures_in import picture_of
+from components.serving.gateway.refusal import Refusal, bad
+from components.serving.gateway.texts_in import checked_text
+from components.serving.search.catalogue import MAX_VALUES, BadFilter
+from components.serving.search.searcher import Found, Searcher
+
+INLINE = 40_000  # pictures of an index that is searched on the spot; a larger one is, in a thread
+router = APIRouter()
+
+
+class SearchRequest(BaseModel):
+    """What to look for."""
+
+    model: str = Field("", description="A version such as clip@3, champion, or a model's name; any, unless given.")
+    query: str | None = Field(None, examples=["a red heart"], description="Words; the last may be unfinished.")
+    image: str | None = Field(None, description="A picture, whose neighbours are found: a data URI, or base64.")
+    like: str | None = Field(
+        None, max_length=500, description="The key of a picture of the index, whose neighbours are found."
+    )
+    mode: Literal["hybrid", "vector", "words"] = Field(
+        "hybrid",
+        description="By vector, by the words of captions (BM25), or by both, fused by rank; a picture is asked by vector.",
+    )
+    filter: dict[str, Annotated[list[str], Field(min_length=1, max_length=MAX_VALUES)]] = Field(
+        {},
+        examples=[{"source": ["noto"]}],
+        description="Column to values, one of which a picture must have; GET /v1/models lists them.",
+    )
+    top_k: int = Field(12, ge=1, le=1000)
+
+
+@router.post(
+    "/v1/search", summary="Words or a picture to the nearest pictures", responses=REFUSALS, response_model=None
+)
+async def search(request: Request, body: SearchRequest) -> Response:
+    """Return the nearest pictures, best first."""
+    if sum(one is not None for one in (body.query, body.image, body.like)) != 1:
+        raise bad("invalid_request", "Give one of query, image and like.")
+    image = None if body.image is None else picture_of(body.image)
+    words = None if body.query is None else checked_text(body.query, "query")
+    version, found = await asked(request, body.model, lambda its: _search(its, image, words, body), _same)
+    request.state.searched = (words, found)
+    return as_json(
+        {"model": version.label, "space": version.endpoint.package_digest, "hits": [_hit(one) for one in found]}
+    )
+
+
+async def searcher_of(version: Version) -> Searcher:
+    """Return the index of a version. Raises Refusal where it has none."""
+    searcher = await asyncio.shield(version.searcher)
+    if searcher is None:
+        raise Refusal(404, "no_index", f"{version.label} was packaged without pictures to search among.")
+    return searcher
+
+
+async def _search(version: Version, image: bytes | None, words: str | None, body: SearchRequest) -> list[Found]:
+    searcher = await searcher_of(version)
+    vector: np.ndarray | None = None
+    if image is not None:
+        vector = (await version.upstream.embed_image([image]))[0]
+    elif body.like is not None:
+        vector = searcher.vector(body.like)
+        if vector is None:
+            raise Refusal(404, "no_picture", "There is no picture of that key here.")
+    elif words is not None and body.mode != "words":
+        vector = (await version.upstream.embed_text([words]))[0]
+    asked_words = words if body.mode != "vector" else None
+    try:
+        if len(searcher) <= INLINE:
+            return searcher.search(vector, asked_words, body.top_k, body.filter)
+        async with version.searching:
+            return await asyncio.to_thread(searcher.search, vector, asked_words, body.top_k, body.filter)
+    except BadFilter as err:
+        raise bad("bad_filter", f"{str(err)[:1].upper()}{str(err)[1:]}.") from err
+
+
+def _same(ours: Sequence[Found], other: Sequence[Found]) -> bool:
+    return [one.entry.key for one in ours[:1]] == [one.entry.key for one in other[:1]]
+
+
+def _hit(one: Found) -> dict[str, Any]:
+    entry = one.entry
+    texts: dict[str, list[str]] = {}
+    for lang, text in entry.said:
+        texts.setdefault(lang, []).append(text)
+    return {
+        "key": entry.key, "text": entry.text, "texts": texts, "columns": entry.columns, "score": one.score,
+        "rank": {"vector": one.by_vector, "words": one.by_words}, "picture": entry.place is not None,
+    }  # fmt: skip

@@ -1,0 +1,53 @@
+"""What a gateway is told when it starts; its workers read it from one file."""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+VARIABLE = "DIPTYCH_GATEWAY"  # names the file, for workers
+SOCKET = "DIPTYCH_GATEWAY_SOCKET"  # the number of the file that a worker listens on
+COUNTS = "PROMETHEUS_MULTIPROC_DIR"  # where each of several workers counts, as prometheus_client reads it
+DRAIN_S = 30  # that a worker has to answer what it has begun
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The numbers of a gateway.
+
+    Args:
+        root: the workspace whose server it fronts.
+        workers: processes.
+        hosts: names that it may be called by, besides those of this machine; a page elsewhere cannot reach it by another name.
+        max_body_mb: of a request.
+        in_flight: requests of one worker at once; more are turned away.
+        deadline_s: seconds that a request may take unless it says less.
+        log_share: share of requests, 0 to 1, whose words and scores are kept for monitoring; pictures never are.
+        traces: file for spans of OpenTelemetry, a line of JSON each; None for none, or where OTEL_EXPORTER_OTLP_ENDPOINT says.
+    """
+
+    root: Path
+    workers: int = 1
+    hosts: tuple[str, ...] = ()
+    max_body_mb: float = 32.0
+    in_flight: int = 64
+    deadline_s: float = 20.0
+    log_share: float = 0.0
+    traces: Path | None = None
+
+    def write(self, path: Path) -> None:
+        """Write the file for `read`."""
+        path.write_text(json.dumps(asdict(self), default=str, indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> "Settings":
+        """Read what `write` wrote."""
+        values = json.loads(path.read_text(encoding="utf-8"))
+        values |= {"root": Path(values["root"]), "hosts": tuple(values["hosts"])}
+        values["traces"] = values["traces"] and Path(values["traces"])
+        return cls(**values)
+
+    @classmethod
+    def told(cls) -> "Settings":
+        """Return those of the process that started us."""
+        return cls.read(Path(os.environ[VARIABLE]))

@@ -1,0 +1,40 @@
+"""One process that answers: `python -m components.serving.gateway.worker`, on a socket that its keeper has bound.
+
+Standard input is a pipe of the keeper's. When it closes, in whatever way the keeper went, the worker answers what it has begun and ends.
+"""
+
+import logging
+import os
+import socket
+import sys
+import threading
+
+import uvicorn
+
+from components.serving.gateway.app import from_environment
+from components.serving.gateway.settings import DRAIN_S, SOCKET
+
+BACKLOG = 2048
+
+
+def main() -> int:
+    """Answer until told to end; the exit code is 0 then."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
+    config = uvicorn.Config(
+        from_environment(), log_level="warning", access_log=False, timeout_graceful_shutdown=DRAIN_S, backlog=BACKLOG,
+        server_header=False, date_header=False, timeout_keep_alive=65,
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+
+    def follow() -> None:
+        while os.read(sys.stdin.fileno(), 1):
+            pass
+        server.should_exit = True
+
+    threading.Thread(target=follow, daemon=True).start()
+    server.run(sockets=[socket.socket(fileno=int(os.environ[SOCKET]))])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,204 @@
+"""Keeps serving alive: the gateway's workers, and the server behind them. `python -m components.serving.keeper ROOT MARK`
+
+A worker that ends is started again; a Triton server that has stopped answering, in which a dead Python process makes no difference to
+what it says of itself, gets a fresh one beside it on the same repository, and goes. Both wait longer each time they fail in a row.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+from components.contracts.errors import Busy, DiptychError, TransientError
+from components.serving.endpoint import Endpoint, served_folder
+from components.serving.gateway.settings import COUNTS, DRAIN_S, SOCKET, VARIABLE, Settings
+from components.serving.lock import KEEPER, serving_lock
+from components.serving.record import Gateway, settings_file, write_gateway
+from components.serving.routes import read_routes, write_beside
+from components.serving.sweep import sweep
+from components.serving.triton import BROKEN_DRAIN_S, fault_of, restart
+
+LOOK_EVERY_S = 0.2
+PROBE_EVERY_S = 5.0
+PROBE_S = 10.0  # that a loaded server may take to answer
+SLOW_PROBES = (
+    3  # in a row that a server does not answer in time before it counts as dead; one that fails is dead at once
+)
+LONGEST_WAIT_S = 60.0
+STEADY_S = 30.0  # after which a worker that ends counts as one that ended once
+
+
+class Backoff:
+    """How long to wait before the next try: a second, then twice as long each time, at most a minute."""
+
+    def __init__(self) -> None:
+        self._wait_s = 0.0
+        self._until = float("-inf")
+
+    def ready(self) -> bool:
+        """Return whether it is time."""
+        return time.monotonic() >= self._until
+
+    def failed(self) -> float:
+        """Wait longer; return for how many seconds."""
+        self._wait_s = min(max(1.0, 2 * self._wait_s), LONGEST_WAIT_S)
+        self._until = time.monotonic() + self._wait_s
+        return self._wait_s
+
+    def went_well(self) -> None:
+        """Begin with a second again."""
+        self._wait_s = 0.0
+
+
+class Keeper:
+    """The loop.
+
+    Args:
+        root: of the workspace.
+        settings: of its gateway.
+        listening: the socket that all workers share.
+    """
+
+    def __init__(self, root: Path, settings: Settings, listening: socket.socket) -> None:
+        self._root = root
+        self._settings = settings
+        self._socket = listening
+        self._workers: list[Worker] = [Worker() for _ in range(settings.workers)]
+        self._healing = Backoff()
+        self._slow = 0
+        self._probe_at = time.monotonic() + PROBE_EVERY_S
+        self._stopping = False
+
+    def run(self) -> None:
+        """Keep all alive until TERM."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        try:
+            while not self._stopping:
+                for worker in self._workers:
+                    worker.look_after(self._command())
+                if time.monotonic() >= self._probe_at:
+                    self._probe()
+                    self._probe_at = time.monotonic() + PROBE_EVERY_S
+                time.sleep(LOOK_EVERY_S)
+        finally:
+            for worker in self._workers:
+                worker.let_go()
+            for worker in self._workers:
+                worker.wait()
+
+    def _command(self) -> tuple[int, dict[str, str]]:
+        handle = self._socket.fileno()
+        return handle, {**os.environ, VARIABLE: str(settings_file(self._root)), SOCKET: str(handle)}
+
+    def _probe(self) -> None:
+        """Look after the servers; whatever goes wrong is written down and tried again."""
+        try:
+            routes = read_routes(self._root)
+            left = [one for one in routes.beside if one.endpoint.process.is_alive()]
+            if len(left) < len(routes.beside):
+                say(
+                    f"{len(routes.beside) - len(left)} servers beside the champion have ended; they get no requests any more"
+                )
+                with serving_lock(self._root, KEEPER):
+                    write_beside(self._root, left)
+                    sweep(self._root, keep=read_routes(self._root).endpoints)
+            if routes.main is None:
+                return
+            fault = fault_of(routes.main, PROBE_S)
+            self._slow = self._slow + 1 if isinstance(fault, TransientError) else 0
+            if fault is None:
+                self._healing.went_well()
+            elif (not self._slow or self._slow >= SLOW_PROBES) and self._healing.ready():
+                self._heal(routes.main, str(fault))
+        except Busy:
+            pass  # a deploy is under way, and looks after the server itself
+        except (DiptychError, OSError) as err:
+            say(f"the server was not mended ({err}); the next try is in {self._healing.failed():.0f} s")
+
+    def _heal(self, broken: Endpoint, why: str) -> None:
+        say(f"{broken.label} (process {broken.process.pid}) does not answer: {why} Starting another.")
+        with serving_lock(self._root, KEEPER):
+            routes = read_routes(self._root)
+            if routes.main != broken:
+                return
+            with restart(self._root, broken) as candidate:
+                candidate.hand_over()
+            sweep(self._root, keep=read_routes(self._root).endpoints, drain_s=BROKEN_DRAIN_S)
+        self._slow = 0
+        say(f"{broken.label} answers again (process {candidate.endpoint.process.pid})")
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        self._stopping = True
+
+
+class Worker:
+    """One process of the gateway, started again when it ends."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._backoff = Backoff()
+        self._since = 0.0
+
+    def look_after(self, command: tuple[int, dict[str, str]]) -> None:
+        """Start it where it does not run and it is time."""
+        if self._process is not None and self._process.poll() is not None:
+            if time.monotonic() - self._since > STEADY_S:
+                self._backoff.went_well()
+            wait_s = self._backoff.failed()
+            say(f"a worker ended with code {self._process.returncode}; another starts in {wait_s:.0f} s")
+            self._process = None
+        if self._process is None and self._backoff.ready():
+            handle, environment = command
+            self._since = time.monotonic()
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "components.serving.gateway.worker"], stdin=subprocess.PIPE, env=environment, pass_fds=(handle,),
+            )  # fmt: skip
+
+    def let_go(self) -> None:
+        """Ask it to answer what it has begun, and end."""
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
+
+    def wait(self) -> None:
+        """Wait until it has ended, and end it when that takes too long."""
+        if self._process is None:
+            return
+        try:
+            self._process.wait(DRAIN_S + 5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def say(text: str) -> None:
+    """Write a line into the gateway's log."""
+    print(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} keeper: {text}", flush=True)
+
+
+def main(arguments: list[str]) -> int:
+    """Keep the gateway of a workspace; the socket is our standard input."""
+    root = Path(arguments[0])
+    settings = Settings.read(settings_file(root))
+    listening = socket.socket(fileno=os.dup(0))
+    with open(os.devnull) as nothing:  # noqa: PTH123
+        os.dup2(nothing.fileno(), 0)
+    if settings.workers > 1:
+        counts = served_folder(root) / "counts"
+        shutil.rmtree(counts, ignore_errors=True)
+        counts.mkdir(mode=0o700)
+        os.environ[COUNTS] = str(counts)
+    host, port = listening.getsockname()[:2]
+    write_gateway(root, Gateway.of_this_process(f"{host}:{port}"))
+    Keeper(root, settings, listening).run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

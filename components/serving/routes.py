@@ -1,0 +1,88 @@
+"""Which servers of a workspace get requests, and what share: the one that was handed over, and those that stand beside it.
+
+`.diptych/served/routes.json` names those beside, for a canary or a comparison; where it is missing, all goes to the one.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from components.contracts.errors import StaleArtifact
+from components.serving.endpoint import Endpoint, read_endpoint, served_folder
+
+FILE = "routes.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """A server beside the one that was handed over.
+
+    Args:
+        endpoint: of it.
+        share: of requests, 0 to 1, that it answers; 0 where only those who ask for it by name get it.
+        shadow: whether it is asked what the others are, its answers being compared and thrown away.
+    """
+
+    endpoint: Endpoint
+    share: float = 0.0
+    shadow: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.share <= 1:
+            raise ValueError(f"share is {self.share}, but requests are shared out by numbers from 0 to 1.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routes:
+    """Args:
+    main: the server that was handed over; None where nothing is served.
+    beside: others, by the order in which they were set up.
+    """
+
+    main: Endpoint | None
+    beside: tuple[Beside, ...] = ()
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Return all of them, the main one first."""
+        return (*((self.main,) if self.main else ()), *(one.endpoint for one in self.beside))
+
+
+def read_routes(root: Path) -> Routes:
+    """Return where requests go now; StaleArtifact where a record cannot be read."""
+    main, path = read_endpoint(root), served_folder(root) / FILE
+    try:
+        listed = json.loads(path.read_text(encoding="utf-8"))
+        beside = tuple(
+            Beside(
+                endpoint=Endpoint.from_json(json.dumps(one["endpoint"])),
+                share=float(one["share"]),
+                shadow=bool(one["shadow"]),
+            )
+            for one in listed["beside"]
+        )
+    except FileNotFoundError:
+        beside = ()
+    except (ValueError, KeyError, TypeError) as err:
+        raise StaleArtifact(
+            f"{path} cannot be read ({type(err).__name__}: {err}), so it is unknown which versions get requests. Delete it, and all go "
+            "to the champion."
+        ) from err
+    known = {main.instance} if main else set()
+    return Routes(main=main, beside=tuple(one for one in beside if one.endpoint.instance not in known))
+
+
+def write_beside(root: Path, beside: Sequence[Beside]) -> None:
+    """Say which servers stand beside the main one, so that a reader sees the old list or the new one; none take the file away."""
+    path = served_folder(root) / FILE
+    if not beside:
+        path.unlink(missing_ok=True)
+        return
+    listed = [
+        {"endpoint": json.loads(one.endpoint.to_json()), "share": one.share, "shadow": one.shadow} for one in beside
+    ]
+    partial = path.with_name(f"{FILE}.{os.getpid()}")
+    partial.write_text(json.dumps({"beside": listed}, indent=2) + "\n", encoding="utf-8")
+    partial.replace(path)

@@ -1,0 +1,27 @@
+"""Words of a text as SQLite's full-text index counts them, and a person's words as a question to it.
+
+Scripts that put no spaces between words are taken character by character, so that a word of them is found within a sentence.
+"""
+
+import re
+
+_UNSPACED = re.compile("([\u0e00-\u0e7f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff])")
+"""Thai, Khmer, kana and Han."""
+_WORD = re.compile(r"\w+")
+MAX_WORDS = 64  # of a question; a longer one says no more to BM25
+LEAST_BEGUN = 2  # characters of a word that is still being typed, for it to stand for all that begin so
+
+
+def spaced(text: str) -> str:
+    """Return the text with spaces around each character of a script that has none."""
+    return _UNSPACED.sub(r" \1 ", text)
+
+
+def question(text: str) -> str:
+    """Return what FTS5 is asked: any of the words, the last of which may be unfinished; empty where there are no words."""
+    words = _WORD.findall(spaced(text.casefold()))[:MAX_WORDS]
+    if not words:
+        return ""
+    begun = '"*' if len(words[-1]) >= LEAST_BEGUN else '"'
+    quoted = [f'"{word}"' for word in words[:-1]]
+    return " OR ".join([*quoted, f'"{words[-1]}{begun}'])

@@ -1,0 +1,146 @@
+"""The commands `diptych serve`, `keys` and `embed`: the gateway, who stands beside the champion, who may ask, and vectors of many samples at once."""
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+Add = Callable[[str, str, Callable[[Path, argparse.Namespace], int]], argparse.ArgumentParser]
+
+
+def add_serving(
+    add: Add, commands: "argparse._SubParsersAction[argparse.ArgumentParser]", every: argparse.ArgumentParser
+) -> None:
+    """Add them."""
+    embed = add("embed", "embed all pictures and captions of a folder, a table or shards into one Parquet file", _embed)
+    embed.set_defaults(anywhere=True)
+    embed.add_argument("data", metavar="IN", help="a folder of pictures, a table, shards, or a source's name")
+    embed.add_argument(
+        "out", metavar="OUT.parquet", type=Path, help="the file; what is done lies beside it until it is whole"
+    )
+    embed.add_argument(
+        "--model",
+        metavar="PACKAGE",
+        help="the folder of a package, or a version such as clip@3; what is served unless given",
+    )
+    embed.add_argument("--json", action="store_true", help="print the counts as JSON")
+    serve = add("serve", "start the gateway and its page, or change how it serves; a run starts it too", _serve)
+    serve.add_argument("--port", type=int, help="to listen on, on this machine alone; that of last time unless given")
+    serve.add_argument("--workers", type=int, metavar="COUNT", help="processes that answer (1)")
+    serve.add_argument(
+        "--host",
+        action="append",
+        metavar="NAME",
+        dest="hosts",
+        help="a name that it may be called by, behind a proxy; several times",
+    )
+    serve.add_argument(
+        "--log-share",
+        type=float,
+        metavar="SHARE",
+        help="share of requests, 0 to 1, whose words and scores are kept (0)",
+    )
+    serve.add_argument("--traces", type=Path, metavar="FILE", help="where spans of OpenTelemetry are written")
+    serve.add_argument(
+        "--beside",
+        metavar="VERSION",
+        help="serve a version such as clip@2 beside the champion, for a comparison or a canary",
+    )
+    serve.add_argument(
+        "--share",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="share of requests, 0 to 1, for --beside (0: only who names it)",
+    )
+    serve.add_argument(
+        "--shadow",
+        action="store_true",
+        help="ask --beside what the champion is asked, and count where it answers otherwise",
+    )
+    serve.add_argument("--alone", action="store_true", help="end what stands beside the champion")
+    does = "say who may ask the gateway; without any key, whoever is on this machine may"
+    keys = commands.add_parser("keys", help=does, description=f"{does[0].upper()}{does[1:]}.")
+    verbs = keys.add_subparsers(required=True, metavar="COMMAND")
+
+    def verb(name: str, does: str, command: Callable[[Path, argparse.Namespace], int]) -> argparse.ArgumentParser:
+        made = verbs.add_parser(name, help=does, description=f"{does[0].upper()}{does[1:]}.", parents=[every])
+        made.set_defaults(command=command, anywhere=False)
+        return made
+
+    made = verb("add", "make a key, and print it this once", _add)
+    made.add_argument("name", metavar="NAME", help="who or what it is for")
+    made.add_argument("--days", type=float, help="how long it is good; for ever unless given")
+    made.add_argument(
+        "--per-minute", type=float, metavar="COUNT", help="requests that it may make; any number unless given"
+    )
+    taken = verb("remove", "take a key back, from the next request on", _remove)
+    taken.add_argument("name", metavar="NAME")
+    listed = verb("list", "say which keys there are", _list)
+    listed.add_argument("--json", action="store_true", help="print them as JSON")
+
+
+def add_feedback(looks: "argparse._SubParsersAction[argparse.ArgumentParser]", every: argparse.ArgumentParser) -> None:
+    """Add `diptych data feedback`."""
+    does = "write the thumbs of people who searched as rows to measure with, and as negatives to learn from"
+    made = looks.add_parser("feedback", help=does, description=f"{does[0].upper()}{does[1:]}.", parents=[every])
+    made.set_defaults(command=_feedback, anywhere=False)
+    made.add_argument("--to", metavar="DIR", type=Path, required=True, help="a new folder")
+
+
+def _feedback(root: Path, arguments: argparse.Namespace) -> int:
+    from flows.data_feedback import data_feedback
+
+    print(data_feedback(root, arguments.here / arguments.to))
+    return 0
+
+
+def _embed(here: Path, arguments: argparse.Namespace) -> int:
+    from components.contracts.errors import ConfigError
+    from flows.embed import embed
+    from flows.run import find_root
+
+    try:
+        root: Path | None = find_root(here)
+    except ConfigError:
+        root = None
+    embed(arguments.data, arguments.out, here, root, arguments.model, arguments.json)
+    return 0
+
+
+def _serve(root: Path, arguments: argparse.Namespace) -> int:
+    from flows.serving import serve_as
+
+    print(serve_as(root, arguments.here, arguments))
+    return 0
+
+
+def _add(root: Path, arguments: argparse.Namespace) -> int:
+    from components.serving.gateway.keys import add_key
+
+    print(add_key(root, arguments.name, arguments.days, arguments.per_minute))
+    return 0
+
+
+def _remove(root: Path, arguments: argparse.Namespace) -> int:
+    from components.serving.gateway.keys import remove_key
+
+    remove_key(root, arguments.name)
+    print(f"The key of {arguments.name} is good no more.")
+    return 0
+
+
+def _list(root: Path, arguments: argparse.Namespace) -> int:
+    from components.serving.gateway.keys import read_keys
+
+    keys = read_keys(root)
+    if arguments.json:
+        shown = ("name", "made_at", "ends_at", "per_minute")
+        print(json.dumps([{name: getattr(key, name) for name in shown} for key in keys]))
+        return 0
+    for key in keys:
+        ends = f"good until {key.ends_at}" if key.ends_at else "good for ever"
+        print(f"{key.name}  made {key.made_at}  {ends}" + (f"  {key.per_minute:g} a minute" if key.per_minute else ""))
+    if not keys:
+        print("There are no keys, so whoever is on this machine may ask.")
+    return 0

@@ -1,0 +1,275 @@
+"""What an answer costs: the gateway and Triton beside a plain FastAPI server and MLflow's pyfunc server, on one package.
+
+`python -m tests.benchmarks.serve --workspace . --keep` in a workspace with a finished run. Each side answers the same requests, a text or a picture in JSON, from 1, 4, 16
+and 64 clients at once; CPU is that of the whole tree of its processes, and the clients are a process of their own. Beside them stand onnxruntime
+alone, without any server, and Triton alone, with what it does more. Prints one JSON object as its last line; --keep writes it to docs/benchmarks/serve.json.
+"""
+
+import argparse
+import base64
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from components.data.manifest import read_manifest
+from components.data.selection import read_pool
+from components.serving.encoders import PackageEncoders
+from components.serving.endpoint import read_endpoint
+from components.serving.gateway.settings import Settings
+from components.serving.package import Package
+from components.serving.record import read_gateway
+from components.serving.triton_client import TritonClient
+from flows.deploy import deploy
+from flows.down import down
+from flows.gateway import ensure_gateway
+from flows.loopback import free_port
+from flows.processes import started
+from infra.results import processor
+from tests.benchmarks.environments import PEERS, ROOT
+from tests.benchmarks.loader import commit
+
+KEPT_AT = ROOT / "docs/benchmarks/serve.json"
+AT_ONCE = (1, 4, 16, 64)
+TEXT = "a red heart"
+SIDES = ("gateway", "fastapi", "mlflow")
+COLD = 50  # requests before the first that counts
+UP_S = 180.0
+
+
+class Side:
+    """A server that is asked.
+
+    Args:
+        url: where.
+        bodies: `text` and `image` -> the body of a request.
+        processes: numbers of its processes' roots.
+    """
+
+    def __init__(self, url: str, bodies: dict[str, bytes], processes: list[int]) -> None:
+        self.url, self.bodies, self._roots = url, bodies, processes
+
+    def cpu_s(self) -> float:
+        """Return the CPU-seconds of its processes so far."""
+        found = [psutil.Process(pid) for pid in self._roots]
+        found += [child for one in found for child in one.children(recursive=True)]
+        return sum(one.cpu_times().user + one.cpu_times().system for one in found)
+
+    def asked(self, what: str, count: int, at_once: int) -> dict[str, float]:
+        """Return what so many requests came to."""
+        before = self.cpu_s()
+        command = [sys.executable, str(PEERS / "load.py"), self.url, str(count), str(at_once)]
+        done = subprocess.run(command, input=self.bodies[what], capture_output=True, check=True)
+        said = json.loads(done.stdout)
+        return {
+            "cpu_ms": round(1000 * (self.cpu_s() - before) / count, 2), "per_s": round(count / said["seconds"], 1),
+            "p50_ms": round(said["p50_ms"], 1), "p99_ms": round(said["p99_ms"], 1), "errors": said["errors"],
+        }  # fmt: skip
+
+
+@contextmanager
+def sides(package: Path, picture: bytes, scratch: Path) -> Iterator[dict[str, Side]]:
+    """Start every server, and end them with the block."""
+    coded = base64.b64encode(picture).decode()
+    with ExitStack() as stack:
+        root = scratch / "workspace"
+        root.mkdir()
+        (root / ".venv-serving").symlink_to(ROOT / ".venv-serving")
+        stack.callback(down, root)
+        endpoint = deploy(package, root, "bench@1")
+        gateway = ensure_gateway(root, Settings(root=root, in_flight=128))
+        bodies = {"text": _json(input=TEXT), "image": _json(input="data:image/png;base64," + coded)}
+        found = {"gateway": Side(f"{gateway.url}v1/embeddings", bodies, [gateway.process.pid, endpoint.process.pid])}
+
+        environment = {"PACKAGE": str(package), "PYTHONPATH": f"{ROOT}:{PEERS}", "OMP_NUM_THREADS": "1"}
+        environment["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # MLflow starts uvicorn by name
+        port = free_port()
+        uvicorn = [
+            sys.executable,
+            "-m",
+            "uvicorn",
+            "--factory",
+            "fastapi_side:app",
+            "--port",
+            str(port),
+            "--log-level",
+            "warning",
+        ]
+        plain = stack.enter_context(started(uvicorn, scratch / "fastapi.log", environment, ROOT))
+        _wait(f"http://127.0.0.1:{port}/ping")
+        bodies = {"text": _json(texts=[TEXT]), "image": _json(images=[coded])}
+        found["fastapi"] = Side(f"http://127.0.0.1:{port}/embed", bodies, [plain.pid])
+
+        import mlflow
+
+        mlflow.pyfunc.save_model(scratch / "pyfunc", python_model=str(PEERS / "pyfunc_model.py"))
+        port = free_port()
+        serve = [
+            sys.executable,
+            "-m",
+            "mlflow",
+            "models",
+            "serve",
+            "-m",
+            str(scratch / "pyfunc"),
+            "--env-manager",
+            "local",
+            "--port",
+            str(port),
+            "-w",
+            "1",
+        ]
+        pyfunc = stack.enter_context(started(serve, scratch / "mlflow.log", environment, ROOT))
+        _wait(f"http://127.0.0.1:{port}/ping")
+        bodies = {
+            what: _json(dataframe_split={"columns": [what], "data": [[value]]})
+            for what, value in (("text", TEXT), ("image", coded))
+        }
+        found["mlflow"] = Side(f"http://127.0.0.1:{port}/invocations", bodies, [pyfunc.pid])
+        yield found
+
+
+def alone(package: Path, picture: bytes, count: int) -> dict[str, dict[str, float]]:
+    """Return CPU-milliseconds of one text and one picture by onnxruntime in this process, with decoding and tokenizing."""
+    encoders = PackageEncoders(Package.verify(package), threads=1)
+    found = {}
+    for what, ask in (
+        ("text", lambda: encoders.embed_text([TEXT])),
+        ("image", lambda: encoders.embed_image([picture])),
+    ):
+        for _ in range(COLD):
+            ask()
+        before = time.process_time()
+        for _ in range(count):
+            ask()
+        found[what] = {"cpu_ms": round(1000 * (time.process_time() - before) / count, 2)}
+    return found
+
+
+def triton_alone(root: Path, picture: bytes, count: int) -> dict[str, dict[str, float]]:
+    """Return CPU-milliseconds of Triton and its Python processes for one text and one picture, asked in binary."""
+    endpoint = read_endpoint(root)
+    assert endpoint is not None
+    side = Side("", {}, [endpoint.process.pid])
+    found = {}
+    with TritonClient(endpoint.http) as client:
+        for what, ask in (
+            ("text", lambda: client.embed_text([TEXT])),
+            ("image", lambda: client.embed_image([picture])),
+        ):
+            for _ in range(COLD):
+                ask()
+            before = side.cpu_s()
+            for _ in range(count):
+                ask()
+            found[what] = {"cpu_ms": round(1000 * (side.cpu_s() - before) / count, 2)}
+    return found
+
+
+def measured(package: Path, picture: bytes, count: int, turns: int) -> dict[str, Any]:
+    """Return the figures: of each side, what is asked and how many at once the turn of least CPU; the sides take turns."""
+    with tempfile.TemporaryDirectory() as folder, sides(package, picture, Path(folder)) as found:
+        root = Path(folder) / "workspace"
+        best: dict[str, dict[str, dict[str, Any]]] = {name: {"text": {}, "image": {}} for name in found}
+        for side in found.values():
+            for what in ("text", "image"):
+                side.asked(what, COLD, 4)
+        for _ in range(turns):
+            for what in ("text", "image"):
+                for at_once in AT_ONCE:
+                    for name, side in found.items():
+                        its = side.asked(what, count, at_once)
+                        kept = best[name][what].get(str(at_once))
+                        if kept is None or its["cpu_ms"] < kept["cpu_ms"]:
+                            best[name][what][str(at_once)] = its
+        gateway = read_gateway(root)
+        assert gateway is not None
+        own = Side(found["gateway"].url, found["gateway"].bodies, [gateway.process.pid])
+        before = own.cpu_s()
+        own.asked("text", count, 1)
+        adds = round(1000 * (own.cpu_s() - before) / count, 2)
+        return {"sides": best, "gateway_adds_cpu_ms": adds, "triton": triton_alone(root, picture, count)}
+
+
+def page(said: dict[str, Any]) -> str:
+    """Return what docs/serving.md prints."""
+    called = {"gateway": "the gateway and Triton", "fastapi": "plain FastAPI", "mlflow": "MLflow pyfunc"}
+    lines = ["| asked | at once | " + " | ".join(called.values()) + " |", "| --- | --- | --- | --- | --- |"]
+    for what in ("text", "image"):
+        for at_once in map(str, AT_ONCE):
+            cells = []
+            for name in called:
+                its = said["sides"][name][what][at_once]
+                cells.append(
+                    f"{its['cpu_ms']:.1f} ms, {its['per_s']:.0f}/s, {its['p50_ms']:.0f} and {its['p99_ms']:.0f} ms"
+                )
+            lines.append(f"| a {'picture' if what == 'image' else what} | {at_once} | {' | '.join(cells)} |")
+    alone, triton = said["onnxruntime"], said["triton"]
+    lines += [
+        "",
+        "CPU-milliseconds of an answer, answers a second, and the time of the middle and of the slowest of a hundred. "
+        f"onnxruntime alone takes {alone['text']['cpu_ms']:.1f} for a text and {alone['image']['cpu_ms']:.1f} for a picture, Triton alone "
+        f"{triton['text']['cpu_ms']:.1f} and {triton['image']['cpu_ms']:.1f}; of what the gateway adds, {said['gateway_adds_cpu_ms']:.1f} are its own. "
+        f"{sum(its['errors'] for side in said['sides'].values() for what in side.values() for its in what.values())} errors in "
+        f"{said['requests'] * len(SIDES) * 2 * len(AT_ONCE):,} requests.",
+        "",
+        f"`{said['command']}`, commit `{said['commit']}`, {said['machine']}; MLflow {said['versions']['mlflow']}, FastAPI {said['versions']['fastapi']}.",
+    ]
+    return "\n".join(lines)
+
+
+def _json(**body: Any) -> bytes:
+    return json.dumps(body).encode()
+
+
+def _wait(url: str) -> None:
+    deadline = time.monotonic() + UP_S
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    while True:
+        try:
+            with opener.open(url, timeout=5):
+                return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+
+
+def main() -> None:
+    """Measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--workspace", type=Path, default=ROOT, help="with a finished run of --recipe")
+    parser.add_argument("--recipe", default="clip")
+    parser.add_argument(
+        "--requests", type=int, default=600, help="of each kind, of each side, at each number of clients"
+    )
+    parser.add_argument("--turns", type=int, default=2)
+    parser.add_argument("--keep", action="store_true", help=f"write {KEPT_AT.relative_to(ROOT)}")
+    given = parser.parse_args()
+    workspace = given.workspace.resolve()
+    package = workspace / "runs" / given.recipe / "package"
+    pool = read_pool(read_manifest(workspace / "data/evaluation/pair/manifest.parquet"), workspace / "data/raw")
+    picture = pool.pictures[0]
+    said = {
+        "bench": "serve", **measured(package, picture, given.requests, given.turns), "onnxruntime": alone(package, picture, given.requests),
+        "requests": given.requests, "turns": given.turns, "versions": {name: version(name) for name in ("mlflow", "fastapi", "onnxruntime")},
+        "date": time.strftime("%Y-%m-%d"), "commit": commit(), "machine": f"{os.cpu_count()} cores, {processor()}, no GPU",
+        "command": "python -m tests.benchmarks.serve --keep",
+    }  # fmt: skip
+    if given.keep:
+        KEPT_AT.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(said))
+
+
+if __name__ == "__main__":
+    main()

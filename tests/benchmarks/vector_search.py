@@ -1,0 +1,123 @@
+"""A million vectors searched by codes and again by vectors, beside comparing all: `python -m tests.benchmarks.vector_search --keep`.
+
+The vectors are drawn as a tower's lie: 512 numbers, 20,000 clusters, all about a mean that is far from 0, of a spectrum that falls with the root of the place. Questions are
+drawn the same way and are none of them. Beside stand faiss' flat index, which compares all, and its HNSW graph (--hnsw, many minutes to build).
+Prints one JSON object as its last line; --keep writes it to docs/benchmarks/vector_search.json.
+"""
+
+import argparse
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+
+from components.serving.search.vectors import Vectors
+from infra.results import processor
+from tests.benchmarks.environments import ROOT
+from tests.benchmarks.loader import commit
+
+KEPT_AT = ROOT / "docs/benchmarks/vector_search.json"
+WIDTH, CLUSTERS, QUESTIONS, TOP, PART = 512, 20_000, 300, 10, 50_000
+
+
+def draw(count: int, path: Path) -> np.ndarray:
+    """Write so many vectors, and return questions of the same kind, float32 [Q D]."""
+    rng = np.random.default_rng(0)
+    spectrum = (np.arange(1, WIDTH + 1) ** -0.5).astype(np.float32)
+    middles = rng.standard_normal((CLUSTERS, WIDTH), dtype=np.float32) * spectrum
+    mean = 0.5 * rng.standard_normal(WIDTH).astype(np.float32)
+
+    def some(number: int) -> np.ndarray:
+        rows = (
+            mean
+            + middles[rng.integers(CLUSTERS, size=number)]
+            + 0.7 * rng.standard_normal((number, WIDTH), dtype=np.float32) * spectrum
+        )
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+    rows = np.lib.format.open_memmap(path, "w+", np.float32, (count, WIDTH))
+    for start in range(0, count, PART):
+        rows[start : start + PART] = some(min(PART, count - start))
+    rows.flush()
+    return some(QUESTIONS)
+
+
+def timed(ask: Any, questions: np.ndarray) -> tuple[list[list[int]], dict[str, float]]:
+    """Return the answers, and the middle and the slowest of a hundred in milliseconds, wall and CPU."""
+    for question in questions[:20]:
+        ask(question)
+    answers, walls, cpus = [], [], []
+    for question in questions:
+        wall, cpu = time.perf_counter(), time.process_time()
+        answers.append(list(ask(question)))
+        walls.append(1000 * (time.perf_counter() - wall))
+        cpus.append(1000 * (time.process_time() - cpu))
+    return answers, {
+        "p50_ms": round(float(np.percentile(walls, 50)), 2), "p99_ms": round(float(np.percentile(walls, 99)), 2), "cpu_p50_ms": round(float(np.percentile(cpus, 50)), 2),
+    }  # fmt: skip
+
+
+def recall(found: list[list[int]], right: list[list[int]]) -> float:
+    """Return the share of the right answers that were found."""
+    return round(sum(len(set(ours) & set(its)) for ours, its in zip(found, right, strict=True)) / (TOP * len(right)), 4)
+
+
+def main() -> None:
+    """Measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--hnsw", action="store_true")
+    parser.add_argument("--keep", action="store_true", help=f"write {KEPT_AT.relative_to(ROOT)}")
+    given = parser.parse_args()
+    faiss.omp_set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        questions = draw(given.rows, Path(folder) / "index.npy")
+        rows = np.load(Path(folder) / "index.npy", mmap_mode="r")
+        flat = faiss.IndexFlatIP(WIDTH)
+        flat.add(rows)
+        right, exact = timed(lambda question: flat.search(question[None], TOP)[1][0], questions)
+        del flat
+        began = time.perf_counter()
+        vectors = Vectors(Path(folder) / "index.npy", Path(folder))
+        built_s = time.perf_counter() - began
+        found, codes = timed(lambda question: vectors.nearest(question, TOP), questions)
+        held = (Path(folder) / "codes.npy").stat().st_size
+        half = np.arange(0, given.rows, 2)
+        _, filtered = timed(lambda question: vectors.nearest(question, TOP, half), questions[:50])
+        sides: dict[str, Any] = {
+            "codes": {
+                **codes,
+                "recall_at_10": recall(found, right),
+                "build_s": round(built_s, 1),
+                "memory_mb": round(held / 1e6, 1),
+            },
+            "codes, half filtered out": filtered,
+            "faiss flat": {**exact, "recall_at_10": 1.0, "memory_mb": round(rows.nbytes / 1e6, 1)},
+        }
+        if given.hnsw:
+            began = time.perf_counter()
+            graph = faiss.IndexHNSWFlat(WIDTH, 32, faiss.METRIC_INNER_PRODUCT)
+            graph.add(rows)
+            built_s = time.perf_counter() - began
+            graph.hnsw.efSearch = 128
+            found, its = timed(lambda question: graph.search(question[None], TOP)[1][0], questions)
+            sides["faiss HNSW"] = {
+                **its, "recall_at_10": recall(found, right), "build_s": round(built_s, 1), "memory_mb": round((rows.nbytes + given.rows * 4 * 64) / 1e6, 1),
+            }  # fmt: skip
+    said = {
+        "bench": "vector_search", "rows": given.rows, "width": WIDTH, "questions": QUESTIONS, "sides": sides, "faiss": faiss.__version__,
+        "date": time.strftime("%Y-%m-%d"), "commit": commit(), "machine": f"{os.cpu_count()} cores, {processor()}, no GPU, one thread",
+        "command": f"python -m tests.benchmarks.vector_search{' --hnsw' if given.hnsw else ''} --keep",
+    }  # fmt: skip
+    if given.keep:
+        KEPT_AT.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(said))
+
+
+if __name__ == "__main__":
+    main()

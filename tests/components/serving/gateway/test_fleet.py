@@ -1,0 +1,173 @@
+"""Several versions behind one gateway, on real servers: shares, names, a shadow, and one that goes away."""
+
+import shutil
+import time
+from collections import Counter
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+from components.contracts.errors import ConfigError
+from components.serving.endpoint import read_endpoint, write_endpoint
+from components.serving.gateway.settings import Settings
+from components.serving.routes import Beside, read_routes, write_beside
+from flows.deploy import deploy, deploy_beside, end_beside
+from flows.down import down
+from tests.components.serving.gateway.conftest import running
+from tests.components.serving.tiny_package import make_package
+
+REPOSITORY = Path(__file__).parents[4]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """A workspace with two versions served; the second has other weights, so other vectors."""
+    root = tmp_path_factory.mktemp("two")
+    (root / ".venv-serving").symlink_to(REPOSITORY / ".venv-serving")
+    try:
+        deploy(make_package(root / "first"), root, "tiny@1")
+        deploy_beside(make_package(root / "second", seed=1), root, "tiny@2", share=0.5)
+        yield root
+    finally:
+        down(root)
+
+
+@pytest.fixture(scope="module")
+def client(root):
+    with running(Settings(root=root)) as address, httpx.Client(base_url=address, timeout=30) as client:
+        yield client
+
+
+def said(client, **body):
+    answer = client.post("/v1/embeddings", json={"input": "red", **body})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def shared(root, share, shadow=False):
+    """Give the second version another share, and wait until the gateway has seen it."""
+    (beside,) = read_routes(root).beside
+    write_beside(root, [Beside(endpoint=beside.endpoint, share=share, shadow=shadow)])
+    time.sleep(0.6)
+
+
+def test_a_share_of_the_requests_goes_to_each(root, client):
+    shared(root, 0.5)
+    counts = Counter(said(client)["model"] for _ in range(60))
+    assert set(counts) == {"tiny@1", "tiny@2"}
+    shared(root, 0.0)
+    assert Counter(said(client)["model"] for _ in range(30)) == {"tiny@1": 30}
+    shared(root, 1.0)
+    assert Counter(said(client)["model"] for _ in range(30)) == {"tiny@2": 30}
+
+
+def test_a_name_gets_the_version_that_has_it(root, client):
+    shared(root, 0.0)
+    lines = client.get("/v1/models").json()["data"]
+    assert [(line["id"], line["alias"], line["share"]) for line in lines] == [
+        ("tiny@1", "champion", 1),
+        ("tiny@2", "challenger", 0),
+    ]
+    for name, version in (
+        ("champion", "tiny@1"),
+        ("tiny@2", "tiny@2"),
+        ("challenger", "tiny@2"),
+        (lines[1]["space"], "tiny@2"),
+    ):
+        assert said(client, model=name)["model"] == version
+    first, second = (np.array(said(client, model=name)["data"][0]["embedding"]) for name in ("tiny@1", "tiny@2"))
+    assert not np.allclose(first, second)
+    unknown = client.post("/v1/embeddings", json={"input": "red", "model": "gpt-4"})
+    assert unknown.status_code == 404
+    assert "tiny@1, tiny@2" in unknown.json()["error"]["message"]
+
+
+def test_each_version_has_an_index_of_its_own(root, client):
+    for name in ("tiny@1", "tiny@2"):
+        (hit, *_) = client.post("/v1/search", json={"query": "a blue square", "model": name, "mode": "vector"}).json()[
+            "hits"
+        ]
+        assert (hit["key"], hit["score"] > 0.99) == ("key-blue", True)
+
+
+def test_a_shadow_answers_nobody_and_is_counted_where_it_differs(root, client):
+    shared(root, 0.0, shadow=True)
+    assert {said(client)["model"] for _ in range(20)} == {"tiny@1"}
+    assert client.post("/v1/search", json={"query": "a blue square"}).json()["model"] == "tiny@1"
+    deadline = time.monotonic() + 10
+    wanted = [f'diptych_shadow_total{{outcome="{outcome}",version="tiny@2"}}' for outcome in ("other", "same")]
+    while not all(one in (text := client.get("/metrics").text) for one in wanted):
+        assert time.monotonic() < deadline, text
+        time.sleep(0.05)
+
+
+def test_who_does_not_answer_has_another_in_its_place_unless_it_was_named(root, client):
+    shared(root, 1.0)
+    (beside,) = read_routes(root).beside
+    beside.endpoint.process.send(9)
+    assert beside.endpoint.process.wait(10)
+    assert {said(client)["model"] for _ in range(10)} == {"tiny@1"}
+    named = client.post("/v1/embeddings", json={"input": "red", "model": "tiny@2"})
+    assert (named.status_code, named.json()["error"]["code"]) == (503, "model_unavailable")
+    assert named.headers["retry-after"]
+    assert end_beside(root) == 1
+    time.sleep(0.6)
+    assert [line["id"] for line in client.get("/v1/models").json()["data"]] == ["tiny@1"]
+
+
+def test_a_deploy_loses_no_request(root, client):
+    """Asked all the time while the champion changes twice."""
+    from threading import Event, Thread
+
+    codes, over = Counter(), Event()
+
+    def ask():
+        with httpx.Client(base_url=client.base_url, timeout=30) as own:
+            while not over.is_set():
+                answer = own.post("/v1/embeddings", json={"input": "red"})
+                codes[(answer.status_code, answer.json().get("model"))] += 1
+
+    threads = [Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        deploy(root / "second", root, "tiny@2")
+        deploy(root / "first", root, "tiny@1")
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join(60)
+    assert {code for code, _ in codes} == {200}, codes
+    assert {model for _, model in codes} == {"tiny@1", "tiny@2"}
+
+
+def test_a_record_that_cannot_be_read_changes_nothing_that_is_served(root, client):
+    before = read_endpoint(root)
+    path = root / ".diptych/served/server.json"
+    shutil.copyfile(path, root / "kept.json")
+    path.write_text("{")
+    time.sleep(0.6)
+    assert said(client)["model"] == "tiny@1"
+    write_endpoint(root, before)
+
+
+def test_nothing_stands_beside_nothing(tmp_path):
+    (tmp_path / ".venv-serving").symlink_to(REPOSITORY / ".venv-serving")
+    with pytest.raises(ConfigError, match="could stand beside"):
+        deploy_beside(make_package(tmp_path / "package"), tmp_path, "tiny@1")
+
+
+def test_a_gateway_without_a_server_says_so_and_finds_it_when_it_comes(tmp_path):
+    (tmp_path / ".venv-serving").symlink_to(REPOSITORY / ".venv-serving")
+    with running(Settings(root=tmp_path)) as address, httpx.Client(base_url=address, timeout=30) as client:
+        nothing = client.post("/v1/embeddings", json={"input": "red"})
+        assert (nothing.status_code, nothing.json()["error"]["code"]) == (503, "nothing_served")
+        assert client.get("/readyz").status_code == 503
+        try:
+            deploy(make_package(tmp_path / "package"), tmp_path, "tiny@1")
+            time.sleep(0.6)
+            assert said(client)["model"] == "tiny@1"
+        finally:
+            down(tmp_path)

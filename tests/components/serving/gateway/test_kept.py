@@ -1,0 +1,130 @@
+"""What a gateway keeps: thumbs, a share of the requests, spans; and pictures that it shows from the shards."""
+
+import io
+import json
+import time
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from components.data.manifest import LABELS, SCHEMA, write_manifest
+from components.serving.gateway.feedback import feedback_file
+from components.serving.gateway.keys import add_key, keys_file
+from components.serving.gateway.samples import Samples
+from components.serving.gateway.settings import Settings
+from flows.deploy import deploy
+from flows.down import down
+from tests.components.serving.gateway.conftest import running
+from tests.components.serving.tiny_package import COLOURS, make_package, picture
+
+REPOSITORY = Path(__file__).parents[4]
+
+
+def test_a_thumb_is_a_line_that_says_what_and_whose(start, workspace):
+    feedback_file(workspace).unlink(missing_ok=True)
+    client = start()
+    body = {"query": "a red\nsquare ü", "key": "key-red", "vote": "up", "model": "tiny@1"}
+    assert client.post("/v1/feedback", json=body).json() == {"kept": True}
+    assert client.post("/v1/feedback", json={**body, "vote": "down"}).status_code == 200
+    assert client.post("/v1/feedback", json={**body, "key": "nobody"}).status_code == 404
+    assert client.post("/v1/feedback", json={**body, "vote": "sideways"}).status_code == 400
+    assert client.post("/v1/feedback", json={**body, "query": " "}).status_code == 400
+    lines = [json.loads(line) for line in feedback_file(workspace).read_text().splitlines()]
+    assert [(line["vote"], line["query"], line["key"], line["version"], line["by"]) for line in lines] == [
+        ("up", "a red\nsquare ü", "key-red", "tiny@1", None), ("down", "a red\nsquare ü", "key-red", "tiny@1", None),
+    ]  # fmt: skip
+    assert len(lines[0]["space"]) == 64
+
+
+def test_a_share_of_the_requests_is_kept_without_pictures(endpoint, workspace):
+    folder = Samples(workspace, 0).folder
+    before = set(folder.glob("*.parquet"))
+    import httpx
+
+    with (
+        running(Settings(root=workspace, log_share=1.0)) as address,
+        httpx.Client(base_url=address, timeout=30) as client,
+    ):
+        client.post("/v1/search", json={"query": "a red square", "top_k": 2}, headers={"x-request-id": "one"})
+        client.post("/v1/search", json={"query": " "}, headers={"x-request-id": "two"})
+    (new,) = set(folder.glob("*.parquet")) - before
+    rows = pq.read_table(new).to_pylist()
+    assert [(row["request_id"], row["route"], row["status"], row["query"], row["version"]) for row in rows] == [
+        ("one", "/v1/search", 200, "a red square", "tiny@1"), ("two", "/v1/search", 400, None, None),
+    ]  # fmt: skip
+    assert rows[0]["keys"][0] == "key-red"
+    assert rows[0]["scores"][0] == pytest.approx(1, abs=1e-3)
+
+
+def test_spans_follow_the_callers(start, tmp_path):
+    client = start(traces=tmp_path / "spans.jsonl")
+    caller = "0af7651916cd43dd8448eb211c80319c"
+    client.post("/v1/embeddings", json={"input": "red"}, headers={"traceparent": f"00-{caller}-b7ad6b7169203331-01"})
+    deadline = time.monotonic() + 20
+    while not (tmp_path / "spans.jsonl").read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    span = json.loads((tmp_path / "spans.jsonl").read_text().splitlines()[0])
+    assert span["context"]["trace_id"] == f"0x{caller}"
+    assert (span["name"], span["attributes"]["http.response.status_code"]) == ("POST /v1/embeddings", 200)
+    assert span["attributes"]["diptych.version"] == "tiny@1"
+
+
+@pytest.fixture
+def shown(tmp_path):
+    """A workspace whose data has the pictures of the index, one of which was changed since."""
+    (tmp_path / ".venv-serving").symlink_to(REPOSITORY / ".venv-serving")
+    shard, rows = b"", []
+    from hashlib import sha256
+
+    for name, colour in COLOURS.items():
+        data = picture(colour, 500)
+        rows.append(
+            {
+                **dict.fromkeys(SCHEMA.names), "key": f"key-{name}", "source": "tiny", "split": "train", "licence": "CC0-1.0", "shard": "train/000000.tar",
+                "offset": len(shard), "size_bytes": len(data), "sha256": sha256(data).hexdigest(),
+                "texts": [{"text": f"a {name} square", "kind": "short", "lang": "en"}], "labels": dict.fromkeys(LABELS),
+            }
+        )  # fmt: skip
+        shard += data if name != "blue" else data[:-1] + b"x"
+    (tmp_path / "data/raw/train").mkdir(parents=True)
+    (tmp_path / "data/raw/train/000000.tar").write_bytes(shard)
+    write_manifest(pa.Table.from_pylist(rows, SCHEMA), tmp_path / "data/raw/manifest.parquet")
+    try:
+        deploy(make_package(tmp_path / "package"), tmp_path, "tiny@1")
+        yield tmp_path
+    finally:
+        down(tmp_path)
+
+
+def test_pictures_are_shown_small_and_only_as_they_were(shown):
+    import httpx
+
+    with running(Settings(root=shown)) as address, httpx.Client(base_url=address, timeout=30) as client:
+        hits = client.post("/v1/search", json={"query": "a red square", "filter": {"licence": ["CC0-1.0"]}}).json()[
+            "hits"
+        ]
+        assert {hit["picture"] for hit in hits} == {True}
+        assert hits[0]["columns"] == {"source": "tiny", "split": "train", "licence": "CC0-1.0"}
+        answer = client.get("/v1/pictures/key-red?side=100")
+        assert answer.headers["content-type"] == "image/webp"
+        image = Image.open(io.BytesIO(answer.content))
+        assert image.size == (160, 160)  # the next size that there is
+        assert (
+            max(
+                abs(ours - its)
+                for ours, its in zip(image.convert("RGB").getpixel((80, 80)), COLOURS["red"], strict=True)
+            )
+            < 8
+        )
+        assert client.get("/v1/pictures/key-red?side=9999").status_code == 200
+        changed = client.get("/v1/pictures/key-blue")
+        assert (changed.status_code, changed.json()["error"]["code"]) == (404, "picture_gone")
+        token = add_key(shown, "anna")
+        time.sleep(0.6)
+        assert client.get("/v1/pictures/key-red").status_code == 401
+        assert client.get("/v1/pictures/key-red", headers={"x-api-key": token}).status_code == 200
+        keys_file(shown).unlink()

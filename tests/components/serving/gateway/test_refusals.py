@@ -1,0 +1,217 @@
+"""What a gateway will not take: each a clear 4xx with a code, nothing of ours named, and healthy afterwards."""
+
+import base64
+import io
+import json
+import zlib
+from contextlib import suppress
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.components.serving.tiny_package import COLOURS, picture
+
+
+def uri(data: bytes, kind: str = "png") -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def encoded(image: Image.Image, how: str, **options: object) -> bytes:
+    file = io.BytesIO()
+    image.save(file, how, **options)
+    return file.getvalue()
+
+
+def bomb(side: int) -> bytes:
+    """A PNG whose header promises side x side pixels, with none of them behind it."""
+    header = b"IHDR" + side.to_bytes(4, "big") * 2 + bytes([8, 2, 0, 0, 0])
+    pixels = b"IDAT" + zlib.compress(b"")
+    chunks = (
+        (len(part) - 4).to_bytes(4, "big") + part + zlib.crc32(part).to_bytes(4, "big") for part in (header, pixels)
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+RED = picture(COLOURS["red"])
+BAD_PICTURES = {
+    "html": (b"<!DOCTYPE html><html><body>hello</body></html>", 415, "unsupported_image"),
+    "svg": (b'<svg xmlns="http://www.w3.org/2000/svg"/>', 415, "unsupported_image"),
+    "text": (b"not a picture", 415, "unsupported_image"),
+    "20,000 x 20,000": (bomb(20_000), 413, "image_too_large"),
+    "6,000 x 6,000": (bomb(6_000), 413, "image_too_large"),
+    "cut": (RED[: len(RED) // 2], 400, "invalid_image"),
+    "script for a printer": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", 415, "unsupported_image"),
+}
+GOOD_PICTURES = {
+    "CMYK": encoded(Image.new("CMYK", (40, 40), (0, 230, 230, 25)), "JPEG"),
+    "16 bits": encoded(Image.fromarray(np.full((40, 40), 50_000, np.uint16)), "PNG"),
+    "animated": encoded(
+        Image.new("RGB", (40, 40), "red"), "GIF", save_all=True, append_images=[Image.new("RGB", (40, 40), "blue")]
+    ),
+    **{how: encoded(Image.new("RGB", (40, 40)), how) for how in ("WEBP", "TIFF", "BMP", "JPEG")},
+    "two in one": encoded(Image.new("RGB", (40, 40)), "MPO", save_all=True, append_images=[Image.new("RGB", (40, 40))]),
+    "a palette": encoded(Image.new("P", (40, 40)), "PNG"),
+    "one pixel": encoded(Image.new("RGB", (1, 1)), "PNG"),
+}
+
+
+def refused(answer, status: int, code: str) -> str:
+    """Check the answer's form, and return its sentence."""
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code), answer.text
+    error = answer.json()["error"]
+    assert set(error) == {"message", "type", "code", "param", "request_id"}
+    assert error["request_id"] == answer.headers["x-request-id"]
+    for secret in ("Traceback", "/tmp", ".py", "site-packages", "/root", "repository"):
+        assert secret not in error["message"]
+    return error["message"]
+
+
+@pytest.mark.parametrize("name", BAD_PICTURES)
+@pytest.mark.parametrize("route", ["/v1/embeddings", "/v1/classify", "/v1/search"])
+def test_a_bad_picture_is_refused(http, route, name):
+    data, status, code = BAD_PICTURES[name]
+    body = {"input": [uri(RED), uri(data)]} if route == "/v1/embeddings" else {"image": uri(data)}
+    said = refused(http.post(route, json=body), status, code)
+    assert route != "/v1/embeddings" or "1" in said  # which of them
+    assert http.get("/readyz").status_code == 200
+
+
+@pytest.mark.parametrize("name", GOOD_PICTURES)
+def test_an_odd_picture_is_taken(http, name):
+    assert http.post("/v1/embeddings", json={"input": [uri(GOOD_PICTURES[name])]}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"input": []}, "invalid_request"), ({"input": [1, 2]}, "invalid_request"), ({}, "invalid_request"), ({"input": [["a"]]}, "invalid_request"),
+        ({"input": ["red"] * 257}, "invalid_request"), ({"input": ""}, "empty_text"), ({"input": " \n"}, "empty_text"), ({"input": "a\0b"}, "bad_text"),
+        ({"input": "red", "messages": []}, "invalid_request"), ({"input": "red", "dimensions": 0}, "invalid_request"),
+        ({"input": "red", "dimensions": 17}, "bad_dimensions"), ({"input": "red", "encoding_format": "bits"}, "invalid_request"),
+        ({"input": "data:image/png;base64,"}, "empty_image"), ({"input": "data:image/png;base64,§§"}, "bad_base64"), ({"input": "data:image/png,abc"}, "bad_data_uri"),
+        ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "http://127.0.0.1/x.png"}}]}]}, "remote_image"),
+        ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "file:///etc/passwd"}}]}]}, "remote_image"),
+        ({"messages": [{"role": "user", "content": [{"type": "video_url"}]}]}, "invalid_request"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_embedded(http, body, code):
+    refused(http.post("/v1/embeddings", json=body), 400, code)
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"labels": []}, "bad_labels"), ({"labels": ["x"] * 2}, "bad_labels"), ({"labels": [f"l{at}" for at in range(10_000)]}, "bad_labels"),
+        ({"labels": [" "]}, "bad_labels"), ({"labels": ["a" * 201]}, "bad_labels"), ({"labels": ["a\nb"]}, "bad_labels"), ({"templates": ["none"]}, "bad_labels"),
+        ({"top_k": 0}, "invalid_request"), ({"top_k": 10**30}, "invalid_request"), ({"top_k": "many"}, "invalid_request"), ({"image": 7}, "invalid_request"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_classified(http, body, code):
+    refused(http.post("/v1/classify", json={"image": uri(RED), **body}), 400, code)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({}, 400, "invalid_request"), ({"query": "a", "like": "b"}, 400, "invalid_request"), ({"query": "a", "filter": {"nope": ["x"]}}, 400, "bad_filter"),
+        ({"query": "a", "filter": {"source": []}}, 400, "invalid_request"), ({"like": "nobody"}, 404, "no_picture"), ({"query": "a", "mode": "guess"}, 400, "invalid_request"),
+        ({"query": "a", "model": "tiny@9"}, 404, "model_not_found"), ({"query": "a", "model": "challenger"}, 404, "model_not_found"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_searched(http, body, status, code):
+    refused(http.post("/v1/search", json=body), status, code)
+
+
+@pytest.mark.parametrize("body", [b"\xff\xfe{", b"{", b"", b"[]", b"null", b'"red"', b"[" * 100_000])
+def test_a_body_that_is_no_request(http, body):
+    said = http.post("/v1/embeddings", content=body, headers={"content-type": "application/json"})
+    assert said.json()["error"]["code"] in ("invalid_json", "invalid_request")
+    assert said.status_code == 400
+
+
+def test_half_of_a_surrogate_pair(http):
+    refused(
+        http.post("/v1/embeddings", content=b'{"input": "\\ud800"}', headers={"content-type": "application/json"}),
+        400,
+        "bad_text",
+    )
+
+
+def test_a_text_of_a_megabyte(http):
+    refused(http.post("/v1/embeddings", json={"input": "word " * 200_000}), 413, "text_too_long")
+
+
+def test_a_body_of_100_megabytes_whether_it_says_so_or_not(http):
+    large = b'{"input": "' + b"a" * 100_000_000 + b'"}'
+    refused(http.post("/v1/embeddings", content=large), 413, "body_too_large")
+
+    def parts():
+        for at in range(0, len(large), 2**20):
+            yield large[at : at + 2**20]
+
+    with suppress(httpx.WriteError, httpx.ReadError):  # the connection may be closed before all is sent
+        refused(http.post("/v1/embeddings", content=parts()), 413, "body_too_large")
+    assert http.get("/readyz").status_code == 200
+
+
+def test_addresses_and_ways_that_there_are_not(http):
+    refused(http.get("/v1/nothing"), 404, "not_found")
+    refused(http.get("/v1/embeddings"), 405, "method_not_allowed")
+    refused(http.get("/v1/pictures/nobody"), 404, "no_picture")
+    refused(http.get("/v1/pictures/..%2f..%2fetc%2fpasswd"), 404, "no_picture")
+    assert http.get("/page/..%2fapp.py").status_code == 404
+
+
+def test_a_name_that_is_not_its_own(http, start):
+    refused(http.get("/healthz", headers={"host": "evil.example"}), 403, "wrong_host")
+    assert http.get("/healthz", headers={"host": "localhost:8800"}).status_code == 200
+    allowed = start(hosts=("models.example",))
+    assert allowed.get("/healthz", headers={"host": "models.example"}).status_code == 200
+
+
+def test_deadlines(http):
+    refused(http.post("/v1/embeddings", json={"input": "red"}, headers={"x-deadline-ms": "soon"}), 400, "bad_deadline")
+    many = {"input": [f"red square {at}" for at in range(256)]}
+    late = http.post("/v1/embeddings", json=many, headers={"x-deadline-ms": "1"})
+    refused(late, 504, "deadline_exceeded")
+    assert http.post("/v1/embeddings", json={"input": "red"}, headers={"x-deadline-ms": "5000"}).status_code == 200
+
+
+def test_too_much_at_once_is_turned_away_and_the_rest_answered(start):
+    from concurrent.futures import ThreadPoolExecutor
+
+    client = start(in_flight=2)
+    many = {"input": [f"red square {at}" for at in range(200)]}
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda _: client.post("/v1/embeddings", json=many), range(48)))
+    turned = [answer for answer in answers if answer.status_code != 200]
+    assert {answer.status_code for answer in answers} == {200, 503}
+    assert refused(turned[0], 503, "overloaded")
+    assert turned[0].headers["retry-after"] == "1"
+    assert client.post("/v1/embeddings", json={"input": "red"}).status_code == 200
+
+
+def test_every_answer_has_a_number_of_the_callers_or_a_new_one(http):
+    assert http.get("/healthz", headers={"x-request-id": "mine-1"}).headers["x-request-id"] == "mine-1"
+    odd = http.get("/healthz", headers={"x-request-id": "<script>"}).headers["x-request-id"]
+    assert len(odd) == 24
+
+
+def test_the_description_has_an_example_and_every_refusal(http):
+    about = json.loads(http.get("/openapi.json").text)
+    assert set(about["paths"]) >= {
+        "/v1/embeddings",
+        "/v1/classify",
+        "/v1/search",
+        "/v1/models",
+        "/v1/feedback",
+        "/healthz",
+        "/readyz",
+    }
+    request = about["components"]["schemas"]["EmbeddingRequest"]["properties"]
+    assert request["input"]["examples"]
+    assert {"400", "401", "404", "413", "415", "429", "503"} <= set(
+        about["paths"]["/v1/embeddings"]["post"]["responses"]
+    )

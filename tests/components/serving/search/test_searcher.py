@@ -1,0 +1,159 @@
+"""An index of eight pictures whose vectors and captions are known, asked in every way."""
+
+import json
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from components.data.manifest import LABELS, SCHEMA, write_manifest
+from components.serving.search.catalogue import BadFilter, Catalogue, write_catalogue
+from components.serving.search.entry import Entry, entries_of
+from components.serving.search.searcher import FILE, Searcher, prepare
+
+WORDS = ("a red heart", "a red apple", "a green apple", "blue sky", "a heart of gold", "größe", "赤い心", "grey")
+
+
+def entries() -> list[Entry]:
+    return [
+        Entry(key=f"k{at}", text=text, said=(("en", text), ("de", f"{text} auf deutsch")), columns={"source": "abc"[at % 3], "split": "val" if at == 7 else "train"})
+        for at, text in enumerate(WORDS)
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """As Triton has it, as far as a search reads it: row i points to axis i, and a little to the next."""
+    index = tmp_path / "instance" / "repository" / "image_retrieval" / "1"
+    index.mkdir(parents=True)
+    rows = np.eye(8, dtype=np.float32) + 0.5 * np.roll(np.eye(8, dtype=np.float32), 1, axis=1)
+    np.save(index / "index.npy", rows / np.linalg.norm(rows, axis=1, keepdims=True))
+    served = {"key": [f"k{at}" for at in range(8)], "text": list(WORDS), "source": ["abc"[at % 3] for at in range(8)]}
+    (index / "index.json").write_text(json.dumps(served))
+    return index.parents[1]
+
+
+@pytest.fixture
+def searcher(repository: Path) -> Searcher:
+    path = repository.parent / FILE
+    write_catalogue(path, entries())
+    return Searcher(repository, path)
+
+
+def manifest_row(key: str, source: str, texts: list[tuple[str, str]], **labels: str) -> dict:
+    return {
+        **dict.fromkeys(SCHEMA.names), "key": key, "source": source, "split": "train", "licence": "CC0-1.0", "shard": "train/000000.tar",
+        "offset": 512, "size_bytes": 9, "sha256": "0" * 64, "texts": [{"text": text, "kind": "short", "lang": lang} for text, lang in texts],
+        "labels": {name: labels.get(name) for name in LABELS},
+    }  # fmt: skip
+
+
+def axis(at: int) -> np.ndarray:
+    return np.eye(8, dtype=np.float32)[at]
+
+
+def keys(found: list) -> list[str]:
+    return [one.entry.key for one in found]
+
+
+def test_a_vector_finds_its_nearest_with_cosines(searcher):
+    found = searcher.search(axis(3), None, 2)
+    assert keys(found) == ["k3", "k2"]
+    assert found[0].score == pytest.approx(1 / 1.25**0.5)
+    assert [one.by_vector for one in found] == [1, 2]
+    assert {one.by_words for one in found} == {None}
+
+
+def test_words_find_what_says_them_the_rarer_word_first(searcher):
+    found = searcher.search(None, "green apple", 10)
+    assert keys(found)[:2] == ["k2", "k1"]
+    assert {one.score for one in found} == {None}
+
+
+def test_an_unfinished_word_finds_what_begins_so(searcher):
+    assert keys(searcher.search(None, "gree", 10)) == ["k2"]
+    assert set(keys(searcher.search(None, "gre", 10))) == {"k2", "k7"}
+
+
+def test_accents_and_scripts_without_spaces(searcher):
+    for typed in ("größe", "GROSSE", "grö"):
+        assert keys(searcher.search(None, typed, 10)) == ["k5"]
+    assert keys(searcher.search(None, "心", 10)) == ["k6"]
+
+
+def test_both_together_put_first_what_both_have(searcher):
+    found = searcher.search(axis(3), "heart", 3)
+    assert keys(found)[0] in ("k0", "k4")  # words say so, and the vector ranks all eight
+    assert found[0].by_words in (1, 2)
+    assert found[0].by_vector is not None
+
+
+def test_a_filter_leaves_no_other(searcher):
+    assert keys(searcher.search(axis(3), None, 8, {"source": ["a"]})) == ["k3", "k0", "k6"]
+    assert keys(searcher.search(None, "apple", 8, {"source": ["b"]})) == ["k1"]
+    assert keys(searcher.search(axis(3), "apple", 8, {"source": ["a", "b"], "split": ["val"]})) == ["k7"]
+    assert searcher.search(axis(3), "apple", 8, {"source": ["nobody"]}) == []
+
+
+def test_a_filter_that_names_no_column_is_refused_and_none_is_taken_for_sql(searcher):
+    for name in ("nope", "source) OR (1=1"):
+        with pytest.raises(BadFilter, match="there is no column"):
+            searcher.search(axis(0), None, 3, {name: ["a"]})
+    assert searcher.search(axis(0), None, 3, {"source": ["a' OR '1'='1"]}) == []
+    with pytest.raises(BadFilter, match="give 1 to"):
+        searcher.search(axis(0), None, 3, {"source": []})
+
+
+@pytest.mark.parametrize("typed", ['"', "a AND (", "NEAR(", "*", "k0 : x", "^red", "-red", "'; DROP TABLE entries; --"])
+def test_no_words_break_the_question(searcher, typed):
+    searcher.search(axis(0), typed, 3)
+    assert len(searcher.catalogue) == 8
+
+
+def test_what_there_is_to_choose_from(searcher):
+    assert searcher.catalogue.facets() == {"source": {"a": 3, "b": 3, "c": 2}, "split": {"train": 7, "val": 1}}
+    assert searcher.catalogue.languages() == {"de": 8, "en": 8}
+
+
+def test_a_picture_is_known_by_its_key(searcher):
+    assert np.allclose(searcher.vector("k2"), searcher.search(axis(2), None, 1)[0].score * (axis(2) + 0.5 * axis(3)))
+    assert searcher.vector("nobody") is None
+    assert searcher.catalogue.keyed("nobody") is None
+
+
+def test_a_file_that_was_written_is_only_read(searcher, repository):
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        searcher.catalogue._sql.execute("DELETE FROM entries")
+    assert prepare(repository, repository) == repository.parent / FILE
+    assert len(Catalogue(repository.parent / FILE)) == 8
+
+
+def test_rows_have_what_the_data_says_where_it_is_the_same_data(repository, tmp_path):
+    root = tmp_path / "workspace"
+    rows = [
+        manifest_row("k0", "a", [("a red heart", "en"), ("ein rotes Herz", "de")], category="hearts"),
+        manifest_row("k1", "b", [("another picture", "en")]),  # by this key the data has another than the package
+        manifest_row("k9", "c", [("not in the index", "en")]),
+    ]
+    (root / "data/raw").mkdir(parents=True)
+    write_manifest(pa.Table.from_pylist(rows, SCHEMA), root / "data/raw/manifest.parquet")
+    found = list(entries_of(repository, root))
+    assert [entry.key for entry in found] == [f"k{at}" for at in range(8)]
+    assert found[0].said == (("en", "a red heart"), ("de", "ein rotes Herz"))
+    assert found[0].columns == {"source": "a", "split": "train", "licence": "CC0-1.0", "category": "hearts"}
+    assert found[0].place is not None
+    assert (found[1].said, found[1].columns, found[1].place) == ((("und", "a red apple"),), {"source": "b"}, None)
+
+
+def test_without_data_the_package_is_enough(repository, tmp_path):
+    searcher = Searcher.open(repository, tmp_path / "nowhere")
+    assert searcher is not None
+    assert keys(searcher.search(None, "heart", 9)) == ["k0", "k4"]
+    assert searcher.search(axis(0), None, 1)[0].entry.place is None
+
+
+def test_a_repository_without_an_index_has_no_searcher(tmp_path):
+    (tmp_path / "repository").mkdir()
+    assert Searcher.open(tmp_path / "repository", tmp_path) is None

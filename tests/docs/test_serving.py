@@ -1,0 +1,63 @@
+"""docs/serving.md: its commands are ones, its routes, codes and limits the code's, its files are there."""
+
+import re
+import shlex
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from components.data.transforms.preprocess import MAX_PIXELS
+from components.serving.gateway import embeddings, texts_in
+from components.serving.gateway.app import create
+from components.serving.gateway.settings import Settings
+from flows.cli import _parser
+
+REPOSITORY = Path(__file__).parents[2]
+PAGE = (REPOSITORY / "docs/serving.md").read_text()
+GATEWAY = REPOSITORY / "components/serving/gateway"
+
+
+def test_the_commands_are_those_there_are():
+    commands = re.findall(r"^\.venv/bin/diptych (.*?)(?: +#.*)?$", PAGE, re.M)
+    assert len(commands) > 8
+    for command in commands:
+        _parser().parse_args(shlex.split(command))
+
+
+def test_the_codes_are_those_of_the_code():
+    source = "".join(path.read_text() for path in GATEWAY.glob("*.py"))
+    given = set(re.findall(r'(?:bad|Refusal)\(\s*(?:\d+,\s*)?"(\w+)"', source)) | {
+        "invalid_json",
+        "not_found",
+        "invalid_image",
+        "refused_by_model",
+    }
+    table = PAGE[PAGE.index("| status | code |") : PAGE.index("## How it holds")]
+    said = {code for code in re.findall(r"`(\w+)`", table) if "_" in code or code == "overloaded"}
+    assert said - {"no_picture"} == given - {"internal_error", "disconnected", "no_picture"}
+
+
+def test_the_routes_are_those_of_the_code(tmp_path):
+    app = create(Settings(root=tmp_path))._app
+    known = {
+        f"{method.upper()} {path.replace('{key}', 'KEY')}"
+        for path, its in app.openapi()["paths"].items()
+        for method in its
+    }
+    said = set(re.findall(r"`((?:GET|POST) /[\w/]+)`", PAGE)) | {"GET /readyz", "GET /metrics"}
+    assert known == said - {"GET /openapi.json"}
+
+
+def test_the_limits_are_those_of_the_code():
+    settings = Settings(root=Path())
+    assert f"`body_too_large` ({settings.max_body_mb:g} MB)" in PAGE
+    assert f"({MAX_PIXELS:,} pixels" in PAGE
+    assert f"({texts_in.MOST_CHARACTERS:,} characters)" in PAGE
+    assert f"`overloaded` ({settings.in_flight} requests" in PAGE
+    assert all(one in PAGE for one in get_args(embeddings.Format))
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"`((?:components|tests)/[\w/.]+)`", PAGE))))
+def test_paths_are_there(path):
+    assert (REPOSITORY / path).exists()

@@ -1,0 +1,172 @@
+"""The gateway as a process that outlives whoever started it: found again, kept alive, mended, and gone without a trace."""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from components.contracts.errors import ConfigError
+from components.serving.endpoint import read_endpoint
+from components.serving.gateway.settings import Settings
+from components.serving.process import running
+from components.serving.record import gateway_log, read_gateway
+from components.serving.routes import read_routes
+from components.serving.sweep import STUB
+from flows.deploy import deploy, deploy_beside
+from flows.down import down
+from flows.gateway import ensure_gateway, stop_gateway
+from flows.loopback import free_port
+from flows.serving import serve_as
+from tests.components.serving.tiny_package import make_package
+
+REPOSITORY = Path(__file__).parents[2]
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    root = tmp_path_factory.mktemp("kept")
+    (root / ".venv-serving").symlink_to(REPOSITORY / ".venv-serving")
+    try:
+        deploy(make_package(root / "package"), root, "tiny@1")
+        yield root
+    finally:
+        down(root)
+
+
+def workers(root: Path) -> list[psutil.Process]:
+    gateway = read_gateway(root)
+    return [] if gateway is None else psutil.Process(gateway.process.pid).children()
+
+
+def until(what: Callable[[], object], timeout_s: float = 60.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not what():
+        assert time.monotonic() < deadline, "it did not come to be"
+        time.sleep(0.1)
+
+
+def ready(root: Path) -> bool:
+    gateway = read_gateway(root)
+    try:
+        return gateway is not None and httpx.get(f"{gateway.url}readyz", timeout=20).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def asked(**said: object) -> argparse.Namespace:
+    plain = dict.fromkeys(("port", "workers", "hosts", "log_share", "traces", "beside"))
+    return argparse.Namespace(**{**plain, "share": 0.0, "shadow": False, "alone": False, **said})
+
+
+def test_it_is_started_once_and_answers(root):
+    first = ensure_gateway(root)
+    assert httpx.get(f"{first.url}readyz").json() == {"status": "ready", "model": "tiny@1"}
+    assert ensure_gateway(root) == first
+    assert len(workers(root)) == 1
+    answer = httpx.post(f"{first.url}v1/search", json={"query": "a blue square", "top_k": 1}).json()
+    assert answer["hits"][0]["key"] == "key-blue"
+
+
+def test_other_settings_start_it_anew_at_the_same_address_and_stay(root):
+    first = ensure_gateway(root)
+    said = serve_as(root, root, asked(workers=2, log_share=0.5))
+    second = read_gateway(root)
+    assert (second.address, second.process != first.process, len(workers(root))) == (first.address, True, 2)
+    assert second.url in said
+    assert "tiny@1 is the champion" in said
+    until(lambda: len([one for one in workers(root) if one.is_running()]) == 2)
+    for _ in range(8):
+        assert httpx.post(f"{second.url}v1/embeddings", json={"input": "red"}).status_code == 200
+    counted = [
+        line
+        for line in httpx.get(f"{second.url}metrics").text.splitlines()
+        if line.startswith('diptych_requests_total{route="/v1/embeddings"')
+    ]
+    assert sum(float(line.split()[-1]) for line in counted) == 8  # of both workers together
+    assert ensure_gateway(root) == second
+    serve_as(root, root, asked(workers=1, log_share=0.0))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"workers": 0}, {"log_share": 2.0}, {"share": 0.5}, {"shadow": True}, {"beside": "x", "share": 1.5}]
+)
+def test_numbers_that_make_no_sense_change_nothing(root, wrong):
+    before = ensure_gateway(root)
+    with pytest.raises(ConfigError):
+        serve_as(root, root, asked(**wrong))
+    assert read_gateway(root) == before
+
+
+def test_a_port_that_is_taken_is_named(root):
+    ensure_gateway(root)
+    import socket
+
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", free_port()))
+        other.listen()
+        with pytest.raises(ConfigError, match="is in use by another program"):
+            ensure_gateway(root, port=other.getsockname()[1])
+    until(lambda: ensure_gateway(root) is not None)
+
+
+def test_a_worker_that_is_killed_is_started_again(root):
+    ensure_gateway(root)
+    (worker,) = workers(root)
+    worker.kill()
+    until(lambda: ready(root) and workers(root) and workers(root)[0].pid != worker.pid)
+    assert "a worker ended with code -9" in gateway_log(root).read_text()
+
+
+@pytest.mark.parametrize("broken", ["server", "stub"])
+def test_a_server_that_is_dead_or_only_says_that_it_lives_is_mended(root, broken):
+    ensure_gateway(root)
+    before = read_endpoint(root)
+    if broken == "server":
+        before.process.send(9)
+    else:
+        (stub,) = running(STUB, f"{before.repository}/image_preprocess/")
+        stub.send(9)
+    until(lambda: read_endpoint(root) != before, 120)
+    until(lambda: ready(root))
+    after = read_endpoint(root)
+    assert (after.package_digest, after.label) == (before.package_digest, before.label)
+    until(lambda: not before.process.is_alive() and not before.repository.exists())
+    assert "answers again" in gateway_log(root).read_text()
+
+
+def test_a_version_beside_that_dies_gets_no_requests_any_more(root):
+    ensure_gateway(root)
+    main = read_endpoint(root)
+    beside = deploy_beside(make_package(root / "second", seed=1), root, "tiny@2", share=0.5)
+    beside.process.send(9)
+    assert beside.process.wait(10)
+    until(lambda: read_routes(root).beside == ())
+    assert read_endpoint(root) == main
+    until(lambda: not beside.repository.exists())
+
+
+def test_a_keeper_that_is_killed_takes_its_workers_with_it_and_another_serves(root):
+    first = ensure_gateway(root)
+    left = workers(root)
+    first.process.send(9)
+    until(lambda: not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in left))
+    assert read_gateway(root) is None
+    assert ensure_gateway(root).address == first.address
+    assert ready(root)
+
+
+def test_nothing_of_it_is_left(root):
+    ensure_gateway(root)
+    processes = [psutil.Process(read_gateway(root).process.pid), *workers(root)]
+    assert stop_gateway(root)
+    assert not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in processes)
+    assert not stop_gateway(root)
+    assert read_gateway(root) is None
+    assert json.loads((root / ".diptych/served/gateway-settings.json").read_text())["workers"] == 1
+    assert Settings.read(root / ".diptych/served/gateway-settings.json").root == root.resolve()

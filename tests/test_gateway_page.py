@@ -1,0 +1,233 @@
+"""The page in a real Chromium, on a real server: typed words, a picture that is given, keys, thumbs, and captions that mean harm."""
+
+import json
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from components.data.manifest import LABELS, SCHEMA, write_manifest
+from components.serving.gateway.feedback import feedback_file
+from components.serving.gateway.keys import add_key, keys_file
+from components.serving.gateway.settings import Settings
+from flows.deploy import deploy, deploy_beside, end_beside
+from flows.down import down
+from infra.browser import Tab
+from tests.components.serving.gateway.conftest import running
+from tests.components.serving.tiny_package import COLOURS, make_package, picture
+from tests.test_pages import DESK, PHONE, axe, serious, tab  # noqa: F401  # fixtures
+
+REPOSITORY = Path(__file__).parents[1]
+pytestmark = pytest.mark.timeout(600)
+HARM = '<img src=x onerror="window.harmed=1"><script>window.harmed=1</script>'
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Three pictures in two languages, one of which is called by what a browser would run."""
+    root = tmp_path_factory.mktemp("page")
+    (root / ".venv-serving").symlink_to(REPOSITORY / ".venv-serving")
+    shard, rows = b"", []
+    for name, colour in COLOURS.items():
+        data = picture(colour, 200)
+        texts = [
+            {"text": f"a {name} square", "kind": "short", "lang": "en"},
+            {"text": f"ein Quadrat: {name}", "kind": "short", "lang": "de"},
+        ]
+        if name == "green":
+            texts.append({"text": HARM, "kind": "short", "lang": "fr"})
+        rows.append(
+            {
+                **dict.fromkeys(SCHEMA.names), "key": f"key-{name}", "source": "tiny", "split": "val" if name == "red" else "train", "licence": "CC0-1.0",
+                "shard": "train/000000.tar", "offset": len(shard), "size_bytes": len(data), "sha256": sha256(data).hexdigest(), "texts": texts,
+                "labels": dict.fromkeys(LABELS),
+            }
+        )  # fmt: skip
+        shard += data
+    (root / "data/raw/train").mkdir(parents=True)
+    (root / "data/raw/train/000000.tar").write_bytes(shard)
+    write_manifest(pa.Table.from_pylist(rows, SCHEMA), root / "data/raw/manifest.parquet")
+    try:
+        deploy(make_package(root / "first"), root, "tiny@1")
+        yield root
+    finally:
+        down(root)
+
+
+@pytest.fixture(scope="module")
+def address(root: Path) -> Iterator[str]:
+    with running(Settings(root=root)) as address:
+        yield address
+
+
+@pytest.fixture
+def page(tab: Tab, address: str) -> Tab:  # noqa: F811
+    return opened(tab, address)
+
+
+def opened(tab: Tab, address: str, size: tuple[int, int] = DESK) -> Tab:  # noqa: F811
+    tab.size(*size)
+    tab.open("about:blank")
+    tab.open(f"{address}/")
+    tab.wait("document.getElementById('about')?.textContent.includes('3 pictures')")
+    return tab
+
+
+def typed(page: Tab, words: str) -> None:
+    page.ask(
+        f"(() => {{const its = document.getElementById('words'); its.value = {json.dumps(words)}; its.dispatchEvent(new Event('input'))}})()"
+    )
+    page.wait(f"document.getElementById('said').textContent.includes({json.dumps(words)})")
+
+
+def captions(page: Tab) -> list[str]:
+    return page.ask("[...document.querySelectorAll('.hits .caption')].map(one => one.textContent)")
+
+
+def chosen(page: Tab, control: str, value: str) -> None:
+    page.ask(
+        f"(() => {{const its = document.querySelector({json.dumps(control)}); its.value = {json.dumps(value)}; its.dispatchEvent(new Event('change'))}})()"
+    )
+
+
+def test_words_show_pictures_as_they_are_typed(page):
+    typed(page, "a blue squ")
+    assert captions(page)[0] == "a blue square"
+    page.wait(
+        "[...document.images].filter(one => one.closest('.hits')).every(one => one.complete && one.naturalWidth == 160)"
+    )
+    assert page.ask("document.querySelector('.hits img').alt") == "a blue square"
+    typed(page, "a red square")
+    assert captions(page)[0] == "a red square"
+    assert "ms, by tiny@1" in page.ask("document.getElementById('said').textContent")
+
+
+def test_every_file_comes_from_here_and_the_console_is_silent(tab, address):  # noqa: F811
+    before = len(tab.asked), len(tab.complaints)
+    typed(opened(tab, address), "a red square")
+    tab.wait("[...document.images].filter(one => one.closest('.hits')).every(one => one.complete)")
+    assert all(one.startswith((address, "about:")) for one in tab.asked[before[0] :])
+    assert tab.complaints[before[1] :] == ()
+
+
+def test_a_filter_and_a_language(page):
+    typed(page, "a red square")
+    chosen(page, "[data-filter=split]", "val")
+    page.wait("document.querySelectorAll('.hits li').length == 1")
+    assert captions(page) == ["a red square"]
+    chosen(page, "#language", "de")
+    page.wait("document.querySelector('.hits .caption').textContent == 'ein Quadrat: red'")
+    assert page.ask("document.querySelector('.hits .caption').lang") == "de"
+
+
+def test_a_caption_is_shown_and_never_run(page):
+    typed(page, "green")
+    chosen(page, "#language", "fr")
+    page.wait(f"[...document.querySelectorAll('.hits .caption')].some(one => one.textContent == {json.dumps(HARM)})")
+    assert page.ask("window.harmed === undefined")
+    assert page.ask("document.querySelectorAll('.hits script').length") == 0
+
+
+def test_what_is_not_from_here_would_not_run(page):
+    page.ask(
+        "(() => {const its = document.createElement('script'); its.textContent = 'window.harmed = 1'; document.body.append(its)})()"
+    )
+    assert page.ask("window.harmed === undefined"), "the policy forbids scripts within the page"
+
+
+def test_a_picture_that_is_given_has_labels_and_neighbours(page):
+    page.ask(
+        """(async () => {
+        const its = document.createElement('canvas'); its.width = its.height = 40;
+        const pen = its.getContext('2d'); pen.fillStyle = 'rgb(20,200,40)'; pen.fillRect(0, 0, 40, 40);
+        const blob = await new Promise(done => its.toBlob(done));
+        const given = new DataTransfer(); given.items.add(new File([blob], '<b>green</b>.png', {type: 'image/png'}));
+        dispatchEvent(new DragEvent('drop', {dataTransfer: given, cancelable: true}));
+        })()"""
+    )
+    page.wait("document.querySelectorAll('#labels li').length == 3")
+    assert page.ask("document.querySelector('#labels li span').textContent") == "green"
+    page.wait("document.getElementById('said').textContent.includes('your picture')")
+    assert captions(page)[0] == "a green square"
+    page.ask("document.getElementById('clear').click()")
+    page.wait("document.getElementById('shown').hidden && document.querySelectorAll('.hits li').length == 0")
+
+
+def test_what_is_no_picture_is_said(page):
+    page.ask(
+        """(() => {const given = new DataTransfer(); given.items.add(new File(['x'], 'a.txt', {type: 'text/plain'}));
+        dispatchEvent(new DragEvent('drop', {dataTransfer: given, cancelable: true}))})()"""
+    )
+    page.wait("document.getElementById('said').textContent == 'That is no picture.'")
+
+
+def test_alike_and_a_thumb(page, root):
+    feedback_file(root).unlink(missing_ok=True)
+    typed(page, "a red square")
+    page.ask("document.querySelector('.hits .up').click()")
+    page.wait("document.querySelector('.hits .up').getAttribute('aria-pressed') == 'true'")
+    assert json.loads(feedback_file(root).read_text())["key"] == "key-red"
+    page.ask("document.querySelectorAll('.hits li')[1].querySelector('button').click()")
+    page.wait("document.getElementById('said').textContent.includes('pictures for “a ')")
+    assert captions(page)[0] != "a red square"
+
+
+def test_two_versions_side_by_side(page, root, address):
+    deploy_beside(make_package(root / "second", seed=1), root, "tiny@2")
+    try:
+        opened(page, address)
+        page.wait("!document.getElementById('both').hidden")
+        page.ask("document.getElementById('compare').click()")
+        typed(page, "a red square")
+        page.wait("document.querySelectorAll('.hits').length == 2")
+        assert page.ask("[...document.querySelectorAll('#results h2')].map(one => one.textContent)") == [
+            "tiny@1",
+            "tiny@2",
+        ]
+    finally:
+        end_beside(root)
+
+
+def test_where_keys_are_in_use_the_page_asks_for_one(tab, root, address):  # noqa: F811
+    token = add_key(root, "anna")
+    try:
+        tab.open("about:blank")
+        tab.wait("new Promise(done => setTimeout(() => done(true), 600))")
+        tab.open(f"{address}/")
+        tab.wait("document.getElementById('door')?.open")
+        tab.ask(f"document.getElementById('key').value = {json.dumps(token)}; document.getElementById('enter').click()")
+        tab.wait("document.getElementById('about').textContent.includes('3 pictures')")
+        typed(tab, "a red square")
+        tab.wait("document.querySelector('.hits img')?.naturalWidth == 160")
+    finally:
+        keys_file(root).unlink()
+        tab.ask("sessionStorage.clear()")
+        tab.wait("new Promise(done => setTimeout(() => done(true), 600))")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+def test_axe_finds_no_serious_fault_and_nothing_scrolls_sideways(tab, address, axe, size, scheme):  # noqa: F811
+    tab.scheme(scheme)
+    typed(opened(tab, address, size), "a red square")
+    tab.ask("document.querySelector('details').open = true")
+    assert serious(tab, axe) == []
+    assert tab.ask("document.documentElement.scrollWidth") <= size[0]
+
+
+def test_tab_goes_from_the_words_to_the_results(page):
+    typed(page, "a red square")
+    reached = []
+    page.ask("document.getElementById('words').focus()")
+    for _ in range(12):
+        page.press("Tab")
+        reached.append(
+            page.ask(
+                "document.activeElement.id || document.activeElement.getAttribute('aria-label') || document.activeElement.tagName"
+            )
+        )
+    assert "file" in reached
+    assert "mode" in reached
+    assert any(str(one).startswith("Pictures like") for one in reached)
