@@ -1,9 +1,10 @@
 """`diptych adapt FOLDER --from MODEL`: a model that is better on one's own pictures, and how much it lost elsewhere."""
 
 import json
+import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,9 +12,14 @@ from typing import TYPE_CHECKING, Any
 from components.contracts.errors import ConfigError
 from components.evaluation.adapting import advice
 from components.evaluation.wording import percent
+from components.stages.events import Teller
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from components.contracts.progress import Progress
     from components.data.selection import Pool
+    from components.evaluation.hard_data import Hard
     from components.evaluation.study import Line
     from components.finetuning.augment import Augment
     from components.finetuning.labels.choice import Ask
@@ -37,6 +43,7 @@ class Asked:
         ask: for labels, captions, or what fits (`auto`).
         augment: how much training pictures are changed: off, light or strong.
         recall: weight of what the start says of general pictures, which are drawn; 0 holds to nothing.
+        most_steps: of the longest heat; 0 for as many as take 30 times all pictures.
         ways: to tune that take part, by name; () takes the usual ones.
     """
 
@@ -48,6 +55,7 @@ class Asked:
     seed: int = 0
     batch: int = 64
     ask: "Ask" = "auto"
+    most_steps: int = 0
     ways: Sequence[str] = ()
     augment: "Augment" = "light"
     recall: float = 0.0
@@ -64,9 +72,8 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
     from components.recipes.given_model import read_given
     from components.recipes.trained import save_trained
     from components.stages.adapt import adapt as adapted
-    from components.stages.raced import USUAL, check, taking_part
+    from components.stages.raced import USUAL, batch_of, check, taking_part
     from components.stages.recalled import Recall, general_pictures
-    from flows.data_check import Told
 
     if (out / REPORT).exists():
         raise ConfigError(f"{out / REPORT} is there already, and nothing is written over. Name a new folder: --to DIR.")
@@ -78,15 +85,15 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
     others = [read_set(folder) for folder in asked.sets]
     check([one.name for one in others], asked.most_lost, asked.batch)
     taking_part(asked.ways or USUAL)
-    told = Told(sys.stderr, stage="adapt")
     out.mkdir(parents=True, exist_ok=True)
-    pools = pools_of(asked, here, out / DATA, told)
+    told = listener()
+    pools, near = pools_of(asked, here, out / DATA, told)
     recall = None
     if asked.recall:
         recall = Recall(pool=general_pictures(SCENES, out, told), weight=asked.recall)
     found = adapted(
         given.encoder, pools, others, digest=given.sha256, budget_s=asked.budget_s, seed=asked.seed, folder=out / HEATS, progress=told, most_lost=asked.most_lost,
-        batch=asked.batch, ask=asked.ask, by=asked.ways or USUAL, augment=asked.augment, recall=recall,
+        batch=asked.batch, ask=asked.ask, by=asked.ways or USUAL, augment=asked.augment, recall=recall, most_steps=asked.most_steps,
     )  # fmt: skip
     (out / MODEL).mkdir(exist_ok=True)
     save_trained(
@@ -97,20 +104,32 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
     said = {
         "start": {"library": given.library, "sha256": given.sha256},
         "pictures": {name: len(pool) for name, pool in pools.items()},
+        "batch": batch_of(pools["train"], asked.batch),
         **found.as_json(),
     }
+    said["hard"] += [asdict(near)] if near else []
     half = out / f".{REPORT}"
     half.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
     half.replace(out / REPORT)
     shutil.rmtree(out / HEATS, ignore_errors=True)
-    print(json.dumps(said) if as_json else "\n".join(lines(found, said["pictures"], out)))
+    print(json.dumps(said) if as_json else "\n".join(lines(found, said, out)))
 
 
-def pools_of(asked: Asked, here: Path, folder: Path, told: Any) -> "dict[str, Pool]":
-    """Bring the pictures in, set aside what is broken or is in two splits, and return what is learnt from, chosen by and tested on."""
+def listener() -> "Progress":
+    """Return whom progress is told: who listens to DIPTYCH_EVENTS, as to a stage's, else the person at the terminal."""
+    if events := os.environ.get("DIPTYCH_EVENTS"):
+        return Teller("adapt", None, Path(events).with_suffix(".position"), events, lambda: None)
+    from flows.data_check import Told
+
+    return Told(sys.stderr, stage="adapt")
+
+
+def pools_of(asked: Asked, here: Path, folder: Path, told: "Progress") -> "tuple[dict[str, Pool], Hard | None]":
+    """Bring the pictures in, set aside what is broken or is in two splits, and return what is learnt from, chosen by and tested on, and what is said of copies."""
     from components.data.ingest import ingest
     from components.data.manifest import read_manifest
     from components.data.new_folder import new_folder
+    from components.data.quarantine import read_quarantine
     from components.data.selection import of_split, read_pool
     from components.validation.validate import validate
     from flows.data_check import source_of
@@ -149,12 +168,38 @@ def pools_of(asked: Asked, here: Path, folder: Path, told: Any) -> "dict[str, Po
             f"of {len(clean):,} pictures none is left for {' and '.join(lacking)}: what is measured must not be what was learnt from. Bring more "
             f"pictures; {validated / 'report.html'} says what was set aside."
         )
-    return {name: read_pool(manifest, raw) for name, manifest in splits.items()}
+    near = {row["key"] for row in read_quarantine(validated / "told.parquet") if row["reason"] == "leak_near"}
+    splits, said = without_copies(splits, near)
+    return {name: read_pool(manifest, raw) for name, manifest in splits.items()}, said
 
 
-def lines(found: "Adapted", pictures: Mapping[str, int], out: Path) -> Iterator[str]:
-    """Yield what a person reads: the race, the trade, gain and loss with intervals, and one sentence."""
+def without_copies(
+    splits: "Mapping[str, pa.Table]", near: Collection[str]
+) -> "tuple[dict[str, pa.Table], Hard | None]":
+    """Return the manifests without held-out pictures that are nearly copies of what is learnt from, where enough others are left, and what there is to say of it.
+
+    Args:
+        splits: `train`, and those that are held out.
+        near: keys of such pictures.
+    """
+    from components.evaluation.hard_data import LEFT, near_pictures
+
+    held = {name: manifest for name, manifest in splits.items() if name != "train"}
+    left = {
+        name: manifest.filter([key not in near for key in manifest["key"].to_pylist()])
+        for name, manifest in held.items()
+    }
+    of, kept = (sum(map(len, manifests.values())) for manifests in (held, left))
+    set_aside = all(len(left[name]) >= LEFT * len(manifest) for name, manifest in held.items())
+    return {**splits, **(left if set_aside else {})}, near_pictures(of - kept, of, set_aside)
+
+
+def lines(found: "Adapted", said: Mapping[str, Any], out: Path) -> Iterator[str]:
+    """Yield what a person reads: what is hard about the data, the race, the trade, gain and loss with intervals, and one sentence; `said` is what adapted.json says."""
+    pictures = said["pictures"]
     yield f"{pictures['train']:,} pictures to learn from, {pictures['val']:,} to choose by, {pictures['pair']:,} to test on"
+    for hard in said["hard"]:
+        yield f"  {hard['sentence']}"
     for heat in found.raced.heats:
         yield f"  {heat.name:<14}{heat.steps:>6,} steps   val {percent(heat.score):>6}   {heat.seconds:,.0f} s"
     for name, why in found.raced.without.items():
@@ -162,7 +207,6 @@ def lines(found: "Adapted", pictures: Mapping[str, int], out: Path) -> Iterator[
     for row in found.raced.trade:
         others = "".join(f"   {name} {percent(value)}" for name, value in row.items() if name not in ("alpha", "val"))
         yield f"  alpha {row['alpha']:<5g} val {percent(row['val'])}{others}"
-    said = found.as_json()
     yield advice(said, {"own": adapted_of(found.own), "elsewhere": by_set(found.elsewhere)})
     yield f"in {out}"
 

@@ -79,7 +79,7 @@ def laid_in(said: str, root: Path, here: Path, network: bool = False) -> str:
     Laid in, and not read where it lies: a run of this workspace, taken as a start, would be made again from the pictures that it is adapted to.
     """
     if said == MICRO:
-        return _copied(_micro(root), root, MICRO)
+        return _copied(micro_clip(root), root, MICRO)
     if "@" in said and not said.startswith("hf-hub:") and not (here / said).exists():
         from components.registry.champion import files_of
         from components.registry.store import open_store
@@ -137,7 +137,7 @@ def _imported(place: Path, root: Path, name: str) -> str:
         return _copied(ours, root, name)
 
 
-def _micro(root: Path) -> Path:
+def micro_clip(root: Path) -> Path:
     """Return the folder of micro_clip, trained where it is not there: in a process of its own, since a flow stays free of torch."""
     command = [sys.executable, "-m", "components.stages.micro_clip"]
     done = subprocess.run(command, cwd=root, stdout=subprocess.PIPE, text=True, check=False)

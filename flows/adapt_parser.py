@@ -65,6 +65,10 @@ def add_adapt(add: Add) -> None:
     )  # fmt: skip
     made.add_argument("--batch", metavar="PAIRS", type=int, default=64, help="a step (64)")
     made.add_argument(
+        "--most-steps", metavar="N", type=int, default=0,
+        help="of the longest heat; unless given, as many as take 30 times all pictures",
+    )  # fmt: skip
+    made.add_argument(
         "--network",
         action="store_true",
         help="fetch a model that is named hf-hub:OWNER/NAME where it was not fetched before",
@@ -91,7 +95,7 @@ def _adapt(here: Path, arguments: argparse.Namespace) -> int:
 
     asked = Asked(
         data=arguments.data, start=model_place(arguments.start, here, arguments.network), sets=[here / one for one in arguments.sets], budget_s=arguments.budget,
-        most_lost=arguments.most_lost, seed=arguments.seed or 0, batch=arguments.batch, ask=arguments.ask, ways=arguments.ways,
+        most_lost=arguments.most_lost, seed=arguments.seed or 0, batch=arguments.batch, ask=arguments.ask, ways=arguments.ways, most_steps=arguments.most_steps,
         augment=arguments.augment, recall=arguments.recall,
     )  # fmt: skip
     adapt(asked, here, here / arguments.to, arguments.json)
@@ -121,6 +125,8 @@ def _adapt_here(here: Path, arguments: argparse.Namespace) -> int:
         for name, said, usual in (("augment", arguments.augment, "light"), ("recall", arguments.recall, 0.0))
         if said != usual
     }
+    if arguments.most_steps:
+        race["most_steps"] = arguments.most_steps
     if arguments.ways:
         race["ways"] = arguments.ways
     asked = Here(

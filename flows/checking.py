@@ -7,10 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import yaml
+
 from components.contracts.errors import ConfigError
 from components.recipes.check import check_files
 from components.stages.place import private
 from flows.processes import started
+from flows.scratch import as_deep
 
 
 @contextmanager
@@ -30,14 +33,16 @@ def checking(root: Path) -> Iterator[Callable[[], None]]:
 def check_candidate(root: Path, params: str) -> None:
     """Raise ConfigError when the workspace could not be run with this text as its params.yaml."""
     with tempfile.TemporaryDirectory(dir=private(root, "tmp")) as folder:
-        candidate = Path(folder)
+        source = (yaml.safe_load(params) or {}).get("source")
+        path = str(source.get("path", "")) if isinstance(source, dict) else ""
+        candidate = as_deep(root, path, Path(folder))
         (candidate / "params.yaml").write_text(params, encoding="utf-8")
         for beside in root.iterdir():  # what params.yaml names is looked for beside it
             if beside.name != "params.yaml":
                 (candidate / beside.name).symlink_to(beside)
         check_files(candidate)
         said = subprocess.run(
-            [sys.executable, "-m", "components.recipes.check", folder], cwd=root, capture_output=True, text=True
+            [sys.executable, "-m", "components.recipes.check", str(candidate)], cwd=root, capture_output=True, text=True
         )
     if said.returncode:
         raise ConfigError(said.stderr.strip().splitlines()[-1])

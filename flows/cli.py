@@ -13,6 +13,7 @@ from types import FrameType
 
 from components.contracts.errors import ConfigError
 from flows.adapt_parser import add_adapt
+from flows.estimate_parser import add_estimate
 from flows.evaluation_parsers import add_evaluate, add_study
 from flows.faults import in_utf8, told
 from flows.model_parsers import add_export, add_model
@@ -137,6 +138,7 @@ def _parser() -> argparse.ArgumentParser:
     add_evaluate(add)
     add_study(add)
     add_adapt(add)
+    add_estimate(add)
     ask = add(
         "ask", "ask the served model for the pictures nearest to a text, or the likeliest labels of a picture", _ask
     )

@@ -16,6 +16,14 @@ def stages_of(root: Path) -> dict[str, bool]:
     return {name: "foreach" in stage or "matrix" in stage for name, stage in stages.items()}
 
 
+def outputs_of(root: Path, stage: str, recipe: str) -> list[str]:
+    """Return the paths that a stage of a recipe writes, from the workspace."""
+    said = yaml.safe_load((root / "dvc.yaml").read_text())["stages"][stage]
+    outs = (said.get("do") or said)["outs"]
+    paths = [out if isinstance(out, str) else next(iter(out)) for out in outs]
+    return [path.replace("${key}", recipe) for path in paths]
+
+
 def why_stale(root: Path, addresses: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Return of each stage why it has work to do, such as "data/raw: modified"; an empty tuple when it has none.
 

@@ -48,7 +48,7 @@ def lease(root: Path, folder: Path, commit: str, params: Mapping[str, Any]) -> P
             shutil.rmtree(folder)  # half made, by a run that was killed
         folder.parent.mkdir(parents=True, exist_ok=True)
         _git(root, "worktree", "add", "--detach", "--quiet", str(folder), commit)
-    (folder / ".dvc" / "config.local").write_text(f"[cache]\n    dir = {_cache_of(root)}\n", encoding="utf-8")
+    (folder / ".dvc" / "config.local").write_text(f"[cache]\n    dir = {cache_of(root)}\n", encoding="utf-8")
     (folder / "params.yaml").write_text(
         yaml.safe_dump(dict(params), sort_keys=False, allow_unicode=True), encoding="utf-8"
     )
@@ -64,7 +64,8 @@ def give_up(root: Path, folder: Path) -> None:
         _git(root, "worktree", "remove", "--force", str(folder))
 
 
-def _cache_of(root: Path) -> Path:
+def cache_of(root: Path) -> Path:
+    """Return the folder that holds DVC's cache of a checkout."""
     from dvc.repo import Repo
 
     with Repo(str(root)) as repo:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from components.contracts.errors import CapabilityError, ConfigError
 from components.registry.store import fingerprint
+from flows.around import Beside
 from flows.checking import checking
 from flows.shipped import Shipped
 from flows.workspace import Workspace
@@ -20,6 +21,7 @@ def run(root: Path, recipe: str, checked: bool = False) -> tuple[Shipped | None,
     """
     from flows.view import shown
 
+    beside = Beside()
     with Workspace.here(recipe, root) as workspace:
         work = workspace.work()
         stale = workspace.stale() or any(its.stale(stage) for its, stage in work if its is not workspace)
@@ -42,7 +44,8 @@ def run(root: Path, recipe: str, checked: bool = False) -> tuple[Shipped | None,
         verdict()
         from flows.pipeline import pipeline
 
-        pipeline(recipe)
+        outcomes = pipeline(recipe)
+    beside.keep(root, [outcome.seconds for outcome in outcomes.values() if outcome.did != "cached"])
     return Shipped.read(root, recipe), True
 
 

@@ -55,11 +55,13 @@ class RankRule:
         pair_share: of all groups, those only ever tested on.
         val_share: of all groups, those used to choose.
         least: groups that each split has at least, where there are three times as many; else one each.
+        most_of_few: groups that each split has, where these are no more than a fifth.
     """
 
     pair_share: float = 0.10
     val_share: float = 0.10
     least: int = 2
+    most_of_few: int = 5
 
     def assign(self, seed: int, groups: Iterable[str]) -> dict[str, str]:
         """Return group -> split. DataError for fewer than three groups: there is nothing to hold out."""
@@ -70,6 +72,7 @@ class RankRule:
                 "measured must not be what was trained on. Bring more pictures, or finer groups."
             )
         least = self.least if len(ranked) >= 3 * self.least else 1
+        least = max(least, min(self.most_of_few, len(ranked) // 5))  # of few pictures a tenth would say nothing
         pair, val = (max(least, round(share * len(ranked))) for share in (self.pair_share, self.val_share))
         split_at = {place: "pair" if place < pair else "val" for place in range(pair + val)}
         return {group: split_at.get(place, "train") for place, group in enumerate(ranked)}

@@ -187,7 +187,7 @@ class ZeroShot(Evaluator):
         metrics = _metrics(name, self.method, self.top, (ours, theirs), len(labels), about, seed, tally)
         if self.per_class:
             right = each <= 1, None if theirs is None else theirs <= 1
-            metrics.append(_mean_per_class(name, self.method, right, known.groups, len(labels), about, seed))
+            metrics.append(mean_per_class(name, self.method, right, known.groups, len(labels), about, seed))
         if self.prompts != "label":
             one = f"{name}.one_prompt", PROMPTS_MEAN["label"], self.top[:1]
             metrics += _metrics(
@@ -230,7 +230,7 @@ def _metrics(
     return metrics
 
 
-def _mean_per_class(
+def mean_per_class(
     name: str, method: str, right: tuple[np.ndarray, np.ndarray | None], truth: Sequence[str], labels: int, about: Sequence[str], seed: int
 ) -> Metric:  # fmt: skip
     """Return recall at 1 meaned over the groups that have pictures; its interval draws from each group as many as it has."""

@@ -25,6 +25,8 @@ class Race:
         sets: name -> a set on which it must not get worse, as `evaluation.sets` has one, and for one with a path the first digits, 12 or more, of its
             `digest`: those of the evaluation may change without a tuning anew, and these may not.
 
+        most_steps: of the longest heat; 0 for as many as take 30 times all pictures.
+
     Raises ConfigError for numbers out of range.
     """
 
@@ -37,6 +39,7 @@ class Race:
     recall: float = 0.0
     recalled: dict[str, Any] = field(default_factory=lambda: dict(SCENES))
     sets: dict[str, Any] = field(default_factory=dict)
+    most_steps: int = 0
 
     def __post_init__(self) -> None:
         if not 0 < self.budget_s < math.inf:
@@ -49,6 +52,8 @@ class Race:
             )
         if self.batch < 2:
             raise ConfigError(f"batch is {self.batch}, but a contrast needs two pairs at least. 64 is usual.")
+        if self.most_steps < 0:
+            raise ConfigError(f"most_steps is {self.most_steps}. Give the steps of the longest heat, or 0.")
         for name, one in self.sets.items():
             if one.get("path") and len(str(one.get("digest", ""))) < 12:
                 raise ConfigError(

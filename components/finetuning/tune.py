@@ -7,6 +7,7 @@ from typing import Any
 from components.contracts.method import Method
 from components.contracts.progress import Progress
 from components.data.batches import StepBatches
+from components.finetuning.best import Best
 from components.finetuning.ensemble import Ensembled, ensemble
 from components.finetuning.strategy import Strategy
 from components.models.grown import shrink
@@ -49,9 +50,11 @@ class Tuned:
 
 def tune(
     method: Method, strategy: Strategy, batches: StepBatches, scale: Scale, *, seed: int, folder: Path, progress: Progress,
-    log: Log, watch: Watch, guards: Guards = ON_GUARD,
+    log: Log, watch: Watch, guards: Guards = ON_GUARD, best: Path | None = None,
 ) -> Tuned:  # fmt: skip
     """Tune the method's model in place; arguments as of `train`, the scale being that of pre-training.
+
+    `best` is a folder for the weights of the look that was best, which are then taken in place of those of the last step.
 
     Exact over a resume: the loop goes on from its checkpoint, and alphas are tried again.
     Raises ConfigError when something that was to stay has changed, and CapabilityError, before any step, for a method whose teacher
@@ -64,6 +67,7 @@ def tune(
         if isinstance(teacher, Teacher) and teacher.kind == "ema":
             teacher.check(model)
     freeze.apply()
+    looking = Best(best, watch) if best else None
     with freeze.held():
         trained = train(
             method,
@@ -74,11 +78,13 @@ def tune(
             folder=folder,
             progress=progress,
             log=log,
-            watch=watch,
+            watch=looking or watch,
             guards=guards,
         )
     learnt = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     digest = freeze.digest()
+    if looking:
+        looking.take(model)
     strategy.merge(model)
     ensembled = ensemble(model, pretrained, strategy.alphas, watch, progress)
     if not ensembled.alpha:

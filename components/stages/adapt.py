@@ -63,7 +63,7 @@ class Adapted:
 def adapt(
     embedder: Embedder, pools: Mapping[str, Pool], others: Sequence[EvaluationSet], *, digest: str, budget_s: float, seed: int, folder: Path,
     progress: Progress, most_lost: float = MOST_LOST, batch: int = BATCH, ask: Ask = "auto", by: Sequence[str] = USUAL,
-    augment: Augment = "light", recall: Recall | None = None,
+    augment: Augment = "light", recall: Recall | None = None, most_steps: int = 0,
 ) -> Adapted:  # fmt: skip
     """Tune the embedder's model in place, and return what was found.
 
@@ -80,7 +80,7 @@ def adapt(
     start = {name: value.detach().clone() for name, value in embedder.model.state_dict().items()}
     found = raced(
         embedder, pools["train"], pools["val"], sets, digest=digest, budget_s=budget_s, seed=seed, folder=folder, progress=progress,
-        most_lost=most_lost, batch=batch, choice=choice, by=by, augment=augment, recall=recall,
+        most_lost=most_lost, batch=batch, choice=choice, by=by, augment=augment, recall=recall, most_steps=most_steps,
     )  # fmt: skip
     tuned = {name: value.detach().clone() for name, value in embedder.model.state_dict().items()}
     start = begun(start, tuned)

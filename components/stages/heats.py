@@ -28,7 +28,7 @@ from components.finetuning.ensemble import ensemble, score
 from components.finetuning.interpolate import Weights
 from components.finetuning.labels.choice import Choice
 from components.finetuning.labels.way import Fitted, LabelVectors, LabelWay, Seen, Shown, plain
-from components.finetuning.race import Heat
+from components.finetuning.race import FIRST, Heat
 from components.finetuning.recall import General, Recalled
 from components.finetuning.soup import greedy
 from components.finetuning.strategy import ALPHAS, Strategy
@@ -41,6 +41,7 @@ from components.training.callbacks import Watch
 from components.training.numbers import Scale
 
 CHECKPOINT_EVERY = 50  # steps, which a heat that is killed loses at most
+LOOKS = 4  # of a heat at the validation split, the best of which is taken
 HEAT, TUNED, VECTORS = "heat.json", "tuned.safetensors", "vectors.safetensors"
 
 
@@ -82,14 +83,14 @@ class Heats:
         model.load_state_dict(dict(self.start))
         torch.manual_seed(self.seed)
         scale = Scale(
-            batch=self.batches.order.batch, steps=steps, pixels=self.embedder.preprocess.size, watch_every=steps, checkpoint_every=CHECKPOINT_EVERY,
+            batch=self.batches.order.batch, steps=steps, pixels=self.embedder.preprocess.size, watch_every=max(FIRST, -(-steps // LOOKS)), checkpoint_every=CHECKPOINT_EVERY,
         )  # fmt: skip
         own = copy.deepcopy(model)
         self.embedder.model = own  # whom the watch looks at
         try:
             tune(
                 self._method(own), self.ways[name], self.batches, scale, seed=self.seed, folder=kept, progress=self.progress,
-                log=lambda step, values: None, watch=self.watch,
+                log=lambda step, values: None, watch=self.watch, best=kept,
             )  # fmt: skip
             tuned = {key: value.detach().clone() for key, value in own.state_dict().items()}
             best = ensemble(own, dict(self.start), ALPHAS, self.watch, self.progress)

@@ -25,6 +25,7 @@ from components.data.rows.decoded import decode_pairs
 from components.data.samplers.distinct import DistinctBatches
 from components.data.selection import Pool
 from components.evaluation.embedding import Embedder
+from components.evaluation.hard_data import Hard, hard_data, left_out
 from components.evaluation.on_set import naming
 from components.evaluation.subject import TrainedModel
 from components.finetuning.augment import Augment, views_of
@@ -33,7 +34,7 @@ from components.finetuning.feature_adapter import FeatureAdapter
 from components.finetuning.image_prompt import ImagePrompt
 from components.finetuning.interpolate import Weights, interpolate
 from components.finetuning.labels.cache import Cache
-from components.finetuning.labels.choice import Choice
+from components.finetuning.labels.choice import COLUMN, Choice
 from components.finetuning.labels.linear_probe import LinearProbe
 from components.finetuning.labels.prompt_ensemble import PromptEnsemble
 from components.finetuning.labels.soft_prompt import SoftPrompt
@@ -148,6 +149,7 @@ class Raced:
         strength: how far the labels' vectors are from those of their texts (0) to what was found (1); None where texts are what is asked.
         labels: that are told apart, where they were asked for.
         vectors: of them, None where texts are what is asked.
+        hard: what makes this data hard, each with what was done about it.
     """
 
     way: str
@@ -160,6 +162,7 @@ class Raced:
     strength: float | None = None
     labels: Sequence[str] = ()
     vectors: LabelVectors | None = field(default=None, compare=False)
+    hard: Sequence[Hard] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return all of it as plain values; of vectors, how many each label has, and their sharpness."""
@@ -171,7 +174,7 @@ class Raced:
 def raced(
     embedder: Embedder, train: Pool, val: Pool, others: Sequence[Elsewhere], *, digest: str, budget_s: float, seed: int, folder: Path,
     progress: Progress, most_lost: float = MOST_LOST, batch: int = BATCH, choice: Choice | None = None, by: Sequence[str] = USUAL,
-    augment: Augment = "light", recall: Recall | None = None,
+    augment: Augment = "light", recall: Recall | None = None, most_steps: int = 0,
 ) -> Raced:  # fmt: skip
     """Tune the embedder's model in place, and return what was found.
 
@@ -189,6 +192,7 @@ def raced(
         by: names of the ways to tune that take part.
         augment: how much training pictures are changed.
         recall: general pictures, of which what the start said is held to; those that are in `others` are left out.
+        most_steps: of the longest heat; 0 for as many as take EPOCHS times all pictures.
 
     Raises ConfigError for too few pictures, a budget that is too short, sets that are called alike or as what is the person's own, and numbers
     out of range. Where there are labels, a budget that is too short to tune is said in `without`.
@@ -206,6 +210,7 @@ def raced(
     start = untouched = {name: value.detach().clone() for name, value in model.state_dict().items()}
     watch = watching_labels(embedder, choice, val, progress) if choice else watching(embedder, val, progress)
     without, heats = dict[str, str](), list[Heat]()
+    hard = hard_of(embedder, train, val, choice)
     ends = [_End(way=START, steps=0, alpha=0.0, val=_scored(embedder, start, watch))]
     told = None
     if choice:
@@ -218,9 +223,9 @@ def raced(
     tuned, last = None, None
     try:
         run, tried = _tuning(
-            embedder, train, batch, start, watch, seed, folder, progress, part, without, augment, recall
+            embedder, train, batch, start, watch, seed, folder, progress, part, without, hard, augment, recall
         )
-        most = max(1, EPOCHS * len(train) // run.batches.order.batch)
+        most = most_of(len(train), run.batches.order.batch, most_steps)
         heats += (ran := race(tried, run.run, budget_s - sum(heat.seconds for heat in heats), most))
         last, tuned = ran[-1], run.tuned(ran[-1])
         if soup := run.soup(longest(ran)):
@@ -253,7 +258,7 @@ def raced(
     return Raced(
         way=best.way, steps=best.steps, alpha=best.alpha, trade=trade, heats=heats, without=without,
         kept=kept or best.val >= max(row["val"] for row in trade), strength=fitted.strength if fitted else None,
-        labels=choice.labels if choice else (), vectors=fitted.vectors if fitted else None,
+        labels=choice.labels if choice else (), vectors=fitted.vectors if fitted else None, hard=hard,
     )  # fmt: skip
 
 
@@ -315,7 +320,7 @@ def chosen(trade: Sequence[Mapping[str, float]], most_lost: float, others: Seque
 def batches_of(
     embedder: Embedder, pool: Pool, batch: int, seed: int, progress: Progress, augment: Augment = "light"
 ) -> StepBatches:
-    """Return what is learnt from: each caption at most once a batch; ConfigError for fewer than two."""
+    """Return what is learnt from: each caption at most once a batch, of long ones whole sentences; ConfigError for fewer than two."""
     if len(set(pool.concepts)) < 2:
         raise ConfigError(
             f"all {len(pool):,} pictures to learn from have one caption, so there is nothing to tell apart. Say of each what it shows."
@@ -324,12 +329,25 @@ def batches_of(
     pairs = decode_pairs(pool, replace(embedder.preprocess, size=round(size * KEPT)), progress)
     views = views_of(augment, size, pool.captions)
     order = DistinctBatches(pairs.concepts, batch_of(pool, batch), seed=seed)
-    return StepBatches(pairs, embedder.vocabulary, views, order, seed=seed)
+    return StepBatches(pairs, embedder.vocabulary, views, order, seed=seed, long="sample")
+
+
+def most_of(pictures: int, batch: int, asked: int = 0) -> int:
+    """Return the steps of the longest heat: those that were asked for, or as many as take EPOCHS times all pictures."""
+    return asked or max(1, EPOCHS * pictures // batch)
 
 
 def batch_of(pool: Pool, batch: int) -> int:
     """Return how many pairs a step has: those that were asked for, or one of each caption where there are fewer."""
     return min(batch, len(set(pool.concepts)))
+
+
+def hard_of(embedder: Embedder, train: Pool, val: Pool, choice: Choice | None) -> list[Hard]:
+    """Return what makes these pictures hard to adapt to: by the labels that are chosen among, or those of the column, or else by what they show."""
+    said = [label for label in train.labelled(COLUMN) if label is not None]
+    labels = choice.of["train"] if choice else said or train.concepts
+    captions = [text for texts in train.captions for text in texts]
+    return hard_data(len(train), len(val), captions, labels, embedder.vocabulary)
 
 
 def _preparable(model: DualEncoder, part: Mapping[str, Strategy]) -> dict[str, str]:
@@ -346,11 +364,12 @@ def _preparable(model: DualEncoder, part: Mapping[str, Strategy]) -> dict[str, s
 
 def _tuning(
     embedder: Embedder, train: Pool, batch: int, start: Weights, watch: Watch, seed: int, folder: Path, progress: Progress,
-    part: Mapping[str, Strategy], without: dict[str, str], augment: Augment, recall: Recall | None,
+    part: Mapping[str, Strategy], without: dict[str, str], hard: Sequence[Hard], augment: Augment, recall: Recall | None,
 ) -> tuple[Heats, list[str]]:  # fmt: skip
     """Return what runs heats of the ways that this model can be tuned by, and their names; `without` says the others."""
     batches = batches_of(embedder, train, batch, seed, progress, augment)
     found = _preparable(embedder.model, part)
+    found.update(left_out(hard, [name for name, why in found.items() if not why]))
     without.update({name: why for name, why in found.items() if why})
     run = Heats(
         embedder=embedder,

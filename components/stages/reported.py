@@ -3,7 +3,7 @@
 import csv
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from components.evaluation.cases import Case, Pictures, cases
 from components.evaluation.confusion import Confusion
 from components.evaluation.embedding import Embedder
 from components.evaluation.examples import Example, nearest_pictures
+from components.evaluation.hard_data import Hard, near_pictures
 from components.evaluation.report.costs import Costs
 from components.evaluation.report.data import UNKNOWN, Data, steps_of
 from components.evaluation.report.lineage import BESIDE, Lineage
@@ -118,7 +119,18 @@ def changed_of(run: Path, of: Indexed) -> Changed:
     if not (run / "finetune" / ADAPTED).exists():
         return Changed()
     raced, held = _json(run / "finetune" / ADAPTED), _json(run / "evaluate" / AGAINST)
+    near = copies_of(_json(run.parents[1] / "data/validated/report.json"))
+    raced = {**raced, "hard": [*raced.get("hard", ()), *([asdict(near)] if near else [])]}
     return Changed(raced=raced, held=held, sentence=advice(raced, held, wanted_of(run / "evaluate", of, raced)))
+
+
+def copies_of(validated: Mapping[str, Any]) -> Hard | None:
+    """Return what there is to say of held-out pictures that look nearly like one that is learnt from, as the validation counted them."""
+    aside, told = (validated[of].get("leak_near", {}).get("rows", 0) for of in ("reasons", "told"))
+    held = sum(its["rows_in"] for split, its in validated["splits"].items() if split != "train")
+    return near_pictures(
+        aside or told, held, bool(aside), "and `gates.policy: {leak_near: drop}` in params.yaml sets them aside"
+    )
 
 
 def wanted_of(evaluated: Path, of: Indexed, raced: Mapping[str, Any]) -> Wanted | None:

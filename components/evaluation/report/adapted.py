@@ -21,7 +21,13 @@ def adapted(raced: Mapping[str, Any] | None, held: Mapping[str, Any], sentence: 
     """
     if raced is None:
         return ""
-    return said(sentence) + labels(raced) + trade(raced) + changes(held) + heats(raced)
+    return said(sentence) + hard(raced) + labels(raced) + trade(raced) + changes(held) + heats(raced)
+
+
+def hard(raced: Mapping[str, Any]) -> str:
+    """Return what makes the data hard, and what was done about it, a sentence each; nothing where nothing does."""
+    found: Sequence[Mapping[str, Any]] = raced.get("hard", ())
+    return "<h3>What is hard about this data</h3>" + "".join(said(one["sentence"]) for one in found) if found else ""
 
 
 def labels(raced: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ Source: as of components/evaluation/zero_shot.py, whose numbers it has: vectors 
 Axes: I pictures, L labels.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,7 +15,9 @@ from components.contracts.evaluator import Evaluator, Findings, Subject
 from components.data.evaluation_set import LABEL
 from components.evaluation.bootstrap import mean_interval
 from components.evaluation.groups import Grouped
+from components.evaluation.hard_data import COMMON
 from components.evaluation.retrieval import nearest, ranks
+from components.evaluation.zero_shot import mean_per_class
 from components.finetuning.labels.known import Known
 from components.finetuning.labels.way import LabelVectors, plain
 
@@ -35,7 +38,7 @@ class Answers(Evaluator):
         self.labels, self.vectors, self.method, self.known = tuple(labels), vectors, method, known
 
     def measure(self, subject: Subject) -> Findings:
-        """Return `zero_shot.<split>.class.top1`, with a row a picture; in `without`, how many pictures have no label that is known."""
+        """Return `zero_shot.<split>.class.top1`, and `.mean_per_class` where one label is nearly all there is, with a row a picture; in `without`, how many pictures have no label that is known."""
         metrics, rows, without, guess = [], {}, {}, 1 / len(self.labels)
         vectors = self.vectors or plain(subject.encoder, self.labels)
         for split, given in subject.pools.items():
@@ -58,6 +61,11 @@ class Answers(Evaluator):
                     tallies=(Tally(rows=name, where={"set": LABEL}, column="rank", at_most=1),),
                 )
             )  # fmt: skip
+            if max(Counter(known.groups).values()) >= COMMON * len(placed):
+                right = (placed <= 1).astype(float)
+                metrics.append(
+                    mean_per_class(f"{name}.{LABEL}", self.method, (right, None), known.groups, len(self.labels), known.about, subject.seed)
+                )  # fmt: skip
             first = [self.labels[place] for place in nearest(shares, known.belongs)]
             rows[name] = pa.table(
                 {

@@ -49,7 +49,7 @@ def choice_of(pools: Mapping[str, Pool], ask: Ask = "auto") -> Choice | None:
             in the other splits. A label is then what the column says, where each caption is of one label alone, else the caption itself.
             `labels` asks for the column whatever the captions are.
 
-    Raises ConfigError where labels are asked for and pictures have none, or all the same.
+    Raises ConfigError where labels are asked for and pictures have none, or all the same, or there are more of them than pictures to learn from.
     """
     if ask == "captions":
         return None
@@ -60,6 +60,11 @@ def choice_of(pools: Mapping[str, Pool], ask: Ask = "auto") -> Choice | None:
             raise ConfigError(
                 f"labels are asked for, and {'some pictures have none' if None in found else f'all have {next(iter(found))!r}'}. Say of each, in a column "
                 "`label`, which of two or more it is, or ask for captions."
+            )
+        if len(found) > len(pools["train"]):
+            raise ConfigError(
+                f"there are {len(found):,} labels and {len(pools['train']):,} pictures to learn from, so some labels have none. Bring a picture of each at least, better "
+                "ten, or ask for captions."
             )
         return _choice(pools, {name: tuple(map(str, of)) for name, of in column.items()})
     captions = set(pools["train"].concepts)

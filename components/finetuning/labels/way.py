@@ -17,6 +17,7 @@ from components.contracts.evaluator import Encoder
 from components.contracts.progress import Progress, silent
 from components.data.selection import Pool
 from components.evaluation.embedding import Embedder
+from components.evaluation.hard_data import COMMON
 from components.evaluation.prompts import SHORTEST, Asked, one_prompt
 from components.evaluation.retrieval import ranks
 from components.finetuning.labels.choice import Choice
@@ -63,10 +64,15 @@ class Shown:
     label: Int[np.ndarray, "N"]
 
     def judged(self, vectors: LabelVectors, logit_scale: float) -> tuple[float, float]:
-        """Return the share that is answered rightly, a tie counting as wrong, and the mean log of the right label's share."""
+        """Return the share that is answered rightly, a tie counting as wrong, and the mean log of the right label's share; each label counts alike where they are uneven."""
         shares = vectors.shares(self.image, logit_scale)
         right = self.label[:, None] == np.arange(shares.shape[1])
-        return float((ranks(shares, right) == 1).mean()), float(np.log(np.maximum(shares[right], LEAST)).mean())
+        answered, logs = ranks(shares, right) == 1, np.log(np.maximum(shares[right], LEAST))
+        counts = np.bincount(self.label)
+        if counts.max() < COMMON * len(self.label):
+            return float(answered.mean()), float(logs.mean())
+        weights = 1 / counts[self.label]
+        return float(np.average(answered, weights=weights)), float(np.average(logs, weights=weights))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,3 +70,11 @@ def test_the_report_says_which_labels_there_are_and_what_each_is():
     assert "which of 13 labels a picture has, &lt;0&gt;," in page
     assert "&lt;11&gt; and 1 more. Each is 4 vectors, 25% of the way" in page
     assert "Each is its own text." in adapted({**told, "vectors": None, "strength": None}, HELD, "")
+
+
+def test_what_is_hard_about_the_data_is_said_and_nothing_where_nothing_is():
+    hard = [{"name": "few_pictures", "count": 16, "of": 30, "sentence": "There are <16> pictures."}]
+    page = adapted({**RACED, "hard": hard}, HELD, "")
+    assert "<h3>What is hard about this data</h3>" in page
+    assert "There are &lt;16&gt; pictures." in page
+    assert "What is hard" not in adapted(RACED, HELD, "")

@@ -26,8 +26,8 @@ from components.serving.labels import Labels
 from components.stages import heats as running
 from components.stages import raced as racing
 from components.stages.adapt import adapt
-from components.stages.heats import method_of
-from components.stages.raced import check, chosen, longest
+from components.stages.heats import Heats, method_of
+from components.stages.raced import batches_of, check, chosen, longest
 from components.stages.recalled import Recall
 from tests.squares import COLOURS
 from tests.subjects import part_of
@@ -246,6 +246,25 @@ def test_captions_that_differ_are_found_too_where_labels_are_asked_for(embedder,
     )
     assert {line.metric for line in found.own} >= {"zero_shot.pair.class.top1", "retrieval.pair.mean_recall"}
     assert found.raced.labels == tuple(sorted(COLOURS))
+
+
+def test_a_heat_takes_the_best_of_its_looks(embedder, squares, tmp_path, monkeypatch):
+    """The second of four looks is the best, so a heat of 32 steps comes to what one had after 16 of them."""
+    scores, seen = iter([0.1, 0.9, 0.5, 0.5]), []
+
+    def watch(model):
+        seen.append({name: value.detach().clone() for name, value in model.state_dict().items()})
+        return {"val": next(scores, 0.0)}
+
+    start = {name: value.detach().clone() for name, value in embedder.model.state_dict().items()}
+    batches = batches_of(embedder, pools(squares)["train"], 10, 0, silent)
+    heats = Heats(
+        embedder=embedder, ways=racing.ways(), batches=batches, start=start, watch=watch, seed=0, folder=tmp_path, progress=silent,
+    )  # fmt: skip
+    heat = heats.run("last layers", 32)
+    tuned = heats.tuned(heat)
+    assert all(torch.equal(value, seen[1][name]) for name, value in tuned.items())
+    assert not all(torch.equal(value, seen[3][name]) for name, value in tuned.items())
 
 
 def test_a_soup_that_is_better_on_val_than_each_is_what_is_taken(embedder, squares, others, tmp_path, monkeypatch):

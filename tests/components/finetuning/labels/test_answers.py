@@ -1,5 +1,7 @@
 """Top-1 by given vectors is the number that zero-shot classification has of the same prompts."""
 
+import numpy as np
+
 from components.data.evaluation_set import LABEL
 from components.evaluation.prompts import one_prompt
 from components.evaluation.zero_shot import ZeroShot
@@ -30,3 +32,18 @@ def test_vectors_of_prompts_give_what_zero_shot_gives(squares):
     assert (one.name, one.value, one.n, one.low, one.high) == (other.name, other.value, other.n, other.low, other.high)
     assert 0.2 < one.value < 1
     assert ours.rows["zero_shot.pair"]["rank"].equals(theirs.rows["zero_shot.pair"]["rank"])
+
+
+def test_where_one_label_is_nearly_all_there_is_its_mean_over_labels_stands_beside(squares):
+    pools = {name: part_of(squares, range(50)) for name in ("train", "val", "pair")}
+    choice = choice_of(pools, "labels")
+    first = [place for place, label in enumerate(choice.of["pair"]) if label == choice.labels[0]]
+    other = next(place for place, label in enumerate(choice.of["pair"]) if label == choice.labels[1])
+    pool = part_of(choice.pool("pair", squares), [*first, other])
+    always = [[1.0, 0.0, 0.0, 0.0, 0.0], *([[0.0, 1.0, 0.0, 0.0, 0.0]] * 4)]
+    told = Told(dict.fromkeys(pool.pictures, always[0]), {})
+    subject = subject_of(pool, told, told, {"train": range(len(pool)), "pair": range(len(pool))})
+    vectors = LabelVectors(vectors=np.array(always, np.float32), counts=(1,) * 5)
+    metrics = {one.name: one for one in Answers(choice.labels, vectors, "its own text").measure(subject).metrics}
+    assert metrics["zero_shot.pair.class.top1"].value == len(first) / (len(first) + 1)
+    assert metrics["zero_shot.pair.class.mean_per_class"].value == 0.5

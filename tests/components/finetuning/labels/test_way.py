@@ -38,6 +38,14 @@ def test_what_is_right_is_counted_and_a_tie_is_wrong():
     assert right == 0.5
 
 
+def test_labels_count_alike_where_one_is_nearly_all_there_is():
+    told, nine = vectors(RIGHT, UP), [RIGHT] * 9
+    assert shown([*nine, RIGHT], [0] * 9 + [1]).judged(told, 10.0)[0] == pytest.approx(0.5), (
+        "whoever always says the first"
+    )
+    assert shown([RIGHT] * 4, [0, 0, 0, 1]).judged(told, 10.0)[0] == 0.75
+
+
 def test_of_two_that_are_as_often_right_the_surer_says_so():
     one, two = (shown([RIGHT, UP], [0, 1]).judged(vectors(RIGHT, UP, sharpness=s), 1.0) for s in (1.0, 4.0))
     assert one[0] == two[0] == 1.0

@@ -1,0 +1,70 @@
+"""How a race goes on, from first heats whose truth is known."""
+
+import pytest
+
+from components.contracts.errors import ConfigError
+from flows.heats_ahead import heats_ahead, paces
+from flows.pace import Mark
+
+WAYS = ("lora", "last layers", "whole")
+
+
+def first_heats(a_step, once, scores):
+    """Return the first heats as a race writes them down, the best last, and their marks."""
+    heats, marks, at = [], [], 0.0
+    for name in WAYS:
+        began = at
+        for done in range(1, 9):
+            at += a_step[name] * (5 if done < 3 else 1) + (0.7 if done == 8 else 0.0)
+            marks.append(Mark(at_s=at, doing="training", done=done, total=8))
+        at = began + once[name] + 8 * a_step[name]
+        heats.append({"name": name, "steps": 8, "score": scores[name], "seconds": at - began})
+    best = max(heats, key=lambda heat: heat["score"])
+    return [*(heat for heat in heats if heat is not best), best], marks
+
+
+A_STEP = {"lora": 0.1, "last layers": 0.05, "whole": 0.2}
+ONCE = {"lora": 9.0, "last layers": 2.0, "whole": 2.5}  # the first imports what the others use
+
+
+def test_the_race_goes_on_as_it_would_and_each_heat_takes_what_its_steps_take():
+    heats, marks = first_heats(A_STEP, ONCE, {"lora": 0.2, "last layers": 0.5, "whole": 0.4})
+    ahead = heats_ahead(heats, marks, WAYS, budget_s=2000.0, most=400)
+    assert [(heat.name, heat.steps) for heat in ahead.heats] == [
+        ("lora", 100), ("last layers", 100), ("whole", 100), ("last layers", 200), ("whole", 200), ("last layers", 400),
+    ]  # fmt: skip
+    assert ahead.heats[0].seconds == pytest.approx(2.5 + 10.0), "what was imported is not imported again"
+    assert ahead.heats[-1].seconds == pytest.approx(2.0 + 20.0)
+    assert ahead.in_words == (
+        "8 steps of each way, then 100 steps of lora, last layers and whole, 200 steps of last layers and whole, 400 steps of last layers"
+    )
+    assert ahead.as_json()["first_heats_s"] == pytest.approx(sum(heat["seconds"] for heat in heats), abs=1e-3)
+
+
+def test_all_of_it_lies_within_the_budget():
+    heats, marks = first_heats(A_STEP, ONCE, dict.fromkeys(WAYS, 0.5))
+    for budget in (40.0, 60.0, 600.0):
+        ahead = heats_ahead(heats, marks, WAYS, budget_s=budget, most=10**6)
+        assert ahead.least_s + ahead.seconds <= budget
+
+
+def test_a_budget_without_room_for_more_says_so_and_one_that_is_too_short_says_the_least():
+    heats, marks = first_heats(A_STEP, ONCE, dict.fromkeys(WAYS, 0.5))
+    assert heats_ahead(heats, marks, WAYS, budget_s=30.0, most=400).in_words.endswith("no room for more")
+    with pytest.raises(ConfigError, match="Give at least 1 minutes"):
+        heats_ahead(heats, marks, WAYS, budget_s=5.0, most=400)
+
+
+def test_a_step_is_told_without_the_first_ones_and_the_last():
+    _, marks = first_heats(A_STEP, ONCE, dict.fromkeys(WAYS, 0.5))
+    assert paces(marks) == pytest.approx([A_STEP[name] for name in WAYS])
+
+
+def test_ways_that_tune_nothing_take_of_the_budget_and_are_not_run_again():
+    heats, marks = first_heats(A_STEP, ONCE, dict.fromkeys(WAYS, 0.5))
+    frozen = [{"name": "cache", "steps": 0, "score": 0.9, "seconds": 100.0}]
+    with_them, without = (
+        heats_ahead([*more, *heats], marks, WAYS, budget_s=1000.0, most=10**6) for more in (frozen, [])
+    )
+    assert with_them.seconds < without.seconds
+    assert {heat.name for heat in with_them.heats} == set(WAYS)
