@@ -1,5 +1,5 @@
 # Two commands do everything: `make run` ends with a served model that answers, `make test` passes.
-.PHONY: run test setup lint bench down status help
+.PHONY: run test setup lint bench drill down status help
 
 help:      ## Say what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -26,6 +26,10 @@ test:      ## Set up and pass the tests, a worker a core, at most four
 bench:     ## Run one benchmark beside its peers, whose environments are made first: make bench BENCH=loader
 	@infra/setup.sh test
 	@.venv/bin/python -m tests.benchmarks.$(BENCH)
+
+drill:     ## Drill one fault on real processes: make drill DRILL=fuzz_gateway
+	@infra/setup.sh test
+	@.venv/bin/python -m tests.drills.$(DRILL)
 
 LINT = ruff format mypy lint-imports stage_code results proof_table
 .PHONY: $(LINT)

@@ -41,9 +41,9 @@ class Asked:
         seed: of splits, draws and intervals.
         batch: pairs a step.
         ask: for labels, captions, or what fits (`auto`).
+        most_steps: of the longest heat; 0 for as many as take 30 times all pictures.
         augment: how much training pictures are changed: off, light or strong.
         recall: weight of what the start says of general pictures, which are drawn; 0 holds to nothing.
-        most_steps: of the longest heat; 0 for as many as take 30 times all pictures.
         ways: to tune that take part, by name; () takes the usual ones.
     """
 
@@ -93,7 +93,8 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
         recall = Recall(pool=general_pictures(SCENES, out, told), weight=asked.recall)
     found = adapted(
         given.encoder, pools, others, digest=given.sha256, budget_s=asked.budget_s, seed=asked.seed, folder=out / HEATS, progress=told, most_lost=asked.most_lost,
-        batch=asked.batch, ask=asked.ask, by=asked.ways or USUAL, augment=asked.augment, recall=recall, most_steps=asked.most_steps,
+        batch=asked.batch, ask=asked.ask, by=asked.ways or USUAL, augment=asked.augment, recall=recall,
+        most_steps=asked.most_steps,
     )  # fmt: skip
     (out / MODEL).mkdir(exist_ok=True)
     save_trained(

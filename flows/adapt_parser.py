@@ -95,8 +95,8 @@ def _adapt(here: Path, arguments: argparse.Namespace) -> int:
 
     asked = Asked(
         data=arguments.data, start=model_place(arguments.start, here, arguments.network), sets=[here / one for one in arguments.sets], budget_s=arguments.budget,
-        most_lost=arguments.most_lost, seed=arguments.seed or 0, batch=arguments.batch, ask=arguments.ask, ways=arguments.ways, most_steps=arguments.most_steps,
-        augment=arguments.augment, recall=arguments.recall,
+        most_lost=arguments.most_lost, seed=arguments.seed or 0, batch=arguments.batch, ask=arguments.ask, ways=arguments.ways,
+        augment=arguments.augment, recall=arguments.recall, most_steps=arguments.most_steps,
     )  # fmt: skip
     adapt(asked, here, here / arguments.to, arguments.json)
     return 0
@@ -120,13 +120,13 @@ def _adapt_here(here: Path, arguments: argparse.Namespace) -> int:
         "batch": arguments.batch,
         "ask": arguments.ask,
     }
+    if arguments.most_steps:
+        race["most_steps"] = arguments.most_steps
     race |= {
         name: said
         for name, said, usual in (("augment", arguments.augment, "light"), ("recall", arguments.recall, 0.0))
         if said != usual
     }
-    if arguments.most_steps:
-        race["most_steps"] = arguments.most_steps
     if arguments.ways:
         race["ways"] = arguments.ways
     asked = Here(

@@ -63,7 +63,8 @@ class Adapted:
 def adapt(
     embedder: Embedder, pools: Mapping[str, Pool], others: Sequence[EvaluationSet], *, digest: str, budget_s: float, seed: int, folder: Path,
     progress: Progress, most_lost: float = MOST_LOST, batch: int = BATCH, ask: Ask = "auto", by: Sequence[str] = USUAL,
-    augment: Augment = "light", recall: Recall | None = None, most_steps: int = 0,
+    augment: Augment = "light", recall: Recall | None = None,
+    most_steps: int = 0,
 ) -> Adapted:  # fmt: skip
     """Tune the embedder's model in place, and return what was found.
 

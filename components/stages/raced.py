@@ -174,7 +174,8 @@ class Raced:
 def raced(
     embedder: Embedder, train: Pool, val: Pool, others: Sequence[Elsewhere], *, digest: str, budget_s: float, seed: int, folder: Path,
     progress: Progress, most_lost: float = MOST_LOST, batch: int = BATCH, choice: Choice | None = None, by: Sequence[str] = USUAL,
-    augment: Augment = "light", recall: Recall | None = None, most_steps: int = 0,
+    augment: Augment = "light", recall: Recall | None = None,
+    most_steps: int = 0,
 ) -> Raced:  # fmt: skip
     """Tune the embedder's model in place, and return what was found.
 

@@ -1,0 +1,1 @@
+"""Faults on real processes, by hand: `make drill DRILL=fuzz_gateway`."""
