@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 from pathlib import Path
+from statistics import fmean
 
 from components.data.splits import RankRule
 from components.finetuning.race import FIRST
@@ -54,3 +55,22 @@ def test_the_table_is_what_was_measured():
     val = [100 * run["all_the_way"]["val"] for run in said["runs"]]
     assert f"gain {min(val):.0f} to {max(val):.0f} points on `val`" in PAGE
     assert said["command"] in PAGE
+
+
+def test_what_options_do_is_what_was_measured():
+    said = json.loads((REPOSITORY / "docs/benchmarks/adapt-options.json").read_text())
+    assert said["command"] in PAGE
+    start = {run["seed"]: run for run in said["runs"] if run["arm"] == "start"}
+    assert len(start) == 3
+    assert f"{said['steps']} steps on {said['pictures'] // 2} painted shapes" in PAGE
+    rows = re.findall(r"\| [a-z ]+ \| `--\w+ ([\w-]+)` \| (.*?) \| (.*?) \|", PAGE)
+    arms = {
+        run["arm"]: [one for one in said["runs"] if one["arm"] == run["arm"]]
+        for run in said["runs"]
+        if run["arm"] != "start"
+    }
+    assert len(rows) == len(arms)
+    for (_, *cells), runs in zip(rows, arms.values(), strict=True):
+        for cell, name in zip(cells, ("own", "general"), strict=True):
+            moved = [100 * (run[name] - start[run["seed"]][name]) for run in runs]
+            assert cell == f"{fmean(moved):+.1f} ({min(moved):+.1f} to {max(moved):+.1f})"

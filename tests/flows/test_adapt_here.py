@@ -127,7 +127,20 @@ def test_the_stages_adapt_what_was_laid_in_and_the_package_says_what_came_of_it(
     root = make_workspace(tmp_path / "job", gates={"max_broken": 0.05})
     place = laid_in("start", root, tmp_path)
     changed = choose(
-        root, Choices(recipe="adapted", data="mine", start=place, race={"budget_s": 20.0, "batch": 12}), tmp_path
+        root,
+        Choices(
+            recipe="adapted",
+            data="mine",
+            start=place,
+            race={
+                "budget_s": 20.0,
+                "batch": 12,
+                "ways": ["lora", "whole", "feature adapter"],
+                "recall": 0.5,
+                "recalled": {"name": "scenes", "pictures": 24},
+            },
+        ),
+        tmp_path,
     )
     assert any(place in one for one in changed)
     kept = yaml.safe_load((root / "params.yaml").read_text())
@@ -144,7 +157,11 @@ def test_the_stages_adapt_what_was_laid_in_and_the_package_says_what_came_of_it(
     tuned = json.loads((run / "finetune/metrics.json").read_text())
     assert tuned["samples"] == tuned["steps"] * tuned["batch"]
     assert set(raced["trade"][0]) == {"alpha", "val", "general"}
-    assert {heat["name"] for heat in raced["heats"]} >= {"lora", "whole"}
+    assert {heat["name"] for heat in raced["heats"] if "soup" not in heat["name"]} == {
+        "lora",
+        "whole",
+        "feature adapter",
+    }
     load_trained(run / "finetune")
     held = json.loads((run / "evaluate/against_start.json").read_text())
     own = {line["metric"]: line for line in held["own"]}
