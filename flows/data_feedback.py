@@ -49,7 +49,11 @@ def data_feedback(root: Path, out: Path) -> str:
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
     if not path.exists():
         return
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(
+        path.read_text(encoding="utf-8").rstrip("\n").split("\n"), 1
+    ):  # other ends of lines may lie within one
+        if not line:
+            continue
         try:
             row = json.loads(line)
             yield {

@@ -14,6 +14,7 @@ from components.serving.lock import serving_lock
 from components.serving.package import Package
 from components.serving.parity import check_parity
 from components.serving.routes import read_routes, write_beside
+from components.serving.search.searcher import prepare
 from components.serving.sweep import sweep
 from components.serving.triton import BROKEN_DRAIN_S, READY_S, start, status
 
@@ -48,6 +49,7 @@ def deploy(
         with start(root, verified, label=label, timeout_s=timeout_s) as candidate:
             with candidate.client() as client:
                 check_parity(client, verified, pictures, texts)
+            prepare(candidate.endpoint.repository, root)
             candidate.hand_over()
         drain_s = DRAIN_S if now.state == "serving" else BROKEN_DRAIN_S
         write_beside(root, ())  # what stood beside the old one was held against it
@@ -67,10 +69,23 @@ def deploy_beside(package: Path, root: Path, label: str, share: float = 0.0, sha
             raise ConfigError(
                 f"nothing answers that {label} could stand beside. Run `make run`, which ends with a server."
             )
-        sweep(root, keep=read_routes(root).endpoints)
+        routes = read_routes(root)
+        sweep(root, keep=routes.endpoints)
+        others = [one for one in routes.beside if one.endpoint.package_digest != verified.digest]
+        if sum(one.share for one in others) + share > 1:
+            raise ConfigError(
+                f"with a share of {share:g} for {label} the shares beside the champion come to more than 1. diptych serve --alone ends them all."
+            )
+        if routes.main is not None and routes.main.package_digest == verified.digest:
+            raise ConfigError(f"{label} is what is served already, so it cannot stand beside itself.")
+        for one in routes.beside:
+            if one.endpoint.package_digest == verified.digest:  # it stands there; its share is another now
+                write_beside(root, [*others, replace(one, share=share, shadow=shadow)])
+                return one.endpoint
         with start(root, verified, label=label) as candidate:
             with candidate.client() as client:
                 check_parity(client, verified, (), ())
+            prepare(candidate.endpoint.repository, root)
             candidate.stand_beside(share, shadow)
     return candidate.endpoint
 

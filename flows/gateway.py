@@ -11,14 +11,16 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPException
 from pathlib import Path
+
+import psutil
 
 from components.contracts.errors import ConfigError, TransientError
 from components.serving.endpoint import served_folder
 from components.serving.gateway.settings import Settings
-from components.serving.process import executable, running
+from components.serving.process import ProcessId
 from components.serving.record import Gateway, gateway_log, read_gateway, settings_file
 from components.serving.sweep import workspace_prefix
 from flows.loopback import HOST, free_port, is_free
@@ -45,9 +47,10 @@ def ensure_gateway(root: Path, settings: Settings | None = None, port: int | Non
         if now is not None and wanted == before and port in (None, _port(now.address)) and _answers(now):
             return now
         last = _last_port(root)
+        taken = None if port is None or (now is not None and port == _port(now.address)) else _bound(port, last)
         _end(root)
         wanted.write(settings_file(root))
-        return _start(root, _bound(port, last))
+        return _start(root, taken if taken is not None else _bound(port, last))
 
 
 def stop_gateway(root: Path) -> bool:
@@ -82,7 +85,7 @@ def _start(root: Path, listening: socket.socket) -> Gateway:
 
 def _end(root: Path) -> bool:
     """End every keeper of this workspace, one of which no record may know."""
-    keepers = list(running(executable(os.getpid()), _mark(root)))
+    keepers = list(_keepers(root))
     for keeper in keepers:
         keeper.send(signal.SIGTERM)
     for keeper in keepers:
@@ -93,10 +96,21 @@ def _end(root: Path) -> bool:
     return bool(keepers)
 
 
+def _keepers(root: Path) -> Iterator[ProcessId]:
+    """Yield every keeper of this workspace, by what it runs and whose it is."""
+    for process in psutil.process_iter(["cmdline"]):
+        command = process.info["cmdline"] or ()
+        if "components.serving.keeper" in command and _mark(root) in command:
+            with suppress(ProcessLookupError):
+                yield ProcessId.of(process.pid)
+
+
 def _bound(port: int | None, last: int | None) -> socket.socket:
+    if port is not None and not 1 <= port <= 65_535:
+        raise ConfigError(f"port {port} is none; give 1 to 65535")
     if port is not None and not is_free(port):
         raise ConfigError(
-            f"port {port} is in use by another program. Give another one: diptych serve --port {free_port(port + 1)}"
+            f"port {port} is in use by another program, or not for us. Give another one: diptych serve --port {free_port(port + 1)}"
         )
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -10,7 +10,6 @@ import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +23,7 @@ from components.serving.encoders import PackageEncoders
 from components.serving.package import Package
 
 PART = 2_048  # samples of a file of what is done: what a stop may lose
+MOST_BYTES = 256 * 2**20  # of encoded pictures in such a file, since they wait in memory
 AT_ONCE = 32  # encoded together
 SPACE, MODEL = b"diptych.space", b"diptych.model"  # of the schema's metadata: what vectors may be compared with
 
@@ -46,8 +46,8 @@ class Given:
 
     @property
     def sha256(self) -> str:
-        """Return what tells it from another of the same key."""
-        return hashlib.sha256(self.picture + b"\0" + (self.text or "").encode()).hexdigest()
+        """Return the sha256 of the encoded picture."""
+        return hashlib.sha256(self.picture).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,9 +120,16 @@ def embed_all(
 
 
 def _parts(samples: Iterable[Given]) -> Iterator[list[Given]]:
-    left = iter(samples)
-    for first in left:
-        yield list(chain([first], islice(left, PART - 1)))
+    part: list[Given] = []
+    size = 0
+    for sample in samples:
+        part.append(sample)
+        size += len(sample.picture)
+        if len(part) == PART or size >= MOST_BYTES:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
 
 
 def _embedded(encoders: PackageEncoders, samples: Sequence[Given], schema: pa.Schema) -> pa.Table:
@@ -180,6 +187,7 @@ def _kept(path: Path, part: Sequence[Given], schema: pa.Schema) -> pa.Table | No
     its, ours = table.schema.metadata or {}, schema.metadata
     same = table.schema.equals(schema) and all(its.get(name) == ours[name] for name in ours)
     same = same and table["key"].to_pylist() == [one.key for one in part]
+    same = same and table["text"].to_pylist() == [one.text for one in part]
     return table if same and table["sha256"].to_pylist() == [one.sha256 for one in part] else None
 
 

@@ -38,9 +38,12 @@ class Client:
 
     def embed(self, inputs: Sequence[str | bytes], dimensions: int | None = None) -> Float[np.ndarray, "N D"]:
         """Return a vector of unit length for each text or encoded picture."""
-        return np.concatenate(
-            [_rows(self._post("embeddings", body)) for body in _embeddings(self._model, inputs, dimensions)]
-        )
+        rows, space = [], ""
+        for body in _embeddings(self._model, inputs, dimensions):
+            answer = self._post("embeddings", _of_space(body, space))
+            space = answer["space"]
+            rows.append(_rows(answer))
+        return np.concatenate(rows)
 
     def classify(
         self, image: bytes, labels: Sequence[str] | None = None, templates: Sequence[str] | None = None, top_k: int = 10
@@ -93,8 +96,12 @@ class AsyncClient:
 
     async def embed(self, inputs: Sequence[str | bytes], dimensions: int | None = None) -> Float[np.ndarray, "N D"]:
         """Return a vector of unit length for each text or encoded picture."""
-        bodies = _embeddings(self._model, inputs, dimensions)
-        return np.concatenate([_rows(await self._post("embeddings", body)) for body in bodies])
+        rows, space = [], ""
+        for body in _embeddings(self._model, inputs, dimensions):
+            answer = await self._post("embeddings", _of_space(body, space))
+            space = answer["space"]
+            rows.append(_rows(answer))
+        return np.concatenate(rows)
 
     async def classify(
         self, image: bytes, labels: Sequence[str] | None = None, templates: Sequence[str] | None = None, top_k: int = 10
@@ -148,6 +155,11 @@ def _embeddings(model: str, inputs: Sequence[str | bytes], dimensions: int | Non
     if dimensions is not None:
         plain["dimensions"] = dimensions
     return [{**plain, "input": sent[start : start + MOST_INPUTS]} for start in range(0, len(sent), MOST_INPUTS)]
+
+
+def _of_space(body: dict[str, Any], space: str) -> dict[str, Any]:
+    """Return the body, asking for the very model that answered first: vectors of two models cannot lie in one array."""
+    return {**body, "model": space} if space else body
 
 
 def _classification(

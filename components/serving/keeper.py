@@ -10,10 +10,14 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
+
+from prometheus_client.multiprocess import mark_process_dead
 
 from components.contracts.errors import Busy, DiptychError, TransientError
 from components.serving.endpoint import Endpoint, served_folder
@@ -21,6 +25,7 @@ from components.serving.gateway.settings import COUNTS, DRAIN_S, SOCKET, VARIABL
 from components.serving.lock import KEEPER, serving_lock
 from components.serving.record import Gateway, settings_file, write_gateway
 from components.serving.routes import read_routes, write_beside
+from components.serving.search.searcher import prepare
 from components.serving.sweep import sweep
 from components.serving.triton import BROKEN_DRAIN_S, fault_of, restart
 
@@ -74,6 +79,7 @@ class Keeper:
         self._slow = 0
         self._probe_at = time.monotonic() + PROBE_EVERY_S
         self._stopping = False
+        self._probing = threading.Thread()
 
     def run(self) -> None:
         """Keep all alive until TERM."""
@@ -83,11 +89,14 @@ class Keeper:
             while not self._stopping:
                 for worker in self._workers:
                     worker.look_after(self._command())
-                if time.monotonic() >= self._probe_at:
-                    self._probe()
+                if time.monotonic() >= self._probe_at and not self._probing.is_alive():
+                    self._probing = threading.Thread(target=self._probe)  # workers are looked after meanwhile
+                    self._probing.start()
                     self._probe_at = time.monotonic() + PROBE_EVERY_S
                 time.sleep(LOOK_EVERY_S)
         finally:
+            if self._probing.is_alive():
+                self._probing.join()
             for worker in self._workers:
                 worker.let_go()
             for worker in self._workers:
@@ -100,15 +109,9 @@ class Keeper:
     def _probe(self) -> None:
         """Look after the servers; whatever goes wrong is written down and tried again."""
         try:
+            if any(not one.endpoint.process.is_alive() for one in read_routes(self._root).beside):
+                self._forget_dead()
             routes = read_routes(self._root)
-            left = [one for one in routes.beside if one.endpoint.process.is_alive()]
-            if len(left) < len(routes.beside):
-                say(
-                    f"{len(routes.beside) - len(left)} servers beside the champion have ended; they get no requests any more"
-                )
-                with serving_lock(self._root, KEEPER):
-                    write_beside(self._root, left)
-                    sweep(self._root, keep=read_routes(self._root).endpoints)
             if routes.main is None:
                 return
             fault = fault_of(routes.main, PROBE_S)
@@ -119,8 +122,21 @@ class Keeper:
                 self._heal(routes.main, str(fault))
         except Busy:
             pass  # a deploy is under way, and looks after the server itself
-        except (DiptychError, OSError) as err:
-            say(f"the server was not mended ({err}); the next try is in {self._healing.failed():.0f} s")
+        except Exception as err:  # whatever it is, workers and server have to be kept
+            known = isinstance(err, DiptychError | OSError)
+            say(
+                f"the server was not mended ({err if known else traceback.format_exc()}); the next try is in {self._healing.failed():.0f} s at the soonest"
+            )
+
+    def _forget_dead(self) -> None:
+        with serving_lock(self._root, KEEPER):
+            routes = read_routes(self._root)
+            left = [one for one in routes.beside if one.endpoint.process.is_alive()]
+            say(
+                f"{len(routes.beside) - len(left)} servers beside the champion have ended; they get no requests any more"
+            )
+            write_beside(self._root, left)
+            sweep(self._root, keep=read_routes(self._root).endpoints)
 
     def _heal(self, broken: Endpoint, why: str) -> None:
         say(f"{broken.label} (process {broken.process.pid}) does not answer: {why} Starting another.")
@@ -129,6 +145,7 @@ class Keeper:
             if routes.main != broken:
                 return
             with restart(self._root, broken) as candidate:
+                prepare(candidate.endpoint.repository, self._root)
                 candidate.hand_over()
             sweep(self._root, keep=read_routes(self._root).endpoints, drain_s=BROKEN_DRAIN_S)
         self._slow = 0
@@ -153,6 +170,8 @@ class Worker:
                 self._backoff.went_well()
             wait_s = self._backoff.failed()
             say(f"a worker ended with code {self._process.returncode}; another starts in {wait_s:.0f} s")
+            if COUNTS in os.environ:
+                mark_process_dead(self._process.pid)
             self._process = None
         if self._process is None and self._backoff.ready():
             handle, environment = command

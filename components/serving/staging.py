@@ -62,12 +62,16 @@ def stage(root: Path, package: Package) -> Staged:
 
 
 def stage_again(root: Path, endpoint: Endpoint) -> Staged:
-    """Lay out a new instance on the repository of another, whose files are shared where the disk can; as `stage` else."""
-    return _laid_out(
+    """Lay out a new instance on the repository of another, and on what its index is searched by; files are shared where the disk can."""
+    staged = _laid_out(
         root,
         endpoint.package_digest,
         lambda target: shutil.copytree(endpoint.repository, target, copy_function=_linked),
     )
+    for file in endpoint.repository.parent.glob("*"):
+        if file.suffix in (".db", ".npy"):
+            _linked(str(file), str(staged.home / file.name))
+    return staged
 
 
 def _laid_out(root: Path, digest: str, write: Callable[[Path], object]) -> Staged:

@@ -38,6 +38,11 @@ class StepLoop(_TrainingEpochLoop):
             [callback for callback in callbacks if _has(callback, name)] for name in _ASKED
         )
 
+    @property
+    def global_step(self) -> int:
+        """Steps that the optimizer took, those before a checkpoint too; asked for ten times a step."""
+        return self.automatic_optimization.optim_progress.optimizer_steps
+
     def advance(self, data_fetcher: Any) -> None:
         """Take the next batch, and a step with it; StopIteration where there is none."""
         trainer, module = self.trainer, self.trainer.lightning_module

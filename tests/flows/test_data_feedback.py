@@ -18,24 +18,25 @@ def given(root: Path, *thumbs: tuple[str | None, str, str, str]) -> None:
         {"by": by, "query": query, "key": key, "vote": vote, "version": "clip@1", "space": "0", "at": "2026-01-01"}
         for by, query, key, vote in thumbs
     ]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
 def test_thumbs_become_rows_and_negatives(tmp_path):
     given(
         tmp_path, ("anna", "red", "a", "up"), ("anna", "red", "b", "up"), ("anna", "red", "b", "down"), ("ben", "red", "a", "down"),
+        ("carl", "a\u2028b\x85", "a", "up"),
         (None, "blue", "c", "down"), (None, "blue", "c", "down"),
     )  # fmt: skip
     said = data_feedback(tmp_path, tmp_path / "out")
     judged = pq.read_table(tmp_path / "out/judged.parquet").to_pylist()
     assert [(row["by"], row["query"], row["key"], row["right"]) for row in judged] == [
-        ("anna", "red", "a", True), ("anna", "red", "b", False), ("ben", "red", "a", False), (None, "blue", "c", False),
+        ("anna", "red", "a", True), ("anna", "red", "b", False), ("ben", "red", "a", False), ("carl", "a\u2028b\x85", "a", True), (None, "blue", "c", False),
     ]  # fmt: skip
     assert pq.read_table(tmp_path / "out/negatives.parquet").to_pylist() == [
         {"text": "blue", "key": "c"},
         {"text": "red", "key": "b"},
     ]
-    assert "4 judged pairs, 1 of which fit, and 2 negatives" in said
+    assert "5 judged pairs, 2 of which fit, and 2 negatives" in said
     with pytest.raises(DataError, match="is there already"):
         data_feedback(tmp_path, tmp_path / "out")
 

@@ -104,7 +104,7 @@ def test_numbers_that_make_no_sense_change_nothing(root, wrong):
 
 
 def test_a_port_that_is_taken_is_named(root):
-    ensure_gateway(root)
+    before = ensure_gateway(root)
     import socket
 
     with socket.socket() as other:
@@ -112,7 +112,9 @@ def test_a_port_that_is_taken_is_named(root):
         other.listen()
         with pytest.raises(ConfigError, match="is in use by another program"):
             ensure_gateway(root, port=other.getsockname()[1])
-    until(lambda: ensure_gateway(root) is not None)
+        with pytest.raises(ConfigError, match="is none"):
+            ensure_gateway(root, port=99_999)
+    assert read_gateway(root) == before  # it goes on as it was
 
 
 def test_a_worker_that_is_killed_is_started_again(root):

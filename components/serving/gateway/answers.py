@@ -25,7 +25,7 @@ class Refused(BaseModel):
 
 _MEANS = {
     400: "The request is wrong in itself", 401: "No key, or not a good one", 403: "Called by a name that is not its own",
-    404: "No such model, or picture", 413: "Too large", 415: "No picture that is taken", 429: "Asked too often", 503: "Not now: try again",
+    404: "No such model, or picture", 405: "Not asked so", 408: "Sent too slowly", 413: "Too large", 415: "No picture that is taken", 429: "Asked too often", 503: "Not now: try again",
     504: "Not in time",
 }  # fmt: skip
 REFUSALS: dict[int | str, dict[str, Any]] = {

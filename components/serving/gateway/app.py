@@ -43,7 +43,7 @@ def create(settings: Settings) -> App:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with Fleet(settings.root) as fleet:
+        async with Fleet(settings.root, deadline_s=settings.deadline_s) as fleet:
             app.state.fleet = fleet
             yield
             app.state.samples.write()
@@ -58,6 +58,7 @@ def create(settings: Settings) -> App:
     )
     app.state.settings = settings
     app.state.samples = Samples(settings.root, settings.log_share)
+    app.state.kept = health.Kept()
     app.state.thumbnails = Thumbnails(settings.root)
     for route in ROUTES:
         app.include_router(route.router)

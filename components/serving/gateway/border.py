@@ -27,7 +27,8 @@ App = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], A
 OWN_NAMES = ("127.0.0.1", "localhost", "[::1]")
 API = "/v1/"
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-MOST_DEADLINE_S = 120.0
+BODY_S = 10.0  # that a request has to be sent in
+MOST_HELD = 256 * 2**20  # bytes of bodies that one worker holds at once
 SECURITY = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -52,7 +53,7 @@ class Border:
     def __init__(self, app: App, settings: Settings, samples: Samples) -> None:
         self._app = app
         self._samples = samples
-        self._names = {*OWN_NAMES, *settings.hosts}
+        self._names = {*OWN_NAMES, *(name.lower() for name in settings.hosts)}
         self._most = int(settings.max_body_mb * 2**20)
         self._in_flight = settings.in_flight
         self._deadline_s = settings.deadline_s
@@ -60,6 +61,7 @@ class Border:
         self._rates = Rates(settings.workers)
         self._tracing = Tracing.set_up(settings)
         self._now = 0
+        self._held = 0  # bytes of bodies
 
     async def __call__(
         self,
@@ -122,29 +124,30 @@ class Border:
             await self._app(scope, receive, send)
             return
         self._check_key(scope, headers)
-        if self._now >= self._in_flight:
-            raise Refusal(
-                503,
-                "overloaded",
-                f"{self._now} requests are under way here, as many as are taken at once. Try again.",
-                1.0,
-            )
-        self._now += 1
-        IN_FLIGHT.inc()
+        body = await self._body(headers, receive)
         try:
-            async with asyncio.timeout(_deadline(headers, self._deadline_s)):
-                body = await self._body(headers, receive)
-                await self._app(scope, _replayed(body, receive), send)
-        except TimeoutError as err:
-            raise Refusal(
-                504,
-                "deadline_exceeded",
-                "There was no answer in the time that the request has. Try again, or give it longer.",
-                1.0,
-            ) from err
+            if self._now >= self._in_flight:
+                raise self._overloaded(f"{self._now} requests are under way here, as many as are taken at once")
+            self._now += 1
+            IN_FLIGHT.inc()
+            try:
+                async with asyncio.timeout(_deadline(headers, self._deadline_s)):
+                    await self._app(scope, _replayed(body, receive), send)
+            except TimeoutError as err:
+                raise Refusal(
+                    504,
+                    "deadline_exceeded",
+                    "There was no answer in the time that the request has. Try again, or send less at once.",
+                    1.0,
+                ) from err
+            finally:
+                self._now -= 1
+                IN_FLIGHT.dec()
         finally:
-            self._now -= 1
-            IN_FLIGHT.dec()
+            self._held -= len(body)
+
+    def _overloaded(self, why: str) -> Refusal:
+        return Refusal(503, "overloaded", f"{why}. Try again.", 1.0)
 
     def _check_name(self, headers: dict[bytes, bytes]) -> None:
         """Refuse whoever comes by another name: a page elsewhere can point its own at this machine (DNS rebinding)."""
@@ -171,26 +174,41 @@ class Border:
         if key.ended(datetime.now(UTC)):
             raise Refusal(401, "expired_key", f"The key of {key.name} was good until {key.ends_at}. Ask for a new one.")
         scope["state"]["key"] = key.name
-        if key.per_minute is not None and (wait_s := self._rates.wait_s(key.name, key.per_minute)):
+        counts = (
+            scope["method"] == "POST" and key.per_minute is not None
+        )  # what a page shows of an answer is part of it
+        if counts and key.per_minute is not None and (wait_s := self._rates.wait_s(key.name, key.per_minute)):
             raise Refusal(
                 429, "rate_limited", f"The key of {key.name} may ask {key.per_minute:g} times a minute.", wait_s
             )
 
     async def _body(self, headers: dict[bytes, bytes], receive: Callable[[], Awaitable[Message]]) -> bytes:
+        """Return the body, whose bytes count as held until the request is over."""
         said = headers.get(b"content-length", b"0")
         if said.isdigit() and int(said) > self._most:
             raise self._too_large()
-        parts, size, more = [], 0, True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise bad("disconnected", "The request was not sent whole.")
-            part = message.get("body", b"")
-            size += len(part)
-            if size > self._most:
-                raise self._too_large()
-            parts.append(part)
-            more = message.get("more_body", False)
+        parts: list[bytes] = []
+        size, more = 0, True
+        try:
+            async with asyncio.timeout(BODY_S):
+                while more:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise bad("disconnected", "The request was not sent whole.")
+                    part = message.get("body", b"")
+                    size += len(part)
+                    self._held += len(part)
+                    if size > self._most:
+                        raise self._too_large()
+                    if self._held > MOST_HELD:
+                        raise self._overloaded("Too many large requests are under way here")
+                    parts.append(part)
+                    more = message.get("more_body", False)
+        except BaseException as err:
+            self._held -= size
+            if isinstance(err, TimeoutError):
+                raise Refusal(408, "body_too_slow", f"The request was not sent in {BODY_S:g} s.") from err
+            raise
         return b"".join(parts)
 
     def _too_large(self) -> Refusal:
@@ -202,13 +220,13 @@ class Border:
 
 
 def _deadline(headers: dict[bytes, bytes], most_s: float) -> float:
-    """Return the seconds that a request has: ours, or its own where it says them in x-deadline-ms."""
+    """Return the seconds that a request has: ours, or fewer where it says so in x-deadline-ms."""
     said = headers.get(b"x-deadline-ms")
     if said is None:
         return most_s
-    if not said.isdigit() or not 0 < int(said) <= MOST_DEADLINE_S * 1000:
-        raise bad("bad_deadline", f"x-deadline-ms has to be a whole number from 1 to {MOST_DEADLINE_S * 1000:.0f}.")
-    return int(said) / 1000
+    if not said.isdigit() or len(said) > 9 or int(said) < 1:
+        raise bad("bad_deadline", "x-deadline-ms has to be a whole number of milliseconds, from 1 on.")
+    return min(most_s, int(said) / 1000)
 
 
 def _replayed(body: bytes, receive: Callable[[], Awaitable[Message]]) -> Callable[[], Awaitable[Message]]:

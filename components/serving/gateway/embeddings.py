@@ -7,21 +7,26 @@ Axes: N inputs, D embedding width, d the dimensions that were asked for.
 
 import asyncio
 import base64
+import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
+from components.data.transforms.preprocess import MAX_PIXELS
+from components.serving.errors import RequestRefused
 from components.serving.gateway.answers import REFUSALS, as_json
 from components.serving.gateway.asking import asked
 from components.serving.gateway.fleet import Version
-from components.serving.gateway.pictures_in import is_data_uri, picture_of
-from components.serving.gateway.refusal import bad
+from components.serving.gateway.pictures_in import is_data_uri, picture_of, pixels_of
+from components.serving.gateway.refusal import Refusal, bad
 from components.serving.gateway.texts_in import checked_text
 from components.serving.gateway.tokens import counted
 
 MOST_INPUTS = 256
+MOST_PIXELS = 2 * MAX_PIXELS  # of all pictures of a request: decoding them is what it costs
 Format = Literal["float", "base64", "int8", "binary", "ubinary"]
 router = APIRouter()
 
@@ -90,6 +95,10 @@ class EmbeddingRequest(BaseModel):
 async def embeddings(request: Request, body: EmbeddingRequest) -> Response:
     """Return a vector of unit length for each input, in its order."""
     samples = body.samples()
+    if sum(pixels_of(sample) for sample in samples if isinstance(sample, bytes)) > MOST_PIXELS:
+        raise Refusal(
+            413, "image_too_large", f"The pictures have more than {MOST_PIXELS:,} pixels together. Send fewer at once."
+        )
     version, rows = await asked(request, body.model, lambda its: _embed(its, samples), _alike)
     if body.dimensions is not None:
         if body.dimensions > rows.shape[1]:
@@ -143,8 +152,23 @@ async def _embed(version: Version, samples: list[str | bytes]) -> np.ndarray:
         calls.append(version.upstream.embed_image([samples[at] for at in pictures]))  # type: ignore[misc]
     if texts:
         calls.append(version.upstream.embed_text([samples[at] for at in texts]))  # type: ignore[misc]
-    parts = await asyncio.gather(*calls)
+    try:
+        parts = await asyncio.gather(*calls)
+    except RequestRefused as err:
+        raise RequestRefused(_renumbered(str(err), pictures)) from err
     return np.concatenate(parts)[np.argsort([*pictures, *texts])]
+
+
+def _renumbered(said: str, pictures: Sequence[int]) -> str:
+    """Return the sentence with the place of a picture among all inputs, in place of that among the pictures that went to the server."""
+    found = re.search(r"picture (\d+)", said)
+    first = re.search(r" \(counted from (\d+)\)", said)
+    if found is None:
+        return said
+    at = int(found[1]) + (int(first[1]) if first else 0)
+    return said.replace(first[0] if first else "", "").replace(
+        found[0], f"input {pictures[at]}, a picture" if at < len(pictures) else found[0]
+    )
 
 
 def _alike(ours: np.ndarray, other: np.ndarray) -> bool:

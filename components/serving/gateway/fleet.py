@@ -6,8 +6,7 @@ The records on disk are the truth, so that a deploy needs to tell nobody, and an
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -23,34 +22,68 @@ from components.serving.search.searcher import Searcher
 
 LOOK_EVERY_S = 0.25
 LINGER_S = 30.0  # a server that is replaced may still be answering
+SLOW_S = 5.0  # that who did not answer in time is asked last
+MOST_COMPARING = 8  # answers of shadows that are waited for at once
 ALIASES = ("champion", "challenger")
 T = TypeVar("T")
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Version:
     """One served version.
 
     Args:
         endpoint: as it was recorded.
         upstream: the connection to it.
-        searcher: its index, opened; None where it has none.
+        root: of the workspace, whose data its index is joined with.
         share: of requests that it gets.
         shadow: whether it is asked beside the others.
         searching: held while a thread has the searcher.
+        slow_until: by the monotonic clock, until when another is asked first, since it did not answer in time.
     """
 
     endpoint: Endpoint
     upstream: Upstream
-    searcher: "asyncio.Future[Searcher | None]"
+    root: Path
     share: float
     shadow: bool
     searching: asyncio.Lock = field(default_factory=asyncio.Lock)
+    slow_until: float = float("-inf")
+    _opening: "asyncio.Future[Searcher | None] | None" = None
 
     @property
     def label(self) -> str:
         """Return such as clip@3."""
         return self.endpoint.label
+
+    @property
+    def name(self) -> str:
+        """Return the model's name, such as clip."""
+        return self.label.partition("@")[0]
+
+    async def index(self) -> Searcher | None:
+        """Return its index, opened once for all who ask, and again where that went wrong; None where it has none."""
+        failed = (
+            self._opening is not None
+            and self._opening.done()
+            and (self._opening.cancelled() or self._opening.exception())
+        )
+        if self._opening is None or failed:
+            self._opening = asyncio.ensure_future(asyncio.to_thread(Searcher.open, self.endpoint.repository, self.root))
+        return await asyncio.shield(self._opening)  # whoever asks may go; the opening goes on
+
+    async def close(self) -> None:
+        """Let go of all it holds."""
+        await self.upstream.close()
+        if (
+            self._opening is not None
+            and self._opening.done()
+            and not self._opening.cancelled()
+            and not self._opening.exception()
+        ):
+            searcher = self._opening.result()
+            if searcher is not None:
+                searcher.close()
 
 
 class Fleet:
@@ -59,10 +92,13 @@ class Fleet:
     Args:
         root: of the workspace.
         seed: of who gets which request.
+        deadline_s: that a request has; one that has another to turn to waits half of it for the first.
     """
 
-    def __init__(self, root: Path, seed: int | None = None) -> None:
+    def __init__(self, root: Path, seed: int | None = None, deadline_s: float = 20.0) -> None:
         self.root = root
+        self._deadline_s = deadline_s
+        self._comparing = 0
         self.versions: tuple[Version, ...] = ()
         self.fault: str = ""
         self._stamp: object = None
@@ -80,36 +116,35 @@ class Fleet:
         for task in self._tasks:
             task.cancel()
         for version in (*self.versions, *self._lingering):
-            await _close(version)
+            await version.close()
 
     async def look(self) -> None:
         """Read the records again where they have changed."""
         async with self._looking:
-            stamp = _stamp(self.root)
-            if stamp == self._stamp:
-                return
             try:
+                stamp = _stamp(self.root)
+                if stamp == self._stamp:
+                    return
                 routes = read_routes(self.root)
-            except DiptychError as err:
+            except (DiptychError, OSError) as err:  # what is served goes on, and the next look may succeed
                 self.fault = str(err)
                 return
             self._stamp, self.fault = stamp, ""
             self._take(routes)
 
     def _take(self, routes: Routes) -> None:
-        known = {version.endpoint.instance: version for version in self.versions}
+        known = {(version.endpoint.instance, version.endpoint.http): version for version in self.versions}
         shares = {one.endpoint.instance: (one.share, one.shadow) for one in routes.beside}
         rest = max(0.0, 1 - sum(one.share for one in routes.beside if not one.shadow))
         now = []
         for endpoint in routes.endpoints:
             share, shadow = shares.get(endpoint.instance, (rest, False))
-            version = known.pop(endpoint.instance, None)
-            if version is None or version.endpoint != endpoint:
-                opened = asyncio.ensure_future(asyncio.to_thread(Searcher.open, endpoint.repository, self.root))
-                opened.add_done_callback(lambda its: its.cancelled() or its.exception())  # told to whoever searches
+            version = known.pop((endpoint.instance, endpoint.http), None)
+            if version is None:
                 version = Version(
-                    endpoint=endpoint, upstream=Upstream(endpoint.http), searcher=opened, share=share, shadow=shadow
+                    endpoint=endpoint, upstream=Upstream(endpoint.http), root=self.root, share=share, shadow=shadow
                 )
+            version.endpoint = endpoint  # it may be called otherwise now
             version.share, version.shadow = share, shadow
             now.append(version)
         self.versions = tuple(now)
@@ -125,17 +160,22 @@ class Fleet:
     async def _close_later(self, version: Version) -> None:
         await asyncio.sleep(LINGER_S)
         self._lingering.remove(version)
-        await _close(version)
+        await version.close()
 
     def _keep(self, task: "asyncio.Task[object]") -> None:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     def named(self, name: str | None) -> Version:
-        """Return the version that a client asks for, or one by chance and share where it leaves that to us.
+        """Return the version that a client asks for, or one by chance and share where it leaves that to us. Raises Refusal as `ask`."""
+        return self._order(name)[0]
+
+    def _order(self, name: str | None) -> list[Version]:
+        """Return who may answer a client that asks for a name, in the order in which they are asked.
 
         Args:
-            name: a label such as clip@3, `champion`, `challenger`, a model's name without version; None, or empty, for any.
+            name: a label such as clip@3, a package's digest, `champion`, `challenger`, a model's name without version; None, or empty, for
+                any. What is asked for by a name of its own has nobody in its place.
 
         Raises Refusal: 404 for a name that nothing served has, 503 where nothing is served.
         """
@@ -144,26 +184,29 @@ class Fleet:
             raise Refusal(
                 503, "nothing_served", f"No model is served here{why}. Run make run, which ends with one.", 5.0
             )
-        if not name or name == ALIASES[0]:
-            return self.versions[0] if name else self._drawn()
-        beside = self.versions[1:]
+        champion, *beside = self.versions
+        if name == ALIASES[0]:
+            return [champion]
         if name == ALIASES[1] and beside:
-            return beside[0]
+            return [beside[0]]
         for version in self.versions:
-            if name in (version.label, version.endpoint.package_digest):
-                return version
-        if any(name == version.label.partition("@")[0] for version in self.versions):
-            return self._drawn()
-        served = ", ".join(version.label for version in self.versions)
-        raise Refusal(
-            404,
-            "model_not_found",
-            f"No model {name[:80]!r} is served here. There is {served}; leave model out for any.",
+            if name and name in (version.label, version.endpoint.package_digest):
+                return [version]
+        among = [version for version in self.versions if not name or version.name == name]
+        if not among:
+            served = ", ".join(version.label for version in self.versions)
+            raise Refusal(
+                404,
+                "model_not_found",
+                f"No model {str(name)[:80]!r} is served here. There is {served}; leave model out for any.",
+            )
+        sharing = [its for its in among if not its.shadow and (its.share > 0 or its is champion)] or among[:1]
+        shares = [its.share for its in sharing]
+        first = self._random.choices(sharing, shares)[0] if sum(shares) > 0 else sharing[0]
+        now = time.monotonic()
+        return sorted(
+            [first, *(version for version in sharing if version is not first)], key=lambda its: its.slow_until > now
         )
-
-    def _drawn(self) -> Version:
-        shares = [0.0 if version.shadow else version.share for version in self.versions]
-        return self._random.choices(self.versions, shares)[0] if sum(shares) > 0 else self.versions[0]
 
     async def ask(
         self,
@@ -171,58 +214,65 @@ class Fleet:
         question: Callable[[Version], Awaitable[T]],
         same: Callable[[T, T], bool] | None = None,
     ) -> tuple[Version, T]:
-        """Return who answered, and the answer; another is asked where the first does not answer.
+        """Return who answered, and the answer; another is asked where the first does not answer, or not in half of the time.
 
         Args:
-            name: as of `named`; a version that was asked for by its own name has no other in its place.
+            name: as of `_order`.
             question: what is asked of a version; RequestRefused is the client's own fault and final.
             same: says whether a shadow's answer is the one given; None where shadows are not asked.
 
         Raises Refusal.
         """
+        tried: set[tuple[str, str]] = set()
         first = self.named(name)
-        tried: list[Version] = []
-        version: Version | None = first
-        while version is not None:
-            tried.append(version)
+        while True:
+            left = [one for one in self._order(name) if (one.endpoint.instance, one.endpoint.http) not in tried]
+            if not left:
+                raise Refusal(
+                    503,
+                    "model_unavailable",
+                    f"{first.label} does not answer at the moment; it is started again by itself. Try again.",
+                    2.0,
+                )
+            version = first if not tried and first in left else left[0]
+            tried.add((version.endpoint.instance, version.endpoint.http))
             try:
-                answer = await _timed(version, question)
+                async with asyncio.timeout(self._deadline_s / 2 if len(left) > 1 else None):
+                    answer = await _timed(version, question)
+            except TimeoutError:
+                if len(left) == 1:
+                    raise  # the request's own time is over
+                version.slow_until = time.monotonic() + SLOW_S
             except (TransientError, ServerFailed):
+                version.slow_until = time.monotonic() + SLOW_S
                 await self.look()  # it may have been replaced while we asked
-                version = self._instead(first, tried, name)
-                continue
-            if same is not None:
-                self._shadow(version, question, answer, same)
-            return version, answer
-        raise Refusal(
-            503,
-            "model_unavailable",
-            f"{first.label} does not answer at the moment; it is started again by itself. Try again.",
-            2.0,
-        )
-
-    def _instead(self, first: Version, tried: Sequence[Version], name: str | None) -> Version | None:
-        known = {version.endpoint.instance for version in tried}
-        own = bool(name) and name in (first.label, first.endpoint.package_digest)
-        for version in self.versions:
-            if version.endpoint.instance not in known and (not own or version.label == first.label):
-                return version
-        return None
+            else:
+                if same is not None:
+                    self._shadow(version, question, answer, same)
+                return version, answer
 
     def _shadow(
         self, version: Version, question: Callable[[Version], Awaitable[T]], answer: T, same: Callable[[T, T], bool]
     ) -> None:
         async def compare(shadow: Version) -> None:
             try:
-                other = await _timed(shadow, question)
+                async with asyncio.timeout(self._deadline_s):
+                    other = await _timed(shadow, question)
                 outcome = "same" if same(answer, other) else "other"
             except Exception:
                 outcome = "failed"
+            finally:
+                self._comparing -= 1
             SHADOWED.labels(shadow.label, outcome).inc()
 
         for shadow in self.versions:
-            if shadow.shadow and shadow is not version:
-                self._keep(asyncio.create_task(compare(shadow)))
+            if not shadow.shadow or shadow is version:
+                continue
+            if self._comparing >= MOST_COMPARING:  # each holds what was asked, pictures too
+                SHADOWED.labels(shadow.label, "skipped").inc()
+                continue
+            self._comparing += 1
+            self._keep(asyncio.create_task(compare(shadow)))
 
 
 async def _timed(version: Version, question: Callable[[Version], Awaitable[T]]) -> T:
@@ -231,7 +281,7 @@ async def _timed(version: Version, question: Callable[[Version], Awaitable[T]]) 
         answer = await question(version)
         outcome = "answered"
         return answer
-    except RequestRefused:
+    except (RequestRefused, Refusal):
         outcome = "refused"
         raise
     finally:
@@ -248,11 +298,3 @@ def _stamp(root: Path) -> object:
         except FileNotFoundError:
             stamps.append((0, 0, 0))
     return stamps
-
-
-async def _close(version: Version) -> None:
-    await version.upstream.close()
-    with suppress(Exception):
-        searcher = await version.searcher
-        if searcher is not None:
-            searcher.close()

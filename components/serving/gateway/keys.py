@@ -60,7 +60,7 @@ def read_keys(root: Path) -> tuple[Key, ...]:
         return ()
     except (ValueError, KeyError, TypeError) as err:
         raise StaleArtifact(
-            f"{path} cannot be read ({type(err).__name__}: {err}), so nobody is let in. Delete it and make keys anew: diptych keys add"
+            f"{path} cannot be read ({type(err).__name__}: {err}), so nobody is let in. Take it away and make keys anew at once: diptych keys add"
         ) from err
 
 

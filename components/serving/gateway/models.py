@@ -18,7 +18,7 @@ async def models(request: Request) -> Response:
 
 
 async def _line(version: Version, at: int) -> dict[str, Any]:
-    searcher = await version.searcher
+    searcher = await version.index()
     index = None
     if searcher is not None:
         index = {

@@ -60,6 +60,12 @@ def picture_of(text: str, where: str = "image") -> bytes:
     return checked(data, where)
 
 
+def pixels_of(data: bytes) -> int:
+    """Return how many pixels a checked picture has."""
+    with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
+        return opened.width * opened.height
+
+
 def checked(data: bytes, where: str = "image") -> bytes:
     """Return the bytes, of which the header says a picture that is not too large. Raises Refusal."""
     if not data:

@@ -17,7 +17,7 @@ from components.serving.gateway.texts_in import checked_text
 from components.serving.search.catalogue import MAX_VALUES, BadFilter
 from components.serving.search.searcher import Found, Searcher
 
-INLINE = 40_000  # pictures of an index that is searched on the spot; a larger one is, in a thread
+INLINE = 10_000  # texts of an index that is searched on the spot; a larger one is, in a thread
 router = APIRouter()
 
 
@@ -60,7 +60,7 @@ async def search(request: Request, body: SearchRequest) -> Response:
 
 async def searcher_of(version: Version) -> Searcher:
     """Return the index of a version. Raises Refusal where it has none."""
-    searcher = await asyncio.shield(version.searcher)
+    searcher = await version.index()
     if searcher is None:
         raise Refusal(404, "no_index", f"{version.label} was packaged without pictures to search among.")
     return searcher
@@ -79,7 +79,7 @@ async def _search(version: Version, image: bytes | None, words: str | None, body
         vector = (await version.upstream.embed_text([words]))[0]
     asked_words = words if body.mode != "vector" else None
     try:
-        if len(searcher) <= INLINE:
+        if searcher.texts <= INLINE:
             return searcher.search(vector, asked_words, body.top_k, body.filter)
         async with version.searching:
             return await asyncio.to_thread(searcher.search, vector, asked_words, body.top_k, body.filter)

@@ -7,6 +7,7 @@ Axes: N rows, in the order of the index.
 
 import os
 import sqlite3
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -38,7 +39,7 @@ class BadFilter(ValueError):
 
 def write_catalogue(path: Path, entries: Iterable[Entry]) -> None:
     """Write the file under a temporary name and rename it to `path`, whole or not at all."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}")
+    partial = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}")
     partial.unlink(missing_ok=True)
     connection = sqlite3.connect(partial)
     try:
@@ -150,6 +151,8 @@ def _clause(where: Mapping[str, Sequence[str]]) -> tuple[str, list[str]]:
     for name, allowed in where.items():
         if name not in COLUMNS:
             raise BadFilter(f"there is no column {name[:50]!r} to filter by; there are {', '.join(COLUMNS)}")
+        if any("\ud800" <= letter <= "\udfff" for value in allowed for letter in value):
+            raise BadFilter(f"a value of the filter on {name} is no Unicode")
         if not 1 <= len(allowed) <= MAX_VALUES:
             raise BadFilter(f"the filter on {name} has {len(allowed)} values; give 1 to {MAX_VALUES}")
         clauses.append(f"{name} IN ({', '.join('?' * len(allowed))})")

@@ -36,7 +36,9 @@ class Found:
 
 
 def prepare(repository: Path, root: Path) -> Path | None:
-    """Return the catalogue of a served repository, written where there is none yet; None where it has no index to search.
+    """Return the catalogue of a served repository, written where there is none yet, and the codes of its vectors; None where it has no index.
+
+    Whoever hands a server over calls it before, so that nobody has to wait for it.
 
     Args:
         repository: of Triton, as it is served.
@@ -47,6 +49,7 @@ def prepare(repository: Path, root: Path) -> Path | None:
     path = repository.parent / FILE
     if not path.exists():
         write_catalogue(path, entries_of(repository, root))
+    Vectors(repository / "image_retrieval" / "1" / "index.npy", path.parent)  # writes its codes, where it needs some
     return path
 
 
@@ -60,6 +63,7 @@ class Searcher:
 
     def __init__(self, repository: Path, catalogue: Path) -> None:
         self.catalogue = Catalogue(catalogue)
+        self.texts = sum(self.catalogue.languages().values())
         self.vectors = Vectors(repository / "image_retrieval" / "1" / "index.npy", catalogue.parent)
 
     @classmethod

@@ -7,6 +7,7 @@ Axes: N vectors, D numbers each, M of those that a filter leaves, C candidates.
 """
 
 import os
+import threading
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ class Vectors:
     ) -> Int[np.ndarray, " K"]:
         """Return the rows of the highest cosines, best first, at most `top`; equal ones keep the index's order.
 
-        Where there are many, nearly all of them: docs/serving.md says how many.
+        Where there are many, nearly all of them: docs/serving.md says how many were, of drawn ones.
 
         Args:
             vector: of unit length.
@@ -105,7 +106,7 @@ class Codes:
             parts = (rows[at : at + AT_ONCE] for at in range(0, len(rows), AT_ONCE))
             bits = np.concatenate([coded(part, mean) for part in parts])
             for path, array in zip(paths, (mean, bits), strict=True):
-                partial = path.with_name(f"{path.name}.{os.getpid()}")
+                partial = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}")
                 with partial.open("wb") as file:
                     np.save(file, array, allow_pickle=False)
                 partial.replace(path)

@@ -18,13 +18,16 @@ class Refused extends Error {
 
 const key = () => sessionStorage.getItem("diptych.key");
 
+let door = null; // the one question for a key that all who wait share
+
 async function call(path, body, signal) {
+  const used = key();
   const headers = body ? { "content-type": "application/json" } : {};
-  if (key()) headers.authorization = `Bearer ${key()}`;
+  if (used) headers.authorization = `Bearer ${used}`;
   const answer = await fetch(path, { method: body ? "POST" : "GET", headers, body: body && JSON.stringify(body), signal });
   if (answer.status === 401) {
-    await enter();
-    return call(path, body, signal);
+    if (key() === used) await (door ??= enter().finally(() => { door = null; }));
+    if (key() && key() !== used) return call(path, body, signal);
   }
   const said = await answer.json();
   if (!answer.ok) throw new Refused(answer.status, said.error.code, said.error.message);
@@ -32,14 +35,14 @@ async function call(path, body, signal) {
 }
 
 function enter() {
-  const door = by("door");
   return new Promise((done) => {
-    door.addEventListener("close", () => {
-      sessionStorage.setItem("diptych.key", by("key").value.trim());
+    by("door").addEventListener("close", () => {
+      const typed = by("key").value.trim();
+      if (typed) sessionStorage.setItem("diptych.key", typed);
       by("key").value = "";
       done();
     }, { once: true });
-    if (!door.open) door.showModal();
+    by("door").showModal();
   });
 }
 
@@ -87,9 +90,10 @@ function filters(columns) {
 
 function languages(counts) {
   const names = new Intl.DisplayNames(["en"], { type: "language", fallback: "code" });
+  const named = (code) => { try { return names.of(code.replaceAll("_", "-")); } catch { return code; } }; // data has codes of its own
   const known = Object.keys(counts).filter((code) => code !== "und");
   if (known.length < 2) return;
-  for (const code of known) by("language").append(made("option", names.of(code), { value: code, lang: code }));
+  for (const code of known) by("language").append(made("option", named(code), { value: code, lang: code }));
   by("language").value = known.includes("en") ? "en" : known[0];
   by("language").addEventListener("change", ask);
   by("speak").hidden = false;
@@ -119,7 +123,7 @@ async function ask() {
   const sides = by("compare").checked ? state.models.slice(0, 2) : [null];
   const began = performance.now();
   try {
-    const answers = await Promise.all(sides.map((model) => call("v1/search", { ...body, model: model ? model.id : "" }, asking.signal)));
+    const answers = await Promise.all(sides.map((model) => call("v1/search", { ...body, model: model ? model.id : (body.like && state.like.model) || "" }, asking.signal)));
     if (asking !== state.asking) return;
     const ms = Math.round(performance.now() - began);
     by("results").classList.toggle("two", answers.length > 1);
@@ -154,7 +158,7 @@ function card(hit, answer, body) {
   const more = made("button", "Alike", { type: "button", "aria-label": `Pictures like ${text}` });
   more.addEventListener("click", () => {
     put(null);
-    state.like = { key: hit.key, text };
+    state.like = { key: hit.key, text, model: answer.model };
     by("words").value = "";
     ask();
     by("results").focus();
@@ -173,7 +177,10 @@ function shown(hit, text, model) {
   if (key()) {
     fetch(path, { headers: { authorization: `Bearer ${key()}` } })
       .then((answer) => (answer.ok ? answer.blob() : Promise.reject(new Error(answer.status))))
-      .then((blob) => { image.src = URL.createObjectURL(blob); })
+      .then((blob) => {
+        image.addEventListener("load", () => URL.revokeObjectURL(image.src), { once: true });
+        image.src = URL.createObjectURL(blob);
+      })
       .catch(() => image.dispatchEvent(new Event("error")));
   } else image.src = path;
   return image;

@@ -1,8 +1,10 @@
 """Several versions behind one gateway, on real servers: shares, names, a shadow, and one that goes away."""
 
 import shutil
+import signal
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 
 from components.contracts.errors import ConfigError
+from components.serving import Client
 from components.serving.endpoint import read_endpoint, write_endpoint
 from components.serving.gateway.settings import Settings
 from components.serving.routes import Beside, read_routes, write_beside
@@ -101,6 +104,77 @@ def test_a_shadow_answers_nobody_and_is_counted_where_it_differs(root, client):
     while not all(one in (text := client.get("/metrics").text) for one in wanted):
         assert time.monotonic() < deadline, text
         time.sleep(0.05)
+
+
+def test_a_share_is_changed_where_a_version_stands_and_shares_are_no_more_than_all(root, client):
+    before = read_routes(root).beside[0].endpoint
+    assert deploy_beside(root / "second", root, "tiny@2", share=0.25) == before
+    assert [(one.share, one.shadow) for one in read_routes(root).beside] == [(0.25, False)]
+    for wrong, why in ((("second", 1.5), "more than 1"), (("first", 0.1), "beside itself")):
+        with pytest.raises(ConfigError, match=why):
+            deploy_beside(root / wrong[0], root, "tiny@9", share=wrong[1])
+    assert read_routes(root).beside[0].endpoint == before
+
+
+def test_a_name_gets_a_version_of_that_name_alone(root, client):
+    (beside,) = read_routes(root).beside
+    write_beside(root, [Beside(endpoint=replace(beside.endpoint, label="other@1"), share=0.5)])
+    time.sleep(0.6)
+    try:
+        assert {said(client, model="tiny")["model"] for _ in range(20)} == {"tiny@1"}
+        assert {said(client, model="other")["model"] for _ in range(20)} == {"other@1"}
+        with Client(str(client.base_url)) as asked:
+            rows = asked.embed(["red"] * 1_100)  # five requests, which go to one and the same
+        assert len(np.unique(rows, axis=0)) == 1
+    finally:
+        write_beside(root, [beside])
+        time.sleep(0.6)
+
+
+def test_a_shadow_answers_nobody_though_the_champion_is_gone(root, client):
+    shared(root, 0.0, shadow=True)
+    champion = read_endpoint(root)
+    champion.process.send(signal.SIGSTOP)
+    try:
+        for model in ("", "champion", "tiny@1"):
+            answer = client.post(
+                "/v1/embeddings", json={"input": "red", "model": model}, headers={"x-deadline-ms": "1500"}
+            )
+            assert answer.status_code == 504
+    finally:
+        champion.process.send(signal.SIGCONT)
+    assert said(client)["model"] == "tiny@1"
+
+
+def test_who_hangs_has_another_in_its_place(root):
+    shared(root, 0.5)
+    (beside,) = read_routes(root).beside
+    with running(Settings(root=root, deadline_s=6.0)) as address, httpx.Client(base_url=address, timeout=30) as own:
+        beside.endpoint.process.send(signal.SIGSTOP)
+        try:
+            answers = [own.post("/v1/embeddings", json={"input": "red"}) for _ in range(12)]
+        finally:
+            beside.endpoint.process.send(signal.SIGCONT)
+    assert {answer.status_code for answer in answers} == {200}
+    assert {answer.json()["model"] for answer in answers} == {"tiny@1"}
+
+
+def test_a_shadow_that_hangs_holds_no_more_than_a_few_requests(root, client):
+    shared(root, 0.0, shadow=True)
+    (beside,) = read_routes(root).beside
+    beside.endpoint.process.send(signal.SIGSTOP)
+    try:
+        for _ in range(30):
+            said(client)
+        assert 'diptych_shadow_total{outcome="skipped",version="tiny@2"}' in client.get("/metrics").text
+    finally:
+        beside.endpoint.process.send(signal.SIGCONT)
+
+
+def test_an_index_whose_opening_was_not_waited_for_is_there_for_the_next(root):
+    with running(Settings(root=root)) as address, httpx.Client(base_url=address, timeout=30) as own:
+        own.get("/v1/models", headers={"x-deadline-ms": "1"})
+        assert own.post("/v1/search", json={"query": "red"}).status_code == 200
 
 
 def test_who_does_not_answer_has_another_in_its_place_unless_it_was_named(root, client):

@@ -3,8 +3,9 @@
 import base64
 import io
 import json
+import socket
 import zlib
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import httpx
 import numpy as np
@@ -154,6 +155,37 @@ def test_a_body_of_100_megabytes_whether_it_says_so_or_not(http):
     with suppress(httpx.WriteError, httpx.ReadError):  # the connection may be closed before all is sent
         refused(http.post("/v1/embeddings", content=parts()), 413, "body_too_large")
     assert http.get("/readyz").status_code == 200
+
+
+def test_pictures_that_are_small_and_many_but_huge_together(http):
+    large = encoded(Image.new("P", (4_900, 4_900)), "PNG")
+    assert len(large) < 10_000
+    refused(http.post("/v1/embeddings", json={"input": [uri(large)] * 3}), 413, "image_too_large")
+
+
+def test_a_broken_picture_is_called_by_its_place_among_all_inputs(http):
+    cut = BAD_PICTURES["cut"][0]
+    said = refused(
+        http.post("/v1/embeddings", json={"input": ["red", "blue", uri(RED), uri(cut), "green"]}), 400, "invalid_image"
+    )
+    assert "input 3, a picture" in said
+
+
+def test_a_filter_that_is_no_unicode(http):
+    body = b'{"query": "red", "filter": {"source": ["\\ud800"]}}'
+    refused(http.post("/v1/search", content=body, headers={"content-type": "application/json"}), 400, "bad_filter")
+
+
+def test_a_body_that_does_not_come_is_not_waited_for_and_holds_no_place(start, monkeypatch):
+    monkeypatch.setattr("components.serving.gateway.border.BODY_S", 1.0)
+    client = start(in_flight=2)
+    address = (client.base_url.host, client.base_url.port)
+    with ExitStack() as stack:
+        slow = [stack.enter_context(socket.create_connection(address)) for _ in range(8)]
+        for one in slow:
+            one.sendall(b"POST /v1/embeddings HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n{")
+        assert client.post("/v1/embeddings", json={"input": "red"}).status_code == 200
+        assert b" 408 " in slow[0].recv(4_096)
 
 
 def test_addresses_and_ways_that_there_are_not(http):
