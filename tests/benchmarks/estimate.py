@@ -57,9 +57,16 @@ def main() -> None:
         for name in given.only or [*RECIPES, *RACES]:
             runs.append({"run": name, **held(root, mine, name)})
             if given.keep:  # each as it is there: they take long
-                KEPT_AT.write_text(json.dumps(said_of(runs), indent=2) + "\n", encoding="utf-8")
+                KEPT_AT.write_text(json.dumps(said_of(beside(runs)), indent=2) + "\n", encoding="utf-8")
             print(json.dumps(runs[-1]), flush=True)
     print(json.dumps(said_of(runs)))
+
+
+def beside(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return some runs with those that are kept already, in the order of all of them."""
+    kept = json.loads(KEPT_AT.read_text(encoding="utf-8"))["runs"] if KEPT_AT.exists() else []
+    by_name = {run["run"]: run for run in [*kept, *runs]}
+    return [by_name[name] for name in [*RECIPES, *RACES] if name in by_name]
 
 
 def said_of(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
