@@ -119,6 +119,7 @@ def without_added(
 
 def test_all_strategies_have_a_row_and_every_row_its_file():
     own = {
+        "best",
         "strategy",
         "freeze",
         "grafted",
