@@ -127,7 +127,6 @@ def test_all_strategies_have_a_row_and_every_row_its_file():
         "ensemble",
         "race",
         "raced",
-        "best",
         "recall",
         "augment",
         "soup",
