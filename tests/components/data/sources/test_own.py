@@ -59,7 +59,7 @@ def test_small_sets_have_something_in_every_split(tmp_path, count):
     write_texts(tmp_path / "own", paint(tmp_path / "own", count))
     found = list(split_of(tmp_path / "own").values())
     assert {split: found.count(split) for split in ("val", "pair")} == dict.fromkeys(
-        ("val", "pair"), max(2, round(count / 10))
+        ("val", "pair"), max(2, round(count / 10), min(5, count // 5))
     )
     assert found.count("train") >= 2
 
