@@ -1,5 +1,6 @@
 """docs/serving.md: its commands are ones, its routes, codes and limits the code's, its files are there."""
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -62,3 +63,12 @@ def test_the_limits_are_those_of_the_code():
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"`((?:components|tests)/[\w/.]+)`", PAGE))))
 def test_paths_are_there(path):
     assert (REPOSITORY / path).exists()
+
+
+def test_the_numbers_of_large_indexes_are_those_that_were_measured():
+    sides = json.loads((REPOSITORY / "docs/benchmarks/vector_search.json").read_text())["sides"]
+    codes, flat, half = sides["codes"], sides["faiss flat"], sides["codes, half filtered out"]
+    row = f"| codes, compared again | {codes['p50_ms']} | {codes['recall_at_10']:.3f} | {codes['memory_mb']:.0f} MB | {codes['build_s']} s |"
+    assert row in PAGE
+    assert f"| {half['p50_ms']:.1f} | | | |" in PAGE
+    assert f"| all compared (faiss flat) | {flat['p50_ms']:.1f} | 1 | {flat['memory_mb']:,.0f} MB | |" in PAGE
