@@ -13,6 +13,7 @@ from components.serving.gateway import embeddings, texts_in
 from components.serving.gateway.app import create
 from components.serving.gateway.settings import Settings
 from flows.cli import _parser
+from tests.benchmarks import serve
 
 REPOSITORY = Path(__file__).parents[2]
 PAGE = (REPOSITORY / "docs/serving.md").read_text()
@@ -72,3 +73,8 @@ def test_the_numbers_of_large_indexes_are_those_that_were_measured():
     assert row in PAGE
     assert f"| {half['p50_ms']:.1f} | | | |" in PAGE
     assert f"| all compared (faiss flat) | {flat['p50_ms']:.1f} | 1 | {flat['memory_mb']:,.0f} MB | |" in PAGE
+
+
+def test_what_an_answer_costs_is_what_was_measured():
+    said = json.loads((REPOSITORY / "docs/benchmarks/serve.json").read_text())
+    assert f"<!-- serve -->\n{serve.page(said)}\n<!-- /serve -->" in PAGE
