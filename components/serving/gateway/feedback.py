@@ -58,10 +58,22 @@ def feedback_file(root: Path) -> Path:
 
 
 def append(settings: Settings, row: dict[str, str | None]) -> None:
-    """Append a line, whole."""
-    line = (json.dumps(row, ensure_ascii=False) + "\n").encode()
-    handle = os.open(feedback_file(settings.root), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    """Append a line, whole; Refusal where it could not be."""
+    line = ("\n" + json.dumps(row, ensure_ascii=False) + "\n").encode()  # whatever was cut before ends here
     try:
-        os.write(handle, line)
-    finally:
-        os.close(handle)
+        handle = os.open(feedback_file(settings.root), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            written = os.write(handle, line)
+        finally:
+            os.close(handle)
+    except OSError as err:
+        raise Refusal(
+            503, "not_kept", "The thumb could not be kept: whoever runs this gateway has to look at its disk.", 60.0
+        ) from err
+    if written < len(line):
+        raise Refusal(
+            503,
+            "not_kept",
+            "The thumb could not be kept whole: whoever runs this gateway has to look at its disk.",
+            60.0,
+        )

@@ -1,11 +1,14 @@
 """A share of the requests, kept as Parquet for whoever watches the model: words and scores, never a picture.
 
-Rows wait in memory and are written a file at a time, whole or not at all; a worker that is killed loses those that wait.
+Rows wait in memory and are written a file at a time, whole or not at all; a worker that is killed, or a disk that is
+full, loses those that wait, and the log says so.
 """
 
+import logging
 import random
 import secrets
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from components.contracts.errors import explained
 from components.serving.endpoint import served_folder
 
 SCHEMA = pa.schema(
@@ -23,6 +27,7 @@ SCHEMA = pa.schema(
         pa.field("scores", pa.list_(pa.float32())),
     ]
 )  # fmt: skip
+LOG = logging.getLogger("diptych.gateway")
 MOST_ROWS = 1_000
 MOST_S = 60.0
 
@@ -56,8 +61,13 @@ class Samples:
         if not self._rows:
             return
         rows, self._rows = self._rows, []
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}.parquet"
         partial = self.folder / f".{name}"
-        pq.write_table(pa.Table.from_pylist(rows, SCHEMA), partial)
-        partial.replace(self.folder / name)
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            pq.write_table(pa.Table.from_pylist(rows, SCHEMA), partial)
+            partial.replace(self.folder / name)
+        except OSError as err:  # a full disk must take no answer away from anybody
+            LOG.error("%d sampled requests were not kept: %s", len(rows), explained(err))
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)

@@ -49,25 +49,35 @@ def said(client, **body):
     return answer.json()
 
 
-def shared(root, share, shadow=False):
+def shows(client, *beside):
+    """Wait until the gateway shows these beside the champion: label, share, and whether it is a shadow."""
+    deadline = time.monotonic() + 30
+    while (
+        found := [(line["id"], line["share"], line["shadow"]) for line in client.get("/v1/models").json()["data"][1:]]
+    ) != [*beside]:
+        assert time.monotonic() < deadline, found
+        time.sleep(0.02)
+
+
+def shared(root, client, share, shadow=False):
     """Give the second version another share, and wait until the gateway has seen it."""
     (beside,) = read_routes(root).beside
     write_beside(root, [Beside(endpoint=beside.endpoint, share=share, shadow=shadow)])
-    time.sleep(0.6)
+    shows(client, ("tiny@2", share, shadow))
 
 
 def test_a_share_of_the_requests_goes_to_each(root, client):
-    shared(root, 0.5)
+    shared(root, client, 0.5)
     counts = Counter(said(client)["model"] for _ in range(60))
     assert set(counts) == {"tiny@1", "tiny@2"}
-    shared(root, 0.0)
+    shared(root, client, 0.0)
     assert Counter(said(client)["model"] for _ in range(30)) == {"tiny@1": 30}
-    shared(root, 1.0)
+    shared(root, client, 1.0)
     assert Counter(said(client)["model"] for _ in range(30)) == {"tiny@2": 30}
 
 
 def test_a_name_gets_the_version_that_has_it(root, client):
-    shared(root, 0.0)
+    shared(root, client, 0.0)
     lines = client.get("/v1/models").json()["data"]
     assert [(line["id"], line["alias"], line["share"]) for line in lines] == [
         ("tiny@1", "champion", 1),
@@ -96,7 +106,7 @@ def test_each_version_has_an_index_of_its_own(root, client):
 
 
 def test_a_shadow_answers_nobody_and_is_counted_where_it_differs(root, client):
-    shared(root, 0.0, shadow=True)
+    shared(root, client, 0.0, shadow=True)
     assert {said(client)["model"] for _ in range(20)} == {"tiny@1"}
     assert client.post("/v1/search", json={"query": "a blue square"}).json()["model"] == "tiny@1"
     deadline = time.monotonic() + 10
@@ -119,7 +129,7 @@ def test_a_share_is_changed_where_a_version_stands_and_shares_are_no_more_than_a
 def test_a_name_gets_a_version_of_that_name_alone(root, client):
     (beside,) = read_routes(root).beside
     write_beside(root, [Beside(endpoint=replace(beside.endpoint, label="other@1"), share=0.5)])
-    time.sleep(0.6)
+    shows(client, ("other@1", 0.5, False))
     try:
         assert {said(client, model="tiny")["model"] for _ in range(20)} == {"tiny@1"}
         assert {said(client, model="other")["model"] for _ in range(20)} == {"other@1"}
@@ -128,11 +138,11 @@ def test_a_name_gets_a_version_of_that_name_alone(root, client):
         assert len(np.unique(rows, axis=0)) == 1
     finally:
         write_beside(root, [beside])
-        time.sleep(0.6)
+        shows(client, ("tiny@2", beside.share, beside.shadow))
 
 
 def test_a_shadow_answers_nobody_though_the_champion_is_gone(root, client):
-    shared(root, 0.0, shadow=True)
+    shared(root, client, 0.0, shadow=True)
     champion = read_endpoint(root)
     champion.process.send(signal.SIGSTOP)
     try:
@@ -146,8 +156,8 @@ def test_a_shadow_answers_nobody_though_the_champion_is_gone(root, client):
     assert said(client)["model"] == "tiny@1"
 
 
-def test_who_hangs_has_another_in_its_place(root):
-    shared(root, 0.5)
+def test_who_hangs_has_another_in_its_place(root, client):
+    shared(root, client, 0.5)
     (beside,) = read_routes(root).beside
     with running(Settings(root=root, deadline_s=6.0)) as address, httpx.Client(base_url=address, timeout=30) as own:
         beside.endpoint.process.send(signal.SIGSTOP)
@@ -160,7 +170,7 @@ def test_who_hangs_has_another_in_its_place(root):
 
 
 def test_a_shadow_that_hangs_holds_no_more_than_a_few_requests(root, client):
-    shared(root, 0.0, shadow=True)
+    shared(root, client, 0.0, shadow=True)
     (beside,) = read_routes(root).beside
     beside.endpoint.process.send(signal.SIGSTOP)
     try:
@@ -178,7 +188,7 @@ def test_an_index_whose_opening_was_not_waited_for_is_there_for_the_next(root):
 
 
 def test_who_does_not_answer_has_another_in_its_place_unless_it_was_named(root, client):
-    shared(root, 1.0)
+    shared(root, client, 1.0)
     (beside,) = read_routes(root).beside
     beside.endpoint.process.send(9)
     assert beside.endpoint.process.wait(10)
@@ -187,7 +197,7 @@ def test_who_does_not_answer_has_another_in_its_place_unless_it_was_named(root, 
     assert (named.status_code, named.json()["error"]["code"]) == (503, "model_unavailable")
     assert named.headers["retry-after"]
     assert end_beside(root) == 1
-    time.sleep(0.6)
+    shows(client)
     assert [line["id"] for line in client.get("/v1/models").json()["data"]] == ["tiny@1"]
 
 
@@ -241,7 +251,10 @@ def test_a_gateway_without_a_server_says_so_and_finds_it_when_it_comes(tmp_path)
         assert client.get("/readyz").status_code == 503
         try:
             deploy(make_package(tmp_path / "package"), tmp_path, "tiny@1")
-            time.sleep(0.6)
+            deadline = time.monotonic() + 30
+            while client.get("/readyz").status_code != 200:
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
             assert said(client)["model"] == "tiny@1"
         finally:
             down(tmp_path)

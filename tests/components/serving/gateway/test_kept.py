@@ -32,11 +32,39 @@ def test_a_thumb_is_a_line_that_says_what_and_whose(start, workspace):
     assert client.post("/v1/feedback", json={**body, "key": "nobody"}).status_code == 404
     assert client.post("/v1/feedback", json={**body, "vote": "sideways"}).status_code == 400
     assert client.post("/v1/feedback", json={**body, "query": " "}).status_code == 400
-    lines = [json.loads(line) for line in feedback_file(workspace).read_text().splitlines()]
+    lines = [json.loads(line) for line in feedback_file(workspace).read_text().split("\n") if line]
     assert [(line["vote"], line["query"], line["key"], line["version"], line["by"]) for line in lines] == [
         ("up", "a red\nsquare ü", "key-red", "tiny@1", None), ("down", "a red\nsquare ü", "key-red", "tiny@1", None),
     ]  # fmt: skip
     assert len(lines[0]["space"]) == 64
+
+
+def test_a_thumb_that_cannot_be_kept_is_said_and_nothing_else_is_harmed(start, workspace):
+    path = feedback_file(workspace)
+    path.unlink(missing_ok=True)
+    path.mkdir()  # as good as a disk that takes nothing: the file cannot be opened
+    try:
+        client = start()
+        answer = client.post("/v1/feedback", json={"query": "red", "key": "key-red", "vote": "up"})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "not_kept")
+        assert client.post("/v1/search", json={"query": "red"}).status_code == 200
+    finally:
+        path.rmdir()
+
+
+def test_samples_that_cannot_be_written_are_counted_in_the_log_and_the_next_are_kept(tmp_path, caplog):
+    samples = Samples(tmp_path, share=1.0)
+    row = {"request_id": "one", "route": "/v1/search", "status": 200, "seconds": 0.1}
+    samples.folder.parent.mkdir(parents=True)
+    samples.folder.write_text("in the way")
+    samples.take(row)
+    samples.write()
+    assert "1 sampled requests were not kept" in caplog.text
+    samples.folder.unlink()
+    samples.take(row)
+    samples.write()
+    (kept,) = samples.folder.glob("*")
+    assert pq.read_table(kept).num_rows == 1
 
 
 def test_a_share_of_the_requests_is_kept_without_pictures(endpoint, workspace):
