@@ -29,8 +29,8 @@ from components.stages.lock import hold
 from components.stages.place import private
 from components.validation.takedown import LIST, add_lines
 from flows.graph import why_stale
-from flows.lineage import Lineage, staged_at
-from flows.revisions import RAW, outs_of
+from flows.lineage import RAW, Lineage, staged_at
+from flows.revisions import outs_of
 
 PLAN = "plan.json"
 
