@@ -15,7 +15,7 @@ from components.registry.versions import ModelVersion
 from components.serving.endpoint import Endpoint
 from components.serving.routes import read_routes
 from flows.family_tree import Node
-from flows.known import TAKEDOWN, Known, versions
+from flows.known import Known, taken_down, versions
 from flows.lineage import RAW, Lineage
 from flows.pictures import Pictures, source_of
 
@@ -125,15 +125,6 @@ class Ancestry:
             return None if index is None else index.splits_of(picture)
 
         return splits
-
-
-def taken_down(tags: Mapping[str, str]) -> str | None:
-    """Return what was taken down of what a version learned from, as a sentence; None where nothing was."""
-    try:
-        marks = json.loads(tags.get(TAKEDOWN, "[]"))
-        return "; ".join(str(mark["sentence"]) for mark in marks) or None
-    except (ValueError, KeyError, TypeError):
-        return tags[TAKEDOWN]  # somebody wrote it by hand
 
 
 def _numbers(about: Mapping[str, Any]) -> dict[str, Any]:

@@ -101,3 +101,25 @@ def _kept(about: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(kept.get("environment"), dict):
         kept["environment"] = {name: value for name, value in kept["environment"].items() if name != "packages"}
     return kept
+
+
+def taken_down(tags: Mapping[str, str]) -> str | None:
+    """Return what was taken down of what a version saw, as a sentence; None where nothing was."""
+    return "; ".join(str(mark["sentence"]) for mark in marks_of(tags)) or None
+
+
+def lessons(tags: Mapping[str, str]) -> str | None:
+    """Return the same of what it learned from, or may have."""
+    return "; ".join(str(mark["sentence"]) for mark in marks_of(tags) if mark.get("learned", True)) or None
+
+
+def marks_of(tags: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return the marks of takedowns; what a person wrote there by hand is one too."""
+    said = tags.get(TAKEDOWN)
+    if said is None:
+        return []
+    with suppress(ValueError):
+        marks = json.loads(said)
+        if isinstance(marks, list) and all(isinstance(mark, dict) and "sentence" in mark for mark in marks):
+            return marks
+    return [{"sentence": said}]

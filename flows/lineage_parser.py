@@ -1,6 +1,7 @@
-"""What `diptych lineage` takes."""
+"""What `diptych lineage` and `diptych takedown` take."""
 
 import argparse
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,10 +19,32 @@ def add_lineage(add: Add) -> None:
     shown = lineage.add_mutually_exclusive_group()
     shown.add_argument("--json", action="store_true", help="print it as JSON")
     shown.add_argument("--mermaid", action="store_true", help="print it as a picture that Mermaid draws")
+    takedown = add(
+        "takedown", "remove pictures, mark every version that saw them, and have them trained again without", _takedown
+    )
+    takedown.add_argument("keys", metavar="KEY", nargs="*", help="of a picture, as in data/raw/manifest.parquet")
+    takedown.add_argument("--keys", dest="file", metavar="FILE", type=Path, help="a text file with a key a line")
+    takedown.add_argument("--reason", metavar="WHY", default="", help="why, which is kept with every version")
+    takedown.add_argument("--retrain", action="store_true", help="train again here, and wait, whatever server there is")
+    takedown.add_argument("--json", action="store_true", help="print what was done as JSON")
 
 
 def _lineage(root: Path, arguments: argparse.Namespace) -> int:
     from flows.lineage_asked import lineage
 
     print(lineage(root, arguments.what, arguments.json, arguments.mermaid))
+    return 0
+
+
+def _takedown(root: Path, arguments: argparse.Namespace) -> int:
+    from flows.data_check import Told
+    from flows.takedown import takedown
+
+    asked = (arguments.here, arguments.keys, arguments.file, arguments.reason, arguments.retrain, arguments.json)
+    for recipe in takedown(root, *asked, progress=Told(sys.stderr, stage="remove")):
+        from flows.run import run
+
+        shipped, _ = run(root, recipe)
+        if shipped is not None:
+            print(shipped.verdict, flush=True)
     return 0
