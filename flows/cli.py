@@ -1,4 +1,4 @@
-"""The command `diptych`: run, data, model, export, evaluate, ask, serve, keys, embed, promote, report, status, recipes, lineage, prove, compare, grow, ui, down. Only what a command needs is imported, when it needs it."""
+"""The command `diptych`: run, data, model, export, evaluate, ask, serve, keys, embed, promote, report, status, recipes, lineage, takedown, reproduce, prove, compare, grow, ui, down. Only what a command needs is imported, when it needs it."""
 
 import argparse
 import gc
