@@ -76,7 +76,7 @@ def _read(root: Path) -> tuple[Known, ...]:
 
     store = open_store(root)
     with store_errors(store.uri):
-        models = store.client.search_registered_models()
+        models = store.client.search_registered_models(max_results=1000)  # its usual 100 are few
         found = sorted(store.client.search_model_versions(), key=lambda one: (one.name, int(one.version)))
     aliases: dict[tuple[str, str], list[str]] = {}
     for model in models:
@@ -85,7 +85,7 @@ def _read(root: Path) -> tuple[Known, ...]:
     known = []
     for one in found:
         version = ModelVersion.of(one)
-        about = about_of(store, version)
+        about = abouts.get((version.run_id, version.digest)) or about_of(store, version)
         known.append(
             Known(
                 name=version.name, version=version.version, digest=version.digest, run_id=version.run_id,
