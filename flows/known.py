@@ -54,22 +54,24 @@ def versions(root: Path) -> tuple[Known, ...]:
     if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
         return ()
     path, before = private(root, "lineage") / "versions.json", fingerprint(root)
+    last: tuple[Known, ...] = ()
     with suppress(OSError, ValueError, KeyError, TypeError):
         kept = json.loads(path.read_text(encoding="utf-8"))
-        if before is not None and (kept["layout"], kept["store"]) == (_LAYOUT, before):
-            return tuple(Known(**{**one, "aliases": tuple(one["aliases"])}) for one in kept["versions"])
-    found = _read(root)
-    if (
-        before is not None and fingerprint(root) == before
-    ):  # else somebody wrote meanwhile, and the next look reads again
-        partial = path.with_name(f".{path.name}.{os.getpid()}")
-        said = {"layout": _LAYOUT, "store": before, "versions": [asdict(one) for one in found]}
-        partial.write_text(json.dumps(said), encoding="utf-8")
-        partial.replace(path)
+        if kept["layout"] == _LAYOUT:
+            last = tuple(Known(**{**one, "aliases": tuple(one["aliases"])}) for one in kept["versions"])
+            if before is not None and kept["store"] == before:
+                return last
+    found = _read(root, {(its.run_id, its.digest): its.about for its in last if its.about is not None})
+    now = before if fingerprint(root) == before else None  # somebody wrote meanwhile, so the next look reads again
+    said = {"layout": _LAYOUT, "store": now, "versions": [asdict(one) for one in found]}
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_text(json.dumps(said), encoding="utf-8")
+    partial.replace(path)
     return found
 
 
-def _read(root: Path) -> tuple[Known, ...]:
+def _read(root: Path, abouts: Mapping[tuple[str, str], Mapping[str, Any]]) -> tuple[Known, ...]:
+    """Return all versions; what a package says of itself never changes, and `abouts` has what is known of it."""
     from components.registry.saw import about_of
     from components.registry.store import open_store, store_errors
     from components.registry.versions import ModelVersion
