@@ -16,11 +16,17 @@ PAGE = (REPOSITORY / "docs/lineage.md").read_text()
 
 def test_the_commands_are_those_there_are():
     commands = [
-        line.partition("#")[0].strip() for block in re.findall(r"```sh\n(.*?)```", PAGE, re.S) for line in block.splitlines()
+        line.partition("#")[0].strip()
+        for block in re.findall(r"```sh\n(.*?)```", PAGE, re.S)
+        for line in block.splitlines()
     ]
     assert len(commands) == 6
     for command in commands:
-        assert _parser().parse_args(shlex.split(command)[1:]).command.__name__ in ("_lineage", "_takedown", "_reproduce")
+        assert _parser().parse_args(shlex.split(command)[1:]).command.__name__ in (
+            "_lineage",
+            "_takedown",
+            "_reproduce",
+        )
 
 
 def test_numbers_of_lineage_are_those_that_were_measured():
@@ -32,7 +38,9 @@ def test_numbers_of_lineage_are_those_that_were_measured():
 def test_what_was_made_again_is_what_came_out():
     runs = json.loads((REPOSITORY / "docs/benchmarks/reproduce.json").read_text())["runs"]
     section = PAGE.partition("<!-- reproduce -->")[2].partition("<!-- /reproduce -->")[0]
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line.startswith("|")]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line.startswith("|")
+    ]
     assert [row[:3] for row in rows[2:]] == [
         [run["what"], f"{run['files']} of {run['of']}", run["minutes"]] for run in runs
     ]  # fmt: skip
