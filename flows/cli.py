@@ -1,4 +1,4 @@
-"""The command `diptych`: run, data, model, export, evaluate, ask, serve, keys, embed, promote, report, status, recipes, prove, compare, grow, ui, down. Only what a command needs is imported, when it needs it."""
+"""The command `diptych`: run, data, model, export, evaluate, ask, serve, keys, embed, promote, report, status, recipes, lineage, prove, compare, grow, ui, down. Only what a command needs is imported, when it needs it."""
 
 import argparse
 import gc
@@ -16,6 +16,7 @@ from flows.adapt_parser import add_adapt
 from flows.estimate_parser import add_estimate
 from flows.evaluation_parsers import add_evaluate, add_study
 from flows.faults import in_utf8, told
+from flows.lineage_parser import add_lineage
 from flows.model_parsers import add_export, add_model
 from flows.proof_parsers import add_proofs
 from flows.serving_parsers import add_feedback, add_serving
@@ -166,6 +167,7 @@ def _parser() -> argparse.ArgumentParser:
     _recipes_parser(
         add("recipes", "say what recipes there are, what they claim and what was measured", _recipes), every
     )
+    add_lineage(add)
     add_proofs(add)
     ui = add("ui", "serve the pages of Prefect and MLflow on this machine, until Ctrl-C", _ui)
     ui.add_argument("--prefect-port", type=int, metavar="PORT", help="for Prefect's page; a free one unless given")

@@ -14,6 +14,7 @@ from components.registry.promotion import requested as asked
 from components.registry.store import Store, open_store
 from components.registry.versions import ModelVersion, by_label
 from components.stages.place import private
+from flows.known import lessons
 from flows.same_queries import manifest_of, sides
 
 
@@ -56,7 +57,18 @@ def packaged_well(
 ) -> list[Finding]:
     """Return what packages say of themselves: that one answers as the model that was measured, keeps what its start could, and is asked as the other is."""
     ours = manifest_of(version, root, store)
-    return [parity(ours), *retained(ours, retention), *(signature(ours, champion, root, store) if champion else [])]
+    asked = signature(ours, champion, root, store) if champion else []
+    return [parity(ours), *retained(ours, retention), *asked, *taken_down(version, store)]
+
+
+def taken_down(version: ModelVersion, store: Store) -> list[Finding]:
+    """Return that a version learned from pictures which were taken down since, which is for a person to let by."""
+    tags = store.client.get_model_version(version.name, version.version).tags
+    said = lessons(tags)
+    if not said:
+        return []
+    says = f"{said}; train without them: diptych run --recipe {version.name}"
+    return [Finding(rule="takedown", metric="takedown", held="uncertain", says=says)]
 
 
 def parity(manifest: Mapping[str, Any]) -> Finding:
