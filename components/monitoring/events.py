@@ -33,7 +33,7 @@ class Event:
         says: a sentence.
         asks: PIPELINE, ROLLBACK, or nothing.
         payload: the numbers.
-        id: of the event; given to Prefect too, so that one which is sent twice is one.
+        id: of the event, for Prefect too.
     """
 
     name: str

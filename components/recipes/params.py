@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from components.contracts.admit import Admit
 from components.contracts.errors import ConfigError
+from components.contracts.monitor import Watch
 from components.contracts.promotion import Rules
 from components.recipes.section import section
 from components.recipes.yaml_lines import read_yaml
@@ -79,6 +80,7 @@ class Params:
         gates: where it stops.
         promotion: when a model may take the place of the one that is served.
         admit: what may come in at all.
+        monitor: what is watched of what is served.
         overrides: section of the recipe -> numbers in place of its own; those of the scale stand under `training`.
     """
 
@@ -89,6 +91,7 @@ class Params:
     gates: Gates
     promotion: Rules = field(default_factory=Rules)
     admit: Admit = field(default_factory=Admit)
+    monitor: Watch = field(default_factory=Watch)
     overrides: dict[str, Any] = field(default_factory=dict)
 
 
