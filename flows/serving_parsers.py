@@ -38,8 +38,10 @@ def add_serving(
         "--log-share",
         type=float,
         metavar="SHARE",
-        help="share of requests, 0 to 1, whose words and scores are kept (0)",
+        help="share of requests, 0 to 1, whose words, scores and vectors are kept (0)",
     )
+    serve.add_argument("--log-days", type=float, metavar="DAYS", help="after which what was kept goes (30)")
+    serve.add_argument("--log-mb", type=float, metavar="MB", help="that it may have; the oldest goes first (512)")
     serve.add_argument("--traces", type=Path, metavar="FILE", help="where spans of OpenTelemetry are written")
     serve.add_argument(
         "--beside",

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from components.contracts.admit import Admit
 from components.contracts.deploying import Deploying
 from components.contracts.errors import ConfigError
+from components.contracts.monitor import Watch
 from components.contracts.promotion import Rules
 from components.recipes.section import section
 from components.recipes.yaml_lines import read_yaml
@@ -81,6 +82,7 @@ class Params:
         promotion: when a model may take the place of the one that is served.
         deploy: how the one that may comes to be served.
         admit: what may come in at all.
+        monitor: what is watched of what is served.
         overrides: section of the recipe -> numbers in place of its own; those of the scale stand under `training`.
     """
 
@@ -92,6 +94,7 @@ class Params:
     promotion: Rules = field(default_factory=Rules)
     deploy: Deploying = field(default_factory=Deploying)
     admit: Admit = field(default_factory=Admit)
+    monitor: Watch = field(default_factory=Watch)
     overrides: dict[str, Any] = field(default_factory=dict)
 
 
