@@ -1,4 +1,4 @@
-"""The command `diptych`: run, data, model, export, evaluate, ask, serve, keys, embed, promote, report, status, recipes, prove, compare, grow, ui, down. Only what a command needs is imported, when it needs it."""
+"""The command `diptych`: run, data, model, export, evaluate, ask, serve, keys, embed, promote, report, status, recipes, prove, compare, grow, ui, hooks, watch, down. Only what a command needs is imported, when it needs it."""
 
 import argparse
 import gc
@@ -20,6 +20,7 @@ from flows.model_parsers import add_export, add_model
 from flows.proof_parsers import add_proofs
 from flows.serving_parsers import add_feedback, add_serving
 from flows.version_parsers import add_versions
+from flows.watch_parsers import add_watching
 
 
 class Terminated(KeyboardInterrupt):
@@ -171,6 +172,7 @@ def _parser() -> argparse.ArgumentParser:
     ui.add_argument("--prefect-port", type=int, metavar="PORT", help="for Prefect's page; a free one unless given")
     ui.add_argument("--mlflow-port", type=int, metavar="PORT", help="for MLflow's page; a free one unless given")
     add_serving(add, commands, every)
+    add_watching(add)
     add("down", "stop the server, and leave no process and no shared memory", _down)
     return parser
 
