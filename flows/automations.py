@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from components.contracts.errors import ConfigError, TransientError
+from components.contracts.errors import ConfigError, DiptychError, TransientError
 from flows.events import ALIAS_SET, model_resource
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ REACTIONS = (
 def set_up_automations(reactions: Sequence[Reaction] = REACTIONS) -> tuple[str, ...]:
     """Have the Prefect server of PREFECT_API_URL react so; return the names of those that had to be made or changed.
 
-    One that somebody has paused stays paused. Raises ConfigError where a deployment is missing, TransientError where the
-    server does not answer.
+    One that somebody has paused stays paused. Raises ConfigError where a deployment is missing, DiptychError where the
+    server refuses, TransientError where it does not answer.
     """
     import httpx
     from prefect.client.orchestration import get_client
@@ -81,6 +81,8 @@ def set_up_automations(reactions: Sequence[Reaction] = REACTIONS) -> tuple[str, 
                 else:
                     continue
                 changed.append(reaction.name)
+    except httpx.HTTPStatusError as err:
+        raise DiptychError(f"the Prefect server at {PREFECT_API_URL.value()} refused an automation: {err}") from err
     except (httpx.HTTPError, OSError) as err:
         raise TransientError(
             f"the Prefect server at {PREFECT_API_URL.value()} does not answer ({type(err).__name__}: {err}). Start it, and try again."
@@ -94,7 +96,7 @@ def _automation(reaction: Reaction, deployment: UUID) -> "AutomationCore":
     from prefect.events import AutomationCore, EventTrigger, ResourceSpecification
     from prefect.events.actions import RunDeployment
 
-    return AutomationCore(
+    made = AutomationCore(
         name=reaction.name, description=reaction.why, enabled=True, tags=["diptych"],
         trigger=EventTrigger(
             expect={reaction.event}, match=ResourceSpecification({"prefect.resource.id": reaction.resource}),
@@ -102,6 +104,8 @@ def _automation(reaction: Reaction, deployment: UUID) -> "AutomationCore":
         ),
         actions=[RunDeployment(source="selected", deployment_id=deployment, parameters=dict(reaction.parameters), job_variables=None)],
     )  # fmt: skip
+    # What is left unsaid is not sent with a change, and the server asks for all of it.
+    return AutomationCore.model_validate(made.model_dump(exclude={"owner_resource"}))
 
 
 def _same(found: "AutomationCore", wanted: "AutomationCore") -> bool:

@@ -171,6 +171,7 @@ def _parser() -> argparse.ArgumentParser:
     ui = add("ui", "serve the pages of Prefect and MLflow on this machine, until Ctrl-C", _ui)
     ui.add_argument("--prefect-port", type=int, metavar="PORT", help="for Prefect's page; a free one unless given")
     ui.add_argument("--mlflow-port", type=int, metavar="PORT", help="for MLflow's page; a free one unless given")
+    ui.add_argument("--no-watch", action="store_true", help="serve no champion that is set on MLflow's page")
     add_serving(add, commands, every)
     add_watching(add)
     add("down", "stop the server, and leave no process and no shared memory", _down)
@@ -339,7 +340,7 @@ def _show_recipe(root: Path, arguments: argparse.Namespace) -> int:
 def _ui(root: Path, arguments: argparse.Namespace) -> int:
     from flows.ui import ui
 
-    ui(root, arguments.prefect_port, arguments.mlflow_port)
+    ui(root, arguments.prefect_port, arguments.mlflow_port, not arguments.no_watch)
     return 0
 
 

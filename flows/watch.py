@@ -5,10 +5,13 @@ exist for it; of two aliases that are set between two looks the last is what it 
 """
 
 import os
+import signal
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 from components.contracts.errors import Busy, ConfigError, DiptychError, StaleArtifact, is_transient
 from components.recipes.names import check_names
@@ -138,7 +141,7 @@ class Watcher:
 
 
 def watch(root: Path, roll: Roll, every_s: float = 5.0) -> None:
-    """Watch the registry of a workspace until Ctrl-C or TERM; Busy while another does."""
+    """Watch the registry of a workspace until Ctrl-C; Busy while another does."""
     if not 0.1 <= every_s <= 3600:
         raise ConfigError(f"--every is {every_s:g} s; give 0.1 to 3600")
     for name, value in _PATIENCE.items():
@@ -166,3 +169,25 @@ def _served(root: Path) -> str | None:
     except StaleArtifact:
         return None
     return served.label if served is not None and served.process.is_alive() else None
+
+
+def main(root: Path) -> int:
+    """Watch until TERM, for `diptych ui`, which says what it stops; where somebody watches already, that is enough."""
+    from flows.rollout import rollout
+
+    signal.signal(signal.SIGTERM, _leave)
+    try:
+        watch(root, rollout)
+    except (KeyboardInterrupt, Busy):
+        return 0
+    except DiptychError as err:
+        print(f"No champion is watched for: {err}", flush=True)
+        return 1
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

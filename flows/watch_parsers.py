@@ -1,4 +1,4 @@
-"""The command `diptych hooks`."""
+"""The commands that serve what the registry asks for: `diptych hooks` and `diptych watch`."""
 
 import argparse
 from collections.abc import Callable
@@ -21,10 +21,22 @@ def add_watching(add: Add) -> None:
     hooks.add_argument(
         "--rotate", action="store_true", help="give the webhook a new secret; the one before is believed until the next time"
     )  # fmt: skip
+    watch = add("watch", "serve what the alias champion names, whenever somebody sets it; until Ctrl-C", _watch)
+    watch.add_argument(
+        "--every", type=float, default=5.0, metavar="SECONDS", help="between two looks at the registry (5)"
+    )
 
 
 def _hooks(root: Path, arguments: argparse.Namespace) -> int:
     from flows.hooks import hooks
 
     hooks(root, arguments.port, arguments.url, arguments.rotate)
+    return 0
+
+
+def _watch(root: Path, arguments: argparse.Namespace) -> int:
+    from flows.rollout import rollout
+    from flows.watch import watch
+
+    watch(root, rollout, arguments.every)
     return 0
