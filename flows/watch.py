@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
 
 from components.contracts.errors import Busy, ConfigError, DiptychError, StaleArtifact, is_transient
 from components.recipes.names import check_names
@@ -22,12 +23,16 @@ from components.stages.lock import hold
 from components.stages.place import private
 from flows.faults import told
 
+if TYPE_CHECKING:
+    from flows.rollout import Rolled
+
 MOST_S = 300.0  # between two tries
+_UNTIL = f"It is not tried again until somebody gives another version the alias {CHAMPION} of {{model}}."
 # Left to itself, MLflow's client asks a server that is away for minutes; we ask again anyway.
 _PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
 
-Roll = Callable[[Path, str], object]
-"""Brings the endpoint of a workspace to what the champion of a model asks for, as `flows.rollout.rollout` does."""
+Roll = Callable[[Path, str], "Rolled"]
+"""Brings the endpoint of a workspace to what the champion of a model asks for: `flows.rollout.rollout`."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -110,18 +115,19 @@ class Watcher:
             return float("inf")
         if self._clock() < asked.next_at or self._run_is_on():
             return asked.next_at
-        label, before = f"{model}@{version}", _served(self._root)
         try:
-            self._roll(self._root, model)
+            rolled = self._roll(self._root, model)
         except Exception as err:
-            sentence = f"{label} is not served: {told(err, self._root)}"
+            sentence = f"{model}@{version} is not served: {told(err, self._root)}"
             if isinstance(err, Busy) or is_transient(err) or not isinstance(err, DiptychError):
                 self._later(asked, sentence)
                 return asked.next_at
-            self._say(f"{sentence} It is not tried again until the alias {CHAMPION} of {model} moves.")
+            self._say(f"{sentence} {_UNTIL.format(model=model)}")
         else:
-            if (now := _served(self._root)) != before:
-                self._say(f"{now} is served now; {label} was set as {CHAMPION}.")
+            if rolled.outcome == "refused":
+                self._say(f"{rolled.sentence} {_UNTIL.format(model=model)}")
+            elif rolled.outcome == "served":
+                self._say(rolled.sentence)
         self._asked[model] = _Asked(settled=version)
         return float("-inf")  # the alias may have moved meanwhile
 
@@ -140,7 +146,7 @@ class Watcher:
             return True
 
 
-def watch(root: Path, roll: Roll, every_s: float = 5.0) -> None:
+def watch(root: Path, roll: Roll, every_s: float = 5.0) -> NoReturn:
     """Watch the registry of a workspace until Ctrl-C; Busy while another does."""
     if not 0.1 <= every_s <= 3600:
         raise ConfigError(f"--every is {every_s:g} s; give 0.1 to 3600")
@@ -158,17 +164,13 @@ def watch(root: Path, roll: Roll, every_s: float = 5.0) -> None:
 
 def _is_behind(root: Path, model: str, version: str | None) -> bool:
     """Return whether another version of this model is served. What nobody serves was stopped by somebody, and stays so."""
-    served = _served(root)
-    return served is not None and served.startswith(f"{model}@") and served != f"{model}@{version}"
-
-
-def _served(root: Path) -> str | None:
-    """Return the label of what is served; None where nothing is."""
     try:
         served = read_endpoint(root)
     except StaleArtifact:
-        return None
-    return served.label if served is not None and served.process.is_alive() else None
+        return False
+    if served is None or not served.process.is_alive():
+        return False
+    return served.label.startswith(f"{model}@") and served.label != f"{model}@{version}"
 
 
 def main(root: Path) -> int:

@@ -39,4 +39,3 @@ def _watch(root: Path, arguments: argparse.Namespace) -> int:
     from flows.watch import watch
 
     watch(root, rollout, arguments.every)
-    return 0

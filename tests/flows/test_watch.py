@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from components.contracts.errors import Busy, ConfigError, GateClosed, TransientError
+from components.contracts.errors import Busy, CapabilityError, ConfigError, TransientError
 from components.serving.endpoint import Endpoint, read_endpoint, served_folder, write_endpoint
 from components.serving.process import ProcessId
 from components.stages.lock import hold
 from components.stages.place import private
+from flows.rollout import Rolled
 from flows.watch import MOST_S, Watcher, watch
 
 
@@ -22,16 +23,26 @@ class Rolling:
 
     def __init__(self) -> None:
         self.fault: Exception | None = None
+        self.refused: set[str] = set()
         self.asked: list[str] = []
         self.meanwhile: Callable[[], object] = lambda: None
 
-    def __call__(self, root: Path, model: str) -> None:
+    def __call__(self, root: Path, model: str) -> Rolled:
         self.asked.append(model)
         self.meanwhile()
         if self.fault is not None:
             raise self.fault
         client = MlflowClient(f"sqlite:///{root / 'mlflow.db'}")
-        serve(root, f"{model}@{client.get_registered_model(model).aliases['champion']}")
+        label, now = f"{model}@{client.get_registered_model(model).aliases['champion']}", read_endpoint(root)
+        if label in self.refused:
+            client.set_registered_model_alias(model, "champion", str(int(label[-1]) - 1))
+            return Rolled(
+                outcome="refused", label=now.label if now else "", sentence=f"{label} is not served: it is worse."
+            )
+        if now is not None and now.label == label:
+            return Rolled(outcome="already served", label=label, sentence=f"{label} is served already.")
+        serve(root, label)
+        return Rolled(outcome="served", label=label, sentence=f"{label} is served after 1 s.")
 
 
 def serve(root: Path, label: str) -> None:
@@ -95,7 +106,7 @@ def test_a_champion_that_is_set_is_served_once(world):
     world.look(3)
     assert world.served == "clip@1"
     assert world.roll.asked == ["clip"]
-    assert world.said == ["clip@1 is served now; clip@1 was set as champion."]
+    assert world.said == ["clip@1 is served after 1 s."]
     world.set(2)
     world.look(3)
     assert world.served == "clip@2"
@@ -147,22 +158,30 @@ def test_one_that_starts_where_all_is_well_does_nothing(world):
     assert world.said == []
 
 
-def test_a_refused_version_is_said_and_not_tried_again_until_the_alias_moves(world):
+def test_a_refused_version_whose_alias_was_put_back_is_said_once(world):
     serve(world.root, "clip@1")
     world.set(1)
     world.look()
-    world.roll.fault = GateClosed("clip@2 finds fewer pictures than clip@1.")
+    world.roll.refused = {"clip@2"}
+    world.set(2)
+    world.look(20, each_s=1000)
+    assert world.served == "clip@1"
+    [said] = world.said
+    assert said.startswith("clip@2 is not served: it is worse. It is not tried again until")
+    assert len(world.roll.asked) == 2, "it, and the one that got the alias back"
+    world.set(3)
+    world.look()
+    assert world.served == "clip@3"
+
+
+def test_a_version_that_this_machine_cannot_serve_is_said_and_not_tried_again_until_the_alias_moves(world):
+    world.look()
+    world.roll.fault = CapabilityError("Triton does not run here.")
     world.set(2)
     world.look(20, each_s=1000)
     assert world.roll.asked == ["clip"]
     [said] = world.said
-    assert "clip@2 is not served: clip@2 finds fewer pictures" in said
-    assert "until the alias champion of clip moves" in said
-    world.start()
-    world.roll.fault = None
-    world.set(3)
-    world.look()
-    assert world.served == "clip@3"
+    assert said.startswith("clip@2 is not served: Triton does not run here. It is not tried again until")
 
 
 def test_the_same_one_is_tried_again_once_the_alias_went_elsewhere_and_back(world):
