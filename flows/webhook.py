@@ -42,6 +42,7 @@ def ensure_webhook(uri: str, url: str, secret: str) -> Hook:
     does not answer.
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # left to itself, it tries for four minutes
     from mlflow import MlflowClient
     from mlflow.entities.webhook import WebhookEvent, WebhookEventStr
     from mlflow.exceptions import MlflowException
@@ -51,7 +52,16 @@ def ensure_webhook(uri: str, url: str, secret: str) -> Hook:
     events: list[WebhookEventStr | WebhookEvent] = [EVENT]
     client = MlflowClient(tracking_uri=uri, registry_uri=uri)
     with store_errors(uri):
-        found = [one for one in _all(client) if one.name == NAME]
+        try:
+            found = [one for one in _all(client) if one.name == NAME]
+        except MlflowException as err:
+            if "500 error" not in str(err):
+                raise
+            raise ConfigError(
+                f"the MLflow server at {uri} cannot read its own webhooks, as when it was started with another "
+                "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY than they were made with, or with none. Start it with that key; where it is lost, "
+                "delete from webhooks in its database, start it with a key that you keep, and run diptych hooks again."
+            ) from err
         for twin in found[1:]:
             client.delete_webhook(twin.webhook_id)
         try:

@@ -3,13 +3,14 @@
 import asyncio
 import json
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,10 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from components.contracts.errors import ConfigError, TransientError
 from components.registry.hooks import AliasSet
 from flows.automations import REACTIONS, Reaction, set_up_automations
-from flows.loopback import free_port
+from flows.loopback import free_port, wait_for
+from flows.page_apps import ARTIFACTS, STORE
 from flows.pages import Pages
+from flows.processes import started
 from flows.receiver import Receiver, tell_alias_set
 from flows.webhook import NAME, ensure_webhook
 from flows.webhook_secrets import rotate_secret, webhook_secrets
@@ -208,6 +211,19 @@ def test_the_webhook_is_one_whatever_is_asked_for(pages, module_toy):
         ensure_webhook(pages.mlflow, "ftp://127.0.0.1/mlflow", "s" * 43)
     with pytest.raises(ConfigError, match="diptych watch"):
         ensure_webhook("sqlite:///mlflow.db", "http://127.0.0.1:1/mlflow", "s" * 43)
+
+
+def test_a_server_that_lost_the_key_of_its_webhooks_is_told_which_one_it_needs(pages, module_toy, tmp_path):
+    ensure_webhook(pages.mlflow, "http://127.0.0.1:1/mlflow", "s" * 43)
+    with closing(sqlite3.connect(module_toy / "mlflow.db")) as old, closing(sqlite3.connect(tmp_path / "m.db")) as new:
+        old.backup(new)
+    port, log = free_port(), tmp_path / "mlflow.log"
+    page = [sys.executable, "-m", "uvicorn", "--factory", "flows.page_apps:mlflow_page", "--port", str(port)]
+    store = {STORE: f"sqlite:///{tmp_path / 'm.db'}", ARTIFACTS: tmp_path.as_uri()}
+    with started(page, log, {**MLFLOW, "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": "Yg" * 21 + "Y=", **store}) as server:
+        wait_for(f"http://127.0.0.1:{port}/health", server, log, "MLflow", 120)
+        with pytest.raises(ConfigError, match="MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY"):
+            ensure_webhook(f"http://127.0.0.1:{port}", "http://127.0.0.1:1/mlflow", "s" * 43)
 
 
 def test_what_prefect_did_not_take_mlflow_sends_again_and_a_new_secret_is_good_at_once(pages, tmp_path):
