@@ -15,13 +15,13 @@ from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 from components.contracts.errors import Busy, ConfigError, DiptychError, StaleArtifact, is_transient
-from components.recipes.names import check_names
 from components.registry.store import Store, fingerprint, open_store, store_errors, store_uri
 from components.registry.turns import CHAMPION
 from components.serving.endpoint import read_endpoint
 from components.stages.lock import hold
 from components.stages.place import private
 from flows.faults import told
+from flows.ours import own_models
 
 if TYPE_CHECKING:
     from flows.rollout import Rolled
@@ -86,14 +86,14 @@ class Watcher:
             champions = self._champions()
         except Exception as err:  # a registry that is away, or being made: it is asked again
             self._store = self._looked = None
-            self._later(self._registry, f"The registry cannot be asked: {told(err, self._root)}")
+            self._later(self._registry, f"What is asked for cannot be seen: {told(err, self._root)}")
             return
         self._registry = _Asked()
         self._looked, self._due = mark, min(self._settle(model, version) for model, version in champions.items())
 
     def _champions(self) -> dict[str, str | None]:
-        """Return the version that has the alias, by model, of all models of params.yaml's recipes."""
-        models = check_names(self._root)
+        """Return the version that has the alias, by model, of all models of this workspace."""
+        models = own_models(self._root)
         uri = store_uri(self._root)
         if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
             return dict.fromkeys(models)  # whoever registers first makes it
@@ -155,7 +155,7 @@ def watch(root: Path, roll: Roll, every_s: float = 5.0) -> NoReturn:
     with hold(private(root, "locks") / "watch.lock", f"the registry of {root}"):
         watcher = Watcher(root, roll, lambda sentence: print(sentence, flush=True), every_s=every_s)
         print(
-            f"Watching {CHAMPION} of {', '.join(check_names(root))} in {store_uri(root)}. Ctrl-C stops it.", flush=True
+            f"Watching {CHAMPION} of {', '.join(own_models(root))} in {store_uri(root)}. Ctrl-C stops it.", flush=True
         )
         while True:
             watcher.look()
