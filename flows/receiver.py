@@ -19,6 +19,7 @@ from components.registry.hooks import MOST_BYTES, AliasSet, Deliveries, Fault, R
 from components.registry.turns import CHAMPION
 from components.stages.place import private
 from flows.events import ALIAS_SET, model_resource, tell_prefect
+from flows.ours import own_models
 from flows.webhook_secrets import webhook_secrets
 
 STATUS: dict[Fault, int] = {"forged": 401, "stale": 400, "replayed": 409, "unreadable": 400}
@@ -95,6 +96,10 @@ class Receiver:
         wish = alias_set(delivery)
         if wish is None or wish.alias != CHAMPION:
             return 200, {"ignored": f"only the alias {CHAMPION} of a model, set, is acted on."}
+        if wish.model not in own_models(self._root):
+            return 200, {
+                "ignored": f"{wish.model} is no recipe of params.yaml here, and was neither packaged nor served."
+            }
         self._under_way.add(delivery.id)
         try:
             await self._tell(wish)

@@ -236,6 +236,9 @@ def test_what_prefect_did_not_take_mlflow_sends_again_and_a_new_secret_is_good_a
             raise TransientError("the Prefect server is being started.")
         taken.append(wish)
 
+    (tmp_path / "runs/clip/package").mkdir(parents=True)
+    for name in ("params.yaml", "components"):
+        (tmp_path / name).symlink_to(REPOSITORY / name)
     port, answers = free_port(), []
     app = Receiver(tmp_path, tell, retry_after_s=1, log=answers.append).app()
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", lifespan="off"))

@@ -16,6 +16,7 @@ from components.contracts.errors import StaleArtifact, TransientError
 from components.registry.hooks import MAX_AGE_S, MOST_BYTES, AliasSet
 from flows.receiver import Receiver
 from flows.webhook_secrets import rotate_secret, secrets_file, webhook_secrets
+from tests.workspace import REPOSITORY
 
 NOW = 1_800_000_000.0
 Answers = list[tuple[int, dict[str, Any]]]
@@ -36,6 +37,14 @@ class Told(list[AliasSet]):
 @pytest.fixture
 def told() -> Told:
     return Told()
+
+
+@pytest.fixture(autouse=True)
+def workspace(tmp_path: Path) -> None:
+    """One of the recipe clip, in which tiny was packaged."""
+    (tmp_path / "params.yaml").write_text("recipes: {clip: {start: data/untrained.txt}}\n")
+    (tmp_path / "components").symlink_to(REPOSITORY / "components")
+    (tmp_path / "runs/tiny/package").mkdir(parents=True)
 
 
 @pytest.fixture
@@ -134,6 +143,11 @@ def test_what_is_no_champion_that_was_set_is_answered_and_ignored(post, delivery
         assert status == 200
         assert "ignored" in said
     assert told == []
+
+
+def test_on_a_registry_that_others_use_too_only_models_of_this_workspace_count(post, delivery, told):
+    assert [status for status, _ in post(delivery("a", model="fraud"), delivery("b", model="tiny"))] == [200, 202]
+    assert [wish.model for wish in told] == ["tiny"]
 
 
 def test_where_prefect_is_out_of_reach_the_next_try_of_the_same_delivery_is_taken(post, delivery, told):

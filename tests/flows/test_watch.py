@@ -1,8 +1,10 @@
 """What a watcher does about a champion that somebody sets, on a real store; serving is a record of this process."""
 
+import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 
@@ -48,14 +50,10 @@ class Rolling:
 def serve(root: Path, label: str) -> None:
     path = served_folder(root)
     path.mkdir(parents=True, exist_ok=True)
-    addresses = dict.fromkeys(("http", "grpc", "metrics"), "127.0.0.1:1")
-    write_endpoint(
-        root,
-        Endpoint(
-            **addresses, package_digest="d", label=label, process=ProcessId.of(os.getpid()), instance="i", repository=path,
-            log=path, key_file=path, shm_prefix="p", started_at="",
-        ),
-    )  # fmt: skip
+    said = dict.fromkeys(("http", "grpc", "metrics", "package_digest", "instance", "shm_prefix", "started_at"), "-")
+    paths = dict.fromkeys(("repository", "log", "key_file"), str(path))
+    record = {"version": 1, **said, **paths, "label": label, "process": asdict(ProcessId.of(os.getpid()))}
+    write_endpoint(root, Endpoint.from_json(json.dumps(record)))
 
 
 class World:
@@ -234,11 +232,18 @@ def test_it_does_not_act_while_a_run_writes_here_and_acts_after(world):
     assert world.served == "clip@1"
 
 
-def test_the_champion_of_a_model_that_is_no_recipe_here_is_nobodys(world):
+def test_the_champion_of_a_model_that_is_not_of_this_workspace_is_nobodys_until_it_is_packaged_here(world):
     world.look()
     world.set(1, "siglip")
     world.look(3)
     assert world.roll.asked == []
+    (world.root / "runs/siglip/package").mkdir(parents=True)
+    world.set(1)
+    world.look(2)
+    world.set(2, "siglip")
+    world.look(2)
+    assert world.roll.asked == ["clip", "siglip"]
+    assert world.served == "siglip@2"
 
 
 def test_a_registry_that_is_made_later_is_seen(toy, store):
