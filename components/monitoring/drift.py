@@ -21,7 +21,7 @@ SIDES = {"text": "texts", "image": "pictures"}
 NAMES = {
     "mmd": "kernel distance (MMD²)",
     "classifier": "told apart by a classifier",
-    "ks": "scores (Kolmogorov-Smirnov)",
+    "ks": "Kolmogorov-Smirnov",
 }
 
 
@@ -30,7 +30,7 @@ class Line:
     """What one test gave.
 
     Args:
-        of: `texts`, `pictures`, or a language.
+        of: `texts`, `pictures`, or such as `scores in de`.
         test: a key of NAMES.
         rows: of now that were compared, or are there where they are too few.
         reference_rows: likewise of the reference.
@@ -115,13 +115,14 @@ def _scores(requests: Requests, reference: Reference | None, watch: Watch) -> It
     from scipy.stats import ks_2samp  # a second to import
 
     for lang, now in requests.scores().items():
+        of = f"scores in {lang}"
         usual = np.zeros(0) if reference is None else reference.scores.get(lang, np.zeros(0))
         if says := _too_few(len(now), len(usual), f"distinct searches in {lang}", watch):
-            yield Line(of=lang, test="ks", rows=len(now), reference_rows=len(usual), says=says)
+            yield Line(of=of, test="ks", rows=len(now), reference_rows=len(usual), says=says)
             continue
         found = ks_2samp(usual, now)
         yield Line(
-            of=lang, test="ks", rows=len(now), reference_rows=len(usual), statistic=float(found.statistic), p_value=float(found.pvalue)
+            of=of, test="ks", rows=len(now), reference_rows=len(usual), statistic=float(found.statistic), p_value=float(found.pvalue)
         )  # fmt: skip
 
 

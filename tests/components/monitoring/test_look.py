@@ -56,7 +56,7 @@ def test_scores_that_fell_are_found_in_their_language_alone(served):
         for lang, its in zip(("de", "ja"), scores, strict=True):
             served.ask(directions(len(served.told) + (lang == "ja"), 120), at=at, lang=lang, scores=its)
     found = {line.of: line.outcome for line in served.look(watch).drift if line.test == "ks"}
-    assert found == {"de": "no drift found", "ja": "drift"}
+    assert found == {"scores in de": "no drift found", "scores in ja": "drift"}
 
 
 def test_another_model_s_requests_are_not_looked_at(served):
