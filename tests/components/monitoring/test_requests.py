@@ -22,6 +22,16 @@ def test_vectors_come_by_side_each_once_in_their_order(served):
     np.testing.assert_allclose(found.vectors("image"), image, atol=1e-3)
 
 
+def test_of_many_vectors_some_are_drawn_in_their_order(served):
+    text = directions(1, 100)
+    served.ask(text)
+    found = read_requests(served.root)
+    some = found.vectors("text", 10, seed=1)
+    places = [int(np.abs(text - one).max(1).argmin()) for one in some]
+    assert (len(set(places)), places) == (10, sorted(places))
+    assert not np.array_equal(some, found.vectors("text", 10, seed=2))
+
+
 def test_a_score_is_the_best_of_what_a_search_found_and_a_text_counts_once(served):
     folder = sampled_folder(served.root)
     folder.mkdir()
