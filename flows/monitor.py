@@ -11,9 +11,9 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.settings import PREFECT_API_URL
 
 from components.monitoring.page import markdown
+from flows.monitored import monitored
 from flows.run import find_root
 from flows.telling import tell
-from flows.watch import watch
 
 
 @flow(name="monitor")
@@ -24,7 +24,7 @@ def monitor(since_h: float | None = None) -> dict[str, Any]:
         since_h: hours of requests to look at; those of params.yaml unless given.
     """
     root = find_root(Path.cwd())
-    seen = watch(root, since_h, tell if PREFECT_API_URL.value() else None)  # a server for one run acts on nothing
+    seen = monitored(root, since_h, tell if PREFECT_API_URL.value() else None)  # a server for one run acts on nothing
     create_markdown_artifact(
         f"{markdown(seen)}\n\nWith plots: `{root / '.diptych/monitor/report.html'}`", key="monitor", description=seen.sentence
     )  # fmt: skip

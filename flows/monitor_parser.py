@@ -24,12 +24,18 @@ def add_monitor(add: Add) -> None:
 
 
 def _monitor(root: Path, arguments: argparse.Namespace) -> int:
-    from flows.watch import has_server, watch
+    from flows.monitored import has_server, monitored
 
     if arguments.automations:
-        from flows.automations import set_up
+        from flows.automations import GO_BACK, TRAIN, set_up_automations
 
-        print("\n".join(set_up()))
+        changed = set_up_automations([TRAIN, GO_BACK])
+        print(
+            "\n".join(
+                f"{its.name}: {'set up' if its.name in changed else 'up to date'}. {its.why}"
+                for its in (TRAIN, GO_BACK)
+            )
+        )
         return 0
     if has_server(root):
         from flows.orchestrator import prefect_server
@@ -39,7 +45,7 @@ def _monitor(root: Path, arguments: argparse.Namespace) -> int:
 
             found = monitor(arguments.since_h)
     else:
-        found = watch(root, arguments.since_h).as_json()
+        found = monitored(root, arguments.since_h).as_json()
     page = root / ".diptych" / "monitor" / "report.html"
     print(json.dumps(found, ensure_ascii=False) if arguments.json else f"{found['sentence']}\nIts page: {page}")
     return 0

@@ -17,7 +17,7 @@ from components.serving.gateway.settings import Settings
 from flows.deploy import deploy
 from flows.down import down
 from flows.gateway import ensure_gateway, stop_gateway
-from flows.watch import watch
+from flows.monitored import monitored
 from tests.components.serving.tiny_package import make_package
 
 REPOSITORY = Path(__file__).parents[2]
@@ -62,11 +62,11 @@ def asked(tmp_path_factory):
 
 
 def test_what_the_gateway_was_asked_is_what_is_looked_at(asked):
-    counted = watch(asked)
+    counted = monitored(asked)
     assert len(counted.requests) == 0  # the log waits for a minute, or for the gateway's end
     assert [(one.source, one.requests, one.over) for one in counted.budgets] == [("counts", 26, 0), ("counts", 26, 0)]
     stop_gateway(asked)
-    seen = watch(asked)
+    seen = monitored(asked)
     assert (seen.model, len(seen.requests)) == ("tiny@1", 25)  # what was refused was asked of no model
     assert next((one.source, one.requests, one.held) for one in seen.budgets) == ("log", 26, "kept")
     (texts,) = [line for line in seen.drift if line.of == "texts"]
@@ -79,7 +79,7 @@ def test_the_training_reference_is_embedded_by_what_is_served(asked):
     params = (asked / "params.yaml").read_text()
     (asked / "params.yaml").write_text(params.replace("before", "training"))
     try:
-        seen = watch(asked)
+        seen = monitored(asked)
     finally:
         (asked / "params.yaml").write_text(params)
     assert seen.reference.sides["text"].shape == (3, 16)  # of the three pictures that it has
@@ -104,7 +104,7 @@ def test_the_command_prints_what_was_seen_and_starts_no_server(asked):
 
 def test_hours_that_are_none_are_refused(asked):
     with pytest.raises(ConfigError, match=r"monitor\.window_h is -1"):
-        watch(asked, -1)
+        monitored(asked, -1)
 
 
 def test_the_flow_shows_what_it_saw(asked, prefect_api, monkeypatch):
@@ -127,7 +127,7 @@ def test_what_is_asked_for_is_started_and_what_is_only_told_is_not(prefect_api):
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
 
-    from flows.automations import set_up
+    from flows.automations import GO_BACK, TRAIN, set_up_automations
     from flows.telling import tell
 
     @flow(name="pipeline")
@@ -136,11 +136,10 @@ def test_what_is_asked_for_is_started_and_what_is_only_told_is_not(prefect_api):
 
     with get_client(sync_client=True) as client:
         client.create_deployment(client.create_flow(pipeline), name="manual")
-        first, again = set_up(), set_up()
-        assert "set up" in first[0]
-        assert "prefect deploy --all" in first[1]  # there is no rollback/manual here
-        assert "up to date" in again[0]
-        assert len(client.read_automations_by_name("diptych-train-on-drift")) == 1
+        with pytest.raises(ConfigError, match="has no deployment rollback/manual"):
+            set_up_automations([TRAIN, GO_BACK])
+        assert set_up_automations([TRAIN]) == ()  # the one that could be was made
+        assert len(client.read_automations_by_name(TRAIN.name)) == 1
 
         def runs():
             named = DeploymentFilter(name=DeploymentFilterName(any_=["manual"]))

@@ -116,7 +116,7 @@ async def embeddings(request: Request, body: EmbeddingRequest) -> Response:
     pictures = sum(isinstance(sample, bytes) for sample in samples)
     return as_json(
         {
-            "object": "list", "data": data, "model": version.label, "space": version.endpoint.package_digest,
+            "object": "list", "data": data, "model": version.label, "space": version.endpoint.space,
             "usage": {"prompt_tokens": tokens, "total_tokens": tokens, "num_images": pictures},
         }
     )  # fmt: skip

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from components.serving.gateway.answers import REFUSALS, as_json
 from components.serving.gateway.asking import asked
 from components.serving.gateway.fleet import Version
+from components.serving.gateway.metrics import SCORES
 from components.serving.gateway.pictures_in import picture_of
 from components.serving.gateway.refusal import Refusal, bad
 from components.serving.gateway.texts_in import checked_text
@@ -54,11 +55,11 @@ async def search(request: Request, body: SearchRequest) -> Response:
     words = None if body.query is None else checked_text(body.query, "query")
     version, (found, vector) = await asked(request, body.model, lambda its: _search(its, image, words, body), _same)
     request.state.searched = (words, found)
+    if found and found[0].score is not None:
+        SCORES.labels(version.label, "search").observe(found[0].score)
     if vector is not None and body.like is None:  # that of `like` is of a picture which the index has
         request.state.embedded = ([words if image is None else image], vector[None])
-    return as_json(
-        {"model": version.label, "space": version.endpoint.package_digest, "hits": [_hit(one) for one in found]}
-    )
+    return as_json({"model": version.label, "space": version.endpoint.space, "hits": [_hit(one) for one in found]})
 
 
 async def searcher_of(version: Version) -> Searcher:
