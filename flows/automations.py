@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from components.contracts.errors import ConfigError, DiptychError, TransientError
+from components.monitoring.events import BUDGET, DRIFT, PIPELINE, ROLLBACK
 from flows.events import ALIAS_SET, model_resource
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ class Reaction:
         event: its name.
         resource: what it is about; `*` stands for the rest of a name. Each resource is looked at by itself.
         deployment: flow and deployment, such as deploy/manual.
+        labels: what the resource must be labelled with too.
         parameters: of the flow; templates in Jinja over `event`.
         times: how many of the events it takes.
         within_s: seconds in which they have to come; 0 where one is enough.
@@ -32,19 +34,29 @@ class Reaction:
     event: str
     resource: str
     deployment: str
+    labels: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
     times: int = 1
     within_s: float = 0.0
 
 
-REACTIONS = (
-    Reaction(
-        name="diptych: champion set, deploy",
-        why="Somebody set the alias champion in the registry, so what it names is vetted and served.",
-        event=ALIAS_SET, resource=model_resource("*"), deployment="deploy/manual",
-        parameters={"model": "{{ event.payload.model }}"},
-    ),
+DEPLOY = Reaction(
+    name="diptych: champion set, deploy",
+    why="Somebody set the alias champion in the registry, so what it names is vetted and served.",
+    event=ALIAS_SET, resource=model_resource("*"), deployment="deploy/manual",
+    parameters={"model": "{{ event.payload.model }}"},
 )  # fmt: skip
+TRAIN = Reaction(
+    name="diptych: drift found, train again",
+    why="What is asked is not what was trained on any more. A monitor asks for it once in monitor.cool_down_h, so it cannot loop.",
+    event=DRIFT, resource="diptych.endpoint.*", labels={"diptych.asks": PIPELINE}, deployment="pipeline/manual",
+)  # fmt: skip
+GO_BACK = Reaction(
+    name="diptych: budget broken, roll back",
+    why="Errors or latency broke their budget soon after a deploy, so what was served before is served again.",
+    event=BUDGET, resource="diptych.endpoint.*", labels={"diptych.asks": ROLLBACK}, deployment="rollback/manual",
+)  # fmt: skip
+REACTIONS = (DEPLOY, TRAIN, GO_BACK)
 
 
 def set_up_automations(reactions: Sequence[Reaction] = REACTIONS) -> tuple[str, ...]:
@@ -99,7 +111,7 @@ def _automation(reaction: Reaction, deployment: UUID) -> "AutomationCore":
     made = AutomationCore(
         name=reaction.name, description=reaction.why, enabled=True, tags=["diptych"],
         trigger=EventTrigger(
-            expect={reaction.event}, match=ResourceSpecification({"prefect.resource.id": reaction.resource}),
+            expect={reaction.event}, match=ResourceSpecification({"prefect.resource.id": reaction.resource, **reaction.labels}),
             for_each={"prefect.resource.id"}, threshold=reaction.times, within=timedelta(seconds=reaction.within_s),
         ),
         actions=[RunDeployment(source="selected", deployment_id=deployment, parameters=dict(reaction.parameters), job_variables=None)],

@@ -1,4 +1,4 @@
-"""The command `diptych`: run, data, model, export, evaluate, ask, serve, keys, embed, promote, report, status, recipes, prove, compare, grow, ui, hooks, watch, down. Only what a command needs is imported, when it needs it."""
+"""The command `diptych`: run, data, model, export, evaluate, ask, serve, keys, embed, promote, report, status, deploy, rollback, sign, monitor, recipes, lineage, prove, compare, grow, ui, hooks, watch, down. Only what a command needs is imported, when it needs it."""
 
 import argparse
 import gc
@@ -16,7 +16,9 @@ from flows.adapt_parser import add_adapt
 from flows.estimate_parser import add_estimate
 from flows.evaluation_parsers import add_evaluate, add_study
 from flows.faults import in_utf8, told
+from flows.lineage_parser import add_lineage
 from flows.model_parsers import add_export, add_model
+from flows.monitor_parser import add_monitor
 from flows.proof_parsers import add_proofs
 from flows.serving_parsers import add_feedback, add_serving
 from flows.version_parsers import add_versions
@@ -164,9 +166,11 @@ def _parser() -> argparse.ArgumentParser:
     status = add("status", "say how stages, registry and server stand", _status)
     status.add_argument("--recipe", help="one of params.yaml's recipes; the first of them unless given")
     status.add_argument("--json", action="store_true", help="print it as JSON")
+    add_monitor(add)
     _recipes_parser(
         add("recipes", "say what recipes there are, what they claim and what was measured", _recipes), every
     )
+    add_lineage(add)
     add_proofs(add)
     ui = add("ui", "serve the pages of Prefect and MLflow on this machine, until Ctrl-C", _ui)
     ui.add_argument("--prefect-port", type=int, metavar="PORT", help="for Prefect's page; a free one unless given")

@@ -29,8 +29,8 @@ from components.stages.lock import hold
 from components.stages.place import private
 from components.validation.takedown import LIST, add_lines
 from flows.graph import why_stale
-from flows.lineage import Lineage, staged_at
-from flows.revisions import RAW, outs_of
+from flows.lineage import RAW, Lineage, staged_at
+from flows.revisions import outs_of
 
 PLAN = "plan.json"
 
@@ -156,7 +156,7 @@ def _finish(root: Path, folder: Path, progress: Progress) -> Done:
     plan = Plan(**{**said, "stale": tuple(said["stale"])})
     going = pq.read_table(folder / "going.parquet", partitioning=None).cast(SCHEMA)
     done = Done(removed=going["key"].to_pylist(), before=plan.before, stale=plan.stale)
-    done.listed = add_lines(root / LIST, _lines(going, plan))
+    done.listed = add_lines(root / LIST, lines_for(going, plan.at, plan.why))
     raw, staged = (root / RAW).resolve(), staged_at(root)
     recover(staged, raw)
     exchanged = _digest(staged) == plan.before
@@ -171,7 +171,7 @@ def _finish(root: Path, folder: Path, progress: Progress) -> Done:
     if plan.commit:
         _commit(root)
     done.decoded = _forget(root)
-    done.versions = _versions(root, going)
+    done.versions = versions_that_saw(root, going)
     shutil.rmtree(staged, ignore_errors=True)
     (folder / PLAN).unlink()
     (folder / "going.parquet").unlink()
@@ -183,13 +183,13 @@ def _digest(raw: Path) -> str | None:
     return json.loads(path.read_text(encoding="utf-8"))["digest"] if path.exists() else None
 
 
-def _lines(going: pa.Table, plan: Plan) -> dict[str, str]:
+def lines_for(pictures: pa.Table, at: str, why: str) -> dict[str, str]:
     """Return the lines of the takedown list: each picture by its file and by its pixels."""
     lines = {}
-    for row in going.select(["key", "sha256", "pixel_sha256"]).to_pylist():
+    for row in pictures.select(["key", "sha256", "pixel_sha256"]).to_pylist():
         for digest, what in ((row["sha256"], "this file"), (row["pixel_sha256"], "these pixels")):
             if digest:
-                lines[digest] = f"{row['key']}, {what}: removed {plan.at[:10]}{', ' if plan.why else ''}{plan.why}"
+                lines[digest] = f"{row['key']}, {what}: removed {at[:10]}{', ' if why else ''}{why}"
     return lines
 
 
@@ -217,8 +217,8 @@ def _forget(root: Path) -> int:
     return len(sets)
 
 
-def _versions(root: Path, going: pa.Table) -> list[dict[str, Any]]:
-    """Return the model versions that saw the pictures; none where the workspace has no registry."""
+def versions_that_saw(root: Path, pictures: pa.Table) -> list[dict[str, Any]]:
+    """Return the model versions that saw pictures, by rows of a manifest; none where the workspace has no registry."""
     from components.registry.saw import who_saw
     from components.registry.store import open_store, store_uri
 
@@ -226,11 +226,11 @@ def _versions(root: Path, going: pa.Table) -> list[dict[str, Any]]:
     if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
         return []
     with Lineage(root) as lineage:
-        return [saw.as_json() for saw in who_saw(open_store(root), going, lineage.manifest)]
+        return [saw.as_json() for saw in who_saw(open_store(root), pictures, lineage.manifest)]
 
 
-def lines_of(done: Done) -> list[str]:
-    """Return what was done, as sentences."""
+def lines_of(done: Done, versions: bool = True) -> list[str]:
+    """Return what was done, as sentences; those about model versions too, unless somebody else says them."""
     lines = []
     if done.finished_first:
         lines.append(f"a removal of {done.finished_first:,} samples that had been stopped was finished first")
@@ -252,7 +252,7 @@ def lines_of(done: Done) -> list[str]:
         lines.append(f"{done.decoded:,} sets of decoded pictures are gone, and are made again when they are needed")
     if done.stale:
         lines.append(f"ingest has more to do ({'; '.join(done.stale)}); the next run ingests again, without them")
-    lines += _said_of_versions(done.versions)
+    lines += _said_of_versions(done.versions) if versions else []
     lines.append("the version before is in DVC's cache and remotes until nobody's commit needs it: dvc gc --help")
     return lines
 

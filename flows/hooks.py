@@ -6,7 +6,7 @@ from components.contracts.errors import ConfigError, DiptychError
 from components.registry.store import store_uri
 from components.stages.lock import hold
 from components.stages.place import private
-from flows.automations import set_up_automations
+from flows.automations import DEPLOY, set_up_automations
 from flows.loopback import HOST, free_port, is_free
 from flows.webhook import ensure_webhook
 from flows.webhook_secrets import rotate_secret, webhook_secrets
@@ -47,7 +47,7 @@ def hooks(root: Path, port: int | None = None, url: str | None = None, rotate: b
         )
     with hold(private(root, "locks") / "hooks.lock", f"the webhook of {root}"):
         port = port or free_port(FIRST_PORT)
-        changed = set_up_automations()
+        changed = set_up_automations([DEPLOY])
         secret = rotate_secret(root) if rotate else webhook_secrets(root)[0]
         hook = ensure_webhook(store, url or f"http://{HOST}:{port}/mlflow", secret)
         how = "made" if hook.made else "brought up to date"

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,6 +12,8 @@ from components.contracts.errors import DataError
 from components.data.manifest import read_manifest
 from components.stages.place import private
 
+RAW, MANIFEST = "data/raw", "manifest.parquet"
+
 
 def staged_at(root: Path) -> Path:
     """Return where a removal makes the next data/raw, and leaves the one before until it is done: on the same disk."""
@@ -19,23 +21,16 @@ def staged_at(root: Path) -> Path:
 
 
 class Lineage:
-    """Finds manifests by DVC's hashes; use as a context manager. Each is read once."""
+    """Finds what a package was made from by DVC's hashes; use as a context manager. DVC is asked once there is need, each manifest read once."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._stack = ExitStack()
         self._read: dict[str, pa.Table | None] = {}
+        self._opened = False
         self._cache: Any = None
 
     def __enter__(self) -> Self:
-        from dvc.exceptions import NotDvcRepoError
-        from dvc.repo import Repo
-
-        config = {"core": {"site_cache_dir": str(private(self.root, "dvc"))}}
-        try:
-            self._cache = self._stack.enter_context(Repo(str(self.root), config=config)).cache.local
-        except NotDvcRepoError:
-            self._cache = None
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -47,36 +42,70 @@ class Lineage:
         Args:
             about: the package's manifest.json.
         """
-        md5 = next((its[folder] for its in _entries(about) if folder in its), None)
-        if md5 is not None:
-            if md5 not in self._read:
-                self._read[md5] = self._cached(md5)
-            if self._read[md5] is not None:
-                return self._read[md5]
-        return self._here(about) if folder == "data/raw" else None
+        md5 = md5_of(about, folder)
+        if md5 is not None and md5 not in self._read:
+            path = self.cached(md5, MANIFEST)
+            try:
+                self._read[md5] = None if path is None else read_manifest(path)
+            except DataError:  # of a version that had other columns
+                self._read[md5] = None
+        if md5 is not None and self._read[md5] is not None:
+            return self._read[md5]
+        path = self._here(about) if folder == RAW else None
+        try:
+            return None if path is None else read_manifest(path)
+        except DataError:
+            return None
 
-    def _cached(self, md5: str) -> pa.Table | None:
-        """Return the manifest in the folder of that hash."""
-        if self._cache is None:
+    def path(self, about: Mapping[str, Any], folder: str, name: str = MANIFEST) -> Path | None:
+        """Return where a file of `folder` lies that a package was made from; None where it can be had nowhere. Only to be read."""
+        md5 = md5_of(about, folder)
+        path = None if md5 is None else self.cached(md5, name)
+        if path is None and folder == RAW and (beside := self._here(about)) is not None:
+            path = beside.with_name(name)
+        return path if path is not None and path.exists() else None
+
+    def cached(self, md5: str, name: str) -> Path | None:
+        """Return where DVC's cache has a file of the folder of that hash; None where it has not."""
+        md5s = self.listed(md5)
+        path = None if md5s is None or name not in md5s else Path(self._dvc().oid_to_path(md5s[name]))
+        return path if path is not None and path.exists() else None
+
+    def listed(self, md5: str) -> dict[str, str] | None:
+        """Return name -> hash of the files in the folder of that hash; None where DVC's cache does not know."""
+        if self._dvc() is None:
             return None
         try:
             listed = json.loads(Path(self._cache.oid_to_path(md5)).read_text(encoding="utf-8"))
-            file = next(entry["md5"] for entry in listed if entry["relpath"] == "manifest.parquet")
-            return read_manifest(Path(self._cache.oid_to_path(file)))
-        except (OSError, ValueError, StopIteration, KeyError, TypeError, DataError):
-            return None  # not fetched, or of a version that had other columns
+            return {entry["relpath"]: entry["md5"] for entry in listed}
+        except (OSError, ValueError, KeyError, TypeError):
+            return None  # not fetched
 
-    def _here(self, about: Mapping[str, Any]) -> pa.Table | None:
-        """Return the workspace's own snapshot, or the one that a removal has just put aside, where that is the package's."""
-        for raw in (self.root / "data/raw", staged_at(self.root)):
+    def _dvc(self) -> Any:
+        """Return DVC's cache; None outside of its workspaces."""
+        if not self._opened:
+            from dvc.exceptions import NotDvcRepoError
+            from dvc.repo import Repo
+
+            config = {"core": {"site_cache_dir": str(private(self.root, "dvc"))}}
+            self._opened = True
+            with suppress(NotDvcRepoError):
+                self._cache = self._stack.enter_context(Repo(str(self.root), config=config)).cache.local
+        return self._cache
+
+    def _here(self, about: Mapping[str, Any]) -> Path | None:
+        """Return the manifest of the workspace's own snapshot, or of the one that a removal has just put aside, where that is the package's."""
+        for raw in (self.root / RAW, staged_at(self.root)):
             try:
                 if json.loads((raw / "source.json").read_text(encoding="utf-8"))["digest"] == about.get("data_digest"):
-                    return read_manifest(raw / "manifest.parquet")
-            except (OSError, ValueError, KeyError, DataError):
+                    return raw / MANIFEST
+            except (OSError, ValueError, KeyError):
                 continue
         return None
 
 
-def _entries(about: Mapping[str, Any]) -> list[Mapping[str, str]]:
+def md5_of(about: Mapping[str, Any], folder: str) -> str | None:
+    """Return DVC's hash of a folder, as a package's manifest.json has it; None where it says none."""
     lock = about.get("lock")
-    return [its for its in lock.values() if isinstance(its, dict)] if isinstance(lock, dict) else []
+    entries = [its for its in lock.values() if isinstance(its, dict)] if isinstance(lock, dict) else []
+    return next((str(its[folder]) for its in entries if folder in its), None)

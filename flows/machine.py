@@ -1,18 +1,8 @@
 """What a result was measured on, in words."""
 
 import os
-import platform
-import re
-from pathlib import Path
 
-
-def processor() -> str:
-    """Return the processor's name."""
-    try:
-        named = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
-    except OSError:  # no Linux
-        named = None
-    return named.group(1).strip() if named else platform.processor()
+from components.stages.whence import processor
 
 
 def machine() -> str:

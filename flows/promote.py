@@ -8,17 +8,25 @@ from typing import Any
 from components.contracts.errors import ConfigError, DiptychError
 from components.contracts.promotion import Finding, Held, Ruling
 from components.recipes.params import load_params
-from components.registry.promotion import Verdict
+from components.registry.promotion import Judge, Verdict
 from components.registry.promotion import promote as move
+from components.registry.promotion import requested as asked
 from components.registry.store import Store, open_store
 from components.registry.versions import ModelVersion, by_label
 from components.stages.place import private
+from flows.known import lessons
 from flows.same_queries import manifest_of, sides
 
 
 def promote(root: Path, version: ModelVersion, store: Store | None = None, anew: bool = False) -> Verdict:
     """Return what becomes of a version; errors as of `components.evaluation.gate.judge`."""
-    params, store = load_params(root), store or open_store(root)
+    store = store or open_store(root)
+    return move(store, version, _judge(root, store), anew)
+
+
+def _judge(root: Path, store: Store) -> Judge:
+    """Return what gives rulings by the rules of params.yaml."""
+    params = load_params(root)
 
     def judge(version: ModelVersion, champion: ModelVersion | None) -> tuple[Ruling, str]:
         from components.evaluation import gate  # imports pyarrow, which a flow that judges nothing need not
@@ -30,7 +38,12 @@ def promote(root: Path, version: ModelVersion, store: Store | None = None, anew:
         ruling = gate.judge(ours, theirs, params.promotion, params.seed, [*also, *lacking])
         return ruling, table(ruling)
 
-    return move(store, version, judge, anew)
+    return judge
+
+
+def requested(root: Path, model: str, store: Store) -> Verdict:
+    """Return what becomes of the alias `champion` of a registered model as somebody has set it; errors as of `promote`."""
+    return asked(store, model, _judge(root, store))
 
 
 def promote_label(root: Path, label: str) -> Verdict:
@@ -44,7 +57,18 @@ def packaged_well(
 ) -> list[Finding]:
     """Return what packages say of themselves: that one answers as the model that was measured, keeps what its start could, and is asked as the other is."""
     ours = manifest_of(version, root, store)
-    return [parity(ours), *retained(ours, retention), *(signature(ours, champion, root, store) if champion else [])]
+    asked = signature(ours, champion, root, store) if champion else []
+    return [parity(ours), *retained(ours, retention), *asked, *taken_down(version, store)]
+
+
+def taken_down(version: ModelVersion, store: Store) -> list[Finding]:
+    """Return that a version learned from pictures which were taken down since, which is for a person to let by."""
+    tags = store.client.get_model_version(version.name, version.version).tags
+    said = lessons(tags)
+    if not said:
+        return []
+    says = f"{said}; train without them: diptych run --recipe {version.name}"
+    return [Finding(rule="takedown", metric="takedown", held="uncertain", says=says)]
 
 
 def parity(manifest: Mapping[str, Any]) -> Finding:

@@ -18,8 +18,8 @@ from components.data.kinds import KINDS
 from components.data.manifest import read_manifest, snapshot_digest
 from components.data.versions.difference import Version
 from components.stages.place import private
+from flows.lineage import RAW
 
-RAW = "data/raw"
 _DIGEST = re.compile(r"[0-9a-f]{8,64}")
 _FOLDERS = (RAW, "data/validated", "data/evaluation/*", "data/curated/*")
 _BESIDE = tuple(kind.file for kind in KINDS)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from components.evaluation.wording import further_rows, percent, retrieval_rows
-from flows.machine import processor
+from components.stages.whence import processor
 
 START, END = "<!-- results: python -m infra.results --write -->", "<!-- end of results -->"
 

@@ -63,8 +63,9 @@ class Packaged:
         )  # fmt: skip
 
     def params(self) -> dict[str, str]:
-        """Return the manifest as flat names and texts, without files and lock entries."""
-        kept = {name: value for name, value in self.manifest.items() if name not in ("files", "lock", "digest")}
+        """Return the manifest as flat names and texts, without what only a machine reads: files, lock entries, all that was installed."""
+        left_out = ("files", "lock", "digest", "params", "environment", "uncommitted")
+        kept = {name: value for name, value in self.manifest.items() if name not in left_out}
         return dict(flat(kept))
 
     def points(self) -> Iterator[tuple[int, str, float]]:

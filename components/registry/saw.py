@@ -20,11 +20,14 @@ from components.registry.store import Store, store_errors
 from components.registry.versions import ModelVersion
 
 AS = {"train": "trained on", "val": "chosen by"}  # what a selection's split means for a model
-_MEASURED = "measured with"
+MEASURED = "measured with"
 _BY = ("key", "sha256", "pixel_sha256")
 
 Find = Callable[[Mapping[str, Any], str], pa.Table | None]
 """Gives the manifest of a folder, such as data/raw, as a package's manifest.json names it; None where it can be had nowhere."""
+
+Splits = Callable[[Mapping[str, Any], str], list[str] | None]
+"""Gives the split of each row of such a manifest that shows one of the pictures; None where it can be had nowhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,30 +57,36 @@ def who_saw(store: Store, pictures: pa.Table, find: Find) -> Iterator[Saw]:
     Args:
         pictures: rows of a manifest; one is known by its key, its file or its pixels.
     """
+
+    def splits(about: Mapping[str, Any], folder: str) -> list[str] | None:
+        manifest = find(about, folder)
+        return None if manifest is None else _splits(manifest, pictures)
+
     with store_errors(store.uri):
         found = sorted(store.client.search_model_versions(), key=lambda one: (one.name, int(one.version)))
         versions = [ModelVersion.of(one) for one in found]
     for version in versions:
-        about = _about(store, version)
-        saw = (
-            Saw(version=version, why_not="its package cannot be read")
-            if about is None
-            else _saw(version, about, pictures, find)
-        )
+        saw = saw_of(version, about_of(store, version), splits)
         if saw.how or saw.why_not:
             yield saw
 
 
-def _saw(version: ModelVersion, about: Mapping[str, Any], pictures: pa.Table, find: Find) -> Saw:
-    selection, snapshot = find(about, f"data/curated/{about.get('recipe')}"), find(about, "data/raw")
+def saw_of(version: ModelVersion, about: Mapping[str, Any] | None, splits: Splits) -> Saw:
+    """Return what a version has to do with pictures.
+
+    Args:
+        about: manifest.json of its package; None where that is gone.
+    """
+    if about is None:
+        return Saw(version=version, why_not="its package cannot be read")
+    selection, snapshot = splits(about, f"data/curated/{about.get('recipe')}"), splits(about, "data/raw")
     how: Counter[str] = Counter()
     if selection is not None:
-        how.update(AS[split] for split in _splits(selection, pictures) if split in AS)
+        how.update(AS[split] for split in selection if split in AS)
     if snapshot is not None:
-        splits = _splits(snapshot, pictures)
-        how.update(_MEASURED for split in splits if split not in AS)
+        how.update(MEASURED for split in snapshot if split not in AS)
         if selection is None:
-            how.update(f"may have {AS[split]}" for split in splits if split in AS)
+            how.update(f"may have {AS[split]}" for split in snapshot if split in AS)
     if snapshot is None and not how:
         digest = str(about.get("data_digest"))[:12]
         lost = f"the data it was made from (digest {digest}) is neither in this workspace nor in DVC's cache"
@@ -96,7 +105,7 @@ def _splits(manifest: pa.Table, pictures: pa.Table) -> list[str]:
     return splits
 
 
-def _about(store: Store, version: ModelVersion) -> Mapping[str, Any] | None:
+def about_of(store: Store, version: ModelVersion) -> Mapping[str, Any] | None:
     """Return manifest.json of a version's package; None where the store no longer has it."""
     from mlflow.exceptions import MlflowException
 

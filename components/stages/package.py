@@ -45,6 +45,7 @@ from components.stages.reported import (
 )  # fmt: skip
 from components.stages.runtime import run_stage
 from components.stages.stage import Stage
+from components.stages.whence import whence
 
 COMPARED = 64  # pictures and texts on which ONNX is compared with torch
 TUNED = (
@@ -185,6 +186,7 @@ def about(
             for name, entry in sorted(lock["stages"].items())
             if name.partition("@")[2] in ("", recipe.name) and name != f"package@{recipe.name}"
         },
+        **whence(root),
     }  # fmt: skip
 
 

@@ -60,7 +60,7 @@ def ready(root: Path) -> bool:
 
 
 def asked(**said: object) -> argparse.Namespace:
-    plain = dict.fromkeys(("port", "workers", "hosts", "log_share", "traces", "beside"))
+    plain = dict.fromkeys(("port", "workers", "hosts", "log_share", "log_days", "log_mb", "traces", "beside"))
     return argparse.Namespace(**{**plain, "share": 0.0, "shadow": False, "alone": False, **said})
 
 
@@ -94,7 +94,16 @@ def test_other_settings_start_it_anew_at_the_same_address_and_stay(root):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"workers": 0}, {"log_share": 2.0}, {"share": 0.5}, {"shadow": True}, {"beside": "x", "share": 1.5}]
+    "wrong",
+    [
+        {"workers": 0},
+        {"log_share": 2.0},
+        {"log_days": 0.0},
+        {"log_mb": -1.0},
+        {"share": 0.5},
+        {"shadow": True},
+        {"beside": "x", "share": 1.5},
+    ],
 )
 def test_numbers_that_make_no_sense_change_nothing(root, wrong):
     before = ensure_gateway(root)

@@ -136,6 +136,17 @@ def test_a_model_that_is_asked_otherwise_is_for_a_person(toy):
     assert "signature changes width from 32 to 64, on which whoever asks it may rely" in verdict.sentence
 
 
+def test_one_that_learned_from_what_was_taken_down_is_for_a_person(toy):
+    shipped(toy, 1)
+    version, store = made(toy, 2), open_store(toy)
+    mark = [{"sentence": "trained on 2 of what was taken down 2026-01-02: asked for", "learned": True}]
+    store.client.set_model_version_tag("clip", version.version, "diptych.takedown", json.dumps(mark))
+    verdict = promote(toy, version)
+    assert (verdict.ruling.outcome, verdict.champion.label) == ("needs_a_person", "clip@1")
+    assert "trained on 2 of what was taken down 2026-01-02: asked for; train without them" in verdict.sentence
+    assert diptych("promote", "clip@2", "--because", "nothing else is there").returncode == 0
+
+
 def test_rules_of_params_decide_and_are_read_anew(toy):
     shipped(toy, 1)
     version = made(toy, 2)

@@ -32,5 +32,5 @@ async def asked(
     except RequestRefused as err:
         code = "invalid_image" if "picture" in str(err) else "refused_by_model"
         raise bad(code, str(err)) from err
-    request.state.version = version.label
+    request.state.version, request.state.space = version.label, version.endpoint.package_digest
     return version, answer
