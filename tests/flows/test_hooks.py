@@ -22,7 +22,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from components.contracts.errors import ConfigError, TransientError
 from components.registry.hooks import AliasSet
-from flows.automations import REACTIONS, Reaction, set_up_automations
+from flows.automations import DEPLOY, Reaction, set_up_automations
 from flows.loopback import free_port, wait_for
 from flows.page_apps import ARTIFACTS, STORE
 from flows.pages import Pages
@@ -178,22 +178,21 @@ def test_a_delivery_is_taken_once_by_both_receiver_and_server(hooks, deployed, p
 
 
 def test_automations_are_made_once_and_mended_and_what_was_paused_stays_so(hooks, prefect):
-    [name] = {reaction.name for reaction in REACTIONS[:1]}
-    assert set_up_automations() == ()
+    assert set_up_automations([DEPLOY]) == ()
     with get_client(sync_client=True) as client:
-        [made] = client.read_automations_by_name(name)
+        [made] = client.read_automations_by_name(DEPLOY.name)
         client.pause_automation(made.id)
-        assert set_up_automations() == ()
+        assert set_up_automations([DEPLOY]) == ()
         said = made.model_dump(exclude={"id", "owner_resource"}) | {"enabled": False, "description": "another"}
         other = AutomationCore.model_validate(said)
         client.update_automation(made.id, other)
         client.create_automation(other)
-        assert set_up_automations() == (name,)
-        [mended] = client.read_automations_by_name(name)
-        assert mended.description == REACTIONS[0].why
+        assert set_up_automations([DEPLOY]) == (DEPLOY.name,)
+        [mended] = client.read_automations_by_name(DEPLOY.name)
+        assert mended.description == DEPLOY.why
         assert not mended.enabled
         client.resume_automation(mended.id)
-    assert set_up_automations() == ()
+    assert set_up_automations([DEPLOY]) == ()
 
 
 def test_the_webhook_is_one_whatever_is_asked_for(pages, module_toy):
