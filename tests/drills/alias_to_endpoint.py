@@ -1,11 +1,12 @@
 """Aliases set on a real MLflow server, by webhook and by watcher, until the endpoint answers so: `python -m tests.drills.alias_to_endpoint`.
 
-MLflow, Prefect, a process worker, `diptych hooks` and a gateway before Triton run for real; eight clients ask all the time. A better version is
+MLflow, Prefect, a process worker, `diptych hooks` and a gateway before Triton run for real; clients ask all the time. A better version is
 set; two are, within a second; one while Prefect is down; one that is worse; and one while only `diptych watch` looks. Each time the endpoint has
 to answer as the registry asks, or as before, and nobody may get an error. Models are of a few kilobytes, so the seconds are those of the way.
 Prints one JSON object as its last line.
 """
 
+import argparse
 import json
 import os
 import subprocess
@@ -30,7 +31,6 @@ from flows.processes import started
 from flows.rollout import rollout
 from tests.flows.rolled import REPOSITORY, make_place, make_version
 
-CLIENTS = 8
 PATIENCE_S = 180.0
 PREFECT_DOWN_S = 10.0
 DIPTYCH = [sys.executable, "-u", "-m", "flows.cli"]
@@ -106,7 +106,7 @@ def until(condition: Callable[[], object], seen: Callable[[], object]) -> float:
 
 
 @contextmanager
-def asked(url: str) -> Iterator[dict[str, int]]:
+def asked(url: str, clients: int) -> Iterator[dict[str, int]]:
     """Ask from many sides while the block runs; yield how often each version answered, and `failed`."""
     counts, ended, lock = {"failed": 0}, threading.Event(), threading.Lock()
 
@@ -121,7 +121,7 @@ def asked(url: str) -> Iterator[dict[str, int]]:
                 with lock:
                     counts[name] = counts.get(name, 0) + 1
 
-    threads = [threading.Thread(target=client) for _ in range(CLIENTS)]
+    threads = [threading.Thread(target=client) for _ in range(clients)]
     for thread in threads:
         thread.start()
     try:
@@ -132,7 +132,7 @@ def asked(url: str) -> Iterator[dict[str, int]]:
             thread.join()
 
 
-def drill(place: Place) -> dict[str, object]:
+def drill(place: Place, clients: int) -> dict[str, object]:
     """Go through all of it; return what happened, `failed` among it."""
     with ExitStack() as stack:
         stack.enter_context(place.server("mlflow"))
@@ -145,7 +145,7 @@ def drill(place: Place) -> dict[str, object]:
         ask(store, place.version(store))
         rollout(place.root, "tiny", store)
         url = ensure_gateway(place.root).url
-        with asked(url) as counts:
+        with asked(url, clients) as counts:
             detail: dict[str, object] = {}
             with place.running("hooks", [*DIPTYCH, "hooks"], "Ctrl-C stops it"):
                 for name, canary in (("no_canary", []), ("canary", [0.05, 0.25])):
@@ -160,10 +160,12 @@ def drill(place: Place) -> dict[str, object]:
                 ask(store, late)
                 time.sleep(PREFECT_DOWN_S)
                 prefect.enter_context(place.server("prefect"))
-                detail["prefect_down_for_10_s"] = until(lambda: answers(url) == late.label, lambda: counts)
+                detail["after_prefect_was_down"] = round(until(lambda: answers(url) == late.label, lambda: counts), 1)
                 worse = place.version(store, right=1)
                 ask(store, worse)
-                detail["worse_refused"] = until(lambda: champion(store) == late.version, lambda: champion(store))
+                detail["worse_put_back"] = round(
+                    until(lambda: champion(store) == late.version, lambda: champion(store)), 1
+                )
             with place.running("watch", [*DIPTYCH, "watch"], "Ctrl-C stops it"):
                 time.sleep(6.0)  # its first look, after which the alias moves
                 detail["watcher"] = served_after(store, url, counts, place.version(store, right=59))
@@ -198,11 +200,14 @@ def champion(store: Store) -> str | None:
 
 def main() -> None:
     """Drill, print; the exit code is 0 when each request was served, or refused, as it should be, and nobody got an error."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clients", type=int, default=8, help="that ask all the time (8)")
+    given = parser.parse_args()
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         place = Place(Path(folder))
         try:
-            detail, passed = drill(place), True
+            detail, passed = drill(place, given.clients), True
         except (TimeoutError, subprocess.CalledProcessError) as err:
             detail, passed = {"fault": str(err), "failed": 0}, False
             for log in sorted(place.logs.glob("*.log")):

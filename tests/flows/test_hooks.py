@@ -30,6 +30,7 @@ from flows.processes import started
 from flows.receiver import Receiver, tell_alias_set
 from flows.webhook import NAME, ensure_webhook
 from flows.webhook_secrets import rotate_secret, webhook_secrets
+from tests.flows.handed_over import hand_over
 from tests.workspace import REPOSITORY, environment
 
 pytestmark = pytest.mark.timeout(600)
@@ -263,6 +264,18 @@ def test_what_prefect_did_not_take_mlflow_sends_again_and_a_new_secret_is_good_a
     finally:
         server.should_exit = True
         thread.join(30)
+
+
+def test_what_was_set_while_nobody_listened_is_caught_up_with(deployed, pages, named, toy):
+    hand_over(toy, "clip@2")
+    MlflowClient(pages.mlflow).set_registered_model_alias("clip", "champion", "1")
+    before = len(lines(deployed))
+    with running([*STARTED, "hooks"], toy, "Ctrl-C stops it", **named) as said:
+        assert "Caught up  champion of clip is clip@1" in said.read_text()
+        wait_until(lambda: lines(deployed)[before:] == ["clip@1"], deployed.read_text)
+    hand_over(toy, "clip@1")
+    with running([*STARTED, "hooks"], toy, "Ctrl-C stops it", **named) as said:
+        assert "Caught up" not in said.read_text()
 
 
 def test_where_no_prefect_answers_the_event_was_not_taken():
