@@ -82,7 +82,7 @@ class Ancestry:
             )
         environment = its.about.get("environment")
         if isinstance(environment, dict):
-            facts = {name: environment[name] for name in ("python", "processor") if environment.get(name)}
+            facts = {name: environment[name] for name in ("python", "processor", "threads") if environment.get(name)}
             nodes.append(Node(kind="environment", name=str(environment.get("digest")), how="in", facts=facts))
         else:
             nodes.append(Node(kind="environment", name="not recorded", how="in"))

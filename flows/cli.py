@@ -1,4 +1,4 @@
-"""The command `diptych`: run, data, model, export, evaluate, ask, serve, keys, embed, promote, report, status, deploy, rollback, sign, monitor, recipes, lineage, prove, compare, grow, ui, hooks, watch, down. Only what a command needs is imported, when it needs it."""
+"""The command `diptych`. Only what a command needs is imported, when it needs it."""
 
 import argparse
 import gc

@@ -1,6 +1,5 @@
 """Where something comes from and where it went, as a tree: for a person, as JSON, and as a picture that Mermaid draws."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ class Node:
     Args:
         name: by which it can be asked for.
         how: what it has to do with the one above, such as `made by`.
-        facts: what is said of it, by name.
+        facts: what is said of it, by name; what has parts of its own is said in JSON alone.
         below: what it comes from, or where it went.
     """
 
@@ -71,7 +70,7 @@ def as_mermaid(nodes: Sequence[Node]) -> str:
 
 def _lines(node: Node, first: str, rest: str) -> Iterator[str]:
     how = f"{node.how}: " if node.how else ""
-    facts = ", ".join(f"{name} {_said(value)}" for name, value in node.facts.items())
+    facts = ", ".join(f"{name} {_said(value)}" for name, value in node.facts.items() if not isinstance(value, dict))
     yield f"{first}{how}{node.title}{f' ({facts})' if facts else ''}"
     for at, one in enumerate(node.below):
         last = at == len(node.below) - 1
@@ -79,15 +78,11 @@ def _lines(node: Node, first: str, rest: str) -> Iterator[str]:
 
 
 def _said(value: Any) -> str:
-    if isinstance(value, bool | float):
-        return str(value)
-    if isinstance(value, int):
+    if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
-    if isinstance(value, str):
-        return _short(value)
     if isinstance(value, list | tuple):
         return ", ".join(_said(one) for one in value)
-    return json.dumps(value, ensure_ascii=False)
+    return _short(str(value))
 
 
 def _short(text: str) -> str:

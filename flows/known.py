@@ -54,29 +54,31 @@ def versions(root: Path) -> tuple[Known, ...]:
     if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
         return ()
     path, before = private(root, "lineage") / "versions.json", fingerprint(root)
+    last: tuple[Known, ...] = ()
     with suppress(OSError, ValueError, KeyError, TypeError):
         kept = json.loads(path.read_text(encoding="utf-8"))
-        if before is not None and (kept["layout"], kept["store"]) == (_LAYOUT, before):
-            return tuple(Known(**{**one, "aliases": tuple(one["aliases"])}) for one in kept["versions"])
-    found = _read(root)
-    if (
-        before is not None and fingerprint(root) == before
-    ):  # else somebody wrote meanwhile, and the next look reads again
-        partial = path.with_name(f".{path.name}.{os.getpid()}")
-        said = {"layout": _LAYOUT, "store": before, "versions": [asdict(one) for one in found]}
-        partial.write_text(json.dumps(said), encoding="utf-8")
-        partial.replace(path)
+        if kept["layout"] == _LAYOUT:
+            last = tuple(Known(**{**one, "aliases": tuple(one["aliases"])}) for one in kept["versions"])
+            if before is not None and kept["store"] == before:
+                return last
+    found = _read(root, {(its.run_id, its.digest): its.about for its in last if its.about is not None})
+    now = before if fingerprint(root) == before else None  # somebody wrote meanwhile, so the next look reads again
+    said = {"layout": _LAYOUT, "store": now, "versions": [asdict(one) for one in found]}
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_text(json.dumps(said), encoding="utf-8")
+    partial.replace(path)
     return found
 
 
-def _read(root: Path) -> tuple[Known, ...]:
+def _read(root: Path, abouts: Mapping[tuple[str, str], Mapping[str, Any]]) -> tuple[Known, ...]:
+    """Return all versions; what a package says of itself never changes, and `abouts` has what is known of it."""
     from components.registry.saw import about_of
     from components.registry.store import open_store, store_errors
     from components.registry.versions import ModelVersion
 
     store = open_store(root)
     with store_errors(store.uri):
-        models = store.client.search_registered_models()
+        models = store.client.search_registered_models(max_results=1000)  # its usual 100 are few
         found = sorted(store.client.search_model_versions(), key=lambda one: (one.name, int(one.version)))
     aliases: dict[tuple[str, str], list[str]] = {}
     for model in models:
@@ -85,7 +87,7 @@ def _read(root: Path) -> tuple[Known, ...]:
     known = []
     for one in found:
         version = ModelVersion.of(one)
-        about = about_of(store, version)
+        about = abouts.get((version.run_id, version.digest)) or about_of(store, version)
         known.append(
             Known(
                 name=version.name, version=version.version, digest=version.digest, run_id=version.run_id,

@@ -12,9 +12,7 @@ from typing import Any
 import yaml
 
 from components.contracts.errors import CapabilityError, ConfigError
-
-CODE = ("components", "flows", "infra", "dvc.yaml", "pyproject.toml", "data")
-"""What a result depends on: changes to these that are not committed would be in no commit that evidence can name."""
+from components.stages.whence import CODE
 
 
 def commit_of(root: Path) -> str:
@@ -35,8 +33,11 @@ def committed_params(root: Path, commit: str) -> dict[str, Any]:
     return said
 
 
-def lease(root: Path, folder: Path, commit: str, params: Mapping[str, Any]) -> Path:
+def lease(root: Path, folder: Path, commit: str, params: Mapping[str, Any], cache: Path | None = None) -> Path:
     """Return the folder as a checkout of the commit with these params.yaml; one that is there already keeps what it has run.
+
+    Args:
+        cache: for DVC, in place of the workspace's, which has what was computed before.
 
     Raises CapabilityError when git makes none.
     """
@@ -48,7 +49,7 @@ def lease(root: Path, folder: Path, commit: str, params: Mapping[str, Any]) -> P
             shutil.rmtree(folder)  # half made, by a run that was killed
         folder.parent.mkdir(parents=True, exist_ok=True)
         _git(root, "worktree", "add", "--detach", "--quiet", str(folder), commit)
-    (folder / ".dvc" / "config.local").write_text(f"[cache]\n    dir = {cache_of(root)}\n", encoding="utf-8")
+    (folder / ".dvc" / "config.local").write_text(f"[cache]\n    dir = {cache or cache_of(root)}\n", encoding="utf-8")
     (folder / "params.yaml").write_text(
         yaml.safe_dump(dict(params), sort_keys=False, allow_unicode=True), encoding="utf-8"
     )

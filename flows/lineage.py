@@ -51,7 +51,7 @@ class Lineage:
                 self._read[md5] = None
         if md5 is not None and self._read[md5] is not None:
             return self._read[md5]
-        path = self._here(about) if folder == RAW else None
+        path = self.here(about) if folder == RAW else None
         try:
             return None if path is None else read_manifest(path)
         except DataError:
@@ -61,7 +61,7 @@ class Lineage:
         """Return where a file of `folder` lies that a package was made from; None where it can be had nowhere. Only to be read."""
         md5 = md5_of(about, folder)
         path = None if md5 is None else self.cached(md5, name)
-        if path is None and folder == RAW and (beside := self._here(about)) is not None:
+        if path is None and folder == RAW and (beside := self.here(about)) is not None:
             path = beside.with_name(name)
         return path if path is not None and path.exists() else None
 
@@ -70,6 +70,12 @@ class Lineage:
         md5s = self.listed(md5)
         path = None if md5s is None or name not in md5s else Path(self._dvc().oid_to_path(md5s[name]))
         return path if path is not None and path.exists() else None
+
+    def files(self, md5: str) -> dict[str, Path] | None:
+        """Return name -> place in DVC's cache of all files in the folder of that hash; None where one is missing."""
+        listed = self.listed(md5)
+        places = None if listed is None else {name: Path(self._dvc().oid_to_path(its)) for name, its in listed.items()}
+        return places if places is not None and all(place.exists() for place in places.values()) else None
 
     def listed(self, md5: str) -> dict[str, str] | None:
         """Return name -> hash of the files in the folder of that hash; None where DVC's cache does not know."""
@@ -93,7 +99,7 @@ class Lineage:
                 self._cache = self._stack.enter_context(Repo(str(self.root), config=config)).cache.local
         return self._cache
 
-    def _here(self, about: Mapping[str, Any]) -> Path | None:
+    def here(self, about: Mapping[str, Any]) -> Path | None:
         """Return the manifest of the workspace's own snapshot, or of the one that a removal has just put aside, where that is the package's."""
         for raw in (self.root / RAW, staged_at(self.root)):
             try:

@@ -1,6 +1,7 @@
-"""What `diptych lineage` and `diptych takedown` take."""
+"""What `diptych lineage`, `diptych takedown` and `diptych reproduce` take."""
 
 import argparse
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,11 @@ def add_lineage(add: Add) -> None:
     takedown.add_argument("--reason", metavar="WHY", default="", help="why, which is kept with every version")
     takedown.add_argument("--retrain", action="store_true", help="train again here, and wait, whatever server there is")
     takedown.add_argument("--json", action="store_true", help="print what was done as JSON")
+    does = "run the commit of a version on the data that it was made from, and say whether the same model comes out"
+    reproduce = add("reproduce", does, _reproduce)
+    reproduce.add_argument("version", nargs="+", help="such as clip@3, clip 3 or clip@champion")
+    reproduce.add_argument("--keep", metavar="DIR", type=Path, help="a new folder for the checkout, which stays")
+    reproduce.add_argument("--json", action="store_true", help="print what was compared as JSON")
 
 
 def _lineage(root: Path, arguments: argparse.Namespace) -> int:
@@ -48,3 +54,13 @@ def _takedown(root: Path, arguments: argparse.Namespace) -> int:
         if shipped is not None:
             print(shipped.verdict, flush=True)
     return 0
+
+
+def _reproduce(root: Path, arguments: argparse.Namespace) -> int:
+    from flows.promote import label_of
+    from flows.reproduce import reproduce
+
+    keep = None if arguments.keep is None else arguments.here / arguments.keep
+    done = reproduce(root, label_of(arguments.version), keep)
+    print(json.dumps(done.as_json(), ensure_ascii=False) if arguments.json else done.sentence, flush=True)
+    return 0 if done.equal else 1

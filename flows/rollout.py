@@ -39,6 +39,7 @@ from components.registry.store import Store, open_store, store_errors
 from components.registry.versions import ModelVersion, by_label
 from components.serving.canary import Counts, counts_of, fault_of_canary
 from components.serving.endpoint import Endpoint, read_endpoint
+from components.serving.environment import ServingEnvironment
 from components.serving.errors import ServerFailed
 from components.serving.held import held_queries
 from components.serving.package import Package
@@ -115,6 +116,7 @@ def _bring(root: Path, version: ModelVersion, store: Store) -> Rolled:
         if now.endpoint.label != version.label:
             deploy(files_of(version, root, store), root, version.label)  # the same package by another name
         return Rolled(outcome="already served", label=version.label, sentence=f"{version.label} is served already.")
+    ServingEnvironment.find(root)  # before anything is done
     before = now.endpoint.label if now.endpoint is not None else ""
     timeline = Timeline(label=version.label, before=before)
     timeline.write(root)

@@ -13,7 +13,7 @@ import numpy as np
 from components.contracts.monitor import Watch
 from components.evaluation.gate import fallen
 from components.monitoring.reference import Reference
-from components.monitoring.requests import Requests
+from components.monitoring.requests import Requests, drawn
 from components.monitoring.two_sample import mmd, told_apart
 
 Outcome = Literal["drift", "no drift found", "cannot tell"]
@@ -21,7 +21,7 @@ SIDES = {"text": "texts", "image": "pictures"}
 NAMES = {
     "mmd": "kernel distance (MMD²)",
     "classifier": "told apart by a classifier",
-    "ks": "scores (Kolmogorov-Smirnov)",
+    "ks": "Kolmogorov-Smirnov",
 }
 
 
@@ -30,7 +30,7 @@ class Line:
     """What one test gave.
 
     Args:
-        of: `texts`, `pictures`, or a language.
+        of: `texts`, `pictures`, or such as `scores in de`.
         test: a key of NAMES.
         rows: of now that were compared, or are there where they are too few.
         reference_rows: likewise of the reference.
@@ -59,7 +59,7 @@ def look_for_drift(requests: Requests, reference: Reference | None, watch: Watch
         watch: the numbers.
         seed: of draws and permutations.
     """
-    lines = [*_vectors(requests, reference, watch, seed), *_scores(requests, reference, watch)]
+    lines = [*_vectors(requests, reference, watch, seed), *_scores(requests, reference, watch, seed)]
     shown = fallen({f"{at}": line.p_value for at, line in enumerate(lines) if line.p_value is not None}, watch.alpha)
     return [
         line if line.p_value is None else replace(line, outcome="drift" if f"{at}" in shown else "no drift found")
@@ -77,30 +77,25 @@ def distances(
     windows: Sequence[Requests], reference: Reference | None, watch: Watch, seed: int
 ) -> dict[str, list[float | None]]:
     """Return MMD² of each window by side, for a picture of how it went; None for one of too few rows."""
+    rng = np.random.default_rng(seed)
     known: Mapping[str, np.ndarray] = {} if reference is None else reference.sides
     return {
         side: [
             mmd(usual, rows, 1, seed).statistic
-            if len(rows := drawn(window.vectors(side), watch.most_rows // 4, seed)) >= watch.least_rows // 4
+            if len(rows := window.vectors(side, watch.most_rows // 4, seed)) >= watch.least_rows // 4
             else None
             for window in windows
         ]
         for side in SIDES
-        if len(usual := drawn(known.get(side, np.zeros((0, 0))), watch.most_rows // 2, seed)) >= watch.least_rows
+        if len(usual := drawn(known.get(side, np.zeros((0, 0))), watch.most_rows // 2, rng)) >= watch.least_rows
     }
 
 
-def drawn(rows: np.ndarray, most: int, seed: int) -> np.ndarray:
-    """Return at most so many rows, drawn by chance, in their order."""
-    if len(rows) <= most:
-        return rows
-    return rows[np.sort(np.random.default_rng(seed).permutation(len(rows))[:most])]
-
-
 def _vectors(requests: Requests, reference: Reference | None, watch: Watch, seed: int) -> Iterator[Line]:
+    rng = np.random.default_rng(seed)
     for side, of in SIDES.items():
-        now = drawn(requests.vectors(side), watch.most_rows, seed)
-        usual = np.zeros((0, 0)) if reference is None else drawn(reference.sides[side], watch.most_rows, seed)
+        now = requests.vectors(side, watch.most_rows, seed)
+        usual = np.zeros((0, 0)) if reference is None else drawn(reference.sides[side], watch.most_rows, rng)
         if says := _too_few(len(now), len(usual), f"distinct {of}", watch):
             yield Line(of=of, test="mmd", rows=len(now), reference_rows=len(usual), says=says)
             continue
@@ -111,17 +106,20 @@ def _vectors(requests: Requests, reference: Reference | None, watch: Watch, seed
             )  # fmt: skip
 
 
-def _scores(requests: Requests, reference: Reference | None, watch: Watch) -> Iterator[Line]:
+def _scores(requests: Requests, reference: Reference | None, watch: Watch, seed: int) -> Iterator[Line]:
     from scipy.stats import ks_2samp  # a second to import
 
-    for lang, now in requests.scores().items():
-        usual = np.zeros(0) if reference is None else reference.scores.get(lang, np.zeros(0))
+    rng = np.random.default_rng(seed)
+    for lang, every in requests.scores().items():
+        of, now = f"scores in {lang}", drawn(every, watch.most_rows, rng)
+        known = np.zeros(0) if reference is None else reference.scores.get(lang, np.zeros(0))
+        usual = drawn(known, watch.most_rows, rng)
         if says := _too_few(len(now), len(usual), f"distinct searches in {lang}", watch):
-            yield Line(of=lang, test="ks", rows=len(now), reference_rows=len(usual), says=says)
+            yield Line(of=of, test="ks", rows=len(now), reference_rows=len(usual), says=says)
             continue
         found = ks_2samp(usual, now)
         yield Line(
-            of=lang, test="ks", rows=len(now), reference_rows=len(usual), statistic=float(found.statistic), p_value=float(found.pvalue)
+            of=of, test="ks", rows=len(now), reference_rows=len(usual), statistic=float(found.statistic), p_value=float(found.pvalue)
         )  # fmt: skip
 
 

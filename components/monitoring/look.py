@@ -104,7 +104,8 @@ def _reference(
     if endpoint is None:
         return None, "no model is served"
     if watch.reference == "before":
-        return of_requests(every.of_space(endpoint.package_digest).between(_FIRST, since)), ""
+        before = every.of_space(endpoint.package_digest).between(_FIRST, since)
+        return of_requests(before, watch.most_rows, seed), ""
     try:
         found = of_training(root, endpoint, watch.most_rows, seed, world.embed(endpoint))
     except DiptychError as err:

@@ -41,9 +41,9 @@ class Reference:
     scores: Mapping[str, Float[np.ndarray, "_"]]
 
 
-def of_requests(before: Requests) -> Reference:
-    """Return what was asked before as a reference."""
-    sides = {side: before.vectors(side) for side in ("text", "image")}
+def of_requests(before: Requests, most_rows: int, seed: int) -> Reference:
+    """Return what was asked before as a reference, at most so many vectors a side."""
+    sides = {side: before.vectors(side, most_rows, seed) for side in ("text", "image")}
     return Reference(means="what was asked of it before", sides=sides, scores=before.scores())
 
 

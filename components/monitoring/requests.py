@@ -11,10 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 
 from components.serving.gateway.samples import SCHEMA, sampled_folder
 
+_AMONG = 4  # times as many rows as are asked for, among which those that are alike are looked for
 STAMP = "%Y%m%dT%H%M%S"  # that names of files begin with: when they were written
 
 
@@ -44,16 +45,26 @@ class Requests:
         """Return those that one package answered."""
         return replace(self, table=self.table.filter(pc.equal(self.table["space"], space)))
 
-    def vectors(self, side: str) -> Float[np.ndarray, "N D"]:
-        """Return each vector of `text` or `image` once, in the order in which they came: who repeats himself is one witness."""
+    def vectors(self, side: str, most: int | None = None, seed: int = 0) -> Float[np.ndarray, "N D"]:
+        """Return each vector of `text` or `image` once, in the order in which they came: who repeats himself is one witness.
+
+        Args:
+            side: which.
+            most: vectors, drawn by chance; all unless given.
+            seed: of the draw.
+        """
         rows = self.table.filter(pc.and_(pc.equal(self.table["side"], side), pc.is_valid(self.table["embedding"])))
         if not rows.num_rows:
             return np.zeros((0, 0), np.float32)
+        rng = np.random.default_rng(seed)
+        if most is not None and rows.num_rows > _AMONG * most:  # to sort half a million vectors takes a minute
+            rows = rows.take(np.sort(rng.choice(rows.num_rows, _AMONG * most, replace=False)))
         lists = rows["embedding"].combine_chunks()
         numbers = np.asarray(lists.flatten()).reshape(len(lists), -1)
         _, first = np.unique(numbers, axis=0, return_index=True)
         distinct: np.ndarray = numbers[np.sort(first)].astype(np.float32)
-        return distinct[np.isfinite(distinct).all(1)]
+        whole = distinct[np.isfinite(distinct).all(1)]
+        return whole if most is None else drawn(whole, most, rng)
 
     def scores(self) -> dict[str, Float[np.ndarray, "R"]]:
         """Return the best score of each search by words, by language: that of each text once."""
@@ -93,6 +104,11 @@ def read_requests(root: Path, since: datetime | None = None) -> Requests:
     table = pa.concat_tables(tables) if tables else SCHEMA.empty_table()
     found = Requests(table=table.sort_by("at"), unread=tuple(unread))
     return found if since is None else found.between(since, datetime.max.replace(tzinfo=UTC))
+
+
+def drawn(rows: Shaped[np.ndarray, "N ..."], most: int, rng: np.random.Generator) -> Shaped[np.ndarray, "M ..."]:
+    """Return at most so many rows, drawn by chance, in their order."""
+    return rows if len(rows) <= most else rows[np.sort(rng.choice(len(rows), most, replace=False))]
 
 
 def _whole(table: pa.Table) -> pa.Table:

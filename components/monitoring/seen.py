@@ -63,13 +63,17 @@ class Seen:
         parts = [_DRIFT[self.outcome]]
         if self.outcome == "drift":
             of = dict.fromkeys(line.of for line in self.drift if line.outcome == "drift")
-            parts[0] = f"Drift: {', '.join(of)} are not what they were."
+            parts[0] = f"Drift in {', '.join(of)}."
         elif self.outcome == "cannot tell":
             why = self.without or next((line.says for line in self.drift if line.says), "nothing was asked")
             parts[0] = f"Drift cannot be told: {why}."
         parts += [f"{_TITLES[one.name]} {_HELD[one.held]}: {one.says}." for one in self.budgets]
         if self.deaths:
-            parts.append(f"{sum(one.count for one in self.deaths)} processes died since the last look.")
+            kinds = dict.fromkeys(one.of for one in self.deaths)
+            counts = {kind: sum(one.count for one in self.deaths if one.of == kind) for kind in kinds}
+            parts.append(
+                f"Died since the last look: {', '.join(f'{kind} ({count})' for kind, count in counts.items())}."
+            )
         asked = [event.asks for event in self.events if event.asks]
         return " ".join([*parts, *(f"Asked for: {', '.join(asked)}." for _ in asked[:1])])
 

@@ -14,7 +14,8 @@ from typing import Any
 
 import yaml
 
-CODE = ("components", "flows", "infra", "dvc.yaml", "pyproject.toml")
+CODE = ("components", "flows", "infra", "dvc.yaml", "pyproject.toml", "data")
+"""What a result depends on: changes to these that are not committed would be in no commit that evidence can name."""
 
 
 def whence(root: Path) -> dict[str, Any]:
@@ -30,14 +31,14 @@ def choices(root: Path) -> dict[str, Any]:
 
 
 def environment() -> dict[str, Any]:
-    """Return what ran: `digest` over names and versions of all that is installed, these by name, Python and the processor."""
+    """Return what ran: `digest` over names and versions of all that is installed, these by name, Python, the processor, and how many threads it may use."""
     packages = {
         re.sub(r"[-_.]+", "-", name).lower(): one.version for one in distributions() if (name := one.metadata["Name"])
     }
     lines = "".join(f"{name}=={version}\n" for name, version in sorted(packages.items()))
     return {
         "digest": hashlib.sha256(f"{platform.python_version()}\n{lines}".encode()).hexdigest(),
-        "python": platform.python_version(), "processor": processor(), "packages": dict(sorted(packages.items())),
+        "python": platform.python_version(), "processor": processor(), "threads": threads(), "packages": dict(sorted(packages.items())),
     }  # fmt: skip
 
 
@@ -48,6 +49,12 @@ def processor() -> str:
     except OSError:  # no Linux
         named = None
     return named.group(1).strip() if named else platform.processor()
+
+
+def threads() -> int:
+    """Return how many threads mathematics takes: sums are rounded by how they are shared out."""
+    said = os.environ.get("OMP_NUM_THREADS", "")
+    return int(said) if said.isdigit() and int(said) else len(os.sched_getaffinity(0))
 
 
 def uncommitted(root: Path) -> list[str] | None:

@@ -79,7 +79,9 @@ def called(scene: Scene) -> int:
     """Return in how many looks drift is called."""
     plain = replace(scene, new=0.0, aside=0.0, scores=0.0)
     looks = (
-        look_for_drift(drawn(scene, 2 * seed), of_requests(drawn(plain, 2 * seed + 1)), Watch(), seed)
+        look_for_drift(
+            drawn(scene, 2 * seed), of_requests(drawn(plain, 2 * seed + 1), Watch().most_rows, seed), Watch(), seed
+        )
         for seed in range(scene.looks)
     )
     return sum(outcome_of(lines) == "drift" for lines in looks)

@@ -28,6 +28,7 @@ from tests.flows.registered import version
 from tests.flows.versioned import STAGES, commit
 
 KEPT = Path(__file__).parents[2] / "docs/benchmarks/lineage.json"
+CALLED = {"ours": "`diptych lineage KEY --json`", "pyarrow": "a scan by pyarrow that is told which files"}
 SCAN = """
 import json, sys
 import pyarrow.compute as pc
@@ -115,6 +116,20 @@ def bench(rows: int, runs: int) -> dict[str, Any]:
         "peer": "pyarrow scan", "peer_version": pa.__version__, "machine": f"{os.cpu_count()} cores, {platform.processor() or platform.machine()}",
         "commit": ran.stdout.strip(),
     }  # fmt: skip
+
+
+def page(said: Mapping[str, Any]) -> str:
+    """Return what docs/lineage.md says of it."""
+    rows = "\n".join(
+        f"| {name} | {its['wall_s']:.2f} s | {its['cpu_s']:.2f} s | {its['peak_mb']:,.0f} MB |"
+        for name, its in ((CALLED[side], its) for side, its in said["sides"].items())
+    )
+    return (
+        f"A picture among {said['rows']:,} rows of a snapshot and {said['rows'] * 9 // 10:,} of a selection, in the workspace and in what a version was made from:\n\n"
+        f"| a process of its own, the middle of {said['runs']} | wall time | processor | memory |\n| --- | --- | --- | --- |\n{rows}\n\n"
+        f"The first question, which makes the indexes ({said['index_mb']:.0f} MB), took {said['first_wall_s']:.0f} s. `python -m tests.benchmarks.lineage --keep`, commit "
+        f"`{said['commit']}`, pyarrow {said['peer_version']}, one of {said['machine']}, others at work on them."
+    )
 
 
 def main() -> None:

@@ -56,7 +56,7 @@ def test_scores_that_fell_are_found_in_their_language_alone(served):
         for lang, its in zip(("de", "ja"), scores, strict=True):
             served.ask(directions(len(served.told) + (lang == "ja"), 120), at=at, lang=lang, scores=its)
     found = {line.of: line.outcome for line in served.look(watch).drift if line.test == "ks"}
-    assert found == {"de": "no drift found", "ja": "drift"}
+    assert found == {"scores in de": "no drift found", "scores in ja": "drift"}
 
 
 def test_another_model_s_requests_are_not_looked_at(served):
@@ -68,7 +68,7 @@ def test_of_looks_without_drift_as_many_say_drift_as_alpha_says(served):
     """Over texts, pictures and two languages at once."""
     watch, draws, found = type(WATCH)(**{**vars(WATCH), "least_rows": 40}), 200, []
     for seed in range(draws):
-        now, usual = requests_of(10_000 + seed, 80), of_requests(requests_of(20_000 + seed, 80))
+        now, usual = requests_of(10_000 + seed, 80), of_requests(requests_of(20_000 + seed, 80), 80, seed)
         found.append(outcome_of(look_for_drift(now, usual, watch, seed)))
     assert set(found) <= {"drift", "no drift found"}
     assert found.count("drift") <= binom.ppf(0.999, draws, watch.alpha)
