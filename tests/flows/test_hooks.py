@@ -179,10 +179,6 @@ def test_a_delivery_is_taken_once_by_both_receiver_and_server(hooks, deployed, p
 
 
 def test_automations_are_made_once_and_mended_and_what_was_paused_stays_so(hooks, prefect):
-<<<<<<< HEAD
-    name = DEPLOY.name
-=======
->>>>>>> h/hooks
     assert set_up_automations([DEPLOY]) == ()
     with get_client(sync_client=True) as client:
         [made] = client.read_automations_by_name(DEPLOY.name)
@@ -192,13 +188,8 @@ def test_automations_are_made_once_and_mended_and_what_was_paused_stays_so(hooks
         other = AutomationCore.model_validate(said)
         client.update_automation(made.id, other)
         client.create_automation(other)
-<<<<<<< HEAD
-        assert set_up_automations([DEPLOY]) == (name,)
-        [mended] = client.read_automations_by_name(name)
-=======
         assert set_up_automations([DEPLOY]) == (DEPLOY.name,)
         [mended] = client.read_automations_by_name(DEPLOY.name)
->>>>>>> h/hooks
         assert mended.description == DEPLOY.why
         assert not mended.enabled
         client.resume_automation(mended.id)
