@@ -130,20 +130,6 @@ def wait(what: Callable[[], object]) -> None:
         time.sleep(0.02)
 
 
-def alias_to_endpoint(place: Place) -> str:
-    """`diptych watch` sees the alias, and the version is served."""
-    watcher, began = place.command("watch", "--every", "1"), time.monotonic()
-    try:
-        place.store.client.set_registered_model_alias("tiny", "champion", "1")
-        version = place.version()
-        place.ask(version)
-        wait(lambda: place.served == version.label)
-    finally:
-        watcher.send_signal(signal.SIGINT)
-        watcher.communicate()
-    return f"{version.label} was served {time.monotonic() - began:.0f} s after its alias was set, the start of the watcher included"
-
-
 def deploy_under_load(place: Place) -> str:
     """A deploy, one that fails, and a rollback, while eight clients ask."""
     with asked_all_the_time(place.root) as counts:
@@ -288,7 +274,7 @@ def _locked_after(place: Place, label: str, step: str) -> Iterator[None]:
 DRILLS: dict[str, Callable[[Place], str]] = {
     drill.__name__: drill
     for drill in (
-        alias_to_endpoint, deploy_under_load, corrupt_package, wrong_signature, nan_weights, wrong_dimension, onnx_that_does_not_load,
+        deploy_under_load, corrupt_package, wrong_signature, nan_weights, wrong_dimension, onnx_that_does_not_load,
         server_killed_mid_load, disk_full, two_aliases_at_once, registry_locked_at_each_step,
     )
 }  # fmt: skip
