@@ -1,4 +1,4 @@
-"""The command `diptych`: run, data, model, export, evaluate, ask, serve, keys, embed, promote, report, status, recipes, lineage, takedown, reproduce, prove, compare, grow, ui, down. Only what a command needs is imported, when it needs it."""
+"""The command `diptych`. Only what a command needs is imported, when it needs it."""
 
 import argparse
 import gc
@@ -18,9 +18,11 @@ from flows.evaluation_parsers import add_evaluate, add_study
 from flows.faults import in_utf8, told
 from flows.lineage_parser import add_lineage
 from flows.model_parsers import add_export, add_model
+from flows.monitor_parser import add_monitor
 from flows.proof_parsers import add_proofs
 from flows.serving_parsers import add_feedback, add_serving
 from flows.version_parsers import add_versions
+from flows.watch_parsers import add_watching
 
 
 class Terminated(KeyboardInterrupt):
@@ -164,6 +166,7 @@ def _parser() -> argparse.ArgumentParser:
     status = add("status", "say how stages, registry and server stand", _status)
     status.add_argument("--recipe", help="one of params.yaml's recipes; the first of them unless given")
     status.add_argument("--json", action="store_true", help="print it as JSON")
+    add_monitor(add)
     _recipes_parser(
         add("recipes", "say what recipes there are, what they claim and what was measured", _recipes), every
     )
@@ -172,7 +175,9 @@ def _parser() -> argparse.ArgumentParser:
     ui = add("ui", "serve the pages of Prefect and MLflow on this machine, until Ctrl-C", _ui)
     ui.add_argument("--prefect-port", type=int, metavar="PORT", help="for Prefect's page; a free one unless given")
     ui.add_argument("--mlflow-port", type=int, metavar="PORT", help="for MLflow's page; a free one unless given")
+    ui.add_argument("--no-watch", action="store_true", help="serve no champion that is set on MLflow's page")
     add_serving(add, commands, every)
+    add_watching(add)
     add("down", "stop the server, and leave no process and no shared memory", _down)
     return parser
 
@@ -339,7 +344,7 @@ def _show_recipe(root: Path, arguments: argparse.Namespace) -> int:
 def _ui(root: Path, arguments: argparse.Namespace) -> int:
     from flows.ui import ui
 
-    ui(root, arguments.prefect_port, arguments.mlflow_port)
+    ui(root, arguments.prefect_port, arguments.mlflow_port, not arguments.no_watch)
     return 0
 
 

@@ -35,7 +35,7 @@ def embed(said: str, out: Path, here: Path, root: Path | None, model: str | None
     found = embed_all(samples, package, name, here / out, cores(), progress=Told(sys.stderr, stage="embed"))
     counts = {
         "rows": found.rows, "broken": found.broken, "before": found.before, "rejected": dict(rejected), "model": name,
-        "space": package.digest, "out": str(here / out),
+        "space": package.space, "out": str(here / out),
     }  # fmt: skip
     if as_json:
         print(json.dumps(counts))

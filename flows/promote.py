@@ -8,8 +8,9 @@ from typing import Any
 from components.contracts.errors import ConfigError, DiptychError
 from components.contracts.promotion import Finding, Held, Ruling
 from components.recipes.params import load_params
-from components.registry.promotion import Verdict
+from components.registry.promotion import Judge, Verdict
 from components.registry.promotion import promote as move
+from components.registry.promotion import requested as asked
 from components.registry.store import Store, open_store
 from components.registry.versions import ModelVersion, by_label
 from components.stages.place import private
@@ -19,7 +20,13 @@ from flows.same_queries import manifest_of, sides
 
 def promote(root: Path, version: ModelVersion, store: Store | None = None, anew: bool = False) -> Verdict:
     """Return what becomes of a version; errors as of `components.evaluation.gate.judge`."""
-    params, store = load_params(root), store or open_store(root)
+    store = store or open_store(root)
+    return move(store, version, _judge(root, store), anew)
+
+
+def _judge(root: Path, store: Store) -> Judge:
+    """Return what gives rulings by the rules of params.yaml."""
+    params = load_params(root)
 
     def judge(version: ModelVersion, champion: ModelVersion | None) -> tuple[Ruling, str]:
         from components.evaluation import gate  # imports pyarrow, which a flow that judges nothing need not
@@ -31,7 +38,12 @@ def promote(root: Path, version: ModelVersion, store: Store | None = None, anew:
         ruling = gate.judge(ours, theirs, params.promotion, params.seed, [*also, *lacking])
         return ruling, table(ruling)
 
-    return move(store, version, judge, anew)
+    return judge
+
+
+def requested(root: Path, model: str, store: Store) -> Verdict:
+    """Return what becomes of the alias `champion` of a registered model as somebody has set it; errors as of `promote`."""
+    return asked(store, model, _judge(root, store))
 
 
 def promote_label(root: Path, label: str) -> Verdict:

@@ -5,8 +5,8 @@ from components.registry.champion import files_of
 from components.registry.promotion import Verdict
 from components.registry.store import fingerprint
 from flows.audience import step
-from flows.deploy import deploy
 from flows.gateway import ensure_gateway
+from flows.rollout import bring
 from flows.shipped import Shipped
 from flows.workspace import Workspace
 
@@ -20,7 +20,7 @@ def serve(workspace: Workspace, verdict: Verdict) -> Shipped:
     with step("deploy") as how:
         folder, unserved = files_of(champion, root), None
         try:
-            deploy(folder, root, champion.label)
+            bring(root, champion)
             ensure_gateway(root)
             how.append(f"serving {champion.label}")
         except CapabilityError as err:

@@ -43,10 +43,16 @@ def _settings(root: Path, here: Path, asked: argparse.Namespace) -> Settings:
     share = now.log_share if asked.log_share is None else asked.log_share
     if not 1 <= workers <= MOST_WORKERS:
         raise ConfigError(f"--workers is {workers}; give 1 to {MOST_WORKERS}, about one for each core that answers")
+    days = now.log_days if asked.log_days is None else asked.log_days
+    size_mb = now.log_mb if asked.log_mb is None else asked.log_mb
+    if not (days > 0 and size_mb > 0):
+        raise ConfigError(
+            f"--log-days is {days:g} and --log-mb {size_mb:g}, but what is kept has to be let go some time, and not at once. Give numbers above 0."
+        )
     if not 0 <= share <= 1:
         raise ConfigError(f"--log-share is {share:g}, but a share is from 0 to 1")
     return replace(
-        now, workers=workers, log_share=share, hosts=tuple(asked.hosts or now.hosts),
+        now, workers=workers, log_share=share, log_days=days, log_mb=size_mb, hosts=tuple(asked.hosts or now.hosts),
         traces=(here / asked.traces).resolve() if asked.traces else now.traces,
     )  # fmt: skip
 

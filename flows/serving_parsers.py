@@ -1,4 +1,4 @@
-"""The commands `diptych serve`, `keys` and `embed`: the gateway, who stands beside the champion, who may ask, and vectors of many samples at once."""
+"""The commands `diptych serve`, `deploy`, `rollback`, `sign`, `keys` and `embed`: what answers, who may ask, and vectors of many samples at once."""
 
 import argparse
 import json
@@ -38,8 +38,10 @@ def add_serving(
         "--log-share",
         type=float,
         metavar="SHARE",
-        help="share of requests, 0 to 1, whose words and scores are kept (0)",
+        help="share of requests, 0 to 1, whose words, scores and vectors are kept (0)",
     )
+    serve.add_argument("--log-days", type=float, metavar="DAYS", help="after which what was kept goes (30)")
+    serve.add_argument("--log-mb", type=float, metavar="MB", help="that it may have; the oldest goes first (512)")
     serve.add_argument("--traces", type=Path, metavar="FILE", help="where spans of OpenTelemetry are written")
     serve.add_argument(
         "--beside",
@@ -59,6 +61,15 @@ def add_serving(
         help="ask --beside what the champion is asked, and count where it answers otherwise",
     )
     serve.add_argument("--alone", action="store_true", help="end what stands beside the champion")
+    deploys = add("deploy", "serve what the alias champion asks for, or say why it may not be served", _deploy)
+    deploys.add_argument(
+        "model", nargs="?", metavar="MODEL", help="a registered model; params.yaml's first recipe unless given"
+    )
+    deploys.add_argument("--json", action="store_true", help="print what was done, and when, as JSON")
+    back = add("rollback", "serve again what was served before, from the files that were kept for it", _rollback)
+    back.add_argument("--because", metavar="REASON", default="", help="why; it is kept with both versions")
+    signs = add("sign", "sign a version, so that it may be served", _sign)
+    signs.add_argument("version", metavar="VERSION", help="such as clip@3")
     does = "say who may ask the gateway; without any key, whoever is on this machine may"
     keys = commands.add_parser("keys", help=does, description=f"{does[0].upper()}{does[1:]}.")
     verbs = keys.add_subparsers(required=True, metavar="COMMAND")
@@ -105,6 +116,35 @@ def _embed(here: Path, arguments: argparse.Namespace) -> int:
     except ConfigError:
         root = None
     embed(arguments.data, arguments.out, here, root, arguments.model, arguments.json)
+    return 0
+
+
+def _deploy(root: Path, arguments: argparse.Namespace) -> int:
+    from components.recipes.params import load_params
+    from flows.rollout import rollout
+
+    rolled = rollout(root, arguments.model or next(iter(load_params(root).recipes)))
+    if arguments.json:
+        done = None if rolled.timeline is None else rolled.timeline.as_json()
+        print(
+            json.dumps({"outcome": rolled.outcome, "served": rolled.label, "says": rolled.sentence, "timeline": done})
+        )
+    else:
+        print(rolled.sentence)
+    return int(rolled.outcome == "refused")
+
+
+def _rollback(root: Path, arguments: argparse.Namespace) -> int:
+    from flows.rollback import rollback
+
+    print(rollback(root, arguments.because))
+    return 0
+
+
+def _sign(root: Path, arguments: argparse.Namespace) -> int:
+    from flows.sign import sign_label
+
+    print(sign_label(root, arguments.version))
     return 0
 
 

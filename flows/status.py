@@ -5,7 +5,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from components.serving.record import read_gateway
+from components.serving.timeline import read_timeline
 from components.stages.events import read_position
 from components.stages.outcome import StageOutcome
 from components.stages.place import address
@@ -40,8 +43,32 @@ def status(root: Path, recipe: str) -> dict[str, Any]:
             "http": serving.endpoint.http if serving.endpoint else None,
             "page": gateway.url if (gateway := read_gateway(root)) else None,
             "reason": serving.reason or None,
+            "deploy": deploy_stands(root),
         },
     }
+
+
+def deploy_stands(root: Path) -> str | None:
+    """Return what became of the last deploy, where there is something to know of it: one under way, failed, or that went back."""
+    from components.serving.routes import read_routes
+
+    last = read_timeline(root)
+    if last is None:
+        return None
+    shares = ", ".join(f"{one.endpoint.label} has {one.share:.0%} of the requests" for one in read_routes(root).beside)
+    if last.outcome == "under way":
+        if psutil.pid_exists(last.pid):
+            return f"{last.label} is being deployed{f'; {shares}' if shares else ''}"
+        return (
+            f"{last.label} was being deployed when whoever did it was killed; {last.before or 'nothing'} is served as before, "
+            f"and diptych deploy tries again{f'; {shares} for less than a minute more' if shares else ''}"
+        )
+    told = "" if last.recorded else "; the registry does not know yet, and the next diptych deploy tells it"
+    if last.outcome == "failed":
+        return f"{last.label} is not served: {last.why}{told}"
+    if last.outcome == "rolled back":
+        return f"{last.label} is served again, in place of {last.before}: {last.why}{told}"
+    return f"{last.label} is served{told}" if told else None
 
 
 def _data(root: Path) -> dict[str, Any] | None:
@@ -92,5 +119,7 @@ def as_lines(found: dict[str, Any]) -> list[str]:
     lines.append(
         f"{'server':<{width}}  {serving['state']}{where}{' (' + serving['reason'] + ')' if serving['reason'] else ''}"
     )
+    if serving["deploy"]:
+        lines.append(f"{'deploy':<{width}}  {serving['deploy']}")
     lines.append(f"{'page':<{width}}  {serving['page'] or 'none; diptych serve starts it'}")
     return lines

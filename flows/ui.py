@@ -1,7 +1,7 @@
 """The pages of Prefect and MLflow on the stores of a workspace, until Ctrl-C: what ran, and what it came to.
 
 Both are children that die with us. A run that begins meanwhile reports to the same Prefect server, so it is let finish
-before the pages go.
+before the pages go. Beside MLflow's page a watcher looks at its store, so that a champion set on the page is served.
 """
 
 import fcntl
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
 from components.contracts.errors import Busy, ConfigError, DiptychError
@@ -27,7 +27,7 @@ START_UP_S = 180.0  # MLflow has needed 50 s on a busy machine
 _LOOK_EVERY_S = 0.5
 
 
-def ui(root: Path, prefect_port: int | None = None, mlflow_port: int | None = None) -> None:
+def ui(root: Path, prefect_port: int | None = None, mlflow_port: int | None = None, watched: bool = True) -> None:
     """Serve both pages on this machine alone, say where, and stay until Ctrl-C or TERM; nothing is left running.
 
     Where PREFECT_API_URL or MLFLOW_TRACKING_URI name a server of the user's, its page is named instead of served.
@@ -35,12 +35,13 @@ def ui(root: Path, prefect_port: int | None = None, mlflow_port: int | None = No
 
     Args:
         prefect_port, mlflow_port: where to serve them; the workspace's ports from last time unless given.
+        watched: whether a champion that is set on MLflow's page, where that is served here, is served.
 
     Raises ConfigError when a given port is in use, TransientError when a page does not come up.
     """
     try:
         with hold(private(root, "locks") / "ui.lock", f"the pages of {root}"):
-            _serve(root, {"prefect": prefect_port, "mlflow": mlflow_port})
+            _serve(root, {"prefect": prefect_port, "mlflow": mlflow_port}, watched)
     except Busy:
         pages = Pages.read(root)
         if pages is None:  # it is starting or stopping
@@ -50,7 +51,7 @@ def ui(root: Path, prefect_port: int | None = None, mlflow_port: int | None = No
         print("Stopped. The pages are gone, what they showed is kept.", flush=True)
 
 
-def _serve(root: Path, asked: dict[Page, int | None]) -> None:
+def _serve(root: Path, asked: dict[Page, int | None], watched: bool) -> None:
     began = time.monotonic()
     own: dict[Page, str | None] = {"prefect": own_prefect(), "mlflow": own_mlflow()}
     ports = {page: _port(root, page, asked[page]) for page in own if own[page] is None}
@@ -66,7 +67,7 @@ def _serve(root: Path, asked: dict[Page, int | None]) -> None:
             health = f"{address[page]}{'/api/health' if page == 'prefect' else '/health'}"
             wait_for(health, server, _log(root, page), f"the {page} page", START_UP_S)
             keep_port(root, page, ports[page])
-        with pages.told(root):
+        with pages.told(root), _watcher(root) if watched and "mlflow" in servers else nullcontext():
             _say(f"Ready after {time.monotonic() - began:.0f} s. Ctrl-C stops both.", pages)
             _stay(root, servers)
 
@@ -110,6 +111,13 @@ def _users(root: Path) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def _watcher(root: Path) -> Iterator[None]:
+    """Watch the registry while the block runs; what is done about it is said here, among our own lines."""
+    with started([sys.executable, "-u", "-m", "flows.watch", str(root)], sys.stdout, cwd=root):
+        yield
 
 
 @contextmanager

@@ -13,11 +13,12 @@ from components.curation.page import render_page
 from components.evaluation.outcomes import Evaluated
 from components.evaluation.side_by_side import page as side_by_side
 from infra.browser import Tab, browser, find_chromium
+from tests.components.monitoring.conftest import Served, directions
 
 pytestmark = pytest.mark.timeout(900)
 
 PHONE, DESK = (360, 740), (1280, 900)  # pixels
-NAMES = ("report", "side_by_side", "validation", "curation")
+NAMES = ("report", "side_by_side", "validation", "curation", "monitor")
 REACHABLE = "a[href], summary, [tabindex='0']"
 """What a person who has no mouse has to come to."""
 
@@ -40,8 +41,13 @@ def pages(own: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path
         "stats": {"threshold": 0.5},
     }  # fmt: skip
     (made / "curation.html").write_text(render_page("clip", [step]))
+    watched = Served(made / "watched")
+    (watched.root / ".diptych/served").mkdir(parents=True)
+    watched.deploy()
+    watched.ask(directions(5, 100, shift=2), status=500)
+    watched.look()
     return {
-        "report": own / "runs/clip/package/report.html", "validation": own / "data/validated/report.html",
+        "monitor": watched.root / ".diptych/monitor/report.html", "report": own / "runs/clip/package/report.html", "validation": own / "data/validated/report.html",
         "side_by_side": made / "side_by_side.html", "curation": made / "curation.html",
     }  # fmt: skip
 

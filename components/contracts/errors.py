@@ -46,6 +46,10 @@ class StaleArtifact(DiptychError):
     """A file is not the one its digest promises: it was changed after it was made."""
 
 
+class Untrusted(DiptychError):
+    """Nobody whom params.yaml trusts has signed a model, or what was signed is not what is there."""
+
+
 class GateClosed(DiptychError):
     """The data or the model is worse than params.yaml allows; nothing after the gate runs."""
 

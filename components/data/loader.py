@@ -44,6 +44,11 @@ class StepLoader(DataLoader[Made]):
     _silent = False
 
     def __iter__(self) -> Iterator[Made]:  # type: ignore[override]  # torch's has no name for what it returns
+        if not (
+            self.num_workers or self.pin_memory
+        ):  # nobody can be lost, and torch's way takes a hundredth of a short step
+            yield from (self.dataset[position] for position in self.sampler)
+            return
         self._batches, self._silent = super().__iter__(), False
         with self.minded():
             while True:

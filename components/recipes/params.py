@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from components.contracts.admit import Admit
+from components.contracts.deploying import Deploying
 from components.contracts.errors import ConfigError
+from components.contracts.monitor import Watch
 from components.contracts.promotion import Rules
 from components.recipes.section import section
 from components.recipes.yaml_lines import read_yaml
@@ -78,7 +80,9 @@ class Params:
         seed: decides every draw.
         gates: where it stops.
         promotion: when a model may take the place of the one that is served.
+        deploy: how the one that may comes to be served.
         admit: what may come in at all.
+        monitor: what is watched of what is served.
         overrides: section of the recipe -> numbers in place of its own; those of the scale stand under `training`.
     """
 
@@ -88,7 +92,9 @@ class Params:
     seed: int
     gates: Gates
     promotion: Rules = field(default_factory=Rules)
+    deploy: Deploying = field(default_factory=Deploying)
     admit: Admit = field(default_factory=Admit)
+    monitor: Watch = field(default_factory=Watch)
     overrides: dict[str, Any] = field(default_factory=dict)
 
 

@@ -15,11 +15,13 @@ from components.contracts.errors import ConfigError, GateClosed
 from components.contracts.promotion import Ruling
 from components.registry.store import Store, open_store, store_errors
 from components.registry.turns import CHAMPION, Turn
-from components.registry.versions import ModelVersion, by_alias, by_label
+from components.registry.versions import ModelVersion, by_alias, by_label, version_of
 
 CHALLENGER = "challenger"
 VERDICT, SENTENCE = "diptych.verdict", "diptych.verdict.sentence"
 APPROVED, APPROVED_BY, APPROVED_AT = "diptych.approved", "diptych.approved.by", "diptych.approved.at"
+PUT_BACK, GIVEN_BACK = "diptych.put_back", "diptych.given_back"
+MAY_BE_SERVED = ("promoted", "approved")  # verdicts
 RULINGS = "promotion"  # folder of a run's artifacts
 
 Judge = Callable[[ModelVersion, ModelVersion | None], tuple[Ruling, str]]
@@ -74,6 +76,86 @@ def promote(store: Store, version: ModelVersion, judge: Judge, anew: bool = Fals
                 store, version, partial(_record, store, version, ruling, page)
             ):  # else another was faster, and is to be beaten
                 return _crowned(store, version, ruling, page)
+
+
+def requested(store: Store, name: str, judge: Judge) -> Verdict:
+    """Return what becomes of the alias `champion` as somebody has set it, wherever: where it may not be, it is put back.
+
+    A version may be served of which a ruling says so, or a person who signed for it: then and there, or earlier. Else it is judged now,
+    against the version that had the alias by right before. Raises GateClosed where no version has the alias.
+    """
+    with store_errors(store.uri):
+        while True:
+            if by_alias(store, name, CHAMPION) is None:
+                raise GateClosed(
+                    f"no version of {name} has the alias champion, so none is asked for, and what is served stays. Set it in the registry, "
+                    f"or: diptych promote {name}@N"
+                )
+            turn = Turn.next(store, name)
+            asked = turn.champion
+            if asked is None:  # it was taken away just now
+                continue
+            before = None if turn.last is None else version_of(store, name, turn.last)
+            if before is not None and before.version == asked.version:
+                return Verdict(version=asked, champion=asked, sentence=f"{asked.label} is the champion.")
+            tags = store.client.get_model_version(name, asked.version).tags
+            if tags.get(VERDICT) in MAY_BE_SERVED:
+                said = f"{asked.label} was made the champion by hand, and may be: {tags.get(SENTENCE, 'it was judged before')}"
+                if turn.move(store, asked, lambda: None):
+                    _no_challenger(store, asked)
+                    return Verdict(version=asked, champion=asked, sentence=said)
+                continue
+            ruling, page = judge(asked, before)
+            if ruling.outcome == "promoted":
+                if turn.move(store, asked, partial(_record, store, asked, ruling, page)):
+                    return _crowned(store, asked, ruling, page)
+                continue
+            _record(store, asked, ruling, page)
+            return put_back(
+                store, asked, before, f"it was made the champion by hand, and may not be: {ruling.sentence}"
+            )
+
+
+def put_back(store: Store, asked: ModelVersion, before: ModelVersion | None, why: str) -> Verdict:
+    """Give the alias back to whoever had it by right, or to nobody, unless it is somebody else's by now; why is kept with the version.
+
+    Args:
+        asked: the version that has it.
+        before: the one that is to have it; None where there is none.
+    """
+    now = by_alias(store, asked.name, CHAMPION)
+    if now is not None and now.version == asked.version:
+        if before is None:
+            store.client.delete_registered_model_alias(asked.name, CHAMPION)
+        else:
+            _by_right(store, before)
+    where = f"the alias champion is {before.label}'s again" if before else "no version is the champion"
+    sentence = f"{asked.label} is not served, and {where}: {why}"
+    store.client.set_model_version_tag(asked.name, asked.version, PUT_BACK, sentence[:5000])
+    return Verdict(version=asked, champion=before, sentence=sentence)
+
+
+def _by_right(store: Store, version: ModelVersion) -> None:
+    """Give a version the alias, and the last turn, by which it is known who has the alias by right."""
+    while True:
+        turn = Turn.next(store, version.name)
+        if turn.last == version.version:
+            store.client.set_registered_model_alias(version.name, CHAMPION, version.version)
+            return
+        if turn.move(store, version, lambda: None):
+            return
+
+
+def give_back(store: Store, version: ModelVersion, because: str) -> None:
+    """Make a version the champion again, in a turn of its own, since the endpoint has gone back to it."""
+
+    def record() -> None:
+        store.client.set_model_version_tag(version.name, version.version, GIVEN_BACK, because[:5000])
+
+    with store_errors(store.uri):
+        while not Turn.next(store, version.name).move(store, version, record):
+            continue
+        _no_challenger(store, version)
 
 
 def promote_by_hand(root: Path, label: str, because: str) -> str:

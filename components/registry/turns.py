@@ -27,12 +27,14 @@ class Turn:
         name: of the registered model.
         number: of the turn, from 1.
         champion: who is to be beaten; None where there is none.
+        last: the version that the last turn gave the alias to, which a hand may have moved since; None where none was taken.
         run_id: where turns are counted.
     """
 
     name: str
     number: int
     champion: ModelVersion | None
+    last: str | None
     run_id: str
 
     @classmethod
@@ -42,11 +44,11 @@ class Turn:
         number, deadline = _last(store, run_id), time.monotonic() + _PATIENCE_S
         while number and not _is_done(store, run_id, number):
             if time.monotonic() > deadline:
-                taken = store.client.get_run(run_id).data.params[f"{_TAKEN}{number}"]
-                _end(store, name, run_id, number, taken.partition(" ")[0])
+                _end(store, name, run_id, number, _taken_by(store, run_id, number))
             time.sleep(_LOOK_EVERY_S)
             number = _last(store, run_id)
-        return cls(name=name, number=number + 1, champion=by_alias(store, name, CHAMPION), run_id=run_id)
+        last = _taken_by(store, run_id, number) if number else None
+        return cls(name=name, number=number + 1, champion=by_alias(store, name, CHAMPION), last=last, run_id=run_id)
 
     def move(self, store: Store, version: ModelVersion, record: Callable[[], None]) -> bool:
         """Make a version the champion, and return True; False, with nothing done, where another took this turn.
@@ -84,6 +86,11 @@ def _first_run(store: Store, name: str) -> str:
 def _last(store: Store, run_id: str) -> int:
     taken = [name for name in store.client.get_run(run_id).data.params if name.startswith(_TAKEN)]
     return max((int(name.removeprefix(_TAKEN)) for name in taken), default=0)
+
+
+def _taken_by(store: Store, run_id: str, number: int) -> str:
+    """Return which version a turn is for."""
+    return str(store.client.get_run(run_id).data.params[f"{_TAKEN}{number}"].partition(" ")[0])
 
 
 def _is_done(store: Store, run_id: str, number: int) -> bool:

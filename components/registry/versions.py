@@ -19,6 +19,7 @@ from components.registry.runs import (
     log_params,
     start_run,
 )
+from components.registry.signatures import SIGNED_BY, sign
 from components.registry.store import Store, open_store, store_errors
 
 if TYPE_CHECKING:
@@ -65,12 +66,14 @@ def register(package: Path, root: Path, store: Store | None = None) -> ModelVers
     """Return the version of a package, made with its run if the store does not have it yet.
 
     Asked twice, on a fresh store or after a kill, it ends in the same state: run, params, curves, metrics, dataset,
-    artifacts, version. Raises StaleArtifact when the package is not the one that was packaged.
+    artifacts, signature, version. Raises StaleArtifact when the package is not the one that was packaged.
     """
     packaged = Packaged.read(package, root)
     store = store or open_store(root)
     with store_errors(store.uri):
         run = _complete_run(store, packaged)
+        if SIGNED_BY not in run.data.tags:  # what somebody else signed stays as it is
+            sign(store, run.info.run_id, package, root)
         return find_version(store, packaged.recipe, packaged.digest) or _new_version(store, packaged, run)
 
 
@@ -91,6 +94,12 @@ def by_label(store: Store, label: str) -> ModelVersion:
         labels = ", ".join(f"{name}@{other}" for other in sorted(known, key=int)) or "none of that name"
         raise ConfigError(f"the registry has no version {label!r}. It has {labels}.")
     return ModelVersion.of(known[number])
+
+
+def version_of(store: Store, name: str, number: str) -> ModelVersion | None:
+    """Return a version by its number; None where the registry has it no more."""
+    found = [one for one in store.client.search_model_versions(f"name = '{name}'") if str(one.version) == number]
+    return ModelVersion.of(found[0]) if found else None
 
 
 def by_alias(store: Store, name: str, alias: str) -> ModelVersion | None:

@@ -175,7 +175,7 @@ def _schema(width: int, package: Package, name: str) -> pa.Schema:
         "image_embeds": vector,
         "text_embeds": vector,
     }
-    return pa.schema({**columns, "fault": pa.string()}, {SPACE: package.digest.encode(), MODEL: name.encode()})
+    return pa.schema({**columns, "fault": pa.string()}, {SPACE: package.space.encode(), MODEL: name.encode()})
 
 
 def _kept(path: Path, part: Sequence[Given], schema: pa.Schema) -> pa.Table | None:

@@ -68,6 +68,7 @@ class Candidate:
             grpc=f"{HOST}:{ports.grpc}",
             metrics=f"{HOST}:{ports.metrics}",
             package_digest=staged.package_digest,
+            space=staged.space,
             label=label,
             process=process,
             instance=home.name,
@@ -120,13 +121,13 @@ class Candidate:
         write_endpoint(self._root, self.endpoint)
         self._handed_over = True
 
-    def stand_beside(self, share: float, shadow: bool) -> None:
-        """Let it outlive us beside the one that is served, with a share of its requests, 0 to 1, or as its shadow.
+    def stand_beside(self, share: float, shadow: bool, until: float | None = None) -> None:
+        """Let it outlive us beside the one that is served, with a share of its requests, 0 to 1, or as its shadow, as long as `until`.
 
         Errors as of `hand_over`.
         """
         self._let_go()
-        beside = Beside(endpoint=self.endpoint, share=share, shadow=shadow)
+        beside = Beside(endpoint=self.endpoint, share=share, shadow=shadow, until=until)
         write_beside(self._root, (*read_routes(self._root).beside, beside))
         self._handed_over = True
 

@@ -19,6 +19,7 @@ class Endpoint:
     Args:
         http, grpc, metrics: addresses, host:port, reachable from this machine only.
         package_digest: which package it serves.
+        space: which vectors may be compared with its own: `components.serving.package.Package.space`.
         label: the model version as the caller calls it, such as "clip@3".
         process: the server's process.
         instance: the server's name, that of its folder too.
@@ -42,6 +43,7 @@ class Endpoint:
     key_file: Path
     shm_prefix: str
     started_at: str
+    space: str
 
     def to_json(self) -> str:
         """Return the text of server.json."""
@@ -53,6 +55,9 @@ class Endpoint:
         values: dict[str, Any] = json.loads(text)
         if values.pop("version") != VERSION:
             raise ValueError("another version of diptych wrote it")
+        values.setdefault(
+            "space", values["package_digest"]
+        )  # of a server of before, each package was a space of its own
         values |= {name: Path(values[name]) for name in ("repository", "log", "key_file")}
         return cls(**values | {"process": ProcessId(**values["process"])})
 
@@ -78,8 +83,24 @@ def read_endpoint(root: Path) -> Endpoint | None:
 
 def write_endpoint(root: Path, endpoint: Endpoint) -> None:
     """Write the record so that a reader sees the old one or the new one, also after a power cut."""
-    path = served_folder(root) / "server.json"
-    partial = path.with_name(f"server.json.{os.getpid()}")
+    _write(served_folder(root) / "server.json", endpoint)
+
+
+def read_previous(root: Path) -> Endpoint | None:
+    """Return what was served before, whose files are kept so that it can be again; None where nothing was, or nobody can read it."""
+    try:
+        return Endpoint.from_json((served_folder(root) / "previous.json").read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+
+
+def write_previous(root: Path, endpoint: Endpoint) -> None:
+    """Write down what was served before; what it says goes on existing, as `sweep` sees to."""
+    _write(served_folder(root) / "previous.json", endpoint)
+
+
+def _write(path: Path, endpoint: Endpoint) -> None:
+    partial = path.with_name(f"{path.name}.{os.getpid()}")
     with partial.open("w", encoding="utf-8") as file:
         file.write(endpoint.to_json())
         file.flush()

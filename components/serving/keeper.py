@@ -109,9 +109,10 @@ class Keeper:
     def _probe(self) -> None:
         """Look after the servers; whatever goes wrong is written down and tried again."""
         try:
-            if any(not one.endpoint.process.is_alive() for one in read_routes(self._root).beside):
-                self._forget_dead()
             routes = read_routes(self._root)
+            if routes.over() or any(not one.endpoint.process.is_alive() for one in routes.beside):
+                self._forget()
+                routes = read_routes(self._root)
             if routes.main is None:
                 return
             fault = fault_of(routes.main, PROBE_S)
@@ -128,13 +129,15 @@ class Keeper:
                 f"the server was not mended ({err if known else traceback.format_exc()}); the next try is in {self._healing.failed():.0f} s at the soonest"
             )
 
-    def _forget_dead(self) -> None:
+    def _forget(self) -> None:
         with serving_lock(self._root, KEEPER):
             routes = read_routes(self._root)
-            left = [one for one in routes.beside if one.endpoint.process.is_alive()]
-            say(
-                f"{len(routes.beside) - len(left)} servers beside the champion have ended; they get no requests any more"
-            )
+            over = routes.over()
+            left = [one for one in routes.beside if one not in over and one.endpoint.process.is_alive()]
+            for one in routes.beside:
+                if one not in left:
+                    why = "nobody watches over it any more" if one in over else "has ended"
+                    say(f"{one.endpoint.label}, beside the champion, {why}; it gets no requests")
             write_beside(self._root, left)
             sweep(self._root, keep=read_routes(self._root).endpoints)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.contracts.errors import StaleArtifact
-from components.contracts.sealed import MANIFEST, check_files, read_sealed
+from components.contracts.sealed import MANIFEST, check_files, digest_of, read_sealed
 from components.serving.labels import LABEL_FILES
 
 SERVED_FILES = (
@@ -19,6 +19,12 @@ SERVED_FILES = (
     "index.npy",
     "index.parquet",
 )
+ENCODING = (
+    "image_encoder.onnx",
+    "text_encoder.onnx",
+    "tokenizer.json",
+    "transforms.json",
+)  # and weights beside a graph
 REMEDY = "Run `dvc repro` to package the model again, then deploy."
 
 
@@ -50,6 +56,12 @@ class Package:
                 raise StaleArtifact(f"{path / MANIFEST} does not list {name}, which has to be served. {REMEDY}")
         check_files(path, files)
         return cls(path=path, digest=manifest["digest"], files=dict(files))
+
+    @property
+    def space(self) -> str:
+        """Which vectors may be compared with this model's own: a digest of what turns pictures and words into them."""
+        parts = {name: sha256 for name, sha256 in self.files.items() if name.startswith(ENCODING)}
+        return digest_of(parts)
 
     @property
     def classifies(self) -> bool:

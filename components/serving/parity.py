@@ -5,8 +5,11 @@ The served side goes the whole way: HTTP, Triton's preprocessing and tokenizer m
 Axes: N samples, D embedding width.
 """
 
-from collections.abc import Sequence
+import statistics
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +24,7 @@ from components.serving.triton_client import LabelScore, TritonClient
 MINIMUM = 0.9999
 SCORE_TOLERANCE = 1e-3  # of a cosine; what 0.9999 between embeddings leaves of it, for rows that are not far apart
 TOP_K = 5
+ASKED_ALONE = 10
 MAX_SEARCHES = 3
 SHARE_TOLERANCE = 0.01  # of a share of a softmax, which turns the last digits of a cosine into more
 OTHER_LABELS, OTHER_TEMPLATES = ("a heart", "a house", "rouge"), ("{}", "a picture of {}")
@@ -59,11 +63,37 @@ def check_parity(
     )
     _check_search(client, package, list(named_texts.values())[:MAX_SEARCHES], own_texts[:MAX_SEARCHES])
     if package.classifies:
-        _check_classes(client, package, dict(list(named_pictures.items())[:MAX_SEARCHES]), own)
+        few = dict(list(odd_pictures().items())[:MAX_SEARCHES])
+        _check_classes(client, package, {**few, **dict(list(named_pictures.items())[: len(pictures)])}, own)
     _check_refusals(client)
     return Parity(
         pictures=len(named_pictures), texts=len(named_texts), worst_picture=worst_picture, worst_text=worst_text
     )
+
+
+def check_latency(client: TritonClient, pictures: Sequence[bytes], texts: Sequence[str], most_ms: float) -> float:
+    """Return the milliseconds that one text, or one picture, takes by itself: the larger middle of ten of each.
+
+    Raises ParityFailed where that is more than `most_ms`.
+    """
+    worst = 0.0
+    asked: tuple[tuple[str, Sequence[Any], Callable[[Any], object]], ...] = (
+        ("text", texts or list(odd_texts().values()), lambda text: client.embed_text([text])),
+        ("picture", pictures or list(odd_pictures().values()), lambda picture: client.embed_image([picture])),
+    )
+    for what, samples, ask in asked:
+        took = []
+        for sample in samples[:ASKED_ALONE]:
+            began = time.perf_counter()
+            ask(sample)
+            took.append(1e3 * (time.perf_counter() - began))
+        middle = statistics.median(took)
+        if middle > most_ms:
+            raise ParityFailed(
+                f"one {what} takes {middle:.0f} ms by itself, and deploy.latency_ms allows {most_ms:g}. Traffic was not moved."
+            )
+        worst = max(worst, middle)
+    return worst
 
 
 def _compare(model: str, names: list[str], served: np.ndarray, own: np.ndarray, minimum: float) -> float:

@@ -5,6 +5,7 @@
 
 import json
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +24,13 @@ class Beside:
         endpoint: of it.
         share: of requests, 0 to 1, that it answers; 0 where only those who ask for it by name get it.
         shadow: whether it is asked what the others are, its answers being compared and thrown away.
+        until: seconds since 1970 until when it stands there: a canary's lease, which whoever watches it renews; None: until it is ended.
     """
 
     endpoint: Endpoint
     share: float = 0.0
     shadow: bool = False
+    until: float | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.share <= 1:
@@ -43,6 +46,10 @@ class Routes:
 
     main: Endpoint | None
     beside: tuple[Beside, ...] = ()
+
+    def over(self) -> tuple["Beside", ...]:
+        """Return those whose lease has ended, since nobody watches them any more."""
+        return tuple(one for one in self.beside if one.until is not None and one.until < time.time())
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
@@ -60,6 +67,7 @@ def read_routes(root: Path) -> Routes:
                 endpoint=Endpoint.from_json(json.dumps(one["endpoint"])),
                 share=float(one["share"]),
                 shadow=bool(one["shadow"]),
+                until=one.get("until"),
             )
             for one in listed["beside"]
         )
@@ -81,7 +89,8 @@ def write_beside(root: Path, beside: Sequence[Beside]) -> None:
         path.unlink(missing_ok=True)
         return
     listed = [
-        {"endpoint": json.loads(one.endpoint.to_json()), "share": one.share, "shadow": one.shadow} for one in beside
+        {"endpoint": json.loads(one.endpoint.to_json()), "share": one.share, "shadow": one.shadow, "until": one.until}
+        for one in beside
     ]
     partial = path.with_name(f"{FILE}.{os.getpid()}")
     partial.write_text(json.dumps({"beside": listed}, indent=2) + "\n", encoding="utf-8")

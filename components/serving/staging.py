@@ -3,6 +3,7 @@
 No two servers share a file, so a new one can be made ready, or thrown away, beside one that serves.
 """
 
+import json
 import os
 import secrets
 import shutil
@@ -10,11 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from components.contracts.sealed import check_files, sha256_of
 from components.serving.endpoint import Endpoint, served_folder
 from components.serving.environment import ServingEnvironment
 from components.serving.package import Package
 from components.serving.repository import write_repository
 from components.serving.sweep import workspace_prefix
+
+SUMS = "repository.json"  # sha256 of its files, beside it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +28,7 @@ class Staged:
     Args:
         home: the folder; its name is the instance's.
         package_digest: of the package in its repository.
+        space: of its vectors.
         environment: what runs it.
         key: what the restricted APIs ask for.
         shm_prefix: how the names of its shared memory begin.
@@ -31,6 +36,7 @@ class Staged:
 
     home: Path
     package_digest: str
+    space: str
     environment: ServingEnvironment
     key: str
     shm_prefix: str
@@ -58,28 +64,42 @@ class Staged:
 
 def stage(root: Path, package: Package) -> Staged:
     """Lay out a new instance; the lock is held. CapabilityError where Triton cannot run, before anything is written."""
-    return _laid_out(root, package.digest, lambda target: write_repository(package, target))
+
+    def write(target: Path) -> None:
+        write_repository(package, target)
+        files = {file.relative_to(target).as_posix(): sha256_of(file) for file in target.rglob("*") if file.is_file()}
+        (target.parent / SUMS).write_text(json.dumps(files), encoding="utf-8")
+
+    return _laid_out(root, package.digest, package.space, write)
 
 
 def stage_again(root: Path, endpoint: Endpoint) -> Staged:
-    """Lay out a new instance on the repository of another, and on what its index is searched by; files are shared where the disk can."""
+    """Lay out a new instance on the repository of another, and on what its index is searched by; files are shared where the disk can.
+
+    Raises StaleArtifact where a file is not what it was when it was first laid out.
+    """
+    sums = endpoint.repository.parent / SUMS
+    if sums.exists():
+        check_files(endpoint.repository, json.loads(sums.read_text(encoding="utf-8")))
     staged = _laid_out(
         root,
         endpoint.package_digest,
+        endpoint.space,
         lambda target: shutil.copytree(endpoint.repository, target, copy_function=_linked),
     )
     for file in endpoint.repository.parent.glob("*"):
-        if file.suffix in (".db", ".npy"):
+        if file.suffix in (".db", ".npy") or file.name == SUMS:
             _linked(str(file), str(staged.home / file.name))
     return staged
 
 
-def _laid_out(root: Path, digest: str, write: Callable[[Path], object]) -> Staged:
+def _laid_out(root: Path, digest: str, space: str, write: Callable[[Path], object]) -> Staged:
     environment = ServingEnvironment.find(root)
     instance = f"{digest[:12]}-{secrets.token_hex(4)}"
     staged = Staged(
         home=served_folder(root) / instance,
         package_digest=digest,
+        space=space,
         environment=environment,
         key=secrets.token_urlsafe(32),
         shm_prefix=workspace_prefix(root) + instance,

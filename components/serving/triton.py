@@ -119,6 +119,7 @@ def stop(root: Path) -> int:
         healthy = status(root, BROKEN_DRAIN_S).state == "serving"
     except StaleArtifact:  # nobody knows what the record said; it goes now
         healthy = False
-    (served_folder(root) / "server.json").unlink(missing_ok=True)
+    for record in ("server.json", "previous.json"):
+        (served_folder(root) / record).unlink(missing_ok=True)
     write_beside(root, ())
     return sweep(root, drain_s=DRAIN_S if healthy else BROKEN_DRAIN_S)

@@ -4,6 +4,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -11,6 +12,7 @@ import psutil
 import pytest
 
 from components.contracts.errors import ConfigError
+from components.monitoring.deaths import Death, deaths
 from components.serving.endpoint import read_endpoint
 from components.serving.gateway.settings import Settings
 from components.serving.process import running
@@ -59,8 +61,13 @@ def ready(root: Path) -> bool:
         return False
 
 
+def died(root: Path) -> list[Death]:
+    """Return who died, as a monitor reads the keeper's log."""
+    return deaths(root, None, datetime.min.replace(tzinfo=UTC))[0]
+
+
 def asked(**said: object) -> argparse.Namespace:
-    plain = dict.fromkeys(("port", "workers", "hosts", "log_share", "traces", "beside"))
+    plain = dict.fromkeys(("port", "workers", "hosts", "log_share", "log_days", "log_mb", "traces", "beside"))
     return argparse.Namespace(**{**plain, "share": 0.0, "shadow": False, "alone": False, **said})
 
 
@@ -94,7 +101,16 @@ def test_other_settings_start_it_anew_at_the_same_address_and_stay(root):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"workers": 0}, {"log_share": 2.0}, {"share": 0.5}, {"shadow": True}, {"beside": "x", "share": 1.5}]
+    "wrong",
+    [
+        {"workers": 0},
+        {"log_share": 2.0},
+        {"log_days": 0.0},
+        {"log_mb": -1.0},
+        {"share": 0.5},
+        {"shadow": True},
+        {"beside": "x", "share": 1.5},
+    ],
 )
 def test_numbers_that_make_no_sense_change_nothing(root, wrong):
     before = ensure_gateway(root)
@@ -122,7 +138,7 @@ def test_a_worker_that_is_killed_is_started_again(root):
     (worker,) = workers(root)
     worker.kill()
     until(lambda: ready(root) and workers(root) and workers(root)[0].pid != worker.pid)
-    assert "a worker ended with code -9" in gateway_log(root).read_text()
+    assert died(root)[-1].of == "worker"
 
 
 @pytest.mark.parametrize("broken", ["server", "stub"])
@@ -140,6 +156,7 @@ def test_a_server_that_is_dead_or_only_says_that_it_lives_is_mended(root, broken
     assert (after.package_digest, after.label) == (before.package_digest, before.label)
     until(lambda: not before.process.is_alive() and not before.repository.exists())
     assert "answers again" in gateway_log(root).read_text()
+    assert died(root)[-1].of == "server"
 
 
 def test_a_version_beside_that_dies_gets_no_requests_any_more(root):
@@ -149,6 +166,7 @@ def test_a_version_beside_that_dies_gets_no_requests_any_more(root):
     beside.process.send(9)
     assert beside.process.wait(10)
     until(lambda: read_routes(root).beside == ())
+    assert died(root)[-1].of == "beside"
     assert read_endpoint(root) == main
     until(lambda: not beside.repository.exists())
 

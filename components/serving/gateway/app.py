@@ -1,5 +1,6 @@
 """The gateway as an ASGI application: `uvicorn --factory components.serving.gateway.app:from_environment`."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version as version_of
@@ -15,7 +16,7 @@ from components.serving.gateway.fleet import Fleet
 from components.serving.gateway.metrics import REFUSED
 from components.serving.gateway.pictures_out import Thumbnails
 from components.serving.gateway.refusal import Refusal, bad
-from components.serving.gateway.samples import Samples
+from components.serving.gateway.samples import MOST_S, Samples
 from components.serving.gateway.settings import Settings
 
 ROUTES = (embeddings, classify, search, models, pictures_out, feedback, health, paging)
@@ -45,7 +46,9 @@ def create(settings: Settings) -> App:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with Fleet(settings.root, deadline_s=settings.deadline_s) as fleet:
             app.state.fleet = fleet
+            writing = asyncio.create_task(_write_regularly(app.state.samples))
             yield
+            writing.cancel()
             app.state.samples.write()
 
     app = FastAPI(
@@ -57,7 +60,7 @@ def create(settings: Settings) -> App:
         redoc_url=None,
     )
     app.state.settings = settings
-    app.state.samples = Samples(settings.root, settings.log_share)
+    app.state.samples = Samples(settings.root, settings.log_share, settings.log_days, settings.log_mb)
     app.state.kept = health.Kept()
     app.state.thumbnails = Thumbnails(settings.root)
     for route in ROUTES:
@@ -67,6 +70,13 @@ def create(settings: Settings) -> App:
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(Exception, _failed)
     return Border(app, settings, app.state.samples)
+
+
+async def _write_regularly(samples: Samples) -> None:
+    """Write what was sampled also where nobody asks any more."""
+    while True:
+        await asyncio.sleep(MOST_S)
+        await asyncio.to_thread(samples.write)
 
 
 async def _refused(request: Request, err: Exception) -> Response:

@@ -17,7 +17,7 @@ from components.serving.gateway.keys import Keyring
 from components.serving.gateway.metrics import IN_FLIGHT, REFUSED, REQUESTS, SECONDS
 from components.serving.gateway.rates import Rates
 from components.serving.gateway.refusal import Refusal, bad
-from components.serving.gateway.samples import Samples
+from components.serving.gateway.samples import Samples, embedded, language_of
 from components.serving.gateway.settings import Settings
 from components.serving.gateway.traces import Tracing
 
@@ -110,7 +110,7 @@ class Border:
                 seconds = time.perf_counter() - began
                 SECONDS.labels(route).observe(seconds)
                 if scope["path"].startswith(API) and scope["method"] == "POST":
-                    self._samples.take(_sampled(scope["state"], route, status, seconds))
+                    self._samples.take(lambda: _sampled(scope["state"], headers, route, status, seconds))
 
     async def _guarded(
         self,
@@ -252,13 +252,18 @@ async def _refuse(err: Refusal, request_id: str, send: Callable[[Message], Await
     await send({"type": "http.response.body", "body": body})
 
 
-def _sampled(state: MutableMapping[str, Any], route: str, status: int, seconds: float) -> dict[str, Any]:
-    """Return the row of a request; what it searched for and found is there where it did."""
+def _sampled(
+    state: MutableMapping[str, Any], headers: dict[bytes, bytes], route: str, status: int, seconds: float
+) -> dict[str, Any]:
+    """Return the row of a request; what it searched for and found, and what was embedded for it, is there where it was."""
     query, found = state.get("searched", (None, ()))
+    stated = headers.get(b"content-language", b"").decode("latin-1")
+    samples, vectors = state.get("embedded", ((), None))
     return {
-        "request_id": state["request_id"], "route": route, "version": state.get("version"), "key_name": state.get("key"),
-        "status": status, "seconds": seconds, "query": query, "keys": [one.entry.key for one in found],
-        "scores": [one.score for one in found],
+        "request_id": state["request_id"], "route": route, "version": state.get("version"), "package": state.get("package"), "space": state.get("space"),
+        "key_name": state.get("key"), "status": status, "seconds": seconds, "query": query, "lang": language_of(query, stated),
+        "keys": [one.entry.key for one in found], "scores": [one.score for one in found],
+        **({} if vectors is None else embedded(samples, vectors, stated)),
     }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from components.serving.classification import BadLabels, check_labels, check_templates
 from components.serving.gateway.answers import REFUSALS, as_json
 from components.serving.gateway.asking import asked
+from components.serving.gateway.metrics import SCORES
 from components.serving.gateway.pictures_in import picture_of
 from components.serving.gateway.refusal import bad
 from components.serving.triton_client import Classified
@@ -45,6 +46,7 @@ async def classify(request: Request, body: ClassifyRequest) -> Response:
     version, answer = await asked(
         request, body.model, lambda its: its.upstream.classify(image, body.labels, body.templates, body.top_k), _same
     )
+    SCORES.labels(version.label, "classify").observe(answer.labels[0].score)
     return as_json({"model": version.label, "labels": listed(answer), "encoded": answer.encoded})
 
 

@@ -100,6 +100,7 @@ async def embeddings(request: Request, body: EmbeddingRequest) -> Response:
             413, "image_too_large", f"The pictures have more than {MOST_PIXELS:,} pixels together. Send fewer at once."
         )
     version, rows = await asked(request, body.model, lambda its: _embed(its, samples), _alike)
+    request.state.embedded = (samples, rows)
     if body.dimensions is not None:
         if body.dimensions > rows.shape[1]:
             raise bad(
@@ -115,7 +116,7 @@ async def embeddings(request: Request, body: EmbeddingRequest) -> Response:
     pictures = sum(isinstance(sample, bytes) for sample in samples)
     return as_json(
         {
-            "object": "list", "data": data, "model": version.label, "space": version.endpoint.package_digest,
+            "object": "list", "data": data, "model": version.label, "space": version.endpoint.space,
             "usage": {"prompt_tokens": tokens, "total_tokens": tokens, "num_images": pictures},
         }
     )  # fmt: skip

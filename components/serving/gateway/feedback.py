@@ -45,7 +45,7 @@ async def feedback(request: Request, body: Feedback) -> Response:
     append(
         request.app.state.settings,
         {
-            "at": datetime.now(UTC).isoformat(timespec="seconds"), "version": version.label, "space": version.endpoint.package_digest,
+            "at": datetime.now(UTC).isoformat(timespec="seconds"), "version": version.label, "space": version.endpoint.space,
             "query": body.query, "key": body.key, "vote": body.vote, "by": request.state.key,
         },
     )  # fmt: skip

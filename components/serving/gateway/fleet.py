@@ -21,7 +21,8 @@ from components.serving.routes import FILE, Routes, read_routes
 from components.serving.search.searcher import Searcher
 
 LOOK_EVERY_S = 0.25
-LINGER_S = 30.0  # a server that is replaced may still be answering
+LINGER_S = 30.0  # that a server which is replaced may still be answering
+GRACE_S = 1.0  # in which whoever has just chosen it asks it; Triton, told to end, waits for open connections
 SLOW_S = 5.0  # that who did not answer in time is asked last
 MOST_COMPARING = 8  # answers of shadows that are waited for at once
 ALIASES = ("champion", "challenger")
@@ -39,6 +40,7 @@ class Version:
         share: of requests that it gets.
         shadow: whether it is asked beside the others.
         searching: held while a thread has the searcher.
+        asking: questions to it under way.
         slow_until: by the monotonic clock, until when another is asked first, since it did not answer in time.
     """
 
@@ -48,6 +50,7 @@ class Version:
     share: float
     shadow: bool
     searching: asyncio.Lock = field(default_factory=asyncio.Lock)
+    asking: int = 0
     slow_until: float = float("-inf")
     _opening: "asyncio.Future[Searcher | None] | None" = None
 
@@ -158,7 +161,10 @@ class Fleet:
             await self.look()
 
     async def _close_later(self, version: Version) -> None:
-        await asyncio.sleep(LINGER_S)
+        until = time.monotonic() + LINGER_S
+        await asyncio.sleep(GRACE_S)
+        while version.asking and time.monotonic() < until:
+            await asyncio.sleep(LOOK_EVERY_S)
         self._lingering.remove(version)
         await version.close()
 
@@ -174,8 +180,8 @@ class Fleet:
         """Return who may answer a client that asks for a name, in the order in which they are asked.
 
         Args:
-            name: a label such as clip@3, a package's digest, `champion`, `challenger`, a model's name without version; None, or empty, for
-                any. What is asked for by a name of its own has nobody in its place.
+            name: a label such as clip@3, a package's digest, `champion`, `challenger`, a space, a model's name without version; None, or
+                empty, for any. What is asked for by a name of its own has nobody in its place.
 
         Raises Refusal: 404 for a name that nothing served has, 503 where nothing is served.
         """
@@ -192,7 +198,7 @@ class Fleet:
         for version in self.versions:
             if name and name in (version.label, version.endpoint.package_digest):
                 return [version]
-        among = [version for version in self.versions if not name or version.name == name]
+        among = [its for its in self.versions if not name or name in (its.name, its.endpoint.space)]
         if not among:
             served = ", ".join(version.label for version in self.versions)
             raise Refusal(
@@ -277,6 +283,7 @@ class Fleet:
 
 async def _timed(version: Version, question: Callable[[Version], Awaitable[T]]) -> T:
     began, outcome = time.perf_counter(), "failed"
+    version.asking += 1
     try:
         answer = await question(version)
         outcome = "answered"
@@ -285,6 +292,7 @@ async def _timed(version: Version, question: Callable[[Version], Awaitable[T]]) 
         outcome = "refused"
         raise
     finally:
+        version.asking -= 1
         VERSIONS.labels(version.label, outcome).inc()
         VERSION_SECONDS.labels(version.label).observe(time.perf_counter() - began)
 

@@ -21,6 +21,12 @@ IN_FLIGHT = Gauge("diptych_in_flight", "Requests under way", multiprocess_mode="
 BATCH = Histogram("diptych_batch_samples", "Samples of a call of Triton", ["model"], buckets=(1, 2, 4, 8, 16, 32))
 VERSIONS = Counter("diptych_version_requests_total", "Questions to a version, by outcome", ["version", "outcome"])
 VERSION_SECONDS = Histogram("diptych_version_seconds", "How long a version took", ["version"], buckets=_SECONDS)
+SCORES = Histogram(
+    "diptych_best_score",
+    "Score of the best answer",
+    ["version", "route"],
+    buckets=tuple(at / 40 for at in range(-10, 41)),
+)
 SHADOWED = Counter("diptych_shadow_total", "Answers of a shadow beside those given", ["version", "outcome"])
 
 

@@ -26,7 +26,7 @@ async def _line(version: Version, at: int) -> dict[str, Any]:
             "languages": searcher.catalogue.languages(),
         }  # fmt: skip
     return {
-        "id": version.label, "object": "model", "owned_by": "diptych", "space": version.endpoint.package_digest,
+        "id": version.label, "object": "model", "owned_by": "diptych", "space": version.endpoint.space,
         "alias": "champion" if at == 0 else "challenger" if at == 1 else None, "share": version.share, "shadow": version.shadow,
         "since": version.endpoint.started_at, "index": index,
     }  # fmt: skip

@@ -43,16 +43,9 @@ class Thumbnails:
         return self._kept[name]
 
     def _make(self, key: str, place: Place, side: int) -> bytes:
-        row = {
-            "key": key,
-            "shard": place.shard,
-            "offset": place.offset,
-            "size_bytes": place.size_bytes,
-            "sha256": place.sha256,
-        }
         try:
             with ShardReader(self._raw) as reader:
-                picture = upright(reader.read(row), side)
+                picture = upright(reader.read(place.row(key)), side)
         except (BrokenMember, BadImage) as err:
             raise Refusal(404, "picture_gone", "The picture is not where it was when the model was made.") from err
         picture.thumbnail((side, side))

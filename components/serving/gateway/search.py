@@ -1,7 +1,6 @@
 """POST /v1/search: words, a picture, or both, to the pictures of the index, narrowed to what a filter names."""
 
 import asyncio
-from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -11,6 +10,7 @@ from pydantic import BaseModel, Field
 from components.serving.gateway.answers import REFUSALS, as_json
 from components.serving.gateway.asking import asked
 from components.serving.gateway.fleet import Version
+from components.serving.gateway.metrics import SCORES
 from components.serving.gateway.pictures_in import picture_of
 from components.serving.gateway.refusal import Refusal, bad
 from components.serving.gateway.texts_in import checked_text
@@ -19,6 +19,8 @@ from components.serving.search.searcher import Found, Searcher
 
 INLINE = 10_000  # texts of an index that is searched on the spot; a larger one is, in a thread
 router = APIRouter()
+Answer = tuple[list[Found], np.ndarray | None]
+"""What was found, and the vector [D] that was searched by; None where words alone were asked."""
 
 
 class SearchRequest(BaseModel):
@@ -51,11 +53,13 @@ async def search(request: Request, body: SearchRequest) -> Response:
         raise bad("invalid_request", "Give one of query, image and like.")
     image = None if body.image is None else picture_of(body.image)
     words = None if body.query is None else checked_text(body.query, "query")
-    version, found = await asked(request, body.model, lambda its: _search(its, image, words, body), _same)
+    version, (found, vector) = await asked(request, body.model, lambda its: _search(its, image, words, body), _same)
     request.state.searched = (words, found)
-    return as_json(
-        {"model": version.label, "space": version.endpoint.package_digest, "hits": [_hit(one) for one in found]}
-    )
+    if found and found[0].score is not None:
+        SCORES.labels(version.label, "search").observe(found[0].score)
+    if vector is not None and body.like is None:  # that of `like` is of a picture which the index has
+        request.state.embedded = ([words if image is None else image], vector[None])
+    return as_json({"model": version.label, "space": version.endpoint.space, "hits": [_hit(one) for one in found]})
 
 
 async def searcher_of(version: Version) -> Searcher:
@@ -66,7 +70,7 @@ async def searcher_of(version: Version) -> Searcher:
     return searcher
 
 
-async def _search(version: Version, image: bytes | None, words: str | None, body: SearchRequest) -> list[Found]:
+async def _search(version: Version, image: bytes | None, words: str | None, body: SearchRequest) -> Answer:
     searcher = await searcher_of(version)
     vector: np.ndarray | None = None
     if image is not None:
@@ -80,15 +84,16 @@ async def _search(version: Version, image: bytes | None, words: str | None, body
     asked_words = words if body.mode != "vector" else None
     try:
         if searcher.texts <= INLINE:
-            return searcher.search(vector, asked_words, body.top_k, body.filter)
+            return searcher.search(vector, asked_words, body.top_k, body.filter), vector
         async with version.searching:
-            return await asyncio.to_thread(searcher.search, vector, asked_words, body.top_k, body.filter)
+            found = await asyncio.to_thread(searcher.search, vector, asked_words, body.top_k, body.filter)
+            return found, vector
     except BadFilter as err:
         raise bad("bad_filter", f"{str(err)[:1].upper()}{str(err)[1:]}.") from err
 
 
-def _same(ours: Sequence[Found], other: Sequence[Found]) -> bool:
-    return [one.entry.key for one in ours[:1]] == [one.entry.key for one in other[:1]]
+def _same(ours: Answer, other: Answer) -> bool:
+    return [one.entry.key for one in ours[0][:1]] == [one.entry.key for one in other[0][:1]]
 
 
 def _hit(one: Found) -> dict[str, Any]:

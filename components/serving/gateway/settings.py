@@ -22,7 +22,9 @@ class Settings:
         max_body_mb: of a request.
         in_flight: requests of one worker at once; more are turned away.
         deadline_s: seconds that a request may take unless it says less.
-        log_share: share of requests, 0 to 1, whose words and scores are kept for monitoring; pictures never are.
+        log_share: share of requests, 0 to 1, whose words, scores and vectors are kept for monitoring; pictures never are.
+        log_days: after which what was kept goes.
+        log_mb: that all of it may have, in 2**20 bytes; the oldest goes first.
         traces: file for spans of OpenTelemetry, a line of JSON each; None for none, or where OTEL_EXPORTER_OTLP_ENDPOINT says.
     """
 
@@ -33,6 +35,8 @@ class Settings:
     in_flight: int = 64
     deadline_s: float = 20.0
     log_share: float = 0.0
+    log_days: float = 30.0
+    log_mb: float = 512.0
     traces: Path | None = None
 
     def write(self, path: Path) -> None:

@@ -1,8 +1,8 @@
 """What is known of the pictures of a package's index, from the package and, where it lies here, from the data."""
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,10 @@ class Place:
     offset: int
     size_bytes: int
     sha256: str
+
+    def row(self, key: str) -> dict[str, Any]:
+        """Return what `ShardReader.read` takes of a picture of that key."""
+        return {"key": key, **asdict(self)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +60,11 @@ def entries_of(repository: Path, root: Path) -> Iterator[Entry]:
             lies there by that key is another picture.
     """
     served = json.loads((repository / "image_retrieval" / "1" / "index.json").read_text(encoding="utf-8"))
+    yield from entries(served, root)
+
+
+def entries(served: Mapping[str, list[str]], root: Path) -> Iterator[Entry]:
+    """Yield an entry a row of an index, of which `key`, `text` and `source` are given; as `entries_of`."""
     known = _known(root, served["key"])
     for key, text, source in zip(served["key"], served["text"], served["source"], strict=True):
         row = known.get(key)

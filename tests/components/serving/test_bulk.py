@@ -42,7 +42,7 @@ def test_every_sample_has_a_row_with_what_the_package_says(opened, tmp_path, sma
     assert (found.rows, found.broken, found.before) == (21, 1, 0)
     assert table["key"].to_pylist() == [f"k{at}" for at in range(21)]
     assert table["name"].to_pylist()[3] == "3.png"
-    assert table.schema.metadata[SPACE].decode() == opened.digest
+    assert table.schema.metadata[SPACE].decode() == opened.space
     assert table.schema.metadata[MODEL] == b"tiny"
     encoders, rows = PackageEncoders(opened), table.to_pylist()
     for at, sample in enumerate(samples(21)):
@@ -96,7 +96,7 @@ def test_parts_of_other_samples_or_another_model_do_not_count(opened, tmp_path, 
     with pytest.raises(Stopped):
         embed_all(stopping(30, 20), opened, "tiny", out, threads=2)
     assert embed_all(samples(30), other, "tiny", out, threads=2).before == 0
-    assert pq.read_table(out).schema.metadata[SPACE].decode() == other.digest
+    assert pq.read_table(out).schema.metadata[SPACE].decode() == other.space
 
 
 def test_a_file_that_is_there_and_a_source_without_samples_are_refused(opened, tmp_path):

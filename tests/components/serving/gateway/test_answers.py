@@ -110,7 +110,7 @@ def test_what_is_served_is_listed(http, endpoint):
         "tiny@1",
         "champion",
         1,
-        endpoint.package_digest,
+        endpoint.space,
     )
     assert (line["index"]["pictures"], line["index"]["width"]) == (3, WIDTH)
 

@@ -1,10 +1,13 @@
 """What a gateway keeps: thumbs, a share of the requests, spans; and pictures that it shows from the shards."""
 
+import base64
 import io
 import json
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -13,7 +16,7 @@ from PIL import Image
 from components.data.manifest import LABELS, SCHEMA, write_manifest
 from components.serving.gateway.feedback import feedback_file
 from components.serving.gateway.keys import add_key, keys_file
-from components.serving.gateway.samples import Samples
+from components.serving.gateway.samples import Samples, shed
 from components.serving.gateway.settings import Settings
 from flows.deploy import deploy
 from flows.down import down
@@ -57,14 +60,31 @@ def test_samples_that_cannot_be_written_are_counted_in_the_log_and_the_next_are_
     row = {"request_id": "one", "route": "/v1/search", "status": 200, "seconds": 0.1}
     samples.folder.parent.mkdir(parents=True)
     samples.folder.write_text("in the way")
-    samples.take(row)
+    samples.take(lambda: row)
     samples.write()
     assert "1 sampled requests were not kept" in caplog.text
     samples.folder.unlink()
-    samples.take(row)
+    samples.take(lambda: row)
     samples.write()
     (kept,) = samples.folder.glob("*")
     assert pq.read_table(kept).num_rows == 1
+
+
+def test_a_row_that_is_not_kept_is_not_made(tmp_path):
+    Samples(tmp_path, share=0.0).take(lambda: pytest.fail("it was made"))
+
+
+def test_the_oldest_files_go_once_they_are_too_many_or_too_old(tmp_path):
+    today = f"{datetime.now(UTC):%Y%m%d}"
+    names = [f"2020010{day}T000000-a.parquet" for day in (1, 2)] + [
+        f"{today}T00000{second}-a.parquet" for second in (1, 2, 3)
+    ]
+    for name in (*names, ".20200103T000000-a.parquet"):  # the last was never finished
+        (tmp_path / name).write_bytes(bytes(2**20))
+    shed(tmp_path, keep_days=30, keep_mb=99)
+    assert sorted(path.name for path in tmp_path.iterdir()) == names[2:]
+    shed(tmp_path, keep_days=30, keep_mb=2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == names[3:]
 
 
 def test_a_share_of_the_requests_is_kept_without_pictures(endpoint, workspace):
@@ -78,11 +98,27 @@ def test_a_share_of_the_requests_is_kept_without_pictures(endpoint, workspace):
     ):
         client.post("/v1/search", json={"query": "a red square", "top_k": 2}, headers={"x-request-id": "one"})
         client.post("/v1/search", json={"query": " "}, headers={"x-request-id": "two"})
+        client.post("/v1/search", json={"query": "rot"}, headers={"x-request-id": "three", "content-language": "de-CH"})
+        shown = f"data:image/png;base64,{base64.b64encode(picture((230, 20, 20))).decode()}"
+        given = client.post(
+            "/v1/embeddings", json={"input": [shown], "dimensions": 2}, headers={"x-request-id": "four"}
+        )
+        whole = client.post("/v1/embeddings", json={"input": [shown]}, headers={"x-request-id": "five"}).json()
+        client.post("/v1/search", json={"like": "key-red"}, headers={"x-request-id": "six"})
     (new,) = set(folder.glob("*.parquet")) - before
     rows = pq.read_table(new).to_pylist()
-    assert [(row["request_id"], row["route"], row["status"], row["query"], row["version"]) for row in rows] == [
+    assert [(row["request_id"], row["route"], row["status"], row["query"], row["version"]) for row in rows[:2]] == [
         ("one", "/v1/search", 200, "a red square", "tiny@1"), ("two", "/v1/search", 400, None, None),
     ]  # fmt: skip
+    assert given.status_code == 200
+    assert [(row["side"], row["lang"]) for row in rows] == [
+        ("text", "und-Latn"), (None, None), ("text", "de"), ("image", None), ("image", None), (None, None),
+    ]  # fmt: skip
+    np.testing.assert_allclose(
+        rows[3]["embedding"], whole["data"][0]["embedding"], atol=1e-3
+    )  # before it was shortened
+    assert [row["package"] for row in rows] == [endpoint.package_digest, None, *[endpoint.package_digest] * 4]
+    assert np.linalg.norm(rows[0]["embedding"]) == pytest.approx(1, abs=1e-3)
     assert rows[0]["keys"][0] == "key-red"
     assert rows[0]["scores"][0] == pytest.approx(1, abs=1e-3)
 

@@ -1,0 +1,102 @@
+"""What a look has to tell others: a line of JSON each in .diptych/monitor/events.jsonl, and events of Prefect where a server is.
+
+An event that asks for an action carries it in `asks`, which automations on a Prefect server wait for; one that tells of the same again, while
+the action cools down, asks for nothing.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from components.monitoring.budgets import Budget
+from components.monitoring.deaths import Death
+from components.monitoring.drift import NAMES, Line
+
+DRIFT, BUDGET, DIED = "diptych.drift.found", "diptych.budget.broken", "diptych.server.died"
+PIPELINE, ROLLBACK = "pipeline", "rollback"
+FILE = "events.jsonl"
+MOST_MB = 8  # of the file, and of the one that is put aside
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One event.
+
+    Args:
+        name: DRIFT, BUDGET or DIED.
+        at: when it was found.
+        model: label of the version that is served, such as clip@3; empty where none is.
+        says: a sentence.
+        asks: PIPELINE, ROLLBACK, or nothing.
+        payload: the numbers.
+        id: of the event, for Prefect too.
+    """
+
+    name: str
+    at: datetime
+    model: str
+    says: str
+    asks: str = ""
+    payload: Mapping[str, Any] = field(default_factory=dict)
+    id: str = field(default_factory=lambda: str(uuid4()))
+
+    @property
+    def resource(self) -> dict[str, str]:
+        """Return what Prefect is told it is about: the endpoint, and what it asks for."""
+        asks = {"diptych.asks": self.asks} if self.asks else {}
+        return {"prefect.resource.id": f"diptych.endpoint.{self.model or 'none'}", "diptych.model": self.model, **asks}
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as a line of the file has it."""
+        return {**asdict(self), "at": self.at.isoformat()}
+
+
+def found(
+    at: datetime, model: str, drift: Sequence[Line], budgets: Sequence[Budget], died: Sequence[Death], deployed: bool
+) -> list[Event]:
+    """Return the events of a look, each with what it would ask for.
+
+    Args:
+        at: when it was looked.
+        model: that is served.
+        drift, budgets, died: what was found.
+        deployed: whether the model was deployed so shortly ago that a broken budget is put down to it.
+    """
+    events = []
+    if shown := [line for line in drift if line.outcome == "drift"]:
+        says = "; ".join(f"{line.of}: {NAMES[line.test]} {line.statistic:.3g}, p {line.p_value:.2g}" for line in shown)
+        lines = {"lines": [asdict(line) for line in shown]}
+        events.append(Event(name=DRIFT, at=at, model=model, says=says, asks=PIPELINE, payload=lines))
+    for budget in budgets:
+        if budget.held == "broken":
+            asks = ROLLBACK if deployed else ""
+            events.append(Event(name=BUDGET, at=at, model=model, says=budget.says, asks=asks, payload=asdict(budget)))
+    for of in dict.fromkeys(one.of for one in died):
+        these = [one for one in died if one.of == of]
+        payload = {"of": of, "count": len(these), "last": these[-1].at.isoformat()}
+        events.append(
+            Event(name=DIED, at=at, model=model, says=f"{len(these)} x {of}: {these[-1].says}", payload=payload)
+        )
+    return events
+
+
+def asking_once(events: Iterable[Event], may_ask: Iterable[str]) -> list[Event]:
+    """Return the events of which each action is asked for by one alone, and only what may be."""
+    left, kept = set(may_ask), []
+    for event in events:
+        kept.append(event if event.asks in left else replace(event, asks=""))
+        left.discard(event.asks)
+    return kept
+
+
+def append(folder: Path, events: Sequence[Event]) -> None:
+    """Write a line an event; the file of before is put aside once it is too large."""
+    path = folder / FILE
+    if path.exists() and path.stat().st_size > MOST_MB * 2**20:
+        path.replace(path.with_name(f"{FILE}.1"))
+    with path.open("a", encoding="utf-8") as file:
+        file.write("".join(json.dumps(event.as_json(), ensure_ascii=False) + "\n" for event in events))

@@ -1,0 +1,119 @@
+"""How a new version fares beside the one that is served, by what the gateway counts of both while each gets a share of the requests."""
+
+import urllib.request
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from components.contracts.deploying import Deploying
+from components.contracts.errors import TransientError
+from components.serving.record import read_gateway
+
+FETCH_S = 5.0
+LEAST_FAILED = 2  # requests: one may be anybody's bad luck
+
+
+@dataclass(slots=True, kw_only=True)
+class Counts:
+    """What a version has done so far, or between two looks.
+
+    Args:
+        answered, failed: questions; one that is refused for what it holds is the client's, and in neither.
+        seconds: of all questions.
+        scores: route -> (upper bound of a bin -> best answers at or below it).
+    """
+
+    answered: float = 0.0
+    failed: float = 0.0
+    seconds: float = 0.0
+    scores: dict[str, dict[float, float]] = field(default_factory=lambda: defaultdict(dict))
+
+    @property
+    def asked(self) -> float:
+        """Return how many questions there were."""
+        return self.answered + self.failed
+
+    @property
+    def mean_s(self) -> float:
+        """Return the mean seconds of a question; 0 where there was none."""
+        return self.seconds / self.asked if self.asked else 0.0
+
+    def since(self, before: "Counts") -> "Counts":
+        """Return what has come after an earlier look."""
+        return Counts(
+            answered=self.answered - before.answered, failed=self.failed - before.failed, seconds=self.seconds - before.seconds,
+            scores={
+                route: {bound: count - before.scores.get(route, {}).get(bound, 0.0) for bound, count in bins.items()}
+                for route, bins in self.scores.items()
+            },
+        )  # fmt: skip
+
+
+def counts_of(root: Path) -> dict[str, Counts]:
+    """Return label -> counts since the gateway of a workspace began; none where it has no gateway. TransientError where it does not answer."""
+    gateway = read_gateway(root)
+    if gateway is None:
+        return {}
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"{gateway.url}metrics", timeout=FETCH_S) as answer:
+            return counted(answer.read().decode())
+    except OSError as err:
+        raise TransientError(f"the gateway at {gateway.url} does not say what it counts: {err}") from err
+
+
+def counted(exposition: str) -> dict[str, Counts]:
+    """Read the counts of versions from what Prometheus would read."""
+    found: dict[str, Counts] = defaultdict(Counts)
+    for family in text_string_to_metric_families(exposition):
+        for sample in family.samples:
+            label = sample.labels.get("version", "")
+            if sample.name == "diptych_version_requests_total" and sample.labels["outcome"] in ("answered", "failed"):
+                outcome = sample.labels["outcome"]
+                setattr(found[label], outcome, getattr(found[label], outcome) + sample.value)
+            elif sample.name == "diptych_version_seconds_sum":
+                found[label].seconds += sample.value
+            elif sample.name == "diptych_best_score_bucket":
+                bins, bound = found[label].scores[sample.labels["route"]], float(sample.labels["le"])
+                bins[bound] = bins.get(bound, 0.0) + sample.value
+    return dict(found)
+
+
+def fault_of_canary(canary: Counts, served: Counts, rules: Deploying) -> str | None:
+    """Return why a version must not go on, beside what was served meanwhile; None where nothing speaks against it.
+
+    Seconds and scores are compared only where both have given `rules.requests` answers.
+    """
+    share = {name: one.failed / one.asked if one.asked else 0.0 for name, one in (("its", canary), ("other", served))}
+    if canary.failed >= LEAST_FAILED and share["its"] > share["other"] + rules.errors:
+        return (
+            f"{canary.failed:.0f} of {canary.asked:.0f} requests to it failed, and {share['other']:.1%} of those to the version beside it; "
+            f"deploy.errors allows {rules.errors:.1%} more"
+        )
+    if min(canary.answered, served.answered) < rules.requests:
+        return None
+    times = canary.mean_s / served.mean_s if served.mean_s else 1.0
+    if times > rules.times_slower:
+        return (
+            f"it takes {1e3 * canary.mean_s:.1f} ms a request, {times:.1f} times what the version beside it takes; deploy.times_slower allows "
+            f"{rules.times_slower:g}"
+        )
+    for route, bins in canary.scores.items():
+        distance = furthest(bins, served.scores.get(route, {}), rules.requests)
+        if distance is not None and distance > rules.drift:
+            return (
+                f"the scores of its best answers ({route}) are {distance:.2f} apart from those of the version beside it, as distributions; "
+                f"deploy.drift allows {rules.drift:g}"
+            )
+    return None
+
+
+def furthest(one: Mapping[float, float], other: Mapping[float, float], least: int) -> float | None:
+    """Return the largest distance between two cumulative distributions, 0 to 1; None where one has fewer than `least` answers."""
+    totals = one.get(float("inf"), 0.0), other.get(float("inf"), 0.0)
+    if min(totals) < least:
+        return None
+    return max(abs(one[bound] / totals[0] - other.get(bound, 0.0) / totals[1]) for bound in one)

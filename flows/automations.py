@@ -1,0 +1,134 @@
+"""What follows from what on a Prefect server: our automations, a row each, made by name however often they are asked for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from components.contracts.errors import ConfigError, DiptychError, TransientError
+from components.monitoring.events import BUDGET, DRIFT, PIPELINE, ROLLBACK
+from flows.events import ALIAS_SET, model_resource
+
+if TYPE_CHECKING:
+    from prefect.events import AutomationCore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reaction:
+    """An event that runs a deployment.
+
+    Args:
+        name: of the automation, by which it is found again.
+        why: one sentence, shown on Prefect's page.
+        event: its name.
+        resource: what it is about; `*` stands for the rest of a name. Each resource is looked at by itself.
+        deployment: flow and deployment, such as deploy/manual.
+        labels: what the resource must be labelled with too.
+        parameters: of the flow; templates in Jinja over `event`.
+        times: how many of the events it takes.
+        within_s: seconds in which they have to come; 0 where one is enough.
+    """
+
+    name: str
+    why: str
+    event: str
+    resource: str
+    deployment: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    times: int = 1
+    within_s: float = 0.0
+
+
+DEPLOY = Reaction(
+    name="diptych: champion set, deploy",
+    why="Somebody set the alias champion in the registry, so what it names is vetted and served.",
+    event=ALIAS_SET, resource=model_resource("*"), deployment="deploy/manual",
+    parameters={"model": "{{ event.payload.model }}"},
+)  # fmt: skip
+TRAIN = Reaction(
+    name="diptych: drift found, train again",
+    why="What is asked is not what was trained on any more. A monitor asks for it once in monitor.cool_down_h, so it cannot loop.",
+    event=DRIFT, resource="diptych.endpoint.*", labels={"diptych.asks": PIPELINE}, deployment="pipeline/manual",
+    parameters={"recipe": "{{ event.payload.recipe }}"},
+)  # fmt: skip
+GO_BACK = Reaction(
+    name="diptych: budget broken, roll back",
+    why="Errors or latency broke their budget soon after a deploy, so what was served before is served again.",
+    event=BUDGET, resource="diptych.endpoint.*", labels={"diptych.asks": ROLLBACK}, deployment="rollback/manual",
+    parameters={"because": "{{ event.payload.says }}"},
+)  # fmt: skip
+REACTIONS = (DEPLOY, TRAIN, GO_BACK)
+
+
+def set_up_automations(reactions: Sequence[Reaction] = REACTIONS) -> tuple[str, ...]:
+    """Have the Prefect server of PREFECT_API_URL react so; return the names of those that had to be made or changed.
+
+    One that somebody has paused stays paused. Raises ConfigError where a deployment is missing, DiptychError where the
+    server refuses, TransientError where it does not answer.
+    """
+    import httpx
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import ObjectNotFound
+    from prefect.settings import PREFECT_API_URL
+
+    changed = []
+    try:
+        with get_client(sync_client=True) as client:
+            for reaction in reactions:
+                try:
+                    deployment = client.read_deployment_by_name(reaction.deployment)
+                except ObjectNotFound as err:
+                    raise ConfigError(
+                        f"the Prefect server at {PREFECT_API_URL.value()} has no deployment {reaction.deployment}, which "
+                        f"{reaction.event} is to run. Make it: prefect deploy --all"
+                    ) from err
+                wanted = _automation(reaction, deployment.id)
+                found = client.read_automations_by_name(reaction.name)
+                for twin in found[1:]:
+                    client.delete_automation(twin.id)
+                if not found:
+                    client.create_automation(wanted)
+                elif not _same(found[0], wanted):
+                    wanted.enabled = found[0].enabled
+                    client.update_automation(found[0].id, wanted)
+                else:
+                    continue
+                changed.append(reaction.name)
+    except httpx.HTTPStatusError as err:
+        raise DiptychError(f"the Prefect server at {PREFECT_API_URL.value()} refused an automation: {err}") from err
+    except (httpx.HTTPError, OSError) as err:
+        raise TransientError(
+            f"the Prefect server at {PREFECT_API_URL.value()} does not answer ({type(err).__name__}: {err}). Start it, and try again."
+        ) from err
+    return tuple(changed)
+
+
+def _automation(reaction: Reaction, deployment: UUID) -> "AutomationCore":
+    from datetime import timedelta
+
+    from prefect.events import AutomationCore, EventTrigger, ResourceSpecification
+    from prefect.events.actions import RunDeployment
+
+    made = AutomationCore(
+        name=reaction.name, description=reaction.why, enabled=True, tags=["diptych"],
+        trigger=EventTrigger(
+            expect={reaction.event}, match=ResourceSpecification({"prefect.resource.id": reaction.resource, **reaction.labels}),
+            for_each={"prefect.resource.id"}, threshold=reaction.times, within=timedelta(seconds=reaction.within_s),
+        ),
+        actions=[RunDeployment(source="selected", deployment_id=deployment, parameters=dict(reaction.parameters), job_variables=None)],
+    )  # fmt: skip
+    # What is left unsaid is not sent with a change, and the server asks for all of it.
+    return AutomationCore.model_validate(made.model_dump(exclude={"owner_resource"}))
+
+
+def _same(found: "AutomationCore", wanted: "AutomationCore") -> bool:
+    """Return whether nothing that we say differs; whether it is enabled is for people to say."""
+    parts = ("description", "tags", "trigger", "actions")
+    return all(_plain(getattr(found, part)) == _plain(getattr(wanted, part)) for part in parts)
+
+
+def _plain(part: object) -> object:
+    if isinstance(part, list):
+        return [_plain(one) for one in part]
+    return part.model_dump(mode="json") if hasattr(part, "model_dump") else part

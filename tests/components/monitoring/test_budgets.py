@@ -1,0 +1,66 @@
+"""Budgets from counts and from the log, by hand."""
+
+from math import inf
+
+import pytest
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+
+from components.contracts.monitor import Watch
+from components.monitoring.budgets import Counts, budgets
+from components.monitoring.requests import Requests
+from components.serving.gateway.samples import SCHEMA
+
+WATCH = Watch(p95_ms=100, most_failed=0.01)
+NOTHING = Requests(table=SCHEMA.empty_table())
+
+
+def counted(requests: int, failed: int, slow: int = 0) -> Counts:
+    return Counts(
+        requests=requests, failed=failed, within={0.05: 0, 0.1: requests - slow, 1.0: requests, inf: requests}
+    )
+
+
+@pytest.mark.parametrize(
+    ("counts", "held"),
+    [
+        (counted(1000, 0), ("kept", "kept")), (counted(1000, 10), ("kept", "kept")), (counted(1000, 40), ("broken", "kept")),
+        (counted(20, 1), ("cannot tell", "cannot tell")), (counted(20, 20), ("broken", "cannot tell")), (counted(1000, 0, 90), ("kept", "broken")),
+        (counted(1000, 0, 50), ("kept", "kept")),
+    ],
+)  # fmt: skip
+def test_a_budget_is_broken_where_it_is_shown_and_kept_where_enough_was_seen(counts, held):
+    assert tuple(one.held for one in budgets(counts, NOTHING, WATCH)) == held
+
+
+def test_nothing_at_all_cannot_be_told():
+    errors, latency = budgets(None, NOTHING, WATCH)
+    assert (errors.value, latency.value, errors.held, errors.source) == (None, None, "cannot tell", "log")
+    assert "100 more are needed" in errors.says
+
+
+def test_counts_are_read_as_the_gateway_writes_them():
+    registry = CollectorRegistry()
+    asked = Counter("diptych_requests_total", "x", ["route", "status"], registry=registry)
+    took = Histogram("diptych_request_seconds", "x", ["route"], buckets=(0.01, 0.1, 1), registry=registry)
+    for route, status, seconds in (
+        ("/v1/search", 200, 0.005), ("/v1/search", 500, 0.5), ("/v1/embeddings", 404, 0.05), ("/metrics", 200, 3), ("none", 503, 0), ("none", 401, 0),
+    ):  # fmt: skip
+        asked.labels(route, str(status)).inc()
+        took.labels(route).observe(seconds)
+    counts = Counts.read(generate_latest(registry).decode())
+    assert (counts.requests, counts.failed) == (4, 2)  # who was turned away as too many is one of them
+    assert dict(counts.within) == {0.01: 1, 0.1: 2, 1.0: 3, inf: 3}
+    assert Counts.from_json(counts.as_json()) == counts
+
+
+def test_what_was_counted_since_begins_anew_with_a_new_gateway():
+    before, now = counted(100, 3, 2), counted(150, 4, 5)
+    assert now.since(before) == Counts(requests=50, failed=1, within={0.05: 0, 0.1: 47, 1.0: 50, inf: 50})
+    assert counted(20, 0).since(before) == counted(20, 0)
+    assert now.since(None) == now
+
+
+def test_p95_lies_between_the_bounds():
+    assert Counts(within={0.1: 90, 0.2: 100, inf: 100}).p95_s() == pytest.approx(0.15)
+    assert Counts(within={0.1: 10, inf: 100}).p95_s() == 0.1  # beyond the last bound nothing is known
+    assert Counts().p95_s() is None

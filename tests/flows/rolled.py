@@ -1,0 +1,100 @@
+"""Versions of the tiny package in a real registry: served in seconds, and right in as many of sixty queries as one likes."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from components.contracts.sealed import sha256_of
+from components.registry.store import Store
+from components.registry.versions import ModelVersion, register
+from components.serving.pack import seal, write_index
+from tests.components.serving.tiny_package import WIDTH, make_package
+
+REPOSITORY = Path(__file__).parents[2]
+LARGE = 8_000_000
+
+
+def make_place(root: Path) -> Path:
+    """Make a workspace that can register and serve, and has no data."""
+    (root / ".venv-serving").symlink_to(REPOSITORY / ".venv-serving")
+    shutil.copy(REPOSITORY / "params.yaml", root)
+    (root / "dvc.yaml").write_text("stages: {}\n")
+    for name in ("components", "infra"):
+        (root / name).symlink_to(REPOSITORY / name)
+    return root
+
+
+def make_version(root: Path, store: Store, seed: int, right: int, spoil: str = "") -> ModelVersion:
+    """Return a new version of `tiny`.
+
+    Args:
+        seed: of its weights.
+        right: queries of sixty that it answers rightly.
+        spoil: `nan`: an encoder gives no numbers; `graph`: one cannot be loaded; `wide`: its index is of other vectors. `large`: it is well, and its
+            index has LARGE bytes.
+    """
+    shutil.rmtree(root / "runs" / "tiny", ignore_errors=True)
+    package, evaluate = root / "runs/tiny/package", root / "runs/tiny/evaluate"
+    make_package(package, seed)
+    (package / "manifest.json").unlink()
+    _spoil(package, spoil)
+    (evaluate / "rows").mkdir(parents=True)
+    queries = [f"q{at:02d}" for at in range(60)]
+    rows = {"query": queries, "group": queries, "rank": [1 + (at >= right) for at in range(60)]}
+    pq.write_table(pa.table(rows), evaluate / "rows/retrieval.pair.parquet")
+    tallies = [{"rows": "retrieval.pair", "column": "rank", "at_most": 1}]
+    metric = {
+        "value": right / 60,
+        "unit": "fraction",
+        "better": "up",
+        "n": 60,
+        "chance": 0.06,
+        "baseline": 0.3,
+        "tallies": tallies,
+        "data": "here",
+    }
+    (evaluate / "metrics.json").write_text(json.dumps({"retrieval.pair.mean_recall": metric}))
+    shutil.copy(evaluate / "metrics.json", package)
+    about = {"recipe": "tiny", "data_digest": "0" * 64, "onnx_furthest": {"image": 1e-6}, "signature": {"width": 16}}
+    seal(package, about)
+    return register(package, root, store)
+
+
+def _spoil(package: Path, how: str) -> None:
+    graph = package / "image_encoder.onnx"
+    if how == "graph":
+        graph.write_bytes(graph.read_bytes()[:-100])
+    elif how == "nan":
+        model = onnx.load(str(graph))
+        for weights in model.graph.initializer:
+            if weights.name == "projection":
+                values = onnx.numpy_helper.to_array(weights) * np.float32("nan")
+                weights.CopyFrom(onnx.numpy_helper.from_array(values, weights.name))
+        onnx.save(model, str(graph))
+    elif how == "wide":
+        index = np.load(package / "index.npy")
+        np.save(package / "index.npy", np.concatenate([index, index], axis=1), allow_pickle=False)
+    elif how == "large":
+        rows = LARGE // (4 * WIDTH)
+        index = np.load(package / "index.npy")
+        write_index(
+            package,
+            np.resize(index, (rows, WIDTH)),
+            [f"key-{at}" for at in range(rows)],
+            ["a red square"] * rows,
+            ["tiny"] * rows,
+        )
+
+
+def flip_a_byte(root: Path, version: ModelVersion) -> None:
+    """Change one byte of what the registry keeps of a version."""
+    (file,) = (root / "mlartifacts").rglob(f"{version.run_id}/artifacts/package/image_encoder.onnx")
+    before, data = sha256_of(file), bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(bytes(data))
+    assert sha256_of(file) != before

@@ -1,0 +1,237 @@
+"""From an alias to the endpoint, on a real registry, Triton and gateway: who may be served is, nobody is dropped, and what goes wrong changes nothing."""
+
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import httpx
+import pytest
+import yaml
+
+from components.contracts.errors import ConfigError, GateClosed
+from components.registry.deployments import DEPLOYED_AT, FAILED, REPLACED_AT, SPACE, TRITON
+from components.registry.promotion import PUT_BACK, VERDICT
+from components.registry.signatures import FILE, FOLDER, SIGNED_BY, own_key, public_key
+from components.registry.store import open_store
+from components.registry.versions import by_alias, by_label
+from components.serving.endpoint import read_endpoint, read_previous
+from components.serving.process import running
+from components.serving.routes import read_routes, write_beside
+from components.serving.sweep import SERVER, workspace_prefix
+from components.serving.timeline import read_timeline
+from flows.deploy import deploy_beside
+from flows.down import down
+from flows.gateway import ensure_gateway
+from flows.rollback import rollback
+from flows.rollout import rollout
+from flows.status import deploy_stands
+from tests.drills.traffic import answering, asked_all_the_time
+from tests.flows.rolled import REPOSITORY, flip_a_byte, make_place, make_version
+
+pytestmark = pytest.mark.timeout(900)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    root = make_place(tmp_path_factory.mktemp("rolled"))
+    rules(root, step_s=0.3)
+    before = os.environ.pop("MLFLOW_TRACKING_URI", None)
+    try:
+        yield root
+    finally:
+        down(root)
+        if before is not None:
+            os.environ["MLFLOW_TRACKING_URI"] = before
+
+
+@pytest.fixture(scope="module")
+def store(root):
+    return open_store(root)
+
+
+@pytest.fixture(scope="module")
+def first(root, store):
+    """The first champion, served, with a gateway before it."""
+    version = make_version(root, store, seed=1, right=20)
+    ask(store, version)
+    rolled = rollout(root, "tiny", store)
+    assert (rolled.outcome, rolled.label) == ("served", "tiny@1"), rolled.sentence
+    ensure_gateway(root)
+    return version
+
+
+def rules(root, **deploy) -> None:
+    params = yaml.safe_load((root / "params.yaml").read_text())
+    params["deploy"] = {**params["deploy"], **deploy}
+    (root / "params.yaml").write_text(yaml.safe_dump(params))
+
+
+def ask(store, version) -> None:
+    """Do what somebody does who sets the alias on MLflow's page."""
+    store.client.set_registered_model_alias(version.name, "champion", version.version)
+
+
+def tags(store, version) -> dict[str, str]:
+    return dict(store.client.get_model_version(version.name, version.version).tags)
+
+
+def test_the_first_champion_is_vetted_signed_served_and_written_down(root, store, first):
+    its = tags(store, first)
+    assert its[VERDICT] == "promoted"
+    assert its[SPACE] == read_endpoint(root).space != first.digest
+    assert its[TRITON].count(".") == 2
+    assert its[DEPLOYED_AT] <= time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() + 1))
+    assert store.client.get_run(first.run_id).data.tags[SIGNED_BY].startswith("key ")
+    steps = [one["step"] for one in read_timeline(root).steps]
+    assert steps == ["files", "signature", "parity", "served"]
+    (kept,) = store.client.list_artifacts(first.run_id, "deployments")
+    assert kept.path.endswith("-served.json")
+    assert rollout(root, "tiny", store).outcome == "already served"
+
+
+def test_a_better_one_takes_over_step_by_step_and_nobody_is_dropped(root, store, first):
+    better = make_version(root, store, seed=2, right=40)
+    ask(store, better)
+    with asked_all_the_time(root) as counts:
+        rolled = rollout(root, "tiny", store)
+        while counts.get(better.label, 0) < 20:
+            time.sleep(0.05)
+    assert (rolled.outcome, rolled.label) == ("served", better.label), rolled.sentence
+    assert counts["failed"] == 0
+    assert counts[first.label] > 0
+    assert answering(root) == better.label
+    steps = {one["step"]: one["says"] for one in rolled.timeline.steps}
+    assert list(steps) == ["files", "signature", "parity", "canary 5%", "canary 25%", "served"]
+    assert "0 failed" in steps["canary 25%"]
+    assert REPLACED_AT in tags(store, first)
+    assert read_previous(root).label == first.label
+
+
+def test_a_worse_one_gets_the_alias_taken_back_and_the_reason_with_it(root, store, first):
+    worse = make_version(root, store, seed=3, right=10)
+    ask(store, worse)
+    rolled = rollout(root, "tiny", store)
+    assert (rolled.outcome, rolled.label) == ("refused", "tiny@2")
+    assert "made the champion by hand, and may not be" in rolled.sentence
+    assert by_alias(store, "tiny", "champion").label == "tiny@2"
+    assert tags(store, worse)[PUT_BACK] == rolled.sentence
+    assert answering(root) == "tiny@2"
+    assert rollout(root, "tiny", store).outcome == "already served"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [("nan", "length"), ("graph", "is no ONNX graph"), ("wide", "do not fit|not whole")],
+)
+def test_a_model_that_cannot_answer_is_refused_and_the_alias_goes_back(root, store, first, spoil, says):
+    broken = make_version(root, store, seed=len(spoil) + 10, right=60, spoil=spoil)
+    ask(store, broken)
+    rolled = rollout(root, "tiny", store)
+    assert (rolled.outcome, rolled.label) == ("refused", "tiny@2"), rolled.sentence
+    assert re.search(says, rolled.sentence), rolled.sentence
+    assert FAILED in tags(store, broken)
+    assert by_alias(store, "tiny", "champion").label == "tiny@2"
+    assert answering(root) == "tiny@2"
+    assert len(list(running(SERVER, workspace_prefix(root), []))) == 1
+
+
+def test_a_flipped_byte_a_missing_and_a_foreign_signature_are_refused(root, store, first):
+    good = make_version(root, store, seed=20, right=50)
+    make_version(root, store, seed=21, right=50)  # the workspace has another package now
+    rules(root, keys=["other.pub"])
+    (root / "other.pub").write_bytes(public_key(own_key(root.parent / "elsewhere")))
+    ask(store, good)
+    rolled = rollout(root, "tiny", store)
+    assert (rolled.outcome, rolled.label) == ("refused", "tiny@2")
+    assert "the signature of" in rolled.sentence
+    rules(root, keys=[])
+    (signature,) = (root / "mlartifacts").rglob(f"{good.run_id}/artifacts/{FOLDER}/{FILE}")
+    aside = signature.read_bytes()
+    signature.unlink()
+    ask(store, good)
+    assert "is not signed" in rollout(root, "tiny", store).sentence
+    signature.write_bytes(aside)
+    flip_a_byte(root, good)
+    ask(store, good)
+    shutil.rmtree(root / ".diptych/versions" / good.digest[:16])  # a fresh machine has no copy
+    assert "was changed after it was packaged" in rollout(root, "tiny", store).sentence
+    assert answering(root) == "tiny@2"
+
+
+def test_back_to_what_was_served_before_and_the_registry_knows(root, store, first):
+    began = time.monotonic()
+    said = rollback(root, "users complain")
+    assert said == "tiny@1 is served again, in place of tiny@2."
+    assert answering(root) == "tiny@1"
+    assert time.monotonic() - began < 60
+    assert by_alias(store, "tiny", "champion").label == "tiny@1"
+    assert "users complain" in tags(store, by_label(store, "tiny@2"))[FAILED]
+    assert rollout(root, "tiny", store).outcome == "already served"
+    assert rollback(root).startswith("tiny@2 is served again, in place of tiny@1.")
+    assert rollout(root, "tiny", store).label == "tiny@2"
+
+
+def test_one_that_is_killed_in_the_canary_leaves_what_served_and_a_second_try_succeeds(root, store, first):
+    better = make_version(root, store, seed=30, right=60)
+    ask(store, better)
+    rules(root, step_s=120.0)
+    with subprocess.Popen(
+        [sys.executable, "-m", "flows.cli", "deploy", "tiny"],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+    ) as killed:
+        while not read_routes(root).beside:
+            assert killed.poll() is None
+            time.sleep(0.1)
+        killed.send_signal(signal.SIGKILL)
+    assert (
+        httpx.post(f"{ensure_gateway(root).url}v1/embeddings", json={"input": ["a"], "model": "champion"}).json()[
+            "model"
+        ]
+        == "tiny@2"
+    )
+    assert (
+        f"{better.label} was being deployed when whoever did it was killed; tiny@2 is served as before"
+        in deploy_stands(root)
+    )
+    rules(root, step_s=0.3)
+    rolled = rollout(root, "tiny", store)
+    assert (rolled.outcome, rolled.label) == ("served", better.label), rolled.sentence
+    assert len(list(running(SERVER, workspace_prefix(root), []))) == 1
+
+
+def test_a_canary_that_nobody_watches_ends_by_itself(root, store, first):
+    other = make_version(root, store, seed=40, right=1)
+    deploy_beside(root / "runs/tiny/package", root, other.label, 0.5, until=time.time() + 3600)
+    (one,) = read_routes(root).beside
+    write_beside(root, [replace(one, until=time.time() - 1)])
+    deadline = time.monotonic() + 60
+    while read_routes(root).beside:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert one.endpoint.process.wait(60)
+
+
+def test_a_registry_that_cannot_be_written_to_does_not_stop_the_way_back_and_is_told_later(root, store, first):
+    served, before = read_endpoint(root).label, read_previous(root).label
+    with sqlite3.connect(root / "mlflow.db", isolation_level=None) as lock:
+        lock.execute("BEGIN EXCLUSIVE")
+        said = rollback(root, "in the night")
+        lock.execute("ROLLBACK")
+    assert said.startswith(f"{before} is served again, in place of {served}; the registry does not know yet")
+    assert by_alias(store, "tiny", "champion").label == served
+    assert rollout(root, "tiny", store).outcome == "already served"  # it tells first, and then looks at the alias
+    assert by_alias(store, "tiny", "champion").label == before
+
+
+def test_without_an_alias_nothing_is_asked_for_and_without_files_there_is_no_way_back(root, store, first, tmp_path):
+    with pytest.raises(GateClosed, match="no version of nobody has the alias champion"):
+        rollout(root, "nobody", store)
+    with pytest.raises(ConfigError, match="nothing to go back to"):
+        rollback(make_place(tmp_path))
