@@ -56,6 +56,7 @@ from flows.promote import requested
 LEASE_S = 60.0  # that a canary stands without anybody watching it
 LOOK_EVERY_S = 0.5
 LOCK = "rollout.lock"
+RUN_WAITS_S = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,8 +104,11 @@ def rollout(root: Path, model: str, store: Store | None = None) -> Rolled:
 
 
 def bring(root: Path, version: ModelVersion, store: Store | None = None) -> Rolled:
-    """Serve a version that may be served; Refused where it turns out that it may not. Others as of `rollout`."""
-    with hold(private(root, "locks") / LOCK, f"the endpoint of {root}"):
+    """Serve a version that may be served; Refused where it turns out that it may not. Others as of `rollout`.
+
+    A run that gets here while a watcher deploys waits for it, 5 minutes at most: Busy would end what took it so long.
+    """
+    with hold(private(root, "locks") / LOCK, f"the endpoint of {root}", wait_s=RUN_WAITS_S):
         store = store or open_store(root)
         catch_up(root, store)
         return _bring(root, version, store)
