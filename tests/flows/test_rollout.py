@@ -233,7 +233,9 @@ def test_a_registry_that_cannot_be_written_to_does_not_stop_the_way_back_and_is_
 def test_a_shadow_is_asked_and_answers_nobody_until_it_takes_over(root, store, first):
     before = read_endpoint(root).label
     version = make_version(root, store, seed=50, right=60)
-    store.client.set_model_version_tag("tiny", version.version, VERDICT, "approved")  # as a person does who signs for it
+    store.client.set_model_version_tag(
+        "tiny", version.version, VERDICT, "approved"
+    )  # as a person does who signs for it
     ask(store, version)
     rules(root, shadow=True, canary=[0.5], step_s=1.0)
     with asked_all_the_time(root, clients=2) as counts:
