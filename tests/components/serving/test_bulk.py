@@ -8,8 +8,9 @@ import pytest
 
 from components.contracts.errors import DataError
 from components.serving import bulk
-from components.serving.bulk import MODEL, SPACE, Given, embed_all
+from components.serving.bulk import Given, embed_all
 from components.serving.encoders import PackageEncoders
+from components.serving.indexes import MODEL, SPACE
 from components.serving.package import Package
 from tests.components.serving.tiny_package import COLOURS, WIDTH, make_package, picture
 
