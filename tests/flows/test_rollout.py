@@ -7,10 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 import httpx
@@ -34,6 +31,7 @@ from flows.gateway import ensure_gateway
 from flows.rollback import rollback
 from flows.rollout import rollout
 from flows.status import deploy_stands
+from tests.drills.traffic import answering, asked_all_the_time
 from tests.flows.rolled import REPOSITORY, flip_a_byte, make_place, make_version
 
 pytestmark = pytest.mark.timeout(900)
@@ -81,40 +79,6 @@ def ask(store, version) -> None:
 
 def tags(store, version) -> dict[str, str]:
     return dict(store.client.get_model_version(version.name, version.version).tags)
-
-
-def answering(root) -> str:
-    """Return which version answers a question that any may answer."""
-    answer = httpx.post(f"{ensure_gateway(root).url}v1/embeddings", json={"input": ["a red square"]}, timeout=20)
-    assert answer.status_code == 200, answer.text
-    return str(answer.json()["model"])
-
-
-@contextmanager
-def asked_all_the_time(root, clients: int = 8) -> Iterator[dict[str, int]]:
-    """Ask from many sides while the block runs; yield how often which version answered, `failed` among them."""
-    url, counts, ended, lock = ensure_gateway(root).url, {"failed": 0}, threading.Event(), threading.Lock()
-
-    def client() -> None:
-        with httpx.Client(timeout=30) as http:
-            while not ended.is_set():
-                try:
-                    answer = http.post(f"{url}v1/search", json={"query": "a red square", "top_k": 1})
-                    name = answer.json()["model"] if answer.status_code == 200 else "failed"
-                except httpx.HTTPError:
-                    name = "failed"
-                with lock:
-                    counts[name] = counts.get(name, 0) + 1
-
-    threads = [threading.Thread(target=client) for _ in range(clients)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield counts
-    finally:
-        ended.set()
-        for thread in threads:
-            thread.join()
 
 
 def test_the_first_champion_is_vetted_signed_served_and_written_down(root, store, first):
