@@ -1,5 +1,6 @@
 """Indexes of one's own go with the model: embedded again for its space while the old one serves, so that one switch moves both."""
 
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -7,10 +8,12 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Protocol
 
+import psutil
+
 from components.contracts.deploying import Deploying
-from components.contracts.errors import CapabilityError, ConfigError, DataError
+from components.contracts.errors import CapabilityError, ConfigError, DataError, Interrupted
 from components.data.processes import cores
-from components.serving.endpoint import read_previous
+from components.serving.endpoint import read_previous, served_folder
 from components.serving.indexes import is_current, prune, records
 from components.serving.package import Package
 from components.serving.routes import read_routes
@@ -84,12 +87,40 @@ class Written(Protocol):
 
 
 @contextmanager
+def way_back(root: Path) -> Iterator[None]:
+    """Have whoever embeds indexes for a deploy stop, and let the block go first: the way back takes seconds, an index may take hours."""
+    asked = _asked_back(root)
+    asked.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    asked.write_text(str(os.getpid()), encoding="utf-8")
+    try:
+        yield
+    finally:
+        asked.unlink(missing_ok=True)
+
+
+def _asked_back(root: Path) -> Path:
+    return served_folder(root) / "way-back"
+
+
+def _stop_if_asked(root: Path) -> None:
+    try:
+        pid = int(_asked_back(root).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return
+    if psutil.pid_exists(pid):  # else it was killed, and left the file
+        raise Interrupted(
+            "diptych rollback was asked for, which comes first. What was embedded is kept, and the next diptych deploy goes on from there."
+        )
+
+
+@contextmanager
 def own_indexes(root: Path, folder: Path, label: str, rules: Deploying, told: Written) -> Iterator[None]:
     """Have vectors of a package's space in every index of one's own, then let the block switch to it; what is of no use any more goes.
 
     Only what is not there is made: in threads that give way to what serves, half as many as there are cores. What is stopped goes on the next time.
 
-    Raises CapabilityError where the pictures of an index cannot be read any more, Busy while one is made by somebody else.
+    Raises CapabilityError where the pictures of an index cannot be read any more, Busy while one is made by somebody else, Interrupted where
+    somebody asks for the way back.
     """
     package = Package.verify(folder)
     spaces = {endpoint.space for endpoint in read_routes(root).endpoints}
@@ -101,7 +132,12 @@ def own_indexes(root: Path, folder: Path, label: str, rules: Deploying, told: Wr
         for record in records(root):
             if is_current(root, record, package.space):
                 continue
-            pace = Pace(record.name, rules.price_per_hour, lambda said: told.goes_on(root, said))
+
+            def say(said: str) -> None:
+                _stop_if_asked(root)
+                told.goes_on(root, said)
+
+            pace = Pace(record.name, rules.price_per_hour, say)
             try:
                 made = make(root, record.name, record.said, package, label, max(1, cores() // 2), pace, NICE)
             except (DataError, ConfigError) as err:
@@ -114,4 +150,4 @@ def own_indexes(root: Path, folder: Path, label: str, rules: Deploying, told: Wr
         yield
         previous = read_previous(root)
         kept = [*read_routes(root).endpoints, *([previous] if previous else [])]
-        prune(root, {endpoint.space for endpoint in kept})
+        prune(root, {package.space, *(endpoint.space for endpoint in kept)})

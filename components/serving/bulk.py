@@ -11,6 +11,7 @@ import shutil
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,7 +100,7 @@ def embed_all(
     parts = out.with_name(f"{out.name}.parts")
     parts.mkdir(parents=True, exist_ok=True)
     rows = broken = before = 0
-    with ThreadPoolExecutor(threads, initializer=_give_way, initargs=(nice,)) as pool:
+    with ThreadPoolExecutor(threads, initializer=_give_way, initargs=(nice,)) as pool, _begun_alone(pool):
         for number, part in enumerate(_parts(samples)):
             path = parts / f"{number:06d}.parquet"
             kept = _kept(path, part, schema)
@@ -126,6 +127,16 @@ def embed_all(
     _join(parts, number + 1, schema, out)
     shutil.rmtree(parts)
     return Embedded(rows=rows, broken=broken, before=before)
+
+
+@contextmanager
+def _begun_alone(pool: ThreadPoolExecutor) -> Iterator[None]:
+    """Where the block is stopped, wait for what has begun, and not for the rest of a part."""
+    try:
+        yield
+    except BaseException:
+        pool.shutdown(cancel_futures=True)
+        raise
 
 
 def _give_way(nice: int) -> None:

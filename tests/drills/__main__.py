@@ -18,7 +18,10 @@ def main(name: str, *arguments: str) -> int:
     """Drill, print."""
     if name not in DRILLS:
         if not name.isidentifier() or find_spec(f"tests.drills.{name}") is None:
-            print(f"There is no drill {name!r}. There are {', '.join(['alias_to_endpoint', 'fuzz_gateway', *DRILLS])}.", file=sys.stderr)
+            print(
+                f"There is no drill {name!r}. There are {', '.join(['alias_to_endpoint', 'fuzz_gateway', *DRILLS])}.",
+                file=sys.stderr,
+            )
             return 2
         sys.argv = [name, *arguments]
         importlib.import_module(f"tests.drills.{name}").main()
