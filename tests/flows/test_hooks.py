@@ -43,7 +43,7 @@ MLFLOW = {
 }  # fmt: skip
 
 
-def wait_until(condition: Callable[[], object], seen: Callable[[], object], timeout_s: float = 120.0) -> None:
+def wait_until(condition: Callable[[], object], seen: Callable[[], object], timeout_s: float = 240.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, f"did not happen in {timeout_s} s; seen last: {seen()}"

@@ -230,6 +230,23 @@ def test_a_registry_that_cannot_be_written_to_does_not_stop_the_way_back_and_is_
     assert by_alias(store, "tiny", "champion").label == before
 
 
+def test_a_shadow_is_asked_and_answers_nobody_until_it_takes_over(root, store, first):
+    before = read_endpoint(root).label
+    version = make_version(root, store, seed=50, right=60)
+    store.client.set_model_version_tag(
+        "tiny", version.version, VERDICT, "approved"
+    )  # as a person does who signs for it
+    ask(store, version)
+    rules(root, shadow=True, canary=[0.5], step_s=1.0)
+    with asked_all_the_time(root, clients=2) as counts:
+        rolled = rollout(root, "tiny", store)
+    assert (rolled.outcome, rolled.label, counts["failed"]) == ("served", version.label, 0), rolled.sentence
+    (shadow,) = [one for one in rolled.timeline.steps if one["step"] == "shadow"]
+    assert re.fullmatch(r"[1-9]\d* requests, 0 failed, .* ms each", shadow["says"])
+    assert counts[before] > 0
+    rules(root, shadow=False, canary=[0.05, 0.25], step_s=0.3)
+
+
 def test_without_an_alias_nothing_is_asked_for_and_without_files_there_is_no_way_back(root, store, first, tmp_path):
     with pytest.raises(GateClosed, match="no version of nobody has the alias champion"):
         rollout(root, "nobody", store)

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,9 +14,11 @@ import pytest
 import yaml
 
 from components.registry.store import open_store
+from components.stages.lock import hold
+from components.stages.place import private
 from flows.down import down
 from flows.gateway import ensure_gateway
-from flows.rollout import rollout
+from flows.rollout import LOCK, bring, rollout
 from tests.flows.rolled import REPOSITORY, make_place, make_version
 from tests.workspace import environment
 
@@ -87,3 +90,16 @@ def test_an_alias_that_somebody_sets_is_served_or_put_back_with_a_sentence(root,
     assert "retrieval.pair.mean_recall is not better" in said.read_text()
     assert said.read_text().count("is not served") == 1
     assert answering() == better.label, "what is served outlives the watcher"
+
+
+def test_a_run_waits_for_whoever_deploys_and_then_finds_it_done(root):
+    store = open_store(root)
+    version = make_version(root, store, seed=5, right=55)
+    store.client.set_registered_model_alias(version.name, "champion", version.version)
+    assert rollout(root, "tiny", store).label == version.label
+    with ThreadPoolExecutor(1) as pool:
+        with hold(private(root, "locks") / LOCK, "the endpoint"):
+            brought = pool.submit(bring, root, version, store)
+            with pytest.raises(TimeoutError):
+                brought.result(timeout=1.0)
+        assert brought.result(timeout=60).outcome == "already served"
