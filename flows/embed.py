@@ -53,6 +53,10 @@ def given(source: Any, rejected: "Counter[str]") -> Iterator[Any]:
     from components.contracts.sample import Sample
     from components.serving.bulk import Given
 
+    if not hasattr(source, "unsplit"):
+        raise ConfigError(
+            "this source draws its pictures for a training, and has none before. Give the shards that a run made of it: data/raw"
+        )
     for sample in source.unsplit(silent):
         if isinstance(sample, Sample):
             text = sample.texts[0].text if sample.texts else None

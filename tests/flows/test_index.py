@@ -197,6 +197,16 @@ def test_one_that_is_killed_while_it_embeds_says_how_far_it_was_and_goes_on(root
     assert "(2,048 of them were done before)" in says
 
 
+def test_a_version_beside_gets_vectors_of_its_own_and_what_is_made_then_is_for_both(root, first, pictures, capsys):
+    assert diptych(root, "serve", "--beside", "tiny@2") == 0
+    assert "index own: 3 pictures in " in capsys.readouterr().err
+    served = {nearest(root, "a green square", model)[:2] for model in ("tiny@4", "tiny@2")}
+    assert served == {("tiny@4", "green.png"), ("tiny@2", "green.png")}
+    assert diptych(root, "index", str(pictures), "--json") == 0
+    assert [one["model"] for one in json.loads(capsys.readouterr().out)] == ["tiny@2", "tiny@4"]
+    assert diptych(root, "serve", "--alone") == 0
+
+
 def test_an_index_that_is_removed_is_not_searched_any_more(root, first, capsys):
     assert diptych(root, "index", "remove", "many") == 0
     assert "The index many is gone" in capsys.readouterr().out

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from components.contracts.deploying import Deploying
-from components.contracts.errors import Busy, CapabilityError, Interrupted
+from components.contracts.errors import Busy, CapabilityError, Interrupted, StaleArtifact
 from components.serving.endpoint import served_folder
 from components.serving.indexes import Record, index_file, index_folder, names, read_record, write_record
 from components.serving.package import Package
@@ -16,7 +16,7 @@ from components.stages.lock import hold
 from components.stages.place import private
 from flows.index import LOCK, Made, make
 from flows.reindex import Pace, own_indexes, way_back
-from tests.components.serving.tiny_package import COLOURS, make_package, picture
+from tests.components.serving.tiny_package import COLOURS, make_package, picture, write_manifest
 
 
 class Told:
@@ -110,6 +110,14 @@ def test_pictures_that_are_gone_are_no_fault_of_the_version(root, package):
     with pytest.raises(CapabilityError, match="diptych index remove own"):
         switch(root, package, Told())
     assert len(list(index_folder(root, "own").glob("*.parquet"))) == 1  # what was searched still is
+
+
+def test_a_graph_that_cannot_be_loaded_is_the_versions_own_fault(root, package):
+    graph = package / "image_encoder.onnx"
+    graph.write_bytes(graph.read_bytes()[:-100])
+    write_manifest(package)
+    with pytest.raises(StaleArtifact, match="cannot be loaded"):
+        switch(root, package, Told())
 
 
 def test_whoever_asks_for_the_way_back_stops_it_unless_he_was_killed(root, package):
