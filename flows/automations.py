@@ -56,7 +56,7 @@ GO_BACK = Reaction(
     name="diptych: budget broken, roll back",
     why="Errors or latency broke their budget soon after a deploy, so what was served before is served again.",
     event=BUDGET, resource="diptych.endpoint.*", labels={"diptych.asks": ROLLBACK}, deployment="rollback/manual",
-    parameters={"because": "{{ event.payload.says }}"},
+    parameters={"because": "{{ event.payload.says }}", "leave": "{{ event.payload.model }}"},
 )  # fmt: skip
 REACTIONS = (DEPLOY, TRAIN, GO_BACK)
 

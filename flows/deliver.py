@@ -1,25 +1,43 @@
 """The flows `deploy` and `rollback`, for whoever starts them: an automation, a schedule, or a person on Prefect's page."""
 
 from pathlib import Path
+from typing import Any
 
-from prefect import flow
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
 
-from components.contracts.errors import GateClosed
+from components.contracts.errors import Busy, GateClosed, is_transient
 from flows.rollback import rollback as go_back
-from flows.rollout import rollout
+from flows.rollout import Rolled, rollout
 from flows.run import find_root
+
+LOCK_S = 120.0
+
+
+def may_pass(_task: Any, _run: Any, state: State[Any]) -> bool:
+    """Return whether what failed was the world, or another deploy, so that another try may succeed."""
+    return isinstance(state.data, Busy) or (isinstance(state.data, BaseException) and is_transient(state.data))
+
+
+@task(
+    name="rollout", retries=4, retry_delay_seconds=[10, 30, 60, 120], retry_condition_fn=may_pass, cache_policy=NO_CACHE
+)
+def roll(root: Path, model: str) -> Rolled:
+    """Bring the endpoint to what the alias asks for, once whoever deploys has ended."""
+    return rollout(root, model, wait_s=LOCK_S)
 
 
 @flow(name="deploy")
 def deploy(model: str = "clip") -> str:
     """Serve what the alias `champion` of a registered model asks for. GateClosed, with why, where it may not be served."""
-    rolled = rollout(find_root(Path.cwd()), model)
+    rolled = roll(find_root(Path.cwd()), model)
     if rolled.outcome == "refused":
         raise GateClosed(rolled.sentence)
     return rolled.sentence
 
 
 @flow(name="rollback")
-def rollback(because: str = "") -> str:
-    """Serve again what was served before."""
-    return go_back(find_root(Path.cwd()), because)
+def rollback(because: str = "", leave: str = "") -> str:
+    """Serve again what was served before, where the version `leave` is served, or whatever is unless one is named."""
+    return go_back(find_root(Path.cwd()), because, leave)

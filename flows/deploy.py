@@ -4,11 +4,11 @@ The new server is made ready beside the old one, which goes on serving when anyt
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from components.contracts.errors import ConfigError
+from components.contracts.errors import ConfigError, TransientError
 from components.serving.candidate import tail
 from components.serving.command import DRAIN_S
 from components.serving.endpoint import Endpoint, read_previous, write_endpoint, write_previous
@@ -31,12 +31,13 @@ def deploy(
     texts: Sequence[str] = (),
     latency_ms: float = math.inf,
     timeout_s: float = READY_S,
+    handed: Callable[[], None] = lambda: None,
 ) -> Endpoint:
     """Serve the package of this folder, called `label`, in the workspace `root`; return where it is served.
 
     When a live server has this very package, only the label is brought up to date. `pictures` (encoded) and `texts`
     are what parity is checked on, besides generated odd ones; one of them by itself may take `latency_ms`. Safe to ask twice, and to be
-    killed at any time. The files of what was served before stay, so that `flows.rollback` can go back to it.
+    killed at any time. `handed` is called as soon as requests go to it, before what was served has ended. The files of what was served before stay, so that `flows.rollback` can go back to it.
 
     Raises StaleArtifact for a package that is not whole, CapabilityError where Triton cannot run, ParityFailed or
     ServerFailed for a server that is not right, Busy while another deploys. What was served before goes on then.
@@ -56,8 +57,9 @@ def deploy(
                 check_parity(client, verified, pictures, texts)
                 check_latency(client, pictures, texts, latency_ms)
             prepare(candidate.endpoint.repository, root)
-            _keep(root, now.endpoint, candidate.endpoint)
             candidate.hand_over()
+        _keep(root, now.endpoint, candidate.endpoint)
+        handed()
         drain_s = DRAIN_S if now.state == "serving" else BROKEN_DRAIN_S
         write_beside(root, ())  # what stood beside the old one was held against it
         sweep(root, keep=[candidate.endpoint], drain_s=drain_s)  # the old server answers what it has begun, and ends
@@ -110,12 +112,12 @@ def deploy_beside(
 
 
 def set_share(root: Path, endpoint: Endpoint, share: float, shadow: bool, until: float) -> None:
-    """Give a server that stands beside the served one another share, and a longer lease; ServerFailed where it stands there no more."""
+    """Give a server that stands beside the served one another share, and a longer lease; TransientError where it stands there no more."""
     with serving_lock(root):
         beside = read_routes(root).beside
         if not any(one.endpoint.instance == endpoint.instance for one in beside):
-            raise ServerFailed(
-                f"{endpoint.label} does not stand beside the served version any more: it ended, or was ended."
+            raise TransientError(
+                f"{endpoint.label} does not stand beside the served version any more: somebody ended it. Deploy it again: diptych deploy"
             )
         write_beside(
             root,
@@ -128,34 +130,46 @@ def set_share(root: Path, endpoint: Endpoint, share: float, shadow: bool, until:
         )
 
 
-def take_over(root: Path, endpoint: Endpoint) -> None:
-    """Make the server that stands beside the served one the served one; what was served before ends once it has answered what it has begun."""
+def take_over(root: Path, endpoint: Endpoint, handed: Callable[[], None] = lambda: None) -> None:
+    """Make the server that stands beside the served one the served one; what was served before ends once it has answered what it has begun.
+
+    `handed` as of `deploy`.
+    """
     with serving_lock(root):
         if not endpoint.process.is_alive():
             raise ServerFailed(f"{endpoint.label} has ended before it could take over. {tail(endpoint.log)}")
         now = status(root)
-        _keep(root, now.endpoint, endpoint)
         write_endpoint(root, endpoint)
+        _keep(root, now.endpoint, endpoint)
+        handed()
         write_beside(root, ())
         sweep(root, keep=[endpoint], drain_s=DRAIN_S if now.state == "serving" else BROKEN_DRAIN_S)
 
 
-def go_back(root: Path) -> tuple[Endpoint, Endpoint | None]:
+def go_back(
+    root: Path, handed: Callable[[Endpoint, Endpoint | None], None] = lambda now, before: None
+) -> tuple[Endpoint, Endpoint | None]:
     """Serve again what was served before, from the files that were kept; return it, and what it took the place of.
+
+    `handed` is called with both as soon as requests go to it, before what was served has ended.
 
     ConfigError where nothing was served before, or its files are gone; the others as of `deploy`. What was served goes on then.
     """
     with serving_lock(root):
         now, previous = status(root), read_previous(root)
-        if previous is None or not previous.repository.exists():
+        same = (
+            previous is not None and now.endpoint is not None and previous.package_digest == now.endpoint.package_digest
+        )
+        if previous is None or same or not previous.repository.exists():
             raise ConfigError(
                 "nothing was served here before what is served now, so there is nothing to go back to. Serve another version: "
                 "diptych promote NAME@N --because REASON"
             )
         with restart(root, previous) as candidate:
             prepare(candidate.endpoint.repository, root)
-            _keep(root, now.endpoint, candidate.endpoint)
             candidate.hand_over()
+        _keep(root, now.endpoint, candidate.endpoint)
+        handed(candidate.endpoint, now.endpoint)
         write_beside(root, ())
         sweep(root, keep=[candidate.endpoint], drain_s=DRAIN_S if now.state == "serving" else BROKEN_DRAIN_S)
     return candidate.endpoint, now.endpoint

@@ -34,7 +34,12 @@ def monitored(root: Path, since_h: float | None = None, tell: Tell | None = None
     """
     params = load_params(root)
     numbers = params.monitor if since_h is None else replace(params.monitor, window_h=since_h)
-    return look(root, numbers, params.seed, World(embed=embedder, counts=lambda: counts(root), tell=tell))
+    return look(
+        root,
+        numbers,
+        params.seed,
+        World(embed=embedder, counts=lambda: counts(root), counts_of=lambda label: counts(root, label), tell=tell),
+    )
 
 
 def has_server(root: Path) -> bool:
@@ -55,14 +60,15 @@ def embedder(endpoint: Endpoint) -> Embed:
     return embed
 
 
-def counts(root: Path) -> Counts | None:
-    """Return what the gateway of a workspace counted; None where none answers."""
+def counts(root: Path, label: str = "") -> Counts | None:
+    """Return what the gateway of a workspace counted, of one version where a label is given; None where none answers."""
     gateway = read_gateway(root)
     if gateway is None:
         return None
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(f"{gateway.url}metrics", timeout=COUNTS_S) as answer:
-            return Counts.read(answer.read().decode())
+            said = answer.read().decode()
+            return Counts.of_version(said, label) if label else Counts.read(said)
     except (urllib.error.URLError, OSError, HTTPException):
         return None

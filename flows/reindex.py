@@ -11,7 +11,7 @@ from typing import Protocol
 import psutil
 
 from components.contracts.deploying import Deploying
-from components.contracts.errors import CapabilityError, ConfigError, DataError, Interrupted
+from components.contracts.errors import CapabilityError, ConfigError, DataError, Interrupted, StaleArtifact
 from components.data.processes import cores
 from components.serving.endpoint import read_previous, served_folder
 from components.serving.indexes import is_current, prune, records
@@ -102,7 +102,8 @@ def _asked_back(root: Path) -> Path:
     return served_folder(root) / "way-back"
 
 
-def _stop_if_asked(root: Path) -> None:
+def stop_if_asked(root: Path) -> None:
+    """Raise Interrupted where somebody asks for the way back."""
     try:
         pid = int(_asked_back(root).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
@@ -123,8 +124,11 @@ def own_indexes(root: Path, folder: Path, label: str, rules: Deploying, told: Wr
     somebody asks for the way back.
     """
     package = Package.verify(folder)
+    try:
+        lacking = any(not is_current(root, record, package.space) for record in records(root))
+    except (DataError, StaleArtifact) as err:
+        raise CapabilityError(f"an index of one's own cannot be read, so nothing is switched: {err}") from err
     spaces = {endpoint.space for endpoint in read_routes(root).endpoints}
-    lacking = any(not is_current(root, record, package.space) for record in records(root))
     locked = lacking or {package.space} != spaces
     with (
         hold(private(root, "locks") / LOCK, f"the indexes of {root}") if locked else nullcontext()
@@ -134,7 +138,7 @@ def own_indexes(root: Path, folder: Path, label: str, rules: Deploying, told: Wr
                 continue
 
             def say(said: str) -> None:
-                _stop_if_asked(root)
+                stop_if_asked(root)
                 told.goes_on(root, said)
 
             pace = Pace(record.name, rules.price_per_hour, say)

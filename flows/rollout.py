@@ -6,7 +6,7 @@ itself, and the next call finishes what the registry was not told.
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,12 +15,11 @@ from typing import Literal
 from components.contracts.deploying import Deploying
 from components.contracts.errors import (
     Busy,
-    CapabilityError,
     DiptychError,
     GateClosed,
-    Interrupted,
     StaleArtifact,
     TransientError,
+    Untrusted,
 )
 from components.recipes.params import load_params
 from components.registry.champion import files_of
@@ -36,11 +35,12 @@ from components.registry.deployments import (
 from components.registry.promotion import give_back, put_back
 from components.registry.signatures import check_signature
 from components.registry.store import Store, open_store, store_errors
-from components.registry.versions import ModelVersion, by_label
+from components.registry.turns import CHAMPION, by_right_before
+from components.registry.versions import ModelVersion, by_alias, by_label, version_of
 from components.serving.canary import Counts, counts_of, fault_of_canary
 from components.serving.endpoint import Endpoint, read_endpoint
 from components.serving.environment import ServingEnvironment
-from components.serving.errors import ServerFailed
+from components.serving.errors import ParityFailed, RequestRefused, ServerFailed
 from components.serving.held import held_queries
 from components.serving.package import Package
 from components.serving.record import read_gateway
@@ -52,11 +52,14 @@ from components.stages.lock import hold
 from components.stages.place import private
 from flows.deploy import deploy, deploy_beside, end_beside, set_share, take_over
 from flows.promote import requested
-from flows.reindex import own_indexes
+from flows.reindex import own_indexes, stop_if_asked
 
 LEASE_S = 60.0  # that a canary stands without anybody watching it
 LOOK_EVERY_S = 0.5
 LOCK = "rollout.lock"
+OWN_FAULTS = (Untrusted, StaleArtifact, ParityFailed, ServerFailed, RequestRefused)
+"""What a version is refused for. Everything else is the world's fault, or of whoever runs it: the alias stays, and another call tries again."""
+
 RUN_WAITS_S = 300.0
 
 
@@ -81,38 +84,50 @@ class Refused(GateClosed):
     """A version that may not be served as it is; what served before still does, and has the alias again."""
 
 
-def rollout(root: Path, model: str, store: Store | None = None) -> Rolled:
+def rollout(root: Path, model: str, store: Store | None = None, wait_s: float = 0.0) -> Rolled:
     """Bring the endpoint of a workspace to what the alias `champion` of a registered model asks for.
 
+    Args:
+        wait_s: seconds that another may still deploy.
+
     Raises GateClosed where no version has the alias, CapabilityError where this machine cannot run the server, Busy while another
-    deploys, TransientError where registry or server do not answer: the alias stays then, and another call tries again.
+    deploys, ConfigError where params.yaml makes no sense, TransientError where registry or server do not answer: the alias stays then,
+    and another call tries again.
     """
-    with hold(private(root, "locks") / LOCK, f"the endpoint of {root}"):
-        store = store or open_store(root)
-        catch_up(root, store)
-        verdict = requested(root, model, store)
+    store = store or open_store(root)
+    while True:
+        with _alone(root, wait_s):
+            catch_up(root, store)
+        verdict = requested(root, model, store)  # may take minutes, in which the way back must be free
         if verdict.champion is None:
             return Rolled(outcome="refused", label=served_label(root), sentence=verdict.sentence)
-        try:
-            rolled = _bring(root, verdict.champion, store)
-        except Refused as err:
-            return Rolled(outcome="refused", label=served_label(root), sentence=str(err), timeline=read_timeline(root))
-        if (
-            verdict.version.version != verdict.champion.version
-        ):  # the request was refused; who had the alias has it again
+        with _alone(root, wait_s):
+            catch_up(root, store)
+            with store_errors(store.uri):
+                now = by_alias(store, model, CHAMPION)
+            if now is None or now.version != verdict.champion.version:
+                continue  # somebody asks for another by now
+            try:
+                rolled = _bring(root, verdict.champion, store)
+            except Refused as err:
+                return Rolled(
+                    outcome="refused", label=served_label(root), sentence=str(err), timeline=read_timeline(root)
+                )
+        if verdict.version.version != verdict.champion.version:  # it was refused; who had the alias has it again
             return Rolled(outcome="refused", label=rolled.label, sentence=verdict.sentence, timeline=rolled.timeline)
         return rolled
 
 
 def bring(root: Path, version: ModelVersion, store: Store | None = None) -> Rolled:
-    """Serve a version that may be served; Refused where it turns out that it may not. Others as of `rollout`.
-
-    A run that gets here while a watcher deploys waits for it, 5 minutes at most: Busy would end what took it so long.
-    """
-    with hold(private(root, "locks") / LOCK, f"the endpoint of {root}", wait_s=RUN_WAITS_S):
+    """Serve a version that may be served, once whoever deploys has ended; Refused where it turns out that it may not. Others as of `rollout`."""
+    with _alone(root, RUN_WAITS_S):
         store = store or open_store(root)
         catch_up(root, store)
         return _bring(root, version, store)
+
+
+def _alone(root: Path, wait_s: float) -> AbstractContextManager[None]:
+    return hold(private(root, "locks") / LOCK, f"the endpoint of {root}", wait_s=wait_s)
 
 
 def _bring(root: Path, version: ModelVersion, store: Store) -> Rolled:
@@ -122,6 +137,7 @@ def _bring(root: Path, version: ModelVersion, store: Store) -> Rolled:
             deploy(files_of(version, root, store), root, version.label)  # the same package by another name
         return Rolled(outcome="already served", label=version.label, sentence=f"{version.label} is served already.")
     ServingEnvironment.find(root)  # before anything is done
+    read_routes(root)
     before = now.endpoint.label if now.endpoint is not None else ""
     timeline = Timeline(label=version.label, before=before)
     timeline.write(root)
@@ -129,16 +145,19 @@ def _bring(root: Path, version: ModelVersion, store: Store) -> Rolled:
         folder = files_of(version, root, store)
         timeline.step(root, "files", f"all of {folder.name} are what was registered")
         timeline.step(root, "signature", check_signature(store, version.run_id, version.label, folder, root, rules))
+        stop_if_asked(root)
         with own_indexes(root, folder, version.label, rules, timeline):  # of its space, when it gets its first request
             endpoint = _served(root, folder, version.label, rules, timeline)
     except BaseException as err:
         why = str(err) if isinstance(err, DiptychError | OSError) else type(err).__name__
+        if timeline.outcome == "served":  # only the end of what served before went wrong
+            raise
+        timeline.own_fault = isinstance(err, OWN_FAULTS)
         timeline.ended(root, "failed", why)
-        if not isinstance(err, DiptychError) or isinstance(err, Busy | CapabilityError | Interrupted | TransientError):
+        if not timeline.own_fault:
             _told(root, timeline, lambda: say_failed(store, version, why, timeline.as_json()))
             raise
         raise Refused(_refused(root, version, why, timeline, store)) from err
-    timeline.ended(root, "served")
     _told(root, timeline, lambda: _say_served(root, store, version, endpoint, timeline))
     after = f" after {timeline.steps[-1]['seconds']:.0f} s" + (f", in place of {before}" if before else "")
     return Rolled(
@@ -152,14 +171,21 @@ def _served(root: Path, folder: Path, label: str, rules: Deploying, timeline: Ti
         if one.until is not None:  # a canary that somebody was killed over
             end_beside(root, one.endpoint)
     pictures, texts = held_queries(Package.verify(folder), root)
+
+    def handed() -> None:
+        timeline.ended(root, "served")
+
     asked = (
         f"{len(pictures)} pictures and {len(texts)} texts of its index, and odd ones, are answered as the package does"
     )
     by_shares = rules.canary and status(root).state == "serving" and read_gateway(root) is not None
     if not by_shares:
-        endpoint = deploy(folder, root, label, pictures=pictures, texts=texts, latency_ms=rules.latency_ms)
-        timeline.step(root, "parity", asked)
-        return endpoint
+
+        def proven() -> None:
+            timeline.step(root, "parity", asked)
+            handed()
+
+        return deploy(folder, root, label, pictures=pictures, texts=texts, latency_ms=rules.latency_ms, handed=proven)
     first = 0.0 if rules.shadow else rules.canary[0]
     endpoint = deploy_beside(
         folder, root, label, first, rules.shadow, until=time.time() + LEASE_S,
@@ -172,7 +198,7 @@ def _served(root: Path, folder: Path, label: str, rules: Deploying, timeline: Ti
             _watch(root, endpoint, 0.0 if rules.shadow else share, rules, began)
             what = "shadow" if rules.shadow else f"canary {share:.0%}"
             timeline.step(root, what, _fares(counts_of(root), began, label))
-        take_over(root, endpoint)
+        take_over(root, endpoint, handed)
     except BaseException:
         with suppress(Busy):  # else its lease ends it
             end_beside(root, endpoint)
@@ -187,6 +213,7 @@ def _watch(root: Path, endpoint: Endpoint, share: float, rules: Deploying, began
         if time.monotonic() - renewed > LEASE_S / 4:
             set_share(root, endpoint, share, rules.shadow, time.time() + LEASE_S)
             renewed = time.monotonic()
+        stop_if_asked(root)
         if not endpoint.process.is_alive():
             raise ServerFailed(f"the server of {endpoint.label} ended while it had {share:.0%} of the requests.")
         main, now = read_routes(root).main, counts_of(root)
@@ -195,7 +222,7 @@ def _watch(root: Path, endpoint: Endpoint, share: float, rules: Deploying, began
             for name in (endpoint.label, main.label if main else "")
         )
         if fault := fault_of_canary(ours, theirs, rules):
-            raise ServerFailed(f"{endpoint.label} was taken back: {fault}.")
+            raise ParityFailed(f"{endpoint.label} was taken back: {fault}.")
         if time.monotonic() >= until:
             return
         time.sleep(min(LOOK_EVERY_S, max(0.0, until - time.monotonic())))
@@ -214,26 +241,39 @@ def _refused(root: Path, version: ModelVersion, why: str, timeline: Timeline, st
 
     def tell() -> None:
         nonlocal sentence
-        say_failed(store, version, why, timeline.as_json())
-        with store_errors(store.uri):
-            sentence = put_back(store, version, _version(store, timeline.before, version.name), why).sentence
+        sentence = _say_refused(store, version, timeline)
 
     _told(root, timeline, tell)
     return sentence
 
 
+def _say_refused(store: Store, version: ModelVersion, timeline: Timeline) -> str:
+    """Tag a version with why it is not served, and give the alias back to whoever had it by right; return one sentence."""
+    say_failed(store, version, timeline.why, timeline.as_json())
+    with store_errors(store.uri):
+        number = by_right_before(store, version.name, version.version)
+        before = None if number is None else version_of(store, version.name, number)
+        return put_back(store, version, before, timeline.why).sentence
+
+
 def catch_up(root: Path, store: Store) -> None:
-    """Tell the registry what it could not be told when it happened. TransientError where it still cannot."""
-    timeline = read_timeline(root)
-    if timeline is None or timeline.recorded or timeline.outcome == "under way":
+    """Tell the registry what it could not be told when it happened, or by whoever was killed. TransientError where it still cannot."""
+    timeline, endpoint = read_timeline(root), read_endpoint(root)
+    if timeline is None or timeline.recorded:
         return
+    if timeline.outcome == "under way":  # whoever did it was killed, since the lock is ours
+        if endpoint is None or endpoint.label != timeline.label:
+            return
+        timeline.ended(root, "rolled back" if timeline.back else "served", timeline.why)
     version = _version(store, timeline.label, timeline.label.partition("@")[0])
     if version is not None and timeline.outcome == "served":
-        endpoint = read_endpoint(root)
         if endpoint is not None and endpoint.label == version.label:
             _say_served(root, store, version, endpoint, timeline)
     elif version is not None and timeline.outcome == "failed":
-        say_failed(store, version, timeline.why, timeline.as_json())
+        if timeline.own_fault:
+            _say_refused(store, version, timeline)
+        else:
+            say_failed(store, version, timeline.why, timeline.as_json())
     elif version is not None:
         say_went_back(store, version, timeline)
     timeline.recorded = True
@@ -243,7 +283,7 @@ def catch_up(root: Path, store: Store) -> None:
 def say_went_back(store: Store, version: ModelVersion, timeline: Timeline) -> None:
     """Give the alias to what was gone back to, and tell of both versions what happened."""
     left = _version(store, timeline.before, version.name)
-    give_back(store, version, timeline.why)
+    give_back(store, version, left.version if left is not None else "", timeline.why)
     if left is not None:
         say_failed(store, left, f"the endpoint went back to {version.label}: {timeline.why}", timeline.as_json())
         say_replaced(store, left, datetime.now(UTC).isoformat(timespec="seconds"))

@@ -7,6 +7,7 @@ from typing import Any
 
 import psutil
 
+from components.serving.endpoint import read_endpoint
 from components.serving.record import read_gateway
 from components.serving.timeline import read_timeline
 from components.stages.events import read_position
@@ -60,6 +61,9 @@ def deploy_stands(root: Path) -> str | None:
         if psutil.pid_exists(last.pid):
             doing = f" ({last.doing})" if last.doing else ""
             return f"{last.label} is being deployed{doing}{f'; {shares}' if shares else ''}"
+        endpoint = read_endpoint(root)
+        if endpoint is not None and endpoint.label == last.label:
+            return f"{last.label} is served; whoever did it was killed before the registry knew, and the next diptych deploy tells it"
         return (
             f"{last.label} was being deployed when whoever did it was killed; {last.before or 'nothing'} is served as before, "
             f"and diptych deploy tries again{f'; {shares} for less than a minute more' if shares else ''}"

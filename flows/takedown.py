@@ -174,6 +174,7 @@ def _mark(root: Path, saw: Sequence[dict[str, Any]], plan: Mapping[str, Any]) ->
     if not saw:
         return
     from components.registry.store import open_store, store_errors
+    from components.serving.endpoint import forget_previous, read_previous
     from components.serving.routes import read_routes
 
     store, endpoints = open_store(root), read_routes(root).endpoints
@@ -191,6 +192,9 @@ def _mark(root: Path, saw: Sequence[dict[str, Any]], plan: Mapping[str, Any]) ->
                     store.client.set_model_version_tag(version.name, number, VERDICT, "needs_a_person")
                     store.client.set_model_version_tag(version.name, number, SENTENCE, mark["sentence"][:5000])
         digest = version.tags.get(PACKAGE_DIGEST)
+        previous = read_previous(root)
+        if learned(one) and previous is not None and previous.package_digest == digest:
+            forget_previous(root)  # nobody may go back to it; the next deploy takes its files away
         one["served"] = [its.http for its in endpoints if its.package_digest == digest]
 
 

@@ -122,6 +122,9 @@ class Watcher:
                 return asked.next_at
             self._say(f"{sentence} {_UNTIL.format(model=model)}")
         else:
+            if rolled.outcome == "refused" and rolled.timeline is not None and not rolled.timeline.recorded:
+                self._later(asked, f"{rolled.sentence.rstrip('.')}. The registry does not know yet")
+                return asked.next_at
             if rolled.outcome == "refused":
                 self._say(f"{rolled.sentence} {_UNTIL.format(model=model)}")
             elif rolled.outcome == "served":

@@ -58,6 +58,24 @@ class Counts:
         return cls(requests=requests, failed=failed, within=within)
 
     @classmethod
+    def of_version(cls, exposition: str, label: str) -> "Counts":
+        """Return those of the questions to one version; what a client did wrong is in none."""
+        from prometheus_client.parser import text_string_to_metric_families
+
+        requests, failed, within = 0, 0, dict[float, int]()
+        for family in text_string_to_metric_families(exposition):
+            for sample in family.samples:
+                if sample.labels.get("version") != label:
+                    continue
+                if sample.name == "diptych_version_requests_total" and sample.labels["outcome"] != "refused":
+                    requests += int(sample.value)
+                    failed += int(sample.value) * (sample.labels["outcome"] == "failed")
+                elif sample.name == "diptych_version_seconds_bucket":
+                    bound = float(sample.labels["le"])
+                    within[bound] = within.get(bound, 0) + int(sample.value)
+        return cls(requests=requests, failed=failed, within=within)
+
+    @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Counts":
         """Return what `as_json` wrote."""
         within = {float(bound): int(count) for bound, count in values["within"].items()}

@@ -35,12 +35,14 @@ class World:
     Args:
         embed: texts as an endpoint embeds them; raises a DiptychError where it does not answer.
         counts: of the gateway; None where none answers.
+        counts_of: a version, the same of the questions to it alone.
         tell: who acts; None where nobody does, so that nothing is asked for.
         now: the time, UTC.
     """
 
     embed: Callable[[Endpoint], Embed]
     counts: Callable[[], Counts | None]
+    counts_of: Callable[[str], Counts | None] = lambda label: None
     tell: Tell | None = None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -62,7 +64,8 @@ def look(root: Path, watch: Watch, seed: int, world: World) -> Seen:
         seen, state = _seen(root, watch, seed, world, endpoint, before, until)
         recently = timedelta(minutes=watch.rollback_within_min)
         deployed = endpoint is not None and until - state.deployed[endpoint.package_digest] <= recently
-        events = found(until, seen.model, seen.drift, seen.budgets, seen.deaths, deployed)
+        blamed, state = _blamed(endpoint, seen, watch, world, before, state)
+        events = found(until, seen.model, seen.drift, seen.budgets, seen.deaths, deployed and blamed)
         may = [one for one in (PIPELINE, ROLLBACK) if state.may_ask(one, until, watch.cool_down_h)]
         events = asking_once(events, may if world.tell is not None else ())
         events, state = _told(folder, world.tell, events, state, until)
@@ -95,6 +98,20 @@ def _seen(
         drift=look_for_drift(ours, reference, watch, seed), distances=distances(parts, reference, watch, seed),
         budgets=budgets(counted, window, watch), over_time=over_time(_parts(window, since, until)), deaths=died,
     ), state  # fmt: skip
+
+
+def _blamed(
+    endpoint: Endpoint | None, seen: Seen, watch: Watch, world: World, before: State, state: State
+) -> tuple[bool, State]:
+    """Return whether the version that is served broke a budget by itself: what came to others, or before it, is not put down to it."""
+    counts = world.counts_of(endpoint.label) if endpoint is not None else None
+    if endpoint is None or counts is None:  # the log says which package answered
+        return any(one.held == "broken" for one in budgets(None, seen.requests, watch)), replace(state, of_version={})
+    state = replace(state, of_version={endpoint.label: counts})
+    last = before.of_version.get(endpoint.label)
+    if last is None:  # the next look knows what came between
+        return False, state
+    return any(one.held == "broken" for one in budgets(counts.since(last), seen.requests, watch)), state
 
 
 def _reference(

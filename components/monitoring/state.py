@@ -22,12 +22,14 @@ class State:
 
     Args:
         counts: of the gateway, at the last look.
+        of_version: label of what was served then -> counts of the questions to it.
         log: where its log was read to.
         deployed: digest of a package -> when it was first seen to be served.
         asked: action -> when it was last asked for.
     """
 
     counts: Counts | None = None
+    of_version: Mapping[str, Counts] = field(default_factory=dict)
     log: Place | None = None
     deployed: Mapping[str, datetime] = field(default_factory=dict)
     asked: Mapping[str, datetime] = field(default_factory=dict)
@@ -40,6 +42,7 @@ class State:
             said: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             return cls(
                 counts=Counts.from_json(said["counts"]) if said["counts"] else None,
+                of_version={label: Counts.from_json(its) for label, its in said.get("of_version", {}).items()},
                 log=Place(**said["log"]) if said["log"] else None,
                 deployed={digest: datetime.fromisoformat(at) for digest, at in said["deployed"].items()},
                 asked={action: datetime.fromisoformat(at) for action, at in said["asked"].items()},
@@ -57,6 +60,7 @@ class State:
         newest = sorted(self.deployed.items(), key=lambda one: one[1])[-DEPLOYS:]
         said = {
             "counts": self.counts.as_json() if self.counts else None,
+            "of_version": {label: its.as_json() for label, its in self.of_version.items()},
             "log": {"inode": self.log.inode, "offset": self.log.offset} if self.log else None,
             "deployed": {digest: at.isoformat() for digest, at in newest},
             "asked": {action: at.isoformat() for action, at in self.asked.items()},

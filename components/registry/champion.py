@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from components.contracts.errors import StaleArtifact
@@ -18,8 +19,9 @@ def files_of(version: ModelVersion, root: Path, store: Store | None = None) -> P
     """
     for folder in (root / "runs" / version.name / "package", _copy(root, version)):
         if _digest(folder) == version.digest:
-            check_files(folder, read_sealed(folder)["files"])
-            return folder
+            with suppress(StaleArtifact):  # changed since: the store has what was registered
+                check_files(folder, read_sealed(folder)["files"])
+                return folder
     store = store or open_store(root)
     target = _copy(root, version)
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ from functools import partial
 from getpass import getuser
 from pathlib import Path
 
-from components.contracts.errors import ConfigError, GateClosed
+from components.contracts.errors import Busy, ConfigError, DiptychError, GateClosed, Interrupted, TransientError
 from components.contracts.promotion import Ruling
 from components.registry.store import Store, open_store, store_errors
 from components.registry.turns import CHAMPION, Turn
@@ -64,6 +64,9 @@ def promote(store: Store, version: ModelVersion, judge: Judge, anew: bool = Fals
         while True:
             turn = Turn.next(store, version.name)
             champion = turn.champion
+            if champion is not None and champion.version != turn.last:  # somebody gave it the alias by hand
+                requested(store, version.name, judge)
+                continue
             if champion is not None and champion.version == version.version:
                 return Verdict(version=champion, champion=champion, sentence=f"{champion.label} is the champion.")
             tags = store.client.get_model_version(version.name, version.version).tags
@@ -105,7 +108,12 @@ def requested(store: Store, name: str, judge: Judge) -> Verdict:
                     _no_challenger(store, asked)
                     return Verdict(version=asked, champion=asked, sentence=said)
                 continue
-            ruling, page = judge(asked, before)
+            try:
+                ruling, page = judge(asked, before)
+            except DiptychError as err:
+                if isinstance(err, TransientError | Busy | Interrupted):
+                    raise
+                return put_back(store, asked, before, f"it was made the champion by hand, and cannot be judged: {err}")
             if ruling.outcome == "promoted":
                 if turn.move(store, asked, partial(_record, store, asked, ruling, page)):
                     return _crowned(store, asked, ruling, page)
@@ -124,37 +132,49 @@ def put_back(store: Store, asked: ModelVersion, before: ModelVersion | None, why
         before: the one that is to have it; None where there is none.
     """
     now = by_alias(store, asked.name, CHAMPION)
-    if now is not None and now.version == asked.version:
-        if before is None:
-            store.client.delete_registered_model_alias(asked.name, CHAMPION)
-        else:
-            _by_right(store, before)
+    moved = now is None or now.version != asked.version  # by hand, meanwhile: that is a request of its own
+    if before is not None:
+        _by_right(store, before, alias=not moved)
+    elif not moved:
+        store.client.delete_registered_model_alias(asked.name, CHAMPION)
     where = f"the alias champion is {before.label}'s again" if before else "no version is the champion"
+    if moved:
+        where = f"the alias champion is {now.label}'s by now" if now else where
     sentence = f"{asked.label} is not served, and {where}: {why}"
     store.client.set_model_version_tag(asked.name, asked.version, PUT_BACK, sentence[:5000])
     return Verdict(version=asked, champion=before, sentence=sentence)
 
 
-def _by_right(store: Store, version: ModelVersion) -> None:
-    """Give a version the alias, and the last turn, by which it is known who has the alias by right."""
+def _by_right(store: Store, version: ModelVersion, alias: bool) -> None:
+    """Give a version the last turn, by which it is known who has the alias by right, and the alias."""
     while True:
         turn = Turn.next(store, version.name)
         if turn.last == version.version:
-            store.client.set_registered_model_alias(version.name, CHAMPION, version.version)
+            if alias:
+                store.client.set_registered_model_alias(version.name, CHAMPION, version.version)
             return
-        if turn.move(store, version, lambda: None):
+        if turn.move(store, version, lambda: None, alias):
             return
 
 
-def give_back(store: Store, version: ModelVersion, because: str) -> None:
-    """Make a version the champion again, in a turn of its own, since the endpoint has gone back to it."""
+def give_back(store: Store, version: ModelVersion, left: str, because: str) -> None:
+    """Make a version the champion again, in a turn of its own, since the endpoint has gone back to it.
+
+    Where somebody has given the alias to a third one since, that is a request of its own, and stays.
+
+    Args:
+        left: the version, by its number, that the endpoint has left.
+    """
 
     def record() -> None:
         store.client.set_model_version_tag(version.name, version.version, GIVEN_BACK, because[:5000])
 
     with store_errors(store.uri):
-        while not Turn.next(store, version.name).move(store, version, record):
-            continue
+        while True:
+            turn = Turn.next(store, version.name)
+            alias = turn.champion is None or turn.champion.version in (left, version.version)
+            if turn.move(store, version, record, alias):
+                break
         _no_challenger(store, version)
 
 

@@ -69,7 +69,7 @@ def check_signature(store: Store, run_id: str, label: str, package: Path, root: 
             try:
                 check(package, signature)
                 return f"signed by {who}"
-            except (ConnectionError, TimeoutError) as err:
+            except _away() as err:
                 raise TransientError(f"who signed {label} cannot be looked up: {err}") from err
             except Exception as err:  # the library raises what its parsers raise
                 refusals.append(f"{who}: {_first_line(err)}")
@@ -148,6 +148,15 @@ def _by_key(path: Path) -> tuple[str, Callable[[Path, Path], None]]:
         return who, verifying.Config().use_elliptic_key_verifier(public_key=path).verify
     except (OSError, ValueError) as err:
         raise ConfigError(f"deploy.keys names {path}, which is no public key ({type(err).__name__}: {err}).") from err
+
+
+def _away() -> tuple[type[Exception], ...]:
+    """Return what is raised where Sigstore cannot be asked."""
+    from requests.exceptions import RequestException
+    from sigstore.errors import NetworkError, TUFError
+    from tuf.api.exceptions import DownloadError
+
+    return (ConnectionError, TimeoutError, RequestException, NetworkError, TUFError, DownloadError)
 
 
 def _fetched(store: Store, run_id: str, folder: Path) -> Path | None:

@@ -50,11 +50,12 @@ class Turn:
         last = _taken_by(store, run_id, number) if number else None
         return cls(name=name, number=number + 1, champion=by_alias(store, name, CHAMPION), last=last, run_id=run_id)
 
-    def move(self, store: Store, version: ModelVersion, record: Callable[[], None]) -> bool:
+    def move(self, store: Store, version: ModelVersion, record: Callable[[], None], alias: bool = True) -> bool:
         """Make a version the champion, and return True; False, with nothing done, where another took this turn.
 
         Args:
             record: writes down why, once the turn is ours and before the alias is.
+            alias: whether it gets the alias too; else somebody else has it by hand, and keeps it until that is judged.
         """
         from mlflow.exceptions import MlflowException
 
@@ -67,8 +68,19 @@ class Turn:
             return False
         record()
         if not _is_done(store, self.run_id, self.number):  # else we were so slow that another ended our turn
-            _end(store, self.name, self.run_id, self.number, version.version)
+            _end(store, self.name, self.run_id, self.number, version.version if alias else None)
         return True
+
+
+def by_right_before(store: Store, name: str, version: str) -> str | None:
+    """Return the version that took the last turn which was not this one's; None where there was none."""
+    run_id = _first_run(store, name)
+    params = store.client.get_run(run_id).data.params
+    for number in range(_last(store, run_id), 0, -1):
+        taken = params[f"{_TAKEN}{number}"].partition(" ")[0]
+        if taken != version:
+            return str(taken)
+    return None
 
 
 def _first_run(store: Store, name: str) -> str:
@@ -97,6 +109,7 @@ def _is_done(store: Store, run_id: str, number: int) -> bool:
     return f"{_DONE}{number}" in store.client.get_run(run_id).data.tags
 
 
-def _end(store: Store, name: str, run_id: str, number: int, version: str) -> None:
-    store.client.set_registered_model_alias(name, CHAMPION, version)
+def _end(store: Store, name: str, run_id: str, number: int, version: str | None) -> None:
+    if version is not None:
+        store.client.set_registered_model_alias(name, CHAMPION, version)
     store.client.set_tag(run_id, f"{_DONE}{number}", version)

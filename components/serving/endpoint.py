@@ -99,6 +99,11 @@ def write_previous(root: Path, endpoint: Endpoint) -> None:
     _write(served_folder(root) / "previous.json", endpoint)
 
 
+def forget_previous(root: Path) -> None:
+    """Have nothing that could be gone back to."""
+    (served_folder(root) / "previous.json").unlink(missing_ok=True)
+
+
 def _write(path: Path, endpoint: Endpoint) -> None:
     partial = path.with_name(f"{path.name}.{os.getpid()}")
     with partial.open("w", encoding="utf-8") as file:

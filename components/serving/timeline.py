@@ -23,6 +23,8 @@ class Timeline:
         began: ISO 8601, UTC.
         outcome: what became of it.
         why: one sentence, where it failed or was rolled back.
+        back: whether it is the way back.
+        own_fault: whether it failed by the fault of the version, so that the alias is not its own any more.
         recorded: whether the registry knows.
         steps: name, what was found, when, and seconds since it began, of each step that ended.
         pid: of who does it.
@@ -34,6 +36,8 @@ class Timeline:
     began: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="milliseconds"))
     outcome: Outcome = "under way"
     why: str = ""
+    back: bool = False
+    own_fault: bool = False
     recorded: bool = False
     steps: list[dict[str, Any]] = field(default_factory=list)
     pid: int = field(default_factory=os.getpid)
