@@ -120,6 +120,11 @@ def race_ways(stage: Stage, described: dict[str, Any]) -> None:
     from components.stages.told import CAPTIONS, LABELS, served_by
 
     params = load_params(stage.root)
+    if params.recipes.get(stage.the_recipe, Begin()).compatible_with:
+        raise ConfigError(
+            f"{stage.the_recipe} lets ways to tune race, and none of them is held to an old model's space. Take recipes.{stage.the_recipe}."
+            "compatible_with out of params.yaml, or finetuning out of the recipe."
+        )
     recipe, race = load_recipe(stage.root, stage.the_recipe, params.scale), build(described, Race)
     selected, pretrained = Selected.read(stage.root, recipe.name), stage.root / f"runs/{recipe.name}/pretrain"
     embedder = load_trained(pretrained, ENCODED)
