@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 from numpy.typing import NDArray
 
 from components.contracts.errors import DataError
+from components.contracts.evaluator import Space
 from components.contracts.model_files import COMPATIBLE, MODEL_FILES
 from components.contracts.progress import Progress
 from components.contracts.sealed import sha256_of
@@ -69,11 +71,22 @@ class OldModel:
         """Return what a package says of it."""
         return {"label": self.label, "digest": self.digest, "space": self.space}
 
-    def pictures(self, pictures: Sequence[bytes], progress: Progress, doing: str) -> NDArray:
+    @property
+    def logit_scale(self) -> float:
+        """What cosines are multiplied with before a softmax, as it was learned."""
+        return self.embedder.logit_scale
+
+    def encoded(
+        self, pictures: Sequence[bytes], spaces: Sequence[Space], progress: Progress, doing: str
+    ) -> dict[Space, NDArray[np.float32]]:
+        """Return rows [N D] in each space."""
+        return self.embedder.encoded(pictures, spaces, progress, doing)
+
+    def pictures(self, pictures: Sequence[bytes], progress: Progress, doing: str) -> NDArray[np.float32]:
         """Return unit rows [N D], as they stand in its index."""
         return self.embedder.pictures(pictures, progress, doing)
 
-    def texts(self, texts: Sequence[str]) -> NDArray:
+    def texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return unit rows [N D]."""
         return self.embedder.texts(texts)
 

@@ -35,6 +35,7 @@ from components.data.tokenizers import Vocabulary
 from components.data.transforms.preprocess import Preprocess
 from components.data.transforms.views import Views
 from components.evaluation.embedding import Embedder
+from components.evaluation.ranking import chance_of
 from components.evaluation.retrieval import Gallery, ranks
 from components.methods.compatible import Compatible
 from components.models.dual_encoder import DualEncoder
@@ -101,7 +102,7 @@ def main() -> None:
         json.dumps(
             {
                 "bench": "compatible", "scale": asked.scale, "steps": scale.steps, "old_steps": older.steps, "pixels": scale.pixels,
-                "weight": asked.weight, "chance": {name: 1 / len(pool.keys) for name, pool in pools.items()}, "seeds": told,
+                "weight": asked.weight, "chance": {name: chance(pool) for name, pool in pools.items()}, "seeds": told,
                 "mean": {
                     what: {name: float(np.mean([one["recall_at_1"][what][name] for one in told])) for name in POOLS} for what in PAIRS
                 },
@@ -152,10 +153,33 @@ def asked_of(models: dict[str, Embedder], pools: dict[str, Pool]) -> dict[str, d
     return found
 
 
-def as_told(said: dict[str, Any]) -> str:
-    """Return the means as rows of a table, percent."""
-    rows = (" | ".join(f"{100 * each[name]:.1f}%" for name in POOLS) for each in said["mean"].values())
-    return "\n".join(f"| {what} | {row} |" for what, row in zip(said["mean"], rows, strict=True))
+def chance(pool: Pool) -> float:
+    """Return recall at 1 of pictures in random order."""
+    answers = Gallery.of(pool.keys, pool.captions, pool.concepts).right.turned
+    return chance_of(1, answers.counts, answers.gallery)
+
+
+def page(said: dict[str, Any]) -> str:
+    """Return what docs/compatible.md tells of it."""
+    chance = " | ".join(f"{100 * said['chance'][name]:.2g}%" for name in POOLS)
+    lines = [f"| texts on pictures, R@1 | {' | '.join(f'`{name}`' for name in POOLS)} |", "| --- | --- | --- | --- |"]
+    for what in PAIRS:
+        told = [[100 * one["recall_at_1"][what][name] for one in said["seeds"]] for name in POOLS]
+        lines.append(f"| {what} | {' | '.join(_spread(values) for values in told)} |")
+    costs = [one["cpu_s"]["held"] / one["cpu_s"]["plain"] for one in said["seeds"]]
+    count = len(said["seeds"])
+    return "\n".join([
+        f"The recipe `clip` at `{said['scale']}`, pictures of {said['pixels']} pixels: an old model of {said['old_steps']} steps, and a new one of {said['steps']} from other "
+        f"weights, held to it and not. Mean of {count} seed{'s' if count > 1 else ''}{', in brackets the least and the most' if count > 1 else ''}. "
+        f"Held, a training took {min(costs):.2f} to {max(costs):.2f} times the processor's time, on cores that others used too "
+        f"(`python -m tests.benchmarks.compatible --workspace . --steps {said['steps']} --pixels {said['pixels']} --seeds {count}`, [numbers](benchmarks/compatible.json)).",
+        "", *lines, f"| chance | {chance} |",
+    ])  # fmt: skip
+
+
+def _spread(values: list[float]) -> str:
+    mean = f"{np.mean(values):.1f}%"
+    return mean if len(values) == 1 else f"{mean} ({min(values):.1f} to {max(values):.1f})"
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import yaml
 from components.contracts.errors import ConfigError
 from components.contracts.model_files import COMPATIBLE, MODEL_FILES, TOKENIZER, TRANSFORMS
 from components.recipes.old_model import OldModel
+from components.registry.champion import files_of
 from components.registry.store import open_store
 from components.registry.versions import by_label, register
 from components.serving.package import Package
@@ -19,6 +20,7 @@ from flows.compatible import lay_in
 from flows.promote import not_served, promote
 from tests.workspace import dvc
 
+pytestmark = pytest.mark.timeout(900)
 METRIC = "compatible.pair.text_to_image.recall_at_1"
 PRETRAINED = "runs/clip/pretrain"
 
@@ -45,7 +47,7 @@ def held(root) -> Path:
 
 def test_what_is_laid_in_is_the_version_and_names_its_space(root):
     place = lay_in("clip@champion", root)
-    package = Package.verify(root / ".diptych/versions" / by_label(open_store(root), "clip@1").digest[:16])
+    package = Package.verify(files_of(by_label(open_store(root), "clip@1"), root))
     assert place == f"models/clip-1-{package.digest[:8]}"
     assert lay_in("clip@1", root) == place, "asked twice, it is laid in once"
     assert {path.name for path in (root / place).iterdir()} == {*MODEL_FILES, COMPATIBLE}
