@@ -27,9 +27,9 @@ bench:     ## Run one benchmark beside its peers, whose environments are made fi
 	@infra/setup.sh test
 	@.venv/bin/python -m tests.benchmarks.$(BENCH)
 
-drill:     ## Drill one fault on real processes: make drill DRILL=fuzz_gateway
+drill:     ## Drill one fault on real processes: make drill DRILL=deploy_under_load
 	@infra/setup.sh test
-	@.venv/bin/python -m tests.drills.$(DRILL)
+	@.venv/bin/python -m tests.drills $(DRILL)
 
 LINT = ruff format mypy lint-imports stage_code results proof_table
 .PHONY: $(LINT)

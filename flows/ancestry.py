@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from components.data.picture_index import Picture
+from components.registry.deployments import DEPLOYED_AT, ENDPOINT, FAILED, REPLACED_AT, SPACE, TRITON
 from components.registry.saw import saw_of
 from components.registry.versions import ModelVersion
 from components.serving.endpoint import Endpoint
@@ -19,7 +20,9 @@ from flows.known import Known, taken_down, versions
 from flows.lineage import RAW, Lineage
 from flows.pictures import Pictures, source_of
 
-_DEPLOYED = {"deployed": "diptych.deployed_at", "at": "diptych.endpoint", "version of triton": "diptych.triton_version", "space": "diptych.space"}  # fmt: skip
+_DEPLOYED = {
+    "deployed": DEPLOYED_AT, "at": ENDPOINT, "version of triton": TRITON, "space": SPACE, "replaced": REPLACED_AT, "not deployed": FAILED,
+}  # fmt: skip
 """Facts of a version -> tags that a deploy sets."""
 
 

@@ -50,11 +50,13 @@ TRAIN = Reaction(
     name="diptych: drift found, train again",
     why="What is asked is not what was trained on any more. A monitor asks for it once in monitor.cool_down_h, so it cannot loop.",
     event=DRIFT, resource="diptych.endpoint.*", labels={"diptych.asks": PIPELINE}, deployment="pipeline/manual",
+    parameters={"recipe": "{{ event.payload.recipe }}"},
 )  # fmt: skip
 GO_BACK = Reaction(
     name="diptych: budget broken, roll back",
     why="Errors or latency broke their budget soon after a deploy, so what was served before is served again.",
     event=BUDGET, resource="diptych.endpoint.*", labels={"diptych.asks": ROLLBACK}, deployment="rollback/manual",
+    parameters={"because": "{{ event.payload.says }}"},
 )  # fmt: skip
 REACTIONS = (DEPLOY, TRAIN, GO_BACK)
 

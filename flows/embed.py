@@ -31,7 +31,7 @@ def embed(said: str, out: Path, here: Path, root: Path | None, model: str | None
         raise ConfigError(f"{out} is to be a Parquet file, so its name has to end in .parquet")
     package, name = open_package(model or _served(root), here, root)
     source, rejected = source_of(said, here), Counter[str]()
-    samples = _given(source, rejected)
+    samples = given(source, rejected)
     found = embed_all(samples, package, name, here / out, cores(), progress=Told(sys.stderr, stage="embed"))
     counts = {
         "rows": found.rows, "broken": found.broken, "before": found.before, "rejected": dict(rejected), "model": name,
@@ -48,11 +48,15 @@ def embed(said: str, out: Path, here: Path, root: Path | None, model: str | None
         print(f"{rejected.total():,} records were no samples ({reasons}); diptych data check {said} says which.")
 
 
-def _given(source: Any, rejected: "Counter[str]") -> Iterator[Any]:
+def given(source: Any, rejected: "Counter[str]") -> Iterator[Any]:
     """Yield the samples, and count what is none by its reason."""
     from components.contracts.sample import Sample
     from components.serving.bulk import Given
 
+    if not hasattr(source, "unsplit"):
+        raise ConfigError(
+            "this source draws its pictures for a training, and has none before. Give the shards that a run made of it: data/raw"
+        )
     for sample in source.unsplit(silent):
         if isinstance(sample, Sample):
             text = sample.texts[0].text if sample.texts else None

@@ -3,11 +3,14 @@
 from pathlib import Path
 
 from components.contracts.errors import ConfigError, DiptychError
-from components.registry.store import store_uri
+from components.registry.hooks import AliasSet
+from components.registry.store import open_store, store_uri
+from components.registry.turns import CHAMPION
 from components.stages.lock import hold
 from components.stages.place import private
 from flows.automations import DEPLOY, set_up_automations
 from flows.loopback import HOST, free_port, is_free
+from flows.ours import champions, is_behind, own_models
 from flows.webhook import ensure_webhook
 from flows.webhook_secrets import rotate_secret, webhook_secrets
 
@@ -18,7 +21,8 @@ DRAIN_S = 15
 def hooks(root: Path, port: int | None = None, url: str | None = None, rotate: bool = False) -> None:
     """Receive what the MLflow server of MLFLOW_TRACKING_URI tells, on this machine alone, and hand it to Prefect.
 
-    Automation and webhook are set up first; both are there afterwards, and need no second look.
+    Automation and webhook are set up first; both are there afterwards, and need no second look. What was set while nobody
+    listened is caught up with: a served model whose champion is another by now is told of.
 
     Args:
         port: to listen on; a free one unless given.
@@ -53,7 +57,22 @@ def hooks(root: Path, port: int | None = None, url: str | None = None, rotate: b
         how = "made" if hook.made else "brought up to date"
         print(f"Prefect    {PREFECT_API_URL.value()}: {len(changed)} automations made or changed", flush=True)
         print(f"MLflow     {store}: webhook {how}, sends to {hook.url}", flush=True)
+        _catch_up(root)
         _serve(root, port)
+
+
+def _catch_up(root: Path) -> None:
+    import asyncio
+
+    from flows.receiver import tell_alias_set
+
+    for model, version in champions(open_store(root), own_models(root)).items():
+        if version is not None and is_behind(root, model, version):
+            asyncio.run(tell_alias_set(AliasSet(model=model, alias=CHAMPION, version=version, delivery="")))
+            print(
+                f"Caught up  {CHAMPION} of {model} is {model}@{version}, which was set while nobody listened",
+                flush=True,
+            )
 
 
 def _serve(root: Path, port: int) -> None:

@@ -4,13 +4,13 @@ import json
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any, Self
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any, Self
 
 from components.contracts.errors import DataError
-from components.data.manifest import read_manifest
 from components.stages.place import private
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 RAW, MANIFEST = "data/raw", "manifest.parquet"
 
@@ -36,12 +36,14 @@ class Lineage:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def manifest(self, about: Mapping[str, Any], folder: str) -> pa.Table | None:
+    def manifest(self, about: Mapping[str, Any], folder: str) -> "pa.Table | None":
         """Return the manifest of `folder` that a package was made from; None where neither cache nor workspace has it.
 
         Args:
             about: the package's manifest.json.
         """
+        from components.data.manifest import read_manifest  # imports pandas, which who asks for a path alone need not
+
         md5 = md5_of(about, folder)
         if md5 is not None and md5 not in self._read:
             path = self.cached(md5, MANIFEST)

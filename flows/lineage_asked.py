@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
 from components.contracts.errors import ConfigError
 from flows.ancestry import Ancestry
 from flows.family_tree import Node, as_lines, as_mermaid
@@ -145,4 +143,11 @@ def _unknown(all_of_it: Ancestry, what: str) -> ConfigError:
 
 def _keys(root: Path) -> list[str]:
     path = root / RAW / MANIFEST
-    return pq.read_table(path, columns=["key"], partitioning=None)["key"].slice(0, _MOST_COMPARED).to_pylist() if path.exists() else []  # fmt: skip
+    if not path.exists():
+        return []
+    import pyarrow.parquet as pq
+
+    keys: list[str] = (
+        pq.read_table(path, columns=["key"], partitioning=None)["key"].slice(0, _MOST_COMPARED).to_pylist()
+    )
+    return keys

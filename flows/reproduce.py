@@ -280,7 +280,7 @@ def _sentence(
 ) -> str:
     of = f"from commit {commit[:12]} and data {data[:12]}"
     if first is not None:
-        (name, how), *more = first.differ.items()
+        (name, how), *more = sorted(first.differ.items(), key=lambda one: not one[0].endswith(".safetensors"))
         also = f", and {len(more)} more" if more else ""
         because = f" Otherwise than then: {'; '.join(otherwise)}." if otherwise else ""
         return f"{label} is not reproduced {of}: {first.stage} is the first stage that differs; {name} {how}{also}.{because}"

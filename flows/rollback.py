@@ -7,6 +7,7 @@ from components.serving.timeline import Timeline
 from components.stages.lock import hold
 from components.stages.place import private
 from flows.deploy import go_back
+from flows.reindex import way_back
 from flows.rollout import LOCK, _version, say_went_back
 
 
@@ -21,7 +22,7 @@ def rollback(root: Path, because: str = "") -> str:
 
     Raises ConfigError where there is nothing to go back to; what serves goes on then.
     """
-    with hold(private(root, "locks") / LOCK, f"the endpoint of {root}", wait_s=5.0):
+    with way_back(root), hold(private(root, "locks") / LOCK, f"the endpoint of {root}", wait_s=10.0):
         why = because.strip() or "somebody asked for it"
         now, before = go_back(root)
         timeline = Timeline(label=now.label, before=before.label if before else "")

@@ -52,10 +52,12 @@ from components.stages.lock import hold
 from components.stages.place import private
 from flows.deploy import deploy, deploy_beside, end_beside, set_share, take_over
 from flows.promote import requested
+from flows.reindex import own_indexes
 
 LEASE_S = 60.0  # that a canary stands without anybody watching it
 LOOK_EVERY_S = 0.5
 LOCK = "rollout.lock"
+RUN_WAITS_S = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,8 +105,11 @@ def rollout(root: Path, model: str, store: Store | None = None) -> Rolled:
 
 
 def bring(root: Path, version: ModelVersion, store: Store | None = None) -> Rolled:
-    """Serve a version that may be served; Refused where it turns out that it may not. Others as of `rollout`."""
-    with hold(private(root, "locks") / LOCK, f"the endpoint of {root}"):
+    """Serve a version that may be served; Refused where it turns out that it may not. Others as of `rollout`.
+
+    A run that gets here while a watcher deploys waits for it, 5 minutes at most: Busy would end what took it so long.
+    """
+    with hold(private(root, "locks") / LOCK, f"the endpoint of {root}", wait_s=RUN_WAITS_S):
         store = store or open_store(root)
         catch_up(root, store)
         return _bring(root, version, store)
@@ -124,7 +129,8 @@ def _bring(root: Path, version: ModelVersion, store: Store) -> Rolled:
         folder = files_of(version, root, store)
         timeline.step(root, "files", f"all of {folder.name} are what was registered")
         timeline.step(root, "signature", check_signature(store, version.run_id, version.label, folder, root, rules))
-        endpoint = _served(root, folder, version.label, rules, timeline)
+        with own_indexes(root, folder, version.label, rules, timeline):  # of its space, when it gets its first request
+            endpoint = _served(root, folder, version.label, rules, timeline)
     except BaseException as err:
         why = str(err) if isinstance(err, DiptychError | OSError) else type(err).__name__
         timeline.ended(root, "failed", why)

@@ -1,16 +1,19 @@
 """How a workspace is served: its gateway, and what stands beside the champion."""
 
 import argparse
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 from components.contracts.errors import ConfigError
+from components.recipes.params import load_params
 from components.serving.gateway.settings import Settings
 from components.serving.record import settings_file
 from components.serving.routes import read_routes
 from components.serving.scorer import open_package
 from flows.deploy import deploy_beside, end_beside
 from flows.gateway import ensure_gateway
+from flows.reindex import own_indexes
 
 MOST_WORKERS = 64
 
@@ -31,9 +34,22 @@ def serve_as(root: Path, here: Path, asked: argparse.Namespace) -> str:
         end_beside(root)
     if asked.beside:
         package, label = open_package(asked.beside, here, root)
-        deploy_beside(package.path, root, label, asked.share, asked.shadow)
+        with own_indexes(root, package.path, label, load_params(root).deploy, _Printed()):
+            deploy_beside(package.path, root, label, asked.share, asked.shadow)
     gateway = ensure_gateway(root, _settings(root, here, asked), asked.port)
     return "\n".join([f"The page is at {gateway.url}, its API at {gateway.url}openapi.json", *_lines(root)])
+
+
+class _Printed:
+    """What is done to indexes, on the terminal."""
+
+    def goes_on(self, root: Path, doing: str) -> None:
+        """Print how far it is."""
+        print(doing, file=sys.stderr, flush=True)
+
+    def step(self, root: Path, name: str, says: str) -> None:
+        """Print what was done."""
+        print(f"{name}: {says}", file=sys.stderr, flush=True)
 
 
 def _settings(root: Path, here: Path, asked: argparse.Namespace) -> Settings:

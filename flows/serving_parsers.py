@@ -1,4 +1,4 @@
-"""The commands `diptych serve`, `deploy`, `rollback`, `sign`, `keys` and `embed`: what answers, who may ask, and vectors of many samples at once."""
+"""The commands `diptych serve`, `deploy`, `rollback`, `sign`, `keys`, `embed` and `index`: what answers, who may ask, and vectors of many samples at once."""
 
 import argparse
 import json
@@ -24,6 +24,15 @@ def add_serving(
         help="the folder of a package, or a version such as clip@3; what is served unless given",
     )
     embed.add_argument("--json", action="store_true", help="print the counts as JSON")
+    own = add(
+        "index", "make an index of your own pictures, that the gateway searches; list them, or remove one", _index
+    )
+    own.add_argument(
+        "what", metavar="PICTURES", help="a folder of pictures, a table, shards, or a source's name; or list; or remove"
+    )
+    own.add_argument("which", metavar="NAME", nargs="?", help="of remove: which one")
+    own.add_argument("--name", default="own", help="how it is called (own); what is there by that name is made again")
+    own.add_argument("--json", action="store_true", help="print what was made, or what there is, as JSON")
     serve = add("serve", "start the gateway and its page, or change how it serves; a run starts it too", _serve)
     serve.add_argument("--port", type=int, help="to listen on, on this machine alone; that of last time unless given")
     serve.add_argument("--workers", type=int, metavar="COUNT", help="processes that answer (1)")
@@ -116,6 +125,18 @@ def _embed(here: Path, arguments: argparse.Namespace) -> int:
     except ConfigError:
         root = None
     embed(arguments.data, arguments.out, here, root, arguments.model, arguments.json)
+    return 0
+
+
+def _index(root: Path, arguments: argparse.Namespace) -> int:
+    from flows.index import index, list_indexes, remove
+
+    if arguments.what == "list":
+        print(list_indexes(root, arguments.json))
+    elif arguments.what == "remove":
+        print(remove(root, arguments.which))
+    else:
+        index(root, arguments.what, arguments.here, arguments.name, arguments.json)
     return 0
 
 

@@ -58,7 +58,8 @@ def deploy_stands(root: Path) -> str | None:
     shares = ", ".join(f"{one.endpoint.label} has {one.share:.0%} of the requests" for one in read_routes(root).beside)
     if last.outcome == "under way":
         if psutil.pid_exists(last.pid):
-            return f"{last.label} is being deployed{f'; {shares}' if shares else ''}"
+            doing = f" ({last.doing})" if last.doing else ""
+            return f"{last.label} is being deployed{doing}{f'; {shares}' if shares else ''}"
         return (
             f"{last.label} was being deployed when whoever did it was killed; {last.before or 'nothing'} is served as before, "
             f"and diptych deploy tries again{f'; {shares} for less than a minute more' if shares else ''}"

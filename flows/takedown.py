@@ -22,6 +22,7 @@ from components.data.aside import Aside
 from components.data.manifest import SCHEMA, read_manifest
 from components.data.versions.keys import read_keys, split_known, unknown_keys, with_copies
 from components.recipes.yaml_lines import read_yaml
+from components.registry.promotion import SENTENCE, VERDICT
 from components.registry.runs import PACKAGE_DIGEST
 from components.registry.saw import MEASURED
 from components.stages.lock import hold
@@ -186,6 +187,9 @@ def _mark(root: Path, saw: Sequence[dict[str, Any]], plan: Mapping[str, Any]) ->
                 mark = {**about, "how": one["how"], "learned": learned(one), "sentence": _sentence(one, plan)}
                 text = json.dumps([*marks, mark][-_MOST_MARKS:], ensure_ascii=False)
                 store.client.set_model_version_tag(version.name, number, TAKEDOWN, text)
+                if mark["learned"]:  # what was found before must not let it by, should somebody give it the alias
+                    store.client.set_model_version_tag(version.name, number, VERDICT, "needs_a_person")
+                    store.client.set_model_version_tag(version.name, number, SENTENCE, mark["sentence"][:5000])
         digest = version.tags.get(PACKAGE_DIGEST)
         one["served"] = [its.http for its in endpoints if its.package_digest == digest]
 

@@ -19,7 +19,7 @@ def tell(events: Sequence[Event]) -> None:
         PrefectEvent.model_validate(
             {
                 "id": event.id, "event": event.name, "occurred": event.at, "resource": event.resource,
-                "payload": {**event.payload, "says": event.says},
+                "payload": {**event.payload, "says": event.says, "recipe": event.model.partition("@")[0]},
             }
         ).model_dump(mode="json")
         for event in events

@@ -14,14 +14,13 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
-from components.contracts.errors import Busy, ConfigError, DiptychError, StaleArtifact, is_transient
-from components.registry.store import Store, fingerprint, open_store, store_errors, store_uri
+from components.contracts.errors import Busy, ConfigError, DiptychError, is_transient
+from components.registry.store import Store, fingerprint, open_store, store_uri
 from components.registry.turns import CHAMPION
-from components.serving.endpoint import read_endpoint
 from components.stages.lock import hold
 from components.stages.place import private
 from flows.faults import told
-from flows.ours import own_models
+from flows.ours import champions, is_behind, own_models
 
 if TYPE_CHECKING:
     from flows.rollout import Rolled
@@ -41,11 +40,13 @@ class _Asked:
 
     Args:
         settled: the version that nothing has to be done about, since it is served or was refused; None for none.
+        tried: the version that the failures are of.
         failures: tries in a row that failed by a fault of the world.
         next_at: before which there is no other, by the watcher's clock.
     """
 
     settled: str | None = None
+    tried: str | None = None
     failures: int = 0
     next_at: float = float("-inf")
 
@@ -83,13 +84,13 @@ class Watcher:
         if now < self._registry.next_at or (mark is not None and mark == self._looked and now < self._due):
             return
         try:
-            champions = self._champions()
+            asked_for = self._champions()
         except Exception as err:  # a registry that is away, or being made: it is asked again
             self._store = self._looked = None
             self._later(self._registry, f"What is asked for cannot be seen: {told(err, self._root)}")
             return
         self._registry = _Asked()
-        self._looked, self._due = mark, min(self._settle(model, version) for model, version in champions.items())
+        self._looked, self._due = mark, min(self._settle(model, version) for model, version in asked_for.items())
 
     def _champions(self) -> dict[str, str | None]:
         """Return the version that has the alias, by model, of all models of this workspace."""
@@ -98,21 +99,18 @@ class Watcher:
         if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
             return dict.fromkeys(models)  # whoever registers first makes it
         self._store = self._store or open_store(self._root)
-        found: dict[str, str | None] = dict.fromkeys(models)
-        with store_errors(uri):
-            for model in models:
-                for registered in self._store.client.search_registered_models(f"name = '{model}'"):
-                    found[model] = registered.aliases.get(CHAMPION)
-        return found
+        return champions(self._store, models)
 
     def _settle(self, model: str, version: str | None) -> float:
         """Have a version served, unless it is, or was refused; return from when on it is looked at again, whatever the store."""
         asked = self._asked.get(model)
         if asked is None:  # the first sight of it
-            asked = self._asked[model] = _Asked(settled=None if _is_behind(self._root, model, version) else version)
+            asked = self._asked[model] = _Asked(settled=None if is_behind(self._root, model, version) else version)
         if version is None or version == asked.settled:
             self._asked[model] = _Asked(settled=version)
             return float("inf")
+        if version != asked.tried:
+            asked = self._asked[model] = _Asked(settled=asked.settled, tried=version)
         if self._clock() < asked.next_at or self._run_is_on():
             return asked.next_at
         try:
@@ -160,17 +158,6 @@ def watch(root: Path, roll: Roll, every_s: float = 5.0) -> NoReturn:
         while True:
             watcher.look()
             time.sleep(every_s)
-
-
-def _is_behind(root: Path, model: str, version: str | None) -> bool:
-    """Return whether another version of this model is served. What nobody serves was stopped by somebody, and stays so."""
-    try:
-        served = read_endpoint(root)
-    except StaleArtifact:
-        return False
-    if served is None or not served.process.is_alive():
-        return False
-    return served.label.startswith(f"{model}@") and served.label != f"{model}@{version}"
 
 
 def main(root: Path) -> int:

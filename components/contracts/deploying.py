@@ -34,6 +34,7 @@ class Deploying:
         drift: the most, 0 to 1, that the scores of best answers may differ: the largest distance of their distributions (Kolmogorov
             and Smirnov's).
         latency_ms: the most that one text, or one picture, may take by itself, in the middle of several.
+        price_per_hour: what an hour of this machine costs, in USD, to say what embedding indexes anew cost; 0 where nobody asks.
         signatures: whether a model must be signed.
         keys: files with public keys, PEM, from the workspace, of whoever may sign; with no identities either: the workspace's own.
         identities: who may sign without a key.
@@ -47,6 +48,7 @@ class Deploying:
     times_slower: float = 3.0
     drift: float = 0.6
     latency_ms: float = 1000.0
+    price_per_hour: float = 0.0
     signatures: Literal["required", "not_asked"] = "required"
     keys: tuple[str, ...] = ()
     identities: tuple[Identity, ...] = ()
@@ -60,7 +62,7 @@ class Deploying:
             )
         for name, least, most in (
             ("step_s", 0.0, 86_400.0), ("requests", 1, math.inf), ("errors", 0.0, 1.0), ("times_slower", 1.0, math.inf),
-            ("drift", 0.0, 1.0), ("latency_ms", 0.0, math.inf),
+            ("drift", 0.0, 1.0), ("latency_ms", 0.0, math.inf), ("price_per_hour", 0.0, 1e6),
         ):  # fmt: skip
             value = getattr(self, name)
             if not least <= value <= most:

@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from components.contracts.errors import DataError
 
@@ -49,6 +47,9 @@ class PictureIndex:
     @classmethod
     def of(cls, manifest: Path) -> Self:
         """Read the four columns of a manifest that matter; DataError when it has not got them. A million rows take seconds."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq  # whoever only asks need not wait for it
+
         try:
             table = pq.read_table(manifest, columns=[*BY, "split"], partitioning=None)
             columns = [table[name] for name in (*BY, "split")]

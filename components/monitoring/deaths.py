@@ -12,7 +12,7 @@ from components.serving.record import gateway_log
 
 _SAID = re.compile(
     rb"^(?P<at>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ) keeper: (?:(?P<worker>a worker ended with code .*?);"
-    rb"|(?P<server>\S+ \(process \d+\) does not answer: .*)|(?P<count>\d+) (?P<beside>servers beside the champion have ended);)"
+    rb"|(?P<server>\S+ \(process \d+\) does not answer: .*)|(?P<beside>\S+, beside the champion, has ended);)"
 )
 
 
@@ -26,19 +26,17 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Death:
-    """What was written of one, or of several at once.
+    """What was written of one.
 
     Args:
         at: when.
         of: `worker`, `server` or `beside`.
         says: the keeper's words.
-        count: how many.
     """
 
     at: datetime
     of: str
     says: str
-    count: int = 1
 
 
 def deaths(root: Path, before: Place | None, since: datetime) -> tuple[list[Death], Place]:
@@ -67,9 +65,7 @@ def _death(line: bytes) -> Death | None:
         return None
     of = next(name for name in ("worker", "server", "beside") if said[name] is not None)
     at = datetime.strptime(said["at"].decode(), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
-    count = int(said["count"]) if said["count"] else 1
-    words = said[of] if of != "beside" else said["count"] + b" " + said[of]
-    return Death(at=at, of=of, says=words.decode("utf-8", "replace")[:300], count=count)
+    return Death(at=at, of=of, says=said[of].decode("utf-8", "replace")[:300])
 
 
 def _read(path: Path, start: int) -> tuple[list[bytes], int]:

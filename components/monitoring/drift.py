@@ -54,7 +54,7 @@ def look_for_drift(requests: Requests, reference: Reference | None, watch: Watch
     """Return a line for each side and each language of the requests; those of which there are too few cannot be told.
 
     Args:
-        requests: of one space.
+        requests: of one package.
         reference: of the same; None where there is none.
         watch: the numbers.
         seed: of draws and permutations.

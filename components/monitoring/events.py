@@ -77,9 +77,10 @@ def found(
             events.append(Event(name=BUDGET, at=at, model=model, says=budget.says, asks=asks, payload=asdict(budget)))
     for of in dict.fromkeys(one.of for one in died):
         these = [one for one in died if one.of == of]
-        count = sum(one.count for one in these)
-        payload = {"of": of, "count": count, "last": these[-1].at.isoformat()}
-        events.append(Event(name=DIED, at=at, model=model, says=f"{count} x {of}: {these[-1].says}", payload=payload))
+        payload = {"of": of, "count": len(these), "last": these[-1].at.isoformat()}
+        events.append(
+            Event(name=DIED, at=at, model=model, says=f"{len(these)} x {of}: {these[-1].says}", payload=payload)
+        )
     return events
 
 

@@ -81,7 +81,7 @@ def _seen(
     since = until - timedelta(hours=watch.window_h)
     every = read_requests(root, since if watch.reference == "training" else None)
     window = every.between(since, until)
-    ours = window if endpoint is None else window.of_space(endpoint.package_digest)
+    ours = window if endpoint is None else window.of_package(endpoint.package_digest)
     reference, without = _reference(root, watch, seed, world, endpoint, every, since)
     parts = _parts(ours, since, until)
     counts = world.counts()
@@ -104,7 +104,7 @@ def _reference(
     if endpoint is None:
         return None, "no model is served"
     if watch.reference == "before":
-        before = every.of_space(endpoint.package_digest).between(_FIRST, since)
+        before = every.of_package(endpoint.package_digest).between(_FIRST, since)
         return of_requests(before, watch.most_rows, seed), ""
     try:
         found = of_training(root, endpoint, watch.most_rows, seed, world.embed(endpoint))

@@ -104,8 +104,8 @@ def _answers(seen: Seen, ends: tuple[str, str]) -> str:
 def _died(seen: Seen) -> str:
     if not seen.deaths:
         return said("Nobody since the last look.")
-    rows = [[_clock(one.at), one.of, f"{one.count:,}", html.escape(one.says)] for one in seen.deaths[-50:]]
-    return table("Who died", ("at", "what", "how many", "the keeper's words"), rows, numbers=(2,))
+    rows = [[_clock(one.at), one.of, html.escape(one.says)] for one in seen.deaths[-50:]]
+    return table("Who died", ("at", "what", "the keeper's words"), rows)
 
 
 def _events(seen: Seen) -> str:

@@ -41,9 +41,9 @@ class Requests:
         there = pc.and_(pc.greater_equal(at, pa.scalar(since, kind)), pc.less(at, pa.scalar(until, kind)))
         return replace(self, table=self.table.filter(there))
 
-    def of_space(self, space: str) -> "Requests":
-        """Return those that one package answered."""
-        return replace(self, table=self.table.filter(pc.equal(self.table["space"], space)))
+    def of_package(self, digest: str) -> "Requests":
+        """Return those that one package answered, since vectors are of its encoders, and scores of its index."""
+        return replace(self, table=self.table.filter(pc.equal(self.table["package"], digest)))
 
     def vectors(self, side: str, most: int | None = None, seed: int = 0) -> Float[np.ndarray, "N D"]:
         """Return each vector of `text` or `image` once, in the order in which they came: who repeats himself is one witness.

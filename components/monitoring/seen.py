@@ -1,5 +1,6 @@
 """What one look saw: all that its page, its events and its JSON say."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -69,8 +70,7 @@ class Seen:
             parts[0] = f"Drift cannot be told: {why}."
         parts += [f"{_TITLES[one.name]} {_HELD[one.held]}: {one.says}." for one in self.budgets]
         if self.deaths:
-            kinds = dict.fromkeys(one.of for one in self.deaths)
-            counts = {kind: sum(one.count for one in self.deaths if one.of == kind) for kind in kinds}
+            counts = Counter(one.of for one in self.deaths)
             parts.append(
                 f"Died since the last look: {', '.join(f'{kind} ({count})' for kind, count in counts.items())}."
             )

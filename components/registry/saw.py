@@ -10,20 +10,20 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.compute as pc
+from typing import TYPE_CHECKING, Any
 
 from components.registry.links import PACKAGE
 from components.registry.store import Store, store_errors
 from components.registry.versions import ModelVersion
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 AS = {"train": "trained on", "val": "chosen by"}  # what a selection's split means for a model
 MEASURED = "measured with"
 _BY = ("key", "sha256", "pixel_sha256")
 
-Find = Callable[[Mapping[str, Any], str], pa.Table | None]
+Find = Callable[[Mapping[str, Any], str], "pa.Table | None"]
 """Gives the manifest of a folder, such as data/raw, as a package's manifest.json names it; None where it can be had nowhere."""
 
 Splits = Callable[[Mapping[str, Any], str], list[str] | None]
@@ -51,7 +51,7 @@ class Saw:
         }  # fmt: skip
 
 
-def who_saw(store: Store, pictures: pa.Table, find: Find) -> Iterator[Saw]:
+def who_saw(store: Store, pictures: "pa.Table", find: Find) -> Iterator[Saw]:
     """Yield the versions that saw one of the pictures, and those of which it cannot be told.
 
     Args:
@@ -94,8 +94,10 @@ def saw_of(version: ModelVersion, about: Mapping[str, Any] | None, splits: Split
     return Saw(version=version, how=dict(how))
 
 
-def _splits(manifest: pa.Table, pictures: pa.Table) -> list[str]:
+def _splits(manifest: "pa.Table", pictures: "pa.Table") -> list[str]:
     """Return the split of each row that shows one of the pictures."""
+    import pyarrow.compute as pc  # whoever has an index need not wait for it
+
     mask = None
     for name in _BY:
         known = pictures[name].drop_null().combine_chunks()

@@ -6,9 +6,12 @@ Axes: N samples, D embedding width.
 """
 
 import hashlib
+import os
 import shutil
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,12 +23,12 @@ from components.contracts.errors import DataError
 from components.contracts.progress import Progress, silent
 from components.data.transforms.preprocess import BadImage
 from components.serving.encoders import PackageEncoders
+from components.serving.indexes import MODEL, SPACE
 from components.serving.package import Package
 
 PART = 2_048  # samples of a file of what is done: what a stop may lose
 MOST_BYTES = 256 * 2**20  # of encoded pictures in such a file, since they wait in memory
 AT_ONCE = 32  # encoded together
-SPACE, MODEL = b"diptych.space", b"diptych.model"  # of the schema's metadata: what vectors may be compared with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +76,7 @@ def embed_all(
     threads: int,
     total: int = 0,
     progress: Progress = silent,
+    nice: int = 0,
 ) -> Embedded:
     """Write a row a sample: `key`, `name`, `sha256`, `text`, `image_embeds` and `text_embeds` float32 [D] of unit length, `fault`.
 
@@ -87,6 +91,7 @@ def embed_all(
         threads: that work at once, each on its own samples.
         total: how many samples there are, where it is known.
         progress: is told.
+        nice: by how much the threads give way to others on this machine, 0 to 19; what else this process does is not slowed.
     """
     if out.exists():
         raise DataError(f"{out} is there already. Give another name, or remove it to make it again.")
@@ -95,7 +100,7 @@ def embed_all(
     parts = out.with_name(f"{out.name}.parts")
     parts.mkdir(parents=True, exist_ok=True)
     rows = broken = before = 0
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(threads, initializer=_give_way, initargs=(nice,)) as pool, _begun_alone(pool):
         for number, part in enumerate(_parts(samples)):
             path = parts / f"{number:06d}.parquet"
             kept = _kept(path, part, schema)
@@ -106,7 +111,12 @@ def embed_all(
                     pool.submit(_embedded, encoders, part[at : at + AT_ONCE], schema)
                     for at in range(0, len(part), AT_ONCE)
                 ]
-                kept = pa.concat_tables([piece.result() for piece in pieces])
+                tables: list[pa.Table] = []
+                for piece in pieces:
+                    tables.append(piece.result())
+                    done = rows + sum(len(table) for table in tables)
+                    progress("embed", done, max(total, rows + len(part)))
+                kept = pa.concat_tables(tables)
                 _write(kept, path)
             rows += len(part)
             broken += len(part) - kept["fault"].null_count
@@ -117,6 +127,23 @@ def embed_all(
     _join(parts, number + 1, schema, out)
     shutil.rmtree(parts)
     return Embedded(rows=rows, broken=broken, before=before)
+
+
+@contextmanager
+def _begun_alone(pool: ThreadPoolExecutor) -> Iterator[None]:
+    """Where the block is stopped, wait for what has begun, and not for the rest of a part."""
+    try:
+        yield
+    except BaseException:
+        pool.shutdown(cancel_futures=True)
+        raise
+
+
+def _give_way(nice: int) -> None:
+    """Lower the priority of this thread alone, as Linux can."""
+    if nice:
+        me = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, me, min(19, os.getpriority(os.PRIO_PROCESS, me) + nice))
 
 
 def _parts(samples: Iterable[Given]) -> Iterator[list[Given]]:

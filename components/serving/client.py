@@ -57,6 +57,7 @@ class Client:
         where: Mapping[str, Sequence[str]] | None = None,
         top_k: int = 10,
         mode: str = "hybrid",
+        index: str = "package",
     ) -> list[Hit]:
         """Return the nearest pictures of the index to words or to an encoded picture, best first.
 
@@ -65,8 +66,9 @@ class Client:
             where: column -> values, one of which a picture must have.
             top_k: how many, 1 to 1,000.
             mode: hybrid, vector or words.
+            index: which pictures: those of the model, or an index of one's own.
         """
-        return _hits(self._post("search", _search(self._model, question, where, top_k, mode)))
+        return _hits(self._post("search", _search(self._model, question, where, top_k, mode, index)))
 
     def _post(self, route: str, body: Mapping[str, Any]) -> Any:
         try:
@@ -115,9 +117,10 @@ class AsyncClient:
         where: Mapping[str, Sequence[str]] | None = None,
         top_k: int = 10,
         mode: str = "hybrid",
+        index: str = "package",
     ) -> list[Hit]:
         """Return the nearest pictures of the index to words or to an encoded picture, best first."""
-        return _hits(await self._post("search", _search(self._model, question, where, top_k, mode)))
+        return _hits(await self._post("search", _search(self._model, question, where, top_k, mode, index)))
 
     async def _post(self, route: str, body: Mapping[str, Any]) -> Any:
         try:
@@ -171,11 +174,11 @@ def _classification(
 
 
 def _search(
-    model: str, question: str | bytes, where: Mapping[str, Sequence[str]] | None, top_k: int, mode: str
+    model: str, question: str | bytes, where: Mapping[str, Sequence[str]] | None, top_k: int, mode: str, index: str
 ) -> dict[str, Any]:
     asked = {"image": _uri(question)} if isinstance(question, bytes) else {"query": question}
     narrowed = {name: list(values) for name, values in (where or {}).items()}
-    return {"model": model, **asked, "filter": narrowed, "top_k": top_k, "mode": mode}
+    return {"model": model, **asked, "filter": narrowed, "top_k": top_k, "mode": mode, "index": index}
 
 
 def _answer(answer: httpx.Response) -> Any:
@@ -207,6 +210,12 @@ def _classified(answer: Any) -> Classified:
 
 def _hits(answer: Any) -> list[Hit]:
     return [
-        Hit(key=one["key"], text=one["text"], source=one["columns"].get("source", ""), score=one["score"])
+        Hit(
+            key=one["key"],
+            text=one["text"],
+            source=one["columns"].get("source", ""),
+            score=one["score"],
+            name=one["name"],
+        )
         for one in answer["hits"]
     ]

@@ -3,16 +3,30 @@
 Axes: N samples, D embedding width.
 """
 
+from pathlib import Path
+
 import numpy as np
 import onnxruntime as ort
+from onnxruntime.capi.onnxruntime_pybind11_state import (
+    Fail,
+    InvalidArgument,
+    InvalidGraph,
+    InvalidProtobuf,
+    NoSuchFile,
+    NotImplemented,
+    RuntimeException,
+)
 from tokenizers import Tokenizer
 
+from components.contracts.errors import StaleArtifact
 from components.data.transforms.preprocess import Preprocess, to_float
-from components.serving.package import Package
+from components.serving.package import REMEDY, Package
+
+FAULTS = (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NoSuchFile, NotImplemented, RuntimeException)
 
 
 class PackageEncoders:
-    """What is served of a package, without a server.
+    """What is served of a package, without a server. StaleArtifact where a graph cannot be loaded, or cannot be run.
 
     Args:
         package: verified.
@@ -23,8 +37,7 @@ class PackageEncoders:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         self._image, self._text = (
-            ort.InferenceSession(str(package.path / f"{side}_encoder.onnx"), options, ["CPUExecutionProvider"])
-            for side in ("image", "text")
+            _session(package.path / f"{side}_encoder.onnx", options) for side in ("image", "text")
         )
         self._preprocess = Preprocess.from_json((package.path / "transforms.json").read_text(encoding="utf-8"))
         self._tokenizer = Tokenizer.from_file(str(package.path / "tokenizer.json"))
@@ -45,8 +58,7 @@ class PackageEncoders:
 
     def embed_pixels(self, pixels: np.ndarray) -> np.ndarray:
         """Return float32 [N D] of float32 [N 3 S S]."""
-        embeds: np.ndarray = self._image.run(["image_embeds"], {"pixel_values": pixels})[0]
-        return embeds
+        return _run(self._image, "image_embeds", {"pixel_values": pixels})
 
     def embed_image(self, pictures: list[bytes]) -> np.ndarray:
         """Return float32 [N D]."""
@@ -55,5 +67,19 @@ class PackageEncoders:
     def embed_text(self, texts: list[str]) -> np.ndarray:
         """Return float32 [N D]."""
         ids = np.array([self._tokenizer.encode(text).ids for text in texts], np.int64)
-        embeds: np.ndarray = self._text.run(["text_embeds"], {"input_ids": ids})[0]
-        return embeds
+        return _run(self._text, "text_embeds", {"input_ids": ids})
+
+
+def _session(path: Path, options: ort.SessionOptions) -> ort.InferenceSession:
+    try:
+        return ort.InferenceSession(str(path), options, ["CPUExecutionProvider"])
+    except FAULTS as err:
+        raise StaleArtifact(f"{path} cannot be loaded ({err}). {REMEDY}") from err
+
+
+def _run(session: ort.InferenceSession, name: str, inputs: dict[str, np.ndarray]) -> np.ndarray:
+    try:
+        embeds: np.ndarray = session.run([name], inputs)[0]
+    except FAULTS as err:
+        raise StaleArtifact(f"the graph that gives {name} cannot be run ({err}). {REMEDY}") from err
+    return embeds

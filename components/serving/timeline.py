@@ -26,6 +26,7 @@ class Timeline:
         recorded: whether the registry knows.
         steps: name, what was found, when, and seconds since it began, of each step that ended.
         pid: of who does it.
+        doing: how far the step under way is, where it can tell; empty elsewhere.
     """
 
     label: str
@@ -36,6 +37,7 @@ class Timeline:
     recorded: bool = False
     steps: list[dict[str, Any]] = field(default_factory=list)
     pid: int = field(default_factory=os.getpid)
+    doing: str = ""
 
     def step(self, root: Path, name: str, says: str) -> None:
         """Write down that a step has ended."""
@@ -43,6 +45,12 @@ class Timeline:
         since = (now - datetime.fromisoformat(self.began)).total_seconds()
         at = now.isoformat(timespec="milliseconds")
         self.steps.append({"step": name, "says": says, "at": at, "seconds": round(since, 3)})
+        self.doing = ""
+        self.write(root)
+
+    def goes_on(self, root: Path, doing: str) -> None:
+        """Write down how far the step under way is."""
+        self.doing = doing
         self.write(root)
 
     def ended(self, root: Path, outcome: Outcome, why: str = "") -> None:

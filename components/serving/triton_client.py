@@ -29,12 +29,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
-    """One answer of a search; the score is a cosine, -1 to 1, or None where words alone were asked."""
+    """One answer of a search; the score is a cosine, -1 to 1, or None where words alone were asked.
+
+    The name is its owner's, in an index of one's own; empty elsewhere.
+    """
 
     key: str
     text: str
     source: str
     score: float | None
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

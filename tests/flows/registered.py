@@ -47,7 +47,7 @@ def serve(root: Path, its: ModelVersion) -> Endpoint:
     """Write down that this process serves a version."""
     served_folder(root).mkdir(parents=True, exist_ok=True)
     endpoint = Endpoint(
-        http="127.0.0.1:8123", grpc="127.0.0.1:8124", metrics="127.0.0.1:8125", package_digest=its.digest, label=its.label,
+        http="127.0.0.1:8123", grpc="127.0.0.1:8124", metrics="127.0.0.1:8125", package_digest=its.digest, space="s", label=its.label,
         process=ProcessId.of(os.getpid()), instance="one", repository=root / "one", log=root / "log", key_file=root / "key",
         shm_prefix="one", started_at="2026-01-02T03:04:05+00:00",
     )  # fmt: skip

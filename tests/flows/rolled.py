@@ -12,10 +12,11 @@ import pyarrow.parquet as pq
 from components.contracts.sealed import sha256_of
 from components.registry.store import Store
 from components.registry.versions import ModelVersion, register
-from components.serving.pack import seal
-from tests.components.serving.tiny_package import make_package
+from components.serving.pack import seal, write_index
+from tests.components.serving.tiny_package import WIDTH, make_package
 
 REPOSITORY = Path(__file__).parents[2]
+LARGE = 8_000_000
 
 
 def make_place(root: Path) -> Path:
@@ -34,7 +35,8 @@ def make_version(root: Path, store: Store, seed: int, right: int, spoil: str = "
     Args:
         seed: of its weights.
         right: queries of sixty that it answers rightly.
-        spoil: `nan`: an encoder gives no numbers; `graph`: one cannot be loaded; `wide`: its index is of other vectors.
+        spoil: `nan`: an encoder gives no numbers; `graph`: one cannot be loaded; `wide`: its index is of other vectors. `large`: it is well, and its
+            index has LARGE bytes.
     """
     shutil.rmtree(root / "runs" / "tiny", ignore_errors=True)
     package, evaluate = root / "runs/tiny/package", root / "runs/tiny/evaluate"
@@ -77,6 +79,16 @@ def _spoil(package: Path, how: str) -> None:
     elif how == "wide":
         index = np.load(package / "index.npy")
         np.save(package / "index.npy", np.concatenate([index, index], axis=1), allow_pickle=False)
+    elif how == "large":
+        rows = LARGE // (4 * WIDTH)
+        index = np.load(package / "index.npy")
+        write_index(
+            package,
+            np.resize(index, (rows, WIDTH)),
+            [f"key-{at}" for at in range(rows)],
+            ["a red square"] * rows,
+            ["tiny"] * rows,
+        )
 
 
 def flip_a_byte(root: Path, version: ModelVersion) -> None:

@@ -47,6 +47,7 @@ def test_what_is_said_for_people(folder, capsys):
         (["mine", "out.csv", "--model", "package"], "has to end in .parquet"),
         (["mine", "out.parquet"], "not known which to embed with"),
         (["mine", "out.parquet", "--model", "nothing"], "is no model"),
+        (["emoji", "out.parquet", "--model", "package"], "data/raw"),
         (["nowhere", "out.parquet", "--model", "package"], "nowhere"),
     ],
 )

@@ -4,6 +4,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -11,6 +12,7 @@ import psutil
 import pytest
 
 from components.contracts.errors import ConfigError
+from components.monitoring.deaths import Death, deaths
 from components.serving.endpoint import read_endpoint
 from components.serving.gateway.settings import Settings
 from components.serving.process import running
@@ -57,6 +59,11 @@ def ready(root: Path) -> bool:
         return gateway is not None and httpx.get(f"{gateway.url}readyz", timeout=20).status_code == 200
     except httpx.HTTPError:
         return False
+
+
+def died(root: Path) -> list[Death]:
+    """Return who died, as a monitor reads the keeper's log."""
+    return deaths(root, None, datetime.min.replace(tzinfo=UTC))[0]
 
 
 def asked(**said: object) -> argparse.Namespace:
@@ -131,7 +138,7 @@ def test_a_worker_that_is_killed_is_started_again(root):
     (worker,) = workers(root)
     worker.kill()
     until(lambda: ready(root) and workers(root) and workers(root)[0].pid != worker.pid)
-    assert "a worker ended with code -9" in gateway_log(root).read_text()
+    assert died(root)[-1].of == "worker"
 
 
 @pytest.mark.parametrize("broken", ["server", "stub"])
@@ -149,6 +156,7 @@ def test_a_server_that_is_dead_or_only_says_that_it_lives_is_mended(root, broken
     assert (after.package_digest, after.label) == (before.package_digest, before.label)
     until(lambda: not before.process.is_alive() and not before.repository.exists())
     assert "answers again" in gateway_log(root).read_text()
+    assert died(root)[-1].of == "server"
 
 
 def test_a_version_beside_that_dies_gets_no_requests_any_more(root):
@@ -158,6 +166,7 @@ def test_a_version_beside_that_dies_gets_no_requests_any_more(root):
     beside.process.send(9)
     assert beside.process.wait(10)
     until(lambda: read_routes(root).beside == ())
+    assert died(root)[-1].of == "beside"
     assert read_endpoint(root) == main
     until(lambda: not beside.repository.exists())
 

@@ -30,6 +30,7 @@ from flows.processes import started
 from flows.receiver import Receiver, tell_alias_set
 from flows.webhook import NAME, ensure_webhook
 from flows.webhook_secrets import rotate_secret, webhook_secrets
+from tests.flows.handed_over import hand_over
 from tests.workspace import REPOSITORY, environment
 
 pytestmark = pytest.mark.timeout(600)
@@ -42,7 +43,7 @@ MLFLOW = {
 }  # fmt: skip
 
 
-def wait_until(condition: Callable[[], object], seen: Callable[[], object], timeout_s: float = 120.0) -> None:
+def wait_until(condition: Callable[[], object], seen: Callable[[], object], timeout_s: float = 240.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, f"did not happen in {timeout_s} s; seen last: {seen()}"
@@ -178,18 +179,17 @@ def test_a_delivery_is_taken_once_by_both_receiver_and_server(hooks, deployed, p
 
 
 def test_automations_are_made_once_and_mended_and_what_was_paused_stays_so(hooks, prefect):
-    name = DEPLOY.name
     assert set_up_automations([DEPLOY]) == ()
     with get_client(sync_client=True) as client:
-        [made] = client.read_automations_by_name(name)
+        [made] = client.read_automations_by_name(DEPLOY.name)
         client.pause_automation(made.id)
         assert set_up_automations([DEPLOY]) == ()
         said = made.model_dump(exclude={"id", "owner_resource"}) | {"enabled": False, "description": "another"}
         other = AutomationCore.model_validate(said)
         client.update_automation(made.id, other)
         client.create_automation(other)
-        assert set_up_automations([DEPLOY]) == (name,)
-        [mended] = client.read_automations_by_name(name)
+        assert set_up_automations([DEPLOY]) == (DEPLOY.name,)
+        [mended] = client.read_automations_by_name(DEPLOY.name)
         assert mended.description == DEPLOY.why
         assert not mended.enabled
         client.resume_automation(mended.id)
@@ -264,6 +264,18 @@ def test_what_prefect_did_not_take_mlflow_sends_again_and_a_new_secret_is_good_a
     finally:
         server.should_exit = True
         thread.join(30)
+
+
+def test_what_was_set_while_nobody_listened_is_caught_up_with(deployed, pages, named, toy):
+    hand_over(toy, "clip@2")
+    MlflowClient(pages.mlflow).set_registered_model_alias("clip", "champion", "1")
+    before = len(lines(deployed))
+    with running([*STARTED, "hooks"], toy, "Ctrl-C stops it", **named) as said:
+        assert "Caught up  champion of clip is clip@1" in said.read_text()
+        wait_until(lambda: lines(deployed)[before:] == ["clip@1"], deployed.read_text)
+    hand_over(toy, "clip@1")
+    with running([*STARTED, "hooks"], toy, "Ctrl-C stops it", **named) as said:
+        assert "Caught up" not in said.read_text()
 
 
 def test_where_no_prefect_answers_the_event_was_not_taken():

@@ -131,7 +131,11 @@ def test_what_is_asked_for_is_started_and_what_is_only_told_is_not(prefect_api):
     from flows.telling import tell
 
     @flow(name="pipeline")
-    def pipeline() -> None:
+    def pipeline(recipe: str) -> None:
+        return None
+
+    @flow(name="rollback")
+    def rollback(because: str) -> None:
         return None
 
     with get_client(sync_client=True) as client:
@@ -141,16 +145,22 @@ def test_what_is_asked_for_is_started_and_what_is_only_told_is_not(prefect_api):
         assert set_up_automations([TRAIN]) == ()  # the one that could be was made
         assert len(client.read_automations_by_name(TRAIN.name)) == 1
 
+        client.create_deployment(client.create_flow(rollback), name="manual")
+        assert set_up_automations([TRAIN, GO_BACK]) == (GO_BACK.name,)
+
         def runs():
             named = DeploymentFilter(name=DeploymentFilterName(any_=["manual"]))
-            return client.read_flow_runs(deployment_filter=named)
+            found = client.read_flow_runs(deployment_filter=named)
+            return found if len(found) > 1 else []
 
         def event(name, asks):
             return Event(name=name, at=datetime.now(UTC), model="tiny@1", says="it is red", asks=asks)
 
-        tell([event(DRIFT, ""), event(BUDGET, "pipeline"), event(DRIFT, "pipeline")])  # in this order
-        (run,) = until(runs)
-        assert run.created_by.type == "AUTOMATION"
+        tell(
+            [event(DRIFT, ""), event(BUDGET, ""), event(DRIFT, "pipeline"), event(BUDGET, "rollback")]
+        )  # in this order
+        given = [run.parameters for run in until(runs)]
+        assert sorted(given, key=str) == [{"because": "it is red"}, {"recipe": "tiny"}]
 
 
 def test_a_server_that_does_not_take_events_is_a_fault_that_may_pass(monkeypatch):

@@ -7,10 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 import httpx
@@ -34,6 +31,7 @@ from flows.gateway import ensure_gateway
 from flows.rollback import rollback
 from flows.rollout import rollout
 from flows.status import deploy_stands
+from tests.drills.traffic import answering, asked_all_the_time
 from tests.flows.rolled import REPOSITORY, flip_a_byte, make_place, make_version
 
 pytestmark = pytest.mark.timeout(900)
@@ -81,40 +79,6 @@ def ask(store, version) -> None:
 
 def tags(store, version) -> dict[str, str]:
     return dict(store.client.get_model_version(version.name, version.version).tags)
-
-
-def answering(root) -> str:
-    """Return which version answers a question that any may answer."""
-    answer = httpx.post(f"{ensure_gateway(root).url}v1/embeddings", json={"input": ["a red square"]}, timeout=20)
-    assert answer.status_code == 200, answer.text
-    return str(answer.json()["model"])
-
-
-@contextmanager
-def asked_all_the_time(root, clients: int = 8) -> Iterator[dict[str, int]]:
-    """Ask from many sides while the block runs; yield how often which version answered, `failed` among them."""
-    url, counts, ended, lock = ensure_gateway(root).url, {"failed": 0}, threading.Event(), threading.Lock()
-
-    def client() -> None:
-        with httpx.Client(timeout=30) as http:
-            while not ended.is_set():
-                try:
-                    answer = http.post(f"{url}v1/search", json={"query": "a red square", "top_k": 1})
-                    name = answer.json()["model"] if answer.status_code == 200 else "failed"
-                except httpx.HTTPError:
-                    name = "failed"
-                with lock:
-                    counts[name] = counts.get(name, 0) + 1
-
-    threads = [threading.Thread(target=client) for _ in range(clients)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield counts
-    finally:
-        ended.set()
-        for thread in threads:
-            thread.join()
 
 
 def test_the_first_champion_is_vetted_signed_served_and_written_down(root, store, first):
@@ -264,6 +228,23 @@ def test_a_registry_that_cannot_be_written_to_does_not_stop_the_way_back_and_is_
     assert by_alias(store, "tiny", "champion").label == served
     assert rollout(root, "tiny", store).outcome == "already served"  # it tells first, and then looks at the alias
     assert by_alias(store, "tiny", "champion").label == before
+
+
+def test_a_shadow_is_asked_and_answers_nobody_until_it_takes_over(root, store, first):
+    before = read_endpoint(root).label
+    version = make_version(root, store, seed=50, right=60)
+    store.client.set_model_version_tag(
+        "tiny", version.version, VERDICT, "approved"
+    )  # as a person does who signs for it
+    ask(store, version)
+    rules(root, shadow=True, canary=[0.5], step_s=1.0)
+    with asked_all_the_time(root, clients=2) as counts:
+        rolled = rollout(root, "tiny", store)
+    assert (rolled.outcome, rolled.label, counts["failed"]) == ("served", version.label, 0), rolled.sentence
+    (shadow,) = [one for one in rolled.timeline.steps if one["step"] == "shadow"]
+    assert re.fullmatch(r"[1-9]\d* requests, 0 failed, .* ms each", shadow["says"])
+    assert counts[before] > 0
+    rules(root, shadow=False, canary=[0.05, 0.25], step_s=0.3)
 
 
 def test_without_an_alias_nothing_is_asked_for_and_without_files_there_is_no_way_back(root, store, first, tmp_path):

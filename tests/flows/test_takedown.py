@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from components.data.manifest import read_manifest
+from components.registry.promotion import VERDICT
 from components.registry.store import open_store
 from components.registry.versions import by_label
 from flows.cli import main
@@ -66,6 +67,7 @@ def test_pictures_go_versions_are_marked_and_the_command_is_said(root, capsys):
     assert not {"k002", "k003"} & set(keys(root))
     said = marks(root)
     (one,), (two,) = said["clip@1"], said["clip@2"]
+    assert {its.tags[VERDICT] for its in versions(root)} == {"needs_a_person"}  # whatever was found before
     assert (one["how"], one["why"], one["learned"]) == ({"trained on": 1, "chosen by": 1}, "asked for", True)
     assert two["sentence"].startswith("may have seen what was taken down 20")
     assert main(["lineage", "clip@1"]) == 0

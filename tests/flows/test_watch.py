@@ -1,10 +1,8 @@
 """What a watcher does about a champion that somebody sets, on a real store; serving is a record of this process."""
 
-import json
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,12 +10,12 @@ import pytest
 from mlflow import MlflowClient
 
 from components.contracts.errors import Busy, CapabilityError, ConfigError, TransientError
-from components.serving.endpoint import Endpoint, read_endpoint, served_folder, write_endpoint
-from components.serving.process import ProcessId
+from components.serving.endpoint import read_endpoint
 from components.stages.lock import hold
 from components.stages.place import private
 from flows.rollout import Rolled
 from flows.watch import MOST_S, Watcher, watch
+from tests.flows.handed_over import hand_over
 
 
 class Rolling:
@@ -43,17 +41,8 @@ class Rolling:
             )
         if now is not None and now.label == label:
             return Rolled(outcome="already served", label=label, sentence=f"{label} is served already.")
-        serve(root, label)
+        hand_over(root, label)
         return Rolled(outcome="served", label=label, sentence=f"{label} is served after 1 s.")
-
-
-def serve(root: Path, label: str) -> None:
-    path = served_folder(root)
-    path.mkdir(parents=True, exist_ok=True)
-    said = dict.fromkeys(("http", "grpc", "metrics", "package_digest", "instance", "shm_prefix", "started_at"), "-")
-    paths = dict.fromkeys(("repository", "log", "key_file"), str(path))
-    record = {"version": 1, **said, **paths, "label": label, "process": asdict(ProcessId.of(os.getpid()))}
-    write_endpoint(root, Endpoint.from_json(json.dumps(record)))
 
 
 class World:
@@ -142,14 +131,14 @@ def test_what_somebody_stopped_stays_so_until_the_alias_moves(world):
 
 
 def test_a_watcher_that_starts_late_catches_up_with_what_is_served(world):
-    serve(world.root, "clip@1")
+    hand_over(world.root, "clip@1")
     world.set(2)
     world.look()
     assert world.served == "clip@2"
 
 
 def test_one_that_starts_where_all_is_well_does_nothing(world):
-    serve(world.root, "clip@1")
+    hand_over(world.root, "clip@1")
     world.set(1)
     world.look(3)
     assert world.roll.asked == []
@@ -157,7 +146,7 @@ def test_one_that_starts_where_all_is_well_does_nothing(world):
 
 
 def test_a_refused_version_whose_alias_was_put_back_is_said_once(world):
-    serve(world.root, "clip@1")
+    hand_over(world.root, "clip@1")
     world.set(1)
     world.look()
     world.roll.refused = {"clip@2"}
@@ -220,6 +209,17 @@ def test_a_fault_of_the_world_is_tried_again_after_longer_and_longer(world, faul
     world.set(2)
     world.look(each_s=1)
     assert "Next try in 5 s." in world.said[-1], "it waits short again"
+
+
+def test_another_version_does_not_wait_for_the_failures_of_the_one_before(world):
+    world.look()
+    world.set(1)
+    world.roll.fault = TransientError("the line dropped.")
+    world.look(100, each_s=20)
+    world.roll.fault = None
+    world.set(2)
+    world.look(each_s=1)
+    assert world.served == "clip@2"
 
 
 def test_it_does_not_act_while_a_run_writes_here_and_acts_after(world):

@@ -32,5 +32,10 @@ async def asked(
     except RequestRefused as err:
         code = "invalid_image" if "picture" in str(err) else "refused_by_model"
         raise bad(code, str(err)) from err
-    request.state.version, request.state.space = version.label, version.endpoint.package_digest
+    endpoint = version.endpoint
+    request.state.version, request.state.package, request.state.space = (
+        version.label,
+        endpoint.package_digest,
+        endpoint.space,
+    )
     return version, answer

@@ -260,7 +260,7 @@ def _sampled(
     stated = headers.get(b"content-language", b"").decode("latin-1")
     samples, vectors = state.get("embedded", ((), None))
     return {
-        "request_id": state["request_id"], "route": route, "version": state.get("version"), "space": state.get("space"),
+        "request_id": state["request_id"], "route": route, "version": state.get("version"), "package": state.get("package"), "space": state.get("space"),
         "key_name": state.get("key"), "status": status, "seconds": seconds, "query": query, "lang": language_of(query, stated),
         "keys": [one.entry.key for one in found], "scores": [one.score for one in found],
         **({} if vectors is None else embedded(samples, vectors, stated)),

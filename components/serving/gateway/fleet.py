@@ -15,6 +15,7 @@ from components.contracts.errors import DiptychError, TransientError
 from components.serving.endpoint import Endpoint, served_folder
 from components.serving.errors import RequestRefused, ServerFailed
 from components.serving.gateway.metrics import SHADOWED, VERSION_SECONDS, VERSIONS
+from components.serving.gateway.opened import Opened, OwnIndexes
 from components.serving.gateway.refusal import Refusal
 from components.serving.gateway.upstream import Upstream
 from components.serving.routes import FILE, Routes, read_routes
@@ -52,7 +53,13 @@ class Version:
     searching: asyncio.Lock = field(default_factory=asyncio.Lock)
     asking: int = 0
     slow_until: float = float("-inf")
-    _opening: "asyncio.Future[Searcher | None] | None" = None
+    _index: Opened = field(init=False)
+    _own: OwnIndexes = field(init=False)
+
+    def __post_init__(self) -> None:
+        repository, root = self.endpoint.repository, self.root
+        self._index = Opened(lambda: Searcher.open(repository, root))
+        self._own = OwnIndexes(root, self.endpoint.space)
 
     @property
     def label(self) -> str:
@@ -66,27 +73,17 @@ class Version:
 
     async def index(self) -> Searcher | None:
         """Return its index, opened once for all who ask, and again where that went wrong; None where it has none."""
-        failed = (
-            self._opening is not None
-            and self._opening.done()
-            and (self._opening.cancelled() or self._opening.exception())
-        )
-        if self._opening is None or failed:
-            self._opening = asyncio.ensure_future(asyncio.to_thread(Searcher.open, self.endpoint.repository, self.root))
-        return await asyncio.shield(self._opening)  # whoever asks may go; the opening goes on
+        return await self._index.get()
+
+    async def own(self, name: str) -> Searcher | None:
+        """Return an index of one's own; None where there is none of that name with vectors of this version's space. Raises Refusal."""
+        return await self._own.get(name)
 
     async def close(self) -> None:
         """Let go of all it holds."""
         await self.upstream.close()
-        if (
-            self._opening is not None
-            and self._opening.done()
-            and not self._opening.cancelled()
-            and not self._opening.exception()
-        ):
-            searcher = self._opening.result()
-            if searcher is not None:
-                searcher.close()
+        self._index.close()
+        self._own.close()
 
 
 class Fleet:

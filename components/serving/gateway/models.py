@@ -1,11 +1,14 @@
 """GET /v1/models: which versions answer, what share of requests each gets, and what can be searched and filtered by."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
 from components.serving.gateway.answers import REFUSALS, as_json
 from components.serving.gateway.fleet import Fleet, Version
+from components.serving.indexes import PACKAGE, names
+from components.serving.search.own import size_of
 
 router = APIRouter()
 
@@ -29,4 +32,17 @@ async def _line(version: Version, at: int) -> dict[str, Any]:
         "id": version.label, "object": "model", "owned_by": "diptych", "space": version.endpoint.space,
         "alias": "champion" if at == 0 else "challenger" if at == 1 else None, "share": version.share, "shadow": version.shadow,
         "since": version.endpoint.started_at, "index": index,
+        "indexes": [*([_index(PACKAGE, version, len(searcher), searcher.vectors.width)] if searcher else []), *_own(version)],
     }  # fmt: skip
+
+
+def _own(version: Version) -> Iterator[dict[str, Any]]:
+    """Yield those of one's own that have vectors of the version's space."""
+    for name in names(version.root):
+        size = size_of(version.root, name, version.endpoint.space)
+        if size is not None:
+            yield _index(name, version, *size)
+
+
+def _index(name: str, version: Version, pictures: int, width: int) -> dict[str, Any]:
+    return {"name": name, "space": version.endpoint.space, "pictures": pictures, "width": width}

@@ -25,7 +25,7 @@ from components.serving.endpoint import served_folder
 SCHEMA = pa.schema(
     [
         pa.field("at", pa.timestamp("ms", tz="UTC")), pa.field("request_id", pa.string()), pa.field("route", pa.string()),
-        pa.field("version", pa.string()), pa.field("space", pa.string()), pa.field("key_name", pa.string()), pa.field("status", pa.int32()),
+        pa.field("version", pa.string()), pa.field("package", pa.string()), pa.field("space", pa.string()), pa.field("key_name", pa.string()), pa.field("status", pa.int32()),
         pa.field("seconds", pa.float64()), pa.field("query", pa.string()), pa.field("lang", pa.string()), pa.field("keys", pa.list_(pa.string())),
         pa.field("scores", pa.list_(pa.float32())), pa.field("side", pa.string()), pa.field("embedding", pa.list_(pa.float16())),
     ]

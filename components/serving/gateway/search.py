@@ -14,10 +14,11 @@ from components.serving.gateway.metrics import SCORES
 from components.serving.gateway.pictures_in import picture_of
 from components.serving.gateway.refusal import Refusal, bad
 from components.serving.gateway.texts_in import checked_text
+from components.serving.indexes import PACKAGE, is_name
 from components.serving.search.catalogue import MAX_VALUES, BadFilter
 from components.serving.search.searcher import Found, Searcher
 
-INLINE = 10_000  # texts of an index that is searched on the spot; a larger one is, in a thread
+INLINE = 10_000  # texts and pictures of an index that is searched on the spot; a larger one is, in a thread
 router = APIRouter()
 Answer = tuple[list[Found], np.ndarray | None]
 """What was found, and the vector [D] that was searched by; None where words alone were asked."""
@@ -42,6 +43,11 @@ class SearchRequest(BaseModel):
         description="Column to values, one of which a picture must have; GET /v1/models lists them.",
     )
     top_k: int = Field(12, ge=1, le=1000)
+    index: str = Field(
+        PACKAGE,
+        max_length=50,
+        description="Which pictures: those of the model, or an index of one's own; GET /v1/models lists them.",
+    )
 
 
 @router.post(
@@ -59,11 +65,27 @@ async def search(request: Request, body: SearchRequest) -> Response:
         SCORES.labels(version.label, "search").observe(found[0].score)
     if vector is not None and body.like is None:  # that of `like` is of a picture which the index has
         request.state.embedded = ([words if image is None else image], vector[None])
-    return as_json({"model": version.label, "space": version.endpoint.space, "hits": [_hit(one) for one in found]})
+    return as_json(
+        {
+            "model": version.label,
+            "space": version.endpoint.space,
+            "index": body.index,
+            "hits": [_hit(one) for one in found],
+        }
+    )
 
 
-async def searcher_of(version: Version) -> Searcher:
-    """Return the index of a version. Raises Refusal where it has none."""
+async def searcher_of(version: Version, index: str = PACKAGE) -> Searcher:
+    """Return an index of a version: its own, or one that is named. Raises Refusal where it has none."""
+    if index != PACKAGE:
+        own = await version.own(index) if is_name(index) else None
+        if own is None:
+            raise Refusal(
+                404,
+                "no_index",
+                f"{version.label} has no index {index[:50]!r} of its space. GET /v1/models lists those that it has; diptych index makes one.",
+            )
+        return own
     searcher = await version.index()
     if searcher is None:
         raise Refusal(404, "no_index", f"{version.label} was packaged without pictures to search among.")
@@ -71,7 +93,7 @@ async def searcher_of(version: Version) -> Searcher:
 
 
 async def _search(version: Version, image: bytes | None, words: str | None, body: SearchRequest) -> Answer:
-    searcher = await searcher_of(version)
+    searcher = await searcher_of(version, body.index)
     vector: np.ndarray | None = None
     if image is not None:
         vector = (await version.upstream.embed_image([image]))[0]
@@ -83,7 +105,7 @@ async def _search(version: Version, image: bytes | None, words: str | None, body
         vector = (await version.upstream.embed_text([words]))[0]
     asked_words = words if body.mode != "vector" else None
     try:
-        if searcher.texts <= INLINE:
+        if max(searcher.texts, len(searcher)) <= INLINE:
             return searcher.search(vector, asked_words, body.top_k, body.filter), vector
         async with version.searching:
             found = await asyncio.to_thread(searcher.search, vector, asked_words, body.top_k, body.filter)
@@ -102,6 +124,6 @@ def _hit(one: Found) -> dict[str, Any]:
     for lang, text in entry.said:
         texts.setdefault(lang, []).append(text)
     return {
-        "key": entry.key, "text": entry.text, "texts": texts, "columns": entry.columns, "score": one.score,
+        "key": entry.key, "name": entry.name, "text": entry.text, "texts": texts, "columns": entry.columns, "score": one.score,
         "rank": {"vector": one.by_vector, "words": one.by_words}, "picture": entry.place is not None,
     }  # fmt: skip

@@ -21,7 +21,7 @@ MAX_VALUES = 100  # of one column in a filter
 
 _SCHEMA = f"""
 CREATE TABLE entries (
-    row INTEGER PRIMARY KEY, key TEXT NOT NULL, text TEXT NOT NULL, {", ".join(f"{name} TEXT" for name in COLUMNS)},
+    row INTEGER PRIMARY KEY, key TEXT NOT NULL, name TEXT NOT NULL, text TEXT NOT NULL, {", ".join(f"{name} TEXT" for name in COLUMNS)},
     shard TEXT, offset INTEGER, size_bytes INTEGER, sha256 TEXT
 );
 CREATE TABLE said (id INTEGER PRIMARY KEY, row INTEGER NOT NULL, lang TEXT NOT NULL, text TEXT NOT NULL);
@@ -53,13 +53,15 @@ def write_catalogue(path: Path, entries: Iterable[Entry]) -> None:
 
 
 def _fill(connection: sqlite3.Connection, entries: Iterable[Entry]) -> None:
-    marks = ", ".join("?" * (3 + len(COLUMNS) + 4))
+    marks = ", ".join("?" * (4 + len(COLUMNS) + 4))
     number = 0
     for row, entry in enumerate(entries):
         at = entry.place
         place = (None,) * 4 if at is None else (at.shard, at.offset, at.size_bytes, at.sha256)
         columns = (entry.columns.get(name) for name in COLUMNS)
-        connection.execute(f"INSERT INTO entries VALUES ({marks})", (row, entry.key, entry.text, *columns, *place))
+        connection.execute(
+            f"INSERT INTO entries VALUES ({marks})", (row, entry.key, entry.name, entry.text, *columns, *place)
+        )
         for lang, text in entry.said:
             number += 1
             connection.execute("INSERT INTO said VALUES (?, ?, ?, ?)", (number, row, lang, text))
@@ -167,4 +169,4 @@ def _entry(found: sqlite3.Row, said: tuple[tuple[str, str], ...]) -> Entry:
             shard=found["shard"], offset=found["offset"], size_bytes=found["size_bytes"], sha256=found["sha256"]
         )
     columns = {name: found[name] for name in COLUMNS if found[name]}
-    return Entry(key=found["key"], text=found["text"], said=said, columns=columns, place=place)
+    return Entry(key=found["key"], name=found["name"], text=found["text"], said=said, columns=columns, place=place)

@@ -42,6 +42,7 @@ class Entry:
         said: language and text of each caption, the first among them.
         columns: name of COLUMNS -> value, without those that are not known.
         place: None where the data is not here.
+        name: as its owner knows it, such as a path below a folder; empty where the package alone knows the picture.
     """
 
     key: str
@@ -49,6 +50,7 @@ class Entry:
     said: tuple[tuple[str, str], ...]
     columns: dict[str, str] = field(default_factory=dict)
     place: Place | None = None
+    name: str = ""
 
 
 def entries_of(repository: Path, root: Path) -> Iterator[Entry]:

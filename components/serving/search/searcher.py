@@ -15,7 +15,7 @@ from components.serving.search.entry import Entry, entries_of
 from components.serving.search.fusion import fused
 from components.serving.search.vectors import Vectors
 
-FILE = "search-1.db"  # another number, another layout
+FILE = "search-2.db"  # another number, another layout
 DEEP = 100  # of each ranking that are fused, at least
 
 
@@ -49,28 +49,33 @@ def prepare(repository: Path, root: Path) -> Path | None:
     path = repository.parent / FILE
     if not path.exists():
         write_catalogue(path, entries_of(repository, root))
-    Vectors(repository / "image_retrieval" / "1" / "index.npy", path.parent)  # writes its codes, where it needs some
+    Vectors(vectors_of(repository), path.parent)  # writes its codes, where it needs some
     return path
+
+
+def vectors_of(repository: Path) -> Path:
+    """Return where the vectors of a served repository are."""
+    return repository / "image_retrieval" / "1" / "index.npy"
 
 
 class Searcher:
     """One index, opened to be read. Not for several threads at once.
 
     Args:
-        repository: of Triton, with the model image_retrieval.
-        catalogue: its catalogue, as `prepare` returns it.
+        vectors: index.npy, float32 [N D] of unit length.
+        catalogue: of the same rows, as `prepare` returns it.
     """
 
-    def __init__(self, repository: Path, catalogue: Path) -> None:
+    def __init__(self, vectors: Path, catalogue: Path) -> None:
         self.catalogue = Catalogue(catalogue)
         self.texts = sum(self.catalogue.languages().values())
-        self.vectors = Vectors(repository / "image_retrieval" / "1" / "index.npy", catalogue.parent)
+        self.vectors = Vectors(vectors, catalogue.parent)
 
     @classmethod
     def open(cls, repository: Path, root: Path) -> "Searcher | None":
         """Return the searcher of a served repository, None where it has no index."""
         path = prepare(repository, root)
-        return None if path is None else cls(repository, path)
+        return None if path is None else cls(vectors_of(repository), path)
 
     def __len__(self) -> int:
         return len(self.vectors)

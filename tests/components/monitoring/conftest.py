@@ -77,7 +77,7 @@ class Served:
         write_endpoint(
             self.root,
             Endpoint(
-                http="127.0.0.1:1", grpc="127.0.0.1:2", metrics="127.0.0.1:3", package_digest=digest, label="drawn@1", process=ProcessId.of(os.getpid()),
+                http="127.0.0.1:1", grpc="127.0.0.1:2", metrics="127.0.0.1:3", package_digest=digest, space="s" * 64, label="drawn@1", process=ProcessId.of(os.getpid()),
                 instance="one", repository=model.parents[1], log=self.root / "log", key_file=self.root / "key", shm_prefix="x",
                 started_at=started.isoformat(),
             ),
@@ -96,7 +96,7 @@ class Served:
                 "scores": [0.1 if scores is None else scores[place]],
             }
             row = {
-                "at": at, "request_id": f"{place}", "route": "/v1/search", "version": "drawn@1", "space": digest, "status": status, "seconds": seconds,
+                "at": at, "request_id": f"{place}", "route": "/v1/search", "version": "drawn@1", "package": digest, "space": "s" * 64, "status": status, "seconds": seconds,
                 "side": side, "embedding": vector.astype(np.float16), **(words if side == "text" else {}),
             }  # fmt: skip
             samples.take(lambda row=row: row)  # type: ignore[misc]

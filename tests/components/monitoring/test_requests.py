@@ -10,7 +10,7 @@ from components.monitoring.requests import read_requests
 from components.serving.gateway.samples import SCHEMA, sampled_folder
 from tests.components.monitoring.conftest import NOW, directions
 
-NEWER = ("space", "lang", "side", "embedding")
+NEWER = ("package", "space", "lang", "side", "embedding")
 
 
 def test_vectors_come_by_side_each_once_in_their_order(served):

@@ -1,5 +1,7 @@
 """Many samples to one file: what a package says of each, whatever stops it on the way."""
 
+import os
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +10,9 @@ import pytest
 
 from components.contracts.errors import DataError
 from components.serving import bulk
-from components.serving.bulk import MODEL, SPACE, Given, embed_all
+from components.serving.bulk import Given, embed_all
 from components.serving.encoders import PackageEncoders
+from components.serving.indexes import MODEL, SPACE
 from components.serving.package import Package
 from tests.components.serving.tiny_package import COLOURS, WIDTH, make_package, picture
 
@@ -79,6 +82,37 @@ def test_what_was_stopped_goes_on_with_what_was_done(opened, tmp_path, small):
     assert (found.rows, found.before) == (30, 16)  # two parts of eight were whole
     embed_all(samples(30), opened, "tiny", whole, threads=1)
     assert out.read_bytes() == whole.read_bytes()
+
+
+def test_threads_give_way_while_whoever_asked_for_them_does_not_and_each_piece_is_told(opened, tmp_path, small):
+    seen: list[int] = []
+
+    class Watched(Given):
+        @property
+        def sha256(self) -> str:
+            seen.append(priority())
+            return Given.sha256.fget(self)
+
+    told: list[tuple[int, int]] = []
+    watched = [Watched(key=one.key, name=one.name, picture=one.picture, text=one.text) for one in samples(10)]
+    ours = priority()
+    embed_all(
+        watched,
+        opened,
+        "tiny",
+        tmp_path / "rows.parquet",
+        2,
+        10,
+        lambda _, done, total: told.append((done, total)),
+        nice=5,
+    )
+    assert set(seen) == {ours + 5}
+    assert priority() == ours
+    assert told == [(3, 10), (6, 10), (8, 10), (8, 10), (10, 10), (10, 10)]  # parts of eight, three at once
+
+
+def priority() -> int:
+    return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
 
 def test_parts_of_other_samples_or_another_model_do_not_count(opened, tmp_path, small):

@@ -117,7 +117,7 @@ def test_a_share_of_the_requests_is_kept_without_pictures(endpoint, workspace):
     np.testing.assert_allclose(
         rows[3]["embedding"], whole["data"][0]["embedding"], atol=1e-3
     )  # before it was shortened
-    assert [row["space"] for row in rows] == [endpoint.package_digest, None, *[endpoint.package_digest] * 4]
+    assert [row["package"] for row in rows] == [endpoint.package_digest, None, *[endpoint.package_digest] * 4]
     assert np.linalg.norm(rows[0]["embedding"]) == pytest.approx(1, abs=1e-3)
     assert rows[0]["keys"][0] == "key-red"
     assert rows[0]["scores"][0] == pytest.approx(1, abs=1e-3)

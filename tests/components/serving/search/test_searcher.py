@@ -11,7 +11,7 @@ import pytest
 from components.data.manifest import LABELS, SCHEMA, write_manifest
 from components.serving.search.catalogue import BadFilter, Catalogue, write_catalogue
 from components.serving.search.entry import Entry, entries_of
-from components.serving.search.searcher import FILE, Searcher, prepare
+from components.serving.search.searcher import FILE, Searcher, prepare, vectors_of
 
 WORDS = ("a red heart", "a red apple", "a green apple", "blue sky", "a heart of gold", "größe", "赤い心", "grey")
 
@@ -39,7 +39,7 @@ def repository(tmp_path: Path) -> Path:
 def searcher(repository: Path) -> Searcher:
     path = repository.parent / FILE
     write_catalogue(path, entries())
-    return Searcher(repository, path)
+    return Searcher(vectors_of(repository), path)
 
 
 def manifest_row(key: str, source: str, texts: list[tuple[str, str]], **labels: str) -> dict:

@@ -1,0 +1,88 @@
+"""A searcher that is opened once for all who ask, and again where that went wrong; and those of a version's own indexes."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from components.contracts.errors import DiptychError
+from components.serving.gateway.refusal import Refusal
+from components.serving.search.own import Stamp, open_own, stamp_of
+from components.serving.search.searcher import Searcher
+
+LINGER_S = 60.0  # in which whoever has been given a searcher that is replaced has asked it
+
+
+class Opened:
+    """One searcher.
+
+    Args:
+        how: opens it, in a thread; None where there is nothing to open.
+    """
+
+    def __init__(self, how: Callable[[], Searcher | None]) -> None:
+        self._how = how
+        self._opening: asyncio.Future[Searcher | None] | None = None
+
+    async def get(self) -> Searcher | None:
+        """Return it. Raises what `how` does."""
+        if self._opening is None or (self._opening.done() and self._failed(self._opening)):
+            self._opening = asyncio.ensure_future(asyncio.to_thread(self._how))
+        return await asyncio.shield(self._opening)  # whoever asks may go; the opening goes on
+
+    def close(self) -> None:
+        """Let go of its files, where they are open."""
+        opening = self._opening
+        if opening is not None and opening.done() and not self._failed(opening) and (found := opening.result()):
+            found.close()
+
+    @staticmethod
+    def _failed(opening: "asyncio.Future[Searcher | None]") -> bool:
+        return opening.cancelled() or opening.exception() is not None
+
+
+class OwnIndexes:
+    """The indexes of one's own that a version can be asked for: of its space, as they lie on disk now.
+
+    Args:
+        root: of the workspace.
+        space: of the version.
+    """
+
+    def __init__(self, root: Path, space: str) -> None:
+        self._root, self._space = root, space
+        self._opened: dict[str, tuple[Stamp, Opened]] = {}
+
+    async def get(self, name: str) -> Searcher | None:
+        """Return the searcher of an index, opened again where its file is another; None where it has no vectors of this space.
+
+        Raises Refusal where what lies there cannot be searched.
+        """
+        stamp = stamp_of(self._root, name, self._space)
+        known = self._opened.get(name)
+        if known is not None and known[0] != stamp:
+            del self._opened[name]
+            asyncio.get_running_loop().call_later(LINGER_S, known[1].close)
+        if stamp is None:
+            return None
+        if name not in self._opened:
+            self._opened[name] = stamp, Opened(lambda: open_own(self._root, name, self._space))
+        try:
+            return await self._opened[name][1].get()
+        except FileNotFoundError:  # it was taken away just now
+            return None
+        except DiptychError as err:
+            raise Refusal(503, "index_unusable", _without_paths(name, err)) from err
+
+    def close(self) -> None:
+        """Let go of all of them."""
+        for _, opened in self._opened.values():
+            opened.close()
+
+
+def _without_paths(name: str, err: DiptychError) -> str:
+    said = str(err)
+    return (
+        said
+        if "/" not in said
+        else f"The index {name} cannot be read. diptych index PICTURES --name {name} makes it again."
+    )

@@ -1,0 +1,89 @@
+"""What speaks against a canary: its failures, its seconds, the scores of its best answers; and what shows nothing."""
+
+import pytest
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+
+from components.contracts.deploying import Deploying
+from components.contracts.errors import ConfigError
+from components.serving.canary import Counts, counted, fault_of_canary, furthest
+from components.serving.gateway import metrics
+
+RULES = Deploying()
+
+
+def counts(answered=100, failed=0, mean_ms=5.0, low=0.0):
+    """Counts of a version whose best answers score 0.3, but for a share `low` that scores 0.1."""
+    bins = {0.1: low * answered, 0.3: answered, float("inf"): answered}
+    return Counts(
+        answered=answered, failed=failed, seconds=(answered + failed) * mean_ms / 1000, scores={"search": bins}
+    )
+
+
+@pytest.mark.parametrize(
+    ("canary", "says"),
+    [
+        (counts(), None),
+        (counts(answered=3, failed=1), None),  # one may be anybody's bad luck
+        (counts(answered=3, failed=2), "2 of 5 requests to it failed"),
+        (counts(mean_ms=14.0), None),
+        (counts(mean_ms=16.0), "3.2 times"),
+        (counts(low=0.5), None),
+        (counts(low=0.7), "0.70 apart"),
+        (counts(answered=10, mean_ms=500.0, low=1.0), None),  # too few to compare
+        (Counts(), None),
+    ],
+)
+def test_what_speaks_against_it(canary, says):
+    found = fault_of_canary(canary, counts(), RULES)
+    assert (found is None) if says is None else (says in found)
+
+
+def test_failures_that_the_other_has_too_do_not_speak_against_it():
+    assert fault_of_canary(counts(failed=5), counts(failed=5), RULES) is None
+    assert fault_of_canary(counts(failed=5), counts(failed=1), RULES) is not None
+
+
+def test_what_the_gateway_counts_is_what_is_read_and_only_what_came_since(monkeypatch):
+    registry = CollectorRegistry()
+    asked = Counter(metrics.VERSIONS._name, "-", ["version", "outcome"], registry=registry)
+    seconds = Histogram(metrics.VERSION_SECONDS._name, "-", ["version"], registry=registry)
+    scores = Histogram(metrics.SCORES._name, "-", ["version", "route"], registry=registry, buckets=(0.1, 0.3))
+
+    def one(outcome="answered", score=0.2):
+        asked.labels("a@1", outcome).inc()
+        seconds.labels("a@1").observe(0.5)
+        if outcome == "answered":
+            scores.labels("a@1", "search").observe(score)
+
+    one()
+    before = counted(generate_latest(registry).decode())["a@1"]
+    one(score=0.05)
+    one("failed")
+    one("refused")
+    now = counted(generate_latest(registry).decode())["a@1"].since(before)
+    assert (now.answered, now.failed, now.asked) == (1, 1, 2)
+    assert now.scores == {"search": {0.1: 1.0, 0.3: 1.0, float("inf"): 1.0}}
+
+
+def test_the_distance_is_kolmogorovs_and_smirnovs():
+    inf = float("inf")
+    assert furthest({0.1: 5, 0.2: 10, inf: 20}, {0.1: 0, 0.2: 15, inf: 20}, 20) == 0.25
+    assert furthest({0.1: 5, inf: 20}, {0.1: 5, inf: 19}, 20) is None
+    assert furthest({}, {}, 1) is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"canary": (0.25, 0.05)}, "shares that rise"),
+        ({"canary": (0.0, 0.5)}, "above 0"),
+        ({"canary": (0.5, 1.0)}, "below 1"),
+        ({"step_s": -1.0}, r"deploy\.step_s is -1"),
+        ({"drift": 1.5}, r"deploy\.drift is 1\.5"),
+        ({"times_slower": 0.5}, r"deploy\.times_slower is 0\.5"),
+        ({"step_s": float("nan")}, r"deploy\.step_s is nan"),
+    ],
+)
+def test_rules_that_make_no_sense_are_refused(wrong, says):
+    with pytest.raises(ConfigError, match=says):
+        Deploying(**wrong)

@@ -1,0 +1,227 @@
+"""Aliases set on a real MLflow server, by webhook and by watcher, until the endpoint answers so: `python -m tests.drills.alias_to_endpoint`.
+
+MLflow, Prefect, a process worker, `diptych hooks` and a gateway before Triton run for real; clients ask all the time. A better version is
+set; two are, within a second; one while Prefect is down; one that is worse; and one while only `diptych watch` looks. Each time the endpoint has
+to answer as the registry asks, or as before, and nobody may get an error. Models are of a few kilobytes, so the seconds are those of the way.
+Prints one JSON object as its last line.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx
+import yaml
+
+from components.registry.store import Store, open_store
+from components.registry.versions import ModelVersion
+from flows.down import down
+from flows.gateway import ensure_gateway
+from flows.loopback import HOST, free_port, wait_for
+from flows.page_apps import ARTIFACTS, STORE
+from flows.processes import started
+from flows.rollout import rollout
+from tests.flows.rolled import REPOSITORY, make_place, make_version
+
+PATIENCE_S = 180.0
+PREFECT_DOWN_S = 10.0
+DIPTYCH = [sys.executable, "-u", "-m", "flows.cli"]
+PREFECT = [sys.executable, "-u", "-m", "prefect"]
+WEBHOOKS = {
+    "MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "https,http", "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS": "true",
+    "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": "YQ" * 21 + "Y=", "MLFLOW_WEBHOOK_CACHE_TTL": "0",
+}  # fmt: skip
+
+
+class Place:
+    """A workspace with its servers; versions of its one model get better one by one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = make_place(folder)
+        self.logs = folder / "logs"
+        self.logs.mkdir()
+        (self.root / "data").mkdir()
+        (self.root / "data/untrained.txt").touch()
+        (self.root / "flows").symlink_to(REPOSITORY / "flows")
+        (self.root / "prefect.yaml").write_text((REPOSITORY / "prefect.yaml").read_text())
+        subprocess.run(["git", "init", "-q", self.root], check=True)
+        self.ports = {"mlflow": free_port(), "prefect": free_port()}
+        os.environ |= {
+            "MLFLOW_TRACKING_URI": f"http://{HOST}:{self.ports['mlflow']}", "PREFECT_HOME": str(folder / "prefect"),
+            "PREFECT_API_URL": f"http://{HOST}:{self.ports['prefect']}/api", "PYTHONPATH": str(REPOSITORY),
+            "PREFECT_WORKER_QUERY_SECONDS": "2",
+        }  # fmt: skip
+        self.made = 0
+
+    def rules(self, **deploy: object) -> None:
+        """Choose how versions are deployed."""
+        path = self.root / "params.yaml"
+        params = yaml.safe_load(path.read_text())
+        path.write_text(yaml.safe_dump({**params, "deploy": {**params["deploy"], **deploy}}))
+
+    def version(self, store: Store, right: int | None = None) -> ModelVersion:
+        """Register another, of sixty queries eight more right than the one before unless said."""
+        self.made += 1
+        return make_version(self.root, store, seed=self.made, right=2 + 8 * self.made if right is None else right)
+
+    @contextmanager
+    def server(self, page: str) -> Iterator[None]:
+        """Run a server while the block does."""
+        port, log = self.ports[page], self.logs / f"{page}.log"
+        settings = {
+            **WEBHOOKS, STORE: f"sqlite:///{self.root / 'mlflow.db'}", ARTIFACTS: (self.root / "mlartifacts").as_uri(),
+            "PREFECT_UI_STATIC_DIRECTORY": str(self.logs / "page"),
+        }  # fmt: skip
+        command = [sys.executable, "-m", "uvicorn", "--factory", f"flows.page_apps:{page}_page", "--host", HOST]
+        with started([*command, "--port", str(port), "--log-level", "error"], log, settings, self.root) as process:
+            health = "api/health" if page == "prefect" else "health"
+            wait_for(f"http://{HOST}:{port}/{health}", process, log, page, PATIENCE_S)
+            yield
+
+    @contextmanager
+    def running(self, name: str, command: list[str], ready: str) -> Iterator[Path]:
+        """Run a command while the block does; yield what it says, once it says that it is ready."""
+        log = self.logs / f"{name}.log"
+        with started(command, log, cwd=self.root):
+            until(lambda: ready in log.read_text(), log.read_text)
+            yield log
+
+
+def until(condition: Callable[[], object], seen: Callable[[], object]) -> float:
+    """Wait for a condition; return the seconds that it took."""
+    began = time.monotonic()
+    while not condition():
+        if time.monotonic() - began > PATIENCE_S:
+            raise TimeoutError(f"did not happen in {PATIENCE_S:.0f} s; seen last: {seen()}")
+        time.sleep(0.05)
+    return time.monotonic() - began
+
+
+@contextmanager
+def asked(url: str, clients: int) -> Iterator[dict[str, int]]:
+    """Ask from many sides while the block runs; yield how often each version answered, and `failed`."""
+    counts, ended, lock = {"failed": 0}, threading.Event(), threading.Lock()
+
+    def client() -> None:
+        with httpx.Client(timeout=30) as http:
+            while not ended.is_set():
+                try:
+                    answer = http.post(f"{url}v1/search", json={"query": "a red square", "top_k": 1})
+                    name = str(answer.json()["model"]) if answer.status_code == 200 else "failed"
+                except httpx.HTTPError:
+                    name = "failed"
+                with lock:
+                    counts[name] = counts.get(name, 0) + 1
+
+    threads = [threading.Thread(target=client) for _ in range(clients)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield counts
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+
+
+def drill(place: Place, clients: int) -> dict[str, object]:
+    """Go through all of it; return what happened, `failed` among it."""
+    with ExitStack() as stack:
+        stack.enter_context(place.server("mlflow"))
+        prefect = stack.enter_context(ExitStack())
+        prefect.enter_context(place.server("prefect"))
+        for command in (["work-pool", "create", "local", "--type", "process"], ["--no-prompt", "deploy", "--all"]):
+            subprocess.run([*PREFECT, *command], cwd=place.root, check=True, capture_output=True)
+        stack.enter_context(place.running("worker", [*PREFECT, "worker", "start", "--pool", "local"], "started!"))
+        store = open_store(place.root)
+        ask(store, place.version(store))
+        rollout(place.root, "tiny", store)
+        url = ensure_gateway(place.root).url
+        with asked(url, clients) as counts:
+            detail: dict[str, object] = {}
+            with place.running("hooks", [*DIPTYCH, "hooks"], "Ctrl-C stops it"):
+                for name, canary in (("no_canary", []), ("canary", [0.05, 0.25])):
+                    place.rules(canary=canary, step_s=5.0)
+                    detail[f"webhook_{name}"] = served_after(store, url, counts, place.version(store))
+                place.rules(canary=[])
+                first, second = place.version(store), place.version(store)
+                ask(store, first)
+                detail["two_within_a_second"] = served_after(store, url, counts, second)
+                prefect.close()
+                late = place.version(store)
+                ask(store, late)
+                time.sleep(PREFECT_DOWN_S)
+                prefect.enter_context(place.server("prefect"))
+                detail["after_prefect_was_down"] = round(until(lambda: answers(url) == late.label, lambda: counts), 1)
+                worse = place.version(store, right=1)
+                ask(store, worse)
+                detail["worse_put_back"] = round(
+                    until(lambda: champion(store) == late.version, lambda: champion(store)), 1
+                )
+            with place.running("watch", [*DIPTYCH, "watch"], "Ctrl-C stops it"):
+                time.sleep(6.0)  # its first look, after which the alias moves
+                detail["watcher"] = served_after(store, url, counts, place.version(store, right=59))
+            return {**detail, "asked": dict(counts), "failed": counts["failed"]}
+
+
+def ask(store: Store, version: ModelVersion) -> None:
+    """Do what somebody does who sets the alias on MLflow's page."""
+    store.client.set_registered_model_alias(version.name, "champion", version.version)
+
+
+def served_after(store: Store, url: str, counts: dict[str, int], version: ModelVersion) -> dict[str, float]:
+    """Set the alias; return the seconds until the first answer of this version, and until all are."""
+    before = counts.get(version.label, 0)
+    ask(store, version)
+    first = until(lambda: counts.get(version.label, 0) > before, lambda: dict(counts))
+    every = until(lambda: {answers(url) for _ in range(20)} == {version.label}, lambda: dict(counts))
+    return {"first_s": round(first, 1), "all_s": round(first + every, 1)}
+
+
+def answers(url: str) -> str:
+    """Return which version answers a question that any may."""
+    answer = httpx.post(f"{url}v1/search", json={"query": "a red square", "top_k": 1}, timeout=30)
+    return str(answer.json()["model"])
+
+
+def champion(store: Store) -> str | None:
+    """Return which version has the alias."""
+    found = store.client.get_registered_model("tiny").aliases.get("champion")
+    return None if found is None else str(found)
+
+
+def main() -> None:
+    """Drill, print; the exit code is 0 when each request was served, or refused, as it should be, and nobody got an error."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clients", type=int, default=8, help="that ask all the time (8)")
+    given = parser.parse_args()
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        place = Place(Path(folder))
+        try:
+            detail, passed = drill(place, given.clients), True
+        except (TimeoutError, subprocess.CalledProcessError) as err:
+            detail, passed = {"fault": str(err), "failed": 0}, False
+            for log in sorted(place.logs.glob("*.log")):
+                print(f"--- {log.name}\n{log.read_text()[-3000:]}", file=sys.stderr)
+        finally:
+            down(place.root)
+    lost = detail.pop("failed")
+    passed = passed and not lost
+    seconds = round(time.monotonic() - began)
+    print(
+        json.dumps({"drill": "alias_to_endpoint", "passed": passed, "lost": lost, "seconds": seconds, "detail": detail})
+    )
+    sys.exit(not passed)
+
+
+if __name__ == "__main__":
+    main()

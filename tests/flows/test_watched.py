@@ -1,0 +1,105 @@
+"""`diptych watch` as a person uses it: real registry, Triton and gateway; somebody sets aliases, the page answers so or says why not."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+
+from components.registry.store import open_store
+from components.stages.lock import hold
+from components.stages.place import private
+from flows.down import down
+from flows.gateway import ensure_gateway
+from flows.rollout import LOCK, bring, rollout
+from tests.flows.rolled import REPOSITORY, make_place, make_version
+from tests.workspace import environment
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory) -> Iterator[Path]:
+    """A workspace whose versions are deployed at once."""
+    root = make_place(tmp_path_factory.mktemp("watched"))
+    (root / "data").mkdir()
+    (root / "data/untrained.txt").touch()
+    params = yaml.safe_load((root / "params.yaml").read_text())
+    (root / "params.yaml").write_text(yaml.safe_dump({**params, "deploy": {**params["deploy"], "canary": []}}))
+    before = os.environ.pop("MLFLOW_TRACKING_URI", None)
+    try:
+        yield root
+    finally:
+        down(root)
+        if before is not None:
+            os.environ["MLFLOW_TRACKING_URI"] = before
+
+
+@contextmanager
+def watching(root: Path, until) -> Iterator[Path]:
+    """Yield what a watcher says, once it watches."""
+    said = root.parent / "watch.txt"
+    with said.open("wb") as output:
+        command = [sys.executable, "-u", "-m", "flows.cli", "watch", "--every", "0.5"]
+        variables = environment(PYTHONPATH=str(REPOSITORY))
+        watcher = subprocess.Popen(command, cwd=root, env=variables, stdout=output, stderr=output)
+    try:
+        until(lambda: "Ctrl-C stops it" in said.read_text(), said.read_text)
+        yield said
+        watcher.send_signal(signal.SIGTERM)
+        assert watcher.wait(60) == 128 + signal.SIGTERM, said.read_text()
+    finally:
+        watcher.kill()
+        watcher.wait()
+
+
+def test_an_alias_that_somebody_sets_is_served_or_put_back_with_a_sentence(root, until):
+    store = open_store(root)
+
+    def ask(version) -> None:
+        store.client.set_registered_model_alias(version.name, "champion", version.version)
+
+    def champion() -> str:
+        return str(store.client.get_registered_model("tiny").aliases["champion"])
+
+    def answering() -> str:
+        answer = httpx.post(f"{url}v1/embeddings", json={"input": ["a red square"]}, timeout=20)
+        return str(answer.json()["model"])
+
+    first = make_version(root, store, seed=1, right=20)
+    ask(first)
+    rollout(root, "tiny", store)
+    url = ensure_gateway(root).url
+    assert answering() == first.label
+    better = make_version(root, store, seed=2, right=40)
+    ask(better)  # while nobody watches: it is caught up with
+    with watching(root, until) as said:
+        until(lambda: answering() == better.label, said.read_text, 120)
+        worse = make_version(root, store, seed=3, right=10)
+        ask(worse)
+        until(lambda: champion() == better.version, said.read_text, 120)
+        until(lambda: f"{worse.label} is not served" in said.read_text(), said.read_text)
+        assert answering() == better.label
+    assert "retrieval.pair.mean_recall is not better" in said.read_text()
+    assert said.read_text().count("is not served") == 1
+    assert answering() == better.label, "what is served outlives the watcher"
+
+
+def test_a_run_waits_for_whoever_deploys_and_then_finds_it_done(root):
+    store = open_store(root)
+    version = make_version(root, store, seed=5, right=55)
+    store.client.set_registered_model_alias(version.name, "champion", version.version)
+    assert rollout(root, "tiny", store).label == version.label
+    with ThreadPoolExecutor(1) as pool:
+        with hold(private(root, "locks") / LOCK, "the endpoint"):
+            brought = pool.submit(bring, root, version, store)
+            with pytest.raises(TimeoutError):
+                brought.result(timeout=1.0)
+        assert brought.result(timeout=60).outcome == "already served"
