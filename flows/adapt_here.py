@@ -110,7 +110,7 @@ def _copied(folder: Path, root: Path, name: str) -> str:
         raise ConfigError(f"{folder} lacks {', '.join(missing)}, so it holds no model of ours. Name another.")
     place = Path(MODELS) / f"{name}-{sha256_of(folder / WEIGHTS)[:8]}"
     if not (root / place).exists():
-        with _new(root / place) as made:
+        with new_folder(root / place) as made:
             made.mkdir()
             for file in MODEL_FILES:
                 shutil.copyfile(folder / file, made / file)
@@ -118,7 +118,7 @@ def _copied(folder: Path, root: Path, name: str) -> str:
 
 
 @contextmanager
-def _new(place: Path) -> Iterator[Path]:
+def new_folder(place: Path) -> Iterator[Path]:
     """Yield where to write a folder that becomes `place` when the block ends well; what a process that was killed leaves lies aside, where nobody reads it."""
     place.parent.mkdir(exist_ok=True)
     root = place.parents[1] if place.parent.name == MODELS else place.parents[2]
@@ -154,7 +154,7 @@ def set_in(folder: Path, root: Path) -> str:
     place = Path(SETS) / folder.name
     digest = digest_in(folder)
     if not (root / place).exists():
-        with _new(root / place) as made:
+        with new_folder(root / place) as made:
             shutil.copytree(folder, made, copy_function=_linked)
     elif digest_in(root / place) != digest:
         raise ConfigError(

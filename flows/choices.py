@@ -38,6 +38,7 @@ class Choices:
         numbers: `training.steps=500` and the like, in order.
         start: the folder of the model that the recipe begins from.
         race: numbers of its race of ways to tune, beside the start.
+        compatible_with: the folder of the model whose index the recipe's is to search, as `lay_in` gives it.
         sets: name -> an evaluation set, as `evaluation.sets` has it.
     """
 
@@ -48,9 +49,10 @@ class Choices:
     start: str | None = None
     race: Mapping[str, Any] = field(default_factory=dict)
     sets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    compatible_with: str | None = None
 
     def __bool__(self) -> bool:
-        return any((self.recipe, self.scale, self.data, self.numbers))
+        return any((self.recipe, self.scale, self.data, self.numbers, self.compatible_with))
 
 
 def choose(root: Path, choices: Choices, here: Path) -> tuple[str, ...]:
@@ -98,6 +100,8 @@ def _wanted(root: Path, choices: Choices, here: Path, params: Mapping[str, Any])
         if choices.recipe not in known:
             raise ConfigError(f"there is no recipe {choices.recipe!r}. {nearest(choices.recipe, known, RECIPES)}")
         yield f"recipes.{choices.recipe}", {"start": UNTRAINED}
+    if choices.compatible_with is not None:
+        yield f"recipes.{choices.recipe}.compatible_with", choices.compatible_with
     if choices.scale is not None:
         yield "scale", choices.scale
     for name, said in choices.sets.items():

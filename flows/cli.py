@@ -92,6 +92,10 @@ def _parser() -> argparse.ArgumentParser:
         help="a number in place of the recipe's or the scale's, such as training.steps=500 (training.steps= takes it "
         "back), or of params.yaml, such as seed=3; may be given several times. All choices are written to params.yaml.",
     )  # fmt: skip
+    run.add_argument(
+        "--compatible-with", metavar="VERSION",
+        help="a version such as clip@champion whose index the model that is trained shall search, so that it need not be made again",
+    )  # fmt: skip
     data = commands.add_parser(
         "data", help="look at data, and at versions of it", description="Look at data, and at versions of it."
     )
@@ -223,7 +227,14 @@ def _run(root: Path, arguments: argparse.Namespace) -> int:
     from flows.run import run
 
     began = time.monotonic()
-    choices = Choices(recipe=arguments.recipe, scale=arguments.scale, data=arguments.data, numbers=arguments.numbers)
+    recipe, held = arguments.recipe, None
+    if arguments.compatible_with:
+        from flows.compatible import lay_in
+
+        recipe, held = recipe or _first_recipe(root), lay_in(arguments.compatible_with, root)
+    choices = Choices(
+        recipe=recipe, scale=arguments.scale, data=arguments.data, numbers=arguments.numbers, compatible_with=held
+    )
     if changed := choose(root, choices, arguments.here) if choices else ():
         print(f"params.yaml now says {'; '.join(changed)}", flush=True)
     recipe = arguments.recipe or _first_recipe(root)

@@ -8,6 +8,7 @@ from typing import Any
 from components.contracts.errors import ConfigError, DiptychError
 from components.contracts.promotion import Finding, Held, Ruling
 from components.recipes.params import load_params
+from components.registry.champion import files_of
 from components.registry.promotion import Judge, Verdict
 from components.registry.promotion import promote as move
 from components.registry.promotion import requested as asked
@@ -30,11 +31,15 @@ def _judge(root: Path, store: Store) -> Judge:
 
     def judge(version: ModelVersion, champion: ModelVersion | None) -> tuple[Ruling, str]:
         from components.evaluation import gate  # imports pyarrow, which a flow that judges nothing need not
+        from components.evaluation.compatible import works_on_old_index
         from components.evaluation.ruled import table
 
         also = packaged_well(version, champion, params.gates.retention, root, store)
         with tempfile.TemporaryDirectory(dir=private(root, "tmp")) as scratch:
             ours, theirs, lacking = sides(version, champion, params.promotion, root, store, Path(scratch))
+        if old := manifest_of(version, root, store).get("compatible_with"):
+            claim = not_served(old, champion, root, store)
+            also.append(claim or works_on_old_index(ours, old, params.promotion, params.seed))
         ruling = gate.judge(ours, theirs, params.promotion, params.seed, [*also, *lacking])
         return ruling, table(ruling)
 
@@ -69,6 +74,27 @@ def taken_down(version: ModelVersion, store: Store) -> list[Finding]:
         return []
     says = f"{said}; train without them: diptych run --recipe {version.name}"
     return [Finding(rule="takedown", metric="takedown", held="uncertain", says=says)]
+
+
+def not_served(old: Mapping[str, str], champion: ModelVersion | None, root: Path, store: Store) -> Finding | None:
+    """Return that the index which a version was trained to search is none that is served; None where the champion's vectors are those.
+
+    Args:
+        old: `label`, `digest` and `space` of the model whose index it is.
+    """
+    from components.serving.package import Package
+
+    metric = "the index"
+    if champion is None:
+        says = f"was to be that of {old['label']}, and none is served, so it gets one of its own"
+        return Finding(rule="compatible", metric=metric, held="told", says=says)
+    if champion.digest == old["digest"]:
+        return None
+    folder = files_of(champion, root, store)
+    if Package.verify(folder).space == old["space"]:  # the same encoders, packaged again
+        return None
+    says = f"is that of {champion.label}, and it was trained to search that of {old['label']}: train it again, or let it have one of its own"
+    return Finding(rule="compatible", metric=metric, held="uncertain", says=says)
 
 
 def parity(manifest: Mapping[str, Any]) -> Finding:

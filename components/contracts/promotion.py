@@ -72,6 +72,7 @@ class Rules:
         alpha: share of undeserving challengers that get by, 0 to 0.5.
         power: share of deserving ones that are to get by, where it is said how many queries that would take, 0.5 to 1.
         draws: of the bootstrap.
+        old_index: by how much recall at 1 on the champion's index may fall where a model was trained to search that, above 0.
     """
 
     primary: str = "retrieval.pair.mean_recall"
@@ -82,10 +83,16 @@ class Rules:
     alpha: float = 0.05
     power: float = 0.8
     draws: int = 10_000
+    old_index: float = 0.02
 
     def __post_init__(self) -> None:
         if self.margin < 0:
             raise ConfigError(f"promotion.margin is {self.margin}. Give 0 for a win, or by how much it may lose.")
+        if not 0 < self.old_index < 1:
+            raise ConfigError(
+                f"promotion.old_index is {self.old_index}, but to be shown not to fall at all takes endless queries. Give a share above 0, such as "
+                "0.02."
+            )
         if not 0 < self.alpha < 0.5 < self.power < 1:
             raise ConfigError(
                 f"promotion.alpha is {self.alpha} and power {self.power}. Give alpha between 0 and 0.5, and power between 0.5 and 1; 0.05 "

@@ -62,11 +62,14 @@ class Begin:
             where weights are drawn.
         model: whose architecture is trained: the recipe's, which the start's weights must fit by name and shape, or the start's.
         race: numbers in place of those of the recipe's race of ways to tune, such as `budget_s: 300`.
+        compatible_with: the folder of the model whose index is to be searched by what is trained, as `diptych run --compatible-with`
+            lays it into `models`; none where it is empty.
     """
 
     start: str = UNTRAINED
     model: Literal["recipe", "start"] = "recipe"
     race: dict[str, Any] = field(default_factory=dict)
+    compatible_with: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from components.data.tokenizers import Vocabulary
 from components.data.transforms.preprocess import Preprocess
 from components.evaluation.embedding import Embedder
 from components.models.surgery import Inherited, inherit
+from components.recipes.old_model import OldModel
 from components.recipes.params import UNTRAINED, Begin
 from components.recipes.recipe import Recipe
 from components.recipes.trained import described_in, load_trained
@@ -94,17 +95,19 @@ class Beginning:
         preprocess: how it sees a picture.
         described: `class_path` and `init_args` of the model, with the vocabulary's sizes.
         start: whose weights it gets; None where they are drawn.
+        old: the model whose index it shall search; None for an index of its own.
     """
 
     vocabulary: Vocabulary
     preprocess: Preprocess
     described: dict[str, Any]
     start: Start | None
+    old: OldModel | None = None
 
     @property
     def files(self) -> tuple[Path, ...]:
         """What was read."""
-        return self.start.files if self.start else ()
+        return (*(self.start.files if self.start else ()), *(self.old.files if self.old else ()))
 
     def as_json(self) -> dict[str, str] | None:
         """Return what is kept of it; None where weights were drawn."""
@@ -114,28 +117,60 @@ class Beginning:
 def beginning(root: Path, begin: Begin, recipe: Recipe, pixels: int, captions: Sequence[str]) -> Beginning:
     """Return with what a recipe begins: a vocabulary learnt from captions, or all that its start comes with.
 
+    What shall search an old model's index reads the words and sees the pictures of that one.
+
     Args:
         pixels: a side of the scale.
         captions: of the training split.
 
-    Raises ConfigError for a start of another picture size, DataError as of Start.read.
+    Raises ConfigError for a start or an old model of another picture size, and for both where they read or see otherwise; DataError as of
+    Start.read and OldModel.read.
     """
+    old = OldModel.read(root / begin.compatible_with) if begin.compatible_with else None
     if begin.start == UNTRAINED:
-        vocabulary = Vocabulary.train(distinct(captions), recipe.training.vocabulary, recipe.training.context)
-        preprocess = Preprocess(size=pixels, trim=recipe.training.trim)
+        if old is not None:
+            vocabulary, preprocess = old.embedder.vocabulary, old.embedder.preprocess
+            _check_pixels(old.label, preprocess.size, pixels)
+        else:
+            vocabulary = Vocabulary.train(distinct(captions), recipe.training.vocabulary, recipe.training.context)
+            preprocess = Preprocess(size=pixels, trim=recipe.training.trim)
         described = overlay(recipe.model, _words(vocabulary))
-        return Beginning(vocabulary=vocabulary, preprocess=preprocess, described=described, start=None)
+        return Beginning(vocabulary=vocabulary, preprocess=preprocess, described=described, start=None, old=old)
     start = Start.read(root, begin.start)
     vocabulary, preprocess = start.embedder.vocabulary, start.embedder.preprocess
-    if preprocess.size != pixels and not recipe.training.as_begun:
-        raise ConfigError(
-            f"{start.path} was trained on pictures of {preprocess.size} pixels a side, and the scale shows {pixels}. Its transform comes "
-            "with its weights, or it would see other pictures than it learnt from. Run with "
-            f"--set training.pixels={preprocess.size}, or begin from a model of {pixels} pixels."
-        )
+    if not recipe.training.as_begun:
+        _check_pixels(start.path, preprocess.size, pixels)
+    if old is not None:
+        check_alike(old, start.embedder, start.path)
     theirs = begin.model == "start" or recipe.training.as_begun
     described = start.described if theirs else overlay(recipe.model, _words(vocabulary))
-    return Beginning(vocabulary=vocabulary, preprocess=preprocess, described=described, start=start)
+    return Beginning(vocabulary=vocabulary, preprocess=preprocess, described=described, start=start, old=old)
+
+
+def _check_pixels(of: str, size: int, pixels: int) -> None:
+    if size != pixels:
+        raise ConfigError(
+            f"{of} was trained on pictures of {size} pixels a side, and the scale shows {pixels}. Its transform comes "
+            "with its weights, or it would see other pictures than it learnt from. Run with "
+            f"--set training.pixels={size}, or begin from a model of {pixels} pixels."
+        )
+
+
+def check_alike(old: OldModel, new: Embedder, of: str) -> None:
+    """Raise ConfigError where an old model reads or sees otherwise than the model of `of`: what is trained on one could not be shown to both."""
+    same_words = (
+        old.embedder.vocabulary.tokenizer.to_str() == new.vocabulary.tokenizer.to_str()
+        and old.embedder.vocabulary.context == new.vocabulary.context
+    )
+    differs = [
+        *([] if same_words else ["tokenizer"]),
+        *([] if old.embedder.preprocess == new.preprocess else ["transform"]),
+    ]
+    if differs:
+        raise ConfigError(
+            f"{of} has another {' and '.join(differs)} than {old.label}, whose index is to be searched, so a batch would mean different things to "
+            f"the two. Begin from {UNTRAINED} or from a model that was trained from {old.label}, or leave compatible_with out."
+        )
 
 
 def _words(vocabulary: Vocabulary) -> dict[str, Any]:

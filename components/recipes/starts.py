@@ -5,10 +5,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from components.contracts.errors import ConfigError
+from components.contracts.model_files import COMPATIBLE
 from components.recipes.params import UNTRAINED, Begin
 from components.recipes.section import unknown
 from components.recipes.yaml_lines import Document
 
+WORDS = ("start", "model", "race", "compatible_with")
 MAKERS = ("pretrain", "finetune", "package")  # stages whose output is the folder of a model
 _WHAT = (
     "A start is runs/NAME/pretrain, runs/NAME/finetune or runs/NAME/package of another recipe, a package, or a folder that "
@@ -26,14 +28,21 @@ def check_starts(root: Path, params: Document) -> None:
                 f"{params.at(key)}: {key} is {said!r}, but must say what it begins from: {name}: {{start: {UNTRAINED}}}. {_WHAT}."
             )
         for word in said:
-            if word not in ("start", "model", "race"):
-                raise unknown(params, f"{key}.{word}", word, ("start", "model", "race"), f"{key!r}")
+            if word not in WORDS:
+                raise unknown(params, f"{key}.{word}", word, WORDS, f"{key!r}")
         if said.get("model", "recipe") not in ("recipe", "start"):
             raise ConfigError(
                 f"{params.at(f'{key}.model')}: {key}.model is {said['model']!r}. Give recipe, to train the recipe's own "
                 "architecture, or start, to train that of the start."
             )
         _check(root, params, name, said["start"])
+        if (old := said.get("compatible_with", "")) and not (
+            isinstance(old, str) and (root / old / COMPATIBLE).is_file()
+        ):
+            raise ConfigError(
+                f"{params.at(f'{key}.compatible_with')}: {key}.compatible_with is {old!r}, where no model was laid in whose index could be "
+                f"searched. Lay one in with: diptych run --recipe {name} --compatible-with {name}@champion; or leave it out."
+            )
         if said.get("model") == "start" and said["start"] == UNTRAINED:
             raise ConfigError(
                 f"{params.at(f'{key}.model')}: {key}.model is start, but nothing is begun from, so there is no architecture to "

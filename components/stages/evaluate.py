@@ -24,11 +24,13 @@ from components.data.transforms.preprocess import Preprocess
 from components.evaluation.canary import Canary
 from components.evaluation.kept import once, write
 from components.evaluation.leakage import Leakage
+from components.evaluation.old_index import OldIndex
 from components.evaluation.on_set import naming
 from components.evaluation.retrieval import Retrieval
 from components.evaluation.subject import TrainedModel
 from components.recipes.evaluators import build_evaluators
-from components.recipes.params import load_params
+from components.recipes.old_model import OldModel
+from components.recipes.params import Begin, load_params
 from components.recipes.recipe import Recipe, load_recipe
 from components.recipes.trained import load_trained, load_untrained
 from components.stages.against_start import against_start
@@ -44,12 +46,14 @@ def body(stage: Stage) -> None:
     recipe = load_recipe(stage.root, stage.the_recipe, params.scale)
     model = stage.root / f"runs/{recipe.name}/finetune"
     pools, adapted = pools_of(stage.root, recipe.name), (model / ADAPTED).exists()
-    also = [asks for asks in (labels_asked(model, start=False),) if asks] if adapted else []
+    also: list[Evaluator] = [asks for asks in (labels_asked(model, start=False),) if asks] if adapted else []
+    if old := params.recipes.get(recipe.name, Begin()).compatible_with:
+        also.append(OldIndex(OldModel.read(stage.root / old)))
     found = measured(stage, recipe, params.seed, model, pools, resumes=True, also=also)
     if adapted:
         start = stage.root / f"runs/{recipe.name}/pretrain"
-        also = [asks for asks in (labels_asked(model, start=True),) if asks]
-        before = measured(stage, recipe, params.seed, start, pools, resumes=True, also=also)
+        asked = [asks for asks in (labels_asked(model, start=True),) if asks]
+        before = measured(stage, recipe, params.seed, start, pools, resumes=True, also=asked)
         found = replace(found, files={**found.files, AGAINST: against_start(found, before, params.seed)})
     for what, why in found.without.items():
         print(f"{what} is not measured: {why}", flush=True)

@@ -10,7 +10,7 @@ from components.contracts.asked_set import AskedSet
 from components.contracts.errors import ConfigError
 from components.contracts.model_files import ADAPTED, MODEL, MODEL_FILES, WEIGHTS
 from components.contracts.sealed import sha256_of
-from components.recipes.params import load_params
+from components.recipes.params import Begin, load_params
 from components.recipes.recipe import RACE, load_finetuning, load_recipe, load_scale
 from components.recipes.yaml_lines import overlay
 from components.stages.place import private
@@ -52,7 +52,9 @@ def tune_model(stage: Stage, described: dict[str, Any]) -> None:
     from components.contracts.method import Method
     from components.finetuning.strategy import Strategy
     from components.finetuning.tune import tune
+    from components.methods.compatible import Compatible
     from components.models.dual_encoder import DualEncoder
+    from components.recipes.old_model import OldModel
     from components.recipes.section import build
     from components.recipes.trained import load_trained, save_tuned
     from components.stages.selected import Selected, live, row_cache, step_batches, watching
@@ -72,6 +74,9 @@ def tune_model(stage: Stage, described: dict[str, Any]) -> None:
     method.model.load_state_dict(embedder.model.state_dict())
     method.begin()  # before the strategy prepares the model: a teacher takes the weights as they were pre-trained
     embedder.model = method.model
+    held = params.recipes.get(recipe.name, Begin()).compatible_with
+    if held:
+        method = Compatible(method, OldModel.read(stage.root / held).embedder.model)
     batches = step_batches(
         stage, selected.train, embedder.vocabulary, embedder.preprocess, recipe.training, batch=scale.batch,
         seed=params.seed, side=selected.side,
@@ -80,6 +85,7 @@ def tune_model(stage: Stage, described: dict[str, Any]) -> None:
     numbers = {
         "seed": params.seed, "scale": scale.deciding(), "method": recipe.method, "views": recipe.training.views,
         "order": recipe.training.order, "guards": recipe.training.guards, "finetuning": described,
+        **({"compatible_with": held} if held else {}),
     }  # fmt: skip
     folder = stage.resume_dir([*selected.files, *(pretrained / name for name in MODEL_FILES)], numbers)
     shown = {"stage": "finetune", "scale": params.scale, "seed": params.seed, "finetuning": described}
@@ -114,6 +120,11 @@ def race_ways(stage: Stage, described: dict[str, Any]) -> None:
     from components.stages.told import CAPTIONS, LABELS, served_by
 
     params = load_params(stage.root)
+    if params.recipes.get(stage.the_recipe, Begin()).compatible_with:
+        raise ConfigError(
+            f"{stage.the_recipe} lets ways to tune race, and none of them is held to an old model's space. Take recipes.{stage.the_recipe}."
+            "compatible_with out of params.yaml, or finetuning out of the recipe."
+        )
     recipe, race = load_recipe(stage.root, stage.the_recipe, params.scale), build(described, Race)
     selected, pretrained = Selected.read(stage.root, recipe.name), stage.root / f"runs/{recipe.name}/pretrain"
     embedder = load_trained(pretrained, ENCODED)

@@ -180,6 +180,7 @@ def about(
     return {
         "recipe": recipe.name, "scale": params.scale, "seed": params.seed, "data_digest": data,
         "git_commit": commit.strip() or None, "train_digest": training["train_digest"], "start": training.get("start"),
+        "compatible_with": training.get("compatible_with"),
         "finetuning": tuned and {name: tuned[name] for name in TUNED},
         "lock": {
             name: {out["path"]: out["md5"] for out in entry.get("outs", ())}

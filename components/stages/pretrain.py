@@ -13,6 +13,7 @@ from components.contracts.method import Method
 from components.contracts.model_files import MODEL_FILES
 from components.data.beyond import Beyond, beyond
 from components.evaluation.embedding import Embedder
+from components.methods.compatible import Compatible
 from components.models.dual_encoder import DualEncoder
 from components.recipes.params import UNTRAINED, Begin, load_params
 from components.recipes.recipe import load_recipe, load_scale, overlay
@@ -55,12 +56,19 @@ def body(stage: Stage) -> None:
     model = method.model
     assert isinstance(model, DualEncoder)
     give(start, method, model, recipe.name, recipe.training.inherit)
+    if begun.old:
+        method = Compatible(method, begun.old.embedder.model)
+        print(
+            f"held to {begun.old.label}, whose index it shall search, with its tokenizer and its transform", flush=True
+        )
     batches = step_batches(
         stage, pool, vocabulary, preprocess, recipe.training, batch=scale.batch, seed=params.seed, side=selected.side
     )
 
     if start:
         numbers |= {"start": start.as_json(), "model": begun.described}
+    if begun.old:
+        numbers |= {"compatible_with": begun.old.as_json()}
     folder = stage.resume_dir([*selected.files, *begun.files], numbers)
     shown = {"scale": params.scale, "seed": params.seed, "start": begun.as_json()}
     with live(stage.root, recipe.name, folder.name, shown) as log, stage.signals.between_pieces():
@@ -79,7 +87,7 @@ def body(stage: Stage) -> None:
             "steps": scale.steps, "batch": batches.order.batch, "samples": scale.steps * batches.order.batch, "pictures": len(pool),
             "parameters": sum(p.numel() for p in model.parameters()), "precision": trained.precision,
             "accelerator": trained.accelerator, "train_digest": folder.name,
-            "start": begun.as_json(), "captions": asdict(cut), "guards": trained.guards,
+            "start": begun.as_json(), "compatible_with": begun.old and begun.old.as_json(), "captions": asdict(cut), "guards": trained.guards,
             "timing": trained.timing(),
         }  # fmt: skip
         (out / "metrics.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
@@ -87,6 +95,11 @@ def body(stage: Stage) -> None:
 
 def pass_through(stage: Stage, begun: Beginning, selected: Selected, cut: Beyond) -> None:
     """Copy the start, and say that nothing was learnt yet; ConfigError where there is none."""
+    if begun.old is not None:
+        raise ConfigError(
+            f"{stage.the_recipe} tunes by a race of ways that no old model holds to its space. Take recipes.{stage.the_recipe}.compatible_with out of "
+            "params.yaml, or train a recipe with a method."
+        )
     if begun.start is None:
         raise ConfigError(
             f"{stage.the_recipe} tunes a model that was trained, and begins from none. Name one in params.yaml, such as recipes: "

@@ -42,6 +42,8 @@ def test_a_recipe_begins_from_nothing_a_folder_or_what_a_stage_of_another_makes(
         (["a: {start: runs/b/pretrain}"], "which no stage makes, since b is not among the recipes"),
         (["a: {start: runs/a/pretrain}"], "line 2: a begins from runs/a/pretrain, which waits for a itself"),
         (["a: {start: runs/b/pretrain}", "b: {start: runs/c/package}", "c: {start: runs/a/finetune}"], "waits for a itself"),
+        ([f"a: {{start: {UNTRAINED}, compatible_with: models/own}}"], "line 2: recipes.a.compatible_with is 'models/own', where no model was laid in.*diptych run --recipe a --compatible-with a@champion"),
+        ([f"a: {{start: {UNTRAINED}, compatible_with: 3}}"], "recipes.a.compatible_with is 3"),
         ([f"a: {{start: {UNTRAINED}, model: start}}"], "line 2: recipes.a.model is start, but nothing is begun from"),
     ],
 )  # fmt: skip
