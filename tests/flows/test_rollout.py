@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 
@@ -14,7 +15,7 @@ import httpx
 import pytest
 import yaml
 
-from components.contracts.errors import ConfigError, GateClosed
+from components.contracts.errors import ConfigError, GateClosed, Interrupted
 from components.registry.deployments import DEPLOYED_AT, FAILED, REPLACED_AT, SPACE, TRITON
 from components.registry.promotion import PUT_BACK, VERDICT
 from components.registry.signatures import FILE, FOLDER, SIGNED_BY, own_key, public_key
@@ -245,6 +246,66 @@ def test_a_shadow_is_asked_and_answers_nobody_until_it_takes_over(root, store, f
     assert re.fullmatch(r"[1-9]\d* requests, 0 failed, .* ms each", shadow["says"])
     assert counts[before] > 0
     rules(root, shadow=False, canary=[0.05, 0.25], step_s=0.3)
+
+
+def test_a_rollback_stops_a_deploy_and_that_is_the_way_back(root, store, first):
+    served = read_endpoint(root).label
+    version = make_version(root, store, seed=60, right=60)
+    store.client.set_model_version_tag("tiny", version.version, VERDICT, "approved")
+    ask(store, version)
+    rules(root, step_s=120.0)
+    failed: list[BaseException] = []
+
+    def deploying() -> None:
+        try:
+            rollout(root, "tiny", store)
+        except BaseException as err:
+            failed.append(err)
+
+    thread = threading.Thread(target=deploying)
+    thread.start()
+    while not read_routes(root).beside:
+        time.sleep(0.05)
+    assert rollback(root, "it looks bad") == f"{version.label} is not deployed; {served} goes on serving."
+    thread.join()
+    assert isinstance(failed[0], Interrupted)
+    assert (read_endpoint(root).label, by_alias(store, "tiny", "champion").label) == (served, served)
+    assert "it looks bad" in tags(store, version)[PUT_BACK]
+    assert (
+        rollback(root, "late", leave=version.label)
+        == f"{served} is served, and not {version.label}, so nothing was done."
+    )
+    rules(root, step_s=0.3)
+
+
+def test_what_was_done_by_one_who_was_killed_before_he_said_so_is_told_by_the_next(root, store, first):
+    its = read_endpoint(root).label
+    timeline = read_timeline(root)
+    timeline.label, timeline.outcome, timeline.recorded, timeline.back, timeline.pid = (
+        its,
+        "under way",
+        False,
+        False,
+        2**22 + 1,
+    )
+    timeline.write(root)
+    assert deploy_stands(root).startswith(f"{its} is served; whoever did it was killed before the registry knew")
+    store.client.delete_model_version_tag("tiny", its.partition("@")[2], DEPLOYED_AT)
+    assert rollout(root, "tiny", store).outcome == "already served"
+    assert DEPLOYED_AT in tags(store, by_label(store, its))
+    assert deploy_stands(root) is None
+
+
+def test_a_mistake_of_whoever_runs_it_is_not_put_down_to_the_version(root, store, first):
+    version = make_version(root, store, seed=70, right=60)
+    store.client.set_model_version_tag("tiny", version.version, VERDICT, "approved")
+    ask(store, version)
+    rules(root, keys=["nowhere.pub"])
+    with pytest.raises(ConfigError, match=r"deploy\.keys names"):
+        rollout(root, "tiny", store)
+    assert by_alias(store, "tiny", "champion").label == version.label
+    rules(root, keys=[])
+    assert rollout(root, "tiny", store).label == version.label
 
 
 def test_without_an_alias_nothing_is_asked_for_and_without_files_there_is_no_way_back(root, store, first, tmp_path):

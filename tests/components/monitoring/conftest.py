@@ -57,12 +57,14 @@ class Served:
     Args:
         root: of it.
         counts: what the gateway says of itself.
+        of_version: what it counted of the version that is served.
         told: what Prefect was told.
         fails: whether telling fails.
     """
 
     root: Path
     counts: Counts | None = None
+    of_version: Counts | None = None
     told: list[Event] = field(default_factory=list)
     fails: bool = False
 
@@ -107,6 +109,7 @@ class Served:
         world = World(
             embed=lambda endpoint: self.embed,
             counts=lambda: self.counts,
+            counts_of=lambda label: self.of_version,
             tell=self.tell if acts else None,
             now=lambda: now,
         )

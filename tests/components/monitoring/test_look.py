@@ -10,6 +10,7 @@ import pytest
 from scipy.stats import binom
 
 from components.contracts.errors import StaleArtifact, TransientError
+from components.monitoring.budgets import Counts
 from components.monitoring.drift import look_for_drift, outcome_of
 from components.monitoring.events import BUDGET, DIED, DRIFT
 from components.monitoring.look import World, look
@@ -94,6 +95,21 @@ def test_a_budget_that_breaks_soon_after_a_deploy_asks_for_a_rollback_and_later_
     later = served.look(now=NOW + timedelta(days=2, hours=1))
     assert [(event.name, event.asks) for event in later.events] == [(BUDGET, "")]
     assert served.asked() == ["rollback"]
+
+
+def test_what_failed_before_a_deploy_or_elsewhere_is_not_put_down_to_it(served):
+    served.deploy("c" * 64, started=NOW - timedelta(minutes=10))
+    served.counts = Counts(requests=1_000, failed=500)
+    served.of_version = Counts(requests=400, failed=0)
+    assert [(event.name, event.asks) for event in served.look().events] == [(BUDGET, "")], (
+        "of the first sight of it nothing is known"
+    )
+    served.counts = Counts(requests=2_000, failed=1_000)
+    served.of_version = Counts(requests=900, failed=0)
+    assert [(event.name, event.asks) for event in served.look().events] == [(BUDGET, "")], "the others failed"
+    served.counts = Counts(requests=3_000, failed=1_500)
+    served.of_version = Counts(requests=1_900, failed=500)
+    assert [(event.name, event.asks) for event in served.look().events] == [(BUDGET, "rollback")]
 
 
 def test_an_action_is_not_asked_for_again_before_it_has_cooled_down(served):

@@ -11,9 +11,9 @@ from components.contracts.errors import ConfigError, DataError, GateClosed, Stal
 from components.contracts.promotion import Ruling
 from components.registry.champion import files_of
 from components.registry.evaluated import evaluation_of
-from components.registry.promotion import promote, promote_by_hand
+from components.registry.promotion import PUT_BACK, give_back, promote, promote_by_hand, put_back, requested
 from components.registry.store import open_store
-from components.registry.turns import Turn
+from components.registry.turns import Turn, by_right_before
 from components.registry.versions import by_alias, by_label, register
 
 
@@ -186,13 +186,61 @@ def test_a_first_run_that_somebody_deleted_stops_no_promotion(ship, root, store)
         promote_by_hand(root, "clip@1", "back")
 
 
-def test_a_champion_set_on_mlflows_own_page_is_the_one_to_beat(ship, store):
+def test_a_champion_set_on_mlflows_own_page_is_judged_before_anybody_has_to_beat_it(ship, store):
     ship()
     ship("kept")
     store.client.set_registered_model_alias("clip", "champion", "2")
     asked = []
     ship("kept", asked)
+    assert asked == [("clip@2", "clip@1"), ("clip@3", "clip@1")]
+    assert by_alias(store, "clip", "champion").label == "clip@1"
+    assert "made the champion by hand, and may not be" in store.client.get_model_version("clip", "2").tags[PUT_BACK]
+
+
+def test_a_champion_set_by_hand_of_which_a_person_signed_is_the_one_to_beat(ship, store):
+    ship()
+    ship("kept")
+    store.client.set_model_version_tag("clip", "2", "diptych.verdict", "approved")
+    store.client.set_registered_model_alias("clip", "champion", "2")
+    asked = []
+    ship("kept", asked)
     assert asked == [("clip@3", "clip@2")]
+
+
+def test_a_request_that_came_while_another_failed_is_held_against_who_had_it_by_right(ship, store):
+    ship()
+    first = by_label(store, "clip@1")
+    broken, later = ship("promoted").champion, ship("kept").version
+    store.client.set_registered_model_alias("clip", "champion", later.version)  # while the broken one is deployed
+    before = by_right_before(store, "clip", broken.version)
+    verdict = put_back(store, broken, first, "it answers nothing")
+    assert (before, verdict.sentence) == (
+        "1", "clip@2 is not served, and the alias champion is clip@3's by now: it answers nothing",
+    )  # fmt: skip
+    assert by_alias(store, "clip", "champion").label == "clip@3"
+    asked = []
+
+    def judge(version, champion):
+        asked.append((version.label, champion.label))
+        raise DataError("there is nothing to measure it on")
+
+    refused = requested(store, "clip", judge)
+    assert asked == [("clip@3", "clip@1")]
+    assert "cannot be judged: there is nothing to measure it on" in refused.sentence
+    assert by_alias(store, "clip", "champion").label == "clip@1"
+
+
+def test_an_endpoint_that_went_back_takes_no_request_away(ship, store):
+    first = ship().champion
+    second = ship("promoted").champion
+    third = ship("kept").version
+    store.client.set_registered_model_alias("clip", "champion", third.version)
+    give_back(store, first, second.version, "users complain")
+    assert by_alias(store, "clip", "champion").label == "clip@3"
+    assert Turn.next(store, "clip").last == "1"
+    store.client.set_registered_model_alias("clip", "champion", second.version)
+    give_back(store, first, second.version, "users complain")
+    assert by_alias(store, "clip", "champion").label == "clip@1"
 
 
 def test_an_older_champion_is_fetched_from_the_store_and_checked(ship, root, store, packaged):
