@@ -15,8 +15,8 @@ def down(root: Path) -> str:
     """
     if not served_folder(root).exists():
         return "Nothing was being served."
-    gateway = stop_gateway(root)
-    with serving_lock(root):
+    with serving_lock(root):  # first of all: nobody who deploys loses its gateway
+        gateway = stop_gateway(root)
         stopped = stop(root)
     what = [*["the gateway"] * gateway, *[f"{stopped} Triton server{'s' * (stopped > 1)}"] * bool(stopped)]
     if not what:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from components.contracts.errors import ConfigError, DiptychError
 from components.registry.hooks import AliasSet
-from components.registry.store import open_store, store_uri
+from components.registry.store import open_store, shown, store_uri
 from components.registry.turns import CHAMPION
 from components.stages.lock import hold
 from components.stages.place import private
@@ -35,7 +35,7 @@ def hooks(root: Path, port: int | None = None, url: str | None = None, rotate: b
     store = store_uri(root)
     if not store.startswith(("http://", "https://")):
         raise ConfigError(
-            f"the MLflow store is {store}, and only a server sends webhooks. Name yours in MLFLOW_TRACKING_URI; "
+            f"the MLflow store is {shown(store)}, and only a server sends webhooks. Name yours in MLFLOW_TRACKING_URI; "
             "what is asked for in a file is served by: diptych watch"
         )
     from prefect.settings import PREFECT_API_URL
@@ -56,7 +56,7 @@ def hooks(root: Path, port: int | None = None, url: str | None = None, rotate: b
         hook = ensure_webhook(store, url or f"http://{HOST}:{port}/mlflow", secret)
         how = "made" if hook.made else "brought up to date"
         print(f"Prefect    {PREFECT_API_URL.value()}: {len(changed)} automations made or changed", flush=True)
-        print(f"MLflow     {store}: webhook {how}, sends to {hook.url}", flush=True)
+        print(f"MLflow     {shown(store)}: webhook {how}, sends to {hook.url}", flush=True)
         _catch_up(root)
         _serve(root, port)
 

@@ -3,10 +3,11 @@
 import json
 import sys
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from components.contracts.errors import ConfigError, StaleArtifact
 from components.contracts.progress import Progress
@@ -29,8 +30,12 @@ from components.serving.routes import read_routes
 from components.serving.search.own import clear_old, lay_out, size_of
 from components.stages.lock import hold
 from components.stages.place import private
+from components.validation.takedown import LIST, read_takedown
 from flows.data_check import Told, source_of
 from flows.embed import given
+
+if TYPE_CHECKING:
+    from components.serving.bulk import Given
 
 LOCK = "index.lock"
 
@@ -112,7 +117,7 @@ def make(
     partial = file.with_suffix(".new.parquet")
     partial.unlink(missing_ok=True)
     known, rejected = read_record(root, name), Counter[str]()
-    samples = given(source_of(said, root), rejected)
+    samples = _allowed(root, given(source_of(said, root), rejected), rejected)
     total = known.rows if known is not None and known.said == said else 0
     found = embed_all(samples, package, label, partial, threads, total, progress, nice)
     lay_out(partial, file)
@@ -123,6 +128,17 @@ def make(
     record = Record(name=name, said=said, digest=digest, rows=rows, made_at=at)
     write_record(root, record)
     return Made(record=record, before=found.before, broken=found.broken, rejected=dict(rejected))
+
+
+def _allowed(root: Path, samples: "Iterable[Given]", rejected: Counter[str]) -> "Iterator[Given]":
+    """Yield the samples whose pictures nobody has taken down; those are counted."""
+    listed = root / LIST
+    gone = read_takedown(listed).digests if listed.exists() else frozenset()
+    for sample in samples:
+        if gone and sample.sha256 in gone:
+            rejected["taken down"] += 1
+        else:
+            yield sample
 
 
 def list_indexes(root: Path, as_json: bool) -> str:

@@ -155,7 +155,7 @@ def _bring(root: Path, version: ModelVersion, store: Store) -> Rolled:
         timeline.own_fault = isinstance(err, OWN_FAULTS)
         timeline.ended(root, "failed", why)
         if not timeline.own_fault:
-            _told(root, timeline, lambda: say_failed(store, version, why, timeline.as_json()))
+            _told(root, timeline, lambda: say_failed(store, version, why))
             raise
         raise Refused(_refused(root, version, why, timeline, store)) from err
     _told(root, timeline, lambda: _say_served(root, store, version, endpoint, timeline))
@@ -221,7 +221,7 @@ def _watch(root: Path, endpoint: Endpoint, share: float, rules: Deploying, began
             now.get(name, Counts()).since(began.get(name, Counts()))
             for name in (endpoint.label, main.label if main else "")
         )
-        if fault := fault_of_canary(ours, theirs, rules):
+        if fault := fault_of_canary(ours, theirs, rules, same_space=main is None or main.space == endpoint.space):
             raise ParityFailed(f"{endpoint.label} was taken back: {fault}.")
         if time.monotonic() >= until:
             return
@@ -273,7 +273,7 @@ def catch_up(root: Path, store: Store) -> None:
         if timeline.own_fault:
             _say_refused(store, version, timeline)
         else:
-            say_failed(store, version, timeline.why, timeline.as_json())
+            say_failed(store, version, timeline.why)
     elif version is not None:
         say_went_back(store, version, timeline)
     timeline.recorded = True

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from components.contracts.errors import ConfigError
 from components.registry.hooks import EVENT
-from components.registry.store import store_errors
+from components.registry.store import shown, store_errors
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -48,7 +48,9 @@ def ensure_webhook(uri: str, url: str, secret: str) -> Hook:
     from mlflow.exceptions import MlflowException
 
     if not uri.startswith(("http://", "https://")):
-        raise ConfigError(f"the MLflow store is {uri}, and only a server sends webhooks. Beside a file: diptych watch")
+        raise ConfigError(
+            f"the MLflow store is {shown(uri)}, and only a server sends webhooks. Beside a file: diptych watch"
+        )
     events: list[WebhookEventStr | WebhookEvent] = [EVENT]
     client = MlflowClient(tracking_uri=uri, registry_uri=uri)
     with store_errors(uri):
@@ -58,7 +60,7 @@ def ensure_webhook(uri: str, url: str, secret: str) -> Hook:
             if "500 error" not in str(err):
                 raise
             raise ConfigError(
-                f"the MLflow server at {uri} cannot read its own webhooks, as when it was started with another "
+                f"the MLflow server at {shown(uri)} cannot read its own webhooks, as when it was started with another "
                 "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY than they were made with, or with none. Start it with that key; where it is lost, "
                 "delete from webhooks in its database, start it with a key that you keep, and run diptych hooks again."
             ) from err
@@ -75,7 +77,9 @@ def ensure_webhook(uri: str, url: str, secret: str) -> Hook:
         except MlflowException as err:
             if err.error_code != "INVALID_PARAMETER_VALUE":
                 raise
-            raise ConfigError(f"the MLflow server at {uri} does not send to {url}: {err.message} {_MENDS}") from err
+            raise ConfigError(
+                f"the MLflow server at {shown(uri)} does not send to {url}: {err.message} {_MENDS}"
+            ) from err
     return Hook(id=hook.webhook_id, url=hook.url, made=not found)
 
 

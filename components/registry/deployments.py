@@ -28,11 +28,12 @@ def say_deployed(store: Store, version: ModelVersion, said: Mapping[str, str], t
         _keep(store, version, timeline)
 
 
-def say_failed(store: Store, version: ModelVersion, why: str, timeline: Mapping[str, Any]) -> None:
-    """Tag a version with why it is not served."""
+def say_failed(store: Store, version: ModelVersion, why: str, timeline: Mapping[str, Any] | None = None) -> None:
+    """Tag a version with why it is not served, and keep the timeline where one is given: of what is tried again and again there would be many."""
     with store_errors(store.uri):
         store.client.set_model_version_tag(version.name, version.version, FAILED, why[:5000])
-        _keep(store, version, timeline)
+        if timeline is not None:
+            _keep(store, version, timeline)
 
 
 def say_replaced(store: Store, version: ModelVersion, at: str) -> None:

@@ -98,7 +98,7 @@ def requested(store: Store, name: str, judge: Judge) -> Verdict:
             asked = turn.champion
             if asked is None:  # it was taken away just now
                 continue
-            before = None if turn.last is None else version_of(store, name, turn.last)
+            before = _served_last(store, name, asked) if turn.last is None else version_of(store, name, turn.last)
             if before is not None and before.version == asked.version:
                 return Verdict(version=asked, champion=asked, sentence=f"{asked.label} is the champion.")
             tags = store.client.get_model_version(name, asked.version).tags
@@ -122,6 +122,18 @@ def requested(store: Store, name: str, judge: Judge) -> Verdict:
             return put_back(
                 store, asked, before, f"it was made the champion by hand, and may not be: {ruling.sentence}"
             )
+
+
+def _served_last(store: Store, name: str, asked: ModelVersion) -> ModelVersion | None:
+    """Return the version that was deployed last, but for the one that is asked for: turns are lost with the run that they are counted on."""
+    found = [
+        (its.tags["diptych.deployed_at"], ModelVersion.of(its))
+        for its in store.client.search_model_versions(f"name = '{name}'")
+        if "diptych.deployed_at" in its.tags
+        and "diptych.replaced_at" not in its.tags
+        and str(its.version) != asked.version
+    ]
+    return max(found, key=lambda one: one[0])[1] if found else None
 
 
 def put_back(store: Store, asked: ModelVersion, before: ModelVersion | None, why: str) -> Verdict:
@@ -202,7 +214,7 @@ def promote_by_hand(root: Path, label: str, because: str) -> str:
         while not Turn.next(store, version.name).move(store, version, record):
             continue
         _no_challenger(store, version)
-    return f"{label} is the champion, set by hand: {because}. It is served after: diptych run --recipe {version.name}"
+    return f"{label} is the champion, set by hand: {because}. It is served by: diptych deploy {version.name}, or by diptych watch and diptych ui, which see it"
 
 
 def _crowned(store: Store, version: ModelVersion, ruling: Ruling, page: str) -> Verdict:

@@ -1,6 +1,7 @@
 """The MLflow store: a SQLite file of the workspace, by absolute path, or whatever MLFLOW_TRACKING_URI names."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -60,6 +61,11 @@ def open_store(root: Path) -> Store:
         return Store(uri=uri, client=client, experiment=made)
 
 
+def shown(uri: str) -> str:
+    """Return a store's address as it may be printed: without the password that it may hold."""
+    return re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", uri)
+
+
 @contextmanager
 def store_errors(uri: str) -> Iterator[None]:
     """Say what a failing store means: TransientError when it is out of reach or locked, else DiptychError."""
@@ -70,9 +76,9 @@ def store_errors(uri: str) -> Iterator[None]:
     except MlflowException as err:
         text = str(err)
         if "database is locked" in text or "API request to" in text or err.error_code == "TEMPORARILY_UNAVAILABLE":
-            raise TransientError(f"the MLflow store {uri} does not answer: {text.splitlines()[0]}") from err
+            raise TransientError(f"the MLflow store {shown(uri)} does not answer: {text.splitlines()[0]}") from err
         raise DiptychError(
-            f"the MLflow store {uri} refused: {text.splitlines()[0]} Everything in it can be made again from runs/: "
+            f"the MLflow store {shown(uri)} refused: {text.splitlines()[0]} Everything in it can be made again from runs/: "
             "move it away and run again."
         ) from err
 

@@ -13,7 +13,7 @@ from components.contracts.errors import TransientError
 from components.serving.record import read_gateway
 
 FETCH_S = 5.0
-LEAST_FAILED = 2  # requests: one may be anybody's bad luck
+ALPHA = 0.001
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,7 +42,9 @@ class Counts:
         return self.seconds / self.asked if self.asked else 0.0
 
     def since(self, before: "Counts") -> "Counts":
-        """Return what has come after an earlier look."""
+        """Return what has come after an earlier look; all of it where the gateway was started again meanwhile, which begins at 0."""
+        if before.asked > self.asked:
+            return self
         return Counts(
             answered=self.answered - before.answered, failed=self.failed - before.failed, seconds=self.seconds - before.seconds,
             scores={
@@ -82,15 +84,19 @@ def counted(exposition: str) -> dict[str, Counts]:
     return dict(found)
 
 
-def fault_of_canary(canary: Counts, served: Counts, rules: Deploying) -> str | None:
+def fault_of_canary(canary: Counts, served: Counts, rules: Deploying, same_space: bool = True) -> str | None:
     """Return why a version must not go on, beside what was served meanwhile; None where nothing speaks against it.
 
-    Seconds and scores are compared only where both have given `rules.requests` answers.
+    Failures speak against it where one that fails as often as the other, and by `rules.errors` more, would fail so often by chance once in
+    a thousand times (binomial, one-sided; it is looked at twice a second). Seconds and scores are compared only where both have given
+    `rules.requests` answers, and scores only within one space, since those of two have no common scale.
     """
-    share = {name: one.failed / one.asked if one.asked else 0.0 for name, one in (("its", canary), ("other", served))}
-    if canary.failed >= LEAST_FAILED and share["its"] > share["other"] + rules.errors:
+    from scipy.stats import binom  # a second to import
+
+    theirs = (served.failed + 1) / (served.asked + 2)  # Laplace's: few requests that all went well prove little
+    if canary.failed and binom.sf(canary.failed - 1, canary.asked, min(1.0, theirs + rules.errors)) < ALPHA:
         return (
-            f"{canary.failed:.0f} of {canary.asked:.0f} requests to it failed, and {share['other']:.1%} of those to the version beside it; "
+            f"{canary.failed:.0f} of {canary.asked:.0f} requests to it failed, and {served.failed:.0f} of {served.asked:.0f} to the version beside it; "
             f"deploy.errors allows {rules.errors:.1%} more"
         )
     if min(canary.answered, served.answered) < rules.requests:
@@ -101,7 +107,7 @@ def fault_of_canary(canary: Counts, served: Counts, rules: Deploying) -> str | N
             f"it takes {1e3 * canary.mean_s:.1f} ms a request, {times:.1f} times what the version beside it takes; deploy.times_slower allows "
             f"{rules.times_slower:g}"
         )
-    for route, bins in canary.scores.items():
+    for route, bins in canary.scores.items() if same_space else ():
         distance = furthest(bins, served.scores.get(route, {}), rules.requests)
         if distance is not None and distance > rules.drift:
             return (

@@ -200,6 +200,9 @@ def test_one_that_is_killed_while_it_embeds_says_how_far_it_was_and_goes_on(root
 def test_a_version_beside_gets_vectors_of_its_own_and_what_is_made_then_is_for_both(root, first, pictures, capsys):
     assert diptych(root, "serve", "--beside", "tiny@2") == 0
     assert "index own: 3 pictures in " in capsys.readouterr().err
+    url = ensure_gateway(root).url
+    while "tiny@2" not in [one["id"] for one in httpx.get(f"{url}v1/models", timeout=20).json()["data"]]:
+        time.sleep(0.05)  # it looks at the records four times a second
     served = {nearest(root, "a green square", model)[:2] for model in ("tiny@4", "tiny@2")}
     assert served == {("tiny@4", "green.png"), ("tiny@2", "green.png")}
     assert diptych(root, "index", str(pictures), "--json") == 0

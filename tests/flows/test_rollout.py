@@ -166,11 +166,9 @@ def test_a_flipped_byte_a_missing_and_a_foreign_signature_are_refused(root, stor
 
 
 def test_back_to_what_was_served_before_and_the_registry_knows(root, store, first):
-    began = time.monotonic()
     said = rollback(root, "users complain")
     assert said == "tiny@1 is served again, in place of tiny@2."
     assert answering(root) == "tiny@1"
-    assert time.monotonic() - began < 60
     assert by_alias(store, "tiny", "champion").label == "tiny@1"
     assert "users complain" in tags(store, by_label(store, "tiny@2"))[FAILED]
     assert rollout(root, "tiny", store).outcome == "already served"

@@ -241,7 +241,7 @@ class Fleet:
             tried.add((version.endpoint.instance, version.endpoint.http))
             try:
                 async with asyncio.timeout(self._deadline_s / 2 if len(left) > 1 else None):
-                    answer = await _timed(version, question)
+                    answer = await _timed(version, question, self._deadline_s / 2)
             except TimeoutError:
                 if len(left) == 1:
                     raise  # the request's own time is over
@@ -260,7 +260,7 @@ class Fleet:
         async def compare(shadow: Version) -> None:
             try:
                 async with asyncio.timeout(self._deadline_s):
-                    other = await _timed(shadow, question)
+                    other = await _timed(shadow, question, self._deadline_s / 2)
                 outcome = "same" if same(answer, other) else "other"
             except Exception:
                 outcome = "failed"
@@ -278,7 +278,8 @@ class Fleet:
             self._keep(asyncio.create_task(compare(shadow)))
 
 
-async def _timed(version: Version, question: Callable[[Version], Awaitable[T]]) -> T:
+async def _timed(version: Version, question: Callable[[Version], Awaitable[T]], patience_s: float) -> T:
+    """Return the answer; a question that its client gave up before `patience_s` seconds is nobody's failure."""
     began, outcome = time.perf_counter(), "failed"
     version.asking += 1
     try:
@@ -287,6 +288,10 @@ async def _timed(version: Version, question: Callable[[Version], Awaitable[T]]) 
         return answer
     except (RequestRefused, Refusal):
         outcome = "refused"
+        raise
+    except asyncio.CancelledError:
+        if time.perf_counter() - began < 0.9 * patience_s:
+            outcome = "given up"
         raise
     finally:
         version.asking -= 1

@@ -24,7 +24,9 @@ def counts(answered=100, failed=0, mean_ms=5.0, low=0.0):
     [
         (counts(), None),
         (counts(answered=3, failed=1), None),  # one may be anybody's bad luck
-        (counts(answered=3, failed=2), "2 of 5 requests to it failed"),
+        (counts(answered=3, failed=2), None),  # and two are too few to tell
+        (counts(answered=3, failed=3), "3 of 6 requests to it failed, and 0 of 100"),
+        (counts(answered=0, failed=2), "2 of 2"),
         (counts(mean_ms=14.0), None),
         (counts(mean_ms=16.0), "3.2 times"),
         (counts(low=0.5), None),
@@ -40,7 +42,13 @@ def test_what_speaks_against_it(canary, says):
 
 def test_failures_that_the_other_has_too_do_not_speak_against_it():
     assert fault_of_canary(counts(failed=5), counts(failed=5), RULES) is None
-    assert fault_of_canary(counts(failed=5), counts(failed=1), RULES) is not None
+    assert fault_of_canary(counts(failed=5), counts(failed=1), RULES) is None, "which may be chance"
+    assert fault_of_canary(counts(failed=20), counts(failed=1), RULES) is not None
+
+
+def test_scores_of_two_spaces_have_no_common_scale():
+    assert fault_of_canary(counts(low=1.0), counts(), RULES, same_space=False) is None
+    assert "apart" in fault_of_canary(counts(low=1.0), counts(), RULES)
 
 
 def test_what_the_gateway_counts_is_what_is_read_and_only_what_came_since(monkeypatch):
@@ -63,6 +71,10 @@ def test_what_the_gateway_counts_is_what_is_read_and_only_what_came_since(monkey
     now = counted(generate_latest(registry).decode())["a@1"].since(before)
     assert (now.answered, now.failed, now.asked) == (1, 1, 2)
     assert now.scores == {"search": {0.1: 1.0, 0.3: 1.0, float("inf"): 1.0}}
+
+
+def test_a_gateway_that_was_started_again_begins_at_nothing():
+    assert counts(answered=7).since(counts(answered=100)) == counts(answered=7)
 
 
 def test_the_distance_is_kolmogorovs_and_smirnovs():
