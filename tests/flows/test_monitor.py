@@ -135,7 +135,7 @@ def test_what_is_asked_for_is_started_and_what_is_only_told_is_not(prefect_api):
         return None
 
     @flow(name="rollback")
-    def rollback(because: str) -> None:
+    def rollback(because: str, leave: str) -> None:
         return None
 
     with get_client(sync_client=True) as client:
@@ -160,7 +160,7 @@ def test_what_is_asked_for_is_started_and_what_is_only_told_is_not(prefect_api):
             [event(DRIFT, ""), event(BUDGET, ""), event(DRIFT, "pipeline"), event(BUDGET, "rollback")]
         )  # in this order
         given = [run.parameters for run in until(runs)]
-        assert sorted(given, key=str) == [{"because": "it is red"}, {"recipe": "tiny"}]
+        assert sorted(given, key=str) == [{"because": "it is red", "leave": "tiny@1"}, {"recipe": "tiny"}]
 
 
 def test_a_server_that_does_not_take_events_is_a_fault_that_may_pass(monkeypatch):
