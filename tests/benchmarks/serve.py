@@ -1,6 +1,7 @@
 """What an answer costs: the gateway and Triton beside a plain FastAPI server and MLflow's pyfunc server, on one package.
 
-`python -m tests.benchmarks.serve --workspace . --keep` in a workspace with a finished run. Each side answers the same requests, a text or a picture in JSON, from 1, 4, 16
+`python -m tests.benchmarks.serve --workspace . --keep` in a workspace with a finished run; `--measure grpc embed sustained soak` measures what serve_longer.py does,
+and keeps it beside. Each side answers the same requests, a text or a picture in JSON, from 1, 4, 16
 and 64 clients at once; CPU is that of the whole tree of its processes, and the clients are a process of their own. Beside them stand onnxruntime
 alone, without any server, and Triton alone, with what it does more. Prints one JSON object as its last line; --keep writes it to docs/benchmarks/serve.json.
 """
@@ -36,6 +37,7 @@ from flows.gateway import ensure_gateway
 from flows.loopback import free_port
 from flows.processes import started
 from infra.results import processor
+from tests.benchmarks import serve_longer
 from tests.benchmarks.environments import PEERS, ROOT
 from tests.benchmarks.loader import commit
 
@@ -59,22 +61,47 @@ class Side:
     def __init__(self, url: str, bodies: dict[str, bytes], processes: list[int]) -> None:
         self.url, self.bodies, self._roots = url, bodies, processes
 
+    def processes(self) -> list[psutil.Process]:
+        """Return all of its processes."""
+        found = [psutil.Process(pid) for pid in self._roots]
+        return found + [child for one in found for child in one.children(recursive=True)]
+
     def cpu_s(self) -> float:
         """Return the CPU-seconds of its processes so far."""
-        found = [psutil.Process(pid) for pid in self._roots]
-        found += [child for one in found for child in one.children(recursive=True)]
-        return sum(one.cpu_times().user + one.cpu_times().system for one in found)
+        return sum(one.cpu_times().user + one.cpu_times().system for one in self.processes())
 
-    def asked(self, what: str, count: int, at_once: int) -> dict[str, float]:
-        """Return what so many requests came to."""
+    def memory_mb(self) -> float:
+        """Return what its processes hold that they share with nobody, in 2**20 bytes."""
+        return sum(one.memory_full_info().uss for one in self.processes()) / 2**20
+
+    def asked(self, what: str, count: int, at_once: int, lasts_s: float | None = None) -> dict[str, float]:
+        """Return what so many requests came to, or those of some seconds."""
         before = self.cpu_s()
         command = [sys.executable, str(PEERS / "load.py"), self.url, str(count), str(at_once)]
+        command += [] if lasts_s is None else [str(lasts_s)]
         done = subprocess.run(command, input=self.bodies[what], capture_output=True, check=True)
         said = json.loads(done.stdout)
+        answered = said["answered"]
         return {
-            "cpu_ms": round(1000 * (self.cpu_s() - before) / count, 2), "per_s": round(count / said["seconds"], 1),
-            "p50_ms": round(said["p50_ms"], 1), "p99_ms": round(said["p99_ms"], 1), "errors": said["errors"],
+            "cpu_ms": round(1000 * (self.cpu_s() - before) / answered, 2), "per_s": round(answered / said["seconds"], 1),
+            "p50_ms": round(said["p50_ms"], 1), "p99_ms": round(said["p99_ms"], 1), "errors": said["errors"], "away": said["away"],
         }  # fmt: skip
+
+
+@contextmanager
+def ours(package: Path, picture: bytes, scratch: Path) -> Iterator[Side]:
+    """Serve a package behind a gateway, in a workspace of its own below `scratch`; it ends with the block."""
+    root = scratch / "workspace"
+    root.mkdir()
+    (root / ".venv-serving").symlink_to(ROOT / ".venv-serving")
+    try:
+        endpoint = deploy(package, root, "bench@1")
+        gateway = ensure_gateway(root, Settings(root=root, in_flight=128))
+        coded = base64.b64encode(picture).decode()
+        bodies = {"text": _json(input=TEXT), "image": _json(input="data:image/png;base64," + coded)}
+        yield Side(f"{gateway.url}v1/embeddings", bodies, [gateway.process.pid, endpoint.process.pid])
+    finally:
+        down(root)
 
 
 @contextmanager
@@ -82,15 +109,7 @@ def sides(package: Path, picture: bytes, scratch: Path) -> Iterator[dict[str, Si
     """Start every server, and end them with the block."""
     coded = base64.b64encode(picture).decode()
     with ExitStack() as stack:
-        root = scratch / "workspace"
-        root.mkdir()
-        (root / ".venv-serving").symlink_to(ROOT / ".venv-serving")
-        stack.callback(down, root)
-        endpoint = deploy(package, root, "bench@1")
-        gateway = ensure_gateway(root, Settings(root=root, in_flight=128))
-        bodies = {"text": _json(input=TEXT), "image": _json(input="data:image/png;base64," + coded)}
-        found = {"gateway": Side(f"{gateway.url}v1/embeddings", bodies, [gateway.process.pid, endpoint.process.pid])}
-
+        found = {"gateway": stack.enter_context(ours(package, picture, scratch))}
         environment = {"PACKAGE": str(package), "PYTHONPATH": f"{ROOT}:{PEERS}", "OMP_NUM_THREADS": "1"}
         environment["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # MLflow starts uvicorn by name
         port = free_port()
@@ -224,6 +243,7 @@ def page(said: dict[str, Any]) -> str:
         f"{said['requests'] * len(SIDES) * 2 * len(AT_ONCE):,} requests.",
         "",
         f"`{said['command']}`, commit `{said['commit']}`, {said['machine']}; MLflow {said['versions']['mlflow']}, FastAPI {said['versions']['fastapi']}.",
+        *serve_longer.page(said),
     ]
     return "\n".join(lines)
 
@@ -254,18 +274,39 @@ def main() -> None:
         "--requests", type=int, default=600, help="of each kind, of each side, at each number of clients"
     )
     parser.add_argument("--turns", type=int, default=2)
+    parser.add_argument("--measure", nargs="+", choices=("cost", *serve_longer.MEASURES), default=["cost"])
+    parser.add_argument("--seconds", type=float, default=60.0, help="of sustained, at each number of clients")
+    parser.add_argument("--soak", type=int, default=100_000, help="requests of the soak")
     parser.add_argument("--keep", action="store_true", help=f"write {KEPT_AT.relative_to(ROOT)}")
     given = parser.parse_args()
     workspace = given.workspace.resolve()
     package = workspace / "runs" / given.recipe / "package"
     pool = read_pool(read_manifest(workspace / "data/evaluation/pair/manifest.parquet"), workspace / "data/raw")
-    picture = pool.pictures[0]
-    said = {
-        "bench": "serve", **measured(package, picture, given.requests, given.turns), "onnxruntime": alone(package, picture, given.requests),
-        "requests": given.requests, "turns": given.turns, "versions": {name: version(name) for name in ("mlflow", "fastapi", "onnxruntime")},
+    whole = read_pool(read_manifest(workspace / "data/validated/manifest.parquet"), workspace / "data/raw")
+    about = {
         "date": time.strftime("%Y-%m-%d"), "commit": commit(), "machine": f"{os.cpu_count()} cores, {processor()}, no GPU",
         "command": "python -m tests.benchmarks.serve --keep",
     }  # fmt: skip
+    said = (
+        json.loads(KEPT_AT.read_text(encoding="utf-8"))
+        if given.keep and "cost" not in given.measure
+        else {"bench": "serve"}
+    )
+    if "cost" in given.measure:
+        picture = pool.pictures[0]
+        said |= {
+            **measured(package, picture, given.requests, given.turns), "onnxruntime": alone(package, picture, given.requests),
+            "requests": given.requests, "turns": given.turns, "versions": {name: version(name) for name in ("mlflow", "fastapi", "onnxruntime")},
+            **about,
+        }  # fmt: skip
+    for name in given.measure:
+        if name != "cost":
+            command = f"python -m tests.benchmarks.serve --measure {name} --keep"
+            said[name] = {
+                **serve_longer.measure(name, package, whole if name == "embed" else pool, given),
+                **about,
+                "command": command,
+            }
     if given.keep:
         KEPT_AT.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(said))

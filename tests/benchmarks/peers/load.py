@@ -1,4 +1,6 @@
-"""Ask a server over HTTP, so many at once: load.py URL COUNT AT_ONCE, the body on standard input; prints JSON.
+"""Ask a server over HTTP, so many at once: load.py URL COUNT AT_ONCE [SECONDS], the body on standard input; prints JSON.
+
+With SECONDS it goes on for so long, COUNT requests at most. An answer of 429 or 503 is counted as turned away, and not as an error.
 
 A process of its own, so that what asking costs is not counted as answering.
 """
@@ -11,19 +13,25 @@ import time
 import aiohttp
 
 
-async def main(url: str, count: int, at_once: int, body: bytes) -> None:
-    """Ask, and print errors, seconds in all, and milliseconds of each."""
-    left, took, errors = iter(range(count)), [], 0
+async def main(url: str, count: int, at_once: int, body: bytes, lasts_s: float = float("inf")) -> None:
+    """Ask, and print errors, those that were turned away, seconds in all, and milliseconds of the others."""
+    left, took, errors, away = iter(range(count)), [], 0, 0
+    until = time.perf_counter() + lasts_s
     headers = {"content-type": "application/json"}
     connector = aiohttp.TCPConnector(limit=at_once)
     async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=120)) as session:
 
         async def ask() -> None:
-            nonlocal errors
+            nonlocal errors, away
             for _ in left:
+                if time.perf_counter() > until:
+                    return
                 began = time.perf_counter()
                 async with session.post(url, data=body, headers=headers) as answer:
                     said = await answer.read()
+                    if answer.status in (429, 503):
+                        away += 1
+                        continue
                     errors += answer.status != 200 or not said
                 took.append(1000 * (time.perf_counter() - began))
 
@@ -32,7 +40,8 @@ async def main(url: str, count: int, at_once: int, body: bytes) -> None:
         seconds = time.perf_counter() - began
     took.sort()
     at = [took[int(share * (len(took) - 1))] for share in (0.5, 0.99)]
-    print(json.dumps({"errors": errors, "seconds": seconds, "p50_ms": at[0], "p99_ms": at[1]}))
+    said = {"answered": len(took) - errors, "errors": errors, "away": away, "seconds": seconds}
+    print(json.dumps({**said, "p50_ms": at[0], "p99_ms": at[1]}))
 
 
-asyncio.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.stdin.buffer.read()))
+asyncio.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.stdin.buffer.read(), *map(float, sys.argv[4:])))
