@@ -24,6 +24,7 @@ from components.serving.indexes import MODEL, SPACE
 from components.serving.package import Package
 
 PART = 2_048  # samples of a file of what is done: what a stop may lose
+NO_DICTIONARY = False  # no two numbers of vectors are alike: with dictionaries a file takes 13 times as long to write, and 1.4 times the room
 MOST_BYTES = 256 * 2**20  # of encoded pictures in such a file, since they wait in memory
 
 
@@ -186,13 +187,13 @@ def _kept(path: Path, part: Sequence[Given], schema: pa.Schema) -> pa.Table | No
 
 def _write(table: pa.Table, path: Path) -> None:
     partial = path.with_suffix(".partial")
-    pq.write_table(table, partial)
+    pq.write_table(table, partial, use_dictionary=NO_DICTIONARY)
     partial.replace(path)
 
 
 def _join(parts: Path, count: int, schema: pa.Schema, out: Path) -> None:
     partial = parts / "whole.partial"
-    with pq.ParquetWriter(partial, schema) as writer:
+    with pq.ParquetWriter(partial, schema, use_dictionary=NO_DICTIONARY) as writer:
         for number in range(count):
             writer.write_table(pq.read_table(parts / f"{number:06d}.parquet"))
     partial.replace(out)
