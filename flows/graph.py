@@ -4,21 +4,20 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from components.contracts.errors import Busy, ConfigError
+from components.contracts.plain_yaml import load_yaml
 from components.stages.place import private
 
 
 def stages_of(root: Path) -> dict[str, bool]:
     """Return the stages of dvc.yaml in order, and of each whether it has one instance a recipe."""
-    stages = yaml.safe_load((root / "dvc.yaml").read_text())["stages"]
+    stages = load_yaml((root / "dvc.yaml").read_text())["stages"]
     return {name: "foreach" in stage or "matrix" in stage for name, stage in stages.items()}
 
 
 def outputs_of(root: Path, stage: str, recipe: str) -> list[str]:
     """Return the paths that a stage of a recipe writes, from the workspace."""
-    said = yaml.safe_load((root / "dvc.yaml").read_text())["stages"][stage]
+    said = load_yaml((root / "dvc.yaml").read_text())["stages"][stage]
     outs = (said.get("do") or said)["outs"]
     paths = [out if isinstance(out, str) else next(iter(out)) for out in outs]
     return [path.replace("${key}", recipe) for path in paths]
