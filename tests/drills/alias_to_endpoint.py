@@ -24,7 +24,7 @@ from components.serving.routes import read_routes
 from flows.down import down
 from flows.gateway import ensure_gateway
 from flows.loopback import HOST, free_port, wait_for
-from flows.page_apps import ARTIFACTS, STORE
+from flows.page_apps import ARTIFACTS, LEASES, STORE
 from flows.processes import started
 from flows.rollout import rollout
 from tests.drills.traffic import FAILED, answering, asked_all_the_time
@@ -71,7 +71,7 @@ class Place:
         """Run a server while the block does."""
         port, log = self.ports[page], self.logs / f"{page}.log"
         settings = {
-            **WEBHOOKS, STORE: f"sqlite:///{self.root / 'mlflow.db'}", ARTIFACTS: (self.root / "mlartifacts").as_uri(),
+            **WEBHOOKS, **LEASES, STORE: f"sqlite:///{self.root / 'mlflow.db'}", ARTIFACTS: (self.root / "mlartifacts").as_uri(),
             "PREFECT_UI_STATIC_DIRECTORY": str(self.logs / "page"),
         }  # fmt: skip
         command = [sys.executable, "-m", "uvicorn", "--factory", f"flows.page_apps:{page}_page", "--host", HOST]
@@ -105,9 +105,9 @@ def drill(place: Place, clients: int) -> dict[str, object]:
         stack.enter_context(place.server("mlflow"))
         prefect = stack.enter_context(ExitStack())
         prefect.enter_context(place.server("prefect"))
-        for command in (["work-pool", "create", "local", "--type", "process"], ["--no-prompt", "deploy", "--all"]):
+        for command in (["work-pool", "create", "cpu", "--type", "process"], ["--no-prompt", "deploy", "--all"]):
             subprocess.run([*PREFECT, *command], cwd=place.root, check=True, capture_output=True)
-        stack.enter_context(place.running("worker", [*PREFECT, "worker", "start", "--pool", "local"], "started!"))
+        stack.enter_context(place.running("worker", [*PREFECT, "worker", "start", "--pool", "cpu"], "started!"))
         store = open_store(place.root)
         ask(store, place.version(store))
         rollout(place.root, "tiny", store)
