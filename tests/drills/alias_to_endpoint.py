@@ -143,7 +143,7 @@ def drill(place: Place, clients: int) -> dict[str, object]:
                 worse = place.version(store, right=1)
                 ask(store, worse)
                 detail["worse_put_back"] = round(
-                    until(lambda: champion(store) == late.version, lambda: champion(store)), 1
+                    until(lambda: champion(store) == tried.version, lambda: champion(store)), 1
                 )
             with place.running("watch", [*DIPTYCH, "watch"], "Ctrl-C stops it"):
                 time.sleep(6.0)  # its first look, after which the alias moves
