@@ -69,8 +69,11 @@ class PackageEncoders:
 
     def embed_text(self, texts: list[str]) -> np.ndarray:
         """Return float32 [N D]."""
-        ids = np.array([self._tokenizer.encode(text).ids for text in texts], np.int64)
-        return _run(self._text, "text_embeds", {"input_ids": ids})
+        return _run(self._text, "text_embeds", {"input_ids": self.tokens(texts)})
+
+    def tokens(self, texts: list[str]) -> np.ndarray:
+        """Return int64 [N L], as the text encoder takes them."""
+        return np.array([self._tokenizer.encode(text).ids for text in texts], np.int64)
 
 
 def _session(path: Path, options: ort.SessionOptions) -> ort.InferenceSession:
