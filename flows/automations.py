@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from components.monitoring.events import BUDGET, DRIFT, PIPELINE, ROLLBACK
 from flows.events import ALIAS_SET, model_resource
 
 if TYPE_CHECKING:
+    from prefect.client.schemas.responses import DeploymentResponse
     from prefect.events import AutomationCore
 
 
@@ -61,10 +63,11 @@ GO_BACK = Reaction(
 REACTIONS = (DEPLOY, TRAIN, GO_BACK)
 
 
-def set_up_automations(reactions: Sequence[Reaction] = REACTIONS) -> tuple[str, ...]:
+def set_up_automations(root: Path, reactions: Sequence[Reaction] = REACTIONS) -> tuple[str, ...]:
     """Have the Prefect server of PREFECT_API_URL react so; return the names of those that had to be made or changed.
 
-    One that somebody has paused stays paused. Raises ConfigError where a deployment is missing, DiptychError where the
+    One that somebody has paused stays paused. Raises ConfigError where a deployment is missing, or works in another workspace of this machine
+    than `root`, DiptychError where the
     server refuses, TransientError where it does not answer.
     """
     import httpx
@@ -83,6 +86,7 @@ def set_up_automations(reactions: Sequence[Reaction] = REACTIONS) -> tuple[str, 
                         f"the Prefect server at {PREFECT_API_URL.value()} has no deployment {reaction.deployment}, which "
                         f"{reaction.event} is to run. Make it: prefect deploy --all"
                     ) from err
+                _works_here(root, reaction, deployment)
                 wanted = _automation(reaction, deployment.id)
                 found = client.read_automations_by_name(reaction.name)
                 for twin in found[1:]:
@@ -102,6 +106,17 @@ def set_up_automations(reactions: Sequence[Reaction] = REACTIONS) -> tuple[str, 
             f"the Prefect server at {PREFECT_API_URL.value()} does not answer ({type(err).__name__}: {err}). Start it, and try again."
         ) from err
     return tuple(changed)
+
+
+def _works_here(root: Path, reaction: Reaction, deployment: "DeploymentResponse") -> None:
+    """Raise ConfigError where a deployment works in another workspace of this machine: all that use a Prefect server share its names."""
+    for step in deployment.pull_steps or ():
+        directory = Path(step.get("prefect.deployments.steps.set_working_directory", {}).get("directory", root))
+        if directory.exists() and not directory.samefile(root):
+            raise ConfigError(
+                f"the deployment {reaction.deployment} of that Prefect server works in {directory}, so what is asked for here would be done "
+                "there. Give each workspace a Prefect server, or have this one's deployments in their place: prefect deploy --all"
+            )
 
 
 def _automation(reaction: Reaction, deployment: UUID) -> "AutomationCore":

@@ -9,6 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from components.contracts.errors import DataError
+from components.contracts.sealed import sha256_of
+from components.data.judged import JUDGED as JUDGED_FILE
+from components.data.judged import NEGATIVES as NEGATIVES_FILE
+from components.recipes.sets import PLACE
 from components.serving.gateway.feedback import feedback_file
 
 JUDGED = pa.schema(
@@ -19,6 +23,8 @@ NEGATIVES = pa.schema([("text", pa.string()), ("key", pa.string())])
 
 def data_feedback(root: Path, out: Path) -> str:
     """Write `judged.parquet`, a row for each text and picture that somebody judged, and `negatives.parquet`, of those that do not fit.
+
+    Return what is in them, and what makes a set to measure on and negatives to learn from of them.
 
     Of several thumbs of one person for the same text and picture, the last counts. A pair of which people differ is in `judged` as often
     as it was judged, and no negative.
@@ -37,13 +43,29 @@ def data_feedback(root: Path, out: Path) -> str:
     disliked = sorted({(row["query"], row["key"]) for row in judged if not row["right"]} - liked)
     out.mkdir(parents=True)
     rows = [{name: row.get(name) for name in JUDGED.names} for row in judged]
-    pq.write_table(pa.Table.from_pylist(rows, JUDGED), out / "judged.parquet")
+    pq.write_table(pa.Table.from_pylist(rows, JUDGED), out / JUDGED_FILE)
     pq.write_table(
         pa.Table.from_pylist([{"text": text, "key": key} for text, key in disliked], NEGATIVES),
-        out / "negatives.parquet",
+        out / NEGATIVES_FILE,
     )
     fits = sum(row["right"] for row in judged)
-    return f"{out} has {len(judged):,} judged pairs, {fits:,} of which fit, and {len(disliked):,} negatives."
+    return "\n".join(
+        [
+            f"{out} has {len(judged):,} judged pairs, {fits:,} of which fit, and {len(disliked):,} negatives.",
+            *_use(root, out),
+        ]
+    )
+
+
+def _use(root: Path, out: Path) -> Iterator[str]:
+    """Yield the lines of params.yaml that ask for them."""
+    if not out.resolve().is_relative_to(root.resolve() / PLACE):
+        yield f"Below {PLACE} a run could read them: diptych data feedback --to {PLACE}/thumbs"
+        return
+    said = out.resolve().relative_to(root.resolve())
+    yield "Thumbs of held-out pictures measure, those of pictures that are learnt from teach. In params.yaml, under overrides:"
+    yield f"  evaluation: {{sets: {{{said.name}: {{path: {said}}}}}}}"
+    yield f'  training: {{negatives: {{path: {said / NEGATIVES_FILE}, digest: "{sha256_of(out / NEGATIVES_FILE)[:12]}"}}}}'
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -4,6 +4,7 @@ Asked twice it does nothing the second time, and it may be killed anywhere: what
 itself, and the next call finishes what the registry was not told.
 """
 
+import json
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
@@ -32,7 +33,7 @@ from components.registry.deployments import (
     say_failed,
     say_replaced,
 )
-from components.registry.promotion import give_back, put_back
+from components.registry.promotion import OLD_INDEX, give_back, put_back
 from components.registry.signatures import check_signature
 from components.registry.store import Store, open_store, store_errors
 from components.registry.turns import CHAMPION, by_right_before
@@ -42,6 +43,7 @@ from components.serving.endpoint import Endpoint, read_endpoint
 from components.serving.environment import ServingEnvironment
 from components.serving.errors import ParityFailed, RequestRefused, ServerFailed
 from components.serving.held import held_queries
+from components.serving.indexes import Borrowed
 from components.serving.package import Package
 from components.serving.record import read_gateway
 from components.serving.routes import read_routes
@@ -146,7 +148,8 @@ def _bring(root: Path, version: ModelVersion, store: Store) -> Rolled:
         timeline.step(root, "files", f"all of {folder.name} are what was registered")
         timeline.step(root, "signature", check_signature(store, version.run_id, version.label, folder, root, rules))
         stop_if_asked(root)
-        with own_indexes(root, folder, version.label, rules, timeline):  # of its space, when it gets its first request
+        lent = _lent(version, folder, store, rules)
+        with own_indexes(root, folder, version.label, rules, timeline, lent):  # as of its first request
             endpoint = _served(root, folder, version.label, rules, timeline)
     except BaseException as err:
         why = str(err) if isinstance(err, DiptychError | OSError) else type(err).__name__
@@ -163,6 +166,16 @@ def _bring(root: Path, version: ModelVersion, store: Store) -> Rolled:
     return Rolled(
         outcome="served", label=version.label, sentence=f"{version.label} is served{after}.", timeline=timeline
     )
+
+
+def _lent(version: ModelVersion, folder: Path, store: Store, rules: Deploying) -> Borrowed | None:
+    """Return whose vectors the words of a version were shown to find what they should by; None where they were not, or those are not wanted."""
+    old = json.loads((folder / "manifest.json").read_text(encoding="utf-8")).get("compatible_with")
+    if not old or rules.old_index != "searched":
+        return None
+    with store_errors(store.uri):
+        held = store.client.get_model_version(version.name, version.version).tags.get(OLD_INDEX)
+    return Borrowed(space=old["space"], label=old["label"]) if held == "holds" else None
 
 
 def _served(root: Path, folder: Path, label: str, rules: Deploying, timeline: Timeline) -> Endpoint:

@@ -9,8 +9,8 @@ class AskedSet:
     """An evaluation set.
 
     Args:
-        path: its folder, in data/sets: as CLIP_benchmark keeps sets (docs/evaluation.md) or, with a `source`, whatever that reads; None where the
-            source takes none.
+        path: its folder, in data/sets: as CLIP_benchmark keeps sets (docs/evaluation.md) or, with a `source`, whatever that reads, or what `diptych data
+            feedback` wrote; None where the source takes none.
         split: of CLIP_benchmark's folder.
         namesakes: whether its classes may be called alike, as those of ImageNet are.
         source: a source of params.yaml in place of CLIP_benchmark's layout, without its path: `{name: folder}`. All its samples are the set, whatever

@@ -35,6 +35,8 @@ class Deploying:
             and Smirnov's).
         latency_ms: the most that one text, or one picture, may take by itself, in the middle of several.
         price_per_hour: what an hour of this machine costs, in USD, to say what embedding indexes anew cost; 0 where nobody asks.
+        old_index: what becomes of indexes of one's own where a version's words were shown to find what they should by the vectors of the one
+            before: they are `searched` so, or `embedded` anew before the switch, as those of any other version.
         signatures: whether a model must be signed.
         keys: files with public keys, PEM, from the workspace, of whoever may sign; with no identities either: the workspace's own.
         identities: who may sign without a key.
@@ -49,6 +51,7 @@ class Deploying:
     drift: float = 0.6
     latency_ms: float = 1000.0
     price_per_hour: float = 0.0
+    old_index: Literal["searched", "embedded"] = "searched"
     signatures: Literal["required", "not_asked"] = "required"
     keys: tuple[str, ...] = ()
     identities: tuple[Identity, ...] = ()

@@ -12,7 +12,7 @@ from numpy import ndarray
 
 @runtime_checkable
 class Embedder(Protocol):
-    """A model with its own transform and tokenizer."""
+    """A model with its own transform and tokenizer, which several threads may ask at once."""
 
     @property
     def name(self) -> str:

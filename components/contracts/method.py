@@ -7,6 +7,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from components.contracts.batch import Batch
+from components.contracts.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +47,13 @@ class Method(nn.Module):
 
     def begin(self) -> None:
         """Take note of the weights that the model begins with, such as for a teacher; called once, before any step."""
+
+    def check_negatives(self) -> None:
+        """Raise ConfigError, before anything is trained, where it does not read texts that do not fit; most do not."""
+        raise ConfigError(
+            f"training.negatives brings texts that do not fit some pictures, but {type(self).__name__} does not read them, so that nothing would be learnt "
+            "of them. Take it out, or take a method that does: components.methods.clip.Clip."
+        )
 
     def begins_from(self) -> tuple[nn.Module, str]:
         """Return what the weights of a start are for, and how their names begin in it: the whole model, unless a paper begins with a part."""

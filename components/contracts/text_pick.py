@@ -7,6 +7,7 @@ from components.contracts.errors import ConfigError
 from components.contracts.text_noise import TextNoise
 
 CAPTION = "caption"  # the name under which every method finds its texts
+NEGATIVE = "negative"  # the name under which a method finds texts that do not fit their pictures
 Place = tuple[int, int]
 """Characters of a text: the first, and the one behind the last."""
 
@@ -62,10 +63,14 @@ class TextPick:
 
 
 def check_texts(texts: Mapping[str, TextPick]) -> None:
-    """Raise ConfigError for texts without a caption, and for noised ones of a name that is not there or has several texts."""
+    """Raise ConfigError for texts without a caption, for some that are called as negatives are, and for noised ones of a name that is not there or has several texts."""
     if CAPTION not in texts:
         raise ConfigError(
             f"texts has {', '.join(texts) or 'nothing'}, but every method reads {CAPTION}. Add {CAPTION}: {{count: 1}} for any caption."
+        )
+    if NEGATIVE in texts:
+        raise ConfigError(
+            f"texts has {NEGATIVE}, which is what texts that do not fit are called: training.negatives brings them. Take another name."
         )
     for name, pick in texts.items():
         if not pick.of:

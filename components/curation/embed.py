@@ -1,5 +1,7 @@
 """Embeddings of pictures in shards, and of texts, as features with half precision, keyed by sample or by text.
 
+The work at one piece; `components.data.pieces` goes through all, here and for `diptych embed`, and one Embedder says what vectors are.
+
 Axes: N rows, D embedding width.
 """
 
@@ -15,8 +17,6 @@ from components.contracts.errors import DataError
 from components.contracts.features import VECTOR
 from components.curation.pieces import Work
 from components.data.shards import open_pictures
-
-AT_ONCE = 64  # pictures or texts encoded together, which bounds memory
 
 
 def picture_work(opens: Callable[[], Embedder], name: str, raw: Path) -> Work:

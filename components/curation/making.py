@@ -18,9 +18,10 @@ from components.contracts.embedder import Embedder
 from components.contracts.errors import ConfigError, DataError
 from components.contracts.features import Feature
 from components.contracts.progress import Progress
-from components.curation.embed import AT_ONCE, picture_work, text_work
+from components.curation.embed import picture_work, text_work
 from components.curation.pieces import Engine, Work
 from components.data.aside import RowFile
+from components.data.pieces import AT_ONCE
 from components.data.shards import open_pictures
 from components.validation.measure_shards import measure_shards
 
@@ -84,7 +85,7 @@ class Making:
         self, name: str, model: str, shown: pa.Table, begin: Callable[[], Work], piece_rows: int | None
     ) -> Feature:
         def made() -> pa.Table:
-            return self.engine.run(begin, shown, piece_rows, f"{name} by {model}")
+            return self.engine.run(begin, shown, piece_rows, f"{name} by {model}", together=piece_rows is not None)
 
         digest = digest_of(model, zip(shown["key"].to_pylist(), shown["sha256"].to_pylist(), strict=True))
         return Feature(name=name, model=model, table=self._kept(digest, made))

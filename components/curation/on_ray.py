@@ -22,7 +22,8 @@ import pyarrow as pa
 from components.contracts import errors
 from components.contracts.errors import CapabilityError, DiptychError
 from components.contracts.progress import Progress, silent
-from components.curation.pieces import InProcess, Work, pieces
+from components.curation.pieces import InProcess, Work
+from components.data.pieces import pieces
 from components.data.processes import cores
 
 MOST_ROWS = 1024  # of a piece that may be of any size
@@ -48,8 +49,10 @@ class OnRay:
         self.progress, self.cpus = progress, cpus
         self._stack = ExitStack()
 
-    def run(self, begin: Callable[[], Work], rows: pa.Table, piece_rows: int | None, doing: str) -> pa.Table:
-        """Return what comes of all rows, as of Engine; one piece that cannot be done ends all.
+    def run(
+        self, begin: Callable[[], Work], rows: pa.Table, piece_rows: int | None, doing: str, together: bool = False
+    ) -> pa.Table:
+        """Return what comes of all rows, as of Engine; one piece that cannot be done ends all. Each actor has a core, and so one thread.
 
         A single piece is done here, since nobody could work beside it, and to start an actor takes seconds.
         """

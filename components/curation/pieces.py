@@ -4,12 +4,13 @@ A piece is so many rows that follow each other, so an engine that works at sever
 come out.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Protocol
 
 import pyarrow as pa
 
 from components.contracts.progress import Progress
+from components.data.pieces import Threads, pieces
 
 Work = Callable[[pa.Table], pa.Table]  # row i of what comes out was made of row i of what went in
 
@@ -29,7 +30,9 @@ class Engine(Protocol):
     def within(self) -> Progress:
         """Return whom work may tell how far it is with a piece."""
 
-    def run(self, begin: Callable[[], Work], rows: pa.Table, piece_rows: int | None, doing: str) -> pa.Table:
+    def run(
+        self, begin: Callable[[], Work], rows: pa.Table, piece_rows: int | None, doing: str, together: bool = False
+    ) -> pa.Table:
         """Return what comes of all rows, in their order; raises what the work does.
 
         Args:
@@ -37,30 +40,30 @@ class Engine(Protocol):
             rows: one or more.
             piece_rows: in a piece, fewer in the last; None where nothing depends on it, and each piece costs a start.
             doing: what progress is told.
+            together: whether threads may call the work at the same time, each with its own piece.
         """
 
 
 class InProcess:
-    """Works here, at one piece after the other.
+    """Works here, at one piece after the other, or where it may at as many as it has threads.
 
     Args:
-        processes: that decode pictures.
+        processes: that decode pictures; as many threads work at pieces, one at least.
     """
 
-    def __init__(self, progress: Progress, processes: int = 0) -> None:
-        self.within, self.processes, self.threads = progress, processes, 0
+    threads = 1  # since the threads are one for each piece
 
-    def run(self, begin: Callable[[], Work], rows: pa.Table, piece_rows: int | None, doing: str) -> pa.Table:
+    def __init__(self, progress: Progress, processes: int = 0) -> None:
+        self.within, self.processes = progress, processes
+
+    def run(
+        self, begin: Callable[[], Work], rows: pa.Table, piece_rows: int | None, doing: str, together: bool = False
+    ) -> pa.Table:
         """Return what comes of all rows, as of Engine; without `piece_rows` they are one piece."""
         work, found, done = begin(), [], 0
-        for piece in pieces(rows, piece_rows or len(rows)):
-            found.append(work(piece))
-            done += len(piece)
-            self.within(doing, done, len(rows))
+        with Threads(max(1, self.processes) if together else 1) as threads:
+            for table in threads.each(work, pieces(rows, piece_rows or len(rows))):
+                found.append(table)
+                done += len(table)
+                self.within(doing, done, len(rows))
         return pa.concat_tables(found).combine_chunks()
-
-
-def pieces(rows: pa.Table, piece_rows: int) -> Iterator[pa.Table]:
-    """Yield the rows, so many at once."""
-    for start in range(0, len(rows), piece_rows):
-        yield rows.slice(start, piece_rows)

@@ -21,6 +21,7 @@ from components.contracts.order import Order
 from components.contracts.text_pick import CAPTION, TextPick
 from components.data.rows.captions import Captions
 from components.data.rows.mentions import Mentions
+from components.data.rows.negatives import Negatives
 from components.data.rows.pairs import Pairs
 from components.data.rows.picked import picked
 from components.data.share import Share
@@ -65,6 +66,7 @@ class Unseen(Movable):
 Made = Batch | Unseen
 PLAIN: Mapping[str, TextPick] = {CAPTION: TextPick()}
 ONLY_MAIN: Mapping[str, Several] = {}
+NO_NEGATIVES: Mapping[str, Sequence[str]] = {}
 
 
 class StepBatches(Dataset[Made]):
@@ -83,6 +85,7 @@ class StepBatches(Dataset[Made]):
             has none of these and lends another, and of each label of the data which group a sample is of, -1 where of none. Where one
             asks for mentions, `spans` has them under its name.
         more: name -> further views, several of each picture if need be.
+        negatives: key -> texts that its picture does not fit, all of which a step reads with it, as `negative`; a batch without any has none.
 
     Raises ConfigError for captions that are taken apart, or chosen, where teachers read all of them whole, and for mentions in what
     is taken apart, DataError for kinds of captions that no sample has, and for mentions that nobody looked for.
@@ -93,7 +96,7 @@ class StepBatches(Dataset[Made]):
     def __init__(
         self, pairs: Pairs, vocabulary: Vocabulary, views: Views, order: Order, *, seed: int, share: Share | None = None,
         long: LongCaptions = "truncate", side: SideRows | None = None, texts: Mapping[str, TextPick] = PLAIN,
-        more: Mapping[str, Several] = ONLY_MAIN,
+        more: Mapping[str, Several] = ONLY_MAIN, negatives: Mapping[str, Sequence[str]] = NO_NEGATIVES,
     ) -> None:  # fmt: skip
         self.pairs, self.views, self.order, self.seed, self.side = pairs, views, order, seed, side
         if side is not None and long != "truncate":
@@ -107,6 +110,7 @@ class StepBatches(Dataset[Made]):
                 "Leave training.texts or training.reinforce out."
             )
         self.part = (share or Share()).of(order.batch)
+        self.negatives = Negatives.of(vocabulary, pairs.keys, negatives)
         found = {name: picked(name, pick, pairs.captions, pairs.kinds) for name, pick in texts.items() if not pick.of}
         self.texts, self.more, self.vocabulary = dict(texts), dict(more), vocabulary
         noisy = {pick.of or name for name, pick in texts.items() if not pick.noise.is_off}
@@ -163,7 +167,8 @@ class StepBatches(Dataset[Made]):
         batch = Batch(
             keys=tuple(self.pairs.keys[row] for row in rows.tolist()),
             images={},
-            texts={name: self._texts(name, chosen[pick.of or name], step) for name, pick in self.texts.items()},
+            texts={name: self._texts(name, chosen[pick.of or name], step) for name, pick in self.texts.items()}
+            | self.negatives.of_rows(rows),
             ids={name: numbers[rows] for name, numbers in self.known.items()},
             said=said,
             spans={name: one.spans(chosen[name][self.part].flatten()) for name, one in self.mentions.items()},

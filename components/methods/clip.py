@@ -1,15 +1,22 @@
 """CLIP: each picture is closest to its own caption within the batch (seed 56); SigLIP's wiring too, with another contrast.
 
 Sources: Radford et al. 2021, arXiv:2103.00020, figure 3; Zhai et al. 2023, arXiv:2303.15343, algorithm 1.
-Differs: nothing in the method; sizes are the recipe's.
+Differs: nothing in the method; sizes are the recipe's. Texts that people said do not fit a picture, where the recipe brings some, are further wrong
+answers of that picture (the hard negatives of Yuksekgonul et al. 2023, arXiv:2210.01936, section 4, theirs made of captions).
 """
 
+from inspect import signature
+
+import torch
 from torch import Tensor
 
-from components.contracts.batch import Batch
+from components.contracts.batch import Batch, Texts
+from components.contracts.directions import Directions
 from components.contracts.errors import ConfigError
+from components.contracts.gathered import Gathered
 from components.contracts.method import Clock, Losses, Method
 from components.contracts.objective import Contrast, Wrapper
+from components.contracts.text_pick import NEGATIVE
 from components.models.dual_encoder import DualEncoder
 from components.training.gather import Gather, GatherMode
 
@@ -45,11 +52,24 @@ class Clip(Method):
         logits = {"scale": self.model.logit_scale()}
         if self.model.logit_scale.bias is not None:
             logits["bias"] = self.model.logit_scale.bias
+        against: dict[str, Tensor | Directions] = {}
+        if (wrong := batch.texts.get(NEGATIVE)) is not None:
+            against = {"more_texts": self.model.encode_text(wrong).pooled, "mask": own_alone(*sides, wrong)}
         return Losses(
-            terms={"contrast": self.objective(*sides, **logits)},
+            terms={"contrast": self.objective(*sides, **logits, **against)},
             seen={name: value.detach() for name, value in logits.items()},
             embedded={"image": image.detach(), "text": text.detach()},
         )
+
+    def check_negatives(self) -> None:
+        """Raise ConfigError for a contrast that takes no further texts, or has no square matrix to keep them apart in."""
+        contrast = self.objective.innermost if isinstance(self.objective, Wrapper) else self.objective
+        takes = signature(contrast.forward).parameters
+        if not {"more_texts", "mask"} <= takes.keys() or getattr(contrast, "block", None) is not None:
+            raise ConfigError(
+                f"training.negatives brings texts that do not fit some pictures, but {type(contrast).__name__} cannot hold each against its own picture "
+                "alone, as it is set here. Take SoftmaxLoss with block null, or leave training.negatives out."
+            )
 
     def after_step(self, clock: Clock) -> None:
         """Keep the scale at or below its bound, as the paper does."""
@@ -60,6 +80,21 @@ def labels(batch: Batch) -> tuple[Tensor | None, Tensor]:
     """Return what the pictures show, where the batch says it, and which captions are the same."""
     shown, owner = batch.ids.get("concept"), batch.images["main"].owner
     return shown if shown is None or owner is None else shown[owner], batch.texts["caption"].labels()
+
+
+def own_alone(images: Gathered, texts: Gathered, wrong: Texts) -> Directions:
+    """Return a mask in which all pairs take part, and each further text stands before its own pictures alone; True [R C + N] and [R2 C2].
+
+    Args:
+        wrong: N texts of this rank, whose owners are its samples by number.
+    """
+    assert wrong.owner is not None
+    mine = images.local_samples() - images.local_samples().min()
+    own = mine[:, None] == wrong.owner[None]
+    return Directions(
+        image_to_text=torch.cat([own.new_ones(len(images.local), len(texts.all)), own], 1),
+        text_to_image=own.new_ones(len(texts.local), len(images.all)),
+    )
 
 
 def _check_bias(objective: Contrast, is_there: bool) -> None:

@@ -8,6 +8,7 @@ Axes: B pairs, D shared width, R rows of this rank, C columns they are held agai
 
 from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.nn.functional import pad
 
 from components.contracts.directions import Directions
 from components.contracts.errors import ConfigError
@@ -69,5 +70,11 @@ def _both(mined: Directions, mask: Directions | Tensor | None) -> Directions:
         return mined
     other = Directions.both(mask) if isinstance(mask, Tensor) else mask
     return Directions(
-        image_to_text=mined.image_to_text & other.image_to_text, text_to_image=mined.text_to_image & other.text_to_image
+        image_to_text=_within(mined.image_to_text, other.image_to_text),
+        text_to_image=_within(mined.text_to_image, other.text_to_image),
     )
+
+
+def _within(mined: Bool[Tensor, "R C"], mask: Bool[Tensor, "R K"]) -> Bool[Tensor, "R K"]:
+    """Return what both let through; of further columns, which nobody mined, the mask alone says so."""
+    return pad(mined, (0, mask.shape[1] - mined.shape[1]), value=True) & mask

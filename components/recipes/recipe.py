@@ -95,6 +95,28 @@ class Reinforced:
             )
 
 
+@dataclass(frozen=True, kw_only=True)  # no slots: jsonargparse reads the fields of a default by vars()
+class Thumbs:
+    """Texts that people said do not fit a picture, as `diptych data feedback` has written them.
+
+    Args:
+        path: of its negatives.parquet, relative to the workspace; empty for none.
+        digest: the first digits, 12 or more, of the digest that was printed.
+
+    Raises ConfigError for a file without a digest.
+    """
+
+    path: str = ""
+    digest: str = ""
+
+    def __post_init__(self) -> None:
+        if self.path and not re.fullmatch(r"[0-9a-f]{12,64}", self.digest):
+            raise ConfigError(
+                f"digest is {self.digest!r}, but the negatives in {self.path} are known by theirs: with others there, a run would learn "
+                "something else and look the same. Give the 12 digits that diptych data feedback printed, in quotes."
+            )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Training:
     """How the method learns.
@@ -111,6 +133,7 @@ class Training:
             `sample` such a piece each time; elsewhere a text is always cut.
         guards: what is done when it goes wrong.
         reinforce: what teachers said of the samples, for a method that learns from it.
+        negatives: texts that do not fit some pictures, for a method whose contrast takes them.
         texts: name in a batch -> which captions of a sample stand under it; methods read `caption`, and some of them more.
         inherit: how weights of a smaller start come into this model; null refuses a start of other sizes.
         as_begun: whether the start passes through as it is, architecture, tokenizer, transform and weights, and all that is learnt
@@ -128,6 +151,7 @@ class Training:
     long_captions: LongCaptions = "truncate"
     guards: Guards = field(default_factory=Guards)
     reinforce: Reinforced = field(default_factory=Reinforced)
+    negatives: Thumbs = field(default_factory=Thumbs)
     texts: dict[str, TextPick] = field(default_factory=lambda: {CAPTION: TextPick()})
     inherit: Inherit | None = None
     as_begun: bool = False

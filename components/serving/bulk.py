@@ -6,13 +6,10 @@ Axes: N samples, D embedding width.
 """
 
 import hashlib
-import os
 import shutil
-import threading
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,14 +18,13 @@ import pyarrow.parquet as pq
 
 from components.contracts.errors import DataError
 from components.contracts.progress import Progress, silent
-from components.data.transforms.preprocess import BadImage
-from components.serving.encoders import PackageEncoders
+from components.data.pieces import AT_ONCE, Threads
+from components.serving.embedder import PackageEmbedder
 from components.serving.indexes import MODEL, SPACE
 from components.serving.package import Package
 
 PART = 2_048  # samples of a file of what is done: what a stop may lose
 MOST_BYTES = 256 * 2**20  # of encoded pictures in such a file, since they wait in memory
-AT_ONCE = 32  # encoded together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,25 +91,22 @@ def embed_all(
     """
     if out.exists():
         raise DataError(f"{out} is there already. Give another name, or remove it to make it again.")
-    encoders = PackageEncoders(package, threads=1)
-    schema = _schema(encoders.width, package, name)
+    embedder = PackageEmbedder(package, name, threads=1)
+    schema = _schema(embedder.width, package, name)
+    work = partial(_embedded, embedder, schema)
     parts = out.with_name(f"{out.name}.parts")
     parts.mkdir(parents=True, exist_ok=True)
     rows = broken = before = 0
-    with ThreadPoolExecutor(threads, initializer=_give_way, initargs=(nice,)) as pool, _begun_alone(pool):
+    with Threads(threads, nice) as pool:
         for number, part in enumerate(_parts(samples)):
             path = parts / f"{number:06d}.parquet"
             kept = _kept(path, part, schema)
             if kept is not None:
                 before += len(part)
             else:
-                pieces = [
-                    pool.submit(_embedded, encoders, part[at : at + AT_ONCE], schema)
-                    for at in range(0, len(part), AT_ONCE)
-                ]
                 tables: list[pa.Table] = []
-                for piece in pieces:
-                    tables.append(piece.result())
+                for table in pool.each(work, (part[at : at + AT_ONCE] for at in range(0, len(part), AT_ONCE))):
+                    tables.append(table)
                     done = rows + sum(len(table) for table in tables)
                     progress("embed", done, max(total, rows + len(part)))
                 kept = pa.concat_tables(tables)
@@ -129,23 +122,6 @@ def embed_all(
     return Embedded(rows=rows, broken=broken, before=before)
 
 
-@contextmanager
-def _begun_alone(pool: ThreadPoolExecutor) -> Iterator[None]:
-    """Where the block is stopped, wait for what has begun, and not for the rest of a part."""
-    try:
-        yield
-    except BaseException:
-        pool.shutdown(cancel_futures=True)
-        raise
-
-
-def _give_way(nice: int) -> None:
-    """Lower the priority of this thread alone, as Linux can."""
-    if nice:
-        me = threading.get_native_id()
-        os.setpriority(os.PRIO_PROCESS, me, min(19, os.getpriority(os.PRIO_PROCESS, me) + nice))
-
-
 def _parts(samples: Iterable[Given]) -> Iterator[list[Given]]:
     part: list[Given] = []
     size = 0
@@ -159,37 +135,27 @@ def _parts(samples: Iterable[Given]) -> Iterator[list[Given]]:
         yield part
 
 
-def _embedded(encoders: PackageEncoders, samples: Sequence[Given], schema: pa.Schema) -> pa.Table:
-    shown: list[np.ndarray] = []
-    faults: list[str | None] = []
-    for sample in samples:
-        try:
-            shown.append(encoders.pixels(sample.picture))
-            faults.append(None)
-        except BadImage as err:
-            faults.append(str(err))
-    images = encoders.embed_pixels(np.stack(shown)) if shown else np.zeros((0, encoders.width), np.float32)
-    texts = [sample.text for sample in samples if sample.text]
-    said = encoders.embed_text(texts) if texts else np.zeros((0, encoders.width), np.float32)
+def _embedded(embedder: PackageEmbedder, schema: pa.Schema, samples: Sequence[Given]) -> pa.Table:
+    images, faults = embedder.seen([sample.picture for sample in samples])
+    said = np.full((len(samples), embedder.width), np.nan, np.float32)
+    said[[bool(sample.text) for sample in samples]] = embedder.texts([sample.text for sample in samples if sample.text])
     return pa.table(
         [
             pa.array([sample.key for sample in samples], pa.string()),
             pa.array([sample.name for sample in samples], pa.string()),
             pa.array([sample.sha256 for sample in samples], pa.string()),
             pa.array([sample.text for sample in samples], pa.string()),
-            _vectors(images, [fault is None for fault in faults], schema.field("image_embeds").type),
-            _vectors(said, [bool(sample.text) for sample in samples], schema.field("text_embeds").type),
+            _vectors(images, schema.field("image_embeds").type),
+            _vectors(said, schema.field("text_embeds").type),
             pa.array(faults, pa.string()),
         ],
         schema=schema,
     )
 
 
-def _vectors(rows: np.ndarray, there: Sequence[bool], kind: pa.DataType) -> pa.Array:
-    """Return a vector where there is one, in order, and NaN elsewhere: Parquet's readers stumble over lists that are null."""
-    whole = np.full((len(there), kind.list_size), np.nan, np.float32)
-    whole[np.array(there, bool)] = rows
-    return pa.FixedSizeListArray.from_arrays(pa.array(whole.ravel()), type=kind)
+def _vectors(rows: np.ndarray, kind: pa.DataType) -> pa.Array:
+    """Return a vector a row, NaN where there is none: Parquet's readers stumble over lists that are null."""
+    return pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), type=kind)
 
 
 def _schema(width: int, package: Package, name: str) -> pa.Schema:

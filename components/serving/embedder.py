@@ -29,28 +29,35 @@ class PackageEmbedder:
         self.name = f"{name} ({package.digest[:12]})"
         self._encoders = PackageEncoders(package, threads)
 
+    @property
+    def width(self) -> int:
+        """Return D."""
+        return self._encoders.width
+
     def pictures(self, pictures: Sequence[bytes]) -> Float[np.ndarray, "N D"]:
         """Return an embedding of each, NaN of one that cannot be decoded."""
-        shown = [self._pixels(data) for data in pictures]
-        there = [at for at, pixels in enumerate(shown) if pixels is not None]
-        embeds = (
-            self._encoders.embed_pixels(np.stack([pixels for pixels in shown if pixels is not None])) if there else None
-        )
-        width = self._encoders.width if embeds is None else embeds.shape[1]
-        found = np.full((len(pictures), width), np.nan, np.float32)
-        if embeds is not None:
-            found[there] = embeds
-        return found
+        return self.seen(pictures)[0]
+
+    def seen(self, pictures: Sequence[bytes]) -> tuple[Float[np.ndarray, "N D"], list[str | None]]:
+        """Return the same, and of each why it cannot be decoded, None of one that can."""
+        shown: list[np.ndarray] = []
+        faults: list[str | None] = []
+        for data in pictures:
+            try:
+                shown.append(self._encoders.pixels(data))
+                faults.append(None)
+            except BadImage as err:
+                faults.append(str(err))
+        found = np.full((len(faults), self.width), np.nan, np.float32)
+        if shown:
+            found[[fault is None for fault in faults]] = self._encoders.embed_pixels(np.stack(shown))
+        return found, faults
 
     def texts(self, texts: Sequence[str]) -> Float[np.ndarray, "N D"]:
         """Return an embedding of each."""
+        if not texts:
+            return np.zeros((0, self.width), np.float32)
         return self._encoders.embed_text(list(texts))
-
-    def _pixels(self, picture: bytes) -> np.ndarray | None:
-        try:
-            return self._encoders.pixels(picture)
-        except BadImage:
-            return None
 
 
 def open_embedder(said: str, here: Path, root: Path | None, threads: int = 0) -> Embedder:

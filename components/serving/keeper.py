@@ -1,6 +1,6 @@
 """Keeps serving alive: the gateway's workers, and the server behind them. `python -m components.serving.keeper ROOT MARK`
 
-A worker that ends is started again; a Triton server that has stopped answering, in which a dead Python process makes no difference to
+A worker that ends is started again, and so is one whose event loop has stood still for `hang_s`; a Triton server that has stopped answering, in which a dead Python process makes no difference to
 what it says of itself, gets a fresh one beside it on the same repository, and goes. Both wait longer each time they fail in a row.
 """
 
@@ -8,20 +8,17 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
 import traceback
-from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
-from prometheus_client.multiprocess import mark_process_dead
-
 from components.contracts.errors import Busy, DiptychError, TransientError
 from components.serving.endpoint import Endpoint, served_folder
-from components.serving.gateway.settings import COUNTS, DRAIN_S, SOCKET, VARIABLE, Settings
+from components.serving.gateway.settings import COUNTS, SOCKET, VARIABLE, Settings
+from components.serving.kept_worker import Backoff, Worker, say
 from components.serving.lock import KEEPER, serving_lock
 from components.serving.record import Gateway, settings_file, write_gateway
 from components.serving.routes import read_routes, write_beside
@@ -35,30 +32,6 @@ PROBE_S = 10.0  # that a loaded server may take to answer
 SLOW_PROBES = (
     3  # in a row that a server does not answer in time before it counts as dead; one that fails is dead at once
 )
-LONGEST_WAIT_S = 60.0
-STEADY_S = 30.0  # after which a worker that ends counts as one that ended once
-
-
-class Backoff:
-    """How long to wait before the next try: a second, then twice as long each time, at most a minute."""
-
-    def __init__(self) -> None:
-        self._wait_s = 0.0
-        self._until = float("-inf")
-
-    def ready(self) -> bool:
-        """Return whether it is time."""
-        return time.monotonic() >= self._until
-
-    def failed(self) -> float:
-        """Wait longer; return for how many seconds."""
-        self._wait_s = min(max(1.0, 2 * self._wait_s), LONGEST_WAIT_S)
-        self._until = time.monotonic() + self._wait_s
-        return self._wait_s
-
-    def went_well(self) -> None:
-        """Begin with a second again."""
-        self._wait_s = 0.0
 
 
 class Keeper:
@@ -74,7 +47,7 @@ class Keeper:
         self._root = root
         self._settings = settings
         self._socket = listening
-        self._workers: list[Worker] = [Worker() for _ in range(settings.workers)]
+        self._workers: list[Worker] = [Worker(settings.hang_s) for _ in range(settings.workers)]
         self._healing = Backoff()
         self._slow = 0
         self._probe_at = time.monotonic() + PROBE_EVERY_S
@@ -156,52 +129,6 @@ class Keeper:
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self._stopping = True
-
-
-class Worker:
-    """One process of the gateway, started again when it ends."""
-
-    def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
-        self._backoff = Backoff()
-        self._since = 0.0
-
-    def look_after(self, command: tuple[int, dict[str, str]]) -> None:
-        """Start it where it does not run and it is time."""
-        if self._process is not None and self._process.poll() is not None:
-            if time.monotonic() - self._since > STEADY_S:
-                self._backoff.went_well()
-            wait_s = self._backoff.failed()
-            say(f"a worker ended with code {self._process.returncode}; another starts in {wait_s:.0f} s")
-            if COUNTS in os.environ:
-                mark_process_dead(self._process.pid)
-            self._process = None
-        if self._process is None and self._backoff.ready():
-            handle, environment = command
-            self._since = time.monotonic()
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "components.serving.gateway.worker"], stdin=subprocess.PIPE, env=environment, pass_fds=(handle,),
-            )  # fmt: skip
-
-    def let_go(self) -> None:
-        """Ask it to answer what it has begun, and end."""
-        if self._process is not None and self._process.stdin is not None:
-            self._process.stdin.close()
-
-    def wait(self) -> None:
-        """Wait until it has ended, and end it when that takes too long."""
-        if self._process is None:
-            return
-        try:
-            self._process.wait(DRAIN_S + 5)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-
-
-def say(text: str) -> None:
-    """Write a line into the gateway's log."""
-    print(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} keeper: {text}", flush=True)
 
 
 def main(arguments: list[str]) -> int:

@@ -1,7 +1,9 @@
 """From a package to one standard Triton model repository.
 
 The same folder is meant for the server of the nvidia-pytriton wheel (with our Python backend named onnxruntime)
-and for the NGC container (with its own onnxruntime backend, plus pillow, cykooz-resizer and tokenizers for the Python models).
+and for the NGC container (with its own onnxruntime backend, plus pillow, cykooz-resizer and tokenizers for the Python models), which is told by
+--model-config-name which of an encoder's `configs` it takes: `gpu`, or `tensorrt`. Models without such a file, and servers that are not told, take
+config.pbtxt.
 Axes: D embedding width, L tokens, S pixels a side.
 """
 
@@ -23,6 +25,7 @@ from components.serving.labels import LABEL_FILES, Labels
 from components.serving.package import REMEDY, Package
 
 TEMPLATES = Path(__file__).parent / "triton_models"
+ENCODERS = ("image_encoder", "text_encoder")
 ENSEMBLES = ("embed_image", "embed_text")
 BESIDE = {  # files that stand alone, and are laid beside the models that import them
     "image_preprocess": (Path(preprocess.__file__),),
@@ -34,9 +37,29 @@ BESIDE = {  # files that stand alone, and are laid beside the models that import
         Path(prompt_cache.__file__),
     ),
 }
-MODELS = ("image_encoder", "text_encoder", *ENSEMBLES, *BESIDE)
+MODELS = (*ENCODERS, *ENSEMBLES, *BESIDE)
 CLASSIFIER, SEARCH = "zero_shot_classifier", "image_retrieval"
 INDEX_COLUMNS = ("key", "text", "source")
+HERE = """instance_group [ { kind: KIND_AUTO count: 1 } ]
+dynamic_batching { }
+parameters { key: "intra_op_thread_count" value { string_value: "1" } }"""
+_ON_GPU = """instance_group [ { kind: KIND_GPU count: 1 } ]
+dynamic_batching { preferred_batch_size: [ 8, 16, 32 ] max_queue_delay_microseconds: 500 }"""
+PLACEMENTS = {  # where the encoders run, beside HERE: name of a configuration -> its lines
+    "gpu": _ON_GPU,
+    "tensorrt": f"""{_ON_GPU}
+optimization {{
+  execution_accelerators {{
+    gpu_execution_accelerator [
+      {{
+        name: "tensorrt"
+        parameters {{ key: "precision_mode" value: "FP32" }}
+        parameters {{ key: "max_workspace_size_bytes" value: "1073741824" }}
+      }}
+    ]
+  }}
+}}""",
+}
 VERSION = "1"  # Triton's version folder; a package is told apart by the parameter package_digest
 
 
@@ -61,8 +84,12 @@ def write_repository(package: Package, target: Path) -> Path:
         (partial / model / VERSION).mkdir(parents=True)
         template = Template((TEMPLATES / f"{model}.pbtxt").read_text(encoding="utf-8"))
         values = {"size": shapes.size, "length": shapes.length, "width": shapes.width, "digest": package.digest}
-        (partial / model / "config.pbtxt").write_text(template.substitute(values), encoding="utf-8")
-    for model in ("image_encoder", "text_encoder"):
+        (partial / model / "config.pbtxt").write_text(template.substitute(values, placement=HERE), encoding="utf-8")
+        for name, placement in PLACEMENTS.items() if model in ENCODERS else ():
+            path = partial / model / "configs" / f"{name}.pbtxt"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(template.substitute(values, placement=placement), encoding="utf-8")
+    for model in ENCODERS:
         _write_encoder(package, model, partial / model / VERSION)
     for model in models:
         if model in BESIDE:

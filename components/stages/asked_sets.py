@@ -16,10 +16,12 @@ from components.contracts.sealed import digest_of, sha256_of
 from components.data.beside import read_kind
 from components.data.evaluation_set import read_set
 from components.data.ingest import ingest
+from components.data.judged import JUDGED, read_judged
 from components.data.manifest import read_manifest, snapshot_digest
 from components.data.regions import REGIONS, regions_of
 from components.data.selection import Pool, languages_of, read_pool
 from components.data.sources.catalogue import build_source
+from components.evaluation.judged import JudgedPairs
 from components.evaluation.on_set import usual
 from components.evaluation.retrieval import Retrieval
 from components.recipes.section import build
@@ -45,11 +47,14 @@ class ReadSet:
 
 
 @contextmanager
-def read_sets(stage: Stage, asked: Mapping[str, AskedSet], ks: Sequence[int]) -> Iterator[dict[str, ReadSet]]:
+def read_sets(
+    stage: Stage, asked: Mapping[str, AskedSet], ks: Sequence[int], held: Mapping[str, pa.Table] | None = None
+) -> Iterator[dict[str, ReadSet]]:
     """Yield name -> set, whose pictures can be read for as long as the block lasts.
 
     Args:
         ks: of recall at k.
+        held: manifests of the data's own pools, whose pictures thumbs are given to; None where nothing of them may be looked at.
 
     DataError, with the set's name, for one that cannot be read.
     """
@@ -57,9 +62,12 @@ def read_sets(stage: Stage, asked: Mapping[str, AskedSet], ks: Sequence[int]) ->
         read = {}
         for name, one in asked.items():
             try:
-                read[name] = (
-                    _of_source(one, stage, Path(scratch) / name, ks) if one.source else _of_folder(one, stage.root, ks)
-                )
+                if one.source:
+                    read[name] = _of_source(one, stage, Path(scratch) / name, ks)
+                elif one.path is not None and (stage.root / one.path / JUDGED).is_file():
+                    read[name] = _of_thumbs(stage.root / one.path / JUDGED, stage.root / "data/raw", ks, held)
+                else:
+                    read[name] = _of_folder(one, stage.root, ks)
             except DataError as err:
                 raise DataError(f"the evaluation set {name}: {err}") from err
         yield read
@@ -74,6 +82,27 @@ def _of_folder(one: AskedSet, root: Path, ks: Sequence[int]) -> ReadSet:
     return ReadSet(
         pool=found.pool, digest=found.digest, evaluators=evaluators, without=_left_out(found.left_out, "left out")
     )
+
+
+def _of_thumbs(path: Path, raw: Path, ks: Sequence[int], held: Mapping[str, pa.Table] | None) -> ReadSet:
+    """Return what people judged, as a set of all held-out pictures, among which those that they judged are looked for."""
+    if held is None:
+        raise DataError(
+            f"{path.parent} has thumbs, which are given to pictures of this data, and this stage may not look at them. Take it out of these sets."
+        )
+    if not any(map(len, held.values())):
+        raise DataError(
+            "this data has no held-out pictures, so no thumb can be of one. Take the set out, or hold some out."
+        )
+    judged = read_judged(path)
+    whole = pa.concat_tables(list(held.values()))
+    manifest = whole.take(pa.array(list({key: at for at, key in enumerate(whole["key"].to_pylist())}.values())))
+    keys = set(manifest["key"].to_pylist())
+    elsewhere = sum(one.key not in keys for one in judged)
+    return ReadSet(
+        pool=read_pool(manifest, raw), digest=digest_of({"rows": snapshot_digest(manifest), "judged": sha256_of(path)}),
+        evaluators=(JudgedPairs(judged, ks),), without=_left_out({"thumbs for pictures that are not held out": elsewhere} if elsewhere else {}, "left out"),
+    )  # fmt: skip
 
 
 def _of_source(one: AskedSet, stage: Stage, folder: Path, ks: Sequence[int]) -> ReadSet:

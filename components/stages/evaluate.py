@@ -72,7 +72,7 @@ def measured(
         also: evaluators beside the recipe's.
     """
     always: list[Evaluator] = [Retrieval(recipe.evaluation.ks), Canary()]
-    with read_sets(stage, recipe.evaluation.sets, recipe.evaluation.ks) as sets:
+    with read_sets(stage, recipe.evaluation.sets, recipe.evaluation.ks, pools) as sets:
         subject = subject_of(stage, recipe, seed, model, pools)
         others = {name: its.pool for name, its in sets.items()}
         by_set = {name: subject.on({name: pool}) for name, pool in others.items()}  # so that a set is encoded once

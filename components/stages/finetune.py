@@ -74,12 +74,14 @@ def tune_model(stage: Stage, described: dict[str, Any]) -> None:
     method.model.load_state_dict(embedder.model.state_dict())
     method.begin()  # before the strategy prepares the model: a teacher takes the weights as they were pre-trained
     embedder.model = method.model
+    if recipe.training.negatives.path:
+        method.check_negatives()
     held = params.recipes.get(recipe.name, Begin()).compatible_with
     if held:
         method = Compatible(method, OldModel.read(stage.root / held).embedder.model)
     batches = step_batches(
         stage, selected.train, embedder.vocabulary, embedder.preprocess, recipe.training, batch=scale.batch,
-        seed=params.seed, side=selected.side,
+        seed=params.seed, side=selected.side, negatives=selected.negatives,
     )  # fmt: skip
 
     numbers = {

@@ -55,6 +55,8 @@ def body(stage: Stage) -> None:
     method = build(overlay(recipe.method, {"init_args": {"model": begun.described}}), Method)
     model = method.model
     assert isinstance(model, DualEncoder)
+    if recipe.training.negatives.path:
+        method.check_negatives()
     give(start, method, model, recipe.name, recipe.training.inherit)
     if begun.old:
         method = Compatible(method, begun.old.embedder.model)
@@ -62,8 +64,9 @@ def body(stage: Stage) -> None:
             f"held to {begun.old.label}, whose index it shall search, with its tokenizer and its transform", flush=True
         )
     batches = step_batches(
-        stage, pool, vocabulary, preprocess, recipe.training, batch=scale.batch, seed=params.seed, side=selected.side
-    )
+        stage, pool, vocabulary, preprocess, recipe.training, batch=scale.batch, seed=params.seed, side=selected.side,
+        negatives=selected.negatives,
+    )  # fmt: skip
 
     if start:
         numbers |= {"start": start.as_json(), "model": begun.described}

@@ -1,9 +1,9 @@
 """What a stage that trains reads: the selection of its recipe, as batches to learn from and a split to watch."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ import torch
 from components.contracts.errors import ConfigError
 from components.contracts.progress import Progress
 from components.contracts.text_pick import CAPTION
-from components.data.batches import StepBatches
+from components.data.batches import NO_NEGATIVES, StepBatches
+from components.data.judged import read_negatives
 from components.data.manifest import read_manifest
 from components.data.mentions import read_mentions
 from components.data.processes import cores
@@ -50,18 +51,21 @@ class Selected:
         val: what is watched, and chosen by.
         files: all that was read, so that a training is known by the bytes of it.
         side: what teachers said of `train`, whose captions are then more than its own.
+        negatives: key -> texts that its picture does not fit.
     """
 
     train: Pool
     val: Pool
     files: tuple[Path, ...]
     side: Side | None = None
+    negatives: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, root: Path, recipe: str, training: Training | None = None) -> "Selected":
-        """Read data/curated/<recipe> with its pictures, and the side shards that its training names.
+        """Read data/curated/<recipe> with its pictures, and the side shards and negatives that its training names.
 
-        Raises DataError when a split is empty or side shards are not whole, ConfigError when they are of other samples or views.
+        Raises DataError when a split is empty or side shards are not whole, ConfigError when they are of other samples or views, or
+        negatives are others than are meant.
         """
         raw, path = root / "data/raw", root / f"data/curated/{recipe}/manifest.parquet"
         manifest = read_manifest(path)
@@ -69,12 +73,24 @@ class Selected:
         selected = cls(train=train, val=val, files=(path, raw / "train", raw / "val"))
         if training and any(pick.mentions for pick in training.texts.values()):
             selected = selected.linked(path.with_name("columns.parquet"))
+        if training and training.negatives.path:
+            selected = selected.against(root / training.negatives.path, training.negatives.digest)
         return selected.beside(root, training) if training and training.reinforce.side else selected
 
     def linked(self, columns: Path) -> "Selected":
         """Return the same with where concepts stand in captions; DataError as of read_mentions."""
         mentions = read_mentions(columns, self.train.keys, self.train.captions)
         return replace(self, train=replace(self.train, mentions=mentions), files=(*self.files, columns))
+
+    def against(self, path: Path, digest: str) -> "Selected":
+        """Return the same with texts that do not fit, of the pictures that are learnt from; errors as of read_negatives."""
+        known = read_negatives(path, digest)
+        its = {key: known[key] for key in self.train.keys if key in known}
+        count = sum(map(len, its.values()))
+        print(
+            f"{count:,} of {sum(map(len, known.values())):,} negatives are of pictures that are learnt from", flush=True
+        )
+        return replace(self, negatives=its, files=(*self.files, path))
 
     def beside(self, root: Path, training: Training) -> "Selected":
         """Return the same with the side shards that a training names; errors as of `read`."""
@@ -85,7 +101,7 @@ class Selected:
 
 def step_batches(
     stage: Stage, pool: Pool, vocabulary: Vocabulary, preprocess: Preprocess, training: Training, *, batch: int, seed: int,
-    side: Side | None = None,
+    side: Side | None = None, negatives: Mapping[str, Sequence[str]] = NO_NEGATIVES,
 ) -> StepBatches:  # fmt: skip
     """Decode a pool, unless that was done before, and return its batches.
 
@@ -93,6 +109,7 @@ def step_batches(
         preprocess: decodes; its size is that of what a view shows.
         training: the recipe's section, which says what views show and in which order.
         side: what teachers said of the pool.
+        negatives: key -> texts that its picture does not fit.
         batch: rows a step; where the order has fewer, such as one of each concept, it is as many, which is said, if that is the
             scale's number, and an error if somebody asked for it.
 
@@ -124,6 +141,7 @@ def step_batches(
         side=side.rows(pairs.keys) if side else None,
         texts=training.texts,
         more=more,
+        negatives=negatives,
     )
     for name, mentions in batches.mentions.items():
         there = f"{len(mentions.tokens):,} mentions of concepts are read in texts called {name}"

@@ -12,9 +12,9 @@ from components.contracts.curation import CurationOp, RowOp
 from components.contracts.errors import DataError
 from components.contracts.features import Feature, Features
 from components.contracts.progress import silent
-from components.curation.pieces import pieces
 from components.curation.pipeline import curated
 from components.data.manifest import SCHEMA
+from components.data.pieces import pieces
 from components.recipes.section import build
 from tests.components.curation.toy import ToyMaker, manifest
 

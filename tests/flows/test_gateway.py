@@ -4,6 +4,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -139,6 +140,25 @@ def test_a_worker_that_is_killed_is_started_again(root):
     worker.kill()
     until(lambda: ready(root) and workers(root) and workers(root)[0].pid != worker.pid)
     assert died(root)[-1].of == "worker"
+
+
+def test_a_worker_that_hangs_is_replaced_and_one_that_is_busy_is_not(root):
+    """Stopped, a worker is there and answers nothing; 31 MB of JSON hold one for a second or so."""
+    gateway = ensure_gateway(root, replace(Settings(root=root.resolve()), hang_s=4.0))
+    until(lambda: ready(root))
+    (worker,) = workers(root)
+    body = json.dumps({"input": "red", "model": "x" * 31_000_000}).encode()
+    for _ in range(4):
+        busy = httpx.post(
+            f"{gateway.url}v1/embeddings", content=body, headers={"content-type": "application/json"}, timeout=60
+        )
+        assert 400 <= busy.status_code < 500
+    assert [one.pid for one in workers(root)] == [worker.pid]
+    worker.suspend()
+    until(lambda: workers(root) and workers(root)[0].pid != worker.pid and ready(root))
+    assert f"(process {worker.pid}) has answered nothing for 4 s" in gateway_log(root).read_text()
+    assert (died(root)[-1].of, "code -9" in died(root)[-1].says) == ("worker", True)
+    ensure_gateway(root, Settings(root=root.resolve()))
 
 
 @pytest.mark.parametrize("broken", ["server", "stub"])

@@ -13,7 +13,6 @@ from dataclasses import replace
 
 import httpx
 import pytest
-import yaml
 
 from components.contracts.errors import ConfigError, GateClosed, Interrupted
 from components.registry.deployments import DEPLOYED_AT, FAILED, REPLACED_AT, SPACE, TRITON
@@ -27,28 +26,20 @@ from components.serving.routes import read_routes, write_beside
 from components.serving.sweep import SERVER, workspace_prefix
 from components.serving.timeline import read_timeline
 from flows.deploy import deploy_beside
-from flows.down import down
 from flows.gateway import ensure_gateway
 from flows.rollback import rollback
 from flows.rollout import rollout
 from flows.status import deploy_stands
 from tests.drills.traffic import answering, asked_all_the_time
-from tests.flows.rolled import REPOSITORY, flip_a_byte, make_place, make_version
+from tests.flows.rolled import REPOSITORY, ask, flip_a_byte, make_place, make_version, rules, served_place
 
 pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    root = make_place(tmp_path_factory.mktemp("rolled"))
-    rules(root, step_s=0.3)
-    before = os.environ.pop("MLFLOW_TRACKING_URI", None)
-    try:
+    with served_place(tmp_path_factory.mktemp("rolled"), step_s=0.3) as root:
         yield root
-    finally:
-        down(root)
-        if before is not None:
-            os.environ["MLFLOW_TRACKING_URI"] = before
 
 
 @pytest.fixture(scope="module")
@@ -65,17 +56,6 @@ def first(root, store):
     assert (rolled.outcome, rolled.label) == ("served", "tiny@1"), rolled.sentence
     ensure_gateway(root)
     return version
-
-
-def rules(root, **deploy) -> None:
-    params = yaml.safe_load((root / "params.yaml").read_text())
-    params["deploy"] = {**params["deploy"], **deploy}
-    (root / "params.yaml").write_text(yaml.safe_dump(params))
-
-
-def ask(store, version) -> None:
-    """Do what somebody does who sets the alias on MLflow's page."""
-    store.client.set_registered_model_alias(version.name, "champion", version.version)
 
 
 def tags(store, version) -> dict[str, str]:

@@ -22,6 +22,7 @@ class Settings:
         max_body_mb: of a request.
         in_flight: requests of one worker at once; more are turned away.
         deadline_s: seconds that a request may take unless it says less.
+        hang_s: seconds that a worker's event loop may stand still, well above what a large body takes, until its keeper ends it.
         log_share: share of requests, 0 to 1, whose words, scores and vectors are kept for monitoring; pictures never are.
         log_days: after which what was kept goes.
         log_mb: that all of it may have, in 2**20 bytes; the oldest goes first.
@@ -34,6 +35,7 @@ class Settings:
     max_body_mb: float = 32.0
     in_flight: int = 64
     deadline_s: float = 20.0
+    hang_s: float = 30.0
     log_share: float = 0.0
     log_days: float = 30.0
     log_mb: float = 512.0

@@ -13,6 +13,7 @@ import uvicorn
 
 from components.serving.gateway.app import from_environment
 from components.serving.gateway.settings import DRAIN_S, SOCKET
+from components.serving.pulse import beat
 
 BACKLOG = 2048
 
@@ -23,6 +24,7 @@ def main() -> int:
     config = uvicorn.Config(
         from_environment(), log_level="warning", access_log=False, timeout_graceful_shutdown=DRAIN_S, backlog=BACKLOG,
         server_header=False, date_header=False, timeout_keep_alive=65,
+        callback_notify=beat, timeout_notify=-(10**9),  # each second, whatever the clock is set to meanwhile
     )  # fmt: skip
     server = uvicorn.Server(config)
 

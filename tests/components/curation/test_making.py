@@ -2,24 +2,30 @@ import hashlib
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from components.contracts.errors import ConfigError, DataError
 from components.contracts.progress import silent
 from components.curation.making import Making, digest_of
 from components.curation.pieces import InProcess
-from components.data.shards import BrokenMember
+from components.data.shards import BrokenMember, open_pictures
+from components.serving.bulk import Given, embed_all
 from components.serving.embedder import open_embedder
+from components.serving.package import Package
 from tests.components.curation.toy import manifest
 from tests.components.serving.tiny_package import COLOURS, make_package, picture
 from tests.shards import write_shard
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("model")
-    make_package(folder / "tiny")
-    return open_embedder("tiny", folder, None)
+def folder(tmp_path_factory):
+    return make_package(tmp_path_factory.mktemp("model") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def model(folder):
+    return open_embedder("tiny", folder.parent, None, threads=1)
 
 
 @pytest.fixture
@@ -54,6 +60,22 @@ def test_pictures_and_texts_are_what_the_model_says_of_them(making, model, rows)
         np.array(images.table["vector"].to_pylist()), said, rtol=2e-3, atol=1e-3
     )  # half precision
     assert images.model == texts.model == model.name
+
+
+def test_vectors_are_those_that_diptych_embed_writes(tmp_path, folder, model, rows):
+    """130 pictures are three pieces, by two threads: the same to the last bit of half precision."""
+    table = pa.concat_tables([rows] * 43 + [rows.slice(0, 1)])
+    pictures = [data for _, data in open_pictures(tmp_path / "raw", table)]
+    keys = [f"k{at}" for at in range(len(table))]
+    table = table.set_column(0, "key", pa.array(keys))
+    making = Making(tmp_path / "raw", {"tiny": lambda: model}, tmp_path / "cache", InProcess(silent, processes=2))
+    features = making.make("tiny.image", table, pa.array([])).table
+    samples = [Given(key=key, name=key, picture=data, text=None) for key, data in zip(keys, pictures, strict=True)]
+    embed_all(samples, Package.verify(folder), "tiny", tmp_path / "rows.parquet", threads=2)
+    written = pq.read_table(tmp_path / "rows.parquet")
+    assert features["key"].to_pylist() == written["key"].to_pylist() == keys
+    there = np.array(written["image_embeds"].to_pylist(), np.float32).astype(np.float16)
+    np.testing.assert_array_equal(np.array(features["vector"].to_pylist(), np.float16), there)
 
 
 def test_what_decoding_gives_needs_no_model(making, rows):

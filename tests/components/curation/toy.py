@@ -10,9 +10,9 @@ from components.contracts.curation import CurationOp, Report, RowOp
 from components.contracts.features import Feature, Features
 from components.contracts.progress import silent
 from components.curation.embed import vectors
-from components.curation.pieces import pieces
 from components.curation.pipeline import curated
 from components.data.manifest import SCHEMA
+from components.data.pieces import pieces
 
 WORDS = (
     "a red circle",

@@ -2,15 +2,30 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import open_clip
 import pytest
 import torch
-from torch.nn.functional import normalize
+from torch.nn.functional import cross_entropy, normalize
 
+from components.contracts.errors import ConfigError
 from components.contracts.method import Clock
+from components.contracts.objective import Contrast
+from components.methods.clip import Clip
+from components.objectives.mine_hard_negatives import MineHardNegatives
+from components.objectives.signals.hard_negatives import HardNegatives
+from components.objectives.softmax import SoftmaxLoss
 from tests.golden.make_clip_debug import STEPS, batches_at_debug, first_losses
+
+
+class SwapLike(Contrast):
+    """A contrast of rows alone."""
+
+    def forward(self, image, text, scale):
+        return (image - text).square().mean() * scale
+
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "clip_debug.json").read_text())
 START = Clock(step=0, total_steps=8, epoch=0)
@@ -73,3 +88,50 @@ def test_the_scale_keeps_its_bound_at_every_step_however_hard_it_is_pushed(clip)
     assert max(seen) <= 100 * (1 + 1e-7)  # log(100) as float32 is that much more
     assert seen[0] < 50
     assert seen[-1] == pytest.approx(100)
+
+
+def with_negatives(vocabulary, batch, owners, said=("a red square", "nothing like it")):
+    texts = replace(vocabulary(said[: len(owners)]), owner=torch.tensor(owners))
+    return replace(batch, texts={**batch.texts, "negative": texts})
+
+
+def test_a_text_that_does_not_fit_is_a_wrong_answer_of_its_own_picture_alone(clip, vocabulary, batch):
+    told = with_negatives(vocabulary, batch, [1, 1])
+    image = normalize(clip.model.encode_image(batch.images["main"]).pooled, dim=-1)
+    text = normalize(clip.model.encode_text(batch.texts["caption"]).pooled, dim=-1)
+    wrong = normalize(clip.model.encode_text(told.texts["negative"]).pooled, dim=-1)
+    scale, right = clip.model.logit_scale(), torch.arange(len(batch))
+    scores = scale * image @ text.T
+    rows = [cross_entropy(scores[row : row + 1], right[row : row + 1]) for row in range(len(batch))]
+    rows[1] = cross_entropy(scale * image[1:2] @ torch.cat([text, wrong]).T, right[1:2])
+    wanted = (torch.stack(rows).mean() + cross_entropy(scores.T, right)) / 2
+    torch.testing.assert_close(clip.losses(told, START).terms["contrast"], wanted)
+
+
+def test_a_step_takes_it_away_from_its_picture(clip, vocabulary, batch):
+    told = with_negatives(vocabulary, batch, [2])
+
+    @torch.no_grad()
+    def cosine():
+        wrong = normalize(clip.model.encode_text(told.texts["negative"]).pooled, dim=-1)
+        return float(normalize(clip.model.encode_image(batch.images["main"]).pooled, dim=-1)[2] @ wrong[0])
+
+    before, push = cosine(), torch.optim.SGD(clip.parameters(), lr=1e-3)
+    (clip.losses(told, START).terms["contrast"] - clip.losses(batch, START).terms["contrast"]).backward()
+    push.step()
+    assert cosine() < before
+
+
+@pytest.mark.parametrize("wraps", [False, True])
+def test_mined_negatives_take_them_too(clip, vocabulary, batch, wraps):
+    told = with_negatives(vocabulary, batch, [0, 3])
+    objective = MineHardNegatives(SoftmaxLoss(), HardNegatives(take=1)) if wraps else SoftmaxLoss()
+    method = Clip(clip.model, objective)
+    method.check_negatives()
+    assert method.losses(told, START).terms["contrast"] > method.losses(batch, START).terms["contrast"]
+
+
+@pytest.mark.parametrize("objective", [SoftmaxLoss(block=2), SwapLike()], ids=["in blocks", "takes none"])
+def test_a_contrast_that_cannot_take_them_is_refused_before_anything_is_trained(clip, objective):
+    with pytest.raises(ConfigError, match="cannot hold each against its own picture"):
+        Clip(clip.model, objective).check_negatives()

@@ -2,8 +2,13 @@
 
 import importlib.util
 import json
+import os
 import shutil
+import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +16,21 @@ import onnx
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import tritonclient
+from google.protobuf import text_format
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
 from components.contracts.errors import ConfigError, StaleArtifact
 from components.data.transforms import preprocess
 from components.serving import classification, prompt_cache
+from components.serving.command import Ports, free_ports, server_command
+from components.serving.environment import ServingEnvironment
 from components.serving.labels import LABEL_FILES
 from components.serving.package import Package
-from components.serving.repository import MODELS, write_repository
+from components.serving.repository import ENCODERS, MODELS, write_repository
+from components.serving.triton_client import TritonClient
+from tests.components.serving.conftest import REPOSITORY
 from tests.components.serving.tiny_package import LENGTH, SIZE, WIDTH, write_manifest
 from tests.squares import png
 
@@ -47,6 +58,79 @@ def test_shapes_are_the_encoders_own(repository: Path) -> None:
     assert f"dims: [ {LENGTH} ]" in text
     assert 'platform: "onnxruntime_onnx"' in image
     assert 'platform: "onnxruntime_onnx"' in text
+
+
+def messages():
+    """Triton's own types, as tritonclient carries them; its package asks for gRPC, which nothing of it needs."""
+    folder = Path(tritonclient.__file__).parent / "grpc"
+    spec = importlib.util.spec_from_file_location("model_config_pb2", folder / "model_config_pb2.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def parsed(path: Path):
+    return text_format.Parse(path.read_text(), messages().ModelConfig())
+
+
+@pytest.mark.parametrize("model", ENCODERS)
+@pytest.mark.parametrize("name", ["gpu", "tensorrt"])
+def test_the_container_gets_the_same_model_on_a_gpu(repository: Path, model: str, name: str) -> None:
+    here, there = parsed(repository / model / "config.pbtxt"), parsed(repository / model / "configs" / f"{name}.pbtxt")
+    for what in ("name", "platform", "default_model_filename", "max_batch_size", "input", "output", "model_warmup"):
+        assert getattr(there, what) == getattr(here, what), what
+        assert getattr(there, what), what
+    assert there.parameters["package_digest"] == here.parameters["package_digest"]
+    group = there.instance_group[0]
+    assert group.Kind.Name(group.kind) == "KIND_GPU"
+    assert there.dynamic_batching.max_queue_delay_microseconds == 500
+    assert "intra_op_thread_count" not in there.parameters
+    accelerators = [one.name for one in there.optimization.execution_accelerators.gpu_execution_accelerator]
+    assert accelerators == {"gpu": [], "tensorrt": ["tensorrt"]}[name]
+
+
+def test_every_configuration_is_one_that_triton_knows(repository: Path) -> None:
+    files = sorted(repository.rglob("*.pbtxt"))
+    assert len(files) == len(MODELS) + 2 * len(ENCODERS)
+    assert all(parsed(file).name == file.relative_to(repository).parts[0] for file in files)
+
+
+def test_a_server_takes_the_configuration_that_it_is_told(package: Path, tmp_path: Path) -> None:
+    """By the wheel's server, which has no GPU: `gpu` is read and refused for want of one, and the same on the processor is served."""
+    environment = ServingEnvironment.find(REPOSITORY)
+    repository = write_repository(Package.verify(package), tmp_path / "repository")
+    for model in ENCODERS:
+        text = (repository / model / "configs" / "gpu.pbtxt").read_text().replace("KIND_GPU", "KIND_CPU")
+        (repository / model / "configs" / "processor.pbtxt").write_text(text)
+    environment.stage_backends(tmp_path / "backends")
+
+    @contextmanager
+    def served(name: str) -> Iterator[tuple[subprocess.Popen, Ports]]:
+        ports = free_ports()
+        shm = f"dp-test-{os.getpid()}-{name}"
+        command = server_command(environment, repository, tmp_path / "backends", ports, "key", shm)
+        with (tmp_path / f"{name}.log").open("w") as log:
+            process = subprocess.Popen(
+                [*command, f"--model-config-name={name}"], stdout=log, stderr=log, env=environment.variables()
+            )
+            try:
+                yield process, ports
+            finally:
+                process.terminate()
+                process.wait(60)
+                for left in Path("/dev/shm").glob(f"{shm}*"):
+                    left.unlink()
+
+    with served("gpu") as (process, _):
+        assert process.wait(120) != 0
+    assert "has kind KIND_GPU but no GPUs are available" in (tmp_path / "gpu.log").read_text()
+    with served("processor") as (process, ports), TritonClient(f"127.0.0.1:{ports.http}") as client:
+        deadline = time.monotonic() + 120
+        while not (tmp_path / "processor.log").read_text().count("Started HTTPService"):
+            assert process.poll() is None, (tmp_path / "processor.log").read_text()[-2000:]
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert client.embed_text(["red"]).shape == (1, WIDTH)
 
 
 def test_preprocessing_is_the_file_that_training_uses(package: Path, repository: Path) -> None:
