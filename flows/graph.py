@@ -28,13 +28,20 @@ def why_stale(root: Path, addresses: Sequence[str]) -> dict[str, tuple[str, ...]
 
     Raises Busy while another DVC command is at work, and ConfigError when DVC cannot read the workspace.
     """
-    from dvc.exceptions import DvcException  # 0.6 s, and only needed here
+    from dvc.dvcfile import PROJECT_FILE, load_file  # 0.6 s, and only needed here
+    from dvc.exceptions import DvcException
     from dvc.lock import LockError
-    from dvc.repo import Repo
+    from dvc.repo import Repo, locked
+
+    @locked
+    def ask(repo: Repo) -> dict[str, list[Any]]:
+        """Do as `repo.status` does, but read dvc.yaml and dvc.lock once, not once a stage."""
+        stages = load_file(repo, repo.fs.abspath(PROJECT_FILE)).stages
+        return {name: why for one in addresses for name, why in stages[one].status(check_updates=True).items()}
 
     try:
         with Repo(str(root), config={"core": {"site_cache_dir": str(private(root, "dvc"))}}) as repo:
-            status: dict[str, list[Any]] = repo.status(targets=list(addresses))
+            status = ask(repo)
     except LockError as err:
         raise Busy(f"another DVC command is at work in {root}. Wait until it has ended.") from err
     except DvcException as err:
