@@ -105,7 +105,8 @@ def drill(place: Place, clients: int) -> dict[str, object]:
         stack.enter_context(place.server("mlflow"))
         prefect = stack.enter_context(ExitStack())
         prefect.enter_context(place.server("prefect"))
-        for command in (["work-pool", "create", "cpu", "--type", "process"], ["--no-prompt", "deploy", "--all"]):
+        pools = (["work-pool", "create", pool, "--type", "process"] for pool in ("cpu", "gpu"))
+        for command in (*pools, ["--no-prompt", "deploy", "--all"]):
             subprocess.run([*PREFECT, *command], cwd=place.root, check=True, capture_output=True)
         stack.enter_context(place.running("worker", [*PREFECT, "worker", "start", "--pool", "cpu"], "started!"))
         store = open_store(place.root)
