@@ -1,5 +1,5 @@
 # Two commands do everything: `make run` ends with a served model that answers, `make test` passes.
-.PHONY: run test setup lint bench drill down status help
+.PHONY: run up test setup lint bench drill down status help
 
 help:      ## Say what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -8,7 +8,11 @@ run:       ## Set up and run the main job, from pictures to a served model
 	@infra/setup.sh
 	@.venv/bin/diptych run
 
-down:      ## Stop the model server that `make run` leaves running
+up:        ## Start PostgreSQL, S3, Prefect with workers, MLflow, the receiver and the gateway, and keep them
+	@infra/setup.sh
+	@.venv/bin/diptych up
+
+down:      ## Stop every server, the model server that `make run` leaves running too
 	@.venv/bin/diptych down
 
 status:    ## Say what is served

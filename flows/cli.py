@@ -21,6 +21,7 @@ from flows.model_parsers import add_export, add_model
 from flows.monitor_parser import add_monitor
 from flows.proof_parsers import add_proofs
 from flows.serving_parsers import add_feedback, add_serving
+from flows.stack_parsers import add_stack
 from flows.version_parsers import add_versions
 from flows.watch_parsers import add_watching
 
@@ -52,6 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         root = find_root(Path.cwd())
         os.chdir(root)
+        from flows.stack.seen import use
+
+        use(root)
         return int(arguments.command(root, arguments))
     except KeyboardInterrupt as err:
         return _stopped(root, began, err.number if isinstance(err, Terminated) else signal.SIGINT)
@@ -182,7 +186,8 @@ def _parser() -> argparse.ArgumentParser:
     ui.add_argument("--no-watch", action="store_true", help="serve no champion that is set on MLflow's page")
     add_serving(add, commands, every)
     add_watching(add)
-    add("down", "stop the server, and leave no process and no shared memory", _down)
+    add_stack(add)
+    add("down", "stop all servers, and leave no process and no shared memory; what they keep stays", _down)
     return parser
 
 
@@ -330,10 +335,16 @@ def _report(root: Path, arguments: argparse.Namespace) -> int:
 
 
 def _status(root: Path, arguments: argparse.Namespace) -> int:
+    from flows.stack.seen import as_lines as as_seen
+    from flows.stack.seen import read_seen
     from flows.status import as_lines, status
 
     found = status(root, arguments.recipe or _first_recipe(root))
-    print(json.dumps(found) if arguments.json else "\n".join(as_lines(found)))
+    seen = read_seen(root)
+    if arguments.json:
+        print(json.dumps(found | {"servers": seen.as_json() if seen else None}))
+    else:
+        print("\n".join([*as_lines(found), *(["", *as_seen(seen)] if seen else [])]))
     return 0
 
 
@@ -361,8 +372,10 @@ def _ui(root: Path, arguments: argparse.Namespace) -> int:
 
 def _down(root: Path, arguments: argparse.Namespace) -> int:
     from flows.down import down
+    from flows.stack.up import end
 
-    print(down(root))
+    ended = end(root)
+    print(f"{down(root)}{' The other servers have ended too; what they keep stays.' if ended else ''}")
     return 0
 
 

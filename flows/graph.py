@@ -4,21 +4,20 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from components.contracts.errors import Busy, ConfigError
+from components.contracts.plain_yaml import load_yaml
 from components.stages.place import private
 
 
 def stages_of(root: Path) -> dict[str, bool]:
     """Return the stages of dvc.yaml in order, and of each whether it has one instance a recipe."""
-    stages = yaml.safe_load((root / "dvc.yaml").read_text())["stages"]
+    stages = load_yaml((root / "dvc.yaml").read_text())["stages"]
     return {name: "foreach" in stage or "matrix" in stage for name, stage in stages.items()}
 
 
 def outputs_of(root: Path, stage: str, recipe: str) -> list[str]:
     """Return the paths that a stage of a recipe writes, from the workspace."""
-    said = yaml.safe_load((root / "dvc.yaml").read_text())["stages"][stage]
+    said = load_yaml((root / "dvc.yaml").read_text())["stages"][stage]
     outs = (said.get("do") or said)["outs"]
     paths = [out if isinstance(out, str) else next(iter(out)) for out in outs]
     return [path.replace("${key}", recipe) for path in paths]
@@ -29,13 +28,20 @@ def why_stale(root: Path, addresses: Sequence[str]) -> dict[str, tuple[str, ...]
 
     Raises Busy while another DVC command is at work, and ConfigError when DVC cannot read the workspace.
     """
-    from dvc.exceptions import DvcException  # 0.6 s, and only needed here
+    from dvc.dvcfile import PROJECT_FILE, load_file  # 0.6 s, and only needed here
+    from dvc.exceptions import DvcException
     from dvc.lock import LockError
-    from dvc.repo import Repo
+    from dvc.repo import Repo, locked
+
+    @locked
+    def ask(repo: Repo) -> dict[str, list[Any]]:
+        """Do as `repo.status` does, but read dvc.yaml and dvc.lock once, not once a stage."""
+        stages = load_file(repo, repo.fs.abspath(PROJECT_FILE)).stages
+        return {name: why for one in addresses for name, why in stages[one].status(check_updates=True).items()}
 
     try:
         with Repo(str(root), config={"core": {"site_cache_dir": str(private(root, "dvc"))}}) as repo:
-            status: dict[str, list[Any]] = repo.status(targets=list(addresses))
+            status = ask(repo)
     except LockError as err:
         raise Busy(f"another DVC command is at work in {root}. Wait until it has ended.") from err
     except DvcException as err:

@@ -11,7 +11,7 @@ from components.stages.place import private
 from flows.automations import DEPLOY, set_up_automations
 from flows.loopback import HOST, free_port, is_free
 from flows.ours import champions, is_behind, own_models
-from flows.webhook import ensure_webhook
+from flows.webhook import ensure_webhook, webhook_name
 from flows.webhook_secrets import rotate_secret, webhook_secrets
 
 FIRST_PORT = 8810
@@ -51,12 +51,12 @@ def hooks(root: Path, port: int | None = None, url: str | None = None, rotate: b
         )
     with hold(private(root, "locks") / "hooks.lock", f"the webhook of {root}"):
         port = port or free_port(FIRST_PORT)
-        changed = set_up_automations([DEPLOY])
+        changed = set_up_automations(root, [DEPLOY])
         secret = rotate_secret(root) if rotate else webhook_secrets(root)[0]
-        hook = ensure_webhook(store, url or f"http://{HOST}:{port}/mlflow", secret)
+        hook = ensure_webhook(store, webhook_name(root), url or f"http://{HOST}:{port}/mlflow", secret)
         how = "made" if hook.made else "brought up to date"
         print(f"Prefect    {PREFECT_API_URL.value()}: {len(changed)} automations made or changed", flush=True)
-        print(f"MLflow     {shown(store)}: webhook {how}, sends to {hook.url}", flush=True)
+        print(f"MLflow     {shown(store)}: webhook {webhook_name(root)} {how}, sends to {hook.url}", flush=True)
         _catch_up(root)
         _serve(root, port)
 

@@ -15,6 +15,7 @@ from components.data.processes import cores
 from components.serving.endpoint import Endpoint
 from components.serving.indexes import (
     Record,
+    borrowed,
     checked_name,
     digest_of,
     index_file,
@@ -149,10 +150,14 @@ def list_indexes(root: Path, as_json: bool) -> str:
         return json.dumps(found)
     lines = []
     for one in found:
-        lacking = ", ".join(label for space, label in served.items() if space not in one["spaces"])
-        lacks = (
-            f"; none for {lacking}, which is served: diptych index {one['of']} --name {one['name']}" if lacking else ""
+        lacking = ", ".join(
+            label for space, label in served.items() if space not in {**one["spaces"], **one["by_words"]}
         )
+        lacks = f"; none for {lacking}, which is served" if lacking else ""
+        for space, of in one["by_words"].items():
+            lacks += f"; {served[space]} searches it by words alone, by the vectors of {of}"
+        if lacks:
+            lacks += f": diptych index {one['of']} --name {one['name']}"
         lines.append(f"{one['name']}  {one['rows']:,} pictures of {one['of']}, made {one['made_at']}{lacks}")
     return "\n".join(lines) or "There are no indexes of your own: diptych index PICTURES makes one."
 
@@ -162,8 +167,9 @@ def _listed(root: Path, record: Record, served: dict[str, str]) -> dict[str, Any
     for space in spaces_of(root, record.name):
         pictures, width = size_of(root, record.name, space) or (None, None)
         spaces[space] = {"pictures": pictures, "width": width, "served": served.get(space)}
+    by_words = {space: of.label for space in served if (of := borrowed(root, record.name, space)) is not None}
     return {
-        "name": record.name, "of": record.said, "rows": record.rows, "digest": record.digest, "made_at": record.made_at, "spaces": spaces,
+        "by_words": by_words, "name": record.name, "of": record.said, "rows": record.rows, "digest": record.digest, "made_at": record.made_at, "spaces": spaces,
     }  # fmt: skip
 
 

@@ -29,7 +29,7 @@ def _monitor(root: Path, arguments: argparse.Namespace) -> int:
     if arguments.automations:
         from flows.automations import GO_BACK, TRAIN, set_up_automations
 
-        changed = set_up_automations([TRAIN, GO_BACK])
+        changed = set_up_automations(root, [TRAIN, GO_BACK])
         print(
             "\n".join(
                 f"{its.name}: {'set up' if its.name in changed else 'up to date'}. {its.why}"

@@ -8,6 +8,9 @@ import os
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+LEASES = {"PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem"}
+"""For Prefect's server, which otherwise forgets in a restart whose places are taken, so that they are never free again."""
+
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -15,6 +18,7 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 POLICY = b"default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; object-src 'none'"
 STORE, ARTIFACTS = "DIPTYCH_MLFLOW_STORE", "DIPTYCH_MLFLOW_ARTIFACTS"
+USERS = "DIPTYCH_MLFLOW_USERS"  # a file that says where its users are; without it whoever reaches it may do all
 
 
 def prefect_page() -> App:
@@ -25,18 +29,27 @@ def prefect_page() -> App:
 
 
 def mlflow_page() -> App:
-    """Return MLflow's API and page on the store that DIPTYCH_MLFLOW_STORE names.
+    """Return MLflow's API and page on the store that DIPTYCH_MLFLOW_STORE names, for users of its own where DIPTYCH_MLFLOW_USERS names them.
 
     `mlflow server` would do the same from a process above the server, which would outlive it when we are killed.
     """
     from mlflow.server import constants, handlers
 
     store, artifacts = os.environ[STORE], os.environ[ARTIFACTS]
+    root = artifacts
+    if USERS in os.environ:
+        root = "mlflow-artifacts:/"  # clients ask the server, which alone has a key to where they lie
+        os.environ |= {constants.SERVE_ARTIFACTS_ENV_VAR: "true", constants.ARTIFACTS_DESTINATION_ENV_VAR: artifacts}
     os.environ |= {
-        constants.BACKEND_STORE_URI_ENV_VAR: store, constants.ARTIFACT_ROOT_ENV_VAR: artifacts,
+        constants.BACKEND_STORE_URI_ENV_VAR: store, constants.ARTIFACT_ROOT_ENV_VAR: root,
         "_MLFLOW_SGI_NAME": "uvicorn",
     }  # fmt: skip
-    handlers.initialize_backend_stores(store, store, artifacts)
+    handlers.initialize_backend_stores(store, store, root)
+    if USERS in os.environ:
+        os.environ["MLFLOW_AUTH_CONFIG_PATH"] = os.environ[USERS]
+        from mlflow.server.auth import create_app
+
+        return confined(create_app())
     from mlflow.server.fastapi_app import app
 
     return confined(app)

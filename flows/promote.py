@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from components.contracts.errors import ConfigError, DiptychError
-from components.contracts.promotion import Finding, Held, Ruling
+from components.contracts.promotion import COMPATIBLE, Finding, Held, Ruling
 from components.recipes.params import load_params
 from components.registry.champion import files_of
 from components.registry.promotion import Judge, Verdict
@@ -87,14 +87,14 @@ def not_served(old: Mapping[str, str], champion: ModelVersion | None, root: Path
     metric = "the index"
     if champion is None:
         says = f"was to be that of {old['label']}, and none is served, so it gets one of its own"
-        return Finding(rule="compatible", metric=metric, held="told", says=says)
+        return Finding(rule=COMPATIBLE, metric=metric, held="told", says=says)
     if champion.digest == old["digest"]:
         return None
     folder = files_of(champion, root, store)
     if Package.verify(folder).space == old["space"]:  # the same encoders, packaged again
         return None
     says = f"is that of {champion.label}, and it was trained to search that of {old['label']}: train it again, or let it have one of its own"
-    return Finding(rule="compatible", metric=metric, held="uncertain", says=says)
+    return Finding(rule=COMPATIBLE, metric=metric, held="uncertain", says=says)
 
 
 def parity(manifest: Mapping[str, Any]) -> Finding:

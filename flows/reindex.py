@@ -14,7 +14,7 @@ from components.contracts.deploying import Deploying
 from components.contracts.errors import CapabilityError, ConfigError, DataError, Interrupted, StaleArtifact
 from components.data.processes import cores
 from components.serving.endpoint import read_previous, served_folder
-from components.serving.indexes import is_current, prune, records
+from components.serving.indexes import Borrowed, Record, borrow, is_current, prune, records
 from components.serving.package import Package
 from components.serving.routes import read_routes
 from components.stages.events import clock
@@ -115,17 +115,25 @@ def stop_if_asked(root: Path) -> None:
 
 
 @contextmanager
-def own_indexes(root: Path, folder: Path, label: str, rules: Deploying, told: Written) -> Iterator[None]:
+def own_indexes(
+    root: Path, folder: Path, label: str, rules: Deploying, told: Written, lent: Borrowed | None = None
+) -> Iterator[None]:
     """Have vectors of a package's space in every index of one's own, then let the block switch to it; what is of no use any more goes.
 
-    Only what is not there is made: in threads that give way to what serves, half as many as there are cores. What is stopped goes on the next time.
+    `lent` are vectors that its words were shown to find what they should by; an index that has them is left as it is. Else what is not there is made: in threads that give way to what serves, half as many as there are cores. What is stopped goes on the next time.
 
     Raises CapabilityError where the pictures of an index cannot be read any more, Busy while one is made by somebody else, Interrupted where
     somebody asks for the way back.
     """
     package = Package.verify(folder)
+
+    def found_by_words(record: Record) -> bool:
+        return lent is not None and is_current(root, record, lent.space)
+
     try:
-        lacking = any(not is_current(root, record, package.space) for record in records(root))
+        lacking = any(
+            not is_current(root, record, package.space) and not found_by_words(record) for record in records(root)
+        )
     except (DataError, StaleArtifact) as err:
         raise CapabilityError(f"an index of one's own cannot be read, so nothing is switched: {err}") from err
     spaces = {endpoint.space for endpoint in read_routes(root).endpoints}
@@ -135,6 +143,14 @@ def own_indexes(root: Path, folder: Path, label: str, rules: Deploying, told: Wr
     ):  # until the switch, so that none is made meanwhile for what served before
         for record in records(root):
             if is_current(root, record, package.space):
+                continue
+            if lent is not None and found_by_words(record):
+                borrow(root, record.name, package.space, lent)
+                told.step(
+                    root, f"index {record.name}",
+                    f"left as it is: words find its pictures by the vectors of {lent.label}, as was shown. To have it searched by pictures too: "
+                    f"diptych index {record.said} --name {record.name}",
+                )  # fmt: skip
                 continue
 
             def say(said: str) -> None:

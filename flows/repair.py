@@ -7,6 +7,7 @@ from pathlib import Path
 
 import yaml
 
+from components.contracts.plain_yaml import load_yaml
 from components.stages.lock import hold
 from components.stages.place import private
 
@@ -33,7 +34,7 @@ def repair(root: Path) -> None:
 
 def _is_yaml(path: Path) -> bool:
     try:
-        return isinstance(yaml.safe_load(path.read_text()), dict)
+        return isinstance(load_yaml(path.read_text()), dict)
     except (yaml.YAMLError, UnicodeDecodeError):
         return False
 

@@ -11,9 +11,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import yaml
-
 from components.contracts.errors import ConfigError, DataError
+from components.contracts.plain_yaml import load_yaml
 from components.data.kinds import KINDS
 from components.data.manifest import read_manifest, snapshot_digest
 from components.data.versions.difference import Version
@@ -134,7 +133,7 @@ def _past(root: Path) -> Iterator[tuple[str, str]]:
 
 def outs_of(lock: str) -> list[Mapping[str, Any]]:
     """Return all outputs that the text of a dvc.lock names, with `path` and `md5`."""
-    stages = (yaml.safe_load(lock) or {}).get("stages", {})
+    stages = (load_yaml(lock) or {}).get("stages", {})
     return [out for stage in stages.values() for out in stage.get("outs", ())]
 
 

@@ -4,6 +4,7 @@ Asked twice it does nothing the second time, and it may be killed anywhere: what
 itself, and the next call finishes what the registry was not told.
 """
 
+import json
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
@@ -32,7 +33,7 @@ from components.registry.deployments import (
     say_failed,
     say_replaced,
 )
-from components.registry.promotion import give_back, put_back
+from components.registry.promotion import OLD_INDEX, give_back, put_back
 from components.registry.signatures import check_signature
 from components.registry.store import Store, open_store, store_errors
 from components.registry.turns import CHAMPION, by_right_before
@@ -40,8 +41,9 @@ from components.registry.versions import ModelVersion, by_alias, by_label, versi
 from components.serving.canary import Counts, counts_of, fault_of_canary
 from components.serving.endpoint import Endpoint, read_endpoint
 from components.serving.environment import ServingEnvironment
-from components.serving.errors import ParityFailed, RequestRefused, ServerFailed
+from components.serving.errors import NeverReady, ParityFailed, RequestRefused, ServerFailed
 from components.serving.held import held_queries
+from components.serving.indexes import Borrowed
 from components.serving.package import Package
 from components.serving.record import read_gateway
 from components.serving.routes import read_routes
@@ -56,6 +58,9 @@ from flows.reindex import own_indexes, stop_if_asked
 
 LEASE_S = 60.0  # that a canary stands without anybody watching it
 LOOK_EVERY_S = 0.5
+MOST_SLOW = (
+    3  # times in a row that a version's server may not answer in its time before that is the version's own fault
+)
 LOCK = "rollout.lock"
 OWN_FAULTS = (Untrusted, StaleArtifact, ParityFailed, ServerFailed, RequestRefused)
 """What a version is refused for. Everything else is the world's fault, or of whoever runs it: the alias stays, and another call tries again."""
@@ -139,20 +144,24 @@ def _bring(root: Path, version: ModelVersion, store: Store) -> Rolled:
     ServingEnvironment.find(root)  # before anything is done
     read_routes(root)
     before = now.endpoint.label if now.endpoint is not None else ""
-    timeline = Timeline(label=version.label, before=before)
+    last = read_timeline(root)
+    slow = last.slow if last is not None and last.label == version.label and last.outcome == "failed" else 0
+    timeline = Timeline(label=version.label, before=before, slow=slow)
     timeline.write(root)
     try:
         folder = files_of(version, root, store)
         timeline.step(root, "files", f"all of {folder.name} are what was registered")
         timeline.step(root, "signature", check_signature(store, version.run_id, version.label, folder, root, rules))
         stop_if_asked(root)
-        with own_indexes(root, folder, version.label, rules, timeline):  # of its space, when it gets its first request
+        lent = _lent(version, folder, store, rules)
+        with own_indexes(root, folder, version.label, rules, timeline, lent):  # as of its first request
             endpoint = _served(root, folder, version.label, rules, timeline)
     except BaseException as err:
         why = str(err) if isinstance(err, DiptychError | OSError) else type(err).__name__
         if timeline.outcome == "served":  # only the end of what served before went wrong
             raise
-        timeline.own_fault = isinstance(err, OWN_FAULTS)
+        timeline.slow += isinstance(err, NeverReady)
+        timeline.own_fault = isinstance(err, OWN_FAULTS) or timeline.slow >= MOST_SLOW
         timeline.ended(root, "failed", why)
         if not timeline.own_fault:
             _told(root, timeline, lambda: say_failed(store, version, why))
@@ -163,6 +172,16 @@ def _bring(root: Path, version: ModelVersion, store: Store) -> Rolled:
     return Rolled(
         outcome="served", label=version.label, sentence=f"{version.label} is served{after}.", timeline=timeline
     )
+
+
+def _lent(version: ModelVersion, folder: Path, store: Store, rules: Deploying) -> Borrowed | None:
+    """Return whose vectors the words of a version were shown to find what they should by; None where they were not, or those are not wanted."""
+    old = json.loads((folder / "manifest.json").read_text(encoding="utf-8")).get("compatible_with")
+    if not old or rules.old_index != "searched":
+        return None
+    with store_errors(store.uri):
+        held = store.client.get_model_version(version.name, version.version).tags.get(OLD_INDEX)
+    return Borrowed(space=old["space"], label=old["label"]) if held == "holds" else None
 
 
 def _served(root: Path, folder: Path, label: str, rules: Deploying, timeline: Timeline) -> Endpoint:
@@ -185,11 +204,13 @@ def _served(root: Path, folder: Path, label: str, rules: Deploying, timeline: Ti
             timeline.step(root, "parity", asked)
             handed()
 
-        return deploy(folder, root, label, pictures=pictures, texts=texts, latency_ms=rules.latency_ms, handed=proven)
+        return deploy(
+            folder, root, label, pictures=pictures, texts=texts, latency_ms=rules.latency_ms, timeout_s=rules.ready_s, handed=proven
+        )  # fmt: skip
     first = 0.0 if rules.shadow else rules.canary[0]
     endpoint = deploy_beside(
         folder, root, label, first, rules.shadow, until=time.time() + LEASE_S,
-        pictures=pictures, texts=texts, latency_ms=rules.latency_ms,
+        pictures=pictures, texts=texts, latency_ms=rules.latency_ms, timeout_s=rules.ready_s,
     )  # fmt: skip
     try:
         timeline.step(root, "parity", asked)

@@ -1,7 +1,9 @@
 """The webhook on an MLflow server that tells us of an alias that was set, made by name however often it is asked for."""
 
+import hashlib
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.contracts.errors import ConfigError
@@ -12,7 +14,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.webhook import Webhook
 
-NAME = "diptych"
 _MENDS = (
     "Where the receiver is on the same machine or network, start the MLflow server with MLFLOW_WEBHOOK_ALLOWED_SCHEMES=https,http "
     "and MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS=true; else give an https address that it reaches: diptych hooks --url"
@@ -34,10 +35,15 @@ class Hook:
     made: bool
 
 
-def ensure_webhook(uri: str, url: str, secret: str) -> Hook:
+def webhook_name(root: Path) -> str:
+    """Return what the webhook of a workspace is called, so that several can listen to one server."""
+    return f"diptych-{hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:8]}"
+
+
+def ensure_webhook(uri: str, name: str, url: str, secret: str) -> Hook:
     """Have the MLflow server at `uri` tell `url` of each alias that is set, signed with `secret`; return the webhook.
 
-    There is one of the name diptych afterwards; one that somebody disabled is enabled. The server looks up its webhooks
+    There is one of that name afterwards; one that somebody disabled is enabled. The server looks up its webhooks
     once a minute. Raises ConfigError for a server that refuses the address or has no webhooks, TransientError for one that
     does not answer.
     """
@@ -55,7 +61,7 @@ def ensure_webhook(uri: str, url: str, secret: str) -> Hook:
     client = MlflowClient(tracking_uri=uri, registry_uri=uri)
     with store_errors(uri):
         try:
-            found = [one for one in _all(client) if one.name == NAME]
+            found = [one for one in _all(client) if one.name == name]
         except MlflowException as err:
             if "500 error" not in str(err):
                 raise
@@ -73,7 +79,7 @@ def ensure_webhook(uri: str, url: str, secret: str) -> Hook:
                 )
             else:
                 said = "Tells diptych that an alias was set, so that the champion is served."
-                hook = client.create_webhook(NAME, url, events, description=said, secret=secret)
+                hook = client.create_webhook(name, url, events, description=said, secret=secret)
         except MlflowException as err:
             if err.error_code != "INVALID_PARAMETER_VALUE":
                 raise

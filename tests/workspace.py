@@ -1,5 +1,6 @@
 """A workspace of its own for a test: the repository's files as they are, small, with the interpreter that runs the test."""
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -24,6 +25,9 @@ def make_workspace(root: Path, **params: object) -> Path:
         if name.split("/")[0] not in ("tests", "docs", "dvc.lock") and (REPOSITORY / name).exists():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(REPOSITORY / name, root / name)
+            if name.endswith(".py") and (compiled := _compiled(name)).exists():
+                (root / compiled.relative_to(REPOSITORY)).parent.mkdir(exist_ok=True)
+                shutil.copy2(compiled, root / compiled.relative_to(REPOSITORY))
     for environment in (".venv", ".venv-serving"):
         if (REPOSITORY / environment).exists():
             (root / environment).symlink_to(REPOSITORY / environment)
@@ -34,6 +38,11 @@ def make_workspace(root: Path, **params: object) -> Path:
     for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "as it is"]):
         subprocess.run([*git, *command], cwd=root, check=True)
     return root
+
+
+def _compiled(name: str) -> Path:
+    """Return where a module's bytecode lies, which holds for a copy too, since that has the module's time and size."""
+    return Path(importlib.util.cache_from_source(str(REPOSITORY / name)))
 
 
 def environment(**changed: str) -> dict[str, str]:

@@ -11,6 +11,7 @@ from components.contracts.errors import ConfigError
 
 Tier = Literal["critical", "supporting", "advisory"]
 Outcome = Literal["promoted", "kept", "inconclusive", "needs_a_person"]
+COMPATIBLE = "compatible"  # the rule that asks whether a version finds what it should on the champion's index
 Held = Literal["holds", "fails", "uncertain", "missing", "told"]
 
 

@@ -6,14 +6,12 @@ Source: Shen et al. 2020, arXiv:2003.11942, section 3.1, the criterion, which is
 from collections.abc import Mapping
 from dataclasses import replace
 
-from components.contracts.promotion import Finding, Held, Rules
+from components.contracts.promotion import COMPATIBLE, Finding, Held, Rules
 from components.evaluation.bootstrap import middle
 from components.evaluation.gate import FEWEST, compared
 from components.evaluation.old_index import DIRECTION, KIND
 from components.evaluation.outcomes import Evaluated
 from components.evaluation.ruled import change
-
-RULE = "compatible"
 
 
 def works_on_old_index(
@@ -34,7 +32,7 @@ def works_on_old_index(
     name, rows = f"{KIND}.{split}.{DIRECTION}.recall_at_1", f"{KIND}.{split}"
     if name not in ours.metrics or rows not in ours.rows:
         says = f"{ours.label} was not asked on the index of {old['label']}"
-        return Finding(rule=RULE, metric=name, held="missing", says=says)
+        return Finding(rule=COMPATIBLE, metric=name, held="missing", says=says)
     table = ours.rows[rows]
     place = table.column_names.index("rank")
     before = replace(
@@ -56,6 +54,6 @@ def works_on_old_index(
     }
     low, high = middle(found.draws, 1 - 2 * rules.alpha)
     return Finding(
-        rule=RULE, metric=name, held=held, says=words[held], ours=found.ours, theirs=found.theirs, difference=found.value, low=low, high=high,
+        rule=COMPATIBLE, metric=name, held=held, says=words[held], ours=found.ours, theirs=found.theirs, difference=found.value, low=low, high=high,
         margin=margin, queries=found.queries, groups=found.groups, more=more if held == "uncertain" else None,
     )  # fmt: skip

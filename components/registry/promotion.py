@@ -12,7 +12,7 @@ from getpass import getuser
 from pathlib import Path
 
 from components.contracts.errors import Busy, ConfigError, DiptychError, GateClosed, Interrupted, TransientError
-from components.contracts.promotion import Ruling
+from components.contracts.promotion import COMPATIBLE, Ruling
 from components.registry.store import Store, open_store, store_errors
 from components.registry.turns import CHAMPION, Turn
 from components.registry.versions import ModelVersion, by_alias, by_label, version_of
@@ -20,6 +20,7 @@ from components.registry.versions import ModelVersion, by_alias, by_label, versi
 CHALLENGER = "challenger"
 VERDICT, SENTENCE = "diptych.verdict", "diptych.verdict.sentence"
 APPROVED, APPROVED_BY, APPROVED_AT = "diptych.approved", "diptych.approved.by", "diptych.approved.at"
+OLD_INDEX = "diptych.old_index"  # whether its texts were shown to find what they should on the champion's index, as `Finding.held`
 PUT_BACK, GIVEN_BACK = "diptych.put_back", "diptych.given_back"
 MAY_BE_SERVED = ("promoted", "approved")  # verdicts
 RULINGS = "promotion"  # folder of a run's artifacts
@@ -251,5 +252,10 @@ def _record(store: Store, version: ModelVersion, ruling: Ruling, page: str) -> N
     against = f"against-{ruling.champion}" if ruling.champion else "first"
     store.client.log_text(version.run_id, json.dumps(ruling.as_json(), indent=2) + "\n", f"{RULINGS}/{against}.json")
     store.client.log_text(version.run_id, page, f"{RULINGS}/{against}.md")
-    for tag, said in ((VERDICT, ruling.outcome), (SENTENCE, ruling.sentence)):
+    old_index = [one.held for one in ruling.findings if one.rule == COMPATIBLE]
+    for tag, said in (
+        (VERDICT, ruling.outcome),
+        (SENTENCE, ruling.sentence),
+        *((OLD_INDEX, held) for held in old_index),
+    ):
         store.client.set_model_version_tag(version.name, version.version, tag, said[:5000])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.contracts.errors import DiptychError, TransientError
+from components.contracts.errors import ConfigError, DiptychError, TransientError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -75,6 +75,11 @@ def store_errors(uri: str) -> Iterator[None]:
         yield
     except MlflowException as err:
         text = str(err)
+        if "failed with error code 401" in text or "failed with error code 403" in text:
+            raise ConfigError(
+                f"the MLflow server {shown(uri)} does not let us in, or not do that. Say who you are in MLFLOW_TRACKING_USERNAME and "
+                'MLFLOW_TRACKING_PASSWORD; for the servers of diptych up: eval "$(diptych env)"'
+            ) from err
         if "database is locked" in text or "API request to" in text or err.error_code == "TEMPORARILY_UNAVAILABLE":
             raise TransientError(f"the MLflow store {shown(uri)} does not answer: {text.splitlines()[0]}") from err
         raise DiptychError(

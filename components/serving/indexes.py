@@ -2,6 +2,7 @@
 
 `.diptych/index/<name>/source.json` is the record, `<space>.parquet` the vectors as `embed_all` writes them. Vectors of two spaces never share
 a file, so a model and its indexes are switched together: whoever serves a version opens the files of its space.
+`<space>.borrows.json` stands in for such a file where texts of one space have been shown to find what they should among vectors of another.
 """
 
 import hashlib
@@ -44,6 +45,19 @@ class Record:
     made_at: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Borrowed:
+    """Vectors of another model that the texts of one may be compared with.
+
+    Args:
+        space: of the vectors.
+        label: the version that they are of, such as clip@3.
+    """
+
+    space: str
+    label: str
+
+
 def checked_name(name: str) -> str:
     """Return a name that an index can have. ConfigError for another."""
     if not is_name(name):
@@ -67,6 +81,33 @@ def index_folder(root: Path, name: str) -> Path:
 def index_file(root: Path, name: str, space: str) -> Path:
     """Return where the vectors of an index lie that are of a space, there or not."""
     return index_folder(root, name) / f"{space}.parquet"
+
+
+def borrow(root: Path, name: str, space: str, of: Borrowed) -> None:
+    """Have texts of a space search an index by vectors of another, until it has vectors of their own."""
+    path = _borrows(root, name, space)
+    partial = path.with_name(f"{path.name}.{os.getpid()}")
+    partial.write_text(json.dumps(asdict(of), indent=2) + "\n", encoding="utf-8")
+    partial.replace(path)
+
+
+def borrowed(root: Path, name: str, space: str) -> Borrowed | None:
+    """Return whose vectors of an index the texts of a space search; None where they have their own, or nothing. StaleArtifact where nobody can read it."""
+    path = _borrows(root, name, space)
+    if index_file(root, name, space).exists():
+        return None
+    try:
+        return Borrowed(**json.loads(path.read_text(encoding="utf-8")))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (ValueError, TypeError) as err:
+        raise StaleArtifact(
+            f"{path} cannot be read ({type(err).__name__}), so it is unknown by which vectors the index is searched. {REMEDY} {name}"
+        ) from err
+
+
+def _borrows(root: Path, name: str, space: str) -> Path:
+    return index_folder(root, name) / f"{space}.borrows.json"
 
 
 def read_record(root: Path, name: str) -> Record | None:
@@ -148,11 +189,12 @@ def remove_index(root: Path, name: str) -> None:
 
 
 def prune(root: Path, spaces: Collection[str]) -> int:
-    """Take away the files of all other spaces, of what was begun too; return how many files of vectors those were."""
+    """Take away the files of all other spaces, of what was begun too, but for what these borrow; return how many files of vectors those were."""
     removed = 0
+    lent = {of.space for name in names(root) for space in spaces if (of := borrowed(root, name, space)) is not None}
     for path in index_folder(root, "").glob("*/*"):
         space = path.name.partition(".")[0]
-        if len(space) != 64 or space in spaces:
+        if len(space) != 64 or space in spaces or space in lent:
             continue
         removed += bool(_FILE.fullmatch(path.name))
         if path.is_dir():

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import yaml
 
 from components.contracts.model_files import MODEL_FILES
+from components.contracts.plain_yaml import load_yaml
 from components.contracts.sample import TEST_SPLITS
 from components.data.beyond import Beyond
 from components.data.manifest import read_manifest
@@ -176,7 +176,7 @@ def about(
 ) -> dict[str, Any]:
     """Return what manifest.json says beside the files: where the package comes from."""
     commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=False).stdout
-    lock = yaml.safe_load((root / "dvc.lock").read_text()) if (root / "dvc.lock").exists() else {"stages": {}}
+    lock = load_yaml((root / "dvc.lock").read_text()) if (root / "dvc.lock").exists() else {"stages": {}}
     return {
         "recipe": recipe.name, "scale": params.scale, "seed": params.seed, "data_digest": data,
         "git_commit": commit.strip() or None, "train_digest": training["train_digest"], "start": training.get("start"),

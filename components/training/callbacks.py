@@ -5,13 +5,13 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from typing import Any
 
-import lightning as L
 import torch
 from torch import Tensor, nn
 
 from components.contracts.errors import Interrupted
 from components.training.checkpoints import Checkpoints
 from components.training.ema import Averaged
+from components.training.framework import L
 from components.training.telling import Log, Telling
 
 Watch = Callable[[nn.Module], Mapping[str, float]]

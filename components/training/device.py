@@ -8,11 +8,11 @@ from datetime import timedelta
 from typing import Any, Literal
 
 import torch
-from lightning.pytorch.strategies import DDPStrategy
 from torch.distributed import is_torchelastic_launched
 
 from components.contracts.errors import CapabilityError, TransientError
 from components.training.compiled import check_compiler
+from components.training.framework import L
 from components.training.numbers import Precision, Scale
 from components.training.sharding import Sharded, Sharding
 
@@ -36,7 +36,7 @@ def ranks(timeout_s: float, sharding: Sharding | None = None) -> dict[str, Any]:
         return {"devices": 1}
     world, here = (int(os.environ[name]) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
     waits = timedelta(seconds=timeout_s)
-    strategy = Sharded(sharding, timeout=waits) if sharding else DDPStrategy(timeout=waits)
+    strategy = Sharded(sharding, timeout=waits) if sharding else L.pytorch.strategies.DDPStrategy(timeout=waits)
     return {"devices": here, "num_nodes": world // here, "strategy": strategy}
 
 

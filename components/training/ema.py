@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import lightning as L
 import torch
 from torch import Tensor, nn
 
+from components.training.framework import L
 from components.training.sharding import local, part_like, whole_of
 
 

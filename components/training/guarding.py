@@ -7,14 +7,13 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
-import lightning as L
 import torch
-from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor, nn
 
 from components.contracts.errors import CapabilityError, DataError, DiptychError, GateClosed
 from components.models.projection import LogitScale
 from components.training.callbacks import Curves, any_rank, mean_over_ranks
+from components.training.framework import L
 from components.training.guards import Lasting, Spikes, Tries, collapsed, finite
 from components.training.method_module import MethodModule
 from components.training.numbers import Guards
@@ -172,7 +171,7 @@ class Guarding(L.Callback):
         self._say(f"guard {what}: {said}" if what == "left_out" else said)
 
     @staticmethod
-    @rank_zero_only
+    @L.pytorch.utilities.rank_zero_only
     def _say(said: str) -> None:
         print(said, flush=True)
 

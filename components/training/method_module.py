@@ -6,7 +6,6 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-import lightning as L
 import numpy as np
 import torch
 from torch import Tensor
@@ -17,6 +16,7 @@ from torch.optim import Optimizer
 from components.contracts.batch import Batch
 from components.contracts.method import Clock, Method
 from components.data.batches import Made, Unseen
+from components.training.framework import L
 from components.training.grad_cache import GradCache
 from components.training.numbers import Optimisation
 from components.training.param_groups import optimizer_of

@@ -1,13 +1,12 @@
 """What a method keeps on each rank for itself, such as a queue of the rows that rank has seen: saved and brought back by rank."""
 
-import lightning as L
 import torch.distributed as dist
-from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from components.contracts.errors import ConfigError
 from components.contracts.method import Method
+from components.training.framework import L
 
 
 class PerRank(L.Callback):
@@ -62,7 +61,7 @@ def _of_all_ranks(own: Tensor) -> Tensor:
     return rows.view(-1, *own.shape)
 
 
-@rank_zero_only
+@L.pytorch.utilities.rank_zero_only
 def _say(before: int, now: int, names: tuple[str, ...]) -> None:
     lost = (
         f"those of ranks {now} to {before - 1} are left out"

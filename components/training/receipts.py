@@ -11,11 +11,11 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import lightning as L
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from components.contracts.errors import ConfigError
+from components.training.framework import L
 
 PRICE, WATTS = "DIPTYCH_PRICE_PER_HOUR", "DIPTYCH_WATTS"
 DENSE_BF16 = {  # operations a second, from the makers' data sheets, without sparsity

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
-from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, nn
 from torch.distributed._composable.contract import REGISTRY_KEY, STATE_KEY
 from torch.distributed._composable_state import _module_state_mapping
@@ -21,6 +20,7 @@ from torch.optim import Optimizer
 
 from components.contracts.encoded import Tower
 from components.contracts.errors import CapabilityError
+from components.training.framework import L
 from components.training.recompute import opened
 
 _Place = tuple[nn.Module, str]
@@ -83,7 +83,7 @@ class Sharding:
         self.plain = {}
 
 
-class Sharded(DDPStrategy):
+class Sharded(L.pytorch.strategies.DDPStrategy):
     """DDP's ranks and connections, with split towers in place of DDP itself.
 
     Args:

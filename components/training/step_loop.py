@@ -7,17 +7,14 @@ strategies'.
 
 from typing import Any
 
-import lightning as L
-from lightning.pytorch.loops.training_epoch_loop import _TrainingEpochLoop
-from lightning.pytorch.utilities.exceptions import SIGTERMException
-
+from components.training.framework import L
 from components.training.method_module import MethodModule
 
 _ASKED = ("on_train_batch_start", "on_before_optimizer_step", "on_train_batch_end")
 _NOT_ASKED = ("on_before_zero_grad", "on_before_backward", "on_after_backward")
 
 
-class StepLoop(_TrainingEpochLoop):
+class StepLoop(L.pytorch.loops.training_epoch_loop._TrainingEpochLoop):
     """Takes one step a batch: forward, backward, guards, clipping, optimizer, schedule, and then the callbacks' look at it.
 
     Args:
@@ -96,7 +93,7 @@ class StepLoop(_TrainingEpochLoop):
         """Count the step; leave where Lightning was told to."""
         self._batches_that_stepped += 1
         if self.trainer.received_sigterm and not self._is_training_done:
-            raise SIGTERMException
+            raise L.pytorch.utilities.exceptions.SIGTERMException
 
 
 def _has(callback: L.Callback, hook: str) -> bool:

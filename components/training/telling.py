@@ -3,9 +3,8 @@
 import time
 from collections.abc import Callable, Mapping
 
-import lightning as L
-
 from components.contracts.progress import Progress
+from components.training.framework import L
 
 Log = Callable[[int, Mapping[str, float]], None]
 """Takes the numbers of a step as they come: (step, name -> value)."""

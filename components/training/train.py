@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import lightning as L
 import torch
 
 from components.contracts.errors import Interrupted
@@ -22,6 +21,7 @@ from components.training.checkpoints import Checkpoint, Checkpoints, check_fits
 from components.training.compiled import compiled
 from components.training.device import accelerator, answering, precision, ranks
 from components.training.ema import Averaged
+from components.training.framework import L
 from components.training.guarding import Guarding, RollBack
 from components.training.guards import Tries
 from components.training.method_module import MethodModule

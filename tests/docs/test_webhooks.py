@@ -15,7 +15,7 @@ from flows.cli import _parser
 from flows.events import ALIAS_SET, model_resource
 from flows.receiver import BODY_WITHIN_S, RETRY_AFTER_S, STATUS
 from flows.watch import MOST_S
-from flows.webhook import NAME
+from flows.webhook import webhook_name
 
 REPOSITORY = Path(__file__).parents[2]
 PAGE = (REPOSITORY / "docs/webhooks.md").read_text()
@@ -51,7 +51,7 @@ def test_the_numbers_are_those_of_the_code():
 def test_the_names_are_those_of_servers_and_code():
     for name in set(re.findall(r"\b(MLFLOW_WEBHOOK_\w+)", PAGE)):
         assert any(getattr(environment_variables, prefix + name, None) for prefix in ("", "_")), name
-    assert f"the webhook `{NAME}`" in PAGE
+    assert f"`{webhook_name(REPOSITORY)[:-8]}` and eight digits" in PAGE
     assert f"`{ALIAS_SET}` about `{model_resource('<name>')}`" in PAGE
     for path in re.findall(r"`(tests/\S+)`", PAGE):
         assert (REPOSITORY / path).exists()

@@ -1,7 +1,7 @@
 """Aliases set on a real MLflow server, by webhook and by watcher, until the endpoint answers so: `python -m tests.drills.alias_to_endpoint`.
 
 MLflow, Prefect, a process worker, `diptych hooks` and a gateway before Triton run for real; clients ask all the time. A better version is
-set; two are, within a second; one while Prefect is down; one that is worse; and one while only `diptych watch` looks. Each time the endpoint has
+set; two are, within a second; one while Prefect is down; one whose canary Prefect is restarted in; one that is worse; and one while only `diptych watch` looks. Each time the endpoint has
 to answer as the registry asks, or as before, and nobody may get an error. Models are of a few kilobytes, so the seconds are those of the way.
 Prints one JSON object as its last line.
 """
@@ -12,27 +12,27 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import httpx
-import yaml
-
+from components.registry.deployments import DEPLOYED_AT
 from components.registry.store import Store, open_store
 from components.registry.versions import ModelVersion
+from components.serving.routes import read_routes
 from flows.down import down
 from flows.gateway import ensure_gateway
 from flows.loopback import HOST, free_port, wait_for
-from flows.page_apps import ARTIFACTS, STORE
+from flows.page_apps import ARTIFACTS, LEASES, STORE
 from flows.processes import started
 from flows.rollout import rollout
-from tests.flows.rolled import REPOSITORY, make_place, make_version
+from tests.drills.traffic import FAILED, answering, asked_all_the_time
+from tests.flows.rolled import REPOSITORY, ask, make_place, make_version, rules
 
 PATIENCE_S = 180.0
 PREFECT_DOWN_S = 10.0
+CANARY_S = 20.0  # long enough to restart a server in
 DIPTYCH = [sys.executable, "-u", "-m", "flows.cli"]
 PREFECT = [sys.executable, "-u", "-m", "prefect"]
 WEBHOOKS = {
@@ -61,12 +61,6 @@ class Place:
         }  # fmt: skip
         self.made = 0
 
-    def rules(self, **deploy: object) -> None:
-        """Choose how versions are deployed."""
-        path = self.root / "params.yaml"
-        params = yaml.safe_load(path.read_text())
-        path.write_text(yaml.safe_dump({**params, "deploy": {**params["deploy"], **deploy}}))
-
     def version(self, store: Store, right: int | None = None) -> ModelVersion:
         """Register another, of sixty queries eight more right than the one before unless said."""
         self.made += 1
@@ -77,7 +71,7 @@ class Place:
         """Run a server while the block does."""
         port, log = self.ports[page], self.logs / f"{page}.log"
         settings = {
-            **WEBHOOKS, STORE: f"sqlite:///{self.root / 'mlflow.db'}", ARTIFACTS: (self.root / "mlartifacts").as_uri(),
+            **WEBHOOKS, **LEASES, STORE: f"sqlite:///{self.root / 'mlflow.db'}", ARTIFACTS: (self.root / "mlartifacts").as_uri(),
             "PREFECT_UI_STATIC_DIRECTORY": str(self.logs / "page"),
         }  # fmt: skip
         command = [sys.executable, "-m", "uvicorn", "--factory", f"flows.page_apps:{page}_page", "--host", HOST]
@@ -105,91 +99,72 @@ def until(condition: Callable[[], object], seen: Callable[[], object]) -> float:
     return time.monotonic() - began
 
 
-@contextmanager
-def asked(url: str, clients: int) -> Iterator[dict[str, int]]:
-    """Ask from many sides while the block runs; yield how often each version answered, and `failed`."""
-    counts, ended, lock = {"failed": 0}, threading.Event(), threading.Lock()
-
-    def client() -> None:
-        with httpx.Client(timeout=30) as http:
-            while not ended.is_set():
-                try:
-                    answer = http.post(f"{url}v1/search", json={"query": "a red square", "top_k": 1})
-                    name = str(answer.json()["model"]) if answer.status_code == 200 else "failed"
-                except httpx.HTTPError:
-                    name = "failed"
-                with lock:
-                    counts[name] = counts.get(name, 0) + 1
-
-    threads = [threading.Thread(target=client) for _ in range(clients)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield counts
-    finally:
-        ended.set()
-        for thread in threads:
-            thread.join()
-
-
 def drill(place: Place, clients: int) -> dict[str, object]:
     """Go through all of it; return what happened, `failed` among it."""
     with ExitStack() as stack:
         stack.enter_context(place.server("mlflow"))
         prefect = stack.enter_context(ExitStack())
         prefect.enter_context(place.server("prefect"))
-        for command in (["work-pool", "create", "local", "--type", "process"], ["--no-prompt", "deploy", "--all"]):
+        pools = (["work-pool", "create", pool, "--type", "process"] for pool in ("cpu", "gpu"))
+        for command in (*pools, ["--no-prompt", "deploy", "--all"]):
             subprocess.run([*PREFECT, *command], cwd=place.root, check=True, capture_output=True)
-        stack.enter_context(place.running("worker", [*PREFECT, "worker", "start", "--pool", "local"], "started!"))
+        stack.enter_context(place.running("worker", [*PREFECT, "worker", "start", "--pool", "cpu"], "started!"))
         store = open_store(place.root)
         ask(store, place.version(store))
         rollout(place.root, "tiny", store)
-        url = ensure_gateway(place.root).url
-        with asked(url, clients) as counts:
+        ensure_gateway(place.root)
+        with asked_all_the_time(place.root, clients) as counts:
             detail: dict[str, object] = {}
             with place.running("hooks", [*DIPTYCH, "hooks"], "Ctrl-C stops it"):
                 for name, canary in (("no_canary", []), ("canary", [0.05, 0.25])):
-                    place.rules(canary=canary, step_s=5.0)
-                    detail[f"webhook_{name}"] = served_after(store, url, counts, place.version(store))
-                place.rules(canary=[])
+                    rules(place.root, canary=canary, step_s=5.0)
+                    detail[f"webhook_{name}"] = served_after(place, store, counts, place.version(store))
+                rules(place.root, canary=[])
                 first, second = place.version(store), place.version(store)
                 ask(store, first)
-                detail["two_within_a_second"] = served_after(store, url, counts, second)
+                detail["two_within_a_second"] = served_after(place, store, counts, second)
                 prefect.close()
                 late = place.version(store)
                 ask(store, late)
                 time.sleep(PREFECT_DOWN_S)
                 prefect.enter_context(place.server("prefect"))
-                detail["after_prefect_was_down"] = round(until(lambda: answers(url) == late.label, lambda: counts), 1)
+                detail["after_prefect_was_down"] = round(
+                    until(lambda: answering(place.root) == late.label, lambda: counts), 1
+                )
+                rules(place.root, canary=[0.3], step_s=CANARY_S)
+                tried = place.version(store)
+                ask(store, tried)
+                until(lambda: read_routes(place.root).beside, lambda: counts)
+                prefect.close()
+                prefect.enter_context(place.server("prefect"))
+                assert answering(place.root) in (late.label, tried.label)
+                detail["prefect_restarted_in_the_canary"] = round(
+                    until(lambda: tagged(store, tried, DEPLOYED_AT), lambda: counts), 1
+                )
                 worse = place.version(store, right=1)
                 ask(store, worse)
                 detail["worse_put_back"] = round(
-                    until(lambda: champion(store) == late.version, lambda: champion(store)), 1
+                    until(lambda: champion(store) == tried.version, lambda: champion(store)), 1
                 )
             with place.running("watch", [*DIPTYCH, "watch"], "Ctrl-C stops it"):
                 time.sleep(6.0)  # its first look, after which the alias moves
-                detail["watcher"] = served_after(store, url, counts, place.version(store, right=59))
-            return {**detail, "asked": dict(counts), "failed": counts["failed"]}
+                rules(place.root, canary=[])
+                detail["watcher"] = served_after(place, store, counts, place.version(store, right=59))
+            return {**detail, "asked": dict(counts), "failed": counts[FAILED]}
 
 
-def ask(store: Store, version: ModelVersion) -> None:
-    """Do what somebody does who sets the alias on MLflow's page."""
-    store.client.set_registered_model_alias(version.name, "champion", version.version)
-
-
-def served_after(store: Store, url: str, counts: dict[str, int], version: ModelVersion) -> dict[str, float]:
+def served_after(place: Place, store: Store, counts: dict[str, int], version: ModelVersion) -> dict[str, float]:
     """Set the alias; return the seconds until the first answer of this version, and until all are."""
     before = counts.get(version.label, 0)
     ask(store, version)
     first = until(lambda: counts.get(version.label, 0) > before, lambda: dict(counts))
-    every = until(lambda: {answers(url) for _ in range(20)} == {version.label}, lambda: dict(counts))
+    every = until(lambda: {answering(place.root) for _ in range(20)} == {version.label}, lambda: dict(counts))
     return {"first_s": round(first, 1), "all_s": round(first + every, 1)}
 
 
-def answers(url: str) -> str:
-    """Return which version answers a question that any may."""
-    answer = httpx.post(f"{url}v1/search", json={"query": "a red square", "top_k": 1}, timeout=30)
-    return str(answer.json()["model"])
+def tagged(store: Store, version: ModelVersion, tag: str) -> bool:
+    """Return whether a version has a tag."""
+    return tag in store.client.get_model_version(version.name, version.version).tags
 
 
 def champion(store: Store) -> str | None:

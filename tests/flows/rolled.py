@@ -2,17 +2,24 @@
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
+import yaml
 
 from components.contracts.sealed import sha256_of
+from components.registry.champion import files_of
 from components.registry.store import Store
 from components.registry.versions import ModelVersion, register
 from components.serving.pack import seal, write_index
+from components.serving.package import Package
+from flows.down import down
 from tests.components.serving.tiny_package import WIDTH, make_package
 
 REPOSITORY = Path(__file__).parents[2]
@@ -29,7 +36,34 @@ def make_place(root: Path) -> Path:
     return root
 
 
-def make_version(root: Path, store: Store, seed: int, right: int, spoil: str = "") -> ModelVersion:
+@contextmanager
+def served_place(folder: Path, **deploy: object) -> Iterator[Path]:
+    """Yield a workspace with a registry of its own and these rules of deploying; what is served there ends with the block."""
+    root = make_place(folder)
+    rules(root, **deploy)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        try:
+            yield root
+        finally:
+            down(root)
+
+
+def rules(root: Path, **deploy: object) -> None:
+    """Change section `deploy` of its params.yaml."""
+    params = yaml.safe_load((root / "params.yaml").read_text())
+    params["deploy"] = {**params["deploy"], **deploy}
+    (root / "params.yaml").write_text(yaml.safe_dump(params))
+
+
+def ask(store: Store, version: ModelVersion) -> None:
+    """Do what somebody does who sets the alias on MLflow's page."""
+    store.client.set_registered_model_alias(version.name, "champion", version.version)
+
+
+def make_version(
+    root: Path, store: Store, seed: int, right: int, spoil: str = "", held_to: ModelVersion | None = None
+) -> ModelVersion:
     """Return a new version of `tiny`.
 
     Args:
@@ -37,10 +71,11 @@ def make_version(root: Path, store: Store, seed: int, right: int, spoil: str = "
         right: queries of sixty that it answers rightly.
         spoil: `nan`: an encoder gives no numbers; `graph`: one cannot be loaded; `wide`: its index is of other vectors. `large`: it is well, and its
             index has LARGE bytes.
+        held_to: a version of the same seed, whose pictures its texts find; they did so for as many of the sixty.
     """
     shutil.rmtree(root / "runs" / "tiny", ignore_errors=True)
     package, evaluate = root / "runs/tiny/package", root / "runs/tiny/evaluate"
-    make_package(package, seed)
+    make_package(package, seed, noise=None if held_to is None else 1)
     (package / "manifest.json").unlink()
     _spoil(package, spoil)
     (evaluate / "rows").mkdir(parents=True)
@@ -58,9 +93,18 @@ def make_version(root: Path, store: Store, seed: int, right: int, spoil: str = "
         "tallies": tallies,
         "data": "here",
     }
-    (evaluate / "metrics.json").write_text(json.dumps({"retrieval.pair.mean_recall": metric}))
-    shutil.copy(evaluate / "metrics.json", package)
+    metrics = {"retrieval.pair.mean_recall": metric}
     about = {"recipe": "tiny", "data_digest": "0" * 64, "onnx_furthest": {"image": 1e-6}, "signature": {"width": 16}}
+    if held_to is not None:
+        old = Package.verify(files_of(held_to, root, store))
+        about["compatible_with"] = {"label": held_to.label, "digest": old.digest, "space": old.space}
+        tallies = [{"rows": "compatible.pair", "column": "rank", "at_most": 1}]
+        metrics["compatible.pair.text_to_image.recall_at_1"] = {**metric, "tallies": tallies}
+        pq.write_table(
+            pa.table({**rows, "baseline_rank": [1] * 20 + [2] * 40}), evaluate / "rows/compatible.pair.parquet"
+        )
+    (evaluate / "metrics.json").write_text(json.dumps(metrics))
+    shutil.copy(evaluate / "metrics.json", package)
     seal(package, about)
     return register(package, root, store)
 

@@ -28,7 +28,7 @@ from flows.page_apps import ARTIFACTS, STORE
 from flows.pages import Pages
 from flows.processes import started
 from flows.receiver import Receiver, tell_alias_set
-from flows.webhook import NAME, ensure_webhook
+from flows.webhook import ensure_webhook, webhook_name
 from flows.webhook_secrets import rotate_secret, webhook_secrets
 from tests.flows.handed_over import hand_over
 from tests.workspace import REPOSITORY, environment
@@ -117,7 +117,17 @@ def lines(path: Path) -> list[str]:
 def test_without_the_deployment_the_way_to_make_it_is_named(prefect):
     missing = Reaction(name="x", why="x", event="e", resource="r", deployment="deploy/nowhere")
     with pytest.raises(ConfigError, match="prefect deploy --all"):
-        set_up_automations([missing])
+        set_up_automations(REPOSITORY, [missing])
+
+
+def test_a_deployment_that_works_in_another_workspace_is_not_taken_for_this_ones(prefect, tmp_path):
+    reaction = Reaction(name="x", why="x", event="e", resource="r", deployment="elsewhere/manual")
+    steps = [{"prefect.deployments.steps.set_working_directory": {"directory": str(tmp_path)}}]
+    with get_client(sync_client=True) as client:
+        client.create_deployment(client.create_flow_from_name("elsewhere"), name="manual", pull_steps=steps)
+    with pytest.raises(ConfigError, match=f"elsewhere/manual of that Prefect server works in {tmp_path}"):
+        set_up_automations(REPOSITORY, [reaction])
+    assert set_up_automations(tmp_path, [reaction]) == ("x",)
 
 
 def test_an_alias_that_is_set_runs_the_flow_with_its_model(hooks, deployed, pages, prefect):
@@ -179,42 +189,44 @@ def test_a_delivery_is_taken_once_by_both_receiver_and_server(hooks, deployed, p
 
 
 def test_automations_are_made_once_and_mended_and_what_was_paused_stays_so(hooks, prefect):
-    assert set_up_automations([DEPLOY]) == ()
+    assert set_up_automations(REPOSITORY, [DEPLOY]) == ()
     with get_client(sync_client=True) as client:
         [made] = client.read_automations_by_name(DEPLOY.name)
         client.pause_automation(made.id)
-        assert set_up_automations([DEPLOY]) == ()
+        assert set_up_automations(REPOSITORY, [DEPLOY]) == ()
         said = made.model_dump(exclude={"id", "owner_resource"}) | {"enabled": False, "description": "another"}
         other = AutomationCore.model_validate(said)
         client.update_automation(made.id, other)
         client.create_automation(other)
-        assert set_up_automations([DEPLOY]) == (DEPLOY.name,)
+        assert set_up_automations(REPOSITORY, [DEPLOY]) == (DEPLOY.name,)
         [mended] = client.read_automations_by_name(DEPLOY.name)
         assert mended.description == DEPLOY.why
         assert not mended.enabled
         client.resume_automation(mended.id)
-    assert set_up_automations([DEPLOY]) == ()
+    assert set_up_automations(REPOSITORY, [DEPLOY]) == ()
 
 
-def test_the_webhook_is_one_whatever_is_asked_for(pages, module_toy):
-    client = MlflowClient(pages.mlflow)
-    before = [hook for hook in client.list_webhooks() if hook.name == NAME]
-    first = ensure_webhook(pages.mlflow, "http://127.0.0.1:1/mlflow", "s" * 43)
+def test_a_workspace_has_one_webhook_whatever_is_asked_for(pages, module_toy, tmp_path):
+    client, name = MlflowClient(pages.mlflow), webhook_name(module_toy)
+    before = [hook for hook in client.list_webhooks() if hook.name == name]
+    first = ensure_webhook(pages.mlflow, webhook_name(module_toy), "http://127.0.0.1:1/mlflow", "s" * 43)
     client.update_webhook(first.id, status="DISABLED")
-    client.create_webhook(NAME, "http://127.0.0.1:3/", ["model_version_alias.created"])
-    second = ensure_webhook(pages.mlflow, "http://127.0.0.1:2/mlflow", "s" * 43)
+    client.create_webhook(name, "http://127.0.0.1:3/", ["model_version_alias.created"])
+    second = ensure_webhook(pages.mlflow, webhook_name(module_toy), "http://127.0.0.1:2/mlflow", "s" * 43)
     assert first.made is not bool(before)
     assert not second.made
-    [hook] = [hook for hook in client.list_webhooks() if hook.name == NAME]
+    other = ensure_webhook(pages.mlflow, webhook_name(tmp_path), "http://127.0.0.1:4/mlflow", "s" * 43)
+    [hook] = [hook for hook in client.list_webhooks() if hook.name == name]
+    client.delete_webhook(other.id)
     assert (hook.url, str(hook.status)) == ("http://127.0.0.1:2/mlflow", "ACTIVE")
     with pytest.raises(ConfigError, match="MLFLOW_WEBHOOK_ALLOWED_SCHEMES"):
-        ensure_webhook(pages.mlflow, "ftp://127.0.0.1/mlflow", "s" * 43)
+        ensure_webhook(pages.mlflow, webhook_name(module_toy), "ftp://127.0.0.1/mlflow", "s" * 43)
     with pytest.raises(ConfigError, match="diptych watch"):
-        ensure_webhook("sqlite:///mlflow.db", "http://127.0.0.1:1/mlflow", "s" * 43)
+        ensure_webhook("sqlite:///mlflow.db", "diptych", "http://127.0.0.1:1/mlflow", "s" * 43)
 
 
 def test_a_server_that_lost_the_key_of_its_webhooks_is_told_which_one_it_needs(pages, module_toy, tmp_path):
-    ensure_webhook(pages.mlflow, "http://127.0.0.1:1/mlflow", "s" * 43)
+    ensure_webhook(pages.mlflow, webhook_name(module_toy), "http://127.0.0.1:1/mlflow", "s" * 43)
     with closing(sqlite3.connect(module_toy / "mlflow.db")) as old, closing(sqlite3.connect(tmp_path / "m.db")) as new:
         old.backup(new)
     port, log = free_port(), tmp_path / "mlflow.log"
@@ -223,10 +235,10 @@ def test_a_server_that_lost_the_key_of_its_webhooks_is_told_which_one_it_needs(p
     with started(page, log, {**MLFLOW, "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": "Yg" * 21 + "Y=", **store}) as server:
         wait_for(f"http://127.0.0.1:{port}/health", server, log, "MLflow", 120)
         with pytest.raises(ConfigError, match="MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY"):
-            ensure_webhook(f"http://127.0.0.1:{port}", "http://127.0.0.1:1/mlflow", "s" * 43)
+            ensure_webhook(f"http://127.0.0.1:{port}", "diptych", "http://127.0.0.1:1/mlflow", "s" * 43)
 
 
-def test_what_prefect_did_not_take_mlflow_sends_again_and_a_new_secret_is_good_at_once(pages, tmp_path):
+def test_what_prefect_did_not_take_mlflow_sends_again_and_a_new_secret_is_good_at_once(pages, module_toy, tmp_path):
     taken: list[AliasSet] = []
     tries: list[str] = []
 
@@ -247,16 +259,16 @@ def test_what_prefect_did_not_take_mlflow_sends_again_and_a_new_secret_is_good_a
     try:
         wait_until(lambda: server.started, lambda: thread.is_alive())
         url, client = f"http://127.0.0.1:{port}/mlflow", MlflowClient(pages.mlflow)
-        ensure_webhook(pages.mlflow, url, webhook_secrets(tmp_path)[0])
+        ensure_webhook(pages.mlflow, webhook_name(module_toy), url, webhook_secrets(tmp_path)[0])
         client.set_registered_model_alias("clip", "champion", "1")
         wait_until(lambda: taken, lambda: answers)
         assert len(tries) == 3
         assert len(set(tries)) == 1, "the same delivery"
-        ensure_webhook(pages.mlflow, url, rotate_secret(tmp_path))
+        ensure_webhook(pages.mlflow, webhook_name(module_toy), url, rotate_secret(tmp_path))
         client.set_registered_model_alias("clip", "champion", "2")
         wait_until(lambda: len(taken) == 2, lambda: answers)
         assert [wish.version for wish in taken] == ["1", "2"]
-        ensure_webhook(pages.mlflow, url, "of somebody else, and long enough for all")
+        ensure_webhook(pages.mlflow, webhook_name(module_toy), url, "of somebody else, and long enough for all")
         client.set_registered_model_alias("clip", "champion", "3")
         wait_until(lambda: len(answers) == 5, lambda: answers)
         assert answers[-1].startswith("401")
@@ -266,7 +278,11 @@ def test_what_prefect_did_not_take_mlflow_sends_again_and_a_new_secret_is_good_a
         thread.join(30)
 
 
-def test_what_was_set_while_nobody_listened_is_caught_up_with(deployed, pages, named, toy):
+def test_what_was_set_while_nobody_listened_is_caught_up_with(deployed, pages, named, module_toy, toy):
+    client = MlflowClient(pages.mlflow)
+    for hook in client.list_webhooks():
+        if hook.name == webhook_name(module_toy):  # whose receiver would tell Prefect too
+            client.delete_webhook(hook.webhook_id)
     hand_over(toy, "clip@2")
     MlflowClient(pages.mlflow).set_registered_model_alias("clip", "champion", "1")
     before = len(lines(deployed))
@@ -286,4 +302,4 @@ def test_where_no_prefect_answers_the_event_was_not_taken():
             with pytest.raises(TransientError, match="did not take the event"):
                 asyncio.run(tell_alias_set(wish))
             with pytest.raises(TransientError, match="does not answer"):
-                set_up_automations()
+                set_up_automations(REPOSITORY)

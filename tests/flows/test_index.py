@@ -20,30 +20,22 @@ from components.serving.endpoint import read_endpoint
 from components.serving.indexes import index_file, spaces_of
 from components.serving.timeline import read_timeline
 from flows.cli import main
-from flows.down import down
 from flows.gateway import ensure_gateway
 from flows.index import index, list_indexes
 from flows.rollback import rollback
 from flows.rollout import rollout
 from flows.status import deploy_stands
 from tests.components.serving.tiny_package import COLOURS, picture
-from tests.flows.rolled import REPOSITORY, make_place, make_version
-from tests.flows.test_rollout import ask, asked_all_the_time, rules
+from tests.drills.traffic import asked_all_the_time
+from tests.flows.rolled import REPOSITORY, ask, make_place, make_version, served_place
 
 pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    root = make_place(tmp_path_factory.mktemp("indexed"))
-    rules(root, step_s=0.3, price_per_hour=3600.0)
-    before = os.environ.pop("MLFLOW_TRACKING_URI", None)
-    try:
+    with served_place(tmp_path_factory.mktemp("indexed"), step_s=0.3, price_per_hour=3600.0) as root:
         yield root
-    finally:
-        down(root)
-        if before is not None:
-            os.environ["MLFLOW_TRACKING_URI"] = before
 
 
 @pytest.fixture(scope="module")
@@ -201,8 +193,7 @@ def test_a_version_beside_gets_vectors_of_its_own_and_what_is_made_then_is_for_b
     assert diptych(root, "serve", "--beside", "tiny@2") == 0
     assert "index own: 3 pictures in " in capsys.readouterr().err
     url = ensure_gateway(root).url
-    while "tiny@2" not in [one["id"] for one in httpx.get(f"{url}v1/models", timeout=20).json()["data"]]:
-        time.sleep(0.05)  # it looks at the records four times a second
+    assert "tiny@2" in [one["id"] for one in httpx.get(f"{url}v1/models", timeout=20).json()["data"]]
     served = {nearest(root, "a green square", model)[:2] for model in ("tiny@4", "tiny@2")}
     assert served == {("tiny@4", "green.png"), ("tiny@2", "green.png")}
     assert diptych(root, "index", str(pictures), "--json") == 0

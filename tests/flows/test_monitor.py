@@ -141,12 +141,12 @@ def test_what_is_asked_for_is_started_and_what_is_only_told_is_not(prefect_api):
     with get_client(sync_client=True) as client:
         client.create_deployment(client.create_flow(pipeline), name="manual")
         with pytest.raises(ConfigError, match="has no deployment rollback/manual"):
-            set_up_automations([TRAIN, GO_BACK])
-        assert set_up_automations([TRAIN]) == ()  # the one that could be was made
+            set_up_automations(REPOSITORY, [TRAIN, GO_BACK])
+        assert set_up_automations(REPOSITORY, [TRAIN]) == ()  # the one that could be was made
         assert len(client.read_automations_by_name(TRAIN.name)) == 1
 
         client.create_deployment(client.create_flow(rollback), name="manual")
-        assert set_up_automations([TRAIN, GO_BACK]) == (GO_BACK.name,)
+        assert set_up_automations(REPOSITORY, [TRAIN, GO_BACK]) == (GO_BACK.name,)
 
         def runs():
             named = DeploymentFilter(name=DeploymentFilterName(any_=["manual"]))

@@ -10,7 +10,17 @@ import pytest
 from components.contracts.deploying import Deploying
 from components.contracts.errors import Busy, CapabilityError, Interrupted, StaleArtifact
 from components.serving.endpoint import served_folder
-from components.serving.indexes import Record, index_file, index_folder, names, read_record, write_record
+from components.serving.indexes import (
+    Borrowed,
+    Record,
+    borrow,
+    borrowed,
+    index_file,
+    index_folder,
+    names,
+    read_record,
+    write_record,
+)
 from components.serving.package import Package
 from components.stages.lock import hold
 from components.stages.place import private
@@ -94,6 +104,33 @@ def test_an_index_is_made_for_another_space_once_and_what_nobody_serves_goes(roo
     again = Told()
     switch(root, package, again)
     assert (again.steps, again.doing) == ([], [])
+
+
+def test_an_index_that_words_find_their_pictures_in_is_left_as_it_is(root, package):
+    (before,) = index_folder(root, "own").glob("*.parquet")
+    lent, space, told = Borrowed(space=before.stem, label="tiny@1"), Package.verify(package).space, Told()
+    with own_indexes(root, package, "tiny@2", Deploying(), told, lent):
+        assert borrowed(root, "own", space) == lent
+    assert told.steps[0][1].startswith("left as it is: words find its pictures by the vectors of tiny@1")
+    assert list(index_folder(root, "own").glob("*.parquet")) == [before]
+    switch(root, package, Told())  # by somebody who wants vectors of its own
+    assert borrowed(root, "own", space) is None
+
+
+def test_one_without_such_vectors_is_embedded(root, package):
+    told = Told()
+    with own_indexes(root, package, "tiny@2", Deploying(), told, Borrowed(space="0" * 64, label="tiny@7")):
+        assert index_file(root, "own", Package.verify(package).space).exists()
+    assert told.steps[0][1].startswith("3 pictures in ")
+
+
+def test_what_is_searched_instead_must_be_readable(root, package):
+    space = Package.verify(package).space
+    borrow(root, "own", space, Borrowed(space="0" * 64, label="tiny@7"))
+    (marker,) = index_folder(root, "own").glob("*.borrows.json")
+    marker.write_text("{")
+    with pytest.raises(StaleArtifact, match="Make it again: diptych index PICTURES --name own"):
+        borrowed(root, "own", space)
 
 
 def test_pictures_that_changed_since_are_told_of(root, package):

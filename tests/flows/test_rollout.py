@@ -13,7 +13,6 @@ from dataclasses import replace
 
 import httpx
 import pytest
-import yaml
 
 from components.contracts.errors import ConfigError, GateClosed, Interrupted
 from components.registry.deployments import DEPLOYED_AT, FAILED, REPLACED_AT, SPACE, TRITON
@@ -22,33 +21,26 @@ from components.registry.signatures import FILE, FOLDER, SIGNED_BY, own_key, pub
 from components.registry.store import open_store
 from components.registry.versions import by_alias, by_label
 from components.serving.endpoint import read_endpoint, read_previous
+from components.serving.errors import NeverReady
 from components.serving.process import running
 from components.serving.routes import read_routes, write_beside
 from components.serving.sweep import SERVER, workspace_prefix
 from components.serving.timeline import read_timeline
 from flows.deploy import deploy_beside
-from flows.down import down
 from flows.gateway import ensure_gateway
 from flows.rollback import rollback
 from flows.rollout import rollout
 from flows.status import deploy_stands
 from tests.drills.traffic import answering, asked_all_the_time
-from tests.flows.rolled import REPOSITORY, flip_a_byte, make_place, make_version
+from tests.flows.rolled import REPOSITORY, ask, flip_a_byte, make_place, make_version, rules, served_place
 
 pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    root = make_place(tmp_path_factory.mktemp("rolled"))
-    rules(root, step_s=0.3)
-    before = os.environ.pop("MLFLOW_TRACKING_URI", None)
-    try:
+    with served_place(tmp_path_factory.mktemp("rolled"), step_s=0.3) as root:
         yield root
-    finally:
-        down(root)
-        if before is not None:
-            os.environ["MLFLOW_TRACKING_URI"] = before
 
 
 @pytest.fixture(scope="module")
@@ -65,17 +57,6 @@ def first(root, store):
     assert (rolled.outcome, rolled.label) == ("served", "tiny@1"), rolled.sentence
     ensure_gateway(root)
     return version
-
-
-def rules(root, **deploy) -> None:
-    params = yaml.safe_load((root / "params.yaml").read_text())
-    params["deploy"] = {**params["deploy"], **deploy}
-    (root / "params.yaml").write_text(yaml.safe_dump(params))
-
-
-def ask(store, version) -> None:
-    """Do what somebody does who sets the alias on MLflow's page."""
-    store.client.set_registered_model_alias(version.name, "champion", version.version)
 
 
 def tags(store, version) -> dict[str, str]:
@@ -163,6 +144,21 @@ def test_a_flipped_byte_a_missing_and_a_foreign_signature_are_refused(root, stor
     shutil.rmtree(root / ".diptych/versions" / good.digest[:16])  # a fresh machine has no copy
     assert "was changed after it was packaged" in rollout(root, "tiny", store).sentence
     assert answering(root) == "tiny@2"
+
+
+def test_one_that_is_never_ready_is_tried_three_times_and_then_refused(root, store, first):
+    slow = make_version(root, store, seed=22, right=60)
+    rules(root, ready_s=0.01)
+    ask(store, slow)
+    for _ in range(2):
+        with pytest.raises(NeverReady, match="did not load its models within"):
+            rollout(root, "tiny", store)
+        assert by_alias(store, "tiny", "champion").label == slow.label
+        assert answering(root) == "tiny@2"
+    rolled = rollout(root, "tiny", store)
+    assert (rolled.outcome, rolled.label) == ("refused", "tiny@2")
+    assert by_alias(store, "tiny", "champion").label == "tiny@2"
+    rules(root, ready_s=120.0)
 
 
 def test_back_to_what_was_served_before_and_the_registry_knows(root, store, first):

@@ -1,6 +1,5 @@
 """`diptych watch` as a person uses it: real registry, Triton and gateway; somebody sets aliases, the page answers so or says why not."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -11,15 +10,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-import yaml
 
 from components.registry.store import open_store
 from components.stages.lock import hold
 from components.stages.place import private
-from flows.down import down
 from flows.gateway import ensure_gateway
 from flows.rollout import LOCK, bring, rollout
-from tests.flows.rolled import REPOSITORY, make_place, make_version
+from tests.flows.rolled import REPOSITORY, ask, make_version, served_place
 from tests.workspace import environment
 
 pytestmark = pytest.mark.timeout(600)
@@ -28,18 +25,10 @@ pytestmark = pytest.mark.timeout(600)
 @pytest.fixture(scope="module")
 def root(tmp_path_factory) -> Iterator[Path]:
     """A workspace whose versions are deployed at once."""
-    root = make_place(tmp_path_factory.mktemp("watched"))
-    (root / "data").mkdir()
-    (root / "data/untrained.txt").touch()
-    params = yaml.safe_load((root / "params.yaml").read_text())
-    (root / "params.yaml").write_text(yaml.safe_dump({**params, "deploy": {**params["deploy"], "canary": []}}))
-    before = os.environ.pop("MLFLOW_TRACKING_URI", None)
-    try:
+    with served_place(tmp_path_factory.mktemp("watched"), canary=[]) as root:
+        (root / "data").mkdir()
+        (root / "data/untrained.txt").touch()
         yield root
-    finally:
-        down(root)
-        if before is not None:
-            os.environ["MLFLOW_TRACKING_URI"] = before
 
 
 @contextmanager
@@ -63,9 +52,6 @@ def watching(root: Path, until) -> Iterator[Path]:
 def test_an_alias_that_somebody_sets_is_served_or_put_back_with_a_sentence(root, until):
     store = open_store(root)
 
-    def ask(version) -> None:
-        store.client.set_registered_model_alias(version.name, "champion", version.version)
-
     def champion() -> str:
         return str(store.client.get_registered_model("tiny").aliases["champion"])
 
@@ -74,16 +60,16 @@ def test_an_alias_that_somebody_sets_is_served_or_put_back_with_a_sentence(root,
         return str(answer.json()["model"])
 
     first = make_version(root, store, seed=1, right=20)
-    ask(first)
+    ask(store, first)
     rollout(root, "tiny", store)
     url = ensure_gateway(root).url
     assert answering() == first.label
     better = make_version(root, store, seed=2, right=40)
-    ask(better)  # while nobody watches: it is caught up with
+    ask(store, better)  # while nobody watches: it is caught up with
     with watching(root, until) as said:
         until(lambda: answering() == better.label, said.read_text, 120)
         worse = make_version(root, store, seed=3, right=10)
-        ask(worse)
+        ask(store, worse)
         until(lambda: champion() == better.version, said.read_text, 120)
         until(lambda: f"{worse.label} is not served" in said.read_text(), said.read_text)
         assert answering() == better.label

@@ -75,8 +75,8 @@ class Version:
         """Return its index, opened once for all who ask, and again where that went wrong; None where it has none."""
         return await self._index.get()
 
-    async def own(self, name: str) -> Searcher | None:
-        """Return an index of one's own; None where there is none of that name with vectors of this version's space. Raises Refusal."""
+    async def own(self, name: str) -> tuple[str, Searcher] | None:
+        """Return an index of one's own, and the space of its vectors; None where there is none of that name that this version can search. Raises Refusal."""
         return await self._own.get(name)
 
     async def close(self) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from components.contracts.errors import DiptychError
 from components.serving.gateway.refusal import Refusal
+from components.serving.indexes import borrowed
 from components.serving.search.own import Stamp, open_own, stamp_of
 from components.serving.search.searcher import Searcher
 
@@ -41,7 +42,7 @@ class Opened:
 
 
 class OwnIndexes:
-    """The indexes of one's own that a version can be asked for: of its space, as they lie on disk now.
+    """The indexes of one's own that a version can be asked for: of its space, or such as its texts may search, as they lie on disk now.
 
     Args:
         root: of the workspace.
@@ -50,28 +51,31 @@ class OwnIndexes:
 
     def __init__(self, root: Path, space: str) -> None:
         self._root, self._space = root, space
-        self._opened: dict[str, tuple[Stamp, Opened]] = {}
+        self._opened: dict[str, tuple[tuple[str, Stamp], Opened]] = {}
 
-    async def get(self, name: str) -> Searcher | None:
-        """Return the searcher of an index, opened again where its file is another; None where it has no vectors of this space.
+    async def get(self, name: str) -> tuple[str, Searcher] | None:
+        """Return the space of an index's vectors, and its searcher, opened again where its file is another; None where there are no such vectors.
 
         Raises Refusal where what lies there cannot be searched.
         """
-        stamp = stamp_of(self._root, name, self._space)
-        known = self._opened.get(name)
-        if known is not None and known[0] != stamp:
-            del self._opened[name]
-            asyncio.get_running_loop().call_later(LINGER_S, known[1].close)
-        if stamp is None:
-            return None
-        if name not in self._opened:
-            self._opened[name] = stamp, Opened(lambda: open_own(self._root, name, self._space))
         try:
-            return await self._opened[name][1].get()
+            lent = borrowed(self._root, name, self._space)
+            space = self._space if lent is None else lent.space
+            stamp = stamp_of(self._root, name, space)
+            known = self._opened.get(name)
+            if known is not None and known[0] != (space, stamp):
+                del self._opened[name]
+                asyncio.get_running_loop().call_later(LINGER_S, known[1].close)
+            if stamp is None:
+                return None
+            if name not in self._opened:
+                self._opened[name] = (space, stamp), Opened(lambda: open_own(self._root, name, space))
+            searcher = await self._opened[name][1].get()
         except FileNotFoundError:  # it was taken away just now
             return None
         except DiptychError as err:
             raise Refusal(503, "index_unusable", _without_paths(name, err)) from err
+        return None if searcher is None else (space, searcher)
 
     def close(self) -> None:
         """Let go of all of them."""

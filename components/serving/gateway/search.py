@@ -20,8 +20,8 @@ from components.serving.search.searcher import Found, Searcher
 
 INLINE = 10_000  # texts and pictures of an index that is searched on the spot; a larger one is, in a thread
 router = APIRouter()
-Answer = tuple[list[Found], np.ndarray | None]
-"""What was found, and the vector [D] that was searched by; None where words alone were asked."""
+Answer = tuple[list[Found], np.ndarray | None, str]
+"""What was found, the vector [D] that was searched by (None where words alone were asked), and the space of what was searched."""
 
 
 class SearchRequest(BaseModel):
@@ -59,7 +59,9 @@ async def search(request: Request, body: SearchRequest) -> Response:
         raise bad("invalid_request", "Give one of query, image and like.")
     image = None if body.image is None else picture_of(body.image)
     words = None if body.query is None else checked_text(body.query, "query")
-    version, (found, vector) = await asked(request, body.model, lambda its: _search(its, image, words, body), _same)
+    version, (found, vector, space) = await asked(
+        request, body.model, lambda its: _search(its, image, words, body), _same
+    )
     request.state.searched = (words, found)
     if found and found[0].score is not None:
         SCORES.labels(version.label, "search").observe(found[0].score)
@@ -70,30 +72,43 @@ async def search(request: Request, body: SearchRequest) -> Response:
             "model": version.label,
             "space": version.endpoint.space,
             "index": body.index,
+            "index_space": space,
             "hits": [_hit(one) for one in found],
         }
     )
 
 
-async def searcher_of(version: Version, index: str = PACKAGE) -> Searcher:
-    """Return an index of a version: its own, or one that is named. Raises Refusal where it has none."""
-    if index != PACKAGE:
-        own = await version.own(index) if is_name(index) else None
-        if own is None:
-            raise Refusal(
-                404,
-                "no_index",
-                f"{version.label} has no index {index[:50]!r} of its space. GET /v1/models lists those that it has; diptych index makes one.",
-            )
-        return own
+async def searcher_of(version: Version) -> Searcher:
+    """Return the index that a version brings along. Raises Refusal where it has none."""
     searcher = await version.index()
     if searcher is None:
         raise Refusal(404, "no_index", f"{version.label} was packaged without pictures to search among.")
     return searcher
 
 
+async def _index_of(version: Version, index: str) -> tuple[str, Searcher]:
+    """Return the index that is named, and the space of its vectors. Raises Refusal where there is none."""
+    if index == PACKAGE:
+        return version.endpoint.space, await searcher_of(version)
+    own = await version.own(index) if is_name(index) else None
+    if own is None:
+        raise Refusal(
+            404,
+            "no_index",
+            f"{version.label} has no index {index[:50]!r} of its space. GET /v1/models lists those that it has; diptych index makes one.",
+        )
+    return own
+
+
 async def _search(version: Version, image: bytes | None, words: str | None, body: SearchRequest) -> Answer:
-    searcher = await searcher_of(version, body.index)
+    space, searcher = await _index_of(version, body.index)
+    if image is not None and space != version.endpoint.space:
+        raise Refusal(
+            409,
+            "words_only",
+            f"The vectors of the index {body.index} are of another model, and those of {version.label} were shown to find pictures among them by "
+            f"words alone. Ask by words, or by the key of one of its pictures; diptych index PICTURES --name {body.index} makes vectors of its own.",
+        )
     vector: np.ndarray | None = None
     if image is not None:
         vector = (await version.upstream.embed_image([image]))[0]
@@ -106,10 +121,10 @@ async def _search(version: Version, image: bytes | None, words: str | None, body
     asked_words = words if body.mode != "vector" else None
     try:
         if max(searcher.texts, len(searcher)) <= INLINE:
-            return searcher.search(vector, asked_words, body.top_k, body.filter), vector
+            return searcher.search(vector, asked_words, body.top_k, body.filter), vector, space
         async with version.searching:
             found = await asyncio.to_thread(searcher.search, vector, asked_words, body.top_k, body.filter)
-            return found, vector
+            return found, vector, space
     except BadFilter as err:
         raise bad("bad_filter", f"{str(err)[:1].upper()}{str(err)[1:]}.") from err
 

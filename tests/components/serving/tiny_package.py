@@ -24,13 +24,18 @@ COLOURS = {"red": (230, 20, 20), "green": (20, 200, 40), "blue": (30, 40, 220)}
 WORDS = ["[PAD]", "[UNK]", "a", "square", *COLOURS]
 
 
-def make_package(folder: Path, seed: int = 0) -> Path:
-    """Write a package into `folder`; another seed makes other weights, so another digest."""
+def make_package(folder: Path, seed: int = 0, noise: int | None = None) -> Path:
+    """Write a package into `folder`; another seed makes other weights, so another digest.
+
+    Another `noise` makes other vectors of words that name no colour: another space, whose texts find the pictures of the first.
+    """
     folder.mkdir(parents=True)
     rng = np.random.default_rng(seed)
     projection = rng.normal(size=(3 * CELLS * CELLS, WIDTH)).astype(np.float32)
     _write_image_encoder(folder / "image_encoder.onnx", projection)
-    _write_text_encoder(folder / "text_encoder.onnx", projection, rng)
+    _write_text_encoder(
+        folder / "text_encoder.onnx", projection, rng if noise is None else np.random.default_rng(noise)
+    )
     _tokenizer().save(str(folder / "tokenizer.json"))
     preprocess = Preprocess(size=SIZE)
     (folder / "transforms.json").write_text(preprocess.to_json())

@@ -9,7 +9,7 @@ import torch
 from components.contracts.errors import ConfigError, DataError, GateClosed
 from components.contracts.method import Losses
 from components.contracts.progress import silent
-from components.training.guards import Lasting, Spikes, Tries, collapsed, effective_rank, finite, variance
+from components.training.guards import Lasting, Spikes, Tries, centred, collapsed, effective_rank, finite, least_rank
 from components.training.numbers import Guards
 from components.training.train import train
 from tests.components.training.test_train import NUMBERS, SCALE, weights
@@ -43,26 +43,45 @@ def test_troubles_count_a_step_once_and_only_close_ones():
     assert [tries.spent(step) for step in (0, 1, 1, 100, 101, 102)] == [False, False, False, False, False, True]
 
 
-def test_rank_and_variance_of_rows_that_one_can_see():
+LINE = torch.tensor([[1.0, 0], [-1, 0], [1, 0], [-1, 0]])
+
+
+def test_the_rank_of_rows_that_one_can_see():
     square = torch.tensor([[1.0, 0], [0, 1], [-1, 0], [0, -1]])
-    assert effective_rank(square) == pytest.approx(2.0)
-    assert variance(square) == pytest.approx(1.0)
-    line = torch.tensor([[1.0, 0], [-1, 0], [1, 0], [-1, 0]])
-    assert effective_rank(line) == pytest.approx(1.0)
-    point = torch.ones(4, 3)
-    assert (effective_rank(point), variance(point)) == (0.0, pytest.approx(0.0, abs=1e-6))
+    assert effective_rank(centred(square)) == pytest.approx(2.0) == least_rank(centred(square))
+    assert effective_rank(centred(LINE)) == pytest.approx(1.0) == least_rank(centred(LINE))
+    assert effective_rank(centred(torch.ones(4, 3))) == 0.0
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_rank_is_never_less_than_what_it_is_at_least(seed):
+    drawn = torch.Generator().manual_seed(seed)
+    rows = torch.randn(4 + seed, 9, generator=drawn) @ torch.diag(torch.rand(9, generator=drawn) ** (seed % 5))
+    assert 1.0 <= least_rank(centred(rows)) <= effective_rank(centred(rows)) + 1e-4
 
 
 def test_sides_that_collapsed_are_named():
     fine = torch.randn(16, 8, generator=torch.Generator().manual_seed(0))
     assert collapsed({"image": fine, "text": torch.ones(16, 8)}) == ("text (variance 0, effective rank 0.00)",)
     assert collapsed({"image": fine}) == ()
+    assert collapsed({"image": LINE}) == ("image (variance 1, effective rank 1.00)",)
+    nearly = torch.cat([torch.linspace(-1, 1, 16)[:, None], 1e-3 * fine], dim=1)
+    assert collapsed({"text": nearly})[0].startswith("text (variance 1, effective rank 1.2")
 
 
 def test_finite_needs_every_number_of_every_gradient():
     assert finite([])
     assert finite([torch.ones(3), torch.zeros(2)])
     assert not finite([torch.ones(3), torch.tensor([0.0, float("inf")])])
+    assert not finite([torch.ones(3), torch.tensor([[float("nan")]])])
+
+
+def test_to_look_whether_gradients_are_finite_changes_none_and_large_ones_are():
+    gradients = [torch.tensor([1e30, -0.0, 1e-42]), torch.full((5,), 3e38)]
+    before = [gradient.clone() for gradient in gradients]
+    assert finite(gradients)
+    for gradient, kept in zip(gradients, before, strict=True):
+        assert torch.equal(gradient.view(torch.int32), kept.view(torch.int32))
 
 
 @pytest.mark.parametrize("name", ["spike_deviations", "spike_window", "patience", "tries", "rank_timeout_s"])

@@ -41,7 +41,7 @@ def test_models_lists_it_with_space_pictures_and_width(own, http, endpoint):
     http.post("/v1/search", json={"query": "blue", "index": "own"})  # the first question lays it out
     (line,) = http.get("/v1/models").json()["data"]
     assert line["indexes"] == [
-        {"name": name, "space": endpoint.space, "pictures": pictures, "width": WIDTH}
+        {"name": name, "space": endpoint.space, "pictures": pictures, "width": WIDTH, "by": "words and pictures"}
         for name, pictures in (("package", 3), ("own", 2))
     ]
 

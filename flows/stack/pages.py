@@ -1,0 +1,67 @@
+"""Prefect's and MLflow's servers on PostgreSQL, each with a password; MLflow hands artifacts on to S3 itself."""
+
+import sys
+from pathlib import Path
+
+from flows.loopback import HOST
+from flows.page_apps import ARTIFACTS, LEASES, STORE, USERS
+from flows.stack.objects import keys_of
+from flows.stack.place import USER, Place, write_private
+from flows.stack.prefect_set_up import set_up_prefect
+from flows.stack.service import Service, answers
+
+
+def prefect(place: Place) -> Service:
+    """Return Prefect's server, whose pools, deployments and automations are made as soon as it is well."""
+    return Service(
+        name="prefect", what="Prefect", address=place.url("prefect"), command=_uvicorn("prefect_page", place.ports["prefect"]),
+        folder=place.root, after=("postgres",), fault=answers(f"{place.url('prefect')}/api/health"), set_up=lambda: set_up_prefect(place),
+        environment={
+            "PREFECT_HOME": str(_made(place.data / "prefect")), "PREFECT_SERVER_DATABASE_CONNECTION_URL": place.database("prefect", "prefect", "asyncpg"),
+            "PREFECT_SERVER_API_AUTH_STRING": f"{USER}:{place.passwords['prefect']}", "PREFECT_UI_API_URL": "/api",
+            "PREFECT_UI_STATIC_DIRECTORY": str(place.data / "prefect" / "page"), "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "PREFECT_SERVER_METRICS_ENABLED": "true",
+            # the place of a run whose worker died is free again after a minute
+            **LEASES, "PREFECT_SERVER_CONCURRENCY_INITIAL_DEPLOYMENT_LEASE_DURATION": "60",
+        },
+        metrics=f"{place.url('prefect')}/api/metrics",
+    )  # fmt: skip
+
+
+def mlflow(place: Place) -> Service:
+    """Return MLflow's server, with its webhooks on."""
+    users = place.data / "mlflow-users.ini"
+    return Service(
+        name="mlflow", what="MLflow", address=place.url("mlflow"), command=_uvicorn("mlflow_page", place.ports["mlflow"]),
+        folder=place.data, after=("postgres", "s3"), fault=answers(f"{place.url('mlflow')}/health"), prepare=lambda: _users(place, users),
+        environment={
+            STORE: place.database("mlflow", "mlflow", "psycopg2"), ARTIFACTS: "s3://mlflow/artifacts", USERS: str(users),
+            "MLFLOW_FLASK_SERVER_SECRET_KEY": place.passwords["mlflow-forms"], "MLFLOW_AUTH_ADMIN_USERNAME": USER,
+            "MLFLOW_AUTH_ADMIN_PASSWORD": place.passwords["mlflow"], "MLFLOW_S3_ENDPOINT_URL": place.url("s3"),
+            "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": place.passwords["webhooks"], "MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "https,http",
+            "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS": "true", "MLFLOW_WEBHOOK_CACHE_TTL": "5", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+            **keys_of(place, "mlflow"),
+        },
+    )  # fmt: skip
+
+
+def _uvicorn(page: str, port: int) -> tuple[str, ...]:
+    return (
+        sys.executable, "-m", "uvicorn", "--factory", f"flows.page_apps:{page}", "--log-level", "warning", "--host", HOST, "--port", str(port),
+        "--lifespan", "on", "--timeout-graceful-shutdown", "5",
+    )  # fmt: skip
+
+
+def _users(place: Place, path: Path) -> None:
+    """Write where MLflow keeps its users; who has none there is asked for a password, who has one may read what is not given to him."""
+    said = {
+        "default_permission": "READ", "database_uri": place.database("mlflow_users", "mlflow", "psycopg2"), "admin_username": USER,
+        "authorization_function": "mlflow.server.auth:authenticate_request_basic_auth", "auth_cache_ttl_seconds": "30",
+    }  # fmt: skip
+    text = "\n".join(["[mlflow]", *(f"{key} = {value.replace('%', '%%')}" for key, value in said.items())])
+    write_private(path, f"{text}\n")
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder

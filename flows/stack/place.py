@@ -1,0 +1,141 @@
+"""Where the servers of a workspace keep what they have: folders, ports that stay the same, passwords that nobody had to think of."""
+
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from components.contracts.errors import StaleArtifact
+from components.stages.place import private
+from flows.loopback import HOST, free_port
+
+PORTS = {
+    "postgres": 5432, "s3": 8333, "prefect": 4200, "mlflow": 5000, "hooks": 8810, "worker": 8090,
+    "s3-master": 9333, "s3-master-grpc": 0, "s3-volume": 0, "s3-volume-grpc": 0, "s3-filer": 0, "s3-filer-grpc": 0, "s3-grpc": 0,
+    "s3-admin": 0, "s3-admin-grpc": 0,
+}  # fmt: skip
+"""Name -> the port that is asked for first; 0 where any is as good."""
+_SECRETS = (
+    "postgres", "postgres-prefect", "postgres-mlflow", "prefect", "mlflow", "mlflow-forms", "s3-admin", "s3-mlflow", "s3-dvc",
+)  # fmt: skip
+USER = "diptych"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """What is known before any server runs.
+
+    Args:
+        root: of the workspace.
+        data: what servers keep: databases, objects, logs.
+        ports: by name, on this machine alone; the same each time.
+        passwords: by name.
+    """
+
+    root: Path
+    data: Path
+    ports: Mapping[str, int]
+    passwords: Mapping[str, str]
+
+    @classmethod
+    def of(cls, root: Path, data: Path | None = None) -> "Place":
+        """Return that of a workspace, made where it is not there yet.
+
+        Args:
+            data: where servers keep what they have; where they did last time, or within the workspace, unless given.
+
+        Raises StaleArtifact where a file of it cannot be read.
+        """
+        root = root.resolve()
+        known = _read(_home(root))
+        data = (data or Path(known.get("data", private(root, "stack") / "data"))).resolve()
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (data / "logs").mkdir(mode=0o700, exist_ok=True)
+        ports = {name: int(known.get("ports", {}).get(name, 0)) or free_port(first) for name, first in PORTS.items()}
+        _write(_home(root), {"data": str(data), "ports": ports})
+        return cls(root=root, data=data, ports=ports, passwords=_passwords(data))
+
+    @property
+    def keys(self) -> Path:
+        """Return where the passwords are, for their owner alone."""
+        return self.data / "passwords.json"
+
+    def log(self, name: str) -> Path:
+        """Return what a server prints."""
+        return self.data / "logs" / f"{name}.log"
+
+    def url(self, name: str) -> str:
+        """Return where a server that speaks HTTP is."""
+        return f"http://{HOST}:{self.ports[name]}"
+
+    def database(self, name: str, user: str, driver: str) -> str:
+        """Return the URL of a database, with its password."""
+        return (
+            f"postgresql+{driver}://{user}:{self.passwords[f'postgres-{user}']}@{HOST}:{self.ports['postgres']}/{name}"
+        )
+
+    def environment(self) -> dict[str, str]:
+        """Return what a client's process needs to know: where Prefect and MLflow are, and who we are there."""
+        return {
+            "PREFECT_API_URL": f"{self.url('prefect')}/api", "PREFECT_API_AUTH_STRING": f"{USER}:{self.passwords['prefect']}",
+            "MLFLOW_TRACKING_URI": self.url("mlflow"), "MLFLOW_TRACKING_USERNAME": USER,
+            "MLFLOW_TRACKING_PASSWORD": self.passwords["mlflow"],
+        }  # fmt: skip
+
+
+def is_made(root: Path) -> bool:
+    """Return whether servers of this workspace ever ran."""
+    return _home(root.resolve()).exists()
+
+
+def record_file(root: Path) -> Path:
+    """Return where the supervisor says how its servers are."""
+    return root.resolve() / ".diptych" / "stack" / "services.json"
+
+
+def _home(root: Path) -> Path:
+    return root / ".diptych" / "stack" / "place.json"
+
+
+def _passwords(data: Path) -> dict[str, str]:
+    path = data / "passwords.json"
+    known = _read(path)
+    if lacking := [name for name in _SECRETS if name not in known]:
+        known |= {name: secrets.token_hex(20) for name in lacking}
+        _write(path, known)
+    if "webhooks" not in known:
+        from cryptography.fernet import Fernet
+
+        known["webhooks"] = Fernet.generate_key().decode()
+        _write(path, known)
+    return known
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return {}
+    except (ValueError, TypeError) as err:
+        raise StaleArtifact(
+            f"{path} cannot be read ({type(err).__name__}: {err}), so the servers' ports or passwords are unknown. Bring it back from a backup."
+        ) from err
+
+
+def _write(path: Path, said: Mapping[str, Any]) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_private(path, json.dumps(said, indent=2) + "\n")
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file for its owner alone, so that a reader sees the old one or the new one, also after a power cut."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}")
+    partial.touch(mode=0o600)
+    with partial.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)

@@ -1,0 +1,59 @@
+"""What a Prefect server has to know of a workspace: pools, deployments, automations, made once and mended."""
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+from components.contracts.errors import ConfigError, DiptychError
+from flows.automations import set_up_automations
+from flows.machine import has_gpu
+from flows.stack.place import Place
+
+DEPLOY_WITHIN_S = 300.0
+DEPLOYED = "deployed"  # the digest of the prefect.yaml that was
+
+
+def pools() -> tuple[str, ...]:
+    """Return the pools that this machine has a worker for: `cpu`, and `gpu` where it has one."""
+    return ("cpu", "gpu") if has_gpu() else ("cpu",)
+
+
+def set_up_prefect(place: Place) -> None:
+    """Have the server know both pools, the deployments of prefect.yaml as it is now, and what they follow from.
+
+    Raises DiptychError where `prefect deploy` is refused; our own environment names the server.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import WorkPoolCreate
+    from prefect.exceptions import ObjectAlreadyExists
+
+    with get_client(sync_client=True) as client:
+        for pool in ("cpu", "gpu"):
+            try:
+                client.create_work_pool(WorkPoolCreate(name=pool, type="process"))
+            except ObjectAlreadyExists:
+                continue
+    if not (place.root / "prefect.yaml").exists():
+        return
+    deployed = place.data / DEPLOYED
+    _deploy(place, deployed)
+    try:
+        set_up_automations(place.root)
+    except ConfigError:  # somebody deleted a deployment
+        deployed.unlink()
+        _deploy(place, deployed)
+        set_up_automations(place.root)
+
+
+def _deploy(place: Place, deployed: Path) -> None:
+    """Deploy what prefect.yaml says, where it has changed since it was."""
+    digest = hashlib.sha256((place.root / "prefect.yaml").read_bytes()).hexdigest()
+    if not deployed.exists() or deployed.read_text() != digest:
+        ran = subprocess.run(
+            [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"], cwd=place.root, capture_output=True, text=True,
+            stdin=subprocess.DEVNULL, timeout=DEPLOY_WITHIN_S, check=False,
+        )  # fmt: skip
+        if ran.returncode:
+            raise DiptychError(f"prefect deploy --all failed: {(ran.stderr or ran.stdout).strip()[-600:]}")
+        deployed.write_text(digest)

@@ -1,0 +1,88 @@
+"""How the servers of a workspace are, as their supervisor says, and what a command needs to know to use them."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from components.serving.process import ProcessId
+from flows.stack.place import Place, record_file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class One:
+    """One server, as of `Kept.as_json`."""
+
+    name: str
+    what: str
+    address: str
+    state: str
+    why: str
+    since: str
+    pid: int | None
+    starts: int
+    log: str
+    metrics: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """All of them.
+
+    Args:
+        process: the supervisor.
+        data: where they keep what they have.
+        services: in the order in which they start.
+    """
+
+    process: ProcessId
+    data: Path
+    services: tuple[One, ...]
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """Return a row for each."""
+        return [{name: getattr(one, name) for name in One.__slots__} for one in self.services]
+
+
+def read_seen(root: Path) -> Seen | None:
+    """Return how the servers are; None where nobody keeps any."""
+    try:
+        said = json.loads(record_file(root).read_text(encoding="utf-8"))
+        seen = Seen(
+            process=ProcessId(**said["process"]), data=Path(said["data"]), services=tuple(One(**one) for one in said["services"])
+        )  # fmt: skip
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
+        return None
+    return seen if seen.process.is_alive() else None
+
+
+def use(root: Path) -> Mapping[str, str]:
+    """Have this process and its children use the servers of a workspace where they run; return what was set.
+
+    What somebody has set already stays: who names a server of his own is sent nowhere else.
+    """
+    seen = read_seen(root)
+    if seen is None:
+        return {}
+    wanted = Place.of(root, seen.data).environment()
+    theirs = [
+        name
+        for name in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI")
+        if os.environ.get(name, wanted[name]) != wanted[name]
+    ]
+    families = [name.partition("_")[0] for name in theirs]
+    chosen = {name: value for name, value in wanted.items() if name.partition("_")[0] not in families}
+    os.environ |= chosen
+    return chosen
+
+
+def as_lines(seen: Seen) -> list[str]:
+    """Return a line for each server."""
+    width = max(len(one.name) for one in seen.services)
+    return [
+        f"{one.name:<{width}}  {one.state:<6}  {one.address:<28}  {one.what}{f', started {one.starts} times' if one.starts > 1 else ''}"
+        f"{f' ({one.why})' if one.why else ''}"
+        for one in seen.services
+    ]

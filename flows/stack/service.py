@@ -1,0 +1,59 @@
+"""One server: what starts it, what it needs before, how it is asked whether it is well."""
+
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from pathlib import Path
+
+ANSWERS_WITHIN_S = 5.0
+
+
+def nothing() -> None:
+    """Do nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """A server that the supervisor keeps.
+
+    Args:
+        name: such as postgres.
+        what: such as PostgreSQL 15.
+        address: where people find it.
+        command: what is run.
+        fault: says why it does not answer as it should; None where it does.
+        environment: of the process, beside ours.
+        folder: that it runs in.
+        after: names of those that have to be well before it starts.
+        prepare: is called before each start, and changes nothing that is as it should be.
+        set_up: is called each time it has become well, before those that need it start; the same holds.
+        metrics: where it answers Prometheus; empty where it does not.
+    """
+
+    name: str
+    what: str
+    address: str
+    command: tuple[str, ...]
+    fault: Callable[[], str | None]
+    folder: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    after: tuple[str, ...] = ()
+    prepare: Callable[[], None] = nothing
+    set_up: Callable[[], None] = nothing
+    metrics: str = ""
+
+
+def answers(url: str) -> Callable[[], str | None]:
+    """Return what says why a URL is not answered with 200."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy knows nothing of our loopback
+
+    def fault() -> str | None:
+        try:
+            with opener.open(url, timeout=ANSWERS_WITHIN_S):
+                return None
+        except (urllib.error.URLError, OSError, HTTPException) as err:
+            return f"{url} does not answer: {err}"
+
+    return fault

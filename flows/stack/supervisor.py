@@ -1,0 +1,219 @@
+"""Keeps the servers of a machine alive, until TERM: `python -m flows.stack.supervisor ROOT DATA [WITHOUT ...]`.
+
+A server that ends, or does not answer for a while, is started again; each try in a row waits longer. Whoever needs another starts after it.
+They end in the other order, and with us, however we end.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Any, Literal
+
+from components.contracts.errors import DiptychError
+from components.serving.keeper import Backoff
+from components.serving.process import ProcessId
+from components.stages.lock import hold
+from components.stages.place import private
+from flows.processes import started
+from flows.stack.place import Place, record_file
+from flows.stack.service import Service
+from flows.stack.services import services
+
+STARTS_WITHIN_S = 180.0
+DEAF_S = 30.0  # that a server may not answer before it is started again
+LOOK_EVERY_S = 0.1
+ASK_STARTING_EVERY_S, ASK_EVERY_S = 0.3, 5.0
+STEADY_S = 60.0  # after which an end counts as the first
+LOG_MB = 16
+State = Literal["waits", "starts", "well", "deaf", "failed", "stopped"]
+
+
+class Kept:
+    """One server and how it is, in a thread of its own.
+
+    Args:
+        service: what it is.
+        place: where it keeps its log.
+        stopping: set when all shall end.
+        told: is called when something about it has changed.
+    """
+
+    def __init__(self, service: Service, place: Place, stopping: threading.Event, told: "threading.Event") -> None:
+        self.service, self._place, self._stopping, self._told = service, place, stopping, told
+        self.before: list[Kept] = []
+        self.behind: list[Kept] = []
+        self.is_well, self.ended = threading.Event(), threading.Event()
+        self.state: State = "waits"
+        self.why, self.starts, self.since = "", 0, _now()
+        self.pid: int | None = None
+        self._backoff = Backoff()
+        self._thread = threading.Thread(target=self._run, name=service.name)
+
+    def start(self) -> None:
+        """Begin to keep it."""
+        self._thread.start()
+
+    def join(self) -> None:
+        """Wait until it has ended."""
+        self._thread.join()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what is known of it."""
+        its = self.service
+        return {
+            "name": its.name, "what": its.what, "address": its.address, "state": self.state, "why": self.why, "since": self.since,
+            "pid": self.pid, "starts": self.starts, "log": str(self._place.log(its.name)), "metrics": its.metrics,
+        }  # fmt: skip
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                if not self._backoff.ready() or not all(one.is_well.is_set() for one in self.before):
+                    self._stopping.wait(LOOK_EVERY_S)
+                    continue
+                began = time.monotonic()
+                try:
+                    self._once()
+                except Exception as err:  # whatever it is, the others have to be kept
+                    known = isinstance(err, DiptychError | OSError | subprocess.SubprocessError)
+                    self._says("failed", str(err) if known else traceback.format_exc())
+                if self._stopping.is_set():
+                    break
+                if time.monotonic() - began > STEADY_S:
+                    self._backoff.went_well()
+                say(f"{self.service.name} {self.why}; it is started again in {self._backoff.failed():.0f} s")
+        finally:
+            self.is_well.clear()
+            self._says("stopped", "")
+            self.ended.set()
+
+    def _once(self) -> None:
+        """Start it, and look after it until it ends, is deaf, or all shall end."""
+        its, log = self.service, self._place.log(self.service.name)
+        if log.exists() and log.stat().st_size > LOG_MB * 2**20:
+            log.replace(log.with_suffix(".log.1"))
+        its.prepare()
+        with started(its.command, log, its.environment, its.folder) as process:
+            self.pid, self.starts = process.pid, self.starts + 1
+            self._says("starts", "")
+            try:
+                self._look_after(process)
+            finally:
+                self.is_well.clear()
+                self.pid = None
+                for other in self.behind if self._stopping.is_set() else ():
+                    other.ended.wait()  # who needs it may end in its own time
+
+    def _look_after(self, process: "subprocess.Popen[bytes]") -> None:
+        heard, ask_at = time.monotonic(), 0.0
+        while not self._stopping.wait(LOOK_EVERY_S):
+            if process.poll() is not None:
+                return self._says("failed", f"ended with code {process.returncode}: {self._last()}")
+            if time.monotonic() < ask_at:
+                continue
+            fault = self.service.fault()
+            if fault is None and not self.is_well.is_set():
+                fault = self._set_up()
+            if fault is None:
+                heard = time.monotonic()
+                self.is_well.set()
+                self._says("well", "")
+            elif time.monotonic() - heard > (DEAF_S if self.is_well.is_set() else STARTS_WITHIN_S):
+                return self._says("failed", f"does not answer ({fault}): {self._last()}")
+            else:
+                self._says("deaf" if self.is_well.is_set() else "starts", fault)
+            ask_at = time.monotonic() + (ASK_EVERY_S if self.state == "well" else ASK_STARTING_EVERY_S)
+        return None
+
+    def _set_up(self) -> str | None:
+        try:
+            self.service.set_up()
+        except Exception as err:  # it may need a moment more; what does not mend itself ends with the time for starting
+            return f"it cannot be set up: {err}"
+        return None
+
+    def _last(self) -> str:
+        lines = self._place.log(self.service.name).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return " / ".join(lines[-2:])[-500:]
+
+    def _says(self, state: State, why: str) -> None:
+        if (state, why) != (self.state, self.why):
+            if state != self.state:
+                self.since = _now()
+            self.state, self.why = state, why
+            self._told.set()
+
+
+def supervise(place: Place, kept: Sequence[Kept], stopping: threading.Event, told: threading.Event) -> None:
+    """Keep all of them, and write down how they are, until `stopping` is set."""
+    by_name = {one.service.name: one for one in kept}
+    for one in kept:
+        one.before = [by_name[name] for name in one.service.after]
+        for other in one.before:
+            other.behind.append(one)
+    for one in kept:
+        one.start()
+    try:
+        while not stopping.is_set():
+            told.wait(1.0)
+            told.clear()
+            _write(place, kept)
+    finally:
+        stopping.set()
+        for one in kept:
+            one.join()
+        record_file(place.root).unlink(missing_ok=True)
+
+
+def _write(place: Place, kept: Sequence[Kept]) -> None:
+    said = {
+        "process": asdict(ProcessId.of(os.getpid())),
+        "data": str(place.data),
+        "services": [one.as_json() for one in kept],
+    }
+    path = record_file(place.root)
+    partial = path.with_name(f"{path.name}.{os.getpid()}")
+    partial.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
+    partial.replace(path)
+
+
+def say(text: str) -> None:
+    """Write a line into the supervisor's log."""
+    print(f"{_now()} {text}", flush=True)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def main(arguments: list[str]) -> int:
+    """Keep the servers of a workspace."""
+    root = Path(arguments[0])
+    place = Place.of(root, Path(arguments[1]))
+    stopping, told = threading.Event(), threading.Event()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        stopping.set()
+        told.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    os.environ |= {**place.environment(), "PREFECT_HOME": str(place.data / "prefect"), "OMP_NUM_THREADS": "1"}
+    with hold(private(root, "locks") / "stack.lock", f"the servers of {root}"):
+        kept = [Kept(service, place, stopping, told) for service in services(place, arguments[2:])]
+        supervise(place, kept, stopping, told)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

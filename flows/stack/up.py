@@ -1,0 +1,93 @@
+"""`diptych up`: start the servers of a machine, or find that they run; `diptych down` ends them, and their data stays."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+from components.contracts.errors import Busy, TransientError
+from components.serving.endpoint import read_endpoint
+from components.stages.lock import hold
+from components.stages.place import private
+from flows.gateway import ensure_gateway
+from flows.stack.place import Place
+from flows.stack.seen import Seen, read_seen
+from flows.stack.services import services
+
+WITHIN_S = 300.0
+ENDS_WITHIN_S = 90.0
+
+
+def up(root: Path, data: Path | None = None, without: Collection[str] = (), say: Callable[[str], None] = print) -> Seen:
+    """Start every server and return how they are, once all are well; asked twice, the second call only looks.
+
+    Args:
+        data: where servers keep what they have; where they did last time unless given.
+        without: names of `flows.stack.services.OPTIONAL`.
+        say: is told what is waited for.
+
+    Raises CapabilityError where a server is not installed, ConfigError for `without` that names none of them, TransientError where one does
+    not become well in time: what runs goes on running then.
+    """
+    with hold(private(root, "locks") / "up.lock", f"the start of the servers of {root}", wait_s=WITHIN_S):
+        seen = read_seen(root)
+        if seen is None:
+            place = Place.of(root, data)
+            services(place, without)  # says what is missing before anything runs
+            _start(place, without)
+        seen = _all_well(root, say)
+        if "triton" not in without and read_endpoint(root) is not None:
+            ensure_gateway(root)  # whose keeper starts Triton where it does not run
+    return seen
+
+
+def end(root: Path) -> bool:
+    """End all servers but the gateway's; return whether any ran. TransientError where they do not end."""
+    seen = read_seen(root)
+    if seen is None:
+        return False
+    seen.process.send(signal.SIGTERM)
+    if not seen.process.wait(ENDS_WITHIN_S):
+        raise TransientError(
+            f"the servers of {root} have not ended in {ENDS_WITHIN_S:.0f} s. Process {seen.process.pid} keeps them; kill -9 ends it and all of them."
+        )
+    return True
+
+
+def _start(place: Place, without: Collection[str]) -> None:
+    with place.log("supervisor").open("ab") as log:
+        supervisor = subprocess.Popen(
+            [sys.executable, "-m", "flows.stack.supervisor", str(place.root), str(place.data), *without],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=place.root, umask=0o077, env=os.environ,
+        )  # fmt: skip
+    deadline = time.monotonic() + WITHIN_S
+    while (seen := read_seen(place.root)) is None or seen.process.pid != supervisor.pid:
+        if supervisor.poll() is not None or time.monotonic() > deadline:
+            supervisor.kill()
+            said = place.log("supervisor").read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:]
+            raise TransientError(f"the servers did not start: {' / '.join(said)}")
+        time.sleep(0.05)
+
+
+def _all_well(root: Path, say: Callable[[str], None]) -> Seen:
+    deadline, waited = time.monotonic() + WITHIN_S, None
+    while True:
+        seen = read_seen(root)
+        if seen is None:
+            raise Busy(f"the servers of {root} were ended while they started. Start them again: diptych up")
+        ill = [one for one in seen.services if one.state != "well"]
+        if not ill:
+            return seen
+        if time.monotonic() > deadline or any(one.state == "failed" and one.starts > 2 for one in ill):
+            worst = max(ill, key=lambda one: one.starts)
+            raise TransientError(
+                f"{worst.what} does not become well: {worst.why or worst.state}. {worst.log} has more; diptych doctor may know why. What runs goes "
+                "on; diptych down ends it."
+            )
+        if (now := ", ".join(one.name for one in ill)) != waited:
+            say(f"waiting for {now} …")
+            waited = now
+        time.sleep(0.1)

@@ -1,0 +1,102 @@
+"""The commands of a machine's servers: `diptych up`, `env`, `backup`, `restore`, `doctor`."""
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+Add = Callable[[str, str, Callable[[Path, argparse.Namespace], int]], argparse.ArgumentParser]
+
+
+def add_stack(add: Add) -> None:
+    """Add them."""
+    up = add(
+        "up", "start PostgreSQL, S3, Prefect with workers, MLflow, the receiver and the gateway, and keep them", _up
+    )
+    up.add_argument(
+        "--data", metavar="DIR", type=Path, help="where they keep what they have; where they did last time unless given"
+    )
+    up.add_argument(
+        "--without", metavar="NAME", action="append", default=[], help="leave one out: workers, hooks or triton; may be given several times"
+    )  # fmt: skip
+    up.add_argument("--json", action="store_true", help="print them as JSON")
+    env = add("env", 'print what a shell has to know to use these servers: eval "$(diptych env)"', _env)
+    env.add_argument(
+        "--s3", action="store_true", help="and the keys of DVC's bucket, in the names that AWS's tools read"
+    )
+    for name, does, command in (
+        (
+            "backup",
+            "write databases, buckets, passwords and what DVC has cached into one file, while the servers run",
+            _backup,
+        ),
+        ("restore", "put what a backup has into servers that have nothing yet", _restore),
+    ):
+        add(name, does, command).add_argument(
+            "file", metavar="FILE", type=Path, help="the archive; it has the passwords, so keep it as one"
+        )
+    doctor = add("doctor", "look for what is wrong here: programs, versions, disk, ports, clock, drivers", _doctor)
+    doctor.add_argument("--json", action="store_true", help="print it as JSON")
+
+
+def _up(root: Path, arguments: argparse.Namespace) -> int:
+    from flows.stack.place import Place
+    from flows.stack.seen import as_lines
+    from flows.stack.up import up
+
+    data = (arguments.here / arguments.data) if arguments.data else None
+    seen = up(root, data, arguments.without, lambda said: print(said, flush=True) if not arguments.json else None)
+    if arguments.json:
+        print(json.dumps(seen.as_json()))
+        return 0
+    from components.serving.record import read_gateway
+
+    print("\n".join(as_lines(seen)))
+    if gateway := read_gateway(root):
+        print(f"The page is at {gateway.url}")
+    keys = Place.of(root, seen.data).keys
+    print(
+        f"Who is asked for a name and a password: diptych, and what {keys} says. diptych down ends all of it, and keeps the data."
+    )
+    return 0
+
+
+def _env(root: Path, arguments: argparse.Namespace) -> int:
+    from shlex import quote
+
+    from components.contracts.errors import ConfigError
+    from flows.stack.objects import keys_of
+    from flows.stack.place import Place
+    from flows.stack.seen import read_seen
+
+    seen = read_seen(root)
+    if seen is None:
+        raise ConfigError("no servers of this workspace run. Start them: diptych up")
+    place = Place.of(root, seen.data)
+    said = place.environment() | (keys_of(place, "dvc") if arguments.s3 else {})
+    print("\n".join(f"export {name}={quote(value)}" for name, value in said.items()))
+    return 0
+
+
+def _backup(root: Path, arguments: argparse.Namespace) -> int:
+    from flows.stack.backup import as_line, backup
+
+    file = arguments.here / arguments.file
+    print(as_line("Backed up in", backup(root, file), file))
+    return 0
+
+
+def _restore(root: Path, arguments: argparse.Namespace) -> int:
+    from flows.stack.backup import as_line, restore
+
+    file = arguments.here / arguments.file
+    print(as_line("Restored from", restore(root, file), file))
+    return 0
+
+
+def _doctor(root: Path, arguments: argparse.Namespace) -> int:
+    from flows.stack.doctor import as_lines, examined
+
+    found = examined(root)
+    print(json.dumps([one.as_json() for one in found]) if arguments.json else "\n".join(as_lines(found)))
+    return int(any(one.state == "wrong" for one in found))

@@ -1,0 +1,43 @@
+"""docs/stack.md: its commands are ones, its servers, buckets, ports and limits the code's."""
+
+import re
+import shlex
+from pathlib import Path
+
+from flows.cli import _parser
+from flows.loopback import HOST
+from flows.stack.around import hooks, worker
+from flows.stack.objects import BUCKETS
+from flows.stack.pages import mlflow, prefect
+from flows.stack.place import USER, Place
+from flows.stack.supervisor import DEAF_S, LOG_MB
+
+REPOSITORY = Path(__file__).parents[2]
+PAGE = (REPOSITORY / "docs/stack.md").read_text()
+
+
+def test_the_commands_are_those_there_are():
+    commands = re.findall(r"\.venv/bin/diptych ([a-z]+[^#)\n]*)", PAGE)
+    assert len(commands) >= 8
+    for command in commands:
+        _parser().parse_args(shlex.split(command))
+    assert "\nup:" in (REPOSITORY / "Makefile").read_text()
+
+
+def test_the_servers_are_those_of_the_code(tmp_path):
+    place = Place(root=tmp_path, data=tmp_path, ports=dict.fromkeys(("prefect", "mlflow", "hooks", "worker", "s3", "postgres"), 1), passwords={
+        name: "x" for name in ("prefect", "mlflow", "mlflow-forms", "webhooks", "s3-mlflow", "postgres-prefect", "postgres-mlflow")
+    })  # fmt: skip
+    named = set(re.findall(r"^\| `([a-z0-9]+)`", PAGE, re.M))
+    assert named == {"postgres", "s3", *(one(place).name for one in (prefect, mlflow, hooks))}
+    for pool in ("cpu", "gpu"):
+        assert f"`{worker(place, pool).name}`" in PAGE
+    for bucket in BUCKETS:
+        assert f"`{bucket}`" in PAGE
+
+
+def test_the_limits_are_those_of_the_code():
+    assert f"does not answer for\n{DEAF_S:.0f} s" in PAGE
+    assert f"more than {LOG_MB} MB" in PAGE
+    assert f"on {HOST} alone" in PAGE
+    assert f"The user is `{USER}`" in PAGE

@@ -1,0 +1,275 @@
+"""`diptych up` for real: PostgreSQL, S3, Prefect, MLflow, a worker and the receiver, kept alive, closed to others, and ended with their data kept."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from botocore.exceptions import ClientError
+from dvc.repo import Repo
+
+from components.contracts.errors import CapabilityError, ConfigError, DataError
+from components.registry.store import open_store
+from components.serving.endpoint import read_endpoint
+from flows.down import down
+from flows.stack.backup import backup, digests, restore
+from flows.stack.doctor import examined
+from flows.stack.objects import client
+from flows.stack.place import Place
+from flows.stack.postgres import DATABASES, find_binaries
+from flows.stack.seen import Seen, read_seen, use
+from flows.stack.up import end, up
+from tests.flows.rolled import REPOSITORY, ask, make_place, make_version, rules
+
+pytestmark = pytest.mark.timeout(1200)
+NAMES = ("postgres", "s3", "prefect", "mlflow", "worker-cpu", "hooks")
+WITHIN_S = 240.0
+
+
+def until(condition: Callable[[], object], seen: Callable[[], object]) -> None:
+    deadline = time.monotonic() + WITHIN_S
+    while not condition():
+        assert time.monotonic() < deadline, seen()
+        time.sleep(0.1)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A workspace whose servers run."""
+    try:
+        find_binaries()
+    except CapabilityError as err:
+        if "CI" in os.environ:
+            raise
+        pytest.skip(str(err))
+    root = make_place(tmp_path_factory.mktemp("stack"))
+    rules(root, canary=[])
+    (root / "data").mkdir()
+    (root / "data/untrained.txt").touch()
+    (root / "flows").symlink_to(REPOSITORY / "flows")
+    (root / "prefect.yaml").write_text((REPOSITORY / "prefect.yaml").read_text())
+    subprocess.run(["git", "init", "-q", root], check=True)
+    Repo.init(str(root)).close()
+    names = ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING", "MLFLOW_TRACKING_URI", "PREFECT_HOME")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in (*names, "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):
+            patch.delenv(name, raising=False)
+        patch.setenv("PYTHONPATH", str(REPOSITORY))
+        try:
+            up(root, say=lambda said: None)
+            patch.setenv("PREFECT_HOME", str(root / "home"))
+            before = dict(os.environ)
+            use(root)
+            yield root
+        finally:
+            for name in {*os.environ} - {*before}:
+                del os.environ[name]
+            end(root)
+            down(root)
+
+
+@pytest.fixture(scope="module")
+def place(root: Path) -> Place:
+    return Place.of(root)
+
+
+def seen(root: Path) -> Seen:
+    found = read_seen(root)
+    assert found is not None
+    return found
+
+
+def family(root: Path) -> list[psutil.Process]:
+    keeper = psutil.Process(seen(root).process.pid)
+    return [keeper, *keeper.children(recursive=True)]
+
+
+def test_all_are_well_and_a_second_call_only_looks(root):
+    before = seen(root)
+    assert [(one.name, one.state) for one in before.services] == [(name, "well") for name in NAMES]
+    again = up(root, say=lambda said: None)
+    assert [one.pid for one in again.services] == [one.pid for one in before.services]
+    assert again.process == before.process
+
+
+def test_nothing_listens_beyond_this_machine(root):
+    listening = {
+        connection.laddr.ip
+        for process in family(root)
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert listening == {"127.0.0.1"}
+
+
+def test_whoever_has_no_password_gets_nothing(place):
+    assert httpx.post(f"{place.url('prefect')}/api/flows/filter", json={}).status_code == 401
+    assert httpx.post(f"{place.url('mlflow')}/api/2.0/mlflow/experiments/search", json={}).status_code == 401
+    assert httpx.get(f"{place.url('s3')}/dvc").status_code == 403
+    with pytest.raises(ClientError, match="AccessDenied"):
+        client(place, "mlflow").put_object(Bucket="dvc", Key="x", Body=b"x")
+    client(place, "dvc").put_object(Bucket="dvc", Key="x", Body=b"x")
+
+
+def test_a_wrong_password_is_said(root, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "of-another")
+    with pytest.raises(ConfigError, match="does not let us in"):
+        open_store(root)
+
+
+def test_passwords_are_for_their_owner_and_in_no_log(root, place):
+    assert place.keys.stat().st_mode & 0o777 == 0o600
+    for path in (place.data / "mlflow-users.ini", place.data / "s3/users.json", root / ".dvc/config.local"):
+        assert path.stat().st_mode & 0o077 == 0, path
+    said = "".join(path.read_text(errors="replace") for path in (place.data / "logs").iterdir())
+    assert not [name for name, password in place.passwords.items() if password in said]
+
+
+def test_an_alias_in_mlflow_becomes_a_served_model_by_prefect(root):
+    """The third door, on nothing but what `diptych up` set up: webhook, receiver, event, automation, worker, deploy."""
+    store = open_store(root)
+    version = make_version(root, store, seed=1, right=20)
+    ask(store, version)
+    until(lambda: (its := read_endpoint(root)) is not None and its.label == version.label, lambda: logs(root))
+    (_, *_) = store.client.search_model_versions("name = 'tiny'")
+    until(lambda: "diptych.deployed_at" in store.client.get_model_version("tiny", "1").tags, lambda: logs(root))
+
+
+def logs(root: Path) -> str:
+    return "\n".join(
+        f"--- {one.name}\n{Path(one.log).read_text(errors='replace')[-1500:]}" for one in seen(root).services
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_that_is_killed_comes_back_and_has_what_it_had(root, name):
+    (before,) = [one for one in seen(root).services if one.name == name]
+    os.kill(before.pid, signal.SIGKILL)
+
+    def back() -> bool:
+        (now,) = [one for one in seen(root).services if one.name == name]
+        return now.state == "well" and now.pid not in (None, before.pid)
+
+    until(back, lambda: (seen(root).as_json(), logs(root)))
+    until(lambda: all(one.state == "well" for one in seen(root).services), lambda: seen(root).as_json())
+    assert open_store(root).client.get_registered_model("tiny").aliases == {"champion": "1"}
+    files = open_store(root).client.list_artifacts(open_store(root).client.get_model_version("tiny", "1").run_id)
+    assert "package" in [file.path for file in files]
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as prefect:
+        assert {one.name for one in prefect.read_deployments()} >= {"manual", "nightly", "monitor"}
+
+
+def test_data_goes_to_the_bucket_and_comes_back(root, tmp_path):
+    (root / "pictures.bin").write_bytes(os.urandom(100_000))
+    repo = Repo(str(root))
+    try:
+        repo.add(str(root / "pictures.bin"))
+        assert repo.push() == 1
+        before = (root / "pictures.bin").read_bytes()
+        (root / "pictures.bin").unlink()
+        for file in (root / ".dvc/cache/files").rglob("*"):
+            if file.is_file():
+                file.unlink()
+        repo.pull()
+        assert (root / "pictures.bin").read_bytes() == before
+    finally:
+        repo.close()
+
+
+def test_the_doctor_finds_them_well_and_says_who_was_started_again(root, monkeypatch):
+    found = {one.about: one for one in examined(root)}
+    assert {found[name].state for name in NAMES} == {"doubtful"}, "each was killed once"
+    assert "started 2 times" in found["mlflow"].says
+    assert (found["postgresql"].state, found["seaweedfs"].state, found["clock"].state) == ("well", "well", "well")
+    ahead = root / "of-tomorrow"
+    ahead.touch()
+    os.utime(ahead, (time.time() + 86_400,) * 2)
+    assert {one.about: one for one in examined(root)}["clock"].state == "wrong"
+    ahead.unlink()
+
+
+def test_a_shell_is_told_what_it_needs(root, place):
+    command = [sys.executable, "-m", "flows.cli", "env", "--s3"]
+    ran = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    said = dict(line.removeprefix("export ").split("=", 1) for line in ran.stdout.splitlines())
+    assert said["MLFLOW_TRACKING_URI"] == place.url("mlflow")
+    assert said["AWS_SECRET_ACCESS_KEY"] == place.passwords["s3-dvc"]
+    command[3:] = ["status", "--json"]
+    ran = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    assert [one["state"] for one in json.loads(ran.stdout)["servers"]] == ["well"] * len(NAMES)
+
+
+def test_who_names_servers_of_his_own_is_sent_to_no_other(root, monkeypatch):
+    for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "PREFECT_API_URL", "PREFECT_API_AUTH_STRING"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://mlflow.example.org")
+    assert sorted(use(root)) == ["PREFECT_API_AUTH_STRING", "PREFECT_API_URL"]
+    assert "MLFLOW_TRACKING_PASSWORD" not in os.environ
+    for name in ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING"):
+        monkeypatch.delenv(name)
+
+
+def test_a_backup_is_restored_to_the_same_rows_objects_and_files(root, place, tmp_path):
+    """Restored into servers of another workspace, and held against where it came from by digests."""
+    before, file = digests(root), tmp_path / "all.tar"
+    counts = backup(root, file)
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert counts.databases == len(DATABASES)
+    assert counts.objects >= 8
+    with pytest.raises(ConfigError, match="registered models already, which a restore would take away"):
+        restore(root, file)
+    flipped = bytearray(file.read_bytes())
+    flipped[len(flipped) // 2] ^= 1
+    (tmp_path / "flipped.tar").write_bytes(bytes(flipped))
+    with pytest.raises(DataError):
+        restore(root, tmp_path / "flipped.tar")
+    theirs = dict(os.environ)
+    (tmp_path / "other").mkdir()
+    other = make_place(tmp_path / "other")
+    end(root)  # both at once is more than two cores can do in good time
+    try:
+        for name in place.environment():
+            os.environ.pop(name, None)
+        Repo.init(str(other), no_scm=True).close()
+        up(other, without=["workers", "hooks"], say=lambda said: None)
+        restore(other, file)
+        after = digests(other)
+        # Prefect goes on writing of itself; what MLflow, its users, buckets and DVC have is equal to the byte
+        assert {name: digest for name, digest in after.items() if name != "databases/prefect"} == {
+            name: digest for name, digest in before.items() if name != "databases/prefect"
+        }
+        use(other)
+        assert open_store(other).client.get_registered_model("tiny").aliases == {"champion": "1"}
+    finally:
+        end(other)
+        os.environ.clear()
+        os.environ |= theirs
+        up(root, say=lambda said: None)
+
+
+def test_down_ends_all_and_up_finds_what_they_kept(root):
+    ours = family(root)
+    ports = Place.of(root).ports
+    assert end(root)
+    psutil.wait_procs(ours, timeout=30)
+    assert not [process for process in ours if process.is_running()]
+    assert read_seen(root) is None
+    assert not end(root)
+    assert {one.about: one for one in examined(root)}["ports"].state == "well"
+    up(root, say=lambda said: None)
+    assert Place.of(root).ports == ports
+    assert open_store(root).client.get_registered_model("tiny").aliases == {"champion": "1"}
+
+
+def test_what_cannot_be_left_out_is_said(tmp_path):
+    with pytest.raises(ConfigError, match="only workers, hooks, triton can be left out"):
+        up(make_place(tmp_path), without=["postgres"])
