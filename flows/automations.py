@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from components.contracts.errors import ConfigError, DiptychError, TransientError
@@ -11,6 +11,7 @@ from components.monitoring.events import BUDGET, DRIFT, PIPELINE, ROLLBACK
 from flows.events import ALIAS_SET, model_resource
 
 if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.responses import DeploymentResponse
     from prefect.events import AutomationCore
 
@@ -61,6 +62,9 @@ GO_BACK = Reaction(
     parameters={"because": "{{ event.payload.says }}", "leave": "{{ event.payload.model }}"},
 )  # fmt: skip
 REACTIONS = (DEPLOY, TRAIN, GO_BACK)
+SILENT_S = 90  # that a run may not be heard of, of which a beat comes each BEAT_S seconds, before it counts as crashed
+BEAT_S = 30
+TRIES = 3  # of a run that crashes, in all
 
 
 def set_up_automations(root: Path, reactions: Sequence[Reaction] = REACTIONS) -> tuple[str, ...]:
@@ -75,7 +79,8 @@ def set_up_automations(root: Path, reactions: Sequence[Reaction] = REACTIONS) ->
     from prefect.exceptions import ObjectNotFound
     from prefect.settings import PREFECT_API_URL
 
-    changed = []
+    changed: list[str] = []
+    watchdogs = (_silent_is_crashed(), _crashed_is_tried_again()) if reactions == REACTIONS else ()
     try:
         with get_client(sync_client=True) as client:
             for reaction in reactions:
@@ -87,18 +92,9 @@ def set_up_automations(root: Path, reactions: Sequence[Reaction] = REACTIONS) ->
                         f"{reaction.event} is to run. Make it: prefect deploy --all"
                     ) from err
                 _works_here(root, reaction, deployment)
-                wanted = _automation(reaction, deployment.id)
-                found = client.read_automations_by_name(reaction.name)
-                for twin in found[1:]:
-                    client.delete_automation(twin.id)
-                if not found:
-                    client.create_automation(wanted)
-                elif not _same(found[0], wanted):
-                    wanted.enabled = found[0].enabled
-                    client.update_automation(found[0].id, wanted)
-                else:
-                    continue
-                changed.append(reaction.name)
+                if _ensured(client, _automation(reaction, deployment.id)):
+                    changed.append(reaction.name)
+            changed += [wanted.name for wanted in watchdogs if _ensured(client, wanted)]
     except httpx.HTTPStatusError as err:
         raise DiptychError(f"the Prefect server at {PREFECT_API_URL.value()} refused an automation: {err}") from err
     except (httpx.HTTPError, OSError) as err:
@@ -119,6 +115,67 @@ def _works_here(root: Path, reaction: Reaction, deployment: "DeploymentResponse"
             )
 
 
+def _ensured(client: "SyncPrefectClient", wanted: "AutomationCore") -> bool:
+    """Have one automation of that name, as it is wanted; return whether it had to be made or changed."""
+    found = client.read_automations_by_name(wanted.name)
+    for twin in found[1:]:
+        client.delete_automation(twin.id)
+    if not found:
+        client.create_automation(wanted)
+    elif not _same(found[0], wanted):
+        wanted.enabled = found[0].enabled
+        client.update_automation(found[0].id, wanted)
+    else:
+        return False
+    return True
+
+
+def _silent_is_crashed() -> "AutomationCore":
+    """Return what marks a run as crashed of which nothing is heard any more: Prefect itself leaves it running for ever."""
+    from datetime import timedelta
+
+    from prefect.client.schemas.objects import StateType
+    from prefect.events import AutomationCore, EventTrigger
+    from prefect.events.actions import ChangeFlowRunState
+    from prefect.events.schemas.automations import Posture
+
+    ends = ("Completed", "Failed", "Cancelled", "Crashed", "Paused", "Suspended", "AwaitingRetry", "Scheduled")
+    return _whole(AutomationCore(
+        name="diptych: nothing heard of a run, crashed", tags=["diptych"], enabled=True,
+        description=f"A run whose worker or machine died says nothing more; after {SILENT_S} s it counts as crashed, and its place is free.",
+        trigger=EventTrigger(
+            posture=Posture.Proactive, after={_BEAT}, expect={_BEAT, *(f"prefect.flow-run.{end}" for end in ends)},
+            match=_RUNS, match_related=_OURS, for_each={"prefect.resource.id"}, threshold=1, within=timedelta(seconds=SILENT_S),
+        ),
+        actions=[ChangeFlowRunState(name=None, force=False, state=StateType.CRASHED, message=f"nothing was heard of it for {SILENT_S} s: its worker or its machine died")],
+    ))  # fmt: skip
+
+
+def _crashed_is_tried_again() -> "AutomationCore":
+    """Return what schedules a run again that crashed, as long as it was not tried too often; what is whole is not done again, which DVC sees to."""
+    from datetime import timedelta
+
+    from prefect.client.schemas.objects import StateType
+    from prefect.events import AutomationCore, EventTrigger
+    from prefect.events.actions import ChangeFlowRunState
+
+    tried = [str(number) for number in range(1, TRIES)]
+    return _whole(AutomationCore(
+        name="diptych: a run crashed, try again", tags=["diptych"], enabled=True,
+        description=f"What a crashed run was asked for is done by the next worker that is free, {TRIES} times in all; it goes on where it was.",
+        trigger=EventTrigger(
+            expect={"prefect.flow-run.Crashed"}, match={**_RUNS, "prefect.run-count": tried}, match_related=_OURS,
+            for_each={"prefect.resource.id"}, threshold=1, within=timedelta(seconds=0),
+        ),
+        actions=[ChangeFlowRunState(state=StateType.SCHEDULED, name="AwaitingRetry", message="it crashed, and is tried again", force=True)],
+    ))  # fmt: skip
+
+
+_BEAT = "prefect.flow-run.heartbeat"
+_RUNS: dict[str, Any] = {"prefect.resource.id": "prefect.flow-run.*"}
+_OURS: dict[str, Any] = {"prefect.resource.id": "prefect.tag.diptych", "prefect.resource.role": "tag"}
+
+
 def _automation(reaction: Reaction, deployment: UUID) -> "AutomationCore":
     from datetime import timedelta
 
@@ -133,8 +190,12 @@ def _automation(reaction: Reaction, deployment: UUID) -> "AutomationCore":
         ),
         actions=[RunDeployment(source="selected", deployment_id=deployment, parameters=dict(reaction.parameters), job_variables=None)],
     )  # fmt: skip
-    # What is left unsaid is not sent with a change, and the server asks for all of it.
-    return AutomationCore.model_validate(made.model_dump(exclude={"owner_resource"}))
+    return _whole(made)
+
+
+def _whole(made: "AutomationCore") -> "AutomationCore":
+    """Return the same with all said: what is left unsaid is not sent with a change, and the server asks for all of it."""
+    return type(made).model_validate(made.model_dump(exclude={"owner_resource"}))
 
 
 def _same(found: "AutomationCore", wanted: "AutomationCore") -> bool:

@@ -30,7 +30,11 @@ def roll(root: Path, model: str) -> Rolled:
 
 @flow(name="deploy")
 def deploy(model: str = "clip") -> str:
-    """Serve what the alias `champion` of a registered model asks for. GateClosed, with why, where it may not be served."""
+    """Serve what the alias `champion` of a registered model asks for. GateClosed, with why, where it may not be served.
+
+    Args:
+        model: name of the registered model, such as clip.
+    """
     rolled = roll(find_root(Path.cwd()), model)
     if rolled.outcome == "refused":
         raise GateClosed(rolled.sentence)
@@ -39,5 +43,10 @@ def deploy(model: str = "clip") -> str:
 
 @flow(name="rollback")
 def rollback(because: str = "", leave: str = "") -> str:
-    """Serve again what was served before, where the version `leave` is served, or whatever is unless one is named."""
+    """Serve again what was served before.
+
+    Args:
+        because: why, which is kept with both versions.
+        leave: the version that is to be left, such as clip@4, so that nothing happens where another is served by now; empty for any.
+    """
     return go_back(find_root(Path.cwd()), because, leave)

@@ -77,6 +77,7 @@ def deploy_beside(
     pictures: Sequence[bytes] = (),
     texts: Sequence[str] = (),
     latency_ms: float = math.inf,
+    timeout_s: float = READY_S,
 ) -> Endpoint:
     """Serve a package beside the one that is served, with a share of its requests, 0 to 1, or as its shadow; return where.
 
@@ -102,7 +103,7 @@ def deploy_beside(
             if one.endpoint.package_digest == verified.digest:  # it stands there; its share is another now
                 write_beside(root, [*others, replace(one, share=share, shadow=shadow, until=until)])
                 return one.endpoint
-        with start(root, verified, label=label) as candidate:
+        with start(root, verified, label=label, timeout_s=timeout_s) as candidate:
             with candidate.client() as client:
                 check_parity(client, verified, pictures, texts)
                 check_latency(client, pictures, texts, latency_ms)

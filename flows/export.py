@@ -12,19 +12,20 @@ from flows.adapt import REPORT
 
 if TYPE_CHECKING:
     from components.recipes.exported import Exported, To
+    from components.serving.variants import Kind
 
 NAMES = {"open_clip": "open_clip", "hf": "transformers", "onnx": "ONNX", "triton": "a repository of Triton"}
 
 
-def export(said: str, to: "To", here: Path, out: Path, as_json: bool) -> None:
+def export(said: str, to: "To", here: Path, out: Path, as_json: bool, variant: "Kind | None" = None) -> None:
     """Write the model that is named to `out`, a new folder, and say how far it is from ours there, and how it is loaded.
 
-    `said` is a version of the registry, or a folder from `here`. Errors as of `folder_of` and `components.recipes.exported.export_model`.
+    `variant` asks for smaller numbers, which are taken where they are worth it. `said` is a version of the registry, or a folder from `here`. Errors as of `folder_of` and `components.recipes.exported.export_model`.
     """
     folder = folder_of(said, here)
     from components.recipes.exported import export_model
 
-    found = export_model(folder, to, out)
+    found = export_model(folder, to, out, variant, _root(here))
     if as_json:
         values = asdict(found)
         print(json.dumps({**values.pop("model"), **values, "folder": str(out)}, ensure_ascii=False))
@@ -44,8 +45,11 @@ def folder_of(said: str, here: Path) -> Path:
         return folder
     from components.serving.scorer import open_package
 
-    root = next((one for one in (here, *here.parents) if (one / "dvc.yaml").exists()), None)
-    return open_package(said, here, root)[0].path
+    return open_package(said, here, _root(here))[0].path
+
+
+def _root(here: Path) -> Path | None:
+    return next((one for one in (here, *here.parents) if (one / "dvc.yaml").exists()), None)
 
 
 def lines(said: str, found: "Exported") -> Iterator[str]:
@@ -60,6 +64,7 @@ def lines(said: str, found: "Exported") -> Iterator[str]:
     else:
         furthest = " and of texts ".join(f"{difference:.1e}" for difference in found.furthest.values())
         yield f"loaded by {found.by}, unit rows of pictures differ from ours by at most {furthest}"
+    yield from found.varied
     yield from found.apart
     yield f"in {its.folder}; it is loaded by"
     yield f"  {found.load}"

@@ -4,11 +4,12 @@ Automations on the server wait for events that ask for a training or a rollback 
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 from prefect.settings import PREFECT_API_URL
+from pydantic import Field
 
 from components.monitoring.page import markdown
 from flows.monitored import monitored
@@ -17,7 +18,7 @@ from flows.telling import tell
 
 
 @flow(name="monitor")
-def monitor(since_h: float | None = None) -> dict[str, Any]:
+def monitor(since_h: Annotated[float | None, Field(gt=0, le=24 * 366)] = None) -> dict[str, Any]:
     """Return what was found, as `diptych monitor --json` prints it.
 
     Args:

@@ -47,6 +47,10 @@ def pipeline(recipe: str = "clip", until: str | None = None) -> dict[str, Outcom
 
     What the recipe begins from comes first; a stage of another recipe is called by its address.
 
+    Args:
+        recipe: one of params.yaml's, such as clip.
+        until: the last stage to bring up to date, such as validate, after which nothing is registered or served; all of it unless given.
+
     Raises GateClosed (from validate), and trains nothing, when more pairs are broken than params.yaml allows.
     """
     outcomes: dict[str, Outcome] = {}

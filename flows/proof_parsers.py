@@ -23,6 +23,13 @@ def add_proofs(add: Add) -> None:
     )  # fmt: skip
     compare.add_argument("--steps", metavar="N", type=int, help="of the first, in place of the scale's")
     compare.add_argument("--seeds", metavar="N,N", default="0,1,2", help="each is trained once for each (0,1,2)")
+    swept = add("sweep", "compare recipes, and make a leaderboard of them: a page, and an experiment in MLflow", _sweep)
+    swept.add_argument("names", metavar="NAME", nargs="+", help="as of diptych compare")
+    swept.add_argument("--steps", metavar="N", type=int, help="of the first, in place of the scale's")
+    swept.add_argument("--seeds", metavar="N", type=int, default=3, help="how many (3)")
+    swept.add_argument(
+        "--price", metavar="PRICE", type=float, dest="price_per_hour", help="of a core for an hour, in any currency"
+    )
     grow = add("grow", "train a model on data that arrives bit by bit, and let it grow where that helps most", _grow)
     grow.add_argument("name", metavar="NAME", help="a recipe whose model has shared blocks, such as growclip")
     grow.add_argument(
@@ -31,13 +38,13 @@ def add_proofs(add: Add) -> None:
     )  # fmt: skip
     grow.add_argument("--steps", metavar="N", type=int, help="at each arrival, in place of the scale's")
     grow.add_argument("--seed", metavar="N", type=int, default=0, help="of splits, weights and draws (0)")
-    for one in (compare, grow):
+    for one in (compare, swept, grow):
         one.add_argument(
             "--data", metavar="SOURCE", help="a source's name, such as scenes; the English emoji unless given"
         )
         one.add_argument("--scale", metavar="NAME", default="laptop", help="of components/recipes/scales (laptop)")
         one.add_argument("--to", metavar="FILE", type=Path, help="where the table is written, too")
-    for one, what in ((prove, "verdict"), (compare, "table"), (grow, "table")):
+    for one, what in ((prove, "verdict"), (compare, "table"), (swept, "leaderboard"), (grow, "table")):
         one.add_argument("--keep", action="store_true", help="leave the checkouts in .diptych/proofs, to be looked at")
         one.add_argument("--json", action="store_true", help=f"print the {what} as JSON")
 
@@ -66,6 +73,26 @@ def _compare(root: Path, arguments: argparse.Namespace) -> int:
         keep=arguments.keep,
     )
     _tell(arguments, ("compare", *arguments.names), ("data", "scale", "steps", "seeds"), said, lines(said))
+    return 0
+
+
+def _sweep(root: Path, arguments: argparse.Namespace) -> int:
+    from components.contracts.errors import ConfigError
+    from flows.sweep import lines, sweep
+
+    if arguments.seeds < 2:
+        raise ConfigError(f"--seeds {arguments.seeds} gives no interval. Give 2 or more; 3 are usual.")
+    said = sweep(
+        root,
+        arguments.names,
+        seeds=arguments.seeds,
+        scale=arguments.scale,
+        source={"name": arguments.data} if arguments.data else None,
+        steps=arguments.steps,
+        price_per_hour=arguments.price_per_hour,
+        keep=arguments.keep,
+    )
+    _tell(arguments, ("sweep", *arguments.names), ("data", "scale", "steps", "seeds"), said, lines(said))
     return 0
 
 

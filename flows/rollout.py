@@ -41,7 +41,7 @@ from components.registry.versions import ModelVersion, by_alias, by_label, versi
 from components.serving.canary import Counts, counts_of, fault_of_canary
 from components.serving.endpoint import Endpoint, read_endpoint
 from components.serving.environment import ServingEnvironment
-from components.serving.errors import ParityFailed, RequestRefused, ServerFailed
+from components.serving.errors import NeverReady, ParityFailed, RequestRefused, ServerFailed
 from components.serving.held import held_queries
 from components.serving.indexes import Borrowed
 from components.serving.package import Package
@@ -58,6 +58,9 @@ from flows.reindex import own_indexes, stop_if_asked
 
 LEASE_S = 60.0  # that a canary stands without anybody watching it
 LOOK_EVERY_S = 0.5
+MOST_SLOW = (
+    3  # times in a row that a version's server may not answer in its time before that is the version's own fault
+)
 LOCK = "rollout.lock"
 OWN_FAULTS = (Untrusted, StaleArtifact, ParityFailed, ServerFailed, RequestRefused)
 """What a version is refused for. Everything else is the world's fault, or of whoever runs it: the alias stays, and another call tries again."""
@@ -141,7 +144,9 @@ def _bring(root: Path, version: ModelVersion, store: Store) -> Rolled:
     ServingEnvironment.find(root)  # before anything is done
     read_routes(root)
     before = now.endpoint.label if now.endpoint is not None else ""
-    timeline = Timeline(label=version.label, before=before)
+    last = read_timeline(root)
+    slow = last.slow if last is not None and last.label == version.label and last.outcome == "failed" else 0
+    timeline = Timeline(label=version.label, before=before, slow=slow)
     timeline.write(root)
     try:
         folder = files_of(version, root, store)
@@ -155,7 +160,8 @@ def _bring(root: Path, version: ModelVersion, store: Store) -> Rolled:
         why = str(err) if isinstance(err, DiptychError | OSError) else type(err).__name__
         if timeline.outcome == "served":  # only the end of what served before went wrong
             raise
-        timeline.own_fault = isinstance(err, OWN_FAULTS)
+        timeline.slow += isinstance(err, NeverReady)
+        timeline.own_fault = isinstance(err, OWN_FAULTS) or timeline.slow >= MOST_SLOW
         timeline.ended(root, "failed", why)
         if not timeline.own_fault:
             _told(root, timeline, lambda: say_failed(store, version, why))
@@ -198,11 +204,13 @@ def _served(root: Path, folder: Path, label: str, rules: Deploying, timeline: Ti
             timeline.step(root, "parity", asked)
             handed()
 
-        return deploy(folder, root, label, pictures=pictures, texts=texts, latency_ms=rules.latency_ms, handed=proven)
+        return deploy(
+            folder, root, label, pictures=pictures, texts=texts, latency_ms=rules.latency_ms, timeout_s=rules.ready_s, handed=proven
+        )  # fmt: skip
     first = 0.0 if rules.shadow else rules.canary[0]
     endpoint = deploy_beside(
         folder, root, label, first, rules.shadow, until=time.time() + LEASE_S,
-        pictures=pictures, texts=texts, latency_ms=rules.latency_ms,
+        pictures=pictures, texts=texts, latency_ms=rules.latency_ms, timeout_s=rules.ready_s,
     )  # fmt: skip
     try:
         timeline.step(root, "parity", asked)

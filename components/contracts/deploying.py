@@ -33,6 +33,7 @@ class Deploying:
         times_slower: the most, as a multiple of the other's mean seconds.
         drift: the most, 0 to 1, that the scores of best answers may differ: the largest distance of their distributions (Kolmogorov
             and Smirnov's).
+        ready_s: seconds that a server may take to load the version.
         latency_ms: the most that one text, or one picture, may take by itself, in the middle of several.
         price_per_hour: what an hour of this machine costs, in USD, to say what embedding indexes anew cost; 0 where nobody asks.
         old_index: what becomes of indexes of one's own where a version's words were shown to find what they should by the vectors of the one
@@ -49,6 +50,7 @@ class Deploying:
     errors: float = 0.01
     times_slower: float = 3.0
     drift: float = 0.6
+    ready_s: float = 120.0
     latency_ms: float = 1000.0
     price_per_hour: float = 0.0
     old_index: Literal["searched", "embedded"] = "searched"
@@ -65,7 +67,7 @@ class Deploying:
             )
         for name, least, most in (
             ("step_s", 0.0, 86_400.0), ("requests", 1, math.inf), ("errors", 0.0, 1.0), ("times_slower", 1.0, math.inf),
-            ("drift", 0.0, 1.0), ("latency_ms", 0.0, math.inf), ("price_per_hour", 0.0, 1e6),
+            ("drift", 0.0, 1.0), ("ready_s", 0.0, 86_400.0), ("latency_ms", 0.0, math.inf), ("price_per_hour", 0.0, 1e6),
         ):  # fmt: skip
             value = getattr(self, name)
             if not least <= value <= most:

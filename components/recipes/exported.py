@@ -14,7 +14,7 @@ import numpy as np
 import onnxruntime
 import torch
 
-from components.contracts.errors import ConfigError, DataError
+from components.contracts.errors import CapabilityError, ConfigError, DataError
 from components.contracts.model_files import TOKENIZER, TRANSFORMS
 from components.contracts.sealed import MANIFEST
 from components.data.transforms.preprocess import Preprocess
@@ -28,6 +28,8 @@ from components.serving.labels import measured_labels
 from components.serving.pack import seal
 from components.serving.package import Package
 from components.serving.repository import write_repository
+from components.serving.variants import NAMES, Kind
+from components.serving.varied import vary
 
 To = Literal["open_clip", "hf", "onnx", "triton"]
 LIBRARIES: dict[To, Library] = {"open_clip": "open_clip", "hf": "huggingface"}
@@ -52,6 +54,7 @@ class Exported:
         furthest: side -> the largest difference of a number of a unit row, there and here.
         load: a line of Python, or the command, that loads it.
         apart: in what pictures are prepared otherwise there, in words.
+        varied: what was measured of encoders in smaller numbers, in words; nothing where none were asked for.
     """
 
     model: Moved
@@ -60,13 +63,18 @@ class Exported:
     furthest: Mapping[str, float] = field(default_factory=dict)
     load: str
     apart: tuple[str, ...] = ()
+    varied: tuple[str, ...] = ()
 
 
-def export_model(path: Path, to: To, out: Path) -> Exported:
+def export_model(path: Path, to: To, out: Path, variant: Kind | None = None, root: Path | None = None) -> Exported:
     """Write the model of a folder to `out`, a new folder, and return what was found when it was read again there.
 
+    Args:
+        variant: smaller numbers, of which each encoder gets those that are worth it.
+        root: of the workspace that has the package's pictures, which `variant` is measured by.
+
     Raises ConfigError for a model without weights and an `out` that holds something, CapabilityError for what the library has no place
-    for, StaleArtifact for a package that is not what was packaged, DataError for a difference of more than TOLERANCE; nothing is kept then.
+    for, for a variant that is not worth it or of what is no package, StaleArtifact for a package that is not what was packaged, DataError for a difference of more than TOLERANCE; nothing is kept then.
     """
     package = Package.verify(path) if (path / MANIFEST).is_file() and (path / PACKED).is_file() else None
     embedder = read_given(path).encoder
@@ -75,15 +83,24 @@ def export_model(path: Path, to: To, out: Path) -> Exported:
             f"{path} is a package without the weights that it was made of, so there is nothing to export. Name the folder of the model, such as "
             "runs/clip/finetune."
         )
+    if variant is not None and (package is None or to in LIBRARIES):
+        raise CapabilityError(
+            f"{NAMES[variant]} is of the two encoders of a package, and told by its index what is lost. Export a package, such as clip@champion, --to onnx or "
+            "triton; or leave --variant out."
+        )
+    varied: tuple[str, ...] = ()
     with whole_folder(out) as folder:
         if to in LIBRARIES:
             by, furthest = _theirs(embedder, to, folder)
         else:
             write = _graphs if to == "onnx" else _repository
             by, furthest = f"onnxruntime {onnxruntime.__version__}", write(embedder, package, folder)
+            if variant is not None and package is not None:
+                inner = "{}.onnx" if to == "onnx" else "{}/1/model.onnx"
+                varied = vary(package, {name: folder / inner.format(name) for name in ENCODERS}, variant, root)
     return Exported(
         model=moved(out, embedder.model), to=to, by=by, furthest=furthest, load=load_line(to, out, embedder),
-        apart=apart(embedder.preprocess) if to in LIBRARIES else (),
+        apart=apart(embedder.preprocess) if to in LIBRARIES else (), varied=varied,
     )  # fmt: skip
 
 

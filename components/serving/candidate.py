@@ -11,11 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
-from components.contracts.errors import TransientError
 from components.serving import guard
 from components.serving.command import HOST, Ports, server_command
 from components.serving.endpoint import Endpoint, write_endpoint
-from components.serving.errors import ServerFailed
+from components.serving.errors import NeverReady, ServerFailed
 from components.serving.health import probe
 from components.serving.process import ProcessId
 from components.serving.routes import Beside, read_routes, write_beside
@@ -83,7 +82,7 @@ class Candidate:
     def await_answer(self, timeout_s: float) -> None:
         """Return when real inferences are answered.
 
-        Raises PortTaken, ServerFailed when it ended or answers badly, TransientError after `timeout_s` seconds.
+        Raises PortTaken, ServerFailed when it ended or answers badly, NeverReady after `timeout_s` seconds.
         """
         deadline = time.monotonic() + timeout_s
         while not self._listens():  # whoever else has a port would answer in its place
@@ -92,7 +91,7 @@ class Candidate:
             except subprocess.TimeoutExpired:
                 if time.monotonic() < deadline:
                     continue
-                raise TransientError(
+                raise NeverReady(
                     f"The server did not load its models within {timeout_s:g} s. {tail(self.endpoint.log)}"
                 ) from None
             if "already in use" in tail(self.endpoint.log):

@@ -20,6 +20,7 @@ from tokenizers import Tokenizer
 
 from components.contracts.errors import StaleArtifact
 from components.data.transforms.preprocess import Preprocess, to_float
+from components.serving.graph import read_graph
 from components.serving.package import REMEDY, Package
 
 FAULTS = (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NoSuchFile, NotImplemented, RuntimeException)
@@ -34,6 +35,8 @@ class PackageEncoders:
     """
 
     def __init__(self, package: Package, threads: int = 0) -> None:
+        for side in ("image", "text"):
+            read_graph(package, f"{side}_encoder")
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         self._image, self._text = (
@@ -66,8 +69,11 @@ class PackageEncoders:
 
     def embed_text(self, texts: list[str]) -> np.ndarray:
         """Return float32 [N D]."""
-        ids = np.array([self._tokenizer.encode(text).ids for text in texts], np.int64)
-        return _run(self._text, "text_embeds", {"input_ids": ids})
+        return _run(self._text, "text_embeds", {"input_ids": self.tokens(texts)})
+
+    def tokens(self, texts: list[str]) -> np.ndarray:
+        """Return int64 [N L], as the text encoder takes them."""
+        return np.array([self._tokenizer.encode(text).ids for text in texts], np.int64)
 
 
 def _session(path: Path, options: ort.SessionOptions) -> ort.InferenceSession:

@@ -1,6 +1,6 @@
 """What can go wrong between a package and an answer, beside the faults that every part knows."""
 
-from components.contracts.errors import DataError, DiptychError, GateClosed
+from components.contracts.errors import DataError, DiptychError, GateClosed, TransientError
 
 
 class NotServed(DiptychError):
@@ -9,6 +9,10 @@ class NotServed(DiptychError):
 
 class ServerFailed(DiptychError):
     """The server could not be started or stopped, or stopped answering; its last log lines are in the message."""
+
+
+class NeverReady(TransientError):
+    """The server did not load its models in the time it was given, which a busy machine may be the reason of, or the model."""
 
 
 class RequestRefused(DataError):

@@ -23,16 +23,26 @@ def held_queries(package: Package, root: Path, count: int = COUNT) -> tuple[list
     """
     if not package.searches:
         return [], []
+    _, few = _rows(package, count)
+    return list(held_pictures(package, root, count).values()), [text for text in few["text"] if text]
+
+
+def held_pictures(package: Package, root: Path, count: int = COUNT) -> dict[int, bytes]:
+    """Return rows that lie evenly over a package's index -> their pictures, encoded, of those that the workspace has; errors as of held_queries."""
+    places, few = _rows(package, count)
+    found = {}
+    with ShardReader(root / "data" / "raw") as reader:
+        for place, entry in zip(places, entries(few, root), strict=True):
+            if entry.place is not None:
+                with suppress(BrokenMember):
+                    found[place] = reader.read(entry.place.row(entry.key))
+    return found
+
+
+def _rows(package: Package, count: int) -> tuple[list[int], dict[str, list[str]]]:
     try:
         rows = pq.read_table(package.path / "index.parquet", columns=list(INDEX_COLUMNS))
     except (OSError, pa.ArrowException) as err:
         raise StaleArtifact(f"index.parquet of {package.path} cannot be read ({err}). {REMEDY}") from err
-    step = max(1, -(-len(rows) // count))
-    few = rows.take(list(range(0, len(rows), step))).to_pydict()
-    pictures: list[bytes] = []
-    with ShardReader(root / "data" / "raw") as reader:
-        for entry in entries(few, root):
-            if entry.place is not None:
-                with suppress(BrokenMember):
-                    pictures.append(reader.read(entry.place.row(entry.key)))
-    return pictures, [text for text in few["text"] if text]
+    places = list(range(0, len(rows), max(1, -(-len(rows) // count))))
+    return places, rows.take(places).to_pydict()

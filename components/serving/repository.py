@@ -16,11 +16,11 @@ from string import Template
 import numpy as np
 import onnx
 import pyarrow.parquet as pq
-from google.protobuf.message import DecodeError
 
 from components.contracts.errors import ConfigError, StaleArtifact
 from components.data.transforms import preprocess
 from components.serving import classification, prompt_cache
+from components.serving.graph import read_graph
 from components.serving.labels import LABEL_FILES, Labels
 from components.serving.package import REMEDY, Package
 
@@ -136,10 +136,7 @@ def _shapes(package: Package) -> Shapes:
 
 def _graph(package: Package, model: str, source: str, result: str, kind: int) -> tuple[list[int], list[int]]:
     """Return the shapes of input and output, 0 where any size goes."""
-    try:
-        graph = onnx.load(str(package.path / f"{model}.onnx"), load_external_data=False).graph
-    except DecodeError as err:
-        raise StaleArtifact(f"{model}.onnx of {package.path} is no ONNX graph ({err}). {REMEDY}") from err
+    graph = read_graph(package, model)
     tensors = {tensor.name: tensor.type.tensor_type for tensor in (*graph.input, *graph.output)}
     if source not in tensors or result not in tensors or tensors[source].elem_type != kind:
         wanted = onnx.TensorProto.DataType.Name(kind)

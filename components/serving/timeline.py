@@ -29,6 +29,7 @@ class Timeline:
         steps: name, what was found, when, and seconds since it began, of each step that ended.
         pid: of who does it.
         doing: how far the step under way is, where it can tell; empty elsewhere.
+        slow: how many times in a row the version's server did not answer in its time.
     """
 
     label: str
@@ -42,6 +43,7 @@ class Timeline:
     steps: list[dict[str, Any]] = field(default_factory=list)
     pid: int = field(default_factory=os.getpid)
     doing: str = ""
+    slow: int = 0
 
     def step(self, root: Path, name: str, says: str) -> None:
         """Write down that a step has ended."""

@@ -3,6 +3,7 @@
 import socket
 import sys
 
+from flows.automations import BEAT_S
 from flows.loopback import HOST
 from flows.stack.place import Place
 from flows.stack.service import Service, answers
@@ -18,7 +19,7 @@ def worker(place: Place, pool: str) -> Service:
             sys.executable, "-u", "-m", "prefect", "worker", "start", "--pool", pool, "--type", "process", "--name", f"{socket.gethostname()}-{pool}",
             "--limit", "1" if pool == "gpu" else "4", "--with-healthcheck",
         ), folder=place.root, after=("prefect",), fault=answers(f"http://{HOST}:{port}/health"),
-        environment={"PREFECT_WORKER_WEBSERVER_HOST": HOST, "PREFECT_WORKER_WEBSERVER_PORT": str(port), "PREFECT_WORKER_QUERY_SECONDS": "5"},
+        environment={"PREFECT_WORKER_WEBSERVER_HOST": HOST, "PREFECT_WORKER_WEBSERVER_PORT": str(port), "PREFECT_WORKER_QUERY_SECONDS": "5", "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(BEAT_S)},
     )  # fmt: skip
 
 

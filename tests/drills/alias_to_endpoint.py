@@ -105,7 +105,8 @@ def drill(place: Place, clients: int) -> dict[str, object]:
         stack.enter_context(place.server("mlflow"))
         prefect = stack.enter_context(ExitStack())
         prefect.enter_context(place.server("prefect"))
-        for command in (["work-pool", "create", "cpu", "--type", "process"], ["--no-prompt", "deploy", "--all"]):
+        pools = (["work-pool", "create", pool, "--type", "process"] for pool in ("cpu", "gpu"))
+        for command in (*pools, ["--no-prompt", "deploy", "--all"]):
             subprocess.run([*PREFECT, *command], cwd=place.root, check=True, capture_output=True)
         stack.enter_context(place.running("worker", [*PREFECT, "worker", "start", "--pool", "cpu"], "started!"))
         store = open_store(place.root)
@@ -143,7 +144,7 @@ def drill(place: Place, clients: int) -> dict[str, object]:
                 worse = place.version(store, right=1)
                 ask(store, worse)
                 detail["worse_put_back"] = round(
-                    until(lambda: champion(store) == late.version, lambda: champion(store)), 1
+                    until(lambda: champion(store) == tried.version, lambda: champion(store)), 1
                 )
             with place.running("watch", [*DIPTYCH, "watch"], "Ctrl-C stops it"):
                 time.sleep(6.0)  # its first look, after which the alias moves

@@ -299,6 +299,7 @@ def test_what_cannot_be_exported_is_one_sentence_and_leaves_nothing(diptych, tmp
         (("bare", "--to", "onnx", "--out", "new"), "a package without the weights"),
         (("spoilt", "--to", "onnx", "--out", "new"), "tokenizer.json"),
         (("theirs", "--to", "hf", "--out", "full"), "holds something already"),
+        (("theirs", "--to", "onnx", "--out", "new", "--variant", "int8"), "is of the two encoders of a package"),
     ):
         code, out, err = diptych("export", *arguments)
         assert (code, out, err.count("\n")) == (1, "", 1), err

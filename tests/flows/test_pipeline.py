@@ -166,7 +166,7 @@ def test_deployments_are_accepted_and_a_worker_runs_one(toy, client):
         source = REPOSITORY / name
         shutil.copytree(source, toy / name) if source.is_dir() else shutil.copy(source, toy / name)
     for command in (
-        ["work-pool", "create", "cpu", "--type", "process"],
+        *(["work-pool", "create", pool, "--type", "process"] for pool in ("cpu", "gpu")),
         ["--no-prompt", "deploy", "--all"],
         ["deployment", "run", "pipeline/manual", "--param", "until=ingest"],
         ["worker", "start", "--pool", "cpu", "--run-once"],

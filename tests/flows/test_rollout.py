@@ -21,6 +21,7 @@ from components.registry.signatures import FILE, FOLDER, SIGNED_BY, own_key, pub
 from components.registry.store import open_store
 from components.registry.versions import by_alias, by_label
 from components.serving.endpoint import read_endpoint, read_previous
+from components.serving.errors import NeverReady
 from components.serving.process import running
 from components.serving.routes import read_routes, write_beside
 from components.serving.sweep import SERVER, workspace_prefix
@@ -143,6 +144,21 @@ def test_a_flipped_byte_a_missing_and_a_foreign_signature_are_refused(root, stor
     shutil.rmtree(root / ".diptych/versions" / good.digest[:16])  # a fresh machine has no copy
     assert "was changed after it was packaged" in rollout(root, "tiny", store).sentence
     assert answering(root) == "tiny@2"
+
+
+def test_one_that_is_never_ready_is_tried_three_times_and_then_refused(root, store, first):
+    slow = make_version(root, store, seed=22, right=60)
+    rules(root, ready_s=0.01)
+    ask(store, slow)
+    for _ in range(2):
+        with pytest.raises(NeverReady, match="did not load its models within"):
+            rollout(root, "tiny", store)
+        assert by_alias(store, "tiny", "champion").label == slow.label
+        assert answering(root) == "tiny@2"
+    rolled = rollout(root, "tiny", store)
+    assert (rolled.outcome, rolled.label) == ("refused", "tiny@2")
+    assert by_alias(store, "tiny", "champion").label == "tiny@2"
+    rules(root, ready_s=120.0)
 
 
 def test_back_to_what_was_served_before_and_the_registry_knows(root, store, first):

@@ -233,8 +233,9 @@ def test_a_backup_is_restored_to_the_same_rows_objects_and_files(root, place, tm
     with pytest.raises(DataError):
         restore(root, tmp_path / "flipped.tar")
     theirs = dict(os.environ)
-    end(root)  # both at once is more than two cores can do in good time
+    (tmp_path / "other").mkdir()
     other = make_place(tmp_path / "other")
+    end(root)  # both at once is more than two cores can do in good time
     try:
         for name in place.environment():
             os.environ.pop(name, None)

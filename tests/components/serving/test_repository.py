@@ -21,7 +21,7 @@ from google.protobuf import text_format
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
-from components.contracts.errors import ConfigError, StaleArtifact
+from components.contracts.errors import ConfigError, StaleArtifact, TransientError
 from components.data.transforms import preprocess
 from components.serving import classification, prompt_cache
 from components.serving.command import Ports, free_ports, server_command
@@ -126,11 +126,14 @@ def test_a_server_takes_the_configuration_that_it_is_told(package: Path, tmp_pat
     assert "has kind KIND_GPU but no GPUs are available" in (tmp_path / "gpu.log").read_text()
     with served("processor") as (process, ports), TritonClient(f"127.0.0.1:{ports.http}") as client:
         deadline = time.monotonic() + 120
-        while not (tmp_path / "processor.log").read_text().count("Started HTTPService"):
-            assert process.poll() is None, (tmp_path / "processor.log").read_text()[-2000:]
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        assert client.embed_text(["red"]).shape == (1, WIDTH)
+        while True:
+            try:
+                assert client.embed_text(["red"]).shape == (1, WIDTH)
+                break
+            except TransientError:  # it does not listen yet
+                assert process.poll() is None, (tmp_path / "processor.log").read_text()[-2000:]
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
 
 
 def test_preprocessing_is_the_file_that_training_uses(package: Path, repository: Path) -> None:

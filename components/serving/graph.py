@@ -1,0 +1,48 @@
+"""An ONNX graph of a package, read without trusting it: what it names outside of itself must be a file of the package that was hashed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import onnx
+from google.protobuf.message import DecodeError
+
+from components.contracts.errors import StaleArtifact
+from components.serving.package import REMEDY, Package
+
+DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
+"""Of operators that onnxruntime has itself; another would ask for a library that somebody else wrote."""
+
+
+def read_graph(package: Package, model: str) -> onnx.GraphProto:
+    """Return `<model>.onnx` of a package; weights that are kept beside it are not read.
+
+    Raises StaleArtifact for what is no graph, for weights that lie in a file which the package does not list, and for operators of another's.
+    """
+    path = package.path / f"{model}.onnx"
+    try:
+        loaded = onnx.load(str(path), load_external_data=False)
+    except DecodeError as err:
+        raise StaleArtifact(f"{model}.onnx of {package.path} is no ONNX graph ({err}). {REMEDY}") from err
+    if foreign := sorted({one.domain for one in loaded.opset_import} - DOMAINS):
+        raise StaleArtifact(f"{path} needs operators of {foreign[0]!r}, which nobody here knows. {REMEDY}")
+    for tensor in _tensors(loaded.graph):
+        if tensor.data_location != onnx.TensorProto.EXTERNAL:
+            continue
+        where = {entry.key: entry.value for entry in tensor.external_data}.get("location", "")
+        if not where.startswith(f"{model}.onnx.") or where != Path(where).name or where not in package.files:
+            raise StaleArtifact(
+                f"{path} keeps its weights {tensor.name} in {where[:200]!r}, which is no file of the package beside it, so it is not read. {REMEDY}"
+            )
+    return loaded.graph
+
+
+def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    """Yield every tensor that a graph holds: weights, constants, those of graphs within it."""
+    yield from graph.initializer
+    for sparse in graph.sparse_initializer:
+        yield from (sparse.values, sparse.indices)
+    for node in graph.node:
+        for attribute in node.attribute:
+            yield from (attribute.t, *attribute.tensors)
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _tensors(inner)

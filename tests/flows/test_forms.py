@@ -1,0 +1,43 @@
+"""The forms that Prefect's page makes of the flows' parameters: each is described, has a type, and its limits hold."""
+
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import yaml
+from prefect.exceptions import ParameterTypeError
+
+from components.recipes.names import check_names
+from flows.judged import promote, prove
+from flows.monitor import monitor
+
+REPOSITORY = Path(__file__).parents[2]
+DEPLOYMENTS = yaml.safe_load((REPOSITORY / "prefect.yaml").read_text())["deployments"]
+
+
+def flow_of(deployment):
+    path, _, name = deployment["entrypoint"].partition(":")
+    return getattr(import_module(path.removesuffix(".py").replace("/", ".")), name)
+
+
+@pytest.mark.parametrize(
+    "deployment", DEPLOYMENTS, ids=lambda one: f"{one['entrypoint'].rpartition(':')[2]}/{one['name']}"
+)
+def test_each_parameter_has_a_type_and_a_description(deployment):
+    fields = flow_of(deployment).parameters.model_dump()["properties"]
+    assert set(deployment.get("parameters", {})) <= set(fields)
+    for name, field in fields.items():
+        assert "type" in field or "anyOf" in field, name
+        assert len(field.get("description", "")) > 10, name
+    assert deployment["tags"][0] == "diptych"
+    assert deployment["concurrency_limit"] == 1
+    assert deployment["work_pool"]["name"] in ("cpu", "gpu")
+    assert deployment.get("parameters", {}).get("recipe", "clip") in [*check_names(REPOSITORY), "clip_refine"]
+
+
+@pytest.mark.parametrize(("flow", "wrong"), [
+    (promote, {"version": "clip"}), (prove, {"recipe": "clip", "seeds": 1}), (monitor, {"since_h": -1}),
+])  # fmt: skip
+def test_what_is_out_of_bounds_is_refused_before_anything_runs(flow, wrong):
+    with pytest.raises(ParameterTypeError):
+        flow.validate_parameters(wrong)
