@@ -157,15 +157,22 @@ def _number(said: str) -> tuple[str, Any]:
 def _put(params: Any, key: str, value: Any) -> str | None:
     """Set a dotted key; return how the new value reads, or None when it stood so already."""
     *above, last = key.split(".")
+    passed = []
     for name in above:
         if not isinstance(params.get(name), dict):
             params[name] = {}
+        passed.append((params, name))
         params = params[name]
     if value is None and key.startswith("overrides."):
         if above == ["overrides"]:
             said, params[last] = params.get(last) or None, {}  # DVC wants every section to be there
         else:
             said = params.pop(last, None)
+            for holding, name in reversed(
+                passed[2:]
+            ):  # a section as it was before, so that DVC has what came of it then
+                if not holding[name]:
+                    del holding[name]
         return "the recipe's own" if said is not None else None
     if last in params and params[last] == value:
         return None

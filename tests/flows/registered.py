@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mlflow import MlflowClient
-
 from components.contracts.sealed import digest_of, sha256_of
 from components.registry.store import open_store
 from components.registry.versions import ModelVersion, register
 from components.serving.endpoint import Endpoint, served_folder, write_endpoint
 from components.serving.process import ProcessId
 from flows.revisions import outs_of
+from tests.empty_store import lay_empty_store
 
 
 def entries(root: Path) -> dict[str, dict[str, str]]:
@@ -27,7 +26,7 @@ def entries(root: Path) -> dict[str, dict[str, str]]:
 def version(root: Path, weights: str, **about: Any) -> ModelVersion:
     """Register a package of these weights, made from the workspace's data unless `about` says otherwise."""
     if not (root / "mlflow.db").exists():
-        MlflowClient(f"sqlite:///{root / 'mlflow.db'}").search_experiments()
+        lay_empty_store(root)
     package = root / "runs/clip/package"
     (root / "runs/clip/evaluate").mkdir(parents=True, exist_ok=True)
     package.mkdir(exist_ok=True)

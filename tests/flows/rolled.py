@@ -21,6 +21,7 @@ from components.serving.pack import seal, write_index
 from components.serving.package import Package
 from flows.down import down
 from tests.components.serving.tiny_package import WIDTH, make_package
+from tests.empty_store import lay_empty_store
 
 REPOSITORY = Path(__file__).parents[2]
 LARGE = 8_000_000
@@ -40,6 +41,7 @@ def make_place(root: Path) -> Path:
 def served_place(folder: Path, **deploy: object) -> Iterator[Path]:
     """Yield a workspace with a registry of its own and these rules of deploying; what is served there ends with the block."""
     root = make_place(folder)
+    lay_empty_store(root)
     rules(root, **deploy)
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)

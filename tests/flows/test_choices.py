@@ -58,11 +58,20 @@ def test_what_another_source_does_not_take_is_left_out(root):
     assert params(root)["source"] == {"name": "emoji", "path": "data/own", "languages": ["en"]}
 
 
-def test_a_number_is_taken_back_with_nothing_after_the_sign(root):
+@pytest.mark.parametrize("key", ["training.steps", "training.optimisation.lr"])
+def test_a_number_is_taken_back_with_nothing_after_the_sign(key, root):
+    """And nothing of it is left, or DVC would not know again what came of the section as it was."""
     before = (root / "params.yaml").read_text()
-    choose(root, Choices(numbers=["training.steps=500"]), root)
-    assert choose(root, Choices(numbers=["training.steps="]), root) == ("overrides.training.steps: the recipe's own",)
+    choose(root, Choices(numbers=[f"{key}=5"]), root)
+    assert params(root)["overrides"]["training"] != {}
+    assert choose(root, Choices(numbers=[f"{key}="]), root) == (f"overrides.{key}: the recipe's own",)
     assert (root / "params.yaml").read_text() == before
+
+
+def test_of_two_numbers_side_by_side_one_is_taken_back_and_the_other_stays(root):
+    choose(root, Choices(numbers=["training.optimisation.lr=0.004", "training.optimisation.weight_decay=0.3"]), root)
+    choose(root, Choices(numbers=["training.optimisation.lr="]), root)
+    assert params(root)["overrides"]["training"] == {"optimisation": {"weight_decay": 0.3}}
 
 
 def test_a_strategy_of_fine_tuning_is_switched_on_with_its_name_and_off_with_none(root):

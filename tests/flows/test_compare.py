@@ -6,7 +6,7 @@ import pytest
 
 from components.contracts.errors import ConfigError
 from flows.compare import Row, compare, equal_steps, rows_of, spent
-from tests.workspace import REPOSITORY, diptych, make_workspace
+from tests.workspace import REPOSITORY, diptych, leave_out_probe, make_workspace
 
 RATES = {"clip": 0.5, "filip": 0.8, "clip.clip_refine": 0.5, "clip_refine": 1.0}
 
@@ -55,6 +55,7 @@ def test_steps_that_train_nothing_are_refused():
 @pytest.mark.timeout(900)  # 26 stages, each a process of DVC and of most one of its own
 def test_a_table_is_run_and_written(tmp_path):
     root, name = make_workspace(tmp_path / "own"), "clip+clip_refine:1"
+    leave_out_probe(root, "clip", "clip_refine")
     flags = ["--data", "scenes", "--scale", "debug", "--steps", "5", "--seeds", "0,1"]
     said = diptych(root, "compare", name, *flags, "--to", "table.json")
     assert said.returncode == 0, said.stderr

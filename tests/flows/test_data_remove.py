@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from mlflow import MlflowClient
 
 from components.contracts.errors import Busy
 from components.contracts.sealed import digest_of, sha256_of
@@ -23,6 +22,7 @@ from flows.cli import main
 from flows.data_remove import remove
 from flows.graph import why_stale
 from flows.revisions import outs_of
+from tests.empty_store import lay_empty_store
 from tests.flows.versioned import names, snapshot, workspace
 
 REPOSITORY = Path(__file__).parents[2]
@@ -197,7 +197,7 @@ def test_a_kill_at_any_moment_is_gone_on_from(root, made, tmp_path, part):
 
 
 def test_the_versions_that_saw_them_are_named_by_what_they_were_made_from(root, tmp_path, capsys):
-    MlflowClient(f"sqlite:///{root / 'mlflow.db'}").search_experiments()
+    lay_empty_store(root)
     lock = {out["path"]: out["md5"] for out in outs_of((root / "dvc.lock").read_text())}
     entries = {
         "ingest": {"data/raw": lock["data/raw"]},

@@ -7,7 +7,7 @@ import pytest
 from components.contracts.errors import ConfigError
 from components.recipes.recipe import load_recipe
 from flows.growth import STAY, Probe, Sizes, chosen, grow
-from tests.workspace import REPOSITORY, diptych, make_workspace
+from tests.workspace import REPOSITORY, diptych, leave_out_probe, make_workspace
 
 FIRST = "source == 'flat'"
 
@@ -51,6 +51,7 @@ def test_what_is_no_stream_is_refused(name, arrivals, steps, says):
 @pytest.mark.timeout(1800)  # seven trainings, each by stages that are processes of their own
 def test_a_stream_is_run_and_written(tmp_path):
     root = make_workspace(tmp_path / "own")
+    leave_out_probe(root, "growclip")
     arrivals = [FIRST, "source in ('flat', 'ink')"]
     flags = ["--data", "scenes", "--scale", "debug", "--steps", "10"]
     said = diptych(root, "grow", "growclip", *arrivals, *flags, "--to", "stream.json")

@@ -15,6 +15,7 @@ from components.stages.lock import hold
 from components.stages.place import private
 from flows.rollout import Rolled
 from flows.watch import MOST_S, Watcher, watch
+from tests.empty_store import lay_empty_store
 from tests.flows.handed_over import hand_over
 
 
@@ -72,7 +73,7 @@ class World:
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    path = lay_empty_store(tmp_path_factory.mktemp("store"))
     client = MlflowClient(f"sqlite:///{path}")
     for model in ("clip", "siglip"):
         client.create_registered_model(model)

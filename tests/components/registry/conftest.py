@@ -1,17 +1,16 @@
 """Packages as the stages leave them, small, and a store of their own."""
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from mlflow import MlflowClient
 
 from components.contracts.sealed import digest_of, sha256_of
 from components.registry.store import Store, open_store
+from tests.empty_store import lay_empty_store
 
 PAIR = "retrieval.pair"
 
@@ -25,17 +24,9 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "work"
 
 
-@pytest.fixture(scope="session")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store's tables, as mlflow makes them one by one in seconds; without the experiment, which names its place."""
-    path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path
-
-
 @pytest.fixture
-def store(root: Path, empty_store: Path) -> Store:
-    shutil.copy(empty_store, root)
+def store(root: Path) -> Store:
+    lay_empty_store(root)
     return open_store(root)
 
 

@@ -127,14 +127,14 @@ def refused(rank: int) -> str:
     return "nothing"
 
 
-def cases() -> list[tuple[str, GatherMode, str]]:
-    """Return every loss, every way to gather, and both kinds of batches."""
-    return list(itertools.product(NAMES, get_args(GatherMode), KINDS))
+def cases(world: int) -> list[tuple[str, GatherMode, str]]:
+    """Return every loss, every way to gather, and both kinds of batches; of three ranks, which show how rows travel, one loss."""
+    return list(itertools.product(NAMES if world == 2 else ["softmax"], get_args(GatherMode), KINDS))
 
 
 def all_told(rank: int, world: int) -> dict[str, Any]:
     """Return what a rank says: every case, what it gathered, and how ranks of unlike parts are refused."""
-    told: dict[str, Any] = {" ".join(case): outcome(*case, rank, world) for case in cases()}
+    told: dict[str, Any] = {" ".join(case): outcome(*case, rank, world) for case in cases(world)}
     told |= {f"gathered {mode}": gathered(mode, rank, world) for mode in get_args(GatherMode)}
     told["uneven"] = refused(rank)
     return told
