@@ -52,9 +52,14 @@ def _up(root: Path, arguments: argparse.Namespace) -> int:
     from components.serving.record import read_gateway
 
     print("\n".join(as_lines(seen)))
+    if (root / "mlflow.db").exists():
+        print(
+            "What was registered in mlflow.db before is there still, and unknown to this server: the next run registers what it makes here. To use the "
+            "file: diptych down"
+        )
     if gateway := read_gateway(root):
         print(f"The page is at {gateway.url}")
-    keys = Place.of(root, seen.data).keys
+    keys = Place.read(root).keys
     print(
         f"Who is asked for a name and a password: diptych, and what {keys} says. diptych down ends all of it, and keeps the data."
     )
@@ -72,7 +77,7 @@ def _env(root: Path, arguments: argparse.Namespace) -> int:
     seen = read_seen(root)
     if seen is None:
         raise ConfigError("no servers of this workspace run. Start them: diptych up")
-    place = Place.of(root, seen.data)
+    place = Place.read(root)
     said = place.environment() | (keys_of(place, "dvc") if arguments.s3 else {})
     print("\n".join(f"export {name}={quote(value)}" for name, value in said.items()))
     return 0

@@ -253,6 +253,8 @@ def _record(store: Store, version: ModelVersion, ruling: Ruling, page: str) -> N
     store.client.log_text(version.run_id, json.dumps(ruling.as_json(), indent=2) + "\n", f"{RULINGS}/{against}.json")
     store.client.log_text(version.run_id, page, f"{RULINGS}/{against}.md")
     old_index = [one.held for one in ruling.findings if one.rule == COMPATIBLE]
+    if not old_index and OLD_INDEX in store.client.get_model_version(version.name, version.version).tags:
+        old_index = ["missing"]  # what was found against another champion says nothing of this one
     for tag, said in (
         (VERDICT, ruling.outcome),
         (SENTENCE, ruling.sentence),

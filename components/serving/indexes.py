@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -191,7 +192,12 @@ def remove_index(root: Path, name: str) -> None:
 def prune(root: Path, spaces: Collection[str]) -> int:
     """Take away the files of all other spaces, of what was begun too, but for what these borrow; return how many files of vectors those were."""
     removed = 0
-    lent = {of.space for name in names(root) for space in spaces if (of := borrowed(root, name, space)) is not None}
+    lent = set()
+    for name in names(root):
+        for space in spaces:
+            with suppress(StaleArtifact):  # whoever searches by it is told
+                if (of := borrowed(root, name, space)) is not None:
+                    lent.add(of.space)
     for path in index_folder(root, "").glob("*/*"):
         space = path.name.partition(".")[0]
         if len(space) != 64 or space in spaces or space in lent:

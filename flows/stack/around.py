@@ -12,13 +12,13 @@ from flows.stack.service import Service, answers
 def worker(place: Place, pool: str) -> Service:
     """Return what runs the flows of a pool, in the workspace, one at a time."""
     name = f"worker-{pool}"
-    port = place.ports["worker"] + (pool == "gpu")
+    port = place.ports[name]
     return Service(
         name=name, what=f"Prefect worker of the pool {pool}", address=f"http://{HOST}:{port}",
         command=(
             sys.executable, "-u", "-m", "prefect", "worker", "start", "--pool", pool, "--type", "process", "--name", f"{socket.gethostname()}-{pool}",
             "--limit", "1" if pool == "gpu" else "4", "--with-healthcheck",
-        ), folder=place.root, after=("prefect",), fault=answers(f"http://{HOST}:{port}/health"),
+        ), folder=place.root, after=("prefect",), ours=True, fault=answers(f"http://{HOST}:{port}/health"),
         environment={"PREFECT_WORKER_WEBSERVER_HOST": HOST, "PREFECT_WORKER_WEBSERVER_PORT": str(port), "PREFECT_WORKER_QUERY_SECONDS": "5", "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(BEAT_S)},
     )  # fmt: skip
 
@@ -28,5 +28,5 @@ def hooks(place: Place) -> Service:
     return Service(
         name="hooks", what="receiver of webhooks", address=place.url("hooks"),
         command=(sys.executable, "-u", "-m", "flows.cli", "hooks", "--port", str(place.ports["hooks"])), folder=place.root,
-        after=("prefect", "mlflow"), fault=answers(f"{place.url('hooks')}/healthz"),
+        after=("prefect", "mlflow"), ours=True, fault=answers(f"{place.url('hooks')}/healthz"),
     )  # fmt: skip

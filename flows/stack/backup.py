@@ -4,9 +4,9 @@ Everything is read while the servers run, each database as of one moment; object
 """
 
 import hashlib
-import io
 import json
 import os
+import shutil
 import subprocess
 import tarfile
 import tempfile
@@ -14,12 +14,13 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
 from components.contracts.errors import ConfigError, DataError, DiptychError
 from components.contracts.sealed import sha256_of
 from flows.loopback import HOST
 from flows.stack.objects import BUCKETS, client
-from flows.stack.place import USER, Place, write_private
+from flows.stack.place import KEYS, USER, Place, write_private
 from flows.stack.postgres import DATABASES, find_binaries
 from flows.stack.prefect_set_up import DEPLOYED
 from flows.stack.seen import read_seen
@@ -28,7 +29,6 @@ from flows.stack.up import end, up
 ABOUT = "backup.json"
 VERSION = 1
 _THEIRS = ("prefect", "mlflow", "mlflow-forms", "webhooks")
-_CACHE = Path(".dvc/cache/files")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,15 +59,16 @@ def backup(root: Path, file: Path) -> Counts:
             for name in DATABASES:
                 dump = Path(scratch) / f"{name}.dump"
                 _ran(place, "pg_dump", name, "--format=custom", "--no-owner", f"--file={dump}")
-                _add(archive, f"databases/{name}.dump", dump.read_bytes(), parts)
+                _add(archive, f"databases/{name}.dump", dump, parts)
             for bucket in BUCKETS:
-                for key, data in _objects(place, bucket):
-                    _add(archive, f"buckets/{bucket}/{key}", data, parts)
+                for key in _keys(place, bucket):
+                    _add(archive, f"buckets/{bucket}/{key}", _fetched(place, bucket, key, Path(scratch)), parts)
             for cached in _cached(root):
-                _add(archive, f"cache/{cached.relative_to(root / _CACHE)}", cached.read_bytes(), parts)
-            _add(archive, "passwords.json", place.keys.read_bytes(), parts)
+                _add(archive, f"cache/{cached.relative_to(_cache(root))}", cached, parts)
+            _add(archive, KEYS, place.keys, parts)
             about = {"version": VERSION, "made_at": datetime.now(UTC).isoformat(timespec="seconds"), "sha256": parts}
-            _add(archive, ABOUT, json.dumps(about, indent=2).encode(), {})
+            (Path(scratch) / ABOUT).write_text(json.dumps(about, indent=2), encoding="utf-8")
+            _add(archive, ABOUT, Path(scratch) / ABOUT, {})
         partial.replace(file)
     finally:
         partial.unlink(missing_ok=True)
@@ -83,11 +84,12 @@ def restore(root: Path, file: Path) -> Counts:
     Nothing is changed before every part has been found to be what was written. Raises DataError for an archive that is not, or no backup;
     ConfigError where the servers do not run, or have models or runs of flows that the archive would take away.
     """
-    place = _running(root)
+    place, seen = _running(root), read_seen(root)
+    assert seen is not None
     parts = _verified(file)
     if lost := _in_use(place):
         raise ConfigError(
-            f"the servers here have {lost} already, which a restore would take away. Restore into new ones: diptych down, diptych up --data DIR"
+            f"the servers here have {lost} already, which a restore could take away. Restore into new ones: diptych down, diptych up --data DIR"
         )
     with tarfile.open(file) as archive, tempfile.TemporaryDirectory(dir=place.data) as scratch:
         for member in archive:
@@ -97,7 +99,8 @@ def restore(root: Path, file: Path) -> Counts:
                 continue
             if kind == "databases":
                 dump = Path(scratch) / "dump"
-                dump.write_bytes(source.read())
+                with dump.open("wb") as file_of:
+                    shutil.copyfileobj(source, file_of)
                 database = name.removesuffix(".dump")
                 options = (
                     "--clean",
@@ -109,26 +112,31 @@ def restore(root: Path, file: Path) -> Counts:
                 _ran(place, "pg_restore", database, *options, str(dump))
             elif kind == "buckets":
                 bucket, _, key = name.partition("/")
-                client(place, bucket).put_object(Bucket=bucket, Key=key, Body=source.read())
+                client(place, bucket).upload_fileobj(source, bucket, key)
             elif kind == "cache":
-                _put_back(root, name, source.read())
-            elif member.name == "passwords.json":
+                _put_back(root, name, source)
+            elif member.name == KEYS:
                 theirs = json.loads(source.read())
                 write_private(
                     place.keys,
                     json.dumps({**place.passwords, **{name: theirs[name] for name in _THEIRS}}, indent=2) + "\n",
                 )
     (place.data / DEPLOYED).unlink(missing_ok=True)  # deployments name the folder that they work in
+    left_out = seen.without
     end(root)
-    up(root, say=lambda said: None)
+    up(root, without=left_out, say=lambda said: None)
     return _counted(parts, file)
 
 
 def digests(root: Path) -> dict[str, str]:
     """Return what tells whether two places have the same: sha256 of each object and cached file, and of the rows of each table."""
     place = _running(root)
-    found = {f"buckets/{bucket}/{key}": _sha256(data) for bucket in BUCKETS for key, data in _objects(place, bucket)}
-    found |= {f"cache/{one.relative_to(root / _CACHE)}": sha256_of(one) for one in _cached(root)}
+    found: dict[str, str] = {}
+    with tempfile.TemporaryDirectory(dir=place.data) as scratch:
+        for bucket in BUCKETS:
+            for key in _keys(place, bucket):
+                found[f"buckets/{bucket}/{key}"] = sha256_of(_fetched(place, bucket, key, Path(scratch)))
+    found |= {f"cache/{one.relative_to(_cache(root))}": sha256_of(one) for one in _cached(root)}
     for name in DATABASES:
         said = _ran(place, "pg_dump", name, "--data-only", "--inserts", "--no-owner")
         rows = sorted(line for line in said.splitlines() if line.startswith("INSERT"))
@@ -140,35 +148,61 @@ def _running(root: Path) -> Place:
     seen = read_seen(root)
     if seen is None:
         raise ConfigError("the servers of this workspace do not run. Start them: diptych up")
-    return Place.of(root, seen.data)
+    return Place.read(root)
 
 
-def _add(archive: tarfile.TarFile, name: str, data: bytes, parts: dict[str, str]) -> None:
+def _add(archive: tarfile.TarFile, name: str, file: Path, parts: dict[str, str]) -> None:
+    if not _plain(name):
+        raise DataError(
+            f"{name!r} cannot be kept in an archive that is restored without trusting its names. Take it away, or call it otherwise."
+        )
     member = tarfile.TarInfo(name)
-    member.size, member.mode = len(data), 0o600
-    archive.addfile(member, io.BytesIO(data))
-    parts[name] = _sha256(data)
+    member.size, member.mode = file.stat().st_size, 0o600
+    with file.open("rb") as source:
+        archive.addfile(member, source)
+    parts[name] = sha256_of(file)
 
 
-def _objects(place: Place, bucket: str) -> Iterator[tuple[str, bytes]]:
-    its = client(place, bucket)
-    for page in its.get_paginator("list_objects_v2").paginate(Bucket=bucket):
-        for one in page.get("Contents", ()):
-            if one["Key"] != ".ready":
-                yield one["Key"], its.get_object(Bucket=bucket, Key=one["Key"])["Body"].read()
+def _plain(name: str) -> bool:
+    return not name.startswith("/") and ".." not in Path(name).parts
+
+
+def _keys(place: Place, bucket: str) -> Iterator[str]:
+    for page in client(place, bucket).get_paginator("list_objects_v2").paginate(Bucket=bucket):
+        yield from (one["Key"] for one in page.get("Contents", ()) if one["Key"] != ".ready")
+
+
+def _fetched(place: Place, bucket: str, key: str, scratch: Path) -> Path:
+    file = scratch / "object"
+    client(place, bucket).download_file(bucket, key, str(file))
+    return file
+
+
+def _cache(root: Path) -> Path:
+    """Return where DVC keeps files by their digest, which may be on another disk."""
+    if not (root / ".dvc").is_dir():
+        return root / ".dvc" / "cache" / "files"
+    from dvc.repo import Repo
+
+    repo = Repo(str(root))
+    try:
+        return Path(str(repo.cache.local.path)).parent
+    finally:
+        repo.close()
 
 
 def _cached(root: Path) -> list[Path]:
-    return sorted(path for path in (root / _CACHE).rglob("*") if path.is_file())
+    return sorted(path for path in _cache(root).rglob("*") if path.is_file())
 
 
-def _put_back(root: Path, name: str, data: bytes) -> None:
-    path = root / _CACHE / name
+def _put_back(root: Path, name: str, source: IO[bytes]) -> None:
+    path = _cache(root) / name
     if path.exists():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}")
-    partial.write_bytes(data)
+    with partial.open("wb") as file:
+        shutil.copyfileobj(source, file)
     partial.chmod(0o444)  # as DVC keeps them
     partial.replace(path)
 
@@ -181,13 +215,12 @@ def _verified(file: Path) -> dict[str, str]:
         with tarfile.open(file) as archive:
             for member in archive:
                 source = archive.extractfile(member) if member.isreg() else None
-                if source is None or member.name.startswith("/") or ".." in Path(member.name).parts:
+                if source is None or not _plain(member.name):
                     raise DataError(f"{file} has {member.name!r}, which no backup has. It is none, or was changed.")
-                data = source.read()
                 if member.name == ABOUT:
-                    about = json.loads(data)
+                    about = json.loads(source.read())
                 else:
-                    seen[member.name] = _sha256(data)
+                    seen[member.name] = hashlib.file_digest(source, "sha256").hexdigest()  # type: ignore[arg-type]
     except (tarfile.TarError, ValueError, OSError) as err:
         raise DataError(f"{file} cannot be read as a backup ({type(err).__name__}: {err}).") from err
     said = about.get("sha256")
@@ -207,14 +240,20 @@ def _verified(file: Path) -> dict[str, str]:
 
 def _in_use(place: Place) -> str:
     """Return what the databases have that somebody would miss; empty where nothing is."""
-    asked = {
-        "mlflow": ("select count(*) from registered_models", "registered models"),
-        "prefect": ("select count(*) from flow_run where start_time is not null", "runs of flows"),
-    }
-    for database, (query, what) in asked.items():
-        count = int(_ran(place, "psql", database, "--tuples-only", "--no-align", f"--command={query}").strip() or 0)
-        if count:
+    asked = (
+        ("mlflow", "select count(*) from registered_models", "registered models"),
+        ("mlflow", "select count(*) from runs", "runs in MLflow"),
+        ("mlflow_users", f"select count(*) from users where username <> '{USER}'", "users of MLflow"),
+        ("prefect", "select count(*) from flow_run where start_time is not null", "runs of flows"),
+    )
+    for database, query, what in asked:
+        if count := int(
+            _ran(place, "psql", database, "--tuples-only", "--no-align", f"--command={query}").strip() or 0
+        ):
             return f"{count} {what}"
+    for bucket in BUCKETS:
+        if count := sum(1 for _ in _keys(place, bucket)):
+            return f"{count} objects in the bucket {bucket}"
     return ""
 
 

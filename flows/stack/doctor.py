@@ -141,10 +141,10 @@ def _ports(root: Path) -> Iterator[Finding]:
     seen = read_seen(root)
     if seen is not None:  # they are ours
         return
-    taken = [f"{port} ({name})" for name, port in Place.of(root).ports.items() if not is_free(port)]
+    taken = [f"{port} ({name})" for name, port in Place.read(root).ports.items() if not is_free(port)]
     if taken:
-        says = f"taken by others: {', '.join(taken)}. End those, or delete .diptych/stack/place.json, and other ports are chosen"
-        yield Finding(about="ports", state="wrong", says=says)
+        says = f"taken by others: {', '.join(taken)}; the next diptych up chooses others"
+        yield Finding(about="ports", state="doubtful", says=says)
     else:
         yield Finding(about="ports", state="well", says="those of the servers are free")
 

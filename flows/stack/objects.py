@@ -26,7 +26,7 @@ def objects(place: Place) -> Service:
     return Service(
         name="s3", what="SeaweedFS", address=place.url("s3"),
         command=(
-            find_weed(), "mini", "-dir=.", f"-ip={HOST}", f"-ip.bind={HOST}", "-s3.config=users.json", f"-bucket={','.join(BUCKETS)}",
+            find_weed(), "-logtostderr=true", "mini", "-dir=.", f"-ip={HOST}", f"-ip.bind={HOST}", "-s3.config=users.json", f"-bucket={','.join(BUCKETS)}",
             *(f"{option}={port}" for option, port in ports.items()), "-s3.port.iceberg=0", "-s3.port.lance=0", "-webdav=false", "-admin.ui=false",
             "-s3.localSocket=s3.sock", "-filer.localSocket=filer.sock", "-master.telemetry=false",
         ), folder=folder, prepare=lambda: _users(place, folder), fault=lambda: _fault(place), set_up=lambda: _set_up(place),
@@ -62,6 +62,15 @@ def _users(place: Place, folder: Path) -> None:
         for user, may in does.items()
     ]
     write_private(folder / "users.json", json.dumps({"identities": identities}))
+    # What stands behind the S3 port answers HTTP too: it wants tokens, which the S3 server alone can sign.
+    sections = {"signing": "volume", "signing.read": "volume", "filer_signing": "filer", "filer_signing.read": "filer"}
+    write_private(
+        folder / "security.toml",
+        "".join(f'[jwt.{name}]\nkey = "{place.passwords[f"s3-within-{part}"]}"\n' for name, part in sections.items()),
+    )
+    Path(f"/tmp/seaweedfs-admin-grpc-{place.ports['s3-admin-grpc']}.sock").unlink(
+        missing_ok=True
+    )  # of one that was killed
 
 
 def _fault(place: Place) -> str | None:

@@ -1,5 +1,6 @@
 """Where the servers of a workspace keep what they have: folders, ports that stay the same, passwords that nobody had to think of."""
 
+import hashlib
 import json
 import os
 import secrets
@@ -8,20 +9,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.contracts.errors import StaleArtifact
+from components.contracts.errors import ConfigError, StaleArtifact
 from components.stages.place import private
-from flows.loopback import HOST, free_port
+from flows.loopback import HOST, free_port, is_free
 
 PORTS = {
-    "postgres": 5432, "s3": 8333, "prefect": 4200, "mlflow": 5000, "hooks": 8810, "worker": 8090,
+    "postgres": 5432, "s3": 8333, "prefect": 4200, "mlflow": 5000, "hooks": 8810, "worker-cpu": 8090, "worker-gpu": 8190,
     "s3-master": 9333, "s3-master-grpc": 0, "s3-volume": 0, "s3-volume-grpc": 0, "s3-filer": 0, "s3-filer-grpc": 0, "s3-grpc": 0,
     "s3-admin": 0, "s3-admin-grpc": 0,
 }  # fmt: skip
-"""Name -> the port that is asked for first; 0 where any is as good."""
+"""Name -> the port that is asked for first; 0 where any below those that outgoing connections take is as good."""
+FIRST_ANY = 20_000
 _SECRETS = (
     "postgres", "postgres-prefect", "postgres-mlflow", "prefect", "mlflow", "mlflow-forms", "s3-admin", "s3-mlflow", "s3-dvc",
+    "s3-within-volume", "s3-within-filer",
 )  # fmt: skip
 USER = "diptych"
+KEYS = "passwords.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,26 +46,43 @@ class Place:
 
     @classmethod
     def of(cls, root: Path, data: Path | None = None) -> "Place":
-        """Return that of a workspace, made where it is not there yet.
+        """Return that of a workspace whose servers are to start, made where it is not there yet; a port that somebody else has is chosen anew.
 
         Args:
             data: where servers keep what they have; where they did last time, or within the workspace, unless given.
 
-        Raises StaleArtifact where a file of it cannot be read.
+        Raises StaleArtifact where a file of it cannot be read, or what the servers kept is not where it was.
         """
         root = root.resolve()
         known = _read(_home(root))
-        data = (data or Path(known.get("data", private(root, "stack") / "data"))).resolve()
-        data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (data / "logs").mkdir(mode=0o700, exist_ok=True)
-        ports = {name: int(known.get("ports", {}).get(name, 0)) or free_port(first) for name, first in PORTS.items()}
-        _write(_home(root), {"data": str(data), "ports": ports})
+        before = Path(known["data"]) if "data" in known else None
+        data = (data or before or private(root, "stack") / "data").resolve()
+        if data == before and not (data / KEYS).exists():
+            raise StaleArtifact(
+                f"{data}, where the servers kept what they have, has no {KEYS} any more. If its disk is not mounted, mount it; to begin with empty "
+                f"servers elsewhere: diptych up --data DIR"
+            )
+        (data / "logs").mkdir(mode=0o700, parents=True, exist_ok=True)
+        data.chmod(0o700)
+        ports = _ports(root, known.get("ports", {}))
+        if (now := {"data": str(data), "ports": ports}) != known:
+            _write(_home(root), now)
         return cls(root=root, data=data, ports=ports, passwords=_passwords(data))
+
+    @classmethod
+    def read(cls, root: Path) -> "Place":
+        """Return that of a workspace whose servers have run, writing nothing. ConfigError where none have, StaleArtifact as of `of`."""
+        root = root.resolve()
+        known = _read(_home(root))
+        if not known:
+            raise ConfigError("no servers of this workspace ever ran. Start them: diptych up")
+        data = Path(known["data"])
+        return cls(root=root, data=data, ports=known["ports"], passwords=_read(data / KEYS))
 
     @property
     def keys(self) -> Path:
         """Return where the passwords are, for their owner alone."""
-        return self.data / "passwords.json"
+        return self.data / KEYS
 
     def log(self, name: str) -> Path:
         """Return what a server prints."""
@@ -100,8 +121,22 @@ def _home(root: Path) -> Path:
     return root / ".diptych" / "stack" / "place.json"
 
 
+def _ports(root: Path, known: Mapping[str, int]) -> dict[str, int]:
+    """Return a port for each name: that of last time where it is free, else one that is."""
+    any_from = FIRST_ANY + int(hashlib.sha256(str(root).encode()).hexdigest(), 16) % 500 * len(PORTS)
+    chosen: dict[str, int] = {}
+    for place, (name, first) in enumerate(PORTS.items()):
+        port = int(known.get(name, 0))
+        if not port or not is_free(port) or port in chosen.values():
+            port = free_port(first or any_from + place)
+            while port in chosen.values():
+                port = free_port(port + 1)
+        chosen[name] = port
+    return chosen
+
+
 def _passwords(data: Path) -> dict[str, str]:
-    path = data / "passwords.json"
+    path = data / KEYS
     known = _read(path)
     if lacking := [name for name in _SECRETS if name not in known]:
         known |= {name: secrets.token_hex(20) for name in lacking}
@@ -133,9 +168,12 @@ def _write(path: Path, said: Mapping[str, Any]) -> None:
 def write_private(path: Path, text: str) -> None:
     """Write a file for its owner alone, so that a reader sees the old one or the new one, also after a power cut."""
     partial = path.with_name(f"{path.name}.{os.getpid()}")
-    partial.touch(mode=0o600)
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    try:
+        partial.touch(mode=0o600)
+        with partial.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,17 +1,20 @@
 """PostgreSQL of this machine's packages: a cluster of our own, with a database and a user for each server that needs one."""
 
+import hashlib
 import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
-from components.contracts.errors import CapabilityError, ConfigError
+from components.contracts.errors import CapabilityError, StaleArtifact
 from flows.loopback import HOST
-from flows.stack.place import USER, Place
+from flows.stack.place import USER, Place, write_private
 from flows.stack.service import Service
 
 DATABASES = {"prefect": "prefect", "mlflow": "mlflow", "mlflow_users": "mlflow"}
 """Database -> the user that it belongs to."""
+AS_ROOT = Path("/var/lib/diptych")
 _SETTINGS = {
     "listen_addresses": HOST, "unix_socket_directories": "", "max_connections": "100", "shared_buffers": "64MB",
     "log_connections": "off", "password_encryption": "scram-sha-256",
@@ -20,26 +23,52 @@ _SETTINGS = {
 
 def postgres(place: Place) -> Service:
     """Return the server. CapabilityError where PostgreSQL is not installed."""
-    binaries = find_binaries()
+    cluster = cluster_of(place)
+    binaries = find_binaries(_made_by(cluster))
     version = _major(binaries / "postgres")
-    cluster = place.data / "postgres"
     settings = {**_SETTINGS, "port": str(place.ports["postgres"])}
     return Service(
         name="postgres", what=f"PostgreSQL {version}", address=f"{HOST}:{place.ports['postgres']}",
         command=(*_as_owner(), str(binaries / "postgres"), "-D", str(cluster), *(f"--{key}={value}" for key, value in settings.items())),
-        folder=place.data, prepare=lambda: _make(place, binaries, cluster, version), set_up=lambda: _databases(place),
+        folder=cluster.parent, ends_by=signal.SIGINT, prepare=lambda: _make(place, binaries, cluster), set_up=lambda: _databases(place),
         fault=lambda: _fault(place),
     )  # fmt: skip
 
 
-def find_binaries() -> Path:
-    """Return the folder of initdb and postgres, the newest there are. CapabilityError where there are none."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda one: float(one.parts[-3]))
+def cluster_of(place: Place) -> Path:
+    """Return where its files are: among the data of the others, or, since root runs it as the user postgres, where that user can go."""
+    if os.geteuid() != 0:
+        return place.data / "postgres"
+    return AS_ROOT / hashlib.sha256(str(place.data).encode()).hexdigest()[:12] / "postgres"
+
+
+def find_binaries(version: str = "") -> Path:
+    """Return the folder of initdb and postgres: of a version, or the newest there are. CapabilityError where there are none."""
+    found = sorted(
+        Path("/usr/lib/postgresql").glob(f"{version or '*'}/bin/postgres"), key=lambda one: float(one.parts[-3])
+    )
     if found:
         return found[-1].parent
-    if one := shutil.which("postgres"):
+    one = shutil.which("postgres")
+    if one and version in ("", _major(Path(one))):
         return Path(one).resolve().parent
-    raise CapabilityError("PostgreSQL is not installed. Debian: apt-get install postgresql")
+    raise CapabilityError(
+        f"PostgreSQL {version} is not installed. Debian: apt-get install postgresql{version and '-'}{version}".replace(
+            "  ", " "
+        )
+    )
+
+
+def _made_by(cluster: Path) -> str:
+    """Return the version that made a cluster; empty where there is none yet. StaleArtifact for one that is damaged."""
+    try:
+        return (cluster / "PG_VERSION").read_text().strip()
+    except FileNotFoundError as err:
+        if cluster.exists():
+            raise StaleArtifact(
+                f"{cluster} has no PG_VERSION, so it is damaged. Bring it back from a backup, or move it away for an empty one."
+            ) from err
+        return ""
 
 
 def _major(binary: Path) -> str:
@@ -50,42 +79,36 @@ def _major(binary: Path) -> str:
 def _as_owner() -> tuple[str, ...]:
     """Return what runs a command as somebody whom PostgreSQL does not refuse: itself, unless we are root.
 
-    Root's folders are closed to others, so the user postgres may pass them. Who has changed users is no longer tied to the process that started
-    it, unless that is asked for again.
+    Who has changed users is no longer tied to the process that started it, unless that is asked for again.
     """
     if os.geteuid() != 0:
         return ()
-    cap = "+dac_override"
-    return (
-        "setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", f"--inh-caps={cap}", f"--ambient-caps={cap}", "--pdeathsig=INT",
-    )  # fmt: skip
+    return ("setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--inh-caps=-all", "--pdeathsig=INT")
 
 
-def _make(place: Place, binaries: Path, cluster: Path, version: str) -> None:
-    """Make the cluster where there is none. ConfigError for one that another version of PostgreSQL made."""
-    if (cluster / "PG_VERSION").exists():
-        made = (cluster / "PG_VERSION").read_text().strip()
-        if made != version:
-            raise ConfigError(
-                f"{cluster} was made by PostgreSQL {made} and here is {version}. Install {made}, or bring the databases over: diptych backup "
-                "there, a new --data here, diptych restore"
-            )
+def _make(place: Place, binaries: Path, cluster: Path) -> None:
+    """Make the cluster where there is none; what is half made when we are killed is in no cluster's place."""
+    if _made_by(cluster):
         return
-    shutil.rmtree(cluster, ignore_errors=True)  # half of one that was killed
+    if os.geteuid() == 0:
+        for folder in (AS_ROOT, cluster.parent):
+            folder.mkdir(exist_ok=True)
+            folder.chmod(0o711)
     partial = cluster.with_name("postgres.new")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(mode=0o700)
     if os.geteuid() == 0:
         shutil.chown(partial, "postgres", "postgres")
-    password = place.data / "postgres.password"
-    password.touch(mode=0o600)
+    password = cluster.with_name("postgres.password")
+    write_private(password, place.passwords["postgres"])
     try:
-        password.write_text(place.passwords["postgres"])
+        if os.geteuid() == 0:
+            shutil.chown(password, "postgres", "postgres")
         subprocess.run(
             [
                 *_as_owner(), str(binaries / "initdb"), "-D", str(partial), "-U", USER, "--encoding=UTF8", "--locale=C.UTF-8", "--data-checksums",
                 "--auth=scram-sha-256", f"--pwfile={password}",
-            ], check=True, capture_output=True, text=True, cwd=place.data,
+            ], check=True, capture_output=True, text=True, cwd=cluster.parent,
         )  # fmt: skip
     except subprocess.CalledProcessError as err:
         raise CapabilityError(f"PostgreSQL could not make {partial}: {err.stderr.strip()[-500:]}") from err

@@ -1,6 +1,7 @@
 """What a Prefect server has to know of a workspace: pools, deployments, automations, made once and mended."""
 
 import hashlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,16 @@ DEPLOY_WITHIN_S = 300.0
 DEPLOYED = "deployed"  # the digest of the prefect.yaml that was
 
 
+def set_up(place: Place) -> None:
+    """Do it in a process of its own, which knows the passwords that no server's process has to. DiptychError, with what it says, where it fails."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "flows.stack.prefect_set_up", str(place.root)], cwd=place.root, capture_output=True, text=True, check=False,
+        stdin=subprocess.DEVNULL, timeout=DEPLOY_WITHIN_S, env={**os.environ, **place.environment(), "PREFECT_HOME": str(place.data / "prefect")},
+    )  # fmt: skip
+    if ran.returncode:
+        raise DiptychError((ran.stderr or ran.stdout).strip()[-600:])
+
+
 def pools() -> tuple[str, ...]:
     """Return the pools that this machine has a worker for: `cpu`, and `gpu` where it has one."""
     return ("cpu", "gpu") if has_gpu() else ("cpu",)
@@ -22,7 +33,7 @@ def pools() -> tuple[str, ...]:
 def set_up_prefect(place: Place) -> None:
     """Have the server know both pools, the deployments of prefect.yaml as it is now, and what they follow from.
 
-    Raises DiptychError where `prefect deploy` is refused; our own environment names the server.
+    Raises DiptychError where `prefect deploy` is refused; the environment names the server.
     """
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.actions import WorkPoolCreate
@@ -57,3 +68,10 @@ def _deploy(place: Place, deployed: Path) -> None:
         if ran.returncode:
             raise DiptychError(f"prefect deploy --all failed: {(ran.stderr or ran.stdout).strip()[-600:]}")
         deployed.write_text(digest)
+
+
+if __name__ == "__main__":
+    try:
+        set_up_prefect(Place.read(Path(sys.argv[1])))
+    except DiptychError as err:
+        sys.exit(str(err))

@@ -2,11 +2,13 @@
 
 import json
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from components.contracts.errors import DiptychError
 from components.serving.process import ProcessId
 from flows.stack.place import Place, record_file
 
@@ -34,11 +36,13 @@ class Seen:
     Args:
         process: the supervisor.
         data: where they keep what they have.
+        without: what was left out.
         services: in the order in which they start.
     """
 
     process: ProcessId
     data: Path
+    without: tuple[str, ...]
     services: tuple[One, ...]
 
     def as_json(self) -> list[dict[str, Any]]:
@@ -51,7 +55,7 @@ def read_seen(root: Path) -> Seen | None:
     try:
         said = json.loads(record_file(root).read_text(encoding="utf-8"))
         seen = Seen(
-            process=ProcessId(**said["process"]), data=Path(said["data"]), services=tuple(One(**one) for one in said["services"])
+            process=ProcessId(**said["process"]), data=Path(said["data"]), without=tuple(said["without"]), services=tuple(One(**one) for one in said["services"])
         )  # fmt: skip
     except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
         return None
@@ -66,7 +70,11 @@ def use(root: Path) -> Mapping[str, str]:
     seen = read_seen(root)
     if seen is None:
         return {}
-    wanted = Place.of(root, seen.data).environment()
+    try:
+        wanted = Place.read(root).environment()
+    except (DiptychError, OSError, KeyError) as err:
+        print(f"diptych: the servers that run here are not used: {err}", file=sys.stderr)
+        return {}
     theirs = [
         name
         for name in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI")

@@ -1,5 +1,6 @@
 """One server: what starts it, what it needs before, how it is asked whether it is well."""
 
+import signal
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -29,6 +30,8 @@ class Service:
         after: names of those that have to be well before it starts.
         prepare: is called before each start, and changes nothing that is as it should be.
         set_up: is called each time it has become well, before those that need it start; the same holds.
+        ours: whether it is a client of the others, which runs as whoever started all of them would run it.
+        ends_by: the signal that ends it in order.
         metrics: where it answers Prometheus; empty where it does not.
     """
 
@@ -42,6 +45,8 @@ class Service:
     after: tuple[str, ...] = ()
     prepare: Callable[[], None] = nothing
     set_up: Callable[[], None] = nothing
+    ours: bool = False
+    ends_by: signal.Signals = signal.SIGTERM
     metrics: str = ""
 
 

@@ -6,13 +6,15 @@ They end in the other order, and with us, however we end.
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +27,7 @@ from components.serving.process import ProcessId
 from components.stages.lock import hold
 from components.stages.place import private
 from flows.processes import started
-from flows.stack.place import Place, record_file
+from flows.stack.place import Place, record_file, write_private
 from flows.stack.service import Service
 from flows.stack.services import services
 
@@ -34,7 +36,9 @@ DEAF_S = 30.0  # that a server may not answer before it is started again
 LOOK_EVERY_S = 0.1
 ASK_STARTING_EVERY_S, ASK_EVERY_S = 0.3, 5.0
 STEADY_S = 60.0  # after which an end counts as the first
+ENDS_WITHIN_S = 60.0
 LOG_MB = 16
+_THEIRS = ("AWS_", "PG", "MLFLOW_", "PREFECT_")
 State = Literal["waits", "starts", "well", "deaf", "failed", "stopped"]
 
 
@@ -45,11 +49,14 @@ class Kept:
         service: what it is.
         place: where it keeps its log.
         stopping: set when all shall end.
-        told: is called when something about it has changed.
+        told: set when something about it has changed.
+        client: the environment of whoever uses the others.
     """
 
-    def __init__(self, service: Service, place: Place, stopping: threading.Event, told: "threading.Event") -> None:
-        self.service, self._place, self._stopping, self._told = service, place, stopping, told
+    def __init__(
+        self, service: Service, place: Place, stopping: threading.Event, told: threading.Event, client: Mapping[str, str]
+    ) -> None:  # fmt: skip
+        self.service, self._place, self._stopping, self._told, self._client = service, place, stopping, told, client
         self.before: list[Kept] = []
         self.behind: list[Kept] = []
         self.is_well, self.ended = threading.Event(), threading.Event()
@@ -100,10 +107,9 @@ class Kept:
     def _once(self) -> None:
         """Start it, and look after it until it ends, is deaf, or all shall end."""
         its, log = self.service, self._place.log(self.service.name)
-        if log.exists() and log.stat().st_size > LOG_MB * 2**20:
-            log.replace(log.with_suffix(".log.1"))
         its.prepare()
-        with started(its.command, log, its.environment, its.folder) as process:
+        environment = {**(self._client if its.ours else {}), **its.environment}
+        with started(its.command, log, environment, its.folder) as process:
             self.pid, self.starts = process.pid, self.starts + 1
             self._says("starts", "")
             try:
@@ -113,6 +119,9 @@ class Kept:
                 self.pid = None
                 for other in self.behind if self._stopping.is_set() else ():
                     other.ended.wait()  # who needs it may end in its own time
+                process.send_signal(its.ends_by)
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(ENDS_WITHIN_S)
 
     def _look_after(self, process: "subprocess.Popen[bytes]") -> None:
         heard, ask_at = time.monotonic(), 0.0
@@ -133,6 +142,7 @@ class Kept:
             else:
                 self._says("deaf" if self.is_well.is_set() else "starts", fault)
             ask_at = time.monotonic() + (ASK_EVERY_S if self.state == "well" else ASK_STARTING_EVERY_S)
+            put_aside(self._place.log(self.service.name))
         return None
 
     def _set_up(self) -> str | None:
@@ -143,7 +153,9 @@ class Kept:
         return None
 
     def _last(self) -> str:
-        lines = self._place.log(self.service.name).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        with self._place.log(self.service.name).open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 4_096))
+            lines = file.read().decode("utf-8", "replace").strip().splitlines()
         return " / ".join(lines[-2:])[-500:]
 
     def _says(self, state: State, why: str) -> None:
@@ -154,7 +166,9 @@ class Kept:
             self._told.set()
 
 
-def supervise(place: Place, kept: Sequence[Kept], stopping: threading.Event, told: threading.Event) -> None:
+def supervise(
+    place: Place, kept: Sequence[Kept], stopping: threading.Event, told: threading.Event, without: Sequence[str]
+) -> None:
     """Keep all of them, and write down how they are, until `stopping` is set."""
     by_name = {one.service.name: one for one in kept}
     for one in kept:
@@ -163,11 +177,13 @@ def supervise(place: Place, kept: Sequence[Kept], stopping: threading.Event, tol
             other.behind.append(one)
     for one in kept:
         one.start()
+    told.set()
     try:
         while not stopping.is_set():
-            told.wait(1.0)
-            told.clear()
-            _write(place, kept)
+            if told.wait(60.0):
+                told.clear()
+                _write(place, kept, without)
+            put_aside(place.log("supervisor"))
     finally:
         stopping.set()
         for one in kept:
@@ -175,16 +191,25 @@ def supervise(place: Place, kept: Sequence[Kept], stopping: threading.Event, tol
         record_file(place.root).unlink(missing_ok=True)
 
 
-def _write(place: Place, kept: Sequence[Kept]) -> None:
+def _write(place: Place, kept: Sequence[Kept], without: Sequence[str]) -> None:
     said = {
-        "process": asdict(ProcessId.of(os.getpid())),
-        "data": str(place.data),
+        "process": asdict(ProcessId.of(os.getpid())), "data": str(place.data), "without": sorted(without),
         "services": [one.as_json() for one in kept],
-    }
-    path = record_file(place.root)
-    partial = path.with_name(f"{path.name}.{os.getpid()}")
-    partial.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
-    partial.replace(path)
+    }  # fmt: skip
+    try:
+        write_private(record_file(place.root), json.dumps(said, indent=2) + "\n")
+    except OSError as err:  # a disk that is full ends no server
+        say(f"how the servers are could not be written down: {err}")
+
+
+def put_aside(log: Path) -> None:
+    """Keep a log of more than LOG_MB as the one of before, and begin anew; who writes into it goes on doing so."""
+    try:
+        if log.stat().st_size > LOG_MB * 2**20:
+            shutil.copyfile(log, log.with_suffix(".log.1"))
+            os.truncate(log, 0)
+    except OSError:
+        return
 
 
 def say(text: str) -> None:
@@ -208,10 +233,19 @@ def main(arguments: list[str]) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    os.environ |= {**place.environment(), "PREFECT_HOME": str(place.data / "prefect"), "OMP_NUM_THREADS": "1"}
-    with hold(private(root, "locks") / "stack.lock", f"the servers of {root}"):
-        kept = [Kept(service, place, stopping, told) for service in services(place, arguments[2:])]
-        supervise(place, kept, stopping, told)
+    here = "127.0.0.1,localhost"
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = (
+        f"{os.environ.get('NO_PROXY', os.environ.get('no_proxy', ''))},{here}".lstrip(",")
+    )
+    client = {**os.environ, **place.environment(), "PREFECT_HOME": str(place.data / "prefect"), "OMP_NUM_THREADS": "1"}
+    for name in [name for name in os.environ if name.startswith(_THEIRS)]:
+        del os.environ[name]  # what is meant for clients in the shell that we were started from would mislead a server
+    with (
+        hold(private(root, "locks") / "stack.lock", f"the servers of {root}"),
+        hold(place.data / "lock", f"the data in {place.data}"),
+    ):
+        kept = [Kept(service, place, stopping, told, client) for service in services(place, arguments[2:])]
+        supervise(place, kept, stopping, told, arguments[2:])
     return 0
 
 

@@ -8,17 +8,19 @@ import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from components.contracts.errors import Busy, TransientError
+from components.contracts.errors import Busy, ConfigError, TransientError
 from components.serving.endpoint import read_endpoint
 from components.stages.lock import hold
 from components.stages.place import private
 from flows.gateway import ensure_gateway
-from flows.stack.place import Place
+from flows.stack.place import Place, is_made
 from flows.stack.seen import Seen, read_seen
 from flows.stack.services import services
 
 WITHIN_S = 300.0
-ENDS_WITHIN_S = 90.0
+ENDS_WITHIN_S = 150.0
+STARTS_WITHIN_S = 30.0  # until the supervisor of a start can be found
+UP = "up.lock"
 
 
 def up(root: Path, data: Path | None = None, without: Collection[str] = (), say: Callable[[str], None] = print) -> Seen:
@@ -32,21 +34,28 @@ def up(root: Path, data: Path | None = None, without: Collection[str] = (), say:
     Raises CapabilityError where a server is not installed, ConfigError for `without` that names none of them, TransientError where one does
     not become well in time: what runs goes on running then.
     """
-    with hold(private(root, "locks") / "up.lock", f"the start of the servers of {root}", wait_s=WITHIN_S):
+    with hold(private(root, "locks") / UP, f"the start of the servers of {root}", wait_s=WITHIN_S):
         seen = read_seen(root)
         if seen is None:
             place = Place.of(root, data)
             services(place, without)  # says what is missing before anything runs
             _start(place, without)
+        elif (data is not None and data.resolve() != seen.data) or (without and {*without} != {*seen.without}):
+            left = f", without {', '.join(seen.without)}" if seen.without else ""
+            raise ConfigError(
+                f"the servers run already, with their data in {seen.data}{left}. To have them otherwise: diptych down, then this again"
+            )
         seen = _all_well(root, say)
-        if "triton" not in without and read_endpoint(root) is not None:
+        if "triton" not in seen.without and read_endpoint(root) is not None:
             ensure_gateway(root)  # whose keeper starts Triton where it does not run
     return seen
 
 
 def end(root: Path) -> bool:
-    """End all servers but the gateway's; return whether any ran. TransientError where they do not end."""
-    seen = read_seen(root)
+    """End all servers but the gateway's, those too that are being started; return whether any ran. TransientError where they do not end."""
+    deadline = time.monotonic() + STARTS_WITHIN_S
+    while (seen := read_seen(root)) is None and is_made(root) and _is_starting(root) and time.monotonic() < deadline:
+        time.sleep(0.05)
     if seen is None:
         return False
     seen.process.send(signal.SIGTERM)
@@ -55,6 +64,14 @@ def end(root: Path) -> bool:
             f"the servers of {root} have not ended in {ENDS_WITHIN_S:.0f} s. Process {seen.process.pid} keeps them; kill -9 ends it and all of them."
         )
     return True
+
+
+def _is_starting(root: Path) -> bool:
+    try:
+        with hold(private(root, "locks") / UP, "the start"):
+            return False
+    except Busy:
+        return True
 
 
 def _start(place: Place, without: Collection[str]) -> None:

@@ -25,7 +25,7 @@ def test_the_commands_are_those_there_are():
 
 
 def test_the_servers_are_those_of_the_code(tmp_path):
-    place = Place(root=tmp_path, data=tmp_path, ports=dict.fromkeys(("prefect", "mlflow", "hooks", "worker", "s3", "postgres"), 1), passwords={
+    place = Place(root=tmp_path, data=tmp_path, ports=dict.fromkeys(("prefect", "mlflow", "hooks", "worker-cpu", "worker-gpu", "s3", "postgres"), 1), passwords={
         name: "x" for name in ("prefect", "mlflow", "mlflow-forms", "webhooks", "s3-mlflow", "postgres-prefect", "postgres-mlflow")
     })  # fmt: skip
     named = set(re.findall(r"^\| `([a-z0-9]+)`", PAGE, re.M))

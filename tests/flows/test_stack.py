@@ -2,7 +2,9 @@
 
 import json
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,15 +17,15 @@ import pytest
 from botocore.exceptions import ClientError
 from dvc.repo import Repo
 
-from components.contracts.errors import CapabilityError, ConfigError, DataError
+from components.contracts.errors import CapabilityError, ConfigError, DataError, StaleArtifact
 from components.registry.store import open_store
 from components.serving.endpoint import read_endpoint
 from flows.down import down
 from flows.stack.backup import backup, digests, restore
 from flows.stack.doctor import examined
 from flows.stack.objects import client
-from flows.stack.place import Place
-from flows.stack.postgres import DATABASES, find_binaries
+from flows.stack.place import Place, is_made
+from flows.stack.postgres import AS_ROOT, DATABASES, cluster_of, find_binaries, postgres
 from flows.stack.seen import Seen, read_seen, use
 from flows.stack.up import end, up
 from tests.flows.rolled import REPOSITORY, ask, make_place, make_version, rules
@@ -31,6 +33,12 @@ from tests.flows.rolled import REPOSITORY, ask, make_place, make_version, rules
 pytestmark = pytest.mark.timeout(1200)
 NAMES = ("postgres", "s3", "prefect", "mlflow", "worker-cpu", "hooks")
 WITHIN_S = 240.0
+
+
+def forget(root: Path) -> None:
+    """Take away what lies outside of the workspace where root runs PostgreSQL."""
+    if is_made(root) and (folder := cluster_of(Place.read(root)).parent).parent == AS_ROOT:
+        shutil.rmtree(folder)
 
 
 def until(condition: Callable[[], object], seen: Callable[[], object]) -> None:
@@ -73,6 +81,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
                 del os.environ[name]
             end(root)
             down(root)
+            forget(root)
 
 
 @pytest.fixture(scope="module")
@@ -113,9 +122,33 @@ def test_whoever_has_no_password_gets_nothing(place):
     assert httpx.post(f"{place.url('prefect')}/api/flows/filter", json={}).status_code == 401
     assert httpx.post(f"{place.url('mlflow')}/api/2.0/mlflow/experiments/search", json={}).status_code == 401
     assert httpx.get(f"{place.url('s3')}/dvc").status_code == 403
+    client(place, "dvc").put_object(Bucket="dvc", Key="seen", Body=b"by nobody else")
+    assert httpx.get(f"{place.url('s3-filer')}/buckets/dvc/seen").status_code == 401
+    assert httpx.put(f"{place.url('s3-filer')}/buckets/dvc/other", content=b"x").status_code == 401
     with pytest.raises(ClientError, match="AccessDenied"):
         client(place, "mlflow").put_object(Bucket="dvc", Key="x", Body=b"x")
     client(place, "dvc").put_object(Bucket="dvc", Key="x", Body=b"x")
+
+
+def test_a_server_knows_no_password_that_is_not_its_own(root, place):
+    for one in seen(root).services:
+        variables = psutil.Process(one.pid).environ()
+        if one.name in ("postgres", "s3"):
+            assert not {"PREFECT_API_AUTH_STRING", "MLFLOW_TRACKING_PASSWORD"} & set(variables), one.name
+        elif one.name in ("hooks", "worker-cpu"):
+            assert variables["MLFLOW_TRACKING_PASSWORD"] == place.passwords["mlflow"]
+    if os.geteuid() == 0:
+        (postgres,) = [one for one in seen(root).services if one.name == "postgres"]
+        status = Path(f"/proc/{postgres.pid}/status").read_text()
+        assert [line.split()[1] for line in status.splitlines() if line.startswith(("CapEff", "CapAmb"))] == [
+            "0" * 16
+        ] * 2
+
+
+def test_what_runs_is_not_taken_for_what_is_asked(root, tmp_path):
+    for otherwise in ({"data": tmp_path}, {"without": ["hooks"]}):
+        with pytest.raises(ConfigError, match="the servers run already, with their data in"):
+            up(root, **otherwise)
 
 
 def test_a_wrong_password_is_said(root, monkeypatch):
@@ -225,7 +258,7 @@ def test_a_backup_is_restored_to_the_same_rows_objects_and_files(root, place, tm
     assert file.stat().st_mode & 0o777 == 0o600
     assert counts.databases == len(DATABASES)
     assert counts.objects >= 8
-    with pytest.raises(ConfigError, match="registered models already, which a restore would take away"):
+    with pytest.raises(ConfigError, match="registered models already, which a restore could take away"):
         restore(root, file)
     flipped = bytearray(file.read_bytes())
     flipped[len(flipped) // 2] ^= 1
@@ -251,6 +284,7 @@ def test_a_backup_is_restored_to_the_same_rows_objects_and_files(root, place, tm
         assert open_store(other).client.get_registered_model("tiny").aliases == {"champion": "1"}
     finally:
         end(other)
+        forget(other)
         os.environ.clear()
         os.environ |= theirs
         up(root, say=lambda said: None)
@@ -268,6 +302,32 @@ def test_down_ends_all_and_up_finds_what_they_kept(root):
     up(root, say=lambda said: None)
     assert Place.of(root).ports == ports
     assert open_store(root).client.get_registered_model("tiny").aliases == {"champion": "1"}
+
+
+def test_a_disk_that_is_not_there_is_no_empty_one(tmp_path):
+    root = make_place(tmp_path)
+    place = Place.of(root)
+    assert Place.of(root) == place
+    place.keys.rename(tmp_path / "aside")
+    with pytest.raises(StaleArtifact, match="mount it"):
+        Place.of(root)
+    (tmp_path / "aside").rename(place.keys)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", place.ports["hooks"]))
+        assert Place.of(root).ports["hooks"] != place.ports["hooks"]
+    assert len(set(place.ports.values())) == len(place.ports)
+
+
+def test_a_damaged_cluster_is_not_replaced_by_an_empty_one(tmp_path):
+    root = make_place(tmp_path)
+    place = Place.of(root)
+    cluster = cluster_of(place)
+    (cluster / "base").mkdir(parents=True)
+    try:
+        with pytest.raises(StaleArtifact, match="has no PG_VERSION"):
+            postgres(place)
+    finally:
+        shutil.rmtree(cluster.parent)
 
 
 def test_what_cannot_be_left_out_is_said(tmp_path):
