@@ -86,7 +86,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def place(root: Path) -> Place:
-    return Place.of(root)
+    return Place.read(root)
 
 
 def seen(root: Path) -> Seen:
@@ -292,7 +292,7 @@ def test_a_backup_is_restored_to_the_same_rows_objects_and_files(root, place, tm
 
 def test_down_ends_all_and_up_finds_what_they_kept(root):
     ours = family(root)
-    ports = Place.of(root).ports
+    ports = Place.read(root).ports
     assert end(root)
     psutil.wait_procs(ours, timeout=30)
     assert not [process for process in ours if process.is_running()]
@@ -300,7 +300,7 @@ def test_down_ends_all_and_up_finds_what_they_kept(root):
     assert not end(root)
     assert {one.about: one for one in examined(root)}["ports"].state == "well"
     up(root, say=lambda said: None)
-    assert Place.of(root).ports == ports
+    assert Place.read(root).ports == ports
     assert open_store(root).client.get_registered_model("tiny").aliases == {"champion": "1"}
 
 
@@ -313,7 +313,9 @@ def test_a_disk_that_is_not_there_is_no_empty_one(tmp_path):
         Place.of(root)
     (tmp_path / "aside").rename(place.keys)
     with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         other.bind(("127.0.0.1", place.ports["hooks"]))
+        other.listen()
         assert Place.of(root).ports["hooks"] != place.ports["hooks"]
     assert len(set(place.ports.values())) == len(place.ports)
 
