@@ -19,7 +19,7 @@ def worker(place: Place, pool: str) -> Service:
             sys.executable, "-u", "-m", "prefect", "worker", "start", "--pool", pool, "--type", "process", "--name", f"{socket.gethostname()}-{pool}",
             "--limit", "1" if pool == "gpu" else "4", "--with-healthcheck",
         ), folder=place.root, after=("prefect",), ours=True, fault=answers(f"http://{HOST}:{port}/health"),
-        environment={"PREFECT_WORKER_WEBSERVER_HOST": HOST, "PREFECT_WORKER_WEBSERVER_PORT": str(port), "PREFECT_WORKER_QUERY_SECONDS": "5", "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(BEAT_S)},
+        environment={"PREFECT_WORKER_WEBSERVER_HOST": HOST, "PREFECT_WORKER_WEBSERVER_PORT": str(port), "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(BEAT_S)},
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from flows.stack.place import Place, write_private
 from flows.stack.service import Service, answers
 
 BUCKETS = ("mlflow", "dvc")
+REGION = "us-east-1"
 
 
 def objects(place: Place) -> Service:
@@ -46,7 +48,7 @@ def keys_of(place: Place, user: str) -> dict[str, str]:
     """Return what a client of S3 is told, as AWS's own tools have it in their environment."""
     return {
         "AWS_ACCESS_KEY_ID": user, "AWS_SECRET_ACCESS_KEY": place.passwords[f"s3-{user}"], "AWS_ENDPOINT_URL": place.url("s3"),
-        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": REGION,
     }  # fmt: skip
 
 
@@ -96,13 +98,16 @@ def _set_up(place: Place) -> None:
 
 def client(place: Place, user: str) -> Any:  # boto3 makes its classes as it is asked
     """Return a client of boto3 with a user's keys."""
+    return _client(place.url("s3"), user, place.passwords[f"s3-{user}"])
+
+
+@cache  # to make one takes longer than to ask it
+def _client(url: str, user: str, secret: str) -> Any:
     import boto3
     from botocore.config import Config
 
-    keys = keys_of(place, user)
     return boto3.client(
-        "s3", endpoint_url=keys["AWS_ENDPOINT_URL"], aws_access_key_id=keys["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"], region_name=keys["AWS_DEFAULT_REGION"],
+        "s3", endpoint_url=url, aws_access_key_id=user, aws_secret_access_key=secret, region_name=REGION,
         config=Config(proxies={}, connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2}, s3={"addressing_style": "path"}),
     )  # fmt: skip
 

@@ -33,8 +33,8 @@ from flows.stack.services import services
 
 STARTS_WITHIN_S = 180.0
 DEAF_S = 30.0  # that a server may not answer before it is started again
-LOOK_EVERY_S = 0.1
-ASK_STARTING_EVERY_S, ASK_EVERY_S = 0.3, 5.0
+LOOK_EVERY_S = 0.25
+ASK_STARTING_EVERY_S, ASK_EVERY_S = 0.25, 10.0
 STEADY_S = 60.0  # after which an end counts as the first
 ENDS_WITHIN_S = 60.0
 LOG_MB = 16

@@ -71,6 +71,18 @@ def measured(folder: Path) -> dict[str, Any]:
         end(root)
 
 
+def page(said: dict[str, Any]) -> str:
+    """Return what docs/stack.md says of it."""
+    most = ", ".join(
+        f"{name} {size}" for name, size in sorted(said["memory_by_name_mb"].items(), key=lambda one: -one[1])
+    )
+    return (
+        f"Until all is well {said['first_up_s']:.0f} s the first time, when everything is made, and {said['up_s']:.0f} s later; {said['memory_mb']:,} MB of memory in all "
+        f"({most}); and {said['idle_share_of_a_core']:.0%} of a core when nobody asks for anything (`{said['command']} --keep`, [numbers](benchmarks/stack.json), "
+        f"{said['machine']}, load {said['load']}, commit `{said['commit']}`). The gateway and Triton are not among them."
+    )
+
+
 def cpu_s(root: Path) -> float:
     """Return the processor seconds of all of them so far; none of them ends while nothing is asked."""
     return sum(sum(one.cpu_times()[:4]) for its in by_name(root).values() for one in its)

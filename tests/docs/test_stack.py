@@ -1,5 +1,6 @@
 """docs/stack.md: its commands are ones, its servers, buckets, ports and limits the code's."""
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -11,6 +12,7 @@ from flows.stack.objects import BUCKETS
 from flows.stack.pages import mlflow, prefect
 from flows.stack.place import USER, Place
 from flows.stack.supervisor import DEAF_S, LOG_MB
+from tests.benchmarks import stack
 
 REPOSITORY = Path(__file__).parents[2]
 PAGE = (REPOSITORY / "docs/stack.md").read_text()
@@ -34,6 +36,11 @@ def test_the_servers_are_those_of_the_code(tmp_path):
         assert f"`{worker(place, pool).name}`" in PAGE
     for bucket in BUCKETS:
         assert f"`{bucket}`" in PAGE
+
+
+def test_the_numbers_are_those_that_were_measured():
+    said = json.loads((REPOSITORY / "docs/benchmarks/stack.json").read_text())
+    assert f"<!-- stack -->\n{stack.page(said)}\n<!-- /stack -->" in PAGE
 
 
 def test_the_limits_are_those_of_the_code():

@@ -19,7 +19,7 @@ def main(name: str, *arguments: str) -> int:
     if name not in DRILLS:
         if not name.isidentifier() or find_spec(f"tests.drills.{name}") is None:
             print(
-                f"There is no drill {name!r}. There are {', '.join(['alias_to_endpoint', 'fuzz_gateway', *DRILLS])}.",
+                f"There is no drill {name!r}. There are {', '.join(['alias_to_endpoint', 'fuzz_gateway', 'stack', *DRILLS])}.",
                 file=sys.stderr,
             )
             return 2
