@@ -16,6 +16,8 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 from dvc.repo import Repo
+from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
 from components.contracts.errors import CapabilityError, ConfigError, DataError, StaleArtifact
 from components.registry.store import open_store
@@ -24,7 +26,7 @@ from flows.down import down
 from flows.stack.backup import backup, digests, restore
 from flows.stack.doctor import examined
 from flows.stack.objects import client
-from flows.stack.place import Place, is_made
+from flows.stack.place import USER, Place, is_made
 from flows.stack.postgres import AS_ROOT, DATABASES, cluster_of, find_binaries, postgres
 from flows.stack.seen import Seen, read_seen, use
 from flows.stack.up import end, up
@@ -195,9 +197,12 @@ def test_one_that_is_killed_comes_back_and_has_what_it_had(root, name):
     assert open_store(root).client.get_registered_model("tiny").aliases == {"champion": "1"}
     files = open_store(root).client.list_artifacts(open_store(root).client.get_model_version("tiny", "1").run_id)
     assert "package" in [file.path for file in files]
-    from prefect.client.orchestration import get_client
-
-    with get_client(sync_client=True) as prefect:
+    place = Place.read(root)  # this process may know Prefect since before the servers were there
+    ours = {
+        PREFECT_API_URL: f"{place.url('prefect')}/api",
+        PREFECT_API_AUTH_STRING: f"{USER}:{place.passwords['prefect']}",
+    }
+    with temporary_settings(ours), get_client(sync_client=True) as prefect:
         assert {one.name for one in prefect.read_deployments()} >= {"manual", "nightly", "monitor"}
 
 
