@@ -19,10 +19,13 @@ from typing import Any
 import psutil
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
-from flows.stack.seen import read_seen, use
+from flows.stack.place import USER, Place
+from flows.stack.seen import read_seen
 from flows.stack.up import end, up
 from tests.flows.rolled import REPOSITORY, make_place
+from tests.flows.test_stack import forget
 
 PATIENCE_S = 300.0
 FLOW = '''
@@ -52,7 +55,6 @@ def main() -> None:
         root = place(Path(folder))
         try:
             up(root, without=["hooks", "triton"], say=lambda said: None)
-            use(root)
             detail: dict[str, Any] = drill(root)
         except (TimeoutError, AssertionError) as err:
             passed, detail = False, {"fault": str(err)}
@@ -61,6 +63,7 @@ def main() -> None:
                 print(f"--- {one.name}\n{Path(one.log).read_text(errors='replace')[-3000:]}", file=sys.stderr)
         finally:
             end(root)
+            forget(root)
     print(
         json.dumps({"drill": "stack", "passed": passed, "seconds": round(time.monotonic() - began), "detail": detail})
     )
@@ -80,7 +83,9 @@ def place(root: Path) -> Path:
 
 def drill(root: Path) -> dict[str, Any]:
     """Go through all of it; return seconds."""
-    with get_client(sync_client=True) as client:
+    its = Place.read(root)
+    ours = {PREFECT_API_URL: f"{its.url('prefect')}/api", PREFECT_API_AUTH_STRING: f"{USER}:{its.passwords['prefect']}"}
+    with temporary_settings(ours), get_client(sync_client=True) as client:
         deployment = client.create_deployment(
             client.create_flow_from_name("slow"), "manual", entrypoint="slow.py:slow", work_pool_name="cpu", tags=["diptych"],
             pull_steps=[{"prefect.deployments.steps.set_working_directory": {"directory": str(root)}}],

