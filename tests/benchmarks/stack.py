@@ -20,6 +20,7 @@ from flows.stack.up import end, up
 from infra.results import processor
 from tests.benchmarks.loader import commit
 from tests.flows.rolled import REPOSITORY, make_place
+from tests.flows.test_stack import forget
 
 KEPT_AT = REPOSITORY / "docs/benchmarks/stack.json"
 SETTLES_S, IDLE_S = 60.0, 60.0
@@ -69,6 +70,7 @@ def measured(folder: Path) -> dict[str, Any]:
         }  # fmt: skip
     finally:
         end(root)
+        forget(root)
 
 
 def page(said: dict[str, Any]) -> str:
