@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -138,15 +139,19 @@ def test_what_is_asked_for_is_started_and_what_is_only_told_is_not(prefect_api):
     def rollback(because: str, leave: str) -> None:
         return None
 
-    with get_client(sync_client=True) as client:
-        client.create_deployment(client.create_flow(pipeline), name="manual")
+    with get_client(sync_client=True) as client, ExitStack() as after:
+        trains = client.create_deployment(client.create_flow(pipeline), name="manual")
+        after.callback(client.delete_deployment, trains)  # this Prefect is other tests' too
         with pytest.raises(ConfigError, match="has no deployment rollback/manual"):
             set_up_automations(REPOSITORY, [TRAIN, GO_BACK])
         assert set_up_automations(REPOSITORY, [TRAIN]) == ()  # the one that could be was made
-        assert len(client.read_automations_by_name(TRAIN.name)) == 1
+        (made,) = client.read_automations_by_name(TRAIN.name)
+        after.callback(client.delete_automation, made.id)
 
-        client.create_deployment(client.create_flow(rollback), name="manual")
+        goes_back = client.create_deployment(client.create_flow(rollback), name="manual")
+        after.callback(client.delete_deployment, goes_back)
         assert set_up_automations(REPOSITORY, [TRAIN, GO_BACK]) == (GO_BACK.name,)
+        after.callback(client.delete_automation, client.read_automations_by_name(GO_BACK.name)[0].id)
 
         def runs():
             named = DeploymentFilter(name=DeploymentFilterName(any_=["manual"]))
