@@ -6,10 +6,13 @@ may connect to asks nobody. Both read their settings from the environment, so it
 
 import os
 from collections.abc import Awaitable, Callable, MutableMapping
+from datetime import timedelta
 from typing import Any
 
 LEASES = {"PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem"}
 """For Prefect's server, which otherwise forgets in a restart whose places are taken, so that they are never free again."""
+
+LOOKS_EVERY = timedelta(seconds=2)
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -23,8 +26,23 @@ USERS = "DIPTYCH_MLFLOW_USERS"  # a file that says where its users are; without 
 
 def prefect_page() -> App:
     """Return Prefect's API and page on the store of PREFECT_HOME."""
+    from docket import Docket, Worker
+    from prefect.server.api import background_workers
     from prefect.server.api.server import create_app
 
+    class Calm(Worker):
+        """Looks for work that is due every other second, in place of four times a second; it is due by the minute."""
+
+        def __init__(self, docket: Docket) -> None:
+            super().__init__(docket, minimum_check_interval=LOOKS_EVERY, scheduling_resolution=LOOKS_EVERY)
+
+        async def _cancellation_listener(self) -> None:
+            """Hear of nothing: Prefect cancels none of its own work, and to listen is to look ten times a second."""
+            assert self._processing_session is not None
+            self._processing_session.cancellation_ready.set()
+            await self._processing_session.stopping.wait()
+
+    vars(background_workers)["Worker"] = Calm
     return confined(create_app())
 
 

@@ -10,6 +10,13 @@ from flows.stack.place import USER, Place, write_private
 from flows.stack.prefect_set_up import set_up
 from flows.stack.service import Service, answers
 
+CALM = {
+    "PREFECT_SERVER_EVENTS_PROACTIVE_GRANULARITY": "PT15S", "PREFECT_SERVER_SERVICES_LATE_RUNS_LOOP_SECONDS": "15", "PREFECT_SERVER_SERVICES_FOREMAN_LOOP_SECONDS": "60",
+    "PREFECT_SERVER_SERVICES_PAUSE_EXPIRATIONS_LOOP_SECONDS": "60", "PREFECT_SERVER_SERVICES_CANCELLATION_CLEANUP_LOOP_SECONDS": "60",
+    "PREFECT_SERVER_SERVICES_SCHEDULER_RECENT_DEPLOYMENTS_LOOP_SECONDS": "15",
+}  # fmt: skip
+"""How often Prefect's server looks at what changes by the minute; its own choice, mostly every 5 s, is of a server of thousands of runs."""
+
 
 def prefect(place: Place) -> Service:
     """Return Prefect's server, whose pools, deployments and automations are made as soon as it is well."""
@@ -22,7 +29,7 @@ def prefect(place: Place) -> Service:
             "PREFECT_UI_STATIC_DIRECTORY": str(place.data / "prefect" / "page"), "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "PREFECT_SERVER_METRICS_ENABLED": "true",
             # the place of a run whose worker died is free again after a minute
-            **LEASES, "PREFECT_SERVER_CONCURRENCY_INITIAL_DEPLOYMENT_LEASE_DURATION": "60",
+            **CALM, **LEASES, "PREFECT_SERVER_CONCURRENCY_INITIAL_DEPLOYMENT_LEASE_DURATION": "60",
         },
         metrics=f"{place.url('prefect')}/api/metrics",
     )  # fmt: skip

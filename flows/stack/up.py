@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection
+from contextlib import closing
 from pathlib import Path
 
 from components.contracts.errors import Busy, ConfigError, TransientError
@@ -13,6 +14,7 @@ from components.serving.endpoint import read_endpoint
 from components.stages.lock import hold
 from components.stages.place import private
 from flows.gateway import ensure_gateway
+from flows.stack.claims import Claims
 from flows.stack.place import Place, is_made
 from flows.stack.seen import Seen, read_seen
 from flows.stack.services import services
@@ -37,7 +39,8 @@ def up(root: Path, data: Path | None = None, without: Collection[str] = (), say:
     with hold(private(root, "locks") / UP, f"the start of the servers of {root}", wait_s=WITHIN_S):
         seen = read_seen(root)
         if seen is None:
-            place = Place.of(root, data)
+            with closing(Claims()) as claims:
+                place = Place.of(root, data, claims)
             services(place, without)  # says what is missing before anything runs
             _start(place, without)
         elif (data is not None and data.resolve() != seen.data) or (without and {*without} != {*seen.without}):
