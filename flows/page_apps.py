@@ -9,10 +9,17 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import timedelta
 from typing import Any
 
+from components.contracts.errors import ConfigError
+
 LEASES = {"PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem"}
 """For Prefect's server, which otherwise forgets in a restart whose places are taken, so that they are never free again."""
 
+<<<<<<< HEAD
 LOOKS_EVERY = timedelta(seconds=2)
+=======
+KEEP_RUNS = "DIPTYCH_KEEP_RUNS_DAYS"
+RUNS_KEPT_DAYS, MOST_DAYS = 90, 3650
+>>>>>>> h/faults
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -22,6 +29,23 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 POLICY = b"default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; object-src 'none'"
 STORE, ARTIFACTS = "DIPTYCH_MLFLOW_STORE", "DIPTYCH_MLFLOW_ARTIFACTS"
 USERS = "DIPTYCH_MLFLOW_USERS"  # a file that says where its users are; without it whoever reaches it may do all
+
+
+def kept_for() -> dict[str, str]:
+    """Return what tells Prefect's server for how long it keeps runs, with their logs and artifacts: by DIPTYCH_KEEP_RUNS_DAYS where that is set.
+
+    Left to itself it keeps them for ever, and events for seven days. ConfigError for what is no number of days.
+    """
+    said = os.environ.get(KEEP_RUNS, str(RUNS_KEPT_DAYS))
+    if not said.isdecimal() or not 1 <= int(said) <= MOST_DAYS:
+        raise ConfigError(
+            f"{KEEP_RUNS} is {said!r}, but must be for how many days Prefect keeps what it knows of a run, such as {RUNS_KEPT_DAYS}; "
+            f"{MOST_DAYS} at most."
+        )
+    return {
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(int(said) * 86_400),
+    }
 
 
 def prefect_page() -> App:

@@ -9,6 +9,7 @@ from typing import Any
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
+from prefect.runtime import deployment
 
 from components.contracts.errors import is_transient
 from flows import register as registering
@@ -16,6 +17,8 @@ from flows import serve as serving
 from flows.progress import progress
 from flows.publish import publish, publish_ruling, publish_version
 from flows.workspace import Outcome, Workspace
+
+WAITS_S = 12 * 3600.0
 
 
 def worth_another_try(_task: Any, _run: Any, state: State[Any]) -> bool:
@@ -51,10 +54,12 @@ def pipeline(recipe: str = "clip", until: str | None = None) -> dict[str, Outcom
         recipe: one of params.yaml's, such as clip.
         until: the last stage to bring up to date, such as validate, after which nothing is registered or served; all of it unless given.
 
-    Raises GateClosed (from validate), and trains nothing, when more pairs are broken than params.yaml allows.
+    Raises GateClosed (from validate), and trains nothing, when more pairs are broken than params.yaml allows; Busy where another run has the
+    workspace, for a run of a deployment after 12 h of waiting for it.
     """
     outcomes: dict[str, Outcome] = {}
-    with Workspace.here(recipe) as workspace:  # one writer per workspace; the lock dies with us
+    # One writer per workspace; the lock dies with us. Nobody looks at what a schedule or an event starts, so it waits for who was there before.
+    with Workspace.here(recipe, wait_s=WAITS_S if deployment.id else 0.0) as workspace:
         for its, stage in workspace.work(until):
             outcome = run_stage(its, stage, its.recipe)
             publish(stage, its)

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from flows.loopback import HOST
-from flows.page_apps import ARTIFACTS, LEASES, STORE, USERS
+from flows.page_apps import ARTIFACTS, LEASES, STORE, USERS, kept_for
 from flows.stack.objects import keys_of
 from flows.stack.place import USER, Place, write_private
 from flows.stack.prefect_set_up import set_up
@@ -28,7 +28,8 @@ def prefect(place: Place) -> Service:
             "PREFECT_SERVER_API_AUTH_STRING": f"{USER}:{place.passwords['prefect']}", "PREFECT_UI_API_URL": "/api",
             "PREFECT_UI_STATIC_DIRECTORY": str(place.data / "prefect" / "page"), "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "PREFECT_SERVER_METRICS_ENABLED": "true",
-            # the place of a run whose worker died is free again after a minute
+            **kept_for(),
+            # the place of a run whose worker died before it began is free again after a minute
             **CALM, **LEASES, "PREFECT_SERVER_CONCURRENCY_INITIAL_DEPLOYMENT_LEASE_DURATION": "60",
         },
         metrics=f"{place.url('prefect')}/api/metrics",
