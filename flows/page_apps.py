@@ -25,6 +25,8 @@ def prefect_page() -> App:
     """Return Prefect's API and page on the store of PREFECT_HOME."""
     from prefect.server.api.server import create_app
 
+    import flows.channels  # noqa: F401  # a block class that is not known cannot send
+
     return confined(create_app())
 
 
