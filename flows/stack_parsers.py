@@ -1,4 +1,4 @@
-"""The commands of a machine's servers: `diptych up`, `env`, `notify`, `backup`, `restore`, `doctor`."""
+"""The commands of a machine's servers: `diptych up`, `env`, `notify`, `backup`, `restore`, `doctor`, and `mcp`, which tells programs how a workspace stands."""
 
 import argparse
 import json
@@ -54,6 +54,11 @@ def add_stack(add: Add) -> None:
         add(name, does, command).add_argument(
             "file", metavar="FILE", type=Path, help="the archive; it has the passwords, so keep it as one"
         )
+    add(
+        "mcp",
+        "answer programs that speak the Model Context Protocol, over standard input and output; changes nothing",
+        _mcp,
+    )
     doctor = add("doctor", "look for what is wrong here: programs, versions, disk, ports, clock, drivers", _doctor)
     doctor.add_argument("--json", action="store_true", help="print it as JSON")
 
@@ -141,6 +146,13 @@ def _restore(root: Path, arguments: argparse.Namespace) -> int:
 
     file = arguments.here / arguments.file
     print(as_line("Restored from", restore(root, file), file))
+    return 0
+
+
+def _mcp(root: Path, arguments: argparse.Namespace) -> int:
+    from flows.mcp_server import serve
+
+    serve(root)
     return 0
 
 
