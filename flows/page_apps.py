@@ -14,12 +14,9 @@ from components.contracts.errors import ConfigError
 LEASES = {"PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem"}
 """For Prefect's server, which otherwise forgets in a restart whose places are taken, so that they are never free again."""
 
-<<<<<<< HEAD
-LOOKS_EVERY = timedelta(seconds=2)
-=======
 KEEP_RUNS = "DIPTYCH_KEEP_RUNS_DAYS"
 RUNS_KEPT_DAYS, MOST_DAYS = 90, 3650
->>>>>>> h/faults
+LOOKS_EVERY = timedelta(seconds=2)
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -53,6 +50,8 @@ def prefect_page() -> App:
     from docket import Docket, Worker
     from prefect.server.api import background_workers
     from prefect.server.api.server import create_app
+
+    import flows.channels  # noqa: F401  # a block class that is not known cannot send
 
     class Calm(Worker):
         """Looks for work that is due every other second, in place of four times a second; it is due by the minute."""

@@ -14,6 +14,7 @@ from components.serving.endpoint import read_endpoint
 from components.stages.lock import hold
 from components.stages.place import private
 from flows.gateway import ensure_gateway
+from flows.notify import VARIABLE
 from flows.stack.claims import Claims
 from flows.stack.place import Place, is_made
 from flows.stack.seen import Seen, read_seen
@@ -78,10 +79,13 @@ def _is_starting(root: Path) -> bool:
 
 
 def _start(place: Place, without: Collection[str]) -> None:
+    theirs = {
+        name: value for name, value in os.environ.items() if not name.startswith(VARIABLE)
+    }  # we alone tell Prefect
     with place.log("supervisor").open("ab") as log:
         supervisor = subprocess.Popen(
             [sys.executable, "-m", "flows.stack.supervisor", str(place.root), str(place.data), *without],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=place.root, umask=0o077, env=os.environ,
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=place.root, umask=0o077, env=theirs,
         )  # fmt: skip
     deadline = time.monotonic() + WITHIN_S
     while (seen := read_seen(place.root)) is None or seen.process.pid != supervisor.pid:
