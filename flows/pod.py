@@ -65,9 +65,10 @@ def lay(root: Path, model: str, hosts: Sequence[str] = (), keys: Path | None = N
             "diptych keys add NAME, then --keys .diptych/served/keys.json"
         )
     store, rules = open_store(root), load_params(root).deploy
-    version = requested(root, model, store).champion
+    verdict = requested(root, model, store)
+    version = verdict.champion
     if version is None:
-        raise GateClosed(f"no version of {model} may be served. See which there are: diptych promote {model}@N")
+        raise GateClosed(verdict.sentence)
     folder = files_of(version, root, store)
     check_signature(store, version.run_id, version.label, folder, root, rules)
     package, home = Package.verify(folder), served / INSTANCE

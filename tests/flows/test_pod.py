@@ -87,7 +87,7 @@ def ready(port: int, process: "subprocess.Popen[str]", **headers: str) -> httpx.
 
 def test_without_a_champion_nothing_is_laid_out(place):
     root, *_ = place
-    with pytest.raises(GateClosed, match="no version of tiny may be served"):
+    with pytest.raises(GateClosed, match="no version of tiny has the alias champion"):
         lay(root, "tiny")
 
 
