@@ -26,9 +26,10 @@ from components.stages.place import address, private
 from components.stages.resume import has_something, resume_base
 from flows.audience import AUDIENCE, step
 from flows.failure import failure
-from flows.graph import stages_of, why_stale
+from flows.graph import outputs_of, stages_of, why_stale
 from flows.processes import started
 from flows.repair import keep_record, repair
+from flows.shared import READ_AFTERWARDS, Shared
 
 Did = Literal["cached", "ran", "restored"]
 
@@ -129,9 +130,28 @@ class Workspace:
         """
         began, name = time.monotonic(), self.address(stage)
         with step(name) as how:
-            did = self._run_on(stage, name) if self.stale(stage) else "cached"
+            did = self._brought(stage, name)
             how.append(did)
         return Outcome(stage=stage, did=did, seconds=time.monotonic() - began)
+
+    def _brought(self, stage: str, name: str) -> Did:
+        """Bring a stage up to date; where workspaces share a remote it is done once that has what came of it, whoever did it."""
+        shared = Shared.of(self.root)
+        if shared is None:
+            return self._run_on(stage, name) if self.stale(stage) else "cached"
+        shared.take([its.address(one) for its, one in self.work(stage)])
+        did: Did = "cached"
+        if self.stale(stage):
+            if not shared.has(name):
+                shared.bring_inputs(name)
+                did = self._run_on(stage, name)
+            elif stage in READ_AFTERWARDS or any(
+                (self.root / out).exists() for out in outputs_of(self.root, stage, self.recipe)
+            ):
+                shared.bring(name)
+                did = "restored"
+        shared.hand_on(name)
+        return did
 
     def _run_on(self, stage: str, name: str) -> Did:
         """Run a stage, and again each time it was preempted at another place than before."""

@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -53,23 +54,28 @@ def keys_of(place: Place, user: str) -> dict[str, str]:
 
 
 def _users(place: Place, folder: Path) -> None:
-    """Write who may do what: MLflow and DVC each in a bucket of its own, an administrator all."""
     folder.mkdir(mode=0o700, exist_ok=True)
+    write_private(folder / "users.json", users_json(place.passwords))
+    write_private(folder / "security.toml", security_toml(place.passwords))
+
+
+def users_json(passwords: Mapping[str, str]) -> str:
+    """Return who may do what, as SeaweedFS reads it: MLflow and DVC each in a bucket of its own, an administrator all."""
     does = {
         "admin": ["Admin", "Read", "Write", "List", "Tagging"],
         **{user: [f"{what}:{user}" for what in ("Read", "Write", "List", "Tagging")] for user in BUCKETS},
     }
     identities = [
-        {"name": user, "credentials": [{"accessKey": user, "secretKey": place.passwords[f"s3-{user}"]}], "actions": may}
+        {"name": user, "credentials": [{"accessKey": user, "secretKey": passwords[f"s3-{user}"]}], "actions": may}
         for user, may in does.items()
     ]
-    write_private(folder / "users.json", json.dumps({"identities": identities}))
-    # What stands behind the S3 port answers HTTP too: it wants tokens, which the S3 server alone can sign.
+    return json.dumps({"identities": identities})
+
+
+def security_toml(passwords: Mapping[str, str]) -> str:
+    """Return what has whatever stands behind the S3 port want tokens, which the S3 server alone can sign, since it answers HTTP too."""
     sections = {"signing": "volume", "signing.read": "volume", "filer_signing": "filer", "filer_signing.read": "filer"}
-    write_private(
-        folder / "security.toml",
-        "".join(f'[jwt.{name}]\nkey = "{place.passwords[f"s3-within-{part}"]}"\n' for name, part in sections.items()),
-    )
+    return "".join(f'[jwt.{name}]\nkey = "{passwords[f"s3-within-{part}"]}"\n' for name, part in sections.items())
 
 
 def _fault(place: Place) -> str | None:

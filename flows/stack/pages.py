@@ -61,13 +61,17 @@ def _uvicorn(page: str, port: int) -> tuple[str, ...]:
 
 
 def _users(place: Place, path: Path) -> None:
-    """Write where MLflow keeps its users; who has none there is asked for a password, who has one may read what is not given to him."""
+    write_private(path, users_ini(place.database("mlflow_users", "mlflow", "psycopg2")))
+
+
+def users_ini(database: str) -> str:
+    """Return where MLflow keeps its users; who has none there is asked for a password, who has one may read what is not given to him."""
     said = {
-        "default_permission": "READ", "database_uri": place.database("mlflow_users", "mlflow", "psycopg2"), "admin_username": USER,
+        "default_permission": "READ", "database_uri": database, "admin_username": USER,
         "authorization_function": "mlflow.server.auth:authenticate_request_basic_auth", "auth_cache_ttl_seconds": "30",
     }  # fmt: skip
     text = "\n".join(["[mlflow]", *(f"{key} = {value.replace('%', '%%')}" for key, value in said.items())])
-    write_private(path, f"{text}\n")
+    return f"{text}\n"
 
 
 def _made(folder: Path) -> Path:
