@@ -34,6 +34,7 @@ from flows.stack.postgres import AS_ROOT, DATABASES, cluster_of, find_binaries, 
 from flows.stack.seen import Seen, read_seen, use
 from flows.stack.up import end, up
 from tests.flows.rolled import REPOSITORY, ask, make_place, make_version, rules
+from tests.receivers import web
 
 pytestmark = pytest.mark.timeout(1200)
 NAMES = ("postgres", "s3", "prefect", "mlflow", "worker-cpu", "hooks")
@@ -247,6 +248,28 @@ def test_a_shell_is_told_what_it_needs(root, place):
     command[3:] = ["status", "--json"]
     ran = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
     assert [one["state"] for one in json.loads(ran.stdout)["servers"]] == ["well"] * len(NAMES)
+
+
+def test_up_takes_an_address_and_no_server_keeps_it_in_what_it_knows_or_says(root, place):
+    secret, command = "planted-in-a-path", [sys.executable, "-m", "flows.cli"]
+    with web() as page:
+        told = {**os.environ, "DIPTYCH_NOTIFY_WEBHOOK": f"http://127.0.0.1:{page.port}/{secret}"}
+        assert subprocess.run([*command, "up"], cwd=root, env=told, capture_output=True, check=True)
+        ran = subprocess.run(
+            [*command, "notify", "--try", "--json"], cwd=root, capture_output=True, text=True, check=True
+        )
+        assert json.loads(ran.stdout) == {"channels": ["webhook"], "wrong": {}}
+        assert [path for _, _, path in page.got] == [f"/{secret}"]
+    gone = subprocess.run([*command, "notify", "--try"], cwd=root, capture_output=True, text=True, check=False)
+    assert gone.returncode == 1, "nobody listens there any more"
+    ran = subprocess.run(
+        [*command, "notify", "--remove", "webhook"], cwd=root, capture_output=True, text=True, check=True
+    )
+    assert "Nobody is told." in ran.stdout
+    for process in family(root):
+        assert not [name for name in process.environ() if name.startswith("DIPTYCH_NOTIFY_")]
+    said = "".join(path.read_text(errors="replace") for path in (place.data / "logs").iterdir())
+    assert secret not in said + gone.stdout + gone.stderr
 
 
 def test_who_names_servers_of_his_own_is_sent_to_no_other(root, monkeypatch):
