@@ -81,19 +81,6 @@ def test_what_the_dockerfile_copies_is_known_to_git_and_not_kept_from_it():
         assert private in ignored
 
 
-def test_packages_are_those_of_the_project_and_of_serving():
-    workers = re.search(r'"(prefect-kubernetes[^"]*)"', DOCKERFILE)
-    assert workers
-    assert f'"{workers[1]}"' in (REPOSITORY / "pyproject.toml").read_text()
-    taken = [
-        line.split("==")[0]
-        for line in (INFRA / "serving-requirements.txt").read_text().splitlines()
-        if line and not line.startswith("#")
-    ]
-    left_out = re.findall(r"-e '\^([\w-]+)'", DOCKERFILE)
-    assert {*left_out} <= {*taken}, "what NVIDIA's image has is left out by its name"
-
-
 def test_compose_fits_its_specification_and_keeps_the_rules():
     assert list(broken_compose(compose())) == []
     assert PyCompose.from_yaml(yaml.safe_dump(compose(), sort_keys=False)).service_names() == list(
