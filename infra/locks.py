@@ -30,6 +30,7 @@ LOCKS = Path("infra/locks")
 PYTHON, GLIBC = (3, 11), 35
 NAMES = ("cpu", "cuda", "serving")
 TORCHES = ("torch", "torchvision")
+EXTRA = "kubernetes"  # which one image is for, whatever starts it
 _LINE = re.compile(r"(?P<name>[a-z0-9.-]+)==(?P<version>\S+) --hash=sha256:(?P<sha256>[0-9a-f]{64})")
 
 
@@ -60,7 +61,8 @@ def asked(root: Path, name: str) -> list[Requirement]:
         lines = (root / "infra/serving-requirements.txt").read_text().splitlines()
         wanted = [line for line in lines if line and not line.startswith("#")]
     else:
-        wanted = tomllib.loads((root / "pyproject.toml").read_text())["project"]["dependencies"]
+        project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+        wanted = project["dependencies"] + project["optional-dependencies"][EXTRA]
     return [one for one in map(Requirement, wanted) if one.marker is None or one.marker.evaluate(_there())]
 
 
@@ -136,7 +138,7 @@ def _resolved(root: Path, name: str, pins: list[str]) -> dict[str, Any]:
         out, constraints = Path(folder) / "pylock.toml", Path(folder) / "constraints.txt"
         constraints.write_text("\n".join(pins))
         environment = {key: value for key, value in os.environ.items() if key != "UV_CONSTRAINT"}
-        source, more = ("pyproject.toml", ["--constraint", str(constraints)])
+        source, more = ("pyproject.toml", ["--constraint", str(constraints), "--extra", EXTRA])
         if name == "serving":
             source, more = "infra/serving-requirements.txt", ["--no-deps"]
         elif name == "cpu" and "UV_FIND_LINKS" not in environment:
