@@ -6,7 +6,7 @@ and is marked.
 Axes: M samples.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -100,7 +100,7 @@ def _shared(
     if pick.language_alpha == 1:
         return replace(found, weights=tuple(map(tuple, base)))
     spoken = [[langs[place] for place in its] for its, langs in zip(places, languages, strict=True)]
-    drawn = Counter[str]()
+    drawn = defaultdict[str, float](float)
     for own, of in zip(base, spoken, strict=True):
         for weight, lang in zip(own, of, strict=True):
             drawn[lang] += weight
