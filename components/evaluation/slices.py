@@ -63,6 +63,7 @@ class Slices(Evaluator):
             any of its texts of a slice among all texts of that slice.
         floor: queries that a slice needs; those with fewer are named in `without`, and no number is made of them.
         together: name -> slices whose queries have a number together too, such as that of languages with few texts.
+        splits: that are asked; None for all.
         asks: zero-shot classification of the pictures too, as it asks; None for retrieval alone.
 
     Raises ConfigError for a floor below 1, and for a name of slices together that is that of a number already.
@@ -74,11 +75,13 @@ class Slices(Evaluator):
         floor: int = 30,
         asks: ZeroShot | None = None,
         together: dict[str, list[str]] | None = None,
+        splits: list[str] | None = None,
     ) -> None:
         if floor < 1:
             raise ConfigError(
                 f"floor is {floor}, but a slice needs a query at least. 30 is what a share can be told by."
             )
+        self.splits = None if splits is None else tuple(splits)
         self.of, self.floor, self.asks, self.together = of, floor, asks, dict(together or {})
         for name, its in self.together.items():
             if name == GAP or not its:
@@ -92,6 +95,8 @@ class Slices(Evaluator):
         rows: dict[str, pa.Table] = {}
         without: dict[str, str] = {}
         for split, pool in subject.pools.items():
+            if self.splits is not None and split not in self.splits:
+                continue
             tables = []
             for one in (*self._retrieval(subject, split, pool), *self._zero_shot(subject, split, pool, without)):
                 name = f"slices.{split}.{self.of}.{one.asked}"
