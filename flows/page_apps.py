@@ -6,10 +6,17 @@ may connect to asks nobody. Both read their settings from the environment, so it
 
 import os
 from collections.abc import Awaitable, Callable, MutableMapping
+from datetime import timedelta
 from typing import Any
+
+from components.contracts.errors import ConfigError
 
 LEASES = {"PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem"}
 """For Prefect's server, which otherwise forgets in a restart whose places are taken, so that they are never free again."""
+
+KEEP_RUNS = "DIPTYCH_KEEP_RUNS_DAYS"
+RUNS_KEPT_DAYS, MOST_DAYS = 90, 3650
+LOOKS_EVERY = timedelta(seconds=2)
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -21,10 +28,44 @@ STORE, ARTIFACTS = "DIPTYCH_MLFLOW_STORE", "DIPTYCH_MLFLOW_ARTIFACTS"
 USERS = "DIPTYCH_MLFLOW_USERS"  # a file that says where its users are; without it whoever reaches it may do all
 
 
+def kept_for() -> dict[str, str]:
+    """Return what tells Prefect's server for how long it keeps runs, with their logs and artifacts: by DIPTYCH_KEEP_RUNS_DAYS where that is set.
+
+    Left to itself it keeps them for ever, and events for seven days. ConfigError for what is no number of days.
+    """
+    said = os.environ.get(KEEP_RUNS, str(RUNS_KEPT_DAYS))
+    if not said.isdecimal() or not 1 <= int(said) <= MOST_DAYS:
+        raise ConfigError(
+            f"{KEEP_RUNS} is {said!r}, but must be for how many days Prefect keeps what it knows of a run, such as {RUNS_KEPT_DAYS}; "
+            f"{MOST_DAYS} at most."
+        )
+    return {
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(int(said) * 86_400),
+    }
+
+
 def prefect_page() -> App:
     """Return Prefect's API and page on the store of PREFECT_HOME."""
+    from docket import Docket, Worker
+    from prefect.server.api import background_workers
     from prefect.server.api.server import create_app
 
+    import flows.channels  # noqa: F401  # a block class that is not known cannot send
+
+    class Calm(Worker):
+        """Looks for work that is due every other second, in place of four times a second; it is due by the minute."""
+
+        def __init__(self, docket: Docket) -> None:
+            super().__init__(docket, minimum_check_interval=LOOKS_EVERY, scheduling_resolution=LOOKS_EVERY)
+
+        async def _cancellation_listener(self) -> None:
+            """Hear of nothing: Prefect cancels none of its own work, and to listen is to look ten times a second."""
+            assert self._processing_session is not None
+            self._processing_session.cancellation_ready.set()
+            await self._processing_session.stopping.wait()
+
+    vars(background_workers)["Worker"] = Calm
     return confined(create_app())
 
 

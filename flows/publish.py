@@ -7,18 +7,31 @@ beside them.
 import base64
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
-from components.registry.links import DATA_REPORT, PACKAGE, artifact_link, curves_link, experiment_link, version_link
+from components.registry.links import (
+    DATA_REPORT,
+    PACKAGE,
+    artifact_link,
+    curves_link,
+    experiment_link,
+    model_link,
+    version_link,
+)
 from components.registry.promotion import Verdict
 from components.registry.store import open_store
 from components.registry.versions import ModelVersion
+from components.serving.record import read_gateway
+from flows.bill import as_markdown, price, row
 from flows.pages import mlflow_page
-from flows.workspace import Workspace
+from flows.report import SHOWN
+from flows.status import data_of
+from flows.telling import tell_verdict
+from flows.workspace import Outcome, Workspace
 
-SHOWN = ("value", "low", "high", "unit", "better", "n", "chance", "baseline", "method")
 _WHEN = "They open while `diptych ui` runs in the workspace."
 
 
@@ -35,6 +48,26 @@ def publish(stage: str, workspace: Workspace) -> None:
         create_table_artifact(table, key=_key(f"metrics-{workspace.recipe}"), description="With chance and baseline")
     if stage == "package":
         _examples(workspace, runs / "package")
+
+
+def publish_work(workspace: Workspace, outcomes: Sequence[tuple[Workspace, Outcome]]) -> None:
+    """Publish what ran, what was cached, what it took, and the data it was made from. Call it inside a flow, also of a run that failed."""
+    rows = [row(its, outcome) for its, outcome in outcomes]
+    data = data_of(workspace.root)
+    about = f"\n\nData {data['digest']}: {data['samples']:,} samples from {data['source']}." if data else ""
+    create_markdown_artifact(
+        f"{as_markdown(rows, price(workspace.root))}{about}", key=_key(f"work-{workspace.recipe}"),
+        description="What ran, what was there already, and what it took",
+    )  # fmt: skip
+
+
+def publish_served(model: str, sentence: str, root: Path) -> None:
+    """Publish what became of a deploy or a rollback, and where to ask it. Call it inside a flow."""
+    gateway, page = read_gateway(root), mlflow_page(root)
+    lines = [sentence, "", f"- [{model} in the registry]({page}/{model_link(model)})"]
+    if gateway is not None:
+        lines.append(f"- [The page that asks it]({gateway.url})")
+    create_markdown_artifact("\n".join(lines), key=_key(f"served-{model}"), description=sentence)
 
 
 def publish_version(workspace: Workspace, version: ModelVersion) -> None:
@@ -63,8 +96,9 @@ def publish_version(workspace: Workspace, version: ModelVersion) -> None:
 
 
 def publish_ruling(workspace: Workspace, verdict: Verdict) -> None:
-    """Publish what the rules gave for a version; nothing where nobody judged anew. Call it inside a flow."""
+    """Publish what the rules gave for a version, and tell of it; nothing where nobody judged anew. Call it inside a flow."""
     if verdict.page:
+        tell_verdict(verdict.version.label, verdict.sentence)
         create_markdown_artifact(
             verdict.page, key=_key(f"promotion-{workspace.recipe}"), description=f"Whether {verdict.version.label} is served"
         )  # fmt: skip

@@ -1,25 +1,33 @@
-"""Events of a monitor to a Prefect server.
+"""Events of a monitor, and verdicts, to a Prefect server.
 
 Posted, and not by `emit_event`: that hands them to a thread which tries its best, while a look has to know whether what it asked for was heard.
 """
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from httpx import HTTPError
 from prefect.client.orchestration import get_client
 from prefect.events.schemas.events import Event as PrefectEvent
+from prefect.runtime import flow_run
 
 from components.contracts.errors import TransientError
-from components.monitoring.events import Event
+from components.monitoring.events import VERDICT, Event
 
 
 def tell(events: Sequence[Event]) -> None:
-    """Send them; TransientError where the server does not take them."""
+    """Send them, each with the run that it comes from, where it comes from one; TransientError where the server does not take them."""
+    run = str(flow_run.id or "")
+    related = [
+        {"prefect.resource.id": f"prefect.tag.{tag}", "prefect.resource.role": "tag"} for tag in flow_run.tags or ()
+    ]
+    if run:
+        related.append({"prefect.resource.id": f"prefect.flow-run.{run}", "prefect.resource.role": "flow-run"})
     sent = [
         PrefectEvent.model_validate(
             {
-                "id": event.id, "event": event.name, "occurred": event.at, "resource": event.resource,
-                "payload": {**event.payload, "says": event.says, "recipe": event.model.partition("@")[0], "model": event.model},
+                "id": event.id, "event": event.name, "occurred": event.at, "resource": event.resource, "related": related,
+                "payload": {**event.payload, "says": event.says, "recipe": event.model.partition("@")[0], "model": event.model, "run": run},
             }
         ).model_dump(mode="json")
         for event in events
@@ -29,3 +37,8 @@ def tell(events: Sequence[Event]) -> None:
             client.request("POST", "/events", json=sent)  # type: ignore[arg-type]
     except (HTTPError, OSError) as err:
         raise TransientError(f"the Prefect server does not take events: {type(err).__name__}: {err}") from err
+
+
+def tell_verdict(label: str, sentence: str) -> None:
+    """Tell what was decided about a version such as clip@3; errors as of `tell`."""
+    tell([Event(name=VERDICT, at=datetime.now(UTC), model=label, says=sentence)])

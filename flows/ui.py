@@ -19,7 +19,7 @@ from components.serving.process import ProcessId
 from components.stages.lock import hold
 from components.stages.place import private
 from flows.loopback import HOST, free_port, is_free, wait_for
-from flows.page_apps import ARTIFACTS, LEASES, STORE
+from flows.page_apps import ARTIFACTS, LEASES, STORE, kept_for
 from flows.pages import Page, Pages, keep_port, own_mlflow, own_prefect, port_of
 from flows.processes import started
 
@@ -130,7 +130,7 @@ def _page(root: Path, page: Page, port: int) -> Iterator[subprocess.Popen[bytes]
             # of the page itself, so that it works through a tunnel under another name, too
             "PREFECT_UI_API_URL": "/api",
             # left to itself, Prefect unpacks its page into site-packages, which may be another's, or read-only
-            "PREFECT_UI_STATIC_DIRECTORY": str(private(root, "prefect-page")), **LEASES,
+            "PREFECT_UI_STATIC_DIRECTORY": str(private(root, "prefect-page")), **LEASES, **kept_for(),
         }  # fmt: skip
     else:
         settings = {

@@ -10,12 +10,12 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TextIO
 
-from components.contracts.errors import CapabilityError, ConfigError, Preempted
+from components.contracts.errors import Busy, CapabilityError, ConfigError, Preempted
 from components.recipes.check import check_files
 from components.recipes.params import load_params
 from components.recipes.starts import chain
@@ -26,9 +26,10 @@ from components.stages.place import address, private
 from components.stages.resume import has_something, resume_base
 from flows.audience import AUDIENCE, step
 from flows.failure import failure
-from flows.graph import stages_of, why_stale
+from flows.graph import outputs_of, stages_of, why_stale
 from flows.processes import started
 from flows.repair import keep_record, repair
+from flows.shared import READ_AFTERWARDS, Shared
 
 Did = Literal["cached", "ran", "restored"]
 
@@ -61,16 +62,21 @@ class Workspace:
 
     @classmethod
     @contextmanager
-    def here(cls, recipe: str, root: Path | None = None) -> Iterator["Workspace"]:
+    def here(cls, recipe: str, root: Path | None = None, wait_s: float = 0.0) -> Iterator["Workspace"]:
         """Hold the workspace while the block runs; `news` says what a killed run before had come to, the audience too.
 
-        Raises Busy, with the pid, when another run holds it, and ConfigError when `root` is no workspace or params.yaml
+        Args:
+            recipe: a name from params.yaml's recipes.
+            root: the folder of dvc.yaml; where we stand unless given.
+            wait_s: seconds to wait for another run that holds it, of which the audience is told.
+
+        Raises Busy, with the pid, when another run holds it still, and ConfigError when `root` is no workspace or params.yaml
         does not list the recipe.
         """
         root = (root or Path.cwd()).resolve()
         workspace = cls(root, recipe)
         workspace._check()
-        with hold(private(root, "locks") / "workspace.lock", f"the workspace {root}"):
+        with workspace._held(wait_s):
             repair(root)
             workspace.news = tuple(workspace._close_killed())
             for sentence in workspace.news:
@@ -124,9 +130,28 @@ class Workspace:
         """
         began, name = time.monotonic(), self.address(stage)
         with step(name) as how:
-            did = self._run_on(stage, name) if self.stale(stage) else "cached"
+            did = self._brought(stage, name)
             how.append(did)
         return Outcome(stage=stage, did=did, seconds=time.monotonic() - began)
+
+    def _brought(self, stage: str, name: str) -> Did:
+        """Bring a stage up to date; where workspaces share a remote it is done once that has what came of it, whoever did it."""
+        shared = Shared.of(self.root)
+        if shared is None:
+            return self._run_on(stage, name) if self.stale(stage) else "cached"
+        shared.take([its.address(one) for its, one in self.work(stage)])
+        did: Did = "cached"
+        if self.stale(stage):
+            if not shared.has(name):
+                shared.bring_inputs(name)
+                did = self._run_on(stage, name)
+            elif stage in READ_AFTERWARDS or any(
+                (self.root / out).exists() for out in outputs_of(self.root, stage, self.recipe)
+            ):
+                shared.bring(name)
+                did = "restored"
+        shared.hand_on(name)
+        return did
 
     def _run_on(self, stage: str, name: str) -> Did:
         """Run a stage, and again each time it was preempted at another place than before."""
@@ -173,6 +198,20 @@ class Workspace:
                     pass
                 for line in _whole_lines(lines):
                     AUDIENCE.get().heard(Event.parse(line))
+
+    @contextmanager
+    def _held(self, wait_s: float) -> Iterator[None]:
+        """Be the one writer while the block runs."""
+        lock, what = private(self.root, "locks") / "workspace.lock", f"the workspace {self.root}"
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(hold(lock, what))
+            except Busy as err:
+                if not wait_s:
+                    raise
+                AUDIENCE.get().told(f"this run waits, {wait_s / 3600:.0f} h at most: {err}")
+                stack.enter_context(hold(lock, what, wait_s))
+            yield
 
     def _check(self) -> None:
         for name in ("dvc.yaml", "params.yaml", ".dvc/config"):

@@ -111,7 +111,10 @@ class Fault:
         bare: whether the headers with a checksum are left out, as servers do that know none.
         turns: requests that it happens to, first ones first.
         when: whether it happens to a path.
-        method: of HTTP that it happens to. Of a PUT, `cut` is how much of the body is taken before the connection ends.
+        method: of HTTP that it happens to; any, where it is empty. Of a PUT, `cut` is how much of the body is taken before the connection ends.
+        lost: whether the server does what it is asked, and its answer gets lost on its way.
+        slow_s: seconds that it takes longer.
+        away: whether nobody is there: the connection ends at once.
     """
 
     status: int = 0
@@ -122,6 +125,9 @@ class Fault:
     turns: int = 10**9
     when: Callable[[str], bool] = lambda path: True
     method: str = "GET"
+    lost: bool = False
+    slow_s: float = 0.0
+    away: bool = False
 
 
 @dataclass
@@ -153,17 +159,21 @@ def faulty_proxy(behind: str) -> Iterator[Proxy]:
                 proxy.ranges.append(self.headers["Range"])
                 fault = proxy.fault
                 if fault is not None and (
-                    fault.turns <= 0 or fault.method != self.command or not fault.when(self.path)
+                    fault.turns <= 0 or fault.method not in ("", self.command) or not fault.when(self.path)
                 ):
                     fault = None
                 if fault is not None:
                     fault.turns -= 1
+            if fault is not None and fault.away:
+                return
             if length := int(self.headers["Content-Length"] or 0):
                 if fault is not None and fault.cut is not None and self.command == "PUT":
                     self.rfile.read(min(fault.cut, length))
                     self.connection.close()
                     return
                 sent = self.rfile.read(length)
+            if fault is not None and fault.slow_s:
+                time.sleep(fault.slow_s)
             if fault is not None and fault.status:
                 body = f"<Error><Code>{fault.code}</Code><Message>{SECRET}</Message></Error>".encode()
                 self.reply(
@@ -175,6 +185,9 @@ def faulty_proxy(behind: str) -> Iterator[Proxy]:
             onward.request(self.command, self.path, body=sent or None, headers=headers)
             answer = onward.getresponse()
             body = answer.read()
+            if fault is not None and fault.lost:
+                onward.close()
+                return
             told = [
                 (name, value)
                 for name, value in answer.getheaders()
@@ -189,7 +202,7 @@ def faulty_proxy(behind: str) -> Iterator[Proxy]:
             self.reply(answer.status, told, body if fault is None else body[: fault.cut])
             onward.close()
 
-        do_PUT = do_POST = do_HEAD = do_DELETE = do_GET
+        do_PUT = do_POST = do_PATCH = do_HEAD = do_DELETE = do_GET
 
         def reply(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
             self.send_response_only(status)

@@ -1,12 +1,12 @@
 """The files of a version: in the workspace where they are still those, else fetched from the store and checked."""
 
 import shutil
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
 from components.contracts.errors import StaleArtifact
 from components.contracts.sealed import check_files, read_sealed
+from components.registry.copies import attempt, used
 from components.registry.store import Store, open_store, store_errors
 from components.registry.versions import ModelVersion
 
@@ -14,21 +14,19 @@ from components.registry.versions import ModelVersion
 def files_of(version: ModelVersion, root: Path, store: Store | None = None) -> Path:
     """Return the folder of a version's package, every file checked against its manifest by sha256.
 
-    It is the workspace's own package where that has this digest; else a copy in .diptych/versions, fetched once.
+    It is the workspace's own package where that has this digest; else a copy in .diptych/versions, of which the last used ones stay.
     Raises StaleArtifact when what the store has is not what was registered.
     """
     for folder in (root / "runs" / version.name / "package", _copy(root, version)):
         if _digest(folder) == version.digest:
             with suppress(StaleArtifact):  # changed since: the store has what was registered
                 check_files(folder, read_sealed(folder)["files"])
-                return folder
+                return used(folder) if folder.parent == _copy(root, version).parent else folder
     store = store or open_store(root)
     target = _copy(root, version)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    attempt = Path(tempfile.mkdtemp(dir=target.parent))
-    try:
+    with attempt(target) as folder:
         with store_errors(store.uri):
-            fetched = Path(store.client.download_artifacts(version.run_id, "package", str(attempt)))
+            fetched = Path(store.client.download_artifacts(version.run_id, "package", str(folder)))
         if _digest(fetched) != version.digest:
             raise StaleArtifact(
                 f"the store's files of {version.label} are not those that were registered. Nothing was deployed. "
@@ -37,9 +35,7 @@ def files_of(version: ModelVersion, root: Path, store: Store | None = None) -> P
         check_files(fetched, read_sealed(fetched)["files"])
         shutil.rmtree(target, ignore_errors=True)
         fetched.rename(target)
-    finally:
-        shutil.rmtree(attempt, ignore_errors=True)
-    return target
+        return used(target)
 
 
 def _copy(root: Path, version: ModelVersion) -> Path:

@@ -1,11 +1,11 @@
 """The evaluation of a version: numbers, and a row a query, so that two versions can be compared whenever one wants to."""
 
 import shutil
-import tempfile
 from pathlib import Path
 
 from components.contracts.errors import StaleArtifact
 from components.contracts.sealed import digest_of, sha256_of
+from components.registry.copies import attempt, used
 from components.registry.store import Store, store_errors
 from components.registry.versions import EVALUATION, EVALUATION_DIGEST, ModelVersion, evaluation_files
 
@@ -13,7 +13,7 @@ from components.registry.versions import EVALUATION, EVALUATION_DIGEST, ModelVer
 def evaluation_of(version: ModelVersion, root: Path, store: Store) -> Path | None:
     """Return the folder with a version's metrics.json and rows; None where it was registered without its rows.
 
-    It is the workspace's own where that is still it, else a copy in .diptych/evaluations, fetched once and checked. Raises StaleArtifact
+    It is the workspace's own where that is still it, else a copy in .diptych/evaluations, fetched and checked. Raises StaleArtifact
     when what the store has is not what was registered.
     """
     with store_errors(store.uri):
@@ -23,12 +23,10 @@ def evaluation_of(version: ModelVersion, root: Path, store: Store) -> Path | Non
     target = root / ".diptych" / "evaluations" / wanted[:16]
     for folder in (root / "runs" / version.name / "evaluate", target):
         if _digest(folder) == wanted:
-            return folder
-    target.parent.mkdir(parents=True, exist_ok=True)
-    attempt = Path(tempfile.mkdtemp(dir=target.parent))
-    try:
+            return used(folder) if folder == target else folder
+    with attempt(target) as folder:
         with store_errors(store.uri):
-            fetched = Path(store.client.download_artifacts(version.run_id, EVALUATION, str(attempt)))
+            fetched = Path(store.client.download_artifacts(version.run_id, EVALUATION, str(folder)))
         if _digest(fetched) != wanted:
             raise StaleArtifact(
                 f"the store's evaluation of {version.label} is not what was registered, so it proves nothing. Measure it again, "
@@ -36,9 +34,7 @@ def evaluation_of(version: ModelVersion, root: Path, store: Store) -> Path | Non
             )
         shutil.rmtree(target, ignore_errors=True)
         fetched.rename(target)
-    finally:
-        shutil.rmtree(attempt, ignore_errors=True)
-    return target
+        return used(target)
 
 
 def _digest(folder: Path) -> str | None:

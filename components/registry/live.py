@@ -2,6 +2,9 @@
 
 A run is found by the digest of the training, so that a resumed training goes on in the same run. The store is a
 projection: what it misses, `register` fills in from curves.csv, and nothing that happens to it may stop a training.
+
+Each step of each number is delivered once. What a store that is away could not take waits here, and is sent again as it was, which MLflow
+knows; where the training is killed meanwhile, its checkpoint has all of it, and the one that goes on from there tells it again.
 """
 
 import sys
@@ -98,7 +101,10 @@ class LiveRun:
         store, run = self._opened()
         while self._waiting:
             self._taken.append(self._waiting.popleft())
-        fresh = [point for point in self._taken if point[0] > self._last.get(point[1], -1)]
+        told = {
+            (step, name): (step, name, value, at) for step, name, value, at in self._taken
+        }  # a step that was made anew counts once
+        fresh = [point for point in told.values() if point[0] > self._last.get(point[1], -1)]
         log_points(store, run, fresh)
         for step, name, _, _ in fresh:
             self._last[name] = max(step, self._last.get(name, -1))
@@ -115,7 +121,7 @@ class LiveRun:
         if self._run is None:
             run = find_run(self._store, TRAIN_DIGEST, self._digest)
             if run is None:
-                run = start_run(self._store, self._recipe, {TRAIN_DIGEST: self._digest})
+                run = start_run(self._store, self._recipe, TRAIN_DIGEST, self._digest)
             else:
                 self._store.client.update_run(run.info.run_id, status="RUNNING")
             log_params(self._store, run, dict(flat(self._params)))

@@ -19,15 +19,37 @@ _MOST_METRICS, _MOST_PARAMS, _LONGEST_PARAM = 1000, 100, 6000  # of one request 
 
 def find_run(store: Store, tag: str, value: str) -> "Run | None":
     """Return the oldest run with this tag; None when there is none."""
-    found = store.client.search_runs(
-        [store.experiment], f"tags.`{tag}` = '{value}'", order_by=["attributes.start_time ASC"], max_results=1
-    )
+    found = _with_tag(store, tag, value, most=1)
     return found[0] if found else None
 
 
-def start_run(store: Store, recipe: str, tags: Mapping[str, str]) -> "Run":
-    """Return a new run, shown by the recipe's name."""
-    return store.client.create_run(store.experiment, run_name=recipe, tags={"diptych.recipe": recipe, **tags})
+def start_run(store: Store, recipe: str, tag: str, value: str, more: Mapping[str, str] | None = None) -> "Run":
+    """Return a new run, shown by the recipe's name, of which there is none with this tag yet.
+
+    Where two made it at once, or MLflow's client did so twice since an answer was lost on its way, the first one is returned, and others into
+    which nothing was written go.
+
+    Args:
+        more: tags that it gets besides.
+    """
+    store.client.create_run(
+        store.experiment, run_name=recipe, tags={"diptych.recipe": recipe, tag: value, **(more or {})}
+    )
+    first, *twins = _with_tag(store, tag, value)
+    for twin in twins:
+        if not twin.data.metrics and not twin.data.params:
+            store.client.delete_run(twin.info.run_id)
+    return first
+
+
+def _with_tag(store: Store, tag: str, value: str, most: int = 100) -> "list[Run]":
+    """Return runs with this tag, oldest first; those of one moment by their id, so that all see the same order."""
+    return list(
+        store.client.search_runs(
+            [store.experiment], f"tags.`{tag}` = '{value}'",
+            order_by=["attributes.start_time ASC"], max_results=most,
+        )
+    )  # fmt: skip
 
 
 def log_params(store: Store, run: "Run", params: Mapping[str, str]) -> None:

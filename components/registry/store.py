@@ -57,13 +57,43 @@ def open_store(root: Path) -> Store:
             return Store(uri=uri, client=client, experiment=found.experiment_id)
         # Left to itself, mlflow puts artifacts into the folder that we happen to stand in; a server has its own place.
         place = (root.resolve() / "mlartifacts").as_uri() if uri.startswith("sqlite") else None
-        made = client.create_experiment(EXPERIMENT, artifact_location=place, tags=_KIND)
-        return Store(uri=uri, client=client, experiment=made)
+        with there_already():
+            client.create_experiment(EXPERIMENT, artifact_location=place, tags=_KIND)
+        made = client.get_experiment_by_name(EXPERIMENT)
+        assert made is not None
+        return Store(uri=uri, client=client, experiment=made.experiment_id)
 
 
 def shown(uri: str) -> str:
     """Return a store's address as it may be printed: without the password that it may hold."""
     return re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", uri)
+
+
+@contextmanager
+def there_already() -> Iterator[None]:
+    """Take it well that what is to be made is there: another made it at this moment, or we did, and the answer was lost on its way.
+
+    MLflow's client asks again by itself where an answer does not come, whatever it asked for.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as err:
+        if err.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
+@contextmanager
+def gone_already() -> Iterator[None]:
+    """Take it well that what is to be deleted is gone, for the same reasons."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as err:
+        if err.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from components.registry.runs import (
     start_run,
 )
 from components.registry.signatures import SIGNED_BY, sign
-from components.registry.store import Store, open_store, store_errors
+from components.registry.store import Store, gone_already, open_store, store_errors, there_already
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -79,8 +79,14 @@ def register(package: Path, root: Path, store: Store | None = None) -> ModelVers
 
 def find_version(store: Store, name: str, digest: str) -> ModelVersion | None:
     """Return the version of a package by its digest; None when the registry has none."""
+    found = _versions_of(store, name, digest)
+    return found[0] if found else None
+
+
+def _versions_of(store: Store, name: str, digest: str) -> list[ModelVersion]:
+    """Return the versions of a package, the first one first."""
     found = store.client.search_model_versions(f"name = '{name}' and tag.`{PACKAGE_DIGEST}` = '{digest}'")
-    return ModelVersion.of(min(found, key=lambda version: int(version.version))) if found else None
+    return [ModelVersion.of(one) for one in sorted(found, key=lambda version: int(version.version))]
 
 
 def by_label(store: Store, label: str) -> ModelVersion:
@@ -159,19 +165,26 @@ def _claimed_run(store: Store, packaged: Packaged) -> "Run":
     if live is not None and PACKAGE_DIGEST not in live.data.tags:
         store.client.set_tag(live.info.run_id, PACKAGE_DIGEST, packaged.digest)
         return live
-    tags = {TRAIN_DIGEST: training} if training else {}
-    return start_run(store, packaged.recipe, {PACKAGE_DIGEST: packaged.digest, **tags})
+    more = {TRAIN_DIGEST: training} if training else {}
+    return start_run(store, packaged.recipe, PACKAGE_DIGEST, packaged.digest, more)
 
 
 def _new_version(store: Store, packaged: Packaged, run: "Run") -> ModelVersion:
+    """Return the version that is made of a package; a twin of it, made at once or since an answer was lost on its way, goes."""
     if not store.client.search_registered_models(f"name = '{packaged.recipe}'"):
-        store.client.create_registered_model(packaged.recipe)
+        with there_already():
+            store.client.create_registered_model(packaged.recipe)
     run_id = run.info.run_id
-    made = store.client.create_model_version(
+    store.client.create_model_version(
         packaged.recipe, f"{run.info.artifact_uri}/{PACKAGE}", run_id, tags={PACKAGE_DIGEST: packaged.digest},
         description=description(store.experiment, run_id, set(packaged.files)),
     )  # fmt: skip
-    return ModelVersion.of(made)
+    first, *twins = _versions_of(store, packaged.recipe, packaged.digest)
+    for twin in twins:
+        if not twin.aliases:
+            with gone_already():
+                store.client.delete_model_version(twin.name, twin.version)
+    return first
 
 
 def _summary(packaged: Packaged) -> Iterator[tuple[int, str, float]]:

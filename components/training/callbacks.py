@@ -64,8 +64,10 @@ class Curves(L.Callback):
         return {"rows": self.rows}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over the rows of the run that is continued."""
+        """Take over the rows of the run that is continued, and tell them: its live page may have been away when it was killed."""
         self.rows = state_dict["rows"]
+        for step, row in sorted(self.rows.items()):
+            self.told(step, row)
 
     def csv(self) -> str:
         """Return curves.csv: a column a name, an empty cell where a step has no such number."""

@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from components.contracts.errors import ConfigError
 from components.serving.process import ProcessId
+from flows.page_apps import KEEP_RUNS, kept_for
 from flows.pages import Pages, keep_port, mlflow_page, port_of
 
 
@@ -45,3 +47,20 @@ def test_a_port_is_chosen_once_and_links_use_it_while_no_page_is_up(tmp_path, mo
     assert json.loads((tmp_path / ".diptych/ports.json").read_text()) == {"mlflow": port + 7}
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://mlflow.example/")
     assert mlflow_page(tmp_path) == "https://mlflow.example"
+
+
+def test_runs_are_kept_for_90_days_or_as_many_as_are_said(monkeypatch):
+    from prefect.settings.models.server.services import ServerServicesDBVacuumSettings
+
+    monkeypatch.delenv(KEEP_RUNS, raising=False)
+    assert kept_for()["PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD"] == str(90 * 86_400)
+    monkeypatch.setenv(KEEP_RUNS, "7")
+    for name, value in kept_for().items():
+        monkeypatch.setenv(name, value)
+    its = ServerServicesDBVacuumSettings()
+    assert its.retention_period.days == 7
+    assert its.enabled_vacuum_types == {"events", "flow_runs", "orphans"}
+    for wrong in ("0", "a week", "-1", "7.5", "99999"):
+        monkeypatch.setenv(KEEP_RUNS, wrong)
+        with pytest.raises(ConfigError, match=f"{KEEP_RUNS} is '{wrong}', but must be for how many days"):
+            kept_for()
