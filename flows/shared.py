@@ -52,13 +52,13 @@ class Shared:
         An entry from here stays as long as it is of these. Errors as of `flows.data_remote.data_remote`.
         """
         for address in addresses:
-            now, here = inputs_of(self._root, address), self._entries().get(address)
+            now, here = inputs_of(self._root, address, self._remote), self._entries().get(address)
             if (here is None or inputs_in(here) != now) and (theirs := self._read(address, now)) is not None:
                 self._write_entry(address, theirs)
 
     def has(self, address: str) -> bool:
         """Return whether the remote has what dvc.lock says that a stage makes of the code, numbers and inputs of now, so that it need not run."""
-        theirs = self._read(address, inputs_of(self._root, address))
+        theirs = self._read(address, inputs_of(self._root, address, self._remote))
         return theirs is not None and theirs == self._entries().get(address)
 
     def bring_inputs(self, address: str) -> None:
