@@ -19,6 +19,7 @@ import pytest
 from botocore.exceptions import ClientError
 from dvc.repo import Repo
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
 from components.contracts.errors import CapabilityError, ConfigError, DataError, StaleArtifact
@@ -179,6 +180,21 @@ def test_an_alias_in_mlflow_becomes_a_served_model_by_prefect(root):
     until(lambda: (its := read_endpoint(root)) is not None and its.label == version.label, lambda: logs(root))
     (_, *_) = store.client.search_model_versions("name = 'tiny'")
     until(lambda: "diptych.deployed_at" in store.client.get_model_version("tiny", "1").tags, lambda: logs(root))
+    until(lambda: shown(root, "served-tiny"), lambda: logs(root))
+    (page,) = shown(root, "served-tiny")
+    assert version.label in page
+    assert f"[tiny in the registry]({Place.read(root).url('mlflow')}/#/models/tiny" in page
+
+
+def shown(root: Path, key: str) -> list[str]:
+    """Return what runs have put on their pages under a key."""
+    place, only = Place.read(root), ArtifactFilter(key=ArtifactFilterKey(any_=[key]))
+    ours = {
+        PREFECT_API_URL: f"{place.url('prefect')}/api",
+        PREFECT_API_AUTH_STRING: f"{USER}:{place.passwords['prefect']}",
+    }
+    with temporary_settings(ours), get_client(sync_client=True) as prefect:
+        return [one.data for one in prefect.read_artifacts(artifact_filter=only)]
 
 
 def logs(root: Path) -> str:
