@@ -1,4 +1,4 @@
-"""infra/set-up-prefect on a real Prefect server: a cluster's pools with their templates, every deployment, and the automations."""
+"""infra/set-up-prefect on a real Prefect server: a cluster's pools with their templates, the deployments that can work there, and the automations."""
 
 import json
 import os
@@ -41,6 +41,7 @@ def test_a_server_of_a_cluster_knows_pools_deployments_and_automations(tmp_path:
             (REPOSITORY / f"infra/kubernetes/pools/{pool['name']}.json").read_text()
         )
     said = yaml.safe_load((REPOSITORY / "prefect.yaml").read_text())["deployments"]
+    said = [one for one in said if one["entrypoint"].partition(":")[0] not in ("flows/deliver.py", "flows/monitor.py")]
     assert sorted((one["name"], one["entrypoint"], one["work_pool_name"]) for one in deployments) == sorted(
         (one["name"], one["entrypoint"], one["work_pool"]["name"]) for one in said
     )
@@ -50,7 +51,6 @@ def test_a_server_of_a_cluster_knows_pools_deployments_and_automations(tmp_path:
         for step in one["pull_steps"]
     }
     assert steps == {str(root)}, "a job works in the checkout that has the same path"
-    assert {one["name"] for one in automations} >= {
-        "diptych: champion set, deploy",
-        "diptych: a run crashed, try again",
-    }
+    names = {one["name"] for one in automations}
+    assert "diptych: a run crashed, try again" in names
+    assert "diptych: champion set, deploy" not in names, "which nothing there could do"

@@ -411,7 +411,10 @@ def test_dvc_finds_the_shared_remote_where_jobs_are_told_to_look(where, tmp_path
     if where == "kubernetes":
         said, job = named("ConfigMap")["dvc"]["data"]["config"], named("ConfigMap")["job"]["data"]
     else:
-        said, job = compose()["configs"]["dvc"]["content"], compose()["services"]["worker"]["environment"]
+        said, job = (
+            (INFRA / compose()["configs"]["dvc"]["file"]).read_text(),
+            compose()["services"]["worker"]["environment"],
+        )
         assert compose()["services"]["worker"]["configs"] == [
             {"source": "dvc", "target": f"{job['DVC_GLOBAL_CONFIG_DIR']}/config"}
         ]
