@@ -14,6 +14,7 @@ from flows.shared import VARIABLE, Shared
 from flows.workspace import Workspace
 from tests.flows.conftest import make_toy
 from tests.flows.seed import set_seed
+from tests.flows.test_workspace import begin_and_hold
 from tests.seaweed import KEY, SECRET, Fault, client_of, faulty_proxy, s3_on_loopback
 
 LEFT = ("count", "evaluate", "package")
@@ -98,6 +99,21 @@ def test_a_stage_whose_outputs_did_not_arrive_is_not_done_and_the_next_try_sends
     (tmp_path / "remote/files").unlink()
     assert bring_up(first, "ingest") == ["cached"], "it is whole, and only had to be sent"
     assert bring_up(second, "ingest", "count") == ["cached", "ran"]
+
+
+def test_a_stage_whose_machine_went_is_gone_on_with_on_another_one(pair, until, left_in, tmp_path):
+    first, second = pair
+    (tmp_path / "resume").mkdir()
+    for root in pair:  # as infra/entry links it
+        (root / ".diptych").mkdir(mode=0o700)
+        (root / ".diptych/resume").symlink_to(tmp_path / "resume")
+    process = begin_and_hold(first, until)
+    process.kill()
+    process.wait()
+    until(lambda: not left_in(first), lambda: left_in(first))
+    assert bring_up(second, "ingest", "count") == ["cached", "ran"]
+    assert (second / "runs/clip/pretrain/first").read_text() == "1", "it went on from step 1"
+    assert ran(second) == {"count"}
 
 
 def test_an_entry_that_nobody_can_read_is_as_good_as_none(pair, tmp_path):

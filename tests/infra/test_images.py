@@ -143,6 +143,13 @@ def test_a_rule_of_compose_finds_what_breaks_it(service, name, value, said):
     assert any(said in one and one.startswith(service) for one in found), found
 
 
+def test_a_config_that_would_be_written_into_an_image_is_found():
+    changed: dict[str, Any] = deepcopy(compose()) | {"configs": {"dvc": {"content": "[core]"}}}
+    assert list(broken_compose(changed)) == [
+        "config dvc: would be written over an image that may not be written to; say file:"
+    ]
+
+
 @pytest.mark.parametrize(
     "bad", ["portz: [1]", "ports: [a]", "healthcheck: {intervall: 5s}", "depends_on: {b: {condition: nope}}"]
 )

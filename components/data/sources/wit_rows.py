@@ -103,6 +103,8 @@ def read_rows(path: Path) -> Iterator[Numbered]:
             while line := lines.next():
                 begun = number
                 cells = _cells(line, lines)
+                if isinstance(cells, BadRow):
+                    lines.give_back()
                 number += lines.taken()
                 if begun == 1 and isinstance(cells, list) and cells[0] == b"language":
                     _check_header(path, cells)
@@ -161,11 +163,12 @@ class _Lines:
     """Lines of a file, of which those that a row took by mistake come again."""
 
     def __init__(self, file: BinaryIO) -> None:
-        self.file, self.again, self.since = file, deque[bytes](), list[bytes]()
+        self.file, self.again, self.since, self.size = file, deque[bytes](), list[bytes](), 0
 
     def next(self) -> bytes:
         """Return the line that a row begins in; nothing at the end."""
         self.since = [self._line()]
+        self.size = len(self.since[0])
         return self.since[0]
 
     def more(self) -> bytes:
@@ -173,11 +176,15 @@ class _Lines:
         line = self._line()
         if line:
             self.since.append(line)
-        if not line or sum(map(len, self.since)) > MAX_ROW_BYTES:
-            self.again.extendleft(reversed(self.since[1:]))
-            self.since = self.since[:1]
+            self.size += len(line)
+        if not line or self.size > MAX_ROW_BYTES:
             raise Unclosed
         return line
+
+    def give_back(self) -> None:
+        """Have all lines but the one that the row begins in come again: it was no row, and they may be some."""
+        self.again.extendleft(reversed(self.since[1:]))
+        self.since = self.since[:1]
 
     def taken(self) -> int:
         """Return how many lines the row has."""

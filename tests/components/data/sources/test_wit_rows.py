@@ -97,6 +97,14 @@ def test_a_quote_that_is_not_closed_costs_no_more_than_its_bound(folder, monkeyp
     assert found[1:] == [PAGE] * 50
 
 
+def test_rows_between_a_quote_that_is_not_closed_and_the_next_quote_are_not_lost(folder):
+    quoted = replace(PAGE, page_title='a "red"\nthing')
+    table = write_pages(folder / "between.tsv", [cell("page_title", b'"Red'), PAGE, PAGE, quoted, PAGE])
+    (line, first), *rest = read_rows(table)
+    assert (line, type(first)) == (2, BadRow)
+    assert [(number, row) for number, row in rest] == [(3, PAGE), (4, PAGE), (5, quoted), (7, PAGE)]
+
+
 def test_a_line_without_end_is_one_row_that_is_none(folder, monkeypatch):
     monkeypatch.setattr(wit_rows, "MAX_ROW_BYTES", 4096)
     table = write_pages(folder / "long.tsv", [PAGE, b"x" * 20_000 + b"\n", PAGE])
