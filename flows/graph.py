@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 from components.contracts.errors import Busy, ConfigError
@@ -73,6 +74,17 @@ def _made_by(dep: Any, stages: Mapping[str, Any], remote: str) -> Any:
         return out.hash_info
     found = out.get_obj(filter_info=dep.fs_path) if out.get_dir_cache(remote=remote) is not None else None
     return found.hash_info if found is not None else None
+
+
+def listed(root: Path, paths: Sequence[str], remote: str) -> list[str]:
+    """Return those of some files, relative to root, that an output's list of files has, here or in a remote. Errors as of `why_stale`."""
+
+    def ask(stages: Mapping[str, Any]) -> list[str]:
+        return [
+            path for path in paths if _made_by(SimpleNamespace(fs_path=str(root / path)), stages, remote) is not None
+        ]
+
+    return _asked(root, ask) if paths else []
 
 
 def _holder(dep: Any, stages: Mapping[str, Any]) -> Any:

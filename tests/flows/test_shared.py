@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from components.contracts.errors import ConfigError, TransientError
+from components.contracts.errors import ConfigError, DataError, TransientError
 from components.stages.outcome import StageOutcome
 from flows.shared import VARIABLE, Shared
 from flows.workspace import Workspace
@@ -61,6 +61,53 @@ def test_the_second_goes_on_where_the_first_was_and_the_first_repeats_nothing(pa
         files = {path.name: path.read_bytes() for path in (first / f"runs/clip/{name}").glob("*.json")}
         assert files == {path.name: path.read_bytes() for path in (second / f"runs/clip/{name}").glob("*.json")}
     assert bring_up(second, "ingest", *LEFT) == ["cached"] * 4
+
+
+def test_a_number_such_as_DVC_writes_it_is_the_same_number(pair):
+    first, second = pair
+    for root in pair:
+        set_seed(root, 1e-05)
+    assert bring_up(first, "ingest") == ["ran"]
+    assert "1e-05" in (first / "dvc.lock").read_text()
+    assert bring_up(second, "ingest") == ["cached"]
+
+
+def test_what_the_remote_has_lost_is_made_anew_and_sent(pair, tmp_path):
+    first, second = pair
+    bring_up(first, "ingest", *LEFT)
+    shutil.rmtree(tmp_path / "remote/files")
+    with pytest.raises(DataError):
+        bring_up(second, "ingest", "count", "evaluate")  # of which nothing is left to make it from
+    with Workspace.here("clip", first) as workspace:
+        shared = Shared(first, "there")
+        for name in ("ingest", "count@clip"):
+            shared.hand_on(name, anew=True)
+        assert not workspace.stale("count")
+    assert bring_up(second, "ingest", "count", "evaluate") == ["cached", "cached", "ran"]
+    shutil.rmtree(first / ".dvc/cache")
+    shutil.rmtree(first / "runs/clip/evaluate")
+    assert bring_up(first, "evaluate") == ["restored"]
+
+
+def test_single_files_of_what_another_made_are_fetched_where_there_are_such(pair):
+    first, second = pair
+    bring_up(first, "ingest", "count")
+    bring_up(second, "ingest", "count")
+    Shared(second, "there").bring_known("runs/clip/pretrain/first", "runs/clip/pretrain/none", "data/nowhere/at-all")
+    files = [path.name for path in (second / "runs/clip/pretrain").iterdir()]
+    assert files == ["first"]
+
+
+def test_a_single_stage_goes_on_from_what_another_workspace_has(pair, prefect_api, monkeypatch):
+    first, second = pair
+    from flows.pipeline import stage
+
+    monkeypatch.chdir(second)
+    with pytest.raises(ConfigError, match="ingest, count@clip must come before evaluate@clip, and have work to do"):
+        stage("evaluate", "clip")
+    bring_up(first, "ingest", "count")
+    assert stage("evaluate", "clip").did == "ran"
+    assert ran(second) == {"evaluate"}
 
 
 def test_what_came_of_other_numbers_is_not_taken_for_ones_own(pair):
