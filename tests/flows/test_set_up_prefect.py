@@ -25,6 +25,7 @@ def test_a_server_of_a_cluster_knows_pools_deployments_and_automations(tmp_path:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("PYTHONPATH", str(root))
+    monkeypatch.setenv("DIPTYCH_NOTIFY_SLACK", "https://hooks.slack.com/services/T0/B0/planted")
     with prefect_server(tmp_path):
         api = os.environ["PREFECT_API_URL"]
         for _ in range(2):
@@ -32,6 +33,8 @@ def test_a_server_of_a_cluster_knows_pools_deployments_and_automations(tmp_path:
                 [root / "infra/set-up-prefect", "kubernetes"], cwd=root, capture_output=True, text=True
             )
             assert ran.returncode == 0, ran.stdout + ran.stderr
+            assert "told by slack" in ran.stdout
+            assert "planted" not in ran.stdout + ran.stderr
         pools, deployments, automations = (
             httpx.post(f"{api}/{what}/filter", json={}).json() for what in ("work_pools", "deployments", "automations")
         )
@@ -52,5 +55,5 @@ def test_a_server_of_a_cluster_knows_pools_deployments_and_automations(tmp_path:
     }
     assert steps == {str(root)}, "a job works in the checkout that has the same path"
     names = {one["name"] for one in automations}
-    assert "diptych: a run crashed, try again" in names
+    assert {"diptych: a run crashed, try again", "diptych: a run failed, say so"} <= names
     assert "diptych: champion set, deploy" not in names, "which nothing there could do"
