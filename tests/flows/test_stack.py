@@ -20,12 +20,14 @@ from botocore.exceptions import ClientError
 from dvc.repo import Repo
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
 from components.contracts.errors import CapabilityError, ConfigError, DataError, StaleArtifact
 from components.registry.store import open_store
 from components.serving.endpoint import read_endpoint
 from flows.down import down
+from flows.faults import told
 from flows.stack.backup import backup, digests, restore
 from flows.stack.claims import Claims
 from flows.stack.doctor import examined
@@ -162,6 +164,18 @@ def test_a_wrong_password_is_said(root, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "of-another")
     with pytest.raises(ConfigError, match="does not let us in"):
         open_store(root)
+
+
+def test_a_key_that_is_not_valid_any_more_is_said_in_one_sentence(root, place):
+    old = {PREFECT_API_URL: f"{place.url('prefect')}/api", PREFECT_API_AUTH_STRING: f"{USER}:of-last-year"}
+    with temporary_settings(old), get_client(sync_client=True) as prefect:
+        with pytest.raises(PrefectHTTPStatusError) as caught:
+            prefect.read_deployments()
+        said = told(caught.value, root)
+    assert said.startswith(
+        f"the Prefect server at {place.url('prefect')}/api does not let us in (401). Say who you are in"
+    )
+    assert "of-last-year" not in said
 
 
 def test_passwords_are_for_their_owner_and_in_no_log(root, place):
