@@ -80,11 +80,13 @@ def bring_up_all(todo: Mapping[Key, Todo], at_once: int) -> Iterator[tuple[Key, 
             bring_up(checkout)
             yield key, checkout, time.monotonic() - began
         return
-    shares = [",".join(map(str, mine)) for mine in parts(sorted(os.sched_getaffinity(0)), at_once)]
+    # Each has as many cores as the others, also while it is alone, or what steps take could not be held against each other.
+    count = max(1, min(at_once, len(todo)))
+    shares = [",".join(map(str, mine)) for mine in parts(sorted(os.sched_getaffinity(0)), count)]
     left, whole, going = dict(todo), set[Key](), dict[Key, _Going]()
     with ExitStack() as everything:
         while left or going:
-            for key in [one for one, its in left.items() if its.after <= whole][: at_once - len(going)]:
+            for key in [one for one, its in left.items() if its.after <= whole][: len(shares)]:
                 going[key] = _begin(left.pop(key), shares.pop(), everything)
             for key, one in list(going.items()):
                 if one.process.poll() is None:

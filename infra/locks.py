@@ -88,11 +88,16 @@ def faults(wanted: list[Requirement], pins: Mapping[str, Pin], needs: Mapping[st
                 todo += [(name, its) for its in needs.get(key, ())]
 
 
-def installed() -> dict[str, list[Requirement]]:
-    """Return what each package here asks for, on Linux and x86-64; by name, and by name[extra] what an extra adds."""
+def installed(pins: Mapping[str, Pin]) -> dict[str, list[Requirement]]:
+    """Return what each package asks for that is here in the version of its pin, on Linux and x86-64; by name, and by name[extra] what an extra adds.
+
+    What is here in another version says nothing of the one that is pinned.
+    """
     found: dict[str, list[Requirement]] = {}
     for one in distributions():
         name = canonicalize_name(one.metadata["Name"])
+        if name not in pins or pins[name].version.partition("+")[0] != one.version.partition("+")[0]:
+            continue
         requirements = [Requirement(line) for line in one.requires or ()]
         for extra in ("", *one.metadata.get_all("Provides-Extra", [])):
             environment: Environment | dict[str, str] = {**_there(), "extra": extra}
@@ -105,14 +110,15 @@ def installed() -> dict[str, list[Requirement]]:
 def check(root: Path) -> list[str]:
     """Return what is wrong with the locks, a sentence each."""
     wrong = []
-    needs = installed()
     for name in IMAGES:
         try:
             pins = read((root / LOCKS / f"{name}.txt").read_text())
         except (OSError, ValueError) as err:
             wrong.append(f"{name}: {err}")
             continue
-        wrong += [f"{name}: {one}" for one in faults(asked(root, name), pins, {} if name == "triton" else needs)]
+        wrong += [
+            f"{name}: {one}" for one in faults(asked(root, name), pins, {} if name == "triton" else installed(pins))
+        ]
     return wrong
 
 

@@ -12,7 +12,7 @@ import subprocess
 import tarfile
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
@@ -40,12 +40,14 @@ class Counts:
     Args:
         databases, objects, cached: how many of each.
         size_bytes: of the archive.
+        damaged: files of DVC's cache that are not the data of their digest, and are not in it.
     """
 
     databases: int
     objects: int
     cached: int
     size_bytes: int
+    damaged: tuple[str, ...] = ()
 
 
 def backup(root: Path, file: Path) -> Counts:
@@ -65,8 +67,13 @@ def backup(root: Path, file: Path) -> Counts:
             for bucket in BUCKETS:
                 for key in _keys(place, bucket):
                     _add(archive, f"buckets/{bucket}/{key}", _fetched(place, bucket, key, Path(scratch)), parts)
+            cache, damaged = _cache(root), list[str]()
             for cached in _cached(root):
-                _add(archive, f"cache/{cached.relative_to(_cache(root))}", cached, parts)
+                name = f"cache/{cached.relative_to(cache)}"
+                if is_its_name(name, cached):
+                    _add(archive, name, cached, parts)
+                else:  # a restore would refuse all for it
+                    damaged.append(name)
             _add(archive, KEYS, place.keys, parts)
             about = {"version": VERSION, "made_at": datetime.now(UTC).isoformat(timespec="seconds"), "sha256": parts}
             (Path(scratch) / ABOUT).write_text(json.dumps(about, indent=2), encoding="utf-8")
@@ -74,7 +81,17 @@ def backup(root: Path, file: Path) -> Counts:
         partial.replace(file)
     finally:
         partial.unlink(missing_ok=True)
-    return _counted(parts, file)
+    return replace(_counted(parts, file), damaged=tuple(damaged))
+
+
+def is_its_name(name: str, file: Path) -> bool:
+    """Return whether a file of DVC's cache is the data of the digest that it is called by."""
+    try:
+        with file.open("rb") as source:
+            _digest(name, source)
+    except DataError:
+        return False
+    return True
 
 
 def restore(root: Path, file: Path) -> Counts:
@@ -309,4 +326,7 @@ def _counted(parts: dict[str, str], file: Path) -> Counts:
 def as_line(what: str, counts: Counts, file: Path) -> str:
     """Return one sentence, such as of what was backed up."""
     said = asdict(counts)
-    return f"{what} {file}: {said['databases']} databases, {said['objects']:,} objects, {said['cached']:,} cached files, {said['size_bytes'] / 2**20:,.1f} MB."
+    line = f"{what} {file}: {said['databases']} databases, {said['objects']:,} objects, {said['cached']:,} cached files, {said['size_bytes'] / 2**20:,.1f} MB."
+    if counts.damaged:
+        line += f" {len(counts.damaged):,} files of DVC's cache are not the data of their digest, such as {counts.damaged[0]}, and are not in it: dvc fetch brings them."
+    return line

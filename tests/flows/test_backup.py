@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from components.contracts.errors import DataError
-from flows.stack.backup import ABOUT, VERSION, verified
+from flows.stack.backup import ABOUT, VERSION, is_its_name, verified
 from flows.stack.postgres import DATABASES
 
 WORD = b"a word"
@@ -79,3 +79,11 @@ def test_what_is_no_archive_is_said(tmp_path, data):
     (tmp_path / "all.tar").write_bytes(data)
     with pytest.raises(DataError):
         verified(tmp_path / "all.tar")
+
+
+def test_a_damaged_file_of_the_cache_is_known_before_it_is_kept(tmp_path):
+    (tmp_path / "whole").write_bytes(WORD)
+    (tmp_path / "rotten").write_bytes(WORD[:-1])
+    assert is_its_name(CACHED, tmp_path / "whole")
+    assert is_its_name(f"{CACHED}.dir", tmp_path / "whole")
+    assert not is_its_name(CACHED, tmp_path / "rotten")
