@@ -67,12 +67,16 @@ BEAT_S = 30
 TRIES = 3  # of a run that crashes, in all
 
 
-def set_up_automations(root: Path, reactions: Sequence[Reaction] = REACTIONS) -> tuple[str, ...]:
+def set_up_automations(root: Path, reactions: Sequence[Reaction] = REACTIONS, watched: bool = False) -> tuple[str, ...]:
     """Have the Prefect server of PREFECT_API_URL react so; return the names of those that had to be made or changed.
 
+    Args:
+        root: the workspace.
+        reactions: which of ours.
+        watched: whether a run of which nothing is heard counts as crashed there, and is tried again.
+
     One that somebody has paused stays paused. Raises ConfigError where a deployment is missing, or works in another workspace of this machine
-    than `root`, DiptychError where the
-    server refuses, TransientError where it does not answer.
+    than `root`, DiptychError where the server refuses, TransientError where it does not answer.
     """
     import httpx
     from prefect.client.orchestration import get_client
@@ -80,7 +84,7 @@ def set_up_automations(root: Path, reactions: Sequence[Reaction] = REACTIONS) ->
     from prefect.settings import PREFECT_API_URL
 
     changed: list[str] = []
-    watchdogs = (_silent_is_crashed(), _crashed_is_tried_again()) if reactions == REACTIONS else ()
+    watchdogs = (_silent_is_crashed(), _crashed_is_tried_again()) if watched else ()
     try:
         with get_client(sync_client=True) as client:
             for reaction in reactions:

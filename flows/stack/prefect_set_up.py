@@ -64,11 +64,11 @@ def set_up_prefect(place: Place) -> None:
     deployed = place.data / DEPLOYED
     _deploy(place, deployed)
     try:
-        set_up_automations(place.root)
+        set_up_automations(place.root, watched=True)
     except ConfigError:  # somebody deleted a deployment
         deployed.unlink()
         _deploy(place, deployed)
-        set_up_automations(place.root)
+        set_up_automations(place.root, watched=True)
 
 
 def _deploy(place: Place, deployed: Path) -> None:
