@@ -4,11 +4,11 @@ Stages are brought up to date as by `dvc repro`: what was run before is cached, 
 have in common. An arm may begin from the model of one before, or from the small CLIP that is made once for all.
 """
 
-import contextlib
 import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,10 @@ from components.recipes.starts import made_by
 from components.recipes.yaml_lines import overlay
 from components.stages.events import clock
 from components.stages.place import private
+from flows.at_once import Checkout, Key, Todo, bring_up_all
 from flows.audience import AUDIENCE
 from flows.given import STARTS, micro_clip, put
 from flows.leased import committed_params, give_up, lease
-from flows.workspace import Workspace
 
 Ran = Mapping[str, tuple[Path, ...]]
 """Arm -> for each seed, in their order, runs/<recipe> of its checkout."""
@@ -64,25 +64,41 @@ class Study:
         """Where each arm and seed is run; seeds go slowest, so that what there is after a while is of all arms."""
         return {(arm, seed): self.home / f"{arm}-{seed}" for seed in self.seeds for arm in self.arms}
 
-    def run(self) -> Ran:
-        """Bring every arm and seed up to date."""
+    def run(self, at_once: int = 1) -> Ran:
+        """Bring every arm and seed up to date, so many side by side; errors as of `bring_up_all`, and of its stages."""
         tell, committed = AUDIENCE.get().told, committed_params(self.root, self.commit)
-        ran: dict[str, list[Path]] = {arm: [] for arm in self.arms}
-        took, made = list[float](), dict[MicroClip, Path]()
-        for done, ((name, seed), folder) in enumerate(self.folders.items()):
-            rest = f", about {clock(sum(took) / len(took) * (len(self.folders) - done))} left" if took else ""
-            tell(f"{name}, seed {seed}: {done + 1} of {len(self.folders)}{rest}")
-            began, arm = time.monotonic(), self.arms[name]
-            start, model = self._start(arm, seed, committed, made)
-            place = lease(self.root, folder, self.commit, params_of(committed, self, arm, seed, start))
-            if model:
-                put(place, start, model)
-            with contextlib.chdir(place), Workspace.here(arm.recipe, place) as workspace:  # DVC names paths from there
-                for its, stage in workspace.work("pretrain" if name in self.begun_from else self.until):
-                    its.repro(stage)
-            took.append(time.monotonic() - began)
-            ran[name].append(place / "runs" / arm.recipe)
-        return {arm: tuple(places) for arm, places in ran.items()}
+        made = dict[MicroClip, Path]()
+        todo = {
+            (arm, seed): Todo(
+                after=self._before(arm, seed), make=partial(self._make, arm, seed, committed, made), log=self.home / f"{arm}-{seed}.log"
+            )
+            for arm, seed in self.folders
+        }  # fmt: skip
+        ran, began = dict[Key, Path](), time.monotonic()
+        for (arm, seed), checkout, took in bring_up_all(todo, at_once):
+            ran[arm, seed] = checkout.place / "runs" / checkout.recipe
+            left = (time.monotonic() - began) / len(ran) * (len(todo) - len(ran))
+            rest = f", about {clock(left)} left" if left else ""
+            tell(f"{arm}, seed {seed}: whole after {clock(took)}; {len(ran)} of {len(todo)}{rest}")
+        return {arm: tuple(ran[arm, seed] for seed in self.seeds) for arm in self.arms}
+
+    def _before(self, arm: str, seed: int) -> frozenset[Key]:
+        """Return what has to be whole before: what it begins from, and one that makes what all of a seed, or all seeds, have in common."""
+        first, given = next(iter(self.arms)), self.arms[arm].given
+        before = {(first, seed)} if arm != first else {(first, self.seeds[0])}
+        if given is not None and given.micro_clip is None:
+            before.add((given.arm, seed))
+        return frozenset(before - {(arm, seed)})
+
+    def _make(self, arm: str, seed: int, committed: Mapping[str, Any], made: dict[MicroClip, Path]) -> Checkout:
+        AUDIENCE.get().told(f"{arm}, seed {seed}")
+        its = self.arms[arm]
+        start, model = self._start(its, seed, committed, made)
+        folder, params = self.folders[arm, seed], params_of(committed, self, its, seed, start)
+        place = lease(self.root, folder, self.commit, params)
+        if model:
+            put(place, start, model)
+        return Checkout(place, its.recipe, "pretrain" if arm in self.begun_from else self.until)
 
     def clear(self) -> None:
         """Remove the checkouts; what DVC cached stays."""

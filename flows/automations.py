@@ -92,9 +92,9 @@ def set_up_automations(root: Path, reactions: Sequence[Reaction] = REACTIONS) ->
                         f"{reaction.event} is to run. Make it: prefect deploy --all"
                     ) from err
                 _works_here(root, reaction, deployment)
-                if _ensured(client, _automation(reaction, deployment.id)):
+                if ensured(client, _automation(reaction, deployment.id)):
                     changed.append(reaction.name)
-            changed += [wanted.name for wanted in watchdogs if _ensured(client, wanted)]
+            changed += [wanted.name for wanted in watchdogs if ensured(client, wanted)]
     except httpx.HTTPStatusError as err:
         raise DiptychError(f"the Prefect server at {PREFECT_API_URL.value()} refused an automation: {err}") from err
     except (httpx.HTTPError, OSError) as err:
@@ -115,7 +115,7 @@ def _works_here(root: Path, reaction: Reaction, deployment: "DeploymentResponse"
             )
 
 
-def _ensured(client: "SyncPrefectClient", wanted: "AutomationCore") -> bool:
+def ensured(client: "SyncPrefectClient", wanted: "AutomationCore") -> bool:
     """Have one automation of that name, as it is wanted; return whether it had to be made or changed."""
     found = client.read_automations_by_name(wanted.name)
     for twin in found[1:]:
@@ -140,12 +140,12 @@ def _silent_is_crashed() -> "AutomationCore":
     from prefect.events.schemas.automations import Posture
 
     ends = ("Completed", "Failed", "Cancelled", "Crashed", "Paused", "Suspended", "AwaitingRetry", "Scheduled")
-    return _whole(AutomationCore(
+    return whole(AutomationCore(
         name="diptych: nothing heard of a run, crashed", tags=["diptych"], enabled=True,
         description=f"A run whose worker or machine died says nothing more; after {SILENT_S} s it counts as crashed, and its place is free.",
         trigger=EventTrigger(
             posture=Posture.Proactive, after={_BEAT}, expect={_BEAT, *(f"prefect.flow-run.{end}" for end in ends)},
-            match=_RUNS, match_related=_OURS, for_each={"prefect.resource.id"}, threshold=1, within=timedelta(seconds=SILENT_S),
+            match=RUNS, match_related=OURS, for_each={"prefect.resource.id"}, threshold=1, within=timedelta(seconds=SILENT_S),
         ),
         actions=[ChangeFlowRunState(name=None, force=False, state=StateType.CRASHED, message=f"nothing was heard of it for {SILENT_S} s: its worker or its machine died")],
     ))  # fmt: skip
@@ -160,11 +160,11 @@ def _crashed_is_tried_again() -> "AutomationCore":
     from prefect.events.actions import ChangeFlowRunState
 
     tried = [str(number) for number in range(1, TRIES)]
-    return _whole(AutomationCore(
+    return whole(AutomationCore(
         name="diptych: a run crashed, try again", tags=["diptych"], enabled=True,
         description=f"What a crashed run was asked for is done by the next worker that is free, {TRIES} times in all; it goes on where it was.",
         trigger=EventTrigger(
-            expect={"prefect.flow-run.Crashed"}, match={**_RUNS, "prefect.run-count": tried}, match_related=_OURS,
+            expect={"prefect.flow-run.Crashed"}, match={**RUNS, "prefect.run-count": tried}, match_related=OURS,
             for_each={"prefect.resource.id"}, threshold=1, within=timedelta(seconds=0),
         ),
         actions=[ChangeFlowRunState(state=StateType.SCHEDULED, name="AwaitingRetry", message="it crashed, and is tried again", force=True)],
@@ -172,8 +172,8 @@ def _crashed_is_tried_again() -> "AutomationCore":
 
 
 _BEAT = "prefect.flow-run.heartbeat"
-_RUNS: dict[str, Any] = {"prefect.resource.id": "prefect.flow-run.*"}
-_OURS: dict[str, Any] = {"prefect.resource.id": "prefect.tag.diptych", "prefect.resource.role": "tag"}
+RUNS: dict[str, Any] = {"prefect.resource.id": "prefect.flow-run.*"}
+OURS: dict[str, Any] = {"prefect.resource.id": "prefect.tag.diptych", "prefect.resource.role": "tag"}
 
 
 def _automation(reaction: Reaction, deployment: UUID) -> "AutomationCore":
@@ -190,10 +190,10 @@ def _automation(reaction: Reaction, deployment: UUID) -> "AutomationCore":
         ),
         actions=[RunDeployment(source="selected", deployment_id=deployment, parameters=dict(reaction.parameters), job_variables=None)],
     )  # fmt: skip
-    return _whole(made)
+    return whole(made)
 
 
-def _whole(made: "AutomationCore") -> "AutomationCore":
+def whole(made: "AutomationCore") -> "AutomationCore":
     """Return the same with all said: what is left unsaid is not sent with a change, and the server asks for all of it."""
     return type(made).model_validate(made.model_dump(exclude={"owner_resource"}))
 

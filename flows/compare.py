@@ -75,7 +75,7 @@ class Row:
 
 def compare(
     root: Path, names: Sequence[str], *, scale: str = "laptop", seeds: Sequence[int] = (0, 1, 2),
-    source: Mapping[str, Any] | None = None, steps: int | None = None, keep: bool = False,
+    source: Mapping[str, Any] | None = None, steps: int | None = None, keep: bool = False, at_once: int = 1,
 ) -> dict[str, Any]:  # fmt: skip
     """Run what is missing and return the table: a row for each name with its steps, CPU-seconds and metrics.
 
@@ -84,8 +84,9 @@ def compare(
         source: as in params.yaml; the English emoji unless given.
         steps: of the first, in place of the scale's.
         keep: whether the checkouts stay, to be looked at.
+        at_once: how many are trained side by side, each by its part of the cores.
 
-    Raises ConfigError for a name that is no recipe, one given twice, steps below 1, and code that is not committed.
+    Raises ConfigError for a name that is no recipe, one given twice, steps below 1, more at once than cores, and code that is not committed.
     """
     rows = rows_of(root, names)
     whole = int(read_yaml(root / RECIPES / "scales" / f"{scale}.yaml").values["steps"]) if steps is None else steps
@@ -96,7 +97,7 @@ def compare(
         root=root, name="compare-short", commit=commit_of(root), arms=arms_of(rows, few), seeds=tuple(seeds[:1]), scale=scale,
         source=source or {}, until="pretrain",
     )  # fmt: skip
-    rates = {phase: spent(runs[0])["cpu_s"] / few[phase] for phase, runs in study.run().items()}
+    rates = {phase: spent(runs[0])["cpu_s"] / few[phase] for phase, runs in study.run(at_once).items()}
     equal = equal_steps(rows, rates, whole)
     full = replace(
         study,
@@ -106,7 +107,7 @@ def compare(
         until="evaluate",
         begun_from=frozenset(row.phases[0] for row in rows if row.before),
     )
-    ran = full.run()
+    ran = full.run(at_once)
     table = {row.name: of_row(row, ran) for row in rows}
     first = _mean(table[rows[0].name]["cpu_s"])
     for its in table.values():

@@ -1,4 +1,4 @@
-"""`diptych data export` and `tags`: data sets as FiftyOne and Croissant's readers take them, and a person's tags back as a selection."""
+"""`diptych data export`, `tags` and `wit`: data sets as FiftyOne, Croissant's readers and WIT's take them, and a person's tags back as a selection."""
 
 import json
 from pathlib import Path
@@ -47,6 +47,15 @@ def _croissant(raw: Path, out: Path, name: str, manifest: Path | None) -> int:
         aside.partial.write_text(json.dumps(said, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         aside.put()
     return int(came_in["samples"])
+
+
+def data_wit(source: Path, out: Path, as_json: bool) -> None:
+    """Write a table of WIT as Parquet, or back, and print how many rows; errors as of `convert`."""
+    from components.data.sources.wit_tables import convert
+
+    rows, bad = convert(source, out)
+    aside = f", {bad:,} that are none in {out.with_suffix('.quarantine.parquet')}" if bad else ""
+    print(json.dumps({"rows": rows, "bad": bad, "out": str(out)}) if as_json else f"{rows:,} rows in {out}{aside}")
 
 
 def data_tags(folder: Path, data: Path, out: Path, allow_unknown: bool, as_json: bool) -> None:

@@ -7,7 +7,7 @@ hash. So a push that failed half-way is gone on with by the next, and nothing ha
 import json
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -29,9 +29,7 @@ def data_remote(root: Path, way: Way, remote: str | None, as_json: bool) -> None
     Raises ConfigError where there is no remote, or it refuses us; TransientError where files did not arrive and another try may
     help; DataError where the remote's own files are missing or damaged; Busy while another DVC command has the workspace.
     """
-    with chdir(root), _opened(root, way, remote) as (repo, name, url):
-        moved = _move(repo, way, name, url)
-    count = moved if isinstance(moved, int) else int(moved.get("stats", moved)["fetched"])
+    count, name, url = move(root, way, remote)
     if as_json:
         print(json.dumps({"way": way, "remote": name, "url": url, "files": count}))
     else:
@@ -40,6 +38,17 @@ def data_remote(root: Path, way: Way, remote: str | None, as_json: bool) -> None
             if count
             else f"nothing to {way}: {name} ({url}) and this workspace have the same"
         )
+
+
+def move(root: Path, way: Way, remote: str | None, targets: Sequence[str] | None = None) -> tuple[int, str, str]:
+    """Move what is missing on the other side; return how many files that were, and the remote's name and URL. Errors as of `data_remote`.
+
+    Args:
+        targets: stages or outputs, as DVC calls them; all unless given.
+    """
+    with chdir(root), _opened(root, way, remote) as (repo, name, url):
+        moved = _move(repo, way, name, url, targets)
+    return (moved if isinstance(moved, int) else int(moved.get("stats", moved)["fetched"])), name, url
 
 
 @contextmanager
@@ -61,7 +70,7 @@ def _opened(root: Path, way: Way, remote: str | None) -> Iterator[tuple[Any, str
         yield repo, name, known[name]["url"]
 
 
-def _move(repo: Any, way: Way, name: str, url: str) -> Any:
+def _move(repo: Any, way: Way, name: str, url: str, targets: Sequence[str] | None) -> Any:
     from dvc.exceptions import CheckoutError, DownloadError, DvcException, UploadError
     from dvc.lock import LockError
 
@@ -71,9 +80,9 @@ def _move(repo: Any, way: Way, name: str, url: str) -> Any:
     for one in loggers:  # what it says of each file becomes one sentence
         one.handlers, one.propagate = [said], False
         one.setLevel(logging.WARNING)
-    move: Callable[..., Any] = repo.push if way == "push" else repo.pull
+    moves: Callable[..., Any] = repo.push if way == "push" else repo.pull
     try:
-        return move(remote=name)
+        return moves(remote=name, targets=targets and [*targets])
     except LockError as err:
         raise Busy(
             f"another DVC command is at work in {repo.root_dir}. Wait until it has ended, and {way} again."

@@ -8,6 +8,8 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 
 from components.contracts.errors import Busy, GateClosed, is_transient
+from components.serving.endpoint import read_endpoint
+from flows.publish import publish_served
 from flows.rollback import rollback as go_back
 from flows.rollout import Rolled, rollout
 from flows.run import find_root
@@ -35,7 +37,9 @@ def deploy(model: str = "clip") -> str:
     Args:
         model: name of the registered model, such as clip.
     """
-    rolled = roll(find_root(Path.cwd()), model)
+    root = find_root(Path.cwd())
+    rolled = roll(root, model)
+    publish_served(model, rolled.sentence, root)
     if rolled.outcome == "refused":
         raise GateClosed(rolled.sentence)
     return rolled.sentence
@@ -49,4 +53,8 @@ def rollback(because: str = "", leave: str = "") -> str:
         because: why, which is kept with both versions.
         leave: the version that is to be left, such as clip@4, so that nothing happens where another is served by now; empty for any.
     """
-    return go_back(find_root(Path.cwd()), because, leave)
+    root = find_root(Path.cwd())
+    sentence = go_back(root, because, leave)
+    if (endpoint := read_endpoint(root)) is not None:
+        publish_served(endpoint.label.partition("@")[0], sentence, root)
+    return sentence

@@ -1,12 +1,15 @@
 """What dvc.yaml says, and what DVC says about it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, TypeVar
 
 from components.contracts.errors import Busy, ConfigError
 from components.contracts.plain_yaml import load_yaml
 from components.stages.place import private
+
+T = TypeVar("T")
 
 
 def stages_of(root: Path) -> dict[str, bool]:
@@ -28,25 +31,101 @@ def why_stale(root: Path, addresses: Sequence[str]) -> dict[str, tuple[str, ...]
 
     Raises Busy while another DVC command is at work, and ConfigError when DVC cannot read the workspace.
     """
+
+    def ask(stages: Mapping[str, Any]) -> dict[str, list[Any]]:
+        # DVC calls a stage otherwise where we stand elsewhere.
+        return {
+            one: [why for all_of in stages[one].status(check_updates=True).values() for why in all_of]
+            for one in addresses
+        }
+
+    status = _asked(root, ask)
+    return {name: tuple(_reasons(status.get(name, []))) for name in addresses}
+
+
+def inputs_of(root: Path, address: str, remote: str) -> dict[str, Any]:
+    """Return what decides a stage's outputs as it is now: `cmd`, `params`, and `deps` with the digest of each, in the form of `inputs_in`.
+
+    Of an input that is not here it is the digest that dvc.lock has of the stage which makes it, or that the list of its files gives, which a remote
+    has; None where nobody knows. Errors as of `why_stale`.
+    """
+
+    def ask(stages: Mapping[str, Any]) -> dict[str, Any]:
+        from dvc.dependency import ParamsDependency
+
+        said: dict[str, Any] = {"cmd": stages[address].cmd, "deps": {}, "params": {}}
+        for dep in stages[address].deps:
+            if isinstance(dep, ParamsDependency):
+                said["params"][dep.def_path] = dep.get_hash().value
+            else:
+                known = dep.get_hash() if dep.exists else _made_by(dep, stages, remote)
+                said["deps"][dep.def_path] = known.value if known else None
+        return said
+
+    return _asked(root, ask)
+
+
+def _made_by(dep: Any, stages: Mapping[str, Any], remote: str) -> Any:
+    """Return DVC's hash of an input that is not here, by what dvc.lock says of the output which it is, or lies in; None where that is not known."""
+    out = _holder(dep, stages)
+    if out is None or not out.hash_info:
+        return None
+    if out.fs_path == dep.fs_path:
+        return out.hash_info
+    found = out.get_obj(filter_info=dep.fs_path) if out.get_dir_cache(remote=remote) is not None else None
+    return found.hash_info if found is not None else None
+
+
+def listed(root: Path, paths: Sequence[str], remote: str) -> list[str]:
+    """Return those of some files, relative to root, that an output's list of files has, here or in a remote. Errors as of `why_stale`."""
+
+    def ask(stages: Mapping[str, Any]) -> list[str]:
+        return [
+            path for path in paths if _made_by(SimpleNamespace(fs_path=str(root / path)), stages, remote) is not None
+        ]
+
+    return _asked(root, ask) if paths else []
+
+
+def _holder(dep: Any, stages: Mapping[str, Any]) -> Any:
+    outs = (out for name in stages for out in stages[name].outs)
+    return next((out for out in outs if dep.fs_path == out.fs_path or dep.fs_path.startswith(f"{out.fs_path}/")), None)
+
+
+def inputs_in(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the same of an entry of dvc.lock."""
+    deps = {dep["path"]: dep.get("md5") for dep in entry.get("deps", ())}
+    return {"cmd": entry.get("cmd"), "deps": deps, "params": dict(entry.get("params", {}))}
+
+
+def missing_inputs(root: Path, address: str) -> list[str]:
+    """Return the outputs of other stages, relative to root, that a stage reads all or part of and that are not here. Errors as of `why_stale`."""
+
+    def ask(stages: Mapping[str, Any]) -> list[str]:
+        holders = (_holder(dep, stages) for dep in stages[address].deps if not dep.exists)
+        return sorted({out.def_path for out in holders if out is not None})
+
+    return _asked(root, ask)
+
+
+def _asked(root: Path, question: Callable[[Mapping[str, Any]], T]) -> T:
+    """Return the answer to a question about DVC's stages, by address; dvc.yaml and dvc.lock are read once, not once a stage."""
     from dvc.dvcfile import PROJECT_FILE, load_file  # 0.6 s, and only needed here
     from dvc.exceptions import DvcException
     from dvc.lock import LockError
     from dvc.repo import Repo, locked
 
     @locked
-    def ask(repo: Repo) -> dict[str, list[Any]]:
-        """Do as `repo.status` does, but read dvc.yaml and dvc.lock once, not once a stage."""
-        stages = load_file(repo, repo.fs.abspath(PROJECT_FILE)).stages
-        return {name: why for one in addresses for name, why in stages[one].status(check_updates=True).items()}
+    def ask(repo: Repo) -> T:
+        return question(load_file(repo, repo.fs.join(repo.root_dir, PROJECT_FILE)).stages)
 
     try:
         with Repo(str(root), config={"core": {"site_cache_dir": str(private(root, "dvc"))}}) as repo:
-            status = ask(repo)
+            return ask(repo)
     except LockError as err:
         raise Busy(f"another DVC command is at work in {root}. Wait until it has ended.") from err
     except DvcException as err:
         raise ConfigError(f"DVC cannot read this workspace: {err}. See: dvc status") from err
-    return {name: tuple(_reasons(status.get(name, []))) for name in addresses}
 
 
 def _reasons(entries: list[Any]) -> Iterator[str]:

@@ -6,6 +6,7 @@ may connect to asks nobody. Both read their settings from the environment, so it
 
 import os
 from collections.abc import Awaitable, Callable, MutableMapping
+from datetime import timedelta
 from typing import Any
 
 from components.contracts.errors import ConfigError
@@ -15,6 +16,7 @@ LEASES = {"PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrenc
 
 KEEP_RUNS = "DIPTYCH_KEEP_RUNS_DAYS"
 RUNS_KEPT_DAYS, MOST_DAYS = 90, 3650
+LOOKS_EVERY = timedelta(seconds=2)
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -45,8 +47,25 @@ def kept_for() -> dict[str, str]:
 
 def prefect_page() -> App:
     """Return Prefect's API and page on the store of PREFECT_HOME."""
+    from docket import Docket, Worker
+    from prefect.server.api import background_workers
     from prefect.server.api.server import create_app
 
+    import flows.channels  # noqa: F401  # a block class that is not known cannot send
+
+    class Calm(Worker):
+        """Looks for work that is due every other second, in place of four times a second; it is due by the minute."""
+
+        def __init__(self, docket: Docket) -> None:
+            super().__init__(docket, minimum_check_interval=LOOKS_EVERY, scheduling_resolution=LOOKS_EVERY)
+
+        async def _cancellation_listener(self) -> None:
+            """Hear of nothing: Prefect cancels none of its own work, and to listen is to look ten times a second."""
+            assert self._processing_session is not None
+            self._processing_session.cancellation_ready.set()
+            await self._processing_session.stopping.wait()
+
+    vars(background_workers)["Worker"] = Calm
     return confined(create_app())
 
 

@@ -4,21 +4,23 @@ DVC decides whether a stage has work to do; Prefect decides when, where and how 
 Tasks hand each other names, never tensors, so any of them can be retried on another machine.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.runtime import deployment
 
-from components.contracts.errors import is_transient
+from components.contracts.errors import ConfigError, is_transient
 from flows import register as registering
 from flows import serve as serving
 from flows.progress import progress
-from flows.publish import publish, publish_ruling, publish_version
+from flows.publish import publish, publish_ruling, publish_version, publish_work
 from flows.workspace import Outcome, Workspace
 
 WAITS_S = 12 * 3600.0
+Stage = Literal["ingest", "validate", "curate", "pretrain", "finetune", "evaluate", "package"]
+"""Those of dvc.yaml, as a form offers them."""
 
 
 def worth_another_try(_task: Any, _run: Any, state: State[Any]) -> bool:
@@ -57,17 +59,43 @@ def pipeline(recipe: str = "clip", until: str | None = None) -> dict[str, Outcom
     Raises GateClosed (from validate), and trains nothing, when more pairs are broken than params.yaml allows; Busy where another run has the
     workspace, for a run of a deployment after 12 h of waiting for it.
     """
-    outcomes: dict[str, Outcome] = {}
+    done: list[tuple[Workspace, Outcome]] = []
     # One writer per workspace; the lock dies with us. Nobody looks at what a schedule or an event starts, so it waits for who was there before.
     with Workspace.here(recipe, wait_s=WAITS_S if deployment.id else 0.0) as workspace:
-        for its, stage in workspace.work(until):
-            outcome = run_stage(its, stage, its.recipe)
-            publish(stage, its)
-            outcomes[stage if its.recipe == recipe else its.address(stage)] = outcome
+        try:
+            for its, stage in workspace.work(until):
+                done.append((its, run_stage(its, stage, its.recipe)))
+                publish(stage, its)
+        finally:
+            publish_work(workspace, done)
         if until is None:
+            workspace.bring_records()
             version = register(workspace)  # by digest: asked twice, done once
             publish_version(workspace, version)
             verdict = promote(workspace, version)
             publish_ruling(workspace, verdict)
             deploy(workspace, verdict)  # the champion, which need not be the model of this run
-    return outcomes
+    return {one.stage if its.recipe == recipe else its.address(one.stage): one for its, one in done}
+
+
+@flow(name="stage")
+def stage(stage: Stage = "evaluate", recipe: str = "clip") -> Outcome:
+    """Bring one stage up to date, where what it is made from is; `pipeline` with `until` does what comes before too.
+
+    Args:
+        stage: the one to bring up to date.
+        recipe: one of params.yaml's, such as clip; for stages that all recipes share, any.
+
+    Raises ConfigError, and runs nothing, where something before it has work to do; Busy as `pipeline`.
+    """
+    with Workspace.here(recipe, wait_s=WAITS_S if deployment.id else 0.0) as workspace:
+        *before, (its, last) = workspace.work(stage)
+        if waiting := [one.address(name) for one, name in before if not one.is_whole(name)]:
+            raise ConfigError(
+                f"{', '.join(waiting)} must come before {its.address(last)}, and {'have' if waiting[1:] else 'has'} work to do. Start the "
+                f"deployment pipeline/manual with until: {stage}"
+            )
+        outcome = run_stage(its, last, its.recipe)
+        publish(last, its)
+        publish_work(workspace, [(its, outcome)])
+        return outcome

@@ -30,6 +30,10 @@ def add_proofs(add: Add) -> None:
     swept.add_argument(
         "--price", metavar="PRICE", type=float, dest="price_per_hour", help="of a core for an hour, in any currency"
     )
+    for one, usual in ((compare, "1"), (swept, "one a core; 1 with a GPU")):
+        one.add_argument(
+            "--jobs", metavar="N", type=int, dest="at_once", help=f"how many are trained side by side ({usual})"
+        )
     grow = add("grow", "train a model on data that arrives bit by bit, and let it grow where that helps most", _grow)
     grow.add_argument("name", metavar="NAME", help="a recipe whose model has shared blocks, such as growclip")
     grow.add_argument(
@@ -71,6 +75,7 @@ def _compare(root: Path, arguments: argparse.Namespace) -> int:
         source=source,
         steps=arguments.steps,
         keep=arguments.keep,
+        at_once=1 if arguments.at_once is None else arguments.at_once,
     )
     _tell(arguments, ("compare", *arguments.names), ("data", "scale", "steps", "seeds"), said, lines(said))
     return 0
@@ -91,6 +96,7 @@ def _sweep(root: Path, arguments: argparse.Namespace) -> int:
         steps=arguments.steps,
         price_per_hour=arguments.price_per_hour,
         keep=arguments.keep,
+        at_once=arguments.at_once,
     )
     _tell(arguments, ("sweep", *arguments.names), ("data", "scale", "steps", "seeds"), said, lines(said))
     return 0

@@ -14,6 +14,9 @@ from components.stages.place import private
 if TYPE_CHECKING:
     from components.evaluation.outcomes import Evaluated
 
+SHOWN = ("value", "low", "high", "unit", "better", "n", "chance", "baseline", "method")
+"""What a table of metrics says of each."""
+
 
 def report(root: Path, first: str, second: str, to: Path | None) -> Path:
     """Write how two versions, such as `clip@1` and `clip@2`, compare, and return where.

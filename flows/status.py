@@ -34,7 +34,7 @@ def status(root: Path, recipe: str) -> dict[str, Any]:
     return {
         "root": str(root),
         "recipe": recipe,
-        "data": _data(root),
+        "data": data_of(root),
         "stages": stages,
         "shipped": asdict(shipped) if shipped else None,
         "serving": {
@@ -76,7 +76,7 @@ def deploy_stands(root: Path) -> str | None:
     return f"{last.label} is served{told}" if told else None
 
 
-def _data(root: Path) -> dict[str, Any] | None:
+def data_of(root: Path) -> dict[str, Any] | None:
     """Return what came in: source, samples in all and by split, digest; None before anything did."""
     try:
         came_in = json.loads((root / "data/raw/source.json").read_text(encoding="utf-8"))

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from components.data.processes import cores
 from components.evaluation.report.bars import bar
 from components.evaluation.report.layout import Section, document, said, table
 from components.evaluation.verdict import interval
 from components.registry.store import open_store, store_errors
 from components.stages.place import private
 from flows.compare import METRICS, compare
+from flows.machine import has_gpu
 
 EXPERIMENT = "diptych-sweeps"
 MEANS = (
@@ -50,15 +52,20 @@ class Place:
 
 def sweep(
     root: Path, names: Sequence[str], *, seeds: int = 3, scale: str = "laptop", source: Mapping[str, Any] | None = None,
-    steps: int | None = None, price_per_hour: float | None = None, keep: bool = False,
+    steps: int | None = None, price_per_hour: float | None = None, keep: bool = False, at_once: int | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Compare, write the page and what it shows to MLflow, and return the table with `page` and `run`. Errors as of `compare`.
 
     Args:
         seeds: how many, from 0 on; two at least, for an interval.
         price_per_hour: of a core, in any currency; None where nobody says.
+        at_once: how many are trained side by side; None for one a core, or one where there is a GPU.
     """
-    found = compare(root, names, scale=scale, seeds=range(seeds), source=source, steps=steps, keep=keep)
+    if at_once is None:
+        at_once = 1 if has_gpu() else cores()
+    found = compare(
+        root, names, scale=scale, seeds=range(seeds), source=source, steps=steps, keep=keep, at_once=at_once
+    )
     found["price_per_hour"] = price_per_hour
     page = _folder(root, found) / "leaderboard.html"
     page.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Events of a monitor to a Prefect server.
+"""Events, of a monitor or a verdict, to a Prefect server.
 
 Posted, and not by `emit_event`: that hands them to a thread which tries its best, while a look has to know whether what it asked for was heard.
 """
@@ -8,18 +8,25 @@ from collections.abc import Sequence
 from httpx import HTTPError
 from prefect.client.orchestration import get_client
 from prefect.events.schemas.events import Event as PrefectEvent
+from prefect.runtime import flow_run
 
 from components.contracts.errors import TransientError
 from components.monitoring.events import Event
 
 
 def tell(events: Sequence[Event]) -> None:
-    """Send them; TransientError where the server does not take them."""
+    """Send them, each with the run that it comes from, where it comes from one; TransientError where the server does not take them."""
+    run = str(flow_run.id or "")
+    related = [
+        {"prefect.resource.id": f"prefect.tag.{tag}", "prefect.resource.role": "tag"} for tag in flow_run.tags or ()
+    ]
+    if run:
+        related.append({"prefect.resource.id": f"prefect.flow-run.{run}", "prefect.resource.role": "flow-run"})
     sent = [
         PrefectEvent.model_validate(
             {
-                "id": event.id, "event": event.name, "occurred": event.at, "resource": event.resource,
-                "payload": {**event.payload, "says": event.says, "recipe": event.model.partition("@")[0], "model": event.model},
+                "id": event.id, "event": event.name, "occurred": event.at, "resource": event.resource, "related": related,
+                "payload": {**event.payload, "says": event.says, "recipe": event.model.partition("@")[0], "model": event.model, "run": run},
             }
         ).model_dump(mode="json")
         for event in events

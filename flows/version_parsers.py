@@ -57,6 +57,12 @@ def _add_moves(looks: Any, every: argparse.ArgumentParser) -> None:
     tags.add_argument("--out", metavar="DIR", type=Path, required=True, help="a new folder, for the selection")
     tags.add_argument("--allow-unknown", action="store_true", help="go on where a tagged key is of no sample")
     tags.add_argument("--json", action="store_true", help="print the counts as JSON")
+    wit = _add(looks, every, "wit", _wit, "write a table of WIT (.tsv, .tsv.gz) as Parquet, or back")
+    wit.add_argument("table", metavar="FROM", type=Path, help="the table, or its Parquet")
+    wit.add_argument(
+        "out", metavar="TO", type=Path, help="the other; rows that are none stand beside it, in .quarantine.parquet"
+    )
+    wit.add_argument("--json", action="store_true", help="print the counts as JSON")
 
 
 def _add(
@@ -108,6 +114,13 @@ def _export(here: Path, arguments: argparse.Namespace) -> int:
 
     manifest = None if arguments.manifest is None else here / arguments.manifest
     export_data(here / arguments.data, here / arguments.to, arguments.as_what, arguments.name, manifest, arguments.json)
+    return 0
+
+
+def _wit(here: Path, arguments: argparse.Namespace) -> int:
+    from flows.data_moves import data_wit
+
+    data_wit(here / arguments.table, here / arguments.out, arguments.json)
     return 0
 
 

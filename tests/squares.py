@@ -60,6 +60,7 @@ def square_pool(kinds: tuple[str, ...] = ("short",)) -> Pool:
         groups=tuple(groups),
         regions=tuple(regions),
         kinds=(kinds,) * len(names),
+        languages=(("en",) * len(kinds),) * len(names),
     )
 
 

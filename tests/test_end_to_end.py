@@ -24,6 +24,14 @@ from tests.workspace import REPOSITORY, changes, diptych, dvc, environment, make
 
 pytestmark = pytest.mark.timeout(900)
 
+SECRETS = {
+    "AWS_ACCESS_KEY_ID": "planted-aws-id", "AWS_SECRET_ACCESS_KEY": "planted-aws-key", "AWS_SESSION_TOKEN": "planted-aws-token",
+    "PREFECT_API_AUTH_STRING": "me:planted-prefect", "MLFLOW_TRACKING_USERNAME": "planted-user", "MLFLOW_TRACKING_PASSWORD": "planted-mlflow",
+    "PGPASSWORD": "planted-postgres", "HF_TOKEN": "planted-hub", "DIPTYCH_NOTIFY_SLACK": "https://hooks.slack.com/services/T0/B0/planted-slack",
+    "DIPTYCH_NOTIFY_MAIL": "mailtos://me:planted-mail@example.com",
+}  # fmt: skip
+"""What the shell knows in which everything is run."""
+
 
 def ours(root: Path) -> set[str]:
     """Return the processes that stand in the workspace or name it, and what lies in shared memory."""
@@ -271,6 +279,29 @@ def test_every_command_of_the_quickstart_does_what_it_says_and_the_last_leaves_n
     assert "make run" in refused.stderr
 
 
+def test_no_secret_of_the_shell_is_in_a_file_that_was_left(workspace):
+    """Logs, databases, artifacts, packages, reports, what DVC and git keep: all that the commands of before wrote."""
+    secrets = {name: re.findall(r"planted-[\w-]+", value)[0].encode() for name, value in SECRETS.items()}
+    (workspace / "planted.txt").write_bytes(b" ".join(secrets.values()))
+    looked_at, found = [], {}
+    for path in workspace.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            looked_at.append(str(path.relative_to(workspace)))
+            data = path.read_bytes()
+            if names := [name for name, secret in secrets.items() if secret in data]:
+                found[looked_at[-1]] = names
+    assert found.pop("planted.txt") == list(SECRETS), "what is looked for is found"
+    assert found == {}
+    for name in (
+        "mlflow.db",
+        "said.txt",
+        "runs/clip/package/report.html",
+        ".diptych/prefect/prefect.db",
+        ".diptych/logs/prefect-server.log",
+    ):
+        assert name in looked_at
+
+
 def quickstart() -> list[str]:
     """Return the commands of the page, in order."""
     text = (REPOSITORY / "docs/quickstart.md").read_text()
@@ -285,7 +316,11 @@ def in_a_shell(root: Path, command: str, timeout_s: float = 600) -> str:
     said = root / "shell.txt"
     with said.open("w") as output:
         process = subprocess.Popen(
-            ["sh", "-c", f"exec {command}"], cwd=root, env=environment(), stdout=output, stderr=subprocess.STDOUT
+            ["sh", "-c", f"exec {command}"],
+            cwd=root,
+            env=environment(**SECRETS),
+            stdout=output,
+            stderr=subprocess.STDOUT,
         )
     try:
         if command.split("#")[0].strip() == ".venv/bin/diptych ui":

@@ -51,6 +51,10 @@ class Pictures(Protocol):
         """Return the ISO 639-1 code of what is said of each, a code a text; empty where it is not known of any."""
 
     @property
+    def kinds(self) -> tuple[tuple[str, ...], ...]:
+        """Return of which kind each text is, such as `alt`; empty where it is not known of any."""
+
+    @property
     def regions(self) -> Sequence[Sequence[Region]]:
         """Return what is known of parts of each; empty where nothing is known of any."""
 

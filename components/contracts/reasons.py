@@ -57,6 +57,15 @@ REASONS = {
         found_by=_BOTH,
     ),
     "document_split": Reason(meaning="pictures of one document are in several splits"),
+    "bad_row": Reason(
+        meaning="a row of a table has too few or too many columns, or a quote in it is not closed", found_by=_INGEST
+    ),
+    "bad_cell": Reason(
+        meaning="a cell of a table is no number, no true or false, or no size, where it has to be one", found_by=_INGEST
+    ),
+    "unknown_language": Reason(meaning="a row of a table is in a language that has no such code", found_by=_INGEST),
+    "mime_refused": Reason(meaning="a table says of the picture that it is none", found_by=_INGEST),
+    "file_name_caption": Reason(meaning="what is said of the picture is the name of its file", found_by=_INGEST),
     "unknown_picture": Reason(meaning="a caption or a box of a picture that the data does not name", found_by=_INGEST),
     "bad_box": Reason(meaning="a box is no four numbers, or nothing says what it shows", found_by=_BOTH),
     "box_outside": Reason(meaning="a box does not lie in its picture", found_by=_BOTH),

@@ -111,14 +111,20 @@ class StepBatches(Dataset[Made]):
             )
         self.part = (share or Share()).of(order.batch)
         self.negatives = Negatives.of(vocabulary, pairs.keys, negatives)
-        found = {name: picked(name, pick, pairs.captions, pairs.kinds) for name, pick in texts.items() if not pick.of}
+        found = {
+            name: picked(name, pick, pairs.captions, pairs.kinds, pairs.languages)
+            for name, pick in texts.items()
+            if not pick.of
+        }
         self.texts, self.more, self.vocabulary = dict(texts), dict(more), vocabulary
         noisy = {pick.of or name for name, pick in texts.items() if not pick.noise.is_off}
-        self.captions = {name: Captions(vocabulary, one.texts, long, name in noisy) for name, one in found.items()}
+        self.captions = {
+            name: Captions(vocabulary, one.texts, long, name in noisy, one.weights) for name, one in found.items()
+        }
         self.given = {
             f"{name}_given": stack_ids([int(given) for given in one.is_given])
             for name, one in found.items()
-            if texts[name].kinds
+            if texts[name].asked
         }
         self.mentions = {
             name: Mentions.of(vocabulary, pairs, found[name].texts, long)

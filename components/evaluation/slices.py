@@ -17,13 +17,14 @@ from jaxtyping import Bool, Float, Int
 from components.contracts.errors import ConfigError
 from components.contracts.evaluate import Metric
 from components.contracts.evaluator import Evaluator, Findings, Pictures, Subject
+from components.evaluation.among import SomeRows, among
 from components.evaluation.bootstrap import mean_interval
 from components.evaluation.groups import Grouped, choices, of_nearest
 from components.evaluation.ranking import Cosines, placed
 from components.evaluation.retrieval import DIRECTIONS, Gallery, ranks, turn_names
 from components.evaluation.zero_shot import ZeroShot
 
-LANGUAGE = "language"
+LANGUAGE, KIND = "language", "text_kind"  # of texts, where everything else is of pictures
 SHUFFLES = 1_000  # of the queries over the slices, for what chance shows
 GAP = "gap"
 PART = re.compile(r"\W+")  # what no name of a metric may have
@@ -58,19 +59,35 @@ class Slices(Evaluator):
     Chance and baseline of a slice are those of Retrieval and ZeroShot on its queries; where no training picture is known the baseline is chance.
 
     Args:
-        of: what slices are of: a label such as `category`; `source`, who made a picture; `language`, of a text, of which only texts are asked.
+        of: what slices are of: a label such as `category`; `source`, who made a picture; `language` or `text_kind`, of a text: a picture then looks for
+            any of its texts of a slice among all texts of that slice.
         floor: queries that a slice needs; those with fewer are named in `without`, and no number is made of them.
+        together: name -> slices whose queries have a number together too, such as that of languages with few texts.
+        splits: that are asked; None for all.
         asks: zero-shot classification of the pictures too, as it asks; None for retrieval alone.
 
-    Raises ConfigError for a floor below 1.
+    Raises ConfigError for a floor below 1, and for a name of slices together that is that of a number already.
     """
 
-    def __init__(self, of: str = "category", floor: int = 30, asks: ZeroShot | None = None) -> None:
+    def __init__(
+        self,
+        of: str = "category",
+        floor: int = 30,
+        asks: ZeroShot | None = None,
+        together: dict[str, list[str]] | None = None,
+        splits: list[str] | None = None,
+    ) -> None:
         if floor < 1:
             raise ConfigError(
                 f"floor is {floor}, but a slice needs a query at least. 30 is what a share can be told by."
             )
-        self.of, self.floor, self.asks = of, floor, asks
+        self.splits = None if splits is None else tuple(splits)
+        self.of, self.floor, self.asks, self.together = of, floor, asks, dict(together or {})
+        for name, its in self.together.items():
+            if name == GAP or not its:
+                raise ConfigError(
+                    f"together has {name}: {its}. Give it a name other than {GAP}, which is what the worst lacks, and slices, such as few: [ko, tr]."
+                )
 
     def measure(self, subject: Subject) -> Findings:
         """Return `slices.<split>.<of>.<asked>.<slice>` and `.gap`, and a row a slice, small ones too."""
@@ -78,6 +95,8 @@ class Slices(Evaluator):
         rows: dict[str, pa.Table] = {}
         without: dict[str, str] = {}
         for split, pool in subject.pools.items():
+            if self.splits is not None and split not in self.splits:
+                continue
             tables = []
             for one in (*self._retrieval(subject, split, pool), *self._zero_shot(subject, split, pool, without)):
                 name = f"slices.{split}.{self.of}.{one.asked}"
@@ -90,24 +109,39 @@ class Slices(Evaluator):
                     what = f"{split} has {len(kept)} slices of {self.of} with {self.floor} queries or more"
                     without[name] = f"{what}, so there is nothing to compare" + (f" ({few})" if few else "")
                     continue
-                made = _metrics(name, one, kept, subject.seed)
+                made = _metrics(name, one, kept, self._together(places, name, without), subject.seed)
                 metrics += made
                 tables.append(_rows(split, self.of, one, places, made))
             if tables:
                 rows[f"slices.{split}"] = pa.concat_tables(tables)
         return Findings(metrics=tuple(metrics), rows=rows, without=without)
 
+    def _together(
+        self, places: Mapping[str, np.ndarray], name: str, without: dict[str, str]
+    ) -> dict[str, Int[np.ndarray, "_"]]:
+        """Return name -> where the queries of its slices stand; in `without`, which slices nobody is in."""
+        found = {}
+        for together, its in self.together.items():
+            there = [places[one] for one in its if one in places]
+            if len(there) < len(its):
+                missing = ", ".join(one for one in its if one not in places)
+                without[f"{name}.{together}"] = f"no query is of {missing}; its number is of the others"
+            if there:
+                found[together] = np.sort(np.concatenate(there))
+        return found
+
     def _retrieval(self, subject: Subject, split: str, pool: Pictures) -> list[Asked]:
-        """Return the answers both ways; of languages those of texts alone."""
+        """Return the answers both ways."""
         gallery = Gallery.of(pool.keys, pool.captions, pool.concepts)
         scores = Cosines(left=subject.embedded(split), right=subject.encoder.texts(gallery.texts))
         trained = bool(subject.train.keys)  # of a foreign model nobody knows on what
         baseline = subject.nearest(split, subject.train.captions, gallery.texts) if trained else None
         found = []
         for direction in DIRECTIONS:
-            if self.of == LANGUAGE and direction == "image_to_text":
-                continue
             of_picture = direction == "image_to_text"
+            if of_picture and self.of in (LANGUAGE, KIND):
+                found += self._among_own(subject, split, pool, gallery, scores)
+                continue
             right = gallery.right if of_picture else gallery.right.turned
             theirs = baseline if of_picture or baseline is None else baseline.T
             slices = pool.labelled(self.of) if of_picture else self._of_texts(pool, gallery)
@@ -121,14 +155,45 @@ class Slices(Evaluator):
             )  # fmt: skip
         return found
 
+    def _among_own(
+        self, subject: Subject, split: str, pool: Pictures, gallery: Gallery, scores: Cosines
+    ) -> list[Asked]:
+        """Return the answers of pictures among the texts of a slice, slice after slice; nothing where no text has one."""
+        spoken, about = self._said(pool, gallery), gallery.about("image_to_text")
+        parts: list[tuple[str, np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]] = []
+        for its in sorted(set().union(*spoken)):
+            columns = np.array([place for place, own in enumerate(spoken) if its in own])
+            right, asked = among(gallery.right, columns)
+            own = Cosines(left=scores.left[asked], right=scores.right[columns])
+            theirs = None
+            if subject.train.keys:
+                names = [gallery.texts[place] for place in columns]
+                near = subject.nearest(split, subject.train.captions, names)
+                theirs = placed(SomeRows(scores=near, rows=asked), right).rank == 1
+            parts.append((its, about[asked], right.counts / right.gallery, placed(own, right).rank == 1, theirs))
+        if not parts:
+            return []
+        baselines = [theirs for *_, theirs in parts if theirs is not None]
+        return [
+            Asked(
+                asked="image_to_text", how="R@1 among texts of the slice", about=np.concatenate([one for _, one, *_ in parts]).tolist(),
+                slices=[its for its, one, *_ in parts for _ in one], chance=np.concatenate([chance for _, _, chance, *_ in parts]),
+                right=np.concatenate([right for *_, right, _ in parts]), theirs=np.concatenate(baselines) if baselines else None,
+            )
+        ]  # fmt: skip
+
+    def _said(self, pool: Pictures, gallery: Gallery) -> list[set[str]]:
+        """Return the languages, or kinds, of each text; none of one of which nothing is known."""
+        spoken: dict[str, set[str]] = {}
+        for texts, every in zip(pool.captions, pool.languages if self.of == LANGUAGE else pool.kinds, strict=False):
+            for text, its in zip(texts, every, strict=True):
+                spoken.setdefault(text, set()).add(its)
+        return [spoken.get(text, set()) for text in gallery.texts]
+
     def _of_texts(self, pool: Pictures, gallery: Gallery) -> list[str | None]:
-        """Return the slice of each text: its language, or what all of its pictures are of."""
-        if self.of == LANGUAGE:
-            spoken: dict[str, set[str]] = {}
-            for texts, languages in zip(pool.captions, pool.languages, strict=False):
-                for text, language in zip(texts, languages, strict=True):
-                    spoken.setdefault(text, set()).add(language)
-            owned = [spoken.get(text, set()) for text in gallery.texts]
+        """Return the slice of each text: its language or kind, or what all of its pictures are of."""
+        if self.of in (LANGUAGE, KIND):
+            owned = self._said(pool, gallery)
         else:
             groups, shown = pool.labelled(self.of), gallery.right.turned
             its = np.split(shown.answers, shown.starts[1:-1])
@@ -137,7 +202,7 @@ class Slices(Evaluator):
 
     def _zero_shot(self, subject: Subject, split: str, pool: Pictures, without: dict[str, str]) -> list[Asked]:
         """Return the answers of the pictures that have a group; in `without`, why there are none."""
-        if self.asks is None or self.of == LANGUAGE:
+        if self.asks is None or self.of in (LANGUAGE, KIND):
             return []
         labels, why = choices(subject, self.asks.label)
         known = Grouped.of(pool, self.asks.label, labels)
@@ -183,10 +248,12 @@ def _places(slices: Sequence[str | None]) -> dict[str, Int[np.ndarray, "_"]]:
     }
 
 
-def _metrics(name: str, one: Asked, kept: Mapping[str, np.ndarray], seed: int) -> list[Metric]:
-    """Return a metric for each slice, and the gap."""
+def _metrics(
+    name: str, one: Asked, kept: Mapping[str, np.ndarray], joined: Mapping[str, np.ndarray], seed: int
+) -> list[Metric]:
+    """Return a metric for each slice, for those that are taken together, and the gap."""
     made = []
-    for its, at in kept.items():
+    for its, at in (*kept.items(), *joined.items()):
         chance = float(one.chance[at].mean())
         low, high = mean_interval(one.right[at], [one.about[place] for place in at], seed)
         made.append(

@@ -17,6 +17,7 @@ from components.monitoring.deaths import Death
 from components.monitoring.drift import NAMES, Line
 
 DRIFT, BUDGET, DIED = "diptych.drift.found", "diptych.budget.broken", "diptych.server.died"
+VERDICT = "diptych.verdict.given"  # by the gate, about a version; told by whoever judged
 PIPELINE, ROLLBACK = "pipeline", "rollback"
 FILE = "events.jsonl"
 MOST_MB = 8  # of the file, and of the one that is put aside
@@ -27,7 +28,7 @@ class Event:
     """One event.
 
     Args:
-        name: DRIFT, BUDGET or DIED.
+        name: DRIFT, BUDGET, DIED or VERDICT.
         at: when it was found.
         model: label of the version that is served, such as clip@3; empty where none is.
         says: a sentence.

@@ -3,12 +3,15 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from components.contracts.errors import ConfigError
+
+MOST_KEYS = 100_000  # with what aliases unfold to; the largest of ours has some hundred
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +78,13 @@ _Loader.add_implicit_resolver(
 
 
 def read_yaml(path: Path) -> Document:
-    """Read a mapping. Raises ConfigError when it is missing, no YAML, no mapping, or says a key twice."""
+    """Read a mapping. Raises ConfigError when it is missing, no YAML, no mapping, says a key twice, or unfolds without end."""
     try:
         text = path.read_text(encoding="utf-8")
         node, values = yaml.compose(text, _Loader), yaml.load(text, _Loader)  # which is a safe one
+        lines = dict(islice(_lines(node, "", path), MOST_KEYS + 1))
+    except RecursionError as err:
+        raise ConfigError(f"{path} is nested without end, or by an alias that holds itself. Write it out.") from err
     except FileNotFoundError as err:
         beside = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
         raise ConfigError(f"{path} does not exist. There are: {beside}.") from err
@@ -91,7 +97,11 @@ def read_yaml(path: Path) -> Document:
         raise ConfigError(f"{where}: this is not YAML: {reason}. Mend that place, or the one before it.") from err
     if not isinstance(values, dict):
         raise ConfigError(f"{path} is not a mapping of names to values at its top level. Give it keys.")
-    return Document(path=path, values=values, lines=dict(_lines(node, "", path)))
+    if len(lines) > MOST_KEYS:
+        raise ConfigError(
+            f"{path} has more than {MOST_KEYS:,} keys, with what its aliases unfold to. Write it without them."
+        )
+    return Document(path=path, values=values, lines=lines)
 
 
 def _lines(node: yaml.Node | None, prefix: str, path: Path) -> Iterator[tuple[str, int]]:

@@ -22,6 +22,11 @@ def artifact_link(experiment: str, run_id: str, path: str) -> str:
     return f"#/experiments/{experiment}/runs/{run_id}/artifacts/{quote(path)}{_VIEW}"
 
 
+def model_link(name: str) -> str:
+    """Return where all versions of a model are."""
+    return f"#/models/{quote(name)}{_VIEW}"
+
+
 def version_link(name: str, version: str) -> str:
     """Return where a version of the registry is."""
     return f"#/models/{quote(name)}/versions/{version}{_VIEW}"

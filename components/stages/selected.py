@@ -23,7 +23,7 @@ from components.data.rows.decoded import as_tensor, decode, decode_pairs
 from components.data.rows.picked import picked
 from components.data.samplers.distinct import Distinct
 from components.data.samplers.ordering import Ordering, Rows
-from components.data.selection import Pool, of_split, read_pool
+from components.data.selection import Pool, languages_of, of_split, read_pool
 from components.data.side.read import Side
 from components.data.side.write import SIDE
 from components.data.tokenizers import Vocabulary
@@ -70,6 +70,8 @@ class Selected:
         raw, path = root / "data/raw", root / f"data/curated/{recipe}/manifest.parquet"
         manifest = read_manifest(path)
         train, val = (read_pool(of_split(manifest, split), raw) for split in ("train", "val"))
+        if training and training.texts[CAPTION].language_alpha != 1:
+            train = replace(train, languages=languages_of(of_split(manifest, "train")))
         selected = cls(train=train, val=val, files=(path, raw / "train", raw / "val"))
         if training and any(pick.mentions for pick in training.texts.values()):
             selected = selected.linked(path.with_name("columns.parquet"))
@@ -117,9 +119,12 @@ def step_batches(
     """
     views, more = main_views(training.views, preprocess.size), more_views(training.views, preprocess.size)
     ordering = Distinct() if training.order is None else build(training.order, Ordering)
-    read = picked(CAPTION, training.texts[CAPTION], pool.captions, pool.kinds).texts
-    rows = Rows.of(pool, lambda: Captions(vocabulary, read, training.long_captions).lengths())
-    order = ordering.order(rows, batch, seed)  # before anything is decoded
+    read = picked(CAPTION, training.texts[CAPTION], pool.captions, pool.kinds, pool.languages)
+    rows = Rows.of(pool, lambda: Captions(vocabulary, read.texts, training.long_captions).lengths(), read.often)
+    if read.languages:
+        shares = ", ".join(f"{lang} {share:.1%}" for lang, share in read.languages.items())
+        print(f"of the texts that are drawn, {shares}", flush=True)
+    order = ordering.checked(rows, batch, seed)  # before anything is decoded
     if order.batch < batch and (asked := batch_asked(stage.root)):
         raise ConfigError(
             f"{asked}: batch is {batch}, but {len(pool)} pictures with {order.batch} different captions are trained on, and a step "

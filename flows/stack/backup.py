@@ -6,6 +6,7 @@ Everything is read while the servers run, each database as of one moment; object
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import tarfile
@@ -28,6 +29,7 @@ from flows.stack.up import end, up
 
 ABOUT = "backup.json"
 VERSION = 1
+_BY_DIGEST = re.compile(r"md5/([0-9a-f]{2})/([0-9a-f]{30})(?:\.dir)?")
 _THEIRS = ("prefect", "mlflow", "mlflow-forms", "webhooks")
 
 
@@ -86,12 +88,12 @@ def restore(root: Path, file: Path) -> Counts:
     """
     place, seen = _running(root), read_seen(root)
     assert seen is not None
-    parts = _verified(file)
+    parts = verified(file)
     if lost := _in_use(place):
         raise ConfigError(
             f"the servers here have {lost} already, which a restore could take away. Restore into new ones: diptych down, diptych up --data DIR"
         )
-    with tarfile.open(file) as archive, tempfile.TemporaryDirectory(dir=place.data) as scratch:
+    with tarfile.open(file, "r:") as archive, tempfile.TemporaryDirectory(dir=place.data) as scratch:
         for member in archive:
             kind, _, name = member.name.partition("/")
             source = archive.extractfile(member)
@@ -192,7 +194,11 @@ def _cache(root: Path) -> Path:
 
 
 def _cached(root: Path) -> list[Path]:
-    return sorted(path for path in _cache(root).rglob("*") if path.is_file())
+    """Return what DVC keeps by its digest, and nothing that it is just writing."""
+    cache = _cache(root)
+    return sorted(
+        path for path in cache.rglob("*") if path.is_file() and _BY_DIGEST.fullmatch(str(path.relative_to(cache)))
+    )
 
 
 def _put_back(root: Path, name: str, source: IO[bytes]) -> None:
@@ -207,20 +213,22 @@ def _put_back(root: Path, name: str, source: IO[bytes]) -> None:
     partial.replace(path)
 
 
-def _verified(file: Path) -> dict[str, str]:
-    """Return the parts of an archive, each of which is what was written. DataError for another file."""
+def verified(file: Path) -> dict[str, str]:
+    """Return the parts of an archive, each of which is what was written, and where one of ours can be. DataError for another file."""
     seen: dict[str, str] = {}
     about: dict[str, object] = {}
     try:
-        with tarfile.open(file) as archive:
+        with tarfile.open(file, "r:") as archive:  # what is packed could unpack without end
             for member in archive:
-                source = archive.extractfile(member) if member.isreg() else None
-                if source is None or not _plain(member.name):
-                    raise DataError(f"{file} has {member.name!r}, which no backup has. It is none, or was changed.")
+                source = archive.extractfile(member) if member.isreg() and not member.issparse() else None
+                if source is None or member.name in seen or not _known(member.name):
+                    raise DataError(
+                        f"{file} has {member.name!r}, which no backup has, or has once. It is none, or was changed."
+                    )
                 if member.name == ABOUT:
                     about = json.loads(source.read())
                 else:
-                    seen[member.name] = hashlib.file_digest(source, "sha256").hexdigest()  # type: ignore[arg-type]
+                    seen[member.name] = _digest(member.name, source)
     except (tarfile.TarError, ValueError, OSError) as err:
         raise DataError(f"{file} cannot be read as a backup ({type(err).__name__}: {err}).") from err
     said = about.get("sha256")
@@ -231,11 +239,30 @@ def _verified(file: Path) -> dict[str, str]:
         raise DataError(
             f"{file} is not what was written: {differ[0]} and {len(differ) - 1} more differ. Take another backup."
         )
-    if unknown := {name for name in seen if name.startswith("databases/")} - {
-        f"databases/{name}.dump" for name in DATABASES
-    }:
-        raise DataError(f"{file} has {sorted(unknown)[0]}, which is no database of ours.")
     return seen
+
+
+def _known(name: str) -> bool:
+    """Return whether a part of that name is put back, and where it should be."""
+    kind, _, rest = name.partition("/")
+    if kind == "databases":
+        return rest in {f"{database}.dump" for database in DATABASES}
+    if kind == "buckets":
+        return rest.partition("/")[0] in BUCKETS and _plain(name)
+    return name in (ABOUT, KEYS) or (kind == "cache" and _BY_DIGEST.fullmatch(rest) is not None)
+
+
+def _digest(name: str, source: IO[bytes]) -> str:
+    """Return the sha256 of a part; DataError for a file of DVC's cache that is another than its name says, as DVC would take it for the data."""
+    sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+    while block := source.read(2**20):
+        sha256.update(block)
+        md5.update(block)
+    if (cached := _BY_DIGEST.fullmatch(name.removeprefix("cache/"))) and "".join(cached.groups()) != md5.hexdigest():
+        raise DataError(
+            f"{name} is not the data of that digest. The archive was changed, or the cache was when it was made: dvc fetch, and back up again."
+        )
+    return sha256.hexdigest()
 
 
 def _in_use(place: Place) -> str:

@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ REGION = "us-east-1"
 def objects(place: Place) -> Service:
     """Return the server. CapabilityError where SeaweedFS is not installed."""
     folder = place.data / "s3"
-    parts = ("master", "volume", "filer", "admin")
+    parts = ("master", "volume", "filer")
     ports = {
         "-s3.port": place.ports["s3"], "-s3.port.grpc": place.ports["s3-grpc"],
         **{f"-{part}.port": place.ports[f"s3-{part}"] for part in parts},
@@ -28,9 +29,9 @@ def objects(place: Place) -> Service:
     return Service(
         name="s3", what="SeaweedFS", address=place.url("s3"),
         command=(
-            find_weed(), "-logtostderr=true", "mini", "-dir=.", f"-ip={HOST}", f"-ip.bind={HOST}", "-s3.config=users.json", f"-bucket={','.join(BUCKETS)}",
-            *(f"{option}={port}" for option, port in ports.items()), "-s3.port.iceberg=0", "-s3.port.lance=0", "-webdav=false", "-admin.ui=false",
-            "-s3.localSocket=s3.sock", "-filer.localSocket=filer.sock", "-master.telemetry=false",
+            find_weed(), "-logtostderr=true", "server", "-filer", "-s3", "-dir=.", f"-ip={HOST}", f"-ip.bind={HOST}", "-s3.config=users.json",
+            *(f"{option}={port}" for option, port in ports.items()), "-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.localSocket=s3.sock",
+            "-filer.localSocket=filer.sock", "-master.telemetry=false", f"-master.volumeSizeLimitMB={_volume_mb(place.data)}", "-volume.max=0",
         ), folder=folder, prepare=lambda: _users(place, folder), fault=lambda: _fault(place), set_up=lambda: _set_up(place),
     )  # fmt: skip
 
@@ -53,45 +54,55 @@ def keys_of(place: Place, user: str) -> dict[str, str]:
 
 
 def _users(place: Place, folder: Path) -> None:
-    """Write who may do what: MLflow and DVC each in a bucket of its own, an administrator all."""
     folder.mkdir(mode=0o700, exist_ok=True)
+    write_private(folder / "users.json", users_json(place.passwords))
+    write_private(folder / "security.toml", security_toml(place.passwords))
+
+
+def users_json(passwords: Mapping[str, str]) -> str:
+    """Return who may do what, as SeaweedFS reads it: MLflow and DVC each in a bucket of its own, an administrator all."""
     does = {
         "admin": ["Admin", "Read", "Write", "List", "Tagging"],
         **{user: [f"{what}:{user}" for what in ("Read", "Write", "List", "Tagging")] for user in BUCKETS},
     }
     identities = [
-        {"name": user, "credentials": [{"accessKey": user, "secretKey": place.passwords[f"s3-{user}"]}], "actions": may}
+        {"name": user, "credentials": [{"accessKey": user, "secretKey": passwords[f"s3-{user}"]}], "actions": may}
         for user, may in does.items()
     ]
-    write_private(folder / "users.json", json.dumps({"identities": identities}))
-    # What stands behind the S3 port answers HTTP too: it wants tokens, which the S3 server alone can sign.
+    return json.dumps({"identities": identities})
+
+
+def security_toml(passwords: Mapping[str, str]) -> str:
+    """Return what has whatever stands behind the S3 port want tokens, which the S3 server alone can sign, since it answers HTTP too."""
     sections = {"signing": "volume", "signing.read": "volume", "filer_signing": "filer", "filer_signing.read": "filer"}
-    write_private(
-        folder / "security.toml",
-        "".join(f'[jwt.{name}]\nkey = "{place.passwords[f"s3-within-{part}"]}"\n' for name, part in sections.items()),
-    )
-    Path(f"/tmp/seaweedfs-admin-grpc-{place.ports['s3-admin-grpc']}.sock").unlink(
-        missing_ok=True
-    )  # of one that was killed
+    return "".join(f'[jwt.{name}]\nkey = "{passwords[f"s3-within-{part}"]}"\n' for name, part in sections.items())
 
 
 def _fault(place: Place) -> str | None:
-    """Say why a bucket cannot be read: the gateway answers before what is behind it does."""
+    """Say why the buckets cannot be read: the gateway answers before what is behind it does."""
     if fault := answers(f"{place.url('s3')}/healthz")():
         return fault
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        for bucket in BUCKETS:
-            client(place, bucket).list_objects_v2(Bucket=bucket, MaxKeys=1)
+        client(place, "admin").list_buckets()
     except (BotoCoreError, ClientError) as err:
         return f"its buckets cannot be read: {err}"
     return None
 
 
+def _volume_mb(folder: Path) -> int:
+    """Return how large a file of objects may become, so that each bucket can have some on this disk."""
+    return max(64, min(1024, shutil.disk_usage(folder).free // 2**20 // 100))
+
+
 def _set_up(place: Place) -> None:
-    """See that an object can be written, which is so a moment after a bucket can be read."""
+    """Make the buckets, and see that an object can be written, which is so a moment after."""
+    admin = client(place, "admin")
+    there = {one["Name"] for one in admin.list_buckets()["Buckets"]}
     for bucket in BUCKETS:
+        if bucket not in there:
+            admin.create_bucket(Bucket=bucket)
         client(place, bucket).put_object(Bucket=bucket, Key=".ready", Body=b"yes")
     _remote(place)
 

@@ -10,6 +10,13 @@ from flows.stack.place import USER, Place, write_private
 from flows.stack.prefect_set_up import forget_held, set_up
 from flows.stack.service import Service, answers
 
+CALM = {
+    "PREFECT_SERVER_EVENTS_PROACTIVE_GRANULARITY": "PT15S", "PREFECT_SERVER_SERVICES_LATE_RUNS_LOOP_SECONDS": "15", "PREFECT_SERVER_SERVICES_FOREMAN_LOOP_SECONDS": "60",
+    "PREFECT_SERVER_SERVICES_PAUSE_EXPIRATIONS_LOOP_SECONDS": "60", "PREFECT_SERVER_SERVICES_CANCELLATION_CLEANUP_LOOP_SECONDS": "60",
+    "PREFECT_SERVER_SERVICES_SCHEDULER_RECENT_DEPLOYMENTS_LOOP_SECONDS": "15",
+}  # fmt: skip
+"""How often Prefect's server looks at what changes by the minute; its own choice, mostly every 5 s, is of a server of thousands of runs."""
+
 
 def prefect(place: Place) -> Service:
     """Return Prefect's server, whose pools, deployments and automations are made as soon as it is well."""
@@ -24,7 +31,7 @@ def prefect(place: Place) -> Service:
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "PREFECT_SERVER_METRICS_ENABLED": "true",
             **kept_for(),
             # the place of a run whose worker died before it began is free again after a minute
-            **LEASES, "PREFECT_SERVER_CONCURRENCY_INITIAL_DEPLOYMENT_LEASE_DURATION": "60",
+            **CALM, **LEASES, "PREFECT_SERVER_CONCURRENCY_INITIAL_DEPLOYMENT_LEASE_DURATION": "60",
         },
         metrics=f"{place.url('prefect')}/api/metrics",
     )  # fmt: skip
@@ -55,13 +62,17 @@ def _uvicorn(page: str, port: int) -> tuple[str, ...]:
 
 
 def _users(place: Place, path: Path) -> None:
-    """Write where MLflow keeps its users; who has none there is asked for a password, who has one may read what is not given to him."""
+    write_private(path, users_ini(place.database("mlflow_users", "mlflow", "psycopg2")))
+
+
+def users_ini(database: str) -> str:
+    """Return where MLflow keeps its users; who has none there is asked for a password, who has one may read what is not given to him."""
     said = {
-        "default_permission": "READ", "database_uri": place.database("mlflow_users", "mlflow", "psycopg2"), "admin_username": USER,
+        "default_permission": "READ", "database_uri": database, "admin_username": USER,
         "authorization_function": "mlflow.server.auth:authenticate_request_basic_auth", "auth_cache_ttl_seconds": "30",
     }  # fmt: skip
     text = "\n".join(["[mlflow]", *(f"{key} = {value.replace('%', '%%')}" for key, value in said.items())])
-    write_private(path, f"{text}\n")
+    return f"{text}\n"
 
 
 def _made(folder: Path) -> Path:

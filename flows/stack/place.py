@@ -11,12 +11,12 @@ from typing import Any
 
 from components.contracts.errors import ConfigError, StaleArtifact
 from components.stages.place import private
-from flows.loopback import HOST, free_port, is_free
+from flows.loopback import HOST
+from flows.stack.claims import Claims
 
 PORTS = {
     "postgres": 5432, "s3": 8333, "prefect": 4200, "mlflow": 5000, "hooks": 8810, "worker-cpu": 8090, "worker-gpu": 8190,
     "s3-master": 9333, "s3-master-grpc": 0, "s3-volume": 0, "s3-volume-grpc": 0, "s3-filer": 0, "s3-filer-grpc": 0, "s3-grpc": 0,
-    "s3-admin": 0, "s3-admin-grpc": 0,
 }  # fmt: skip
 """Name -> the port that is asked for first; 0 where any below those that outgoing connections take is as good."""
 FIRST_ANY = 20_000
@@ -45,11 +45,12 @@ class Place:
     passwords: Mapping[str, str]
 
     @classmethod
-    def of(cls, root: Path, data: Path | None = None) -> "Place":
+    def of(cls, root: Path, data: Path | None, claims: Claims) -> "Place":
         """Return that of a workspace whose servers are to start, made where it is not there yet; a port that somebody else has is chosen anew.
 
         Args:
-            data: where servers keep what they have; where they did last time, or within the workspace, unless given.
+            data: where servers keep what they have; where they did last time, or within the workspace, where it is None.
+            claims: on the ports, until the servers are there.
 
         Raises StaleArtifact where a file of it cannot be read, or what the servers kept is not where it was.
         """
@@ -64,7 +65,7 @@ class Place:
             )
         (data / "logs").mkdir(mode=0o700, parents=True, exist_ok=True)
         data.chmod(0o700)
-        ports = _ports(root, known.get("ports", {}))
+        ports = _ports(root, known.get("ports", {}), claims)
         if (now := {"data": str(data), "ports": ports}) != known:
             _write(_home(root), now)
         return cls(root=root, data=data, ports=ports, passwords=_passwords(data))
@@ -121,16 +122,14 @@ def _home(root: Path) -> Path:
     return root / ".diptych" / "stack" / "place.json"
 
 
-def _ports(root: Path, known: Mapping[str, int]) -> dict[str, int]:
-    """Return a port for each name: that of last time where it is free, else one that is."""
+def _ports(root: Path, known: Mapping[str, int], claims: Claims) -> dict[str, int]:
+    """Return a port for each name, and claim it: that of last time where it is free, else one that is."""
     any_from = FIRST_ANY + int(hashlib.sha256(str(root).encode()).hexdigest(), 16) % 500 * len(PORTS)
     chosen: dict[str, int] = {}
     for place, (name, first) in enumerate(PORTS.items()):
         port = int(known.get(name, 0))
-        if not port or not is_free(port) or port in chosen.values():
-            port = free_port(first or any_from + place)
-            while port in chosen.values():
-                port = free_port(port + 1)
+        if not port or not claims.take(port):
+            port = claims.first(first or any_from + place)
         chosen[name] = port
     return chosen
 

@@ -16,7 +16,7 @@ DATABASES = {"prefect": "prefect", "mlflow": "mlflow", "mlflow_users": "mlflow"}
 """Database -> the user that it belongs to."""
 AS_ROOT = Path("/var/lib/diptych")
 _SETTINGS = {
-    "listen_addresses": HOST, "unix_socket_directories": "", "max_connections": "100", "shared_buffers": "64MB",
+    "listen_addresses": HOST, "unix_socket_directories": "", "max_connections": "100", "shared_buffers": "64MB", "bgwriter_delay": "10s", "autovacuum_naptime": "5min",
     "log_connections": "off", "password_encryption": "scram-sha-256",
 }  # fmt: skip
 

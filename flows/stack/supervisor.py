@@ -27,13 +27,14 @@ from components.serving.process import ProcessId
 from components.stages.lock import hold
 from components.stages.place import private
 from flows.processes import started
+from flows.stack.claims import Claims
 from flows.stack.place import Place, record_file, write_private
 from flows.stack.service import Service
 from flows.stack.services import services
 
 STARTS_WITHIN_S = 180.0
 DEAF_S = 30.0  # that a server may not answer before it is started again
-LOOK_EVERY_S = 0.25
+LOOK_EVERY_S, LOOK_STARTING_EVERY_S = 1.0, 0.25
 ASK_STARTING_EVERY_S, ASK_EVERY_S = 0.25, 10.0
 STEADY_S = 60.0  # after which an end counts as the first
 ENDS_WITHIN_S = 60.0
@@ -87,7 +88,7 @@ class Kept:
         try:
             while not self._stopping.is_set():
                 if not self._backoff.ready() or not all(one.is_well.is_set() for one in self.before):
-                    self._stopping.wait(LOOK_EVERY_S)
+                    self._stopping.wait(LOOK_STARTING_EVERY_S)
                     continue
                 began = time.monotonic()
                 try:
@@ -126,7 +127,7 @@ class Kept:
 
     def _look_after(self, process: "subprocess.Popen[bytes]") -> None:
         heard, ask_at, daily_at = time.monotonic(), 0.0, 0.0
-        while not self._stopping.wait(LOOK_EVERY_S):
+        while not self._stopping.wait(LOOK_EVERY_S if self.is_well.is_set() else LOOK_STARTING_EVERY_S):
             if process.poll() is not None:
                 return self._says("failed", f"ended with code {process.returncode}: {self._last()}")
             if time.monotonic() < ask_at:
@@ -234,7 +235,8 @@ def _now() -> str:
 def main(arguments: list[str]) -> int:
     """Keep the servers of a workspace."""
     root = Path(arguments[0])
-    place = Place.of(root, Path(arguments[1]))
+    claims = Claims()  # as long as we live: a server that is down for a moment finds its port again
+    place = Place.of(root, Path(arguments[1]), claims)
     stopping, told = threading.Event(), threading.Event()
 
     def stop(number: int, frame: FrameType | None) -> None:

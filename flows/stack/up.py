@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection
+from contextlib import closing
 from pathlib import Path
 
 from components.contracts.errors import Busy, ConfigError, TransientError
@@ -13,6 +14,8 @@ from components.serving.endpoint import read_endpoint
 from components.stages.lock import hold
 from components.stages.place import private
 from flows.gateway import ensure_gateway
+from flows.notify import VARIABLE
+from flows.stack.claims import Claims
 from flows.stack.place import Place, is_made
 from flows.stack.seen import Seen, read_seen
 from flows.stack.services import services
@@ -37,7 +40,8 @@ def up(root: Path, data: Path | None = None, without: Collection[str] = (), say:
     with hold(private(root, "locks") / UP, f"the start of the servers of {root}", wait_s=WITHIN_S):
         seen = read_seen(root)
         if seen is None:
-            place = Place.of(root, data)
+            with closing(Claims()) as claims:
+                place = Place.of(root, data, claims)
             services(place, without)  # says what is missing before anything runs
             _start(place, without)
         elif (data is not None and data.resolve() != seen.data) or (without and {*without} != {*seen.without}):
@@ -75,10 +79,13 @@ def _is_starting(root: Path) -> bool:
 
 
 def _start(place: Place, without: Collection[str]) -> None:
+    theirs = {
+        name: value for name, value in os.environ.items() if not name.startswith(VARIABLE)
+    }  # we alone tell Prefect
     with place.log("supervisor").open("ab") as log:
         supervisor = subprocess.Popen(
             [sys.executable, "-m", "flows.stack.supervisor", str(place.root), str(place.data), *without],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=place.root, umask=0o077, env=os.environ,
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=place.root, umask=0o077, env=theirs,
         )  # fmt: skip
     deadline = time.monotonic() + WITHIN_S
     while (seen := read_seen(place.root)) is None or seen.process.pid != supervisor.pid:

@@ -28,8 +28,10 @@ from components.data.splits import RankRule
 from components.data.transforms.preprocess import MAX_PIXELS
 from components.validation.audit import FILES
 from components.validation.rules import Limits
+from tests.components.data.sources.test_wit import FAULTS
 from tests.own_pictures import paint, write_clips, write_coco, write_croissant, write_table, write_texts
 from tests.shards import members_of, write_shard
+from tests.wit_pages import write_wit
 
 REPOSITORY = Path(__file__).parents[2]
 PAGE = (REPOSITORY / "docs/own-data.md").read_text()
@@ -142,6 +144,19 @@ def test_the_data_of_croissant_on_the_page_is_read_as_it_says(workspace):
     assert [one.texts[0].text for one in found] == [caption for caption, _ in workspace.values()]
 
 
+def test_the_tables_of_wit_on_the_page_are_read_as_it_says(workspace):
+    write_wit(Path("my-wit"), {Path("my-pictures", name).read_bytes(): said for name, (said, _) in workspace.items()})
+    assert describe_path(Path("my-wit")) == {"name": "wit", "path": "my-wit"}
+    source = yaml.safe_load(block("yaml", 7))["source"]
+    found = samples(source)
+    assert [one.texts[0].text for one in found] == [said for said, _ in workspace.values()]
+    assert {(one.licence, text.kind) for one in found for text in one.texts} == {
+        ("CC-BY-SA-4.0", kind) for kind in source["fields"]
+    }
+    section = PAGE.partition("## What Wikipedia says")[2].partition("\n## ")[0]
+    assert all(f"`{reason}`" in section for reason in ("bad_row", *FAULTS))
+
+
 def test_the_documents_of_the_page_are_read_as_it_says(workspace):
     first = json.loads(block("jsonl"))
     names = list(workspace)
@@ -155,7 +170,7 @@ def test_the_documents_of_the_page_are_read_as_it_says(workspace):
     source = describe_path(Path("my-documents"))
     assert source == {"name": "interleaved_docs", "path": "my-documents"}
     assert [sample.texts[0].text for sample in samples(source)] == [caption for caption, _ in workspace.values()]
-    said = yaml.safe_load(block("yaml", 7))["source"]
+    said = yaml.safe_load(block("yaml", 8))["source"]
     Path("my-documents/photos").mkdir()
     for name in names:
         shutil.move(f"my-documents/{name}", f"my-documents/photos/{name}")
@@ -189,7 +204,7 @@ def test_the_clips_of_the_page_are_read_as_it_says(workspace):
     assert Path("my-clips/spans.csv").read_text().splitlines()[: len(shown)] == shown
     source = describe_path(Path("my-clips"))
     assert source == {"name": "video_spans", "path": "my-clips"}
-    said = yaml.safe_load(block("yaml", 8))["source"]
+    said = yaml.safe_load(block("yaml", 9))["source"]
     assert samples(source) == samples(said)
     assert [sample.texts[0].text for sample in samples(said)] == [row["text"] for row in rows]
     section = PAGE.partition("## Clips of video")[2].partition("\n## ")[0]

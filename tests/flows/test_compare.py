@@ -5,6 +5,7 @@ import json
 import pytest
 
 from components.contracts.errors import ConfigError
+from components.data.processes import cores
 from flows.compare import Row, compare, equal_steps, rows_of, spent
 from tests.workspace import REPOSITORY, diptych, leave_out_probe, make_workspace
 
@@ -57,7 +58,8 @@ def test_a_table_is_run_and_written(tmp_path):
     root, name = make_workspace(tmp_path / "own"), "clip+clip_refine:1"
     leave_out_probe(root, "clip", "clip_refine")
     flags = ["--data", "scenes", "--scale", "debug", "--steps", "5", "--seeds", "0,1"]
-    said = diptych(root, "compare", name, *flags, "--to", "table.json")
+    at_once = str(min(2, cores()))
+    said = diptych(root, "compare", name, *flags, "--jobs", at_once, "--to", "table.json")
     assert said.returncode == 0, said.stderr
     kept = json.loads((root / "table.json").read_text())
     assert kept["command"] == f"diptych compare {' '.join([name, *flags])}"

@@ -16,6 +16,7 @@ from components.recipes.curation import build_ops
 from components.recipes.recipe import Curation
 from flows.cli import main
 from tests.flows.versioned import names, paint, snapshot
+from tests.wit_pages import PAGE, write_pages
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +28,18 @@ def raw(tmp_path_factory) -> Path:
 def exported(raw, tmp_path) -> Path:
     assert main(["data", "export", str(raw), "--as", "fiftyone", "--to", str(tmp_path / "set"), "--name", "ours"]) == 0
     return tmp_path / "set"
+
+
+def test_a_table_of_wit_goes_to_parquet_and_back(tmp_path, capsys):
+    table = write_pages(tmp_path / "wit.tsv", [PAGE, b"none\n", PAGE])
+    there, back = str(tmp_path / "wit.parquet"), str(tmp_path / "back.tsv")
+    assert main(["data", "wit", str(table), there]) == 0
+    assert "2 rows in" in (said := capsys.readouterr().out)
+    assert "1 that are none in" in said
+    assert main(["data", "wit", there, back, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["rows"] == 2
+    assert Path(back).read_bytes() == table.read_bytes().replace(b"none\n", b"")
+    assert main(["data", "wit", there, str(tmp_path / "other.parquet")]) == 1
 
 
 def tag(folder: Path, tags: dict[str, list[str]]) -> None:

@@ -2,14 +2,17 @@
 
 from importlib import import_module
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
 from prefect.exceptions import ParameterTypeError
 
 from components.recipes.names import check_names
+from flows.graph import stages_of
 from flows.judged import promote, prove
 from flows.monitor import monitor
+from flows.pipeline import Stage, stage
 
 REPOSITORY = Path(__file__).parents[2]
 DEPLOYMENTS = yaml.safe_load((REPOSITORY / "prefect.yaml").read_text())["deployments"]
@@ -40,7 +43,15 @@ def test_each_parameter_has_a_type_and_a_description(deployment):
 
 @pytest.mark.parametrize(("flow", "wrong"), [
     (promote, {"version": "clip"}), (prove, {"recipe": "clip", "seeds": 1}), (monitor, {"since_h": -1}),
+    (stage, {"stage": "count", "recipe": "clip"}),
 ])  # fmt: skip
 def test_what_is_out_of_bounds_is_refused_before_anything_runs(flow, wrong):
     with pytest.raises(ParameterTypeError):
         flow.validate_parameters(wrong)
+
+
+def test_a_single_stage_is_one_of_dvc_yaml_on_either_pool():
+    assert get_args(Stage) == tuple(stages_of(REPOSITORY))
+    single = [one for one in DEPLOYMENTS if one["entrypoint"].endswith(":stage")]
+    assert {one["work_pool"]["name"] for one in single} == {"cpu", "gpu"}
+    assert stage.parameters.model_dump()["properties"]["stage"]["enum"] == list(get_args(Stage))

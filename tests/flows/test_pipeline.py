@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from components.contracts.errors import GateClosed
+from components.contracts.errors import ConfigError, GateClosed
 from components.registry.promotion import promote_by_hand
 from components.registry.store import open_store
 from components.registry.versions import by_alias
@@ -113,6 +113,57 @@ def test_metrics_are_published_on_the_runs_page(toy, client):
     assert not any("tallies" in row for row in rows), "which rows it is counted over is for programs"
     assert all(row["chance"] == 0.06 and row["baseline"] == 0.3 for row in rows if row["metric"] != "canary.distance")
     assert not (toy / "mlflow.db").exists(), "until evaluate: nothing is registered"
+
+
+def artifacts_of_last_run(client):
+    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+
+    run, _ = tasks_of_last_run(client)
+    only = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run.id]))
+    return {one.key: one.data for one in client.read_artifacts(artifact_filter=only)}
+
+
+def test_a_runs_page_says_what_ran_what_was_there_what_it_took_and_of_which_data(toy, client, monkeypatch):
+    from flows.pipeline import pipeline
+
+    pipeline("clip", until="count")
+    monkeypatch.setenv("DIPTYCH_PRICE_PER_HOUR", "3600")
+    (toy / "closed").touch()
+    pipeline("clip", until="count")
+    rows = [
+        [cell.strip() for cell in line.split("|")[1:-1]] for line in artifacts_of_last_run(client)["work-clip"].splitlines() if line.startswith("|")
+    ]  # fmt: skip
+    assert rows[0] == ["stage", "did", "seconds", "CPU-s", "cost"]
+    assert [row[:2] for row in rows[2:]] == [["ingest", "cached"], ["count@clip", "cached"], ["all", "2 cached"]]
+    assert [row[3] for row in rows[2:]] == ["", "", ""], "what did not run took no processor"
+    assert all(float(row[4]) > 0 for row in rows[2:])
+    set_seed(toy, 4)
+    with pytest.raises(GateClosed):
+        pipeline("clip")
+    assert "| ingest | ran |" in artifacts_of_last_run(client)["work-clip"], "a run that failed shows how far it came"
+    (toy / "closed").unlink()
+    pipeline("clip")
+    shown = artifacts_of_last_run(client)
+    assert {"work-clip", "metrics-clip", "examples-clip", "links-clip", "promotion-clip"} <= set(shown)
+    assert shown["examples-clip"].startswith("![What the model finds](data:image/png;base64,")
+    assert "#/experiments/" in shown["links-clip"]
+    assert f"`{toy}/runs/clip/package/report.html`" in shown["links-clip"]
+
+
+def test_one_stage_alone_is_brought_up_to_date_once_what_is_before_it_is(toy, client):
+    from flows.pipeline import pipeline, stage
+
+    with pytest.raises(
+        ConfigError, match=r"ingest, count@clip must come before evaluate@clip, and have work to do.*until: evaluate"
+    ):
+        stage("evaluate", "clip")
+    assert not (toy / "data/raw/a").exists()
+    pipeline("clip", until="count")
+    assert stage("evaluate", "clip").did == "ran"
+    assert stage("evaluate", "clip").did == "cached"
+    shown = artifacts_of_last_run(client)
+    assert "| evaluate@clip | cached |" in shown["work-clip"]
+    assert "metrics-clip" in shown
 
 
 def test_a_fault_of_the_world_is_tried_again_and_a_mistake_is_not(toy, client):

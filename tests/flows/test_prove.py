@@ -157,7 +157,9 @@ def test_a_proof_is_run_kept_listed_and_run_again_for_nothing(tmp_path):
     assert begun == ["data/starts/" + next((root / ".diptych/starts").iterdir()).name] * 2
     assert json.loads((root / "docs/proofs/clip.json").read_text()) == again
     assert not (root / ".diptych/proofs/clip").exists()
-    assert any(re.fullmatch(r"clip, seed 1: 2 of 2, about .* left", sentence) for sentence in heard.said)
+    assert any(
+        re.fullmatch(r"clip, seed 0: whole after .*; 1 of 2, about .* left", sentence) for sentence in heard.said
+    )
     row = next(row for row in recipes(root) if row["name"] == "clip")
     assert row["status"] == "does not hold"
     shown = "\n".join(as_lines([row]))

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -18,6 +19,7 @@ import pytest
 from botocore.exceptions import ClientError
 from dvc.repo import Repo
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
@@ -27,6 +29,7 @@ from components.serving.endpoint import read_endpoint
 from flows.down import down
 from flows.faults import told
 from flows.stack.backup import backup, digests, restore
+from flows.stack.claims import Claims
 from flows.stack.doctor import examined
 from flows.stack.objects import client
 from flows.stack.place import USER, Place, is_made
@@ -34,6 +37,7 @@ from flows.stack.postgres import AS_ROOT, DATABASES, cluster_of, find_binaries, 
 from flows.stack.seen import Seen, read_seen, use
 from flows.stack.up import end, up
 from tests.flows.rolled import REPOSITORY, ask, make_place, make_version, rules
+from tests.receivers import web
 
 pytestmark = pytest.mark.timeout(1200)
 NAMES = ("postgres", "s3", "prefect", "mlflow", "worker-cpu", "hooks")
@@ -190,6 +194,21 @@ def test_an_alias_in_mlflow_becomes_a_served_model_by_prefect(root):
     until(lambda: (its := read_endpoint(root)) is not None and its.label == version.label, lambda: logs(root))
     (_, *_) = store.client.search_model_versions("name = 'tiny'")
     until(lambda: "diptych.deployed_at" in store.client.get_model_version("tiny", "1").tags, lambda: logs(root))
+    until(lambda: shown(root, "served-tiny"), lambda: logs(root))
+    (page,) = shown(root, "served-tiny")
+    assert version.label in page
+    assert f"[tiny in the registry]({Place.read(root).url('mlflow')}/#/models/tiny" in page
+
+
+def shown(root: Path, key: str) -> list[str]:
+    """Return what runs have put on their pages under a key."""
+    place, only = Place.read(root), ArtifactFilter(key=ArtifactFilterKey(any_=[key]))
+    ours = {
+        PREFECT_API_URL: f"{place.url('prefect')}/api",
+        PREFECT_API_AUTH_STRING: f"{USER}:{place.passwords['prefect']}",
+    }
+    with temporary_settings(ours), get_client(sync_client=True) as prefect:
+        return [one.data for one in prefect.read_artifacts(artifact_filter=only)]
 
 
 def logs(root: Path) -> str:
@@ -261,6 +280,28 @@ def test_a_shell_is_told_what_it_needs(root, place):
     assert [one["state"] for one in json.loads(ran.stdout)["servers"]] == ["well"] * len(NAMES)
 
 
+def test_up_takes_an_address_and_no_server_keeps_it_in_what_it_knows_or_says(root, place):
+    secret, command = "planted-in-a-path", [sys.executable, "-m", "flows.cli"]
+    with web() as page:
+        told = {**os.environ, "DIPTYCH_NOTIFY_WEBHOOK": f"http://127.0.0.1:{page.port}/{secret}"}
+        assert subprocess.run([*command, "up"], cwd=root, env=told, capture_output=True, check=True)
+        ran = subprocess.run(
+            [*command, "notify", "--try", "--json"], cwd=root, capture_output=True, text=True, check=True
+        )
+        assert json.loads(ran.stdout) == {"channels": ["webhook"], "wrong": {}}
+        assert [path for _, _, path in page.got] == [f"/{secret}"]
+    gone = subprocess.run([*command, "notify", "--try"], cwd=root, capture_output=True, text=True, check=False)
+    assert gone.returncode == 1, "nobody listens there any more"
+    ran = subprocess.run(
+        [*command, "notify", "--remove", "webhook"], cwd=root, capture_output=True, text=True, check=True
+    )
+    assert "Nobody is told." in ran.stdout
+    for process in family(root):
+        assert not [name for name in process.environ() if name.startswith("DIPTYCH_NOTIFY_")]
+    said = "".join(path.read_text(errors="replace") for path in (place.data / "logs").iterdir())
+    assert secret not in said + gone.stdout + gone.stderr
+
+
 def test_who_names_servers_of_his_own_is_sent_to_no_other(root, monkeypatch):
     for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "PREFECT_API_URL", "PREFECT_API_AUTH_STRING"):
         monkeypatch.delenv(name, raising=False)
@@ -324,25 +365,53 @@ def test_down_ends_all_and_up_finds_what_they_kept(root):
     assert open_store(root).client.get_registered_model("tiny").aliases == {"champion": "1"}
 
 
+def chosen(root: Path) -> Place:
+    with closing(Claims()) as claims:
+        return Place.of(root, None, claims)
+
+
 def test_a_disk_that_is_not_there_is_no_empty_one(tmp_path):
     root = make_place(tmp_path)
-    place = Place.of(root)
-    assert Place.of(root) == place
+    place = chosen(root)
+    assert chosen(root) == place
     place.keys.rename(tmp_path / "aside")
     with pytest.raises(StaleArtifact, match="mount it"):
-        Place.of(root)
+        chosen(root)
     (tmp_path / "aside").rename(place.keys)
     with socket.socket() as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         other.bind(("127.0.0.1", place.ports["hooks"]))
         other.listen()
-        assert Place.of(root).ports["hooks"] != place.ports["hooks"]
+        assert chosen(root).ports["hooks"] != place.ports["hooks"]
     assert len(set(place.ports.values())) == len(place.ports)
+
+
+def test_two_that_start_at_the_same_moment_have_no_port_in_common(tmp_path):
+    one, another = tmp_path / "one", tmp_path / "another"
+    for root in (one, another):
+        root.mkdir()
+        make_place(root)
+    with closing(Claims()) as claims:
+        ours = Place.of(one, None, claims)
+        assert not {*ours.ports.values()} & {*chosen(another).ports.values()}, "though nobody listens on any yet"
+        assert not any(claims.take(port) for port in ours.ports.values()), "they are ours already"
+    assert chosen(one).ports == ours.ports, "what is given back can be had"
+
+
+def test_a_claim_is_gone_with_whoever_has_it():
+    with closing(Claims()) as claims:
+        port = claims.first(21_000)
+        try_it = f"from flows.stack.claims import Claims; print(Claims().take({port}))"
+        asked = [sys.executable, "-c", try_it]
+        assert subprocess.run(asked, capture_output=True, text=True, check=True).stdout == "False\n"
+    assert subprocess.run(asked, capture_output=True, text=True, check=True).stdout == "True\n"
+    with closing(Claims()) as claims:
+        assert claims.take(port), "it ended without giving it back"
 
 
 def test_a_damaged_cluster_is_not_replaced_by_an_empty_one(tmp_path):
     root = make_place(tmp_path)
-    place = Place.of(root)
+    place = chosen(root)
     cluster = cluster_of(place)
     (cluster / "base").mkdir(parents=True)
     try:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import chain, islice
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from components.contracts.batch import Texts
@@ -26,6 +26,7 @@ class Captions:
         captions: those of each sample, at least one.
         long: what becomes of captions that are longer than the vocabulary reads.
         is_kept: whether their words are kept beside the tokens, for whoever changes them before they are read.
+        weights: how often each caption is drawn against the others of its sample, above 0; none draws all as often.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Captions:
         captions: Sequence[Sequence[str]],
         long: LongCaptions = "truncate",
         is_kept: bool = False,
+        weights: Sequence[Sequence[float]] = (),
     ) -> None:
         apart = taken_apart(captions, long, vocabulary)
         texts, tokens, lengths = chain.from_iterable(chain.from_iterable(apart)), [], []
@@ -48,6 +50,8 @@ class Captions:
         )  # (K + 1,), of each caption
         self.first = ends(torch.tensor([len(own) for own in apart]))  # (M + 1,), of each sample among the captions
         self.words = list(chain.from_iterable(chain.from_iterable(apart))) if is_kept else []
+        self.weight = torch.tensor([one for own in weights for one in own], dtype=torch.float64) if weights else None
+        self.upto = None if self.weight is None else torch.cat([self.weight.new_zeros(1), self.weight.cumsum(0)])
 
     def lengths(self) -> list[int]:
         """Return the tokens of the longest caption of each sample, or of its longest piece."""
@@ -55,17 +59,36 @@ class Captions:
         return [int(own.max()) for own in each.split(self.pieces[self.first].diff().tolist())]
 
     def choose(self, rows: Int[Tensor, "B"], draw: torch.Generator) -> Int[Tensor, "B"]:
-        """Return the number of one piece of each sample: a caption drawn evenly, and a piece of it drawn evenly."""
+        """Return the number of one piece of each sample: a caption drawn evenly, or by its weight, and a piece of it drawn evenly."""
+        if self.upto is not None:
+            return self._choose_weighted(rows, draw, self.upto)
         spot = torch.rand(len(rows), generator=draw) * (self.first[rows + 1] - self.first[rows])
         within, caption = spot.frac(), self.first[rows] + spot.long()
         kinds = self.pieces[caption + 1] - self.pieces[caption]
         return self.pieces[caption] + (within * kinds).long()
 
+    def _choose_weighted(
+        self, rows: Int[Tensor, "B"], draw: torch.Generator, upto: Float[Tensor, "_"]
+    ) -> Int[Tensor, "B"]:
+        first, last = self.first[rows], self.first[rows + 1]
+        spot = torch.rand(len(rows), generator=draw, dtype=torch.float64) * (upto[last] - upto[first]) + upto[first]
+        caption = (torch.searchsorted(upto, spot, right=True) - 1).clamp(
+            first, last - 1
+        )  # a sum may round past its end
+        kinds = self.pieces[caption + 1] - self.pieces[caption]
+        return self.pieces[caption] + (torch.rand(len(rows), generator=draw) * kinds).long()
+
     def choose_some(self, rows: Int[Tensor, "B"], draw: torch.Generator, count: int) -> Int[Tensor, "B N"]:
-        """Return pieces of `count` captions of each sample, no caption again before all were there."""
+        """Return pieces of `count` captions of each sample, no caption again before all were there.
+
+        By weight, the first is drawn by all weights, the next by those of what is left (Efraimidis and Spirakis 2006).
+        """
         many = self.first[rows + 1] - self.first[rows]
         rank = torch.rand(len(rows), int(many.max()), generator=draw)
-        rank = rank.masked_fill(torch.arange(rank.shape[1]) >= many[:, None], 2.0)  # behind all there are
+        if self.weight is not None:
+            at = (self.first[rows][:, None] + torch.arange(rank.shape[1])).clamp(max=len(self.weight) - 1)
+            rank = -(-rank.double()).log1p() / self.weight[at]  # the time until each rings, at the rate of its weight
+        rank = rank.masked_fill(torch.arange(rank.shape[1]) >= many[:, None], torch.inf)  # behind all there are
         turn = torch.arange(count) % many[:, None]
         caption = self.first[rows][:, None] + rank.argsort(dim=1).gather(1, turn)
         kinds = self.pieces[caption + 1] - self.pieces[caption]

@@ -23,6 +23,7 @@ class Pairs:
         concepts: what each sample shows.
         kinds: of each caption; none where nothing is known of them.
         mentions: of each caption, the places where concepts stand in it; none where nobody asked.
+        languages: the same, their codes.
         groups: label -> group of each, such as `category` -> `Flags`; none where no labels are known.
     """
 
@@ -32,4 +33,5 @@ class Pairs:
     concepts: tuple[str, ...]
     kinds: tuple[tuple[str, ...], ...] = ()
     mentions: tuple[tuple[tuple[Place, ...], ...], ...] = ()
+    languages: tuple[tuple[str, ...], ...] = ()
     groups: tuple[Mapping[str, str], ...] = ()

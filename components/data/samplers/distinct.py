@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from itertools import accumulate
 
 from components.contracts.errors import ConfigError, DataError
 from components.data.samplers.epochs import Epochs
@@ -29,11 +30,13 @@ class DistinctBatches(Epochs):
         groups: the concept of each sample.
         batch: rows a batch.
         seed: decides the order of every epoch.
+        often: how often each row comes, 1 in the mean; none where all come as often. A row that is to come oftener than there are
+            batches in an epoch comes in each.
 
     Raises ConfigError when the data has fewer concepts than a batch has rows.
     """
 
-    def __init__(self, groups: Sequence[str], batch: int, seed: int) -> None:
+    def __init__(self, groups: Sequence[str], batch: int, seed: int, often: Sequence[float] = ()) -> None:
         concepts = len(set(groups))
         if batch > concepts:
             raise ConfigError(
@@ -45,6 +48,7 @@ class DistinctBatches(Epochs):
                 f"batch is {batch}, but a contrast needs a wrong pair beside the right one. Give at least 2."
             )
         self.groups, self.batch, self.seed = list(groups), batch, seed
+        self.upto = list(accumulate(often))
         self.steps_per_epoch = max(1, len(groups) // batch)
 
     def epoch(self, number: int) -> list[list[int]]:
@@ -54,18 +58,25 @@ class DistinctBatches(Epochs):
         batches run short of new concepts, rows of this epoch come a second time.
         """
         shuffle = random.Random(f"{self.seed}/{number}")
-        waiting = list(range(len(self.groups)))
+        coming = self._coming(shuffle.random()) if self.upto else list(range(len(self.groups)))
+        waiting = list(coming)
         shuffle.shuffle(waiting)
         batches = []
         for _ in range(self.steps_per_epoch):
             taken = dict[str, int]()
             waiting = self._take(waiting, taken)
             if len(taken) < self.batch:
-                again = list(range(len(self.groups)))
+                again = list(coming)
                 shuffle.shuffle(again)
                 self._take(again, taken)
             batches.append(list(taken.values()))
         return batches
+
+    def _coming(self, offset: float) -> list[int]:
+        """Return the rows of an epoch, each as often as it should come, rounded so that all together are as many as there are rows."""
+        scale = len(self.upto) / self.upto[-1]
+        ends = [int(end * scale + offset) for end in self.upto]
+        return [row for row, (start, end) in enumerate(zip([0, *ends], ends, strict=False)) for _ in range(end - start)]
 
     def _take(self, rows: list[int], taken: dict[str, int]) -> list[int]:
         """Move rows of new concepts into `taken` until it is a batch; return the rows that were left."""
@@ -83,6 +94,8 @@ class DistinctBatches(Epochs):
 class Distinct(Ordering):
     """Orders by DistinctBatches; where there are fewer concepts than a batch has rows, a batch has one row of each."""
 
+    weighs = True
+
     def order(self, rows: Rows, batch: int, seed: int) -> DistinctBatches:
         """Return the order; DataError when all rows are of one concept."""
-        return DistinctBatches(rows.concepts, fitting(batch, rows.concepts), seed)
+        return DistinctBatches(rows.concepts, fitting(batch, rows.concepts), seed, rows.often)

@@ -4,14 +4,17 @@ OpenMoji is held out of training. Concepts: 1,914. Pictures: 5,742, 72 x 72 pixe
 Skin tones are left out, as 38% of them look nearly like their base; emoji_tones.py has them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 
+from components.contracts.errors import ConfigError
 from components.contracts.progress import Progress
 from components.contracts.sample import Sample
 from components.data.sources.emoji_wheels import (
     LICENCES,
     PINS,
+    Concept,
     check_asked,
     made_of,
     pictured,
@@ -19,7 +22,7 @@ from components.data.sources.emoji_wheels import (
     sample_of,
 )
 from components.data.sources.wheels import fetch_all
-from components.data.splits import SplitRule
+from components.data.splits import SplitRule, chance
 
 HELD_OUT = "openmoji"
 
@@ -30,10 +33,17 @@ class EmojiSource:
     Args:
         languages: codes of the names each picture comes with, English being the concept's own; of LANGUAGES.
         workers: processes that draw; the samples do not depend on it.
+        named: language -> share of the concepts that are trained on with a name in it, as languages have fewer texts than others; 1
+            where nothing is said. What is held out keeps all names.
+
+    Raises ConfigError as of check_asked, for a share that is none of a language, and where no language is left whole.
     """
 
-    def __init__(self, languages: Sequence[str] = ("en",), workers: int = 2) -> None:
+    def __init__(
+        self, languages: Sequence[str] = ("en",), workers: int = 2, named: Mapping[str, float] | None = None
+    ) -> None:
         check_asked(languages, workers)
+        self.named = _checked(dict(named or {}), languages)
         self.languages = tuple(languages)
         self.workers = workers
 
@@ -47,7 +57,8 @@ class EmojiSource:
             for concept, pictures in drawn:
                 splits = SplitRule(held_out=HELD_OUT).assign(seed, concept.labels["concept"], tuple(pictures))
                 for designer, data in pictures.items():
-                    yield sample_of(concept, designer, splits[designer], data)
+                    its = self._told(concept, seed) if splits[designer] == "train" else concept
+                    yield sample_of(its, designer, splits[designer], data)
                     done += 1
                     progress("draw and write pictures", done, total)
 
@@ -58,5 +69,29 @@ class EmojiSource:
             "designers": dict(LICENCES),
             "held_out": HELD_OUT,
             "languages": list(self.languages),
+            **({"named": self.named} if self.named else {}),
             **made_of(),
         }
+
+    def _told(self, concept: Concept, seed: int) -> Concept:
+        """Return a concept with the names that are trained on: as few of a rare language, whichever others there are."""
+        names = {
+            code: name
+            for code, name in concept.names.items()
+            if chance(seed, f"named in {code}", concept.code) < self.named.get(code, 1.0)
+        }
+        return replace(concept, names=names)
+
+
+def _checked(named: dict[str, float], languages: Sequence[str]) -> dict[str, float]:
+    for code, share in named.items():
+        if code not in languages or not 0 <= share <= 1:
+            raise ConfigError(
+                f"source.named has {code}: {share}. Give a language of source.languages, which are {', '.join(languages)}, and the share of concepts, 0 "
+                "to 1, that have a name in it."
+            )
+    if all(named.get(code, 1.0) < 1 for code in languages):
+        raise ConfigError(
+            f"source.named leaves a part of each language's names out ({named}), so that some pictures would have none. Leave one language whole."
+        )
+    return named

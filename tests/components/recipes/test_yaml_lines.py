@@ -1,6 +1,9 @@
 """Every key has the line it stands in."""
 
-from components.recipes.yaml_lines import read_yaml
+import pytest
+
+from components.contracts.errors import ConfigError
+from components.recipes.yaml_lines import MOST_KEYS, read_yaml
 
 TEXT = """\
 # a comment
@@ -53,3 +56,21 @@ def test_off_is_a_word_and_true_is_true(tmp_path):
     assert read_yaml(file).values == {
         "spike": "off", "answer": "no", "bits": ["on", "truely", True, False, True], "empty": None, "number": 0.001,
     }  # fmt: skip
+
+
+LAUGHS = "\n".join(
+    [
+        "a0: &a0 [x, x, x, x, x, x, x, x, x, x]",
+        *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)),
+    ]
+)
+
+
+@pytest.mark.parametrize(("text", "says"), [
+    (LAUGHS, f"more than {MOST_KEYS:,} keys"), ("a: &a [*a]", "without end"), ("a: &a {b: *a}", "without end"),
+    (f"a: {'[' * 20_000}", "nested without end|not YAML"), ("a: !!python/object/apply:os.system [id]", "not YAML"),
+], ids=["laughs", "list in itself", "mapping in itself", "deep", "code"])  # fmt: skip
+def test_what_unfolds_without_end_or_asks_for_code_is_refused(tmp_path, text, says):
+    (tmp_path / "some.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=says):
+        read_yaml(tmp_path / "some.yaml")

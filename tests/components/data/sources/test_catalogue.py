@@ -17,6 +17,7 @@ from components.data.sources.table import PairTable
 from components.data.synthetic.scenes import ScenesSource
 from tests.own_pictures import write_clips, write_coco, write_croissant, write_table, write_texts
 from tests.shards import members_of, write_shard
+from tests.wit_pages import write_wit
 
 GOLDEN = Path(__file__).parents[3] / "golden/huggingface"
 
@@ -45,6 +46,7 @@ def test_every_row_builds_with_its_defaults_and_describes_itself(name, own, monk
     samples = [{"filepath": name, "caption": said} for name, (said, _) in captions.items()]
     (folder / "samples.json").write_text(json.dumps({"samples": samples}))
     write_croissant(folder / "croissant.json", "captions.csv")
+    write_wit(folder / "wit", {(folder / name).read_bytes(): said for name, (said, _) in captions.items()})
     monkeypatch.chdir(folder.parent)
     (folder.parent / "data").mkdir()
     folder.rename("data/own")  # where the sources that need a path look for it
@@ -68,7 +70,7 @@ def test_settings_reach_the_source():
     [
         (
             None,
-            "needs a name, one of emoji, emoji_tones, scenes, folder, table, webdataset, coco, huggingface, interleaved_docs, video_spans, fiftyone, croissant",
+            "needs a name, one of emoji, emoji_tones, scenes, folder, table, webdataset, coco, huggingface, interleaved_docs, video_spans, fiftyone, croissant, wit",
         ),
         ({"pictures": 30}, "needs a name"),
         ({"name": "emojis"}, "did you mean emoji?"),

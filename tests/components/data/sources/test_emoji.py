@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from components.contracts.errors import ConfigError
 from components.contracts.progress import silent
 from components.contracts.sample import TEST_SPLITS
 from components.data.ingest import ingest
@@ -95,6 +96,27 @@ def test_names_do_not_move_the_pictures(raw):
         sample = next(english)
         assert (sample.key, sample.split, sample.media[0].data) == (key, row["split"], data)
         assert sample.texts[0].text == row["labels"]["concept"]
+
+
+def test_a_rare_language_names_some_of_what_is_trained_on_and_all_that_is_held_out(raw):
+    """A concept's name is there or not for all of its pictures that are trained on, and nothing else is another."""
+    source = EmojiSource(languages=("en", "tr", "zh"), workers=1, named={"tr": 0.3})
+    table = read_manifest(raw / "manifest.parquet").slice(0, 450).to_pylist()
+    named = defaultdict(set)
+    for row, sample in zip(table, source.samples(0, silent), strict=False):
+        assert (sample.key, sample.split) == (row["key"], row["split"])
+        told = {text.lang for text in sample.texts}
+        assert {"en", "zh"} <= told
+        named[sample.split == "train", sample.labels["concept"]].add("tr" in told)
+    trained = [its for (is_trained, _), its in named.items() if is_trained]
+    assert all(len(its) == 1 for its in trained)
+    assert sum(its == {True} for its in trained) / len(trained) == pytest.approx(0.3, abs=0.12)
+    assert {one for (is_trained, _), its in named.items() if not is_trained for one in its} == {True}
+    assert source.describe()["named"] == {"tr": 0.3}
+    with pytest.raises(ConfigError, match=r"source\.named has de: 0\.3"):
+        EmojiSource(languages=("en", "tr"), named={"de": 0.3})
+    with pytest.raises(ConfigError, match="Leave one language whole"):
+        EmojiSource(languages=("tr",), named={"tr": 0.3})
 
 
 def test_concepts_are_few_enough_to_read_in_a_moment():

@@ -146,3 +146,11 @@ def test_where_the_cache_is(monkeypatch, tmp_path, variable, below):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv(variable, str(tmp_path))
     assert cache_dir("wheels") == tmp_path / below
+
+
+def test_a_file_that_unpacks_to_gigabytes_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr("components.data.sources.wheels.MOST_MB", 1)
+    with zipfile.ZipFile(tmp_path / "bomb.whl", "w", zipfile.ZIP_DEFLATED) as opened:
+        opened.writestr("zeros", bytes(2 * 2**20))
+    with pytest.raises(DataError, match="unpacks to 2 MB, more than 1"):
+        read_member(tmp_path / "bomb.whl", "zeros")

@@ -1,0 +1,1 @@
+"""What infra/ says of containers and clusters, read as the tools read it, and checked without any of them."""

@@ -1,0 +1,97 @@
+"""Manifests against Kubernetes' own schema, as the classes of kubernetes-asyncio have it: unknown words, missing words, wrong kinds of values."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import kubernetes_asyncio.client as kubernetes
+
+from infra.manifests.render import Manifest
+
+OTHERS = {("external-secrets.io/v1", "ExternalSecret")}
+"""Of operators, whose schema Kubernetes does not have."""
+_LIST, _DICT = re.compile(r"list\[(.+)\]"), re.compile(r"dict\((\w+), (.+)\)")
+_PLAIN: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "int": (int,),
+    "bool": (bool,),
+    "float": (int, float),
+    "datetime": (str,),
+}
+_QUANTITY = re.compile(r"\d+(\.\d+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?")
+
+
+def misfits(manifest: Manifest) -> list[str]:
+    """Return what does not fit; empty where all does, or where the kind is of an operator that is known."""
+    version, kind = manifest.get("apiVersion", ""), manifest.get("kind", "")
+    if (version, kind) in OTHERS:
+        return []
+    found = _class_of(version, kind)
+    if found is None:
+        return [f"there is no {kind} in {version}"]
+    return list(_against(found, manifest, f"{kind} {manifest.get('metadata', {}).get('name', '?')}"))
+
+
+def _class_of(version: str, kind: str) -> type | None:
+    group, _, number = version.rpartition("/")
+    names = [f"{number[0].upper()}{number[1:]}{kind}"] if number else []
+    known: type | None = next((getattr(kubernetes, name) for name in names if hasattr(kubernetes, name)), None)
+    if known is None:
+        return None
+    api = "".join(part.capitalize() for part in group.removesuffix(".k8s.io").split(".")) or "Core"
+    return known if hasattr(kubernetes, f"{api}{number[0].upper()}{number[1:]}Api") else None
+
+
+def _against(kind: type, value: Any, where: str) -> Iterator[str]:
+    if not isinstance(value, dict):
+        yield f"{where}: is {value!r}, and has to have words of its own"
+        return
+    names = {said: ours for ours, said in kind.attribute_map.items()}  # type: ignore[attr-defined]
+    for word, inner in value.items():
+        if word not in names:
+            yield f"{where}: {word} is no word of {kind.__name__}"
+        elif inner is not None:
+            yield from _typed(kind.openapi_types[names[word]], inner, f"{where}.{word}")  # type: ignore[attr-defined]
+    yield from _lacking(kind, value, where, names)
+
+
+def _lacking(kind: type, value: dict[str, Any], where: str, names: dict[str, str]) -> Iterator[str]:
+    """Yield the words that have to be there: the class itself says so when it is made without them."""
+    quiet = kubernetes.Configuration()
+    quiet.client_side_validation = True
+    given: dict[str, Any] = {names[word]: inner for word, inner in value.items() if word in names}
+    for _ in range(20):
+        try:
+            kind(**given, local_vars_configuration=quiet)
+            return
+        except ValueError as err:
+            lacking = re.search(r"Invalid value for `(\w+)`, must not be `None`", str(err))
+            if lacking is None:
+                yield f"{where}: {err}"
+                return
+            yield f"{where}: {kind.attribute_map[lacking[1]]} has to be said"  # type: ignore[attr-defined]
+            given[lacking[1]] = "said"
+
+
+def _typed(said: str, value: Any, where: str) -> Iterator[str]:
+    if listed := _LIST.fullmatch(said):
+        if not isinstance(value, list):
+            yield f"{where}: is {value!r}, and has to be a list"
+            return
+        for at, inner in enumerate(value):
+            yield from _typed(listed[1], inner, f"{where}[{at}]")
+    elif keyed := _DICT.fullmatch(said):
+        if not isinstance(value, dict):
+            yield f"{where}: is {value!r}, and has to be names with values"
+            return
+        quantities = where.endswith((".limits", ".requests"))
+        for key, inner in value.items():
+            if quantities and not _QUANTITY.fullmatch(str(inner)):
+                yield f"{where}.{key}: {inner!r} is no quantity"
+            elif not quantities:
+                yield from _typed(keyed[2], inner, f"{where}.{key}")
+    elif said in _PLAIN:
+        if not isinstance(value, _PLAIN[said]) or (said in ("int", "float") and isinstance(value, bool)):
+            yield f"{where}: is {value!r}, and has to be {said}"
+    elif said not in ("object", "IntOrString"):
+        yield from _against(getattr(kubernetes, said), value, where)

@@ -1,0 +1,81 @@
+"""A backup that somebody has made up, or changed and given new digests: none of it is put back."""
+
+import hashlib
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from components.contracts.errors import DataError
+from flows.stack.backup import ABOUT, VERSION, verified
+from flows.stack.postgres import DATABASES
+
+WORD = b"a word"
+MD5 = hashlib.md5(WORD, usedforsecurity=False).hexdigest()
+CACHED = f"cache/md5/{MD5[:2]}/{MD5[2:]}"
+GOOD = {f"databases/{next(iter(DATABASES))}.dump": b"dump", "buckets/dvc/files/a": b"object", CACHED: WORD}
+
+
+def write(path: Path, parts: dict[str, bytes], mode: str = "w", more: tuple[tarfile.TarInfo, ...] = ()) -> Path:
+    """Write an archive that says of itself what it has."""
+    said = {name: hashlib.sha256(data).hexdigest() for name, data in parts.items()}
+    about = json.dumps({"version": VERSION, "sha256": said}).encode()
+    with tarfile.open(path, mode) as archive:
+        for name, data in {**parts, ABOUT: about}.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+        for member in more:
+            archive.addfile(member, io.BytesIO(WORD) if member.size else None)
+    return path
+
+
+def test_one_that_is_as_it_was_written_is_believed(tmp_path):
+    assert set(verified(write(tmp_path / "all.tar", GOOD))) == set(GOOD)
+
+
+@pytest.mark.parametrize("name", [
+    "../out", "/etc/passwd", "buckets/dvc/../../out", "buckets/theirs/a", "databases/other.dump", "cache/../../out", "cache/config", "home/.ssh/key",
+])  # fmt: skip
+def test_a_part_that_would_lie_elsewhere_is_refused(tmp_path, name):
+    with pytest.raises(DataError, match="which no backup has"):
+        verified(write(tmp_path / "all.tar", {**GOOD, name: WORD}))
+
+
+def test_data_under_the_digest_of_other_data_is_refused(tmp_path):
+    with pytest.raises(DataError, match="is not the data of that digest"):
+        verified(write(tmp_path / "all.tar", {**GOOD, CACHED: b"another"}))
+
+
+def member(name: str, kind: bytes = tarfile.REGTYPE, to: str = "") -> tarfile.TarInfo:
+    made = tarfile.TarInfo(name)
+    made.type, made.linkname, made.size = kind, to, len(WORD) if kind == tarfile.REGTYPE else 0
+    return made
+
+
+@pytest.mark.parametrize("more", [
+    member(CACHED), member("buckets/dvc/link", tarfile.SYMTYPE, "/etc/passwd"), member("buckets/dvc/hard", tarfile.LNKTYPE, CACHED),
+    member("buckets/dvc/pipe", tarfile.FIFOTYPE),
+], ids=["twice", "link", "hard link", "pipe"])  # fmt: skip
+def test_what_is_there_twice_or_no_file_is_refused(tmp_path, more):
+    with pytest.raises(DataError, match="which no backup has"):
+        verified(write(tmp_path / "all.tar", GOOD, more=(more,)))
+
+
+def test_what_would_unpack_without_end_is_refused_before_it_does(tmp_path):
+    sparse = tarfile.TarInfo("buckets/dvc/sparse")
+    sparse.pax_headers = {"GNU.sparse.major": "0", "GNU.sparse.minor": "1", "GNU.sparse.map": f"0,6,{2**60},0", "GNU.sparse.size": str(2**60), "GNU.sparse.name": sparse.name}  # fmt: skip
+    sparse.size = len(WORD)
+    with pytest.raises(DataError, match="which no backup has"):
+        verified(write(tmp_path / "sparse.tar", GOOD, more=(sparse,)))
+    with pytest.raises(DataError, match="cannot be read as a backup"):
+        verified(write(tmp_path / "packed.tar", GOOD, mode="w:gz"))
+
+
+@pytest.mark.parametrize("data", [b"", b"no archive", b"\0" * 10240])
+def test_what_is_no_archive_is_said(tmp_path, data):
+    (tmp_path / "all.tar").write_bytes(data)
+    with pytest.raises(DataError):
+        verified(tmp_path / "all.tar")

@@ -1,0 +1,209 @@
+"""Who is told, for real: a Prefect server with its automations, and Slack's block, a mail server and a webhook that receive."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from prefect import flow, tags
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import StateType
+from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+from prefect.states import State
+from pydantic import SecretStr
+
+from components.contracts.errors import ConfigError, GateClosed
+from components.monitoring.events import BUDGET, DRIFT, Event
+from flows.automations import TRIES
+from flows.channels import Channel, without_address
+from flows.loopback import free_port, wait_for
+from flows.notices import NOTICES, remove_channel, set_up_notices, try_channels
+from flows.notify import addresses
+from flows.processes import started
+from flows.publish import publish_verdict
+from flows.telling import tell
+from tests.receivers import PASSWORD, USER, Receiver, mail, slack, web
+
+TOKEN, PATH, TITLE = "T0PLANTED0/B0PLANTED0/plantedslacktoken00", "/planted-path", "planted-in-the-query"
+pytestmark = pytest.mark.timeout(300)
+
+
+@dataclass
+class Told:
+    """A Prefect server of our own, and who receives."""
+
+    home: Path
+    log: Path
+    variables: dict[str, str]
+    by: dict[str, Receiver]
+
+    def all_got(self, count: int) -> bool:
+        return all(len(one.got) >= count for one in self.by.values())
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
+    folder, port = tmp_path_factory.mktemp("told"), free_port()
+    home, log = folder / "prefect", folder / "prefect.log"
+    log.touch()
+    with ExitStack() as left:
+        page, post = left.enter_context(web()), left.enter_context(mail())
+        chat, way = left.enter_context(slack(folder))
+        given = {
+            "DIPTYCH_NOTIFY_SLACK": f"https://hooks.slack.com/services/{TOKEN}",
+            "DIPTYCH_NOTIFY_MAIL": f"mailto://{USER}:{PASSWORD}@127.0.0.1:{post.port}?from=us@here.example&to=you@there.example",
+            "DIPTYCH_NOTIFY_WEBHOOK_FILE": str(folder / "webhook"),
+        }
+        (folder / "webhook").write_text(f"http://127.0.0.1:{page.port}{PATH}?key={TITLE}\n")
+        patch = left.enter_context(pytest.MonkeyPatch.context())
+        for name, value in way.items():
+            patch.setenv(name, value)
+        command = [sys.executable, "-m", "uvicorn", "--factory", "flows.page_apps:prefect_page", "--host", "127.0.0.1", "--port", str(port), "--lifespan", "on"]  # fmt: skip
+        server = left.enter_context(started(command, log, {"PREFECT_HOME": str(home)}, Path(__file__).parents[2]))
+        wait_for(f"http://127.0.0.1:{port}/api/health", server, log, "the Prefect server", 120)
+        left.enter_context(temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{port}/api"}))
+        yield Told(home, log, given, {"slack": chat, "mail": post, "webhook": page})
+
+
+@flow(name="trains")
+def fails(with_what: str) -> None:
+    raise GateClosed(with_what)
+
+
+@flow(name="judges")
+def judges() -> None:
+    publish_verdict("clip@3", "clip@3 is promoted: better by 0.04.")
+
+
+def event(name: str, asks: str) -> Event:
+    return Event(
+        name=name, at=datetime.now(UTC), model="clip@3", says=f"scores have moved ({asks or 'told'})", asks=asks
+    )
+
+
+def test_failure_verdict_and_drift_arrive_once_by_each_channel_with_sentence_and_link(told, until):
+    assert set_up_notices(told.variables) == ("slack", "mail", "webhook")
+    assert set_up_notices({}) == ("slack", "mail", "webhook"), "the server has them"
+    with pytest.raises(GateClosed):
+        fails("of somebody else's")
+    tell([event(DRIFT, ""), event(DRIFT, "pipeline"), event(BUDGET, "rollback")])
+    with tags("diptych"):
+        judges()
+        with pytest.raises(GateClosed):
+            fails("3% of the pairs are broken")
+    until(lambda: told.all_got(4), lambda: [one.got for one in told.by.values()])
+    with tags("diptych"), pytest.raises(GateClosed):
+        fails("the last")
+    until(lambda: told.all_got(5), lambda: [one.got for one in told.by.values()])
+    with get_client(sync_client=True) as client:
+        runs = [run for run in client.read_flow_runs() if "diptych" in run.tags]
+    page = PREFECT_API_URL.value().removesuffix("/api")
+    links = {run.state.message or run.name: f"{page}/runs/flow-run/{run.id}" for run in runs}
+    (judged,) = [link for said, link in links.items() if "GateClosed" not in said]
+    for channel, receiver in told.by.items():
+        by_title: dict[str, list[str]] = {}
+        for title, text, _ in receiver.got:
+            by_title.setdefault(title, []).append(text)
+        assert {title: len(texts) for title, texts in by_title.items()} == {
+            "trains failed": 2, "clip@3: verdict": 1, "clip@3: drift": 1, "clip@3: budget broken": 1,
+        }, channel  # fmt: skip
+        assert "scores have moved (pipeline)" in by_title["clip@3: drift"][0]
+        assert "better by 0.04" in by_title["clip@3: verdict"][0]
+        assert judged in by_title["clip@3: verdict"][0]
+        for said in ("3% of the pairs are broken", "the last"):
+            (text,) = [text for text in by_title["trains failed"] if said in text]
+            assert links[f"Flow run encountered an exception: GateClosed: {said}"] in text
+    assert {to for _, _, to in told.by["slack"].got} == {f"hooks.slack.com/services/{TOKEN}"}
+    assert {to for _, _, to in told.by["mail"].got} == {"you@there.example"}
+    assert {to for _, _, to in told.by["webhook"].got} == {f"{PATH}?key={TITLE}"}
+
+
+def test_a_run_that_is_tried_again_is_told_of_once_it_is_not(told, until):
+    set_up_notices(told.variables)
+    before = {name: len(one.got) for name, one in told.by.items()}
+    with get_client(sync_client=True) as client, tags("diptych"):
+        run = client.create_flow_run(judges, tags=["diptych"])
+        for _ in range(TRIES):
+            client.set_flow_run_state(run.id, State(type=StateType.RUNNING), force=True)
+            client.set_flow_run_state(run.id, State(type=StateType.CRASHED, message="its worker died"), force=True)
+    until(lambda: all(len(one.got) > before[name] for name, one in told.by.items()), lambda: told.by)
+    tell([event(BUDGET, "rollback")])  # what is told after it comes after it
+    until(lambda: all(len(one.got) > before[name] + 1 for name, one in told.by.items()), lambda: told.by)
+    for name, one in told.by.items():
+        (title, text, _), (marker, *_) = one.got[before[name] :]
+        assert (title, marker) == ("judges crashed", "clip@3: budget broken")
+        assert "its worker died" in text
+
+
+def test_a_verdict_that_nobody_can_be_told_of_stops_nothing(told, capsys):
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api", PREFECT_CLIENT_MAX_RETRIES: 0}):
+        publish_verdict("clip@3", "clip@3 is promoted")
+    assert (
+        "not shown on the run's page (publish_verdict): the Prefect server does not take events"
+        in capsys.readouterr().err
+    )
+
+
+def test_no_address_is_in_a_log_or_an_automation_or_can_be_read_in_the_store(told):
+    set_up_notices(told.variables)
+    for one in told.by.values():
+        one.refuses = True
+    tried = try_channels()
+    for one in told.by.values():
+        one.refuses = False
+    assert set(tried) == {"slack", "mail", "webhook"}
+    assert all(tried.values()), "each is said to have failed"
+    assert set(try_channels().values()) == {""}
+    with get_client(sync_client=True) as client:
+        automations = "".join(client.read_automations_by_name(one.name)[0].model_dump_json() for one in NOTICES)
+    kept = b"".join(path.read_bytes() for path in told.home.rglob("*") if path.is_file())
+    for secret in (*TOKEN.split("/"), PASSWORD, PATH, TITLE):
+        for where, text in {"tries": str(tried), "log": told.log.read_text(), "automation": automations}.items():
+            assert secret not in text, where
+        assert secret.encode() not in kept
+
+
+def test_one_that_was_paused_stays_so_and_the_last_channel_takes_the_automations_along(told):
+    set_up_notices(told.variables)
+    with get_client(sync_client=True) as client:
+        (verdict,) = client.read_automations_by_name(NOTICES[2].name)
+        client.pause_automation(verdict.id)
+        assert remove_channel("mail") == ("slack", "webhook")
+        (verdict,) = client.read_automations_by_name(NOTICES[2].name)
+        assert (verdict.enabled, len(verdict.actions)) == (False, 2)
+        assert remove_channel("slack") == ("webhook",)
+        assert remove_channel("webhook") == ()
+        assert [client.read_automations_by_name(one.name) for one in NOTICES] == [[]] * len(NOTICES)
+
+
+@pytest.mark.parametrize(("channel", "address"), [
+    ("SLACK", "https://example.com/services/planted/planted/planted"), ("MAIL", "smtp://planted@example.com"),
+    ("MAIL", "mailto://"), ("WEBHOOK", "planted.example.com"), ("WEBHOOK", "https://"),
+])  # fmt: skip
+def test_what_is_no_address_is_refused_by_its_variable_and_not_shown(channel, address):
+    with pytest.raises(ConfigError, match=f"DIPTYCH_NOTIFY_{channel} gives is no address") as refused:
+        set_up_notices({f"DIPTYCH_NOTIFY_{channel}": address})
+    assert "planted" not in str(refused.value)
+
+
+def test_an_address_comes_from_a_variable_or_a_file_and_not_from_both(tmp_path):
+    (tmp_path / "address").write_text(" https://there \n")
+    file = {"DIPTYCH_NOTIFY_WEBHOOK_FILE": str(tmp_path / "address")}
+    assert addresses(file) == {"webhook": ("DIPTYCH_NOTIFY_WEBHOOK_FILE", "https://there")}
+    assert addresses({"DIPTYCH_NOTIFY_WEBHOOK": "", "DIPTYCH_NOTIFY_SLACK": ""}) == {}
+    with pytest.raises(ConfigError, match="Keep one of them"):
+        addresses({**file, "DIPTYCH_NOTIFY_WEBHOOK": "https://here"})
+    with pytest.raises(ConfigError, match="cannot be read: FileNotFoundError"):
+        addresses({"DIPTYCH_NOTIFY_MAIL_FILE": str(tmp_path / "gone")})
+    assert os.environ.get("DIPTYCH_NOTIFY_WEBHOOK") is None
+
+
+@pytest.mark.parametrize("said", ["wrong: pw1", "wrong: a b/c", "wrong: a%20b%2Fc", "at there.example.com"])
+def test_a_password_is_shown_in_no_form(said):
+    block = Channel(url=SecretStr("mailto://pw1:a%20b%2Fc@there.example.com"))
+    assert "…" in without_address(said, block)
+    assert not any(part in without_address(said, block) for part in ("pw1", "a b/c", "a%20b%2Fc", "there.example.com"))
