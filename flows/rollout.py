@@ -149,9 +149,9 @@ def _bring(root: Path, version: ModelVersion, store: Store) -> Rolled:
     timeline = Timeline(label=version.label, before=before, slow=slow)
     timeline.write(root)
     try:
-        folder = files_of(version, root, store)
+        folder, vouched = _vouched(root, version, store, rules)
         timeline.step(root, "files", f"all of {folder.name} are what was registered")
-        timeline.step(root, "signature", check_signature(store, version.run_id, version.label, folder, root, rules))
+        timeline.step(root, "signature", vouched)
         stop_if_asked(root)
         lent = _lent(version, folder, store, rules)
         with own_indexes(root, folder, version.label, rules, timeline, lent):  # as of its first request
@@ -172,6 +172,21 @@ def _bring(root: Path, version: ModelVersion, store: Store) -> Rolled:
     return Rolled(
         outcome="served", label=version.label, sentence=f"{version.label} is served{after}.", timeline=timeline
     )
+
+
+def _vouched(root: Path, version: ModelVersion, store: Store, rules: Deploying) -> tuple[Path, str]:
+    """Return the files of a version, and what their signature says.
+
+    Where the workspace has made the same model anew, its manifest is not the one that was signed: then they are those that were registered.
+    """
+    folder = files_of(version, root, store)
+    try:
+        return folder, check_signature(store, version.run_id, version.label, folder, root, rules)
+    except Untrusted:
+        registered = files_of(version, root, store, own=False)
+        if registered == folder:
+            raise
+        return registered, check_signature(store, version.run_id, version.label, registered, root, rules)
 
 
 def _lent(version: ModelVersion, folder: Path, store: Store, rules: Deploying) -> Borrowed | None:

@@ -11,13 +11,17 @@ from components.registry.store import Store, open_store, store_errors
 from components.registry.versions import ModelVersion
 
 
-def files_of(version: ModelVersion, root: Path, store: Store | None = None) -> Path:
+def files_of(version: ModelVersion, root: Path, store: Store | None = None, own: bool = True) -> Path:
     """Return the folder of a version's package, every file checked against its manifest by sha256.
 
     It is the workspace's own package where that has this digest; else a copy in .diptych/versions, of which the last used ones stay.
+
+    Args:
+        own: whether the workspace's own package will do. It may be the same model made anew, whose manifest says of other runs of its stages.
+
     Raises StaleArtifact when what the store has is not what was registered.
     """
-    for folder in (root / "runs" / version.name / "package", _copy(root, version)):
+    for folder in (*([root / "runs" / version.name / "package"] if own else []), _copy(root, version)):
         if _digest(folder) == version.digest:
             with suppress(StaleArtifact):  # changed since: the store has what was registered
                 check_files(folder, read_sealed(folder)["files"])

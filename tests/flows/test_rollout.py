@@ -1,5 +1,6 @@
 """From an alias to the endpoint, on a real registry, Triton and gateway: who may be served is, nobody is dropped, and what goes wrong changes nothing."""
 
+import json
 import os
 import re
 import shutil
@@ -307,3 +308,15 @@ def test_without_an_alias_nothing_is_asked_for_and_without_files_there_is_no_way
         rollout(root, "nobody", store)
     with pytest.raises(ConfigError, match="nothing to go back to"):
         rollback(make_place(tmp_path))
+
+
+def test_the_same_model_made_anew_is_served_as_it_was_registered(root, store, first):
+    version = make_version(root, store, seed=23, right=55)
+    manifest = root / "runs/tiny/package/manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"lock": {"of": "another run of the stages"}}))
+    store.client.set_model_version_tag("tiny", version.version, "diptych.verdict", "approved")
+    ask(store, version)
+    rolled = rollout(root, "tiny", store)
+    assert (rolled.outcome, rolled.label) == ("served", version.label), rolled.sentence
+    assert by_alias(store, "tiny", "champion").label == version.label
+    assert (root / ".diptych/versions" / version.digest[:16]).exists(), "its manifest is the one that was signed"
