@@ -39,7 +39,7 @@ drill:     ## Drill one fault on real processes: make drill DRILL=deploy_under_l
 # cpu is cuda with a build of torch that PyPI does not know, so nothing is asked of it.
 .PHONY: locks audit sbom
 UVX = .venv/bin/python -m uv tool run
-LOCKED = cpu cuda serving
+LOCKED = cpu cuda triton
 
 locks:     ## Resolve infra/locks anew, to what .venv has: each package by version and sha256, for production images
 	@infra/setup.sh test
@@ -47,7 +47,7 @@ locks:     ## Resolve infra/locks anew, to what .venv has: each package by versi
 
 audit:     ## Say which locked packages have a known weakness, and in which version it is mended
 	@infra/setup.sh
-	@for name in cuda serving; do $(UVX) pip-audit==2.10.1 --strict --require-hashes --disable-pip --requirement infra/locks/$$name.txt || wrong=1; done; exit $${wrong:-0}
+	@for name in cuda triton; do $(UVX) pip-audit==2.10.1 --strict --require-hashes --disable-pip --requirement infra/locks/$$name.txt || wrong=1; done; exit $${wrong:-0}
 
 sbom:      ## Write build/sbom/*.json, what production images are made of, as CycloneDX
 	@infra/setup.sh

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from prefect.blocks.notifications import AppriseNotificationBlock, SlackWebhook
 from pydantic import SecretStr
@@ -58,8 +58,11 @@ def block_of(channel: str, address: str, name: str) -> AppriseNotificationBlock:
 
 def without_address(text: str, block: AppriseNotificationBlock) -> str:
     """Return a text with nothing in it of where a block sends to."""
-    parts = {part for part in re.split(r"[/:?&=@]", block.url.get_secret_value()) if len(part) > 4}
-    for part in sorted(parts, key=len, reverse=True):
+    address = block.url.get_secret_value()
+    whole = urlsplit(address)
+    parts = {part for part in re.split(r"[/:?&=@]", address) if len(part) > 4} | {whole.username, whole.password}
+    known = {form for part in parts if part for form in (part, unquote(part), quote(unquote(part), safe=""))}
+    for part in sorted(known, key=len, reverse=True):
         text = text.replace(part, "…")
     return text
 

@@ -17,6 +17,9 @@ from components.stages.place import private
 
 Way = Literal["push", "pull"]
 _DENIED = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "Forbidden", "ExpiredToken"})
+_CLIENTS = frozenset(
+    {"aiobotocore", "aiohttp", "botocore", "s3fs"}
+)  # whose errors DVC hands on, some of them no OSError
 _CODE = re.compile(r"An error occurred \((\w+)\)")
 
 
@@ -86,7 +89,9 @@ def _move(repo: Any, way: Way, name: str, url: str, targets: Sequence[str] | Non
         ) from err
     except (UploadError, DownloadError, CheckoutError) as err:
         raise _failed(way, name, url, f"{said} {err}", getattr(err, "amount", None)) from err
-    except (DvcException, OSError) as err:
+    except Exception as err:
+        if not isinstance(err, DvcException | OSError) and type(err).__module__.partition(".")[0] not in _CLIENTS:
+            raise
         raise _failed(way, name, url, f"{said} {err}", None) from err
     finally:
         for one, (handlers, propagate, level) in zip(loggers, before, strict=True):

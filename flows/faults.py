@@ -21,7 +21,24 @@ def told(err: Exception, root: Path | None, debug: bool = False) -> str:
         return f"{before}{err}"
     if isinstance(err, OSError):
         return f"{before}{explained(err)}"
+    if refused := _refused(err):
+        return f"{before}{refused}"
     return f"{before}{type(err).__name__}: {err} ({_kept(whole, root)})"
+
+
+def _refused(err: Exception) -> str | None:
+    """Return what to do where Prefect's server does not know who we are; None for anything else."""
+    if "prefect.exceptions" not in sys.modules:  # then it is not Prefect that raised
+        return None
+    from prefect.exceptions import PrefectHTTPStatusError
+    from prefect.settings import PREFECT_API_URL
+
+    if not isinstance(err, PrefectHTTPStatusError) or err.response.status_code not in (401, 403):
+        return None
+    return (
+        f"the Prefect server at {PREFECT_API_URL.value()} does not let us in ({err.response.status_code}). Say who you are in "
+        'PREFECT_API_AUTH_STRING; for the servers of diptych up: eval "$(diptych env)". What stages have made is kept.'
+    )
 
 
 def _kept(whole: str, root: Path | None) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 from components.contracts.errors import Busy, ConfigError
@@ -42,26 +43,53 @@ def why_stale(root: Path, addresses: Sequence[str]) -> dict[str, tuple[str, ...]
     return {name: tuple(_reasons(status.get(name, []))) for name in addresses}
 
 
-def inputs_of(root: Path, address: str) -> dict[str, Any]:
+def inputs_of(root: Path, address: str, remote: str) -> dict[str, Any]:
     """Return what decides a stage's outputs as it is now: `cmd`, `params`, and `deps` with the digest of each, in the form of `inputs_in`.
 
-    Of an input that is not here it is the digest that dvc.lock has of the stage which makes it; None where nobody knows. Errors as of `why_stale`.
+    Of an input that is not here it is the digest that dvc.lock has of the stage which makes it, or that the list of its files gives, which a remote
+    has; None where nobody knows. Errors as of `why_stale`.
     """
 
     def ask(stages: Mapping[str, Any]) -> dict[str, Any]:
         from dvc.dependency import ParamsDependency
 
-        made = {out.fs_path: out.hash_info for name in stages for out in stages[name].outs}
         said: dict[str, Any] = {"cmd": stages[address].cmd, "deps": {}, "params": {}}
         for dep in stages[address].deps:
             if isinstance(dep, ParamsDependency):
                 said["params"][dep.def_path] = dep.get_hash().value
             else:
-                known = dep.get_hash() if dep.exists else made.get(dep.fs_path)
+                known = dep.get_hash() if dep.exists else _made_by(dep, stages, remote)
                 said["deps"][dep.def_path] = known.value if known else None
         return said
 
     return _asked(root, ask)
+
+
+def _made_by(dep: Any, stages: Mapping[str, Any], remote: str) -> Any:
+    """Return DVC's hash of an input that is not here, by what dvc.lock says of the output which it is, or lies in; None where that is not known."""
+    out = _holder(dep, stages)
+    if out is None or not out.hash_info:
+        return None
+    if out.fs_path == dep.fs_path:
+        return out.hash_info
+    found = out.get_obj(filter_info=dep.fs_path) if out.get_dir_cache(remote=remote) is not None else None
+    return found.hash_info if found is not None else None
+
+
+def listed(root: Path, paths: Sequence[str], remote: str) -> list[str]:
+    """Return those of some files, relative to root, that an output's list of files has, here or in a remote. Errors as of `why_stale`."""
+
+    def ask(stages: Mapping[str, Any]) -> list[str]:
+        return [
+            path for path in paths if _made_by(SimpleNamespace(fs_path=str(root / path)), stages, remote) is not None
+        ]
+
+    return _asked(root, ask) if paths else []
+
+
+def _holder(dep: Any, stages: Mapping[str, Any]) -> Any:
+    outs = (out for name in stages for out in stages[name].outs)
+    return next((out for out in outs if dep.fs_path == out.fs_path or dep.fs_path.startswith(f"{out.fs_path}/")), None)
 
 
 def inputs_in(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -71,11 +99,11 @@ def inputs_in(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def missing_inputs(root: Path, address: str) -> list[str]:
-    """Return the inputs of a stage, relative to root, that other stages make and that are not here. Errors as of `why_stale`."""
+    """Return the outputs of other stages, relative to root, that a stage reads all or part of and that are not here. Errors as of `why_stale`."""
 
     def ask(stages: Mapping[str, Any]) -> list[str]:
-        made = {out.fs_path for name in stages for out in stages[name].outs}
-        return [dep.def_path for dep in stages[address].deps if dep.fs_path in made and not dep.exists]
+        holders = (_holder(dep, stages) for dep in stages[address].deps if not dep.exists)
+        return sorted({out.def_path for out in holders if out is not None})
 
     return _asked(root, ask)
 

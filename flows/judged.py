@@ -12,8 +12,8 @@ from components.registry.promotion import promote_by_hand
 from flows.promote import promote_label
 from flows.prove import lines
 from flows.prove import prove as put_to_the_test
+from flows.publish import publish_verdict
 from flows.run import find_root
-from flows.telling import tell_verdict
 
 
 @flow(name="promote")
@@ -29,7 +29,7 @@ def promote(version: Annotated[str, Field(pattern=r"^[\w.-]+@\w+$")], because: s
     root = find_root(Path.cwd())
     if because:
         sentence = promote_by_hand(root, version, because)
-        tell_verdict(version, sentence)
+        publish_verdict(version, sentence)
         return sentence
     verdict = promote_label(root, version)
     if verdict.page:
@@ -37,7 +37,7 @@ def promote(version: Annotated[str, Field(pattern=r"^[\w.-]+@\w+$")], because: s
     if verdict.champion is None or verdict.champion.version != verdict.version.version:
         raise GateClosed(verdict.sentence)  # which is told by how the run ends
     if verdict.ruling is not None:
-        tell_verdict(version, verdict.sentence)
+        publish_verdict(version, verdict.sentence)
     return verdict.sentence
 
 

@@ -69,6 +69,7 @@ def pipeline(recipe: str = "clip", until: str | None = None) -> dict[str, Outcom
         finally:
             publish_work(workspace, done)
         if until is None:
+            workspace.bring_records()
             version = register(workspace)  # by digest: asked twice, done once
             publish_version(workspace, version)
             verdict = promote(workspace, version)
@@ -89,7 +90,7 @@ def stage(stage: Stage = "evaluate", recipe: str = "clip") -> Outcome:
     """
     with Workspace.here(recipe, wait_s=WAITS_S if deployment.id else 0.0) as workspace:
         *before, (its, last) = workspace.work(stage)
-        if waiting := [one.address(name) for one, name in before if one.stale(name)]:
+        if waiting := [one.address(name) for one, name in before if not one.is_whole(name)]:
             raise ConfigError(
                 f"{', '.join(waiting)} must come before {its.address(last)}, and {'have' if waiting[1:] else 'has'} work to do. Start the "
                 f"deployment pipeline/manual with until: {stage}"

@@ -7,11 +7,19 @@ beside them.
 import base64
 import json
 import re
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import wraps
 from pathlib import Path
+from typing import ParamSpec
 
+from httpx import HTTPError
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.exceptions import PrefectException
 
+from components.contracts.errors import DiptychError
+from components.monitoring.events import VERDICT, Event
 from components.registry.links import (
     DATA_REPORT,
     PACKAGE,
@@ -29,12 +37,27 @@ from flows.bill import as_markdown, price, row
 from flows.pages import mlflow_page
 from flows.report import SHOWN
 from flows.status import data_of
-from flows.telling import tell_verdict
+from flows.telling import tell
 from flows.workspace import Outcome, Workspace
 
 _WHEN = "They open while `diptych ui` runs in the workspace."
+P = ParamSpec("P")
 
 
+def shown(publishes: Callable[P, None]) -> Callable[P, None]:
+    """Have what only shows something stop no run, and hide no fault of one: where a server is away, a line says what is not shown."""
+
+    @wraps(publishes)
+    def quietly(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            publishes(*args, **kwargs)
+        except (HTTPError, OSError, PrefectException, DiptychError) as err:
+            print(f"not shown on the run's page ({publishes.__name__}): {err}", file=sys.stderr, flush=True)
+
+    return quietly
+
+
+@shown
 def publish(stage: str, workspace: Workspace) -> None:
     """Publish what this stage has to show, which for most is nothing. Call it inside a flow."""
     runs = workspace.root / "runs" / workspace.recipe
@@ -50,6 +73,7 @@ def publish(stage: str, workspace: Workspace) -> None:
         _examples(workspace, runs / "package")
 
 
+@shown
 def publish_work(workspace: Workspace, outcomes: Sequence[tuple[Workspace, Outcome]]) -> None:
     """Publish what ran, what was cached, what it took, and the data it was made from. Call it inside a flow, also of a run that failed."""
     rows = [row(its, outcome) for its, outcome in outcomes]
@@ -61,6 +85,7 @@ def publish_work(workspace: Workspace, outcomes: Sequence[tuple[Workspace, Outco
     )  # fmt: skip
 
 
+@shown
 def publish_served(model: str, sentence: str, root: Path) -> None:
     """Publish what became of a deploy or a rollback, and where to ask it. Call it inside a flow."""
     gateway, page = read_gateway(root), mlflow_page(root)
@@ -70,6 +95,7 @@ def publish_served(model: str, sentence: str, root: Path) -> None:
     create_markdown_artifact("\n".join(lines), key=_key(f"served-{model}"), description=sentence)
 
 
+@shown
 def publish_version(workspace: Workspace, version: ModelVersion) -> None:
     """Publish where the version, its curves and its reports are. Call it inside a flow."""
     page, experiment = mlflow_page(workspace.root), open_store(workspace.root).experiment
@@ -95,13 +121,20 @@ def publish_version(workspace: Workspace, version: ModelVersion) -> None:
     )  # fmt: skip
 
 
+@shown
 def publish_ruling(workspace: Workspace, verdict: Verdict) -> None:
     """Publish what the rules gave for a version, and tell of it; nothing where nobody judged anew. Call it inside a flow."""
     if verdict.page:
-        tell_verdict(verdict.version.label, verdict.sentence)
         create_markdown_artifact(
             verdict.page, key=_key(f"promotion-{workspace.recipe}"), description=f"Whether {verdict.version.label} is served"
         )  # fmt: skip
+        publish_verdict(verdict.version.label, verdict.sentence)
+
+
+@shown
+def publish_verdict(label: str, sentence: str) -> None:
+    """Tell whoever wants to hear of it what was decided about a version such as clip@3."""
+    tell([Event(name=VERDICT, at=datetime.now(UTC), model=label, says=sentence)])
 
 
 def _examples(workspace: Workspace, package: Path) -> None:

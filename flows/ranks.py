@@ -10,6 +10,7 @@ import argparse
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from flows.shared import VARIABLE, Shared
 from flows.workspace import Workspace
 
 INDEX = "JOB_COMPLETION_INDEX"
+HANDED_ON_S, ASK_EVERY_S = 600.0, 2.0
 
 
 def train(root: Path, stage: str, recipe: str, *, nodes: int, rank: int, meet: str) -> bool:
@@ -45,6 +47,9 @@ def train(root: Path, stage: str, recipe: str, *, nodes: int, rank: int, meet: s
         shared.take([its.address(one) for its, one in workspace.work(stage)])
         if shared.has(name):
             return False
+        if rank == 0 and not workspace.stale(stage):  # it was trained, and did not arrive: the others are done
+            shared.hand_on(name)
+            return True
         shared.bring_inputs(name)
     host, _, port = meet.rpartition(":")
     ended = subprocess.run(
@@ -63,7 +68,24 @@ def train(root: Path, stage: str, recipe: str, *, nodes: int, rank: int, meet: s
         # DVC was not what ran the stage, so it is told what came of it.
         subprocess.run([sys.executable, "-m", "dvc", "commit", "--force", name], cwd=root, check=True)
         shared.hand_on(name)
+    else:
+        _wait(root, shared, stage, recipe)
     return True
+
+
+def _wait(root: Path, shared: Shared, stage: str, recipe: str) -> None:
+    """Wait until the first rank has handed on what came of it: where its machine is lost before, it needs us again."""
+    with Workspace.here(recipe, root) as workspace:
+        names, deadline = [its.address(one) for its, one in workspace.work(stage)], time.monotonic() + HANDED_ON_S
+        while True:
+            shared.take(names)
+            if shared.has(names[-1]):
+                return
+            if time.monotonic() > deadline:
+                raise TransientError(
+                    f"nobody has handed on {names[-1]} in {HANDED_ON_S:.0f} s; the next try goes on from the last checkpoint"
+                )
+            time.sleep(ASK_EVERY_S)
 
 
 def parser() -> argparse.ArgumentParser:

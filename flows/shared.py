@@ -21,7 +21,7 @@ from components.contracts.errors import ConfigError, TransientError
 from components.contracts.plain_yaml import load_yaml
 from components.stages.place import private
 from flows.data_remote import move
-from flows.graph import inputs_in, inputs_of, missing_inputs
+from flows.graph import inputs_in, inputs_of, listed, missing_inputs
 
 VARIABLE = "DIPTYCH_REMOTE"
 FOLDER = "lock"  # beside DVC's `files`
@@ -52,13 +52,13 @@ class Shared:
         An entry from here stays as long as it is of these. Errors as of `flows.data_remote.data_remote`.
         """
         for address in addresses:
-            now, here = inputs_of(self._root, address), self._entries().get(address)
+            now, here = inputs_of(self._root, address, self._remote), self._entries().get(address)
             if (here is None or inputs_in(here) != now) and (theirs := self._read(address, now)) is not None:
                 self._write_entry(address, theirs)
 
     def has(self, address: str) -> bool:
         """Return whether the remote has what dvc.lock says that a stage makes of the code, numbers and inputs of now, so that it need not run."""
-        theirs = self._read(address, inputs_of(self._root, address))
+        theirs = self._read(address, inputs_of(self._root, address, self._remote))
         return theirs is not None and theirs == self._entries().get(address)
 
     def bring_inputs(self, address: str) -> None:
@@ -70,13 +70,18 @@ class Shared:
         """Fetch outputs, by path or by the stage that makes them."""
         move(self._root, "pull", self._remote, targets)
 
-    def hand_on(self, address: str) -> None:
-        """Have the remote hold what a stage made, then say so; nothing where it does already.
+    def bring_known(self, *paths: str) -> None:
+        """Fetch those files that are not here and that the lists of outputs have."""
+        if found := listed(self._root, [path for path in paths if not (self._root / path).exists()], self._remote):
+            self.bring(*found)
+
+    def hand_on(self, address: str, anew: bool = False) -> None:
+        """Have the remote hold what a stage made, then say so; nothing where it does already, unless that turned out to be gone.
 
         Raises TransientError where it did not arrive: all of it is still here, and the next try goes on with the rest.
         """
         entry = self._entries().get(address)
-        if entry is None or entry == self._read(address, inputs_in(entry)):
+        if entry is None or (not anew and entry == self._read(address, inputs_in(entry))):
             return
         move(self._root, "push", self._remote, [address])
         with tempfile.NamedTemporaryFile("w", dir=private(self._root, "tmp"), suffix=".json") as file:

@@ -1,10 +1,9 @@
-"""Events of a monitor, and verdicts, to a Prefect server.
+"""Events, of a monitor or a verdict, to a Prefect server.
 
 Posted, and not by `emit_event`: that hands them to a thread which tries its best, while a look has to know whether what it asked for was heard.
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from httpx import HTTPError
 from prefect.client.orchestration import get_client
@@ -12,7 +11,7 @@ from prefect.events.schemas.events import Event as PrefectEvent
 from prefect.runtime import flow_run
 
 from components.contracts.errors import TransientError
-from components.monitoring.events import VERDICT, Event
+from components.monitoring.events import Event
 
 
 def tell(events: Sequence[Event]) -> None:
@@ -37,8 +36,3 @@ def tell(events: Sequence[Event]) -> None:
             client.request("POST", "/events", json=sent)  # type: ignore[arg-type]
     except (HTTPError, OSError) as err:
         raise TransientError(f"the Prefect server does not take events: {type(err).__name__}: {err}") from err
-
-
-def tell_verdict(label: str, sentence: str) -> None:
-    """Tell what was decided about a version such as clip@3; errors as of `tell`."""
-    tell([Event(name=VERDICT, at=datetime.now(UTC), model=label, says=sentence)])

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TextIO
 
-from components.contracts.errors import Busy, CapabilityError, ConfigError, Preempted
+from components.contracts.errors import Busy, CapabilityError, ConfigError, DataError, Preempted
 from components.recipes.check import check_files
 from components.recipes.params import load_params
 from components.recipes.starts import chain
@@ -148,10 +148,35 @@ class Workspace:
             elif stage in READ_AFTERWARDS or any(
                 (self.root / out).exists() for out in outputs_of(self.root, stage, self.recipe)
             ):
-                shared.bring(name)
-                did = "restored"
+                try:
+                    shared.bring(name)
+                    did = "restored"
+                except DataError as err:  # the remote's files are gone or damaged, and we can make them
+                    AUDIENCE.get().told(f"{name} is made anew: {err}")
+                    shared.bring_inputs(name)
+                    did = self._run_on(stage, name)
+                    shared.hand_on(name, anew=True)
         shared.hand_on(name)
         return did
+
+    def is_whole(self, stage: str) -> bool:
+        """Return whether a stage has no work to do, here or, where workspaces share a remote, for whoever looks there."""
+        if not self.stale(stage):
+            return True
+        if (shared := Shared.of(self.root)) is None:
+            return False
+        shared.take([its.address(one) for its, one in self.work(stage)])
+        return shared.has(self.address(stage))
+
+    def bring_records(self) -> None:
+        """Where workspaces share a remote, fetch the little that registry and pages read of stages which another one did: curves, reports, the source."""
+        if (shared := Shared.of(self.root)) is not None:
+            runs = [
+                f"runs/{self.recipe}/{stage}/{name}"
+                for stage in ("pretrain", "finetune")
+                for name in ("curves.csv", "metrics.json")
+            ]
+            shared.bring_known(*runs, "data/validated/report.html", "data/raw/source.json")
 
     def _run_on(self, stage: str, name: str) -> Did:
         """Run a stage, and again each time it was preempted at another place than before."""

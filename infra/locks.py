@@ -3,11 +3,10 @@
     python -m infra.locks            # whether they are what pyproject.toml asks for
     python -m infra.locks --write    # resolve anew, to the versions of this environment, which the tests have passed with
 
-`cpu` has torch's wheels without CUDA, which PyTorch's own index has and PyPI does not; `cuda` has PyPI's. `serving` is what Triton's Python stubs run
-on. One hash a package: of the wheel for Python 3.11 on x86-64 with glibc 2.35 or later. No address of an index is in them.
+`cpu` has torch's wheels without CUDA, which PyTorch's own index has and PyPI does not; `cuda` has PyPI's. `triton` is what our Python models import in
+NVIDIA's image, which has a Python of its own. One hash a package: of the wheel that fits. No address of an index is in them.
 """
 
-import hashlib
 import os
 import re
 import subprocess
@@ -22,13 +21,15 @@ from typing import Any
 
 from packaging.markers import Environment, default_environment
 from packaging.requirements import Requirement
-from packaging.tags import compatible_tags, cpython_tags
-from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
+from packaging.tags import Tag, compatible_tags, cpython_tags
+from packaging.utils import canonicalize_name, parse_wheel_filename
 
 ROOT = Path(__file__).parents[1]
 LOCKS = Path("infra/locks")
-PYTHON, GLIBC = (3, 11), 35
-NAMES = ("cpu", "cuda", "serving")
+IMAGES = {"cpu": (11, 35), "cuda": (11, 35), "triton": (12, 39)}
+"""Lock -> Python 3.x, glibc 2.x: the least that the image has."""
+EXTRA = "kubernetes"  # which cpu and cuda have too
+OWN = ("nvidia-pytriton", "onnxruntime")  # which NVIDIA's image has as Triton itself
 TORCHES = ("torch", "torchvision")
 _LINE = re.compile(r"(?P<name>[a-z0-9.-]+)==(?P<version>\S+) --hash=sha256:(?P<sha256>[0-9a-f]{64})")
 
@@ -55,12 +56,13 @@ def read(text: str) -> dict[str, Pin]:
 
 
 def asked(root: Path, name: str) -> list[Requirement]:
-    """Return what an environment must have: of pyproject.toml, or of serving-requirements.txt, where it runs on Linux and x86-64."""
-    if name == "serving":
+    """Return what an image must have: of pyproject.toml with EXTRA, or of serving-requirements.txt without OWN, where it runs on Linux and x86-64."""
+    if name == "triton":
         lines = (root / "infra/serving-requirements.txt").read_text().splitlines()
-        wanted = [line for line in lines if line and not line.startswith("#")]
+        wanted = [line for line in lines if line and not line.startswith(("#", *OWN))]
     else:
-        wanted = tomllib.loads((root / "pyproject.toml").read_text())["project"]["dependencies"]
+        project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+        wanted = [*project["dependencies"], *project["optional-dependencies"][EXTRA]]
     return [one for one in map(Requirement, wanted) if one.marker is None or one.marker.evaluate(_there())]
 
 
@@ -104,13 +106,13 @@ def check(root: Path) -> list[str]:
     """Return what is wrong with the locks, a sentence each."""
     wrong = []
     needs = installed()
-    for name in NAMES:
+    for name in IMAGES:
         try:
             pins = read((root / LOCKS / f"{name}.txt").read_text())
         except (OSError, ValueError) as err:
             wrong.append(f"{name}: {err}")
             continue
-        wrong += [f"{name}: {one}" for one in faults(asked(root, name), pins, {} if name == "serving" else needs)]
+        wrong += [f"{name}: {one}" for one in faults(asked(root, name), pins, {} if name == "triton" else needs)]
     return wrong
 
 
@@ -120,32 +122,32 @@ def write(root: Path) -> None:
     plain = [f"{name}=={version}" for name, version in here.items() if name not in (*TORCHES, "diptych")]
     torches = {name: here[name].partition("+")[0] for name in TORCHES}
     (root / LOCKS).mkdir(exist_ok=True)
-    for name in NAMES:
-        pins = [] if name == "serving" else [*plain, *(f"{one}=={version}{'+cpu' * (name == 'cpu')}" for one, version in torches.items())]  # fmt: skip
-        lines = sorted(_pinned(_resolved(root, name, pins), root))
-        what = {"cpu": " torch is PyTorch's build without CUDA.", "cuda": "", "serving": " Installed with --no-deps."}[
+    for name, (minor, _) in IMAGES.items():
+        pins = [*plain, *(f"{one}=={version}{'+cpu' * (name == 'cpu')}" for one, version in torches.items())]
+        lines = sorted(_pinned(_resolved(root, name, pins), name))
+        what = {"cpu": " torch is PyTorch's build without CUDA.", "cuda": "", "triton": " Installed with --no-deps."}[
             name
         ]
-        head = f"# Written by python -m infra.locks --write. Python 3.11, Linux, x86-64.{what}\n"
+        head = f"# Written by python -m infra.locks --write. Python 3.{minor}, Linux, x86-64.{what}\n"
         (root / LOCKS / f"{name}.txt").write_text(head + "\n".join(lines) + "\n")
 
 
 def _resolved(root: Path, name: str, pins: list[str]) -> dict[str, Any]:
     """Return what uv finds, as of PEP 751."""
+    minor, glibc = IMAGES[name]
     with tempfile.TemporaryDirectory() as folder:
-        out, constraints = Path(folder) / "pylock.toml", Path(folder) / "constraints.txt"
+        out, constraints, wanted = (Path(folder) / one for one in ("pylock.toml", "constraints.txt", "wanted.txt"))
         constraints.write_text("\n".join(pins))
+        wanted.write_text("\n".join(map(str, asked(root, name))))
         environment = {key: value for key, value in os.environ.items() if key != "UV_CONSTRAINT"}
-        source, more = ("pyproject.toml", ["--constraint", str(constraints)])
-        if name == "serving":
-            source, more = "infra/serving-requirements.txt", ["--no-deps"]
-        elif name == "cpu" and "UV_FIND_LINKS" not in environment:
+        more = ["--no-deps"] if name == "triton" else ["--constraint", str(constraints)]
+        if name == "cpu" and "UV_FIND_LINKS" not in environment:
             more += ["--torch-backend", "cpu"]
         if name != "cpu":
             environment.pop("UV_FIND_LINKS", None)
         command = [
-            sys.executable, "-m", "uv", "pip", "compile", source, "--format", "pylock.toml", "--output-file", str(out), "--quiet", "--no-header",
-            "--python-version", "3.11", "--python-platform", f"x86_64-manylinux_2_{GLIBC}", *more,
+            sys.executable, "-m", "uv", "pip", "compile", str(wanted), "--format", "pylock.toml", "--output-file", str(out), "--quiet", "--no-header",
+            "--python-version", f"3.{minor}", "--python-platform", f"x86_64-manylinux_2_{glibc}", *more,
         ]  # fmt: skip
         ran = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
         if ran.returncode:
@@ -153,17 +155,14 @@ def _resolved(root: Path, name: str, pins: list[str]) -> dict[str, Any]:
         return tomllib.loads(out.read_text())
 
 
-def _pinned(lock: Mapping[str, Any], root: Path) -> Iterator[str]:
-    """Yield a line a package: its best wheel, or its source where it has none."""
-    order = {tag: at for at, tag in enumerate(_tags())}
+def _pinned(lock: Mapping[str, Any], name: str) -> Iterator[str]:
+    """Yield a line a package: its best wheel, or its source where none fits."""
+    order = {tag: at for at, tag in enumerate(_tags(*IMAGES[name]))}
     for package in lock["packages"]:
         files = [*package.get("wheels", ()), *([package["archive"]] if "archive" in package else [])]
         fitting = [(min(order[tag] for tag in tags & order.keys()), one) for one in files if (tags := parse_wheel_filename(_file(one))[3]) & order.keys()]  # fmt: skip
         best = min(fitting, key=lambda one: one[0])[1] if fitting else package["sdist"]
-        if not fitting:
-            parse_sdist_filename(_file(best))
-        sha256 = best["hashes"].get("sha256") or hashlib.sha256((root / best["path"]).read_bytes()).hexdigest()
-        yield f"{canonicalize_name(package['name'])}=={package['version']} --hash=sha256:{sha256}"
+        yield f"{canonicalize_name(package['name'])}=={package['version']} --hash=sha256:{best['hashes']['sha256']}"
 
 
 def _file(one: Mapping[str, Any]) -> str:
@@ -172,11 +171,11 @@ def _file(one: Mapping[str, Any]) -> str:
     return str(where).rpartition("/")[2].replace("%2B", "+")
 
 
-def _tags() -> Iterator[Any]:
-    """Yield what the images can install, the best first."""
-    platforms = [f"manylinux_2_{minor}_x86_64" for minor in range(GLIBC, 4, -1)] + ["manylinux2014_x86_64", "manylinux2010_x86_64", "manylinux1_x86_64", "linux_x86_64"]  # fmt: skip
-    yield from cpython_tags(PYTHON, ["cp311"], platforms)
-    yield from compatible_tags(PYTHON, "cp311", platforms)
+def _tags(minor: int, glibc: int) -> Iterator[Tag]:
+    """Yield what an image can install, the best first."""
+    platforms = [f"manylinux_2_{least}_x86_64" for least in range(glibc, 4, -1)] + ["manylinux2014_x86_64", "manylinux2010_x86_64", "manylinux1_x86_64", "linux_x86_64"]  # fmt: skip
+    yield from cpython_tags((3, minor), [f"cp3{minor}"], platforms)
+    yield from compatible_tags((3, minor), f"cp3{minor}", platforms)
 
 
 def _there() -> dict[str, str]:

@@ -210,7 +210,8 @@ def faulty_proxy(behind: str) -> Iterator[Proxy]:
                 self.send_header(name, value)
             self.send_header("Connection", "close")
             self.end_headers()
-            self.wfile.write(body)
+            if self.command != "HEAD":
+                self.wfile.write(body)
 
     class Server(ThreadingHTTPServer):
         daemon_threads = True

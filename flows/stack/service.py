@@ -30,6 +30,7 @@ class Service:
         after: names of those that have to be well before it starts.
         prepare: is called before each start, and changes nothing that is as it should be.
         set_up: is called each time it has become well, before those that need it start; the same holds.
+        daily: is called when it has become well, and each day that it is; where it fails, that is said, and the server runs on.
         ours: whether it is a client of the others, which runs as whoever started all of them would run it.
         ends_by: the signal that ends it in order.
         metrics: where it answers Prometheus; empty where it does not.
@@ -45,6 +46,7 @@ class Service:
     after: tuple[str, ...] = ()
     prepare: Callable[[], None] = nothing
     set_up: Callable[[], None] = nothing
+    daily: Callable[[], None] = nothing
     ours: bool = False
     ends_by: signal.Signals = signal.SIGTERM
     metrics: str = ""

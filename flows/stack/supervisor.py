@@ -39,6 +39,7 @@ ASK_STARTING_EVERY_S, ASK_EVERY_S = 0.25, 10.0
 STEADY_S = 60.0  # after which an end counts as the first
 ENDS_WITHIN_S = 60.0
 LOG_MB = 16
+DAY_S = 86_400.0
 _THEIRS = ("AWS_", "PG", "MLFLOW_", "PREFECT_")
 State = Literal["waits", "starts", "well", "deaf", "failed", "stopped"]
 
@@ -125,7 +126,7 @@ class Kept:
                     process.wait(ENDS_WITHIN_S)
 
     def _look_after(self, process: "subprocess.Popen[bytes]") -> None:
-        heard, ask_at = time.monotonic(), 0.0
+        heard, ask_at, daily_at = time.monotonic(), 0.0, 0.0
         while not self._stopping.wait(LOOK_EVERY_S if self.is_well.is_set() else LOOK_STARTING_EVERY_S):
             if process.poll() is not None:
                 return self._says("failed", f"ended with code {process.returncode}: {self._last()}")
@@ -138,6 +139,9 @@ class Kept:
                 heard = time.monotonic()
                 self.is_well.set()
                 self._says("well", "")
+                if time.monotonic() >= daily_at:
+                    self._daily()
+                    daily_at = time.monotonic() + DAY_S
             elif time.monotonic() - heard > (DEAF_S if self.is_well.is_set() else STARTS_WITHIN_S):
                 return self._says("failed", f"does not answer ({fault}): {self._last()}")
             else:
@@ -152,6 +156,12 @@ class Kept:
         except Exception as err:  # it may need a moment more; what does not mend itself ends with the time for starting
             return f"it cannot be set up: {err}"
         return None
+
+    def _daily(self) -> None:
+        try:
+            self.service.daily()
+        except Exception as err:  # it can wait for a day
+            say(f"{self.service.name}: what is done once a day failed: {err}")
 
     def _last(self) -> str:
         with self._place.log(self.service.name).open("rb") as file:

@@ -4,7 +4,8 @@ set -eu
 make() { # make USER DATABASE...
     user=$1
     shift
-    psql -v ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname postgres -v password="$(cat "/run/secrets/postgres-$user")" <<SQL
+    psql -v ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname postgres <<SQL
+\\set password \`cat /run/secrets/postgres-$user\`
 create role "$user" login password :'password';
 SQL
     for database in "$@"; do

@@ -98,6 +98,8 @@ def _of_line(word: str, rest: str, before: list[str]) -> Iterator[str]:
             yield "apt-get installs from lists of another day; update in the same RUN"
     if re.search(r"\bpip\S* install", rest) and "--no-cache-dir" not in rest and "PIP_NO_CACHE_DIR=1" not in rest:
         yield "pip's cache stays in the image; say --no-cache-dir"
+    if re.search(r"\bpip\S* install", rest) and "--no-deps" not in rest:
+        yield "pip chooses versions by itself; name all of them, and say --no-deps"
     if re.search(r"\b(curl|wget)\b.*\|\s*(sudo )?(ba|da)?sh\b", rest):
         yield "runs what it fetches without looking at it"
     if re.search(r"\bsudo\b", rest):

@@ -43,6 +43,11 @@ def _of_pod(pod: Manifest) -> Iterator[str]:
         yield "has the account `default`; name one of accounts.yaml"
     if pod.get("serviceAccountName") != "worker" and pod.get("automountServiceAccountToken") is not False:
         yield "gets a token for the cluster's API, which only workers need; say automountServiceAccountToken: false"
+    if pod.get("automountServiceAccountToken") is not False:
+        for container in (*pod.get("initContainers", ()), *pod["containers"]):
+            for mount in container.get("volumeMounts", ()):
+                if mount["mountPath"].removeprefix("/var").startswith("/run/secrets"):
+                    yield f"mounts {mount['name']} where its token for the cluster's API has to go; say another mountPath, and DIPTYCH_SECRETS"
     for volume in pod.get("volumes", ()):
         if "hostPath" in volume:
             yield f"its volume {volume['name']} is the node's own disk"
@@ -90,6 +95,9 @@ def broken_compose(compose: dict[str, Any], secret_file: str = "./secrets/") -> 
     for name, secret in compose.get("secrets", {}).items():
         if not str(secret.get("file", "")).startswith(secret_file):
             yield f"secret {name}: is no file below {secret_file}"
+    for name, config in compose.get("configs", {}).items():
+        if "file" not in config:
+            yield f"config {name}: would be written over an image that may not be written to; say file:"
 
 
 def _of_service(service: dict[str, Any]) -> Iterator[str]:

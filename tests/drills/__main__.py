@@ -13,13 +13,16 @@ from flows.down import down
 from tests.drills.rollouts import DRILLS, Place
 from tests.drills.traffic import FAILED, asked_all_the_time
 
+OTHERS = ("alias_to_endpoint", "clock", "full_disk", "fuzz_gateway", "nights", "s3_away", "soak", "stack")
+"""Modules of drills, which take arguments of their own."""
+
 
 def main(name: str, *arguments: str) -> int:
     """Drill, print."""
     if name not in DRILLS:
         if not name.isidentifier() or find_spec(f"tests.drills.{name}") is None:
             print(
-                f"There is no drill {name!r}. There are {', '.join(['alias_to_endpoint', 'fuzz_gateway', 'stack', *DRILLS])}.",
+                f"There is no drill {name!r}. There are {', '.join([*OTHERS, *DRILLS])}.",
                 file=sys.stderr,
             )
             return 2

@@ -1,7 +1,7 @@
 """Faults of the servers of one machine while a flow runs: `make drill DRILL=stack`.
 
 A worker is killed with the run that it has: nobody is left who could say so, and the run has to count as crashed, and be done by the next worker,
-within two minutes. Then PostgreSQL, Prefect's server and S3 are killed while a run is under way, which has to end as if nothing had been. Prints one
+within two minutes, although its deployment has one place, which the killed run had, and for which another one waits. Then PostgreSQL, Prefect's server and S3 are killed while a run is under way, which has to end as if nothing had been. Prints one
 JSON object as its last line.
 """
 
@@ -87,7 +87,7 @@ def drill(root: Path) -> dict[str, Any]:
     ours = {PREFECT_API_URL: f"{its.url('prefect')}/api", PREFECT_API_AUTH_STRING: f"{USER}:{its.passwords['prefect']}"}
     with temporary_settings(ours), get_client(sync_client=True) as client:
         deployment = client.create_deployment(
-            client.create_flow_from_name("slow"), "manual", entrypoint="slow.py:slow", work_pool_name="cpu", tags=["diptych"],
+            client.create_flow_from_name("slow"), "manual", entrypoint="slow.py:slow", work_pool_name="cpu", tags=["diptych"], concurrency_limit=1,
             pull_steps=[{"prefect.deployments.steps.set_working_directory": {"directory": str(root)}}],
             parameter_openapi_schema={"type": "object", "properties": {"seconds": {"type": "number"}, "file": {"type": "string"}}},
         )  # fmt: skip
@@ -104,6 +104,10 @@ def drill(root: Path) -> dict[str, Any]:
             return found.name if found else ""
 
         first = run(600.0, root / "first")
+        waiting = client.create_flow_run_from_deployment(
+            deployment, parameters={"seconds": 1.0, "file": str(root / "waiting")}
+        )
+        until(lambda: state(waiting) == "AwaitingConcurrencySlot", lambda: state(waiting))
         killed = time.monotonic()
         worker = service(root, "worker-cpu")
         family = [*psutil.Process(worker).children(recursive=True), psutil.Process(worker)]
@@ -117,11 +121,17 @@ def drill(root: Path) -> dict[str, Any]:
             "Running",
             "Completed",
         )
-        until(lambda: state(first) == "Completed", lambda: state(first))
+        until(lambda: {"Completed"} <= {state(first), state(waiting)}, lambda: (state(first), state(waiting)))
+        free = time.monotonic() - killed
+        until(lambda: {state(first), state(waiting)} == {"Completed"}, lambda: (state(first), state(waiting)))
         done = time.monotonic() - killed
         assert (root / "first").read_text().endswith("again\n")
         detail: dict[str, Any] = {
-            "worker_killed": {"crashed_after_s": round(crashed), "done_again_after_s": round(done)}
+            "worker_killed": {
+                "crashed_after_s": round(crashed),
+                "place_free_after_s": round(free),
+                "both_done_after_s": round(done),
+            }
         }
 
         def through(name: str) -> dict[str, int]:

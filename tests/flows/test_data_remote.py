@@ -41,6 +41,7 @@ def root(made, server, proxy: Proxy, tmp_path, monkeypatch, request) -> Path:
     for name, value in asked_as_reader(server).items():
         if not name.endswith("_FILE") and name != "AWS_ENDPOINT_URL":
             monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")  # a server that is away is asked no further times, each later
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     (tmp_path / "none").write_text("")
     bucket = hashlib.sha256(request.node.name.encode()).hexdigest()[:20]
@@ -100,6 +101,7 @@ def test_what_is_pushed_comes_back_byte_by_byte(root, server, capsys):
     [
         (Fault(status=403, code="AccessDenied", method="PUT"), "refuses this user (AccessDenied), so"),
         (Fault(status=400, code="InternalError", method="PUT"), "files did not reach the remote there (s3://"),
+        (Fault(away=True, method="PUT"), "files did not reach the remote there (s3://"),
     ],
 )
 def test_a_fault_in_the_middle_of_a_push_is_one_sentence_and_the_next_goes_on(root, server, proxy, capsys, fault, said):
@@ -129,6 +131,24 @@ def test_a_fault_in_the_middle_of_a_push_is_one_sentence_and_the_next_goes_on(ro
     assert half.items() < stored(server, root).items()
     forget(root)
     assert main(["data", "pull"]) == 0
+    assert files(root) == whole
+
+
+@pytest.mark.parametrize("way", ["push", "pull"])
+def test_a_remote_that_is_away_is_one_sentence_and_the_next_goes_on(root, proxy, capsys, way):
+    whole = files(root)
+    if way == "pull":
+        assert main(["data", "push"]) == 0
+        forget(root)
+    proxy.fault = Fault(away=True, method="")
+    capsys.readouterr()
+    assert main(["data", way]) == 1
+    err = capsys.readouterr().err
+    assert f"did not {'reach' if way == 'push' else 'come from'} the remote there (s3://" in err, err
+    assert err.rstrip().endswith(f"go on with the rest: diptych data {way}"), err
+    assert len(err.splitlines()) == 1, err
+    proxy.fault = None
+    assert main(["data", way]) == 0
     assert files(root) == whole
 
 

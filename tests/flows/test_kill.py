@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,20 +34,22 @@ TIMINGS = ("timing", "seconds", "git_commit")
 
 
 @pytest.fixture
-def before(own: Path, tmp_path: Path) -> Iterator[Any]:
+def before(own: Path, tmp_path: Path) -> Any:
     """Return a function from a stage to a workspace in which all but this stage was run."""
 
-    def copy(name: str, recipe: str | None) -> Path:
-        root = shutil.copytree(own.parent, tmp_path / "work", symlinks=True) / own.name
-        shutil.rmtree(root / ".diptych")
-        shutil.rmtree(root / ".dvc" / "cache" / "runs")  # or DVC restores what it is to run
-        lock = yaml.safe_load((root / "dvc.lock").read_text())
-        for out in lock["stages"].pop(address(name, recipe))["outs"]:
-            shutil.rmtree(root / out["path"])
-        (root / "dvc.lock").write_text(yaml.safe_dump(lock))
-        return root
+    return partial(without, own, tmp_path)
 
-    return copy
+
+def without(own: Path, folder: Path, name: str, recipe: str | None) -> Path:
+    """Return a copy, in `folder`, of the undisturbed run in which a stage has yet to be run."""
+    root = shutil.copytree(own.parent, folder / "work", symlinks=True) / own.name
+    shutil.rmtree(root / ".diptych")
+    shutil.rmtree(root / ".dvc" / "cache" / "runs")  # or DVC restores what it is to run
+    lock = yaml.safe_load((root / "dvc.lock").read_text())
+    for out in lock["stages"].pop(address(name, recipe))["outs"]:
+        shutil.rmtree(root / out["path"])
+    (root / "dvc.lock").write_text(yaml.safe_dump(lock))
+    return root
 
 
 def outs(root: Path, name: str, recipe: str | None) -> list[str]:

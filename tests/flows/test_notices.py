@@ -12,17 +12,20 @@ import pytest
 from prefect import flow, tags
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import StateType
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.states import State
+from pydantic import SecretStr
 
 from components.contracts.errors import ConfigError, GateClosed
 from components.monitoring.events import BUDGET, DRIFT, Event
 from flows.automations import TRIES
+from flows.channels import Channel, without_address
 from flows.loopback import free_port, wait_for
 from flows.notices import NOTICES, remove_channel, set_up_notices, try_channels
 from flows.notify import addresses
 from flows.processes import started
-from flows.telling import tell, tell_verdict
+from flows.publish import publish_verdict
+from flows.telling import tell
 from tests.receivers import PASSWORD, USER, Receiver, mail, slack, web
 
 TOKEN, PATH, TITLE = "T0PLANTED0/B0PLANTED0/plantedslacktoken00", "/planted-path", "planted-in-the-query"
@@ -73,7 +76,7 @@ def fails(with_what: str) -> None:
 
 @flow(name="judges")
 def judges() -> None:
-    tell_verdict("clip@3", "clip@3 is promoted: better by 0.04.")
+    publish_verdict("clip@3", "clip@3 is promoted: better by 0.04.")
 
 
 def event(name: str, asks: str) -> Event:
@@ -128,10 +131,21 @@ def test_a_run_that_is_tried_again_is_told_of_once_it_is_not(told, until):
             client.set_flow_run_state(run.id, State(type=StateType.RUNNING), force=True)
             client.set_flow_run_state(run.id, State(type=StateType.CRASHED, message="its worker died"), force=True)
     until(lambda: all(len(one.got) > before[name] for name, one in told.by.items()), lambda: told.by)
+    tell([event(BUDGET, "rollback")])  # what is told after it comes after it
+    until(lambda: all(len(one.got) > before[name] + 1 for name, one in told.by.items()), lambda: told.by)
     for name, one in told.by.items():
-        (title, text, _), *more = one.got[before[name] :]
-        assert (title, more) == ("judges crashed", [])
+        (title, text, _), (marker, *_) = one.got[before[name] :]
+        assert (title, marker) == ("judges crashed", "clip@3: budget broken")
         assert "its worker died" in text
+
+
+def test_a_verdict_that_nobody_can_be_told_of_stops_nothing(told, capsys):
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api", PREFECT_CLIENT_MAX_RETRIES: 0}):
+        publish_verdict("clip@3", "clip@3 is promoted")
+    assert (
+        "not shown on the run's page (publish_verdict): the Prefect server does not take events"
+        in capsys.readouterr().err
+    )
 
 
 def test_no_address_is_in_a_log_or_an_automation_or_can_be_read_in_the_store(told):
@@ -186,3 +200,10 @@ def test_an_address_comes_from_a_variable_or_a_file_and_not_from_both(tmp_path):
     with pytest.raises(ConfigError, match="cannot be read: FileNotFoundError"):
         addresses({"DIPTYCH_NOTIFY_MAIL_FILE": str(tmp_path / "gone")})
     assert os.environ.get("DIPTYCH_NOTIFY_WEBHOOK") is None
+
+
+@pytest.mark.parametrize("said", ["wrong: pw1", "wrong: a b/c", "wrong: a%20b%2Fc", "at there.example.com"])
+def test_a_password_is_shown_in_no_form(said):
+    block = Channel(url=SecretStr("mailto://pw1:a%20b%2Fc@there.example.com"))
+    assert "…" in without_address(said, block)
+    assert not any(part in without_address(said, block) for part in ("pw1", "a b/c", "a%20b%2Fc", "there.example.com"))

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from components.contracts.errors import ConfigError, TransientError
+from components.contracts.errors import ConfigError, DataError, TransientError
 from components.stages.outcome import StageOutcome
 from flows.shared import VARIABLE, Shared
 from flows.workspace import Workspace
 from tests.flows.conftest import make_toy
 from tests.flows.seed import set_seed
+from tests.flows.test_workspace import begin_and_hold
 from tests.seaweed import KEY, SECRET, Fault, client_of, faulty_proxy, s3_on_loopback
 
 LEFT = ("count", "evaluate", "package")
@@ -62,6 +63,53 @@ def test_the_second_goes_on_where_the_first_was_and_the_first_repeats_nothing(pa
     assert bring_up(second, "ingest", *LEFT) == ["cached"] * 4
 
 
+def test_a_number_such_as_DVC_writes_it_is_the_same_number(pair):
+    first, second = pair
+    for root in pair:
+        set_seed(root, 1e-05)
+    assert bring_up(first, "ingest") == ["ran"]
+    assert "1e-05" in (first / "dvc.lock").read_text()
+    assert bring_up(second, "ingest") == ["cached"]
+
+
+def test_what_the_remote_has_lost_is_made_anew_and_sent(pair, tmp_path):
+    first, second = pair
+    bring_up(first, "ingest", *LEFT)
+    shutil.rmtree(tmp_path / "remote/files")
+    with pytest.raises(DataError):
+        bring_up(second, "ingest", "count", "evaluate")  # of which nothing is left to make it from
+    with Workspace.here("clip", first) as workspace:
+        shared = Shared(first, "there")
+        for name in ("ingest", "count@clip"):
+            shared.hand_on(name, anew=True)
+        assert not workspace.stale("count")
+    assert bring_up(second, "ingest", "count", "evaluate") == ["cached", "cached", "ran"]
+    shutil.rmtree(first / ".dvc/cache")
+    shutil.rmtree(first / "runs/clip/evaluate")
+    assert bring_up(first, "evaluate") == ["restored"]
+
+
+def test_single_files_of_what_another_made_are_fetched_where_there_are_such(pair):
+    first, second = pair
+    bring_up(first, "ingest", "count")
+    bring_up(second, "ingest", "count")
+    Shared(second, "there").bring_known("runs/clip/pretrain/first", "runs/clip/pretrain/none", "data/nowhere/at-all")
+    files = [path.name for path in (second / "runs/clip/pretrain").iterdir()]
+    assert files == ["first"]
+
+
+def test_a_single_stage_goes_on_from_what_another_workspace_has(pair, prefect_api, monkeypatch):
+    first, second = pair
+    from flows.pipeline import stage
+
+    monkeypatch.chdir(second)
+    with pytest.raises(ConfigError, match="ingest, count@clip must come before evaluate@clip, and have work to do"):
+        stage("evaluate", "clip")
+    bring_up(first, "ingest", "count")
+    assert stage("evaluate", "clip").did == "ran"
+    assert ran(second) == {"evaluate"}
+
+
 def test_what_came_of_other_numbers_is_not_taken_for_ones_own(pair):
     first, second = pair
     bring_up(first, "ingest", "count")
@@ -98,6 +146,21 @@ def test_a_stage_whose_outputs_did_not_arrive_is_not_done_and_the_next_try_sends
     (tmp_path / "remote/files").unlink()
     assert bring_up(first, "ingest") == ["cached"], "it is whole, and only had to be sent"
     assert bring_up(second, "ingest", "count") == ["cached", "ran"]
+
+
+def test_a_stage_whose_machine_went_is_gone_on_with_on_another_one(pair, until, left_in, tmp_path):
+    first, second = pair
+    (tmp_path / "resume").mkdir()
+    for root in pair:  # as infra/entry links it
+        (root / ".diptych").mkdir(mode=0o700)
+        (root / ".diptych/resume").symlink_to(tmp_path / "resume")
+    process = begin_and_hold(first, until)
+    process.kill()
+    process.wait()
+    until(lambda: not left_in(first), lambda: left_in(first))
+    assert bring_up(second, "ingest", "count") == ["cached", "ran"]
+    assert (second / "runs/clip/pretrain/first").read_text() == "1", "it went on from step 1"
+    assert ran(second) == {"count"}
 
 
 def test_an_entry_that_nobody_can_read_is_as_good_as_none(pair, tmp_path):

@@ -19,12 +19,15 @@ import pytest
 from botocore.exceptions import ClientError
 from dvc.repo import Repo
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
 from components.contracts.errors import CapabilityError, ConfigError, DataError, StaleArtifact
 from components.registry.store import open_store
 from components.serving.endpoint import read_endpoint
 from flows.down import down
+from flows.faults import told
 from flows.stack.backup import backup, digests, restore
 from flows.stack.claims import Claims
 from flows.stack.doctor import examined
@@ -163,6 +166,18 @@ def test_a_wrong_password_is_said(root, monkeypatch):
         open_store(root)
 
 
+def test_a_key_that_is_not_valid_any_more_is_said_in_one_sentence(root, place):
+    old = {PREFECT_API_URL: f"{place.url('prefect')}/api", PREFECT_API_AUTH_STRING: f"{USER}:of-last-year"}
+    with temporary_settings(old), get_client(sync_client=True) as prefect:
+        with pytest.raises(PrefectHTTPStatusError) as caught:
+            prefect.read_deployments()
+        said = told(caught.value, root)
+    assert said.startswith(
+        f"the Prefect server at {place.url('prefect')}/api does not let us in (401). Say who you are in"
+    )
+    assert "of-last-year" not in said
+
+
 def test_passwords_are_for_their_owner_and_in_no_log(root, place):
     assert place.keys.stat().st_mode & 0o777 == 0o600
     for path in (place.data / "mlflow-users.ini", place.data / "s3/users.json", root / ".dvc/config.local"):
@@ -179,6 +194,21 @@ def test_an_alias_in_mlflow_becomes_a_served_model_by_prefect(root):
     until(lambda: (its := read_endpoint(root)) is not None and its.label == version.label, lambda: logs(root))
     (_, *_) = store.client.search_model_versions("name = 'tiny'")
     until(lambda: "diptych.deployed_at" in store.client.get_model_version("tiny", "1").tags, lambda: logs(root))
+    until(lambda: shown(root, "served-tiny"), lambda: logs(root))
+    (page,) = shown(root, "served-tiny")
+    assert version.label in page
+    assert f"[tiny in the registry]({Place.read(root).url('mlflow')}/#/models/tiny" in page
+
+
+def shown(root: Path, key: str) -> list[str]:
+    """Return what runs have put on their pages under a key."""
+    place, only = Place.read(root), ArtifactFilter(key=ArtifactFilterKey(any_=[key]))
+    ours = {
+        PREFECT_API_URL: f"{place.url('prefect')}/api",
+        PREFECT_API_AUTH_STRING: f"{USER}:{place.passwords['prefect']}",
+    }
+    with temporary_settings(ours), get_client(sync_client=True) as prefect:
+        return [one.data for one in prefect.read_artifacts(artifact_filter=only)]
 
 
 def logs(root: Path) -> str:

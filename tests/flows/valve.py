@@ -48,6 +48,14 @@ class Valve:
             assert time.monotonic() < deadline, f"no such event in {timeout_s} s; the last one was {last}"
             time.sleep(0.01)
 
+    def open(self, process: "subprocess.Popen[str]", timeout_s: float = 300.0) -> None:
+        """Let everything through until the process has ended."""
+        deadline = time.monotonic() + timeout_s
+        while process.poll() is None:
+            self._drain()
+            assert time.monotonic() < deadline, f"it runs on after {timeout_s} s"
+            time.sleep(0.01)
+
     def _shut(self) -> None:
         try:
             while True:

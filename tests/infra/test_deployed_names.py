@@ -12,6 +12,7 @@ import dvc.env
 import mlflow.environment_variables
 import pytest
 import yaml
+from dvc.config import Config
 from prefect.settings import Settings
 from prefect.settings.legacy import _get_valid_setting_names
 from prefect_kubernetes.settings import KubernetesSettings
@@ -25,6 +26,7 @@ from flows import pod, ranks
 from flows.automations import BEAT_S
 from flows.cli import _parser
 from flows.page_apps import LEASES, USERS, kept_for
+from flows.shared import VARIABLE
 from flows.stack.around import worker
 from flows.stack.objects import BUCKETS, keys_of, objects
 from flows.stack.pages import CALM
@@ -402,6 +404,25 @@ def test_compose_has_every_secret_and_volume_that_it_mounts():
 def test_compose_makes_the_databases_of_one_machine():
     made = re.findall(r"^make (\w+) (.*)$", (INFRA / "compose/databases.sh").read_text(), re.MULTILINE)
     assert {database: user for user, databases in made for database in databases.split()} == DATABASES
+
+
+@pytest.mark.parametrize("where", ["kubernetes", "compose"])
+def test_dvc_finds_the_shared_remote_where_jobs_are_told_to_look(where, tmp_path, monkeypatch):
+    if where == "kubernetes":
+        said, job = named("ConfigMap")["dvc"]["data"]["config"], named("ConfigMap")["job"]["data"]
+    else:
+        said, job = (
+            (INFRA / compose()["configs"]["dvc"]["file"]).read_text(),
+            compose()["services"]["worker"]["environment"],
+        )
+        assert compose()["services"]["worker"]["configs"] == [
+            {"source": "dvc", "target": f"{job['DVC_GLOBAL_CONFIG_DIR']}/config"}
+        ]
+    (tmp_path / "config").write_text(said)
+    monkeypatch.setenv("DVC_GLOBAL_CONFIG_DIR", str(tmp_path))
+    found = Config(dvc_dir=str(REPOSITORY / ".dvc"))
+    assert job[VARIABLE] in found["remote"]
+    assert found["remote"][job[VARIABLE]]["url"].startswith("s3://")
 
 
 @pytest.mark.parametrize("pool", POOLS)

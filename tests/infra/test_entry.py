@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -83,6 +84,17 @@ def test_a_checkout_of_the_image_s_commit_is_made_and_follows_the_next_image(ima
     assert ended.returncode == 1
     assert "has changes that this image's commit would overwrite" in ended.stderr
     assert (there / "dvc.yaml").read_text() == "mine\n"
+
+
+def test_the_image_s_commit_is_taken_though_it_belongs_to_another_user(image, tmp_path):
+    said = re.findall(r"git config --system --add safe\.directory (\S+)", (INFRA / "Dockerfile").read_text())
+    folders = [one.replace("/opt/diptych", str(image)) for one in said]
+    (tmp_path / "system").write_text("[safe]\n" + "".join(f"\tdirectory = {one}\n" for one in folders))
+    others = {"GIT_TEST_ASSUME_DIFFERENT_OWNER": "1", "DIPTYCH_CHECKOUT": str(tmp_path / "work")}
+    refused = begin(image, "true", **others, GIT_CONFIG_SYSTEM="/dev/null")
+    assert "dubious ownership" in refused.stderr
+    ended = begin(image, "true", **others, GIT_CONFIG_SYSTEM=str(tmp_path / "system"))
+    assert ended.returncode == 0, ended.stderr
 
 
 def test_what_is_unfinished_lies_where_it_is_told(image, tmp_path):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from infra.locks import LOCKS, NAMES, Pin, check, faults, read
+from infra.locks import IMAGES, LOCKS, Pin, check, faults, read
 
 REPOSITORY = Path(__file__).parents[2]
 HASH = "0" * 64
@@ -24,10 +24,10 @@ def test_both_environments_are_alike_but_for_torch_and_its_cuda():
     assert cpu["torch"].version.removesuffix("+cpu") == cuda["torch"].version
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", IMAGES)
 def test_no_index_or_place_of_this_machine_is_named(name):
     lines = (REPOSITORY / LOCKS / f"{name}.txt").read_text().splitlines()
-    assert len(lines) > 5
+    assert len(lines) > 4
     assert [line for line in lines if not line.startswith("#") and ("/" in line or "@" in line)] == []
     assert not any("://" in line for line in lines)
 
@@ -50,3 +50,13 @@ def test_what_is_missing_or_pinned_elsewhere_is_said_also_of_what_others_need():
     assert sorted(faults([Requirement("a[more]")], pins, needs)) == [
         "c, which a needs, is not pinned", "d, which a needs, is not pinned",
     ]  # fmt: skip
+
+
+def test_the_images_install_them_and_nothing_else_of_an_index():
+    text = (REPOSITORY / "infra/Dockerfile").read_text()
+    installs = re.findall(r"pip install [^&]+", text.replace("\\\n", " "))
+    assert installs
+    assert {name for name in IMAGES if any(f"{name}.txt" in one for one in installs)} == {*IMAGES}
+    for one in installs:
+        assert "--require-hashes" in one or "--no-index" in one or one.rstrip().endswith("--editable ."), one
+        assert "--no-deps" in one, one

@@ -87,6 +87,7 @@ POD, CONTAINER = "spec/template/spec", "spec/template/spec/containers/0"
         (f"{POD}/securityContext/runAsNonRoot", None, "may run as root"),
         (f"{POD}/securityContext/seccompProfile", None, "call the kernel"),
         (f"{POD}/automountServiceAccountToken", None, "a token for the cluster's API"),
+        (f"{POD}/automountServiceAccountToken", None, "where its token for the cluster's API has to go"),
         (f"{POD}/serviceAccountName", None, "the account `default`"),
         (f"{POD}/hostNetwork", True, "hostNetwork"),
         (f"{POD}/volumes", [{"name": "disk", "hostPath": {"path": "/"}}], "the node's own disk"),

@@ -1,0 +1,35 @@
+"""docs/faults.md: its drills and tests are there, its numbers are those that were measured."""
+
+import json
+import re
+from pathlib import Path
+
+from flows.page_apps import KEEP_RUNS, RUNS_KEPT_DAYS
+from flows.pipeline import WAITS_S
+from tests.drills import s3_away
+from tests.drills.__main__ import DRILLS, OTHERS
+
+REPOSITORY = Path(__file__).parents[2]
+PAGE = (REPOSITORY / "docs/faults.md").read_text()
+
+
+def test_each_drill_and_each_test_that_is_named_is_there():
+    named = set(re.findall(r"DRILL=([a-z_0-9]+)", PAGE))
+    assert {"stack", "s3_away", "nights", "full_disk", "clock", "soak"} <= named <= {*OTHERS, *DRILLS}
+    for drill in named & {*OTHERS}:
+        assert (REPOSITORY / f"tests/drills/{drill}.py").exists(), drill
+    paths = re.findall(r"`(tests/[\w/]+\.py)`", PAGE)
+    assert len(paths) >= 5
+    for path in paths:
+        assert (REPOSITORY / path).exists(), path
+
+
+def test_the_numbers_are_those_that_were_measured():
+    said = json.loads((REPOSITORY / "docs/benchmarks/s3-away.json").read_text())
+    assert said["passed"] is True
+    assert f"<!-- s3 -->\n{s3_away.page(said)}\n<!-- /s3 -->" in PAGE
+
+
+def test_the_limits_are_those_of_the_code():
+    assert f"waits, {WAITS_S / 3600:.0f} h at most" in PAGE
+    assert f"for {RUNS_KEPT_DAYS} days (`{KEEP_RUNS}`" in PAGE

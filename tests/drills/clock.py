@@ -1,0 +1,119 @@
+"""The machine's clock jumps while a run is under way, forwards over the hour of a schedule, back, and over it again: `make drill DRILL=clock`.
+
+The servers of one machine with a small workspace; all their processes but S3 (which asks the kernel itself) see a clock that libfaketime moves
+(Debian: apt-get install libfaketime). The run that is under way has to end with what it was asked for, and the night has to be run once, however
+often its hour comes. Prints one JSON object as its last line.
+"""
+
+import json
+import os
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
+
+from flows.stack.place import USER, Place
+from flows.stack.seen import read_seen
+from flows.stack.up import end, up
+from tests.drills.nights import place
+from tests.drills.stack import until
+from tests.flows.test_stack import forget
+
+BEFORE_S, QUIET_S = 20.0, 40.0
+ENDS = ("Completed", "Failed", "Cancelled")
+
+
+def main() -> None:
+    """Drill, print; the exit code is 0 where nothing was lost or done twice."""
+    library = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), None)
+    if library is None:
+        sys.exit("there is no libfaketime, which moves the clock. Debian: apt-get install libfaketime")
+    began, passed, detail = time.monotonic(), True, dict[str, Any]()
+    with tempfile.TemporaryDirectory() as folder:
+        root, clock = place(Path(folder) / "toy"), Path(folder) / "clock"
+        clock.write_text("+0\n")
+        os.environ |= {
+            "LD_PRELOAD": str(library), "FAKETIME_TIMESTAMP_FILE": str(clock), "FAKETIME_CACHE_DURATION": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        }  # fmt: skip
+        try:
+            up(root, without=["hooks", "triton"], say=lambda said: None)
+            del os.environ["LD_PRELOAD"]
+            detail = drill(root, clock)
+        except (TimeoutError, AssertionError) as err:
+            passed, detail = False, {"fault": str(err)}
+            seen = read_seen(root)
+            for one in seen.services if seen else ():
+                print(f"--- {one.name}\n{Path(one.log).read_text(errors='replace')[-3000:]}", file=sys.stderr)
+        finally:
+            end(root)
+            forget(root)
+    said = {"drill": "clock", "passed": passed, "lost": 0, "seconds": round(time.monotonic() - began), "detail": detail}
+    print(json.dumps(said))
+    sys.exit(not passed)
+
+
+def drill(root: Path, clock: Path) -> dict[str, Any]:
+    """Go through the jumps; return what became of the runs."""
+    its = Place.read(root)
+    ours = {PREFECT_API_URL: f"{its.url('prefect')}/api", PREFECT_API_AUTH_STRING: f"{USER}:{its.passwords['prefect']}"}
+    now = datetime.now(UTC)
+    night = (now + timedelta(days=1)).replace(hour=2, minute=0, second=0, microsecond=0)
+    jump = (night - now).total_seconds() - BEFORE_S
+    with temporary_settings(ours), get_client(sync_client=True) as client:
+        (root / "hold").touch()
+        first = begin(client)
+        position = root / ".diptych/outcome/count@clip.position"
+        until(position.exists, lambda: state(client, first))
+        clock.write_text(f"+{jump:.0f}\n")
+        until(
+            lambda: nights(client, night), lambda: state(client, first)
+        )  # the hour has come, while the other run is under way
+        (root / "hold").unlink()
+        until(lambda: state(client, first) in ENDS, lambda: state(client, first))
+        until(lambda: set(nights(client, night)) <= {*ENDS}, lambda: nights(client, night))
+        forwards = {"run": state(client, first), "nights": nights(client, night)}
+        clock.write_text("+0\n")
+        second = begin(client)
+        until(lambda: state(client, second) in ENDS, lambda: state(client, second))
+        back = state(client, second)
+        clock.write_text(f"+{jump + 2 * BEFORE_S:.0f}\n")
+        time.sleep(QUIET_S)  # in which it would come a second time
+        again = nights(client, night)
+    found = {"forwards": forwards, "back": back, "again": again}
+    assert forwards == {"run": "Completed", "nights": ["Completed"]}, found
+    assert (back, again) == ("Completed", ["Completed"]), found
+    return {"jump_h": round(jump / 3600, 1), **found}
+
+
+def begin(client: SyncPrefectClient) -> Any:
+    """Ask for the pipeline by hand."""
+    return client.create_flow_run_from_deployment(
+        client.read_deployment_by_name("pipeline/manual").id, parameters={"recipe": "clip", "until": "count"}
+    ).id
+
+
+def state(client: SyncPrefectClient, run: Any) -> str:
+    """Return how a run is."""
+    found = client.read_flow_run(run).state
+    return found.name if found else ""
+
+
+def nights(client: SyncPrefectClient, night: datetime) -> list[str]:
+    """Return how the runs are that this night's hour began."""
+    its = DeploymentFilter(id=DeploymentFilterId(any_=[client.read_deployment_by_name("pipeline/nightly").id]))
+    runs = client.read_flow_runs(deployment_filter=its, limit=200)
+    return [
+        run.state_name or "" for run in runs
+        if run.expected_start_time == night and run.state_name not in ("Scheduled", "Late")
+    ]  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,360 @@
+"""Chaos: faults at random moments, from a seed, while pipelines run and a client asks all the time: `make drill DRILL=soak`.
+
+A workspace with a person's own pictures at `debug`, fine-tuned, on the servers of one machine, with Triton and gateway. Each run begins with nothing
+computed yet; meanwhile processes are killed, servers stop answering, files cannot grow. A run that says that it cannot go on is asked for
+again, as a person would. In the end every run has the weights and the rows of an undisturbed one, to the last bit, no run and no version is there
+twice, and no answer was another one than the package gives. Prints one JSON object as its last line; --keep writes it to docs/benchmarks/soak.json.
+
+    python -m tests.drills.soak --runs 3 --faults 20     # a short one
+"""
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from resource import RLIM_INFINITY, RLIMIT_FSIZE, prlimit
+from typing import Any
+
+import httpx
+import numpy as np
+import psutil
+import yaml
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
+
+from components.registry.runs import TRAIN_DIGEST
+from components.registry.store import open_store
+from components.serving.endpoint import read_endpoint
+from components.serving.record import read_gateway
+from components.stages.outcome import StageOutcome
+from flows.down import down
+from flows.graph import stages_of
+from flows.stack.place import USER, Place
+from flows.stack.seen import read_seen, use
+from flows.stack.up import end, up
+from infra.results import processor
+from tests.drills.stack import service
+from tests.flows.test_stack import forget
+from tests.own_run import own_run
+from tests.workspace import REPOSITORY
+
+KEPT_AT = REPOSITORY / "docs/benchmarks/soak.json"
+SERVERS = ("prefect", "postgres", "s3", "mlflow")
+TEXTS = ("a red square", "a blue circle", "something else")
+STILL_S, WELL_WITHIN_S, RUN_WITHIN_S = 8.0, 300.0, 3600.0
+SAME = 1e-5  # furthest that an answer may be from another of the same weights
+
+
+def main() -> None:
+    """Soak, print; the exit code is 0 where nothing was lost or wrong."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=24)
+    parser.add_argument("--faults", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--pace", type=float, default=10.0, help="most seconds between the end of a fault and the next (10)"
+    )
+    parser.add_argument("--keep", action="store_true", help=f"write {KEPT_AT.relative_to(REPOSITORY)}")
+    asked = parser.parse_args()
+    began = time.monotonic()
+    for name in [name for name in os.environ if name.startswith(("DIPTYCH_", "DVC_", "MLFLOW_", "PREFECT_"))]:
+        del os.environ[name]
+    os.environ |= {"DIPTYCH_PYTHON": sys.executable, "DVC_NO_ANALYTICS": "1", "OMP_NUM_THREADS": "1"}
+    with tempfile.TemporaryDirectory() as folder:
+        shared = Path(folder) / "shared"
+        shared.mkdir()
+        undisturbed = own_run(shared)
+        root = shutil.copytree(shared / "own", Path(folder) / "work", symlinks=True) / undisturbed.name
+        soak = Soak(root=root, undisturbed=undisturbed, chance=random.Random(asked.seed), pace_s=asked.pace)
+        try:
+            up(root, without=["hooks"], say=lambda said: None)
+            use(root)
+            with soak.client():
+                said = soak.all(asked.runs, asked.faults)
+        except (TimeoutError, AssertionError) as err:
+            said = {"fault": f"{type(err).__name__}: {err}", **soak.counts()}
+            seen = read_seen(root)
+            for one in seen.services if seen else ():
+                print(f"--- {one.name}\n{Path(one.log).read_text(errors='replace')[-3000:]}", file=sys.stderr)
+        finally:
+            end(root)
+            down(root)
+            forget(root)
+    passed = "fault" not in said and said["lost"] == 0 and said["wrong"] == 0
+    whole = {
+        "drill": "soak", "passed": passed, "seconds": round(time.monotonic() - began), "seed": asked.seed, "asked": vars(asked) | {"keep": None}, **said,
+        "machine": f"{os.cpu_count()} cores, {processor()}",
+    }  # fmt: skip
+    if asked.keep:
+        KEPT_AT.write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(whole))
+    sys.exit(not passed)
+
+
+@dataclass(kw_only=True)
+class Soak:
+    """One of them.
+
+    Args:
+        root: the workspace.
+        undisturbed: one in which the same was run before, by DVC alone.
+        chance: gives what happens, and when.
+        pace_s: the most between two faults.
+    """
+
+    root: Path
+    undisturbed: Path
+    chance: random.Random
+    pace_s: float
+    faults: Counter[str] = field(default_factory=Counter)
+    answers: Counter[str] = field(default_factory=Counter)
+    again: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    took_s: list[float] = field(default_factory=list)
+    expected: dict[str, np.ndarray] = field(default_factory=dict)
+    _client: SyncPrefectClient = field(init=False, repr=False)
+
+    def all(self, runs: int, faults: int) -> dict[str, Any]:
+        """Run once with nothing wrong, then so often with faults; return what is to be said."""
+        self._asked_for(lambda: None)
+        self.expected = {text: embedded(self.root, text) for text in TEXTS}
+        self.forget_results()
+        alone = self._asked_for(lambda: None)
+        ended = threading.Event()
+        asking = threading.Thread(target=self._ask, args=(ended,))
+        asking.start()
+        try:
+            for number in range(runs):
+                self.forget_results()
+                left = (faults - self.faults.total()) // (runs - number)
+                self.took_s.append(self._asked_for(lambda left=left: self._fault_within(left)))  # type: ignore[misc]
+                self.lost += self._differs()
+                print(f"run {number + 1}: {self.took_s[-1]:.0f} s, {json.dumps(self.counts())}", flush=True)
+        finally:
+            ended.set()
+            asking.join()
+        self.lost += self._twice()
+        return {
+            **self.counts(), "runs": runs, "undisturbed_s": round(alone), "disturbed_s": [round(one) for one in self.took_s],
+            "goodput": round(alone * runs / sum(self.took_s), 3),
+        }  # fmt: skip
+
+    def counts(self) -> dict[str, Any]:
+        """Return what was counted so far."""
+        return {
+            "faults": dict(self.faults), "fault_count": self.faults.total(), "lost": len(self.lost), "what_was_lost": self.lost,
+            "asked_again": self.again, "answered": self.answers["right"], "wrong": self.answers["wrong"], "not_answered": self.answers["failed"],
+        }  # fmt: skip
+
+    @contextmanager
+    def client(self) -> Iterator[None]:
+        """Know the stack's Prefect while the block runs."""
+        its = Place.read(self.root)
+        ours = {
+            PREFECT_API_URL: f"{its.url('prefect')}/api", PREFECT_API_AUTH_STRING: f"{USER}:{its.passwords['prefect']}",
+        }  # fmt: skip
+        with temporary_settings(ours), get_client(sync_client=True) as self._client:
+            yield
+
+    def _asked_for(self, meanwhile: Callable[[], None]) -> float:
+        """Have the pipeline run until it is done, asked for again where it said that it cannot be; return the seconds."""
+        began, run = time.monotonic(), self._begin()
+        faults = threading.Thread(target=meanwhile)
+        faults.start()
+        crashed: float | None = None
+        while (state := self._state(run)) != "Completed" or faults.is_alive():
+            assert time.monotonic() - began < RUN_WITHIN_S, f"not done in {RUN_WITHIN_S:.0f} s; it is {state} now"
+            crashed = (crashed or time.monotonic()) if state == "Crashed" else None
+            if state in ("Failed", "Cancelled") or (crashed and time.monotonic() - crashed > 60):
+                self.again.append(f"{state}: {self._why(run)}"[:300])
+                run, crashed = self._begin(), None
+            elif state == "Completed":  # the rest of this run's faults come while nothing runs but what serves
+                faults.join(1.0)
+            time.sleep(0.5)
+        return time.monotonic() - began
+
+    def _begin(self) -> Any:
+        return patiently(
+            lambda: (
+                self._client.create_flow_run_from_deployment(
+                    self._client.read_deployment_by_name("pipeline/manual").id
+                ).id
+            )
+        )
+
+    def _state(self, run: Any) -> str:
+        found = patiently(lambda: self._client.read_flow_run(run)).state
+        return found.name if found else ""
+
+    def _why(self, run: Any) -> str:
+        found = patiently(lambda: self._client.read_flow_run(run)).state
+        return str(found.message) if found else ""
+
+    def forget_results(self) -> None:
+        """Take away all that stages have made, and what DVC and they remember of it."""
+        lock = self.root / "dvc.lock"
+        for stage in yaml.safe_load(lock.read_text())["stages"].values():
+            for out in stage["outs"]:
+                shutil.rmtree(self.root / out["path"], ignore_errors=True)
+        lock.unlink()
+        for name in (".dvc/cache", ".diptych/resume"):
+            shutil.rmtree(self.root / name, ignore_errors=True)
+
+    def _fault_within(self, count: int) -> None:
+        """Do so many faults, one after the other, each when all is well again."""
+        kinds: dict[str, Callable[[], None]] = {
+            "stage killed": lambda: self._stage(lambda pid: os.kill(pid, signal.SIGKILL)),
+            "stage terminated": lambda: self._stage(lambda pid: os.kill(pid, signal.SIGTERM)),
+            "disk full": lambda: self._stage(lambda pid: prlimit(pid, RLIMIT_FSIZE, (4096, RLIM_INFINITY)) and None),
+            "worker killed": self._worker,
+            "triton killed": lambda: self._serving(endpoint_pid),
+            "gateway killed": lambda: self._serving(gateway_pid),
+            **{f"{name} killed": lambda name=name: os.kill(service(self.root, name), signal.SIGKILL) for name in SERVERS},  # type: ignore[misc]
+            **{f"{name} silent": lambda name=name: self._silent(name) for name in SERVERS},  # type: ignore[misc]
+        }  # fmt: skip
+        for _ in range(count):
+            time.sleep(self.chance.uniform(0.0, self.pace_s))
+            kind = self.chance.choice(sorted(kinds))
+            with suppress(ProcessLookupError, psutil.NoSuchProcess):  # it ended by itself just now
+                kinds[kind]()
+                self.faults[kind] += 1
+            deadline = time.monotonic() + WELL_WITHIN_S
+            while not all(one.state == "well" for one in services(self.root)):
+                if time.monotonic() > deadline:
+                    self.lost.append(f"not all servers were well again after {kind}")
+                    break
+                time.sleep(0.5)
+
+    def _stage(self, do: Callable[[int], None]) -> None:
+        """Do something to the stage that works now, or that begins within a while; ProcessLookupError where none does."""
+        deadline = time.monotonic() + 30.0
+        while time.monotonic() < deadline:
+            for name, each in stages_of(self.root).items():
+                outcome = StageOutcome.read(self.root, name, "clip" if each else None)
+                if outcome is not None and outcome.lives:
+                    return do(outcome.pid)
+            time.sleep(0.1)
+        raise ProcessLookupError
+
+    def _worker(self) -> None:
+        worker = psutil.Process(service(self.root, "worker-cpu"))
+        for process in [*worker.children(recursive=True), worker]:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+
+    def _serving(self, pid: Callable[[Path], int]) -> None:
+        os.kill(pid(self.root), signal.SIGKILL)
+
+    def _silent(self, name: str) -> None:
+        """Let a server say nothing for a while, as when its machine has no time for it."""
+        family = psutil.Process(service(self.root, name))
+        for process in [family, *family.children(recursive=True)]:
+            process.suspend()
+        time.sleep(STILL_S)
+        for process in [family, *family.children(recursive=True)]:
+            with suppress(psutil.NoSuchProcess):
+                process.resume()
+
+    def _ask(self, ended: threading.Event) -> None:
+        """Ask until all is over, and hold every answer against what the same weights answered before."""
+        while not ended.is_set():
+            for text, expected in self.expected.items():
+                try:
+                    found = embedded(self.root, text)
+                except (httpx.HTTPError, LookupError, OSError):
+                    self.answers["failed"] += 1
+                    ended.wait(0.5)
+                    continue
+                right = found.shape == expected.shape and float(np.abs(found - expected).max()) <= SAME
+                self.answers["right" if right else "wrong"] += 1
+            ended.wait(0.1)
+
+    def _differs(self) -> list[str]:
+        """Return what of a run is not as in the undisturbed one."""
+        same = [
+            *(f"runs/clip/{stage}/{name}" for stage in ("pretrain", "finetune") for name in ("weights.safetensors", "curves.csv")),
+            "data/raw/manifest.parquet", "data/validated/manifest.parquet", "data/validated/quarantine.parquet", "data/curated/clip/manifest.parquet",
+        ]  # fmt: skip
+        return [
+            f"{name} is not as undisturbed" for name in same
+            if not (self.root / name).exists() or (self.root / name).read_bytes() != (self.undisturbed / name).read_bytes()
+        ]  # fmt: skip
+
+    def _twice(self) -> list[str]:
+        """Return what the registry has twice."""
+        store = open_store(self.root)
+        versions = Counter(
+            one.tags["diptych.package_digest"] for one in store.client.search_model_versions("name = 'clip'")
+        )
+        runs = store.client.search_runs([store.experiment])
+        found = [f"{digest[:12]} has {count} versions" for digest, count in versions.items() if count > 1]
+        packages = Counter(run.data.tags.get("diptych.package_digest") for run in runs)
+        found += [f"{digest[:12]} has {count} runs" for digest, count in packages.items() if digest and count > 1]
+        for run in runs:
+            for name in run.data.metrics:
+                steps = [one.step for one in store.client.get_metric_history(run.info.run_id, name)]
+                if len(set(steps)) < len(steps):
+                    found.append(
+                        f"{name} of {run.info.run_id}, {run.data.tags.get(TRAIN_DIGEST, '')[:12]}, has a step twice"
+                    )
+        return found
+
+
+def patiently(ask: Callable[[], Any]) -> Any:
+    """Return what a server says, once it does: it may be down just now."""
+    deadline = time.monotonic() + WELL_WITHIN_S
+    while True:
+        try:
+            return ask()
+        except Exception as err:  # whatever it says while it is being started again
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"Prefect did not answer for {WELL_WITHIN_S:.0f} s: {err}") from err
+            time.sleep(0.5)
+
+
+def services(root: Path) -> tuple[Any, ...]:
+    """Return the servers as their supervisor sees them."""
+    seen = read_seen(root)
+    return seen.services if seen else ()
+
+
+def embedded(root: Path, text: str) -> np.ndarray:
+    """Return what is answered now; LookupError where nobody could, or the answer is none."""
+    gateway = read_gateway(root)
+    if gateway is None:
+        raise LookupError("no gateway runs")
+    answer = httpx.post(f"{gateway.url}v1/embeddings", json={"input": [text]}, timeout=30)
+    if answer.status_code != 200:
+        raise LookupError(answer.text[:200])
+    return np.asarray(answer.json()["data"][0]["embedding"], np.float32)
+
+
+def endpoint_pid(root: Path) -> int:
+    """Return Triton's process; ProcessLookupError where none runs."""
+    endpoint = read_endpoint(root)
+    if endpoint is None or not endpoint.process.is_alive():
+        raise ProcessLookupError
+    return endpoint.process.pid
+
+
+def gateway_pid(root: Path) -> int:
+    """Return the process of the gateway's keeper; ProcessLookupError where none runs."""
+    gateway = read_gateway(root)
+    if gateway is None:
+        raise ProcessLookupError
+    return gateway.process.pid
+
+
+if __name__ == "__main__":
+    main()

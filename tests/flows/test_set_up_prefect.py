@@ -1,0 +1,59 @@
+"""infra/set-up-prefect on a real Prefect server: a cluster's pools with their templates, the deployments that can work there, and the automations."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+
+from flows.orchestrator import prefect_server
+from tests.flows.rolled import REPOSITORY
+
+
+@pytest.mark.timeout(600)
+def test_a_server_of_a_cluster_knows_pools_deployments_and_automations(tmp_path: Path, monkeypatch):
+    root = tmp_path / "checkout"
+    root.mkdir()
+    for name in ("components", "flows", "infra", "prefect.yaml", "params.yaml", "dvc.yaml"):
+        (root / name).symlink_to(REPOSITORY / name)
+    subprocess.run(["git", "init", "-q", root], check=True)
+    for name in ("PREFECT_API_URL", "PREFECT_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PYTHONPATH", str(root))
+    monkeypatch.setenv("DIPTYCH_NOTIFY_SLACK", "https://hooks.slack.com/services/T0/B0/planted")
+    with prefect_server(tmp_path):
+        api = os.environ["PREFECT_API_URL"]
+        for _ in range(2):
+            ran = subprocess.run(
+                [root / "infra/set-up-prefect", "kubernetes"], cwd=root, capture_output=True, text=True
+            )
+            assert ran.returncode == 0, ran.stdout + ran.stderr
+            assert "told by slack" in ran.stdout
+            assert "planted" not in ran.stdout + ran.stderr
+        pools, deployments, automations = (
+            httpx.post(f"{api}/{what}/filter", json={}).json() for what in ("work_pools", "deployments", "automations")
+        )
+    assert {pool["name"]: pool["type"] for pool in pools} == {"cpu": "kubernetes", "gpu": "kubernetes"}
+    for pool in pools:
+        assert pool["base_job_template"] == json.loads(
+            (REPOSITORY / f"infra/kubernetes/pools/{pool['name']}.json").read_text()
+        )
+    said = yaml.safe_load((REPOSITORY / "prefect.yaml").read_text())["deployments"]
+    said = [one for one in said if one["entrypoint"].partition(":")[0] not in ("flows/deliver.py", "flows/monitor.py")]
+    assert sorted((one["name"], one["entrypoint"], one["work_pool_name"]) for one in deployments) == sorted(
+        (one["name"], one["entrypoint"], one["work_pool"]["name"]) for one in said
+    )
+    steps = {
+        step["prefect.deployments.steps.set_working_directory"]["directory"]
+        for one in deployments
+        for step in one["pull_steps"]
+    }
+    assert steps == {str(root)}, "a job works in the checkout that has the same path"
+    names = {one["name"] for one in automations}
+    assert {"diptych: a run crashed, try again", "diptych: a run failed, say so"} <= names
+    assert "diptych: champion set, deploy" not in names, "which nothing there could do"
