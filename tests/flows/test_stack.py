@@ -79,10 +79,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         for name in (*names, "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):
             patch.delenv(name, raising=False)
         patch.setenv("PYTHONPATH", str(REPOSITORY))
+        before = {**os.environ, "PREFECT_HOME": ""}  # also where they do not come up, all is ended
         try:
             up(root, say=lambda said: None)
             patch.setenv("PREFECT_HOME", str(root / "home"))
-            before = dict(os.environ)
             use(root)
             yield root
         finally:
