@@ -31,7 +31,7 @@ def objects(place: Place) -> Service:
         command=(
             find_weed(), "-logtostderr=true", "server", "-filer", "-s3", "-dir=.", f"-ip={HOST}", f"-ip.bind={HOST}", "-s3.config=users.json",
             *(f"{option}={port}" for option, port in ports.items()), "-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.localSocket=s3.sock",
-            "-filer.localSocket=filer.sock", "-master.telemetry=false", f"-master.volumeSizeLimitMB={_volume_mb(place.data)}", "-volume.max=0",
+            "-filer.localSocket=filer.sock", "-master.telemetry=false", "-master.electionTimeout=1s", f"-master.volumeSizeLimitMB={_volume_mb(place.data)}", "-volume.max=0",
         ), folder=folder, prepare=lambda: _users(place, folder), fault=lambda: _fault(place), set_up=lambda: _set_up(place),
     )  # fmt: skip
 
