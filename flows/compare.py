@@ -8,16 +8,16 @@ Runs are those of a proof: what was run before is cached.
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from components.contracts.errors import ConfigError
 from components.evaluation.verdict import CONFIDENCE, interval
+from components.recipes.comparison import USUAL
 from components.recipes.names import RECIPES, exists
-from components.recipes.params import UNTRAINED
 from components.recipes.proof import Arm, Given
-from components.recipes.yaml_lines import read_yaml
+from components.recipes.yaml_lines import overlay, read_yaml
 from flows.arms import Ran, Study
 from flows.leased import commit_of
 from flows.machine import machine
@@ -27,6 +27,7 @@ METRICS = (
     *(f"retrieval.{split}.{way}.recall_at_1" for split in ("pair", "designer", "concept") for way in ("image_to_text", "text_to_image")),
     "zero_shot.pair.category.top1", "features.val.modality_gap",
 )  # fmt: skip
+TRAINS = ("pretrain", "finetune")
 SHORT, FEWEST = 10, 4  # a rate is measured over a tenth of the scale's steps, and four at least
 _NAMED = re.compile(r"(?:(?P<before>\w+)\+)?(?P<recipe>\w+)(?::(?P<steps>[1-9]\d*))?")
 
@@ -63,12 +64,17 @@ class Row:
         """The names of its arms, in order."""
         return (f"{self.before}.{self.recipe}", self.recipe) if self.before else (self.recipe,)
 
-    def arms(self, steps: Mapping[str, int]) -> dict[str, Arm]:
-        """Return its arms, by name, each for so many steps."""
+    def arms(self, steps: Mapping[str, int], plain: Arm) -> dict[str, Arm]:
+        """Return its arms, by name, each for so many steps; they begin, and override, as `plain` does."""
         recipes = (self.before, self.recipe) if self.before else (self.recipe,)
-        starts: tuple[str | Given, ...] = (UNTRAINED, Given(arm=self.phases[0]))
+        starts: tuple[str | Given, ...] = (plain.start, Given(arm=self.phases[0]))
         return {
-            phase: Arm(recipe=recipe, start=start, overrides={"training": {"steps": steps[phase]}})
+            phase: replace(
+                plain,
+                recipe=recipe,
+                start=start,
+                overrides=overlay(plain.overrides, {"training": {"steps": steps[phase]}}),
+            )
             for phase, recipe, start in zip(self.phases, recipes, starts, strict=False)
         }
 
@@ -92,34 +98,78 @@ def compare(
     whole = int(read_yaml(root / RECIPES / "scales" / f"{scale}.yaml").values["steps"]) if steps is None else steps
     if whole < 1:
         raise ConfigError(f"--steps {whole} trains nothing. Give 1 or more, or leave it out for the scale's.")
-    few = {phase: max(FEWEST, whole // SHORT) for row in rows for phase in row.phases}
-    study = Study(
-        root=root, name="compare-short", commit=commit_of(root), arms=arms_of(rows, few), seeds=tuple(seeds[:1]), scale=scale,
-        source=source or {}, until="pretrain",
-    )  # fmt: skip
-    rates = {phase: spent(runs[0])["cpu_s"] / few[phase] for phase, runs in study.run(at_once).items()}
-    equal = equal_steps(rows, rates, whole)
-    full = replace(
-        study,
-        name="compare",
-        arms=arms_of(rows, equal),
-        seeds=tuple(seeds),
-        until="evaluate",
-        begun_from=frozenset(row.phases[0] for row in rows if row.before),
+    setting = Setting(
+        root=root, name="compare", scale=scale, seeds=tuple(seeds), source=source or {}, commit=commit_of(root)
     )
+    found = side_by_side(setting, rows, whole, keep=keep, at_once=at_once)
+    return {
+        "scale": scale, "source": dict(source or USUAL), "seeds": list(seeds), "confidence": CONFIDENCE, **found,
+        "commit": setting.commit, "machine": machine(),
+    }  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What all rows have in common.
+
+    Args:
+        root: the workspace.
+        name: of the folder of checkouts.
+        commit: whose code it is.
+        plain: what every arm begins from and overrides.
+    """
+
+    root: Path
+    name: str
+    scale: str
+    seeds: tuple[int, ...]
+    source: Mapping[str, Any]
+    commit: str
+    plain: Arm = field(default_factory=lambda: Arm(recipe=""))
+
+    def study(self, arms: Mapping[str, Arm], part: str = "", **more: Any) -> Study:
+        """Return what runs these arms; a part of all has a folder of its own."""
+        given = {
+            "name": f"{self.name}{part}",
+            "commit": self.commit,
+            "scale": self.scale,
+            "source": self.source,
+            "seeds": self.seeds,
+        }
+        return Study(root=self.root, arms=arms, **{**given, **more})
+
+
+def side_by_side(
+    setting: Setting,
+    rows: Sequence[Row],
+    whole: int,
+    *,
+    keep: bool,
+    at_once: int,
+    rates: Mapping[str, float] | None = None,
+) -> dict[str, Any]:
+    """Run what is missing; return `cpu_s_a_step` of each arm, and `rows`.
+
+    Args:
+        whole: steps of the first row.
+        rates: CPU-seconds a step, in place of those that short runs would measure.
+    """
+    short, begun = None, frozenset(row.phases[0] for row in rows if row.before)
+    if rates is None:
+        few = {phase: max(FEWEST, whole // SHORT) for row in rows for phase in row.phases}
+        short = setting.study(
+            arms_of(rows, few, setting.plain), "-short", seeds=setting.seeds[:1], until=TRAINS[-1], begun_from=begun
+        )
+        rates = {phase: spent(runs[0])["cpu_s"] / few[phase] for phase, runs in short.run(at_once).items()}
+    full = setting.study(arms_of(rows, equal_steps(rows, rates, whole), setting.plain), begun_from=begun)
     ran = full.run(at_once)
     table = {row.name: of_row(row, ran) for row in rows}
     first = _mean(table[rows[0].name]["cpu_s"])
     for its in table.values():
         its["beside_first"] = round(_mean(its["cpu_s"]) / first, 3)
-    said = {
-        "scale": scale, "source": dict(source or {"name": "emoji", "languages": ["en"]}), "seeds": list(seeds), "confidence": CONFIDENCE,
-        "cpu_s_a_step": {phase: round(rate, 4) for phase, rate in rates.items()}, "rows": table, "commit": full.commit, "machine": machine(),
-    }  # fmt: skip
-    if not keep:
-        study.clear()
-        full.clear()
-    return said
+    for study in () if keep else filter(None, (short, full)):
+        study.clear()  # not before all is there, or one that was killed would measure other rates
+    return {"cpu_s_a_step": {phase: round(rate, 4) for phase, rate in rates.items()}, "rows": table}
 
 
 def rows_of(root: Path, names: Sequence[str]) -> list[Row]:
@@ -134,9 +184,9 @@ def rows_of(root: Path, names: Sequence[str]) -> list[Row]:
     return rows
 
 
-def arms_of(rows: Sequence[Row], steps: Mapping[str, int]) -> dict[str, Arm]:
+def arms_of(rows: Sequence[Row], steps: Mapping[str, int], plain: Arm) -> dict[str, Arm]:
     """Return all arms of the rows, in their order."""
-    return {phase: arm for row in rows for phase, arm in row.arms(steps).items()}
+    return {phase: arm for row in rows for phase, arm in row.arms(steps, plain).items()}
 
 
 def equal_steps(rows: Sequence[Row], rates: Mapping[str, float], whole: int) -> dict[str, int]:
@@ -164,10 +214,15 @@ def equal_steps(rows: Sequence[Row], rates: Mapping[str, float], whole: int) -> 
 
 
 def spent(run: Path) -> dict[str, float]:
-    """Return steps and CPU-seconds of a training; of one that went on from a checkpoint, as if all steps took what its last ones did."""
-    said = json.loads((run / "pretrain/metrics.json").read_text(encoding="utf-8"))
-    timing, steps = said["timing"], said["steps"]
-    return {"steps": steps, "cpu_s": timing["cpu_s"] * steps / max(1, steps - timing["resumed_at"])}
+    """Return steps of the training, and CPU-seconds of it and of a tuning after it; of what went on from a checkpoint, as if all steps took what its last ones did."""
+    steps = cpu_s = 0.0
+    for stage in TRAINS:
+        path = run / stage / "metrics.json"
+        said = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        if timing := said.get("timing"):
+            steps = steps or said["steps"]
+            cpu_s += timing["cpu_s"] * said["steps"] / max(1, said["steps"] - timing["resumed_at"])
+    return {"steps": steps, "cpu_s": cpu_s}
 
 
 def of_row(row: Row, ran: Ran) -> dict[str, Any]:
@@ -194,7 +249,14 @@ def _measured(seeds: Sequence[Mapping[str, float]]) -> dict[str, Any]:
     values = [one["value"] for one in seeds]
     mean, low, high = interval(values)
     beside = {name: _mean([one[name] for one in seeds]) for name in ("chance", "baseline")}
-    return {"values": values, "mean": mean, "low": low, "high": high, **beside}
+    return {
+        "values": values,
+        "mean": mean,
+        "low": low,
+        "high": high,
+        **beside,
+        "queries": min(int(one["n"]) for one in seeds),
+    }
 
 
 def _mean(values: Sequence[float]) -> float:

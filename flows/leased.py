@@ -3,6 +3,7 @@
 Nothing that is proven depends on files that nobody committed, and what two checkouts have in common is computed once.
 """
 
+import hashlib
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -25,6 +26,24 @@ def commit_of(root: Path) -> str:
             f"{first}{more} differ from the last commit, so the evidence could name no commit that has them. Commit, and prove again."
         )
     return _git(root, "rev-parse", "HEAD").strip()
+
+
+def code_of(root: Path) -> str:
+    """Return a digest of all that results depend on in the last commit; the same where two commits differ in other files alone."""
+    trees = _git(root, "ls-tree", "HEAD", "--", *CODE)
+    return hashlib.sha256(trees.encode()).hexdigest()
+
+
+def check_committed(root: Path, path: Path) -> None:
+    """Raise ConfigError for a file that is not in the last commit as it is."""
+    if (
+        not _git(root, "ls-files", "--", str(path)).strip()
+        or _git(root, "status", "--porcelain", "--", str(path)).strip()
+    ):
+        raise ConfigError(
+            f"{path.name} is not committed as it is, so nobody could see that its claims were written down before they were tried. Commit it, "
+            "and run again."
+        )
 
 
 def committed_params(root: Path, commit: str) -> dict[str, Any]:

@@ -24,7 +24,12 @@ def add_proofs(add: Add) -> None:
     compare.add_argument("--steps", metavar="N", type=int, help="of the first, in place of the scale's")
     compare.add_argument("--seeds", metavar="N,N", default="0,1,2", help="each is trained once for each (0,1,2)")
     swept = add("sweep", "compare recipes, and make a leaderboard of them: a page, and an experiment in MLflow", _sweep)
-    swept.add_argument("names", metavar="NAME", nargs="+", help="as of diptych compare")
+    swept.add_argument("names", metavar="NAME", nargs="*", help="as of diptych compare")
+    swept.add_argument(
+        "--plan", metavar="FILE", type=Path,
+        help="rows, columns and claims that were written down and committed before, in place of names; numbers and tables go beside it",
+    )  # fmt: skip
+    swept.add_argument("--columns", metavar="NAME", nargs="+", default=(), help="some of the plan's, or calibration")
     swept.add_argument("--steps", metavar="N", type=int, help="of the first, in place of the scale's")
     swept.add_argument("--seeds", metavar="N", type=int, default=3, help="how many (3)")
     swept.add_argument(
@@ -85,6 +90,12 @@ def _sweep(root: Path, arguments: argparse.Namespace) -> int:
     from components.contracts.errors import ConfigError
     from flows.sweep import lines, sweep
 
+    if bool(arguments.names) == bool(arguments.plan):
+        raise ConfigError(
+            "A sweep is of recipes, or of a plan. Name recipes, such as clip filip, or --plan docs/comparison.yaml."
+        )
+    if arguments.plan:
+        return _sweep_plan(root, arguments)
     if arguments.seeds < 2:
         raise ConfigError(f"--seeds {arguments.seeds} gives no interval. Give 2 or more; 3 are usual.")
     said = sweep(
@@ -99,6 +110,18 @@ def _sweep(root: Path, arguments: argparse.Namespace) -> int:
         at_once=arguments.at_once,
     )
     _tell(arguments, ("sweep", *arguments.names), ("data", "scale", "steps", "seeds"), said, lines(said))
+    return 0
+
+
+def _sweep_plan(root: Path, arguments: argparse.Namespace) -> int:
+    from flows.comparison import lines, run_comparison
+    from flows.comparison_page import publish
+
+    plan = (arguments.here / arguments.plan).resolve()
+    found = run_comparison(root, plan, at_once=arguments.at_once, columns=arguments.columns, keep=arguments.keep)
+    page = publish(root, plan, found)
+    shown = [*lines(found), f"The tables: {plan.with_suffix('.md')}; the page: {page}"]
+    print(json.dumps(found) if arguments.json else "\n".join(shown), flush=True)
     return 0
 
 

@@ -61,10 +61,8 @@ def sweep(
         price_per_hour: of a core, in any currency; None where nobody says.
         at_once: how many are trained side by side; None for one a core, or one where there is a GPU.
     """
-    if at_once is None:
-        at_once = 1 if has_gpu() else cores()
     found = compare(
-        root, names, scale=scale, seeds=range(seeds), source=source, steps=steps, keep=keep, at_once=at_once
+        root, names, scale=scale, seeds=range(seeds), source=source, steps=steps, keep=keep, at_once=jobs(at_once)
     )
     found["price_per_hour"] = price_per_hour
     page = _folder(root, found) / "leaderboard.html"
@@ -72,6 +70,13 @@ def sweep(
     page.write_text(render(found), encoding="utf-8")
     page.with_suffix(".json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     return {**found, "page": str(page), "run": record(root, found, page)}
+
+
+def jobs(at_once: int | None) -> int:
+    """Return how many are trained side by side, where nobody says: one a core, or one where there is a GPU."""
+    if at_once is not None:
+        return at_once
+    return 1 if has_gpu() else cores()
 
 
 def places(found: Mapping[str, Any], metric: str = METRICS[0]) -> list[Place]:
@@ -109,12 +114,13 @@ def render(found: Mapping[str, Any]) -> str:
     about += said(f"{MEANS} Code {found['commit'][:12]}, {found['machine']}.")
     measured = [metric for metric in METRICS if any(metric in its["metrics"] for its in found["rows"].values())]
     sections = [
-        Section(anchor=metric.replace(".", "-"), title=metric, body=_table(found, metric)) for metric in measured
+        Section(anchor=metric.replace(".", "-"), title=metric, body=board(found, metric)) for metric in measured
     ]
     return document("Leaderboard", about, sections)
 
 
-def _table(found: Mapping[str, Any], metric: str) -> str:
+def board(found: Mapping[str, Any], metric: str) -> str:
+    """Return one table: the rows of a comparison by a metric, the best first."""
     head = ["", "recipe", "mean", f"{found['confidence']:.0%} interval", "", "beside the first", "CPU-s"]
     costs = found.get("price_per_hour") is not None
     rows = []
