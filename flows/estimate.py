@@ -122,7 +122,7 @@ def run_of(place: Path, recipe: str, with_data: bool) -> list[Taken]:
     """Return what a run in a scratch workspace takes: the stages, and what is around them where there is anything to do."""
     stages = list(tried(place, recipe, with_data))
     worked = any(taken.seconds for taken in stages)
-    return [*stages, around(place)] if worked else stages
+    return [*stages, around(place, recipe)] if worked else stages
 
 
 def check_price(price_per_hour: float | None) -> None:
