@@ -136,6 +136,7 @@ class Training:
         reinforce: what teachers said of the samples, for a method that learns from it.
         negatives: texts that do not fit some pictures, for a method whose contrast takes them.
         texts: name in a batch -> which captions of a sample stand under it; methods read `caption`, and some of them more.
+        clusters: whether batches have the clusters of each picture, which curation's step Cluster has found, for a method that learns them.
         inherit: how weights of a smaller start come into this model; null refuses a start of other sizes.
         as_begun: whether the start passes through as it is, architecture, tokenizer, transform and weights, and all that is learnt
             is learnt in the stage finetune.
@@ -156,6 +157,7 @@ class Training:
     reinforce: Reinforced = field(default_factory=Reinforced)
     negatives: Thumbs = field(default_factory=Thumbs)
     texts: dict[str, TextPick] = field(default_factory=lambda: {CAPTION: TextPick()})
+    clusters: bool = False
     inherit: Inherit | None = None
     as_begun: bool = False
     draw: int = 0
