@@ -21,7 +21,7 @@ from typing import Any
 import psutil
 
 from components.contracts.errors import DiptychError
-from flows.clocked import most_held
+from flows.estimating.clocked import most_held
 from infra.results import processor
 from tests.benchmarks.environments import ROOT
 from tests.benchmarks.loader import commit

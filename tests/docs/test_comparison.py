@@ -6,8 +6,8 @@ import re
 import pytest
 
 from components.recipes.comparison import load_comparison
-from flows.comparison import said_of
-from flows.comparison_page import BEGIN, END, markdown
+from flows.proving.comparison import said_of
+from flows.proving.page import BEGIN, END, markdown
 from tests.benchmarks.environments import ROOT
 
 PLAN, PAGE, KEPT = (ROOT / f"docs/comparison.{kind}" for kind in ("yaml", "md", "json"))

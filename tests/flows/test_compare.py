@@ -5,7 +5,7 @@ import json
 import pytest
 
 from components.contracts.errors import ConfigError
-from flows.compare import Row, compare, equal_steps, rows_of, spent
+from flows.proving.compare import Row, compare, equal_steps, rows_of, spent
 from tests.workspace import REPOSITORY
 
 RATES = {"clip": 0.5, "filip": 0.8, "clip.clip_refine": 0.5, "clip_refine": 1.0}

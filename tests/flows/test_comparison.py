@@ -12,9 +12,9 @@ import yaml
 from components.contracts.errors import ConfigError, DataError
 from components.data.processes import cores
 from components.recipes.comparison import load_comparison
-from flows.compare import METRICS
-from flows.comparison import by_chance, judge, read_kept, said_of
-from flows.comparison_page import BEGIN, END, markdown, render, write_page
+from flows.proving.compare import METRICS
+from flows.proving.comparison import by_chance, judge, read_kept, said_of
+from flows.proving.page import BEGIN, END, markdown, render, write_page
 from tests.workspace import REPOSITORY, diptych, leave_out_probe, make_workspace
 
 FIRST = METRICS[0]
