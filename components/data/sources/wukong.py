@@ -50,11 +50,14 @@ class WukongSource(OwnSource):
 
 
 def wukong_tables(folder: Path) -> list[Path]:
-    """Return Wukong's tables in a folder, in the order of their numbers."""
-    numbered = [
-        (number, path) for path in folder.iterdir() if path.is_file() and (number := number_of(path)) is not None
-    ]
-    return [path for _, path in sorted(numbered)]
+    """Return Wukong's tables in a folder and those below it, in the order of their numbers. DataError for two of one number."""
+    found: dict[int, Path] = {}
+    for _, path in files_below(folder)[0]:
+        if (number := number_of(path)) is not None and found.setdefault(number, path) != path:
+            raise DataError(
+                f"{found[number]} and {path} are both table {number}, so a picture in {number:03d} would be of either. Keep one."
+            )
+    return [found[number] for number in sorted(found)]
 
 
 @dataclass(kw_only=True)
