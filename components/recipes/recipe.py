@@ -130,6 +130,9 @@ class Training:
         trim: whether the transform cuts even margins away, in training and ever after.
         vocabulary: tokens of the byte-pair encoding.
         context: tokens a text, start and end among them.
+        whole: what is one token wherever it stands in a caption, such as what stands for the name of a person.
+        own_words: whether the vocabulary is learnt from the captions although there is a start, for a method that takes none of the
+            start's words, such as one that begins with its image tower alone.
         long_captions: what becomes of longer ones in training: `truncate`, `split` into captions of whole sentences, or
             `sample` such a piece each time; elsewhere a text is always cut.
         guards: what is done when it goes wrong.
@@ -152,6 +155,8 @@ class Training:
     trim: bool = False
     vocabulary: int = 1024
     context: int = 24
+    whole: tuple[str, ...] = ()
+    own_words: bool = False
     long_captions: LongCaptions = "truncate"
     guards: Guards = field(default_factory=Guards)
     reinforce: Reinforced = field(default_factory=Reinforced)

@@ -170,3 +170,15 @@ def test_what_is_told_of_masked_words_is_what_was_measured():
     assert f"and {blind['colours_right']:.1%} by" in PAGE
     assert f"--arms {' '.join(said['arms'])}" in PAGE
     assert fused["colours_right"] >= blind["colours_right"] + 0.2  # as seed 52 asks
+
+
+def test_what_few_tokens_save_is_what_was_measured():
+    said = json.loads((REPOSITORY / "docs/benchmarks/reduced-tokens.json").read_text())
+    assert f"backward of {said['pairs']} pairs" in PAGE
+    for one in said["cases"].values():
+        told = re.search(
+            rf"^\| {one['tokens']} made {one['left']}, as for \S+ \| ([\d.]+) times.* \| ([\d.]+) times \|$", PAGE, re.M
+        )
+        assert told
+        assert (float(told[1]), float(told[2])) == (one["scores"]["ratio"], one["step"]["ratio"])
+        assert one["scores"]["least"] >= 3  # as seed 25 asks of the similarity step
