@@ -136,6 +136,12 @@ class HuggingFaceWriter(Writer):
             if told["missing_keys"]:  # would be drawn at random
                 raise ValueError(f"it has no weights for {', '.join(sorted(told['missing_keys'])[:3])}")
             return model.eval(), reader.from_pretrained(folder, **here)
+        except ImportError as err:  # such as of SentencePiece, which Marian's tokenizers are read with
+            lacking = " ".join(str(err).split()).partition(". ")[0]
+            raise CapabilityError(
+                f"the tokenizer in {self.model} cannot be read here: {lacking}. Run .venv/bin/python -m pip install with that library (sentencepiece for "
+                "Marian's), or write the tokenizer anew as tokenizer.json where it is."
+            ) from err
         except (SafetensorError, OSError, ValueError, KeyError, RuntimeError) as err:
             raise DataError(
                 f"the model in {self.model} cannot be read ({type(err).__name__}: {str(err).splitlines()[0]}). It has to be one that writes text, "

@@ -17,7 +17,9 @@ from components.models.dual_encoder import DualEncoder
 from components.models.towers.image import ImageTower
 from components.models.towers.text import TextTower
 from components.objectives.softmax import SoftmaxLoss
+from components.training.grad_cache import GradCache
 from tests.components.methods.rs_m_clip_ranks import outcome
+from tests.components.training.flat import flat_clip
 from tests.golden.make_clip_debug import STEPS, batches_at_debug, first_losses
 from tests.over_ranks import check_same, told_by_ranks
 from tests.squares import clip_at_debug, method_at_debug
@@ -167,6 +169,25 @@ def test_the_first_steps_lose_what_they_lost_and_it_learns(vocabulary):
     assert two[0] == pytest.approx(GOLDEN["losses"][0], rel=1e-5)
     assert two[1] == pytest.approx(GOLDEN["losses"][1], rel=2e-3)
     assert losses[-1] < losses[0] - 0.1
+
+
+def test_a_batch_in_parts_has_the_gradient_of_the_whole(vocabulary, batch):
+    small = replace(
+        batch,
+        images={
+            name: replace(view, pixels=torch.nn.functional.interpolate(view.pixels, size=(24, 24)))
+            for name, view in batch.images.items()
+        },
+    )
+    method = RsMClip(flat_clip(vocabulary).model, Distil(hidden=8, bottleneck=4, prototypes=6, still=0.0))
+    cache, weight = GradCache(method.model, micro_batch=5), method.model.image.net[0].weight
+    with cache.caching():
+        sum(method.losses(small, START).terms.values()).backward()
+    cache.replay()
+    in_parts, weight.grad = weight.grad, None
+    method.loss.centre.zero_()  # it moved
+    sum(method.losses(small, START).terms.values()).backward()
+    torch.testing.assert_close(in_parts, weight.grad, rtol=1e-4, atol=1e-6)
 
 
 def transformer(batch: Batch, **changed: bool) -> DualEncoder:

@@ -1,7 +1,10 @@
 """What a step that translates adds, leaves and refuses, by translators of which it is known what they say."""
 
+from collections import Counter
+
 import pyarrow as pa
 import pytest
+import torch
 
 from components.contracts.errors import ConfigError, DataError
 from components.contracts.progress import silent
@@ -12,6 +15,7 @@ from components.curation.pipeline import curated
 from components.curation.translators.dictionary import DictionaryTranslator
 from components.curation.translators.translator import Translator
 from components.data.manifest import SCHEMA
+from components.data.rows.captions import Captions
 from tests.components.curation.toy import apply, row
 
 WORDS = {"de": {"red": "rot", "cat": "Katze", "circle": "Kreis"}, "es": {"red": "rojo", "cat": "gato"}}
@@ -141,3 +145,19 @@ def test_words_that_are_shared_are_counted_as_often_as_they_come():
     assert shared_words("a red cat", "A cat") == pytest.approx(0.8)
     assert shared_words("a a", "a") == pytest.approx(2 / 3)
     assert shared_words("a", "b") == shared_words("", "") == 0
+
+
+def test_a_step_reads_each_language_as_often_and_none_that_a_picture_lacks(vocabulary):
+    """4,000 draws: a share of a third lies within 3 points by more than 4 deviations."""
+    left, _ = apply(Translate(DictionaryTranslator(WORDS), ["de", "es"]), table([("red", "en")], [("circle", "en")]))
+    captions = Captions(vocabulary, [[text for text, _ in own] for own in said(left)], is_kept=True)
+    draw = torch.Generator().manual_seed(0)
+    all_three, without_es = (
+        Counter(captions.said(captions.choose(torch.full((4000,), row), draw))) for row in range(2)
+    )
+    assert {text: count / 4000 for text, count in all_three.items()} == pytest.approx(
+        {"red": 1 / 3, "rot": 1 / 3, "rojo": 1 / 3}, abs=0.03
+    )
+    assert {text: count / 4000 for text, count in without_es.items()} == pytest.approx(
+        {"circle": 1 / 2, "Kreis": 1 / 2}, abs=0.03
+    )

@@ -1,5 +1,7 @@
 """Marian's models that the test makes: what they say is drawn, that they are asked alike is not."""
 
+import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -7,7 +9,7 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import MarianConfig, MarianMTModel, PreTrainedTokenizerFast
 
-from components.contracts.errors import ConfigError
+from components.contracts.errors import CapabilityError, ConfigError
 from components.contracts.progress import silent
 from components.curation.making import Making
 from components.curation.ops.translate import Translate
@@ -92,6 +94,18 @@ def test_a_model_that_says_nothing_has_no_translation_and_one_that_repeats_has(t
     assert HuggingFaceTranslator({"en-de": str(silent_one)}).translate("a", "en", "de") is None
     same = write_model(tmp_path / "same", {"<pad>": "a", "a": "<end>"})
     assert HuggingFaceTranslator({"en-de": str(same)}).translate("a", "en", "de") == "a"
+
+
+@pytest.mark.skipif(find_spec("sentencepiece") is not None, reason="SentencePiece is here, so that nothing is lacking")
+def test_a_tokenizer_that_wants_a_library_is_told_of_with_its_name(tmp_path):
+    folder = write_model(tmp_path, {"<pad>": "a", "a": "<end>"})
+    (folder / "tokenizer.json").unlink()
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "MarianTokenizer"}))
+    (folder / "vocab.json").write_text(json.dumps({"</s>": 0, "<unk>": 1, "<pad>": 2}))
+    for file in ("source.spm", "target.spm"):
+        (folder / file).write_bytes(b"nothing that anybody reads")
+    with pytest.raises(CapabilityError, match=r"MarianTokenizer requires the SentencePiece library .*pip install"):
+        HuggingFaceTranslator({"en-de": str(folder)}).translate("a", "en", "de")
 
 
 @pytest.mark.parametrize(
