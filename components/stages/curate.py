@@ -81,6 +81,9 @@ def _curated(
         )
     added = [name for name in table.column_names if name not in SCHEMA.names]
     pq.write_table(table.select(["key", *added]), folder / "columns.parquet", compression="zstd")
+    for report in reports:
+        for warning in report.warnings:
+            print(f"{stage.address}: {report.op}: {warning}", flush=True)
     said = [report.as_json() for report in reports]
     (folder / "report.html").write_text(render_page(stage.the_recipe, said), encoding="utf-8")
     left = pa.concat_tables([table.select(SCHEMA.names), selected.filter(pc.invert(trained))])

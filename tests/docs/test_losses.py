@@ -64,6 +64,18 @@ def test_every_loss_between_pictures_and_clusters_has_its_row():
     assert {form for _, form, _, _ in rows} <= set(get_args(Form))
 
 
+def test_every_loss_of_a_student_has_its_row_and_its_recipe_a_weight_for_it():
+    rows = re.findall(
+        r"^\| `(\w+)` \| `(\w+)`, `distil: \{weight: 1\}` \| `components/objectives/(\w+)\.py` \| (\S+) \|$", PAGE, re.M
+    )
+    assert {file: (loss, peer) for loss, _, file, peer in rows} == {
+        name: (last(row), row["golden"]["peer"]) for name, row in CATALOGUE.items() if row.get("between") == "pupils"
+    }
+    for _, recipe, _, _ in rows:
+        described = yaml.safe_load((REPOSITORY / f"components/recipes/{recipe}.yaml").read_text())["method"]
+        assert described["init_args"]["distil"].get("weight", 1) == 1
+
+
 def test_every_wrapper_has_its_row():
     rows = re.findall(r"^\| `(\w+)` \| `components/objectives/(\w+)\.py` \| ([\w. ]+) \|$", PAGE, re.M)
     assert {file: (loss, peer) for loss, file, peer in rows} == {
