@@ -6,7 +6,7 @@ Axes: N rows, D embedding width, K centres, l nearest centres of a row.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -18,6 +18,8 @@ MOST = 256  # rows a centre that it is learnt from; more change it little
 _AT_ONCE = 65_536  # rows that are read at a time
 _COSINES = 16_777_216  # cosines that are there at a time: 64 MB
 _PROBED = 16  # groups of centres that a row is held against, where there are groups
+_MOVED = 3  # rounds in which centres of all groups move together, for rows near the edge of a group
+_AROUND = 4  # groups that a row is held against meanwhile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,11 +30,13 @@ class Centres:
         vectors: of length 1.
         model: what made the rows, with its digest.
         groups: centres of groups of the vectors; none where a row is held against all.
+        probed: groups, the nearest, whose vectors a row is held against.
     """
 
     vectors: Float32[np.ndarray, "K D"]
     model: str
     groups: Float32[np.ndarray, "G D"] | None = None
+    probed: int = _PROBED
 
     def nearest(self, rows: Float[np.ndarray, "N D"], count: int, model: str) -> "Nearest":
         """Return the nearest centres of each row, of any length; of groups, those in the 16 nearest, which is not quite all.
@@ -73,7 +77,7 @@ class Centres:
         index = faiss.IndexIVFFlat(quantizer, self.vectors.shape[1], len(groups), faiss.METRIC_INNER_PRODUCT)
         index.is_trained = True
         index.add(self.vectors)
-        index.nprobe = min(len(groups), _PROBED)
+        index.nprobe = min(len(groups), self.probed)
 
         def search(rows: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
             cosines, found = index.search(rows, count)
@@ -102,7 +106,7 @@ def spherical_centres(
     """Return the centres of rows of any length, which may be a memory map in half precision.
 
     At most 256 rows a centre are read, drawn evenly. On two levels about sqrt(K) groups come first and each has centres for its part
-    of the rows, so that the work for a row grows with sqrt(K) and not with K.
+    of the rows, so that the work for a row grows with sqrt(K) and not with K; then all move a few times together.
 
     Raises ConfigError for fewer rows than clusters, DataError as of `unit`.
     """
@@ -119,7 +123,10 @@ def spherical_centres(
         for group, count in enumerate(shared_out(clusters, sizes))
         if count
     ]
-    return Centres(vectors=np.concatenate(parts), model=model, groups=groups)
+    found = Centres(vectors=np.concatenate(parts), model=model, groups=groups, probed=_AROUND)
+    for _ in range(_MOVED):
+        found = replace(found, vectors=_moved(found.vectors, some, found.nearest(some, 1, model).centres[:, 0]))
+    return replace(found, probed=_PROBED)
 
 
 def shared_out(count: int, sizes: Int64[np.ndarray, "G"]) -> list[int]:
@@ -158,6 +165,17 @@ def _means(rows: Float32[np.ndarray, "N D"], clusters: int, rounds: int, seed: i
     means.train(np.ascontiguousarray(rows))
     centres: np.ndarray = np.asarray(means.centroids)
     return centres
+
+
+def _moved(vectors: np.ndarray, rows: np.ndarray, of: np.ndarray) -> np.ndarray:
+    """Return each centre where the mean of its rows points to; one that has none, or whose rows cancel, stays."""
+    order = of.argsort(kind="stable")
+    there, first = np.unique(of[order], return_index=True)
+    sums = np.add.reduceat(rows[order], first)
+    length = np.linalg.norm(sums, axis=1, keepdims=True)
+    moved = vectors.copy()
+    moved[there] = np.where(length > 0, sums / np.maximum(length, 1e-12), vectors[there])
+    return moved
 
 
 def _drawn(rows: np.ndarray, most: int, seed: int) -> np.ndarray:

@@ -5,12 +5,14 @@ Axes: B pictures, l clusters of each, K rows.
 
 import copy
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from components.contracts.batch import Images
 from components.contracts.errors import ConfigError, Interrupted
 from components.contracts.method import Clock
 from components.finetuning.locked import LockedImage
@@ -19,6 +21,8 @@ from components.methods.mlcd import Mlcd
 from components.objectives.multilabel_disjoint import MultiLabelDisjointLoss
 from components.objectives.softmax import SoftmaxLoss
 from components.training.checkpoints import Checkpoints
+from components.training.grad_cache import GradCache
+from tests.components.training.flat import flat_clip
 from tests.components.training.test_train import run
 from tests.golden.make_clip_debug import batches_at_debug, first_losses
 from tests.squares import method_at_debug
@@ -89,6 +93,28 @@ def test_with_the_pictures_locked_it_is_the_contrast_of_clip(mlcd, batches):
 def test_with_nothing_locked_it_is_both(mlcd, batches):
     Whole().prepare(mlcd.model).apply()
     assert set(terms(mlcd, batches[0])) == {"clusters", "contrast"}
+
+
+@pytest.mark.parametrize("locked", [False, True])
+def test_what_is_encoded_in_parts_has_the_gradients_of_the_whole(locked, vocabulary):
+    batch = batches_at_debug(vocabulary, "mlcd")[0]
+    pictures = Images(pixels=batch.images["main"].pixels[..., :24, :24])
+    found = []
+    for parts in (0, 3):
+        torch.manual_seed(0)
+        method = Mlcd(flat_clip(vocabulary).model, clusters=12)
+        if locked:
+            LockedImage().prepare(method.model).apply()
+        cache = GradCache(method.model, parts) if parts else None
+        with cache.caching() if cache else nullcontext():
+            sum(terms(method, replace(batch, images={"main": pictures})).values()).backward()
+        if cache:
+            cache.replay()
+        learnt = {name: weight.grad for name, weight in method.named_parameters() if weight.grad is not None}
+        found.append(learnt | {"rows": method.rows.gradient()})
+    assert found[0].keys() == found[1].keys()
+    for name, gradient in found[0].items():
+        torch.testing.assert_close(found[1][name], gradient, rtol=1e-4, atol=1e-6)
 
 
 def test_fewer_labels_are_the_nearest(mlcd, batches):
