@@ -28,6 +28,7 @@ class Report:
         dropped: reason -> samples.
         examples: reason -> at most 20 keys; also of what was changed and not dropped.
         stats: what else there is to say, name -> number.
+        warnings: sentences about what a person should look at, though the step went on.
     """
 
     op: str
@@ -37,6 +38,7 @@ class Report:
     dropped: Mapping[str, int] = field(default_factory=dict)
     examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     stats: Mapping[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.rows_in + self.made != self.rows_out + sum(self.dropped.values()):
@@ -47,8 +49,10 @@ class Report:
             )
 
     def as_json(self) -> dict[str, object]:
-        """Return plain values for report.json."""
-        return {**asdict(self), "examples": {reason: list(keys) for reason, keys in self.examples.items()}}
+        """Return plain values for report.json; warnings where there are any."""
+        said = {**asdict(self), "examples": {reason: list(keys) for reason, keys in self.examples.items()}}
+        del said["warnings"]
+        return said | ({"warnings": list(self.warnings)} if self.warnings else {})
 
 
 class CurationOp(ABC):

@@ -53,7 +53,8 @@ def _step(at: int, report: Mapping[str, Any]) -> str:
         if stats
         else ""
     )
+    warned = "".join(f"<p><strong>{escape(one)}</strong></p>\n" for one in report.get("warnings", ()))
     return (
         f"<h2>{head}</h2>\n<p>{report['rows_in']:,} in{made} = {report['rows_out']:,} out + "
-        f"{sum(report['dropped'].values()):,} dropped.</p>\n{why}{numbers}"
+        f"{sum(report['dropped'].values()):,} dropped.</p>\n{warned}{why}{numbers}"
     )

@@ -6,8 +6,6 @@ Axes: R pairs of this rank, A strong views of each, D shared width.
 """
 
 import copy
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
 from typing import Literal
@@ -15,7 +13,6 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from components.contracts.batch import Batch, Images, Texts
 from components.contracts.encoded import Encoded
@@ -24,6 +21,7 @@ from components.contracts.method import Clock, Losses, Method
 from components.models.dual_encoder import DualEncoder
 from components.models.mlp import Mlp
 from components.models.projection import LogitScale
+from components.models.unrecorded import unrecorded
 from components.objectives.barlow import BarlowLoss
 from components.objectives.softmax import SoftmaxLoss
 from components.objectives.swap import SwapLoss
@@ -221,20 +219,6 @@ class ClipRocket(Method):
             features["image"] += _views(self.teacher.encode_image(batch.images[STRONG]).features, count)
             features["text"] += _views(self.teacher.encode_text(batch.texts[STRONG]).features, count)
         return {side: [self.slow[side](view) for view in views] for side, views in features.items()}
-
-
-@contextmanager
-def unrecorded(tower: nn.Module) -> Iterator[None]:
-    """Let batch norms take nothing into their running statistics while the block runs; they use the batch's own as ever."""
-    norms = [part for part in tower.modules() if isinstance(part, _BatchNorm)]
-    kept = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.momentum = 0.0
-    try:
-        yield
-    finally:
-        for norm, momentum in zip(norms, kept, strict=True):
-            norm.momentum = momentum
 
 
 def views_of(batch: Batch) -> int:

@@ -1,7 +1,7 @@
 """The views of a recipe: numbers of one, which is `main` of a batch, or names with numbers each.
 
     views: {degrees: 8, grey: 0.1}
-    views: {main: {degrees: 8}, strong: {count: 2, degrees: 8, crop: [0.3, 1.0]}}
+    views: {main: {degrees: 8}, strong: {count: 2, degrees: 8, crop: [0.3, 1.0]}, local: {side: 0.5, crop: [0.05, 0.4]}}
 
 Both are read here, and no torch before something is built.
 """
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from components.data.transforms.several import Several
     from components.data.transforms.views import Views
 
-MAIN, COUNT = "main", "count"
+MAIN, COUNT, SIDE = "main", "count", "side"  # the last: pixels of a further view, as a share of the scale's
 VIEWS = "components.data.transforms.views.Views"
 
 
@@ -41,7 +41,7 @@ def check_views(document: Document, views: Mapping[str, Any]) -> None:
                 f"under one of {', '.join(name for name in views if name != loose)}."
             )
         for name, numbers in views.items():
-            taken = known if name == MAIN else [COUNT, *known]
+            taken = known if name == MAIN else [COUNT, SIDE, *known]
             check_arguments(document, f"training.views.{name}", numbers, taken, VIEWS)
         return
     if lone := next((name for name, numbers in views.items() if isinstance(numbers, Mapping)), None):
@@ -67,6 +67,12 @@ def more_views(views: Mapping[str, Any], pixels: int) -> dict[str, "Several"]:
     made = {}
     for name, numbers in named(views).items():
         if name != MAIN:
-            count = numbers.pop(COUNT, 1)
-            made[name] = Several(views=build({**numbers, "pixels": pixels}, Views), count=build(count, int))
+            count, side = numbers.pop(COUNT, 1), build(numbers.pop(SIDE, 1.0), float)
+            if not 0 < side <= 1 or round(side * pixels) < 1:
+                raise ConfigError(
+                    f"training.views.{name}.side is {side}, but is the share of the scale's {pixels} pixels that the view has a side. Give a number above "
+                    "0 and up to 1; 0.43 is 96 of 224."
+                )
+            its = build({**numbers, "pixels": round(side * pixels)}, Views)
+            made[name] = Several(views=its, count=build(count, int))
     return made

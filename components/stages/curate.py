@@ -21,6 +21,7 @@ from components.curation.on_ray import OnRay
 from components.curation.page import render_page
 from components.curation.pieces import Engine, InProcess
 from components.curation.pipeline import curated
+from components.curation.plain import PLAIN, PlainEmbedder
 from components.curation.select import select_splits
 from components.data.beside import rows_of, write_kind
 from components.data.kinds import BY_NAME, read_kinds
@@ -80,6 +81,9 @@ def _curated(
         )
     added = [name for name in table.column_names if name not in SCHEMA.names]
     pq.write_table(table.select(["key", *added]), folder / "columns.parquet", compression="zstd")
+    for report in reports:
+        for warning in report.warnings:
+            print(f"{stage.address}: {report.op}: {warning}", flush=True)
     said = [report.as_json() for report in reports]
     (folder / "report.html").write_text(render_page(stage.the_recipe, said), encoding="utf-8")
     left = pa.concat_tables([table.select(SCHEMA.names), selected.filter(pc.invert(trained))])
@@ -101,6 +105,8 @@ def _engine(stage: Stage, curation: Curation) -> AbstractContextManager[Engine]:
 
 
 def _open(said: str, root: Path, threads: int) -> Embedder:
+    if said == PLAIN:
+        return PlainEmbedder()
     from components.serving.embedder import open_embedder  # only who asks for a model loads what runs one
 
     return open_embedder(said, root, root, threads)

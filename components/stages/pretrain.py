@@ -53,7 +53,8 @@ def body(stage: Stage) -> None:
         pass_through(stage, begun, selected, cut)
         return
     check_read(vocabulary, captions)
-    torch.manual_seed(params.seed)
+    seed = recipe.training.seed(params.seed)
+    torch.manual_seed(seed)
     method = build(overlay(recipe.method, {"init_args": {"model": begun.described}}), Method)
     model = method.model
     assert isinstance(model, DualEncoder)
@@ -66,7 +67,7 @@ def body(stage: Stage) -> None:
             f"held to {begun.old.label}, whose index it shall search, with its tokenizer and its transform", flush=True
         )
     batches = step_batches(
-        stage, pool, vocabulary, preprocess, recipe.training, batch=scale.batch, seed=params.seed, side=selected.side,
+        stage, pool, vocabulary, preprocess, recipe.training, batch=scale.batch, seed=seed, side=selected.side,
         negatives=selected.negatives,
     )  # fmt: skip
 
@@ -78,7 +79,7 @@ def body(stage: Stage) -> None:
     shown = {"scale": params.scale, "seed": params.seed, "start": begun.as_json()}
     with live(stage.root, recipe.name, folder.name, shown) as log, stage.signals.between_pieces():
         trained = train(
-            method, batches, recipe.training.optimisation, scale, seed=params.seed, folder=folder, progress=stage.progress,
+            method, batches, recipe.training.optimisation, scale, seed=seed, folder=folder, progress=stage.progress,
             log=log, guards=recipe.training.guards,
             watch=watching(
                 Embedder(model, vocabulary, preprocess), selected.val, stage.progress, row_cache(stage.root)

@@ -76,10 +76,10 @@ class Teacher(nn.Module):
                 "teacher that follows."
             )
 
-    def follow(self, student: DualEncoder) -> None:
-        """Move towards the student, or not; a method calls it after each optimizer step."""
+    def follow(self, student: DualEncoder, decay: float | None = None) -> None:
+        """Move towards the student, or not; a method calls it after each optimizer step, with a decay of that step where it changes."""
         if self.kind == "ema":
-            move_towards(self.model, student, self.decay)
+            move_towards(self.model, student, self.decay if decay is None else decay)
 
 
 @torch.no_grad()

@@ -57,6 +57,20 @@ def test_all_writers_stand_in_the_catalogue_and_write():
         assert report.stats["refused"] == 0
 
 
+def test_all_translators_stand_in_the_catalogue_and_those_without_files_translate():
+    row = CATALOGUE["translate"]
+    translators = [row["init_args"]["translator"], *row["also"]]
+    named = {described["class_path"].split(".")[-2] for described in (*translators, *row["needs_files"])}
+    assert {path.stem for path in (FOLDER / "translators").glob("*.py")} - {"__init__", "translator"} == named
+    texts = [{"text": name, "kind": "alt", "lang": "en"} for name in ("red circle", "blue circle")]
+    rows = pa.Table.from_pylist([one | {"texts": texts} for one in manifest(3).to_pylist()], SCHEMA)
+    for described in translators:
+        asked = {"translator": described, "languages": ["de"]}
+        left, report = run(build({"class_path": row["class_path"], "init_args": asked}, CurationOp), rows)
+        assert report.stats["translated de"] == 6
+        assert [one["lang"] for one in left["texts"][0].as_py()] == ["en", "en", "de", "de"]
+
+
 def test_every_row_is_accounted_for_and_examples_are_rows(op):
     table = manifest()
     left, report = run(op, table)

@@ -21,7 +21,7 @@ from components.recipes.section import build
 CATALOGUE: dict[str, dict[str, Any]] = yaml.safe_load(
     (Path(__file__).parents[2] / "components/objectives/catalogue.yaml").read_text()
 )
-ROWS = {name: row for name, row in CATALOGUE.items() if "between" in row}
+ROWS = {name: row for name, row in CATALOGUE.items() if row.get("between") == "views"}
 PAIRS, WIDTH, SCALE = 8, 5, 10.0
 LEARNS = ("image", "text", "scale")  # what a loss may give a gradient
 

@@ -53,7 +53,7 @@ def test_every_metric_that_is_named_is_in_the_catalogue():
     filled = {"<split>": "val", "<direction>": "image_to_text", "<k>": "1", "<label>": "category", "<set>": "digits"}
     filled |= {"<w>": "64", "<by>": "label", "<where>": "in_box", "<side>": "text", "<counted>": "flops"}
     filled |= {"<of>": "things", "<classes>": "category", "<error>": "ece"}
-    filled |= {"<asked>": "text_to_image", "<change>": "swap", "<slice>": "flags"}
+    filled |= {"<language>": "es", "<asked>": "text_to_image", "<change>": "swap", "<slice>": "flags"}
     named = re.findall(r"\| `([\w.]+<[^`]+)` \|", PAGE)
     whose = set()
     for name in named:

@@ -15,6 +15,7 @@ from components.contracts.encoded import Tower
 from components.contracts.method import Clock, Method
 from components.methods.clip import Clip
 from components.methods.clip_rocket import Extra
+from components.objectives.multilabel_disjoint import Form
 from components.objectives.signals.hard_negatives import HardNegatives
 from components.recipes.recipe import load_recipe, load_scale, overlay
 from components.recipes.section import build
@@ -48,11 +49,31 @@ def test_every_loss_between_views_has_its_row():
         r"^\| `(\w+)` \| `extra: \{kind: (\w+)\}` \| `components/objectives/(\w+)\.py` \| (\S+) \|$", PAGE, re.M
     )
     assert {file: (loss, peer) for loss, _, file, peer in rows} == {
-        name: (last(row), row["golden"]["peer"]) for name, row in CATALOGUE.items() if "between" in row
+        name: (last(row), row["golden"]["peer"]) for name, row in CATALOGUE.items() if row.get("between") == "views"
     }
     kinds = get_args(get_type_hints(Extra)["kind"])
     assert {kind for _, kind, _, _ in rows} <= set(kinds)
     assert [kind for kind in kinds if f"`{kind}`" not in PAGE and f"kind: {kind}}}" not in PAGE] == []
+
+
+def test_every_loss_between_pictures_and_clusters_has_its_row():
+    rows = re.findall(r"^\| `(\w+)` \| `form: (\w+)` \| `components/objectives/(\w+)\.py` \| (\S+) \|$", PAGE, re.M)
+    assert {file: (loss, peer) for loss, _, file, peer in rows} == {
+        name: (last(row), row["golden"]["peer"]) for name, row in CATALOGUE.items() if row.get("between") == "clusters"
+    }
+    assert {form for _, form, _, _ in rows} <= set(get_args(Form))
+
+
+def test_every_loss_of_a_student_has_its_row_and_its_recipe_a_weight_for_it():
+    rows = re.findall(
+        r"^\| `(\w+)` \| `(\w+)`, `distil: \{weight: 1\}` \| `components/objectives/(\w+)\.py` \| (\S+) \|$", PAGE, re.M
+    )
+    assert {file: (loss, peer) for loss, _, file, peer in rows} == {
+        name: (last(row), row["golden"]["peer"]) for name, row in CATALOGUE.items() if row.get("between") == "pupils"
+    }
+    for _, recipe, _, _ in rows:
+        described = yaml.safe_load((REPOSITORY / f"components/recipes/{recipe}.yaml").read_text())["method"]
+        assert described["init_args"]["distil"].get("weight", 1) == 1
 
 
 def test_every_wrapper_has_its_row():

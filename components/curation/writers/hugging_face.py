@@ -63,16 +63,21 @@ class HuggingFaceWriter(Writer):
         self, caption: str, named: Sequence[Phrase], luck: random.Random, picture: bytes | None = None
     ) -> str | None:
         """Return what the model says, None where that is nothing or the caption itself."""
+        written = self.answer(caption, luck)
+        return written if written != caption else None
+
+    def answer(self, caption: str, luck: random.Random) -> str | None:
+        """Return what the model says, None where that is nothing."""
         _, tokenizer = self._loaded
         asked = self.prompt.replace("{}", caption)
         if chat := tokenizer.chat_template:
             said = [{"role": "user", "content": asked}]
             asked = tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True)
         given = tokenizer(asked, return_tensors="pt", add_special_tokens=not chat, return_token_type_ids=False)
-        return self._said(given, caption, luck)
+        return self._said(given, luck)
 
-    def _said(self, given: Mapping[str, Any], caption: str, luck: random.Random) -> str | None:
-        """Return the first line of what the model goes on with, None where that is nothing or the caption itself."""
+    def _said(self, given: Mapping[str, Any], luck: random.Random) -> str | None:
+        """Return the first line of what the model goes on with, None where that is nothing."""
         import torch
 
         model, reader = self._loaded
@@ -84,8 +89,7 @@ class HuggingFaceWriter(Writer):
             ids = model.generate(**given, max_new_tokens=self.most_tokens, pad_token_id=filler, **drawn)[0]
         new = ids if model.config.is_encoder_decoder else ids[given["input_ids"].shape[1] :]
         lines = words.decode(new, skip_special_tokens=True).strip().splitlines()
-        written = lines[0].strip().strip('"').strip() if lines else ""
-        return written if written and written != caption else None
+        return (lines[0].strip().strip('"').strip() if lines else "") or None
 
     def _folder(self) -> Path:
         """Return the folder; ConfigError unless it is there and has weights in safetensors."""
@@ -132,6 +136,12 @@ class HuggingFaceWriter(Writer):
             if told["missing_keys"]:  # would be drawn at random
                 raise ValueError(f"it has no weights for {', '.join(sorted(told['missing_keys'])[:3])}")
             return model.eval(), reader.from_pretrained(folder, **here)
+        except ImportError as err:  # such as of SentencePiece, which Marian's tokenizers are read with
+            lacking = " ".join(str(err).split()).partition(". ")[0]
+            raise CapabilityError(
+                f"the tokenizer in {self.model} cannot be read here: {lacking}. Run .venv/bin/python -m pip install with that library (sentencepiece for "
+                "Marian's), or write the tokenizer anew as tokenizer.json where it is."
+            ) from err
         except (SafetensorError, OSError, ValueError, KeyError, RuntimeError) as err:
             raise DataError(
                 f"the model in {self.model} cannot be read ({type(err).__name__}: {str(err).splitlines()[0]}). It has to be one that writes text, "

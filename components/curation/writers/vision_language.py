@@ -56,7 +56,8 @@ class VisionLanguageWriter(HuggingFaceWriter):
             shown = on_white(picture)
         except BadImage:
             return None
-        return self._said(processor(images=shown, text=asked, return_tensors="pt"), caption, luck)
+        written = self._said(processor(images=shown, text=asked, return_tensors="pt"), luck)
+        return written if written != caption else None
 
     def _kinds(self, library: Any, config: Any) -> tuple[Any, Any]:
         return library.AutoModelForImageTextToText, library.AutoProcessor

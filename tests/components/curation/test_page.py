@@ -15,3 +15,11 @@ def test_every_reason_count_and_key_is_there_and_nothing_is_markup():
         assert said in page
     assert "<b>" not in page
     assert "<script" not in page
+
+
+def test_what_a_step_warns_of_stands_with_it_and_nowhere_else():
+    warned = Report(op="Translate", rows_in=5, rows_out=5, warnings=("3 of 5 translations into <de> say the same",))
+    page = render_page("clip", [Report(op="Keep", rows_in=5, rows_out=5).as_json(), warned.as_json()])
+    keep, _, translate = page.partition("Translate")
+    assert "<strong>3 of 5 translations into &lt;de&gt; say the same</strong>" in translate
+    assert "<strong>" not in keep

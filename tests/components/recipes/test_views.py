@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 from components.contracts.errors import ConfigError
 from components.recipes.recipe import load_recipe
@@ -44,12 +45,27 @@ def test_names_have_numbers_each_and_come_so_many_times(written):
     }  # fmt: skip
 
 
+def test_a_further_view_may_have_fewer_pixels(written):
+    views, _ = written("{main: {}, local: {count: 2, side: 0.43, crop: [0.05, 0.4]}}")
+    assert main_views(views, 224).pixels == 224
+    (local,) = more_views(views, 224).values()
+    assert (local.count, local.views.pixels, local.views.crop) == (2, 96, (0.05, 0.4))
+    pictures = torch.randint(0, 255, (3, 4, 40, 40), dtype=torch.uint8)
+    shown = local.drawn(3, 0, slice(0, 3)).shown(pictures)
+    assert shown.pixels.shape == (6, 3, 96, 96)
+    assert shown.owner.tolist() == [0, 0, 1, 1, 2, 2]
+    for side in (0.0, 1.5):
+        with pytest.raises(ConfigError, match=rf"views\.local\.side is {side}"):
+            more_views({"main": {}, "local": {"side": side}}, 224)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ("{degress: 5}", "Views takes no 'degress'.*Did you mean degrees"),
         ("{main: {degress: 5}}", "Views takes no 'degress'.*Did you mean degrees"),
         ("{main: {count: 2}}", "Views takes no 'count'"),
+        ("{main: {side: 0.5}}", "Views takes no 'side'"),
         ("{main: {}, strong: {cuont: 2}}", "Views takes no 'cuont'.*Did you mean count"),
         ("{strong: {count: 2}}", "has a view 'strong' and none called main"),
         ("{main: {}, degrees: 5}", "beside them degrees, which is no view"),
