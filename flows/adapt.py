@@ -120,7 +120,7 @@ def listener() -> "Progress":
     """Return whom progress is told: who listens to DIPTYCH_EVENTS, as to a stage's, else the person at the terminal."""
     if events := os.environ.get("DIPTYCH_EVENTS"):
         return Teller("adapt", None, Path(events).with_suffix(".position"), events, lambda: None)
-    from flows.data_check import Told
+    from flows.data.check import Told
 
     return Told(sys.stderr, stage="adapt")
 
@@ -133,7 +133,7 @@ def pools_of(asked: Asked, here: Path, folder: Path, told: "Progress") -> "tuple
     from components.data.quarantine import read_quarantine
     from components.data.selection import of_split, read_pool
     from components.validation.validate import validate
-    from flows.data_check import source_of
+    from flows.data.check import source_of
 
     wanted = {"data": asked.data, "seed": asked.seed}
     if not folder.exists():

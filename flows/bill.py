@@ -7,7 +7,7 @@ from pathlib import Path
 
 from components.recipes.params import load_params
 from components.stages.outcome import StageOutcome
-from flows.estimate_parser import price_said
+from flows.estimating.parser import price_said
 from flows.machine import has_gpu
 from flows.workspace import Outcome, Workspace
 

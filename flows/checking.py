@@ -12,8 +12,8 @@ import yaml
 from components.contracts.errors import ConfigError
 from components.recipes.check import check_files
 from components.stages.place import private
+from flows.estimating.scratch import as_deep
 from flows.processes import started
-from flows.scratch import as_deep
 
 
 @contextmanager

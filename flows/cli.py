@@ -13,17 +13,17 @@ from types import FrameType
 
 from components.contracts.errors import ConfigError
 from flows.adapt_parser import add_adapt
-from flows.estimate_parser import add_estimate
+from flows.data.parsers import add_versions
+from flows.estimating.parser import add_estimate
 from flows.evaluation_parsers import add_evaluate, add_study
 from flows.faults import in_utf8, told
-from flows.lineage_parser import add_lineage
+from flows.lineage.parser import add_lineage
 from flows.model_parsers import add_export, add_model
 from flows.monitor_parser import add_monitor
-from flows.proof_parsers import add_proofs
-from flows.serving_parsers import add_feedback, add_serving
-from flows.stack_parsers import add_stack
-from flows.version_parsers import add_versions
-from flows.watch_parsers import add_watching
+from flows.proving.parsers import add_proofs
+from flows.serving.parsers import add_feedback, add_serving
+from flows.stack.parsers import add_stack
+from flows.webhooks.parsers import add_watching
 
 
 class Terminated(KeyboardInterrupt):
@@ -255,7 +255,7 @@ def _run(root: Path, arguments: argparse.Namespace) -> int:
 
 
 def _check(here: Path, arguments: argparse.Namespace) -> int:
-    from flows.data_check import data_check
+    from flows.data.check import data_check
 
     data_check(
         arguments.data,
@@ -272,7 +272,7 @@ def _check(here: Path, arguments: argparse.Namespace) -> int:
 
 
 def _reinforce(root: Path, arguments: argparse.Namespace) -> int:
-    from flows.data_reinforce import data_reinforce
+    from flows.data.reinforce import data_reinforce
 
     data_reinforce(
         root,
@@ -371,7 +371,7 @@ def _ui(root: Path, arguments: argparse.Namespace) -> int:
 
 
 def _down(root: Path, arguments: argparse.Namespace) -> int:
-    from flows.down import down
+    from flows.serving.down import down
     from flows.stack.up import end
 
     ended = end(root)

@@ -10,9 +10,9 @@ from prefect.client.schemas.objects import State
 from components.contracts.errors import Busy, GateClosed, is_transient
 from components.serving.endpoint import read_endpoint
 from flows.publish import publish_served
-from flows.rollback import rollback as go_back
-from flows.rollout import Rolled, rollout
 from flows.run import find_root
+from flows.serving.rollback import rollback as go_back
+from flows.serving.rollout import Rolled, rollout
 
 LOCK_S = 120.0
 

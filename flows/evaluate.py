@@ -87,7 +87,7 @@ def _evaluate(asked: Asked, sets: Sequence[Path], out: Path | None, as_json: boo
     from components.data.evaluation_set import read_set
     from components.evaluation.embedding import Embedder
     from components.evaluation.ranks import device
-    from flows.data_check import Told
+    from flows.data.check import Told
 
     check(asked)
     read = [read_set(folder, asked.split, asked.namesakes) for folder in sets]

@@ -10,8 +10,8 @@ from pydantic import Field
 from components.contracts.errors import GateClosed
 from components.registry.promotion import promote_by_hand
 from flows.promote import promote_label
-from flows.prove import lines
-from flows.prove import prove as put_to_the_test
+from flows.proving.prove import lines
+from flows.proving.prove import prove as put_to_the_test
 from flows.publish import publish_verdict
 from flows.run import find_root
 

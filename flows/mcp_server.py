@@ -99,7 +99,7 @@ def server_of(root: Path) -> "MCPServer":
     @answers
     def lineage(what: str) -> dict[str, Any]:
         """Say where a thing comes from and where it went. what: champion, a version, a run, a digest, a commit, `endpoint`, or a picture's key."""
-        from flows.lineage_asked import lineage as traced
+        from flows.lineage.asked import lineage as traced
 
         found: dict[str, Any] = json.loads(traced(root, what, as_json=True))
         return found

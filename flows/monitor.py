@@ -1,6 +1,6 @@
 """Look at what is served, every quarter of an hour: tell Prefect what was found, and show it on the run's page.
 
-Automations on the server wait for events that ask for a training or a rollback (flows/automations.py); a look only asks.
+Automations on the server wait for events that ask for a training or a rollback (flows/telling/automations.py); a look only asks.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ from pydantic import Field
 from components.monitoring.page import markdown
 from flows.monitored import monitored
 from flows.run import find_root
-from flows.telling import tell
+from flows.telling.told import tell
 
 
 @flow(name="monitor")

@@ -27,7 +27,7 @@ def _monitor(root: Path, arguments: argparse.Namespace) -> int:
     from flows.monitored import has_server, monitored
 
     if arguments.automations:
-        from flows.automations import GO_BACK, TRAIN, set_up_automations
+        from flows.telling.automations import GO_BACK, TRAIN, set_up_automations
 
         changed = set_up_automations(root, [TRAIN, GO_BACK])
         print(

@@ -51,7 +51,7 @@ def prefect_page() -> App:
     from prefect.server.api import background_workers
     from prefect.server.api.server import create_app
 
-    import flows.channels  # noqa: F401  # a block class that is not known cannot send
+    import flows.telling.channels  # noqa: F401  # a block class that is not known cannot send
 
     class Calm(Worker):
         """Looks for work that is due every other second, in place of four times a second; it is due by the minute."""

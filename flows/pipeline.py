@@ -13,9 +13,9 @@ from prefect.runtime import deployment
 
 from components.contracts.errors import ConfigError, is_transient
 from flows import register as registering
-from flows import serve as serving
 from flows.progress import progress
 from flows.publish import publish, publish_ruling, publish_version, publish_work
+from flows.serving import serve as serving
 from flows.workspace import Outcome, Workspace
 
 WAITS_S = 12 * 3600.0

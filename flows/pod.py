@@ -4,7 +4,7 @@
     python -m flows.pod answer --port 8800                                                  # once Triton answers as the package does
 
 A pod serves the version that it began with; another champion comes with other pods, of which each has to prove itself before it gets requests.
-On one machine the same is done by flows.rollout, which starts Triton itself.
+On one machine the same is done by flows.serving.rollout, which starts Triton itself.
 """
 
 import argparse

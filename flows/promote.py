@@ -15,7 +15,7 @@ from components.registry.promotion import requested as asked
 from components.registry.store import Store, open_store
 from components.registry.versions import ModelVersion, by_label
 from components.stages.place import private
-from flows.known import lessons
+from flows.lineage.known import lessons
 from flows.same_queries import manifest_of, sides
 
 

@@ -37,7 +37,7 @@ from flows.bill import as_markdown, price, row
 from flows.pages import mlflow_page
 from flows.report import SHOWN
 from flows.status import data_of
-from flows.telling import tell
+from flows.telling.told import tell
 from flows.workspace import Outcome, Workspace
 
 _WHEN = "They open while `diptych ui` runs in the workspace."

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from components.contracts.errors import CapabilityError, ConfigError
 from components.registry.store import fingerprint
-from flows.around import Beside
 from flows.checking import checking
+from flows.estimating.around import Beside
 from flows.shipped import Shipped
 from flows.workspace import Workspace
 
@@ -29,7 +29,7 @@ def run(root: Path, recipe: str, checked: bool = False) -> tuple[Shipped | None,
         stages = [its.address(stage) for its, stage in work]
     if shipped is not None:
         if shipped.unserved is None:
-            from flows.gateway import ensure_gateway
+            from flows.serving.gateway import ensure_gateway
 
             ensure_gateway(root)
         return shipped, False

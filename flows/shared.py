@@ -20,7 +20,7 @@ import yaml
 from components.contracts.errors import ConfigError, TransientError
 from components.contracts.plain_yaml import load_yaml
 from components.stages.place import private
-from flows.data_remote import move
+from flows.data.remote import move
 from flows.graph import inputs_in, inputs_of, listed, missing_inputs
 
 VARIABLE = "DIPTYCH_REMOTE"
@@ -49,7 +49,7 @@ class Shared:
     def take(self, addresses: Sequence[str]) -> None:
         """Have dvc.lock say of these stages, the first ones first, what somebody made of the code, numbers and inputs of now.
 
-        An entry from here stays as long as it is of these. Errors as of `flows.data_remote.data_remote`.
+        An entry from here stays as long as it is of these. Errors as of `flows.data.remote.data_remote`.
         """
         for address in addresses:
             now, here = inputs_of(self._root, address, self._remote), self._entries().get(address)

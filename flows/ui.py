@@ -116,7 +116,7 @@ def _users(root: Path) -> Iterator[int]:
 @contextmanager
 def _watcher(root: Path) -> Iterator[None]:
     """Watch the registry while the block runs; what is done about it is said here, among our own lines."""
-    with started([sys.executable, "-u", "-m", "flows.watch", str(root)], sys.stdout, cwd=root):
+    with started([sys.executable, "-u", "-m", "flows.webhooks.watch", str(root)], sys.stdout, cwd=root):
         yield
 
 

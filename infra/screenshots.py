@@ -23,9 +23,9 @@ from components.contracts.errors import ConfigError, DiptychError
 from components.registry.links import curves_link
 from components.stages.environment import set_environment
 from components.stages.place import private
-from flows.gateway import ensure_gateway
 from flows.pages import Pages
 from flows.processes import started
+from flows.serving.gateway import ensure_gateway
 from flows.shipped import Shipped
 from flows.summary import examples_of
 from infra.browser import Tab, browser

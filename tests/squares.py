@@ -79,6 +79,13 @@ def linked(pool: Pool) -> Pool:
     return replace(pool, mentions=tuple(found))
 
 
+def clustered(pool: Pool) -> Pool:
+    """Return the same with two clusters a picture, of which its colour is one and its place the other."""
+    names = [*COLOURS, *PLACES]
+    found = ((names.index(group["category"]), names.index(group["subcategory"])) for group in pool.groups)
+    return replace(pool, clusters=tuple(found))
+
+
 def png(picture: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
     """Return the encoded bytes."""
     file = io.BytesIO()

@@ -12,8 +12,8 @@ from components.data.manifest import LABELS, SCHEMA, write_manifest
 from components.serving.gateway.feedback import feedback_file
 from components.serving.gateway.keys import add_key, keys_file
 from components.serving.gateway.settings import Settings
-from flows.deploy import deploy, deploy_beside, end_beside
-from flows.down import down
+from flows.serving.deploy import deploy, deploy_beside, end_beside
+from flows.serving.down import down
 from infra.browser import Tab
 from tests.components.serving.gateway.conftest import running
 from tests.components.serving.tiny_package import COLOURS, make_package, picture

@@ -100,7 +100,7 @@ class Batch(Movable):
         keys: the samples, in order.
         images: view name -> pictures; `main` is the plain one.
         texts: kind -> texts; `caption` is the plain one.
-        ids: name -> int [B], such as the concept of each sample.
+        ids: name -> int [B], such as the concept of each sample, or [B l], such as its clusters.
         said: name -> float [B D], what others made of the samples before: `image0` and `text0` are the first teacher's rows, whose
             products are its logits.
         spans: kind of texts -> where concepts stand in them; only where the recipe asks for it.

@@ -25,7 +25,7 @@ class Gathered:
         ranks: how many have their own rows of `all`.
         owner: int [B], the sample each row of `all` belongs to; None means one row a sample, in one order on both sides.
         label: int [B], alike where rows of `all` are the same, such as two pictures of a thing or two equal captions; only
-            where a contrast wants labels, and None where nothing is known.
+            where a contrast wants labels, and None where nothing is known. Of several labels a row int [B l].
     """
 
     local: Float[Tensor, "R D"]
@@ -33,7 +33,7 @@ class Gathered:
     offset: int = 0
     ranks: int = 1
     owner: Int[Tensor, " B"] | None = None
-    label: Int[Tensor, " B"] | None = None
+    label: Int[Tensor, " B ..."] | None = None
 
     @classmethod
     def of(cls, rows: Union[Tensor, "Gathered"]) -> "Gathered":

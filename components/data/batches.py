@@ -19,6 +19,7 @@ from components.contracts.errors import ConfigError
 from components.contracts.long_captions import LongCaptions
 from components.contracts.order import Order
 from components.contracts.text_pick import CAPTION, TextPick
+from components.data.clusters import COLUMN as CLUSTERS
 from components.data.rows.captions import Captions
 from components.data.rows.mentions import Mentions
 from components.data.rows.negatives import Negatives
@@ -82,8 +83,8 @@ class StepBatches(Dataset[Made]):
         long: what becomes of captions that are longer than the vocabulary reads.
         side: what teachers said of the pairs; pictures are then shown in the views that those saw, and batches have what they said.
         texts: name -> which captions of a sample stand under it, `caption` among them; `ids` has `<name>_given`, 0 where a sample
-            has none of these and lends another, and of each label of the data which group a sample is of, -1 where of none. Where one
-            asks for mentions, `spans` has them under its name.
+            has none of these and lends another, and of each label of the data which group a sample is of, -1 where of none; and `clusters`,
+            several of each, where the selection has them. Where one asks for mentions, `spans` has them under its name.
         more: name -> further views, several of each picture if need be.
         negatives: key -> texts that its picture does not fit, all of which a step reads with it, as `negative`; a batch without any has none.
 
@@ -136,6 +137,8 @@ class StepBatches(Dataset[Made]):
             "concept": _numbered(pairs.concepts),
             **{label: _numbered([group.get(label) for group in pairs.groups]) for label in labels},
         }
+        if pairs.clusters:
+            self.known[CLUSTERS] = torch.tensor(pairs.clusters)  # (M, l)
 
     def made_for(self, share: Share, *, late: bool) -> "StepBatches":
         """Return the same batches as one rank takes them.

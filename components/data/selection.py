@@ -31,6 +31,7 @@ class Pool:
         kinds: of each caption; none where nothing is known of them.
         languages: ISO 639-1 code of each caption; none where nobody asked.
         mentions: of each caption, the places where concepts stand in it; none where nobody asked, see rows/mentions.py.
+        clusters: that each picture is of, as many of each, the nearest first; none where nobody asked, see clusters.py.
     """
 
     keys: tuple[str, ...]
@@ -44,6 +45,7 @@ class Pool:
     kinds: tuple[tuple[str, ...], ...] = ()
     languages: tuple[tuple[str, ...], ...] = ()
     mentions: tuple[tuple[tuple[Place, ...], ...], ...] = ()
+    clusters: tuple[tuple[int, ...], ...] = ()
 
     def __len__(self) -> int:
         return len(self.keys)

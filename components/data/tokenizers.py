@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Bool
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from components.contracts.batch import Texts
 from components.contracts.errors import ConfigError, DataError
@@ -39,23 +39,30 @@ class Vocabulary:
         self.context = int(tokenizer.truncation["max_length"])
 
     @classmethod
-    def train(cls, captions: Iterable[str], size: int, context: int) -> "Vocabulary":
+    def train(cls, captions: Iterable[str], size: int, context: int, whole: Sequence[str] = ()) -> "Vocabulary":
         """Learn `size` tokens from captions; rows are `context` tokens, start and end among them.
 
-        Raises ConfigError when there is no room for a word between start and end, or for every byte in the vocabulary.
+        What is read: NFKC and lower case of a caption, as the file says; captions themselves are kept as they came. What stands in `whole` is one
+        token wherever it stands as it is there, and is counted among `size`.
+
+        Raises ConfigError when there is no room for a word between start and end, or for every byte in the vocabulary, and for a
+        whole that is empty or said twice.
         """
         if context < 3:
             raise ConfigError(f"context is {context}, which leaves no room between start and end. Give at least 3.")
-        least = 3 + len(pre_tokenizers.ByteLevel.alphabet())
+        if len(set(whole)) != len(whole) or not all(one.strip() for one in whole):
+            raise ConfigError(f"whole is {list(whole)}, but each is a token of its own. Give some text, each once.")
+        least = 3 + len(pre_tokenizers.ByteLevel.alphabet()) + len(whole)
         if size < least:
+            more = f", {len(whole)} for what stays whole" if whole else ""
             raise ConfigError(
-                f"vocabulary is {size}, but every byte and three special tokens need one each. Give at least {least}."
+                f"vocabulary is {size}, but every byte and three special tokens need one each{more}. Give at least {least}."
             )
         learned = Tokenizer(models.BPE())
         learned.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
         learned.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
         trainer = trainers.BpeTrainer(
-            vocab_size=size,
+            vocab_size=size - len(whole),
             special_tokens=[PAD, START, END],
             initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
             show_progress=False,
@@ -64,6 +71,7 @@ class Vocabulary:
         tokenizer = Tokenizer(learned.model)  # without the trainer's added tokens: a typed <pad> is text like any other
         tokenizer.normalizer, tokenizer.pre_tokenizer = learned.normalizer, learned.pre_tokenizer
         tokenizer.decoder = decoders.ByteLevel()
+        tokenizer.add_tokens([AddedToken(one, normalized=False) for one in whole])
         ids = {token: tokenizer.token_to_id(token) for token in (PAD, START, END)}
         tokenizer.post_processor = processors.TemplateProcessing(
             single=f"{START} $A {END}", special_tokens=[(START, ids[START]), (END, ids[END])]

@@ -1,5 +1,6 @@
 """A recipe as typed values: its card, its sections, and the architecture of the chosen scale."""
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -129,17 +130,23 @@ class Training:
         trim: whether the transform cuts even margins away, in training and ever after.
         vocabulary: tokens of the byte-pair encoding.
         context: tokens a text, start and end among them.
+        whole: what is one token wherever it stands in a caption, such as what stands for the name of a person.
+        own_words: whether the vocabulary is learnt from the captions although there is a start, for a method that takes none of the
+            start's words, such as one that begins with its image tower alone.
         long_captions: what becomes of longer ones in training: `truncate`, `split` into captions of whole sentences, or
             `sample` such a piece each time; elsewhere a text is always cut.
         guards: what is done when it goes wrong.
         reinforce: what teachers said of the samples, for a method that learns from it.
         negatives: texts that do not fit some pictures, for a method whose contrast takes them.
         texts: name in a batch -> which captions of a sample stand under it; methods read `caption`, and some of them more.
+        clusters: whether batches have the clusters of each picture, which curation's step Cluster has found, for a method that learns them.
         inherit: how weights of a smaller start come into this model; null refuses a start of other sizes.
         as_begun: whether the start passes through as it is, architecture, tokenizer, transform and weights, and all that is learnt
             is learnt in the stage finetune.
+        draw: which of the trainings that one seed could give: weights, batches and what steps draw follow from both, splits and
+            what is measured from the seed alone. 0 takes the seed as it is.
 
-    Raises ConfigError for texts without a `caption`, and as of check_texts.
+    Raises ConfigError for texts without a `caption`, a draw below 0, and as of check_texts.
     """
 
     optimisation: Optimisation
@@ -148,16 +155,30 @@ class Training:
     trim: bool = False
     vocabulary: int = 1024
     context: int = 24
+    whole: tuple[str, ...] = ()
+    own_words: bool = False
     long_captions: LongCaptions = "truncate"
     guards: Guards = field(default_factory=Guards)
     reinforce: Reinforced = field(default_factory=Reinforced)
     negatives: Thumbs = field(default_factory=Thumbs)
     texts: dict[str, TextPick] = field(default_factory=lambda: {CAPTION: TextPick()})
+    clusters: bool = False
     inherit: Inherit | None = None
     as_begun: bool = False
+    draw: int = 0
 
     def __post_init__(self) -> None:
         check_texts(self.texts)
+        if self.draw < 0:
+            raise ConfigError(
+                f"training.draw is {self.draw}. Give 0, or another whole number for another training under the same seed."
+            )
+
+    def seed(self, seed: int) -> int:
+        """Return what decides the draws of the training, from params.yaml's seed."""
+        if self.draw == 0:
+            return seed
+        return int.from_bytes(hashlib.sha256(f"{seed}:{self.draw}".encode()).digest()[:4], "big")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -115,7 +115,7 @@ class Beginning:
 
 
 def beginning(root: Path, begin: Begin, recipe: Recipe, pixels: int, captions: Sequence[str]) -> Beginning:
-    """Return with what a recipe begins: a vocabulary learnt from captions, or all that its start comes with.
+    """Return with what a recipe begins: a vocabulary learnt from captions, or all that its start comes with, the words only where they are not its own.
 
     What shall search an old model's index reads the words and sees the pictures of that one.
 
@@ -132,7 +132,7 @@ def beginning(root: Path, begin: Begin, recipe: Recipe, pixels: int, captions: S
             vocabulary, preprocess = old.embedder.vocabulary, old.embedder.preprocess
             _check_pixels(old.label, preprocess.size, pixels)
         else:
-            vocabulary = Vocabulary.train(distinct(captions), recipe.training.vocabulary, recipe.training.context)
+            vocabulary = _learnt(recipe, captions)
             preprocess = Preprocess(size=pixels, trim=recipe.training.trim)
         described = overlay(recipe.model, _words(vocabulary))
         return Beginning(vocabulary=vocabulary, preprocess=preprocess, described=described, start=None, old=old)
@@ -140,8 +140,10 @@ def beginning(root: Path, begin: Begin, recipe: Recipe, pixels: int, captions: S
     vocabulary, preprocess = start.embedder.vocabulary, start.embedder.preprocess
     if not recipe.training.as_begun:
         _check_pixels(start.path, preprocess.size, pixels)
+    if recipe.training.own_words:
+        vocabulary = _learnt(recipe, captions)
     if old is not None:
-        check_alike(old, start.embedder, start.path)
+        check_alike(old, Embedder(start.embedder.model, vocabulary, preprocess), start.path)
     theirs = begin.model == "start" or recipe.training.as_begun
     described = start.described if theirs else overlay(recipe.model, _words(vocabulary))
     return Beginning(vocabulary=vocabulary, preprocess=preprocess, described=described, start=start, old=old)
@@ -171,6 +173,11 @@ def check_alike(old: OldModel, new: Embedder, of: str) -> None:
             f"{of} has another {' and '.join(differs)} than {old.label}, whose index is to be searched, so a batch would mean different things to "
             f"the two. Begin from {UNTRAINED} or from a model that was trained from {old.label}, or leave compatible_with out."
         )
+
+
+def _learnt(recipe: Recipe, captions: Sequence[str]) -> Vocabulary:
+    its = recipe.training
+    return Vocabulary.train(distinct(captions), its.vocabulary, its.context, its.whole)
 
 
 def _words(vocabulary: Vocabulary) -> dict[str, Any]:

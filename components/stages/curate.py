@@ -21,6 +21,7 @@ from components.curation.on_ray import OnRay
 from components.curation.page import render_page
 from components.curation.pieces import Engine, InProcess
 from components.curation.pipeline import curated
+from components.curation.plain import PLAIN, PlainEmbedder
 from components.curation.select import select_splits
 from components.data.beside import rows_of, write_kind
 from components.data.kinds import BY_NAME, read_kinds
@@ -104,6 +105,8 @@ def _engine(stage: Stage, curation: Curation) -> AbstractContextManager[Engine]:
 
 
 def _open(said: str, root: Path, threads: int) -> Embedder:
+    if said == PLAIN:
+        return PlainEmbedder()
     from components.serving.embedder import open_embedder  # only who asks for a model loads what runs one
 
     return open_embedder(said, root, root, threads)

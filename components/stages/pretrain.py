@@ -12,6 +12,7 @@ from components.contracts.inherit import Inherit
 from components.contracts.method import Method
 from components.contracts.model_files import MODEL_FILES
 from components.data.beyond import Beyond, beyond
+from components.data.unread import check_read
 from components.evaluation.embedding import Embedder
 from components.methods.compatible import Compatible
 from components.models.dual_encoder import DualEncoder
@@ -51,20 +52,22 @@ def body(stage: Stage) -> None:
     if recipe.training.as_begun:
         pass_through(stage, begun, selected, cut)
         return
-    torch.manual_seed(params.seed)
+    check_read(vocabulary, captions)
+    seed = recipe.training.seed(params.seed)
+    torch.manual_seed(seed)
     method = build(overlay(recipe.method, {"init_args": {"model": begun.described}}), Method)
     model = method.model
     assert isinstance(model, DualEncoder)
     if recipe.training.negatives.path:
         method.check_negatives()
-    give(start, method, model, recipe.name, recipe.training.inherit)
+    give(start, method, model, recipe.name, recipe.training.inherit, own_words=recipe.training.own_words)
     if begun.old:
         method = Compatible(method, begun.old.embedder.model)
         print(
             f"held to {begun.old.label}, whose index it shall search, with its tokenizer and its transform", flush=True
         )
     batches = step_batches(
-        stage, pool, vocabulary, preprocess, recipe.training, batch=scale.batch, seed=params.seed, side=selected.side,
+        stage, pool, vocabulary, preprocess, recipe.training, batch=scale.batch, seed=seed, side=selected.side,
         negatives=selected.negatives,
     )  # fmt: skip
 
@@ -76,7 +79,7 @@ def body(stage: Stage) -> None:
     shown = {"scale": params.scale, "seed": params.seed, "start": begun.as_json()}
     with live(stage.root, recipe.name, folder.name, shown) as log, stage.signals.between_pieces():
         trained = train(
-            method, batches, recipe.training.optimisation, scale, seed=params.seed, folder=folder, progress=stage.progress,
+            method, batches, recipe.training.optimisation, scale, seed=seed, folder=folder, progress=stage.progress,
             log=log, guards=recipe.training.guards,
             watch=watching(
                 Embedder(model, vocabulary, preprocess), selected.val, stage.progress, row_cache(stage.root)
@@ -122,12 +125,23 @@ def pass_through(stage: Stage, begun: Beginning, selected: Selected, cut: Beyond
         (out / "metrics.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
-def give(start: Start | None, method: Method, model: DualEncoder, recipe: str, how: Inherit | None = None) -> None:
-    """Let a method begin, with the weights of a start where there is one; ConfigError for a method that needs one and has none."""
+def give(
+    start: Start | None, method: Method, model: DualEncoder, recipe: str, how: Inherit | None = None, own_words: bool = False
+) -> None:  # fmt: skip
+    """Let a method begin, with the weights of a start where there is one.
+
+    Raises ConfigError for a method that needs one and has none, and for one that takes the start's words where others are read.
+    """
     if start:
         part, of = method.begins_from()
+        if own_words and not of.startswith("image."):
+            raise ConfigError(
+                f"{recipe} would read words of its own (training.own_words), but takes the start's text tower, whose weights mean the start's words. "
+                "Set own_words to false, or train a method that begins with the image tower alone, such as components.methods.wukong.Wukong."
+            )
         inherited = start.give(part, recipe, how, of)
-        print(f"begins from {start.path}, {start.digest[:12]}, with its tokenizer and its transform", flush=True)
+        words = "words of its own" if own_words else "its tokenizer"
+        print(f"begins from {start.path}, {start.digest[:12]}, with {words} and its transform", flush=True)
         if inherited:
             print(f"inherits {inherited}", flush=True)
     elif method.wants_start:

@@ -13,6 +13,7 @@ from components.contracts.errors import ConfigError
 from components.contracts.progress import Progress
 from components.contracts.text_pick import CAPTION
 from components.data.batches import NO_NEGATIVES, StepBatches
+from components.data.clusters import read_clusters
 from components.data.judged import read_negatives
 from components.data.manifest import read_manifest
 from components.data.mentions import read_mentions
@@ -75,6 +76,8 @@ class Selected:
         selected = cls(train=train, val=val, files=(path, raw / "train", raw / "val"))
         if training and any(pick.mentions for pick in training.texts.values()):
             selected = selected.linked(path.with_name("columns.parquet"))
+        if training and training.clusters:
+            selected = selected.clustered(path.with_name("columns.parquet"))
         if training and training.negatives.path:
             selected = selected.against(root / training.negatives.path, training.negatives.digest)
         return selected.beside(root, training) if training and training.reinforce.side else selected
@@ -83,6 +86,11 @@ class Selected:
         """Return the same with where concepts stand in captions; DataError as of read_mentions."""
         mentions = read_mentions(columns, self.train.keys, self.train.captions)
         return replace(self, train=replace(self.train, mentions=mentions), files=(*self.files, columns))
+
+    def clustered(self, columns: Path) -> "Selected":
+        """Return the same with the clusters of each picture; DataError as of read_clusters."""
+        clusters = read_clusters(columns, self.train.keys)
+        return replace(self, train=replace(self.train, clusters=clusters), files=(*self.files, columns))
 
     def against(self, path: Path, digest: str) -> "Selected":
         """Return the same with texts that do not fit, of the pictures that are learnt from; errors as of read_negatives."""

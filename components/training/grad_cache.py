@@ -81,7 +81,7 @@ class GradCache:
                 again = part.encode()
             values, gradients = [], []
             for value, whole in zip(_values(again), _values(part.whole), strict=True):
-                if whole.grad is not None:
+                if whole.grad is not None and value.requires_grad:  # not of a side that is locked
                     values.append(value)
                     gradients.append(whole.grad[part.at])
             if values:

@@ -31,6 +31,7 @@ from components.training.receipts import Measuring, Receipt
 from components.training.recompute import recomputed
 from components.training.room import room
 from components.training.sharding import Sharding
+from components.training.spread_rows import SpreadRows
 from components.training.step_loop import StepLoop
 from components.training.telling import Log, Telling
 from components.training.words import check_words
@@ -116,7 +117,7 @@ def train(
         averaged = Averaged(method.model, optimisation.ema) if optimisation.ema else None
         watching = Watching(scale.watch_every, watch, curves, averaged)
         callbacks = [
-            measuring, AfterStep(), guarding, PerRank(method), *filter(None, [averaged]), curves, watching, resumable,
+            measuring, AfterStep(), guarding, PerRank(method), SpreadRows(method), *filter(None, [averaged]), curves, watching, resumable,
         ]  # fmt: skip
         try:
             fit(method, batches, optimisation, scale, guards, callbacks, start, seed)

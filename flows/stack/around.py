@@ -3,10 +3,10 @@
 import socket
 import sys
 
-from flows.automations import BEAT_S
 from flows.loopback import HOST
 from flows.stack.place import Place
 from flows.stack.service import Service, answers
+from flows.telling.automations import BEAT_S
 
 
 def worker(place: Place, pool: str) -> Service:

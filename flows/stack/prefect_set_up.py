@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 from components.contracts.errors import ConfigError, DiptychError
-from flows.automations import set_up_automations
 from flows.machine import has_gpu
 from flows.stack.place import Place
+from flows.telling.automations import set_up_automations
 
 DEPLOY_WITHIN_S = 300.0
 HELD = "automation_held_event"  # which has a row or two for each run, and loses none with it

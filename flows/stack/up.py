@@ -13,12 +13,12 @@ from components.contracts.errors import Busy, ConfigError, TransientError
 from components.serving.endpoint import read_endpoint
 from components.stages.lock import hold
 from components.stages.place import private
-from flows.gateway import ensure_gateway
-from flows.notify import VARIABLE
+from flows.serving.gateway import ensure_gateway
 from flows.stack.claims import Claims
 from flows.stack.place import Place, is_made
 from flows.stack.seen import Seen, read_seen
 from flows.stack.services import services
+from flows.telling.notify import VARIABLE
 
 WITHIN_S = 300.0
 ENDS_WITHIN_S = 150.0

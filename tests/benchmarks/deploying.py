@@ -26,9 +26,9 @@ import yaml
 from components.registry.store import Store, open_store
 from components.registry.versions import ModelVersion, by_alias, register
 from components.serving.pack import seal
-from flows.down import down
-from flows.gateway import ensure_gateway
-from flows.rollout import rollout
+from flows.serving.down import down
+from flows.serving.gateway import ensure_gateway
+from flows.serving.rollout import rollout
 from infra.results import processor
 from tests.benchmarks.environments import ROOT
 from tests.benchmarks.loader import commit

@@ -21,7 +21,7 @@ from typing import Any
 import psutil
 
 from components.contracts.errors import DiptychError
-from flows.clocked import most_held
+from flows.estimating.clocked import most_held
 from infra.results import processor
 from tests.benchmarks.environments import ROOT
 from tests.benchmarks.loader import commit
@@ -88,6 +88,7 @@ def held(root: Path, mine: Path, name: str) -> dict[str, Any]:
         start = next((root / ".diptych/starts").glob("micro*"))
         asked = [str(mine), "--from", str(start) if outside else "micro_clip", *RACES[name]]
         said, run = ["estimate", "adapt", *asked], ["adapt", *asked]
+    params = (root / "params.yaml").read_bytes()
     estimate = json.loads(diptych(root, *said, "--json")[0].splitlines()[-1])
     began, busy = time.perf_counter(), os.getloadavg()[0]
     with Memory() as memory:
@@ -95,6 +96,7 @@ def held(root: Path, mine: Path, name: str) -> dict[str, Any]:
     seconds = time.perf_counter() - began
     shutil.rmtree(root / "adapted", ignore_errors=True)
     diptych(root, "down")
+    (root / "params.yaml").write_bytes(params)  # what one run set is no part of the next
     numbers = {
         "said_s": estimate["seconds"], "took_s": seconds, "said_cpu_s": estimate["cpu_s"], "took_cpu_s": cpu_s, "to_say_s": estimate["took_s"],
         "ratio": estimate["seconds"] / seconds, "cpu_ratio": estimate["cpu_s"] / cpu_s, "load": busy,

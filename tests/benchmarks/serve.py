@@ -31,11 +31,11 @@ from components.serving.gateway.settings import Settings
 from components.serving.package import Package
 from components.serving.record import read_gateway
 from components.serving.triton_client import TritonClient
-from flows.deploy import deploy
-from flows.down import down
-from flows.gateway import ensure_gateway
 from flows.loopback import free_port
 from flows.processes import started
+from flows.serving.deploy import deploy
+from flows.serving.down import down
+from flows.serving.gateway import ensure_gateway
 from infra.results import processor
 from tests.benchmarks import serve_longer
 from tests.benchmarks.environments import PEERS, ROOT

@@ -61,6 +61,16 @@ def test_numbers_of_the_page_are_those_that_were_measured():
         assert words in PAGE
 
 
+def test_what_two_levels_take_is_what_was_measured():
+    said = json.loads((REPOSITORY / "docs/benchmarks/clusters.json").read_text())
+    for name, way in said["ways"].items():
+        assert f"| {name} | {way['cpu_s']} | {way['mean_cosine']} |" in PAGE
+    assert said["command"] in PAGE
+    assert said["ratio"] == pytest.approx(
+        said["ways"]["faiss.Kmeans"]["cpu_s"] / said["ways"]["two levels"]["cpu_s"], abs=0.01
+    )
+
+
 def test_what_filters_take_is_what_was_measured():
     said = json.loads((REPOSITORY / "docs/benchmarks/keep.json").read_text())
     most = said["rows"]["100000"]

@@ -10,7 +10,7 @@ from components.contracts.deploying import Deploying
 from components.registry import deployments, promotion
 from components.registry.signatures import KEY
 from flows.cli import _parser
-from flows.rollout import LEASE_S
+from flows.serving.rollout import LEASE_S
 from tests.benchmarks.deploying_page import with_numbers
 from tests.drills.rollouts import DRILLS
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from components.finetuning.race import FIRST
 from components.stages.raced import EPOCHS
 from flows.cli import _parser
-from flows.tried import QUICK_S, SHORT
+from flows.estimating.tried import QUICK_S, SHORT
 
 REPOSITORY = Path(__file__).parents[2]
 PAGE = (REPOSITORY / "docs/estimate.md").read_text()

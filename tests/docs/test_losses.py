@@ -15,6 +15,7 @@ from components.contracts.encoded import Tower
 from components.contracts.method import Clock, Method
 from components.methods.clip import Clip
 from components.methods.clip_rocket import Extra
+from components.objectives.multilabel_disjoint import Form
 from components.objectives.signals.hard_negatives import HardNegatives
 from components.recipes.recipe import load_recipe, load_scale, overlay
 from components.recipes.section import build
@@ -53,6 +54,14 @@ def test_every_loss_between_views_has_its_row():
     kinds = get_args(get_type_hints(Extra)["kind"])
     assert {kind for _, kind, _, _ in rows} <= set(kinds)
     assert [kind for kind in kinds if f"`{kind}`" not in PAGE and f"kind: {kind}}}" not in PAGE] == []
+
+
+def test_every_loss_between_pictures_and_clusters_has_its_row():
+    rows = re.findall(r"^\| `(\w+)` \| `form: (\w+)` \| `components/objectives/(\w+)\.py` \| (\S+) \|$", PAGE, re.M)
+    assert {file: (loss, peer) for loss, _, file, peer in rows} == {
+        name: (last(row), row["golden"]["peer"]) for name, row in CATALOGUE.items() if row.get("between") == "clusters"
+    }
+    assert {form for _, form, _, _ in rows} <= set(get_args(Form))
 
 
 def test_every_loss_of_a_student_has_its_row_and_its_recipe_a_weight_for_it():
@@ -173,3 +182,15 @@ def test_what_is_told_of_masked_words_is_what_was_measured():
     assert f"and {blind['colours_right']:.1%} by" in PAGE
     assert f"--arms {' '.join(said['arms'])}" in PAGE
     assert fused["colours_right"] >= blind["colours_right"] + 0.2  # as seed 52 asks
+
+
+def test_what_few_tokens_save_is_what_was_measured():
+    said = json.loads((REPOSITORY / "docs/benchmarks/reduced-tokens.json").read_text())
+    assert f"backward of {said['pairs']} pairs" in PAGE
+    for one in said["cases"].values():
+        told = re.search(
+            rf"^\| {one['tokens']} made {one['left']}, as for \S+ \| ([\d.]+) times.* \| ([\d.]+) times \|$", PAGE, re.M
+        )
+        assert told
+        assert (float(told[1]), float(told[2])) == (one["scores"]["ratio"], one["step"]["ratio"])
+        assert one["scores"]["least"] >= 3  # as seed 25 asks of the similarity step

@@ -10,8 +10,8 @@ import yaml
 
 from components.contracts.monitor import Watch
 from components.monitoring import events
-from flows.automations import GO_BACK, TRAIN
 from flows.cli import _parser
+from flows.telling.automations import GO_BACK, TRAIN
 from tests.benchmarks import drift
 
 REPOSITORY = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ import yaml
 from components.recipes.proof import Arm, Proof
 from components.recipes.section import build
 from flows.cli import _parser
-from flows.compare import METRICS, Row
+from flows.proving.compare import METRICS, Row
 from tests.benchmarks.real_input_page import COLUMNS, END, KEPT, START, table, with_table
 
 PAGE = (Path(__file__).parents[2] / "docs/proofs.md").read_text(encoding="utf-8")

@@ -10,12 +10,12 @@ from prefect.settings import Settings
 
 from components.recipes.names import check_names
 from components.registry.hooks import MAX_AGE_S, MOST_BYTES
-from flows.automations import REACTIONS
 from flows.cli import _parser
-from flows.events import ALIAS_SET, model_resource
-from flows.receiver import BODY_WITHIN_S, RETRY_AFTER_S, STATUS
-from flows.watch import MOST_S
-from flows.webhook import webhook_name
+from flows.telling.automations import REACTIONS
+from flows.telling.events import ALIAS_SET, model_resource
+from flows.webhooks.receiver import BODY_WITHIN_S, RETRY_AFTER_S, STATUS
+from flows.webhooks.watch import MOST_S
+from flows.webhooks.webhook import webhook_name
 
 REPOSITORY = Path(__file__).parents[2]
 PAGE = (REPOSITORY / "docs/webhooks.md").read_text()
@@ -29,7 +29,7 @@ def test_the_commands_are_those_there_are():
 
 
 def test_the_answers_are_those_of_the_code():
-    source = (REPOSITORY / "flows/receiver.py").read_text()
+    source = (REPOSITORY / "flows/webhooks/receiver.py").read_text()
     given = {int(status) for status in re.findall(r"return (\d{3}), ", source)} | set(STATUS.values())
     assert {int(status) for status in re.findall(r"^\| `(\d{3})`", PAGE, re.M)} == given
 

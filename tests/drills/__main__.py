@@ -9,7 +9,7 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 
-from flows.down import down
+from flows.serving.down import down
 from tests.drills.rollouts import DRILLS, Place
 from tests.drills.traffic import FAILED, asked_all_the_time
 

@@ -21,12 +21,12 @@ from components.registry.deployments import DEPLOYED_AT
 from components.registry.store import Store, open_store
 from components.registry.versions import ModelVersion
 from components.serving.routes import read_routes
-from flows.down import down
-from flows.gateway import ensure_gateway
 from flows.loopback import HOST, free_port, wait_for
 from flows.page_apps import ARTIFACTS, LEASES, STORE
 from flows.processes import started
-from flows.rollout import rollout
+from flows.serving.down import down
+from flows.serving.gateway import ensure_gateway
+from flows.serving.rollout import rollout
 from tests.drills.traffic import FAILED, answering, asked_all_the_time
 from tests.flows.rolled import REPOSITORY, ask, make_place, make_version, rules
 

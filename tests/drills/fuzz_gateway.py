@@ -22,9 +22,9 @@ import httpx
 import numpy as np
 
 from components.serving.triton_client import TritonClient
-from flows.deploy import deploy
-from flows.down import down
-from flows.gateway import ensure_gateway
+from flows.serving.deploy import deploy
+from flows.serving.down import down
+from flows.serving.gateway import ensure_gateway
 from tests.benchmarks.environments import ROOT, python_of
 from tests.components.serving.tiny_package import COLOURS, make_package, picture
 

@@ -25,9 +25,9 @@ from components.serving.endpoint import read_endpoint
 from components.serving.process import running
 from components.serving.sweep import SERVER, workspace_prefix
 from components.serving.timeline import read_timeline
-from flows.gateway import ensure_gateway
-from flows.rollback import rollback
-from flows.rollout import Rolled, rollout
+from flows.serving.gateway import ensure_gateway
+from flows.serving.rollback import rollback
+from flows.serving.rollout import Rolled, rollout
 from flows.status import deploy_stands
 from tests.drills.traffic import FAILED, asked_all_the_time
 from tests.flows.rolled import LARGE, REPOSITORY, flip_a_byte, make_place, make_version

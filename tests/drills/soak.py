@@ -38,8 +38,8 @@ from components.registry.store import open_store
 from components.serving.endpoint import read_endpoint
 from components.serving.record import read_gateway
 from components.stages.outcome import StageOutcome
-from flows.down import down
 from flows.graph import stages_of
+from flows.serving.down import down
 from flows.stack.place import USER, Place
 from flows.stack.seen import read_seen, use
 from flows.stack.up import end, up

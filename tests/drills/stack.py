@@ -170,13 +170,15 @@ def service(root: Path, name: str) -> int:
     return found[0]
 
 
-def until(condition: Callable[[], object], seen: Callable[[], object]) -> float:
-    """Wait for a condition; return the seconds that it took."""
+def until(
+    condition: Callable[[], object], seen: Callable[[], object], patience_s: float = PATIENCE_S, every_s: float = 0.1
+) -> float:
+    """Wait for a condition; return the seconds that it took, TimeoutError, with what was seen, after the patience."""
     began = time.monotonic()
     while not condition():
-        if time.monotonic() - began > PATIENCE_S:
-            raise TimeoutError(f"did not happen in {PATIENCE_S:.0f} s; seen last: {seen()}")
-        time.sleep(0.1)
+        if time.monotonic() - began > patience_s:
+            raise TimeoutError(f"did not happen in {patience_s:.0f} s; seen last: {seen()}")
+        time.sleep(every_s)
     return time.monotonic() - began
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 
-from flows.gateway import ensure_gateway
+from flows.serving.gateway import ensure_gateway
 
 FAILED = "failed"
 

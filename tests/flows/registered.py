@@ -11,7 +11,7 @@ from components.registry.store import open_store
 from components.registry.versions import ModelVersion, register
 from components.serving.endpoint import Endpoint, served_folder, write_endpoint
 from components.serving.process import ProcessId
-from flows.revisions import outs_of
+from flows.data.revisions import outs_of
 from tests.empty_store import lay_empty_store
 
 

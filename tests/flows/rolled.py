@@ -19,7 +19,7 @@ from components.registry.store import Store
 from components.registry.versions import ModelVersion, register
 from components.serving.pack import seal, write_index
 from components.serving.package import Package
-from flows.down import down
+from flows.serving.down import down
 from tests.components.serving.tiny_package import WIDTH, make_package
 from tests.empty_store import lay_empty_store
 

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import save_file
 
-from flows.alike import alike, hashed
+from flows.lineage.alike import alike, hashed
 
 
 @pytest.fixture

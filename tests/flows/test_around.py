@@ -3,7 +3,7 @@
 import json
 import os
 
-from flows.around import Around, Beside
+from flows.estimating.around import Around, Beside
 
 
 def test_what_is_left_beside_the_stages_is_kept(tmp_path):

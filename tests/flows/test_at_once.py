@@ -4,7 +4,7 @@ import pytest
 
 from components.contracts.errors import ConfigError
 from components.data.processes import cores
-from flows.at_once import Checkout, Todo, bring_up_all, parts
+from flows.proving.at_once import Checkout, Todo, bring_up_all, parts
 from tests.workspace import make_workspace
 
 

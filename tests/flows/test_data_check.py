@@ -15,7 +15,7 @@ import pytest
 
 from components.data.new_folder import new_folder
 from flows.cli import main
-from flows.data_check import Told, lines_of
+from flows.data.check import Told, lines_of
 from tests.components.serving.tiny_package import COLOURS, make_package
 from tests.defects import drawn, plant, saved
 from tests.hostile import HOSTILE

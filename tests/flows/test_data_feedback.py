@@ -8,7 +8,7 @@ import pytest
 
 from components.contracts.errors import DataError
 from components.serving.gateway.feedback import feedback_file
-from flows.data_feedback import data_feedback
+from flows.data.feedback import data_feedback
 
 
 def given(root: Path, *thumbs: tuple[str | None, str, str, str]) -> None:

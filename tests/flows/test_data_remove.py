@@ -19,9 +19,9 @@ from components.stages.lock import hold
 from components.stages.place import private
 from components.validation.takedown import add_lines, read_takedown
 from flows.cli import main
-from flows.data_remove import remove
+from flows.data.remove import remove
+from flows.data.revisions import outs_of
 from flows.graph import why_stale
-from flows.revisions import outs_of
 from tests.empty_store import lay_empty_store
 from tests.flows.versioned import names, snapshot, workspace
 

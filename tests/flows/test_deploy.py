@@ -26,8 +26,8 @@ from components.serving.sweep import SERVER, workspace_prefix
 from components.serving.triton import status
 from components.serving.triton_client import TritonClient
 from flows.ask import ask, classify
-from flows.deploy import deploy
-from flows.down import down
+from flows.serving.deploy import deploy
+from flows.serving.down import down
 from tests.components.serving.tiny_package import COLOURS, SCALE, WIDTH, make_package, picture, write_manifest
 from tests.components.serving.traces import DEADLINE_S, traces, until
 
@@ -35,7 +35,7 @@ REPOSITORY = Path(__file__).parents[2]
 DEPLOY = """
 import sys
 from pathlib import Path
-from flows.deploy import deploy
+from flows.serving.deploy import deploy
 deploy(Path(sys.argv[1]), Path(sys.argv[2]), "elsewhere")
 """
 

@@ -10,8 +10,8 @@ import yaml
 from components.contracts.sealed import digest_of
 from components.data.transforms.preprocess import Preprocess
 from components.recipes.trained import save_trained
-from flows import tried
 from flows.cli import main
+from flows.estimating import tried
 from tests.own_pictures import paint, write_table
 from tests.squares import described_at_debug
 

@@ -20,11 +20,11 @@ from components.serving.process import running
 from components.serving.record import gateway_log, read_gateway
 from components.serving.routes import read_routes
 from components.serving.sweep import STUB
-from flows.deploy import deploy, deploy_beside
-from flows.down import down
-from flows.gateway import ensure_gateway, stop_gateway
 from flows.loopback import free_port
-from flows.serving import serve_as
+from flows.serving.asked import serve_as
+from flows.serving.deploy import deploy, deploy_beside
+from flows.serving.down import down
+from flows.serving.gateway import ensure_gateway, stop_gateway
 from tests.components.serving.tiny_package import make_package
 
 REPOSITORY = Path(__file__).parents[2]

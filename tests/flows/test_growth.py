@@ -6,7 +6,7 @@ import pytest
 
 from components.contracts.errors import ConfigError
 from components.recipes.recipe import load_recipe
-from flows.growth import STAY, Probe, Sizes, chosen, grow
+from flows.proving.growth import STAY, Probe, Sizes, chosen, grow
 from tests.workspace import REPOSITORY, diptych, leave_out_probe, make_workspace
 
 FIRST = "source == 'flat'"

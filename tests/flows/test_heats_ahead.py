@@ -3,8 +3,8 @@
 import pytest
 
 from components.contracts.errors import ConfigError
-from flows.heats_ahead import heats_ahead, paces
-from flows.pace import Mark
+from flows.estimating.heats_ahead import heats_ahead, paces
+from flows.estimating.pace import Mark
 
 WAYS = ("lora", "last layers", "whole")
 

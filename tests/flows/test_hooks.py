@@ -22,14 +22,14 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from components.contracts.errors import ConfigError, TransientError
 from components.registry.hooks import AliasSet
-from flows.automations import DEPLOY, Reaction, set_up_automations
 from flows.loopback import free_port, wait_for
 from flows.page_apps import ARTIFACTS, STORE
 from flows.pages import Pages
 from flows.processes import started
-from flows.receiver import Receiver, tell_alias_set
-from flows.webhook import ensure_webhook, webhook_name
-from flows.webhook_secrets import rotate_secret, webhook_secrets
+from flows.telling.automations import DEPLOY, Reaction, set_up_automations
+from flows.webhooks.receiver import Receiver, tell_alias_set
+from flows.webhooks.secrets import rotate_secret, webhook_secrets
+from flows.webhooks.webhook import ensure_webhook, webhook_name
 from tests.flows.handed_over import hand_over
 from tests.workspace import REPOSITORY, environment
 

@@ -20,10 +20,10 @@ from components.serving.endpoint import read_endpoint
 from components.serving.indexes import index_file, spaces_of
 from components.serving.timeline import read_timeline
 from flows.cli import main
-from flows.gateway import ensure_gateway
-from flows.index import index, list_indexes
-from flows.rollback import rollback
-from flows.rollout import rollout
+from flows.serving.gateway import ensure_gateway
+from flows.serving.index import index, list_indexes
+from flows.serving.rollback import rollback
+from flows.serving.rollout import rollout
 from flows.status import deploy_stands
 from tests.components.serving.tiny_package import COLOURS, picture
 from tests.drills.traffic import asked_all_the_time

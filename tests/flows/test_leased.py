@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from components.contracts.errors import CapabilityError, ConfigError
-from flows.leased import commit_of, committed_params, give_up, lease
+from flows.proving.leased import commit_of, committed_params, give_up, lease
 
 WHO = ["-c", "user.name=test", "-c", "user.email=test@localhost", "-c", "maintenance.auto=false"]
 

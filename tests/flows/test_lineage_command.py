@@ -10,7 +10,7 @@ import pytest
 
 from components.registry.store import open_store
 from flows.cli import main
-from flows.known import TAKEDOWN, versions
+from flows.lineage.known import TAKEDOWN, versions
 from tests.flows.registered import serve, version
 from tests.flows.versioned import names, snapshot, workspace
 

@@ -15,10 +15,10 @@ import pytest
 from components.contracts.errors import ConfigError, TransientError
 from components.monitoring.events import BUDGET, DRIFT, Event
 from components.serving.gateway.settings import Settings
-from flows.deploy import deploy
-from flows.down import down
-from flows.gateway import ensure_gateway, stop_gateway
 from flows.monitored import monitored
+from flows.serving.deploy import deploy
+from flows.serving.down import down
+from flows.serving.gateway import ensure_gateway, stop_gateway
 from tests.components.serving.tiny_package import make_package
 
 REPOSITORY = Path(__file__).parents[2]
@@ -128,8 +128,8 @@ def test_what_is_asked_for_is_started_and_what_is_only_told_is_not(prefect_api):
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
 
-    from flows.automations import GO_BACK, TRAIN, set_up_automations
-    from flows.telling import tell
+    from flows.telling.automations import GO_BACK, TRAIN, set_up_automations
+    from flows.telling.told import tell
 
     @flow(name="pipeline")
     def pipeline(recipe: str) -> None:
@@ -171,7 +171,7 @@ def test_what_is_asked_for_is_started_and_what_is_only_told_is_not(prefect_api):
 def test_a_server_that_does_not_take_events_is_a_fault_that_may_pass(monkeypatch):
     from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
-    from flows.telling import tell
+    from flows.telling.told import tell
 
     event = Event(name=DRIFT, at=datetime.now(UTC), model="tiny@1", says="")
     with (

@@ -18,14 +18,14 @@ from pydantic import SecretStr
 
 from components.contracts.errors import ConfigError, GateClosed
 from components.monitoring.events import BUDGET, DRIFT, Event
-from flows.automations import TRIES
-from flows.channels import Channel, without_address
 from flows.loopback import free_port, wait_for
-from flows.notices import NOTICES, remove_channel, set_up_notices, try_channels
-from flows.notify import addresses
 from flows.processes import started
 from flows.publish import publish_verdict
-from flows.telling import tell
+from flows.telling.automations import TRIES
+from flows.telling.channels import Channel, without_address
+from flows.telling.notices import NOTICES, remove_channel, set_up_notices, try_channels
+from flows.telling.notify import addresses
+from flows.telling.told import tell
 from tests.receivers import PASSWORD, USER, Receiver, mail, slack, web
 
 TOKEN, PATH, TITLE = "T0PLANTED0/B0PLANTED0/plantedslacktoken00", "/planted-path", "planted-in-the-query"

@@ -9,10 +9,10 @@ from components.registry.promotion import OLD_INDEX
 from components.registry.store import open_store
 from components.serving.endpoint import read_endpoint
 from components.serving.indexes import Borrowed, borrowed, spaces_of
-from flows.gateway import ensure_gateway
-from flows.index import index, list_indexes
-from flows.rollback import rollback
-from flows.rollout import rollout
+from flows.serving.gateway import ensure_gateway
+from flows.serving.index import index, list_indexes
+from flows.serving.rollback import rollback
+from flows.serving.rollout import rollout
 from tests.components.serving.tiny_package import COLOURS, picture
 from tests.flows.rolled import ask, make_version, served_place
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.pace import Mark, Pace, Plan, middle
-from flows.tried import again
+from flows.estimating.pace import Mark, Pace, Plan, middle
+from flows.estimating.tried import again
 
 COSTS = st.floats(0.001, 10.0)
 

@@ -10,10 +10,10 @@ import yaml
 from components.contracts.errors import ConfigError, DataError
 from components.recipes.params import UNTRAINED
 from components.recipes.proof import Arm, Claim, Proof
-from flows.arms import Study, params_of
 from flows.audience import AUDIENCE
-from flows.leased import commit_of
-from flows.prove import judge, lines, prove, seeds_of
+from flows.proving.arms import Study, params_of
+from flows.proving.leased import commit_of
+from flows.proving.prove import judge, lines, prove, seeds_of
 from flows.recipes import as_lines, recipes
 from tests.workspace import diptych, make_workspace
 

@@ -14,8 +14,8 @@ from mlflow.webhooks.delivery import _generate_hmac_signature
 
 from components.contracts.errors import StaleArtifact, TransientError
 from components.registry.hooks import MAX_AGE_S, MOST_BYTES, AliasSet
-from flows.receiver import Receiver
-from flows.webhook_secrets import rotate_secret, secrets_file, webhook_secrets
+from flows.webhooks.receiver import Receiver
+from flows.webhooks.secrets import rotate_secret, secrets_file, webhook_secrets
 from tests.workspace import REPOSITORY
 
 NOW = 1_800_000_000.0

@@ -24,8 +24,8 @@ from components.serving.indexes import (
 from components.serving.package import Package
 from components.stages.lock import hold
 from components.stages.place import private
-from flows.index import LOCK, Made, make
-from flows.reindex import Pace, own_indexes, way_back
+from flows.serving.index import LOCK, Made, make
+from flows.serving.reindex import Pace, own_indexes, way_back
 from tests.components.serving.tiny_package import COLOURS, make_package, picture, write_manifest
 
 

@@ -27,10 +27,10 @@ from components.serving.process import running
 from components.serving.routes import read_routes, write_beside
 from components.serving.sweep import SERVER, workspace_prefix
 from components.serving.timeline import read_timeline
-from flows.deploy import deploy_beside
-from flows.gateway import ensure_gateway
-from flows.rollback import rollback
-from flows.rollout import rollout
+from flows.serving.deploy import deploy_beside
+from flows.serving.gateway import ensure_gateway
+from flows.serving.rollback import rollback
+from flows.serving.rollout import rollout
 from flows.status import deploy_stands
 from tests.drills.traffic import answering, asked_all_the_time
 from tests.flows.rolled import REPOSITORY, ask, flip_a_byte, make_place, make_version, rules, served_place

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flows.scratch import as_deep, led_out, scratch
+from flows.estimating.scratch import as_deep, led_out, scratch
 from tests.flows.seed import set_seed
 
 

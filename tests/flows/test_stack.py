@@ -26,8 +26,8 @@ from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary
 from components.contracts.errors import CapabilityError, ConfigError, DataError, StaleArtifact
 from components.registry.store import open_store
 from components.serving.endpoint import read_endpoint
-from flows.down import down
 from flows.faults import told
+from flows.serving.down import down
 from flows.stack.backup import backup, digests, restore
 from flows.stack.claims import Claims
 from flows.stack.doctor import examined

@@ -6,8 +6,8 @@ import pytest
 
 from components.registry.store import open_store
 from flows.cli import main
-from flows.compare import METRICS
-from flows.sweep import EXPERIMENT, lines, places, record, render
+from flows.proving.compare import METRICS
+from flows.proving.sweep import EXPERIMENT, lines, places, record, render
 from tests.flows.rolled import make_place
 
 FIRST = METRICS[0]

@@ -15,10 +15,10 @@ from components.registry.promotion import VERDICT
 from components.registry.store import open_store
 from components.registry.versions import by_label
 from flows.cli import main
-from flows.data_remove import remove
-from flows.known import versions
+from flows.data.remove import remove
+from flows.lineage.known import versions
+from flows.lineage.takedown import PLAN, take_down
 from flows.promote import taken_down
-from flows.takedown import PLAN, take_down
 from tests.flows.registered import serve, version
 from tests.flows.versioned import names, workspace
 
@@ -127,7 +127,7 @@ def test_what_cannot_be_done_is_refused_and_nothing_is_left_of_it(root, capsys, 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from flows.takedown import take_down
+from flows.lineage.takedown import take_down
 
 writes, seen = {"os.rename", "os.remove", "shutil.rmtree", "sqlite3.connect"}, 0
 

@@ -13,8 +13,8 @@ from components.contracts.errors import Busy, CapabilityError, ConfigError, Tran
 from components.serving.endpoint import read_endpoint
 from components.stages.lock import hold
 from components.stages.place import private
-from flows.rollout import Rolled
-from flows.watch import MOST_S, Watcher, watch
+from flows.serving.rollout import Rolled
+from flows.webhooks.watch import MOST_S, Watcher, watch
 from tests.empty_store import lay_empty_store
 from tests.flows.handed_over import hand_over
 

@@ -14,8 +14,8 @@ import pytest
 from components.registry.store import open_store
 from components.stages.lock import hold
 from components.stages.place import private
-from flows.gateway import ensure_gateway
-from flows.rollout import LOCK, bring, rollout
+from flows.serving.gateway import ensure_gateway
+from flows.serving.rollout import LOCK, bring, rollout
 from tests.flows.rolled import REPOSITORY, ask, make_version, served_place
 from tests.workspace import environment
 

@@ -27,7 +27,7 @@ from components.data.transforms.preprocess import Preprocess
 from components.recipes.recipe import load_recipe, load_scale
 from components.recipes.views import main_views, more_views
 from components.training.train import train
-from tests.squares import REPOSITORY, clip_at_debug, linked, square_pool
+from tests.squares import REPOSITORY, clip_at_debug, clustered, linked, square_pool
 
 STEPS = 2
 
@@ -37,7 +37,9 @@ def batches_at_debug(
 ) -> StepBatches:
     """Return the batches that a recipe's views and texts, or others, and the scale's numbers make of the squares, or of another pool."""
     recipe, scale = load_recipe(REPOSITORY, name, "debug"), load_scale(REPOSITORY, "debug")
-    pairs = decode_pairs(linked(pool or square_pool()), Preprocess(size=round(scale.pixels * 4 / 3)), silent)
+    pool = linked(pool or square_pool())
+    pool = clustered(pool) if recipe.training.clusters else pool
+    pairs = decode_pairs(pool, Preprocess(size=round(scale.pixels * 4 / 3)), silent)
     views, more = main_views(recipe.training.views, scale.pixels), more_views(recipe.training.views, scale.pixels)
     order = DistinctBatches(pairs.concepts, scale.batch, seed=0)
     return StepBatches(pairs, vocabulary, views, order, seed=0, texts=texts or recipe.training.texts, more=more)

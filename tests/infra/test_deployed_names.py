@@ -23,7 +23,6 @@ from components.serving.endpoint import served_folder
 from components.serving.gateway.settings import DRAIN_S
 from components.serving.gateway.settings import Settings as Gateway
 from flows import pod, ranks
-from flows.automations import BEAT_S
 from flows.cli import _parser
 from flows.page_apps import LEASES, USERS, kept_for
 from flows.shared import VARIABLE
@@ -35,6 +34,7 @@ from flows.stack.pages import prefect as prefect_server
 from flows.stack.place import PORTS, Place
 from flows.stack.postgres import DATABASES
 from flows.stack.service import Service
+from flows.telling.automations import BEAT_S
 from infra.manifests.render import Manifest, containers, pod_of
 from tests.infra.deployed import (
     INFRA,

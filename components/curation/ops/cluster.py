@@ -1,36 +1,49 @@
 """Groups of samples that a model finds alike: spherical k-means.
 
-Source: Dhillon, Modha 2001, "Concept Decompositions for Large Sparse Text Data Using Clustering" (spherical k-means); Abbas et al. 2023,
-arXiv:2303.09540, section 3 (to find what is redundant). Computed by faiss. Differs: rows are taken in the order of their keys, and clusters
-are numbered by size, so that neither depends on the order in which rows come.
-Axes: N samples, D embedding width, K clusters.
+Sources: Dhillon, Modha 2001, "Concept Decompositions for Large Sparse Text Data Using Clustering" (spherical k-means); Abbas et al. 2023,
+arXiv:2303.09540, section 3 (to find what is redundant); An et al. 2024, arXiv:2407.17331, section 3.1 (several clusters a picture, to learn
+from). Differs: rows are taken in the order of their keys, and clusters are numbered by size, so that neither depends on the order in which
+rows come.
+Axes: N samples, K clusters, l clusters of a sample.
 """
+
+from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Float32
 
 from components.contracts.curation import CurationOp, Report
 from components.contracts.errors import ConfigError
 from components.contracts.features import Features
 from components.curation.leaving_out import by_key
 from components.curation.ops.measure import with_columns
+from components.curation.spherical import Centres, Nearest, spherical_centres
+from components.data.clusters import COLUMN, SIMILARITY
 
 _FEW = 39  # rows a cluster below which faiss warns; it is told of in the report instead
-_MOST = 256  # rows a cluster that the centres are learnt from; more change them little
 
 
 class Cluster(CurationOp):
     """Adds two columns and leaves nothing out: `cluster`, from 0 for the largest, and `centrality`, the cosine to its centre.
+
+    With `labels` there are two more, of the nearest centres of each sample, the nearest first: `clusters` and `similarities`. A
+    centre that is nobody's nearest is left out and counted, and the others have its number.
 
     Args:
         model: its name in `curation.models`.
         clusters: how many, K.
         of: `image` or `text`; of several texts the first counts.
         rounds: of assigning rows and moving centres.
+        labels: how many of the nearest centres, l, such as 8; 0 leaves both columns out.
+        levels: 2 makes groups first and centres in each, for very many clusters.
+
+    Raises ConfigError for numbers out of range.
     """
 
-    def __init__(self, model: str, clusters: int, of: str = "image", rounds: int = 20) -> None:
+    def __init__(
+        self, model: str, clusters: int, of: str = "image", rounds: int = 20, labels: int = 0, levels: Literal[1, 2] = 1
+    ) -> None:
         if clusters < 1:
             raise ConfigError(f"clusters is {clusters}, but rows lie in some cluster. Give 1 or more.")
         if rounds < 1:
@@ -39,12 +52,17 @@ class Cluster(CurationOp):
             )
         if of not in ("image", "text"):
             raise ConfigError(f"of is {of!r}, but a sample has an image and a text. Give one of these.")
+        if not 0 <= labels <= clusters:
+            raise ConfigError(
+                f"labels is {labels}, but a sample has that many of the {clusters} clusters. Give 1 to {clusters}, or 0 for none."
+            )
         self.model, self.clusters, self.of, self.rounds = model, clusters, of, rounds
+        self.labels, self.levels = labels, levels
 
     @property
     def adds(self) -> tuple[str, ...]:
-        """Return both columns."""
-        return ("cluster", "centrality")
+        """Return the columns."""
+        return ("cluster", "centrality", *((COLUMN, SIMILARITY) if self.labels else ()))
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -60,17 +78,24 @@ class Cluster(CurationOp):
             )
         order = by_key(table)
         rows = features.unit(self.features[0], self._keys(table.take(pa.array(order))))
-        centres = spherical_centres(rows, self.clusters, self.rounds, seed)
-        nearest, cosine = _nearest(rows, centres)
-        sizes = np.bincount(nearest, minlength=self.clusters)
-        number = np.empty(self.clusters, np.int64)
-        number[np.lexsort((np.arange(self.clusters), -sizes))] = np.arange(self.clusters)
+        found = spherical_centres(rows, self.clusters, self.rounds, seed, levels=self.levels)
+        centres, sizes = alive(found, found.nearest(rows, 1, found.model))
+        near = centres.nearest(rows, max(1, min(self.labels, len(sizes))), centres.model)
         back = np.argsort(order, kind="stable")
         columns = {
-            "cluster": pa.array(number[nearest][back], pa.int32()),
-            "centrality": pa.array(cosine[back], pa.float32()),
+            "cluster": pa.array(near.centres[back, 0], pa.int32()),
+            "centrality": pa.array(near.cosines[back, 0], pa.float32()),
         }
-        stats = {"largest": int(sizes.max()), "smallest": int(sizes.min()), "mean centrality": float(cosine.mean())}
+        stats = {
+            "largest": int(sizes.max()), "smallest": int(sizes.min()), "mean centrality": float(near.cosines[:, 0].mean()),
+        }  # fmt: skip
+        if self.labels:
+            columns[COLUMN] = _listed(near.centres[back], pa.int32())
+            columns[SIMILARITY] = _listed(near.cosines[back].astype(np.float16), pa.float16())
+            stats |= {
+                "half of the samples are in clusters of at least": _middle(sizes), "dead centres": self.clusters - len(sizes),
+                "mean similarity": float(near.cosines.mean()),
+            }  # fmt: skip
         return with_columns(table, columns), Report(op=self.name, rows_in=len(table), rows_out=len(table), stats=stats)
 
     def _keys(self, table: pa.Table) -> pa.Array:
@@ -84,27 +109,20 @@ class Cluster(CurationOp):
         return pa.array([said[0]["text"] for said in texts], pa.string())
 
 
-def spherical_centres(
-    rows: Float32[np.ndarray, "N D"], clusters: int, rounds: int, seed: int
-) -> Float32[np.ndarray, "K D"]:
-    """Return centres of length 1 of rows of length 1."""
-    import faiss  # takes a quarter of a second, which only who clusters waits for
-
-    means = faiss.Kmeans(
-        rows.shape[1], clusters, niter=rounds, spherical=True, seed=seed % 2**31, min_points_per_centroid=1,
-        max_points_per_centroid=_MOST,
-    )  # fmt: skip
-    means.train(np.ascontiguousarray(rows))
-    centres: np.ndarray = np.asarray(means.centroids)
-    return centres
+def alive(found: Centres, nearest: Nearest) -> tuple[Centres, np.ndarray]:
+    """Return the centres that are the nearest of some row, the one with most rows first, and how many rows each has."""
+    sizes = nearest.sizes(len(found.vectors))
+    order = np.lexsort((np.arange(len(sizes)), -sizes))
+    order = order[sizes[order] > 0]
+    return replace(found, vectors=np.ascontiguousarray(found.vectors[order])), sizes[order]
 
 
-def _nearest(rows: np.ndarray, centres: np.ndarray, at_once: int = 65_536) -> tuple[np.ndarray, np.ndarray]:
-    """Return the centre of each row with the largest cosine, and that."""
-    nearest, cosine = np.empty(len(rows), np.int64), np.empty(len(rows), np.float32)
-    step = max(1, at_once * 256 // len(centres))  # bounds memory
-    for start in range(0, len(rows), step):
-        cosines = rows[start : start + step] @ centres.T
-        nearest[start : start + step] = cosines.argmax(1)
-        cosine[start : start + step] = cosines.max(1)
-    return nearest, cosine
+def _listed(rows: np.ndarray, kind: pa.DataType) -> pa.ListArray:
+    """Return a list of as many numbers for each row."""
+    ends = pa.array(np.arange(0, rows.size + 1, rows.shape[1]), pa.int32())
+    return pa.ListArray.from_arrays(ends, pa.array(rows.ravel(), kind))
+
+
+def _middle(sizes: np.ndarray) -> int:
+    """Return the size of the cluster that the sample in the middle lies in, sizes falling."""
+    return int(sizes[np.searchsorted(sizes.cumsum(), sizes.sum() / 2)])

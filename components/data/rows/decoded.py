@@ -44,7 +44,7 @@ def decode_pairs(
     pictures = decode(pool, preprocess, channels, progress, cache, processes)
     return Pairs(
         keys=pool.keys, pictures=as_tensor(pictures), captions=pool.captions, concepts=pool.concepts, kinds=pool.kinds,
-        languages=pool.languages, mentions=pool.mentions, groups=pool.groups,
+        languages=pool.languages, mentions=pool.mentions, groups=pool.groups, clusters=pool.clusters,
     )  # fmt: skip
 
 

@@ -24,6 +24,7 @@ class Pairs:
         kinds: of each caption; none where nothing is known of them.
         mentions: of each caption, the places where concepts stand in it; none where nobody asked.
         languages: the same, their codes.
+        clusters: that each picture is of, as many of each; none where nobody asked.
         groups: label -> group of each, such as `category` -> `Flags`; none where no labels are known.
     """
 
@@ -35,3 +36,4 @@ class Pairs:
     mentions: tuple[tuple[tuple[Place, ...], ...], ...] = ()
     languages: tuple[tuple[str, ...], ...] = ()
     groups: tuple[Mapping[str, str], ...] = ()
+    clusters: tuple[tuple[int, ...], ...] = ()

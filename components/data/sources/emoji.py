@@ -21,6 +21,7 @@ from components.data.sources.emoji_wheels import (
     read_concepts,
     sample_of,
 )
+from components.data.sources.shuffled_names import shuffled_names
 from components.data.sources.wheels import fetch_all
 from components.data.splits import SplitRule, chance
 
@@ -35,15 +36,25 @@ class EmojiSource:
         workers: processes that draw; the samples do not depend on it.
         named: language -> share of the concepts that are trained on with a name in it, as languages have fewer texts than others; 1
             where nothing is said. What is held out keeps all names.
+        shuffled: share of the pictures that are trained on whose names are those of another of them, as many captions of the web are.
+            Labels stay, as do the names of what is held out.
+        kept: share of the pictures that are trained on which are there at all; what is held out stays whole.
 
-    Raises ConfigError as of check_asked, for a share that is none of a language, and where no language is left whole.
+    Raises ConfigError as of check_asked, for a share that is none, or none of a language, and where no language is left whole.
     """
 
     def __init__(
-        self, languages: Sequence[str] = ("en",), workers: int = 2, named: Mapping[str, float] | None = None
+        self,
+        languages: Sequence[str] = ("en",),
+        workers: int = 2,
+        named: Mapping[str, float] | None = None,
+        shuffled: float = 0.0,
+        kept: float = 1.0,
     ) -> None:
         check_asked(languages, workers)
         self.named = _checked(dict(named or {}), languages)
+        self.shuffled = _share("shuffled", shuffled, "whose names are those of another")
+        self.kept = _share("kept", kept, "which are there")
         self.languages = tuple(languages)
         self.workers = workers
 
@@ -51,16 +62,23 @@ class EmojiSource:
         """Yield three pictures a concept, concepts in the order of their code points."""
         wheels = fetch_all(PINS, "emoji", progress)
         concepts = read_concepts(wheels["names"], wheels["categories"], self.languages)
+        by_code = {concept.code: concept for concept in concepts}
+        rule = SplitRule(held_out=HELD_OUT)
+        labels = [(concept.code, concept.labels["concept"]) for concept in concepts]
+        wrong = shuffled_names(labels, tuple(LICENCES), rule, seed, self.shuffled)
         total = len(concepts) * len(LICENCES)
         done = 0
         with closing(pictured(concepts, wheels, self.workers)) as drawn:
             for concept, pictures in drawn:
-                splits = SplitRule(held_out=HELD_OUT).assign(seed, concept.labels["concept"], tuple(pictures))
+                splits = rule.assign(seed, concept.labels["concept"], tuple(pictures))
                 for designer, data in pictures.items():
-                    its = self._told(concept, seed) if splits[designer] == "train" else concept
-                    yield sample_of(its, designer, splits[designer], data)
                     done += 1
                     progress("draw and write pictures", done, total)
+                    if splits[designer] == "train" and chance(seed, "kept", f"{designer}-{concept.code}") >= self.kept:
+                        continue
+                    named = by_code[wrong.get((concept.code, designer), concept.code)]
+                    its = self._told(named, seed) if splits[designer] == "train" else concept
+                    yield sample_of(replace(concept, names=its.names), designer, splits[designer], data)
 
     def describe(self) -> dict[str, object]:
         """Return names, versions and digests of everything the samples are made of."""
@@ -70,6 +88,8 @@ class EmojiSource:
             "held_out": HELD_OUT,
             "languages": list(self.languages),
             **({"named": self.named} if self.named else {}),
+            **({"shuffled": self.shuffled} if self.shuffled else {}),
+            **({"kept": self.kept} if self.kept < 1 else {}),
             **made_of(),
         }
 
@@ -81,6 +101,14 @@ class EmojiSource:
             if chance(seed, f"named in {code}", concept.code) < self.named.get(code, 1.0)
         }
         return replace(concept, names=names)
+
+
+def _share(name: str, share: float, of: str) -> float:
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
+        raise ConfigError(
+            f"source.{name} is {share!r}. Give the share of the pictures that are trained on, 0 to 1, {of}."
+        )
+    return float(share)
 
 
 def _checked(named: dict[str, float], languages: Sequence[str]) -> dict[str, float]:

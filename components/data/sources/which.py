@@ -18,6 +18,8 @@ from components.data.sources.settings import existing
 from components.data.sources.span_rows import spans_table
 from components.data.sources.webdataset import SHARD, is_shard
 from components.data.sources.wit import tables_in
+from components.data.sources.wukong import wukong_tables
+from components.data.sources.wukong_rows import number_of
 
 
 def describe_path(path: Path, watched: bool = True) -> dict[str, Any]:
@@ -35,6 +37,8 @@ def describe_path(path: Path, watched: bool = True) -> dict[str, Any]:
         return {"name": "croissant", "path": _shown(where)}
     if where.is_dir() and any(tables_in(where)):
         return {"name": "wit", "path": _shown(where)}
+    if wukong_tables(where) if where.is_dir() else number_of(where) is not None:
+        return {"name": "wukong", "path": _shown(where)}
     if _is_sharded(where):
         return {"name": "webdataset", "path": _shown(where)}
     if where.is_dir() and spans_table(where) is not None:

@@ -72,6 +72,40 @@ def test_a_typed_special_token_is_text_like_any_other(vocabulary, text):
     assert words_of(vocabulary, vocabulary([text]).ids[0].tolist()) == text
 
 
+def test_what_stays_whole_is_one_token_as_it_stands_and_others_read_as_before():
+    whole = Vocabulary.train(CAPTIONS, size=400, context=CONTEXT, whole=["<人名>", "[OBJ]"])
+    plain = Vocabulary.train(CAPTIONS, size=398, context=CONTEXT)
+    ids = {one: whole.tokenizer.token_to_id(one) for one in ("<人名>", "[OBJ]")}
+    rows = whole(["a red <人名>", "<人名>[OBJ]", "[obj] 人名 <人 名>"]).ids
+    assert [(rows == one).sum(1).tolist() for one in ids.values()] == [[1, 1, 0], [0, 1, 0]]
+    assert torch.equal(whole(["a red heart"]).ids, plain(["a red heart"]).ids)
+    assert len(whole) == len(plain) + 2
+    assert max(ids.values()) < len(whole)
+
+
+def test_what_stays_whole_is_kept_in_the_file(tmp_path):
+    Vocabulary.train(CAPTIONS, size=400, context=CONTEXT, whole=["<人名>"]).save(tmp_path / "tokenizer.json")
+    again = Vocabulary.load(tmp_path / "tokenizer.json")
+    assert again(["<人名>"]).mask.sum() == 3
+
+
+@pytest.mark.parametrize(
+    ("whole", "says"), [(["a", "a"], "whole is"), ([" "], "whole is"), (["<x>"], "1 for what stays whole")]
+)
+def test_what_cannot_stay_whole_is_refused(whole, says):
+    with pytest.raises(ConfigError, match=says):
+        Vocabulary.train(CAPTIONS, size=259, context=CONTEXT, whole=whole)
+
+
+def test_chinese_comes_back_in_its_compatible_form_and_in_small_letters():
+    """NFKC is what is read: wide letters are narrow, and characters that Unicode has twice are one."""
+    said = ["红心", "黄色的星星", "(ＡＢ)豈①", "全角\u3000空格"]
+    vocabulary = Vocabulary.train(said, size=400, context=CONTEXT)
+    for text, read in zip(said, ["红心", "黄色的星星", "(ab)豈1", "全角 空格"], strict=True):
+        assert words_of(vocabulary, vocabulary([text]).ids[0].tolist()) == read
+    assert torch.equal(vocabulary(["e\u0301"]).ids, vocabulary(["é"]).ids)
+
+
 def test_a_long_text_is_cut_but_ends(vocabulary):
     ids = vocabulary(["red heart " * 20]).ids[0].tolist()
     assert ids[-1] == vocabulary.tokenizer.token_to_id(END)

@@ -86,7 +86,7 @@ KNOWN = {
 }  # fmt: skip
 KNOWN |= {
     (same, scale): KNOWN["clip", scale]
-    for same in ("alip", "clip_refine", "clip_rocket", "dreamlip", "filip", "rs_m_clip", "wit")
+    for same in ("alip", "clip_refine", "clip_rocket", "dreamlip", "filip", "mlcd", "rs_m_clip", "wit", "wukong")
     for scale in ("small", "base", "large")
 }
 KNOWN |= {("conceptclip", scale): KNOWN["siglip", scale] for scale in ("small", "base", "large")}

@@ -8,15 +8,17 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from components.contracts.errors import ConfigError, DataError
+from components.contracts.method import Method
 from components.contracts.model_files import TOKENIZER, WEIGHTS
 from components.data.transforms.preprocess import Preprocess
 from components.models.dual_encoder import DualEncoder
 from components.recipes.interop import import_model
 from components.recipes.params import Begin
-from components.recipes.recipe import load_recipe
+from components.recipes.recipe import load_recipe, overlay
 from components.recipes.section import build
 from components.recipes.started import Start, beginning
 from components.recipes.trained import save_trained
+from components.stages.pretrain import give
 from tests.squares import REPOSITORY, SIDE, described_at_debug
 
 GOLDEN = REPOSITORY / "tests/golden/transformers"
@@ -52,6 +54,26 @@ def test_without_a_start_words_are_learnt_and_nothing_was_read(root, vocabulary)
     assert (made.start, made.files, made.as_json()) == (None, (), None)
     assert made.vocabulary.tokenizer.to_str() != vocabulary.tokenizer.to_str()
     assert made.preprocess.size == SIDE
+
+
+def test_a_recipe_with_words_of_its_own_learns_them_and_takes_the_starts_pictures_and_tower(root, vocabulary):
+    made = begun(root, Begin(start="runs/clip/pretrain"), recipe="wukong")
+    assert made.vocabulary.tokenizer.to_str() != vocabulary.tokenizer.to_str()
+    assert made.vocabulary(["<人名>"]).mask.sum() == 3
+    assert made.preprocess == Preprocess(size=SIDE, trim=True)
+    recipe = load_recipe(REPOSITORY, "wukong", "debug")
+    method = build(overlay(recipe.method, {"init_args": {"model": made.described}}), Method)
+    give(made.start, method, method.model, "wukong", own_words=recipe.training.own_words)
+    kept = load_file(root / "runs/clip/pretrain" / WEIGHTS)
+    tower = method.model.image.tower.tower.state_dict()
+    assert all(torch.equal(value, kept[f"image.{name}"]) for name, value in tower.items())
+    assert len(made.vocabulary) == method.model.text.embedding.num_embeddings
+
+
+def test_words_of_its_own_are_refused_where_the_starts_text_tower_is_taken(root, clip):
+    made = begun(root, Begin(start="runs/clip/pretrain"))
+    with pytest.raises(ConfigError, match=r"clip would read words of its own \(training.own_words\)"):
+        give(made.start, clip, clip.model, "clip", own_words=True)
 
 
 def test_a_start_of_another_model_is_refused_with_what_either_has(root):

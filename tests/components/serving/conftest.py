@@ -7,8 +7,8 @@ import pytest
 
 from components.serving.endpoint import Endpoint
 from components.serving.triton_client import TritonClient
-from flows.deploy import deploy
-from flows.down import down
+from flows.serving.deploy import deploy
+from flows.serving.down import down
 from tests.components.serving.tiny_package import make_package
 
 REPOSITORY = Path(__file__).parents[3]

@@ -20,8 +20,8 @@ from components.serving.lock import serving_lock
 from components.serving.package import Package
 from components.serving.process import running
 from components.serving.sweep import STUB
-from flows.deploy import deploy
-from flows.down import down
+from flows.serving.deploy import deploy
+from flows.serving.down import down
 from tests.components.serving.conftest import REPOSITORY
 from tests.components.serving.tiny_package import make_package, write_manifest
 from tests.components.serving.traces import DEADLINE_S, traces

@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -17,7 +18,9 @@ from components.data.kinds import KINDS
 from components.data.manifest import read_manifest
 from components.data.regions import REGIONS
 from components.data.sources.coco import CocoJson
+from components.recipes.recipe import load_recipe
 from components.stages.curate import body
+from components.stages.selected import Selected
 from components.stages.stage import Stage
 from components.validation.validate import validate
 from tests.components.serving.tiny_package import make_package
@@ -163,6 +166,27 @@ def test_a_package_scores_and_clusters_and_its_features_are_kept(root):
     make_package(root / "tiny", seed=1)
     curate(root, "steps")
     assert len([*(root / ".diptych/cache/features").iterdir()]) == 6
+
+
+def test_without_any_model_pictures_get_several_clusters_which_training_reads_by_key(root):
+    validated(root, boxes=0)
+    step = {"class_path": f"{OPS}.cluster.Cluster", "init_args": {"model": "features", "clusters": 6, "labels": 2}}
+    with_steps(root, step, models={"features": "plain"})
+    report = curate(root, "steps")
+    columns = pq.read_table(root / "data/curated/steps/columns.parquet")
+    assert columns.column_names == ["key", "cluster", "centrality", "clusters", "similarities"]
+    assert report["ops"][0]["stats"]["largest"] >= report["ops"][0]["stats"]["smallest"] >= 1
+    training = replace(load_recipe(root, "mlcd", "debug").training, clusters=True)
+    train = Selected.read(root, "steps", training).train
+    found = dict(zip(columns["key"].to_pylist(), map(tuple, columns["clusters"].to_pylist()), strict=True))
+    assert train.clusters == tuple(found[key] for key in train.keys)
+    assert len(train.clusters) == report["ops"][0]["rows_out"]
+    assert {len(set(own)) for own in train.clusters} == {2}
+    with_steps(
+        root, {**step, "init_args": {"model": "features", "clusters": 6, "of": "text"}}, models={"features": "plain"}
+    )
+    with pytest.raises(CapabilityError, match="knows pictures by their colours and edges, and no text"):
+        curate(root, "steps")
 
 
 def test_fewer_samples_than_a_batch_and_a_model_that_is_not_there_are_refused(root):

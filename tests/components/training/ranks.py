@@ -29,11 +29,14 @@ from components.data.samplers.distinct import DistinctBatches
 from components.data.tokenizers import Vocabulary
 from components.data.transforms.preprocess import Preprocess
 from components.data.transforms.views import Views
+from components.objectives.multilabel_disjoint import MultiLabelDisjointLoss
+from components.objectives.partial_fc import PartialFC
+from components.training.gather import Gather
 from components.training.numbers import ON_GUARD, Guards, Optimisation, Scale
 from components.training.train import train
 from tests.components.training.flat import flat_clip
 from tests.over_ranks import say_where_it_hangs
-from tests.squares import clip_at_debug, square_pool
+from tests.squares import clip_at_debug, clustered, square_pool
 
 SILENT_S = 10.0  # a step takes milliseconds; a busy machine may keep a rank from it for seconds
 SLOW_S = 1.0  # what a busy disk takes; between two trainings a rank needs less
@@ -74,6 +77,24 @@ class Queued(Pairwise):
         return super().losses(batch, clock)
 
 
+class Rowed(Pairwise):
+    """Learns clusters of pictures, by rows of which each rank has some."""
+
+    def __init__(self, vocabulary: int) -> None:
+        super().__init__(vocabulary)
+        self.rows, self.loss, self.gather = PartialFC(11, 8, ratio=0.8, scale=8.0), MultiLabelDisjointLoss(), Gather()
+        self.model["text"].requires_grad_(False)
+
+    def losses(self, batch: Batch, clock: Clock) -> Losses:
+        image = self.model["image"](batch.images["main"].pixels.flatten(1))
+        gathered = self.gather(image, torch.arange(len(batch)), len(batch), batch.ids["clusters"])
+        looked = self.rows(gathered.all, gathered.label, torch.initial_seed())
+        return Losses(terms={"clusters": self.loss(looked.logits, looked.is_positive)})
+
+    def after_step(self, clock: Clock) -> None:
+        self.rows.step(0.02, (0.9, 0.99), 1e-6, 0.01)
+
+
 @dataclass
 class Told:
     """What a training saw and came to."""
@@ -102,6 +123,11 @@ def pairwise(vocabulary: Vocabulary) -> Method:
 def queued(vocabulary: Vocabulary) -> Method:
     torch.manual_seed(0)
     return Queued(len(vocabulary))
+
+
+def rowed(vocabulary: Vocabulary) -> Method:
+    torch.manual_seed(0)
+    return Rowed(len(vocabulary))
 
 
 def poisoned(vocabulary: Vocabulary) -> Method:
@@ -155,7 +181,7 @@ def run(
     numbers: Optimisation = NUMBERS,
 ) -> Told:
     """Train on the squares, as whichever rank we are."""
-    pool, told = square_pool(), Told()
+    pool, told = clustered(square_pool()), Told()
     vocabulary = Vocabulary.train([text for texts in pool.captions for text in texts], size=300, context=12)
     pairs, method = decode_pairs(pool, Preprocess(size=32), silent), make(vocabulary)
     order = DistinctBatches(pairs.concepts, SCALE.batch, seed=3)
@@ -180,6 +206,8 @@ def run(
     weights = torch.cat([value.detach().cpu().flatten() for value in method.parameters()])
     told.weights, told.digest = weights[:200].tolist(), hashlib.sha256(weights.numpy().tobytes()).hexdigest()
     told.own = [float(one) for name in method.per_rank for one in method.get_buffer(name).flatten()]
+    if isinstance(method, Rowed):
+        told.own = [float(one) for kept in (method.rows.rows, method.rows.second) for one in kept.flatten()]
     return told
 
 
@@ -196,6 +224,8 @@ def main() -> None:
         "encoded-in-parts": run(flat_clip, folder / "encoded-in-parts", scale=replace(SCALE, micro_batch=3)),
         "poisoned": run(poisoned, folder / "poisoned"), "queued": run(queued, folder / "queued"),
     }  # fmt: skip
+    told |= {name: run(rowed, folder / name) for name in ("rowed", "rowed-from-one")}
+    told["rowed-cut"] = run(rowed, folder / "rowed-cut", stop_at=stop_at)
     with slow_disk():
         told["queued-cut"] = run(queued, folder / "queued-cut", stop_at=stop_at)
     if os.environ["RANK"] == "0":  # for one process to go on from

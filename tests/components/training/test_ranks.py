@@ -11,7 +11,7 @@ from components.contracts.errors import ConfigError
 from components.data.share import Share
 from components.training.device import ranks
 from components.training.per_rank import PerRank
-from tests.components.training.ranks import CUT, SCALE, SILENT_S, Told, pairwise, queued, run
+from tests.components.training.ranks import CUT, SCALE, SILENT_S, Told, pairwise, queued, rowed, run
 from tests.over_ranks import torchrun
 
 RANKS = Path(__file__).with_name("ranks.py")
@@ -29,6 +29,7 @@ def folder(tmp_path_factory) -> Path:
     """Where two ranks have trained, on the CPU and over the loopback."""
     folder = tmp_path_factory.mktemp("ranks")
     run(pairwise, folder / "from-one", stop_at=CUT)
+    run(rowed, folder / "rowed-from-one", stop_at=CUT)
     torchrun(RANKS, folder, WORLD)
     return folder
 
@@ -105,6 +106,36 @@ def test_what_each_rank_keeps_for_itself_comes_back_by_rank(told):
         assert min(rank["queued-resumed"].keys) == CUT
         assert rank["queued-resumed"].own == rank["queued"].own
         assert rank["queued-resumed"].digest == rank["queued"].digest
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory) -> Told:
+    """Rows that one process has learnt."""
+    return run(rowed, tmp_path_factory.mktemp("rows"))
+
+
+def spread(parts: list[list[float]]) -> torch.Tensor:
+    """Return rows, and after them their moments, of ranks that have six and five of eleven."""
+    split = [torch.tensor(part).view(2, -1, 8) for part in parts]
+    assert [len(one[0]) for one in split] == [6, 5]
+    return torch.cat(split, 1).flatten()
+
+
+@pytest.mark.parametrize("name", ["rowed", "rowed-from-one"])
+def test_rows_that_ranks_have_parts_of_come_to_what_one_process_has_also_where_that_began(name, told, rows):
+    torch.testing.assert_close(torch.tensor(told[0][name].weights), torch.tensor(rows.weights), rtol=1e-4, atol=1e-6)
+    ours = spread([rank[name].own for rank in told])
+    torch.testing.assert_close(ours, torch.tensor(rows.own), rtol=1e-4, atol=1e-5)
+
+
+def test_one_process_goes_on_with_rows_that_two_ranks_had_parts_of(folder, told, rows):
+    assert max(told[0]["rowed-cut"].keys) == CUT - 1
+    kept = torch.load(next((folder / "rowed-cut").glob(f"step-{CUT:09d}-*")), weights_only=True)
+    assert kept["callbacks"]["SpreadRows"]["rows"]["rows"].shape == (11, 8)
+    assert not [name for name in kept["state_dict"] if "rows" in name]
+    resumed = run(rowed, folder / "rowed-cut")
+    torch.testing.assert_close(torch.tensor(resumed.weights), torch.tensor(rows.weights), rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(torch.tensor(resumed.own), torch.tensor(rows.own), rtol=1e-4, atol=1e-5)
 
 
 def test_with_another_number_of_ranks_it_says_what_becomes_of_it(folder, told, capsys):

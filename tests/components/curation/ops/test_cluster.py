@@ -3,7 +3,8 @@ import pyarrow as pa
 import pytest
 
 from components.contracts.errors import ConfigError
-from components.curation.ops.cluster import Cluster
+from components.curation.ops.cluster import Cluster, alive
+from components.curation.spherical import Centres
 from components.data.manifest import SCHEMA
 from tests.components.curation.toy import apply, features, manifest, row
 
@@ -58,3 +59,36 @@ def test_a_sample_without_a_text_cannot_be_clustered_by_it():
 def test_numbers_that_make_no_sense_are_refused(given, says):
     with pytest.raises(ConfigError, match=says):
         Cluster("toy", **given)
+
+
+def test_labels_are_the_nearest_centres_of_each_the_nearest_first(three):
+    left, report = Cluster("toy", 3, labels=2).apply(manifest(), three, 0)
+    clusters, similarities = left["clusters"].to_pylist(), left["similarities"].to_pylist()
+    assert [first for first, _ in clusters] == left["cluster"].to_pylist() == TRUE
+    assert all(first != second for first, second in clusters)
+    assert all(first >= second for first, second in similarities)
+    assert [first for first, _ in similarities] == pytest.approx(left["centrality"].to_pylist(), abs=1e-3)
+    assert report.stats["dead centres"] == 0
+    assert report.stats["half of the samples are in clusters of at least"] == 30
+
+
+def test_a_centre_that_is_nobodys_nearest_is_dropped_and_the_others_move_up():
+    vectors = np.eye(4, dtype=np.float32)[[3, 1, 0, 2]]
+    found = Centres(vectors=vectors, model="m")
+    rows = np.eye(4, dtype=np.float32)[[0, 0, 0, 2, 2, 1]]
+    kept, sizes = alive(found, found.nearest(rows, 1, "m"))
+    assert sizes.tolist() == [3, 2, 1]
+    assert (kept.vectors == np.eye(4, dtype=np.float32)[[0, 2, 1]]).all()
+    assert kept.nearest(rows, 1, "m").centres[:, 0].tolist() == [0, 0, 0, 1, 1, 2]
+
+
+def test_two_levels_give_every_sample_its_labels():
+    left, report = apply(Cluster("toy", 12, labels=3, levels=2), manifest())
+    assert {len(set(row)) for row in left["clusters"].to_pylist()} == {3}
+    assert report.stats["dead centres"] + len(set(left["cluster"].to_pylist())) == 12
+
+
+@pytest.mark.parametrize("labels", [-1, 4])
+def test_more_labels_than_clusters_are_refused(labels):
+    with pytest.raises(ConfigError, match=f"labels is {labels}, but a sample has that many of the 3 clusters"):
+        Cluster("toy", 3, labels=labels)

@@ -18,6 +18,7 @@ from components.data.synthetic.scenes import ScenesSource
 from tests.own_pictures import write_clips, write_coco, write_croissant, write_table, write_texts
 from tests.shards import members_of, write_shard
 from tests.wit_pages import write_wit
+from tests.wukong_tables import write_wukong
 
 GOLDEN = Path(__file__).parents[3] / "golden/huggingface"
 
@@ -47,6 +48,7 @@ def test_every_row_builds_with_its_defaults_and_describes_itself(name, own, monk
     (folder / "samples.json").write_text(json.dumps({"samples": samples}))
     write_croissant(folder / "croissant.json", "captions.csv")
     write_wit(folder / "wit", {(folder / name).read_bytes(): said for name, (said, _) in captions.items()})
+    write_wukong(folder / "wukong", [(folder / name).read_bytes() for name in captions])
     monkeypatch.chdir(folder.parent)
     (folder.parent / "data").mkdir()
     folder.rename("data/own")  # where the sources that need a path look for it
@@ -70,7 +72,7 @@ def test_settings_reach_the_source():
     [
         (
             None,
-            "needs a name, one of emoji, emoji_tones, scenes, folder, table, webdataset, coco, huggingface, interleaved_docs, video_spans, fiftyone, croissant, wit",
+            "needs a name, one of emoji, emoji_tones, scenes, folder, table, webdataset, coco, huggingface, interleaved_docs, video_spans, fiftyone, croissant, wit, wukong",
         ),
         ({"pictures": 30}, "needs a name"),
         ({"name": "emojis"}, "did you mean emoji?"),

@@ -16,7 +16,9 @@ from components.data.manifest import read_manifest
 from components.data.shards import open_pictures
 from components.data.sources.emoji import EmojiSource
 from components.data.sources.emoji_wheels import LANGUAGES, PINS, read_concepts
+from components.data.sources.shuffled_names import shuffled_names
 from components.data.sources.wheels import fetch_wheel
+from components.data.splits import SplitRule
 from components.validation.validate import validate
 
 
@@ -117,6 +119,52 @@ def test_a_rare_language_names_some_of_what_is_trained_on_and_all_that_is_held_o
         EmojiSource(languages=("en", "tr"), named={"de": 0.3})
     with pytest.raises(ConfigError, match="Leave one language whole"):
         EmojiSource(languages=("tr",), named={"tr": 0.3})
+
+
+def test_shuffled_names_go_round_among_pictures_that_are_trained_on(raw):
+    """A share of these has the name of another; each name is as frequent as before, and nothing else is another."""
+    source = EmojiSource(workers=1, shuffled=0.3)
+    before, after = Counter(), Counter()
+    wrong = trained = 0
+    for row, sample in zip(read_manifest(raw / "manifest.parquet").to_pylist(), source.samples(0, silent), strict=True):
+        right, told = row["labels"]["concept"], sample.texts[0].text
+        assert (sample.key, sample.split, sample.labels) == (row["key"], row["split"], row["labels"])
+        before[right] += 1
+        after[told] += 1
+        trained += sample.split == "train"
+        wrong += told != right
+        assert told == right or sample.split == "train"
+    assert before == after
+    assert wrong / trained == pytest.approx(0.3, abs=0.03)
+    assert source.describe()["shuffled"] == 0.3
+
+
+def test_more_noise_holds_the_pictures_of_less_of_it():
+    codes, rule = [(f"{number:x}", f"thing {number}") for number in range(400)], SplitRule(held_out="c")
+    few, many = (shuffled_names(codes, ("a", "b", "c"), rule, 3, share) for share in (0.2, 0.4))
+    assert set(few) < set(many)
+    assert {who for _, who in many} == {"a", "b"}
+    assert all(code != other for (code, _), other in many.items())
+    assert shuffled_names(codes, ("a", "b", "c"), rule, 3, 0.0) == {}
+    assert shuffled_names(codes[:1], ("a", "b", "c"), rule, 3, 1.0) == {}
+
+
+def test_a_share_of_what_is_trained_on_can_be_left_out(raw):
+    source = EmojiSource(workers=1, kept=0.25)
+    there = {sample.key: sample for sample in source.samples(0, silent)}
+    counts = Counter()
+    for row in read_manifest(raw / "manifest.parquet").to_pylist():
+        counts[row["split"] == "train", row["key"] in there] += 1
+    assert counts[False, False] == 0, "what is held out stays whole"
+    assert counts[True, True] / (counts[True, True] + counts[True, False]) == pytest.approx(0.25, abs=0.03)
+    assert source.describe()["kept"] == 0.25
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1, True, "half"])
+@pytest.mark.parametrize("name", ["shuffled", "kept"])
+def test_a_share_that_is_none_is_refused(name, share):
+    with pytest.raises(ConfigError, match=rf"source\.{name} is .* Give the share"):
+        EmojiSource(**{name: share})
 
 
 def test_concepts_are_few_enough_to_read_in_a_moment():

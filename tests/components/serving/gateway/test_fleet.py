@@ -16,8 +16,8 @@ from components.serving import Client
 from components.serving.endpoint import read_endpoint, write_endpoint
 from components.serving.gateway.settings import Settings
 from components.serving.routes import Beside, read_routes, write_beside
-from flows.deploy import deploy, deploy_beside, end_beside
-from flows.down import down
+from flows.serving.deploy import deploy, deploy_beside, end_beside
+from flows.serving.down import down
 from tests.components.serving.gateway.conftest import running
 from tests.components.serving.tiny_package import make_package
 

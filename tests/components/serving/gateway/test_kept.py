@@ -18,8 +18,8 @@ from components.serving.gateway.feedback import feedback_file
 from components.serving.gateway.keys import add_key, keys_file
 from components.serving.gateway.samples import Samples, shed
 from components.serving.gateway.settings import Settings
-from flows.deploy import deploy
-from flows.down import down
+from flows.serving.deploy import deploy
+from flows.serving.down import down
 from tests.components.serving.gateway.conftest import running
 from tests.components.serving.tiny_package import COLOURS, make_package, picture
 

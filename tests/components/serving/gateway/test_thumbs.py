@@ -19,7 +19,7 @@ from components.serving.gateway.feedback import feedback_file
 from components.stages.asked_sets import read_sets
 from components.stages.evaluate import joined
 from components.stages.stage import Stage
-from flows.data_feedback import data_feedback
+from flows.data.feedback import data_feedback
 from tests.components.curation.toy import manifest
 from tests.components.serving.tiny_package import COLOURS, picture
 from tests.shards import write_shard

@@ -1,0 +1,101 @@
+"""How a race will go on, from its first heats: the same race, with heats that take what their steps were seen to take.
+
+Which ways are left is decided by the scores of the first heats, since nobody knows better ones yet.
+"""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import Any
+
+from components.finetuning.race import FIRST, Heat, race
+from flows.estimating.pace import SETTLED, Mark, middle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ahead:
+    """What is to come.
+
+    Args:
+        heats: in order.
+        least_s: seconds that the first heats took, below which no budget will do.
+    """
+
+    heats: Sequence[Heat]
+    least_s: float
+
+    @property
+    def seconds(self) -> float:
+        """Of all heats that are to come."""
+        return sum(heat.seconds for heat in self.heats)
+
+    @property
+    def in_words(self) -> str:
+        """What the budget has room for."""
+        if not self.heats:
+            return f"{FIRST} steps of each way, and no room for more"
+        rounds: dict[int, list[str]] = {}
+        for heat in self.heats:
+            rounds.setdefault(heat.steps, []).append(heat.name)
+        return f"{FIRST} steps of each way, then " + ", ".join(
+            f"{steps:,} steps of {_listed(names)}" for steps, names in rounds.items()
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        ahead = [{"name": heat.name, "steps": heat.steps, "seconds": round(heat.seconds, 3)} for heat in self.heats]
+        return {"heats_ahead": ahead, "first_heats_s": round(self.least_s, 3)}
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def heats_ahead(
+    heats: Sequence[Mapping[str, Any]], marks: Sequence[Mark], order: Sequence[str], budget_s: float, most: int
+) -> Ahead:
+    """Return what comes after the first heats of a race.
+
+    Args:
+        heats: that were run, as the race wrote them down; those without steps tuned nothing.
+        marks: of the process that ran them.
+        order: in which ways are tried.
+        budget_s: seconds for all heats.
+        most: steps of the longest heat.
+
+    Raises ConfigError for a budget in which not each can be tried shortly; it says the least.
+    """
+    first = {heat["name"]: Heat(**dict(heat)) for heat in heats if heat["steps"]}
+    names = [name for name in order if name in first]
+    others_s = sum(float(heat["seconds"]) for heat in heats if not heat["steps"])
+    a_step = dict(zip(names, paces(marks), strict=True))
+    once = {name: max(0.0, first[name].seconds - first[name].steps * a_step[name]) for name in names}
+    usual = median(once.values()) if once else 0.0  # the first heat imports what the others use
+    ahead: list[Heat] = []
+
+    def run(name: str, steps: int) -> Heat:
+        if steps <= first[name].steps:
+            return first[name]
+        heat = replace(first[name], steps=steps, seconds=min(once[name], usual) + steps * a_step[name])
+        ahead.append(heat)
+        return heat
+
+    if names:
+        race(names, run, budget_s - others_s, most)
+    return Ahead(heats=ahead, least_s=sum(heat.seconds for heat in first.values()))
+
+
+def paces(marks: Sequence[Mark]) -> list[float]:
+    """Return the seconds of a step of each heat, in their order, without its first steps and its last, in which the model is looked at."""
+    ends: list[list[float]] = []
+    for mark in marks:
+        if mark.doing == "training":
+            if mark.done == 1:
+                ends.append([])
+            ends[-1].append(mark.at_s)
+    found = []
+    for its in ends:
+        took = [now - before for before, now in itertools.pairwise(its)]
+        found.append(middle(took[SETTLED - 1 : -1] or took or [0.0]))
+    return found

@@ -1,0 +1,222 @@
+"""`diptych takedown`: what `diptych data remove` does, and then: every version that saw the pictures is marked, and a run that trains without them is opened.
+
+A plan in .diptych says what is meant to be done, and with which pictures: after a kill the next call finishes it first, and nothing
+is done twice. Pictures that left data/raw before are found in the data that versions were made from.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from components.contracts.errors import ConfigError, DataError
+from components.contracts.progress import Progress, silent
+from components.data.aside import Aside
+from components.data.manifest import SCHEMA, read_manifest
+from components.data.versions.keys import read_keys, split_known, unknown_keys, with_copies
+from components.recipes.yaml_lines import read_yaml
+from components.registry.promotion import SENTENCE, VERDICT
+from components.registry.runs import PACKAGE_DIGEST
+from components.registry.saw import MEASURED
+from components.stages.lock import hold
+from components.stages.place import private
+from components.validation.takedown import LIST, add_lines
+from flows.data.remove import Done, lines_for, lines_of, remove, versions_that_saw
+from flows.lineage.entries import MANIFEST, RAW, Lineage
+from flows.lineage.known import TAKEDOWN, marks_of, versions
+from flows.telling.retrain import Opened, open_run
+
+PLAN, PICTURES = "plan.json", "pictures.parquet"
+_LONGEST_WHY, _MOST_MARKS = 300, 10  # MLflow takes 5,000 letters a tag
+
+
+@dataclass(kw_only=True)
+class TakenDown:
+    """What a takedown did.
+
+    Args:
+        removal: what `diptych data remove` would have said; None where no picture was in data/raw any more.
+        listed: lines that were added to the takedown list for pictures that had left before.
+        versions: those that saw them, as `data remove` names them, with `served`: addresses.
+        runs: one a recipe that is to be trained again.
+        finished_first: whether another that had been killed was finished before.
+    """
+
+    keys: list[str] = field(default_factory=list)
+    removal: Done | None = None
+    listed: int = 0
+    versions: list[dict[str, Any]] = field(default_factory=list)
+    runs: list[Opened] = field(default_factory=list)
+    finished_first: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return asdict(self)
+
+
+def takedown(
+    root: Path, here: Path, keys: Sequence[str], file: Path | None, why: str, retrain: bool, as_json: bool,
+    progress: Progress = silent,
+) -> list[str]:  # fmt: skip
+    """Take down, print what was done, and return the recipes that are to be trained here.
+
+    Raises ConfigError without a reason, DataError for keys that nobody knows, before anything is done; Busy while a run or another
+    takedown has the workspace.
+    """
+    asked = [*keys, *(read_keys(here / file) if file is not None else [])]
+    done = take_down(root, asked, why, not retrain, progress)
+    print(json.dumps(done.as_json(), ensure_ascii=False) if as_json else "\n".join(said_of(done)), flush=True)
+    return [one.recipe for one in done.runs] if retrain else []
+
+
+def take_down(root: Path, keys: Sequence[str], why: str, opens: bool = True, progress: Progress = silent) -> TakenDown:
+    """Do what `takedown` prints.
+
+    Args:
+        opens: whether a run that trains again is opened where a Prefect server is known.
+    """
+    with hold(private(root, "locks") / "takedown.lock", f"a takedown in {root}"):
+        folder, first = private(root, "takedown"), None
+        if (folder / PLAN).exists():
+            first = _finish(root, folder, opens, progress)
+            if not keys or set(keys) <= set(first.keys):
+                return first
+        if not keys:
+            raise ConfigError(
+                "no picture is named. Name keys, or a file of them: diptych takedown KEY... or --keys FILE"
+            )
+        if not why.strip():
+            raise ConfigError(
+                "a takedown takes a reason, which is kept with every version that it marks. Give it: --reason WHY"
+            )
+        _write_plan(folder, _pictures(root, keys), keys, why)
+        try:
+            done = _finish(root, folder, opens, progress)
+        except DataError:  # of the removal, before it did anything
+            (folder / PLAN).unlink()
+            raise
+        done.finished_first = first is not None
+        return done
+
+
+def _pictures(root: Path, keys: Sequence[str]) -> pa.Table:
+    """Return the rows of these keys and of what shows the same, from data/raw, or else from what versions were made from; DataError for a key that neither has."""
+    manifest = read_manifest(root / RAW / MANIFEST)
+    known, unknown = split_known(keys, manifest)
+    found = [with_copies(_rows(manifest, known), manifest)]
+    with Lineage(root) as lineage:
+        for version in versions(root) if unknown else ():
+            data = lineage.manifest(version.about, RAW) if version.about is not None and unknown else None
+            if data is not None:
+                there, unknown = split_known(unknown, data)
+                found.append(with_copies(_rows(data, there), data))
+    if unknown:
+        raise unknown_keys(unknown, manifest, f"neither {RAW} nor the data of a version", "Correct them.")
+    return pa.concat_tables(found)
+
+
+def _rows(manifest: pa.Table, keys: Sequence[str]) -> pa.Table:
+    return manifest.filter(pc.is_in(manifest["key"], value_set=pa.array(keys, pa.string())))
+
+
+def _write_plan(folder: Path, pictures: pa.Table, keys: Sequence[str], why: str) -> None:
+    """Keep what is to be done, whole or not at all."""
+    pq.write_table(pictures, folder / PICTURES)
+    at = datetime.now(UTC).isoformat(timespec="milliseconds")
+    aside = Aside(folder / PLAN)
+    with aside.explaining():
+        said = {
+            "keys": list(dict.fromkeys(keys)), "why": " ".join(why.split())[:_LONGEST_WHY], "at": at, "of": _name(pictures),
+        }  # fmt: skip
+        aside.partial.write_text(json.dumps(said), encoding="utf-8")
+        aside.put()
+
+
+def _name(pictures: pa.Table) -> str:
+    """Return what tells a takedown of these pictures from others, whenever it is asked for."""
+    shown = sorted({one for name in ("sha256", "key") for one in pictures[name].to_pylist() if one})
+    return hashlib.sha256("\n".join(shown).encode()).hexdigest()[:16]
+
+
+def _finish(root: Path, folder: Path, opens: bool, progress: Progress) -> TakenDown:
+    """Do all that the plan says; each step may be done twice."""
+    plan = json.loads((folder / PLAN).read_text(encoding="utf-8"))
+    pictures = pq.read_table(folder / PICTURES, partitioning=None).cast(SCHEMA)
+    done = TakenDown(keys=plan["keys"])
+    there, _ = split_known(pictures["key"].to_pylist(), read_manifest(root / RAW / MANIFEST))
+    if there or private(root, "remove").joinpath(PLAN).exists():
+        done.removal = remove(root, there, plan["why"], allow_unknown=True, progress=progress)
+    done.listed = add_lines(root / LIST, lines_for(pictures, plan["at"], plan["why"]))
+    done.versions = versions_that_saw(root, pictures)
+    _mark(root, done.versions, plan)
+    recipes = dict.fromkeys(one["version"].partition("@")[0] for one in done.versions if learned(one))
+    listed = read_yaml(root / "params.yaml").values.get("recipes") or ()
+    done.runs = [open_run(recipe, plan["of"], opens) for recipe in recipes if recipe in listed]
+    (folder / PLAN).unlink()
+    (folder / PICTURES).unlink()
+    return done
+
+
+def learned(saw: Mapping[str, Any]) -> bool:
+    """Return whether a version learned from the pictures, or may have: it was not measured with them alone."""
+    return saw["cannot_tell"] is not None or any(what != MEASURED for what in saw["how"])
+
+
+def _mark(root: Path, saw: Sequence[dict[str, Any]], plan: Mapping[str, Any]) -> None:
+    """Write to each version what was taken down of it, once, and add to `saw` where each is served."""
+    if not saw:
+        return
+    from components.registry.store import open_store, store_errors
+    from components.serving.endpoint import forget_previous, read_previous
+    from components.serving.routes import read_routes
+
+    store, endpoints = open_store(root), read_routes(root).endpoints
+    for one in saw:
+        name, _, number = one["version"].partition("@")
+        with store_errors(store.uri):
+            version = store.client.get_model_version(name, number)
+            marks = marks_of(version.tags)
+            if all(mark.get("of") != plan["of"] for mark in marks):
+                about = {name: plan[name] for name in ("of", "at", "why")}
+                mark = {**about, "how": one["how"], "learned": learned(one), "sentence": _sentence(one, plan)}
+                text = json.dumps([*marks, mark][-_MOST_MARKS:], ensure_ascii=False)
+                store.client.set_model_version_tag(version.name, number, TAKEDOWN, text)
+                if mark["learned"]:  # what was found before must not let it by, should somebody give it the alias
+                    store.client.set_model_version_tag(version.name, number, VERDICT, "needs_a_person")
+                    store.client.set_model_version_tag(version.name, number, SENTENCE, mark["sentence"][:5000])
+        digest = version.tags.get(PACKAGE_DIGEST)
+        previous = read_previous(root)
+        if learned(one) and previous is not None and previous.package_digest == digest:
+            forget_previous(root)  # nobody may go back to it; the next deploy takes its files away
+        one["served"] = [its.http for its in endpoints if its.package_digest == digest]
+
+
+def _sentence(saw: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
+    """Return one that follows the name of a version."""
+    how = ", ".join(f"{what} {count:,}" for what, count in saw["how"].items())
+    return f"{how or 'may have seen what'} {'of what ' if how else ''}was taken down {plan['at'][:10]}: {plan['why']}"
+
+
+def said_of(done: TakenDown) -> list[str]:
+    """Return what was done, as sentences."""
+    lines = ["a takedown that had been stopped was finished first"] if done.finished_first else []
+    if done.removal is not None:
+        lines += lines_of(done.removal, versions=False)
+    else:
+        lines.append(f"{RAW} had none of them any more; {LIST} has {done.listed:,} more lines")
+    if not done.versions:
+        return [*lines, "no model version saw them"]
+    lines.append("model versions that saw them, now marked in the registry:")
+    for one in done.versions:
+        aliases = f" ({', '.join(one['aliases'])})" if one["aliases"] else ""
+        how = ", ".join(f"{what} {count:,}" for what, count in one["how"].items())
+        served = f"; served at {', '.join(one['served'])} until another is" if one.get("served") else ""
+        lines.append(f"  {one['version']}{aliases}: {how or 'cannot be told: ' + str(one['cannot_tell'])}{served}")
+    return [*lines, *(one.sentence for one in done.runs)]

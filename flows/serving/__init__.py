@@ -1,0 +1,1 @@
+"""From a version to an endpoint that answers, and back to the one before."""

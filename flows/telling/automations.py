@@ -1,0 +1,214 @@
+"""What follows from what on a Prefect server: our automations, a row each, made by name however often they are asked for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from components.contracts.errors import ConfigError, DiptychError, TransientError
+from components.monitoring.events import BUDGET, DRIFT, PIPELINE, ROLLBACK
+from flows.telling.events import ALIAS_SET, model_resource
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.responses import DeploymentResponse
+    from prefect.events import AutomationCore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reaction:
+    """An event that runs a deployment.
+
+    Args:
+        name: of the automation, by which it is found again.
+        why: one sentence, shown on Prefect's page.
+        event: its name.
+        resource: what it is about; `*` stands for the rest of a name. Each resource is looked at by itself.
+        deployment: flow and deployment, such as deploy/manual.
+        labels: what the resource must be labelled with too.
+        parameters: of the flow; templates in Jinja over `event`.
+        times: how many of the events it takes.
+        within_s: seconds in which they have to come; 0 where one is enough.
+    """
+
+    name: str
+    why: str
+    event: str
+    resource: str
+    deployment: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    times: int = 1
+    within_s: float = 0.0
+
+
+DEPLOY = Reaction(
+    name="diptych: champion set, deploy",
+    why="Somebody set the alias champion in the registry, so what it names is vetted and served.",
+    event=ALIAS_SET, resource=model_resource("*"), deployment="deploy/manual",
+    parameters={"model": "{{ event.payload.model }}"},
+)  # fmt: skip
+TRAIN = Reaction(
+    name="diptych: drift found, train again",
+    why="What is asked is not what was trained on any more. A monitor asks for it once in monitor.cool_down_h, so it cannot loop.",
+    event=DRIFT, resource="diptych.endpoint.*", labels={"diptych.asks": PIPELINE}, deployment="pipeline/manual",
+    parameters={"recipe": "{{ event.payload.recipe }}"},
+)  # fmt: skip
+GO_BACK = Reaction(
+    name="diptych: budget broken, roll back",
+    why="Errors or latency broke their budget soon after a deploy, so what was served before is served again.",
+    event=BUDGET, resource="diptych.endpoint.*", labels={"diptych.asks": ROLLBACK}, deployment="rollback/manual",
+    parameters={"because": "{{ event.payload.says }}", "leave": "{{ event.payload.model }}"},
+)  # fmt: skip
+REACTIONS = (DEPLOY, TRAIN, GO_BACK)
+SILENT_S = 90  # that a run may not be heard of, of which a beat comes each BEAT_S seconds, before it counts as crashed
+BEAT_S = 30
+TRIES = 3  # of a run that crashes, in all
+
+
+def set_up_automations(root: Path, reactions: Sequence[Reaction] = REACTIONS, watched: bool = False) -> tuple[str, ...]:
+    """Have the Prefect server of PREFECT_API_URL react so; return the names of those that had to be made or changed.
+
+    Args:
+        root: the workspace.
+        reactions: which of ours.
+        watched: whether a run of which nothing is heard counts as crashed there, and is tried again.
+
+    One that somebody has paused stays paused. Raises ConfigError where a deployment is missing, or works in another workspace of this machine
+    than `root`, DiptychError where the server refuses, TransientError where it does not answer.
+    """
+    import httpx
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import ObjectNotFound
+    from prefect.settings import PREFECT_API_URL
+
+    changed: list[str] = []
+    watchdogs = (_silent_is_crashed(), _crashed_is_tried_again()) if watched else ()
+    try:
+        with get_client(sync_client=True) as client:
+            for reaction in reactions:
+                try:
+                    deployment = client.read_deployment_by_name(reaction.deployment)
+                except ObjectNotFound as err:
+                    raise ConfigError(
+                        f"the Prefect server at {PREFECT_API_URL.value()} has no deployment {reaction.deployment}, which "
+                        f"{reaction.event} is to run. Make it: prefect deploy --all"
+                    ) from err
+                _works_here(root, reaction, deployment)
+                if ensured(client, _automation(reaction, deployment.id)):
+                    changed.append(reaction.name)
+            changed += [wanted.name for wanted in watchdogs if ensured(client, wanted)]
+    except httpx.HTTPStatusError as err:
+        raise DiptychError(f"the Prefect server at {PREFECT_API_URL.value()} refused an automation: {err}") from err
+    except (httpx.HTTPError, OSError) as err:
+        raise TransientError(
+            f"the Prefect server at {PREFECT_API_URL.value()} does not answer ({type(err).__name__}: {err}). Start it, and try again."
+        ) from err
+    return tuple(changed)
+
+
+def _works_here(root: Path, reaction: Reaction, deployment: "DeploymentResponse") -> None:
+    """Raise ConfigError where a deployment works in another workspace of this machine: all that use a Prefect server share its names."""
+    for step in deployment.pull_steps or ():
+        directory = Path(step.get("prefect.deployments.steps.set_working_directory", {}).get("directory", root))
+        if directory.exists() and not directory.samefile(root):
+            raise ConfigError(
+                f"the deployment {reaction.deployment} of that Prefect server works in {directory}, so what is asked for here would be done "
+                "there. Give each workspace a Prefect server, or have this one's deployments in their place: prefect deploy --all"
+            )
+
+
+def ensured(client: "SyncPrefectClient", wanted: "AutomationCore") -> bool:
+    """Have one automation of that name, as it is wanted; return whether it had to be made or changed."""
+    found = client.read_automations_by_name(wanted.name)
+    for twin in found[1:]:
+        client.delete_automation(twin.id)
+    if not found:
+        client.create_automation(wanted)
+    elif not _same(found[0], wanted):
+        wanted.enabled = found[0].enabled
+        client.update_automation(found[0].id, wanted)
+    else:
+        return False
+    return True
+
+
+def _silent_is_crashed() -> "AutomationCore":
+    """Return what marks a run as crashed of which nothing is heard any more: Prefect itself leaves it running for ever."""
+    from datetime import timedelta
+
+    from prefect.client.schemas.objects import StateType
+    from prefect.events import AutomationCore, EventTrigger
+    from prefect.events.actions import ChangeFlowRunState
+    from prefect.events.schemas.automations import Posture
+
+    ends = ("Completed", "Failed", "Cancelled", "Crashed", "Paused", "Suspended", "AwaitingRetry", "Scheduled")
+    return whole(AutomationCore(
+        name="diptych: nothing heard of a run, crashed", tags=["diptych"], enabled=True,
+        description=f"A run whose worker or machine died says nothing more; after {SILENT_S} s it counts as crashed, and its place is free.",
+        trigger=EventTrigger(
+            posture=Posture.Proactive, after={_BEAT}, expect={_BEAT, *(f"prefect.flow-run.{end}" for end in ends)},
+            match=RUNS, match_related=OURS, for_each={"prefect.resource.id"}, threshold=1, within=timedelta(seconds=SILENT_S),
+        ),
+        actions=[ChangeFlowRunState(name=None, force=False, state=StateType.CRASHED, message=f"nothing was heard of it for {SILENT_S} s: its worker or its machine died")],
+    ))  # fmt: skip
+
+
+def _crashed_is_tried_again() -> "AutomationCore":
+    """Return what schedules a run again that crashed, as long as it was not tried too often; what is whole is not done again, which DVC sees to."""
+    from datetime import timedelta
+
+    from prefect.client.schemas.objects import StateType
+    from prefect.events import AutomationCore, EventTrigger
+    from prefect.events.actions import ChangeFlowRunState
+
+    tried = [str(number) for number in range(1, TRIES)]
+    return whole(AutomationCore(
+        name="diptych: a run crashed, try again", tags=["diptych"], enabled=True,
+        description=f"What a crashed run was asked for is done by the next worker that is free, {TRIES} times in all; it goes on where it was.",
+        trigger=EventTrigger(
+            expect={"prefect.flow-run.Crashed"}, match={**RUNS, "prefect.run-count": tried}, match_related=OURS,
+            for_each={"prefect.resource.id"}, threshold=1, within=timedelta(seconds=0),
+        ),
+        actions=[ChangeFlowRunState(state=StateType.SCHEDULED, name="AwaitingRetry", message="it crashed, and is tried again", force=True)],
+    ))  # fmt: skip
+
+
+_BEAT = "prefect.flow-run.heartbeat"
+RUNS: dict[str, Any] = {"prefect.resource.id": "prefect.flow-run.*"}
+OURS: dict[str, Any] = {"prefect.resource.id": "prefect.tag.diptych", "prefect.resource.role": "tag"}
+
+
+def _automation(reaction: Reaction, deployment: UUID) -> "AutomationCore":
+    from datetime import timedelta
+
+    from prefect.events import AutomationCore, EventTrigger, ResourceSpecification
+    from prefect.events.actions import RunDeployment
+
+    made = AutomationCore(
+        name=reaction.name, description=reaction.why, enabled=True, tags=["diptych"],
+        trigger=EventTrigger(
+            expect={reaction.event}, match=ResourceSpecification({"prefect.resource.id": reaction.resource, **reaction.labels}),
+            for_each={"prefect.resource.id"}, threshold=reaction.times, within=timedelta(seconds=reaction.within_s),
+        ),
+        actions=[RunDeployment(source="selected", deployment_id=deployment, parameters=dict(reaction.parameters), job_variables=None)],
+    )  # fmt: skip
+    return whole(made)
+
+
+def whole(made: "AutomationCore") -> "AutomationCore":
+    """Return the same with all said: what is left unsaid is not sent with a change, and the server asks for all of it."""
+    return type(made).model_validate(made.model_dump(exclude={"owner_resource"}))
+
+
+def _same(found: "AutomationCore", wanted: "AutomationCore") -> bool:
+    """Return whether nothing that we say differs; whether it is enabled is for people to say."""
+    parts = ("description", "tags", "trigger", "actions")
+    return all(_plain(getattr(found, part)) == _plain(getattr(wanted, part)) for part in parts)
+
+
+def _plain(part: object) -> object:
+    if isinstance(part, list):
+        return [_plain(one) for one in part]
+    return part.model_dump(mode="json") if hasattr(part, "model_dump") else part
