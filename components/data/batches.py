@@ -137,6 +137,10 @@ class StepBatches(Dataset[Made]):
             "concept": _numbered(pairs.concepts),
             **{label: _numbered([group.get(label) for group in pairs.groups]) for label in labels},
         }
+        if pairs.clusters and CLUSTERS in labels:
+            raise ConfigError(
+                f"the data has a label {CLUSTERS!r}, which is what batches call the clusters that curation made. Rename the label, or leave training.clusters out."
+            )
         if pairs.clusters:
             self.known[CLUSTERS] = torch.tensor(pairs.clusters)  # (M, l)
 

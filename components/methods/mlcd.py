@@ -92,7 +92,7 @@ class Mlcd(Method):
 
     def _labels(self, batch: Batch) -> torch.Tensor:
         """Return int [R l]; ConfigError where batches have no clusters, or fewer than are to be learnt."""
-        if CLUSTERS not in batch.ids:
+        if CLUSTERS not in batch.ids or batch.ids[CLUSTERS].ndim != 2:  # a label of the data may be called so
             raise ConfigError(
                 "batches have no clusters, and MLCD learns from nothing else. Write training: {clusters: true} in the recipe, and the step Cluster with "
                 "labels in curation.ops."

@@ -68,7 +68,8 @@ def tune_model(stage: Stage, described: dict[str, Any]) -> None:
     pretrained = stage.root / f"runs/{recipe.name}/pretrain"
     embedder, model = load_trained(pretrained), json.loads((pretrained / MODEL).read_text(encoding="utf-8"))
 
-    torch.manual_seed(params.seed)
+    seed = recipe.training.seed(params.seed)
+    torch.manual_seed(seed)
     method = build(overlay(recipe.method, {"init_args": {"model": model}}), Method)
     assert isinstance(method.model, DualEncoder)
     method.model.load_state_dict(embedder.model.state_dict())
@@ -81,11 +82,11 @@ def tune_model(stage: Stage, described: dict[str, Any]) -> None:
         method = Compatible(method, OldModel.read(stage.root / held).embedder.model)
     batches = step_batches(
         stage, selected.train, embedder.vocabulary, embedder.preprocess, recipe.training, batch=scale.batch,
-        seed=params.seed, side=selected.side, negatives=selected.negatives,
+        seed=seed, side=selected.side, negatives=selected.negatives,
     )  # fmt: skip
 
     numbers = {
-        "seed": params.seed, "scale": scale.deciding(), "method": recipe.method, "views": recipe.training.views,
+        "seed": seed, "scale": scale.deciding(), "method": recipe.method, "views": recipe.training.views,
         "order": recipe.training.order, "guards": recipe.training.guards, "finetuning": described,
         **({"compatible_with": held} if held else {}),
     }  # fmt: skip
@@ -93,7 +94,7 @@ def tune_model(stage: Stage, described: dict[str, Any]) -> None:
     shown = {"stage": "finetune", "scale": params.scale, "seed": params.seed, "finetuning": described}
     with live(stage.root, recipe.name, folder.name, shown) as log, stage.signals.between_pieces():
         tuned = tune(
-            method, strategy, batches, scale, seed=params.seed, folder=folder, progress=stage.progress,
+            method, strategy, batches, scale, seed=seed, folder=folder, progress=stage.progress,
             log=lambda step, values: log(step, {f"finetuning.{name}": value for name, value in values.items()}),
             watch=watching(embedder, selected.val, stage.progress, row_cache(stage.root)), guards=recipe.training.guards,
         )  # fmt: skip

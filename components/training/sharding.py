@@ -41,6 +41,7 @@ class Sharding:
         self.method = method
         self.plain: dict[_Place, nn.Parameter] = {}
         self.towers = [part for part in method.modules() if isinstance(part, Tower)]
+        self.towers.reverse()  # torch splits a tower within a tower before the one around it
         if not self.towers:
             raise CapabilityError(
                 f"shard is set, but this {type(method).__name__} has no tower, so nothing would be split. Set shard to false in "

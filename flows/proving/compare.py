@@ -256,6 +256,7 @@ def _measured(seeds: Sequence[Mapping[str, float]]) -> dict[str, Any]:
         "high": high,
         **beside,
         "queries": min(int(one["n"]) for one in seeds),
+        "better": seeds[0]["better"],
     }
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from components.contracts.errors import ConfigError
+from components.contracts.errors import ConfigError, DataError
 from components.evaluation.verdict import CONFIDENCE
 from components.recipes.comparison import Calibration, Comparison, load_comparison
 from components.recipes.params import UNTRAINED
@@ -36,8 +36,8 @@ COMMON = ("rows", "steps", "scale", "seeds", "source", "overrides")
 
 def run_comparison(
     root: Path, path: Path, *, at_once: int | None = None, columns: Sequence[str] = (), keep: bool = False
-) -> dict[str, Any]:
-    """Run what is missing, judge, write the numbers beside the file and return them.
+) -> tuple[dict[str, Any], list[str]]:
+    """Run what is missing, judge, write the numbers beside the file, and return them with the names of the columns that are new.
 
     Args:
         path: of the comparison.
@@ -69,7 +69,7 @@ def run_comparison(
         if plan.calibration and CALIBRATION not in found and (not columns or CALIBRATION in columns):
             tell(f"{CALIBRATION}: {plan.calibration.row} against itself, {2 * plan.calibration.seeds} runs")
             found[CALIBRATION] = run_calibration(root, plan, plan.calibration, commit, at_once=at_once, keep=keep)
-        return write(root, path, plan, found)
+        return write(root, path, plan, found), asked
 
 
 def check_plan(root: Path, plan: Comparison, columns: Sequence[str]) -> None:
@@ -99,7 +99,13 @@ def read_kept(kept: Path, plan: Comparison, code: str) -> dict[str, Any]:
     new: dict[str, Any] = {"code": code, "plan": said_of(plan), "confidence": CONFIDENCE, "columns": {}, "left": []}
     if not kept.exists():
         return new
-    old = json.loads(kept.read_text(encoding="utf-8"))
+    try:
+        old = json.loads(kept.read_text(encoding="utf-8"))
+        old["code"], old["plan"]["columns"], old["columns"]
+    except (KeyError, TypeError, ValueError) as err:
+        raise DataError(
+            f"{kept.name} is not what a comparison wrote, or was cut. Move it away, and columns are run anew."
+        ) from err
     alike = old["code"] == code and all(old["plan"][part] == new["plan"][part] for part in COMMON)
     for name, column in plan.columns.items():
         same = alike and old["plan"]["columns"].get(name) == new["plan"]["columns"][name]

@@ -1,40 +1,53 @@
 """A comparison for readers: tables in the page beside the written plan, and the leaderboards of all columns as one page of HTML."""
 
-import html
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from components.contracts.errors import ConfigError
 from components.evaluation.report.layout import Section, document, said
 from components.evaluation.verdict import interval
 from components.stages.place import private
 from flows.proving.compare import METRICS
-from flows.proving.sweep import MEANS, board, record
+from flows.proving.sweep import MEANS, best_first, board, record
 
 BEGIN, END = "<!-- begin: diptych sweep --plan -->", "<!-- end: diptych sweep --plan -->"
 UP, DOWN = "▲", "▼"
 FIRST = METRICS[0]
 
 
-def publish(root: Path, plan: Path, found: Mapping[str, Any]) -> Path:
-    """Write tables, page and MLflow's runs, one a column; return the page."""
+def publish(root: Path, plan: Path, found: Mapping[str, Any], new: Sequence[str]) -> Path:
+    """Write tables, page, and MLflow's runs, one for each column that is new; return the page."""
     write_page(plan.with_suffix(".md"), found)
     page = private(root, "sweeps") / f"{plan.stem}.html"
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(render(found), encoding="utf-8")
     page.with_suffix(".json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    for one in found["columns"].values():
-        record(root, {**one, "scale": found["plan"]["scale"], "seeds": found["plan"]["seeds"]}, page)
+    for name in new:
+        common = {"scale": found["plan"]["scale"], "seeds": found["plan"]["seeds"]}
+        record(root, {**found["columns"][name], **common}, page, name)
     return page
 
 
 def write_page(path: Path, found: Mapping[str, Any]) -> None:
     """Put the tables between the two marks of a page, whose own words stay; a page that is not there is begun."""
-    before = path.read_text(encoding="utf-8") if path.exists() else f"# The comparison\n{BEGIN}\n{END}\n"
+    before = check_page(path)
     tables = "\n".join(markdown(found))
     path.write_text(re.sub(f"(?s){BEGIN}.*{END}", lambda _: f"{BEGIN}\n{tables}\n{END}", before), encoding="utf-8")
+
+
+def check_page(path: Path) -> str:
+    """Return what a page says, or that of a new one; ConfigError where the tables have no place in it."""
+    if not path.exists():
+        return f"# The comparison\n{BEGIN}\n{END}\n"
+    before = path.read_text(encoding="utf-8")
+    if not re.search(f"(?s){BEGIN}.*{END}", before):
+        raise ConfigError(
+            f"{path.name} has no place for the tables. Write these two lines where they are to stand:\n{BEGIN}\n{END}"
+        )
+    return before
 
 
 def markdown(found: Mapping[str, Any]) -> Iterator[str]:
@@ -65,8 +78,8 @@ def by_columns(columns: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         steps = " + ".join(map(str, its["steps"])) if its else "–"
         spent = f"{sum(its['cpu_s']) / len(its['cpu_s']):.0f}" if its else "–"
         yield f"| `{name}` | {steps} | {spent} | {' | '.join(cell(one['rows'], name) for one in columns.values())} |"
-    chance = [next(iter(one["rows"].values()))["metrics"][FIRST]["chance"] for one in columns.values()]
-    yield f"| chance | | | {' | '.join(f'{value:.1%}' for value in chance)} |"
+    chance = [next(iter(one["rows"].values()))["metrics"].get(FIRST) for one in columns.values()]
+    yield f"| chance | | | {' | '.join('–' if its is None else format(its['chance'], '.1%') for its in chance)} |"
 
 
 def cell(rows: Mapping[str, Any], name: str, metric: str = FIRST) -> str:
@@ -74,6 +87,8 @@ def cell(rows: Mapping[str, Any], name: str, metric: str = FIRST) -> str:
     measured = rows.get(name, {}).get("metrics", {}).get(metric)
     if measured is None:
         return "–"
+    if metric not in next(iter(rows.values()))["metrics"]:
+        return f"{measured['mean']:.1%} ± {(measured['high'] - measured['low']) / 2:.1%}"
     way = {1: f" {UP}", -1: f" {DOWN}", 0: ""}[beside_first(rows, name, metric)]
     return f"{measured['mean']:.1%} ± {(measured['high'] - measured['low']) / 2:.1%}{way}"
 
@@ -98,7 +113,9 @@ def advice(columns: Mapping[str, Mapping[str, Any]], metric: str = FIRST) -> Ite
     yield "| --- | --- | --- | --- | --- |"
     for name, one in columns.items():
         rows = {row: its for row, its in one["rows"].items() if metric in its["metrics"]}
-        ranked = sorted(rows, key=lambda row: -rows[row]["metrics"][metric]["mean"])
+        if next(iter(one["rows"])) not in rows:
+            continue  # nothing to be held against
+        ranked = best_first(rows, metric)
         best = ranked[0]
         alike = [row for row in ranked[1:] if differs(rows, row, best, metric) == 0]
         parts = ([best], alike, *([row for row in ranked if beside_first(rows, row, metric) == way] for way in (1, -1)))
@@ -161,7 +178,5 @@ def render(found: Mapping[str, Any]) -> str:
         for metric in METRICS:
             if any(metric in its["metrics"] for its in one["rows"].values()):
                 anchor = re.sub(r"\W+", "-", f"{name} {metric}")
-                sections.append(
-                    Section(anchor=anchor, title=f"{html.escape(name)}: {metric}", body=board(column, metric))
-                )
+                sections.append(Section(anchor=anchor, title=f"{name}: {metric}", body=board(column, metric)))
     return document("The comparison", about, sections)

@@ -119,7 +119,7 @@ def _sweep_plan(root: Path, arguments: argparse.Namespace) -> int:
     from components.contracts.errors import ConfigError
     from flows.proving.comparison import run_comparison
     from flows.proving.expected import lines
-    from flows.proving.page import publish
+    from flows.proving.page import check_page, publish
 
     for flag in ("steps", "seeds", "data", "scale", "to"):
         if getattr(arguments, flag) is not None:
@@ -127,8 +127,9 @@ def _sweep_plan(root: Path, arguments: argparse.Namespace) -> int:
                 f"--{flag} is for the plan to say, which was written down before. Change {arguments.plan}, commit it, and leave the flag out."
             )
     plan = (arguments.here / arguments.plan).resolve()
-    found = run_comparison(root, plan, at_once=arguments.at_once, columns=arguments.columns, keep=arguments.keep)
-    page = publish(root, plan, {**found, "price_per_hour": arguments.price_per_hour})
+    check_page(plan.with_suffix(".md"))
+    found, new = run_comparison(root, plan, at_once=arguments.at_once, columns=arguments.columns, keep=arguments.keep)
+    page = publish(root, plan, {**found, "price_per_hour": arguments.price_per_hour}, new)
     shown = [*lines(found), f"The tables: {plan.with_suffix('.md')}; the page: {page}"]
     print(json.dumps(found) if arguments.json else "\n".join(shown), flush=True)
     return 0

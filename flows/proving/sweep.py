@@ -84,7 +84,7 @@ def places(found: Mapping[str, Any], metric: str = METRICS[0]) -> list[Place]:
     rows = {name: its for name, its in found["rows"].items() if metric in its["metrics"]}
     first = next(iter(found["rows"]))
     price = found.get("price_per_hour")
-    ranked = sorted(rows, key=lambda name: -rows[name]["metrics"][metric]["mean"])
+    ranked = best_first(rows, metric)
     made = []
     for rank, name in enumerate(ranked, 1):
         one, cpu_s = rows[name]["metrics"][metric], rows[name]["cpu_s"]
@@ -105,6 +105,12 @@ def places(found: Mapping[str, Any], metric: str = METRICS[0]) -> list[Place]:
             )
         )
     return made
+
+
+def best_first(rows: Mapping[str, Any], metric: str) -> list[str]:
+    """Return the rows that have a metric, the best first: of some the largest, of a gap the smallest."""
+    its = {name: one["metrics"][metric] for name, one in rows.items() if metric in one["metrics"]}
+    return sorted(its, key=lambda name: its[name]["mean"] * (1 if its[name].get("better") == "down" else -1))
 
 
 def render(found: Mapping[str, Any]) -> str:
@@ -143,8 +149,11 @@ def board(found: Mapping[str, Any], metric: str) -> str:
     return table(metric, [*head, *(["cost"] if costs else [])], rows, numbers=(0, 2, 6, 7))
 
 
-def record(root: Path, found: Mapping[str, Any], page: Path) -> str:
-    """Write the leaderboard to MLflow: a run with the page, and below it a run a recipe; return its id. TransientError where it does not answer."""
+def record(root: Path, found: Mapping[str, Any], page: Path, column: str = "") -> str:
+    """Write the leaderboard, of one column of a plan where there is one, to MLflow: a run with the page, and below it a run a recipe; return its id.
+
+    TransientError where it does not answer.
+    """
     store = open_store(root)
     client = store.client
     with store_errors(store.uri):
@@ -157,6 +166,8 @@ def record(root: Path, found: Mapping[str, Any], page: Path) -> str:
             ("seeds", len(found["seeds"])),
             ("commit", found["commit"]),
             ("machine", found["machine"]),
+            ("source", json.dumps(found["source"])[:5000]),
+            *((("column", column),) if column else ()),
         ):
             client.log_param(whole.info.run_id, name, value)
         for name, its in found["rows"].items():

@@ -8,6 +8,7 @@ By the clock, and by what the whole machine worked. Prints one JSON object as it
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -52,6 +53,9 @@ def main() -> None:
             ]
         )
         choose(root, given.steps, draw=2)
+        shutil.rmtree(
+            root / ".diptych/cache", ignore_errors=True
+        )  # pictures that were decoded would be read by the second
         try:
             up(root, without=["hooks", "triton"], say=lambda said: None)
             stack = clocked(lambda: piped(root))

@@ -62,7 +62,7 @@ def measured(sizes: tuple[int, int, int, int], pairs: int, turns: int) -> dict[s
         ]  # the first warms both up
         ratios = [one["all"] / one["few"] for one in took]
         told[what] = {
-            **{f"{side}_s": round(statistics.median(one[side] for one in took), 3) for side in sides},
+            **{f"{side}_s": round(statistics.median(one[side] for one in took), 6) for side in sides},
             "ratio": round(statistics.median(ratios), 1), "least": round(min(ratios), 1), "most": round(max(ratios), 1),
         }  # fmt: skip
     return told

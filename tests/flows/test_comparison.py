@@ -15,7 +15,7 @@ from components.recipes.comparison import load_comparison
 from flows.proving.compare import METRICS
 from flows.proving.comparison import check_plan, read_kept, said_of, write
 from flows.proving.expected import chance, verdict
-from flows.proving.page import BEGIN, END, markdown, render, write_page
+from flows.proving.page import BEGIN, END, check_page, markdown, render, write_page
 from tests.workspace import REPOSITORY, diptych, leave_out_probe, make_workspace
 
 FIRST = METRICS[0]
@@ -243,6 +243,18 @@ def test_the_page_keeps_words_and_says_who_is_above_and_which_recipe_is_for_whic
     assert shown.index("clean: ") < shown.index("noisy: ")
 
 
+def test_what_has_no_place_for_tables_or_is_no_comparison_is_told(tmp_path):
+    page, kept = tmp_path / "plan.md", tmp_path / "plan.json"
+    page.write_text("# Ours\n")
+    with pytest.raises(ConfigError, match=r"plan\.md has no place for the tables"):
+        check_page(page)
+    plan = load_comparison(written(tmp_path / "plan.yaml"))
+    for text in ("{}", "[]", '{"code":'):
+        kept.write_text(text)
+        with pytest.raises(DataError, match=r"plan\.json is not what a comparison wrote"):
+            read_kept(kept, plan, "code")
+
+
 def test_the_comparison_of_this_repository_is_sound():
     plan = load_comparison(REPOSITORY / "docs/comparison.yaml")
     assert plan.calibration is not None
@@ -256,10 +268,11 @@ def test_the_comparison_of_this_repository_is_sound():
 @pytest.mark.timeout(1800)  # some 40 stages, each a process of DVC and of most one of its own
 def test_a_plan_is_run_and_goes_on_where_it_was(tmp_path):
     root = make_workspace(tmp_path / "own")
-    leave_out_probe(root, "clip", "siglip")
-    claim = {"metric": FIRST, "arm": "siglip", "against": "clip", "at_least": -1.0}
+    leave_out_probe(root, "clip", "clip_refine")
+    later = "clip+clip_refine:1"
+    claim = {"metric": FIRST, "arm": "clip", "against": "chance", "at_least": -9.0}
     plan = {
-        "rows": ["clip", "siglip"], "steps": 5, "scale": "debug", "seeds": [0, 1], "source": {"name": "scenes"},
+        "rows": [later, "clip"], "steps": 5, "scale": "debug", "seeds": [0, 1], "source": {"name": "scenes"},
         "columns": {
             "clean": {"about": "as it is"},
             "noisy": {"about": "half are lies", "rows": ["clip"], "source": {"captions": {"short": {"lie": 0.5}}}, "steps_of": "clean"},
@@ -285,11 +298,12 @@ def test_a_plan_is_run_and_goes_on_where_it_was(tmp_path):
     found = json.loads(whole.stdout.splitlines()[-1])
     assert found["columns"]["clean"] == kept["columns"]["clean"], "what was there is not run again"
     steps = {name: [its["steps"] for its in one["rows"].values()] for name, one in found["columns"].items()}
-    assert steps["clean"][0] == steps["noisy"][0] == [5]
+    assert steps["clean"][0] == [5, 1]
+    assert steps["noisy"] == [[5]]
     one, other = (found["calibration"]["values"][FIRST][side] for side in ("one", "other"))
     assert len(one) == len(other) == 3
     assert one != other or not any(itertools.chain(one, other))
-    assert "| `siglip` |" in (root / "plan.md").read_text()
+    assert f"| `{later}` |" in (root / "plan.md").read_text()
     assert (root / ".diptych/sweeps/plan.html").exists()
     assert not list((root / ".diptych/proofs").glob("comparison*/clip-*"))
 

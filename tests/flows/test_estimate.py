@@ -72,6 +72,7 @@ def test_a_training_is_said_by_a_few_of_its_steps_and_nothing_changes(estimate, 
     assert numbers["looks"] == 10000 // scale["watch_every"]
     assert numbers["checkpoints"] == 10000 // scale["checkpoint_every"] - 1
     assert "of 10,000 steps tried" in trained["how"]
+    assert "the package served" in stages["around"]["how"], "no run has told yet what that takes"
     assert trained["seconds"] > 10000 * numbers["step_s"]
     assert said["seconds"] == pytest.approx(sum(one["seconds"] for one in said["stages"]))
     assert said["cost"] == pytest.approx(3 * said["seconds"] / 3600)

@@ -51,6 +51,13 @@ def test_one_without_a_metric_has_no_place_in_its_table():
     assert "other" not in [one.name for one in places(found)]
 
 
+def test_of_a_gap_the_smallest_is_the_best():
+    gap = {name: row(*values) for name, values in {"clip": (0.8, 0.8), "clip_refine": (0.2, 0.2)}.items()}
+    for one in gap.values():
+        one["metrics"][FIRST]["better"] = "down"
+    assert [one.name for one in places({**FOUND, "rows": gap})] == ["clip_refine", "clip"]
+
+
 def test_the_page_is_the_same_for_the_same_and_trusts_no_name():
     page = render(FOUND)
     assert page == render(FOUND)

@@ -1,5 +1,6 @@
 """What infra/ names exists: commands and their flags, variables, ports, pools, secrets, accounts, claims, files, in the code or in another manifest."""
 
+import ast
 import json
 import os
 import re
@@ -96,6 +97,11 @@ def test_what_a_container_runs_exists_and_takes_these_words(one: Started):
             pass  # compared with the code's own below
         case ("infra/set-up-prefect", kind):
             assert os.access(INFRA / "set-up-prefect", os.X_OK)
+            code = re.search(r"python -c \"\n(.*)\"$", (INFRA / "set-up-prefect").read_text(), re.S)
+            assert code is not None
+            for node in ast.walk(ast.parse(code[1])):
+                if isinstance(node, ast.ImportFrom):
+                    assert all(hasattr(import_module(str(node.module)), name.name) for name in node.names)
             assert kind in ("process", "kubernetes")
         case ():
             assert one.image.startswith("postgres:")

@@ -80,7 +80,7 @@ class Blocklist(CurationOp):
 
 
 def _standing(word: str) -> str:
-    """Return the pattern of a word where it stands by itself."""
-    before = "" if _UNSPACED.match(word[0]) else r"(?:^|[^\p{L}\p{N}])"
-    after = "" if _UNSPACED.match(word[-1]) else r"(?:$|[^\p{L}\p{N}])"
+    """Return the pattern of a word where it stands by itself; vowels may be marks that follow a letter."""
+    before = "" if _UNSPACED.match(word[0]) else r"(?:^|[^\p{L}\p{M}\p{N}])"
+    after = "" if _UNSPACED.match(word[-1]) else r"(?:$|[^\p{L}\p{M}\p{N}])"
     return f"{before}{re.escape(word)}{after}"

@@ -22,12 +22,12 @@ class HuggingFaceTranslator(Translator):
         models: `en-de` and so on -> folder as of HuggingFaceWriter; one folder may stand for several pairs.
         prompt: with {} where the caption goes, and {into} where the code of the language does, for models of several:
             ">>{into}<< {}" for Marian's.
-        most_tokens: that a translation has.
+        most_tokens: that a translation has; one that did not come to its end by then is none.
 
     Raises ConfigError for a pair that is none, and as of HuggingFaceWriter.
     """
 
-    def __init__(self, models: Mapping[str, str], prompt: str = "{}", most_tokens: int = 60) -> None:
+    def __init__(self, models: Mapping[str, str], prompt: str = "{}", most_tokens: int = 120) -> None:
         self.models, self.prompt, self.most_tokens = dict(models), prompt, most_tokens
         self._writers: dict[Pair, HuggingFaceWriter] = {}
         for pair, folder in self.models.items():
@@ -36,7 +36,7 @@ class HuggingFaceTranslator(Translator):
                 raise ConfigError(
                     f"models has {pair!r}, but is called by two languages. Write the one that is read and the one that is written, such as en-de."
                 )
-            self._writers[of, into] = HuggingFaceWriter(folder, prompt.replace(INTO, into), most_tokens)
+            self._writers[of, into] = HuggingFaceWriter(folder, prompt.replace(INTO, into), most_tokens, whole=True)
         if not self._writers:
             raise ConfigError("models is empty. Give a folder for a pair of languages, such as {en-de: models/en-de}.")
 

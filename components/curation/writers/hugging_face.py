@@ -34,6 +34,7 @@ class HuggingFaceWriter(Writer):
         prompt: with {} where the caption goes.
         most_tokens: that are written; the first line counts.
         temperature: 0 takes the likeliest word each time; above, words are drawn by the sample's key and the seed.
+        whole: whether what did not come to its end within `most_tokens` is nothing.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class HuggingFaceWriter(Writer):
         prompt: str = "Say in other words, without adding anything: {}",
         most_tokens: int = 60,
         temperature: float = 0.0,
+        whole: bool = False,
     ) -> None:
         if prompt.count("{}") != 1:
             raise ConfigError(f"prompt is {prompt!r}, and the caption goes where {{}} stands. Write {{}} once.")
@@ -50,13 +52,14 @@ class HuggingFaceWriter(Writer):
         if not temperature >= 0:
             raise ConfigError(f"temperature is {temperature}. Give 0 for the likeliest words, or a number above.")
         self.model, self.prompt, self.most_tokens, self.temperature = model, prompt, most_tokens, temperature
+        self.whole = whole
 
     @property
     def kept_as(self) -> str:
         """Return the numbers and the digest of all files of the folder; ConfigError where it has no weights that are read."""
         folder = self._folder()
         files = {str(path.relative_to(folder)): sha256_of(path) for path in sorted(folder.rglob("*")) if path.is_file()}
-        numbers = json.dumps([self.prompt, self.most_tokens, self.temperature])
+        numbers = json.dumps([self.prompt, self.most_tokens, self.temperature, *["whole"] * self.whole])
         return f"{type(self).__name__} {digest_of(files)} {numbers}"
 
     def write(
@@ -77,7 +80,7 @@ class HuggingFaceWriter(Writer):
         return self._said(given, luck)
 
     def _said(self, given: Mapping[str, Any], luck: random.Random) -> str | None:
-        """Return the first line of what the model goes on with, None where that is nothing."""
+        """Return the first line of what the model goes on with, None where that is nothing, and where it has to be whole and did not come to its end."""
         import torch
 
         model, reader = self._loaded
@@ -88,6 +91,8 @@ class HuggingFaceWriter(Writer):
             torch.manual_seed(luck.getrandbits(63))
             ids = model.generate(**given, max_new_tokens=self.most_tokens, pad_token_id=filler, **drawn)[0]
         new = ids if model.config.is_encoder_decoder else ids[given["input_ids"].shape[1] :]
+        if self.whole and len(new) >= self.most_tokens and int(new[-1]) not in _ends(model):
+            return None
         lines = words.decode(new, skip_special_tokens=True).strip().splitlines()
         return (lines[0].strip().strip('"').strip() if lines else "") or None
 
@@ -151,3 +156,9 @@ class HuggingFaceWriter(Writer):
     def __getstate__(self) -> dict[str, Any]:
         """Return the numbers alone: another process reads the model itself."""
         return {name: value for name, value in vars(self).items() if name != "_loaded"}
+
+
+def _ends(model: Any) -> frozenset[int]:
+    """Return the tokens that end what a model writes."""
+    said = model.generation_config.eos_token_id
+    return frozenset(said if isinstance(said, list) else [said])

@@ -4,6 +4,7 @@ OpenMoji is held out of training. Concepts: 1,914. Pictures: 5,742, 72 x 72 pixe
 Skin tones are left out, as 38% of them look nearly like their base; emoji_tones.py has them.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -38,7 +39,8 @@ class EmojiSource:
             where nothing is said. What is held out keeps all names.
         shuffled: share of the pictures that are trained on whose names are those of another of them, as many captions of the web are.
             Labels stay, as do the names of what is held out.
-        kept: share of the pictures that are trained on which are there at all; what is held out stays whole.
+        kept: share of the pictures that are trained on which are there at all. What is held out stays whole, and so do the others of a
+            concept of which a picture is held out in `pair` or `val`, since these are of concepts that are trained on.
 
     Raises ConfigError as of check_asked, for a share that is none, or none of a language, and where no language is left whole.
     """
@@ -66,6 +68,7 @@ class EmojiSource:
         rule = SplitRule(held_out=HELD_OUT)
         labels = [(concept.code, concept.labels["concept"]) for concept in concepts]
         wrong = shuffled_names(labels, tuple(LICENCES), rule, seed, self.shuffled)
+        left_out = self._left_out(labels, rule, seed)
         total = len(concepts) * len(LICENCES)
         done = 0
         with closing(pictured(concepts, wheels, self.workers)) as drawn:
@@ -74,7 +77,7 @@ class EmojiSource:
                 for designer, data in pictures.items():
                     done += 1
                     progress("draw and write pictures", done, total)
-                    if splits[designer] == "train" and chance(seed, "kept", f"{designer}-{concept.code}") >= self.kept:
+                    if (concept.code, designer) in left_out:
                         continue
                     named = by_code[wrong.get((concept.code, designer), concept.code)]
                     its = self._told(named, seed) if splits[designer] == "train" else concept
@@ -92,6 +95,24 @@ class EmojiSource:
             **({"kept": self.kept} if self.kept < 1 else {}),
             **made_of(),
         }
+
+    def _left_out(self, labels: Sequence[tuple[str, str]], rule: SplitRule, seed: int) -> set[tuple[str, str]]:
+        """Return code and designer of what is not there; ConfigError for a share below that of the pictures which have to be."""
+        if self.kept == 1:
+            return set()
+        may, trained = list[tuple[str, str]](), 0
+        for code, label in labels:
+            splits = rule.assign(seed, label, tuple(LICENCES))
+            mine = [(code, who) for who, split in splits.items() if split == "train"]
+            trained += len(mine)
+            may += [] if {"pair", "val"} & set(splits.values()) else mine
+        out = round((1 - self.kept) * trained)
+        if out > len(may):
+            raise ConfigError(
+                f"source.kept is {self.kept}, but {1 - len(may) / trained:.0%} of the pictures that are trained on are of concepts that are held out too, and stay. "
+                f"Give {math.ceil(100 * (1 - len(may) / trained)) / 100} or more."
+            )
+        return set(sorted(may, key=lambda one: chance(seed, "kept", "-".join(one)))[:out])
 
     def _told(self, concept: Concept, seed: int) -> Concept:
         """Return a concept with the names that are trained on: as few of a rare language, whichever others there are."""

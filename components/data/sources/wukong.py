@@ -124,7 +124,13 @@ class WukongRecords:
         for name, path in files_below(self.folder)[0]:
             match = _CALLED.fullmatch(name)
             if match and PurePosixPath(name).suffix.lower() in PICTURES:
-                found.setdefault((int(match["table"]), int(match["row"])), (name, path))
+                called = int(match["table"]), int(match["row"])
+                if called in found:
+                    raise DataError(
+                        f"{found[called][0]} and {name} are both called by row {called[1]} of table {called[0]}, and nobody can say which of them its text is of. "
+                        "Take one away."
+                    )
+                found[called] = name, path
         return found
 
     @cached_property

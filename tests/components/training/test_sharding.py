@@ -8,7 +8,9 @@ import pytest
 import torch
 from torch import nn
 
+from components.contracts.batch import Images
 from components.contracts.errors import CapabilityError
+from components.models.towers.locked import LockedTower
 from components.training.sharding import Sharding
 from tests.components.training.compiling import vit
 from tests.components.training.ranks import SCALE, Told, run
@@ -110,6 +112,19 @@ def test_each_rank_keeps_a_part_and_the_parameters_are_the_same_objects_afterwar
         assert all(torch.equal(value, values[name]) for name, value in method.state_dict().items())
         assert list(map(type, method.modules())) == classes
         assert not any(part._forward_hooks or part._forward_pre_hooks for part in method.modules())
+
+
+def test_a_tower_within_a_tower_is_split_before_the_one_around_it(vocabulary, alone):
+    method = vit(vocabulary)
+    method.model.image = LockedTower(method.model.image, locked=False)
+    values, images = copy.deepcopy(method.state_dict()), Images(pixels=torch.randn(2, 3, 24, 24))
+    with torch.no_grad():
+        before = method.model.image(images).features
+        sharding = Sharding(method)
+        sharding.split(alone)
+        torch.testing.assert_close(method.model.image(images).features, before)
+    sharding.whole()
+    assert all(torch.equal(value, values[name]) for name, value in method.state_dict().items())
 
 
 def test_a_batch_norm_is_refused_by_name(method):

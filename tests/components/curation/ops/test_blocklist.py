@@ -17,6 +17,11 @@ def test_a_chinese_word_is_found_anywhere_and_others_by_themselves_whatever_thei
     assert left(op, *texts) == ["x手gun", "gunther", "begun", "红心"]
 
 
+def test_a_vowel_that_is_a_mark_is_part_of_its_word():
+    """Of Hindi or pointed Hebrew a letter is followed by marks, which are no blank."""
+    assert left(Blocklist(words=["कम", "שלם"]), "कमी", "बहुत कम है", "שלםָ", "שלם") == ["कमी", "שלםָ"]
+
+
 def test_signs_of_a_word_are_no_pattern():
     assert left(Blocklist(words=["a.c", "(x"]), "a.c", "abc", "(x", "x") == ["abc", "x"]
 

@@ -71,6 +71,15 @@ def test_what_the_model_says_stands_behind_the_caption_and_is_kept(circle, tmp_p
     assert [(one, one.stat().st_mtime_ns) for one in (tmp_path / "kept").iterdir()] == [(kept, when)]
 
 
+def test_a_translation_that_does_not_come_to_its_end_is_none(circle):
+    """Half a sentence would be read as all that is to be said of a picture."""
+    assert HuggingFaceTranslator({"en-de": str(circle)}, most_tokens=3).translate("a red circle", "en", "de") is None
+    assert (
+        HuggingFaceTranslator({"en-de": str(circle)}, most_tokens=5).translate("a red circle", "en", "de")
+        == "ein roter kreis"
+    )
+
+
 def test_other_files_or_pairs_are_kept_under_another_name(circle, tmp_path):
     other = write_model(tmp_path, {"<pad>": "stern", "stern": "<end>"})
     names = [

@@ -128,7 +128,8 @@ def test_shuffled_names_go_round_among_pictures_that_are_trained_on(raw):
     wrong = trained = 0
     for row, sample in zip(read_manifest(raw / "manifest.parquet").to_pylist(), source.samples(0, silent), strict=True):
         right, told = row["labels"]["concept"], sample.texts[0].text
-        assert (sample.key, sample.split, sample.labels) == (row["key"], row["split"], row["labels"])
+        labels = {name: label for name, label in row["labels"].items() if label is not None}
+        assert (sample.key, sample.split, sample.labels) == (row["key"], row["split"], labels)
         before[right] += 1
         after[told] += 1
         trained += sample.split == "train"
@@ -152,12 +153,16 @@ def test_more_noise_holds_the_pictures_of_less_of_it():
 def test_a_share_of_what_is_trained_on_can_be_left_out(raw):
     source = EmojiSource(workers=1, kept=0.25)
     there = {sample.key: sample for sample in source.samples(0, silent)}
+    trained = {sample.labels["concept"] for sample in there.values() if sample.split == "train"}
     counts = Counter()
     for row in read_manifest(raw / "manifest.parquet").to_pylist():
         counts[row["split"] == "train", row["key"] in there] += 1
+        assert row["split"] not in ("pair", "val") or row["labels"]["concept"] in trained, "which these splits promise"
     assert counts[False, False] == 0, "what is held out stays whole"
-    assert counts[True, True] / (counts[True, True] + counts[True, False]) == pytest.approx(0.25, abs=0.03)
+    assert counts[True, True] / (counts[True, True] + counts[True, False]) == pytest.approx(0.25, abs=0.001)
     assert source.describe()["kept"] == 0.25
+    with pytest.raises(ConfigError, match=r"source\.kept is 0\.1, but 17% of the pictures.*Give 0\.17 or more"):
+        next(EmojiSource(workers=1, kept=0.1).samples(0, silent))
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.1, True, "half"])

@@ -71,6 +71,14 @@ def test_a_bad_line_keeps_the_numbers_of_those_behind_it_and_a_row_that_comes_ag
     assert source.describe()["without"]["rows of a URL and text that stood before"] == "1: wukong_100m_0.csv, line 11"
 
 
+def test_two_pictures_of_one_row_are_told_of_with_both_names(wukong):
+    folder, _ = wukong
+    (folder / "more/000").mkdir(parents=True)
+    (folder / "more/000/00003.png").write_bytes((folder / "000/00003.png").read_bytes())
+    with pytest.raises(DataError, match=r"000/00003\.png and more/000/00003\.png are both called by row 3 of table 0"):
+        samples(folder)
+
+
 def test_pictures_of_one_url_are_in_one_split(wukong):
     folder, _ = wukong
     write_table(folder, 0, [line_of(url_of(number % 4), caption_of(number)) for number in range(40)])
