@@ -142,7 +142,7 @@ def render(found: Mapping[str, Any]) -> str:
     about = said(f"{MEANS} {where(found['columns'])}")
     sections = []
     for name, one in found["columns"].items():
-        column = {**one, "confidence": found["confidence"]}
+        column = {**one, "confidence": found["confidence"], "price_per_hour": found.get("price_per_hour")}
         for metric in METRICS:
             if any(metric in its["metrics"] for its in one["rows"].values()):
                 anchor = re.sub(r"\W+", "-", f"{name} {metric}")

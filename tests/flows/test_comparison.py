@@ -181,11 +181,11 @@ def test_the_comparison_of_this_repository_is_sound():
 
 @pytest.mark.timeout(1800)  # some 40 stages, each a process of DVC and of most one of its own
 def test_a_plan_is_run_and_goes_on_where_it_was(tmp_path):
-    root, later = make_workspace(tmp_path / "own"), "clip+clip_refine:1"
-    leave_out_probe(root, "clip", "clip_refine")
-    claim = {"metric": FIRST, "arm": "clip", "against": later, "at_least": -1.0}
+    root = make_workspace(tmp_path / "own")
+    leave_out_probe(root, "clip", "siglip")
+    claim = {"metric": FIRST, "arm": "siglip", "against": "clip", "at_least": -1.0}
     plan = {
-        "rows": [later, "clip"], "steps": 5, "scale": "debug", "seeds": [0, 1], "source": {"name": "scenes"},
+        "rows": ["clip", "siglip"], "steps": 5, "scale": "debug", "seeds": [0, 1], "source": {"name": "scenes"},
         "columns": {
             "clean": {"about": "as it is"},
             "noisy": {"about": "half are lies", "rows": ["clip"], "source": {"captions": {"short": {"lie": 0.5}}}, "steps_of": "clean"},
@@ -208,16 +208,14 @@ def test_a_plan_is_run_and_goes_on_where_it_was(tmp_path):
     assert kept["expected"]["kept"]["outcome"] == "holds"
     whole = diptych(root, "sweep", "--plan", "plan.yaml", "--jobs", jobs, "--json")
     assert whole.returncode == 0, whole.stderr
-    found = json.loads(whole.stdout)
+    found = json.loads(whole.stdout.splitlines()[-1])
     assert found["columns"]["clean"] == kept["columns"]["clean"], "what was there is not run again"
     steps = {name: [its["steps"] for its in one["rows"].values()] for name, one in found["columns"].items()}
-    assert steps["clean"][0] == [5, 1]
-    assert steps["clean"][1][0] > 5, "as long as both"
-    assert steps["noisy"] == [[5]]
+    assert steps["clean"][0] == steps["noisy"][0] == [5]
     one, other = (found["calibration"]["values"][FIRST][side] for side in ("one", "other"))
     assert len(one) == len(other) == 3
     assert one != other or not any(itertools.chain(one, other))
-    assert "clip+clip_refine:1" in (root / "plan.md").read_text()
+    assert "| `siglip` |" in (root / "plan.md").read_text()
     assert (root / ".diptych/sweeps/plan.html").exists()
     assert not list((root / ".diptych/proofs").glob("comparison*/clip-*"))
 
@@ -229,5 +227,5 @@ def test_a_plan_is_run_and_goes_on_where_it_was(tmp_path):
     assert table["rows"]["clip"]["steps"] == [5]
     assert table["rows"]["clip"]["beside_first"] == 1
     assert min(table["rows"]["clip"]["cpu_s"]) > 0
-    assert table["rows"]["clip"]["metrics"][FIRST]["values"] == one[:2], "the first of two is the usual training"
+    assert table["rows"]["clip"]["metrics"][FIRST]["values"] == one[:2], "the usual training is one of the two"
     assert "clip: 5 steps, " in said.stdout
