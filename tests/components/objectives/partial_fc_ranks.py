@@ -58,7 +58,7 @@ def outcome(ratio: float, form: str = "mlcd", rank: int = 0, world: int = 1) -> 
         loss.backward()
         rows = whole(head.rows.gradient(), world)
         head.rows.step(**STEP)
-        said["steps"].append({"loss": float(loss), "tower": head.tower.weight.grad.tolist(), "rows": rows.tolist()})
+        said["steps"].append({"loss": float(loss.detach()), "tower": head.tower.weight.grad.tolist(), "rows": rows.tolist()})
     said["whole"] = {name: kept.tolist() for name, kept in head.rows.whole().items()}
     said["has"] = [head.rows.begin, len(head.rows.rows)]
     return said
