@@ -117,7 +117,8 @@ def _sweep(root: Path, arguments: argparse.Namespace) -> int:
 
 def _sweep_plan(root: Path, arguments: argparse.Namespace) -> int:
     from components.contracts.errors import ConfigError
-    from flows.proving.comparison import lines, run_comparison
+    from flows.proving.comparison import run_comparison
+    from flows.proving.expected import lines
     from flows.proving.page import publish
 
     for flag in ("steps", "seeds", "data", "scale", "to"):
