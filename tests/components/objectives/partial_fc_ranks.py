@@ -62,7 +62,7 @@ def outcome(ratio: float, form: str = "mlcd", rank: int = 0, world: int = 1) -> 
         head.rows.step(**STEP)
         said["steps"].append(
             {
-                "loss": float(loss),
+                "loss": float(loss.detach()),
                 "tower": head.tower.weight.grad.tolist(),
                 "rows": rows.tolist(),
                 "nearest": head.nearest,
