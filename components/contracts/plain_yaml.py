@@ -8,15 +8,20 @@ import yaml
 _SAFE: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
+def with_exponents(loader: type[yaml.SafeLoader]) -> None:
+    """Have a loader of its own read 1e-05 as a number, as YAML 1.2 does, and DVC, which writes it so."""
+    loader.add_implicit_resolver(
+        "tag:yaml.org,2002:float",
+        re.compile(r"^[-+]?(?:[0-9]+\.?|[0-9]*\.[0-9]+)[eE][-+]?[0-9]+$"),
+        list("-+.0123456789"),
+    )
+
+
 class _Loader(_SAFE):  # type: ignore[valid-type,misc]
-    """Reads 1e-05 as a number, as YAML 1.2 does, and DVC, which writes it so."""
+    """One of our own, so that others stay as they are."""
 
 
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:[0-9]+\.?|[0-9]*\.[0-9]+)[eE][-+]?[0-9]+$"),
-    list("-+.0123456789"),
-)
+with_exponents(_Loader)
 
 
 def load_yaml(text: str) -> Any:

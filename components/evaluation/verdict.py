@@ -8,13 +8,16 @@ Axes: S seeds.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Literal
 
+import numpy as np
 from scipy.stats import t
 
 from components.contracts.errors import DataError
 
 CONFIDENCE = 0.90
+MOST_CHOICES = 2_000
 Outcome = Literal["holds", "does not hold", "underpowered"]
 
 
@@ -67,6 +70,32 @@ def interval(values: Sequence[float]) -> tuple[float, float, float]:
     deviation = math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
     reach = float(t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * deviation / math.sqrt(len(values))
     return mean, mean - reach, mean + reach
+
+
+def held_by_chance(differences: Sequence[float], seeds: int, margin: float, most: int = MOST_CHOICES) -> float:
+    """Return the share of choices of seeds under which two trainings that are alike would be said to be so far apart, either way round.
+
+    Args:
+        differences: of two trainings of one recipe, a seed each.
+        seeds: how many a claim has; all choices of so many, or `most` that are drawn where there are more.
+        margin: what is claimed at least, 0 or more.
+
+    Raises DataError for fewer differences than seeds.
+    """
+    count = len(differences)
+    if not 2 <= seeds <= count:
+        raise DataError(
+            f"{count} seeds were trained twice, and claims have {seeds}. Train as many or more, and two at least."
+        )
+    if math.comb(count, seeds) <= most:
+        chosen = np.array([*combinations(range(count), seeds)])
+    else:
+        luck = np.random.default_rng(0)
+        chosen = np.stack([luck.choice(count, seeds, replace=False) for _ in range(most)])
+    values = np.asarray(differences, float)[chosen]
+    values = np.concatenate([values, -values])  # neither of the two is the baseline
+    reach = float(t.ppf((1 + CONFIDENCE) / 2, seeds - 1)) * values.std(1, ddof=1) / math.sqrt(seeds)
+    return float((values.mean(1) - reach >= margin).mean())
 
 
 def together(outcomes: Sequence[Outcome]) -> Outcome:

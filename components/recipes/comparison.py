@@ -6,11 +6,10 @@ from typing import Any, Literal
 
 from components.contracts.errors import ConfigError
 from components.recipes.params import UNTRAINED
-from components.recipes.proof import Claim
+from components.recipes.proof import Claim, check_claim
 from components.recipes.section import section
 from components.recipes.yaml_lines import overlay, read_yaml
 
-SEEDS_A_CLAIM = 3  # of which calibration makes all choices
 USUAL = {"name": "emoji", "languages": ["en"]}
 
 
@@ -62,19 +61,11 @@ class Calibration:
         row: a recipe, trained twice under each seed, by two draws.
         column: under which.
         seeds: how many, from 0 on; each gives two runs.
-
-    Raises ConfigError for fewer seeds than a claim has.
     """
 
     row: str
     column: str
     seeds: int = 20
-
-    def __post_init__(self) -> None:
-        if self.seeds < SEEDS_A_CLAIM:
-            raise ConfigError(
-                f"calibration.seeds is {self.seeds}, but a claim has {SEEDS_A_CLAIM}. Give as many or more; 20 are usual."
-            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,16 +118,18 @@ class Comparison:
             before.append(name)
         for name, one in self.expected.items():
             _known(f"{name} in expected", (one.column,), tuple(self.columns), "columns")
-            rows = self.rows_of(one.column)
-            _known(
-                f"{name} in expected",
-                tuple(filter(None, (one.claim.arm, one.claim.against))),
-                rows,
-                f"rows of {one.column}",
-            )
+            try:
+                check_claim(one.claim, self.rows_of(one.column))
+            except ConfigError as err:
+                raise ConfigError(f"{name} in expected, of the column {one.column}: {err}") from err
         if self.calibration is not None:
             _known("calibration", (self.calibration.column,), tuple(self.columns), "columns")
             _known("calibration", (self.calibration.row,), self.rows, "rows")
+            if "+" in self.calibration.row or self.calibration.seeds < len(self.seeds):
+                raise ConfigError(
+                    f"calibration.row is {self.calibration.row} and calibration.seeds {self.calibration.seeds}, but one recipe is trained twice, under as many "
+                    f"seeds as a claim has, {len(self.seeds)}, or more. 20 are usual."
+                )
 
     def rows_of(self, column: str) -> tuple[str, ...]:
         """Return the rows that take part in a column."""

@@ -1,6 +1,6 @@
 """What a recipe claims, as numbers that are written down before anything is run: arms, seeds, and how far apart they must be."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -126,7 +126,7 @@ class Proof:
             )
         check_order(self.arms)
         for claim in self.claims:
-            _check(claim, self.arms)
+            check_claim(claim, self.arms)
 
 
 def check_order(arms: Mapping[str, Arm]) -> None:
@@ -140,7 +140,8 @@ def check_order(arms: Mapping[str, Arm]) -> None:
         before.append(name)
 
 
-def _check(claim: Claim, arms: Mapping[str, Arm]) -> None:
+def check_claim(claim: Claim, arms: Collection[str]) -> None:
+    """Raise ConfigError for a claim about arms that are not there, and for a margin that says nothing."""
     for name in filter(None, (claim.arm, claim.since, claim.against if claim.against not in BESIDE else None)):
         if name not in arms:
             raise ConfigError(

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from components.contracts.errors import ConfigError
+from components.contracts.plain_yaml import with_exponents
 
 MOST_KEYS = 100_000  # with what aliases unfold to; the largest of ours has some hundred
 
@@ -75,6 +76,7 @@ class _Loader(yaml.SafeLoader):
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:bool", re.compile("^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
 )
+with_exponents(_Loader)
 
 
 def read_yaml(path: Path) -> Document:

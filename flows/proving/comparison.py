@@ -5,24 +5,32 @@ one that was ended goes on where it was; columns of another commit, or of a file
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from components.contracts.errors import ConfigError, DataError
-from components.evaluation.verdict import CONFIDENCE, judged
-from components.recipes.comparison import SEEDS_A_CLAIM, Calibration, Comparison, Expected, load_comparison
-from components.recipes.proof import Arm, Claim
+import yaml
+
+from components.contracts.errors import ConfigError
+from components.evaluation.verdict import CONFIDENCE
+from components.recipes.comparison import Calibration, Comparison, load_comparison
+from components.recipes.params import UNTRAINED
+from components.recipes.proof import Arm
 from components.recipes.yaml_lines import overlay
+from components.stages.lock import hold
+from components.stages.place import private
 from flows.audience import AUDIENCE
+from flows.checking import check_candidate
 from flows.machine import machine
+from flows.proving.arms import Study, params_of
 from flows.proving.compare import METRICS, Setting, rows_of, side_by_side
-from flows.proving.leased import check_committed, code_of, commit_of
+from flows.proving.expected import chance, verdicts
+from flows.proving.leased import check_committed, code_of, commit_of, committed_params
 from flows.proving.prove import read_metrics
 from flows.proving.sweep import jobs
 
+CALIBRATION = "calibration"
 COMMON = ("rows", "steps", "scale", "seeds", "source", "overrides")
 
 
@@ -37,50 +45,71 @@ def run_comparison(
         columns: some of them, and `calibration`, where the others come later; all unless given.
         keep: whether the checkouts stay, to be looked at.
 
-    Raises ConfigError for code or a plan that is not committed, and as of the comparison; DataError where a claim has fewer queries than it says.
+    Raises ConfigError for code or a plan that is not committed, and as of `check_plan`; Busy where
+    another runs it; DataError as of `verdicts`, after the numbers are there.
     """
     plan = load_comparison(path)
-    for name in {*columns} - {*plan.columns, "calibration"}:
+    for name in {*columns} - {*plan.columns, CALIBRATION}:
         raise ConfigError(
-            f"--columns names {name!r}, but there are {', '.join(plan.columns)} and calibration. Name one of them."
+            f"--columns names {name!r}, but there are {', '.join(plan.columns)} and {CALIBRATION}. Name one of them."
         )
     commit, at_once = commit_of(root), jobs(at_once)
     check_committed(root, path)
-    kept = path.with_suffix(".json")
-    found = read_kept(kept, plan, code_of(root))
     tell = AUDIENCE.get().told
-    for name in plan.columns:
-        if name in found["columns"] or (columns and name not in columns):
-            continue
-        tell(f"column {name}: {plan.columns[name].about}")
-        found["columns"][name] = run_column(root, plan, name, commit, found["columns"], at_once=at_once, keep=keep)
-        write(kept, plan, found)
-    if plan.calibration and not found.get("calibration") and (not columns or "calibration" in columns):
-        tell(f"calibration: {plan.calibration.row} against itself, {2 * plan.calibration.seeds} runs")
-        found["calibration"] = run_calibration(root, plan, plan.calibration, commit, at_once=at_once, keep=keep)
-        write(kept, plan, found)
-    write(kept, plan, found)
-    return found
+    with hold(private(root, "sweeps") / f"{path.stem}.lock", f"the comparison {path.name}"):
+        found = read_kept(path.with_suffix(".json"), plan, code_of(root))
+        for name in found.pop("left"):
+            tell(f"{name} is there of other code, or of a plan that said something else, and is left out from now on")
+        asked = [name for name in plan.columns if name not in found["columns"] and (not columns or name in columns)]
+        check_plan(root, plan, asked)
+        for name in asked:
+            tell(f"column {name}: {plan.columns[name].about}")
+            found["columns"][name] = run_column(root, plan, name, commit, found["columns"], at_once=at_once, keep=keep)
+            write(root, path, plan, found)
+        if plan.calibration and CALIBRATION not in found and (not columns or CALIBRATION in columns):
+            tell(f"{CALIBRATION}: {plan.calibration.row} against itself, {2 * plan.calibration.seeds} runs")
+            found[CALIBRATION] = run_calibration(root, plan, plan.calibration, commit, at_once=at_once, keep=keep)
+        return write(root, path, plan, found)
+
+
+def check_plan(root: Path, plan: Comparison, columns: Sequence[str]) -> None:
+    """Raise ConfigError for rows, metrics, sources and numbers that could not be run or judged, before anything is: a column takes long."""
+    for name, one in plan.expected.items():
+        if one.claim.metric not in METRICS:
+            raise ConfigError(
+                f"{name} in expected claims {one.claim.metric}, but compared are {', '.join(METRICS)}. Claim one of these."
+            )
+    committed = committed_params(root, "HEAD")
+    for name in columns:
+        recipes = {recipe for row in rows_of(root, plan.rows_of(name)) for recipe in (row.before, row.recipe) if recipe}
+        arm = Arm(recipe="", overrides=plan.overrides_of(name))
+        study = Study(
+            root=root, name="", commit="", arms={}, seeds=plan.seeds, scale=plan.scale, source=plan.source_of(name)
+        )  # fmt: skip
+        params = params_of(committed, study, arm, plan.seeds[0], UNTRAINED)
+        params["recipes"] = {recipe: {"start": UNTRAINED} for recipe in sorted(recipes)}
+        try:
+            check_candidate(root, yaml.safe_dump(params, allow_unicode=True))
+        except ConfigError as err:
+            raise ConfigError(f"the column {name} cannot be run: {err}") from err
 
 
 def read_kept(kept: Path, plan: Comparison, code: str) -> dict[str, Any]:
-    """Return what was found before, by this code and of columns that the plan says the same of."""
-    new: dict[str, Any] = {"code": code, "plan": said_of(plan), "confidence": CONFIDENCE, "columns": {}}
+    """Return what was found before, by this code and of columns that the plan says the same of; and in `left` what it has of others."""
+    new: dict[str, Any] = {"code": code, "plan": said_of(plan), "confidence": CONFIDENCE, "columns": {}, "left": []}
     if not kept.exists():
         return new
     old = json.loads(kept.read_text(encoding="utf-8"))
-    if old["code"] != code or any(old["plan"][part] != new["plan"][part] for part in COMMON):
-        return new
-    same = {name for name in plan.columns if old["plan"]["columns"].get(name) == new["plan"]["columns"][name]}
-    new["columns"] = {name: its for name, its in old["columns"].items() if name in same}
-    asked = plan.calibration
-    if (
-        asked
-        and old["plan"]["calibration"] == new["plan"]["calibration"]
-        and asked.column in same
-        and "calibration" in old
-    ):
-        new["calibration"] = old["calibration"]
+    alike = old["code"] == code and all(old["plan"][part] == new["plan"][part] for part in COMMON)
+    for name, column in plan.columns.items():
+        same = alike and old["plan"]["columns"].get(name) == new["plan"]["columns"][name]
+        if same and name in old["columns"] and (not column.steps_of or column.steps_of in new["columns"]):
+            new["columns"][name] = old["columns"][name]
+    asked, was = plan.calibration, old.get(CALIBRATION)
+    if was and asked and asked.column in new["columns"] and old["plan"][CALIBRATION] == new["plan"][CALIBRATION]:
+        new[CALIBRATION] = was
+    new["left"] = [name for name in old["columns"] if name not in new["columns"]]
+    new["left"] += [CALIBRATION] * bool(was and CALIBRATION not in new)
     return new
 
 
@@ -152,83 +181,17 @@ def run_calibration(
     }
 
 
-def by_chance(one: Sequence[float], other: Sequence[float], margin: float) -> float:
-    """Return the share of all choices of three seeds under which a recipe would be said to be so far above itself.
-
-    Args:
-        one, other: values of both trainings of each seed.
-        margin: what a claim asks at least; a loss that is allowed is below 0.
-    """
-    both = [*zip(one, other, strict=True)]
-    held = total = 0
-    for chosen in combinations(both, SEEDS_A_CLAIM):
-        for sign in (1, -1):  # neither of the two is the baseline
-            total += 1
-            held += judged([sign * (ours - theirs) for ours, theirs in chosen], at_least=margin).outcome == "holds"
-    return held / total
+def write(root: Path, path: Path, plan: Comparison, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Write the numbers beside the file, whole or not at all, then with the verdicts, and return these with them; errors as of `verdicts`, after the numbers are there."""
+    _put(path, found)
+    judged = {**found, "expected": verdicts(root, path, plan, found)}
+    if found.get(CALIBRATION):
+        judged["by_chance"] = chance(plan, found)
+    _put(path, judged)
+    return judged
 
 
-def judge(plan: Comparison, found: Mapping[str, Any]) -> dict[str, Any]:
-    """Return name -> what became of each claim whose column was run."""
-    return {
-        name: _judge(one, found["columns"][one.column]["rows"])
-        for name, one in plan.expected.items()
-        if one.column in found["columns"]
-    }
-
-
-def _judge(expected: Expected, rows: Mapping[str, Any]) -> dict[str, Any]:
-    claim = expected.claim
-    ours = _measured(claim, claim.arm, rows)
-    theirs = _measured(claim, claim.against, rows) if claim.against else None
-    least = min(ours["queries"], theirs["queries"] if theirs else ours["queries"])
-    if least < expected.queries:
-        raise DataError(
-            f"{claim} was to be asked of {expected.queries} queries a seed, but {least} are there. Another number was promised: write that one down, and say why."
-        )
-    values = [
-        mine - its for mine, its in zip(ours["values"], theirs["values"] if theirs else [0.0] * len(ours["values"]), strict=True)
-    ]  # fmt: skip
-    verdict = judged(values, at_least=claim.at_least, at_most=claim.at_most)
-    return {
-        "claim": str(claim), "column": expected.column, "queries": least, "source": expected.source, "values": [round(one, 5) for one in values],
-        **asdict(verdict),
-    }  # fmt: skip
-
-
-def _measured(claim: Claim, row: str, rows: Mapping[str, Any]) -> Mapping[str, Any]:
-    found = rows[row]["metrics"].get(claim.metric)
-    if found is None:
-        raise DataError(
-            f"{row} was not measured by {claim.metric}. Claim one of {', '.join(rows[row]['metrics'])}, or add an evaluator."
-        )
-    return found  # type: ignore[no-any-return]
-
-
-def write(path: Path, plan: Comparison, found: Mapping[str, Any]) -> None:
-    """Write the numbers, with verdicts, whole or not at all."""
-    judgement = {"expected": judge(plan, found)}
-    if calibration := found.get("calibration"):
-        margins = {name: one.claim.margin for name, one in plan.expected.items() if one.claim.at_least is not None}
-        judgement["by_chance"] = {
-            "0": {name: by_chance(its["one"], its["other"], 0.0) for name, its in calibration["values"].items()},
-            "claims": {
-                name: by_chance(*_sides(calibration, plan.expected[name].claim.metric), margin)
-                for name, margin in margins.items()
-                if plan.expected[name].claim.metric in calibration["values"] and margin >= 0
-            },
-        }
+def _put(path: Path, found: Mapping[str, Any]) -> None:
     aside = path.with_suffix(".json.part")
-    aside.write_text(json.dumps({**found, **judgement}, indent=2) + "\n", encoding="utf-8")
-    aside.replace(path)
-
-
-def lines(found: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the verdicts for a person."""
-    for name, one in found.get("expected", {}).items():
-        yield f"{name} ({one['column']}): {one['outcome']}; {one['mean']:+.3f} ({one['low']:+.3f} to {one['high']:+.3f})"
-
-
-def _sides(calibration: Mapping[str, Any], metric: str) -> tuple[Sequence[float], Sequence[float]]:
-    its = calibration["values"][metric]
-    return its["one"], its["other"]
+    aside.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    aside.replace(path.with_suffix(".json"))

@@ -46,6 +46,14 @@ def check_committed(root: Path, path: Path) -> None:
         )
 
 
+def file_at(root: Path, commit: str, path: Path) -> str:
+    """Return what a file said in a commit, empty where it was not there."""
+    name = path.resolve().relative_to(root.resolve()).as_posix()
+    if not _git(root, "ls-tree", commit, "--", name).strip():
+        return ""
+    return _git(root, "show", f"{commit}:{name}")
+
+
 def committed_params(root: Path, commit: str) -> dict[str, Any]:
     """Return params.yaml as the commit has it; what a person has changed since is no part of a result."""
     said: dict[str, Any] = yaml.safe_load(_git(root, "show", f"{commit}:params.yaml"))

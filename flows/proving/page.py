@@ -45,6 +45,8 @@ def markdown(found: Mapping[str, Any]) -> Iterator[str]:
         return
     yield from by_columns(columns)
     yield ""
+    yield from caveats(columns)
+    yield ""
     yield from advice(columns)
     if found.get("expected"):
         yield ""
@@ -105,23 +107,36 @@ def advice(columns: Mapping[str, Mapping[str, Any]], metric: str = FIRST) -> Ite
 
 def verdicts(found: Mapping[str, Any]) -> Iterator[str]:
     """Yield each claim with its verdict, and how often such a claim would hold of a recipe that is no better."""
-    chance = found.get("by_chance", {})
-    yield "| claim | queries a seed | verdict | mean and interval | by chance |"
+    often, calibration = found.get("by_chance", {}), found.get("calibration")
+    of = f", of `{calibration['row']}` in {calibration['column']}" if calibration else ""
+    yield f"| claim | queries a seed | verdict | mean and interval | by chance{of} |"
     yield "| --- | --- | --- | --- | --- |"
     for name, one in found["expected"].items():
-        often = chance.get("claims", {}).get(name)
+        share, late = often.get("claims", {}).get(name), ", written afterwards" if one["afterwards"] else ""
         yield (
-            f"| **{name}** {one['source']} `{one['claim']}`, {one['column']} | {one['queries']} | *{one['outcome']}* | {one['mean']:+.3f} ({one['low']:+.3f} to "
-            f"{one['high']:+.3f}) | {'–' if often is None else f'{often:.1%}'} |"
+            f"| **{name}** {one['source']} `{one['claim']}`, {one['column']} | {one['queries']} | *{one['outcome']}*{late} | {one['mean']:+.3f} ({one['low']:+.3f} to "
+            f"{one['high']:+.3f}) | {'–' if share is None else f'{share:.1%}'} |"
         )
-    if chance:
-        calibration = found["calibration"]
-        worst = max(chance["0"].values())
+    if calibration:
+        seeds, metrics = len(found["plan"]["seeds"]), often["metrics"]
+        most = max(metrics, key=lambda name: metrics[name])
         yield ""
         yield (
-            f"`{calibration['row']}` against itself, {calibration['runs']} runs under {calibration['seeds']} seeds ({calibration['column']}): of all choices of "
-            f"three seeds, either way round, at most {worst:.1%} say of any metric that one of two equal trainings is above the other (asked: 5%)."
+            f"`{calibration['row']}` against itself in {calibration['column']}, {calibration['runs']} runs under {calibration['seeds']} seeds: of all choices of "
+            f"{seeds} seeds, either way round, {sum(metrics.values()) / len(metrics):.1%} say that one of two equal trainings is above the other, the mean over {len(metrics)} metrics; "
+            f"{metrics[most]:.1%} by {most}, which is the most. 5% are what the interval allows."
         )
+
+
+def caveats(columns: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Yield what has to be known to read the marks: how many there would be by chance, and how equal computing was."""
+    cells = sum(FIRST in its["metrics"] for one in columns.values() for its in [*one["rows"].values()][1:])
+    equal = [its["beside_first"] for one in columns.values() for its in one["rows"].values()]
+    yield (
+        f"{UP} above the first row, {DOWN} below it, by the 90% interval of the differences seed by seed. Of {cells} such cells some {cells / 20:.0f} would have {UP} and as many {DOWN} if "
+        f"no row differed from the first; and what is best was picked after looking. Rows computed for {min(equal):.2f} to {max(equal):.2f} of the first's CPU-seconds; curation "
+        "and what loaders do in processes of their own are not among them."
+    )
 
 
 def where(columns: Mapping[str, Mapping[str, Any]]) -> str:
@@ -142,7 +157,7 @@ def render(found: Mapping[str, Any]) -> str:
     about = said(f"{MEANS} {where(found['columns'])}")
     sections = []
     for name, one in found["columns"].items():
-        column = {**one, "confidence": found["confidence"]}
+        column = {**one, "confidence": found["confidence"], "price_per_hour": found.get("price_per_hour")}
         for metric in METRICS:
             if any(metric in its["metrics"] for its in one["rows"].values()):
                 anchor = re.sub(r"\W+", "-", f"{name} {metric}")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+SCALE = "laptop"
 Command = Callable[[Path, argparse.Namespace], int]
 Add = Callable[[str, str, Command], argparse.ArgumentParser]
 
@@ -31,7 +32,7 @@ def add_proofs(add: Add) -> None:
     )  # fmt: skip
     swept.add_argument("--columns", metavar="NAME", nargs="+", default=(), help="some of the plan's, or calibration")
     swept.add_argument("--steps", metavar="N", type=int, help="of the first, in place of the scale's")
-    swept.add_argument("--seeds", metavar="N", type=int, default=3, help="how many (3)")
+    swept.add_argument("--seeds", metavar="N", type=int, help="how many (3)")
     swept.add_argument(
         "--price", metavar="PRICE", type=float, dest="price_per_hour", help="of a core for an hour, in any currency"
     )
@@ -51,7 +52,7 @@ def add_proofs(add: Add) -> None:
         one.add_argument(
             "--data", metavar="SOURCE", help="a source's name, such as scenes; the English emoji unless given"
         )
-        one.add_argument("--scale", metavar="NAME", default="laptop", help="of components/recipes/scales (laptop)")
+        one.add_argument("--scale", metavar="NAME", help=f"of components/recipes/scales ({SCALE})")
         one.add_argument("--to", metavar="FILE", type=Path, help="where the table is written, too")
     for one, what in ((prove, "verdict"), (compare, "table"), (swept, "leaderboard"), (grow, "table")):
         one.add_argument("--keep", action="store_true", help="leave the checkouts in .diptych/proofs, to be looked at")
@@ -75,7 +76,7 @@ def _compare(root: Path, arguments: argparse.Namespace) -> int:
     said = compare(
         root,
         arguments.names,
-        scale=arguments.scale,
+        scale=arguments.scale or SCALE,
         seeds=seeds,
         source=source,
         steps=arguments.steps,
@@ -96,13 +97,14 @@ def _sweep(root: Path, arguments: argparse.Namespace) -> int:
         )
     if arguments.plan:
         return _sweep_plan(root, arguments)
-    if arguments.seeds < 2:
-        raise ConfigError(f"--seeds {arguments.seeds} gives no interval. Give 2 or more; 3 are usual.")
+    seeds = 3 if arguments.seeds is None else arguments.seeds
+    if seeds < 2:
+        raise ConfigError(f"--seeds {seeds} gives no interval. Give 2 or more; 3 are usual.")
     said = sweep(
         root,
         arguments.names,
-        seeds=arguments.seeds,
-        scale=arguments.scale,
+        seeds=seeds,
+        scale=arguments.scale or SCALE,
         source={"name": arguments.data} if arguments.data else None,
         steps=arguments.steps,
         price_per_hour=arguments.price_per_hour,
@@ -114,12 +116,19 @@ def _sweep(root: Path, arguments: argparse.Namespace) -> int:
 
 
 def _sweep_plan(root: Path, arguments: argparse.Namespace) -> int:
-    from flows.proving.comparison import lines, run_comparison
+    from components.contracts.errors import ConfigError
+    from flows.proving.comparison import run_comparison
+    from flows.proving.expected import lines
     from flows.proving.page import publish
 
+    for flag in ("steps", "seeds", "data", "scale", "to"):
+        if getattr(arguments, flag) is not None:
+            raise ConfigError(
+                f"--{flag} is for the plan to say, which was written down before. Change {arguments.plan}, commit it, and leave the flag out."
+            )
     plan = (arguments.here / arguments.plan).resolve()
     found = run_comparison(root, plan, at_once=arguments.at_once, columns=arguments.columns, keep=arguments.keep)
-    page = publish(root, plan, found)
+    page = publish(root, plan, {**found, "price_per_hour": arguments.price_per_hour})
     shown = [*lines(found), f"The tables: {plan.with_suffix('.md')}; the page: {page}"]
     print(json.dumps(found) if arguments.json else "\n".join(shown), flush=True)
     return 0
@@ -132,7 +141,7 @@ def _grow(root: Path, arguments: argparse.Namespace) -> int:
         root,
         arguments.name,
         arguments.arrivals,
-        scale=arguments.scale,
+        scale=arguments.scale or SCALE,
         steps=arguments.steps,
         seed=arguments.seed,
         source={"name": arguments.data} if arguments.data else None,

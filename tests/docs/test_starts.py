@@ -1,5 +1,6 @@
 """docs/starts.md: what it shows can be said in params.yaml, and its command parses."""
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -36,3 +37,11 @@ def test_its_command_sets_what_it_says():
 def test_the_folders_and_the_tag_are_the_codes():
     assert set(re.findall(r"`runs/NAME/(\w+)`", PAGE)) == set(MAKERS)
     assert f"`{START_DIGEST}`" in PAGE
+
+
+def test_what_a_locked_tower_costs_is_what_its_proof_found():
+    claims = json.loads((REPOSITORY / "docs/proofs/wukong.json").read_text())["claims"]
+    found = {one["claim"].split(".")[2]: one for one in claims if one["claim"].startswith("late_interaction")}
+    picture, name = (-100 * found[way]["mean"] for way in ("image_to_text", "text_to_image"))
+    assert f"R@1 {picture:.1f} points (picture to name) and {name:.1f} points (name to picture) below" in PAGE
+    assert all(one["high"] < 0 for one in found.values())

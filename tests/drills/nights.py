@@ -25,12 +25,11 @@ from flows.page_apps import RUNS_KEPT_DAYS
 from flows.stack.place import USER, Place
 from flows.stack.prefect_set_up import HELD
 from flows.stack.seen import read_seen
-from flows.stack.up import end, up
+from tests.drills.on_stack import on_stack
 from tests.drills.stack import service, until
 from tests.flows.conftest import make_toy
 from tests.flows.rolled import REPOSITORY
 from tests.flows.seed import set_seed
-from tests.flows.test_stack import forget
 
 MAY_GROW = ("data/logs",)  # each file up to flows.stack.supervisor.LOG_MB, of which one of before is kept
 WARM = 3  # nights after which all that is made once is there
@@ -45,23 +44,13 @@ def main() -> None:
     )
     parser.add_argument("--to", type=Path, help="where the counts are written as JSON, after each night")
     asked = parser.parse_args()
-    began, passed, detail, counts = time.monotonic(), True, dict[str, Any](), list[dict[str, int]]()
+    began, counts = time.monotonic(), list[dict[str, int]]()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["TMPDIR"] = str(Path(folder) / "tmp")  # of all that is started: what is left there is counted
         (Path(folder) / "tmp").mkdir()
         root = place(Path(folder) / "toy")
-        try:
-            up(root, without=["hooks", "triton"], say=lambda said: None)
-            detail = drill(root, asked.nights, asked.changed, counts, asked.to)
-            passed = not detail["grows"] and not detail["left_of_old_rows"]
-        except (TimeoutError, AssertionError) as err:
-            passed, detail = False, {"fault": str(err)}
-            seen = read_seen(root)
-            for one in seen.services if seen else ():
-                print(f"--- {one.name}\n{Path(one.log).read_text(errors='replace')[-3000:]}", file=sys.stderr)
-        finally:
-            end(root)
-            forget(root)
+        detail = on_stack(root, lambda: drill(root, asked.nights, asked.changed, counts, asked.to))
+    passed = "fault" not in detail and not detail["grows"] and not detail["left_of_old_rows"]
     said = {
         "drill": "nights",
         "passed": passed,

@@ -42,10 +42,9 @@ from flows.graph import stages_of
 from flows.serving.down import down
 from flows.stack.place import USER, Place
 from flows.stack.seen import read_seen, use
-from flows.stack.up import end, up
 from infra.results import processor
+from tests.drills.on_stack import on_stack
 from tests.drills.stack import service
-from tests.flows.test_stack import forget
 from tests.own_run import own_run
 from tests.workspace import REPOSITORY
 
@@ -77,20 +76,17 @@ def main() -> None:
         undisturbed = own_run(shared)
         root = shutil.copytree(shared / "own", Path(folder) / "work", symlinks=True) / undisturbed.name
         soak = Soak(root=root, undisturbed=undisturbed, chance=random.Random(asked.seed), pace_s=asked.pace)
-        try:
-            up(root, without=["hooks"], say=lambda said: None)
+
+        def drilled() -> dict[str, Any]:
             use(root)
             with soak.client():
-                said = soak.all(asked.runs, asked.faults)
-        except (TimeoutError, AssertionError) as err:
-            said = {"fault": f"{type(err).__name__}: {err}", **soak.counts()}
-            seen = read_seen(root)
-            for one in seen.services if seen else ():
-                print(f"--- {one.name}\n{Path(one.log).read_text(errors='replace')[-3000:]}", file=sys.stderr)
+                return soak.all(asked.runs, asked.faults)
+
+        try:
+            found = on_stack(root, drilled, without=["hooks"])
         finally:
-            end(root)
             down(root)
-            forget(root)
+    said = {**soak.counts(), **found}
     passed = "fault" not in said and said["lost"] == 0 and said["wrong"] == 0
     whole = {
         "drill": "soak", "passed": passed, "seconds": round(time.monotonic() - began), "seed": asked.seed, "asked": vars(asked) | {"keep": None}, **said,

@@ -23,9 +23,8 @@ from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary
 
 from flows.stack.place import USER, Place
 from flows.stack.seen import read_seen
-from flows.stack.up import end, up
+from tests.drills.on_stack import on_stack
 from tests.flows.rolled import REPOSITORY, make_place
-from tests.flows.test_stack import forget
 
 PATIENCE_S = 300.0
 FLOW = '''
@@ -50,20 +49,11 @@ def slow(seconds: float, file: str) -> None:
 
 def main() -> None:
     """Drill, print; the exit code is 0 where every run ended as it should."""
-    began, passed = time.monotonic(), True
+    began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         root = place(Path(folder))
-        try:
-            up(root, without=["hooks", "triton"], say=lambda said: None)
-            detail: dict[str, Any] = drill(root)
-        except (TimeoutError, AssertionError) as err:
-            passed, detail = False, {"fault": str(err)}
-            seen = read_seen(root)
-            for one in seen.services if seen else ():
-                print(f"--- {one.name}\n{Path(one.log).read_text(errors='replace')[-3000:]}", file=sys.stderr)
-        finally:
-            end(root)
-            forget(root)
+        detail = on_stack(root, lambda: drill(root))
+    passed = "fault" not in detail
     print(
         json.dumps({"drill": "stack", "passed": passed, "seconds": round(time.monotonic() - began), "detail": detail})
     )

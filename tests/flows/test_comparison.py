@@ -13,22 +13,22 @@ from components.contracts.errors import ConfigError, DataError
 from components.data.processes import cores
 from components.recipes.comparison import load_comparison
 from flows.proving.compare import METRICS
-from flows.proving.comparison import by_chance, judge, read_kept, said_of
+from flows.proving.comparison import check_plan, read_kept, said_of, write
+from flows.proving.expected import chance, verdict
 from flows.proving.page import BEGIN, END, markdown, render, write_page
 from tests.workspace import REPOSITORY, diptych, leave_out_probe, make_workspace
 
 FIRST = METRICS[0]
+CLAIM = {
+    "column": "noisy", "queries": 200, "source": "Yang et al. 2023.",
+    "claim": {"metric": FIRST, "arm": "alip", "against": "clip", "at_least": 0.02},
+}  # fmt: skip
 PLAN = {
     "rows": ["clip", "alip", "filip"],
     "steps": 100,
     "overrides": {"method": {"init_args": {"objective": {"class_path": "components.objectives.softmax.SoftmaxLoss"}}}},
     "columns": {"clean": {"about": "as it is"}, "noisy": {"about": "four in ten shuffled", "source": {"shuffled": 0.4}, "steps_of": "clean"}},
-    "expected": {
-        "weighs": {
-            "column": "noisy", "queries": 200, "source": "Yang et al. 2023.",
-            "claim": {"metric": FIRST, "arm": "alip", "against": "clip", "at_least": 0.02},
-        }
-    },
+    "expected": {"weighs": CLAIM},
 }  # fmt: skip
 
 
@@ -83,12 +83,16 @@ def test_what_is_overridden_stays_as_written_and_columns_lay_over_all(tmp_path):
         ({"columns": {"noisy": {"about": "", "steps_of": "clean"}}, "expected": {}}, "takes its steps of 'clean'"),
         ({"columns": {"clean": {"about": "", "rows": ["siglip"]}}, "expected": {}}, "the rows are clip, alip, filip"),
         ({"columns": {"clean": {"about": "", "sauce": {}}}, "expected": {}}, "Did you mean source"),
-        ({"expected": {"weighs": {**PLAN["expected"]["weighs"], "column": "dirty"}}}, "names 'dirty'"),
+        ({"expected": {"weighs": {**CLAIM, "column": "dirty"}}}, "names 'dirty'"),
         (
             {"columns": {**PLAN["columns"], "noisy": {"about": "", "rows": ["clip"]}}},
-            "names 'alip', but the rows of noisy",
+            "name the arm 'alip', but there are clip",
         ),
-        ({"calibration": {"row": "clip", "column": "clean", "seeds": 2}}, "calibration.seeds is 2"),
+        ({"calibration": {"row": "clip", "column": "clean", "seeds": 2}}, "calibration.seeds 2"),
+        (
+            {"expected": {"weighs": {**CLAIM, "claim": {**CLAIM["claim"], "at_least": None}}}},
+            "weighs in expected.* both at_least and at_most, or neither",
+        ),
         ({"calibration": {"row": "siglip", "column": "clean"}}, "calibration names 'siglip'"),
         (
             {
@@ -110,29 +114,88 @@ def test_a_plan_that_is_not_there_is_told(tmp_path):
         load_comparison(tmp_path / "plan.yaml")
 
 
-def test_a_claim_is_judged_seed_by_seed_and_only_where_its_column_was_run(tmp_path):
+def test_a_claim_is_judged_seed_by_seed_as_a_proof_judges_it(tmp_path):
     plan = load_comparison(written(tmp_path / "plan.yaml"))
-    found = judge(plan, {"columns": FOUND})["weighs"]
+    found = verdict(plan.expected["weighs"], FOUND["noisy"]["rows"])
     assert found["outcome"] == "holds"
     assert found["values"] == pytest.approx([0.06, 0.07, 0.05])
     assert found["queries"] == 280
-    assert judge(plan, {"columns": {"clean": FOUND["clean"]}}) == {}
+    ratio = {**CLAIM["claim"], "by": "ratio", "at_least": 1.2}
+    said = load_comparison(written(tmp_path / "plan.yaml", expected={"weighs": {**CLAIM, "claim": ratio}})).expected[
+        "weighs"
+    ]
+    assert verdict(said, FOUND["noisy"]["rows"])["values"] == pytest.approx([1.15, 48 / 41, 47 / 42], abs=1e-5)
+    assert verdict(said, FOUND["noisy"]["rows"])["outcome"] != "holds"
+    above = {"metric": FIRST, "arm": "alip", "against": "chance", "at_least": 0.4}
+    said = load_comparison(written(tmp_path / "plan.yaml", expected={"weighs": {**CLAIM, "claim": above}})).expected[
+        "weighs"
+    ]
+    assert verdict(said, FOUND["noisy"]["rows"])["mean"] == pytest.approx(0.466)
 
 
 def test_fewer_queries_than_were_promised_are_no_evidence(tmp_path):
     plan = load_comparison(written(tmp_path / "plan.yaml"))
-    few = {"noisy": column(clip=row(0.4, 0.4, 0.4), alip=row(0.5, 0.5, 0.5, queries=150))}
+    few = column(clip=row(0.4, 0.4, 0.4), alip=row(0.5, 0.5, 0.5, queries=150))
     with pytest.raises(DataError, match="asked of 200 queries a seed, but 150"):
-        judge(plan, {"columns": few})
+        verdict(plan.expected["weighs"], few["rows"])
 
 
-def test_of_equal_trainings_one_in_twenty_is_called_better():
-    """Student's interval has 5% on either side where values are normal; a margin leaves fewer, and one that is always exceeded all on one side."""
+def test_what_could_not_be_judged_or_run_is_told_before_anything_is_run(tmp_path):
+    typo = {**CLAIM, "claim": {**CLAIM["claim"], "metric": "retrieval.pair.recal_at_1"}}
+    with pytest.raises(ConfigError, match=r"weighs in expected claims retrieval\.pair\.recal_at_1, but compared are"):
+        check_plan(REPOSITORY, load_comparison(written(tmp_path / "plan.yaml", expected={"weighs": typo})), [])
+    plan = load_comparison(written(tmp_path / "plan.yaml", source={"name": "emojo"}))
+    with pytest.raises(ConfigError, match=r"the column clean cannot be run: .*emojo"):
+        check_plan(REPOSITORY, plan, ["clean"])
+
+
+def test_a_claim_that_was_written_after_its_numbers_is_shown_as_that(tmp_path):
+    """Numbers come first; whoever lowers a margin afterwards has it beside the verdict, and numbers stay where nothing can be judged."""
+    path, git = (
+        tmp_path / "plan.yaml",
+        ["git", "-c", "user.name=test", "-c", "user.email=test@localhost", "-c", "maintenance.auto=false"],
+    )
+
+    def commit() -> str:
+        for command in (["init", "-q"], ["add", "plan.yaml"], ["commit", "-q", "-m", "as it is"]):
+            subprocess.run([*git, *command], cwd=tmp_path, check=True)
+        return subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=tmp_path, capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    plan = load_comparison(written(path))
+    found = {"plan": said_of(plan), "confidence": 0.9, "columns": {"noisy": {**FOUND["noisy"], "commit": commit()}}}
+    assert write(tmp_path, path, plan, found)["expected"]["weighs"]["afterwards"] is False
+    lower = {**CLAIM, "claim": {**CLAIM["claim"], "at_least": 0.01}}
+    plan = load_comparison(written(path, expected={"weighs": lower, "new": CLAIM}))
+    commit()
+    said = write(tmp_path, path, plan, found)
+    assert [one["afterwards"] for one in said["expected"].values()] == [True, True]
+    assert "*holds*, written afterwards" in "\n".join(markdown(said))
+    plan = load_comparison(written(path, expected={"weighs": {**CLAIM, "queries": 900}}))
+    path.with_suffix(".json").unlink()
+    with pytest.raises(DataError):
+        write(tmp_path, path, plan, found)
+    assert json.loads(path.with_suffix(".json").read_text())["columns"]["noisy"]["rows"]
+
+
+def test_chance_is_said_of_the_column_that_was_calibrated_alone(tmp_path):
+    clean = {**CLAIM, "column": "clean"}
+    loss = {**clean, "claim": {**CLAIM["claim"], "at_least": -0.02}}
+    fall = {**clean, "claim": {"metric": FIRST, "arm": "alip", "against": "clip", "at_most": -0.02}}
+    asked = {"row": "clip", "column": "clean", "seeds": 20}
+    plan = load_comparison(
+        written(
+            tmp_path / "plan.yaml",
+            expected={"other": CLAIM, "clean": clean, "loss": loss, "fall": fall},
+            calibration=asked,
+        )
+    )
     luck = random.Random(0)
-    one, other = ([luck.gauss(0.6, 0.03) for _ in range(24)] for _ in range(2))
-    assert by_chance(one, other, 0.0) == pytest.approx(0.05, abs=0.03)
-    assert by_chance(one, other, 0.05) < by_chance(one, other, 0.0)
-    assert by_chance([0.9, 0.91, 0.92, 0.9], [0.1, 0.11, 0.13, 0.1], 0.0) == 0.5
+    values = {FIRST: {side: [luck.gauss(0.6, 0.03) for _ in range(20)] for side in ("one", "other")}}
+    found = chance(plan, {"calibration": {"row": "clip", "column": "clean", "values": values}})
+    assert set(found["claims"]) == {"clean", "fall"}
+    assert found["claims"]["clean"] == found["claims"]["fall"] < found["metrics"][FIRST] < 0.1
 
 
 def test_what_was_found_counts_for_the_same_code_and_the_same_words_alone(tmp_path):
@@ -141,16 +204,26 @@ def test_what_was_found_counts_for_the_same_code_and_the_same_words_alone(tmp_pa
     kept.write_text(json.dumps({"code": "code", "plan": said_of(plan), "columns": FOUND}))
     assert set(read_kept(kept, plan, "code")["columns"]) == {"clean", "noisy"}
     assert read_kept(kept, plan, "other code")["columns"] == {}
+    assert read_kept(kept, plan, "other code")["left"] == ["clean", "noisy"]
     assert read_kept(kept, replace(plan, steps=200), "code")["columns"] == {}
     noisier = replace(plan, columns={**plan.columns, "noisy": replace(plan.columns["noisy"], source={"shuffled": 0.5})})
     assert set(read_kept(kept, noisier, "code")["columns"]) == {"clean"}
+    wider = replace(
+        plan, columns={**plan.columns, "clean": replace(plan.columns["clean"], overrides={"training": {"batch": 64}})}
+    )
+    assert read_kept(kept, wider, "code")["columns"] == {}, "noisy has its steps of clean"
     # What is claimed may be said otherwise without running anything again: git has both, and when.
     assert set(read_kept(kept, replace(plan, expected={}), "code")["columns"]) == {"clean", "noisy"}
 
 
 def test_the_page_keeps_words_and_says_who_is_above_and_which_recipe_is_for_which_data(tmp_path):
     plan = load_comparison(written(tmp_path / "plan.yaml"))
-    found = {"plan": said_of(plan), "confidence": 0.9, "columns": FOUND, "expected": judge(plan, {"columns": FOUND})}
+    found = {
+        "plan": said_of(plan),
+        "confidence": 0.9,
+        "columns": FOUND,
+        "expected": {"weighs": {**verdict(plan.expected["weighs"], FOUND["noisy"]["rows"]), "afterwards": False}},
+    }
     page = tmp_path / "plan.md"
     page.write_text(f"# Ours\n{BEGIN}\nbefore this\n{END}\nWhy that may be.\n")
     write_page(page, found)
@@ -163,6 +236,7 @@ def test_the_page_keeps_words_and_says_who_is_above_and_which_recipe_is_for_whic
     assert "| clean: some data | `clip` | – | – | `alip`, `filip` |" in lines
     assert "| noisy: some data | `alip` | – | `alip` | – |" in lines
     assert any("*holds* | +0.060" in line for line in lines)
+    assert any("Of 4 such cells some 0 would have" in line for line in lines)
     assert list(markdown({"columns": {}})) == ["Nothing was run yet."]
     shown = render(found)
     assert shown == render(found)
@@ -181,11 +255,11 @@ def test_the_comparison_of_this_repository_is_sound():
 
 @pytest.mark.timeout(1800)  # some 40 stages, each a process of DVC and of most one of its own
 def test_a_plan_is_run_and_goes_on_where_it_was(tmp_path):
-    root, later = make_workspace(tmp_path / "own"), "clip+clip_refine:1"
-    leave_out_probe(root, "clip", "clip_refine")
-    claim = {"metric": FIRST, "arm": "clip", "against": later, "at_least": -1.0}
+    root = make_workspace(tmp_path / "own")
+    leave_out_probe(root, "clip", "siglip")
+    claim = {"metric": FIRST, "arm": "siglip", "against": "clip", "at_least": -1.0}
     plan = {
-        "rows": [later, "clip"], "steps": 5, "scale": "debug", "seeds": [0, 1], "source": {"name": "scenes"},
+        "rows": ["clip", "siglip"], "steps": 5, "scale": "debug", "seeds": [0, 1], "source": {"name": "scenes"},
         "columns": {
             "clean": {"about": "as it is"},
             "noisy": {"about": "half are lies", "rows": ["clip"], "source": {"captions": {"short": {"lie": 0.5}}}, "steps_of": "clean"},
@@ -208,16 +282,14 @@ def test_a_plan_is_run_and_goes_on_where_it_was(tmp_path):
     assert kept["expected"]["kept"]["outcome"] == "holds"
     whole = diptych(root, "sweep", "--plan", "plan.yaml", "--jobs", jobs, "--json")
     assert whole.returncode == 0, whole.stderr
-    found = json.loads(whole.stdout)
+    found = json.loads(whole.stdout.splitlines()[-1])
     assert found["columns"]["clean"] == kept["columns"]["clean"], "what was there is not run again"
     steps = {name: [its["steps"] for its in one["rows"].values()] for name, one in found["columns"].items()}
-    assert steps["clean"][0] == [5, 1]
-    assert steps["clean"][1][0] > 5, "as long as both"
-    assert steps["noisy"] == [[5]]
+    assert steps["clean"][0] == steps["noisy"][0] == [5]
     one, other = (found["calibration"]["values"][FIRST][side] for side in ("one", "other"))
     assert len(one) == len(other) == 3
     assert one != other or not any(itertools.chain(one, other))
-    assert "clip+clip_refine:1" in (root / "plan.md").read_text()
+    assert "| `siglip` |" in (root / "plan.md").read_text()
     assert (root / ".diptych/sweeps/plan.html").exists()
     assert not list((root / ".diptych/proofs").glob("comparison*/clip-*"))
 
@@ -229,5 +301,5 @@ def test_a_plan_is_run_and_goes_on_where_it_was(tmp_path):
     assert table["rows"]["clip"]["steps"] == [5]
     assert table["rows"]["clip"]["beside_first"] == 1
     assert min(table["rows"]["clip"]["cpu_s"]) > 0
-    assert table["rows"]["clip"]["metrics"][FIRST]["values"] == one[:2], "the first of two is the usual training"
+    assert table["rows"]["clip"]["metrics"][FIRST]["values"] == one[:2], "the usual training is one of the two"
     assert "clip: 5 steps, " in said.stdout

@@ -83,3 +83,17 @@ def test_mlflow_has_a_run_with_the_page_and_one_a_recipe_below_it(tmp_path, monk
 def test_one_seed_is_too_few(capsys):
     assert main(["sweep", "clip", "--seeds", "1"]) == 1
     assert "gives no interval" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["sweep"], "is of recipes, or of a plan"),
+        (["sweep", "clip", "--plan", "docs/comparison.yaml"], "is of recipes, or of a plan"),
+        (["sweep", "--plan", "docs/comparison.yaml", "--seeds", "5"], "--seeds is for the plan to say"),
+        (["sweep", "--plan", "docs/comparison.yaml", "--scale", "debug"], "--scale is for the plan to say"),
+    ],
+)
+def test_what_a_plan_says_is_not_said_otherwise(words, said, capsys):
+    assert main(words) == 1
+    assert said in capsys.readouterr().err

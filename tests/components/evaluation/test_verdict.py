@@ -1,9 +1,11 @@
 """Verdicts by hand: Student's interval, a word by where the margin lies, and nothing said of what cannot be."""
 
+import random
+
 import pytest
 
 from components.contracts.errors import DataError
-from components.evaluation.verdict import judged, together
+from components.evaluation.verdict import held_by_chance, judged, together
 
 
 def test_the_interval_is_students():
@@ -55,3 +57,21 @@ def test_all_claims_must_hold(outcomes, word):
 
 def test_a_verdict_reads_as_a_sentence():
     assert str(judged([1.0, 2.0, 3.0], at_least=0.0)) == "holds: 2 (0.3141 to 3.686, 3 seeds)"
+
+
+def test_of_equal_trainings_one_in_twenty_is_called_better():
+    """Student's interval has 5% on either side where values are normal; a margin leaves fewer, and more choices than are made are drawn."""
+    luck = random.Random(0)
+    apart = [luck.gauss(0.0, 0.03) for _ in range(60)]
+    assert held_by_chance(apart, 3, 0.0) == pytest.approx(0.05, abs=0.02)
+    assert held_by_chance(apart, 3, 0.02) < held_by_chance(apart, 3, 0.0)
+    assert held_by_chance(apart[:20], 3, 0.0) == pytest.approx(held_by_chance(apart[:20], 3, 0.0, most=1_000), abs=0.02)
+    assert held_by_chance([0.8, 0.81, 0.79, 0.8], 3, 0.0) == 0.5, (
+        "always on one side, which is one of the two ways round"
+    )
+
+
+@pytest.mark.parametrize(("count", "seeds"), [(2, 3), (3, 1)])
+def test_too_few_trainings_tell_nothing_of_chance(count, seeds):
+    with pytest.raises(DataError, match=f"{count} seeds were trained twice, and claims have {seeds}"):
+        held_by_chance([0.0] * count, seeds, 0.0)

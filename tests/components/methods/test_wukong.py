@@ -17,6 +17,7 @@ from components.methods.filip import Filip
 from components.methods.wukong import Wukong
 from components.objectives.softmax import SoftmaxLoss
 from components.recipes.recipe import load_recipe
+from components.training.grad_cache import GradCache
 from components.training.param_groups import param_groups
 from tests.golden.make_clip_debug import STEPS, batches_at_debug, first_losses
 from tests.squares import REPOSITORY, method_at_debug
@@ -115,3 +116,21 @@ def test_the_first_steps_lose_what_they_lost(wukong, vocabulary):
 def test_a_model_without_a_tower_that_a_start_is_for_is_refused(vocabulary):
     with pytest.raises(ConfigError, match="has 0 parts that a start is for"):
         Wukong(method_at_debug(vocabulary, "clip").model)
+
+
+@pytest.mark.parametrize("by", ["tokens", "vector"])
+def test_a_batch_in_parts_has_the_gradients_of_the_whole_although_the_locked_tower_has_batch_norms(wukong, batch, by):
+    method = Wukong(wukong.model, by=by).train()
+    learns = {name: weight for name, weight in method.named_parameters() if weight.requires_grad}
+    method.losses(batch, START).terms["contrast"].backward()
+    whole = {name: weight.grad.clone() for name, weight in learns.items()}
+    method.zero_grad()
+    cache = GradCache(method.model, 5)
+    with cache.caching():
+        loss = method.losses(batch, START).terms["contrast"]
+    loss.backward()
+    cache.replay()
+    for name, weight in learns.items():
+        torch.testing.assert_close(
+            weight.grad, whole[name], rtol=1e-4, atol=1e-4 * float(whole[name].abs().max()) + 1e-7
+        )

@@ -50,6 +50,12 @@ def test_what_lies_over_a_key_has_its_own_line(tmp_path):
     assert laid.lines["sizes.debug.parts.two"] == 10
 
 
+def test_a_number_with_an_exponent_is_one_with_or_without_a_point(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text("lr: 1e-05\nquoted: '1e-05'\nfar: -2E+3\npointed: 1.0e-4\nword: e5\n")
+    assert read_yaml(path).values == {"lr": 1e-05, "quoted": "1e-05", "far": -2000.0, "pointed": 1e-4, "word": "e5"}
+
+
 def test_off_is_a_word_and_true_is_true(tmp_path):
     file = tmp_path / "a.yaml"
     file.write_text("spike: off\nanswer: no\nbits: [on, truely, true, False, TRUE]\nempty: null\nnumber: 1.0e-3\n")
