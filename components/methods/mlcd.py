@@ -15,6 +15,7 @@ from components.contracts.method import Clock, Losses, Method
 from components.data.clusters import COLUMN as CLUSTERS
 from components.models.dual_encoder import DualEncoder
 from components.objectives.multilabel_disjoint import Form, MultiLabelDisjointLoss
+from components.objectives.over_ranks import nearest_is_own
 from components.objectives.partial_fc import PartialFC
 from components.objectives.softmax import SoftmaxLoss
 from components.training.gather import Gather
@@ -73,9 +74,7 @@ class Mlcd(Method):
             looked = self.rows(gathered.all, gathered.label, torch.initial_seed())
             terms["clusters"] = self.loss(looked.logits, looked.is_positive)
             seen["rows"] = image.new_tensor(looked.share)
-            if looked.logits.shape[1]:
-                best = looked.logits.detach().argmax(1, keepdim=True)
-                seen["nearest_own"] = looked.is_positive.gather(1, best).float().mean()
+            seen["nearest_own"] = nearest_is_own(looked.logits.detach(), looked.is_positive)
         if _learns(self.model.text):
             texts = batch.texts["caption"]
             text, scale = self.model.encode_text(texts).pooled, self.model.logit_scale()

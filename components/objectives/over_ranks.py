@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 NOTHING = float("-inf")  # a column that takes no part
@@ -27,6 +27,18 @@ def log_sum_exp(values: Float[Tensor, "B C"]) -> Float[Tensor, "B"]:
 def summed(values: Float[Tensor, "B"]) -> Float[Tensor, "B"]:
     """Return the sum over ranks."""
     return _Summed.apply(values)  # type: ignore[no-any-return, no-untyped-call]
+
+
+def nearest_is_own(values: Float[Tensor, "B C"], is_own: Bool[Tensor, "B C"]) -> Float[Tensor, ""]:
+    """Return the share of rows whose largest value, over all ranks, is of a column of their own; a rank may have no column."""
+    lowest = values.new_full((len(values), 1), NOTHING)
+    most = torch.cat([values, lowest], 1).amax(1)
+    if world() > 1:
+        dist.all_reduce(most, dist.ReduceOp.MAX)
+    own = ((values == most[:, None]) & is_own).any(1).float()
+    if world() > 1:
+        dist.all_reduce(own, dist.ReduceOp.MAX)
+    return own.mean()
 
 
 class _LogSumExp(torch.autograd.Function):

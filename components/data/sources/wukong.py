@@ -18,7 +18,7 @@ from components.data.sources.files import PICTURES, bytes_of, files_below
 from components.data.sources.own_source import OwnSource
 from components.data.sources.record import Record
 from components.data.sources.settings import NOT_STATED
-from components.data.sources.wukong_rows import BadLine, WukongRow, number_of, read_lines
+from components.data.sources.wukong_rows import BadLine, WukongRow, number_of, read_rows
 
 CHINESE, ALT = "zh", "alt"
 _CALLED = re.compile(r"(?:.*/)?(?P<table>[0-9]{3})/(?P<row>[0-9]{5,})\.\w+")
@@ -133,7 +133,7 @@ class WukongRecords:
         for table in self.tables:
             number = number_of(table)
             assert number is not None, "looked for by it"
-            for row in read_lines(table):
+            for row in read_rows(table):
                 where = f"{table.name}, line {row.line}"
                 if isinstance(row, BadLine):
                     found.rejects.append(Reject(key=where, member=table.name, reason=row.reason, detail=row.detail))

@@ -1,7 +1,7 @@
-"""Rows of Wukong's tables, `url,caption` in UTF-8, a line each, read one at a time: whole, or refused with a reason and the line.
+"""Rows of Wukong's tables, `url,caption` in UTF-8, read one at a time: whole, or refused with a reason and the line.
 
-Source: Gu et al. 2022, arXiv:2202.06767, and the data set's page (256 files, wukong_100m_0.csv to wukong_100m_255.csv). Differs: a row ends where
-its line does, so that a quote which nobody closes costs one row and not the rest of the file.
+Source: Gu et al. 2022, arXiv:2202.06767, and the data set's page (256 files, wukong_100m_0.csv to wukong_100m_255.csv). Rows are counted as any reader
+of CSV counts them, since pictures are called by the count: in quotes a caption may have line breaks, and an empty line is none.
 """
 
 import csv
@@ -9,12 +9,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from components.contracts.errors import DataError
 
 TABLE = re.compile(r"wukong_100m_(?P<number>[0-9]{1,3})\.csv", re.IGNORECASE)
 COLUMNS = ["url", "caption"]
 MAX_LINE_BYTES = 2**16  # captions have some dozen characters, and URLs some hundred
+_OPEN = ("unexpected end of data", "field larger than field limit")  # what csv says of a quote that is not closed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +38,10 @@ class WukongRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BadLine:
-    """A line that is no row.
+    """A row that is not whole.
 
     Args:
-        line: where it stands, from 1.
+        line: where it begins, from 1.
         row: its number, from 0, for it counts as one.
         reason: a code of contracts/reasons.py.
         detail: what was found, and how to mend it.
@@ -57,31 +59,39 @@ def number_of(path: Path) -> int | None:
     return int(found["number"]) if found else None
 
 
-def read_lines(path: Path) -> Iterator[WukongRow | BadLine]:
-    """Yield every line behind the first.
+def read_rows(path: Path) -> Iterator[WukongRow | BadLine]:
+    """Yield every row behind the first line.
 
-    Raises DataError where the first names other columns, and where all lines with anything but ASCII are in another encoding: the whole
-    file is. OSError when it cannot be read.
+    Raises DataError where the first line names other columns; where nobody can say which row is which from some line on, because a quote is not
+    closed; and where all rows with anything but ASCII are in another encoding: the whole file is. OSError when it cannot be read.
     """
     wide, wrong = 0, ""
     with path.open("rb") as file:
-        head = file.readline(MAX_LINE_BYTES).removeprefix(b"\xef\xbb\xbf")
-        _check_header(path, head)
-        row, line = -1, 1
-        while data := file.readline(MAX_LINE_BYTES):
-            row, line = row + 1, line + 1
-            rest = data
-            while len(rest) == MAX_LINE_BYTES and not rest.endswith(b"\n"):
-                rest = file.readline(MAX_LINE_BYTES)
-            if rest is not data:
-                yield BadLine(
-                    line=line, row=row, reason="bad_row", detail=f"a line of {MAX_LINE_BYTES:,} bytes or more"
-                )
+        _check_header(path, file.readline(MAX_LINE_BYTES).removeprefix(b"\xef\xbb\xbf"))
+        lines, row = _Lines(file), -1
+        reader = csv.reader(lines, strict=True)
+        while True:
+            lines.begin()
+            try:
+                cells = next(reader, None)
+            except csv.Error as err:
+                if str(err).startswith(_OPEN):
+                    raise DataError(
+                        f"{path}, line {lines.first}: a quote that begins here is closed nowhere, so nobody can say which of the pictures that follow has which "
+                        "caption. Close it, or write it twice where it is part of the caption."
+                    ) from None
+                cells, fault = [], f"{err}; a caption with a comma stands in quotes"
+            else:
+                fault = f"{len(cells or [])} cells; Wukong has {len(COLUMNS)}"
+            if cells is None:
+                break
+            if not lines.raw.strip(b"\r\n"):
                 continue
-            found = _row(data, row, line)
-            wide += isinstance(found, WukongRow) and not data.isascii()
+            row += 1
+            found = _row(lines, cells, fault, row)
+            wide += isinstance(found, WukongRow) and not lines.raw.isascii()
             if isinstance(found, BadLine) and found.reason == "bad_utf8":
-                wrong = wrong or f"line {line}: {found.detail}"
+                wrong = wrong or f"line {lines.first}: {found.detail}"
             yield found
     if wrong and not wide:
         raise DataError(
@@ -89,19 +99,49 @@ def read_lines(path: Path) -> Iterator[WukongRow | BadLine]:
         )
 
 
-def _row(data: bytes, row: int, line: int) -> WukongRow | BadLine:
+class _Lines:
+    """The lines of a file, as text, with what the row that is read at present is made of.
+
+    Attributes:
+        first: the line that it begins in, from 1.
+        raw: its bytes, up to MAX_LINE_BYTES of each line.
+        is_long: whether a line of it was longer.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._at = file, 1
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget the row before."""
+        self.first, self.raw, self.is_long = self._at + 1, b"", False
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        data = rest = self._file.readline(MAX_LINE_BYTES)
+        if not data:
+            raise StopIteration
+        self._at += 1
+        while len(rest) == MAX_LINE_BYTES and not rest.endswith(b"\n"):
+            rest, self.is_long = self._file.readline(MAX_LINE_BYTES), True
+        self.raw += data
+        return data.decode("utf-8", "surrogateescape")
+
+
+def _row(lines: _Lines, cells: list[str], fault: str, row: int) -> WukongRow | BadLine:
+    line = lines.first
+    if lines.is_long:
+        return BadLine(line=line, row=row, reason="bad_row", detail=f"a line of {MAX_LINE_BYTES:,} bytes or more")
     try:
-        text = data.decode("utf-8").rstrip("\r\n")
+        lines.raw.decode("utf-8")
     except UnicodeDecodeError as err:
         return BadLine(
-            line=line, row=row, reason="bad_utf8", detail=f"not UTF-8 at its byte {err.start}{_likely(data)}"
+            line=line, row=row, reason="bad_utf8", detail=f"not UTF-8 at its byte {err.start}{_likely(lines.raw)}"
         )
-    try:
-        cells = next(csv.reader([text], strict=True), [])
-    except csv.Error as err:
-        return BadLine(line=line, row=row, reason="bad_row", detail=f"{err}; a caption with a comma stands in quotes")
     if len(cells) != len(COLUMNS):
-        return BadLine(line=line, row=row, reason="bad_row", detail=f"{len(cells)} cells; Wukong has {len(COLUMNS)}")
+        return BadLine(line=line, row=row, reason="bad_row", detail=fault)
     url, caption = cells
     return WukongRow(line=line, row=row, url=url, caption=caption)
 

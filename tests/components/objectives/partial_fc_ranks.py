@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from components.objectives.multilabel_disjoint import MultiLabelDisjointLoss
+from components.objectives.over_ranks import nearest_is_own
 from components.objectives.partial_fc import PartialFC
 from components.training.gather import Gather
 from tests.over_ranks import be_a_rank
@@ -34,6 +35,7 @@ class Head(nn.Module):
     def forward(self, pictures: Tensor, labels: Tensor, seed: int) -> Tensor:
         gathered = self.gather(self.tower(pictures), torch.arange(len(pictures)), len(pictures), labels)
         looked = self.rows(gathered.all, gathered.label, seed)
+        self.nearest = float(nearest_is_own(looked.logits.detach(), looked.is_positive))
         return self.loss(looked.logits, looked.is_positive)
 
 
@@ -58,10 +60,31 @@ def outcome(ratio: float, form: str = "mlcd", rank: int = 0, world: int = 1) -> 
         loss.backward()
         rows = whole(head.rows.gradient(), world)
         head.rows.step(**STEP)
-        said["steps"].append({"loss": float(loss), "tower": head.tower.weight.grad.tolist(), "rows": rows.tolist()})
+        said["steps"].append(
+            {
+                "loss": float(loss),
+                "tower": head.tower.weight.grad.tolist(),
+                "rows": rows.tolist(),
+                "nearest": head.nearest,
+            }
+        )
     said["whole"] = {name: kept.tolist() for name, kept in head.rows.whole().items()}
     said["has"] = [head.rows.begin, len(head.rows.rows)]
     return said
+
+
+def without_a_row(rank: int = 0, world: int = 1) -> dict[str, float]:
+    """Return what a step says that looks at rows of the first rank alone."""
+    torch.manual_seed(2)
+    rows, labels = PartialFC(8, WIDTH, ratio=0.1), torch.tensor([[0], [1], [1]])
+    seed = next(seed for seed in range(100) if int(rows.chosen(labels, seed).max()) < 4)
+    features = torch.randn(3, WIDTH)
+    rows.spread(rank, world)
+    looked = rows(features, labels, seed)
+    return {
+        "columns": looked.logits.shape[1],
+        "nearest": float(nearest_is_own(looked.logits.detach(), looked.is_positive)),
+    }
 
 
 def whole(part: Tensor, world: int) -> Tensor:
@@ -75,9 +98,12 @@ def whole(part: Tensor, world: int) -> Tensor:
 
 if __name__ == "__main__":
     be_a_rank(
-        lambda rank, world: {
-            f"{form} {ratio}": outcome(ratio, form, rank, world)
-            for form in ("mlcd", "bce", "softmax")
-            for ratio in RATIOS
-        }
+        lambda rank, world: (
+            {
+                f"{form} {ratio}": outcome(ratio, form, rank, world)
+                for form in ("mlcd", "bce", "softmax")
+                for ratio in RATIOS
+            }
+            | {"without": without_a_row(rank, world)}
+        )
     )

@@ -12,7 +12,16 @@ from torch.nn.functional import normalize
 from components.contracts.errors import ConfigError
 from components.objectives.multilabel_disjoint import MultiLabelDisjointLoss
 from components.objectives.partial_fc import PartialFC
-from tests.components.objectives.partial_fc_ranks import BATCHES, CLASSES, STEP, WIDTH, Head, drawn, outcome
+from tests.components.objectives.partial_fc_ranks import (
+    BATCHES,
+    CLASSES,
+    STEP,
+    WIDTH,
+    Head,
+    drawn,
+    outcome,
+    without_a_row,
+)
 from tests.over_ranks import told_by_ranks
 
 
@@ -106,10 +115,17 @@ def test_two_ranks_come_to_what_one_process_comes_to_with_a_smaller_last_batch(t
         assert told["parameters"] == ["tower.weight", "tower.bias"]  # the rows are none of DDP's
         for ours, theirs in zip(told["steps"], alone["steps"], strict=True):
             assert ours["loss"] == pytest.approx(theirs["loss"], rel=1e-5)
+            assert ours["nearest"] == pytest.approx(theirs["nearest"])
             for name in ("tower", "rows"):
                 torch.testing.assert_close(torch.tensor(ours[name]), torch.tensor(theirs[name]), rtol=1e-5, atol=1e-6)
         for name, kept in alone["whole"].items():
             torch.testing.assert_close(torch.tensor(told["whole"][name]), torch.tensor(kept), rtol=1e-4, atol=1e-5)
+
+
+def test_a_rank_without_a_row_in_a_step_says_what_the_others_say(two_ranks):
+    first, second = (told["without"] for told in two_ranks)
+    assert (first["columns"], second["columns"]) == (3, 0)
+    assert first["nearest"] == second["nearest"] == without_a_row()["nearest"]
 
 
 def test_what_two_ranks_keep_another_number_of_them_takes(two_ranks):
