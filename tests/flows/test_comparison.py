@@ -278,7 +278,7 @@ def test_a_plan_is_run_and_goes_on_where_it_was(tmp_path):
             "noisy": {"about": "half are lies", "rows": ["clip"], "source": {"captions": {"short": {"lie": 0.5}}}, "steps_of": "clean"},
         },
         "expected": {"kept": {"column": "clean", "claim": claim, "queries": 5}},
-        "calibration": {"row": "clip", "column": "clean", "seeds": 3},
+        "calibration": {"row": "clip", "column": "clean", "seeds": 2},
     }  # fmt: skip
     (root / "plan.yaml").write_text(yaml.safe_dump(plan))
     jobs = str(min(2, cores()))
@@ -301,7 +301,7 @@ def test_a_plan_is_run_and_goes_on_where_it_was(tmp_path):
     assert steps["clean"][0] == [5, 1]
     assert steps["noisy"] == [[5]]
     one, other = (found["calibration"]["values"][FIRST][side] for side in ("one", "other"))
-    assert len(one) == len(other) == 3
+    assert len(one) == len(other) == 2
     assert one != other or not any(itertools.chain(one, other))
     assert f"| `{later}` |" in (root / "plan.md").read_text()
     assert (root / ".diptych/sweeps/plan.html").exists()
@@ -315,5 +315,5 @@ def test_a_plan_is_run_and_goes_on_where_it_was(tmp_path):
     assert table["rows"]["clip"]["steps"] == [5]
     assert table["rows"]["clip"]["beside_first"] == 1
     assert min(table["rows"]["clip"]["cpu_s"]) > 0
-    assert table["rows"]["clip"]["metrics"][FIRST]["values"] == one[:2], "the usual training is one of the two"
+    assert table["rows"]["clip"]["metrics"][FIRST]["values"] == one, "the usual training is one of the two"
     assert "clip: 5 steps, " in said.stdout
