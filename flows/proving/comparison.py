@@ -65,6 +65,7 @@ def run_comparison(
         for name in asked:
             tell(f"column {name}: {plan.columns[name].about}")
             found["columns"][name] = run_column(root, plan, name, commit, found["columns"], at_once=at_once, keep=keep)
+            found["columns"] = {one: found["columns"][one] for one in plan.columns if one in found["columns"]}
             write(root, path, plan, found)
         if plan.calibration and CALIBRATION not in found and (not columns or CALIBRATION in columns):
             tell(f"{CALIBRATION}: {plan.calibration.row} against itself, {2 * plan.calibration.seeds} runs")

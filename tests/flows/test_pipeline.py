@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -22,9 +23,15 @@ REPOSITORY = Path(__file__).parents[2]
 @pytest.fixture
 def client(prefect_api):
     from prefect.client.orchestration import get_client
+    from prefect.exceptions import ObjectNotFound
 
     with get_client(sync_client=True) as opened:
         yield opened
+        for deployment in opened.read_deployments():  # this Prefect is other tests' too
+            opened.delete_deployment(deployment.id)
+        for pool in ("cpu", "gpu"):
+            with suppress(ObjectNotFound):
+                opened.delete_work_pool(pool)
 
 
 def tasks_of_last_run(client):
