@@ -112,15 +112,5 @@ def piped(root: Path) -> None:
         assert state().is_completed(), state()
 
 
-def page(said: dict[str, Any]) -> str:
-    """Return what docs/stack.md says of it."""
-    plain, stack = said["plain"], said["stack"]
-    return (
-        f"A training of {said['steps']} steps of `clip` at `laptop`, from `curate` to `package`: {plain['seconds']:.0f} s as plain commands, {stack['seconds']:.0f} s as a run of "
-        f"`pipeline/manual` from asking for it to its end, {said['ratio'] - 1:+.1%}; {plain['cpu_s']:.0f} and {stack['cpu_s']:.0f} CPU-seconds of the whole machine, "
-        f"{said['cpu_ratio'] - 1:+.1%} (`{said['command']} --keep`, [numbers](benchmarks/overhead.json), {said['machine']}, load {said['load']}, commit `{said['commit']}`)."
-    )
-
-
 if __name__ == "__main__":
     main()
