@@ -47,6 +47,17 @@ def colours(squares, tmp_path):
 
 
 @pytest.fixture
+def fitting(squares, tmp_path):
+    """A set with a split to fit on, its classes told apart by grey pixels too."""
+    rows = [
+        {"png": data, "cls": str(NAMES.index(group["category"])).encode()}
+        for data, group in zip(squares.pictures, squares.groups, strict=True)
+    ]
+    write_set(tmp_path / "fitting", rows[::2], NAMES)
+    return write_set(tmp_path / "fitting", rows[1::2], NAMES, split="train")
+
+
+@pytest.fixture
 def sayings(squares, tmp_path):
     rows = [
         {"png": data, "txt": f"{name}\nit is {place}".encode()}
@@ -212,3 +223,40 @@ def test_what_was_measured_can_be_studied(diptych, colours, tmp_path, capsys):
     told = [line for line in json.loads(capsys.readouterr().out) if line["arm"] == "clip_quick_gelu/colours"]
     assert told
     assert all(line["difference"] is not None and line["queries"] == 50 for line in told)
+
+
+def test_classes_are_told_by_labelled_pictures_where_that_is_asked(diptych, fitting, colours, sayings, tmp_path):
+    """Of a split of their own; of part of the split that is measured; and of captions it is said that they are no classes."""
+    asked = (GOLDEN / "clip_gelu", "--set", fitting, "--set", colours, "--set", sayings, "--to", "found")
+    code, out, err = diptych(*asked, "--fit", "probe", "knn", "few_shot")
+    assert code == 0, err
+    names = {f"{kind}.fitting.class.top1" for kind in ("probe", "knn")} | {
+        f"few_shot.fitting.class.shots_{shots}.top1" for shots in (1, 2, 4)
+    }
+    metrics = json.loads((tmp_path / "found/fitting/metrics.json").read_text())
+    fits = {name: its for name, its in metrics.items() if name.split(".")[0] in ("probe", "knn", "few_shot")}
+    assert set(fits) == names
+    assert all(its["n"] == 25 and "own split of 25 pictures" in its["method"] for its in fits.values())
+    assert fits["probe.fitting.class.top1"]["value"] > 0.5 > fits["probe.fitting.class.top1"]["chance"]
+    about = json.loads((tmp_path / "found/fitting/about.json").read_text())
+    assert about["set"]["fitted_on"]["split"] == "train"
+    assert about["asked"]["fits"] == ["probe", "knn", "few_shot"]
+    assert "few_shot.fitting.class.shots_8 is not measured: the class" in out
+    other = json.loads((tmp_path / "found/colours/metrics.json").read_text())["probe.colours.class.top1"]
+    assert other["n"] == 10
+    assert "as colours has one split alone" in other["method"]
+    assert "probe.sayings.class is not measured: no picture of sayings has a class" in out
+    code, again, _ = diptych(*asked, "--fit", "probe", "knn", "few_shot")
+    assert (code, again) == (0, out), "what was not measured is said again"
+    assert "another asked" in diptych(*asked)[2] or "another set and asked" in diptych(*asked)[2]
+
+
+def test_a_broken_picture_of_the_split_to_fit_on_is_named(diptych, fitting):
+    shard = fitting / "train/1.tar"
+    data = shard.read_bytes()
+    at = data.index(b"IHDR", 4096)
+    shard.write_bytes(data[:at] + b"XXXX" + data[at + 4 :])
+    code, out, err = diptych(GOLDEN / "clip_gelu", "--set", fitting, "--fit", "knn")
+    assert (code, out) == (1, "")
+    assert "1/s00000" in err
+    assert "of fitting, train cannot be shown to the model" in err
