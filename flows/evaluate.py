@@ -278,6 +278,7 @@ def measured(
 def findings(model: "GivenModel", read: _Read, asked: Asked, told: "Progress") -> "Findings":
     """Return what the evaluators of such a set find; DataError that names a picture that cannot be decoded."""
     from components.data.selection import Pool
+    from components.evaluation.canary import Canary
     from components.evaluation.embedding import Embedder
     from components.evaluation.fitted import fitted
     from components.evaluation.labelled import joined
@@ -294,7 +295,7 @@ def findings(model: "GivenModel", read: _Read, asked: Asked, told: "Progress") -
     pools = {one.name: one.pool} | ({f"{one.name}, {read.to_fit.split}": read.to_fit.pool} if read.to_fit else {})
     found = []
     with naming(pools, model.encoder.preprocess if isinstance(model.encoder, Embedder) else None):
-        for asks in (usual(one, asked.ks), *fitted(asked.fits, spaces)):
+        for asks in (Canary(), usual(one, asked.ks), *fitted(asked.fits, spaces)):
             keys = [
                 *(read.to_fit.pool.keys if read.to_fit and asks.fits else ()),
                 *one.pool.keys,
@@ -315,6 +316,13 @@ def lines(found: Mapping[str, Any]) -> list[str]:
         kind += f", several called {', '.join(alike)}"
     said = [f"{what['name']} ({what['split']}): {what['pictures']:,} pictures, {kind}"]
     for name, its in found["metrics"].items():
+        if name.startswith("canary."):  # not of this model: said where it tells something
+            if its["value"] != its["baseline"]:
+                was = shown(its["baseline"], its["unit"])
+                said.append(
+                    f"  {name} is {shown(its['value'], its['unit'])} and was {was} when it was frozen: not the evaluation that others had"
+                )
+            continue
         short = re.sub(rf"^(\w+)\.{re.escape(what['name'])}\.", r"\1.", name)
         value, chance = (shown(its[name], its["unit"]) for name in ("value", "chance"))
         said.append(

@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 from safetensors.numpy import load_file, save_file
 
+from components.evaluation import canary
 from components.recipes.exported import export_model
 from components.recipes.given_model import read_given
 from components.recipes.interop import import_model
@@ -73,16 +75,24 @@ def test_two_sets_are_measured_and_left_with_a_row_a_query(diptych, colours, say
     assert "sayings (test): 50 pictures, captions" in out
     assert out.endswith(f"in {tmp_path / 'found'}\n")
     metrics = json.loads((tmp_path / "found/colours/metrics.json").read_text())
-    assert set(metrics) == {f"zero_shot.colours.class.{name}" for name in ("top1", "mean_per_class", "one_prompt.top1")}
+    frozen = {"canary.image_to_text.recall_at_1", "canary.text_to_image.recall_at_1", "canary.distance"}
+    assert all(metrics[name]["value"] == metrics[name]["baseline"] for name in frozen)
+    assert "canary" not in out, "it is as it was, which is no news"
+    asked = ("top1", "mean_per_class", "one_prompt.top1")
+    assert set(metrics) == {f"zero_shot.colours.class.{name}" for name in asked} | frozen
     top = metrics["zero_shot.colours.class.top1"]
     assert (top["n"], top["chance"], top["baseline"]) == (50, 0.2, 0.2)
     assert top["low"] <= top["value"] <= top["high"]
     assert f"{top['value']:.1%}" in next(line for line in out.splitlines() if " zero_shot.class.top1 " in line)
     metrics = json.loads((tmp_path / "found/sayings/metrics.json").read_text())
     both = ("image_to_text", "text_to_image")
-    assert set(metrics) == {f"retrieval.sayings.{way}.recall_at_{k}" for way in both for k in (1, 5)} | {
-        f"retrieval.sayings.{way}.{of}" for way in both for of in ("median_rank", "mean_average_precision")
-    } | {"retrieval.sayings.mean_recall"}
+    assert (
+        set(metrics)
+        == {f"retrieval.sayings.{way}.recall_at_{k}" for way in both for k in (1, 5)}
+        | {f"retrieval.sayings.{way}.{of}" for way in both for of in ("median_rank", "mean_average_precision")}
+        | {"retrieval.sayings.mean_recall"}
+        | frozen
+    )
     about = json.loads((tmp_path / "found/sayings/about.json").read_text())
     assert (about["model"]["library"], about["set"]["pictures"], about["asked"]) == (
         "huggingface",
@@ -260,3 +270,38 @@ def test_a_broken_picture_of_the_split_to_fit_on_is_named(diptych, fitting):
     assert (code, out) == (1, "")
     assert "1/s00000" in err
     assert "of fitting, train cannot be shown to the model" in err
+
+
+def resized_otherwise(monkeypatch) -> None:
+    """Plant a drift: pictures are made smaller in another way than when the canary was frozen."""
+    plain = Image.Image.resize
+    monkeypatch.setattr(
+        Image.Image, "resize",
+        lambda self, size, resample=None, *rest, **how: plain(self, size, Image.Resampling.BOX, *rest, **how),
+    )  # fmt: skip
+    canary.frozen.cache_clear()
+
+
+def test_an_evaluation_that_has_drifted_is_said_and_not_compared(diptych, colours, tmp_path, monkeypatch, capsys):
+    assert diptych(GOLDEN / "clip_gelu", "--set", colours, "--to", "then")[0] == 0
+    with monkeypatch.context() as later:
+        resized_otherwise(later)
+        code, out, err = diptych(GOLDEN / "clip_gelu", "--set", colours, "--to", "now")
+    canary.frozen.cache_clear()
+    assert code == 0, err
+    assert "canary.distance is" in out
+    assert "when it was frozen: not the evaluation that others had" in out
+    assert main(["study", "then/colours", "now/colours"]) == 0
+    told = capsys.readouterr().out
+    assert "Not compared (measured otherwise, as the canary says): now/colours zero_shot.colours.class.top1" in told
+
+
+def test_numbers_without_a_canary_are_not_taken_for_alike(diptych, colours, tmp_path, capsys):
+    """Folders that were measured before the canary was scored here."""
+    for name in ("then", "now"):
+        assert diptych(GOLDEN / "clip_gelu", "--set", colours, "--to", name)[0] == 0
+    path = tmp_path / "then/colours/metrics.json"
+    kept = {name: its for name, its in json.loads(path.read_text()).items() if not name.startswith("canary.")}
+    path.write_text(json.dumps(kept))
+    assert main(["study", "then/colours", "now/colours"]) == 0
+    assert "then/colours was measured without the canary" in capsys.readouterr().out
