@@ -68,6 +68,11 @@ class Lora(Strategy):
             )
         self.rank, self.alpha, self.towers = rank, alpha, tuple(towers)
 
+    @property
+    def called(self) -> str:
+        """How a person reads it."""
+        return f"LoRA r={self.rank}"
+
     def prepare(self, model: nn.Module) -> Freeze:
         """Put the corrections in, and return all else as what stays; ConfigError where no linear map has such a name."""
         maps = [
