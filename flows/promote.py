@@ -10,6 +10,7 @@ from components.contracts.errors import ConfigError, DiptychError
 from components.contracts.promotion import COMPATIBLE, Finding, Held, Ruling
 from components.recipes.params import load_params
 from components.recipes.recipe import Serving
+from components.recipes.rules import check_judgeable
 from components.registry.champion import files_of
 from components.registry.promotion import Judge, Verdict
 from components.registry.promotion import promote as move
@@ -36,6 +37,7 @@ def _judge(root: Path, store: Store) -> Judge:
         from components.evaluation.compatible import works_on_old_index
         from components.evaluation.ruled import table
 
+        check_judgeable(root, params.promotion)
         also = packaged_well(version, champion, params.gates.retention, root, store)
         with tempfile.TemporaryDirectory(dir=private(root, "tmp")) as scratch:
             ours, theirs, lacking = sides(version, champion, params.promotion, root, store, Path(scratch))

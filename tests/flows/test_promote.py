@@ -180,6 +180,9 @@ def test_rules_of_params_decide_and_are_read_anew(toy):
     rules(toy, guards=[{"metric": "retrieval.pair.nothing", "margin": 0.1, "tier": "critical"}])
     missing = promote(toy, version, anew=True)
     assert "retrieval.pair.nothing clip@2 was not measured on it" in missing.sentence
+    rules(toy, guards=[{"metric": "retrieval.pair.image_to_text.median_rank", "margin": 1.0}])
+    with pytest.raises(ConfigError, match=r"line .*median_rank, of which no row a query is kept"):
+        promote(toy, version, anew=True)
     rules(toy)
     assert promote(toy, version, anew=True).champion.label == "clip@2"
 
