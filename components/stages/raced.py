@@ -41,6 +41,7 @@ from components.finetuning.labels.soft_prompt import SoftPrompt
 from components.finetuning.labels.way import Fitted, LabelVectors, LabelWay
 from components.finetuning.last_layers import LastLayers
 from components.finetuning.locked import LockedImage
+from components.finetuning.locked_text import LockedText
 from components.finetuning.lora import Lora
 from components.finetuning.race import Heat, race
 from components.finetuning.recall import General
@@ -63,7 +64,7 @@ PROMPT_SHARE = 0.1  # of the budget, at most, that a soft prompt learns for
 
 
 def ways() -> dict[str, Strategy]:
-    """Return the ways to tune that can race, the cheapest to keep first."""
+    """Return the ways to tune that can race, what changes least of a model first: so they are tried, and of equals the first is preferred."""
 
     def rate(lr: float, layer_decay: float = 1.0) -> Optimisation:
         return Optimisation(lr=lr, weight_decay=0.1, warmup=0.1, layer_decay=layer_decay)
@@ -75,6 +76,7 @@ def ways() -> dict[str, Strategy]:
         "lora": Lora(optimisation=rate(1e-3), **alone),  # type: ignore[arg-type]  # a literal
         "last layers": LastLayers(optimisation=rate(3e-4), **alone),  # type: ignore[arg-type]
         "locked image": LockedImage(optimisation=rate(3e-4), **alone),  # type: ignore[arg-type]
+        "locked text": LockedText(optimisation=rate(3e-4), **alone),  # type: ignore[arg-type]
         "whole": Whole(optimisation=rate(1e-4, 0.75), **alone),  # type: ignore[arg-type]
     }
 
