@@ -36,6 +36,7 @@ def bomb(side: int) -> bytes:
 
 
 RED = picture(COLOURS["red"])
+PICTURE = {"type": "image_url", "image_url": {"url": uri(RED)}}
 BAD_PICTURES = {
     "html": (b"<!DOCTYPE html><html><body>hello</body></html>", 415, "unsupported_image"),
     "svg": (b'<svg xmlns="http://www.w3.org/2000/svg"/>', 415, "unsupported_image"),
@@ -94,7 +95,16 @@ def test_an_odd_picture_is_taken(http, name):
         ({"input": "data:image/png;base64,"}, "empty_image"), ({"input": "data:image/png;base64,§§"}, "bad_base64"), ({"input": "data:image/png,abc"}, "bad_data_uri"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "http://127.0.0.1/x.png"}}]}]}, "remote_image"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "file:///etc/passwd"}}]}]}, "remote_image"),
-        ({"messages": [{"role": "user", "content": [{"type": "video_url"}]}]}, "invalid_request"),
+        ({"messages": [{"role": "user", "content": [{"type": "video_url"}]}]}, "invalid_request"), ({"messages": []}, "invalid_request"),
+        ({"messages": [{"role": "user", "content": "red"}, {"role": "user", "content": [PICTURE]}]}, "mixed_conversation"),
+        ({"messages": [{"role": "user", "content": [PICTURE, {"type": "text", "text": "red"}]}]}, "mixed_conversation"),
+        ({"messages": [{"role": "user", "content": [PICTURE, PICTURE]}]}, "several_pictures"),
+        ({"messages": [{"role": "user", "content": [PICTURE]}, {"role": "assistant", "content": [PICTURE]}]}, "several_pictures"),
+        ({"messages": [{"role": "user", "content": []}]}, "empty_text"), ({"messages": [{"role": "user", "content": None}]}, "empty_text"),
+        ({"messages": [{"role": "user", "content": "a\0b"}]}, "bad_text"), ({"messages": [{"role": "", "content": "a"}]}, "invalid_request"),
+        ({"input": "red", "normalize": False}, "invalid_request"), ({"input": "red", "use_activation": False}, "invalid_request"),
+        ({"input": "red", "chat_template": "{{ messages }}"}, "invalid_request"), ({"input": "red", "embed_dtype": "float16"}, "invalid_request"),
+        ({"input": "red", "endianness": "big"}, "invalid_request"), ({"input": "red", "encoding_format": "bytes"}, "invalid_request"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_embedded(http, body, code):
