@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from components.serving.gateway.pictures_in import picture_of
+from components.serving.gateway.pictures_in import EXAMPLE, picture_of
 from components.serving.gateway.refusal import bad
 from components.serving.gateway.texts_in import checked_text
 
@@ -20,7 +20,7 @@ MOST_PARTS = 256  # of a message
 class ImageUrl(BaseModel):
     """Where a picture is: in itself, as a data URI."""
 
-    url: str = Field(examples=["data:image/png;base64,iVBORw0KGgo="])
+    url: str = Field(examples=[EXAMPLE])
 
 
 class TextPart(BaseModel):

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from components.data.transforms.preprocess import MAX_PIXELS
 from components.serving.errors import RequestRefused
@@ -21,7 +21,7 @@ from components.serving.gateway.answers import REFUSALS, as_json
 from components.serving.gateway.asking import asked
 from components.serving.gateway.conversation import Message, sample_of
 from components.serving.gateway.fleet import Version
-from components.serving.gateway.pictures_in import is_data_uri, picture_of, pixels_of
+from components.serving.gateway.pictures_in import EXAMPLE, is_data_uri, picture_of, pixels_of
 from components.serving.gateway.refusal import Refusal, bad
 from components.serving.gateway.texts_in import checked_text
 from components.serving.gateway.tokens import counted
@@ -35,8 +35,21 @@ router = APIRouter()
 class EmbeddingRequest(BaseModel):
     """What to embed: `input` as OpenAI and NV-CLIP have it, or `messages` as vLLM has them."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"model": "champion", "input": "a red heart"},
+                {"input": ["a red heart", EXAMPLE], "dimensions": 8, "encoding_format": "int8"},
+                {"messages": [{"role": "user", "content": [{"type": "text", "text": "a red heart"}]}]},
+                {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": EXAMPLE}}]}]},
+            ]
+        }
+    )
+
     model: str = Field(
-        "", examples=["clip"], description="A version such as clip@3, champion, or a model's name; any, unless given."
+        "",
+        examples=["champion"],
+        description="A version such as clip@3, champion, or a model's name; any, unless given.",
     )
     input: str | Annotated[list[str], Field(min_length=1, max_length=MOST_INPUTS)] | None = Field(
         None, examples=["a red heart"], description="Texts; one that begins with data:image/ is a picture."

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from components.serving.gateway.feedback import feedback_file
 from tests.components.serving.tiny_package import COLOURS, picture
 
 
@@ -239,6 +240,40 @@ def test_every_answer_has_a_number_of_the_callers_or_a_new_one(http):
     assert http.get("/healthz", headers={"x-request-id": "mine-1"}).headers["x-request-id"] == "mine-1"
     odd = http.get("/healthz", headers={"x-request-id": "<script>"}).headers["x-request-id"]
     assert len(odd) == 24
+
+
+ANY_KEY = {"key": "key-red", "like": "key-red"}  # of the index that is served here, in place of the example's
+
+
+def bodies(about: dict) -> dict[str, dict]:
+    """Return the schema of each request that has a body, by its route."""
+    return {
+        path: about["components"]["schemas"][
+            its["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+        ]
+        for path, its in about["paths"].items()
+        if "requestBody" in its.get("post", {})
+    }
+
+
+def test_each_example_of_the_description_is_answered(http, workspace):
+    described = bodies(http.get("/openapi.json").json())
+    assert set(described) == {"/v1/embeddings", "/v1/classify", "/v1/search", "/v1/feedback"}
+    try:
+        for path, schema in described.items():
+            examples = schema["examples"]
+            for name, field in schema[
+                "properties"
+            ].items():  # what a field alone gives as its example, within a whole one
+                examples += [
+                    next(one for one in examples if name in one) | {name: its} for its in field.get("examples", ())
+                ]
+            assert len(examples) > 1
+            for body in examples:
+                answer = http.post(path, json=body | {name: key for name, key in ANY_KEY.items() if name in body})
+                assert answer.status_code == 200, (path, body, answer.text)
+    finally:
+        feedback_file(workspace).unlink(missing_ok=True)
 
 
 def test_the_description_has_an_example_and_every_refusal(http):
