@@ -74,7 +74,10 @@ def _halves(part: Int[np.ndarray, "P"], scaled: Float[np.ndarray, "G S"]) -> tup
 
 
 def _root(covariance: Float[np.ndarray, "S S"]) -> Float[np.ndarray, "S S"]:
-    """Return what turns independent normal numbers, as rows, into some with this covariance, which columns that go together make singular."""
+    """Return what turns independent normal numbers, as rows, into some with this covariance, which columns that go together make singular.
+
+    Of all such roots the symmetric one, which does not depend on the signs in which a machine gives eigenvectors.
+    """
     variances, directions = np.linalg.eigh(covariance)
-    root: Float[np.ndarray, S, S] = (directions * np.sqrt(np.maximum(variances, 0.0))).T
+    root: Float[np.ndarray, S, S] = (directions * np.sqrt(np.maximum(variances, 0.0))) @ directions.T
     return root
