@@ -36,7 +36,6 @@ def sides(
     if ours is not None and theirs is not None and comparable(ours, theirs, rules):
         return ours, theirs, []
     if champion is not None and ours is not None and is_own:
-        AUDIENCE.get().told(f"{champion.label} is measured again, on the data of this workspace")
         theirs = _champion_again(champion, root, store, scratch)
         if theirs is None or comparable(
             ours, theirs, rules
@@ -94,6 +93,7 @@ def _kept(version: ModelVersion, root: Path, store: Store) -> "tuple[Evaluated |
 
 def _champion_again(champion: ModelVersion, root: Path, store: Store, scratch: Path) -> "Evaluated | None":
     """Return what the champion's package gives today; None, which is said, where it is gone."""
+    AUDIENCE.get().told(f"{champion.label} is measured again, on the data of this workspace")
     try:
         return _again(champion, root, store, scratch)
     except DiptychError as err:

@@ -112,8 +112,9 @@ class Slices(Evaluator):
                     what = f"{split} has {len(kept)} slices of {self.of} with {self.floor} queries or more"
                     without[name] = f"{what}, so there is nothing to compare" + (f" ({few})" if few else "")
                     continue
-                made = _metrics(name, by_query, one, kept, self._together(places, name, without), subject.seed)
-                queries.append(_query_rows(split, self.of, one, kept))
+                joined = self._together(places, name, without)
+                made = _metrics(name, by_query, one, kept, joined, subject.seed)
+                queries.append(_query_rows(split, self.of, one, {**kept, **joined}))
                 metrics += made
                 tables.append(_rows(split, self.of, one, places, made))
             if tables:
@@ -267,16 +268,21 @@ def _places(slices: Sequence[str | None]) -> dict[str, Int[np.ndarray, "_"]]:
 def _metrics(
     name: str, by_query: str, one: Asked, kept: Mapping[str, np.ndarray], joined: Mapping[str, np.ndarray], seed: int
 ) -> list[Metric]:
-    """Return a metric for each slice, for those that are taken together, and the gap; those of one slice are counted over the rows `by_query`."""
+    """Return a metric for each slice, for those that are taken together, and the gap; all but that are counted over the rows `by_query`.
+
+    Slices that are taken together and ask a query twice, as languages of one picture, are the exception: a query counts once where two models are compared.
+    """
     made = []
     for its, at in (*kept.items(), *joined.items()):
         chance = float(one.chance[at].mean())
         low, high = mean_interval(one.right[at], [one.about[place] for place in at], seed)
+        tally = Tally(rows=by_query, where={"asked": one.asked, "slice": its}, column="right")
+        is_each_once = len({one.queries[place] for place in at}) == len(at)
         made.append(
             Metric(
                 name=f"{name}.{PART.sub('_', its)}", value=float(one.right[at].mean()), unit="fraction", better="up", n=len(at),
                 chance=chance, baseline=chance if one.theirs is None else float(one.theirs[at].mean()), method=f"{one.how}, of {its}",
-                low=low, high=high, tallies=(Tally(rows=by_query, where={"asked": one.asked, "slice": its}, column="right"),) if its in kept else (),
+                low=low, high=high, tallies=(tally,) if is_each_once else (),
             )
         )  # fmt: skip
     counts, together = [len(at) for at in kept.values()], np.concatenate(list(kept.values()))

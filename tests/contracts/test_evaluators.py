@@ -15,6 +15,7 @@ import yaml
 
 from components.contracts.evaluator import Evaluator, Findings
 from components.data.transforms.preprocess import Preprocess
+from components.evaluation.catalogue import why_no_rows
 from components.evaluation.embedding import Embedder
 from components.evaluation.outcomes import Evaluated
 from components.recipes.section import build
@@ -100,6 +101,14 @@ def test_its_numbers_have_an_interval_or_its_row_says_why_not(name, found):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_its_rows_are_kept_query_by_query_or_its_row_says_why_not(name, found):
+    for metric in found[name].metrics:
+        (row,) = [row for pattern, row in CATALOGUE[name]["metrics"].items() if re.fullmatch(pattern, metric.name)]
+        assert (not metric.tallies) == ("no_rows" in row), metric.name
+        assert why_no_rows(metric.name) == row.get("no_rows")
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_measured_again_it_finds_the_same_whatever_was_drawn_meanwhile(name, found, make):
     torch.manual_seed(5)
     np.random.seed(5)
@@ -165,7 +174,9 @@ def test_files_and_rows_agree():
 def test_every_row_is_whole_and_has_its_test(name):
     row = CATALOGUE[name]
     assert set(row) == {"class_path", "init_args", "metrics"}
-    assert all(set(its) - {"no_interval"} == {"unit", "better", "random_guess"} for its in row["metrics"].values())
+    assert all(
+        set(its) - {"no_interval", "no_rows"} == {"unit", "better", "random_guess"} for its in row["metrics"].values()
+    )
     assert (REPOSITORY / "tests" / "components" / "evaluation" / f"test_{name}.py").exists()
 
 

@@ -15,7 +15,7 @@ from components.contracts.promotion import Rules
 from components.evaluation.outcomes import Evaluated
 from components.registry.store import open_store
 from components.registry.versions import by_alias, register
-from flows.promote import label_of, promote
+from flows.promote import label_of, parity, promote
 from flows.same_queries import comparable, trained_elsewhere
 from tests.flows.seed import set_seed
 
@@ -139,6 +139,29 @@ def test_one_trained_on_other_data_than_todays_may_have_seen_todays_pools(toy):
     assert "clip@1 was trained on other data than today's" in finding.says
 
 
+def test_one_that_is_not_served_as_it_was_measured_stays_however_good(toy):
+    shipped(toy, 1)
+    (toy / "far").touch()
+    verdict = shipped(toy, 2)
+    assert (verdict.ruling.outcome, verdict.champion.label) == ("kept", "clip@1")
+    assert "onnx_furthest is 2.0e-03, by which text answers otherwise than what was measured" in verdict.sentence
+    assert "serving.tolerance allows 1.0e-03" in verdict.sentence
+
+
+@pytest.mark.parametrize(
+    ("furthest", "bound", "held"),
+    [
+        ({"image": 9e-5, "text": 1e-6}, {}, "holds"), ({"image": 2e-4, "text": 1e-6}, {}, "fails"),
+        ({"image": 2e-4, "text": 1e-6}, {"onnx_tolerance": 1e-3}, "holds"), ({"image": 2e-6, "text": 0.0}, {"onnx_tolerance": 1e-6}, "fails"),
+        ({"image": float("nan"), "text": 0.1}, {"onnx_tolerance": 1.0}, "fails"), ({}, {"onnx_tolerance": 1e-3}, "uncertain"),
+        (None, {}, "uncertain"),
+    ],
+)  # fmt: skip
+def test_answers_are_held_to_the_bound_of_the_export_or_the_usual_one(furthest, bound, held):
+    said = {} if furthest is None else {"onnx_furthest": furthest}
+    assert parity({**said, **bound}).held == held
+
+
 def test_a_model_that_is_asked_otherwise_is_for_a_person(toy):
     shipped(toy, 1)
     (toy / "wide").touch()
@@ -168,6 +191,9 @@ def test_rules_of_params_decide_and_are_read_anew(toy):
     rules(toy, guards=[{"metric": "retrieval.pair.nothing", "margin": 0.1, "tier": "critical"}])
     missing = promote(toy, version, anew=True)
     assert "retrieval.pair.nothing clip@2 was not measured on it" in missing.sentence
+    rules(toy, guards=[{"metric": "retrieval.pair.image_to_text.median_rank", "margin": 1.0}])
+    with pytest.raises(ConfigError, match=r"line .*median_rank, of which no row a query is kept"):
+        promote(toy, version, anew=True)
     rules(toy)
     assert promote(toy, version, anew=True).champion.label == "clip@2"
 

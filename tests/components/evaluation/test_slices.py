@@ -74,11 +74,12 @@ def test_two_models_can_be_compared_on_a_slice_query_by_query(squares, model):
         squares, captions=tuple((*texts, "it") for texts in squares.captions), languages=(("en", "de"),) * 50
     )
     told = Told(model.of_pictures, {**model.of_texts, "it": direction(["blue"])})
-    metrics, found = measured(spoken, told, of="language", floor=1)
+    metrics, found = measured(spoken, told, of="language", floor=1, together={"both": ["de", "en"]})
+    assert metrics["language.image_to_text.both"].tallies == (), "each picture would count twice"
     rows = found.rows["slices.pair.language"].filter(
         pc.equal(found.rows["slices.pair.language"]["asked"], "image_to_text")
     )
-    assert len(rows) == 100, "a picture is asked in both languages"
+    assert len(rows) == 200, "a picture is asked in both languages, and in both together"
     for language in ("en", "de"):
         (tally,) = metrics[f"language.image_to_text.{language}"].tallies
         assert tally.where == {"asked": "image_to_text", "slice": language}
@@ -133,6 +134,10 @@ def test_slices_may_have_a_number_together(squares, model):
     metrics, found = measured(squares, model, of="category", floor=5, together=joined)
     warm, cold = (metrics[f"category.image_to_text.{one}"] for one in joined)
     assert (warm.value, warm.n, cold.value, cold.n) == (0.75, 20, 1, 20)
+    assert warm.tallies[0].where == {"asked": "image_to_text", "slice": "warm"}
+    rows = found.rows["slices.pair.category"].to_pylist()
+    its = [row["right"] for row in rows if (row["asked"], row["slice"]) == ("image_to_text", "warm")]
+    assert (len(its), np.mean(its)) == (20, warm.value)
     assert warm.low < warm.value < warm.high
     assert metrics["category.image_to_text.gap"].n == 50, "they are none of the gap's"
     assert "no query is of orange" in found.without["slices.pair.category.image_to_text.warm"]
