@@ -17,7 +17,7 @@ def add_evaluate(add: Add) -> None:
     made.set_defaults(anywhere=True)
     made.add_argument(
         "model", metavar="MODEL",
-        help="its folder, or its file of weights with the rest beside it; hf-hub:OWNER/NAME; a package's folder; triton:HOST:PORT, a server that runs; or served, "
+        help="its folder, or its file of weights with the rest beside it; hf-hub:OWNER/NAME; open_clip's names MODEL/TAG, such as ViT-B-32/laion2b_s34b_b79k; a package's folder; triton:HOST:PORT, a server that runs; or served, "
         "that of this workspace (./served is a folder)",
     )  # fmt: skip
     made.add_argument(
@@ -40,7 +40,7 @@ def add_evaluate(add: Add) -> None:
     made.add_argument(
         "--network",
         action="store_true",
-        help="fetch a model that is named hf-hub:OWNER/NAME where it was not fetched before",
+        help="fetch a model that is named hf-hub:OWNER/NAME or MODEL/TAG where it was not fetched before",
     )
     made.add_argument("--config", metavar="FILE", type=Path, help="their config, where it does not lie beside")
     made.add_argument("--tokenizer", metavar="PATH", type=Path, help="their tokenizer, where it does not lie beside")

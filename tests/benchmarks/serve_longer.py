@@ -34,7 +34,7 @@ DEPEND_ON = {  # measure -> the numbers of the command line that it depends on
     "sustained": ("seconds",),
     "overload": ("seconds",),
     "soak": ("soak",),
-    "perf": ("requests",),
+    "perf": ("seconds",),
 }
 MEASURES = tuple(DEPEND_ON)
 CLIENTS = (1, 4, 16, 64)
@@ -48,6 +48,7 @@ SOAK_CLIENTS = 16
 LOOKS = 10  # at memory, over a soak
 ALIKE = 1e-4
 PERF_ANALYZER = PEERS / "perf_analyzer.txt"
+WINDOWS = 3  # of perf_analyzer's, which with -s 999 it takes to be alike
 TOO_MANY = 256  # clients, each of which asks again at once when it is turned away
 
 
@@ -63,7 +64,7 @@ def measure(name: str, package: Path, pool: Pool, given: argparse.Namespace) -> 
             if name == "grpc":
                 return grpc(package, pool, side, scratch, given.requests, given.turns)
             if name == "perf":
-                return perf(_address(scratch), given.requests)
+                return perf(_address(scratch), given.seconds)
             for what in ("text", "image"):
                 side.asked(what, 10 * COLD, 4)
             if name == "overload":
@@ -159,15 +160,15 @@ def overload(side: Any, seconds: float) -> dict[str, Any]:
     return {**found, "clients": TOO_MANY, "room": room, "seconds": seconds}
 
 
-def perf(address: str, requests: int) -> dict[str, Any]:
-    """Return what NVIDIA's perf_analyzer says of the text encoder over gRPC, at each number of clients: answers a second, milliseconds, errors."""
+def perf(address: str, seconds: float) -> dict[str, Any]:
+    """Return what NVIDIA's perf_analyzer says of the text encoder over gRPC, at each number of clients, in three windows: answers a second, milliseconds."""
     python, found = python_of("perf_analyzer"), {}
     with tempfile.TemporaryDirectory() as folder:
         for clients in CLIENTS:
             report = Path(folder) / f"{clients}.csv"
             command = [
                 str(python.parent / "perf_analyzer"), "-m", "text_encoder", "-u", address, "-i", "grpc", "--concurrency-range", str(clients),
-                "--request-count", str(max(requests, 10 * clients)), "--input-data", "zero", "-f", str(report),
+                "-p", str(int(1000 * seconds / WINDOWS)), "-s", "999", "--input-data", "zero", "-f", str(report),
             ]  # fmt: skip
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
@@ -175,7 +176,7 @@ def perf(address: str, requests: int) -> dict[str, Any]:
             found[str(clients)] = perf_row(report.read_text())
     return {
         "text": found,
-        "requests": requests,
+        "seconds": seconds,
         "perf_analyzer": PERF_ANALYZER.read_text(encoding="utf-8").partition("==")[2].strip(),
     }
 

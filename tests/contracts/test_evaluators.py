@@ -74,6 +74,7 @@ def test_its_numbers_can_be_read(name, found):
             assert math.isfinite(number)
             assert metric.unit != "fraction" or 0 <= number <= 1
         assert not re.search(r"[^\w. ]", metric.name), "MLflow would refuse it"
+        assert metric.method, f"{metric.name} does not say how the model was asked"
 
 
 @pytest.mark.parametrize("name", NAMES)

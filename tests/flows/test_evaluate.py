@@ -93,6 +93,11 @@ def test_two_sets_are_measured_and_left_with_a_row_a_query(diptych, colours, say
         | {"retrieval.sayings.mean_recall"}
         | frozen
     )
+    ways = {its["method"] for name, its in metrics.items() if name not in frozen}
+    assert ways == {
+        "captions as they are written, by cosine",
+        "captions as they are written, by cosine; the mean over 4 recalls",
+    }
     about = json.loads((tmp_path / "found/sayings/about.json").read_text())
     assert (about["model"]["library"], about["set"]["pictures"], about["asked"]) == (
         "huggingface",

@@ -117,6 +117,17 @@ def test_what_was_counted_or_asked_otherwise_is_not_compared(change):
     assert not comparable(ours, other, Rules(primary="m"))
 
 
+def test_evaluations_from_before_retrieval_said_how_it_asks_are_compared():
+    tallies = [{"rows": "retrieval.pair", "column": "rank", "at_most": 1}]
+    metric = {"value": 0.5, "data": "here", "tallies": tallies}
+    before, now = (
+        Evaluated(label="clip@1", metrics={"m": {**metric, **more}}, rows={"retrieval.pair": pa.table({})})
+        for more in ({}, {"method": "captions as they are written, by cosine"})
+    )
+    assert comparable(before, now, Rules(primary="m"))
+    assert comparable(now, before, Rules(primary="m"))
+
+
 def test_one_trained_on_other_data_than_todays_may_have_seen_todays_pools(toy):
     version, store = made(toy, 1), open_store(toy)
     source = toy / "data/raw/source.json"
