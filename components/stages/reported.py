@@ -160,7 +160,9 @@ def confusions_of(evaluated: Path) -> dict[str, dict[str, Confusion]]:
 
 def slices_of(evaluated: Path, metrics: Mapping[str, Mapping[str, Any]], of: Indexed, seed: int) -> list[Sliced]:
     """Return the parts that Slices measured; where the recipe does not list it, R@1 of the held-out pictures by category and by maker."""
-    left = sorted((evaluated / "rows").glob("slices.*.parquet"))
+    left = [
+        path for path in sorted((evaluated / "rows").glob("slices.*.parquet")) if path.stem.count(".") == 1
+    ]  # a row a slice, others a row a query
     found = [one for path in left for one in measured(pq.read_table(path).to_pylist(), metrics)]
     if any(one.split in SPLITS for one in found):
         return found

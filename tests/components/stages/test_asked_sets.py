@@ -86,3 +86,48 @@ def test_the_split_to_fit_on_is_read_where_something_is_fitted(stage, tmp_path, 
     (metric,) = found.metrics
     assert (metric.name, metric.n) == ("probe.colours.class.top1", 25)
     assert "own split of 25 pictures" in metric.method
+
+
+def lay_out(folder, squares) -> AskedSet:
+    """A folder of pictures a colour, with captions beside them."""
+    for place, (data, group, (name,)) in enumerate(
+        zip(squares.pictures, squares.groups, squares.captions, strict=True)
+    ):
+        (folder / group["category"]).mkdir(parents=True, exist_ok=True)
+        (folder / group["category"] / f"{place}.png").write_bytes(data)
+        (folder / group["category"] / f"{place}.txt").write_text(name)
+    return AskedSet(path="data/sets/ours", source={"name": "folder"})
+
+
+def no_picture(folder):
+    (folder / "odd").mkdir()
+
+
+def spoilt_picture(folder):
+    (folder / "odd").mkdir()
+    (folder / "odd/a.png").write_bytes(b"")
+
+
+def no_caption(folder):
+    for path in (folder / "red").glob("*.txt"):
+        path.unlink()
+
+
+@pytest.mark.parametrize(("spoil", "named"), [(no_picture, "odd"), (spoilt_picture, "odd"), (no_caption, "red")])
+def test_a_class_without_a_picture_is_named(stage, tmp_path, squares, spoil, named):
+    asked = lay_out(tmp_path / "data/sets/ours", squares)
+    with read_sets(stage, {"ours": asked}, (1,)) as sets:
+        assert len(sets["ours"].pool) == 50
+    spoil(tmp_path / "data/sets/ours")
+    why = f"the evaluation set ours: 1 of its classes have no picture that can be measured: {named}\\. "
+    with pytest.raises(DataError, match=why), read_sets(stage, {"ours": asked}, (1,)):
+        pass
+
+
+def test_a_folder_beside_pictures_that_no_folder_tells_apart_is_no_class(stage, tmp_path, squares):
+    folder = tmp_path / "data/sets/ours"
+    asked = lay_out(folder, squares)
+    for path in list(folder.glob("*/*")):
+        path.rename(folder / path.name)
+    with read_sets(stage, {"ours": asked}, (1,)) as sets:
+        assert len(sets["ours"].pool) == 50
