@@ -1,6 +1,6 @@
 """Pictures of what a run leaves to look at: `python -m infra.screenshots` in a workspace with a finished run.
 
-Writes report.png, report-more.png, report-phone.png, page.png, prefect.png and mlflow.png. Serves the pages with `diptych ui`, unless they are up already.
+Writes report.png, report-more.png, report-phone.png, page.png, page-phone.png, page-two.png (where two versions are served), prefect.png and mlflow.png. Serves the pages with `diptych ui`, unless they are up already.
 """
 
 import argparse
@@ -61,7 +61,7 @@ _ASK = """
 _SHOWN = """
 (() => {
   const seen = [...document.querySelectorAll(".hits img")].filter((one) => one.getBoundingClientRect().top < innerHeight);
-  return seen.length > 5 && seen.every((one) => one.complete && one.naturalWidth);
+  return seen.length > 2 && seen.every((one) => one.complete && one.naturalWidth);
 })()
 """  # those further down load once somebody scrolls to them
 
@@ -108,11 +108,7 @@ def screenshots(root: Path, folder: Path) -> Iterator[Path]:
         yield _kept(tab, folder / "report-phone.png", PHONE[1], PHONE[0])
         tab.scheme("light")
         if shipped.unserved is None:
-            tab.size(WIDTH, 1000)
-            tab.open(ensure_gateway(root).url)
-            tab.wait(_ASK.format(text=json.dumps(examples_of(root)[0])))
-            tab.wait(_SHOWN)
-            yield _kept(tab, folder / "page.png", 1000)
+            yield from search_pages(tab, ensure_gateway(root).url, examples_of(root)[0], folder)
         with served(root) as pages:
             tab.open(f"{pages.prefect}/v2/runs/flow-run/{_flow_run(pages)}?tab=Artifacts")
             tab.wait_for_text(f"metrics-{recipe}", f"links-{recipe}", f"examples-{recipe}")
@@ -125,6 +121,25 @@ def screenshots(root: Path, folder: Path) -> Iterator[Path]:
             yield _kept(tab, folder / "mlflow.png", 900)
         if strangers := tab.strangers():
             raise DiptychError(f"the pages asked other hosts for something: {', '.join(sorted(strangers))}")
+
+
+def search_pages(tab: Tab, url: str, words: str, folder: Path) -> Iterator[Path]:
+    """Yield pictures of a gateway's page once it shows what some words find: at a desk, on a phone in the dark, and of two versions side by side where two are served."""
+    for name, (width, height) in {"page.png": (WIDTH, 1000), "page-phone.png": PHONE}.items():
+        tab.scheme("dark" if width < WIDTH else "light")
+        tab.size(width, height)
+        tab.open("about:blank")
+        tab.open(url)
+        tab.wait(_ASK.format(text=json.dumps(words)))
+        tab.wait(_SHOWN)
+        yield _kept(tab, folder / name, height, width)
+    tab.scheme("light")
+    if not tab.ask("document.getElementById('both').hidden"):
+        tab.size(WIDTH, 1000)
+        tab.ask("document.getElementById('compare').click()")
+        tab.wait("document.querySelectorAll('.hits').length == 2")
+        tab.wait(_SHOWN)
+        yield _kept(tab, folder / "page-two.png", 1000)
 
 
 @contextmanager

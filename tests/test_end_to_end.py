@@ -168,7 +168,15 @@ def test_report_and_pages_are_pictured_by_a_script(workspace, tmp_path):
         cwd=workspace, env=environment(), capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert made.returncode == 0, made.stderr
-    names = ("report.png", "report-more.png", "report-phone.png", "page.png", "prefect.png", "mlflow.png")
+    names = (
+        "report.png",
+        "report-more.png",
+        "report-phone.png",
+        "page.png",
+        "page-phone.png",
+        "prefect.png",
+        "mlflow.png",
+    )
     assert made.stdout.split()[::3] == [str(tmp_path / name) for name in names]
     for path in map(Path, made.stdout.split()[::3]):
         with Image.open(path) as picture:

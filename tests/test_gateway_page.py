@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from components.data.manifest import LABELS, SCHEMA, write_manifest
+from components.data.sources.emoji_wheels import LANGUAGES
 from components.serving.gateway.feedback import feedback_file
 from components.serving.gateway.keys import add_key, keys_file
 from components.serving.gateway.settings import Settings
@@ -20,6 +21,11 @@ from tests.components.serving.tiny_package import COLOURS, make_package, picture
 from tests.test_pages import DESK, PHONE, axe, serious, tab  # noqa: F401  # fixtures
 
 REPOSITORY = Path(__file__).parents[1]
+RED = {
+    "ar": "أحمر", "es": "rojo", "fa": "قرمز", "fr": "rouge", "id": "merah", "it": "rosso", "ja": "赤", "ko": "빨강", "pt": "vermelho", "ru": "красный", "tr": "kırmızı",
+    "zh": "红",
+}  # fmt: skip
+"""With English and German, the languages of the emoji."""
 pytestmark = pytest.mark.timeout(600)
 HARM = '<img src=x onerror="window.harmed=1"><script>window.harmed=1</script>'
 
@@ -36,6 +42,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             {"text": f"a {name} square", "kind": "short", "lang": "en"},
             {"text": f"ein Quadrat: {name}", "kind": "short", "lang": "de"},
         ]
+        if name == "red":
+            texts += [{"text": word, "kind": "short", "lang": code} for code, word in RED.items()]
         if name == "green":
             texts.append({"text": HARM, "kind": "short", "lang": "fr"})
         rows.append(
@@ -122,6 +130,24 @@ def test_a_filter_and_a_language(page):
     assert page.ask("document.querySelector('.hits .caption').lang") == "de"
 
 
+def test_fourteen_languages_can_be_chosen_and_each_caption_is_in_its_own(page):
+    assert {*RED, "en", "de"} == set(LANGUAGES)
+    shown = page.ask(
+        "[...document.querySelectorAll('#language option')].map(one => [one.value, one.lang, one.textContent])"
+    )
+    assert {code for code, _, _ in shown} == set(LANGUAGES)
+    assert all(code == lang and name and name != code for code, lang, name in shown), "by name, not by code"
+    typed(page, "a red square")
+    for code, word in RED.items():
+        chosen(page, "#language", code)
+        page.wait(f"document.querySelector('.hits .caption').textContent == {json.dumps(word)}")
+        assert page.ask("document.querySelector('.hits .caption').lang") == code
+    typed(page, "赤")
+    assert captions(page)[0] == RED["zh"], "found by its words in another language, and said in the one that was chosen"
+    chosen(page, "#language", "ar")
+    page.wait("document.querySelector('.hits .caption').matches(':lang(ar):dir(rtl)')")
+
+
 def test_a_caption_is_shown_and_never_run(page):
     typed(page, "green")
     chosen(page, "#language", "fr")
@@ -138,21 +164,77 @@ def test_what_is_not_from_here_would_not_run(page):
 
 
 def test_a_picture_that_is_given_has_labels_and_neighbours(page):
-    page.ask(
-        """(async () => {
-        const its = document.createElement('canvas'); its.width = its.height = 40;
-        const pen = its.getContext('2d'); pen.fillStyle = 'rgb(20,200,40)'; pen.fillRect(0, 0, 40, 40);
-        const blob = await new Promise(done => its.toBlob(done));
-        const given = new DataTransfer(); given.items.add(new File([blob], '<b>green</b>.png', {type: 'image/png'}));
-        dispatchEvent(new DragEvent('drop', {dataTransfer: given, cancelable: true}));
-        })()"""
-    )
+    page.ask(GREEN + "dispatchEvent(new DragEvent('drop', {dataTransfer: given, cancelable: true}))})()")
     page.wait("document.querySelectorAll('#labels li').length == 3")
     assert page.ask("document.querySelector('#labels li span').textContent") == "green"
     page.wait("document.getElementById('said').textContent.includes('your picture')")
     assert captions(page)[0] == "a green square"
     page.ask("document.getElementById('clear').click()")
     page.wait("document.getElementById('shown').hidden && document.querySelectorAll('.hits li').length == 0")
+
+
+GREEN = """(async () => {
+    const its = document.createElement('canvas'); its.width = its.height = 40;
+    const pen = its.getContext('2d'); pen.fillStyle = 'rgb(20,200,40)'; pen.fillRect(0, 0, 40, 40);
+    const blob = await new Promise(done => its.toBlob(done));
+    const given = new DataTransfer(); given.items.add(new File([blob], '<b>green</b>.png', {type: 'image/png'}));
+    """
+"""A picture in `given`, as a person's hand or clipboard has it."""
+
+
+def test_the_name_of_a_file_is_text_and_makes_no_element(page):
+    before = page.ask("document.querySelectorAll('b').length")
+    page.ask(GREEN + "dispatchEvent(new DragEvent('drop', {dataTransfer: given, cancelable: true}))})()")
+    page.wait("document.getElementById('named').textContent == '<b>green</b>.png'")
+    page.wait("document.querySelectorAll('#labels li').length == 3")
+    assert page.ask("document.getElementById('named').children.length") == 0
+    assert page.ask("document.querySelectorAll('b').length") == before == 0
+    page.ask("document.getElementById('clear').click()")
+    page.wait("document.getElementById('named').textContent == ''")
+
+
+def test_a_picture_that_is_pasted_is_searched_by(page):
+    page.ask("document.getElementById('words').focus()")
+    page.ask(
+        GREEN
+        + "document.activeElement.dispatchEvent(new ClipboardEvent('paste', {clipboardData: given, bubbles: true}))})()"
+    )
+    page.wait("document.querySelector('#labels li span')?.textContent == 'green'")
+    page.wait("document.getElementById('said').textContent.includes('your picture')")
+    assert captions(page)[0] == "a green square"
+
+
+def test_words_that_are_pasted_are_words(page):
+    page.ask(
+        """(() => {const given = new DataTransfer(); given.setData('text/plain', 'a red square');
+        document.getElementById('words').dispatchEvent(new ClipboardEvent('paste', {clipboardData: given, bubbles: true}))})()"""
+    )
+    typed(page, "a red square")
+    assert page.ask("document.getElementById('shown').hidden")
+
+
+def test_a_phone_shoots_a_picture(page, tmp_path):
+    shot = tmp_path / "shot.png"
+    shot.write_bytes(picture(COLOURS["blue"], 300))
+    drawn = "getComputedStyle(document.querySelector('label[for=shoot]')).display"
+    assert page.ask(drawn) == "none", "a desk has a camera of another kind"
+    page.send("Emulation.setTouchEmulationEnabled", enabled=True)
+    try:
+        page.size(*PHONE)
+        page.wait(f"{drawn} != 'none'")
+        assert page.ask("[...['type', 'accept', 'capture'].map(one => document.getElementById('shoot').getAttribute(one))]") == [
+            "file", "image/*", "environment",
+        ]  # fmt: skip
+        document = page.send("DOM.getDocument")["root"]["nodeId"]
+        field = page.send("DOM.querySelector", nodeId=document, selector="#shoot")["nodeId"]
+        page.send("DOM.setFileInputFiles", nodeId=field, files=[str(shot)])
+        page.wait("document.querySelector('#labels li span')?.textContent == 'blue'")
+        page.wait("document.getElementById('said').textContent.includes('your picture')")
+        assert captions(page)[0] == "a blue square"
+        assert page.ask("document.getElementById('named').textContent") == "shot.png"
+        assert page.ask("document.getElementById('shoot').value") == "", "the same picture may be shot again"
+    finally:
+        page.send("Emulation.setTouchEmulationEnabled", enabled=False)
 
 
 def test_what_is_no_picture_is_said(page):

@@ -2,7 +2,7 @@
 
 Source: Buolamwini and Gebru 2018, "Gender Shades" (a mean that is good hides a part that is not); Agarwal et al. 2021, arXiv:2108.02818, section 2, for CLIP.
 Differs: the gap is from the worst slice to all, and chance stands beside it: what slices of these sizes show where all queries are alike, since the worst of
-several lies below the mean by noise alone. For the same reason the gap has no interval; each slice has its own.
+several lies below the mean by noise alone. The gap's interval is of all slices at once, for the same reason (`of_parts.py`).
 Axes: Q queries, G gallery, S slices.
 """
 
@@ -20,6 +20,7 @@ from components.contracts.evaluator import Evaluator, Findings, Pictures, Subjec
 from components.evaluation.among import SomeRows, among
 from components.evaluation.bootstrap import mean_interval
 from components.evaluation.groups import Grouped, choices, of_nearest
+from components.evaluation.of_parts import gap_interval
 from components.evaluation.ranking import Cosines, placed
 from components.evaluation.retrieval import DIRECTIONS, Gallery, ranks, turn_names
 from components.evaluation.zero_shot import ZeroShot
@@ -265,12 +266,13 @@ def _metrics(
         )  # fmt: skip
     counts, together = [len(at) for at in kept.values()], np.concatenate(list(kept.values()))
     by_chance = gap_by_chance(one.right[together], counts, seed)
+    low, high = gap_interval(one.right[together].astype(float), counts, [one.about[place] for place in together], seed)
     worst = min(kept, key=lambda its: one.right[kept[its]].mean())
     made.append(
         Metric(
             name=f"{name}.{GAP}", value=gap(one.right[together], counts), unit="fraction", better="down", n=len(together),
             chance=by_chance, baseline=by_chance if one.theirs is None else gap(one.theirs[together], counts),
-            method=f"{one.how}, from {worst}, the worst of {len(kept)}, to the mean of their queries",
+            method=f"{one.how}, from {worst}, the worst of {len(kept)}, to the mean of their queries", low=low, high=high,
         )
     )  # fmt: skip
     return made

@@ -1,7 +1,7 @@
 """A model folder sealed: the sha256 of every file, one digest over them, and a card for people."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,33 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from components.contracts.sealed import MANIFEST, digest_of, sha256_of
+from components.data.manifest import LABELS
 
 
-def write_index(folder: Path, embeddings: np.ndarray, keys: list[str], texts: list[str], sources: list[str]) -> None:
-    """Write index.npy, float32 [N D] of unit rows, and index.parquet, what each row shows."""
+def write_index(
+    folder: Path,
+    embeddings: np.ndarray,
+    keys: list[str],
+    texts: list[str],
+    sources: list[str],
+    columns: Mapping[str, Sequence[str | None]] | None = None,
+) -> None:
+    """Write index.npy, float32 [N D] of unit rows, and index.parquet, what each row shows.
+
+    Args:
+        columns: more that a search can be narrowed by, as `columns_of` returns it.
+    """
     np.save(folder / "index.npy", np.ascontiguousarray(embeddings, np.float32), allow_pickle=False)
-    pq.write_table(pa.table({"key": keys, "text": texts, "source": sources}), folder / "index.parquet")
+    more = {name: pa.array(values, pa.string()) for name, values in (columns or {}).items()}
+    pq.write_table(pa.table({"key": keys, "text": texts, "source": sources, **more}), folder / "index.parquet")
+
+
+def columns_of(manifest: pa.Table) -> dict[str, list[str | None]]:
+    """Return what the rows of a manifest can be narrowed by, beside their source: column -> a value a row, without columns that have none."""
+    labels = manifest["labels"].to_pylist()
+    found: dict[str, list[str | None]] = {name: manifest[name].to_pylist() for name in ("split", "licence")}
+    found |= {name: [its and its[name] for its in labels] for name in LABELS}
+    return {name: values for name, values in found.items() if any(values)}
 
 
 def seal(folder: Path, about: Mapping[str, Any]) -> str:

@@ -19,10 +19,11 @@ import pyarrow.parquet as pq
 
 from components.contracts.errors import ConfigError, StaleArtifact
 from components.data.transforms import preprocess
-from components.serving import classification, prompt_cache
+from components.serving import classification, prompt_cache, row_filter
 from components.serving.graph import read_graph
 from components.serving.labels import LABEL_FILES, Labels
 from components.serving.package import REMEDY, Package
+from components.serving.search.entry import COLUMNS
 
 TEMPLATES = Path(__file__).parent / "triton_models"
 ENCODERS = ("image_encoder", "text_encoder")
@@ -30,7 +31,7 @@ ENSEMBLES = ("embed_image", "embed_text")
 BESIDE = {  # files that stand alone, and are laid beside the models that import them
     "image_preprocess": (Path(preprocess.__file__),),
     "tokenizer": (),
-    "image_retrieval": (TEMPLATES / "inner_request.py",),
+    "image_retrieval": (TEMPLATES / "inner_request.py", Path(row_filter.__file__)),
     "zero_shot_classifier": (
         TEMPLATES / "inner_request.py",
         Path(classification.__file__),
@@ -170,7 +171,8 @@ def _write_index(package: Package, shapes: Shapes, folder: Path) -> None:
             f"one row, and the columns {', '.join(INDEX_COLUMNS)}. {REMEDY}"
         )
     shutil.copyfile(package.path / "index.npy", folder / "index.npy")
-    columns = {column: [str(value or "") for value in table.column(column).to_pylist()] for column in INDEX_COLUMNS}
+    kept = (*INDEX_COLUMNS, *(name for name in COLUMNS if name in table.column_names and name not in INDEX_COLUMNS))
+    columns = {column: [str(value or "") for value in table.column(column).to_pylist()] for column in kept}
     (folder / "index.json").write_text(json.dumps(columns, ensure_ascii=False), encoding="utf-8")
 
 

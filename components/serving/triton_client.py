@@ -5,8 +5,9 @@ its own, which would not survive the forks of data loaders, and any curl can say
 Axes: N samples, D embedding width.
 """
 
+import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http.client import HTTPException
 from types import TracebackType
@@ -98,9 +99,16 @@ class TritonClient:
         """Return float32 [N D] of texts, rows of unit length."""
         return self._embed("embed_text", "text", [bytes_of(text) for text in texts])
 
-    def search(self, text: str, top_k: int = 10) -> list[Hit]:
-        """Return the pictures of the index nearest to `text`, best first; fewer than `top_k` in a small index."""
+    def search(self, text: str, top_k: int = 10, where: Mapping[str, Sequence[str]] | None = None) -> list[Hit]:
+        """Return the pictures of the index nearest to `text`, best first; fewer than `top_k` in a small index.
+
+        Args:
+            where: column -> values, one of which a picture must have; RequestRefused for a column that the package has not.
+        """
         inputs = [tensor_of("text", [bytes_of(text)], (1,)), count_of(top_k, "pictures")]
+        if where:
+            said = json.dumps({name: list(values) for name, values in where.items()})
+            inputs.append(tensor_of("filter", [said.encode()], (1,)))
         answer = self._infer("image_retrieval", inputs)
         columns = (answer.as_numpy(name) for name in ("keys", "texts", "sources", "scores"))
         return [

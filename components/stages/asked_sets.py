@@ -14,7 +14,7 @@ from components.contracts.errors import DataError
 from components.contracts.evaluator import Evaluator
 from components.contracts.sealed import digest_of, sha256_of
 from components.data.beside import read_kind
-from components.data.evaluation_set import read_set
+from components.data.evaluation_set import read_set, read_to_fit
 from components.data.ingest import ingest
 from components.data.judged import JUDGED, read_judged
 from components.data.manifest import read_manifest, snapshot_digest
@@ -38,12 +38,16 @@ class ReadSet:
         digest: of all that was read.
         evaluators: what is asked of it.
         without: what of it could not be read, in words; "" where all was.
+        to_fit: its split to fit on, where an evaluator fits something and it has one.
+        fitted_digest: of all that was read of that; "" of none.
     """
 
     pool: Pool
     digest: str
     evaluators: tuple[Evaluator, ...]
     without: str
+    to_fit: Pool | None = None
+    fitted_digest: str = ""
 
 
 @contextmanager
@@ -79,9 +83,13 @@ def _of_folder(one: AskedSet, root: Path, ks: Sequence[int]) -> ReadSet:
         raise DataError("it has neither a path nor a source, so there is nothing to measure. Say one of them.")
     found = read_set(root / one.path, one.split, one.namesakes)
     evaluators = _asked(one) or (usual(found, ks),)
+    beside = None
+    if any(asks.fits for asks in evaluators):
+        beside = read_to_fit(root / one.path, found, one.namesakes)
     return ReadSet(
-        pool=found.pool, digest=found.digest, evaluators=evaluators, without=_left_out(found.left_out, "left out")
-    )
+        pool=found.pool, digest=found.digest, evaluators=evaluators, without=_left_out(found.left_out, "left out"),
+        to_fit=beside.pool if beside else None, fitted_digest=beside.digest if beside else "",
+    )  # fmt: skip
 
 
 def _of_thumbs(path: Path, raw: Path, ks: Sequence[int], held: Mapping[str, pa.Table] | None) -> ReadSet:

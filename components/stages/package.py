@@ -27,7 +27,7 @@ from components.recipes.trained import load_trained
 from components.serving.card import About, model_card
 from components.serving.export import export
 from components.serving.labels import LABEL_FILES, Labels, measured_labels
-from components.serving.pack import seal, write_index
+from components.serving.pack import columns_of, seal, write_index
 from components.stages.reported import (
     SHOWN_SPLIT,
     Indexed,
@@ -96,7 +96,7 @@ def body(stage: Stage) -> None:
             run / "evaluate/metrics.json", out / "metrics.json"
         )  # a version is a model and what it was measured to do
         embeddings = embedder.pictures(pool.pictures, stage.progress, "indexing pictures")
-        write_index(out, embeddings, list(pool.keys), names, list(pool.sources))
+        write_index(out, embeddings, list(pool.keys), names, list(pool.sources), columns_of(rows))
         scale = embedder.model.logit_scale().item()
         labels = (
             Labels.read(run / "finetune")  # those that a race told apart
@@ -141,7 +141,8 @@ def body(stage: Stage) -> None:
         if changed.held is not None:
             where_from["elsewhere"] = moved(changed.held)
             where_from["advice"] = changed.sentence
-        seal(out, {**where_from, "onnx_furthest": furthest, "signature": signature})
+        exported = {"onnx_furthest": furthest, "onnx_tolerance": recipe.serving.tolerance}
+        seal(out, {**where_from, **exported, "signature": signature})
 
 
 def everything(root: Path) -> pa.Table:

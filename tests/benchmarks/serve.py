@@ -1,6 +1,6 @@
 """What an answer costs: the gateway and Triton beside a plain FastAPI server and MLflow's pyfunc server, on one package.
 
-`python -m tests.benchmarks.serve --workspace . --keep` in a workspace with a finished run; `--measure grpc embed sustained soak` measures what serve_longer.py does,
+`python -m tests.benchmarks.serve --workspace . --keep` in a workspace with a finished run; `--measure grpc embed sustained overload soak perf` measures what serve_longer.py does,
 and keeps it beside. Each side answers the same requests, a text or a picture in JSON, from 1, 4, 16
 and 64 clients at once; CPU is that of the whole tree of its processes, and the clients are a process of their own. Beside them stand onnxruntime
 alone, without any server, and Triton alone, with what it does more. Prints one JSON object as its last line; --keep writes it to docs/benchmarks/serve.json.
@@ -37,7 +37,7 @@ from flows.serving.deploy import deploy
 from flows.serving.down import down
 from flows.serving.gateway import ensure_gateway
 from infra.results import processor
-from tests.benchmarks import serve_longer
+from tests.benchmarks import serve_claims, serve_longer
 from tests.benchmarks.environments import PEERS, ROOT
 from tests.benchmarks.loader import commit
 
@@ -83,20 +83,21 @@ class Side:
         said = json.loads(done.stdout)
         answered = said["answered"]
         return {
-            "cpu_ms": round(1000 * (self.cpu_s() - before) / answered, 2), "per_s": round(answered / said["seconds"], 1),
+            "answered": answered, "cpu_ms": round(1000 * (self.cpu_s() - before) / max(answered, 1), 2), "per_s": round(answered / said["seconds"], 1),
             "p50_ms": round(said["p50_ms"], 1), "p99_ms": round(said["p99_ms"], 1), "errors": said["errors"], "away": said["away"],
         }  # fmt: skip
 
 
 @contextmanager
-def ours(package: Path, picture: bytes, scratch: Path) -> Iterator[Side]:
-    """Serve a package behind a gateway, in a workspace of its own below `scratch`; it ends with the block."""
+def ours(package: Path, picture: bytes, scratch: Path, in_flight: int | None = 128) -> Iterator[Side]:
+    """Serve a package behind a gateway, in a workspace of its own below `scratch`; it ends with the block. `in_flight` None: as many as it takes by default."""
     root = scratch / "workspace"
     root.mkdir()
     (root / ".venv-serving").symlink_to(ROOT / ".venv-serving")
     try:
         endpoint = deploy(package, root, "bench@1")
-        gateway = ensure_gateway(root, Settings(root=root, in_flight=128))
+        settings = Settings(root=root) if in_flight is None else Settings(root=root, in_flight=in_flight)
+        gateway = ensure_gateway(root, settings)
         coded = base64.b64encode(picture).decode()
         bodies = {"text": _json(input=TEXT), "image": _json(input="data:image/png;base64," + coded)}
         yield Side(f"{gateway.url}v1/embeddings", bodies, [gateway.process.pid, endpoint.process.pid])
@@ -214,9 +215,7 @@ def measured(package: Path, picture: bytes, count: int, turns: int) -> dict[str,
         gateway = read_gateway(root)
         assert gateway is not None
         own = Side(found["gateway"].url, found["gateway"].bodies, [gateway.process.pid])
-        before = own.cpu_s()
-        own.asked("text", count, 1)
-        adds = round(1000 * (own.cpu_s() - before) / count, 2)
+        adds = {what: own.asked(what, count, 1)["cpu_ms"] for what in ("text", "image")}
         return {"sides": best, "gateway_adds_cpu_ms": adds, "triton": triton_alone(root, picture, count)}
 
 
@@ -234,18 +233,34 @@ def page(said: dict[str, Any]) -> str:
                 )
             lines.append(f"| a {'picture' if what == 'image' else what} | {at_once} | {' | '.join(cells)} |")
     alone, triton = said["onnxruntime"], said["triton"]
+    own = " and ".join(
+        f"{its:.1f} for {serve_claims.CALLED[what]}" for what, its in said["gateway_adds_cpu_ms"].items()
+    )
     lines += [
         "",
         "CPU-milliseconds of an answer, answers a second, and the time of the middle and of the slowest of a hundred. "
         f"onnxruntime alone takes {alone['text']['cpu_ms']:.1f} for a text and {alone['image']['cpu_ms']:.1f} for a picture, Triton alone "
-        f"{triton['text']['cpu_ms']:.1f} and {triton['image']['cpu_ms']:.1f}; of what the gateway adds, {said['gateway_adds_cpu_ms']:.1f} are its own. "
+        f"{triton['text']['cpu_ms']:.1f} and {triton['image']['cpu_ms']:.1f}; of what the gateway adds, {own} are its own. "
         f"{sum(its['errors'] for side in said['sides'].values() for what in side.values() for its in what.values())} errors in "
         f"{said['requests'] * len(SIDES) * 2 * len(AT_ONCE):,} requests.",
         "",
         f"`{said['command']}`, commit `{said['commit']}`, {said['machine']}; MLflow {said['versions']['mlflow']}, FastAPI {said['versions']['fastapi']}.",
         *serve_longer.page(said),
+        *serve_claims.claims(said),
     ]
     return "\n".join(lines)
+
+
+def command_of(measure: str, given: argparse.Namespace) -> str:
+    """Return what measures the same again, with the numbers that it depends on."""
+    its = {"cost": ("requests", "turns"), **serve_longer.DEPEND_ON}[measure]
+    chosen = "" if measure == "cost" else f" --measure {measure}"
+    numbers = "".join(
+        f" --{name} {value if isinstance(value, int) else f'{value:g}'}"
+        for name in its
+        for value in [getattr(given, name)]
+    )
+    return f"python -m tests.benchmarks.serve{chosen}{numbers} --keep"
 
 
 def _json(**body: Any) -> bytes:
@@ -275,7 +290,9 @@ def main() -> None:
     )
     parser.add_argument("--turns", type=int, default=2)
     parser.add_argument("--measure", nargs="+", choices=("cost", *serve_longer.MEASURES), default=["cost"])
-    parser.add_argument("--seconds", type=float, default=60.0, help="of sustained, at each number of clients")
+    parser.add_argument(
+        "--seconds", type=float, default=60.0, help="of sustained and overload, at each number of clients"
+    )
     parser.add_argument("--soak", type=int, default=100_000, help="requests of the soak")
     parser.add_argument("--keep", action="store_true", help=f"write {KEPT_AT.relative_to(ROOT)}")
     given = parser.parse_args()
@@ -285,7 +302,6 @@ def main() -> None:
     whole = read_pool(read_manifest(workspace / "data/validated/manifest.parquet"), workspace / "data/raw")
     about = {
         "date": time.strftime("%Y-%m-%d"), "commit": commit(), "machine": f"{os.cpu_count()} cores, {processor()}, no GPU",
-        "command": "python -m tests.benchmarks.serve --keep",
     }  # fmt: skip
     said = (
         json.loads(KEPT_AT.read_text(encoding="utf-8"))
@@ -297,15 +313,14 @@ def main() -> None:
         said |= {
             **measured(package, picture, given.requests, given.turns), "onnxruntime": alone(package, picture, given.requests),
             "requests": given.requests, "turns": given.turns, "versions": {name: version(name) for name in ("mlflow", "fastapi", "onnxruntime")},
-            **about,
+            **about, "command": command_of("cost", given),
         }  # fmt: skip
     for name in given.measure:
         if name != "cost":
-            command = f"python -m tests.benchmarks.serve --measure {name} --keep"
             said[name] = {
                 **serve_longer.measure(name, package, whole if name == "embed" else pool, given),
                 **about,
-                "command": command,
+                "command": command_of(name, given),
             }
     if given.keep:
         KEPT_AT.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")

@@ -1,9 +1,11 @@
-"""What serve.py measures beside the cost of an answer: an encoder over gRPC, many pictures at once, minutes of load, and whether memory stays.
+"""What serve.py measures beside the cost of an answer: an encoder over gRPC, many pictures at once, minutes of load, too many clients, and whether memory stays.
 
-`python -m tests.benchmarks.serve --measure grpc embed sustained soak`; each is kept under its name in docs/benchmarks/serve.json.
+`python -m tests.benchmarks.serve --measure grpc embed sustained overload soak perf`; each is kept under its name in docs/benchmarks/serve.json.
 """
 
 import argparse
+import csv
+import io
 import json
 import subprocess
 import tempfile
@@ -22,10 +24,19 @@ from components.data.selection import Pool
 from components.serving.bulk import Given, embed_all
 from components.serving.encoders import PackageEncoders
 from components.serving.endpoint import read_endpoint
+from components.serving.gateway.settings import Settings
 from components.serving.package import Package
-from tests.benchmarks.environments import PEERS, python_of
+from tests.benchmarks.environments import PEERS, ROOT, python_of
 
-MEASURES = ("grpc", "embed", "sustained", "soak")
+DEPEND_ON = {  # measure -> the numbers of the command line that it depends on
+    "grpc": ("requests", "turns"),
+    "embed": ("turns",),
+    "sustained": ("seconds",),
+    "overload": ("seconds",),
+    "soak": ("soak",),
+    "perf": ("seconds",),
+}
+MEASURES = tuple(DEPEND_ON)
 CLIENTS = (1, 4, 16, 64)
 ENCODERS = {
     "text": ("text_encoder", "input_ids", "text_embeds"),
@@ -36,6 +47,9 @@ COLD = 50
 SOAK_CLIENTS = 16
 LOOKS = 10  # at memory, over a soak
 ALIKE = 1e-4
+PERF_ANALYZER = PEERS / "perf_analyzer.txt"
+WINDOWS = 3  # of perf_analyzer's, which with -s 999 it takes to be alike
+TOO_MANY = 256  # clients, each of which asks again at once when it is turned away
 
 
 def measure(name: str, package: Path, pool: Pool, given: argparse.Namespace) -> dict[str, Any]:
@@ -46,18 +60,21 @@ def measure(name: str, package: Path, pool: Pool, given: argparse.Namespace) -> 
             return embed(package, pool, scratch, given.turns)
         from tests.benchmarks.serve import ours
 
-        with ours(package, pool.pictures[0], scratch) as side:
+        with ours(package, pool.pictures[0], scratch, None if name == "overload" else 128) as side:
             if name == "grpc":
                 return grpc(package, pool, side, scratch, given.requests, given.turns)
+            if name == "perf":
+                return perf(_address(scratch), given.seconds)
             for what in ("text", "image"):
                 side.asked(what, 10 * COLD, 4)
+            if name == "overload":
+                return overload(side, given.seconds)
             return sustained(side, given.seconds) if name == "sustained" else soak(side, given.soak)
 
 
 def grpc(package: Path, pool: Pool, side: Any, scratch: Path, count: int, turns: int) -> dict[str, Any]:
     """Return CPU-milliseconds of Triton for one row of an encoder over gRPC, and of onnxruntime alone for the same; of several turns the least."""
-    endpoint = read_endpoint(scratch / "workspace")
-    assert endpoint is not None
+    address = _address(scratch)
     encoders = PackageEncoders(Package.verify(package), threads=1)
     texts = [its[0] for its in pool.captions[:ROWS]]
     rows = {
@@ -68,7 +85,7 @@ def grpc(package: Path, pool: Pool, side: Any, scratch: Path, count: int, turns:
     for what, (model, taken, answer) in ENCODERS.items():
         np.save(scratch / f"{what}.npy", rows[what])
         session = _session(package / f"{model}.onnx")
-        ask = [str(python_of("triton_grpc")), str(PEERS / "triton_grpc_load.py"), endpoint.grpc, model, taken, answer]
+        ask = [str(python_of("triton_grpc")), str(PEERS / "triton_grpc_load.py"), address, model, taken, answer]
         over, alone = [], []
         for turn in range(turns + 1):  # the first is cold
             before = side.cpu_s()
@@ -130,6 +147,49 @@ def sustained(side: Any, seconds: float) -> dict[str, Any]:
     return {**found, "seconds": seconds}
 
 
+def overload(side: Any, seconds: float) -> dict[str, Any]:
+    """Return what was answered and turned away in so many seconds when more ask than a gateway takes by default, beside as many as it takes."""
+    room = Settings(root=ROOT).in_flight
+    found: dict[str, Any] = {}
+    for what in ("text", "image"):
+        fits, much = (side.asked(what, 10**9, clients, seconds) for clients in (room, TOO_MANY))
+        found[what] = {
+            **much, "share_away": round(much["away"] / (much["away"] + much["answered"] + much["errors"]), 3),
+            "p99_ms_with_room": fits["p99_ms"], "slower": round(much["p99_ms"] / fits["p99_ms"], 2),
+        }  # fmt: skip
+    return {**found, "clients": TOO_MANY, "room": room, "seconds": seconds}
+
+
+def perf(address: str, seconds: float) -> dict[str, Any]:
+    """Return what NVIDIA's perf_analyzer says of the text encoder over gRPC, at each number of clients, in three windows: answers a second, milliseconds."""
+    python, found = python_of("perf_analyzer"), {}
+    with tempfile.TemporaryDirectory() as folder:
+        for clients in CLIENTS:
+            report = Path(folder) / f"{clients}.csv"
+            command = [
+                str(python.parent / "perf_analyzer"), "-m", "text_encoder", "-u", address, "-i", "grpc", "--concurrency-range", str(clients),
+                "-p", str(int(1000 * seconds / WINDOWS)), "-s", "999", "--input-data", "zero", "-f", str(report),
+            ]  # fmt: skip
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise SystemExit(f"perf_analyzer ended with {done.returncode}: {(done.stdout + done.stderr)[-600:]}")
+            found[str(clients)] = perf_row(report.read_text())
+    return {
+        "text": found,
+        "seconds": seconds,
+        "perf_analyzer": PERF_ANALYZER.read_text(encoding="utf-8").partition("==")[2].strip(),
+    }
+
+
+def perf_row(report: str) -> dict[str, float]:
+    """Return the figures of a report of perf_analyzer's, which has microseconds."""
+    (row,) = csv.DictReader(io.StringIO(report))
+    return {
+        "per_s": round(float(row["Inferences/Second"]), 1), "p50_ms": round(float(row["p50 latency"]) / 1000, 2),
+        "p99_ms": round(float(row["p99 latency"]) / 1000, 2),
+    }  # fmt: skip
+
+
 def soak(side: Any, requests: int) -> dict[str, Any]:
     """Return what all processes hold at the start and after each tenth of so many requests, nine texts to a picture."""
     memory, errors, away = [round(side.memory_mb(), 1)], 0, 0
@@ -172,12 +232,40 @@ def page(said: dict[str, Any]) -> Iterator[str]:
                     f"{one['errors']} | {one['away']} |"
                 )
         yield from ("", _by(its))
+    if its := said.get("overload"):
+        yield from (
+            "",
+            f"With {its['clients']} clients that ask again at once when they are turned away, and the limits that a gateway has by default, {its['seconds']:.0f} s each: "
+            + "; ".join(
+                f"{one['per_s']:.0f} {'pictures' if what == 'image' else 'texts'} a second answered at {one['cpu_ms']:.2f} CPU-milliseconds, {one['share_away']:.0%} turned away, "
+                f"the slowest of a hundred answered in {one['p99_ms']:.0f} ms ({one['p99_ms_with_room']:.0f} with {its['room']} clients), {one['errors']} errors"
+                for what, one in ((what, its[what]) for what in ENCODERS)
+            )
+            + f". {_by(its)}",
+        )
+    if its := said.get("perf"):
+        yield from (
+            "",
+            f"perf_analyzer {its['perf_analyzer']} of the text encoder over gRPC: "
+            + ", ".join(
+                f"{one['per_s']:.0f}/s at {clients} ({one['p50_ms']:.1f} and {one['p99_ms']:.1f} ms)"
+                for clients, one in its["text"].items()
+            )
+            + f". {_by(its)}",
+        )
     if its := said.get("soak"):
         yield from (
             "",
             f"Over {its['requests']:,} requests, nine texts to a picture, {SOAK_CLIENTS} at once, all processes together go from {its['memory_mb'][0]:.0f} to "
             f"{its['memory_mb'][-1]:.0f} MB ({its['grown']:+.1%}), with {its['errors']} errors. {_by(its)}",
         )
+
+
+def _address(scratch: Path) -> str:
+    """Return where the Triton below the gateway takes gRPC."""
+    endpoint = read_endpoint(scratch / "workspace")
+    assert endpoint is not None
+    return endpoint.grpc
 
 
 def _by(its: dict[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """What asks servers in benchmarks counts what it was answered, and the page prints what is there."""
 
+import argparse
 import json
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tests.benchmarks import serve_longer
+from tests.benchmarks import serve, serve_claims, serve_longer
 from tests.benchmarks.environments import PEERS
 
 
@@ -73,3 +74,70 @@ def test_the_page_prints_what_was_measured_and_nothing_else():
         **about,
     }
     assert "go from 400 to 410 MB (+2.5%), with 0 errors" in "".join(serve_longer.page({"soak": soak}))
+
+
+def cost(cpu_ms, per_s):
+    return {"cpu_ms": cpu_ms, "per_s": per_s, "errors": 0}
+
+
+def claimed(gateway, peer, **more):
+    """The table of a gateway and two peers, of which each text and each picture costs the same; clients -> cost."""
+    sides = {"gateway": gateway, "fastapi": peer, "mlflow": peer}
+    both = {name: {"text": its, "image": its} for name, its in sides.items()}
+    return "\n".join(serve_claims.claims({"sides": both, "gateway_adds_cpu_ms": {"text": 1.0, "image": 1.2}, **more}))
+
+
+def test_ahead_is_ahead_in_both_numbers_at_every_number_of_clients():
+    peer = {"1": cost(1.0, 100), "64": cost(1.0, 100)}
+    assert "**does not hold**" not in claimed({"1": cost(0.9, 110), "64": cost(0.9, 110)}, peer)
+    dearer = claimed({"1": cost(1.1, 110), "64": cost(0.9, 110)}, peer)
+    assert "behind with texts at 1; behind with pictures at 1 | **does not hold**" in dearer
+    assert "behind with texts at 64" in claimed({"1": cost(0.9, 110), "64": cost(0.9, 90)}, peer)
+
+
+def test_a_lead_in_a_burst_that_a_minute_takes_back_does_not_hold():
+    peer, ours = {"64": cost(1.0, 100)}, {"64": cost(0.5, 200)}
+    minute = {"text": {"64": cost(1.2, 90)}, "image": {"64": cost(0.8, 120)}, "seconds": 60.0}
+    said = claimed(ours, peer, sustained=minute)
+    assert "ahead with texts at 64 in a burst alone, behind over a minute | **does not hold**" in said
+    assert "pictures at 64" not in said
+
+
+def test_what_was_measured_in_part_is_not_said_to_hold_whole():
+    said = claimed({"1": cost(0.9, 110)}, {"1": cost(1, 100)}, gateway_adds_cpu_ms={"text": 1.4})
+    assert "1.4 for texts, *not measured* for pictures | holds, as far as it was measured |" in said
+
+
+def test_triton_over_grpc_may_take_a_tenth_more():
+    grpc = {"text": {"ratio": 1.09}, "image": {"ratio": 1.11}}
+    sides = {"1": cost(0.9, 110)}, {"1": cost(1, 100)}
+    assert "1.09 times for texts, 1.11 times for pictures | **does not hold** |" in claimed(*sides, grpc=grpc)
+
+
+def test_the_command_that_is_kept_measures_the_same_again():
+    given = argparse.Namespace(requests=300, turns=2, seconds=60.0, soak=100_000)
+    assert serve.command_of("cost", given) == "python -m tests.benchmarks.serve --requests 300 --turns 2 --keep"
+    assert serve.command_of("soak", given) == "python -m tests.benchmarks.serve --measure soak --soak 100000 --keep"
+    assert "--seconds 60 --keep" in serve.command_of("overload", given)
+
+
+def test_a_report_of_perf_analyzer_is_in_microseconds():
+    report = (
+        "Concurrency,Inferences/Second,p50 latency,p90 latency,p95 latency,p99 latency\n4,812.34,4100,5000,6000,9876\n"
+    )
+    assert serve_longer.perf_row(report) == {"per_s": 812.3, "p50_ms": 4.1, "p99_ms": 9.88}
+
+
+def test_more_than_a_gateway_takes_is_printed_with_what_was_turned_away():
+    one = {
+        "cpu_ms": 1.0, "per_s": 900.0, "p99_ms": 80.0, "p99_ms_with_room": 60.0, "slower": 1.33, "share_away": 0.7, "errors": 0,
+    }  # fmt: skip
+    about = {"command": "python -m it", "commit": "0" * 7, "machine": "2 cores"}
+    its = {"text": one, "image": one, "clients": 256, "room": 64, "seconds": 60.0, **about}
+    assert "70% turned away, the slowest of a hundred answered in 80 ms (60 with 64 clients)" in "".join(
+        serve_longer.page({"overload": its})
+    )
+    sides = {"1": cost(0.9, 110)}, {"1": cost(1, 100)}
+    assert "within twice that at 64 | 1.3 times | holds |" in claimed(*sides, overload=its)
+    slow = its | {"image": one | {"slower": 2.5}}
+    assert "2.5 times | **does not hold** |" in claimed(*sides, overload=slow)

@@ -78,3 +78,17 @@ def test_the_numbers_of_large_indexes_are_those_that_were_measured():
 def test_what_an_answer_costs_is_what_was_measured():
     said = json.loads((REPOSITORY / "docs/benchmarks/serve.json").read_text())
     assert f"<!-- serve -->\n{serve.page(said)}\n<!-- /serve -->" in PAGE
+
+
+def test_what_measures_an_answer_again_says_of_how_many_requests():
+    said = json.loads((REPOSITORY / "docs/benchmarks/serve.json").read_text())
+    assert f"--requests {said['requests']} " in said["command"]
+    assert f"--requests {said['grpc']['requests']} " in said["grpc"]["command"]
+
+
+def test_what_is_said_of_the_minute_is_what_was_measured():
+    said = json.loads((REPOSITORY / "docs/benchmarks/serve.json").read_text())
+    minute, other = said["sustained"]["text"]["64"], said["sides"]["fastapi"]["text"]["64"]
+    its = f"over the minute a text takes {minute['cpu_ms']:.2f} CPU-milliseconds and {minute['per_s']:,.0f} are answered a second, behind "
+    assert its + f"FastAPI's {other['cpu_ms']:.2f} and {other['per_s']:,.0f}" in " ".join(PAGE.split())
+    assert f"bursts of {said['requests']} requests" in PAGE

@@ -1,21 +1,20 @@
-"""Ten minutes of requests that nobody should send, to the gateway and to Triton's own port: `python -m tests.drills.fuzz_gateway`.
+"""Ten minutes of requests that nobody should send, to the gateway and to Triton's own two ports: `python -m tests.drills.fuzz_gateway`.
 
 schemathesis draws requests from the gateway's own description of its API, and breaks them; Triton gets tensors of wrong names, kinds, shapes and sizes, and bytes
-that are no request. None may be answered by 5xx, but for what says that it is too much at once, and a picture and a text are answered afterwards as before.
+that are no request, over HTTP and gRPC (fuzzed_tensors.py). None may be answered by what blames the server, but for what says that it is too much at once, and for Triton's own readers of
+JSON and gRPC, whose faults are counted by name. A picture and a text are answered afterwards as before, by the same process.
 Triton 2.51, as the wheel has it, ends when the JSON of a tensor says billions of numbers (its server reserves them before it looks whether they are there); --huge sends
 such too, and the keeper has to start another each time. Prints one JSON object as its last line.
 """
 
 import argparse
-import base64
 import json
+import os
 import random
 import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
-from math import prod
 from pathlib import Path
 
 import httpx
@@ -25,32 +24,24 @@ from components.serving.triton_client import TritonClient
 from flows.serving.deploy import deploy
 from flows.serving.down import down
 from flows.serving.gateway import ensure_gateway
+from infra.results import processor
 from tests.benchmarks.environments import ROOT, python_of
+from tests.benchmarks.loader import commit
 from tests.components.serving.tiny_package import COLOURS, make_package, picture
+from tests.drills.fuzzed_tensors import over_grpc, over_http
 
-MODELS = (
-    "image_encoder",
-    "text_encoder",
-    "embed_image",
-    "embed_text",
-    "image_preprocess",
-    "tokenizer",
-    "zero_shot_classifier",
-    "image_retrieval",
-)
-MOST_NUMBERS = 10**7  # of a shape that only --huge goes beyond
-KINDS = ("BYTES", "FP32", "INT64", "INT32", "UINT8", "BOOL", "FP16", "NONSENSE")
-NAMES = ("image", "text", "pixel_values", "input_ids", "labels", "templates", "top_k", "nothing")
+KEPT_AT = ROOT / "docs/benchmarks/fuzz.json"
 
 
 def main() -> None:
     """Drill, print; the exit code is 0 when nothing was lost."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=600.0, help="of both together")
+    parser.add_argument("--seconds", type=float, default=600.0, help="of all three together")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--huge", action="store_true", help="send shapes of billions to Triton too")
+    parser.add_argument("--keep", action="store_true", help=f"write {KEPT_AT.relative_to(ROOT)}")
     given = parser.parse_args()
-    began = time.monotonic()
+    began, part = time.monotonic(), given.seconds / 3
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         (root / ".venv-serving").symlink_to(ROOT / ".venv-serving")
@@ -58,32 +49,31 @@ def main() -> None:
             endpoint = deploy(make_package(root / "package"), root, "tiny@1")
             gateway = ensure_gateway(root)
             before = answers(endpoint.http)
-            cases, failed = by_description(gateway.url, given.seconds / 2)
-            codes = by_tensors(endpoint.http, given.seconds / 2, random.Random(given.seed), given.huge)
+            cases, failed = by_description(gateway.url, part)
+            came = {
+                "http": over_http(endpoint.http, part, random.Random(given.seed), given.huge),
+                "grpc": over_grpc(endpoint.grpc, part, random.Random(given.seed + 1), given.huge),
+            }
             same = all(np.array_equal(ours, its) for ours, its in zip(before, answers(endpoint.http), strict=True))
             ready = httpx.get(f"{gateway.url}readyz", timeout=30).status_code == 200
             lives = endpoint.process.is_alive()
         finally:
             down(root)
-    faults = sum(count for code, count in codes.items() if code >= 500)
+    faults = sum(one.unknown() for one in came.values())
     passed = not failed and not faults and same and ready and lives
-    detail = {
-        "gateway": {"cases": cases, "failed": failed},
-        "triton": {str(code): count for code, count in sorted(codes.items())},
-        "same_answers": same,
-        "same_process": lives,
-    }
-    print(
-        json.dumps(
-            {
-                "drill": "fuzz_gateway",
-                "passed": passed,
-                "lost": failed + faults,
-                "seconds": round(time.monotonic() - began),
-                "detail": detail,
-            }
-        )
-    )
+    said = {
+        "drill": "fuzz_gateway", "passed": passed, "lost": failed + faults, "seconds": round(time.monotonic() - began),
+        "detail": {
+            "gateway": {"cases": cases, "failed": failed}, **{f"triton_{name}": one.told() for name, one in came.items()}, "same_answers": same, "same_process": lives,
+        },
+    }  # fmt: skip
+    if given.keep:
+        about = {
+            "date": time.strftime("%Y-%m-%d"), "commit": commit(), "machine": f"{os.cpu_count()} cores, {processor()}, no GPU",
+            "command": f"python -m tests.drills.fuzz_gateway --seconds {given.seconds:g} --seed {given.seed}{' --huge' if given.huge else ''} --keep",
+        }  # fmt: skip
+        KEPT_AT.write_text(json.dumps({**said, **about}, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(said))
     sys.exit(not passed)
 
 
@@ -109,48 +99,6 @@ def by_description(url: str, seconds: float) -> tuple[int, int]:
             failed += 1
             print(done.stdout[-3000:], file=sys.stderr)
     return cases, failed
-
-
-def by_tensors(address: str, seconds: float, rng: random.Random, huge: bool) -> Counter[int]:
-    """Return how often each status came, for requests that are mostly wrong; 599 where there came none."""
-    codes: Counter[int] = Counter()
-    deadline = time.monotonic() + seconds
-    with httpx.Client(base_url=f"http://{address}", timeout=60) as client:
-        while time.monotonic() < deadline:
-            model, version = rng.choice(MODELS), rng.choice(("", "/versions/1", "/versions/9", "/versions/x"))
-            body = rng.randbytes(rng.randint(0, 300)) if rng.random() < 0.2 else json.dumps(drawn(rng, huge)).encode()
-            sizes = {"inference-header-content-length": str(rng.choice((0, 7, len(body), 10**9)))}
-            try:
-                answer = client.post(
-                    f"/v2/models/{model}{version}/infer", content=body, headers=sizes if rng.random() < 0.2 else {}
-                )
-                codes[418 if _unread(answer) else answer.status_code] += 1
-            except httpx.HTTPError as err:
-                print(f"{err!r} for {model}{version} {body!r}", file=sys.stderr)
-                codes[599] += 1
-                if codes[599] > 20:
-                    break
-    return codes
-
-
-def _unread(answer: httpx.Response) -> bool:
-    """Return whether Triton says 500 of JSON that it could not read, as it does; counted as 418 here, since the client is to blame."""
-    return answer.status_code == 500 and ("to parse" in answer.text)
-
-
-def drawn(rng: random.Random, huge: bool) -> object:
-    """Return the JSON of a request, right in some ways and wrong in others."""
-    inputs = []
-    for _ in range(rng.randint(0, 3)):
-        shape = [rng.choice((-1, 0, 1, 1, 1, 3, 8, 32, 33, 10**9 if huge else 999)) for _ in range(rng.randint(0, 4))]
-        if not huge and prod(shape) > MOST_NUMBERS:  # three of 999 are a billion, too
-            shape = shape[:2]
-        data = [
-            rng.choice(("x", "\0", base64.b64encode(picture(COLOURS["red"])).decode(), 0, -1, 1e300, None, True, []))
-            for _ in range(rng.randint(0, 9))
-        ]
-        inputs.append({"name": rng.choice(NAMES), "datatype": rng.choice(KINDS), "shape": shape, "data": data})
-    return {"inputs": inputs, **({"outputs": [{"name": rng.choice(NAMES)}]} if rng.random() < 0.2 else {})}
 
 
 if __name__ == "__main__":

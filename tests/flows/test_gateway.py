@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import signal
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -199,6 +201,35 @@ def test_a_keeper_that_is_killed_takes_its_workers_with_it_and_another_serves(ro
     assert read_gateway(root) is None
     assert ensure_gateway(root).address == first.address
     assert ready(root)
+
+
+def test_a_gateway_that_is_told_to_end_answers_what_it_has_begun(root):
+    gateway = ensure_gateway(root)
+    host, _, port = gateway.address.partition(":")
+    body = b'{"input": "a red square"}'
+    with socket.create_connection((host, int(port)), timeout=60) as begun:
+        begun.sendall(
+            b"POST /v1/embeddings HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nexpect: 100-continue\r\n"
+            b"content-length: %d\r\n\r\n" % len(body)
+        )
+        assert begun.recv(4096).startswith(b"HTTP/1.1 100 "), "the route waits for the body"
+        gateway.process.send(signal.SIGTERM)
+        until(lambda: not takes(gateway.url), 9.0)  # a body is waited for 10 s
+        begun.sendall(body)
+        answer = b""
+        while part := begun.recv(1 << 16):
+            answer += part
+    assert answer.startswith(b"HTTP/1.1 200 "), answer[:300]
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["model"] == "tiny@1"
+    assert gateway.process.wait(30)
+
+
+def takes(url: str) -> bool:
+    """Return whether who asks anew is answered."""
+    try:
+        return httpx.get(f"{url}healthz", timeout=1).status_code == 200
+    except httpx.HTTPError:
+        return False
 
 
 def test_nothing_of_it_is_left(root):

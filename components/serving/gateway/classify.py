@@ -6,13 +6,13 @@ What may be asked is checked by the same code as in the served classifier.
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from components.serving.classification import BadLabels, check_labels, check_templates
 from components.serving.gateway.answers import REFUSALS, as_json
 from components.serving.gateway.asking import asked
 from components.serving.gateway.metrics import SCORES
-from components.serving.gateway.pictures_in import picture_of
+from components.serving.gateway.pictures_in import EXAMPLE, picture_of
 from components.serving.gateway.refusal import bad
 from components.serving.triton_client import Classified
 
@@ -22,8 +22,17 @@ router = APIRouter()
 class ClassifyRequest(BaseModel):
     """A picture, and what to choose from."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"image": EXAMPLE, "labels": ["cat", "dog"], "templates": ["a picture of {}"], "top_k": 2},
+                {"model": "champion", "image": EXAMPLE},
+            ]
+        }
+    )
+
     model: str = Field("", description="A version such as clip@3, champion, or a model's name; any, unless given.")
-    image: str = Field(examples=["data:image/png;base64,iVBORw0KGgo="], description="A data URI, or base64.")
+    image: str = Field(examples=[EXAMPLE], description="A data URI, or base64.")
     labels: list[str] | None = Field(None, examples=[["cat", "dog"]], description="The model's own, unless given.")
     templates: list[str] | None = Field(
         None, examples=[["a picture of {}"]], description="The model's own, unless given."

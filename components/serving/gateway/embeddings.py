@@ -1,7 +1,7 @@
 """POST /v1/embeddings: texts and pictures to vectors, in the shapes that clients of OpenAI, vLLM and NV-CLIP send.
 
 Sources: OpenAI's API reference, embeddings; vLLM's pooling models, "Embeddings API" with messages; NVIDIA NIM for NV-CLIP.
-Differs: `encoding_format` also takes int8, binary and ubinary, as Mixedbread's API and sentence-transformers' quantize_embeddings name them.
+Differs: token ids are refused, and what would make other vectors than this model's of unit length; `encoding_format` also takes int8, binary and ubinary, as Mixedbread's API and sentence-transformers' quantize_embeddings name them.
 Axes: N inputs, D embedding width, d the dimensions that were asked for.
 """
 
@@ -13,14 +13,15 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from components.data.transforms.preprocess import MAX_PIXELS
 from components.serving.errors import RequestRefused
 from components.serving.gateway.answers import REFUSALS, as_json
 from components.serving.gateway.asking import asked
+from components.serving.gateway.conversation import Message, sample_of
 from components.serving.gateway.fleet import Version
-from components.serving.gateway.pictures_in import is_data_uri, picture_of, pixels_of
+from components.serving.gateway.pictures_in import EXAMPLE, is_data_uri, picture_of, pixels_of
 from components.serving.gateway.refusal import Refusal, bad
 from components.serving.gateway.texts_in import checked_text
 from components.serving.gateway.tokens import counted
@@ -31,57 +32,47 @@ Format = Literal["float", "base64", "int8", "binary", "ubinary"]
 router = APIRouter()
 
 
-class ImageUrl(BaseModel):
-    """Where a picture is: in itself, as a data URI."""
-
-    url: str = Field(examples=["data:image/png;base64,iVBORw0KGgo="])
-
-
-class TextPart(BaseModel):
-    """Words of a message."""
-
-    type: Literal["text"]
-    text: str
-
-
-class ImagePart(BaseModel):
-    """A picture of a message."""
-
-    type: Literal["image_url"]
-    image_url: ImageUrl
-
-
-class Message(BaseModel):
-    """One message of vLLM's shape; it has one text or one picture, since the two are embedded apart."""
-
-    role: Literal["user"] = "user"
-    content: (
-        str
-        | Annotated[
-            list[Annotated[TextPart | ImagePart, Field(discriminator="type")]], Field(min_length=1, max_length=1)
-        ]
-    )
-
-
 class EmbeddingRequest(BaseModel):
     """What to embed: `input` as OpenAI and NV-CLIP have it, or `messages` as vLLM has them."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"model": "champion", "input": "a red heart"},
+                {"input": ["a red heart", EXAMPLE], "dimensions": 8, "encoding_format": "int8"},
+                {"messages": [{"role": "user", "content": [{"type": "text", "text": "a red heart"}]}]},
+                {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": EXAMPLE}}]}]},
+            ]
+        }
+    )
+
     model: str = Field(
-        "", examples=["clip"], description="A version such as clip@3, champion, or a model's name; any, unless given."
+        "",
+        examples=["champion"],
+        description="A version such as clip@3, champion, or a model's name; any, unless given.",
     )
     input: str | Annotated[list[str], Field(min_length=1, max_length=MOST_INPUTS)] | None = Field(
         None, examples=["a red heart"], description="Texts; one that begins with data:image/ is a picture."
     )
-    messages: Annotated[list[Message], Field(min_length=1, max_length=MOST_INPUTS)] | None = None
+    messages: Annotated[list[Message], Field(min_length=1, max_length=MOST_INPUTS)] | None = Field(
+        None,
+        examples=[[{"role": "user", "content": [{"type": "text", "text": "a red heart"}]}]],
+        description="One conversation, which gets one vector: words, of whatever roles, or one picture.",
+    )
     dimensions: int | None = Field(None, ge=1, description="The first so many numbers, brought to unit length again.")
     encoding_format: Format = "float"
+    normalize: Literal[True] | None = Field(None, description="Vectors are always of unit length.")
+    use_activation: Literal[True] | None = Field(None, description="As normalize.")
+    chat_template: None = Field(None, description="There is none to choose: contents are written one behind the other.")
+    embed_dtype: Literal["float32"] | None = Field(None, description="Of base64.")
+    endianness: Literal["little", "native"] | None = Field(None, description="Of base64.")
 
     def samples(self) -> list[str | bytes]:
         """Return each input in order, a picture as its bytes. Raises Refusal."""
         if (self.input is None) == (self.messages is None):
             raise bad("invalid_request", "Give either input or messages.")
         if self.messages is not None:
-            return [_sample_of(message, f"messages[{at}]") for at, message in enumerate(self.messages)]
+            return [sample_of(self.messages)]
         inputs = [self.input] if isinstance(self.input, str) else self.input or []
         return [
             picture_of(text, f"input[{at}]") if is_data_uri(text) else checked_text(text, f"input[{at}]")
@@ -175,10 +166,3 @@ def _renumbered(said: str, pictures: Sequence[int]) -> str:
 def _alike(ours: np.ndarray, other: np.ndarray) -> bool:
     """Return whether two versions give the same vectors, which those of one space do."""
     return ours.shape == other.shape and bool(np.allclose(ours, other, atol=1e-3))
-
-
-def _sample_of(message: Message, where: str) -> str | bytes:
-    if isinstance(message.content, str):
-        return checked_text(message.content, where)
-    (part,) = message.content
-    return checked_text(part.text, where) if isinstance(part, TextPart) else picture_of(part.image_url.url, where)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from components.serving.endpoint import served_folder
 from components.serving.gateway.answers import REFUSALS, as_json
@@ -27,6 +27,12 @@ router = APIRouter()
 
 class Feedback(BaseModel):
     """What somebody thinks of one picture of an answer."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"model": "champion", "query": "a red heart", "key": "emoji_u2764", "vote": "up"}]
+        }
+    )
 
     model: str = Field("", description="The version that answered.")
     query: str = Field(examples=["a red heart"], description="What was asked.", max_length=MOST_CHARACTERS)

@@ -28,6 +28,8 @@ _OPENED = (  # Pillow knows a format once its plugin is imported; a phone's MPO 
 )  # fmt: skip
 FORMATS = tuple(one.format for one in _OPENED)
 _DATA = re.compile(r"data:(?:[\w.+-]+/[\w.+*-]+)?(?:;[\w=.-]+)*;base64,", re.ASCII)
+EXAMPLE = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABAQMAAAAl21bKAAAAA1BMVEXmFBQ+YZLgAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
+"""One red pixel, for the examples of the API's description."""
 _MARKUP = (b"<svg", b"<?xml", b"<!doctype", b"<html")
 
 

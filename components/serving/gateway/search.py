@@ -5,13 +5,13 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from components.serving.gateway.answers import REFUSALS, as_json
 from components.serving.gateway.asking import asked
 from components.serving.gateway.fleet import Version
 from components.serving.gateway.metrics import SCORES
-from components.serving.gateway.pictures_in import picture_of
+from components.serving.gateway.pictures_in import EXAMPLE, picture_of
 from components.serving.gateway.refusal import Refusal, bad
 from components.serving.gateway.texts_in import checked_text
 from components.serving.indexes import PACKAGE, is_name
@@ -26,6 +26,17 @@ Answer = tuple[list[Found], np.ndarray | None, str]
 
 class SearchRequest(BaseModel):
     """What to look for."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"query": "a red heart", "filter": {"source": ["noto"]}, "top_k": 5},
+                {"query": "a red heart", "mode": "words"},
+                {"model": "champion", "image": EXAMPLE},
+                {"like": "emoji_u2764", "index": "package"},
+            ]
+        }
+    )
 
     model: str = Field("", description="A version such as clip@3, champion, or a model's name; any, unless given.")
     query: str | None = Field(None, examples=["a red heart"], description="Words; the last may be unfinished.")

@@ -13,7 +13,7 @@ from components.contracts.errors import DataError
 from components.data.manifest import LABELS, read_manifest
 
 COLUMNS = ("source", "split", "licence", *LABELS)
-"""What a search can be narrowed to; a package alone knows the source."""
+"""What a search can be narrowed to, as far as the package knows it, or the data that lies here; a package of before knew the source alone."""
 
 UNKNOWN = "und"  # ISO 639: nobody knows the language
 
@@ -68,10 +68,11 @@ def entries_of(repository: Path, root: Path) -> Iterator[Entry]:
 def entries(served: Mapping[str, list[str]], root: Path) -> Iterator[Entry]:
     """Yield an entry a row of an index, of which `key`, `text` and `source` are given; as `entries_of`."""
     known = _known(root, served["key"])
-    for key, text, source in zip(served["key"], served["text"], served["source"], strict=True):
+    for at, (key, text, source) in enumerate(zip(served["key"], served["text"], served["source"], strict=True)):
         row = known.get(key)
         if row is None or not row["texts"] or (row["texts"][0]["text"], row["source"] or "") != (text, source):
-            yield Entry(key=key, text=text, said=((UNKNOWN, text),), columns={"source": source} if source else {})
+            own = {name: served[name][at] for name in COLUMNS if name in served and served[name][at]}
+            yield Entry(key=key, text=text, said=((UNKNOWN, text),), columns=own)
             continue
         said = tuple((one["lang"] or UNKNOWN, one["text"]) for one in row["texts"] if one["text"])
         values = {"source": source, "split": row["split"], "licence": row["licence"], **row["labels"]}

@@ -6,10 +6,12 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components.serving.pack import seal, write_index
+from components.data.manifest import LABELS, SCHEMA
+from components.serving.pack import columns_of, seal, write_index
 
 
 @pytest.fixture
@@ -82,6 +84,18 @@ def test_the_index_is_rows_of_float32_and_what_each_shows(tmp_path):
     assert pq.read_table(tmp_path / "index.parquet").to_pydict() == {
         "key": ["k0", "k1", "k2"], "text": ["a heart", "", "赤"], "source": ["noto", "noto", "openmoji"]
     }  # fmt: skip
+
+
+def test_what_an_index_is_narrowed_by_is_what_its_manifest_says(tmp_path):
+    row = dict.fromkeys(SCHEMA.names) | {
+        "split": "val",
+        "licence": "CC0-1.0",
+        "labels": dict.fromkeys(LABELS) | {"category": "Flags"},
+    }
+    rows = pa.Table.from_pylist([row, row | {"licence": None, "labels": None}], SCHEMA)
+    assert columns_of(rows) == {"split": ["val", "val"], "licence": ["CC0-1.0", None], "category": ["Flags", None]}
+    write_index(tmp_path, np.eye(2), ["a", "b"], ["x", "y"], ["s", "s"], columns_of(rows))
+    assert pq.read_table(tmp_path / "index.parquet")["category"].to_pylist() == ["Flags", None]
 
 
 def test_an_index_is_the_same_bytes_twice(tmp_path):

@@ -23,7 +23,7 @@ from sklearn.datasets import load_sample_images
 
 from components.contracts.errors import ConfigError, StaleArtifact, TransientError
 from components.data.transforms import preprocess
-from components.serving import classification, prompt_cache
+from components.serving import classification, prompt_cache, row_filter
 from components.serving.command import Ports, free_ports, server_command
 from components.serving.environment import ServingEnvironment
 from components.serving.labels import LABEL_FILES
@@ -160,7 +160,15 @@ def test_a_photograph_has_the_pixels_when_served_that_it_had_when_it_was_learned
 
 def test_index_keeps_its_order(package: Path, repository: Path) -> None:
     columns = json.loads((repository / "image_retrieval" / "1" / "index.json").read_text())
-    assert columns == pq.read_table(package / "index.parquet").to_pydict()
+    kept = pq.read_table(package / "index.parquet").to_pydict()
+    assert columns == {name: [value or "" for value in values] for name, values in kept.items()}
+    assert {"split", "category"} <= set(columns), "what a search can be narrowed by"
+
+
+def test_the_filter_of_the_index_is_code_that_stands_alone(repository: Path) -> None:
+    code = (repository / "image_retrieval" / "1" / "row_filter.py").read_text()
+    assert code == Path(row_filter.__file__).read_text()
+    assert "components" not in code
 
 
 def test_classifier_has_the_packages_labels_and_code_that_stands_alone(package: Path, repository: Path) -> None:

@@ -1,29 +1,35 @@
 """A real server from its start to its end: hardened, noticed when it dies, gone without a trace."""
 
+import io
 import os
 import signal
 import socket
 import stat
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
+from PIL import Image
 
 from components.contracts.errors import Busy
 from components.serving import triton
-from components.serving.command import HOST, free_ports
+from components.serving.command import DRAIN_S, HOST, free_ports
 from components.serving.endpoint import Endpoint, read_endpoint, served_folder
 from components.serving.errors import ServerFailed
 from components.serving.lock import serving_lock
 from components.serving.package import Package
 from components.serving.process import running
 from components.serving.sweep import STUB
+from components.serving.triton_client import MAX_BATCH, TritonClient
 from flows.serving.deploy import deploy
 from flows.serving.down import down
 from tests.components.serving.conftest import REPOSITORY
-from tests.components.serving.tiny_package import make_package, write_manifest
+from tests.components.serving.tiny_package import WIDTH, make_package, write_manifest
 from tests.components.serving.traces import DEADLINE_S, traces
 
 
@@ -79,6 +85,42 @@ def test_dead_stub_is_noticed_and_mended_by_deploy(alone: Path, package: Path, m
     assert triton.status(alone).state == "serving"
     assert mended.process != endpoint.process
     assert not endpoint.process.is_alive()
+
+
+def test_a_server_that_is_told_to_end_answers_what_it_has_begun(alone: Path, package: Path) -> None:
+    endpoint = deploy(package, alone, "tiny@1")
+    pictures = [noise(seed) for seed in range(MAX_BATCH)]
+
+    def ask(_: int) -> np.ndarray:
+        with TritonClient(endpoint.http, timeout_s=120) as client:
+            return client.embed_image(pictures)
+
+    with TritonClient(endpoint.http) as client, ThreadPoolExecutor(4) as threads:
+        begun = decoded(client)
+        asked = [threads.submit(ask, at) for at in range(4)]  # one after the other, by the one process that decodes
+        deadline = time.monotonic() + DEADLINE_S
+        while decoded(client) == begun:
+            assert time.monotonic() < deadline, "nothing was decoded"
+            time.sleep(0.005)
+        endpoint.process.send(signal.SIGTERM)
+        assert not all(one.done() for one in asked), "all was over before it was told to end"
+        first, *others = [one.result() for one in asked]
+    assert first.shape == (MAX_BATCH, WIDTH)
+    assert all(np.array_equal(other, first) for other in others)
+    assert endpoint.process.wait(DRAIN_S)
+
+
+def decoded(client: TritonClient) -> int:
+    """Return how many pictures the server has brought to the model's size so far."""
+    return int(client._http.get_inference_statistics("image_preprocess")["model_stats"][0]["inference_count"])
+
+
+def noise(seed: int, side: int = 500) -> bytes:
+    """Return a PNG that takes a while to decode."""
+    file = io.BytesIO()
+    drawn = np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    Image.fromarray(drawn).save(file, "PNG", compress_level=1)
+    return file.getvalue()
 
 
 def test_taken_ports_are_left_to_their_owner(alone: Path, package: Path) -> None:

@@ -18,7 +18,7 @@ from components.serving.errors import RequestRefused, ServerFailed
 from components.serving.labels import Labels
 from components.serving.odd_samples import broken_pictures
 from components.serving.package import Package
-from components.serving.triton_client import MAX_BATCH, TritonClient
+from components.serving.triton_client import MAX_BATCH, TritonClient, bytes_of, tensor_of
 from tests.components.serving.tiny_package import COLOURS, SCALE, SHARPNESS, WIDTH, picture
 
 
@@ -49,6 +49,37 @@ def test_top_k_limits_the_answers(client: TritonClient) -> None:
 def test_absurd_top_k_is_refused(client: TritonClient, top_k: int) -> None:
     with pytest.raises(RequestRefused, match="ask for 1 to 1,000"):
         client.search("red", top_k=top_k)
+
+
+@pytest.mark.parametrize(
+    ("where", "keys"),
+    [
+        ({"split": ["train"]}, {"key-green", "key-blue"}), ({"source": ["tiny"]}, {f"key-{colour}" for colour in COLOURS}), ({"source": ["nobody"]}, set()),
+        ({"category": ["warm", "cold"], "split": ["train"]}, {"key-green"}), ({"category": [""]}, set()),
+    ],
+)  # fmt: skip
+def test_a_filter_leaves_pictures_that_have_one_of_its_values(client: TritonClient, where: dict, keys: set) -> None:
+    hits = client.search("a red square", where=where)
+    assert {hit.key for hit in hits} == keys
+    every = {hit.key: hit.score for hit in client.search("a red square")}
+    assert [hit.score for hit in hits] == sorted((every[key] for key in keys), reverse=True)
+    assert [hit.key for hit in client.search("a red square", top_k=1, where=where)] == [hit.key for hit in hits[:1]]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("source=tiny", "the filter is not JSON"), ('{"licence": ["CC0"]}', "no column 'licence' to filter by; it has source, split, category"),
+        ('{"key": ["key-red"]}', "no column 'key'"), ('{"source": "tiny"}', "no list of texts"), ("\ud800", "not UTF-8"), ("[" * 90_000, "not JSON"),
+    ],
+)  # fmt: skip
+def test_a_bad_filter_is_refused_in_one_sentence(client: TritonClient, text: str, said: str) -> None:
+    inputs = [tensor_of("text", [b"red"], (1,)), tensor_of("filter", [bytes_of(text)], (1,))]
+    with pytest.raises(RequestRefused) as refused:
+        client._infer("image_retrieval", inputs)
+    assert said in str(refused.value)
+    assert "/" not in str(refused.value)
+    assert client.search("red", 1)[0].key == "key-red"
 
 
 def test_picture_and_word_of_one_colour_meet(client: TritonClient) -> None:

@@ -122,5 +122,8 @@ def _write_index(folder: Path, preprocess: Preprocess) -> np.ndarray:
     session = ort.InferenceSession(str(folder / "image_encoder.onnx"), providers=["CPUExecutionProvider"])
     pixels = np.stack([to_float(preprocess(picture(colour))) for colour in COLOURS.values()])
     embeds = session.run(["image_embeds"], {"pixel_values": pixels})[0]
-    write_index(folder, embeds, [f"key-{c}" for c in COLOURS], [f"a {c} square" for c in COLOURS], ["tiny"] * 3)
+    narrowed = {"split": ["val", "train", "train"], "category": ["warm", "cold", None]}
+    write_index(
+        folder, embeds, [f"key-{c}" for c in COLOURS], [f"a {c} square" for c in COLOURS], ["tiny"] * 3, narrowed
+    )
     return embeds

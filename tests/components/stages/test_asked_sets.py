@@ -12,6 +12,7 @@ from components.stages.asked_sets import read_sets
 from components.stages.evaluate import joined
 from components.stages.stage import Stage
 from tests.subjects import subject_of
+from tests.their_sets import write_set
 
 
 @pytest.fixture
@@ -51,3 +52,37 @@ def test_a_set_of_nothing_is_said_with_its_name(stage):
     why = "the evaluation set one: it has neither a path nor a source"
     with pytest.raises(DataError, match=why), read_sets(stage, {"one": AskedSet()}, (1,)):
         pass
+
+
+def test_the_split_to_fit_on_is_read_where_something_is_fitted(stage, tmp_path, squares, vocabulary, clip):
+    colours = tuple(dict.fromkeys(group["category"] for group in squares.groups))
+    rows = [
+        {"png": data, "cls": str(colours.index(group["category"])).encode()}
+        for data, group in zip(squares.pictures, squares.groups, strict=True)
+    ]
+    folder = write_set(tmp_path / "data/sets/colours", rows[::2], colours)
+    probe = {
+        "class_path": "components.evaluation.probe.Probe",
+        "init_args": {
+            "data": {"class_path": "components.evaluation.downstream.of_set.OfSet", "init_args": {"label": "class"}},
+            "penalties": [1.0],
+        },
+    }
+    asked = {
+        "colours": AskedSet(path="data/sets/colours", evaluators=(probe,)),
+        "plain": AskedSet(path="data/sets/colours"),
+    }
+    with read_sets(stage, asked, (1,)) as sets:
+        assert sets["colours"].to_fit is None, "there is no such split yet"
+    write_set(folder, rows[1::2], colours, split="train")
+    encoder = Embedder(clip.model.eval(), vocabulary, Preprocess(size=32))
+    subject = subject_of(squares, encoder, encoder, {"train": range(50)})
+    with read_sets(stage, asked, (1,)) as sets:
+        assert sets["plain"].to_fit is None, "nothing fits on it"
+        its = sets["colours"]
+        assert len(its.to_fit) == 25
+        assert its.fitted_digest not in ("", its.digest)
+        found = joined([(one, subject.on({"colours": its.pool}, {"colours": its.to_fit})) for one in its.evaluators])
+    (metric,) = found.metrics
+    assert (metric.name, metric.n) == ("probe.colours.class.top1", 25)
+    assert "own split of 25 pictures" in metric.method

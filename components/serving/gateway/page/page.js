@@ -151,7 +151,7 @@ function card(hit, answer, body) {
   const its = hit.texts[spoken];
   const text = its ? its[0] : hit.text;
   const item = made("li");
-  item.append(shown(hit, text, answer.model), made("span", text, its ? { class: "caption", lang: spoken } : { class: "caption" }));
+  item.append(shown(hit, text, answer.model), made("span", text, its ? { class: "caption", lang: spoken, dir: "auto" } : { class: "caption", dir: "auto" }));
   const near = hit.score === null ? "" : `${hit.score.toFixed(2)} `;
   item.append(made("span", `${near}${hit.columns.source ?? ""}`, { class: "small", title: hit.key }));
   const acts = made("div", "", { class: "acts" });
@@ -200,9 +200,10 @@ function thumb(vote, sign, said, hit, answer, body) {
   return button;
 }
 
-function put(picture) {
+function put(picture, name = "") {
   state.picture = picture;
   state.like = null;
+  by("named").textContent = name;
   by("shown").hidden = !picture;
   by("labels").replaceChildren();
   if (!picture) by("preview").removeAttribute("src");
@@ -215,7 +216,7 @@ async function take(file) {
     return;
   }
   try {
-    put(await small(file));
+    put(await small(file), file.name);
   } catch {
     by("said").textContent = "This picture cannot be read.";
     return;

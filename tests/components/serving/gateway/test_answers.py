@@ -39,14 +39,51 @@ def test_the_shape_of_nv_clip_mixes_texts_and_pictures(http, client):
     assert answer["usage"]["num_images"] == 2
 
 
-def test_the_shape_of_vllm_has_messages(http, client):
-    messages = [
-        {"role": "user", "content": [{"type": "image_url", "image_url": {"url": URI["green"]}}]},
-        {"role": "user", "content": [{"type": "text", "text": "green"}]},
-    ]
-    answer = embed(http, messages=messages, model="", encoding_format="float")
+def said(text):
+    return {"type": "text", "text": text}
+
+
+def shown(colour):
+    return {"type": "image_url", "image_url": {"url": URI[colour], "detail": "low"}}
+
+
+def test_a_conversation_of_vllms_shape_is_one_vector(http, client):
+    answer = embed(http, messages=[{"role": "user", "content": [shown("green")]}], model="", encoding_format="float")
+    assert [one["index"] for one in answer["data"]] == [0]
     assert np.allclose(rows(answer)[0], client.embed_image([picture(COLOURS["green"])])[0], atol=1e-6)
-    assert np.allclose(rows(answer)[1], client.embed_text(["green"])[0], atol=1e-6)
+    assert answer["usage"] == {"prompt_tokens": 0, "total_tokens": 0, "num_images": 1}
+    answer = embed(http, messages=[{"role": "user", "content": [said("green")]}])
+    assert np.allclose(rows(answer), client.embed_text(["green"]), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("messages", "text"),
+    [
+        ([{"role": "user", "content": "a red square"}], "a red square"),
+        ([{"role": "user", "content": [said("a red"), said("square")]}], "a red\nsquare"),
+        ([{"role": "system", "content": "a "}, {"role": "user", "content": [said("blue ")]}, {"role": "assistant", "content": "square"}], "a blue square"),
+        ([{"role": "user", "content": "green"}, {"role": "assistant", "content": None}, {"role": "tool", "content": []}], "green"),
+        ([{"role": "user", "content": "red"}, {"role": "user", "content": "blue"}], "redblue"),
+    ],
+)  # fmt: skip
+def test_words_of_a_conversation_stand_one_behind_the_other_whoever_says_them(http, client, messages, text):
+    answer = embed(http, messages=messages)
+    assert len(answer["data"]) == 1
+    assert np.allclose(rows(answer), client.embed_text([text]), atol=1e-6)
+
+
+def test_a_picture_may_stand_with_words_that_are_none(http, client):
+    messages = [{"role": "system", "content": ""}, {"role": "user", "content": [shown("red"), said(" ")]}]
+    assert np.allclose(rows(embed(http, messages=messages)), client.embed_image([picture(COLOURS["red"])]), atol=1e-6)
+
+
+def test_what_clients_of_others_send_besides_changes_nothing(http, client):
+    body = {
+        "messages": [{"role": "user", "name": "anna", "content": "red"}], "user": "anna", "continue_final_message": True, "add_special_tokens": True,
+        "add_generation_prompt": False, "truncate_prompt_tokens": -1, "priority": 0, "normalize": True, "use_activation": None, "embed_dtype": "float32",
+        "endianness": "native", "input_type": "query", "truncate": "END",
+    }  # fmt: skip
+    assert np.array_equal(rows(embed(http, **body)), client.embed_text(["red"]))
 
 
 def test_fewer_dimensions_are_the_first_of_unit_length(http, client):

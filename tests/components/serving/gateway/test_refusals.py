@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from components.serving.gateway.feedback import feedback_file
 from tests.components.serving.tiny_package import COLOURS, picture
 
 
@@ -36,6 +37,7 @@ def bomb(side: int) -> bytes:
 
 
 RED = picture(COLOURS["red"])
+PICTURE = {"type": "image_url", "image_url": {"url": uri(RED)}}
 BAD_PICTURES = {
     "html": (b"<!DOCTYPE html><html><body>hello</body></html>", 415, "unsupported_image"),
     "svg": (b'<svg xmlns="http://www.w3.org/2000/svg"/>', 415, "unsupported_image"),
@@ -94,7 +96,16 @@ def test_an_odd_picture_is_taken(http, name):
         ({"input": "data:image/png;base64,"}, "empty_image"), ({"input": "data:image/png;base64,§§"}, "bad_base64"), ({"input": "data:image/png,abc"}, "bad_data_uri"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "http://127.0.0.1/x.png"}}]}]}, "remote_image"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "file:///etc/passwd"}}]}]}, "remote_image"),
-        ({"messages": [{"role": "user", "content": [{"type": "video_url"}]}]}, "invalid_request"),
+        ({"messages": [{"role": "user", "content": [{"type": "video_url"}]}]}, "invalid_request"), ({"messages": []}, "invalid_request"),
+        ({"messages": [{"role": "user", "content": "red"}, {"role": "user", "content": [PICTURE]}]}, "mixed_conversation"),
+        ({"messages": [{"role": "user", "content": [PICTURE, {"type": "text", "text": "red"}]}]}, "mixed_conversation"),
+        ({"messages": [{"role": "user", "content": [PICTURE, PICTURE]}]}, "several_pictures"),
+        ({"messages": [{"role": "user", "content": [PICTURE]}, {"role": "assistant", "content": [PICTURE]}]}, "several_pictures"),
+        ({"messages": [{"role": "user", "content": []}]}, "empty_text"), ({"messages": [{"role": "user", "content": None}]}, "empty_text"),
+        ({"messages": [{"role": "user", "content": "a\0b"}]}, "bad_text"), ({"messages": [{"role": "", "content": "a"}]}, "invalid_request"),
+        ({"input": "red", "normalize": False}, "invalid_request"), ({"input": "red", "use_activation": False}, "invalid_request"),
+        ({"input": "red", "chat_template": "{{ messages }}"}, "invalid_request"), ({"input": "red", "embed_dtype": "float16"}, "invalid_request"),
+        ({"input": "red", "endianness": "big"}, "invalid_request"), ({"input": "red", "encoding_format": "bytes"}, "invalid_request"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_embedded(http, body, code):
@@ -229,6 +240,40 @@ def test_every_answer_has_a_number_of_the_callers_or_a_new_one(http):
     assert http.get("/healthz", headers={"x-request-id": "mine-1"}).headers["x-request-id"] == "mine-1"
     odd = http.get("/healthz", headers={"x-request-id": "<script>"}).headers["x-request-id"]
     assert len(odd) == 24
+
+
+ANY_KEY = {"key": "key-red", "like": "key-red"}  # of the index that is served here, in place of the example's
+
+
+def bodies(about: dict) -> dict[str, dict]:
+    """Return the schema of each request that has a body, by its route."""
+    return {
+        path: about["components"]["schemas"][
+            its["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+        ]
+        for path, its in about["paths"].items()
+        if "requestBody" in its.get("post", {})
+    }
+
+
+def test_each_example_of_the_description_is_answered(http, workspace):
+    described = bodies(http.get("/openapi.json").json())
+    assert set(described) == {"/v1/embeddings", "/v1/classify", "/v1/search", "/v1/feedback"}
+    try:
+        for path, schema in described.items():
+            examples = schema["examples"]
+            for name, field in schema[
+                "properties"
+            ].items():  # what a field alone gives as its example, within a whole one
+                examples += [
+                    next(one for one in examples if name in one) | {name: its} for its in field.get("examples", ())
+                ]
+            assert len(examples) > 1
+            for body in examples:
+                answer = http.post(path, json=body | {name: key for name, key in ANY_KEY.items() if name in body})
+                assert answer.status_code == 200, (path, body, answer.text)
+    finally:
+        feedback_file(workspace).unlink(missing_ok=True)
 
 
 def test_the_description_has_an_example_and_every_refusal(http):
