@@ -64,7 +64,9 @@ def main() -> None:
     }  # fmt: skip
     if given.package is not None:
         tower = measured(given.package, list(TOWER_ROWS), QUESTIONS) | about
-        tower["command"] = "python -m tests.benchmarks.vector_search --package runs/clip/package --keep"
+        tower["command"] = (
+            "OMP_NUM_THREADS=1 python -m tests.benchmarks.vector_search --package runs/clip/package --keep"
+        )
         if given.keep:
             said = json.loads(KEPT_AT.read_text(encoding="utf-8")) | {"tower": tower}
             KEPT_AT.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")

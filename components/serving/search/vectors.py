@@ -101,6 +101,7 @@ class Codes:
 
         self._mean, self._bits = mean, bits
         self._index = faiss.IndexBinaryFlat(8 * bits.shape[1])
+        self._index.use_heap = False  # type: ignore[attr-defined]  # but sorts by counting: a third sooner with thousands of candidates
         self._index.add(bits)
 
     @classmethod
