@@ -22,6 +22,7 @@ from components.recipes.trained import described_in, load_trained, load_untraine
 from components.serving.package import Package
 
 PACKED = "image_encoder.onnx"
+TOLD = "`diptych evaluate` and `diptych model import` are told by --from open_clip or --from huggingface whose it is"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +116,7 @@ def library_of(path: Path) -> Library:
         if found:
             both = " and ".join(name for _, name in _CONFIGS)
             raise DataError(
-                f"{beside} has both {both}, so nobody knows whose model it is. Move the one away that the weights are not of."
+                f"{beside} has both {both}, so nobody knows whose model it is. Move the one away that the weights are not of; {TOLD}."
             )
         if path.suffix in PICKLED and path.is_file():
             raise DataError(
@@ -127,7 +128,7 @@ def library_of(path: Path) -> Library:
             )
         raise DataError(
             f"{beside} has neither {names}, nor {MODEL} as models of ours have, so nobody knows whose model it is. Give the folder that its library "
-            "wrote, with config and tokenizer beside the weights; where these lie elsewhere, `diptych model import` takes them by name."
+            f"wrote, with config and tokenizer beside the weights; {TOLD}, and by --config and --tokenizer where these lie."
         )
     return found[0]
 

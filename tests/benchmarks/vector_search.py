@@ -2,7 +2,7 @@
 
 The vectors are drawn as a tower's lie: 512 numbers, 20,000 clusters, all about a mean that is far from 0, of a spectrum that falls with the root of the place. Questions are
 drawn the same way and are none of them. Beside stand faiss' flat index, which compares all, and its HNSW graph (--hnsw, many minutes to build).
-Prints one JSON object as its last line; --keep writes it to docs/benchmarks/vector_search.json.
+--package FOLDER asks vectors of a trained tower instead (tower_vectors.py), and keeps what it finds beside. Prints one JSON object as its last line; --keep writes it to docs/benchmarks/vector_search.json.
 """
 
 import argparse
@@ -20,9 +20,12 @@ from components.serving.search.vectors import Vectors
 from infra.results import processor
 from tests.benchmarks.environments import ROOT
 from tests.benchmarks.loader import commit
+from tests.benchmarks.search_timing import TOP, recall, timed
+from tests.benchmarks.tower_vectors import measured
 
 KEPT_AT = ROOT / "docs/benchmarks/vector_search.json"
-WIDTH, CLUSTERS, QUESTIONS, TOP, PART = 512, 20_000, 300, 10, 50_000
+WIDTH, CLUSTERS, QUESTIONS, PART = 512, 20_000, 300, 50_000
+TOWER_ROWS = (200_000, 1_000_000)
 
 
 def draw(count: int, path: Path) -> np.ndarray:
@@ -47,34 +50,28 @@ def draw(count: int, path: Path) -> np.ndarray:
     return some(QUESTIONS)
 
 
-def timed(ask: Any, questions: np.ndarray) -> tuple[list[list[int]], dict[str, float]]:
-    """Return the answers, and the middle and the slowest of a hundred in milliseconds, wall and CPU."""
-    for question in questions[:20]:
-        ask(question)
-    answers, walls, cpus = [], [], []
-    for question in questions:
-        wall, cpu = time.perf_counter(), time.process_time()
-        answers.append(list(ask(question)))
-        walls.append(1000 * (time.perf_counter() - wall))
-        cpus.append(1000 * (time.process_time() - cpu))
-    return answers, {
-        "p50_ms": round(float(np.percentile(walls, 50)), 2), "p99_ms": round(float(np.percentile(walls, 99)), 2), "cpu_p50_ms": round(float(np.percentile(cpus, 50)), 2),
-    }  # fmt: skip
-
-
-def recall(found: list[list[int]], right: list[list[int]]) -> float:
-    """Return the share of the right answers that were found."""
-    return round(sum(len(set(ours) & set(its)) for ours, its in zip(found, right, strict=True)) / (TOP * len(right)), 4)
-
-
 def main() -> None:
     """Measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--hnsw", action="store_true")
+    parser.add_argument("--package", type=Path, help="measure the vectors of this package's towers alone")
     parser.add_argument("--keep", action="store_true", help=f"write {KEPT_AT.relative_to(ROOT)}")
     given = parser.parse_args()
     faiss.omp_set_num_threads(1)
+    about = {
+        "date": time.strftime("%Y-%m-%d"), "commit": commit(), "machine": f"{os.cpu_count()} cores, {processor()}, no GPU, one thread",
+    }  # fmt: skip
+    if given.package is not None:
+        tower = measured(given.package, list(TOWER_ROWS), QUESTIONS) | about
+        tower["command"] = (
+            "OMP_NUM_THREADS=1 python -m tests.benchmarks.vector_search --package runs/clip/package --keep"
+        )
+        if given.keep:
+            said = json.loads(KEPT_AT.read_text(encoding="utf-8")) | {"tower": tower}
+            KEPT_AT.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
+        print(json.dumps({"bench": "vector_search", "tower": tower}))
+        return
     with tempfile.TemporaryDirectory() as folder:
         questions = draw(given.rows, Path(folder) / "index.npy")
         rows = np.load(Path(folder) / "index.npy", mmap_mode="r")
@@ -110,11 +107,12 @@ def main() -> None:
                 **its, "recall_at_10": recall(found, right), "build_s": round(built_s, 1), "memory_mb": round((rows.nbytes + given.rows * 4 * 64) / 1e6, 1),
             }  # fmt: skip
     said = {
-        "bench": "vector_search", "rows": given.rows, "width": WIDTH, "questions": QUESTIONS, "sides": sides, "faiss": faiss.__version__,
-        "date": time.strftime("%Y-%m-%d"), "commit": commit(), "machine": f"{os.cpu_count()} cores, {processor()}, no GPU, one thread",
+        "bench": "vector_search", "rows": given.rows, "width": WIDTH, "questions": QUESTIONS, "sides": sides, "faiss": faiss.__version__, **about,
         "command": f"python -m tests.benchmarks.vector_search{' --hnsw' if given.hnsw else ''} --keep",
     }  # fmt: skip
     if given.keep:
+        before = json.loads(KEPT_AT.read_text(encoding="utf-8")) if KEPT_AT.exists() else {}
+        said |= {"tower": before["tower"]} if "tower" in before else {}
         KEPT_AT.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(said))
 

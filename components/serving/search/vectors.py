@@ -18,7 +18,8 @@ from jaxtyping import Float, Int
 FEW = 100_000  # vectors that are compared one by one
 FEW_ALLOWED = 5_000  # of those that a filter leaves: they lie apart, so that each is fetched by itself
 LEAST, MOST = 400, 4_000  # codes whose vectors are compared
-PAIRS = 300_000_000  # of candidate and vector: the more vectors there are, the fewer candidates there is time for
+PAIRS = 300_000_000  # of candidate and vector of WIDE numbers: the more vectors there are, the fewer candidates there is time for
+WIDE = 512  # numbers; of fewer a code says less and is compared sooner, so that more candidates are looked at
 DEEPER = 20  # candidates for each answer that is wanted
 AT_ONCE = 65_536
 SEEN = 100_000  # vectors that the mean is taken of
@@ -73,12 +74,18 @@ class Vectors:
         """
         among = allowed
         if self._codes is not None and (allowed is None or len(allowed) > FEW_ALLOWED):
-            candidates = min(MOST, max(LEAST, PAIRS // len(self._rows)))
-            among = self._codes.nearest(vector, max(candidates, DEEPER * top), allowed)
+            wanted = max(candidates(len(self._rows), self.width), DEEPER * top)
+            among = self._codes.nearest(vector, wanted, allowed)
         scores = self._rows @ vector if among is None else self.cosines(vector, among)
         at = np.arange(len(scores)) if top >= len(scores) else np.sort(np.argpartition(-scores, top)[:top])
         at = at[np.argsort(-scores[at], kind="stable")]
         return at if among is None else among[at]
+
+
+def candidates(count: int, width: int) -> int:
+    """Return of how many of the nearest codes the vectors are compared, among `count` vectors of `width` numbers."""
+    narrow = max(1.0, WIDE / width) ** 2
+    return min(MOST, max(LEAST, int(narrow * PAIRS / count)))
 
 
 class Codes:
@@ -94,6 +101,7 @@ class Codes:
 
         self._mean, self._bits = mean, bits
         self._index = faiss.IndexBinaryFlat(8 * bits.shape[1])
+        self._index.use_heap = False  # type: ignore[attr-defined]  # but sorts by counting: a third sooner with thousands of candidates
         self._index.add(bits)
 
     @classmethod

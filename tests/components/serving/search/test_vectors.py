@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.serving.search.vectors import Codes, Vectors, coded
+from components.serving.search.vectors import Codes, Vectors, candidates, coded
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
@@ -76,6 +76,11 @@ def test_codes_are_written_once_and_are_a_32nd(written, tmp_path):
     assert (tmp_path / "codes.npy").stat().st_mtime_ns == before.st_mtime_ns
     assert np.load(tmp_path / "codes.npy").nbytes * 32 == np.load(written).nbytes
     assert again.nearest(np.load(written)[3], 1).tolist() == [3]
+
+
+def test_the_narrower_the_code_the_more_candidates():
+    assert [candidates(1_000_000, width) for width in (1_024, 512, 256, 128, 64)] == [400, 400, 1_200, 4_000, 4_000]
+    assert [candidates(count, 512) for count in (100_000, 200_000, 10_000_000)] == [3_000, 1_500, 400]
 
 
 def test_a_width_that_is_no_multiple_of_eight(tmp_path):
