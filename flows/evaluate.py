@@ -296,10 +296,9 @@ def findings(model: "GivenModel", read: _Read, asked: Asked, told: "Progress") -
     found = []
     with naming(pools, model.encoder.preprocess if isinstance(model.encoder, Embedder) else None):
         for asks in (Canary(), usual(one, asked.ks), *fitted(asked.fits, spaces)):
-            keys = [
-                *(read.to_fit.pool.keys if read.to_fit and asks.fits else ()),
-                *one.pool.keys,
-            ]  # as they are encoded
+            beside = read.to_fit if asks.fits else None
+            fitted_on = [f"{beside.split}/{key}" for key in beside.pool.keys] if beside else []
+            keys = [*fitted_on, *one.pool.keys]  # as they are encoded
             try:
                 found.append(asks.measure(subject))
             except BadPicture as err:

@@ -254,3 +254,23 @@ def test_a_model_that_was_deployed_meanwhile_is_noticed(stand) -> None:
     address = f"127.0.0.1:{stand.server_address[1]}"
     with MeasuredServer(address, 64) as served, pytest.raises(DataError, match=r"deployed at .* while it was measured"):
         served.check_same()
+
+
+def test_a_package_is_asked_by_labelled_pictures_in_the_space_that_it_gives(diptych, package: Path, sets) -> None:
+    kinds, _ = sets
+    code, out, err = diptych(package, "--set", kinds, "--json", "--fit", "probe", "knn", "few_shot")
+    assert code == 0, err
+    found = json.loads(out)["kinds"]["metrics"]
+    fits = {name: its for name, its in found.items() if name.split(".")[0] in ("probe", "knn", "few_shot")}
+    assert {"probe.kinds.class.top1", "knn.kinds.class.top1", "few_shot.kinds.class.shots_1.top1"} <= set(fits)
+    assert all("the shared space" in its["method"] for its in fits.values()), "a package gives no more"
+    assert fits["knn.kinds.class.top1"]["value"] > fits["knn.kinds.class.top1"]["chance"]
+
+
+def test_a_picture_to_fit_on_that_a_package_cannot_decode_is_named(diptych, package: Path, tmp_path: Path) -> None:
+    rows = [{"png": mixed(place), "cls": str(place % 3).encode()} for place in range(24)]
+    folder = write_set(tmp_path / "fitting", rows, NAMES, ("{c}",))
+    write_set(folder, [*rows[:5], {"png": b"no picture", "cls": b"2"}, *rows[6:]], NAMES, ("{c}",), split="train")
+    code, _, err = diptych(package, "--set", folder, "--fit", "knn")
+    assert code == 1
+    assert "train/0/s0000005 of fitting cannot be shown to the model" in err
