@@ -208,7 +208,7 @@ def lines(found: "Adapted", said: Mapping[str, Any], out: Path) -> Iterator[str]
     for row in found.raced.trade:
         others = "".join(f"   {name} {percent(value)}" for name, value in row.items() if name not in ("alpha", "val"))
         yield f"  alpha {row['alpha']:<5g} val {percent(row['val'])}{others}"
-    yield advice(said, {"own": adapted_of(found.own), "elsewhere": by_set(found.elsewhere)})
+    yield advice(said, {"own": adapted_of(found.own), "elsewhere": by_set(found.elsewhere)}, found.more)
     yield f"in {out}"
 
 

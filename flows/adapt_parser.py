@@ -4,6 +4,7 @@ import argparse
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from components.contracts.errors import ConfigError
 
@@ -24,7 +25,7 @@ def add_adapt(add: Add) -> None:
         dest="start",
         metavar="MODEL",
         required=True,
-        help="the folder or file of a model of open_clip, of transformers or of ours; hf-hub:OWNER/NAME; in a workspace also a version such as clip@3, or micro_clip",
+        help="the folder or file of a model of open_clip, of transformers or of ours; hf-hub:OWNER/NAME; of the workspace around it a version such as clip@3, or micro_clip",
     )
     made.add_argument(
         "--to",
@@ -34,47 +35,67 @@ def add_adapt(add: Add) -> None:
         "`adapted` is run, which ends in a version that is registered, judged and served",
     )
     made.add_argument(
-        "--budget",
-        metavar="TIME",
-        type=seconds,
-        default=900.0,
-        help="for the race of ways to tune, such as 90s, 15m or 1h (15m)",
-    )
-    made.add_argument(
         "--set", metavar="FOLDER", type=Path, action="append", default=[], dest="sets",
         help="in CLIP_benchmark's layout, on which it must not get worse; may be given several times",
     )  # fmt: skip
-    made.add_argument(
-        "--most-lost", metavar="SHARE", type=float, default=0.01, help="of a set's main number that may be lost (0.01)"
-    )
-    made.add_argument(
-        "--ask", choices=("auto", "labels", "captions"), default="auto",
-        help="what is asked of a picture: its label, or its caption; auto asks for labels where captions are no more than that",
-    )  # fmt: skip
-    made.add_argument(
-        "--way", metavar="NAME", action="append", default=[], dest="ways", type=lambda said: said.replace("-", " "),
-        help="to tune, that takes part in the race, such as lora or feature-adapter; may be given several times (lora, last-layers, locked-image, whole)",
-    )  # fmt: skip
-    made.add_argument(
-        "--augment", choices=("off", "light", "strong"), default="light",
-        help="how much training pictures are changed; strong also crops them and, where no caption says left or right, mirrors them (light)",
-    )  # fmt: skip
-    made.add_argument(
-        "--recall", metavar="WEIGHT", type=float, default=0.0,
-        help="hold, by this weight beside the loss, to what the model says of drawn scenes before it is tuned; 1 is usual (0, which holds to nothing)",
-    )  # fmt: skip
-    made.add_argument("--batch", metavar="PAIRS", type=int, default=64, help="a step (64)")
-    made.add_argument(
-        "--most-steps", metavar="N", type=int, default=0,
-        help="of the longest heat; unless given, as many as take 30 times all pictures",
-    )  # fmt: skip
+    add_race(made)
     made.add_argument(
         "--network",
         action="store_true",
         help="fetch a model that is named hf-hub:OWNER/NAME where it was not fetched before",
     )
-    made.add_argument("--seed", type=int, help="of splits, draws and intervals (0; in a workspace that of params.yaml)")
     made.add_argument("--json", action="store_true", help="print what was found as JSON")
+
+
+def add_race(made: argparse.ArgumentParser, of: str = "") -> None:
+    """Add what the race of ways to tune is told; `of` goes before what is said of each."""
+    made.add_argument(
+        "--budget",
+        metavar="TIME",
+        type=seconds,
+        default=900.0,
+        help=f"{of}for the race of ways to tune, such as 90s, 15m or 1h (15m)",
+    )
+    made.add_argument(
+        "--most-lost",
+        metavar="SHARE",
+        type=float,
+        default=0.01,
+        help=f"{of}of a set's main number that may be lost (0.01)",
+    )
+    made.add_argument(
+        "--ask", choices=("auto", "labels", "captions"), default="auto",
+        help=f"{of}what is asked of a picture: its label, or its caption; auto asks for labels where captions are no more than that",
+    )  # fmt: skip
+    made.add_argument(
+        "--way", metavar="NAME", action="append", default=[], dest="ways", type=lambda said: said.replace("-", " "),
+        help=f"{of}to tune, that takes part in the race, such as lora or feature-adapter; may be given several times (lora, last-layers, locked-image, whole)",
+    )  # fmt: skip
+    made.add_argument(
+        "--augment", choices=("off", "light", "strong"), default="light",
+        help=f"{of}how much training pictures are changed; strong also crops them and, where no caption says left or right, mirrors them (light)",
+    )  # fmt: skip
+    made.add_argument(
+        "--recall", metavar="WEIGHT", type=float, default=0.0,
+        help=f"{of}hold, by this weight beside the loss, to what the model says of drawn scenes before it is tuned; 1 is usual (0, which holds to nothing)",
+    )  # fmt: skip
+    made.add_argument("--batch", metavar="PAIRS", type=int, default=64, help=f"{of}a step (64)")
+    made.add_argument(
+        "--most-steps", metavar="N", type=int, default=0,
+        help=f"{of}of the longest heat; unless given, as many as take 30 times all pictures",
+    )  # fmt: skip
+    made.add_argument(
+        "--seed", type=int, help=f"{of}of splits, draws and intervals (0; in a workspace that of params.yaml)"
+    )
+
+
+def race_of(said: argparse.Namespace) -> dict[str, Any]:
+    """Return what is said of the race, by its names in recipes.adapted.race; what is usual is left out of the later ones."""
+    race = {"budget_s": said.budget, "most_lost": said.most_lost, "batch": said.batch, "ask": said.ask}
+    others: tuple[tuple[str, Any, Any], ...] = (
+        ("most_steps", said.most_steps, 0), ("augment", said.augment, "light"), ("recall", said.recall, 0.0), ("ways", said.ways, []),
+    )  # fmt: skip
+    return race | {name: value for name, value, usual in others if value != usual}
 
 
 def seconds(said: str) -> float:
@@ -90,11 +111,11 @@ def seconds(said: str) -> float:
 def _adapt(here: Path, arguments: argparse.Namespace) -> int:
     if arguments.to is None:
         return _adapt_here(here, arguments)
-    from components.recipes.hub import model_place
     from flows.adapt import Asked, adapt
+    from flows.given_start import given_start
 
     asked = Asked(
-        data=arguments.data, start=model_place(arguments.start, here, arguments.network), sets=[here / one for one in arguments.sets], budget_s=arguments.budget,
+        data=arguments.data, start=given_start(arguments.start, here, arguments.network)[0], sets=[here / one for one in arguments.sets], budget_s=arguments.budget,
         most_lost=arguments.most_lost, seed=arguments.seed or 0, batch=arguments.batch, ask=arguments.ask, ways=arguments.ways,
         augment=arguments.augment, recall=arguments.recall, most_steps=arguments.most_steps,
     )  # fmt: skip
@@ -114,23 +135,8 @@ def _adapt_here(here: Path, arguments: argparse.Namespace) -> int:
         )
     root = find_root(here)
     os.chdir(root)
-    race = {
-        "budget_s": arguments.budget,
-        "most_lost": arguments.most_lost,
-        "batch": arguments.batch,
-        "ask": arguments.ask,
-    }
-    if arguments.most_steps:
-        race["most_steps"] = arguments.most_steps
-    race |= {
-        name: said
-        for name, said, usual in (("augment", arguments.augment, "light"), ("recall", arguments.recall, 0.0))
-        if said != usual
-    }
-    if arguments.ways:
-        race["ways"] = arguments.ways
     asked = Here(
-        data=arguments.data, start=arguments.start, sets=[here / one for one in arguments.sets], race=race, numbers=[] if arguments.seed is None else [f"seed={arguments.seed}"],
+        data=arguments.data, start=arguments.start, sets=[here / one for one in arguments.sets], race=race_of(arguments), numbers=[] if arguments.seed is None else [f"seed={arguments.seed}"],
         network=arguments.network,
     )  # fmt: skip
     adapt_here(asked, root, here)

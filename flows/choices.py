@@ -18,12 +18,13 @@ from ruamel.yaml.error import YAMLError
 from components.contracts.errors import ConfigError
 from components.data.remote.addresses import REMOTE
 from components.recipes.names import RECIPES, nearest
-from components.recipes.params import OVERRIDABLE, UNTRAINED, Params
+from components.recipes.params import INIT_FROM, OVERRIDABLE, UNTRAINED, Params
 from components.recipes.yaml_lines import read_yaml
 from components.stages.lock import hold
 from components.stages.place import private
 from flows.checking import check_candidate
 
+INIT = f"overrides.training.{INIT_FROM}"
 PLACE = "data/own"  # what the others leave in source.path, for DVC to watch
 
 
@@ -106,8 +107,27 @@ def _wanted(root: Path, choices: Choices, here: Path, params: Mapping[str, Any])
         yield "scale", choices.scale
     for name, said in choices.sets.items():
         yield f"overrides.evaluation.sets.{name}", dict(said)
-    for number in choices.numbers:
-        yield _number(number)
+    keys = [_number(number) for number in choices.numbers]
+    for key, value in keys:
+        yield (_begun(choices, params, keys, value) if key == INIT else (key, value))
+
+
+def _begun(choices: Choices, params: Mapping[str, Any], keys: Sequence[tuple[str, Any]], start: Any) -> tuple[str, Any]:
+    """Return the place of params.yaml that says what a recipe begins from, which `training.init_from` is another word for; where DVC reads it.
+
+    Raises ConfigError where nobody says which recipe, or the start is said by both words.
+    """
+    names = [choices.recipe] if choices.recipe else list(params["recipes"])
+    if len(names) != 1:
+        raise ConfigError(
+            f"--set training.{INIT_FROM}={start}: there are the recipes {', '.join(names)}. Say by --recipe which of them begins from it."
+        )
+    key = f"recipes.{names[0]}.start"
+    if choices.start is not None or key in dict(keys):
+        raise ConfigError(
+            f"--set training.{INIT_FROM}={start} and {key} say the same thing, what {names[0]} begins from. Give one of them."
+        )
+    return key, UNTRAINED if start is None else start
 
 
 def _source(data: str, here: Path, params: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from components.contracts.sealed import sha256_of
 from components.registry.champion import files_of
 from components.registry.store import open_store
 from components.registry.versions import by_label
-from flows.adapt_here import MODELS, new_folder
+from flows.given_start import MODELS, new_folder
 
 
 def lay_in(said: str, root: Path) -> str:

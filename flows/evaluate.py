@@ -17,9 +17,10 @@ from components.evaluation.wording import between, shown
 from components.serving.errors import BadPicture, NotServed
 
 if TYPE_CHECKING:
-    from components.contracts.evaluator import Findings
+    from components.contracts.evaluator import Findings, Space
     from components.contracts.progress import Progress
     from components.data.evaluation_set import EvaluationSet
+    from components.evaluation.fitted import Fit
     from components.recipes.given_model import GivenModel
 
 ABOUT, METRICS = "about.json", "metrics.json"
@@ -42,6 +43,7 @@ class Asked:
         split: of each set.
         namesakes: whether classes that are called alike are counted as CLIP_benchmark counts them; an error else.
         ks: of recall at k, where a set is for retrieval.
+        fits: what else classifies by labelled pictures: `probe`, `knn`, `few_shot`.
         seed: of the draws that intervals come from.
         batch: pictures or texts encoded at once.
     """
@@ -54,8 +56,24 @@ class Asked:
     split: str = "test"
     namesakes: bool = False
     ks: Sequence[int] = KS
+    fits: Sequence["Fit"] = ()
     seed: int = 0
     batch: int = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    """A set to test on, and its split to fit on where something is fitted and it has one."""
+
+    tested: "EvaluationSet"
+    to_fit: "EvaluationSet | None"
+
+    @classmethod
+    def of(cls, folder: Path, asked: Asked) -> "_Read":
+        from components.data.evaluation_set import read_set, read_to_fit
+
+        tested = read_set(folder, asked.split, asked.namesakes)
+        return cls(tested=tested, to_fit=read_to_fit(folder, tested, asked.namesakes) if asked.fits else None)
 
 
 def evaluate(asked: Asked, sets: Sequence[Path], out: Path | None, as_json: bool) -> None:
@@ -84,14 +102,13 @@ def seldom_collected() -> Iterator[None]:
 def _evaluate(asked: Asked, sets: Sequence[Path], out: Path | None, as_json: bool, is_first: bool) -> None:
     """Measure as one of several processes, all of which do this, of which the first alone prints and writes."""
     from components.contracts.progress import silent
-    from components.data.evaluation_set import read_set
     from components.evaluation.embedding import Embedder
     from components.evaluation.ranks import device
     from flows.data.check import Told
 
     check(asked)
-    read = [read_set(folder, asked.split, asked.namesakes) for folder in sets]
-    names = [one.name for one in read]
+    read = [_Read.of(folder, asked) for folder in sets]
+    names = [one.tested.name for one in read]
     if len(set(names)) < len(names):
         raise ConfigError(
             f"two sets are called alike: {', '.join(names)}. Their numbers would have one name; rename a folder."
@@ -101,11 +118,12 @@ def _evaluate(asked: Asked, sets: Sequence[Path], out: Path | None, as_json: boo
         if isinstance(model.encoder, Embedder):
             model.encoder.model.to(device())
         for one in read:
-            about, where = about_of(model, one, asked), None if out is None else out / one.name
+            name = one.tested.name
+            about, where = about_of(model, one, asked), None if out is None else out / name
             before = None if where is None else measured_before(where, about)
-            found[one.name] = before or measured(model, one, asked, about, where if is_first else None, told)
+            found[name] = before or measured(model, one, asked, about, where if is_first else None, told)
             if is_first and not as_json:
-                print("\n".join(lines(found[one.name])), flush=True)
+                print("\n".join(lines(found[name])), flush=True)
     if not is_first:
         return
     if as_json:
@@ -165,10 +183,11 @@ def check(asked: Asked) -> None:
         raise ConfigError(f"--batch is {asked.batch}, but so many are encoded at once: 1 or more. 64 is usual.")
 
 
-def about_of(model: "GivenModel", one: "EvaluationSet", asked: Asked) -> dict[str, Any]:
+def about_of(model: "GivenModel", read: _Read, asked: Asked) -> dict[str, Any]:
     """Return what decides the numbers: who was asked what, and how."""
     from components.evaluation.on_set import TOP
 
+    one, beside_it = read.tested, read.to_fit
     what = (
         {"classes": len(one.called), "templates": len(one.templates), "top": list(TOP)}
         | ({"namesakes": list(one.namesakes)} if one.namesakes else {})
@@ -182,8 +201,9 @@ def about_of(model: "GivenModel", one: "EvaluationSet", asked: Asked) -> dict[st
     }
     return {
         "model": {"library": model.library, "weights": model.named, "sha256": model.sha256, **_beside(asked), **beside},
-        "set": {"name": one.name, "split": one.split, "digest": one.digest, "pictures": len(one.pool)},
-        "asked": {**what, "seed": asked.seed},
+        "set": {"name": one.name, "split": one.split, "digest": one.digest, "pictures": len(one.pool)}
+        | ({"fitted_on": {"split": beside_it.split, "digest": beside_it.digest, "pictures": len(beside_it.pool)}} if beside_it else {}),
+        "asked": {**what, **({"fits": list(asked.fits)} if asked.fits else {}), "seed": asked.seed},
     }  # fmt: skip
 
 
@@ -229,7 +249,7 @@ def measured_before(folder: Path, about: Mapping[str, Any]) -> dict[str, Any] | 
 
 def measured(
     model: "GivenModel",
-    one: "EvaluationSet",
+    read: _Read,
     asked: Asked,
     about: Mapping[str, Any],
     out: Path | None,
@@ -239,12 +259,14 @@ def measured(
     from components.data.new_folder import new_folder
     from components.evaluation.kept import write
 
-    began = time.perf_counter(), time.process_time()
-    found = findings(model, one, asked, told)
-    metrics = tuple(replace(metric, data=one.digest, weights=model.sha256 or None) for metric in found.metrics)
+    began, one = (time.perf_counter(), time.process_time()), read.tested
+    found = findings(model, read, asked, told)
+    metrics = tuple(
+        replace(metric, data=metric.data or one.digest, weights=model.sha256 or None) for metric in found.metrics
+    )
     found = replace(found, metrics=metrics)
     spent = {"wall_s": round(time.perf_counter() - began[0], 2), "cpu_s": round(time.process_time() - began[1], 2)}
-    said = {**about, "left_out": dict(one.left_out), "spent": spent}
+    said = {**about, "left_out": dict(one.left_out), "without": dict(found.without), "spent": spent}
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         with new_folder(out) as folder:
@@ -253,25 +275,37 @@ def measured(
     return {**said, "metrics": {metric.name: metric.as_json() for metric in found.metrics}}
 
 
-def findings(model: "GivenModel", one: "EvaluationSet", asked: Asked, told: "Progress") -> "Findings":
+def findings(model: "GivenModel", read: _Read, asked: Asked, told: "Progress") -> "Findings":
     """Return what the evaluators of such a set find; DataError that names a picture that cannot be decoded."""
     from components.data.selection import Pool
+    from components.evaluation.canary import Canary
     from components.evaluation.embedding import Embedder
+    from components.evaluation.fitted import fitted
+    from components.evaluation.labelled import joined
     from components.evaluation.on_set import naming, unshown, usual
     from components.evaluation.subject import TrainedModel
 
+    one = read.tested
+    spaces: tuple[Space, ...] = ("pooled", "features") if isinstance(model.encoder, Embedder) else ("pooled",)
     nothing = Pool(keys=(), pictures=(), captions=(), concepts=(), sources=())  # nobody knows what it was trained on
     subject = TrainedModel(
         encoder=model.encoder, untrained=lambda: model.untrained(asked.seed), train=nothing, pools={one.name: one.pool},
-        seed=asked.seed, progress=told,
+        seed=asked.seed, progress=told, to_fit={one.name: read.to_fit.pool} if read.to_fit else {},
     )  # fmt: skip
-    try:
-        with naming({one.name: one.pool}, model.encoder.preprocess if isinstance(model.encoder, Embedder) else None):
-            found = usual(one, asked.ks).measure(subject)
-    except BadPicture as err:
-        raise DataError(unshown(one.pool.keys[err.place], one.name, err)) from err
+    pools = {one.name: one.pool} | ({f"{one.name}, {read.to_fit.split}": read.to_fit.pool} if read.to_fit else {})
+    found = []
+    with naming(pools, model.encoder.preprocess if isinstance(model.encoder, Embedder) else None):
+        for asks in (Canary(), usual(one, asked.ks), *fitted(asked.fits, spaces)):
+            keys = [
+                *(read.to_fit.pool.keys if read.to_fit and asks.fits else ()),
+                *one.pool.keys,
+            ]  # as they are encoded
+            try:
+                found.append(asks.measure(subject))
+            except BadPicture as err:
+                raise DataError(unshown(keys[err.place], one.name, err)) from err
     model.check_same()
-    return found
+    return joined(found)
 
 
 def lines(found: Mapping[str, Any]) -> list[str]:
@@ -282,9 +316,17 @@ def lines(found: Mapping[str, Any]) -> list[str]:
         kind += f", several called {', '.join(alike)}"
     said = [f"{what['name']} ({what['split']}): {what['pictures']:,} pictures, {kind}"]
     for name, its in found["metrics"].items():
+        if name.startswith("canary."):  # not of this model: said where it tells something
+            if its["value"] != its["baseline"]:
+                was = shown(its["baseline"], its["unit"])
+                said.append(
+                    f"  {name} is {shown(its['value'], its['unit'])} and was {was} when it was frozen: not the evaluation that others had"
+                )
+            continue
         short = re.sub(rf"^(\w+)\.{re.escape(what['name'])}\.", r"\1.", name)
         value, chance = (shown(its[name], its["unit"]) for name in ("value", "chance"))
         said.append(
             f"  {short:<44}{value:>7}   {between(its) or 'of one group alone, no interval'}, chance {chance}, n {its['n']:,}"
         )
+    said += [f"  {name} is not measured: {why}" for name, why in found.get("without", {}).items()]
     return said + [f"  left out: {times:,} {name}" for name, times in found["left_out"].items()]

@@ -17,7 +17,7 @@ def add_evaluate(add: Add) -> None:
     made.set_defaults(anywhere=True)
     made.add_argument(
         "model", metavar="MODEL",
-        help="its folder, or its file of weights with the rest beside it; hf-hub:OWNER/NAME; a package's folder; triton:HOST:PORT, a server that runs; or served, "
+        help="its folder, or its file of weights with the rest beside it; hf-hub:OWNER/NAME; open_clip's names MODEL/TAG, such as ViT-B-32/laion2b_s34b_b79k; a package's folder; triton:HOST:PORT, a server that runs; or served, "
         "that of this workspace (./served is a folder)",
     )  # fmt: skip
     made.add_argument(
@@ -40,7 +40,7 @@ def add_evaluate(add: Add) -> None:
     made.add_argument(
         "--network",
         action="store_true",
-        help="fetch a model that is named hf-hub:OWNER/NAME where it was not fetched before",
+        help="fetch a model that is named hf-hub:OWNER/NAME or MODEL/TAG where it was not fetched before",
     )
     made.add_argument("--config", metavar="FILE", type=Path, help="their config, where it does not lie beside")
     made.add_argument("--tokenizer", metavar="PATH", type=Path, help="their tokenizer, where it does not lie beside")
@@ -49,6 +49,10 @@ def add_evaluate(add: Add) -> None:
         action="store_true",
         help="count classes that are called alike as CLIP_benchmark does, such as ImageNet's two `missile`; an error else",
     )
+    made.add_argument(
+        "--fit", choices=("probe", "knn", "few_shot"), nargs="+", default=(), dest="fits",
+        help="also tell classes by labelled pictures of the set: of its split `train` or, where it has none, of part of the split that is measured",
+    )  # fmt: skip
     made.add_argument("--k", metavar="K", type=int, nargs="+", default=(1, 5, 10), help="of recall at k (1 5 10)")
     made.add_argument("--batch", metavar="COUNT", type=int, default=64, help="pictures or texts encoded at once (64)")
     made.add_argument("--seed", type=int, default=0, help="of the draws that intervals come from (0)")
@@ -92,7 +96,7 @@ def _evaluate(here: Path, arguments: argparse.Namespace) -> int:
     )
     asked = Asked(
         path=model_place(arguments.model, here, arguments.network), address=address_of(arguments.model, here), library=arguments.library, config=config, tokenizer=tokenizer, split=arguments.split,
-        namesakes=arguments.namesakes, ks=tuple(arguments.k), seed=arguments.seed, batch=arguments.batch,
+        namesakes=arguments.namesakes, ks=tuple(arguments.k), fits=tuple(dict.fromkeys(arguments.fits)), seed=arguments.seed, batch=arguments.batch,
     )  # fmt: skip
     evaluate(asked, [here / folder for folder in arguments.sets], out, arguments.json)
     return 0

@@ -12,7 +12,7 @@ from components.registry.promotion import promote_by_hand
 from flows.promote import promote_label
 from flows.proving.prove import lines
 from flows.proving.prove import prove as put_to_the_test
-from flows.publish import publish_verdict
+from flows.publish import publish_ruling, publish_verdict
 from flows.run import find_root
 
 
@@ -29,15 +29,15 @@ def promote(version: Annotated[str, Field(pattern=r"^[\w.-]+@\w+$")], because: s
     root = find_root(Path.cwd())
     if because:
         sentence = promote_by_hand(root, version, because)
+        publish_ruling(version, sentence)
         publish_verdict(version, sentence)
         return sentence
     verdict = promote_label(root, version)
-    if verdict.page:
-        create_markdown_artifact(verdict.page, key="ruling", description=verdict.sentence)
+    publish_ruling(verdict.version.label, verdict.sentence, verdict.page)
     if verdict.champion is None or verdict.champion.version != verdict.version.version:
         raise GateClosed(verdict.sentence)  # which is told by how the run ends
     if verdict.ruling is not None:
-        publish_verdict(version, verdict.sentence)
+        publish_verdict(verdict.version.label, verdict.sentence)
     return verdict.sentence
 
 

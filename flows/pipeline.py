@@ -14,7 +14,7 @@ from prefect.runtime import deployment
 from components.contracts.errors import ConfigError, is_transient
 from flows import register as registering
 from flows.progress import progress
-from flows.publish import publish, publish_ruling, publish_version, publish_work
+from flows.publish import publish, publish_ruling, publish_verdict, publish_version, publish_work
 from flows.serving import serve as serving
 from flows.workspace import Outcome, Workspace
 
@@ -73,7 +73,9 @@ def pipeline(recipe: str = "clip", until: str | None = None) -> dict[str, Outcom
             version = register(workspace)  # by digest: asked twice, done once
             publish_version(workspace, version)
             verdict = promote(workspace, version)
-            publish_ruling(workspace, verdict)
+            if verdict.page:  # else nobody judged anew
+                publish_ruling(verdict.version.label, verdict.sentence, verdict.page)
+                publish_verdict(verdict.version.label, verdict.sentence)
             deploy(workspace, verdict)  # the champion, which need not be the model of this run
     return {one.stage if its.recipe == recipe else its.address(one.stage): one for its, one in done}
 

@@ -2,12 +2,15 @@
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from math import isnan
 from pathlib import Path
 from typing import Any
 
 from components.contracts.errors import ConfigError, DiptychError
 from components.contracts.promotion import COMPATIBLE, Finding, Held, Ruling
 from components.recipes.params import load_params
+from components.recipes.recipe import Serving
+from components.recipes.rules import check_judgeable
 from components.registry.champion import files_of
 from components.registry.promotion import Judge, Verdict
 from components.registry.promotion import promote as move
@@ -34,6 +37,7 @@ def _judge(root: Path, store: Store) -> Judge:
         from components.evaluation.compatible import works_on_old_index
         from components.evaluation.ruled import table
 
+        check_judgeable(root, params.promotion)
         also = packaged_well(version, champion, params.gates.retention, root, store)
         with tempfile.TemporaryDirectory(dir=private(root, "tmp")) as scratch:
             ours, theirs, lacking = sides(version, champion, params.promotion, root, store, Path(scratch))
@@ -98,13 +102,19 @@ def not_served(old: Mapping[str, str], champion: ModelVersion | None, root: Path
 
 
 def parity(manifest: Mapping[str, Any]) -> Finding:
-    """Return how far what is served is from what was measured; a package that does not say is for a person."""
-    furthest = manifest.get("onnx_furthest")
-    if furthest is None:
+    """Return whether what is served answers as what was measured, by the bound under which the package was exported.
+
+    A package that does not say how far its answers are is for a person. One from before packages said their bound is held to the usual one.
+    """
+    furthest, bound = manifest.get("onnx_furthest"), float(manifest.get("onnx_tolerance", Serving().tolerance))
+    if not furthest:
         says = "the package does not say how far its answers are from those of the model that was measured"
         return Finding(rule="parity", metric="onnx_furthest", held="uncertain", says=says)
-    worst = max(map(float, furthest.values()))
-    says = f"what is served answers as what was measured, to {worst:.1e}"
+    name, worst = max(furthest.items(), key=lambda one: (isnan(one[1]), one[1]))
+    if not worst <= bound:
+        says = f"is {worst:.1e}, by which {name} answers otherwise than what was measured, and serving.tolerance allows {bound:.1e}"
+        return Finding(rule="parity", metric="onnx_furthest", held="fails", says=says, ours=worst)
+    says = f"is {worst:.1e}: what is served answers as what was measured, to {bound:.1e} at most"
     return Finding(rule="parity", metric="onnx_furthest", held="holds", says=says, ours=worst)
 
 

@@ -29,7 +29,6 @@ from components.registry.links import (
     model_link,
     version_link,
 )
-from components.registry.promotion import Verdict
 from components.registry.store import open_store
 from components.registry.versions import ModelVersion
 from components.serving.record import read_gateway
@@ -122,13 +121,15 @@ def publish_version(workspace: Workspace, version: ModelVersion) -> None:
 
 
 @shown
-def publish_ruling(workspace: Workspace, verdict: Verdict) -> None:
-    """Publish what the rules gave for a version, and tell of it; nothing where nobody judged anew. Call it inside a flow."""
-    if verdict.page:
-        create_markdown_artifact(
-            verdict.page, key=_key(f"promotion-{workspace.recipe}"), description=f"Whether {verdict.version.label} is served"
-        )  # fmt: skip
-        publish_verdict(verdict.version.label, verdict.sentence)
+def publish_ruling(label: str, sentence: str, page: str = "") -> None:
+    """Publish what was decided about a version such as clip@3, by rules or by a person, whoever asked: in a flow it is on the run's page.
+
+    Args:
+        page: the ruling in Markdown; empty where there was none, and the sentence is all.
+    """
+    create_markdown_artifact(
+        page or f"# {label}\n\n{sentence}\n", key=_key(f"promotion-{label.partition('@')[0]}"), description=f"Whether {label} is served: {sentence}"
+    )  # fmt: skip
 
 
 @shown

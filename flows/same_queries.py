@@ -36,7 +36,6 @@ def sides(
     if ours is not None and theirs is not None and comparable(ours, theirs, rules):
         return ours, theirs, []
     if champion is not None and ours is not None and is_own:
-        AUDIENCE.get().told(f"{champion.label} is measured again, on the data of this workspace")
         theirs = _champion_again(champion, root, store, scratch)
         if theirs is None or comparable(
             ours, theirs, rules
@@ -57,6 +56,7 @@ def comparable(ours: "Evaluated", theirs: "Evaluated", rules: Rules) -> bool:
     """Return whether both have what the rules name, counted over the same rows, on the same data, asked and measured in the same way.
 
     Of a metric that the challenger lacks nothing can be had again. How a probe was asked is what it chose, not how it was measured.
+    Retrieval did not use to say how it asks, and asked as it does now.
     """
     named = [rules.primary, *(guard.metric for guard in rules.guards)]
     bounds = [bound.metric for bound in rules.bounds if bound.at_most_times is not None]
@@ -68,8 +68,8 @@ def comparable(ours: "Evaluated", theirs: "Evaluated", rules: Rules) -> bool:
             and ours.tallies(name) == theirs.tallies(name) != ()
             and ours.data_of(name) == theirs.data_of(name) is not None
             and (
-                name.partition(".")[0] == "probe"
-                or ours.metrics[name].get("method") == theirs.metrics[name].get("method")
+                name.partition(".")[0] in ("probe", "knn")
+                or len({one.metrics[name].get("method") for one in (ours, theirs)} - {None}) < 2
             )
             for name in named
             if name in ours.metrics
@@ -93,6 +93,7 @@ def _kept(version: ModelVersion, root: Path, store: Store) -> "tuple[Evaluated |
 
 def _champion_again(champion: ModelVersion, root: Path, store: Store, scratch: Path) -> "Evaluated | None":
     """Return what the champion's package gives today; None, which is said, where it is gone."""
+    AUDIENCE.get().told(f"{champion.label} is measured again, on the data of this workspace")
     try:
         return _again(champion, root, store, scratch)
     except DiptychError as err:

@@ -24,7 +24,7 @@ SECTIONS = {
 SOURCES = "components/data/sources/catalogue.yaml"
 CATALOGUES = {
     "ingest": (SOURCES,), "finetune": ("components/finetuning/catalogue.yaml",),
-    "evaluate": ("components/evaluation/catalogue.yaml", SOURCES), "validate": ("components/validation/catalogue.yaml",),
+    "evaluate": ("components/evaluation/catalogue.yaml", "components/evaluation/downstream/catalogue.yaml", SOURCES), "validate": ("components/validation/catalogue.yaml",),
     "curate": ("components/curation/catalogue.yaml",),
 }  # fmt: skip
 """Catalogues from which a stage builds what it runs: it depends on the code of all rows. Evaluation sets come from sources too."""

@@ -18,6 +18,9 @@ def test_every_stage_ran_and_a_package_is_there(own):
     manifest = json.loads((package / "manifest.json").read_text())
     assert {"image_encoder.onnx", "text_encoder.onnx", "index.parquet"} <= set(manifest["files"])
     assert len(pq.read_table(package / "index.parquet")) == 59
+    assert max(manifest["onnx_furthest"].values()) <= manifest["onnx_tolerance"] == 1e-4, (
+        "to which a promotion holds it"
+    )
 
 
 def test_what_could_not_be_used_is_counted_and_said(own):
@@ -37,6 +40,7 @@ def test_what_this_data_allows_is_measured_and_the_rest_is_not(own):
     for split in ("val", "pair"):
         assert metrics[f"retrieval.{split}.image_to_text.recall_at_1"]["n"] == 6
     assert not [name for name in metrics if name.split(".")[1] in ("designer", "concept", "both")]
+    assert metrics["cost.image.flops"]["value"] > 0, "so that a promotion can have a ceiling of it"
 
 
 def test_sets_of_anybody_s_are_measured_beside_the_data_s_own_pools(own):

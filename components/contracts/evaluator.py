@@ -168,8 +168,15 @@ class Subject(Protocol):
     def pools(self) -> Mapping[str, Pictures]:
         """Return split -> its pictures, of those this data has: `val` to choose by, the others to test on."""
 
+    @property
+    def to_fit(self) -> Mapping[str, Pictures]:
+        """Return name of a pool -> other pictures of the same set, to fit on, of those that have such: an evaluation set's own `train`."""
+
     def embedded(self, split: str) -> NDArray[np.float32]:
         """Return the split's pictures as unit rows [I D] in the shared space."""
+
+    def featured(self, data: "Labelled", spaces: Sequence[Space], doing: str) -> dict[Space, NDArray[np.float32]]:
+        """Return the pictures of a labelled set as rows [N D] in each space, of the length that the model gives them."""
 
     def nearest(self, split: str, owned: Sequence[Sequence[str]], names: Sequence[str]) -> Scores:
         """Return the no-training baseline [I T]: how near the nearest training picture that owns each name is.
@@ -201,6 +208,11 @@ class Findings:
 class Evaluator:
     """Base of all evaluators: settings go in the constructor, the model in the call."""
 
+    @property
+    def fits(self) -> bool:
+        """Return whether it fits something on the set itself, for which the set's other split, `Subject.to_fit`, is to be read."""
+        return False
+
     def measure(self, subject: Subject) -> Findings:
         """Return what was found; what this data does not allow is said in `without`, never left out in silence."""
         raise NotImplementedError(
@@ -217,12 +229,16 @@ class Labelled:
         keys: their names.
         labels: what each shows.
         parts: which part each is of: fitted on, chosen by, or tested on once.
+        groups: what each is about, where several are about one thing and err together; none: each is a thing of its own.
+        told: how the parts came about, in words, where that is not the set's own affair.
     """
 
-    pictures: tuple[bytes, ...]
+    pictures: Sequence[bytes]
     keys: tuple[str, ...]
     labels: tuple[str, ...]
     parts: tuple[Part, ...]
+    groups: tuple[str, ...] = ()
+    told: str = ""
 
     @property
     def digest(self) -> str:
@@ -234,14 +250,19 @@ class Labelled:
 class Downstream:
     """Base of all downstream sets: pictures the model was not trained on, the same at every call.
 
-    `name` names the metrics, `about` says in words what it is and under which licence.
+    `name` names the metrics, `about` says in words what it is and under which licence. One that depends on what is measured has `of` in place of both.
     """
 
     name: str
     about: str
+    of_subject = False  # whether `of` looks at the subject
 
     def read(self) -> Labelled:
         """Return the whole set."""
         raise NotImplementedError(
             f"{type(self).__name__} is a Downstream without read(); write one that gives Labelled."
         )
+
+    def of(self, subject: Subject) -> Mapping[str, Labelled | str]:
+        """Return name in metrics -> the set, or in words why there is none."""
+        return {self.name: self.read()}

@@ -27,6 +27,7 @@ from components.data.sources.words import UnreadableWords, decoded
 CLASSES, TEMPLATES, TYPE = "classnames.txt", "zeroshot_classification_templates.txt", "dataset_type.txt"
 SHARDS, NESTED = "nshards.txt", "wds"
 LABEL = "class"  # what the groups of a set's pictures are called
+TO_FIT = "train"  # the split that lies beside the one to test on, where a set has both
 SHOWN = 5  # names in a message
 _THEIR_PLACE, _OUR_PLACE = "{c}", "{}"
 _NUMBERED = re.compile(r"\d+\.tar")
@@ -139,6 +140,15 @@ def read_set(folder: Path, split: str = "test", namesakes: bool = False) -> Eval
         digest=digest_of({path.relative_to(folder).as_posix(): sha256_of(path) for path in (*beside, *shards)}),
         left_out={"blank lines among captions": blank} if blank else {},
     )  # fmt: skip
+
+
+def read_to_fit(folder: Path, one: EvaluationSet, namesakes: bool = False) -> EvaluationSet | None:
+    """Return the split `train` of a set's folder, for what is fitted and then tested on `one`; errors as of `read_set`.
+
+    None where the folder has none, where that is the split to test on, and of a set for retrieval, which has no classes to fit.
+    """
+    has = any((holder / TO_FIT).is_dir() for holder in (folder, folder / NESTED))
+    return read_set(folder, TO_FIT, namesakes) if has and one.classes and one.split != TO_FIT else None
 
 
 def shards_of(folder: Path, split: str) -> list[Path]:

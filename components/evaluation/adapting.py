@@ -13,7 +13,7 @@ def advice(raced: Mapping[str, Any], held: Mapping[str, Any], more: Wanted | Non
     """Return what came of it, and what to do next.
 
     Args:
-        raced: as adapted.json has it: way, steps, alpha, heats, kept; and `metric` where one's own number is not mean recall.
+        raced: as adapted.json has it: way, called, steps, alpha, heats, kept; and `metric` where one's own number is not mean recall.
         held: as against_start.json has it: lines of one's `own`, and by set of what lies `elsewhere`.
         more: of which kind of pictures more would help.
     """
@@ -36,7 +36,7 @@ def advice(raced: Mapping[str, Any], held: Mapping[str, Any], more: Wanted | Non
     kept = "" if raced["kept"] else " (further would be better here, and lose too much elsewhere)"
     minutes = sum(heat["seconds"] for heat in raced["heats"]) / 60
     how = f", {raced['steps']:,} steps, alpha {raced['alpha']:g}" if raced["alpha"] else ""
-    return f"{raced['way']}{how}{kept}: {'; '.join(parts)}; {minutes:.1f} minutes.{also}"
+    return f"{raced.get('called') or raced['way']}{how}{kept}: {'; '.join(parts)}; {minutes:.1f} minutes.{also}"
 
 
 def lost(held: Mapping[str, Any]) -> Iterator[str]:

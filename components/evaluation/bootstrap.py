@@ -2,7 +2,8 @@
 
 Source: Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13 (percentiles); Field and Welsh 2007, "Bootstrapping clustered
 data" (whole groups are drawn, since queries about one thing err together). Differs: groups of equal sums are drawn as one, by how many there
-are, which is the same distribution and takes no longer for a hundred thousand queries than for a thousand, where answers are right or wrong; where hardly two are equal, each is drawn by its number.
+are, which is the same distribution and takes no longer for a hundred thousand queries than for a thousand, where answers are right or wrong; where hardly two are equal, each is drawn by its number,
+or, of more than LARGE, block by block (blocks.py).
 Golden: scipy.stats.bootstrap, method percentile, of rows that are groups of their own.
 Axes: Q queries, G groups, V values of a query, S sums of a group, R draws.
 """
@@ -15,9 +16,11 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt32
 
 from components.contracts.errors import DataError
+from components.evaluation.blocks import drawn_by_block
 
 DRAWS, CONFIDENCE = 10_000, 0.95
 ALIKE = 3  # groups of each kind from which on kinds are drawn and not groups
+LARGE = 10_000  # groups, or kinds of them, above which hardly alike ones are drawn by blocks of like values
 _AT_ONCE = 20_000_000  # numbers that are drawn at a time: 160 MB
 
 Statistic = Callable[[Float[np.ndarray, "R S"]], Float[np.ndarray, "R"]]
@@ -42,6 +45,8 @@ def drawn(sums: Float[np.ndarray, "G S"], seed: int | Sequence[int], draws: int 
     """Return the sums over as many groups as there are, drawn with replacement, so many times."""
     distinct, counts = np.unique(sums, axis=0, return_counts=True)
     rng, whole, is_alike = np.random.default_rng(seed), [], ALIKE * len(distinct) <= len(sums)
+    if not is_alike and len(sums) > LARGE:
+        return drawn_by_block(sums, seed, draws)
     for first in range(0, draws, step := max(1, _AT_ONCE // (len(distinct) if is_alike else len(sums)))):
         size = min(step, draws - first)
         if is_alike:

@@ -2,8 +2,8 @@
 
 Sources: Guo et al. 2017, arXiv:1706.04599, section 2 (expected calibration error of the most likely class, 15 bins, reliability picture);
 Nixon et al. 2019, arXiv:1904.01685 (bins of as many queries each); Brier 1950 (squared distance of the shares to the truth). Differs: chance is
-what a model that is right as often as it says shows over so few queries, since an error of that size is no error. The error itself has no
-interval: noise only ever adds to it, so that what is drawn from the queries lies above it, often as a whole (`docs/evaluation.md`).
+what a model that is right as often as it says shows over so few queries, since an error of that size is no error. Noise only ever adds to the error,
+so that what is drawn from the queries lies above it, often as a whole; its interval is of the bins' distances together (`of_parts.py`).
 Golden: torchmetrics MulticlassCalibrationError (norm l1) for bins of one width, scikit-learn calibration_curve for bins of one mass.
 Axes: Q queries, L labels, B bins.
 """
@@ -21,6 +21,7 @@ from components.contracts.evaluate import Metric, Tally
 from components.contracts.evaluator import Evaluator, Findings, Subject
 from components.evaluation.bootstrap import mean_interval
 from components.evaluation.groups import Grouped, choices, of_nearest
+from components.evaluation.of_parts import sum_interval
 from components.evaluation.retrieval import nearest, ranks
 from components.evaluation.zero_shot import Shares, ZeroShot
 
@@ -112,6 +113,7 @@ class Calibration(Evaluator):
             theirs = ranks(of_nearest(subject, split, self.asks.label, labels)[known.has], belongs) == 1
         distance, bins = ((shares - belongs) ** 2).sum(1), Bins.of(confidence, self.bins, self.binned)
         low, high = mean_interval(distance, known.about, subject.seed)
+        least, most = sum_interval(confidence - right, bins.places, self.bins, known.about, subject.seed)
         name, n = f"calibration.{split}.{self.asks.label}", len(right)
         by_chance, even = error_by_chance(confidence, bins), 1 - 1 / len(labels)
         missed = None if theirs is None else float((~theirs).mean())
@@ -121,7 +123,7 @@ class Calibration(Evaluator):
             Metric(
                 name=f"{name}.ece", value=error(confidence, right, bins), unit="fraction", better="down", n=n,
                 chance=by_chance, baseline=by_chance if missed is None else missed,
-                method=f"{found}, {self.bins} bins {BINS_MEAN[self.binned]}; {way}",
+                method=f"{found}, {self.bins} bins {BINS_MEAN[self.binned]}; {way}", low=least, high=most,
             ),
             Metric(
                 name=f"{name}.brier", value=float(distance.mean()), unit="squared_distance", better="down", n=n,

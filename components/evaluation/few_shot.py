@@ -14,8 +14,9 @@ from jaxtyping import Bool
 
 from components.contracts.errors import ConfigError
 from components.contracts.evaluate import Metric, Tally
-from components.contracts.evaluator import Downstream, Evaluator, Findings, Space, Subject
+from components.contracts.evaluator import Downstream, Evaluator, Findings, Labelled, Space, Subject
 from components.evaluation.bootstrap import mean_interval
+from components.evaluation.labelled import over_sets
 from components.evaluation.probe import SPACE_MEANS, grey_pixels, logistic
 
 
@@ -25,7 +26,7 @@ class FewShot(Evaluator):
     Chance is one of the classes. The baseline is the same probe on grey pixels of the same pictures.
 
     Args:
-        data: which set.
+        data: which set; `downstream.of_set.OfSet` for the one that is measured.
         shots: pictures a class; those that a class has not are said in `without`.
         draws: how often pictures are drawn.
         space: the features that are read.
@@ -54,10 +55,17 @@ class FewShot(Evaluator):
 
     def measure(self, subject: Subject) -> Findings:
         """Return `few_shot.<set>.shots_<k>.top1` and a row an answer."""
-        data, name = self.data.read(), f"few_shot.{self.data.name}"
-        parts, labels, keys = (np.array(of) for of in (data.parts, data.labels, data.keys))
-        encoded = subject.encoder.encoded(data.pictures, (self.space,), subject.progress, f"encoding {self.data.name}")
-        features, pixels, tested = encoded[self.space], grey_pixels(data.pictures), parts == "test"
+        return over_sets("few_shot", self.data, subject, lambda of, data: self._one(of, data, subject))
+
+    @property
+    def fits(self) -> bool:
+        """Return whether what it draws from is the set that is measured."""
+        return self.data.of_subject
+
+    def _one(self, of: str, data: Labelled, subject: Subject) -> Findings:
+        name, parts, labels = f"few_shot.{of}", np.array(data.parts), np.array(data.labels)
+        features = subject.featured(data, (self.space,), f"encoding {of}")[self.space]
+        pixels, tested = grey_pixels(data.pictures), parts == "test"
         classes, counts = np.unique(labels[parts == "train"], return_counts=True)
         metrics, tables, without = [], [], {}
         for shots in self.shots:
@@ -70,38 +78,44 @@ class FewShot(Evaluator):
                 ours, theirs = (
                     logistic(rows, labels, fitted, self.penalty).predict(rows[tested]) for rows in (features, pixels)
                 )
-                tables.append(self._rows(shots, draw, keys[tested], labels[tested], ours, theirs))
-                subject.progress(f"fitting {shots} a class of {self.data.name}", draw + 1, self.draws)
-            metrics.append(
-                self._metric(
-                    name, shots, pa.concat_tables(tables[-self.draws :]), len(classes), data.digest, subject.seed
-                )
-            )
+                tables.append(_rows(of, shots, draw, data, tested, (ours, theirs)))
+                subject.progress(f"fitting {shots} a class of {of}", draw + 1, self.draws)
+            kept = pa.concat_tables(tables[-self.draws :])
+            metrics.append(self._metric(name, shots, kept, len(classes), data, subject.seed))
         return Findings(
             metrics=tuple(metrics), rows={name: pa.concat_tables(tables)} if tables else {}, without=without
         )
 
-    def _rows(
-        self, shots: int, draw: int, keys: np.ndarray, truth: np.ndarray, ours: np.ndarray, theirs: np.ndarray
-    ) -> pa.Table:
-        return pa.table(
-            {
-                "set": [self.data.name] * len(keys), "shots": pa.array([shots] * len(keys), pa.int32()),
-                "draw": pa.array([draw] * len(keys), pa.int32()), "query": keys.tolist(), "group": keys.tolist(), "label": truth.tolist(),
-                "answer": ours.tolist(), "baseline_answer": theirs.tolist(), "right": (ours == truth).tolist(),
-                "baseline_right": (theirs == truth).tolist(),
-            }
-        )  # fmt: skip
-
-    def _metric(self, name: str, shots: int, kept: pa.Table, classes: int, digest: str, seed: int) -> Metric:
+    def _metric(self, name: str, shots: int, kept: pa.Table, classes: int, data: Labelled, seed: int) -> Metric:
         right, plain = (kept[column].to_numpy() for column in ("right", "baseline_right"))
         low, high = mean_interval(right, kept["group"].to_pylist(), seed)
         return Metric(
             name=f"{name}.shots_{shots}.top1", value=float(right.mean()), unit="fraction", better="up", n=len(right) // self.draws,
-            chance=1 / classes, baseline=float(plain.mean()), low=low, high=high, data=digest,
-            method=f"logistic regression on {SPACE_MEANS[self.space]}, C {self.penalty:g}, {shots} pictures a class; mean of {self.draws} draws",
+            chance=1 / classes, baseline=float(plain.mean()), low=low, high=high, data=data.digest,
+            method=f"logistic regression on {SPACE_MEANS[self.space]}, C {self.penalty:g}, {shots} pictures a class; mean of {self.draws} draws{f'; {data.told}' if data.told else ''}",
             tallies=tuple(Tally(rows=name, where={"shots": shots, "draw": draw}, column="right") for draw in range(self.draws)),
         )  # fmt: skip
+
+
+def _rows(
+    of: str,
+    shots: int,
+    draw: int,
+    data: Labelled,
+    tested: Bool[np.ndarray, "N"],
+    answers: tuple[np.ndarray, np.ndarray],
+) -> pa.Table:
+    """Return a row a test picture of one draw; `answers` are ours and the baseline's."""
+    keys, about, truth = (np.array(one)[tested] for one in (data.keys, data.groups or data.keys, data.labels))
+    ours, theirs = answers
+    return pa.table(
+        {
+            "set": [of] * len(keys), "shots": pa.array([shots] * len(keys), pa.int32()),
+            "draw": pa.array([draw] * len(keys), pa.int32()), "query": keys.tolist(), "group": about.tolist(), "label": truth.tolist(),
+            "answer": ours.tolist(), "baseline_answer": theirs.tolist(), "right": (ours == truth).tolist(),
+            "baseline_right": (theirs == truth).tolist(),
+        }
+    )  # fmt: skip
 
 
 def drawn(

@@ -22,7 +22,8 @@ from components.contracts.errors import DataError
 from components.contracts.evaluate import Tally
 from components.contracts.promotion import Bound, Finding, Guard, Held, Outcome, Rules, Ruling
 from components.data.sources.settings import NOT_STATED
-from components.evaluation.bootstrap import drawn, middle
+from components.evaluation.blocks import signed_by_block
+from components.evaluation.bootstrap import LARGE, drawn, middle
 from components.evaluation.outcomes import Evaluated
 from components.evaluation.ruled import amount, change, sentence
 
@@ -296,10 +297,12 @@ def compared(ours: Evaluated, theirs: Evaluated, metric: str, rules: Rules, seed
 def _signs(apart: Float[np.ndarray, "G"], seed: int, draws: int) -> Float[np.ndarray, "R"]:
     """Return the sums over groups, each with a sign that is drawn: what is found of two models that are alike.
 
-    Groups that give as much are drawn as one, by how many there are.
+    Groups that give as much are drawn as one, by how many there are; where hardly two do, those that give about as much.
     """
     rng, found = np.random.default_rng([seed, 1]), np.zeros(draws)
     values, counts = np.unique(np.abs(apart[apart != 0]), return_counts=True)
+    if len(values) > LARGE:
+        return signed_by_block(apart, [seed, 1], draws)
     for value, count in zip(values, counts, strict=True):
         found += value * (2.0 * rng.binomial(count, 0.5, draws) - count)
     return found

@@ -40,7 +40,7 @@ class Hard:
     """Something that makes data hard.
 
     Args:
-        name: few_pictures, one_label, other_language, long_captions or near_pictures.
+        name: few_pictures, fewer_than_labels, one_label, other_language, long_captions or near_pictures.
         count: how many pictures or captions it is of.
         of: so many.
         sentence: what it is, and what is done instead of the usual.
@@ -81,6 +81,23 @@ def few_pictures(train: int, held: int) -> Hard | None:
         name="few_pictures", count=train, of=FEW,
         sentence=f"There are {train} pictures to learn from and {held} to choose by, one of which is {100 / max(1, held):.0f} points: intervals are wide. Not all weights are "
         "tuned, which so few cannot hold.",
+    )  # fmt: skip
+
+
+def fewer_than_labels(train: int, labels: Collection[str | None]) -> Hard | None:
+    """Return it where pictures have more labels than there are pictures to learn from.
+
+    Args:
+        train: pictures to learn from.
+        labels: of them and of those that are chosen by; None of one that has none.
+    """
+    names = {label for label in labels if label is not None}
+    if len(names) <= train:
+        return None
+    return Hard(
+        name="fewer_than_labels", count=train, of=len(names),
+        sentence=f"There are {len(names):,} labels and {train:,} pictures to learn from, so some labels have none, and cannot be learnt: a picture is asked for its caption "
+        "instead. Ten pictures of each label would let it be asked which it is.",
     )  # fmt: skip
 
 

@@ -14,7 +14,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from components.contracts.errors import ConfigError
-from components.contracts.evaluator import Downstream, Evaluator, Findings, Space, Subject
+from components.contracts.evaluator import Downstream, Evaluator, Findings, Labelled, Space, Subject
+from components.evaluation.labelled import over_sets
 from components.evaluation.probe import SPACE_MEANS, answered, grey_pixels
 
 TEMPERATURE = 0.07
@@ -26,7 +27,7 @@ class Neighbours(Evaluator):
     Chance is always saying the commonest class. The baseline is the same vote by grey pixels.
 
     Args:
-        data: which set.
+        data: which set; `downstream.of_set.OfSet` for the one that is measured.
         spaces: features it may read; the best on the validation part is taken.
         ks: how many neighbours may vote; the best on the validation part is taken. Those that are more than the pictures to vote are left out.
 
@@ -46,14 +47,21 @@ class Neighbours(Evaluator):
         self.data, self.spaces, self.ks = data, tuple(spaces), tuple(ks)
 
     def measure(self, subject: Subject) -> Findings:
-        """Return `knn.<set>.top1` and a row a test picture."""
-        data, name = self.data.read(), f"knn.{self.data.name}"
+        """Return `knn.<set>.top1` and a row a test picture; in `without`, why there are none."""
+        return over_sets("knn", self.data, subject, lambda of, data: self._one(of, data, subject))
+
+    @property
+    def fits(self) -> bool:
+        """Return whether those that vote are of the set that is measured."""
+        return self.data.of_subject
+
+    def _one(self, of: str, data: Labelled, subject: Subject) -> Findings:
         parts, labels = np.array(data.parts), np.array(data.labels)
-        rows = subject.encoder.encoded(data.pictures, self.spaces, subject.progress, f"encoding {self.data.name}")
+        rows = subject.featured(data, self.spaces, f"encoding {of}")
         ours = voted(rows, labels, parts, self.ks)
         theirs = voted({"pixels": grey_pixels(data.pictures)}, labels, parts, self.ks)
         how = f"a vote of the {ours.k} nearest by {SPACE_MEANS[ours.space]}, both chosen on a validation part"
-        return answered(name, self.data.name, data, ours.answers, theirs.answers, how, subject.seed)
+        return answered(f"knn.{of}", of, data, ours.answers, theirs.answers, how, subject.seed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -92,6 +92,8 @@ def incomparable(first: Evaluated, second: Evaluated, metric: str) -> str:
     lacks = [one.label for one in (first, second) if metric not in one.metrics]
     if lacks:
         return f"{lacks[0]} was not measured on it"
+    if unknown := [one.label for one in (first, second) if not one.canary and (first.canary or second.canary)]:
+        return f"{unknown[0]} was measured without the canary, so nobody knows whether it was measured alike. Measure it again"
     if first.canary != second.canary:
         return "measured otherwise, as the canary says"
     if first.data_of(metric) != second.data_of(metric) or first.data_of(metric) is None:

@@ -20,6 +20,7 @@ from components.contracts.evaluate import Metric, Tally
 from components.contracts.evaluator import Downstream, Evaluator, Findings, Labelled, Space, Subject
 from components.data.transforms.preprocess import Preprocess
 from components.evaluation.bootstrap import mean_interval
+from components.evaluation.labelled import over_sets
 
 SPACE_MEANS: Mapping[str, str] = {
     "pooled": "the shared space", "features": "the image tower", "pixels": "grey pixels",
@@ -34,7 +35,7 @@ class Probe(Evaluator):
     Chance is always saying the commonest class. The baseline is the same probe on grey pixels.
 
     Args:
-        data: which set.
+        data: which set; `downstream.of_set.OfSet` for the one that is measured.
         spaces: features it may read; the best on the validation part is taken.
         penalties: C of scikit-learn, the inverse of the penalty; the best on the validation part is taken.
 
@@ -56,16 +57,23 @@ class Probe(Evaluator):
         self.data, self.spaces, self.penalties = data, tuple(spaces), tuple(penalties)
 
     def measure(self, subject: Subject) -> Findings:
-        """Return `probe.<set>.top1` and a row a test picture."""
-        data, name = self.data.read(), f"probe.{self.data.name}"
+        """Return `probe.<set>.top1` and a row a test picture; in `without`, why there are none."""
+        return over_sets("probe", self.data, subject, lambda of, data: self._one(of, data, subject))
+
+    @property
+    def fits(self) -> bool:
+        """Return whether what it fits on is the set that is measured."""
+        return self.data.of_subject
+
+    def _one(self, of: str, data: Labelled, subject: Subject) -> Findings:
         parts, labels = np.array(data.parts), np.array(data.labels)
-        rows = subject.encoder.encoded(data.pictures, self.spaces, subject.progress, f"encoding {self.data.name}")
+        rows = subject.featured(data, self.spaces, f"encoding {of}")
         ours = probed(rows, labels, parts, self.penalties)
-        subject.progress(f"fitting the probe of {self.data.name}", 1, 2)
+        subject.progress(f"fitting the probe of {of}", 1, 2)
         theirs = probed({"pixels": grey_pixels(data.pictures)}, labels, parts, self.penalties)
-        subject.progress(f"fitting the probe of {self.data.name}", 2, 2)
+        subject.progress(f"fitting the probe of {of}", 2, 2)
         how = f"logistic regression on {SPACE_MEANS[ours.space]}, C {ours.penalty:g}, both chosen on a validation part"
-        return answered(name, self.data.name, data, ours.answers, theirs.answers, how, subject.seed)
+        return answered(f"probe.{of}", of, data, ours.answers, theirs.answers, how, subject.seed)
 
 
 def answered(
@@ -84,9 +92,11 @@ def answered(
     """
     labels, tested = np.array(data.labels), np.array(data.parts) == "test"
     truth, keys = labels[tested], np.array(data.keys)[tested].tolist()
+    about = np.array(data.groups or data.keys)[tested].tolist()
     classes, counts = np.unique(labels[~tested], return_counts=True)
     right = answers == truth
-    low, high = mean_interval(right, keys, seed)
+    low, high = mean_interval(right, about, seed)
+    method = f"{method}; {data.told}" if data.told else method
     metric = Metric(
         name=f"{name}.top1", value=float(right.mean()), unit="fraction", better="up", n=len(truth),
         chance=float((truth == classes[counts.argmax()]).mean()), baseline=float((plain == truth).mean()), method=method, low=low, high=high,
@@ -94,7 +104,7 @@ def answered(
     )  # fmt: skip
     table = pa.table(
         {
-            "set": [of] * len(truth), "query": keys, "group": keys, "label": truth.tolist(), "answer": answers.tolist(),
+            "set": [of] * len(truth), "query": keys, "group": about, "label": truth.tolist(), "answer": answers.tolist(),
             "baseline_answer": plain.tolist(), "right": right.tolist(),
         }
     )  # fmt: skip

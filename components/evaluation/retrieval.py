@@ -29,6 +29,7 @@ from components.evaluation.ranking import (
 )
 
 DIRECTIONS = ("image_to_text", "text_to_image")
+METHOD = "captions as they are written, by cosine"  # the same of every model: how much of a text its tokenizer reads is its own affair
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +134,7 @@ def retrieval(
                 Metric(
                     name=f"retrieval.{split}.{direction}.recall_at_{k}", value=float((ours.rank <= k).mean()), unit="fraction",
                     better="up", n=len(queries), chance=chance, baseline=chance if theirs is None else float((theirs.rank <= k).mean()),
-                    tallies=(Tally(rows=f"retrieval.{split}", where={"direction": direction}, column="rank", at_most=k),),
+                    method=METHOD, tallies=(Tally(rows=f"retrieval.{split}", where={"direction": direction}, column="rank", at_most=k),),
                 )
             )  # fmt: skip
         further += over_ranks(f"retrieval.{split}", direction, ours, theirs, right, about[direction].tolist(), seed)
@@ -180,11 +181,12 @@ def over_ranks(
     return [
         Metric(
             name=f"{rows}.{direction}.median_rank", value=float(median(ours.rank)), unit="rank", better="down", n=len(right),
-            chance=float(middle_chance), baseline=float(middle_chance if theirs is None else median(theirs.rank)), low=low, high=high,
+            chance=float(middle_chance), baseline=float(middle_chance if theirs is None else median(theirs.rank)), method=METHOD,
+            low=low, high=high,
         ),
         Metric(
             name=f"{rows}.{direction}.mean_average_precision", value=float(ours.precision.mean()), unit="fraction", better="up", n=len(right),
-            chance=precise_chance, baseline=precise_chance if theirs is None else float(theirs.precision.mean()), low=lowest, high=highest,
+            chance=precise_chance, baseline=precise_chance if theirs is None else float(theirs.precision.mean()), method=METHOD, low=lowest, high=highest,
             tallies=(Tally(rows=rows, where={"direction": direction}, column="average_precision"),),
         ),
     ]  # fmt: skip
@@ -231,7 +233,7 @@ def mean_recall(split: str, recalls: Sequence[Metric], queries: int) -> list[Met
     return [
         Metric(
             name=f"retrieval.{split}.mean_recall", value=value, unit="fraction", better="up", n=queries, chance=chance,
-            baseline=baseline, tallies=tuple(tally for one in recalls for tally in one.tallies),
+            baseline=baseline, method=f"{METHOD}; the mean over {len(recalls)} recalls", tallies=tuple(tally for one in recalls for tally in one.tallies),
         )
     ]  # fmt: skip
 

@@ -2,7 +2,8 @@
 
 Source: Xu et al. 2022, arXiv:2202.11094, section 4.1 (mean intersection over union, background where no class is near enough). Differs:
 classes are the labels of the data's own regions, similarities are of a dual encoder's patches and laid out evenly over the picture,
-and the bound for background is the best on `val`, so that no test pixel is looked at.
+and the bound for background is the best on `val`, so that no test pixel is looked at. By picture as in Wang et al. 2023, arXiv:2310.19252 (the mean over
+pictures of the overlap of the classes there): there a picture's number is its own, so that two models can be compared picture by picture.
 Axes: C classes, G with background, which is 0; P pixels that are shown; K = h x w patches.
 """
 
@@ -16,11 +17,11 @@ from jaxtyping import Float, Int
 from torch.nn.functional import grid_sample
 
 from components.contracts.errors import ConfigError
-from components.contracts.evaluate import Metric
+from components.contracts.evaluate import Metric, Tally
 from components.contracts.evaluator import Evaluator, Findings, Subject
 from components.contracts.sample import Region
 from components.data.masks import unpack
-from components.evaluation.bootstrap import interval
+from components.evaluation.bootstrap import interval, mean_interval
 from components.evaluation.patches import ASK, Ask, Patches, Window
 
 CHOSEN_BY = "val"
@@ -37,6 +38,7 @@ class Pixels:
         cosine: how near it is.
         sizes: how many are of each picture, in their order.
         about: what each picture shows.
+        keys: their names.
     """
 
     truth: Int[np.ndarray, "P"]
@@ -44,6 +46,7 @@ class Pixels:
     cosine: Float[np.ndarray, "P"]
     sizes: Int[np.ndarray, "I"]
     about: tuple[str, ...]
+    keys: tuple[str, ...] = ()
 
     def answered(self, bound: float) -> Int[np.ndarray, "P"]:
         """Return the class of each, background where nothing is as near as the bound."""
@@ -66,7 +69,7 @@ class Segmentation(Evaluator):
         self.ask, self.bound = ask, bound
 
     def measure(self, subject: Subject) -> Findings:
-        """Return `segmentation.<split>.miou` and a row a class."""
+        """Return `segmentation.<split>.miou` with a row a class, and `.by_picture.miou` with a row a picture."""
         patches = Patches.of(subject, self.ask)
         if isinstance(patches, str):
             return Findings(without={"segmentation": patches})
@@ -101,22 +104,26 @@ class Segmentation(Evaluator):
                     )
                 )  # fmt: skip
                 rows[f"segmentation.{split}"] = _table(split, ("background", *classes), ious)
+                name = f"segmentation.{split}.by_picture"
+                rows[name] = by_picture(split, pixels, answer, len(classes))
+                metrics.append(_mean_metric(name, rows[name], how, subject.seed))
         return Findings(metrics=tuple(metrics), rows=rows)
 
     def _pixels(self, subject: Subject, split: str, patches: Patches, classes: Sequence[str]) -> Pixels:
         """Return all pixels of a split, of the pictures of which all is known."""
         pool, all_classes = subject.pools[split], range(len(classes))
         windows, near = patches.encoder.windows(pool.pictures), patches.nearness(subject, split, classes, classes)
-        found, about = list[tuple[np.ndarray, ...]](), list[str]()
+        found, about, keys = list[tuple[np.ndarray, ...]](), list[str](), list[str]()
         for picture, regions in enumerate(pool.regions):
             if _known(regions):
                 truth = drawn(regions, classes)
                 cosines, shown = spread(near(picture, all_classes), windows[picture], truth.shape)
                 found.append((truth[shown], 1 + cosines[:, shown].argmax(0), cosines[:, shown].max(0)))
                 about.append(pool.concepts[picture])
+                keys.append(pool.keys[picture])
         sizes = np.array([len(of) for of, *_ in found])
         truth, nearest, cosine = map(np.concatenate, zip(*found, strict=True))
-        return Pixels(truth=truth, nearest=nearest, cosine=cosine, sizes=sizes, about=tuple(about))
+        return Pixels(truth=truth, nearest=nearest, cosine=cosine, sizes=sizes, about=tuple(about), keys=tuple(keys))
 
 
 def drawn(regions: Sequence[Region], classes: Sequence[str]) -> Int[np.ndarray, "H W"]:
@@ -173,6 +180,31 @@ def overlap_interval(
         return np.nanmean(np.where(there > 0, right / (there + said - right), np.nan), 1)
 
     return interval(sums, mean_overlap, seed)
+
+
+def by_picture(split: str, pixels: Pixels, answer: Int[np.ndarray, "P"], classes: int) -> pa.Table:
+    """Return a row a picture: the mean overlap of what is there in it, where all is background, and by lot. One of which nothing is shown has no row."""
+    ends = np.cumsum(pixels.sizes)
+    rows = []
+    for key, about, end, size in zip(pixels.keys, pixels.about, ends, pixels.sizes, strict=True):
+        if size:
+            truth, said = pixels.truth[end - size : end], answer[end - size : end]
+            ours, blank = (float(np.nanmean(overlap(truth, one, classes))) for one in (said, np.zeros_like(truth)))
+            rows.append((key, about, ours, blank, by_lot(truth, classes)))
+    columns = zip(*rows, strict=True)
+    names = ("query", "group", "overlap", "baseline_overlap", "overlap_by_lot")
+    return pa.table({"split": [split] * len(rows), **dict(zip(names, map(list, columns), strict=True))})
+
+
+def _mean_metric(name: str, rows: pa.Table, how: str, seed: int) -> Metric:
+    """Return the mean over the rows of pictures."""
+    ours, blank, lot = (rows[column].to_numpy() for column in ("overlap", "baseline_overlap", "overlap_by_lot"))
+    low, high = mean_interval(ours, rows["group"].to_pylist(), seed)
+    return Metric(
+        name=f"{name}.miou", value=float(ours.mean()), unit="fraction", better="up", n=len(rows), chance=float(lot.mean()),
+        baseline=float(blank.mean()), method=f"{how}; of each picture the classes that are there", low=low, high=high,
+        tallies=(Tally(rows=name, column="overlap"),),
+    )  # fmt: skip
 
 
 def by_lot(truth: Int[np.ndarray, "P"], classes: int) -> float:

@@ -2,12 +2,12 @@
 
 Source: Buolamwini and Gebru 2018, "Gender Shades" (a mean that is good hides a part that is not); Agarwal et al. 2021, arXiv:2108.02818, section 2, for CLIP.
 Differs: the gap is from the worst slice to all, and chance stands beside it: what slices of these sizes show where all queries are alike, since the worst of
-several lies below the mean by noise alone. For the same reason the gap has no interval; each slice has its own.
+several lies below the mean by noise alone. The gap's interval is of all slices at once, for the same reason (`of_parts.py`).
 Axes: Q queries, G gallery, S slices.
 """
 
 import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,11 +15,12 @@ import pyarrow as pa
 from jaxtyping import Bool, Float, Int
 
 from components.contracts.errors import ConfigError
-from components.contracts.evaluate import Metric
+from components.contracts.evaluate import Metric, Tally
 from components.contracts.evaluator import Evaluator, Findings, Pictures, Subject
 from components.evaluation.among import SomeRows, among
 from components.evaluation.bootstrap import mean_interval
 from components.evaluation.groups import Grouped, choices, of_nearest
+from components.evaluation.of_parts import gap_interval
 from components.evaluation.ranking import Cosines, placed
 from components.evaluation.retrieval import DIRECTIONS, Gallery, ranks, turn_names
 from components.evaluation.zero_shot import ZeroShot
@@ -37,6 +38,7 @@ class Asked:
     Args:
         asked: a direction of retrieval, or a label.
         how: the same in words.
+        queries: their names; one that is asked in several slices stands there for each.
         about: what each is about; queries about one thing err together.
         slices: of which each is; None of none, or of several.
         chance: of each, what a blind guess gets.
@@ -46,7 +48,8 @@ class Asked:
 
     asked: str
     how: str
-    about: Sequence[Hashable]
+    queries: Sequence[str]
+    about: Sequence[str]
     slices: Sequence[str | None]
     chance: Float[np.ndarray, "Q"]
     right: Bool[np.ndarray, "Q"]
@@ -90,14 +93,14 @@ class Slices(Evaluator):
                 )
 
     def measure(self, subject: Subject) -> Findings:
-        """Return `slices.<split>.<of>.<asked>.<slice>` and `.gap`, and a row a slice, small ones too."""
+        """Return `slices.<split>.<of>.<asked>.<slice>` and `.gap`, a row a slice, small ones too, and in `slices.<split>.<of>` a row a query."""
         metrics: list[Metric] = []
         rows: dict[str, pa.Table] = {}
         without: dict[str, str] = {}
         for split, pool in subject.pools.items():
             if self.splits is not None and split not in self.splits:
                 continue
-            tables = []
+            tables, queries, by_query = [], [], f"slices.{split}.{self.of}"
             for one in (*self._retrieval(subject, split, pool), *self._zero_shot(subject, split, pool, without)):
                 name = f"slices.{split}.{self.of}.{one.asked}"
                 places = _places(one.slices)
@@ -109,11 +112,12 @@ class Slices(Evaluator):
                     what = f"{split} has {len(kept)} slices of {self.of} with {self.floor} queries or more"
                     without[name] = f"{what}, so there is nothing to compare" + (f" ({few})" if few else "")
                     continue
-                made = _metrics(name, one, kept, self._together(places, name, without), subject.seed)
+                made = _metrics(name, by_query, one, kept, self._together(places, name, without), subject.seed)
+                queries.append(_query_rows(split, self.of, one, kept))
                 metrics += made
                 tables.append(_rows(split, self.of, one, places, made))
             if tables:
-                rows[f"slices.{split}"] = pa.concat_tables(tables)
+                rows |= {f"slices.{split}": pa.concat_tables(tables), by_query: pa.concat_tables(queries)}
         return Findings(metrics=tuple(metrics), rows=rows, without=without)
 
     def _together(
@@ -148,7 +152,8 @@ class Slices(Evaluator):
             assert len(slices) == len(turn_names(gallery, direction)[0])
             found.append(
                 Asked(
-                    asked=direction, how="R@1", about=gallery.about(direction).tolist(), slices=slices,
+                    asked=direction, how="R@1", queries=turn_names(gallery, direction)[0],
+                    about=[gallery.pictures[place] for place in gallery.about(direction)], slices=slices,
                     chance=right.counts / right.gallery, right=placed(scores if of_picture else scores.T, right).rank == 1,
                     theirs=None if theirs is None else placed(theirs, right).rank == 1,
                 )
@@ -160,24 +165,35 @@ class Slices(Evaluator):
     ) -> list[Asked]:
         """Return the answers of pictures among the texts of a slice, slice after slice; nothing where no text has one."""
         spoken, about = self._said(pool, gallery), gallery.about("image_to_text")
-        parts: list[tuple[str, np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]] = []
+        names = np.array(gallery.pictures)
+        parts: list[tuple[str, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]] = []
         for its in sorted(set().union(*spoken)):
             columns = np.array([place for place, own in enumerate(spoken) if its in own])
             right, asked = among(gallery.right, columns)
             own = Cosines(left=scores.left[asked], right=scores.right[columns])
             theirs = None
             if subject.train.keys:
-                names = [gallery.texts[place] for place in columns]
-                near = subject.nearest(split, subject.train.captions, names)
+                own_texts = [gallery.texts[place] for place in columns]
+                near = subject.nearest(split, subject.train.captions, own_texts)
                 theirs = placed(SomeRows(scores=near, rows=asked), right).rank == 1
-            parts.append((its, about[asked], right.counts / right.gallery, placed(own, right).rank == 1, theirs))
+            parts.append(
+                (
+                    its,
+                    names[asked],
+                    names[about[asked]],
+                    right.counts / right.gallery,
+                    placed(own, right).rank == 1,
+                    theirs,
+                )
+            )
         if not parts:
             return []
         baselines = [theirs for *_, theirs in parts if theirs is not None]
         return [
             Asked(
-                asked="image_to_text", how="R@1 among texts of the slice", about=np.concatenate([one for _, one, *_ in parts]).tolist(),
-                slices=[its for its, one, *_ in parts for _ in one], chance=np.concatenate([chance for _, _, chance, *_ in parts]),
+                asked="image_to_text", how="R@1 among texts of the slice", queries=np.concatenate([keys for _, keys, *_ in parts]).tolist(),
+                about=np.concatenate([one for _, _, one, *_ in parts]).tolist(),
+                slices=[its for its, keys, *_ in parts for _ in keys], chance=np.concatenate([chance for *_, chance, _, _ in parts]),
                 right=np.concatenate([right for *_, right, _ in parts]), theirs=np.concatenate(baselines) if baselines else None,
             )
         ]  # fmt: skip
@@ -218,7 +234,7 @@ class Slices(Evaluator):
         slices = [one for one, has in zip(pool.labelled(self.of), known.has, strict=True) if has]
         return [
             Asked(
-                asked=self.asks.label, how=f"1 of {len(labels)} by {self.asks.method}", about=known.about, slices=slices,
+                asked=self.asks.label, how=f"1 of {len(labels)} by {self.asks.method}", queries=known.keys, about=known.about, slices=slices,
                 chance=np.full(len(slices), 1 / len(labels)), right=ranks(shares, known.belongs) == 1,
                 theirs=theirs,
             )
@@ -249,9 +265,9 @@ def _places(slices: Sequence[str | None]) -> dict[str, Int[np.ndarray, "_"]]:
 
 
 def _metrics(
-    name: str, one: Asked, kept: Mapping[str, np.ndarray], joined: Mapping[str, np.ndarray], seed: int
+    name: str, by_query: str, one: Asked, kept: Mapping[str, np.ndarray], joined: Mapping[str, np.ndarray], seed: int
 ) -> list[Metric]:
-    """Return a metric for each slice, for those that are taken together, and the gap."""
+    """Return a metric for each slice, for those that are taken together, and the gap; those of one slice are counted over the rows `by_query`."""
     made = []
     for its, at in (*kept.items(), *joined.items()):
         chance = float(one.chance[at].mean())
@@ -260,20 +276,34 @@ def _metrics(
             Metric(
                 name=f"{name}.{PART.sub('_', its)}", value=float(one.right[at].mean()), unit="fraction", better="up", n=len(at),
                 chance=chance, baseline=chance if one.theirs is None else float(one.theirs[at].mean()), method=f"{one.how}, of {its}",
-                low=low, high=high,
+                low=low, high=high, tallies=(Tally(rows=by_query, where={"asked": one.asked, "slice": its}, column="right"),) if its in kept else (),
             )
         )  # fmt: skip
     counts, together = [len(at) for at in kept.values()], np.concatenate(list(kept.values()))
     by_chance = gap_by_chance(one.right[together], counts, seed)
+    low, high = gap_interval(one.right[together].astype(float), counts, [one.about[place] for place in together], seed)
     worst = min(kept, key=lambda its: one.right[kept[its]].mean())
     made.append(
         Metric(
             name=f"{name}.{GAP}", value=gap(one.right[together], counts), unit="fraction", better="down", n=len(together),
             chance=by_chance, baseline=by_chance if one.theirs is None else gap(one.theirs[together], counts),
-            method=f"{one.how}, from {worst}, the worst of {len(kept)}, to the mean of their queries",
+            method=f"{one.how}, from {worst}, the worst of {len(kept)}, to the mean of their queries", low=low, high=high,
         )
     )  # fmt: skip
     return made
+
+
+def _query_rows(split: str, of: str, one: Asked, kept: Mapping[str, np.ndarray]) -> pa.Table:
+    """Return a row a query of the slices that have a number."""
+    its = [(name, place) for name, at in kept.items() for place in at]
+    places = [place for _, place in its]
+    return pa.table(
+        {
+            "split": [split] * len(its), "of": [of] * len(its), "asked": [one.asked] * len(its), "slice": [name for name, _ in its],
+            "query": [one.queries[place] for place in places], "group": [one.about[place] for place in places], "right": one.right[places],
+            "baseline_right": pa.nulls(len(its), pa.bool_()) if one.theirs is None else one.theirs[places],
+        }
+    )  # fmt: skip
 
 
 def _rows(split: str, of: str, one: Asked, places: Mapping[str, np.ndarray], made: Sequence[Metric]) -> pa.Table:

@@ -5,9 +5,10 @@ Source: Wilson 1927 (the lower end of his interval orders kinds, so that two mis
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Any
 
 FEWEST = 3  # pictures of a kind, below which nothing is said of it
 Z = NormalDist().inv_cdf(0.95)
@@ -45,6 +46,18 @@ def wanted(kinds: Sequence[Sequence[str]], missed: Sequence[bool]) -> Wanted | N
     if wrong[best] * len(kinds) <= sum(missed) * asked[best]:
         return None
     return Wanted(kind=best, missed=wrong[best], asked=asked[best])
+
+
+def of_labels(rows: Iterable[Mapping[str, Any]], asked_by: str) -> Wanted | None:
+    """Return it of rows of `zero_shot`, by the labels of the set that is called so."""
+    asked = [row for row in rows if row["set"] == asked_by]
+    return wanted([(row["label"],) for row in asked], [row["rank"] > 1 for row in asked])
+
+
+def of_captions(rows: Iterable[Mapping[str, Any]], kinds: Mapping[str, tuple[str, ...]]) -> Wanted | None:
+    """Return it of rows of `retrieval`, by the kinds of each picture that was shown."""
+    asked = [row for row in rows if row["direction"] == "image_to_text" and row["query"] in kinds]
+    return wanted([kinds[row["query"]] for row in asked], [row["rank"] > 1 for row in asked])
 
 
 def lower(wrong: int, of: int) -> float:

@@ -25,7 +25,7 @@ CALIBRATION_MEANS = {
 }
 ROBUSTNESS = re.compile(r"robustness\.(?P<split>\w+)\.(?P<asked>\w+)\.(?P<change>\w+)")
 SLICES = re.compile(r"slices\.(?P<split>\w+)\.(?P<of>\w+)\.(?P<asked>\w+)\.(?P<slice>\w+)")
-PROBE = re.compile(r"(?P<what>probe|knn|few_shot)\.(?P<set>\w+)(\.shots_(?P<shots>\d+))?\.top1")
+PROBE = re.compile(r"(?P<what>probe|knn|few_shot)\.(?P<set>\w+(\.(?!shots_\d)\w+)?)(\.shots_(?P<shots>\d+))?\.top1")
 PROBES_MEAN = {"probe": "probe", "knn": "nearest neighbours", "few_shot": "probe after {} a class"}
 FEATURES_MEAN = {
     "modality_gap": "distance of pictures' mean to texts' mean",
@@ -177,7 +177,7 @@ def _slices(metrics: Mapping[str, Any], brief: bool) -> Iterator[tuple[dict[str,
 def _probes(metrics: Mapping[str, Any], brief: bool) -> Iterator[tuple[dict[str, str], Mapping[str, Any]]]:
     for name, metric in metrics.items():
         if (match := PROBE.fullmatch(name)) and not (brief and match["what"] != "probe"):
-            asked = f"{match['set']}, {PROBES_MEAN[match['what']].format(match['shots'])}"
+            asked = f"{match['set'].replace('.', ' by ')}, {PROBES_MEAN[match['what']].format(match['shots'])}"
             yield (
                 {"asked": asked, "split": "test", "means": "pictures that no model here trains on"},
                 metric,
@@ -210,7 +210,9 @@ def allowed(metrics: Mapping[str, Mapping[str, Any]], source: Mapping[str, Any],
         "calibration" if any(parts[0] == "calibration" for parts in named) else "",
         "slices" if any(parts[0] == "slices" for parts in named) else "",
         "robustness" if any(parts[0] == "robustness" for parts in named) else "",
-        *dict.fromkeys(f"a probe on {match['set']}" for name in metrics if (match := PROBE.fullmatch(name))),
+        *dict.fromkeys(
+            f"a probe on {match['set'].replace('.', ' by ')}" for name in metrics if (match := PROBE.fullmatch(name))
+        ),
         "statistics of the features" if any(parts[0] == "features" for parts in named) else "",
     ]
     said = f"This data allows the splits {', '.join(splits)} and these metrics: {', '.join(filter(None, kinds))}."

@@ -2,7 +2,7 @@
 
 Source: Hu et al. 2021, arXiv:2106.09685, section 4.1 (W + B A alpha/r, A drawn and B nought at the start). Differs: all linear maps of both
 towers and the projections are corrected unless `towers` says otherwise, and the scale of the logits trains along.
-Golden: the map and its correction as two maps side by side, as peft computes them: value and gradients, in tests.
+Golden: peft 0.21's LoRA of a linear map, value, gradients and the merged weight, float32, rtol 1e-5.
 Axes: O outputs, I inputs, R rank.
 """
 
@@ -67,6 +67,11 @@ class Lora(Strategy):
                 f"rank is {rank} and alpha {alpha}, but a correction has one rank at least, and is multiplied with alpha / rank. 8 and 16 are usual."
             )
         self.rank, self.alpha, self.towers = rank, alpha, tuple(towers)
+
+    @property
+    def called(self) -> str:
+        """How a person reads it."""
+        return f"LoRA r={self.rank}"
 
     def prepare(self, model: nn.Module) -> Freeze:
         """Put the corrections in, and return all else as what stays; ConfigError where no linear map has such a name."""

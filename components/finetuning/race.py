@@ -49,10 +49,7 @@ def race(names: Sequence[str], run: Callable[[str, int], Heat], budget_s: float,
         spent = sum(heat.seconds for heat in heats)
         least = spent * len(names) / (place + 1)
         if least > budget_s:
-            raise ConfigError(
-                f"there are {budget_s:.0f} s, but to try each of {len(names)} ways for {heats[0].steps} steps takes about {least:.0f} s. Give at least "
-                f"{math.ceil(2 * least / 60)} minutes, or fewer ways."
-            )
+            raise too_short(budget_s, least, len(names), heats[0].steps)
     left = list(names)
     a_step = {heat.name: heat.seconds / heat.steps for heat in heats}
     left_s = budget_s - sum(heat.seconds for heat in heats)
@@ -71,6 +68,33 @@ def race(names: Sequence[str], run: Callable[[str, int], Heat], budget_s: float,
     longest = max(heat.steps for heat in heats)
     last = max((heat for heat in heats if heat.steps == longest), key=lambda heat: heat.score)
     return [*(heat for heat in heats if heat is not last), last]
+
+
+def too_short(budget_s: float, least_s: float, ways: int, steps: int) -> ConfigError:
+    """Return the error for a budget in which not each way can be tried.
+
+    Args:
+        budget_s: seconds that there are.
+        least_s: seconds that the first heats of all take, as far as is known.
+        ways: that take part.
+        steps: of a first heat.
+    """
+    return ConfigError(
+        f"there are {shortly(max(0.0, budget_s))}, but to try each of {ways} ways for {steps} steps takes about {shortly(least_s)}. Give at least "
+        f"{at_least(least_s / SPARE)}, or fewer ways."
+    )
+
+
+def shortly(seconds: float) -> str:
+    """Return `0.01 s`, `4.2 s`, `95 s` or `3.5 minutes`."""
+    if seconds >= 120:
+        return f"{seconds / 60:.1f} minutes"
+    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.2g} s"
+
+
+def at_least(seconds: float) -> str:
+    """Return `4 s` or `3 minutes`, rounded up."""
+    return f"{math.ceil(seconds / 60)} minutes" if seconds > 120 else f"{max(1, math.ceil(seconds))} s"
 
 
 def planned(a_step: Sequence[float], left_s: float, most: int) -> int:

@@ -41,6 +41,11 @@ class Strategy(ABC):
             )
         self.share, self.optimisation, self.alphas = share, optimisation or GENTLE, tuple(alphas)
 
+    @property
+    def called(self) -> str:
+        """How a person reads it, such as `LoRA r=8`; empty where its name says enough."""
+        return ""
+
     @abstractmethod
     def prepare(self, model: nn.Module) -> Freeze:
         """Make the model ready to be tuned, in place, and return what trains and what stays."""

@@ -16,6 +16,7 @@ from components.recipes.class_keys import built_parts
 from components.recipes.names import check_names
 from components.recipes.params import Gates, Params, load_params
 from components.recipes.recipe import RACE, load_finetuning, load_recipe, load_scale, overridden, read_recipe
+from components.recipes.rules import check_judgeable, check_measured
 from components.recipes.section import built, fits
 from components.recipes.yaml_lines import Document, overlay, read_yaml
 from components.validation.policy import kept_codes
@@ -33,6 +34,8 @@ def check_files(root: Path) -> Params:
     load_scale(root, params.scale)
     for name in params.recipes:
         read_recipe(root, name)
+    check_judgeable(root, params.promotion)
+    check_measured(root, params)
     return params
 
 

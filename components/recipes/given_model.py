@@ -14,6 +14,7 @@ from components.contracts.model_files import MODEL, WEIGHTS
 from components.contracts.sealed import MANIFEST, sha256_of
 from components.evaluation.embedding import Embedder
 from components.models.dual_encoder import DualEncoder
+from components.models.interop.weights import PICKLED
 from components.recipes.interop import as_ours
 from components.recipes.section import build
 from components.recipes.their_files import CONFIGS, Library, read_theirs
@@ -21,6 +22,7 @@ from components.recipes.trained import described_in, load_trained, load_untraine
 from components.serving.package import Package
 
 PACKED = "image_encoder.onnx"
+TOLD = "`diptych evaluate` and `diptych model import` are told by --from open_clip or --from huggingface whose it is"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,15 +108,27 @@ def asked_of(address: str, batch: int = 256) -> Iterator[GivenModel]:
 
 
 def library_of(path: Path) -> Library:
-    """Return whose folder it is, by its config; DataError where it has none, or both."""
+    """Return whose folder it is, by its config; DataError where it has none, or both, and for a pickle that nothing lies beside."""
     beside = path if path.is_dir() else path.parent
     found: list[Library] = [library for library, name in _CONFIGS if (beside / name).is_file()]
     if len(found) != 1:
         names = " nor ".join(name for _, name in _CONFIGS)
-        both = " and ".join(name for _, name in _CONFIGS)
-        what = f"has both {both}" if found else f"has neither {names}, nor {MODEL} as models of ours have"
+        if found:
+            both = " and ".join(name for _, name in _CONFIGS)
+            raise DataError(
+                f"{beside} has both {both}, so nobody knows whose model it is. Move the one away that the weights are not of; {TOLD}."
+            )
+        if path.suffix in PICKLED and path.is_file():
+            raise DataError(
+                f"{path} is a pickle, which may run code when it is read, and beside it lies no config that says what its weights are of, so it is "
+                f"not opened. Where you trust it, convert it: open it with the library that wrote it, and save config and weights as safetensors, in "
+                f"transformers by model.save_pretrained(DIR), in open_clip by open_clip.push_to_hf_hub.save_for_hf(model, tokenizer, config, DIR). "
+                f"Then give DIR in its place. A state_dict alone is read with a config that you name: diptych model import {path.name} --from open_clip "
+                "--config FILE --tokenizer FILE --to DIR"
+            )
         raise DataError(
-            f"{beside} {what}, so nobody knows whose model it is. Say it with --from open_clip or --from huggingface."
+            f"{beside} has neither {names}, nor {MODEL} as models of ours have, so nobody knows whose model it is. Give the folder that its library "
+            f"wrote, with config and tokenizer beside the weights; {TOLD}, and by --config and --tokenizer where these lie."
         )
     return found[0]
 

@@ -1,4 +1,4 @@
-"""A model of the Hugging Face Hub by its name, as open_clip spells it: `hf-hub:laion/CLIP-ViT-B-32-laion2B-s34B-b79K@REVISION`.
+"""A model of the Hugging Face Hub by its name, as open_clip spells it: `hf-hub:laion/CLIP-ViT-B-32-laion2B-s34B-b79K@REVISION`, or MODEL/TAG.
 
 What was fetched before is read where it lies; nothing is fetched unless somebody allows it, and never a pickle.
 """
@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from components.contracts.errors import ConfigError, DataError, TransientError
+from components.recipes.open_clip_names import on_hub
 
 SCHEME = "hf-hub:"
 FILES = ("*.safetensors", "*.json", "*.txt", "*.model")  # weights that cannot run code, and how to read them
@@ -14,8 +15,17 @@ _NAME = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?")
 
 
 def model_place(said: str, here: Path, network: bool = False) -> Path:
-    """Return where a model lies that is named by a path from `here`, or by its name on the Hub; errors as of `from_hub`."""
-    return from_hub(said, network) if said.startswith(SCHEME) else here / said
+    """Return where a model lies that is named by a path from `here`, by its name on the Hub, or by open_clip's names; errors as of `from_hub` and `on_hub`.
+
+    What begins with a folder that is there is a path.
+    """
+    if said.startswith(SCHEME):
+        return from_hub(said, network)
+    place = here / said
+    is_path = any(one.exists() for one in (place, here / said.partition("/")[0]))
+    if not is_path and (named := on_hub(said)):
+        return from_hub(SCHEME + named, network)
+    return place
 
 
 def from_hub(said: str, network: bool = False) -> Path:

@@ -11,9 +11,10 @@ from components.contracts.errors import ConfigError
 from components.contracts.monitor import Watch
 from components.contracts.promotion import Rules
 from components.recipes.section import section
-from components.recipes.yaml_lines import read_yaml
+from components.recipes.yaml_lines import Document, read_yaml
 
 OVERRIDABLE = ("curation", "model", "method", "training", "finetuning", "evaluation", "serving")  # sections of a recipe
+INIT_FROM = "init_from"  # how others call the start, in a recipe's section `training`
 UNTRAINED = "data/untrained.txt"  # a file that DVC can watch, as it watches the folder of a start
 
 
@@ -105,3 +106,11 @@ def load_params(root: Path) -> Params:
     """Read params.yaml of the workspace; ConfigError with line and nearest name for what it should not have."""
     document = read_yaml(root / "params.yaml")
     return section(document, "", Params)
+
+
+def no_init_from(document: Document, key: str) -> ConfigError:
+    """Return the error for a start that is said where DVC cannot read it: `key` of the document."""
+    return ConfigError(
+        f"{document.at(key)}: {key} says what a training begins from, where DVC, which makes a start before what begins from it, does not read it. Say it in "
+        f"params.yaml, recipes: {{NAME: {{start: runs/clip/finetune}}}}; `diptych run --recipe NAME --set training.{INIT_FROM}=runs/clip/finetune` writes that."
+    )

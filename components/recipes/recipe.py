@@ -14,7 +14,7 @@ from components.contracts.long_captions import LongCaptions
 from components.contracts.needs import Needs
 from components.contracts.text_pick import CAPTION, TextPick, check_texts
 from components.recipes.class_keys import check_keys
-from components.recipes.params import OVERRIDABLE
+from components.recipes.params import INIT_FROM, OVERRIDABLE, no_init_from
 from components.recipes.proof import Proof
 from components.recipes.section import mapping, section, unknown
 from components.recipes.views import check_views
@@ -371,6 +371,8 @@ def read_recipe(root: Path, name: str) -> Document:
             raise ConfigError(
                 f"{document.path.name} has no section {key!r}. Add it; null or {{}} where it has no numbers."
             )
+    if INIT_FROM in mapping(document, "training"):
+        raise no_init_from(document, f"training.{INIT_FROM}")
     for key in SECTIONS:
         if key != "model":  # there the size of the scale comes between
             document = overridden(document, root, key)
@@ -397,6 +399,8 @@ def overridden(document: Document, root: Path, key: str) -> Document:
     if key == "training":
         known = (*(one.name for one in fields(Training)), *_SCALE)
         for name in values:
+            if name == INIT_FROM:
+                raise no_init_from(params, f"overrides.training.{name}")
             if name not in known:
                 raise unknown(params, f"overrides.training.{name}", name, known, "training")
         values = {name: value for name, value in values.items() if name not in _SCALE}

@@ -11,16 +11,17 @@ from typing import Any
 
 from components.contracts.evaluator import Findings
 from components.contracts.progress import Progress
-from components.data.evaluation_set import EvaluationSet
+from components.data.evaluation_set import LABEL, EvaluationSet
 from components.data.selection import Pool
 from components.evaluation.embedding import Embedder
 from components.evaluation.on_set import usual
 from components.evaluation.outcomes import Evaluated
 from components.evaluation.retrieval import Retrieval
 from components.evaluation.study import Line, study
+from components.evaluation.wanted import Wanted, kinds_of, of_captions, of_labels
 from components.finetuning.augment import Augment
 from components.finetuning.labels.answers import Answers
-from components.finetuning.labels.choice import Ask, Choice, choice_of
+from components.finetuning.labels.choice import COLUMN, Ask, Choice, choice_of
 from components.finetuning.labels.way import LabelVectors
 from components.models.grown import begun
 from components.serving.labels import Labels
@@ -39,6 +40,7 @@ class Adapted:
         elsewhere: the same on sets of others; all differences are 0 where the weights are the start's.
         metric: the number of `own` that all is chosen by: mean recall where captions are asked for, top-1 where labels are.
         served: the labels as a server takes them, where they were asked for.
+        more: of which kind of pictures more would help most, by what the adapted model misses of those that were held out.
     """
 
     raced: Raced
@@ -46,6 +48,7 @@ class Adapted:
     elsewhere: Sequence[Line]
     metric: str = CAPTIONS
     served: Labels | None = field(default=None, compare=False)
+    more: Wanted | None = None
 
     @property
     def untouched(self) -> bool:
@@ -57,7 +60,8 @@ class Adapted:
         lines = {
             name: [asdict(line) for line in its] for name, its in (("own", self.own), ("elsewhere", self.elsewhere))
         }
-        return {**self.raced.as_json(), **lines, "metric": self.metric, "untouched": self.untouched}
+        more = asdict(self.more) if self.more else None
+        return {**self.raced.as_json(), **lines, "metric": self.metric, "untouched": self.untouched, "more": more}
 
 
 def adapt(
@@ -86,23 +90,25 @@ def adapt(
     tuned = {name: value.detach().clone() for name, value in embedder.model.state_dict().items()}
     start = begun(start, tuned)
     own, elsewhere = dict[str, list[Findings]](), dict[str, list[Findings]]()
-    served = None
+    served, more = None, None
     for label, weights, vectors in ((START, start, None), ("adapted", tuned, found.vectors)):
         embedder.model.load_state_dict(weights)
         embedder.model.eval()
-        own[label] = _own(
-            embedder, pools["pair"], choice, vectors, found.way if vectors else "its own text", seed, progress
-        )
+        method = found.way if vectors else "its own text"
+        own[label] = _own(embedder, "pair", pools["pair"], choice, vectors, method, seed, progress)
         elsewhere[label] = (
             elsewhere.get(START, [])
             if not found.alpha and label != START
             else _elsewhere(embedder, sets, seed, progress)
         )
-        served = served_by(embedder, choice, vectors) if choice else None
+        if label != START:
+            served = served_by(embedder, choice, vectors) if choice else None
+            on_val = _own(embedder, "val", pools["val"], choice, vectors, method, seed, progress)
+            more = _more([*own[label], *on_val], pools, choice)
     names = [f"*.{one.name}.*" for one in others]
     return Adapted(
         raced=found, own=study(_kept(own), metrics=("retrieval.pair.*", "zero_shot.pair.*"), seed=seed),
-        elsewhere=study(_kept(elsewhere), metrics=names, seed=seed) if names else [], metric=LABELS if choice else CAPTIONS, served=served,
+        elsewhere=study(_kept(elsewhere), metrics=names, seed=seed) if names else [], metric=LABELS if choice else CAPTIONS, served=served, more=more,
     )  # fmt: skip
 
 
@@ -114,7 +120,8 @@ def of_set(one: EvaluationSet) -> Elsewhere:
 
 def _own(
     embedder: Embedder,
-    pair: Pool,
+    split: str,
+    pool: Pool,
     choice: Choice | None,
     vectors: LabelVectors | None,
     method: str,
@@ -125,10 +132,22 @@ def _own(
     found = []
     if choice:
         asks = Answers(choice.labels, vectors, method)
-        found.append(found_of(embedder, "pair", choice.pool("pair", pair), asks, seed, progress))
+        found.append(found_of(embedder, split, choice.pool(split, pool), asks, seed, progress))
     if not choice or choice.captions_differ:
-        found.append(found_of(embedder, "pair", pair, Retrieval(), seed, progress))
+        found.append(found_of(embedder, split, pool, Retrieval(), seed, progress))
     return found
+
+
+def _more(found: Sequence[Findings], pools: Mapping[str, Pool], choice: Choice | None) -> Wanted | None:
+    """Return of which kind of pictures more would help most: a label, where labels were asked for, else a word of captions."""
+    family = "zero_shot" if choice else "retrieval"
+    tables = [table for its in found for name, table in its.rows.items() if name.startswith(f"{family}.")]
+    rows = [row for table in tables for row in table.to_pylist()]
+    if choice:
+        return of_labels(rows, LABEL)
+    held = (pools["val"], pools["pair"])
+    keys, captions = [key for its in held for key in its.keys], [texts for its in held for texts in its.captions]
+    return of_captions(rows, kinds_of(keys, captions, [label for its in held for label in its.labelled(COLUMN)]))
 
 
 def _elsewhere(embedder: Embedder, others: Sequence[Elsewhere], seed: int, progress: Progress) -> list[Findings]:

@@ -14,10 +14,11 @@ from components.contracts.errors import DataError
 from components.contracts.evaluator import Evaluator
 from components.contracts.sealed import digest_of, sha256_of
 from components.data.beside import read_kind
-from components.data.evaluation_set import read_set
+from components.data.evaluation_set import SHOWN, read_set, read_to_fit
 from components.data.ingest import ingest
 from components.data.judged import JUDGED, read_judged
 from components.data.manifest import read_manifest, snapshot_digest
+from components.data.quarantine import read_quarantine
 from components.data.regions import REGIONS, regions_of
 from components.data.selection import Pool, languages_of, read_pool
 from components.data.sources.catalogue import build_source
@@ -38,12 +39,16 @@ class ReadSet:
         digest: of all that was read.
         evaluators: what is asked of it.
         without: what of it could not be read, in words; "" where all was.
+        to_fit: its split to fit on, where an evaluator fits something and it has one.
+        fitted_digest: of all that was read of that; "" of none.
     """
 
     pool: Pool
     digest: str
     evaluators: tuple[Evaluator, ...]
     without: str
+    to_fit: Pool | None = None
+    fitted_digest: str = ""
 
 
 @contextmanager
@@ -79,9 +84,13 @@ def _of_folder(one: AskedSet, root: Path, ks: Sequence[int]) -> ReadSet:
         raise DataError("it has neither a path nor a source, so there is nothing to measure. Say one of them.")
     found = read_set(root / one.path, one.split, one.namesakes)
     evaluators = _asked(one) or (usual(found, ks),)
+    beside = None
+    if any(asks.fits for asks in evaluators):
+        beside = read_to_fit(root / one.path, found, one.namesakes)
     return ReadSet(
-        pool=found.pool, digest=found.digest, evaluators=evaluators, without=_left_out(found.left_out, "left out")
-    )
+        pool=found.pool, digest=found.digest, evaluators=evaluators, without=_left_out(found.left_out, "left out"),
+        to_fit=beside.pool if beside else None, fitted_digest=beside.digest if beside else "",
+    )  # fmt: skip
 
 
 def _of_thumbs(path: Path, raw: Path, ks: Sequence[int], held: Mapping[str, pa.Table] | None) -> ReadSet:
@@ -120,6 +129,13 @@ def _of_source(one: AskedSet, stage: Stage, folder: Path, ks: Sequence[int]) -> 
         raise DataError(
             f"none of the {len(whole):,} pictures in {one.path or (one.source or {})['name']} has a caption, so none can be asked for. Write one beside each."
         )
+    if absent := _without_picture(
+        whole, manifest, read_quarantine(folder / "quarantine.parquet"), stage.root / one.path if one.path else None
+    ):
+        raise DataError(
+            f"{len(absent):,} of its classes have no picture that can be measured: {', '.join(absent[:SHOWN])}. All of theirs were set aside or have no caption, and "
+            "without them the others would be easier to tell. Mend these pictures, or take the classes out."
+        )
     left_out = dict(came_in["rejected"]) | (
         {"no_caption": len(whole) - len(manifest)} if len(manifest) < len(whole) else {}
     )
@@ -130,6 +146,35 @@ def _of_source(one: AskedSet, stage: Stage, folder: Path, ks: Sequence[int]) -> 
     return ReadSet(
         pool=pool, digest=pool_digest(manifest, folder), evaluators=_asked(one) or (Retrieval(ks),), without=_left_out(left_out, "records set aside"),
     )  # fmt: skip
+
+
+def _without_picture(
+    whole: pa.Table, kept: pa.Table, aside: Sequence[Mapping[str, str]], folder: Path | None
+) -> list[str]:
+    """Return the groups, of any label, of which there are no pictures that are kept.
+
+    Args:
+        whole: all samples that came in.
+        kept: those that are measured.
+        aside: rows of quarantine.
+        folder: that they lie in, where its folders may be groups; an empty one, and one all of whose pictures were set aside, is a group without a picture.
+    """
+    came, stayed = _groups(whole), _groups(kept)
+    below = [one for one in folder.iterdir() if one.is_dir()] if folder is not None and folder.is_dir() else []
+    if stayed and stayed <= {one.name for one in below}:  # so folders say what pictures are
+        spoilt = {one["key"].partition("/")[0] for one in aside}
+        came |= {one.name for one in below if one.name in spoilt or not any(one.iterdir())}
+    return sorted(came - stayed)
+
+
+def _groups(manifest: pa.Table) -> set[str]:
+    """Return all groups of all labels; what a sample shows is none."""
+    return {
+        group
+        for labels in manifest["labels"].to_pylist()
+        for name, group in labels.items()
+        if group and name != "concept"
+    }
 
 
 def pool_digest(manifest: pa.Table, raw: Path) -> str:

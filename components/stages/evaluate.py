@@ -75,7 +75,11 @@ def measured(
     with read_sets(stage, recipe.evaluation.sets, recipe.evaluation.ks, pools) as sets:
         subject = subject_of(stage, recipe, seed, model, pools)
         others = {name: its.pool for name, its in sets.items()}
-        by_set = {name: subject.on({name: pool}) for name, pool in others.items()}  # so that a set is encoded once
+        to_fit = {name: its.to_fit for name, its in sets.items() if its.to_fit is not None}
+        by_set = {  # so that a set is encoded once
+            name: subject.on({name: pool}, {name: to_fit[name]} if name in to_fit else {})
+            for name, pool in others.items()
+        }
         asked: list[tuple[Evaluator, Subject]] = [
             *((one, subject) for one in (*always, *build_evaluators(recipe.evaluation), *also)),
             (Leakage(), subject.on({**subject.pools, **others})),
@@ -84,9 +88,11 @@ def measured(
         digests = {split: pool_digest(manifest, stage.root / "data/raw") for split, manifest in pools.items()}
         digests |= {name: its.digest for name, its in sets.items()}
         inputs = [stage.root / f"data/curated/{recipe.name}", model / WEIGHTS]
-        numbers = [digests, seed, [spelled(one) for one, _ in asked], {name: its.without for name, its in sets.items()}]
+        of_sets = {name: [its.without, its.fitted_digest] for name, its in sets.items()}
+        numbers = [digests, seed, [spelled(one) for one, _ in asked], of_sets]
         kept = stage.resume_dir(inputs, numbers) if resumes else None
-        with naming(others, Preprocess.from_json((model / TRANSFORMS).read_text(encoding="utf-8"))):
+        shown = {**others, **{f"{name}, its split to fit on": pool for name, pool in to_fit.items()}}
+        with naming(shown, Preprocess.from_json((model / TRANSFORMS).read_text(encoding="utf-8"))):
             found = joined(asked, kept, digests, sha256_of(model / WEIGHTS))
     without = {f"part of {name}": its.without for name, its in sets.items() if its.without}
     return replace(found, without={**found.without, **without})

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -28,7 +29,7 @@ from components.finetuning.ensemble import ensemble, score
 from components.finetuning.interpolate import Weights
 from components.finetuning.labels.choice import Choice
 from components.finetuning.labels.way import Fitted, LabelVectors, LabelWay, Seen, Shown, plain
-from components.finetuning.race import FIRST, Heat
+from components.finetuning.race import FIRST, Heat, too_short
 from components.finetuning.recall import General, Recalled
 from components.finetuning.soup import greedy
 from components.finetuning.strategy import ALPHAS, Strategy
@@ -60,6 +61,7 @@ class Heats:
         progress: is told.
         general: pairs of which what the start said is held to, by that weight; None holds to nothing.
         weight: of that.
+        budget_s: seconds for all heats; a first heat that takes longer by itself is not run to its end.
     """
 
     embedder: Embedder
@@ -72,9 +74,13 @@ class Heats:
     progress: Progress
     general: General | None = None
     weight: float = 0.0
+    budget_s: float = math.inf
 
     def run(self, name: str, steps: int) -> Heat:
-        """Tune by a way for so many steps, and score the best place between the start and what came of it."""
+        """Tune by a way for so many steps, and score the best place between the start and what came of it.
+
+        Raises ConfigError, which says the least, when a first heat has taken longer than there is for all.
+        """
         kept = self._place(name, steps)
         if (found := _kept(kept)) is not None:
             return found
@@ -89,7 +95,7 @@ class Heats:
         self.embedder.model = own  # whom the watch looks at
         try:
             tune(
-                self._method(own), self.ways[name], self.batches, scale, seed=self.seed, folder=kept, progress=self.progress,
+                self._method(own), self.ways[name], self.batches, scale, seed=self.seed, folder=kept, progress=self._told(steps, began),
                 log=lambda step, values: None, watch=self.watch, best=kept,
             )  # fmt: skip
             tuned = {key: value.detach().clone() for key, value in own.state_dict().items()}
@@ -107,6 +113,25 @@ class Heats:
         save_file({key: value.contiguous() for key, value in tuned.items()}, kept / TUNED)
         _keep(kept, heat)
         return heat
+
+    def _told(self, steps: int, began: float) -> Progress:
+        """Return whom the steps of a heat are told: of a first one, also who looks whether it has taken all the time there is."""
+        if steps > FIRST:
+            return self.progress
+
+        first = began
+
+        def told(doing: str, done: int, total: int, **seen: float) -> None:
+            nonlocal first
+            self.progress(doing, done, total, **seen)
+            now = monotonic()
+            if done == 1:
+                first = now  # what the first one takes says little of the others
+            elif now - began > self.budget_s:
+                a_heat = now - began + (total - done) * (now - first) / (done - 1)
+                raise too_short(self.budget_s, len(self.ways) * a_heat, len(self.ways), steps)
+
+        return told
 
     def _method(self, model: DualEncoder) -> Method:
         """Return what the model is tuned by."""

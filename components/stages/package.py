@@ -141,7 +141,8 @@ def body(stage: Stage) -> None:
         if changed.held is not None:
             where_from["elsewhere"] = moved(changed.held)
             where_from["advice"] = changed.sentence
-        seal(out, {**where_from, "onnx_furthest": furthest, "signature": signature})
+        exported = {"onnx_furthest": furthest, "onnx_tolerance": recipe.serving.tolerance}
+        seal(out, {**where_from, **exported, "signature": signature})
 
 
 def everything(root: Path) -> pa.Table:

@@ -25,7 +25,7 @@ from components.data.rows.decoded import decode_pairs
 from components.data.samplers.distinct import DistinctBatches
 from components.data.selection import Pool
 from components.evaluation.embedding import Embedder
-from components.evaluation.hard_data import Hard, hard_data, left_out
+from components.evaluation.hard_data import Hard, fewer_than_labels, hard_data, left_out
 from components.evaluation.on_set import naming
 from components.evaluation.subject import TrainedModel
 from components.finetuning.augment import Augment, views_of
@@ -41,6 +41,7 @@ from components.finetuning.labels.soft_prompt import SoftPrompt
 from components.finetuning.labels.way import Fitted, LabelVectors, LabelWay
 from components.finetuning.last_layers import LastLayers
 from components.finetuning.locked import LockedImage
+from components.finetuning.locked_text import LockedText
 from components.finetuning.lora import Lora
 from components.finetuning.race import Heat, race
 from components.finetuning.recall import General
@@ -63,7 +64,7 @@ PROMPT_SHARE = 0.1  # of the budget, at most, that a soft prompt learns for
 
 
 def ways() -> dict[str, Strategy]:
-    """Return the ways to tune that can race, the cheapest to keep first."""
+    """Return the ways to tune that can race, what changes least of a model first: so they are tried, and of equals the first is preferred."""
 
     def rate(lr: float, layer_decay: float = 1.0) -> Optimisation:
         return Optimisation(lr=lr, weight_decay=0.1, warmup=0.1, layer_decay=layer_decay)
@@ -75,6 +76,7 @@ def ways() -> dict[str, Strategy]:
         "lora": Lora(optimisation=rate(1e-3), **alone),  # type: ignore[arg-type]  # a literal
         "last layers": LastLayers(optimisation=rate(3e-4), **alone),  # type: ignore[arg-type]
         "locked image": LockedImage(optimisation=rate(3e-4), **alone),  # type: ignore[arg-type]
+        "locked text": LockedText(optimisation=rate(3e-4), **alone),  # type: ignore[arg-type]
         "whole": Whole(optimisation=rate(1e-4, 0.75), **alone),  # type: ignore[arg-type]
     }
 
@@ -140,6 +142,7 @@ class Raced:
     Args:
         way: that was chosen, or `start` where none was better on the validation split, or all lost too much. A tuning that labels are told apart
             on top of is called after both, such as `lora + linear probe`.
+        called: the way as a person reads it, such as `LoRA r=8`.
         steps: of tuning.
         alpha: how far the weights are from the start (0) to the tuned ones (1). At 0 they are the start's to the last bit, and nothing is lost elsewhere.
         trade: of each alpha of the tuning that won, what it gets on the validation split, and on each other set.
@@ -163,6 +166,7 @@ class Raced:
     labels: Sequence[str] = ()
     vectors: LabelVectors | None = field(default=None, compare=False)
     hard: Sequence[Hard] = ()
+    called: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Return all of it as plain values; of vectors, how many each label has, and their sharpness."""
@@ -223,11 +227,11 @@ def raced(
         ends += [_End.of(heat, fitted, 0, 0.0) for heat, fitted in frozen]
     tuned, last = None, None
     try:
+        left_s = budget_s - sum(heat.seconds for heat in heats)
         run, tried = _tuning(
-            embedder, train, batch, start, watch, seed, folder, progress, part, without, hard, augment, recall
-        )
-        most = most_of(len(train), run.batches.order.batch, most_steps)
-        heats += (ran := race(tried, run.run, budget_s - sum(heat.seconds for heat in heats), most))
+            embedder, train, batch, start, watch, seed, folder, progress, part, without, hard, augment, recall, left_s,
+        )  # fmt: skip
+        heats += (ran := race(tried, run.run, left_s, most_of(len(train), run.batches.order.batch, most_steps)))
         last, tuned = ran[-1], run.tuned(ran[-1])
         if soup := run.soup(longest(ran)):
             better = soup[0].score > last.score
@@ -257,7 +261,7 @@ def raced(
         shrink(model, untouched)
     fitted = best.fitted
     return Raced(
-        way=best.way, steps=best.steps, alpha=best.alpha, trade=trade, heats=heats, without=without,
+        way=best.way, called=called(best.way, part), steps=best.steps, alpha=best.alpha, trade=trade, heats=heats, without=without,
         kept=kept or best.val >= max(row["val"] for row in trade), strength=fitted.strength if fitted else None,
         labels=choice.labels if choice else (), vectors=fitted.vectors if fitted else None, hard=hard,
     )  # fmt: skip
@@ -348,7 +352,15 @@ def hard_of(embedder: Embedder, train: Pool, val: Pool, choice: Choice | None) -
     said = [label for label in train.labelled(COLUMN) if label is not None]
     labels = choice.of["train"] if choice else said or train.concepts
     captions = [text for texts in train.captions for text in texts]
-    return hard_data(len(train), len(val), captions, labels, embedder.vocabulary)
+    found = hard_data(len(train), len(val), captions, labels, embedder.vocabulary)
+    more = None if choice else fewer_than_labels(len(train), [*train.labelled(COLUMN), *val.labelled(COLUMN)])
+    return [*found, more] if more else found
+
+
+def called(way: str, part: Mapping[str, Strategy]) -> str:
+    """Return how a person reads a way, and what came on top of it: `LoRA r=8 + linear probe`."""
+    tuned, plus, on_top = way.partition(" + ")
+    return f"{(part[tuned].called if tuned in part else '') or tuned}{plus}{on_top}"
 
 
 def _preparable(model: DualEncoder, part: Mapping[str, Strategy]) -> dict[str, str]:
@@ -365,16 +377,17 @@ def _preparable(model: DualEncoder, part: Mapping[str, Strategy]) -> dict[str, s
 
 def _tuning(
     embedder: Embedder, train: Pool, batch: int, start: Weights, watch: Watch, seed: int, folder: Path, progress: Progress,
-    part: Mapping[str, Strategy], without: dict[str, str], hard: Sequence[Hard], augment: Augment, recall: Recall | None,
+    part: Mapping[str, Strategy], without: dict[str, str], hard: Sequence[Hard], augment: Augment, recall: Recall | None, budget_s: float,
 ) -> tuple[Heats, list[str]]:  # fmt: skip
     """Return what runs heats of the ways that this model can be tuned by, and their names; `without` says the others."""
     batches = batches_of(embedder, train, batch, seed, progress, augment)
     found = _preparable(embedder.model, part)
     found.update(left_out(hard, [name for name, why in found.items() if not why]))
     without.update({name: why for name, why in found.items() if why})
+    tried = [name for name, why in found.items() if not why]
     run = Heats(
         embedder=embedder,
-        ways=part,
+        ways={name: part[name] for name in tried},
         batches=batches,
         start=start,
         watch=watch,
@@ -383,8 +396,9 @@ def _tuning(
         progress=progress,
         general=General.of(embedder, recall.pool, progress) if recall else None,
         weight=recall.weight if recall else 0.0,
+        budget_s=budget_s,
     )
-    return run, [name for name, why in found.items() if not why]
+    return run, tried
 
 
 def longest(heats: Sequence[Heat]) -> list[Heat]:

@@ -27,7 +27,7 @@ from components.evaluation.report.costs import Costs
 from components.evaluation.report.data import UNKNOWN, Data, steps_of
 from components.evaluation.report.lineage import BESIDE, Lineage
 from components.evaluation.sliced import Sliced, measured, of_retrieval
-from components.evaluation.wanted import Wanted, kinds_of, wanted
+from components.evaluation.wanted import Wanted, kinds_of, of_captions, of_labels
 
 SHOWN_SPLIT = "pair"  # held-out pictures of known things: every source has them
 QUERIES, SHOWN = 8, 6  # on the page: queries, and pictures for each
@@ -137,17 +137,14 @@ def wanted_of(evaluated: Path, of: Indexed, raced: Mapping[str, Any]) -> Wanted 
     """Return of which kind of pictures more would help most, by what is missed of those that were held out: a label, where labels were asked for."""
     pool = of.pool
     if raced.get("labels"):
-        asked_by = raced["metric"].split(".")[2]
-        told = [evaluated / "rows" / f"zero_shot.{split}.parquet" for split in ("val", SHOWN_SPLIT)]
-        asked = [
-            row for path in told if path.exists() for row in pq.read_table(path).to_pylist() if row["set"] == asked_by
-        ]
-        return wanted([(row["label"],) for row in asked], [row["rank"] > 1 for row in asked])
-    kinds = kinds_of(pool.keys, pool.captions, pool.labelled(GROUPED[0]))
-    paths = [evaluated / "rows" / f"retrieval.{split}.parquet" for split in ("val", SHOWN_SPLIT)]
-    rows = [row for path in paths if path.exists() for row in pq.read_table(path).to_pylist()]
-    asked = [row for row in rows if row["direction"] == "image_to_text" and row["query"] in kinds]
-    return wanted([kinds[row["query"]] for row in asked], [row["rank"] > 1 for row in asked])
+        return of_labels(_rows(evaluated, "zero_shot"), raced["metric"].split(".")[2])
+    return of_captions(_rows(evaluated, "retrieval"), kinds_of(pool.keys, pool.captions, pool.labelled(GROUPED[0])))
+
+
+def _rows(evaluated: Path, family: str) -> list[dict[str, Any]]:
+    """Return what was asked about the held-out pictures of a person's own."""
+    paths = [evaluated / "rows" / f"{family}.{split}.parquet" for split in ("val", SHOWN_SPLIT)]
+    return [row for path in paths if path.exists() for row in pq.read_table(path).to_pylist()]
 
 
 def confusions_of(evaluated: Path) -> dict[str, dict[str, Confusion]]:
@@ -163,7 +160,9 @@ def confusions_of(evaluated: Path) -> dict[str, dict[str, Confusion]]:
 
 def slices_of(evaluated: Path, metrics: Mapping[str, Mapping[str, Any]], of: Indexed, seed: int) -> list[Sliced]:
     """Return the parts that Slices measured; where the recipe does not list it, R@1 of the held-out pictures by category and by maker."""
-    left = sorted((evaluated / "rows").glob("slices.*.parquet"))
+    left = [
+        path for path in sorted((evaluated / "rows").glob("slices.*.parquet")) if path.stem.count(".") == 1
+    ]  # a row a slice, others a row a query
     found = [one for path in left for one in measured(pq.read_table(path).to_pylist(), metrics)]
     if any(one.split in SPLITS for one in found):
         return found

@@ -4,19 +4,23 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from components.stages.place import private
-from flows.adapt_here import MICRO, RECIPE, Here, laid_in, micro_clip, set_in
-from flows.choices import Choices, choose
+from flows.adapt_here import RECIPE, Here, choices_of
+from flows.choices import choose
 from flows.estimating.clocked import clocked
 from flows.estimating.estimate import Estimate, check_price, run_of
 from flows.estimating.heats_ahead import heats_ahead
 from flows.estimating.scratch import scratch
 from flows.estimating.tried import Taken, raced
+from flows.given_start import MICRO, given_start, micro_clip
 from flows.run import find_root
 
 CODE = Path(__file__).parents[2]
+OPTIONS = ("most_lost", "batch", "ask", "augment", "recall")
 
 
 def estimate_adapt(asked: Here, here: Path, outside: bool, price_per_hour: float | None) -> Estimate:
@@ -36,35 +40,35 @@ def _inside(asked: Here, here: Path) -> list[Taken]:
         micro_clip(root)  # trained once, and kept, so that the run will not
     with scratch(root) as place:
         began = time.monotonic()
-        start = laid_in(asked.start, place, here, asked.network)
-        sets = {folder.name: {"path": set_in(folder, place)} for folder in asked.sets}
+        choices = choices_of(asked, place, here)
         laid = Taken(stage="start", seconds=time.monotonic() - began, how="laid in")
-        choices = Choices(recipe=RECIPE, data=asked.data, start=start, race=asked.race, sets=sets)
         choose(place, choices, here)
         return [laid, *run_of(place, RECIPE, with_data=True)]
 
 
 def _outside(asked: Here, here: Path) -> Taken:
     from components.finetuning.race import FIRST
-    from components.recipes.hub import model_place
     from components.stages.raced import most_of, ways
 
     data = here / asked.data
     with tempfile.TemporaryDirectory() as made:
         out = Path(made) / "adapted"
-        numbers = {
-            "--budget": asked.race["budget_s"],
-            "--batch": asked.race["batch"],
-            "--most-steps": FIRST,
-            "--to": out,
-        }
+        most = int(asked.race.get("most_steps", 0))
         command = [sys.executable, "-m", "flows.cli", "adapt", str(data if data.exists() else asked.data)]
-        command += ["--from", str(model_place(asked.start, here, asked.network))]
-        command += [str(part) for one in numbers.items() for part in one]
+        command += ["--from", str(given_start(asked.start, here, asked.network)[0]), "--to", str(out)]
+        command += [*as_said(asked.race), "--most-steps", str(min(FIRST, most or FIRST))]
+        command += [part for number in asked.numbers for part in ("--seed", number.removeprefix("seed="))]
         command += [part for folder in asked.sets for part in ("--set", str(folder))]
         found = clocked(private(Path(made)).parent, command, "adapt", PYTHONPATH=str(CODE))
         done = json.loads((out / "adapted.json").read_text(encoding="utf-8"))
     ahead = heats_ahead(
-        done["heats"], found.marks, list(ways()), asked.race["budget_s"], most_of(done["pictures"]["train"], done["batch"])
+        done["heats"], found.marks, list(ways()), asked.race["budget_s"], most_of(done["pictures"]["train"], done["batch"], most)
     )  # fmt: skip
     return raced("adapt", found, ahead)
+
+
+def as_said(race: Mapping[str, Any]) -> list[str]:
+    """Return what is said of a race as its command takes it, but for the steps of its longest heat."""
+    given = {"budget": race["budget_s"], **{name: race[name] for name in OPTIONS if name in race}}
+    words = [part for name, value in given.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+    return words + [part for way in race.get("ways", ()) for part in ("--way", way)]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from components.contracts.errors import ConfigError
-from flows.adapt_parser import seconds
+from flows.adapt_parser import add_race, race_of
 
 Add = Callable[..., argparse.ArgumentParser]
 PRICE = "DIPTYCH_PRICE_PER_HOUR"  # as a training's receipt takes it
@@ -29,9 +29,8 @@ def add_estimate(add: Add) -> None:
     made.add_argument("--with-data", action="store_true", help="read all the data where it is not in yet, for what that takes and to try the rest on; kept is nothing of it")  # fmt: skip
     made.add_argument("--price-per-hour", metavar="PRICE", type=float, help=f"of this machine, in any currency; {PRICE} unless given")  # fmt: skip
     made.add_argument("--from", dest="start", metavar="MODEL", help=f"of {ADAPT}: as `diptych adapt` takes it")
-    made.add_argument("--budget", metavar="TIME", type=seconds, default=900.0, help=f"of {ADAPT}: for the race (15m)")
     made.add_argument("--to", metavar="DIR", type=Path, help=f"of {ADAPT}: where it would be written, outside of a workspace")  # fmt: skip
-    made.add_argument("--batch", metavar="PAIRS", type=int, default=64, help=f"of {ADAPT}: a step (64)")
+    add_race(made, of=f"of {ADAPT}: ")
     made.add_argument("--network", action="store_true", help=f"of {ADAPT}: fetch a model that is named hf-hub:OWNER/NAME")  # fmt: skip
     made.add_argument("--json", action="store_true", help="print what was found as JSON")
 
@@ -47,8 +46,8 @@ def _estimate(here: Path, arguments: argparse.Namespace) -> int:
         from flows.estimating.adapting import estimate_adapt
 
         asked = Here(
-            data=arguments.data, start=arguments.start, sets=[here / one for one in arguments.numbers], race={"budget_s": arguments.budget, "batch": arguments.batch},
-            network=arguments.network,
+            data=arguments.data, start=arguments.start, sets=[here / one for one in arguments.numbers], race=race_of(arguments),
+            numbers=[] if arguments.seed is None else [f"seed={arguments.seed}"], network=arguments.network,
         )  # fmt: skip
         print(told(estimate_adapt(asked, here, arguments.to is not None, price), arguments.json))
         return 0

@@ -17,7 +17,7 @@ from components.stages.place import private
 TAKEDOWN = (
     "diptych.takedown"  # tag of a version: what was taken down of what it learned from, flows/lineage/takedown.py
 )
-_LEFT_OUT = ("files", "onnx_furthest")  # of manifest.json
+_LEFT_OUT = ("files", "onnx_furthest", "onnx_tolerance")  # of manifest.json
 _LAYOUT = 1
 
 

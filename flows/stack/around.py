@@ -5,19 +5,20 @@ import sys
 
 from flows.loopback import HOST
 from flows.stack.place import Place
+from flows.stack.prefect_set_up import AT_ONCE
 from flows.stack.service import Service, answers
 from flows.telling.automations import BEAT_S
 
 
 def worker(place: Place, pool: str) -> Service:
-    """Return what runs the flows of a pool, in the workspace, one at a time."""
+    """Return what runs the flows of a pool, in the workspace: on a GPU one at a time, else as many as their queues let through."""
     name = f"worker-{pool}"
     port = place.ports[name]
     return Service(
         name=name, what=f"Prefect worker of the pool {pool}", address=f"http://{HOST}:{port}",
         command=(
             sys.executable, "-u", "-m", "prefect", "worker", "start", "--pool", pool, "--type", "process", "--name", f"{socket.gethostname()}-{pool}",
-            "--limit", "1" if pool == "gpu" else "4", "--with-healthcheck",
+            "--limit", "1" if pool == "gpu" else str(2 * AT_ONCE), "--with-healthcheck",
         ), folder=place.root, after=("prefect",), ours=True, fault=answers(f"http://{HOST}:{port}/health"),
         environment={"PREFECT_WORKER_WEBSERVER_HOST": HOST, "PREFECT_WORKER_WEBSERVER_PORT": str(port), "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(BEAT_S)},
     )  # fmt: skip

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -77,17 +78,18 @@ def _up(root: Path, arguments: argparse.Namespace) -> int:
         from flows.telling.notices import set_up_notices
 
         set_up_notices(os.environ)
+    from flows.stack.brought import taken_over
+
+    said = taken_over(Place.read(root))
     if arguments.json:
+        print("\n".join(said), end="\n" * bool(said), file=sys.stderr)
         print(json.dumps(seen.as_json()))
         return 0
     from components.serving.record import read_gateway
 
     print("\n".join(as_lines(seen)))
-    if (root / "mlflow.db").exists():
-        print(
-            "What was registered in mlflow.db before is there still, and unknown to this server: the next run registers what it makes here. To use the "
-            "file: diptych down"
-        )
+    for line in said:
+        print(line)
     if gateway := read_gateway(root):
         print(f"The page is at {gateway.url}")
     keys = Place.read(root).keys

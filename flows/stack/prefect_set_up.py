@@ -4,15 +4,21 @@ import hashlib
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from components.contracts.errors import ConfigError, DiptychError
 from flows.machine import has_gpu
 from flows.stack.place import Place
 from flows.telling.automations import set_up_automations
 
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+
 DEPLOY_WITHIN_S = 300.0
 HELD = "automation_held_event"  # which has a row or two for each run, and loses none with it
+AT_ONCE = 4  # runs of the queue `default` of the pool cpu; those of `urgent` are held up by none of them
 DEPLOYED = "deployed"  # the digest of the prefect.yaml that was
 
 
@@ -59,6 +65,7 @@ def set_up_prefect(place: Place) -> None:
                 client.create_work_pool(WorkPoolCreate(name=pool, type="process"))
             except ObjectAlreadyExists:
                 continue
+        set_up_queues(client)
     if not (place.root / "prefect.yaml").exists():
         return
     deployed = place.data / DEPLOYED
@@ -69,6 +76,24 @@ def set_up_prefect(place: Place) -> None:
         deployed.unlink()
         _deploy(place, deployed)
         set_up_automations(place.root, watched=True)
+
+
+def set_up_queues(client: "SyncPrefectClient") -> None:
+    """Give the pool `cpu` a queue for what concerns a served model, before the one for all else, of which so many run at once.
+
+    A run that waits for its deployment's turn keeps its place for as long as it waits; a worker's own limit would let some trainings that wait
+    keep a rollback from beginning.
+    """
+    from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
+
+    try:
+        client.read_work_queue_by_name("urgent", work_pool_name="cpu")
+    except ObjectNotFound:
+        with suppress(ObjectAlreadyExists):
+            client.create_work_queue(name="urgent", priority=1, work_pool_name="cpu")
+    others = client.read_work_queue_by_name("default", work_pool_name="cpu")
+    if others.concurrency_limit is None:  # else somebody chose
+        client.update_work_queue(others.id, concurrency_limit=AT_ONCE)
 
 
 def _deploy(place: Place, deployed: Path) -> None:

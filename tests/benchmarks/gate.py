@@ -1,8 +1,9 @@
 """How often the gate is wrong, by models that are drawn: `python -m tests.benchmarks.gate --keep`.
 
 Of equal models some are promoted falsely; of better ones some are not. Guards are judged beside NeMo Evaluator's gate, on the very same
-draws: one set that fell by exactly its margin, with five captions a picture, and ten sets that did not fall at all. Prints one JSON
-object as its last line; --keep writes it to docs/benchmarks/gate.json.
+draws: one set that fell by exactly its margin, with five captions a picture, ten sets that did not fall at all, and both at once: ten sets with five
+captions a picture, of which one fell or none. And how long one comparison takes (gate_speed.py). Prints one JSON object as its last line; --keep
+writes it to docs/benchmarks/gate.json, --only-speed the time alone.
 """
 
 import argparse
@@ -21,13 +22,13 @@ from components.evaluation.gate import judge
 from components.evaluation.outcomes import Evaluated
 from infra.results import processor
 from tests.benchmarks.environments import PEERS, python_of
+from tests.benchmarks.gate_speed import speed
 from tests.benchmarks.loader import commit
 from tests.benchmarks.peers.gate_draws import SCENES, Scene
 from tests.squares import REPOSITORY
 
 KEPT_AT = REPOSITORY / "docs/benchmarks/gate.json"
-BESIDE = ("worse by the margin", "ten equal guards")
-QUERIES = 100_000
+BESIDE = tuple(name for name, scene in SCENES.items() if scene.guards)
 
 
 def main() -> None:
@@ -35,24 +36,32 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, help="of each scene, instead of its own; peers always do their own")
     parser.add_argument("--only-ours", action="store_true")
+    parser.add_argument("--only-speed", action="store_true", help="scenes stay as they were kept")
     parser.add_argument("--keep", action="store_true", help=f"write {KEPT_AT.relative_to(REPOSITORY)}")
     asked = parser.parse_args()
-    said: dict[str, Any] = {"bench": "gate", "scenes": {}}
+    said: dict[str, Any] = json.loads(KEPT_AT.read_text(encoding="utf-8"))
+    said["speed"] = speed()
+    if not asked.only_speed:
+        said |= drawn(asked.runs, asked.only_ours)
+    if asked.keep:
+        KEPT_AT.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(said))
+
+
+def drawn(runs: int | None, only_ours: bool) -> dict[str, Any]:
+    """Return what came of every scene, and where and when it was drawn."""
+    said: dict[str, Any] = {"scenes": {}}
     for name, scene in SCENES.items():
-        said["scenes"][name] = {"promoted": promoted(scene, asked.runs or scene.runs), "runs": asked.runs or scene.runs}
-        if name in BESIDE and not asked.only_ours:
+        said["scenes"][name] = {"promoted": promoted(scene, runs or scene.runs), "runs": runs or scene.runs}
+        if name in BESIDE and not only_ours:
             said["scenes"][name] |= {
                 "nemo_evaluator": nemo(name),
                 "nemo_evaluator_by_picture": nemo(name, "--clusters"),
             }
-    said |= {
-        "speed": {"queries": QUERIES, "draws": Rules().draws, "seconds": round(seconds(), 2)},
+    return said | {
         "machine": f"{os.cpu_count()} cores, {processor()}", "date": time.strftime("%Y-%m-%d"), "commit": commit(),
         "command": "python -m tests.benchmarks.gate --keep",
     }  # fmt: skip
-    if asked.keep:
-        KEPT_AT.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
-    print(json.dumps(said))
 
 
 def promoted(scene: Scene, runs: int) -> int:
@@ -93,19 +102,13 @@ def nemo(name: str, *more: str) -> dict[str, Any]:
     return said
 
 
-def seconds() -> float:
-    """Return what one comparison over many queries takes."""
-    scene = Scene(pictures=QUERIES // 5, captions=5)
-    both, began = _both(scene, 0, ["primary"]), time.perf_counter()
-    judge(*both, Rules(primary="primary"))
-    return time.perf_counter() - began
-
-
 def page(said: dict[str, Any]) -> str:
     """Return what docs/promotion.md prints."""
-    found, speed = said["scenes"], said["speed"]
+    found, time_taken = said["scenes"], said["speed"]
 
     def share(name: str, of: str = "promoted") -> str:
+        if name not in found or (of != "promoted" and of not in found[name]):
+            return "*not measured*" if name in BESIDE or of == "promoted" else ""
         its = found[name] if of == "promoted" else found[name][of]
         return f"{its['promoted' if of == 'promoted' else 'go'] / its['runs']:.1%}"
 
@@ -114,21 +117,28 @@ def page(said: dict[str, Any]) -> str:
         ("2 points better: 5,000 pictures", "two points better", "promoted"),
         ("fell by exactly its margin: 1,000 pictures with 5 captions each", "worse by the margin", "got by, wrongly"),
         ("ten guards, none of which fell: 5,000 pictures, a margin of 1.5 points", "ten equal guards", "promoted"),
-    ]
+        ("ten guards, one of which fell by exactly its margin: 1,000 pictures with 5 captions each", "five captions, one guard of ten worse by the margin", "got by, wrongly"),
+        ("ten guards, none of which fell: 1,000 pictures with 5 captions each, a margin of 2.3 points", "five captions, ten equal guards", "promoted"),
+    ]  # fmt: skip
     lines = [
         "| drawn models | runs | | here | NeMo Evaluator | the same, told which captions belong together |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for says, name, what in rows:
-        theirs = (
-            [share(name, of) for of in ("nemo_evaluator", "nemo_evaluator_by_picture")] if name in BESIDE else ["", ""]
-        )
-        lines.append(f"| {says} | {found[name]['runs']:,} | {what} | {share(name)} | {theirs[0]} | {theirs[1]} |")
+        theirs = [share(name, of) for of in ("nemo_evaluator", "nemo_evaluator_by_picture")]
+        runs = f"{found[name]['runs']:,}" if name in found else ""
+        lines.append(f"| {says} | {runs} | {what} | {share(name)} | {theirs[0]} | {theirs[1]} |")
     version = found[BESIDE[0]]["nemo_evaluator"]["version"]
+    each = ", ".join(
+        f"{its['seconds']} s by {name} ({its['cpu_s']} s of processor)" for name, its in time_taken["of"].items()
+    )
     lines += [
         "",
         f"`{said['command']}`, commit `{said['commit']}`, NeMo Evaluator {version} on the same draws. Models are right about 60% of the captions, and "
-        f"one in seven is right for one of them alone. A comparison over {speed['queries']:,} captions, {speed['draws']:,} draws, takes {speed['seconds']} s.",
+        "one in seven is right for one of them alone.",
+        "",
+        f"A comparison over {time_taken['queries']:,} queries, {time_taken['draws']:,} draws, takes {each}. `{time_taken['command']}`, commit "
+        f"`{time_taken['commit']}`, {time_taken['machine']}; {time_taken['beside']}.",
     ]
     return "\n".join(lines)
 

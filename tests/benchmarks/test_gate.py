@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from components.contracts.promotion import Rules
+from components.evaluation.gate import compared
 from tests.benchmarks.gate import promoted
+from tests.benchmarks.gate_speed import CASES, sides
 from tests.benchmarks.peers import gate_draws
 from tests.benchmarks.peers.gate_draws import RIGHT, SCENES, Scene
 
@@ -18,6 +21,23 @@ def test_models_are_as_good_as_the_scene_says():
     assert theirs.mean(1) == pytest.approx([RIGHT, RIGHT], abs=0.01)
     assert ours.mean(1) == pytest.approx([RIGHT + 0.05, RIGHT - 0.02], abs=0.01)
     assert 0.12 < (ours[1] != theirs[1]).mean() < 0.17, "one in seven"
+
+
+def test_of_ten_guards_one_may_fall_alone():
+    ours, theirs = Scene(pictures=20_000, captions=5, guards=10, fall=0.02, fallen=1).drawn(0)
+    assert ours.mean(1) - theirs.mean(1) == pytest.approx([0.0, -0.02, *[0.0] * 9], abs=0.008)
+    both = [scene for scene in SCENES.values() if scene.captions == 5 and scene.guards == 10]
+    assert sorted((scene.fallen, scene.fall, scene.margin) for scene in both if scene.fallen) == [(1, 0.02, 0.02)]
+    assert [scene.fall for scene in both if scene.fallen is None] == [0.0]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_speed_is_of_two_models_that_mostly_agree(case):
+    ours, theirs = sides(case, 20_000)
+    found = compared(ours, theirs, "primary", Rules(draws=400), 0)
+    assert abs(found.value) < 0.02 < found.ours
+    assert found.groups == (20_000 if case == "mean average precision" else 4_000)
+    assert 0.0001 < found.draws.std() < 0.02
 
 
 def test_captions_of_a_picture_go_wrong_together():

@@ -15,6 +15,7 @@ import yaml
 
 from components.contracts.evaluator import Evaluator, Findings
 from components.data.transforms.preprocess import Preprocess
+from components.evaluation.catalogue import why_no_rows
 from components.evaluation.embedding import Embedder
 from components.evaluation.outcomes import Evaluated
 from components.recipes.section import build
@@ -73,6 +74,7 @@ def test_its_numbers_can_be_read(name, found):
             assert math.isfinite(number)
             assert metric.unit != "fraction" or 0 <= number <= 1
         assert not re.search(r"[^\w. ]", metric.name), "MLflow would refuse it"
+        assert metric.method, f"{metric.name} does not say how the model was asked"
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -96,6 +98,14 @@ def test_its_numbers_have_an_interval_or_its_row_says_why_not(name, found):
         assert metric.low is None or (metric.low <= metric.value + CLOSE and metric.value <= metric.high + CLOSE), (
             metric.name
         )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_rows_are_kept_query_by_query_or_its_row_says_why_not(name, found):
+    for metric in found[name].metrics:
+        (row,) = [row for pattern, row in CATALOGUE[name]["metrics"].items() if re.fullmatch(pattern, metric.name)]
+        assert (not metric.tallies) == ("no_rows" in row), metric.name
+        assert why_no_rows(metric.name) == row.get("no_rows")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -164,7 +174,9 @@ def test_files_and_rows_agree():
 def test_every_row_is_whole_and_has_its_test(name):
     row = CATALOGUE[name]
     assert set(row) == {"class_path", "init_args", "metrics"}
-    assert all(set(its) - {"no_interval"} == {"unit", "better", "random_guess"} for its in row["metrics"].values())
+    assert all(
+        set(its) - {"no_interval", "no_rows"} == {"unit", "better", "random_guess"} for its in row["metrics"].values()
+    )
     assert (REPOSITORY / "tests" / "components" / "evaluation" / f"test_{name}.py").exists()
 
 

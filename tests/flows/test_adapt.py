@@ -71,6 +71,9 @@ def test_a_folder_and_a_model_become_a_model_and_a_sentence(diptych, start, mine
         "last layers",
     }
     assert said["start"]["library"] == "diptych"
+    more = said["more"]
+    assert more["asked"] <= 12, "of val and of pair"
+    assert f"More pictures of {more['kind']!r} would help most: {more['missed']} of {more['asked']} are missed." in out
     load_trained(tmp_path / "out/model")
     assert not (tmp_path / "out/.heats").exists()
     code, _, err = diptych("mine", "--from", start, "--to", "out")

@@ -20,9 +20,10 @@ from components.finetuning.raced import Race
 from components.recipes.trained import load_trained, save_trained
 from components.serving.labels import Labels
 from components.stages.finetune import asked_of, check_same
-from flows.adapt_here import advice_of, laid_in, set_in
+from flows.adapt_here import Here, advice_of, choices_of, set_in
 from flows.choices import Choices, choose
 from flows.cli import main
+from flows.given_start import laid_in
 from flows.promote import retained
 from tests.own_pictures import paint, write_table
 from tests.squares import described_at_debug
@@ -51,6 +52,18 @@ def test_a_model_is_laid_in_once_and_known_by_its_weights(start, tmp_path):
     (start / "tokenizer.json").unlink()
     with pytest.raises(ConfigError, match=r"lacks tokenizer\.json"):
         laid_in("start", root, tmp_path)
+
+
+def test_held_out_copies_are_set_aside_unless_somebody_says_what_becomes_of_them(start, tmp_path):
+    root = tmp_path / "job"
+    root.mkdir()
+    for policy, numbers in (
+        ({}, ("gates.policy.leak_near=drop", "seed=3")), ({"leak_near": "keep"}, ("seed=3",)), ({"twin_in_train": "drop"}, ("gates.policy.leak_near=drop", "seed=3")),
+    ):  # fmt: skip
+        (root / "params.yaml").write_text(yaml.safe_dump({"gates": {"max_broken": 0.01, "policy": policy}}))
+        assert (
+            tuple(choices_of(Here(data="mine", start="start", numbers=["seed=3"]), root, tmp_path).numbers) == numbers
+        )
 
 
 def test_a_set_is_laid_in_once_and_another_of_its_name_is_refused(tmp_path):

@@ -3,6 +3,7 @@
 import io
 import json
 import pickle
+import re
 import shutil
 import signal
 from pathlib import Path
@@ -73,6 +74,28 @@ def test_pickled_objects_are_not_read_and_how_to_convert_them_is_said(refused, t
     assert not (tmp_path / "out").exists()
 
 
+def test_a_pickle_on_its_own_is_refused_as_one_and_not_opened(refused, tmp_path):
+    """It would make a file when it is read; and what is said is what helps here, where --from names the model."""
+    ran = tmp_path / "ran"
+    (tmp_path / "model.pt").write_bytes(pickle.dumps(Opens(ran)))
+    said = refused(tmp_path / "model.pt")
+    assert "model.pt is a pickle, which may run code when it is read" in said
+    assert "weights as safetensors" in said
+    assert "--from huggingface" not in said
+    assert not ran.exists()
+    assert not (tmp_path / "out").exists()
+
+
+class Opens:
+    """What makes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (open, (str(self.path), "w"))
+
+
 def test_more_labels_than_pictures_are_told(refused, start, tmp_path):
     painted = paint(tmp_path / "mine", 24)
     show(
@@ -107,7 +130,22 @@ def test_nothing_left_to_choose_by_where_all_held_out_are_copies_is_told(refused
 def test_a_budget_too_short_for_a_step_says_the_least(refused, start, tmp_path):
     show(tmp_path, paint(tmp_path / "mine", 24))
     said = refused(start, "--budget", "0.01s")
-    assert "Give at least 1 minutes" in said
+    assert re.search(
+        r"there are 0\.01 s, but to try each of 3 ways for 8 steps takes about \S+ s\. Give at least \d+ s,", said
+    )
+
+
+def test_fewer_pictures_than_labels_are_told_where_nobody_asked_for_labels(start, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    painted = paint(tmp_path / "mine", 24)
+    said = {name: (caption, f"kind {place}") for place, (name, (caption, _)) in enumerate(painted.items())}
+    show(tmp_path, said, label="label")
+    short = ("--most-steps", "2", "--batch", "8", "--way", "last-layers", "--to", "out")
+    assert main(["adapt", "mine", "--from", str(start), *short]) == 0
+    found = json.loads((tmp_path / "out/adapted.json").read_text())
+    (told,) = [one["sentence"] for one in found["hard"] if one["name"] == "fewer_than_labels"]
+    assert told.startswith("There are 20 labels and 16 pictures to learn from, so some labels have none")
+    assert found["metric"] == "retrieval.pair.mean_recall"
 
 
 def test_what_makes_data_hard_stands_in_what_is_left(start, tmp_path, monkeypatch):

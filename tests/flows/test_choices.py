@@ -68,6 +68,28 @@ def test_a_number_is_taken_back_with_nothing_after_the_sign(key, root):
     assert (root / "params.yaml").read_text() == before
 
 
+def test_init_from_is_another_word_for_the_start_which_is_written_where_dvc_reads_it(root):
+    (root / "models/mine").mkdir(parents=True)
+    assert choose(root, Choices(recipe="siglip", numbers=["training.init_from=models/mine"]), root) == (
+        "recipes.siglip: {'start': 'data/untrained.txt'}", "recipes.siglip.start: models/mine",
+    )  # fmt: skip
+    assert params(root)["recipes"]["siglip"] == {"start": "models/mine"}
+    assert params(root)["overrides"]["training"] == {}
+    choose(root, Choices(recipe="siglip", numbers=["training.init_from="]), root)
+    assert params(root)["recipes"]["siglip"] == {"start": "data/untrained.txt"}
+    before = (root / "params.yaml").read_text()
+    both = ["training.init_from=models/mine", "recipes.siglip.start=runs/clip/finetune"]
+    for choices, says in (
+        (Choices(recipe="siglip", numbers=both), "say the same thing, what siglip begins from"),
+        (Choices(recipe="siglip", start="models/mine", numbers=both[:1]), "say the same thing"),
+        (Choices(numbers=both[:1]), "there are the recipes clip, siglip. Say by --recipe"),
+        (Choices(recipe="siglip", numbers=["training.init_from=models/none"]), "'models/none', and there is nothing"),
+    ):
+        with pytest.raises(ConfigError, match=says):
+            choose(root, choices, root)
+        assert (root / "params.yaml").read_text() == before
+
+
 def test_of_two_numbers_side_by_side_one_is_taken_back_and_the_other_stays(root):
     choose(root, Choices(numbers=["training.optimisation.lr=0.004", "training.optimisation.weight_decay=0.3"]), root)
     choose(root, Choices(numbers=["training.optimisation.lr="]), root)

@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 from safetensors.numpy import load_file, save_file
 
+from components.evaluation import canary
 from components.recipes.exported import export_model
 from components.recipes.given_model import read_given
 from components.recipes.interop import import_model
@@ -47,6 +49,17 @@ def colours(squares, tmp_path):
 
 
 @pytest.fixture
+def fitting(squares, tmp_path):
+    """A set with a split to fit on, its classes told apart by grey pixels too."""
+    rows = [
+        {"png": data, "cls": str(NAMES.index(group["category"])).encode()}
+        for data, group in zip(squares.pictures, squares.groups, strict=True)
+    ]
+    write_set(tmp_path / "fitting", rows[::2], NAMES)
+    return write_set(tmp_path / "fitting", rows[1::2], NAMES, split="train")
+
+
+@pytest.fixture
 def sayings(squares, tmp_path):
     rows = [
         {"png": data, "txt": f"{name}\nit is {place}".encode()}
@@ -62,16 +75,29 @@ def test_two_sets_are_measured_and_left_with_a_row_a_query(diptych, colours, say
     assert "sayings (test): 50 pictures, captions" in out
     assert out.endswith(f"in {tmp_path / 'found'}\n")
     metrics = json.loads((tmp_path / "found/colours/metrics.json").read_text())
-    assert set(metrics) == {f"zero_shot.colours.class.{name}" for name in ("top1", "mean_per_class", "one_prompt.top1")}
+    frozen = {"canary.image_to_text.recall_at_1", "canary.text_to_image.recall_at_1", "canary.distance"}
+    assert all(metrics[name]["value"] == metrics[name]["baseline"] for name in frozen)
+    assert "canary" not in out, "it is as it was, which is no news"
+    asked = ("top1", "mean_per_class", "one_prompt.top1")
+    assert set(metrics) == {f"zero_shot.colours.class.{name}" for name in asked} | frozen
     top = metrics["zero_shot.colours.class.top1"]
     assert (top["n"], top["chance"], top["baseline"]) == (50, 0.2, 0.2)
     assert top["low"] <= top["value"] <= top["high"]
     assert f"{top['value']:.1%}" in next(line for line in out.splitlines() if " zero_shot.class.top1 " in line)
     metrics = json.loads((tmp_path / "found/sayings/metrics.json").read_text())
     both = ("image_to_text", "text_to_image")
-    assert set(metrics) == {f"retrieval.sayings.{way}.recall_at_{k}" for way in both for k in (1, 5)} | {
-        f"retrieval.sayings.{way}.{of}" for way in both for of in ("median_rank", "mean_average_precision")
-    } | {"retrieval.sayings.mean_recall"}
+    assert (
+        set(metrics)
+        == {f"retrieval.sayings.{way}.recall_at_{k}" for way in both for k in (1, 5)}
+        | {f"retrieval.sayings.{way}.{of}" for way in both for of in ("median_rank", "mean_average_precision")}
+        | {"retrieval.sayings.mean_recall"}
+        | frozen
+    )
+    ways = {its["method"] for name, its in metrics.items() if name not in frozen}
+    assert ways == {
+        "captions as they are written, by cosine",
+        "captions as they are written, by cosine; the mean over 4 recalls",
+    }
     about = json.loads((tmp_path / "found/sayings/about.json").read_text())
     assert (about["model"]["library"], about["set"]["pictures"], about["asked"]) == (
         "huggingface",
@@ -212,3 +238,75 @@ def test_what_was_measured_can_be_studied(diptych, colours, tmp_path, capsys):
     told = [line for line in json.loads(capsys.readouterr().out) if line["arm"] == "clip_quick_gelu/colours"]
     assert told
     assert all(line["difference"] is not None and line["queries"] == 50 for line in told)
+
+
+def test_classes_are_told_by_labelled_pictures_where_that_is_asked(diptych, fitting, colours, sayings, tmp_path):
+    """Of a split of their own; of part of the split that is measured; and of captions it is said that they are no classes."""
+    asked = (GOLDEN / "clip_gelu", "--set", fitting, "--set", colours, "--set", sayings, "--to", "found")
+    code, out, err = diptych(*asked, "--fit", "probe", "knn", "few_shot")
+    assert code == 0, err
+    names = {f"{kind}.fitting.class.top1" for kind in ("probe", "knn")} | {
+        f"few_shot.fitting.class.shots_{shots}.top1" for shots in (1, 2, 4)
+    }
+    metrics = json.loads((tmp_path / "found/fitting/metrics.json").read_text())
+    fits = {name: its for name, its in metrics.items() if name.split(".")[0] in ("probe", "knn", "few_shot")}
+    assert set(fits) == names
+    assert all(its["n"] == 25 and "own split of 25 pictures" in its["method"] for its in fits.values())
+    assert fits["probe.fitting.class.top1"]["value"] > 0.5 > fits["probe.fitting.class.top1"]["chance"]
+    about = json.loads((tmp_path / "found/fitting/about.json").read_text())
+    assert about["set"]["fitted_on"]["split"] == "train"
+    assert about["asked"]["fits"] == ["probe", "knn", "few_shot"]
+    assert "few_shot.fitting.class.shots_8 is not measured: the class" in out
+    other = json.loads((tmp_path / "found/colours/metrics.json").read_text())["probe.colours.class.top1"]
+    assert other["n"] == 10
+    assert "as colours has one split alone" in other["method"]
+    assert "probe.sayings.class is not measured: no picture of sayings has a class" in out
+    code, again, _ = diptych(*asked, "--fit", "probe", "knn", "few_shot")
+    assert (code, again) == (0, out), "what was not measured is said again"
+    assert "another asked" in diptych(*asked)[2] or "another set and asked" in diptych(*asked)[2]
+
+
+def test_a_broken_picture_of_the_split_to_fit_on_is_named(diptych, fitting):
+    shard = fitting / "train/1.tar"
+    data = shard.read_bytes()
+    at = data.index(b"IHDR", 4096)
+    shard.write_bytes(data[:at] + b"XXXX" + data[at + 4 :])
+    code, out, err = diptych(GOLDEN / "clip_gelu", "--set", fitting, "--fit", "knn")
+    assert (code, out) == (1, "")
+    assert "1/s00000" in err
+    assert "of fitting, train cannot be shown to the model" in err
+
+
+def resized_otherwise(monkeypatch) -> None:
+    """Plant a drift: pictures are made smaller in another way than when the canary was frozen."""
+    plain = Image.Image.resize
+    monkeypatch.setattr(
+        Image.Image, "resize",
+        lambda self, size, resample=None, *rest, **how: plain(self, size, Image.Resampling.BOX, *rest, **how),
+    )  # fmt: skip
+    canary.frozen.cache_clear()
+
+
+def test_an_evaluation_that_has_drifted_is_said_and_not_compared(diptych, colours, tmp_path, monkeypatch, capsys):
+    assert diptych(GOLDEN / "clip_gelu", "--set", colours, "--to", "then")[0] == 0
+    with monkeypatch.context() as later:
+        resized_otherwise(later)
+        code, out, err = diptych(GOLDEN / "clip_gelu", "--set", colours, "--to", "now")
+    canary.frozen.cache_clear()
+    assert code == 0, err
+    assert "canary.distance is" in out
+    assert "when it was frozen: not the evaluation that others had" in out
+    assert main(["study", "then/colours", "now/colours"]) == 0
+    told = capsys.readouterr().out
+    assert "Not compared (measured otherwise, as the canary says): now/colours zero_shot.colours.class.top1" in told
+
+
+def test_numbers_without_a_canary_are_not_taken_for_alike(diptych, colours, tmp_path, capsys):
+    """Folders that were measured before the canary was scored here."""
+    for name in ("then", "now"):
+        assert diptych(GOLDEN / "clip_gelu", "--set", colours, "--to", name)[0] == 0
+    path = tmp_path / "then/colours/metrics.json"
+    kept = {name: its for name, its in json.loads(path.read_text()).items() if not name.startswith("canary.")}
+    path.write_text(json.dumps(kept))
+    assert main(["study", "then/colours", "now/colours"]) == 0
+    assert "then/colours was measured without the canary" in capsys.readouterr().out

@@ -15,7 +15,7 @@ from components.contracts.promotion import Rules
 from components.evaluation.outcomes import Evaluated
 from components.registry.store import open_store
 from components.registry.versions import by_alias, register
-from flows.promote import label_of, promote
+from flows.promote import label_of, parity, promote
 from flows.same_queries import comparable, trained_elsewhere
 from tests.flows.seed import set_seed
 
@@ -117,6 +117,17 @@ def test_what_was_counted_or_asked_otherwise_is_not_compared(change):
     assert not comparable(ours, other, Rules(primary="m"))
 
 
+def test_evaluations_from_before_retrieval_said_how_it_asks_are_compared():
+    tallies = [{"rows": "retrieval.pair", "column": "rank", "at_most": 1}]
+    metric = {"value": 0.5, "data": "here", "tallies": tallies}
+    before, now = (
+        Evaluated(label="clip@1", metrics={"m": {**metric, **more}}, rows={"retrieval.pair": pa.table({})})
+        for more in ({}, {"method": "captions as they are written, by cosine"})
+    )
+    assert comparable(before, now, Rules(primary="m"))
+    assert comparable(now, before, Rules(primary="m"))
+
+
 def test_one_trained_on_other_data_than_todays_may_have_seen_todays_pools(toy):
     version, store = made(toy, 1), open_store(toy)
     source = toy / "data/raw/source.json"
@@ -126,6 +137,29 @@ def test_one_trained_on_other_data_than_todays_may_have_seen_todays_pools(toy):
     (finding,) = trained_elsewhere(version, toy, store)
     assert (finding.rule, finding.held, finding.queries) == ("leakage", "uncertain", None), "for a person"
     assert "clip@1 was trained on other data than today's" in finding.says
+
+
+def test_one_that_is_not_served_as_it_was_measured_stays_however_good(toy):
+    shipped(toy, 1)
+    (toy / "far").touch()
+    verdict = shipped(toy, 2)
+    assert (verdict.ruling.outcome, verdict.champion.label) == ("kept", "clip@1")
+    assert "onnx_furthest is 2.0e-03, by which text answers otherwise than what was measured" in verdict.sentence
+    assert "serving.tolerance allows 1.0e-03" in verdict.sentence
+
+
+@pytest.mark.parametrize(
+    ("furthest", "bound", "held"),
+    [
+        ({"image": 9e-5, "text": 1e-6}, {}, "holds"), ({"image": 2e-4, "text": 1e-6}, {}, "fails"),
+        ({"image": 2e-4, "text": 1e-6}, {"onnx_tolerance": 1e-3}, "holds"), ({"image": 2e-6, "text": 0.0}, {"onnx_tolerance": 1e-6}, "fails"),
+        ({"image": float("nan"), "text": 0.1}, {"onnx_tolerance": 1.0}, "fails"), ({}, {"onnx_tolerance": 1e-3}, "uncertain"),
+        (None, {}, "uncertain"),
+    ],
+)  # fmt: skip
+def test_answers_are_held_to_the_bound_of_the_export_or_the_usual_one(furthest, bound, held):
+    said = {} if furthest is None else {"onnx_furthest": furthest}
+    assert parity({**said, **bound}).held == held
 
 
 def test_a_model_that_is_asked_otherwise_is_for_a_person(toy):
@@ -157,6 +191,9 @@ def test_rules_of_params_decide_and_are_read_anew(toy):
     rules(toy, guards=[{"metric": "retrieval.pair.nothing", "margin": 0.1, "tier": "critical"}])
     missing = promote(toy, version, anew=True)
     assert "retrieval.pair.nothing clip@2 was not measured on it" in missing.sentence
+    rules(toy, guards=[{"metric": "retrieval.pair.image_to_text.median_rank", "margin": 1.0}])
+    with pytest.raises(ConfigError, match=r"line .*median_rank, of which no row a query is kept"):
+        promote(toy, version, anew=True)
     rules(toy)
     assert promote(toy, version, anew=True).champion.label == "clip@2"
 

@@ -23,7 +23,8 @@ class Scene:
         captions: of each picture.
         guards: sets besides the primary one.
         gain: how much better the challenger is in the primary set, as a share of the captions.
-        fall: how much worse it is in each guard.
+        fall: how much worse it is in each guard, or in the first ones.
+        fallen: how many of the first ones; all of them unless given.
         margin: how much a guard may fall.
         runs: how often.
     """
@@ -33,14 +34,16 @@ class Scene:
     guards: int = 0
     gain: float = 0.0
     fall: float = 0.0
+    fallen: int | None = None
     margin: float = 0.02
     runs: int = 2000
 
     def drawn(self, run: int) -> tuple[np.ndarray, np.ndarray]:
         """Return which captions challenger and champion are right about [1 + guards, pictures * captions], the primary set first."""
         rng = np.random.default_rng([run, self.pictures, self.captions, self.guards])
-        shares = np.full((1 + self.guards, 1), RIGHT - self.fall)
-        shares[0] = RIGHT + self.gain
+        shares = np.full((1 + self.guards, 1), RIGHT)
+        shares[1 : 1 + (self.guards if self.fallen is None else self.fallen)] -= self.fall
+        shares[0] += self.gain
         both, ours, theirs = (self._numbers(rng) for _ in range(3))
         return tuple(
             ALIKE**0.5 * both + (1 - ALIKE) ** 0.5 * own < np.vectorize(NormalDist().inv_cdf)(share)
@@ -59,4 +62,8 @@ SCENES = {
     "two points better": Scene(pictures=5000, gain=0.02),
     "worse by the margin": Scene(pictures=1000, captions=5, guards=1, gain=0.1, fall=0.02),
     "ten equal guards": Scene(pictures=5000, guards=10, gain=0.1, margin=0.015, runs=400),
+    "five captions, one guard of ten worse by the margin": Scene(
+        pictures=1000, captions=5, guards=10, gain=0.1, fall=0.02, fallen=1
+    ),
+    "five captions, ten equal guards": Scene(pictures=1000, captions=5, guards=10, gain=0.1, margin=0.023, runs=400),
 }

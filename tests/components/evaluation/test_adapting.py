@@ -16,7 +16,7 @@ RECALL = {
     "why": "measured on <other> data",
 }
 RACED = {
-    "way": "lora", "steps": 600, "alpha": 0.5, "kept": True, "without": {"last layers": "no <layers>"},
+    "way": "lora", "called": "LoRA r=8", "steps": 600, "alpha": 0.5, "kept": True, "without": {"last layers": "no <layers>"},
     "heats": [{"name": "lora", "steps": 600, "score": 0.5, "seconds": 186.0}],
     "trade": [{"alpha": 0.0, "val": 0.4, "cifar": 0.6}, {"alpha": 0.5, "val": 0.5, "cifar": 0.59}, {"alpha": 1.0, "val": 0.55, "cifar": 0.2}],
 }  # fmt: skip
@@ -25,7 +25,7 @@ HELD = {"own": [OWN], "elsewhere": {"cifar": [RECALL, CIFAR]}}
 
 def test_it_says_the_way_the_gain_the_loss_the_time_and_what_would_help():
     assert advice(RACED, HELD, Wanted(kind="cats", missed=7, asked=9)) == (
-        "lora, 600 steps, alpha 0.5: +14.2 points of mean recall here (+12.3 to +16.1); -0.4 points of top1 on cifar (-0.9 to +0.1); "
+        "LoRA r=8, 600 steps, alpha 0.5: +14.2 points of mean recall here (+12.3 to +16.1); -0.4 points of top1 on cifar (-0.9 to +0.1); "
         "3.1 minutes. More pictures of 'cats' would help most: 7 of 9 are missed."
     )
 
@@ -41,7 +41,8 @@ def test_it_says_why_a_model_stays_as_it_was_and_what_was_not_measured():
 def test_of_labels_it_says_which_number_and_no_steps_where_nothing_was_tuned():
     top1 = {**OWN, "metric": "zero_shot.pair.class.top1"}
     said = advice(
-        {**RACED, "way": "linear probe", "alpha": 0.0, "metric": top1["metric"]}, {"own": [OWN, top1], "elsewhere": {}}
+        {**RACED, "way": "linear probe", "called": "", "alpha": 0.0, "metric": top1["metric"]},
+        {"own": [OWN, top1], "elsewhere": {}},
     )
     assert said.startswith("linear probe: +14.2 points of top1 here (+12.3 to +16.1); what it lost")
 

@@ -106,7 +106,7 @@ def test_a_model_that_is_right_as_often_as_it_says_shows_what_chance_says():
 
 
 def test_what_is_drawn_from_the_queries_of_a_calibrated_model_lies_above_its_error():
-    """Which is why the error has no interval."""
+    """Which is why the error's interval is none of its quantiles (test_of_parts.py)."""
     draw = np.random.default_rng(1)
     confidence = 0.3 + 0.7 * draw.random(400)
     right = draw.random(400) < confidence
@@ -121,7 +121,8 @@ def test_a_model_that_knows_all_is_off_by_what_it_doubts(squares):
     ece, brier = (found[f"calibration.pair.category.{one}"] for one in ("ece", "brier"))
     assert ece.value == pytest.approx(1 - SURE, abs=1e-6)
     assert ece.chance == pytest.approx(np.sqrt(2 / np.pi * 13 * SURE * (1 - SURE)) / 13, rel=1e-5)
-    assert (ece.n, ece.low, ece.high) == (13, None, None)
+    assert ece.n == 13
+    assert ece.low == pytest.approx(ece.value) == ece.high, "all err alike"
     assert (
         ece.method
         == f"on average {SURE:.1%} sure and 100.0% right, 15 bins of as many pictures each; 1 of 5 by the group's own name"

@@ -1,5 +1,7 @@
 """Segmentation by hand: halves of a picture that a told model sees right, wrong, or not at all."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -19,7 +21,7 @@ def found(shown, regions=HALVES, bound=0.5, **settings):
 
 
 def test_all_right_is_one_and_one_for_the_other_nothing():
-    (right,) = found(RIGHT).metrics
+    right, _ = found(RIGHT).metrics
     assert (right.name, right.value, right.n) == ("segmentation.val.miou", 1.0, 1)
     assert right.baseline == 0  # background is nowhere
     assert found((("cat", "cat", "dog", "dog"),) * 4).metrics[0].value == 0
@@ -35,17 +37,34 @@ def test_where_nothing_is_near_enough_is_background():
     }
 
 
+def test_each_picture_has_a_row_and_counts_the_classes_that_are_there():
+    pictures = [b"0", b"1"]
+    shown = {b"0": RIGHT, b"1": (("cat", "cat", "cat", "cat"),) * 4}
+    pool = replace(
+        pool_of(HALVES), keys=("first", "second"), pictures=tuple(pictures), captions=(("one",), ("two",)), concepts=("one", "two"),
+        sources=("", ""), groups=(), regions=(tuple(HALVES), tuple(HALVES)),
+    )  # fmt: skip
+    found = Segmentation(bound=0.5).measure(subject(Seer(shown=shown, words=WORDS), val=pool))
+    whole, each = found.metrics
+    assert each.name == "segmentation.val.by_picture.miou"
+    rows = {row["query"]: row["overlap"] for row in found.rows["segmentation.val.by_picture"].to_pylist()}
+    assert rows == {"first": 1.0, "second": pytest.approx((0 + 1 / 2) / 2)}, "no dog, and the cat twice as large"
+    assert (each.value, each.n) == (pytest.approx(np.mean(list(rows.values()))), 2)
+    assert whole.value == pytest.approx((1 / 2 + 2 / 3) / 2), "over all pixels it is another number"
+    assert (each.low, each.high) == (pytest.approx(0.25), 1.0)
+
+
 def test_the_bound_is_the_best_on_val():
     pools = {name: pool_of([region("dog", (0, 0, 4, 8))]) for name in ("val", "pair")}
     seer = Seer(shown={b"0": (("dog", "dog", "", ""),) * 4}, words=WORDS)
-    val, pair = Segmentation().measure(subject(seer, **pools)).metrics
+    val, _, pair, _ = Segmentation().measure(subject(seer, **pools)).metrics
     assert (val.value, pair.value) == (1.0, 1.0)
     assert "background below a cosine of" in str(pair.method)
 
 
 def test_pixels_that_are_not_shown_are_not_counted():
     left = (("dog",) * 4,) * 4  # the model is shown the left half alone, pressed into its square
-    (one,) = found(left, window=(0.0, 0.0, 0.5, 1.0)).metrics
+    one, _ = found(left, window=(0.0, 0.0, 0.5, 1.0)).metrics
     assert one.value == 1.0
 
 
@@ -116,5 +135,5 @@ def test_the_interval_is_that_of_drawing_whole_pictures():
 
 
 def test_of_one_picture_there_is_no_interval():
-    (metric,) = found(RIGHT).metrics
+    metric, _ = found(RIGHT).metrics
     assert (metric.low, metric.high) == (None, None)

@@ -3,9 +3,11 @@
 from dataclasses import replace
 
 import numpy as np
+import pyarrow.compute as pc
 import pytest
 
 from components.contracts.errors import ConfigError
+from components.evaluation.outcomes import Evaluated, incomparable
 from components.evaluation.slices import Slices, gap, gap_by_chance
 from components.evaluation.zero_shot import ZeroShot
 from tests.squares import COLOURS, PLACES
@@ -43,13 +45,43 @@ def test_by_maker_the_large_ones_fare_worse(squares, model):
         small, large, its = (metrics[f"source.{asked}.{one}"] for one in ("size_12", "size_16", "gap"))
         assert (small.value, large.value, small.n, large.n) == (1, pytest.approx(20 / 25), 25, 25)
         assert its.value == pytest.approx(45 / 50 - 20 / 25)
-        assert (its.better, its.n, its.low, its.baseline) == ("down", 50, None, 0)
+        assert (its.better, its.n, its.baseline) == ("down", 50, 0)
+        assert 0 <= its.low < its.value < its.high
         assert large.low < large.value < large.high
         assert large.chance == pytest.approx(1 / 25 if asked == "image_to_text" else 1 / 5)
         assert "from size-16, the worst of 2" in its.method
     assert found.without == {
         "slices.pair.source.text_to_image": "pair has 0 slices of source with 25 queries or more, so there is nothing to compare"
     }, "each text has a picture of both"
+
+
+def test_two_models_can_be_compared_on_a_slice_query_by_query(squares, model):
+    metrics, found = measured(squares, model, of="source", asks=ZeroShot(prompts="label"), floor=25)
+    ours = Evaluated(
+        label="one", metrics={one.name: {**one.as_json(), "data": "d"} for one in metrics.values()}, rows=found.rows
+    )
+    name = "slices.pair.source.image_to_text.size_16"
+    (tally,) = ours.tallies(name)
+    counted = ours.counted(tally)
+    assert len(counted) == 25
+    assert set(counted["query"].to_pylist()) == {
+        key for key, source in zip(squares.keys, squares.sources, strict=True) if source == "size-16"
+    }
+    assert np.mean(counted["value"].to_numpy()) == metrics["source.image_to_text.size_16"].value == 20 / 25
+    assert incomparable(ours, ours, name) == ""
+    assert incomparable(ours, ours, "slices.pair.source.image_to_text.gap") == "no row a query", "it is no mean"
+    spoken = replace(
+        squares, captions=tuple((*texts, "it") for texts in squares.captions), languages=(("en", "de"),) * 50
+    )
+    told = Told(model.of_pictures, {**model.of_texts, "it": direction(["blue"])})
+    metrics, found = measured(spoken, told, of="language", floor=1)
+    rows = found.rows["slices.pair.language"].filter(
+        pc.equal(found.rows["slices.pair.language"]["asked"], "image_to_text")
+    )
+    assert len(rows) == 100, "a picture is asked in both languages"
+    for language in ("en", "de"):
+        (tally,) = metrics[f"language.image_to_text.{language}"].tallies
+        assert tally.where == {"asked": "image_to_text", "slice": language}
 
 
 def test_by_kind_red_pictures_and_green_texts_fare_worse(squares, model):

@@ -1,11 +1,16 @@
 """Corrections of low rank: nothing at the start, of the rank that was asked for, and taken up whole."""
 
+import json
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
 from components.contracts.errors import ConfigError
 from components.finetuning.lora import Lora, LowRank
+
+GOLDEN = json.loads((Path(__file__).parents[2] / "golden/lora.json").read_text())
 
 
 def test_a_correction_is_nothing_at_the_start_and_what_the_paper_says_after_it():
@@ -18,27 +23,27 @@ def test_a_correction_is_nothing_at_the_start_and_what_the_paper_says_after_it()
     assert torch.linalg.matrix_rank(low(weight) - weight) == 2
 
 
-def test_value_and_gradients_are_those_of_two_maps_beside_the_first():
-    """As peft computes it: y = W x + alpha/r B (A x)."""
-    torch.manual_seed(0)
-    layer, rows = nn.Linear(7, 5), torch.randn(3, 7)
-    down, up = torch.randn(2, 7, requires_grad=True), torch.randn(5, 2, requires_grad=True)
-    theirs = layer(rows) + 8 * (rows @ down.T) @ up.T
-    theirs.square().sum().backward()
+@pytest.mark.parametrize("case", GOLDEN["cases"], ids=lambda case: f"rank {case['rank']}")
+def test_value_gradients_and_what_is_taken_up_are_pefts(case):
+    """float32, where the peer adds in another order: 1e-5."""
+    given = {name: torch.tensor(value) for name, value in case["given"].items()}
+    layer, rows = nn.Linear(*reversed(given["weight"].shape)), torch.tensor(case["rows"])
+    layer.load_state_dict({name: given[name] for name in ("weight", "bias")})
     whole = nn.ModuleDict({"text": layer, "logit_scale": nn.Linear(1, 1)})
-    strategy = Lora(rank=2, alpha=16, towers=("text",))
+    strategy = Lora(rank=case["rank"], alpha=case["alpha"], towers=("text",))
     strategy.prepare(whole)
     correction = layer.parametrizations.weight[0]
+    assert correction.up.abs().max().item() == case["up_at_start"] == 0
     with torch.no_grad():
-        correction.down.copy_(down)
-        correction.up.copy_(up)
-    ours = layer(rows)
-    torch.testing.assert_close(ours, theirs)
-    ours.square().sum().backward()
-    torch.testing.assert_close(correction.down.grad, down.grad, rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(correction.up.grad, up.grad, rtol=1e-4, atol=1e-4)
+        correction.down.copy_(given["down"])
+        correction.up.copy_(given["up"])
+    value = layer(rows)
+    torch.testing.assert_close(value, torch.tensor(case["value"]), rtol=1e-5, atol=1e-5)
+    value.square().sum().backward()
+    for name, theirs in case["gradients"].items():
+        torch.testing.assert_close(getattr(correction, name).grad, torch.tensor(theirs), rtol=1e-5, atol=1e-4)
     strategy.merge(whole)
-    torch.testing.assert_close(layer(rows), theirs)
+    torch.testing.assert_close(layer.weight, torch.tensor(case["merged"]), rtol=1e-5, atol=1e-5)
     assert set(dict(layer.named_parameters())) == {"weight", "bias"}
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from components.contracts.errors import ConfigError
-from components.finetuning.race import FIRST, Heat, race
+from components.finetuning.race import FIRST, Heat, race, too_short
 
 WORTH = {"a": 0.1, "b": 0.4, "c": 0.3, "d": 0.2}
 
@@ -64,10 +64,17 @@ def test_a_budget_that_is_too_short_says_the_least():
     run, ran = runner(WORTH, a_step=1.0)
     with pytest.raises(
         ConfigError,
-        match=r"there are 20 s, but to try each of 4 ways for 8 steps takes about 32 s. Give at least 2 minutes",
+        match=r"there are 20 s, but to try each of 4 ways for 8 steps takes about 32 s. Give at least 40 s, or fewer",
     ):
         race(list(WORTH), run, budget_s=20.0, most=1000)
     assert ran == [("a", FIRST)]
+
+
+@pytest.mark.parametrize(
+    ("least_s", "said"), [(0.3, "about 0.3 s. Give at least 1 s"), (32.0, "about 32 s. Give at least 40 s"), (96.0, "about 96 s. Give at least 120 s"), (1000.0, "about 16.7 minutes. Give at least 21 minutes")],
+)  # fmt: skip
+def test_the_least_is_said_in_seconds_or_minutes_as_it_is(least_s, said):
+    assert said in str(too_short(0.01, least_s, ways=4, steps=8))
 
 
 def test_where_there_is_time_for_no_more_the_short_heats_decide():

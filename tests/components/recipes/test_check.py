@@ -50,6 +50,8 @@ def test_the_project_as_it_stands_can_be_run(root):
         (PARAMS, r"  clip: ", "  clpi: ", "no recipe 'clpi'.*did you mean clip"),
         (PARAMS, r"recipes: .*\n.*", "recipes: {}", "must name at least one"),
         (PARAMS, r"recipes: .*\n.*", "recipes: [clip]", r"recipes: \{clip: \{start: data/untrained.txt\}\}"),
+        (PARAMS, r"  training: \{\}", "  training: {init_from: models/mine}", r"overrides\.training\.init_from says what a training begins from.*recipes: "),
+        (CLIP, r"(?<=\ntraining:\n)  ", "  init_from: models/mine\n  ", r"training\.init_from says what .* --set training\.init_from=runs/clip/finetune` writes that"),
         (PARAMS, r"scale: \w+", "scale: labtop", "no scale 'labtop'.*did you mean laptop"),
         (PARAMS, r"seed: 0", "sed: 0", "takes no 'sed'.*Did you mean seed"),
         (PARAMS, r"name: emoji", "name: emojis", "'emojis', which is no source.*did you mean emoji"),

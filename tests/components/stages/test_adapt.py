@@ -152,8 +152,15 @@ def test_one_caption_for_all_is_refused(embedder, squares, tmp_path):
 
 
 def test_a_budget_that_is_too_short_says_the_least(embedder, squares, tmp_path):
-    with pytest.raises(ConfigError, match=r"there are 0 s, but to try each of 2 ways for 8 steps takes about"):
-        adapted(embedder, squares, [], tmp_path / "heats", budget_s=0.01, by=FEW)
+    """And at once: the first heat is not run to its end, let alone those of the others."""
+    told = []
+
+    def listen(doing, done, total, **seen):
+        told.append((doing, done))
+
+    with pytest.raises(ConfigError, match=r"there are 0\.01 s, but to try each of 2 ways for 8 steps takes about"):
+        adapted(embedder, squares, [], tmp_path / "heats", budget_s=0.01, by=FEW, progress=listen)
+    assert [done for doing, done in told if doing == "training"] == [1, 2]
 
 
 def test_sets_that_would_share_a_name_and_numbers_out_of_range_are_refused():

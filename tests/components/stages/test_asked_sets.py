@@ -12,6 +12,7 @@ from components.stages.asked_sets import read_sets
 from components.stages.evaluate import joined
 from components.stages.stage import Stage
 from tests.subjects import subject_of
+from tests.their_sets import write_set
 
 
 @pytest.fixture
@@ -51,3 +52,82 @@ def test_a_set_of_nothing_is_said_with_its_name(stage):
     why = "the evaluation set one: it has neither a path nor a source"
     with pytest.raises(DataError, match=why), read_sets(stage, {"one": AskedSet()}, (1,)):
         pass
+
+
+def test_the_split_to_fit_on_is_read_where_something_is_fitted(stage, tmp_path, squares, vocabulary, clip):
+    colours = tuple(dict.fromkeys(group["category"] for group in squares.groups))
+    rows = [
+        {"png": data, "cls": str(colours.index(group["category"])).encode()}
+        for data, group in zip(squares.pictures, squares.groups, strict=True)
+    ]
+    folder = write_set(tmp_path / "data/sets/colours", rows[::2], colours)
+    probe = {
+        "class_path": "components.evaluation.probe.Probe",
+        "init_args": {
+            "data": {"class_path": "components.evaluation.downstream.of_set.OfSet", "init_args": {"label": "class"}},
+            "penalties": [1.0],
+        },
+    }
+    asked = {
+        "colours": AskedSet(path="data/sets/colours", evaluators=(probe,)),
+        "plain": AskedSet(path="data/sets/colours"),
+    }
+    with read_sets(stage, asked, (1,)) as sets:
+        assert sets["colours"].to_fit is None, "there is no such split yet"
+    write_set(folder, rows[1::2], colours, split="train")
+    encoder = Embedder(clip.model.eval(), vocabulary, Preprocess(size=32))
+    subject = subject_of(squares, encoder, encoder, {"train": range(50)})
+    with read_sets(stage, asked, (1,)) as sets:
+        assert sets["plain"].to_fit is None, "nothing fits on it"
+        its = sets["colours"]
+        assert len(its.to_fit) == 25
+        assert its.fitted_digest not in ("", its.digest)
+        found = joined([(one, subject.on({"colours": its.pool}, {"colours": its.to_fit})) for one in its.evaluators])
+    (metric,) = found.metrics
+    assert (metric.name, metric.n) == ("probe.colours.class.top1", 25)
+    assert "own split of 25 pictures" in metric.method
+
+
+def lay_out(folder, squares) -> AskedSet:
+    """A folder of pictures a colour, with captions beside them."""
+    for place, (data, group, (name,)) in enumerate(
+        zip(squares.pictures, squares.groups, squares.captions, strict=True)
+    ):
+        (folder / group["category"]).mkdir(parents=True, exist_ok=True)
+        (folder / group["category"] / f"{place}.png").write_bytes(data)
+        (folder / group["category"] / f"{place}.txt").write_text(name)
+    return AskedSet(path="data/sets/ours", source={"name": "folder"})
+
+
+def no_picture(folder):
+    (folder / "odd").mkdir()
+
+
+def spoilt_picture(folder):
+    (folder / "odd").mkdir()
+    (folder / "odd/a.png").write_bytes(b"")
+
+
+def no_caption(folder):
+    for path in (folder / "red").glob("*.txt"):
+        path.unlink()
+
+
+@pytest.mark.parametrize(("spoil", "named"), [(no_picture, "odd"), (spoilt_picture, "odd"), (no_caption, "red")])
+def test_a_class_without_a_picture_is_named(stage, tmp_path, squares, spoil, named):
+    asked = lay_out(tmp_path / "data/sets/ours", squares)
+    with read_sets(stage, {"ours": asked}, (1,)) as sets:
+        assert len(sets["ours"].pool) == 50
+    spoil(tmp_path / "data/sets/ours")
+    why = f"the evaluation set ours: 1 of its classes have no picture that can be measured: {named}\\. "
+    with pytest.raises(DataError, match=why), read_sets(stage, {"ours": asked}, (1,)):
+        pass
+
+
+def test_a_folder_beside_pictures_that_no_folder_tells_apart_is_no_class(stage, tmp_path, squares):
+    folder = tmp_path / "data/sets/ours"
+    asked = lay_out(folder, squares)
+    for path in list(folder.glob("*/*")):
+        path.rename(folder / path.name)
+    with read_sets(stage, {"ours": asked}, (1,)) as sets:
+        assert len(sets["ours"].pool) == 50

@@ -42,7 +42,7 @@ def test_everything_is_written_where_it_belongs(subject, tmp_path):
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert set(metrics) == {metric.name for one in evaluators for metric in one.measure(subject).metrics}
     assert {"value", "chance", "baseline", "n", "method"} <= set(metrics["zero_shot.val.category.top1"])
-    assert "method" not in metrics["retrieval.val.image_to_text.recall_at_1"]
+    assert metrics["retrieval.val.image_to_text.recall_at_1"]["method"] == "captions as they are written, by cosine"
     rows = pq.read_table(tmp_path / "rows/zero_shot.val.parquet").to_pylist()
     assert [row["set"] for row in rows] == ["category"] * 12 + ["subcategory"] * 12
     assert json.loads((tmp_path / "without.json").read_text()) == {

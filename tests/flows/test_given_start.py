@@ -1,0 +1,109 @@
+"""Every kind of model that `--from` names: what it is found to be, and what is laid into a workspace of it."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.contracts.errors import ConfigError
+from components.contracts.model_files import MODEL_FILES, WEIGHTS
+from components.contracts.sealed import digest_of, sha256_of
+from components.data.transforms.preprocess import Preprocess
+from components.recipes.given_model import read_given
+from components.recipes.trained import load_trained, save_trained
+from components.registry.store import open_store
+from components.registry.versions import register
+from flows.given_start import given_start, laid_in
+from tests.empty_store import lay_empty_store
+from tests.flows.test_export import open_clips
+from tests.squares import described_at_debug
+
+REPOSITORY = Path(__file__).parents[2]
+GOLDEN = REPOSITORY / "tests/golden/transformers/clip_gelu"
+TEXTS = ["a red square", "circle"]
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Where a workspace's models are laid in."""
+    (tmp_path / "job").mkdir()
+    (tmp_path / "job/dvc.yaml").write_text("stages: {}\n")
+    return tmp_path / "job"
+
+
+def same_answers(folder, theirs):
+    """Whether a folder of ours answers as what was given."""
+    ours, given = load_trained(folder), read_given(theirs).encoder
+    np.testing.assert_allclose(ours.texts(TEXTS), given.texts(TEXTS), atol=1e-6)
+    return True
+
+
+def test_folders_of_transformers_and_of_open_clip_become_ours(root, tmp_path):
+    shutil.copytree(GOLDEN, tmp_path / "hf")
+    open_clips("ViT", tmp_path / "openclip")
+    for name in ("hf", "openclip"):
+        place = laid_in(name, root, tmp_path)
+        assert place.startswith(f"models/{name}-")
+        assert sorted(path.name for path in (root / place).iterdir()) == sorted(MODEL_FILES)
+        assert same_answers(root / place, tmp_path / name)
+        assert given_start(name, tmp_path) == (tmp_path / name, name), "outside of a workspace it is read where it lies"
+
+
+def test_a_file_is_read_with_what_lies_beside_it_and_called_after_its_folder(root, tmp_path):
+    shutil.copytree(GOLDEN, tmp_path / "hf")
+    place = laid_in("hf/model.safetensors", root, tmp_path)
+    assert place == laid_in("hf", root, tmp_path)
+    assert given_start("hf/model.safetensors", tmp_path) == (tmp_path / "hf/model.safetensors", "hf")
+
+
+def test_what_adapting_to_a_folder_left_is_a_start(root, tmp_path, clip, vocabulary):
+    (tmp_path / "out/model").mkdir(parents=True)
+    (tmp_path / "out/adapted.json").write_text("{}")
+    save_trained(tmp_path / "out/model", clip.model, described_at_debug(vocabulary), vocabulary, Preprocess(size=32))
+    assert given_start("out", tmp_path) == (tmp_path / "out/model", "out")
+    assert laid_in("out", root, tmp_path).startswith("models/out-")
+
+
+def test_a_version_is_taken_from_the_registry_of_the_workspace_around(root, tmp_path, clip, vocabulary):
+    package = root / "runs/clip/package"
+    package.mkdir(parents=True)
+    (root / "runs/clip/evaluate").mkdir()
+    (root / "runs/clip/evaluate/metrics.json").write_text("{}")
+    save_trained(package, clip.model, described_at_debug(vocabulary), vocabulary, Preprocess(size=32))
+    files = {name: sha256_of(package / name) for name in MODEL_FILES}
+    about = {"recipe": "clip", "scale": "debug", "seed": 0, "data_digest": "d" * 64, "lock": {}}
+    (package / "manifest.json").write_text(json.dumps({**about, "files": files, "digest": digest_of(files)}))
+    lay_empty_store(root)
+    version = register(package, root, open_store(root))
+    (package / WEIGHTS).unlink()  # a run has made another since, and the registry has this one
+    place = laid_in(version.label, root, tmp_path)
+    assert place == f"models/clip-1-{files[WEIGHTS][:8]}"
+    folder, name = given_start(version.label, root)
+    assert (sha256_of(folder / WEIGHTS), name) == (files[WEIGHTS], "clip-1")
+    with pytest.raises(ConfigError, match=r"has a dvc\.yaml"):
+        given_start("clip@1", tmp_path)
+
+
+@pytest.mark.timeout(300)
+def test_micro_clip_is_trained_and_taken(root, tmp_path):
+    """The real code, told to draw few scenes and to take two steps."""
+    shutil.copytree(REPOSITORY / "components", root / "components", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("dvc.yaml", "params.yaml"):
+        shutil.copy(REPOSITORY / name, root)
+    small = root / "components/recipes/micro_clip.py"
+    said = small.read_text()
+    for usual, few in (
+        ("scenes: int = 4_000", "scenes: int = 240"),
+        ("batch: int = 128", "batch: int = 16"),
+        ("steps: int = 320", "steps: int = 2"),
+    ):
+        assert usual in said
+        said = said.replace(usual, few)
+    small.write_text(said)
+    folder, name = given_start("micro_clip", root)
+    assert (folder.parent, name) == (root / ".diptych/starts", "micro_clip")
+    assert laid_in("micro_clip", root, tmp_path) == f"models/micro_clip-{sha256_of(folder / WEIGHTS)[:8]}"
+    with pytest.raises(ConfigError, match=r"has a dvc\.yaml"):
+        given_start("micro_clip", tmp_path)

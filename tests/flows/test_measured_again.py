@@ -1,0 +1,120 @@
+"""A promotion after the evaluation data changed: whoever was measured on other data is measured again, and the new numbers decide."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+import yaml
+from safetensors.numpy import load_file, save_file
+
+from components.contracts.sealed import read_sealed
+from components.data.manifest import read_manifest, write_manifest
+from components.registry.versions import register
+from components.serving.pack import seal
+from flows.promote import promote
+from tests.empty_store import lay_empty_store
+
+pytestmark = pytest.mark.timeout(900)  # of which the first takes the training of the pictures that several files share
+TRAINED_ON = 7  # pictures that stay in the selection; the other 40 are asked for, once the pool has grown
+
+
+@pytest.fixture(scope="module")
+def models(own, tmp_path_factory):
+    """Return a workspace with two packages: one trained, measured on its 6 pairs, and one to which all texts are the same, measured when there were 5."""
+    root = tmp_path_factory.mktemp("measured") / "own/job"
+    shutil.copytree(own.parent, root.parent, symlinks=True)
+    params = yaml.safe_load((root / "params.yaml").read_text())
+    params["overrides"]["evaluation"] = {"evaluators": []}  # retrieval, the canary and leakage are asked always
+    (root / "params.yaml").write_text(yaml.safe_dump(params))
+    shutil.copytree(root / "runs/clip", root / "models/trained")
+    package = root / "models/mute/package"
+    shutil.copytree(root / "runs/clip/package", package)
+    weights = load_file(package / "weights.safetensors")
+    weights["text_projection.linear.weight"] *= 0
+    save_file(weights, package / "weights.safetensors")
+    pool = root / "data/evaluation/pair/manifest.parquet"
+    pairs = read_manifest(pool)
+    rewrite(pool, pairs[:5])
+    measure(root, "mute")
+    rewrite(pool, pairs)
+    return root
+
+
+@pytest.fixture
+def job(models, tmp_path, monkeypatch):
+    """Return a copy of that, with a store of its own."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    root = tmp_path / "own/job"
+    shutil.copytree(models.parent, root.parent, symlinks=True)
+    lay_empty_store(root)
+    return root
+
+
+def measure(root: Path, model: str) -> None:
+    """Measure a model on the pools of today, and have its package say so."""
+    home = root / "models" / model
+    shutil.rmtree(home / "evaluate", ignore_errors=True)
+    command = [
+        sys.executable, "-m", "components.stages.rescore", "--recipe", "clip", "--package", str(home / "package"), "--out", str(home / "evaluate"),
+    ]  # fmt: skip
+    ran = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    about = read_sealed(home / "package")
+    shutil.copyfile(home / "evaluate/metrics.json", home / "package/metrics.json")
+    seal(home / "package", {name: value for name, value in about.items() if name not in ("files", "digest")})
+
+
+def registered(root: Path, model: str):
+    """Return the version of a model, as if it had been made in the workspace last."""
+    for part in ("package", "evaluate"):
+        shutil.rmtree(root / "runs/clip" / part)
+        shutil.copytree(root / "models" / model / part, root / "runs/clip" / part)
+    return register(root / "runs/clip/package", root)
+
+
+def grow(root: Path) -> None:
+    """Ask for 40 pairs more."""
+    selected, pool = root / "data/curated/clip/manifest.parquet", root / "data/evaluation/pair/manifest.parquet"
+    rows, asked = read_manifest(selected), read_manifest(pool)
+    trained = rows.filter(pc.equal(rows["split"], "train"))
+    rewrite(selected, trained[:TRAINED_ON], rows.filter(pc.equal(rows["split"], "val")))
+    rewrite(pool, asked, trained[TRAINED_ON:])
+
+
+def rewrite(path: Path, *rows: pa.Table) -> None:
+    path.unlink()  # it may be a link into DVC's cache
+    write_manifest(pa.concat_tables(rows), path)
+
+
+@pytest.mark.parametrize(
+    ("challenger", "again"),
+    [
+        ("measured on today's data", ["clip@1"]),
+        ("measured before the data changed", ["clip@1", "clip@2"]),
+        ("measured before, and the workspace has measured another since", ["clip@2", "clip@1"]),
+    ],
+)
+def test_where_the_evaluation_data_changed_both_are_asked_what_is_asked_today(job, challenger, again, capsys):
+    promote(job, registered(job, "mute"))
+    if "today" in challenger:
+        grow(job)
+        measure(job, "trained")
+    version = registered(job, "trained")
+    if "today" not in challenger:
+        grow(job)
+    if "another" in challenger:
+        shutil.rmtree(job / "runs/clip/evaluate")
+    kept = json.loads((job / "models/trained/evaluate/metrics.json").read_text())["retrieval.pair.mean_recall"]
+    verdict = promote(job, version)
+    said = [line for line in capsys.readouterr().out.splitlines() if "is measured again" in line]
+    assert [line.split(" is measured")[0].split()[-1] for line in said] == again
+    primary = next(one for one in verdict.ruling.findings if one.rule == "primary")
+    assert (verdict.ruling.outcome, verdict.champion.label) == ("promoted", "clip@2"), verdict.sentence
+    assert (primary.queries, primary.groups) == (2 * 46, 46), "of today's pool"
+    assert primary.theirs == 0.0, "to whom all texts are the same finds nothing among 46 pictures"
+    assert (primary.ours == pytest.approx(kept["value"])) == ("today" in challenger)

@@ -1,0 +1,72 @@
+"""What concerns a served model is begun though as many trainings wait as may: asked of a real Prefect server, as its workers ask."""
+
+from collections.abc import Iterator
+from uuid import UUID
+
+import pytest
+import yaml
+from prefect import flow
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.states import Pending, Scheduled
+
+from flows.stack.prefect_set_up import AT_ONCE, set_up_queues
+from tests.flows.rolled import REPOSITORY
+
+
+@flow
+def nothing() -> None:
+    """Do nothing."""
+
+
+@pytest.fixture
+def client(prefect_api: str) -> Iterator[SyncPrefectClient]:
+    """A client of a server that has the pool `cpu`, with its queues, and nothing of it afterwards."""
+    with temporary_settings({PREFECT_API_URL: prefect_api}), get_client(sync_client=True) as client:
+        client.create_work_pool(WorkPoolCreate(name="cpu", type="process"))
+        try:
+            set_up_queues(client)
+            yield client
+        finally:
+            client.delete_work_pool("cpu")
+
+
+def test_a_rollback_begins_though_as_many_trainings_wait_as_may(client):
+    its = client.create_flow(nothing)
+    made: list[UUID] = []
+    try:
+        for queue in ("default", "urgent"):
+            deployment = client.create_deployment(
+                its, f"in-{queue}", work_pool_name="cpu", work_queue_name=queue, enforce_parameter_schema=False
+            )
+            made.append(deployment)
+        waiting = [client.create_flow_run_from_deployment(made[0], state=Scheduled()) for _ in range(AT_ONCE + 1)]
+        for run in waiting[:AT_ONCE]:
+            client.set_flow_run_state(run.id, Pending(), force=True)
+        assert handed_out(client) == []
+        rollback = client.create_flow_run_from_deployment(made[1], state=Scheduled())
+        assert handed_out(client) == [rollback.id]
+    finally:
+        for one in made:
+            client.delete_deployment(one)
+        client.delete_flow(its)
+
+
+def handed_out(client: SyncPrefectClient) -> list[UUID]:
+    """Return the runs that a worker of the pool would begin now."""
+    return [one.flow_run.id for one in client.get_scheduled_flow_runs_for_work_pool("cpu")]
+
+
+def test_what_somebody_chose_stays(client):
+    queue = client.read_work_queue_by_name("default", work_pool_name="cpu")
+    client.update_work_queue(queue.id, concurrency_limit=9)
+    set_up_queues(client)
+    assert client.read_work_queue_by_name("default", work_pool_name="cpu").concurrency_limit == 9
+
+
+def test_what_concerns_a_served_model_is_urgent_and_nothing_else():
+    said = yaml.safe_load((REPOSITORY / "prefect.yaml").read_text())["deployments"]
+    assert {one["entrypoint"] for one in said if one["work_pool"].get("work_queue_name") == "urgent"} == {
+        "flows/monitor.py:monitor", "flows/deliver.py:deploy", "flows/deliver.py:rollback",
+    }  # fmt: skip

@@ -1,0 +1,77 @@
+"""What becomes of a version is shown in Prefect under one key, by whatever way it was asked for: a real server, a flow run or a shell."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from components.contracts.errors import GateClosed
+from tests.flows.test_promote import made
+
+
+@pytest.fixture
+def shown(toy, prefect_api):
+    """Return a call that gives what was shown as `promotion-clip` since the last: page, and whether it is of a run."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+
+    seen = set()
+    with get_client(sync_client=True) as client:
+
+        def look():
+            found = client.read_artifacts(
+                artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=["promotion-clip"]))
+            )
+            new = [one for one in found if one.id not in seen]
+            seen.update(one.id for one in new)
+            return [(one.data, one.flow_run_id is not None) for one in new]
+
+        look()  # what other tests left
+        yield look
+
+
+def in_a_shell(*arguments, server=True):
+    """Run `diptych promote`, where a server is known or where none is."""
+    env = {name: value for name, value in os.environ.items() if server or not name.startswith("PREFECT_")}
+    command = [sys.executable, "-m", "flows.cli", "promote", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+
+
+def test_the_deployment_shows_what_was_judged_and_what_a_person_signed_for(toy, shown):
+    from flows.judged import promote
+
+    made(toy, 1)
+    assert promote("clip@1").startswith("clip@1 is the champion")
+    ((page, of_run),) = shown()
+    assert page.startswith("# clip@1: promoted")
+    assert of_run
+    made(toy, 0)
+    with pytest.raises(GateClosed, match="clip@2 stays challenger"):
+        promote("clip@2")
+    ((page, of_run),) = shown()
+    assert page.startswith("# clip@2: kept")
+    assert "| primary | retrieval.pair.mean_recall |" in page
+    assert of_run
+    assert "set by hand: red is red again" in promote("clip@2", because="red is red again")
+    ((page, of_run),) = shown()
+    assert page.startswith("# clip@2\n\nclip@2 is the champion, set by hand: red is red again")
+    assert of_run
+
+
+def test_a_shell_shows_it_where_there_is_a_server_and_is_silent_where_there_is_none(toy, shown):
+    made(toy, 1)
+    alone = in_a_shell("clip@1", server=False)
+    assert (alone.returncode, alone.stderr) == (0, "")
+    assert shown() == []
+    made(toy, 2)
+    judged = in_a_shell("clip@2", "--json")
+    assert judged.returncode == 0, judged.stderr
+    assert judged.stdout.startswith("{"), "the answer alone"
+    ((page, of_run),) = shown()
+    assert page.startswith("# clip@2: promoted")
+    assert not of_run
+    by_hand = in_a_shell("clip@1", "--because", "the second sees no red")
+    assert by_hand.returncode == 0, by_hand.stderr
+    ((page, _),) = shown()
+    assert page.startswith("# clip@1\n\nclip@1 is the champion, set by hand: the second sees no red")
