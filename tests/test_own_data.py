@@ -17,7 +17,10 @@ def test_every_stage_ran_and_a_package_is_there(own):
     package = own / "runs/clip/package"
     manifest = json.loads((package / "manifest.json").read_text())
     assert {"image_encoder.onnx", "text_encoder.onnx", "index.parquet"} <= set(manifest["files"])
-    assert len(pq.read_table(package / "index.parquet")) == 59
+    index = pq.read_table(package / "index.parquet")
+    assert len(index) == 59
+    assert {"source", "split"} <= set(index.column_names), "what a search can be narrowed by"
+    assert {"train", "val"} <= set(index["split"].to_pylist())
     assert max(manifest["onnx_furthest"].values()) <= manifest["onnx_tolerance"] == 1e-4, (
         "to which a promotion holds it"
     )

@@ -74,11 +74,13 @@ class Side:
         """Return what its processes hold that they share with nobody, in 2**20 bytes."""
         return sum(one.memory_full_info().uss for one in self.processes()) / 2**20
 
-    def asked(self, what: str, count: int, at_once: int, lasts_s: float | None = None) -> dict[str, float]:
-        """Return what so many requests came to, or those of some seconds."""
+    def asked(
+        self, what: str, count: int, at_once: int, lasts_s: float | None = None, patient: bool = False
+    ) -> dict[str, float]:
+        """Return what so many requests came to, or those of some seconds; who is patient waits as long as told when turned away."""
         before = self.cpu_s()
         command = [sys.executable, str(PEERS / "load.py"), self.url, str(count), str(at_once)]
-        command += [] if lasts_s is None else [str(lasts_s)]
+        command += [] if lasts_s is None else [str(lasts_s), *(["patient"] if patient else [])]
         done = subprocess.run(command, input=self.bodies[what], capture_output=True, check=True)
         said = json.loads(done.stdout)
         answered = said["answered"]

@@ -24,6 +24,7 @@ class Server(BaseHTTPRequestHandler):
         Server.seen += 1
         self.send_response(503 if Server.seen % 3 == 0 else 500 if Server.seen % 10 == 0 else 200)
         self.send_header("content-length", "2")
+        self.send_header("retry-after", "1")
         self.end_headers()
         self.wfile.write(b"{}")
 
@@ -54,6 +55,12 @@ def test_it_ends_after_so_many_seconds(url):
     said = asked(url, "1000000000", "2", "0.5")
     assert 0 < said["answered"] < 1_000_000
     assert said["seconds"] >= 0.5
+
+
+def test_who_is_patient_waits_as_long_as_told(url):
+    hasty, patient = asked(url, "1000000000", "1", "2"), asked(url, "1000000000", "1", "2", "patient")
+    assert patient["away"] <= 3 < hasty["away"], "a second each, which the server asks for"
+    assert patient["answered"] > 0
 
 
 def test_the_page_prints_what_was_measured_and_nothing_else():
@@ -130,7 +137,7 @@ def test_a_report_of_perf_analyzer_is_in_microseconds():
 
 def test_more_than_a_gateway_takes_is_printed_with_what_was_turned_away():
     one = {
-        "cpu_ms": 1.0, "per_s": 900.0, "p99_ms": 80.0, "p99_ms_with_room": 60.0, "slower": 1.33, "share_away": 0.7, "errors": 0,
+        "cpu_ms": 1.0, "per_s": 900.0, "p99_ms": 80.0, "p99_ms_with_room": 60.0, "slower": 1.33, "share_away": 0.7, "errors": 0, "patient": {"per_s": 950.0, "p99_ms": 70.0},
     }  # fmt: skip
     about = {"command": "python -m it", "commit": "0" * 7, "machine": "2 cores"}
     its = {"text": one, "image": one, "clients": 256, "room": 64, "seconds": 60.0, **about}

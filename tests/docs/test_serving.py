@@ -75,6 +75,15 @@ def test_the_numbers_of_large_indexes_are_those_that_were_measured():
     assert f"| all compared (faiss flat) | {flat['p50_ms']:.1f} | 1 | {flat['memory_mb']:,.0f} MB | |" in PAGE
 
 
+def test_the_numbers_of_a_towers_vectors_are_those_that_were_measured():
+    tower = json.loads((REPOSITORY / "docs/benchmarks/vector_search.json").read_text())["tower"]
+    assert f"beyond its {tower['pictures']:,} pictures" in PAGE
+    assert f"a trained tower of {tower['width']} numbers" in PAGE
+    for rows, its in tower["rows"].items():
+        timed = f"| {int(rows):,} | {its['p50_ms']} | {its['cpu_p50_ms']} | {its['recall_at_10']:.3f} | "
+        assert timed + f"{its['memory_mb']:.1f} MB, {its['memory_share']:.1%} | {its['flat_p50_ms']} ms |" in PAGE
+
+
 def test_what_an_answer_costs_is_what_was_measured():
     said = json.loads((REPOSITORY / "docs/benchmarks/serve.json").read_text())
     assert f"<!-- serve -->\n{serve.page(said)}\n<!-- /serve -->" in PAGE
