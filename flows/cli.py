@@ -318,15 +318,15 @@ def _promote(root: Path, arguments: argparse.Namespace) -> int:
     label = label_of(arguments.version)
     if arguments.because is not None:
         sentence = promote_by_hand(root, label, arguments.because)
+        print(sentence, flush=True)  # before a server is asked, whose failure takes nothing away
         _show_ruling(root, label, sentence)
-        print(sentence)
         return 0
     verdict = promote_label(root, label)
-    _show_ruling(root, verdict.version.label, verdict.sentence, verdict.page)
     if arguments.json:
-        print(json.dumps(verdict.ruling.as_json() if verdict.ruling else {"sentence": verdict.sentence}))
+        print(json.dumps(verdict.ruling.as_json() if verdict.ruling else {"sentence": verdict.sentence}), flush=True)
     else:
-        print(f"{verdict.page}\n{verdict.sentence}" if verdict.page else verdict.sentence)
+        print(f"{verdict.page}\n{verdict.sentence}" if verdict.page else verdict.sentence, flush=True)
+    _show_ruling(root, verdict.version.label, verdict.sentence, verdict.page)
     return 0 if verdict.champion is not None and verdict.champion.label == label else 1
 
 

@@ -239,6 +239,11 @@ def measured_before(folder: Path, about: Mapping[str, Any]) -> dict[str, Any] | 
             f"{folder} has numbers already, and {about['model']['weights']} does not say which weights it serves (package_digest), so nobody knows whether "
             "they are of the same. Give a new folder with --to."
         )
+    if not any(name.startswith("canary.") for name in metrics):
+        raise DataError(
+            f"{folder} was measured without the canary, so nobody knows whether it was measured as it would be now, and nothing is written over. "
+            "Give a new folder with --to, where it is measured again."
+        )
     differs = [name for name in about if held.get(name) != about[name]]
     if differs:
         raise DataError(

@@ -104,16 +104,26 @@ def not_served(old: Mapping[str, str], champion: ModelVersion | None, root: Path
 def parity(manifest: Mapping[str, Any]) -> Finding:
     """Return whether what is served answers as what was measured, by the bound under which the package was exported.
 
-    A package that does not say how far its answers are is for a person. One from before packages said their bound is held to the usual one.
+    A package that does not say how far its answers are is for a person. One from before packages said their bound is held to the usual one, above
+    which it is for a person too, who may know under which it was exported.
     """
-    furthest, bound = manifest.get("onnx_furthest"), float(manifest.get("onnx_tolerance", Serving().tolerance))
+    furthest, said = manifest.get("onnx_furthest"), manifest.get("onnx_tolerance")
+    bound = Serving().tolerance if said is None else float(said)
     if not furthest:
         says = "the package does not say how far its answers are from those of the model that was measured"
         return Finding(rule="parity", metric="onnx_furthest", held="uncertain", says=says)
     name, worst = max(furthest.items(), key=lambda one: (isnan(one[1]), one[1]))
     if not worst <= bound:
         says = f"is {worst:.1e}, by which {name} answers otherwise than what was measured, and serving.tolerance allows {bound:.1e}"
-        return Finding(rule="parity", metric="onnx_furthest", held="fails", says=says, ours=worst)
+        is_known = said is not None or isnan(worst)
+        says += (
+            ""
+            if is_known
+            else " where nothing else is said: the package does not say under which bound it was exported"
+        )
+        return Finding(
+            rule="parity", metric="onnx_furthest", held="fails" if is_known else "uncertain", says=says, ours=worst
+        )
     says = f"is {worst:.1e}: what is served answers as what was measured, to {bound:.1e} at most"
     return Finding(rule="parity", metric="onnx_furthest", held="holds", says=says, ours=worst)
 

@@ -253,7 +253,7 @@ class Workspace:
             raise ConfigError(
                 f"{self.root} is not a git repository, which DVC needs. Clone the project, or run: git init"
             )
-        recipes = check_files(self.root).recipes
+        recipes = check_files(self.root, self.recipe).recipes
         if self.recipe not in recipes:
             raise ConfigError(
                 f"params.yaml lists the recipes {', '.join(recipes)}, and {self.recipe!r} is not among them, so dvc.yaml "

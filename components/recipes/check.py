@@ -25,8 +25,12 @@ from components.validation.policy import kept_codes
 WORDS: dict[str, Any] = {"init_args": {"text": {"init_args": {"vocabulary": 512, "context": 24}}}}
 
 
-def check_files(root: Path) -> Params:
-    """Return params.yaml, read; ConfigError, with file, line and nearest name, for what no class need be asked about."""
+def check_files(root: Path, recipe: str | None = None) -> Params:
+    """Return params.yaml, read; ConfigError, with file, line and nearest name, for what no class need be asked about.
+
+    Args:
+        recipe: the one that is run, which must measure what a promotion asks; None: one of them must.
+    """
     check_names(root)
     params = load_params(root)
     _check_source(root, params.source)
@@ -35,7 +39,7 @@ def check_files(root: Path) -> Params:
     for name in params.recipes:
         read_recipe(root, name)
     check_judgeable(root, params.promotion)
-    check_measured(root, params)
+    check_measured(root, params, recipe)
     return params
 
 

@@ -32,20 +32,24 @@ def check_judgeable(root: Path, rules: Rules) -> None:
             raise ConfigError(f"{params.at(key)}: {_no_rows(metric, why)}")
 
 
-def check_measured(root: Path, params: Params) -> None:
-    """Raise ConfigError, with the line, for a rule about what a recipe's evaluators do not measure; of an advisory guard nothing would follow."""
+def check_measured(root: Path, params: Params, recipe: str | None) -> None:
+    """Raise ConfigError, with the line, for a rule about what a recipe's evaluators do not measure; of an advisory guard nothing would follow.
+
+    Args:
+        recipe: the one that is run; None, or one that params.yaml does not list: what some recipe measures is let by.
+    """
     rules = params.promotion
     told = {guard.metric for guard in rules.guards if guard.tier == "advisory"}
-    for recipe in params.recipes:
-        asked = _evaluators(read_recipe(root, recipe))
-        for key, metric, compares in _named(rules):
-            kind = kind_of(metric)
-            if kind in UNLISTED or kinds()[kind] in asked or (compares and metric in told):
-                continue
-            raise ConfigError(
-                f"{read_yaml(root / 'params.yaml').at(key)}: promotion names {metric}, and no evaluator that {recipe}.yaml lists gives it, so that every "
-                f"challenger would be refused. Add `- class_path: {kinds()[kind]}` to evaluation.evaluators of the recipe, or take the rule out."
-            )
+    recipes = [recipe] if recipe in params.recipes else list(params.recipes)
+    asked = {path for one in recipes for path in _evaluators(read_recipe(root, one))}
+    for key, metric, compares in _named(rules):
+        kind = kind_of(metric)
+        if kind in UNLISTED or kinds()[kind] in asked or (compares and metric in told):
+            continue
+        raise ConfigError(
+            f"{read_yaml(root / 'params.yaml').at(key)}: promotion names {metric}, and no evaluator that {' or '.join(f'{one}.yaml' for one in recipes)} lists "
+            f"gives it, so that every challenger would be refused. Add `- class_path: {kinds()[kind]}` to evaluation.evaluators of the recipe, or take the rule out."
+        )
 
 
 def _named(rules: Rules) -> Iterator[tuple[str, str, bool]]:

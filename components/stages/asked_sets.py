@@ -1,7 +1,7 @@
 """The evaluation sets that a recipe lists, read: their pictures, what they are known by, and what is asked of them."""
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from components.contracts.asked_set import AskedSet
 from components.contracts.errors import DataError
-from components.contracts.evaluator import Evaluator
+from components.contracts.evaluator import Downstream, Evaluator
 from components.contracts.sealed import digest_of, sha256_of
 from components.data.beside import read_kind
 from components.data.evaluation_set import SHOWN, read_set, read_to_fit
@@ -22,6 +22,7 @@ from components.data.quarantine import read_quarantine
 from components.data.regions import REGIONS, regions_of
 from components.data.selection import Pool, languages_of, read_pool
 from components.data.sources.catalogue import build_source
+from components.data.sources.files import is_hidden
 from components.evaluation.judged import JudgedPairs
 from components.evaluation.on_set import usual
 from components.evaluation.retrieval import Retrieval
@@ -129,8 +130,10 @@ def _of_source(one: AskedSet, stage: Stage, folder: Path, ks: Sequence[int]) -> 
         raise DataError(
             f"none of the {len(whole):,} pictures in {one.path or (one.source or {})['name']} has a caption, so none can be asked for. Write one beside each."
         )
+    evaluators = _asked(one) or (Retrieval(ks),)
+    aside = read_quarantine(folder / "quarantine.parquet")
     if absent := _without_picture(
-        whole, manifest, read_quarantine(folder / "quarantine.parquet"), stage.root / one.path if one.path else None
+        whole, manifest, aside, stage.root / one.path if one.path else None, _labels_of(evaluators)
     ):
         raise DataError(
             f"{len(absent):,} of its classes have no picture that can be measured: {', '.join(absent[:SHOWN])}. All of theirs were set aside or have no caption, and "
@@ -144,36 +147,48 @@ def _of_source(one: AskedSet, stage: Stage, folder: Path, ks: Sequence[int]) -> 
     if regions is not None:
         pool = replace(pool, regions=regions_of(regions, pool.keys))
     return ReadSet(
-        pool=pool, digest=pool_digest(manifest, folder), evaluators=_asked(one) or (Retrieval(ks),), without=_left_out(left_out, "records set aside"),
+        pool=pool, digest=pool_digest(manifest, folder), evaluators=evaluators, without=_left_out(left_out, "records set aside"),
     )  # fmt: skip
 
 
 def _without_picture(
-    whole: pa.Table, kept: pa.Table, aside: Sequence[Mapping[str, str]], folder: Path | None
+    whole: pa.Table, kept: pa.Table, aside: Sequence[Mapping[str, str]], folder: Path | None, labels: Set[str]
 ) -> list[str]:
-    """Return the groups, of any label, of which there are no pictures that are kept.
+    """Return the groups, of these labels, of which there are no pictures that are kept.
 
     Args:
         whole: all samples that came in.
         kept: those that are measured.
         aside: rows of quarantine.
         folder: that they lie in, where its folders may be groups; an empty one, and one all of whose pictures were set aside, is a group without a picture.
+        labels: that somebody asks for.
     """
-    came, stayed = _groups(whole), _groups(kept)
-    below = [one for one in folder.iterdir() if one.is_dir()] if folder is not None and folder.is_dir() else []
+    came, stayed = _groups(whole, labels), _groups(kept, labels)
+    inside = folder.iterdir() if folder is not None and folder.is_dir() else ()
+    below = [one for one in inside if one.is_dir() and not is_hidden(one.name)]
     if stayed and stayed <= {one.name for one in below}:  # so folders say what pictures are
         spoilt = {one["key"].partition("/")[0] for one in aside}
         came |= {one.name for one in below if one.name in spoilt or not any(one.iterdir())}
     return sorted(came - stayed)
 
 
-def _groups(manifest: pa.Table) -> set[str]:
-    """Return all groups of all labels; what a sample shows is none."""
+def _labels_of(asks: Sequence[object]) -> set[str]:
+    """Return the labels by which evaluators tell pictures apart, also those of what they ask or fit in turn."""
+    found: set[str] = set()
+    for one in asks:
+        inside = vars(one)
+        found |= {inside[name] for name in ("label", "of") if isinstance(inside.get(name), str)}
+        found |= _labels_of([each for each in inside.values() if isinstance(each, Evaluator | Downstream)])
+    return found
+
+
+def _groups(manifest: pa.Table, labels: Set[str]) -> set[str]:
+    """Return all groups of these labels; what a sample shows is none."""
     return {
         group
-        for labels in manifest["labels"].to_pylist()
-        for name, group in labels.items()
-        if group and name != "concept"
+        for its in manifest["labels"].to_pylist()
+        for name, group in its.items()
+        if group and name in labels and name != "concept"
     }
 
 

@@ -310,3 +310,7 @@ def test_numbers_without_a_canary_are_not_taken_for_alike(diptych, colours, tmp_
     path.write_text(json.dumps(kept))
     assert main(["study", "then/colours", "now/colours"]) == 0
     assert "then/colours was measured without the canary" in capsys.readouterr().out
+    code, _, err = diptych(GOLDEN / "clip_gelu", "--set", colours, "--to", "then")
+    assert code != 0
+    assert "measured without the canary" in err
+    assert "Give a new folder with --to" in err

@@ -151,7 +151,9 @@ def test_one_that_is_not_served_as_it_was_measured_stays_however_good(toy):
 @pytest.mark.parametrize(
     ("furthest", "bound", "held"),
     [
-        ({"image": 9e-5, "text": 1e-6}, {}, "holds"), ({"image": 2e-4, "text": 1e-6}, {}, "fails"),
+        ({"image": 9e-5, "text": 1e-6}, {}, "holds"), ({"image": 2e-4, "text": 1e-6}, {}, "uncertain"),
+        ({"image": 9e-5, "text": 1e-6}, {"onnx_tolerance": None}, "holds"), ({"image": 2e-4, "text": 1e-6}, {"onnx_tolerance": None}, "uncertain"),
+        ({"image": float("nan"), "text": 1e-6}, {}, "fails"),
         ({"image": 2e-4, "text": 1e-6}, {"onnx_tolerance": 1e-3}, "holds"), ({"image": 2e-6, "text": 0.0}, {"onnx_tolerance": 1e-6}, "fails"),
         ({"image": float("nan"), "text": 0.1}, {"onnx_tolerance": 1.0}, "fails"), ({}, {"onnx_tolerance": 1e-3}, "uncertain"),
         (None, {}, "uncertain"),

@@ -78,6 +78,19 @@ def test_a_bound_on_what_the_recipe_does_not_measure_names_the_evaluator_to_add(
     assert checked(rules, {"evaluators": [ZERO_SHOT, {"class_path": "components.evaluation.cost.Cost"}]}).bounds
 
 
+def test_a_bound_on_what_another_recipe_alone_measures_stops_that_recipe_alone(checked, tmp_path):
+    checked({})
+    params = yaml.safe_load((tmp_path / "params.yaml").read_text())
+    params["promotion"]["bounds"] = [{"metric": "cost.image.flops", "at_most_times": 1.1}]
+    begun = {"start": "data/untrained.txt"}
+    params["recipes"], params["overrides"] = {"clip": begun, "siglip": begun}, {}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    assert check_files(tmp_path, "clip").promotion.bounds
+    assert check_files(tmp_path).promotion.bounds
+    with pytest.raises(ConfigError, match=r"no evaluator that siglip\.yaml lists gives it"):
+        check_files(tmp_path, "siglip")
+
+
 def test_what_is_asked_of_a_set_or_within_another_evaluator_is_measured(checked):
     rules = {"bounds": [{"metric": "probe.digits.top1", "at_least": 0.1}]}
     probe = {"class_path": "components.evaluation.probe.Probe"}

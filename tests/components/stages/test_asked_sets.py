@@ -1,5 +1,7 @@
 """An evaluation set that is a source by itself is read and measured by what the stage reads and measures sets with."""
 
+from dataclasses import replace
+
 import pytest
 
 from components.contracts.asked_set import AskedSet
@@ -96,7 +98,12 @@ def lay_out(folder, squares) -> AskedSet:
         (folder / group["category"]).mkdir(parents=True, exist_ok=True)
         (folder / group["category"] / f"{place}.png").write_bytes(data)
         (folder / group["category"] / f"{place}.txt").write_text(name)
-    return AskedSet(path="data/sets/ours", source={"name": "folder"})
+    asks = {
+        "class_path": "components.evaluation.zero_shot.ZeroShot",
+        "init_args": {"label": "category", "prompts": "label"},
+    }
+    within = {"class_path": "components.evaluation.calibration.Calibration", "init_args": {"asks": asks}}
+    return AskedSet(path="data/sets/ours", source={"name": "folder"}, evaluators=(within,))
 
 
 def no_picture(folder):
@@ -122,6 +129,21 @@ def test_a_class_without_a_picture_is_named(stage, tmp_path, squares, spoil, nam
     why = f"the evaluation set ours: 1 of its classes have no picture that can be measured: {named}\\. "
     with pytest.raises(DataError, match=why), read_sets(stage, {"ours": asked}, (1,)):
         pass
+
+
+@pytest.mark.parametrize("spoil", [no_picture, spoilt_picture, no_caption])
+def test_where_nobody_asks_for_classes_one_without_a_picture_stops_nothing(stage, tmp_path, squares, spoil):
+    asked = replace(lay_out(tmp_path / "data/sets/ours", squares), evaluators=())
+    spoil(tmp_path / "data/sets/ours")
+    with read_sets(stage, {"ours": asked}, (1,)) as sets:
+        assert len(sets["ours"].pool) == (40 if spoil is no_caption else 50)
+
+
+def test_a_hidden_folder_is_no_class(stage, tmp_path, squares):
+    asked = lay_out(tmp_path / "data/sets/ours", squares)
+    (tmp_path / "data/sets/ours/.ipynb_checkpoints").mkdir()
+    with read_sets(stage, {"ours": asked}, (1,)) as sets:
+        assert len(sets["ours"].pool) == 50
 
 
 def test_a_folder_beside_pictures_that_no_folder_tells_apart_is_no_class(stage, tmp_path, squares):
