@@ -4,7 +4,8 @@ What is drawn anew from the queries lies above such a number, often as a whole, 
 truth than its parts are from theirs: a sum of distances by no more than the parts' distances together (triangle inequality), the largest part by no more
 than the part that is furthest off. How far the parts are off is what the bootstrap tells without bias, and the interval reaches that far from the number.
 So it holds the truth in 95 of 100 cases or more: it is wide where the number is of the size of its noise. Draws of few groups tell too little of how far a
-part is off: the gap has no interval where a slice has fewer than FEWEST groups.
+part is off: the gap has no interval where a slice has fewer than FEWEST groups, and with hardly
+more it holds the truth in 93 of 100.
 Source: Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 12 (errors of the draws stand for errors of the estimate). Differs: of all parts at once.
 Axes: Q queries, P parts, G groups of queries, R draws.
 """
@@ -17,7 +18,7 @@ from jaxtyping import Float, Int
 from components.evaluation.bootstrap import CONFIDENCE, drawn, summed
 
 DRAWS = 2_000  # each is of all parts at once
-FEWEST = 10  # groups of a slice; of 5 the interval held the truth in 82 of 100 cases
+FEWEST = 10  # groups of a slice: of 5 beside one of 60 the interval held the truth in 86 of 100 cases, of 10 in 93
 
 Ends = tuple[float, float] | tuple[None, None]
 
