@@ -68,7 +68,7 @@ def choices_of(asked: Here, root: Path, here: Path) -> Choices:
     sets = {folder.name: {"path": set_in(folder, root)} for folder in asked.sets}
     held = {name: {**one, "digest": digest_in(root / one["path"])} for name, one in sets.items()}
     race = {**asked.race, **({"sets": held} if held else {})}
-    policy = read_yaml(root / "params.yaml").values["gates"].get("policy") or {}
+    policy = (read_yaml(root / "params.yaml").values.get("gates") or {}).get("policy") or {}
     near = [] if NEAR in policy else [f"gates.policy.{NEAR}=drop"]
     return Choices(
         recipe=RECIPE, data=asked.data, numbers=[*near, *asked.numbers], start=start, race=race, sets=sets,

@@ -39,7 +39,7 @@ def given_start(said: str, here: Path, network: bool = False, root: Path | None 
 
     if said == MICRO and not (here / said).exists():
         return micro_clip(root or find_root(here)), MICRO
-    if "@" in said and not said.startswith("hf-hub:") and not (here / said).exists():
+    if "@" in said and "/" not in said and not (here / said).exists():
         from components.registry.champion import files_of
         from components.registry.store import open_store
         from components.registry.versions import by_label

@@ -97,7 +97,7 @@ def fewer_than_labels(train: int, labels: Collection[str | None]) -> Hard | None
     return Hard(
         name="fewer_than_labels", count=train, of=len(names),
         sentence=f"There are {len(names):,} labels and {train:,} pictures to learn from, so some labels have none, and cannot be learnt: a picture is asked for its caption "
-        "instead. Ten pictures of each label would let it be asked which it is.",
+        "instead. Bring ten pictures of each label and ask for labels (`--ask labels`), and it is asked which it is.",
     )  # fmt: skip
 
 

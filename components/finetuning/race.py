@@ -13,6 +13,7 @@ from components.contracts.errors import ConfigError
 
 FIRST = 8  # steps of the heats that measure how long a step takes
 SPARE = 0.8  # of the time that is left is planned with
+PROMPT_SHARE = 0.1  # of the budget, at most, that a soft prompt learns for, which is before the race
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,14 +33,17 @@ class Heat:
     seconds: float
 
 
-def race(names: Sequence[str], run: Callable[[str, int], Heat], budget_s: float, most: int) -> list[Heat]:
+def race(
+    names: Sequence[str], run: Callable[[str, int], Heat], budget_s: float, most: int, spent_s: float = 0.0
+) -> list[Heat]:
     """Return all heats in their order, of which the last is the winner's longest.
 
     Args:
         names: who takes part, the first of equals is preferred.
         run: tunes one of them from the start for so many steps.
-        budget_s: seconds for all heats.
+        budget_s: seconds for all heats, and for what was before them.
         most: steps of the longest heat.
+        spent_s: seconds of the budget that ways which tune nothing took before.
 
     Raises ConfigError for a budget in which not each can be tried shortly; it says the least.
     """
@@ -48,11 +52,11 @@ def race(names: Sequence[str], run: Callable[[str, int], Heat], budget_s: float,
         heats.append(run(name, min(FIRST, most)))
         spent = sum(heat.seconds for heat in heats)
         least = spent * len(names) / (place + 1)
-        if least > budget_s:
-            raise too_short(budget_s, least, len(names), heats[0].steps)
+        if least > budget_s - spent_s:
+            raise too_short(budget_s, least, len(names), heats[0].steps, spent_s)
     left = list(names)
     a_step = {heat.name: heat.seconds / heat.steps for heat in heats}
-    left_s = budget_s - sum(heat.seconds for heat in heats)
+    left_s = budget_s - spent_s - sum(heat.seconds for heat in heats)
     steps = planned(list(a_step.values()), SPARE * left_s, most)
     now = heats
     while True:
@@ -70,7 +74,7 @@ def race(names: Sequence[str], run: Callable[[str, int], Heat], budget_s: float,
     return [*(heat for heat in heats if heat is not last), last]
 
 
-def too_short(budget_s: float, least_s: float, ways: int, steps: int) -> ConfigError:
+def too_short(budget_s: float, least_s: float, ways: int, steps: int, spent_s: float = 0.0) -> ConfigError:
     """Return the error for a budget in which not each way can be tried.
 
     Args:
@@ -78,10 +82,13 @@ def too_short(budget_s: float, least_s: float, ways: int, steps: int) -> ConfigE
         least_s: seconds that the first heats of all take, as far as is known.
         ways: that take part.
         steps: of a first heat.
+        spent_s: seconds of the budget that ways which tune nothing took before. Of a longer budget they may take PROMPT_SHARE more.
     """
+    taken = f", of which ways that tune nothing took {shortly(spent_s)}" if spent_s else ""
+    asked_s = (spent_s + least_s / SPARE) / (1 - PROMPT_SHARE) if spent_s else least_s / SPARE
     return ConfigError(
-        f"there are {shortly(max(0.0, budget_s))}, but to try each of {ways} ways for {steps} steps takes about {shortly(least_s)}. Give at least "
-        f"{at_least(least_s / SPARE)}, or fewer ways."
+        f"there are {shortly(budget_s)}{taken}, but to try each of {ways} ways for {steps} steps takes about {shortly(least_s)}. Give at least "
+        f"{at_least(asked_s)}, or fewer ways."
     )
 
 

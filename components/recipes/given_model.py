@@ -1,5 +1,6 @@
 """A model to be measured that somebody hands over: a folder of open_clip, of transformers or of ours, a package, or a server that runs."""
 
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -123,7 +124,7 @@ def library_of(path: Path) -> Library:
                 f"{path} is a pickle, which may run code when it is read, and beside it lies no config that says what its weights are of, so it is "
                 f"not opened. Where you trust it, convert it: open it with the library that wrote it, and save config and weights as safetensors, in "
                 f"transformers by model.save_pretrained(DIR), in open_clip by open_clip.push_to_hf_hub.save_for_hf(model, tokenizer, config, DIR). "
-                f"Then give DIR in its place. A state_dict alone is read with a config that you name: diptych model import {path.name} --from open_clip "
+                f"Then give DIR in its place. A state_dict alone is read with a config that you name: diptych model import {shlex.quote(str(path))} --from open_clip "
                 "--config FILE --tokenizer FILE --to DIR"
             )
         raise DataError(

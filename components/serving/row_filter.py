@@ -49,10 +49,11 @@ class RowFilter:
     def __init__(self, columns: Mapping[str, Sequence[str]]) -> None:
         self._rows: dict[str, dict[str, np.ndarray]] = {}
         for name, values in columns.items():
-            known, places = np.unique(np.asarray(values, dtype=str), return_inverse=True)
-            order = np.argsort(places, kind="stable")
-            parts = np.split(order, np.cumsum(np.bincount(places, minlength=len(known)))[:-1])
-            self._rows[name] = {str(value): part for value, part in zip(known, parts, strict=True) if value}
+            places: dict[str, list[int]] = {}  # no array of texts, each of which would be as wide as the longest
+            for row, value in enumerate(values):
+                if value:
+                    places.setdefault(value, []).append(row)
+            self._rows[name] = {value: np.array(rows, np.int64) for value, rows in places.items()}
 
     def rows(self, where: Mapping[str, Sequence[str]]) -> np.ndarray | None:
         """Return the M rows that are left, int64 in order; None for all of them. BadFilter for a column that the package has not."""

@@ -152,7 +152,7 @@ def race_ways(stage: Stage, described: dict[str, Any]) -> None:
             embedder, selected.train, selected.val, others, digest=sha256_of(pretrained / WEIGHTS), budget_s=race.budget_s,
             seed=params.seed, folder=folder, progress=stage.progress, most_lost=race.most_lost, batch=race.batch,
             choice=choice, by=race.ways or USUAL, augment=race.augment, recall=recall,
-            most_steps=race.most_steps,
+            most_steps=race.most_steps, ask=race.ask,
         )  # fmt: skip
     batch = batch_of(selected.train, race.batch)
     with stage.output(f"runs/{recipe.name}/finetune") as out:

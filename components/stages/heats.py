@@ -61,7 +61,8 @@ class Heats:
         progress: is told.
         general: pairs of which what the start said is held to, by that weight; None holds to nothing.
         weight: of that.
-        budget_s: seconds for all heats; a first heat that takes longer by itself is not run to its end.
+        budget_s: seconds for all heats, and for what was before them; a first heat that takes longer by itself than is left is not run to its end.
+        spent_s: seconds of it that ways which tune nothing took before.
     """
 
     embedder: Embedder
@@ -75,6 +76,7 @@ class Heats:
     general: General | None = None
     weight: float = 0.0
     budget_s: float = math.inf
+    spent_s: float = 0.0
 
     def run(self, name: str, steps: int) -> Heat:
         """Tune by a way for so many steps, and score the best place between the start and what came of it.
@@ -127,9 +129,9 @@ class Heats:
             now = monotonic()
             if done == 1:
                 first = now  # what the first one takes says little of the others
-            elif now - began > self.budget_s:
+            elif now - began > self.budget_s - self.spent_s:
                 a_heat = now - began + (total - done) * (now - first) / (done - 1)
-                raise too_short(self.budget_s, len(self.ways) * a_heat, len(self.ways), steps)
+                raise too_short(self.budget_s, len(self.ways) * a_heat, len(self.ways), steps, self.spent_s)
 
         return told
 

@@ -34,7 +34,7 @@ from components.finetuning.feature_adapter import FeatureAdapter
 from components.finetuning.image_prompt import ImagePrompt
 from components.finetuning.interpolate import Weights, interpolate
 from components.finetuning.labels.cache import Cache
-from components.finetuning.labels.choice import COLUMN, Choice
+from components.finetuning.labels.choice import COLUMN, Ask, Choice
 from components.finetuning.labels.linear_probe import LinearProbe
 from components.finetuning.labels.prompt_ensemble import PromptEnsemble
 from components.finetuning.labels.soft_prompt import SoftPrompt
@@ -43,7 +43,7 @@ from components.finetuning.last_layers import LastLayers
 from components.finetuning.locked import LockedImage
 from components.finetuning.locked_text import LockedText
 from components.finetuning.lora import Lora
-from components.finetuning.race import Heat, race
+from components.finetuning.race import PROMPT_SHARE, Heat, race
 from components.finetuning.recall import General
 from components.finetuning.strategy import ALPHAS, Strategy
 from components.finetuning.whole import Whole
@@ -60,7 +60,6 @@ EPOCHS = 30  # at most, of the longest heat
 START = "start"
 MOST_LOST = 0.01  # of what it could do elsewhere
 USUAL = ("lora", "last layers", "locked image", "whole")
-PROMPT_SHARE = 0.1  # of the budget, at most, that a soft prompt learns for
 
 
 def ways() -> dict[str, Strategy]:
@@ -179,7 +178,7 @@ def raced(
     embedder: Embedder, train: Pool, val: Pool, others: Sequence[Elsewhere], *, digest: str, budget_s: float, seed: int, folder: Path,
     progress: Progress, most_lost: float = MOST_LOST, batch: int = BATCH, choice: Choice | None = None, by: Sequence[str] = USUAL,
     augment: Augment = "light", recall: Recall | None = None,
-    most_steps: int = 0,
+    most_steps: int = 0, ask: Ask = "auto",
 ) -> Raced:  # fmt: skip
     """Tune the embedder's model in place, and return what was found.
 
@@ -198,6 +197,7 @@ def raced(
         augment: how much training pictures are changed.
         recall: general pictures, of which what the start said is held to; those that are in `others` are left out.
         most_steps: of the longest heat; 0 for as many as take EPOCHS times all pictures.
+        ask: as `choice` was asked for; where captions were, nobody is told that labels could be.
 
     Raises ConfigError for too few pictures, a budget that is too short, sets that are called alike or as what is the person's own, and numbers
     out of range. Where there are labels, a budget that is too short to tune is said in `without`.
@@ -215,7 +215,7 @@ def raced(
     start = untouched = {name: value.detach().clone() for name, value in model.state_dict().items()}
     watch = watching_labels(embedder, choice, val, progress) if choice else watching(embedder, val, progress)
     without, heats = dict[str, str](), list[Heat]()
-    hard = hard_of(embedder, train, val, choice)
+    hard = hard_of(embedder, train, val, choice, ask)
     ends = [_End(way=START, steps=0, alpha=0.0, val=_scored(embedder, start, watch))]
     told = None
     if choice:
@@ -227,11 +227,13 @@ def raced(
         ends += [_End.of(heat, fitted, 0, 0.0) for heat, fitted in frozen]
     tuned, last = None, None
     try:
-        left_s = budget_s - sum(heat.seconds for heat in heats)
+        spent_s = sum(heat.seconds for heat in heats)
         run, tried = _tuning(
-            embedder, train, batch, start, watch, seed, folder, progress, part, without, hard, augment, recall, left_s,
+            embedder, train, batch, start, watch, seed, folder, progress, part, without, hard, augment, recall, budget_s, spent_s,
         )  # fmt: skip
-        heats += (ran := race(tried, run.run, left_s, most_of(len(train), run.batches.order.batch, most_steps)))
+        heats += (
+            ran := race(tried, run.run, budget_s, most_of(len(train), run.batches.order.batch, most_steps), spent_s)
+        )
         last, tuned = ran[-1], run.tuned(ran[-1])
         if soup := run.soup(longest(ran)):
             better = soup[0].score > last.score
@@ -347,13 +349,15 @@ def batch_of(pool: Pool, batch: int) -> int:
     return min(batch, len(set(pool.concepts)))
 
 
-def hard_of(embedder: Embedder, train: Pool, val: Pool, choice: Choice | None) -> list[Hard]:
+def hard_of(embedder: Embedder, train: Pool, val: Pool, choice: Choice | None, ask: Ask = "auto") -> list[Hard]:
     """Return what makes these pictures hard to adapt to: by the labels that are chosen among, or those of the column, or else by what they show."""
     said = [label for label in train.labelled(COLUMN) if label is not None]
     labels = choice.of["train"] if choice else said or train.concepts
     captions = [text for texts in train.captions for text in texts]
     found = hard_data(len(train), len(val), captions, labels, embedder.vocabulary)
-    more = None if choice else fewer_than_labels(len(train), [*train.labelled(COLUMN), *val.labelled(COLUMN)])
+    if choice or ask != "auto":
+        return found
+    more = fewer_than_labels(len(train), [*train.labelled(COLUMN), *val.labelled(COLUMN)])
     return [*found, more] if more else found
 
 
@@ -377,7 +381,7 @@ def _preparable(model: DualEncoder, part: Mapping[str, Strategy]) -> dict[str, s
 
 def _tuning(
     embedder: Embedder, train: Pool, batch: int, start: Weights, watch: Watch, seed: int, folder: Path, progress: Progress,
-    part: Mapping[str, Strategy], without: dict[str, str], hard: Sequence[Hard], augment: Augment, recall: Recall | None, budget_s: float,
+    part: Mapping[str, Strategy], without: dict[str, str], hard: Sequence[Hard], augment: Augment, recall: Recall | None, budget_s: float, spent_s: float,
 ) -> tuple[Heats, list[str]]:  # fmt: skip
     """Return what runs heats of the ways that this model can be tuned by, and their names; `without` says the others."""
     batches = batches_of(embedder, train, batch, seed, progress, augment)
@@ -397,6 +401,7 @@ def _tuning(
         general=General.of(embedder, recall.pool, progress) if recall else None,
         weight=recall.weight if recall else 0.0,
         budget_s=budget_s,
+        spent_s=spent_s,
     )
     return run, tried
 

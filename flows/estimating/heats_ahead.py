@@ -12,6 +12,8 @@ from typing import Any
 from components.finetuning.race import FIRST, Heat, race
 from flows.estimating.pace import SETTLED, Mark, middle
 
+UNBOUNDED = 10**9  # steps
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ahead:
@@ -20,10 +22,14 @@ class Ahead:
     Args:
         heats: in order.
         least_s: seconds that the first heats took, below which no budget will do.
+        steps: of a first heat.
+        wished: whether there is no longer one because none is asked for, with time left.
     """
 
     heats: Sequence[Heat]
     least_s: float
+    steps: int = FIRST
+    wished: bool = False
 
     @property
     def seconds(self) -> float:
@@ -34,11 +40,12 @@ class Ahead:
     def in_words(self) -> str:
         """What the budget has room for."""
         if not self.heats:
-            return f"{FIRST} steps of each way, and no room for more"
+            why = "as many as are asked for" if self.wished else "and no room for more"
+            return f"{self.steps} steps of each way, {why}"
         rounds: dict[int, list[str]] = {}
         for heat in self.heats:
             rounds.setdefault(heat.steps, []).append(heat.name)
-        return f"{FIRST} steps of each way, then " + ", ".join(
+        return f"{self.steps} steps of each way, then " + ", ".join(
             f"{steps:,} steps of {_listed(names)}" for steps, names in rounds.items()
         )
 
@@ -72,18 +79,27 @@ def heats_ahead(
     a_step = dict(zip(names, paces(marks), strict=True))
     once = {name: max(0.0, first[name].seconds - first[name].steps * a_step[name]) for name in names}
     usual = median(once.values()) if once else 0.0  # the first heat imports what the others use
-    ahead: list[Heat] = []
 
     def run(name: str, steps: int) -> Heat:
         if steps <= first[name].steps:
             return first[name]
-        heat = replace(first[name], steps=steps, seconds=min(once[name], usual) + steps * a_step[name])
-        ahead.append(heat)
-        return heat
+        return replace(first[name], steps=steps, seconds=min(once[name], usual) + steps * a_step[name])
 
-    if names:
-        race(names, run, budget_s - others_s, most)
-    return Ahead(heats=ahead, least_s=sum(heat.seconds for heat in first.values()))
+    def to_come(most: int) -> list[Heat]:
+        ran: list[Heat] = []
+
+        def noted(name: str, steps: int) -> Heat:
+            ran.append(heat := run(name, steps))
+            return heat
+
+        race(names, noted, budget_s, most, others_s)
+        return ran[len(names) :]
+
+    steps = max((heat.steps for heat in first.values()), default=FIRST)
+    ahead = to_come(most) if names else []
+    wished = bool(names) and not ahead and (most <= steps or bool(to_come(UNBOUNDED)))
+    least_s = sum(heat.seconds for heat in first.values())
+    return Ahead(heats=ahead, least_s=least_s, steps=steps, wished=wished)
 
 
 def paces(marks: Sequence[Mark]) -> list[float]:

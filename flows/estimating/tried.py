@@ -240,7 +240,8 @@ def _race(root: Path, recipe: str) -> Taken:
     from components.stages.raced import most_of, ways
 
     race = load_params(root).recipes[recipe].race
-    with said(root, {"recipes": {recipe: {"race": {"most_steps": FIRST}}}}):
+    first = min(FIRST, race.get("most_steps") or FIRST)
+    with said(root, {"recipes": {recipe: {"race": {"most_steps": first}}}}):
         found = run_stage(root, "finetune", recipe)
     folder = root / "runs" / recipe / "finetune"
     done, report = (json.loads((folder / name).read_text(encoding="utf-8")) for name in (ADAPTED, "metrics.json"))

@@ -47,8 +47,9 @@ def test_a_model_is_laid_in_once_and_known_by_its_weights(start, tmp_path):
     assert sorted(path.name for path in (root / place).iterdir()) == sorted(MODEL_FILES)
     assert laid_in(str(start), root, root) == place
     assert [path.name for path in (root / "models").iterdir()] == [place.removeprefix("models/")], "nothing half done"
-    with pytest.raises(ConfigError, match="there is nothing there"):
-        laid_in("elsewhere", root, tmp_path)
+    for nothing in ("elsewhere", "models/clip@3"):  # a path, and no version of a registry, which this workspace has not
+        with pytest.raises(ConfigError, match="there is nothing there"):
+            laid_in(nothing, root, tmp_path)
     (start / "tokenizer.json").unlink()
     with pytest.raises(ConfigError, match=r"lacks tokenizer\.json"):
         laid_in("start", root, tmp_path)
@@ -64,6 +65,10 @@ def test_held_out_copies_are_set_aside_unless_somebody_says_what_becomes_of_them
         assert (
             tuple(choices_of(Here(data="mine", start="start", numbers=["seed=3"]), root, tmp_path).numbers) == numbers
         )
+    for said in ({"seed": 3}, {"gates": None}, {"gates": {"policy": None}}):
+        (root / "params.yaml").write_text(yaml.safe_dump(said))
+        numbers = choices_of(Here(data="mine", start="start"), root, tmp_path).numbers
+        assert tuple(numbers) == ("gates.policy.leak_near=drop",), said
 
 
 def test_a_set_is_laid_in_once_and_another_of_its_name_is_refused(tmp_path):

@@ -77,8 +77,10 @@ def test_pickled_objects_are_not_read_and_how_to_convert_them_is_said(refused, t
 def test_a_pickle_on_its_own_is_refused_as_one_and_not_opened(refused, tmp_path):
     """It would make a file when it is read; and what is said is what helps here, where --from names the model."""
     ran = tmp_path / "ran"
-    (tmp_path / "model.pt").write_bytes(pickle.dumps(Opens(ran)))
-    said = refused(tmp_path / "model.pt")
+    place = tmp_path / "my model.pt"
+    place.write_bytes(pickle.dumps(Opens(ran)))
+    said = refused(place)
+    assert f"diptych model import '{place}' --from open_clip" in said, "as it can be copied"
     assert "model.pt is a pickle, which may run code when it is read" in said
     assert "weights as safetensors" in said
     assert "--from huggingface" not in said
@@ -145,7 +147,13 @@ def test_fewer_pictures_than_labels_are_told_where_nobody_asked_for_labels(start
     found = json.loads((tmp_path / "out/adapted.json").read_text())
     (told,) = [one["sentence"] for one in found["hard"] if one["name"] == "fewer_than_labels"]
     assert told.startswith("There are 20 labels and 16 pictures to learn from, so some labels have none")
+    assert "ask for labels (`--ask labels`)" in told
     assert found["metric"] == "retrieval.pair.mean_recall"
+    assert main(["adapt", "mine", "--from", str(start), *short[:-1], "captions", "--ask", "captions"]) == 0
+    wished = json.loads((tmp_path / "captions/adapted.json").read_text())
+    assert "fewer_than_labels" not in [one["name"] for one in wished["hard"]], (
+        "whoever asks for captions is told nothing"
+    )
 
 
 def test_what_makes_data_hard_stands_in_what_is_left(start, tmp_path, monkeypatch):

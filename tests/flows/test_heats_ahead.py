@@ -55,6 +55,24 @@ def test_a_budget_without_room_for_more_says_so_and_one_that_is_too_short_says_t
         heats_ahead(heats, marks, WAYS, budget_s=5.0, most=400)
 
 
+def test_where_no_more_steps_are_asked_for_that_is_said_and_not_that_there_is_no_room():
+    heats, marks = first_heats(A_STEP, ONCE, dict.fromkeys(WAYS, 0.5))
+    for most in (8, 10):  # at 10 the rounds that are shorter than the first heats are not run
+        ahead = heats_ahead(heats, marks, WAYS, budget_s=2000.0, most=most)
+        assert (ahead.in_words, ahead.seconds) == ("8 steps of each way, as many as are asked for", 0.0)
+    few = [{**heat, "steps": 4} for heat in heats]
+    assert heats_ahead(few, marks, WAYS, budget_s=2000.0, most=4).in_words.startswith("4 steps of each way, as many")
+
+
+def test_what_ways_that_tune_nothing_took_is_in_the_budget_that_is_asked_for():
+    heats, marks = first_heats(A_STEP, ONCE, dict.fromkeys(WAYS, 0.5))
+    frozen = {"name": "cache", "steps": 0, "score": 0.9, "seconds": 20.0}
+    with pytest.raises(
+        ConfigError, match=r"there are 30 s, of which ways that tune nothing took 20 s.*Give at least 64 s"
+    ):
+        heats_ahead([frozen, *heats], marks, WAYS, budget_s=30.0, most=400)
+
+
 def test_a_step_is_told_without_the_first_ones_and_the_last():
     _, marks = first_heats(A_STEP, ONCE, dict.fromkeys(WAYS, 0.5))
     assert paces(marks) == pytest.approx([A_STEP[name] for name in WAYS])

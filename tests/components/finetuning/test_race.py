@@ -77,6 +77,18 @@ def test_the_least_is_said_in_seconds_or_minutes_as_it_is(least_s, said):
     assert said in str(too_short(0.01, least_s, ways=4, steps=8))
 
 
+def test_what_was_spent_before_counts_and_the_least_that_is_said_is_enough_with_it():
+    """With four ways for 8 s, of which 60 s are gone: a soft prompt takes a tenth of a longer budget more."""
+    run, _ = runner(WORTH, a_step=1.0)
+    with pytest.raises(
+        ConfigError,
+        match=r"there are 80 s, of which ways that tune nothing took 60 s, but .* takes about 32 s. Give at least 112 s",
+    ):
+        race(list(WORTH), run, budget_s=80.0, most=1000, spent_s=60.0)
+    heats = race(list(WORTH), run, budget_s=112.0, most=1000, spent_s=60.0 + 11.2)
+    assert sum(heat.seconds for heat in heats) <= 112.0 - 71.2
+
+
 def test_where_there_is_time_for_no_more_the_short_heats_decide():
     run, ran = runner(WORTH, a_step=1.0)
     assert race(list(WORTH), run, budget_s=40.0, most=1000)[-1].name == "b"

@@ -1,5 +1,7 @@
 """A filter leaves the rows that it says, in order, and one that says nothing of use is refused in a sentence."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -30,6 +32,19 @@ def test_a_value_that_nothing_has_leaves_nothing_and_no_filter_leaves_all():
     assert ROWS.rows({"source": ["nobody"]}).tolist() == []
     assert ROWS.rows({"source": [""]}).tolist() == [], "a row without a value has none, not an empty one"
     assert ROWS.rows({}) is None
+
+
+def test_values_differ_by_what_ends_them_and_one_that_is_long_costs_no_more_than_itself():
+    values = ["a", "a\0", "a" * 2_000, *(["b"] * 20_000)]
+    tracemalloc.start()
+    try:
+        rows = RowFilter({"concept": values})
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert [rows.rows({"concept": [value]}).tolist() for value in values[:3]] == [[0], [1], [2]]
+    assert rows.rows({"concept": ["b"]}).tolist() == list(range(3, 20_003))
+    assert most < 10_000_000, "as wide as the longest, all would take 160 MB"
 
 
 def test_a_filter_is_read_as_the_gateway_has_it():
