@@ -8,6 +8,7 @@ Q queries, G gallery, B queries of a block.
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -220,7 +221,7 @@ class Evaluator:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Labelled:
     """A small set of pictures to fit and test a probe on.
 
@@ -240,9 +241,9 @@ class Labelled:
     groups: tuple[str, ...] = ()
     told: str = ""
 
-    @property
+    @cached_property
     def digest(self) -> str:
-        """Return the sha256 of all of it."""
+        """Return the sha256 of all of it, for which every picture is read once."""
         rows = zip(self.keys, self.labels, self.parts, self.pictures, strict=True)
         return digest_of({key: f"{label} {part} {hashlib.sha256(data).hexdigest()}" for key, label, part, data in rows})
 

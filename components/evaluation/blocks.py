@@ -69,7 +69,7 @@ def _halves(part: Int[np.ndarray, "P"], scaled: Float[np.ndarray, "G S"]) -> tup
     if len(part) < 2 or not scaled.shape[1]:
         return (part,)
     column = scaled[part, scaled[part].var(0).argmax()]
-    order, middle = np.argpartition(column, len(part) // 2), len(part) // 2
+    order, middle = np.argsort(column, kind="stable"), len(part) // 2  # where values tie, alike on every machine
     return part[order[:middle]], part[order[middle:]]
 
 

@@ -1,6 +1,6 @@
 """Labelled pictures in parts, to fit on, to choose by and to test on: whole groups of what belongs together, within each class.
 
-Which part a thing is of follows from its name alone, so that every model and every seed is tested on the same pictures.
+Which part a thing is of follows from its name and the names beside it in its class, so that every model and every seed is tested on the same pictures.
 Axes: N pictures.
 """
 

@@ -3,7 +3,8 @@
 What is drawn anew from the queries lies above such a number, often as a whole, so its quantiles are no interval of it. But it cannot be further from the
 truth than its parts are from theirs: a sum of distances by no more than the parts' distances together (triangle inequality), the largest part by no more
 than the part that is furthest off. How far the parts are off is what the bootstrap tells without bias, and the interval reaches that far from the number.
-So it holds the truth in 95 of 100 cases or more: it is wide where the number is of the size of its noise.
+So it holds the truth in 95 of 100 cases or more: it is wide where the number is of the size of its noise. Draws of few groups tell too little of how far a
+part is off: the gap has no interval where a slice has fewer than FEWEST groups.
 Source: Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 12 (errors of the draws stand for errors of the estimate). Differs: of all parts at once.
 Axes: Q queries, P parts, G groups of queries, R draws.
 """
@@ -16,6 +17,7 @@ from jaxtyping import Float, Int
 from components.evaluation.bootstrap import CONFIDENCE, drawn, summed
 
 DRAWS = 2_000  # each is of all parts at once
+FEWEST = 10  # groups of a slice; of 5 the interval held the truth in 82 of 100 cases
 
 Ends = tuple[float, float] | tuple[None, None]
 
@@ -47,7 +49,7 @@ def sum_interval(
 
 
 def gap_interval(right: Float[np.ndarray, "Q"], counts: Sequence[int], groups: Sequence[Hashable], seed: int) -> Ends:
-    """Return the interval of how far the worst part lies below the mean of all; None twice where all queries are of one group.
+    """Return the interval of how far the worst part lies below the mean of all; None twice where a part has fewer than FEWEST groups.
 
     Args:
         right: of each query, a part's queries together.
@@ -59,10 +61,12 @@ def gap_interval(right: Float[np.ndarray, "Q"], counts: Sequence[int], groups: S
     values = np.zeros((len(right), 2 * len(counts)))
     values[at, parts], values[at, len(counts) + parts] = right, 1
     sums = summed(values, groups)
-    if len(sums) < 2:
+    having = (sums[:, len(counts) :] > 0).sum(0)  # groups of each part
+    if having.min() < FEWEST:
         return None, None
     below = _below(sums.sum(0)[None])[0]
-    off = _below(drawn(sums, seed, DRAWS)) - below
+    wider = np.sqrt(having / (having - 1))  # draws spread too little by one group
+    off = (_below(drawn(sums, seed, DRAWS)) - below) * wider
     with np.errstate(invalid="ignore"):  # a draw may hold no query of a part
         above, under = np.fmax.reduce(off, 1), np.fmax.reduce(-off, 1)
     tail, found = (1 + CONFIDENCE) / 2, float(below.max())

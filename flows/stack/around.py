@@ -5,9 +5,10 @@ import sys
 
 from flows.loopback import HOST
 from flows.stack.place import Place
-from flows.stack.prefect_set_up import AT_ONCE
 from flows.stack.service import Service, answers
 from flows.telling.automations import BEAT_S
+
+MOST = 64  # runs of a worker without a GPU; its queues let fewer through
 
 
 def worker(place: Place, pool: str) -> Service:
@@ -18,7 +19,7 @@ def worker(place: Place, pool: str) -> Service:
         name=name, what=f"Prefect worker of the pool {pool}", address=f"http://{HOST}:{port}",
         command=(
             sys.executable, "-u", "-m", "prefect", "worker", "start", "--pool", pool, "--type", "process", "--name", f"{socket.gethostname()}-{pool}",
-            "--limit", "1" if pool == "gpu" else str(2 * AT_ONCE), "--with-healthcheck",
+            "--limit", "1" if pool == "gpu" else str(MOST), "--with-healthcheck",
         ), folder=place.root, after=("prefect",), ours=True, fault=answers(f"http://{HOST}:{port}/health"),
         environment={"PREFECT_WORKER_WEBSERVER_HOST": HOST, "PREFECT_WORKER_WEBSERVER_PORT": str(port), "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(BEAT_S)},
     )  # fmt: skip

@@ -1,40 +1,41 @@
 """What a workspace registered in its own file, `mlflow.db`, before it had servers: taken into MLflow's server when that has nothing yet.
 
 Runs, versions, aliases and their ids stay what they are, and so do links to them; artifacts go to the bucket, and every row that says where they
-lie says so of the server from then on. The file is only read.
+lie says so of the server from then on. The file is only read. It is taken over once: servers that are made anew begin with nothing, for a
+backup to be restored into.
 """
 
 import json
+import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from components.contracts.errors import DataError
-from components.contracts.sealed import sha256_of
+from components.stages.place import private
 from flows.stack.objects import client
 from flows.stack.place import Place, write_private
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, MetaData, Table
+    from sqlalchemy import Column, Connection, MetaData, Table
 
 DATABASE, BUCKET, FOLDER = "mlflow", "mlflow", "artifacts"
-KEPT = "brought.json"
 LEFT = (
     "alembic_version",
     "workspaces",
     "webhooks",
     "webhook_events",
 )  # the server has its own, or keys that are not ours
+OURS = ("Default", "diptych")  # experiments that are made before anything is in them
 PLACED = {
-    "experiments": ("artifact_location",),
-    "runs": ("artifact_uri",),
-    "model_versions": ("source", "storage_location"),
-    "logged_models": ("artifact_location",),
-}
+    "experiments": ("artifact_location",), "runs": ("artifact_uri",), "model_versions": ("source", "storage_location"),
+    "logged_models": ("artifact_location",), "trace_tags": ("value",),
+}  # fmt: skip
 """Table -> the columns that say where artifacts lie."""
 ROWS = 1000
 
@@ -56,13 +57,28 @@ class Brought:
 
 def taken_over(place: Place) -> list[str]:
     """Take over what can be, and return what a person should know of it: a sentence or two, or none."""
+    from boto3.exceptions import Boto3Error
+    from botocore.exceptions import BotoCoreError, ClientError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    file, before = place.root / "mlflow.db", _before(place)
+    if not file.exists():
+        return []
     try:
         brought = bring(place)
     except DataError as err:
         return [str(err)]
+    except (Boto3Error, BotoCoreError, ClientError, SQLAlchemyError, OSError, ValueError) as err:
+        return [
+            f"mlflow.db was not taken over, and nothing of it is in these servers: {str(err).splitlines()[0]}. The next diptych up tries it again."
+        ]
     if brought is None:
-        if not (place.root / "mlflow.db").exists() or is_known(place):
+        if before.get("state") == _state(file) and before.get("data") == str(place.data):
             return []
+        if before and before.get("data") != str(place.data):
+            return [
+                f"mlflow.db was taken over into the servers of {before['data']} on {before['at']}, and is not again. To have these take it over: delete {_note(place)}, then diptych up"
+            ]
         return [
             "mlflow.db has what these servers do not know, and they have runs of their own, so it is not taken over. To use the file: diptych down"
         ]
@@ -77,70 +93,80 @@ def taken_over(place: Place) -> list[str]:
 
 
 def bring(place: Place) -> Brought | None:
-    """Take over what `mlflow.db` has; None where there is no such file, or the server has runs or models of its own.
+    """Take over what `mlflow.db` has; None where there is no such file, it was taken over before, or the server has anything of its own.
 
-    All rows are there afterwards, or none is. DataError for a file of another version of MLflow, or one that cannot be read.
+    Artifacts are there before any row is, and all rows are or none. DataError for a file of another version of MLflow, or one that cannot be read;
+    what S3 and PostgreSQL raise goes on, and nothing of the file is left in either.
     """
     file = place.root / "mlflow.db"
-    if not file.exists():
+    if not file.exists() or _before(place):
         return None
-    with _copy(file) as there, _server(place) as here:
-        from sqlalchemy import MetaData, text
-
-        tables = MetaData()
-        tables.reflect(bind=here)
-        here.execute(text("LOCK TABLE experiments, runs, registered_models IN SHARE ROW EXCLUSIVE MODE"))
-        if any(
-            here.execute(text(f"SELECT count(*) FROM {name}")).scalar_one() for name in ("runs", "registered_models")
-        ):
+    with _server(place) as here:
+        if _in_use(here):
             return None
-        _check_version(there, here)
-        places = {uri: f"mlflow-artifacts:/{number}" for number, uri in _experiments(there).items()}
-        here.execute(text("DELETE FROM experiment_tags"))
-        here.execute(text("DELETE FROM experiments"))
-        counts = {
-            table.name: _copied(there, here, table, places) for table in tables.sorted_tables if table.name not in LEFT
-        }
-        _count_on(here, tables)
-        artifacts, without = _artifacts(place, there)
-        found = Brought(runs=counts["runs"], versions=counts["model_versions"], artifacts=artifacts, without=without)
-    write_private(place.data / KEPT, json.dumps({"sha256": sha256_of(file)}) + "\n")
+    state = _state(file)
+    with _copy(file) as there:
+        places = _places(there)
+        put: list[str] = []
+        try:
+            _artifacts(place, places, put)
+            with _server(place) as here:
+                counts = _rows(there, here, places)
+        except BaseException:
+            _take_back(place, put)
+            raise
+        if counts is None:
+            _take_back(place, put)
+            return None
+        found = Brought(
+            runs=counts["runs"], versions=counts["model_versions"], artifacts=len(put), without=_without(there)
+        )
+    note = {"state": state, "data": str(place.data), "at": datetime.now(UTC).isoformat(timespec="seconds")}
+    write_private(_note(place), json.dumps(note) + "\n")
     return found
 
 
-def is_known(place: Place) -> bool:
-    """Return whether the server has what is in `mlflow.db` now, since it was taken over and nothing came to it after."""
+def _note(place: Place) -> Path:
+    """Return where it is written down, in the workspace, that its file was taken over."""
+    return private(place.root, "stack") / "brought.json"
+
+
+def _before(place: Place) -> dict[str, str]:
     try:
-        said = json.loads((place.data / KEPT).read_text(encoding="utf-8"))
-        return bool(said["sha256"] == sha256_of(place.root / "mlflow.db"))
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        return False
+        return dict(json.loads(_note(place).read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError, TypeError):
+        return {}
+
+
+def _state(file: Path) -> str:
+    """Return what changes when somebody writes into the file."""
+    stats = [one.stat() for one in (file, file.with_name(f"{file.name}-wal")) if one.exists()]
+    return " ".join(f"{one.st_mtime_ns}:{one.st_size}" for one in stats)
 
 
 @contextmanager
 def _copy(file: Path) -> Iterator["Connection"]:
     """Yield a connection to a copy as of one moment, so that whoever writes into the file meanwhile is not in the way."""
-    import sqlite3
-
     from sqlalchemy import create_engine
-    from sqlalchemy.exc import DatabaseError
 
     with tempfile.TemporaryDirectory(prefix="diptych-") as folder:
         copy = Path(folder) / "mlflow.db"
+        source, target = sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True), sqlite3.connect(copy)
         try:
-            source, target = sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True), sqlite3.connect(copy)
-            with target:
-                source.backup(target)
+            source.backup(target)
+        except sqlite3.DatabaseError as err:
+            raise DataError(
+                f"{file} cannot be taken over: {err}. Move it away to begin without it; the next run registers what it makes."
+            ) from err
+        finally:
             source.close()
             target.close()
-            engine = create_engine(f"sqlite:///{copy}")
+        engine = create_engine(f"sqlite:///{copy}")
+        try:
             with engine.connect() as connection:
                 yield connection
+        finally:
             engine.dispose()
-        except (sqlite3.DatabaseError, DatabaseError) as err:
-            raise DataError(
-                f"{file} cannot be taken over: {str(err).splitlines()[0]}. Move it away to begin without it; the next run registers what it makes."
-            ) from err
 
 
 @contextmanager
@@ -155,9 +181,24 @@ def _server(place: Place) -> Iterator["Connection"]:
         engine.dispose()
 
 
-def _check_version(there: "Connection", here: "Connection") -> None:
+def _in_use(here: "Connection") -> bool:
+    """Return whether the server has anything that somebody made there."""
     from sqlalchemy import text
 
+    tables = ("runs", "registered_models", "trace_info", "datasets")
+    if any(here.execute(text(f"SELECT count(*) FROM {name}")).scalar_one() for name in tables):
+        return True
+    names = {str(row[0]) for row in here.execute(text("SELECT name FROM experiments"))}
+    return bool(names - {*OURS})
+
+
+def _rows(there: "Connection", here: "Connection", places: Mapping[str, int]) -> dict[str, int] | None:
+    """Copy all rows; return how many of each table, or None where the server has something of its own by now."""
+    from sqlalchemy import MetaData, text
+
+    here.execute(text("LOCK TABLE experiments, runs, registered_models IN SHARE ROW EXCLUSIVE MODE"))
+    if _in_use(here):
+        return None
     of_file, of_server = (
         one.execute(text("SELECT version_num FROM alembic_version")).scalar_one() for one in (there, here)
     )
@@ -166,39 +207,64 @@ def _check_version(there: "Connection", here: "Connection") -> None:
             f"mlflow.db was made by another version of MLflow ({of_file}, the server has {of_server}), so it is not taken over. Bring it up to "
             "date: mlflow db upgrade sqlite:///mlflow.db, then diptych down and diptych up."
         )
+    tables = MetaData()
+    tables.reflect(bind=here)
+    here.execute(text("DELETE FROM experiment_tags"))
+    here.execute(text("DELETE FROM experiments"))
+    counts = {
+        table.name: _copied(there, here, table, places) for table in tables.sorted_tables if table.name not in LEFT
+    }
+    _count_on(here, tables)
+    return counts
 
 
-def _experiments(there: "Connection") -> dict[int, str]:
-    """Return number -> place of each whose artifacts lie on this machine."""
+def _places(there: "Connection") -> dict[str, int]:
+    """Return where artifacts lie on this machine -> the experiment of that place, longer ones first; several may share one."""
     from sqlalchemy import text
 
-    rows = there.execute(text("SELECT experiment_id, artifact_location FROM experiments")).all()
-    return {int(row[0]): str(row[1]) for row in rows if _folder(str(row[1])) is not None}
+    rows = there.execute(text("SELECT artifact_location, experiment_id FROM experiments ORDER BY experiment_id DESC"))
+    found = {str(uri): int(number) for uri, number in rows if folder_of(str(uri)) is not None}
+    return dict(sorted(found.items(), key=lambda one: -len(one[0])))
 
 
-def _folder(uri: str) -> Path | None:
-    """Return the folder that a URI names on this machine; None for one elsewhere."""
-    split = urlsplit(uri)
-    return Path(unquote(split.path)) if split.scheme in ("", "file") and split.netloc in ("", "localhost") else None
+def folder_of(uri: str) -> Path | None:
+    """Return the folder that a URI, or a path as it is, names on this machine; None for one elsewhere, and for a path that depends on where one stands."""
+    if uri.startswith("file:"):
+        split = urlsplit(uri)
+        return Path(unquote(split.path)) if split.netloc in ("", "localhost") and split.path.startswith("/") else None
+    return Path(uri) if uri.startswith("/") else None
 
 
-def _copied(there: "Connection", here: "Connection", table: "Table", places: Mapping[str, str]) -> int:
-    """Copy all rows of a table; return how many."""
+def _copied(there: "Connection", here: "Connection", table: "Table", places: Mapping[str, int]) -> int:
+    """Copy all rows of a table, some at a time; return how many."""
     from sqlalchemy import insert, select
 
-    rows = [row._asdict() for row in there.execute(select(table))]
-    for column in PLACED.get(table.name, ()):
-        for row in rows:
-            row[column] = _moved(row[column], places)
-    for first in range(0, len(rows), ROWS):
-        here.execute(insert(table), rows[first : first + ROWS])
-    return len(rows)
+    columns = [_plain(column) for column in table.columns if column.computed is None]
+    found = there.execution_options(yield_per=ROWS).execute(select(*columns))
+    many = 0
+    for part in found.partitions():
+        rows = [row._asdict() for row in part]
+        for column in PLACED.get(table.name, ()):
+            for row in rows:
+                row[column] = _moved(row[column], places)
+        here.execute(insert(table), rows)
+        many += len(rows)
+    return many
 
 
-def _moved(uri: str | None, places: Mapping[str, str]) -> str | None:
-    for old, new in places.items():
+def _plain(column: "Column[object]") -> "Column[object]":
+    """Return a column, whose missing values stay missing where it holds JSON."""
+    from sqlalchemy import JSON
+
+    if isinstance(column.type, JSON):
+        column.type.none_as_null = True
+    return column
+
+
+def _moved(uri: str | None, places: Mapping[str, int]) -> str | None:
+    for old, number in places.items():
         if uri is not None and (uri == old or uri.startswith(f"{old.rstrip('/')}/")):
-            return new + uri[len(old.rstrip("/")) :]
+            return f"mlflow-artifacts:/{number}{uri[len(old.rstrip('/')) :]}"
     return uri
 
 
@@ -216,20 +282,30 @@ def _count_on(here: "Connection", tables: "MetaData") -> None:
                 here.execute(text("SELECT setval(:sequence, :last)"), {"sequence": sequence, "last": last})
 
 
-def _artifacts(place: Place, there: "Connection") -> tuple[int, tuple[str, ...]]:
-    """Put the artifacts of all runs into the bucket; return how many there are, and the versions that had none left to bring."""
+def _artifacts(place: Place, places: Mapping[str, int], put: list[str]) -> None:
+    """Put all artifacts into the bucket, and the key of each into `put` as soon as it is there."""
+    s3 = client(place, BUCKET)
+    for uri, number in places.items():
+        folder = folder_of(uri)
+        assert folder is not None, uri
+        for file in sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()):
+            key = f"{FOLDER}/{number}/{file.relative_to(folder)}"
+            with file.open("rb") as source:
+                s3.upload_fileobj(source, BUCKET, key)
+            put.append(key)
+
+
+def _take_back(place: Place, put: list[str]) -> None:
+    s3 = client(place, BUCKET)
+    for key in put:
+        s3.delete_object(Bucket=BUCKET, Key=key)
+
+
+def _without(there: "Connection") -> tuple[str, ...]:
+    """Return the versions that had no files to bring."""
     from sqlalchemy import text
 
-    folders = {number: folder for number, uri in _experiments(there).items() if (folder := _folder(uri)) is not None}
     versions = there.execute(text("SELECT name, version, source FROM model_versions ORDER BY name, version"))
-    without = [
-        f"{name}@{version}" for name, version, uri in versions if (at := _folder(uri)) is not None and not at.is_dir()
-    ]
-    many = 0
-    s3 = client(place, BUCKET)
-    for number, folder in folders.items():
-        for file in sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()):
-            with file.open("rb") as source:
-                s3.upload_fileobj(source, BUCKET, f"{FOLDER}/{number}/{file.relative_to(folder)}")
-            many += 1
-    return many, tuple(without)
+    return tuple(
+        f"{name}@{version}" for name, version, uri in versions if (at := folder_of(uri)) is not None and not at.is_dir()
+    )

@@ -87,13 +87,15 @@ def set_up_queues(client: "SyncPrefectClient") -> None:
     from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
     try:
-        client.read_work_queue_by_name("urgent", work_pool_name="cpu")
+        urgent = client.read_work_queue_by_name("urgent", work_pool_name="cpu")
+        if urgent.priority != 1:  # a deployment that names it makes it, behind all others
+            client.update_work_queue(urgent.id, priority=1)
     except ObjectNotFound:
         with suppress(ObjectAlreadyExists):
             client.create_work_queue(name="urgent", priority=1, work_pool_name="cpu")
-    others = client.read_work_queue_by_name("default", work_pool_name="cpu")
-    if others.concurrency_limit is None:  # else somebody chose
-        client.update_work_queue(others.id, concurrency_limit=AT_ONCE)
+        others = client.read_work_queue_by_name("default", work_pool_name="cpu")
+        if others.concurrency_limit is None:  # once: later on it is what somebody chose
+            client.update_work_queue(others.id, concurrency_limit=AT_ONCE)
 
 
 def _deploy(place: Place, deployed: Path) -> None:

@@ -1,6 +1,7 @@
 """What concerns a served model is begun though as many trainings wait as may: asked of a real Prefect server, as its workers ask."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from uuid import UUID
 
 import pytest
@@ -8,6 +9,7 @@ import yaml
 from prefect import flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.exceptions import ObjectAlreadyExists
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Pending, Scheduled
 
@@ -24,7 +26,8 @@ def nothing() -> None:
 def client(prefect_api: str) -> Iterator[SyncPrefectClient]:
     """A client of a server that has the pool `cpu`, with its queues, and nothing of it afterwards."""
     with temporary_settings({PREFECT_API_URL: prefect_api}), get_client(sync_client=True) as client:
-        client.create_work_pool(WorkPoolCreate(name="cpu", type="process"))
+        with suppress(ObjectAlreadyExists):
+            client.create_work_pool(WorkPoolCreate(name="cpu", type="process"))
         try:
             set_up_queues(client)
             yield client
@@ -58,11 +61,16 @@ def handed_out(client: SyncPrefectClient) -> list[UUID]:
     return [one.flow_run.id for one in client.get_scheduled_flow_runs_for_work_pool("cpu")]
 
 
-def test_what_somebody_chose_stays(client):
+def test_what_somebody_chose_stays_and_urgent_comes_first_again(client):
     queue = client.read_work_queue_by_name("default", work_pool_name="cpu")
-    client.update_work_queue(queue.id, concurrency_limit=9)
+    for chosen in (9, None):
+        client.update_work_queue(queue.id, concurrency_limit=chosen)
+        set_up_queues(client)
+        assert client.read_work_queue_by_name("default", work_pool_name="cpu").concurrency_limit == chosen
+    urgent = client.read_work_queue_by_name("urgent", work_pool_name="cpu")
+    client.update_work_queue(urgent.id, priority=2)
     set_up_queues(client)
-    assert client.read_work_queue_by_name("default", work_pool_name="cpu").concurrency_limit == 9
+    assert client.read_work_queue_by_name("urgent", work_pool_name="cpu").priority == 1
 
 
 def test_what_concerns_a_served_model_is_urgent_and_nothing_else():

@@ -1,6 +1,7 @@
 """The pictures that are measured, by a label that they have: any evaluation set with classes is a set to fit on."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from typing import overload
@@ -61,7 +62,7 @@ class OfSet(Downstream):
                 groups=tested.about,
                 told=told,
             )
-        fitted = _Told.of(beside, self.label)
+        fitted = _Told.of(beside, self.label, classes)
         if lost := sorted(classes - set(fitted.labels)):
             return f"{len(lost)} of {len(classes)} classes of {name} have no picture to fit on: {', '.join(lost[:SHOWN])}. Fetch all shards"
         parts, told = _by_things(fitted, False, f"fitted on the set's own split of {len(fitted.keys):,} pictures")
@@ -77,9 +78,14 @@ class OfSet(Downstream):
 def _by_things(known: "_Told", test: bool, told: str) -> tuple[tuple[Part, ...] | str, str]:
     """Return parts by what pictures show, or by the picture where a class shows too few things, and how they came about."""
     parts = parted(known.labels, known.about, test)
-    if isinstance(parts, str):
-        return parted(known.labels, known.keys, test), told
-    return parts, told if known.about == known.keys else f"{told}, all pictures of one thing in one part"
+    if known.about == known.keys:
+        return parts, told
+    if not isinstance(parts, str):
+        return parts, f"{told}, all pictures of one thing in one part"
+    things = Counter(label for label, _ in set(zip(known.labels, known.about, strict=True)))
+    poorest = min(sorted(things), key=things.__getitem__)
+    told = f"{told}, pictures of one thing in several parts, as {poorest!r} shows {things[poorest]}"
+    return parted(known.labels, known.keys, test), told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,8 +98,13 @@ class _Told:
     about: tuple[str, ...]
 
     @classmethod
-    def of(cls, pool: Pictures, label: str) -> "_Told":
-        known = [(place, group) for place, group in enumerate(pool.labelled(label)) if group is not None]
+    def of(cls, pool: Pictures, label: str, among: Container[str] | None = None) -> "_Told":
+        """Return those that have the label; where classes are given, those of them alone."""
+        known = [
+            (place, group)
+            for place, group in enumerate(pool.labelled(label))
+            if group is not None and (among is None or group in among)
+        ]
         places = [place for place, _ in known]
         return cls(
             pictures=Picked([(pool.pictures, place) for place in places]), keys=tuple(pool.keys[place] for place in places),

@@ -70,6 +70,26 @@ def test_groups_are_drawn_once_for_all_slices():
     assert high - low < 0.5 * (alone_high - alone_low)
 
 
+@pytest.mark.parametrize("groups", [[10] * 6, [10, 60]])
+def test_of_few_groups_the_gap_is_held_too(groups):
+    """Ten queries a group, all right or all wrong."""
+    draw, held, counts = np.random.default_rng(0), 0, [10 * many for many in groups]
+    rates = np.repeat([0.6] * (len(groups) - 1) + [0.5], groups)
+    truth = rates.mean() - 0.5
+    for _ in range(TURNS):
+        right = np.repeat(draw.random(sum(groups)) < rates, 10).astype(float)
+        low, high = gap_interval(right, counts, np.repeat(range(sum(groups)), 10).tolist(), 0)
+        held += low <= truth <= high
+    assert held >= FEWEST
+
+
+@pytest.mark.parametrize("groups", [[1] * 6, [9, 60], [60, 2]])
+def test_of_fewer_there_is_no_interval_of_the_gap(groups):
+    right = np.arange(10 * sum(groups)) % 2.0
+    about = np.repeat(range(sum(groups)), 10).tolist()
+    assert gap_interval(right, [10 * many for many in groups], about, 0) == (None, None)
+
+
 def test_of_one_group_there_is_none():
     assert sum_interval(np.array([0.1, 0.2]), np.array([0, 1]), 2, ["a", "a"], 0) == (None, None)
     assert gap_interval(np.array([1.0, 0.0]), [1, 1], ["a", "a"], 0) == (None, None)

@@ -92,7 +92,32 @@ def test_pictures_of_one_thing_are_of_one_part_where_there_are_things_enough(sub
     alike = replace(squares, concepts=tuple(group["category"] for group in squares.groups))
     data = OfSet("category").of(subject.on({"ours": alike}))["ours.category"]
     assert set(data.parts) == {"train", "val", "test"}, "a class is one thing here, and is parted by its pictures"
-    assert "one thing" not in data.told
+    assert data.told.endswith("pictures of one thing in several parts, as 'black' shows 1")
+
+
+def test_a_class_of_too_few_things_is_named_where_the_parts_are_by_picture_for_it(subject, squares):
+    things = [f"{group['category']} {place % 5}" for place, group in enumerate(squares.groups)]
+    things = [f"red {place % 2}" if its.startswith("red") else its for place, its in enumerate(things)]
+    data = OfSet("category").of(subject.on({"ours": replace(squares, concepts=tuple(things))}))["ours.category"]
+    assert data.told.endswith("pictures of one thing in several parts, as 'red' shows 2")
+
+
+def test_a_class_that_is_not_tested_is_not_fitted_on_and_stops_nothing(subject, squares):
+    tested, beside = part_of(squares, range(0, 50, 2)), part_of(squares, range(1, 50, 2))
+    odd = next(place for place, one in enumerate(beside.groups) if one["category"] == "red")
+    groups = tuple({"category": "odd"} if place == odd else one for place, one in enumerate(beside.groups))
+    data = OfSet("category").of(subject.on({"ours": tested}, {"ours": replace(beside, groups=groups)}))["ours.category"]
+    assert "odd" not in data.labels
+    assert Counter(data.parts)["test"] == 25
+    assert len(data.keys) == 49
+    assert "fitted on the set's own split of 24 pictures" in data.told
+
+
+def test_pictures_are_read_once_for_the_digest(subject):
+    data = OfSet("category").of(subject)["ours.category"]
+    before = data.digest
+    data.pictures.places = ()  # nothing is left to be read
+    assert data.digest == before
 
 
 def test_pictures_are_encoded_once_for_all_that_fit(squares):
@@ -113,7 +138,7 @@ def test_pictures_are_encoded_once_for_all_that_fit(squares):
         (lambda pool: replace(pool, groups=({"category": "red"},) * 50), None, "every labelled picture of ours has the category 'red'"),
         (lambda pool: replace(pool, groups=({"category": "odd"}, *pool.groups[1:])), None, "ours has one split alone, to fit and to test on, and 1 of its classes have too few pictures for 3 parts: 'odd' (1)"),
         (lambda pool: pool, lambda pool: replace(pool, groups=({"category": "red"},) * 50), "4 of 5 classes of ours have no picture to fit on"),
-        (lambda pool: pool, lambda pool: replace(pool, groups=({"category": "odd"}, *pool.groups[1:])), "of the split to fit on, 1 of its classes have too few pictures for 2 parts: 'odd' (1)"),
+        (lambda pool: replace(pool, groups=({"category": "odd"}, *pool.groups[1:])), lambda pool: replace(pool, groups=({"category": "odd"}, *pool.groups[1:])), "of the split to fit on, 1 of its classes have too few pictures for 2 parts: 'odd' (1)"),
     ],
 )  # fmt: skip
 def test_what_is_missing_is_said(kind, spoil, beside, why, subject, squares):
