@@ -70,6 +70,7 @@ class Keeper:
         finally:
             if self._probing.is_alive():
                 self._probing.join()
+            self._socket.close()  # the workers close theirs: who asks anew is refused at once, and waits for nobody
             for worker in self._workers:
                 worker.let_go()
             for worker in self._workers:

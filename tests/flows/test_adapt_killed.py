@@ -18,7 +18,7 @@ from tests.squares import described_at_debug
 from tests.workspace import environment
 
 REPOSITORY = Path(__file__).parents[2]
-STEPS = CHECKPOINT_EVERY + 8  # of the long heat
+STEPS = 2 * CHECKPOINT_EVERY - 1  # of the long heat: one checkpoint, and as far as can be to the end
 
 
 @pytest.fixture
@@ -28,6 +28,7 @@ def adapting(tmp_path, clip, vocabulary):
     save_trained(tmp_path / "start", clip.model, described_at_debug(vocabulary), vocabulary, Preprocess(size=32))
     write_table(tmp_path / "captions.csv", paint(tmp_path / "mine", 40))
     (tmp_path / "captions.csv").rename(tmp_path / "mine/captions.csv")
+    begun: list[subprocess.Popen[str]] = []
 
     def begin(to: str, **more: str) -> "subprocess.Popen[str]":
         words = [
@@ -43,12 +44,20 @@ def adapting(tmp_path, clip, vocabulary):
             "--most-steps",
             str(STEPS),
         ]
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "flows.cli", "adapt", *words], cwd=tmp_path, text=True, start_new_session=True,
             env=environment(PYTHONPATH=str(REPOSITORY), **more), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
+        begun.append(process)
+        return process
 
-    return begin
+    try:
+        yield begin
+    finally:
+        for process in begun:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait(30)
 
 
 def came_of(folder):

@@ -3,6 +3,7 @@
 import json
 import struct
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import httpx
 import numpy as np
@@ -105,7 +106,8 @@ def test_a_version_or_model_that_there_is_not(endpoint, calls, model, version, c
     answer = calls.infer(model, [tensor(*its)], version)
     assert answer.code == code, answer
     kept_to_itself(answer.message)
-    told = over_http(endpoint, f"{model}/versions/{version}" if version else model, [its])
+    said = quote(model, safe="").replace(".", "%2e")  # else a client resolves `..` itself
+    told = over_http(endpoint, f"{said}/versions/{version}" if version else said, [its])
     assert told.status_code == status, told.text
     kept_to_itself(told.text)
 
