@@ -6,7 +6,7 @@ each of several must be shown, each is shown at alpha, and all together at no mo
 "A simple sequentially rejective multiple test procedure": where one of several is enough to stop, as a guard that fell, the smallest
 share is held against alpha / their number, and so on.
 Differs: nothing.
-Axes: G groups, T tallies of a metric, R draws.
+Axes: G groups, T tallies of a metric, R draws, D of them that hold a query of each tally; one where there is one group alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -54,7 +54,7 @@ class Difference:
     ours: float
     theirs: float
     value: float
-    draws: Float[np.ndarray, "R"]
+    draws: Float[np.ndarray, "D"]
     signs: Float[np.ndarray, "R"]
     share: bool
     queries: int
