@@ -70,7 +70,8 @@ def taken_over(place: Place) -> list[str]:
         return [str(err)]
     except (Boto3Error, BotoCoreError, ClientError, SQLAlchemyError, OSError, ValueError) as err:
         return [
-            f"mlflow.db was not taken over, and nothing of it is in these servers: {str(err).splitlines()[0]}. The next diptych up tries it again."
+            f"mlflow.db was not taken over, and these servers know nothing of it: {(str(err) or type(err).__name__).splitlines()[0]}. The next diptych up "
+            "tries it again."
         ]
     if brought is None:
         if before.get("state") == _state(file) and before.get("data") == str(place.data):
@@ -96,7 +97,7 @@ def bring(place: Place) -> Brought | None:
     """Take over what `mlflow.db` has; None where there is no such file, it was taken over before, or the server has anything of its own.
 
     Artifacts are there before any row is, and all rows are or none. DataError for a file of another version of MLflow, or one that cannot be read;
-    what S3 and PostgreSQL raise goes on, and nothing of the file is left in either.
+    what S3 and PostgreSQL raise goes on: no row is there then, and no artifact where S3 can still be asked to delete it.
     """
     file = place.root / "mlflow.db"
     if not file.exists() or _before(place):

@@ -111,7 +111,7 @@ def test_a_file_that_cannot_be_taken_over_is_said_and_leaves_nothing_behind(made
     with changed(file, "UPDATE tags SET value = 'a' || char(0) || 'b' WHERE key = 'said'"):
         (said,) = taken_over(place)
         assert (
-            "mlflow.db was not taken over, and nothing of it is in these servers: A string literal cannot contain NUL"
+            "mlflow.db was not taken over, and these servers know nothing of it: A string literal cannot contain NUL"
             in said
         )
     assert objects(place) == []
