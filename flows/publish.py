@@ -33,7 +33,7 @@ from components.registry.store import open_store
 from components.registry.versions import ModelVersion
 from components.serving.record import read_gateway
 from flows.bill import as_markdown, price, row
-from flows.pages import mlflow_page
+from flows.pages import mlflow_page, own_mlflow
 from flows.report import SHOWN
 from flows.status import data_of
 from flows.telling.told import tell
@@ -115,7 +115,7 @@ def publish_version(workspace: Workspace, version: ModelVersion) -> None:
         if path is None or path.exists()
     ]
     create_markdown_artifact(
-        "\n".join([f"# {version.label}", *lines, "", _WHEN]), key=_key(f"links-{workspace.recipe}"),
+        "\n".join([f"# {version.label}", *lines, *(("", _WHEN) if own_mlflow() is None else ())]), key=_key(f"links-{workspace.recipe}"),
         description=f"Curves, reports and registry of {version.label}",
     )  # fmt: skip
 

@@ -8,6 +8,7 @@ import tomllib
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import dvc.env
 import mlflow.environment_variables
@@ -26,6 +27,7 @@ from components.serving.gateway.settings import Settings as Gateway
 from flows import pod, ranks
 from flows.cli import _parser
 from flows.page_apps import LEASES, USERS, kept_for
+from flows.pages import MLFLOW_PAGE
 from flows.shared import VARIABLE
 from flows.stack.around import worker
 from flows.stack.objects import BUCKETS, keys_of, objects
@@ -266,6 +268,24 @@ def test_addresses_in_the_settings_are_those_of_services():
             if value and "127.0.0.1" not in value:
                 host, port = re.match(r"http://([\w-]+):(\d+)", value).groups()  # type: ignore[union-attr]
                 assert port in " ".join(compose()["services"][host]["command"]), name
+
+
+def test_links_for_people_begin_where_people_reach_the_pages():
+    """Beside the names that only containers know: the ports that compose publishes, and those that docs/cluster.md forwards."""
+    known = {*compose()["services"], *named("Service")}
+    settings = {"kubernetes": named("ConfigMap")["settings"]["data"]} | {
+        name: its["environment"] for name, its in compose()["services"].items() if "PREFECT_API_URL" in (its.get("environment") or {})
+    }  # fmt: skip
+    assert {"set-up", "worker", "kubernetes"} <= settings.keys()
+    for where, variables in settings.items():
+        for name, server in (("PREFECT_UI_URL", "prefect"), (MLFLOW_PAGE, "mlflow")):
+            at = urlsplit(variables[name])
+            assert at.hostname not in known, where
+            assert f"127.0.0.1:{at.port}:{at.port}" in compose()["services"][server]["ports"], where
+            assert at.port in [one["port"] for one in named("Service")[server]["spec"]["ports"]], where
+    page = (REPOSITORY / "docs/cluster.md").read_text()
+    assert "port-forward service/prefect 4200" in page
+    assert "port-forward service/mlflow 5000" in page
 
 
 def test_what_a_pod_mounts_or_reads_is_in_another_manifest():
