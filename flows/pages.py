@@ -11,11 +11,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from components.contracts.errors import ConfigError
 from components.serving.process import ProcessId
 from components.stages.place import private
 from flows.loopback import HOST, free_port
 
 Page = Literal["prefect", "mlflow"]
+MLFLOW_PAGE = "DIPTYCH_MLFLOW_PAGE"  # the variable; Prefect's own for the same is PREFECT_UI_URL
 FIRST_PORT: dict[Page, int] = {"prefect": 4200, "mlflow": 5000}  # what people know them by
 
 
@@ -66,12 +68,26 @@ def own_mlflow() -> str | None:
 
 
 def mlflow_page(root: Path) -> str:
-    """Return where MLflow's page is: the user's own, the one that is served now, or where it will be served next."""
-    if address := own_mlflow():
+    """Return where people open MLflow's page, for links: as DIPTYCH_MLFLOW_PAGE says, the user's own, the one that is served now, or served next.
+
+    Raises ConfigError where DIPTYCH_MLFLOW_PAGE is no address.
+    """
+    if address := _said_mlflow() or own_mlflow():
         return address
     if pages := Pages.read(root):
         return pages.mlflow
     return f"http://{HOST}:{port_of(root, 'mlflow')}"
+
+
+def _said_mlflow() -> str:
+    """Return the address that people use, where programs use another, such as a name that only containers know."""
+    address = os.environ.get(MLFLOW_PAGE, "").strip().rstrip("/")
+    if address and not address.startswith(("http://", "https://")):
+        raise ConfigError(
+            f"{MLFLOW_PAGE} is {address!r}, but links to MLflow begin with it. Give the address that people open: "
+            "https://mlflow.example.org"
+        )
+    return address
 
 
 def port_of(root: Path, page: Page) -> int:

@@ -12,7 +12,7 @@ import pytest
 from prefect import flow, tags
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import StateType
-from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, PREFECT_UI_URL, temporary_settings
 from prefect.states import State
 from pydantic import SecretStr
 
@@ -165,6 +165,20 @@ def test_no_address_is_in_a_log_or_an_automation_or_can_be_read_in_the_store(tol
         for where, text in {"tries": str(tried), "log": told.log.read_text(), "automation": automations}.items():
             assert secret not in text, where
         assert secret.encode() not in kept
+
+
+def test_links_begin_with_the_address_that_people_use_where_that_is_said(told):
+    with temporary_settings({PREFECT_UI_URL: "https://prefect.example.org/"}), get_client(sync_client=True) as client:
+        set_up_notices(told.variables)
+        bodies = {
+            action.body
+            for notice in NOTICES
+            for its in client.read_automations_by_name(notice.name)
+            for action in its.actions
+        }
+    assert len(bodies) == len({(notice.says, notice.run) for notice in NOTICES})
+    assert all("\nhttps://prefect.example.org/runs/flow-run/{{" in body for body in bodies)
+    assert not any(PREFECT_API_URL.value().removesuffix("/api") in body for body in bodies)
 
 
 def test_one_that_was_paused_stays_so_and_the_last_channel_takes_the_automations_along(told):

@@ -9,7 +9,7 @@ import pytest
 from components.contracts.errors import ConfigError
 from components.serving.process import ProcessId
 from flows.page_apps import KEEP_RUNS, kept_for
-from flows.pages import Pages, keep_port, mlflow_page, port_of
+from flows.pages import MLFLOW_PAGE, Pages, keep_port, mlflow_page, own_mlflow, port_of
 
 
 @pytest.fixture
@@ -39,7 +39,8 @@ def test_a_broken_record_is_none(tmp_path, text):
 
 
 def test_a_port_is_chosen_once_and_links_use_it_while_no_page_is_up(tmp_path, monkeypatch):
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    for name in ("MLFLOW_TRACKING_URI", MLFLOW_PAGE):
+        monkeypatch.delenv(name, raising=False)
     port = port_of(tmp_path, "mlflow")
     assert mlflow_page(tmp_path) == f"http://127.0.0.1:{port}"
     keep_port(tmp_path, "mlflow", port + 7)
@@ -47,6 +48,18 @@ def test_a_port_is_chosen_once_and_links_use_it_while_no_page_is_up(tmp_path, mo
     assert json.loads((tmp_path / ".diptych/ports.json").read_text()) == {"mlflow": port + 7}
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://mlflow.example/")
     assert mlflow_page(tmp_path) == "https://mlflow.example"
+
+
+def test_links_lead_to_where_people_open_mlflow_though_programs_have_another_name_for_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow:5000")
+    monkeypatch.setenv(MLFLOW_PAGE, " https://mlflow.example.org/ ")
+    assert mlflow_page(tmp_path) == "https://mlflow.example.org"
+    assert own_mlflow() == "http://mlflow:5000", "which programs go on asking"
+    monkeypatch.setenv(MLFLOW_PAGE, "")
+    assert mlflow_page(tmp_path) == "http://mlflow:5000"
+    monkeypatch.setenv(MLFLOW_PAGE, "mlflow.example.org")
+    with pytest.raises(ConfigError, match=f"{MLFLOW_PAGE} is 'mlflow.example.org', but links to MLflow begin with it"):
+        mlflow_page(tmp_path)
 
 
 def test_runs_are_kept_for_90_days_or_as_many_as_are_said(monkeypatch):

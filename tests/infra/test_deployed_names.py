@@ -8,6 +8,7 @@ import tomllib
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import dvc.env
 import mlflow.environment_variables
@@ -26,6 +27,7 @@ from components.serving.gateway.settings import Settings as Gateway
 from flows import pod, ranks
 from flows.cli import _parser
 from flows.page_apps import LEASES, USERS, kept_for
+from flows.pages import MLFLOW_PAGE
 from flows.shared import VARIABLE
 from flows.stack.around import worker
 from flows.stack.objects import BUCKETS, keys_of, objects
@@ -36,6 +38,7 @@ from flows.stack.place import PORTS, Place
 from flows.stack.postgres import DATABASES
 from flows.stack.service import Service
 from flows.telling.automations import BEAT_S
+from infra.manifests.dockerfile import stages
 from infra.manifests.render import Manifest, containers, pod_of
 from tests.infra.deployed import (
     INFRA,
@@ -174,12 +177,45 @@ def _as_on_one_machine(one: Started, service: Service, without: set[str]) -> Non
     }
 
 
-@pytest.mark.parametrize("where", ["compose/worker", *(f"worker-{pool}/worker" for pool in POOLS)])
+@pytest.mark.parametrize(
+    "where", ["compose/worker", "compose/worker-gpu", *(f"worker-{pool}/worker" for pool in POOLS)]
+)
 def test_workers_are_started_as_on_one_machine(where, place):
     one = started(where)
     pool = one.command[one.command.index("--pool") + 1]
     assert flags(one.command) == flags(worker(place, pool).command) - {"-m"}
     assert pool in {deployment["work_pool"]["name"] for deployment in deployments()}
+
+
+def test_compose_has_a_worker_a_pool_and_the_one_with_a_gpu_has_an_image_for_it(place):
+    services = compose()["services"]
+    workers = {
+        command[command.index("--pool") + 1]: name for name, its in services.items() if (command := its.get("command", ()))[:2] == ["prefect", "worker"]
+    }  # fmt: skip
+    assert workers == {"cpu": "worker", "gpu": "worker-gpu"}
+    cpu, gpu = (services[workers[pool]] for pool in POOLS)
+    devices = [{"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}]
+    assert gpu["deploy"]["resources"]["reservations"]["devices"] == devices
+    assert gpu["profiles"] == ["gpu"], "without a GPU nothing of it is built or started"
+    assert "profiles" not in cpu
+    limits = [
+        its["command"][its["command"].index("--limit") + 1]
+        for its in (gpu, {"command": [*worker(place, "gpu").command]})
+    ]
+    assert limits == ["1", "1"], "one run has the GPU to itself"
+    assert cpu["environment"]["DIPTYCH_REMOTE"] == gpu["environment"]["DIPTYCH_REMOTE"]
+    assert not {*cpu["volumes"]} & {*gpu["volumes"]}, "who shares a workspace has to see the other's processes"
+    named_volumes = {volume.partition(":")[0] for its in services.values() for volume in its.get("volumes", ())}
+    assert {one for one in named_volumes if not one.startswith(".")} == {*compose()["volumes"]}
+    assert gpu["depends_on"]["set-up"] == {"condition": "service_completed_successfully"}, "its pool is known by then"
+
+
+def test_an_image_of_ours_is_built_by_the_target_of_its_name():
+    targets = {stage.name for stage in stages((INFRA / "Dockerfile").read_text())}
+    ours = {name: its for name, its in compose()["services"].items() if its["image"].startswith("diptych/")}
+    assert {its["build"]["target"] for its in ours.values()} == {"cpu", "cuda", "triton"} <= targets
+    for name, its in ours.items():
+        assert its["image"] == f"diptych/{its['build']['target']}:0.1.0", name
 
 
 def deployments() -> list[dict[str, dict[str, str]]]:
@@ -266,6 +302,24 @@ def test_addresses_in_the_settings_are_those_of_services():
             if value and "127.0.0.1" not in value:
                 host, port = re.match(r"http://([\w-]+):(\d+)", value).groups()  # type: ignore[union-attr]
                 assert port in " ".join(compose()["services"][host]["command"]), name
+
+
+def test_links_for_people_begin_where_people_reach_the_pages():
+    """Beside the names that only containers know: the ports that compose publishes, and those that docs/cluster.md forwards."""
+    known = {*compose()["services"], *named("Service")}
+    settings = {"kubernetes": named("ConfigMap")["settings"]["data"]} | {
+        name: its["environment"] for name, its in compose()["services"].items() if "PREFECT_API_URL" in (its.get("environment") or {})
+    }  # fmt: skip
+    assert {"set-up", "worker", "kubernetes"} <= settings.keys()
+    for where, variables in settings.items():
+        for name, server in (("PREFECT_UI_URL", "prefect"), (MLFLOW_PAGE, "mlflow")):
+            at = urlsplit(variables[name])
+            assert at.hostname not in known, where
+            assert f"127.0.0.1:{at.port}:{at.port}" in compose()["services"][server]["ports"], where
+            assert at.port in [one["port"] for one in named("Service")[server]["spec"]["ports"]], where
+    page = (REPOSITORY / "docs/cluster.md").read_text()
+    assert "port-forward service/prefect 4200" in page
+    assert "port-forward service/mlflow 5000" in page
 
 
 def test_what_a_pod_mounts_or_reads_is_in_another_manifest():
