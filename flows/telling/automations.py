@@ -209,14 +209,13 @@ def crashed_for_the(*times: int) -> "CompoundTrigger":
     """
     from prefect.events import CompoundTrigger, EventTrigger
 
-    numbers = [
+    return CompoundTrigger(require="any", within=None, triggers=[
         EventTrigger(
             expect={"prefect.flow-run.Crashed"}, match=RUNS, match_related=OURS, for_each={"prefect.resource.id"}, threshold=time,
             within=timedelta(days=1),
         )
         for time in times
-    ]  # fmt: skip
-    return CompoundTrigger(require="any", triggers=numbers, within=None)
+    ])  # fmt: skip
 
 
 _BEAT = "prefect.flow-run.heartbeat"

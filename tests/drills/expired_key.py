@@ -19,6 +19,7 @@ from typing import Any
 
 from components.registry.store import open_store
 from flows.page_apps import ARTIFACTS, USERS
+from flows.processes import started
 from flows.stack.pages import users_ini
 from flows.stack.place import USER
 from tests.drills.nights import place
@@ -76,8 +77,7 @@ def drill(root: Path, server: MlflowServer) -> tuple[dict[str, Any], list[str]]:
     """Run, let the key expire meanwhile, and run again; return what was said, and what is lost."""
     position = root / ".diptych/outcome/count@clip.position"
     (root / "hold").touch()
-    with (root / "first.log").open("w") as log:
-        first = begin(root, server, OLD, log)
+    with begun(root, server, OLD, root / "first.log") as first:
         until(lambda: position.exists() or first.poll() is not None, (root / "first.log").read_text)
         assert first.poll() is None, (root / "first.log").read_text()[-3000:]
         expire(root, server)
@@ -87,8 +87,7 @@ def drill(root: Path, server: MlflowServer) -> tuple[dict[str, Any], list[str]]:
     assert first.returncode, "it ended well, with a key that was good no more"
     assert said, (root / "first.log").read_text()[-3000:]
     made = made_at(root)
-    with (root / "second.log").open("w") as log:
-        second = begin(root, server, NEW, log)
+    with begun(root, server, NEW, root / "second.log") as second:
         second.wait(600)
     lost = [] if second.returncode == 0 else [f"with the new key it says: {(root / 'second.log').read_text()[-1000:]}"]
     again = [name for name, at in made_at(root).items() if at != made.get(name)]
@@ -99,13 +98,15 @@ def drill(root: Path, server: MlflowServer) -> tuple[dict[str, Any], list[str]]:
     return {"said": said[-1].strip(), "stages_done_before_it_was_said": sorted(made), "done_again": again}, lost
 
 
-def begin(root: Path, server: MlflowServer, key: str, log: Any) -> "subprocess.Popen[bytes]":
-    """Start a run of the pipeline by somebody who has a key."""
+@contextmanager
+def begun(root: Path, server: MlflowServer, key: str, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """Start a run of the pipeline by somebody who has a key; it is over when the block is."""
     ours = {
         "MLFLOW_TRACKING_URI": server.url, "MLFLOW_TRACKING_USERNAME": USER, "MLFLOW_TRACKING_PASSWORD": key,
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     }  # fmt: skip
-    return subprocess.Popen([sys.executable, "-c", RUN], cwd=root, env={**os.environ, **ours}, stdout=log, stderr=log)
+    with started([sys.executable, "-c", RUN], log, ours, root) as process:
+        yield process
 
 
 def with_key(server: MlflowServer, key: str) -> None:
