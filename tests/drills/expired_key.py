@@ -115,13 +115,13 @@ def with_key(server: MlflowServer, key: str) -> None:
 
 
 def expire(root: Path, server: MlflowServer) -> None:
-    """Change the user's password, and return once the server knows the old one no more: it remembers for half a minute whom it let in."""
+    """Change the user's password, and return once the server does not take the old one any more."""
     from mlflow.server import get_app_client
 
     from components.contracts.errors import ConfigError
 
     with_key(server, OLD)
-    get_app_client("basic-auth", tracking_uri=server.url).update_user_password(USER, NEW)
+    get_app_client("basic-auth", tracking_uri=server.url).update_user_password(USER, NEW, current_password=OLD)
 
     def refused() -> bool:
         try:
