@@ -30,8 +30,8 @@ def prefect(place: Place) -> Service:
             "PREFECT_UI_STATIC_DIRECTORY": str(place.data / "prefect" / "page"), "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "PREFECT_SERVER_METRICS_ENABLED": "true",
             **kept_for(),
-            # the place of a run whose worker died before it began is free again after a minute
-            **CALM, **LEASES, "PREFECT_SERVER_CONCURRENCY_INITIAL_DEPLOYMENT_LEASE_DURATION": "60",
+            # more than SILENT_S: a place that was given back before its run counts as crashed is given back twice, the other time of whoever has it then
+            **CALM, **LEASES, "PREFECT_SERVER_CONCURRENCY_INITIAL_DEPLOYMENT_LEASE_DURATION": "150",
         },
         metrics=f"{place.url('prefect')}/api/metrics",
     )  # fmt: skip

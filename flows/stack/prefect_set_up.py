@@ -82,7 +82,7 @@ def set_up_queues(client: "SyncPrefectClient") -> None:
     """Give the pool `cpu` a queue for what concerns a served model, before the one for all else, of which so many run at once.
 
     A run that waits for its deployment's turn keeps its place for as long as it waits; a worker's own limit would let some trainings that wait
-    keep a rollback from beginning.
+    keep a rollback from beginning. The pool `gpu` gets one place for all its deployments: a worker forgets in a restart what runs on, the server does not.
     """
     from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
@@ -96,6 +96,9 @@ def set_up_queues(client: "SyncPrefectClient") -> None:
         others = client.read_work_queue_by_name("default", work_pool_name="cpu")
         if others.concurrency_limit is None:  # once: later on it is what somebody chose
             client.update_work_queue(others.id, concurrency_limit=AT_ONCE)
+    shared = client.read_work_queue_by_name("default", work_pool_name="gpu")
+    if shared.concurrency_limit is None:
+        client.update_work_queue(shared.id, concurrency_limit=1)
 
 
 def _deploy(place: Place, deployed: Path) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -13,7 +14,7 @@ from flows.telling.events import ALIAS_SET, model_resource
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.responses import DeploymentResponse
-    from prefect.events import AutomationCore
+    from prefect.events import AutomationCore, CompoundTrigger, EventTrigger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,16 +65,19 @@ GO_BACK = Reaction(
 REACTIONS = (DEPLOY, TRAIN, GO_BACK)
 SILENT_S = 90  # that a run may not be heard of, of which a beat comes each BEAT_S seconds, before it counts as crashed
 BEAT_S = 30
-TRIES = 3  # of a run that crashes, in all
+TRIES = 3  # of a run that crashes, within a day
 
 
-def set_up_automations(root: Path, reactions: Sequence[Reaction] = REACTIONS, watched: bool = False) -> tuple[str, ...]:
+def set_up_automations(
+    root: Path, reactions: Sequence[Reaction] = REACTIONS, watched: bool = False, silent_s: float = SILENT_S
+) -> tuple[str, ...]:
     """Have the Prefect server of PREFECT_API_URL react so; return the names of those that had to be made or changed.
 
     Args:
         root: the workspace.
         reactions: which of ours.
         watched: whether a run of which nothing is heard counts as crashed there, and is tried again.
+        silent_s: seconds after which it does, at least 10; what Prefect holds a place for that did not begin has to be more.
 
     One that somebody has paused stays paused. Raises ConfigError where a deployment is missing, or works in another workspace of this machine
     than `root`, DiptychError where the server refuses, TransientError where it does not answer.
@@ -84,7 +88,6 @@ def set_up_automations(root: Path, reactions: Sequence[Reaction] = REACTIONS, wa
     from prefect.settings import PREFECT_API_URL
 
     changed: list[str] = []
-    watchdogs = (_silent_is_crashed(), _crashed_is_tried_again()) if watched else ()
     try:
         with get_client(sync_client=True) as client:
             for reaction in reactions:
@@ -98,7 +101,7 @@ def set_up_automations(root: Path, reactions: Sequence[Reaction] = REACTIONS, wa
                 _works_here(root, reaction, deployment)
                 if ensured(client, _automation(reaction, deployment.id)):
                     changed.append(reaction.name)
-            changed += [wanted.name for wanted in watchdogs if ensured(client, wanted)]
+            changed += [wanted.name for wanted in (watchdogs(silent_s) if watched else ()) if ensured(client, wanted)]
     except httpx.HTTPStatusError as err:
         raise DiptychError(f"the Prefect server at {PREFECT_API_URL.value()} refused an automation: {err}") from err
     except (httpx.HTTPError, OSError) as err:
@@ -134,55 +137,99 @@ def ensured(client: "SyncPrefectClient", wanted: "AutomationCore") -> bool:
     return True
 
 
-def _silent_is_crashed() -> "AutomationCore":
-    """Return what marks a run as crashed of which nothing is heard any more: Prefect itself leaves it running for ever."""
-    from datetime import timedelta
+def watchdogs(silent_s: float = SILENT_S) -> tuple["AutomationCore", ...]:
+    """Return what looks after runs whose workers die."""
+    return _silent_is_crashed(silent_s), _never_begun_is_crashed(silent_s), _crashed_is_tried_again()
 
-    from prefect.client.schemas.objects import StateType
-    from prefect.events import AutomationCore, EventTrigger
-    from prefect.events.actions import ChangeFlowRunState
+
+def _silent_is_crashed(silent_s: float) -> "AutomationCore":
+    """Return what marks a run as crashed of which nothing is heard any more: Prefect itself leaves it running for ever."""
+    from prefect.events import EventTrigger
     from prefect.events.schemas.automations import Posture
 
-    ends = ("Completed", "Failed", "Cancelled", "Crashed", "Paused", "Suspended", "AwaitingRetry", "Scheduled")
-    return whole(AutomationCore(
-        name="diptych: nothing heard of a run, crashed", tags=["diptych"], enabled=True,
-        description=f"A run whose worker or machine died says nothing more; after {SILENT_S} s it counts as crashed, and its place is free.",
-        trigger=EventTrigger(
-            posture=Posture.Proactive, after={_BEAT}, expect={_BEAT, *(f"prefect.flow-run.{end}" for end in ends)},
-            match=RUNS, match_related=OURS, for_each={"prefect.resource.id"}, threshold=1, within=timedelta(seconds=SILENT_S),
+    return _crashes(
+        "diptych: nothing heard of a run, crashed",
+        f"A run whose worker or machine died says nothing more; after {silent_s:g} s it counts as crashed, and its place is free.",
+        EventTrigger(
+            posture=Posture.Proactive, after={_BEAT, *_BEGUN}, expect={_BEAT, *_OVER}, match=RUNS, match_related=OURS,
+            for_each={"prefect.resource.id"}, threshold=1, within=timedelta(seconds=silent_s),
         ),
-        actions=[ChangeFlowRunState(name=None, force=False, state=StateType.CRASHED, message=f"nothing was heard of it for {SILENT_S} s: its worker or its machine died")],
-    ))  # fmt: skip
+        f"nothing was heard of it for {silent_s:g} s: its worker or its machine died",
+    )  # fmt: skip
+
+
+def _never_begun_is_crashed(silent_s: float) -> "AutomationCore":
+    """Return the same for a run that a worker has taken and that has not begun.
+
+    A process begins within seconds; what waits for a pod may wait for a machine first, and is left alone.
+    """
+    from prefect.events import EventTrigger
+    from prefect.events.schemas.automations import Posture
+
+    return _crashes(
+        "diptych: a run did not begin, crashed",
+        f"A run whose worker died before it began says nothing at all; after {silent_s:g} s it counts as crashed, and its place is free.",
+        EventTrigger(
+            posture=Posture.Proactive, after={"prefect.flow-run.Pending"}, expect={*_BEGUN, *_OVER}, match=RUNS, match_related=[OURS, PROCESSES],
+            for_each={"prefect.resource.id"}, threshold=1, within=timedelta(seconds=silent_s),
+        ),
+        f"a worker took it, and it did not begin in {silent_s:g} s: the worker or its machine died",
+    )  # fmt: skip
+
+
+def _crashes(name: str, why: str, trigger: "EventTrigger", message: str) -> "AutomationCore":
+    from prefect.client.schemas.objects import StateType
+    from prefect.events import AutomationCore
+    from prefect.events.actions import ChangeFlowRunState
+
+    action = ChangeFlowRunState(name=None, force=False, state=StateType.CRASHED, message=message)
+    return whole(
+        AutomationCore(name=name, description=why, tags=["diptych"], enabled=True, trigger=trigger, actions=[action])
+    )
 
 
 def _crashed_is_tried_again() -> "AutomationCore":
     """Return what schedules a run again that crashed, as long as it was not tried too often; what is whole is not done again, which DVC sees to."""
-    from datetime import timedelta
-
     from prefect.client.schemas.objects import StateType
-    from prefect.events import AutomationCore, EventTrigger
+    from prefect.events import AutomationCore
     from prefect.events.actions import ChangeFlowRunState
 
-    tried = [str(number) for number in range(1, TRIES)]
     return whole(AutomationCore(
         name="diptych: a run crashed, try again", tags=["diptych"], enabled=True,
-        description=f"What a crashed run was asked for is done by the next worker that is free, {TRIES} times in all; it goes on where it was.",
-        trigger=EventTrigger(
-            expect={"prefect.flow-run.Crashed"}, match={**RUNS, "prefect.run-count": tried}, match_related=OURS,
-            for_each={"prefect.resource.id"}, threshold=1, within=timedelta(seconds=0),
-        ),
+        description=f"What a crashed run was asked for is done by the next worker that is free, {TRIES} times a day in all; it goes on where it was.",
+        trigger=crashed_for_the(*range(1, TRIES)),
         actions=[ChangeFlowRunState(state=StateType.SCHEDULED, name="AwaitingRetry", message="it crashed, and is tried again", force=True)],
     ))  # fmt: skip
 
 
+def crashed_for_the(*times: int) -> "CompoundTrigger":
+    """Return what takes a run's crash where it is the first, the second, the one of any of these numbers within a day.
+
+    Prefect's own count of a run is how often it began, so it stands still where one crashes before that, and it would be tried for ever.
+    """
+    from prefect.events import CompoundTrigger, EventTrigger
+
+    return CompoundTrigger(require="any", within=None, triggers=[
+        EventTrigger(
+            expect={"prefect.flow-run.Crashed"}, match=RUNS, match_related=OURS, for_each={"prefect.resource.id"}, threshold=time,
+            within=timedelta(days=1),
+        )
+        for time in times
+    ])  # fmt: skip
+
+
 _BEAT = "prefect.flow-run.heartbeat"
+_BEGUN = tuple(f"prefect.flow-run.{name}" for name in ("Running", "Retrying", "Rerunning"))
+_OVER = tuple(
+    f"prefect.flow-run.{name}"
+    for name in ("Completed", "Failed", "Cancelled", "Crashed", "Paused", "Suspended", "AwaitingRetry", "Scheduled")
+)
 RUNS: dict[str, Any] = {"prefect.resource.id": "prefect.flow-run.*"}
 OURS: dict[str, Any] = {"prefect.resource.id": "prefect.tag.diptych", "prefect.resource.role": "tag"}
+PROCESSES: dict[str, Any] = {"prefect.resource.role": "work-pool", "prefect.work-pool.type": "process"}
 
 
 def _automation(reaction: Reaction, deployment: UUID) -> "AutomationCore":
-    from datetime import timedelta
-
     from prefect.events import AutomationCore, EventTrigger, ResourceSpecification
     from prefect.events.actions import RunDeployment
 
@@ -211,4 +258,4 @@ def _same(found: "AutomationCore", wanted: "AutomationCore") -> bool:
 def _plain(part: object) -> object:
     if isinstance(part, list):
         return [_plain(one) for one in part]
-    return part.model_dump(mode="json") if hasattr(part, "model_dump") else part
+    return part.model_dump() if hasattr(part, "model_dump") else part  # as Python has it: in JSON a set has an order

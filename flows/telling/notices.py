@@ -11,14 +11,14 @@ from uuid import UUID
 
 from components.contracts.errors import DiptychError, TransientError
 from components.monitoring.events import BUDGET, DRIFT, PIPELINE, ROLLBACK, VERDICT
-from flows.telling.automations import OURS, RUNS, TRIES, ensured, whole
+from flows.telling.automations import OURS, RUNS, TRIES, crashed_for_the, ensured, whole
 from flows.telling.channels import block_name, block_type, given, without_address
 from flows.telling.notify import LOOKS
 
 if TYPE_CHECKING:
     from prefect.blocks.notifications import AppriseNotificationBlock
     from prefect.client.orchestration import SyncPrefectClient
-    from prefect.events import AutomationCore
+    from prefect.events import AutomationCore, CompoundTrigger, EventTrigger
 
 _RUN = "{{ event.resource['prefect.resource.id'] | replace('prefect.flow-run.', '') }}"
 _SAYS = "{{ event.resource['prefect.state-message'] | replace('Flow run encountered an exception: ', '') }}"
@@ -35,6 +35,7 @@ class Notice:
         resource: labels that what it is about must have.
         subject, says, run: templates in Jinja: the title, the sentence, the id of the run whose page is linked.
         in_runs: whether the event must come from a run of a deployment of ours.
+        times: which of a run's crashes within a day, for a notice of those; it then takes no other event.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Notice:
     says: str
     run: str
     in_runs: bool = True
+    times: tuple[int, ...] = ()
 
 
 NOTICES = (
@@ -54,8 +56,8 @@ NOTICES = (
     ),
     Notice(
         name="diptych: a run crashed for good, say so", why=f"People are told of a run that crashed {TRIES} times and is not tried again.",
-        events=("prefect.flow-run.Crashed",), resource={**RUNS, "prefect.run-count": [str(TRIES + more) for more in range(8)]},
-        subject="{{ flow.name }} crashed", says=_SAYS, run=_RUN,
+        events=("prefect.flow-run.Crashed",), resource=RUNS, subject="{{ flow.name }} crashed", says=_SAYS, run=_RUN,
+        times=tuple(range(TRIES, TRIES + 8)),
     ),
     Notice(
         name="diptych: a verdict was given, say so", why="People are told what the gate decided about a version.",
@@ -159,9 +161,7 @@ def _renewed(client: "SyncPrefectClient") -> tuple[str, ...]:
 
 
 def _automation(notice: Notice, blocks: tuple[UUID, ...]) -> "AutomationCore":
-    from datetime import timedelta
-
-    from prefect.events import AutomationCore, EventTrigger, ResourceSpecification
+    from prefect.events import AutomationCore
     from prefect.events.actions import SendNotification
     from prefect.settings import PREFECT_UI_URL
 
@@ -169,10 +169,20 @@ def _automation(notice: Notice, blocks: tuple[UUID, ...]) -> "AutomationCore":
     link = f"{{% if {notice.run[3:-3]} %}}\n{page}/runs/flow-run/{notice.run}{{% endif %}}"
     return whole(AutomationCore(
         name=notice.name, description=notice.why, enabled=True, tags=["diptych"],
-        trigger=EventTrigger(
-            expect=set(notice.events), match=ResourceSpecification(dict(notice.resource)),
-            match_related=ResourceSpecification(OURS if notice.in_runs else {}),
-            for_each={"prefect.resource.id"}, threshold=1, within=timedelta(seconds=0),
-        ),
+        trigger=_takes(notice),
         actions=[SendNotification(block_document_id=block, subject=notice.subject, body=f"{notice.says}{link}") for block in blocks],
     ))  # fmt: skip
+
+
+def _takes(notice: Notice) -> "EventTrigger | CompoundTrigger":
+    from datetime import timedelta
+
+    from prefect.events import EventTrigger, ResourceSpecification
+
+    if notice.times:
+        return crashed_for_the(*notice.times)
+    return EventTrigger(
+        expect=set(notice.events), match=ResourceSpecification(dict(notice.resource)),
+        match_related=ResourceSpecification(OURS if notice.in_runs else {}),
+        for_each={"prefect.resource.id"}, threshold=1, within=timedelta(seconds=0),
+    )  # fmt: skip

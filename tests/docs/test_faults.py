@@ -6,6 +6,7 @@ from pathlib import Path
 
 from flows.page_apps import KEEP_RUNS, RUNS_KEPT_DAYS
 from flows.pipeline import WAITS_S, run_stage
+from tests import drills
 from tests.drills import s3_away
 from tests.drills.__main__ import DRILLS, OTHERS
 from tests.drills.full_disk import KEPT_AT
@@ -16,13 +17,21 @@ PAGE = (REPOSITORY / "docs/faults.md").read_text()
 
 def test_each_drill_and_each_test_that_is_named_is_there():
     named = set(re.findall(r"DRILL=([a-z_0-9]+)", PAGE))
-    assert {"stack", "s3_away", "nights", "full_disk", "clock", "soak"} <= named <= {*OTHERS, *DRILLS}
+    wanted = {"stack", "s3_away", "mlflow_away", "expired_key", "nights", "full_disk", "clock", "soak"}
+    assert wanted <= named <= {*OTHERS, *DRILLS}
     for drill in named & {*OTHERS}:
         assert (REPOSITORY / f"tests/drills/{drill}.py").exists(), drill
     paths = re.findall(r"`(tests/[\w/]+\.py)`", PAGE)
     assert len(paths) >= 5
     for path in paths:
         assert (REPOSITORY / path).exists(), path
+
+
+def test_the_drills_say_which_there_are():
+    rows = re.findall(r"^\| ([a-z_0-9, ]+) \|", str(drills.__doc__), re.M)[1:]
+    assert sorted(name for row in rows for name in row.split(", ")) == sorted([*OTHERS, *DRILLS])
+    for name in OTHERS:
+        assert (REPOSITORY / f"tests/drills/{name}.py").exists(), name
 
 
 def test_the_numbers_are_those_that_were_measured():

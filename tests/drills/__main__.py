@@ -13,7 +13,9 @@ from flows.serving.down import down
 from tests.drills.rollouts import DRILLS, Place
 from tests.drills.traffic import FAILED, asked_all_the_time
 
-OTHERS = ("alias_to_endpoint", "clock", "full_disk", "fuzz_gateway", "nights", "s3_away", "soak", "stack")
+OTHERS = (
+    "alias_to_endpoint", "clock", "expired_key", "full_disk", "fuzz_gateway", "mlflow_away", "nights", "s3_away", "soak", "stack",
+)  # fmt: skip
 """Modules of drills, which take arguments of their own."""
 
 

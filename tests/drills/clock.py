@@ -10,6 +10,7 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -46,8 +47,12 @@ def main() -> None:
             return drill(root, clock)
 
         detail = on_stack(root, drilled)
-    passed = "fault" not in detail
-    said = {"drill": "clock", "passed": passed, "lost": 0, "seconds": round(time.monotonic() - began), "detail": detail}
+    lost = None if "fault" in detail else what_was_lost(detail)  # of a drill that did not come to its end nobody knows
+    passed = lost == []
+    said = {
+        "drill": "clock", "passed": passed, "lost": None if lost is None else len(lost), "what_was_lost": lost,
+        "seconds": round(time.monotonic() - began), "detail": detail,
+    }  # fmt: skip
     print(json.dumps(said))
     sys.exit(not passed)
 
@@ -79,10 +84,17 @@ def drill(root: Path, clock: Path) -> dict[str, Any]:
         clock.write_text(f"+{jump + 2 * BEFORE_S:.0f}\n")
         time.sleep(QUIET_S)  # in which it would come a second time
         again = nights(client, night)
-    found = {"forwards": forwards, "back": back, "again": again}
-    assert forwards == {"run": "Completed", "nights": ["Completed"]}, found
-    assert (back, again) == ("Completed", ["Completed"]), found
-    return {"jump_h": round(jump / 3600, 1), **found}
+    return {"jump_h": round(jump / 3600, 1), "forwards": forwards, "back": back, "again": again}
+
+
+def what_was_lost(found: Mapping[str, Any]) -> list[str]:
+    """Return which runs were not done, or more than once."""
+    runs = {"under way when the clock jumped": found["forwards"]["run"], "asked for when it was back": found["back"]}
+    lost = [f"the run {name} is {state}" for name, state in runs.items() if state != "Completed"]
+    nights = {"after the jump": found["forwards"]["nights"], "after its hour came again": found["again"]}
+    return lost + [
+        f"the night's runs are {states} {when}" for when, states in nights.items() if states != ["Completed"]
+    ]
 
 
 def begin(client: SyncPrefectClient) -> Any:

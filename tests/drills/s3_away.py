@@ -1,4 +1,4 @@
-"""S3 is away for a minute, then slow, then busy, while data and models go to it and come back: `make drill DRILL=s3_away`.
+"""S3 is away for a minute, then slow, then busy, or takes our key for expired, while data and models go to it and come back: `make drill DRILL=s3_away`.
 
 A real S3 server stands behind a proxy that does these things, and a real server of MLflow keeps its files there. Each work either ends by
 itself, or says in one sentence what is the matter, and the same asked again ends it; what arrived is held against what was sent by its
@@ -37,6 +37,7 @@ FAULTS: dict[str, Callable[[], Fault]] = {
     "away": lambda: Fault(method="", away=True),
     "slow": lambda: Fault(method="", slow_s=2.0),
     "busy": lambda: Fault(method="", status=503, code="SlowDown"),
+    "expired": lambda: Fault(method="", status=400, code="ExpiredToken"),  # until somebody has a new key
 }
 
 
@@ -154,6 +155,8 @@ def shards_read(drill: Drill, fault: str) -> dict[str, Any]:
                 fetcher.fetch(f"s3://{bucket}/{key}", key, 10**6)
             except Unfetched as err:
                 return str(err) if err.transient else f"for good: {err}"
+            except DiptychError as err:
+                return str(err)
         return ""
 
     ended = drill.ended(fault, read)

@@ -1,148 +1,256 @@
-"""Faults of the servers of one machine while a flow runs: `make drill DRILL=stack`.
+"""Faults of the servers of one machine while real pipelines run: `make drill DRILL=stack`.
 
-A worker is killed with the run that it has: nobody is left who could say so, and the run has to count as crashed, and be done by the next worker,
-within two minutes, although its deployment has one place, which the killed run had, and for which another one waits. Then PostgreSQL, Prefect's server and S3 are killed while a run is under way, which has to end as if nothing had been. Prints one
-JSON object as its last line.
+A workspace with a person's own pictures at `debug`, fine-tuned, on the servers of one machine, with Triton and gateway. A worker is killed with the
+run that it has, once before that has begun and once in its training: nobody is left who could say so, and the run has to count as crashed and wait
+for the next worker within two minutes, although its deployment has one place, which the killed run had, and for which another one waits. Then
+PostgreSQL, Prefect's server and S3 are killed while a run is under way, which has to end as if nothing had been; Prefect's while a training stands
+still for longer than the lease of its place, which has to be renewed meanwhile, and which no other run may get. In the end of each the rows, weights
+and metrics are those of an undisturbed run, and the registry has nothing twice. Prints one JSON object as its last line; --keep writes it to
+docs/benchmarks/faults-stack.json.
+
+    python -m tests.drills.stack --parts worker_killed_before_it_begins     # a short one
 """
 
+import argparse
 import json
 import os
+import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psutil
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.objects import State
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
+from components.stages.outcome import StageOutcome
+from flows.serving.down import down
 from flows.stack.place import USER, Place
-from flows.stack.seen import read_seen
+from flows.stack.seen import read_seen, use
+from infra.results import processor
 from tests.drills.on_stack import on_stack
-from tests.flows.rolled import REPOSITORY, make_place
+from tests.drills.undisturbed import differs, forget_results, twice
+from tests.own_run import own_run
+from tests.workspace import REPOSITORY
 
-PATIENCE_S = 300.0
-FLOW = '''
-import os, time
-from pathlib import Path
-
-from prefect import flow
-
-
-@flow(name="slow", log_prints=True)
-def slow(seconds: float, file: str) -> None:
-    """Take so long, the first time; a second time there is nothing left to do."""
-    path = Path(file)
-    if path.exists():
-        path.write_text(path.read_text() + "again\\n")
-        return
-    path.write_text(f"{os.getpid()}\\n")
-    time.sleep(seconds)
-    path.write_text(path.read_text() + "done\\n")
-'''
+KEPT_AT = REPOSITORY / "docs/benchmarks/faults-stack.json"
+POSITION = ".diptych/outcome/pretrain@clip.position"
+PATIENCE_S, RUN_WITHIN_S = 300.0, 3600.0
+AGAIN_WITHIN_S = 120.0  # from the end of a worker until its run counts as crashed, and waits for the next
+LEASE_S = 300.0  # that a place is held for a run of which nothing is heard
+STOPPED_S = LEASE_S + 60.0
 
 
 def main() -> None:
     """Drill, print; the exit code is 0 where every run ended as it should."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--parts", nargs="*", default=list(PARTS), choices=list(PARTS), help="of it (all)")
+    parser.add_argument("--keep", action="store_true", help=f"write {KEPT_AT.relative_to(REPOSITORY)}")
+    asked = parser.parse_args()
     began = time.monotonic()
+    for name in [name for name in os.environ if name.startswith(("DIPTYCH_", "DVC_", "MLFLOW_", "PREFECT_"))]:
+        del os.environ[name]
+    os.environ |= {"DIPTYCH_PYTHON": sys.executable, "DVC_NO_ANALYTICS": "1", "OMP_NUM_THREADS": "1"}
     with tempfile.TemporaryDirectory() as folder:
-        root = place(Path(folder))
-        detail = on_stack(root, lambda: drill(root))
-    passed = "fault" not in detail
-    print(
-        json.dumps({"drill": "stack", "passed": passed, "seconds": round(time.monotonic() - began), "detail": detail})
-    )
+        (shared := Path(folder) / "shared").mkdir()
+        undisturbed = own_run(shared)
+        copy = shutil.copytree(shared / "own", Path(folder) / "work", symlinks=True)
+        drill = Drill(root=copy / undisturbed.name, undisturbed=undisturbed)
+        try:
+            detail = on_stack(drill.root, lambda: drill.all(asked.parts), without=["hooks"])
+        finally:
+            down(drill.root)
+    passed = "fault" not in detail and not drill.lost and list(drill.done) == asked.parts
+    said = {
+        "drill": "stack", "passed": passed, "lost": None if "fault" in detail else len(drill.lost), "what_was_lost": drill.lost,
+        "seconds": round(time.monotonic() - began), "detail": {**drill.done, **detail}, "machine": f"{os.cpu_count()} cores, {processor()}",
+    }  # fmt: skip
+    if asked.keep:
+        KEPT_AT.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(said))
     sys.exit(not passed)
 
 
-def place(root: Path) -> Path:
-    """Make a workspace that has the slow flow besides the others."""
-    make_place(root)
-    (root / "flows").symlink_to(REPOSITORY / "flows")
-    (root / "prefect.yaml").write_text((REPOSITORY / "prefect.yaml").read_text())
-    (root / "slow.py").write_text(FLOW)
-    subprocess.run(["git", "init", "-q", root], check=True)
-    os.environ["PYTHONPATH"] = str(REPOSITORY)
-    return root
+@dataclass
+class Drill:
+    """Where it happens.
 
+    Args:
+        root: the workspace.
+        undisturbed: one in which the same was run before, by DVC alone.
+    """
 
-def drill(root: Path) -> dict[str, Any]:
-    """Go through all of it; return seconds."""
-    its = Place.read(root)
-    ours = {PREFECT_API_URL: f"{its.url('prefect')}/api", PREFECT_API_AUTH_STRING: f"{USER}:{its.passwords['prefect']}"}
-    with temporary_settings(ours), get_client(sync_client=True) as client:
-        deployment = client.create_deployment(
-            client.create_flow_from_name("slow"), "manual", entrypoint="slow.py:slow", work_pool_name="cpu", tags=["diptych"], concurrency_limit=1,
-            pull_steps=[{"prefect.deployments.steps.set_working_directory": {"directory": str(root)}}],
-            parameter_openapi_schema={"type": "object", "properties": {"seconds": {"type": "number"}, "file": {"type": "string"}}},
+    root: Path
+    undisturbed: Path
+    done: dict[str, Any] = field(default_factory=dict)
+    lost: list[str] = field(default_factory=list)
+    _client: SyncPrefectClient = field(init=False, repr=False)
+
+    def all(self, parts: Sequence[str]) -> dict[str, Any]:
+        """Go through the parts, and keep what each found; AssertionError or TimeoutError where one does not end as it should."""
+        use(self.root)
+        with self.client():
+            self.ended(self.begin())  # what is made once, and the first version, are there afterwards
+            for name in parts:
+                self.done[name] = PARTS[name](self)
+                self.lost += [f"{name}: {one}" for one in (*differs(self.root, self.undisturbed), *twice(self.root))]
+                print(json.dumps({name: self.done[name], "lost": self.lost}), flush=True)
+        return {}
+
+    @contextmanager
+    def client(self) -> Iterator[None]:
+        """Know the stack's Prefect while the block runs."""
+        its = Place.read(self.root)
+        ours = {
+            PREFECT_API_URL: f"{its.url('prefect')}/api", PREFECT_API_AUTH_STRING: f"{USER}:{its.passwords['prefect']}",
+        }  # fmt: skip
+        with temporary_settings(ours), get_client(sync_client=True) as self._client:
+            yield
+
+    def anew(self) -> UUID:
+        """Ask for a whole pipeline where nothing has been computed yet."""
+        forget_results(self.root)
+        (self.root / POSITION).unlink(missing_ok=True)
+        return self.begin()
+
+    def begin(self) -> UUID:
+        """Ask for a whole pipeline."""
+        deployment = self._client.read_deployment_by_name("pipeline/manual").id
+        return self._client.create_flow_run_from_deployment(deployment).id
+
+    def states(self, run: UUID) -> list[State]:
+        """Return all states that a run had, in their order."""
+        return sorted(self._client.read_flow_run_states(run), key=lambda one: one.timestamp)
+
+    def state(self, run: UUID) -> str:
+        """Return how a run is; empty where the server cannot say so now."""
+        with suppress(Exception):  # whatever it says while it is being started again
+            return self._client.read_flow_run(run).state_name or ""
+        return ""
+
+    def ended(self, *runs: UUID) -> None:
+        """Wait until runs have completed."""
+        until(
+            lambda: all(self.state(run) == "Completed" for run in runs), lambda: [self.state(run) for run in runs],
+            RUN_WITHIN_S, 0.5,
         )  # fmt: skip
 
-        def run(seconds: float, file: Path) -> FlowRun:
-            made = client.create_flow_run_from_deployment(
-                deployment, parameters={"seconds": seconds, "file": str(file)}
-            )
-            until(lambda: file.exists() and file.read_text(), lambda: client.read_flow_run(made.id).state)
-            return made
+    def trains(self) -> int:
+        """Return the process of a training that has begun, once there is one that has steps behind it."""
+        found: list[int] = []
 
-        def state(made: FlowRun) -> str:
-            found = client.read_flow_run(made.id).state
-            return found.name if found else ""
+        def under_way() -> bool:
+            outcome = StageOutcome.read(self.root, "pretrain", "clip")
+            begun = outcome is not None and outcome.lives and (self.root / POSITION).exists()
+            found[:] = [outcome.pid] if outcome is not None and begun else []
+            return bool(found)
 
-        first = run(600.0, root / "first")
-        waiting = client.create_flow_run_from_deployment(
-            deployment, parameters={"seconds": 1.0, "file": str(root / "waiting")}
+        until(under_way, lambda: StageOutcome.read(self.root, "pretrain", "clip"), RUN_WITHIN_S)
+        return found[0]
+
+    def kill_worker(self) -> datetime:
+        """Kill the worker of the pool `cpu` and all that it has started; return when."""
+        worker = psutil.Process(service(self.root, "worker-cpu"))
+        for process in [*worker.children(recursive=True), worker]:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        return datetime.now(UTC)
+
+    def crashed_and_again(self, run: UUID, killed: datetime) -> dict[str, int]:
+        """Wait until a run that was killed counts as crashed and waits for the next worker; return after how many seconds each was."""
+        until(
+            lambda: len(after(self.states(run), killed)) >= 2, lambda: [one.name for one in self.states(run)],
+            AGAIN_WITHIN_S + 30.0, 0.5,
+        )  # fmt: skip
+        crashed, again = after(self.states(run), killed)[:2]
+        found = {"crashed_after_s": seconds(killed, crashed), "again_after_s": seconds(killed, again)}
+        assert (crashed.name, again.name) == ("Crashed", "AwaitingRetry"), [one.name for one in self.states(run)]
+        assert max(found.values()) <= AGAIN_WITHIN_S, found
+        return found
+
+    def before_it_begins(self) -> dict[str, Any]:
+        """Kill the worker as soon as it has taken a run."""
+        run = self.begin()
+        until(lambda: self.state(run) in ("Pending", "Submitting"), lambda: self.state(run), every_s=0.02)
+        killed = self.kill_worker()
+        assert self._client.read_flow_run(run).run_count == 0, "it had begun before its worker was killed"
+        found = self.crashed_and_again(run, killed)
+        self.ended(run)
+        return {**found, "completed_after_s": seconds(killed, self.states(run)[-1])}
+
+    def while_it_trains(self) -> dict[str, Any]:
+        """Kill the worker with the training of its run, for whose place another run waits."""
+        run = self.anew()
+        self.trains()
+        waiting = self.begin()
+        until(lambda: self.state(waiting) == "AwaitingConcurrencySlot", lambda: self.state(waiting))
+        killed = self.kill_worker()
+        found = self.crashed_and_again(run, killed)
+        self.ended(run, waiting)
+        both = [self.states(run), self.states(waiting)]
+        assert not at_once(*both), (
+            f"both ran at once: {[[(one.name, str(one.timestamp)) for one in its] for its in both]}"
         )
-        until(lambda: state(waiting) == "AwaitingConcurrencySlot", lambda: state(waiting))
-        killed = time.monotonic()
-        worker = service(root, "worker-cpu")
-        family = [*psutil.Process(worker).children(recursive=True), psutil.Process(worker)]
-        for process in family:
-            process.send_signal(signal.SIGKILL)
-        crashed = until(lambda: client.read_flow_run(first.id).state_name != "Running", lambda: state(first))
-        assert client.read_flow_run(first.id).state_name in (
-            "Crashed",
-            "AwaitingRetry",
-            "Pending",
-            "Running",
-            "Completed",
-        )
-        until(lambda: {"Completed"} <= {state(first), state(waiting)}, lambda: (state(first), state(waiting)))
-        free = time.monotonic() - killed
-        until(lambda: {state(first), state(waiting)} == {"Completed"}, lambda: (state(first), state(waiting)))
-        done = time.monotonic() - killed
-        assert (root / "first").read_text().endswith("again\n")
-        detail: dict[str, Any] = {
-            "worker_killed": {
-                "crashed_after_s": round(crashed),
-                "place_free_after_s": round(free),
-                "both_done_after_s": round(done),
-            }
+        return {**found, "both_completed_after_s": max(seconds(killed, its[-1]) for its in both)}
+
+    def through(self, name: str, stopped_s: float = 0.0) -> dict[str, Any]:
+        """Kill a server while a training is under way, which then stands still for so long; the run ends as if nothing had been."""
+        run = self.anew()
+        training = psutil.Process(self.trains())
+        killed = datetime.now(UTC)
+        if stopped_s:
+            training.suspend()
+        try:
+            os.kill(service(self.root, name), signal.SIGKILL)
+            time.sleep(stopped_s)
+            other = self.begin() if stopped_s else None
+            if other is not None:
+                until(lambda: self.state(other) == "AwaitingConcurrencySlot", lambda: self.state(other))
+        finally:
+            if stopped_s:
+                training.resume()
+        self.ended(run, *([other] if other is not None else []))
+        assert self._client.read_flow_run(run).run_count == 1, "it was done once"
+        return {
+            "completed_after_s": seconds(killed, self.states(run)[-1]),
+            **({"stood_still_s": stopped_s} if stopped_s else {}),
         }
 
-        def through(name: str) -> dict[str, int]:
-            """Kill a server while a run is under way; the run ends as if nothing had been."""
-            file = root / f"while-{name}"
-            made = run(20.0, file)
-            os.kill(service(root, name), signal.SIGKILL)
-            seconds = until(lambda: settled(state, made), file.read_text)
-            assert file.read_text().endswith("done\n"), file.read_text()
-            assert client.read_flow_run(made.id).run_count == 1, "it was done once"
-            return {"completed_after_s": round(seconds)}
 
-        return detail | {f"{name}_killed": through(name) for name in ("postgres", "prefect", "s3")}
+PARTS: dict[str, Callable[[Drill], dict[str, Any]]] = {
+    "worker_killed_before_it_begins": Drill.before_it_begins, "worker_killed": Drill.while_it_trains,
+    "postgres_killed": lambda drill: drill.through("postgres"), "prefect_killed": lambda drill: drill.through("prefect", STOPPED_S),
+    "s3_killed": lambda drill: drill.through("s3"),
+}  # fmt: skip
 
 
-def settled(state: Callable[[FlowRun], str], made: FlowRun) -> bool:
-    """Return whether a run has completed, as far as the server can say so now."""
-    try:
-        return state(made) == "Completed"
-    except Exception:  # the server is being started again
-        return False
+def after(states: Sequence[State], moment: datetime) -> list[State]:
+    """Return the states that came after a moment."""
+    return [one for one in states if one.timestamp > moment]
+
+
+def seconds(since: datetime, state: State) -> int:
+    """Return after how many whole seconds a state came, the last one begun counted."""
+    return -int(-(state.timestamp - since).total_seconds() // 1)
+
+
+def at_once(one: Sequence[State], other: Sequence[State]) -> bool:
+    """Return whether two runs ran at the same time, by all their states in order."""
+    spans = [
+        [(state.timestamp, later.timestamp) for state, later in pairwise(states) if state.is_running()]
+        for states in (one, other)
+    ]  # fmt: skip
+    return any(begun < ended and started < stopped for begun, stopped in spans[0] for started, ended in spans[1])
 
 
 def service(root: Path, name: str) -> int:

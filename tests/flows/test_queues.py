@@ -11,10 +11,12 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from prefect.states import Pending, Scheduled
+from prefect.states import Crashed, Pending, Running, Scheduled
 
 from flows.stack.prefect_set_up import AT_ONCE, set_up_queues
 from tests.flows.rolled import REPOSITORY
+
+POOLS = ("cpu", "gpu")
 
 
 @flow
@@ -24,15 +26,17 @@ def nothing() -> None:
 
 @pytest.fixture
 def client(prefect_api: str) -> Iterator[SyncPrefectClient]:
-    """A client of a server that has the pool `cpu`, with its queues, and nothing of it afterwards."""
+    """A client of a server that has both pools, with their queues, and nothing of them afterwards."""
     with temporary_settings({PREFECT_API_URL: prefect_api}), get_client(sync_client=True) as client:
-        with suppress(ObjectAlreadyExists):
-            client.create_work_pool(WorkPoolCreate(name="cpu", type="process"))
+        for pool in POOLS:
+            with suppress(ObjectAlreadyExists):
+                client.create_work_pool(WorkPoolCreate(name=pool, type="process"))
         try:
             set_up_queues(client)
             yield client
         finally:
-            client.delete_work_pool("cpu")
+            for pool in POOLS:
+                client.delete_work_pool(pool)
 
 
 def test_a_rollback_begins_though_as_many_trainings_wait_as_may(client):
@@ -56,9 +60,33 @@ def test_a_rollback_begins_though_as_many_trainings_wait_as_may(client):
         client.delete_flow(its)
 
 
-def handed_out(client: SyncPrefectClient) -> list[UUID]:
-    """Return the runs that a worker of the pool would begin now."""
-    return [one.flow_run.id for one in client.get_scheduled_flow_runs_for_work_pool("cpu")]
+def handed_out(client: SyncPrefectClient, pool: str = "cpu") -> list[UUID]:
+    """Return the runs that a worker of a pool would begin now."""
+    return [one.flow_run.id for one in client.get_scheduled_flow_runs_for_work_pool(pool)]
+
+
+def test_a_gpu_is_one_place_for_all_deployments_until_its_run_ends_or_counts_as_crashed(client):
+    its = client.create_flow(nothing)
+    made = [
+        client.create_deployment(
+            its, f"{name}-on-gpu", work_pool_name="gpu", concurrency_limit=1, enforce_parameter_schema=False
+        )
+        for name in ("pipeline", "stage")
+    ]
+    try:
+        first = client.create_flow_run_from_deployment(made[0], state=Scheduled()).id
+        assert handed_out(client, "gpu") == [first]
+        client.set_flow_run_state(first, Pending())
+        second = client.create_flow_run_from_deployment(made[1], state=Scheduled()).id
+        assert handed_out(client, "gpu") == [], "another deployment's run waits for the same GPU"
+        client.set_flow_run_state(first, Running())
+        assert handed_out(client, "gpu") == [], "whoever asks, as a worker that was started again does"
+        client.set_flow_run_state(first, Crashed())
+        assert handed_out(client, "gpu") == [second]
+    finally:
+        for one in made:
+            client.delete_deployment(one)
+        client.delete_flow(its)
 
 
 def test_what_somebody_chose_stays_and_urgent_comes_first_again(client):
@@ -67,6 +95,10 @@ def test_what_somebody_chose_stays_and_urgent_comes_first_again(client):
         client.update_work_queue(queue.id, concurrency_limit=chosen)
         set_up_queues(client)
         assert client.read_work_queue_by_name("default", work_pool_name="cpu").concurrency_limit == chosen
+    gpu = client.read_work_queue_by_name("default", work_pool_name="gpu")
+    client.update_work_queue(gpu.id, concurrency_limit=2)
+    set_up_queues(client)
+    assert client.read_work_queue_by_name("default", work_pool_name="gpu").concurrency_limit == 2
     urgent = client.read_work_queue_by_name("urgent", work_pool_name="cpu")
     client.update_work_queue(urgent.id, priority=2)
     set_up_queues(client)
