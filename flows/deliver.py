@@ -9,6 +9,7 @@ from prefect.client.schemas.objects import State
 
 from components.contracts.errors import Busy, GateClosed, is_transient
 from components.serving.endpoint import read_endpoint
+from flows.forms import Model, Reason, VersionOrAny
 from flows.publish import publish_served
 from flows.run import find_root
 from flows.serving.rollback import rollback as go_back
@@ -31,7 +32,7 @@ def roll(root: Path, model: str) -> Rolled:
 
 
 @flow(name="deploy")
-def deploy(model: str = "clip") -> str:
+def deploy(model: Model = "clip") -> str:
     """Serve what the alias `champion` of a registered model asks for. GateClosed, with why, where it may not be served.
 
     Args:
@@ -46,7 +47,7 @@ def deploy(model: str = "clip") -> str:
 
 
 @flow(name="rollback")
-def rollback(because: str = "", leave: str = "") -> str:
+def rollback(because: Reason = "", leave: VersionOrAny = "") -> str:
     """Serve again what was served before.
 
     Args:

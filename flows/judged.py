@@ -1,4 +1,4 @@
-"""The flows `promote` and `prove`, for whoever starts them on Prefect's page, or a schedule."""
+"""The flows `promote`, `prove` and `sweep`, for whoever starts them on Prefect's page, or a schedule."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,15 +9,18 @@ from pydantic import Field
 
 from components.contracts.errors import GateClosed
 from components.registry.promotion import promote_by_hand
+from flows.forms import Compared, Name, Reason, Version
 from flows.promote import promote_label
 from flows.proving.prove import lines
 from flows.proving.prove import prove as put_to_the_test
+from flows.proving.published import publish_sweep
+from flows.proving.sweep import sweep as side_by_side
 from flows.publish import publish_ruling, publish_verdict
 from flows.run import find_root
 
 
 @flow(name="promote")
-def promote(version: Annotated[str, Field(pattern=r"^[\w.-]+@\w+$")], because: str = "") -> str:
+def promote(version: Version, because: Reason = "") -> str:
     """Judge a version against the champion, and give it the alias where it deserves it, or a person says so.
 
     Args:
@@ -42,7 +45,7 @@ def promote(version: Annotated[str, Field(pattern=r"^[\w.-]+@\w+$")], because: s
 
 
 @flow(name="prove")
-def prove(recipe: str = "clip_refine", seeds: Annotated[int | None, Field(ge=2, le=50)] = None) -> dict[str, Any]:
+def prove(recipe: Name = "clip_refine", seeds: Annotated[int | None, Field(ge=2, le=50)] = None) -> dict[str, Any]:
     """Put a recipe's claim to the test, seed by seed, in checkouts of its own; return what `diptych prove --json` prints.
 
     Args:
@@ -53,4 +56,34 @@ def prove(recipe: str = "clip_refine", seeds: Annotated[int | None, Field(ge=2, 
     create_markdown_artifact(
         "\n".join(f"- {line}" for line in lines(found)), key="proof", description=f"{recipe}: {found['outcome']}"
     )
+    return found
+
+
+@flow(name="sweep")
+def sweep(
+    recipes: Annotated[list[Compared], Field(min_length=1, max_length=50)],
+    seeds: Annotated[int, Field(ge=2, le=50)] = 3,
+    scale: Name = "laptop",
+    data: Name | None = None,
+    steps: Annotated[int | None, Field(ge=1, le=10_000_000)] = None,
+    price_per_hour: Annotated[float | None, Field(ge=0, le=1e6)] = None,
+    at_once: Annotated[int | None, Field(ge=1, le=1024)] = None,
+) -> dict[str, Any]:
+    """Train recipes side by side, each in checkouts of its own and for as much computing as the first; return what `diptych sweep --json` prints.
+
+    Args:
+        recipes: such as clip, or clip+clip_refine:40 for clip, and from its model 40 steps of clip_refine; the first says how much computing.
+        seeds: how many, from 0 on.
+        scale: how big; one of components/recipes/scales, such as debug or laptop.
+        data: name of a source, such as scenes; the English emoji unless given.
+        steps: of the first recipe; the scale's unless given.
+        price_per_hour: of a core, in any currency; no cost is said unless given.
+        at_once: how many are trained side by side; one a core unless given, or one where there is a GPU.
+    """
+    root = find_root(Path.cwd())
+    found = side_by_side(
+        root, recipes, seeds=seeds, scale=scale, source=None if data is None else {"name": data}, steps=steps,
+        price_per_hour=price_per_hour, at_once=at_once,
+    )  # fmt: skip
+    publish_sweep(found, root)
     return found

@@ -13,6 +13,7 @@ from prefect.runtime import deployment
 
 from components.contracts.errors import ConfigError, is_transient
 from flows import register as registering
+from flows.forms import Name
 from flows.progress import progress
 from flows.publish import publish, publish_ruling, publish_verdict, publish_version, publish_work
 from flows.serving import serve as serving
@@ -47,7 +48,7 @@ deploy = task(name="deploy", **_AGAIN)(serving.serve)
 
 
 @flow(name="pipeline")
-def pipeline(recipe: str = "clip", until: str | None = None) -> dict[str, Outcome]:
+def pipeline(recipe: Name = "clip", until: Name | None = None) -> dict[str, Outcome]:
     """Return what each stage did: ran, cached or restored; then register and serve, unless `until` names a stage.
 
     What the recipe begins from comes first; a stage of another recipe is called by its address.
@@ -81,7 +82,7 @@ def pipeline(recipe: str = "clip", until: str | None = None) -> dict[str, Outcom
 
 
 @flow(name="stage")
-def stage(stage: Stage = "evaluate", recipe: str = "clip") -> Outcome:
+def stage(stage: Stage = "evaluate", recipe: Name = "clip") -> Outcome:
     """Bring one stage up to date, where what it is made from is; `pipeline` with `until` does what comes before too.
 
     Args:

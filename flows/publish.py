@@ -67,7 +67,9 @@ def publish(stage: str, workspace: Workspace) -> None:
         table = [
             {"metric": name, **{key: metric[key] for key in SHOWN if key in metric}} for name, metric in metrics.items()
         ]
-        create_table_artifact(table, key=_key(f"metrics-{workspace.recipe}"), description="With chance and baseline")
+        create_table_artifact(
+            table, key=artifact_key(f"metrics-{workspace.recipe}"), description="With chance and baseline"
+        )
     if stage == "package":
         _examples(workspace, runs / "package")
 
@@ -79,7 +81,7 @@ def publish_work(workspace: Workspace, outcomes: Sequence[tuple[Workspace, Outco
     data = data_of(workspace.root)
     about = f"\n\nData {data['digest']}: {data['samples']:,} samples from {data['source']}." if data else ""
     create_markdown_artifact(
-        f"{as_markdown(rows, price(workspace.root))}{about}", key=_key(f"work-{workspace.recipe}"),
+        f"{as_markdown(rows, price(workspace.root))}{about}", key=artifact_key(f"work-{workspace.recipe}"),
         description="What ran, what was there already, and what it took",
     )  # fmt: skip
 
@@ -91,7 +93,7 @@ def publish_served(model: str, sentence: str, root: Path) -> None:
     lines = [sentence, "", f"- [{model} in the registry]({page}/{model_link(model)})"]
     if gateway is not None:
         lines.append(f"- [The page that asks it]({gateway.url})")
-    create_markdown_artifact("\n".join(lines), key=_key(f"served-{model}"), description=sentence)
+    create_markdown_artifact("\n".join(lines), key=artifact_key(f"served-{model}"), description=sentence)
 
 
 @shown
@@ -115,7 +117,7 @@ def publish_version(workspace: Workspace, version: ModelVersion) -> None:
         if path is None or path.exists()
     ]
     create_markdown_artifact(
-        "\n".join([f"# {version.label}", *lines, *(("", _WHEN) if own_mlflow() is None else ())]), key=_key(f"links-{workspace.recipe}"),
+        "\n".join([f"# {version.label}", *lines, *(("", _WHEN) if own_mlflow() is None else ())]), key=artifact_key(f"links-{workspace.recipe}"),
         description=f"Curves, reports and registry of {version.label}",
     )  # fmt: skip
 
@@ -128,7 +130,7 @@ def publish_ruling(label: str, sentence: str, page: str = "") -> None:
         page: the ruling in Markdown; empty where there was none, and the sentence is all.
     """
     create_markdown_artifact(
-        page or f"# {label}\n\n{sentence}\n", key=_key(f"promotion-{label.partition('@')[0]}"), description=f"Whether {label} is served: {sentence}"
+        page or f"# {label}\n\n{sentence}\n", key=artifact_key(f"promotion-{label.partition('@')[0]}"), description=f"Whether {label} is served: {sentence}"
     )  # fmt: skip
 
 
@@ -145,7 +147,7 @@ def _examples(workspace: Workspace, package: Path) -> None:
         data = base64.b64encode(picture.read_bytes()).decode()
         create_markdown_artifact(
             f"![What the model finds](data:image/png;base64,{data})\n\n`{package / 'report.html'}` has more.",
-            key=_key(f"examples-{workspace.recipe}"), description="Texts, and the pictures nearest to each",
+            key=artifact_key(f"examples-{workspace.recipe}"), description="Texts, and the pictures nearest to each",
         )  # fmt: skip
 
 
@@ -153,10 +155,10 @@ def _file(key: str, title: str, path: Path) -> None:
     if path.exists():
         create_markdown_artifact(
             f"{title}: `{path}`\n\nOnce the model is registered, its links artifact opens it here.",
-            key=_key(key), description=title,
+            key=artifact_key(key), description=title,
         )  # fmt: skip
 
 
-def _key(text: str) -> str:
+def artifact_key(text: str) -> str:
     """Return what Prefect takes for a key: small letters, digits and dashes."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")

@@ -20,7 +20,7 @@ from components.stages.place import private
 from flows.machine import has_gpu
 from flows.proving.compare import METRICS, compare
 
-EXPERIMENT = "diptych-sweeps"
+EXPERIMENT, LEADERBOARD = "diptych-sweeps", "leaderboard.html"
 MEANS = (
     "Each recipe computes for as long as the first. The interval is of the seeds, which differ in splits of batches, weights and draws; how far a recipe is "
     "from the first is taken seed by seed, and says something where it does not hold 0. At this size, on this data."
@@ -65,7 +65,7 @@ def sweep(
         root, names, scale=scale, seeds=range(seeds), source=source, steps=steps, keep=keep, at_once=jobs(at_once)
     )
     found["price_per_hour"] = price_per_hour
-    page = _folder(root, found) / "leaderboard.html"
+    page = _folder(root, found) / LEADERBOARD
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(render(found), encoding="utf-8")
     page.with_suffix(".json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
@@ -105,6 +105,17 @@ def places(found: Mapping[str, Any], metric: str = METRICS[0]) -> list[Place]:
             )
         )
     return made
+
+
+def ranked(place: Place, found: Mapping[str, Any], metric: str) -> dict[str, Any]:
+    """Return a row of the leaderboard as a table's: numbers by name, with chance and baseline."""
+    one = found["rows"][place.name]["metrics"][metric]
+    beside = {} if place.beside is None else dict(zip(("beside the first", "from", "to"), place.beside, strict=True))
+    cost = {} if place.cost is None else {"cost": place.cost}
+    return {
+        "": place.rank, "recipe": place.name, "mean": place.mean, "low": place.low, "high": place.high, "chance": one["chance"],
+        "baseline": one["baseline"], **beside, "CPU-s": place.cpu_s, **cost,
+    }  # fmt: skip
 
 
 def best_first(rows: Mapping[str, Any], metric: str) -> list[str]:

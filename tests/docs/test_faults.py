@@ -5,9 +5,10 @@ import re
 from pathlib import Path
 
 from flows.page_apps import KEEP_RUNS, RUNS_KEPT_DAYS
-from flows.pipeline import WAITS_S
+from flows.pipeline import WAITS_S, run_stage
 from tests.drills import s3_away
 from tests.drills.__main__ import DRILLS, OTHERS
+from tests.drills.full_disk import KEPT_AT
 
 REPOSITORY = Path(__file__).parents[2]
 PAGE = (REPOSITORY / "docs/faults.md").read_text()
@@ -28,6 +29,23 @@ def test_the_numbers_are_those_that_were_measured():
     said = json.loads((REPOSITORY / "docs/benchmarks/s3-away.json").read_text())
     assert said["passed"] is True
     assert f"<!-- s3 -->\n{s3_away.page(said)}\n<!-- /s3 -->" in PAGE
+
+
+def test_what_follows_by_arithmetic_follows_and_is_called_that():
+    """The minute is over when a stage is tried for the last time, though all of its tries before had failed at once."""
+    said = json.loads((REPOSITORY / "docs/benchmarks/s3-away.json").read_text())
+    first, second = run_stage.retry_delay_seconds
+    assert first + second > 60
+    assert (
+        f"gave up after {said['detail']['away']['shards']['seconds']:.0f} s, and its pipeline tries it again after {first} s"
+        in PAGE
+    )
+    assert f"after {second} s; the third try begins {first + second} s after\nthe first has failed" in PAGE
+    assert "is arithmetic, and was not run" in PAGE
+
+
+def test_a_full_disk_has_numbers_on_the_page_where_they_are_kept():
+    assert KEPT_AT.exists() == (f"(benchmarks/{KEPT_AT.name})" in PAGE)
 
 
 def test_the_limits_are_those_of_the_code():

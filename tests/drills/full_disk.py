@@ -2,12 +2,14 @@
 
 Real stages, read from dvc.yaml, on a person's own pictures at `debug`. Each is held at its work, after which no file of it may grow any more; it
 has to say so and leave nothing half-written, and the next run, with room, has to end in the bytes of an undisturbed one. Prints one JSON
-object as its last line.
+object as its last line; --keep writes it to docs/benchmarks/full-disk.json.
 """
 
 import argparse
 import json
+import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -18,12 +20,14 @@ from typing import Any
 
 from components.stages.outcome import StageOutcome
 from components.stages.place import address
+from flows.machine import machine
 from tests.drills.stack import until
 from tests.flows.test_kill import STAGES, content, hold, outs, without
 from tests.flows.valve import Valve
 from tests.own_run import own_run
-from tests.workspace import dvc
+from tests.workspace import REPOSITORY, dvc
 
+KEPT_AT = REPOSITORY / "docs/benchmarks/full-disk.json"
 ROOM_BYTES = 4_096  # that a file may still have: enough to say what happened, too little for any result
 
 
@@ -36,7 +40,10 @@ def main() -> None:
     parser.add_argument(
         "--shared", type=Path, help="a folder that has, or gets, the undisturbed run; a new one unless given"
     )
+    parser.add_argument("--keep", action="store_true", help=f"write {KEPT_AT.relative_to(REPOSITORY)}")
     asked = parser.parse_args()
+    if asked.keep and len(asked.stages) < len(STAGES):
+        parser.error("--keep is of all stages, or the page would tell of some as of all. Leave --stages out.")
     began, detail, lost = time.monotonic(), dict[str, Any](), list[str]()
     with tempfile.TemporaryDirectory() as folder:
         own = own_run(asked.shared or Path(folder))
@@ -49,10 +56,29 @@ def main() -> None:
             shutil.rmtree(Path(folder) / full)
             print(json.dumps({full: said, "lost": lost}), flush=True)
     passed = not lost
-    print(json.dumps({
-        "drill": "full_disk", "passed": passed, "lost": lost, "seconds": round(time.monotonic() - began), "detail": detail,
-    }))  # fmt: skip
+    said = {
+        "drill": "full_disk",
+        "passed": passed,
+        "lost": lost,
+        "seconds": round(time.monotonic() - began),
+        "detail": detail,
+    }
+    if asked.keep:
+        keep(said)
+    print(json.dumps(said))
     sys.exit(not passed)
+
+
+def keep(said: dict[str, Any], path: Path = KEPT_AT) -> None:
+    """Write what was found, with how, where, when and of which code, whether it passed or not."""
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    ).stdout
+    about = {
+        "command": "python -m tests.drills full_disk --keep", "room_bytes": ROOM_BYTES, "machine": machine(), "load": round(os.getloadavg()[0], 1),
+        "date": time.strftime("%Y-%m-%d"), "commit": commit.strip(),
+    }  # fmt: skip
+    path.write_text(json.dumps(said | about, indent=2) + "\n", encoding="utf-8")
 
 
 def run_without_room(root: Path, name: str, recipe: str | None, results: list[str]) -> tuple[str, list[str]]:

@@ -38,6 +38,7 @@ from flows.stack.place import PORTS, Place
 from flows.stack.postgres import DATABASES
 from flows.stack.service import Service
 from flows.telling.automations import BEAT_S
+from infra.manifests.dockerfile import stages
 from infra.manifests.render import Manifest, containers, pod_of
 from tests.infra.deployed import (
     INFRA,
@@ -176,12 +177,45 @@ def _as_on_one_machine(one: Started, service: Service, without: set[str]) -> Non
     }
 
 
-@pytest.mark.parametrize("where", ["compose/worker", *(f"worker-{pool}/worker" for pool in POOLS)])
+@pytest.mark.parametrize(
+    "where", ["compose/worker", "compose/worker-gpu", *(f"worker-{pool}/worker" for pool in POOLS)]
+)
 def test_workers_are_started_as_on_one_machine(where, place):
     one = started(where)
     pool = one.command[one.command.index("--pool") + 1]
     assert flags(one.command) == flags(worker(place, pool).command) - {"-m"}
     assert pool in {deployment["work_pool"]["name"] for deployment in deployments()}
+
+
+def test_compose_has_a_worker_a_pool_and_the_one_with_a_gpu_has_an_image_for_it(place):
+    services = compose()["services"]
+    workers = {
+        command[command.index("--pool") + 1]: name for name, its in services.items() if (command := its.get("command", ()))[:2] == ["prefect", "worker"]
+    }  # fmt: skip
+    assert workers == {"cpu": "worker", "gpu": "worker-gpu"}
+    cpu, gpu = (services[workers[pool]] for pool in POOLS)
+    devices = [{"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}]
+    assert gpu["deploy"]["resources"]["reservations"]["devices"] == devices
+    assert gpu["profiles"] == ["gpu"], "without a GPU nothing of it is built or started"
+    assert "profiles" not in cpu
+    limits = [
+        its["command"][its["command"].index("--limit") + 1]
+        for its in (gpu, {"command": [*worker(place, "gpu").command]})
+    ]
+    assert limits == ["1", "1"], "one run has the GPU to itself"
+    assert cpu["environment"]["DIPTYCH_REMOTE"] == gpu["environment"]["DIPTYCH_REMOTE"]
+    assert not {*cpu["volumes"]} & {*gpu["volumes"]}, "who shares a workspace has to see the other's processes"
+    named_volumes = {volume.partition(":")[0] for its in services.values() for volume in its.get("volumes", ())}
+    assert {one for one in named_volumes if not one.startswith(".")} == {*compose()["volumes"]}
+    assert gpu["depends_on"]["set-up"] == {"condition": "service_completed_successfully"}, "its pool is known by then"
+
+
+def test_an_image_of_ours_is_built_by_the_target_of_its_name():
+    targets = {stage.name for stage in stages((INFRA / "Dockerfile").read_text())}
+    ours = {name: its for name, its in compose()["services"].items() if its["image"].startswith("diptych/")}
+    assert {its["build"]["target"] for its in ours.values()} == {"cpu", "cuda", "triton"} <= targets
+    for name, its in ours.items():
+        assert its["image"] == f"diptych/{its['build']['target']}:0.1.0", name
 
 
 def deployments() -> list[dict[str, dict[str, str]]]:
