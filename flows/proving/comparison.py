@@ -65,12 +65,29 @@ def run_comparison(
         for name in asked:
             tell(f"column {name}: {plan.columns[name].about}")
             found["columns"][name] = run_column(root, plan, name, commit, found["columns"], at_once=at_once, keep=keep)
+            found["first"].setdefault(name, commit)
             found["columns"] = {one: found["columns"][one] for one in plan.columns if one in found["columns"]}
             write(root, path, plan, found)
         if plan.calibration and CALIBRATION not in found and (not columns or CALIBRATION in columns):
             tell(f"{CALIBRATION}: {plan.calibration.row} against itself, {2 * plan.calibration.seeds} runs")
             found[CALIBRATION] = run_calibration(root, plan, plan.calibration, commit, at_once=at_once, keep=keep)
         return write(root, path, plan, found), asked
+
+
+def judge_again(root: Path, path: Path) -> dict[str, Any]:
+    """Judge what was found, by whichever code, by the claims as they are now, write it, and return it; nothing is run.
+
+    Raises ConfigError where nothing was found, and where the plan says something else of a column than when that was run.
+    """
+    plan, kept = load_comparison(path), path.with_suffix(".json")
+    if not kept.exists():
+        raise ConfigError(f"{kept.name} is not there: nothing was run yet. Leave --page out, and columns are run.")
+    found = read_kept(kept, plan, None)
+    if left := found.pop("left"):
+        raise ConfigError(
+            f"{path.name} says something else of {', '.join(left)} than when that was run. Put it back as it was, or leave --page out, and it is run anew."
+        )
+    return write(root, path, plan, found)
 
 
 def check_plan(root: Path, plan: Comparison, columns: Sequence[str]) -> None:
@@ -95,9 +112,17 @@ def check_plan(root: Path, plan: Comparison, columns: Sequence[str]) -> None:
             raise ConfigError(f"the column {name} cannot be run: {err}") from err
 
 
-def read_kept(kept: Path, plan: Comparison, code: str) -> dict[str, Any]:
-    """Return what was found before, by this code and of columns that the plan says the same of; and in `left` what it has of others."""
-    new: dict[str, Any] = {"code": code, "plan": said_of(plan), "confidence": CONFIDENCE, "columns": {}, "left": []}
+def read_kept(kept: Path, plan: Comparison, code: str | None) -> dict[str, Any]:
+    """Return what was found before, by this code and of columns that the plan says the same of; and in `left` what it has of others.
+
+    `first` has of each column that the plan says the same of the commit that ran it before all others: what was claimed by then was claimed before any number.
+
+    Args:
+        code: None for whichever it was.
+    """
+    new: dict[str, Any] = {
+        "code": code, "plan": said_of(plan), "confidence": CONFIDENCE, "columns": {}, "first": {}, "left": [],
+    }  # fmt: skip
     if not kept.exists():
         return new
     try:
@@ -107,10 +132,18 @@ def read_kept(kept: Path, plan: Comparison, code: str) -> dict[str, Any]:
         raise DataError(
             f"{kept.name} is not what a comparison wrote, or was cut. Move it away, and columns are run anew."
         ) from err
-    alike = old["code"] == code and all(old["plan"][part] == new["plan"][part] for part in COMMON)
+    new["code"] = old["code"] if code is None else code
+    meant = all(old["plan"][part] == new["plan"][part] for part in COMMON)
     for name, column in plan.columns.items():
-        same = alike and old["plan"]["columns"].get(name) == new["plan"]["columns"][name]
-        if same and name in old["columns"] and (not column.steps_of or column.steps_of in new["columns"]):
+        same = meant and old["plan"]["columns"].get(name) == new["plan"]["columns"][name]
+        if same and (first := old.get("first", {}).get(name) or old["columns"].get(name, {}).get("commit")):
+            new["first"][name] = first
+        if (
+            same
+            and old["code"] == new["code"]
+            and name in old["columns"]
+            and (not column.steps_of or column.steps_of in new["columns"])
+        ):
             new["columns"][name] = old["columns"][name]
     asked, was = plan.calibration, old.get(CALIBRATION)
     if was and asked and asked.column in new["columns"] and old["plan"][CALIBRATION] == new["plan"][CALIBRATION]:

@@ -18,7 +18,7 @@ Found = Mapping[str, Any]
 
 
 def verdicts(root: Path, path: Path, plan: Comparison, found: Found) -> dict[str, Any]:
-    """Return name -> what became of each claim whose column was run, and where it was written later than that, that it was.
+    """Return name -> what became of each claim whose column was run, and whether it was written later than that was run for the first time.
 
     Raises DataError for a number that nobody measured, and for fewer queries than were promised.
     """
@@ -26,10 +26,10 @@ def verdicts(root: Path, path: Path, plan: Comparison, found: Found) -> dict[str
     said = {}
     for name, one in plan.expected.items():
         if one.column in found["columns"]:
-            commit = found["columns"][one.column]["commit"]
+            commit = found.get("first", {}).get(one.column) or found["columns"][one.column]["commit"]
             then = (load_yaml(file_at(root, commit, path)) or {}).get("expected") or {}
             judged = verdict(one, found["columns"][one.column]["rows"])
-            said[name] = {**judged, "afterwards": then.get(name) != now.get(name)}
+            said[name] = {**judged, "afterwards": _asked(then.get(name)) != _asked(now.get(name))}
     return said
 
 
@@ -76,6 +76,11 @@ def lines(found: Found) -> Iterator[str]:
     for name, one in found.get("expected", {}).items():
         late = ", written afterwards" if one["afterwards"] else ""
         yield f"{name} ({one['column']}): {one['outcome']}{late}; {one['mean']:+.3f} ({one['low']:+.3f} to {one['high']:+.3f})"
+
+
+def _asked(written: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Return what of a claim as it is written decides; whose it is may be said better later."""
+    return {part: value for part, value in (written or {}).items() if part != "source"}
 
 
 def _by_seed(row: Mapping[str, Any]) -> list[dict[str, dict[str, float]]]:

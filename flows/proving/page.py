@@ -1,5 +1,6 @@
 """A comparison for readers: tables in the page beside the written plan, and the leaderboards of all columns as one page of HTML."""
 
+import html
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,15 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from components.contracts.errors import ConfigError
-from components.evaluation.report.layout import Section, document, said
-from components.evaluation.verdict import interval
+from components.evaluation.report.layout import Section, document, said, table
 from components.stages.place import private
 from flows.proving.compare import METRICS
-from flows.proving.sweep import MEANS, best_first, board, record
+from flows.proving.sweep import MEANS, board, record
+from flows.proving.tables import Table, tables
 
 BEGIN, END = "<!-- begin: diptych sweep --plan -->", "<!-- end: diptych sweep --plan -->"
-UP, DOWN = "▲", "▼"
-FIRST = METRICS[0]
+_CODE, _BOLD, _SLANTED = (re.compile(mark) for mark in ("`([^`]*)`", r"\*\*([^*]*)\*\*", r"\*([^*]*)\*"))
 
 
 def publish(root: Path, plan: Path, found: Mapping[str, Any], new: Sequence[str]) -> Path:
@@ -51,108 +51,17 @@ def check_page(path: Path) -> str:
 
 
 def markdown(found: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the tables: rows by columns, which recipe for which data, and what became of the claims."""
-    columns = found["columns"]
-    if not columns:
+    """Yield the tables: which recipe for which data, what became of the claims, and rows by columns."""
+    if not found["columns"]:
         yield "Nothing was run yet."
         return
-    yield from by_columns(columns)
-    yield ""
-    yield from caveats(columns)
-    yield ""
-    yield from advice(columns)
-    if found.get("expected"):
-        yield ""
-        yield from verdicts(found)
-    yield ""
-    yield f"Seeds {', '.join(map(str, found['plan']['seeds']))}; {found['confidence']:.0%} intervals over seeds. {where(columns)}"
-
-
-def by_columns(columns: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """Yield R@1 of every row under every column, with what a row computes in the first of these."""
-    first = next(iter(columns.values()))
-    yield f"| | steps | CPU-s | {' | '.join(columns)} |"
-    yield "| --- " * (3 + len(columns)) + "|"
-    for name in dict.fromkeys(row for one in columns.values() for row in one["rows"]):
-        its = first["rows"].get(name)
-        steps = " + ".join(map(str, its["steps"])) if its else "–"
-        spent = f"{sum(its['cpu_s']) / len(its['cpu_s']):.0f}" if its else "–"
-        yield f"| `{name}` | {steps} | {spent} | {' | '.join(cell(one['rows'], name) for one in columns.values())} |"
-    chance = [next(iter(one["rows"].values()))["metrics"].get(FIRST) for one in columns.values()]
-    yield f"| chance | | | {' | '.join('–' if its is None else format(its['chance'], '.1%') for its in chance)} |"
-
-
-def cell(rows: Mapping[str, Any], name: str, metric: str = FIRST) -> str:
-    """Return mean and half of the interval, and whether all seeds together are above or below the first row."""
-    measured = rows.get(name, {}).get("metrics", {}).get(metric)
-    if measured is None:
-        return "–"
-    if metric not in next(iter(rows.values()))["metrics"]:
-        return f"{measured['mean']:.1%} ± {(measured['high'] - measured['low']) / 2:.1%}"
-    way = {1: f" {UP}", -1: f" {DOWN}", 0: ""}[beside_first(rows, name, metric)]
-    return f"{measured['mean']:.1%} ± {(measured['high'] - measured['low']) / 2:.1%}{way}"
-
-
-def beside_first(rows: Mapping[str, Any], name: str, metric: str = FIRST) -> int:
-    """Return 1 where the interval of the difference to the first row lies above 0, -1 where below, and 0 where it holds 0."""
-    return differs(rows, name, next(iter(rows)), metric)
-
-
-def differs(rows: Mapping[str, Any], name: str, other: str, metric: str = FIRST) -> int:
-    """Return the same of any two rows, seed by seed."""
-    if name == other:
-        return 0
-    ours, theirs = (rows[one]["metrics"][metric]["values"] for one in (name, other))
-    _, low, high = interval([mine - its for mine, its in zip(ours, theirs, strict=True)])
-    return 1 if low > 0 else -1 if high < 0 else 0
-
-
-def advice(columns: Mapping[str, Mapping[str, Any]], metric: str = FIRST) -> Iterator[str]:
-    """Yield which recipes a kind of data is best trained by: the best, those that cannot be told from it, and those above or below the first."""
-    yield "| data | best | not told from it | above the first | below the first |"
-    yield "| --- | --- | --- | --- | --- |"
-    for name, one in columns.items():
-        rows = {row: its for row, its in one["rows"].items() if metric in its["metrics"]}
-        if next(iter(one["rows"])) not in rows:
-            continue  # nothing to be held against
-        ranked = best_first(rows, metric)
-        best = ranked[0]
-        alike = [row for row in ranked[1:] if differs(rows, row, best, metric) == 0]
-        parts = ([best], alike, *([row for row in ranked if beside_first(rows, row, metric) == way] for way in (1, -1)))
-        yield f"| {name}: {one['about']} | {' | '.join(named(part) for part in parts)} |"
-
-
-def verdicts(found: Mapping[str, Any]) -> Iterator[str]:
-    """Yield each claim with its verdict, and how often such a claim would hold of a recipe that is no better."""
-    often, calibration = found.get("by_chance", {}), found.get("calibration")
-    of = f", of `{calibration['row']}` in {calibration['column']}" if calibration else ""
-    yield f"| claim | queries a seed | verdict | mean and interval | by chance{of} |"
-    yield "| --- | --- | --- | --- | --- |"
-    for name, one in found["expected"].items():
-        share, late = often.get("claims", {}).get(name), ", written afterwards" if one["afterwards"] else ""
-        yield (
-            f"| **{name}** {one['source']} `{one['claim']}`, {one['column']} | {one['queries']} | *{one['outcome']}*{late} | {one['mean']:+.3f} ({one['low']:+.3f} to "
-            f"{one['high']:+.3f}) | {'–' if share is None else f'{share:.1%}'} |"
-        )
-    if calibration:
-        seeds, metrics = len(found["plan"]["seeds"]), often["metrics"]
-        most = max(metrics, key=lambda name: metrics[name])
-        yield ""
-        yield (
-            f"`{calibration['row']}` against itself in {calibration['column']}, {calibration['runs']} runs under {calibration['seeds']} seeds: of all choices of "
-            f"{seeds} seeds, either way round, {sum(metrics.values()) / len(metrics):.1%} say that one of two equal trainings is above the other, the mean over {len(metrics)} metrics; "
-            f"{metrics[most]:.1%} by {most}, which is the most. 5% are what the interval allows."
-        )
-
-
-def caveats(columns: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """Yield what has to be known to read the marks: how many there would be by chance, and how equal computing was."""
-    cells = sum(FIRST in its["metrics"] for one in columns.values() for its in [*one["rows"].values()][1:])
-    equal = [its["beside_first"] for one in columns.values() for its in one["rows"].values()]
+    for one in tables(found):
+        yield from (f"### {one.title}", f"| {' | '.join(one.head)} |", "| --- " * len(one.head) + "|")
+        yield from (f"| {' | '.join(row)} |" for row in one.rows)
+        yield from ("", one.notes, "") if one.notes else ("",)
     yield (
-        f"{UP} above the first row, {DOWN} below it, by the 90% interval of the differences seed by seed. Of {cells} such cells some {cells / 20:.0f} would have {UP} and as many {DOWN} if "
-        f"no row differed from the first; and what is best was picked after looking. Rows computed for {min(equal):.2f} to {max(equal):.2f} of the first's CPU-seconds; curation "
-        "and what loaders do in processes of their own are not among them."
+        f"Seeds {', '.join(map(str, found['plan']['seeds']))}; {found['confidence']:.0%} intervals are Student's over seeds, which differ in splits, weights and draws. "
+        f"Queries are not drawn again: of `pair` and `concept` each seed asks its own, of `designer` nearly the same. {where(found['columns'])}"
     )
 
 
@@ -164,15 +73,13 @@ def where(columns: Mapping[str, Mapping[str, Any]]) -> str:
     return "; ".join(f"{name}: {one}" for name, one in said.items()) + "."
 
 
-def named(names: Sequence[str]) -> str:
-    """Return recipes as Markdown lists them."""
-    return ", ".join(f"`{name}`" for name in names) or "–"
-
-
 def render(found: Mapping[str, Any]) -> str:
-    """Return the page of all leaderboards, a section for each column and metric; the same bytes for the same numbers."""
+    """Return the page: the tables, then all leaderboards, a section for each column and metric; the same bytes for the same numbers."""
     about = said(f"{MEANS} {where(found['columns'])}")
-    sections = []
+    sections = [
+        Section(anchor=f"table-{at}", title=unmarked(one.title), body=as_html(one))
+        for at, one in enumerate(tables(found))
+    ]
     for name, one in found["columns"].items():
         column = {**one, "confidence": found["confidence"], "price_per_hour": found.get("price_per_hour")}
         for metric in METRICS:
@@ -180,3 +87,21 @@ def render(found: Mapping[str, Any]) -> str:
                 anchor = re.sub(r"\W+", "-", f"{name} {metric}")
                 sections.append(Section(anchor=anchor, title=f"{name}: {metric}", body=board(column, metric)))
     return document("The comparison", about, sections)
+
+
+def as_html(one: Table) -> str:
+    """Return a table as HTML."""
+    rows = [[marked(cell) for cell in row] for row in one.rows]
+    notes = f"<p class=muted>{marked(one.notes)}</p>" if one.notes else ""
+    return table(unmarked(one.title), [unmarked(name) for name in one.head], rows) + notes
+
+
+def marked(text: str) -> str:
+    """Return a line of Markdown, of which code, bold and slanted words are known, as HTML."""
+    text = _CODE.sub(r"<code>\1</code>", html.escape(text))
+    return _SLANTED.sub(r"<em>\1</em>", _BOLD.sub(r"<strong>\1</strong>", text))
+
+
+def unmarked(text: str) -> str:
+    """Return a line of Markdown as plain text."""
+    return _CODE.sub(r"\1", text)

@@ -31,6 +31,9 @@ def add_proofs(add: Add) -> None:
         help="rows, columns and claims that were written down and committed before, in place of names; numbers and tables go beside it",
     )  # fmt: skip
     swept.add_argument("--columns", metavar="NAME", nargs="+", default=(), help="some of the plan's, or calibration")
+    swept.add_argument(
+        "--page", action="store_true", help="of a plan: run nothing, and judge and show again what was found, by whichever code"
+    )  # fmt: skip
     swept.add_argument("--steps", metavar="N", type=int, help="of the first, in place of the scale's")
     swept.add_argument("--seeds", metavar="N", type=int, help="how many (3)")
     swept.add_argument(
@@ -95,6 +98,8 @@ def _sweep(root: Path, arguments: argparse.Namespace) -> int:
         raise ConfigError(
             "A sweep is of recipes, or of a plan. Name recipes, such as clip filip, or --plan docs/comparison.yaml."
         )
+    if arguments.page and not arguments.plan:
+        raise ConfigError("--page shows again what a plan found. Name the plan too: --plan docs/comparison.yaml.")
     if arguments.plan:
         return _sweep_plan(root, arguments)
     seeds = 3 if arguments.seeds is None else arguments.seeds
@@ -117,7 +122,7 @@ def _sweep(root: Path, arguments: argparse.Namespace) -> int:
 
 def _sweep_plan(root: Path, arguments: argparse.Namespace) -> int:
     from components.contracts.errors import ConfigError
-    from flows.proving.comparison import run_comparison
+    from flows.proving.comparison import judge_again, run_comparison
     from flows.proving.expected import lines
     from flows.proving.page import check_page, publish
 
@@ -128,7 +133,12 @@ def _sweep_plan(root: Path, arguments: argparse.Namespace) -> int:
             )
     plan = (arguments.here / arguments.plan).resolve()
     check_page(plan.with_suffix(".md"))
-    found, new = run_comparison(root, plan, at_once=arguments.at_once, columns=arguments.columns, keep=arguments.keep)
+    if arguments.page:
+        found, new = judge_again(root, plan), list[str]()
+    else:
+        found, new = run_comparison(
+            root, plan, at_once=arguments.at_once, columns=arguments.columns, keep=arguments.keep
+        )
     page = publish(root, plan, {**found, "price_per_hour": arguments.price_per_hour}, new)
     shown = [*lines(found), f"The tables: {plan.with_suffix('.md')}; the page: {page}"]
     print(json.dumps(found) if arguments.json else "\n".join(shown), flush=True)

@@ -11,8 +11,9 @@ import yaml
 from components.contracts.errors import ConfigError, DataError
 from components.data.processes import cores
 from components.recipes.comparison import load_comparison
+from flows.proving.advice import crossed, taken
 from flows.proving.compare import METRICS
-from flows.proving.comparison import check_plan, read_kept, said_of, write
+from flows.proving.comparison import check_plan, judge_again, read_kept, said_of, write
 from flows.proving.expected import chance, verdict
 from flows.proving.page import BEGIN, END, check_page, markdown, render, write_page
 from tests.workspace import REPOSITORY, diptych, leave_out_probe, make_workspace
@@ -52,6 +53,7 @@ def column(**rows):
         "machine": "2 cores",
         "cpu_s_a_step": {},
         "source": {},
+        "start": "drawn",
     }
 
 
@@ -163,7 +165,8 @@ def test_a_claim_that_was_written_after_its_numbers_is_shown_as_that(tmp_path):
         ).stdout.strip()
 
     plan = load_comparison(written(path))
-    found = {"plan": said_of(plan), "confidence": 0.9, "columns": {"noisy": {**FOUND["noisy"], "commit": commit()}}}
+    first = commit()
+    found = {"plan": said_of(plan), "confidence": 0.9, "columns": {"noisy": {**FOUND["noisy"], "commit": first}}}
     assert write(tmp_path, path, plan, found)["expected"]["weighs"]["afterwards"] is False
     lower = {**CLAIM, "claim": {**CLAIM["claim"], "at_least": 0.01}}
     plan = load_comparison(written(path, expected={"weighs": lower, "new": CLAIM}))
@@ -171,6 +174,14 @@ def test_a_claim_that_was_written_after_its_numbers_is_shown_as_that(tmp_path):
     said = write(tmp_path, path, plan, found)
     assert [one["afterwards"] for one in said["expected"].values()] == [True, True]
     assert "*holds*, written afterwards" in "\n".join(markdown(said))
+    plan = load_comparison(written(path, expected={"weighs": {**CLAIM, "source": "Yang et al. 2023, ALIP."}}))
+    assert write(tmp_path, path, plan, found)["expected"]["weighs"]["afterwards"] is False, (
+        "whose it is decides nothing"
+    )
+    plan = load_comparison(written(path, expected={"weighs": lower}))
+    again = {**found, "columns": {"noisy": {**FOUND["noisy"], "commit": commit()}}, "first": {"noisy": first}}
+    said = write(tmp_path, path, plan, again)
+    assert said["expected"]["weighs"]["afterwards"] is True, "other code ran it anew, and the first numbers were seen"
     plan = load_comparison(written(path, expected={"weighs": {**CLAIM, "queries": 900}}))
     path.with_suffix(".json").unlink()
     with pytest.raises(DataError):
@@ -204,6 +215,8 @@ def test_what_was_found_counts_for_the_same_code_and_the_same_words_alone(tmp_pa
     assert set(read_kept(kept, plan, "code")["columns"]) == {"clean", "noisy"}
     assert read_kept(kept, plan, "other code")["columns"] == {}
     assert read_kept(kept, plan, "other code")["left"] == ["clean", "noisy"]
+    assert read_kept(kept, plan, "other code")["first"] == {"clean": "c0ffee" * 6, "noisy": "c0ffee" * 6}
+    assert set(read_kept(kept, plan, None)["columns"]) == {"clean", "noisy"}
     assert read_kept(kept, replace(plan, steps=200), "code")["columns"] == {}
     noisier = replace(plan, columns={**plan.columns, "noisy": replace(plan.columns["noisy"], source={"shuffled": 0.5})})
     assert set(read_kept(kept, noisier, "code")["columns"]) == {"clean"}
@@ -231,15 +244,75 @@ def test_the_page_keeps_words_and_says_who_is_above_and_which_recipe_is_for_whic
     assert text.endswith("Why that may be.\n")
     assert "before this" not in text
     lines = list(markdown(found))
-    assert "| `alip` | 100 | 10 | 59.0% ± 2.0% ▼ | 47.0% ± 2.0% ▲ |" in lines
-    assert "| clean: some data | `clip` | – | – | `alip`, `filip` |" in lines
-    assert "| noisy: some data | `alip` | – | `alip` | – |" in lines
+    assert "| `alip` | clean | 100 | 10 | 1.00 to 1.00 |" in lines
+    assert "| `alip` | 59.0% ± 2.0% ▼ | 47.0% ± 2.0% ▲ |" in lines
+    assert "| **clean**: some data | `clip` | none is shown to be above `clip` |" in lines
+    assert "| clean | pair (picture to text) | `clip` | – | – | `alip`, `filip` |" in lines
+    assert "| noisy | pair (picture to text) | `alip` | – | `alip` | – |" in lines
     assert any("*holds* | +0.060" in line for line in lines)
     assert any("Of 4 such cells some 0 would have" in line for line in lines)
+    assert any("Of 1 claims 1 hold, 0 do not, 0 are underpowered." in line for line in lines)
     assert list(markdown({"columns": {}})) == ["Nothing was run yet."]
     shown = render(found)
     assert shown == render(found)
     assert shown.index("clean: ") < shown.index("noisy: ")
+    assert "<em>holds</em>" in shown
+    assert "<code>alip</code>" in shown
+
+
+def test_taken_is_what_is_above_by_two_metrics_and_below_by_none():
+    pictures, texts, designer = (METRICS[at] for at in (0, 1, 3))
+
+    def of(*by_metric):
+        rows = (row(*values) for values in by_metric)
+        measured = zip((pictures, texts, designer), rows, strict=False)
+        return {"metrics": {metric: one["metrics"][FIRST] for metric, one in measured}}
+
+    low, high = (0.20, 0.21, 0.22), (0.30, 0.31, 0.32)
+    rows = {
+        "clip": of(low, low, low),
+        "once": of(high, low, low),
+        "twice": of(high, high, low),
+        "but": of(high, high, (0.1, 0.1, 0.1)),
+    }
+    assert taken(rows) == {"twice": [pictures, texts]}
+    assert taken({"clip": of(low), "once": of(high)}) == {}
+
+
+def test_what_data_is_in_two_ways_at_once_is_shown_across():
+    def of(**source):
+        return {**FOUND["clean"], "start": "drawn", "source": {"name": "emoji", "languages": ["en"], **source}}
+
+    columns = {
+        "clean": of(), "noisy": of(shuffled=0.4), "few": of(kept=0.25), "both": of(kept=0.25, shuffled=0.4), "more": of(languages=["en", "de"]),
+        "begun": {**of(kept=0.5, shuffled=0.1), "start": "small"},
+    }  # fmt: skip
+    ((down, across, cells),) = crossed(columns)
+    assert (down, across) == ("kept", "shuffled")
+    assert cells == {("", ""): "clean", ("", "0.4"): "noisy", ("0.25", ""): "few", ("0.25", "0.4"): "both"}
+    lines = list(markdown({"plan": {"seeds": [0, 1, 2]}, "confidence": 0.9, "columns": columns}))
+    assert "|  | shuffled as it is | `shuffled` 0.4 |" in lines
+    assert "| `kept` 0.25 | `clip` | `clip` |" in lines
+
+
+def test_what_was_found_is_judged_again_by_other_code_and_nothing_is_run(tmp_path):
+    git = ["git", "-c", "user.name=test", "-c", "user.email=test@localhost", "-c", "maintenance.auto=false"]
+    path = written(tmp_path / "plan.yaml")
+    with pytest.raises(ConfigError, match=r"plan\.json is not there: nothing was run yet"):
+        judge_again(tmp_path, path)
+    for command in (["init", "-q"], ["add", "plan.yaml"], ["commit", "-q", "-m", "as it is"]):
+        subprocess.run([*git, *command], cwd=tmp_path, check=True)
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    columns = {name: {**one, "commit": commit.stdout.strip()} for name, one in FOUND.items()}
+    kept = {"code": "older", "plan": said_of(load_comparison(path)), "confidence": 0.9, "columns": columns}
+    path.with_suffix(".json").write_text(json.dumps(kept))
+    found = judge_again(tmp_path, path)
+    assert found["code"] == "older"
+    assert found["columns"] == columns
+    assert found["expected"]["weighs"]["outcome"] == "holds"
+    written(path, steps=200)
+    with pytest.raises(ConfigError, match=r"plan\.yaml says something else of clean, noisy than when that was run"):
+        judge_again(tmp_path, path)
 
 
 def test_what_has_no_place_for_tables_or_is_no_comparison_is_told(tmp_path):
