@@ -565,11 +565,13 @@ def elsewhere(
         Repo.init(str(other), no_scm=True).close()
         yield other, data, command(other, "up", "--data", str(data), "--without", "workers", "--without", "hooks")
     finally:
-        end(other)
-        forget(other)
-        os.environ.clear()
-        os.environ |= theirs
-        up(root, say=lambda said: None)
+        try:
+            end(other)
+            forget(other)
+        finally:
+            os.environ.clear()
+            os.environ |= theirs
+            up(root, say=lambda said: None)
 
 
 class TestInAnotherPlace:
