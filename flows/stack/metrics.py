@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from flows.loopback import HOST
 from flows.stack.place import Place
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from wsgiref.simple_server import WSGIServer
 
 
-class Collector:
+class OfServers(Collector):
     """Looks when it is asked.
 
     Args:
@@ -74,5 +75,5 @@ def address(place: Place) -> str:
 def answer(place: Place, rows: Callable[[], Sequence[dict[str, Any]]]) -> "tuple[WSGIServer, Thread]":
     """Answer on this machine alone, in a thread of its own. OSError where the port is not to be had."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(Collector(place, rows))
+    registry.register(OfServers(place, rows))
     return start_http_server(place.ports["supervisor"], addr=HOST, registry=registry)

@@ -36,7 +36,7 @@ def lines(root: Path) -> list[str]:
 
 def metrics_of(root: Path, seen: Seen | None) -> dict[str, str]:
     """Return who answers Prometheus -> where."""
-    found = {} if seen is None else {one.name: one.metrics for one in seen.services if one.metrics}
+    found: dict[str, str] = {} if seen is None else {one.name: one.metrics for one in seen.services if one.metrics}
     if seen and seen.metrics:
         found = {"supervisor": seen.metrics, **found}
     gateway = read_gateway(root)

@@ -10,7 +10,7 @@ import yaml
 from flows.cli import _parser
 from flows.loopback import HOST
 from flows.stack.around import hooks, worker
-from flows.stack.metrics import Collector
+from flows.stack.metrics import OfServers
 from flows.stack.objects import BUCKETS
 from flows.stack.pages import mlflow, prefect
 from flows.stack.place import PORTS, USER, Place
@@ -66,7 +66,7 @@ def test_what_prometheus_is_told_to_ask_is_what_answers(tmp_path):
     )
     assert prefect(place).metrics.endswith(jobs["diptych-prefect"]["metrics_path"])
     rows = [{"name": "s3", "what": "SeaweedFS", "version": "4", "address": "", "state": "deaf", "starts": 2}]
-    told = {one.name: one.samples for one in Collector(place, lambda: rows).collect()}
+    told = {one.name: one.samples for one in OfServers(place, lambda: rows).collect()}
     assert [one.value for one in told["diptych_service_up"]] == [0.0]
     assert [(one.name, one.value) for one in told["diptych_service_starts"]] == [("diptych_service_starts_total", 2.0)]
     for name in ("diptych_service_up", "diptych_service_starts_total"):
