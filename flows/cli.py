@@ -354,16 +354,14 @@ def _report(root: Path, arguments: argparse.Namespace) -> int:
 
 
 def _status(root: Path, arguments: argparse.Namespace) -> int:
-    from flows.stack.seen import as_lines as as_seen
-    from flows.stack.seen import read_seen
+    from flows.stack.standing import lines, standing
     from flows.status import as_lines, status
 
     found = status(root, arguments.recipe or _first_recipe(root))
-    seen = read_seen(root)
     if arguments.json:
-        print(json.dumps(found | {"servers": seen.as_json() if seen else None}))
+        print(json.dumps(found | standing(root)))
     else:
-        print("\n".join([*as_lines(found), *(["", *as_seen(seen)] if seen else [])]))
+        print("\n".join([*as_lines(found), "", *lines(root)]))
     return 0
 
 

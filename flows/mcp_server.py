@@ -63,11 +63,10 @@ def server_of(root: Path) -> "MCPServer":
     @answers
     def status(recipe: str = "") -> dict[str, Any]:
         """Say how data, stages, registry, server and the machine's servers stand. recipe: one of params.yaml's; its first unless given."""
-        from flows.stack.seen import read_seen
+        from flows.stack.standing import standing
         from flows.status import status as stands
 
-        seen = read_seen(root)
-        return stands(root, recipe or _first(root)) | {"servers": seen.as_json() if seen else None}
+        return stands(root, recipe or _first(root)) | standing(root)
 
     @answers
     def recipes() -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from components.contracts.errors import ConfigError
+from flows.mlflow_users import make_users
 
 LEASES = {"PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem"}
 """For Prefect's server, which otherwise forgets in a restart whose places are taken, so that they are never free again."""
@@ -90,7 +91,9 @@ def mlflow_page() -> App:
         os.environ["MLFLOW_AUTH_CONFIG_PATH"] = os.environ[USERS]
         from mlflow.server.auth import create_app
 
-        return confined(create_app())
+        ours = create_app()
+        make_users(os.environ)
+        return confined(ours)
     from mlflow.server.fastapi_app import app
 
     return confined(app)

@@ -72,14 +72,14 @@ def mlflow_page(root: Path) -> str:
 
     Raises ConfigError where DIPTYCH_MLFLOW_PAGE is no address.
     """
-    if address := _said_mlflow() or own_mlflow():
+    if address := said_mlflow() or own_mlflow():
         return address
     if pages := Pages.read(root):
         return pages.mlflow
     return f"http://{HOST}:{port_of(root, 'mlflow')}"
 
 
-def _said_mlflow() -> str:
+def said_mlflow() -> str:
     """Return the address that people use, where programs use another, such as a name that only containers know."""
     address = os.environ.get(MLFLOW_PAGE, "").strip().rstrip("/")
     if address and not address.startswith(("http://", "https://")):

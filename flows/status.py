@@ -7,6 +7,7 @@ from typing import Any
 
 import psutil
 
+from components.contracts.errors import DiptychError
 from components.serving.endpoint import read_endpoint
 from components.serving.record import read_gateway
 from components.serving.timeline import read_timeline
@@ -15,6 +16,8 @@ from components.stages.outcome import StageOutcome
 from components.stages.place import address
 from flows.graph import stages_of, why_stale
 from flows.shipped import Shipped
+
+TRITON_S = 5.0
 
 
 def status(root: Path, recipe: str) -> dict[str, Any]:
@@ -42,11 +45,23 @@ def status(root: Path, recipe: str) -> dict[str, Any]:
             "label": serving.endpoint.label if serving.endpoint else None,
             "package_digest": serving.endpoint.package_digest if serving.endpoint else None,
             "http": serving.endpoint.http if serving.endpoint else None,
+            "triton": _triton(serving.endpoint.http) if serving.endpoint and serving.state == "serving" else None,
             "page": gateway.url if (gateway := read_gateway(root)) else None,
             "reason": serving.reason or None,
             "deploy": deploy_stands(root),
         },
     }
+
+
+def _triton(address: str) -> str | None:
+    """Return which version answers; None where it has just ended."""
+    from components.serving.triton_client import TritonClient
+
+    try:
+        with TritonClient(address, timeout_s=TRITON_S) as client:
+            return str(client.metadata()["version"])
+    except DiptychError:
+        return None
 
 
 def deploy_stands(root: Path) -> str | None:
@@ -106,7 +121,7 @@ def _stage(root: Path, full: str, outcome: StageOutcome | None, why: tuple[str, 
 
 def as_lines(found: dict[str, Any]) -> list[str]:
     """Return the same for people."""
-    width = max(map(len, found["stages"]))
+    width = max(map(len, found["stages"]), default=len("version"))
     lines, data = [], found["data"]
     if data is not None:
         splits = ", ".join(f"{split} {count:,}" for split, count in data["splits"].items())
@@ -120,7 +135,8 @@ def as_lines(found: dict[str, Any]) -> list[str]:
         lines.append(f"{name:<{width}}  {said}")
     shipped, serving = found["shipped"], found["serving"]
     lines.append(f"{'version':<{width}}  {shipped['version'] + '; ' + shipped['verdict'] if shipped else 'none yet'}")
-    where = f", {serving['label']} at http://{serving['http']}" if serving["state"] == "serving" else ""
+    version = f", Triton {serving['triton']}" if serving["triton"] else ""
+    where = f", {serving['label']} at http://{serving['http']}{version}" if serving["state"] == "serving" else ""
     lines.append(
         f"{'server':<{width}}  {serving['state']}{where}{' (' + serving['reason'] + ')' if serving['reason'] else ''}"
     )

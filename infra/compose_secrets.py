@@ -16,7 +16,7 @@ from flows.stack.pages import users_ini
 from flows.stack.place import USER
 
 RANDOM = (
-    "postgres", "postgres-prefect", "postgres-mlflow", "prefect-password", "mlflow-login", "mlflow-forms", "s3-admin", "s3-mlflow", "s3-dvc",
+    "postgres", "postgres-prefect", "postgres-mlflow", "prefect-password", "mlflow-login", "mlflow-jobs", "mlflow-serving", "mlflow-forms", "s3-admin", "s3-mlflow", "s3-dvc",
     "s3-within-volume", "s3-within-filer",
 )  # fmt: skip
 

@@ -2,19 +2,20 @@
 
 import os
 import shutil
-import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from email.utils import parsedate_to_datetime
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any, Literal
 from urllib.error import HTTPError, URLError
 from urllib.request import ProxyHandler, build_opener
 
 import psutil
+from packaging.requirements import Requirement
 
 from components.contracts.errors import DiptychError
 from flows.loopback import is_free
@@ -22,10 +23,12 @@ from flows.machine import has_gpu
 from flows.stack.objects import find_weed
 from flows.stack.place import Place, is_made
 from flows.stack.postgres import find_binaries
+from flows.stack.restoring import said_of_restoring
 from flows.stack.seen import read_seen
 
 LEAST_DISK_GB, LEAST_MEMORY_GB = 5, 3
 MOST_SKEW_S = 120.0
+TORCH = ".venv/bin/python -m pip install --force-reinstall --index-url https://pypi.org/simple torch torchvision"
 State = Literal["well", "doubtful", "wrong"]
 
 
@@ -51,7 +54,7 @@ class Finding:
 def examined(root: Path) -> list[Finding]:
     """Return what every look found."""
     looks: tuple[Callable[[Path], Iterator[Finding]], ...] = (
-        _python, _packages, _programs, _disk, _memory, _gpu, _ports, _clock, _servers,
+        _python, _packages, _programs, _disk, _memory, _gpu, _ports, _clock, _servers, _restore,
     )  # fmt: skip
     return [finding for look in looks for finding in look(root)]
 
@@ -73,16 +76,52 @@ def _python(root: Path) -> Iterator[Finding]:
 
 
 def _packages(root: Path) -> Iterator[Finding]:
-    """Hold what is installed against what pyproject.toml asks for."""
-    checked = subprocess.run(["sh", "infra/setup.sh", "check"], cwd=root, capture_output=True, text=True, check=False)
-    if checked.returncode:
-        yield Finding(about="packages", state="wrong", says=checked.stderr.strip()[-300:] or "make setup")
+    """Hold each package that is installed against what pyproject.toml asks for, and against what the images have."""
+    asked = [one for one in _asked_for(root) if one.marker is None or one.marker.evaluate({"extra": ""})]
+    has = {one.name: _installed(one.name) for one in asked}
+    wrong = [
+        f"{one.name} is not installed" if has[one.name] is None else f"{one.name} is {has[one.name]}, and {one.specifier} is asked for"
+        for one in asked
+        if has[one.name] is None or not one.specifier.contains(str(has[one.name]), prereleases=True)
+    ]  # fmt: skip
+    if wrong:
+        yield Finding(about="packages", state="wrong", says=f"{'; '.join(wrong)}: make setup")
         return
-    names = ("prefect", "mlflow", "dvc", "torch", "lightning")
+    pinned = _pinned(root)
+    other = [f"{name} {its} ({pinned[name]})" for name, its in has.items() if its and its != pinned.get(name, its)]
+    says = f"{len(asked)} are as pyproject.toml asks"
+    yield Finding(
+        about="packages",
+        state="well",
+        says=f"{says}; of other versions than images have: {', '.join(other)}" if other else says,
+    )
+
+
+def _asked_for(root: Path) -> list[Requirement]:
+    """Return what pyproject.toml names; where there is none, what it named when we were installed."""
+    file = root / "pyproject.toml"
+    if not file.exists():
+        return [Requirement(one) for one in requires("diptych") or ()]
+    return [Requirement(one) for one in tomllib.loads(file.read_text(encoding="utf-8"))["project"]["dependencies"]]
+
+
+def _installed(name: str) -> str | None:
     try:
-        yield Finding(about="packages", state="well", says=", ".join(f"{name} {version(name)}" for name in names))
-    except PackageNotFoundError as err:
-        yield Finding(about="packages", state="wrong", says=f"{err.name} is not installed: make setup")
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _pinned(root: Path) -> dict[str, str]:
+    """Return package -> the version that images have; nothing where the lock is not there."""
+    file = root / "infra" / "locks" / ("cuda.txt" if has_gpu() else "cpu.txt")
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    return dict(line.split()[0].split("==") for line in lines if "==" in line)
+
+
+def _restore(root: Path) -> Iterator[Finding]:
+    if said := said_of_restoring(root):
+        yield Finding(about="restore", state="wrong", says=said)
 
 
 def _programs(root: Path) -> Iterator[Finding]:
@@ -121,7 +160,7 @@ def _gpu(root: Path) -> Iterator[Finding]:
     except PackageNotFoundError:
         return
     if has_gpu() and not built:
-        says = "there is a GPU, and torch is one for processors alone: install torch for its CUDA (docs/scale.md)"
+        says = f"there is a GPU, and torch is one for processors alone. PyPI's is for CUDA: {TORCH}"
         yield Finding(about="gpu", state="doubtful", says=says)
     elif has_gpu() and shutil.which("nvidia-smi") is None:
         yield Finding(

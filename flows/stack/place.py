@@ -5,7 +5,7 @@ import json
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,13 @@ from flows.loopback import HOST
 from flows.stack.claims import Claims
 
 PORTS = {
-    "postgres": 5432, "s3": 8333, "prefect": 4200, "mlflow": 5000, "hooks": 8810, "worker-cpu": 8090, "worker-gpu": 8190,
+    "postgres": 5432, "s3": 8333, "prefect": 4200, "mlflow": 5000, "hooks": 8810, "supervisor": 9810, "s3-metrics": 9327, "worker-cpu": 8090, "worker-gpu": 8190,
     "s3-master": 9333, "s3-master-grpc": 0, "s3-volume": 0, "s3-volume-grpc": 0, "s3-filer": 0, "s3-filer-grpc": 0, "s3-grpc": 0,
 }  # fmt: skip
 """Name -> the port that is asked for first; 0 where any below those that outgoing connections take is as good."""
 FIRST_ANY = 20_000
 _SECRETS = (
-    "postgres", "postgres-prefect", "postgres-mlflow", "prefect", "mlflow", "mlflow-forms", "s3-admin", "s3-mlflow", "s3-dvc",
+    "postgres", "postgres-prefect", "postgres-mlflow", "prefect", "mlflow", "mlflow-jobs", "mlflow-serving", "mlflow-forms", "s3-admin", "s3-mlflow", "s3-dvc",
     "s3-within-volume", "s3-within-filer",
 )  # fmt: skip
 USER = "diptych"
@@ -36,13 +36,13 @@ class Place:
         root: of the workspace.
         data: what servers keep: databases, objects, logs.
         ports: by name, on this machine alone; the same each time.
-        passwords: by name.
+        passwords: by name; in no traceback.
     """
 
     root: Path
     data: Path
     ports: Mapping[str, int]
-    passwords: Mapping[str, str]
+    passwords: Mapping[str, str] = field(repr=False)
 
     @classmethod
     def of(cls, root: Path, data: Path | None, claims: Claims) -> "Place":

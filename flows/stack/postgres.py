@@ -10,6 +10,7 @@ from pathlib import Path
 from components.contracts.errors import CapabilityError, StaleArtifact
 from flows.loopback import HOST
 from flows.stack.place import USER, Place, write_private
+from flows.stack.restoring import exists, put_in_place
 from flows.stack.service import Service
 
 DATABASES = {"prefect": "prefect", "mlflow": "mlflow", "mlflow_users": "mlflow"}
@@ -25,10 +26,9 @@ def postgres(place: Place) -> Service:
     """Return the server. CapabilityError where PostgreSQL is not installed."""
     cluster = cluster_of(place)
     binaries = find_binaries(_made_by(cluster))
-    version = _major(binaries / "postgres")
     settings = {**_SETTINGS, "port": str(place.ports["postgres"])}
     return Service(
-        name="postgres", what=f"PostgreSQL {version}", address=f"{HOST}:{place.ports['postgres']}",
+        name="postgres", what="PostgreSQL", version=_version(binaries / "postgres"), address=f"{HOST}:{place.ports['postgres']}",
         command=(*_as_owner(), str(binaries / "postgres"), "-D", str(cluster), *(f"--{key}={value}" for key, value in settings.items())),
         folder=cluster.parent, ends_by=signal.SIGINT, prepare=lambda: _make(place, binaries, cluster), set_up=lambda: _databases(place),
         fault=lambda: _fault(place),
@@ -71,9 +71,13 @@ def _made_by(cluster: Path) -> str:
         return ""
 
 
+def _version(binary: Path) -> str:
+    """Return such as 15.13."""
+    return subprocess.run([str(binary), "--version"], capture_output=True, text=True, check=True).stdout.split()[2]
+
+
 def _major(binary: Path) -> str:
-    said = subprocess.run([str(binary), "--version"], capture_output=True, text=True, check=True).stdout
-    return said.split()[2].partition(".")[0]
+    return _version(binary).partition(".")[0]
 
 
 def _as_owner() -> tuple[str, ...]:
@@ -121,7 +125,7 @@ def _fault(place: Place) -> str | None:
     import psycopg2
 
     try:
-        with psycopg2.connect(**_admin(place), dbname="postgres") as connection, connection.cursor() as cursor:
+        with psycopg2.connect(**admin(place), dbname="postgres") as connection, connection.cursor() as cursor:
             cursor.execute("select 1")
         connection.close()
         return None
@@ -133,10 +137,11 @@ def _databases(place: Place) -> None:
     import psycopg2
     from psycopg2 import sql
 
-    connection = psycopg2.connect(**_admin(place), dbname="postgres")
+    connection = psycopg2.connect(**admin(place), dbname="postgres")
     connection.autocommit = True  # a database is made outside of transactions
     try:
         with connection.cursor() as cursor:
+            put_in_place(place, cursor, tuple(DATABASES))
             for user in sorted(set(DATABASES.values())):
                 cursor.execute("select 1 from pg_roles where rolname = %s", (user,))
                 does = sql.SQL("alter" if cursor.fetchone() else "create")
@@ -145,8 +150,7 @@ def _databases(place: Place) -> None:
                     (place.passwords[f"postgres-{user}"],),
                 )
             for name, user in DATABASES.items():
-                cursor.execute("select 1 from pg_database where datname = %s", (name,))
-                if not cursor.fetchone():
+                if not exists(cursor, name):
                     cursor.execute(
                         sql.SQL("create database {} owner {}").format(sql.Identifier(name), sql.Identifier(user))
                     )
@@ -154,7 +158,8 @@ def _databases(place: Place) -> None:
         connection.close()
 
 
-def _admin(place: Place) -> dict[str, str]:
+def admin(place: Place) -> dict[str, str]:
+    """Return what psycopg2 needs to connect as who may do all; not which database."""
     return {
         "host": HOST, "port": str(place.ports["postgres"]), "user": USER, "password": place.passwords["postgres"], "connect_timeout": "5",
     }  # fmt: skip

@@ -27,6 +27,7 @@ class One:
     starts: int
     log: str
     metrics: str
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +39,14 @@ class Seen:
         data: where they keep what they have.
         without: what was left out.
         services: in the order in which they start.
+        metrics: where the supervisor answers Prometheus; empty where it does not.
     """
 
     process: ProcessId
     data: Path
     without: tuple[str, ...]
     services: tuple[One, ...]
+    metrics: str = ""
 
     def as_json(self) -> list[dict[str, Any]]:
         """Return a row for each."""
@@ -55,7 +58,8 @@ def read_seen(root: Path) -> Seen | None:
     try:
         said = json.loads(record_file(root).read_text(encoding="utf-8"))
         seen = Seen(
-            process=ProcessId(**said["process"]), data=Path(said["data"]), without=tuple(said["without"]), services=tuple(One(**one) for one in said["services"])
+            process=ProcessId(**said["process"]), data=Path(said["data"]), without=tuple(said["without"]), services=tuple(One(**one) for one in said["services"]),
+            metrics=said.get("metrics", ""),
         )  # fmt: skip
     except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
         return None
@@ -90,7 +94,7 @@ def as_lines(seen: Seen) -> list[str]:
     """Return a line for each server."""
     width = max(len(one.name) for one in seen.services)
     return [
-        f"{one.name:<{width}}  {one.state:<6}  {one.address:<28}  {one.what}{f', started {one.starts} times' if one.starts > 1 else ''}"
+        f"{one.name:<{width}}  {one.state:<6}  {one.address:<28}  {f'{one.what} {one.version}'.strip()}{f', started {one.starts} times' if one.starts > 1 else ''}"
         f"{f' ({one.why})' if one.why else ''}"
         for one in seen.services
     ]

@@ -21,7 +21,7 @@ class Service:
 
     Args:
         name: such as postgres.
-        what: such as PostgreSQL 15.
+        what: such as PostgreSQL.
         address: where people find it.
         command: what is run.
         fault: says why it does not answer as it should; None where it does.
@@ -34,6 +34,7 @@ class Service:
         ours: whether it is a client of the others, which runs as whoever started all of them would run it.
         ends_by: the signal that ends it in order.
         metrics: where it answers Prometheus; empty where it does not.
+        version: of its program.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Service:
     ours: bool = False
     ends_by: signal.Signals = signal.SIGTERM
     metrics: str = ""
+    version: str = ""
 
 
 def answers(url: str) -> Callable[[], str | None]:

@@ -27,8 +27,10 @@ from components.serving.process import ProcessId
 from components.stages.lock import hold
 from components.stages.place import private
 from flows.processes import started
+from flows.stack import metrics
 from flows.stack.claims import Claims
 from flows.stack.place import Place, record_file, write_private
+from flows.stack.restoring import with_restored_passwords
 from flows.stack.service import Service
 from flows.stack.services import services
 
@@ -81,7 +83,7 @@ class Kept:
         its = self.service
         return {
             "name": its.name, "what": its.what, "address": its.address, "state": self.state, "why": self.why, "since": self.since,
-            "pid": self.pid, "starts": self.starts, "log": str(self._place.log(its.name)), "metrics": its.metrics,
+            "pid": self.pid, "starts": self.starts, "log": str(self._place.log(its.name)), "metrics": its.metrics, "version": its.version,
         }  # fmt: skip
 
     def _run(self) -> None:
@@ -178,9 +180,9 @@ class Kept:
 
 
 def supervise(
-    place: Place, kept: Sequence[Kept], stopping: threading.Event, told: threading.Event, without: Sequence[str]
-) -> None:
-    """Keep all of them, and write down how they are, until `stopping` is set."""
+    place: Place, kept: Sequence[Kept], stopping: threading.Event, told: threading.Event, without: Sequence[str], answered_at: str = ""
+) -> None:  # fmt: skip
+    """Keep all of them, and write down how they are, until `stopping` is set; `answered_at` is where Prometheus is answered."""
     by_name = {one.service.name: one for one in kept}
     for one in kept:
         one.before = [by_name[name] for name in one.service.after]
@@ -193,7 +195,7 @@ def supervise(
         while not stopping.is_set():
             if told.wait(60.0):
                 told.clear()
-                _write(place, kept, without)
+                _write(place, kept, without, answered_at)
             put_aside(place.log("supervisor"))
     finally:
         stopping.set()
@@ -202,10 +204,10 @@ def supervise(
         record_file(place.root).unlink(missing_ok=True)
 
 
-def _write(place: Place, kept: Sequence[Kept], without: Sequence[str]) -> None:
+def _write(place: Place, kept: Sequence[Kept], without: Sequence[str], answered_at: str) -> None:
     said = {
         "process": asdict(ProcessId.of(os.getpid())), "data": str(place.data), "without": sorted(without),
-        "services": [one.as_json() for one in kept],
+        "services": [one.as_json() for one in kept], "metrics": answered_at,
     }  # fmt: skip
     try:
         write_private(record_file(place.root), json.dumps(said, indent=2) + "\n")
@@ -232,6 +234,16 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
+def _answered(place: Place, kept: Sequence[Kept]) -> str:
+    """Answer Prometheus, and return where; empty where that cannot be, which ends no server."""
+    try:
+        metrics.answer(place, lambda: [one.as_json() for one in kept])
+    except OSError as err:
+        say(f"Prometheus cannot be answered: {err}")
+        return ""
+    return metrics.address(place)
+
+
 def main(arguments: list[str]) -> int:
     """Keep the servers of a workspace."""
     root = Path(arguments[0])
@@ -249,15 +261,17 @@ def main(arguments: list[str]) -> int:
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = (
         f"{os.environ.get('NO_PROXY', os.environ.get('no_proxy', ''))},{here}".lstrip(",")
     )
-    client = {**os.environ, **place.environment(), "PREFECT_HOME": str(place.data / "prefect"), "OMP_NUM_THREADS": "1"}
+    before = dict(os.environ)
     for name in [name for name in os.environ if name.startswith(_THEIRS)]:
         del os.environ[name]  # what is meant for clients in the shell that we were started from would mislead a server
     with (
         hold(private(root, "locks") / "stack.lock", f"the servers of {root}"),
         hold(place.data / "lock", f"the data in {place.data}"),
     ):
+        place = with_restored_passwords(place)
+        client = {**before, **place.environment(), "PREFECT_HOME": str(place.data / "prefect"), "OMP_NUM_THREADS": "1"}
         kept = [Kept(service, place, stopping, told, client) for service in services(place, arguments[2:])]
-        supervise(place, kept, stopping, told, arguments[2:])
+        supervise(place, kept, stopping, told, arguments[2:], _answered(place, kept))
     return 0
 
 

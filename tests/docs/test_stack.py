@@ -5,12 +5,15 @@ import re
 import shlex
 from pathlib import Path
 
+import yaml
+
 from flows.cli import _parser
 from flows.loopback import HOST
 from flows.stack.around import hooks, worker
+from flows.stack.metrics import OfServers
 from flows.stack.objects import BUCKETS
 from flows.stack.pages import mlflow, prefect
-from flows.stack.place import USER, Place
+from flows.stack.place import PORTS, USER, Place
 from flows.stack.supervisor import DEAF_S, LOG_MB
 from tests.benchmarks import stack
 
@@ -28,7 +31,7 @@ def test_the_commands_are_those_there_are():
 
 def test_the_servers_are_those_of_the_code(tmp_path):
     place = Place(root=tmp_path, data=tmp_path, ports=dict.fromkeys(("prefect", "mlflow", "hooks", "worker-cpu", "worker-gpu", "s3", "postgres"), 1), passwords={
-        name: "x" for name in ("prefect", "mlflow", "mlflow-forms", "webhooks", "s3-mlflow", "postgres-prefect", "postgres-mlflow")
+        name: "x" for name in ("prefect", "mlflow", "mlflow-jobs", "mlflow-serving", "mlflow-forms", "webhooks", "s3-mlflow", "postgres-prefect", "postgres-mlflow")
     })  # fmt: skip
     named = set(re.findall(r"^\| `([a-z0-9]+)`", PAGE, re.M))
     assert named == {"postgres", "s3", *(one(place).name for one in (prefect, mlflow, hooks))}
@@ -48,3 +51,23 @@ def test_the_limits_are_those_of_the_code():
     assert f"more than {LOG_MB} MB" in PAGE
     assert f"on {HOST} alone" in PAGE
     assert f"The user is `{USER}`" in PAGE
+
+
+def test_what_prometheus_is_told_to_ask_is_what_answers(tmp_path):
+    (block,) = re.findall(r"```yaml\n(scrape_configs:.*?)```", PAGE, re.S)
+    jobs = {one["job_name"]: one for one in yaml.safe_load(block)["scrape_configs"]}
+    for job, port in {"diptych": "supervisor", "diptych-s3": "s3-metrics", "diptych-prefect": "prefect"}.items():
+        assert jobs[job]["static_configs"] == [{"targets": [f"{HOST}:{PORTS[port]}"]}]
+    place = Place(
+        root=tmp_path,
+        data=tmp_path,
+        ports=PORTS,
+        passwords={name: "x" for name in ("prefect", "postgres", "postgres-prefect")},
+    )
+    assert prefect(place).metrics.endswith(jobs["diptych-prefect"]["metrics_path"])
+    rows = [{"name": "s3", "what": "SeaweedFS", "version": "4", "address": "", "state": "deaf", "starts": 2}]
+    told = {one.name: one.samples for one in OfServers(place, lambda: rows).collect()}
+    assert [one.value for one in told["diptych_service_up"]] == [0.0]
+    assert [(one.name, one.value) for one in told["diptych_service_starts"]] == [("diptych_service_starts_total", 2.0)]
+    for name in ("diptych_service_up", "diptych_service_starts_total"):
+        assert f"`{name}`" in PAGE

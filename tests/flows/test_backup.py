@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from components.contracts.errors import DataError
-from flows.stack.backup import ABOUT, VERSION, is_its_name, verified
+from flows.stack.archive import ABOUT, VERSION, is_its_name, verified
 from flows.stack.postgres import DATABASES
 
 WORD = b"a word"
@@ -33,7 +33,7 @@ def write(path: Path, parts: dict[str, bytes], mode: str = "w", more: tuple[tarf
 
 
 def test_one_that_is_as_it_was_written_is_believed(tmp_path):
-    assert set(verified(write(tmp_path / "all.tar", GOOD))) == set(GOOD)
+    assert set(verified(write(tmp_path / "all.tar", GOOD)).parts) == set(GOOD)
 
 
 @pytest.mark.parametrize("name", [

@@ -1,5 +1,7 @@
 """`diptych up` for real: PostgreSQL, S3, Prefect, MLflow, a worker and the receiver, kept alive, closed to others, and ended with their data kept."""
 
+import importlib.metadata
+import io
 import json
 import os
 import re
@@ -8,38 +10,54 @@ import signal
 import socket
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
+import psycopg2
 import pytest
 from botocore.exceptions import ClientError
 from dvc.repo import Repo
+from mlflow.exceptions import MlflowException
+from mlflow.server.auth.client import AuthServiceClient
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
+from prefect.states import Running, Scheduled
+from prometheus_client.parser import text_string_to_metric_families
+from requests.exceptions import HTTPError
 
 from components.contracts.errors import CapabilityError, ConfigError, DataError, StaleArtifact
+from components.registry.signatures import KEY, SIGNED_BY, fingerprint, own_key, public_key
 from components.registry.store import open_store
 from components.serving.endpoint import read_endpoint
 from flows.faults import told
+from flows.mlflow_users import JOBS, SERVING
+from flows.pages import MLFLOW_PAGE
 from flows.serving.down import down
-from flows.stack.backup import backup, digests, restore
+from flows.stack.archive import ABOUT
+from flows.stack.backup import backup, digests, ran
 from flows.stack.claims import Claims
 from flows.stack.doctor import examined
 from flows.stack.objects import client
 from flows.stack.place import USER, Place, is_made
-from flows.stack.postgres import AS_ROOT, DATABASES, cluster_of, find_binaries, postgres
+from flows.stack.postgres import AS_ROOT, DATABASES, admin, cluster_of, find_binaries, postgres
+from flows.stack.restore import restore
+from flows.stack.restoring import exists, read_restoring, said_of_restoring
 from flows.stack.seen import Seen, read_seen, use
 from flows.stack.up import end, up
 from tests.flows.rolled import REPOSITORY, ask, make_place, make_version, rules
 from tests.receivers import web
 
 pytestmark = pytest.mark.timeout(1200)
+PAGE = "https://mlflow.example.org"  # by which people reach MLflow, through a proxy that ends TLS
 NAMES = ("postgres", "s3", "prefect", "mlflow", "worker-cpu", "hooks")
 WITHIN_S = 240.0
 
@@ -74,11 +92,14 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (root / "prefect.yaml").write_text((REPOSITORY / "prefect.yaml").read_text())
     subprocess.run(["git", "init", "-q", root], check=True)
     Repo.init(str(root)).close()
+    key = own_key(tmp_path_factory.mktemp("of-a-person"))
     names = ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING", "MLFLOW_TRACKING_URI", "PREFECT_HOME")
     with pytest.MonkeyPatch.context() as patch:
         for name in (*names, "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):
             patch.delenv(name, raising=False)
         patch.setenv("PYTHONPATH", str(REPOSITORY))
+        patch.setenv(KEY, str(key))
+        patch.setenv(MLFLOW_PAGE, PAGE)
         before = {**os.environ, "PREFECT_HOME": ""}  # also where they do not come up, all is ended
         try:
             up(root, say=lambda said: None)
@@ -134,9 +155,31 @@ def test_whoever_has_no_password_gets_nothing(place):
     client(place, "dvc").put_object(Bucket="dvc", Key="seen", Body=b"by nobody else")
     assert httpx.get(f"{place.url('s3-filer')}/buckets/dvc/seen").status_code == 401
     assert httpx.put(f"{place.url('s3-filer')}/buckets/dvc/other", content=b"x").status_code == 401
-    with pytest.raises(ClientError, match="AccessDenied"):
-        client(place, "mlflow").put_object(Bucket="dvc", Key="x", Body=b"x")
     client(place, "dvc").put_object(Bucket="dvc", Key="x", Body=b"x")
+    client(place, "mlflow").put_object(Bucket="mlflow", Key="x", Body=b"x")
+    for who, other in (("mlflow", "dvc"), ("dvc", "mlflow")):
+        its, name = client(place, who), {"Bucket": other, "Key": "x"}
+        for call in (
+            lambda its=its, name=name: its.put_object(**name, Body=b"y"), lambda its=its, name=name: its.get_object(**name),
+            lambda its=its, name=name: its.delete_object(**name), lambda its=its, other=other: its.list_objects_v2(Bucket=other),
+            lambda its=its: its.create_bucket(Bucket="another"),
+        ):  # fmt: skip
+            with pytest.raises(ClientError, match="AccessDenied"):
+                call()
+        assert client(place, other).get_object(**name)["Body"].read() == b"x"
+
+
+def test_mlflow_answers_a_proxy_by_the_name_that_people_use_and_by_no_other(place):
+    """As docs/stack.md has a proxy ask it: with the name and the origin that the browser used."""
+    url, who = f"{place.url('mlflow')}/ajax-api/2.0/mlflow/experiments/search", (USER, place.passwords["mlflow"])
+
+    def asked(host: str, origin: str) -> int:
+        headers = {"Host": host, "Origin": origin, "X-Forwarded-Proto": "https"}
+        return httpx.post(url, json={"max_results": 1}, headers=headers, auth=who).status_code
+
+    assert asked("mlflow.example.org", PAGE) == 200
+    assert asked("mlflow.example.org", "https://elsewhere.example.org") == 403
+    assert asked("elsewhere.example.org", PAGE) == 403
 
 
 def test_a_server_knows_no_password_that_is_not_its_own(root, place):
@@ -144,8 +187,12 @@ def test_a_server_knows_no_password_that_is_not_its_own(root, place):
         variables = psutil.Process(one.pid).environ()
         if one.name in ("postgres", "s3"):
             assert not {"PREFECT_API_AUTH_STRING", "MLFLOW_TRACKING_PASSWORD"} & set(variables), one.name
-        elif one.name in ("hooks", "worker-cpu"):
+        elif one.name == "hooks":  # an administrator's, since it sets up webhooks
             assert variables["MLFLOW_TRACKING_PASSWORD"] == place.passwords["mlflow"]
+        elif one.name == "worker-cpu":
+            assert variables["MLFLOW_TRACKING_USERNAME"] == JOBS
+            assert variables["MLFLOW_TRACKING_PASSWORD"] == place.passwords["mlflow-jobs"]
+            assert place.passwords["mlflow"] not in variables.values()
     if os.geteuid() == 0:
         (postgres,) = [one for one in seen(root).services if one.name == "postgres"]
         status = Path(f"/proc/{postgres.pid}/status").read_text()
@@ -178,12 +225,10 @@ def test_a_key_that_is_not_valid_any_more_is_said_in_one_sentence(root, place):
     assert "of-last-year" not in said
 
 
-def test_passwords_are_for_their_owner_and_in_no_log(root, place):
+def test_passwords_are_for_their_owner(root, place):
     assert place.keys.stat().st_mode & 0o777 == 0o600
     for path in (place.data / "mlflow-users.ini", place.data / "s3/users.json", root / ".dvc/config.local"):
         assert path.stat().st_mode & 0o077 == 0, path
-    said = "".join(path.read_text(errors="replace") for path in (place.data / "logs").iterdir())
-    assert not [name for name, password in place.passwords.items() if password in said]
 
 
 def test_an_alias_in_mlflow_becomes_a_served_model_by_prefect(root):
@@ -197,7 +242,44 @@ def test_an_alias_in_mlflow_becomes_a_served_model_by_prefect(root):
     until(lambda: shown(root, "served-tiny"), lambda: logs(root))
     (page,) = shown(root, "served-tiny")
     assert version.label in page
-    assert f"[tiny in the registry]({Place.read(root).url('mlflow')}/#/models/tiny" in page
+    assert f"[tiny in the registry]({PAGE}/#/models/tiny" in page
+
+
+def test_jobs_change_what_is_registered_and_no_user_and_who_serves_reads(root, place, monkeypatch):
+    """After the alias was served: what they work on is an administrator's, whose the shell is."""
+    uri = place.url("mlflow")
+    admin_of = AuthServiceClient(uri)
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", JOBS)
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", place.passwords["mlflow-jobs"])
+    store = open_store(root)
+    version = store.client.get_model_version("tiny", "1")
+    store.client.set_model_version_tag("tiny", "1", "by", "jobs")
+    store.client.delete_model_version_tag("tiny", "1", "by")
+    store.client.set_registered_model_alias("tiny", "of-jobs", "1")
+    store.client.delete_registered_model_alias("tiny", "of-jobs")
+    store.client.set_tag(version.run_id, "by", "jobs")
+    its = store.client.create_run(store.client.get_run(version.run_id).info.experiment_id)
+    store.client.log_metric(its.info.run_id, "x", 1.0)
+    store.client.delete_run(its.info.run_id)
+    refused = (
+        lambda: admin_of.create_user("another", "of-nobody-1234"),
+        store.client.list_webhooks,
+        lambda: admin_of.update_user_admin(JOBS, True),
+    )
+    for call in refused:
+        with pytest.raises(MlflowException, match="Permission denied"):
+            call()
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", SERVING)
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", place.passwords["mlflow-serving"])
+    assert store.client.get_registered_model("tiny").aliases == {"champion": "1"}
+    assert "package" in [file.path for file in store.client.list_artifacts(version.run_id)]
+    for change in (
+        lambda: store.client.set_registered_model_alias("tiny", "champion", "1"), lambda: store.client.set_model_version_tag("tiny", "1", "by", "it"),
+        lambda: store.client.set_tag(version.run_id, "by", "it"), lambda: store.client.log_text(version.run_id, "x", "x.txt"),
+        lambda: store.client.delete_model_version("tiny", "1"), *refused,
+    ):  # fmt: skip
+        with pytest.raises((MlflowException, HTTPError), match="Permission denied"):
+            change()
 
 
 def shown(root: Path, key: str) -> list[str]:
@@ -257,6 +339,84 @@ def test_data_goes_to_the_bucket_and_comes_back(root, tmp_path):
         repo.close()
 
 
+def test_no_password_or_key_is_in_a_log_or_a_database_after_flows_ran_and_servers_were_killed(root, place):
+    """The signing key is that of DIPTYCH_SIGNING_KEY, which `make_version` signed with and the worker's deploy has checked by."""
+    key = Path(os.environ[KEY])
+    signed = open_store(root).client.get_run(open_store(root).client.get_model_version("tiny", "1").run_id).data.tags
+    assert signed[SIGNED_BY] == f"key {fingerprint(public_key(key))}"
+    secrets = {**place.passwords, KEY: key.read_text().splitlines()[1]}
+    assert min(map(len, secrets.values())) >= 40
+    said = {path.name: path.read_bytes() for path in (place.data / "logs").iterdir()}
+    said |= {str(path): path.read_bytes() for path in (root / ".diptych").rglob("*.log")}
+    said |= {name: ran(place, "pg_dump", name).encode() for name in DATABASES}
+    assert b"CREATE TABLE public.flow_run " in said["prefect"]
+    assert b"tiny" in said["mlflow"]
+    assert runs(root)
+    found = {name: [secret for secret, its in secrets.items() if its.encode() in text] for name, text in said.items()}
+    assert {name: secrets for name, secrets in found.items() if secrets} == {}
+
+
+def scraped(url: str, **how: Any) -> dict[str, float]:
+    """Return sample with labels -> value, of what answers Prometheus."""
+    answer = httpx.get(url, **how)
+    assert answer.status_code == 200, (url, answer.text[:200])
+    return {
+        f"{one.name}{sorted(one.labels.items())}": one.value for family in text_string_to_metric_families(answer.text) for one in family.samples
+    }  # fmt: skip
+
+
+def test_prometheus_is_told_who_is_well_and_who_was_started_again(root, place):
+    found = json.loads(command(root, "status", "--json"))["metrics"]
+    assert {"supervisor", "s3", "prefect"} <= set(found)
+    ours = scraped(found["supervisor"])
+    assert {name for name in NAMES if ours[f"diptych_service_up[('service', '{name}')]"] == 1} == {*NAMES}
+    assert min(ours[f"diptych_service_starts_total[('service', '{name}')]"] for name in NAMES) >= 2, "each was killed"
+    assert min(ours[f"diptych_database_size_bytes[('database', '{name}')]"] for name in DATABASES) > 1_000_000
+    assert any(name.startswith("SeaweedFS_") for name in scraped(found["s3"]))
+    assert httpx.get(found["prefect"]).status_code == 401
+    assert scraped(found["prefect"], auth=(USER, place.passwords["prefect"]))["process_open_fds[]"] > 0
+    if "gateway" in found:
+        assert any(name.startswith("diptych_") for name in scraped(found["gateway"]))
+
+
+def test_status_says_what_waits_and_runs_what_the_disk_has_and_which_versions(root, place):
+    ours = {
+        PREFECT_API_URL: f"{place.url('prefect')}/api",
+        PREFECT_API_AUTH_STRING: f"{USER}:{place.passwords['prefect']}",
+    }
+    with temporary_settings(ours), get_client(sync_client=True) as prefect:
+        deployment = prefect.read_deployment_by_name("stage/gpu")  # whose pool has no worker on this machine
+        waits, runs = (
+            prefect.create_flow_run_from_deployment(deployment.id, state=state) for state in (Scheduled(), Running())
+        )
+        later = Scheduled(scheduled_time=datetime.now(UTC) + timedelta(hours=1))
+        of_later = prefect.create_flow_run_from_deployment(deployment.id, state=later)
+        try:
+            found, lines = json.loads(command(root, "status", "--json")), command(root, "status")
+        finally:
+            for one in (waits, runs, of_later):
+                prefect.delete_flow_run(one.id)
+    (gpu,) = [one for one in found["queue"] if one["pool"] == "gpu"]
+    assert (gpu["runs"], gpu["waits"], gpu["paused"]) == (1, 1, False)
+    assert "queue    gpu      1 runs, 1 waits, the first for 0 min" in lines
+    versions = {one["name"]: one["version"] for one in found["servers"]}
+    assert versions["prefect"] == versions["worker-cpu"] == importlib.metadata.version("prefect")
+    assert versions["mlflow"] == importlib.metadata.version("mlflow")
+    assert re.fullmatch(r"\d+\.\d+", versions["postgres"])
+    assert re.fullmatch(r"4\.\d+", versions["s3"])
+    assert f"PostgreSQL {versions['postgres']}" in lines
+    if found["serving"]["state"] == "serving":
+        assert f", Triton {found['serving']['triton']}" in lines
+    assert found["disk"]["free_bytes"][str(root)] > 2**20
+    taken = {one["what"]: one for one in found["disk"]["taken"]}
+    assert {"databases", "objects", "logs", "cache", "data"} <= set(taken)
+    assert all(one["whole"] for one in taken.values())
+    assert taken["databases"]["size_bytes"] > 20 * 2**20
+    assert taken["cache"]["size_bytes"] >= 100_000, "the pictures that DVC has"
+    assert re.search(r"takes    databases \d+ MB", lines)
+    assert found["restoring"] is None
+
+
 def test_the_doctor_finds_them_well_and_says_who_was_started_again(root, monkeypatch):
     found = {one.about: one for one in examined(root)}
     assert {found[name].state for name in NAMES} == {"doubtful"}, "each was killed once"
@@ -312,43 +472,194 @@ def test_who_names_servers_of_his_own_is_sent_to_no_other(root, monkeypatch):
         monkeypatch.delenv(name)
 
 
-def test_a_backup_is_restored_to_the_same_rows_objects_and_files(root, place, tmp_path):
-    """Restored into servers of another workspace, and held against where it came from by digests."""
-    before, file = digests(root), tmp_path / "all.tar"
+def command(root: Path, *arguments: str) -> str:
+    """Return what `diptych` prints in a workspace."""
+    asked = [sys.executable, "-m", "flows.cli", *arguments]
+    ran = subprocess.run(asked, cwd=root, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def runs(root: Path) -> set[str]:
+    """Return the ids of the runs that Prefect knows."""
+    place = Place.read(root)
+    with closing(psycopg2.connect(**admin(place), dbname="prefect")) as connection, connection.cursor() as its:
+        its.execute("select id::text from flow_run where start_time is not null")
+        return {one for (one,) in its.fetchall()}
+
+
+def has_database(place: Place, name: str) -> bool:
+    with closing(psycopg2.connect(**admin(place), dbname="postgres")) as connection, connection.cursor() as its:
+        return exists(its, name)
+
+
+def of_the_database(found: dict[str, str], name: str) -> dict[str, str]:
+    return {key: digest for key, digest in found.items() if key.startswith(f"databases/{name}/")}
+
+
+def but_prefect(found: dict[str, str]) -> dict[str, str]:
+    """Return digests but those of what Prefect's server goes on writing of itself."""
+    return {key: digest for key, digest in found.items() if not key.startswith("databases/prefect/")}
+
+
+def with_another_row(file: Path, to: Path) -> Path:
+    """Copy an archive which says that a table of Prefect's had other rows than its dump has."""
+    with tarfile.open(file) as source, tarfile.open(to, "w") as target:
+        for member in source:
+            data = source.extractfile(member).read()
+            if member.name == ABOUT:
+                about = json.loads(data)
+                about["rows"]["prefect"]["public.deployment"] = "0" * 64
+                data = json.dumps(about).encode()
+                member.size = len(data)
+            target.addfile(member, io.BytesIO(data))
+    return to
+
+
+def kill_a_restore(root: Path, file: Path, when: Callable[[], bool]) -> None:
+    """Begin it, and kill it, and whatever it has started, with SIGKILL as soon as that is so."""
+    asked = [sys.executable, "-m", "flows.cli", "restore", str(file)]
+    its = subprocess.Popen(asked, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        until(lambda: when() or its.poll() is not None, lambda: said_of_restoring(root))
+        assert its.poll() is None, its.communicate()
+        its.send_signal(signal.SIGSTOP)  # so that it starts nobody whom we do not see
+        theirs = psutil.Process(its.pid).children(recursive=True)
+    finally:
+        its.kill()
+        its.communicate()
+    for one in theirs:
+        with suppress(psutil.NoSuchProcess):
+            one.kill()
+    psutil.wait_procs(theirs, timeout=30)
+
+
+@pytest.fixture(scope="module")
+def archive(root: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str], set[str]]:
+    """A backup of the servers, what they had then, and the runs of flows that Prefect knew."""
+    file = tmp_path_factory.mktemp("backup") / "all.tar"
+    before, known = digests(root), runs(root)
     counts = backup(root, file)
-    assert file.stat().st_mode & 0o777 == 0o600
-    assert counts.databases == len(DATABASES)
-    assert counts.objects >= 8
+    assert (counts.databases, counts.objects >= 8, file.stat().st_mode & 0o777) == (len(DATABASES), True, 0o600)
     with pytest.raises(ConfigError, match="registered models already, which a restore could take away"):
         restore(root, file)
-    flipped = bytearray(file.read_bytes())
-    flipped[len(flipped) // 2] ^= 1
-    (tmp_path / "flipped.tar").write_bytes(bytes(flipped))
-    with pytest.raises(DataError):
-        restore(root, tmp_path / "flipped.tar")
-    theirs = dict(os.environ)
-    (tmp_path / "other").mkdir()
-    other = make_place(tmp_path / "other")
-    end(root)  # both at once is more than two cores can do in good time
+    return file, before, known
+
+
+@pytest.fixture(scope="class")
+def elsewhere(
+    root: Path, archive: object, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Path, Path, str]]:
+    """Servers of another workspace, with their data in a folder that was named, after the supervisor of the first was killed; what `up` said."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    (folder / "other").mkdir()
+    other, data, theirs = make_place(folder / "other"), folder / "data", dict(os.environ)
+    ours = family(root)
+    os.kill(seen(root).process.pid, signal.SIGKILL)  # both at once is more than two cores can do in good time
     try:
-        for name in place.environment():
+        _, living = psutil.wait_procs(ours, timeout=60)
+        assert not living, "the kernel ends them with it"
+        assert read_seen(root) is None
+        for name in Place.read(root).environment():
             os.environ.pop(name, None)
         Repo.init(str(other), no_scm=True).close()
+        yield other, data, command(other, "up", "--data", str(data), "--without", "workers", "--without", "hooks")
+    finally:
+        try:
+            end(other)
+            forget(other)
+        finally:
+            os.environ.clear()
+            os.environ |= theirs
+            up(root, say=lambda said: None)
+
+
+class TestInAnotherPlace:
+    """Servers that a backup is restored into, while those it is of are down."""
+
+    def test_up_says_where_all_of_it_is_in_the_folder_that_it_was_given(self, root, place, elsewhere, archive):
+        other, data, said = elsewhere
+        assert Place.read(other).data == data
+        assert {"passwords.json", "s3", "logs", "prefect"} <= {path.name for path in data.iterdir()}
+        assert cluster_of(Place.read(other)).is_dir()
+        assert not (other / ".diptych/stack/data").exists(), "nothing lies where it lies unless told"
+        for one in seen(other).services:
+            (line,) = [line for line in said.splitlines() if line.startswith(f"{one.name} ")]
+            assert " well " in line
+            assert f" {one.address} " in line
+            assert line.endswith(f"{one.what} {one.version}")
+        assert httpx.get(re.search(r"http\S+", said)[0]).status_code in (200, 401, 403)
+        (where,) = re.findall(r"a name and a password: diptych, and what (\S+) says", said)
+        assert Path(where).stat().st_mode & 0o777 == 0o600
+        assert json.loads(Path(where).read_text())["mlflow"] != place.passwords["mlflow"]
+        (metrics,) = re.findall(r"(http\S+) \(supervisor\)", said)
+        assert 'diptych_service_up{service="mlflow"} 1.0' in httpx.get(metrics).text
+
+    def test_a_restore_changes_nothing_for_an_archive_that_is_not_what_it_says(self, elsewhere, archive, tmp_path):
+        (other, data, _), (file, _, _) = elsewhere, archive
+        before = but_prefect(digests(other))
+        flipped = bytearray(file.read_bytes())
+        flipped[len(flipped) // 2] ^= 1
+        (tmp_path / "flipped.tar").write_bytes(bytes(flipped))
+        with pytest.raises(DataError):
+            restore(other, tmp_path / "flipped.tar")
+        with pytest.raises(
+            DataError,
+            match=r"prefect does not come back as it was: public\.deployment and 0 more tables have other rows",
+        ):
+            restore(other, with_another_row(file, tmp_path / "changed.tar"))
+        assert read_restoring(data) is None
+        assert but_prefect(digests(other)) == before
+
+    def test_a_restore_that_is_killed_is_in_use_nowhere_and_done_again_by_one_command(
+        self, elsewhere, archive, tmp_path
+    ):
+        """Killed while it fills databases, and again when all is filled and the servers that shall take it start."""
+        (other, data, _), (file, was, known) = elsewhere, archive
+        place, before = Place.read(other), digests(other)
+        kill_a_restore(other, file, lambda: has_database(place, "mlflow_restored"))
+        said = said_of_restoring(other)
+        assert said.startswith(f"a restore of {file}, begun at ")
+        assert said.endswith(f"nothing of it is in use. Do it again: diptych restore {file}")
+        assert [one.says for one in examined(other) if one.about == "restore"] == [said]
+        assert f"restore  {said}" in command(other, "status")
+        with pytest.raises(ConfigError, match="a backup would have half of it"):
+            backup(other, tmp_path / "half.tar")
+        now = digests(other)
+        for name in ("mlflow", "mlflow_users"):
+            assert of_the_database(now, name) == of_the_database(before, name)
+        assert runs(other) == set()
+
+        kill_a_restore(other, file, lambda: (its := read_restoring(data)) is not None and its.filled)
+        assert read_seen(other) is None
+        assert said_of_restoring(other).endswith("takes its place at the next start: diptych up")
         up(other, without=["workers", "hooks"], say=lambda said: None)
-        restore(other, file)
+        assert said_of_restoring(other) == ""
+        assert not has_database(place, "mlflow_restored")
+
         after = digests(other)
-        # Prefect goes on writing of itself; what MLflow, its users, buckets and DVC have is equal to the byte
-        assert {name: digest for name, digest in after.items() if name != "databases/prefect"} == {
-            name: digest for name, digest in before.items() if name != "databases/prefect"
-        }
+        assert but_prefect(after) == but_prefect(was)
+        assert of_the_database(after, "mlflow")["databases/mlflow/public.model_versions"]
+        assert known
+        assert known <= runs(other)
         use(other)
         assert open_store(other).client.get_registered_model("tiny").aliases == {"champion": "1"}
-    finally:
-        end(other)
-        forget(other)
-        os.environ.clear()
-        os.environ |= theirs
-        up(root, say=lambda said: None)
+        with pytest.raises(ConfigError, match="which a restore could take away"):
+            restore(other, file)
+        assert said_of_restoring(other) == "", "one that is refused leaves nothing to do"
+
+
+def test_after_the_supervisor_was_killed_with_all_of_them_up_has_what_they_had(root, archive):
+    assert {one.state for one in seen(root).services} == {"well"}, (
+        "the fixture `elsewhere` killed it, and started them again"
+    )
+    assert {one.starts for one in seen(root).services} == {1}
+    _, before, known = archive
+    assert known <= runs(root)
+    after = digests(root)
+    assert {name: after.get(name) for name in but_prefect(before)} == but_prefect(before)
+    log = (Place.read(root).data / "logs/postgres.log").read_text(errors="replace")
+    assert re.search("database system was (interrupted|shut down)", log)
 
 
 def test_down_ends_all_and_up_finds_what_they_kept(root):
