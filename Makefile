@@ -35,7 +35,7 @@ drill:     ## Drill one fault on real processes: make drill DRILL=deploy_under_l
 	@infra/setup.sh test
 	@.venv/bin/python -m tests.drills $(DRILL)
 
-# These ask PyPI, and the advisories that it has; what they run is fetched for the moment, and is no part of .venv.
+# The first two ask PyPI, and the advisories that it has; what they run is fetched for the moment, and is no part of .venv.
 # cpu is cuda with a build of torch that PyPI does not know, so nothing is asked of it.
 .PHONY: locks audit sbom
 UVX = .venv/bin/python -m uv tool run
@@ -49,10 +49,10 @@ audit:     ## Say which locked packages have a known weakness, and in which vers
 	@infra/setup.sh
 	@for name in cuda triton; do $(UVX) pip-audit==2.10.1 --strict --require-hashes --disable-pip --requirement infra/locks/$$name.txt || wrong=1; done; exit $${wrong:-0}
 
-sbom:      ## Write build/sbom/*.json, what production images are made of, as CycloneDX
-	@infra/setup.sh
+sbom:      ## Write build/sbom/*.json, what production images are made of, as CycloneDX; asks nobody
+	@infra/setup.sh test
 	@mkdir -p build/sbom
-	@for name in $(LOCKED); do $(UVX) --from cyclonedx-bom==7.5.0 cyclonedx-py requirements infra/locks/$$name.txt --output-reproducible --output-file build/sbom/$$name.json || exit 1; done
+	@for name in $(LOCKED); do .venv/bin/python -m cyclonedx_py requirements infra/locks/$$name.txt --output-reproducible --validate --output-file build/sbom/$$name.json || exit 1; done
 
 LINT = ruff format mypy lint-imports stage_code results proof_table
 .PHONY: $(LINT)

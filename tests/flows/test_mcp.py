@@ -14,11 +14,14 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from components.registry.store import open_store
+from components.stages.outcome import StageOutcome
 from flows.mcp_server import server_of
 from tests.empty_store import lay_empty_store
 from tests.flows.rolled import REPOSITORY, ask, make_place, make_version, rules
 from tests.workspace import environment
 
+COPIES = tuple(f".diptych/{name}/" for name in ("dvc", "lineage", "versions", "evaluations"))
+"""What is there for speed, and of something else: DVC's caches, what lineage has read, files of the registry that are held against their digests."""
 TOOLS = {"status", "recipes", "recipe", "report", "lineage"}
 
 
@@ -35,6 +38,15 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     lay_empty_store(root)
     store = open_store(root)
     ask(store, make_version(root, store, seed=1, right=30))
+    StageOutcome(
+        stage="pretrain",
+        recipe="clip",
+        state="running",
+        pid=2**22 + 1,
+        started_ticks=1,
+        run="r",
+        at="2026-01-01T00:00:00+00:00",
+    ).write(root)  # of a run that was killed, which the next run that works here has to tell of
     return root
 
 
@@ -55,8 +67,8 @@ def said(result) -> object:
 
 
 def digests(root: Path) -> dict[str, str]:
-    """Of all but logs and copies for speed, and what SQLite keeps beside a file that is open."""
-    skipped = (".diptych", ".dvc/tmp", ".git")
+    """Of all but copies, what git and DVC keep of having looked, and what SQLite keeps beside a file that is open."""
+    skipped = (*COPIES, ".dvc/tmp", ".git/")
     files = [path for path in root.rglob("*") if path.is_file() and not path.name.endswith(("-wal", "-shm"))]
     return {
         str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
@@ -67,6 +79,7 @@ def digests(root: Path) -> dict[str, str]:
 
 def test_a_program_learns_how_the_workspace_stands_and_changes_nothing(root):
     before = digests(root)
+    assert ".diptych/outcome/pretrain@clip.json" in before
 
     async def asked() -> dict[str, object]:
         async with client(root) as opened:

@@ -1,5 +1,6 @@
 """The flow on a small workspace: real DVC, Prefect and MLflow. There is no .venv-serving, so nothing is served."""
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from prefect.exceptions import PrefectHTTPStatusError
 
 from components.contracts.errors import ConfigError, GateClosed
 from components.registry.promotion import promote_by_hand
@@ -130,10 +132,26 @@ def artifacts_of_last_run(client):
     return {one.key: one.data for one in client.read_artifacts(artifact_filter=only)}
 
 
+def digest_of_what_comes_in(toy):
+    return hashlib.sha256((toy / "params.yaml").read_bytes()).hexdigest()
+
+
+def with_a_digest(toy):
+    """Have ingest say of its data what the real one says; the digest is of what decides it."""
+    kept = '(folder / "source.json").write_text(json.dumps({"source": {"name": "emoji"}, "samples": 1203, "splits": {"train": 1203}, "digest": digest}))'
+    digest = 'import hashlib; digest = hashlib.sha256(Path("params.yaml").read_bytes()).hexdigest()'
+    text, first = (toy / "stages.py").read_text(), '(folder / "a")'
+    assert text.count(first) == 1
+    (toy / "stages.py").write_text(text.replace(first, f"{digest}; {kept}; {first}"))
+
+
 def test_a_runs_page_says_what_ran_what_was_there_what_it_took_and_of_which_data(toy, client, monkeypatch):
     from flows.pipeline import pipeline
 
+    with_a_digest(toy)
     pipeline("clip", until="count")
+    before = f"\n\nData {digest_of_what_comes_in(toy)}: 1,203 samples from emoji."
+    assert artifacts_of_last_run(client)["work-clip"].endswith(before)
     monkeypatch.setenv("DIPTYCH_PRICE_PER_HOUR", "3600")
     (toy / "closed").touch()
     pipeline("clip", until="count")
@@ -153,6 +171,9 @@ def test_a_runs_page_says_what_ran_what_was_there_what_it_took_and_of_which_data
     shown = artifacts_of_last_run(client)
     assert {"work-clip", "metrics-clip", "examples-clip", "links-clip", "promotion-clip"} <= set(shown)
     assert shown["examples-clip"].startswith("![What the model finds](data:image/png;base64,")
+    after = f"\n\nData {digest_of_what_comes_in(toy)}: 1,203 samples from emoji."
+    assert after != before
+    assert shown["work-clip"].endswith(after), "of the data that it was made from, and not of the data before"
     assert "#/experiments/" in shown["links-clip"]
     assert f"`{toy}/runs/clip/package/report.html`" in shown["links-clip"]
 
@@ -223,6 +244,8 @@ def test_deployments_are_accepted_and_a_worker_runs_one(toy, client):
     for name in ("prefect.yaml", "flows"):
         source = REPOSITORY / name
         shutil.copytree(source, toy / name) if source.is_dir() else shutil.copy(source, toy / name)
+    said = (toy / "prefect.yaml").read_text()
+    (toy / "prefect.yaml").write_text(said.replace("  # - {<<: *nightly", "  - {<<: *nightly"))
     for command in (
         *(["work-pool", "create", pool, "--type", "process"] for pool in ("cpu", "gpu")),
         ["--no-prompt", "deploy", "--all"],
@@ -233,6 +256,14 @@ def test_deployments_are_accepted_and_a_worker_runs_one(toy, client):
         assert ran.returncode == 0, ran.stdout + ran.stderr
     nightly = client.read_deployment_by_name("pipeline/nightly")
     assert [(s.schedule.cron, s.active) for s in nightly.schedules] == [("0 2 * * *", True)]
+    other = client.read_deployment_by_name("pipeline/nightly-siglip")
+    assert [(s.schedule.cron, s.active) for s in other.schedules] == [("0 3 * * *", True)]
+    assert (other.parameters, other.tags) == ({"recipe": "siglip"}, nightly.tags)
+    assert (other.entrypoint, other.concurrency_options) == (nightly.entrypoint, nightly.concurrency_options)
+    weekly = client.read_deployment_by_name("sweep/weekly")
+    assert [(s.schedule.cron, s.active) for s in weekly.schedules] == [("0 6 * * 0", False)]
+    with pytest.raises(PrefectHTTPStatusError, match="a recipe does not match"):
+        client.create_flow_run_from_deployment(weekly.id, parameters={"recipes": ["a recipe"]})
     assert client.read_deployment_by_name("pipeline/manual").schedules == []
     run, tasks = tasks_of_last_run(client)
     assert run.state.is_completed(), run.state
