@@ -674,7 +674,7 @@ class TestInAnotherPlace:
             restore(other, file)
         assert said_of_restoring(other) == "", "one that is refused leaves nothing to do"
 
-    def test_one_that_nobody_disturbs_ends_with_all_of_it_in_use(self, elsewhere, archive, tmp_path):
+    def test_one_that_nobody_disturbs_ends_with_all_of_it_in_use(self, elsewhere, archive):
         """Into data that begin anew: by now the first have what was restored."""
         (other, _, _), (file, was, known) = elsewhere, archive
         end(other)
@@ -682,7 +682,7 @@ class TestInAnotherPlace:
         shutil.rmtree(other / ".dvc/cache", ignore_errors=True)
         for name in Place.read(other).environment():
             os.environ.pop(name, None)
-        command(other, "up", "--data", str(tmp_path / "data"), "--without", "workers", "--without", "hooks")
+        command(other, "up", "--data", str(other.parent / "newer"), "--without", "workers", "--without", "hooks")
         assert runs(other) == set()
         said = command(other, "restore", str(file))
         assert said.startswith(f"Restored from {file}: {len(DATABASES)} databases, ")
