@@ -14,7 +14,7 @@ ASKED = {
     METRICS[3]: "designer (text to picture)",
     METRICS[6]: "zero-shot",
 }
-"""What is shown, in short. One that stands alone may be luck, so advice asks two."""
+"""What is shown, in short. One that stands alone may be luck, so advice asks two, of which both ways between the same pictures and texts are one."""
 
 FEWEST = 2
 Rows = Mapping[str, Any]
@@ -38,12 +38,12 @@ def beside_first(rows: Rows, name: str, metric: str) -> int | None:
 
 
 def taken(rows: Rows) -> dict[str, list[str]]:
-    """Return row -> the metrics of ASKED by which it is above the first, of rows that are so by FEWEST of them and below it by none; the best first."""
-    found = {}
-    for name in best_first(rows, METRICS[0]):
+    """Return row -> the metrics of ASKED by which it is above the first, of rows that are so in FEWEST questions and below it in none; the best first."""
+    found, order = {}, best_first(rows, METRICS[0])
+    for name in [*order, *(name for name in rows if name not in order)]:
         ways = {metric: beside_first(rows, name, metric) for metric in ASKED}
         above = [metric for metric, way in ways.items() if way == 1]
-        if len(above) >= FEWEST and -1 not in ways.values():
+        if len({_question(metric) for metric in above}) >= FEWEST and -1 not in ways.values():
             found[name] = above
     return found
 
@@ -74,3 +74,8 @@ def crossed(columns: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[tuple[s
                 source = columns[name]["source"]
                 cells.setdefault((str(source.get(down, "")), str(source.get(across, ""))), name)
         yield down, across, cells
+
+
+def _question(metric: str) -> str:
+    """Return what a metric asks, either way: of which pictures, and whether for their texts or their kind."""
+    return ".".join(metric.split(".")[:2])

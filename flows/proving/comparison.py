@@ -6,6 +6,7 @@ one that was ended goes on where it was; columns of another commit, or of a file
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ def run_comparison(
     commit, at_once = commit_of(root), jobs(at_once)
     check_committed(root, path)
     tell = AUDIENCE.get().told
-    with hold(private(root, "sweeps") / f"{path.stem}.lock", f"the comparison {path.name}"):
+    with _held(root, path):
         found = read_kept(path.with_suffix(".json"), plan, code_of(root))
         for name in found.pop("left"):
             tell(f"{name} is there of other code, or of a plan that said something else, and is left out from now on")
@@ -77,17 +78,23 @@ def run_comparison(
 def judge_again(root: Path, path: Path) -> dict[str, Any]:
     """Judge what was found, by whichever code, by the claims as they are now, write it, and return it; nothing is run.
 
-    Raises ConfigError where nothing was found, and where the plan says something else of a column than when that was run.
+    Raises ConfigError where nothing was found, and where the plan says something else of a column than when that was run; Busy while it is run.
     """
     plan, kept = load_comparison(path), path.with_suffix(".json")
     if not kept.exists():
         raise ConfigError(f"{kept.name} is not there: nothing was run yet. Leave --page out, and columns are run.")
-    found = read_kept(kept, plan, None)
-    if left := found.pop("left"):
-        raise ConfigError(
-            f"{path.name} says something else of {', '.join(left)} than when that was run. Put it back as it was, or leave --page out, and it is run anew."
-        )
-    return write(root, path, plan, found)
+    with _held(root, path):
+        found = read_kept(kept, plan, None)
+        if left := found.pop("left"):
+            raise ConfigError(
+                f"{path.name} says something else of {', '.join(left)} than when that was run. Put it back as it was, or leave --page out, and it is run anew."
+            )
+        return write(root, path, plan, found)
+
+
+def _held(root: Path, path: Path) -> AbstractContextManager[None]:
+    """Return what one process at a time has while it writes beside a plan."""
+    return hold(private(root, "sweeps") / f"{path.stem}.lock", f"the comparison {path.name}")
 
 
 def check_plan(root: Path, plan: Comparison, columns: Sequence[str]) -> None:

@@ -76,9 +76,9 @@ def where(columns: Mapping[str, Mapping[str, Any]]) -> str:
 def render(found: Mapping[str, Any]) -> str:
     """Return the page: the tables, then all leaderboards, a section for each column and metric; the same bytes for the same numbers."""
     about = said(f"{MEANS} {where(found['columns'])}")
+    shown = tables(found) if found["columns"] else ()
     sections = [
-        Section(anchor=f"table-{at}", title=unmarked(one.title), body=as_html(one))
-        for at, one in enumerate(tables(found))
+        Section(anchor=f"table-{at}", title=unmarked(one.title), body=as_html(one)) for at, one in enumerate(shown)
     ]
     for name, one in found["columns"].items():
         column = {**one, "confidence": found["confidence"], "price_per_hour": found.get("price_per_hour")}

@@ -52,7 +52,7 @@ def advice(columns: Columns) -> Table:
         title="Which recipe for which data",
         head=["data", "take", "above the first row in"],
         rows=rows,
-        notes=f"Taken is what is above the first row by {FEWEST} of {len(ASKED)} metrics or more ({', '.join(ASKED.values())}) and below it by none, the first itself where there is no such row.",
+        notes=f"Taken is what is above the first row in {FEWEST} questions or more and below it by none of these metrics: {', '.join(ASKED.values())}; both ways of `pair` are one question. Where there is no such row, it is the first itself.",
     )
 
 

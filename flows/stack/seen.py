@@ -66,10 +66,13 @@ def read_seen(root: Path) -> Seen | None:
     return seen if seen.process.is_alive() else None
 
 
+_LOGIN = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
+
+
 def use(root: Path) -> Mapping[str, str]:
     """Have this process and its children use the servers of a workspace where they run; return what was set.
 
-    What somebody has set already stays: who names a server of his own is sent nowhere else.
+    What somebody has set already stays: who names a server of his own is sent nowhere else, and who is a user of MLflow's here, as workers are, is no other.
     """
     seen = read_seen(root)
     if seen is None:
@@ -86,6 +89,8 @@ def use(root: Path) -> Mapping[str, str]:
     ]
     families = [name.partition("_")[0] for name in theirs]
     chosen = {name: value for name, value in wanted.items() if name.partition("_")[0] not in families}
+    if {"MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME"} <= {*os.environ}:
+        chosen = {name: value for name, value in chosen.items() if name not in _LOGIN}
     os.environ |= chosen
     return chosen
 

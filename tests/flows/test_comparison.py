@@ -8,9 +8,11 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from components.contracts.errors import ConfigError, DataError
+from components.contracts.errors import Busy, ConfigError, DataError
 from components.data.processes import cores
 from components.recipes.comparison import load_comparison
+from components.stages.lock import hold
+from components.stages.place import private
 from flows.proving.advice import crossed, taken
 from flows.proving.compare import METRICS
 from flows.proving.comparison import check_plan, judge_again, read_kept, said_of, write
@@ -269,13 +271,15 @@ def test_taken_is_what_is_above_by_two_metrics_and_below_by_none():
         return {"metrics": {metric: one["metrics"][FIRST] for metric, one in measured}}
 
     low, high = (0.20, 0.21, 0.22), (0.30, 0.31, 0.32)
+    ways = {"clip": of(low, low, low), "ways": of(high, high, low), "both": of(low, high, high)}
+    assert taken(ways) == {"both": [texts, designer]}, "both ways of the same pictures and texts are one question"
     rows = {
         "clip": of(low, low, low),
         "once": of(high, low, low),
-        "twice": of(high, high, low),
-        "but": of(high, high, (0.1, 0.1, 0.1)),
+        "twice": of(high, low, high),
+        "but": of((0.1, 0.1, 0.1), high, high),
     }
-    assert taken(rows) == {"twice": [pictures, texts]}
+    assert taken(rows) == {"twice": [pictures, designer]}
     assert taken({"clip": of(low), "once": of(high)}) == {}
 
 
@@ -310,6 +314,10 @@ def test_what_was_found_is_judged_again_by_other_code_and_nothing_is_run(tmp_pat
     assert found["code"] == "older"
     assert found["columns"] == columns
     assert found["expected"]["weighs"]["outcome"] == "holds"
+    assert "What became of the claims" in render(found)
+    assert "The comparison" in render({**found, "columns": {}}), "a calibration alone is no table"
+    with hold(private(tmp_path, "sweeps") / "plan.lock", "the comparison"), pytest.raises(Busy):
+        judge_again(tmp_path, path)
     written(path, steps=200)
     with pytest.raises(ConfigError, match=r"plan\.yaml says something else of clean, noisy than when that was run"):
         judge_again(tmp_path, path)

@@ -262,7 +262,7 @@ def test_deployments_are_accepted_and_a_worker_runs_one(toy, client):
     assert (other.entrypoint, other.concurrency_options) == (nightly.entrypoint, nightly.concurrency_options)
     weekly = client.read_deployment_by_name("sweep/weekly")
     assert [(s.schedule.cron, s.active) for s in weekly.schedules] == [("0 6 * * 0", False)]
-    with pytest.raises(PrefectHTTPStatusError, match="a recipe does not match"):
+    with pytest.raises(PrefectHTTPStatusError, match="'a recipe' does not match"):
         client.create_flow_run_from_deployment(weekly.id, parameters={"recipes": ["a recipe"]})
     assert client.read_deployment_by_name("pipeline/manual").schedules == []
     run, tasks = tasks_of_last_run(client)

@@ -472,6 +472,18 @@ def test_who_names_servers_of_his_own_is_sent_to_no_other(root, monkeypatch):
         monkeypatch.delenv(name)
 
 
+def test_who_is_a_user_of_these_servers_stays_that_user(root, monkeypatch):
+    ours = Place.read(root).environment()
+    for name in ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING"):
+        monkeypatch.setenv(name, ours[name])
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", ours["MLFLOW_TRACKING_URI"])
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", JOBS)
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "as a worker has it")
+    use(root)
+    assert os.environ["MLFLOW_TRACKING_USERNAME"] == JOBS
+    assert os.environ["MLFLOW_TRACKING_PASSWORD"] == "as a worker has it"
+
+
 def command(root: Path, *arguments: str) -> str:
     """Return what `diptych` prints in a workspace."""
     asked = [sys.executable, "-m", "flows.cli", *arguments]
