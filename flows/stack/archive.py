@@ -25,7 +25,8 @@ class About:
 
     Args:
         parts: name -> sha256 of each part.
-        rows: database -> table -> sha256 of its rows, as of the moment of its dump; empty in archives that were made before that was kept.
+        rows: database -> table -> sha256 of its rows, as of the moment of its dump; empty in archives that were made before that was kept. Some that
+            were made later have sequences among the tables, which are held against nothing.
     """
 
     parts: dict[str, str]

@@ -16,10 +16,12 @@ from urllib.request import ProxyHandler, build_opener
 
 import psutil
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
-from components.contracts.errors import DiptychError
+from components.contracts.errors import ConfigError, DiptychError, explained
 from flows.loopback import is_free
 from flows.machine import has_gpu
+from flows.stack.disk import other_disks
 from flows.stack.objects import find_weed
 from flows.stack.place import Place, is_made
 from flows.stack.postgres import find_binaries
@@ -52,11 +54,19 @@ class Finding:
 
 
 def examined(root: Path) -> list[Finding]:
-    """Return what every look found."""
+    """Return what every look found; of one that failed, what stood in its way."""
     looks: tuple[Callable[[Path], Iterator[Finding]], ...] = (
         _python, _packages, _programs, _disk, _memory, _gpu, _ports, _clock, _servers, _restore,
     )  # fmt: skip
-    return [finding for look in looks for finding in look(root)]
+    return [finding for look in looks for finding in _looked(look, root)]
+
+
+def _looked(look: Callable[[Path], Iterator[Finding]], root: Path) -> Iterator[Finding]:
+    try:
+        yield from look(root)
+    except (DiptychError, OSError) as err:
+        says = explained(err) if isinstance(err, OSError) else str(err)
+        yield Finding(about=look.__name__.removeprefix("_"), state="wrong", says=says)
 
 
 def as_lines(found: list[Finding]) -> list[str]:
@@ -77,7 +87,12 @@ def _python(root: Path) -> Iterator[Finding]:
 
 def _packages(root: Path) -> Iterator[Finding]:
     """Hold each package that is installed against what pyproject.toml asks for, and against what the images have."""
-    asked = [one for one in _asked_for(root) if one.marker is None or one.marker.evaluate({"extra": ""})]
+    named = _asked_for(root)
+    if named is None:
+        says = "pyproject.toml has no [project] dependencies, so packages are held against nothing"
+        yield Finding(about="packages", state="doubtful", says=says)
+        return
+    asked = [one for one in named if one.marker is None or one.marker.evaluate({"extra": ""})]
     has = {one.name: _installed(one.name) for one in asked}
     wrong = [
         f"{one.name} is not installed" if has[one.name] is None else f"{one.name} is {has[one.name]}, and {one.specifier} is asked for"
@@ -88,7 +103,8 @@ def _packages(root: Path) -> Iterator[Finding]:
         yield Finding(about="packages", state="wrong", says=f"{'; '.join(wrong)}: make setup")
         return
     pinned = _pinned(root)
-    other = [f"{name} {its} ({pinned[name]})" for name, its in has.items() if its and its != pinned.get(name, its)]
+    images = {name: pinned.get(canonicalize_name(name)) for name in has}
+    other = [f"{name} {its} ({images[name]})" for name, its in has.items() if images[name] not in (its, None)]
     says = f"{len(asked)} are as pyproject.toml asks"
     yield Finding(
         about="packages",
@@ -97,12 +113,26 @@ def _packages(root: Path) -> Iterator[Finding]:
     )
 
 
-def _asked_for(root: Path) -> list[Requirement]:
-    """Return what pyproject.toml names; where there is none, what it named when we were installed."""
+def _asked_for(root: Path) -> list[Requirement] | None:
+    """Return what pyproject.toml names, None where it has no list of them; without the file, what it named when we were installed.
+
+    ConfigError for a file that cannot be read.
+    """
     file = root / "pyproject.toml"
     if not file.exists():
         return [Requirement(one) for one in requires("diptych") or ()]
-    return [Requirement(one) for one in tomllib.loads(file.read_text(encoding="utf-8"))["project"]["dependencies"]]
+    try:
+        named = tomllib.loads(file.read_text(encoding="utf-8")).get("project", {}).get("dependencies")
+        if named is None:
+            return None
+        if not isinstance(named, list):
+            raise TypeError("dependencies is no list")
+        return [Requirement(one) for one in named]
+    except (ValueError, TypeError, AttributeError) as err:  # what is no TOML, no list, or names no package
+        said = (str(err) or type(err).__name__).splitlines()[0]
+        raise ConfigError(
+            f"pyproject.toml cannot be read, so no package was looked at: {said}. Mend that line of it"
+        ) from err
 
 
 def _installed(name: str) -> str | None:
@@ -113,10 +143,11 @@ def _installed(name: str) -> str | None:
 
 
 def _pinned(root: Path) -> dict[str, str]:
-    """Return package -> the version that images have; nothing where the lock is not there."""
+    """Return package, as `canonicalize_name` has it -> the version that images have; nothing where the lock is not there."""
     file = root / "infra" / "locks" / ("cuda.txt" if has_gpu() else "cpu.txt")
     lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-    return dict(line.split()[0].split("==") for line in lines if "==" in line)
+    pins = (line.split()[0].partition("==") for line in lines if line.strip())
+    return {canonicalize_name(name): its for name, _, its in pins if its}
 
 
 def _restore(root: Path) -> Iterator[Finding]:
@@ -139,12 +170,18 @@ def _programs(root: Path) -> Iterator[Finding]:
 
 
 def _disk(root: Path) -> Iterator[Finding]:
-    for about, folder in {"disk": root, "disk of temporary files": Path(os.environ.get("TMPDIR", "/tmp"))}.items():
-        free = shutil.disk_usage(folder).free / 2**30
-        says = f"{free:.0f} GB are free at {folder}"
-        little = free < LEAST_DISK_GB
-        mend = "; dvc gc -w takes away versions of data that nothing uses" if little else ""
-        yield Finding(about=about, state="wrong" if free < 1 else "doubtful" if little else "well", says=says + mend)
+    yield _room("disk", root)
+    yield _room("disk of temporary files", Path(os.environ.get("TMPDIR", "/tmp")))
+    for what, folder in other_disks(root).items():
+        yield _room(f"disk of {what}", folder)
+
+
+def _room(about: str, folder: Path) -> Finding:
+    free = shutil.disk_usage(folder).free / 2**30
+    little = free < LEAST_DISK_GB
+    mend = "; dvc gc -w takes away versions of data that nothing uses" if little else ""
+    state: State = "wrong" if free < 1 else "doubtful" if little else "well"
+    return Finding(about=about, state=state, says=f"{free:.0f} GB are free at {folder}{mend}")
 
 
 def _memory(root: Path) -> Iterator[Finding]:

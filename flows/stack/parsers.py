@@ -151,9 +151,14 @@ def _backup(root: Path, arguments: argparse.Namespace) -> int:
 def _restore(root: Path, arguments: argparse.Namespace) -> int:
     from flows.stack.archive import as_line
     from flows.stack.restore import restore
+    from flows.stack.seen import read_seen
 
     file = arguments.here / arguments.file
     print(as_line("Restored from", restore(root, file), file))
+    if (seen := read_seen(root)) and seen.without:
+        print(
+            f"The servers run without {', '.join(seen.without)}, as before. To have those too: diptych down, then diptych up"
+        )
     return 0
 
 

@@ -1,7 +1,8 @@
 """`diptych restore FILE`: put what a backup has into servers that have nothing yet, so that nothing half is ever in use.
 
-Databases are filled under other names and held, row by row, against what the backup says they had; objects and cached files are of use to nobody
-before. Then the servers end, and the next start has all of it take its place (`flows.stack.restoring`).
+Databases are filled under other names and held, row by row, against what the backup says they had (`flows.stack.fill`); objects and cached files are of
+use to nobody before. Then the servers end, and the next start has all of it take its place (`flows.stack.restoring`). Nobody who begins runs of flows
+runs meanwhile, since what they left would be in the way, or be lost.
 """
 
 import json
@@ -9,11 +10,11 @@ import os
 import shutil
 import tarfile
 from collections.abc import Collection, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 from components.contracts.errors import ConfigError, DataError
 from components.serving.process import ProcessId
@@ -22,17 +23,13 @@ from components.stages.place import private
 from flows.mlflow_users import JOBS, SERVING
 from flows.stack.archive import About, Counts, counted, verified
 from flows.stack.backup import cache_of, keys, ran, running
+from flows.stack.fill import drop_filled, fill
 from flows.stack.objects import BUCKETS, client
 from flows.stack.place import KEYS, USER, Place, write_private
-from flows.stack.postgres import DATABASES, admin
 from flows.stack.prefect_set_up import DEPLOYED
-from flows.stack.restoring import STAGED, Restoring, forget_restoring, read_restoring, staged, write_restoring
-from flows.stack.rows import moment
-from flows.stack.seen import read_seen
+from flows.stack.restoring import STAGED, Restoring, forget_restoring, read_restoring, write_restoring
+from flows.stack.seen import Seen, read_seen
 from flows.stack.up import UP, WITHIN_S, end, up
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import cursor
 
 _THEIRS = ("prefect", "mlflow", "mlflow-jobs", "mlflow-serving", "mlflow-forms", "webhooks")
 
@@ -44,27 +41,32 @@ def restore(root: Path, file: Path) -> Counts:
     buckets keep the passwords of here. One that was ended in the middle is done again by calling it again.
 
     Nothing is changed before every part has been found to be what was written. Raises DataError for an archive that is not, or no backup, or
-    whose databases come back as others than they were; ConfigError where the servers do not run, or have models or runs of flows that the archive
-    would take away.
+    whose tables come back with other rows than they had; ConfigError where the servers do not run, have models or runs of flows that the archive
+    would take away, run with workers or hooks, which begin such runs, or where one before only has to take its place. Of what is refused nothing is left: databases that were filled go, and the
+    objects that were put, those of one before that was ended in the middle too.
     """
     place, seen = running(root), read_seen(root)
     assert seen is not None
     with hold(private(root, "locks") / "restore.lock", f"a restore into the servers of {root}"):
+        before = read_restoring(place.data)
+        if before and before.filled:  # what it put is in use from the next start on, and no more ours to take away
+            raise ConfigError(before.says)
+        left = before.objects if before else ()
+        _refuse_if_in_use(place, left)
+        refuse_if_runs_begin(seen, file)
         about = verified(file)
         objects = tuple(name.removeprefix("buckets/") for name in about.parts if name.startswith("buckets/"))
-        before = read_restoring(place.data)
-        _refuse_if_in_use(place, before.objects if before else ())
         began = datetime.now(UTC).isoformat(timespec="seconds")
         restoring = Restoring(
-            file=str(file.resolve()), began=began, process=ProcessId.of(os.getpid()), objects=tuple({*objects, *(before.objects if before else ())})
+            file=str(file.resolve()), began=began, process=ProcessId.of(os.getpid()), objects=tuple({*objects, *left})
         )  # fmt: skip
         write_restoring(place.data, restoring)
         try:
             theirs = _filled(root, place, file, about)
         except DataError:  # the archive is not what it says, and what came of it is not wanted
-            _forget(place)
+            _forget(place, restoring.objects)
             raise
-        _take_away(place, {*restoring.objects} - {*objects})
+        _take_away(place, {*left} - {*objects})
         with hold(private(root, "locks") / UP, f"the start of the servers of {root}", wait_s=WITHIN_S):
             _refuse_if_in_use(place, objects)
             end(root)
@@ -89,7 +91,8 @@ def _filled(root: Path, place: Place, file: Path, about: About) -> dict[str, str
                 dump = scratch / "dump"
                 with dump.open("wb") as file_of:
                     shutil.copyfileobj(source, file_of)
-                _fill(place, name.removesuffix(".dump"), dump, about)
+                database = name.removesuffix(".dump")
+                fill(place, database, dump, about.rows.get(database))
             elif kind == "buckets":
                 bucket, _, key = name.partition("/")
                 client(place, bucket).upload_fileobj(source, bucket, key)
@@ -112,35 +115,6 @@ def _scratch(place: Place) -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-def _fill(place: Place, database: str, dump: Path, about: About) -> None:
-    """Fill a database under another name. DataError where its rows are others than when it was dumped."""
-    from psycopg2 import sql
-
-    name, owner = staged(database), DATABASES[database]
-    with _administrator(place) as its:
-        its.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
-        its.execute(sql.SQL("create database {} owner {}").format(sql.Identifier(name), sql.Identifier(owner)))
-    ran(place, "pg_restore", name, "--no-owner", f"--role={owner}", "--single-transaction", str(dump))
-    with moment(place, name) as now:
-        found, said = now.digests(), about.rows.get(database)
-    if said is not None and (differ := sorted(one for one in {*found, *said} if found.get(one) != said.get(one))):
-        raise DataError(
-            f"the database {database} does not come back as it was: {differ[0]} and {len(differ) - 1} more tables have other rows than when it was backed up. "
-            "Nothing here was changed. Take another backup."
-        )
-
-
-@contextmanager
-def _administrator(place: Place) -> Iterator["cursor"]:
-    """Yield a cursor outside of a transaction, in which databases are made."""
-    import psycopg2
-
-    with closing(psycopg2.connect(**admin(place), dbname="postgres")) as connection:
-        connection.autocommit = True
-        with connection.cursor() as its:
-            yield its
-
-
 def _put_back(path: Path, source: IO[bytes]) -> None:
     if path.exists():
         return
@@ -153,33 +127,43 @@ def _put_back(path: Path, source: IO[bytes]) -> None:
 
 
 def _take_away(place: Place, objects: Collection[str]) -> None:
-    """Take away what a restore of another archive had put before it was ended."""
+    """Take away what a restore has put, or was to put; what is not there is none to it."""
     for name in objects:
         bucket, _, key = name.partition("/")
         client(place, bucket).delete_object(Bucket=bucket, Key=key)
 
 
-def _forget(place: Place) -> None:
-    """Take away the databases that were filled, and the mark."""
-    from psycopg2 import sql
-
-    with _administrator(place) as its:
-        for name in map(staged, DATABASES):
-            its.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+def _forget(place: Place, objects: Collection[str]) -> None:
+    """Take away the databases that were filled and the objects that were put; the mark last, so that one that is ended here still has both to take away."""
+    drop_filled(place)
+    _take_away(place, objects)
     forget_restoring(place.data)
 
 
-def _refuse_if_in_use(place: Place, but: Collection[str]) -> None:
+def refuse_if_runs_begin(seen: Seen, file: Path) -> None:
+    """Raise ConfigError where workers or the receiver of webhooks run, which begin runs of flows while databases are filled."""
+    begin = [one.name for one in seen.services if one.name.startswith("worker-") or one.name == "hooks"]
+    if not begin:
+        return
+    without = " ".join(f"--without {name}" for name in sorted({*seen.without, "workers", "hooks"}, reverse=True))
+    raise ConfigError(
+        f"{', '.join(begin)} run here, and what they begin meanwhile would be in the way. Restore without them, then start them: "
+        f"diptych down; diptych up {without}; diptych restore {file}; diptych down; diptych up"
+    )
+
+
+def _refuse_if_in_use(place: Place, ours: Collection[str]) -> None:
     """Raise ConfigError where the servers have what somebody would miss.
 
     Args:
-        but: bucket/key of what a restore put there itself.
+        ours: bucket/key of what a restore put there itself, which is taken away then.
     """
-    if not (lost := _in_use(place, but)):
+    if not (lost := _in_use(place, ours)):
         return
-    _forget(place)
+    _forget(place, ours)
     raise ConfigError(
-        f"the servers here have {lost} already, which a restore could take away. Restore into new ones: diptych down, diptych up --data DIR"
+        f"the servers here have {lost} already, which a restore could take away. Restore into new ones: "
+        "diptych down; diptych up --data DIR --without workers --without hooks"
     )
 
 

@@ -66,10 +66,17 @@ def read_restoring(data: Path) -> Restoring | None:
 
 
 def said_of_restoring(root: Path) -> str:
-    """Return what a person should know of a restore into the servers of a workspace that has not ended as it should; empty where there is none."""
+    """Return what a person should know of a restore into the servers of a workspace that has not ended as it should; empty where there is none.
+
+    Of a mark that cannot be read it is that, so that whoever asks how all stands hears the rest too.
+    """
     if not is_made(root):
         return ""
-    restoring = read_restoring(Place.read(root).data)
+    place = Place.read(root)
+    try:
+        restoring = read_restoring(place.data)
+    except StaleArtifact as err:
+        return str(err)
     return restoring.says if restoring else ""
 
 

@@ -1,4 +1,8 @@
-"""What a database has, as of one moment: a sha256 of the whole rows of each table, and of how far its sequences count."""
+"""What a database has, as of one moment: a sha256 of the whole rows of each table.
+
+How far a sequence counts is not among it: a sequence goes on in the middle of any transaction, so no moment has it, and a dump says another number
+than whoever asks a little later.
+"""
 
 import hashlib
 from collections.abc import Iterator
@@ -28,8 +32,13 @@ class Moment:
     cursor: "cursor"
 
     def digests(self) -> dict[str, str]:
-        """Return schema.table -> sha256 of its columns and of all its rows, whole, in an order that is not that of the disk; so of sequences."""
-        return {**dict(self._tables()), **dict(self._sequences())}
+        """Return schema.table -> sha256 of its columns and of all its rows, whole, in an order that is not that of the disk; nothing of sequences."""
+        return dict(self._tables())
+
+    def sequences(self) -> set[str]:
+        """Return schema.sequence of each that there is."""
+        asked = "select schemaname || '.' || sequencename from pg_sequences where schemaname <> all(%s)"
+        return {name for (name,) in self._asked(asked)}
 
     def _tables(self) -> Iterator[tuple[str, str]]:
         from psycopg2 import sql
@@ -47,11 +56,6 @@ class Moment:
             ).format(sql.Identifier(schema, table))
             self.cursor.copy_expert(query, _Into(digest))
             yield f"{schema}.{table}", digest.hexdigest()
-
-    def _sequences(self) -> Iterator[tuple[str, str]]:
-        asked = "select schemaname || '.' || sequencename, last_value from pg_sequences where schemaname <> all(%s) order by 1"
-        for name, last in self._asked(asked):
-            yield name, hashlib.sha256(str(last).encode()).hexdigest()
 
     def _asked(self, query: str, *given: str) -> list[tuple[Any, ...]]:
         self.cursor.execute(query, given or (list(_NOT_OURS),))

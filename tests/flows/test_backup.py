@@ -1,16 +1,20 @@
-"""A backup that somebody has made up, or changed and given new digests: none of it is put back."""
+"""A backup that somebody has made up, or changed and given new digests: none of it is put back. Nor is any, where it would be in somebody's way."""
 
 import hashlib
 import io
 import json
+import os
 import tarfile
 from pathlib import Path
 
 import pytest
 
-from components.contracts.errors import DataError
+from components.contracts.errors import ConfigError, DataError
+from components.serving.process import ProcessId
 from flows.stack.archive import ABOUT, VERSION, is_its_name, verified
 from flows.stack.postgres import DATABASES
+from flows.stack.restore import refuse_if_runs_begin
+from flows.stack.seen import One, Seen
 
 WORD = b"a word"
 MD5 = hashlib.md5(WORD, usedforsecurity=False).hexdigest()
@@ -87,3 +91,26 @@ def test_a_damaged_file_of_the_cache_is_known_before_it_is_kept(tmp_path):
     assert is_its_name(CACHED, tmp_path / "whole")
     assert is_its_name(f"{CACHED}.dir", tmp_path / "whole")
     assert not is_its_name(CACHED, tmp_path / "rotten")
+
+
+def servers(*names: str, without: tuple[str, ...] = ()) -> Seen:
+    """Return servers that are well."""
+    ones = [One(name=name, what="", address="", state="well", why="", since="", pid=None, starts=1, log="", metrics="") for name in names]  # fmt: skip
+    return Seen(process=ProcessId.of(os.getpid()), data=Path("data"), without=without, services=tuple(ones))
+
+
+@pytest.mark.parametrize(("names", "without", "options"), [
+    (("worker-cpu", "hooks"), (), "--without workers --without hooks"), (("worker-gpu",), ("hooks",), "--without workers --without hooks"),
+    (("hooks",), ("triton", "workers"), "--without workers --without triton --without hooks"),
+])  # fmt: skip
+def test_whoever_begins_runs_is_named_before_anything_is_filled_with_all_that_mends_it(names, without, options):
+    with pytest.raises(ConfigError) as caught:
+        refuse_if_runs_begin(servers("postgres", *names, without=without), Path("all.tar"))
+    assert str(caught.value).startswith(f"{', '.join(names)} run here")
+    assert str(caught.value).endswith(
+        f": diptych down; diptych up {options}; diptych restore all.tar; diptych down; diptych up"
+    )
+
+
+def test_servers_that_begin_nothing_are_filled():
+    refuse_if_runs_begin(servers("postgres", "s3", "prefect", "mlflow"), Path("all.tar"))

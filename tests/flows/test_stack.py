@@ -43,14 +43,14 @@ from flows.mlflow_users import JOBS, SERVING
 from flows.pages import MLFLOW_PAGE
 from flows.serving.down import down
 from flows.stack.archive import ABOUT
-from flows.stack.backup import backup, digests, ran
+from flows.stack.backup import backup, digests, keys, ran
 from flows.stack.claims import Claims
 from flows.stack.doctor import examined
 from flows.stack.objects import client
 from flows.stack.place import USER, Place, is_made
 from flows.stack.postgres import AS_ROOT, DATABASES, admin, cluster_of, find_binaries, postgres
 from flows.stack.restore import restore
-from flows.stack.restoring import exists, read_restoring, said_of_restoring
+from flows.stack.restoring import exists, read_restoring, said_of_restoring, write_restoring
 from flows.stack.seen import Seen, read_seen, use
 from flows.stack.up import end, up
 from tests.flows.rolled import REPOSITORY, ask, make_place, make_version, rules
@@ -623,6 +623,32 @@ class TestInAnotherPlace:
         assert read_restoring(data) is None
         assert but_prefect(digests(other)) == before
 
+    def test_what_one_that_was_killed_had_put_goes_with_the_next_that_is_refused(self, elsewhere, archive, tmp_path):
+        """Refused since its archive is not what it says, or since somebody has begun to use the servers: what is his stays."""
+        (other, data, _), (file, _, _) = elsewhere, archive
+        place, before = Place.read(other), but_prefect(digests(other))
+        kill_a_restore(other, file, lambda: has_database(place, "prefect_restored"))
+        left, s3 = read_restoring(data), client(place, "dvc")
+        key = next(name.removeprefix("dvc/") for name in left.objects if name.startswith("dvc/"))
+        s3.put_object(Bucket="dvc", Key=key, Body=b"of the one that was killed")
+        with pytest.raises(DataError, match="does not come back as it was"):
+            restore(other, with_another_row(file, tmp_path / "changed.tar"))
+        assert read_restoring(data) is None
+        assert but_prefect(digests(other)) == before
+        assert not has_database(place, "prefect_restored")
+
+        write_restoring(data, left)
+        s3.put_object(Bucket="dvc", Key=key, Body=b"of the one that was killed")
+        s3.put_object(Bucket="dvc", Key="mine", Body=b"of somebody")
+        with pytest.raises(
+            ConfigError, match="have 1 objects in the bucket dvc already, which a restore could take away"
+        ):
+            restore(other, file)
+        assert read_restoring(data) is None
+        assert [*keys(place, "dvc")] == ["mine"]
+        s3.delete_object(Bucket="dvc", Key="mine")
+        assert but_prefect(digests(other)) == before
+
     def test_a_restore_that_is_killed_is_in_use_nowhere_and_done_again_by_one_command(
         self, elsewhere, archive, tmp_path
     ):
@@ -659,6 +685,29 @@ class TestInAnotherPlace:
         with pytest.raises(ConfigError, match="which a restore could take away"):
             restore(other, file)
         assert said_of_restoring(other) == "", "one that is refused leaves nothing to do"
+
+    def test_one_that_nobody_disturbs_ends_with_all_of_it_in_use(self, elsewhere, archive):
+        """Into data that begin anew: by now the first have what was restored."""
+        (other, _, _), (file, was, known) = elsewhere, archive
+        end(other)
+        forget(other)
+        shutil.rmtree(other / ".dvc/cache", ignore_errors=True)
+        for name in Place.read(other).environment():
+            os.environ.pop(name, None)
+        command(other, "up", "--data", str(other.parent / "newer"), "--without", "workers", "--without", "hooks")
+        assert runs(other) == set()
+        said = command(other, "restore", str(file))
+        assert said.startswith(f"Restored from {file}: {len(DATABASES)} databases, ")
+        assert said.endswith(
+            "The servers run without hooks, workers, as before. To have those too: diptych down, then diptych up\n"
+        )
+        assert {one.state for one in seen(other).services} == {"well"}
+        assert said_of_restoring(other) == ""
+        assert not has_database(Place.read(other), "mlflow_restored")
+        assert but_prefect(digests(other)) == but_prefect(was)
+        assert known <= runs(other)
+        use(other)
+        assert open_store(other).client.get_registered_model("tiny").aliases == {"champion": "1"}
 
 
 def test_after_the_supervisor_was_killed_with_all_of_them_up_has_what_they_had(root, archive):
