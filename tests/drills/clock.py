@@ -15,13 +15,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
-from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
-from flows.stack.place import USER, Place
 from tests.drills.nights import place
-from tests.drills.on_stack import on_stack
+from tests.drills.on_stack import on_stack, prefect_of
 from tests.drills.stack import until
 
 BEFORE_S, QUIET_S = 20.0, 40.0
@@ -59,12 +57,10 @@ def main() -> None:
 
 def drill(root: Path, clock: Path) -> dict[str, Any]:
     """Go through the jumps; return what became of the runs."""
-    its = Place.read(root)
-    ours = {PREFECT_API_URL: f"{its.url('prefect')}/api", PREFECT_API_AUTH_STRING: f"{USER}:{its.passwords['prefect']}"}
     now = datetime.now(UTC)
     night = (now + timedelta(days=1)).replace(hour=2, minute=0, second=0, microsecond=0)
     jump = (night - now).total_seconds() - BEFORE_S
-    with temporary_settings(ours), get_client(sync_client=True) as client:
+    with prefect_of(root) as client:
         (root / "hold").touch()
         first = begin(client)
         position = root / ".diptych/outcome/count@clip.position"

@@ -19,17 +19,15 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from prefect.client.orchestration import get_client
-from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 from sqlalchemy import create_engine, text
 
 from flows.page_apps import RUNS_KEPT_DAYS
-from flows.stack.place import USER, Place
+from flows.stack.place import Place
 from flows.stack.postgres import cluster_of
 from flows.stack.prefect_set_up import HELD
 from flows.stack.seen import read_seen
 from infra.results import processor
-from tests.drills.on_stack import on_stack
+from tests.drills.on_stack import on_stack, prefect_of
 from tests.drills.stack import service, until
 from tests.flows.conftest import make_toy
 from tests.flows.rolled import REPOSITORY
@@ -123,9 +121,8 @@ def drill(
         to: where counts are written after each night.
     """
     its = Place.read(root)
-    ours = {PREFECT_API_URL: f"{its.url('prefect')}/api", PREFECT_API_AUTH_STRING: f"{USER}:{its.passwords['prefect']}"}
     took: list[float] = []
-    with temporary_settings(ours), get_client(sync_client=True) as client:
+    with prefect_of(root) as client:
         deployment = client.read_deployment_by_name("pipeline/nightly").id
         counts.append(counted(root, its))
         for night in range(nights):

@@ -30,18 +30,16 @@ from typing import Any
 import httpx
 import numpy as np
 import psutil
-from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
+from prefect.client.orchestration import SyncPrefectClient
 
 from components.serving.endpoint import read_endpoint
 from components.serving.record import read_gateway
 from components.stages.outcome import StageOutcome
 from flows.graph import stages_of
 from flows.serving.down import down
-from flows.stack.place import USER, Place
 from flows.stack.seen import read_seen, use
 from infra.results import processor
-from tests.drills.on_stack import on_stack
+from tests.drills.on_stack import on_stack, prefect_of
 from tests.drills.stack import service
 from tests.drills.undisturbed import differs, forget_results, twice
 from tests.own_run import own_run
@@ -157,11 +155,7 @@ class Soak:
     @contextmanager
     def client(self) -> Iterator[None]:
         """Know the stack's Prefect while the block runs."""
-        its = Place.read(self.root)
-        ours = {
-            PREFECT_API_URL: f"{its.url('prefect')}/api", PREFECT_API_AUTH_STRING: f"{USER}:{its.passwords['prefect']}",
-        }  # fmt: skip
-        with temporary_settings(ours), get_client(sync_client=True) as self._client:
+        with prefect_of(self.root) as self._client:
             yield
 
     def _asked_for(self, meanwhile: Callable[[], None]) -> float:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from components.contracts.errors import CapabilityError, DataError
+from components.contracts.errors import DataError
 from components.registry.champion import files_of
 from components.registry.store import open_store
 from components.registry.versions import ModelVersion
@@ -19,9 +19,10 @@ from flows.serving.down import down
 from flows.stack.brought import bring, folder_of, taken_over
 from flows.stack.objects import client
 from flows.stack.place import Place, is_made
-from flows.stack.postgres import AS_ROOT, cluster_of, find_binaries
+from flows.stack.postgres import AS_ROOT, cluster_of
 from flows.stack.seen import use
 from flows.stack.up import end, up
+from tests.debian_postgres import needs_postgres
 from tests.empty_store import lay_empty_store
 from tests.flows.rolled import make_place, make_version
 
@@ -38,12 +39,7 @@ SERVERS = (
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, list[ModelVersion]]]:
     """A workspace with three versions in its file, the first of them champion and the third without files, whose servers run and have nothing."""
-    try:
-        find_binaries()
-    except CapabilityError as err:
-        if "CI" in os.environ:
-            raise
-        pytest.skip(str(err))
+    needs_postgres()
     root = make_place(tmp_path_factory.mktemp("brought"))
     with pytest.MonkeyPatch.context() as patch:
         for name in SERVERS:

@@ -1,6 +1,5 @@
 """A database that comes back by what its backup says of it, on a PostgreSQL of its own: rows are compared, and how far a sequence counts is not."""
 
-import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -11,15 +10,16 @@ from typing import Any
 import psycopg2
 import pytest
 
-from components.contracts.errors import CapabilityError, DataError
+from components.contracts.errors import DataError
 from flows.processes import started
 from flows.stack.backup import ran
 from flows.stack.claims import Claims
 from flows.stack.fill import drop_filled, fill
 from flows.stack.place import Place
-from flows.stack.postgres import AS_ROOT, DATABASES, admin, cluster_of, find_binaries, postgres
+from flows.stack.postgres import AS_ROOT, DATABASES, admin, cluster_of, postgres
 from flows.stack.restoring import staged
 from flows.stack.rows import moment
+from tests.debian_postgres import needs_postgres
 
 NAME = "mlflow"
 WITHIN_S = 60.0
@@ -28,12 +28,7 @@ WITHIN_S = 60.0
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """Where PostgreSQL runs, with its databases and none of what is in them."""
-    try:
-        find_binaries()
-    except CapabilityError as err:
-        if "CI" in os.environ:
-            raise
-        pytest.skip(str(err))
+    needs_postgres()
     with closing(Claims()) as claims:
         place = Place.of(tmp_path_factory.mktemp("of-rows"), None, claims)
     server, cluster = postgres(place), cluster_of(place)

@@ -34,7 +34,7 @@ from prefect.states import Running, Scheduled
 from prometheus_client.parser import text_string_to_metric_families
 from requests.exceptions import HTTPError
 
-from components.contracts.errors import CapabilityError, ConfigError, DataError, StaleArtifact
+from components.contracts.errors import ConfigError, DataError, StaleArtifact
 from components.registry.signatures import KEY, SIGNED_BY, fingerprint, own_key, public_key
 from components.registry.store import open_store
 from components.serving.endpoint import read_endpoint
@@ -48,11 +48,12 @@ from flows.stack.claims import Claims
 from flows.stack.doctor import examined
 from flows.stack.objects import client
 from flows.stack.place import USER, Place, is_made
-from flows.stack.postgres import AS_ROOT, DATABASES, admin, cluster_of, find_binaries, postgres
+from flows.stack.postgres import AS_ROOT, DATABASES, admin, cluster_of, postgres
 from flows.stack.restore import restore
 from flows.stack.restoring import exists, read_restoring, said_of_restoring, write_restoring
 from flows.stack.seen import Seen, read_seen, use
 from flows.stack.up import end, up
+from tests.debian_postgres import needs_postgres
 from tests.flows.rolled import REPOSITORY, ask, make_place, make_version, rules
 from tests.receivers import web
 
@@ -78,12 +79,7 @@ def until(condition: Callable[[], object], seen: Callable[[], object]) -> None:
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A workspace whose servers run."""
-    try:
-        find_binaries()
-    except CapabilityError as err:
-        if "CI" in os.environ:
-            raise
-        pytest.skip(str(err))
+    needs_postgres()
     root = make_place(tmp_path_factory.mktemp("stack"))
     rules(root, canary=[])
     (root / "data").mkdir()
