@@ -5,12 +5,14 @@ may connect to asks nobody. Both read their settings from the environment, so it
 """
 
 import os
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
 from components.contracts.errors import ConfigError
 from flows.mlflow_users import make_users
+from flows.telling.outage import come_back
 
 LEASES = {"PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem"}
 """For Prefect's server, which otherwise forgets in a restart whose places are taken, so that they are never free again."""
@@ -67,7 +69,17 @@ def prefect_page() -> App:
             await self._processing_session.stopping.wait()
 
     vars(background_workers)["Worker"] = Calm
-    return confined(create_app())
+    app = create_app()
+    begun = app.router.lifespan_context
+
+    @asynccontextmanager
+    async def lifespan(served: Any) -> AsyncIterator[Any]:
+        await come_back()
+        async with begun(served) as state:
+            yield state
+
+    app.router.lifespan_context = lifespan
+    return confined(app)
 
 
 def mlflow_page() -> App:

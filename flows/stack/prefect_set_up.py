@@ -51,13 +51,15 @@ def pools() -> tuple[str, ...]:
 
 
 def set_up_prefect(place: Place) -> None:
-    """Have the server know both pools, the deployments of prefect.yaml as it is now, and what they follow from.
+    """Have the server know both pools, the deployments of prefect.yaml as it is now, what they follow from, and what people are told of them.
 
     Raises DiptychError where `prefect deploy` is refused; the environment names the server.
     """
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.actions import WorkPoolCreate
     from prefect.exceptions import ObjectAlreadyExists
+
+    from flows.telling.notices import renew_notices
 
     with get_client(sync_client=True) as client:
         for pool in ("cpu", "gpu"):
@@ -76,6 +78,7 @@ def set_up_prefect(place: Place) -> None:
         deployed.unlink()
         _deploy(place, deployed)
         set_up_automations(place.root, watched=True)
+    renew_notices()
 
 
 def set_up_queues(client: "SyncPrefectClient") -> None:

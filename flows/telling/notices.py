@@ -87,6 +87,12 @@ def set_up_notices(environment: Mapping[str, str]) -> tuple[str, ...]:
         return _renewed(client)
 
 
+def renew_notices() -> tuple[str, ...]:
+    """Have the Prefect server tell people by the channels that it knows as this code has it; return these channels. Errors as of `set_up_notices`."""
+    with _asking() as client:
+        return _renewed(client)
+
+
 def remove_channel(channel: str) -> tuple[str, ...]:
     """Take a channel's block from the server, and return the channels that are left; errors as of `set_up_notices`."""
     with _asking() as client:

@@ -1,10 +1,7 @@
 """Places that runs have are leases on disk: a Prefect server that is killed forgets none, and one that nobody renews is free when it is over."""
 
 import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
 
@@ -15,32 +12,20 @@ from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Pending, Scheduled
 
-from flows.loopback import HOST, free_port, wait_for
-from flows.page_apps import LEASES
-from flows.processes import started
-from tests.flows.rolled import REPOSITORY
+from flows.loopback import HOST, free_port
+from tests.flows.kept_prefect import kept_prefect
 
 pytestmark = pytest.mark.timeout(600)
-SHORT_S = "30"  # that a place is held for a run that has not begun; Prefect takes no less
+SHORT = {
+    "PREFECT_SERVER_CONCURRENCY_INITIAL_DEPLOYMENT_LEASE_DURATION": "30",  # s that a place is held for a run that has not begun; Prefect takes no less
+    "PREFECT_SERVER_SERVICES_REPOSSESSOR_LOOP_SECONDS": "2",
+}  # fmt: skip
 PATIENCE_S = 300.0
 
 
 @flow
 def nothing() -> None:
     """Do nothing."""
-
-
-@contextmanager
-def server(folder: Path, port: int) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run a server of Prefect as `diptych up` does, on what it kept before."""
-    command = [sys.executable, "-m", "uvicorn", "--factory", "flows.page_apps:prefect_page", "--host", HOST, "--port", str(port), "--lifespan", "on"]  # fmt: skip
-    environment = {
-        "PREFECT_HOME": str(folder), "PREFECT_SERVER_CONCURRENCY_INITIAL_DEPLOYMENT_LEASE_DURATION": SHORT_S,
-        "PREFECT_SERVER_SERVICES_REPOSSESSOR_LOOP_SECONDS": "2", **LEASES,
-    }  # fmt: skip
-    with started(command, folder / "log", environment, REPOSITORY) as process:
-        wait_for(f"http://{HOST}:{port}/api/health", process, folder / "log", "the Prefect server", 300)
-        yield process
 
 
 def asked_for(client: SyncPrefectClient, deployment: UUID) -> UUID:
@@ -57,11 +42,9 @@ def taken(client: SyncPrefectClient, run: UUID) -> str:
 def test_a_server_that_is_killed_forgets_no_place_and_gives_free_what_nobody_renews(
     tmp_path: Path, until: Callable[..., None]
 ) -> None:
-    (folder := tmp_path / "prefect").mkdir()
-    (folder / "log").touch()
-    port = free_port()
+    folder, port = tmp_path / "prefect", free_port()
     with temporary_settings({PREFECT_API_URL: f"http://{HOST}:{port}/api"}):
-        with server(folder, port) as process, get_client(sync_client=True) as client:
+        with kept_prefect(folder, port, **SHORT) as process, get_client(sync_client=True) as client:
             client.create_work_pool(WorkPoolCreate(name="cpu", type="process"))
             its = client.create_flow(nothing)
             dies, lives = (
@@ -79,6 +62,6 @@ def test_a_server_that_is_killed_forgets_no_place_and_gives_free_what_nobody_ren
             assert taken(client, behind_alive) == "AwaitingConcurrencySlot"
             os.kill(process.pid, 9)
             process.wait()
-        with server(folder, port), get_client(sync_client=True) as client:
+        with kept_prefect(folder, port, **SHORT), get_client(sync_client=True) as client:
             until(lambda: taken(client, behind_dead) == "Pending", (folder / "log").read_text, PATIENCE_S)
             assert taken(client, behind_alive) == "AwaitingConcurrencySlot"
