@@ -12,6 +12,7 @@ import pytest
 from prefect import flow, tags
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import StateType
+from prefect.events import AutomationCore, EventTrigger
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, PREFECT_UI_URL, temporary_settings
 from prefect.states import State
 from pydantic import SecretStr
@@ -23,7 +24,7 @@ from flows.processes import started
 from flows.publish import publish_verdict
 from flows.telling.automations import TRIES
 from flows.telling.channels import Channel, without_address
-from flows.telling.notices import NOTICES, remove_channel, set_up_notices, try_channels
+from flows.telling.notices import NOTICES, remove_channel, renew_notices, set_up_notices, try_channels
 from flows.telling.notify import addresses
 from flows.telling.told import tell
 from tests.receivers import PASSWORD, USER, Receiver, mail, slack, web
@@ -179,6 +180,20 @@ def test_links_begin_with_the_address_that_people_use_where_that_is_said(told):
     assert len(bodies) == len({(notice.says, notice.run) for notice in NOTICES})
     assert all("\nhttps://prefect.example.org/runs/flow-run/{{" in body for body in bodies)
     assert not any(PREFECT_API_URL.value().removesuffix("/api") in body for body in bodies)
+
+
+def test_what_was_made_by_code_of_before_is_as_the_code_has_it_by_the_same_channels(told):
+    set_up_notices(told.variables)
+    with get_client(sync_client=True) as client:
+        (kept,) = client.read_automations_by_name(NOTICES[1].name)
+        older = AutomationCore.model_validate(
+            kept.model_dump(exclude={"owner_resource", "trigger"}) | {"trigger": EventTrigger(expect={"prefect.flow-run.Crashed"}, threshold=1)}
+        )  # fmt: skip
+        client.update_automation(kept.id, older)
+        assert client.read_automations_by_name(NOTICES[1].name)[0].trigger.type == "event"
+        assert renew_notices() == ("slack", "mail", "webhook")
+        (now,) = client.read_automations_by_name(NOTICES[1].name)
+    assert (now.trigger, now.actions) == (kept.trigger, kept.actions)
 
 
 def test_one_that_was_paused_stays_so_and_the_last_channel_takes_the_automations_along(told):
