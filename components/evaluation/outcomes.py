@@ -1,7 +1,7 @@
 """What a model got, query by query: the rows that its numbers are counted over, as the stage evaluate kept them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,9 @@ import pyarrow.parquet as pq
 from components.contracts.errors import DataError
 from components.contracts.evaluate import Tally
 from components.contracts.model_files import LICENCES
+
+# Columns by which a query is asked again: spoilt, or by what was fitted on other pictures.
+AGAIN = frozenset({"change", "strength", "shots", "draw"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +88,24 @@ class Evaluated:
                 "each other. Give each a name of its own."
             )
         return found
+
+
+def distinct_queries(tallies: Sequence[Tally], tables: Sequence[pa.Table]) -> int:
+    """Return how many queries several tallies were asked: one that counts at several k, spoilt in several ways or in several draws, is one.
+
+    Args:
+        tallies: of a metric.
+        tables: what each counts, with `query`.
+    """
+    names: dict[tuple[object, ...], list[pa.ChunkedArray]] = {}
+    for tally, table in zip(tallies, tables, strict=True):
+        way = (tally.rows, *sorted((column, value) for column, value in tally.where.items() if column not in AGAIN))
+        had = names.setdefault(way, [])
+        if not any(table["query"].equals(one) for one in had):
+            had.append(table["query"])
+    return sum(
+        len(set().union(*(one.to_pylist() for one in had))) if had[1:] else len(had[0]) for had in names.values()
+    )
 
 
 def incomparable(first: Evaluated, second: Evaluated, metric: str) -> str:

@@ -17,7 +17,7 @@ from components.contracts.evaluator import Evaluator, Findings
 from components.data.transforms.preprocess import Preprocess
 from components.evaluation.catalogue import why_no_rows
 from components.evaluation.embedding import Embedder
-from components.evaluation.outcomes import Evaluated
+from components.evaluation.outcomes import Evaluated, distinct_queries
 from components.recipes.section import build
 from tests.squares import clip_at_debug
 from tests.subjects import subject_of
@@ -88,6 +88,18 @@ def test_its_numbers_are_what_the_rows_that_it_keeps_give(name, found):
             assert tallies == metric.tallies
             shares = [np.mean(kept.counted(tally)["value"].to_numpy()) for tally in tallies]
             assert np.mean(shares) == pytest.approx(metric.value), metric.name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_queries_are_counted_once_however_often_they_are_asked(name, found):
+    kept = Evaluated(label=name, metrics={}, rows=found[name].rows)
+    for metric in found[name].metrics:
+        if metric.tallies:
+            count = distinct_queries(metric.tallies, [kept.counted(tally) for tally in metric.tallies])
+            if name == "bottleneck":  # each draw leaves other pictures, and `n` is how many one leaves
+                assert metric.n <= count <= sum(map(len, SPLITS.values())), metric.name
+            else:
+                assert count == metric.n, metric.name
 
 
 @pytest.mark.parametrize("name", NAMES)
