@@ -1,6 +1,7 @@
 """What a model got, query by query: the rows that its numbers are counted over, as the stage evaluate kept them."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,9 +14,12 @@ import pyarrow.parquet as pq
 from components.contracts.errors import DataError
 from components.contracts.evaluate import Tally
 from components.contracts.model_files import LICENCES
+from components.evaluation.catalogue import kind_of
 
 # Columns by which a query is asked again: spoilt, or by what was fitted on other pictures.
 AGAIN = frozenset({"change", "strength", "shots", "draw"})
+# Kind of metric -> what of its `method` each model chose for itself by val, which is an answer of its and not how it was asked.
+CHOSEN = {"probe": r".+", "knn": r".+", "segmentation": r"(?<=below a cosine of )-?\d\.\d+"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,3 +126,10 @@ def incomparable(first: Evaluated, second: Evaluated, metric: str) -> str:
     if not first.tallies(metric) or not second.tallies(metric):
         return "no row a query"
     return "" if first.tallies(metric) == second.tallies(metric) else "counted over other rows, as recall at other k is"
+
+
+def asked_otherwise(first: Evaluated, second: Evaluated, metric: str) -> bool:
+    """Return whether two evaluations say of a metric that they asked in other ways; one that does not say how may have asked alike."""
+    chosen = CHOSEN.get(kind_of(metric), r"(?!)")
+    methods = (one.metrics[metric].get("method") for one in (first, second))
+    return len({re.sub(chosen, "", method) for method in methods if method is not None}) > 1

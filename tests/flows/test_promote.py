@@ -137,6 +137,26 @@ def test_one_trained_on_other_data_than_todays_may_have_seen_todays_pools(toy):
     (finding,) = trained_elsewhere(version, toy, store)
     assert (finding.rule, finding.held, finding.queries) == ("leakage", "uncertain", None), "for a person"
     assert "clip@1 was trained on other data than today's" in finding.says
+@pytest.mark.parametrize(
+    ("metric", "methods", "alike"),
+    [
+        ("segmentation.val.by_picture.miou", ("by word; background below a cosine of 0.213; of each picture", "by word; background below a cosine of -0.004; of each picture"), True),
+        ("segmentation.val.by_picture.miou", ("by word; background below a cosine of 0.213; of each picture", "by text; background below a cosine of 0.213; of each picture"), False),
+        ("probe.digits.top1", ("logistic regression on vectors, C 0.1", "logistic regression on features, C 10"), True),
+        ("knn.digits.top1", ("a vote of the 5 nearest", "a vote of the 20 nearest"), True),
+        ("zero_shot.pair.category.top1", ("1 of 10 by 80 prompts", "1 of 10 by 7 prompts"), False),
+    ],
+    ids=["own bound", "other words", "own penalty", "own k", "other prompts"],
+)  # fmt: skip
+def test_what_a_model_chose_for_itself_is_not_how_it_was_asked(metric, methods, alike):
+    rows = {"r": pa.table({})}
+    first, second = (
+        Evaluated(label="clip@1", metrics={metric: {"value": 0.5, "data": "here", "method": method, "tallies": [{"rows": "r", "column": "right"}]}}, rows=rows)
+        for method in methods
+    )  # fmt: skip
+    assert comparable(first, second, Rules(primary=metric)) == alike
+
+
 
 
 def test_one_that_is_not_served_as_it_was_measured_stays_however_good(toy):
