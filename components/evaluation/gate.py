@@ -98,15 +98,19 @@ def judge(
 
     Args:
         ours: its evaluation.
-        theirs: the champion's, on the same data; None where there is no champion, and only bounds are to be kept.
+        theirs: the champion's, on the same data; None where there is no champion, and it is enough to be measured and to keep the bounds.
         seed: of the draws.
         also: what was found besides, that has no queries: it fails or holds, or is `uncertain`, which is for a person to say.
 
     DataError where both were asked other queries: measure the champion again first.
     """
     findings = [*also, *leaks(ours), *licensed(ours, rules), *(bounded(one, ours, theirs) for one in rules.bounds)]
-    if theirs is not None:
-        findings = [won(ours, theirs, rules, seed), *guarded(ours, theirs, rules, seed), *findings]
+    beside = (
+        unmeasured(ours, rules)
+        if theirs is None
+        else [won(ours, theirs, rules, seed), *guarded(ours, theirs, rules, seed)]
+    )
+    findings = [*beside, *findings]
     outcome = _outcome(findings)
     champion = None if theirs is None else theirs.label
     said = sentence(outcome, ours.label, champion, findings)
@@ -120,6 +124,17 @@ def _outcome(findings: Sequence[Finding]) -> Outcome:
     if any(one.held == "uncertain" and one.queries is None for one in findings):
         return "needs_a_person"
     return "inconclusive" if "uncertain" in held else "promoted"
+
+
+def unmeasured(ours: Evaluated, rules: Rules) -> list[Finding]:
+    """Return which metrics that the next challenger is to be compared in were not measured of the first."""
+    named = [("primary", rules.primary), *((guard.tier, guard.metric) for guard in rules.guards)]
+    says = f"was not measured of {ours.label}, so nobody knows what it is worth, nor could the next be held against it"
+    return [
+        Finding(rule=rule, metric=metric, held="told" if rule == "advisory" else "missing", says=says)
+        for rule, metric in named
+        if metric not in ours.metrics
+    ]
 
 
 def won(ours: Evaluated, theirs: Evaluated, rules: Rules, seed: int) -> Finding:

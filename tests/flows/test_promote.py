@@ -97,6 +97,15 @@ def test_a_champion_whose_files_are_gone_from_the_store_is_for_a_person(toy):
     assert "clip@1, the champion, was measured on other data or otherwise" in verdict.sentence
 
 
+def test_the_first_is_not_served_where_the_set_that_decides_is_not_there(toy):
+    rules(toy, primary="zero_shot.cifar10.class.top1")
+    verdict = shipped(toy, 1)
+    assert (verdict.ruling.outcome, verdict.champion) == ("kept", None)
+    assert "nothing is: zero_shot.cifar10.class.top1 was not measured of clip@1" in verdict.sentence
+    rules(toy)
+    assert promote(toy, verdict.version, anew=True).champion.label == "clip@1", "once the rules name what there is"
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -128,15 +137,6 @@ def test_evaluations_from_before_retrieval_said_how_it_asks_are_compared():
     assert comparable(now, before, Rules(primary="m"))
 
 
-def test_one_trained_on_other_data_than_todays_may_have_seen_todays_pools(toy):
-    version, store = made(toy, 1), open_store(toy)
-    source = toy / "data/raw/source.json"
-    source.write_text(json.dumps({"digest": "d" * 64}))  # as its manifest names what it was trained on
-    assert trained_elsewhere(version, toy, store) == []
-    source.write_text(json.dumps({"digest": "e" * 64}))
-    (finding,) = trained_elsewhere(version, toy, store)
-    assert (finding.rule, finding.held, finding.queries) == ("leakage", "uncertain", None), "for a person"
-    assert "clip@1 was trained on other data than today's" in finding.says
 @pytest.mark.parametrize(
     ("metric", "methods", "alike"),
     [
@@ -157,6 +157,15 @@ def test_what_a_model_chose_for_itself_is_not_how_it_was_asked(metric, methods, 
     assert comparable(first, second, Rules(primary=metric)) == alike
 
 
+def test_one_trained_on_other_data_than_todays_may_have_seen_todays_pools(toy):
+    version, store = made(toy, 1), open_store(toy)
+    source = toy / "data/raw/source.json"
+    source.write_text(json.dumps({"digest": "d" * 64}))  # as its manifest names what it was trained on
+    assert trained_elsewhere(version, toy, store) == []
+    source.write_text(json.dumps({"digest": "e" * 64}))
+    (finding,) = trained_elsewhere(version, toy, store)
+    assert (finding.rule, finding.held, finding.queries) == ("leakage", "uncertain", None), "for a person"
+    assert "clip@1 was trained on other data than today's" in finding.says
 
 
 def test_one_that_is_not_served_as_it_was_measured_stays_however_good(toy):

@@ -286,12 +286,26 @@ def test_a_multiple_of_what_the_champion_was_not_measured_on_is_for_a_person():
     assert ruling.outcome == "needs_a_person"
 
 
-def test_the_first_version_must_keep_its_bounds_and_no_more():
+def test_the_first_version_must_keep_its_bounds():
     first = evaluated("clip@1", {M: np.arange(100) < 62})
     assert judge(first, None, Rules()).sentence == "clip@1 is the champion: there was none."
     kept = judge(first, None, Rules(bounds=(Bound(metric=M, at_least=0.7),)))
     assert kept.outcome == "kept"
     assert kept.sentence == f"clip@1 is not served, and nothing is: {M} must be at least 70.0%."
+
+
+@pytest.mark.parametrize("tier", ["primary", "critical", "supporting", "advisory"])
+def test_the_first_version_must_be_measured_on_what_the_rules_name(tier):
+    """A set that is not there would else crown whatever comes first, and every challenger would be for a person."""
+    first, lacks = evaluated("clip@1", {M: np.arange(100) < 62}), "zero_shot.cifar10.class.top1"
+    rules = Rules(primary=lacks) if tier == "primary" else Rules(guards=(Guard(metric=lacks, margin=0.02, tier=tier),))
+    ruling = judge(first, None, rules)
+    assert [(one.rule, one.metric) for one in ruling.findings] == [(tier, lacks)]
+    assert ruling.outcome == ("promoted" if tier == "advisory" else "kept")
+    if tier != "advisory":
+        assert ruling.sentence.startswith(f"clip@1 is not served, and nothing is: {lacks} was not measured of clip@1")
+    has = evaluated("clip@1", {M: np.arange(100) < 62, lacks: np.arange(100) < 9})
+    assert judge(has, None, rules).outcome == "promoted", "however little it can: it has nobody to beat"
 
 
 def test_what_is_missing_is_a_no_of_the_challenger_and_a_question_of_the_champion():
