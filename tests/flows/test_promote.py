@@ -98,8 +98,9 @@ def test_a_champion_whose_files_are_gone_from_the_store_is_for_a_person(toy):
 
 
 def test_the_first_is_not_served_where_the_set_that_decides_is_not_there(toy):
+    version = made(toy, 1)
     rules(toy, primary="zero_shot.cifar10.class.top1")
-    verdict = shipped(toy, 1)
+    verdict = promote(toy, version)
     assert (verdict.ruling.outcome, verdict.champion) == ("kept", None)
     assert "nothing is: zero_shot.cifar10.class.top1 was not measured of clip@1" in verdict.sentence
     rules(toy)
