@@ -18,7 +18,7 @@ from jaxtyping import Float
 
 from components.contracts.errors import ConfigError, DataError
 from components.evaluation.bootstrap import CONFIDENCE, drawn, middle
-from components.evaluation.outcomes import Evaluated, distinct_queries, incomparable
+from components.evaluation.outcomes import Evaluated, asked_otherwise, distinct_queries, incomparable
 
 TAIL_DRAWS = 20  # that lie beyond an end which is read off them
 
@@ -38,6 +38,7 @@ class Line:
         apart: whether it is not 0, corrected for all comparisons of the study.
         queries: over how many it was taken.
         why: why the two cannot be compared; empty where they can.
+        otherwise: whether they were asked in other ways, as by other prompts, which is then part of the difference.
     """
 
     metric: str
@@ -50,6 +51,7 @@ class Line:
     apart: bool = False
     queries: int = 0
     why: str = ""
+    otherwise: bool = False
 
 
 def study(
@@ -125,6 +127,7 @@ def _lines(name: str, arms: Mapping[str, Sequence[Evaluated]], first: str, seed:
             yield Line(
                 metric=name, arm=arm, value=value, runs=len(runs), difference=apart.value, low=low, high=high,
                 apart=not lowest <= 0 <= highest, queries=apart.queries,
+                otherwise=any(asked_otherwise(base[0], one, name) for one in (*base, *runs)),
             )  # fmt: skip
 
 
