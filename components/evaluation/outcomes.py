@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 from components.contracts.errors import DataError
 from components.contracts.evaluate import Tally
 from components.contracts.model_files import LICENCES
-from components.evaluation.catalogue import kind_of
 
 # Columns by which a query is asked again: spoilt, or by what was fitted on other pictures.
 AGAIN = frozenset({"change", "strength", "shots", "draw"})
@@ -130,6 +129,6 @@ def incomparable(first: Evaluated, second: Evaluated, metric: str) -> str:
 
 def asked_otherwise(first: Evaluated, second: Evaluated, metric: str) -> bool:
     """Return whether two evaluations say of a metric that they asked in other ways; one that does not say how may have asked alike."""
-    chosen = CHOSEN.get(kind_of(metric), r"(?!)")
+    chosen = CHOSEN.get(metric.partition(".")[0], r"(?!)")
     methods = (one.metrics[metric].get("method") for one in (first, second))
     return len({re.sub(chosen, "", method) for method in methods if method is not None}) > 1
