@@ -60,7 +60,7 @@ def measure(name: str, package: Path, pool: Pool, given: argparse.Namespace) -> 
             return embed(package, pool, scratch, given.turns)
         from tests.benchmarks.serve import ours
 
-        with ours(package, pool.pictures[0], scratch, None if name == "overload" else 128) as side:
+        with ours(package, pool.pictures[0], scratch) as side:
             if name == "grpc":
                 return grpc(package, pool, side, scratch, given.requests, given.turns)
             if name == "perf":
@@ -274,7 +274,14 @@ def _address(scratch: Path) -> str:
 
 
 def _by(its: dict[str, Any]) -> str:
-    return f"`{its['command']}`, commit `{its['commit']}`, {its['machine']}."
+    return f"`{its['command']}`, commit `{its['commit']}`, {its['machine']}.{room_of(its)}"
+
+
+def room_of(its: dict[str, Any]) -> str:
+    """Return a sentence about how many requests the gateway took at once, where that was another number than it takes by default."""
+    usual = Settings(root=ROOT).in_flight
+    said = its.get("in_flight", usual)
+    return "" if said == usual else f" This gateway took {said} requests at once; by default it takes {usual}."
 
 
 def _session(path: Path) -> ort.InferenceSession:
