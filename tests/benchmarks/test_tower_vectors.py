@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.benchmarks import vector_search
+from tests.benchmarks import serve_page, vector_search
 from tests.benchmarks.search_timing import recall
 from tests.benchmarks.tower_vectors import between
 
@@ -36,3 +36,12 @@ def test_the_command_that_is_kept_measures_the_same_again():
     assert vector_search.command_of(given) == "python -m tests.benchmarks.vector_search --keep"
     given = argparse.Namespace(rows=5, hnsw=True, package=Path("a b"))
     assert vector_search.command_of(given).endswith(" --rows 5 --hnsw --package 'a b' --keep")
+
+
+def test_a_search_is_timed_by_every_way_there_is(tmp_path):
+    """And the page has a row for each."""
+    rows = unit(np.random.default_rng(0).normal(size=(300, 16)))
+    np.save(tmp_path / "index.npy", rows)
+    found = vector_search.searched(tmp_path, rows[:30])
+    assert tuple(found) == serve_page.SEARCHES
+    assert all(its["cpu_p50_ms"] > 0 and its["p50_ms"] <= its["p99_ms"] for its in found.values())

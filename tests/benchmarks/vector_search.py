@@ -18,6 +18,9 @@ from typing import Any
 import faiss
 import numpy as np
 
+from components.serving.search.catalogue import write_catalogue
+from components.serving.search.entry import Entry
+from components.serving.search.searcher import FILE, Searcher
 from components.serving.search.vectors import Vectors
 from infra.results import processor
 from tests.benchmarks.environments import ROOT
@@ -28,6 +31,7 @@ from tests.benchmarks.tower_vectors import measured
 
 KEPT_AT = ROOT / "docs/benchmarks/vector_search.json"
 WIDTH, CLUSTERS, QUESTIONS, PART = 512, 20_000, 300, 50_000
+VOCABULARY, SAID, ASKED = 30_000, 10, 3  # words: of the language, of a caption, of a question
 ROWS = 1_000_000
 TOWER_ROWS = (200_000, 1_000_000)
 
@@ -52,6 +56,44 @@ def draw(count: int, path: Path) -> np.ndarray:
         rows[start : start + PART] = some(min(PART, count - start))
     rows.flush()
     return some(QUESTIONS)
+
+
+def searched(folder: Path, questions: np.ndarray) -> dict[str, dict[str, float]]:
+    """Return how fast a search of the gateway's answers: rows that a filter leaves and what is known of each hit are fetched, captions ranked too.
+
+    A picture has a caption of ten words, which are as frequent as their rank is low, as in a language, so that a few are in most of them; a question has three words of one. The
+    filter leaves half of the pictures, and was asked before.
+    """
+    rng = np.random.default_rng(0)
+    count = len(np.load(folder / "index.npy", mmap_mode="r"))
+    share = 1 / np.arange(1, VOCABULARY + 1)
+    ranks = rng.choice(VOCABULARY, (count, SAID), p=share / share.sum())
+    entries = (
+        Entry(key=f"k{at}", text=text, said=(("en", text),), columns={"source": "ab"[at % 2]})
+        for at, text in enumerate(map(_text, ranks))
+    )
+    write_catalogue(folder / FILE, entries)
+    words = [_text(ranks[at, :ASKED]) for at in rng.integers(count, size=len(questions))]
+    pairs = list(zip(questions, words, strict=True))
+    searcher = Searcher(folder / "index.npy", folder / FILE)
+    ways: dict[str, tuple[bool, bool]] = {
+        "by vector": (False, False), "by vector, half filtered out": (False, True), "by vector and words": (True, False), "by vector and words, half filtered out": (True, True),
+    }  # fmt: skip
+    found = {}
+    for name, (by_words, filtered) in ways.items():
+        where = {"source": ["a"]} if filtered else None
+        _, found[f"search {name}"] = timed(
+            lambda pair, by_words=by_words, where=where: [
+                one.entry.key for one in searcher.search(pair[0], pair[1] if by_words else None, TOP, where)
+            ],
+            pairs,
+        )
+    searcher.close()
+    return found
+
+
+def _text(ranks: np.ndarray) -> str:
+    return " ".join(f"w{rank:05}" for rank in ranks.tolist())
 
 
 def command_of(given: argparse.Namespace) -> str:
@@ -97,6 +139,7 @@ def main() -> None:
         built_s = time.perf_counter() - began
         found, codes = timed(lambda question: vectors.nearest(question, TOP), questions)
         memory_mb = held_mb(Path(folder) / "index.npy", Path(folder))
+        asked = searched(Path(folder), questions)
         half = np.arange(0, given.rows, 2)
         _, filtered = timed(lambda question: vectors.nearest(question, TOP, half), questions[:50])
         sides: dict[str, Any] = {
@@ -108,6 +151,7 @@ def main() -> None:
                 "resident": True,
             },
             "codes, half filtered out": filtered,
+            **asked,
             "faiss flat": {**exact, "recall_at_10": 1.0, "memory_mb": round(rows.nbytes / 1e6, 1)},
         }
         if given.hnsw:
