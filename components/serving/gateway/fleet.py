@@ -14,6 +14,7 @@ from typing import TypeVar
 from components.contracts.errors import DiptychError, TransientError
 from components.serving.endpoint import Endpoint, served_folder
 from components.serving.errors import RequestRefused, ServerFailed
+from components.serving.gateway.alone import Alone
 from components.serving.gateway.metrics import SHADOWED, VERSION_SECONDS, VERSIONS
 from components.serving.gateway.opened import Opened, OwnIndexes
 from components.serving.gateway.refusal import Refusal
@@ -41,7 +42,7 @@ class Version:
         root: of the workspace, whose data its index is joined with.
         share: of requests that it gets.
         shadow: whether it is asked beside the others.
-        searching: held while a thread has the searcher.
+        searching: lets one thread at a time have a searcher.
         asking: questions to it under way.
         slow_until: by the monotonic clock, until when another is asked first, since it did not answer in time.
     """
@@ -51,7 +52,7 @@ class Version:
     root: Path
     share: float
     shadow: bool
-    searching: asyncio.Lock = field(default_factory=asyncio.Lock)
+    searching: Alone = field(default_factory=Alone)
     asking: int = 0
     slow_until: float = float("-inf")
     _index: Opened = field(init=False)

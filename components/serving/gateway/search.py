@@ -1,6 +1,6 @@
 """POST /v1/search: words, a picture, or both, to the pictures of the index, narrowed to what a filter names."""
 
-import asyncio
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -175,12 +175,10 @@ async def _search(version: Version, image: bytes | None, words: str | None, body
     elif words is not None and body.mode != "words":
         vector = (await version.upstream.embed_text([words]))[0]
     asked_words = words if body.mode != "vector" else None
+    ask = partial(searcher.search, vector, asked_words, body.top_k, body.filter)
     try:
-        if max(searcher.texts, len(searcher)) <= INLINE:
-            return searcher.search(vector, asked_words, body.top_k, body.filter), vector, space
-        async with version.searching:
-            found = await asyncio.to_thread(searcher.search, vector, asked_words, body.top_k, body.filter)
-            return found, vector, space
+        few = max(searcher.texts, len(searcher)) <= INLINE
+        return (ask() if few else await version.searching.call(ask)), vector, space
     except BadFilter as err:
         raise bad("bad_filter", f"{str(err)[:1].upper()}{str(err)[1:]}.") from err
 
