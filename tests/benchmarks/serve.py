@@ -223,8 +223,8 @@ def measured(package: Path, picture: bytes, count: int, turns: int) -> dict[str,
         return {"sides": best, "gateway_adds_cpu_ms": adds, "triton": triton_alone(root, picture, count)}
 
 
-def page(said: dict[str, Any], vectors: dict[str, Any] | None = None) -> str:
-    """Return what docs/serving.md prints of what was kept, here and by vector_search.py."""
+def page(said: dict[str, Any], vectors: dict[str, Any] | None = None, variants: dict[str, Any] | None = None) -> str:
+    """Return what docs/serving.md prints of what was kept, here, by vector_search.py and by variants.py."""
     called = {"gateway": "the gateway and Triton", "fastapi": "plain FastAPI", "mlflow": "MLflow pyfunc"}
     lines = ["| asked | at once | " + " | ".join(called.values()) + " |", "| --- | --- | --- | --- | --- |"]
     for what in ("text", "image"):
@@ -250,7 +250,7 @@ def page(said: dict[str, Any], vectors: dict[str, Any] | None = None) -> str:
         "",
         f"`{said['command']}`, commit `{said['commit']}`, {said['machine']}; MLflow {said['versions']['mlflow']}, FastAPI {said['versions']['fastapi']}.{serve_longer.room_of(said)}",
         *serve_longer.page(said),
-        *serve_claims.claims(said, vectors),
+        *serve_claims.claims(said, vectors, variants),
     ]
     return "\n".join(lines)
 

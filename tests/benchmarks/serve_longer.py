@@ -216,7 +216,7 @@ def page(said: dict[str, Any]) -> Iterator[str]:
     if its := said.get("embed"):
         yield from (
             "",
-            f"`diptych embed` does {its['ours']:.0f} pictures with a caption a second, a loop that only decodes and runs the graphs on as many threads "
+            f"`diptych embed` does {its['ours']:.0f} pictures with a caption a second, which lie in memory, a loop that only decodes and runs the graphs on as many threads "
             f"{its['onnxruntime']:.0f}: {its['ratio']:.0%}; in CPU-milliseconds {its['cpu_ms']['ours']:.2f} and {its['cpu_ms']['onnxruntime']:.2f}. {_by(its)}",
         )
     if its := said.get("sustained"):

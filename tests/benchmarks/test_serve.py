@@ -140,6 +140,22 @@ def test_codes_hold_by_what_a_process_holds_and_not_by_the_size_of_a_file():
     assert "| 11.0 ms, 0.990 | **does not hold** |" in said(p50_ms=11.0)
 
 
+def test_int8_keeps_its_promise_where_it_is_not_offered():
+    slow = {"times": 0.25, "recall_before": 0.9, "recall_after": 0.9, "offered": False}
+    sides = {name: {what: {"1": cost(1, 1)} for what in ("text", "image")} for name in ("gateway", "fastapi", "mlflow")}
+
+    def said(**text):
+        kinds = {"int8": {"text": slow | text, "image": slow}}
+        return "\n".join(
+            serve_claims.claims({"sides": sides, "gateway_adds_cpu_ms": {"text": 1.0}}, None, {"kinds": kinds})
+        )
+
+    assert "0.25 times for texts, not offered, 0.25 times for pictures, not offered | holds |" in said()
+    assert "1.60 times for texts, offered" in said(offered=True, times=1.6)
+    assert "not offered | **does not hold** |" in said(offered=True)
+    assert "not offered | **does not hold** |" in said(offered=True, times=1.6, recall_after=0.89)
+
+
 def test_what_was_measured_in_part_is_not_said_to_hold_whole():
     said = claimed({"1": cost(0.9, 110)}, {"1": cost(1, 100)}, gateway_adds_cpu_ms={"text": 1.4})
     assert "1.4 for texts, *not measured* for pictures | holds, as far as it was measured |" in said

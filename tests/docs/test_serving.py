@@ -61,7 +61,12 @@ def test_the_limits_are_those_of_the_code():
     assert all(one in PAGE for one in get_args(embeddings.Format))
 
 
-@pytest.mark.parametrize("path", sorted(set(re.findall(r"`((?:components|tests)/[\w/.]+)`", PAGE))))
+def test_the_container_is_that_of_our_image():
+    (image,) = re.findall(r"`(tritonserver:[\w.-]+)`", PAGE)
+    assert f"FROM nvcr.io/nvidia/{image} AS triton" in (REPOSITORY / "infra/Dockerfile").read_text()
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"`((?:components|tests|infra)/[\w/.]+)`", PAGE))))
 def test_paths_are_there(path):
     assert (REPOSITORY / path).exists()
 
