@@ -102,7 +102,8 @@ def _indexed(vectors: dict[str, Any] | None) -> Iterator[str]:
         yield _row(memory, f"{recall:.1%}, {held}", recall >= RECALL_AT_LEAST and share <= SHARE_AT_MOST)
     else:
         yield _row(memory, f"{recall:.1%}, *not measured* for memory", recall >= RECALL_AT_LEAST, whole=False)
-    yield _row(soon, f"{codes['p50_ms']} ms, {recall:.3f}", codes["p50_ms"] < SEARCH_MS and recall >= RECALL_AT_LEAST)
+    p50_ms = max(codes["p50_ms"], vectors["sides"].get("search by vector", codes)["p50_ms"])
+    yield _row(soon, f"{p50_ms} ms, {recall:.3f}", p50_ms < SEARCH_MS and recall >= RECALL_AT_LEAST)
 
 
 def _smaller(variants: dict[str, Any] | None) -> Iterator[str]:

@@ -138,6 +138,8 @@ def test_codes_hold_by_what_a_process_holds_and_not_by_the_size_of_a_file():
     assert "| 99.0%, 128 of 2,048 MB | **does not hold** |" in said(memory_mb=128.0)
     assert "*not measured* for memory | holds, as far" in said(resident=False)
     assert "| 11.0 ms, 0.990 | **does not hold** |" in said(p50_ms=11.0)
+    vectors["sides"]["search by vector"] = {"p50_ms": 10.5}
+    assert "| 10.5 ms, 0.990 | **does not hold** |" in said(), "with all that an answer holds"
 
 
 def test_int8_keeps_its_promise_where_it_is_not_offered():

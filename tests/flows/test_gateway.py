@@ -222,6 +222,7 @@ def test_a_canary_whose_server_is_broken_is_left_to_whoever_watches_it(root):
         Keeper(root, Settings(root=root), unused)._probe()
     assert read_routes(root) == before
     assert fault_of(broken) is not None
+    broken.process.send(9)  # told to end it would take all of its time
     assert end_beside(root) == 1
 
 

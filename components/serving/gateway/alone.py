@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -20,7 +20,7 @@ class Alone:
         called.add_done_callback(self._ended)
         return await asyncio.shield(called)
 
-    def _ended(self, called: "asyncio.Future[object]") -> None:
+    def _ended(self, called: "asyncio.Future[Any]") -> None:
         self._lock.release()
         if not called.cancelled():
             called.exception()  # whoever asked may have gone; what nobody takes is no fault for the log

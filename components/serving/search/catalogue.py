@@ -84,7 +84,7 @@ class Catalogue:
         self._sql = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False)
         self._sql.row_factory = sqlite3.Row
         self._most_texts = most_texts
-        self._many = sum(self.languages().values()) > most_texts
+        self._many = int(self._sql.execute("SELECT count(*) FROM said").fetchone()[0]) > most_texts
         self._common: OrderedDict[str, bool] = OrderedDict()
         self._rows: OrderedDict[tuple[str, tuple[str, ...]], np.ndarray] = OrderedDict()
 

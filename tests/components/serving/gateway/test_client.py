@@ -46,7 +46,7 @@ def test_more_bytes_than_a_request_may_have_are_sent_in_several(gateway, client)
 
 
 def test_a_gateway_that_takes_less_is_asked_for_less(start, client):
-    http = start(max_body_mb=0.002)
+    http = start(max_body_mb=0.001)
     with Client(str(http.base_url)) as asked:
         rows = asked.embed(["red", *["blue"] * 600, RED, "red"])
         assert rows.shape == (603, 16)
