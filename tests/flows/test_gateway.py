@@ -198,7 +198,7 @@ def test_a_version_beside_that_dies_gets_no_requests_any_more(root):
 def test_a_version_beside_that_only_says_that_it_lives_is_mended_and_keeps_its_share(root):
     ensure_gateway(root)
     main = read_endpoint(root)
-    broken = deploy_beside(make_package(root / "second", seed=1), root, "tiny@2", share=0.25)
+    broken = deploy_beside(make_package(root / "third", seed=1), root, "tiny@2", share=0.25)
     (stub,) = running(STUB, f"{broken.repository}/image_preprocess/")
     stub.send(9)
     until(lambda: read_routes(root).beside[0].endpoint != broken, 120)
@@ -214,7 +214,7 @@ def test_a_version_beside_that_only_says_that_it_lives_is_mended_and_keeps_its_s
 def test_a_canary_whose_server_is_broken_is_left_to_whoever_watches_it(root):
     """The keeper's own look, in this process: nothing is started, and the record stays as it is."""
     stop_gateway(root)
-    broken = deploy_beside(make_package(root / "second", seed=1), root, "tiny@2", until=time.time() + 600)
+    broken = deploy_beside(make_package(root / "fourth", seed=1), root, "tiny@2", until=time.time() + 600)
     (stub,) = running(STUB, f"{broken.repository}/image_preprocess/")
     stub.send(9)
     before = read_routes(root)
