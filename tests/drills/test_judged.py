@@ -8,7 +8,7 @@ from prefect.client.schemas.objects import State, StateType
 
 from tests.drills.clock import what_was_lost
 from tests.drills.mlflow_away import not_once
-from tests.drills.nights import A_NIGHT, AT_MOST, grown
+from tests.drills.nights import A_NIGHT, AT_MOST, LOOKS, grown, least
 from tests.drills.stack import after as states_after
 from tests.drills.stack import at_once, seconds
 from tests.drills.undisturbed import metrics_that_differ
@@ -61,6 +61,15 @@ def test_the_log_ahead_comes_and_goes_below_its_bound():
     assert grown(below)["grows"] == {}
     above[2][WAL] = AT_MOST[WAL] + 1
     assert grown(above)["grows"] == {WAL: AT_MOST[WAL] + 1}
+
+
+def test_of_what_comes_and_goes_by_the_second_the_least_is_counted():
+    processes = iter([14, 15, *[14] * LOOKS])
+    files = iter([2] * LOOKS)
+    assert least(lambda: {"processes": next(processes), "files": next(files)}, every_s=0.0) == {
+        "processes": 14,
+        "files": 2,
+    }
 
 
 def test_logs_of_a_year_of_nights_stay_below_what_is_put_aside():
