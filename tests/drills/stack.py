@@ -164,8 +164,11 @@ class Drill:
         for _ in range(HELD_TRIES):
             run, found = self.anew(), list[psutil.Process]()
 
+            def begun(run: UUID = run) -> bool:
+                return bool(self.state(run)) and self.pretrain() is not None
+
             def stopped(found: list[psutil.Process] = found) -> bool:
-                outcome = StageOutcome.read(self.root, "pretrain", "clip")
+                outcome = self.pretrain()
                 if outcome is None or not (outcome.lives and self.trains()):
                     return outcome is not None and not outcome.lives
                 with suppress(psutil.NoSuchProcess):
@@ -173,14 +176,19 @@ class Drill:
                     found[0].suspend()
                 return True
 
-            until(stopped, lambda run=run: (self.state(run), self.position()), RUN_WITHIN_S, 0.01)  # type: ignore[misc]
+            until(begun, self.pretrain, RUN_WITHIN_S)
+            until(stopped, self.position, RUN_WITHIN_S, 0.01)
             if found:
-                until(lambda: not moves(found[0]), found[0].status)  # noqa: B023  # asked within this try
+                until(lambda found=found: not moves(found[0]), found[0].status)  # type: ignore[misc]
                 if moves(found[0]) is False and self.trains():
                     return run, found[0]
                 let_go(found[0])
             self.ended(run)
         raise AssertionError(f"the training was over {HELD_TRIES} times before it could be held")
+
+    def pretrain(self) -> StageOutcome | None:
+        """Return what is known of the stage that trains, since it was asked for; None where it has not begun."""
+        return StageOutcome.read(self.root, "pretrain", "clip")
 
     def position(self) -> str:
         """Return where the training of this run stands; empty where it has not begun."""
