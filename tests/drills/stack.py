@@ -1,7 +1,7 @@
 """Faults of the servers of one machine while real pipelines run: `make drill DRILL=stack`.
 
-A workspace with a person's own pictures at `debug`, fine-tuned, on the servers of one machine, with Triton and gateway. S3 is killed while the first
-version is registered, whose files go there, and all of them have to be there afterwards. A worker is killed with the run that it has, once before
+A workspace with a person's own pictures at `debug`, fine-tuned, on the servers of one machine, with Triton and gateway. S3 is away for a minute while
+the first version is registered, whose files go there, and all of them have to be there afterwards. A worker is killed with the run that it has, once before
 that has begun and once in its training: nobody is left who could say so, and the run has to count as crashed and wait for the next worker within
 two minutes, although its deployment has one place, which the killed run had, and for which another one waits. Then PostgreSQL and Prefect's server
 are killed in a training, which is held while they are: the run has to end as if nothing had been. Prefect's comes back while the training stands
@@ -57,6 +57,7 @@ PATIENCE_S, RUN_WITHIN_S = 300.0, 3600.0
 AGAIN_WITHIN_S = 120.0  # from the end of a worker until its run counts as crashed, and waits for the next
 LEASE_S = 300.0  # that a place is held for a run of which nothing is heard
 STOPPED_S = LEASE_S + 60.0
+AWAY_S = 60.0  # that S3 is away for
 HELD_TRIES = 3  # to hold a training before its last step: at debug it is over within a second or two
 WAITS = ("", "Scheduled", "Late", "AwaitingConcurrencySlot")  # states of a run that no worker has taken
 
@@ -216,8 +217,21 @@ class Drill:
         assert max(found.values()) <= AGAIN_WITHIN_S, found
         return found
 
+    def away(self, name: str, for_s: float) -> int:
+        """Kill a server, and each that is started in its place, for so long; return how many that were."""
+        began, killed = time.monotonic(), set[int]()
+        while time.monotonic() - began < for_s:
+            seen = read_seen(self.root)
+            for pid in [one.pid for one in (seen.services if seen else ()) if one.name == name]:
+                if pid and pid not in killed:
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+                    killed.add(pid)
+            time.sleep(0.05)
+        return len(killed)
+
     def while_it_registers(self) -> dict[str, Any]:
-        """Kill S3 when the first file of the first version has come there; the run ends as if nothing had been, and all files are there."""
+        """Have S3 away when the first file of the first version has come there; the run ends as if nothing had been, and all files are there."""
         run, store, found = self.anew(), open_store(self.root), list[str]()
 
         def comes() -> bool:
@@ -228,16 +242,16 @@ class Drill:
             return bool(found and store.client.list_artifacts(found[1], PACKAGE))
 
         until(comes, lambda: self.state(run), RUN_WITHIN_S, 0.02)
-        os.kill(service(self.root, "s3"), signal.SIGKILL)
         killed = datetime.now(UTC)
-        assert _COMPLETE not in store.client.get_run(found[1]).data.tags, "all files were there before S3 was killed"
+        starts = self.away("s3", AWAY_S)
+        assert _COMPLETE not in store.client.get_run(found[1]).data.tags, "all files were there before S3 was away"
         self.ended(run)
         assert self._client.read_flow_run(run).run_count == 1, "it was done once"
         version = find_version(store, "clip", found[0])
         assert version is not None, "it has no version"
         with tempfile.TemporaryDirectory() as elsewhere:
             files_of(version, Path(elsewhere), store)  # which holds each file against its sha256
-        return {"completed_after_s": seconds(killed, self.states(run)[-1])}
+        return {"away_s": AWAY_S, "killed_times": starts, "completed_after_s": seconds(killed, self.states(run)[-1])}
 
     def before_it_begins(self) -> dict[str, Any]:
         """Kill the worker as soon as it has taken a run."""
@@ -284,7 +298,7 @@ class Drill:
         }
 
 
-REGISTERS = "s3_killed"
+REGISTERS = "s3_away"
 """Comes first, since what is registered is registered once."""
 PARTS: dict[str, Callable[[Drill], dict[str, Any]]] = {
     REGISTERS: Drill.while_it_registers, "worker_killed_before_it_begins": Drill.before_it_begins, "worker_killed": Drill.while_it_trains,
