@@ -34,7 +34,6 @@ import psutil
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import State
 
-from components.contracts.errors import StaleArtifact
 from components.contracts.sealed import read_sealed
 from components.registry.champion import files_of
 from components.registry.links import PACKAGE
@@ -232,22 +231,22 @@ class Drill:
 
     def while_it_registers(self) -> dict[str, Any]:
         """Have S3 away when the first file of the first version has come there; the run ends as if nothing had been, and all files are there."""
-        run, store, found = self.anew(), open_store(self.root), list[str]()
+        run, store, package = self.anew(), open_store(self.root), self.root / "runs/clip/package"
+        until(lambda: self.state(run) and package.exists(), lambda: self.state(run), RUN_WITHIN_S)
+        digest, found = read_sealed(package)["digest"], list[str]()
 
         def comes() -> bool:
-            with suppress(StaleArtifact):  # there is no package yet
-                digest = read_sealed(self.root / "runs/clip/package")["digest"]
-                its = find_run(store, PACKAGE_DIGEST, digest)
-                found[:] = [digest, its.info.run_id] if its else []
-            return bool(found and store.client.list_artifacts(found[1], PACKAGE))
+            its = find_run(store, PACKAGE_DIGEST, digest)
+            found[:] = [its.info.run_id] if its else []
+            return bool(found and store.client.list_artifacts(found[0], PACKAGE))
 
-        until(comes, lambda: self.state(run), RUN_WITHIN_S, 0.02)
+        until(comes, lambda: self.state(run), every_s=0.02)
         killed = datetime.now(UTC)
         starts = self.away("s3", AWAY_S)
-        assert _COMPLETE not in store.client.get_run(found[1]).data.tags, "all files were there before S3 was away"
+        assert _COMPLETE not in store.client.get_run(found[0]).data.tags, "all files were there before S3 was away"
         self.ended(run)
         assert self._client.read_flow_run(run).run_count == 1, "it was done once"
-        version = find_version(store, "clip", found[0])
+        version = find_version(store, "clip", digest)
         assert version is not None, "it has no version"
         with tempfile.TemporaryDirectory() as elsewhere:
             files_of(version, Path(elsewhere), store)  # which holds each file against its sha256
