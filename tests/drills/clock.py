@@ -43,6 +43,8 @@ def main() -> None:
         os.environ |= {
             "LD_PRELOAD": str(library), "FAKETIME_TIMESTAMP_FILE": str(clock), "FAKETIME_CACHE_DURATION": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "NO_FAKE_STAT": "1",  # else every module is older or newer than its bytecode, which is then written anew, for everybody else, too
+            "FAKETIME_DISABLE_SHM": "1",  # which is root's, and closed to PostgreSQL
         }  # fmt: skip
 
         def drilled() -> dict[str, Any]:
