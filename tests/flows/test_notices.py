@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from prefect import flow, tags
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import StateType
 from prefect.events import AutomationCore, EventTrigger
+from prefect.events.schemas.automations import Posture
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, PREFECT_UI_URL, temporary_settings
 from prefect.states import State
 from pydantic import SecretStr
@@ -22,7 +23,7 @@ from components.monitoring.events import BUDGET, DRIFT, Event
 from flows.loopback import free_port, wait_for
 from flows.processes import started
 from flows.publish import publish_verdict
-from flows.telling.automations import TRIES
+from flows.telling.automations import TRIES, whole
 from flows.telling.channels import Channel, without_address
 from flows.telling.notices import NOTICES, remove_channel, renew_notices, set_up_notices, try_channels
 from flows.telling.notify import addresses
@@ -186,10 +187,11 @@ def test_what_was_made_by_code_of_before_is_as_the_code_has_it_by_the_same_chann
     set_up_notices(told.variables)
     with get_client(sync_client=True) as client:
         (kept,) = client.read_automations_by_name(NOTICES[1].name)
-        older = AutomationCore.model_validate(
-            kept.model_dump(exclude={"owner_resource", "trigger"}) | {"trigger": EventTrigger(expect={"prefect.flow-run.Crashed"}, threshold=1)}
+        older = AutomationCore(
+            name=kept.name, description=kept.description, enabled=True, tags=kept.tags, actions=kept.actions,
+            trigger=EventTrigger(expect={"prefect.flow-run.Crashed"}, posture=Posture.Reactive, threshold=1, within=timedelta(0)),
         )  # fmt: skip
-        client.update_automation(kept.id, older)
+        client.update_automation(kept.id, whole(older))
         assert client.read_automations_by_name(NOTICES[1].name)[0].trigger.type == "event"
         assert renew_notices() == ("slack", "mail", "webhook")
         (now,) = client.read_automations_by_name(NOTICES[1].name)
