@@ -8,7 +8,6 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
 from pathlib import Path
 from types import FrameType
 
@@ -314,35 +313,21 @@ def _ask(root: Path, arguments: argparse.Namespace) -> int:
 def _promote(root: Path, arguments: argparse.Namespace) -> int:
     from components.registry.promotion import promote_by_hand
     from flows.promote import label_of, promote_label
+    from flows.shown_verdict import show, show_verdict
 
     label = label_of(arguments.version)
     if arguments.because is not None:
         sentence = promote_by_hand(root, label, arguments.because)
         print(sentence, flush=True)  # before a server is asked, whose failure takes nothing away
-        _show_ruling(root, label, sentence)
+        show(root, label, sentence)
         return 0
     verdict = promote_label(root, label)
     if arguments.json:
         print(json.dumps(verdict.ruling.as_json() if verdict.ruling else {"sentence": verdict.sentence}), flush=True)
     else:
         print(f"{verdict.page}\n{verdict.sentence}" if verdict.page else verdict.sentence, flush=True)
-    _show_ruling(root, verdict.version.label, verdict.sentence, verdict.page)
+    show_verdict(root, verdict)
     return 0 if verdict.champion is not None and verdict.champion.label == label else 1
-
-
-def _show_ruling(root: Path, label: str, sentence: str, page: str = "") -> None:
-    """Have Prefect show what was decided, and tell of it, as a run does; nothing where there is no server that outlives us."""
-    from flows.monitored import has_server
-
-    if not has_server(root):
-        return
-    from flows.orchestrator import prefect_server
-
-    with redirect_stdout(sys.stderr), prefect_server(root):  # what is printed is the answer
-        from flows.publish import publish_ruling, publish_verdict
-
-        publish_ruling(label, sentence, page)
-        publish_verdict(label, sentence)
 
 
 def _report(root: Path, arguments: argparse.Namespace) -> int:

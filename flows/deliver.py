@@ -10,7 +10,7 @@ from prefect.client.schemas.objects import State
 from components.contracts.errors import Busy, GateClosed, is_transient
 from components.serving.endpoint import read_endpoint
 from flows.forms import Model, Reason, VersionOrAny
-from flows.publish import publish_served
+from flows.publish import publish_decided, publish_served
 from flows.run import find_root
 from flows.serving.rollback import rollback as go_back
 from flows.serving.rollout import Rolled, rollout
@@ -28,7 +28,7 @@ def may_pass(_task: Any, _run: Any, state: State[Any]) -> bool:
 )
 def roll(root: Path, model: str) -> Rolled:
     """Bring the endpoint to what the alias asks for, once whoever deploys has ended."""
-    return rollout(root, model, wait_s=LOCK_S)
+    return rollout(root, model, wait_s=LOCK_S, show=publish_decided)
 
 
 @flow(name="deploy")

@@ -95,7 +95,7 @@ def _evaluate(here: Path, arguments: argparse.Namespace) -> int:
         None if given is None else here / given for given in (arguments.config, arguments.tokenizer, arguments.to)
     )
     asked = Asked(
-        path=model_place(arguments.model, here, arguments.network), address=address_of(arguments.model, here), library=arguments.library, config=config, tokenizer=tokenizer, split=arguments.split,
+        path=model_place(arguments.model, here, arguments.network, arguments.library), address=address_of(arguments.model, here), library=arguments.library, config=config, tokenizer=tokenizer, split=arguments.split,
         namesakes=arguments.namesakes, ks=tuple(arguments.k), fits=tuple(dict.fromkeys(arguments.fits)), seed=arguments.seed, batch=arguments.batch,
     )  # fmt: skip
     evaluate(asked, [here / folder for folder in arguments.sets], out, arguments.json)

@@ -54,7 +54,7 @@ def given_start(said: str, here: Path, network: bool = False, root: Path | None 
             f"--from {said}: there is nothing there. Give the folder or file of a model of open_clip, of transformers or of ours, hf-hub:OWNER/NAME, a "
             f"version of the registry such as clip@3, or {MICRO}."
         )
-    name = place.resolve().name if place.is_dir() else place.resolve().parent.name
+    name = (place if place.is_dir() else place.parent).resolve().name  # the Hub's files are links to elsewhere
     if (place / ADAPTED).is_file() and (place / "model" / MODEL).is_file():  # what `diptych adapt --to` left
         place = place / "model"
     return place, name

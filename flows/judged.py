@@ -36,6 +36,9 @@ def promote(version: Version, because: Reason = "") -> str:
         publish_verdict(version, sentence)
         return sentence
     verdict = promote_label(root, version)
+    for one in verdict.before:  # versions that had the alias by hand
+        publish_ruling(one.version.label, one.sentence, one.page)
+        publish_verdict(one.version.label, one.sentence)
     publish_ruling(verdict.version.label, verdict.sentence, verdict.page)
     if verdict.champion is None or verdict.champion.version != verdict.version.version:
         raise GateClosed(verdict.sentence)  # which is told by how the run ends

@@ -74,9 +74,9 @@ def pipeline(recipe: Name = "clip", until: Name | None = None) -> dict[str, Outc
             version = register(workspace)  # by digest: asked twice, done once
             publish_version(workspace, version)
             verdict = promote(workspace, version)
-            if verdict.page:  # else nobody judged anew
-                publish_ruling(verdict.version.label, verdict.sentence, verdict.page)
-                publish_verdict(verdict.version.label, verdict.sentence)
+            for one in verdict.decided:  # none where nobody judged anew
+                publish_ruling(one.version.label, one.sentence, one.page)
+                publish_verdict(one.version.label, one.sentence)
             deploy(workspace, verdict)  # the champion, which need not be the model of this run
     return {one.stage if its.recipe == recipe else its.address(one.stage): one for its, one in done}
 

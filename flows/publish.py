@@ -29,6 +29,7 @@ from components.registry.links import (
     model_link,
     version_link,
 )
+from components.registry.promotion import Verdict
 from components.registry.store import open_store
 from components.registry.versions import ModelVersion
 from components.serving.record import read_gateway
@@ -132,6 +133,13 @@ def publish_ruling(label: str, sentence: str, page: str = "") -> None:
     create_markdown_artifact(
         page or f"# {label}\n\n{sentence}\n", key=artifact_key(f"promotion-{label.partition('@')[0]}"), description=f"Whether {label} is served: {sentence}"
     )  # fmt: skip
+
+
+def publish_decided(verdict: Verdict) -> None:
+    """Publish what was decided about the version that the alias was set to, and tell of it where it stays: that it was refused is told by how the run ends."""
+    publish_ruling(verdict.version.label, verdict.sentence, verdict.page)
+    if verdict.champion is not None and verdict.champion.version == verdict.version.version:
+        publish_verdict(verdict.version.label, verdict.sentence)
 
 
 @shown

@@ -55,9 +55,11 @@ def sides(
 def comparable(ours: "Evaluated", theirs: "Evaluated", rules: Rules) -> bool:
     """Return whether both have what the rules name, counted over the same rows, on the same data, asked and measured in the same way.
 
-    Of a metric that the challenger lacks nothing can be had again. How a probe was asked is what it chose, not how it was measured.
-    Retrieval did not use to say how it asks, and asked as it does now.
+    Of a metric that the challenger lacks nothing can be had again. What a model chose for itself, as the penalty of a probe or the bound of a segmentation, is
+    not how it was measured. Retrieval did not use to say how it asks, and asked as it does now.
     """
+    from components.evaluation.outcomes import asked_otherwise
+
     named = [rules.primary, *(guard.metric for guard in rules.guards)]
     bounds = [bound.metric for bound in rules.bounds if bound.at_most_times is not None]
     return (
@@ -67,10 +69,7 @@ def comparable(ours: "Evaluated", theirs: "Evaluated", rules: Rules) -> bool:
             name in theirs.metrics
             and ours.tallies(name) == theirs.tallies(name) != ()
             and ours.data_of(name) == theirs.data_of(name) is not None
-            and (
-                name.partition(".")[0] in ("probe", "knn")
-                or len({one.metrics[name].get("method") for one in (ours, theirs)} - {None}) < 2
-            )
+            and not asked_otherwise(ours, theirs, name)
             for name in named
             if name in ours.metrics
         )

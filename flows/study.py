@@ -82,6 +82,11 @@ def table(lines: Sequence["Line"], units: Mapping[str, str], against: str, many:
     alone = [arm for arm, count in runs.items() if count == 1]
     if alone:
         yield f"Of {', '.join(alone)} there is one run: how much another seed of the training changes is not in it."
+    if otherwise := [f"{line.arm} {line.metric}" for line in lines if line.otherwise]:
+        yield (
+            f"Asked in another way than {against}, as `method` of metrics.json says, which is part of the difference: {otherwise[0]}"
+            f"{f' and {len(otherwise) - 1} more' if len(otherwise) > 1 else ''}."
+        )
     for why in dict.fromkeys(line.why for line in lines if line.why):
         left = [f"{line.arm} {line.metric}" for line in lines if line.why == why]
         yield f"Not compared ({why}): {left[0]}{f' and {len(left) - 1} more' if len(left) > 1 else ''}."

@@ -24,7 +24,7 @@ from components.contracts.promotion import Bound, Finding, Guard, Held, Outcome,
 from components.data.sources.settings import NOT_STATED
 from components.evaluation.blocks import signed_by_block
 from components.evaluation.bootstrap import LARGE, drawn, middle
-from components.evaluation.outcomes import Evaluated
+from components.evaluation.outcomes import Evaluated, distinct_queries
 from components.evaluation.ruled import amount, change, sentence
 
 NAMED = 5  # pictures, of those that leak
@@ -98,15 +98,19 @@ def judge(
 
     Args:
         ours: its evaluation.
-        theirs: the champion's, on the same data; None where there is no champion, and only bounds are to be kept.
+        theirs: the champion's, on the same data; None where there is no champion, and it is enough to be measured and to keep the bounds.
         seed: of the draws.
         also: what was found besides, that has no queries: it fails or holds, or is `uncertain`, which is for a person to say.
 
     DataError where both were asked other queries: measure the champion again first.
     """
     findings = [*also, *leaks(ours), *licensed(ours, rules), *(bounded(one, ours, theirs) for one in rules.bounds)]
-    if theirs is not None:
-        findings = [won(ours, theirs, rules, seed), *guarded(ours, theirs, rules, seed), *findings]
+    beside = (
+        unmeasured(ours, rules)
+        if theirs is None
+        else [won(ours, theirs, rules, seed), *guarded(ours, theirs, rules, seed)]
+    )
+    findings = [*beside, *findings]
     outcome = _outcome(findings)
     champion = None if theirs is None else theirs.label
     said = sentence(outcome, ours.label, champion, findings)
@@ -120,6 +124,17 @@ def _outcome(findings: Sequence[Finding]) -> Outcome:
     if any(one.held == "uncertain" and one.queries is None for one in findings):
         return "needs_a_person"
     return "inconclusive" if "uncertain" in held else "promoted"
+
+
+def unmeasured(ours: Evaluated, rules: Rules) -> list[Finding]:
+    """Return which metrics that the next challenger is to be compared in were not measured of the first."""
+    named = [("primary", rules.primary), *((guard.tier, guard.metric) for guard in rules.guards)]
+    says = f"was not measured of {ours.label}, so nobody knows what it is worth, nor could the next be held against it"
+    return [
+        Finding(rule=rule, metric=metric, held="told" if rule == "advisory" else "missing", says=says)
+        for rule, metric in named
+        if metric not in ours.metrics
+    ]
 
 
 def won(ours: Evaluated, theirs: Evaluated, rules: Rules, seed: int) -> Finding:
@@ -284,13 +299,10 @@ def compared(ours: Evaluated, theirs: Evaluated, metric: str, rules: Rules, seed
     again = drawn(sums, seed, rules.draws) if len(sums) > 1 else sums
     with np.errstate(invalid="ignore", divide="ignore"):  # a draw may hold no query of a tally
         draws = sign * (_mean(again, 0) - _mean(again, 1))
-    asked = {
-        (tally.rows, tuple(sorted(tally.where.items()))): len(pair) for tally, pair in zip(tallies, pairs, strict=True)
-    }
     apart = ((sums[:, 0::3] - sums[:, 1::3]) / sums[:, 2::3].sum(0)).mean(1)  # what each group gives to the difference
     return Difference(
         ours=float(mine), theirs=float(champion), value=float(sign * (mine - champion)), draws=draws[np.isfinite(draws)],
-        signs=_signs(apart, seed, rules.draws), share=ours.metrics[metric]["unit"] == "fraction", queries=sum(asked.values()), groups=len(sums),
+        signs=_signs(apart, seed, rules.draws), share=ours.metrics[metric]["unit"] == "fraction", queries=distinct_queries(tallies, pairs), groups=len(sums),
     )  # fmt: skip
 
 
@@ -315,7 +327,7 @@ def _mean(sums: Float[np.ndarray, "R S"], which: int) -> Float[np.ndarray, "R"]:
 
 
 def _paired(ours: Evaluated, theirs: Evaluated, metric: str, tally: Tally) -> pa.Table:
-    """Return `group`, `ours` and `theirs` of the queries, by query."""
+    """Return `query`, `group`, `ours` and `theirs` of the queries, by query."""
     mine = ours.counted(tally)
     if tally not in theirs.tallies(metric):
         raise DataError(
@@ -332,7 +344,7 @@ def _paired(ours: Evaluated, theirs: Evaluated, metric: str, tally: Tally) -> pa
     values = mine["value"].to_numpy(), champion["value"].to_numpy()
     if not all(np.isfinite(one).all() for one in values):
         raise DataError(f"rows of {metric} have values that are no numbers, so nothing can be said of their mean.")
-    return pa.table({"group": mine["group"], "ours": values[0], "theirs": values[1]})
+    return pa.table({"query": mine["query"], "group": mine["group"], "ours": values[0], "theirs": values[1]})
 
 
 def _lacking(metric: str, rule: str, ours: Evaluated, theirs: Evaluated) -> Finding | None:

@@ -1,7 +1,8 @@
 """What a model got, query by query: the rows that its numbers are counted over, as the stage evaluate kept them."""
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,11 @@ import pyarrow.parquet as pq
 from components.contracts.errors import DataError
 from components.contracts.evaluate import Tally
 from components.contracts.model_files import LICENCES
+
+# Columns by which a query is asked again: spoilt, or by what was fitted on other pictures.
+AGAIN = frozenset({"change", "strength", "shots", "draw"})
+# Kind of metric -> what of its `method` each model chose for itself by val, which is an answer of its and not how it was asked.
+CHOSEN = {"probe": r".+", "knn": r".+", "segmentation": r"(?<=below a cosine of )-?\d\.\d+"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +93,24 @@ class Evaluated:
         return found
 
 
+def distinct_queries(tallies: Sequence[Tally], tables: Sequence[pa.Table]) -> int:
+    """Return how many queries several tallies were asked: one that counts at several k, spoilt in several ways or in several draws, is one.
+
+    Args:
+        tallies: of a metric.
+        tables: what each counts, with `query`.
+    """
+    names: dict[tuple[object, ...], list[pa.ChunkedArray]] = {}
+    for tally, table in zip(tallies, tables, strict=True):
+        way = (tally.rows, *sorted((column, value) for column, value in tally.where.items() if column not in AGAIN))
+        had = names.setdefault(way, [])
+        if not any(table["query"].equals(one) for one in had):
+            had.append(table["query"])
+    return sum(
+        len(set().union(*(one.to_pylist() for one in had))) if had[1:] else len(had[0]) for had in names.values()
+    )
+
+
 def incomparable(first: Evaluated, second: Evaluated, metric: str) -> str:
     """Return why two evaluations cannot be held against each other query by query in a metric; "" where they can."""
     lacks = [one.label for one in (first, second) if metric not in one.metrics]
@@ -101,3 +125,10 @@ def incomparable(first: Evaluated, second: Evaluated, metric: str) -> str:
     if not first.tallies(metric) or not second.tallies(metric):
         return "no row a query"
     return "" if first.tallies(metric) == second.tallies(metric) else "counted over other rows, as recall at other k is"
+
+
+def asked_otherwise(first: Evaluated, second: Evaluated, metric: str) -> bool:
+    """Return whether two evaluations say of a metric that they asked in other ways; one that does not say how may have asked alike."""
+    chosen = CHOSEN.get(metric.partition(".")[0], r"(?!)")
+    methods = (one.metrics[metric].get("method") for one in (first, second))
+    return len({re.sub(chosen, "", method) for method in methods if method is not None}) > 1

@@ -9,7 +9,7 @@ from components.contracts.errors import DataError
 from components.contracts.promotion import Rules
 from components.evaluation.bootstrap import middle
 from components.evaluation.gate import FEWEST, compared
-from components.evaluation.outcomes import Evaluated, incomparable
+from components.evaluation.outcomes import Evaluated, asked_otherwise, incomparable
 from components.evaluation.report.layout import Section, document, said, table
 from components.evaluation.ruled import amount
 
@@ -26,6 +26,7 @@ class Beside:
         low: end of the 95% interval of the difference; None where the two were not asked the same queries, or rows were not kept.
         high: its other end.
         why: why there is no interval; empty where there is one.
+        otherwise: whether the two were asked in other ways, as by other prompts.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Beside:
     low: float | None = None
     high: float | None = None
     why: str = ""
+    otherwise: bool = False
 
 
 def beside(first: Evaluated, second: Evaluated, seed: int = 0) -> Iterator[Beside]:
@@ -66,7 +68,10 @@ def beside(first: Evaluated, second: Evaluated, seed: int = 0) -> Iterator[Besid
                 continue
             sign = 1.0 if one["better"] == "up" else -1.0
             low, high = sorted(sign * end for end in middle(found.draws))
-            yield Beside(name=name, first=one, second=other, difference=sign * found.value, low=low, high=high)
+            yield Beside(
+                name=name, first=one, second=other, difference=sign * found.value, low=low, high=high,
+                otherwise=asked_otherwise(first, second, name),
+            )  # fmt: skip
 
 
 def page(first: Evaluated, second: Evaluated, seed: int = 0) -> str:
@@ -98,9 +103,17 @@ def _row(row: Beside) -> list[str]:
         "" if not _apart(row) else "better" if ((row.difference or 0.0) > 0) == (metric["better"] == "up") else "worse"
     )
     shown = f"<td class='n big'>{change}</td>" if _apart(row) else change
+    said = [row.why or better, *(_methods(row) if row.otherwise else ())]
+    means = "; ".join(filter(None, said))
     return [
-        html.escape(row.name), _value(row.first), _value(row.second), shown, between, f"<td class=muted>{html.escape(row.why or better)}</td>",
+        html.escape(row.name), _value(row.first), _value(row.second), shown, between, f"<td class=muted>{html.escape(means)}</td>",
     ]  # fmt: skip
+
+
+def _methods(row: Beside) -> list[str]:
+    """Return how each of the two was asked, where that is part of the difference."""
+    first, second = (str((one or {}).get("method")) for one in (row.first, row.second))
+    return [f"asked in other ways: {first}", f"and {second}"]
 
 
 def _value(metric: Mapping[str, Any] | None) -> str:

@@ -13,11 +13,12 @@ from fnmatch import fnmatchcase
 from statistics import NormalDist
 
 import numpy as np
+import pyarrow as pa
 from jaxtyping import Float
 
 from components.contracts.errors import ConfigError, DataError
 from components.evaluation.bootstrap import CONFIDENCE, drawn, middle
-from components.evaluation.outcomes import Evaluated, incomparable
+from components.evaluation.outcomes import Evaluated, asked_otherwise, distinct_queries, incomparable
 
 TAIL_DRAWS = 20  # that lie beyond an end which is read off them
 
@@ -37,6 +38,7 @@ class Line:
         apart: whether it is not 0, corrected for all comparisons of the study.
         queries: over how many it was taken.
         why: why the two cannot be compared; empty where they can.
+        otherwise: whether they were asked in other ways, as by other prompts, which is then part of the difference.
     """
 
     metric: str
@@ -49,6 +51,7 @@ class Line:
     apart: bool = False
     queries: int = 0
     why: str = ""
+    otherwise: bool = False
 
 
 def study(
@@ -124,6 +127,7 @@ def _lines(name: str, arms: Mapping[str, Sequence[Evaluated]], first: str, seed:
             yield Line(
                 metric=name, arm=arm, value=value, runs=len(runs), difference=apart.value, low=low, high=high,
                 apart=not lowest <= 0 <= highest, queries=apart.queries,
+                otherwise=any(asked_otherwise(base[0], one, name) for one in (*base, *runs)),
             )  # fmt: skip
 
 
@@ -199,7 +203,7 @@ def _sums(runs: Sequence[Evaluated], metric: str) -> tuple[Float[np.ndarray, "G 
     tallies = runs[0].tallies(metric)
     columns: list[tuple[np.ndarray, np.ndarray]] = []  # groups and values, of queries
     places: list[list[tuple[int, int]]] = [[] for _ in runs]
-    queries = 0
+    counted: list[pa.Table] = []
     for tally in tallies:
         tables = [run.counted(tally) for run in runs]
         for run, table in zip(runs, tables, strict=True):
@@ -211,11 +215,11 @@ def _sums(runs: Sequence[Evaluated], metric: str) -> tuple[Float[np.ndarray, "G 
         for place, table in enumerate(tables):
             places[place].append((len(columns), count))
             columns.append((about, table["value"].to_numpy()))
-        queries += len(about)
+        counted.append(tables[0])
     numbers = {group: number for number, group in enumerate(dict.fromkeys(one for of, _ in columns for one in of))}
     sums = np.zeros((len(numbers), len(columns)))
     for place, (of, values) in enumerate(columns):
         if not np.isfinite(values).all():
             raise DataError(f"rows of {metric} have values that are no numbers, so nothing can be said of their mean")
         np.add.at(sums[:, place], [numbers[group] for group in of], values)
-    return sums, places, queries
+    return sums, places, distinct_queries(tallies, counted)

@@ -19,6 +19,7 @@ from components.models.interop.weights import PICKLED
 from components.recipes.interop import as_ours
 from components.recipes.section import build
 from components.recipes.their_files import CONFIGS, Library, read_theirs
+from components.recipes.their_files import WEIGHTS as THEIR_WEIGHTS
 from components.recipes.trained import described_in, load_trained, load_untrained
 from components.serving.package import Package
 
@@ -109,15 +110,24 @@ def asked_of(address: str, batch: int = 256) -> Iterator[GivenModel]:
 
 
 def library_of(path: Path) -> Library:
-    """Return whose folder it is, by its config; DataError where it has none, or both, and for a pickle that nothing lies beside."""
+    """Return whose folder or file it is: by its config, or where it has both libraries', by what its weights are called.
+
+    Raises DataError where it has no config, or both with weights that do not tell either, and for a pickle that nothing lies beside.
+    """
     beside = path if path.is_dir() else path.parent
     found: list[Library] = [library for library, name in _CONFIGS if (beside / name).is_file()]
+    if len(found) > 1:
+        there = {path.name} if path.is_file() else {file.name for file in path.iterdir()}
+        named: list[Library] = [library for library in found if there & set(THEIR_WEIGHTS[library])]
+        found = named if len(named) == 1 else found
     if len(found) != 1:
         names = " nor ".join(name for _, name in _CONFIGS)
         if found:
             both = " and ".join(name for _, name in _CONFIGS)
+            files = " or ".join(THEIR_WEIGHTS[library][0] for library in found)
             raise DataError(
-                f"{beside} has both {both}, so nobody knows whose model it is. Move the one away that the weights are not of; {TOLD}."
+                f"{beside} has both {both}, so nobody knows whose model is meant. Name its file of weights in place of the folder, {files}, as that "
+                f"library calls it; {TOLD}."
             )
         if path.suffix in PICKLED and path.is_file():
             raise DataError(

@@ -5,27 +5,41 @@ What was fetched before is read where it lies; nothing is fetched unless somebod
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from components.contracts.errors import ConfigError, DataError, TransientError
 from components.recipes.open_clip_names import on_hub
+
+if TYPE_CHECKING:
+    from components.recipes.their_files import Library
 
 SCHEME = "hf-hub:"
 FILES = ("*.safetensors", "*.json", "*.txt", "*.model")  # weights that cannot run code, and how to read them
 _NAME = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?")
 
 
-def model_place(said: str, here: Path, network: bool = False) -> Path:
+def model_place(said: str, here: Path, network: bool = False, library: "Library | None" = None) -> Path:
     """Return where a model lies that is named by a path from `here`, by its name on the Hub, or by open_clip's names; errors as of `from_hub` and `on_hub`.
 
-    What begins with a folder that is there is a path.
+    What begins with a folder that is there is a path. A model of the Hub that lies there as open_clip's and as transformers', as LAION's do, is open_clip's
+    file of weights, whose way to name models this is, unless `library` says whose is meant.
     """
     if said.startswith(SCHEME):
-        return from_hub(said, network)
+        return _meant(from_hub(said, network), library)
     place = here / said
     is_path = any(one.exists() for one in (place, here / said.partition("/")[0]))
     if not is_path and (named := on_hub(said)):
-        return from_hub(SCHEME + named, network)
+        return _meant(from_hub(SCHEME + named, network), library)
     return place
+
+
+def _meant(folder: Path, library: "Library | None") -> Path:
+    """Return open_clip's file of weights where a folder has those, and configs of both libraries, and nobody said whose is meant; the folder else."""
+    from components.recipes.their_files import CONFIGS, WEIGHTS  # torch, which the name of a folder does not need
+
+    theirs = [folder / name for name in WEIGHTS["open_clip"] if (folder / name).is_file()]
+    both = all((folder / name).is_file() for name in CONFIGS.values())
+    return theirs[0] if theirs and both and library is None else folder
 
 
 def from_hub(said: str, network: bool = False) -> Path:

@@ -38,7 +38,8 @@ class Verdict:
         champion: the one to serve, which may be the same; None where no version may be.
         sentence: what was decided, why, and how to decide otherwise by hand.
         ruling: what the rules gave; None where nothing was judged anew.
-        page: the ruling as a page in Markdown.
+        page: what was decided now, as a page in Markdown; empty where nothing was.
+        before: what was decided first, of versions that somebody had set the alias to by hand.
     """
 
     version: ModelVersion
@@ -46,6 +47,12 @@ class Verdict:
     sentence: str
     ruling: Ruling | None = None
     page: str = ""
+    before: "tuple[Verdict, ...]" = ()
+
+    @property
+    def decided(self) -> "tuple[Verdict, ...]":
+        """All that was decided now, in its order, this one last; none where nothing was."""
+        return tuple(one for one in (*self.before, self) if one.page)
 
     @property
     def served(self) -> ModelVersion:
@@ -61,12 +68,19 @@ def promote(store: Store, version: ModelVersion, judge: Judge, anew: bool = Fals
     Args:
         anew: whether a version is judged again of which the verdict was given. Unless it is, a champion that a person set stays.
     """
+    before: list[Verdict] = []
+    return replace(_promoted(store, version, judge, anew, before), before=tuple(before))
+
+
+def _promoted(store: Store, version: ModelVersion, judge: Judge, anew: bool, before: list[Verdict]) -> Verdict:
+    """Return the verdict; `before` gets those of versions that had the alias by hand meanwhile, and are settled first."""
     with store_errors(store.uri):
         while True:
             turn = Turn.next(store, version.name)
             champion = turn.champion
             if champion is not None and champion.version != turn.last:  # somebody gave it the alias by hand
-                requested(store, version.name, judge)
+                first = requested(store, version.name, judge)
+                before.extend(first.decided)
                 continue
             if champion is not None and champion.version == version.version:
                 return Verdict(version=champion, champion=champion, sentence=f"{champion.label} is the champion.")
@@ -107,7 +121,7 @@ def requested(store: Store, name: str, judge: Judge) -> Verdict:
                 said = f"{asked.label} was made the champion by hand, and may be: {tags.get(SENTENCE, 'it was judged before')}"
                 if turn.move(store, asked, lambda: None):
                     _no_challenger(store, asked)
-                    return Verdict(version=asked, champion=asked, sentence=said)
+                    return Verdict(version=asked, champion=asked, sentence=said, page=_page(asked, said))
                 continue
             try:
                 ruling, page = judge(asked, before)
@@ -120,9 +134,8 @@ def requested(store: Store, name: str, judge: Judge) -> Verdict:
                     return _crowned(store, asked, ruling, page)
                 continue
             _record(store, asked, ruling, page)
-            return put_back(
-                store, asked, before, f"it was made the champion by hand, and may not be: {ruling.sentence}"
-            )
+            why = f"it was made the champion by hand, and may not be: {ruling.sentence}"
+            return replace(put_back(store, asked, before, why), ruling=ruling, page=page)
 
 
 def _served_last(store: Store, name: str, asked: ModelVersion) -> ModelVersion | None:
@@ -155,7 +168,12 @@ def put_back(store: Store, asked: ModelVersion, before: ModelVersion | None, why
         where = f"the alias champion is {now.label}'s by now" if now else where
     sentence = f"{asked.label} is not served, and {where}: {why}"
     store.client.set_model_version_tag(asked.name, asked.version, PUT_BACK, sentence[:5000])
-    return Verdict(version=asked, champion=before, sentence=sentence)
+    return Verdict(version=asked, champion=before, sentence=sentence, page=_page(asked, sentence))
+
+
+def _page(version: ModelVersion, sentence: str) -> str:
+    """Return the page of what was decided without a ruling."""
+    return f"# {version.label}\n\n{sentence}\n"
 
 
 def _by_right(store: Store, version: ModelVersion, alias: bool) -> None:

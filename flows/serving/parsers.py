@@ -142,9 +142,9 @@ def _index(root: Path, arguments: argparse.Namespace) -> int:
 
 def _deploy(root: Path, arguments: argparse.Namespace) -> int:
     from components.recipes.params import load_params
-    from flows.serving.rollout import rollout
+    from flows.shown_verdict import rolled_out
 
-    rolled = rollout(root, arguments.model or next(iter(load_params(root).recipes)))
+    rolled = rolled_out(root, arguments.model or next(iter(load_params(root).recipes)))
     if arguments.json:
         done = None if rolled.timeline is None else rolled.timeline.as_json()
         print(

@@ -33,7 +33,7 @@ from components.registry.deployments import (
     say_failed,
     say_replaced,
 )
-from components.registry.promotion import OLD_INDEX, give_back, put_back
+from components.registry.promotion import OLD_INDEX, Verdict, give_back, put_back
 from components.registry.signatures import check_signature
 from components.registry.store import Store, open_store, store_errors
 from components.registry.turns import CHAMPION, by_right_before
@@ -67,6 +67,9 @@ OWN_FAULTS = (Untrusted, StaleArtifact, ParityFailed, ServerFailed, RequestRefus
 
 RUN_WAITS_S = 300.0
 
+Show = Callable[[Verdict], None]
+"""Has people see what was decided, and raises nothing where they do not."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rolled:
@@ -89,11 +92,14 @@ class Refused(GateClosed):
     """A version that may not be served as it is; what served before still does, and has the alias again."""
 
 
-def rollout(root: Path, model: str, store: Store | None = None, wait_s: float = 0.0) -> Rolled:
+def rollout(
+    root: Path, model: str, store: Store | None = None, wait_s: float = 0.0, show: Show = lambda verdict: None
+) -> Rolled:
     """Bring the endpoint of a workspace to what the alias `champion` of a registered model asks for.
 
     Args:
         wait_s: seconds that another may still deploy.
+        show: gets what was decided about the version that was asked for, once the endpoint is done with, also where that went wrong: it is not decided again.
 
     Raises GateClosed where no version has the alias, CapabilityError where this machine cannot run the server, Busy while another
     deploys, ConfigError where params.yaml makes no sense, TransientError where registry or server do not answer: the alias stays then,
@@ -104,23 +110,32 @@ def rollout(root: Path, model: str, store: Store | None = None, wait_s: float = 
         with _alone(root, wait_s):
             catch_up(root, store)
         verdict = requested(root, model, store)  # may take minutes, in which the way back must be free
-        if verdict.champion is None:
-            return Rolled(outcome="refused", label=served_label(root), sentence=verdict.sentence)
-        with _alone(root, wait_s):
-            catch_up(root, store)
-            with store_errors(store.uri):
-                now = by_alias(store, model, CHAMPION)
-            if now is None or now.version != verdict.champion.version:
-                continue  # somebody asks for another by now
-            try:
-                rolled = _bring(root, verdict.champion, store)
-            except Refused as err:
-                return Rolled(
-                    outcome="refused", label=served_label(root), sentence=str(err), timeline=read_timeline(root)
-                )
-        if verdict.version.version != verdict.champion.version:  # it was refused; who had the alias has it again
-            return Rolled(outcome="refused", label=rolled.label, sentence=verdict.sentence, timeline=rolled.timeline)
-        return rolled
+        try:
+            rolled = _rolled(root, model, verdict, store, wait_s)
+        finally:
+            for one in verdict.decided:
+                show(one)
+        if rolled is not None:
+            return rolled
+
+
+def _rolled(root: Path, model: str, verdict: Verdict, store: Store, wait_s: float) -> Rolled | None:
+    """Return what became of a verdict; None where somebody asks for another version by now."""
+    if verdict.champion is None:
+        return Rolled(outcome="refused", label=served_label(root), sentence=verdict.sentence)
+    with _alone(root, wait_s):
+        catch_up(root, store)
+        with store_errors(store.uri):
+            now = by_alias(store, model, CHAMPION)
+        if now is None or now.version != verdict.champion.version:
+            return None
+        try:
+            rolled = _bring(root, verdict.champion, store)
+        except Refused as err:
+            return Rolled(outcome="refused", label=served_label(root), sentence=str(err), timeline=read_timeline(root))
+    if verdict.version.version != verdict.champion.version:  # it was refused; who had the alias has it again
+        return Rolled(outcome="refused", label=rolled.label, sentence=verdict.sentence, timeline=rolled.timeline)
+    return rolled
 
 
 def bring(root: Path, version: ModelVersion, store: Store | None = None) -> Rolled:

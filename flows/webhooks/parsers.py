@@ -35,7 +35,7 @@ def _hooks(root: Path, arguments: argparse.Namespace) -> int:
 
 
 def _watch(root: Path, arguments: argparse.Namespace) -> int:
-    from flows.serving.rollout import rollout
+    from flows.shown_verdict import rolled_out
     from flows.webhooks.watch import watch
 
-    watch(root, rollout, arguments.every)
+    watch(root, rolled_out, arguments.every)

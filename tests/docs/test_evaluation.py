@@ -109,6 +109,13 @@ def test_the_tables_beside_clip_benchmark_show_what_was_measured():
             in PAGE
         )
     assert all(times >= 3 for times in told["times_as_fast"].values()), "as often as fast as has to be shown"
+    by_default = {name: f"{round(its['theirs, amp'] / its['ours'], 2)}" for name, its in told["cpu_s"].items()}
+    assert (
+        "Against amp, which is its default, that is {kinds} times for `kinds`, {said} for `said` and {alike} for `alike`".format(
+            **by_default
+        )
+        in PAGE
+    )
     assert told["said, 4,000 pictures"]["times_as_fast"]["said"] >= 3
     (largest,) = [its for its in told["memory"]["ours"] if its["texts"] == 250_000]
     assert largest["pictures"] == 50_000

@@ -148,11 +148,25 @@ def test_the_untrained_model_is_another_of_the_same_kind_and_the_same_at_each_dr
     assert rows[0].tolist() != given.encoder.texts(["a red square"]).tolist()
 
 
+def twofold(model):
+    """Lay a model's files beside themselves, as if they were open_clip's, too."""
+    shutil.copy(model / "config.json", model / "open_clip_config.json")
+    shutil.copy(model / "model.safetensors", model / "open_clip_model.safetensors")
+
+
+def test_of_two_libraries_the_file_that_is_named_tells(diptych, colours, tmp_path):
+    shutil.copytree(GOLDEN / "clip_gelu", tmp_path / "model")
+    twofold(tmp_path / "model")
+    code, out, err = diptych("model/model.safetensors", "--set", colours, "--json")
+    assert code == 0, err
+    assert json.loads(out)["colours"]["model"]["library"] == "huggingface"
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
         (lambda model: (model / "config.json").unlink(), "has neither open_clip_config.json nor config.json, nor model.json"),
-        (lambda model: shutil.copy(model / "config.json", model / "open_clip_config.json"), "has both open_clip_config.json and config.json"),
+        (twofold, "has both open_clip_config.json and config.json, so nobody knows whose model is meant. Name its file of weights in place of the folder, open_clip_model.safetensors or model.safetensors"),
     ],
 )  # fmt: skip
 def test_whose_model_it_is_must_be_known(diptych, colours, tmp_path, spoil, said):

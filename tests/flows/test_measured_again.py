@@ -1,5 +1,6 @@
 """A promotion after the evaluation data changed: whoever was measured on other data is measured again, and the new numbers decide."""
 
+import io
 import json
 import shutil
 import subprocess
@@ -8,18 +9,23 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 import yaml
+from PIL import Image
 from safetensors.numpy import load_file, save_file
 
 from components.contracts.sealed import read_sealed
 from components.data.manifest import read_manifest, write_manifest
+from components.data.selection import of_split, read_pool
 from components.registry.versions import register
 from components.serving.pack import seal
 from flows.promote import promote
 from tests.empty_store import lay_empty_store
+from tests.their_sets import write_set
 
 pytestmark = pytest.mark.timeout(900)  # of which the first takes the training of the pictures that several files share
+SELECTED, PAIRS = "data/curated/clip/manifest.parquet", "data/evaluation/pair/manifest.parquet"
 TRAINED_ON = 7  # pictures that stay in the selection; the other 40 are asked for, once the pool has grown
 
 
@@ -37,7 +43,7 @@ def models(own, tmp_path_factory):
     weights = load_file(package / "weights.safetensors")
     weights["text_projection.linear.weight"] *= 0
     save_file(weights, package / "weights.safetensors")
-    pool = root / "data/evaluation/pair/manifest.parquet"
+    pool = root / PAIRS
     pairs = read_manifest(pool)
     rewrite(pool, pairs[:5])
     measure(root, "mute")
@@ -79,7 +85,7 @@ def registered(root: Path, model: str):
 
 def grow(root: Path) -> None:
     """Ask for 40 pairs more."""
-    selected, pool = root / "data/curated/clip/manifest.parquet", root / "data/evaluation/pair/manifest.parquet"
+    selected, pool = root / SELECTED, root / PAIRS
     rows, asked = read_manifest(selected), read_manifest(pool)
     trained = rows.filter(pc.equal(rows["split"], "train"))
     rewrite(selected, trained[:TRAINED_ON], rows.filter(pc.equal(rows["split"], "val")))
@@ -89,6 +95,37 @@ def grow(root: Path) -> None:
 def rewrite(path: Path, *rows: pa.Table) -> None:
     path.unlink()  # it may be a link into DVC's cache
     write_manifest(pa.concat_tables(rows), path)
+
+
+def encoded_again(data: bytes) -> bytes:
+    """Return the same pixels as another file."""
+    Image.open(io.BytesIO(data)).save(out := io.BytesIO(), "PNG", compress_level=1)
+    return out.getvalue()
+
+
+def test_a_set_with_pictures_that_were_trained_on_stops_the_promotion_and_names_them(job):
+    """From the set's folder to the verdict: nobody looked through it before, as validation does through the data's own pools."""
+    selected, pool = (read_manifest(job / place) for place in (SELECTED, PAIRS))
+    fresh, seen = (read_pool(rows, job / "data/raw").pictures for rows in (pool, of_split(selected, "train")[:2]))
+    rows = [
+        {"png": data, "txt": f"thing {place}".encode()}
+        for place, data in enumerate([*fresh, *map(encoded_again, seen)])
+    ]
+    write_set(job / "data/sets/mine", rows)
+    params = yaml.safe_load((job / "params.yaml").read_text())
+    params["overrides"]["evaluation"]["sets"] = {"mine": {"path": "data/sets/mine"}}
+    (job / "params.yaml").write_text(yaml.safe_dump(params))
+    measure(job, "trained")
+    verdict = promote(job, registered(job, "trained"))
+    assert (verdict.ruling.outcome, verdict.champion) == ("kept", None), verdict.sentence
+    (finding,) = [one for one in verdict.ruling.findings if one.held == "fails"]
+    assert (finding.rule, finding.metric) == ("leakage", "leakage.mine")
+    leaked = pq.read_table(job / "runs/clip/evaluate/rows/leakage.parquet").to_pylist()
+    named = [row["query"] for row in leaked if row["leaked"]]
+    assert len(named) == 2
+    assert f"2 of {len(rows)} pictures of mine were trained on, such as {', '.join(named)}" in verdict.sentence
+    twins = [row["twin"] for row in leaked if row["leaked"]]
+    assert twins == of_split(selected, "train")["key"].to_pylist()[:2]
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,16 @@ def test_a_champion_whose_files_are_gone_from_the_store_is_for_a_person(toy):
     assert "clip@1, the champion, was measured on other data or otherwise" in verdict.sentence
 
 
+def test_the_first_is_not_served_where_the_set_that_decides_is_not_there(toy):
+    version = made(toy, 1)
+    rules(toy, primary="zero_shot.cifar10.class.top1")
+    verdict = promote(toy, version)
+    assert (verdict.ruling.outcome, verdict.champion) == ("kept", None)
+    assert "nothing is: zero_shot.cifar10.class.top1 was not measured of clip@1" in verdict.sentence
+    rules(toy)
+    assert promote(toy, verdict.version, anew=True).champion.label == "clip@1", "once the rules name what there is"
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -126,6 +136,26 @@ def test_evaluations_from_before_retrieval_said_how_it_asks_are_compared():
     )
     assert comparable(before, now, Rules(primary="m"))
     assert comparable(now, before, Rules(primary="m"))
+
+
+@pytest.mark.parametrize(
+    ("metric", "methods", "alike"),
+    [
+        ("segmentation.val.by_picture.miou", ("by word; background below a cosine of 0.213; of each picture", "by word; background below a cosine of -0.004; of each picture"), True),
+        ("segmentation.val.by_picture.miou", ("by word; background below a cosine of 0.213; of each picture", "by text; background below a cosine of 0.213; of each picture"), False),
+        ("probe.digits.top1", ("logistic regression on vectors, C 0.1", "logistic regression on features, C 10"), True),
+        ("knn.digits.top1", ("a vote of the 5 nearest", "a vote of the 20 nearest"), True),
+        ("zero_shot.pair.category.top1", ("1 of 10 by 80 prompts", "1 of 10 by 7 prompts"), False),
+    ],
+    ids=["own bound", "other words", "own penalty", "own k", "other prompts"],
+)  # fmt: skip
+def test_what_a_model_chose_for_itself_is_not_how_it_was_asked(metric, methods, alike):
+    rows = {"r": pa.table({})}
+    first, second = (
+        Evaluated(label="clip@1", metrics={metric: {"value": 0.5, "data": "here", "method": method, "tallies": [{"rows": "r", "column": "right"}]}}, rows=rows)
+        for method in methods
+    )  # fmt: skip
+    assert comparable(first, second, Rules(primary=metric)) == alike
 
 
 def test_one_trained_on_other_data_than_todays_may_have_seen_todays_pools(toy):

@@ -3,10 +3,13 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from components.contracts.errors import GateClosed
+from components.contracts.errors import CapabilityError, GateClosed
+from components.registry.store import open_store
+from flows.promote import promote as judged
 from tests.flows.test_promote import made
 
 
@@ -31,10 +34,10 @@ def shown(toy, prefect_api):
         yield look
 
 
-def in_a_shell(*arguments, server=True):
-    """Run `diptych promote`, where a server is known or where none is."""
+def in_a_shell(verb, *arguments, server=True):
+    """Run a command, where a server is known or where none is."""
     env = {name: value for name, value in os.environ.items() if server or not name.startswith("PREFECT_")}
-    command = [sys.executable, "-m", "flows.cli", "promote", *arguments]
+    command = [sys.executable, "-m", "flows.cli", verb, *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, env=env)
 
 
@@ -61,17 +64,53 @@ def test_the_deployment_shows_what_was_judged_and_what_a_person_signed_for(toy, 
 
 def test_a_shell_shows_it_where_there_is_a_server_and_is_silent_where_there_is_none(toy, shown):
     made(toy, 1)
-    alone = in_a_shell("clip@1", server=False)
+    alone = in_a_shell("promote", "clip@1", server=False)
     assert (alone.returncode, alone.stderr) == (0, "")
     assert shown() == []
     made(toy, 2)
-    judged = in_a_shell("clip@2", "--json")
+    judged = in_a_shell("promote", "clip@2", "--json")
     assert judged.returncode == 0, judged.stderr
     assert judged.stdout.startswith("{"), "the answer alone"
     ((page, of_run),) = shown()
     assert page.startswith("# clip@2: promoted")
     assert not of_run
-    by_hand = in_a_shell("clip@1", "--because", "the second sees no red")
+    by_hand = in_a_shell("promote", "clip@1", "--because", "the second sees no red")
     assert by_hand.returncode == 0, by_hand.stderr
     ((page, _),) = shown()
     assert page.startswith("# clip@1\n\nclip@1 is the champion, set by hand: the second sees no red")
+
+
+def by_the_alias(version):
+    """Do what somebody does on MLflow's page."""
+    open_store(Path.cwd()).client.set_registered_model_alias("clip", "champion", version.version)
+
+
+def test_what_the_alias_asks_for_is_shown_by_whoever_hears_of_it(toy, shown):
+    """Nothing can be served here, which takes nothing back of what was decided."""
+    from flows.deliver import deploy
+    from flows.judged import promote
+
+    judged(toy, made(toy, 2))
+    by_the_alias(worse := made(toy, 0))
+    with pytest.raises(CapabilityError, match="Nothing is served"):
+        deploy("clip")
+    ((page, of_run),) = shown()
+    assert page.startswith("# clip@2: kept")
+    assert "| primary | retrieval.pair.mean_recall | fails: not better |" in page
+    assert of_run
+    by_the_alias(worse)
+    asked = in_a_shell("deploy", "clip")
+    assert asked.returncode == 1, asked.stdout
+    ((page, of_run),) = shown()
+    assert page.startswith("# clip@2: kept")
+    assert not of_run
+    by_the_alias(made(toy, 4))
+    with pytest.raises(CapabilityError, match="Nothing is served"):
+        deploy("clip")
+    ((page, _),) = shown()
+    assert page.startswith("# clip@3: promoted")
+    by_the_alias(worse)
+    made(toy, 6)
+    promote("clip@4")
+    pages = [page.partition("\n")[0] for page, _ in shown()]
+    assert sorted(pages) == ["# clip@2: kept", "# clip@4: promoted"], "whoever had the alias by hand is judged first"

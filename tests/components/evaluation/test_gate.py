@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pyarrow as pa
@@ -9,10 +10,12 @@ import pytest
 from scipy.stats import binomtest
 
 from components.contracts.errors import ConfigError, DataError
+from components.contracts.evaluate import Tally
 from components.contracts.promotion import Bound, Finding, Guard, Rules
 from components.evaluation.gate import FEWEST, compared, fallen, judge
-from components.evaluation.outcomes import Evaluated
+from components.evaluation.outcomes import Evaluated, distinct_queries
 from components.evaluation.ruled import table
+from components.evaluation.study import study
 
 M = "retrieval.pair.mean_recall"
 
@@ -139,6 +142,44 @@ def test_a_query_that_several_recalls_are_taken_of_counts_once():
         judge(side("a", ours), fewer, Rules())
 
 
+def ways(label, right, **ways_of):
+    """Return an evaluation of which one metric is the mean over ways to ask the same queries, each answered alike."""
+    wheres = [dict(zip(ways_of, one, strict=True)) for one in product(*ways_of.values())]
+    names = [f"q{at}" for at in range(len(right))]
+    rows = pa.concat_tables(
+        pa.table({"query": names, "group": names, "right": right, **{name: [its] * len(right) for name, its in where.items()}})
+        for where in wheres
+    )  # fmt: skip
+    tallies = [{"rows": "r", "column": "right", "where": where} for where in wheres]
+    metrics = {M: {"value": float(right.mean()), "unit": "fraction", "better": "up", "tallies": tallies, "data": "d"}}
+    return Evaluated(label=label, metrics=metrics, rows={"r": rows})
+
+
+@pytest.mark.parametrize(
+    ("ways_of", "times"),
+    [
+        ({"change": ["blur", "snow"], "strength": [1, 2, 3]}, 1),  # a mean of robustness
+        ({"shots": [4], "draw": [0, 1, 2, 3, 4]}, 1),  # few-shot
+        ({"direction": ["image_to_text", "text_to_image"]}, 2),  # a picture that looks for a text is not the text that looks for it
+    ],
+    ids=["spoilt", "drawn", "two ways"],
+)  # fmt: skip
+def test_a_query_counts_once_however_often_it_is_asked_again(ways_of, times):
+    """How many more are needed is of queries to find, and not of times to ask them."""
+    ours, theirs = two(30, 22, 100, 100)
+    alone = compared(evaluated("a", {M: ours}), evaluated("b", {M: theirs}), M, Rules(), 0)
+    again = compared(ways("a", ours, **ways_of), ways("b", theirs, **ways_of), M, Rules(), 0)
+    assert (again.queries, again.groups) == (252 * times, 252)
+    assert again.more(0.0, Rules()) == pytest.approx(times * alone.more(0.0, Rules()), rel=0.1)
+    (_, line) = study({"b": [ways("b", theirs, **ways_of)], "a": [ways("a", ours, **ways_of)]})
+    assert line.queries == 252 * times
+
+
+def test_queries_of_draws_that_leave_others_are_all_of_them():
+    tallies = [Tally(rows="r", column="right", where={"draw": draw}) for draw in (0, 1)]
+    assert distinct_queries(tallies, [pa.table({"query": ["a", "b"]}), pa.table({"query": ["b", "c", "d"]})]) == 4
+
+
 def test_the_same_model_again_is_not_better_however_many_queries():
     same = np.arange(300) % 3 == 0
     ruling = ruled(same, same)
@@ -245,12 +286,26 @@ def test_a_multiple_of_what_the_champion_was_not_measured_on_is_for_a_person():
     assert ruling.outcome == "needs_a_person"
 
 
-def test_the_first_version_must_keep_its_bounds_and_no_more():
+def test_the_first_version_must_keep_its_bounds():
     first = evaluated("clip@1", {M: np.arange(100) < 62})
     assert judge(first, None, Rules()).sentence == "clip@1 is the champion: there was none."
     kept = judge(first, None, Rules(bounds=(Bound(metric=M, at_least=0.7),)))
     assert kept.outcome == "kept"
     assert kept.sentence == f"clip@1 is not served, and nothing is: {M} must be at least 70.0%."
+
+
+@pytest.mark.parametrize("tier", ["primary", "critical", "supporting", "advisory"])
+def test_the_first_version_must_be_measured_on_what_the_rules_name(tier):
+    """A set that is not there would else crown whatever comes first, and every challenger would be for a person."""
+    first, lacks = evaluated("clip@1", {M: np.arange(100) < 62}), "zero_shot.cifar10.class.top1"
+    rules = Rules(primary=lacks) if tier == "primary" else Rules(guards=(Guard(metric=lacks, margin=0.02, tier=tier),))
+    ruling = judge(first, None, rules)
+    assert [(one.rule, one.metric) for one in ruling.findings] == [(tier, lacks)]
+    assert ruling.outcome == ("promoted" if tier == "advisory" else "kept")
+    if tier != "advisory":
+        assert ruling.sentence.startswith(f"clip@1 is not served, and nothing is: {lacks} was not measured of clip@1")
+    has = evaluated("clip@1", {M: np.arange(100) < 62, lacks: np.arange(100) < 9})
+    assert judge(has, None, rules).outcome == "promoted", "however little it can: it has nobody to beat"
 
 
 def test_what_is_missing_is_a_no_of_the_challenger_and_a_question_of_the_champion():

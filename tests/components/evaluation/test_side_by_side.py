@@ -36,6 +36,20 @@ def test_a_difference_is_the_second_less_the_first_where_less_is_better_too():
     )
 
 
+def test_two_that_were_asked_otherwise_are_compared_and_it_is_said_how():
+    def by(label, answers, method):
+        one = measured(label, answers)
+        return replace(one, metrics={name: {**metric, "method": method} for name, metric in one.metrics.items()})
+
+    first = by("clip@1", THEIRS, "1 of 10 by 7 prompts")
+    (row,) = beside(first, by("clip@2", OURS, "1 of 10 by 80 <prompts>"))
+    assert row.low is not None
+    assert row.otherwise
+    said = page(first, by("clip@2", OURS, "1 of 10 by 80 <prompts>"))
+    assert "better; asked in other ways: 1 of 10 by 7 prompts; and 1 of 10 by 80 &lt;prompts&gt;" in said
+    assert "asked in other ways" not in page(first, by("clip@2", OURS, "1 of 10 by 7 prompts"))
+
+
 @pytest.mark.parametrize(
     ("second", "why"),
     [

@@ -10,6 +10,7 @@ from scipy.stats import t as student
 from components.contracts.errors import ConfigError
 from components.evaluation.bootstrap import mean_interval
 from components.evaluation.study import apart_by, comparisons, far_middle, left_out, of_seeds, study
+from flows.study import table
 from tests.components.evaluation.test_gate import M, evaluated
 
 OTHER = "zero_shot.pair.category.top1"
@@ -95,6 +96,27 @@ def test_a_number_counted_over_two_tables_is_the_mean_of_both():
     line = study({"a": [both[0]], "b": [both[1]]})[1]
     assert line.difference == pytest.approx(both[1].metrics["mean"]["value"] - both[0].metrics["mean"]["value"])
     assert line.queries == 500
+
+
+def asked_by(label, method, **answers):
+    one = run(label, **answers)
+    return replace(one, metrics={name: {**metric, "method": method} for name, metric in one.metrics.items()})
+
+
+def test_arms_that_were_asked_otherwise_are_compared_and_it_is_said():
+    """How to ask may be what is studied; who only looks at the models has to know."""
+    first = asked_by("a", "1 of 10 by 7 prompts", m=right(0.5, 0))
+    alike, other = (asked_by("b", f"1 of 10 by {count} prompts", m=right(0.7, 1)) for count in (7, 80))
+    (_, same), (_, apart) = (study({"a": [first], "b": [second]}) for second in (alike, other))
+    assert (same.otherwise, apart.otherwise) == (False, True)
+    assert same.difference == apart.difference is not None
+    units = {M: "fraction"}
+    assert "Asked in another way" not in "\n".join(table([_, same], units, "a", 1))
+    said = "\n".join(table([_, apart], units, "a", 1))
+    assert (
+        f"Asked in another way than a, as `method` of metrics.json says, which is part of the difference: b {M}."
+        in said
+    )
 
 
 @pytest.mark.parametrize(

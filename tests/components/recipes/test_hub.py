@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from components.contracts.errors import CapabilityError, ConfigError, DataError
+from components.contracts.sealed import sha256_of
 from components.recipes.exported import export_model
-from components.recipes.given_model import read_given
+from components.recipes.given_model import library_of, read_given
 from components.recipes.hub import from_hub, model_place
 from components.recipes.interop import import_model
 from flows.cli import main
+from flows.given_start import given_start
 from tests.their_sets import write_set
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "transformers" / "clip_gelu"
@@ -98,20 +100,58 @@ def test_a_path_is_not_of_the_hub(tmp_path):
     )
 
 
-@pytest.mark.parametrize("said", ["ViT-B-32/laion2b_s34b_b79k", f"hf-hub:{LAION}"])
-def test_a_checkpoint_of_open_clip_is_measured_by_either_of_its_names(
-    said, laion, tmp_path, monkeypatch, capsys, squares
-):
+@pytest.fixture
+def both(hub, tmp_path):
+    """As LAION's lie on the Hub: open_clip's files, and beside them the same model as transformers reads it."""
+    import_model(GOLDEN.with_name("clip_quick_gelu"), "huggingface", tmp_path / "ours")
+    export_model(tmp_path / "ours", "open_clip", tmp_path / "theirs")
+    export_model(tmp_path / "ours", "hf", tmp_path / "hf")
+    shutil.copytree(tmp_path / "theirs", tmp_path / "both")
+    for name in ("config.json", "model.safetensors", "preprocessor_config.json"):
+        shutil.copy(tmp_path / "hf" / name, tmp_path / "both" / name)
+    return laid_out(hub, LAION, tmp_path / "both")
+
+
+@pytest.fixture
+def sayings(squares, tmp_path, monkeypatch):
+    """A set, from whose folder commands run."""
     rows = [
         {"png": data, "txt": name.encode()} for data, (name,) in zip(squares.pictures, squares.captions, strict=True)
     ]
     write_set(tmp_path / "sayings", rows)
     monkeypatch.chdir(tmp_path)
-    assert model_place(said, tmp_path) == laion
-    assert main(["evaluate", said, "--set", "sayings", "--json"]) == 0
+
+
+def of_open_clip(said, tmp_path, capsys):
+    """Whether the command measures open_clip's weights by that name."""
+    assert main(["evaluate", *said, "--set", "sayings", "--json"]) == 0
     model = json.loads(capsys.readouterr().out)["sayings"]["model"]
-    assert (model["library"], model["weights"]) == ("open_clip", "open_clip_model.safetensors")
-    assert model["sha256"] == read_given(tmp_path / "theirs").sha256
+    folder = {"open_clip": "theirs", "huggingface": "hf"}[model["library"]]
+    assert model["sha256"] == sha256_of(tmp_path / folder / model["weights"])
+    return model["library"] == "open_clip"
+
+
+@pytest.mark.usefixtures("sayings")
+@pytest.mark.parametrize("said", ["ViT-B-32/laion2b_s34b_b79k", f"hf-hub:{LAION}"])
+def test_a_model_that_lies_there_as_two_libraries_is_open_clips(said, both, tmp_path, capsys):
+    assert model_place(said, tmp_path) == both / "open_clip_model.safetensors"
+    assert of_open_clip([said], tmp_path, capsys)
+    assert not of_open_clip([said, "--from", "huggingface"], tmp_path, capsys), "unless somebody says whose"
+    place, name = given_start(said, tmp_path)
+    assert (library_of(place), name) == ("open_clip", REVISION), "adapt --from"
+
+
+def test_weights_of_one_library_tell_beside_configs_of_both(both):
+    """Some have open_clip's weights as a pickle alone, which is not fetched."""
+    (both / "open_clip_model.safetensors").unlink()
+    assert library_of(model_place(f"hf-hub:{LAION}", both)) == "huggingface"
+
+
+@pytest.mark.usefixtures("sayings")
+@pytest.mark.parametrize("said", ["ViT-B-32/laion2b_s34b_b79k", f"hf-hub:{LAION}"])
+def test_a_checkpoint_of_open_clip_is_measured_by_either_of_its_names(said, laion, tmp_path, capsys):
+    assert model_place(said, tmp_path) == laion
+    assert of_open_clip([said], tmp_path, capsys)
 
 
 def test_a_folder_that_is_called_so_is_the_folder(laion, tmp_path):

@@ -61,6 +61,16 @@ def test_what_can_be_compared_instead_is_named(checked, metric, says):
     assert says in str(said.value)
 
 
+@pytest.mark.parametrize(
+    ("metric", "end"),
+    [("cost.image.ms", "at_most"), ("cost.text.flops", "at_most"), ("zero_shot.pair.category.mean_per_class", "at_least")],
+)  # fmt: skip
+def test_the_bound_that_is_advised_keeps_to_the_side_that_is_worse(checked, metric, end):
+    with pytest.raises(ConfigError) as said:
+        checked({"primary": metric})
+    assert f"bounds: [{{metric: {metric}, {end}: …}}]" in str(said.value)
+
+
 def test_what_begins_as_no_metric_does_is_named_with_the_nearest(checked):
     with pytest.raises(ConfigError, match=r"begins with 'retreival'.*did you mean retrieval\?"):
         checked({"primary": "retreival.pair.mean_recall"})

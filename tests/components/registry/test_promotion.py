@@ -197,6 +197,29 @@ def test_a_champion_set_on_mlflows_own_page_is_judged_before_anybody_has_to_beat
     assert "made the champion by hand, and may not be" in store.client.get_model_version("clip", "2").tags[PUT_BACK]
 
 
+def test_what_is_decided_of_a_champion_set_by_hand_can_be_shown(ship, store):
+    """As of any other that is judged: its ruling, and its page; nothing is decided of one that is champion by right."""
+    ship()
+    assert requested(store, "clip", saying("kept")).decided == ()
+    ship("kept")
+    store.client.set_registered_model_alias("clip", "champion", "2")
+    refused = requested(store, "clip", saying("kept"))
+    assert (refused.version.label, refused.champion.label, refused.ruling.outcome, refused.page) == (
+        "clip@2",
+        "clip@1",
+        "kept",
+        "# kept",
+    )
+    store.client.set_registered_model_alias("clip", "champion", "2")
+    (before,) = ship("kept").before
+    assert (before.version.label, before.ruling.outcome) == ("clip@2", "kept"), "judged before anybody has to beat it"
+    store.client.set_model_version_tag("clip", "2", "diptych.verdict", "approved")
+    store.client.set_registered_model_alias("clip", "champion", "2")
+    (signed,) = requested(store, "clip", saying("kept")).decided
+    assert signed.ruling is None
+    assert signed.page.startswith("# clip@2\n\nclip@2 was made the champion by hand, and may be")
+
+
 def test_a_champion_set_by_hand_of_which_a_person_signed_is_the_one_to_beat(ship, store):
     ship()
     ship("kept")
@@ -227,6 +250,7 @@ def test_a_request_that_came_while_another_failed_is_held_against_who_had_it_by_
     refused = requested(store, "clip", judge)
     assert asked == [("clip@3", "clip@1")]
     assert "cannot be judged: there is nothing to measure it on" in refused.sentence
+    assert refused.sentence in refused.page
     assert by_alias(store, "clip", "champion").label == "clip@1"
 
 
