@@ -204,6 +204,23 @@ def test_a_picture_that_is_pasted_is_searched_by(page):
     assert captions(page)[0] == "a green square"
 
 
+def test_labels_that_come_late_are_not_shown_under_another_picture(page):
+    """The first picture's are held back until the second's are there."""
+    page.ask("""(() => { const plain = window.fetch; let first = true;
+        window.fetch = async (path, its) => {
+            const answer = plain(path, its);
+            if (path === 'v1/classify' && first) { first = false; await new Promise(done => { window.release = done; }); }
+            return answer;
+        }; })()""")
+    drop = "dispatchEvent(new DragEvent('drop', {dataTransfer: given, cancelable: true}))})()"
+    page.ask(GREEN.replace("20,200,40", "230,20,20") + drop)
+    page.wait("window.release !== undefined")
+    page.ask(GREEN + drop)
+    page.wait("document.querySelector('#labels li span')?.textContent == 'green'")
+    page.ask("(async () => { window.release(); await new Promise(done => setTimeout(done, 300)); })()")
+    assert page.ask("document.querySelector('#labels li span').textContent") == "green"
+
+
 def test_words_that_are_pasted_are_words(page):
     page.ask(
         """(() => {const given = new DataTransfer(); given.setData('text/plain', 'a red square');

@@ -7,6 +7,7 @@ import re
 import subprocess
 import time
 from collections import deque
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -128,6 +129,15 @@ class Candidate:
         self._let_go()
         beside = Beside(endpoint=self.endpoint, share=share, shadow=shadow, until=until)
         write_beside(self._root, (*read_routes(self._root).beside, beside))
+        self._handed_over = True
+
+    def take_place_of(self, broken: Endpoint) -> None:
+        """Let it outlive us in the place of a server beside the one that is served, with its share. Hold the lock. Errors as of `hand_over`."""
+        self._let_go()
+        beside = read_routes(self._root).beside
+        write_beside(
+            self._root, [replace(one, endpoint=self.endpoint) if one.endpoint == broken else one for one in beside]
+        )
         self._handed_over = True
 
     def _let_go(self) -> None:

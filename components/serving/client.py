@@ -18,6 +18,12 @@ from components.serving.triton_client import Classified, Hit, LabelScore
 
 TIMEOUT_S = 30.0
 MOST_INPUTS = 256  # of one request
+MOST_BYTES = 16 * 2**20  # of one request; a gateway takes twice that by default, and may cut off what is more
+MOST_BYTES_A_LETTER = 6  # in JSON
+
+
+class _TooMuch(RequestRefused):
+    """What was sent together is too large; less of it may not be."""
 
 
 class Client:
@@ -37,13 +43,14 @@ class Client:
         self._http = httpx.Client(base_url=url, headers=_headers(key), timeout=timeout_s)
 
     def embed(self, inputs: Sequence[str | bytes], dimensions: int | None = None) -> Float[np.ndarray, "N D"]:
-        """Return a vector of unit length for each text or encoded picture."""
-        rows, space = [], ""
-        for body in _embeddings(self._model, inputs, dimensions):
-            answer = self._post("embeddings", _of_space(body, space))
-            space = answer["space"]
-            rows.append(_rows(answer))
-        return np.concatenate(rows)
+        """Return a vector of unit length for each text or encoded picture, by as many requests as it takes."""
+        asking = _Embedding(self._model, inputs, dimensions)
+        while (body := asking.body()) is not None:
+            try:
+                asking.take(self._post("embeddings", body))
+            except RequestRefused as err:
+                asking.refused(err)
+        return asking.rows()
 
     def classify(
         self, image: bytes, labels: Sequence[str] | None = None, templates: Sequence[str] | None = None, top_k: int = 10
@@ -97,13 +104,14 @@ class AsyncClient:
         self._http = httpx.AsyncClient(base_url=url, headers=_headers(key), timeout=timeout_s)
 
     async def embed(self, inputs: Sequence[str | bytes], dimensions: int | None = None) -> Float[np.ndarray, "N D"]:
-        """Return a vector of unit length for each text or encoded picture."""
-        rows, space = [], ""
-        for body in _embeddings(self._model, inputs, dimensions):
-            answer = await self._post("embeddings", _of_space(body, space))
-            space = answer["space"]
-            rows.append(_rows(answer))
-        return np.concatenate(rows)
+        """Return a vector of unit length for each text or encoded picture, as Client.embed."""
+        asking = _Embedding(self._model, inputs, dimensions)
+        while (body := asking.body()) is not None:
+            try:
+                asking.take(await self._post("embeddings", body))
+            except RequestRefused as err:
+                asking.refused(err)
+        return asking.rows()
 
     async def classify(
         self, image: bytes, labels: Sequence[str] | None = None, templates: Sequence[str] | None = None, top_k: int = 10
@@ -149,20 +157,54 @@ def _uri(picture: bytes) -> str:
     return f"data:image/*;base64,{base64.b64encode(picture).decode()}"
 
 
-def _embeddings(model: str, inputs: Sequence[str | bytes], dimensions: int | None) -> list[dict[str, Any]]:
-    """Return the bodies of as many requests as it takes."""
-    if isinstance(inputs, str | bytes) or not inputs:
-        raise RequestRefused("embed takes a list of texts and pictures, at least one; put a single one in a list.")
-    sent = [_uri(one) if isinstance(one, bytes) else one for one in inputs]
-    plain: dict[str, Any] = {"model": model, "encoding_format": "base64"}
-    if dimensions is not None:
-        plain["dimensions"] = dimensions
-    return [{**plain, "input": sent[start : start + MOST_INPUTS]} for start in range(0, len(sent), MOST_INPUTS)]
+class _Embedding:
+    """Inputs on their way, in order, in requests that a gateway takes.
 
+    Args:
+        model, inputs, dimensions: as of Client and its `embed`.
+    """
 
-def _of_space(body: dict[str, Any], space: str) -> dict[str, Any]:
-    """Return the body, asking for the very model that answered first: vectors of two models cannot lie in one array."""
-    return {**body, "model": space} if space else body
+    def __init__(self, model: str, inputs: Sequence[str | bytes], dimensions: int | None) -> None:
+        if isinstance(inputs, str | bytes) or not inputs:
+            raise RequestRefused("embed takes a list of texts and pictures, at least one; put a single one in a list.")
+        self._plain: dict[str, Any] = {"model": model, "encoding_format": "base64"}
+        if dimensions is not None:
+            self._plain["dimensions"] = dimensions
+        self._inputs = inputs
+        self._most, self._done, self._under_way = MOST_INPUTS, 0, 0
+        self._rows: list[Float[np.ndarray, "N D"]] = []
+
+    def body(self) -> dict[str, Any] | None:
+        """Return the body of the next request; None where all is done."""
+        sent: list[str] = []
+        size = 0
+        for one in self._inputs[self._done : self._done + self._most]:
+            coded = _uri(one) if isinstance(one, bytes) else one
+            size += len(coded) if isinstance(one, bytes) else MOST_BYTES_A_LETTER * len(one)
+            if sent and size > MOST_BYTES:
+                break
+            sent.append(coded)
+        self._under_way = len(sent)
+        return {**self._plain, "input": sent} if sent else None
+
+    def take(self, answer: Any) -> None:
+        """Take an answer. The others are asked of the very model that gave it: vectors of two models cannot lie in one array."""
+        self._plain["model"] = answer["space"]
+        self._rows.append(_rows(answer))
+        self._done += self._under_way
+
+    def refused(self, err: RequestRefused) -> None:
+        """Ask for less at once from here on where it was too much together; raises the error where it is an input's own."""
+        if isinstance(err, _TooMuch) and self._under_way > 1:
+            self._most = self._under_way // 2
+        elif self._done:
+            raise RequestRefused(f"{err} (Of inputs counted from {self._done} on.)") from err
+        else:
+            raise err
+
+    def rows(self) -> Float[np.ndarray, "N D"]:
+        """Return all of them."""
+        return np.concatenate(self._rows)
 
 
 def _classification(
@@ -185,11 +227,13 @@ def _answer(answer: httpx.Response) -> Any:
     if answer.status_code == 200:
         return answer.json()
     try:
-        said = answer.json()["error"]["message"]
+        said, code = answer.json()["error"]["message"], answer.json()["error"]["code"]
     except (ValueError, KeyError, TypeError):  # a proxy in between may say it in its own way
-        said = f"status {answer.status_code}"
+        said, code = f"status {answer.status_code}", ""
     if answer.status_code == 429 or answer.status_code >= 500:
         raise TransientError(said)
+    if answer.status_code == 413 and code != "text_too_long":
+        raise _TooMuch(said)
     raise RequestRefused(said)
 
 

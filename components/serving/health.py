@@ -17,7 +17,7 @@ def probe(client: TritonClient) -> None:
 
     Raises ServerFailed or RequestRefused when one answers badly, TransientError when nothing answers.
     """
-    for name, rows in (("embed_image", client.embed_image([_picture()])), ("embed_text", client.embed_text([TEXT]))):
+    for name, rows in (("embed_image", client.embed_image([a_picture()])), ("embed_text", client.embed_text([TEXT]))):
         length = float(np.linalg.norm(rows[0].astype(np.float64)))
         if not abs(length - 1) <= UNIT_TOLERANCE:  # written so that NaN fails too
             raise ServerFailed(
@@ -27,14 +27,15 @@ def probe(client: TritonClient) -> None:
     if not client.search(TEXT, 1):
         raise ServerFailed(f"image_retrieval at {client.address} finds nothing in its index. Package the model again.")
     if client.classifies():
-        only = client.classify(_picture(), [TEXT], ["{}"]).labels
+        only = client.classify(a_picture(), [TEXT], ["{}"]).labels
         if [answer.label for answer in only] != [TEXT] or not abs(only[0].score - 1) <= UNIT_TOLERANCE:
             raise ServerFailed(
                 f"zero_shot_classifier at {client.address} is not sure of the only label there is. Package the model again."
             )
 
 
-def _picture() -> bytes:
+def a_picture() -> bytes:
+    """Return a small encoded picture that every model takes."""
     file = io.BytesIO()
     Image.new("RGB", (8, 8), (200, 30, 30)).save(file, "PNG")
     return file.getvalue()

@@ -1,7 +1,8 @@
 """Keeps serving alive: the gateway's workers, and the server behind them. `python -m components.serving.keeper ROOT MARK`
 
 A worker that ends is started again, and so is one whose event loop has stood still for `hang_s`; a Triton server that has stopped answering, in which a dead Python process makes no difference to
-what it says of itself, gets a fresh one beside it on the same repository, and goes. Both wait longer each time they fail in a row.
+what it says of itself, gets a fresh one beside it on the same repository, and goes. Both wait longer each time they fail in a row. So does one that stands beside the champion, as long as its process
+lives; one that has ended gets no requests any more, and one with a lease, a canary, is left to whoever watches it.
 """
 
 import os
@@ -12,6 +13,7 @@ import sys
 import threading
 import time
 import traceback
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
@@ -34,6 +36,19 @@ SLOW_PROBES = (
 )
 
 
+@dataclass(slots=True)
+class Watched:
+    """How a server fares.
+
+    Args:
+        healing: how long to wait until it is started again.
+        slow: probes in a row that it did not answer in time.
+    """
+
+    healing: Backoff = field(default_factory=Backoff)
+    slow: int = 0
+
+
 class Keeper:
     """The loop.
 
@@ -48,8 +63,7 @@ class Keeper:
         self._settings = settings
         self._socket = listening
         self._workers: list[Worker] = [Worker(settings.hang_s) for _ in range(settings.workers)]
-        self._healing = Backoff()
-        self._slow = 0
+        self._watched: dict[str, Watched] = {}
         self._probe_at = time.monotonic() + PROBE_EVERY_S
         self._stopping = False
         self._probing = threading.Thread()
@@ -87,20 +101,31 @@ class Keeper:
             if routes.over() or any(not one.endpoint.process.is_alive() for one in routes.beside):
                 self._forget()
                 routes = read_routes(self._root)
-            if routes.main is None:
-                return
-            fault = fault_of(routes.main, PROBE_S)
-            self._slow = self._slow + 1 if isinstance(fault, TransientError) else 0
-            if fault is None:
-                self._healing.went_well()
-            elif (not self._slow or self._slow >= SLOW_PROBES) and self._healing.ready():
-                self._heal(routes.main, str(fault))
+            own = [one.endpoint for one in routes.beside if one.until is None]  # who gave another its lease judges it
+            endpoints = [*([routes.main] if routes.main else []), *own]
+            self._watched = {one.package_digest: self._watched.get(one.package_digest, Watched()) for one in endpoints}
         except Busy:
-            pass  # a deploy is under way, and looks after the server itself
-        except Exception as err:  # whatever it is, workers and server have to be kept
-            known = isinstance(err, DiptychError | OSError)
+            return  # a deploy is under way, and looks after the servers itself
+        except Exception as err:  # whatever it is, workers have to be kept
+            say(f"nobody knows which servers there are ({_told(err)}); the next look is in {PROBE_EVERY_S:.0f} s")
+            return
+        for endpoint in endpoints:
+            self._look(endpoint, self._watched[endpoint.package_digest])
+
+    def _look(self, endpoint: Endpoint, watched: "Watched") -> None:
+        try:
+            fault = fault_of(endpoint, PROBE_S)
+            watched.slow = watched.slow + 1 if isinstance(fault, TransientError) else 0
+            if fault is None:
+                watched.healing.went_well()
+            elif (not watched.slow or watched.slow >= SLOW_PROBES) and watched.healing.ready():
+                self._heal(endpoint, str(fault))
+                watched.slow = 0
+        except Busy:
+            pass  # as above
+        except Exception as err:  # whatever it is, workers and the other servers have to be kept
             say(
-                f"the server was not mended ({err if known else traceback.format_exc()}); the next try is in {self._healing.failed():.0f} s at the soonest"
+                f"the server was not mended ({_told(err)}); the next try is in {watched.healing.failed():.0f} s at the soonest"
             )
 
     def _forget(self) -> None:
@@ -119,17 +144,23 @@ class Keeper:
         say(f"{broken.label} (process {broken.process.pid}) does not answer: {why} Starting another.")
         with serving_lock(self._root, KEEPER):
             routes = read_routes(self._root)
-            if routes.main != broken:
+            if broken not in routes.endpoints:
                 return
             with restart(self._root, broken) as candidate:
                 prepare(candidate.endpoint.repository, self._root)
-                candidate.hand_over()
+                if broken == routes.main:
+                    candidate.hand_over()
+                else:
+                    candidate.take_place_of(broken)
             sweep(self._root, keep=read_routes(self._root).endpoints, drain_s=BROKEN_DRAIN_S)
-        self._slow = 0
         say(f"{broken.label} answers again (process {candidate.endpoint.process.pid})")
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self._stopping = True
+
+
+def _told(err: Exception) -> str:
+    return str(err) if isinstance(err, DiptychError | OSError) else traceback.format_exc()
 
 
 def main(arguments: list[str]) -> int:

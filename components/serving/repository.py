@@ -44,6 +44,7 @@ INDEX_COLUMNS = ("key", "text", "source")
 HERE = """instance_group [ { kind: KIND_AUTO count: 1 } ]
 dynamic_batching { }
 parameters { key: "intra_op_thread_count" value { string_value: "1" } }"""
+PRECISION = "FP32"  # that TensorRT computes in
 _ON_GPU = """instance_group [ { kind: KIND_GPU count: 1 } ]
 dynamic_batching { preferred_batch_size: [ 8, 16, 32 ] max_queue_delay_microseconds: 500 }"""
 PLACEMENTS = {  # where the encoders run, beside HERE: name of a configuration -> its lines
@@ -54,7 +55,7 @@ optimization {{
     gpu_execution_accelerator [
       {{
         name: "tensorrt"
-        parameters {{ key: "precision_mode" value: "FP32" }}
+        parameters {{ key: "precision_mode" value: "{PRECISION}" }}
         parameters {{ key: "max_workspace_size_bytes" value: "1073741824" }}
       }}
     ]

@@ -14,6 +14,7 @@ from components.contracts.errors import CapabilityError
 from components.serving.encoders import PackageEncoders
 from components.serving.held import held_pictures
 from components.serving.package import Package
+from components.serving.repository import PRECISION
 from components.serving.variants import NAMES, Kind, Tried, tried, write_variant
 
 MOST = 1_000  # pictures and texts that are asked
@@ -33,26 +34,43 @@ def vary(package: Package, graphs: Mapping[str, Path], kind: Kind, root: Path | 
         raise CapabilityError(
             f"{package.path} has no index, so what is lost by {NAMES[kind]} cannot be told. Export it without --variant."
         )
-    held = held_pictures(package, root, MOST) if root is not None else {}
-    found: list[Tried] = []
     with tempfile.TemporaryDirectory() as scratch:
-        made = {name: Path(scratch) / f"{name}.onnx" for name in graphs}
-        for name, graph in graphs.items():
-            write_variant(kind, graph, made[name])
-        found.append(_text(package, graphs["text_encoder"], made["text_encoder"], kind))
-        if held:
-            found.append(_image(package, graphs["image_encoder"], made["image_encoder"], kind, held))
+        found = each_tried(package, graphs, kind, root, Path(scratch))
         for one in found:
             if one.is_offered:
-                graphs[f"{one.side}_encoder"].write_bytes(made[f"{one.side}_encoder"].read_bytes())
+                graph = graphs[f"{one.side}_encoder"]
+                graph.write_bytes((Path(scratch) / f"{one.side}_encoder.onnx").read_bytes())
+                _by_tensorrt(graph, kind)
     said = [str(one) for one in found]
-    if not held:
+    if len(found) < len(graphs):
         said.append(
             f"image encoder in {NAMES[kind]}: not offered; no picture of its index is here, so what is lost cannot be told"
         )
     if not any(one.is_offered for one in found):
         raise CapabilityError(f"{NAMES[kind]} is not offered on this machine, and nothing was kept. {'. '.join(said)}.")
     return tuple(said)
+
+
+def each_tried(
+    package: Package, graphs: Mapping[str, Path], kind: Kind, root: Path | None, scratch: Path
+) -> list[Tried]:
+    """Return what was measured of each encoder, the text's first, and write its variant into a folder; arguments as of `vary`. The image's is left out where no picture is here."""
+    held = held_pictures(package, root, MOST) if root is not None else {}
+    made = {name: scratch / f"{name}.onnx" for name in graphs}
+    for name, graph in graphs.items():
+        write_variant(kind, graph, made[name])
+    found = [_text(package, graphs["text_encoder"], made["text_encoder"], kind)]
+    if held:
+        found.append(_image(package, graphs["image_encoder"], made["image_encoder"], kind, held))
+    return found
+
+
+def _by_tensorrt(graph: Path, kind: Kind) -> None:
+    """Let TensorRT compute a graph of float16 in it, where it lies in a repository of Triton's; its answers there were measured by nobody here."""
+    configuration = graph.parents[1] / "configs" / "tensorrt.pbtxt"
+    if kind == "fp16" and configuration.exists():
+        said = configuration.read_text(encoding="utf-8")
+        configuration.write_text(said.replace(f'value: "{PRECISION}"', 'value: "FP16"'), encoding="utf-8")
 
 
 def _text(package: Package, graph: Path, variant: Path, kind: Kind) -> Tried:

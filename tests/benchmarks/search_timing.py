@@ -1,7 +1,7 @@
 """How fast a search answers, and how much of what comparing all finds it finds."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ TOP = 10
 
 
 def timed(
-    ask: Callable[[np.ndarray], Iterable[Any]], questions: np.ndarray
+    ask: Callable[[Any], Iterable[Any]], questions: Sequence[Any] | np.ndarray
 ) -> tuple[list[list[int]], dict[str, float]]:
     """Return the answers, and the middle and the slowest of a hundred in milliseconds, wall and CPU."""
     for question in questions[:20]:

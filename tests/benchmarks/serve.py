@@ -1,7 +1,7 @@
 """What an answer costs: the gateway and Triton beside a plain FastAPI server and MLflow's pyfunc server, on one package.
 
 `python -m tests.benchmarks.serve --workspace . --keep` in a workspace with a finished run; `--measure grpc embed sustained overload soak perf` measures what serve_longer.py does,
-and keeps it beside. Each side answers the same requests, a text or a picture in JSON, from 1, 4, 16
+and keeps it beside; what is not measured now stays as it was kept. Each side answers the same requests, a text or a picture in JSON, from 1, 4, 16
 and 64 clients at once; CPU is that of the whole tree of its processes, and the clients are a process of their own. Beside them stand onnxruntime
 alone, without any server, and Triton alone, with what it does more. Prints one JSON object as its last line; --keep writes it to docs/benchmarks/serve.json.
 """
@@ -10,13 +10,15 @@ import argparse
 import base64
 import json
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -47,6 +49,7 @@ TEXT = "a red heart"
 SIDES = ("gateway", "fastapi", "mlflow")
 COLD = 50  # requests before the first that counts
 UP_S = 180.0
+RECIPE = "clip"
 
 
 class Side:
@@ -91,15 +94,14 @@ class Side:
 
 
 @contextmanager
-def ours(package: Path, picture: bytes, scratch: Path, in_flight: int | None = 128) -> Iterator[Side]:
-    """Serve a package behind a gateway, in a workspace of its own below `scratch`; it ends with the block. `in_flight` None: as many as it takes by default."""
+def ours(package: Path, picture: bytes, scratch: Path) -> Iterator[Side]:
+    """Serve a package behind a gateway as it is by default, in a workspace of its own below `scratch`; it ends with the block."""
     root = scratch / "workspace"
     root.mkdir()
     (root / ".venv-serving").symlink_to(ROOT / ".venv-serving")
     try:
         endpoint = deploy(package, root, "bench@1")
-        settings = Settings(root=root) if in_flight is None else Settings(root=root, in_flight=in_flight)
-        gateway = ensure_gateway(root, settings)
+        gateway = ensure_gateway(root, Settings(root=root))
         coded = base64.b64encode(picture).decode()
         bodies = {"text": _json(input=TEXT), "image": _json(input="data:image/png;base64," + coded)}
         yield Side(f"{gateway.url}v1/embeddings", bodies, [gateway.process.pid, endpoint.process.pid])
@@ -221,8 +223,8 @@ def measured(package: Path, picture: bytes, count: int, turns: int) -> dict[str,
         return {"sides": best, "gateway_adds_cpu_ms": adds, "triton": triton_alone(root, picture, count)}
 
 
-def page(said: dict[str, Any]) -> str:
-    """Return what docs/serving.md prints."""
+def page(said: dict[str, Any], vectors: dict[str, Any] | None = None, variants: dict[str, Any] | None = None) -> str:
+    """Return what docs/serving.md prints of what was kept, here, by vector_search.py and by variants.py."""
     called = {"gateway": "the gateway and Triton", "fastapi": "plain FastAPI", "mlflow": "MLflow pyfunc"}
     lines = ["| asked | at once | " + " | ".join(called.values()) + " |", "| --- | --- | --- | --- | --- |"]
     for what in ("text", "image"):
@@ -246,9 +248,9 @@ def page(said: dict[str, Any]) -> str:
         f"{sum(its['errors'] for side in said['sides'].values() for what in side.values() for its in what.values())} errors in "
         f"{said['requests'] * len(SIDES) * 2 * len(AT_ONCE):,} requests.",
         "",
-        f"`{said['command']}`, commit `{said['commit']}`, {said['machine']}; MLflow {said['versions']['mlflow']}, FastAPI {said['versions']['fastapi']}.",
+        f"`{said['command']}`, commit `{said['commit']}`, {said['machine']}; MLflow {said['versions']['mlflow']}, FastAPI {said['versions']['fastapi']}.{serve_longer.room_of(said)}",
         *serve_longer.page(said),
-        *serve_claims.claims(said),
+        *serve_claims.claims(said, vectors, variants),
     ]
     return "\n".join(lines)
 
@@ -262,7 +264,31 @@ def command_of(measure: str, given: argparse.Namespace) -> str:
         for name in its
         for value in [getattr(given, name)]
     )
-    return f"python -m tests.benchmarks.serve{chosen}{numbers} --keep"
+    workspace = "" if given.workspace.resolve() == ROOT else f" --workspace {shlex.quote(str(given.workspace))}"
+    recipe = "" if given.recipe == RECIPE else f" --recipe {shlex.quote(given.recipe)}"
+    return f"python -m tests.benchmarks.serve{chosen}{numbers}{workspace}{recipe} --keep"
+
+
+def gathered(measures: Mapping[str, Callable[[], dict[str, Any]]], path: Path | None) -> dict[str, Any]:
+    """Return the figures: those that `path` has, with what is measured now in their place.
+
+    They are written to `path` after each measure, so that one that fails takes none of the others with it.
+
+    Args:
+        measures: name -> what measures it; figures of `cost` lie at the top, those of any other under its name.
+        path: of the kept file, whether it is there yet or not; None to keep nothing.
+    """
+    said: dict[str, Any] = {"bench": "serve"}
+    if path is not None and path.exists():
+        said = json.loads(path.read_text(encoding="utf-8"))
+    for name, measure in measures.items():
+        its = measure()
+        said |= its if name == "cost" else {name: its}
+        if path is not None:
+            whole = path.with_name(f"{path.name}.{os.getpid()}")
+            whole.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
+            whole.replace(path)
+    return said
 
 
 def _json(**body: Any) -> bytes:
@@ -286,7 +312,7 @@ def main() -> None:
     """Measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workspace", type=Path, default=ROOT, help="with a finished run of --recipe")
-    parser.add_argument("--recipe", default="clip")
+    parser.add_argument("--recipe", default=RECIPE)
     parser.add_argument(
         "--requests", type=int, default=600, help="of each kind, of each side, at each number of clients"
     )
@@ -304,28 +330,21 @@ def main() -> None:
     whole = read_pool(read_manifest(workspace / "data/validated/manifest.parquet"), workspace / "data/raw")
     about = {
         "date": time.strftime("%Y-%m-%d"), "commit": commit(), "machine": f"{os.cpu_count()} cores, {processor()}, no GPU",
+        "in_flight": Settings(root=ROOT).in_flight,
     }  # fmt: skip
-    said = (
-        json.loads(KEPT_AT.read_text(encoding="utf-8"))
-        if given.keep and "cost" not in given.measure
-        else {"bench": "serve"}
-    )
-    if "cost" in given.measure:
+
+    def cost() -> dict[str, Any]:
         picture = pool.pictures[0]
-        said |= {
+        return {
             **measured(package, picture, given.requests, given.turns), "onnxruntime": alone(package, picture, given.requests),
             "requests": given.requests, "turns": given.turns, "versions": {name: version(name) for name in ("mlflow", "fastapi", "onnxruntime")},
-            **about, "command": command_of("cost", given),
         }  # fmt: skip
-    for name in given.measure:
-        if name != "cost":
-            said[name] = {
-                **serve_longer.measure(name, package, whole if name == "embed" else pool, given),
-                **about,
-                "command": command_of(name, given),
-            }
-    if given.keep:
-        KEPT_AT.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
+
+    def measure(name: str) -> dict[str, Any]:
+        its = cost() if name == "cost" else serve_longer.measure(name, package, whole if name == "embed" else pool, given)  # fmt: skip
+        return {**its, **about, "command": command_of(name, given)}
+
+    said = gathered({name: partial(measure, name) for name in given.measure}, KEPT_AT if given.keep else None)
     print(json.dumps(said))
 
 

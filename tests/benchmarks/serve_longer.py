@@ -60,7 +60,7 @@ def measure(name: str, package: Path, pool: Pool, given: argparse.Namespace) -> 
             return embed(package, pool, scratch, given.turns)
         from tests.benchmarks.serve import ours
 
-        with ours(package, pool.pictures[0], scratch, None if name == "overload" else 128) as side:
+        with ours(package, pool.pictures[0], scratch) as side:
             if name == "grpc":
                 return grpc(package, pool, side, scratch, given.requests, given.turns)
             if name == "perf":
@@ -216,7 +216,7 @@ def page(said: dict[str, Any]) -> Iterator[str]:
     if its := said.get("embed"):
         yield from (
             "",
-            f"`diptych embed` does {its['ours']:.0f} pictures with a caption a second, a loop that only decodes and runs the graphs on as many threads "
+            f"`diptych embed` does {its['ours']:.0f} pictures with a caption a second, which lie in memory, a loop that only decodes and runs the graphs on as many threads "
             f"{its['onnxruntime']:.0f}: {its['ratio']:.0%}; in CPU-milliseconds {its['cpu_ms']['ours']:.2f} and {its['cpu_ms']['onnxruntime']:.2f}. {_by(its)}",
         )
     if its := said.get("sustained"):
@@ -274,7 +274,14 @@ def _address(scratch: Path) -> str:
 
 
 def _by(its: dict[str, Any]) -> str:
-    return f"`{its['command']}`, commit `{its['commit']}`, {its['machine']}."
+    return f"`{its['command']}`, commit `{its['commit']}`, {its['machine']}.{room_of(its)}"
+
+
+def room_of(its: dict[str, Any]) -> str:
+    """Return a sentence about how many requests the gateway took at once, where that was another number than it takes by default."""
+    usual = Settings(root=ROOT).in_flight
+    said = its.get("in_flight", usual)
+    return "" if said == usual else f" This gateway took {said} requests at once; by default it takes {usual}."
 
 
 def _session(path: Path) -> ort.InferenceSession:

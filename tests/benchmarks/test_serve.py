@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -110,6 +111,53 @@ def test_a_lead_in_a_burst_that_a_minute_takes_back_does_not_hold():
     assert "pictures at 64" not in said
 
 
+def test_a_minute_on_another_machine_takes_no_lead_back():
+    peer, ours = {"64": cost(1.0, 100)}, {"64": cost(0.5, 200)}
+    minute = {"text": {"64": cost(1.2, 90)}, "image": {"64": cost(1.2, 90)}, "seconds": 60.0, "machine": "another"}
+    assert "in a burst alone" not in claimed(ours, peer, sustained=minute, machine="this")
+    assert "in a burst alone" in claimed(ours, peer, sustained=minute, machine="another")
+
+
+def test_what_was_not_measured_is_said_so():
+    said = claimed({"1": cost(0.9, 110)}, {"1": cost(1, 100)})
+    for promised in ("infinity-emb", "over gRPC", "`diptych embed`", "60 s", "turning away", "memory stays", "perf_analyzer", "in a 32nd", "1,000,000 vectors", "int8"):  # fmt: skip
+        (line,) = [line for line in said.split("\n") if promised in line]
+        assert line.endswith("| *not measured* | |"), line
+
+
+def test_codes_hold_by_what_a_process_holds_and_not_by_the_size_of_a_file():
+    codes = {"p50_ms": 4.0, "recall_at_10": 0.99, "memory_mb": 66.0, "resident": True}
+    vectors = {"rows": 1_000_000, "width": 512, "sides": {"codes": codes, "faiss flat": {"memory_mb": 2048.0}}}
+
+    def said(**changed):
+        its = {**vectors, "sides": {**vectors["sides"], "codes": codes | changed}}
+        sides = {name: {what: {"1": cost(1, 1)} for what in ("text", "image")} for name in ("gateway", "fastapi", "mlflow")}  # fmt: skip
+        return "\n".join(serve_claims.claims({"sides": sides, "gateway_adds_cpu_ms": {"text": 1.0}}, its))
+
+    assert "| 99.0%, 66 of 2,048 MB | holds |" in said()
+    assert "| 99.0%, 128 of 2,048 MB | **does not hold** |" in said(memory_mb=128.0)
+    assert "*not measured* for memory | holds, as far" in said(resident=False)
+    assert "| 11.0 ms, 0.990 | **does not hold** |" in said(p50_ms=11.0)
+    vectors["sides"]["search by vector"] = {"p50_ms": 10.5}
+    assert "| 10.5 ms, 0.990 | **does not hold** |" in said(), "with all that an answer holds"
+
+
+def test_int8_keeps_its_promise_where_it_is_not_offered():
+    slow = {"times": 0.25, "recall_before": 0.9, "recall_after": 0.9, "offered": False}
+    sides = {name: {what: {"1": cost(1, 1)} for what in ("text", "image")} for name in ("gateway", "fastapi", "mlflow")}
+
+    def said(**text):
+        kinds = {"int8": {"text": slow | text, "image": slow}}
+        return "\n".join(
+            serve_claims.claims({"sides": sides, "gateway_adds_cpu_ms": {"text": 1.0}}, None, {"kinds": kinds})
+        )
+
+    assert "0.25 times for texts, not offered, 0.25 times for pictures, not offered | holds |" in said()
+    assert "1.60 times for texts, offered" in said(offered=True, times=1.6)
+    assert "not offered | **does not hold** |" in said(offered=True)
+    assert "not offered | **does not hold** |" in said(offered=True, times=1.6, recall_after=0.89)
+
+
 def test_what_was_measured_in_part_is_not_said_to_hold_whole():
     said = claimed({"1": cost(0.9, 110)}, {"1": cost(1, 100)}, gateway_adds_cpu_ms={"text": 1.4})
     assert "1.4 for texts, *not measured* for pictures | holds, as far as it was measured |" in said
@@ -122,10 +170,46 @@ def test_triton_over_grpc_may_take_a_tenth_more():
 
 
 def test_the_command_that_is_kept_measures_the_same_again():
-    given = argparse.Namespace(requests=300, turns=2, seconds=60.0, soak=100_000)
+    given = argparse.Namespace(
+        requests=300, turns=2, seconds=60.0, soak=100_000, workspace=serve.ROOT, recipe=serve.RECIPE
+    )
     assert serve.command_of("cost", given) == "python -m tests.benchmarks.serve --requests 300 --turns 2 --keep"
     assert serve.command_of("soak", given) == "python -m tests.benchmarks.serve --measure soak --soak 100000 --keep"
     assert "--seconds 60 --keep" in serve.command_of("overload", given)
+    given.workspace, given.recipe = Path("else where"), "siglip"
+    assert serve.command_of("embed", given).endswith(" --turns 2 --workspace 'else where' --recipe siglip --keep")
+
+
+def test_a_measure_takes_the_place_of_its_own_numbers_and_of_no_others(tmp_path):
+    path = tmp_path / "serve.json"
+    before = {"bench": "serve", "requests": 1, "commit": "old", "grpc": {"commit": "old"}, "soak": {"commit": "old"}}
+    path.write_text(json.dumps(before))
+    measures = {"cost": lambda: {"requests": 2, "commit": "new"}, "soak": lambda: {"commit": "new"}}
+    said = serve.gathered(measures, path)
+    assert said == {"bench": "serve", "requests": 2, "commit": "new", "grpc": {"commit": "old"}, "soak": {"commit": "new"}}  # fmt: skip
+    assert json.loads(path.read_text()) == said
+    assert [one.name for one in tmp_path.iterdir()] == ["serve.json"]
+
+
+def test_what_was_measured_is_kept_though_the_next_one_fails(tmp_path):
+    def fails():
+        raise SystemExit("perf_analyzer ended with 99")
+
+    path = tmp_path / "serve.json"
+    with pytest.raises(SystemExit):
+        serve.gathered({"soak": lambda: {"requests": 9}, "perf": fails}, path)
+    assert json.loads(path.read_text()) == {"bench": "serve", "soak": {"requests": 9}}
+
+
+def test_nothing_is_written_or_read_where_nothing_is_kept(tmp_path):
+    assert serve.gathered({"soak": lambda: {"requests": 9}}, None) == {"bench": "serve", "soak": {"requests": 9}}
+
+
+def test_a_gateway_that_takes_another_number_than_users_have_is_told():
+    its = {"command": "it", "commit": "0", "machine": "2 cores", "in_flight": 128}
+    soak = {"requests": 100, "errors": 0, "memory_mb": [1.0, 1.0], "grown": 0.0, **its}
+    assert "took 128 requests at once; by default it takes 64." in "".join(serve_longer.page({"soak": soak}))
+    assert "by default" not in "".join(serve_longer.page({"soak": soak | {"in_flight": 64}}))
 
 
 def test_a_report_of_perf_analyzer_is_in_microseconds():

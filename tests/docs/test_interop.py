@@ -16,8 +16,10 @@ from components.models.interop.weights import PICKLED
 from components.recipes.exported import TEXTS, TOLERANCE
 from components.recipes.interop import import_model
 from components.recipes.their_files import CONFIGS, WEIGHTS
+from components.serving.variants import ALIKE, FASTER, LOST
 from flows.cli import _parser
 from flows.model_parsers import TO
+from tests.benchmarks import variants
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "transformers"
 PAGE = (Path(__file__).parents[2] / "docs/interop.md").read_text()
@@ -38,6 +40,15 @@ def test_what_can_be_written_is_the_codes():
     assert tuple(re.findall(r"^\| `(\w+)` \|", rows, re.MULTILINE)) == TO
     assert TOLERANCE == 1e-5
     assert len(TEXTS) == 6
+
+
+def test_the_variants_are_those_that_were_measured():
+    assert "<!-- variants -->" in PAGE
+    assert variants.with_numbers(PAGE) == PAGE, "python -m tests.benchmarks.variants --keep writes them"
+    assert f"at least {FASTER['int8']:g} times as fast" in PAGE
+    assert f"a cosine of at least {ALIKE:g}" in PAGE
+    assert LOST == 0.005
+    assert "half a point of recall@10" in PAGE
 
 
 def test_the_families_and_pools_are_the_codes():

@@ -18,13 +18,15 @@ from components.contracts.errors import ConfigError
 from components.monitoring.deaths import Death, deaths
 from components.serving.endpoint import read_endpoint
 from components.serving.gateway.settings import Settings
+from components.serving.keeper import Keeper
 from components.serving.process import running
 from components.serving.record import gateway_log, read_gateway
 from components.serving.routes import read_routes
 from components.serving.sweep import STUB
+from components.serving.triton import fault_of
 from flows.loopback import free_port
 from flows.serving.asked import serve_as
-from flows.serving.deploy import deploy, deploy_beside
+from flows.serving.deploy import deploy, deploy_beside, end_beside
 from flows.serving.down import down
 from flows.serving.gateway import ensure_gateway, stop_gateway
 from tests.components.serving.tiny_package import make_package
@@ -191,6 +193,37 @@ def test_a_version_beside_that_dies_gets_no_requests_any_more(root):
     assert died(root)[-1].of == "beside"
     assert read_endpoint(root) == main
     until(lambda: not beside.repository.exists())
+
+
+def test_a_version_beside_that_only_says_that_it_lives_is_mended_and_keeps_its_share(root):
+    ensure_gateway(root)
+    main = read_endpoint(root)
+    broken = deploy_beside(make_package(root / "third", seed=1), root, "tiny@2", share=0.25)
+    (stub,) = running(STUB, f"{broken.repository}/image_preprocess/")
+    stub.send(9)
+    until(lambda: read_routes(root).beside[0].endpoint != broken, 120)
+    (beside,) = read_routes(root).beside
+    assert (beside.endpoint.label, beside.endpoint.package_digest) == ("tiny@2", broken.package_digest)
+    assert (beside.share, beside.shadow, beside.until) == (0.25, False, None)
+    assert fault_of(beside.endpoint) is None
+    assert read_endpoint(root) == main
+    until(lambda: not broken.process.is_alive() and not broken.repository.exists())
+    assert end_beside(root) == 1
+
+
+def test_a_canary_whose_server_is_broken_is_left_to_whoever_watches_it(root):
+    """The keeper's own look, in this process: nothing is started, and the record stays as it is."""
+    stop_gateway(root)
+    broken = deploy_beside(make_package(root / "fourth", seed=1), root, "tiny@2", until=time.time() + 600)
+    (stub,) = running(STUB, f"{broken.repository}/image_preprocess/")
+    stub.send(9)
+    before = read_routes(root)
+    with socket.socket() as unused:
+        Keeper(root, Settings(root=root), unused)._probe()
+    assert read_routes(root) == before
+    assert fault_of(broken) is not None
+    broken.process.send(9)  # told to end it would take all of its time
+    assert end_beside(root) == 1
 
 
 def test_a_keeper_that_is_killed_takes_its_workers_with_it_and_another_serves(root):

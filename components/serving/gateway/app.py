@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from components.serving.gateway import classify, embeddings, feedback, health, models, paging, pictures_out, search
 from components.serving.gateway.answers import as_json
 from components.serving.gateway.border import App, Border
+from components.serving.gateway.described import Described
 from components.serving.gateway.fleet import Fleet
 from components.serving.gateway.metrics import REFUSED
 from components.serving.gateway.pictures_out import Thumbnails
@@ -51,7 +52,7 @@ def create(settings: Settings) -> App:
             writing.cancel()
             app.state.samples.write()
 
-    app = FastAPI(
+    app = Described(
         title="Diptych",
         version=version_of("diptych"),
         description=ABOUT,

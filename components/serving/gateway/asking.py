@@ -28,7 +28,7 @@ async def asked(
     """
     fleet: Fleet = request.app.state.fleet
     try:
-        version, answer = await fleet.ask(model, question, same)
+        version, answer = await fleet.ask(model, question, same, request.state.until)
     except RequestRefused as err:
         code = "invalid_image" if "picture" in str(err) else "refused_by_model"
         raise bad(code, str(err)) from err

@@ -131,7 +131,9 @@ class Border:
             self._now += 1
             IN_FLIGHT.inc()
             try:
-                async with asyncio.timeout(_deadline(headers, self._deadline_s)):
+                until = asyncio.get_running_loop().time() + _deadline(headers, self._deadline_s)
+                scope["state"]["until"] = until
+                async with asyncio.timeout_at(until):
                     await self._app(scope, _replayed(body, receive), send)
             except TimeoutError as err:
                 raise Refusal(

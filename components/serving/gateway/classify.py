@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from components.serving.classification import BadLabels, check_labels, check_templates
-from components.serving.gateway.answers import REFUSALS, as_json
+from components.serving.gateway.answers import Answer, answered, as_json
 from components.serving.gateway.asking import asked
 from components.serving.gateway.metrics import SCORES
 from components.serving.gateway.pictures_in import EXAMPLE, picture_of
@@ -40,7 +40,33 @@ class ClassifyRequest(BaseModel):
     top_k: int = Field(5, ge=1, le=1000)
 
 
-@router.post("/v1/classify", summary="A picture to its likeliest labels", responses=REFUSALS, response_model=None)
+class Label(Answer):
+    """A label and its share of a softmax over all that were asked."""
+
+    label: str
+    score: float
+
+
+class Classification(Answer):
+    """The likeliest labels, best first."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"model": "clip@3", "labels": [{"label": "cat", "score": 0.9}, {"label": "dog", "score": 0.1}], "encoded": 0}
+            ]
+        }
+    )  # fmt: skip
+
+    model: str = Field(description="The version that answered.")
+    labels: list[Label]
+    encoded: int = Field(description="Prompts that had to be encoded, since the server had not met them before.")
+
+
+@router.post(
+    "/v1/classify", summary="A picture to its likeliest labels", response_model=None,
+    responses=answered(Classification, "The likeliest labels, best first"),
+)  # fmt: skip
 async def classify(request: Request, body: ClassifyRequest) -> Response:
     """Return the likeliest labels, best first, each with its share of a softmax over all that were asked."""
     image = picture_of(body.image)

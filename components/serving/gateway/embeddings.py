@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from components.data.transforms.preprocess import MAX_PIXELS
 from components.serving.errors import RequestRefused
-from components.serving.gateway.answers import REFUSALS, as_json
+from components.serving.gateway.answers import SPACE, Answer, answered, as_json
 from components.serving.gateway.asking import asked
 from components.serving.gateway.conversation import Message, sample_of
 from components.serving.gateway.fleet import Version
@@ -80,9 +80,47 @@ class EmbeddingRequest(BaseModel):
         ]
 
 
+class Embedding(Answer):
+    """One vector."""
+
+    object: Literal["embedding"]
+    index: int = Field(description="The place of its input.")
+    embedding: list[float] | str = Field(description="Numbers; of base64, little-endian float32 as a text.")
+
+
+class Usage(Answer):
+    """What was embedded."""
+
+    prompt_tokens: int
+    total_tokens: int
+    num_images: int
+
+
+class Embeddings(Answer):
+    """A vector of unit length for each input."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "object": "list", "data": [{"object": "embedding", "index": 0, "embedding": [0.6, -0.8]}], "model": "clip@3", "space": SPACE,
+                    "usage": {"prompt_tokens": 5, "total_tokens": 5, "num_images": 0},
+                }
+            ]
+        }
+    )  # fmt: skip
+
+    object: Literal["list"]
+    data: list[Embedding]
+    model: str = Field(description="The version that answered.")
+    space: str = Field(description="Vectors of two spaces must not be compared.")
+    usage: Usage
+
+
 @router.post(
-    "/v1/embeddings", summary="Texts and pictures to vectors of one space", responses=REFUSALS, response_model=None
-)
+    "/v1/embeddings", summary="Texts and pictures to vectors of one space", response_model=None,
+    responses=answered(Embeddings, "A vector for each input, in its order"),
+)  # fmt: skip
 async def embeddings(request: Request, body: EmbeddingRequest) -> Response:
     """Return a vector of unit length for each input, in its order."""
     samples = body.samples()

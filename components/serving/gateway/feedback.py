@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from components.serving.endpoint import served_folder
-from components.serving.gateway.answers import REFUSALS, as_json
+from components.serving.gateway.answers import Answer, answered, as_json
 from components.serving.gateway.fleet import Fleet
 from components.serving.gateway.refusal import Refusal
 from components.serving.gateway.search import searcher_of
@@ -40,7 +40,15 @@ class Feedback(BaseModel):
     vote: Literal["up", "down"]
 
 
-@router.post("/v1/feedback", summary="A thumb up or down", responses=REFUSALS, response_model=None)
+class Kept(Answer):
+    """The thumb is written down."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"kept": True}]})
+
+    kept: Literal[True]
+
+
+@router.post("/v1/feedback", summary="A thumb up or down", responses=answered(Kept, "It is kept"), response_model=None)
 async def feedback(request: Request, body: Feedback) -> Response:
     """Keep it; 404 for a picture that is not in the index."""
     checked_text(body.query, "query")

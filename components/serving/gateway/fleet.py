@@ -14,6 +14,7 @@ from typing import TypeVar
 from components.contracts.errors import DiptychError, TransientError
 from components.serving.endpoint import Endpoint, served_folder
 from components.serving.errors import RequestRefused, ServerFailed
+from components.serving.gateway.alone import Alone
 from components.serving.gateway.metrics import SHADOWED, VERSION_SECONDS, VERSIONS
 from components.serving.gateway.opened import Opened, OwnIndexes
 from components.serving.gateway.refusal import Refusal
@@ -24,6 +25,7 @@ from components.serving.search.searcher import Searcher
 LOOK_EVERY_S = 0.25
 LINGER_S = 30.0  # that a server which is replaced may still be answering
 GRACE_S = 1.0  # in which whoever has just chosen it asks it; Triton, told to end, waits for open connections
+HANGS_S = 0.5  # that a version had for an answer until it counts as one that does not answer in time, and not its client as hasty
 SLOW_S = 5.0  # that who did not answer in time is asked last
 MOST_COMPARING = 8  # answers of shadows that are waited for at once
 ALIASES = ("champion", "challenger")
@@ -40,7 +42,7 @@ class Version:
         root: of the workspace, whose data its index is joined with.
         share: of requests that it gets.
         shadow: whether it is asked beside the others.
-        searching: held while a thread has the searcher.
+        searching: lets one thread at a time have a searcher.
         asking: questions to it under way.
         slow_until: by the monotonic clock, until when another is asked first, since it did not answer in time.
     """
@@ -50,7 +52,7 @@ class Version:
     root: Path
     share: float
     shadow: bool
-    searching: asyncio.Lock = field(default_factory=asyncio.Lock)
+    searching: Alone = field(default_factory=Alone)
     asking: int = 0
     slow_until: float = float("-inf")
     _index: Opened = field(init=False)
@@ -92,7 +94,7 @@ class Fleet:
     Args:
         root: of the workspace.
         seed: of who gets which request.
-        deadline_s: that a request has; one that has another to turn to waits half of it for the first.
+        deadline_s: that a request has which says nothing else.
     """
 
     def __init__(self, root: Path, seed: int | None = None, deadline_s: float = 20.0) -> None:
@@ -216,36 +218,43 @@ class Fleet:
         name: str | None,
         question: Callable[[Version], Awaitable[T]],
         same: Callable[[T, T], bool] | None = None,
+        until: float | None = None,
     ) -> tuple[Version, T]:
-        """Return who answered, and the answer; another is asked where the first does not answer, or not in half of the time.
+        """Return who answered, and the answer; another is asked where the first does not answer, or not in half of the time that is left.
 
         Args:
             name: as of `_order`.
             question: what is asked of a version; RequestRefused is the client's own fault and final.
             same: says whether a shadow's answer is the one given; None where shadows are not asked.
+            until: by the loop's clock, when the request is over, which whoever calls sees to; None: in `deadline_s`.
 
         Raises Refusal.
         """
         tried: set[tuple[str, str]] = set()
         first = self.named(name)
+        clock = asyncio.get_running_loop().time
+        until = clock() + self._deadline_s if until is None else until
         while True:
             left = [one for one in self._order(name) if (one.endpoint.instance, one.endpoint.http) not in tried]
             if not left:
                 raise Refusal(
                     503,
                     "model_unavailable",
-                    f"{first.label} does not answer at the moment; it is started again by itself. Try again.",
+                    f"{first.label} does not answer at the moment{self._mended(first)}. Try again.",
                     2.0,
                 )
             version = first if not tried and first in left else left[0]
             tried.add((version.endpoint.instance, version.endpoint.http))
+            began = clock()
+            half_s = max(0.0, until - began) / 2
             try:
-                async with asyncio.timeout(self._deadline_s / 2 if len(left) > 1 else None):
-                    answer = await _timed(version, question, self._deadline_s / 2)
-            except TimeoutError:
-                if len(left) == 1:
+                async with asyncio.timeout(half_s if len(left) > 1 else None):
+                    answer = await _timed(version, question, half_s)
+            except (TimeoutError, asyncio.CancelledError) as err:
+                if clock() - began >= HANGS_S:
+                    version.slow_until = time.monotonic() + SLOW_S
+                if len(left) == 1 or isinstance(err, asyncio.CancelledError):
                     raise  # the request's own time is over
-                version.slow_until = time.monotonic() + SLOW_S
             except (TransientError, ServerFailed):
                 version.slow_until = time.monotonic() + SLOW_S
                 await self.look()  # it may have been replaced while we asked
@@ -253,6 +262,12 @@ class Fleet:
                 if same is not None:
                     self._shadow(version, question, answer, same)
                 return version, answer
+
+    def _mended(self, version: Version) -> str:
+        """Return what the keeper does about a version that does not answer, as the rest of a sentence."""
+        if version is self.versions[0]:
+            return "; it is started again by itself"
+        return "; it stands beside the champion, and is started again by itself unless it has ended or is a canary"
 
     def _shadow(
         self, version: Version, question: Callable[[Version], Awaitable[T]], answer: T, same: Callable[[T, T], bool]
@@ -279,7 +294,7 @@ class Fleet:
 
 
 async def _timed(version: Version, question: Callable[[Version], Awaitable[T]], patience_s: float) -> T:
-    """Return the answer; a question that its client gave up before `patience_s` seconds is nobody's failure."""
+    """Return the answer; a question that was given up before `patience_s` seconds, or HANGS_S where that is more, is nobody's failure."""
     began, outcome = time.perf_counter(), "failed"
     version.asking += 1
     try:
@@ -290,7 +305,7 @@ async def _timed(version: Version, question: Callable[[Version], Awaitable[T]], 
         outcome = "refused"
         raise
     except asyncio.CancelledError:
-        if time.perf_counter() - began < 0.9 * patience_s:
+        if time.perf_counter() - began < 0.9 * max(patience_s, HANGS_S):
             outcome = "given up"
         raise
     finally:

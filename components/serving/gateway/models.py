@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response
+from pydantic import ConfigDict, Field
 
 from components.contracts.errors import StaleArtifact
-from components.serving.gateway.answers import REFUSALS, as_json
+from components.serving.gateway.answers import SPACE, Answer, answered, as_json
 from components.serving.gateway.fleet import Fleet, Version
 from components.serving.indexes import PACKAGE, borrowed, names
 from components.serving.search.own import size_of
@@ -15,7 +16,67 @@ from components.serving.search.own import size_of
 router = APIRouter()
 
 
-@router.get("/v1/models", summary="The versions that are served", responses=REFUSALS, response_model=None)
+class PackageIndex(Answer):
+    """The pictures of a version, and what they can be narrowed down to."""
+
+    pictures: int
+    width: int
+    filters: dict[str, dict[str, int]] = Field(description="Column to values to how many pictures have each.")
+    languages: dict[str, int] = Field(description="Language to how many captions there are.")
+
+
+class NamedIndex(Answer):
+    """An index that a version can search."""
+
+    name: str
+    space: str
+    pictures: int
+    width: int
+    by: Literal["words and pictures", "words"]
+
+
+class Line(Answer):
+    """One version."""
+
+    id: str
+    object: Literal["model"]
+    owned_by: Literal["diptych"]
+    space: str
+    alias: Literal["champion", "challenger"] | None
+    share: float = Field(description="Of requests, 0 to 1.")
+    shadow: bool
+    since: str
+    index: PackageIndex | None
+    indexes: list[NamedIndex]
+
+
+class Lines(Answer):
+    """The versions, the champion first."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "object": "list",
+                    "data": [{
+                        "id": "clip@3", "object": "model", "owned_by": "diptych", "space": SPACE, "alias": "champion", "share": 1.0, "shadow": False,
+                        "since": "2026-11-27T09:30:00+00:00",
+                        "index": {"pictures": 5486, "width": 128, "filters": {"source": {"noto": 3689, "openmoji": 1797}}, "languages": {"en": 5486}},
+                        "indexes": [{"name": PACKAGE, "space": SPACE, "pictures": 5486, "width": 128, "by": "words and pictures"}],
+                    }],
+                }
+            ]
+        }
+    )  # fmt: skip
+
+    object: Literal["list"]
+    data: list[Line]
+
+
+@router.get(
+    "/v1/models", summary="The versions that are served", response_model=None,
+    responses=answered(Lines, "A line a version, the champion first"),
+)  # fmt: skip
 async def models(request: Request) -> Response:
     """Return a line a version, the champion first; in OpenAI's shape, and more."""
     fleet: Fleet = request.app.state.fleet

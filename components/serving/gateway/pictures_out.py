@@ -56,7 +56,8 @@ class Thumbnails:
 
 @router.get(
     "/v1/pictures/{key:path}", summary="A picture of the index, small",
-    responses={**REFUSALS, 200: {"content": {"image/webp": {}}}}, response_model=None,
+    responses={**REFUSALS, 200: {"description": "The picture", "content": {"image/webp": {"schema": {"type": "string", "format": "binary"}}}}},
+    response_model=None, response_class=Response,
 )  # fmt: skip
 async def picture(request: Request, key: str, side: Annotated[int, Query()] = SIDES[1], model: str = "") -> Response:
     """Return a WebP of at most `side` pixels a side, rounded up to 96, 160 or 320."""

@@ -1,13 +1,13 @@
 """POST /v1/search: words, a picture, or both, to the pictures of the index, narrowed to what a filter names."""
 
-import asyncio
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from components.serving.gateway.answers import REFUSALS, as_json
+from components.serving.gateway.answers import SPACE, Answer, answered, as_json
 from components.serving.gateway.asking import asked
 from components.serving.gateway.fleet import Version
 from components.serving.gateway.metrics import SCORES
@@ -20,7 +20,7 @@ from components.serving.search.searcher import Found, Searcher
 
 INLINE = 10_000  # texts and pictures of an index that is searched on the spot; a larger one is, in a thread
 router = APIRouter()
-Answer = tuple[list[Found], np.ndarray | None, str]
+Searched = tuple[list[Found], np.ndarray | None, str]
 """What was found, the vector [D] that was searched by (None where words alone were asked), and the space of what was searched."""
 
 
@@ -61,9 +61,54 @@ class SearchRequest(BaseModel):
     )
 
 
+class Rank(Answer):
+    """From 1; none where a hit is not among the first of a ranking."""
+
+    vector: int | None
+    words: int | None
+
+
+class HitAnswer(Answer):
+    """One picture."""
+
+    key: str
+    name: str = Field(description="As its owner knows it; empty where the model alone knows it.")
+    text: str = Field(description="Its first caption.")
+    texts: dict[str, list[str]] = Field(description="Language to captions.")
+    columns: dict[str, str] = Field(description="What it can be found by in a filter.")
+    score: float | None = Field(description="Its cosine with the question; none where words alone were asked.")
+    rank: Rank
+    picture: bool = Field(description="Whether GET /v1/pictures/KEY shows it.")
+
+
+class Hits(Answer):
+    """The nearest pictures, best first."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "model": "clip@3", "space": SPACE, "index": PACKAGE, "index_space": SPACE,
+                    "hits": [{
+                        "key": "emoji_u2764", "name": "", "text": "red heart", "texts": {"en": ["red heart"]}, "columns": {"source": "noto"}, "score": 0.31,
+                        "rank": {"vector": 1, "words": 2}, "picture": True,
+                    }],
+                }
+            ]
+        }
+    )  # fmt: skip
+
+    model: str = Field(description="The version that answered.")
+    space: str = Field(description="Of the version's vectors.")
+    index: str
+    index_space: str = Field(description="Of the vectors that were searched.")
+    hits: list[HitAnswer]
+
+
 @router.post(
-    "/v1/search", summary="Words or a picture to the nearest pictures", responses=REFUSALS, response_model=None
-)
+    "/v1/search", summary="Words or a picture to the nearest pictures", response_model=None,
+    responses=answered(Hits, "The nearest pictures, best first"),
+)  # fmt: skip
 async def search(request: Request, body: SearchRequest) -> Response:
     """Return the nearest pictures, best first."""
     if sum(one is not None for one in (body.query, body.image, body.like)) != 1:
@@ -111,7 +156,7 @@ async def _index_of(version: Version, index: str) -> tuple[str, Searcher]:
     return own
 
 
-async def _search(version: Version, image: bytes | None, words: str | None, body: SearchRequest) -> Answer:
+async def _search(version: Version, image: bytes | None, words: str | None, body: SearchRequest) -> Searched:
     space, searcher = await _index_of(version, body.index)
     if image is not None and space != version.endpoint.space:
         raise Refusal(
@@ -130,17 +175,15 @@ async def _search(version: Version, image: bytes | None, words: str | None, body
     elif words is not None and body.mode != "words":
         vector = (await version.upstream.embed_text([words]))[0]
     asked_words = words if body.mode != "vector" else None
+    ask = partial(searcher.search, vector, asked_words, body.top_k, body.filter)
     try:
-        if max(searcher.texts, len(searcher)) <= INLINE:
-            return searcher.search(vector, asked_words, body.top_k, body.filter), vector, space
-        async with version.searching:
-            found = await asyncio.to_thread(searcher.search, vector, asked_words, body.top_k, body.filter)
-            return found, vector, space
+        few = max(searcher.texts, len(searcher)) <= INLINE
+        return (ask() if few else await version.searching.call(ask)), vector, space
     except BadFilter as err:
         raise bad("bad_filter", f"{str(err)[:1].upper()}{str(err)[1:]}.") from err
 
 
-def _same(ours: Answer, other: Answer) -> bool:
+def _same(ours: Searched, other: Searched) -> bool:
     return [one.entry.key for one in ours[0][:1]] == [one.entry.key for one in other[0][:1]]
 
 

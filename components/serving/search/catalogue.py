@@ -8,16 +8,20 @@ Axes: N rows, in the order of the index.
 import os
 import sqlite3
 import threading
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from components.serving.search.entry import COLUMNS, Entry, Place
-from components.serving.search.words import question, spaced
+from components.serving.search.words import phrases, question, spaced
 
 MAX_FACET = 200  # different values of a column that are offered to choose from; of more, the most frequent
 MAX_VALUES = 100  # of one column in a filter
+MOST_TEXTS = 50_000  # that a word may be said in to be asked for beside rarer ones: each of them is scored
+KEPT_WORDS = 10_000  # of which is known whether they are said in more
+KEPT_BYTES = 16 * 2**20  # of rows that filters left
 
 _SCHEMA = f"""
 CREATE TABLE entries (
@@ -73,11 +77,16 @@ class Catalogue:
 
     Args:
         path: of a file that write_catalogue wrote.
+        most_texts: that a word may be said in to be asked for beside rarer ones.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, most_texts: int = MOST_TEXTS) -> None:
         self._sql = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False)
         self._sql.row_factory = sqlite3.Row
+        self._most_texts = most_texts
+        self._many = int(self._sql.execute("SELECT count(*) FROM said").fetchone()[0]) > most_texts
+        self._common: OrderedDict[str, bool] = OrderedDict()
+        self._rows: OrderedDict[tuple[str, tuple[str, ...]], np.ndarray] = OrderedDict()
 
     def __len__(self) -> int:
         return int(self._sql.execute("SELECT count(*) FROM entries").fetchone()[0])
@@ -85,25 +94,50 @@ class Catalogue:
     def said(self, words: str, top: int, where: Mapping[str, Sequence[str]] | None = None) -> list[int]:
         """Return rows of which any of the words is said, best first by BM25 of their best text, at most `top`.
 
-        The last word may be unfinished. Raises BadFilter.
+        The last word may be unfinished. A word of very many texts, such as an article, says little and is not asked for beside a rarer one; where there is no rarer one and
+        no filter, that many of the texts are ranked. Raises BadFilter.
         """
-        asked = question(words)
+        asked = phrases(words)
         if not asked:
             return []
         clause, values = _clause(where or {})
+        few = [one for one in asked if not self._is_common(one)]
+        most = -1 if few or where else self._most_texts
         found = self._sql.execute(
-            "WITH its AS MATERIALIZED (SELECT rowid AS id, bm25(words) AS score FROM words WHERE words MATCH ?) "
+            "WITH its AS MATERIALIZED (SELECT rowid AS id, bm25(words) AS score FROM words WHERE words MATCH ? LIMIT ?) "
             "SELECT said.row AS row, min(its.score) AS best FROM its JOIN said ON said.id = its.id "
             f"JOIN entries ON entries.row = said.row WHERE {clause} GROUP BY said.row ORDER BY best, said.row LIMIT ?",
-            (asked, *values, top),
+            (question(few or asked), most, *values, top),
         )
         return [int(one["row"]) for one in found]
 
+    def _is_common(self, phrase: str) -> bool:
+        """Return whether more than `most_texts` texts have it, which is counted once for as long as it is asked for."""
+        if not self._many:
+            return False
+        if phrase not in self._common:
+            count = "SELECT count(*) FROM (SELECT 1 FROM words WHERE words MATCH ? LIMIT ?)"
+            texts = self._sql.execute(count, (phrase, self._most_texts + 1)).fetchone()[0]
+            self._common[phrase] = texts > self._most_texts
+            if len(self._common) > KEPT_WORDS:
+                self._common.popitem(last=False)
+        self._common.move_to_end(phrase)
+        return self._common[phrase]
+
     def where(self, where: Mapping[str, Sequence[str]]) -> np.ndarray:
-        """Return the rows, int64 in order, that have one of the values in each column; BadFilter for an unknown column."""
+        """Return the rows, int64 in order, that have one of the values in each column; BadFilter for an unknown column.
+
+        Those of the last filters are kept, since to fetch half a million rows takes longer than to search them. Not to be written to.
+        """
         clause, values = _clause(where)
-        rows = self._sql.execute(f"SELECT row FROM entries WHERE {clause} ORDER BY row", values)
-        return np.fromiter((one["row"] for one in rows), np.int64)
+        name = clause, tuple(values)
+        if name not in self._rows:
+            rows = self._sql.execute(f"SELECT row FROM entries WHERE {clause} ORDER BY row", values)
+            self._rows[name] = np.fromiter((one["row"] for one in rows), np.int64)
+            while len(self._rows) > 1 and sum(one.nbytes for one in self._rows.values()) > KEPT_BYTES:
+                self._rows.popitem(last=False)
+        self._rows.move_to_end(name)
+        return self._rows[name]
 
     def entries(self, rows: Sequence[int]) -> list[Entry]:
         """Return what is known of some rows, in their order."""

@@ -1,6 +1,6 @@
 """The vectors of an index: compared one by one while they are few, by codes of a bit a number where they are many.
 
-A code has a bit for each number, 1 where it lies above the mean of all: a 32nd of the memory. The codes nearest to that of a question (by
+A code has a bit for each number, 1 where it lies above the mean of all: a 32nd of the memory, of each process that searches. The codes nearest to that of a question (by
 Hamming distance, all of them looked at) are compared again by their vectors, which stay on disk. Without the mean taken off, vectors of a tower, which all
 point one way, would share most of their bits.
 Axes: N vectors, D numbers each, M of those that a filter leaves, C candidates.
@@ -99,10 +99,10 @@ class Codes:
     def __init__(self, mean: Float[np.ndarray, " D"], bits: np.ndarray) -> None:
         import faiss
 
-        self._mean, self._bits = mean, bits
+        self._mean, self._count = mean, len(bits)
         self._index = faiss.IndexBinaryFlat(8 * bits.shape[1])
         self._index.use_heap = False  # type: ignore[attr-defined]  # but sorts by counting: a third sooner with thousands of candidates
-        self._index.add(bits)
+        self._index.add(bits)  # which copies them: kept here too, they would be held twice
 
     @classmethod
     def of(cls, rows: Float[np.ndarray, "N D"], folder: Path) -> "Codes":
@@ -118,7 +118,7 @@ class Codes:
                 with partial.open("wb") as file:
                     np.save(file, array, allow_pickle=False)
                 partial.replace(path)
-        return cls(*(np.load(path) for path in paths))
+        return cls(np.load(paths[0]), np.load(paths[1], mmap_mode="r"))
 
     def nearest(
         self, vector: Float[np.ndarray, " D"], top: int, allowed: Int[np.ndarray, " M"] | None
@@ -127,10 +127,10 @@ class Codes:
         faiss: Any = import_module("faiss")  # what it says of its types is not what it takes
         params = None
         if allowed is not None:
-            mask = np.zeros(len(self._bits), bool)
+            mask = np.zeros(self._count, bool)
             mask[allowed] = True
             params = faiss.SearchParameters(sel=faiss.IDSelectorBitmap(np.packbits(mask, bitorder="little")))
-        _, found = self._index.search(coded(vector[None], self._mean), min(top, len(self._bits)), params=params)
+        _, found = self._index.search(coded(vector[None], self._mean), min(top, self._count), params=params)
         rows: np.ndarray = np.sort(found[found >= 0])
         return rows
 

@@ -4,6 +4,7 @@ Scripts that put no spaces between words are taken character by character, so th
 """
 
 import re
+from collections.abc import Sequence
 
 _UNSPACED = re.compile("([\u0e00-\u0e7f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff])")
 """Thai, Khmer, kana and Han."""
@@ -17,11 +18,15 @@ def spaced(text: str) -> str:
     return _UNSPACED.sub(r" \1 ", text)
 
 
-def question(text: str) -> str:
-    """Return what FTS5 is asked: any of the words, the last of which may be unfinished; empty where there are no words."""
+def phrases(text: str) -> list[str]:
+    """Return each word as FTS5 is asked for it, the last of which may be unfinished; none where there are no words."""
     words = _WORD.findall(spaced(text.casefold()))[:MAX_WORDS]
-    if not words:
-        return ""
-    begun = '"*' if len(words[-1]) >= LEAST_BEGUN else '"'
-    quoted = [f'"{word}"' for word in words[:-1]]
-    return " OR ".join([*quoted, f'"{words[-1]}{begun}'])
+    quoted = [f'"{word}"' for word in words]
+    if words and len(words[-1]) >= LEAST_BEGUN:
+        quoted[-1] += "*"
+    return quoted
+
+
+def question(asked: Sequence[str]) -> str:
+    """Return what FTS5 is asked for any of some phrases."""
+    return " OR ".join(asked)

@@ -11,6 +11,11 @@ import numpy as np
 import triton_python_backend_utils as pb  # type: ignore[import-not-found]
 from preprocess import BadImage, Preprocess, to_float  # type: ignore[import-not-found]
 
+POSTSCRIPT = (
+    b"%!PS",
+    b"\xc5\xd0\xd3\xc6",
+)  # how a file begins that Pillow would hand to Ghostscript, where that is installed
+
 
 class TritonPythonModel:
     """Takes `image` bytes [N 1], gives `pixel_values` float32 [N 3 H W] in [0, 1]."""
@@ -28,6 +33,8 @@ class TritonPythonModel:
         """Return the pixels, or an error that says which picture is broken and names no file of ours."""
         pixels = []
         for position, picture in enumerate(pictures):
+            if picture.startswith(POSTSCRIPT):
+                return refuse(f"picture {position}: PostScript is a program, and not a picture that is taken")
             try:
                 pixels.append(to_float(self.preprocess(picture)))
             except BadImage as err:

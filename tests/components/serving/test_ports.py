@@ -16,6 +16,7 @@ from tests.components.serving.tiny_package import LENGTH, SIZE
 from tests.plain_grpc import Calls, messages, tensor, text_bytes
 
 RED = text_bytes("red")
+POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n%%EOF\n"
 PIXELS = bytes(4 * 3 * SIZE * SIZE)
 Tensor = tuple[str, str, tuple[int, ...], bytes]
 WRONG: dict[str, tuple[str, list[Tensor], str]] = {  # what is wrong -> model, tensors, what the answer says of it
@@ -38,6 +39,7 @@ WRONG: dict[str, tuple[str, list[Tensor], str]] = {  # what is wrong -> model, t
     "ids beyond the table": ("text_encoder", [("input_ids", "INT64", (1, LENGTH), struct.pack("<q", 10**9) * LENGTH)], "cannot run on this input"),
     "no UTF-8": ("embed_text", [("text", "BYTES", (1, 1), text_bytes(b"\xff"))], "not UTF-8"),
     "no picture": ("embed_image", [("image", "BYTES", (1, 1), text_bytes(b"no"))], "not a picture"),
+    "a program for a picture": ("embed_image", [("image", "BYTES", (1, 1), text_bytes(POSTSCRIPT))], "PostScript is a program"),
     "no picture to classify": ("zero_shot_classifier", [("image", "BYTES", (1,), text_bytes(b""))], "not a picture"),
 }  # fmt: skip
 SECRETS = ("Traceback", "Stacktrace", 'File "', "/tmp", "/root", "/home", ".py", "site-packages", "onnxruntime_pybind")

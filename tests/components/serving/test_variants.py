@@ -12,7 +12,7 @@ from components.contracts.errors import CapabilityError
 from components.serving import variants, varied
 from components.serving.encoders import PackageEncoders
 from components.serving.package import Package
-from components.serving.repository import ENCODERS
+from components.serving.repository import ENCODERS, write_repository
 from components.serving.variants import Tried, recall, write_variant
 from components.serving.varied import vary
 from tests.components.serving.tiny_package import COLOURS, make_package, picture
@@ -28,6 +28,9 @@ GOOD = Tried(side="text", kind="int8", times=1.6, cosine=0.99, before=0.9, after
         ({"cosine": 0.94}, False),
         ({"after": 0.894}, False),
         ({"after": 1.0}, True),
+        ({"kind": "fp16", "times": 0.1}, True),
+        ({"kind": "fp16", "times": 9.0, "cosine": 0.94}, False),
+        ({"kind": "fp16", "times": 9.0, "after": 0.894}, False),
     ],
 )
 def test_all_three_have_to_hold(changed, offered):
@@ -74,7 +77,7 @@ def held(package: Package, root: Path, count: int) -> dict[int, bytes]:
 @pytest.mark.parametrize("kind", ["int8", "fp16"])
 def test_what_is_worth_it_takes_the_place_of_what_was(package: Path, tmp_path: Path, monkeypatch, kind):
     """Whatever it takes here: how fast a graph of three numbers is says nothing."""
-    monkeypatch.setattr(variants, "FASTER", 0.0)
+    monkeypatch.setitem(variants.FASTER, kind, 0.0)
     monkeypatch.setattr(varied, "held_pictures", held)
     graphs = graphs_of(package, tmp_path / "graphs")
     said = vary(Package.verify(package), graphs, kind, tmp_path)
@@ -88,8 +91,22 @@ def test_what_is_worth_it_takes_the_place_of_what_was(package: Path, tmp_path: P
     assert (rows * own.embed_pixels(pixels)).sum(1).min() > 0.99
 
 
+@pytest.mark.parametrize(("kind", "precision"), [("fp16", "FP16"), ("int8", "FP32")])
+def test_tensorrt_computes_in_what_the_graph_is_in(package: Path, tmp_path: Path, monkeypatch, kind, precision):
+    """The text encoder's; no picture of the index is here, so that the image encoder stays in float32."""
+    monkeypatch.setitem(variants.FASTER, kind, 0.0)
+    whole = Package.verify(package)
+    write_repository(whole, tmp_path / "repository")
+    vary(whole, {name: tmp_path / "repository" / name / "1/model.onnx" for name in ENCODERS}, kind, None)
+    for name, its in (("text_encoder", precision), ("image_encoder", "FP32")):
+        said = (tmp_path / "repository" / name / "configs/tensorrt.pbtxt").read_text()
+        assert f'key: "precision_mode" value: "{its}"' in said
+        types = {one.data_type for one in onnx.load(tmp_path / "repository" / name / "1/model.onnx").graph.initializer}
+        assert (onnx.TensorProto.FLOAT16 in types) == (its == "FP16")
+
+
 def test_what_is_not_worth_it_stays_as_it_was_and_is_said(package: Path, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(variants, "FASTER", float("inf"))
+    monkeypatch.setitem(variants.FASTER, "int8", float("inf"))
     graphs = graphs_of(package, tmp_path / "graphs")
     with pytest.raises(CapabilityError, match=r"int8 is not offered on this machine.*no picture of its index is here"):
         vary(Package.verify(package), graphs, "int8", None)

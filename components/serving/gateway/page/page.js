@@ -6,7 +6,7 @@ const WAIT_MS = 120; // between a keystroke and its question
 const MOST_SIDE = 1600; // pixels of a picture that is sent; the model reads far fewer
 const SHOWN = 24;
 
-const state = { models: [], picture: null, like: null, asking: null, timer: 0 };
+const state = { models: [], picture: null, like: null, asking: null, taking: null, timer: 0 };
 
 class Refused extends Error {
   constructor(status, code, message) {
@@ -202,6 +202,7 @@ function thumb(vote, sign, said, hit, answer, body) {
 
 function put(picture, name = "") {
   state.picture = picture;
+  state.taking = null;
   state.like = null;
   by("named").textContent = name;
   by("shown").hidden = !picture;
@@ -215,21 +216,27 @@ async function take(file) {
     by("said").textContent = "That is no picture.";
     return;
   }
+  const mine = (state.taking = {});
+  let picture;
   try {
-    put(await small(file), file.name);
+    picture = await small(file);
   } catch {
-    by("said").textContent = "This picture cannot be read.";
+    if (state.taking === mine) by("said").textContent = "This picture cannot be read.";
     return;
   }
+  if (state.taking !== mine) return; // another was given meanwhile, or words were typed
+  put(picture, file.name);
   by("words").value = "";
-  by("preview").src = state.picture;
+  by("preview").src = picture;
   ask();
+  let labels;
   try {
-    const answer = await call("v1/classify", { image: state.picture, top_k: 6 });
-    by("labels").replaceChildren(...answer.labels.map(labelled));
+    const answer = await call("v1/classify", { image: picture, top_k: 6 });
+    labels = answer.labels.map(labelled);
   } catch (err) {
-    by("labels").replaceChildren(made("li", err.message));
+    labels = [made("li", err.message)];
   }
+  if (state.picture === picture) by("labels").replaceChildren(...labels);
 }
 
 function labelled(one) {

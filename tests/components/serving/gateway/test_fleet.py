@@ -13,9 +13,12 @@ import pytest
 
 from components.contracts.errors import ConfigError
 from components.serving import Client
+from components.serving.canary import counted
 from components.serving.endpoint import read_endpoint, write_endpoint
 from components.serving.gateway.settings import Settings
+from components.serving.process import running as running_processes
 from components.serving.routes import Beside, read_routes, write_beside
+from components.serving.sweep import STUB
 from flows.serving.deploy import deploy, deploy_beside, end_beside
 from flows.serving.down import down
 from tests.components.serving.gateway.conftest import running
@@ -165,6 +168,27 @@ def test_who_hangs_has_another_in_its_place(root, client):
     assert {answer.json()["model"] for answer in answers} == {"tiny@1"}
 
 
+def test_who_hangs_has_another_in_its_place_within_the_time_that_the_request_has(root, client):
+    """Two seconds of it, where the gateway's are twenty; only the first that asks who hangs waits for it."""
+    shared(root, client, 1.0)
+    (beside,) = read_routes(root).beside
+    with running(Settings(root=root)) as address, httpx.Client(base_url=address, timeout=30) as own:
+        before = counted(own.get("/metrics").text)["tiny@2"].failed
+        beside.endpoint.process.send(signal.SIGSTOP)
+        try:
+            header = {"x-deadline-ms": "2000"}
+            answers = [own.post("/v1/embeddings", json={"input": "red"}, headers=header) for _ in range(8)]
+            failed = counted(own.get("/metrics").text)["tiny@2"].failed - before
+        finally:
+            beside.endpoint.process.send(signal.SIGCONT)
+    assert [answer.status_code for answer in answers] == [200] * 8
+    assert {answer.json()["model"] for answer in answers} == {"tiny@1"}
+    seconds = [answer.elapsed.total_seconds() for answer in answers]
+    assert seconds[0] >= 1.0
+    assert max(seconds[1:]) < 1.0, "it was not known to be slow"
+    assert failed == 1
+
+
 def test_a_shadow_that_hangs_holds_no_more_than_a_few_requests(root, client):
     shared(root, client, 0.0, shadow=True)
     (beside,) = read_routes(root).beside
@@ -252,5 +276,11 @@ def test_a_gateway_without_a_server_says_so_and_finds_it_when_it_comes(tmp_path)
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
             assert said(client)["model"] == "tiny@1"
+            (stub,) = running_processes(STUB, f"{read_endpoint(tmp_path).repository}/image_preprocess/")
+            stub.send(9)  # texts are answered as before, and pictures by nobody
+            deadline = time.monotonic() + 30
+            while client.get("/readyz").status_code != 503:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
         finally:
             down(tmp_path)

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SpanExportResult
 from PIL import Image
 
 from components.data.manifest import LABELS, SCHEMA, write_manifest
@@ -18,6 +21,7 @@ from components.serving.gateway.feedback import feedback_file
 from components.serving.gateway.keys import add_key, keys_file
 from components.serving.gateway.samples import Samples, shed
 from components.serving.gateway.settings import Settings
+from components.serving.gateway.traces import _exporter
 from flows.serving.deploy import deploy
 from flows.serving.down import down
 from tests.components.serving.gateway.conftest import running
@@ -135,6 +139,20 @@ def test_spans_follow_the_callers(start, tmp_path):
     assert span["context"]["trace_id"] == f"0x{caller}"
     assert (span["name"], span["attributes"]["http.response.status_code"]) == ("POST /v1/embeddings", 200)
     assert span["attributes"]["diptych.version"] == "tiny@1"
+
+
+def test_spans_of_several_workers_are_not_torn_into_each_other(tmp_path):
+    """Each has the file open for itself; a batch is more than what a file's buffer holds."""
+    settings, tracer = Settings(root=tmp_path, traces=tmp_path / "spans.jsonl"), TracerProvider().get_tracer("test")
+    spans = [tracer.start_span(f"{at}", attributes={"url.path": "x" * 3_000}) for at in range(20)]
+    workers = [_exporter(settings) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        said = [pool.submit(one.export, spans) for _ in range(25) for one in workers]
+    assert {one.result() for one in said} == {SpanExportResult.SUCCESS}
+    for one in workers:
+        one.shutdown()
+    names = [json.loads(line)["name"] for line in settings.traces.read_text().splitlines()]
+    assert names == [span.name for span in spans] * 100, "batch after batch"
 
 
 @pytest.fixture

@@ -97,6 +97,40 @@ def test_a_filter_leaves_no_other(searcher):
     assert searcher.search(axis(3), "apple", 8, {"source": ["nobody"]}) == []
 
 
+def test_a_word_of_many_texts_is_not_asked_for_beside_a_rarer_one(searcher, repository):
+    plain, few = searcher.catalogue, Catalogue(repository.parent / FILE, most_texts=6)
+    assert sorted(plain.said("a apple", 10)) == [0, 1, 2, 4], "eight texts have an a"
+    assert few.said("a apple", 10) == plain.said("apple", 10) == [1, 2]
+    assert few.said("a auf apple", 10) == [1, 2]
+    assert few.said("gre", 10) == plain.said("gre", 10)
+    assert few.said("a apple", 10, {"source": ["b"]}) == [1]
+
+
+def test_words_of_many_texts_alone_are_asked_for_in_so_many_of_them(repository, searcher):
+    few = Catalogue(repository.parent / FILE, most_texts=6)
+    assert 0 < len(few.said("a", 10)) < len(searcher.catalogue.said("a", 10)) == 4
+    assert few.said("a", 10, {"source": ["b"]}) == searcher.catalogue.said("a", 10, {"source": ["b"]}) == [1, 4]
+
+
+def test_what_a_filter_leaves_is_fetched_once(searcher):
+    asked = []
+    searcher.catalogue._sql.set_trace_callback(asked.append)
+    first = searcher.search(axis(3), None, 8, {"source": ["a"]})
+    fetched = [one for one in asked if one.startswith("SELECT row FROM entries WHERE")]
+    assert len(fetched) == 1
+    assert keys(searcher.search(axis(3), None, 8, {"source": ["a"]})) == keys(first)
+    assert keys(searcher.search(axis(3), None, 8, {"source": ["b"]})) == ["k1", "k4", "k7"]
+    fetched = [one for one in asked if one.startswith("SELECT row FROM entries WHERE")]
+    assert len(fetched) == 2
+
+
+def test_no_more_is_kept_of_filters_than_may_be(searcher, monkeypatch):
+    monkeypatch.setattr("components.serving.search.catalogue.KEPT_BYTES", 8 * 6)
+    for source in "abcabc":
+        assert searcher.catalogue.where({"source": [source]}).tolist() == list(range("abc".index(source), 8, 3))
+        assert sum(one.nbytes for one in searcher.catalogue._rows.values()) <= 8 * 6
+
+
 def test_a_filter_that_names_no_column_is_refused_and_none_is_taken_for_sql(searcher):
     for name in ("nope", "source) OR (1=1"):
         with pytest.raises(BadFilter, match="there is no column"):

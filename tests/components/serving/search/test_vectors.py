@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.serving.search.vectors import Codes, Vectors, candidates, coded
+from components.serving.search.vectors import Vectors, candidates, coded
+from tests.benchmarks.index_memory import held_mb
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
@@ -78,6 +79,16 @@ def test_codes_are_written_once_and_are_a_32nd(written, tmp_path):
     assert again.nearest(np.load(written)[3], 1).tolist() == [3]
 
 
+def test_codes_are_held_once(tmp_path):
+    """In a process of its own: 19 MB of codes, of vectors that are a hole on disk."""
+    np.lib.format.open_memmap(tmp_path / "index.npy", "w+", np.float32, (300_000, 512))
+    bits = np.random.default_rng(0).integers(0, 256, (300_000, 64), np.uint8)
+    np.save(tmp_path / "codes.npy", bits)
+    np.save(tmp_path / "codes-mean.npy", np.zeros(512, np.float32))
+    held = held_mb(tmp_path / "index.npy", tmp_path, few=0) * 1e6
+    assert bits.nbytes <= held < 1.5 * bits.nbytes
+
+
 def test_the_narrower_the_code_the_more_candidates():
     assert [candidates(1_000_000, width) for width in (1_024, 512, 256, 128, 64)] == [400, 400, 1_200, 4_000, 4_000]
     assert [candidates(count, 512) for count in (100_000, 200_000, 10_000_000)] == [3_000, 1_500, 400]
@@ -87,4 +98,4 @@ def test_a_width_that_is_no_multiple_of_eight(tmp_path):
     np.save(tmp_path / "index.npy", drawn(500, 21))
     vectors = Vectors(tmp_path / "index.npy", tmp_path, few=10)
     assert vectors.nearest(vectors.row(99), 1).tolist() == [99]
-    assert Codes.of(np.load(tmp_path / "index.npy"), tmp_path)._bits.shape == (500, 3)
+    assert np.load(tmp_path / "codes.npy").shape == (500, 3)
