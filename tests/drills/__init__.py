@@ -11,7 +11,7 @@
 | nights | nothing, night after night: what grows |
 | s3_away | S3 is away, slow, busy, or takes our key for expired |
 | soak | all of it, at random, from a seed |
-| stack | a worker, PostgreSQL, Prefect's server or S3 is killed during a run |
+| stack | a worker, PostgreSQL or Prefect's server is killed during a run, or S3 is away for a minute |
 | deploy_under_load | nothing: a new version is deployed while clients ask all the time |
 | corrupt_package, wrong_signature, nan_weights, wrong_dimension, onnx_that_does_not_load | a version that may not be served |
 | server_killed_mid_load, disk_full, two_aliases_at_once, registry_locked_at_each_step | the way from an alias to the endpoint |

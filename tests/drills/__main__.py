@@ -32,7 +32,7 @@ def main(name: str, *arguments: str) -> int:
         importlib.import_module(f"tests.drills.{name}").main()
         return 0
     os.environ.pop("MLFLOW_TRACKING_URI", None)
-    began, passed, detail = time.monotonic(), True, ""
+    began, passed, detail, counts = time.monotonic(), True, "", {FAILED: 0}
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         try:

@@ -7,7 +7,6 @@ object as its last line; --keep writes it to docs/benchmarks/full-disk.json.
 
 import argparse
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from typing import Any
 
 from components.stages.outcome import StageOutcome
 from components.stages.place import address
-from flows.machine import machine
+from tests.drills.kept import about, keep
 from tests.drills.stack import until
 from tests.flows.test_kill import STAGES, content, hold, outs, without
 from tests.flows.valve import Valve
@@ -29,6 +28,7 @@ from tests.workspace import REPOSITORY, dvc
 
 KEPT_AT = REPOSITORY / "docs/benchmarks/full-disk.json"
 ROOM_BYTES = 4_096  # that a file may still have: enough to say what happened, too little for any result
+NO_ROOM = "Make room there"  # of what a stage says then
 
 
 def main() -> None:
@@ -44,13 +44,16 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.keep and len(asked.stages) < len(STAGES):
         parser.error("--keep is of all stages, or the page would tell of some as of all. Leave --stages out.")
-    began, detail, lost = time.monotonic(), dict[str, Any](), list[str]()
+    whence, began, detail, lost = about("full_disk"), time.monotonic(), dict[str, Any](), list[str]()
     with tempfile.TemporaryDirectory() as folder:
         own = own_run(asked.shared or Path(folder))
         for name, recipe in (one for one in STAGES if one[0] in asked.stages):
             full = address(name, recipe)
             root = without(own, Path(folder) / full, name, recipe)
-            said, failed = run_without_room(root, name, recipe, outs(own, name, recipe))
+            try:
+                said, failed = run_without_room(root, name, recipe, outs(own, name, recipe))
+            except (AssertionError, TimeoutError, subprocess.TimeoutExpired) as err:
+                said, failed = "", [f"{type(err).__name__}: {err}"]
             detail[full] = said
             lost += [f"{full}: {one}" for one in (failed or gone_on(root, own, name, recipe))]
             shutil.rmtree(Path(folder) / full)
@@ -62,23 +65,12 @@ def main() -> None:
         "lost": lost,
         "seconds": round(time.monotonic() - began),
         "detail": detail,
+        "room_bytes": ROOM_BYTES,
     }
     if asked.keep:
-        keep(said)
+        keep(KEPT_AT, said | whence)
     print(json.dumps(said))
     sys.exit(not passed)
-
-
-def keep(said: dict[str, Any], path: Path = KEPT_AT) -> None:
-    """Write what was found, with how, where, when and of which code, whether it passed or not."""
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=REPOSITORY, capture_output=True, text=True, check=True
-    ).stdout
-    about = {
-        "command": "python -m tests.drills full_disk --keep", "room_bytes": ROOM_BYTES, "machine": machine(), "load": round(os.getloadavg()[0], 1),
-        "date": time.strftime("%Y-%m-%d"), "commit": commit.strip(),
-    }  # fmt: skip
-    path.write_text(json.dumps(said | about, indent=2) + "\n", encoding="utf-8")
 
 
 def run_without_room(root: Path, name: str, recipe: str | None, results: list[str]) -> tuple[str, list[str]]:
@@ -99,6 +91,8 @@ def run_without_room(root: Path, name: str, recipe: str | None, results: list[st
         wrong.append("it ended well, without room")
     if after.state != "failed":  # what it says of itself is written to a file, too, which is small
         wrong.append(f"it is {after.state}")
+    if NO_ROOM not in (after.message or ""):
+        wrong.append(f"it does not say that there was no room: {after.message}")
     if any((root / result).exists() for result in results):
         wrong.append("half of an output stays")
     return after.message or after.state, wrong

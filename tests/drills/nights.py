@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -26,15 +26,17 @@ from flows.stack.place import Place
 from flows.stack.postgres import cluster_of
 from flows.stack.prefect_set_up import HELD
 from flows.stack.seen import read_seen
-from infra.results import processor
-from tests.drills.on_stack import on_stack, prefect_of
+from tests.drills.kept import about, keep
+from tests.drills.on_stack import on_stack, prefect_of, without_looks
 from tests.drills.stack import service, until
 from tests.flows.conftest import make_toy
 from tests.flows.rolled import REPOSITORY
 from tests.flows.seed import set_seed
 
 KEPT_AT = REPOSITORY / "docs/benchmarks/nights.json"
-MAPS = ("_fsm", "_vm")  # a table's, of free room and of what all may see, which it gets when it is first vacuumed
+MAPS = ("_fsm", "_vm", "pg_internal.init")
+"""Of free room and of what all may see, which a table gets when it is first vacuumed; and what whoever connects leaves for those who come later."""
+LOOKS = 8  # half a second apart, at what comes and goes by the second
 WARM = 3  # nights after which all that is made once is there
 A_NIGHT = {
     # Rows of the night's own run, each twice what was counted: Prefect takes them away after RUNS_KEPT_DAYS, events after 7 days, what is held after one.
@@ -48,7 +50,11 @@ A_NIGHT = {
     "bytes workspace": 4_000, "bytes .diptych": 4_000, "bytes .dvc": 4_000, "bytes data": 4_000, "bytes data/s3": 16_000, "bytes data/prefect": 4_000,
 }  # fmt: skip
 """What a quiet night may add, on the average; what is neither here nor in AT_MOST may not grow at all."""
-AT_MOST = {"bytes postgres, log ahead": 1_088 * 2**20}  # PostgreSQL's max_wal_size, and four files of it
+AT_MOST = {
+    "bytes postgres, log ahead": 1_088 * 2**20,  # PostgreSQL's max_wal_size, and four files of it
+    "rows prefect.automation_bucket": 20,  # windows of watchdogs, which close some seconds after the run that they are of
+    "rows prefect.automation_event_follower": 20,  # events that came before those that they follow
+}
 """What comes and goes, and how much of it there may ever be."""
 
 
@@ -64,7 +70,7 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.nights - asked.changed < WARM + 2:
         parser.error(f"--nights has to be {WARM + 2} more than --changed at least: {WARM} make what is made once")
-    began, counts, ended = time.monotonic(), list[dict[str, int]](), list[str]()
+    whence, began, counts, ended = about("nights"), time.monotonic(), list[dict[str, int]](), list[str]()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["TMPDIR"] = str(Path(folder) / "tmp")  # of all that is started: what is left there is counted
         (Path(folder) / "tmp").mkdir()
@@ -75,10 +81,10 @@ def main() -> None:
     passed = done and not detail["grows"] and not detail["left_of_old_rows"]
     said = {
         "drill": "nights", "passed": passed, "lost": None if "fault" in detail else len(lost), "what_was_lost": lost,
-        "seconds": round(time.monotonic() - began), "detail": detail, "machine": f"{os.cpu_count()} cores, {processor()}",
+        "seconds": round(time.monotonic() - began), "detail": detail,
     }  # fmt: skip
     if asked.keep:
-        KEPT_AT.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
+        keep(KEPT_AT, said | whence)
     print(json.dumps(said))
     sys.exit(not passed)
 
@@ -124,6 +130,7 @@ def drill(
     took: list[float] = []
     with prefect_of(root) as client:
         deployment = client.read_deployment_by_name("pipeline/nightly").id
+        without_looks(client)
         counts.append(counted(root, its))
         for night in range(nights):
             if night >= nights - changed:
@@ -186,11 +193,28 @@ def counted(root: Path, its: Place) -> dict[str, int]:
     seen = read_seen(root)
     assert seen is not None
     keeper = psutil.Process(seen.process.pid)
-    family = [keeper, *keeper.children(recursive=True)]
-    found["processes"] = len([one for one in family if one.is_running() and "postgres" not in one.name()])
-    found["open files of the supervisor"] = keeper.num_fds()
-    found["temporary files"] = len(files_below(Path(os.environ["TMPDIR"]), []))
-    found["shared memory of PostgreSQL"] = len(list(Path("/dev/shm").glob("PostgreSQL.*")))
+    return found | least(lambda: passing(keeper))
+
+
+def passing(keeper: psutil.Process) -> dict[str, int]:
+    """Return name -> how much there is of what comes and goes by the second: a process that is about to end, the connection of a look."""
+    names = []
+    for one in [keeper, *keeper.children(recursive=True)]:
+        with suppress(psutil.NoSuchProcess):
+            names.append(one.name())
+    return {
+        "processes": sum("postgres" not in name for name in names), "open files of the supervisor": keeper.num_fds(),
+        "temporary files": len(files_below(Path(os.environ["TMPDIR"]), [])),
+        "shared memory of PostgreSQL": len(list(Path("/dev/shm").glob("PostgreSQL.*"))),
+    }  # fmt: skip
+
+
+def least(look: Callable[[], Mapping[str, int]], every_s: float = 0.5) -> dict[str, int]:
+    """Return name -> the least that a few looks found."""
+    found = dict(look())
+    for _ in range(LOOKS - 1):
+        time.sleep(every_s)
+        found = {name: min(found[name], one) for name, one in look().items()}
     return found
 
 

@@ -1,6 +1,7 @@
 """A drill on the servers of one machine, which are started for it and ended after it."""
 
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,27 +10,44 @@ from typing import Any
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
+from components.contracts.errors import DiptychError
 from flows.stack.place import USER, Place
 from flows.stack.seen import read_seen
 from flows.stack.up import end, up
 from tests.flows.test_stack import forget
 
+LOOKS = "monitor/monitor"
+
 
 def on_stack(
     root: Path, drill: Callable[[], dict[str, Any]], without: Sequence[str] = ("hooks", "triton")
 ) -> dict[str, Any]:
-    """Return what the drill found; or as `fault` what ended it, with the last that each server said on the screen."""
+    """Return what the drill found; or as `fault` what ended it, with the last that each server said on the screen.
+
+    Servers that do not end are a fault, too, beside what was found.
+    """
+    ended: dict[str, Any] = {}
+    try:
+        found = _found(root, drill, without)
+    finally:
+        try:
+            end(root)
+            forget(root)
+        except (DiptychError, OSError) as err:
+            ended = {"fault": f"{type(err).__name__}: {err}"}
+    return ended | found
+
+
+def _found(root: Path, drill: Callable[[], dict[str, Any]], without: Sequence[str]) -> dict[str, Any]:
     try:
         up(root, without=[*without], say=lambda said: None)
         return drill()
-    except (TimeoutError, AssertionError) as err:
+    except Exception as err:  # whatever it is, what was counted until then is worth the hours that it took
+        traceback.print_exc()
         seen = read_seen(root)
         for one in seen.services if seen else ():
             print(f"--- {one.name}\n{Path(one.log).read_text(errors='replace')[-3000:]}", file=sys.stderr)
         return {"fault": f"{type(err).__name__}: {err}"}
-    finally:
-        end(root)
-        forget(root)
 
 
 @contextmanager
@@ -42,3 +60,8 @@ def prefect_of(root: Path) -> Iterator[SyncPrefectClient]:
     }
     with temporary_settings(ours), get_client(sync_client=True) as client:
         yield client
+
+
+def without_looks(client: SyncPrefectClient) -> None:
+    """Have nobody look at what is served every quarter of an hour: a look is a run of its own, and what it finds begins others."""
+    client.pause_deployment(client.read_deployment_by_name(LOOKS).id)

@@ -2,7 +2,7 @@
 
 A real S3 server stands behind a proxy that does these things, and a real server of MLflow keeps its files there. Each work either ends by
 itself, or says in one sentence what is the matter, and the same asked again ends it; what arrived is held against what was sent by its
-bytes. Prints one JSON object as its last line.
+bytes. Prints one JSON object as its last line; --keep writes it to docs/benchmarks/s3-away.json, of which docs/faults.md shows `page`.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from components.data.remote.fetcher import Fetcher
 from components.data.remote.unfetched import Unfetched
 from components.registry.champion import files_of
 from components.registry.store import open_store
+from tests.drills.kept import about, keep
 from tests.drills.stack import until
 from tests.flows.rolled import REPOSITORY, make_place, make_version
 from tests.flows.test_data_remote import files, forget
@@ -33,6 +35,7 @@ from tests.flows.versioned import names, workspace
 from tests.mlflow_server import mlflow_server
 from tests.seaweed import Fault, Proxy, asked_as_reader, client_of, faulty_proxy, s3_on_loopback
 
+KEPT_AT = REPOSITORY / "docs/benchmarks/s3-away.json"
 FAULTS: dict[str, Callable[[], Fault]] = {
     "away": lambda: Fault(method="", away=True),
     "slow": lambda: Fault(method="", slow_s=2.0),
@@ -59,13 +62,13 @@ class Drill:
     made: int = 0
 
     @contextmanager
-    def fault(self, name: str) -> Iterator[None]:
+    def fault(self, name: str) -> Iterator[Fault]:
         """Have the fault from now on, for so long, or until the work is done."""
-        self.proxy.fault = FAULTS[name]()
+        self.proxy.fault = fault = FAULTS[name]()
         timer = threading.Timer(self.seconds, self.mend)
         timer.start()
         try:
-            yield
+            yield fault
         finally:
             timer.cancel()
             self.mend()
@@ -75,17 +78,18 @@ class Drill:
         self.proxy.fault = None
 
     def ended(self, name: str, work: Callable[[], str]) -> dict[str, Any]:
-        """Do a work while the fault lasts, and where it says that it cannot, once more when that is over."""
+        """Do a work while the fault lasts, and where it says that it cannot, once more when that is over. AssertionError where it asked nothing meanwhile."""
         began = time.monotonic()
-        with self.fault(name):
+        with self.fault(name) as fault:
             said = work()
-            seconds = round(time.monotonic() - began, 1)
+            seconds, met = round(time.monotonic() - began, 1), Fault().turns - fault.turns
+            assert met, f"no request met the fault {name}"
             if not said:
-                return {"ended": "by itself", "seconds": seconds}
+                return {"ended": "by itself", "seconds": seconds, "requests_met": met}
             until(lambda: self.proxy.fault is None, lambda: "the fault lasts")
         again = work()
         assert not again, f"a second try, with nothing wrong any more, said: {again}"
-        return {"ended": "asked again", "seconds": seconds, "said": said}
+        return {"ended": "asked again", "seconds": seconds, "requests_met": met, "said": said}
 
     def place(self) -> Path:
         """Return a new folder."""
@@ -200,8 +204,11 @@ def main() -> None:
         "--works", nargs="*", default=[one.__name__ for one in WORKS], choices=[one.__name__ for one in WORKS]
     )
     parser.add_argument("--faults", nargs="*", default=list(FAULTS), choices=list(FAULTS))
+    parser.add_argument("--keep", action="store_true", help=f"write {KEPT_AT.relative_to(REPOSITORY)}")
     asked = parser.parse_args()
-    began, passed, detail = time.monotonic(), True, dict[str, Any]()
+    if asked.keep and (len(asked.works), len(asked.faults)) != (len(WORKS), len(FAULTS)):
+        parser.error("--keep is of all, or the page would tell of some as of all. Leave --works and --faults out.")
+    whence, began, passed, detail = about("s3_away"), time.monotonic(), True, dict[str, Any]()
     with (
         tempfile.TemporaryDirectory() as folder, s3_on_loopback() as server, faulty_proxy(server) as proxy,
         contextlib.ExitStack() as stack,
@@ -223,7 +230,8 @@ def main() -> None:
                 for work in (one for one in WORKS if one.__name__ in asked.works):
                     detail[fault] |= work(drill, fault)
                     print(json.dumps({fault: detail[fault]}), flush=True)
-        except (AssertionError, TimeoutError) as err:
+        except Exception as err:  # whatever it is, what was found before it is told
+            traceback.print_exc()
             passed, detail["fault"] = False, f"{type(err).__name__}: {err}"
         finally:
             drill.mend()
@@ -235,6 +243,8 @@ def main() -> None:
         "seconds": round(time.monotonic() - began),
         "detail": detail,
     }
+    if asked.keep:
+        keep(KEPT_AT, said | whence)
     print(json.dumps(said))
     sys.exit(not passed)
 

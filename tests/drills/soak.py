@@ -38,9 +38,9 @@ from components.stages.outcome import StageOutcome
 from flows.graph import stages_of
 from flows.serving.down import down
 from flows.stack.seen import read_seen, use
-from infra.results import processor
-from tests.drills.on_stack import on_stack, prefect_of
-from tests.drills.stack import service
+from tests.drills.kept import about, keep
+from tests.drills.on_stack import on_stack, prefect_of, without_looks
+from tests.drills.stack import kill_worker, service
 from tests.drills.undisturbed import differs, forget_results, twice
 from tests.own_run import own_run
 from tests.workspace import REPOSITORY
@@ -64,7 +64,7 @@ def main() -> None:
     )
     parser.add_argument("--keep", action="store_true", help=f"write {KEPT_AT.relative_to(REPOSITORY)}")
     asked = parser.parse_args()
-    began = time.monotonic()
+    whence, began = about("soak"), time.monotonic()
     for name in [name for name in os.environ if name.startswith(("DIPTYCH_", "DVC_", "MLFLOW_", "PREFECT_"))]:
         del os.environ[name]
     os.environ |= {"DIPTYCH_PYTHON": sys.executable, "DVC_NO_ANALYTICS": "1", "OMP_NUM_THREADS": "1"}
@@ -88,10 +88,9 @@ def main() -> None:
     passed = verdict(said, asked.faults)
     whole = {
         "drill": "soak", "passed": passed, "seconds": round(time.monotonic() - began), "seed": asked.seed, "asked": vars(asked) | {"keep": None}, **said,
-        "machine": f"{os.cpu_count()} cores, {processor()}",
     }  # fmt: skip
     if asked.keep:
-        KEPT_AT.write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
+        keep(KEPT_AT, whole | whence)
     print(json.dumps(whole))
     sys.exit(not passed)
 
@@ -105,6 +104,7 @@ class Soak:
         undisturbed: one in which the same was run before, by DVC alone.
         chance: gives what happens, and when.
         pace_s: the most between two faults.
+        idle: faults that came when their run was over already, and met only what serves.
     """
 
     root: Path
@@ -114,16 +114,20 @@ class Soak:
     faults: Counter[str] = field(default_factory=Counter)
     missed: Counter[str] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
+    idle: int = 0
     again: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     took_s: list[float] = field(default_factory=list)
     expected: dict[str, np.ndarray] = field(default_factory=dict)
     _client: SyncPrefectClient = field(init=False, repr=False)
+    _rests: bool = field(default=False, init=False, repr=False)
 
     def all(self, runs: int, faults: int) -> dict[str, Any]:
         """Run once with nothing wrong, then so often with faults; return what is to be said."""
+        without_looks(self._client)  # what a look finds begins runs, which would work on what is taken away here
         self._asked_for(lambda: None)
-        self.expected = {text: embedded(self.root, text) for text in TEXTS}
+        self.expected = {text: patiently(lambda text=text: embedded(self.root, text)) for text in TEXTS}  # type: ignore[misc]
+        assert all(one.size for one in self.expected.values()), "no answer before anything was wrong"
         forget_results(self.root)
         alone = self._asked_for(lambda: None)
         ended = threading.Event()
@@ -148,7 +152,7 @@ class Soak:
     def counts(self) -> dict[str, Any]:
         """Return what was counted so far."""
         return {
-            "faults": dict(sorted(self.faults.items())), "fault_count": self.faults.total(), "drawn_again": dict(sorted(self.missed.items())),
+            "faults": dict(sorted(self.faults.items())), "fault_count": self.faults.total(), "while_no_run_was_under_way": self.idle, "drawn_again": dict(sorted(self.missed.items())),
             "lost": len(self.lost), "what_was_lost": self.lost, "asked_again": self.again, "answered": self.answers["right"], "wrong": self.answers["wrong"], "not_answered": self.answers["failed"],
         }  # fmt: skip
 
@@ -160,8 +164,8 @@ class Soak:
 
     def _asked_for(self, meanwhile: Callable[[], None]) -> float:
         """Have the pipeline run until it is done, asked for again where it said that it cannot be; return the seconds."""
-        began, run = time.monotonic(), self._begin()
-        faults = threading.Thread(target=meanwhile)
+        began, run, self._rests = time.monotonic(), self._begin(), False
+        faults = threading.Thread(target=meanwhile, daemon=True)
         faults.start()
         crashed: float | None = None
         while (state := self._state(run)) != "Completed" or faults.is_alive():
@@ -171,6 +175,7 @@ class Soak:
                 self.again.append(f"{state}: {self._why(run)}"[:300])
                 run, crashed = self._begin(), None
             elif state == "Completed":  # the rest of this run's faults come while nothing runs but what serves
+                self._rests = True
                 faults.join(1.0)
             time.sleep(0.5)
         return time.monotonic() - began
@@ -198,7 +203,7 @@ class Soak:
             "stage killed": lambda: self._stage(lambda pid: os.kill(pid, signal.SIGKILL)),
             "stage terminated": lambda: self._stage(lambda pid: os.kill(pid, signal.SIGTERM)),
             "disk full": lambda: self._stage(lambda pid: prlimit(pid, RLIMIT_FSIZE, (4096, RLIM_INFINITY)) and None),
-            "worker killed": self._worker,
+            "worker killed": lambda: kill_worker(self.root),
             "triton killed": lambda: self._serving(endpoint_pid),
             "gateway killed": lambda: self._serving(gateway_pid),
             **{f"{name} killed": lambda name=name: os.kill(service(self.root, name), signal.SIGKILL) for name in SERVERS},  # type: ignore[misc]
@@ -206,11 +211,16 @@ class Soak:
         }  # fmt: skip
         for _ in range(count):
             time.sleep(self.chance.uniform(0.0, self.pace_s))
-            kind = drawn(kinds, self.chance, self.missed)
+            try:
+                kind = drawn(kinds, self.chance, self.missed)
+            except TimeoutError as err:  # a server that was to be killed has not been well for long
+                self.lost.append(f"no fault could be done: {err}")
+                return
             if kind is None:
                 self.lost.append(f"{TRIES} faults in a row met no process")
                 return
             self.faults[kind] += 1
+            self.idle += self._rests
             deadline = time.monotonic() + WELL_WITHIN_S
             while not all(one.state == "well" for one in services(self.root)):
                 if time.monotonic() > deadline:
@@ -228,12 +238,6 @@ class Soak:
                     return do(outcome.pid)
             time.sleep(0.1)
         raise ProcessLookupError
-
-    def _worker(self) -> None:
-        worker = psutil.Process(service(self.root, "worker-cpu"))
-        for process in [*worker.children(recursive=True), worker]:
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
 
     def _serving(self, pid: Callable[[Path], int]) -> None:
         os.kill(pid(self.root), signal.SIGKILL)
@@ -298,7 +302,7 @@ def patiently(ask: Callable[[], Any]) -> Any:
             return ask()
         except Exception as err:  # whatever it says while it is being started again
             if time.monotonic() > deadline:
-                raise TimeoutError(f"Prefect did not answer for {WELL_WITHIN_S:.0f} s: {err}") from err
+                raise TimeoutError(f"no answer for {WELL_WITHIN_S:.0f} s: {err}") from err
             time.sleep(0.5)
 
 
@@ -309,14 +313,17 @@ def services(root: Path) -> tuple[Any, ...]:
 
 
 def embedded(root: Path, text: str) -> np.ndarray:
-    """Return what is answered now; LookupError where nobody could, or the answer is none."""
+    """Return what is answered now; LookupError where nobody could. What is no answer at all has no numbers, so it equals none."""
     gateway = read_gateway(root)
     if gateway is None:
         raise LookupError("no gateway runs")
     answer = httpx.post(f"{gateway.url}v1/embeddings", json={"input": [text]}, timeout=30)
     if answer.status_code != 200:
         raise LookupError(answer.text[:200])
-    return np.asarray(answer.json()["data"][0]["embedding"], np.float32)
+    try:
+        return np.asarray(answer.json()["data"][0]["embedding"], np.float32)
+    except (ValueError, KeyError, IndexError, TypeError):
+        return np.empty(0, np.float32)
 
 
 def endpoint_pid(root: Path) -> int:

@@ -1,12 +1,13 @@
 """Faults of the servers of one machine while real pipelines run: `make drill DRILL=stack`.
 
-A workspace with a person's own pictures at `debug`, fine-tuned, on the servers of one machine, with Triton and gateway. A worker is killed with the
-run that it has, once before that has begun and once in its training: nobody is left who could say so, and the run has to count as crashed and wait
-for the next worker within two minutes, although its deployment has one place, which the killed run had, and for which another one waits. Then
-PostgreSQL, Prefect's server and S3 are killed while a run is under way, which has to end as if nothing had been; Prefect's while a training stands
-still for longer than the lease of its place, which has to be renewed meanwhile, and which no other run may get. In the end of each the rows, weights
-and metrics are those of an undisturbed run, and the registry has nothing twice. Prints one JSON object as its last line; --keep writes it to
-docs/benchmarks/faults-stack.json.
+A workspace with a person's own pictures at `debug`, fine-tuned, on the servers of one machine, with Triton and gateway. S3 is away for a minute while
+the first version is registered, whose files go there, and all of them have to be there afterwards. A worker is killed with the run that it has, once before
+that has begun and once in its training: nobody is left who could say so, and the run has to count as crashed and wait for the next worker within
+two minutes, although its deployment has one place, which the killed run had, and for which another one waits. Then PostgreSQL and Prefect's server
+are killed in a training, which is held while they are: the run has to end as if nothing had been. Prefect's comes back while the training stands
+still for longer than the lease of its place, which has to be renewed meanwhile, and which no other run may get. Nothing has been computed before
+each of them, and in its end the rows, weights and metrics are those of an undisturbed run, and the registry has nothing twice. Prints one JSON object
+as its last line; --keep writes it to docs/benchmarks/faults-stack.json.
 
     python -m tests.drills.stack --parts worker_killed_before_it_begins     # a short one
 """
@@ -14,6 +15,7 @@ docs/benchmarks/faults-stack.json.
 import argparse
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -32,21 +34,31 @@ import psutil
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import State
 
+from components.contracts.sealed import read_sealed
+from components.registry.champion import files_of
+from components.registry.links import PACKAGE
+from components.registry.runs import PACKAGE_DIGEST, find_run
+from components.registry.store import open_store
+from components.registry.versions import _COMPLETE, find_version
+from components.stages.events import read_position
 from components.stages.outcome import StageOutcome
 from flows.serving.down import down
 from flows.stack.seen import read_seen, use
-from infra.results import processor
-from tests.drills.on_stack import on_stack, prefect_of
+from tests.drills.kept import about, keep
+from tests.drills.on_stack import on_stack, prefect_of, without_looks
 from tests.drills.undisturbed import differs, forget_results, twice
 from tests.own_run import own_run
 from tests.workspace import REPOSITORY
 
 KEPT_AT = REPOSITORY / "docs/benchmarks/faults-stack.json"
-POSITION = ".diptych/outcome/pretrain@clip.position"
+OUTCOME = ".diptych/outcome/pretrain@clip"
 PATIENCE_S, RUN_WITHIN_S = 300.0, 3600.0
 AGAIN_WITHIN_S = 120.0  # from the end of a worker until its run counts as crashed, and waits for the next
 LEASE_S = 300.0  # that a place is held for a run of which nothing is heard
 STOPPED_S = LEASE_S + 60.0
+AWAY_S = 60.0  # that S3 is away for
+HELD_TRIES = 3  # to hold a training before its last step: at debug it is over within a second or two
+WAITS = ("", "Scheduled", "Late", "AwaitingConcurrencySlot")  # states of a run that no worker has taken
 
 
 def main() -> None:
@@ -55,7 +67,10 @@ def main() -> None:
     parser.add_argument("--parts", nargs="*", default=list(PARTS), choices=list(PARTS), help="of it (all)")
     parser.add_argument("--keep", action="store_true", help=f"write {KEPT_AT.relative_to(REPOSITORY)}")
     asked = parser.parse_args()
-    began = time.monotonic()
+    parts = [name for name in PARTS if name in asked.parts]
+    if asked.keep and parts != list(PARTS):
+        parser.error("--keep is of all parts, or the page would tell of some as of all. Leave --parts out.")
+    whence, began = about("stack"), time.monotonic()
     for name in [name for name in os.environ if name.startswith(("DIPTYCH_", "DVC_", "MLFLOW_", "PREFECT_"))]:
         del os.environ[name]
     os.environ |= {"DIPTYCH_PYTHON": sys.executable, "DVC_NO_ANALYTICS": "1", "OMP_NUM_THREADS": "1"}
@@ -65,16 +80,16 @@ def main() -> None:
         copy = shutil.copytree(shared / "own", Path(folder) / "work", symlinks=True)
         drill = Drill(root=copy / undisturbed.name, undisturbed=undisturbed)
         try:
-            detail = on_stack(drill.root, lambda: drill.all(asked.parts), without=["hooks"])
+            detail = on_stack(drill.root, lambda: drill.all(parts), without=["hooks"])
         finally:
             down(drill.root)
-    passed = "fault" not in detail and not drill.lost and list(drill.done) == asked.parts
+    passed = "fault" not in detail and not drill.lost and list(drill.done) == parts
     said = {
         "drill": "stack", "passed": passed, "lost": None if "fault" in detail else len(drill.lost), "what_was_lost": drill.lost,
-        "seconds": round(time.monotonic() - began), "detail": {**drill.done, **detail}, "machine": f"{os.cpu_count()} cores, {processor()}",
+        "seconds": round(time.monotonic() - began), "detail": {**drill.done, **detail},
     }  # fmt: skip
     if asked.keep:
-        KEPT_AT.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
+        keep(KEPT_AT, said | whence)
     print(json.dumps(said))
     sys.exit(not passed)
 
@@ -98,7 +113,9 @@ class Drill:
         """Go through the parts, and keep what each found; AssertionError or TimeoutError where one does not end as it should."""
         use(self.root)
         with self.client():
-            self.ended(self.begin())  # what is made once, and the first version, are there afterwards
+            without_looks(self._client)
+            if parts[:1] != [REGISTERS]:
+                self.ended(self.begin())  # what is made once, and the first version, are there afterwards
             for name in parts:
                 self.done[name] = PARTS[name](self)
                 self.lost += [f"{name}: {one}" for one in (*differs(self.root, self.undisturbed), *twice(self.root))]
@@ -114,7 +131,8 @@ class Drill:
     def anew(self) -> UUID:
         """Ask for a whole pipeline where nothing has been computed yet."""
         forget_results(self.root)
-        (self.root / POSITION).unlink(missing_ok=True)
+        for kind in ("json", "position"):
+            (self.root / f"{OUTCOME}.{kind}").unlink(missing_ok=True)
         return self.begin()
 
     def begin(self) -> UUID:
@@ -127,10 +145,12 @@ class Drill:
         return sorted(self._client.read_flow_run_states(run), key=lambda one: one.timestamp)
 
     def state(self, run: UUID) -> str:
-        """Return how a run is; empty where the server cannot say so now."""
+        """Return how a run is; empty where the server cannot say so now. AssertionError, with what it said, where it did not end well."""
+        found: State | None = None
         with suppress(Exception):  # whatever it says while it is being started again
-            return self._client.read_flow_run(run).state_name or ""
-        return ""
+            found = self._client.read_flow_run(run).state
+        assert found is None or found.name not in ("Failed", "Cancelled"), f"{found.name}: {found.message}"
+        return (found.name or "") if found else ""
 
     def ended(self, *runs: UUID) -> None:
         """Wait until runs have completed."""
@@ -139,25 +159,49 @@ class Drill:
             RUN_WITHIN_S, 0.5,
         )  # fmt: skip
 
-    def trains(self) -> int:
-        """Return the process of a training that has begun, once there is one that has steps behind it."""
-        found: list[int] = []
+    def held(self) -> tuple[UUID, psutil.Process]:
+        """Ask for a whole pipeline where nothing has been computed yet; return its run, and its training, which stands still between two steps."""
+        for _ in range(HELD_TRIES):
+            run, found = self.anew(), list[psutil.Process]()
 
-        def under_way() -> bool:
-            outcome = StageOutcome.read(self.root, "pretrain", "clip")
-            begun = outcome is not None and outcome.lives and (self.root / POSITION).exists()
-            found[:] = [outcome.pid] if outcome is not None and begun else []
-            return bool(found)
+            def begun(run: UUID = run) -> bool:
+                return bool(self.state(run)) and self.pretrain() is not None
 
-        until(under_way, lambda: StageOutcome.read(self.root, "pretrain", "clip"), RUN_WITHIN_S)
-        return found[0]
+            def stopped(found: list[psutil.Process] = found) -> bool:
+                outcome = self.pretrain()
+                if outcome is None or not (outcome.lives and self.trains()):
+                    return outcome is not None and not outcome.lives
+                with suppress(psutil.NoSuchProcess):
+                    found[:] = [psutil.Process(outcome.pid)]
+                    found[0].suspend()
+                return True
+
+            until(begun, self.pretrain, RUN_WITHIN_S)
+            until(stopped, self.position, RUN_WITHIN_S, 0.01)
+            if found:
+                until(lambda found=found: not moves(found[0]), found[0].status)  # type: ignore[misc]
+                if moves(found[0]) is False and self.trains():
+                    return run, found[0]
+                let_go(found[0])
+            self.ended(run)
+        raise AssertionError(f"the training was over {HELD_TRIES} times before it could be held")
+
+    def pretrain(self) -> StageOutcome | None:
+        """Return what is known of the stage that trains, since it was asked for; None where it has not begun."""
+        return StageOutcome.read(self.root, "pretrain", "clip")
+
+    def position(self) -> str:
+        """Return where the training of this run stands; empty where it has not begun."""
+        return read_position(self.root / f"{OUTCOME}.position") or ""
+
+    def trains(self) -> bool:
+        """Return whether the training has steps behind it, and before it."""
+        found = re.fullmatch(r"training ([\d,]+) of ([\d,]+)", self.position())
+        return found is not None and found[1] != found[2]
 
     def kill_worker(self) -> datetime:
         """Kill the worker of the pool `cpu` and all that it has started; return when."""
-        worker = psutil.Process(service(self.root, "worker-cpu"))
-        for process in [*worker.children(recursive=True), worker]:
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
+        kill_worker(self.root)
         return datetime.now(UTC)
 
     def crashed_and_again(self, run: UUID, killed: datetime) -> dict[str, int]:
@@ -172,10 +216,46 @@ class Drill:
         assert max(found.values()) <= AGAIN_WITHIN_S, found
         return found
 
+    def away(self, name: str, for_s: float) -> int:
+        """Kill a server, and each that is started in its place, for so long; return how many that were."""
+        began, killed = time.monotonic(), set[int]()
+        while time.monotonic() - began < for_s:
+            seen = read_seen(self.root)
+            for pid in [one.pid for one in (seen.services if seen else ()) if one.name == name]:
+                if pid and pid not in killed:
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+                    killed.add(pid)
+            time.sleep(0.05)
+        return len(killed)
+
+    def while_it_registers(self) -> dict[str, Any]:
+        """Have S3 away when the first file of the first version has come there; the run ends as if nothing had been, and all files are there."""
+        run, store, package = self.anew(), open_store(self.root), self.root / "runs/clip/package"
+        until(lambda: self.state(run) and package.exists(), lambda: self.state(run), RUN_WITHIN_S)
+        digest, found = read_sealed(package)["digest"], list[str]()
+
+        def comes() -> bool:
+            its = find_run(store, PACKAGE_DIGEST, digest)
+            found[:] = [its.info.run_id] if its else []
+            return bool(found and store.client.list_artifacts(found[0], PACKAGE))
+
+        until(comes, lambda: self.state(run), every_s=0.02)
+        killed = datetime.now(UTC)
+        starts = self.away("s3", AWAY_S)
+        assert _COMPLETE not in store.client.get_run(found[0]).data.tags, "all files were there before S3 was away"
+        self.ended(run)
+        assert self._client.read_flow_run(run).run_count == 1, "it was done once"
+        version = find_version(store, "clip", digest)
+        assert version is not None, "it has no version"
+        with tempfile.TemporaryDirectory() as elsewhere:
+            files_of(version, Path(elsewhere), store)  # which holds each file against its sha256
+        return {"away_s": AWAY_S, "killed_times": starts, "completed_after_s": seconds(killed, self.states(run)[-1])}
+
     def before_it_begins(self) -> dict[str, Any]:
         """Kill the worker as soon as it has taken a run."""
-        run = self.begin()
-        until(lambda: self.state(run) in ("Pending", "Submitting"), lambda: self.state(run), every_s=0.02)
+        run = self.anew()
+        until(lambda: self.state(run) not in WAITS, lambda: self.state(run), every_s=0.02)
         killed = self.kill_worker()
         assert self._client.read_flow_run(run).run_count == 0, "it had begun before its worker was killed"
         found = self.crashed_and_again(run, killed)
@@ -184,11 +264,11 @@ class Drill:
 
     def while_it_trains(self) -> dict[str, Any]:
         """Kill the worker with the training of its run, for whose place another run waits."""
-        run = self.anew()
-        self.trains()
+        run, training = self.held()
         waiting = self.begin()
         until(lambda: self.state(waiting) == "AwaitingConcurrencySlot", lambda: self.state(waiting))
         killed = self.kill_worker()
+        until(lambda: moves(training) is None, training.status)
         found = self.crashed_and_again(run, killed)
         self.ended(run, waiting)
         both = [self.states(run), self.states(waiting)]
@@ -198,22 +278,18 @@ class Drill:
         return {**found, "both_completed_after_s": max(seconds(killed, its[-1]) for its in both)}
 
     def through(self, name: str, stopped_s: float = 0.0) -> dict[str, Any]:
-        """Kill a server while a training is under way, which then stands still for so long; the run ends as if nothing had been."""
-        run = self.anew()
-        training = psutil.Process(self.trains())
-        killed = datetime.now(UTC)
-        if stopped_s:
-            training.suspend()
+        """Kill a server while a training is held, for so long or until the server is dead; the run ends as if nothing had been."""
+        run, training = self.held()
+        killed, others = datetime.now(UTC), list[UUID]()
         try:
             os.kill(service(self.root, name), signal.SIGKILL)
-            time.sleep(stopped_s)
-            other = self.begin() if stopped_s else None
-            if other is not None:
-                until(lambda: self.state(other) == "AwaitingConcurrencySlot", lambda: self.state(other))
-        finally:
             if stopped_s:
-                training.resume()
-        self.ended(run, *([other] if other is not None else []))
+                time.sleep(stopped_s)
+                others.append(self.begin())
+                until(lambda: self.state(others[0]) == "AwaitingConcurrencySlot", lambda: self.state(others[0]))
+        finally:
+            let_go(training)
+        self.ended(run, *others)
         assert self._client.read_flow_run(run).run_count == 1, "it was done once"
         return {
             "completed_after_s": seconds(killed, self.states(run)[-1]),
@@ -221,11 +297,35 @@ class Drill:
         }
 
 
+REGISTERS = "s3_away"
+"""Comes first, since what is registered is registered once."""
 PARTS: dict[str, Callable[[Drill], dict[str, Any]]] = {
-    "worker_killed_before_it_begins": Drill.before_it_begins, "worker_killed": Drill.while_it_trains,
+    REGISTERS: Drill.while_it_registers, "worker_killed_before_it_begins": Drill.before_it_begins, "worker_killed": Drill.while_it_trains,
     "postgres_killed": lambda drill: drill.through("postgres"), "prefect_killed": lambda drill: drill.through("prefect", STOPPED_S),
-    "s3_killed": lambda drill: drill.through("s3"),
 }  # fmt: skip
+
+
+def kill_worker(root: Path) -> None:
+    """Kill the worker of the pool `cpu`, then all that it has started: first of all, or it would say what became of them."""
+    worker = psutil.Process(service(root, "worker-cpu"))
+    for process in [worker, *worker.children(recursive=True)]:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+def moves(process: psutil.Process) -> bool | None:
+    """Return whether a process works, False for one that stands still, None for one that is gone."""
+    try:
+        status = process.status()
+    except psutil.NoSuchProcess:
+        return None
+    return None if status == psutil.STATUS_ZOMBIE else status != psutil.STATUS_STOPPED
+
+
+def let_go(process: psutil.Process) -> None:
+    """Have a process that stands still go on, where it still is there."""
+    with suppress(psutil.NoSuchProcess):
+        process.resume()
 
 
 def after(states: Sequence[State], moment: datetime) -> list[State]:

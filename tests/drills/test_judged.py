@@ -4,14 +4,16 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import yaml
 from prefect.client.schemas.objects import State, StateType
 
-from tests.drills.clock import what_was_lost
+from tests.drills.clock import HOUR, next_night, no_night_registers, what_was_lost
 from tests.drills.mlflow_away import not_once
-from tests.drills.nights import A_NIGHT, AT_MOST, grown
+from tests.drills.nights import A_NIGHT, AT_MOST, LOOKS, grown, least
 from tests.drills.stack import after as states_after
 from tests.drills.stack import at_once, seconds
 from tests.drills.undisturbed import metrics_that_differ
+from tests.workspace import REPOSITORY
 
 BEFORE = {
     "rows prefect.events": 900,
@@ -61,6 +63,15 @@ def test_the_log_ahead_comes_and_goes_below_its_bound():
     assert grown(below)["grows"] == {}
     above[2][WAL] = AT_MOST[WAL] + 1
     assert grown(above)["grows"] == {WAL: AT_MOST[WAL] + 1}
+
+
+def test_of_what_comes_and_goes_by_the_second_the_least_is_counted():
+    processes = iter([14, 15, *[14] * LOOKS])
+    files = iter([2] * LOOKS)
+    assert least(lambda: {"processes": next(processes), "files": next(files)}, every_s=0.0) == {
+        "processes": 14,
+        "files": 2,
+    }
 
 
 def test_logs_of_a_year_of_nights_stay_below_what_is_put_aside():
@@ -125,3 +136,28 @@ def test_a_step_that_was_not_delivered_or_twice_is_told_and_what_nobody_asked_fo
     wanted = [(step, "train.loss", 0.5) for step in (1, 2, 3)]
     found = Counter({(1, "train.loss"): 1, (2, "train.loss"): 2, (1, "val.recall"): 9})
     assert not_once(wanted, found) == ["train.loss has step 2 2 times", "train.loss has step 3 0 times"]
+
+
+@pytest.mark.parametrize(
+    ("now", "night"),
+    [
+        (datetime(2026, 11, 29, 1, 59, tzinfo=UTC), datetime(2026, 11, 29, 2, tzinfo=UTC)),
+        (datetime(2026, 11, 29, 2, 0, tzinfo=UTC), datetime(2026, 11, 30, 2, tzinfo=UTC)),
+        (datetime(2026, 11, 30, 23, tzinfo=UTC), datetime(2026, 12, 1, 2, tzinfo=UTC)),
+    ],
+)
+def test_a_clock_jumps_over_the_hour_of_one_night_alone(now, night):
+    assert next_night(now) == night
+
+
+def test_the_night_of_a_clock_that_jumps_ends_before_it_would_register(tmp_path):
+    (tmp_path / "prefect.yaml").write_text((REPOSITORY / "prefect.yaml").read_text())
+    no_night_registers(tmp_path / "prefect.yaml")
+    before, after = (yaml.safe_load((root / "prefect.yaml").read_text()) for root in (REPOSITORY, tmp_path))
+    changed = [
+        (one, other) for one, other in zip(before["deployments"], after["deployments"], strict=True) if one != other
+    ]
+    ((one, other),) = changed
+    assert other == one | {"parameters": {"recipe": "clip", "until": "count"}}
+    assert one["name"] == "nightly"
+    assert one["schedules"][0]["cron"] == f"0 {HOUR} * * *"

@@ -10,23 +10,27 @@ import yaml
 
 from components.registry.runs import TRAIN_DIGEST
 from components.registry.store import open_store
+from components.stages.lock import hold
+from components.stages.place import private
 
 SAME = (
     *(f"runs/clip/{stage}/{name}" for stage in ("pretrain", "finetune") for name in ("weights.safetensors", "curves.csv")),
     "data/raw/manifest.parquet", "data/validated/manifest.parquet", "data/validated/quarantine.parquet", "data/curated/clip/manifest.parquet",
 )  # fmt: skip
 METRICS = "runs/clip/evaluate/metrics.json"
+FREE_WITHIN_S = 1800.0
 
 
 def forget_results(root: Path) -> None:
-    """Take away all that stages have made, and what DVC and they remember of it."""
-    lock = root / "dvc.lock"
-    for stage in yaml.safe_load(lock.read_text())["stages"].values():
-        for out in stage["outs"]:
-            shutil.rmtree(root / out["path"], ignore_errors=True)
-    lock.unlink()
-    for name in (".dvc/cache", ".diptych/resume"):
-        shutil.rmtree(root / name, ignore_errors=True)
+    """Take away all that stages have made, and what DVC and they remember of it, once no run works on it: one that was tried again late may."""
+    with hold(private(root, "locks") / "workspace.lock", f"the workspace {root}", FREE_WITHIN_S):
+        lock = root / "dvc.lock"
+        for stage in yaml.safe_load(lock.read_text())["stages"].values():
+            for out in stage["outs"]:
+                shutil.rmtree(root / out["path"], ignore_errors=True)
+        lock.unlink()
+        for name in (".dvc/cache", ".diptych/resume"):
+            shutil.rmtree(root / name, ignore_errors=True)
 
 
 def differs(root: Path, undisturbed: Path) -> list[str]:
