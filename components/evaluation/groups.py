@@ -65,5 +65,6 @@ class Grouped:
 
 def of_nearest(subject: Subject, split: str, label: str, labels: Sequence[str]) -> Float[np.ndarray, "I L"]:
     """Return how near the nearest training picture of each group is, by edges and colours: what no training gets."""
-    owned = [(group,) if group is not None and group in labels else () for group in subject.train.labelled(label)]
+    known = set(labels)
+    owned = [() if group is None or group not in known else (group,) for group in subject.train.labelled(label)]
     return subject.nearest(split, owned, labels)[:]

@@ -1,10 +1,11 @@
 """Stage finetune: tune the pre-trained model by the recipe's strategy, or by the best of several that race; `finetuning: null` passes it through, byte for byte."""
 
+import copy
 import json
 import shutil
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from components.contracts.asked_set import AskedSet
 from components.contracts.errors import ConfigError
@@ -16,6 +17,9 @@ from components.recipes.yaml_lines import overlay
 from components.stages.place import private
 from components.stages.runtime import run_stage
 from components.stages.stage import Stage
+
+if TYPE_CHECKING:
+    from components.finetuning.raced import Race
 
 ENCODED = 64  # pictures or texts at once, where a race is scored
 
@@ -107,9 +111,7 @@ def tune_model(stage: Stage, described: dict[str, Any]) -> None:
 def race_ways(stage: Stage, described: dict[str, Any]) -> None:
     """Let ways to tune race, and keep of the best what loses little on the race's sets; heats that were done are gone on with."""
     from components.finetuning.labels.choice import choice_of
-    from components.finetuning.raced import Race
     from components.finetuning.strategy import ALPHAS
-    from components.recipes.section import build
     from components.recipes.trained import load_trained, save_tuned
     from components.stages.asked_sets import read_sets
     from components.stages.elsewhere import KS, held_to
@@ -124,14 +126,14 @@ def race_ways(stage: Stage, described: dict[str, Any]) -> None:
             f"{stage.the_recipe} lets ways to tune race, and none of them is held to an old model's space. Take recipes.{stage.the_recipe}."
             "compatible_with out of params.yaml, or finetuning out of the recipe."
         )
-    recipe, race = load_recipe(stage.root, stage.the_recipe, params.scale), build(described, Race)
+    recipe, (race, listed) = load_recipe(stage.root, stage.the_recipe, params.scale), race_of(described)
     selected, pretrained = Selected.read(stage.root, recipe.name), stage.root / f"runs/{recipe.name}/pretrain"
     embedder = load_trained(pretrained, ENCODED)
     with (
-        read_sets(stage, asked_of(race.sets), KS) as sets,
+        read_sets(stage, asked_of(listed), KS) as sets,
         stage.signals.between_pieces(),
     ):
-        check_same(race.sets, {name: its.whole_digest for name, its in sets.items()})
+        check_same(listed, {name: its.whole_digest for name, its in sets.items()})
         numbers = {
             "seed": params.seed,
             "finetuning": described,
@@ -164,6 +166,18 @@ def race_ways(stage: Stage, described: dict[str, Any]) -> None:
             "tried": found.trade, "frozen_digest": None, "train_digest": folder.name,
         }  # fmt: skip
         (out / "metrics.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+
+def race_of(described: Mapping[str, Any]) -> "tuple[Race, dict[str, Any]]":
+    """Return the race of a section, and its sets as they are written there; the section stays as it is.
+
+    What builds a race takes mappings with a class_path apart, in place, and then the section has no spelling that a digest could be of.
+    """
+    from components.finetuning.raced import Race
+    from components.recipes.section import build
+
+    sets = (described.get("init_args") or {}).get("sets") or {}
+    return build(copy.deepcopy(described), Race), copy.deepcopy(sets)
 
 
 def asked_of(sets: Mapping[str, Any]) -> dict[str, AskedSet]:
