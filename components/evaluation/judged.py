@@ -16,6 +16,7 @@ from components.contracts.evaluate import Metric, Tally
 from components.contracts.evaluator import Evaluator, Findings, Pictures, Subject
 from components.data.judged import Judged
 from components.evaluation.bootstrap import mean_interval
+from components.evaluation.ranking import Cosines
 
 KIND = "judged"
 BLOCK = 256  # texts whose scores are there at once
@@ -100,9 +101,10 @@ def _placed(
     for row, pair in enumerate(pairs):
         rows[pair.text].append(row)
     ranks, cosines = np.zeros(len(pairs), np.int64), np.zeros(len(pairs), np.float32)
+    all_scores = Cosines(left=subject.encoder.texts(texts), right=pictures)
     for start in range(0, len(texts), BLOCK):
-        block = texts[start : start + BLOCK]
-        for text, scores in zip(block, subject.encoder.texts(block) @ pictures.T, strict=True):
+        its = slice(start, start + BLOCK)
+        for text, scores in zip(texts[its], all_scores[its], strict=True):
             fits = {places[row] for row in rows[text] if pairs[row].vote == "up"}
             for row in rows[text]:
                 others = np.ones(len(scores), bool)

@@ -8,7 +8,8 @@ Axes: Q queries, G gallery, B queries of a block, P pairs of a query and a right
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from hashlib import blake2b
 from math import comb
 
 import numpy as np
@@ -24,7 +25,9 @@ FEW = 8  # right answers of a query that are counted one by one; of more, all an
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cosines:
-    """The cosines of unit rows, computed as they are asked for.
+    """The cosines of unit rows, computed as they are asked for; rows of `right` that are the same have the same.
+
+    A product of matrices does not see to that: on some processors a column at its edge is summed in another order, and what is a tie would be won by rounding.
 
     Args:
         left: float32 [Q D].
@@ -33,6 +36,11 @@ class Cosines:
 
     left: Float[np.ndarray, "Q D"]
     right: Float[np.ndarray, "G D"]
+    _twins: Int[np.ndarray, "2 T"] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Find rows of `right` that are there before, and where."""
+        object.__setattr__(self, "_twins", twins(self.right))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -41,12 +49,23 @@ class Cosines:
 
     def __getitem__(self, rows: slice) -> Float[np.ndarray, "B G"]:
         """Return some rows."""
-        return self.left[rows] @ self.right.T
+        found: Float[np.ndarray, "B G"] = self.left[rows] @ self.right.T
+        again, first = self._twins
+        if len(again):
+            found[:, again] = found[:, first]
+        return found
 
     @property
     def T(self) -> "Cosines":
         """The other way round."""
         return Cosines(left=self.right, right=self.left)
+
+
+def twins(rows: Float[np.ndarray, "G D"]) -> Int[np.ndarray, "2 T"]:
+    """Return the places of rows that are the same as an earlier one, and those of the first of each."""
+    seen: dict[bytes, int] = {}
+    first = [seen.setdefault(blake2b(row.tobytes(), digest_size=16).digest(), place) for place, row in enumerate(rows)]
+    return np.array([(place, its) for place, its in enumerate(first) if its != place], np.int64).reshape(-1, 2).T
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
