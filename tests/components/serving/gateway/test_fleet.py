@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import psutil
 import pytest
 
 from components.contracts.errors import ConfigError
@@ -56,6 +57,13 @@ def shows(client, *beside):
     """The gateway shows these beside the champion as soon as they are there: label, share, and whether it is a shadow."""
     lines = client.get("/v1/models").json()["data"][1:]
     assert [(line["id"], line["share"], line["shadow"]) for line in lines] == [*beside]
+
+
+def stop(process):
+    """Stop a process, and wait until it is: its threads go on until one of them has taken the signal."""
+    process.send(signal.SIGSTOP)
+    while psutil.Process(process.pid).status() != psutil.STATUS_STOPPED:
+        time.sleep(0.01)
 
 
 def shared(root, client, share, shadow=False):
@@ -143,7 +151,7 @@ def test_a_name_gets_a_version_of_that_name_alone(root, client):
 def test_a_shadow_answers_nobody_though_the_champion_is_gone(root, client):
     shared(root, client, 0.0, shadow=True)
     champion = read_endpoint(root)
-    champion.process.send(signal.SIGSTOP)
+    stop(champion.process)
     try:
         for model in ("", "champion", "tiny@1"):
             answer = client.post(
@@ -159,7 +167,7 @@ def test_who_hangs_has_another_in_its_place(root, client):
     shared(root, client, 0.5)
     (beside,) = read_routes(root).beside
     with running(Settings(root=root, deadline_s=6.0)) as address, httpx.Client(base_url=address, timeout=30) as own:
-        beside.endpoint.process.send(signal.SIGSTOP)
+        stop(beside.endpoint.process)
         try:
             answers = [own.post("/v1/embeddings", json={"input": "red"}) for _ in range(12)]
         finally:
@@ -174,7 +182,7 @@ def test_who_hangs_has_another_in_its_place_within_the_time_that_the_request_has
     (beside,) = read_routes(root).beside
     with running(Settings(root=root)) as address, httpx.Client(base_url=address, timeout=30) as own:
         before = counted(own.get("/metrics").text)["tiny@2"].failed
-        beside.endpoint.process.send(signal.SIGSTOP)
+        stop(beside.endpoint.process)
         try:
             header = {"x-deadline-ms": "2000"}
             answers = [own.post("/v1/embeddings", json={"input": "red"}, headers=header) for _ in range(8)]
@@ -192,7 +200,7 @@ def test_who_hangs_has_another_in_its_place_within_the_time_that_the_request_has
 def test_a_shadow_that_hangs_holds_no_more_than_a_few_requests(root, client):
     shared(root, client, 0.0, shadow=True)
     (beside,) = read_routes(root).beside
-    beside.endpoint.process.send(signal.SIGSTOP)
+    stop(beside.endpoint.process)
     try:
         for _ in range(30):
             said(client)
