@@ -170,9 +170,9 @@ def test_the_race_of_the_recipe_is_known_by_what_it_lists_and_its_sets_are_asked
     described = load_finetuning(REPOSITORY, "adapted")
     before = digest_of(described)
     race, listed = race_of(described)
-    assert race.sets.keys() == listed.keys() == {"general", "shapes", "digits"}
+    assert race.sets.keys() == listed.keys() == {"general", "drawn", "digits"}
     assert digest_of(described) == before, "what builds a race leaves the section as it is"
-    for name in ("shapes", "digits"):
+    for name in ("drawn", "digits"):
         asked = asked_of(listed)[name]
         (asks,) = (build(one, Evaluator) for one in asked.evaluators)
         assert (asked.half, asks.label, asks.prompts, asks.among) == ("first", "category", "templates", "pools")
@@ -215,7 +215,7 @@ def test_the_stages_adapt_what_was_laid_in_and_the_package_says_what_came_of_it(
     raced = json.loads((run / "finetune/adapted.json").read_text())
     tuned = json.loads((run / "finetune/metrics.json").read_text())
     assert tuned["samples"] == tuned["steps"] * tuned["batch"]
-    assert set(raced["trade"][0]) == {"alpha", "val", "general", "shapes", "digits"}
+    assert set(raced["trade"][0]) == {"alpha", "val", "general", "drawn", "digits"}
     assert {heat["name"] for heat in raced["heats"] if "soup" not in heat["name"]} == {
         "lora",
         "whole",
@@ -228,10 +228,10 @@ def test_the_stages_adapt_what_was_laid_in_and_the_package_says_what_came_of_it(
     assert "retrieval.general.mean_recall" in {line["metric"] for line in held["elsewhere"]["general"]}
     assert {
         name: {line["queries"] for line in its} for name, its in held["elsewhere"].items() if name != "general"
-    } == {"shapes": {298}, "digits": {299}}
+    } == {"drawn": {298}, "digits": {299}}
     assert {line["able"] for line in held["elsewhere"]["digits"]} == {"digits" not in raced["unbound"]}
     manifest = json.loads((run / "package/manifest.json").read_text())
-    assert set(manifest["elsewhere"]) == {"general", "shapes", "digits"}
+    assert set(manifest["elsewhere"]) == {"general", "drawn", "digits"}
     page = (run / "package/report.html").read_text()
     assert "<h2 id='adapted'>" in page
     assert "0, taken" in page or "1, taken" in page or "5, taken" in page
