@@ -14,7 +14,12 @@ from infra.results import processor
 from tests.benchmarks.loader import commit
 
 QUERIES, CAPTIONS, KS = 100_000, 5, (1, 5, 10)
-CASES = ("right or wrong", "mean recall, 5 captions a picture", "mean average precision")
+CASES = (
+    "right or wrong",
+    "mean recall, 5 captions a picture",
+    "mean average precision",
+    "average precision, groups of 1 to 9",
+)
 
 
 def speed(queries: int = QUERIES) -> dict[str, Any]:
@@ -53,8 +58,9 @@ def _side(case: str, label: str, text: np.ndarray, picture: np.ndarray) -> Evalu
     if case == "right or wrong":
         rows = _table("text_to_image", groups, {"value": text < 0.3})
         tallies = [{"rows": "r", "column": "value"}]
-    elif case == "mean average precision":  # of queries that are groups of their own
-        rows = _table("text_to_image", np.arange(len(text)), {"value": 1 / (1 + np.exp(text))})
+    elif "average precision" in case:
+        of = groups_of_1_to_9(len(text)) if "groups" in case else np.arange(len(text))
+        rows = _table("text_to_image", of, {"value": 1 / (1 + np.exp(text))})
         tallies = [{"rows": "r", "column": "value"}]
     else:
         rows = pa.concat_tables(
@@ -72,6 +78,12 @@ def _side(case: str, label: str, text: np.ndarray, picture: np.ndarray) -> Evalu
         label=label, rows={"r": rows},
         metrics={"primary": {"value": 0.5, "unit": "fraction", "better": "up", "tallies": tallies}},
     )  # fmt: skip
+
+
+def groups_of_1_to_9(queries: int) -> np.ndarray:
+    """Return the group of each query, as many of each size."""
+    sizes = np.random.default_rng(1).integers(1, 10, queries)
+    return np.arange(queries).repeat(sizes)[:queries]
 
 
 def _rank(hard: np.ndarray) -> np.ndarray:
