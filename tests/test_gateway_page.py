@@ -285,6 +285,61 @@ def test_two_versions_side_by_side(page, root, address):
             "tiny@1",
             "tiny@2",
         ]
+        page.ask(GREEN + "dispatchEvent(new DragEvent('drop', {dataTransfer: given, cancelable: true}))})()")
+        page.wait("document.querySelectorAll('#labels h4').length == 2")
+        assert [len(each) for each in labels_by_version(page).values()] == [3, 3]
+        assert list(labels_by_version(page)) == ["tiny@1", "tiny@2"]
+        page.ask("document.getElementById('compare').click()")
+        page.wait(
+            "document.querySelectorAll('#labels h4').length == 0 && document.querySelectorAll('#labels li').length == 3"
+        )
+    finally:
+        end_beside(root)
+
+
+def labels_by_version(page: Tab) -> dict[str, list[str]]:
+    return dict(
+        page.ask("""[...document.querySelectorAll('#labels section')].map(its =>
+        [its.querySelector('h4').textContent, [...its.querySelectorAll('li span:first-child')].map(one => one.textContent)])""")
+    )
+
+
+def test_where_one_version_refuses_the_other_one_is_shown(page, root, address):
+    deploy_beside(make_package(root / "third", seed=2), root, "tiny@3")
+    try:
+        opened(page, address)
+        page.wait("!document.getElementById('both').hidden")
+        page.ask("""(() => { const plain = window.fetch;
+            window.fetch = (path, its) => its?.body?.includes('tiny@3')
+                ? Promise.resolve(new Response(JSON.stringify({error: {code: 'overloaded', message: 'Too many ask.'}}), {status: 503})) : plain(path, its); })()""")
+        page.ask("document.getElementById('compare').click()")
+        typed(page, "a red square")
+        assert page.ask("[...document.querySelectorAll('#results h2')].map(one => one.textContent)") == [
+            "tiny@1",
+            "tiny@3",
+        ]
+        assert captions(page)[0] == "a red square"
+        assert page.ask("document.querySelector('#results section:last-child p').textContent") == "Too many ask."
+    finally:
+        end_beside(root)
+
+
+def test_a_version_that_was_replaced_meanwhile_is_not_asked_for_ever(page, root, address):
+    """The page knows the versions of when it was opened; after a deploy it learns the new ones from the refusal."""
+    deploy_beside(make_package(root / "fourth", seed=3), root, "tiny@4")
+    try:
+        opened(page, address)
+        page.wait("!document.getElementById('both').hidden")
+        page.ask("document.getElementById('compare').click()")
+        typed(page, "a red square")
+        page.wait("document.querySelectorAll('.hits').length == 2")
+        end_beside(root)
+        deploy_beside(make_package(root / "fifth", seed=4), root, "tiny@5")
+        page.wait(
+            "fetch('v1/models').then(said => said.json()).then(said => said.data.some(one => one.id == 'tiny@5'))"
+        )
+        typed(page, "a blue square")
+        page.wait("[...document.querySelectorAll('#results h2')].map(one => one.textContent).join() == 'tiny@1,tiny@5'")
     finally:
         end_beside(root)
 

@@ -1,12 +1,13 @@
 """`diptych evaluate` beside CLIP_benchmark: the same checkpoint of open_clip, the same sets in its layout, numbers, time and memory.
 
-    python -m tests.benchmarks.clip_benchmark --json docs/benchmarks/clip-benchmark.json
-    python -m tests.benchmarks.clip_benchmark --model ViT-B-32 --pictures 64 --colours 1 --only sides --turns 1 --float32-alone   # a model as large as people have
+    python -m tests.benchmarks.clip_benchmark --sets kinds said alike --json docs/benchmarks/clip-benchmark.json
+    python -m tests.benchmarks.clip_benchmark --only sides --pictures 4000 --sets said --steps 10 --turns 1 --float32-alone   # larger sets
+    python -m tests.benchmarks.clip_benchmark --only sides --model ViT-B-32 --pictures 64 --colours 1 --turns 1 --float32-alone   # a model as large as people have
 
 Sets are scenes: one thing a picture, asked for among all kinds by 80 templates (`kinds`), and three to five things with up to five captions each, no two alike
 (`said`). `alike`, which must be asked for, has the pictures of `kinds` in hundreds of classes, many of which are called as another is (ImageNet has two such pairs). The model is open_clip's, with random weights that were trained for a few steps, so answers are hardly better than chance, and near each other; CLIP_benchmark is run in
-float32 (`--no_amp`), as ours is, with no worker processes, whose start would count against it. Turns of both alternate; seconds are of the processor, children included, and
-the best turn's, start to end of the command. Memory is the most that a process of its own ever held (VmHWM): ours ranks 50,000 random unit rows
+float32 (`--no_amp`), as ours is, with no worker processes, whose start would count against it. Turns of both alternate; seconds are by the clock and of the processor, children
+included, and the best turn's, start to end of the command. Memory is the most that a process of its own ever held (VmHWM): ours ranks 50,000 random unit rows
 among 250,000 and back, theirs does the same with fewer, since it keeps all scores, and which of them belong together, as matrices.
 Prints one JSON object as its last line.
 """
@@ -16,12 +17,13 @@ import importlib.resources
 import json
 import multiprocessing
 import os
-import platform
+import shlex
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +37,9 @@ from components.data.synthetic.scenes import ScenesSource
 from components.data.synthetic.words import COLOURS
 from components.evaluation.ranking import Cosines
 from components.evaluation.retrieval import Gallery, retrieval
+from infra.results import processor
 from tests.benchmarks.environments import ROOT, python_of
+from tests.benchmarks.loader import commit
 from tests.squares import png
 from tests.their_sets import write_set
 
@@ -81,7 +85,8 @@ def main() -> None:
         "--sets", nargs="+", choices=("kinds", "said", "alike"), default=("kinds", "said"), help="which (kinds said)"
     )
     parser.add_argument("--only", choices=("sides", "memory"), help="one half of it")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=Path, help="a file, of which what is not measured now stays")
+    parser.add_argument("--under", help="a name of its own there")
     given = parser.parse_args()
     told: dict[str, Any] = {"bench": "clip_benchmark"}
     if given.only != "memory":
@@ -98,14 +103,13 @@ def main() -> None:
     if given.only != "sides":
         told["memory"] = memory()
     told |= {
-        "machine": f"{len(os.sched_getaffinity(0))} cores used, {platform.processor() or platform.machine()}",
-        "torch": torch.__version__,
-    }
-    told["commit"] = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    ).stdout.strip()
+        "machine": f"{len(os.sched_getaffinity(0))} cores, {processor()}", "torch": torch.__version__, "commit": commit(), "date": time.strftime("%Y-%m-%d"),
+        "command": shlex.join(["python", "-m", "tests.benchmarks.clip_benchmark", *sys.argv[1:]]),
+    }  # fmt: skip
     if given.json:
-        given.json.write_text(json.dumps(told, indent=2) + "\n")
+        kept = json.loads(given.json.read_text()) if given.json.exists() else {}
+        kept |= {given.under: told} if given.under else told
+        given.json.write_text(json.dumps(kept, indent=2) + "\n")
     print(json.dumps(told))
 
 
@@ -199,33 +203,17 @@ def side_by_side(model: Path, sets: Mapping[str, Path], folder: Path, turns: int
     """Return both sides' numbers, the largest difference, and seconds by set."""
     python = python_of("clip_benchmark")
     numbers: dict[str, dict[str, float]] = {"ours": {}, "theirs": {}}
-    spent: dict[str, dict[str, list[float]]] = {name: {} for name in sets}
+    spent: dict[str, dict[str, list[Took]]] = {name: {} for name in sets}
     for turn in range(turns):
         for name, where in sets.items():
             out = folder / f"ours-{turn}"
-            cpu_s = took(
-                [
-                    sys.executable,
-                    "-m",
-                    "flows.cli",
-                    "evaluate",
-                    model,
-                    "--set",
-                    where,
-                    "--to",
-                    out,
-                    "--k",
-                    *map(str, KS),
-                    "--namesakes",
-                ]
-            )
+            ours = [sys.executable, "-m", "flows.cli", "evaluate", model, "--set", where, "--to", out, "--k", *map(str, KS), "--namesakes"]  # fmt: skip
+            spent[name].setdefault("ours", []).append(took(ours))
             metrics = json.loads((out / name / "metrics.json").read_text())
             numbers["ours"] |= {key: its["value"] for key, its in metrics.items()}
-            spent[name].setdefault("ours", []).append(cpu_s)
             for case, flags in {"theirs": ["--no_amp"], **({} if turn or not amp else {"theirs, amp": []})}.items():
                 file = folder / f"theirs-{turn}-{name}.json"
-                cpu_s = took([python, SIDE, "eval", where, model, file, *flags])
-                spent[name].setdefault(case, []).append(cpu_s)
+                spent[name].setdefault(case, []).append(took([python, SIDE, "eval", where, model, file, *flags]))
                 if case == "theirs":
                     numbers["theirs"] |= {
                         f"{name}.{key}": value for key, value in json.loads(file.read_text())["metrics"].items()
@@ -238,16 +226,44 @@ def side_by_side(model: Path, sets: Mapping[str, Path], folder: Path, turns: int
     apart = max(abs(one - other) for one, other in pairs.values())
     return {
         "numbers": {name: {"ours": one, "theirs": other} for name, (one, other) in pairs.items()}, "largest_difference": apart,
-        "cpu_s": {name: {case: round(min(its), 1) for case, its in cases.items()} for name, cases in spent.items()},
-        "all_turns_cpu_s": spent,
-        "times_as_fast": {name: round(min(its["theirs"]) / min(its["ours"]), 2) for name, its in spent.items()},
+        **{
+            measure: {name: {case: round(best(its, measure), 1) for case, its in cases.items()} for name, cases in spent.items()}
+            for measure in ("cpu_s", "seconds")
+        },
+        "all_turns": {name: {case: [asdict(one) for one in its] for case, its in cases.items()} for name, cases in spent.items()},
+        "times_as_fast": {
+            name: {
+                case: {measure: round(best(its[case], measure) / best(its["ours"], measure), 2) for measure in ("cpu_s", "seconds")}
+                for case in its if case != "ours"
+            }
+            for name, its in spent.items()
+        },
         "versions": json.loads(subprocess.run([python, SIDE, "versions"], capture_output=True, text=True, check=True).stdout),
     }  # fmt: skip
 
 
-def took(command: Sequence[Any]) -> float:
-    """Run a command, its children included, and return its CPU-seconds; RuntimeError with its words where it fails."""
+@dataclass(frozen=True, slots=True)
+class Took:
+    """What one run of a command took.
+
+    Args:
+        seconds: by the clock.
+        cpu_s: of the processor, its children's included.
+    """
+
+    seconds: float
+    cpu_s: float
+
+
+def best(turns: Sequence[Took], measure: str) -> float:
+    """Return the least."""
+    return min(getattr(turn, measure) for turn in turns)
+
+
+def took(command: Sequence[Any]) -> Took:
+    """Run a command and return what it took; RuntimeError with its words where it fails."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
+    began = time.perf_counter()
     with tempfile.TemporaryFile() as words:
         running = subprocess.Popen(
             [str(word) for word in command], stdout=words, stderr=subprocess.STDOUT, env=environment, cwd=ROOT
@@ -257,7 +273,7 @@ def took(command: Sequence[Any]) -> float:
         if running.returncode:
             words.seek(0)
             raise RuntimeError(f"{command[:4]} failed: {words.read().decode()[-2000:]}")
-    return used.ru_utime + used.ru_stime
+    return Took(seconds=round(time.perf_counter() - began, 2), cpu_s=round(used.ru_utime + used.ru_stime, 2))
 
 
 def ranked(pictures: int, each: int, width: int) -> dict[str, Any]:

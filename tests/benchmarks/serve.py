@@ -1,7 +1,7 @@
 """What an answer costs: the gateway and Triton beside a plain FastAPI server and MLflow's pyfunc server, on one package.
 
 `python -m tests.benchmarks.serve --workspace . --keep` in a workspace with a finished run; `--measure grpc embed sustained overload soak perf` measures what serve_longer.py does,
-and keeps it beside; what is not measured now stays as it was kept. Each side answers the same requests, a text or a picture in JSON, from 1, 4, 16
+and keeps it beside; `--larger` keeps a workspace's that holds a larger model apart, such as one of `diptych run clip --size small`; what is not measured now stays as it was kept. Each side answers the same requests, a text or a picture in JSON, from 1, 4, 16
 and 64 clients at once; CPU is that of the whole tree of its processes, and the clients are a process of their own. Beside them stand onnxruntime
 alone, without any server, and Triton alone, with what it does more. Prints one JSON object as its last line; --keep writes it to docs/benchmarks/serve.json.
 """
@@ -225,17 +225,7 @@ def measured(package: Path, picture: bytes, count: int, turns: int) -> dict[str,
 
 def page(said: dict[str, Any], vectors: dict[str, Any] | None = None, variants: dict[str, Any] | None = None) -> str:
     """Return what docs/serving.md prints of what was kept, here, by vector_search.py and by variants.py."""
-    called = {"gateway": "the gateway and Triton", "fastapi": "plain FastAPI", "mlflow": "MLflow pyfunc"}
-    lines = ["| asked | at once | " + " | ".join(called.values()) + " |", "| --- | --- | --- | --- | --- |"]
-    for what in ("text", "image"):
-        for at_once in map(str, AT_ONCE):
-            cells = []
-            for name in called:
-                its = said["sides"][name][what][at_once]
-                cells.append(
-                    f"{its['cpu_ms']:.1f} ms, {its['per_s']:.0f}/s, {its['p50_ms']:.0f} and {its['p99_ms']:.0f} ms"
-                )
-            lines.append(f"| a {'picture' if what == 'image' else what} | {at_once} | {' | '.join(cells)} |")
+    lines = _answers(said)
     alone, triton = said["onnxruntime"], said["triton"]
     own = " and ".join(
         f"{its:.1f} for {serve_claims.CALLED[what]}" for what, its in said["gateway_adds_cpu_ms"].items()
@@ -250,9 +240,41 @@ def page(said: dict[str, Any], vectors: dict[str, Any] | None = None, variants: 
         "",
         f"`{said['command']}`, commit `{said['commit']}`, {said['machine']}; MLflow {said['versions']['mlflow']}, FastAPI {said['versions']['fastapi']}.{serve_longer.room_of(said)}",
         *serve_longer.page(said),
+        *(_of_larger(said["larger"]) if "larger" in said else ()),
         *serve_claims.claims(said, vectors, variants),
     ]
     return "\n".join(lines)
+
+
+def _answers(said: dict[str, Any]) -> list[str]:
+    """Return the table of what was asked of every side."""
+    called = {"gateway": "the gateway and Triton", "fastapi": "plain FastAPI", "mlflow": "MLflow pyfunc"}
+    lines = ["| asked | at once | " + " | ".join(called.values()) + " |", "| --- | --- | --- | --- | --- |"]
+    for what in ("text", "image"):
+        for at_once in map(str, AT_ONCE):
+            cells = []
+            for name in called:
+                its = said["sides"][name][what][at_once]
+                cells.append(
+                    f"{its['cpu_ms']:.1f} ms, {its['per_s']:.0f}/s, {its['p50_ms']:.0f} and {its['p99_ms']:.0f} ms"
+                )
+            lines.append(f"| a {'picture' if what == 'image' else what} | {at_once} | {' | '.join(cells)} |")
+    return lines
+
+
+def _of_larger(said: dict[str, Any]) -> Iterator[str]:
+    """Yield the same of a model whose encoders do more than the servers about them."""
+    alone, over = said["onnxruntime"], said["grpc"]
+    yield from ("", f"Of a larger model, whose two encoders are {said['encoders_mb']:.0f} MB:", "", *_answers(said))
+    yield from (
+        "",
+        f"onnxruntime alone takes {alone['text']['cpu_ms']:.1f} CPU-milliseconds for a text and {alone['image']['cpu_ms']:.1f} for a picture; an encoder of Triton's over gRPC "
+        + " and ".join(
+            f"{its['triton_cpu_ms']:.1f} for {what} (onnxruntime {its['onnxruntime_cpu_ms']:.1f})"
+            for what, its in (("a text", over["text"]), ("a picture", over["image"]))
+        )
+        + f". `{said['command']}` and `{over['command']}`, commit `{said['commit']}`, {said['machine']}.",
+    )
 
 
 def command_of(measure: str, given: argparse.Namespace) -> str:
@@ -266,10 +288,13 @@ def command_of(measure: str, given: argparse.Namespace) -> str:
     )
     workspace = "" if given.workspace.resolve() == ROOT else f" --workspace {shlex.quote(str(given.workspace))}"
     recipe = "" if given.recipe == RECIPE else f" --recipe {shlex.quote(given.recipe)}"
-    return f"python -m tests.benchmarks.serve{chosen}{numbers}{workspace}{recipe} --keep"
+    larger = " --larger" if given.larger else ""
+    return f"python -m tests.benchmarks.serve{chosen}{numbers}{workspace}{recipe}{larger} --keep"
 
 
-def gathered(measures: Mapping[str, Callable[[], dict[str, Any]]], path: Path | None) -> dict[str, Any]:
+def gathered(
+    measures: Mapping[str, Callable[[], dict[str, Any]]], path: Path | None, larger: bool = False
+) -> dict[str, Any]:
     """Return the figures: those that `path` has, with what is measured now in their place.
 
     They are written to `path` after each measure, so that one that fails takes none of the others with it.
@@ -277,13 +302,15 @@ def gathered(measures: Mapping[str, Callable[[], dict[str, Any]]], path: Path | 
     Args:
         measures: name -> what measures it; figures of `cost` lie at the top, those of any other under its name.
         path: of the kept file, whether it is there yet or not; None to keep nothing.
+        larger: whether they are of a larger model; those lie under `larger`.
     """
     said: dict[str, Any] = {"bench": "serve"}
     if path is not None and path.exists():
         said = json.loads(path.read_text(encoding="utf-8"))
     for name, measure in measures.items():
         its = measure()
-        said |= its if name == "cost" else {name: its}
+        place = said.setdefault("larger", {}) if larger else said
+        place |= its if name == "cost" else {name: its}
         if path is not None:
             whole = path.with_name(f"{path.name}.{os.getpid()}")
             whole.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
@@ -322,6 +349,9 @@ def main() -> None:
         "--seconds", type=float, default=60.0, help="of sustained and overload, at each number of clients"
     )
     parser.add_argument("--soak", type=int, default=100_000, help="requests of the soak")
+    parser.add_argument(
+        "--larger", action="store_true", help="the workspace's model is a larger one, of which cost and grpc are shown"
+    )
     parser.add_argument("--keep", action="store_true", help=f"write {KEPT_AT.relative_to(ROOT)}")
     given = parser.parse_args()
     workspace = given.workspace.resolve()
@@ -330,7 +360,7 @@ def main() -> None:
     whole = read_pool(read_manifest(workspace / "data/validated/manifest.parquet"), workspace / "data/raw")
     about = {
         "date": time.strftime("%Y-%m-%d"), "commit": commit(), "machine": f"{os.cpu_count()} cores, {processor()}, no GPU",
-        "in_flight": Settings(root=ROOT).in_flight,
+        "in_flight": Settings(root=ROOT).in_flight, "encoders_mb": round(sum((package / f"{name}.onnx").stat().st_size for name, _, _ in serve_longer.ENCODERS.values()) / 1e6, 1),
     }  # fmt: skip
 
     def cost() -> dict[str, Any]:
@@ -344,7 +374,9 @@ def main() -> None:
         its = cost() if name == "cost" else serve_longer.measure(name, package, whole if name == "embed" else pool, given)  # fmt: skip
         return {**its, **about, "command": command_of(name, given)}
 
-    said = gathered({name: partial(measure, name) for name in given.measure}, KEPT_AT if given.keep else None)
+    said = gathered(
+        {name: partial(measure, name) for name in given.measure}, KEPT_AT if given.keep else None, given.larger
+    )
     print(json.dumps(said))
 
 

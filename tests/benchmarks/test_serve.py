@@ -120,7 +120,7 @@ def test_a_minute_on_another_machine_takes_no_lead_back():
 
 def test_what_was_not_measured_is_said_so():
     said = claimed({"1": cost(0.9, 110)}, {"1": cost(1, 100)})
-    for promised in ("infinity-emb", "over gRPC", "`diptych embed`", "60 s", "turning away", "memory stays", "perf_analyzer", "in a 32nd", "1,000,000 vectors", "int8"):  # fmt: skip
+    for promised in ("infinity-emb", "than onnxruntime |", "of the larger model", "`diptych embed`", "60 s", "turning away", "memory stays", "perf_analyzer", "in a 32nd", "1,000,000 vectors", "int8"):  # fmt: skip
         (line,) = [line for line in said.split("\n") if promised in line]
         assert line.endswith("| *not measured* | |"), line
 
@@ -171,13 +171,15 @@ def test_triton_over_grpc_may_take_a_tenth_more():
 
 def test_the_command_that_is_kept_measures_the_same_again():
     given = argparse.Namespace(
-        requests=300, turns=2, seconds=60.0, soak=100_000, workspace=serve.ROOT, recipe=serve.RECIPE
+        requests=300, turns=2, seconds=60.0, soak=100_000, workspace=serve.ROOT, recipe=serve.RECIPE, larger=False
     )
     assert serve.command_of("cost", given) == "python -m tests.benchmarks.serve --requests 300 --turns 2 --keep"
     assert serve.command_of("soak", given) == "python -m tests.benchmarks.serve --measure soak --soak 100000 --keep"
     assert "--seconds 60 --keep" in serve.command_of("overload", given)
     given.workspace, given.recipe = Path("else where"), "siglip"
     assert serve.command_of("embed", given).endswith(" --turns 2 --workspace 'else where' --recipe siglip --keep")
+    given.larger = True
+    assert serve.command_of("grpc", given).endswith(" --recipe siglip --larger --keep")
 
 
 def test_a_measure_takes_the_place_of_its_own_numbers_and_of_no_others(tmp_path):
@@ -189,6 +191,33 @@ def test_a_measure_takes_the_place_of_its_own_numbers_and_of_no_others(tmp_path)
     assert said == {"bench": "serve", "requests": 2, "commit": "new", "grpc": {"commit": "old"}, "soak": {"commit": "new"}}  # fmt: skip
     assert json.loads(path.read_text()) == said
     assert [one.name for one in tmp_path.iterdir()] == ["serve.json"]
+
+
+def test_numbers_of_a_larger_model_lie_apart(tmp_path):
+    path = tmp_path / "serve.json"
+    path.write_text(json.dumps({"bench": "serve", "requests": 1, "grpc": {"commit": "old"}}))
+    serve.gathered({"cost": lambda: {"requests": 2}, "grpc": lambda: {"commit": "new"}}, path, larger=True)
+    larger = {"requests": 2, "grpc": {"commit": "new"}}
+    assert json.loads(path.read_text()) == {"bench": "serve", "requests": 1, "grpc": {"commit": "old"}, "larger": larger}  # fmt: skip
+
+
+def test_the_larger_model_has_a_table_of_its_own():
+    about = {"command": "python -m it", "commit": "0" * 7, "machine": "2 cores"}
+    each = {str(clients): {**cost(1.0, 100), "p50_ms": 1.0, "p99_ms": 2.0} for clients in serve.AT_ONCE}
+    one = {
+        "sides": {name: {"text": each, "image": each} for name in serve.SIDES}, "gateway_adds_cpu_ms": {"text": 1.0, "image": 1.0}, "requests": 9,
+        **{name: {"text": {"cpu_ms": 1.0}, "image": {"cpu_ms": 1.0}} for name in ("onnxruntime", "triton")}, "versions": {"mlflow": "3", "fastapi": "0"}, **about,
+    }  # fmt: skip
+    heavy = {"cpu_ms": 41.0, "per_s": 24.0, "p50_ms": 41.0, "p99_ms": 45.0, "errors": 0}
+    sides = {name: {what: dict.fromkeys(each, heavy) for what in ("text", "image")} for name in serve.SIDES}
+    over = {what: {"triton_cpu_ms": 42.0, "onnxruntime_cpu_ms": 40.0, "ratio": 1.05} for what in ("text", "image")}
+    larger = {**one, "sides": sides, "encoders_mb": 140.0, "grpc": {**over, **about}}
+    said = serve.page(one | {"larger": larger})
+    assert "whose two encoders are 140 MB" in said
+    assert "| a picture | 64 | 41.0 ms, 24/s, 41 and 45 ms |" in said
+    assert "of the larger model | 1.05 times for texts, 1.05 times for pictures | holds |" in said
+    assert "of the larger model | *not measured* | |" in serve.page(one)
+    assert "whose two encoders" not in serve.page(one)
 
 
 def test_what_was_measured_is_kept_though_the_next_one_fails(tmp_path):

@@ -6,7 +6,7 @@ const WAIT_MS = 120; // between a keystroke and its question
 const MOST_SIDE = 1600; // pixels of a picture that is sent; the model reads far fewer
 const SHOWN = 24;
 
-const state = { models: [], picture: null, like: null, asking: null, taking: null, timer: 0 };
+const state = { models: [], picture: null, like: null, asking: null, taking: null, labelling: null, timer: 0 };
 
 class Refused extends Error {
   constructor(status, code, message) {
@@ -53,9 +53,15 @@ function made(tag, text = "", attributes = {}) {
   return one;
 }
 
+async function served() {
+  state.models = (await call("v1/models")).data;
+  by("both").hidden = state.models.length < 2;
+  if (by("both").hidden) by("compare").checked = false;
+}
+
 async function begin() {
   try {
-    state.models = (await call("v1/models")).data;
+    await served();
   } catch (err) {
     by("about").textContent = `No answer: ${err.message}`;
     return;
@@ -71,8 +77,23 @@ async function begin() {
     filters(first.index.filters);
     languages(first.index.languages);
   }
-  by("both").hidden = state.models.length < 2;
   by("said").textContent = "";
+}
+
+// The answer of each version that is compared, or of the one that answers; after a deploy the versions are other ones, and it is asked again.
+async function each(ask) {
+  const sides = () => (by("compare").checked ? state.models.slice(0, 2) : [null]);
+  const asked = async () => Promise.all(sides().map(async (model) => {
+    try {
+      return { model, answer: await ask(model ? model.id : "") };
+    } catch (err) {
+      return { model, err };
+    }
+  }));
+  const found = await asked();
+  if (!found.some((one) => one.model && one.err?.code === "model_not_found")) return found;
+  await served();
+  return asked();
 }
 
 function filters(columns) {
@@ -120,14 +141,15 @@ async function ask() {
     return;
   }
   const asking = (state.asking = new AbortController());
-  const sides = by("compare").checked ? state.models.slice(0, 2) : [null];
   const began = performance.now();
   try {
-    const answers = await Promise.all(sides.map((model) => call("v1/search", { ...body, model: model ? model.id : (body.like && state.like.model) || "" }, asking.signal)));
+    const found = await each((model) => call("v1/search", { ...body, model: model || (body.like && state.like.model) || "" }, asking.signal));
     if (asking !== state.asking) return;
     const ms = Math.round(performance.now() - began);
-    by("results").classList.toggle("two", answers.length > 1);
-    by("results").replaceChildren(...answers.map((answer) => side(answer, body, answers.length > 1)));
+    const answers = found.filter((one) => one.answer).map((one) => one.answer);
+    if (!answers.length) throw found[0].err;
+    by("results").classList.toggle("two", found.length > 1);
+    by("results").replaceChildren(...found.map((one) => (one.answer ? side(one.answer, body, found.length > 1) : refused(one))));
     const what = body.image ? "your picture" : body.like ? `“${state.like.text}”` : `“${body.query}”`;
     by("said").textContent = `${answers[0].hits.length} pictures for ${what} in ${ms} ms, by ${answers.map((one) => one.model).join(" and ")}.`;
   } catch (err) {
@@ -143,6 +165,12 @@ function side(answer, body, titled) {
   const list = made("ol", "", { class: "hits", "aria-label": `Nearest pictures, by ${answer.model}` });
   list.append(...answer.hits.map((hit) => card(hit, answer, body)));
   section.append(list);
+  return section;
+}
+
+function refused(one) {
+  const section = made("section");
+  section.append(made("h2", one.model.id), made("p", one.err.message, { class: "muted" }));
   return section;
 }
 
@@ -229,14 +257,29 @@ async function take(file) {
   by("words").value = "";
   by("preview").src = picture;
   ask();
-  let labels;
-  try {
-    const answer = await call("v1/classify", { image: picture, top_k: 6 });
-    labels = answer.labels.map(labelled);
-  } catch (err) {
-    labels = [made("li", err.message)];
+  label();
+}
+
+async function label() {
+  const picture = state.picture;
+  if (!picture) return;
+  const labelling = (state.labelling = {});
+  const found = await each((model) => call("v1/classify", { image: picture, top_k: 6, model }));
+  if (labelling !== state.labelling || state.picture !== picture) return;
+  by("labels").classList.toggle("two", found.length > 1);
+  by("labels").replaceChildren(...found.map((one) => labels(one, found.length > 1)));
+}
+
+function labels(one, titled) {
+  const section = made("section");
+  if (titled) section.append(made("h4", one.model.id));
+  if (one.err) section.append(made("p", one.err.message, { class: "muted" }));
+  else {
+    const list = made("ol", "", { class: "labels" });
+    list.append(...one.answer.labels.map(labelled));
+    section.append(list);
   }
-  if (state.picture === picture) by("labels").replaceChildren(...labels);
+  return section;
 }
 
 function labelled(one) {
@@ -264,6 +307,7 @@ by("words").addEventListener("input", () => {
 });
 for (const id of ["file", "shoot"]) by(id).addEventListener("change", (event) => { take(event.target.files[0]); event.target.value = ""; });
 for (const id of ["mode", "compare"]) by(id).addEventListener("change", ask);
+by("compare").addEventListener("change", label);
 by("clear").addEventListener("click", () => { put(null); ask(); by("words").focus(); });
 addEventListener("paste", (event) => take([...event.clipboardData.files].find((one) => one.type.startsWith("image/"))));
 addEventListener("dragover", (event) => { event.preventDefault(); document.body.classList.add("drop"); });
