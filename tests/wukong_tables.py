@@ -17,8 +17,8 @@ def url_of(number: int) -> str:
 def line_of(url: str, caption: str) -> bytes:
     """Return a row as a table has it."""
     file = io.StringIO()
-    csv.writer(file, lineterminator="\n").writerow([url, caption])
-    return file.getvalue().encode()
+    csv.writer(file).writerow([url, caption])  # whose lines end in CR and LF, so that a cell with either is in quotes
+    return (file.getvalue().removesuffix("\r\n") + "\n").encode()
 
 
 def caption_of(number: int) -> str:

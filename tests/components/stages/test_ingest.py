@@ -184,7 +184,9 @@ def test_a_disk_that_fills_up_is_told_as_such_and_the_next_run_goes_on(root):
 
 
 def test_a_stage_that_is_killed_goes_on_from_the_shards_it_has_kept(root):
-    write_table(root / "own/captions.csv", paint(root / "own", 60, side=300, suffix="bmp"))  # two shards of `train`
+    write_table(
+        root / "own/captions.csv", paint(root / "own", 90, side=300, suffix="bmp")
+    )  # shards of `train`, the first of which is whole after 48
     undisturbed = root.with_name("undisturbed")
     shutil.copytree(root, undisturbed)
     assert ingest(undisturbed).returncode == 0
@@ -202,7 +204,7 @@ def test_a_stage_that_is_killed_goes_on_from_the_shards_it_has_kept(root):
     assert ran.returncode == 0, ran.stderr
     assert "the last run was killed in ingest at write pictures " in ran.stdout
     assert "this one goes on from there" in ran.stdout
-    assert ran.stdout.splitlines()[-1] == "ingest: write pictures 60 of 60, shards kept 1"
+    assert ran.stdout.splitlines()[-1] == "ingest: write pictures 90 of 90, shards kept 1"
     differ = subprocess.run(["diff", "-r", undisturbed / "data/raw", root / "data/raw"], capture_output=True, text=True)
     assert differ.returncode == 0, differ.stdout
 

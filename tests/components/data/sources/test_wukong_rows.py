@@ -3,7 +3,7 @@
 import csv
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from components.contracts.errors import DataError
@@ -22,6 +22,7 @@ def test_every_text_comes_as_it_stands_whatever_unicode_calls_the_same(tmp_path)
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), min_size=1, max_size=5))
+@example(["\r", "\r0"])
 def test_what_is_written_is_read(tmp_path_factory, texts):
     path = write_table(tmp_path_factory.mktemp("wukong"), 0, [line_of("https://a/b,c", text) for text in texts])
     assert [row.caption for row in read_rows(path)] == texts
