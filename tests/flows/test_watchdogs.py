@@ -9,9 +9,11 @@ from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Crashed, Pending, Running
 
+from flows.loopback import HOST, free_port
 from flows.stack.pages import prefect
 from flows.stack.place import Place
 from flows.telling.automations import SILENT_S, TRIES, set_up_automations
+from tests.flows.kept_prefect import kept_prefect
 from tests.flows.rolled import REPOSITORY
 from tests.flows.watched_prefect import WATCHED_S, Watched, heard, watched
 
@@ -20,9 +22,11 @@ PATIENCE_S = 120.0
 
 
 @pytest.fixture(scope="module")
-def server(prefect_api: str) -> Iterator[Watched]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    folder, port = tmp_path_factory.mktemp("watching"), free_port()
     with (
-        temporary_settings({PREFECT_API_URL: prefect_api}),
+        kept_prefect(folder, port),
+        temporary_settings({PREFECT_API_URL: f"http://{HOST}:{port}/api"}),
         get_client(sync_client=True) as client,
         watched(client) as its,
     ):
