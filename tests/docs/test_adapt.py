@@ -80,7 +80,7 @@ def test_the_quarter_of_an_hour_is_what_was_measured():
 
 def test_the_general_sets_are_those_of_the_recipe():
     listed = read_yaml(REPOSITORY / "components/recipes/adapted.yaml").values["evaluation"]["sets"]
-    assert list(listed) == ["general", "shapes", "digits"]
+    assert list(listed) == ["general", "drawn", "digits"]
     assert all(f"`{name}`" in PAGE for name in listed)
 
 
