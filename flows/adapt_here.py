@@ -62,14 +62,17 @@ def adapt_here(asked: Here, root: Path, here: Path) -> None:
 def choices_of(asked: Here, root: Path, here: Path) -> Choices:
     """Lay model and sets into the workspace, and return what params.yaml is to say.
 
-    Held-out pictures that are nearly copies are set aside, unless gates.policy says what becomes of them already.
+    One half of a set bounds the race, and the other is measured on, so that what is judged chose nothing. What may be lost is what the gate allows, unless
+    something else is said. Held-out pictures that are nearly copies are set aside, unless gates.policy says what becomes of them already.
     """
     start = laid_in(asked.start, root, here, asked.network)
-    sets = {folder.name: {"path": set_in(folder, root)} for folder in asked.sets}
-    held = {name: {**one, "digest": digest_in(root / one["path"])} for name, one in sets.items()}
-    race = {**asked.race, **({"sets": held} if held else {})}
-    policy = (read_yaml(root / "params.yaml").values.get("gates") or {}).get("policy") or {}
-    near = [] if NEAR in policy else [f"gates.policy.{NEAR}=drop"]
+    places = {folder.name: set_in(folder, root) for folder in asked.sets}
+    held = {name: {"path": place, "digest": digest_in(root / place), "half": "first"} for name, place in places.items()}
+    sets = {name: {"path": place, "half": "second"} for name, place in places.items()}
+    gates = read_yaml(root / "params.yaml").values.get("gates") or {}
+    kept = {"most_lost": gates["retention"]} if "retention" in gates else {}
+    race = {**kept, **asked.race, **({"sets": held} if held else {})}
+    near = [] if NEAR in (gates.get("policy") or {}) else [f"gates.policy.{NEAR}=drop"]
     return Choices(
         recipe=RECIPE, data=asked.data, numbers=[*near, *asked.numbers], start=start, race=race, sets=sets,
     )  # fmt: skip

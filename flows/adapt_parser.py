@@ -60,8 +60,7 @@ def add_race(made: argparse.ArgumentParser, of: str = "") -> None:
         "--most-lost",
         metavar="SHARE",
         type=float,
-        default=0.01,
-        help=f"{of}of a set's main number that may be lost (0.01)",
+        help=f"{of}of a set's main number that may be lost (0.01; in a workspace what gates.retention says)",
     )
     made.add_argument(
         "--ask", choices=("auto", "labels", "captions"), default="auto",
@@ -91,9 +90,9 @@ def add_race(made: argparse.ArgumentParser, of: str = "") -> None:
 
 def race_of(said: argparse.Namespace) -> dict[str, Any]:
     """Return what is said of the race, by its names in recipes.adapted.race; what is usual is left out of the later ones."""
-    race = {"budget_s": said.budget, "most_lost": said.most_lost, "batch": said.batch, "ask": said.ask}
+    race = {"budget_s": said.budget, "batch": said.batch, "ask": said.ask}
     others: tuple[tuple[str, Any, Any], ...] = (
-        ("most_steps", said.most_steps, 0), ("augment", said.augment, "light"), ("recall", said.recall, 0.0), ("ways", said.ways, []),
+        ("most_lost", said.most_lost, None), ("most_steps", said.most_steps, 0), ("augment", said.augment, "light"), ("recall", said.recall, 0.0), ("ways", said.ways, []),
     )  # fmt: skip
     return race | {name: value for name, value, usual in others if value != usual}
 
@@ -111,12 +110,12 @@ def seconds(said: str) -> float:
 def _adapt(here: Path, arguments: argparse.Namespace) -> int:
     if arguments.to is None:
         return _adapt_here(here, arguments)
-    from flows.adapt import Asked, adapt
+    from flows.adapt import MOST_LOST, Asked, adapt
     from flows.given_start import given_start
 
     asked = Asked(
         data=arguments.data, start=given_start(arguments.start, here, arguments.network)[0], sets=[here / one for one in arguments.sets], budget_s=arguments.budget,
-        most_lost=arguments.most_lost, seed=arguments.seed or 0, batch=arguments.batch, ask=arguments.ask, ways=arguments.ways,
+        most_lost=MOST_LOST if arguments.most_lost is None else arguments.most_lost, seed=arguments.seed or 0, batch=arguments.batch, ask=arguments.ask, ways=arguments.ways,
         augment=arguments.augment, recall=arguments.recall, most_steps=arguments.most_steps,
     )  # fmt: skip
     adapt(asked, here, here / arguments.to, arguments.json)

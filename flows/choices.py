@@ -23,6 +23,7 @@ from components.recipes.yaml_lines import read_yaml
 from components.stages.lock import hold
 from components.stages.place import private
 from flows.checking import check_candidate
+from flows.given_start import start_in
 
 INIT = f"overrides.training.{INIT_FROM}"
 PLACE = "data/own"  # what the others leave in source.path, for DVC to watch
@@ -109,13 +110,18 @@ def _wanted(root: Path, choices: Choices, here: Path, params: Mapping[str, Any])
         yield f"overrides.evaluation.sets.{name}", dict(said)
     keys = [_number(number) for number in choices.numbers]
     for key, value in keys:
-        yield (_begun(choices, params, keys, value) if key == INIT else (key, value))
+        if key == INIT:
+            yield from _begun(root, here, choices, params, keys, value)
+        else:
+            yield key, value
 
 
-def _begun(choices: Choices, params: Mapping[str, Any], keys: Sequence[tuple[str, Any]], start: Any) -> tuple[str, Any]:
-    """Return the place of params.yaml that says what a recipe begins from, which `training.init_from` is another word for; where DVC reads it.
+def _begun(
+    root: Path, here: Path, choices: Choices, params: Mapping[str, Any], keys: Sequence[tuple[str, Any]], start: Any
+) -> Iterator[tuple[str, Any]]:
+    """Yield the places of params.yaml that say what a recipe begins from, which `training.init_from` is another word for; where DVC reads it.
 
-    Raises ConfigError where nobody says which recipe, or the start is said by both words.
+    Raises ConfigError where nobody says which recipe, or the start is said by both words; else as of `start_in`.
     """
     names = [choices.recipe] if choices.recipe else list(params["recipes"])
     if len(names) != 1:
@@ -127,7 +133,16 @@ def _begun(choices: Choices, params: Mapping[str, Any], keys: Sequence[tuple[str
         raise ConfigError(
             f"--set training.{INIT_FROM}={start} and {key} say the same thing, what {names[0]} begins from. Give one of them."
         )
-    return key, UNTRAINED if start is None else start
+    model = f"recipes.{names[0]}.model"
+    if start is None:
+        if (params["recipes"].get(names[0]) or {}).get("model") == "start":  # of which there is none now
+            yield model, "recipe"
+        yield key, UNTRAINED
+        return
+    place, brings = start_in(str(start), root, here)
+    if brings:
+        yield model, "start"
+    yield key, place
 
 
 def _source(data: str, here: Path, params: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from pathlib import Path
 from components.contracts.errors import ConfigError, DiptychError
 from components.contracts.model_files import ADAPTED, MODEL, MODEL_FILES, WEIGHTS
 from components.contracts.sealed import sha256_of
+from components.recipes.hub import SCHEME
+from components.recipes.starts import made_by
 from components.stages.place import private
 
 MODELS, MICRO = "models", "micro_clip"
@@ -23,6 +25,24 @@ def laid_in(said: str, root: Path, here: Path, network: bool = False) -> str:
     """
     place, name = given_start(said, here, network, root)
     return _copied(place, root, name) if (place / MODEL).is_file() else _imported(place, root, name)
+
+
+def start_in(said: str, root: Path, here: Path) -> tuple[str, bool]:
+    """Return where in the workspace a model lies that a recipe is to begin from, and whether it brings an architecture that is no recipe's.
+
+    What a stage makes, and a folder of ours in the workspace, stays where it is; all else that `laid_in` takes is laid in. What is nothing of these is
+    returned as it is, for whoever reads params.yaml to refuse. Errors as of `laid_in`, which fetches nothing here.
+    """
+    inside, outside = root / said, here / said
+    if made_by(said) or (inside.is_dir() and ((inside / MODEL).is_file() or not any(inside.iterdir()))):
+        return said, False
+    is_version = "@" in said and "/" not in said
+    if not (said == MICRO or is_version or said.startswith(SCHEME) or outside.exists()):
+        return said, False
+    place, name = given_start(said, here, root=root)
+    ours = (place / MODEL).is_file()
+    laid = _copied(place, root, name) if ours else _imported(place, root, name)
+    return laid, not ours or said == MICRO
 
 
 def given_start(said: str, here: Path, network: bool = False, root: Path | None = None) -> tuple[Path, str]:

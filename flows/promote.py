@@ -129,10 +129,23 @@ def parity(manifest: Mapping[str, Any]) -> Finding:
 
 
 def retained(manifest: Mapping[str, Any], retention: float) -> list[Finding]:
-    """Return, of a model that was adapted, whether it lost no more on each set than `gates.retention` allows, by its middle value."""
+    """Return, of a model that was adapted, whether each number of each set lost no more than `gates.retention` allows, by its middle value.
+
+    Of a number that the start could not do it is told that nothing was to be lost. One that was measured on no set is for a person.
+    """
+    elsewhere = manifest.get("elsewhere")
+    if elsewhere is None:  # it was not adapted
+        return []
+    if not elsewhere:
+        says = "was measured on no set, so nobody knows what it lost against its start: name one by `diptych adapt --set`, or take back what took `general` out of evaluation.sets"
+        return [Finding(rule="retention", metric="elsewhere", held="uncertain", says=says)]
     findings = []
-    for name, line in (manifest.get("elsewhere") or {}).items():
+    for name, line in elsewhere.items():
         moved = line["difference"]
+        if not line.get("able", True):
+            says = f"bounds nothing on {name}: its start was not shown to be better there than chance"
+            findings.append(Finding(rule="retention", metric=line["metric"], held="told", says=says))
+            continue
         if moved is None:
             says = f"what it lost on {name} against its start cannot be told"
             findings.append(Finding(rule="retention", metric=line["metric"], held="uncertain", says=says))

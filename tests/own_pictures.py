@@ -3,6 +3,7 @@
 import csv
 import itertools
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image, ImageDraw
@@ -10,6 +11,10 @@ from PIL import Image, ImageDraw
 COLOURS = ("red", "orange", "gold", "green", "teal", "blue", "purple", "pink", "brown", "black")
 SHAPES = ("circle", "square", "triangle")
 PLACES = ("left", "right", "top", "bottom", "middle")
+KINDS = tuple(
+    itertools.product(("white", "grey", "cream", "blue"), ("small", "middling", "large"), PLACES, COLOURS, SHAPES)
+)
+_TOWARDS = {"left": (0.05, 0.5), "right": (0.95, 0.5), "top": (0.5, 0.05), "bottom": (0.5, 0.95), "middle": (0.5, 0.5)}
 _AT = {"left": (0.05, 0.3), "right": (0.55, 0.3), "top": (0.3, 0.05), "bottom": (0.3, 0.55), "middle": (0.3, 0.3)}
 
 
@@ -32,6 +37,32 @@ def paint(folder: Path, count: int, side: int = 40, suffix: str = "png") -> dict
         name = f"{number:04d}.{suffix}"
         picture.save(folder / name)
         said[name] = (f"a {colour} {shape} at the {place}" + (f", take {round_ + 1}" if round_ else ""), shape)
+    return said
+
+
+SIZES = {"small": 0.25, "middling": 0.4, "large": 0.55}  # of the side
+PAPERS = {"white": (252, 252, 252), "grey": (200, 200, 200), "cream": (255, 236, 190), "blue": (190, 214, 246)}
+
+
+def paint_kinds(folder: Path, places: Sequence[int], side: int = 72) -> dict[str, str]:
+    """Write pictures each of which is a kind of its own, by its place among all KINDS, and return file name -> caption."""
+    folder.mkdir(parents=True, exist_ok=True)
+    said = {}
+    for number in places:
+        paper, size, place, colour, shape = KINDS[number]
+        picture = Image.new("RGB", (side, side), PAPERS[paper])
+        pen, reach = ImageDraw.Draw(picture), int(side * SIZES[size])
+        x, y = (int((side - reach) * at) for at in _TOWARDS[place])
+        box = (x, y, x + reach, y + reach)
+        if shape == "circle":
+            pen.ellipse(box, fill=colour)
+        elif shape == "square":
+            pen.rectangle(box, fill=colour)
+        else:
+            pen.polygon([(box[0], box[3]), (box[2], box[3]), ((box[0] + box[2]) // 2, box[1])], fill=colour)
+        name = f"{number:04d}.png"
+        picture.save(folder / name)
+        said[name] = f"a {size} {colour} {shape} at the {place} on {paper}"
     return said
 
 

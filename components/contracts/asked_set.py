@@ -1,7 +1,7 @@
 """An evaluation set that a recipe asks for."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, kw_only=True)  # no slots: jsonargparse reads the fields of a default by vars()
@@ -17,6 +17,8 @@ class AskedSet:
             their split.
         evaluators: what it is asked, each as `class_path` and `init_args` of an Evaluator; none: zero-shot classification by its templates
             where it has classes, else retrieval.
+        half: which of its pictures are measured on: the `whole`, or the `first` or `second` half, of which one bounds what is tuned and the other tells what it
+            lost (components/data/halves.py). A split to fit on stays whole.
     """
 
     path: str | None = None
@@ -24,3 +26,4 @@ class AskedSet:
     namesakes: bool = False
     source: dict[str, Any] | None = None
     evaluators: tuple[dict[str, Any], ...] = ()
+    half: Literal["whole", "first", "second"] = "whole"

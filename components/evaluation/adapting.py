@@ -1,12 +1,13 @@
 """What adapting a model came to, in one sentence."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from components.evaluation.wanted import Wanted
 
 OWN = "retrieval.pair.mean_recall"
-MAIN = ("class.top1", "mean_recall")  # of a set: what is said of it
+MAIN = (("zero_shot", "top1"), ("retrieval", "mean_recall"))
+"""Kinds and last words of the numbers that are said of a set, and judged."""
 
 
 def advice(raced: Mapping[str, Any], held: Mapping[str, Any], more: Wanted | None = None) -> str:
@@ -33,25 +34,28 @@ def advice(raced: Mapping[str, Any], held: Mapping[str, Any], more: Wanted | Non
     parts += list(lost(held))
     if not held["elsewhere"]:
         parts.append("what it lost elsewhere was not measured: name sets by --set")
-    kept = "" if raced["kept"] else " (further would be better here, and lose too much elsewhere)"
+    kept = "" if raced["kept"] else " (what would be better still on val loses too much elsewhere)"
     minutes = sum(heat["seconds"] for heat in raced["heats"]) / 60
     how = f", {raced['steps']:,} steps, alpha {raced['alpha']:g}" if raced["alpha"] else ""
     return f"{raced.get('called') or raced['way']}{how}{kept}: {'; '.join(parts)}; {minutes:.1f} minutes.{also}"
 
 
 def lost(held: Mapping[str, Any]) -> Iterator[str]:
-    """Yield how far the main number of each set is from what the start had."""
+    """Yield how far the main numbers of each set are from what the start had; of one that the start could not do, that nothing was to be lost."""
     for name, lines in held["elsewhere"].items():
         for line in main_lines(lines):
-            yield change(line, f"on {name}")
+            yield change(line, f"on {name}") if line.get("able", True) else f"nothing to lose on {name}"
 
 
-def main_lines(lines: Any) -> list[Mapping[str, Any]]:
-    """Return the one number that is said of a set: top-1 by its classes where it has any, else mean recall."""
-    for ending in MAIN:
-        if found := [line for line in lines if line["metric"].endswith(ending)]:
-            return found[:1]
-    return []
+def main_lines(lines: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the numbers that are said of a set: top-1 among the groups of each label that it is asked for, and mean recall."""
+    return [line for line in lines if is_main(line["metric"])]
+
+
+def is_main(metric: str) -> bool:
+    """Return whether a number is `zero_shot.<set>.<label>.top1` or `retrieval.<set>.mean_recall`, and no part of one, such as `one_prompt`."""
+    kind, *between, last = metric.split(".")
+    return (kind, last) in MAIN and len(between) == (2 if kind == "zero_shot" else 1)
 
 
 def change(line: Mapping[str, Any], where: str) -> str:

@@ -5,16 +5,24 @@ Axes: I pictures of a pool, K of these with a group, L labels.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from components.contracts.evaluator import Pictures, Subject
 
+Among = Literal["all", "pools"]
 
-def choices(subject: Subject, label: str) -> tuple[list[str], str]:
-    """Return all groups of a label, sorted, and why there is nothing to choose from; "" where there are two or more."""
-    owned = {one for pool in (subject.train, *subject.pools.values()) for one in pool.labelled(label)}
+
+def choices(subject: Subject, label: str, among: Among = "all") -> tuple[list[str], str]:
+    """Return all groups of a label, sorted, and why there is nothing to choose from; "" where there are two or more.
+
+    Args:
+        among: whether groups that training pictures alone have are among them.
+    """
+    pools = (*([subject.train] if among == "all" else []), *subject.pools.values())
+    owned = {one for pool in pools for one in pool.labelled(label)}
     labels = sorted(one for one in owned if one is not None)
     if len(labels) > 1:
         return labels, ""
@@ -57,5 +65,6 @@ class Grouped:
 
 def of_nearest(subject: Subject, split: str, label: str, labels: Sequence[str]) -> Float[np.ndarray, "I L"]:
     """Return how near the nearest training picture of each group is, by edges and colours: what no training gets."""
-    owned = [() if group is None else (group,) for group in subject.train.labelled(label)]
+    known = set(labels)
+    owned = [() if group is None or group not in known else (group,) for group in subject.train.labelled(label)]
     return subject.nearest(split, owned, labels)[:]

@@ -19,6 +19,7 @@ DENSER = 1.2  # pieces a letter against English, from which on words of another 
 SPELLED = 1.8  # the same, from which on letters are spelled
 UNKNOWN = 0.1  # share of the words that a tokenizer does not know
 LEFT = 0.8  # of the held-out pictures, at least, are left where copies are set aside
+TEXTS, WHOLE = "locked image", "whole"  # ways to tune the texts alone, and all weights
 _WORDS = {
     "German": "der die das ein eine einer eines einem einen und mit auf im in von vor zu zwei ist unter neben",
     "French": "le la les un une des et avec sur dans de du à au en deux est sous près devant",
@@ -53,8 +54,8 @@ class Hard:
 
 
 def hard_data(
-    train: int, held: int, captions: Sequence[str], labels: Sequence[str], vocabulary: Vocabulary
-) -> list[Hard]:
+    train: int, held: int, captions: Sequence[str], labels: Sequence[str], vocabulary: Vocabulary, *, ways: Sequence[str], asks_labels: bool
+) -> list[Hard]:  # fmt: skip
     """Return what makes data hard, the first first.
 
     Args:
@@ -63,24 +64,30 @@ def hard_data(
         captions: of those that are learnt from.
         labels: of those that have one.
         vocabulary: of the model that is adapted.
+        ways: to tune that take part, and that the model can be tuned by.
+        asks_labels: whether a picture is asked for its label, else for its caption.
     """
     found = [
-        few_pictures(train, held),
-        one_label(labels),
-        other_language(captions, vocabulary),
+        few_pictures(train, held, ways),
+        one_label(labels, asks_labels),
+        other_language(captions, vocabulary, ways),
         long_captions(captions, vocabulary),
     ]
     return [one for one in found if one is not None]
 
 
-def few_pictures(train: int, held: int) -> Hard | None:
-    """Return it of fewer than FEW pictures to learn from."""
+def few_pictures(train: int, held: int, ways: Sequence[str]) -> Hard | None:
+    """Return it of fewer than FEW pictures to learn from; what it says is done is what `left_out` does with these ways."""
     if train >= FEW:
         return None
+    then = (
+        "All weights are tuned all the same, since no other way takes part."
+        if list(ways) == [WHOLE]
+        else "Not all weights are tuned, which so few cannot hold."
+    )
     return Hard(
         name="few_pictures", count=train, of=FEW,
-        sentence=f"There are {train} pictures to learn from and {held} to choose by, one of which is {100 / max(1, held):.0f} points: intervals are wide. Not all weights are "
-        "tuned, which so few cannot hold.",
+        sentence=f"There are {train} pictures to learn from and {held} to choose by, one of which is {100 / max(1, held):.0f} points: intervals are wide. {then}",
     )  # fmt: skip
 
 
@@ -101,22 +108,35 @@ def fewer_than_labels(train: int, labels: Collection[str | None]) -> Hard | None
     )  # fmt: skip
 
 
-def one_label(labels: Sequence[str]) -> Hard | None:
-    """Return it where one label is of COMMON of the pictures or more."""
+def one_label(labels: Sequence[str], asked: bool) -> Hard | None:
+    """Return it where one label is of COMMON of the pictures or more.
+
+    Args:
+        labels: of those that have one.
+        asked: whether a picture is asked for its label.
+    """
     if len(set(labels)) < 2:
         return None
     (label, count), *_ = Counter(labels).most_common(1)
     if count < COMMON * len(labels):
         return None
+    then = (
+        "so whoever always says that is right as often. Labels count alike where one is chosen by, mean_per_class stands beside top1, and a step has no caption twice."
+        if asked
+        else "and a picture is asked for its caption, for which each counts alike, so that these count most. A step has no caption twice. Where the others "
+        "matter as much, ask for labels (`--ask labels`), which count alike then."
+    )
     return Hard(
         name="one_label", count=count, of=len(labels),
-        sentence=f"{percent(count / len(labels))} of the pictures are of {label!r}, so whoever always says that is right as often. Labels count alike where one is chosen by, "
-        "mean_per_class stands beside top1, and a step has no caption twice.",
+        sentence=f"{percent(count / len(labels))} of the pictures are of {label!r}, {then}",
     )  # fmt: skip
 
 
-def other_language(captions: Sequence[str], vocabulary: Vocabulary) -> Hard | None:
-    """Return it of captions that the tokenizer was not made for: in letters that it spells, or in words of another language that it takes apart more than English ones."""
+def other_language(captions: Sequence[str], vocabulary: Vocabulary, ways: Sequence[str]) -> Hard | None:
+    """Return it of captions that the tokenizer was not made for: in letters that it spells, or in words of another language that it takes apart more than English ones.
+
+    What it says is done is what `left_out` does with these ways.
+    """
     words = Counter(word for caption in captions for word in _WORD.findall(caption))
     if not words:
         return None
@@ -137,10 +157,15 @@ def other_language(captions: Sequence[str], vocabulary: Vocabulary) -> Hard | No
         if language != "English"
         else "have words"
     )
+    then = (
+        "The texts alone are tuned, to pictures that stay as they are seen"
+        if TEXTS in ways
+        else f"Tuned is by {' and '.join(ways) or 'nothing'} all the same, since the texts alone, which would be, are not among the ways (`--way locked-image`)"
+    )
     return Hard(
         name="other_language", count=len(captions), of=len(captions),
-        sentence=f"The captions {what} that the model's tokenizer was not made for: {why}. The texts alone are tuned, to pictures that stay as they are seen; a start "
-        "that has read the language, such as a SigLIP 2, would go further.",
+        sentence=f"The captions {what} that the model's tokenizer was not made for: {why}. {then}; a start that has read the language, such as a SigLIP 2, "
+        "would go further.",
     )  # fmt: skip
 
 
@@ -209,12 +234,12 @@ def near_pictures(near: int, held: int, set_aside: bool, otherwise: str = "since
 def left_out(found: Sequence[Hard], ways: Sequence[str]) -> dict[str, str]:
     """Return the ways to tune that such data is not for, each with why; one way is left whatever is found."""
     names = {one.name for one in found}
-    if "other_language" in names and "locked image" in ways:
+    if "other_language" in names and TEXTS in ways:
         return {
             way: "the captions are of another language than the tower's, so the texts alone are tuned"
             for way in ways
-            if way != "locked image"
+            if way != TEXTS
         }
-    if "few_pictures" in names and len(ways) > 1 and "whole" in ways:
-        return {"whole": f"fewer than {FEW} pictures to learn from cannot hold all weights"}
+    if "few_pictures" in names and len(ways) > 1 and WHOLE in ways:
+        return {WHOLE: f"fewer than {FEW} pictures to learn from cannot hold all weights"}
     return {}

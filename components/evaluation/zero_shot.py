@@ -21,7 +21,7 @@ from components.contracts.errors import ConfigError
 from components.contracts.evaluate import Metric, Tally
 from components.contracts.evaluator import Evaluator, Findings, Subject
 from components.evaluation.bootstrap import drawn, mean_interval, middle, summed
-from components.evaluation.groups import Grouped, choices, of_nearest
+from components.evaluation.groups import Among, Grouped, choices, of_nearest
 from components.evaluation.namesakes import Namesakes
 from components.evaluation.prompts import PLACE, Asked, asked_by, one_prompt
 from components.evaluation.retrieval import nearest, ranks
@@ -61,6 +61,8 @@ class ZeroShot(Evaluator):
         called: what a label is called in prompts, where it is not called what it is; names all labels, in the order of a list. Of labels that are
             called alike, the one is answered that CLIP_benchmark would answer (namesakes.py).
         served: whether labels.json keeps these groups and prompts, for the server to classify by.
+        among: the groups that there is to choose from: `all`, those of training pictures too, or those of the `pools` that are measured, as of a set of
+            others, whose label may be one's own with other groups.
 
     Raises ConfigError for a template without a place, for `templates` without any, and for a sharpness not above 0.
     """
@@ -76,6 +78,7 @@ class ZeroShot(Evaluator):
         per_class: bool = False,
         called: Mapping[str, str] | None = None,
         served: bool = False,
+        among: Among = "all",
     ) -> None:
         wrong = [template for template in templates if template.count(PLACE) != 1]
         if wrong or (prompts == "templates") != bool(templates):
@@ -90,11 +93,11 @@ class ZeroShot(Evaluator):
             )
         self.label, self.prompts, self.join, self.templates = label, prompts, join, tuple(templates)
         self.sharpness, self.top, self.per_class, self.served = sharpness, tuple(top), per_class, served
-        self.called = dict(called or {})
+        self.called, self.among = dict(called or {}), among
 
     def measure(self, subject: Subject) -> Findings:
         """Return `zero_shot.<split>.<label>.top<k>` with a row a picture; in `without`, why there are none."""
-        labels, why = choices(subject, self.label)
+        labels, why = choices(subject, self.label, self.among)
         if why:
             return Findings(without={f"zero_shot.{self.label}": why})
         if self.called:
@@ -128,7 +131,7 @@ class ZeroShot(Evaluator):
         members: dict[str, dict[str, None]] = {label: {} for label in labels}
         if self.prompts == "members":
             for texts, group in zip(captions, groups, strict=True):
-                if group is not None:
+                if group in members:
                     members[group] |= dict.fromkeys(texts)
         return {label: tuple(members[label]) or (self._text(label),) for label in labels}
 

@@ -15,7 +15,7 @@ class Race:
 
     Args:
         budget_s: seconds for the race.
-        most_lost: of the main number of an evaluation set, 0 to 1; what loses more by its middle value is not chosen.
+        most_lost: of a main number of an evaluation set, 0 to 1; what loses more by its middle value is not chosen.
         batch: pairs a step, cut to the captions there are.
         ask: for `labels`, `captions`, or what fits (`auto`).
         ways: to tune that take part, by name; null takes the usual four.
@@ -23,7 +23,8 @@ class Race:
         recall: weight of what the start says of general pictures, beside the loss; 0 holds to nothing.
         recalled: the source of these pictures, as params.yaml has one, without a path.
         sets: name -> a set on which it must not get worse, as `evaluation.sets` has one, and for one with a path the first digits, 12 or more, of its
-            `digest`: those of the evaluation may change without a tuning anew, and these may not.
+            `digest`, that of the whole: those of the evaluation may change without a tuning anew, and these may not. What is told at the end should be of the other
+            `half`.
 
         most_steps: of the longest heat; 0 for as many as take 30 times all pictures.
 

@@ -4,17 +4,16 @@ No stage of dvc.yaml: a model is handed over, and a model comes out, in a folder
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from components.contracts.evaluator import Findings
 from components.contracts.progress import Progress
-from components.data.evaluation_set import LABEL, EvaluationSet
+from components.data.evaluation_set import LABEL
 from components.data.selection import Pool
 from components.evaluation.embedding import Embedder
-from components.evaluation.on_set import usual
 from components.evaluation.outcomes import Evaluated
 from components.evaluation.retrieval import Retrieval
 from components.evaluation.study import Line, study
@@ -25,8 +24,9 @@ from components.finetuning.labels.choice import COLUMN, Ask, Choice, choice_of
 from components.finetuning.labels.way import LabelVectors
 from components.models.grown import begun
 from components.serving.labels import Labels
-from components.stages.raced import BATCH, MOST_LOST, START, USUAL, Elsewhere, Raced, found_of, raced
-from components.stages.recalled import Recall
+from components.stages.elsewhere import Elsewhere, Halved, able, found_of
+from components.stages.raced import BATCH, MOST_LOST, START, USUAL, Raced, raced
+from components.stages.recalled import Recall, without_those_of
 from components.stages.told import CAPTIONS, LABELS, served_by
 
 
@@ -41,6 +41,7 @@ class Adapted:
         metric: the number of `own` that all is chosen by: mean recall where captions are asked for, top-1 where labels are.
         served: the labels as a server takes them, where they were asked for.
         more: of which kind of pictures more would help most, by what the adapted model misses of those that were held out.
+        unable: numbers of `elsewhere` in which the start is no better than chance, so that nothing was to be lost.
     """
 
     raced: Raced
@@ -49,6 +50,7 @@ class Adapted:
     metric: str = CAPTIONS
     served: Labels | None = field(default=None, compare=False)
     more: Wanted | None = None
+    unable: Collection[str] = ()
 
     @property
     def untouched(self) -> bool:
@@ -58,14 +60,15 @@ class Adapted:
     def as_json(self) -> dict[str, Any]:
         """Return all of it as plain values."""
         lines = {
-            name: [asdict(line) for line in its] for name, its in (("own", self.own), ("elsewhere", self.elsewhere))
+            "own": [asdict(line) for line in self.own],
+            "elsewhere": [{**asdict(line), "able": line.metric not in self.unable} for line in self.elsewhere],
         }
         more = asdict(self.more) if self.more else None
         return {**self.raced.as_json(), **lines, "metric": self.metric, "untouched": self.untouched, "more": more}
 
 
 def adapt(
-    embedder: Embedder, pools: Mapping[str, Pool], others: Sequence[EvaluationSet], *, digest: str, budget_s: float, seed: int, folder: Path,
+    embedder: Embedder, pools: Mapping[str, Pool], others: Sequence[Halved], *, digest: str, budget_s: float, seed: int, folder: Path,
     progress: Progress, most_lost: float = MOST_LOST, batch: int = BATCH, ask: Ask = "auto", by: Sequence[str] = USUAL,
     augment: Augment = "light", recall: Recall | None = None,
     most_steps: int = 0,
@@ -74,17 +77,19 @@ def adapt(
 
     Args:
         pools: `train` to learn from, `val` to choose by, `pair` to test on once.
-        others: sets on which it must not get worse.
+        others: numbers of sets that must not fall: one half of a set bounds the choice, and the other, which nothing was chosen by, tells what was lost.
         ask: for labels or captions, as of `choice_of`.
         by: names of the ways to tune that take part.
         augment, recall: as of `raced`.
 
     All else, and what it raises, is as of `raced` and `choice_of`.
     """
-    sets, choice = [of_set(one) for one in others], choice_of(pools, ask)
+    choice = choice_of(pools, ask)
+    if recall:
+        recall = replace(recall, pool=without_those_of(recall.pool, [one.on.pool for one in others]))
     start = {name: value.detach().clone() for name, value in embedder.model.state_dict().items()}
     found = raced(
-        embedder, pools["train"], pools["val"], sets, digest=digest, budget_s=budget_s, seed=seed, folder=folder, progress=progress,
+        embedder, pools["train"], pools["val"], [one.by for one in others], digest=digest, budget_s=budget_s, seed=seed, folder=folder, progress=progress,
         most_lost=most_lost, batch=batch, choice=choice, by=by, augment=augment, recall=recall, most_steps=most_steps, ask=ask,
     )  # fmt: skip
     tuned = {name: value.detach().clone() for name, value in embedder.model.state_dict().items()}
@@ -99,23 +104,18 @@ def adapt(
         elsewhere[label] = (
             elsewhere.get(START, [])
             if not found.alpha and label != START
-            else _elsewhere(embedder, sets, seed, progress)
+            else _elsewhere(embedder, [one.on for one in others], seed, progress)
         )
         if label != START:
             served = served_by(embedder, choice, vectors) if choice else None
             on_val = _own(embedder, "val", pools["val"], choice, vectors, method, seed, progress)
             more = _more([*own[label], *on_val], pools, choice)
-    names = [f"*.{one.name}.*" for one in others]
+    names = [f"*.{one.on.name}.*" for one in others]
     return Adapted(
-        raced=found, own=study(_kept(own), metrics=("retrieval.pair.*", "zero_shot.pair.*"), seed=seed),
-        elsewhere=study(_kept(elsewhere), metrics=names, seed=seed) if names else [], metric=LABELS if choice else CAPTIONS, served=served, more=more,
+        raced=found, own=study(kept_of(own), metrics=("retrieval.pair.*", "zero_shot.pair.*"), seed=seed),
+        elsewhere=study(kept_of(elsewhere), metrics=names, seed=seed) if names else [], metric=LABELS if choice else CAPTIONS, served=served, more=more,
+        unable=[one.name for its in elsewhere[START] for one in its.metrics if not able(one)],
     )  # fmt: skip
-
-
-def of_set(one: EvaluationSet) -> Elsewhere:
-    """Return a set with what it is asked where nobody says: top-1 must not fall where it has classes, else mean recall."""
-    main = f"zero_shot.{one.name}.class.top1" if one.classes else f"retrieval.{one.name}.mean_recall"
-    return Elsewhere(name=one.name, pool=one.pool, asks=usual(one, (1, 5, 10)), main=main)
 
 
 def _own(
@@ -154,7 +154,7 @@ def _elsewhere(embedder: Embedder, others: Sequence[Elsewhere], seed: int, progr
     return [found_of(embedder, one.name, one.pool, one.asks, seed, progress) for one in others]
 
 
-def _kept(arms: Mapping[str, Sequence[Findings]]) -> dict[str, list[Evaluated]]:
+def kept_of(arms: Mapping[str, Sequence[Findings]]) -> dict[str, list[Evaluated]]:
     """Return what each arm was found to do, as evaluations that were kept."""
     kept = {}
     for label, found in arms.items():

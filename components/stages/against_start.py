@@ -7,6 +7,7 @@ from typing import Any
 from components.contracts.evaluator import Findings
 from components.evaluation.outcomes import Evaluated
 from components.evaluation.study import study
+from components.stages.elsewhere import able
 
 START, ADAPTED = "start", "adapted"
 NUMBERS = ("retrieval.*", "zero_shot.*", "few_shot.*", "knn.*")
@@ -14,7 +15,7 @@ OWN = ("pair", "designer", "concept", "both")  # val has chosen already
 
 
 def against_start(found: Findings, start: Findings, seed: int) -> dict[str, Any]:
-    """Return how far each number of a model is from its start's, with intervals: `own`, and by set `elsewhere`.
+    """Return how far each number of a model is from its start's, with intervals, and whether the start was `able`, above chance: `own`, and by set `elsewhere`.
 
     Args:
         found: of the model, each number with its rows.
@@ -22,7 +23,12 @@ def against_start(found: Findings, start: Findings, seed: int) -> dict[str, Any]
         seed: of the draws.
     """
     arms = {START: [evaluated(START, start)], ADAPTED: [evaluated(ADAPTED, found)]}
-    lines = [asdict(line) for line in study(arms, metrics=NUMBERS, seed=seed) if line.arm == ADAPTED]
+    could = {one.name: able(one) for one in start.metrics}
+    lines = [
+        {**asdict(line), "able": could[line.metric]}
+        for line in study(arms, metrics=NUMBERS, seed=seed)
+        if line.arm == ADAPTED
+    ]
     own = [line for line in lines if split_of(line) in OWN]
     elsewhere: dict[str, list[Mapping[str, Any]]] = {}
     for line in lines:

@@ -12,9 +12,11 @@ import pyarrow.compute as pc
 from components.contracts.asked_set import AskedSet
 from components.contracts.errors import DataError
 from components.contracts.evaluator import Downstream, Evaluator
+from components.contracts.progress import Progress
 from components.contracts.sealed import digest_of, sha256_of
 from components.data.beside import read_kind
 from components.data.evaluation_set import SHOWN, read_set, read_to_fit
+from components.data.halves import Half, half_of
 from components.data.ingest import ingest
 from components.data.judged import JUDGED, read_judged
 from components.data.manifest import read_manifest, snapshot_digest
@@ -42,12 +44,16 @@ class ReadSet:
         without: what of it could not be read, in words; "" where all was.
         to_fit: its split to fit on, where an evaluator fits something and it has one.
         fitted_digest: of all that was read of that; "" of none.
+        whole: the pictures of both halves, where one is measured on; else the same as `pool`.
+        whole_digest: of all that was read of these.
     """
 
     pool: Pool
     digest: str
     evaluators: tuple[Evaluator, ...]
     without: str
+    whole: Pool
+    whole_digest: str
     to_fit: Pool | None = None
     fitted_digest: str = ""
 
@@ -69,14 +75,26 @@ def read_sets(
         for name, one in asked.items():
             try:
                 if one.source:
-                    read[name] = _of_source(one, stage, Path(scratch) / name, ks)
+                    found = of_source(one, stage.root, Path(scratch) / name, ks, stage.progress)
                 elif one.path is not None and (stage.root / one.path / JUDGED).is_file():
-                    read[name] = _of_thumbs(stage.root / one.path / JUDGED, stage.root / "data/raw", ks, held)
+                    found = _of_thumbs(stage.root / one.path / JUDGED, stage.root / "data/raw", ks, held)
                 else:
-                    read[name] = _of_folder(one, stage.root, ks)
+                    found = _of_folder(one, stage.root, ks)
+                read[name] = halved(found, one.half)
             except DataError as err:
                 raise DataError(f"the evaluation set {name}: {err}") from err
         yield read
+
+
+def halved(read: ReadSet, half: Half) -> ReadSet:
+    """Return the half of a set that is asked for; DataError where it shows a single thing, or people judged it."""
+    if half == "whole":
+        return read
+    if any(isinstance(asks, JudgedPairs) for asks in read.evaluators):
+        raise DataError("thumbs are of all held-out pictures, and have no halves. Take `half` out.")
+    return replace(
+        read, pool=half_of(read.whole, half), digest=digest_of({"of": read.whole_digest, "half": half}),
+    )  # fmt: skip
 
 
 def _of_folder(one: AskedSet, root: Path, ks: Sequence[int]) -> ReadSet:
@@ -89,7 +107,7 @@ def _of_folder(one: AskedSet, root: Path, ks: Sequence[int]) -> ReadSet:
     if any(asks.fits for asks in evaluators):
         beside = read_to_fit(root / one.path, found, one.namesakes)
     return ReadSet(
-        pool=found.pool, digest=found.digest, evaluators=evaluators, without=_left_out(found.left_out, "left out"),
+        pool=found.pool, digest=found.digest, evaluators=evaluators, without=_left_out(found.left_out, "left out"), whole=found.pool, whole_digest=found.digest,
         to_fit=beside.pool if beside else None, fitted_digest=beside.digest if beside else "",
     )  # fmt: skip
 
@@ -109,20 +127,28 @@ def _of_thumbs(path: Path, raw: Path, ks: Sequence[int], held: Mapping[str, pa.T
     manifest = whole.take(pa.array(list({key: at for at, key in enumerate(whole["key"].to_pylist())}.values())))
     keys = set(manifest["key"].to_pylist())
     elsewhere = sum(one.key not in keys for one in judged)
+    pool, digest = read_pool(manifest, raw), digest_of({"rows": snapshot_digest(manifest), "judged": sha256_of(path)})
     return ReadSet(
-        pool=read_pool(manifest, raw), digest=digest_of({"rows": snapshot_digest(manifest), "judged": sha256_of(path)}),
+        pool=pool, digest=digest, whole=pool, whole_digest=digest,
         evaluators=(JudgedPairs(judged, ks),), without=_left_out({"thumbs for pictures that are not held out": elsewhere} if elsewhere else {}, "left out"),
     )  # fmt: skip
 
 
-def _of_source(one: AskedSet, stage: Stage, folder: Path, ks: Sequence[int]) -> ReadSet:
-    """Return all samples of a source, brought in as data is; what cannot be read is counted by its reason."""
+def of_source(one: AskedSet, root: Path, folder: Path, ks: Sequence[int], progress: Progress) -> ReadSet:
+    """Return all samples of a source, brought in as data is; what cannot be read is counted by its reason.
+
+    Args:
+        root: what the source's path begins at.
+        folder: a new one, for the pictures; they are read from there when they are asked for.
+        ks: of recall at k.
+        progress: is told.
+    """
     folder.mkdir()
     came_in = ingest(
-        build_source({**(one.source or {}), **({"path": str(stage.root / one.path)} if one.path else {})}),
+        build_source({**(one.source or {}), **({"path": str(root / one.path)} if one.path else {})}),
         folder,
         seed=0,
-        progress=stage.progress,
+        progress=progress,
     )
     whole = read_manifest(folder / "manifest.parquet")
     manifest = whole.filter(pc.greater(pc.list_value_length(whole["texts"]), 0))
@@ -133,7 +159,7 @@ def _of_source(one: AskedSet, stage: Stage, folder: Path, ks: Sequence[int]) -> 
     evaluators = _asked(one) or (Retrieval(ks),)
     aside = read_quarantine(folder / "quarantine.parquet")
     if absent := _without_picture(
-        whole, manifest, aside, stage.root / one.path if one.path else None, _labels_of(evaluators)
+        whole, manifest, aside, root / one.path if one.path else None, _labels_of(evaluators)
     ):
         raise DataError(
             f"{len(absent):,} of its classes have no picture that can be measured: {', '.join(absent[:SHOWN])}. All of theirs were set aside or have no caption, and "
@@ -146,8 +172,9 @@ def _of_source(one: AskedSet, stage: Stage, folder: Path, ks: Sequence[int]) -> 
     regions = read_kind(folder, REGIONS)
     if regions is not None:
         pool = replace(pool, regions=regions_of(regions, pool.keys))
+    digest = pool_digest(manifest, folder)
     return ReadSet(
-        pool=pool, digest=pool_digest(manifest, folder), evaluators=evaluators, without=_left_out(left_out, "records set aside"),
+        pool=pool, digest=digest, evaluators=evaluators, without=_left_out(left_out, "records set aside"), whole=pool, whole_digest=digest,
     )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """Stage finetune: tune the pre-trained model by the recipe's strategy, or by the best of several that race; `finetuning: null` passes it through, byte for byte."""
 
+import copy
 import json
 import shutil
 import sys
@@ -18,11 +19,9 @@ from components.stages.runtime import run_stage
 from components.stages.stage import Stage
 
 if TYPE_CHECKING:
-    from components.stages.asked_sets import ReadSet
-    from components.stages.raced import Elsewhere
+    from components.finetuning.raced import Race
 
 ENCODED = 64  # pictures or texts at once, where a race is scored
-KS = (1, 5, 10)  # of recall at k on the sets of a race
 
 
 def body(stage: Stage) -> None:
@@ -112,13 +111,12 @@ def tune_model(stage: Stage, described: dict[str, Any]) -> None:
 def race_ways(stage: Stage, described: dict[str, Any]) -> None:
     """Let ways to tune race, and keep of the best what loses little on the race's sets; heats that were done are gone on with."""
     from components.finetuning.labels.choice import choice_of
-    from components.finetuning.raced import Race
     from components.finetuning.strategy import ALPHAS
-    from components.recipes.section import build
     from components.recipes.trained import load_trained, save_tuned
     from components.stages.asked_sets import read_sets
+    from components.stages.elsewhere import KS, held_to
     from components.stages.raced import USUAL, batch_of, raced
-    from components.stages.recalled import Recall, general_pictures
+    from components.stages.recalled import Recall, general_pictures, without_those_of
     from components.stages.selected import Selected
     from components.stages.told import CAPTIONS, LABELS, served_by
 
@@ -128,14 +126,14 @@ def race_ways(stage: Stage, described: dict[str, Any]) -> None:
             f"{stage.the_recipe} lets ways to tune race, and none of them is held to an old model's space. Take recipes.{stage.the_recipe}."
             "compatible_with out of params.yaml, or finetuning out of the recipe."
         )
-    recipe, race = load_recipe(stage.root, stage.the_recipe, params.scale), build(described, Race)
+    recipe, (race, listed) = load_recipe(stage.root, stage.the_recipe, params.scale), race_of(described)
     selected, pretrained = Selected.read(stage.root, recipe.name), stage.root / f"runs/{recipe.name}/pretrain"
     embedder = load_trained(pretrained, ENCODED)
     with (
-        read_sets(stage, asked_of(race.sets), KS) as sets,
+        read_sets(stage, asked_of(listed), KS) as sets,
         stage.signals.between_pieces(),
     ):
-        check_same(race.sets, {name: its.digest for name, its in sets.items()})
+        check_same(listed, {name: its.whole_digest for name, its in sets.items()})
         numbers = {
             "seed": params.seed,
             "finetuning": described,
@@ -145,9 +143,9 @@ def race_ways(stage: Stage, described: dict[str, Any]) -> None:
         recall = None
         if race.recall:
             general = general_pictures(race.recalled, private(stage.root, "tmp"), stage.progress)
-            recall = Recall(pool=general, weight=race.recall)
+            recall = Recall(pool=without_those_of(general, [its.whole for its in sets.values()]), weight=race.recall)
         choice = choice_of({"train": selected.train, "val": selected.val}, race.ask)
-        others = [one for name, its in sets.items() if (one := held_to(name, its)) is not None]
+        others = [one for name, its in sets.items() for one in held_to(name, its.pool, its.evaluators)]
         found = raced(
             embedder, selected.train, selected.val, others, digest=sha256_of(pretrained / WEIGHTS), budget_s=race.budget_s,
             seed=params.seed, folder=folder, progress=stage.progress, most_lost=race.most_lost, batch=race.batch,
@@ -170,6 +168,18 @@ def race_ways(stage: Stage, described: dict[str, Any]) -> None:
         (out / "metrics.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
+def race_of(described: Mapping[str, Any]) -> "tuple[Race, dict[str, Any]]":
+    """Return the race of a section, and its sets as they are written there; the section stays as it is.
+
+    What builds a race takes mappings with a class_path apart, in place, and then the section has no spelling that a digest could be of.
+    """
+    from components.finetuning.raced import Race
+    from components.recipes.section import build
+
+    sets = (described.get("init_args") or {}).get("sets") or {}
+    return build(copy.deepcopy(described), Race), copy.deepcopy(sets)
+
+
 def asked_of(sets: Mapping[str, Any]) -> dict[str, AskedSet]:
     """Return the sets of a race as evaluation lists them."""
     return {
@@ -185,28 +195,6 @@ def check_same(sets: Mapping[str, Any], digests: Mapping[str, str]) -> None:
                 f"the set {name} is known by {digest}, and what lies in {one.get('path')} is {digests[name][:12]}: somebody changed it. Put it back, or name it "
                 "again: diptych adapt … --set"
             )
-
-
-def held_to(name: str, its: "ReadSet") -> "Elsewhere | None":
-    """Return a set with the number of it that must not fall; None, which is said, of one that is asked neither to classify by templates nor to find."""
-    from components.evaluation.retrieval import Retrieval
-    from components.evaluation.zero_shot import ZeroShot
-    from components.stages.raced import Elsewhere
-
-    for asks in its.evaluators:
-        by_templates = (
-            isinstance(asks, ZeroShot) and asks.prompts == "templates"
-        )  # other prompts are those of what was trained on
-        if by_templates or isinstance(asks, Retrieval):
-            main = (
-                f"zero_shot.{name}.{asks.label}.top1" if isinstance(asks, ZeroShot) else f"retrieval.{name}.mean_recall"
-            )
-            return Elsewhere(name=name, pool=its.pool, asks=asks, main=main)
-    print(
-        f"{name} is asked neither to classify by templates nor to find, so what is lost there does not bound the choice",
-        flush=True,
-    )
-    return None
 
 
 if __name__ == "__main__":

@@ -217,7 +217,8 @@ class LabelHeats:
         """
         done, seen, begun = list[tuple[Heat, Fitted]](), None, None
         for way, its in self.ways.items():
-            name, kept = f"{after} + {way}" if after else way, self.folder / f"{place}-{way}".replace(" ", "-")
+            name = f"{after} + {way}" if after else way
+            kept = self.folder / f"{place}-{way}{its.within}".replace(" ", "-")
             if (heat := _kept(kept)) is not None:
                 fitted = _read(kept)
             else:

@@ -152,11 +152,15 @@ def everything(root: Path) -> pa.Table:
 
 
 def moved(held: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return by set how far its main number is from what the start had, with its interval: what the gate asks of an adapted model."""
-    kept = ("metric", "difference", "low", "high")
-    return {
-        name: {key: line[key] for key in kept} for name, its in held["elsewhere"].items() for line in main_lines(its)
-    }
+    """Return by set, and by set and number where it has several, how far each main number is from what the start had, with its interval: what the gate asks."""
+    kept = ("metric", "difference", "low", "high", "able")
+    found: dict[str, dict[str, Any]] = {}
+    for name, its in held["elsewhere"].items():
+        mains = main_lines(its)
+        for line in mains:
+            called = name if len(mains) == 1 else f"{name} {line['metric'].rpartition('.')[2]}"
+            found[called] = {key: line[key] for key in kept if key in line}
+    return found
 
 
 def without_places(training: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,16 +7,14 @@ arXiv:2202.10054 (tuning all weights at once forgets).
 
 import copy
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from components.contracts.errors import ConfigError
-from components.contracts.evaluator import Evaluator, Findings, Pictures
 from components.contracts.progress import Progress
 from components.contracts.sample import SPLITS
 from components.contracts.sealed import digest_of
@@ -26,13 +24,10 @@ from components.data.samplers.distinct import DistinctBatches
 from components.data.selection import Pool
 from components.evaluation.embedding import Embedder
 from components.evaluation.hard_data import Hard, fewer_than_labels, hard_data, left_out
-from components.evaluation.on_set import naming
-from components.evaluation.subject import TrainedModel
 from components.finetuning.augment import Augment, views_of
-from components.finetuning.ensemble import score
 from components.finetuning.feature_adapter import FeatureAdapter
 from components.finetuning.image_prompt import ImagePrompt
-from components.finetuning.interpolate import Weights, interpolate
+from components.finetuning.interpolate import Weights
 from components.finetuning.labels.cache import Cache
 from components.finetuning.labels.choice import COLUMN, Ask, Choice
 from components.finetuning.labels.linear_probe import LinearProbe
@@ -45,13 +40,15 @@ from components.finetuning.locked_text import LockedText
 from components.finetuning.lora import Lora
 from components.finetuning.race import PROMPT_SHARE, Heat, race
 from components.finetuning.recall import General
-from components.finetuning.strategy import ALPHAS, Strategy
+from components.finetuning.strategy import Strategy
 from components.finetuning.whole import Whole
 from components.models.dual_encoder import DualEncoder
-from components.models.grown import begun, shrink
+from components.models.grown import shrink
+from components.stages.elsewhere import Elsewhere
 from components.stages.heats import Heats, LabelHeats, watching_labels
 from components.stages.recalled import Recall, without_those_of
 from components.stages.selected import KEPT, watching
+from components.stages.weighed import Scales, Weighed, take
 from components.training.callbacks import Watch
 from components.training.numbers import Optimisation
 
@@ -103,38 +100,6 @@ def label_ways(budget_s: float) -> dict[str, LabelWay]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Elsewhere:
-    """A set of others, on which a model must not get worse.
-
-    Args:
-        name: as its numbers bear it.
-        pool: its pictures.
-        asks: what it is asked.
-        main: the name of the number that must not fall.
-    """
-
-    name: str
-    pool: Pictures
-    asks: Evaluator
-    main: str
-
-    def number(self, embedder: Embedder, progress: Progress) -> float:
-        """Return that number of a model."""
-        found = found_of(embedder, self.name, self.pool, self.asks, 0, progress)
-        return next(metric.value for metric in found.metrics if metric.name == self.main)
-
-
-def found_of(
-    embedder: Embedder, name: str, pool: Pictures, evaluator: Evaluator, seed: int, progress: Progress
-) -> Findings:
-    """Return what an evaluator finds of a model on a set; nobody knows what it was trained on."""
-    nothing = Pool(keys=(), pictures=(), captions=(), concepts=(), sources=())
-    subject = TrainedModel(embedder, lambda: embedder, nothing, {name: pool}, seed, progress)
-    with naming({name: pool}, embedder.preprocess):
-        return evaluator.measure(subject)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Raced:
     """What came of a race.
 
@@ -144,10 +109,13 @@ class Raced:
         called: the way as a person reads it, such as `LoRA r=8`.
         steps: of tuning.
         alpha: how far the weights are from the start (0) to the tuned ones (1). At 0 they are the start's to the last bit, and nothing is lost elsewhere.
-        trade: of each alpha of the tuning that won, what it gets on the validation split, and on each other set.
+        trade: of each alpha of the tuning that was chosen, what it gets on the validation split, and on each other set; where none was, of the one that
+            is best on the validation split.
+        passed_over: the same of other tunings that were weighed, by what they are called: each is better at an alpha that loses too much, or not as good.
         heats: that were run; those of ways that tune nothing have no steps, and a soup of several has the steps of all.
         without: ways that could not be tried -> why.
-        kept: whether no set lost more than was allowed.
+        unbound: numbers of sets that bounded nothing -> why.
+        kept: whether nothing that was weighed, and lost more than was allowed, is better on the validation split.
         strength: how far the labels' vectors are from those of their texts (0) to what was found (1); None where texts are what is asked.
         labels: that are told apart, where they were asked for.
         vectors: of them, None where texts are what is asked.
@@ -160,6 +128,8 @@ class Raced:
     trade: Sequence[Mapping[str, float]]
     heats: Sequence[Heat]
     without: Mapping[str, str] = field(default_factory=dict)
+    unbound: Mapping[str, str] = field(default_factory=dict)
+    passed_over: Mapping[str, Sequence[Mapping[str, float]]] = field(default_factory=dict)
     kept: bool = True
     strength: float | None = None
     labels: Sequence[str] = ()
@@ -186,7 +156,7 @@ def raced(
         embedder: the start, with its tokenizer and transform, which stay.
         train: what is learnt from.
         val: what is chosen by.
-        others: sets on which it must not get worse.
+        others: numbers of sets that must not fall, of those that the start can do. All tunings that raced are weighed against them before the start is kept.
         digest: of the start, so that heats of another one are not taken for its own.
         budget_s: seconds for the race.
         folder: where heats are kept, so that one that was stopped goes on; those of another start, seed, batch, or of other pictures lie apart.
@@ -202,7 +172,7 @@ def raced(
     Raises ConfigError for too few pictures, a budget that is too short, sets that are called alike or as what is the person's own, and numbers
     out of range. Where there are labels, a budget that is too short to tune is said in `without`.
     """
-    check([one.name for one in others], most_lost, batch)
+    check([one.called for one in others], most_lost, batch)
     part = taking_part(by)
     kinds = {"start": digest, "seed": str(seed), "batch": str(batch), **_said({"train": train, "val": val})}
     kinds |= {"augment": augment} if augment != "light" else {}
@@ -212,11 +182,13 @@ def raced(
     if choice:
         kinds["labels"] = digest_of({"labels": repr(choice.labels), "of": repr((choice.of["train"], choice.of["val"]))})
     model, folder = embedder.model, folder / digest_of(kinds)[:16]
-    start = untouched = {name: value.detach().clone() for name, value in model.state_dict().items()}
+    start = {name: value.detach().clone() for name, value in model.state_dict().items()}
     watch = watching_labels(embedder, choice, val, progress) if choice else watching(embedder, val, progress)
     without, heats = dict[str, str](), list[Heat]()
-    hard = hard_of(embedder, train, val, choice, ask)
-    ends = [_End(way=START, steps=0, alpha=0.0, val=_scored(embedder, start, watch))]
+    unfit = _preparable(model, part)
+    hard = hard_of(embedder, train, val, choice, ask, [name for name, why in unfit.items() if not why])
+    scales = Scales.of(embedder, start, watch, others, most_lost, progress)
+    ends = [_End(way=START, steps=0, alpha=0.0, val=scales.row["val"])]
     told = None
     if choice:
         told = LabelHeats(
@@ -225,47 +197,45 @@ def raced(
         frozen = told.run("frozen", without)
         heats += [heat for heat, _ in frozen]
         ends += [_End.of(heat, fitted, 0, 0.0) for heat, fitted in frozen]
-    tuned, last = None, None
+    weighed: list[Weighed] = []
     try:
         spent_s = sum(heat.seconds for heat in heats)
         run, tried = _tuning(
-            embedder, train, batch, start, watch, seed, folder, progress, part, without, hard, augment, recall, budget_s, spent_s,
+            embedder, train, batch, start, watch, seed, folder, progress, part, unfit, without, hard, augment, recall, budget_s, spent_s,
         )  # fmt: skip
-        heats += (
-            ran := race(tried, run.run, budget_s, most_of(len(train), run.batches.order.batch, most_steps), spent_s)
-        )
-        last, tuned = ran[-1], run.tuned(ran[-1])
+        ran = race(tried, run.run, budget_s, most_of(len(train), run.batches.order.batch, most_steps), spent_s)
+        candidates: list[tuple[Heat, Callable[[], Weights]]] = [
+            (heat, partial(run.tuned, heat)) for heat in _winner_first(ran)
+        ]
         if soup := run.soup(longest(ran)):
-            better = soup[0].score > last.score
-            heats.insert(len(heats) - (not better), soup[0])
-            last, tuned = soup if better else (last, tuned)
-        if tuned.keys() != start.keys():
-            start = grow(model, part[last.name], start, tuned)
+            ran.append(soup[0])
+            candidates.append((soup[0], partial(dict, soup[1])))
+        weighed = scales.best(candidates, part)
+        won = weighed[-1]
+        heats += [*(heat for heat in ran if heat is not won.heat), won.heat]
+        if won.alpha:
+            ends.append(_End(way=won.heat.name, steps=won.heat.steps, alpha=won.alpha, val=won.val))
+        if won.alpha and told:
+            scales.take(won, part.get(won.heat.name))
+            on_top = told.run(f"{won.heat.name}-{won.heat.steps}-{won.alpha:g}", without, after=won.heat.name)
+            heats += [heat for heat, _ in on_top]
+            ends += [_End.of(heat, fitted, won.heat.steps, won.alpha) for heat, fitted in on_top]
     except ConfigError as err:
         if not choice:
             raise
         without["tuning"] = str(err)
-    trade = _trade(embedder, start, tuned, watch, others, progress)
-    alpha, kept = chosen(trade, most_lost, [one.name for one in others])
-    weights = start
-    if tuned and last and alpha:
-        weights = interpolate(start, tuned, alpha)
-        val_ = next(row["val"] for row in trade if row["alpha"] == alpha)
-        ends.append(_End(way=last.name, steps=last.steps, alpha=alpha, val=val_))
-        if told:
-            _take(model, weights)
-            on_top = told.run(f"{last.name}-{last.steps}-{alpha:g}", without, after=last.name)
-            heats += [heat for heat, _ in on_top]
-            ends += [_End.of(heat, fitted, last.steps, alpha) for heat, fitted in on_top]
     best = max(ends, key=lambda end: end.val)  # the first of equals is the nearest to the start
-    _take(model, weights if best.alpha else start)
-    if not best.alpha:
-        shrink(model, untouched)
+    if best.alpha:
+        scales.take(weighed[-1], part.get(weighed[-1].heat.name))
+    else:
+        shrink(model, start)
+        take(model, start)
     fitted = best.fitted
+    most = max((row["val"] for one in weighed for row in one.trade), default=best.val)
     return Raced(
-        way=best.way, called=called(best.way, part), steps=best.steps, alpha=best.alpha, trade=trade, heats=heats, without=without,
-        kept=kept or best.val >= max(row["val"] for row in trade), strength=fitted.strength if fitted else None,
-        labels=choice.labels if choice else (), vectors=fitted.vectors if fitted else None, hard=hard,
+        way=best.way, called=called(best.way, part), steps=best.steps, alpha=best.alpha, trade=weighed[-1].trade if weighed else [scales.row], heats=heats,
+        without=without, unbound=scales.without, passed_over={one.heat.name: one.trade for one in weighed[:-1]}, kept=best.val >= most,
+        strength=fitted.strength if fitted else None, labels=choice.labels if choice else (), vectors=fitted.vectors if fitted else None, hard=hard,
     )  # fmt: skip
 
 
@@ -312,18 +282,6 @@ def _shas(pool: Pool) -> Sequence[str]:
     return pool.sha256s or [hashlib.sha256(data).hexdigest() for data in pool.pictures]
 
 
-def chosen(trade: Sequence[Mapping[str, float]], most_lost: float, others: Sequence[str]) -> tuple[float, bool]:
-    """Return the alpha that is best on the validation split of those that lose no more elsewhere, and whether the best of all is among them.
-
-    Args:
-        trade: a row an alpha, `alpha`, `val` and each other set's main number; alpha 0 is the start.
-    """
-    start = next(row for row in trade if row["alpha"] == 0)
-    allowed = [row for row in trade if all(row[name] >= start[name] - most_lost for name in others)]
-    best, best_of_all = (max(rows, key=lambda row: (row["val"], -row["alpha"])) for rows in (allowed, trade))
-    return best["alpha"], best_of_all in allowed
-
-
 def batches_of(
     embedder: Embedder, pool: Pool, batch: int, seed: int, progress: Progress, augment: Augment = "light"
 ) -> StepBatches:
@@ -349,12 +307,20 @@ def batch_of(pool: Pool, batch: int) -> int:
     return min(batch, len(set(pool.concepts)))
 
 
-def hard_of(embedder: Embedder, train: Pool, val: Pool, choice: Choice | None, ask: Ask = "auto") -> list[Hard]:
-    """Return what makes these pictures hard to adapt to: by the labels that are chosen among, or those of the column, or else by what they show."""
+def hard_of(
+    embedder: Embedder, train: Pool, val: Pool, choice: Choice | None, ask: Ask = "auto", ways: Sequence[str] = USUAL
+) -> list[Hard]:
+    """Return what makes these pictures hard to adapt to: by the labels that are chosen among, or those of the column, or else by what they show.
+
+    Args:
+        ways: to tune that take part, and that the model can be tuned by.
+    """
     said = [label for label in train.labelled(COLUMN) if label is not None]
     labels = choice.of["train"] if choice else said or train.concepts
     captions = [text for texts in train.captions for text in texts]
-    found = hard_data(len(train), len(val), captions, labels, embedder.vocabulary)
+    found = hard_data(
+        len(train), len(val), captions, labels, embedder.vocabulary, ways=ways, asks_labels=choice is not None
+    )
     if choice or ask != "auto":
         return found
     more = fewer_than_labels(len(train), [*train.labelled(COLUMN), *val.labelled(COLUMN)])
@@ -381,11 +347,11 @@ def _preparable(model: DualEncoder, part: Mapping[str, Strategy]) -> dict[str, s
 
 def _tuning(
     embedder: Embedder, train: Pool, batch: int, start: Weights, watch: Watch, seed: int, folder: Path, progress: Progress,
-    part: Mapping[str, Strategy], without: dict[str, str], hard: Sequence[Hard], augment: Augment, recall: Recall | None, budget_s: float, spent_s: float,
+    part: Mapping[str, Strategy], unfit: Mapping[str, str], without: dict[str, str], hard: Sequence[Hard], augment: Augment, recall: Recall | None, budget_s: float, spent_s: float,
 ) -> tuple[Heats, list[str]]:  # fmt: skip
     """Return what runs heats of the ways that this model can be tuned by, and their names; `without` says the others."""
     batches = batches_of(embedder, train, batch, seed, progress, augment)
-    found = _preparable(embedder.model, part)
+    found = dict(unfit)
     found.update(left_out(hard, [name for name, why in found.items() if not why]))
     without.update({name: why for name, why in found.items() if why})
     tried = [name for name, why in found.items() if not why]
@@ -406,6 +372,11 @@ def _tuning(
     return run, tried
 
 
+def _winner_first(heats: Sequence[Heat]) -> list[Heat]:
+    """Return the longest heat of each way, that of the winner first, as of equals it is preferred."""
+    return sorted(longest(heats), key=lambda heat: heat.name != heats[-1].name)
+
+
 def longest(heats: Sequence[Heat]) -> list[Heat]:
     """Return of each way its longest heat."""
     found: dict[str, Heat] = {}
@@ -413,38 +384,3 @@ def longest(heats: Sequence[Heat]) -> list[Heat]:
         if heat.name not in found or heat.steps > found[heat.name].steps:
             found[heat.name] = heat
     return list(found.values())
-
-
-def grow(model: DualEncoder, strategy: Strategy, start: Weights, tuned: Weights) -> dict[str, torch.Tensor]:
-    """Put into the model, in place, what a strategy has added to the tuned one, and return the start by the names it has then."""
-    strategy.prepare(model)
-    strategy.merge(model)
-    return begun(start, tuned)
-
-
-def _take(model: DualEncoder, weights: Weights) -> None:
-    model.load_state_dict(dict(weights))
-    model.eval()
-
-
-def _scored(embedder: Embedder, weights: Weights, watch: Watch) -> float:
-    _take(embedder.model, weights)
-    with torch.no_grad():
-        return score(watch(embedder.model))
-
-
-def _trade(
-    embedder: Embedder, start: Weights, tuned: Weights | None, watch: Watch, others: Sequence[Elsewhere], progress: Progress,
-) -> list[dict[str, float]]:  # fmt: skip
-    """Return what each alpha gets, on the validation split and elsewhere; the start alone where nothing was tuned."""
-    rows, alphas = [], (0.0,) if tuned is None else ALPHAS
-    for done, alpha in enumerate(alphas, 1):
-        row = {
-            "alpha": alpha,
-            "val": _scored(embedder, start if tuned is None else interpolate(start, tuned, alpha), watch),
-        }
-        for one in others:
-            row[one.name] = one.number(embedder, progress)
-        rows.append(row)
-        progress("weighing what is lost elsewhere", done, len(alphas))
-    return rows

@@ -1,9 +1,10 @@
 """What adapting gains on pictures of one's own, and loses elsewhere: `python -m tests.benchmarks.adapt --workspace . --seeds 0 1 2 --keep`.
 
-The start is the model of a workspace in which the recipe `clip` was run on the emoji of two designers; one's own are 450 painted shapes in ten colours at five places,
-or by `--mine` 1,000 emoji of the third designer (`designer`), 1,000 handwritten digits of scikit-learn (`digits`), or 450 painted stamps, each a lone shape that is to be named
-(`stamps`), none of which it has ever seen; elsewhere are the emoji of `pair`. Beside it stands what tuning alone does: the way that won, all the way (alpha 1), and with
-`--beside` the start, a linear probe and plain full tuning on the same splits with as much time (adapt_beside.py), the best of which adapted is held against.
+The start is the model of a workspace in which the recipe `clip` was run on the emoji of two designers; one's own are 450 painted shapes, each of a kind of its own (of ten colours,
+three sizes, five places, four papers), or by `--mine` 1,000 emoji of the third designer (`designer`), 1,000 handwritten digits of scikit-learn (`digits`), or 450 painted stamps, each a
+lone shape that is to be named (`stamps`), none of which it has ever seen. The race is bound by half of the emoji of `val`. Numbers are of pictures that nothing has learnt from or
+chosen by: those that the draw left of one's own, and the emoji of `pair`. Beside it stands what tuning alone does: the way that won, all the way (alpha 1), and with `--beside` the
+start, a linear probe and plain full tuning on the same splits with as much time (adapt_beside.py), the best of which adapted is held against.
 Prints one JSON object as its last line; --keep writes it to docs/benchmarks/adapt.json, or adapt-designer.json and so on.
 """
 
@@ -13,23 +14,26 @@ import os
 import random
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from components.contracts.progress import silent
-from components.data.evaluation_set import read_set
 from components.data.manifest import read_manifest
-from components.data.selection import read_pool
+from components.data.selection import Pool, of_split, read_pool
 from components.data.synthetic.scenes import ScenesSource
 from components.evaluation.downstream.digits import Digits
+from components.evaluation.study import study
 from components.finetuning.labels.choice import choice_of
+from components.finetuning.labels.way import LabelVectors
+from components.serving.labels import Labels
+from components.stages.adapt import kept_of
 from flows.adapt import Asked, adapt, pools_of
 from infra.results import processor
-from tests.benchmarks.adapt_beside import Beside, against_best
+from tests.benchmarks.adapt_beside import Beside, against_best, embedder_of
 from tests.benchmarks.environments import ROOT
 from tests.benchmarks.loader import commit
-from tests.own_pictures import paint, write_table
+from tests.own_pictures import KINDS, paint_kinds
 from tests.their_sets import write_set
 
 PICTURES = {"shapes": 450, "designer": 1_000, "digits": 1_000, "stamps": 450}
@@ -50,7 +54,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         runs = [adapted(given, Path(scratch) / str(seed), seed) for seed in given.seeds]
     said = {
-        "bench": "adapt", "mine": given.mine, "pictures": PICTURES[given.mine], "budget_s": given.budget_s, "runs": runs, "date": time.strftime("%Y-%m-%d"), "commit": commit(),
+        "bench": "adapt", "mine": given.mine, "pictures": PICTURES[given.mine], "tested": runs[0]["tested"], "budget_s": given.budget_s, "runs": runs, "date": time.strftime("%Y-%m-%d"), "commit": commit(),
         "machine": f"{os.cpu_count()} cores, {processor()}, no GPU",
         "command": f"python -m tests.benchmarks.adapt{'' if given.mine == 'shapes' else ' --mine ' + given.mine}{' --beside' if given.beside else ''} "
         f"--budget-s {given.budget_s:g} --seeds {' '.join(map(str, given.seeds))}",
@@ -67,10 +71,9 @@ def adapted(given: argparse.Namespace, folder: Path, seed: int) -> dict[str, Any
     """Return what came of one seed."""
     folder.mkdir()
     workspace = given.workspace.resolve()
-    write_set(
-        folder / "emoji", [{"png": data, "txt": "\n".join(texts).encode()} for data, texts in shown(workspace, "pair")]
-    )
-    write_mine(given.mine, workspace, folder, seed)
+    bound = [{"png": data, "txt": "\n".join(texts).encode()} for data, texts in shown(workspace, "val")]
+    write_set(folder / "emoji", bound)
+    tested = write_mine(given.mine, workspace, folder, seed)
     began = time.perf_counter(), time.process_time()
     asked = Asked(
         data="mine",
@@ -83,25 +86,28 @@ def adapted(given: argparse.Namespace, folder: Path, seed: int) -> dict[str, Any
     )
     adapt(asked, folder, folder / "out", as_json=False)
     took = {"wall_s": round(time.perf_counter() - began[0], 1), "cpu_s": round(time.process_time() - began[1], 1)}
-    found = {"seed": seed, **came_of(folder / "out"), **took}
+    pools, _ = pools_of(asked, folder, folder / "out/.data", silent)
+    beside = Beside(
+        start=asked.start, pools=pools, tested=tested, choice=choice_of(pools, asked.ask), emoji=pool_of(shown(workspace, "pair")),
+        budget_s=given.budget_s, batch=BATCH, seed=seed,
+    )  # fmt: skip
+    found = {"seed": seed, "tested": len(tested), **came_of(folder / "out", beside), **took}
     if given.beside:
-        pools, _ = pools_of(asked, folder, folder / "out/.data", silent)
-        beside = Beside(
-            start=asked.start, pools=pools, choice=choice_of(pools, asked.ask), emoji=read_set(folder / "emoji"), budget_s=given.budget_s, batch=BATCH, seed=seed,
-        )  # fmt: skip
-        found |= {"adapted": first_of(folder / "out"), "beside": beside.run(folder / "beside")}
+        found["beside"] = beside.run(folder / "beside")
     return found
 
 
-def write_mine(mine: str, workspace: Path, folder: Path, seed: int) -> None:
-    """Write the pictures that are one's own into `mine`, each with what is said of it."""
+def write_mine(mine: str, workspace: Path, folder: Path, seed: int) -> Pool:
+    """Write the pictures that are one's own into `mine`, each with what is said of it; return those that are left, to test on."""
     if mine == "shapes":
-        write_table(folder / "captions.csv", paint(folder / "mine", PICTURES["shapes"], side=72))
-        (folder / "captions.csv").rename(folder / "mine/captions.csv")
+        drawn = random.Random(seed).sample(range(len(KINDS)), 2 * PICTURES[mine])
+        kinds = paint_kinds(folder / "painted", drawn)
+        all_of = [((folder / "painted" / name).read_bytes(), text) for name, text in kinds.items()]
     elif mine == "designer":
-        write_third(workspace, folder / "mine", seed)
+        all_of = third(workspace)
     else:
-        write_labelled(digits() if mine == "digits" else stamps(seed), folder / "mine", seed, PICTURES[mine])
+        all_of = list(digits() if mine == "digits" else stamps(seed))
+    return write_drawn(all_of, folder / "mine", seed, PICTURES[mine])
 
 
 def digits() -> Iterator[tuple[bytes, str]]:
@@ -118,55 +124,62 @@ def stamps(seed: int) -> Iterator[tuple[bytes, str]]:
         yield sample.media[0].data, f"a {sample.labels['category']}"
 
 
-def write_labelled(pictures: Iterable[tuple[bytes, str]], folder: Path, seed: int, count: int) -> None:
-    """Write `count` of them, drawn by the seed."""
+def third(workspace: Path) -> list[tuple[bytes, str]]:
+    """Return all emoji of the designer who was held out, each with its name."""
+    return [(data, texts[0]) for split in ("designer", "both") for data, texts in shown(workspace, split)]
+
+
+def write_drawn(pictures: Sequence[tuple[bytes, str]], folder: Path, seed: int, count: int) -> Pool:
+    """Write `count` of them, drawn by the seed, and return the others."""
     folder.mkdir()
-    for at, (data, text) in enumerate(random.Random(seed).sample(list(pictures), count)):
+    drawn = random.Random(seed).sample(range(len(pictures)), count)
+    for at in drawn:
+        data, text = pictures[at]
         (folder / f"{at:05d}.png").write_bytes(data)
         (folder / f"{at:05d}.txt").write_text(text, encoding="utf-8")
+    left = set(range(len(pictures))).difference(drawn)
+    return pool_of((pictures[at][0], (pictures[at][1],)) for at in sorted(left))
 
 
-def first_of(folder: Path) -> dict[str, float]:
-    """Return how often the adapted model's first answer is right, the number that is held against the others, and mean recall of the emoji."""
-    found = json.loads((folder / "adapted.json").read_text(encoding="utf-8"))
-    now = {line["metric"]: line["value"] for line in (*found["own"], *found["elsewhere"]) if line["arm"] == "adapted"}
-    labels = found["metric"] == "zero_shot.pair.class.top1"
-    both = [now.get(f"retrieval.pair.{way}.recall_at_1") for way in ("image_to_text", "text_to_image")]
-    own = now[found["metric"]] if labels else sum(both) / 2
-    return {"own": own, "emoji": now["retrieval.emoji.mean_recall"]}
+def pool_of(pictures: Iterable[tuple[bytes, tuple[str, ...]]]) -> Pool:
+    """Return pictures with their captions; those of which the same is said are of one thing."""
+    data, said = zip(*pictures, strict=True)
+    keys = tuple(f"{place:05d}" for place in range(len(data)))
+    return Pool(
+        keys=keys, pictures=data, captions=said, concepts=tuple(map("\n".join, said)), sources=("",) * len(keys)
+    )
 
 
 def shown(workspace: Path, split: str) -> Iterator[tuple[bytes, tuple[str, ...]]]:
-    """Yield pictures and captions of a pool."""
-    pool = read_pool(read_manifest(workspace / f"data/evaluation/{split}/manifest.parquet"), workspace / "data/raw")
+    """Yield pictures and captions of a pool, or of what the recipe chooses by."""
+    place = "curated/clip" if split == "val" else f"evaluation/{split}"
+    manifest = of_split(read_manifest(workspace / f"data/{place}/manifest.parquet"), split)
+    pool = read_pool(manifest, workspace / "data/raw")
     yield from zip(pool.pictures, pool.captions, strict=True)
 
 
-def write_third(workspace: Path, folder: Path, seed: int) -> None:
-    """Write 1,000 emoji of the designer who was held out, drawn by the seed, each with its name beside it."""
-    folder.mkdir()
-    pictures = [*shown(workspace, "designer"), *shown(workspace, "both")]
-    for at in random.Random(seed).sample(range(len(pictures)), PICTURES["designer"]):
-        data, texts = pictures[at]
-        (folder / f"{at:05d}.png").write_bytes(data)
-        (folder / f"{at:05d}.txt").write_text(texts[0], encoding="utf-8")
-
-
-def came_of(folder: Path) -> dict[str, Any]:
-    """Return what a folder of `diptych adapt` says it came to."""
-    found = json.loads((folder / "adapted.json").read_text(encoding="utf-8"))
-    start, whole = found["trade"][0], found["trade"][-1]
-    changes = {
-        name: next(line for line in found[of] if line["metric"] == metric and line["arm"] == "adapted")
-        for name, of, metric in (
-            ("own", "own", found["metric"]),
-            ("emoji", "elsewhere", "retrieval.emoji.mean_recall"),
-        )
+def came_of(folder: Path, beside: Beside) -> dict[str, Any]:
+    """Return what a folder of `diptych adapt` came to, against its start, on the pictures that nothing was chosen by."""
+    said = json.loads((folder / "adapted.json").read_text(encoding="utf-8"))
+    vectors = None
+    if beside.choice:
+        of = Labels.read(folder)
+        vectors = LabelVectors(vectors=of.vectors, counts=of.counts, sharpness=of.sharpness)
+    models = {"start": (embedder_of(beside.start), None), "adapted": (embedder_of(folder / "model"), vectors)}
+    arms = {name: [beside.found(model, by), beside.found_elsewhere(model)] for name, (model, by) in models.items()}
+    metrics = {"own": said["metric"].replace(".pair.", ".own."), "emoji": "retrieval.emoji.mean_recall"}
+    lines = {
+        line.metric: line
+        for line in study(kept_of(arms), metrics=[*metrics.values()], seed=beside.seed)
+        if line.arm == "adapted"
     }
+    start, whole = said["trade"][0], said["trade"][-1]
+    tuned, by = models["adapted"]
     return {
-        "way": found["way"], "steps": found["steps"], "alpha": found["alpha"],
-        **{name: {key: round(line[key], 4) for key in ("value", "difference", "low", "high")} for name, line in changes.items()},
+        "way": said["way"], "steps": said["steps"], "alpha": said["alpha"],
+        **{name: {key: round(getattr(lines[metric], key), 4) for key in ("value", "difference", "low", "high")} for name, metric in metrics.items()},
         "all_the_way": {"val": round(whole["val"] - start["val"], 4), "emoji": round(whole["emoji"] - start["emoji"], 4)},
+        "adapted": {"own": beside.own(tuned, by), "emoji": beside.elsewhere(tuned)},
     }  # fmt: skip
 
 

@@ -28,9 +28,10 @@ from components.evaluation.retrieval import Retrieval
 from components.finetuning.recall import General, Recalled
 from components.finetuning.tune import tune
 from components.recipes.trained import load_trained
+from components.stages.elsewhere import found_of
 from components.stages.heats import method_of
 from components.stages.micro_clip import micro_clip
-from components.stages.raced import batches_of, found_of, ways
+from components.stages.raced import batches_of, ways
 from components.stages.recalled import general_pictures
 from components.training.numbers import Scale
 from infra.results import processor

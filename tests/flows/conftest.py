@@ -71,7 +71,8 @@ def package(stage):
             (folder / name).write_text(weights)
         shutil.copyfile(f"runs/{stage.recipe}/evaluate/metrics.json", folder / "metrics.json")
         furthest = {"image": 1e-6, "text": 2e-3 if Path("far").exists() else 1e-6}
-        seal(folder, {"recipe": stage.recipe, "data_digest": "d" * 64, "onnx_furthest": furthest, "onnx_tolerance": 1e-3, "signature": {"width": 64 if Path("wide").exists() else 32}})
+        lost = {"elsewhere": json.loads(Path("lost.json").read_text())} if Path("lost.json").exists() else {}
+        seal(folder, {**lost, "recipe": stage.recipe, "data_digest": "d" * 64, "onnx_furthest": furthest, "onnx_tolerance": 1e-3, "signature": {"width": 64 if Path("wide").exists() else 32}})
 
 sys.exit(run_stage(sys.argv[1], globals()[sys.argv[1]], sys.argv[2:]))
 '''

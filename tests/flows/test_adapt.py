@@ -71,6 +71,9 @@ def test_a_folder_and_a_model_become_a_model_and_a_sentence(diptych, start, mine
         "last layers",
     }
     assert said["start"]["library"] == "diptych"
+    assert set(said["trade"][0]) == {"alpha", "val", "general", "drawn", "digits"}, "no --set was named"
+    assert {line["metric"].split(".")[1] for line in said["elsewhere"]} == {"general", "drawn", "digits"}
+    assert "name sets by --set" not in out
     more = said["more"]
     assert more["asked"] <= 12, "of val and of pair"
     assert f"More pictures of {more['kind']!r} would help most: {more['missed']} of {more['asked']} are missed." in out

@@ -2,6 +2,7 @@
 
 import json
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -9,17 +10,20 @@ import pytest
 import yaml
 
 from components.contracts.errors import ConfigError, DataError
+from components.contracts.evaluator import Evaluator
 from components.contracts.model_files import MODEL_FILES
 from components.contracts.progress import silent
-from components.contracts.sealed import sha256_of
+from components.contracts.sealed import digest_of, sha256_of
 from components.data.manifest import read_manifest
 from components.data.selection import read_pool
 from components.data.transforms.preprocess import Preprocess
 from components.finetuning.labels.way import LabelVectors
 from components.finetuning.raced import Race
+from components.recipes.recipe import load_finetuning
+from components.recipes.section import build
 from components.recipes.trained import load_trained, save_trained
 from components.serving.labels import Labels
-from components.stages.finetune import asked_of, check_same
+from components.stages.finetune import asked_of, check_same, race_of
 from flows.adapt_here import Here, advice_of, choices_of, set_in
 from flows.choices import Choices, choose
 from flows.cli import main
@@ -28,7 +32,7 @@ from flows.promote import retained
 from tests.own_pictures import paint, write_table
 from tests.squares import described_at_debug
 from tests.their_sets import write_set
-from tests.workspace import dvc, make_workspace
+from tests.workspace import REPOSITORY, dvc, make_workspace
 
 
 @pytest.fixture
@@ -69,6 +73,26 @@ def test_held_out_copies_are_set_aside_unless_somebody_says_what_becomes_of_them
         (root / "params.yaml").write_text(yaml.safe_dump(said))
         numbers = choices_of(Here(data="mine", start="start"), root, tmp_path).numbers
         assert tuple(numbers) == ("gates.policy.leak_near=drop",), said
+
+
+def test_a_set_that_is_named_bounds_the_race_by_one_half_and_is_measured_by_the_other(start, tmp_path):
+    paint(tmp_path / "painted", 6)
+    rows = [
+        {"png": path.read_bytes(), "cls": str(place % 2).encode()}
+        for place, path in enumerate(sorted((tmp_path / "painted").glob("*.png")))
+    ]
+    write_set(tmp_path / "cifar", rows, ["an even shape", "an odd shape"])
+    root = tmp_path / "job"
+    (root / "data/sets").mkdir(parents=True)
+    (root / "params.yaml").write_text(yaml.safe_dump({"gates": {"max_broken": 0.01, "retention": 0.03}}))
+    asked = Here(data="mine", start="start", sets=[tmp_path / "cifar"])
+    choices = choices_of(asked, root, tmp_path)
+    assert choices.sets == {"cifar": {"path": "data/sets/cifar", "half": "second"}}
+    held = choices.race["sets"]["cifar"]
+    assert (held["path"], held["half"], len(held["digest"])) == ("data/sets/cifar", "first", 12)
+    assert choices.race["most_lost"] == 0.03, "what the gate allows"
+    assert choices_of(replace(asked, race={"most_lost": 0.2}), root, tmp_path).race["most_lost"] == 0.2
+    assert asked_of(choices.race["sets"])["cifar"].half == "first"
 
 
 def test_a_set_is_laid_in_once_and_another_of_its_name_is_refused(tmp_path):
@@ -122,6 +146,11 @@ def test_a_loss_beyond_retention_fails_the_gate_and_one_that_nobody_can_tell_is_
     ]
     assert "-1.1 points on cifar against its start (-3.0 to +1.0), and gates.retention allows -1.0" in found[0].says
     assert retained({}, 0.01) == [], "a model that was not adapted"
+    (nowhere,) = retained({"elsewhere": {}}, 0.01)
+    assert (nowhere.held, nowhere.metric) == ("uncertain", "elsewhere")
+    assert "was measured on no set" in nowhere.says
+    (unable,) = retained({"elsewhere": {"digits": {**line, "difference": -0.2, "able": False}}}, 0.01)
+    assert (unable.held, "not shown to be better there than chance" in unable.says) == ("told", True)
 
 
 def test_a_race_is_held_to_the_sets_that_were_named_and_to_no_others():
@@ -135,6 +164,18 @@ def test_a_race_is_held_to_the_sets_that_were_named_and_to_no_others():
     with pytest.raises(ConfigError, match="somebody changed it"):
         check_same(named, {"cifar": "b" * 64, "general": "b" * 64})
     assert asked_of(named)["cifar"].path == "data/sets/cifar"
+
+
+def test_the_race_of_the_recipe_is_known_by_what_it_lists_and_its_sets_are_asked_as_is_written():
+    described = load_finetuning(REPOSITORY, "adapted")
+    before = digest_of(described)
+    race, listed = race_of(described)
+    assert race.sets.keys() == listed.keys() == {"general", "drawn", "digits"}
+    assert digest_of(described) == before, "what builds a race leaves the section as it is"
+    for name in ("drawn", "digits"):
+        asked = asked_of(listed)[name]
+        (asks,) = (build(one, Evaluator) for one in asked.evaluators)
+        assert (asked.half, asks.label, asks.prompts, asks.among) == ("first", "category", "templates", "pools")
 
 
 @pytest.mark.timeout(900)
@@ -174,7 +215,7 @@ def test_the_stages_adapt_what_was_laid_in_and_the_package_says_what_came_of_it(
     raced = json.loads((run / "finetune/adapted.json").read_text())
     tuned = json.loads((run / "finetune/metrics.json").read_text())
     assert tuned["samples"] == tuned["steps"] * tuned["batch"]
-    assert set(raced["trade"][0]) == {"alpha", "val", "general"}
+    assert set(raced["trade"][0]) == {"alpha", "val", "general", "drawn", "digits"}
     assert {heat["name"] for heat in raced["heats"] if "soup" not in heat["name"]} == {
         "lora",
         "whole",
@@ -185,8 +226,12 @@ def test_the_stages_adapt_what_was_laid_in_and_the_package_says_what_came_of_it(
     own = {line["metric"]: line for line in held["own"]}
     assert own["retrieval.pair.mean_recall"]["low"] <= own["retrieval.pair.mean_recall"]["high"]
     assert "retrieval.general.mean_recall" in {line["metric"] for line in held["elsewhere"]["general"]}
+    assert {
+        name: {line["queries"] for line in its} for name, its in held["elsewhere"].items() if name != "general"
+    } == {"drawn": {298}, "digits": {299}}
+    assert {line["able"] for line in held["elsewhere"]["digits"]} == {"digits" not in raced["unbound"]}
     manifest = json.loads((run / "package/manifest.json").read_text())
-    assert set(manifest["elsewhere"]) == {"general"}
+    assert set(manifest["elsewhere"]) == {"general", "drawn", "digits"}
     page = (run / "package/report.html").read_text()
     assert "<h2 id='adapted'>" in page
     assert "0, taken" in page or "1, taken" in page or "5, taken" in page
@@ -229,7 +274,8 @@ def test_the_stages_tell_labels_apart_where_captions_are_no_more(start, tmp_path
     held = json.loads((run / "evaluate/against_start.json").read_text())
     own = {line["metric"]: line for line in held["own"]}["zero_shot.pair.class.top1"]
     assert own["low"] <= own["difference"] <= own["high"]
-    assert {line["difference"] for line in held["elsewhere"]["general"]} == {0.0}, "no weight has changed"
+    lost = {line["difference"] for its in held["elsewhere"].values() for line in its}
+    assert lost == {0.0}, "no weight has changed"
     page = (run / "package/report.html").read_text()
     assert "which of 3 labels a picture has, circle, square, triangle" in page
     advice = advice_of(root)

@@ -35,7 +35,6 @@ def test_an_estimate_takes_all_that_the_race_takes_and_reads_it_alike():
         assert said.seed == 3
         assert race_of(parsed(*command, "--from", "start")) == {
             "budget_s": 900.0,
-            "most_lost": 0.01,
             "batch": 64,
             "ask": "auto",
         }

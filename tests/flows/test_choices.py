@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from components.contracts.errors import Busy, ConfigError, DataError
+from components.contracts.model_files import MODEL_FILES
 from components.data.sources.which_url import describe_url
 from components.stages.lock import hold
 from components.stages.place import private
@@ -88,6 +89,20 @@ def test_init_from_is_another_word_for_the_start_which_is_written_where_dvc_read
         with pytest.raises(ConfigError, match=says):
             choose(root, choices, root)
         assert (root / "params.yaml").read_text() == before
+
+
+def test_init_from_takes_a_model_of_others_lays_it_in_and_trains_its_architecture(root):
+    shutil.copytree(REPOSITORY / "tests/golden/transformers/clip_gelu", root / "theirs")
+    changed = choose(root, Choices(recipe="siglip", numbers=["training.init_from=theirs"]), root)
+    assert changed[-2:] == (
+        "recipes.siglip.model: start",
+        f"recipes.siglip.start: {params(root)['recipes']['siglip']['start']}",
+    )
+    said = params(root)["recipes"]["siglip"]
+    assert said["model"] == "start"
+    assert sorted(path.name for path in (root / said["start"]).iterdir()) == sorted(MODEL_FILES)
+    choose(root, Choices(recipe="siglip", numbers=["training.init_from="]), root)
+    assert params(root)["recipes"]["siglip"] == {"start": "data/untrained.txt", "model": "recipe"}
 
 
 def test_of_two_numbers_side_by_side_one_is_taken_back_and_the_other_stays(root):

@@ -15,7 +15,7 @@ from components.recipes.given_model import read_given
 from components.recipes.trained import load_trained, save_trained
 from components.registry.store import open_store
 from components.registry.versions import register
-from flows.given_start import given_start, laid_in
+from flows.given_start import given_start, laid_in, start_in
 from tests.empty_store import lay_empty_store
 from tests.flows.test_export import open_clips
 from tests.squares import described_at_debug
@@ -56,6 +56,23 @@ def test_a_file_is_read_with_what_lies_beside_it_and_called_after_its_folder(roo
     place = laid_in("hf/model.safetensors", root, tmp_path)
     assert place == laid_in("hf", root, tmp_path)
     assert given_start("hf/model.safetensors", tmp_path) == (tmp_path / "hf/model.safetensors", "hf")
+
+
+def test_what_a_recipe_begins_from_is_laid_in_where_it_is_not_ours_or_lies_elsewhere(root, tmp_path, clip, vocabulary):
+    shutil.copytree(GOLDEN, tmp_path / "hf")
+    place, brings = start_in("hf", root, tmp_path)
+    assert (place, brings) == (laid_in("hf", root, tmp_path), True), "its architecture is no recipe's"
+    shutil.copytree(GOLDEN, root / "models/theirs")
+    assert start_in("models/theirs", root, root) == (laid_in("models/theirs", root, root), True)
+    (tmp_path / "ours").mkdir()
+    save_trained(tmp_path / "ours", clip.model, described_at_debug(vocabulary), vocabulary, Preprocess(size=32))
+    place, brings = start_in("ours", root, tmp_path)
+    assert place.startswith("models/ours-")
+    assert not brings
+    for stays in (place, "runs/clip/finetune", "models/nothing"):
+        assert start_in(stays, root, root) == (stays, False)
+    with pytest.raises(ConfigError):
+        start_in("clip@3", root, root)  # a version of a registry, which this workspace has not
 
 
 def test_what_adapting_to_a_folder_left_is_a_start(root, tmp_path, clip, vocabulary):

@@ -230,6 +230,27 @@ def test_rules_of_params_decide_and_are_read_anew(toy):
     assert promote(toy, version, anew=True).champion.label == "clip@2"
 
 
+@pytest.mark.parametrize(
+    ("elsewhere", "outcome", "says"),
+    [
+        ({"general": {"difference": -0.011}}, "kept", "-1.1 points on general against its start (-3.0 to +1.0), and gates.retention allows -1.0"),
+        ({"general": {"difference": -0.002}, "general top1": {"difference": -0.02}}, "kept", "-2.0 points on general top1 against its start"),
+        ({"general": {"difference": -0.009}}, "promoted", "clip@2"),
+        ({"general": {"difference": None}}, "needs_a_person", "cannot be told"),
+        ({"digits": {"difference": -0.05, "able": False}}, "promoted", "clip@2"),
+        ({}, "needs_a_person", "was measured on no set, so nobody knows what it lost against its start"),
+    ],
+)  # fmt: skip
+def test_an_adapted_one_is_judged_by_what_it_lost_however_good_it_is(toy, elsewhere, outcome, says):
+    shipped(toy, 1)
+    about = {"metric": "retrieval.general.mean_recall", "low": -0.03, "high": 0.01}
+    (toy / "lost.json").write_text(json.dumps({name: {**about, **line} for name, line in elsewhere.items()}))
+    verdict = shipped(toy, 2)
+    assert verdict.ruling.outcome == outcome
+    assert verdict.champion.label == ("clip@2" if outcome == "promoted" else "clip@1")
+    assert says in verdict.sentence
+
+
 @pytest.mark.parametrize(("words", "label"), [(["clip@3"], "clip@3"), (["clip", "3"], "clip@3")])
 def test_a_version_is_named_in_either_way(words, label):
     assert label_of(words) == label

@@ -7,15 +7,10 @@ parts: numbers say how well digits can be told by these features, not how well a
 """
 
 import hashlib
-import io
-
-import numpy as np
-from PIL import Image
 
 from components.contracts.evaluator import Downstream, Labelled, Part
+from components.data.sources.digits import drawn_digits
 
-FULL = 16  # of ink in a pixel
-TIMES = 4  # larger a side
 SHARES = {"train": 0.6, "val": 0.2}  # the rest is test
 
 
@@ -27,12 +22,9 @@ class Digits(Downstream):
 
     def read(self) -> Labelled:
         """Return all pictures as PNG, in scikit-learn's order."""
-        from sklearn.datasets import load_digits  # a second to import, which checking a recipe need not spend
-
-        images, target = load_digits(return_X_y=True)
+        pictures, target = zip(*drawn_digits(), strict=True)
         keys = tuple(f"digits-{place:04d}" for place in range(len(target)))
         labels = tuple(str(digit) for digit in target)
-        pictures = tuple(_png(image.reshape(8, 8)) for image in images)
         return Labelled(pictures=pictures, keys=keys, labels=labels, parts=parts_of(keys, labels))
 
 
@@ -46,10 +38,3 @@ def parts_of(keys: tuple[str, ...], labels: tuple[str, ...]) -> tuple[Part, ...]
         chosen = fitted + round(SHARES["val"] * len(its))
         parts |= {key: "train" if i < fitted else "val" if i < chosen else "test" for i, key in enumerate(its)}
     return tuple(parts[key] for key in keys)
-
-
-def _png(ink: np.ndarray) -> bytes:
-    grey = np.round(255 * (1 - ink / FULL)).astype(np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(grey.repeat(TIMES, 0).repeat(TIMES, 1)).save(file, "PNG")
-    return file.getvalue()

@@ -21,7 +21,9 @@ def adapted(raced: Mapping[str, Any] | None, held: Mapping[str, Any], sentence: 
     """
     if raced is None:
         return ""
-    return said(sentence) + hard(raced) + labels(raced) + trade(raced) + changes(held) + heats(raced)
+    return (
+        said(sentence) + hard(raced) + labels(raced) + trade(raced) + passed_over(raced) + changes(held) + heats(raced)
+    )
 
 
 def hard(raced: Mapping[str, Any]) -> str:
@@ -93,6 +95,21 @@ def trade(raced: Mapping[str, Any]) -> str:
     ]
     head = ("alpha", *names)
     return drawn + table("What each alpha gets", head, cells, numbers=range(1, len(head)))
+
+
+def passed_over(raced: Mapping[str, Any]) -> str:
+    """Return what other tunings get that were weighed and not taken, and which sets bounded nothing; nothing where there is neither."""
+    others: Mapping[str, Sequence[Mapping[str, float]]] = raced.get("passed_over", {})
+    rows = [
+        [html.escape(way), f"{row['alpha']:g}", *(percent(value) for name, value in row.items() if name != "alpha")]
+        for way, its in others.items()
+        for row in its[1:]
+    ]
+    head = ("way", "alpha", *(name for name in raced["trade"][0] if name != "alpha"))
+    shown = "<h3>Weighed, and not taken</h3>" + table("Weighed, and not taken", head, rows, numbers=range(1, len(head)))
+    return (shown if rows else "") + "".join(
+        said(f"{name} bounds nothing: {why}.") for name, why in raced.get("unbound", {}).items()
+    )
 
 
 def changes(held: Mapping[str, Any]) -> str:

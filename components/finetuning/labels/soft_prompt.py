@@ -9,6 +9,7 @@ Axes: N pictures, L labels, T tokens, M vectors of a context, F features of the 
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from math import isfinite
 from time import monotonic
 from typing import Any, Literal
 
@@ -58,6 +59,11 @@ class SoftPrompt(LabelWay):
             )
         self.words, self.class_specific, self.position = words, class_specific, position
         self.steps, self.every, self.lr, self.most_s = steps, every, lr, most_s
+
+    @property
+    def within(self) -> str:
+        """The seconds that it may learn for."""
+        return f"-{self.most_s:g}s" if isfinite(self.most_s) else ""
 
     def candidates(self, seen: Seen, begun: LabelVectors, progress: Progress) -> Iterator[LabelVectors]:
         """Yield what the labels' vectors are every few steps, at the beginning too.

@@ -147,6 +147,11 @@ class LabelWay(ABC):
             )
         self.strengths, self.sharpnesses = tuple(sorted(strengths)), tuple(sharpnesses)
 
+    @property
+    def within(self) -> str:
+        """What bounds how much is learnt, such as `-90s`, by which what was fitted within one bound is not taken for another's; empty where nothing does."""
+        return ""
+
     @abstractmethod
     def candidates(self, seen: Seen, begun: LabelVectors, progress: Progress) -> Iterator[LabelVectors]:
         """Yield what was found, each with numbers of its own, the nearest to what is begun with first; `seen.val` is not to be learnt from."""

@@ -25,7 +25,8 @@ HELD = {"own": [OWN], "elsewhere": {"cifar": [RECALL, CIFAR]}}
 
 def test_it_says_the_way_the_gain_the_loss_the_time_and_what_would_help():
     assert advice(RACED, HELD, Wanted(kind="cats", missed=7, asked=9)) == (
-        "LoRA r=8, 600 steps, alpha 0.5: +14.2 points of mean recall here (+12.3 to +16.1); -0.4 points of top1 on cifar (-0.9 to +0.1); "
+        "LoRA r=8, 600 steps, alpha 0.5: +14.2 points of mean recall here (+12.3 to +16.1); mean recall on cifar cannot be compared; "
+        "-0.4 points of top1 on cifar (-0.9 to +0.1); "
         "3.1 minutes. More pictures of 'cats' would help most: 7 of 9 are missed."
     )
 
@@ -34,8 +35,19 @@ def test_it_says_why_a_model_stays_as_it_was_and_what_was_not_measured():
     nothing = {**RACED, "way": "start", "alpha": 0.0}
     assert advice(nothing, HELD).startswith("It stays as it was: nothing that was tried is better on val.")
     assert "loses too much elsewhere" in advice({**nothing, "kept": False}, HELD)
-    assert "further would be better here" in advice({**RACED, "kept": False}, HELD)
+    assert "(what would be better still on val loses too much elsewhere)" in advice({**RACED, "kept": False}, HELD)
     assert "name sets by --set" in advice(RACED, {"own": [OWN], "elsewhere": {}})
+
+
+def test_of_a_set_of_several_numbers_each_is_said_and_of_one_that_the_start_could_not_do_that():
+    found = {**CIFAR, "metric": "retrieval.cifar.mean_recall", "difference": 0.01, "low": 0.0, "high": 0.02}
+    part = {**CIFAR, "metric": "zero_shot.cifar.class.one_prompt.top1"}
+    unable = {**CIFAR, "metric": "zero_shot.digits.category.top1", "able": False}
+    said = advice(RACED, {"own": [OWN], "elsewhere": {"cifar": [found, part, CIFAR], "digits": [unable]}})
+    assert (
+        "+1.0 points of mean recall on cifar (+0.0 to +2.0); -0.4 points of top1 on cifar (-0.9 to +0.1); nothing to lose on digits; 3.1 minutes"
+        in said
+    )
 
 
 def test_of_labels_it_says_which_number_and_no_steps_where_nothing_was_tuned():
@@ -58,6 +70,18 @@ def test_the_report_draws_the_trade_marks_what_was_taken_and_escapes_what_others
     assert "measured on &lt;other&gt; data" in page
     assert "labels" not in page, "captions were asked for"
     assert adapted(None, {}, "") == "", "of a model that was not adapted there is nothing to say"
+
+
+def test_the_report_has_what_was_weighed_and_not_taken_and_what_bounded_nothing():
+    rows = [{"alpha": 0.0, "val": 0.4, "cifar": 0.6}, {"alpha": 0.25, "val": 0.7, "cifar": 0.123}]
+    page = adapted(
+        {**RACED, "passed_over": {"<whole>": rows}, "unbound": {"digits": "no better than <chance>"}}, HELD, ""
+    )
+    assert "<h3>Weighed, and not taken</h3>" in page
+    assert "&lt;whole&gt;" in page
+    assert "12.3%" in page
+    assert "digits bounds nothing: no better than &lt;chance&gt;." in page
+    assert "Weighed, and not taken" not in adapted(RACED, HELD, "")
 
 
 def test_the_report_says_which_labels_there_are_and_what_each_is():

@@ -37,26 +37,30 @@ def clips() -> Vocabulary:
 
 
 def test_of_usual_data_nothing_is_said(clips):
-    assert hard_data(800, 100, SAID["en"], ["cat", "dog"] * 400, clips) == []
+    assert hard_data(800, 100, SAID["en"], ["cat", "dog"] * 400, clips, ways=WAYS, asks_labels=True) == []
     assert left_out([], WAYS) == {}
 
 
 @pytest.mark.parametrize("language", ["de", "fr", "es", "ru", "zh"])
 def test_captions_of_another_language_than_the_towers_are_seen_and_texts_alone_are_tuned(language, clips):
-    found = other_language(SAID[language], clips)
+    found = other_language(SAID[language], clips, WAYS)
     assert found is not None
     assert found.name == "other_language"
     named = {"de": "read as German", "fr": "read as French", "es": "read as Spanish"}
     assert named.get(language, "are in letters") in found.sentence
     assert set(left_out([found], WAYS)) == {"lora", "last layers", "whole"}
+    assert "The texts alone are tuned, to pictures" in found.sentence
     assert left_out([found], ("lora", "whole")) == {}, "where texts cannot be tuned alone, the others are left"
+    others = other_language(SAID[language], clips, ("lora", "whole"))
+    assert others is not None
+    assert "Tuned is by lora and whole all the same" in others.sentence
 
 
 def test_the_language_that_a_tokenizer_was_made_for_is_no_other():
     """Made of German, it takes German apart less than English."""
     german = Vocabulary.train(SAID["de"] * 20, size=400, context=32)
     assert read_as({word: 1 for said in SAID["de"] for word in said.split()}) == "German"
-    assert other_language(SAID["de"], german) is None
+    assert other_language(SAID["de"], german, WAYS) is None
 
 
 def test_words_that_a_tokenizer_does_not_know_are_counted():
@@ -68,29 +72,38 @@ def test_words_that_a_tokenizer_does_not_know_are_counted():
     plain.enable_padding(pad_id=0, pad_token="<pad>", length=8)
     words = Vocabulary(plain)
     assert unknown_words(["red", "blue", "circle"], words) == ["blue"]
-    found = other_language(["a red circle", "a blue circle"], words)
+    found = other_language(["a red circle", "a blue circle"], words, WAYS)
     assert found is not None
     assert "16.7% of their words are unknown" in found.sentence
 
 
 def test_few_pictures_are_not_tuned_whole():
-    assert few_pictures(30, 5) is None
-    found = few_pictures(16, 2)
+    assert few_pictures(30, 5, WAYS) is None
+    found = few_pictures(16, 2, WAYS)
     assert found is not None
     assert found.sentence.startswith(
         "There are 16 pictures to learn from and 2 to choose by, one of which is 50 points"
     )
+    assert found.sentence.endswith("Not all weights are tuned, which so few cannot hold.")
     assert set(left_out([found], WAYS)) == {"whole"}
     assert left_out([found], ["whole"]) == {}
+    alone = few_pictures(16, 2, ["whole"])
+    assert alone is not None
+    assert alone.sentence.endswith("All weights are tuned all the same, since no other way takes part.")
 
 
 def test_a_label_that_is_nearly_all_there_is_is_named():
-    assert one_label(["cat"] * 79 + ["dog"] * 21) is None
-    assert one_label(["cat"] * 9) is None, "there is nothing to tell apart, which is said elsewhere"
-    found = one_label(["cat"] * 90 + ["dog"] * 10)
+    assert one_label(["cat"] * 79 + ["dog"] * 21, True) is None
+    assert one_label(["cat"] * 9, True) is None, "there is nothing to tell apart, which is said elsewhere"
+    found = one_label(["cat"] * 90 + ["dog"] * 10, True)
     assert found is not None
     assert (found.count, found.of) == (90, 100)
     assert found.sentence.startswith("90.0% of the pictures are of 'cat'")
+    assert "Labels count alike where one is chosen by" in found.sentence
+    captions = one_label(["cat"] * 90 + ["dog"] * 10, False)
+    assert captions is not None
+    assert "count alike where one is chosen by" not in captions.sentence, "recall of captions is, and is not weighed"
+    assert "a picture is asked for its caption" in captions.sentence
 
 
 def test_captions_over_the_context_are_counted(clips):

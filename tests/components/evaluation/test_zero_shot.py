@@ -9,7 +9,7 @@ from components.contracts.errors import ConfigError, DataError
 from components.contracts.evaluator import Findings
 from components.evaluation.zero_shot import ZeroShot
 from tests.squares import COLOURS, PLACES
-from tests.subjects import Told, subject_of
+from tests.subjects import Told, part_of, subject_of
 
 COLOUR_AXES = {colour: axis for axis, colour in enumerate(COLOURS)}
 PLACE_AXES = {place: len(COLOURS) + axis for axis, place in enumerate(PLACES)}
@@ -204,6 +204,19 @@ def test_what_is_to_be_served_is_what_was_measured(subject):
     assert by_template.files["labels.json"]["prompts"]["red"] == ["all that is red", "red"]
     assert by_template.files["labels.json"]["templates"] == ["all that is {}", "{}"]
     assert ZeroShot(served=False).measure(subject).files == {}
+
+
+def test_of_a_set_of_others_the_groups_of_training_pictures_are_no_choice(squares, told):
+    """One's own pictures are of all five colours, and the set of two, which are all that there is to choose from."""
+    names = [name.split()[1] for (name,) in squares.captions]
+    places = [place for place, name in enumerate(names) if name in ("red", "blue")]
+    subject = subject_of(squares, told, told, {"train": range(50), "theirs": places}).on(
+        {"theirs": part_of(squares, places)}
+    )
+    for among, choices in (("all", 5), ("pools", 2)):
+        asked = ZeroShot(prompts="templates", templates=["all that is {}"], among=among)
+        found = values(asked.measure(subject))
+        assert found["zero_shot.theirs.category.top1"] == (1, pytest.approx(1 / choices), 1, 20)
 
 
 def test_pictures_without_a_label_are_left_out(squares, told):

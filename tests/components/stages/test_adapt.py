@@ -16,8 +16,11 @@ from components.data.evaluation_set import read_set
 from components.data.transforms.preprocess import Preprocess
 from components.evaluation.embedding import Embedder
 from components.finetuning.interpolate import interpolate
+from components.finetuning.labels.cache import Cache
+from components.finetuning.labels.choice import choice_of
+from components.finetuning.labels.soft_prompt import SoftPrompt
 from components.finetuning.race import Heat
-from components.finetuning.soup import Souped, mean
+from components.finetuning.soup import Souped
 from components.models.adapted_projection import AdaptedProjection
 from components.models.projection import LogitScale
 from components.objectives.sigmoid import SigmoidLoss
@@ -25,10 +28,13 @@ from components.objectives.softmax import SoftmaxLoss
 from components.serving.labels import Labels
 from components.stages import heats as running
 from components.stages import raced as racing
+from components.stages import weighed as weighing
 from components.stages.adapt import adapt
-from components.stages.heats import Heats, method_of
-from components.stages.raced import batches_of, check, chosen, longest
+from components.stages.elsewhere import of_set
+from components.stages.heats import Heats, LabelHeats, method_of
+from components.stages.raced import batches_of, check, longest
 from components.stages.recalled import Recall
+from components.stages.weighed import chosen
 from tests.squares import COLOURS
 from tests.subjects import part_of
 from tests.their_sets import write_set
@@ -49,7 +55,7 @@ def others(squares, tmp_path):
         {"png": data, "cls": str(list(COLOURS).index(group["category"])).encode()}
         for data, group in zip(squares.pictures, squares.groups, strict=True)
     ]
-    return [read_set(write_set(tmp_path / "colours", rows, list(COLOURS)))]
+    return [of_set(read_set(write_set(tmp_path / "colours", rows, list(COLOURS))))]
 
 
 @pytest.fixture
@@ -280,12 +286,8 @@ def test_a_soup_that_is_better_on_val_than_each_is_what_is_taken(embedder, squar
     alone = adapted(copy.deepcopy(embedder), squares, others, tmp_path / "heats", most_lost=1.0, by=FEW)
     (kept,) = (tmp_path / "heats").iterdir()
     shutil.rmtree(kept / next((path.name for path in kept.glob("soup-*")), "none"), ignore_errors=True)
-    of = {
-        heat.name: load_file(kept / f"{heat.name}-{heat.steps}" / "tuned.safetensors")
-        for heat in longest(alone.raced.heats)
-        if heat.name in FEW
-    }
-    both = mean([of[name] for name in FEW])
+    best = max((heat for heat in longest(alone.raced.heats) if heat.name in FEW), key=lambda heat: heat.score)
+    both = load_file(kept / f"{best.name}-{best.steps}" / "tuned.safetensors")  # no mean is sure to be as good
     monkeypatch.setattr(
         running, "greedy", lambda candidates, score_of: Souped(names=FEW, score=max(1.0, score_of(both)), weights=both)
     )
@@ -333,7 +335,7 @@ def test_a_way_that_adds_a_part_leaves_it_in_the_model_or_takes_it_out(
         for name, value in embedder.model.state_dict().items()
         if name in start and "logit" not in name
     )
-    monkeypatch.setattr(racing, "chosen", lambda trade, most_lost, names: (0.0, False))
+    monkeypatch.setattr(weighing, "chosen", lambda trade, most_lost, names: (0.0, False))
     stays = adapted(again, squares, others, tmp_path / "heats", most_lost=0.0, by=("feature adapter",))
     assert (stays.raced.way, stays.untouched) == ("start", True)
     assert again.model.state_dict().keys() == start.keys()
@@ -365,3 +367,29 @@ def test_what_is_recalled_or_augmented_is_another_race_and_changes_what_is_learn
         adapted(
             copy.deepcopy(embedder), squares, others, tmp_path / "none", by=("whole",), recall=general
         )  # all are measured on
+
+
+def test_a_soft_prompt_of_one_budget_is_not_taken_for_another_s(embedder, squares, tmp_path):
+    """It learns for a share of the budget, so that what a short one left would hide what a long one finds."""
+    short, long, free = (racing.label_ways(60.0)["soft prompt"], racing.label_ways(900.0)["soft prompt"], SoftPrompt())
+    assert (short.within, long.within, free.within, racing.label_ways(60.0)["cache"].within) == ("-6s", "-90s", "", "")
+    own = labelled(squares)
+    choice = choice_of(own, "labels")
+    asked = []
+
+    class Counted(Cache):
+        def candidates(self, seen, begun, progress):
+            asked.append(self.within)
+            return super().candidates(seen, begun, progress)
+
+        @property
+        def within(self):
+            return f"-{self.most_s:g}s"
+
+    for most_s in (6.0, 90.0, 6.0):
+        way = Counted()
+        way.most_s = most_s
+        LabelHeats(
+            embedder=embedder, ways={"counted": way}, choice=choice, train=own["train"], val=own["val"], seed=0, folder=tmp_path, progress=silent,
+        ).run("frozen", {})  # fmt: skip
+    assert asked == ["-6s", "-90s"], "the third is the first, which was kept"

@@ -56,6 +56,21 @@ def test_a_set_of_nothing_is_said_with_its_name(stage):
         pass
 
 
+def test_the_halves_of_a_set_are_of_different_pictures_and_known_apart(stage, tmp_path, squares):
+    lay_out(tmp_path / "data/sets/ours", squares)
+    asked = {
+        half: replace(lay_out(tmp_path / "data/sets/ours", squares), half=half) for half in ("whole", "first", "second")
+    }
+    with read_sets(stage, asked, (1,)) as sets:
+        keys = {half: set(its.pool.keys) for half, its in sets.items()}
+        assert min(len(keys["first"]), len(keys["second"])) >= 20
+        assert keys["first"].isdisjoint(keys["second"])
+        assert keys["first"] | keys["second"] == keys["whole"]
+        assert len({its.digest for its in sets.values()}) == 3, "what was measured on one is not of another"
+        assert {its.whole_digest for its in sets.values()} == {sets["whole"].digest}
+        assert all(set(its.whole.keys) == keys["whole"] for its in sets.values())
+
+
 def test_the_split_to_fit_on_is_read_where_something_is_fitted(stage, tmp_path, squares, vocabulary, clip):
     colours = tuple(dict.fromkeys(group["category"] for group in squares.groups))
     rows = [

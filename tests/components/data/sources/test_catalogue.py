@@ -72,7 +72,7 @@ def test_settings_reach_the_source():
     [
         (
             None,
-            "needs a name, one of emoji, emoji_tones, scenes, folder, table, webdataset, coco, huggingface, interleaved_docs, video_spans, fiftyone, croissant, wit, wukong",
+            "needs a name, one of emoji, emoji_tones, scenes, digits, folder, table, webdataset, coco, huggingface, interleaved_docs, video_spans, fiftyone, croissant, wit, wukong",
         ),
         ({"pictures": 30}, "needs a name"),
         ({"name": "emojis"}, "did you mean emoji?"),

@@ -1,0 +1,118 @@
+"""Sets of others, on which a model that is tuned must not get worse: one half of each bounds what is chosen, the other tells what was lost."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from components.contracts.evaluate import Metric
+from components.contracts.evaluator import Evaluator, Findings, Pictures
+from components.contracts.progress import Progress
+from components.data.evaluation_set import EvaluationSet
+from components.data.halves import halves
+from components.data.selection import Pool
+from components.evaluation.embedding import Embedder
+from components.evaluation.on_set import naming, usual
+from components.evaluation.retrieval import Retrieval
+from components.evaluation.subject import TrainedModel
+from components.evaluation.zero_shot import ZeroShot
+
+KS = (1, 5, 10)  # of recall at k
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Elsewhere:
+    """A number of a set of others, that must not fall.
+
+    Args:
+        name: of the set, as its numbers bear it.
+        pool: its pictures.
+        asks: what it is asked.
+        main: the name of the number.
+        said: how a trade calls it, where the set has several; `name` where it is empty.
+    """
+
+    name: str
+    pool: Pictures
+    asks: Evaluator
+    main: str
+    said: str = ""
+
+    @property
+    def called(self) -> str:
+        """How a trade calls it."""
+        return self.said or self.name
+
+    def metric(self, embedder: Embedder, progress: Progress) -> Metric:
+        """Return that number of a model, with all that is needed to read it."""
+        found = found_of(embedder, self.name, self.pool, self.asks, 0, progress)
+        return next(metric for metric in found.metrics if metric.name == self.main)
+
+    def number(self, embedder: Embedder, progress: Progress) -> float:
+        """Return that number of a model."""
+        return self.metric(embedder, progress).value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Halved:
+    """A number in both halves of a set.
+
+    Args:
+        by: what the choice is bound by.
+        on: what is told of, and judged; no picture of it is in the other.
+    """
+
+    by: Elsewhere
+    on: Elsewhere
+
+
+def able(metric: Metric) -> bool:
+    """Return whether a model can do at all what a number measures: the lower end of its interval is above chance.
+
+    What a start cannot do it cannot lose, and a number that is chance goes up and down by chance alone.
+    """
+    return (metric.value if metric.low is None else metric.low) > metric.chance
+
+
+def of_set(one: EvaluationSet) -> Halved:
+    """Return a set in halves, with what it is asked where nobody says: top-1 must not fall where it has classes, else mean recall."""
+    main = f"zero_shot.{one.name}.class.top1" if one.classes else f"retrieval.{one.name}.mean_recall"
+    asks = usual(one, KS)
+    by, on = (Elsewhere(name=one.name, pool=half, asks=asks, main=main) for half in halves(one.pool))
+    return Halved(by=by, on=on)
+
+
+def of_source(name: str, pool: Pool, asked: Sequence[Evaluator]) -> list[Halved]:
+    """Return a set in halves, a pair for each number of it that must not fall."""
+    first, second = (held_to(name, half, asked) for half in halves(pool))
+    return [Halved(by=by, on=on) for by, on in zip(first, second, strict=True)]
+
+
+def held_to(name: str, pool: Pool, asked: Sequence[Evaluator]) -> list[Elsewhere]:
+    """Return the numbers of a set that must not fall; none, which is said, of one that is asked neither to classify by templates nor to find."""
+    found: list[tuple[Evaluator, str]] = []
+    for asks in asked:
+        if isinstance(asks, ZeroShot) and asks.prompts == "templates":  # other prompts are those of what was trained on
+            found.append((asks, f"zero_shot.{name}.{asks.label}.top1"))
+        elif isinstance(asks, Retrieval):
+            found.append((asks, f"retrieval.{name}.mean_recall"))
+    if not found:
+        print(
+            f"{name} is asked neither to classify by templates nor to find, so what is lost there does not bound the choice",
+            flush=True,
+        )
+    several = len(found) > 1
+    return [
+        Elsewhere(
+            name=name, pool=pool, asks=asks, main=main, said=f"{name} {main.rpartition('.')[2]}" if several else ""
+        )
+        for asks, main in found
+    ]
+
+
+def found_of(
+    embedder: Embedder, name: str, pool: Pictures, evaluator: Evaluator, seed: int, progress: Progress
+) -> Findings:
+    """Return what an evaluator finds of a model on a set; nobody knows what it was trained on."""
+    nothing = Pool(keys=(), pictures=(), captions=(), concepts=(), sources=())
+    subject = TrainedModel(embedder, lambda: embedder, nothing, {name: pool}, seed, progress)
+    with naming({name: pool}, embedder.preprocess):
+        return evaluator.measure(subject)

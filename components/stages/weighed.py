@@ -1,0 +1,180 @@
+"""What a tuning wins on the validation split against what it loses elsewhere, at each place between the start and its weights; and of several tunings the best
+that loses little.
+
+Source: Wortsman et al. 2021, arXiv:2109.01903, section 3. Differs: whoever wins on the validation split may forget wherever one looks, and another that is
+nearly as good may not, so that all that raced are weighed before the start is kept.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+
+from components.contracts.progress import Progress
+from components.evaluation.embedding import Embedder
+from components.finetuning.ensemble import score
+from components.finetuning.interpolate import Weights, interpolate
+from components.finetuning.race import Heat
+from components.finetuning.strategy import ALPHAS, Strategy
+from components.models.dual_encoder import DualEncoder
+from components.models.grown import begun, shrink
+from components.stages.elsewhere import Elsewhere, able
+from components.training.callbacks import Watch
+
+Row = Mapping[str, float]
+"""Of an alpha: `alpha`, `val`, and the number of each set."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weighed:
+    """A tuning that was weighed.
+
+    Args:
+        heat: its longest.
+        start: by the names of tensors that this tuning's model has.
+        tuned: its weights.
+        trade: a row an alpha, the start's first.
+        alpha: the best on the validation split of those that lose no more than is allowed; 0 where none is better than the start.
+    """
+
+    heat: Heat
+    start: Weights = field(compare=False)
+    tuned: Weights = field(compare=False)
+    trade: Sequence[Row]
+    alpha: float
+
+    @property
+    def val(self) -> float:
+        """What is got at that alpha."""
+        return next(row["val"] for row in self.trade if row["alpha"] == self.alpha)
+
+    @property
+    def weights(self) -> Weights:
+        """The weights there."""
+        return interpolate(self.start, self.tuned, self.alpha) if self.alpha else self.start
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scales:
+    """What weighs tunings.
+
+    Args:
+        embedder: whose model takes their weights, and what they add to it.
+        start: the weights that all begin from.
+        watch: scores a model on the validation split.
+        others: numbers of sets that must not fall.
+        most_lost: of each, from 0 to 1.
+        progress: is told.
+        row: of the start, which every trade begins with.
+        without: numbers that bound nothing -> why.
+    """
+
+    embedder: Embedder
+    start: Weights
+    watch: Watch
+    others: Sequence[Elsewhere]
+    most_lost: float
+    progress: Progress
+    row: Row
+    without: Mapping[str, str]
+
+    @classmethod
+    def of(
+        cls, embedder: Embedder, start: Weights, watch: Watch, others: Sequence[Elsewhere], most_lost: float, progress: Progress
+    ) -> "Scales":  # fmt: skip
+        """Weigh the start, whose weights the model has."""
+        row: dict[str, float] = {"alpha": 0.0, "val": scored(embedder.model, start, watch)}
+        without: dict[str, str] = {}
+        for done, one in enumerate(others, 1):
+            found = one.metric(embedder, progress)
+            row[one.called] = found.value
+            if not able(found):
+                without[one.called] = (
+                    f"the start is not shown to be better there than chance: {found.value:.1%}, and chance is {found.chance:.1%}"
+                )
+            progress("looking at what the start can do elsewhere", done, len(others))
+        return cls(
+            embedder=embedder, start=start, watch=watch, others=others, most_lost=most_lost, progress=progress, row=row, without=without
+        )  # fmt: skip
+
+    def weigh(self, heat: Heat, tuned: Weights, way: Strategy | None) -> Weighed:
+        """Return what a tuning comes to; the model is left with what this one added to it.
+
+        Args:
+            way: by which it was tuned; None of a soup, in which nothing that adds a part is.
+        """
+        model, start = self.embedder.model, self.start
+        shrink(model, start)
+        if tuned.keys() != start.keys():
+            assert way is not None
+            start = grow(model, way, start, tuned)
+        rows = [self.row]
+        for done, alpha in enumerate(ALPHAS[1:], 1):
+            row = {"alpha": alpha, "val": scored(model, interpolate(start, tuned, alpha), self.watch)}
+            row |= {one.called: one.number(self.embedder, self.progress) for one in self.others}
+            rows.append(row)
+            self.progress("weighing what is lost elsewhere", done, len(ALPHAS) - 1)
+        bounds = [one.called for one in self.others if one.called not in self.without]
+        alpha, _ = chosen(rows, self.most_lost, bounds)
+        return Weighed(heat=heat, start=start, tuned=tuned, trade=rows, alpha=alpha)
+
+    def best(self, raced: Sequence[tuple[Heat, Callable[[], Weights]]], ways: Mapping[str, Strategy]) -> list[Weighed]:
+        """Return what was weighed, the best on the validation split of what is allowed last; it alone with its weights, since those of all would fill a memory.
+
+        The best score of a race is weighed first. Another is weighed only where its score is above what is allowed so far, for with none of its alphas
+        can it be better than that.
+
+        Args:
+            raced: heats, each with what reads its weights; the first of equals is preferred.
+            ways: by the names of heats.
+        """
+        others: list[Weighed] = []
+        best: Weighed | None = None
+        for heat, read in sorted(raced, key=lambda one: -one[0].score):
+            if best is None or heat.score > best.val:
+                one = self.weigh(heat, read(), ways.get(heat.name))
+                best, other = (one, best) if best is None or one.val > best.val else (best, one)
+                others += [replace(other, start={}, tuned={})] if other else []
+        return [*others, *([best] if best else [])]
+
+    def take(self, one: Weighed, way: Strategy | None) -> None:
+        """Give the model the weights that were chosen of a tuning, and the part that it added."""
+        model = self.embedder.model
+        shrink(model, self.start)
+        if one.tuned.keys() != self.start.keys():
+            assert way is not None
+            grow(model, way, self.start, one.tuned)
+        take(model, one.weights)
+
+
+def chosen(trade: Sequence[Row], most_lost: float, others: Sequence[str]) -> tuple[float, bool]:
+    """Return the alpha that is best on the validation split of those that lose no more elsewhere, and whether the best of all is among them.
+
+    Args:
+        trade: a row an alpha, `alpha`, `val` and each other set's number; alpha 0 is the start.
+        others: names of numbers that must not fall.
+    """
+    start = next(row for row in trade if row["alpha"] == 0)
+    allowed = [row for row in trade if all(row[name] >= start[name] - most_lost for name in others)]
+    best, best_of_all = (max(rows, key=lambda row: (row["val"], -row["alpha"])) for rows in (allowed, trade))
+    return best["alpha"], best_of_all in allowed
+
+
+def grow(model: DualEncoder, strategy: Strategy, start: Weights, tuned: Weights) -> dict[str, torch.Tensor]:
+    """Put into the model, in place, what a strategy has added to the tuned one, and return the start by the names it has then."""
+    strategy.prepare(model)
+    strategy.merge(model)
+    return begun(start, tuned)
+
+
+def take(model: DualEncoder, weights: Weights) -> None:
+    """Give the model these weights, as it is measured."""
+    model.load_state_dict(dict(weights))
+    model.eval()
+
+
+def scored(model: DualEncoder, weights: Weights, watch: Watch) -> float:
+    """Return what these weights get on the validation split; the model has them then."""
+    take(model, weights)
+    with torch.no_grad():
+        return score(watch(model))

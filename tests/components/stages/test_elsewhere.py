@@ -1,0 +1,50 @@
+"""Numbers of sets of others: which must not fall, in which half they bound and in which they are told, and which a start can lose at all."""
+
+from components.contracts.evaluate import Metric
+from components.contracts.progress import silent
+from components.data.evaluation_set import read_set
+from components.data.transforms.preprocess import Preprocess
+from components.evaluation.embedding import Embedder
+from components.evaluation.retrieval import Retrieval
+from components.evaluation.slices import Slices
+from components.evaluation.zero_shot import ZeroShot
+from components.stages.elsewhere import able, held_to, of_set, of_source
+from tests.squares import COLOURS
+from tests.their_sets import write_set
+
+TEMPLATES = ZeroShot(label="category", prompts="templates", templates=["a {} one"], among="pools")
+
+
+def test_every_number_of_a_set_must_not_fall(squares, capsys):
+    both = held_to("mine", squares, [Retrieval(), TEMPLATES, ZeroShot(label="category", prompts="label")])
+    assert [(one.called, one.main) for one in both] == [
+        ("mine mean_recall", "retrieval.mine.mean_recall"), ("mine top1", "zero_shot.mine.category.top1"),
+    ]  # fmt: skip
+    (alone,) = held_to("mine", squares, [TEMPLATES])
+    assert alone.called == "mine"
+    assert held_to("mine", squares, [Slices(of="category")]) == []
+    assert "mine is asked neither to classify by templates nor to find" in capsys.readouterr().out
+
+
+def test_what_bounds_and_what_is_told_are_of_different_pictures(squares, clip, vocabulary, tmp_path):
+    rows = [
+        {"png": data, "cls": str(list(COLOURS).index(group["category"])).encode()}
+        for data, group in zip(squares.pictures, squares.groups, strict=True)
+    ]
+    theirs = of_set(read_set(write_set(tmp_path / "colours", rows, list(COLOURS))))
+    ours = of_source("mine", squares, [Retrieval(), TEMPLATES])
+    embedder = Embedder(clip.model.eval(), vocabulary, Preprocess(size=32))
+    for one in (theirs, *ours):
+        assert {*one.by.pool.pictures}.isdisjoint(one.on.pool.pictures)
+        assert len(one.by.pool.keys) + len(one.on.pool.keys) == 50
+        assert one.by.main == one.on.main
+        for half in (one.by, one.on):
+            found = half.metric(embedder, silent)
+            assert (found.name, half.number(embedder, silent)) == (half.main, found.value)
+
+
+def test_a_number_is_of_a_start_that_can_do_it_where_it_is_shown_to_be_above_chance():
+    about = {"name": "m", "unit": "fraction", "better": "up", "n": 100, "chance": 0.1, "baseline": 0.1}
+    assert able(Metric(value=0.2, low=0.11, high=0.3, **about))
+    assert not able(Metric(value=0.2, low=0.1, high=0.3, **about))
+    assert able(Metric(value=0.2, **about)), "of one group alone there is no interval"
