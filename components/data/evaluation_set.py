@@ -14,10 +14,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import overload
 
 from components.contracts.errors import CapabilityError, DataError
 from components.contracts.sealed import digest_of, sha256_of
+from components.data.rows.lazy import LazyPictures
 from components.data.selection import Pool
 from components.data.sources.packed import PACKED
 from components.data.sources.parts import MAX_WORDS_BYTES, PICTURE_SUFFIXES, key_and_suffix
@@ -75,8 +75,8 @@ class Place:
     size_bytes: int
 
 
-class PicturesInTars(Sequence[bytes]):
-    """Looks like a tuple of encoded pictures and holds none of them.
+class PicturesInTars(LazyPictures):
+    """Pictures that lie in tar files.
 
     Args:
         places: where each lies.
@@ -88,13 +88,8 @@ class PicturesInTars(Sequence[bytes]):
     def __len__(self) -> int:
         return len(self.places)
 
-    @overload
-    def __getitem__(self, place: int) -> bytes: ...
-    @overload
-    def __getitem__(self, place: slice) -> tuple[bytes, ...]: ...
-    def __getitem__(self, place: int | slice) -> bytes | tuple[bytes, ...]:
-        if isinstance(place, slice):
-            return tuple(self[one] for one in range(*place.indices(len(self))))
+    def read(self, place: int) -> bytes:
+        """Read its bytes and no others."""
         its = self.places[place]
         with its.shard.open("rb") as opened:
             opened.seek(its.offset)

@@ -7,38 +7,15 @@ picture is in which half follows from the pictures alone, so that two stages tha
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Literal, TypeVar, overload
+from typing import Literal, TypeVar
 
 from components.contracts.errors import ConfigError, DataError
+from components.data.rows.lazy import TakenPictures
 from components.data.selection import Pool
 
 Half = Literal["whole", "first", "second"]
 HALVES: tuple[Half, ...] = ("first", "second")
 T = TypeVar("T")
-
-
-class Taken(Sequence[bytes]):
-    """Looks like a tuple of some of the encoded pictures of another sequence, and reads one when it is asked for.
-
-    Args:
-        pictures: all of them.
-        places: which.
-    """
-
-    def __init__(self, pictures: Sequence[bytes], places: Sequence[int]) -> None:
-        self.pictures, self.places = pictures, tuple(places)
-
-    def __len__(self) -> int:
-        return len(self.places)
-
-    @overload
-    def __getitem__(self, place: int) -> bytes: ...
-    @overload
-    def __getitem__(self, place: slice) -> tuple[bytes, ...]: ...
-    def __getitem__(self, place: int | slice) -> bytes | tuple[bytes, ...]:
-        if isinstance(place, slice):
-            return tuple(self.pictures[one] for one in self.places[place])
-        return self.pictures[self.places[place]]
 
 
 def half_of(pool: Pool, half: Half) -> Pool:
@@ -77,7 +54,7 @@ def taken(pool: Pool, places: Sequence[int]) -> Pool:
         return tuple(column[place] for place in places) if column else ()
 
     return replace(
-        pool, keys=of(pool.keys), pictures=Taken(pool.pictures, places), captions=of(pool.captions), concepts=of(pool.concepts), sources=of(pool.sources),
+        pool, keys=of(pool.keys), pictures=TakenPictures([(pool.pictures, place) for place in places]), captions=of(pool.captions), concepts=of(pool.concepts), sources=of(pool.sources),
         groups=of(pool.groups), sha256s=of(pool.sha256s), regions=of(pool.regions), kinds=of(pool.kinds), languages=of(pool.languages),
         mentions=of(pool.mentions), clusters=of(pool.clusters),
     )  # fmt: skip

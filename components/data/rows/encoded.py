@@ -1,19 +1,20 @@
 """The pictures of a manifest as bytes, read from the shards when they are asked for and not before."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import pyarrow as pa
 
+from components.data.rows.lazy import LazyPictures
 from components.data.shards import ShardReader
 
 _BLOCK_ROWS = 1024
 
 
-class EncodedPictures(Sequence[bytes]):
-    """Looks like a tuple of encoded pictures and holds none of them; each is checked against its sha256 when read.
+class EncodedPictures(LazyPictures):
+    """Pictures of a manifest, each of which is checked against its sha256 when read.
 
     Asking raises BrokenMember, a DataError that names key and shard, for a picture that is not as the manifest promises.
 
@@ -31,16 +32,9 @@ class EncodedPictures(Sequence[bytes]):
     def __len__(self) -> int:
         return len(self.rows)
 
-    @overload
-    def __getitem__(self, place: int) -> bytes: ...
-    @overload
-    def __getitem__(self, place: slice) -> tuple[bytes, ...]: ...
-    def __getitem__(self, place: int | slice) -> bytes | tuple[bytes, ...]:
-        if isinstance(place, slice):
-            return tuple(self[one] for one in range(*place.indices(len(self))))
-        if not -len(self) <= place < len(self):
-            raise IndexError(f"there is no picture {place} among {len(self):,}")
-        return self._open().read(self._row(place % len(self)))
+    def read(self, place: int) -> bytes:
+        """Read it and check it."""
+        return self._open().read(self._row(place))
 
     def beginnings(self, size: int) -> Iterator[bytes]:
         """Yield the first bytes of each picture, unchecked: what kind of file it is."""

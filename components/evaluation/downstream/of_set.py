@@ -1,13 +1,13 @@
 """The pictures that are measured, by a label that they have: any evaluation set with classes is a set to fit on."""
 
 from collections import Counter
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from itertools import repeat
-from typing import overload
 
 from components.contracts.errors import ConfigError
 from components.contracts.evaluator import Downstream, Labelled, Part, Pictures, Subject
+from components.data.rows.lazy import TakenPictures
 from components.evaluation.labelled import SHOWN, parted
 
 FITTED = "train/"  # before the names of pictures to fit on, which may be called as those to test on
@@ -92,7 +92,7 @@ def _by_things(known: "_Told", test: bool, told: str) -> tuple[tuple[Part, ...] 
 class _Told:
     """Pictures whose label is known."""
 
-    pictures: "Picked"
+    pictures: TakenPictures
     keys: tuple[str, ...]
     labels: tuple[str, ...]
     about: tuple[str, ...]
@@ -107,37 +107,13 @@ class _Told:
         ]
         places = [place for place, _ in known]
         return cls(
-            pictures=Picked([(pool.pictures, place) for place in places]), keys=tuple(pool.keys[place] for place in places),
+            pictures=TakenPictures([(pool.pictures, place) for place in places]), keys=tuple(pool.keys[place] for place in places),
             labels=tuple(group for _, group in known), about=tuple(pool.concepts[place] for place in places),
         )  # fmt: skip
 
     def before(self, tested: "_Told") -> "_Told":
         """Return both, these first and under names of their own: a set's splits call their pictures alike."""
         return _Told(
-            pictures=Picked([*self.pictures.places, *tested.pictures.places]), keys=(*(FITTED + key for key in self.keys), *tested.keys),
+            pictures=TakenPictures([*self.pictures.places, *tested.pictures.places]), keys=(*(FITTED + key for key in self.keys), *tested.keys),
             labels=self.labels + tested.labels, about=(*(FITTED + one for one in self.about), *tested.about),
         )  # fmt: skip
-
-
-class Picked(Sequence[bytes]):
-    """Looks like a tuple of encoded pictures and holds none of them.
-
-    Args:
-        places: of each, among which pictures and where.
-    """
-
-    def __init__(self, places: Sequence[tuple[Sequence[bytes], int]]) -> None:
-        self.places = tuple(places)
-
-    def __len__(self) -> int:
-        return len(self.places)
-
-    @overload
-    def __getitem__(self, place: int) -> bytes: ...
-    @overload
-    def __getitem__(self, place: slice) -> tuple[bytes, ...]: ...
-    def __getitem__(self, place: int | slice) -> bytes | tuple[bytes, ...]:
-        if isinstance(place, slice):
-            return tuple(self[one] for one in range(*place.indices(len(self))))
-        pictures, at = self.places[place]
-        return pictures[at]
