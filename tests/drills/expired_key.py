@@ -140,7 +140,7 @@ def expire(root: Path, server: MlflowServer) -> None:
 def made_at(root: Path) -> dict[str, int]:
     """Return when each stage that has ended well did last, in nanoseconds, by its address."""
     found = (root / ".diptych/outcome").glob("*.json")
-    return {one.stem: one.stat().st_mtime_ns for one in found if json.loads(one.read_text())["state"] == "ran"}
+    return {one.stem: one.stat().st_mtime_ns for one in found if json.loads(one.read_text()).get("state") == "ran"}
 
 
 if __name__ == "__main__":
