@@ -1,7 +1,7 @@
 """`diptych evaluate` beside CLIP_benchmark: the same checkpoint of open_clip, the same sets in its layout, numbers, time and memory.
 
     python -m tests.benchmarks.clip_benchmark --sets kinds said alike --json docs/benchmarks/clip-benchmark.json
-    python -m tests.benchmarks.clip_benchmark --only sides --pictures 4000 --sets said --steps 10 --turns 1 --float32-alone   # larger sets
+    python -m tests.benchmarks.clip_benchmark --only sides --pictures 4000 --sets said --turns 1 --float32-alone   # larger sets
     python -m tests.benchmarks.clip_benchmark --only sides --model ViT-B-32 --pictures 64 --colours 1 --turns 1 --float32-alone   # a model as large as people have
 
 Sets are scenes: one thing a picture, asked for among all kinds by 80 templates (`kinds`), and three to five things with up to five captions each, no two alike
@@ -78,7 +78,7 @@ def main() -> None:
         "--model",
         help="of open_clip's model_configs, with random weights; a small one, trained for a moment, unless given",
     )
-    parser.add_argument("--steps", type=int, default=40, help="that the small one is trained for (40)")
+    parser.add_argument("--steps", type=int, default=150, help="that the small one is trained for (150)")
     parser.add_argument("--turns", type=int, default=2)
     parser.add_argument("--float32-alone", action="store_true", help="leave out CLIP_benchmark's own precision (amp)")
     parser.add_argument(
