@@ -36,7 +36,7 @@ def test_the_speed_is_of_two_models_that_mostly_agree(case):
     ours, theirs = sides(case, 20_000)
     found = compared(ours, theirs, "primary", Rules(draws=400), 0)
     assert abs(found.value) < 0.02 < found.ours
-    assert found.groups == (20_000 if case == "mean average precision" else 4_000)
+    assert found.groups == 20_000 // CASES[case]
     assert 0.0001 < found.draws.std() < 0.02
 
 
