@@ -50,7 +50,10 @@ def main() -> None:
 
 def drawn(runs: int | None, only_ours: bool) -> dict[str, Any]:
     """Return what came of every scene, and where and when it was drawn."""
-    said: dict[str, Any] = {"scenes": {}}
+    said: dict[str, Any] = {
+        "scenes": {}, "machine": f"{os.cpu_count()} cores, {processor()}", "date": time.strftime("%Y-%m-%d"), "commit": commit(),
+        "command": "python -m tests.benchmarks.gate --keep",
+    }  # fmt: skip
     for name, scene in SCENES.items():
         said["scenes"][name] = {"promoted": promoted(scene, runs or scene.runs), "runs": runs or scene.runs}
         if name in BESIDE and not only_ours:
@@ -58,10 +61,7 @@ def drawn(runs: int | None, only_ours: bool) -> dict[str, Any]:
                 "nemo_evaluator": nemo(name),
                 "nemo_evaluator_by_picture": nemo(name, "--clusters"),
             }
-    return said | {
-        "machine": f"{os.cpu_count()} cores, {processor()}", "date": time.strftime("%Y-%m-%d"), "commit": commit(),
-        "command": "python -m tests.benchmarks.gate --keep",
-    }  # fmt: skip
+    return said
 
 
 def promoted(scene: Scene, runs: int) -> int:
