@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
@@ -273,28 +274,23 @@ def test_alike_and_a_thumb(page, root):
     assert captions(page)[0] != "a red square"
 
 
-def test_two_versions_side_by_side(page, root, address):
-    deploy_beside(make_package(root / "second", seed=1), root, "tiny@2")
+@contextmanager
+def beside(page: Tab, root: Path, address: str, number: int) -> Iterator[None]:
+    """Serve `tiny@NUMBER` beside the first one while the block runs; the page, opened anew, offers to compare them."""
+    deploy_beside(make_package(root / f"package-{number}", seed=number), root, f"tiny@{number}")
     try:
         opened(page, address)
         page.wait("!document.getElementById('both').hidden")
-        page.ask("document.getElementById('compare').click()")
-        typed(page, "a red square")
-        page.wait("document.querySelectorAll('.hits').length == 2")
-        assert page.ask("[...document.querySelectorAll('#results h2')].map(one => one.textContent)") == [
-            "tiny@1",
-            "tiny@2",
-        ]
-        page.ask(GREEN + "dispatchEvent(new DragEvent('drop', {dataTransfer: given, cancelable: true}))})()")
-        page.wait("document.querySelectorAll('#labels h4').length == 2")
-        assert [len(each) for each in labels_by_version(page).values()] == [3, 3]
-        assert list(labels_by_version(page)) == ["tiny@1", "tiny@2"]
-        page.ask("document.getElementById('compare').click()")
-        page.wait(
-            "document.querySelectorAll('#labels h4').length == 0 && document.querySelectorAll('#labels li').length == 3"
-        )
+        yield
     finally:
         end_beside(root)
+
+
+def compared(page: Tab, words: str) -> list[str]:
+    """Ask both by these words; return their names as the page has them."""
+    page.ask("document.getElementById('compare').checked || document.getElementById('compare').click()")
+    typed(page, words)
+    return page.ask("[...document.querySelectorAll('#results h2')].map(one => one.textContent)")
 
 
 def labels_by_version(page: Tab) -> dict[str, list[str]]:
@@ -304,44 +300,40 @@ def labels_by_version(page: Tab) -> dict[str, list[str]]:
     )
 
 
+def test_two_versions_side_by_side(page, root, address):
+    with beside(page, root, address, 2):
+        assert compared(page, "a red square") == ["tiny@1", "tiny@2"]
+        assert page.ask("document.querySelectorAll('.hits').length") == 2
+        page.ask(GREEN + "dispatchEvent(new DragEvent('drop', {dataTransfer: given, cancelable: true}))})()")
+        page.wait("document.querySelectorAll('#labels h4').length == 2")
+        assert {name: len(labels) for name, labels in labels_by_version(page).items()} == {"tiny@1": 3, "tiny@2": 3}
+        page.ask("document.getElementById('compare').click()")
+        page.wait(
+            "document.querySelectorAll('#labels h4').length == 0 && document.querySelectorAll('#labels li').length == 3"
+        )
+
+
 def test_where_one_version_refuses_the_other_one_is_shown(page, root, address):
-    deploy_beside(make_package(root / "third", seed=2), root, "tiny@3")
-    try:
-        opened(page, address)
-        page.wait("!document.getElementById('both').hidden")
+    with beside(page, root, address, 3):
         page.ask("""(() => { const plain = window.fetch;
             window.fetch = (path, its) => its?.body?.includes('tiny@3')
                 ? Promise.resolve(new Response(JSON.stringify({error: {code: 'overloaded', message: 'Too many ask.'}}), {status: 503})) : plain(path, its); })()""")
-        page.ask("document.getElementById('compare').click()")
-        typed(page, "a red square")
-        assert page.ask("[...document.querySelectorAll('#results h2')].map(one => one.textContent)") == [
-            "tiny@1",
-            "tiny@3",
-        ]
+        assert compared(page, "a red square") == ["tiny@1", "tiny@3"]
         assert captions(page)[0] == "a red square"
         assert page.ask("document.querySelector('#results section:last-child p').textContent") == "Too many ask."
-    finally:
-        end_beside(root)
 
 
 def test_a_version_that_was_replaced_meanwhile_is_not_asked_for_ever(page, root, address):
     """The page knows the versions of when it was opened; after a deploy it learns the new ones from the refusal."""
-    deploy_beside(make_package(root / "fourth", seed=3), root, "tiny@4")
-    try:
-        opened(page, address)
-        page.wait("!document.getElementById('both').hidden")
-        page.ask("document.getElementById('compare').click()")
-        typed(page, "a red square")
-        page.wait("document.querySelectorAll('.hits').length == 2")
+    with beside(page, root, address, 4):
+        assert compared(page, "a red square") == ["tiny@1", "tiny@4"]
         end_beside(root)
-        deploy_beside(make_package(root / "fifth", seed=4), root, "tiny@5")
+        deploy_beside(make_package(root / "package-5", seed=5), root, "tiny@5")
         page.wait(
             "fetch('v1/models').then(said => said.json()).then(said => said.data.some(one => one.id == 'tiny@5'))"
         )
         typed(page, "a blue square")
         page.wait("[...document.querySelectorAll('#results h2')].map(one => one.textContent).join() == 'tiny@1,tiny@5'")
-    finally:
-        end_beside(root)
 
 
 def test_where_keys_are_in_use_the_page_asks_for_one(tab, root, address):  # noqa: F811
