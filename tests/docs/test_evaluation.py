@@ -127,6 +127,7 @@ def test_the_tables_beside_clip_benchmark_show_what_was_measured():
     for its in (told, more, large):
         assert f"`{its['command']}`" in PAGE
         assert f"commit `{its['commit']}`" in PAGE
+    assert more["times_as_fast"]["said"]["theirs"]["cpu_s"] >= 3
     for where, name in ((more, "said"), (large, "kinds"), (large, "said")):
         its, times = where["seconds"][name], where["times_as_fast"][name]["theirs"]["seconds"]
         assert f"{its['ours']} s to {its['theirs']}, {times} times" in PAGE

@@ -54,7 +54,7 @@ def terms(method: Mlcd, batch) -> dict[str, torch.Tensor]:
 
 
 def test_the_first_steps_are_known(mlcd, vocabulary):
-    assert first_losses(mlcd, vocabulary, name="mlcd") == pytest.approx(GOLDEN["losses"], rel=1e-3)
+    assert first_losses(mlcd, vocabulary, name="mlcd") == pytest.approx(GOLDEN["losses"], rel=2e-4)
 
 
 def test_before_any_text_the_picture_side_learns_alone(mlcd, batches):
@@ -114,7 +114,7 @@ def test_what_is_encoded_in_parts_has_the_gradients_of_the_whole(locked, vocabul
         found.append(learnt | {"rows": method.rows.gradient()})
     assert found[0].keys() == found[1].keys()
     for name, gradient in found[0].items():
-        torch.testing.assert_close(found[1][name], gradient, rtol=1e-3, atol=1e-5)
+        torch.testing.assert_close(found[1][name], gradient, rtol=1e-4, atol=5e-6)
 
 
 def test_fewer_labels_are_the_nearest(mlcd, batches):

@@ -92,7 +92,11 @@ async function each(ask) {
   }));
   const found = await asked();
   if (!found.some((one) => one.model && one.err?.code === "model_not_found")) return found;
-  await served();
+  try {
+    await served();
+  } catch {
+    return found; // the server is gone meanwhile: what it said last is shown
+  }
   return asked();
 }
 
