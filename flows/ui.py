@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
 
 from components.contracts.errors import Busy, ConfigError, DiptychError
@@ -18,7 +18,8 @@ from components.registry.store import store_uri
 from components.serving.process import ProcessId
 from components.stages.lock import hold
 from components.stages.place import private
-from flows.loopback import HOST, free_port, is_free, wait_for
+from flows.claims import Claims
+from flows.loopback import HOST, free_port, wait_for
 from flows.page_apps import ARTIFACTS, LEASES, STORE, kept_for
 from flows.pages import Page, Pages, keep_port, own_mlflow, own_prefect, port_of
 from flows.processes import started
@@ -40,8 +41,8 @@ def ui(root: Path, prefect_port: int | None = None, mlflow_port: int | None = No
     Raises ConfigError when a given port is in use, TransientError when a page does not come up.
     """
     try:
-        with hold(private(root, "locks") / "ui.lock", f"the pages of {root}"):
-            _serve(root, {"prefect": prefect_port, "mlflow": mlflow_port}, watched)
+        with hold(private(root, "locks") / "ui.lock", f"the pages of {root}"), closing(Claims()) as claims:
+            _serve(root, {"prefect": prefect_port, "mlflow": mlflow_port}, watched, claims)
     except Busy:
         pages = Pages.read(root)
         if pages is None:  # it is starting or stopping
@@ -51,10 +52,10 @@ def ui(root: Path, prefect_port: int | None = None, mlflow_port: int | None = No
         print("Stopped. The pages are gone, what they showed is kept.", flush=True)
 
 
-def _serve(root: Path, asked: dict[Page, int | None], watched: bool) -> None:
+def _serve(root: Path, asked: dict[Page, int | None], watched: bool, claims: Claims) -> None:
     began = time.monotonic()
     own: dict[Page, str | None] = {"prefect": own_prefect(), "mlflow": own_mlflow()}
-    ports = {page: _port(root, page, asked[page]) for page in own if own[page] is None}
+    ports = {page: _port(root, page, asked[page], claims) for page in own if own[page] is None}
     address = {page: own[page] or f"http://{HOST}:{ports[page]}" for page in own}
     pages = Pages(prefect=address["prefect"], mlflow=address["mlflow"], process=ProcessId.of(os.getpid()))
     if not ports:
@@ -144,10 +145,10 @@ def _page(root: Path, page: Page, port: int) -> Iterator[subprocess.Popen[bytes]
         yield server
 
 
-def _port(root: Path, page: Page, asked: int | None) -> int:
+def _port(root: Path, page: Page, asked: int | None, claims: Claims) -> int:
     if asked is None:
-        return free_port(port_of(root, page))
-    if not is_free(asked):
+        return claims.first(port_of(root, page))
+    if not claims.take(asked):
         raise ConfigError(
             f"port {asked} is in use by another program, so the {page} page cannot have it. "
             f"Give it another one: diptych ui --{page}-port {free_port(asked + 1)}; or leave that out, and a free one is taken."

@@ -11,8 +11,8 @@ from typing import Any
 
 from components.contracts.errors import ConfigError, StaleArtifact
 from components.stages.place import private
+from flows.claims import Claims
 from flows.loopback import HOST
-from flows.stack.claims import Claims
 
 PORTS = {
     "postgres": 5432, "s3": 8333, "prefect": 4200, "mlflow": 5000, "hooks": 8810, "supervisor": 9810, "s3-metrics": 9327, "worker-cpu": 8090, "worker-gpu": 8190,

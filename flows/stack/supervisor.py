@@ -26,9 +26,10 @@ from components.serving.keeper import Backoff
 from components.serving.process import ProcessId
 from components.stages.lock import hold
 from components.stages.place import private
+from flows.claims import Claims
+from flows.loopback import stranger_at
 from flows.processes import started
 from flows.stack import metrics
-from flows.stack.claims import Claims
 from flows.stack.place import Place, record_file, write_private
 from flows.stack.restoring import with_restored_passwords
 from flows.stack.service import Service
@@ -136,7 +137,7 @@ class Kept:
                 continue
             fault = self.service.fault()
             if fault is None and not self.is_well.is_set():
-                fault = self._set_up()
+                fault = stranger_at(self.service.address, process) or self._set_up()
             if fault is None:
                 heard = time.monotonic()
                 self.is_well.set()

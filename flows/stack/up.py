@@ -13,8 +13,8 @@ from components.contracts.errors import Busy, ConfigError, TransientError
 from components.serving.endpoint import read_endpoint
 from components.stages.lock import hold
 from components.stages.place import private
+from flows.claims import Claims
 from flows.serving.gateway import ensure_gateway
-from flows.stack.claims import Claims
 from flows.stack.place import Place, is_made
 from flows.stack.seen import Seen, read_seen
 from flows.stack.services import services

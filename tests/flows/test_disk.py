@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from dvc.repo import Repo
 
-from flows.stack.claims import Claims
+from flows.claims import Claims
 from flows.stack.disk import Taken, disk, other_disks
 from flows.stack.doctor import examined
 from flows.stack.place import Place

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from flows.claims import Claims
 from flows.machine import has_gpu
-from flows.stack.claims import Claims
 from flows.stack.doctor import Finding, examined
 from flows.stack.place import Place
 from flows.stack.restoring import MARK

@@ -11,9 +11,9 @@ import psycopg2
 import pytest
 
 from components.contracts.errors import DataError
+from flows.claims import Claims
 from flows.processes import started
 from flows.stack.backup import ran
-from flows.stack.claims import Claims
 from flows.stack.fill import drop_filled, fill
 from flows.stack.place import Place
 from flows.stack.postgres import AS_ROOT, DATABASES, admin, cluster_of, postgres

@@ -38,13 +38,13 @@ from components.contracts.errors import ConfigError, DataError, StaleArtifact
 from components.registry.signatures import KEY, SIGNED_BY, fingerprint, own_key, public_key
 from components.registry.store import open_store
 from components.serving.endpoint import read_endpoint
+from flows.claims import Claims
 from flows.faults import told
 from flows.mlflow_users import JOBS, SERVING
 from flows.pages import MLFLOW_PAGE
 from flows.serving.down import down
 from flows.stack.archive import ABOUT
 from flows.stack.backup import backup, digests, keys, ran
-from flows.stack.claims import Claims
 from flows.stack.doctor import examined
 from flows.stack.objects import client
 from flows.stack.place import USER, Place, is_made
@@ -771,7 +771,7 @@ def test_two_that_start_at_the_same_moment_have_no_port_in_common(tmp_path):
 def test_a_claim_is_gone_with_whoever_has_it():
     with closing(Claims()) as claims:
         port = claims.first(60_000)  # where no servers are put, and few connections go out
-        try_it = f"from flows.stack.claims import Claims; print(Claims().take({port}))"
+        try_it = f"from flows.claims import Claims; print(Claims().take({port}))"
         asked = [sys.executable, "-c", try_it]
         assert subprocess.run(asked, capture_output=True, text=True, check=True).stdout == "False\n"
     assert subprocess.run(asked, capture_output=True, text=True, check=True).stdout == "True\n"

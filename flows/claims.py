@@ -2,7 +2,7 @@
 
 import socket
 
-from flows.loopback import is_free
+from flows.loopback import claim_of, is_free
 
 
 class Claims:
@@ -24,7 +24,8 @@ class Claims:
             return False
         name = socket.socket(socket.AF_UNIX)
         try:
-            name.bind(f"\0diptych-port-{port}")
+            name.bind(claim_of(port))
+            name.listen()
         except OSError:
             name.close()
             return False
