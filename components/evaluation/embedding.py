@@ -57,7 +57,7 @@ class Embedder:
             part = pixels[start : start + self.batch]
             return (self.pixels_embedded(torch.from_numpy(to_float(part))),)
 
-        return np.concatenate([rows for (rows,) in in_pieces(piece, range(0, len(pixels), self.batch))])
+        return np.concatenate([rows for (rows,) in self._in_pieces(piece, range(0, len(pixels), self.batch))])
 
     @property
     def device(self) -> torch.device:
@@ -83,11 +83,19 @@ class Embedder:
         """Return what `work` gives of the pixels of each batch, each of its arrays as one."""
 
         def piece(start: int) -> Arrays:
-            found = work(self.pixels(pictures[start : start + self.batch]))
-            progress(doing or "encoding pictures", min(start + self.batch, len(pictures)), len(pictures))
-            return found
+            return work(self.pixels(pictures[start : start + self.batch]))
 
-        return tuple(map(np.concatenate, zip(*in_pieces(piece, range(0, len(pictures), self.batch)), strict=True)))
+        def after(start: int) -> None:
+            progress(doing or "encoding pictures", min(start + self.batch, len(pictures)), len(pictures))
+
+        found = self._in_pieces(piece, range(0, len(pictures), self.batch), after)
+        return tuple(map(np.concatenate, zip(*found, strict=True)))
+
+    def _in_pieces(
+        self, piece: Callable[[int], Arrays], starts: Sequence[int], after: Callable[[int], None] = lambda start: None
+    ) -> list[Arrays]:
+        """Return what each piece gives: on a CPU as many at once as it has cores, on a GPU one after another, which fills it."""
+        return in_pieces(piece, starts, torch.get_num_threads() if self.device.type == "cpu" else 1, after)
 
     @torch.inference_mode()
     def pixels_embedded(self, pixels: Float[Tensor, "N 3 H W"]) -> Float[np.ndarray, "N D"]:
@@ -133,7 +141,7 @@ class Embedder:
             assert its.mask is not None, "a text tower that gave tokens did not say which are real"
             return _tokens(its).cpu().numpy(), its.mask.cpu().numpy()
 
-        encoded = in_pieces(piece, range(0, len(texts), self.batch))
+        encoded = self._in_pieces(piece, range(0, len(texts), self.batch))
         longest = max(words.shape[1] for words, _ in encoded)
         words = [np.pad(words, ((0, 0), (0, longest - words.shape[1]), (0, 0))) for words, _ in encoded]
         masks = [np.pad(mask, ((0, 0), (0, longest - mask.shape[1]))) for _, mask in encoded]
@@ -182,7 +190,7 @@ class Embedder:
             rows = self.vocabulary(texts[start : start + BATCHES * self.batch])
             order = rows.mask.sum(1).argsort(stable=True)
             step = min(self.batch, TEXTS_ON_CPU) if self.device.type == "cpu" else self.batch
-            found = in_pieces(partial(self._texts_encoded, rows, order, step), range(0, len(order), step))
+            found = self._in_pieces(partial(self._texts_encoded, rows, order, step), range(0, len(order), step))
             parts.append(np.concatenate([part for (part,) in found])[order.argsort().numpy()])
         return np.concatenate(parts)
 

@@ -1,13 +1,15 @@
 """Work that several processes share out, each a piece in turn, so that all have all results: to the bit those of one process.
 
 A piece is what one process would do at once, such as a batch of pictures or a block of queries. It is never cut, since products of other sizes are
-rounded otherwise. Axes: R rows of a piece.
+rounded otherwise. A process alone works several at once, a processor each: a small batch leaves the others idle where torch spreads its products over
+all of them. Axes: R rows of a piece.
 """
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import Context, ContextVar, copy_context
 from datetime import timedelta
 
 import numpy as np
@@ -15,6 +17,7 @@ import numpy as np
 from components.data.share import Share
 
 WAITS_S = 1800.0  # for the others, who may decode large pictures
+MOST_AT_ONCE = 8  # pieces of one process: each holds what is between the layers of its rows
 ALONE = Share()
 _MOST_AXES = 7
 _share: ContextVar[Share] = ContextVar("share")
@@ -52,21 +55,55 @@ def device() -> str:
     return f"cuda:{int(os.environ.get('LOCAL_RANK', '0')) % torch.cuda.device_count()}"
 
 
-def in_pieces(work: Callable[[int], Arrays], starts: Sequence[int]) -> list[Arrays]:
+def in_pieces(
+    work: Callable[[int], Arrays], starts: Sequence[int], threads: int = 1, after: Callable[[int], None] = lambda start: None
+) -> list[Arrays]:  # fmt: skip
     """Return what `work` gives at each start, in their order.
 
     Args:
         work: of one piece; as many arrays at every start.
         starts: what pieces are asked for by.
+        threads: as many are worked at once where no ranks share them out, each by its part of torch's threads.
+        after: is told each start once it is worked, in their order, by the thread that calls this.
     """
     share = _share.get(ALONE)
     if share.world == 1:
-        return [work(start) for start in starts]
+        return _at_once(work, starts, min(threads, len(starts), MOST_AT_ONCE), after)
     found: list[Arrays] = []
     for first in range(0, len(starts), share.world):  # a round: a piece each, then all hear of all
         its = starts[first : first + share.world]
         own = work(its[share.rank]) if share.rank < len(its) else ()
-        found += [_told(own if rank == share.rank else None, rank) for rank in range(len(its))]
+        for rank, start in enumerate(its):
+            found.append(_told(own if rank == share.rank else None, rank))
+            after(start)
+    return found
+
+
+def _at_once(
+    work: Callable[[int], Arrays], starts: Sequence[int], threads: int, after: Callable[[int], None]
+) -> list[Arrays]:
+    """Work this many pieces at a time; where one fails, those that have not begun never do."""
+    if threads < 2:
+        return [_then(work(start), start, after) for start in starts]
+    import torch
+
+    def piece(context: Context, start: int) -> Arrays:
+        with torch.inference_mode(inferred):  # a thread's own
+            return context.run(work, start)
+
+    inferred, before = torch.is_inference_mode_enabled(), torch.get_num_threads()
+    torch.set_num_threads(max(before // threads, 1))  # of threads that begin now
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="piece")
+    try:
+        pieces = [pool.submit(piece, copy_context(), start) for start in starts]
+        return [_then(found.result(), start, after) for found, start in zip(pieces, starts, strict=True)]
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(before)
+
+
+def _then(found: Arrays, start: int, after: Callable[[int], None]) -> Arrays:
+    after(start)
     return found
 
 

@@ -9,6 +9,7 @@ Axes: N pictures, L tokens, F features, h x w the grid.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isqrt
+from threading import RLock
 from typing import Any
 
 import torch
@@ -128,8 +129,11 @@ def as_map(net: nn.Module, tokens: Tensor) -> Tensor:
     return flat.transpose(1, 2).unflatten(2, grid or (flat.shape[1], 1))
 
 
+_ONE_WATCHES = RLock()
+
+
 class Watched:
-    """Keeps the attention of blocks while they run, which they must do step by step for it.
+    """Keeps the attention of blocks while they run, which they must do step by step for it; in one thread at a time.
 
     Args:
         blocks: number -> block whose `attn` is timm's own attention over all tokens.
@@ -140,6 +144,8 @@ class Watched:
         self.seen: dict[str, Tensor] = {}
 
     def __enter__(self) -> "Watched":
+        if self._attention:
+            _ONE_WATCHES.acquire()  # what is set here is the block's, whoever runs it
         self._fused = {number: part.fused_attn for number, part in self._attention.items()}
         self._hooks = []
         for number, part in self._attention.items():
@@ -158,6 +164,8 @@ class Watched:
             hook.remove()
         for number, part in self._attention.items():
             part.fused_attn = self._fused[number]
+        if self._attention:
+            _ONE_WATCHES.release()
 
 
 def attentive(blocks: Sequence[nn.Module]) -> dict[int, nn.Module]:

@@ -1,5 +1,8 @@
 """Embeddings by batch are those of one at a time, of unit length, and leave the model in evaluation mode."""
 
+import threading
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +11,9 @@ from torch.nn.functional import normalize
 from components.contracts.batch import Images
 from components.data.transforms.preprocess import BadImage, Preprocess, to_float
 from components.evaluation.embedding import BATCHES, Embedder
+from components.evaluation.ranks import in_pieces
+from components.models.towers.image import ImageTower
+from components.models.towers.opening import attentive
 
 ROUNDING = {"rtol": 0, "atol": 1e-5}  # unit rows; convolutions sum in another order for another number of rows
 
@@ -137,3 +143,53 @@ def test_the_tokens_of_a_word_are_those_of_its_letters_and_no_others(embedder):
     assert [said(row).strip() for row in range(4)] == ["red", "red", "red", "a blue square"]
     assert not named[:, 0].any()  # the start
     assert named[4].sum() == real[4].sum() - 2  # cut off before it is said: all but start and end
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    """torch may use two processors."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_batches_of_two_threads_are_those_of_one_to_the_bit(two_threads, embedder, squares):
+    texts = [f"{name} {'and another ' * (place % 7)}" for place, (name,) in enumerate(squares.captions)]
+    doing, threads = [], set()
+    hooks = [
+        part.register_forward_pre_hook(lambda *_: threads.add(threading.get_ident()))
+        for part in (embedder.model.image, embedder.model.text)
+    ]
+    pictures = embedder.pictures(squares.pictures, lambda name, done, total: doing.append(done))
+    both, (words, masks) = embedder.texts(texts), embedder.text_tokens(texts)
+    assert len(threads - {threading.get_ident()}) > 1
+    assert doing == [*range(4, len(squares.pictures), 4), len(squares.pictures)]
+    threads.clear()
+    torch.set_num_threads(1)
+    np.testing.assert_array_equal(pictures, embedder.pictures(squares.pictures))
+    np.testing.assert_array_equal(both, embedder.texts(texts))
+    for ours, alone in zip((words, masks), embedder.text_tokens(texts), strict=True):
+        np.testing.assert_array_equal(ours, alone)
+    assert threads == {threading.get_ident()}
+    for hook in hooks:
+        hook.remove()
+
+
+def test_attention_is_watched_in_one_thread_at_a_time(two_threads):
+    """What is set so that a block shows its attention is the block's, whichever thread runs it."""
+    tower = ImageTower("vit_tiny_patch16_224", {"img_size": 32}).eval()
+    blocks = attentive(tower.net.blocks)
+    pixels = torch.rand(16, 3, 32, 32)
+
+    def seen(start: int) -> tuple[np.ndarray]:
+        (attention,) = tower(Images(pixels=pixels[start : start + 1]), need=("attention3",)).hooks.values()
+        return (attention.numpy(),)
+
+    with torch.inference_mode():
+        torch.set_num_threads(1)
+        alone = [seen(start) for start in range(16)]
+        torch.set_num_threads(2)
+        for found, expected in zip(in_pieces(seen, range(16), 2), alone, strict=True):
+            np.testing.assert_array_equal(found, expected)
+    assert all(block.attn.fused_attn for block in blocks.values())

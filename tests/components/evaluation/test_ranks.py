@@ -1,6 +1,8 @@
 """Two real ranks, started by torchrun, find what one process finds, to the last digit, and each does about half of it."""
 
 import json
+import threading
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +80,41 @@ def test_alone_nothing_is_shared():
     with sharing() as share:
         assert (share.rank, share.world) == (0, 1)
         assert in_pieces(lambda start: (start,), [3, 1]) == [(3,), (1,)]
+
+
+def test_several_pieces_at_once_come_in_their_order_with_what_the_caller_has_set():
+    said, both, known = [], threading.Barrier(2), ContextVar("known")
+    known.set("by the caller")
+    before = torch.get_num_threads()
+
+    def piece(start: int) -> tuple[Any, ...]:
+        both.wait(60)  # passed only where two are worked at the same time
+        return start, known.get(), torch.is_inference_mode_enabled(), torch.get_num_threads()
+
+    def after(start: int) -> None:
+        said.append((start, threading.current_thread() is threading.main_thread()))
+
+    with torch.inference_mode():
+        found = in_pieces(piece, [3, 1, 2, 0], 2, after)
+    assert found == [(start, "by the caller", True, max(before // 2, 1)) for start in (3, 1, 2, 0)]
+    assert said == [(start, True) for start in (3, 1, 2, 0)]
+    assert torch.get_num_threads() == before
+
+
+def test_where_a_piece_fails_those_that_wait_are_not_begun():
+    before, begun, held = torch.get_num_threads(), [], threading.Event()
+
+    def piece(start: int) -> tuple[Any, ...]:
+        begun.append(start)
+        if start == 1:
+            raise ValueError("no picture")
+        held.wait(0.5)
+        return (start,)
+
+    with pytest.raises(ValueError, match="no picture"):
+        in_pieces(piece, [1, *range(2, 40)], 2)
+    assert len(begun) < 10
+    assert torch.get_num_threads() == before
 
 
 @pytest.mark.parametrize(
