@@ -10,6 +10,7 @@ Axes: D embedding width, L tokens, S pixels a side.
 import json
 import shutil
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from string import Template
 
@@ -43,7 +44,8 @@ CLASSIFIER, SEARCH = "zero_shot_classifier", "image_retrieval"
 INDEX_COLUMNS = ("key", "text", "source")
 HERE = """instance_group [ { kind: KIND_AUTO count: 1 } ]
 dynamic_batching { }
-parameters { key: "intra_op_thread_count" value { string_value: "1" } }"""
+parameters { key: "intra_op_thread_count" value { string_value: "$threads" } }"""
+LARGE = 10_000_000  # numbers that a row is multiplied with: of fewer, threads that meet after each layer cost more than they give
 PRECISION = "FP32"  # that TensorRT computes in
 _ON_GPU = """instance_group [ { kind: KIND_GPU count: 1 } ]
 dynamic_batching { preferred_batch_size: [ 8, 16, 32 ] max_queue_delay_microseconds: 500 }"""
@@ -86,7 +88,8 @@ def write_repository(package: Package, target: Path) -> Path:
         (partial / model / VERSION).mkdir(parents=True)
         template = Template((TEMPLATES / f"{model}.pbtxt").read_text(encoding="utf-8"))
         values = {"size": shapes.size, "length": shapes.length, "width": shapes.width, "digest": package.digest}
-        (partial / model / "config.pbtxt").write_text(template.substitute(values, placement=HERE), encoding="utf-8")
+        here = Template(HERE).substitute(threads=threads_of(read_graph(package, model)) if model in ENCODERS else 1)
+        (partial / model / "config.pbtxt").write_text(template.substitute(values, placement=here), encoding="utf-8")
         for name, placement in PLACEMENTS.items() if model in ENCODERS else ():
             path = partial / model / "configs" / f"{name}.pbtxt"
             path.parent.mkdir(exist_ok=True)
@@ -114,6 +117,16 @@ def models_of(package: Package) -> tuple[str, ...]:
     """Return the models a package is served by: packages of before labels.json have no scale to classify with, a model alone no index."""
     has = {CLASSIFIER: package.classifies, SEARCH: package.searches}
     return tuple(model for model in MODELS if has.get(model, True))
+
+
+def threads_of(graph: onnx.GraphProto) -> int:
+    """Return how many threads a graph is given on a processor: one, or 0, as many as the machine has processors, where it is large.
+
+    Weights count, since they are what a row is multiplied with; but not a table that rows are only taken from, such as that of a text's tokens.
+    """
+    tables = {node.input[0] for node in graph.node if node.op_type == "Gather"}
+    weights = sum(prod(one.dims) for one in graph.initializer if one.name not in tables)
+    return 0 if weights > LARGE else 1
 
 
 def _shapes(package: Package) -> Shapes:

@@ -25,10 +25,10 @@ from components.contracts.errors import ConfigError, StaleArtifact, TransientErr
 from components.data.transforms import preprocess
 from components.serving import classification, prompt_cache, row_filter
 from components.serving.command import Ports, free_ports, server_command
-from components.serving.environment import ServingEnvironment
+from components.serving.environment import BACKENDS, ServingEnvironment
 from components.serving.labels import LABEL_FILES
 from components.serving.package import Package
-from components.serving.repository import ENCODERS, MODELS, write_repository
+from components.serving.repository import ENCODERS, LARGE, MODELS, threads_of, write_repository
 from components.serving.triton_client import TritonClient
 from tests.components.serving.conftest import REPOSITORY
 from tests.components.serving.tiny_package import LENGTH, SIZE, WIDTH, write_manifest
@@ -73,6 +73,38 @@ def parsed(path: Path):
     return text_format.Parse(path.read_text(), messages().ModelConfig())
 
 
+@pytest.mark.parametrize(("large", "table", "threads"), [(True, False, 0), (False, False, 1), (True, True, 1)])
+def test_a_large_graph_is_given_all_processors_and_a_table_of_tokens_makes_none_large(large, table, threads) -> None:
+    weight = onnx.TensorProto(name="weight", data_type=onnx.TensorProto.FLOAT, dims=[LARGE // 100 + large, 100])
+    node = onnx.helper.make_node(
+        "Gather" if table else "MatMul", ["weight", "ids"] if table else ["x", "weight"], ["y"]
+    )
+    assert threads_of(onnx.helper.make_graph([node], "encoder", [], [], [weight])) == threads
+
+
+def test_the_quickstarts_small_encoders_have_a_thread_each(repository: Path) -> None:
+    for model in ENCODERS:
+        assert parsed(repository / model / "config.pbtxt").parameters["intra_op_thread_count"].string_value == "1"
+
+
+@pytest.mark.parametrize(
+    ("said", "most"), [("max 100000", None), ("100000 100000\n", 1), ("10000 100000", 1), ("1000000000 100000", None)]
+)
+def test_the_backend_counts_the_processors_that_its_container_may_use(
+    tmp_path: Path, said: str, most: int | None
+) -> None:
+    (tmp_path / "cpu.max").write_text(said)
+    code = (  # it runs where the server does, with what only a server has
+        "import sys, types; sys.modules['triton_python_backend_utils'] = types.ModuleType('triton'); import model; from pathlib import Path;"
+        f"print(model.processors(Path({str(tmp_path / 'cpu.max')!r})), model.processors(Path('/nowhere')))"
+    )
+    found = subprocess.check_output(
+        [str(ServingEnvironment.find(REPOSITORY).python), "-c", code], cwd=BACKENDS / "onnxruntime", text=True
+    )
+    ours = len(os.sched_getaffinity(0))
+    assert found == f"{most or ours} {ours}\n"
+
+
 @pytest.mark.parametrize("model", ENCODERS)
 @pytest.mark.parametrize("name", ["gpu", "tensorrt"])
 def test_the_container_gets_the_same_model_on_a_gpu(repository: Path, model: str, name: str) -> None:
@@ -101,6 +133,7 @@ def test_a_server_takes_the_configuration_that_it_is_told(package: Path, tmp_pat
     repository = write_repository(Package.verify(package), tmp_path / "repository")
     for model in ENCODERS:
         text = (repository / model / "configs" / "gpu.pbtxt").read_text().replace("KIND_GPU", "KIND_CPU")
+        text += 'parameters { key: "intra_op_thread_count" value { string_value: "0" } }'
         (repository / model / "configs" / "processor.pbtxt").write_text(text)
     environment.stage_backends(tmp_path / "backends")
 

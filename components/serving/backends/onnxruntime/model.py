@@ -6,6 +6,7 @@ Requests that Triton batches together are run together, and every client sees on
 """
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +76,11 @@ class TritonPythonModel:
 
 
 def open_session(path: str, config: dict[str, Any], kind: str, device: str) -> ort.InferenceSession:
-    """Return a session with the thread counts of config.pbtxt (1 unless given), on the GPU where Triton chose one."""
+    """Return a session with the thread counts of config.pbtxt (1 unless given; 0: all processors), on the GPU where Triton chose one."""
     parameters = config.get("parameters", {})
     options = ort.SessionOptions()
-    options.intra_op_num_threads = int(parameters.get("intra_op_thread_count", {}).get("string_value", "1"))
+    threads = int(parameters.get("intra_op_thread_count", {}).get("string_value", "1"))
+    options.intra_op_num_threads = threads or processors()
     options.inter_op_num_threads = int(parameters.get("inter_op_thread_count", {}).get("string_value", "1"))
     options.log_severity_level = (
         4  # the client is told what it did; a log line for each would let clients fill the disk
@@ -88,6 +90,16 @@ def open_session(path: str, config: dict[str, Any], kind: str, device: str) -> o
     if kind == "GPU" and "CUDAExecutionProvider" in ort.get_available_providers():
         providers.insert(0, ("CUDAExecutionProvider", {"device_id": int(device)}))
     return ort.InferenceSession(path, options, providers=providers)
+
+
+def processors(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+    """Return how many processors this process may use: left to itself, onnxruntime counts those of the machine that a container has a part of."""
+    ours = len(os.sched_getaffinity(0))
+    try:
+        most, period = quota.read_text().split()
+        return max(min(ours, round(int(most) / int(period))), 1)
+    except (OSError, ValueError):  # no container's, or `max`
+        return ours
 
 
 def check_tensors(declared: list[dict[str, Any]], found: list[Any]) -> None:
