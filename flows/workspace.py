@@ -253,6 +253,13 @@ class Workspace:
             raise ConfigError(
                 f"{self.root} is not a git repository, which DVC needs. Clone the project, or run: git init"
             )
+        asked = ["git", "-C", self.root, "check-ignore", "--verbose", "--no-index", "dvc.lock"]  # as DVC asks
+        by = subprocess.run(asked, capture_output=True, text=True).stdout.partition("\t")[0]
+        if by and not by.rpartition(":")[2].startswith("!"):  # which says that it is not
+            raise ConfigError(
+                f"git ignores dvc.lock in {self.root} (by file, line and pattern {by}), and DVC writes nothing down in a file that is "
+                "ignored: it would refuse when a stage has ended, and its work would be lost. Take that line away."
+            )
         recipes = check_files(self.root, self.recipe).recipes
         if self.recipe not in recipes:
             raise ConfigError(

@@ -102,6 +102,20 @@ def test_a_recipe_that_params_do_not_list_is_refused(toy):
         pass
 
 
+def test_an_ignored_lock_is_said_before_a_stage_has_worked_for_nothing(toy):
+    with (toy / ".git/info/exclude").open("a") as file:
+        file.write("*.lock\n!dvc.lock\n")
+    with Workspace.here("clip", toy):
+        pass
+    with (toy / ".git/info/exclude").open("a") as file:
+        file.write("*.lock\n")
+    with (
+        pytest.raises(ConfigError, match=r"\.git/info/exclude:\d+:\*\.lock\), and DVC writes nothing"),
+        Workspace.here("clip", toy),
+    ):
+        pass
+
+
 @pytest.mark.parametrize("missing", [".dvc/config", ".git", "dvc.yaml"])
 def test_outside_of_a_workspace_it_says_what_is_missing(toy, missing, monkeypatch):
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(toy.parent))
