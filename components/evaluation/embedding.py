@@ -7,6 +7,7 @@ Axes: N rows, D shared width.
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from threading import Lock
 from typing import Literal
 
 import numpy as np
@@ -81,9 +82,12 @@ class Embedder:
         self, work: Callable[[Tensor], Arrays], pictures: Sequence[bytes], progress: Progress, doing: str
     ) -> Arrays:
         """Return what `work` gives of the pixels of each batch, each of its arrays as one."""
+        one_reads = Lock()  # pictures may be read from an open file, in which each seeks its place
 
         def piece(start: int) -> Arrays:
-            return work(self.pixels(pictures[start : start + self.batch]))
+            with one_reads:
+                its = pictures[start : start + self.batch]
+            return work(self.pixels(its))
 
         def after(start: int) -> None:
             progress(doing or "encoding pictures", min(start + self.batch, len(pictures)), len(pictures))

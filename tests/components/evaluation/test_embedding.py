@@ -1,6 +1,7 @@
 """Embeddings by batch are those of one at a time, of unit length, and leave the model in evaluation mode."""
 
 import threading
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from torch.nn.functional import normalize
 
 from components.contracts.batch import Images
+from components.data.rows.lazy import LazyPictures
 from components.data.transforms.preprocess import BadImage, Preprocess, to_float
 from components.evaluation.embedding import BATCHES, Embedder
 from components.evaluation.ranks import in_pieces
@@ -174,6 +176,24 @@ def test_batches_of_two_threads_are_those_of_one_to_the_bit(two_threads, embedde
     assert threads == {threading.get_ident()}
     for hook in hooks:
         hook.remove()
+
+
+def test_pictures_that_lie_in_a_file_are_read_by_one_thread_at_a_time(two_threads, embedder, squares):
+    class InAFile(LazyPictures):
+        def __init__(self) -> None:
+            self.readers = 0
+
+        def __len__(self) -> int:
+            return len(squares.pictures)
+
+        def read(self, place: int) -> bytes:
+            self.readers += 1
+            time.sleep(0.001)  # another thread may run now
+            assert self.readers == 1, "two read at once"
+            self.readers -= 1
+            return squares.pictures[place]
+
+    np.testing.assert_array_equal(embedder.pictures(InAFile()), embedder.pictures(squares.pictures))
 
 
 def test_attention_is_watched_in_one_thread_at_a_time(two_threads):
