@@ -1,0 +1,72 @@
+"""Where the servers of a workspace are to lie: its ports, which nobody else begins on meanwhile, and data that were there before."""
+
+import shutil
+import socket
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from components.contracts.errors import StaleArtifact
+from flows.claims import Claims
+from flows.stack.place import Place
+from flows.stack.postgres import cluster_of, postgres
+from tests.flows.rolled import make_place
+
+
+def chosen(root: Path) -> Place:
+    with closing(Claims()) as claims:
+        return Place.of(root, None, claims)
+
+
+def test_a_disk_that_is_not_there_is_no_empty_one(tmp_path):
+    root = make_place(tmp_path)
+    place = chosen(root)
+    assert chosen(root) == place
+    place.keys.rename(tmp_path / "aside")
+    with pytest.raises(StaleArtifact, match="mount it"):
+        chosen(root)
+    (tmp_path / "aside").rename(place.keys)
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", place.ports["hooks"]))
+        other.listen()
+        assert chosen(root).ports["hooks"] != place.ports["hooks"]
+    assert len(set(place.ports.values())) == len(place.ports)
+
+
+def test_two_that_start_at_the_same_moment_have_no_port_in_common(tmp_path):
+    one, another = tmp_path / "one", tmp_path / "another"
+    for root in (one, another):
+        root.mkdir()
+        make_place(root)
+    with closing(Claims()) as claims:
+        ours = Place.of(one, None, claims)
+        assert not {*ours.ports.values()} & {*chosen(another).ports.values()}, "though nobody listens on any yet"
+        assert not any(claims.take(port) for port in ours.ports.values()), "they are ours already"
+    assert chosen(one).ports == ours.ports, "what is given back can be had"
+
+
+def test_a_claim_is_gone_with_whoever_has_it():
+    with closing(Claims()) as claims:
+        port = claims.first(60_000)  # where no servers are put, and few connections go out
+        try_it = f"from flows.claims import Claims; print(Claims().take({port}))"
+        asked = [sys.executable, "-c", try_it]
+        assert subprocess.run(asked, capture_output=True, text=True, check=True).stdout == "False\n"
+    assert subprocess.run(asked, capture_output=True, text=True, check=True).stdout == "True\n"
+    with closing(Claims()) as claims:
+        assert claims.take(port), "it ended without giving it back"
+
+
+def test_a_damaged_cluster_is_not_replaced_by_an_empty_one(tmp_path):
+    root = make_place(tmp_path)
+    place = chosen(root)
+    cluster = cluster_of(place)
+    (cluster / "base").mkdir(parents=True)
+    try:
+        with pytest.raises(StaleArtifact, match="has no PG_VERSION"):
+            postgres(place)
+    finally:
+        shutil.rmtree(cluster.parent)
