@@ -21,6 +21,8 @@ from components.evaluation.blocks import drawn_by_block
 DRAWS, CONFIDENCE = 10_000, 0.95
 ALIKE = 3  # groups of each kind from which on kinds are drawn and not groups
 LARGE = 10_000  # groups, or kinds of them, above which hardly alike ones are drawn by blocks of like values
+FEW = 4  # sums of a group, beyond which it is counted how often each is drawn
+_COUNTED = 200_000  # of these at a time, which caches hold
 _AT_ONCE = 20_000_000  # numbers that are drawn at a time: 160 MB
 
 Statistic = Callable[[Float[np.ndarray, "R S"]], Float[np.ndarray, "R"]]
@@ -54,7 +56,11 @@ def drawn(sums: Float[np.ndarray, "G S"], seed: int | Sequence[int], draws: int 
             whole.append(times @ distinct)
         else:
             places = rng.integers(len(sums), size=(size, len(sums)), dtype=np.uint32)
-            whole.append(np.stack([_gathered(column, places) for column in sums.T], 1))
+            whole.append(
+                _counted(sums, places)
+                if sums.shape[1] > FEW
+                else np.stack([_gathered(column, places) for column in sums.T], 1)
+            )
     return np.concatenate(whole)
 
 
@@ -63,6 +69,17 @@ def _gathered(column: Float[np.ndarray, "G"], places: UInt32[np.ndarray, "R G"])
     if (column == column[0]).all():
         return np.full(len(places), column[0] * len(column))
     return column[places].sum(1)
+
+
+def _counted(sums: Float[np.ndarray, "G S"], places: UInt32[np.ndarray, "R G"]) -> Float[np.ndarray, "R S"]:
+    """Return the sums of each draw by how often it has each group: nothing is looked up for each of many sums."""
+    found, groups = np.empty((len(places), sums.shape[1])), len(sums)
+    for first in range(0, len(places), step := max(1, _COUNTED // groups)):
+        part = places[first : first + step]
+        apart = part + np.arange(len(part), dtype=np.int64)[:, None] * groups
+        times = np.bincount(apart.ravel(), minlength=part.size).reshape(part.shape)
+        found[first : first + step] = times.astype(float) @ sums
+    return found
 
 
 def interval(

@@ -17,8 +17,8 @@ from PIL import Image
 from components.contracts.evaluate import Metric
 from components.contracts.evaluator import Evaluator, Findings, Subject
 from components.data.transforms.preprocess import Preprocess
-from components.evaluation.ranking import Cosines
-from components.evaluation.retrieval import DIRECTIONS, Gallery, retrieval
+from components.evaluation.ranking import Cosines, chance_of
+from components.evaluation.retrieval import DIRECTIONS, Gallery, ranked, rights
 
 CONCEPTS, EACH, SIDE, SIZE, WIDTH = 24, 8, 40, 16, 12
 GRAIN = 3  # of 5 parts of a picture: near half of the queries are right
@@ -32,17 +32,18 @@ class Canary(Evaluator):
     def measure(self, subject: Subject) -> Findings:
         """Return `canary.<direction>.recall_at_1` and `canary.distance`, the same whatever the subject."""
         image, text, gallery = frozen()
-        found, _ = retrieval("canary", gallery, Cosines(left=image, right=text), None, (1,))
-        recalls = {metric.name.split(".")[2]: metric for metric in found if metric.name.endswith("recall_at_1")}
+        scores = Cosines(left=image, right=text)
         apart = float(np.linalg.norm(image - text[gallery.belongs.argmax(1)], axis=1).mean())
         method = "a model and pictures that never change: where it is not the baseline, the evaluation has changed"
-        metrics = [
-            Metric(
-                name=f"canary.{direction}.recall_at_1", value=recalls[direction].value, unit="fraction", better="up",
-                n=recalls[direction].n, chance=recalls[direction].chance, baseline=WAS[direction], method=method,
-            )
-            for direction in DIRECTIONS
-        ]  # fmt: skip
+        metrics = []
+        for direction in DIRECTIONS:
+            right, first = rights(gallery, direction), ranked(gallery, scores, direction).rank == 1
+            metrics.append(
+                Metric(
+                    name=f"canary.{direction}.recall_at_1", value=float(first.mean()), unit="fraction", better="up", n=len(first),
+                    chance=chance_of(1, right.counts, right.gallery), baseline=WAS[direction], method=method,
+                )
+            )  # fmt: skip
         metrics.append(
             Metric(
                 name=DISTANCE, value=round(apart, 4), unit="distance", better="down", n=len(image), chance=2**0.5, baseline=WAS["distance"],

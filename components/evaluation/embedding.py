@@ -27,7 +27,7 @@ from components.evaluation.ranks import Arrays, in_pieces
 from components.models.dual_encoder import DualEncoder
 
 BATCHES = 16  # of texts that are tokenized, and sorted by length, at once
-TEXTS_ON_CPU = 32  # that are encoded at once on a CPU at most: of more, what is between layers leaves its caches, and padding grows
+ON_CPU = 32  # rows that are encoded at once on a CPU at most: of more, what is between layers leaves its caches, and the padding of texts grows
 
 
 class Embedder:
@@ -37,7 +37,7 @@ class Embedder:
         model: the two towers.
         vocabulary: its tokenizer.
         preprocess: its transform.
-        batch: rows encoded at once.
+        batch: rows encoded at once, of which a CPU takes fewer.
     """
 
     def __init__(self, model: DualEncoder, vocabulary: Vocabulary, preprocess: Preprocess, batch: int = 256) -> None:
@@ -55,15 +55,20 @@ class Embedder:
         """Return unit rows, float32, of pixels as `shown` gives them."""
 
         def piece(start: int) -> Arrays:
-            part = pixels[start : start + self.batch]
+            part = pixels[start : start + self.step]
             return (self.pixels_embedded(torch.from_numpy(to_float(part))),)
 
-        return np.concatenate([rows for (rows,) in self._in_pieces(piece, range(0, len(pixels), self.batch))])
+        return np.concatenate([rows for (rows,) in self._in_pieces(piece, range(0, len(pixels), self.step))])
 
     @property
     def device(self) -> torch.device:
         """Where the model is: on the GPU while it is watched in training."""
         return next(self.model.parameters()).device
+
+    @property
+    def step(self) -> int:
+        """Rows encoded at once where the model is."""
+        return min(self.batch, ON_CPU) if self.device.type == "cpu" else self.batch
 
     @property
     def logit_scale(self) -> float:
@@ -86,13 +91,13 @@ class Embedder:
 
         def piece(start: int) -> Arrays:
             with one_reads:
-                its = pictures[start : start + self.batch]
+                its = pictures[start : start + self.step]
             return work(self.pixels(its))
 
         def after(start: int) -> None:
-            progress(doing or "encoding pictures", min(start + self.batch, len(pictures)), len(pictures))
+            progress(doing or "encoding pictures", min(start + self.step, len(pictures)), len(pictures))
 
-        found = self._in_pieces(piece, range(0, len(pictures), self.batch), after)
+        found = self._in_pieces(piece, range(0, len(pictures), self.step), after)
         return tuple(map(np.concatenate, zip(*found, strict=True)))
 
     def _in_pieces(
@@ -105,7 +110,7 @@ class Embedder:
     def pixels_embedded(self, pixels: Float[Tensor, "N 3 H W"]) -> Float[np.ndarray, "N D"]:
         """Return unit rows of pictures that are decoded already."""
         self.model.eval()
-        parts = (Images(pixels=part).to(self.device) for part in pixels.split(self.batch))
+        parts = (Images(pixels=part).to(self.device) for part in pixels.split(self.step))
         rows = [self.model.encode_image(part).pooled for part in parts]
         return normalize(torch.cat(rows).float(), dim=-1).cpu().numpy()
 
@@ -141,11 +146,11 @@ class Embedder:
         self.model.eval()
 
         def piece(start: int) -> Arrays:
-            its = self.model.encode_text(self.vocabulary(texts[start : start + self.batch]).to(self.device), (TOKENS,))
+            its = self.model.encode_text(self.vocabulary(texts[start : start + self.step]).to(self.device), (TOKENS,))
             assert its.mask is not None, "a text tower that gave tokens did not say which are real"
             return _tokens(its).cpu().numpy(), its.mask.cpu().numpy()
 
-        encoded = self._in_pieces(piece, range(0, len(texts), self.batch))
+        encoded = self._in_pieces(piece, range(0, len(texts), self.step))
         longest = max(words.shape[1] for words, _ in encoded)
         words = [np.pad(words, ((0, 0), (0, longest - words.shape[1]), (0, 0))) for words, _ in encoded]
         masks = [np.pad(mask, ((0, 0), (0, longest - mask.shape[1]))) for _, mask in encoded]
@@ -193,8 +198,8 @@ class Embedder:
         for start in range(0, len(texts), BATCHES * self.batch):
             rows = self.vocabulary(texts[start : start + BATCHES * self.batch])
             order = rows.mask.sum(1).argsort(stable=True)
-            step = min(self.batch, TEXTS_ON_CPU) if self.device.type == "cpu" else self.batch
-            found = self._in_pieces(partial(self._texts_encoded, rows, order, step), range(0, len(order), step))
+            piece = partial(self._texts_encoded, rows, order, self.step)
+            found = self._in_pieces(piece, range(0, len(order), self.step))
             parts.append(np.concatenate([part for (part,) in found])[order.argsort().numpy()])
         return np.concatenate(parts)
 

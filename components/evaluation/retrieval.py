@@ -122,11 +122,10 @@ def retrieval(
     further: list[Metric] = []
     rows, hits, about = [], {}, {direction: gallery.about(direction) for direction in DIRECTIONS}
     for direction in DIRECTIONS:
-        turned = direction == "text_to_image"
         queries, answers = turn_names(gallery, direction)
-        right = gallery.right.turned if turned else gallery.right
-        ours = placed(scores.T if turned else scores, right)
-        theirs = None if baseline is None else placed(baseline.T if turned else baseline, right)
+        right = rights(gallery, direction)
+        ours = ranked(gallery, scores, direction)
+        theirs = None if baseline is None else ranked(gallery, baseline, direction)
         hits[direction] = ours.rank[:, None] <= np.array(ks)
         for k in ks:
             chance = chance_of(k, right.counts, right.gallery)
@@ -155,6 +154,20 @@ def retrieval(
     found = zip(metrics, intervals(about, hits, seed), strict=False)  # of one group alone there is no interval
     recalls = [replace(metric, low=low, high=high) for metric, (low, high) in found] or metrics
     return [*recalls, *further], pa.concat_tables(rows)
+
+
+def rights(gallery: Gallery, direction: str) -> Right:
+    """Return which answers are right, of queries that are texts where that is the direction."""
+    return gallery.right.turned if direction == "text_to_image" else gallery.right
+
+
+def ranked(gallery: Gallery, scores: Scores, direction: str) -> Placed:
+    """Return where the right answers of each query stand.
+
+    Args:
+        scores: [I T], higher is closer.
+    """
+    return placed(scores.T if direction == "text_to_image" else scores, rights(gallery, direction))
 
 
 def over_ranks(

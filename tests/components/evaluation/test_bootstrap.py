@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import bootstrap
 
 from components.contracts.errors import DataError
-from components.evaluation.bootstrap import drawn, interval, mean_interval, median, median_interval, summed
+from components.evaluation.bootstrap import FEW, drawn, interval, mean_interval, median, median_interval, summed
 
 
 def of_groups(rng: np.random.Generator, groups: int, each: int = 5) -> tuple[np.ndarray, list[int]]:
@@ -104,3 +104,12 @@ def test_the_interval_of_a_median_is_that_of_drawing_and_sorting():
 
 def test_of_an_even_number_of_queries_the_median_is_a_rank_that_one_of_them_has():
     assert median(np.array([7, 1, 3, 100])) == 3
+
+
+def test_many_sums_of_a_group_are_drawn_as_few_are():
+    """Whether it is counted how often a group is drawn or each sum looked up: the same groups, and whole numbers to the bit."""
+    sums = np.random.default_rng(0).integers(1_000_000, size=(700, FEW + 2)).astype(float)
+    many = drawn(sums, 3, 500)
+    few = np.concatenate([drawn(sums[:, :FEW], 3, 500), drawn(sums[:, FEW:], 3, 500)], 1)
+    np.testing.assert_array_equal(many, few)
+    np.testing.assert_allclose(drawn(sums / 7, 3, 500), few / 7, rtol=1e-12)
