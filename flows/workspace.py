@@ -253,7 +253,7 @@ class Workspace:
             raise ConfigError(
                 f"{self.root} is not a git repository, which DVC needs. Clone the project, or run: git init"
             )
-        asked = ["git", "-C", self.root, "check-ignore", "--verbose", "--no-index", "dvc.lock"]  # as DVC asks
+        asked = ["git", "-C", str(self.root), "check-ignore", "--verbose", "--no-index", "dvc.lock"]  # as DVC asks
         by = subprocess.run(asked, capture_output=True, text=True).stdout.partition("\t")[0]
         if by and not by.rpartition(":")[2].startswith("!"):  # which says that it is not
             raise ConfigError(
