@@ -110,12 +110,9 @@ def test_the_tables_beside_clip_benchmark_show_what_was_measured():
             f"| `{name}` | {' | '.join(cells)} | {times['theirs']['seconds']} ({times['theirs']['cpu_s']}) | {times['theirs, amp']['seconds']} |"
             in PAGE
         )
-        assert times["theirs"]["cpu_s"] >= 3, "as often as fast as has to be shown"
-    by_clock = [name for name, times in told["times_as_fast"].items() if times["theirs"]["seconds"] >= 3]
-    assert (
-        f"Three times as fast by the clock are {' and '.join(f'`{name}`' for name in by_clock)}; `said` is not" in PAGE
-    )
-    assert all(times["theirs, amp"]["seconds"] < 3 for times in told["times_as_fast"].values())
+        assert min(times["theirs"].values()) >= 3, "by work and by the clock"
+    slower = [name for name, times in told["times_as_fast"].items() if times["theirs, amp"]["seconds"] < 3]
+    assert f"Beside amp, its default, {' and '.join(f'`{name}`' for name in slower)} is not" in PAGE
     (largest,) = [its for its in told["memory"]["ours"] if its["texts"] == 250_000]
     assert largest["pictures"] == 50_000
     assert largest["peak_gb"] < 2
