@@ -270,7 +270,7 @@ def _of_larger(said: dict[str, Any]) -> Iterator[str]:
         "",
         f"onnxruntime alone takes {alone['text']['cpu_ms']:.1f} CPU-milliseconds for a text and {alone['image']['cpu_ms']:.1f} for a picture; an encoder of Triton's over gRPC "
         + " and ".join(
-            f"{its['triton_cpu_ms']:.1f} for {what} (onnxruntime {its['onnxruntime_cpu_ms']:.1f})"
+            f"{its['triton_cpu_ms']:.1f} for {what} (onnxruntime on {its['threads']} threads, as Triton's, {its['onnxruntime_cpu_ms']:.1f}, on one {its['onnxruntime_one_thread_cpu_ms']:.1f})"
             for what, its in (("a text", over["text"]), ("a picture", over["image"]))
         )
         + f". `{said['command']}` and `{over['command']}`, commit `{said['commit']}`, {said['machine']}.",

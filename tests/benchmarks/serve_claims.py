@@ -45,7 +45,7 @@ def claims(
         whole=not missing,
     )
     promised = "an encoder of Triton's over gRPC takes at most 10% more CPU than onnxruntime"
-    for of, whose in (("", said), (", of the larger model", said.get("larger", {}))):
+    for of, whose in (("", said), (", of the larger model, on as many threads", said.get("larger", {}))):
         if its := whose.get("grpc"):
             ratios = {what: its[what]["ratio"] for what in CALLED}
             yield _row(

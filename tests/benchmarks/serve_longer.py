@@ -25,7 +25,9 @@ from components.serving.bulk import Given, embed_all
 from components.serving.encoders import PackageEncoders
 from components.serving.endpoint import read_endpoint
 from components.serving.gateway.settings import Settings
+from components.serving.graph import read_graph
 from components.serving.package import Package
+from components.serving.repository import threads_of
 from tests.benchmarks.environments import PEERS, ROOT, python_of
 
 DEPEND_ON = {  # measure -> the numbers of the command line that it depends on
@@ -73,9 +75,13 @@ def measure(name: str, package: Path, pool: Pool, given: argparse.Namespace) -> 
 
 
 def grpc(package: Path, pool: Pool, side: Any, scratch: Path, count: int, turns: int) -> dict[str, Any]:
-    """Return CPU-milliseconds of Triton for one row of an encoder over gRPC, and of onnxruntime alone for the same; of several turns the least."""
+    """Return CPU-milliseconds of Triton for one row of an encoder over gRPC, and of onnxruntime alone for the same on as many threads; of several turns the least.
+
+    Beside stands onnxruntime on one thread, which takes less of the processor where threads have to meet, and longer.
+    """
     address = _address(scratch)
-    encoders = PackageEncoders(Package.verify(package), threads=1)
+    whole = Package.verify(package)
+    encoders = PackageEncoders(whole, threads=1)
     texts = [its[0] for its in pool.captions[:ROWS]]
     rows = {
         "text": encoders.tokens(texts),
@@ -84,24 +90,26 @@ def grpc(package: Path, pool: Pool, side: Any, scratch: Path, count: int, turns:
     found: dict[str, Any] = {}
     for what, (model, taken, answer) in ENCODERS.items():
         np.save(scratch / f"{what}.npy", rows[what])
-        session = _session(package / f"{model}.onnx")
+        threads = threads_of(read_graph(whole, model)) or cores()
+        session, lone = (_session(package / f"{model}.onnx", many) for many in (threads, 1))
         ask = [str(python_of("triton_grpc")), str(PEERS / "triton_grpc_load.py"), address, model, taken, answer]
-        over, alone = [], []
+        over, alone, on_one = [], [], []
         for turn in range(turns + 1):  # the first is cold
             before = side.cpu_s()
             asked = [*ask, str(count if turn else COLD), str(scratch / f"{what}.npy")]
             said = json.loads(subprocess.run(asked, capture_output=True, check=True).stdout)
             over.append(1000 * (side.cpu_s() - before) / (count if turn else COLD))
-            before = time.process_time()
-            for at in range(count):
-                row = session.run([answer], {taken: rows[what][at % ROWS][None]})[0]
-            alone.append(1000 * (time.process_time() - before) / count)
+            for its, spent in ((session, alone), (lone, on_one)):
+                before = time.process_time()
+                for at in range(count):
+                    row = its.run([answer], {taken: rows[what][at % ROWS][None]})[0]
+                spent.append(1000 * (time.process_time() - before) / count)
         own = session.run([answer], {taken: rows[what][:1]})[0][0]
         assert np.abs(own - np.array(said["first"], np.float32)).max() < ALIKE, "Triton gives other numbers"
         assert row.shape == (1, len(own))
         found[what] = {
             "triton_cpu_ms": round(min(over[1:]), 2), "onnxruntime_cpu_ms": round(min(alone[1:]), 2), "p50_ms": round(said["p50_ms"], 2),
-            "ratio": round(min(over[1:]) / min(alone[1:]), 2),
+            "ratio": round(min(over[1:]) / min(alone[1:]), 2), "threads": threads, "onnxruntime_one_thread_cpu_ms": round(min(on_one[1:]), 2),
         }  # fmt: skip
     return {**found, "requests": count, "turns": turns}
 
@@ -284,9 +292,10 @@ def room_of(its: dict[str, Any]) -> str:
     return "" if said == usual else f" This gateway took {said} requests at once; by default it takes {usual}."
 
 
-def _session(path: Path) -> ort.InferenceSession:
+def _session(path: Path, threads: int) -> ort.InferenceSession:
     options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
+    options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # as Triton's do not
     return ort.InferenceSession(str(path), options, ["CPUExecutionProvider"])
 
 
