@@ -11,11 +11,13 @@ import pytest
 import yaml
 
 from flows.orchestrator import prefect_server
+from flows.stack.prefect_set_up import AT_ONCE
 from tests.flows.rolled import REPOSITORY
 
 
 @pytest.mark.timeout(600)
-def test_a_server_of_a_cluster_knows_pools_deployments_and_automations(tmp_path: Path, monkeypatch):
+@pytest.mark.parametrize("kind", ["kubernetes", "process"])
+def test_a_server_of_a_cluster_knows_pools_deployments_and_automations(tmp_path: Path, monkeypatch, kind):
     root = tmp_path / "checkout"
     root.mkdir()
     for name in ("components", "flows", "infra", "prefect.yaml", "params.yaml", "dvc.yaml"):
@@ -29,17 +31,22 @@ def test_a_server_of_a_cluster_knows_pools_deployments_and_automations(tmp_path:
     with prefect_server(tmp_path):
         api = os.environ["PREFECT_API_URL"]
         for _ in range(2):
-            ran = subprocess.run(
-                [root / "infra/set-up-prefect", "kubernetes"], cwd=root, capture_output=True, text=True
-            )
+            ran = subprocess.run([root / "infra/set-up-prefect", kind], cwd=root, capture_output=True, text=True)
             assert ran.returncode == 0, ran.stdout + ran.stderr
             assert "told by slack" in ran.stdout
             assert "planted" not in ran.stdout + ran.stderr
         pools, deployments, automations = (
             httpx.post(f"{api}/{what}/filter", json={}).json() for what in ("work_pools", "deployments", "automations")
         )
-    assert {pool["name"]: pool["type"] for pool in pools} == {"cpu": "kubernetes", "gpu": "kubernetes"}
-    for pool in pools:
+        queues = {
+            (pool["name"], one["name"]): one["concurrency_limit"]
+            for pool in pools
+            for one in httpx.post(f"{api}/work_pools/{pool['name']}/queues/filter", json={}).json()
+        }
+    assert {pool["name"]: pool["type"] for pool in pools} == {"cpu": kind, "gpu": kind}
+    one_gpu = {("cpu", "urgent"): None, ("cpu", "default"): AT_ONCE, ("gpu", "default"): 1}
+    assert queues.items() >= (one_gpu if kind == "process" else dict.fromkeys(one_gpu)).items()
+    for pool in pools if kind == "kubernetes" else ():
         assert pool["base_job_template"] == json.loads(
             (REPOSITORY / f"infra/kubernetes/pools/{pool['name']}.json").read_text()
         )
