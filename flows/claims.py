@@ -22,10 +22,9 @@ class Claims:
         """Make a port ours; False where somebody listens there, has it, or we have it already."""
         if port in self._ours or not is_free(port):
             return False
-        name = socket.socket(socket.AF_UNIX)
+        name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         try:
             name.bind(claim_of(port))
-            name.listen()
         except OSError:
             name.close()
             return False

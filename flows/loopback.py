@@ -41,12 +41,12 @@ def is_free(port: int) -> bool:
 
 def is_claimed(port: int) -> bool:
     """Return whether somebody has spoken for this port, whose server may listen there later; see `flows.claims`."""
-    with socket.socket(socket.AF_UNIX) as asking:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as asking:  # which waits in no queue of whoever has it
         return asking.connect_ex(claim_of(port)) == 0
 
 
 def claim_of(port: int) -> str:
-    """Return the name in the kernel on which whoever has claimed a port listens."""
+    """Return the name in the kernel that whoever has claimed a port has bound."""
     return f"\0diptych-port-{port}"
 
 

@@ -85,7 +85,7 @@ def test_a_server_whose_port_another_program_has_is_never_well(other, tmp_path):
 def test_a_claimed_port_is_passed_over_though_nobody_listens_yet(tmp_path):
     with closing(Claims()) as claims:
         port = claims.first(60_100)
-        assert is_claimed(port)
+        assert all(is_claimed(port) for _ in range(300)), "however often somebody asks"
         assert is_free(port), "whoever claimed it has yet to listen there"
         elsewhere = f"from flows.loopback import free_port; print(free_port({port}))"
         assert int(subprocess.check_output([sys.executable, "-c", elsewhere], text=True)) > port
