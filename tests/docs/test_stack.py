@@ -46,6 +46,16 @@ def test_the_numbers_are_those_that_were_measured():
     assert f"<!-- stack -->\n{stack.page(said)}\n<!-- /stack -->" in PAGE
 
 
+def test_what_a_pipeline_takes_more_there_is_what_was_measured_and_less_than_a_twentieth():
+    said = json.loads((REPOSITORY / "docs/benchmarks/overhead.json").read_text())
+    plain, there = (said[side]["seconds"] for side in ("plain", "stack"))
+    assert plain >= 300, "a job of five minutes"
+    assert said["ratio"] == round(there / plain, 3) < 1.05
+    assert f"A pipeline of {plain:.0f} s as plain stage commands takes {there:.0f} s on these servers" in PAGE
+    assert f"{said['ratio'] - 1:.1%} more by the clock, and {said['cpu_ratio'] - 1:.1%} more of the processors" in PAGE
+    assert f"commit `{said['commit']}`, {said['machine'].partition(', no GPU')[0]})" in PAGE
+
+
 def test_the_limits_are_those_of_the_code():
     assert f"does not answer for\n{DEAF_S:.0f} s" in PAGE
     assert f"more than {LOG_MB} MB" in PAGE
