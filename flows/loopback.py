@@ -5,7 +5,6 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -53,15 +52,19 @@ def claim_of(port: int) -> str:
 def stranger_at(url: str, server: subprocess.Popen[bytes]) -> str | None:
     """Say that it is another program that has this port, if none of the server's process group listens there; else None.
 
-    Two that start at the same moment can choose the same port; who comes second would take the other's answers for its own.
+    Two that start at the same moment can choose the same port; who comes second would take the other's answers for its own. Where we may not look, nobody
+    is called another.
     """
     port = urlsplit(url if "//" in url else f"//{url}").port
     for process in group_members(server.pid):
-        with suppress(psutil.Error):
-            if any(
-                one.laddr.port == port for one in process.net_connections("tcp") if one.status == psutil.CONN_LISTEN
-            ):
-                return None
+        try:
+            sockets = process.net_connections("tcp")
+        except psutil.AccessDenied:  # of another user, as PostgreSQL is for root, whom a container may not let look
+            return None
+        except psutil.Error:  # it has ended
+            continue
+        if any(one.laddr.port == port for one in sockets if one.status == psutil.CONN_LISTEN):
+            return None
     return f"another program answers on port {port}, not process {server.pid}"
 
 

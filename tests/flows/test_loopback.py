@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import psutil
 import pytest
 
 from components.contracts.errors import ConfigError, TransientError
@@ -60,6 +61,17 @@ def test_another_program_s_answer_is_not_taken_for_the_server_s(other, tmp_path)
     with started((sys.executable, "-c", LISTEN, str(port)), log) as server:
         wait_for(f"http://127.0.0.1:{port}/", server, log, "the page", 60)
         assert stranger_at(f"127.0.0.1:{port}", server) is None
+
+
+def test_where_nobody_may_look_no_server_is_called_another_s(other, tmp_path, monkeypatch):
+    """A container's root, without CAP_SYS_PTRACE, may not see the sockets of PostgreSQL's user."""
+
+    def refuse(process: psutil.Process, kind: str) -> None:
+        raise psutil.AccessDenied(process.pid)
+
+    monkeypatch.setattr(psutil.Process, "net_connections", refuse)
+    with started(SLEEP, tmp_path / "log") as server:
+        assert stranger_at(other, server) is None
 
 
 def test_a_server_whose_port_another_program_has_is_never_well(other, tmp_path):
