@@ -198,8 +198,8 @@ def sentence(said: Mapping[str, Any] | None) -> str:
     )
     return (
         f"{said['pictures']:,} pictures, `--budget {said['budget']}`, {said['machine']}, commit `{said['commit']}`: {whole['all_s'] / 60:.1f} minutes from the clone to a page that answers "
-        f"({whole['set_up_s'] / 60:.1f} of them set-up), {gain} points of mean recall here, {loss} on `general`. Killed inside a heat with {killed['heats']} heats kept, it went on with "
-        f"{killed['untouched']} of them untouched."
+        f"({whole['set_up_s'] / 60:.1f} of them set-up), {gain} points of mean recall here, {loss} on `general`. Killed inside a heat, it went on with what was done: "
+        f"{killed['untouched']} of {killed['heats']} heats untouched."
     )
 
 

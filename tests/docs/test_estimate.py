@@ -45,3 +45,12 @@ def test_the_table_is_what_was_measured():
         assert work == f"{run['said_cpu_s']:.0f} of {run['took_cpu_s']:.0f} s, {run['cpu_ratio'] - 1:+.0%}"
         assert memory == f"{run['said_gb']:.2f} of {run['took_gb']:.2f} GB, {run['memory_ratio'] - 1:+.0%}"
         assert load == f"{run['load']:.1f}"
+
+
+def test_each_run_took_what_was_said_of_it_within_a_fifth():
+    said = json.loads((REPOSITORY / "docs/benchmarks/estimate.json").read_text())
+    for kind, told in (("ratio", "by the clock"), ("cpu_ratio", "by work"), ("memory_ratio", "of memory")):
+        assert all(0.8 <= run[kind] <= 1.2 for run in said["runs"]), kind
+        assert f"{len(said['runs'])} of {said['of']} {told}" in PAGE
+    assert said["of"] == 5
+    assert f"`{said['command']}`, {said['machine']}, commit `{said['commit']}`" in PAGE
