@@ -44,7 +44,9 @@ class Asked:
         ask: for labels, captions, or what fits (`auto`).
         most_steps: of the longest heat; 0 for as many as take 30 times all pictures.
         augment: how much training pictures are changed: off, light or strong.
-        recall: weight of what the start says of general pictures, which are drawn; 0 holds to nothing.
+        recall: weight of what the start says of general pictures; 0 holds to nothing.
+        replay: share of a step's pairs that are general pictures; 0 learns from one's own alone.
+        recalled: these pictures, as `data` names its own; drawn scenes where it is empty.
         ways: to tune that take part, by name; () takes the usual ones.
     """
 
@@ -60,6 +62,8 @@ class Asked:
     ways: Sequence[str] = ()
     augment: "Augment" = "light"
     recall: float = 0.0
+    replay: float = 0.0
+    recalled: str = ""
 
 
 def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
@@ -68,6 +72,7 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
     Raises ConfigError, DataError or CapabilityError for what cannot be read or tuned, before anything is.
     """
     from components.data.evaluation_set import read_set
+    from components.data.sources.catalogue import build_source
     from components.evaluation.embedding import Embedder
     from components.finetuning.raced import SCENES
     from components.recipes.given_model import read_given
@@ -75,8 +80,9 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
     from components.stages.adapt import adapt as adapted
     from components.stages.elsewhere import of_set
     from components.stages.general import general_sets
-    from components.stages.raced import USUAL, batch_of, check, taking_part
+    from components.stages.raced import check, taking_part, usual
     from components.stages.recalled import Recall, general_pictures
+    from flows.data.check import source_of
 
     if (out / REPORT).exists():
         raise ConfigError(f"{out / REPORT} is there already, and nothing is written over. Name a new folder: --to DIR.")
@@ -86,18 +92,22 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
             f"{asked.start} is a {given.library}, whose weights cannot be tuned. Name the folder that it was made of, such as runs/clip/finetune."
         )
     others = [of_set(read_set(folder)) for folder in asked.sets]
-    check([one.by.called for one in others], asked.most_lost, asked.batch)
-    taking_part(asked.ways or USUAL)
+    check([one.by.called for one in others], asked.most_lost, asked.batch, asked.replay)
+    by = asked.ways or usual(asked.replay)
+    taking_part(by)
+    general = None
+    if asked.recall or asked.replay:
+        general = source_of(asked.recalled, here) if asked.recalled else build_source(SCENES)
     out.mkdir(parents=True, exist_ok=True)
     told = listener()
     pools, near = pools_of(asked, here, out / DATA, told)
     recall = None
-    if asked.recall:
-        recall = Recall(pool=general_pictures(SCENES, out, told), weight=asked.recall)
+    if general:
+        recall = Recall(pool=general_pictures(general, out, told), weight=asked.recall, share=asked.replay)
     with nullcontext(others) if others else general_sets(out / HEATS, told) as held:
         found = adapted(
             given.encoder, pools, held, digest=given.sha256, budget_s=asked.budget_s, seed=asked.seed, folder=out / HEATS, progress=told,
-            most_lost=asked.most_lost, batch=asked.batch, ask=asked.ask, by=asked.ways or USUAL, augment=asked.augment, recall=recall,
+            most_lost=asked.most_lost, batch=asked.batch, ask=asked.ask, by=by, augment=asked.augment, recall=recall,
             most_steps=asked.most_steps,
         )  # fmt: skip
     (out / MODEL).mkdir(exist_ok=True)
@@ -109,7 +119,6 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
     said = {
         "start": {"library": given.library, "sha256": given.sha256},
         "pictures": {name: len(pool) for name, pool in pools.items()},
-        "batch": batch_of(pools["train"], asked.batch),
         **found.as_json(),
     }
     said["hard"] += [asdict(near)] if near else []

@@ -6,7 +6,7 @@ So what comes of it is a version of the registry, judged, served and reported as
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,7 @@ def choices_of(asked: Here, root: Path, here: Path) -> Choices:
     One half of a set bounds the race, and the other is measured on, so that what is judged chose nothing. What may be lost is what the gate allows, unless
     something else is said. Held-out pictures that are nearly copies are set aside, unless gates.policy says what becomes of them already.
     """
+    check_recalled(asked.race)
     start = laid_in(asked.start, root, here, asked.network)
     places = {folder.name: set_in(folder, root) for folder in asked.sets}
     held = {name: {"path": place, "digest": digest_in(root / place), "half": "first"} for name, place in places.items()}
@@ -76,6 +77,20 @@ def choices_of(asked: Here, root: Path, here: Path) -> Choices:
     return Choices(
         recipe=RECIPE, data=asked.data, numbers=[*near, *asked.numbers], start=start, race=race, sets=sets,
     )  # fmt: skip
+
+
+def check_recalled(race: Mapping[str, Any]) -> None:
+    """Raise ConfigError for general pictures that are of no source of the catalogue, or of one that reads a path: a race of the workspace knows them by their source."""
+    from components.data.sources.catalogue import read_catalogue, settings_of
+
+    if (said := race.get("recalled", {}).get("name")) is None:
+        return
+    names = sorted(name for name, entry in read_catalogue().items() if "path" not in settings_of(entry))
+    if said not in names:
+        raise ConfigError(
+            f"--recalled {said} is no source that needs no path, and in a workspace general pictures are of one: {', '.join(names)}. With --to they may be a "
+            "folder, a table or shards."
+        )
 
 
 def advice_of(root: Path) -> str:

@@ -76,7 +76,15 @@ def add_race(made: argparse.ArgumentParser, of: str = "") -> None:
     )  # fmt: skip
     made.add_argument(
         "--recall", metavar="WEIGHT", type=float, default=0.0,
-        help=f"{of}hold, by this weight beside the loss, to what the model says of drawn scenes before it is tuned; 1 is usual (0, which holds to nothing)",
+        help=f"{of}hold, by this weight beside the loss, to what the model says of general pictures before it is tuned; 1 is usual (0, which holds to nothing)",
+    )  # fmt: skip
+    made.add_argument(
+        "--replay", metavar="SHARE", type=float, default=0.0,
+        help=f"{of}learn from general pictures beside your own, which are this share of each step, and let training that goes on race, too; 0.5 is usual (0)",
+    )  # fmt: skip
+    made.add_argument(
+        "--recalled", metavar="DATA", default="",
+        help=f"{of}general pictures to recall or replay, best those that the model was trained on: a source such as emoji, with --to also a folder, table or shards (drawn scenes)",
     )  # fmt: skip
     made.add_argument("--batch", metavar="PAIRS", type=int, default=64, help=f"{of}a step (64)")
     made.add_argument(
@@ -92,9 +100,10 @@ def race_of(said: argparse.Namespace) -> dict[str, Any]:
     """Return what is said of the race, by its names in recipes.adapted.race; what is usual is left out of the later ones."""
     race = {"budget_s": said.budget, "batch": said.batch, "ask": said.ask}
     others: tuple[tuple[str, Any, Any], ...] = (
-        ("most_lost", said.most_lost, None), ("most_steps", said.most_steps, 0), ("augment", said.augment, "light"), ("recall", said.recall, 0.0), ("ways", said.ways, []),
+        ("most_lost", said.most_lost, None), ("most_steps", said.most_steps, 0), ("augment", said.augment, "light"), ("recall", said.recall, 0.0), ("replay", said.replay, 0.0), ("ways", said.ways, []),
     )  # fmt: skip
-    return race | {name: value for name, value, usual in others if value != usual}
+    race |= {name: value for name, value, usual in others if value != usual}
+    return race | ({"recalled": {"name": said.recalled}} if said.recalled else {})
 
 
 def seconds(said: str) -> float:
@@ -116,7 +125,7 @@ def _adapt(here: Path, arguments: argparse.Namespace) -> int:
     asked = Asked(
         data=arguments.data, start=given_start(arguments.start, here, arguments.network)[0], sets=[here / one for one in arguments.sets], budget_s=arguments.budget,
         most_lost=MOST_LOST if arguments.most_lost is None else arguments.most_lost, seed=arguments.seed or 0, batch=arguments.batch, ask=arguments.ask, ways=arguments.ways,
-        augment=arguments.augment, recall=arguments.recall, most_steps=arguments.most_steps,
+        augment=arguments.augment, recall=arguments.recall, replay=arguments.replay, recalled=arguments.recalled, most_steps=arguments.most_steps,
     )  # fmt: skip
     adapt(asked, here, here / arguments.to, arguments.json)
     return 0

@@ -21,6 +21,7 @@ class Race:
         ways: to tune that take part, by name; null takes the usual four.
         augment: how much training pictures are changed.
         recall: weight of what the start says of general pictures, beside the loss; 0 holds to nothing.
+        replay: share of a step's pairs that are general pictures, learnt from as one's own are; 0 learns from none.
         recalled: the source of these pictures, as params.yaml has one, without a path.
         sets: name -> a set on which it must not get worse, as `evaluation.sets` has one, and for one with a path the first digits, 12 or more, of its
             `digest`, that of the whole: those of the evaluation may change without a tuning anew, and these may not. What is told at the end should be of the other
@@ -38,6 +39,7 @@ class Race:
     ways: list[str] | None = None
     augment: Literal["off", "light", "strong"] = "light"
     recall: float = 0.0
+    replay: float = 0.0
     recalled: dict[str, Any] = field(default_factory=lambda: dict(SCENES))
     sets: dict[str, Any] = field(default_factory=dict)
     most_steps: int = 0
@@ -51,6 +53,8 @@ class Race:
             raise ConfigError(
                 f"recall is {self.recall}, but it is a weight beside the loss. Give 0 to hold to nothing, or 1."
             )
+        if not 0 <= self.replay < 1:
+            raise ConfigError(f"replay is {self.replay}, but it is a share of a step's pairs, below 1. Give 0 or 0.5.")
         if self.batch < 2:
             raise ConfigError(f"batch is {self.batch}, but a contrast needs two pairs at least. 64 is usual.")
         if self.most_steps < 0:

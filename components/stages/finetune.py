@@ -110,12 +110,13 @@ def tune_model(stage: Stage, described: dict[str, Any]) -> None:
 
 def race_ways(stage: Stage, described: dict[str, Any]) -> None:
     """Let ways to tune race, and keep of the best what loses little on the race's sets; heats that were done are gone on with."""
+    from components.data.sources.catalogue import build_source
     from components.finetuning.labels.choice import choice_of
     from components.finetuning.strategy import ALPHAS
     from components.recipes.trained import load_trained, save_tuned
     from components.stages.asked_sets import read_sets
     from components.stages.elsewhere import KS, held_to
-    from components.stages.raced import USUAL, batch_of, raced
+    from components.stages.raced import raced, usual
     from components.stages.recalled import Recall, general_pictures, without_those_of
     from components.stages.selected import Selected
     from components.stages.told import CAPTIONS, LABELS, served_by
@@ -141,18 +142,18 @@ def race_ways(stage: Stage, described: dict[str, Any]) -> None:
         }
         folder = stage.resume_dir([*selected.files, *(pretrained / name for name in MODEL_FILES)], numbers)
         recall = None
-        if race.recall:
-            general = general_pictures(race.recalled, private(stage.root, "tmp"), stage.progress)
-            recall = Recall(pool=without_those_of(general, [its.whole for its in sets.values()]), weight=race.recall)
+        if race.recall or race.replay:
+            general = general_pictures(build_source(race.recalled), private(stage.root, "tmp"), stage.progress)
+            left = without_those_of(general, [its.whole for its in sets.values()])
+            recall = Recall(pool=left, weight=race.recall, share=race.replay)
         choice = choice_of({"train": selected.train, "val": selected.val}, race.ask)
         others = [one for name, its in sets.items() for one in held_to(name, its.pool, its.evaluators)]
         found = raced(
             embedder, selected.train, selected.val, others, digest=sha256_of(pretrained / WEIGHTS), budget_s=race.budget_s,
             seed=params.seed, folder=folder, progress=stage.progress, most_lost=race.most_lost, batch=race.batch,
-            choice=choice, by=race.ways or USUAL, augment=race.augment, recall=recall,
+            choice=choice, by=race.ways or usual(race.replay), augment=race.augment, recall=recall,
             most_steps=race.most_steps, ask=race.ask,
         )  # fmt: skip
-    batch = batch_of(selected.train, race.batch)
     with stage.output(f"runs/{recipe.name}/finetune") as out:
         save_tuned(out, embedder.model, pretrained)
         if choice:
@@ -161,8 +162,8 @@ def race_ways(stage: Stage, described: dict[str, Any]) -> None:
         said = {**found.as_json(), **asked, "untouched": not found.alpha}
         (out / ADAPTED).write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
         report = {
-            "strategy": found.way if found.alpha else "a race", "steps": found.steps, "batch": batch,
-            "samples": found.steps * batch, "pictures": len(selected.train), "alpha": found.alpha, "alphas": list(ALPHAS),
+            "strategy": found.way if found.alpha else "a race", "steps": found.steps, "batch": found.batch,
+            "samples": found.steps * found.batch, "pictures": len(selected.train), "alpha": found.alpha, "alphas": list(ALPHAS),
             "tried": found.trade, "frozen_digest": None, "train_digest": folder.name,
         }  # fmt: skip
         (out / "metrics.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")

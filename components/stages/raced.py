@@ -25,6 +25,7 @@ from components.data.selection import Pool
 from components.evaluation.embedding import Embedder
 from components.evaluation.hard_data import Hard, fewer_than_labels, hard_data, left_out
 from components.finetuning.augment import Augment, views_of
+from components.finetuning.continued import Continued
 from components.finetuning.feature_adapter import FeatureAdapter
 from components.finetuning.image_prompt import ImagePrompt
 from components.finetuning.interpolate import Weights
@@ -46,7 +47,7 @@ from components.models.dual_encoder import DualEncoder
 from components.models.grown import shrink
 from components.stages.elsewhere import Elsewhere
 from components.stages.heats import Heats, LabelHeats, watching_labels
-from components.stages.recalled import Recall, without_those_of
+from components.stages.recalled import Recall, replayed, without_those_of
 from components.stages.selected import KEPT, watching
 from components.stages.weighed import Scales, Weighed, take
 from components.training.callbacks import Watch
@@ -57,6 +58,7 @@ EPOCHS = 30  # at most, of the longest heat
 START = "start"
 MOST_LOST = 0.01  # of what it could do elsewhere
 USUAL = ("lora", "last layers", "locked image", "whole")
+CONTINUED = "continued"
 
 
 def ways() -> dict[str, Strategy]:
@@ -74,7 +76,13 @@ def ways() -> dict[str, Strategy]:
         "locked image": LockedImage(optimisation=rate(3e-4), **alone),  # type: ignore[arg-type]
         "locked text": LockedText(optimisation=rate(3e-4), **alone),  # type: ignore[arg-type]
         "whole": Whole(optimisation=rate(1e-4, 0.75), **alone),  # type: ignore[arg-type]
+        CONTINUED: Continued(optimisation=rate(5e-4), **alone),  # type: ignore[arg-type]
     }
+
+
+def usual(replay: float) -> tuple[str, ...]:
+    """Return the names of the ways that race unless something is said: where general pictures are learnt from again, training that goes on, too."""
+    return (*USUAL, CONTINUED) if replay else USUAL
 
 
 def taking_part(names: Sequence[str]) -> dict[str, Strategy]:
@@ -120,6 +128,8 @@ class Raced:
         labels: that are told apart, where they were asked for.
         vectors: of them, None where texts are what is asked.
         hard: what makes this data hard, each with what was done about it.
+        batch: pairs a step.
+        general: general pictures that were learnt from beside one's own.
     """
 
     way: str
@@ -136,6 +146,8 @@ class Raced:
     vectors: LabelVectors | None = field(default=None, compare=False)
     hard: Sequence[Hard] = ()
     called: str = ""
+    batch: int = 0
+    general: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """Return all of it as plain values; of vectors, how many each label has, and their sharpness."""
@@ -165,25 +177,27 @@ def raced(
         choice: the labels that pictures of `train` and `val` are to be told apart by, which is then what all is scored by; else it is finding captions.
         by: names of the ways to tune that take part.
         augment: how much training pictures are changed.
-        recall: general pictures, of which what the start said is held to; those that are in `others` are left out.
+        recall: general pictures, of which what the start said is held to, or which are learnt from again; those that are in `others` are left out.
         most_steps: of the longest heat; 0 for as many as take EPOCHS times all pictures.
         ask: as `choice` was asked for; where captions were, nobody is told that labels could be.
 
     Raises ConfigError for too few pictures, a budget that is too short, sets that are called alike or as what is the person's own, and numbers
     out of range. Where there are labels, a budget that is too short to tune is said in `without`.
     """
-    check([one.called for one in others], most_lost, batch)
+    check([one.called for one in others], most_lost, batch, recall.share if recall else 0.0)
     part = taking_part(by)
     kinds = {"start": digest, "seed": str(seed), "batch": str(batch), **_said({"train": train, "val": val})}
     kinds |= {"augment": augment} if augment != "light" else {}
     if recall:
         recall = replace(recall, pool=without_those_of(recall.pool, [one.pool for one in others]))
         kinds |= {"recall": repr(recall.weight), **_said({"general": recall.pool})}
+        kinds |= {"replay": repr(recall.share)} if recall.share else {}
     if choice:
         kinds["labels"] = digest_of({"labels": repr(choice.labels), "of": repr((choice.of["train"], choice.of["val"]))})
     model, folder = embedder.model, folder / digest_of(kinds)[:16]
     start = {name: value.detach().clone() for name, value in model.state_dict().items()}
     watch = watching_labels(embedder, choice, val, progress) if choice else watching(embedder, val, progress)
+    step, general = batch_of(train, batch), len(recall.pool) if recall and recall.share else 0
     without, heats = dict[str, str](), list[Heat]()
     unfit = _preparable(model, part)
     hard = hard_of(embedder, train, val, choice, ask, [name for name, why in unfit.items() if not why])
@@ -203,7 +217,8 @@ def raced(
         run, tried = _tuning(
             embedder, train, batch, start, watch, seed, folder, progress, part, unfit, without, hard, augment, recall, budget_s, spent_s,
         )  # fmt: skip
-        ran = race(tried, run.run, budget_s, most_of(len(train), run.batches.order.batch, most_steps), spent_s)
+        step = run.batches.order.batch
+        ran = race(tried, run.run, budget_s, most_of(len(train) + general, step, most_steps), spent_s)
         candidates: list[tuple[Heat, Callable[[], Weights]]] = [
             (heat, partial(run.tuned, heat)) for heat in _winner_first(ran)
         ]
@@ -236,6 +251,7 @@ def raced(
         way=best.way, called=called(best.way, part), steps=best.steps, alpha=best.alpha, trade=weighed[-1].trade if weighed else [scales.row], heats=heats,
         without=without, unbound=scales.without, passed_over={one.heat.name: one.trade for one in weighed[:-1]}, kept=best.val >= most,
         strength=fitted.strength if fitted else None, labels=choice.labels if choice else (), vectors=fitted.vectors if fitted else None, hard=hard,
+        batch=step, general=general,
     )  # fmt: skip
 
 
@@ -255,7 +271,7 @@ class _End:
         return cls(way=heat.name, steps=steps, alpha=alpha, val=heat.score, fitted=fitted)
 
 
-def check(others: Sequence[str], most_lost: float, batch: int) -> None:
+def check(others: Sequence[str], most_lost: float, batch: int, replay: float = 0.0) -> None:
     """Raise ConfigError for names that would be taken for another's, and numbers out of range."""
     taken = ("alpha", *SPLITS)
     if wrong := next((name for place, name in enumerate(others) if name in taken or name in others[:place]), None):
@@ -265,6 +281,10 @@ def check(others: Sequence[str], most_lost: float, batch: int) -> None:
     if not 0 <= most_lost <= 1 or batch < 2:
         raise ConfigError(
             f"most_lost is {most_lost} and batch {batch}, but the one is a share, from 0 to 1, and a contrast needs two pairs at least. 0.01 and 64 are usual."
+        )
+    if not 0 <= replay < 1:
+        raise ConfigError(
+            f"replay is {replay}, but it is a share of a step's pairs, below 1. Give 0 to learn from one's own alone, or 0.5."
         )
 
 
@@ -283,22 +303,32 @@ def _shas(pool: Pool) -> Sequence[str]:
 
 
 def batches_of(
-    embedder: Embedder, pool: Pool, batch: int, seed: int, progress: Progress, augment: Augment = "light"
-) -> StepBatches:
-    """Return what is learnt from: each caption at most once a batch, of long ones whole sentences; ConfigError for fewer than two."""
+    embedder: Embedder, pool: Pool, batch: int, seed: int, progress: Progress, augment: Augment = "light", recall: Recall | None = None
+) -> StepBatches:  # fmt: skip
+    """Return what is learnt from: each caption at most once a batch, of long ones whole sentences; ConfigError for fewer than two.
+
+    Args:
+        recall: general pictures that are learnt from beside those of the pool, where it has a share.
+    """
     if len(set(pool.concepts)) < 2:
         raise ConfigError(
             f"all {len(pool):,} pictures to learn from have one caption, so there is nothing to tell apart. Say of each what it shows."
         )
-    size = embedder.preprocess.size
+    size, often, batch = (
+        embedder.preprocess.size,
+        list[float](),
+        batch if recall and recall.share else batch_of(pool, batch),
+    )
+    if recall and recall.share:
+        pool, often, batch = replayed(pool, recall.pool, recall.share, batch)
     pairs = decode_pairs(pool, replace(embedder.preprocess, size=round(size * KEPT)), progress)
     views = views_of(augment, size, pool.captions)
-    order = DistinctBatches(pairs.concepts, batch_of(pool, batch), seed=seed)
+    order = DistinctBatches(pairs.concepts, batch, seed=seed, often=often)
     return StepBatches(pairs, embedder.vocabulary, views, order, seed=seed, long="sample")
 
 
 def most_of(pictures: int, batch: int, asked: int = 0) -> int:
-    """Return the steps of the longest heat: those that were asked for, or as many as take EPOCHS times all pictures."""
+    """Return the steps of the longest heat: those that were asked for, or as many as take EPOCHS times all pictures, general ones that are learnt from with them."""
     return asked or max(1, EPOCHS * pictures // batch)
 
 
@@ -350,7 +380,7 @@ def _tuning(
     part: Mapping[str, Strategy], unfit: Mapping[str, str], without: dict[str, str], hard: Sequence[Hard], augment: Augment, recall: Recall | None, budget_s: float, spent_s: float,
 ) -> tuple[Heats, list[str]]:  # fmt: skip
     """Return what runs heats of the ways that this model can be tuned by, and their names; `without` says the others."""
-    batches = batches_of(embedder, train, batch, seed, progress, augment)
+    batches = batches_of(embedder, train, batch, seed, progress, augment, recall)
     found = dict(unfit)
     found.update(left_out(hard, [name for name, why in found.items() if not why]))
     without.update({name: why for name, why in found.items() if why})
@@ -364,7 +394,7 @@ def _tuning(
         seed=seed,
         folder=folder,
         progress=progress,
-        general=General.of(embedder, recall.pool, progress) if recall else None,
+        general=General.of(embedder, recall.pool, progress) if recall and recall.weight else None,
         weight=recall.weight if recall else 0.0,
         budget_s=budget_s,
         spent_s=spent_s,

@@ -1,20 +1,20 @@
-"""The general pictures that a race recalls what its start said of: drawn, or read, anew each time, and never those that a set is measured on."""
+"""The general pictures that a race recalls what its start said of, or learns from again: drawn, or read, anew each time, and never those that a set is measured on."""
 
 import hashlib
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow.compute as pc
 
+from components.contracts.errors import ConfigError
 from components.contracts.evaluator import Pictures
 from components.contracts.progress import Progress
+from components.contracts.source import Source
 from components.data.ingest import ingest
 from components.data.manifest import read_manifest
 from components.data.selection import Pool, read_pool
-from components.data.sources.catalogue import build_source
 
 DRAWN_BY = 7_919  # the seed of what is drawn; sets of evaluation are drawn by 0
 
@@ -25,22 +25,24 @@ class Recall:
 
     Args:
         pool: general pictures with captions.
-        weight: of what the start said of them, beside the loss, above 0.
+        weight: of what the start said of them, beside the loss; 0 for nothing.
+        share: of a step's pairs, below 1, that are of them and are learnt from as one's own are (replay); 0 for none.
     """
 
     pool: Pool
-    weight: float
+    weight: float = 0.0
+    share: float = 0.0
 
 
-def general_pictures(source: Mapping[str, Any], scratch: Path, progress: Progress) -> Pool:
+def general_pictures(source: Source, scratch: Path, progress: Progress) -> Pool:
     """Return all samples of a source that have a caption, held in memory; DataError where none has.
 
     Args:
-        source: as params.yaml has one.
+        source: what is read.
         scratch: a folder on whose disk they may lie meanwhile.
     """
     with tempfile.TemporaryDirectory(dir=scratch, prefix="general-") as place:
-        ingest(build_source(dict(source)), Path(place), seed=DRAWN_BY, progress=progress)
+        ingest(source, Path(place), seed=DRAWN_BY, progress=progress)
         whole = read_manifest(Path(place) / "manifest.parquet")
         manifest = whole.filter(pc.greater(pc.list_value_length(whole["texts"]), 0))
         return without_those_of(read_pool(manifest, Path(place)), [])
@@ -59,3 +61,35 @@ def without_those_of(pool: Pool, others: Sequence[Pictures]) -> Pool:
         captions=tuple(pool.captions[place] for place in places), concepts=tuple(pool.concepts[place] for place in places),
         sources=tuple(pool.sources[place] for place in places), sha256s=tuple(kept),
     )  # fmt: skip
+
+
+def replayed(own: Pool, general: Pool, share: float, batch: int) -> tuple[Pool, list[float], int]:
+    """Return both in one pool, how often each row of it is to come, and the pairs of a step, in which no two are of one concept.
+
+    A general picture of which something is said that is said of one's own, too, counts as of that concept. One's own are at most one of each concept a
+    step, as everywhere; what that leaves of a step is general.
+
+    Args:
+        own, general: pictures with captions, one at least.
+        share: of a step's pairs that are general, above 0 and below 1.
+        batch: pairs a step, cut to the concepts there are.
+
+    Raises ConfigError where there is no general picture.
+    """
+    if not len(general):
+        raise ConfigError(
+            "there is no general picture to learn from again: each is in a set that is measured on. Name others: --recalled."
+        )
+    known = {text.casefold(): of for texts, of in zip(own.captions, own.concepts, strict=True) for text in texts}
+    concepts = own.concepts + tuple(
+        next((known[text.casefold()] for text in texts if text.casefold() in known), of)
+        for texts, of in zip(general.captions, general.concepts, strict=True)
+    )
+    both = Pool(
+        keys=(*own.keys, *(f"general/{key}" for key in general.keys)), pictures=(*own.pictures, *general.pictures), captions=own.captions + general.captions,
+        concepts=concepts, sources=own.sources + general.sources,
+    )  # fmt: skip
+    batch = min(batch, len(set(concepts)))
+    rows = min((1 - share) * batch, len(set(own.concepts)))
+    often = [rows / len(own)] * len(own) + [(batch - rows) / len(general)] * len(general)
+    return both, often, batch

@@ -20,7 +20,7 @@ from flows.given_start import MICRO, given_start, micro_clip
 from flows.run import find_root
 
 CODE = Path(__file__).parents[2]
-OPTIONS = ("most_lost", "batch", "ask", "augment", "recall")
+OPTIONS = ("most_lost", "batch", "ask", "augment", "recall", "replay")
 
 
 def estimate_adapt(asked: Here, here: Path, outside: bool, price_per_hour: float | None) -> Estimate:
@@ -56,19 +56,22 @@ def _outside(asked: Here, here: Path) -> Taken:
         most = int(asked.race.get("most_steps", 0))
         command = [sys.executable, "-m", "flows.cli", "adapt", str(data if data.exists() else asked.data)]
         command += ["--from", str(given_start(asked.start, here, asked.network)[0]), "--to", str(out)]
-        command += [*as_said(asked.race), "--most-steps", str(min(FIRST, most or FIRST))]
+        command += [*as_said(asked.race, here), "--most-steps", str(min(FIRST, most or FIRST))]
         command += [part for number in asked.numbers for part in ("--seed", number.removeprefix("seed="))]
         command += [part for folder in asked.sets for part in ("--set", str(folder))]
         found = clocked(private(Path(made)).parent, command, "adapt", PYTHONPATH=str(CODE))
         done = json.loads((out / "adapted.json").read_text(encoding="utf-8"))
     ahead = heats_ahead(
-        done["heats"], found.marks, list(ways()), asked.race["budget_s"], most_of(done["pictures"]["train"], done["batch"], most)
+        done["heats"], found.marks, list(ways()), asked.race["budget_s"], most_of(done["pictures"]["train"] + done["general"], done["batch"], most)
     )  # fmt: skip
     return raced("adapt", found, ahead)
 
 
-def as_said(race: Mapping[str, Any]) -> list[str]:
-    """Return what is said of a race as its command takes it, but for the steps of its longest heat."""
+def as_said(race: Mapping[str, Any], here: Path) -> list[str]:
+    """Return what is said of a race as its command takes it elsewhere, but for the steps of its longest heat."""
     given = {"budget": race["budget_s"], **{name: race[name] for name in OPTIONS if name in race}}
+    if "recalled" in race:
+        said = race["recalled"]["name"]
+        given["recalled"] = here / said if (here / said).exists() else said
     words = [part for name, value in given.items() for part in (f"--{name.replace('_', '-')}", str(value))]
     return words + [part for way in race.get("ways", ()) for part in ("--way", way)]

@@ -73,8 +73,9 @@ def heats_ahead(
 
     Raises ConfigError for a budget in which not each can be tried shortly; it says the least.
     """
-    first = {heat["name"]: Heat(**dict(heat)) for heat in heats if heat["steps"]}
-    names = [name for name in order if name in first]
+    tried = {heat["name"]: Heat(**dict(heat)) for heat in heats if heat["steps"]}
+    names = [name for name in order if name in tried]
+    first = {name: tried[name] for name in names}  # a soup of them is none
     others_s = sum(float(heat["seconds"]) for heat in heats if not heat["steps"])
     a_step = dict(zip(names, paces(marks), strict=True))
     once = {name: max(0.0, first[name].seconds - first[name].steps * a_step[name]) for name in names}

@@ -65,7 +65,7 @@ def tried(root: Path, recipe: str, with_data: bool) -> Iterator[Taken]:
 
     Raises DiptychError for a stage that fails.
     """
-    blind, dvc = False, None
+    blind, dvc, last = False, None, Around.read(root)  # which has the work of DVC in it
     for its, stage in Workspace(root, recipe).work():
         name = its.address(stage)
         with contextlib.chdir(root):
@@ -81,7 +81,9 @@ def tried(root: Path, recipe: str, with_data: bool) -> Iterator[Taken]:
                 if (root / path).is_symlink():
                     (root / path).unlink()  # what was made before
             found = _one(root, stage, its.recipe)
-            yield replace(found, seconds=(found.seconds or 0.0) + dvc.seconds)
+            yield replace(
+                found, seconds=(found.seconds or 0.0) + dvc.seconds, cpu_s=found.cpu_s + (0.0 if last else dvc.cpu_s)
+            )
 
 
 def around(root: Path, recipe: str) -> Taken:
@@ -127,8 +129,13 @@ def served(root: Path, recipe: str) -> Clocked:
 
 
 def dvc_around(root: Path, name: str) -> Clocked:
-    """Return what DVC takes beside a stage: to start, and to see what has changed."""
-    return clocked(root, [sys.executable, "-m", "dvc", "repro", "--single-item", "--dry", name], f"dvc.{name}")
+    """Return what DVC takes beside a stage: to start, to see what has changed, and to write dvc.lock anew, which is most of it where that is of some recipes."""
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom dvc.cli import main\nfrom dvc.utils.serialize import modify_yaml\n"
+        "if ended := main(['repro', '--single-item', '--dry', sys.argv[1]]):\n    sys.exit(ended)\n"
+        "if Path('dvc.lock').exists():\n    with modify_yaml('dvc.lock'):\n        pass"
+    )
+    return clocked(root, [sys.executable, "-c", code, name], f"dvc.{name}")
 
 
 def _one(root: Path, stage: str, recipe: str) -> Taken:
@@ -247,7 +254,7 @@ def _race(root: Path, recipe: str) -> Taken:
     done, report = (json.loads((folder / name).read_text(encoding="utf-8")) for name in (ADAPTED, "metrics.json"))
     arguments = (load_finetuning(root, recipe) or {}).get("init_args", {})
     ahead = heats_ahead(
-        done["heats"], found.marks, list(ways()), float(arguments["budget_s"]), most_of(report["pictures"], report["batch"], race.get("most_steps", 0))
+        done["heats"], found.marks, list(ways()), float(arguments["budget_s"]), most_of(report["pictures"] + done["general"], report["batch"], race.get("most_steps", 0))
     )  # fmt: skip
     return raced(address("finetune", recipe), found, ahead)
 

@@ -2,9 +2,10 @@
 
 The start is the model of a workspace in which the recipe `clip` was run on the emoji of two designers; one's own are 450 painted shapes, each of a kind of its own (of ten colours,
 three sizes, five places, four papers), or by `--mine` 1,000 emoji of the third designer (`designer`), 1,000 handwritten digits of scikit-learn (`digits`), or 450 painted stamps, each a
-lone shape that is to be named (`stamps`), none of which it has ever seen. The race is bound by half of the emoji of `val`. Numbers are of pictures that nothing has learnt from or
+lone shape that is to be named (`stamps`), none of which it has ever seen. The race is bound by half of the emoji of `val` and `concept`. Numbers are of pictures that nothing has learnt from or
 chosen by: those that the draw left of one's own, and the emoji of `pair`. Beside it stands what tuning alone does: the way that won, all the way (alpha 1), and with `--beside` the
-start, a linear probe and plain full tuning on the same splits with as much time (adapt_beside.py), the best of which adapted is held against.
+start, a linear probe and plain full tuning on the same splits with as much time (adapt_beside.py), the best of which adapted is held against. With `--replay 0.5` that
+share of a step's pairs are emoji that the start was trained on.
 Prints one JSON object as its last line; --keep writes it to docs/benchmarks/adapt.json, or adapt-designer.json and so on.
 """
 
@@ -38,6 +39,10 @@ from tests.their_sets import write_set
 
 PICTURES = {"shapes": 450, "designer": 1_000, "digits": 1_000, "stamps": 450}
 LABELLED = ("digits", "stamps")  # whose captions are labels and no more
+BOUND = (
+    "val",
+    "concept",
+)  # emoji that bound a race, half of them: pictures of known things, and things that were never seen
 BATCH = 64
 
 
@@ -48,15 +53,18 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--budget-s", type=float, default=240.0)
     parser.add_argument("--mine", choices=sorted(PICTURES), default="shapes")
+    parser.add_argument("--replay", type=float, default=0.0, help="share of a step that are emoji of the start")
+    parser.add_argument("--batch", type=int, default=BATCH)
+    parser.add_argument("--ways", nargs="+", default=[], help="that race (the usual ones)")
     parser.add_argument("--beside", action="store_true", help="and what most would do, on the same splits")
     parser.add_argument("--keep", action="store_true", help="write docs/benchmarks/adapt….json")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         runs = [adapted(given, Path(scratch) / str(seed), seed) for seed in given.seeds]
     said = {
-        "bench": "adapt", "mine": given.mine, "pictures": PICTURES[given.mine], "tested": runs[0]["tested"], "budget_s": given.budget_s, "runs": runs, "date": time.strftime("%Y-%m-%d"), "commit": commit(),
+        "bench": "adapt", "mine": given.mine, "replay": given.replay, "batch": given.batch, "pictures": PICTURES[given.mine], "tested": runs[0]["tested"], "budget_s": given.budget_s, "runs": runs, "date": time.strftime("%Y-%m-%d"), "commit": commit(),
         "machine": f"{os.cpu_count()} cores, {processor()}, no GPU",
-        "command": f"python -m tests.benchmarks.adapt{'' if given.mine == 'shapes' else ' --mine ' + given.mine}{' --beside' if given.beside else ''} "
+        "command": f"python -m tests.benchmarks.adapt{'' if given.mine == 'shapes' else ' --mine ' + given.mine}{' --beside' if given.beside else ''}{_said(given)} "
         f"--budget-s {given.budget_s:g} --seeds {' '.join(map(str, given.seeds))}",
     }  # fmt: skip
     if given.beside:
@@ -67,12 +75,25 @@ def main() -> None:
     print(json.dumps(said))
 
 
+def _said(given: argparse.Namespace) -> str:
+    asked = (
+        ("replay", f"{given.replay:g}", "0"),
+        ("batch", str(given.batch), str(BATCH)),
+        ("ways", " ".join(given.ways), ""),
+    )
+    return "".join(f" --{name} {value}" for name, value, usual in asked if value != usual)
+
+
 def adapted(given: argparse.Namespace, folder: Path, seed: int) -> dict[str, Any]:
     """Return what came of one seed."""
     folder.mkdir()
     workspace = given.workspace.resolve()
-    bound = [{"png": data, "txt": "\n".join(texts).encode()} for data, texts in shown(workspace, "val")]
+    bound = [
+        {"png": data, "txt": "\n".join(texts).encode()} for pool in BOUND for data, texts in shown(workspace, pool)
+    ]
     write_set(folder / "emoji", bound)
+    if given.replay:
+        write_pairs(shown(workspace, "train"), folder / "general")
     tested = write_mine(given.mine, workspace, folder, seed)
     began = time.perf_counter(), time.process_time()
     asked = Asked(
@@ -81,7 +102,10 @@ def adapted(given: argparse.Namespace, folder: Path, seed: int) -> dict[str, Any
         sets=[folder / "emoji"],
         budget_s=given.budget_s,
         seed=seed,
-        batch=BATCH,
+        batch=given.batch,
+        replay=given.replay,
+        recalled="general" if given.replay else "",
+        ways=[way.replace("-", " ") for way in given.ways],
         ask="auto" if given.mine in LABELLED else "captions",
     )
     adapt(asked, folder, folder / "out", as_json=False)
@@ -89,7 +113,7 @@ def adapted(given: argparse.Namespace, folder: Path, seed: int) -> dict[str, Any
     pools, _ = pools_of(asked, folder, folder / "out/.data", silent)
     beside = Beside(
         start=asked.start, pools=pools, tested=tested, choice=choice_of(pools, asked.ask), emoji=pool_of(shown(workspace, "pair")),
-        budget_s=given.budget_s, batch=BATCH, seed=seed,
+        budget_s=given.budget_s, batches=tuple({BATCH, given.batch}), seed=seed,
     )  # fmt: skip
     found = {"seed": seed, "tested": len(tested), **came_of(folder / "out", beside), **took}
     if given.beside:
@@ -131,14 +155,18 @@ def third(workspace: Path) -> list[tuple[bytes, str]]:
 
 def write_drawn(pictures: Sequence[tuple[bytes, str]], folder: Path, seed: int, count: int) -> Pool:
     """Write `count` of them, drawn by the seed, and return the others."""
-    folder.mkdir()
     drawn = random.Random(seed).sample(range(len(pictures)), count)
-    for at in drawn:
-        data, text = pictures[at]
-        (folder / f"{at:05d}.png").write_bytes(data)
-        (folder / f"{at:05d}.txt").write_text(text, encoding="utf-8")
+    write_pairs(((pictures[at][0], (pictures[at][1],)) for at in drawn), folder)
     left = set(range(len(pictures))).difference(drawn)
     return pool_of((pictures[at][0], (pictures[at][1],)) for at in sorted(left))
+
+
+def write_pairs(pictures: Iterable[tuple[bytes, Sequence[str]]], folder: Path) -> None:
+    """Write pictures, each with the first of what is said of it."""
+    folder.mkdir()
+    for place, (data, texts) in enumerate(pictures):
+        (folder / f"{place:05d}.png").write_bytes(data)
+        (folder / f"{place:05d}.txt").write_text(texts[0], encoding="utf-8")
 
 
 def pool_of(pictures: Iterable[tuple[bytes, tuple[str, ...]]]) -> Pool:
@@ -151,8 +179,8 @@ def pool_of(pictures: Iterable[tuple[bytes, tuple[str, ...]]]) -> Pool:
 
 
 def shown(workspace: Path, split: str) -> Iterator[tuple[bytes, tuple[str, ...]]]:
-    """Yield pictures and captions of a pool, or of what the recipe chooses by."""
-    place = "curated/clip" if split == "val" else f"evaluation/{split}"
+    """Yield pictures and captions of a pool, or of what the recipe learns from or chooses by."""
+    place = "curated/clip" if split in ("train", "val") else f"evaluation/{split}"
     manifest = of_split(read_manifest(workspace / f"data/{place}/manifest.parquet"), split)
     pool = read_pool(manifest, workspace / "data/raw")
     yield from zip(pool.pictures, pool.captions, strict=True)

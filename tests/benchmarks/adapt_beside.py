@@ -3,7 +3,7 @@
 Each is what most would do, and chooses by `val` as the race does. The start is asked by its own texts. The linear probe of labels is that of
 components/finetuning/labels/linear_probe.py; of captions it is a linear map from a picture's vector to its caption's, by least squares drawn back to the identity
 (Hoerl and Kennard 1970). Plain full tuning trains every weight, statistics of batch norms too, by one rate and the same loss, for as many steps as the budget has
-room for; the best of its looks is taken, all the way. All are tested on pictures that nobody has learnt from or chosen by: those that the draw left of one's own, and the emoji of
+room for, in batches of each size that is asked for; the best of its looks is taken, all the way. All are tested on pictures that nobody has learnt from or chosen by: those that the draw left of one's own, and the emoji of
 `pair`, where `val` is what bounds the race.
 Axes: N pictures, D shared width.
 """
@@ -25,11 +25,12 @@ from components.data.selection import Pool
 from components.evaluation.embedding import Embedder
 from components.evaluation.retrieval import Gallery, Retrieval, recall_at_1
 from components.finetuning.freeze import Freeze
+from components.finetuning.interpolate import Weights
 from components.finetuning.labels.answers import Answers
 from components.finetuning.labels.choice import Choice
 from components.finetuning.labels.linear_probe import LinearProbe
 from components.finetuning.labels.way import LabelVectors, Seen, plain
-from components.finetuning.race import race
+from components.finetuning.race import Heat, race
 from components.finetuning.strategy import Strategy
 from components.recipes.given_model import read_given
 from components.stages.elsewhere import found_of
@@ -63,7 +64,7 @@ class Beside:
         choice: the labels that are told apart; None where captions are found.
         emoji: pictures of others to test on.
         budget_s: seconds of plain tuning.
-        batch: pairs a step.
+        batches: pairs a step of plain tuning; where there are several, that with which it is best on val is taken.
         seed: of draws.
     """
 
@@ -73,7 +74,7 @@ class Beside:
     choice: Choice | None
     emoji: Pool
     budget_s: float
-    batch: int
+    batches: Sequence[int]
     seed: int
 
     def run(self, folder: Path) -> dict[str, dict[str, float]]:
@@ -133,16 +134,20 @@ class Beside:
     def _tuned(self, folder: Path) -> dict[str, float]:
         embedder, train, val = embedder_of(self.start), self.pools["train"], self.pools["val"]
         watch = watching_labels(embedder, self.choice, val, silent) if self.choice else watching(embedder, val, silent)
-        batch = batch_of(train, self.batch)
-        heats = Heats(
-            embedder=embedder, ways={"plain": Plain(share=1.0, optimisation=PLAIN, alphas=(1.0,))},
-            batches=batches_of(embedder, train, batch, self.seed, silent), watch=watch, seed=self.seed, folder=folder, progress=silent,
-            start={name: value.detach().clone() for name, value in embedder.model.state_dict().items()}, budget_s=self.budget_s,
-        )  # fmt: skip
-        last = race(["plain"], heats.run, self.budget_s, most_of(len(train), batch))[-1]
-        embedder.model.load_state_dict(dict(heats.tuned(last)))
+        start = {name: value.detach().clone() for name, value in embedder.model.state_dict().items()}
+        found = list[tuple[Heat, int, Weights]]()
+        for batch in sorted({batch_of(train, size) for size in self.batches}):
+            heats = Heats(
+                embedder=embedder, ways={"plain": Plain(share=1.0, optimisation=PLAIN, alphas=(1.0,))},
+                batches=batches_of(embedder, train, batch, self.seed, silent), watch=watch, seed=self.seed, folder=folder / str(batch), progress=silent,
+                start=start, budget_s=self.budget_s,
+            )  # fmt: skip
+            last = race(["plain"], heats.run, self.budget_s, most_of(len(train), batch))[-1]
+            found.append((last, batch, heats.tuned(last)))
+        best, batch, weights = max(found, key=lambda one: one[0].score)
+        embedder.model.load_state_dict(dict(weights))
         embedder.model.eval()
-        return {"own": self.own(embedder), "emoji": self.elsewhere(embedder), "steps": last.steps}
+        return {"own": self.own(embedder), "emoji": self.elsewhere(embedder), "steps": best.steps, "batch": batch}
 
 
 def embedder_of(folder: Path) -> Embedder:

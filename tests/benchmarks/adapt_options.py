@@ -83,7 +83,7 @@ def of_seed(start: Embedder, folder: Path, seed: int, steps: int) -> list[dict[s
     (folder / "general").mkdir()
     ingest(build_source({"name": "scenes", "pictures": 240}), folder / "general", seed=0, progress=silent)
     general = read_pool(read_manifest(folder / "general/manifest.parquet"), folder / "general")
-    recalled = general_pictures({"name": "scenes", "pictures": 240}, folder, silent)
+    recalled = general_pictures(build_source({"name": "scenes", "pictures": 240}), folder, silent)
     held = General.of(start, recalled, silent)
     found = [{"arm": "start", **numbers(start, tested, general)}]
     for arm, options in ARMS.items():

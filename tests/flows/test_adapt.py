@@ -11,7 +11,7 @@ from components.serving.labels import Labels
 from components.stages import raced as racing
 from flows.adapt_parser import seconds
 from flows.cli import main
-from tests.own_pictures import paint, write_table
+from tests.own_pictures import paint, paint_kinds, write_table
 from tests.squares import described_at_debug
 
 
@@ -82,6 +82,22 @@ def test_a_folder_and_a_model_become_a_model_and_a_sentence(diptych, start, mine
     code, _, err = diptych("mine", "--from", start, "--to", "out")
     assert code == 1
     assert "is there already, and nothing is written over" in err
+
+
+def test_general_pictures_of_a_folder_are_learnt_from_beside_one_s_own(diptych, start, mine, tmp_path):
+    kinds = paint_kinds(tmp_path / "before", range(20))
+    write_table(tmp_path / "before/captions.csv", {name: (text, "") for name, text in kinds.items()})
+    asked = ("mine", "--from", start, "--batch", 12, "--most-steps", 8, "--replay")
+    for share, recalled, says in (("1", "before", "replay is 1.0"), ("0.5", "befor", "no source is called 'befor'")):
+        code, _, err = diptych(*asked, share, "--recalled", recalled, "--to", "refused")
+        assert code == 1
+        assert says in err
+        assert not (tmp_path / "refused").exists(), "said before anything is made"
+    code, _, err = diptych(*asked, 0.5, "--recalled", "before", "--way", "lora", "--way", "continued", "--to", "out")
+    assert code == 0, err
+    said = json.loads((tmp_path / "out/adapted.json").read_text())
+    assert (said["general"], said["batch"], said["pictures"]["train"]) == (20, 12, 48)
+    assert {heat["name"] for heat in said["heats"]} >= {"lora", "continued"}
 
 
 def test_what_was_begun_goes_on_with_the_same_pictures_alone(diptych, start, mine, tmp_path):

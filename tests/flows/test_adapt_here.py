@@ -24,7 +24,7 @@ from components.recipes.section import build
 from components.recipes.trained import load_trained, save_trained
 from components.serving.labels import Labels
 from components.stages.finetune import asked_of, check_same, race_of
-from flows.adapt_here import Here, advice_of, choices_of, set_in
+from flows.adapt_here import Here, advice_of, check_recalled, choices_of, set_in
 from flows.choices import Choices, choose
 from flows.cli import main
 from flows.given_start import laid_in
@@ -160,6 +160,8 @@ def test_a_race_is_held_to_the_sets_that_were_named_and_to_no_others():
     assert Race(sets=named).sets == named
     with pytest.raises(ConfigError, match="recall is -1"):
         Race(recall=-1.0)
+    with pytest.raises(ConfigError, match=r"replay is 1.0"):
+        Race(replay=1.0)
     check_same(named, {"cifar": "a" * 64, "general": "b" * 64})
     with pytest.raises(ConfigError, match="somebody changed it"):
         check_same(named, {"cifar": "b" * 64, "general": "b" * 64})
@@ -176,6 +178,14 @@ def test_the_race_of_the_recipe_is_known_by_what_it_lists_and_its_sets_are_asked
         asked = asked_of(listed)[name]
         (asks,) = (build(one, Evaluator) for one in asked.evaluators)
         assert (asked.half, asks.label, asks.prompts, asks.among) == ("first", "category", "templates", "pools")
+
+
+def test_general_pictures_of_a_workspace_are_of_a_source_that_needs_no_path():
+    for race in ({}, {"recalled": {"name": "emoji"}}, {"recalled": {"name": "scenes"}}):
+        check_recalled(race)
+    for said in ("folder", "nowhere", "data/own"):
+        with pytest.raises(ConfigError, match=f"--recalled {said} is no source that needs no path.*emoji"):
+            check_recalled({"recalled": {"name": said}})
 
 
 @pytest.mark.timeout(900)
@@ -196,6 +206,7 @@ def test_the_stages_adapt_what_was_laid_in_and_the_package_says_what_came_of_it(
                 "batch": 12,
                 "ways": ["lora", "whole", "feature adapter"],
                 "recall": 0.5,
+                "replay": 0.25,
                 "recalled": {"name": "scenes", "pictures": 24},
             },
         ),
@@ -215,6 +226,7 @@ def test_the_stages_adapt_what_was_laid_in_and_the_package_says_what_came_of_it(
     raced = json.loads((run / "finetune/adapted.json").read_text())
     tuned = json.loads((run / "finetune/metrics.json").read_text())
     assert tuned["samples"] == tuned["steps"] * tuned["batch"]
+    assert (raced["general"], raced["batch"], tuned["batch"]) == (24, 12, 12)
     assert set(raced["trade"][0]) == {"alpha", "val", "general", "drawn", "digits"}
     assert {heat["name"] for heat in raced["heats"] if "soup" not in heat["name"]} == {
         "lora",

@@ -8,10 +8,10 @@ from flows.estimating.parser import add_estimate
 
 ALL = (
     "--budget", "90s", "--most-lost", "0.05", "--ask", "captions", "--way", "lora", "--way", "image-prompt", "--augment", "strong",
-    "--recall", "0.5", "--batch", "12", "--most-steps", "40", "--seed", "3",
+    "--recall", "0.5", "--replay", "0.25", "--recalled", "emoji", "--batch", "12", "--most-steps", "40", "--seed", "3",
 )  # fmt: skip
 RACE = {
-    "budget_s": 90.0, "most_lost": 0.05, "ask": "captions", "ways": ["lora", "image prompt"], "augment": "strong", "recall": 0.5, "batch": 12,
+    "budget_s": 90.0, "most_lost": 0.05, "ask": "captions", "ways": ["lora", "image prompt"], "augment": "strong", "recall": 0.5, "replay": 0.25, "recalled": {"name": "emoji"}, "batch": 12,
     "most_steps": 40,
 }  # fmt: skip
 
@@ -40,9 +40,12 @@ def test_an_estimate_takes_all_that_the_race_takes_and_reads_it_alike():
         }
 
 
-def test_what_is_tried_outside_of_a_workspace_is_told_the_same_race_but_for_its_longest_heat():
+def test_what_is_tried_outside_of_a_workspace_is_told_the_same_race_but_for_its_longest_heat(tmp_path):
     parser = argparse.ArgumentParser()
     add_race(parser)
-    assert race_of(parser.parse_args(as_said(RACE))) == {
+    assert race_of(parser.parse_args(as_said(RACE, tmp_path))) == {
         name: value for name, value in RACE.items() if name != "most_steps"
     }
+    (tmp_path / "emoji").mkdir()
+    found = race_of(parser.parse_args(as_said(RACE, tmp_path)))["recalled"]
+    assert found == {"name": str(tmp_path / "emoji")}, "a folder is found from where it is tried, too"

@@ -64,6 +64,14 @@ def test_where_no_more_steps_are_asked_for_that_is_said_and_not_that_there_is_no
     assert heats_ahead(few, marks, WAYS, budget_s=2000.0, most=4).in_words.startswith("4 steps of each way, as many")
 
 
+def test_a_soup_of_the_first_heats_is_no_way_and_its_steps_are_theirs():
+    heats, marks = first_heats(A_STEP, ONCE, dict.fromkeys(WAYS, 0.5))
+    soup = {"name": "soup of lora and whole", "steps": 16, "score": 0.9, "seconds": 50.0}
+    with_it, without = (heats_ahead([*more, *heats], marks, WAYS, budget_s=2000.0, most=400) for more in ([soup], []))
+    assert with_it == without
+    assert with_it.in_words.startswith("8 steps of each way, then 100 steps of lora")
+
+
 def test_what_ways_that_tune_nothing_took_is_in_the_budget_that_is_asked_for():
     heats, marks = first_heats(A_STEP, ONCE, dict.fromkeys(WAYS, 0.5))
     frozen = {"name": "cache", "steps": 0, "score": 0.9, "seconds": 20.0}

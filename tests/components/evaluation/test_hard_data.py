@@ -86,6 +86,8 @@ def test_few_pictures_are_not_tuned_whole():
     )
     assert found.sentence.endswith("Not all weights are tuned, which so few cannot hold.")
     assert set(left_out([found], WAYS)) == {"whole"}
+    assert set(left_out([found], (*WAYS, "continued"))) == {"whole", "continued"}
+    assert left_out([found], ("whole", "continued")) == {}, "one way is left"
     assert left_out([found], ["whole"]) == {}
     alone = few_pictures(16, 2, ["whole"])
     assert alone is not None

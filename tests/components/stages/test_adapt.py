@@ -32,7 +32,7 @@ from components.stages import weighed as weighing
 from components.stages.adapt import adapt
 from components.stages.elsewhere import of_set
 from components.stages.heats import Heats, LabelHeats, method_of
-from components.stages.raced import batches_of, check, longest
+from components.stages.raced import batches_of, check, longest, usual
 from components.stages.recalled import Recall
 from components.stages.weighed import chosen
 from tests.squares import COLOURS
@@ -367,6 +367,21 @@ def test_what_is_recalled_or_augmented_is_another_race_and_changes_what_is_learn
         adapted(
             copy.deepcopy(embedder), squares, others, tmp_path / "none", by=("whole",), recall=general
         )  # all are measured on
+
+
+def test_what_is_replayed_is_learnt_from_beside_one_s_own_by_each_way_and_training_that_goes_on_is_one(
+    embedder, squares, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(racing, "EPOCHS", 4)
+    general = Recall(pool=part_of(squares, range(2, 50, 5)), share=0.5)
+    found = adapted(embedder, squares, [], tmp_path, by=("lora", "continued"), recall=general, batch=8).raced
+    assert (found.general, found.batch) == (10, 8)
+    assert {heat.name for heat in found.heats} >= {"lora", "continued"}
+    assert max(heat.steps for heat in found.heats if "soup" not in heat.name) == 4 * (30 + 10) // 8
+    assert {"general", "batch"} <= found.as_json().keys()
+    assert usual(0.5) == (*usual(0.0), "continued")
+    with pytest.raises(ConfigError, match="replay is 1"):
+        adapted(embedder, squares, [], tmp_path / "all", by=("lora",), recall=replace(general, share=1.0))
 
 
 def test_a_soft_prompt_of_one_budget_is_not_taken_for_another_s(embedder, squares, tmp_path):
