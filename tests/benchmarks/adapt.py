@@ -6,7 +6,7 @@ lone shape that is to be named (`stamps`), none of which it has ever seen. The r
 chosen by: those that the draw left of one's own, and the emoji of `pair`. Beside it stands what tuning alone does: the way that won, all the way (alpha 1), and with `--beside` the
 start, a linear probe and plain full tuning on the same splits with as much time (adapt_beside.py), the best of which adapted is held against. With `--replay 0.5` that
 share of a step's pairs are emoji that the start was trained on.
-Prints one JSON object as its last line; --keep writes it to docs/benchmarks/adapt.json, or adapt-designer.json and so on.
+Prints one JSON object as its last line; --keep writes it to docs/benchmarks/adapt.json, or adapt-designer.json, adapt-digits-100.json and so on.
 """
 
 import argparse
@@ -53,6 +53,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--budget-s", type=float, default=240.0)
     parser.add_argument("--mine", choices=sorted(PICTURES), default="shapes")
+    parser.add_argument(
+        "--pictures", type=int, default=0, help="of one's own, the tested ones not counted (those that stand above)"
+    )
     parser.add_argument("--replay", type=float, default=0.0, help="share of a step that are emoji of the start")
     parser.add_argument("--batch", type=int, default=BATCH)
     parser.add_argument("--ways", nargs="+", default=[], help="that race (the usual ones)")
@@ -62,7 +65,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         runs = [adapted(given, Path(scratch) / str(seed), seed) for seed in given.seeds]
     said = {
-        "bench": "adapt", "mine": given.mine, "replay": given.replay, "batch": given.batch, "pictures": PICTURES[given.mine], "tested": runs[0]["tested"], "budget_s": given.budget_s, "runs": runs, "date": time.strftime("%Y-%m-%d"), "commit": commit(),
+        "bench": "adapt", "mine": given.mine, "replay": given.replay, "batch": given.batch, "pictures": given.pictures or PICTURES[given.mine], "tested": runs[0]["tested"], "budget_s": given.budget_s, "runs": runs, "date": time.strftime("%Y-%m-%d"), "commit": commit(),
         "machine": f"{os.cpu_count()} cores, {processor()}, no GPU",
         "command": f"python -m tests.benchmarks.adapt{'' if given.mine == 'shapes' else ' --mine ' + given.mine}{' --beside' if given.beside else ''}{_said(given)} "
         f"--budget-s {given.budget_s:g} --seeds {' '.join(map(str, given.seeds))}",
@@ -70,13 +73,20 @@ def main() -> None:
     if given.beside:
         said["against_best"] = against_best(runs)
     if given.keep:
-        name = "adapt" if given.mine == "shapes" else f"adapt-{given.mine}"
+        name = "-".join(
+            [
+                "adapt",
+                *([given.mine] if given.mine != "shapes" else []),
+                *([str(given.pictures)] if given.pictures else []),
+            ]
+        )
         (ROOT / f"docs/benchmarks/{name}.json").write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(said))
 
 
 def _said(given: argparse.Namespace) -> str:
     asked = (
+        ("pictures", str(given.pictures), "0"),
         ("replay", f"{given.replay:g}", "0"),
         ("batch", str(given.batch), str(BATCH)),
         ("ways", " ".join(given.ways), ""),
@@ -94,7 +104,7 @@ def adapted(given: argparse.Namespace, folder: Path, seed: int) -> dict[str, Any
     write_set(folder / "emoji", bound)
     if given.replay:
         write_pairs(shown(workspace, "train"), folder / "general")
-    tested = write_mine(given.mine, workspace, folder, seed)
+    tested = write_mine(given.mine, workspace, folder, seed, given.pictures or PICTURES[given.mine])
     began = time.perf_counter(), time.process_time()
     asked = Asked(
         data="mine",
@@ -121,8 +131,8 @@ def adapted(given: argparse.Namespace, folder: Path, seed: int) -> dict[str, Any
     return found
 
 
-def write_mine(mine: str, workspace: Path, folder: Path, seed: int) -> Pool:
-    """Write the pictures that are one's own into `mine`, each with what is said of it; return those that are left, to test on."""
+def write_mine(mine: str, workspace: Path, folder: Path, seed: int, count: int) -> Pool:
+    """Write so many pictures that are one's own into `mine`, each with what is said of it; return those that are left, to test on."""
     if mine == "shapes":
         drawn = random.Random(seed).sample(range(len(KINDS)), 2 * PICTURES[mine])
         kinds = paint_kinds(folder / "painted", drawn)
@@ -131,7 +141,7 @@ def write_mine(mine: str, workspace: Path, folder: Path, seed: int) -> Pool:
         all_of = third(workspace)
     else:
         all_of = list(digits() if mine == "digits" else stamps(seed))
-    return write_drawn(all_of, folder / "mine", seed, PICTURES[mine])
+    return write_drawn(all_of, folder / "mine", seed, count)
 
 
 def digits() -> Iterator[tuple[bytes, str]]:

@@ -189,15 +189,20 @@ def verdict(of: Mapping[str, float | None], least: float) -> str:
     return "holds" if low >= least else "does not hold" if high < least else "underpowered"
 
 
-def row_of(mine: str, said: Mapping[str, Any] | None) -> str:
-    """Return the row of docs/adapt.md that tells what was measured of one's own pictures of a kind; `said` is what is kept of it, None of nothing."""
-    if said is None:
-        return f"| `{mine}` | *not measured* | | |"
+def row_of(mine: str, said: Mapping[str, Any]) -> str:
+    """Return the row of docs/adapt.md that tells what was measured of one's own pictures of a kind; `said` is what is kept of it."""
+    runs = said["runs"]
+
+    def mean(of: str, arm: str) -> float:
+        return 100 * float(np.mean([(run["adapted"] if arm == "adapted" else run["beside"][arm])[of] for run in runs]))
+
+    arms = " | ".join(f"{mean('own', arm):.1f}" for arm in (*ARMS, "adapted"))
+    lost = mean("emoji", "plain tuning") - mean("emoji", "start")
     cells = [
         f"{100 * of['mean']:+.1f} ({100 * of['low']:+.1f} to {100 * of['high']:+.1f}), *{of['verdict']}*"
         for of in (said["against_best"][name] for name in ("gain", "emoji"))
     ]
-    return f"| `{mine}` | {said['pictures']:,}, tested on {said['tested']:,} | {cells[0]} | {cells[1]} |"
+    return f"| `{mine}` | {said['tested']:,} | {arms} | {cells[0]} | {cells[1]} | {lost:+.1f} |"
 
 
 def over_seeds(values: Sequence[float]) -> dict[str, float | None]:

@@ -42,16 +42,16 @@ def test_what_is_claimed_is_shown_by_the_interval_or_is_not():
     runs = [run(0.60 + seed / 1000, 0.495, start=0.30, linear_probe=0.50, plain_tuning=0.40) for seed in range(3)]
     found = against_best(runs)
     assert (found["gain"]["verdict"], found["emoji"]["verdict"]) == ("holds", "holds")
-    said = {"pictures": 1000, "tested": 914, "against_best": found}
-    assert (
-        row_of("designer", said)
-        == "| `designer` | 1,000, tested on 914 | +10.1 (+9.8 to +10.3), *holds* | -0.5 (-0.5 to -0.5), *holds* |"
+    runs[0]["beside"]["plain tuning"]["emoji"] = 0.2
+    said = {"tested": 914, "against_best": found, "runs": runs}
+    assert row_of("designer", said) == (
+        "| `designer` | 914 | 30.0 | 50.0 | 40.0 | 60.1 | +10.1 (+9.8 to +10.3), *holds* | -0.5 (-0.5 to -0.5), *holds* | -10.0 |"
     )
 
 
 def test_what_is_tested_on_is_what_the_draw_left_and_every_kind_is_painted_once(tmp_path):
     (tmp_path / "own").mkdir()
-    left = write_mine("shapes", tmp_path, tmp_path / "own", 0)
+    left = write_mine("shapes", tmp_path, tmp_path / "own", 0, PICTURES["shapes"])
     learnt = {path.read_bytes() for path in (tmp_path / "own/mine").glob("*.png")}
     said = {path.read_text() for path in (tmp_path / "own/mine").glob("*.txt")}
     assert len(learnt) == len(said) == PICTURES["shapes"] == len(left)

@@ -7,7 +7,7 @@ from pathlib import Path
 from flows.page_apps import KEEP_RUNS, RUNS_KEPT_DAYS
 from flows.pipeline import WAITS_S, run_stage
 from tests import drills
-from tests.drills import s3_away
+from tests.drills import nights, s3_away
 from tests.drills.__main__ import DRILLS, OTHERS
 from tests.drills.full_disk import KEPT_AT
 
@@ -38,6 +38,13 @@ def test_the_numbers_are_those_that_were_measured():
     said = json.loads((REPOSITORY / "docs/benchmarks/s3-away.json").read_text())
     assert said["passed"] is True
     assert f"<!-- s3 -->\n{s3_away.page(said)}\n<!-- /s3 -->" in PAGE
+
+
+def test_what_a_night_adds_is_what_was_counted_and_nothing_else_grew():
+    said = json.loads(nights.KEPT_AT.read_text())
+    assert (said["passed"], said["detail"]["grows"], said["detail"]["left_of_old_rows"]) == (True, {}, {})
+    assert said["detail"]["nights"] == 24
+    assert f"<!-- nights -->\n{nights.page(said)}\n<!-- /nights -->" in PAGE
 
 
 def test_what_follows_by_arithmetic_follows_and_is_called_that():

@@ -16,6 +16,7 @@ from flows.stack.pages import mlflow, prefect
 from flows.stack.place import PORTS, USER, Place
 from flows.stack.supervisor import DEAF_S, LOG_MB
 from tests.benchmarks import stack
+from tests.drills import stack as faults
 
 REPOSITORY = Path(__file__).parents[2]
 PAGE = (REPOSITORY / "docs/stack.md").read_text()
@@ -44,6 +45,15 @@ def test_the_servers_are_those_of_the_code(tmp_path):
 def test_the_numbers_are_those_that_were_measured():
     said = json.loads((REPOSITORY / "docs/benchmarks/stack.json").read_text())
     assert f"<!-- stack -->\n{stack.page(said)}\n<!-- /stack -->" in PAGE
+
+
+def test_what_faults_do_to_pipelines_is_what_was_measured_and_none_waits_longer_than_is_promised():
+    said = json.loads(faults.KEPT_AT.read_text())
+    assert (said["passed"], said["lost"], [*faults.PARTS]) == (True, 0, [name for name in said["detail"]])
+    assert f"<!-- faults -->\n{faults.page(said)}\n<!-- /faults -->" in PAGE
+    again = [of["again_after_s"] for of in said["detail"].values() if "again_after_s" in of]
+    assert len(again) == 2
+    assert max(again) <= faults.AGAIN_WITHIN_S == 120.0
 
 
 def test_what_a_pipeline_takes_more_there_is_what_was_measured_and_less_than_a_twentieth():

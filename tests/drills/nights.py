@@ -89,6 +89,23 @@ def main() -> None:
     sys.exit(not passed)
 
 
+def page(said: Mapping[str, Any]) -> str:
+    """Return what docs/faults.md says of what a quiet night adds."""
+    of = said["detail"]
+    more: Mapping[str, float] = of["a_quiet_night_adds"]
+    rows = {
+        name.removeprefix("rows prefect."): count for name, count in more.items() if name.startswith("rows prefect.")
+    }
+    states = rows["flow_run_state"] + rows["task_run_state"]
+    return (
+        f"What a quiet night of `pipeline/nightly` adds on the servers of one machine: {rows['events']:.0f} events with {rows['event_resources']:.0f} names of what they are about, "
+        f"{rows['log']:.0f} lines of log, {rows['artifact']:.0f} artifacts, a run with its {rows['task_run']:.0f} tasks and {states:.0f} states, {rows[HELD]:.0f} rows of what watchdogs held, "
+        f"{more['bytes data/logs'] / 1000:.1f} kB in `data/logs`, whose files are put aside at 16 MB, and {more['bytes postgres'] / 1000:.0f} kB in PostgreSQL's files. No file, temporary file, process, "
+        f"open file of the supervisor or shared memory is there that was not before; MLflow and DVC get nothing. {of['nights']} nights in a row, before the last {of['changed']} of which something had "
+        f"changed, {of['seconds_a_quiet_night']:.0f} s each (`make drill DRILL=nights`): `{said['command'].partition(' --to')[0]}` ([answer](benchmarks/{KEPT_AT.name})), commit `{said['commit']}`, {said['machine']}, beside other work."
+    )
+
+
 def place(root: Path) -> Path:
     """Make a workspace that has the nightly deployment, and whose stages take no time."""
     root.mkdir()

@@ -21,7 +21,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -303,6 +303,21 @@ PARTS: dict[str, Callable[[Drill], dict[str, Any]]] = {
     REGISTERS: Drill.while_it_registers, "worker_killed_before_it_begins": Drill.before_it_begins, "worker_killed": Drill.while_it_trains,
     "postgres_killed": lambda drill: drill.through("postgres"), "prefect_killed": lambda drill: drill.through("prefect", STOPPED_S),
 }  # fmt: skip
+
+
+def page(said: Mapping[str, Any]) -> str:
+    """Return what docs/stack.md says of what came of each part."""
+    of = said["detail"]
+    early, training, s3, still = (
+        of[name] for name in ("worker_killed_before_it_begins", "worker_killed", REGISTERS, "prefect_killed")
+    )
+    return (
+        f"S3 was away for {s3['away_s']:.0f} s, and all files of the version were there when its run completed, {s3['completed_after_s']} s after that had begun. The run of a worker that was killed before it had begun "
+        f"counted as crashed, and waited for the next, after {early['again_after_s']} s, and completed after {early['completed_after_s']}; of one that was killed in its training after {training['again_after_s']} s, "
+        f"and it and the run that waited for its place were done after {training['both_completed_after_s']}. PostgreSQL killed: done {of['postgres_killed']['completed_after_s']} s later. Prefect's server killed while the "
+        f"training stood still for {still['stood_still_s']:.0f} s: done {still['completed_after_s']} s later, and nobody else got its place. Nothing was lost, and nothing is there twice: `{said['command']}` "
+        f"([answer](benchmarks/{KEPT_AT.name})), commit `{said['commit']}`, {said['machine']}, beside other work."
+    )
 
 
 def kill_worker(root: Path) -> None:
