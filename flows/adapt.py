@@ -119,6 +119,7 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
     said = {
         "start": {"library": given.library, "sha256": given.sha256},
         "pictures": {name: len(pool) for name, pool in pools.items()},
+        **({"recalled": of_general(asked.recalled, recall.pool)} if recall else {}),
         **found.as_json(),
     }
     said["hard"] += [asdict(near)] if near else []
@@ -127,6 +128,14 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
     half.replace(out / REPORT)
     shutil.rmtree(out / HEATS, ignore_errors=True)
     print(json.dumps(said) if as_json else "\n".join(lines(found, said, out)))
+
+
+def of_general(named: str, pool: "Pool") -> dict[str, Any]:
+    """Return by what general pictures can be known again: where they came from, how many there were, and a digest of them and of what is said of each."""
+    from components.contracts.sealed import digest_of
+
+    rows = {sha256: repr(texts) for sha256, texts in zip(pool.sha256s, pool.captions, strict=True)}
+    return {"data": named or "scenes", "pictures": len(pool), "digest": digest_of(rows)}
 
 
 def listener() -> "Progress":

@@ -80,8 +80,12 @@ def choices_of(asked: Here, root: Path, here: Path) -> Choices:
 
 
 def check_recalled(race: Mapping[str, Any]) -> None:
-    """Raise ConfigError for general pictures that are of no source of the catalogue, or of one that reads a path: a race of the workspace knows them by their source."""
+    """Raise ConfigError for general pictures that are of no source of the catalogue, or of one that reads a path: a race of the workspace knows them by their source.
+
+    What is replayed is drawn, as Race says.
+    """
     from components.data.sources.catalogue import read_catalogue, settings_of
+    from components.finetuning.raced import Race
 
     if (said := race.get("recalled", {}).get("name")) is None:
         return
@@ -91,6 +95,7 @@ def check_recalled(race: Mapping[str, Any]) -> None:
             f"--recalled {said} is no source that needs no path, and in a workspace general pictures are of one: {', '.join(names)}. With --to they may be a "
             "folder, a table or shards."
         )
+    Race(replay=race.get("replay", 0.0), recalled={"name": said})
 
 
 def advice_of(root: Path) -> str:

@@ -84,7 +84,7 @@ def add_race(made: argparse.ArgumentParser, of: str = "") -> None:
     )  # fmt: skip
     made.add_argument(
         "--recalled", metavar="DATA", default="",
-        help=f"{of}general pictures to recall or replay, best those that the model was trained on: a source such as emoji, with --to also a folder, table or shards (drawn scenes)",
+        help=f"{of}general pictures to recall or replay, best those that the model was trained on: with --to a folder, a table, shards or a source, else a source to recall (drawn scenes, which alone a workspace replays)",
     )  # fmt: skip
     made.add_argument("--batch", metavar="PAIRS", type=int, default=64, help=f"{of}a step (64)")
     made.add_argument(
@@ -102,8 +102,17 @@ def race_of(said: argparse.Namespace) -> dict[str, Any]:
     others: tuple[tuple[str, Any, Any], ...] = (
         ("most_lost", said.most_lost, None), ("most_steps", said.most_steps, 0), ("augment", said.augment, "light"), ("recall", said.recall, 0.0), ("replay", said.replay, 0.0), ("ways", said.ways, []),
     )  # fmt: skip
+    check_recalled(said)
     race |= {name: value for name, value, usual in others if value != usual}
     return race | ({"recalled": {"name": said.recalled}} if said.recalled else {})
+
+
+def check_recalled(said: argparse.Namespace) -> None:
+    """Raise ConfigError for general pictures that nothing would be done with."""
+    if said.recalled and not (said.recall or said.replay):
+        raise ConfigError(
+            f"--recalled {said.recalled} names general pictures, and neither --recall nor --replay says what for. Give --replay 0.5, or leave it out."
+        )
 
 
 def seconds(said: str) -> float:
@@ -122,6 +131,7 @@ def _adapt(here: Path, arguments: argparse.Namespace) -> int:
     from flows.adapt import MOST_LOST, Asked, adapt
     from flows.given_start import given_start
 
+    check_recalled(arguments)
     asked = Asked(
         data=arguments.data, start=given_start(arguments.start, here, arguments.network)[0], sets=[here / one for one in arguments.sets], budget_s=arguments.budget,
         most_lost=MOST_LOST if arguments.most_lost is None else arguments.most_lost, seed=arguments.seed or 0, batch=arguments.batch, ask=arguments.ask, ways=arguments.ways,

@@ -19,7 +19,11 @@ DENSER = 1.2  # pieces a letter against English, from which on words of another 
 SPELLED = 1.8  # the same, from which on letters are spelled
 UNKNOWN = 0.1  # share of the words that a tokenizer does not know
 LEFT = 0.8  # of the held-out pictures, at least, are left where copies are set aside
-TEXTS, WHOLE = "locked image", ("whole", "continued")  # ways to tune the texts alone, and all weights
+TEXTS, WHOLE, CONTINUED = (
+    "locked image",
+    "whole",
+    "continued",
+)  # ways to tune the texts alone, and all weights, by one's own or with general pictures beside
 _WORDS = {
     "German": "der die das ein eine einer eines einem einen und mit auf im in von vor zu zwei ist unter neben",
     "French": "le la les un une des et avec sur dans de du à au en deux est sous près devant",
@@ -82,7 +86,9 @@ def few_pictures(train: int, held: int, ways: Sequence[str]) -> Hard | None:
         return None
     then = (
         "All weights are tuned all the same, since no other way takes part."
-        if set(ways) <= {*WHOLE}
+        if list(ways) == [WHOLE]
+        else "All weights are tuned by training that goes on, and by no other way."
+        if CONTINUED in ways
         else "Not all weights are tuned, which so few cannot hold."
     )
     return Hard(
@@ -240,6 +246,6 @@ def left_out(found: Sequence[Hard], ways: Sequence[str]) -> dict[str, str]:
             for way in ways
             if way != TEXTS
         }
-    if "few_pictures" in names and not set(ways) <= {*WHOLE}:
-        return {way: f"fewer than {FEW} pictures to learn from cannot hold all weights" for way in ways if way in WHOLE}
+    if "few_pictures" in names and len(ways) > 1 and WHOLE in ways:
+        return {WHOLE: f"fewer than {FEW} pictures to learn from cannot hold all weights"}
     return {}

@@ -21,7 +21,8 @@ class Race:
         ways: to tune that take part, by name; null takes the usual four.
         augment: how much training pictures are changed.
         recall: weight of what the start says of general pictures, beside the loss; 0 holds to nothing.
-        replay: share of a step's pairs that are general pictures, learnt from as one's own are; 0 learns from none.
+        replay: share of a step's pairs that are general pictures, learnt from as one's own are; 0 learns from none. These are drawn scenes: what lineage, licences
+            and the list of what was taken down say of a model is by rows of the workspace, which those of another source are not.
         recalled: the source of these pictures, as params.yaml has one, without a path.
         sets: name -> a set on which it must not get worse, as `evaluation.sets` has one, and for one with a path the first digits, 12 or more, of its
             `digest`, that of the whole: those of the evaluation may change without a tuning anew, and these may not. What is told at the end should be of the other
@@ -55,6 +56,11 @@ class Race:
             )
         if not 0 <= self.replay < 1:
             raise ConfigError(f"replay is {self.replay}, but it is a share of a step's pairs, below 1. Give 0 or 0.5.")
+        if self.replay and self.recalled.get("name") != SCENES["name"]:
+            raise ConfigError(
+                f"replay learns from drawn scenes alone here, and recalled is {self.recalled}, whose rows neither lineage nor data/takedown.txt would reach. "
+                "Outside of a workspace any will do: diptych adapt … --to DIR."
+            )
         if self.batch < 2:
             raise ConfigError(f"batch is {self.batch}, but a contrast needs two pairs at least. 64 is usual.")
         if self.most_steps < 0:

@@ -86,7 +86,8 @@ def adapt(
     """
     choice = choice_of(pools, ask)
     if recall:
-        recall = replace(recall, pool=without_those_of(recall.pool, [one.on.pool for one in others]))
+        measured = [pools["val"], pools["pair"], *(half.pool for one in others for half in (one.by, one.on))]
+        recall = replace(recall, pool=without_those_of(recall.pool, measured))
     start = {name: value.detach().clone() for name, value in embedder.model.state_dict().items()}
     found = raced(
         embedder, pools["train"], pools["val"], [one.by for one in others], digest=digest, budget_s=budget_s, seed=seed, folder=folder, progress=progress,

@@ -144,7 +144,7 @@ def race_ways(stage: Stage, described: dict[str, Any]) -> None:
         recall = None
         if race.recall or race.replay:
             general = general_pictures(build_source(race.recalled), private(stage.root, "tmp"), stage.progress)
-            left = without_those_of(general, [its.whole for its in sets.values()])
+            left = without_those_of(general, [selected.val, *(its.whole for its in sets.values())])
             recall = Recall(pool=left, weight=race.recall, share=race.replay)
         choice = choice_of({"train": selected.train, "val": selected.val}, race.ask)
         others = [one for name, its in sets.items() for one in held_to(name, its.pool, its.evaluators)]

@@ -47,7 +47,7 @@ from components.models.dual_encoder import DualEncoder
 from components.models.grown import shrink
 from components.stages.elsewhere import Elsewhere
 from components.stages.heats import Heats, LabelHeats, watching_labels
-from components.stages.recalled import Recall, replayed, without_those_of
+from components.stages.recalled import Recall, replayed
 from components.stages.selected import KEPT, watching
 from components.stages.weighed import Scales, Weighed, take
 from components.training.callbacks import Watch
@@ -177,7 +177,7 @@ def raced(
         choice: the labels that pictures of `train` and `val` are to be told apart by, which is then what all is scored by; else it is finding captions.
         by: names of the ways to tune that take part.
         augment: how much training pictures are changed.
-        recall: general pictures, of which what the start said is held to, or which are learnt from again; those that are in `others` are left out.
+        recall: general pictures, of which what the start said is held to, or which are learnt from again; none of these may be in `others`.
         most_steps: of the longest heat; 0 for as many as take EPOCHS times all pictures.
         ask: as `choice` was asked for; where captions were, nobody is told that labels could be.
 
@@ -189,7 +189,10 @@ def raced(
     kinds = {"start": digest, "seed": str(seed), "batch": str(batch), **_said({"train": train, "val": val})}
     kinds |= {"augment": augment} if augment != "light" else {}
     if recall:
-        recall = replace(recall, pool=without_those_of(recall.pool, [one.pool for one in others]))
+        if not len(recall.pool):
+            raise ConfigError(
+                "there is no general picture left: each is one that is measured on, or cannot be decoded. Name others: --recalled."
+            )
         kinds |= {"recall": repr(recall.weight), **_said({"general": recall.pool})}
         kinds |= {"replay": repr(recall.share)} if recall.share else {}
     if choice:
@@ -197,7 +200,7 @@ def raced(
     model, folder = embedder.model, folder / digest_of(kinds)[:16]
     start = {name: value.detach().clone() for name, value in model.state_dict().items()}
     watch = watching_labels(embedder, choice, val, progress) if choice else watching(embedder, val, progress)
-    step, general = batch_of(train, batch), len(recall.pool) if recall and recall.share else 0
+    step, general = batch_of(train, batch), 0
     without, heats = dict[str, str](), list[Heat]()
     unfit = _preparable(model, part)
     hard = hard_of(embedder, train, val, choice, ask, [name for name, why in unfit.items() if not why])
@@ -217,8 +220,9 @@ def raced(
         run, tried = _tuning(
             embedder, train, batch, start, watch, seed, folder, progress, part, unfit, without, hard, augment, recall, budget_s, spent_s,
         )  # fmt: skip
-        step = run.batches.order.batch
-        ran = race(tried, run.run, budget_s, most_of(len(train) + general, step, most_steps), spent_s)
+        step, pairs = run.batches.order.batch, len(run.batches.pairs.keys)
+        ran = race(tried, run.run, budget_s, most_of(pairs, step, most_steps), spent_s)
+        general = pairs - len(train)
         candidates: list[tuple[Heat, Callable[[], Weights]]] = [
             (heat, partial(run.tuned, heat)) for heat in _winner_first(ran)
         ]

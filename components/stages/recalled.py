@@ -1,22 +1,24 @@
 """The general pictures that a race recalls what its start said of, or learns from again: drawn, or read, anew each time, and never those that a set is measured on."""
 
-import hashlib
+import random
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow.compute as pc
 
-from components.contracts.errors import ConfigError
 from components.contracts.evaluator import Pictures
 from components.contracts.progress import Progress
 from components.contracts.source import Source
 from components.data.ingest import ingest
 from components.data.manifest import read_manifest
+from components.data.seen import see
 from components.data.selection import Pool, read_pool
 
 DRAWN_BY = 7_919  # the seed of what is drawn; sets of evaluation are drawn by 0
+MOST = 5_000  # general pictures, which are held in memory, decoded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +37,7 @@ class Recall:
 
 
 def general_pictures(source: Source, scratch: Path, progress: Progress) -> Pool:
-    """Return all samples of a source that have a caption, held in memory; DataError where none has.
+    """Return the samples of a source that have a caption and can be decoded, held in memory, MOST of them where there are more; DataError where none has.
 
     Args:
         source: what is read.
@@ -45,51 +47,51 @@ def general_pictures(source: Source, scratch: Path, progress: Progress) -> Pool:
         ingest(source, Path(place), seed=DRAWN_BY, progress=progress)
         whole = read_manifest(Path(place) / "manifest.parquet")
         manifest = whole.filter(pc.greater(pc.list_value_length(whole["texts"]), 0))
+        if len(manifest) > MOST:
+            manifest = manifest.take(sorted(random.Random(DRAWN_BY).sample(range(len(manifest)), MOST)))
         return without_those_of(read_pool(manifest, Path(place)), [])
 
 
 def without_those_of(pool: Pool, others: Sequence[Pictures]) -> Pool:
-    """Return the pictures, held in memory, that no other set has, by their bytes; of those that are alike the first."""
-    known = {hashlib.sha256(data).hexdigest() for other in others for data in other.pictures}
-    kept: dict[str, tuple[int, bytes]] = {}
+    """Return the pictures, held in memory, that no other set has, by their pixels; of those that are alike the first, and none that cannot be decoded."""
+    known = {see(data).pixel_sha256 for other in others for data in other.pictures}
+    kept: dict[str, tuple[int, bytes, str]] = {}
     for place, data in enumerate(pool.pictures):
-        if (sha := hashlib.sha256(data).hexdigest()) not in known:
-            kept.setdefault(sha, (place, data))
-    places = [place for place, _ in kept.values()]
+        its = see(data)
+        if its.pixel_sha256 is not None and its.pixel_sha256 not in known:
+            kept.setdefault(its.pixel_sha256, (place, data, its.sha256))
+    places = [place for place, _, _ in kept.values()]
     return Pool(
-        keys=tuple(pool.keys[place] for place in places), pictures=tuple(data for _, data in kept.values()),
+        keys=tuple(pool.keys[place] for place in places), pictures=tuple(data for _, data, _ in kept.values()),
         captions=tuple(pool.captions[place] for place in places), concepts=tuple(pool.concepts[place] for place in places),
-        sources=tuple(pool.sources[place] for place in places), sha256s=tuple(kept),
+        sources=tuple(pool.sources[place] for place in places), sha256s=tuple(sha256 for _, _, sha256 in kept.values()),
     )  # fmt: skip
 
 
 def replayed(own: Pool, general: Pool, share: float, batch: int) -> tuple[Pool, list[float], int]:
-    """Return both in one pool, how often each row of it is to come, and the pairs of a step, in which no two are of one concept.
+    """Return both in one pool, how often each row of it is to come, and the pairs of a step, in which no two are of one thing.
 
-    A general picture of which something is said that is said of one's own, too, counts as of that concept. One's own are at most one of each concept a
-    step, as everywhere; what that leaves of a step is general.
+    A general picture of which something is said that is said of one's own is of that thing, too, and else of what is said of it first. One's own are one of each
+    thing a step at most, each thing as often as the others; what that leaves of a step is general, as far as there is.
 
     Args:
-        own, general: pictures with captions, one at least.
-        share: of a step's pairs that are general, above 0 and below 1.
-        batch: pairs a step, cut to the concepts there are.
-
-    Raises ConfigError where there is no general picture.
+        own: pictures with captions, one at least.
+        general: the same, one at least.
+        share: of a step's pairs that are general in the mean, above 0 and below 1; more where one's own are of few things.
+        batch: pairs a step, cut to the things there are.
     """
-    if not len(general):
-        raise ConfigError(
-            "there is no general picture to learn from again: each is in a set that is measured on. Name others: --recalled."
-        )
     known = {text.casefold(): of for texts, of in zip(own.captions, own.concepts, strict=True) for text in texts}
-    concepts = own.concepts + tuple(
-        next((known[text.casefold()] for text in texts if text.casefold() in known), of)
-        for texts, of in zip(general.captions, general.concepts, strict=True)
+    folded = [[text.casefold() for text in texts] for texts in general.captions]
+    things = own.concepts + tuple(
+        next((known[text] for text in its if text in known), f"general/{its[0]}") for its in folded
     )
     both = Pool(
         keys=(*own.keys, *(f"general/{key}" for key in general.keys)), pictures=(*own.pictures, *general.pictures), captions=own.captions + general.captions,
-        concepts=concepts, sources=own.sources + general.sources,
+        concepts=things, sources=own.sources + general.sources,
     )  # fmt: skip
-    batch = min(batch, len(set(concepts)))
-    rows = min((1 - share) * batch, len(set(own.concepts)))
-    often = [rows / len(own)] * len(own) + [(batch - rows) / len(general)] * len(general)
-    return both, often, batch
+    mine, others = Counter(things[: len(own)]), Counter(things[len(own) :])
+    rows = min((1 - share) * batch, len(mine))
+    more = min(batch - rows, len(others))
+    often = [rows / (len(mine) * mine[thing]) for thing in things[: len(own)]]
+    often += [more / (len(others) * others[thing]) for thing in things[len(own) :]]
+    return both, often, max(2, min(int(rows + more), len(set(things))))

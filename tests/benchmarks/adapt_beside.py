@@ -189,7 +189,7 @@ def verdict(of: Mapping[str, float | None], least: float) -> str:
     return "holds" if low >= least else "does not hold" if high < least else "underpowered"
 
 
-def row_of(mine: str, said: Mapping[str, Any]) -> str:
+def row_of(said: Mapping[str, Any]) -> str:
     """Return the row of docs/adapt.md that tells what was measured of one's own pictures of a kind; `said` is what is kept of it."""
     runs = said["runs"]
 
@@ -202,7 +202,7 @@ def row_of(mine: str, said: Mapping[str, Any]) -> str:
         f"{100 * of['mean']:+.1f} ({100 * of['low']:+.1f} to {100 * of['high']:+.1f}), *{of['verdict']}*"
         for of in (said["against_best"][name] for name in ("gain", "emoji"))
     ]
-    return f"| `{mine}` | {said['tested']:,} | {arms} | {cells[0]} | {cells[1]} | {lost:+.1f} |"
+    return f"| `{said['mine']}` | {said['pictures']:,} | {said['tested']:,} | {arms} | {cells[0]} | {cells[1]} | {lost:+.1f} |"
 
 
 def over_seeds(values: Sequence[float]) -> dict[str, float | None]:

@@ -43,9 +43,9 @@ def test_what_is_claimed_is_shown_by_the_interval_or_is_not():
     found = against_best(runs)
     assert (found["gain"]["verdict"], found["emoji"]["verdict"]) == ("holds", "holds")
     runs[0]["beside"]["plain tuning"]["emoji"] = 0.2
-    said = {"tested": 914, "against_best": found, "runs": runs}
-    assert row_of("designer", said) == (
-        "| `designer` | 914 | 30.0 | 50.0 | 40.0 | 60.1 | +10.1 (+9.8 to +10.3), *holds* | -0.5 (-0.5 to -0.5), *holds* | -10.0 |"
+    said = {"mine": "designer", "pictures": 1000, "tested": 914, "against_best": found, "runs": runs}
+    assert row_of(said) == (
+        "| `designer` | 1,000 | 914 | 30.0 | 50.0 | 40.0 | 60.1 | +10.1 (+9.8 to +10.3), *holds* | -0.5 (-0.5 to -0.5), *holds* | -10.0 |"
     )
 
 

@@ -11,6 +11,7 @@ from components.finetuning.race import FIRST
 from components.finetuning.strategy import ALPHAS
 from components.recipes.yaml_lines import read_yaml
 from components.stages.raced import MOST_LOST, USUAL, ways
+from components.stages.recalled import MOST
 from flows.cli import _parser
 from tests.benchmarks.adapt_beside import GAIN, LOSS, row_of
 from tests.benchmarks.adapt_quarter import sentence
@@ -66,8 +67,12 @@ def kept(name):
 
 
 def test_what_adapting_is_held_against_is_what_was_measured():
-    for mine in ("designer", "digits", "stamps"):
-        assert row_of(mine, kept(f"adapt-{mine}")) in PAGE.splitlines()
+    names = ("designer", "stamps", "digits", "digits-100", "designer-alone", "digits-alone")
+    told = [json.loads((REPOSITORY / f"docs/benchmarks/adapt-{name}.json").read_text()) for name in names]
+    assert [line for line in PAGE.splitlines() if re.match(r"\| `(designer|stamps|digits)` ", line)] == [
+        *map(row_of, told)
+    ]
+    assert all(len(said["runs"]) == 5 for said in told)
     assert (
         f"Claimed are {100 * GAIN:g} points more\nthan the best of the three, and no more than {100 * LOSS:g} point lost"
         in PAGE
@@ -101,3 +106,7 @@ def test_what_options_do_is_what_was_measured():
         for cell, name in zip(cells, ("own", "general"), strict=True):
             moved = [100 * (run[name] - start[run["seed"]][name]) for run in runs]
             assert cell == f"{fmean(moved):+.1f} ({min(moved):+.1f} to {max(moved):+.1f})"
+
+
+def test_general_pictures_are_as_many_as_the_page_says():
+    assert f"At most {MOST:,} are taken" in PAGE

@@ -98,6 +98,14 @@ def test_general_pictures_of_a_folder_are_learnt_from_beside_one_s_own(diptych, 
     said = json.loads((tmp_path / "out/adapted.json").read_text())
     assert (said["general"], said["batch"], said["pictures"]["train"]) == (20, 12, 48)
     assert {heat["name"] for heat in said["heats"]} >= {"lora", "continued"}
+    assert (said["recalled"]["data"], said["recalled"]["pictures"], len(said["recalled"]["digest"])) == (
+        "before",
+        20,
+        64,
+    )
+    code, _, err = diptych("mine", "--from", start, "--recalled", "before", "--to", "unused")
+    assert code == 1
+    assert "neither --recall nor --replay says what for" in err
 
 
 def test_what_was_begun_goes_on_with_the_same_pictures_alone(diptych, start, mine, tmp_path):

@@ -186,6 +186,11 @@ def test_general_pictures_of_a_workspace_are_of_a_source_that_needs_no_path():
     for said in ("folder", "nowhere", "data/own"):
         with pytest.raises(ConfigError, match=f"--recalled {said} is no source that needs no path.*emoji"):
             check_recalled({"recalled": {"name": said}})
+    check_recalled({"replay": 0.5, "recalled": {"name": "scenes"}})
+    with pytest.raises(ConfigError, match="replay learns from drawn scenes alone here"):
+        check_recalled({"replay": 0.5, "recalled": {"name": "emoji"}})
+    with pytest.raises(ConfigError, match=r"whose rows neither lineage nor data/takedown\.txt would reach"):
+        Race(replay=0.5, recalled={"name": "emoji"})
 
 
 @pytest.mark.timeout(900)

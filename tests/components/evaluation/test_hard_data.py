@@ -86,8 +86,10 @@ def test_few_pictures_are_not_tuned_whole():
     )
     assert found.sentence.endswith("Not all weights are tuned, which so few cannot hold.")
     assert set(left_out([found], WAYS)) == {"whole"}
-    assert set(left_out([found], (*WAYS, "continued"))) == {"whole", "continued"}
-    assert left_out([found], ("whole", "continued")) == {}, "one way is left"
+    going_on = few_pictures(16, 2, (*WAYS, "continued"))
+    assert going_on is not None
+    assert going_on.sentence.endswith("All weights are tuned by training that goes on, and by no other way.")
+    assert set(left_out([going_on], (*WAYS, "continued"))) == {"whole"}, "it learns from general pictures, too"
     assert left_out([found], ["whole"]) == {}
     alone = few_pictures(16, 2, ["whole"])
     assert alone is not None

@@ -363,7 +363,7 @@ def test_what_is_recalled_or_augmented_is_another_race_and_changes_what_is_learn
     plain, recalled, off = weights.values()
     assert not torch.equal(plain, recalled)
     assert not torch.equal(plain, off)
-    with pytest.raises(ConfigError, match="there are 0 general pictures"):
+    with pytest.raises(ConfigError, match="there is no general picture left"):
         adapted(
             copy.deepcopy(embedder), squares, others, tmp_path / "none", by=("whole",), recall=general
         )  # all are measured on
@@ -374,14 +374,40 @@ def test_what_is_replayed_is_learnt_from_beside_one_s_own_by_each_way_and_traini
 ):
     monkeypatch.setattr(racing, "EPOCHS", 4)
     general = Recall(pool=part_of(squares, range(2, 50, 5)), share=0.5)
-    found = adapted(embedder, squares, [], tmp_path, by=("lora", "continued"), recall=general, batch=8).raced
+    found = adapted(
+        copy.deepcopy(embedder), squares, [], tmp_path / "both", by=("lora", "continued"), recall=general, batch=8
+    ).raced
     assert (found.general, found.batch) == (10, 8)
     assert {heat.name for heat in found.heats} >= {"lora", "continued"}
     assert max(heat.steps for heat in found.heats if "soup" not in heat.name) == 4 * (30 + 10) // 8
+    batches = batches_of(embedder, pools(squares)["train"], 8, 0, silent, recall=general)
+    assert any(key.startswith("general/") for key in batches.pairs.keys)
+    weights = set()
+    for share in (0.0, 0.5, 0.25):
+        start, folder = copy.deepcopy(embedder), tmp_path / "heats"
+        known = set(folder.iterdir()) if folder.exists() else set()
+        adapted(
+            start,
+            squares,
+            [],
+            folder,
+            by=("continued",),
+            recall=replace(general, share=share) if share else None,
+            batch=8,
+        )
+        (kept,) = set(folder.iterdir()) - known
+        (tuned,) = (path for path in kept.glob("continued-8/tuned.safetensors"))
+        weights.add(load_file(tuned)["image_projection.linear.weight"].numpy().tobytes())
+    assert len(weights) == 3, "each share is another race, and learns something else"
     assert {"general", "batch"} <= found.as_json().keys()
     assert usual(0.5) == (*usual(0.0), "continued")
     with pytest.raises(ConfigError, match="replay is 1"):
         adapted(embedder, squares, [], tmp_path / "all", by=("lora",), recall=replace(general, share=1.0))
+    mine = pools(squares)
+    held = replace(general, pool=part_of(squares, [*range(0, 50, 5), *range(1, 50, 5)]))
+    assert [*held.pool.pictures] == [*mine["val"].pictures, *mine["pair"].pictures]
+    with pytest.raises(ConfigError, match="no general picture left"):
+        adapted(embedder, squares, [], tmp_path / "held", by=("lora",), recall=held)
 
 
 def test_a_soft_prompt_of_one_budget_is_not_taken_for_another_s(embedder, squares, tmp_path):

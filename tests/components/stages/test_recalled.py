@@ -1,17 +1,19 @@
 """General pictures: drawn anew, and none that a set is measured on."""
 
+import io
 from collections import Counter
 from dataclasses import replace
 
 import pytest
+from PIL import Image
 
-from components.contracts.errors import ConfigError
 from components.contracts.progress import silent
 from components.data.ingest import ingest
 from components.data.manifest import read_manifest
 from components.data.samplers.distinct import DistinctBatches
 from components.data.selection import read_pool
 from components.data.sources.catalogue import build_source
+from components.stages import recalled
 from components.stages.recalled import general_pictures, replayed, without_those_of
 from tests.subjects import part_of
 
@@ -43,38 +45,70 @@ def named(squares, places, prefix):
     return replace(some, captions=tuple((one,) for one in said), concepts=tuple(said), kinds=())
 
 
+def steps_of(own, general, share, batch, count=60):
+    both, often, pairs = replayed(own, general, share, batch)
+    order = DistinctBatches(both.concepts, pairs, seed=0, often=often)
+    rows = [order.at(step) for step in range(count)]
+    assert all(len({both.concepts[row] for row in its}) == len(its) == pairs for its in rows), "each step is whole"
+    return both, rows, pairs
+
+
 def test_what_is_learnt_from_again_is_its_share_of_each_step_whatever_there_is_of_it(squares):
     own, general = named(squares, range(20), "own"), named(squares, range(20, 50), "general")
     for share in (0.25, 0.5, 0.75):
-        both, often, batch = replayed(own, general, share, 8)
+        both, rows, batch = steps_of(own, general, share, 8)
         assert (len(both), batch) == (50, 8)
         assert both.pictures[:20] == tuple(own.pictures)
-        order = DistinctBatches(both.concepts, batch, seed=0, often=often)
-        rows = [order.at(step) for step in range(60)]
-        assert all(len({both.concepts[row] for row in its}) == 8 for its in rows)
         old = sum(row >= 20 for its in rows for row in its) / (8 * 60)
         assert old == pytest.approx(share, abs=0.05)
         assert set(Counter(row for its in rows for row in its)) == set(range(50)), "none is left out"
 
 
-def test_a_general_picture_of_which_the_same_is_said_is_no_wrong_answer(squares):
+def test_where_general_pictures_are_few_a_step_is_cut_to_what_there_is_and_as_long_as_is_said(squares):
+    both, rows, batch = steps_of(named(squares, range(40), "own"), named(squares, range(40, 46), "general"), 0.5, 30)
+    assert (len(both), batch) == (46, 21), "half of 30 are one's own, and there are six others"
+    assert 5 < sum(row >= 40 for its in rows for row in its) / 60 <= 6
+
+
+def test_pictures_of_which_the_same_is_said_are_no_wrong_answers_to_each_other(squares):
     own, general = named(squares, range(10), "Own"), named(squares, range(20, 50), "general")
-    general = replace(general, captions=(("own 3",), *general.captions[1:]))
+    general = replace(general, captions=(("own 3",), ("Twice",), ("twice", "more"), *general.captions[3:]))
     both, _, _ = replayed(own, general, 0.5, 8)
-    assert both.concepts[10] == both.concepts[3] == "Own 3"
-    assert both.concepts[11:] == general.concepts[1:]
+    assert both.concepts[:10] == own.concepts
+    assert both.concepts[10] == "Own 3"
+    assert both.concepts[11] == both.concepts[12] != both.concepts[13]
+    assert len(set(both.concepts)) == 10 + 30 - 2
 
 
-def test_of_labels_a_step_has_each_once_and_the_rest_is_general(squares):
-    own = replace(named(squares, range(20), "own"), concepts=("a", "b") * 10)
-    _, often, batch = replayed(own, named(squares, range(20, 50), "general"), 0.5, 12)
+def test_of_labels_each_is_as_often_in_a_step_as_the_others_however_rare_and_the_rest_is_general(squares):
+    own = replace(named(squares, range(20), "own"), concepts=(*["often"] * 18, "seldom", "never"))
+    both, rows, batch = steps_of(own, named(squares, range(20, 50), "general"), 0.5, 12)
     assert batch == 12
-    assert sum(often[:20]) == pytest.approx(2.0)
-    assert sum(often[20:]) == pytest.approx(10.0)
-    small, _, cut = replayed(own, named(squares, range(20, 24), "general"), 0.5, 12)
-    assert (len(small), cut) == (24, 6), "a step is cut to the concepts there are"
+    seen = Counter(both.concepts[row] for its in rows for row in its)
+    assert min(seen[label] / 60 for label in ("often", "seldom", "never")) > 0.7, (
+        "by its pictures, one of 20 would be seen in a seventh of the steps"
+    )
+    assert sum(row >= 20 for its in rows for row in its) / 60 == pytest.approx(9.5, abs=0.5)
 
 
-def test_where_all_general_pictures_are_measured_on_nothing_can_be_learnt_from_again(squares):
-    with pytest.raises(ConfigError, match="no general picture to learn from again"):
-        replayed(squares, part_of(squares, []), 0.5, 8)
+def test_general_pictures_are_no_more_than_a_memory_holds_and_all_can_be_decoded(tmp_path, monkeypatch):
+    monkeypatch.setattr(recalled, "MOST", 12)
+    (tmp_path / "scratch").mkdir()
+    scenes = build_source({"name": "scenes", "pictures": 20})
+    pool = general_pictures(scenes, tmp_path / "scratch", silent)
+    assert len(pool) == 12
+    broken = replace(pool, pictures=(b"no picture", *pool.pictures[1:]))
+    assert without_those_of(broken, []).keys == pool.keys[1:]
+
+
+def test_what_is_measured_on_is_known_by_its_pixels_however_it_is_encoded(squares):
+    measured = part_of(squares, range(10, 50))
+    again = tuple(as_webp(data) for data in measured.pictures)
+    assert set(again).isdisjoint(measured.pictures)
+    assert without_those_of(squares, [replace(measured, pictures=again)]).keys == squares.keys[:10]
+
+
+def as_webp(data):
+    out = io.BytesIO()
+    Image.open(io.BytesIO(data)).save(out, "WEBP", lossless=True, exact=True)
+    return out.getvalue()
