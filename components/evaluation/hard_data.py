@@ -127,7 +127,7 @@ def one_label(labels: Sequence[str], asked: bool) -> Hard | None:
     if count < COMMON * len(labels):
         return None
     then = (
-        "so whoever always says that is right as often. Labels count alike where one is chosen by, mean_per_class stands beside top1, and a step has no caption twice."
+        "so whoever always says that is right as often. Labels count alike where one is chosen by and in the steps of tuning, and mean_per_class stands beside top1."
         if asked
         else "and a picture is asked for its caption, for which each counts alike, so that these count most. A step has no caption twice. Where the others "
         "matter as much, ask for labels (`--ask labels`), which count alike then."

@@ -2,7 +2,8 @@
 
 Source: Radford et al. 2021, arXiv:2103.00020, figure 3; what papers add to it is off unless asked for: soft targets as in
 Li et al. 2021, arXiv:2107.07651, margin as in Wang et al. 2018, arXiv:1801.05599, several positives as in Khosla et al.
-2020, arXiv:2004.11362 (their L_out: the mean over positives stands outside the logarithm).
+2020, arXiv:2004.11362 (their L_out: the mean over positives stands outside the logarithm), among them those of the same label as
+in Yang et al. 2022, arXiv:2204.03610, equation 3 (UniCL).
 Differs: nothing.
 Golden: open_clip ClipLoss, value and gradient, float32, rtol 1e-5.
 Axes: B pairs, D shared width, R rows of this rank, C columns they are held against, Q further columns.
@@ -17,7 +18,7 @@ from torch.nn.functional import cross_entropy, normalize
 
 from components.contracts.directions import Directions
 from components.contracts.errors import ConfigError
-from components.contracts.gathered import Gathered, belong, sides
+from components.contracts.gathered import Gathered, belong, sides, stand_in
 from components.contracts.objective import Contrast
 from components.objectives.blocks import in_blocks
 from components.objectives.rows import behind, row_losses
@@ -31,11 +32,12 @@ class SoftmaxLoss(Contrast):
         margin: cosine that a match must be ahead by; 0 in the paper, in [0, 2).
         image_share: weight of picture to text against text to picture, 0.5 in the paper; in [0, 1].
         block: rows whose scores are there at once. null has all: faster, and memory grows with the square of the batch.
+        alike: whether rows of which the same is shown, or said, are right answers to each other's, in equal parts; in the paper each row has one.
     """
 
     def __init__(
-        self, smoothing: float = 0.0, margin: float = 0.0, image_share: float = 0.5, block: int | None = None
-    ) -> None:
+        self, smoothing: float = 0.0, margin: float = 0.0, image_share: float = 0.5, block: int | None = None, alike: bool = False
+    ) -> None:  # fmt: skip
         super().__init__()
         if not 0 <= smoothing < 1:
             raise ConfigError(
@@ -52,7 +54,17 @@ class SoftmaxLoss(Contrast):
             )
         if block is not None and block < 1:
             raise ConfigError(f"block is {block} rows. Give at least 1, such as 256, or null for all at once.")
-        self.smoothing, self.margin, self.image_share, self.block = smoothing, margin, image_share, block
+        if alike and block is not None:
+            raise ConfigError(
+                "alike asks of all rows which are of the same, and block never has all at once. Set one of them."
+            )
+        self.smoothing, self.margin, self.image_share, self.block, self.wants_labels = (
+            smoothing,
+            margin,
+            image_share,
+            block,
+            alike,
+        )
 
     def forward(
         self,
@@ -77,6 +89,10 @@ class SoftmaxLoss(Contrast):
             more_texts: the same for pictures.
         """
         pictures, texts = (side.map(_unit) for side in sides(image, text))
+        if self.wants_labels and targets is None:
+            targets = Directions(
+                image_to_text=_padded(stand_in(pictures, texts), more_texts), text_to_image=_padded(stand_in(texts, pictures), more_images)
+            ).distributions()  # fmt: skip
         among_texts, among_pictures = _extended(texts.all, more_texts), _extended(pictures.all, more_images)
         ways = (_Way(pictures, texts, among_texts), _Way(texts, pictures, among_pictures))
         if self.block is not None:
@@ -166,6 +182,11 @@ class _Way(NamedTuple):
 
 def _extended(rows: Tensor, more: Tensor | None) -> Tensor:
     return rows if more is None else torch.cat([rows, _unit(more)])
+
+
+def _padded(right: Tensor, more: Tensor | None) -> Tensor:
+    """Return what is right with further columns, which belong to nothing."""
+    return right if more is None else torch.cat([right, right.new_zeros(len(right), len(more))], 1)
 
 
 def _unit(rows: Tensor) -> Tensor:

@@ -75,6 +75,7 @@ class Heats:
     progress: Progress
     general: General | None = None
     weight: float = 0.0
+    alike: bool = False
     budget_s: float = math.inf
     spent_s: float = 0.0
 
@@ -137,7 +138,7 @@ class Heats:
 
     def _method(self, model: DualEncoder) -> Method:
         """Return what the model is tuned by."""
-        method = method_of(model)
+        method = method_of(model, self.alike)
         if self.general is None:
             return method
         return Recalled(method, self.general, weight=self.weight, rows=self.batches.order.batch, seed=self.seed)
@@ -251,9 +252,13 @@ def watching_labels(embedder: Embedder, choice: Choice, val: Pool, progress: Pro
     return watch
 
 
-def method_of(model: DualEncoder) -> Method:
-    """Return the contrast that the model was made for: of pairs alone where it has a bias, else of the batch."""
-    objective: Contrast = SigmoidLoss() if model.logit_scale.bias is not None else SoftmaxLoss()
+def method_of(model: DualEncoder, alike: bool = False) -> Method:
+    """Return the contrast that the model was made for: of pairs alone where it has a bias, else of the batch.
+
+    Args:
+        alike: whether pairs of the same label are right answers to each other; of a model without a bias.
+    """
+    objective: Contrast = SigmoidLoss() if model.logit_scale.bias is not None else SoftmaxLoss(alike=alike)
     return Clip(model=model, objective=objective)
 
 

@@ -7,6 +7,7 @@ arXiv:2202.10054 (tuning all weights at once forgets).
 
 import copy
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from difflib import get_close_matches
@@ -195,7 +196,9 @@ def raced(
             )
         kinds |= {"recall": repr(recall.weight), **_said({"general": recall.pool})}
         kinds |= {"replay": repr(recall.share)} if recall.share else {}
+    alike = choice is not None and embedder.model.logit_scale.bias is None
     if choice:
+        kinds |= {"alike": "yes"} if alike else {}
         kinds["labels"] = digest_of({"labels": repr(choice.labels), "of": repr((choice.of["train"], choice.of["val"]))})
     model, folder = embedder.model, folder / digest_of(kinds)[:16]
     start = {name: value.detach().clone() for name, value in model.state_dict().items()}
@@ -218,7 +221,7 @@ def raced(
     try:
         spent_s = sum(heat.seconds for heat in heats)
         run, tried = _tuning(
-            embedder, train, batch, start, watch, seed, folder, progress, part, unfit, without, hard, augment, recall, budget_s, spent_s,
+            embedder, train, batch, start, watch, seed, folder, progress, part, unfit, without, hard, augment, recall, alike, budget_s, spent_s,
         )  # fmt: skip
         step, pairs = run.batches.order.batch, len(run.batches.pairs.keys)
         ran = race(tried, run.run, budget_s, most_of(pairs, step, most_steps), spent_s)
@@ -307,27 +310,30 @@ def _shas(pool: Pool) -> Sequence[str]:
 
 
 def batches_of(
-    embedder: Embedder, pool: Pool, batch: int, seed: int, progress: Progress, augment: Augment = "light", recall: Recall | None = None
+    embedder: Embedder, pool: Pool, batch: int, seed: int, progress: Progress, augment: Augment = "light", recall: Recall | None = None,
+    alike: bool = False,
 ) -> StepBatches:  # fmt: skip
     """Return what is learnt from: each caption at most once a batch, of long ones whole sentences; ConfigError for fewer than two.
 
     Args:
         recall: general pictures that are learnt from beside those of the pool, where it has a share.
+        alike: whether a batch may have several of one concept, each of which is then as often in it as the others.
     """
     if len(set(pool.concepts)) < 2:
         raise ConfigError(
             f"all {len(pool):,} pictures to learn from have one caption, so there is nothing to tell apart. Say of each what it shows."
         )
-    size, often, batch = (
-        embedder.preprocess.size,
-        list[float](),
-        batch if recall and recall.share else batch_of(pool, batch),
-    )
+    size, often = embedder.preprocess.size, list[float]()
     if recall and recall.share:
-        pool, often, batch = replayed(pool, recall.pool, recall.share, batch)
+        pool, often, batch = replayed(pool, recall.pool, recall.share, batch, alike)
+    elif alike:
+        of, batch = Counter(pool.concepts), min(batch, len(pool))
+        often = [1 / of[concept] for concept in pool.concepts]
+    else:
+        batch = batch_of(pool, batch)
     pairs = decode_pairs(pool, replace(embedder.preprocess, size=round(size * KEPT)), progress)
     views = views_of(augment, size, pool.captions)
-    order = DistinctBatches(pairs.concepts, batch, seed=seed, often=often)
+    order = DistinctBatches(pairs.keys if alike else pairs.concepts, batch, seed=seed, often=often)
     return StepBatches(pairs, embedder.vocabulary, views, order, seed=seed, long="sample")
 
 
@@ -381,10 +387,10 @@ def _preparable(model: DualEncoder, part: Mapping[str, Strategy]) -> dict[str, s
 
 def _tuning(
     embedder: Embedder, train: Pool, batch: int, start: Weights, watch: Watch, seed: int, folder: Path, progress: Progress,
-    part: Mapping[str, Strategy], unfit: Mapping[str, str], without: dict[str, str], hard: Sequence[Hard], augment: Augment, recall: Recall | None, budget_s: float, spent_s: float,
+    part: Mapping[str, Strategy], unfit: Mapping[str, str], without: dict[str, str], hard: Sequence[Hard], augment: Augment, recall: Recall | None, alike: bool, budget_s: float, spent_s: float,
 ) -> tuple[Heats, list[str]]:  # fmt: skip
     """Return what runs heats of the ways that this model can be tuned by, and their names; `without` says the others."""
-    batches = batches_of(embedder, train, batch, seed, progress, augment, recall)
+    batches = batches_of(embedder, train, batch, seed, progress, augment, recall, alike)
     found = dict(unfit)
     found.update(left_out(hard, [name for name, why in found.items() if not why]))
     without.update({name: why for name, why in found.items() if why})
@@ -400,6 +406,7 @@ def _tuning(
         progress=progress,
         general=General.of(embedder, recall.pool, progress) if recall and recall.weight else None,
         weight=recall.weight if recall else 0.0,
+        alike=alike,
         budget_s=budget_s,
         spent_s=spent_s,
     )

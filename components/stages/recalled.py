@@ -68,8 +68,8 @@ def without_those_of(pool: Pool, others: Sequence[Pictures]) -> Pool:
     )  # fmt: skip
 
 
-def replayed(own: Pool, general: Pool, share: float, batch: int) -> tuple[Pool, list[float], int]:
-    """Return both in one pool, how often each row of it is to come, and the pairs of a step, in which no two are of one thing.
+def replayed(own: Pool, general: Pool, share: float, batch: int, alike: bool = False) -> tuple[Pool, list[float], int]:
+    """Return both in one pool, how often each row of it is to come, and the pairs of a step, in which no two are of one thing unless these are `alike`.
 
     A general picture of which something is said that is said of one's own is of that thing, too, and else of what is said of it first. One's own are one of each
     thing a step at most, each thing as often as the others; what that leaves of a step is general, as far as there is.
@@ -78,7 +78,8 @@ def replayed(own: Pool, general: Pool, share: float, batch: int) -> tuple[Pool, 
         own: pictures with captions, one at least.
         general: the same, one at least.
         share: of a step's pairs that are general in the mean, above 0 and below 1; more where one's own are of few things.
-        batch: pairs a step, cut to the things there are.
+        batch: pairs a step, cut to the things there are; of `alike`, to the pictures.
+        alike: whether a step may have several of one thing.
     """
     known = {text.casefold(): of for texts, of in zip(own.captions, own.concepts, strict=True) for text in texts}
     folded = [[text.casefold() for text in texts] for texts in general.captions]
@@ -90,8 +91,8 @@ def replayed(own: Pool, general: Pool, share: float, batch: int) -> tuple[Pool, 
         concepts=things, sources=own.sources + general.sources,
     )  # fmt: skip
     mine, others = Counter(things[: len(own)]), Counter(things[len(own) :])
-    rows = min((1 - share) * batch, len(mine))
-    more = min(batch - rows, len(others))
+    rows = min((1 - share) * batch, len(own) if alike else len(mine))
+    more = min(batch - rows, len(general) if alike else len(others))
     often = [rows / (len(mine) * mine[thing]) for thing in things[: len(own)]]
     often += [more / (len(others) * others[thing]) for thing in things[len(own) :]]
-    return both, often, max(2, min(int(rows + more), len(set(things))))
+    return both, often, max(2, min(int(rows + more), len(both) if alike else len(set(things))))

@@ -249,3 +249,34 @@ def test_a_picture_that_comes_again_for_each_of_its_texts_learns_what_it_learns_
     assert again.item() - once.item() == pytest.approx(math.log(texts) / 2, abs=1e-5)
     wanted, found = (torch.autograd.grad(loss, (image, text)) for loss in (once, again))
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-6)
+
+
+def test_rows_of_the_same_label_are_right_answers_to_each_other_in_equal_parts():
+    draw = torch.Generator().manual_seed(3)
+    image, text = torch.randn(2, 4, 8, generator=draw)
+    label = torch.tensor([7, 7, 2, 7])
+    sides = [Gathered(local=rows, all=rows, label=label) for rows in (image, text)]
+    scores = 10.0 * normalize(image, dim=-1) @ normalize(text, dim=-1).T
+    third = 1 / 3
+    parts = torch.tensor([[third, third, 0, third], [third, third, 0, third], [0, 0, 1, 0], [third, third, 0, third]])
+    by_hand = sum(-(parts * side.log_softmax(1)).sum(1).mean() for side in (scores, scores.T)) / 2
+    loss = SoftmaxLoss(alike=True)
+    torch.testing.assert_close(loss(*sides, torch.tensor(10.0)), by_hand)
+    plain = SoftmaxLoss()(*sides, torch.tensor(10.0))
+    assert loss(*sides, torch.tensor(10.0)) != plain, "else each has one"
+    apart = [Gathered(local=rows, all=rows, label=torch.arange(4)) for rows in (image, text)]
+    torch.testing.assert_close(loss(*apart, torch.tensor(10.0)), plain)
+    assert (loss.wants_labels, SoftmaxLoss().wants_labels) == (True, False)
+
+
+def test_what_is_alike_is_no_more_alike_to_further_rows_than_to_nothing():
+    draw = torch.Generator().manual_seed(4)
+    image, text, more = torch.randn(3, 4, 8, generator=draw)
+    sides = [Gathered(local=rows, all=rows, label=torch.tensor([1, 1, 2, 3])) for rows in (image, text)]
+    loss, scale = SoftmaxLoss(alike=True), torch.tensor(10.0)
+    assert loss(*sides, scale, more_texts=more) > loss(*sides, scale)
+
+
+def test_what_is_alike_is_asked_of_all_rows_at_once():
+    with pytest.raises(ConfigError, match="alike asks of all rows"):
+        SoftmaxLoss(alike=True, block=2)

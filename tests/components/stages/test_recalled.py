@@ -91,6 +91,17 @@ def test_of_labels_each_is_as_often_in_a_step_as_the_others_however_rare_and_the
     assert sum(row >= 20 for its in rows for row in its) / 60 == pytest.approx(9.5, abs=0.5)
 
 
+def test_where_a_step_may_have_several_of_a_label_its_share_is_one_s_own_and_labels_are_as_often_as_each_other(squares):
+    own = replace(named(squares, range(20), "own"), concepts=(*["often"] * 16, *["seldom"] * 4))
+    both, often, batch = replayed(own, named(squares, range(20, 50), "general"), 0.5, 12, alike=True)
+    order = DistinctBatches(both.keys, batch, seed=0, often=often)
+    rows = [order.at(step) for step in range(60)]
+    assert {len(its) for its in rows} == {batch} == {12}
+    assert sum(row >= 20 for its in rows for row in its) / (12 * 60) == pytest.approx(0.5, abs=0.06)
+    seen = Counter(both.concepts[row] for its in rows for row in its if row < 20)
+    assert seen["seldom"] / seen["often"] == pytest.approx(1.0, abs=0.35), "a quarter by its pictures"
+
+
 def test_general_pictures_are_no_more_than_a_memory_holds_and_all_can_be_decoded(tmp_path, monkeypatch):
     monkeypatch.setattr(recalled, "MOST", 12)
     (tmp_path / "scratch").mkdir()
