@@ -80,7 +80,8 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
     from components.stages.adapt import adapt as adapted
     from components.stages.elsewhere import of_set
     from components.stages.general import general_sets
-    from components.stages.raced import check, taking_part, usual
+    from components.stages.raced import check
+    from components.stages.racing_ways import taking_part, usual
     from components.stages.recalled import Recall, general_pictures
     from flows.data.check import source_of
 

@@ -25,7 +25,8 @@ from components.finetuning.labels.way import LabelVectors
 from components.models.grown import begun
 from components.serving.labels import Labels
 from components.stages.elsewhere import Elsewhere, Halved, able, found_of
-from components.stages.raced import BATCH, MOST_LOST, START, USUAL, Raced, raced
+from components.stages.raced import BATCH, MOST_LOST, START, Raced, raced
+from components.stages.racing_ways import USUAL
 from components.stages.recalled import Recall, without_those_of
 from components.stages.told import CAPTIONS, LABELS, served_by
 

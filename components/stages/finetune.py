@@ -116,7 +116,8 @@ def race_ways(stage: Stage, described: dict[str, Any]) -> None:
     from components.recipes.trained import load_trained, save_tuned
     from components.stages.asked_sets import read_sets
     from components.stages.elsewhere import KS, held_to
-    from components.stages.raced import raced, usual
+    from components.stages.raced import raced
+    from components.stages.racing_ways import usual
     from components.stages.recalled import Recall, general_pictures, without_those_of
     from components.stages.selected import Selected
     from components.stages.told import CAPTIONS, LABELS, served_by

@@ -7,10 +7,8 @@ arXiv:2202.10054 (tuning all weights at once forgets).
 
 import copy
 import hashlib
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,93 +17,30 @@ from components.contracts.errors import ConfigError
 from components.contracts.progress import Progress
 from components.contracts.sample import SPLITS
 from components.contracts.sealed import digest_of
-from components.data.batches import StepBatches
-from components.data.rows.decoded import decode_pairs
-from components.data.samplers.distinct import DistinctBatches
 from components.data.selection import Pool
 from components.evaluation.embedding import Embedder
 from components.evaluation.hard_data import Hard, fewer_than_labels, hard_data, left_out
-from components.finetuning.augment import Augment, views_of
-from components.finetuning.continued import Continued
-from components.finetuning.feature_adapter import FeatureAdapter
-from components.finetuning.image_prompt import ImagePrompt
+from components.finetuning.augment import Augment
 from components.finetuning.interpolate import Weights
-from components.finetuning.labels.cache import Cache
 from components.finetuning.labels.choice import COLUMN, Ask, Choice
-from components.finetuning.labels.linear_probe import LinearProbe
-from components.finetuning.labels.prompt_ensemble import PromptEnsemble
-from components.finetuning.labels.soft_prompt import SoftPrompt
-from components.finetuning.labels.way import Fitted, LabelVectors, LabelWay
-from components.finetuning.last_layers import LastLayers
-from components.finetuning.locked import LockedImage
-from components.finetuning.locked_text import LockedText
-from components.finetuning.lora import Lora
-from components.finetuning.race import PROMPT_SHARE, Heat, race
+from components.finetuning.labels.way import Fitted, LabelVectors
+from components.finetuning.race import Heat, race
 from components.finetuning.recall import General
 from components.finetuning.strategy import Strategy
-from components.finetuning.whole import Whole
 from components.models.dual_encoder import DualEncoder
 from components.models.grown import shrink
 from components.stages.elsewhere import Elsewhere
 from components.stages.heats import Heats, LabelHeats, watching_labels
-from components.stages.recalled import Recall, replayed
-from components.stages.selected import KEPT, watching
+from components.stages.race_steps import batch_of, batches_of, most_of
+from components.stages.racing_ways import USUAL, called, label_ways, taking_part
+from components.stages.recalled import Recall
+from components.stages.selected import watching
 from components.stages.weighed import Scales, Weighed, take
 from components.training.callbacks import Watch
-from components.training.numbers import Optimisation
 
 BATCH = 64
-EPOCHS = 30  # at most, of the longest heat
 START = "start"
 MOST_LOST = 0.01  # of what it could do elsewhere
-USUAL = ("lora", "last layers", "locked image", "whole")
-CONTINUED = "continued"
-
-
-def ways() -> dict[str, Strategy]:
-    """Return the ways to tune that can race, what changes least of a model first: so they are tried, and of equals the first is preferred."""
-
-    def rate(lr: float, layer_decay: float = 1.0) -> Optimisation:
-        return Optimisation(lr=lr, weight_decay=0.1, warmup=0.1, layer_decay=layer_decay)
-
-    alone = {"share": 1.0, "alphas": (1.0,)}
-    return {
-        "feature adapter": FeatureAdapter(optimisation=rate(1e-3), ratio=0.5, **alone),  # type: ignore[arg-type]
-        "image prompt": ImagePrompt(optimisation=rate(1e-2), **alone),  # type: ignore[arg-type]
-        "lora": Lora(optimisation=rate(1e-3), **alone),  # type: ignore[arg-type]  # a literal
-        "last layers": LastLayers(optimisation=rate(3e-4), **alone),  # type: ignore[arg-type]
-        "locked image": LockedImage(optimisation=rate(3e-4), **alone),  # type: ignore[arg-type]
-        "locked text": LockedText(optimisation=rate(3e-4), **alone),  # type: ignore[arg-type]
-        "whole": Whole(optimisation=rate(1e-4, 0.75), **alone),  # type: ignore[arg-type]
-        CONTINUED: Continued(optimisation=rate(5e-4), **alone),  # type: ignore[arg-type]
-    }
-
-
-def usual(replay: float) -> tuple[str, ...]:
-    """Return the names of the ways that race unless something is said: where general pictures are learnt from again, training that goes on, too."""
-    return (*USUAL, CONTINUED) if replay else USUAL
-
-
-def taking_part(names: Sequence[str]) -> dict[str, Strategy]:
-    """Return the ways of these names; ConfigError for one that there is not, or none."""
-    known = ways()
-    if wrong := [name for name in names if name not in known]:
-        raise ConfigError(
-            f"there is no way to tune that is called {wrong[0]!r}. There are {', '.join(known)}; did you mean {get_close_matches(wrong[0], known, 1, 0)[0]}?"
-        )
-    if not names:
-        raise ConfigError(f"no way to tune takes part. Name one at least, such as {next(iter(known))}.")
-    return {name: way for name, way in known.items() if name in names}
-
-
-def label_ways(budget_s: float) -> dict[str, LabelWay]:
-    """Return the ways to tell labels apart that need no tuning, the cheapest first; all begin with what the first comes to."""
-    return {
-        "prompt ensemble": PromptEnsemble(),
-        "cache": Cache(),
-        "linear probe": LinearProbe(),
-        "soft prompt": SoftPrompt(most_s=PROMPT_SHARE * budget_s),
-    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -309,44 +244,6 @@ def _shas(pool: Pool) -> Sequence[str]:
     return pool.sha256s or [hashlib.sha256(data).hexdigest() for data in pool.pictures]
 
 
-def batches_of(
-    embedder: Embedder, pool: Pool, batch: int, seed: int, progress: Progress, augment: Augment = "light", recall: Recall | None = None,
-    alike: bool = False,
-) -> StepBatches:  # fmt: skip
-    """Return what is learnt from: each caption at most once a batch, of long ones whole sentences; ConfigError for fewer than two.
-
-    Args:
-        recall: general pictures that are learnt from beside those of the pool, where it has a share.
-        alike: whether a batch may have several of one concept, each of which is then as often in it as the others.
-    """
-    if len(set(pool.concepts)) < 2:
-        raise ConfigError(
-            f"all {len(pool):,} pictures to learn from have one caption, so there is nothing to tell apart. Say of each what it shows."
-        )
-    size, often = embedder.preprocess.size, list[float]()
-    if recall and recall.share:
-        pool, often, batch = replayed(pool, recall.pool, recall.share, batch, alike)
-    elif alike:
-        of, batch = Counter(pool.concepts), min(batch, len(pool))
-        often = [1 / of[concept] for concept in pool.concepts]
-    else:
-        batch = batch_of(pool, batch)
-    pairs = decode_pairs(pool, replace(embedder.preprocess, size=round(size * KEPT)), progress)
-    views = views_of(augment, size, pool.captions)
-    order = DistinctBatches(pairs.keys if alike else pairs.concepts, batch, seed=seed, often=often)
-    return StepBatches(pairs, embedder.vocabulary, views, order, seed=seed, long="sample")
-
-
-def most_of(pictures: int, batch: int, asked: int = 0) -> int:
-    """Return the steps of the longest heat: those that were asked for, or as many as take EPOCHS times all pictures, general ones that are learnt from with them."""
-    return asked or max(1, EPOCHS * pictures // batch)
-
-
-def batch_of(pool: Pool, batch: int) -> int:
-    """Return how many pairs a step has: those that were asked for, or one of each caption where there are fewer."""
-    return min(batch, len(set(pool.concepts)))
-
-
 def hard_of(
     embedder: Embedder, train: Pool, val: Pool, choice: Choice | None, ask: Ask = "auto", ways: Sequence[str] = USUAL
 ) -> list[Hard]:
@@ -365,12 +262,6 @@ def hard_of(
         return found
     more = fewer_than_labels(len(train), [*train.labelled(COLUMN), *val.labelled(COLUMN)])
     return [*found, more] if more else found
-
-
-def called(way: str, part: Mapping[str, Strategy]) -> str:
-    """Return how a person reads a way, and what came on top of it: `LoRA r=8 + linear probe`."""
-    tuned, plus, on_top = way.partition(" + ")
-    return f"{(part[tuned].called if tuned in part else '') or tuned}{plus}{on_top}"
 
 
 def _preparable(model: DualEncoder, part: Mapping[str, Strategy]) -> dict[str, str]:

@@ -48,7 +48,8 @@ def _inside(asked: Here, here: Path) -> list[Taken]:
 
 def _outside(asked: Here, here: Path) -> Taken:
     from components.finetuning.race import FIRST
-    from components.stages.raced import most_of, ways
+    from components.stages.race_steps import most_of
+    from components.stages.racing_ways import ways
 
     data = here / asked.data
     with tempfile.TemporaryDirectory() as made:

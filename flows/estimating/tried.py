@@ -244,7 +244,8 @@ def said(root: Path, numbers: Mapping[str, Any]) -> Iterator[None]:
 def _race(root: Path, recipe: str) -> Taken:
     """Try each way as the race itself begins, and say how it will go on."""
     from components.finetuning.race import FIRST
-    from components.stages.raced import most_of, ways
+    from components.stages.race_steps import most_of
+    from components.stages.racing_ways import ways
 
     race = load_params(root).recipes[recipe].race
     first = min(FIRST, race.get("most_steps") or FIRST)

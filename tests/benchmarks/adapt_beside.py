@@ -35,7 +35,7 @@ from components.finetuning.strategy import Strategy
 from components.recipes.given_model import read_given
 from components.stages.elsewhere import found_of
 from components.stages.heats import Heats, watching_labels
-from components.stages.raced import batch_of, batches_of, most_of
+from components.stages.race_steps import batch_of, batches_of, most_of
 from components.stages.selected import watching
 from components.training.numbers import Optimisation
 

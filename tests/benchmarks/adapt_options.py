@@ -31,7 +31,8 @@ from components.recipes.trained import load_trained
 from components.stages.elsewhere import found_of
 from components.stages.heats import method_of
 from components.stages.micro_clip import micro_clip
-from components.stages.raced import batches_of, ways
+from components.stages.race_steps import batches_of
+from components.stages.racing_ways import ways
 from components.stages.recalled import general_pictures
 from components.training.numbers import Scale
 from infra.results import processor

@@ -21,7 +21,7 @@ from components.finetuning.labels.way import LabelWay, Seen, plain
 from components.recipes.section import build
 from components.serving.classification import PLAIN, ranked
 from components.serving.labels import Labels
-from components.stages.raced import label_ways
+from components.stages.racing_ways import label_ways
 from tests.subjects import part_of
 
 FOLDER = Path(__file__).parents[2] / "components/finetuning/labels"

@@ -10,7 +10,8 @@ from components.data.splits import RankRule
 from components.finetuning.race import FIRST
 from components.finetuning.strategy import ALPHAS
 from components.recipes.yaml_lines import read_yaml
-from components.stages.raced import MOST_LOST, USUAL, ways
+from components.stages.raced import MOST_LOST
+from components.stages.racing_ways import USUAL, ways
 from components.stages.recalled import MOST
 from flows.cli import _parser
 from tests.benchmarks.adapt_beside import GAIN, LOSS, row_of

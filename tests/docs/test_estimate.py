@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 
 from components.finetuning.race import FIRST
-from components.stages.raced import EPOCHS
+from components.stages.race_steps import EPOCHS
 from flows.cli import _parser
 from flows.estimating.tried import QUICK_S, SHORT
 

@@ -8,7 +8,7 @@ import pytest
 from components.data.transforms.preprocess import Preprocess
 from components.recipes.trained import load_trained, save_trained
 from components.serving.labels import Labels
-from components.stages import raced as racing
+from components.stages import race_steps
 from flows.adapt_parser import seconds
 from flows.cli import main
 from tests.own_pictures import paint, paint_kinds, write_table
@@ -45,7 +45,7 @@ def mine(tmp_path):
 
 
 def test_a_folder_and_a_model_become_a_model_and_a_sentence(diptych, start, mine, tmp_path, monkeypatch):
-    monkeypatch.setattr(racing, "EPOCHS", 2)
+    monkeypatch.setattr(race_steps, "EPOCHS", 2)
     code, out, err = diptych(
         "mine",
         "--from",

@@ -27,12 +27,15 @@ from components.objectives.sigmoid import SigmoidLoss
 from components.objectives.softmax import SoftmaxLoss
 from components.serving.labels import Labels
 from components.stages import heats as running
+from components.stages import race_steps
 from components.stages import raced as racing
 from components.stages import weighed as weighing
 from components.stages.adapt import adapt
 from components.stages.elsewhere import of_set
 from components.stages.heats import Heats, LabelHeats, method_of
-from components.stages.raced import batches_of, check, longest, usual
+from components.stages.race_steps import batches_of
+from components.stages.raced import check, longest
+from components.stages.racing_ways import label_ways, usual, ways
 from components.stages.recalled import Recall
 from components.stages.weighed import chosen
 from tests.squares import COLOURS
@@ -86,7 +89,7 @@ FEW = ("lora", "whole")  # for the sake of time
 def test_a_race_learns_and_what_it_gained_and_lost_stands_with_intervals(
     embedder, squares, others, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(racing, "EPOCHS", 5)
+    monkeypatch.setattr(race_steps, "EPOCHS", 5)
     start = copy.deepcopy(embedder.model.state_dict())
     found = adapted(embedder, squares, others, tmp_path / "heats", most_lost=1.0, by=FEW)
     assert found.raced.way != "start"
@@ -195,11 +198,11 @@ def told_apart(embedder, squares, others, folder, **given):
 def test_labels_are_told_apart_without_tuning_and_nothing_is_lost_elsewhere(
     embedder, squares, others, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(racing, "EPOCHS", 1)
+    monkeypatch.setattr(race_steps, "EPOCHS", 1)
     start = copy.deepcopy(embedder.model.state_dict())
     found = told_apart(embedder, squares, others, tmp_path, most_lost=0.0, by=FEW)
     frozen = [heat for heat in found.raced.heats if not heat.steps and "+" not in heat.name]
-    assert [heat.name for heat in frozen] + list(found.raced.without) == list(racing.label_ways(60))
+    assert [heat.name for heat in frozen] + list(found.raced.without) == list(label_ways(60))
     assert "leave no room for a label" in found.raced.without["soft prompt"], (
         "a context of 12 tokens is full with the words"
     )
@@ -242,7 +245,7 @@ def test_a_budget_that_is_too_short_to_tune_leaves_the_labels(embedder, squares,
     assert "to try each of 2 ways" in found.raced.without["tuning"]
     assert [row["alpha"] for row in found.raced.trade] == [0.0]
     assert found.untouched
-    assert found.raced.way in ("start", *racing.label_ways(60))
+    assert found.raced.way in ("start", *label_ways(60))
 
 
 def test_captions_that_differ_are_found_too_where_labels_are_asked_for(embedder, squares, tmp_path):
@@ -272,7 +275,7 @@ def test_a_heat_takes_the_best_of_its_looks(embedder, squares, tmp_path, monkeyp
     start = {name: value.detach().clone() for name, value in embedder.model.state_dict().items()}
     batches = batches_of(embedder, pools(squares)["train"], 10, 0, silent)
     heats = Heats(
-        embedder=embedder, ways=racing.ways(), batches=batches, start=start, watch=watch, seed=0, folder=tmp_path, progress=silent,
+        embedder=embedder, ways=ways(), batches=batches, start=start, watch=watch, seed=0, folder=tmp_path, progress=silent,
     )  # fmt: skip
     heat = heats.run("last layers", 32)
     tuned = heats.tuned(heat)
@@ -281,7 +284,7 @@ def test_a_heat_takes_the_best_of_its_looks(embedder, squares, tmp_path, monkeyp
 
 
 def test_a_soup_that_is_better_on_val_than_each_is_what_is_taken(embedder, squares, others, tmp_path, monkeypatch):
-    monkeypatch.setattr(racing, "EPOCHS", 5)
+    monkeypatch.setattr(race_steps, "EPOCHS", 5)
     start = copy.deepcopy(embedder.model.state_dict())
     alone = adapted(copy.deepcopy(embedder), squares, others, tmp_path / "heats", most_lost=1.0, by=FEW)
     (kept,) = (tmp_path / "heats").iterdir()
@@ -319,7 +322,7 @@ def test_a_way_that_adds_a_part_leaves_it_in_the_model_or_takes_it_out(
     def counts(model: torch.nn.Module) -> dict[str, float]:
         return {"counts": float(getattr(model.image_projection, "ratio", 0.0))}
 
-    monkeypatch.setattr(racing, "EPOCHS", 4)
+    monkeypatch.setattr(race_steps, "EPOCHS", 4)
     monkeypatch.setattr(racing, "watching", lambda *_: counts)
     start, again = copy.deepcopy(embedder.model.state_dict()), copy.deepcopy(embedder)
     found = adapted(
@@ -351,7 +354,7 @@ def test_a_way_that_nobody_knows_is_said_with_the_nearest(embedder, squares, tmp
 def test_what_is_recalled_or_augmented_is_another_race_and_changes_what_is_learnt(
     embedder, squares, others, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(racing, "EPOCHS", 3)
+    monkeypatch.setattr(race_steps, "EPOCHS", 3)
     start, weights = copy.deepcopy(embedder.model.state_dict()), {}
     general = Recall(pool=part_of(squares, range(2, 50, 5)), weight=5.0)
     for more in ({}, {"recall": general}, {"augment": "off"}):
@@ -372,7 +375,7 @@ def test_what_is_recalled_or_augmented_is_another_race_and_changes_what_is_learn
 def test_what_is_replayed_is_learnt_from_beside_one_s_own_by_each_way_and_training_that_goes_on_is_one(
     embedder, squares, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(racing, "EPOCHS", 4)
+    monkeypatch.setattr(race_steps, "EPOCHS", 4)
     general = Recall(pool=part_of(squares, range(2, 50, 5)), share=0.5)
     found = adapted(
         copy.deepcopy(embedder), squares, [], tmp_path / "both", by=("lora", "continued"), recall=general, batch=8
@@ -412,8 +415,8 @@ def test_what_is_replayed_is_learnt_from_beside_one_s_own_by_each_way_and_traini
 
 def test_a_soft_prompt_of_one_budget_is_not_taken_for_another_s(embedder, squares, tmp_path):
     """It learns for a share of the budget, so that what a short one left would hide what a long one finds."""
-    short, long, free = (racing.label_ways(60.0)["soft prompt"], racing.label_ways(900.0)["soft prompt"], SoftPrompt())
-    assert (short.within, long.within, free.within, racing.label_ways(60.0)["cache"].within) == ("-6s", "-90s", "", "")
+    short, long, free = (label_ways(60.0)["soft prompt"], label_ways(900.0)["soft prompt"], SoftPrompt())
+    assert (short.within, long.within, free.within, label_ways(60.0)["cache"].within) == ("-6s", "-90s", "", "")
     own = labelled(squares)
     choice = choice_of(own, "labels")
     asked = []
