@@ -33,10 +33,15 @@ class Gateway:
         return f"http://{self.address}/"
 
 
+def gateway_record(root: Path) -> Path:
+    """Return where a gateway says that it runs; the file of one that was killed stays, and who stops one takes it away."""
+    return served_folder(root) / "gateway.json"
+
+
 def read_gateway(root: Path) -> Gateway | None:
     """Return the gateway that runs in a workspace, None where none does; a record that cannot be read is of none."""
     try:
-        values = json.loads((served_folder(root) / "gateway.json").read_text(encoding="utf-8"))
+        values = json.loads(gateway_record(root).read_text(encoding="utf-8"))
         found = Gateway(address=values["address"], process=ProcessId(**values["process"]))
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
@@ -45,7 +50,7 @@ def read_gateway(root: Path) -> Gateway | None:
 
 def write_gateway(root: Path, gateway: Gateway) -> None:
     """Write the record so that a reader sees the old one or the new one."""
-    path = served_folder(root) / "gateway.json"
+    path = gateway_record(root)
     partial = path.with_name(f"gateway.json.{os.getpid()}")
     partial.write_text(json.dumps(asdict(gateway), indent=2) + "\n", encoding="utf-8")
     partial.replace(path)

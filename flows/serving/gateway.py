@@ -21,7 +21,7 @@ from components.contracts.errors import ConfigError, TransientError
 from components.serving.endpoint import served_folder
 from components.serving.gateway.settings import Settings
 from components.serving.process import ProcessId
-from components.serving.record import Gateway, gateway_log, read_gateway, settings_file
+from components.serving.record import Gateway, gateway_log, gateway_record, read_gateway, settings_file
 from components.serving.sweep import workspace_prefix
 from flows.loopback import HOST, free_port, is_free
 
@@ -51,6 +51,23 @@ def ensure_gateway(root: Path, settings: Settings | None = None, port: int | Non
         _end(root)
         wanted.write(settings_file(root))
         return _start(root, taken if taken is not None else _bound(port, last))
+
+
+def mend_gateway(root: Path) -> Gateway | None:
+    """Start the gateway of a workspace again where its keeper was killed, at the port that it had, and return it; None where it runs, or was stopped.
+
+    Raises TransientError when it does not come up.
+    """
+    if not _was_killed(root):
+        return None
+    with _alone(root):
+        if not _was_killed(root):  # who stops it takes its record away while he has the lock
+            return None
+        last = _last_port(root)
+        deadline = time.monotonic() + DRAIN_S
+        while last is not None and not is_free(last) and time.monotonic() < deadline:
+            time.sleep(0.05)  # its workers see its pipe close, and end what they have begun
+        return _start(root, _bound(None, last))
 
 
 def stop_gateway(root: Path) -> bool:
@@ -92,7 +109,7 @@ def _end(root: Path) -> bool:
         if not keeper.wait(DRAIN_S):
             keeper.send(signal.SIGKILL)  # its workers see its pipe close
             keeper.wait(DRAIN_S)
-    (served_folder(root) / "gateway.json").unlink(missing_ok=True)
+    gateway_record(root).unlink(missing_ok=True)
     return bool(keepers)
 
 
@@ -128,6 +145,11 @@ def _answers(gateway: Gateway) -> bool:
         return False
 
 
+def _was_killed(root: Path) -> bool:
+    """Return whether there is a record of a gateway whose keeper does not run; who stops one takes it away."""
+    return gateway_record(root).exists() and read_gateway(root) is None
+
+
 def _settings(root: Path) -> Settings | None:
     try:
         return Settings.read(settings_file(root))
@@ -137,7 +159,7 @@ def _settings(root: Path) -> Settings | None:
 
 def _last_port(root: Path) -> int | None:
     try:
-        return _port(json.loads((served_folder(root) / "gateway.json").read_text(encoding="utf-8"))["address"])
+        return _port(json.loads(gateway_record(root).read_text(encoding="utf-8"))["address"])
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
 

@@ -12,7 +12,7 @@ from flows.stack.prefect_set_up import pools
 from flows.stack.service import Service
 
 OPTIONAL = ("workers", "hooks", "triton")
-"""What can be left out; the gateway and Triton have a keeper of their own."""
+"""What can be left out; the gateway and Triton have a keeper of their own, which the supervisor starts again (gateway_kept.py)."""
 
 
 def services(place: Place, without: Collection[str] = ()) -> tuple[Service, ...]:

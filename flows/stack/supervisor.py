@@ -1,7 +1,7 @@
 """Keeps the servers of a machine alive, until TERM: `python -m flows.stack.supervisor ROOT DATA [WITHOUT ...]`.
 
 A server that ends, or does not answer for a while, is started again; each try in a row waits longer. Whoever needs another starts after it.
-They end in the other order, and with us, however we end.
+They end in the other order, and with us, however we end; but for the gateway, which serves on without us.
 """
 
 import json
@@ -30,6 +30,7 @@ from flows.claims import Claims
 from flows.loopback import stranger_at
 from flows.processes import started
 from flows.stack import metrics
+from flows.stack.gateway_kept import keep_gateway
 from flows.stack.place import Place, record_file, write_private
 from flows.stack.restoring import with_restored_passwords
 from flows.stack.service import Service
@@ -272,7 +273,12 @@ def main(arguments: list[str]) -> int:
         place = with_restored_passwords(place)
         client = {**before, **place.environment(), "PREFECT_HOME": str(place.data / "prefect"), "OMP_NUM_THREADS": "1"}
         kept = [Kept(service, place, stopping, told, client) for service in services(place, arguments[2:])]
+        gateway = threading.Thread(target=keep_gateway, args=(root, stopping, say), name="gateway")
+        if "triton" not in arguments[2:]:
+            gateway.start()
         supervise(place, kept, stopping, told, arguments[2:], _answered(place, kept))
+        if gateway.ident is not None:
+            gateway.join()
     return 0
 
 

@@ -42,7 +42,9 @@ def test_what_goes_wrong_in_another_way_is_not_taken_for_a_process_that_ended():
         drawn({"disk full": refused}, random.Random(0), Counter())
 
 
-WELL = {"faults": {"s3 silent": 12, "stage killed": 8}, "fault_count": 20, "answered": 900, "lost": 0, "wrong": 0}
+WELL = {
+    "faults": {"s3 silent": 12, "stage killed": 8}, "fault_count": 20, "while_no_run_was_under_way": 2, "answered": 900, "lost": 0, "wrong": 0,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -52,6 +54,7 @@ WELL = {"faults": {"s3 silent": 12, "stage killed": 8}, "fault_count": 20, "answ
         (WELL, 21, False),
         (WELL | {"faults": {"s3 silent": 12}}, 20, False),
         (WELL | {"lost": 1}, 20, False),
+        (WELL | {"while_no_run_was_under_way": 3}, 20, False),
         (WELL | {"wrong": 1}, 20, False),
         (WELL | {"answered": 0}, 20, False),
         (WELL | {"fault": "TimeoutError: not well"}, 20, False),

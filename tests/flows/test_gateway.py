@@ -4,6 +4,7 @@ import argparse
 import json
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -29,6 +30,7 @@ from flows.serving.asked import serve_as
 from flows.serving.deploy import deploy, deploy_beside, end_beside
 from flows.serving.down import down
 from flows.serving.gateway import ensure_gateway, stop_gateway
+from flows.stack.gateway_kept import keep_gateway
 from tests.components.serving.tiny_package import make_package
 
 REPOSITORY = Path(__file__).parents[2]
@@ -234,6 +236,25 @@ def test_a_keeper_that_is_killed_takes_its_workers_with_it_and_another_serves(ro
     assert read_gateway(root) is None
     assert ensure_gateway(root).address == first.address
     assert ready(root)
+
+
+def test_beside_the_servers_a_keeper_that_is_killed_has_another_at_its_port_and_one_that_is_stopped_has_none(root):
+    first, stopping, said = ensure_gateway(root), threading.Event(), list[str]()
+    keeping = threading.Thread(target=keep_gateway, args=(root, stopping, said.append, 0.05))
+    keeping.start()
+    try:
+        first.process.send(9)
+        until(lambda: (now := read_gateway(root)) is not None and now.process != first.process)
+        assert read_gateway(root).address == first.address
+        until(lambda: said == [f"the gateway's keeper was killed; another answers at {first.url}"])
+        assert ready(root)
+        assert stop_gateway(root)
+        time.sleep(0.5)  # ten looks
+        assert read_gateway(root) is None
+    finally:
+        stopping.set()
+        keeping.join()
+    assert len(said) == 1
 
 
 def test_a_gateway_that_is_told_to_end_answers_what_it_has_begun(root):

@@ -37,10 +37,12 @@ from components.contracts.errors import ConfigError, DataError
 from components.registry.signatures import KEY, SIGNED_BY, fingerprint, own_key, public_key
 from components.registry.store import open_store
 from components.serving.endpoint import read_endpoint
+from components.serving.record import read_gateway
 from flows.faults import told
 from flows.mlflow_users import JOBS, SERVING
 from flows.pages import MLFLOW_PAGE
 from flows.serving.down import down
+from flows.serving.gateway import ensure_gateway, stop_gateway
 from flows.stack.archive import ABOUT
 from flows.stack.backup import backup, digests, keys, ran
 from flows.stack.doctor import examined
@@ -421,6 +423,23 @@ def test_the_doctor_finds_them_well_and_says_who_was_started_again(root, monkeyp
     os.utime(ahead, (time.time() + 86_400,) * 2)
     assert {one.about: one for one in examined(root)}["clock"].state == "wrong"
     ahead.unlink()
+
+
+def test_the_keeper_of_the_gateway_that_is_killed_has_another_at_its_port(root):
+    gateway = ensure_gateway(root)
+    gateway.process.send(signal.SIGKILL)
+    try:
+        until(lambda: (now := read_gateway(root)) is not None and now != gateway, lambda: logs(root))
+        again = read_gateway(root)
+        assert again is not None
+        assert again.address == gateway.address
+        assert httpx.get(f"{again.url}healthz", timeout=20).status_code == 200
+        log = (Place.read(root).data / "logs/supervisor.log").read_text()
+        assert f"the gateway's keeper was killed; another answers at {gateway.url}" in log
+    finally:
+        stop_gateway(root)
+        if read_endpoint(root) is not None:
+            ensure_gateway(root)  # of this process, and none of the supervisor's, whose end it outlives
 
 
 def test_a_shell_is_told_what_it_needs(root, place):
