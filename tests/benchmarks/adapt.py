@@ -15,7 +15,7 @@ import os
 import random
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -123,12 +123,17 @@ def adapted(given: argparse.Namespace, folder: Path, seed: int) -> dict[str, Any
     pools, _ = pools_of(asked, folder, folder / "out/.data", silent)
     beside = Beside(
         start=asked.start, pools=pools, tested=tested, choice=choice_of(pools, asked.ask), emoji=pool_of(shown(workspace, "pair")),
-        budget_s=given.budget_s, batches=tuple({BATCH, given.batch}), seed=seed,
+        budget_s=given.budget_s, batches=tuple({BATCH, given.batch}), learnt=learnt_from(folder / "out", pools), seed=seed,
     )  # fmt: skip
     found = {"seed": seed, "tested": len(tested), **came_of(folder / "out", beside), **took}
     if given.beside:
         found["beside"] = beside.run(folder / "beside")
     return found
+
+
+def learnt_from(folder: Path, pools: Mapping[str, Pool]) -> int:
+    """Return how many pictures a model in the folder of `diptych adapt` learnt from, general ones with them."""
+    return len(pools["train"]) + int(json.loads((folder / "adapted.json").read_text(encoding="utf-8"))["general"])
 
 
 def write_mine(mine: str, workspace: Path, folder: Path, seed: int, count: int) -> Pool:

@@ -2,8 +2,9 @@
 
 Each is what most would do, and chooses by `val` as the race does. The start is asked by its own texts. The linear probe of labels is that of
 components/finetuning/labels/linear_probe.py; of captions it is a linear map from a picture's vector to its caption's, by least squares drawn back to the identity
-(Hoerl and Kennard 1970). Plain full tuning trains every weight, statistics of batch norms too, by one rate and the same loss, for as many steps as the budget has
-room for, in batches of each size that is asked for; the best of its looks is taken, all the way. All are tested on pictures that nobody has learnt from or chosen by: those that the draw left of one's own, and the emoji of
+(Hoerl and Kennard 1970). Plain full tuning trains every weight, statistics of batch norms too, by one rate and the loss and batches that the race has, on one's own pictures alone: two rates race,
+that at which all weights are tuned and that at which training goes on, in batches of each size that is asked for, for as much time in all as the race had, and up to as many pairs as it learnt from; the best look is taken, all the way. All
+are tested on pictures that nobody has learnt from or chosen by: those that the draw left of one's own, and the emoji of
 `pair`, where `val` is what bounds the race.
 Axes: N pictures, D shared width.
 """
@@ -24,6 +25,7 @@ from components.data.evaluation_set import LABEL
 from components.data.selection import Pool
 from components.evaluation.embedding import Embedder
 from components.evaluation.retrieval import Gallery, Retrieval, recall_at_1
+from components.finetuning.ensemble import score
 from components.finetuning.freeze import Freeze
 from components.finetuning.interpolate import Weights
 from components.finetuning.labels.answers import Answers
@@ -41,6 +43,7 @@ from components.training.numbers import Optimisation
 
 PENALTIES = (100.0, 10.0, 1.0, 0.1, 0.01)  # of the squared distance to the identity, for vectors of unit length
 PLAIN = Optimisation(optimizer="adamw", lr=1.0e-4, weight_decay=0.1, warmup=0.1)
+RATES = (1.0e-4, 5.0e-4)  # of plain tuning: those of `whole` and of training that goes on
 ARMS = ("start", "linear probe", "plain tuning")
 GAIN, LOSS = 0.03, 0.01  # what is claimed: so much better than the best of these, and no more lost on the emoji
 
@@ -63,8 +66,9 @@ class Beside:
         tested: one's own pictures that the draw left.
         choice: the labels that are told apart; None where captions are found.
         emoji: pictures of others to test on.
-        budget_s: seconds of plain tuning.
+        budget_s: seconds of plain tuning, in all.
         batches: pairs a step of plain tuning; where there are several, that with which it is best on val is taken.
+        learnt: pictures that the adapted model learnt from, general ones with them: plain tuning may take as many pairs.
         seed: of draws.
     """
 
@@ -75,6 +79,7 @@ class Beside:
     emoji: Pool
     budget_s: float
     batches: Sequence[int]
+    learnt: int
     seed: int
 
     def run(self, folder: Path) -> dict[str, dict[str, float]]:
@@ -135,19 +140,29 @@ class Beside:
         embedder, train, val = embedder_of(self.start), self.pools["train"], self.pools["val"]
         watch = watching_labels(embedder, self.choice, val, silent) if self.choice else watching(embedder, val, silent)
         start = {name: value.detach().clone() for name, value in embedder.model.state_dict().items()}
-        found = list[tuple[Heat, int, Weights]]()
-        for batch in sorted({batch_of(train, size) for size in self.batches}):
+        found = list[tuple[float, Heat, int, Weights]]()
+        ways = {f"{lr:g}": Plain(share=1.0, optimisation=replace(PLAIN, lr=lr), alphas=(1.0,)) for lr in RATES}
+        alike = self.choice is not None and embedder.model.logit_scale.bias is None
+        sizes = sorted({min(size, len(train)) if alike else batch_of(train, size) for size in self.batches})
+        for batch in sizes:
             heats = Heats(
-                embedder=embedder, ways={"plain": Plain(share=1.0, optimisation=PLAIN, alphas=(1.0,))},
-                batches=batches_of(embedder, train, batch, self.seed, silent), watch=watch, seed=self.seed, folder=folder / str(batch), progress=silent,
-                start=start, budget_s=self.budget_s,
+                embedder=embedder, ways=dict(ways), batches=batches_of(embedder, train, batch, self.seed, silent, alike=alike), watch=watch, seed=self.seed,
+                folder=folder / str(batch), progress=silent, start=start, alike=alike, budget_s=self.budget_s / len(sizes),
             )  # fmt: skip
-            last = race(["plain"], heats.run, self.budget_s, most_of(len(train), batch))[-1]
-            found.append((last, batch, heats.tuned(last)))
-        best, batch, weights = max(found, key=lambda one: one[0].score)
+            ran = race([*ways], heats.run, self.budget_s / len(sizes), most_of(self.learnt, batch))
+            for heat in ran:
+                embedder.model.load_state_dict(dict(weights := heats.tuned(heat)))
+                found.append((score(watch(embedder.model.eval())), heat, batch, weights))  # all the way, as it is taken
+        _, best, batch, weights = max(found, key=lambda one: one[0])
         embedder.model.load_state_dict(dict(weights))
         embedder.model.eval()
-        return {"own": self.own(embedder), "emoji": self.elsewhere(embedder), "steps": best.steps, "batch": batch}
+        return {
+            "own": self.own(embedder),
+            "emoji": self.elsewhere(embedder),
+            "steps": best.steps,
+            "batch": batch,
+            "lr": float(best.name),
+        }
 
 
 def embedder_of(folder: Path) -> Embedder:
