@@ -127,7 +127,8 @@ def one_label(labels: Sequence[str], asked: bool) -> Hard | None:
     if count < COMMON * len(labels):
         return None
     then = (
-        "so whoever always says that is right as often. Labels count alike where one is chosen by and in the steps of tuning, and mean_per_class stands beside top1."
+        "so whoever always says that is right as often. Labels count alike where one is chosen by, and mean_per_class stands beside top1; in the steps of tuning they are as "
+        "often as each other as far as there are pictures of the rarer ones, each of which a step has once."
         if asked
         else "and a picture is asked for its caption, for which each counts alike, so that these count most. A step has no caption twice. Where the others "
         "matter as much, ask for labels (`--ask labels`), which count alike then."

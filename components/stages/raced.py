@@ -155,8 +155,9 @@ def raced(
     weighed: list[Weighed] = []
     try:
         spent_s = sum(heat.seconds for heat in heats)
+        of_labels = replace(train, concepts=choice.of["train"]) if choice and alike else train
         run, tried = _tuning(
-            embedder, train, batch, start, watch, seed, folder, progress, part, unfit, without, hard, augment, recall, alike, budget_s, spent_s,
+            embedder, of_labels, batch, start, watch, seed, folder, progress, part, unfit, without, hard, augment, recall, alike, budget_s, spent_s,
         )  # fmt: skip
         step, pairs = run.batches.order.batch, len(run.batches.pairs.keys)
         ran = race(tried, run.run, budget_s, most_of(pairs, step, most_steps), spent_s)

@@ -45,6 +45,9 @@ def test_the_servers_are_those_of_the_code(tmp_path):
 def test_the_numbers_are_those_that_were_measured():
     said = json.loads((REPOSITORY / "docs/benchmarks/stack.json").read_text())
     assert f"<!-- stack -->\n{stack.page(said)}\n<!-- /stack -->" in PAGE
+    assert max(said["first_up_s"], said["up_s"]) < 90, "until all is well"
+    assert said["memory_mb"] < 3 * 1024
+    assert said["idle_share_of_a_core"] < 0.05
 
 
 def test_what_faults_do_to_pipelines_is_what_was_measured_and_none_waits_longer_than_is_promised():

@@ -55,7 +55,7 @@ class DistinctBatches(Epochs):
         """Return the batches of one epoch.
 
         Rows are taken in a shuffled order; one whose concept is already there waits for the next batch. Where the last
-        batches run short of new concepts, rows of this epoch come a second time.
+        batches run short of new concepts, rows of this epoch come a second time, and where these are too few of them, any.
         """
         shuffle = random.Random(f"{self.seed}/{number}")
         coming = self._coming(shuffle.random()) if self.upto else list(range(len(self.groups)))
@@ -65,10 +65,11 @@ class DistinctBatches(Epochs):
         for _ in range(self.steps_per_epoch):
             taken = dict[str, int]()
             waiting = self._take(waiting, taken)
-            if len(taken) < self.batch:
-                again = list(coming)
-                shuffle.shuffle(again)
-                self._take(again, taken)
+            for more in (coming, range(len(self.groups))):
+                if len(taken) < self.batch:
+                    again = list(more)
+                    shuffle.shuffle(again)
+                    self._take(again, taken)
             batches.append(list(taken.values()))
         return batches
 

@@ -104,6 +104,7 @@ def test_a_label_that_is_nearly_all_there_is_is_named():
     assert (found.count, found.of) == (90, 100)
     assert found.sentence.startswith("90.0% of the pictures are of 'cat'")
     assert "Labels count alike where one is chosen by" in found.sentence
+    assert "as often as each other as far as there are pictures of the rarer ones" in found.sentence
     captions = one_label(["cat"] * 90 + ["dog"] * 10, False)
     assert captions is not None
     assert "count alike where one is chosen by" not in captions.sentence, "recall of captions is, and is not weighed"

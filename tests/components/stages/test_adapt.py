@@ -2,6 +2,7 @@
 
 import copy
 import shutil
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -262,6 +263,24 @@ def test_captions_that_differ_are_found_too_where_labels_are_asked_for(embedder,
     )
     assert {line.metric for line in found.own} >= {"zero_shot.pair.class.top1", "retrieval.pair.mean_recall"}
     assert found.raced.labels == tuple(sorted(COLOURS))
+
+
+def test_where_labels_are_asked_for_a_step_knows_pictures_by_them_though_captions_differ(
+    embedder, squares, tmp_path, monkeypatch
+):
+    learnt: list[tuple[str, ...]] = []
+
+    def seen(embedder, pool, *given, **more):
+        learnt.append(tuple(pool.concepts))
+        return batches_of(embedder, pool, *given, **more)
+
+    monkeypatch.setattr(racing, "batches_of", seen)
+    own = pools(squares)
+    for ask in ("labels", "captions"):
+        with suppress(ConfigError):  # the budget is too short to tune, which labels alone are found without
+            adapted(embedder, squares, [], tmp_path / ask, budget_s=1e-3, ask=ask)
+    assert learnt == [tuple(map(str, own["train"].labelled("category"))), tuple(own["train"].concepts)]
+    assert len(set(learnt[0])) < len(set(learnt[1]))
 
 
 def test_a_heat_takes_the_best_of_its_looks(embedder, squares, tmp_path, monkeypatch):
