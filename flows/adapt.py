@@ -93,7 +93,7 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
             f"{asked.start} is a {given.library}, whose weights cannot be tuned. Name the folder that it was made of, such as runs/clip/finetune."
         )
     others = [of_set(read_set(folder)) for folder in asked.sets]
-    check([one.by.called for one in others], asked.most_lost, asked.batch, asked.replay)
+    check([one.by.called for one in others], asked.most_lost, asked.batch, asked.replay, asked.recall, asked.most_steps)
     by = asked.ways or usual(asked.replay)
     taking_part(by)
     general = None

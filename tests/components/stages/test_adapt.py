@@ -181,7 +181,12 @@ def test_sets_that_would_share_a_name_and_numbers_out_of_range_are_refused():
     for most_lost, batch in ((1.5, 64), (-0.1, 64), (float("nan"), 64), (0.01, 1)):
         with pytest.raises(ConfigError, match="a share, from 0 to 1, and a contrast needs two pairs"):
             check(["cifar"], most_lost, batch)
-    check(["cifar", "flickr"], 0.01, 64)
+    for recall in (-1.0, float("nan"), float("inf")):
+        with pytest.raises(ConfigError, match="a weight beside the loss"):
+            check(["cifar"], 0.01, 64, recall=recall)
+    with pytest.raises(ConfigError, match="most_steps is -1, but the longest heat has one step at least"):
+        check(["cifar"], 0.01, 64, most_steps=-1)
+    check(["cifar", "flickr"], 0.01, 64, 0.5, 1.0, 8)
 
 
 def labelled(squares):
