@@ -107,7 +107,7 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
         recall = Recall(pool=general_pictures(general, out, told), weight=asked.recall, share=asked.replay)
     with nullcontext(others) if others else general_sets(out / HEATS, told) as held:
         found = adapted(
-            given.encoder, pools, held, digest=given.sha256, budget_s=asked.budget_s, seed=asked.seed, folder=out / HEATS, progress=told,
+            given.encoder, pools, held, digest=given.digest, budget_s=asked.budget_s, seed=asked.seed, folder=out / HEATS, progress=told,
             most_lost=asked.most_lost, batch=asked.batch, ask=asked.ask, by=by, augment=asked.augment, recall=recall,
             most_steps=asked.most_steps,
         )  # fmt: skip
