@@ -149,8 +149,14 @@ def test_a_loss_beyond_retention_fails_the_gate_and_one_that_nobody_can_tell_is_
     (nowhere,) = retained({"elsewhere": {}}, 0.01)
     assert (nowhere.held, nowhere.metric) == ("uncertain", "elsewhere")
     assert "was measured on no set" in nowhere.says
-    (unable,) = retained({"elsewhere": {"digits": {**line, "difference": -0.2, "able": False}}}, 0.01)
+    digits = {**line, "difference": -0.2, "able": False}
+    nobody, unable = retained({"elsewhere": {"digits": digits}}, 0.01)
     assert (unable.held, "not shown to be better there than chance" in unable.says) == ("told", True)
+    assert (nobody.held, nobody.metric) == ("uncertain", "elsewhere")
+    assert "was measured on digits alone" in nobody.says
+    assert "`diptych adapt --set`" in nobody.says
+    both = retained({"elsewhere": {"digits": digits, "cifar": {**line, "difference": 0.0}}}, 0.01)
+    assert [one.held for one in both] == ["told", "holds"]
 
 
 def test_a_race_is_held_to_the_sets_that_were_named_and_to_no_others():
