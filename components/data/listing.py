@@ -18,7 +18,7 @@ def listing(source: Source, aside: Path) -> str:
 
     Args:
         source: what is read.
-        aside: a folder that is none of it, as what is made of these files may lie among them.
+        aside: a folder below it that is none of it, as what is made of these files may lie among them.
 
     Raises DataError where nothing is there, or a table cannot be read.
     """
@@ -35,7 +35,9 @@ def listing(source: Source, aside: Path) -> str:
             if own.path is not None and own.path not in elsewhere
         }
     out = aside.resolve()
-    return digest_of({name: _about(path) for name, path in files.items() if not path.resolve().is_relative_to(out)})
+    if not here.resolve().is_relative_to(out):  # else all of it would be left out
+        files = {name: path for name, path in files.items() if not path.resolve().is_relative_to(out)}
+    return digest_of({name: _about(path) for name, path in files.items()})
 
 
 def _about(path: Path) -> str:

@@ -41,6 +41,12 @@ def test_what_is_made_of_them_may_lie_among_them(mine):
     assert listing(FolderSource(path="mine"), mine / "elsewhere") != before
 
 
+def test_they_may_lie_in_the_folder_of_what_is_made_of_them(mine, tmp_path):
+    before = listing(FolderSource(path="mine"), tmp_path)
+    paint(mine, 4)
+    assert listing(FolderSource(path="mine"), tmp_path) != before
+
+
 def test_of_a_table_in_a_folder_with_much_else_it_is_the_table_and_the_pictures_that_it_names(mine, tmp_path):
     write_table(tmp_path / "captions.csv", {f"mine/{name}": said for name, said in paint(mine, 3).items()})
     described = describe_path(tmp_path / "captions.csv", watched=False)
