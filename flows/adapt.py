@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,19 +14,18 @@ from components.contracts.errors import ConfigError
 from components.evaluation.adapting import advice
 from components.evaluation.wording import percent
 from components.stages.events import Teller
+from flows.adapt_pools import HEATS, pools_of
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from components.contracts.progress import Progress
     from components.data.selection import Pool
-    from components.evaluation.hard_data import Hard
     from components.finetuning.augment import Augment
     from components.finetuning.labels.choice import Ask
     from components.stages.adapt import Adapted
 
 MOST_LOST = 0.01  # of a set's number, from 0 to 1, where nobody says how much
-MODEL, REPORT, HEATS, DATA, WANTED = "model", "adapted.json", ".heats", ".data", "wanted.json"
+MODEL, REPORT, DATA = "model", "adapted.json", ".data"
+SHOWN = 5  # labels in a line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +92,7 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
             f"{asked.start} is a {given.library}, whose weights cannot be tuned. Name the folder that it was made of, such as runs/clip/finetune."
         )
     others = [of_set(read_set(folder)) for folder in asked.sets]
-    check([one.by.called for one in others], asked.most_lost, asked.batch, asked.replay)
+    check([one.by.called for one in others], asked.most_lost, asked.batch, asked.replay, asked.recall, asked.most_steps)
     by = asked.ways or usual(asked.replay)
     taking_part(by)
     general = None
@@ -107,7 +106,7 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
         recall = Recall(pool=general_pictures(general, out, told), weight=asked.recall, share=asked.replay)
     with nullcontext(others) if others else general_sets(out / HEATS, told) as held:
         found = adapted(
-            given.encoder, pools, held, digest=given.sha256, budget_s=asked.budget_s, seed=asked.seed, folder=out / HEATS, progress=told,
+            given.encoder, pools, held, digest=given.digest, budget_s=asked.budget_s, seed=asked.seed, folder=out / HEATS, progress=told,
             most_lost=asked.most_lost, batch=asked.batch, ask=asked.ask, by=by, augment=asked.augment, recall=recall,
             most_steps=asked.most_steps,
         )  # fmt: skip
@@ -128,7 +127,7 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
     half.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
     half.replace(out / REPORT)
     shutil.rmtree(out / HEATS, ignore_errors=True)
-    print(json.dumps(said) if as_json else "\n".join(lines(found, said, out)))
+    print(json.dumps(said) if as_json else "\n".join(lines(found, said, out, asked.ask)))
 
 
 def of_general(named: str, pool: "Pool") -> dict[str, Any]:
@@ -148,80 +147,20 @@ def listener() -> "Progress":
     return Told(sys.stderr, stage="adapt")
 
 
-def pools_of(asked: Asked, here: Path, folder: Path, told: "Progress") -> "tuple[dict[str, Pool], Hard | None]":
-    """Bring the pictures in, set aside what is broken or is in two splits, and return what is learnt from, chosen by and tested on, and what is said of copies."""
-    from components.data.ingest import ingest
-    from components.data.manifest import read_manifest
-    from components.data.new_folder import new_folder
-    from components.data.quarantine import read_quarantine
-    from components.data.selection import of_split, read_pool
-    from components.validation.validate import validate
-    from flows.data.check import source_of
-
-    wanted = {"data": asked.data, "seed": asked.seed}
-    if not folder.exists():
-        with new_folder(folder) as made:  # whole or not at all
-            raw, validated, evaluation = (made / name for name in ("raw", "validated", "evaluation"))
-            for place in (raw, validated, evaluation):
-                place.mkdir()
-            ingest(source_of(asked.data, here), raw, asked.seed, told)
-            validate(
-                raw,
-                validated,
-                evaluation,
-                max_broken=1.0,
-                seed=asked.seed,
-                failed_report=made / "failed.html",
-                progress=told,
-            )
-            (made / WANTED).write_text(json.dumps(wanted), encoding="utf-8")
-    elif json.loads((folder / WANTED).read_text(encoding="utf-8")) != wanted:
-        raise ConfigError(
-            f"{folder.parent} was begun with other pictures or another seed, and goes on with those alone. Name a new folder: --to DIR."
-        )
-    raw, validated, evaluation = (folder / name for name in ("raw", "validated", "evaluation"))
-    clean = read_manifest(validated / "manifest.parquet")
-    splits = {
-        "train": of_split(clean, "train"),
-        "val": of_split(clean, "val"),
-        "pair": read_manifest(evaluation / "pair/manifest.parquet"),
-    }
-    lacking = [name for name, manifest in splits.items() if not len(manifest)]
-    if lacking:
-        raise ConfigError(
-            f"of {len(clean):,} pictures none is left for {' and '.join(lacking)}: what is measured must not be what was learnt from. Bring more "
-            f"pictures; {validated / 'report.html'} says what was set aside."
-        )
-    near = {row["key"] for row in read_quarantine(validated / "told.parquet") if row["reason"] == "leak_near"}
-    splits, said = without_copies(splits, near)
-    return {name: read_pool(manifest, raw) for name, manifest in splits.items()}, said
-
-
-def without_copies(
-    splits: "Mapping[str, pa.Table]", near: Collection[str]
-) -> "tuple[dict[str, pa.Table], Hard | None]":
-    """Return the manifests without held-out pictures that are nearly copies of what is learnt from, where enough others are left, and what there is to say of it.
+def lines(found: "Adapted", said: Mapping[str, Any], out: Path, ask: "Ask" = "auto") -> Iterator[str]:
+    """Yield what a person reads: what is hard about the data, the race, the trade, gain and loss with intervals, and one sentence.
 
     Args:
-        splits: `train`, and those that are held out.
-        near: keys of such pictures.
+        found: what became of the model.
+        said: what adapted.json says.
+        out: where it lies.
+        ask: as labels or captions were asked for; where nobody said, that captions were taken for labels is told.
     """
-    from components.evaluation.hard_data import LEFT, near_pictures
-
-    held = {name: manifest for name, manifest in splits.items() if name != "train"}
-    left = {
-        name: manifest.filter([key not in near for key in manifest["key"].to_pylist()])
-        for name, manifest in held.items()
-    }
-    of, kept = (sum(map(len, manifests.values())) for manifests in (held, left))
-    set_aside = all(len(left[name]) >= LEFT * len(manifest) for name, manifest in held.items())
-    return {**splits, **(left if set_aside else {})}, near_pictures(of - kept, of, set_aside)
-
-
-def lines(found: "Adapted", said: Mapping[str, Any], out: Path) -> Iterator[str]:
-    """Yield what a person reads: what is hard about the data, the race, the trade, gain and loss with intervals, and one sentence; `said` is what adapted.json says."""
     pictures = said["pictures"]
     yield f"{pictures['train']:,} pictures to learn from, {pictures['val']:,} to choose by, {pictures['pair']:,} to test on"
+    if ask == "auto" and (labels := found.raced.labels):
+        shown = ", ".join(labels[:SHOWN]) + (f" and {len(labels) - SHOWN:,} more" if len(labels) > SHOWN else "")
+        yield f"captions were taken for labels, of which there are {len(labels):,} ({shown}): what is asked of a picture is which it has. --ask captions asks for captions"
     for hard in said["hard"]:
         yield f"  {hard['sentence']}"
     for heat in found.raced.heats:

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from components.contracts.errors import ConfigError
+from components.contracts.sample import SPLITS
 from components.recipes.yaml_lines import read_yaml
 from flows.choices import Choices, choose
 from flows.given_start import laid_in, new_folder
 
-RECIPE, SETS = "adapted", "data/sets"
+RECIPE = "adapted"
+PLACE, KEY = "data/sets", "evaluation.sets"
 NEAR = "leak_near"  # held-out pictures that look nearly like one that is learnt from
 
 
@@ -63,39 +65,82 @@ def choices_of(asked: Here, root: Path, here: Path) -> Choices:
     """Lay model and sets into the workspace, and return what params.yaml is to say.
 
     One half of a set bounds the race, and the other is measured on, so that what is judged chose nothing. What may be lost is what the gate allows, unless
-    something else is said. Held-out pictures that are nearly copies are set aside, unless gates.policy says what becomes of them already.
+    something else is said. Held-out pictures that are nearly copies are set aside, unless gates.policy says what becomes of them already. Sets that an
+    earlier command named, and this one does not, are measured on no more: nothing holds the race to them.
     """
-    check_recalled(asked.race)
+    check_recalled(asked.race, asked.data, here)
+    named = names_of(asked.sets)
     start = laid_in(asked.start, root, here, asked.network)
-    places = {folder.name: set_in(folder, root) for folder in asked.sets}
+    places = {name: set_in(folder, root) for name, folder in named.items()}
     held = {name: {"path": place, "digest": digest_in(root / place), "half": "first"} for name, place in places.items()}
     sets = {name: {"path": place, "half": "second"} for name, place in places.items()}
-    gates = read_yaml(root / "params.yaml").values.get("gates") or {}
+    said = read_yaml(root / "params.yaml").values
+    gates = said.get("gates") or {}
     kept = {"most_lost": gates["retention"]} if "retention" in gates else {}
     race = {**kept, **asked.race, **({"sets": held} if held else {})}
     near = [] if NEAR in (gates.get("policy") or {}) else [f"gates.policy.{NEAR}=drop"]
+    gone = [f"{KEY}.{name}=" for name in named_before(said) if name not in sets]
     return Choices(
-        recipe=RECIPE, data=asked.data, numbers=[*near, *asked.numbers], start=start, race=race, sets=sets,
+        recipe=RECIPE, data=asked.data, numbers=[*near, *gone, *asked.numbers], start=start, race=race, sets=sets,
     )  # fmt: skip
 
 
-def check_recalled(race: Mapping[str, Any]) -> None:
-    """Raise ConfigError for general pictures that are of no source of the catalogue, or of one that reads a path: a race of the workspace knows them by their source.
+def names_of(folders: Sequence[Path]) -> dict[str, Path]:
+    """Return the folders of sets by what each is called; ConfigError where two are called alike, or one as the data's own pools."""
+    from components.data.evaluation_set import name_of
 
-    What is replayed is drawn, as Race says.
+    named: dict[str, Path] = {}
+    for folder in folders:
+        name = name_of(folder)
+        if name in named or name in SPLITS:
+            whose = str(named[name]) if name in named else f"what is your own ({', '.join(SPLITS)})"
+            raise ConfigError(
+                f"--set {folder}: it is called {name}, as {whose}, and their numbers would have one name. Rename its folder."
+            )
+        named[name] = folder
+    return named
+
+
+def named_before(params: Mapping[str, Any]) -> list[str]:
+    """Return the sets that an earlier command has put among those that are measured on: of its race, and where its race found them."""
+    race = (((params.get("recipes") or {}).get(RECIPE) or {}).get("race") or {}).get("sets") or {}
+    measured = ((params.get("overrides") or {}).get("evaluation") or {}).get("sets") or {}
+    return [
+        name
+        for name, its in measured.items()
+        if its and its.get("path") and its["path"] == (race.get(name) or {}).get("path")
+    ]
+
+
+def check_recalled(race: Mapping[str, Any], data: str, here: Path) -> None:
+    """Raise ConfigError for general pictures that are of no source of the catalogue, of one that reads a path, or of the one that is adapted to.
+
+    A race of the workspace knows them by their source, and what is replayed is drawn, as Race says. It is made before anybody may look at `pair`, so that of the
+    data's own source it could recall what is tested on.
+
+    Args:
+        race: as recipes.adapted.race is to have it.
+        data: the pictures that are adapted to, as the command has them.
+        here: where their path begins.
     """
     from components.data.sources.catalogue import read_catalogue, settings_of
-    from components.finetuning.raced import Race
+    from components.finetuning.raced import SCENES, Race
 
-    if (said := race.get("recalled", {}).get("name")) is None:
-        return
-    names = sorted(name for name, entry in read_catalogue().items() if "path" not in settings_of(entry))
-    if said not in names:
+    said = race.get("recalled", {}).get("name")
+    if said is not None:
+        names = sorted(name for name, entry in read_catalogue().items() if "path" not in settings_of(entry))
+        if said not in names:
+            raise ConfigError(
+                f"--recalled {said} is no source that needs no path, and in a workspace general pictures are of one: {', '.join(names)}. With --to they may be a "
+                "folder, a table or shards."
+            )
+        Race(replay=race.get("replay", 0.0), recalled={"name": said})
+    recalled = said or (SCENES["name"] if race.get("recall") or race.get("replay") else None)
+    if recalled == data and not (here / data).exists():
         raise ConfigError(
-            f"--recalled {said} is no source that needs no path, and in a workspace general pictures are of one: {', '.join(names)}. With --to they may be a "
-            "folder, a table or shards."
+            f"general pictures would be of {recalled}, as those are that are adapted to, so that some of them may be tested on. Name another source by "
+            "--recalled, or take --to: there no general picture is one that is tested on."
         )
-    Race(replay=race.get("replay", 0.0), recalled={"name": said})
 
 
 def advice_of(root: Path) -> str:
@@ -106,7 +151,9 @@ def advice_of(root: Path) -> str:
 
 def set_in(folder: Path, root: Path) -> str:
     """Return where a set lies in data/sets, from the workspace; laid there where it lies elsewhere, without taking room where the disk is one."""
-    place = Path(SETS) / folder.name
+    from components.data.evaluation_set import name_of
+
+    place = Path(PLACE) / name_of(folder)
     digest = digest_in(folder)
     if not (root / place).exists():
         with new_folder(root / place) as made:

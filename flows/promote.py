@@ -131,7 +131,8 @@ def parity(manifest: Mapping[str, Any]) -> Finding:
 def retained(manifest: Mapping[str, Any], retention: float) -> list[Finding]:
     """Return, of a model that was adapted, whether each number of each set lost no more than `gates.retention` allows, by its middle value.
 
-    Of a number that the start could not do it is told that nothing was to be lost. One that was measured on no set is for a person.
+    Of a number that the start could not do it is told that nothing was to be lost. One that was measured on no set, or on none that its start could do, is
+    for a person.
     """
     elsewhere = manifest.get("elsewhere")
     if elsewhere is None:  # it was not adapted
@@ -139,7 +140,13 @@ def retained(manifest: Mapping[str, Any], retention: float) -> list[Finding]:
     if not elsewhere:
         says = "was measured on no set, so nobody knows what it lost against its start: name one by `diptych adapt --set`, or take back what took `general` out of evaluation.sets"
         return [Finding(rule="retention", metric="elsewhere", held="uncertain", says=says)]
-    findings = []
+    findings = list[Finding]()
+    if not any(line.get("able", True) for line in elsewhere.values()):
+        says = (
+            f"was measured on {', '.join(elsewhere)} alone, where its start was not shown to be better than chance, so nobody knows what it lost: name a set that "
+            "the start can do by `diptych adapt --set`"
+        )
+        findings.append(Finding(rule="retention", metric="elsewhere", held="uncertain", says=says))
     for name, line in elsewhere.items():
         moved = line["difference"]
         if not line.get("able", True):

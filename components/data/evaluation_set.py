@@ -127,7 +127,7 @@ def read_set(folder: Path, split: str = "test", namesakes: bool = False) -> Eval
     beside = [folder / name for name in (CLASSES, TEMPLATES, TYPE) if (folder / name).is_file()]
     keys = tuple(record.key for record in records)
     return EvaluationSet(
-        name=re.sub(r"\W+", "_", folder.resolve().name), split=split, called=called, templates=templates,
+        name=name_of(folder), split=split, called=called, templates=templates,
         pool=Pool(
             keys=keys, pictures=PicturesInTars([record.picture for record in records if record.picture]), captions=captions,
             concepts=keys, sources=("",) * len(keys), groups=tuple({LABEL: group} for group in groups),
@@ -135,6 +135,11 @@ def read_set(folder: Path, split: str = "test", namesakes: bool = False) -> Eval
         digest=digest_of({path.relative_to(folder).as_posix(): sha256_of(path) for path in (*beside, *shards)}),
         left_out={"blank lines among captions": blank} if blank else {},
     )  # fmt: skip
+
+
+def name_of(folder: Path) -> str:
+    """Return what the set in a folder is called: as the folder, with _ for what metrics cannot bear, such as the hyphen of `wds_vtab-cifar10`."""
+    return re.sub(r"\W+", "_", folder.resolve().name)
 
 
 def read_to_fit(folder: Path, one: EvaluationSet, namesakes: bool = False) -> EvaluationSet | None:

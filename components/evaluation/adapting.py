@@ -24,12 +24,12 @@ def advice(raced: Mapping[str, Any], held: Mapping[str, Any], more: Wanted | Non
         else ""
     )
     if raced["way"] == "start":
-        why = (
-            "nothing that was tried is better on val"
-            if raced["kept"]
-            else "whatever is better on val loses too much elsewhere"
-        )
-        return f"It stays as it was: {why}. More pictures, or a longer --budget, may change that.{also}"
+        if raced["kept"]:
+            why, what = "nothing that was tried is better on val", "More pictures, or a longer --budget,"
+        else:
+            why = "whatever is better on val loses too much elsewhere"
+            what = "--replay 0.5, which learns from general pictures beside one's own, or a larger --most-lost"
+        return f"It stays as it was: {why}. {what} may change that.{also}"
     parts = [change(line, "here") for line in held["own"] if line["metric"] == raced.get("metric", OWN)]
     parts += list(lost(held))
     if not held["elsewhere"]:

@@ -24,7 +24,7 @@ class Heat:
         name: whose.
         steps: that it took.
         score: on the validation split, higher is better.
-        seconds: by the clock, from its start to its score.
+        seconds: by the clock, from its start to its score; of one that was stopped and went on, those behind its checkpoint and those from there on.
     """
 
     name: str

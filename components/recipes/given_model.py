@@ -1,5 +1,7 @@
 """A model to be measured that somebody hands over: a folder of open_clip, of transformers or of ours, a package, or a server that runs."""
 
+import hashlib
+import json
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -8,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save
 
 from components.contracts.errors import DataError
 from components.contracts.evaluator import Encoder
 from components.contracts.model_files import MODEL, WEIGHTS
-from components.contracts.sealed import MANIFEST, sha256_of
+from components.contracts.sealed import MANIFEST, digest_of, sha256_of
 from components.evaluation.embedding import Embedder
 from components.models.dual_encoder import DualEncoder
 from components.models.interop.weights import PICKLED
@@ -34,7 +37,7 @@ class GivenModel:
     Args:
         library: whose it is: open_clip, huggingface or diptych; or what it is: package or triton.
         named: the name of its file of weights, or what is asked of a server.
-        sha256: of that file; the digest of a package, also of one that is served.
+        sha256: of that file, which of weights in several parts names these; the digest of a package, also of one that is served.
         encoder: the model, with its tokenizer and transform.
         untrained: gives the same architecture with weights drawn from a seed; Undrawn of what is packaged.
         described: `class_path` and `init_args` of the model; None of one that cannot be trained on.
@@ -48,6 +51,21 @@ class GivenModel:
     untrained: Callable[[int], Encoder]
     described: Mapping[str, Any] | None = None
     check_same: Callable[[], None] = lambda: None
+
+    @property
+    def digest(self) -> str:
+        """Return one digest of all that makes it, as it is now: weights, architecture, tokenizer and transform; of what cannot be trained on, `sha256`."""
+        if not isinstance(self.encoder, Embedder) or self.described is None:
+            return self.sha256
+        vocabulary = self.encoder.vocabulary
+        said = {
+            "architecture": json.dumps(self.described, sort_keys=True), "tokenizer": f"{vocabulary.pad} {vocabulary.tokenizer.to_str()}",
+            "transform": self.encoder.preprocess.to_json(),
+        }  # fmt: skip
+        files = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in said.items()}
+        for name, value in self.encoder.model.state_dict().items():
+            files[f"weights/{name}"] = hashlib.sha256(save({name: value.detach().cpu().contiguous()})).hexdigest()
+        return digest_of(files)
 
 
 def read_given(

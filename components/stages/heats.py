@@ -38,6 +38,7 @@ from components.methods.clip import Clip
 from components.models.dual_encoder import DualEncoder
 from components.objectives.sigmoid import SigmoidLoss
 from components.objectives.softmax import SoftmaxLoss
+from components.stages.heat_clock import HeatClock
 from components.training.callbacks import Watch
 from components.training.numbers import Scale
 
@@ -88,7 +89,7 @@ class Heats:
         if (found := _kept(kept)) is not None:
             return found
         kept.mkdir(parents=True, exist_ok=True)
-        began, model = monotonic(), self.embedder.model
+        model, clock = self.embedder.model, HeatClock(kept, CHECKPOINT_EVERY, self.progress)
         model.load_state_dict(dict(self.start))
         torch.manual_seed(self.seed)
         scale = Scale(
@@ -98,7 +99,7 @@ class Heats:
         self.embedder.model = own  # whom the watch looks at
         try:
             tune(
-                self._method(own), self.ways[name], self.batches, scale, seed=self.seed, folder=kept, progress=self._told(steps, began),
+                self._method(own), self.ways[name], self.batches, scale, seed=self.seed, folder=kept, progress=self._told(steps, clock),
                 log=lambda step, values: None, watch=self.watch, best=kept,
             )  # fmt: skip
             tuned = {key: value.detach().clone() for key, value in own.state_dict().items()}
@@ -109,7 +110,7 @@ class Heats:
             name=name,
             steps=steps,
             score=score(best.tried[best.alpha]),
-            seconds=round(monotonic() - began, 3),
+            seconds=round(clock.seconds, 3),
         )
         shutil.rmtree(kept)  # its checkpoints, several times as large as the model
         kept.mkdir()
@@ -117,21 +118,21 @@ class Heats:
         _keep(kept, heat)
         return heat
 
-    def _told(self, steps: int, began: float) -> Progress:
+    def _told(self, steps: int, clock: HeatClock) -> Progress:
         """Return whom the steps of a heat are told: of a first one, also who looks whether it has taken all the time there is."""
         if steps > FIRST:
-            return self.progress
+            return clock
 
-        first = began
+        first_s = 0.0
 
         def told(doing: str, done: int, total: int, **seen: float) -> None:
-            nonlocal first
-            self.progress(doing, done, total, **seen)
-            now = monotonic()
+            nonlocal first_s
+            clock(doing, done, total, **seen)
+            now_s = clock.seconds
             if done == 1:
-                first = now  # what the first one takes says little of the others
-            elif now - began > self.budget_s - self.spent_s:
-                a_heat = now - began + (total - done) * (now - first) / (done - 1)
+                first_s = now_s  # what the first one takes says little of the others
+            elif now_s > self.budget_s - self.spent_s:
+                a_heat = now_s + (total - done) * (now_s - first_s) / (done - 1)
                 raise too_short(self.budget_s, len(self.ways) * a_heat, len(self.ways), steps, self.spent_s)
 
         return told
@@ -260,6 +261,11 @@ def method_of(model: DualEncoder, alike: bool = False) -> Method:
     """
     objective: Contrast = SigmoidLoss() if model.logit_scale.bias is not None else SoftmaxLoss(alike=alike)
     return Clip(model=model, objective=objective)
+
+
+def any_kept(folder: Path) -> bool:
+    """Return whether a heat was kept anywhere in a folder, so that something was learnt from its pictures."""
+    return any(folder.rglob(HEAT))
 
 
 def _kept(folder: Path) -> Heat | None:

@@ -7,6 +7,7 @@ arXiv:2202.10054 (tuning all weights at once forgets).
 
 import copy
 import hashlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -120,7 +121,8 @@ def raced(
     Raises ConfigError for too few pictures, a budget that is too short, sets that are called alike or as what is the person's own, and numbers
     out of range. Where there are labels, a budget that is too short to tune is said in `without`.
     """
-    check([one.called for one in others], most_lost, batch, recall.share if recall else 0.0)
+    share, weight = (recall.share, recall.weight) if recall else (0.0, 0.0)
+    check([one.called for one in others], most_lost, batch, share, weight, most_steps)
     part = taking_part(by)
     kinds = {"start": digest, "seed": str(seed), "batch": str(batch), **_said({"train": train, "val": val})}
     kinds |= {"augment": augment} if augment != "light" else {}
@@ -214,7 +216,9 @@ class _End:
         return cls(way=heat.name, steps=steps, alpha=alpha, val=heat.score, fitted=fitted)
 
 
-def check(others: Sequence[str], most_lost: float, batch: int, replay: float = 0.0) -> None:
+def check(
+    others: Sequence[str], most_lost: float, batch: int, replay: float = 0.0, recall: float = 0.0, most_steps: int = 0
+) -> None:
     """Raise ConfigError for names that would be taken for another's, and numbers out of range."""
     taken = ("alpha", *SPLITS)
     if wrong := next((name for place, name in enumerate(others) if name in taken or name in others[:place]), None):
@@ -228,6 +232,12 @@ def check(others: Sequence[str], most_lost: float, batch: int, replay: float = 0
     if not 0 <= replay < 1:
         raise ConfigError(
             f"replay is {replay}, but it is a share of a step's pairs, below 1. Give 0 to learn from one's own alone, or 0.5."
+        )
+    if not 0 <= recall < math.inf:
+        raise ConfigError(f"recall is {recall}, but it is a weight beside the loss. Give 0 to hold to nothing, or 1.")
+    if most_steps < 0:
+        raise ConfigError(
+            f"most_steps is {most_steps}, but the longest heat has one step at least. Give its steps, or 0 for as many as take 30 times all pictures."
         )
 
 

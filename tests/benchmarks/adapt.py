@@ -29,7 +29,8 @@ from components.finetuning.labels.choice import choice_of
 from components.finetuning.labels.way import LabelVectors
 from components.serving.labels import Labels
 from components.stages.adapt import kept_of
-from flows.adapt import Asked, adapt, pools_of
+from flows.adapt import Asked, adapt
+from flows.adapt_pools import pools_of
 from infra.results import processor
 from tests.benchmarks.adapt_beside import Beside, against_best, embedder_of
 from tests.benchmarks.environments import ROOT

@@ -2,13 +2,17 @@
 
 import json
 import signal
+from dataclasses import asdict
 
 import pytest
 
+from components.data.manifest import read_manifest
 from components.data.transforms.preprocess import Preprocess
+from components.finetuning.race import Heat
 from components.recipes.trained import load_trained, save_trained
 from components.serving.labels import Labels
 from components.stages import race_steps
+from components.stages.heats import HEAT
 from flows.adapt_parser import seconds
 from flows.cli import main
 from tests.own_pictures import paint, paint_kinds, write_table
@@ -63,6 +67,7 @@ def test_a_folder_and_a_model_become_a_model_and_a_sentence(diptych, start, mine
     )
     assert code == 0, err
     assert out.splitlines()[0] == "48 pictures to learn from, 6 to choose by, 6 to test on"
+    assert "taken for labels" not in out
     assert out.splitlines()[-1] == f"in {tmp_path / 'out'}"
     said = json.loads((tmp_path / "out/adapted.json").read_text())
     assert said["pictures"] == {"train": 48, "val": 6, "pair": 6}
@@ -109,16 +114,50 @@ def test_general_pictures_of_a_folder_are_learnt_from_beside_one_s_own(diptych, 
 
 
 def test_what_was_begun_goes_on_with_the_same_pictures_alone(diptych, start, mine, tmp_path):
-    """A budget that is too short ends it with the pictures brought in; another folder or seed would be measured on other splits."""
-    code, _, err = diptych("mine", "--from", start, "--to", "out", "--budget", "0.01s")
-    assert code == 1
-    assert "Give at least" in err
-    before = (tmp_path / "out/.data/raw/manifest.parquet").stat().st_mtime_ns
-    code, _, err = diptych("mine", "--from", start, "--to", "out", "--seed", 1)
+    """A budget that is too short ends it with the pictures brought in; they come anew where they, or the seed, are others, until something was learnt from them."""
+    asked = ("mine", "--from", start, "--to", "out", "--budget", "0.01s")
+    brought_in = tmp_path / "out/.data/raw/manifest.parquet"
+
+    def seen(*more: object) -> int:
+        code, _, err = diptych(*asked, *more)
+        assert code == 1
+        assert "Give at least" in err
+        return brought_in.stat().st_mtime_ns
+
+    first = seen()
+    assert seen() == first
+    assert (other := seen("--seed", 1)) != first
+    more = paint(tmp_path / "mine", 62)
+    write_table(tmp_path / "mine/captions.csv", more)
+    assert seen("--seed", 1) != other
+    assert len(read_manifest(brought_in)) == 62, "none is left out"
+    kept = tmp_path / "out/.heats/0123456789abcdef/lora-8"
+    kept.mkdir(parents=True)
+    (kept / HEAT).write_text(json.dumps(asdict(Heat(name="lora", steps=8, score=0.5, seconds=1.0))))
+    before = seen("--seed", 1)
+    code, _, err = diptych(*asked)
     assert code == 1
     assert "was begun with other pictures or another seed" in err
-    diptych("mine", "--from", start, "--to", "out", "--budget", "0.01s")
-    assert (tmp_path / "out/.data/raw/manifest.parquet").stat().st_mtime_ns == before
+    write_table(tmp_path / "mine/captions.csv", dict(list(more.items())[:60]))
+    code, _, err = diptych(*asked, "--seed", 1)
+    assert code == 1
+    assert "the pictures of mine are not those that" in err
+    assert "Name a new folder: --to DIR" in err
+    assert brought_in.stat().st_mtime_ns == before
+
+
+def test_what_was_refused_is_mended_in_the_same_folder(diptych, start, tmp_path):
+    """One caption for all, then one of each: the same command reads what is written now, also where it was killed while it took the old away."""
+    painted = paint(tmp_path / "mine", 24)
+    write_table(tmp_path / "mine/captions.csv", {name: ("a shape", shape) for name, (_, shape) in painted.items()})
+    asked = ("mine", "--from", start, "--to", "out", "--batch", 8, "--way", "last-layers", "--most-steps", 2)
+    code, _, err = diptych(*asked)
+    assert code == 1
+    assert "have one caption" in err
+    (tmp_path / "out/.data/wanted.json").unlink()
+    write_table(tmp_path / "mine/captions.csv", painted)
+    code, _, err = diptych(*asked)
+    assert code == 0, err
 
 
 def test_too_few_pictures_are_said(diptych, start, tmp_path):
@@ -154,6 +193,10 @@ def test_captions_that_are_labels_end_in_labels_that_a_server_reads(diptych, sta
     write_table(tmp_path / "mine/captions.csv", said)
     code, out, err = diptych("mine", "--from", start, "--to", "out", "--budget", "1s")
     assert code == 0, err
+    assert (
+        "captions were taken for labels, of which there are 3 (circle, square, triangle): what is asked of a picture is which it has. --ask captions asks"
+        in out
+    )
     assert "  linear probe" in out
     assert "points of top1 here" in out or "It stays as it was" in out
     labels = Labels.read(tmp_path / "out")

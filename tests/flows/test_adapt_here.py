@@ -14,6 +14,7 @@ from components.contracts.evaluator import Evaluator
 from components.contracts.model_files import MODEL_FILES
 from components.contracts.progress import silent
 from components.contracts.sealed import digest_of, sha256_of
+from components.data.evaluation_set import read_set
 from components.data.manifest import read_manifest
 from components.data.selection import read_pool
 from components.data.transforms.preprocess import Preprocess
@@ -95,6 +96,56 @@ def test_a_set_that_is_named_bounds_the_race_by_one_half_and_is_measured_by_the_
     assert asked_of(choices.race["sets"])["cifar"].half == "first"
 
 
+def shapes(tmp_path, *names):
+    """Sets of two classes, in folders of these names."""
+    paint(tmp_path / "painted", 6)
+    rows = [
+        {"png": path.read_bytes(), "cls": str(place % 2).encode()}
+        for place, path in enumerate(sorted((tmp_path / "painted").glob("*.png")))
+    ]
+    return [write_set(tmp_path / name, rows, ["an even shape", "an odd shape"]) for name in names]
+
+
+def test_a_set_is_called_what_numbers_can_bear_before_anything_is_laid(start, tmp_path):
+    (theirs, alike, own) = shapes(tmp_path, "wds_vtab-cifar10.v2", "wds_vtab_cifar10_v2", "pair")
+    root = tmp_path / "job"
+    (root / "data/sets").mkdir(parents=True)
+    (root / "params.yaml").write_text("{}")
+    for sets, says in (
+        ([theirs, alike], "called wds_vtab_cifar10_v2, as .*wds_vtab-cifar10.v2"), ([own], "called pair, as what is your own"),
+    ):  # fmt: skip
+        with pytest.raises(ConfigError, match=says):
+            choices_of(Here(data="mine", start="start", sets=sets), root, tmp_path)
+        assert not (root / "models").exists()
+        assert list((root / "data/sets").iterdir()) == []
+    choices = choices_of(Here(data="mine", start="start", sets=[theirs]), root, tmp_path)
+    name = read_set(theirs).name
+    assert name == "wds_vtab_cifar10_v2"
+    assert choices.sets == {name: {"path": f"data/sets/{name}", "half": "second"}}
+    assert choices.race["sets"][name]["path"] == f"data/sets/{name}"
+
+
+def test_a_set_that_is_named_no_more_is_measured_on_no_more(start, tmp_path):
+    one, other = shapes(tmp_path, "cifar", "flickr")
+    paint(tmp_path / "mine", 12)
+    root = make_workspace(tmp_path / "job")
+    asked = Here(data="mine", start="start", sets=[one, other])
+
+    def said(sets):
+        choose(root, choices_of(replace(asked, sets=sets), root, tmp_path), tmp_path)
+        params = yaml.safe_load((root / "params.yaml").read_text())
+        race = params["recipes"]["adapted"]["race"]
+        return set(race.get("sets", {})), params["overrides"].get("evaluation", {}).get("sets", {})
+
+    half = {name: {"path": f"data/sets/{name}", "half": "second"} for name in ("cifar", "flickr")}
+    assert said([one, other]) == ({"cifar", "flickr"}, half)
+    assert said([other]) == ({"flickr"}, {"flickr": half["flickr"]})
+    by_hand = yaml.safe_load((root / "params.yaml").read_text())
+    by_hand["overrides"]["evaluation"]["sets"]["cifar"] = {"path": "data/sets/cifar"}
+    (root / "params.yaml").write_text(yaml.safe_dump(by_hand, sort_keys=False))
+    assert said([]) == (set(), {"cifar": {"path": "data/sets/cifar"}}), "what somebody else wrote stays"
+
+
 def test_a_set_is_laid_in_once_and_another_of_its_name_is_refused(tmp_path):
     paint(tmp_path / "painted", 4)
     one, two = (
@@ -149,8 +200,14 @@ def test_a_loss_beyond_retention_fails_the_gate_and_one_that_nobody_can_tell_is_
     (nowhere,) = retained({"elsewhere": {}}, 0.01)
     assert (nowhere.held, nowhere.metric) == ("uncertain", "elsewhere")
     assert "was measured on no set" in nowhere.says
-    (unable,) = retained({"elsewhere": {"digits": {**line, "difference": -0.2, "able": False}}}, 0.01)
+    digits = {**line, "difference": -0.2, "able": False}
+    nobody, unable = retained({"elsewhere": {"digits": digits}}, 0.01)
     assert (unable.held, "not shown to be better there than chance" in unable.says) == ("told", True)
+    assert (nobody.held, nobody.metric) == ("uncertain", "elsewhere")
+    assert "was measured on digits alone" in nobody.says
+    assert "`diptych adapt --set`" in nobody.says
+    both = retained({"elsewhere": {"digits": digits, "cifar": {**line, "difference": 0.0}}}, 0.01)
+    assert [one.held for one in both] == ["told", "holds"]
 
 
 def test_a_race_is_held_to_the_sets_that_were_named_and_to_no_others():
@@ -180,17 +237,36 @@ def test_the_race_of_the_recipe_is_known_by_what_it_lists_and_its_sets_are_asked
         assert (asked.half, asks.label, asks.prompts, asks.among) == ("first", "category", "templates", "pools")
 
 
-def test_general_pictures_of_a_workspace_are_of_a_source_that_needs_no_path():
+def test_general_pictures_of_a_workspace_are_of_a_source_that_needs_no_path(tmp_path):
     for race in ({}, {"recalled": {"name": "emoji"}}, {"recalled": {"name": "scenes"}}):
-        check_recalled(race)
+        check_recalled(race, "mine", tmp_path)
     for said in ("folder", "nowhere", "data/own"):
         with pytest.raises(ConfigError, match=f"--recalled {said} is no source that needs no path.*emoji"):
-            check_recalled({"recalled": {"name": said}})
-    check_recalled({"replay": 0.5, "recalled": {"name": "scenes"}})
+            check_recalled({"recalled": {"name": said}}, "mine", tmp_path)
+    check_recalled({"replay": 0.5, "recalled": {"name": "scenes"}}, "mine", tmp_path)
     with pytest.raises(ConfigError, match="replay learns from drawn scenes alone here"):
-        check_recalled({"replay": 0.5, "recalled": {"name": "emoji"}})
+        check_recalled({"replay": 0.5, "recalled": {"name": "emoji"}}, "mine", tmp_path)
     with pytest.raises(ConfigError, match=r"whose rows neither lineage nor data/takedown\.txt would reach"):
         Race(replay=0.5, recalled={"name": "emoji"})
+
+
+def test_what_is_adapted_to_is_not_recalled(tmp_path):
+    """No picture of `pair` is looked at before it is tested on, so that none could be left out of what the same source gives."""
+    for data, race in (
+        ("emoji", {"recall": 1.0, "recalled": {"name": "emoji"}}),
+        ("scenes", {"replay": 0.5}),
+        ("scenes", {"recall": 1.0, "recalled": {"name": "scenes"}}),
+    ):
+        with pytest.raises(ConfigError, match=f"general pictures would be of {data}, as those are that are adapted to"):
+            check_recalled(race, data, tmp_path)
+    with pytest.raises(ConfigError, match="general pictures would be of emoji"):
+        choices_of(
+            Here(data="emoji", start="start", race={"recall": 1.0, "recalled": {"name": "emoji"}}), tmp_path, tmp_path
+        )
+    check_recalled({}, "scenes", tmp_path)
+    check_recalled({"recall": 1.0}, "emoji", tmp_path)
+    (tmp_path / "emoji").mkdir()  # a folder of one's own, which is what is read then
+    check_recalled({"recall": 1.0, "recalled": {"name": "emoji"}}, "emoji", tmp_path)
 
 
 @pytest.mark.timeout(900)

@@ -137,6 +137,12 @@ def test_a_budget_too_short_for_a_step_says_the_least(refused, start, tmp_path):
     )
 
 
+@pytest.mark.parametrize(("more", "says"), [("--most-steps=-1", "most_steps is -1"), ("--recall=-1", "recall is -1.0")])
+def test_numbers_that_are_none_are_said_before_anything_is_made(refused, start, tmp_path, more, says):
+    assert says in refused(start, more)
+    assert not (tmp_path / "out").exists()
+
+
 def test_fewer_pictures_than_labels_are_told_where_nobody_asked_for_labels(start, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     painted = paint(tmp_path / "mine", 24)

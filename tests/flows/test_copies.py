@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from flows.adapt import without_copies
+from flows.adapt_pools import without_copies
 
 
 def splits():

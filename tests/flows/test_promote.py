@@ -237,7 +237,8 @@ def test_rules_of_params_decide_and_are_read_anew(toy):
         ({"general": {"difference": -0.002}, "general top1": {"difference": -0.02}}, "kept", "-2.0 points on general top1 against its start"),
         ({"general": {"difference": -0.009}}, "promoted", "clip@2"),
         ({"general": {"difference": None}}, "needs_a_person", "cannot be told"),
-        ({"digits": {"difference": -0.05, "able": False}}, "promoted", "clip@2"),
+        ({"digits": {"difference": -0.05, "able": False}, "general": {"difference": 0.0}}, "promoted", "clip@2"),
+        ({"digits": {"difference": -0.05, "able": False}}, "needs_a_person", "so nobody knows what it lost: name a set that the start can do by `diptych adapt --set`"),
         ({}, "needs_a_person", "was measured on no set, so nobody knows what it lost against its start"),
     ],
 )  # fmt: skip

@@ -1,6 +1,7 @@
 """Adapting on coloured squares: the race learns, what is chosen keeps what others need, and a race that was stopped goes on."""
 
 import copy
+import json
 import shutil
 from contextlib import suppress
 from dataclasses import replace
@@ -11,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from components.contracts.errors import ConfigError
+from components.contracts.errors import ConfigError, Interrupted
 from components.contracts.progress import silent
 from components.data.evaluation_set import read_set
 from components.data.transforms.preprocess import Preprocess
@@ -33,6 +34,7 @@ from components.stages import raced as racing
 from components.stages import weighed as weighing
 from components.stages.adapt import adapt
 from components.stages.elsewhere import of_set
+from components.stages.heat_clock import SECONDS
 from components.stages.heats import Heats, LabelHeats, method_of
 from components.stages.race_steps import batches_of
 from components.stages.raced import check, longest
@@ -180,7 +182,12 @@ def test_sets_that_would_share_a_name_and_numbers_out_of_range_are_refused():
     for most_lost, batch in ((1.5, 64), (-0.1, 64), (float("nan"), 64), (0.01, 1)):
         with pytest.raises(ConfigError, match="a share, from 0 to 1, and a contrast needs two pairs"):
             check(["cifar"], most_lost, batch)
-    check(["cifar", "flickr"], 0.01, 64)
+    for recall in (-1.0, float("nan"), float("inf")):
+        with pytest.raises(ConfigError, match="a weight beside the loss"):
+            check(["cifar"], 0.01, 64, recall=recall)
+    with pytest.raises(ConfigError, match="most_steps is -1, but the longest heat has one step at least"):
+        check(["cifar"], 0.01, 64, most_steps=-1)
+    check(["cifar", "flickr"], 0.01, 64, 0.5, 1.0, 8)
 
 
 def labelled(squares):
@@ -300,6 +307,29 @@ def test_a_heat_takes_the_best_of_its_looks(embedder, squares, tmp_path, monkeyp
     tuned = heats.tuned(heat)
     assert all(torch.equal(value, seen[1][name]) for name, value in tuned.items())
     assert not all(torch.equal(value, seen[3][name]) for name, value in tuned.items())
+
+
+def test_what_a_heat_took_before_it_was_stopped_counts(embedder, squares, tmp_path):
+    start = {name: value.detach().clone() for name, value in embedder.model.state_dict().items()}
+    batches = batches_of(embedder, pools(squares)["train"], 10, 0, silent)
+
+    def going(doing, done, total, **seen):
+        if done == 9:
+            raise Interrupted("a signal came")
+
+    def run(progress):
+        return Heats(
+            embedder=embedder, ways=ways(), batches=batches, start=start, watch=lambda model: {"val": 0.5}, seed=0, folder=tmp_path, progress=progress,
+        ).run("last layers", 12)  # fmt: skip
+
+    with pytest.raises(Interrupted):
+        run(going)
+    (kept,) = tmp_path.rglob(SECONDS)
+    took = json.loads(kept.read_text())
+    assert took.keys() == {"9"}
+    kept.write_text(json.dumps({"9": 1_000 + took["9"]}))
+    assert 1_000 + took["9"] < run(silent).seconds < 1_900
+    assert not kept.exists(), "it goes with the checkpoints"
 
 
 def test_a_soup_that_is_better_on_val_than_each_is_what_is_taken(embedder, squares, others, tmp_path, monkeypatch):
