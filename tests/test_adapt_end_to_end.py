@@ -1,4 +1,4 @@
-"""`diptych adapt` in a workspace to its end, at `debug`: real DVC, Prefect, MLflow and Triton, from a model and pictures to a version that is served and a page."""
+"""`diptych adapt` in a workspace to its end, at `debug`: real DVC, Prefect, MLflow and Triton, from a model and pictures to a version that a person has to take, and that is served with a page."""
 
 import json
 import urllib.request
@@ -25,8 +25,15 @@ def test_a_model_and_pictures_end_in_a_version_that_is_judged_served_and_has_a_p
     (tmp_path / "mine.csv").rename(tmp_path / "mine/captions.csv")
     root = make_workspace(tmp_path / "job")
     try:
+        judged = diptych(root, "adapt", "../mine", "--from", "../start", *SHORT)
+        assert judged.returncode == 1, judged.stdout[-4000:] + judged.stderr[-4000:]
+        assert "its start was not shown to be better than chance, so nobody knows what it lost" in judged.stderr
+        taken = diptych(root, "promote", "adapted@1", "--because", "its start is new, and has nothing to lose")
+        assert taken.returncode == 0, taken.stdout[-4000:] + taken.stderr[-4000:]
         done = diptych(root, "adapt", "../mine", "--from", "../start", *SHORT)
         assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+        assert "finetune@adapted: ran" in judged.stdout
+        assert "finetune@adapted: ran" not in done.stdout, "what was done is not done again"
         params = yaml.safe_load((root / "params.yaml").read_text())
         assert params["gates"]["policy"] == {"leak_near": "drop"}
         assert params["recipes"]["adapted"]["race"]["ways"] == ["last layers"]
