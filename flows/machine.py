@@ -5,6 +5,10 @@ from pathlib import Path
 
 from components.stages.whence import processor
 
+DRIVER = Path("/dev/nvidiactl")  # which NVIDIA's driver makes
+PCI = Path("/sys/bus/pci/devices")
+NVIDIA, DISPLAY = "0x10de", "0x03"  # a vendor, and how the classes of what draws, or only computes, begin
+
 
 def machine() -> str:
     """Return cores and processor, such as "2 cores, AMD EPYC"."""
@@ -13,4 +17,18 @@ def machine() -> str:
 
 def has_gpu() -> bool:
     """Return whether a driver of NVIDIA's shows a GPU here."""
-    return Path("/dev/nvidiactl").exists()
+    return DRIVER.exists()
+
+
+def lacks_driver() -> bool:
+    """Return whether a GPU of NVIDIA's is in this machine, and no driver shows it; a container may see one that it was not given."""
+    return not has_gpu() and any(
+        _read(device / "vendor") == NVIDIA and _read(device / "class").startswith(DISPLAY) for device in PCI.glob("*")
+    )
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="ascii").strip()
+    except (OSError, ValueError):  # it was taken out meanwhile, or says nothing
+        return ""

@@ -1,6 +1,6 @@
 """`diptych backup FILE`: databases, buckets, passwords and what DVC has cached, in one archive with a digest of each part.
 
-Everything is read while the servers run, each database as of one moment; objects that are written meanwhile may be in or not.
+Everything is read while the servers run, each database as of one moment; objects that are written or deleted meanwhile may be in or not.
 """
 
 import json
@@ -15,65 +15,86 @@ from pathlib import Path
 
 from components.contracts.errors import ConfigError, DataError, DiptychError
 from components.contracts.sealed import sha256_of
+from components.stages.lock import hold
+from components.stages.place import private
 from flows.loopback import HOST
 from flows.stack.archive import ABOUT, BY_DIGEST, VERSION, Counts, counted, is_its_name, is_plain
-from flows.stack.objects import BUCKETS, client
+from flows.stack.half_written import scratch, written_whole
+from flows.stack.objects import BUCKETS, client, fetched
 from flows.stack.place import KEYS, USER, Place
 from flows.stack.postgres import DATABASES, find_binaries
 from flows.stack.restoring import read_restoring
 from flows.stack.rows import moment
 from flows.stack.seen import read_seen
 
+ALONE = "restore.lock"
+"""Held by whoever backs up or restores: what is written meanwhile by the other would be half of something."""
+
 
 def backup(root: Path, file: Path) -> Counts:
-    """Write the archive, whole or not at all; the servers run. ConfigError where they do not, the file is there already, or a restore is half done."""
+    """Write the archive, whole or not at all; the servers run.
+
+    What one that was killed left, which has passwords, goes first. Raises ConfigError where the servers do not run, the file is there already, or
+    a restore is half done; Busy where another backup, or a restore, is under way.
+    """
     place = running(root)
-    if restoring := read_restoring(place.data):
-        raise ConfigError(f"{restoring.says}. Until then a backup would have half of it.")
-    if file.exists():
-        raise ConfigError(f"{file} is there already. Give the backup another name.")
-    partial = file.with_name(f"{file.name}.{os.getpid()}")
+    with hold(private(root, "locks") / ALONE, f"a backup or a restore of the servers of {root}"):
+        if restoring := read_restoring(place.data):
+            raise ConfigError(f"{restoring.says}. Until then a backup would have half of it.")
+        with scratch(place.data / "backing-up") as folder:
+            if file.exists():
+                raise ConfigError(f"{file} is there already. Give the backup another name.")
+            with written_whole(file, folder) as partial:  # it has the passwords
+                parts, damaged = _written(root, place, partial, folder)
+    return replace(counted(parts, file), damaged=tuple(damaged))
+
+
+def _written(root: Path, place: Place, file: Path, folder: Path) -> tuple[dict[str, str], list[str]]:
+    """Write all parts; return name -> sha256 of each, and the files of DVC's cache that are damaged, which are left out.
+
+    Args:
+        root: the workspace.
+        place: of its servers.
+        file: the archive.
+        folder: for what is on its way there.
+    """
     parts: dict[str, str] = {}
     rows: dict[str, dict[str, str]] = {}
-    try:
-        partial.touch(mode=0o600)  # it has the passwords
-        with tarfile.open(partial, "w") as archive, tempfile.TemporaryDirectory(dir=place.data) as scratch:
-            for name in DATABASES:
-                dump = Path(scratch) / f"{name}.dump"
-                with moment(place, name) as now:
-                    options = ("--format=custom", "--no-owner", f"--snapshot={now.snapshot}", f"--file={dump}")
-                    ran(place, "pg_dump", name, *options)
-                    rows[name] = now.digests()
-                _add(archive, f"databases/{name}.dump", dump, parts)
-            for bucket in BUCKETS:
-                for key in keys(place, bucket):
-                    _add(archive, f"buckets/{bucket}/{key}", _fetched(place, bucket, key, Path(scratch)), parts)
-            cache, damaged = cache_of(root), list[str]()
-            for cached in _cached(cache):
-                name = f"cache/{cached.relative_to(cache)}"
-                if is_its_name(name, cached):
-                    _add(archive, name, cached, parts)
-                else:  # a restore would refuse all for it
-                    damaged.append(name)
-            _add(archive, KEYS, place.keys, parts)
-            made_at = datetime.now(UTC).isoformat(timespec="seconds")
-            about = {"version": VERSION, "made_at": made_at, "sha256": parts, "rows": rows}
-            (Path(scratch) / ABOUT).write_text(json.dumps(about, indent=2), encoding="utf-8")
-            _add(archive, ABOUT, Path(scratch) / ABOUT, {})
-        partial.replace(file)
-    finally:
-        partial.unlink(missing_ok=True)
-    return replace(counted(parts, file), damaged=tuple(damaged))
+    damaged: list[str] = []
+    with tarfile.open(file, "w") as archive:
+        for name in DATABASES:
+            dump = folder / f"{name}.dump"
+            with moment(place, name) as now:
+                options = ("--format=custom", "--no-owner", f"--snapshot={now.snapshot}", f"--file={dump}")
+                ran(place, "pg_dump", name, *options)
+                rows[name] = now.digests()
+            _add(archive, f"databases/{name}.dump", dump, parts)
+        for bucket in BUCKETS:
+            for key, data in _objects(place, bucket, folder):
+                _add(archive, f"buckets/{bucket}/{key}", data, parts)
+        cache = cache_of(root)
+        for cached in _cached(cache):
+            name = f"cache/{cached.relative_to(cache)}"
+            if is_its_name(name, cached):
+                _add(archive, name, cached, parts)
+            else:  # a restore would refuse all for it
+                damaged.append(name)
+        _add(archive, KEYS, place.keys, parts)
+        made_at = datetime.now(UTC).isoformat(timespec="seconds")
+        about = {"version": VERSION, "made_at": made_at, "sha256": parts, "rows": rows}
+        (folder / ABOUT).write_text(json.dumps(about, indent=2), encoding="utf-8")
+        _add(archive, ABOUT, folder / ABOUT, {})
+    return parts, damaged
 
 
 def digests(root: Path) -> dict[str, str]:
     """Return what tells whether two places have the same: sha256 of each object and cached file, and of the rows of each table."""
     place, cache = running(root), cache_of(root)
     found: dict[str, str] = {}
-    with tempfile.TemporaryDirectory(dir=place.data) as scratch:
+    with tempfile.TemporaryDirectory(dir=place.data) as folder:
         for bucket in BUCKETS:
-            for key in keys(place, bucket):
-                found[f"buckets/{bucket}/{key}"] = sha256_of(_fetched(place, bucket, key, Path(scratch)))
+            for key, data in _objects(place, bucket, Path(folder)):
+                found[f"buckets/{bucket}/{key}"] = sha256_of(data)
     found |= {f"cache/{one.relative_to(cache)}": sha256_of(one) for one in _cached(cache)}
     for name in DATABASES:
         with moment(place, name) as now:
@@ -131,10 +152,12 @@ def _add(archive: tarfile.TarFile, name: str, file: Path, parts: dict[str, str])
     parts[name] = sha256_of(file)
 
 
-def _fetched(place: Place, bucket: str, key: str, scratch: Path) -> Path:
-    file = scratch / "object"
-    client(place, bucket).download_file(bucket, key, str(file))
-    return file
+def _objects(place: Place, bucket: str, folder: Path) -> Iterator[tuple[str, Path]]:
+    """Yield key and data of each object of a bucket, which is there until the next; of those that went since they were listed, nothing."""
+    s3, file = client(place, bucket), folder / "object"
+    for key in keys(place, bucket):
+        if fetched(s3, bucket, key, file):
+            yield key, file
 
 
 def _cached(cache: Path) -> list[Path]:

@@ -20,7 +20,7 @@ from packaging.utils import canonicalize_name
 
 from components.contracts.errors import ConfigError, DiptychError, explained
 from flows.loopback import is_free
-from flows.machine import has_gpu
+from flows.machine import has_gpu, lacks_driver
 from flows.stack.disk import other_disks
 from flows.stack.objects import find_weed
 from flows.stack.place import Place, is_made
@@ -196,7 +196,13 @@ def _gpu(root: Path) -> Iterator[Finding]:
         built = "" if "+cpu" in version("torch") else "cuda"
     except PackageNotFoundError:
         return
-    if has_gpu() and not built:
+    if lacks_driver():
+        says = (
+            "there is one of NVIDIA's, and no driver shows it, so a processor is used: install the driver (Debian: apt-get install nvidia-driver), "
+            "or, in a container, have it given the GPU (docker run --gpus all)"
+        )
+        yield Finding(about="gpu", state="doubtful", says=says)
+    elif has_gpu() and not built:
         says = f"there is a GPU, and torch is one for processors alone. PyPI's is for CUDA: {TORCH}"
         yield Finding(about="gpu", state="doubtful", says=says)
     elif has_gpu() and shutil.which("nvidia-smi") is None:

@@ -118,6 +118,19 @@ def client(place: Place, user: str) -> Any:  # boto3 makes its classes as it is 
     return _client(place.url("s3"), user, place.passwords[f"s3-{user}"])
 
 
+def fetched(s3: Any, bucket: str, key: str, file: Path) -> bool:
+    """Write an object to a file; return whether there is one, which somebody may have deleted since it was listed. ClientError for any other refusal."""
+    from botocore.exceptions import ClientError
+
+    try:
+        s3.download_file(bucket, key, str(file))
+    except ClientError as err:
+        if err.response["Error"]["Code"] in ("404", "NoSuchKey"):  # of HEAD, which has no body to say more, and of GET
+            return False
+        raise
+    return True
+
+
 @cache  # to make one takes longer than to ask it
 def _client(url: str, user: str, secret: str) -> Any:
     import boto3

@@ -11,7 +11,7 @@ from flows.page_apps import ARTIFACTS, LEASES, STORE, USERS, kept_for
 from flows.pages import said_mlflow
 from flows.stack.objects import keys_of
 from flows.stack.place import USER, Place, write_private
-from flows.stack.prefect_set_up import forget_held, set_up
+from flows.stack.prefect_set_up import DEPLOY_WITHIN_S, set_up
 from flows.stack.service import Service, answers
 
 CALM = {
@@ -27,7 +27,7 @@ def prefect(place: Place) -> Service:
     return Service(
         name="prefect", what="Prefect", version=version("prefect"), address=place.url("prefect"), command=_uvicorn("prefect_page", place.ports["prefect"]),
         folder=place.root, after=("postgres",), fault=answers(f"{place.url('prefect')}/api/health"), set_up=lambda: set_up(place),
-        daily=lambda: forget_held(place),
+        busy_s=DEPLOY_WITHIN_S,
         environment={
             "PREFECT_HOME": str(_made(place.data / "prefect")), "PREFECT_SERVER_DATABASE_CONNECTION_URL": place.database("prefect", "prefect", "asyncpg"),
             "PREFECT_SERVER_API_AUTH_STRING": f"{USER}:{place.passwords['prefect']}", "PREFECT_UI_API_URL": "/api",

@@ -22,7 +22,7 @@ def add_stack(add: Add) -> None:
         "--data", metavar="DIR", type=Path, help="where they keep what they have; where they did last time unless given"
     )
     up.add_argument(
-        "--without", metavar="NAME", action="append", default=[], help="leave one out: workers, hooks or triton; may be given several times"
+        "--without", metavar="NAME", action="append", default=[], help="leave one out: workers, hooks, or triton with the gateway, until something is deployed; may be given several times"
     )  # fmt: skip
     up.add_argument("--json", action="store_true", help="print them as JSON")
     env = add("env", 'print what a shell has to know to use these servers: eval "$(diptych env)"', _env)

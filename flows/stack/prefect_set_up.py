@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
 
 DEPLOY_WITHIN_S = 300.0
-HELD = "automation_held_event"  # which has a row or two for each run, and loses none with it
 AT_ONCE = 4  # runs of the queue `default` of the pool cpu; those of `urgent` are held up by none of them
 DEPLOYED = "deployed"  # the digest of the prefect.yaml that was
 
@@ -30,19 +29,6 @@ def set_up(place: Place) -> None:
     )  # fmt: skip
     if ran.returncode:
         raise DiptychError((ran.stderr or ran.stdout).strip()[-600:])
-
-
-def forget_held(place: Place) -> None:
-    """Take away what Prefect keeps for good of each run that a watchdog has heard of, though it needs it for minutes; rows of the last day stay."""
-    from sqlalchemy import create_engine, text
-
-    engine = create_engine(place.database("prefect", "prefect", "psycopg2"))
-    try:
-        with engine.begin() as connection:
-            if connection.execute(text(f"SELECT to_regclass('{HELD}')")).scalar_one() is not None:
-                connection.execute(text(f"DELETE FROM {HELD} WHERE occurred < now() - interval '1 day'"))
-    finally:
-        engine.dispose()
 
 
 def pools() -> tuple[str, ...]:

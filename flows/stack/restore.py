@@ -9,8 +9,7 @@ import json
 import os
 import shutil
 import tarfile
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,9 +20,10 @@ from components.serving.process import ProcessId
 from components.stages.lock import hold
 from components.stages.place import private
 from flows.mlflow_users import JOBS, SERVING
-from flows.stack.archive import About, Counts, counted, verified
-from flows.stack.backup import cache_of, keys, ran, running
+from flows.stack.archive import About, Counts, counted, is_its_name, verified
+from flows.stack.backup import ALONE, cache_of, keys, ran, running
 from flows.stack.fill import drop_filled, fill
+from flows.stack.half_written import scratch
 from flows.stack.objects import BUCKETS, client
 from flows.stack.place import KEYS, USER, Place, write_private
 from flows.stack.prefect_set_up import DEPLOYED
@@ -47,7 +47,7 @@ def restore(root: Path, file: Path) -> Counts:
     """
     place, seen = running(root), read_seen(root)
     assert seen is not None
-    with hold(private(root, "locks") / "restore.lock", f"a restore into the servers of {root}"):
+    with hold(private(root, "locks") / ALONE, f"a backup or a restore of the servers of {root}"):
         before = read_restoring(place.data)
         if before and before.filled:  # what it put is in use from the next start on, and no more ours to take away
             raise ConfigError(before.says)
@@ -81,14 +81,14 @@ def _filled(root: Path, place: Place, file: Path, about: About) -> dict[str, str
     """Put all parts where nobody looks for them yet; return the passwords of the archive."""
     theirs: dict[str, str] = {}
     cache = cache_of(root)
-    with tarfile.open(file, "r:") as archive, _scratch(place) as scratch:
+    with tarfile.open(file, "r:") as archive, scratch(place.data / "restoring") as folder:
         for member in archive:
             kind, _, name = member.name.partition("/")
             source = archive.extractfile(member)
             if source is None:
                 continue
             if kind == "databases":
-                dump = scratch / "dump"
+                dump = folder / "dump"
                 with dump.open("wb") as file_of:
                     shutil.copyfileobj(source, file_of)
                 database = name.removesuffix(".dump")
@@ -97,29 +97,19 @@ def _filled(root: Path, place: Place, file: Path, about: About) -> dict[str, str
                 bucket, _, key = name.partition("/")
                 client(place, bucket).upload_fileobj(source, bucket, key)
             elif kind == "cache":
-                _put_back(cache / name, source)
+                put_back(cache / name, member.name, source)
             elif member.name == KEYS:
                 theirs = json.loads(source.read())
     return theirs
 
 
-@contextmanager
-def _scratch(place: Place) -> Iterator[Path]:
-    """Yield a folder that goes with the block, or, where that is ended from outside, when it is done again."""
-    folder = place.data / "restoring"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o700)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
-
-
-def _put_back(path: Path, source: IO[bytes]) -> None:
-    if path.exists():
+def put_back(path: Path, name: str, source: IO[bytes]) -> None:
+    """Have a file of DVC's cache be what the backup has of it; one that is there stays where it is the data of its digest, by which it is called."""
+    if path.exists() and is_its_name(name, path):
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.restoring")
+    partial.unlink(missing_ok=True)  # one that was killed left it so that nobody may write it
     with partial.open("wb") as file:
         shutil.copyfileobj(source, file)
     partial.chmod(0o444)  # as DVC keeps them

@@ -12,6 +12,8 @@ from components.contracts.errors import DiptychError
 from components.serving.process import ProcessId
 from flows.stack.place import Place, record_file
 
+UNSAID_S = 600.0  # of a supervisor of before, which does not say in what time all end
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class One:
@@ -40,6 +42,7 @@ class Seen:
         without: what was left out.
         services: in the order in which they start.
         metrics: where the supervisor answers Prometheus; empty where it does not.
+        ends_within_s: what all of them may take to end, in seconds.
     """
 
     process: ProcessId
@@ -47,6 +50,7 @@ class Seen:
     without: tuple[str, ...]
     services: tuple[One, ...]
     metrics: str = ""
+    ends_within_s: float = UNSAID_S
 
     def as_json(self) -> list[dict[str, Any]]:
         """Return a row for each."""
@@ -59,7 +63,7 @@ def read_seen(root: Path) -> Seen | None:
         said = json.loads(record_file(root).read_text(encoding="utf-8"))
         seen = Seen(
             process=ProcessId(**said["process"]), data=Path(said["data"]), without=tuple(said["without"]), services=tuple(One(**one) for one in said["services"]),
-            metrics=said.get("metrics", ""),
+            metrics=said.get("metrics", ""), ends_within_s=float(said.get("ends_within_s", UNSAID_S)),
         )  # fmt: skip
     except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
         return None

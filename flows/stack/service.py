@@ -9,6 +9,7 @@ from http.client import HTTPException
 from pathlib import Path
 
 ANSWERS_WITHIN_S = 5.0
+LOOKS_WITHIN_S = 60.0
 
 
 def nothing() -> None:
@@ -30,9 +31,9 @@ class Service:
         after: names of those that have to be well before it starts.
         prepare: is called before each start, and changes nothing that is as it should be.
         set_up: is called each time it has become well, before those that need it start; the same holds.
-        daily: is called when it has become well, and each day that it is; where it fails, that is said, and the server runs on.
         ours: whether it is a client of the others, which runs as whoever started all of them would run it.
         ends_by: the signal that ends it in order.
+        busy_s: what a look, or `prepare` or `set_up`, may take at most; that it shall end is heard of after it.
         metrics: where it answers Prometheus; empty where it does not.
         version: of its program.
     """
@@ -47,9 +48,9 @@ class Service:
     after: tuple[str, ...] = ()
     prepare: Callable[[], None] = nothing
     set_up: Callable[[], None] = nothing
-    daily: Callable[[], None] = nothing
     ours: bool = False
     ends_by: signal.Signals = signal.SIGTERM
+    busy_s: float = LOOKS_WITHIN_S
     metrics: str = ""
     version: str = ""
 

@@ -28,7 +28,7 @@ from components.stages.lock import hold
 from components.stages.place import private
 from flows.claims import Claims
 from flows.loopback import stranger_at
-from flows.processes import started
+from flows.processes import GRACE_S, started
 from flows.stack import metrics
 from flows.stack.gateway_kept import keep_gateway
 from flows.stack.place import Place, record_file, write_private
@@ -43,7 +43,6 @@ ASK_STARTING_EVERY_S, ASK_EVERY_S = 0.25, 10.0
 STEADY_S = 60.0  # after which an end counts as the first
 ENDS_WITHIN_S = 60.0
 LOG_MB = 16
-DAY_S = 86_400.0
 _THEIRS = ("AWS_", "PG", "MLFLOW_", "PREFECT_")
 State = Literal["waits", "starts", "well", "deaf", "failed", "stopped"]
 
@@ -130,7 +129,7 @@ class Kept:
                     process.wait(ENDS_WITHIN_S)
 
     def _look_after(self, process: "subprocess.Popen[bytes]") -> None:
-        heard, ask_at, daily_at = time.monotonic(), 0.0, 0.0
+        heard, ask_at = time.monotonic(), 0.0
         while not self._stopping.wait(LOOK_EVERY_S if self.is_well.is_set() else LOOK_STARTING_EVERY_S):
             if process.poll() is not None:
                 return self._says("failed", f"ended with code {process.returncode}: {self._last()}")
@@ -143,9 +142,6 @@ class Kept:
                 heard = time.monotonic()
                 self.is_well.set()
                 self._says("well", "")
-                if time.monotonic() >= daily_at:
-                    self._daily()
-                    daily_at = time.monotonic() + DAY_S
             elif time.monotonic() - heard > (DEAF_S if self.is_well.is_set() else STARTS_WITHIN_S):
                 return self._says("failed", f"does not answer ({fault}): {self._last()}")
             else:
@@ -160,12 +156,6 @@ class Kept:
         except Exception as err:  # it may need a moment more; what does not mend itself ends with the time for starting
             return f"it cannot be set up: {err}"
         return None
-
-    def _daily(self) -> None:
-        try:
-            self.service.daily()
-        except Exception as err:  # it can wait for a day
-            say(f"{self.service.name}: what is done once a day failed: {err}")
 
     def _last(self) -> str:
         with self._place.log(self.service.name).open("rb") as file:
@@ -206,10 +196,20 @@ def supervise(
         record_file(place.root).unlink(missing_ok=True)
 
 
+def ends_within_s(all_of_them: Sequence[Service]) -> float:
+    """Return in how many seconds all have ended at most: who is needed by others waits for them, and each may be busy, then slow to end, then be killed."""
+
+    def one(its: Service) -> float:
+        behind = max((one(other) for other in all_of_them if its.name in other.after), default=0.0)
+        return max(its.busy_s, behind) + ENDS_WITHIN_S + GRACE_S
+
+    return max(one(its) for its in all_of_them)
+
+
 def _write(place: Place, kept: Sequence[Kept], without: Sequence[str], answered_at: str) -> None:
     said = {
         "process": asdict(ProcessId.of(os.getpid())), "data": str(place.data), "without": sorted(without),
-        "services": [one.as_json() for one in kept], "metrics": answered_at,
+        "services": [one.as_json() for one in kept], "metrics": answered_at, "ends_within_s": ends_within_s([one.service for one in kept]),
     }  # fmt: skip
     try:
         write_private(record_file(place.root), json.dumps(said, indent=2) + "\n")

@@ -21,7 +21,6 @@ from flows.stack.services import services
 from flows.telling.notify import VARIABLE
 
 WITHIN_S = 300.0
-ENDS_WITHIN_S = 150.0
 STARTS_WITHIN_S = 30.0  # until the supervisor of a start can be found
 UP = "up.lock"
 
@@ -63,9 +62,9 @@ def end(root: Path) -> bool:
     if seen is None:
         return False
     seen.process.send(signal.SIGTERM)
-    if not seen.process.wait(ENDS_WITHIN_S):
+    if not seen.process.wait(seen.ends_within_s):
         raise TransientError(
-            f"the servers of {root} have not ended in {ENDS_WITHIN_S:.0f} s. Process {seen.process.pid} keeps them; kill -9 ends it and all of them."
+            f"the servers of {root} have not ended in {seen.ends_within_s:.0f} s. Process {seen.process.pid} keeps them; kill -9 ends it and all of them."
         )
     return True
 

@@ -19,12 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, text
 
 from flows.page_apps import RUNS_KEPT_DAYS
 from flows.stack.place import Place
 from flows.stack.postgres import cluster_of
-from flows.stack.prefect_set_up import HELD
 from flows.stack.seen import read_seen
 from tests.drills.kept import about, keep
 from tests.drills.on_stack import on_stack, prefect_of, without_looks
@@ -33,13 +32,15 @@ from tests.flows.conftest import make_toy
 from tests.flows.rolled import REPOSITORY
 from tests.flows.seed import set_seed
 
+HELD = "automation_held_event"
+"""What Prefect's server keeps of each run that a watchdog has heard of, and needs for minutes."""
 KEPT_AT = REPOSITORY / "docs/benchmarks/nights.json"
 MAPS = ("_fsm", "_vm", "pg_internal.init")
 """Of free room and of what all may see, which a table gets when it is first vacuumed; and what whoever connects leaves for those who come later."""
 LOOKS = 8  # half a second apart, at what comes and goes by the second
 WARM = 3  # nights after which all that is made once is there
 A_NIGHT = {
-    # Rows of the night's own run, each twice what was counted: Prefect takes them away after RUNS_KEPT_DAYS, events after 7 days, what is held after one.
+    # Rows of the night's own run, each twice what was counted: Prefect takes them away after RUNS_KEPT_DAYS, events after 7 days, what is held after half an hour.
     "rows prefect.flow_run": 2, "rows prefect.flow_run_state": 20, "rows prefect.task_run": 14,
     "rows prefect.task_run_state": 52, "rows prefect.events": 72, "rows prefect.event_resources": 520, "rows prefect.log": 30,
     "rows prefect.artifact": 6, f"rows prefect.{HELD}": 12,
@@ -173,7 +174,7 @@ def drill(
         "a_changed_night_adds": {
             name: counts[-1][name] - counts[-2][name] for name in counts[-1] if changed and counts[-1][name] > counts[-2].get(name, 0)
         },
-        "left_of_old_rows": old_rows_left(root, its, counts[0]),
+        "left_of_old_rows": old_rows_left(root, its),
     }  # fmt: skip
 
 
@@ -286,49 +287,58 @@ def settled(root: Path, its: Place) -> None:
     until(same, lambda: last)
 
 
-def old_rows_left(root: Path, its: Place, before: Mapping[str, int]) -> dict[str, int]:
-    """Make all rows older than they may become, start Prefect anew, and return the rows beyond those of the beginning that do not go."""
+_ENDED = "SELECT id FROM flow_run WHERE end_time IS NOT NULL"
+OLD = {
+    "flow_run": "end_time IS NOT NULL", **dict.fromkeys(("flow_run_state", "task_run", "log", "artifact"), f"flow_run_id IN ({_ENDED})"),
+    "task_run_state": f"task_run_id IN (SELECT id FROM task_run WHERE flow_run_id IN ({_ENDED}))",
+    **dict.fromkeys(("events", "event_resources", HELD), "1 = 1"),
+}  # fmt: skip
+"""Table -> which of its rows have to go once they are old: all of a run that has ended, and whatever was told or held."""
+
+
+def old_rows_left(root: Path, its: Place) -> dict[str, int]:
+    """Make all rows older than they may become, start Prefect anew, and return how many of just those do not go."""
     days = RUNS_KEPT_DAYS + 1
     engine = create_engine(its.database("prefect", "prefect", "psycopg2"))
-    with engine.begin() as connection:
-        for table, column in (
-            ("flow_run", "end_time"),
-            ("events", "occurred"),
-            ("event_resources", "occurred"),
-            (HELD, "occurred"),
-        ):
-            connection.execute(text(f"UPDATE \"{table}\" SET {column} = {column} - interval '{days} days'"))
-    engine.dispose()
-    pid = service(root, "prefect")
-    os.kill(pid, 9)
-    until(lambda: service(root, "prefect") != pid, lambda: read_seen(root))
-    watched = (
-        "flow_run",
-        "flow_run_state",
-        "task_run",
-        "task_run_state",
-        "log",
-        "artifact",
-        "events",
-        "event_resources",
-        HELD,
-    )
+    columns = (
+        ("flow_run", "end_time"), ("events", "occurred"), ("event_resources", "occurred"), (HELD, "occurred"), (HELD, "updated"),
+    )  # fmt: skip
 
     def left() -> dict[str, int]:
-        now = tables(its, "prefect")
-        # what the restart says of itself, and runs that are scheduled ahead, are new
-        slack = {"flow_run": 150, "flow_run_state": 150, "events": 600, "event_resources": 3000}
-        return {
-            name: now[name]
-            for name in watched
-            if now[name] > before.get(f"rows prefect.{name}", 0) + slack.get(name, 0)
-        }
+        with engine.connect() as connection:
+            return still_there(connection, old)
 
     try:
-        until(lambda: not left(), left)
-    except TimeoutError:
-        return left()
-    return {}
+        with engine.begin() as connection:
+            old = old_rows(connection)
+            for table, column in columns:
+                connection.execute(text(f"UPDATE \"{table}\" SET {column} = {column} - interval '{days} days'"))
+        pid = service(root, "prefect")
+        os.kill(pid, 9)
+        until(lambda: service(root, "prefect") != pid, lambda: read_seen(root))
+        try:
+            until(lambda: not left(), left)
+        except TimeoutError:
+            return left()
+        return {}
+    finally:
+        engine.dispose()
+
+
+def old_rows(connection: Connection) -> dict[str, list[str]]:
+    """Return table -> the rows of OLD, by id."""
+    return {
+        table: [str(row) for row in connection.execute(text(f'SELECT id FROM "{table}" WHERE {which}')).scalars()]
+        for table, which in OLD.items()
+    }
+
+
+def still_there(connection: Connection, rows: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    """Return table -> how many of these rows it has; what is there besides, such as of runs that are scheduled since, is none of them."""
+    now = {
+        table: {str(row) for row in connection.execute(text(f'SELECT id FROM "{table}"')).scalars()} for table in rows
+    }
+    return {table: left for table, its in rows.items() if (left := len(now[table].intersection(its)))}
 
 
 if __name__ == "__main__":

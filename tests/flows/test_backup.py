@@ -13,7 +13,7 @@ from components.contracts.errors import ConfigError, DataError
 from components.serving.process import ProcessId
 from flows.stack.archive import ABOUT, VERSION, is_its_name, verified
 from flows.stack.postgres import DATABASES
-from flows.stack.restore import refuse_if_runs_begin
+from flows.stack.restore import put_back, refuse_if_runs_begin
 from flows.stack.seen import One, Seen
 
 WORD = b"a word"
@@ -91,6 +91,24 @@ def test_a_damaged_file_of_the_cache_is_known_before_it_is_kept(tmp_path):
     assert is_its_name(CACHED, tmp_path / "whole")
     assert is_its_name(f"{CACHED}.dir", tmp_path / "whole")
     assert not is_its_name(CACHED, tmp_path / "rotten")
+
+
+@pytest.mark.parametrize("was", [None, b"a rotten word", WORD], ids=["missing", "damaged", "whole"])
+def test_a_file_of_the_cache_is_what_the_backup_has_of_it_whatever_was_there(tmp_path, was):
+    cached = tmp_path / CACHED
+    if was is not None:
+        cached.parent.mkdir(parents=True)
+        cached.write_bytes(was)
+        cached.chmod(0o444)
+    before = cached.stat().st_ino if was == WORD else None
+    half = cached.with_name(f"{cached.name}.restoring")
+    if was is not None:  # as one that was ended in the middle leaves it
+        half.write_bytes(b"a w")
+        half.chmod(0o444)
+    put_back(cached, CACHED, io.BytesIO(WORD))
+    assert is_its_name(CACHED, cached)
+    assert cached.read_bytes() == WORD
+    assert before in (None, cached.stat().st_ino), "what is whole is not written anew"
 
 
 def servers(*names: str, without: tuple[str, ...] = ()) -> Seen:

@@ -1,13 +1,21 @@
-"""What the doctor says of packages: each is held against pyproject.toml, not a note that they were once installed; and that it says all else too."""
+"""What the doctor says: of packages, which are held against pyproject.toml, not a note that they were once installed; and of the machine around them."""
 
-from contextlib import closing
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+from flows import machine
 from flows.claims import Claims
 from flows.machine import has_gpu
+from flows.stack import doctor
 from flows.stack.doctor import Finding, examined
 from flows.stack.place import Place
 from flows.stack.restoring import MARK
@@ -94,3 +102,102 @@ def test_a_place_that_cannot_be_read_is_told_beside_all_else(tmp_path):
     assert f"{place.keys} cannot be read" in found["ports"].says
     assert found["ports"].state == "wrong"
     assert {"python", "packages", "disk", "memory", "clock", "servers"} <= set(found)
+
+
+def one_found(root: Path, about: str) -> Finding:
+    (one,) = [one for one in examined(root) if one.about == about]
+    return one
+
+
+def test_a_port_that_somebody_else_has_taken_is_named_and_no_fault(tmp_path):
+    with closing(Claims()) as claims:
+        place = Place.of(tmp_path, None, claims)
+    assert one_found(tmp_path, "ports").state == "well"
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", place.ports["mlflow"]))
+        other.listen()
+        ports = one_found(tmp_path, "ports")
+    assert ports.state == "doubtful"
+    assert ports.says == f"taken by others: {place.ports['mlflow']} (mlflow); the next diptych up chooses others"
+
+
+def test_little_room_on_a_disk_is_told_with_what_mends_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(doctor, "LEAST_DISK_GB", 0)
+    assert one_found(tmp_path, "disk").says.endswith(f"GB are free at {tmp_path}")
+    monkeypatch.setattr(doctor, "LEAST_DISK_GB", 10**9)
+    disk = one_found(tmp_path, "disk")
+    assert disk.state in ("doubtful", "wrong")
+    assert f"GB are free at {tmp_path}; dvc gc -w takes away versions of data that nothing uses" in disk.says
+
+
+def test_little_memory_is_told_with_who_needs_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(doctor, "LEAST_MEMORY_GB", 0)
+    assert (one_found(tmp_path, "memory").state, ";" in one_found(tmp_path, "memory").says) == ("well", False)
+    monkeypatch.setattr(doctor, "LEAST_MEMORY_GB", 10**9)
+    memory = one_found(tmp_path, "memory")
+    assert memory.state == "doubtful"
+    assert memory.says.endswith("GB are free; the servers take up to 3, and a training what diptych estimate says")
+
+
+def device(bus: Path, vendor: str, its: str) -> None:
+    """Lay out a device as Linux shows what is on the PCI bus."""
+    folder = bus / f"0000:0{len([*bus.glob('*')])}:00.0"
+    folder.mkdir(parents=True)
+    (folder / "vendor").write_text(f"{vendor}\n")
+    (folder / "class").write_text(f"{its}\n")
+
+
+@pytest.mark.parametrize(("vendor", "its", "is_gpu"), [
+    ("0x10de", "0x030200", True), ("0x10de", "0x030000", True), ("0x10de", "0x040300", False), ("0x1002", "0x030000", False),
+], ids=["computes", "draws", "sound", "another's"])  # fmt: skip
+def test_a_gpu_that_no_driver_shows_is_found_by_the_bus(tmp_path, monkeypatch, vendor, its, is_gpu):
+    device(tmp_path / "bus", "0x8086", "0x060000")
+    device(tmp_path / "bus", vendor, its)
+    monkeypatch.setattr(machine, "PCI", tmp_path / "bus")
+    monkeypatch.setattr(machine, "DRIVER", tmp_path / "nvidiactl")
+    gpu = one_found(tmp_path, "gpu")
+    assert (gpu.state == "doubtful", "no driver shows it" in gpu.says) == (is_gpu, is_gpu)
+    (tmp_path / "nvidiactl").touch()
+    assert "no driver" not in one_found(tmp_path, "gpu").says
+
+
+def test_a_file_of_tomorrow_says_that_the_clock_went_back(tmp_path):
+    (tmp_path / "params.yaml").touch()
+    assert one_found(tmp_path, "clock").state == "well"
+    later = time.time() + 30 * 60
+    os.utime(tmp_path / "params.yaml", (later, later))
+    clock = one_found(tmp_path, "clock")
+    assert (clock.state, clock.says.startswith("a file of the workspace is of 30 minutes from now")) == ("wrong", True)
+
+
+@contextmanager
+def mlflow_whose_clock_is(ahead_s: float) -> Iterator[str]:
+    """Answer as a server does whose clock is so far ahead; yield its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *_: object) -> None: ...
+
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            return super().date_time_string(time.time() + ahead_s)
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+
+
+@pytest.mark.parametrize(("ahead_s", "says"), [(1000, "ahead"), (-1000, "behind"), (20, "")])
+def test_a_server_whose_clock_differs_is_told_with_how_much(tmp_path, monkeypatch, ahead_s, says):
+    with mlflow_whose_clock_is(ahead_s) as address:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        clock = one_found(tmp_path, "clock")
+    assert clock.state == ("wrong" if says else "well")
+    assert not says or clock.says in [
+        f"MLflow's server is {s} s {says}; webhooks and S3 refuse 300: set both clocks" for s in range(998, 1003)
+    ]

@@ -44,7 +44,7 @@ from flows.pages import MLFLOW_PAGE
 from flows.serving.down import down
 from flows.serving.gateway import ensure_gateway, stop_gateway
 from flows.stack.archive import ABOUT
-from flows.stack.backup import backup, digests, keys, ran
+from flows.stack.backup import backup, cache_of, digests, keys, ran
 from flows.stack.doctor import examined
 from flows.stack.objects import client
 from flows.stack.place import USER, Place, is_made
@@ -541,9 +541,9 @@ def with_another_row(file: Path, to: Path) -> Path:
     return to
 
 
-def kill_a_restore(root: Path, file: Path, when: Callable[[], bool]) -> None:
-    """Begin it, and kill it, and whatever it has started, with SIGKILL as soon as that is so."""
-    asked = [sys.executable, "-m", "flows.cli", "restore", str(file)]
+def kill_a(what: str, root: Path, file: Path, when: Callable[[], bool]) -> None:
+    """Begin a backup or a restore, and kill it, and whatever it has started, with SIGKILL as soon as that is so."""
+    asked = [sys.executable, "-m", "flows.cli", what, str(file)]
     its = subprocess.Popen(asked, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
         until(lambda: when() or its.poll() is not None, lambda: said_of_restoring(root))
@@ -569,6 +569,18 @@ def archive(root: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path,
     with pytest.raises(ConfigError, match="registered models already, which a restore could take away"):
         restore(root, file)
     return file, before, known
+
+
+def test_what_a_backup_that_was_killed_left_goes_with_the_next_though_that_is_another_file(
+    root, place, archive, tmp_path
+):
+    half, folder = tmp_path / "killed.tar.partial", place.data / "backing-up"
+    kill_a("backup", root, tmp_path / "killed.tar", lambda: half.exists() and half.stat().st_size > 0)
+    assert any(folder.glob("*.dump")), "it has rows, and was killed while it had them"
+    assert (half.stat().st_mode & 0o777, folder.stat().st_mode & 0o777) == (0o600, 0o700)
+    backup(root, tmp_path / "next.tar")
+    assert not folder.exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["next.tar"]
 
 
 @pytest.fixture(scope="class")
@@ -640,7 +652,7 @@ class TestInAnotherPlace:
         """Refused since its archive is not what it says, or since somebody has begun to use the servers: what is his stays."""
         (other, data, _), (file, _, _) = elsewhere, archive
         place, before = Place.read(other), but_prefect(digests(other))
-        kill_a_restore(other, file, lambda: has_database(place, "prefect_restored"))
+        kill_a("restore", other, file, lambda: has_database(place, "prefect_restored"))
         left, s3 = read_restoring(data), client(place, "dvc")
         key = next(name.removeprefix("dvc/") for name in left.objects if name.startswith("dvc/"))
         s3.put_object(Bucket="dvc", Key=key, Body=b"of the one that was killed")
@@ -668,7 +680,7 @@ class TestInAnotherPlace:
         """Killed while it fills databases, and again when all is filled and the servers that shall take it start."""
         (other, data, _), (file, was, known) = elsewhere, archive
         place, before = Place.read(other), digests(other)
-        kill_a_restore(other, file, lambda: has_database(place, "mlflow_restored"))
+        kill_a("restore", other, file, lambda: has_database(place, "mlflow_restored"))
         said = said_of_restoring(other)
         assert said.startswith(f"a restore of {file}, begun at ")
         assert said.endswith(f"nothing of it is in use. Do it again: diptych restore {file}")
@@ -681,7 +693,7 @@ class TestInAnotherPlace:
             assert of_the_database(now, name) == of_the_database(before, name)
         assert runs(other) == set()
 
-        kill_a_restore(other, file, lambda: (its := read_restoring(data)) is not None and its.filled)
+        kill_a("restore", other, file, lambda: (its := read_restoring(data)) is not None and its.filled)
         assert read_seen(other) is None
         assert said_of_restoring(other).endswith("takes its place at the next start: diptych up")
         up(other, without=["workers", "hooks"], say=lambda said: None)
@@ -705,6 +717,9 @@ class TestInAnotherPlace:
         end(other)
         forget(other)
         shutil.rmtree(other / ".dvc/cache", ignore_errors=True)
+        damaged = cache_of(other) / next(name for name in was if name.startswith("cache/")).removeprefix("cache/")
+        damaged.parent.mkdir(parents=True)
+        damaged.write_bytes(b"rotten")
         for name in Place.read(other).environment():
             os.environ.pop(name, None)
         command(other, "up", "--data", str(other.parent / "newer"), "--without", "workers", "--without", "hooks")
