@@ -25,6 +25,7 @@ from flows.stack.disk import other_disks
 from flows.stack.objects import find_weed
 from flows.stack.place import Place, is_made
 from flows.stack.postgres import find_binaries
+from flows.stack.queue import not_watching
 from flows.stack.restoring import said_of_restoring
 from flows.stack.seen import read_seen
 
@@ -56,7 +57,7 @@ class Finding:
 def examined(root: Path) -> list[Finding]:
     """Return what every look found; of one that failed, what stood in its way."""
     looks: tuple[Callable[[Path], Iterator[Finding]], ...] = (
-        _python, _packages, _programs, _disk, _memory, _gpu, _ports, _clock, _servers, _restore,
+        _python, _packages, _programs, _disk, _memory, _gpu, _ports, _clock, _servers, _watchdogs, _restore,
     )  # fmt: skip
     return [finding for look in looks for finding in _looked(look, root)]
 
@@ -275,3 +276,16 @@ def _servers(root: Path) -> Iterator[Finding]:
         yield Finding(
             about=one.name, state=state, says=f"{one.state} at {one.address}{often}{f': {one.why}' if one.why else ''}"
         )
+
+
+def _watchdogs(root: Path) -> Iterator[Finding]:
+    """Say which automations do not look after runs: whose worker dies then stays as it was for ever, and so does its place on the GPU."""
+    if read_seen(root) is None or not (root / "prefect.yaml").exists():  # without deployments none are made
+        return
+    place = Place.read(root)
+    mends = {
+        "missing": "diptych down and diptych up make it again", "paused": f"switch it on at {place.url('prefect')}/automations",
+    }  # fmt: skip
+    for name, how in not_watching(place).items():
+        says = f"the automation '{name}' is {how}, so a run whose worker dies may stay as it was for ever, and keep its place: {mends[how]}"
+        yield Finding(about="watchdogs", state="doubtful", says=says)

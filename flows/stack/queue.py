@@ -1,4 +1,4 @@
-"""What waits and what runs in each pool of Prefect's, asked of the server as any client may."""
+"""What waits and what runs in each pool of Prefect's, and who looks after it, asked of the server as any client may."""
 
 import json
 import urllib.error
@@ -11,6 +11,7 @@ from typing import Any
 
 from components.contracts.errors import TransientError
 from flows.stack.place import USER, Place
+from flows.telling.automations import WATCHDOGS
 
 ANSWERS_WITHIN_S = 5.0
 _RUNS = {"type": {"any_": ["RUNNING", "CANCELLING"]}}
@@ -55,6 +56,13 @@ def queues(place: Place) -> list[Queue]:
             )
         )  # fmt: skip
     return found
+
+
+def not_watching(place: Place) -> dict[str, str]:
+    """Return the watchdogs that are not at work -> `missing` or `paused`. TransientError where Prefect's server does not answer."""
+    found = _asked(place, "automations/filter", {"automations": {"name": {"any_": [*WATCHDOGS]}}})
+    at_work = {one["name"]: one["enabled"] for one in found}
+    return {name: "paused" if name in at_work else "missing" for name in WATCHDOGS if not at_work.get(name)}
 
 
 def as_lines(found: list[Queue]) -> list[str]:

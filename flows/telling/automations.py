@@ -66,6 +66,11 @@ REACTIONS = (DEPLOY, TRAIN, GO_BACK)
 SILENT_S = 90  # that a run may not be heard of, of which a beat comes each BEAT_S seconds, before it counts as crashed
 BEAT_S = 30
 TRIES = 3  # of a run that crashes, within a day
+SILENT, NOT_BEGUN, TRY_AGAIN = (
+    "diptych: nothing heard of a run, crashed", "diptych: a run did not begin, crashed", "diptych: a run crashed, try again",
+)  # fmt: skip
+WATCHDOGS = (SILENT, NOT_BEGUN, TRY_AGAIN)
+"""What looks after runs whose workers die, by name."""
 
 
 def set_up_automations(
@@ -148,7 +153,7 @@ def _silent_is_crashed(silent_s: float) -> "AutomationCore":
     from prefect.events.schemas.automations import Posture
 
     return _crashes(
-        "diptych: nothing heard of a run, crashed",
+        SILENT,
         f"A run whose worker or machine died says nothing more; after {silent_s:g} s it counts as crashed, and its place is free.",
         EventTrigger(
             posture=Posture.Proactive, after={_BEAT, *_BEGUN}, expect={_BEAT, *_OVER}, match=RUNS, match_related=OURS,
@@ -167,7 +172,7 @@ def _never_begun_is_crashed(silent_s: float) -> "AutomationCore":
     from prefect.events.schemas.automations import Posture
 
     return _crashes(
-        "diptych: a run did not begin, crashed",
+        NOT_BEGUN,
         f"A run whose worker died before it began says nothing at all; after {silent_s:g} s it counts as crashed, and its place is free.",
         EventTrigger(
             posture=Posture.Proactive, after={"prefect.flow-run.Pending"}, expect={*_BEGUN, *_OVER}, match=RUNS, match_related=[OURS, PROCESSES],
@@ -195,7 +200,7 @@ def _crashed_is_tried_again() -> "AutomationCore":
     from prefect.events.actions import ChangeFlowRunState
 
     return whole(AutomationCore(
-        name="diptych: a run crashed, try again", tags=["diptych"], enabled=True,
+        name=TRY_AGAIN, tags=["diptych"], enabled=True,
         description=f"What a crashed run was asked for is done by the next worker that is free, {TRIES} times a day in all; it goes on where it was.",
         trigger=crashed_for_the(*range(1, TRIES)),
         actions=[ChangeFlowRunState(state=StateType.SCHEDULED, name="AwaitingRetry", message="it crashed, and is tried again", force=True)],

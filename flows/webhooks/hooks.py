@@ -18,7 +18,9 @@ FIRST_PORT = 8810
 DRAIN_S = 15
 
 
-def hooks(root: Path, port: int | None = None, url: str | None = None, rotate: bool = False) -> None:
+def hooks(
+    root: Path, port: int | None = None, url: str | None = None, rotate: bool = False, tell_only: bool = False
+) -> None:
     """Receive what the MLflow server of MLFLOW_TRACKING_URI tells, on this machine alone, and hand it to Prefect.
 
     Automation and webhook are set up first; both are there afterwards, and need no second look. What was set while nobody
@@ -28,6 +30,7 @@ def hooks(root: Path, port: int | None = None, url: str | None = None, rotate: b
         port: to listen on; a free one unless given.
         url: where MLflow sends to, if there is a proxy between it and us; loopback unless given.
         rotate: whether the webhook gets a new secret; the one before is believed until the next rotation.
+        tell_only: whether Prefect is only told, and no automation is set up, as where no deployment `deploy/manual` could do anything.
 
     Raises ConfigError where a server is not named or a port is taken, TransientError where a server does not answer, Busy
     while another receiver serves this workspace.
@@ -51,7 +54,7 @@ def hooks(root: Path, port: int | None = None, url: str | None = None, rotate: b
         )
     with hold(private(root, "locks") / "hooks.lock", f"the webhook of {root}"):
         port = port or free_port(FIRST_PORT)
-        changed = set_up_automations(root, [DEPLOY])
+        changed = set_up_automations(root, [] if tell_only else [DEPLOY])
         secret = rotate_secret(root) if rotate else webhook_secrets(root)[0]
         hook = ensure_webhook(store, webhook_name(root), url or f"http://{HOST}:{port}/mlflow", secret)
         how = "made" if hook.made else "brought up to date"

@@ -21,6 +21,9 @@ def add_watching(add: Add) -> None:
     hooks.add_argument(
         "--rotate", action="store_true", help="give the webhook a new secret; the one before is believed until the next time"
     )  # fmt: skip
+    hooks.add_argument(
+        "--tell-only", action="store_true", help="have nothing deployed: Prefect is told of each alias, and what follows is for automations of yours"
+    )  # fmt: skip
     watch = add("watch", "serve what the alias champion names, whenever somebody sets it; until Ctrl-C", _watch)
     watch.add_argument(
         "--every", type=float, default=5.0, metavar="SECONDS", help="between two looks at the registry (5)"
@@ -30,7 +33,7 @@ def add_watching(add: Add) -> None:
 def _hooks(root: Path, arguments: argparse.Namespace) -> int:
     from flows.webhooks.hooks import hooks
 
-    hooks(root, arguments.port, arguments.url, arguments.rotate)
+    hooks(root, arguments.port, arguments.url, arguments.rotate, arguments.tell_only)
     return 0
 
 

@@ -10,9 +10,23 @@ import httpx
 import pytest
 import yaml
 
+from flows.loopback import free_port
 from flows.orchestrator import prefect_server
 from flows.stack.prefect_set_up import AT_ONCE
 from tests.flows.rolled import REPOSITORY
+
+
+def receives(root: Path, *how: str) -> str:
+    """Start the receiver of webhooks where MLflow is away; return what it ends with, which is what it came to."""
+    env = {
+        **os.environ,
+        "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{free_port()}",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    }
+    command = [sys.executable, "-m", "flows.cli", "hooks", *how]
+    ran = subprocess.run(command, cwd=root, capture_output=True, text=True, env=env, timeout=120)
+    assert ran.returncode != 0
+    return ran.stdout + ran.stderr
 
 
 @pytest.mark.timeout(600)
@@ -38,6 +52,7 @@ def test_a_server_of_a_cluster_knows_pools_deployments_and_automations(tmp_path:
         pools, deployments, automations = (
             httpx.post(f"{api}/{what}/filter", json={}).json() for what in ("work_pools", "deployments", "automations")
         )
+        alone, telling = receives(root), receives(root, "--tell-only")
         queues = {
             (pool["name"], one["name"]): one["concurrency_limit"]
             for pool in pools
@@ -64,3 +79,6 @@ def test_a_server_of_a_cluster_knows_pools_deployments_and_automations(tmp_path:
     names = {one["name"] for one in automations}
     assert {"diptych: a run crashed, try again", "diptych: a run failed, say so"} <= names
     assert "diptych: champion set, deploy" not in names, "which nothing there could do"
+    assert "has no deployment deploy/manual" in alone, "so the receiver of a cluster is one that only tells"
+    assert "deploy/manual" not in telling
+    assert "MLflow" in telling

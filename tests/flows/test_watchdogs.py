@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
@@ -12,7 +13,8 @@ from prefect.states import Completed, Crashed, Pending, Running
 from flows.loopback import HOST, free_port
 from flows.stack.pages import prefect
 from flows.stack.place import Place
-from flows.telling.automations import SILENT_S, TRIES, set_up_automations
+from flows.stack.queue import not_watching
+from flows.telling.automations import SILENT, SILENT_S, TRIES, TRY_AGAIN, set_up_automations
 from tests.flows.kept_prefect import kept_prefect
 from tests.flows.rolled import REPOSITORY
 from tests.flows.watched_prefect import WATCHED_S, Watched, heard, watched
@@ -39,6 +41,23 @@ def tried_again(server: Watched, *runs: UUID) -> Callable[[], bool]:
 
 def test_what_was_set_up_is_not_set_up_again(server):
     assert set_up_automations(REPOSITORY, [], watched=True, silent_s=WATCHED_S) == ()
+
+
+def test_one_that_somebody_has_paused_or_deleted_is_known(server):
+    url = PREFECT_API_URL.value()
+    place = Place(
+        root=Path(), data=Path(), ports={"prefect": urlsplit(url).port}, passwords={"prefect": "none is asked for"}
+    )
+    assert not_watching(place) == {}
+    (paused,), (deleted,) = (server.client.read_automations_by_name(name) for name in (SILENT, TRY_AGAIN))
+    server.client.pause_automation(paused.id)
+    server.client.delete_automation(deleted.id)
+    try:
+        assert not_watching(place) == {SILENT: "paused", TRY_AGAIN: "missing"}
+    finally:
+        server.client.resume_automation(paused.id)
+        set_up_automations(REPOSITORY, [], watched=True, silent_s=WATCHED_S)
+    assert not_watching(place) == {}
 
 
 def test_a_run_whose_worker_died_before_it_began_crashes_and_is_tried_again_and_a_pod_may_take_its_time(server, until):

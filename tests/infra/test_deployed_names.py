@@ -37,7 +37,7 @@ from flows.stack.pages import prefect as prefect_server
 from flows.stack.place import PORTS, Place
 from flows.stack.postgres import DATABASES
 from flows.stack.service import Service
-from flows.telling.automations import BEAT_S
+from flows.telling.automations import BEAT_S, DEPLOY, GO_BACK, TRAIN, WATCHDOGS
 from infra.manifests.dockerfile import stages
 from infra.manifests.render import Manifest, containers, pod_of
 from tests.infra.deployed import (
@@ -95,7 +95,10 @@ def test_what_a_container_runs_exists_and_takes_these_words(one: Started):
         case ("python", "-m", "prefect", "flow-run", "execute"):
             pass  # what Prefect's own worker runs where a pool says nothing
         case ("diptych", *rest):
-            _parser().parse_args(rest)
+            asked = _parser().parse_args(rest)
+            assert rest[0] != "hooks" or asked.tell_only, (
+                "set-up leaves deploy/manual out, so the receiver would end at once"
+            )
         case ("prefect", "worker", "start", *_) | ("weed", *_) | ("tritonserver", *_):
             pass  # compared with the code's own below
         case ("infra/set-up-prefect", kind):
@@ -518,3 +521,15 @@ def test_the_spot_job_names_what_the_code_reads():
     assert {line for line in said["run"].splitlines() if ".diptych/resume" in line or "chmod" in line} <= {
         line.strip() for line in (INFRA / "entry").read_text().splitlines()
     } | {'[ -e .diptych/resume ] || ln -s "$DIPTYCH_CHECKPOINTS" .diptych/resume'}
+
+
+def test_the_page_names_what_is_left_out_of_containers_and_the_one_automation_of_ours_that_is_made():
+    text = (INFRA / "set-up-prefect").read_text()
+    page = (REPOSITORY / "docs/cluster.md").read_text()
+    compose = page.partition("## Compose")[2].partition("## Kubernetes")[0]
+    (left_out,) = re.findall(r"^for name in ([a-z/ ]+); do$", text, re.M)
+    assert [name for name in left_out.split() if f"`{name}`" not in compose] == []
+    assert "set_up_automations(Path.cwd(), [TRAIN], watched=True)" in text
+    assert [f"`{one.name}`" in compose for one in (TRAIN, DEPLOY, GO_BACK)] == [True, False, False]
+    for name in WATCHDOGS:
+        assert f"`{name}`" in compose
