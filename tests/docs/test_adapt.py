@@ -74,6 +74,11 @@ def test_what_adapting_is_held_against_is_what_was_measured():
         *map(row_of, told)
     ]
     assert all(len(said["runs"]) == 5 for said in told)
+    for said in told[:3]:
+        assert f"`{said['commit']}`" in PAGE
+    steps = [run["steps"] for said in told[:2] for run in said["runs"]]
+    assert f"240 s bought {min(steps)} to {max(steps)} steps" in PAGE
+    assert f"are found {100 * told[0]['against_best']['gain']['mean']:.1f} points more often than by the best" in PAGE
     assert (
         f"Claimed are {100 * GAIN:g} points more\nthan the best of the three, and no more than {100 * LOSS:g} point lost"
         in PAGE
