@@ -434,8 +434,11 @@ def test_the_keeper_of_the_gateway_that_is_killed_has_another_at_its_port(root):
         assert again is not None
         assert again.address == gateway.address
         assert httpx.get(f"{again.url}healthz", timeout=20).status_code == 200
-        log = (Place.read(root).data / "logs/supervisor.log").read_text()
-        assert f"the gateway's keeper was killed; another answers at {gateway.url}" in log
+        log, said = (
+            Place.read(root).log("supervisor"),
+            f"the gateway's keeper was killed; another answers at {gateway.url}",
+        )
+        until(lambda: said in log.read_text(), log.read_text)
     finally:
         stop_gateway(root)
         if read_endpoint(root) is not None:
