@@ -7,7 +7,7 @@ from pathlib import Path
 from flows.page_apps import KEEP_RUNS, RUNS_KEPT_DAYS
 from flows.pipeline import WAITS_S, run_stage
 from tests import drills
-from tests.drills import nights, s3_away
+from tests.drills import nights, s3_away, soak
 from tests.drills.__main__ import DRILLS, OTHERS
 from tests.drills.full_disk import KEPT_AT
 
@@ -45,6 +45,13 @@ def test_what_a_night_adds_is_what_was_counted_and_nothing_else_grew():
     assert (said["passed"], said["detail"]["grows"], said["detail"]["left_of_old_rows"]) == (True, {}, {})
     assert said["detail"]["nights"] == 24
     assert f"<!-- nights -->\n{nights.page(said)}\n<!-- /nights -->" in PAGE
+
+
+def test_a_soak_of_200_faults_lost_nothing_and_answered_nothing_wrong():
+    said = json.loads(soak.KEPT_AT.read_text())
+    assert soak.verdict(said, 200)
+    assert (said["passed"], said["runs"], len(said["disturbed_s"])) == (True, 24, 24)
+    assert f"<!-- soak -->\n{soak.page(said)}\n<!-- /soak -->" in PAGE
 
 
 def test_what_follows_by_arithmetic_follows_and_is_called_that():

@@ -100,14 +100,13 @@ def page(said: Mapping[str, Any]) -> str:
     """Return what docs/faults.md says of a soak."""
     faults: Mapping[str, int] = said["faults"]
     often = sorted(faults.items(), key=lambda one: (-one[1], one[0]))
-    asked = said["answered"] + said["wrong"] + said["not_answered"]
     hours, minutes = divmod(round(said["seconds"] / 60), 60)
     return (
-        f"{said['fault_count']} faults over {said['runs']} runs, drawn from a seed ({', '.join(f'{name} {count}' for name, count in often)}), {said['while_no_run_was_under_way']} of them when their run was over: "
-        f"{said['lost']} rows, weights, metrics, runs or versions lost, there twice, or other than an undisturbed run's, to the last bit; {said['wrong']} wrong answers of {asked:,} that a client asked for meanwhile, "
-        f"{said['not_answered'] / asked:.0%} of which had none, since the gateway or Triton was being started again. {len(said['asked_again'])} runs said that they could not go on, and were asked for again, as a person would. "
-        f"Goodput {said['goodput']:.0%}: a run takes {said['undisturbed_s']} s undisturbed, and {sum(said['disturbed_s']) / said['runs']:.0f} s in the mean with {said['fault_count'] / said['runs']:.1f} faults in it, the waits between them included. "
-        f"`{said['command']}` (`make drill DRILL=soak`; [answer](benchmarks/{KEPT_AT.name})), commit `{said['commit']}`, {said['machine']}, beside other work, {hours} h {minutes:02d}."
+        f"{said['fault_count']} faults over {said['runs']} runs of a whole pipeline at `debug`, drawn from a seed, {said['while_no_run_was_under_way'] or 'none'} of them after its run was over ({', '.join(f'{name} {count}' for name, count in often)}). "
+        f"Lost, there twice, or other than an undisturbed run's to the last bit: {said['lost']} rows, weights, metrics, runs and versions. A client that asked all the time got {said['answered']:,} answers, {said['wrong']} of them wrong, and "
+        f"{said['not_answered']:,} times none, while the gateway or Triton was being started again, which nobody asked for. {len(said['asked_again'])} times a run said that it could not go on, and was asked for again, as a person would. "
+        f"Goodput {said['goodput']:.0%}: a run takes {said['undisturbed_s']} s undisturbed, and {sum(said['disturbed_s']) / said['runs']:.0f} s in the mean with {said['fault_count'] / said['runs']:.1f} faults, each of which waits until all is well after the one before "
+        f"(`make drill DRILL=soak`): `{said['command']}` ([answer](benchmarks/{KEPT_AT.name})), commit `{said['commit']}`, {said['machine']}, beside other work, {hours} h {minutes:02d} min."
     )
 
 
@@ -188,7 +187,7 @@ class Soak:
             assert time.monotonic() - began < RUN_WITHIN_S, f"not done in {RUN_WITHIN_S:.0f} s; it is {state} now"
             crashed = (crashed or time.monotonic()) if state == "Crashed" else None
             if state in ("Failed", "Cancelled") or (crashed and time.monotonic() - crashed > 60):
-                self.again.append(f"{state}: {self._why(run)}"[:300])
+                self.again.append(f"{state}: {self._why(run)}".replace(str(self.root), "WORKSPACE")[:300])
                 run, crashed = self._begin(), None
             elif state == "Completed":  # the rest of this run's faults come while nothing runs but what serves
                 self._rests = True
