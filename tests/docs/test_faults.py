@@ -7,7 +7,7 @@ from pathlib import Path
 from flows.page_apps import KEEP_RUNS, RUNS_KEPT_DAYS
 from flows.pipeline import WAITS_S, run_stage
 from tests import drills
-from tests.drills import nights, s3_away, soak
+from tests.drills import nights, s3_away, s3_pipeline, soak
 from tests.drills.__main__ import DRILLS, OTHERS
 from tests.drills.full_disk import KEPT_AT
 
@@ -17,7 +17,7 @@ PAGE = (REPOSITORY / "docs/faults.md").read_text()
 
 def test_each_drill_and_each_test_that_is_named_is_there():
     named = set(re.findall(r"DRILL=([a-z_0-9]+)", PAGE))
-    wanted = {"stack", "s3_away", "mlflow_away", "expired_key", "nights", "full_disk", "clock", "soak"}
+    wanted = {"stack", "s3_away", "mlflow_away", "expired_key", "nights", "full_disk", "clock", "soak", "s3_pipeline"}
     assert wanted <= named <= {*OTHERS, *DRILLS}
     for drill in named & {*OTHERS}:
         assert (REPOSITORY / f"tests/drills/{drill}.py").exists(), drill
@@ -54,7 +54,14 @@ def test_a_soak_of_200_faults_lost_nothing_and_answered_nothing_wrong():
     assert f"<!-- soak -->\n{soak.page(said)}\n<!-- /soak -->" in PAGE
 
 
-def test_what_follows_by_arithmetic_follows_and_is_called_that():
+def test_a_pipeline_ends_by_itself_whatever_s3_does_for_a_minute():
+    said = json.loads(s3_pipeline.KEPT_AT.read_text())
+    assert (said["passed"], said["lost"], [*said["detail"]], said["fault_s"]) == (True, 0, [*s3_pipeline.FAULTS], 60.0)
+    assert all(of["requests_met"] > 0 for of in said["detail"].values())
+    assert f"<!-- s3-pipeline -->\n{s3_pipeline.page(said)}\n<!-- /s3-pipeline -->" in PAGE
+
+
+def test_what_follows_by_arithmetic_follows():
     """The minute is over when a stage is tried for the last time, though all of its tries before had failed at once."""
     said = json.loads((REPOSITORY / "docs/benchmarks/s3-away.json").read_text())
     first, second = run_stage.retry_delay_seconds
@@ -64,7 +71,6 @@ def test_what_follows_by_arithmetic_follows_and_is_called_that():
         in PAGE
     )
     assert f"after {second} s; the third try begins {first + second} s after\nthe first has failed" in PAGE
-    assert "is arithmetic, and was not run" in PAGE
 
 
 def test_a_full_disk_has_numbers_on_the_page_where_they_are_kept():
