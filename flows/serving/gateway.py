@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -88,6 +89,9 @@ def _start(root: Path, listening: socket.socket) -> Gateway:
             stdin=listening.fileno(), stdout=output, stderr=output, start_new_session=True, umask=0o077,
             env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         )  # fmt: skip
+    threading.Thread(
+        target=keeper.wait, name="keeper", daemon=True
+    ).start()  # of whoever lives longer it would stay a zombie
     deadline = time.monotonic() + START_UP_S
     while True:
         now = read_gateway(root)

@@ -248,9 +248,11 @@ def test_beside_the_servers_a_keeper_that_is_killed_has_another_at_its_port_and_
         assert read_gateway(root).address == first.address
         until(lambda: said == [f"the gateway's keeper was killed; another answers at {first.url}"])
         assert ready(root)
+        again = read_gateway(root)
         assert stop_gateway(root)
         time.sleep(0.5)  # ten looks
         assert read_gateway(root) is None
+        assert not psutil.pid_exists(again.process.pid), "it is no zombie of who started it"
     finally:
         stopping.set()
         keeping.join()
