@@ -1,6 +1,7 @@
 """The gateway's keeper, beside the servers: started again where it was killed. It outlives us, as we may end and what is served goes on."""
 
 import threading
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,16 +21,17 @@ def keep_gateway(
 
     Args:
         say: is told what was done, or why it could not be.
-    """  # fmt: skip
+    """
     backoff = Backoff()
     while not stopping.wait(every_s):
         if not backoff.ready():
             continue
         try:
             gateway = mend_gateway(root)
-        except (DiptychError, OSError) as err:
+        except Exception as err:  # whatever it is, the next look may succeed
+            said = str(err) if isinstance(err, DiptychError | OSError) else traceback.format_exc()
             say(
-                f"the gateway's keeper was killed, and no other starts ({err}); the next try is in {backoff.failed():.0f} s at the soonest"
+                f"the gateway's keeper was killed, and no other starts ({said}); the next try is in {backoff.failed():.0f} s at the soonest"
             )
             continue
         if gateway is not None:

@@ -276,9 +276,12 @@ def main(arguments: list[str]) -> int:
         gateway = threading.Thread(target=keep_gateway, args=(root, stopping, say), name="gateway")
         if "triton" not in arguments[2:]:
             gateway.start()
-        supervise(place, kept, stopping, told, arguments[2:], _answered(place, kept))
-        if gateway.ident is not None:
-            gateway.join()
+        try:
+            supervise(place, kept, stopping, told, arguments[2:], _answered(place, kept))
+        finally:
+            stopping.set()
+            if gateway.ident is not None:
+                gateway.join()
     return 0
 
 

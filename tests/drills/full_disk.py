@@ -9,7 +9,6 @@ import argparse
 import json
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from typing import Any
 
 from components.stages.outcome import StageOutcome
 from components.stages.place import address
-from tests.drills.kept import about, keep
+from tests.drills.kept import about, conclude
 from tests.drills.stack import until
 from tests.flows.test_kill import STAGES, content, hold, outs, without
 from tests.flows.valve import Valve
@@ -67,10 +66,7 @@ def main() -> None:
         "detail": detail,
         "room_bytes": ROOM_BYTES,
     }
-    if asked.keep:
-        keep(KEPT_AT, said | whence)
-    print(json.dumps(said))
-    sys.exit(not passed)
+    conclude(said, whence, KEPT_AT if asked.keep else None)
 
 
 def run_without_room(root: Path, name: str, recipe: str | None, results: list[str]) -> tuple[str, list[str]]:

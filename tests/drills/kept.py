@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from flows.machine import machine
 from tests.workspace import REPOSITORY
@@ -26,3 +26,11 @@ def about(drill: str) -> dict[str, Any]:
 def keep(path: Path, said: dict[str, Any]) -> None:
     """Write what was found, whether it passed or not."""
     path.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
+
+
+def conclude(said: dict[str, Any], whence: dict[str, Any], path: Path | None) -> NoReturn:
+    """Print what a drill found, kept with what `about` said where there is a path, and end with 0 where it passed."""
+    if path is not None:
+        keep(path, said | whence)
+    print(json.dumps(said))
+    sys.exit(not said["passed"])

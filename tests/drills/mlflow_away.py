@@ -27,7 +27,7 @@ from components.registry.runs import TRAIN_DIGEST
 from components.registry.store import Store, open_store
 from components.registry.versions import register
 from components.stages.place import address
-from tests.drills.kept import about, keep
+from tests.drills.kept import about, conclude
 from tests.drills.stack import until
 from tests.flows.test_kill import content, outs, past, without
 from tests.flows.valve import Valve
@@ -75,10 +75,7 @@ def main() -> None:
         "drill": "mlflow_away", "passed": passed, "lost": None if "fault" in detail else len(lost), "what_was_lost": lost,
         "seconds": round(time.monotonic() - began), "detail": detail,
     }  # fmt: skip
-    if asked.keep:
-        keep(KEPT_AT, said | whence)
-    print(json.dumps(said))
-    sys.exit(not passed)
+    conclude(said, whence, KEPT_AT if asked.keep else None)
 
 
 def drill(root: Path, own: Path, server: MlflowServer, back: str) -> tuple[dict[str, Any], list[str]]:

@@ -25,7 +25,7 @@ from flows.page_apps import RUNS_KEPT_DAYS
 from flows.stack.place import Place
 from flows.stack.postgres import cluster_of
 from flows.stack.seen import read_seen
-from tests.drills.kept import about, keep
+from tests.drills.kept import about, conclude
 from tests.drills.on_stack import on_stack, prefect_of, without_looks
 from tests.drills.stack import service, until
 from tests.flows.conftest import make_toy
@@ -84,10 +84,7 @@ def main() -> None:
         "drill": "nights", "passed": passed, "lost": None if "fault" in detail else len(lost), "what_was_lost": lost,
         "seconds": round(time.monotonic() - began), "detail": detail,
     }  # fmt: skip
-    if asked.keep:
-        keep(KEPT_AT, said | whence)
-    print(json.dumps(said))
-    sys.exit(not passed)
+    conclude(said, whence, KEPT_AT if asked.keep else None)
 
 
 def page(said: Mapping[str, Any]) -> str:

@@ -27,7 +27,7 @@ from components.data.remote.fetcher import Fetcher
 from components.data.remote.unfetched import Unfetched
 from components.registry.champion import files_of
 from components.registry.store import open_store
-from tests.drills.kept import about, keep
+from tests.drills.kept import about, conclude
 from tests.drills.stack import until
 from tests.flows.rolled import REPOSITORY, make_place, make_version
 from tests.flows.test_data_remote import files, forget
@@ -243,10 +243,7 @@ def main() -> None:
         "seconds": round(time.monotonic() - began),
         "detail": detail,
     }
-    if asked.keep:
-        keep(KEPT_AT, said | whence)
-    print(json.dumps(said))
-    sys.exit(not passed)
+    conclude(said, whence, KEPT_AT if asked.keep else None)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ import argparse
 import json
 import os
 import shutil
-import sys
 import tempfile
 import time
 import traceback
@@ -21,7 +20,7 @@ import yaml
 
 from flows.serving.down import down
 from flows.shared import VARIABLE
-from tests.drills.kept import about, keep
+from tests.drills.kept import about, conclude
 from tests.drills.s3_away import Drill
 from tests.drills.undisturbed import differs, forget_results
 from tests.own_run import own_run
@@ -60,10 +59,7 @@ def main() -> None:
         "drill": "s3_pipeline", "passed": passed, "lost": None if "fault" in detail else len(lost), "what_was_lost": lost,
         "fault_s": asked.seconds, "seconds": round(time.monotonic() - began), "detail": detail,
     }  # fmt: skip
-    if asked.keep:
-        keep(KEPT_AT, said | whence)
-    print(json.dumps(said))
-    sys.exit(not passed)
+    conclude(said, whence, KEPT_AT if asked.keep else None)
 
 
 def page(said: Mapping[str, Any]) -> str:

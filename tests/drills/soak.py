@@ -38,7 +38,7 @@ from components.stages.outcome import StageOutcome
 from flows.graph import stages_of
 from flows.serving.down import down
 from flows.stack.seen import read_seen, use
-from tests.drills.kept import about, keep
+from tests.drills.kept import about, conclude
 from tests.drills.on_stack import on_stack, prefect_of, without_looks
 from tests.drills.stack import kill_worker, service
 from tests.drills.undisturbed import differs, forget_results, twice
@@ -90,10 +90,7 @@ def main() -> None:
     whole = {
         "drill": "soak", "passed": passed, "seconds": round(time.monotonic() - began), "seed": asked.seed, "asked": vars(asked) | {"keep": None}, **said,
     }  # fmt: skip
-    if asked.keep:
-        keep(KEPT_AT, whole | whence)
-    print(json.dumps(whole))
-    sys.exit(not passed)
+    conclude(whole, whence, KEPT_AT if asked.keep else None)
 
 
 def page(said: Mapping[str, Any]) -> str:

@@ -44,7 +44,7 @@ from components.stages.events import read_position
 from components.stages.outcome import StageOutcome
 from flows.serving.down import down
 from flows.stack.seen import read_seen, use
-from tests.drills.kept import about, keep
+from tests.drills.kept import about, conclude
 from tests.drills.on_stack import on_stack, prefect_of, without_looks
 from tests.drills.undisturbed import differs, forget_results, twice
 from tests.own_run import own_run
@@ -88,10 +88,7 @@ def main() -> None:
         "drill": "stack", "passed": passed, "lost": None if "fault" in detail else len(drill.lost), "what_was_lost": drill.lost,
         "seconds": round(time.monotonic() - began), "detail": {**drill.done, **detail},
     }  # fmt: skip
-    if asked.keep:
-        keep(KEPT_AT, said | whence)
-    print(json.dumps(said))
-    sys.exit(not passed)
+    conclude(said, whence, KEPT_AT if asked.keep else None)
 
 
 @dataclass
