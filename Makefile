@@ -41,7 +41,7 @@ drill:     ## Drill one fault on real processes: make drill DRILL=deploy_under_l
 UVX = .venv/bin/python -m uv tool run
 LOCKED = cpu cuda triton
 
-locks:     ## Resolve infra/locks anew, to what .venv has: each package by version and sha256, for production images
+locks:     ## Resolve infra/locks anew, to what .venv has: each package by version and sha256, for production images and for set-up
 	@infra/setup.sh test
 	@eval "$$(.venv/bin/python infra/pip_to_uv.py)"; .venv/bin/python -m infra.locks --write
 

@@ -1,10 +1,11 @@
-"""What production images install: each package by version and sha256, in infra/locks/.
+"""Each package by version and sha256, in infra/locks/: what production images install, and the versions that infra/setup.sh keeps to.
 
     python -m infra.locks            # whether they are what pyproject.toml asks for
     python -m infra.locks --write    # resolve anew, to the versions of this environment, which the tests have passed with
 
 `cpu` has torch's wheels without CUDA, which PyTorch's own index has and PyPI does not; `cuda` has PyPI's. `triton` is what our Python models import in
-NVIDIA's image, which has a Python of its own. One hash a package: of the wheel that fits. No address of an index is in them.
+NVIDIA's image, which has a Python of its own. `setup` is of a checkout, with what the tests need. One hash a package: of the wheel that fits. No address of
+an index is in them.
 """
 
 import os
@@ -28,7 +29,9 @@ ROOT = Path(__file__).parents[1]
 LOCKS = Path("infra/locks")
 IMAGES = {"cpu": (11, 35), "cuda": (11, 35), "triton": (12, 39)}
 """Lock -> Python 3.x, glibc 2.x: the least that the image has."""
-EXTRA = "kubernetes"  # which cpu and cuda have too
+LOCKED = {**IMAGES, "setup": (11, 35)}
+EXTRAS = {"cpu": "kubernetes", "cuda": "kubernetes", "setup": "test"}
+"""Lock -> the extra of pyproject.toml that it has, too."""
 OWN = ("nvidia-pytriton", "onnxruntime")  # which NVIDIA's image has as Triton itself
 TORCHES = ("torch", "torchvision")
 _LINE = re.compile(r"(?P<name>[a-z0-9.-]+)==(?P<version>\S+) --hash=sha256:(?P<sha256>[0-9a-f]{64})")
@@ -56,13 +59,13 @@ def read(text: str) -> dict[str, Pin]:
 
 
 def asked(root: Path, name: str) -> list[Requirement]:
-    """Return what an image must have: of pyproject.toml with EXTRA, or of serving-requirements.txt without OWN, where it runs on Linux and x86-64."""
+    """Return what a lock must have: of pyproject.toml with its extra, or of serving-requirements.txt without OWN, where it runs on Linux and x86-64."""
     if name == "triton":
         lines = (root / "infra/serving-requirements.txt").read_text().splitlines()
         wanted = [line for line in lines if line and not line.startswith(("#", *OWN))]
     else:
         project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
-        wanted = [*project["dependencies"], *project["optional-dependencies"][EXTRA]]
+        wanted = [*project["dependencies"], *project["optional-dependencies"][EXTRAS[name]]]
     return [one for one in map(Requirement, wanted) if one.marker is None or one.marker.evaluate(_there())]
 
 
@@ -110,7 +113,7 @@ def installed(pins: Mapping[str, Pin]) -> dict[str, list[Requirement]]:
 def check(root: Path) -> list[str]:
     """Return what is wrong with the locks, a sentence each."""
     wrong = []
-    for name in IMAGES:
+    for name in LOCKED:
         try:
             pins = read((root / LOCKS / f"{name}.txt").read_text())
         except (OSError, ValueError) as err:
@@ -128,19 +131,17 @@ def write(root: Path) -> None:
     plain = [f"{name}=={version}" for name, version in here.items() if name not in (*TORCHES, "diptych")]
     torches = {name: here[name].partition("+")[0] for name in TORCHES}
     (root / LOCKS).mkdir(exist_ok=True)
-    for name, (minor, _) in IMAGES.items():
+    for name, (minor, _) in LOCKED.items():
         pins = [*plain, *(f"{one}=={version}{'+cpu' * (name == 'cpu')}" for one, version in torches.items())]
         lines = sorted(_pinned(_resolved(root, name, pins), name))
-        what = {"cpu": " torch is PyTorch's build without CUDA.", "cuda": "", "triton": " Installed with --no-deps."}[
-            name
-        ]
+        what = {"cpu": " torch is PyTorch's build without CUDA.", "triton": " Installed with --no-deps."}.get(name, "")
         head = f"# Written by python -m infra.locks --write. Python 3.{minor}, Linux, x86-64.{what}\n"
         (root / LOCKS / f"{name}.txt").write_text(head + "\n".join(lines) + "\n")
 
 
 def _resolved(root: Path, name: str, pins: list[str]) -> dict[str, Any]:
     """Return what uv finds, as of PEP 751."""
-    minor, glibc = IMAGES[name]
+    minor, glibc = LOCKED[name]
     with tempfile.TemporaryDirectory() as folder:
         out, constraints, wanted = (Path(folder) / one for one in ("pylock.toml", "constraints.txt", "wanted.txt"))
         constraints.write_text("\n".join(pins))
@@ -163,7 +164,7 @@ def _resolved(root: Path, name: str, pins: list[str]) -> dict[str, Any]:
 
 def _pinned(lock: Mapping[str, Any], name: str) -> Iterator[str]:
     """Yield a line a package: its best wheel, or its source where none fits."""
-    order = {tag: at for at, tag in enumerate(_tags(*IMAGES[name]))}
+    order = {tag: at for at, tag in enumerate(_tags(*LOCKED[name]))}
     for package in lock["packages"]:
         files = [*package.get("wheels", ()), *([package["archive"]] if "archive" in package else [])]
         fitting = [(min(order[tag] for tag in tags & order.keys()), one) for one in files if (tags := parse_wheel_filename(_file(one))[3]) & order.keys()]  # fmt: skip

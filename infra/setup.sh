@@ -5,6 +5,8 @@
 #   infra/setup.sh test    and what the tests need
 #   infra/setup.sh check   nothing is made; fails where they are not as they should be for the main job
 #
+# Takes the versions of infra/locks/setup.txt, which the tests have passed with; where one of them is not to be had (another
+# platform, an index of one's own), what pyproject.toml allows, and says so.
 # Installs with uv, where pip can fetch it, and with pip otherwise. uv does not read pip's own configuration, so what
 # pip is told (an index, a folder of wheels, constraints, a proxy) is handed on to it.
 set -eu
@@ -38,28 +40,40 @@ environment() { # environment <folder>: a virtual environment that runs, made an
     fi
 }
 
-installer() { # uv if it can be had, else pip, which takes minutes instead of seconds
+installers() { # uv if it can be had, and pip, which takes minutes instead of seconds
     if .venv/bin/python -m uv --version >/dev/null 2>&1 || .venv/bin/python -m pip install --quiet uv; then
-        echo uv
+        echo uv pip
     else
         echo pip
     fi
 }
 
-install() { # install <folder> <arguments...>
-    folder="$1"
-    shift
-    if [ "$with" = uv ]; then
-        eval "$(.venv/bin/python infra/pip_to_uv.py)"
-        # Compiled now, as pip does: where PYTHONDONTWRITEBYTECODE is set, as in many images, every process would compile
-        # torch and all else again at each start, which takes more time than the imports themselves.
-        .venv/bin/python -m uv pip install --quiet --compile-bytecode --python "$folder/bin/python" "$@" && return
-        echo "setup: uv could not install; trying pip, which takes a few minutes" >&2
-    fi
-    "$folder/bin/python" -m pip install --quiet "$@"
+try() { # try <uv or pip> <folder> <constraints, or nothing> <arguments...>
+    tool="$1" folder="$2" bound="$3"
+    shift 3
+    case "$tool" in
+    # Compiled now, as pip does: where PYTHONDONTWRITEBYTECODE is set, as in many images, every process would compile
+    # torch and all else again at each start, which takes more time than the imports themselves.
+    uv) UV_CONSTRAINT="${UV_CONSTRAINT:-}${bound:+ $bound}" .venv/bin/python -m uv pip install --quiet --compile-bytecode --python "$folder/bin/python" "$@" ;;
+    pip) "$folder/bin/python" -m pip install --quiet ${bound:+--constraint "$bound"} "$@" ;;
+    esac
 }
 
-files="$(cat pyproject.toml infra/serving-requirements.txt infra/setup.sh infra/pip_to_uv.py | sha256sum)"
+install() { # install <folder> <constraints, or nothing> <arguments...>
+    folder="$1" bound="$2"
+    shift 2
+    for tool in $with; do
+        try "$tool" "$folder" "$bound" "$@" && return
+        if [ -n "$bound" ]; then
+            echo "setup: $tool could not install the versions of infra/locks/setup.txt (above says why); trying the newest that pyproject.toml allows" >&2
+            try "$tool" "$folder" "" "$@" && return
+        fi
+        echo "setup: $tool could not install" >&2
+    done
+    return 1
+}
+
+files="$(cat pyproject.toml infra/locks/setup.txt infra/serving-requirements.txt infra/setup.sh infra/pip_to_uv.py | sha256sum)"
 if [ -f .venv/.diptych ] && [ -x .venv/bin/diptych ] && .venv/bin/python -c '' 2>/dev/null; then
     made="$(cat .venv/.diptych)"
     # an environment that has the tests' packages too serves the main job as it is
@@ -76,10 +90,12 @@ python="$(find_python)"
 echo "setup: installing into .venv and .venv-serving with $("$python" --version); this takes a minute or two" >&2
 rm -f .venv/.diptych
 environment .venv
-with="$(installer)"
-if [ -n "$extra" ]; then install .venv -e ".[$extra]"; else install .venv -e .; fi
+with="$(installers)"
+case "$with" in uv*) eval "$(.venv/bin/python infra/pip_to_uv.py)" ;; esac
+sed 's/ --hash=.*//' infra/locks/setup.txt > .venv/tested.txt
+install .venv .venv/tested.txt -e ".${extra:+[$extra]}"
 # Triton runs where its wheel does; without it everything up to the registry works, and deploy says why it stops there.
-if ! { environment .venv-serving && install .venv-serving --no-deps -r infra/serving-requirements.txt; }; then
+if ! { environment .venv-serving && install .venv-serving "" --no-deps -r infra/serving-requirements.txt; }; then
     echo "setup: the serving environment could not be installed (above says why); models will be registered, not served" >&2
     rm -rf .venv-serving
 fi

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from infra.locks import IMAGES, LOCKS, Pin, check, faults, read
+from infra.locks import IMAGES, LOCKED, LOCKS, Pin, check, faults, read
 
 REPOSITORY = Path(__file__).parents[2]
 HASH = "0" * 64
@@ -24,7 +24,13 @@ def test_both_environments_are_alike_but_for_torch_and_its_cuda():
     assert cpu["torch"].version.removesuffix("+cpu") == cuda["torch"].version
 
 
-@pytest.mark.parametrize("name", IMAGES)
+def test_a_checkout_has_what_the_images_have():
+    cuda, here = (read((REPOSITORY / LOCKS / f"{name}.txt").read_text()) for name in ("cuda", "setup"))
+    assert {name: pin for name, pin in cuda.items() if here.get(name, pin) != pin} == {}
+    assert "pytest" in here and "pytest" not in cuda  # noqa: PT018
+
+
+@pytest.mark.parametrize("name", LOCKED)
 def test_no_index_or_place_of_this_machine_is_named(name):
     lines = (REPOSITORY / LOCKS / f"{name}.txt").read_text().splitlines()
     assert len(lines) > 4

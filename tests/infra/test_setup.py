@@ -3,7 +3,12 @@
 import os
 import shutil
 import subprocess
+import sys
+import sysconfig
+import zipfile
 from pathlib import Path
+
+import pytest
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -37,3 +42,87 @@ def test_asked_to_check_it_makes_nothing(tmp_path: Path):
     assert said.returncode == 1
     assert "run make setup" in said.stderr
     assert not (tmp_path / ".venv").exists()
+
+
+PROJECT = """\
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+
+[project]
+name = "diptych"
+version = "0"
+dependencies = ["toy>=1"]
+"""
+BACKEND = """\
+from pathlib import Path
+from zipfile import ZipFile
+
+def build_editable(folder, config_settings=None, metadata_directory=None):
+    name = "diptych-0-py3-none-any.whl"
+    with ZipFile(Path(folder) / name, "w") as wheel:
+        about = "diptych-0.dist-info/"
+        wheel.writestr(about + "METADATA", "Metadata-Version: 2.1\\nName: diptych\\nVersion: 0\\nRequires-Dist: toy>=1\\n")
+        wheel.writestr(about + "WHEEL", "Wheel-Version: 1.0\\nGenerator: us\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        wheel.writestr(about + "entry_points.txt", "[console_scripts]\\ndiptych = json.tool:main\\n")
+        wheel.writestr(about + "RECORD", "")
+    return name
+"""
+
+
+@pytest.mark.parametrize(
+    ("tool", "locked", "taken"), [("uv", "1.0", "1.0"), ("uv", "3.0", "2.0"), ("pip", "1.0", "1.0")]
+)
+def test_the_versions_are_those_that_were_tested_or_it_is_said_that_they_are_not(
+    tool: str, locked: str, taken: str, tmp_path: Path
+):
+    root, wheels = tmp_path / "check out", tmp_path / "wheels"
+    shutil.copytree(REPOSITORY / "infra", root / "infra")
+    (root / "pyproject.toml").write_text(PROJECT)
+    (root / "backend.py").write_text(BACKEND)
+    (root / "infra/serving-requirements.txt").write_text("toy==2.0\n")
+    (root / "infra/locks/setup.txt").write_text(f"# ours\ntoy=={locked} --hash=sha256:{'0' * 64}\n")
+    wheels.mkdir()
+    for version in ("1.0", "2.0"):
+        toy(wheels, version)
+    subprocess.run([sys.executable, "-m", "venv", root / ".venv"], check=True)
+    if tool == "uv":
+        (root / ".venv/lib" / Path(sysconfig.get_path("purelib")).parent.name / "site-packages/uv").symlink_to(
+            Path(sysconfig.get_path("purelib")) / "uv"
+        )
+        (root / ".venv/bin/uv").symlink_to(Path(sysconfig.get_path("scripts")) / "uv")
+    told = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "UV_"))}
+    nothing_else = {
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": str(wheels),
+        "UV_NO_INDEX": "1",
+    }
+    said = subprocess.run(["infra/setup.sh"], cwd=root, env={**told, **nothing_else}, capture_output=True, text=True)
+    assert said.returncode == 0, said.stderr
+    assert (tool == "pip") == ("No matching distribution found for uv" in said.stderr), said.stderr
+    assert version_in(root / ".venv") == taken
+    assert version_in(root / ".venv-serving") == "2.0"
+    other = f"setup: {tool} could not install the versions of infra/locks/setup.txt"
+    assert (other in said.stderr) == (taken != locked)
+    assert subprocess.run(["infra/setup.sh", "check"], cwd=root).returncode == 0
+    (root / "infra/locks/setup.txt").write_text("# nothing\n")
+    assert subprocess.run(["infra/setup.sh", "check"], cwd=root, stderr=subprocess.DEVNULL).returncode == 1
+
+
+def toy(folder: Path, version: str) -> None:
+    """Write a wheel that has nothing in it."""
+    about = f"toy-{version}.dist-info"
+    with zipfile.ZipFile(folder / f"toy-{version}-py3-none-any.whl", "w") as wheel:
+        wheel.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: toy\nVersion: {version}\n")
+        wheel.writestr(
+            f"{about}/WHEEL", "Wheel-Version: 1.0\nGenerator: us\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        wheel.writestr(f"{about}/RECORD", "")
+
+
+def version_in(environment: Path) -> str:
+    """Return which toy is there."""
+    (one,) = environment.glob("lib/*/site-packages/toy-*.dist-info")
+    return one.name.removeprefix("toy-").removesuffix(".dist-info")
