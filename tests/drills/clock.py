@@ -1,12 +1,12 @@
-"""The machine's clock jumps while a run is under way, forwards over the hour of a schedule, back, and over it again: `make drill DRILL=clock`.
+"""The machine's clock jumps while a real pipeline is under way, forwards over the hour of a schedule, back, and over it again: `make drill DRILL=clock`.
 
-The servers of one machine with a small workspace; all their processes but S3 (which asks the kernel itself) see a clock that libfaketime moves
-(Debian: apt-get install libfaketime). The run that is under way has to end with what it was asked for, and the night has to be run once, however
-often its hour comes. All runs end before they register, since S3, whose clock does not jump, would refuse files that are signed hours ahead. Prints
-one JSON object as its last line.
+The servers of one machine with a person's own pictures at `debug`, fine-tuned; all their processes but S3 (which asks the kernel itself), trainings too, see a clock that libfaketime moves
+(Debian: apt-get install libfaketime). The run whose training is under way has to end in the rows, weights and metrics of an undisturbed one, so has the one that is asked for when the clock is back, and the
+night has to be run once, however often its hour comes. All runs end with the package, before they register, since S3, whose clock does not jump, would refuse files that are signed
+hours ahead. Prints one JSON object as its last line; --keep writes it to docs/benchmarks/clock.json.
 """
 
-import json
+import argparse
 import os
 import sys
 import tempfile
@@ -20,24 +20,32 @@ import yaml
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 
-from tests.drills.nights import place
+from flows.serving.down import down
+from flows.stack.seen import use
+from tests.drills.kept import about, conclude
 from tests.drills.on_stack import on_stack, prefect_of, without_looks
-from tests.drills.stack import until
+from tests.drills.stack import Drill, let_go, until
+from tests.drills.undisturbed import differs, own_copy
+from tests.workspace import REPOSITORY
 
+KEPT_AT = REPOSITORY / "docs/benchmarks/clock.json"
 HOUR, BEYOND_S, QUIET_S = 2, 20.0, 40.0
-UNTIL = "count"
+UNTIL = "package"
 ENDS = ("Completed", "Failed", "Cancelled")
 
 
 def main() -> None:
     """Drill, print; the exit code is 0 where nothing was lost or done twice."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--keep", action="store_true", help=f"write {KEPT_AT.relative_to(REPOSITORY)}")
+    asked = parser.parse_args()
     library = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), None)
     if library is None:
         sys.exit("there is no libfaketime, which moves the clock. Debian: apt-get install libfaketime")
-    began = time.monotonic()
+    whence, began = about("clock"), time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o711)  # PostgreSQL, which root runs as another user, has to find the clock there
-        root, clock = place(Path(folder) / "toy"), Path(folder) / "clock"
+        (root, undisturbed), clock = own_copy(Path(folder)), Path(folder) / "clock"
         no_night_registers(root / "prefect.yaml")
         turn(clock, 0)
         os.environ |= {
@@ -49,17 +57,27 @@ def main() -> None:
 
         def drilled() -> dict[str, Any]:
             del os.environ["LD_PRELOAD"]  # the servers have it, and nobody else
-            return drill(root, clock)
+            return through(Drill(root=root, undisturbed=undisturbed, asks={"recipe": "clip", "until": UNTIL}), clock)
 
-        detail = on_stack(root, drilled)
+        try:
+            detail = on_stack(root, drilled)
+        finally:
+            down(root)
     lost = None if "fault" in detail else what_was_lost(detail)  # of a drill that did not come to its end nobody knows
-    passed = lost == []
     said = {
-        "drill": "clock", "passed": passed, "lost": None if lost is None else len(lost), "what_was_lost": lost,
+        "drill": "clock", "passed": lost == [], "lost": None if lost is None else len(lost), "what_was_lost": lost,
         "seconds": round(time.monotonic() - began), "detail": detail,
     }  # fmt: skip
-    print(json.dumps(said))
-    sys.exit(not passed)
+    conclude(said, whence, KEPT_AT if asked.keep else None)
+
+
+def page(said: Mapping[str, Any]) -> str:
+    """Return what docs/faults.md says of it."""
+    return (
+        f"`make drill DRILL=clock` lets the clock that all servers but S3 see, and the trainings, jump by {said['detail']['jump_h']} hours over the hour of a schedule, while the training of a run is under way: run and night completed. "
+        "It jumps back, and a run begins anew; then over the same hour once more: both runs ended in the rows, weights and metrics of an undisturbed one, and no night was run twice. Runs end before they register, since S3, "
+        f"whose clock stays, refuses what is signed hours ahead (`{said['command']}`, [answer](benchmarks/{KEPT_AT.name}), commit `{said['commit']}`, {said['machine']}, beside other work)."
+    )
 
 
 def no_night_registers(deployments: Path) -> None:
@@ -70,33 +88,31 @@ def no_night_registers(deployments: Path) -> None:
     deployments.write_text(yaml.safe_dump(said, sort_keys=False))
 
 
-def drill(root: Path, clock: Path) -> dict[str, Any]:
-    """Go through the jumps; return what became of the runs."""
+def through(drill: Drill, clock: Path) -> dict[str, Any]:
+    """Go through the jumps; return what became of the runs, and what of them is not as undisturbed."""
     night = next_night(datetime.now(UTC))
-    with prefect_of(root) as client:
+    use(drill.root)
+    with drill.client(), prefect_of(drill.root) as client:
         without_looks(client)
         until(lambda: of_night(client, night), lambda: "the night is not scheduled")
-        (root / "hold").touch()
-        first = begin(client)
-        position = root / f".diptych/outcome/{UNTIL}@clip.position"
-        until(position.exists, lambda: state(client, first))
+        first, training = drill.held()
         jump = beyond(night)
-        turn(clock, jump)
-        until(
-            lambda: nights(client, night), lambda: state(client, first)
-        )  # the hour has come, while the other run is under way
-        (root / "hold").unlink()
-        until(lambda: state(client, first) in ENDS, lambda: state(client, first))
+        try:
+            turn(clock, jump)
+            until(
+                lambda: nights(client, night), lambda: drill.state(first)
+            )  # its hour has come, while the run is under way
+        finally:
+            let_go(training)
+        drill.ended(first)
         until(lambda: set(nights(client, night)) <= {*ENDS}, lambda: nights(client, night))
-        forwards = {"run": state(client, first), "nights": nights(client, night)}
+        forwards = {"nights": nights(client, night), "differs": differs(drill.root, drill.undisturbed)}
         turn(clock, 0)
-        second = begin(client)
-        until(lambda: state(client, second) in ENDS, lambda: state(client, second))
-        back = state(client, second)
+        drill.ended(drill.anew())
+        back = {"differs": differs(drill.root, drill.undisturbed)}
         turn(clock, beyond(night))
         time.sleep(QUIET_S)  # in which it would come a second time
-        again = nights(client, night)
-    return {"jump_h": round(jump / 3600, 1), "forwards": forwards, "back": back, "again": again}
+        return {"jump_h": round(jump / 3600, 1), "forwards": forwards, "back": back, "again": nights(client, night)}
 
 
 def turn(clock: Path, ahead_s: float) -> None:
@@ -118,26 +134,13 @@ def beyond(night: datetime) -> float:
 
 
 def what_was_lost(found: Mapping[str, Any]) -> list[str]:
-    """Return which runs were not done, or more than once."""
-    runs = {"under way when the clock jumped": found["forwards"]["run"], "asked for when it was back": found["back"]}
-    lost = [f"the run {name} is {state}" for name, state in runs.items() if state != "Completed"]
+    """Return what is not as in an undisturbed run, and which nights were not done, or more than once; runs that did not complete have ended the drill."""
+    runs = {"under way when the clock jumped": found["forwards"], "asked for when it was back": found["back"]}
+    lost = [f"of the run {name}, {one}" for name, run in runs.items() for one in run["differs"]]
     nights = {"after the jump": found["forwards"]["nights"], "after its hour came again": found["again"]}
     return lost + [
         f"the night's runs are {states} {when}" for when, states in nights.items() if states != ["Completed"]
     ]
-
-
-def begin(client: SyncPrefectClient) -> Any:
-    """Ask for the pipeline by hand."""
-    return client.create_flow_run_from_deployment(
-        client.read_deployment_by_name("pipeline/manual").id, parameters={"recipe": "clip", "until": UNTIL}
-    ).id
-
-
-def state(client: SyncPrefectClient, run: Any) -> str:
-    """Return how a run is."""
-    found = client.read_flow_run(run).state
-    return found.name if found else ""
 
 
 def nights(client: SyncPrefectClient, night: datetime) -> list[str]:

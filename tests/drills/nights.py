@@ -10,7 +10,6 @@ import argparse
 import json
 import os
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +27,7 @@ from flows.stack.seen import read_seen
 from tests.drills.kept import about, conclude
 from tests.drills.on_stack import on_stack, prefect_of, without_looks
 from tests.drills.stack import service, until
+from tests.drills.undisturbed import alone
 from tests.flows.conftest import make_toy
 from tests.flows.rolled import REPOSITORY
 from tests.flows.seed import set_seed
@@ -110,9 +110,8 @@ def place(root: Path) -> Path:
     make_toy(root)
     (root / "flows").symlink_to(REPOSITORY / "flows")
     (root / "prefect.yaml").write_text((REPOSITORY / "prefect.yaml").read_text())
-    for name in [name for name in os.environ if name.startswith(("DIPTYCH_", "DVC_", "MLFLOW_", "PREFECT_"))]:
-        del os.environ[name]
-    os.environ |= {"PYTHONPATH": str(REPOSITORY), "DVC_NO_ANALYTICS": "1", "DIPTYCH_PYTHON": sys.executable}
+    alone()
+    os.environ["PYTHONPATH"] = str(REPOSITORY)
     git = [
         "git",
         "-c",

@@ -13,9 +13,7 @@ import argparse
 import json
 import os
 import random
-import shutil
 import signal
-import sys
 import tempfile
 import threading
 import time
@@ -41,8 +39,7 @@ from flows.stack.seen import read_seen, use
 from tests.drills.kept import about, conclude
 from tests.drills.on_stack import on_stack, prefect_of, without_looks
 from tests.drills.stack import kill_worker, service
-from tests.drills.undisturbed import differs, forget_results, twice
-from tests.own_run import own_run
+from tests.drills.undisturbed import differs, forget_results, own_copy, twice
 from tests.workspace import REPOSITORY
 
 KEPT_AT = REPOSITORY / "docs/benchmarks/soak.json"
@@ -66,14 +63,8 @@ def main() -> None:
     parser.add_argument("--keep", action="store_true", help=f"write {KEPT_AT.relative_to(REPOSITORY)}")
     asked = parser.parse_args()
     whence, began = about("soak"), time.monotonic()
-    for name in [name for name in os.environ if name.startswith(("DIPTYCH_", "DVC_", "MLFLOW_", "PREFECT_"))]:
-        del os.environ[name]
-    os.environ |= {"DIPTYCH_PYTHON": sys.executable, "DVC_NO_ANALYTICS": "1", "OMP_NUM_THREADS": "1"}
     with tempfile.TemporaryDirectory() as folder:
-        shared = Path(folder) / "shared"
-        shared.mkdir()
-        undisturbed = own_run(shared)
-        root = shutil.copytree(shared / "own", Path(folder) / "work", symlinks=True) / undisturbed.name
+        root, undisturbed = own_copy(Path(folder))
         soak = Soak(root=root, undisturbed=undisturbed, chance=random.Random(asked.seed), pace_s=asked.pace)
 
         def drilled() -> dict[str, Any]:

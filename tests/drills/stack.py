@@ -16,9 +16,7 @@ import argparse
 import json
 import os
 import re
-import shutil
 import signal
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -46,8 +44,7 @@ from flows.serving.down import down
 from flows.stack.seen import read_seen, use
 from tests.drills.kept import about, conclude
 from tests.drills.on_stack import on_stack, prefect_of, without_looks
-from tests.drills.undisturbed import differs, forget_results, twice
-from tests.own_run import own_run
+from tests.drills.undisturbed import differs, forget_results, own_copy, twice
 from tests.workspace import REPOSITORY
 
 KEPT_AT = REPOSITORY / "docs/benchmarks/faults-stack.json"
@@ -71,14 +68,9 @@ def main() -> None:
     if asked.keep and parts != list(PARTS):
         parser.error("--keep is of all parts, or the page would tell of some as of all. Leave --parts out.")
     whence, began = about("stack"), time.monotonic()
-    for name in [name for name in os.environ if name.startswith(("DIPTYCH_", "DVC_", "MLFLOW_", "PREFECT_"))]:
-        del os.environ[name]
-    os.environ |= {"DIPTYCH_PYTHON": sys.executable, "DVC_NO_ANALYTICS": "1", "OMP_NUM_THREADS": "1"}
     with tempfile.TemporaryDirectory() as folder:
-        (shared := Path(folder) / "shared").mkdir()
-        undisturbed = own_run(shared)
-        copy = shutil.copytree(shared / "own", Path(folder) / "work", symlinks=True)
-        drill = Drill(root=copy / undisturbed.name, undisturbed=undisturbed)
+        root, undisturbed = own_copy(Path(folder))
+        drill = Drill(root=root, undisturbed=undisturbed)
         try:
             detail = on_stack(drill.root, lambda: drill.all(parts), without=["hooks"])
         finally:
@@ -98,10 +90,12 @@ class Drill:
     Args:
         root: the workspace.
         undisturbed: one in which the same was run before, by DVC alone.
+        asks: parameters of the runs that it asks for.
     """
 
     root: Path
     undisturbed: Path
+    asks: dict[str, Any] = field(default_factory=dict)
     done: dict[str, Any] = field(default_factory=dict)
     lost: list[str] = field(default_factory=list)
     _client: SyncPrefectClient = field(init=False, repr=False)
@@ -126,16 +120,16 @@ class Drill:
             yield
 
     def anew(self) -> UUID:
-        """Ask for a whole pipeline where nothing has been computed yet."""
+        """Ask for a pipeline where nothing has been computed yet."""
         forget_results(self.root)
         for kind in ("json", "position"):
             (self.root / f"{OUTCOME}.{kind}").unlink(missing_ok=True)
         return self.begin()
 
     def begin(self) -> UUID:
-        """Ask for a whole pipeline."""
+        """Ask for a pipeline."""
         deployment = self._client.read_deployment_by_name("pipeline/manual").id
-        return self._client.create_flow_run_from_deployment(deployment).id
+        return self._client.create_flow_run_from_deployment(deployment, parameters=self.asks).id
 
     def states(self, run: UUID) -> list[State]:
         """Return all states that a run had, in their order."""
@@ -157,7 +151,7 @@ class Drill:
         )  # fmt: skip
 
     def held(self) -> tuple[UUID, psutil.Process]:
-        """Ask for a whole pipeline where nothing has been computed yet; return its run, and its training, which stands still between two steps."""
+        """Ask for a pipeline where nothing has been computed yet; return its run, and its training, which stands still between two steps."""
         for _ in range(HELD_TRIES):
             run, found = self.anew(), list[psutil.Process]()
 

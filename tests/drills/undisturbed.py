@@ -1,7 +1,9 @@
 """What a run that was disturbed is held against: the same asked of DVC alone, with nothing wrong."""
 
 import json
+import os
 import shutil
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from components.registry.runs import TRAIN_DIGEST
 from components.registry.store import open_store
 from components.stages.lock import hold
 from components.stages.place import private
+from tests.own_run import own_run
 
 SAME = (
     *(f"runs/clip/{stage}/{name}" for stage in ("pretrain", "finetune") for name in ("weights.safetensors", "curves.csv")),
@@ -19,6 +22,21 @@ SAME = (
 )  # fmt: skip
 METRICS = "runs/clip/evaluate/metrics.json"
 FREE_WITHIN_S = 1800.0
+
+
+def alone() -> None:
+    """Have this process, and what it starts, know of no server or workspace that its shell names."""
+    for name in [name for name in os.environ if name.startswith(("DIPTYCH_", "DVC_", "MLFLOW_", "PREFECT_"))]:
+        del os.environ[name]
+    os.environ |= {"DIPTYCH_PYTHON": sys.executable, "DVC_NO_ANALYTICS": "1", "OMP_NUM_THREADS": "1"}
+
+
+def own_copy(folder: Path) -> tuple[Path, Path]:
+    """Return a workspace with a person's own pictures at `debug`, fine-tuned, that may be disturbed, and the one that it was copied from after a run, for which it knows nobody else."""
+    alone()
+    (shared := folder / "shared").mkdir()
+    undisturbed = own_run(shared)
+    return shutil.copytree(shared / "own", folder / "work", symlinks=True) / undisturbed.name, undisturbed
 
 
 def forget_results(root: Path) -> None:
