@@ -10,7 +10,7 @@ from prefect.client.schemas.objects import State
 from components.contracts.errors import Busy, GateClosed, is_transient
 from components.serving.endpoint import read_endpoint
 from flows.forms import Model, Reason, VersionOrAny
-from flows.publish import publish_decided, publish_served
+from flows.publish import publish_decided, publish_served, publish_version
 from flows.run import find_root
 from flows.serving.rollback import rollback as go_back
 from flows.serving.rollout import Rolled, rollout
@@ -41,6 +41,8 @@ def deploy(model: Model = "clip") -> str:
     root = find_root(Path.cwd())
     rolled = roll(root, model)
     publish_served(model, rolled.sentence, root)
+    if (endpoint := read_endpoint(root)) is not None:
+        publish_version(root, endpoint.label)
     if rolled.outcome == "refused":
         raise GateClosed(rolled.sentence)
     return rolled.sentence
@@ -58,4 +60,5 @@ def rollback(because: Reason = "", leave: VersionOrAny = "") -> str:
     sentence = go_back(root, because, leave)
     if (endpoint := read_endpoint(root)) is not None:
         publish_served(endpoint.label.partition("@")[0], sentence, root)
+        publish_version(root, endpoint.label)
     return sentence

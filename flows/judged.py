@@ -4,18 +4,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from prefect import flow
-from prefect.artifacts import create_markdown_artifact
 from pydantic import Field
 
 from components.contracts.errors import GateClosed
 from components.registry.promotion import promote_by_hand
 from flows.forms import Compared, Name, Reason, Version
 from flows.promote import promote_label
-from flows.proving.prove import lines
 from flows.proving.prove import prove as put_to_the_test
-from flows.proving.published import publish_sweep
+from flows.proving.published import publish_proof, publish_sweep
 from flows.proving.sweep import sweep as side_by_side
-from flows.publish import publish_ruling, publish_verdict
+from flows.publish import publish_ruling, publish_verdict, publish_version
 from flows.run import find_root
 
 
@@ -30,6 +28,7 @@ def promote(version: Version, because: Reason = "") -> str:
     Raises GateClosed, with the sentence, where it stays challenger.
     """
     root = find_root(Path.cwd())
+    publish_version(root, version)
     if because:
         sentence = promote_by_hand(root, version, because)
         publish_ruling(version, sentence)
@@ -55,10 +54,9 @@ def prove(recipe: Name = "clip_refine", seeds: Annotated[int | None, Field(ge=2,
         recipe: whose card has a proof.
         seeds: how many, from 0 on; those of the card unless given.
     """
-    found = put_to_the_test(find_root(Path.cwd()), recipe, seeds=None if seeds is None else range(seeds))
-    create_markdown_artifact(
-        "\n".join(f"- {line}" for line in lines(found)), key="proof", description=f"{recipe}: {found['outcome']}"
-    )
+    root = find_root(Path.cwd())
+    found = put_to_the_test(root, recipe, seeds=None if seeds is None else range(seeds))
+    publish_proof(found, root)
     return found
 
 

@@ -72,7 +72,7 @@ def pipeline(recipe: Name = "clip", until: Name | None = None) -> dict[str, Outc
         if until is None:
             workspace.bring_records()
             version = register(workspace)  # by digest: asked twice, done once
-            publish_version(workspace, version)
+            publish_version(workspace.root, version.label, workspace.package)
             verdict = promote(workspace, version)
             for one in verdict.decided:  # none where nobody judged anew
                 publish_ruling(one.version.label, one.sentence, one.page)

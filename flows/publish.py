@@ -30,8 +30,8 @@ from components.registry.links import (
     version_link,
 )
 from components.registry.promotion import Verdict
-from components.registry.store import open_store
-from components.registry.versions import ModelVersion
+from components.registry.store import open_store, store_errors
+from components.registry.versions import by_label
 from components.serving.record import read_gateway
 from flows.bill import as_markdown, price, row
 from flows.pages import mlflow_page, own_mlflow
@@ -40,6 +40,8 @@ from flows.status import data_of
 from flows.telling.told import tell
 from flows.workspace import Outcome, Workspace
 
+_REPORT = f"{PACKAGE}/report.html"
+_REPORTS = {_REPORT: "Report of the model", DATA_REPORT: "What was found in the data"}
 _WHEN = "They open while `diptych ui` runs in the workspace."
 P = ParamSpec("P")
 
@@ -77,12 +79,19 @@ def publish(stage: str, workspace: Workspace) -> None:
 
 @shown
 def publish_work(workspace: Workspace, outcomes: Sequence[tuple[Workspace, Outcome]]) -> None:
-    """Publish what ran, what was cached, what it took, and the data it was made from. Call it inside a flow, also of a run that failed."""
+    """Publish what ran, what was cached, what it took, where its curves and reports are, and the data it was made from. Call it inside a flow, also of a run that failed."""
     rows = [row(its, outcome) for its, outcome in outcomes]
-    data = data_of(workspace.root)
-    about = f"\n\nData {data['digest']}: {data['samples']:,} samples from {data['source']}." if data else ""
+    data, root = data_of(workspace.root), workspace.root
+    reports = [
+        path for path in (root / "data/validated/report.html", workspace.package / "report.html") if path.exists()
+    ]
+    said = [
+        as_markdown(rows, price(root)),
+        "\n".join([f"- [Curves and runs in MLflow]({mlflow_page(root)})", *(f"- `{path}`" for path in reports)]),
+        *([f"Data {data['digest']}: {data['samples']:,} samples from {data['source']}."] if data else []),
+    ]
     create_markdown_artifact(
-        f"{as_markdown(rows, price(workspace.root))}{about}", key=artifact_key(f"work-{workspace.recipe}"),
+        "\n\n".join(said), key=artifact_key(f"work-{workspace.recipe}"),
         description="What ran, what was there already, and what it took",
     )  # fmt: skip
 
@@ -98,27 +107,36 @@ def publish_served(model: str, sentence: str, root: Path) -> None:
 
 
 @shown
-def publish_version(workspace: Workspace, version: ModelVersion) -> None:
-    """Publish where the version, its curves and its reports are. Call it inside a flow."""
-    page, experiment = mlflow_page(workspace.root), open_store(workspace.root).experiment
-    package, data = workspace.package, workspace.root / "data" / "validated" / "report.html"
-    places = {
-        "Curves and metrics": (curves_link(experiment, version.run_id), None),
-        "Report of the model": (
-            artifact_link(experiment, version.run_id, f"{PACKAGE}/report.html"),
-            package / "report.html",
+def publish_version(root: Path, label: str, package: Path | None = None) -> None:
+    """Publish where a version such as clip@3, its curves and its reports are, and what data it was made from. Call it inside a flow.
+
+    Args:
+        package: the folder that it was registered from, where this run made it or found it whole.
+    """
+    page, store = mlflow_page(root), open_store(root)
+    version, folders = by_label(store, label), {path.partition("/")[0] for path in _REPORTS}
+    with store_errors(store.uri):
+        run = store.client.get_run(version.run_id)
+        has = {one.path for folder in folders for one in store.client.list_artifacts(version.run_id, folder)}
+    here = (
+        {} if package is None else {_REPORT: package / "report.html", DATA_REPORT: root / "data/validated/report.html"}
+    )
+    lines = [f"- [Curves and metrics]({page}/{curves_link(store.experiment, version.run_id)})"]
+    for path, said in _REPORTS.items():
+        if path in has:
+            file = f" (`{here[path]}`)" if path in here and here[path].exists() else ""
+            lines.append(f"- [{said}]({page}/{artifact_link(store.experiment, version.run_id, path)}){file}")
+    lines += [
+        f"- [Version {version.label} in the registry]({page}/{version_link(version.name, version.version)})",
+        f"- [All runs, side by side]({page}/{experiment_link(store.experiment)})",
+        *(
+            f"- Data {one.dataset.digest} from {one.dataset.name}"
+            for one in (run.inputs.dataset_inputs if run.inputs else ())
         ),
-        "What was found in the data": (artifact_link(experiment, version.run_id, DATA_REPORT), data),
-        f"Version {version.label} in the registry": (version_link(version.name, version.version), None),
-        "All runs, side by side": (experiment_link(experiment), None),
-    }
-    lines = [
-        f"- [{said}]({page}/{link})" + (f" (`{path}`)" if path is not None else "")
-        for said, (link, path) in places.items()
-        if path is None or path.exists()
+        *(("", _WHEN) if own_mlflow() is None else ()),
     ]
     create_markdown_artifact(
-        "\n".join([f"# {version.label}", *lines, *(("", _WHEN) if own_mlflow() is None else ())]), key=artifact_key(f"links-{workspace.recipe}"),
+        "\n".join([f"# {version.label}", *lines]), key=artifact_key(f"links-{version.name}"),
         description=f"Curves, reports and registry of {version.label}",
     )  # fmt: skip
 

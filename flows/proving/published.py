@@ -1,4 +1,4 @@
-"""What a sweep has to show on the page of its run in Prefect: tables, the best first, and where all of it is in MLflow."""
+"""What proofs and sweeps have to show on the pages of their runs in Prefect: claims with their seeds; tables, the best first, and where all of it is in MLflow."""
 
 import json
 from collections.abc import Mapping
@@ -9,10 +9,28 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from components.registry.links import artifact_link
 from components.registry.store import open_store
+from components.stages.events import clock
+from flows.bill import price
 from flows.pages import mlflow_page
 from flows.proving.compare import METRICS
+from flows.proving.prove import lines as claimed
+from flows.proving.prove import proof_of
 from flows.proving.sweep import LEADERBOARD, lines, places, ranked
 from flows.publish import artifact_key, shown
+from flows.recipes import PROOFS
+
+
+@shown
+def publish_proof(found: Mapping[str, Any], root: Path) -> None:
+    """Publish a proof as of `flows.proving.prove.prove`: what was claimed, each seed, what was run, its data, and what it took. Call it inside a flow."""
+    an_hour, source = price(root), proof_of(root, found["recipe"]).source
+    cost = "" if an_hour is None else f", which costs {found['seconds'] / 3600 * an_hour:,.4f} at {an_hour:g} an hour"
+    said = [
+        "\n".join(f"- {line.strip()}" for line in claimed(found)),
+        f"Arms: {', '.join(found['arms'])}. Scale {found['scale']}. Data: {json.dumps(source) if source else 'the usual'}. Code {found['commit']}.",
+        f"{clock(found['seconds'])} on {found['machine']}{cost}. `{root / PROOFS / found['recipe']}.json` has all of it.",
+    ]
+    create_markdown_artifact("\n\n".join(said), key="proof", description=f"{found['recipe']}: {found['outcome']}")
 
 
 @shown

@@ -11,6 +11,7 @@
 | nights | nothing, night after night: what grows |
 | s3_away | S3 is away, slow, busy, or takes our key for expired |
 | s3_pipeline | S3 is away, slow or busy while a whole pipeline hands on by it what its stages make |
+| server_disk | the disk that the servers keep their data on is full |
 | soak | all of it, at random, from a seed |
 | stack | a worker, PostgreSQL or Prefect's server is killed during a run, or S3 is away for a minute |
 | deploy_under_load | nothing: a new version is deployed while clients ask all the time |

@@ -14,7 +14,7 @@ from tests.drills.rollouts import DRILLS, Place
 from tests.drills.traffic import FAILED, asked_all_the_time
 
 OTHERS = (
-    "alias_to_endpoint", "clock", "expired_key", "full_disk", "fuzz_gateway", "mlflow_away", "nights", "s3_away", "s3_pipeline", "soak", "stack",
+    "alias_to_endpoint", "clock", "expired_key", "full_disk", "fuzz_gateway", "mlflow_away", "nights", "s3_away", "s3_pipeline", "server_disk", "soak", "stack",
 )  # fmt: skip
 """Modules of drills, which take arguments of their own."""
 

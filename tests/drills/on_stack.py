@@ -20,15 +20,21 @@ LOOKS = "monitor/monitor"
 
 
 def on_stack(
-    root: Path, drill: Callable[[], dict[str, Any]], without: Sequence[str] = ("hooks", "triton")
+    root: Path,
+    drill: Callable[[], dict[str, Any]],
+    without: Sequence[str] = ("hooks", "triton"),
+    data: Path | None = None,
 ) -> dict[str, Any]:
     """Return what the drill found; or as `fault` what ended it, with the last that each server said on the screen.
 
     Servers that do not end are a fault, too, beside what was found.
+
+    Args:
+        data: where servers keep what they have; in the workspace unless given.
     """
     ended: dict[str, Any] = {}
     try:
-        found = _found(root, drill, without)
+        found = _found(root, drill, without, data)
     finally:
         try:
             end(root)
@@ -38,9 +44,11 @@ def on_stack(
     return ended | found
 
 
-def _found(root: Path, drill: Callable[[], dict[str, Any]], without: Sequence[str]) -> dict[str, Any]:
+def _found(
+    root: Path, drill: Callable[[], dict[str, Any]], without: Sequence[str], data: Path | None
+) -> dict[str, Any]:
     try:
-        up(root, without=[*without], say=lambda said: None)
+        up(root, data, [*without], say=lambda said: None)
         return drill()
     except Exception as err:  # whatever it is, what was counted until then is worth the hours that it took
         traceback.print_exc()

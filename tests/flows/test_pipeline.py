@@ -16,6 +16,7 @@ from components.registry.promotion import promote_by_hand
 from components.registry.store import open_store
 from components.registry.versions import by_alias
 from components.stages.events import Event
+from flows.pages import mlflow_page
 from flows.shipped import Shipped
 from tests.flows.seed import set_seed
 
@@ -191,6 +192,7 @@ def test_one_stage_alone_is_brought_up_to_date_once_what_is_before_it_is(toy, cl
     assert stage("evaluate", "clip").did == "cached"
     shown = artifacts_of_last_run(client)
     assert "| evaluate@clip | cached |" in shown["work-clip"]
+    assert shown["work-clip"].endswith(f"\n\n- [Curves and runs in MLflow]({mlflow_page(toy)})")
     assert "metrics-clip" in shown
 
 

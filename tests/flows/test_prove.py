@@ -15,7 +15,7 @@ from flows.proving.arms import Study, params_of
 from flows.proving.leased import commit_of
 from flows.proving.prove import judge, lines, prove, seeds_of
 from flows.recipes import as_lines, recipes
-from tests.workspace import diptych, make_workspace
+from tests.workspace import REPOSITORY, diptych, make_workspace
 
 METRIC = "retrieval.val.image_to_text.recall_at_1"
 
@@ -176,3 +176,25 @@ def test_a_recipe_without_a_proof_and_one_that_is_not_there_are_told(tmp_path):
         prove(root, "clip")
     with pytest.raises(ConfigError, match=r"no recipe 'clap'.*did you mean clip"):
         prove(root, "clap")
+
+
+def test_the_page_of_a_proof_has_its_claims_and_seeds_its_data_and_what_it_took(prefect_api, monkeypatch):
+    from prefect import flow
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+
+    from flows.proving.published import publish_proof
+
+    monkeypatch.setenv("DIPTYCH_PRICE_PER_HOUR", "2.5")
+    found = json.loads((REPOSITORY / "docs/proofs/clip_refine.json").read_text())
+    flow(publish_proof, name="prove")(found, REPOSITORY)
+    with get_client(sync_client=True) as client:
+        (shown,) = client.read_artifacts(artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=["proof"])))
+    for claim in found["claims"]:
+        assert f"- {claim['claim']}: {claim['outcome']}\n" in shown.data
+        assert ", ".join(f"{value:.4g}" for value in claim["values"]) in shown.data
+    assert f'Arms: {", ".join(found["arms"])}. Scale {found["scale"]}. Data: {{"name": "scenes"' in shown.data
+    assert f"Code {found['commit']}." in shown.data
+    assert f"costs {found['seconds'] / 3600 * 2.5:,.4f} at 2.5 an hour" in shown.data
+    assert f"`{REPOSITORY}/docs/proofs/clip_refine.json`" in shown.data
+    assert shown.description == f"clip_refine: {found['outcome']}"

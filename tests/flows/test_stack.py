@@ -64,8 +64,8 @@ WITHIN_S = 240.0
 
 
 def forget(root: Path) -> None:
-    """Take away what lies outside of the workspace where root runs PostgreSQL."""
-    if is_made(root) and (folder := cluster_of(Place.read(root)).parent).parent == AS_ROOT:
+    """Take away what lies outside of the workspace where root runs PostgreSQL; a disk that is mounted there goes with whoever mounted it."""
+    if is_made(root) and (folder := cluster_of(Place.read(root)).parent).parent == AS_ROOT and not folder.is_mount():
         shutil.rmtree(folder)
 
 

@@ -34,6 +34,17 @@ def shown(toy, prefect_api):
         yield look
 
 
+@pytest.fixture
+def links(prefect_api):
+    """Return a call that gives the newest `links-clip` of all runs."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+
+    with get_client(sync_client=True) as client:
+        only = ArtifactFilter(key=ArtifactFilterKey(any_=["links-clip"]))
+        yield lambda: max(client.read_artifacts(artifact_filter=only), key=lambda one: one.created).data
+
+
 def in_a_shell(verb, *arguments, server=True):
     """Run a command, where a server is known or where none is."""
     env = {name: value for name, value in os.environ.items() if server or not name.startswith("PREFECT_")}
@@ -41,17 +52,28 @@ def in_a_shell(verb, *arguments, server=True):
     return subprocess.run(command, capture_output=True, text=True, check=False, env=env)
 
 
-def test_the_deployment_shows_what_was_judged_and_what_a_person_signed_for(toy, shown):
+def test_the_deployment_shows_what_was_judged_and_what_a_person_signed_for(toy, shown, links):
     from flows.judged import promote
 
-    made(toy, 1)
+    first = made(toy, 1)
     assert promote("clip@1").startswith("clip@1 is the champion")
+    said = links()
+    assert said.startswith("# clip@1\n")
+    for place in (
+        f"/runs/{first.run_id}/model-metrics",
+        f"/runs/{first.run_id}/artifacts/package/report.html",
+        "#/models/clip/versions/1",
+    ):
+        assert f"{place}?" in said
+    assert "data/report.html" not in said, "validation wrote none, so no link leads there"
+    assert f"\n- Data {('d' * 64)[:36]} from " in said
     ((page, of_run),) = shown()
     assert page.startswith("# clip@1: promoted")
     assert of_run
     made(toy, 0)
     with pytest.raises(GateClosed, match="clip@2 stays challenger"):
         promote("clip@2")
+    assert links().startswith("# clip@2\n"), "of one that stays challenger, too"
     ((page, of_run),) = shown()
     assert page.startswith("# clip@2: kept")
     assert "| primary | retrieval.pair.mean_recall |" in page
@@ -114,3 +136,12 @@ def test_what_the_alias_asks_for_is_shown_by_whoever_hears_of_it(toy, shown):
     promote("clip@4")
     pages = [page.partition("\n")[0] for page, _ in shown()]
     assert sorted(pages) == ["# clip@2: kept", "# clip@4: promoted"], "whoever had the alias by hand is judged first"
+
+
+def test_what_cannot_be_shown_stops_nothing(toy, links, capsys):
+    from flows.publish import publish_version
+
+    publish_version(toy, "clip@9")
+    assert (
+        "not shown on the run's page (publish_version): the registry has no version 'clip@9'" in capsys.readouterr().err
+    )

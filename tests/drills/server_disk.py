@@ -1,0 +1,200 @@
+"""The disk of the servers is full while a real pipeline is under way: `make drill DRILL=server_disk`.
+
+PostgreSQL, S3, Prefect and MLflow of one machine have their data on a disk of their own, which is filled to the last byte: once while a training of a person's own pictures draws its curves, once while the first version is
+registered, whose files go there. Each run either completes by itself once there is room, or ends saying why, and the same asked again completes; all servers are well again by themselves, what was there before is
+there, rows, weights and metrics are those of an undisturbed run, nothing is there twice, and all files of the version have their sha256. The workspace is on another disk: for that one, `DRILL=full_disk`. Root alone can
+run it, who may mount a disk. Prints one JSON object as its last line; --keep writes it to docs/benchmarks/server-disk.json.
+"""
+
+import argparse
+import errno
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+from uuid import UUID
+
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.objects import State
+
+from components.contracts.errors import DiptychError
+from components.registry.champion import files_of
+from components.registry.store import open_store
+from components.registry.versions import by_label
+from flows.serving.down import down
+from flows.stack.place import Place
+from flows.stack.postgres import AS_ROOT, cluster_of
+from flows.stack.seen import read_seen, use
+from tests.drills.kept import about, conclude
+from tests.drills.on_stack import on_stack, prefect_of, without_looks
+from tests.drills.stack import RUN_WITHIN_S, Drill, let_go, until
+from tests.drills.undisturbed import differs, own_copy, twice
+from tests.workspace import REPOSITORY
+
+KEPT_AT = REPOSITORY / "docs/benchmarks/server-disk.json"
+SIZE = "3g"
+ENDS = ("Completed", "Failed", "Crashed", "Cancelled")
+WELL_WITHIN_S = 300.0
+
+
+def main() -> None:
+    """Drill, print; the exit code is 0 where nothing was lost."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=60.0, help="that the disk is full for, each time (60)")
+    parser.add_argument("--keep", action="store_true", help=f"write {KEPT_AT.relative_to(REPOSITORY)}")
+    asked = parser.parse_args()
+    if os.geteuid() != 0:
+        sys.exit("the drill mounts a disk of 3 GB in memory for the servers, which root alone may do. Run it as root.")
+    whence, began, found, lost = about("server_disk"), time.monotonic(), dict[str, Any](), list[str]()
+    with tempfile.TemporaryDirectory() as folder:
+        root, undisturbed = own_copy(Path(folder))
+        with disk_for(root, Path(folder) / "disk") as disk:
+            drill = Drill(root=root, undisturbed=undisturbed)
+            try:
+                ended = on_stack(
+                    root, lambda: through(drill, disk, asked.seconds, found, lost), ["hooks", "triton"], disk / "data"
+                )
+            finally:
+                down(root)
+    passed = "fault" not in ended and not lost
+    said = {
+        "drill": "server_disk", "passed": passed, "lost": None if "fault" in ended else len(lost), "what_was_lost": lost,
+        "full_s": asked.seconds, "seconds": round(time.monotonic() - began), "detail": {**found, **ended},
+    }  # fmt: skip
+    conclude(said, whence, KEPT_AT if asked.keep else None)
+
+
+@contextmanager
+def disk_for(root: Path, at: Path) -> Iterator[Path]:
+    """Mount a disk for all that the servers keep while the block runs, also for PostgreSQL, which root runs elsewhere."""
+    at.mkdir()
+    elsewhere = cluster_of(Place(root=root, data=(at / "data").resolve(), ports={}, passwords={})).parent
+    assert elsewhere.parent == AS_ROOT
+    mount("-t", "tmpfs", "-o", f"size={SIZE},mode=0711", "tmpfs", str(at))
+    try:
+        for folder in (at / "postgres", elsewhere):
+            folder.mkdir(mode=0o711, parents=True)
+        mount("--bind", str(at / "postgres"), str(elsewhere))
+        try:
+            yield at
+        finally:
+            subprocess.run(["umount", str(elsewhere)], check=True)
+            elsewhere.rmdir()
+    finally:
+        subprocess.run(["umount", str(at)], check=True)
+
+
+def mount(*arguments: str) -> None:
+    """Mount; RuntimeError, with what it says, where this machine does not let us."""
+    ran = subprocess.run(["mount", *arguments], capture_output=True, text=True, check=False)
+    if ran.returncode:
+        raise RuntimeError(
+            f"mount {' '.join(arguments)}: {ran.stderr.strip()}. The drill needs a machine where root may mount."
+        )
+
+
+def through(drill: Drill, disk: Path, full_s: float, found: dict[str, Any], lost: list[str]) -> dict[str, Any]:
+    """Have the disk full in a training, and while the first version is registered; what is found and lost is put there."""
+    use(drill.root)
+    with drill.client(), prefect_of(drill.root) as client:
+        without_looks(client)
+        for name, begins in {"registering": registering, "training": training}.items():
+            run, go_on = begins(drill)
+            with full(disk) as ballast:
+                go_on()
+                time.sleep(full_s)
+                wrong = sorted(one.name for one in services(drill) if one.state != "well")
+            well = until(lambda: all_well(drill), lambda: services(drill), WELL_WITHIN_S)
+            state, says = ended(client, run)
+            found[name] = {
+                "ballast_mb": ballast // 2**20, "not_well_then": wrong, "all_well_after_s": round(well), "ended_by_itself": state == "Completed",
+                "said": says,
+            }  # fmt: skip
+            if state != "Completed":
+                lost += [f"{name}: it ended as {state} and said nothing"] * (not says)
+                drill.ended(drill.begin())
+            after = (*differs(drill.root, drill.undisturbed), *twice(drill.root), *damaged(drill.root))
+            lost += [f"{name}: {one}" for one in after]
+            print(json.dumps({name: found[name], "lost": lost}), flush=True)
+    return {}
+
+
+def registering(drill: Drill) -> tuple[UUID, Callable[[], None]]:
+    """Return a run that is about to register the first version."""
+    run, package = drill.anew(), drill.root / "runs/clip/package/manifest.json"
+    until(lambda: drill.state(run) and package.exists(), lambda: drill.state(run), RUN_WITHIN_S, 0.02)
+    return run, lambda: None
+
+
+def training(drill: Drill) -> tuple[UUID, Callable[[], None]]:
+    """Return a run whose training stands still, and what has it go on."""
+    run, process = drill.held()
+    return run, lambda: let_go(process)
+
+
+@contextmanager
+def full(disk: Path) -> Iterator[int]:
+    """Have the disk full while the block runs; yield the bytes that it took."""
+    ballast = disk / "ballast"
+    try:
+        with ballast.open("wb", buffering=0) as file:
+            for size in (2**20, 2**12, 1):
+                fill(file, size)
+        yield ballast.stat().st_size
+    finally:
+        ballast.unlink()
+
+
+def fill(file: IO[bytes], size: int) -> None:
+    """Write as many bytes at once until there is no room for them."""
+    try:
+        while file.write(bytes(size)):
+            pass
+    except OSError as err:
+        if err.errno != errno.ENOSPC:
+            raise
+
+
+def services(drill: Drill) -> list[Any]:
+    """Return how each server is."""
+    seen = read_seen(drill.root)
+    return list(seen.services) if seen else []
+
+
+def all_well(drill: Drill) -> bool:
+    """Return whether all are well, by themselves."""
+    return bool(found := services(drill)) and all(one.state == "well" for one in found)
+
+
+def ended(client: SyncPrefectClient, run: UUID) -> tuple[str, str]:
+    """Wait until a run has ended; return how, and what it says of it."""
+    found: list[State] = []
+
+    def over() -> bool:
+        with suppress(Exception):  # whatever it says while it is being started again
+            found[:] = [one for one in [client.read_flow_run(run).state] if one]
+        return bool(found) and found[0].name in ENDS
+
+    until(over, lambda: found, RUN_WITHIN_S, 1.0)
+    return found[0].name or "", found[0].message or ""
+
+
+def damaged(root: Path) -> list[str]:
+    """Return what is wrong with the files of the version, each held against its sha256."""
+    store = open_store(root)
+    try:
+        with tempfile.TemporaryDirectory() as elsewhere:
+            files_of(by_label(store, "clip@1"), Path(elsewhere), store)
+    except DiptychError as err:
+        return [f"clip@1: {err}"]
+    return []
+
+
+if __name__ == "__main__":
+    main()
