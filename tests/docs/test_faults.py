@@ -7,7 +7,7 @@ from pathlib import Path
 from flows.page_apps import KEEP_RUNS, RUNS_KEPT_DAYS
 from flows.pipeline import WAITS_S, run_stage
 from tests import drills
-from tests.drills import nights, s3_away, s3_pipeline, soak
+from tests.drills import clock, expired_key, nights, s3_away, s3_pipeline, soak
 from tests.drills.__main__ import DRILLS, OTHERS
 from tests.drills.full_disk import KEPT_AT
 
@@ -59,6 +59,20 @@ def test_a_pipeline_ends_by_itself_whatever_s3_does_for_a_minute():
     assert (said["passed"], said["lost"], [*said["detail"]], said["fault_s"]) == (True, 0, [*s3_pipeline.FAULTS], 60.0)
     assert all(of["requests_met"] > 0 for of in said["detail"].values())
     assert f"<!-- s3-pipeline -->\n{s3_pipeline.page(said)}\n<!-- /s3-pipeline -->" in PAGE
+
+
+def test_the_clock_jumps_over_a_night_and_back_and_runs_are_as_undisturbed():
+    said = json.loads(clock.KEPT_AT.read_text())
+    assert (said["passed"], clock.what_was_lost(said["detail"])) == (True, [])
+    assert said["detail"]["jump_h"] > 0
+    assert f"<!-- clock -->\n{clock.page(said)}\n<!-- /clock -->" in PAGE
+
+
+def test_a_key_that_expires_in_a_training_costs_no_stage_and_no_point_of_a_curve():
+    said = json.loads(expired_key.KEPT_AT.read_text())
+    assert (said["passed"], said["lost"], said["detail"]["done_again"]) == (True, 0, [])
+    assert expired_key.SAYS in said["detail"]["said"]
+    assert f"<!-- expired-key -->\n{expired_key.page(said)}\n<!-- /expired-key -->" in PAGE
 
 
 def test_what_follows_by_arithmetic_follows():
