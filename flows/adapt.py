@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 MOST_LOST = 0.01  # of a set's number, from 0 to 1, where nobody says how much
 MODEL, REPORT, DATA = "model", "adapted.json", ".data"
 SHOWN = 5  # labels in a line
+HALF = 0.5  # of a step's pairs, where what the start learnt from is at hand and nobody says how much of it is replayed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +45,9 @@ class Asked:
         most_steps: of the longest heat; 0 for as many as take 30 times all pictures.
         augment: how much training pictures are changed: off, light or strong.
         recall: weight of what the start says of general pictures; 0 holds to nothing.
-        replay: share of a step's pairs that are general pictures; 0 learns from one's own alone.
-        recalled: these pictures, as `data` names its own; drawn scenes where it is empty.
+        replay: share of a step's pairs that are general pictures; 0 learns from one's own alone, and None replays HALF where the start is a workspace's
+            run that still has what it learnt from, and else nothing.
+        recalled: these pictures, as `data` names its own; where it is empty, those that the start learnt from, if they are there, else drawn scenes.
         ways: to tune that take part, by name; () takes the usual ones.
     """
 
@@ -61,7 +63,7 @@ class Asked:
     ways: Sequence[str] = ()
     augment: "Augment" = "light"
     recall: float = 0.0
-    replay: float = 0.0
+    replay: float | None = None
     recalled: str = ""
 
 
@@ -79,6 +81,7 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
     from components.stages.adapt import adapt as adapted
     from components.stages.elsewhere import of_set
     from components.stages.general import general_sets
+    from components.stages.learnt import Learnt
     from components.stages.raced import check
     from components.stages.racing_ways import taking_part, usual
     from components.stages.recalled import Recall, general_pictures
@@ -92,18 +95,20 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
             f"{asked.start} is a {given.library}, whose weights cannot be tuned. Name the folder that it was made of, such as runs/clip/finetune."
         )
     others = [of_set(read_set(folder)) for folder in asked.sets]
-    check([one.by.called for one in others], asked.most_lost, asked.batch, asked.replay, asked.recall, asked.most_steps)
-    by = asked.ways or usual(asked.replay)
+    learnt = None if asked.recalled else Learnt.of(asked.start)
+    replay = (HALF if learnt else 0.0) if asked.replay is None else asked.replay
+    check([one.by.called for one in others], asked.most_lost, asked.batch, replay, asked.recall, asked.most_steps)
+    by = asked.ways or usual(replay)
     taking_part(by)
-    general = None
-    if asked.recall or asked.replay:
-        general = source_of(asked.recalled, here) if asked.recalled else build_source(SCENES)
+    named = asked.recalled or (learnt.selection if learnt else "scenes")
+    source = source_of(asked.recalled, here) if asked.recalled else build_source(SCENES)
     out.mkdir(parents=True, exist_ok=True)
     told = listener()
     pools, near = pools_of(asked, here, out / DATA, told)
     recall = None
-    if general:
-        recall = Recall(pool=general_pictures(general, out, told), weight=asked.recall, share=asked.replay)
+    if asked.recall or replay:
+        general = learnt.pictures() if learnt else general_pictures(source, out, told)
+        recall = Recall(pool=general, weight=asked.recall, share=replay)
     with nullcontext(others) if others else general_sets(out / HEATS, told) as held:
         found = adapted(
             given.encoder, pools, held, digest=given.digest, budget_s=asked.budget_s, seed=asked.seed, folder=out / HEATS, progress=told,
@@ -119,7 +124,7 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
     said = {
         "start": {"library": given.library, "sha256": given.sha256},
         "pictures": {name: len(pool) for name, pool in pools.items()},
-        **({"recalled": of_general(asked.recalled, recall.pool)} if recall else {}),
+        **({"recalled": of_general(named, replay, recall.pool)} if recall else {}),
         **found.as_json(),
     }
     said["hard"] += [asdict(near)] if near else []
@@ -130,12 +135,12 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
     print(json.dumps(said) if as_json else "\n".join(lines(found, said, out, asked.ask)))
 
 
-def of_general(named: str, pool: "Pool") -> dict[str, Any]:
-    """Return by what general pictures can be known again: where they came from, how many there were, and a digest of them and of what is said of each."""
+def of_general(named: str, replay: float, pool: "Pool") -> dict[str, Any]:
+    """Return by what general pictures can be known again: where they came from, how many there were, and a digest of them and of what is said of each; and the share of a step that they were."""
     from components.contracts.sealed import digest_of
 
     rows = {sha256: repr(texts) for sha256, texts in zip(pool.sha256s, pool.captions, strict=True)}
-    return {"data": named or "scenes", "pictures": len(pool), "digest": digest_of(rows)}
+    return {"data": named, "pictures": len(pool), "digest": digest_of(rows), "replay": replay}
 
 
 def listener() -> "Progress":
@@ -158,6 +163,8 @@ def lines(found: "Adapted", said: Mapping[str, Any], out: Path, ask: "Ask" = "au
     """
     pictures = said["pictures"]
     yield f"{pictures['train']:,} pictures to learn from, {pictures['val']:,} to choose by, {pictures['pair']:,} to test on"
+    if (recalled := said.get("recalled")) and recalled["replay"]:
+        yield f"{percent(recalled['replay'])} of each step are general pictures, {recalled['pictures']:,} of {recalled['data']}, which are learnt from again. --replay 0 learns from yours alone"
     if ask == "auto" and (labels := found.raced.labels):
         shown = ", ".join(labels[:SHOWN]) + (f" and {len(labels) - SHOWN:,} more" if len(labels) > SHOWN else "")
         yield f"captions were taken for labels, of which there are {len(labels):,} ({shown}): what is asked of a picture is which it has. --ask captions asks for captions"

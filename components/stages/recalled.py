@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.contracts.evaluator import Pictures
@@ -37,7 +38,7 @@ class Recall:
 
 
 def general_pictures(source: Source, scratch: Path, progress: Progress) -> Pool:
-    """Return the samples of a source that have a caption and can be decoded, held in memory, MOST of them where there are more; DataError where none has.
+    """Return the samples of a source as of `held`; DataError where none has a caption.
 
     Args:
         source: what is read.
@@ -45,11 +46,15 @@ def general_pictures(source: Source, scratch: Path, progress: Progress) -> Pool:
     """
     with tempfile.TemporaryDirectory(dir=scratch, prefix="general-") as place:
         ingest(source, Path(place), seed=DRAWN_BY, progress=progress)
-        whole = read_manifest(Path(place) / "manifest.parquet")
-        manifest = whole.filter(pc.greater(pc.list_value_length(whole["texts"]), 0))
-        if len(manifest) > MOST:
-            manifest = manifest.take(sorted(random.Random(DRAWN_BY).sample(range(len(manifest)), MOST)))
-        return without_those_of(read_pool(manifest, Path(place)), [])
+        return held(read_manifest(Path(place) / "manifest.parquet"), Path(place))
+
+
+def held(manifest: pa.Table, raw: Path) -> Pool:
+    """Return the samples of a manifest that have a caption and can be decoded, held in memory, MOST of them, drawn, where there are more; DataError where none has."""
+    said = manifest.filter(pc.greater(pc.list_value_length(manifest["texts"]), 0))
+    if len(said) > MOST:
+        said = said.take(sorted(random.Random(DRAWN_BY).sample(range(len(said)), MOST)))
+    return without_those_of(read_pool(said, raw), [])
 
 
 def without_those_of(pool: Pool, others: Sequence[Pictures]) -> Pool:

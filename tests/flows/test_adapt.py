@@ -113,6 +113,30 @@ def test_general_pictures_of_a_folder_are_learnt_from_beside_one_s_own(diptych, 
     assert "neither --recall nor --replay says what for" in err
 
 
+def test_of_a_run_of_a_workspace_what_it_learnt_from_is_learnt_from_again_unless_somebody_says_otherwise(
+    diptych, own, mine, tmp_path
+):
+    asked = ("mine", "--from", own / "runs/clip/finetune", "--batch", 12, "--most-steps", 8)
+    code, out, err = diptych(*asked, "--way", "continued", "--to", "out")
+    assert code == 0, err
+    said = json.loads((tmp_path / "out/adapted.json").read_text())
+    trained_on = json.loads((own / "runs/clip/pretrain/metrics.json").read_text())["pictures"]
+    assert (said["recalled"]["data"], said["recalled"]["pictures"], said["recalled"]["replay"]) == (
+        "data/curated/clip",
+        trained_on,
+        0.5,
+    )
+    assert 0 < said["general"] <= trained_on, "without those that are chosen by or tested on"
+    assert (
+        f"50.0% of each step are general pictures, {trained_on} of data/curated/clip, which are learnt from again. --replay 0"
+        in out
+    )
+    code, _, err = diptych(*asked, "--way", "lora", "--replay", 0, "--to", "alone")
+    assert code == 0, err
+    alone = json.loads((tmp_path / "alone/adapted.json").read_text())
+    assert (alone["general"], "recalled" in alone) == (0, False)
+
+
 def test_what_was_begun_goes_on_with_the_same_pictures_alone(diptych, start, mine, tmp_path):
     """A budget that is too short ends it with the pictures brought in; they come anew where they, or the seed, are others, until something was learnt from them."""
     asked = ("mine", "--from", start, "--to", "out", "--budget", "0.01s")
