@@ -1,5 +1,6 @@
 """docs/interop.md: its commands parse, and what it says is read is what the code reads."""
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -19,7 +20,7 @@ from components.recipes.their_files import CONFIGS, WEIGHTS
 from components.serving.variants import ALIKE, FASTER, LOST
 from flows.cli import _parser
 from flows.model_parsers import TO
-from tests.benchmarks import variants
+from tests.benchmarks import interop, variants
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "transformers"
 PAGE = (Path(__file__).parents[2] / "docs/interop.md").read_text()
@@ -75,3 +76,13 @@ def test_its_python_runs(tmp_path, monkeypatch, capsys):
     similar = [float(number) for number in re.findall(r"-?\d+\.\d+", capsys.readouterr().out)]
     assert len(similar) == 2
     assert all(-1 <= number <= 1 for number in similar)
+
+
+def test_models_of_real_sizes_are_as_near_as_was_measured():
+    said = json.loads(interop.KEPT_AT.read_text())
+    assert f"\n{interop.page(said)}\n" in PAGE
+    assert (f"commit `{said['commit']}`" in PAGE, [one["model"] for one in said["models"]]) == (True, [*interop.MODELS])
+    ways = [way for one in said["models"] for way in one["ways"].values()]
+    measured = [way for way in ways if "none" not in way]
+    assert (len(ways), len(measured)) == (9, 8), "of transformers' families none has a ResNet"
+    assert all(max(way["furthest"].values()) <= TOLERANCE for way in measured)
