@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from prometheus_client.multiprocess import mark_process_dead
 
+from components.contracts.log_line import log_line
 from components.serving.gateway.settings import COUNTS, DRAIN_S
 from components.serving.pulse import PULSE, Pulse
 
@@ -107,5 +108,5 @@ class Worker:
 
 
 def say(text: str) -> None:
-    """Write a line into the gateway's log."""
-    print(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} keeper: {text}", flush=True)
+    """Write a line into the gateway's log, whose disk may be full."""
+    log_line(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} keeper: {text}")

@@ -22,6 +22,7 @@ from types import FrameType
 from typing import Any, Literal
 
 from components.contracts.errors import DiptychError
+from components.contracts.log_line import log_line
 from components.serving.keeper import Backoff
 from components.serving.process import ProcessId
 from components.stages.lock import hold
@@ -42,6 +43,7 @@ LOOK_EVERY_S, LOOK_STARTING_EVERY_S = 1.0, 0.25
 ASK_STARTING_EVERY_S, ASK_EVERY_S = 0.25, 10.0
 STEADY_S = 60.0  # after which an end counts as the first
 ENDS_WITHIN_S = 60.0
+WRITE_AGAIN_S = 10.0  # after which how the servers are is written down again, where there was no room for it
 LOG_MB = 16
 _THEIRS = ("AWS_", "PG", "MLFLOW_", "PREFECT_")
 State = Literal["waits", "starts", "well", "deaf", "failed", "stopped"]
@@ -183,11 +185,12 @@ def supervise(
     for one in kept:
         one.start()
     told.set()
+    is_written = True
     try:
         while not stopping.is_set():
-            if told.wait(60.0):
+            if told.wait(60.0 if is_written else WRITE_AGAIN_S) or not is_written:
                 told.clear()
-                _write(place, kept, without, answered_at)
+                is_written = _write(place, kept, without, answered_at)
             put_aside(place.log("supervisor"))
     finally:
         stopping.set()
@@ -206,7 +209,8 @@ def ends_within_s(all_of_them: Sequence[Service]) -> float:
     return max(one(its) for its in all_of_them)
 
 
-def _write(place: Place, kept: Sequence[Kept], without: Sequence[str], answered_at: str) -> None:
+def _write(place: Place, kept: Sequence[Kept], without: Sequence[str], answered_at: str) -> bool:
+    """Write down how the servers are; False where that cannot be now."""
     said = {
         "process": asdict(ProcessId.of(os.getpid())), "data": str(place.data), "without": sorted(without),
         "services": [one.as_json() for one in kept], "metrics": answered_at, "ends_within_s": ends_within_s([one.service for one in kept]),
@@ -215,6 +219,8 @@ def _write(place: Place, kept: Sequence[Kept], without: Sequence[str], answered_
         write_private(record_file(place.root), json.dumps(said, indent=2) + "\n")
     except OSError as err:  # a disk that is full ends no server
         say(f"how the servers are could not be written down: {err}")
+        return False
+    return True
 
 
 def put_aside(log: Path) -> None:
@@ -228,8 +234,8 @@ def put_aside(log: Path) -> None:
 
 
 def say(text: str) -> None:
-    """Write a line into the supervisor's log."""
-    print(f"{_now()} {text}", flush=True)
+    """Write a line into the supervisor's log, whose disk may be full."""
+    log_line(f"{_now()} {text}")
 
 
 def _now() -> str:

@@ -15,6 +15,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 from components.contracts.errors import Busy, ConfigError, DiptychError, is_transient
+from components.contracts.log_line import log_line
 from components.registry.store import Store, fingerprint, open_store, shown, store_uri
 from components.registry.turns import CHAMPION
 from components.stages.lock import hold
@@ -154,7 +155,7 @@ def watch(root: Path, roll: Roll, every_s: float = 5.0) -> NoReturn:
     for name, value in _PATIENCE.items():
         os.environ.setdefault(name, value)
     with hold(private(root, "locks") / "watch.lock", f"the registry of {root}"):
-        watcher = Watcher(root, roll, lambda sentence: print(sentence, flush=True), every_s=every_s)
+        watcher = Watcher(root, roll, log_line, every_s=every_s)
         print(
             f"Watching {CHAMPION} of {', '.join(own_models(root))} in {shown(store_uri(root))}. Ctrl-C stops it.",
             flush=True,

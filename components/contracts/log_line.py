@@ -1,0 +1,9 @@
+"""A line in the log of a process that keeps others alive, which no full disk may end."""
+
+from contextlib import suppress
+
+
+def log_line(text: str) -> None:
+    """Write a line to standard output; where there is no room for it, it is lost."""
+    with suppress(OSError):
+        print(text, flush=True)

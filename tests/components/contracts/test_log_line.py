@@ -1,0 +1,25 @@
+"""Lines of a log whose disk is full."""
+
+import subprocess
+import sys
+
+WHERE_THERE_IS_NO_ROOM = """\
+import os, sys
+from components.contracts.log_line import log_line
+log_line("first")
+print("goes on", file=sys.stderr)
+os.dup2(os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT), 1)
+log_line("second")
+"""
+
+
+def test_no_room_for_a_line_ends_nobody_and_later_ones_are_written(tmp_path):
+    with open("/dev/full", "w") as full:  # noqa: PTH123 -- no file of ours
+        ran = subprocess.run(
+            [sys.executable, "-c", WHERE_THERE_IS_NO_ROOM, tmp_path / "log"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert (ran.returncode, ran.stderr) == (0, "goes on\n")
+    assert (tmp_path / "log").read_text() == "second\n"
