@@ -70,6 +70,26 @@ def main() -> None:
     conclude(said, whence, KEPT_AT if asked.keep else None)
 
 
+def page(said: Mapping[str, Any]) -> str:
+    """Return what docs/faults.md says of it."""
+
+    def told(name: str, doing: str) -> str:
+        of = said["detail"][name]
+        wrong = f"{' and '.join(of['not_well_then'])} not well" if of["not_well_then"] else "all servers well"
+        ended = (
+            "the run completed by itself"
+            if of["ended_by_itself"]
+            else f"the run ended, saying so (`{of['said']}`), and completed when it was asked for again"
+        )
+        return f"{doing}, with {wrong} in the end, all well {of['all_well_after_s']} s after there was room: {ended}"
+
+    return (
+        f"The disk of PostgreSQL, S3, Prefect and MLflow filled to the last byte for {said['full_s']:.0f} s (`make drill DRILL=server_disk`) {told('registering', 'while the first version was registered')}; and "
+        f"{told('training', 'from within a training on')}. Rows, weights and metrics were those of an undisturbed run, nothing was there twice, all files of the version had their sha256, and nobody had to start a server (`{said['command']}`, "
+        f"[answer](benchmarks/{KEPT_AT.name}), commit `{said['commit']}`, {said['machine']}, beside other work)."
+    )
+
+
 @contextmanager
 def disk_for(root: Path, at: Path) -> Iterator[Path]:
     """Mount a disk for all that the servers keep while the block runs, also for PostgreSQL, which root runs elsewhere."""
