@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 MOST_LOST = 0.01  # of a set's number, from 0 to 1, where nobody says how much
 MODEL, REPORT, DATA = "model", "adapted.json", ".data"
 SHOWN = 5  # labels in a line
-HALF = 0.5  # of a step's pairs, where what the start learnt from is at hand and nobody says how much of it is replayed
+HALF, LARGER = (
+    0.5,
+    256,
+)  # share of a step, and its pairs, where what the start learnt from is at hand and nobody says what becomes of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,15 +43,15 @@ class Asked:
         budget_s: seconds for the race of ways to tune.
         most_lost: of a set's main number, from 0 to 1.
         seed: of splits, draws and intervals.
-        batch: pairs a step.
+        batch: pairs a step; None for BATCH, or LARGER where what the start learnt from is replayed and nobody said so.
         ask: for labels, captions, or what fits (`auto`).
         most_steps: of the longest heat; 0 for as many as take 30 times all pictures.
         augment: how much training pictures are changed: off, light or strong.
         recall: weight of what the start says of general pictures; 0 holds to nothing.
-        replay: share of a step's pairs that are general pictures; 0 learns from one's own alone, and None replays HALF where the start is a workspace's
-            run that still has what it learnt from, and else nothing.
+        replay: share of a step's pairs that are general pictures; 0 learns from one's own alone. None replays HALF where the start is a workspace's run that
+            still has what it learnt from, by training that goes on alone, which gained most where it was measured; and else nothing.
         recalled: these pictures, as `data` names its own; where it is empty, those that the start learnt from, if they are there, else drawn scenes.
-        ways: to tune that take part, by name; () takes the usual ones.
+        ways: to tune that take part, by name; () takes the usual ones, or as of `replay`.
     """
 
     data: str
@@ -57,7 +60,7 @@ class Asked:
     budget_s: float = 900.0
     most_lost: float = MOST_LOST
     seed: int = 0
-    batch: int = 64
+    batch: int | None = None
     ask: "Ask" = "auto"
     most_steps: int = 0
     ways: Sequence[str] = ()
@@ -82,8 +85,8 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
     from components.stages.elsewhere import of_set
     from components.stages.general import general_sets
     from components.stages.learnt import Learnt
-    from components.stages.raced import check
-    from components.stages.racing_ways import taking_part, usual
+    from components.stages.raced import BATCH, check
+    from components.stages.racing_ways import CONTINUED, taking_part, usual
     from components.stages.recalled import Recall, general_pictures
     from flows.data.check import source_of
 
@@ -96,9 +99,11 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
         )
     others = [of_set(read_set(folder)) for folder in asked.sets]
     learnt = None if asked.recalled else Learnt.of(asked.start)
-    replay = (HALF if learnt else 0.0) if asked.replay is None else asked.replay
-    check([one.by.called for one in others], asked.most_lost, asked.batch, replay, asked.recall, asked.most_steps)
-    by = asked.ways or usual(replay)
+    goes_on = learnt is not None and asked.replay is None
+    replay = (HALF if goes_on else 0.0) if asked.replay is None else asked.replay
+    batch = (LARGER if goes_on else BATCH) if asked.batch is None else asked.batch
+    check([one.by.called for one in others], asked.most_lost, batch, replay, asked.recall, asked.most_steps)
+    by = asked.ways or ((CONTINUED,) if goes_on else usual(replay))
     taking_part(by)
     named = asked.recalled or (learnt.selection if learnt else "scenes")
     source = source_of(asked.recalled, here) if asked.recalled else build_source(SCENES)
@@ -112,7 +117,7 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
     with nullcontext(others) if others else general_sets(out / HEATS, told) as held:
         found = adapted(
             given.encoder, pools, held, digest=given.digest, budget_s=asked.budget_s, seed=asked.seed, folder=out / HEATS, progress=told,
-            most_lost=asked.most_lost, batch=asked.batch, ask=asked.ask, by=by, augment=asked.augment, recall=recall,
+            most_lost=asked.most_lost, batch=batch, ask=asked.ask, by=by, augment=asked.augment, recall=recall,
             most_steps=asked.most_steps,
         )  # fmt: skip
     (out / MODEL).mkdir(exist_ok=True)

@@ -80,14 +80,17 @@ def add_race(made: argparse.ArgumentParser, of: str = "") -> None:
     )  # fmt: skip
     made.add_argument(
         "--replay", metavar="SHARE", type=float,
-        help=f"{of}learn from general pictures beside your own, which are this share of each step, and let training that goes on race, too (0.5 with --to, where the model is a "
-        "workspace's run that still has what it learnt from; else 0)",
+        help=f"{of}learn from general pictures beside your own, which are this share of each step, and let training that goes on race, too (0; with --to, where the model is a "
+        "workspace's run that still has what it learnt from, 0.5, and training that goes on is what is tried)",
     )  # fmt: skip
     made.add_argument(
         "--recalled", metavar="DATA", default="",
         help=f"{of}general pictures to recall or replay, best those that the model was trained on: with --to a folder, a table, shards or a source, else a source to recall (with --to what the model learnt from, where it is a workspace's run; else drawn scenes, which alone a workspace replays)",
     )  # fmt: skip
-    made.add_argument("--batch", metavar="PAIRS", type=int, default=64, help=f"{of}a step (64)")
+    made.add_argument(
+        "--batch", metavar="PAIRS", type=int,
+        help=f"{of}a step (64; 256 where what the model learnt from is replayed and nobody said so)",
+    )  # fmt: skip
     made.add_argument(
         "--most-steps", metavar="N", type=int, default=0,
         help=f"{of}of the longest heat; unless given, as many as take 30 times all pictures",
@@ -99,9 +102,10 @@ def add_race(made: argparse.ArgumentParser, of: str = "") -> None:
 
 def race_of(said: argparse.Namespace) -> dict[str, Any]:
     """Return what is said of the race, by its names in recipes.adapted.race; what is usual is left out of the later ones."""
-    race = {"budget_s": said.budget, "batch": said.batch, "ask": said.ask}
+    race = {"budget_s": said.budget, "ask": said.ask}
     others: tuple[tuple[str, Any, Any], ...] = (
-        ("most_lost", said.most_lost, None), ("most_steps", said.most_steps, 0), ("augment", said.augment, "light"), ("recall", said.recall, 0.0), ("replay", said.replay or 0.0, 0.0), ("ways", said.ways, []),
+        ("most_lost", said.most_lost, None), ("batch", said.batch, None), ("most_steps", said.most_steps, 0), ("augment", said.augment, "light"), ("recall", said.recall, 0.0),
+        ("replay", said.replay, None), ("ways", said.ways, []),
     )  # fmt: skip
     check_recalled(said)
     race |= {name: value for name, value, usual in others if value != usual}

@@ -114,10 +114,11 @@ def test_general_pictures_of_a_folder_are_learnt_from_beside_one_s_own(diptych, 
 
 
 def test_of_a_run_of_a_workspace_what_it_learnt_from_is_learnt_from_again_unless_somebody_says_otherwise(
-    diptych, own, mine, tmp_path
+    diptych, own, mine, tmp_path, monkeypatch
 ):
-    asked = ("mine", "--from", own / "runs/clip/finetune", "--batch", 12, "--most-steps", 8)
-    code, out, err = diptych(*asked, "--way", "continued", "--to", "out")
+    monkeypatch.setattr("flows.adapt.LARGER", 16)
+    asked = ("mine", "--from", own / "runs/clip/finetune", "--most-steps", 8)
+    code, out, err = diptych(*asked, "--to", "out")
     assert code == 0, err
     said = json.loads((tmp_path / "out/adapted.json").read_text())
     trained_on = json.loads((own / "runs/clip/pretrain/metrics.json").read_text())["pictures"]
@@ -127,6 +128,8 @@ def test_of_a_run_of_a_workspace_what_it_learnt_from_is_learnt_from_again_unless
         0.5,
     )
     assert 0 < said["general"] <= trained_on, "without those that are chosen by or tested on"
+    assert {heat["name"] for heat in said["heats"]} == {"continued"}
+    assert said["batch"] == 16
     assert (
         f"50.0% of each step are general pictures, {trained_on} of data/curated/clip, which are learnt from again. --replay 0"
         in out
@@ -134,7 +137,7 @@ def test_of_a_run_of_a_workspace_what_it_learnt_from_is_learnt_from_again_unless
     code, _, err = diptych(*asked, "--way", "lora", "--replay", 0, "--to", "alone")
     assert code == 0, err
     alone = json.loads((tmp_path / "alone/adapted.json").read_text())
-    assert (alone["general"], "recalled" in alone) == (0, False)
+    assert (alone["general"], "recalled" in alone, alone["batch"]) == (0, False, 48), "all things there are, below 64"
 
 
 def test_what_was_begun_goes_on_with_the_same_pictures_alone(diptych, start, mine, tmp_path):

@@ -33,11 +33,8 @@ def test_an_estimate_takes_all_that_the_race_takes_and_reads_it_alike():
         said = parsed(*command, "--from", "start", *ALL)
         assert race_of(said) == RACE
         assert said.seed == 3
-        assert race_of(parsed(*command, "--from", "start")) == {
-            "budget_s": 900.0,
-            "batch": 64,
-            "ask": "auto",
-        }
+        assert race_of(parsed(*command, "--from", "start")) == {"budget_s": 900.0, "ask": "auto"}
+        assert race_of(parsed(*command, "--from", "start", "--replay", "0"))["replay"] == 0.0, "which is not the same"
 
 
 def test_what_is_tried_outside_of_a_workspace_is_told_the_same_race_but_for_its_longest_heat(tmp_path):
