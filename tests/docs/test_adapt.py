@@ -14,7 +14,7 @@ from components.stages.raced import MOST_LOST
 from components.stages.racing_ways import USUAL, ways
 from components.stages.recalled import MOST
 from flows.cli import _parser
-from tests.benchmarks.adapt_beside import GAIN, LOSS, row_of
+from tests.benchmarks.adapt_beside import GAIN, LOSS, against_best, row_of
 from tests.benchmarks.adapt_quarter import sentence
 
 REPOSITORY = Path(__file__).parents[2]
@@ -67,17 +67,26 @@ def kept(name):
     return json.loads(path.read_text()) if path.exists() else None
 
 
+def points(of):
+    return f"{100 * of['mean']:+.1f} ({100 * of['low']:+.1f} to {100 * of['high']:+.1f})"
+
+
 def test_what_adapting_is_held_against_is_what_was_measured():
     names = ("designer", "stamps", "digits", "designer-alone", "digits-alone")
     told = [json.loads((REPOSITORY / f"docs/benchmarks/adapt-{name}.json").read_text()) for name in names]
     assert [line for line in PAGE.splitlines() if re.match(r"\| `(designer|stamps|digits)` ", line)] == [
         *map(row_of, told)
     ]
-    assert all(len(said["runs"]) == 5 for said in told)
+    assert [len(said["runs"]) for said in told] == [10, 5, 5, 5, 5]
     for said in told[:3]:
         assert f"`{said['commit']}`" in PAGE
-    steps = [run["steps"] for said in told[:2] for run in said["runs"]]
+    steps = [run["steps"] for run in told[1]["runs"]]
     assert f"240 s bought {min(steps)} to {max(steps)} steps" in PAGE
+    first, other = (points(against_best(told[0]["runs"][of])["gain"]) for of in (slice(5), slice(5, 10)))
+    assert f"by the first five it was {first}, by the other five {other}." in PAGE
+    five_ways = kept("adapt-designer-five-ways")
+    assert f"in steps of {five_ways['batch']}, gained {points(five_ways['against_best']['gain'])}" in PAGE
+    assert {run["way"] for run in told[0]["runs"]} == {"continued"} != {run["way"] for run in five_ways["runs"]}
     assert f"are found {100 * told[0]['against_best']['gain']['mean']:.1f} points more often than by the best" in PAGE
     assert (
         f"Claimed are {100 * GAIN:g} points more\nthan the best of the three, and no more than {100 * LOSS:g} point lost"
