@@ -26,10 +26,8 @@ if TYPE_CHECKING:
 MOST_LOST = 0.01  # of a set's number, from 0 to 1, where nobody says how much
 MODEL, REPORT, DATA = "model", "adapted.json", ".data"
 SHOWN = 5  # labels in a line
-HALF, LARGER = (
-    0.5,
-    256,
-)  # share of a step, and its pairs, where what the start learnt from is at hand and nobody says what becomes of it
+HALF, LARGER = 0.5, 256
+"""Share of a step, and its pairs, where what the start learnt from is at hand and nobody says what becomes of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +47,7 @@ class Asked:
         augment: how much training pictures are changed: off, light or strong.
         recall: weight of what the start says of general pictures; 0 holds to nothing.
         replay: share of a step's pairs that are general pictures; 0 learns from one's own alone. None replays HALF where the start is a workspace's run that
-            still has what it learnt from, by training that goes on alone, which gained most where it was measured; and else nothing.
+            still has what it learnt from and nothing is recalled, by training that goes on alone, which gained most where it was measured; and else nothing.
         recalled: these pictures, as `data` names its own; where it is empty, those that the start learnt from, if they are there, else drawn scenes.
         ways: to tune that take part, by name; () takes the usual ones, or as of `replay`.
     """
@@ -99,7 +97,7 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
         )
     others = [of_set(read_set(folder)) for folder in asked.sets]
     learnt = None if asked.recalled else Learnt.of(asked.start)
-    goes_on = learnt is not None and asked.replay is None
+    goes_on = learnt is not None and asked.replay is None and not asked.recall
     replay = (HALF if goes_on else 0.0) if asked.replay is None else asked.replay
     batch = (LARGER if goes_on else BATCH) if asked.batch is None else asked.batch
     check([one.by.called for one in others], asked.most_lost, batch, replay, asked.recall, asked.most_steps)

@@ -81,7 +81,7 @@ def add_race(made: argparse.ArgumentParser, of: str = "") -> None:
     made.add_argument(
         "--replay", metavar="SHARE", type=float,
         help=f"{of}learn from general pictures beside your own, which are this share of each step, and let training that goes on race, too (0; with --to, where the model is a "
-        "workspace's run that still has what it learnt from, 0.5, and training that goes on is what is tried)",
+        "workspace's run that still has what it learnt from, 0.5, and training that goes on is what is tried, unless --recall or --way says otherwise)",
     )  # fmt: skip
     made.add_argument(
         "--recalled", metavar="DATA", default="",

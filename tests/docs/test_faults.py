@@ -7,7 +7,7 @@ from pathlib import Path
 from flows.page_apps import KEEP_RUNS, RUNS_KEPT_DAYS
 from flows.pipeline import WAITS_S, run_stage
 from tests import drills
-from tests.drills import clock, expired_key, nights, s3_away, s3_pipeline, soak
+from tests.drills import clock, expired_key, nights, s3_away, s3_pipeline, server_disk, soak
 from tests.drills.__main__ import DRILLS, OTHERS
 from tests.drills.full_disk import KEPT_AT
 
@@ -17,7 +17,18 @@ PAGE = (REPOSITORY / "docs/faults.md").read_text()
 
 def test_each_drill_and_each_test_that_is_named_is_there():
     named = set(re.findall(r"DRILL=([a-z_0-9]+)", PAGE))
-    wanted = {"stack", "s3_away", "mlflow_away", "expired_key", "nights", "full_disk", "clock", "soak", "s3_pipeline"}
+    wanted = {
+        "stack",
+        "s3_away",
+        "mlflow_away",
+        "expired_key",
+        "nights",
+        "full_disk",
+        "clock",
+        "soak",
+        "s3_pipeline",
+        "server_disk",
+    }
     assert wanted <= named <= {*OTHERS, *DRILLS}
     for drill in named & {*OTHERS}:
         assert (REPOSITORY / f"tests/drills/{drill}.py").exists(), drill
@@ -59,6 +70,14 @@ def test_a_pipeline_ends_by_itself_whatever_s3_does_for_a_minute():
     assert (said["passed"], said["lost"], [*said["detail"]], said["fault_s"]) == (True, 0, [*s3_pipeline.FAULTS], 60.0)
     assert all(of["requests_met"] > 0 for of in said["detail"].values())
     assert f"<!-- s3-pipeline -->\n{s3_pipeline.page(said)}\n<!-- /s3-pipeline -->" in PAGE
+
+
+def test_a_full_disk_of_the_servers_ends_no_run_and_no_server_for_good():
+    said = json.loads(server_disk.KEPT_AT.read_text())
+    assert (said["passed"], said["lost"], [*said["detail"]]) == (True, 0, ["registering", "training"])
+    assert all(of["ended_by_itself"] and of["ballast_mb"] > 1_000 for of in said["detail"].values())
+    assert said["detail"]["training"]["not_well_then"], "else nobody had to be started again"
+    assert f"<!-- server-disk -->\n{server_disk.page(said)}\n<!-- /server-disk -->" in PAGE
 
 
 def test_the_clock_jumps_over_a_night_and_back_and_runs_are_as_undisturbed():

@@ -73,19 +73,23 @@ def main() -> None:
 def page(said: Mapping[str, Any]) -> str:
     """Return what docs/faults.md says of it."""
 
-    def told(name: str, doing: str) -> str:
+    def told(name: str) -> str:
         of = said["detail"][name]
-        wrong = f"{' and '.join(of['not_well_then'])} not well" if of["not_well_then"] else "all servers well"
-        ended = (
-            "the run completed by itself"
-            if of["ended_by_itself"]
-            else f"the run ended, saying so (`{of['said']}`), and completed when it was asked for again"
+        again = (
+            f"{' and '.join(of['not_well_then'])} were not well when that was over, and all were {of['all_well_after_s']} s after there was room"
+            if of["not_well_then"]
+            else "all servers were well when that was over"
         )
-        return f"{doing}, with {wrong} in the end, all well {of['all_well_after_s']} s after there was room: {ended}"
+        ended = (
+            "completed by itself"
+            if of["ended_by_itself"]
+            else f"ended, saying why (`{of['said']}`), and completed when it was asked for again"
+        )
+        return f"{again}, and the run {ended}"
 
     return (
-        f"The disk of PostgreSQL, S3, Prefect and MLflow filled to the last byte for {said['full_s']:.0f} s (`make drill DRILL=server_disk`) {told('registering', 'while the first version was registered')}; and "
-        f"{told('training', 'from within a training on')}. Rows, weights and metrics were those of an undisturbed run, nothing was there twice, all files of the version had their sha256, and nobody had to start a server (`{said['command']}`, "
+        f"`make drill DRILL=server_disk` fills the disk of PostgreSQL, S3, Prefect and MLflow to the last byte for {said['full_s']:.0f} s. While the first version was registered: {told('registering')}. From within a training on: "
+        f"{told('training')}. Rows, weights and metrics were those of an undisturbed run, nothing was there twice, all files of the version had their sha256, and nobody had to start a server (`{said['command']}`, "
         f"[answer](benchmarks/{KEPT_AT.name}), commit `{said['commit']}`, {said['machine']}, beside other work)."
     )
 

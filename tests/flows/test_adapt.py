@@ -137,6 +137,10 @@ def test_of_a_run_of_a_workspace_what_it_learnt_from_is_learnt_from_again_unless
     code, _, err = diptych(*asked, "--way", "lora", "--replay", 0, "--to", "alone")
     assert code == 0, err
     alone = json.loads((tmp_path / "alone/adapted.json").read_text())
+    code, _, err = diptych(*asked, "--way", "lora", "--recall", 1, "--to", "held")
+    assert code == 0, err
+    said = json.loads((tmp_path / "held/adapted.json").read_text())["recalled"]
+    assert (said["data"], said["replay"]) == ("data/curated/clip", 0.0), "what is recalled is not replayed, too"
     assert (alone["general"], "recalled" in alone, alone["batch"]) == (0, False, 48), "all things there are, below 64"
 
 
