@@ -41,13 +41,13 @@ drill:     ## Drill one fault on real processes: make drill DRILL=deploy_under_l
 UVX = .venv/bin/python -m uv tool run
 LOCKED = cpu cuda triton
 
-locks:     ## Resolve infra/locks anew, to what .venv has: each package by version and sha256, for production images and for set-up
-	@infra/setup.sh test
+locks:     ## Bring .venv up to date, and lock what it has in infra/locks: each package by version and sha256, for production images and for set-up
+	@infra/setup.sh newest
 	@eval "$$(.venv/bin/python infra/pip_to_uv.py)"; .venv/bin/python -m infra.locks --write
 
 audit:     ## Say which locked packages have a known weakness, and in which version it is mended
 	@infra/setup.sh
-	@for name in cuda triton; do $(UVX) pip-audit==2.10.1 --strict --require-hashes --disable-pip --requirement infra/locks/$$name.txt || wrong=1; done; exit $${wrong:-0}
+	@for name in cuda setup triton; do $(UVX) pip-audit==2.10.1 --strict --require-hashes --disable-pip --requirement infra/locks/$$name.txt || wrong=1; done; exit $${wrong:-0}
 
 sbom:      ## Write build/sbom/*.json, what production images are made of, as CycloneDX; asks nobody
 	@infra/setup.sh test

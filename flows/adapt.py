@@ -14,6 +14,7 @@ from components.contracts.errors import ConfigError
 from components.evaluation.adapting import advice
 from components.evaluation.wording import percent
 from components.stages.events import Teller
+from flows.adapt_general import Beside
 from flows.adapt_pools import HEATS, pools_of
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 MOST_LOST = 0.01  # of a set's number, from 0 to 1, where nobody says how much
 MODEL, REPORT, DATA = "model", "adapted.json", ".data"
 SHOWN = 5  # labels in a line
-HALF, LARGER = 0.5, 256
-"""Share of a step, and its pairs, where what the start learnt from is at hand and nobody says what becomes of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,13 +40,13 @@ class Asked:
         budget_s: seconds for the race of ways to tune.
         most_lost: of a set's main number, from 0 to 1.
         seed: of splits, draws and intervals.
-        batch: pairs a step; None for BATCH, or LARGER where what the start learnt from is replayed and nobody said so.
+        batch: pairs a step; None for 64, or 256 where what the start learnt from is replayed and nobody said so.
         ask: for labels, captions, or what fits (`auto`).
         most_steps: of the longest heat; 0 for as many as take 30 times all pictures.
         augment: how much training pictures are changed: off, light or strong.
         recall: weight of what the start says of general pictures; 0 holds to nothing.
-        replay: share of a step's pairs that are general pictures; 0 learns from one's own alone. None replays HALF where the start is a workspace's run that
-            still has what it learnt from and nothing is recalled, by training that goes on alone, which gained most where it was measured; and else nothing.
+        replay: share of a step's pairs that are general pictures; 0 learns from one's own alone. None replays half where the start is a workspace's run that
+            still has all that it learnt from, and neither ways nor recall are said, by training that goes on alone, which gained most where it was measured; and else nothing.
         recalled: these pictures, as `data` names its own; where it is empty, those that the start learnt from, if they are there, else drawn scenes.
         ways: to tune that take part, by name; () takes the usual ones, or as of `replay`.
     """
@@ -74,18 +73,14 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
     Raises ConfigError, DataError or CapabilityError for what cannot be read or tuned, before anything is.
     """
     from components.data.evaluation_set import read_set
-    from components.data.sources.catalogue import build_source
     from components.evaluation.embedding import Embedder
-    from components.finetuning.raced import SCENES
     from components.recipes.given_model import read_given
     from components.recipes.trained import save_trained
     from components.stages.adapt import adapt as adapted
     from components.stages.elsewhere import of_set
     from components.stages.general import general_sets
-    from components.stages.learnt import Learnt
-    from components.stages.raced import BATCH, check
-    from components.stages.racing_ways import CONTINUED, taking_part, usual
-    from components.stages.recalled import Recall, general_pictures
+    from components.stages.raced import check
+    from components.stages.racing_ways import taking_part
     from flows.data.check import source_of
 
     if (out / REPORT).exists():
@@ -96,26 +91,20 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
             f"{asked.start} is a {given.library}, whose weights cannot be tuned. Name the folder that it was made of, such as runs/clip/finetune."
         )
     others = [of_set(read_set(folder)) for folder in asked.sets]
-    learnt = None if asked.recalled else Learnt.of(asked.start)
-    goes_on = learnt is not None and asked.replay is None and not asked.recall
-    replay = (HALF if goes_on else 0.0) if asked.replay is None else asked.replay
-    batch = (LARGER if goes_on else BATCH) if asked.batch is None else asked.batch
-    check([one.by.called for one in others], asked.most_lost, batch, replay, asked.recall, asked.most_steps)
-    by = asked.ways or ((CONTINUED,) if goes_on else usual(replay))
-    taking_part(by)
-    named = asked.recalled or (learnt.selection if learnt else "scenes")
-    source = source_of(asked.recalled, here) if asked.recalled else build_source(SCENES)
+    plain = Beside.said(asked)
+    check([one.by.called for one in others], asked.most_lost, plain.batch, plain.replay, asked.recall, asked.most_steps)
+    taking_part(plain.ways)
+    if asked.recalled:
+        source_of(asked.recalled, here)  # says what is wrong with it before anything is made
     out.mkdir(parents=True, exist_ok=True)
     told = listener()
     pools, near = pools_of(asked, here, out / DATA, told)
-    recall = None
-    if asked.recall or replay:
-        general = learnt.pictures() if learnt else general_pictures(source, out, told)
-        recall = Recall(pool=general, weight=asked.recall, share=replay)
+    beside = Beside.of(asked, here, out, told).fit(asked, pools, given.encoder)
+    recall = beside.recall(asked.recall)
     with nullcontext(others) if others else general_sets(out / HEATS, told) as held:
         found = adapted(
             given.encoder, pools, held, digest=given.digest, budget_s=asked.budget_s, seed=asked.seed, folder=out / HEATS, progress=told,
-            most_lost=asked.most_lost, batch=batch, ask=asked.ask, by=by, augment=asked.augment, recall=recall,
+            most_lost=asked.most_lost, batch=beside.batch, ask=asked.ask, by=beside.ways, augment=asked.augment, recall=recall,
             most_steps=asked.most_steps,
         )  # fmt: skip
     (out / MODEL).mkdir(exist_ok=True)
@@ -127,7 +116,7 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
     said = {
         "start": {"library": given.library, "sha256": given.sha256},
         "pictures": {name: len(pool) for name, pool in pools.items()},
-        **({"recalled": of_general(named, replay, recall.pool)} if recall else {}),
+        **({"recalled": of_general(beside.named, beside.replay, recall.pool)} if recall else {}),
         **found.as_json(),
     }
     said["hard"] += [asdict(near)] if near else []

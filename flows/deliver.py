@@ -41,10 +41,9 @@ def deploy(model: Model = "clip") -> str:
     root = find_root(Path.cwd())
     rolled = roll(root, model)
     publish_served(model, rolled.sentence, root)
-    if (endpoint := read_endpoint(root)) is not None:
-        publish_version(root, endpoint.label)
     if rolled.outcome == "refused":
         raise GateClosed(rolled.sentence)
+    publish_version(root, rolled.label)
     return rolled.sentence
 
 
@@ -60,5 +59,4 @@ def rollback(because: Reason = "", leave: VersionOrAny = "") -> str:
     sentence = go_back(root, because, leave)
     if (endpoint := read_endpoint(root)) is not None:
         publish_served(endpoint.label.partition("@")[0], sentence, root)
-        publish_version(root, endpoint.label)
     return sentence

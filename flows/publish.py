@@ -9,6 +9,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
@@ -82,9 +83,8 @@ def publish_work(workspace: Workspace, outcomes: Sequence[tuple[Workspace, Outco
     """Publish what ran, what was cached, what it took, where its curves and reports are, and the data it was made from. Call it inside a flow, also of a run that failed."""
     rows = [row(its, outcome) for its, outcome in outcomes]
     data, root = data_of(workspace.root), workspace.root
-    reports = [
-        path for path in (root / "data/validated/report.html", workspace.package / "report.html") if path.exists()
-    ]
+    made = {"validate": root / "data/validated/report.html", "package": workspace.package / "report.html"}
+    reports = [made[one.stage] for its, one in outcomes if its.recipe == workspace.recipe and one.stage in made]
     said = [
         as_markdown(rows, price(root)),
         "\n".join([f"- [Curves and runs in MLflow]({mlflow_page(root)})", *(f"- `{path}`" for path in reports)]),
@@ -116,8 +116,11 @@ def publish_version(root: Path, label: str, package: Path | None = None) -> None
     page, store = mlflow_page(root), open_store(root)
     version, folders = by_label(store, label), {path.partition("/")[0] for path in _REPORTS}
     with store_errors(store.uri):
-        run = store.client.get_run(version.run_id)
-        has = {one.path for folder in folders for one in store.client.list_artifacts(version.run_id, folder)}
+        run, has = store.client.get_run(version.run_id), set[str]()
+        with suppress(
+            Exception
+        ):  # whatever a client of the place of the files says: what cannot be listed is not linked
+            has = {one.path for folder in folders for one in store.client.list_artifacts(version.run_id, folder)}
     here = (
         {} if package is None else {_REPORT: package / "report.html", DATA_REPORT: root / "data/validated/report.html"}
     )

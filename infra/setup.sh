@@ -3,6 +3,7 @@
 #
 #   infra/setup.sh         what the main job needs
 #   infra/setup.sh test    and what the tests need
+#   infra/setup.sh newest  the same, each package as new as pyproject.toml allows, from which `make locks` takes the versions
 #   infra/setup.sh check   nothing is made; fails where they are not as they should be for the main job
 #
 # Takes the versions of infra/locks/setup.txt, which the tests have passed with; where one of them is not to be had (another
@@ -13,8 +14,8 @@ set -eu
 cd "$(dirname "$0")/.."
 extra="${1:-}"
 case "$extra" in
-"" | test | check) ;;
-*) echo "setup: '$extra' is no extra; give nothing, test, or check" >&2; exit 2 ;;
+"" | test | newest | check) ;;
+*) echo "setup: '$extra' is no extra; give nothing, test, newest, or check" >&2; exit 2 ;;
 esac
 
 find_python() { # 3.11 if there is one that can make an environment, else 3.12
@@ -49,13 +50,13 @@ installers() { # uv if it can be had, and pip, which takes minutes instead of se
 }
 
 try() { # try <uv or pip> <folder> <constraints, or nothing> <arguments...>
-    tool="$1" folder="$2" bound="$3"
+    by="$1" in="$2" within="$3"
     shift 3
-    case "$tool" in
+    case "$by" in
     # Compiled now, as pip does: where PYTHONDONTWRITEBYTECODE is set, as in many images, every process would compile
     # torch and all else again at each start, which takes more time than the imports themselves.
-    uv) UV_CONSTRAINT="${UV_CONSTRAINT:-}${bound:+ $bound}" .venv/bin/python -m uv pip install --quiet --compile-bytecode --python "$folder/bin/python" "$@" ;;
-    pip) "$folder/bin/python" -m pip install --quiet ${bound:+--constraint "$bound"} "$@" ;;
+    uv) UV_CONSTRAINT="${UV_CONSTRAINT:-}${within:+ $within}" .venv/bin/python -m uv pip install --quiet --compile-bytecode --python "$in/bin/python" "$@" ;;
+    pip) "$in/bin/python" -m pip install --quiet ${within:+--constraint "$within"} "$@" ;;
     esac
 }
 
@@ -64,20 +65,18 @@ install() { # install <folder> <constraints, or nothing> <arguments...>
     shift 2
     for tool in $with; do
         try "$tool" "$folder" "$bound" "$@" && return
-        if [ -n "$bound" ]; then
-            echo "setup: $tool could not install the versions of infra/locks/setup.txt (above says why); trying the newest that pyproject.toml allows" >&2
-            try "$tool" "$folder" "" "$@" && return
-        fi
-        echo "setup: $tool could not install" >&2
+        echo "setup: $tool could not install${bound:+ the versions of infra/locks/setup.txt} (above says why)" >&2
     done
-    return 1
+    [ -n "$bound" ] || return 1
+    echo "setup: trying the newest that pyproject.toml allows" >&2
+    install "$folder" "" "$@"
 }
 
 files="$(cat pyproject.toml infra/locks/setup.txt infra/serving-requirements.txt infra/setup.sh infra/pip_to_uv.py | sha256sum)"
 if [ -f .venv/.diptych ] && [ -x .venv/bin/diptych ] && .venv/bin/python -c '' 2>/dev/null; then
     made="$(cat .venv/.diptych)"
     # an environment that has the tests' packages too serves the main job as it is
-    if [ "$made" = "test $files" ] || { [ "$extra" != test ] && [ "$made" = " $files" ]; }; then
+    if [ "$extra" != newest ] && { [ "$made" = "test $files" ] || { [ "$extra" != test ] && [ "$made" = " $files" ]; }; }; then
         exit 0
     fi
 fi
@@ -93,7 +92,10 @@ environment .venv
 with="$(installers)"
 case "$with" in uv*) eval "$(.venv/bin/python infra/pip_to_uv.py)" ;; esac
 sed 's/ --hash=.*//' infra/locks/setup.txt > .venv/tested.txt
-install .venv .venv/tested.txt -e ".${extra:+[$extra]}"
+case "$extra" in
+newest) install .venv "" --upgrade -e ".[test]" ;;
+*) install .venv .venv/tested.txt -e ".${extra:+[$extra]}" ;;
+esac
 # Triton runs where its wheel does; without it everything up to the registry works, and deploy says why it stops there.
 if ! { environment .venv-serving && install .venv-serving "" --no-deps -r infra/serving-requirements.txt; }; then
     echo "setup: the serving environment could not be installed (above says why); models will be registered, not served" >&2

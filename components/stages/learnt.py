@@ -1,6 +1,7 @@
 """The pictures that a run's model learnt from, where its workspace has them as they were."""
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,8 @@ from components.data.manifest import read_manifest
 from components.data.selection import Pool, of_split
 from components.stages.recalled import held
 
-MODELS = ("pretrain", "finetune", "package")
-"""Stages that leave a model in runs/<recipe>/<stage>."""
+CHAIN = ("pretrain", "finetune", "package")
+"""Stages that leave a model in runs/<recipe>/<stage>, each made of the one before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,12 +29,12 @@ class Learnt:
 
     @classmethod
     def of(cls, model: Path) -> "Learnt | None":
-        """Return that of the folder of a model; None where that is no run's, or the workspace has selected other pictures since, or none."""
+        """Return that of the folder of a model; None where that is no run's, the run did not begin with random weights, or the workspace has, by dvc.lock, selected or trained since."""
         place = model.resolve()
-        if len(place.parents) < 3 or place.name not in MODELS or place.parents[1].name != "runs":
+        if len(place.parents) < 3 or place.name not in CHAIN or place.parents[1].name != "runs":
             return None
         found = cls(root=place.parents[2], recipe=place.parent.name)
-        return found if found._is_here() else None
+        return found if found._is_whole(place.name) and found._began_anew() else None
 
     @property
     def selection(self) -> str:
@@ -45,19 +46,27 @@ class Learnt:
         manifest = read_manifest(self.root / self.selection / "manifest.parquet")
         return held(of_split(manifest, "train"), self.root / "data/raw")
 
-    def _is_here(self) -> bool:
+    def _began_anew(self) -> bool:
+        """Return whether this is all that the model ever learnt from: what another start knows, these pictures do not show."""
+        report = self.root / f"runs/{self.recipe}/pretrain/metrics.json"
+        return report.is_file() and json.loads(report.read_text(encoding="utf-8")).get("start") is None
+
+    def _is_whole(self, stage: str) -> bool:
+        """Return whether each stage up to this one was made, when it was last, of what the one before has now."""
         lock = self.root / "dvc.lock"
         if not (self.root / self.selection / "manifest.parquet").is_file() or not lock.is_file():
             return False
         stages = load_yaml(lock.read_text(encoding="utf-8")).get("stages", {})
-        made = {*_digests(stages.get(f"curate@{self.recipe}", {}).get("outs", ()), self.selection)}
-        return bool(made) and made == {
-            *_digests(stages.get(f"pretrain@{self.recipe}", {}).get("deps", ()), self.selection)
-        }
+        before, path = "curate", self.selection
+        for name in CHAIN[: CHAIN.index(stage) + 1]:
+            made = _digest(stages, f"{before}@{self.recipe}", "outs", path)
+            if made is None or made != _digest(stages, f"{name}@{self.recipe}", "deps", path):
+                return False
+            before, path = name, f"runs/{self.recipe}/{name}"
+        return True
 
 
-def _digests(entries: Any, path: str) -> Iterator[str]:
-    """Yield what dvc.lock says that a path is."""
-    for entry in entries:
-        if isinstance(entry, Mapping) and entry.get("path") == path:
-            yield str(entry.get("md5"))
+def _digest(stages: Mapping[str, Any], stage: str, kind: str, path: str) -> str | None:
+    """Return what dvc.lock says that a path is to a stage; None where it does not."""
+    entries = stages.get(stage, {}).get(kind, ())
+    return next((str(entry["md5"]) for entry in entries if entry.get("path") == path and "md5" in entry), None)

@@ -225,12 +225,14 @@ def _write(place: Place, kept: Sequence[Kept], without: Sequence[str], answered_
 
 def put_aside(log: Path) -> None:
     """Keep a log of more than LOG_MB as the one of before, and begin anew; who writes into it goes on doing so."""
+    partial = log.with_suffix(".log.part")
     try:
         if log.stat().st_size > LOG_MB * 2**20:
-            shutil.copyfile(log, log.with_suffix(".log.1"))
+            shutil.copyfile(log, partial)
+            partial.replace(log.with_suffix(".log.1"))
             os.truncate(log, 0)
-    except OSError:
-        return
+    except OSError:  # no room for the copy, which would take what there is
+        partial.unlink(missing_ok=True)
 
 
 def say(text: str) -> None:

@@ -144,7 +144,7 @@ class Watcher:
         try:
             with hold(private(self._root, "locks") / "workspace.lock", "the workspace"):
                 return False
-        except Busy:
+        except (Busy, OSError):  # nor can anything be served from a disk that is full
             return True
 
 

@@ -74,7 +74,7 @@ def main() -> None:
 def page(said: Mapping[str, Any]) -> str:
     """Return what docs/faults.md says of it."""
     return (
-        f"`make drill DRILL=clock` lets the clock that all servers but S3 see, and the trainings, jump by {said['detail']['jump_h']} hours over the hour of a schedule, while the training of a run is under way: run and night completed. "
+        f"`make drill DRILL=clock` lets the clock that all servers but S3 and what they start see jump by {said['detail']['jump_h']} hours over the hour of a schedule, while the training of a run is under way: run and night completed. "
         "It jumps back, and a run begins anew; then over the same hour once more: both runs ended in the rows, weights and metrics of an undisturbed one, and no night was run twice. Runs end before they register, since S3, "
         f"whose clock stays, refuses what is signed hours ahead (`{said['command']}`, [answer](benchmarks/{KEPT_AT.name}), commit `{said['commit']}`, {said['machine']}, beside other work)."
     )
@@ -97,6 +97,7 @@ def through(drill: Drill, clock: Path) -> dict[str, Any]:
         until(lambda: of_night(client, night), lambda: "the night is not scheduled")
         first, training = drill.held()
         jump = beyond(night)
+        assert str(clock) == training.environ().get("FAKETIME_TIMESTAMP_FILE"), "the training sees another clock"
         try:
             turn(clock, jump)
             until(
@@ -144,8 +145,8 @@ def what_was_lost(found: Mapping[str, Any]) -> list[str]:
 
 
 def nights(client: SyncPrefectClient, night: datetime) -> list[str]:
-    """Return how the runs are that this night's hour began."""
-    return [state for state in of_night(client, night) if state not in ("Scheduled", "Late")]
+    """Return how the runs are that this night's hour has begun, or is late to begin."""
+    return [state for state in of_night(client, night) if state != "Scheduled"]
 
 
 def of_night(client: SyncPrefectClient, night: datetime) -> list[str]:

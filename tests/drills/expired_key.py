@@ -66,7 +66,7 @@ def page(said: Mapping[str, Any]) -> str:
     """Return what docs/faults.md says of it."""
     of = said["detail"]
     return (
-        f"`make drill DRILL=expired_key` changes the password at MLflow's server while a training draws its curves there: all {len(of['stages_done_before_it_was_said'])} stages were done, what could not be registered was said with the two "
+        f"`make drill DRILL=expired_key` changes the password at MLflow's server once the first points of a training have come there: all {len(of['stages_done_before_it_was_said'])} stages were done, what could not be registered was said with the two "
         f"variables to set, and with the new key nothing was done again, rows, weights and metrics were those of an undisturbed run, and there was one version, whose curves had each of their {of['points']} points once "
         f"(`{said['command']}`, [answer](benchmarks/{KEPT_AT.name}), commit `{said['commit']}`, {said['machine']}, beside other work)."
     )
@@ -95,6 +95,7 @@ def drill(root: Path, undisturbed: Path, server: MlflowServer) -> tuple[dict[str
         says = (root.parent / "first.log").read_text
         until(lambda: sum(delivered(open_store(root)).values()) or first.poll() is not None, says, RUN_WITHIN_S)
         assert first.poll() is None, says()[-3000:]
+        before = sum(delivered(open_store(root)).values())
         expire(root, server)
         assert first.poll() is None, "the run was over before the key was"
         first.wait(RUN_WITHIN_S)
@@ -112,11 +113,12 @@ def drill(root: Path, undisturbed: Path, server: MlflowServer) -> tuple[dict[str
     with_key(server, NEW)
     store, points = open_store(root), [*Packaged.read(root / "runs/clip/package", root).points()]
     versions = store.client.search_model_versions("name = 'clip'")
+    assert before < len(points), "all of it had been delivered before the key expired"
     lost += [] if len(versions) == 1 else [f"there are {len(versions)} versions"]
     for version in versions:
         lost += not_once(points, delivered(store, str(version.run_id)))
     lost += twice(root)
-    return {"said": said[-1].strip(), "stages_done_before_it_was_said": sorted(made), "done_again": again, "points": len(points)}, lost  # fmt: skip
+    return {"said": said[-1].strip(), "stages_done_before_it_was_said": sorted(made), "done_again": again, "points_before": before, "points": len(points)}, lost  # fmt: skip
 
 
 @contextmanager

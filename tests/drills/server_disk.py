@@ -26,7 +26,7 @@ from prefect.client.schemas.objects import State
 from components.contracts.errors import DiptychError
 from components.registry.champion import files_of
 from components.registry.store import open_store
-from components.registry.versions import by_label
+from components.registry.versions import _COMPLETE, by_label
 from flows.serving.down import down
 from flows.stack.place import Place
 from flows.stack.postgres import AS_ROOT, cluster_of
@@ -134,6 +134,9 @@ def through(drill: Drill, disk: Path, full_s: float, found: dict[str, Any], lost
                 go_on()
                 time.sleep(full_s)
                 wrong = sorted(one.name for one in services(drill) if one.state != "well")
+                assert name != "registering" or not is_registered(drill.root), (
+                    "it was registered while the disk was full"
+                )
             well = until(lambda: all_well(drill), lambda: services(drill), WELL_WITHIN_S)
             state, says = ended(client, run)
             found[name] = {
@@ -147,6 +150,14 @@ def through(drill: Drill, disk: Path, full_s: float, found: dict[str, Any], lost
             lost += [f"{name}: {one}" for one in after]
             print(json.dumps({name: found[name], "lost": lost}), flush=True)
     return {}
+
+
+def is_registered(root: Path) -> bool:
+    """Return whether all files of a version are in the registry, as far as it can be asked now."""
+    with suppress(Exception):  # whatever it says on a full disk
+        store = open_store(root)
+        return any(_COMPLETE in run.data.tags for run in store.client.search_runs([store.experiment]))
+    return False
 
 
 def registering(drill: Drill) -> tuple[UUID, Callable[[], None]]:

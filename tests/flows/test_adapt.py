@@ -1,6 +1,7 @@
 """`diptych adapt` as a person meets it: a folder of pictures, a model, and what came of it."""
 
 import json
+import shutil
 import signal
 from dataclasses import asdict
 
@@ -116,7 +117,7 @@ def test_general_pictures_of_a_folder_are_learnt_from_beside_one_s_own(diptych, 
 def test_of_a_run_of_a_workspace_what_it_learnt_from_is_learnt_from_again_unless_somebody_says_otherwise(
     diptych, own, mine, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("flows.adapt.LARGER", 16)
+    monkeypatch.setattr("flows.adapt_general.LARGER", 16)
     asked = ("mine", "--from", own / "runs/clip/finetune", "--most-steps", 8)
     code, out, err = diptych(*asked, "--to", "out")
     assert code == 0, err
@@ -134,7 +135,7 @@ def test_of_a_run_of_a_workspace_what_it_learnt_from_is_learnt_from_again_unless
         f"50.0% of each step are general pictures, {trained_on} of data/curated/clip, which are learnt from again. --replay 0"
         in out
     )
-    code, _, err = diptych(*asked, "--way", "lora", "--replay", 0, "--to", "alone")
+    code, _, err = diptych(*asked, "--way", "lora", "--to", "alone")
     assert code == 0, err
     alone = json.loads((tmp_path / "alone/adapted.json").read_text())
     code, _, err = diptych(*asked, "--way", "lora", "--recall", 1, "--to", "held")
@@ -142,6 +143,37 @@ def test_of_a_run_of_a_workspace_what_it_learnt_from_is_learnt_from_again_unless
     said = json.loads((tmp_path / "held/adapted.json").read_text())["recalled"]
     assert (said["data"], said["replay"]) == ("data/curated/clip", 0.0), "what is recalled is not replayed, too"
     assert (alone["general"], "recalled" in alone, alone["batch"]) == (0, False, 48), "all things there are, below 64"
+
+
+def test_what_a_run_learnt_from_and_is_not_whole_any_more_is_left_alone_which_is_said(diptych, own, mine, tmp_path):
+    root = tmp_path / "job"
+    for folder in ("data/curated", "data/raw", "runs/clip/pretrain", "runs/clip/finetune"):
+        shutil.copytree(own / folder, root / folder)
+    shutil.copyfile(own / "dvc.lock", root / "dvc.lock")
+    for shard in (root / "data/raw/train").rglob("*.tar"):
+        shard.unlink()
+    asked = ("mine", "--from", root / "runs/clip/finetune", "--most-steps", 8, "--batch", 12)
+    code, _, err = diptych(*asked, "--to", "out", "--budget", "10m")
+    assert code == 0, err
+    assert "learnt from is not all there any more, so it is not learnt from again" in err
+    said = json.loads((tmp_path / "out/adapted.json").read_text())
+    assert (said["general"], "recalled" in said) == (0, False)
+    assert {"lora", "whole"} <= {heat["name"] for heat in said["heats"]}, "what races else"
+
+
+def test_captions_of_another_language_are_tuned_to_as_ever(diptych, own, tmp_path):
+    said = paint(tmp_path / "theirs", 60)
+    numbers = ("ноль", "один", "два", "три", "четыре", "пять", "шесть", "семь", "восемь", "девять")
+    russian = {name: f"фигура {numbers[at // 10]} {numbers[at % 10]} на бумаге" for at, name in enumerate(said)}
+    write_table(tmp_path / "theirs/captions.csv", {name: (text, "") for name, text in russian.items()})
+    code, _, err = diptych(
+        "theirs", "--from", own / "runs/clip/finetune", "--most-steps", 8, "--batch", 12, "--to", "out"
+    )
+    assert code == 0, err
+    found = json.loads((tmp_path / "out/adapted.json").read_text())
+    assert "other_language" in {one["name"] for one in found["hard"]}
+    assert {heat["name"] for heat in found["heats"]} == {"locked image"}
+    assert found["general"] == 0
 
 
 def test_what_was_begun_goes_on_with_the_same_pictures_alone(diptych, start, mine, tmp_path):

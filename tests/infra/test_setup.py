@@ -54,6 +54,9 @@ backend-path = ["."]
 name = "diptych"
 version = "0"
 dependencies = ["toy>=1"]
+
+[project.optional-dependencies]
+test = []
 """
 BACKEND = """\
 from pathlib import Path
@@ -63,7 +66,7 @@ def build_editable(folder, config_settings=None, metadata_directory=None):
     name = "diptych-0-py3-none-any.whl"
     with ZipFile(Path(folder) / name, "w") as wheel:
         about = "diptych-0.dist-info/"
-        wheel.writestr(about + "METADATA", "Metadata-Version: 2.1\\nName: diptych\\nVersion: 0\\nRequires-Dist: toy>=1\\n")
+        wheel.writestr(about + "METADATA", "Metadata-Version: 2.1\\nName: diptych\\nVersion: 0\\nRequires-Dist: toy>=1\\nProvides-Extra: test\\n")
         wheel.writestr(about + "WHEEL", "Wheel-Version: 1.0\\nGenerator: us\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
         wheel.writestr(about + "entry_points.txt", "[console_scripts]\\ndiptych = json.tool:main\\n")
         wheel.writestr(about + "RECORD", "")
@@ -72,7 +75,8 @@ def build_editable(folder, config_settings=None, metadata_directory=None):
 
 
 @pytest.mark.parametrize(
-    ("tool", "locked", "taken"), [("uv", "1.0", "1.0"), ("uv", "3.0", "2.0"), ("pip", "1.0", "1.0")]
+    ("tool", "locked", "taken"),
+    [("uv", "1.0", "1.0"), ("uv", "3.0", "2.0"), ("pip", "1.0", "1.0"), ("broken uv", "1.0", "1.0")],
 )
 def test_the_versions_are_those_that_were_tested_or_it_is_said_that_they_are_not(
     tool: str, locked: str, taken: str, tmp_path: Path
@@ -87,11 +91,13 @@ def test_the_versions_are_those_that_were_tested_or_it_is_said_that_they_are_not
     for version in ("1.0", "2.0"):
         toy(wheels, version)
     subprocess.run([sys.executable, "-m", "venv", root / ".venv"], check=True)
+    packages = root / ".venv/lib" / Path(sysconfig.get_path("purelib")).parent.name / "site-packages"
     if tool == "uv":
-        (root / ".venv/lib" / Path(sysconfig.get_path("purelib")).parent.name / "site-packages/uv").symlink_to(
-            Path(sysconfig.get_path("purelib")) / "uv"
-        )
+        (packages / "uv").symlink_to(Path(sysconfig.get_path("purelib")) / "uv")
         (root / ".venv/bin/uv").symlink_to(Path(sysconfig.get_path("scripts")) / "uv")
+    elif tool == "broken uv":  # such as one that does not get through a proxy
+        (packages / "uv").mkdir()
+        (packages / "uv/__main__.py").write_text("import sys\nsys.exit('--version' not in sys.argv)\n")
     told = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "UV_"))}
     nothing_else = {
         "PIP_CONFIG_FILE": os.devnull,
@@ -99,14 +105,28 @@ def test_the_versions_are_those_that_were_tested_or_it_is_said_that_they_are_not
         "PIP_FIND_LINKS": str(wheels),
         "UV_NO_INDEX": "1",
     }
-    said = subprocess.run(["infra/setup.sh"], cwd=root, env={**told, **nothing_else}, capture_output=True, text=True)
-    assert said.returncode == 0, said.stderr
-    assert (tool == "pip") == ("No matching distribution found for uv" in said.stderr), said.stderr
+
+    def set_up(*asked: str) -> str:
+        ran = subprocess.run(
+            ["infra/setup.sh", *asked], cwd=root, env={**told, **nothing_else}, capture_output=True, text=True
+        )
+        assert ran.returncode == 0, ran.stderr
+        return ran.stderr
+
+    said = set_up()
+    assert (tool == "pip") == ("No matching distribution found for uv" in said), said
     assert version_in(root / ".venv") == taken
     assert version_in(root / ".venv-serving") == "2.0"
-    other = f"setup: {tool} could not install the versions of infra/locks/setup.txt"
-    assert (other in said.stderr) == (taken != locked)
-    assert subprocess.run(["infra/setup.sh", "check"], cwd=root).returncode == 0
+    assert ("setup: uv could not install the versions of infra/locks/setup.txt" in said) == (
+        tool == "broken uv" or taken != locked
+    )
+    assert ("setup: trying the newest that pyproject.toml allows" in said) == (taken != locked)
+    set_up("check")
+    if tool == "uv" and taken == locked:
+        set_up("newest")
+        assert version_in(root / ".venv") == "2.0", "from which locks are taken"
+        set_up("test")
+        assert version_in(root / ".venv") == "1.0"
     (root / "infra/locks/setup.txt").write_text("# nothing\n")
     assert subprocess.run(["infra/setup.sh", "check"], cwd=root, stderr=subprocess.DEVNULL).returncode == 1
 

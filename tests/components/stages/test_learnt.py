@@ -1,5 +1,6 @@
 """What a run's model learnt from is told where it is there as it was, and nowhere else."""
 
+import json
 import shutil
 
 import pytest
@@ -9,6 +10,8 @@ from components.data.manifest import read_manifest
 from components.data.selection import of_split
 from components.stages import recalled
 from components.stages.learnt import Learnt
+
+REPORT = "runs/clip/pretrain/metrics.json"
 
 
 @pytest.fixture
@@ -20,7 +23,16 @@ def here(own, tmp_path):
     shutil.copyfile(own / "dvc.lock", root / "dvc.lock")
     for stage in ("pretrain", "finetune", "package", "evaluate"):
         (root / "runs/clip" / stage).mkdir(parents=True)
+    shutil.copyfile(own / REPORT, root / REPORT)
     return root
+
+
+def changed(here, stage, kind, path):
+    """Have dvc.lock say that a path was another to a stage."""
+    said = yaml.safe_load((here / "dvc.lock").read_text())
+    (entry,) = [one for one in said["stages"][stage][kind] if one["path"] == path]
+    entry["md5"] = "0" * 32 + ".dir"
+    (here / "dvc.lock").write_text(yaml.safe_dump(said))
 
 
 @pytest.mark.parametrize("stage", ["pretrain", "finetune", "package"])
@@ -46,10 +58,19 @@ def test_where_it_is_not_there_or_not_as_it_was_nothing_is_told(here, tmp_path):
     assert Learnt.of(tmp_path / "model") is None, "no run"
     (tmp_path / "runs/other/finetune").mkdir(parents=True)
     assert Learnt.of(tmp_path / "runs/other/finetune") is None, "no workspace"
-    said = yaml.safe_load((here / "dvc.lock").read_text())
-    (out,) = said["stages"]["curate@clip"]["outs"]
-    out["md5"] = "0" * 32 + ".dir"
-    (here / "dvc.lock").write_text(yaml.safe_dump(said))
-    assert Learnt.of(here / "runs/clip/finetune") is None, "others were selected since"
+    changed(here, "finetune@clip", "outs", "runs/clip/finetune")
+    assert Learnt.of(here / "runs/clip/package") is None, "a package of a model before"
+    assert Learnt.of(here / "runs/clip/finetune") is not None
+    changed(here, "pretrain@clip", "outs", "runs/clip/pretrain")
+    assert Learnt.of(here / "runs/clip/finetune") is None, "trained since"
+    assert Learnt.of(here / "runs/clip/pretrain") is not None
+    changed(here, "curate@clip", "outs", "data/curated/clip")
+    assert Learnt.of(here / "runs/clip/pretrain") is None, "others were selected since"
     (here / "dvc.lock").unlink()
-    assert Learnt.of(here / "runs/clip/finetune") is None, "nobody says that they are the same"
+    assert Learnt.of(here / "runs/clip/pretrain") is None, "nobody says that they are the same"
+
+
+def test_of_a_model_that_began_with_another_this_is_not_all_that_it_learnt_from(here):
+    said = json.loads((here / REPORT).read_text())
+    (here / REPORT).write_text(json.dumps({**said, "start": {"path": "models/ViT-B-32"}}))
+    assert Learnt.of(here / "runs/clip/finetune") is None

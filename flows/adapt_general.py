@@ -1,0 +1,101 @@
+"""The general pictures that `diptych adapt --to` learns from, or recalls, beside one's own: those that are named, those that the start learnt from, or drawn scenes."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.contracts.errors import DataError
+
+if TYPE_CHECKING:
+    from components.contracts.progress import Progress
+    from components.data.selection import Pool
+    from components.evaluation.embedding import Embedder
+    from components.stages.recalled import Recall
+    from flows.adapt import Asked
+
+HALF, LARGER = 0.5, 256
+"""Share of a step, and its pairs, where what the start learnt from is at hand and nobody says what becomes of it."""
+NOT_FOR = "other_language"  # captions that the start's own would pull away from: its texts alone are tuned to them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """What is learnt from beside one's own pictures, and how.
+
+    Args:
+        replay: share of a step's pairs that are general pictures.
+        batch: pairs a step.
+        ways: to tune, by name.
+        named: where general pictures come from; empty where there are none.
+        pool: of these.
+        unasked: whether nobody said that they are to be learnt from.
+    """
+
+    replay: float
+    batch: int
+    ways: tuple[str, ...]
+    named: str = ""
+    pool: "Pool | None" = None
+    unasked: bool = False
+
+    @classmethod
+    def of(cls, asked: "Asked", here: Path, out: Path, told: "Progress") -> "Beside":
+        """Return what is asked for; where nobody says what becomes of general pictures, and the start is a run that has what it learnt from, its training goes on with these.
+
+        Raises what reading the pictures raises that are named.
+        """
+        from components.data.sources.catalogue import build_source
+        from components.finetuning.raced import SCENES
+        from components.stages.learnt import Learnt
+        from components.stages.racing_ways import CONTINUED
+        from components.stages.recalled import general_pictures
+        from flows.data.check import source_of
+
+        plain = cls.said(asked)
+        unsaid = asked.replay is None and not asked.recall and not asked.ways
+        learnt = None if asked.recalled or not (unsaid or asked.recall or plain.replay) else Learnt.of(asked.start)
+        if learnt is not None:
+            try:
+                pool = learnt.pictures()
+            except DataError as err:  # taken down, or others were brought in since
+                print(
+                    f"what {asked.start} learnt from is not all there any more, so it is not learnt from again: {err}",
+                    file=sys.stderr,
+                )
+            else:
+                found = replace(plain, named=learnt.selection, pool=pool)
+                batch = LARGER if asked.batch is None else asked.batch
+                return replace(found, replay=HALF, batch=batch, ways=(CONTINUED,), unasked=True) if unsaid else found
+        if not (asked.recall or plain.replay):
+            return plain
+        source = source_of(asked.recalled, here) if asked.recalled else build_source(SCENES)
+        return replace(plain, named=asked.recalled or "scenes", pool=general_pictures(source, out, told))
+
+    @classmethod
+    def said(cls, asked: "Asked") -> "Beside":
+        """Return what is asked for in words, or is usual."""
+        from components.stages.raced import BATCH
+        from components.stages.racing_ways import usual
+
+        share = asked.replay or 0.0
+        batch = BATCH if asked.batch is None else asked.batch
+        return cls(replay=share, batch=batch, ways=tuple(asked.ways) or usual(share))
+
+    def fit(self, asked: "Asked", pools: "Mapping[str, Pool]", embedder: "Embedder") -> "Beside":
+        """Return what of it these pictures are for: where nobody asked for it, the start's own are not replayed beside captions of another language."""
+        from components.finetuning.labels.choice import choice_of
+        from components.stages.raced import hard_of
+
+        if not self.unasked:
+            return self
+        choice = choice_of({"train": pools["train"], "val": pools["val"]}, asked.ask)
+        hard = hard_of(embedder, pools["train"], pools["val"], choice, asked.ask)
+        return Beside.said(asked) if any(one.name == NOT_FOR for one in hard) else self
+
+    def recall(self, weight: float) -> "Recall | None":
+        """Return it as a race takes it."""
+        from components.stages.recalled import Recall
+
+        return None if self.pool is None else Recall(pool=self.pool, weight=weight, share=self.replay)
