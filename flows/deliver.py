@@ -43,7 +43,8 @@ def deploy(model: Model = "clip") -> str:
     publish_served(model, rolled.sentence, root)
     if rolled.outcome == "refused":
         raise GateClosed(rolled.sentence)
-    publish_version(root, rolled.label)
+    if rolled.label:  # empty where nothing is asked for, and nothing is served
+        publish_version(root, rolled.label)
     return rolled.sentence
 
 

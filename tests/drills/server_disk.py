@@ -88,7 +88,7 @@ def page(said: Mapping[str, Any]) -> str:
         return f"{again}, and the run {ended}"
 
     return (
-        f"`make drill DRILL=server_disk` fills the disk of PostgreSQL, S3, Prefect and MLflow to the last byte for {said['full_s']:.0f} s. While the first version was registered: {told('registering')}. From within a training on: "
+        f"`make drill DRILL=server_disk` fills the disk of PostgreSQL, S3, Prefect and MLflow to the last byte for {said['full_s']:.0f} s. From the package of a first version on, which is registered next: {told('registering')}. From within a training on: "
         f"{told('training')}. Rows, weights and metrics were those of an undisturbed run, nothing was there twice, all files of the version had their sha256, and nobody had to start a server (`{said['command']}`, "
         f"[answer](benchmarks/{KEPT_AT.name}), commit `{said['commit']}`, {said['machine']}, beside other work)."
     )
