@@ -78,5 +78,6 @@ def _renamed(image: str, images: list[dict[str, str]]) -> str:
     name, _, tag = image.partition(":")
     for one in images:
         if one["name"] == name:
-            return f"{one.get('newName', name)}:{one.get('newTag', tag)}"
+            exact = f"@{one['digest']}" if "digest" in one else ""
+            return f"{one.get('newName', name)}:{one.get('newTag', tag)}{exact}"
     return image

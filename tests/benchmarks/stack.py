@@ -1,28 +1,38 @@
 """How long `diptych up` takes until all is well, what the servers need in memory, and what they do when nobody asks: `python -m tests.benchmarks.stack`.
 
-Everything that they start is counted: memory as proportional shares (PSS), processor time over sixteen minutes in which nobody asks for anything, so that
-the monitor, which looks every quarter of an hour, has looked. Prints one JSON object as its last line; --keep writes it to docs/benchmarks/stack.json.
+The first time nothing is there yet. Then a package is served, that of `make run` unless another is named, and all is ended and started again: until
+the gateway answers by it. Everything that they start is counted, Triton and the gateway too: memory as proportional shares (PSS), processor time over
+sixteen minutes in which nobody asks for anything, so that the monitor, which looks every quarter of an hour, has looked. Prints one JSON object as its
+last line; --keep writes it to docs/benchmarks/stack.json.
 """
 
 import argparse
 import json
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 
+from components.serving.endpoint import read_endpoint
+from components.serving.record import read_gateway
+from flows.serving.deploy import deploy
+from flows.serving.down import down
 from flows.stack.seen import read_seen
 from flows.stack.up import end, up
 from infra.results import processor
 from tests.benchmarks.loader import commit
+from tests.drills.stack import until
 from tests.flows.rolled import REPOSITORY, make_place
 from tests.flows.test_stack import forget
 
 KEPT_AT = REPOSITORY / "docs/benchmarks/stack.json"
+PACKAGE = Path("runs/clip/package")
 SETTLES_S, IDLE_S = 60.0, 960.0
 
 
@@ -30,10 +40,15 @@ def main() -> None:
     """Start them twice, look, end them, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--keep", action="store_true", help=f"write {KEPT_AT.relative_to(REPOSITORY)}")
+    parser.add_argument(
+        "--package", type=Path, default=REPOSITORY / PACKAGE, help=f"that is served ({PACKAGE}, of `make run`)"
+    )
     given = parser.parse_args()
+    if not given.package.is_dir():
+        sys.exit(f"there is no package to serve in {given.package}. Run `make run` first, or name another: --package")
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
-        said = measured(Path(folder)) | {
+        said = measured(Path(folder), given.package.resolve()) | {
             "machine": f"{os.cpu_count()} cores, {processor()}, no GPU", "load": round(load, 1), "date": time.strftime("%Y-%m-%d"),
             "commit": commit(), "command": "python -m tests.benchmarks.stack",
         }  # fmt: skip
@@ -42,21 +57,19 @@ def main() -> None:
     print(json.dumps(said))
 
 
-def measured(folder: Path) -> dict[str, Any]:
-    """Return seconds of the first start, which makes all, and of the second; memory and idle processor time of the second."""
+def measured(folder: Path, package: Path) -> dict[str, Any]:
+    """Return seconds of the first start, which makes all, and of the second, which serves a package; memory and idle processor time of the second."""
     root = make_place(folder)
     (root / "flows").symlink_to(REPOSITORY / "flows")
     (root / "prefect.yaml").write_text((REPOSITORY / "prefect.yaml").read_text())
     subprocess.run(["git", "init", "-q", root], check=True)
     os.environ["PYTHONPATH"] = str(REPOSITORY)
     try:
-        seconds = []
-        for again in (False, True):
-            began = time.monotonic()
-            up(root, say=lambda said: None)
-            seconds.append(round(time.monotonic() - began, 1))
-            if not again:
-                end(root)
+        first_s = started(root)
+        end(root)
+        deploy(package, root, package.parent.name)
+        down(root)
+        later_s = started(root)
         time.sleep(SETTLES_S)  # until what follows a start is over
         before = cpu_s(root)
         time.sleep(IDLE_S)
@@ -65,13 +78,23 @@ def measured(folder: Path) -> dict[str, Any]:
             name: round(sum(one.memory_full_info().pss for one in its) / 2**20) for name, its in by_name(root).items()
         }
         return {
-            "bench": "stack", "first_up_s": seconds[0], "up_s": seconds[1], "memory_mb": sum(memory.values()), "memory_by_name_mb": memory,
+            "bench": "stack", "first_up_s": first_s, "up_s": later_s, "memory_mb": sum(memory.values()), "memory_by_name_mb": memory,
             "idle_s": IDLE_S, "idle_share_of_a_core": round(sum(used.values()) / IDLE_S, 4),
             "idle_by_name": {name: round(one / IDLE_S, 4) for name, one in used.items()},
         }  # fmt: skip
     finally:
+        down(root)
         end(root)
         forget(root)
+
+
+def started(root: Path) -> float:
+    """Start all and return the seconds until all is well: until the gateway answers by a model, where one is to be served."""
+    began = time.monotonic()
+    up(root, say=lambda said: None)
+    if (gateway := read_gateway(root)) is not None:
+        until(lambda: httpx.get(f"{gateway.url}readyz", timeout=30).status_code == 200, lambda: gateway.url)
+    return round(time.monotonic() - began, 1)
 
 
 def page(said: dict[str, Any]) -> str:
@@ -83,10 +106,10 @@ def page(said: dict[str, Any]) -> str:
         f"{name} {share:.1%}" for name, share in sorted(said["idle_by_name"].items(), key=lambda one: -one[1])
     )
     return (
-        f"Until all is well {said['first_up_s']:.0f} s the first time, when everything is made, and {said['up_s']:.0f} s later; {said['memory_mb']:,} MB of memory in all "
+        f"Until all is well {said['first_up_s']:.0f} s the first time, when everything is made, and {said['up_s']:.0f} s later, when a model is served, too; {said['memory_mb']:,} MB of memory in all "
         f"({most}); and {said['idle_share_of_a_core']:.1%} of a core over {said['idle_s'] / 60:.0f} minutes in which nobody asks for anything ({idle}; a "
         f"monitor's look is among them) (`{said['command']} --keep`, [numbers](benchmarks/stack.json), "
-        f"{said['machine']}, load {said['load']}, commit `{said['commit']}`). The gateway and Triton are not among them."
+        f"{said['machine']}, load {said['load']}, commit `{said['commit']}`)."
     )
 
 
@@ -104,6 +127,12 @@ def by_name(root: Path) -> dict[str, list[psutil.Process]]:
         assert one.pid is not None, one
         process = psutil.Process(one.pid)
         found[one.name] = [process, *process.children(recursive=True)]
+    gateway, endpoint = read_gateway(root), read_endpoint(root)
+    assert gateway is not None
+    assert endpoint is not None
+    server, keeper = (psutil.Process(one.process.pid) for one in (endpoint, gateway))
+    found["triton"] = [server, *server.children(recursive=True)]
+    found["gateway"] = [one for one in (keeper, *keeper.children(recursive=True)) if one not in found["triton"]]
     return found
 
 

@@ -130,6 +130,19 @@ def test_an_exact_image_is_told_from_one_that_changes(image, exact):
     assert pinned(image) is exact
 
 
+def test_an_image_of_a_kustomization_has_the_digest_that_it_says(tmp_path):
+    said = {
+        "resources": ["pod.yaml"],
+        "images": [{"name": "a/b", "newName": "host/a/b", "newTag": "1.0", "digest": f"sha256:{'0' * 64}"}],
+    }
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(said))
+    (tmp_path / "pod.yaml").write_text(
+        "{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{name: c, image: 'a/b:0.1'}]}}"
+    )
+    (pod,) = rendered(tmp_path)
+    assert [one["image"] for one in containers(pod)] == [f"host/a/b:1.0@sha256:{'0' * 64}"]
+
+
 @pytest.mark.parametrize(
     ("said", "why"),
     [
