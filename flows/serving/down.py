@@ -1,8 +1,15 @@
-"""Stop what serves, and leave nothing of it."""
+"""Stop what serves, and leave nothing of it that runs; have what was stopped served again."""
 
 from pathlib import Path
 
-from components.serving.endpoint import served_folder
+from components.serving.endpoint import (
+    Endpoint,
+    forget_previous,
+    read_endpoint,
+    read_previous,
+    served_folder,
+    write_endpoint,
+)
 from components.serving.lock import serving_lock
 from components.serving.triton import stop
 from flows.serving.gateway import stop_gateway
@@ -22,3 +29,19 @@ def down(root: Path) -> str:
     if not what:
         return "Nothing was being served; no process and no shared memory of ours is left."
     return f"Stopped {' and '.join(what)}; no process and no shared memory of ours is left."
+
+
+def resume(root: Path) -> Endpoint | None:
+    """Have what was served before be what is served, where nothing is: after `down`. The gateway's keeper starts it, as one that has died.
+
+    Return what is to be served; None where something is already, or there are no files of what was. Raises Busy while another run deploys.
+    """
+    if not served_folder(root).exists():
+        return None
+    with serving_lock(root):
+        stopped = read_previous(root)
+        if stopped is None or read_endpoint(root) is not None or not stopped.repository.exists():
+            return None
+        write_endpoint(root, stopped)
+        forget_previous(root)
+    return stopped

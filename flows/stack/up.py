@@ -14,6 +14,7 @@ from components.serving.endpoint import read_endpoint
 from components.stages.lock import hold
 from components.stages.place import private
 from flows.claims import Claims
+from flows.serving.down import resume
 from flows.serving.gateway import ensure_gateway
 from flows.stack.place import Place, is_made
 from flows.stack.seen import Seen, read_seen
@@ -49,8 +50,10 @@ def up(root: Path, data: Path | None = None, without: Collection[str] = (), say:
                 f"the servers run already, with their data in {seen.data}{left}. To have them otherwise: diptych down, then this again"
             )
         seen = _all_well(root, say)
-        if "triton" not in seen.without and read_endpoint(root) is not None:
-            ensure_gateway(root)  # whose keeper starts Triton where it does not run
+        if "triton" not in seen.without:
+            resume(root)
+            if read_endpoint(root) is not None:
+                ensure_gateway(root)  # whose keeper starts Triton where it does not run
     return seen
 
 

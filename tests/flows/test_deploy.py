@@ -27,7 +27,7 @@ from components.serving.triton import status
 from components.serving.triton_client import TritonClient
 from flows.ask import ask, classify
 from flows.serving.deploy import deploy
-from flows.serving.down import down
+from flows.serving.down import down, resume
 from tests.components.serving.tiny_package import COLOURS, SCALE, WIDTH, make_package, picture, write_manifest
 from tests.components.serving.traces import DEADLINE_S, traces, until
 
@@ -236,5 +236,26 @@ def test_down_says_what_it_did(served: Endpoint, workspace: Path) -> None:
     assert traces(workspace) == []
     assert not served.process.is_alive()
     assert status(workspace).state == "nothing"
-    assert sorted(path.name for path in served_folder(workspace).iterdir()) == ["gateway.lock", "lock", "previous.log"]
+    left = {"gateway.lock", "lock", "previous.json", served.instance}
+    assert {path.name for path in served_folder(workspace).iterdir()} - {"previous.log"} == left
     assert down(workspace).startswith("Nothing was being served")
+
+
+def test_what_was_stopped_is_what_is_to_be_served_again_once_and_while_its_files_are_there(
+    served: Endpoint, workspace: Path
+) -> None:
+    assert resume(workspace) is None, "something is served"
+    down(workspace)
+    resumed = resume(workspace)
+    assert resumed is not None
+    assert (resumed.instance, status(workspace).state) == (served.instance, "dead"), "its keeper starts it"
+    assert resume(workspace) is None
+    down(workspace)
+    shutil.rmtree(resumed.repository)
+    assert resume(workspace) is None
+    assert status(workspace).state == "nothing"
+
+
+def test_nothing_is_resumed_where_nothing_was_served(tmp_path: Path) -> None:
+    assert resume(tmp_path) is None
+    assert not any(tmp_path.iterdir())

@@ -41,6 +41,7 @@ from components.serving.record import read_gateway
 from flows.faults import told
 from flows.mlflow_users import JOBS, SERVING
 from flows.pages import MLFLOW_PAGE
+from flows.serving.deploy import deploy
 from flows.serving.down import down
 from flows.serving.gateway import ensure_gateway, stop_gateway
 from flows.stack.archive import ABOUT
@@ -53,6 +54,7 @@ from flows.stack.restore import restore
 from flows.stack.restoring import exists, read_restoring, said_of_restoring, write_restoring
 from flows.stack.seen import Seen, read_seen, use
 from flows.stack.up import end, up
+from tests.components.serving.tiny_package import make_package
 from tests.debian_postgres import needs_postgres
 from tests.flows.rolled import REPOSITORY, ask, make_place, make_version, rules
 from tests.receivers import web
@@ -443,6 +445,23 @@ def test_the_keeper_of_the_gateway_that_is_killed_has_another_at_its_port(root):
         stop_gateway(root)
         if read_endpoint(root) is not None:
             ensure_gateway(root)  # of this process, and none of the supervisor's, whose end it outlives
+
+
+def test_what_was_served_when_all_was_stopped_is_served_again_by_up(root, tmp_path):
+    if read_endpoint(root) is None:
+        deploy(make_package(tmp_path / "package"), root, "tiny@1")
+    before = read_endpoint(root)
+    assert before is not None
+    down(root)
+    assert (read_endpoint(root), read_gateway(root)) == (None, None)
+    up(root, say=lambda said: None)
+    gateway = read_gateway(root)
+    assert gateway is not None
+    until(lambda: httpx.get(f"{gateway.url}readyz", timeout=30).status_code == 200, lambda: logs(root))
+    again = read_endpoint(root)
+    assert again is not None
+    assert (again.package_digest, again.label) == (before.package_digest, before.label)
+    assert again.process != before.process
 
 
 def test_a_shell_is_told_what_it_needs(root, place):
