@@ -43,6 +43,7 @@ from flows.workspace import Outcome, Workspace
 
 _REPORT = f"{PACKAGE}/report.html"
 _REPORTS = {_REPORT: "Report of the model", DATA_REPORT: "What was found in the data"}
+TOLD_WITHIN_S = 60.0  # of a verdict: a server that was killed is there again by then
 _WHEN = "They open while `diptych ui` runs in the workspace."
 P = ParamSpec("P")
 
@@ -166,7 +167,7 @@ def publish_decided(verdict: Verdict) -> None:
 @shown
 def publish_verdict(label: str, sentence: str) -> None:
     """Tell whoever wants to hear of it what was decided about a version such as clip@3."""
-    tell([Event(name=VERDICT, at=datetime.now(UTC), model=label, says=sentence)])
+    tell([Event(name=VERDICT, at=datetime.now(UTC), model=label, says=sentence)], TOLD_WITHIN_S)
 
 
 def _examples(workspace: Workspace, package: Path) -> None:

@@ -1,12 +1,13 @@
 """The archive that `diptych backup` writes: which parts it can have, and whether each is what was written."""
 
 import hashlib
+import io
 import json
 import re
 import tarfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeGuard
 
 from components.contracts.errors import DataError
 from flows.stack.objects import BUCKETS
@@ -53,7 +54,7 @@ class Counts:
 def verified(file: Path) -> About:
     """Return what an archive has, of which each part is what was written, and where one of ours can be. DataError for another file."""
     seen: dict[str, str] = {}
-    about: dict[str, Any] = {}
+    said_by: dict[str, Any] = {}
     try:
         with tarfile.open(file, "r:") as archive:  # what is packed could unpack without end
             for member in archive:
@@ -62,21 +63,34 @@ def verified(file: Path) -> About:
                     raise DataError(
                         f"{file} has {member.name!r}, which no backup has, or has once. It is none, or was changed."
                     )
-                if member.name == ABOUT:
-                    about = json.loads(source.read())
-                else:
+                if member.name in (ABOUT, KEYS):
+                    written = source.read()
+                    said_by[member.name] = json.loads(written)
+                    source = io.BytesIO(written)
+                if member.name != ABOUT:
                     seen[member.name] = _digest(member.name, source)
     except (tarfile.TarError, ValueError, OSError) as err:
         raise DataError(f"{file} cannot be read as a backup ({type(err).__name__}: {err}).") from err
-    said = about.get("sha256")
-    if about.get("version") != VERSION or not isinstance(said, dict):
+    about = said_by.get(ABOUT)
+    said = about.get("sha256") if isinstance(about, dict) and about.get("version") == VERSION else None
+    if not isinstance(about, dict) or not _texts(said):
         raise DataError(f"{file} does not say what it has, so it is no backup, or half of one.")
     differ = sorted({name for name in {*said, *seen} if said.get(name) != seen.get(name)})
     if differ:
         raise DataError(
             f"{file} is not what was written: {differ[0]} and {len(differ) - 1} more differ. Take another backup."
         )
-    return About(parts=seen, rows=about.get("rows", {}))
+    rows = about.get("rows", {})
+    if not (_texts(said_by.get(KEYS, {})) and isinstance(rows, dict) and all(map(_texts, rows.values()))):
+        raise DataError(
+            f"{file} has passwords or rows that are not said as a backup says them. It is none, or was changed."
+        )
+    return About(parts=seen, rows=rows)
+
+
+def _texts(value: Any) -> TypeGuard[dict[str, str]]:
+    """Return whether a value of JSON is texts by name."""
+    return isinstance(value, dict) and all(isinstance(one, str) for one in value.values())
 
 
 def is_its_name(name: str, file: Path) -> bool:

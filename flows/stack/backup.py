@@ -128,12 +128,16 @@ def cache_of(root: Path) -> Path:
         repo.close()
 
 
-def ran(place: Place, program: str, database: str, *arguments: str) -> str:
-    """Run a program of PostgreSQL's on a database, as its administrator; return what it prints. DiptychError where it fails."""
+def ran(place: Place, program: str, database: str, *arguments: str, owner: str = "") -> str:
+    """Run a program of PostgreSQL's on a database; return what it prints. DiptychError where it fails.
+
+    Args:
+        owner: as whom, by his own password; the administrator unless given.
+    """
     binary = find_binaries() / program
     done = subprocess.run(
-        [str(binary), f"--host={HOST}", f"--port={place.ports['postgres']}", f"--username={USER}", "--no-password", f"--dbname={database}", *arguments],
-        env={**os.environ, "PGPASSWORD": place.passwords["postgres"]}, capture_output=True, text=True, check=False,
+        [str(binary), f"--host={HOST}", f"--port={place.ports['postgres']}", f"--username={owner or USER}", "--no-password", f"--dbname={database}", *arguments],
+        env={**os.environ, "PGPASSWORD": place.passwords[f"postgres-{owner}" if owner else "postgres"]}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
         raise DiptychError(f"{program} of {database} failed: {done.stderr.strip()[-500:]}")

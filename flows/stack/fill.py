@@ -27,7 +27,7 @@ where q.seqincrement > 0
 
 
 def fill(place: Place, database: str, dump: Path, said: Mapping[str, str] | None) -> None:
-    """Fill a database under another name. DataError where its tables have other columns or rows than when it was dumped.
+    """Fill a database under another name, as its owner, who may do nothing beyond it: a dump is a program. DataError where its tables have other columns or rows than when it was dumped.
 
     A sequence is compared with nothing, since a dump has it as it was a moment later than the rows. One that stands below the largest id of its
     column, by which the next row would be refused, goes on behind that id.
@@ -41,7 +41,7 @@ def fill(place: Place, database: str, dump: Path, said: Mapping[str, str] | None
     with _administrator(place) as its:
         its.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
         its.execute(sql.SQL("create database {} owner {}").format(sql.Identifier(name), sql.Identifier(owner)))
-    ran(place, "pg_restore", name, "--no-owner", f"--role={owner}", "--single-transaction", str(dump))
+    ran(place, "pg_restore", name, "--no-owner", "--single-transaction", str(dump), owner=owner)
     _count_on(place, name)
     if said is None:
         return

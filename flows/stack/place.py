@@ -4,7 +4,8 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,19 @@ class Place:
             "MLFLOW_TRACKING_URI": self.url("mlflow"), "MLFLOW_TRACKING_USERNAME": USER,
             "MLFLOW_TRACKING_PASSWORD": self.passwords["mlflow"],
         }  # fmt: skip
+
+
+@contextmanager
+def unmoved(root: Path) -> Iterator[None]:
+    """Have the servers' data be where they were before where the block does not end well, so that a start that fails elsewhere moves nothing."""
+    home = _home(root.resolve())
+    before = _read(home)
+    try:
+        yield
+    except Exception:  # who is interrupted may have started them all the same
+        if before and before != _read(home):
+            _write(home, before)
+        raise
 
 
 def is_made(root: Path) -> bool:

@@ -136,6 +136,7 @@ def _fault(place: Place) -> str | None:
 def _databases(place: Place) -> None:
     import psycopg2
     from psycopg2 import sql
+    from psycopg2.extensions import encrypt_password
 
     connection = psycopg2.connect(**admin(place), dbname="postgres")
     connection.autocommit = True  # a database is made outside of transactions
@@ -145,10 +146,11 @@ def _databases(place: Place) -> None:
             for user in sorted(set(DATABASES.values())):
                 cursor.execute("select 1 from pg_roles where rolname = %s", (user,))
                 does = sql.SQL("alter" if cursor.fetchone() else "create")
-                cursor.execute(
-                    sql.SQL("{} role {} login password %s").format(does, sql.Identifier(user)),
-                    (place.passwords[f"postgres-{user}"],),
-                )
+                secret = place.passwords[f"postgres-{user}"]
+                digest = encrypt_password(
+                    secret, user, cursor, "scram-sha-256"
+                )  # a statement that fails is logged as it is
+                cursor.execute(sql.SQL("{} role {} login password %s").format(does, sql.Identifier(user)), (digest,))
             for name, user in DATABASES.items():
                 if not exists(cursor, name):
                     cursor.execute(

@@ -29,7 +29,7 @@ from flows.stack.place import KEYS, USER, Place, write_private
 from flows.stack.prefect_set_up import DEPLOYED
 from flows.stack.restoring import STAGED, Restoring, forget_restoring, read_restoring, write_restoring
 from flows.stack.seen import Seen, read_seen
-from flows.stack.up import UP, WITHIN_S, end, up
+from flows.stack.up import UP, WITHIN_S, brought_up, end
 
 _THEIRS = ("prefect", "mlflow", "mlflow-jobs", "mlflow-serving", "mlflow-forms", "webhooks")
 
@@ -73,7 +73,9 @@ def restore(root: Path, file: Path) -> Counts:
             (place.data / DEPLOYED).unlink(missing_ok=True)  # deployments name the folder that they work in
             write_private(place.data / STAGED, json.dumps({name: theirs[name] for name in _THEIRS if name in theirs}))
             write_restoring(place.data, replace(restoring, filled=True))
-        up(root, without=seen.without, say=lambda said: None)
+            brought_up(
+                root, None, seen.without, say=lambda said: None
+            )  # before anybody else can, who would start workers
     return counted(about.parts, file)
 
 

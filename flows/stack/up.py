@@ -16,9 +16,9 @@ from components.stages.place import private
 from flows.claims import Claims
 from flows.serving.down import resume
 from flows.serving.gateway import ensure_gateway
-from flows.stack.place import Place, is_made
+from flows.stack.place import Place, is_made, unmoved
 from flows.stack.seen import Seen, read_seen
-from flows.stack.services import services
+from flows.stack.services import check_left_out, services
 from flows.telling.notify import VARIABLE
 
 WITHIN_S = 300.0
@@ -37,23 +37,30 @@ def up(root: Path, data: Path | None = None, without: Collection[str] = (), say:
     Raises CapabilityError where a server is not installed, ConfigError for `without` that names none of them, TransientError where one does
     not become well in time: what runs goes on running then.
     """
+    check_left_out(without)
     with hold(private(root, "locks") / UP, f"the start of the servers of {root}", wait_s=WITHIN_S):
-        seen = read_seen(root)
-        if seen is None:
+        return brought_up(root, data, without, say)
+
+
+def brought_up(root: Path, data: Path | None, without: Collection[str], say: Callable[[str], None]) -> Seen:
+    """Do what `up` does, for who holds the lock `UP`."""
+    seen = read_seen(root)
+    if seen is None:
+        with unmoved(root):
             with closing(Claims()) as claims:
                 place = Place.of(root, data, claims)
             services(place, without)  # says what is missing before anything runs
             _start(place, without)
-        elif (data is not None and data.resolve() != seen.data) or (without and {*without} != {*seen.without}):
-            left = f", without {', '.join(seen.without)}" if seen.without else ""
-            raise ConfigError(
-                f"the servers run already, with their data in {seen.data}{left}. To have them otherwise: diptych down, then this again"
-            )
-        seen = _all_well(root, say)
-        if "triton" not in seen.without:
-            resume(root)
-            if read_endpoint(root) is not None:
-                ensure_gateway(root)  # whose keeper starts Triton where it does not run
+    elif (data is not None and data.resolve() != seen.data) or (without and {*without} != {*seen.without}):
+        left = f", without {', '.join(seen.without)}" if seen.without else ""
+        raise ConfigError(
+            f"the servers run already, with their data in {seen.data}{left}. To have them otherwise: diptych down, then this again"
+        )
+    seen = _all_well(root, say)
+    if "triton" not in seen.without:
+        resume(root)
+        if read_endpoint(root) is not None:
+            ensure_gateway(root)  # whose keeper starts Triton where it does not run
     return seen
 
 

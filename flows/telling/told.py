@@ -3,6 +3,7 @@
 Posted, and not by `emit_event`: that hands them to a thread which tries its best, while a look has to know whether what it asked for was heard.
 """
 
+import time
 from collections.abc import Sequence
 
 from httpx import HTTPError
@@ -13,9 +14,16 @@ from prefect.runtime import flow_run
 from components.contracts.errors import TransientError
 from components.monitoring.events import Event
 
+AGAIN_S = 2.0
 
-def tell(events: Sequence[Event]) -> None:
-    """Send them, each with the run that it comes from, where it comes from one; TransientError where the server does not take them."""
+
+def tell(events: Sequence[Event], within_s: float = 0.0) -> None:
+    """Send them, each with the run that it comes from, where it comes from one; TransientError where the server does not take them.
+
+    Args:
+        within_s: seconds after which nobody tries again. The server takes an event that is sent twice as one.
+    """
+    deadline = time.monotonic() + within_s
     run = str(flow_run.id or "")
     related = [
         {"prefect.resource.id": f"prefect.tag.{tag}", "prefect.resource.role": "tag"} for tag in flow_run.tags or ()
@@ -31,8 +39,12 @@ def tell(events: Sequence[Event]) -> None:
         ).model_dump(mode="json")
         for event in events
     ]  # fmt: skip
-    try:
-        with get_client(sync_client=True) as client:
-            client.request("POST", "/events", json=sent)  # type: ignore[arg-type]
-    except (HTTPError, OSError) as err:
-        raise TransientError(f"the Prefect server does not take events: {type(err).__name__}: {err}") from err
+    while True:
+        try:
+            with get_client(sync_client=True) as client:
+                client.request("POST", "/events", json=sent)  # type: ignore[arg-type]
+            return
+        except (HTTPError, OSError) as err:
+            if time.monotonic() + AGAIN_S > deadline:
+                raise TransientError(f"the Prefect server does not take events: {type(err).__name__}: {err}") from err
+        time.sleep(AGAIN_S)

@@ -5,6 +5,7 @@ make() { # make USER DATABASE...
     user=$1
     shift
     psql -v ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname postgres <<SQL
+set log_min_error_statement = panic; -- a statement that fails is else logged as it is, with the password
 \\set password \`cat /run/secrets/postgres-$user\`
 create role "$user" login password :'password';
 SQL

@@ -8,8 +8,13 @@ import kubernetes_asyncio.client as kubernetes
 
 from infra.manifests.render import Manifest
 
-OTHERS = {("external-secrets.io/v1", "ExternalSecret")}
-"""Of operators, whose schema Kubernetes does not have."""
+OTHERS = {
+    ("external-secrets.io/v1", "ExternalSecret"): {
+        "refreshInterval": str, "secretStoreRef": {"name": str, "kind": str}, "target": {"name": str},
+        "data": [{"secretKey": str, "remoteRef": {"key": str, "property": str}}],
+    },
+}  # fmt: skip
+"""Of operators, whose schema Kubernetes does not have: the words of `spec` that are used here, as external-secrets' API reference has them, and their kinds."""
 _LIST, _DICT = re.compile(r"list\[(.+)\]"), re.compile(r"dict\((\w+), (.+)\)")
 _PLAIN: dict[str, tuple[type, ...]] = {
     "str": (str,),
@@ -22,14 +27,33 @@ _QUANTITY = re.compile(r"\d+(\.\d+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?")
 
 
 def misfits(manifest: Manifest) -> list[str]:
-    """Return what does not fit; empty where all does, or where the kind is of an operator that is known."""
+    """Return what does not fit; empty where all does. Of an operator's kinds those are known that are used here."""
     version, kind = manifest.get("apiVersion", ""), manifest.get("kind", "")
-    if (version, kind) in OTHERS:
-        return []
+    where = f"{kind} {manifest.get('metadata', {}).get('name', '?')}"
+    if (words := OTHERS.get((version, kind))) is not None:
+        return list(_among(words, manifest.get("spec"), f"{where}.spec"))
     found = _class_of(version, kind)
     if found is None:
         return [f"there is no {kind} in {version}"]
-    return list(_against(found, manifest, f"{kind} {manifest.get('metadata', {}).get('name', '?')}"))
+    return list(_against(found, manifest, where))
+
+
+def _among(words: Any, value: Any, where: str) -> Iterator[str]:
+    """Yield what is no word of an operator's, or of another kind."""
+    if isinstance(words, type):
+        if not isinstance(value, words):
+            yield f"{where}: is {value!r}, and has to be {words.__name__}"
+    elif not isinstance(value, type(words)):
+        yield f"{where}: is {value!r}, and has to be {type(words).__name__}"
+    elif isinstance(words, list):
+        for at, inner in enumerate(value):
+            yield from _among(words[0], inner, f"{where}[{at}]")
+    else:
+        for word, inner in value.items():
+            if word in words:
+                yield from _among(words[word], inner, f"{where}.{word}")
+            else:
+                yield f"{where}: {word} is none of {', '.join(words)}"
 
 
 def _class_of(version: str, kind: str) -> type | None:

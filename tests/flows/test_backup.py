@@ -12,6 +12,7 @@ import pytest
 from components.contracts.errors import ConfigError, DataError
 from components.serving.process import ProcessId
 from flows.stack.archive import ABOUT, VERSION, is_its_name, verified
+from flows.stack.place import KEYS
 from flows.stack.postgres import DATABASES
 from flows.stack.restore import put_back, refuse_if_runs_begin
 from flows.stack.seen import One, Seen
@@ -22,12 +23,14 @@ CACHED = f"cache/md5/{MD5[:2]}/{MD5[2:]}"
 GOOD = {f"databases/{next(iter(DATABASES))}.dump": b"dump", "buckets/dvc/files/a": b"object", CACHED: WORD}
 
 
-def write(path: Path, parts: dict[str, bytes], mode: str = "w", more: tuple[tarfile.TarInfo, ...] = ()) -> Path:
-    """Write an archive that says of itself what it has."""
+def write(
+    path: Path, parts: dict[str, bytes], mode: str = "w", more: tuple[tarfile.TarInfo, ...] = (), about: object = None
+) -> Path:
+    """Write an archive that says of itself what it has, unless something else is given."""
     said = {name: hashlib.sha256(data).hexdigest() for name, data in parts.items()}
-    about = json.dumps({"version": VERSION, "sha256": said}).encode()
+    its = json.dumps({"version": VERSION, "sha256": said} if about is None else about).encode()
     with tarfile.open(path, mode) as archive:
-        for name, data in {**parts, ABOUT: about}.items():
+        for name, data in {**parts, ABOUT: its}.items():
             member = tarfile.TarInfo(name)
             member.size = len(data)
             archive.addfile(member, io.BytesIO(data))
@@ -46,6 +49,28 @@ def test_one_that_is_as_it_was_written_is_believed(tmp_path):
 def test_a_part_that_would_lie_elsewhere_is_refused(tmp_path, name):
     with pytest.raises(DataError, match="which no backup has"):
         verified(write(tmp_path / "all.tar", {**GOOD, name: WORD}))
+
+
+@pytest.mark.parametrize("about", [
+    [], "words", {"version": VERSION, "sha256": []}, {"version": VERSION, "sha256": {"passwords.json": 1}}, {"version": VERSION + 1, "sha256": {}},
+])  # fmt: skip
+def test_an_archive_that_says_of_itself_what_no_backup_says_is_refused(tmp_path, about):
+    with pytest.raises(DataError, match="does not say what it has"):
+        verified(write(tmp_path / "all.tar", GOOD, about=about))
+
+
+@pytest.mark.parametrize("passwords", [[], "words", {"mlflow": 1}, {"mlflow": {"of": "us"}}, None])
+def test_passwords_that_are_no_texts_by_name_are_refused(tmp_path, passwords):
+    with pytest.raises(DataError, match="not said as a backup says them"):
+        verified(write(tmp_path / "all.tar", {**GOOD, KEYS: json.dumps(passwords).encode()}))
+    assert KEYS in verified(write(tmp_path / "all.tar", {**GOOD, KEYS: b'{"mlflow": "word"}'})).parts
+
+
+@pytest.mark.parametrize("rows", [[], {"mlflow": []}, {"mlflow": {"runs": 1}}])
+def test_digests_of_rows_that_are_no_texts_by_table_are_refused(tmp_path, rows):
+    said = {name: hashlib.sha256(data).hexdigest() for name, data in GOOD.items()}
+    with pytest.raises(DataError, match="not said as a backup says them"):
+        verified(write(tmp_path / "all.tar", GOOD, about={"version": VERSION, "sha256": said, "rows": rows}))
 
 
 def test_data_under_the_digest_of_other_data_is_refused(tmp_path):

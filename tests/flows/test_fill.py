@@ -1,6 +1,9 @@
 """A database that comes back by what its backup says of it, on a PostgreSQL of its own: rows are compared, and how far a sequence counts is not."""
 
+import os
+import re
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -10,7 +13,7 @@ from typing import Any
 import psycopg2
 import pytest
 
-from components.contracts.errors import DataError
+from components.contracts.errors import DataError, DiptychError
 from flows.claims import Claims
 from flows.processes import started
 from flows.stack.backup import ran
@@ -83,6 +86,50 @@ def test_numbers_that_are_drawn_while_it_is_dumped_do_not_keep_it_from_coming_ba
     fill(place, NAME, tmp_path / "dump", said)
     assert does(place, staged(NAME), "select what from said order by id") == [("a",), ("b",), ("c",)]
     assert does(place, staged(NAME), "insert into said (what) values ('d') returning id") == [(4,)]
+
+
+def test_a_dump_that_wants_to_be_more_than_the_owner_of_its_database_is_not_let(place, tmp_path):
+    """What a dump says is run. One that somebody has changed ends the role that it was given, and has PostgreSQL's user run a program."""
+    done = Path(tempfile.gettempdir()) / f"of-a-dump-{os.getpid()}"
+    does(place, NAME, f"create function told() returns text language sql as $$select '{'x' * 200}'$$")
+    try:
+        dump = tmp_path / "dump"
+        ran(place, "pg_dump", NAME, "--format=custom", "--compress=0", f"--file={dump}")
+        data = dump.read_bytes()
+        (text,) = re.findall(rb"CREATE FUNCTION public\.told\(\).*?;\n", data, re.DOTALL)
+        wants = f"RESET ROLE; COPY (SELECT 1) TO PROGRAM 'touch {done}';".encode()
+        dump.write_bytes(data.replace(text, wants + b" " * (len(text) - len(wants))))
+        with pytest.raises(DiptychError, match="COPY to or from an external program"):
+            fill(place, NAME, dump, None)
+        assert not done.exists()
+        does(
+            place, "postgres", "grant pg_execute_server_program to mlflow"
+        )  # it is for want of this that nothing was run
+        fill(place, NAME, dump, None)
+        assert done.exists()
+    finally:
+        does(place, "postgres", "revoke pg_execute_server_program from mlflow")
+        does(place, NAME, "drop function told()")
+        drop_filled(place)
+        done.unlink(missing_ok=True)
+
+
+def test_a_password_is_in_no_statement_which_a_fault_would_have_logged(place):
+    log = place.log("postgres")
+    before = len(log.read_text())
+    does(place, "postgres", "alter system set log_statement = 'ddl'", "select pg_reload_conf()")
+    try:
+        deadline = time.monotonic() + WITHIN_S
+        while "alter role" not in (said := log.read_text()[before:]).lower():
+            assert time.monotonic() < deadline, said
+            postgres(place).set_up()
+    finally:
+        does(place, "postgres", "alter system reset log_statement", "select pg_reload_conf()")
+    assert "SCRAM-SHA-256$" in said
+    assert [name for name, secret in place.passwords.items() if secret in said] == []
+    for database, owner in DATABASES.items():
+        asked = "--tuples-only", "--no-align", "--command=select current_user"
+        assert ran(place, "psql", database, *asked, owner=owner).strip() == owner
 
 
 def test_an_archive_that_says_how_far_sequences_counted_comes_back_too(place, table, tmp_path):

@@ -1,11 +1,14 @@
 """Who is told, for real: a Prefect server with its automations, and Slack's block, a mail server and a webhook that receive."""
 
+import json
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -20,9 +23,11 @@ from pydantic import SecretStr
 
 from components.contracts.errors import ConfigError, GateClosed
 from components.monitoring.events import BUDGET, DRIFT, Event
+from flows import publish
 from flows.loopback import free_port, wait_for
 from flows.processes import started
 from flows.publish import publish_verdict
+from flows.telling import told as told_of
 from flows.telling.automations import TRIES, whole
 from flows.telling.channels import Channel, without_address
 from flows.telling.notices import NOTICES, remove_channel, renew_notices, set_up_notices, try_channels
@@ -141,13 +146,47 @@ def test_a_run_that_is_tried_again_is_told_of_once_it_is_not(told, until):
         assert "its worker died" in text
 
 
-def test_a_verdict_that_nobody_can_be_told_of_stops_nothing(told, capsys):
+def test_a_verdict_that_nobody_can_be_told_of_stops_nothing(told, capsys, monkeypatch):
+    monkeypatch.setattr(publish, "TOLD_WITHIN_S", 0.0)
     with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api", PREFECT_CLIENT_MAX_RETRIES: 0}):
         publish_verdict("clip@3", "clip@3 is promoted")
     assert (
         "not shown on the run's page (publish_verdict): the Prefect server does not take events"
         in capsys.readouterr().err
     )
+
+
+def test_a_verdict_is_told_to_a_server_that_is_away_for_a_moment_once_it_is_back(monkeypatch, capsys):
+    monkeypatch.setattr(told_of, "AGAIN_S", 0.2)
+    heard = list[list[dict[str, str]]]()
+
+    class Server(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_error(404)  # no token against forged requests is wanted
+
+        def do_POST(self):
+            heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *of): ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Server, bind_and_activate=False) as server:
+        server.server_bind()  # and nobody listens yet, so that who asks is refused
+        back = threading.Timer(1.0, server.server_activate)
+        serves = threading.Timer(1.1, server.serve_forever)
+        with temporary_settings(
+            {PREFECT_API_URL: f"http://127.0.0.1:{server.server_address[1]}/api", PREFECT_CLIENT_MAX_RETRIES: 0}
+        ):
+            back.start()
+            serves.start()
+            publish_verdict("clip@3", "clip@3 is promoted")
+        server.shutdown()
+        serves.join()
+    assert [one["resource"]["prefect.resource.id"] for (one,) in heard] == ["diptych.endpoint.clip@3"], (
+        capsys.readouterr().err
+    )
+    assert capsys.readouterr().err == ""
 
 
 def test_no_address_is_in_a_log_or_an_automation_or_can_be_read_in_the_store(told):

@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from components.contracts.errors import StaleArtifact
+from components.contracts.errors import ConfigError, StaleArtifact, TransientError
+from components.stages.lock import hold
 from flows.claims import Claims
 from flows.stack.place import Place
 from flows.stack.postgres import cluster_of, postgres
+from flows.stack.up import up
+from tests.debian_postgres import needs_postgres
 from tests.flows.rolled import make_place
 
 
@@ -35,6 +38,23 @@ def test_a_disk_that_is_not_there_is_no_empty_one(tmp_path):
         other.listen()
         assert chosen(root).ports["hooks"] != place.ports["hooks"]
     assert len(set(place.ports.values())) == len(place.ports)
+
+
+def test_a_start_elsewhere_that_fails_moves_nothing(tmp_path):
+    needs_postgres()
+    root, new = make_place(tmp_path), tmp_path / "new"
+    before = chosen(root)
+    with pytest.raises(ConfigError, match="--without trition"):
+        up(root, new, without=["trition"])
+    assert not new.exists()
+    new.mkdir()
+    with (
+        hold(new / "lock", "the data"),  # as the servers of another workspace do
+        pytest.raises(TransientError, match="the servers did not start"),
+    ):
+        up(root, new)
+    assert Place.read(root) == before
+    assert chosen(root) == before, "where the next start has them"
 
 
 def test_two_that_start_at_the_same_moment_have_no_port_in_common(tmp_path):

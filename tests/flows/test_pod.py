@@ -1,5 +1,6 @@
 """A pod's share of serving: the champion laid out, a real Triton on it, and a gateway that listens only once that has proven itself."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -33,6 +34,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Stor
         try:
             ServingEnvironment.find(root)
         except CapabilityError as err:
+            if "CI" in os.environ:
+                raise
             pytest.skip(str(err))
         store = open_store(root)
         yield root, store, make_version(root, store, 1, 40), make_version(root, store, 2, 59)

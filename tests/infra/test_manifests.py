@@ -31,6 +31,33 @@ def test_every_file_of_a_kustomization_is_one_of_its_resources():
         assert files == {name for name in said["resources"] if name.endswith(".yaml")}
 
 
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_how_many_pods_there_are_is_said_by_one(folder):
+    manifests = rendered(KUBERNETES / folder)
+    scaled = {one["spec"]["scaleTargetRef"]["name"] for one in manifests if one["kind"] == "HorizontalPodAutoscaler"}
+    assert scaled == (set() if folder == "ranks" else {"serving"})
+    said = {one["metadata"]["name"] for one in manifests if one["kind"] == "Deployment" and "replicas" in one["spec"]}
+    assert said & scaled == set(), "each kubectl apply would take the autoscaler's pods away"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("spec/secretStoreRef", {"kind": "ClusterSecretStore", "nam": "diptych"}, "nam is none of name, kind"),
+        ("spec/data/0/remoteReference", {"key": "a"}, "remoteReference is none of secretKey, remoteRef"),
+        ("spec/data/0/remoteRef", "diptych/prefect", "has to be dict"),
+        ("spec/data", {}, "has to be list"),
+        ("spec/refreshInterval", 1, "has to be str"),
+    ],
+)
+def test_a_secret_of_elsewhere_that_is_misspelt_is_found(path, value, said):
+    secret = next(deepcopy(one) for one in rendered(KUBERNETES / "base") if one["kind"] == "ExternalSecret")
+    assert misfits(secret) == []
+    (found,) = misfits(put(secret, path, value))
+    assert said in found
+    assert found.startswith("ExternalSecret prefect")
+
+
 def test_on_gpus_triton_alone_has_another_place_and_configuration():
     base, gpu = (rendered(KUBERNETES / folder) for folder in ("base", "gpu"))
     other = [(one, its) for one, its in zip(base, gpu, strict=True) if one != its]
