@@ -1,5 +1,6 @@
 """How a stage's run went, left in a file: an exit code does not survive DVC (75 arrives as 255), a file does."""
 
+import errno
 import json
 import os
 from dataclasses import asdict, dataclass
@@ -62,11 +63,19 @@ class StageOutcome:
         return self.state == "running" and start_ticks(self.pid) == self.started_ticks is not None
 
     def write(self, root: Path) -> None:
-        """Leave it in .diptych/outcome, whole or not at all."""
-        path = private(root, "outcome") / f"{self.address}.json"
+        """Leave it in .diptych/outcome, whole or not at all; on a full disk in the place of the one before, which has a block there."""
+        path, text = private(root, "outcome") / f"{self.address}.json", json.dumps(asdict(self), indent=2) + "\n"
         half = path.with_name(f".{path.name}.{os.getpid()}")
-        half.write_text(json.dumps(asdict(self), indent=2) + "\n")
-        half.replace(path)
+        try:
+            half.write_text(text)
+            half.replace(path)
+        except OSError as err:
+            half.unlink(missing_ok=True)
+            if err.errno not in (errno.ENOSPC, errno.EDQUOT) or not path.exists():
+                raise
+            with path.open("r+b", buffering=0) as file:
+                file.write(text.encode())
+                file.truncate()
 
     @classmethod
     def read(cls, root: Path, stage: str, recipe: str | None) -> "StageOutcome | None":

@@ -96,7 +96,11 @@ def _run(
         _judged(outcome, err, signals, read_position(position), has_something(resumes), no_room),
         seconds=round(time.monotonic() - began, 3), cpu_seconds=_cpu_seconds(),
     )  # fmt: skip
-    outcome.write(root)
+    try:
+        outcome.write(root)
+    except OSError:
+        if outcome.state == "ran":  # what nobody can know of was not done
+            raise
     if outcome.state != "ran":
         unforeseen = outcome.state == "failed" and no_room is None and not isinstance(err, DiptychError)
         where = f" (traceback in {Path(log.name).relative_to(root)})" if unforeseen else ""

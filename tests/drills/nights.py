@@ -1,6 +1,6 @@
 """Night after night on the servers of one machine, and what grows by it: `make drill DRILL=nights`.
 
-A small workspace with real stages, whose nightly deployment is run by the stack's worker so many times; in a few of them something has changed.
+A small workspace with real stages, whose nightly deployment is run by the stack's worker so many times, with a few looks of the monitor after each at a model that is served; in a few of them something has changed.
 Before and after each night all is counted that could grow: rows of every table, files and bytes of every folder, logs, temporary files,
 processes, shared memory. What a quiet night may add is said here, in A_NIGHT, and nothing else may grow by anything. Then the rows are made
 older than they may become, and have to go. Prints one JSON object as its last line; --keep writes it to docs/benchmarks/nights.json.
@@ -16,16 +16,22 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psutil
+from prefect.client.orchestration import SyncPrefectClient
 from sqlalchemy import Connection, create_engine, text
 
 from flows.page_apps import RUNS_KEPT_DAYS
+from flows.serving.deploy import deploy
+from flows.serving.down import down
+from flows.serving.gateway import ensure_gateway
 from flows.stack.place import Place
 from flows.stack.postgres import cluster_of
 from flows.stack.seen import read_seen
+from tests.components.serving.tiny_package import make_package
 from tests.drills.kept import about, conclude
-from tests.drills.on_stack import on_stack, prefect_of, without_looks
+from tests.drills.on_stack import LOOKS, on_stack, prefect_of, without_looks
 from tests.drills.stack import service, until
 from tests.drills.undisturbed import alone
 from tests.flows.conftest import make_toy
@@ -37,7 +43,8 @@ HELD = "automation_held_event"
 KEPT_AT = REPOSITORY / "docs/benchmarks/nights.json"
 MAPS = ("_fsm", "_vm", "pg_internal.init")
 """Of free room and of what all may see, which a table gets when it is first vacuumed; and what whoever connects leaves for those who come later."""
-LOOKS = 8  # half a second apart, at what comes and goes by the second
+GLANCES = 8  # half a second apart, at what comes and goes by the second
+MONITORED = 4  # looks of the monitor a night, of the 96 that a day has: what one adds is told by itself
 WARM = 3  # nights after which all that is made once is there
 A_NIGHT = {
     # Rows of the night's own run, each twice what was counted: Prefect takes them away after RUNS_KEPT_DAYS, events after 7 days, what is held after half an hour.
@@ -76,7 +83,12 @@ def main() -> None:
         os.environ["TMPDIR"] = str(Path(folder) / "tmp")  # of all that is started: what is left there is counted
         (Path(folder) / "tmp").mkdir()
         root = place(Path(folder) / "toy")
-        detail = on_stack(root, lambda: drill(root, asked.nights, asked.changed, counts, ended, asked.to))
+        try:
+            detail = on_stack(
+                root, lambda: drill(root, asked.nights, asked.changed, counts, ended, asked.to), without=["hooks"]
+            )
+        finally:
+            down(root)
     lost = [f"night {night}: {state}" for night, state in enumerate(ended, 1) if state != "Completed"]
     done = len(ended) == asked.nights and not lost and "fault" not in detail
     passed = done and not detail["grows"] and not detail["left_of_old_rows"]
@@ -142,23 +154,19 @@ def drill(
     """
     its = Place.read(root)
     took: list[float] = []
+    serve(root)
     with prefect_of(root) as client:
-        deployment = client.read_deployment_by_name("pipeline/nightly").id
-        without_looks(client)
+        nightly, look = (client.read_deployment_by_name(name).id for name in ("pipeline/nightly", LOOKS))
+        without_looks(client)  # but for those that are asked for
         counts.append(counted(root, its))
         for night in range(nights):
             if night >= nights - changed:
                 set_seed(root, 2 + night)
             began = time.monotonic()
-            made = client.create_flow_run_from_deployment(deployment)
-
-            def state() -> str:
-                found = client.read_flow_run(made.id).state  # noqa: B023  # asked within this night
-                return found.name if found else ""
-
-            until(lambda: state() in ("Completed", "Failed", "Crashed", "Cancelled"), state)
-            ended.append(state())
+            ended.append(ran(client, nightly))
             took.append(round(time.monotonic() - began, 1))
+            looked = [ran(client, look) for _ in range(MONITORED)]
+            assert looked == ["Completed"] * MONITORED, looked
             settled(root, its)
             counts.append(counted(root, its))
             if to:
@@ -172,6 +180,30 @@ def drill(
         },
         "left_of_old_rows": old_rows_left(root, its),
     }  # fmt: skip
+
+
+def serve(root: Path) -> None:
+    """Serve a model that no run knows of, for the monitor to look at."""
+    environment = root / ".venv-serving"
+    environment.symlink_to(REPOSITORY / ".venv-serving")
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            deploy(make_package(Path(folder) / "package"), root, "tiny@1")
+        ensure_gateway(root)
+    finally:
+        environment.unlink()  # so that no run of these toys serves what it has made
+
+
+def ran(client: SyncPrefectClient, deployment: UUID) -> str:
+    """Return how a run of a deployment ended."""
+    made = client.create_flow_run_from_deployment(deployment).id
+
+    def state() -> str:
+        found = client.read_flow_run(made).state
+        return found.name if found else ""
+
+    until(lambda: state() in ("Completed", "Failed", "Crashed", "Cancelled"), state)
+    return state()
 
 
 def grown(counts: Sequence[Mapping[str, int]]) -> dict[str, Any]:
@@ -226,7 +258,7 @@ def passing(keeper: psutil.Process) -> dict[str, int]:
 def least(look: Callable[[], Mapping[str, int]], every_s: float = 0.5) -> dict[str, int]:
     """Return name -> the least that a few looks found."""
     found = dict(look())
-    for _ in range(LOOKS - 1):
+    for _ in range(GLANCES - 1):
         time.sleep(every_s)
         found = {name: min(found[name], one) for name, one in look().items()}
     return found

@@ -7,34 +7,30 @@ run it, who may mount a disk. Prints one JSON object as its last line; --keep wr
 """
 
 import argparse
-import errno
 import json
-import os
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import State
 
-from components.contracts.errors import DiptychError
-from components.registry.champion import files_of
 from components.registry.store import open_store
-from components.registry.versions import _COMPLETE, by_label
+from components.registry.versions import _COMPLETE
 from flows.serving.down import down
 from flows.stack.place import Place
 from flows.stack.postgres import AS_ROOT, cluster_of
 from flows.stack.seen import read_seen, use
+from tests.drills.disk import full, mount, mounted, need_root
 from tests.drills.kept import about, conclude
 from tests.drills.on_stack import on_stack, prefect_of, without_looks
 from tests.drills.stack import RUN_WITHIN_S, Drill, let_go, until
-from tests.drills.undisturbed import differs, own_copy, twice
+from tests.drills.undisturbed import damaged, differs, own_copy, twice
 from tests.workspace import REPOSITORY
 
 KEPT_AT = REPOSITORY / "docs/benchmarks/server-disk.json"
@@ -49,8 +45,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0, help="that the disk is full for, each time (60)")
     parser.add_argument("--keep", action="store_true", help=f"write {KEPT_AT.relative_to(REPOSITORY)}")
     asked = parser.parse_args()
-    if os.geteuid() != 0:
-        sys.exit("the drill mounts a disk of 3 GB in memory for the servers, which root alone may do. Run it as root.")
+    need_root("the servers")
     whence, began, found, lost = about("server_disk"), time.monotonic(), dict[str, Any](), list[str]()
     with tempfile.TemporaryDirectory() as folder:
         root, undisturbed = own_copy(Path(folder))
@@ -97,11 +92,9 @@ def page(said: Mapping[str, Any]) -> str:
 @contextmanager
 def disk_for(root: Path, at: Path) -> Iterator[Path]:
     """Mount a disk for all that the servers keep while the block runs, also for PostgreSQL, which root runs elsewhere."""
-    at.mkdir()
     elsewhere = cluster_of(Place(root=root, data=(at / "data").resolve(), ports={}, passwords={})).parent
     assert elsewhere.parent == AS_ROOT
-    mount("-t", "tmpfs", "-o", f"size={SIZE},mode=0711", "tmpfs", str(at))
-    try:
+    with mounted(at, SIZE):
         for folder in (at / "postgres", elsewhere):
             folder.mkdir(mode=0o711, parents=True)
         mount("--bind", str(at / "postgres"), str(elsewhere))
@@ -110,17 +103,6 @@ def disk_for(root: Path, at: Path) -> Iterator[Path]:
         finally:
             subprocess.run(["umount", str(elsewhere)], check=True)
             elsewhere.rmdir()
-    finally:
-        subprocess.run(["umount", str(at)], check=True)
-
-
-def mount(*arguments: str) -> None:
-    """Mount; RuntimeError, with what it says, where this machine does not let us."""
-    ran = subprocess.run(["mount", *arguments], capture_output=True, text=True, check=False)
-    if ran.returncode:
-        raise RuntimeError(
-            f"mount {' '.join(arguments)}: {ran.stderr.strip()}. The drill needs a machine where root may mount."
-        )
 
 
 def through(drill: Drill, disk: Path, full_s: float, found: dict[str, Any], lost: list[str]) -> dict[str, Any]:
@@ -173,29 +155,6 @@ def training(drill: Drill) -> tuple[UUID, Callable[[], None]]:
     return run, lambda: let_go(process)
 
 
-@contextmanager
-def full(disk: Path) -> Iterator[int]:
-    """Have the disk full while the block runs; yield the bytes that it took."""
-    ballast = disk / "ballast"
-    try:
-        with ballast.open("wb", buffering=0) as file:
-            for size in (2**20, 2**12, 1):
-                fill(file, size)
-        yield ballast.stat().st_size
-    finally:
-        ballast.unlink()
-
-
-def fill(file: IO[bytes], size: int) -> None:
-    """Write as many bytes at once until there is no room for them."""
-    try:
-        while file.write(bytes(size)):
-            pass
-    except OSError as err:
-        if err.errno != errno.ENOSPC:
-            raise
-
-
 def services(drill: Drill) -> list[Any]:
     """Return how each server is."""
     seen = read_seen(drill.root)
@@ -218,17 +177,6 @@ def ended(client: SyncPrefectClient, run: UUID) -> tuple[str, str]:
 
     until(over, lambda: found, RUN_WITHIN_S, 1.0)
     return found[0].name or "", found[0].message or ""
-
-
-def damaged(root: Path) -> list[str]:
-    """Return what is wrong with the files of the version, each held against its sha256."""
-    store = open_store(root)
-    try:
-        with tempfile.TemporaryDirectory() as elsewhere:
-            files_of(by_label(store, "clip@1"), Path(elsewhere), store)
-    except DiptychError as err:
-        return [f"clip@1: {err}"]
-    return []
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Chaos: faults at random moments, from a seed, while pipelines run and a client asks all the time: `make drill DRILL=soak`.
 
 A workspace with a person's own pictures at `debug`, fine-tuned, on the servers of one machine, with Triton and gateway. Each run begins with nothing
-computed yet; meanwhile processes are killed, servers stop answering, files cannot grow; after each all servers are to be well again, and what is served to answer, by themselves. A run that says that it cannot go on is asked for
-again, as a person would. In the end every run has the weights, the rows and the metrics of an undisturbed one, to the last bit, no run and no version is there
+computed or registered yet, so that it ends in a version, whose files go to S3, which is judged and gets the alias; meanwhile processes are killed, servers stop answering, files cannot grow; after each all servers are to be well again, and what is served to answer, by themselves. A run that says that it cannot go on is asked for
+again, as a person would. Every run has the weights, the rows and the metrics of an undisturbed one, to the last bit, and one version, of which all files have their sha256; no run and no version is there
 twice, and no answer was another one than the package gives. A fault that met no process is drawn again: it passes where as many were done as were
 asked for. Prints one JSON object as its last line; --keep writes it to docs/benchmarks/soak.json.
 
@@ -30,6 +30,7 @@ import numpy as np
 import psutil
 from prefect.client.orchestration import SyncPrefectClient
 
+from components.registry.store import open_store
 from components.serving.endpoint import read_endpoint
 from components.serving.record import read_gateway
 from components.stages.outcome import StageOutcome
@@ -39,7 +40,7 @@ from flows.stack.seen import read_seen, use
 from tests.drills.kept import about, conclude
 from tests.drills.on_stack import on_stack, prefect_of, without_looks
 from tests.drills.stack import kill_worker, service
-from tests.drills.undisturbed import differs, forget_results, own_copy, twice
+from tests.drills.undisturbed import damaged, differs, forget_registered, forget_results, own_copy, twice
 from tests.workspace import REPOSITORY
 
 KEPT_AT = REPOSITORY / "docs/benchmarks/soak.json"
@@ -91,7 +92,7 @@ def page(said: Mapping[str, Any]) -> str:
     hours, minutes = divmod(round(said["seconds"] / 60), 60)
     return (
         f"{said['fault_count']} faults over {said['runs']} runs of a whole pipeline at `debug`, drawn from a seed, {said['while_no_run_was_under_way'] or 'none'} of them after its run was over ({', '.join(f'{name} {count}' for name, count in often)}). "
-        f"Lost, there twice, or other than an undisturbed run's to the last bit: {said['lost']} rows, weights, metrics, runs and versions. A client that asked all the time got {said['answered']:,} answers, {said['wrong']} of them wrong, and "
+        f"Each run registered its version anew. Lost, damaged, there twice, or other than an undisturbed run's to the last bit: {said['lost']} rows, weights, metrics, runs, versions and files of these. A client that asked all the time got {said['answered']:,} answers, {said['wrong']} of them wrong, and "
         f"{said['not_answered']:,} times none, while the gateway or Triton was being started again, which nobody asked for. {len(said['asked_again'])} times a run said that it could not go on, and was asked for again, as a person would. "
         f"Goodput {said['goodput']:.0%}: a run takes {said['undisturbed_s']} s undisturbed, and {sum(said['disturbed_s']) / said['runs']:.0f} s in the mean with {said['fault_count'] / said['runs']:.1f} faults, each of which waits until all is well after the one before "
         f"(`make drill DRILL=soak`): `{said['command']}` ([answer](benchmarks/{KEPT_AT.name})), commit `{said['commit']}`, {said['machine']}, beside other work, {hours} h {minutes:02d} min."
@@ -131,26 +132,35 @@ class Soak:
         self._asked_for(lambda: None)
         self.expected = {text: patiently(lambda text=text: embedded(self.root, text)) for text in TEXTS}  # type: ignore[misc]
         assert all(one.size for one in self.expected.values()), "no answer before anything was wrong"
-        forget_results(self.root)
+        self._forget()
         alone = self._asked_for(lambda: None)
         ended = threading.Event()
         asking = threading.Thread(target=self._ask, args=(ended,))
         asking.start()
         try:
             for number in range(runs):
-                forget_results(self.root)
+                self._forget()
                 left = (faults - self.faults.total()) // (runs - number)
                 self.took_s.append(self._asked_for(lambda left=left: self._fault_within(left)))  # type: ignore[misc]
-                self.lost += differs(self.root, self.undisturbed)
+                self.lost += [f"run {number + 1}: {one}" for one in self._wrong()]
                 print(f"run {number + 1}: {self.took_s[-1]:.0f} s, {json.dumps(self.counts())}", flush=True)
         finally:
             ended.set()
             asking.join()
-        self.lost += twice(self.root)
         return {
             **self.counts(), "runs": runs, "undisturbed_s": round(alone), "disturbed_s": [round(one) for one in self.took_s],
             "goodput": round(alone * runs / sum(self.took_s), 3),
         }  # fmt: skip
+
+    def _forget(self) -> None:
+        """Have nothing be computed or registered, once all is well."""
+        forget_results(self.root)
+        patiently(lambda: forget_registered(self.root))
+
+    def _wrong(self) -> list[str]:
+        """Return what of a run that is over is not as it should be, as far as the registry can be asked."""
+        registered = patiently(lambda: (*twice(self.root), *damaged(self.root), *without_alias(self.root)))
+        return [*differs(self.root, self.undisturbed), *registered]
 
     def counts(self) -> dict[str, Any]:
         """Return what was counted so far."""
@@ -282,6 +292,15 @@ class Soak:
                 right = found.shape == expected.shape and float(np.abs(found - expected).max()) <= SAME
                 self.answers["right" if right else "wrong"] += 1
             ended.wait(0.1)
+
+
+def without_alias(root: Path) -> list[str]:
+    """Return what is wrong with the versions: there is to be one, and it is the champion."""
+    store = open_store(root)
+    versions = store.client.search_model_versions("name = 'clip'")
+    champions = [one.aliases for one in store.client.search_registered_models("name = 'clip'")]
+    fits = len(versions) == 1 and champions == [{"champion": str(versions[0].version)}]
+    return [] if fits else [f"there are {len(versions)} versions, and the aliases are {champions}"]
 
 
 def verdict(said: Mapping[str, Any], faults: int) -> bool:

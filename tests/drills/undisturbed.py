@@ -4,14 +4,18 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from components.contracts.errors import DiptychError, is_transient
+from components.registry.champion import files_of
 from components.registry.runs import TRAIN_DIGEST
 from components.registry.store import open_store
+from components.registry.versions import by_label
 from components.stages.lock import hold
 from components.stages.place import private
 from tests.own_run import own_run
@@ -96,3 +100,25 @@ def twice(root: Path) -> list[str]:
                     f"{name} of {run.info.run_id}, {run.data.tags.get(TRAIN_DIGEST, '')[:12]}, has a step twice"
                 )
     return found
+
+
+def damaged(root: Path) -> list[str]:
+    """Return what is wrong with the files of the version, each held against its sha256. TransientError where nobody can be asked now."""
+    store = open_store(root)
+    try:
+        with tempfile.TemporaryDirectory() as elsewhere:
+            files_of(by_label(store, "clip@1"), Path(elsewhere), store)
+    except DiptychError as err:
+        if is_transient(err):
+            raise
+        return [f"clip@1: {err}"]
+    return []
+
+
+def forget_registered(root: Path) -> None:
+    """Take the model and its runs out of the registry, so that the next run registers, judges and promotes it as the first."""
+    store = open_store(root)
+    for run in store.client.search_runs([store.experiment]):
+        store.client.delete_run(run.info.run_id)
+    for model in store.client.search_registered_models("name = 'clip'"):
+        store.client.delete_registered_model(model.name)

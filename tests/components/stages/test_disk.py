@@ -1,7 +1,9 @@
 """A disk that is full, in words, whoever noticed."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -32,3 +34,41 @@ def test_an_array_that_could_not_be_written_whole_is_a_full_disk(tmp_path):
 )
 def test_another_fault_is_none(other, tmp_path):
     assert full_disk(other, tmp_path, "package@clip") is None
+
+
+ON_A_FULL_DISK = """
+import errno, os, sys
+from dataclasses import replace
+from pathlib import Path
+from components.stages.outcome import StageOutcome
+root = Path(sys.argv[1])
+begun = StageOutcome(stage="toy", recipe=None, state="running", pid=1, started_ticks=1, run=None, at="now")
+begun.write(root)
+with (root / "ballast").open("wb", buffering=0) as ballast:
+    for size in (4096, 1):
+        try:
+            while ballast.write(bytes(size)):
+                pass
+        except OSError as err:
+            assert err.errno == errno.ENOSPC
+replace(begun, state="failed", message="no room " * 100).write(root)
+replace(begun, state="failed", message="no room").write(root)
+print(StageOutcome.read(root, "toy", None).message, *sorted(os.listdir(root / ".diptych/outcome")))
+try:
+    replace(begun, stage="other").write(root)
+except OSError as err:
+    print(errno.errorcode[err.errno])
+"""
+
+
+def test_how_a_stage_went_is_known_also_where_its_disk_is_full(tmp_path):
+    """A small file system, in a mount namespace that ends with the command."""
+    own = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--user", "--map-root-user"])]
+    if subprocess.run([*own, "true"], capture_output=True).returncode:
+        pytest.skip("this system lets nobody mount a file system of his own")
+    (tmp_path / "small").mkdir()
+    (tmp_path / "fills.py").write_text(ON_A_FULL_DISK)
+    mounted = f"mount -t tmpfs -o size=256k none small && {sys.executable} fills.py small"
+    here = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    ran = subprocess.run([*own, "sh", "-c", mounted], cwd=tmp_path, env=here, capture_output=True, text=True)
+    assert ran.stdout.splitlines() == ["no room toy.json", "ENOSPC"], ran.stderr
