@@ -22,7 +22,8 @@ def full_disk(err: BaseException, root: Path, stage: str) -> str | None:
     )
     if full is None:
         return None
-    where = Path(full.filename) if isinstance(full.filename, str) else root / ".diptych" / "tmp"
+    named = full.filename2 or full.filename  # of what is copied, the second is where to
+    where = Path(named) if isinstance(named, str) else root / ".diptych" / "tmp"
     while not where.exists():
         where = where.parent
     usage = shutil.disk_usage(where)

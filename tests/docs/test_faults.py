@@ -4,12 +4,13 @@ import json
 import re
 from pathlib import Path
 
+from components.stages.place import address
 from flows.page_apps import KEEP_RUNS, RUNS_KEPT_DAYS
 from flows.pipeline import WAITS_S, run_stage
 from tests import drills
-from tests.drills import clock, expired_key, nights, s3_away, s3_pipeline, server_disk, soak
+from tests.drills import clock, expired_key, full_disk, nights, s3_away, s3_pipeline, server_disk, soak
 from tests.drills.__main__ import DRILLS, OTHERS
-from tests.drills.full_disk import KEPT_AT
+from tests.flows.test_kill import STAGES
 
 REPOSITORY = Path(__file__).parents[2]
 PAGE = (REPOSITORY / "docs/faults.md").read_text()
@@ -106,8 +107,11 @@ def test_what_follows_by_arithmetic_follows():
     assert f"after {second} s; the third try begins {first + second} s after\nthe first has failed" in PAGE
 
 
-def test_a_full_disk_has_numbers_on_the_page_where_they_are_kept():
-    assert KEPT_AT.exists() == (f"(benchmarks/{KEPT_AT.name})" in PAGE)
+def test_a_stage_whose_disk_is_full_says_so_and_leaves_nothing_half_written():
+    said = json.loads(full_disk.KEPT_AT.read_text())
+    assert (said["passed"], said["lost"], [*said["detail"]]) == (True, [], [address(*one) for one in STAGES])
+    assert all(full_disk.NO_ROOM in one and "DISK/work/job" in one for one in said["detail"].values())
+    assert f"<!-- full-disk -->\n{full_disk.page(said)}\n<!-- /full-disk -->" in PAGE
 
 
 def test_the_limits_are_those_of_the_code():

@@ -10,7 +10,7 @@ import json
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,14 @@ def main() -> None:
         "detail": detail,
     }
     conclude(said, whence, KEPT_AT if asked.keep else None)
+
+
+def page(said: Mapping[str, Any]) -> str:
+    """Return what docs/faults.md says of it."""
+    return (
+        f"`make drill DRILL=full_disk` has a workspace on a disk of its own, and fills that to the last byte while a stage works. Each of the {len(said['detail'])} stages left no half of an output, said so in one sentence, with the place and the room there, "
+        f"counted as failed by that sentence, and ended in the bytes of an undisturbed run the next time (`{said['command']}`, [answer](benchmarks/{KEPT_AT.name}), commit `{said['commit']}`, {said['machine']}, {said['seconds']} s)."
+    )
 
 
 def size_mb(folder: Path) -> int:

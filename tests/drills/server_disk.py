@@ -1,7 +1,7 @@
 """The disk of the servers is full while a real pipeline is under way: `make drill DRILL=server_disk`.
 
-PostgreSQL, S3, Prefect and MLflow of one machine have their data on a disk of their own, which is filled to the last byte: once while a training of a person's own pictures draws its curves, once while the first version is
-registered, whose files go there. Each run either completes by itself once there is room, or ends saying why, and the same asked again completes; all servers are well again by themselves, what was there before is
+PostgreSQL, S3, Prefect and MLflow of one machine have their data on a disk of their own, which is filled to the last byte: once while the first version is registered, whose files go there, and once while a training of a person's own
+pictures draws its curves, in which PostgreSQL writes until it gives up. Each run either completes by itself once there is room, if need be by the watchdog of runs that crashed, or ends saying why, and the same asked again completes; all servers are well again by themselves, what was there before is
 there, rows, weights and metrics are those of an undisturbed run, nothing is there twice, and all files of the version have their sha256. The workspace is on another disk: for that one, `DRILL=full_disk`. Root alone can
 run it, who may mount a disk. Prints one JSON object as its last line; --keep writes it to docs/benchmarks/server-disk.json.
 """
@@ -12,11 +12,12 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import psycopg2
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import State
 
@@ -24,17 +25,18 @@ from components.registry.store import open_store
 from components.registry.versions import _COMPLETE
 from flows.serving.down import down
 from flows.stack.place import Place
-from flows.stack.postgres import AS_ROOT, cluster_of
+from flows.stack.postgres import AS_ROOT, admin, cluster_of
 from flows.stack.seen import read_seen, use
 from tests.drills.disk import full, mount, mounted, need_root
 from tests.drills.kept import about, conclude
 from tests.drills.on_stack import on_stack, prefect_of, without_looks
-from tests.drills.stack import RUN_WITHIN_S, Drill, let_go, until
+from tests.drills.stack import AGAIN_WITHIN_S, RUN_WITHIN_S, Drill, let_go, until
 from tests.drills.undisturbed import damaged, differs, own_copy, twice
 from tests.workspace import REPOSITORY
 
 KEPT_AT = REPOSITORY / "docs/benchmarks/server-disk.json"
 SIZE = "3g"
+WRITTEN = 500  # files of 16 MB at most
 ENDS = ("Completed", "Failed", "Crashed", "Cancelled")
 WELL_WITHIN_S = 300.0
 
@@ -83,7 +85,7 @@ def page(said: Mapping[str, Any]) -> str:
         return f"{again}, and the run {ended}"
 
     return (
-        f"`make drill DRILL=server_disk` fills the disk of PostgreSQL, S3, Prefect and MLflow to the last byte for {said['full_s']:.0f} s. From the package of a first version on, which is registered next: {told('registering')}. From within a training on: "
+        f"`make drill DRILL=server_disk` fills the disk of PostgreSQL, S3, Prefect and MLflow to the last byte for {said['full_s']:.0f} s. From the package of a first version on, which is registered next: {told('registering')}. From within a training on, in which PostgreSQL writes until it gives up: "
         f"{told('training')}. Rows, weights and metrics were those of an undisturbed run, nothing was there twice, all files of the version had their sha256, and nobody had to start a server (`{said['command']}`, "
         f"[answer](benchmarks/{KEPT_AT.name}), commit `{said['commit']}`, {said['machine']}, beside other work)."
     )
@@ -114,7 +116,10 @@ def through(drill: Drill, disk: Path, full_s: float, found: dict[str, Any], lost
             run, go_on = begins(drill)
             with full(disk) as ballast:
                 go_on()
-                time.sleep(full_s)
+                until_over = time.monotonic() + full_s
+                if name == "training":
+                    write_until_it_gives_up(drill.root)
+                time.sleep(max(0.0, until_over - time.monotonic()))
                 wrong = sorted(one.name for one in services(drill) if one.state != "well")
                 assert name != "registering" or not is_registered(drill.root), (
                     "it was registered while the disk was full"
@@ -132,6 +137,18 @@ def through(drill: Drill, disk: Path, full_s: float, found: dict[str, Any], lost
             lost += [f"{name}: {one}" for one in after]
             print(json.dumps({name: found[name], "lost": lost}), flush=True)
     return {}
+
+
+def write_until_it_gives_up(root: Path) -> None:
+    """Have PostgreSQL write ahead, file after file: what it had made for that is soon full, and for the next there is no room."""
+    with (
+        suppress(psycopg2.Error),
+        closing(psycopg2.connect(**admin(Place.read(root)), dbname="postgres")) as connection,
+    ):
+        connection.autocommit = True
+        with connection.cursor() as its:
+            for _ in range(WRITTEN):
+                its.execute("select pg_logical_emit_message(false, 'drill', 'full'), pg_switch_wal()")
 
 
 def is_registered(root: Path) -> bool:
@@ -167,13 +184,19 @@ def all_well(drill: Drill) -> bool:
 
 
 def ended(client: SyncPrefectClient, run: UUID) -> tuple[str, str]:
-    """Wait until a run has ended; return how, and what it says of it."""
+    """Wait until a run has ended; return how, and what it says of it. One that crashed has, once no watchdog has had it wait for a worker again."""
     found: list[State] = []
+    crashed_at = 0.0
 
     def over() -> bool:
+        nonlocal crashed_at
         with suppress(Exception):  # whatever it says while it is being started again
             found[:] = [one for one in [client.read_flow_run(run).state] if one]
-        return bool(found) and found[0].name in ENDS
+        if not found or found[0].name != "Crashed":
+            crashed_at = 0.0
+            return bool(found) and found[0].name in ENDS
+        crashed_at = crashed_at or time.monotonic()
+        return time.monotonic() - crashed_at > AGAIN_WITHIN_S
 
     until(over, lambda: found, RUN_WITHIN_S, 1.0)
     return found[0].name or "", found[0].message or ""

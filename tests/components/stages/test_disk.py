@@ -1,5 +1,6 @@
 """A disk that is full, in words, whoever noticed."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -34,6 +35,13 @@ def test_an_array_that_could_not_be_written_whole_is_a_full_disk(tmp_path):
 )
 def test_another_fault_is_none(other, tmp_path):
     assert full_disk(other, tmp_path, "package@clip") is None
+
+
+def test_of_a_copy_that_does_not_fit_it_is_said_where_to(tmp_path):
+    err = OSError(errno.ENOSPC, "No space left on device", "/from/elsewhere", None, str(tmp_path / "checkpoint.part"))
+    said = full_disk(err, tmp_path / "workspace", "pretrain@clip")
+    assert said is not None
+    assert said.startswith(f"the disk is full: pretrain@clip was writing to {tmp_path}, where")
 
 
 ON_A_FULL_DISK = """
