@@ -27,7 +27,7 @@ def on_stack(
 ) -> dict[str, Any]:
     """Return what the drill found; or as `fault` what ended it, with the last that each server said on the screen.
 
-    Servers that do not end are a fault, too, beside what was found.
+    Servers that do not end are a fault, too, beside what was found, and so is a password of theirs in a log: there real pipelines ran, and things went wrong.
 
     Args:
         data: where servers keep what they have; in the workspace unless given.
@@ -49,13 +49,28 @@ def _found(
 ) -> dict[str, Any]:
     try:
         up(root, data, [*without], say=lambda said: None)
-        return drill()
+        found, told = drill(), passwords_in_logs(root)
+        return found | ({"fault": f"a password is in {', '.join(told)}"} if told else {})
     except Exception as err:  # whatever it is, what was counted until then is worth the hours that it took
         traceback.print_exc()
         seen = read_seen(root)
         for one in seen.services if seen else ():
             print(f"--- {one.name}\n{Path(one.log).read_text(errors='replace')[-3000:]}", file=sys.stderr)
         return {"fault": f"{type(err).__name__}: {err}"}
+
+
+def passwords_in_logs(root: Path) -> list[str]:
+    """Return which of a password is in which log, of servers, stages or what serves."""
+    place = Place.read(root)
+    logs = [
+        *(place.data / "logs").iterdir(),
+        *(root / ".diptych").rglob("*.log"),
+        *(root / ".diptych").rglob("log.txt"),
+    ]
+    assert any(path.stat().st_size for path in logs), "there is no log to look at"
+    return [
+        f"{path} ({name})" for path in logs for name, secret in place.passwords.items() if secret.encode() in path.read_bytes()
+    ]  # fmt: skip
 
 
 @contextmanager
