@@ -9,7 +9,7 @@ from prefect.client.schemas.objects import State, StateType
 
 from tests.drills.clock import HOUR, next_night, no_night_registers, what_was_lost
 from tests.drills.mlflow_away import not_once
-from tests.drills.nights import A_NIGHT, AT_MOST, LOOKS, grown, least
+from tests.drills.nights import A_LOOK, A_NIGHT, AT_MOST, GLANCES, MONITORED, grown, least
 from tests.drills.stack import after as states_after
 from tests.drills.stack import at_once, seconds
 from tests.drills.undisturbed import metrics_that_differ
@@ -23,6 +23,7 @@ BEFORE = {
     "files workspace": 80,
     "processes": 14,
 }
+EVENTS = A_NIGHT["rows prefect.events"] + MONITORED * A_LOOK["rows prefect.events"]
 WAL = "bytes postgres, log ahead"
 
 
@@ -35,6 +36,7 @@ def after(nights: int, **more: float) -> list[dict[str, int]]:
 
 
 def test_what_a_nights_own_run_adds_may_be_added_and_is_told():
+    assert grown(after(8, rows__prefect_of_events=EVENTS))["grows"] == {}
     found = grown(after(8, rows__prefect_of_events=36, bytes__postgres=400_000))
     assert found["grows"] == {}
     assert found["a_quiet_night_adds"] == {"bytes postgres": 400_000, "rows prefect.events": 36}
@@ -43,7 +45,7 @@ def test_what_a_nights_own_run_adds_may_be_added_and_is_told():
 @pytest.mark.parametrize(
     ("name", "adds"),
     [
-        ("rows__prefect_of_events", 73), ("rows__mlflow_of_runs", 1), ("bytes__postgres", 2_000_000), ("files__workspace", 0.5), ("processes", 1),
+        ("rows__prefect_of_events", EVENTS + 1), ("rows__mlflow_of_runs", 1), ("bytes__postgres", 2_000_000), ("files__workspace", 0.5), ("processes", 1),
     ],
 )  # fmt: skip
 def test_more_rows_bytes_files_or_processes_than_that_grow(name, adds):
@@ -66,8 +68,8 @@ def test_the_log_ahead_comes_and_goes_below_its_bound():
 
 
 def test_of_what_comes_and_goes_by_the_second_the_least_is_counted():
-    processes = iter([14, 15, *[14] * LOOKS])
-    files = iter([2] * LOOKS)
+    processes = iter([14, 15, *[14] * GLANCES])
+    files = iter([2] * GLANCES)
     assert least(lambda: {"processes": next(processes), "files": next(files)}, every_s=0.0) == {
         "processes": 14,
         "files": 2,
