@@ -90,9 +90,14 @@ def page(said: Mapping[str, Any]) -> str:
     faults: Mapping[str, int] = said["faults"]
     often = sorted(faults.items(), key=lambda one: (-one[1], one[0]))
     hours, minutes = divmod(round(said["seconds"] / 60), 60)
+    anew = (
+        f"{said['registered']} times a version was registered, whose files went to S3. Lost, damaged, "
+        if said.get("registered")
+        else "Lost, "
+    )
     return (
         f"{said['fault_count']} faults over {said['runs']} runs of a whole pipeline at `debug`, drawn from a seed, {said['while_no_run_was_under_way'] or 'none'} of them after its run was over ({', '.join(f'{name} {count}' for name, count in often)}). "
-        f"Each run registered its version anew. Lost, damaged, there twice, or other than an undisturbed run's to the last bit: {said['lost']} rows, weights, metrics, runs, versions and files of these. A client that asked all the time got {said['answered']:,} answers, {said['wrong']} of them wrong, and "
+        f"{anew}there twice, or other than an undisturbed run's to the last bit: {said['lost']} rows, weights, metrics, runs and versions. A client that asked all the time got {said['answered']:,} answers, {said['wrong']} of them wrong, and "
         f"{said['not_answered']:,} times none, while the gateway or Triton was being started again, which nobody asked for. {len(said['asked_again'])} times a run said that it could not go on, and was asked for again, as a person would. "
         f"Goodput {said['goodput']:.0%}: a run takes {said['undisturbed_s']} s undisturbed, and {sum(said['disturbed_s']) / said['runs']:.0f} s in the mean with {said['fault_count'] / said['runs']:.1f} faults, each of which waits until all is well after the one before "
         f"(`make drill DRILL=soak`): `{said['command']}` ([answer](benchmarks/{KEPT_AT.name})), commit `{said['commit']}`, {said['machine']}, beside other work, {hours} h {minutes:02d} min."
@@ -108,6 +113,7 @@ class Soak:
         undisturbed: one in which the same was run before, by DVC alone.
         chance: gives what happens, and when.
         pace_s: the most between two faults.
+        registered: versions that runs ended in, whole.
         idle: faults that came when their run was over already, and met only what serves.
     """
 
@@ -118,6 +124,7 @@ class Soak:
     faults: Counter[str] = field(default_factory=Counter)
     missed: Counter[str] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
+    registered: int = 0
     idle: int = 0
     again: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
@@ -148,7 +155,7 @@ class Soak:
             ended.set()
             asking.join()
         return {
-            **self.counts(), "runs": runs, "undisturbed_s": round(alone), "disturbed_s": [round(one) for one in self.took_s],
+            **self.counts(), "runs": runs, "registered": self.registered, "undisturbed_s": round(alone), "disturbed_s": [round(one) for one in self.took_s],
             "goodput": round(alone * runs / sum(self.took_s), 3),
         }  # fmt: skip
 
@@ -160,6 +167,7 @@ class Soak:
     def _wrong(self) -> list[str]:
         """Return what of a run that is over is not as it should be, as far as the registry can be asked."""
         registered = patiently(lambda: (*twice(self.root), *damaged(self.root), *without_alias(self.root)))
+        self.registered += not registered
         return [*differs(self.root, self.undisturbed), *registered]
 
     def counts(self) -> dict[str, Any]:
