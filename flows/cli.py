@@ -8,8 +8,10 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from components.contracts.errors import ConfigError
 from flows.adapt_parser import add_adapt
@@ -392,7 +394,10 @@ def _stopped(root: Path | None, began: float, number: int) -> int:
     for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(one, signal.SIG_IGN)  # it is over; the rest is one sentence
     outcomes = (root / ".diptych" / "outcome").glob("*.json") if root is not None else ()
-    fresh = [json.loads(path.read_text()) for path in outcomes if path.stat().st_mtime >= began]
+    fresh = list[dict[str, Any]]()
+    for path in outcomes:
+        with suppress(ValueError, OSError):  # of one that was written on a full disk
+            fresh += [json.loads(path.read_text())] if path.stat().st_mtime >= began else []
     stopped = [found for found in fresh if found.get("state") in ("interrupted", "running")]
     where = ""
     if stopped:

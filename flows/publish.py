@@ -165,9 +165,16 @@ def publish_decided(verdict: Verdict) -> None:
 
 
 @shown
-def publish_verdict(label: str, sentence: str) -> None:
-    """Tell whoever wants to hear of it what was decided about a version such as clip@3."""
-    tell([Event(name=VERDICT, at=datetime.now(UTC), model=label, says=sentence)], TOLD_WITHIN_S)
+def publish_verdict(label: str, sentence: str, within_s: float | None = None) -> None:
+    """Tell whoever wants to hear of it what was decided about a version such as clip@3.
+
+    Args:
+        within_s: seconds that the server may be away; TOLD_WITHIN_S unless given, which a person at a screen need not wait.
+    """
+    tell(
+        [Event(name=VERDICT, at=datetime.now(UTC), model=label, says=sentence)],
+        TOLD_WITHIN_S if within_s is None else within_s,
+    )
 
 
 def _examples(workspace: Workspace, package: Path) -> None:

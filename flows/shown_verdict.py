@@ -31,7 +31,7 @@ def show(root: Path, label: str, sentence: str, page: str = "") -> None:
             from flows.publish import publish_ruling, publish_verdict
 
             publish_ruling(label, sentence, page)
-            publish_verdict(label, sentence)
+            publish_verdict(label, sentence, within_s=0.0)  # somebody looks on, and sees the line
     except (DiptychError, OSError) as err:
         print(f"not shown on Prefect's page: {err}", file=sys.stderr, flush=True)
 

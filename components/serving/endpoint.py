@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -82,16 +83,41 @@ def read_endpoint(root: Path) -> Endpoint | None:
 
 
 def write_endpoint(root: Path, endpoint: Endpoint) -> None:
-    """Write the record so that a reader sees the old one or the new one, also after a power cut."""
+    """Write the record so that a reader sees the old one or the new one, also after a power cut; what was stopped is nothing to go on with from then on."""
     _write(served_folder(root) / "server.json", endpoint)
+    forget_stopped(root)
+
+
+def read_served(root: Path) -> Endpoint | None:
+    """Return what was handed over last, as `read_endpoint`; None, too, where nobody can read it."""
+    return _kept(root, "server.json")
+
+
+def stop_endpoint(root: Path) -> None:
+    """Have what is served count as stopped, whose files are kept so that it can go on; by a name, for which a full disk has room."""
+    with suppress(FileNotFoundError):
+        (served_folder(root) / "server.json").replace(served_folder(root) / "stopped.json")
+
+
+def read_stopped(root: Path) -> Endpoint | None:
+    """Return what was served when all was stopped; None where something is served, nothing was, or nobody can read it."""
+    return _kept(root, "stopped.json")
+
+
+def go_on(root: Path) -> None:
+    """Have what was stopped count as served, though its process has ended."""
+    with suppress(FileNotFoundError):
+        (served_folder(root) / "stopped.json").replace(served_folder(root) / "server.json")
+
+
+def forget_stopped(root: Path) -> None:
+    """Have nothing that could go on."""
+    (served_folder(root) / "stopped.json").unlink(missing_ok=True)
 
 
 def read_previous(root: Path) -> Endpoint | None:
     """Return what was served before, whose files are kept so that it can be again; None where nothing was, or nobody can read it."""
-    try:
-        return Endpoint.from_json((served_folder(root) / "previous.json").read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        return None
+    return _kept(root, "previous.json")
 
 
 def write_previous(root: Path, endpoint: Endpoint) -> None:
@@ -102,6 +128,13 @@ def write_previous(root: Path, endpoint: Endpoint) -> None:
 def forget_previous(root: Path) -> None:
     """Have nothing that could be gone back to."""
     (served_folder(root) / "previous.json").unlink(missing_ok=True)
+
+
+def _kept(root: Path, name: str) -> Endpoint | None:
+    try:
+        return Endpoint.from_json((served_folder(root) / name).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _write(path: Path, endpoint: Endpoint) -> None:

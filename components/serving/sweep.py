@@ -11,7 +11,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from components.serving.command import DRAIN_S
-from components.serving.endpoint import Endpoint, read_previous, served_folder
+from components.serving.endpoint import Endpoint, read_previous, read_served, read_stopped, served_folder
 from components.serving.errors import ServerFailed
 from components.serving.process import ProcessId, running
 
@@ -41,8 +41,10 @@ def sweep(root: Path, keep: Collection[Endpoint] = (), drain_s: float = DRAIN_S)
     for region in SHARED_MEMORY.glob(f"*{prefix}*"):
         if not any(one in region.name for one in kept):
             region.unlink(missing_ok=True)
-    previous = read_previous(root)  # its files stay, so that it can be served again at once
-    _remove_folders(served_folder(root), [*keep, *([previous] if previous else [])])
+    others = [
+        one for one in (read_served(root), read_stopped(root), read_previous(root)) if one
+    ]  # whose files stay, so that they can be served again at once
+    _remove_folders(served_folder(root), [*keep, *others])
     return len(servers)
 
 

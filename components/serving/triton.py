@@ -13,7 +13,7 @@ from typing import Literal
 from components.contracts.errors import DiptychError, StaleArtifact
 from components.serving.candidate import Candidate, PortTaken
 from components.serving.command import DRAIN_S, Ports, free_ports
-from components.serving.endpoint import Endpoint, read_endpoint, served_folder, write_previous
+from components.serving.endpoint import Endpoint, read_endpoint, served_folder, stop_endpoint
 from components.serving.errors import ServerFailed
 from components.serving.health import probe
 from components.serving.package import Package
@@ -111,17 +111,15 @@ def fault_of(endpoint: Endpoint, timeout_s: float = STATUS_S) -> DiptychError | 
 
 
 def stop(root: Path) -> int:
-    """End every server of the workspace, handed over or not, and what it left. Hold the lock.
+    """End every server of the workspace, handed over or not, and what it left but for the files of what was served, so that it can go on. Hold the lock.
 
-    What was served is from now on what was served before, whose files stay (`read_previous`), so that it can be again. Returns how many were running.
+    Returns how many were running.
     """
     try:
-        served = read_endpoint(root)
+        healthy = status(root, BROKEN_DRAIN_S).state == "serving"
+        stop_endpoint(root)
     except StaleArtifact:  # nobody knows what the record said; it goes now
-        served = None
-    healthy = served is not None and fault_of(served, BROKEN_DRAIN_S) is None
-    if served is not None:
-        write_previous(root, served)
-    (served_folder(root) / "server.json").unlink(missing_ok=True)
+        healthy = False
+        (served_folder(root) / "server.json").unlink(missing_ok=True)
     write_beside(root, ())
     return sweep(root, drain_s=DRAIN_S if healthy else BROKEN_DRAIN_S)

@@ -63,7 +63,10 @@ class StageOutcome:
         return self.state == "running" and start_ticks(self.pid) == self.started_ticks is not None
 
     def write(self, root: Path) -> None:
-        """Leave it in .diptych/outcome, whole or not at all; on a full disk in the place of the one before, which has a block there."""
+        """Leave it in .diptych/outcome, whole or not at all; on a full disk in the place of the one before, where that has a block of its own.
+
+        Raises OSError where there is no room for it: what was known before is known then, or nothing.
+        """
         path, text = private(root, "outcome") / f"{self.address}.json", json.dumps(asdict(self), indent=2) + "\n"
         half = path.with_name(f".{path.name}.{os.getpid()}")
         try:
@@ -74,7 +77,9 @@ class StageOutcome:
             if err.errno not in (errno.ENOSPC, errno.EDQUOT) or not path.exists():
                 raise
             with path.open("r+b", buffering=0) as file:
-                file.write(text.encode())
+                data = text.encode()
+                if file.write(data) < len(data):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from err
                 file.truncate()
 
     @classmethod

@@ -174,7 +174,7 @@ def _mark(root: Path, saw: Sequence[dict[str, Any]], plan: Mapping[str, Any]) ->
     if not saw:
         return
     from components.registry.store import open_store, store_errors
-    from components.serving.endpoint import forget_previous, read_previous
+    from components.serving.endpoint import forget_previous, forget_stopped, read_previous, read_stopped
     from components.serving.routes import read_routes
 
     store, endpoints = open_store(root), read_routes(root).endpoints
@@ -195,6 +195,10 @@ def _mark(root: Path, saw: Sequence[dict[str, Any]], plan: Mapping[str, Any]) ->
         previous = read_previous(root)
         if learned(one) and previous is not None and previous.package_digest == digest:
             forget_previous(root)  # nobody may go back to it; the next deploy takes its files away
+        stopped = read_stopped(root)
+        if learned(one) and stopped is not None and stopped.package_digest == digest:
+            forget_stopped(root)  # nor may it go on
+            one["stopped"] = True
         one["served"] = [its.http for its in endpoints if its.package_digest == digest]
 
 
@@ -218,5 +222,6 @@ def said_of(done: TakenDown) -> list[str]:
         aliases = f" ({', '.join(one['aliases'])})" if one["aliases"] else ""
         how = ", ".join(f"{what} {count:,}" for what, count in one["how"].items())
         served = f"; served at {', '.join(one['served'])} until another is" if one.get("served") else ""
+        served += "; was served until diptych down, and diptych up serves nothing now" if one.get("stopped") else ""
         lines.append(f"  {one['version']}{aliases}: {how or 'cannot be told: ' + str(one['cannot_tell'])}{served}")
     return [*lines, *(one.sentence for one in done.runs)]

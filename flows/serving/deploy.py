@@ -11,7 +11,7 @@ from pathlib import Path
 from components.contracts.errors import ConfigError, TransientError
 from components.serving.candidate import tail
 from components.serving.command import DRAIN_S
-from components.serving.endpoint import Endpoint, read_previous, write_endpoint, write_previous
+from components.serving.endpoint import Endpoint, read_previous, read_stopped, write_endpoint, write_previous
 from components.serving.errors import ServerFailed
 from components.serving.lock import serving_lock
 from components.serving.package import Package
@@ -45,11 +45,12 @@ def deploy(
     verified = Package.verify(package)
     with serving_lock(root):
         now = status(root)
-        previous = now.endpoint if now.endpoint is not None and now.endpoint.process.is_alive() else None
+        before = now.endpoint or read_stopped(root)
+        lives = now.endpoint if now.endpoint is not None and now.endpoint.process.is_alive() else None
         beside = [one.endpoint for one in read_routes(root).beside]
-        sweep(root, keep=[*beside, *([previous] if previous else [])])  # what a killed deploy may have left
-        if previous is not None and now.state == "serving" and previous.package_digest == verified.digest:
-            renamed = replace(previous, label=label)
+        sweep(root, keep=[*beside, *([lives] if lives else [])])  # what a killed deploy may have left
+        if lives is not None and now.state == "serving" and lives.package_digest == verified.digest:
+            renamed = replace(lives, label=label)
             write_endpoint(root, renamed)
             return renamed
         with start(root, verified, label=label, timeout_s=timeout_s) as candidate:
@@ -58,7 +59,7 @@ def deploy(
                 check_latency(client, pictures, texts, latency_ms)
             prepare(candidate.endpoint.repository, root)
             candidate.hand_over()
-        _keep(root, now.endpoint, candidate.endpoint)
+        _keep(root, before, candidate.endpoint)
         handed()
         drain_s = DRAIN_S if now.state == "serving" else BROKEN_DRAIN_S
         write_beside(root, ())  # what stood beside the old one was held against it
@@ -158,9 +159,8 @@ def go_back(
     """
     with serving_lock(root):
         now, previous = status(root), read_previous(root)
-        same = (
-            previous is not None and now.endpoint is not None and previous.package_digest == now.endpoint.package_digest
-        )
+        before = now.endpoint or read_stopped(root)
+        same = previous is not None and before is not None and previous.package_digest == before.package_digest
         if previous is None or same or not previous.repository.exists():
             raise ConfigError(
                 "nothing was served here before what is served now, so there is nothing to go back to. Serve another version: "
@@ -169,11 +169,11 @@ def go_back(
         with restart(root, previous) as candidate:
             prepare(candidate.endpoint.repository, root)
             candidate.hand_over()
-        _keep(root, now.endpoint, candidate.endpoint)
-        handed(candidate.endpoint, now.endpoint)
+        _keep(root, before, candidate.endpoint)
+        handed(candidate.endpoint, before)
         write_beside(root, ())
         sweep(root, keep=[candidate.endpoint], drain_s=DRAIN_S if now.state == "serving" else BROKEN_DRAIN_S)
-    return candidate.endpoint, now.endpoint
+    return candidate.endpoint, before
 
 
 def _keep(root: Path, served: Endpoint | None, by: Endpoint) -> None:

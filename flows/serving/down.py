@@ -2,14 +2,7 @@
 
 from pathlib import Path
 
-from components.serving.endpoint import (
-    Endpoint,
-    forget_previous,
-    read_endpoint,
-    read_previous,
-    served_folder,
-    write_endpoint,
-)
+from components.serving.endpoint import forget_stopped, go_on, read_endpoint, read_stopped, served_folder
 from components.serving.lock import serving_lock
 from components.serving.triton import stop
 from flows.serving.gateway import stop_gateway
@@ -31,17 +24,18 @@ def down(root: Path) -> str:
     return f"Stopped {' and '.join(what)}; no process and no shared memory of ours is left."
 
 
-def resume(root: Path) -> Endpoint | None:
-    """Have what was served before be what is served, where nothing is: after `down`. The gateway's keeper starts it, as one that has died.
+def resume(root: Path) -> None:
+    """Have what was served when all was stopped be served again, where nothing else is. The gateway's keeper starts it, as one that has died.
 
-    Return what is to be served; None where something is already, or there are no files of what was. Raises Busy while another run deploys.
+    Raises Busy while another run deploys.
     """
-    if not served_folder(root).exists():
-        return None
+    if read_stopped(root) is None:
+        return
     with serving_lock(root):
-        stopped = read_previous(root)
-        if stopped is None or read_endpoint(root) is not None or not stopped.repository.exists():
-            return None
-        write_endpoint(root, stopped)
-        forget_previous(root)
-    return stopped
+        stopped = read_stopped(root)
+        if stopped is None or read_endpoint(root) is not None:
+            return
+        if stopped.repository.exists():
+            go_on(root)
+        else:
+            forget_stopped(root)

@@ -13,7 +13,7 @@ import psutil
 from components.contracts.deploying import Deploying
 from components.contracts.errors import CapabilityError, ConfigError, DataError, Interrupted, StaleArtifact
 from components.data.processes import cores
-from components.serving.endpoint import read_previous, served_folder
+from components.serving.endpoint import read_previous, read_stopped, served_folder
 from components.serving.indexes import Borrowed, Record, borrow, is_current, prune, records
 from components.serving.package import Package
 from components.serving.routes import read_routes
@@ -168,6 +168,6 @@ def own_indexes(
             changed = "" if made.record.digest == record.digest else "; its pictures have changed since it was made"
             told.step(root, f"index {record.name}", f"{pace.made(made)}{changed}")
         yield
-        previous = read_previous(root)
-        kept = [*read_routes(root).endpoints, *([previous] if previous else [])]
+        others = [one for one in (read_stopped(root), read_previous(root)) if one]
+        kept = [*read_routes(root).endpoints, *others]
         prune(root, {package.space, *(endpoint.space for endpoint in kept)})

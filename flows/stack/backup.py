@@ -64,9 +64,9 @@ def _written(root: Path, place: Place, file: Path, folder: Path) -> tuple[dict[s
     with tarfile.open(file, "w") as archive:
         for name in DATABASES:
             dump = folder / f"{name}.dump"
-            with moment(place, name) as now:
+            with moment(place, name, DATABASES[name]) as now:
                 options = ("--format=custom", "--no-owner", f"--snapshot={now.snapshot}", f"--file={dump}")
-                ran(place, "pg_dump", name, *options)
+                ran(place, "pg_dump", name, *options, owner=DATABASES[name])
                 rows[name] = now.digests()
             _add(archive, f"databases/{name}.dump", dump, parts)
         for bucket in BUCKETS:
@@ -97,7 +97,7 @@ def digests(root: Path) -> dict[str, str]:
                 found[f"buckets/{bucket}/{key}"] = sha256_of(data)
     found |= {f"cache/{one.relative_to(cache)}": sha256_of(one) for one in _cached(cache)}
     for name in DATABASES:
-        with moment(place, name) as now:
+        with moment(place, name, DATABASES[name]) as now:
             found |= {f"databases/{name}/{table}": digest for table, digest in now.digests().items()}
     return found
 

@@ -117,7 +117,9 @@ def unmoved(root: Path) -> Iterator[None]:
     try:
         yield
     except Exception:  # who is interrupted may have started them all the same
-        if before and before != _read(home):
+        if not before:
+            home.unlink(missing_ok=True)
+        elif before != _read(home):
             _write(home, before)
         raise
 

@@ -160,6 +160,15 @@ def _databases(place: Place) -> None:
         connection.close()
 
 
+PLAIN = "-c timezone=UTC -c search_path="
+"""How a database is looked at, the same whatever it says of itself: no name in it stands for one of PostgreSQL's."""
+
+
+def as_owner(place: Place, owner: str) -> dict[str, str]:
+    """Return what psycopg2 needs to connect as the owner of databases, who may do nothing beyond them; not which database."""
+    return {**admin(place), "user": owner, "password": place.passwords[f"postgres-{owner}"]}
+
+
 def admin(place: Place) -> dict[str, str]:
     """Return what psycopg2 needs to connect as who may do all; not which database."""
     return {

@@ -26,6 +26,7 @@ from flows.stack.fill import drop_filled, fill
 from flows.stack.half_written import scratch
 from flows.stack.objects import BUCKETS, client
 from flows.stack.place import KEYS, USER, Place, write_private
+from flows.stack.postgres import DATABASES
 from flows.stack.prefect_set_up import DEPLOYED
 from flows.stack.restoring import STAGED, Restoring, forget_restoring, read_restoring, write_restoring
 from flows.stack.seen import Seen, read_seen
@@ -172,7 +173,9 @@ def _in_use(place: Place, but: Collection[str]) -> str:
         ("prefect", "select count(*) from flow_run where start_time is not null", "runs of flows"),
     )
     for database, query, what in asked:
-        said = ran(place, "psql", database, "--tuples-only", "--no-align", f"--command={query}")
+        said = ran(
+            place, "psql", database, "--tuples-only", "--no-align", f"--command={query}", owner=DATABASES[database]
+        )
         if count := int(said.strip() or 0):
             return f"{count} {what}"
     ours = {*but}

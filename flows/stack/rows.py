@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flows.stack.place import Place
-from flows.stack.postgres import admin
+from flows.stack.postgres import PLAIN, as_owner
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor
@@ -74,11 +74,11 @@ class _Into:
 
 
 @contextmanager
-def moment(place: Place, database: str) -> Iterator[Moment]:
-    """Yield a database as it is now, for as long as the block lasts."""
+def moment(place: Place, database: str, owner: str) -> Iterator[Moment]:
+    """Yield a database as it is now, for as long as the block lasts, as its owner sees it: what is in it may be somebody else's."""
     import psycopg2
 
-    with closing(psycopg2.connect(**admin(place), dbname=database, options="-c timezone=UTC")) as connection:
+    with closing(psycopg2.connect(**as_owner(place, owner), dbname=database, options=PLAIN)) as connection:
         connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
         with connection.cursor() as its:
             its.execute("select pg_export_snapshot()")

@@ -6,7 +6,7 @@ Posted, and not by `emit_event`: that hands them to a thread which tries its bes
 import time
 from collections.abc import Sequence
 
-from httpx import HTTPError
+from httpx import HTTPError, HTTPStatusError
 from prefect.client.orchestration import get_client
 from prefect.events.schemas.events import Event as PrefectEvent
 from prefect.runtime import flow_run
@@ -21,7 +21,7 @@ def tell(events: Sequence[Event], within_s: float = 0.0) -> None:
     """Send them, each with the run that it comes from, where it comes from one; TransientError where the server does not take them.
 
     Args:
-        within_s: seconds after which nobody tries again. The server takes an event that is sent twice as one.
+        within_s: seconds after which nobody tries again, as nobody does where the server refuses them. It takes an event that is sent twice as one.
     """
     deadline = time.monotonic() + within_s
     run = str(flow_run.id or "")
@@ -45,6 +45,7 @@ def tell(events: Sequence[Event], within_s: float = 0.0) -> None:
                 client.request("POST", "/events", json=sent)  # type: ignore[arg-type]
             return
         except (HTTPError, OSError) as err:
-            if time.monotonic() + AGAIN_S > deadline:
+            refused = isinstance(err, HTTPStatusError) and err.response.status_code < 500
+            if refused or time.monotonic() + AGAIN_S > deadline:
                 raise TransientError(f"the Prefect server does not take events: {type(err).__name__}: {err}") from err
         time.sleep(AGAIN_S)

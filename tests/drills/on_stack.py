@@ -3,7 +3,8 @@
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -49,27 +50,32 @@ def _found(
 ) -> dict[str, Any]:
     try:
         up(root, data, [*without], say=lambda said: None)
-        found, told = drill(), passwords_in_logs(root)
-        return found | ({"fault": f"a password is in {', '.join(told)}"} if told else {})
+        return drill() | told(root)
     except Exception as err:  # whatever it is, what was counted until then is worth the hours that it took
         traceback.print_exc()
         seen = read_seen(root)
         for one in seen.services if seen else ():
             print(f"--- {one.name}\n{Path(one.log).read_text(errors='replace')[-3000:]}", file=sys.stderr)
-        return {"fault": f"{type(err).__name__}: {err}"}
+        return {"fault": f"{type(err).__name__}: {err}"} | told(root)
+
+
+def told(root: Path) -> dict[str, Any]:
+    """Return as fault where a password is told; nothing where none is."""
+    found = passwords_in_logs(root)
+    return {"fault": f"a password is in {', '.join(found)}"} if found else {}
 
 
 def passwords_in_logs(root: Path) -> list[str]:
     """Return which of a password is in which log, of servers, stages or what serves."""
     place = Place.read(root)
-    logs = [
-        *(place.data / "logs").iterdir(),
-        *(root / ".diptych").rglob("*.log"),
-        *(root / ".diptych").rglob("log.txt"),
-    ]
-    assert any(path.stat().st_size for path in logs), "there is no log to look at"
+    said: dict[Path, bytes] = {}
+    folders = (place.data / "logs").iterdir(), (root / ".diptych").rglob("*.log"), (root / ".diptych").rglob("log.txt")
+    for path in chain(*folders):
+        with suppress(OSError):  # one that is put aside meanwhile
+            said[path] = path.read_bytes()
+    assert any(said.values()), "there is no log to look at"
     return [
-        f"{path} ({name})" for path in logs for name, secret in place.passwords.items() if secret.encode() in path.read_bytes()
+        f"{path} ({name})" for path, text in said.items() for name, secret in place.passwords.items() if secret.encode() in text
     ]  # fmt: skip
 
 

@@ -18,7 +18,7 @@ import pytest
 from onnx import helper
 
 from components.contracts.errors import CapabilityError, StaleArtifact
-from components.serving.endpoint import Endpoint, read_endpoint, served_folder
+from components.serving.endpoint import Endpoint, read_endpoint, read_previous, read_stopped, served_folder
 from components.serving.errors import NotServed, ParityFailed, RequestRefused
 from components.serving.labels import LABEL_FILES, measured_labels
 from components.serving.process import running
@@ -26,7 +26,7 @@ from components.serving.sweep import SERVER, workspace_prefix
 from components.serving.triton import status
 from components.serving.triton_client import TritonClient
 from flows.ask import ask, classify
-from flows.serving.deploy import deploy
+from flows.serving.deploy import deploy, go_back
 from flows.serving.down import down, resume
 from tests.components.serving.tiny_package import COLOURS, SCALE, WIDTH, make_package, picture, write_manifest
 from tests.components.serving.traces import DEADLINE_S, traces, until
@@ -236,26 +236,52 @@ def test_down_says_what_it_did(served: Endpoint, workspace: Path) -> None:
     assert traces(workspace) == []
     assert not served.process.is_alive()
     assert status(workspace).state == "nothing"
-    left = {"gateway.lock", "lock", "previous.json", served.instance}
+    left = {"gateway.lock", "lock", "stopped.json", served.instance}
+    if (previous := read_previous(workspace)) is not None:  # of the tests before: the way back stays
+        left |= {"previous.json", previous.instance}
     assert {path.name for path in served_folder(workspace).iterdir()} - {"previous.log"} == left
     assert down(workspace).startswith("Nothing was being served")
 
 
-def test_what_was_stopped_is_what_is_to_be_served_again_once_and_while_its_files_are_there(
-    served: Endpoint, workspace: Path
+def test_what_was_stopped_goes_on_once_and_while_its_files_are_there(served: Endpoint, workspace: Path) -> None:
+    resume(workspace)
+    assert status(workspace).endpoint == served, "something is served"
+    down(workspace)
+    down(workspace)
+    resume(workspace)
+    assert (status(workspace).endpoint, status(workspace).state) == (served, "dead"), "its keeper starts it"
+    down(workspace)
+    shutil.rmtree(served.repository)
+    resume(workspace)
+    assert status(workspace).state == "nothing"
+    assert read_stopped(workspace) is None
+
+
+def test_of_what_was_stopped_the_files_stay_until_another_is_right_and_then_it_can_be_gone_back_to(
+    served: Endpoint, package: Path, workspace: Path, tmp_path: Path
 ) -> None:
-    assert resume(workspace) is None, "something is served"
     down(workspace)
-    resumed = resume(workspace)
-    assert resumed is not None
-    assert (resumed.instance, status(workspace).state) == (served.instance, "dead"), "its keeper starts it"
-    assert resume(workspace) is None
+    resume(workspace)
+    with pytest.raises(ParityFailed):
+        deploy(make_noisy_package(tmp_path / "wrong"), workspace, "wrong@1")
+    assert status(workspace).endpoint == served
+    assert served.repository.exists(), "the keeper starts it from there"
     down(workspace)
-    shutil.rmtree(resumed.repository)
-    assert resume(workspace) is None
+    other = deploy(make_package(tmp_path / "other", seed=6), workspace, "other@1")
+    assert read_stopped(workspace) is None
+    back, before = go_back(workspace)
+    assert before == other
+    assert back.package_digest == served.package_digest
+    assert served_colour(workspace) == "a red square"
+
+
+def test_what_nobody_can_read_does_not_go_on(served: Endpoint, workspace: Path) -> None:
+    (served_folder(workspace) / "server.json").write_text("{")
+    down(workspace)
+    resume(workspace)
     assert status(workspace).state == "nothing"
 
 
 def test_nothing_is_resumed_where_nothing_was_served(tmp_path: Path) -> None:
-    assert resume(tmp_path) is None
+    resume(tmp_path)
     assert not any(tmp_path.iterdir())

@@ -18,13 +18,14 @@ from flows.claims import Claims
 from flows.processes import started
 from flows.stack.backup import ran
 from flows.stack.fill import drop_filled, fill
-from flows.stack.place import Place
-from flows.stack.postgres import AS_ROOT, DATABASES, admin, cluster_of, postgres
+from flows.stack.place import USER, Place
+from flows.stack.postgres import AS_ROOT, DATABASES, admin, as_owner, cluster_of, postgres
 from flows.stack.restoring import staged
 from flows.stack.rows import moment
 from tests.debian_postgres import needs_postgres
 
 NAME = "mlflow"
+OWNER = DATABASES[NAME]
 WITHIN_S = 60.0
 
 
@@ -52,8 +53,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 def does(place: Place, database: str, *queries: str) -> list[tuple[Any, ...]]:
-    """Return the rows of the last."""
-    with closing(psycopg2.connect(**admin(place), dbname=database)) as connection:
+    """Return the rows of the last; in a database of ours as its owner, as servers do."""
+    who = admin(place) if database == "postgres" else as_owner(place, OWNER)
+    with closing(psycopg2.connect(**who, dbname=database)) as connection:
         connection.autocommit = True
         with connection.cursor() as its:
             for query in queries:
@@ -65,7 +67,7 @@ def does(place: Place, database: str, *queries: str) -> list[tuple[Any, ...]]:
 def table(place: Place) -> Iterator[str]:
     """A table whose rows are numbered by a sequence, with three of them."""
     made = "create table said (id serial primary key, what text)"
-    does(place, NAME, made, "alter table said owner to mlflow", "insert into said (what) values ('a'), ('b'), ('c')")
+    does(place, NAME, made, "insert into said (what) values ('a'), ('b'), ('c')")
     yield "said"
     does(place, NAME, "drop table said")
     drop_filled(place)
@@ -73,7 +75,7 @@ def table(place: Place) -> Iterator[str]:
 
 def dumped(place: Place, to: Path, *meanwhile: str) -> dict[str, str]:
     """Dump a database as a backup does, and return what it says of it; something happens between both."""
-    with moment(place, NAME) as now:
+    with moment(place, NAME, OWNER) as now:
         ran(place, "pg_dump", NAME, "--format=custom", "--no-owner", f"--snapshot={now.snapshot}", f"--file={to}")
         does(place, NAME, *meanwhile)
         return now.digests()
@@ -95,10 +97,7 @@ def test_a_dump_that_wants_to_be_more_than_the_owner_of_its_database_is_not_let(
     try:
         dump = tmp_path / "dump"
         ran(place, "pg_dump", NAME, "--format=custom", "--compress=0", f"--file={dump}")
-        data = dump.read_bytes()
-        (text,) = re.findall(rb"CREATE FUNCTION public\.told\(\).*?;\n", data, re.DOTALL)
-        wants = f"RESET ROLE; COPY (SELECT 1) TO PROGRAM 'touch {done}';".encode()
-        dump.write_bytes(data.replace(text, wants + b" " * (len(text) - len(wants))))
+        changed(dump, "told", f"RESET ROLE; COPY (SELECT 1) TO PROGRAM 'touch {done}';")
         with pytest.raises(DiptychError, match="COPY to or from an external program"):
             fill(place, NAME, dump, None)
         assert not done.exists()
@@ -112,6 +111,60 @@ def test_a_dump_that_wants_to_be_more_than_the_owner_of_its_database_is_not_let(
         does(place, NAME, "drop function told()")
         drop_filled(place)
         done.unlink(missing_ok=True)
+
+
+RUN_BY = "language plpgsql as $$ begin raise exception 'run by %', session_user; end $$"
+WAYS = {
+    "a sequence that numbers a view": (
+        f"create function public.says() returns integer {RUN_BY}", "create view public.v as select public.says() as id", "create sequence public.s owned by public.v.id",
+    ),
+    "rows that say themselves how they are written": (
+        "create table public.t (id integer)", "insert into public.t values (1)", f"create function public.told(public.t) returns text {RUN_BY}",
+        "create cast (public.t as text) with function public.told(public.t)",
+    ),
+    "names before those of PostgreSQL": (
+        "create table public.t (id serial primary key)", "insert into public.t default values", "create schema evil", f"create function evil.max(integer) returns integer {RUN_BY}",
+        f"create function evil.sha256(bytea) returns bytea {RUN_BY}", f"create function evil.setval(oid, bigint) returns bigint {RUN_BY}",
+        f"create function public.pad() returns text language sql as $$select '{'x' * 200}'$$",
+    ),
+}  # fmt: skip
+"""How whoever looks at a database may be had to run what is in it."""
+
+
+LOOKS = dict(
+    zip(WAYS, ("select max(id) from public.v", "select (t.*)::text from public.t", "select max(1)"), strict=True)
+)
+"""What would be run as whoever asks."""
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_who_looks_at_what_came_back_runs_nothing_of_it_as_administrator(place, tmp_path, way):
+    dump = tmp_path / "dump"
+    does(place, NAME, *WAYS[way])
+    try:
+        ran(place, "pg_dump", NAME, "--format=custom", "--compress=0", "--no-owner", f"--file={dump}", owner=OWNER)
+        if "pad()" in WAYS[way][-1]:
+            changed(dump, "pad", f"ALTER DATABASE {staged(NAME)} SET search_path = evil, pg_catalog, public;")
+        try:
+            fill(place, NAME, dump, {})
+            said = "it came back"
+        except DataError as err:
+            said = str(err)
+        assert f"run by {USER}" not in said
+        with pytest.raises(psycopg2.Error, match=f"run by {USER}"), closing(  # which it would be
+            psycopg2.connect(**admin(place), dbname=staged(NAME))
+        ) as connection, connection.cursor() as its:  # fmt: skip
+            its.execute(LOOKS[way])
+    finally:
+        does(place, NAME, "drop owned by current_user cascade", "create schema if not exists public")
+        drop_filled(place)
+
+
+def changed(dump: Path, function: str, to: str) -> None:
+    """Have a dump say something else where it makes a function."""
+    data = dump.read_bytes()
+    (text,) = re.findall(rb"CREATE FUNCTION public\." + function.encode() + rb"\(\).*?;\n", data, re.DOTALL)
+    dump.write_bytes(data.replace(text, to.encode() + b" " * (len(text) - len(to))))
 
 
 def test_a_password_is_in_no_statement_which_a_fault_would_have_logged(place):
@@ -145,7 +198,7 @@ def test_other_rows_columns_or_tables_are_refused(place, table, tmp_path, change
     dumped(place, tmp_path / "dump")
     does(place, NAME, change)
     try:
-        with moment(place, NAME) as now:
+        with moment(place, NAME, OWNER) as now:
             said = now.digests()
         with pytest.raises(DataError, match=r"does not come back as it was: public\.(said|other) and 0 more tables"):
             fill(place, NAME, tmp_path / "dump", said)
@@ -160,7 +213,7 @@ def test_what_is_added_next_is_numbered_behind_what_came_back(place, tmp_path, n
     """Somebody numbered rows by himself, so that the sequence stands below them; it is where it was if it does not."""
     made = f'create table "Their Rows" ("Its Number" {numbered} primary key, what text)'
     sequence = '"Their Rows_Its Number_seq"'
-    does(place, NAME, made, 'alter table "Their Rows" owner to mlflow', "insert into \"Their Rows\" values (1, 'a'), (7, 'b')",
+    does(place, NAME, made, "insert into \"Their Rows\" values (1, 'a'), (7, 'b')",
          f"select {counts.format(sequence)}")  # fmt: skip
     try:
         fill(place, NAME, tmp_path / "dump", dumped(place, tmp_path / "dump"))

