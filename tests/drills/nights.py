@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -57,12 +58,12 @@ A_NIGHT = {
     # Files that are written anew each night, with other times and seconds in them.
     "bytes workspace": 4_000, "bytes .diptych": 4_000, "bytes .dvc": 4_000, "bytes data": 4_000, "bytes data/s3": 16_000, "bytes data/prefect": 4_000,
 }  # fmt: skip
-"""What a quiet night may add, on the average; what is neither here nor in A_LOOK or AT_MOST may not grow at all."""
+"""What a quiet night may add, on the average; what is neither here nor in AT_MOST may not grow at all."""
 A_LOOK = {
     "rows prefect.flow_run": 2, "rows prefect.flow_run_state": 10, "rows prefect.events": 24, "rows prefect.event_resources": 150, "rows prefect.log": 16,
-    "rows prefect.artifact": 2, f"rows prefect.{HELD}": 9,
+    "rows prefect.artifact": 2, f"rows prefect.{HELD}": 9, "bytes postgres": 160_000, "bytes data/logs": 3_000,
 }  # fmt: skip
-"""What each look of the monitor may add to that, twice what was counted; Prefect takes it away as it does a night's."""
+"""What a look of the monitor may add, twice what was counted; Prefect takes it away as it does a night's."""
 AT_MOST = {
     "bytes postgres, log ahead": 1_088 * 2**20,  # PostgreSQL's max_wal_size, and four files of it
     "rows prefect.automation_bucket": 20,  # windows of watchdogs, which close some seconds after the run that they are of
@@ -107,16 +108,21 @@ def main() -> None:
 def page(said: Mapping[str, Any]) -> str:
     """Return what docs/faults.md says of what a quiet night adds."""
     of = said["detail"]
-    more: Mapping[str, float] = of["a_quiet_night_adds"]
-    rows = {
-        name.removeprefix("rows prefect."): count for name, count in more.items() if name.startswith("rows prefect.")
-    }
-    states = rows["flow_run_state"] + rows["task_run_state"]
+    more, look = of["a_quiet_night_adds"], of["a_look_adds"]
+
+    def rows(of_what: Mapping[str, float]) -> dict[str, float]:
+        return {
+            name.removeprefix("rows prefect."): one for name, one in of_what.items() if name.startswith("rows prefect.")
+        }
+
+    night, its = rows(more), rows(look)
+    states = night["flow_run_state"] + night["task_run_state"]
     return (
-        f"What a quiet night of `pipeline/nightly` adds on the servers of one machine, with {of['looks_a_night']} looks of the monitor (of the 96 of a day) at a model that is served: {rows['events']:.0f} events with {rows['event_resources']:.0f} names of what they are about, "
-        f"{rows['log']:.0f} lines of log, {rows['artifact']:.0f} artifacts, {rows['flow_run']:.0f} runs with {rows['task_run']:.0f} tasks and {states:.0f} states, {rows[HELD]:.0f} rows of what watchdogs held, "
-        f"{more['bytes data/logs'] / 1000:.1f} kB in `data/logs`, whose files are put aside at 16 MB, and {more['bytes postgres'] / 1000:.0f} kB in PostgreSQL's files. No file, temporary file, process, "
-        f"open file of the supervisor or shared memory is there that was not before; MLflow and DVC get nothing. {of['nights']} nights in a row, before the last {of['changed']} of which something had "
+        f"What a quiet night of `pipeline/nightly` adds on the servers of one machine: {night['events']:.0f} events with {night['event_resources']:.0f} names of what they are about, "
+        f"{night['log']:.0f} lines of log, {night['artifact']:.0f} artifacts, a run with its {night['task_run']:.0f} tasks and {states:.0f} states, {night[HELD]:.0f} rows of what watchdogs held, "
+        f"{more['bytes data/logs'] / 1000:.1f} kB in `data/logs`, whose files are put aside at 16 MB, and {more['bytes postgres'] / 1000:.0f} kB in PostgreSQL's files. A look of the monitor at a model that is served, of which a day has 96, adds "
+        f"a run with {its['flow_run_state']:.0f} states, {its['events']:.0f} events with {its['event_resources']:.0f} names, {its['log']:.0f} lines of log and an artifact. No file, temporary file, process, "
+        f"open file of the supervisor or shared memory is there that was not before; MLflow and DVC get nothing. {of['nights']} nights in a row with {of['looks_a_night']} looks after each, before the last {of['changed']} of which something had "
         f"changed, {of['seconds_a_quiet_night']:.0f} s each (`make drill DRILL=nights`): `{said['command'].partition(' --to')[0]}` ([answer](benchmarks/{KEPT_AT.name})), commit `{said['commit']}`, {said['machine']}, beside other work."
     )
 
@@ -153,7 +159,7 @@ def drill(
     Args:
         root: the workspace.
         nights, changed: how many there are, and before how many of them, the last ones, something changes.
-        counts: gets what there is before the first night and after each.
+        counts: gets what there is before the first night, and after each night and its looks.
         ended: gets how each night ended.
         to: where counts are written after each night.
     """
@@ -170,6 +176,8 @@ def drill(
             began = time.monotonic()
             ended.append(ran(client, nightly))
             took.append(round(time.monotonic() - began, 1))
+            settled(root, its)
+            counts.append(counted(root, its))
             looked = [ran(client, look) for _ in range(MONITORED)]
             assert looked == ["Completed"] * MONITORED, looked
             settled(root, its)
@@ -177,12 +185,17 @@ def drill(
             if to:
                 to.write_text(json.dumps(counts, indent=1) + "\n", encoding="utf-8")
             print(f"night {night + 1}: {took[-1]} s", flush=True)
+    nightly_pairs, look_pairs = [*pairwise(counts)][::2], [*pairwise(counts)][1::2]
+    quiet = slice(WARM, nights - changed)
+    of_nights, of_looks = (
+        grown(nightly_pairs[quiet]),
+        grown(look_pairs[quiet], {name: MONITORED * one for name, one in A_LOOK.items()}),
+    )
     return {
-        "nights": nights, "changed": changed, "looks_a_night": MONITORED, "seconds_a_quiet_night": sorted(took[WARM : nights - changed])[len(took[WARM : nights - changed]) // 2],
-        **grown(counts[WARM : nights - changed + 1]),
-        "a_changed_night_adds": {
-            name: counts[-1][name] - counts[-2][name] for name in counts[-1] if changed and counts[-1][name] > counts[-2].get(name, 0)
-        },
+        "nights": nights, "changed": changed, "looks_a_night": MONITORED, "seconds_a_quiet_night": sorted(took[quiet])[len(took[quiet]) // 2],
+        "grows": {**of_nights["grows"], **{f"{name}, by looks": one for name, one in of_looks["grows"].items()}},
+        "a_quiet_night_adds": of_nights["adds"], "a_look_adds": {name: round(one / MONITORED, 1) for name, one in of_looks["adds"].items()},
+        "a_changed_night_adds": grown(nightly_pairs[-1:], {})["adds"] if changed else {},
         "left_of_old_rows": old_rows_left(root, its),
     }  # fmt: skip
 
@@ -211,18 +224,22 @@ def ran(client: SyncPrefectClient, deployment: UUID) -> str:
     return state()
 
 
-def grown(counts: Sequence[Mapping[str, int]]) -> dict[str, Any]:
-    """Return what nights in which nothing had changed added, and what of it is more than they may.
+def grown(
+    pairs: Sequence[tuple[Mapping[str, int], Mapping[str, int]]], may: Mapping[str, float] = A_NIGHT
+) -> dict[str, Any]:
+    """Return what was added in the mean, and what of it is more than may be.
 
     Args:
-        counts: name -> how much there was, before the first of them and after each.
+        pairs: name -> how much there was, before and after each time.
+        may: what may be added each time; what is not in it may not grow.
     """
-    first, last = counts[0], counts[-1]
-    more = {name: (last.get(name, 0) - first.get(name, 0)) / (len(counts) - 1) for name in sorted({*first, *last})}
-    may = {name: A_NIGHT.get(name, 0) + MONITORED * A_LOOK.get(name, 0) for name in more}
-    grows = {name: round(one, 1) for name, one in more.items() if name not in AT_MOST and one > may[name]}
-    grows |= {name: most for name in AT_MOST if (most := max(one.get(name, 0) for one in counts)) > AT_MOST[name]}
-    return {"grows": grows, "a_quiet_night_adds": {name: round(one, 1) for name, one in more.items() if one > 0}}
+    names = sorted({name for pair in pairs for one in pair for name in one})
+    more = {
+        name: sum(after.get(name, 0) - before.get(name, 0) for before, after in pairs) / len(pairs) for name in names
+    }
+    grows = {name: round(one, 1) for name, one in more.items() if name not in AT_MOST and one > may.get(name, 0)}
+    grows |= {name: most for name in AT_MOST if (most := max(after.get(name, 0) for _, after in pairs)) > AT_MOST[name]}
+    return {"grows": grows, "adds": {name: round(one, 1) for name, one in more.items() if one > 0}}
 
 
 def counted(root: Path, its: Place) -> dict[str, int]:
