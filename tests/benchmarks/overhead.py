@@ -45,7 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=700, help="of the training (700)")
     parser.add_argument("--keep", action="store_true", help=f"write {KEPT_AT.relative_to(REPOSITORY)}")
-    parser.add_argument("--pairs", type=int, default=3, help="of both (3)")
+    parser.add_argument("--pairs", type=int, default=2, help="of both, every other one with the servers first (2)")
     parser.add_argument(
         "--package", type=Path, default=REPOSITORY / PACKAGE, help=f"that is served ({PACKAGE}, of `make run`)"
     )

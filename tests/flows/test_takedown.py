@@ -14,6 +14,7 @@ from components.data.manifest import read_manifest
 from components.registry.promotion import VERDICT
 from components.registry.store import open_store
 from components.registry.versions import by_label
+from components.serving.endpoint import read_stopped, stop_endpoint
 from flows.cli import main
 from flows.data.remove import remove
 from flows.lineage.known import versions
@@ -72,6 +73,16 @@ def test_pictures_go_versions_are_marked_and_the_command_is_said(root, capsys):
     assert two["sentence"].startswith("may have seen what was taken down 20")
     assert main(["lineage", "clip@1"]) == 0
     assert "taken down trained on 1, chosen by 1 of what was taken down 20" in capsys.readouterr().out
+
+
+def test_what_was_stopped_and_learned_from_them_does_not_go_on_and_that_is_said(root, capsys):
+    stop_endpoint(root)
+    take_down(root, ["k004"], "it was only measured with that")
+    assert read_stopped(root) is not None
+    assert main(["takedown", "k002", "--reason", "asked for"]) == 0
+    assert read_stopped(root) is None
+    said = capsys.readouterr().out
+    assert "  clip@1: trained on 1; was served until diptych down, and diptych up serves nothing now\n" in said
 
 
 def test_asked_again_nothing_is_done_twice(root, capsys):
