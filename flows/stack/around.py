@@ -25,7 +25,6 @@ def worker(place: Place, pool: str) -> Service:
         ), folder=place.root, after=("prefect",), ours=True, fault=answers(f"http://{HOST}:{port}/health"),
         environment={
             "PREFECT_WORKER_WEBSERVER_HOST": HOST, "PREFECT_WORKER_WEBSERVER_PORT": str(port), "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(BEAT_S),
-            "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500",  # of a server whose disk is full: a run that cannot renew its place would be ended
             "MLFLOW_TRACKING_USERNAME": JOBS, "MLFLOW_TRACKING_PASSWORD": place.passwords["mlflow-jobs"],
         },
     )  # fmt: skip
