@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from flows.serving.rollout import Rolled
 
 
-def show(root: Path, label: str, sentence: str, page: str = "") -> None:
+def show(root: Path, label: str, sentence: str, page: str = "", within_s: float = 0.0) -> None:
     """Have Prefect show what was decided, and tell of it, as a run does; nothing where there is no server that outlives us.
 
     A server that is away takes nothing back: a line says what is not shown.
 
     Args:
         page: the ruling in Markdown; empty where a person decided, and the sentence is all.
+        within_s: seconds that the server may be away, where nobody is at a screen, who sees the line.
     """
     if not has_server(root):
         return
@@ -31,19 +32,26 @@ def show(root: Path, label: str, sentence: str, page: str = "") -> None:
             from flows.publish import publish_ruling, publish_verdict
 
             publish_ruling(label, sentence, page)
-            publish_verdict(label, sentence, within_s=0.0)  # somebody looks on, and sees the line
+            publish_verdict(label, sentence, within_s)
     except (DiptychError, OSError) as err:
         print(f"not shown on Prefect's page: {err}", file=sys.stderr, flush=True)
 
 
-def show_verdict(root: Path, verdict: Verdict) -> None:
-    """Show the verdict, and those of versions that somebody had set the alias to by hand before."""
+def show_verdict(root: Path, verdict: Verdict, within_s: float = 0.0) -> None:
+    """Show the verdict, and those of versions that somebody had set the alias to by hand before; `within_s` as of `show`."""
     for one in (*verdict.before, verdict):
-        show(root, one.version.label, one.sentence, one.page)
+        show(root, one.version.label, one.sentence, one.page, within_s)
 
 
-def rolled_out(root: Path, model: str) -> "Rolled":
-    """Bring the endpoint to what the alias asks for, as `rollout` does, and show what was decided about it."""
+def rolled_out(root: Path, model: str, within_s: float = 0.0) -> "Rolled":
+    """Bring the endpoint to what the alias asks for, as `rollout` does, and show what was decided about it; `within_s` as of `show`."""
     from flows.serving.rollout import rollout
 
-    return rollout(root, model, show=partial(show_verdict, root))
+    return rollout(root, model, show=partial(show_verdict, root, within_s=within_s))
+
+
+def watched_out(root: Path, model: str) -> "Rolled":
+    """Do the same where nobody looks on: what was decided is told to a server that is away for a moment once it is back."""
+    from flows.publish import TOLD_WITHIN_S
+
+    return rolled_out(root, model, TOLD_WITHIN_S)

@@ -162,9 +162,12 @@ def go_back(
         before = now.endpoint or read_stopped(root)
         same = previous is not None and before is not None and previous.package_digest == before.package_digest
         if previous is None or same or not previous.repository.exists():
+            stopped = (
+                " What was stopped goes on with diptych up." if now.endpoint is None and before is not None else ""
+            )
             raise ConfigError(
                 "nothing was served here before what is served now, so there is nothing to go back to. Serve another version: "
-                "diptych promote NAME@N --because REASON"
+                f"diptych promote NAME@N --because REASON.{stopped}"
             )
         with restart(root, previous) as candidate:
             prepare(candidate.endpoint.repository, root)

@@ -5,7 +5,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.contracts.errors import DataError
+from components.contracts.errors import DataError, TransientError
 from flows.stack.backup import ran
 from flows.stack.place import Place
 from flows.stack.postgres import DATABASES, PLAIN, admin, as_owner
@@ -49,6 +49,10 @@ def fill(place: Place, database: str, dump: Path, said: Mapping[str, str] | None
             return
         with moment(place, name, owner) as now:
             found, numbers = now.digests(), now.sequences()
+    except psycopg2.OperationalError as err:  # no room, or gone: that says nothing of the archive
+        raise TransientError(
+            f"the database {database} could not be looked at: {str(err).strip()[:300]}. Restore again."
+        ) from err
     except psycopg2.Error as err:  # a look runs what the database says of itself
         raise DataError(
             f"the database {database} came back so that it cannot be looked at ({str(err).strip()[:300]}). Nothing here was changed. Take another backup."

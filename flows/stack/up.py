@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 from components.contracts.errors import Busy, ConfigError, TransientError
@@ -58,8 +58,12 @@ def brought_up(root: Path, data: Path | None, without: Collection[str], say: Cal
         )
     seen = _all_well(root, say)
     if "triton" not in seen.without:
-        with suppress(Busy):  # whoever deploys serves what he does
+        try:
             resume(root)
+        except Busy:
+            say(
+                "somebody deploys just now, so that what was stopped is left to that; if nothing is served afterwards: diptych up"
+            )
         if read_endpoint(root) is not None:
             ensure_gateway(root)  # whose keeper starts Triton where it does not run
     return seen

@@ -38,7 +38,7 @@ def _hooks(root: Path, arguments: argparse.Namespace) -> int:
 
 
 def _watch(root: Path, arguments: argparse.Namespace) -> int:
-    from flows.shown_verdict import rolled_out
+    from flows.shown_verdict import watched_out
     from flows.webhooks.watch import watch
 
-    watch(root, rolled_out, arguments.every)
+    watch(root, watched_out, arguments.every)

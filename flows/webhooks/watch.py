@@ -167,11 +167,11 @@ def watch(root: Path, roll: Roll, every_s: float = 5.0) -> NoReturn:
 
 def main(root: Path) -> int:
     """Watch until TERM, for `diptych ui`, which says what it stops; where somebody watches already, that is enough."""
-    from flows.shown_verdict import rolled_out
+    from flows.shown_verdict import watched_out
 
     signal.signal(signal.SIGTERM, _leave)
     try:
-        watch(root, rolled_out)
+        watch(root, watched_out)
     except (KeyboardInterrupt, Busy):
         return 0
     except DiptychError as err:

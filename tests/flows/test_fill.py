@@ -76,7 +76,16 @@ def table(place: Place) -> Iterator[str]:
 def dumped(place: Place, to: Path, *meanwhile: str) -> dict[str, str]:
     """Dump a database as a backup does, and return what it says of it; something happens between both."""
     with moment(place, NAME, OWNER) as now:
-        ran(place, "pg_dump", NAME, "--format=custom", "--no-owner", f"--snapshot={now.snapshot}", f"--file={to}")
+        ran(
+            place,
+            "pg_dump",
+            NAME,
+            "--format=custom",
+            "--no-owner",
+            f"--snapshot={now.snapshot}",
+            f"--file={to}",
+            owner=OWNER,
+        )
         does(place, NAME, *meanwhile)
         return now.digests()
 
@@ -131,6 +140,7 @@ WAYS = {
 """How whoever looks at a database may be had to run what is in it."""
 
 
+RUN_AS_OWNER = "rows that say themselves how they are written"
 LOOKS = dict(
     zip(WAYS, ("select max(id) from public.v", "select (t.*)::text from public.t", "select max(1)"), strict=True)
 )
@@ -138,19 +148,27 @@ LOOKS = dict(
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_who_looks_at_what_came_back_runs_nothing_of_it_as_administrator(place, tmp_path, way):
-    dump = tmp_path / "dump"
+def test_who_looks_at_what_came_back_runs_nothing_of_it_as_administrator(place, tmp_path, monkeypatch, way):
+    dump, seen, connect = tmp_path / "dump", set[tuple[str, str]](), psycopg2.connect
     does(place, NAME, *WAYS[way])
+
+    def connecting(**how):
+        seen.add((how["user"], how["dbname"]))
+        return connect(**how)
+
     try:
         ran(place, "pg_dump", NAME, "--format=custom", "--compress=0", "--no-owner", f"--file={dump}", owner=OWNER)
         if "pad()" in WAYS[way][-1]:
             changed(dump, "pad", f"ALTER DATABASE {staged(NAME)} SET search_path = evil, pg_catalog, public;")
+        monkeypatch.setattr(psycopg2, "connect", connecting)
         try:
             fill(place, NAME, dump, {})
             said = "it came back"
         except DataError as err:
             said = str(err)
+        assert "run by" not in said or way == RUN_AS_OWNER, "and that only as its owner"
         assert f"run by {USER}" not in said
+        assert {database for user, database in seen if user == USER} <= {"postgres"}
         with pytest.raises(psycopg2.Error, match=f"run by {USER}"), closing(  # which it would be
             psycopg2.connect(**admin(place), dbname=staged(NAME))
         ) as connection, connection.cursor() as its:  # fmt: skip

@@ -156,6 +156,32 @@ def test_a_verdict_that_nobody_can_be_told_of_stops_nothing(told, capsys, monkey
     )
 
 
+def test_a_server_that_refuses_a_verdict_is_not_asked_again(monkeypatch, capsys):
+    asked = list[str]()
+
+    class Server(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_error(404)
+
+        def do_POST(self):
+            asked.append(self.path)
+            self.send_error(401)
+
+        def log_message(self, *of): ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
+        serves = threading.Thread(target=server.serve_forever)
+        serves.start()
+        try:
+            with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{server.server_address[1]}/api"}):
+                publish_verdict("clip@3", "clip@3 is promoted")
+        finally:
+            server.shutdown()
+            serves.join()
+    assert asked == ["/api/events"]
+    assert "401" in capsys.readouterr().err
+
+
 def test_a_verdict_is_told_to_a_server_that_is_away_for_a_moment_once_it_is_back(monkeypatch, capsys):
     monkeypatch.setattr(told_of, "AGAIN_S", 0.2)
     heard = list[list[dict[str, str]]]()

@@ -12,7 +12,7 @@ import pytest
 from components.contracts.errors import ConfigError, StaleArtifact, TransientError
 from components.stages.lock import hold
 from flows.claims import Claims
-from flows.stack.place import Place
+from flows.stack.place import Place, is_made
 from flows.stack.postgres import cluster_of, postgres
 from flows.stack.up import up
 from tests.debian_postgres import needs_postgres
@@ -55,6 +55,11 @@ def test_a_start_elsewhere_that_fails_moves_nothing(tmp_path):
         up(root, new)
     assert Place.read(root) == before
     assert chosen(root) == before, "where the next start has them"
+    (tmp_path / "fresh").mkdir()
+    fresh = make_place(tmp_path / "fresh")
+    with hold(new / "lock", "the data"), pytest.raises(TransientError, match="the servers did not start"):
+        up(fresh, new)
+    assert not is_made(fresh)
 
 
 def test_two_that_start_at_the_same_moment_have_no_port_in_common(tmp_path):

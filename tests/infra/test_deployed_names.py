@@ -517,6 +517,7 @@ def test_the_spot_job_names_what_the_code_reads():
     assert set(said["workdir"]) == {"url", "ref"}, (
         "of a folder a managed job gets no .git, and set-up asks for the commit"
     )
+    assert re.fullmatch("[0-9a-f]{40}", said["workdir"]["ref"]), "a branch is other code when the machine comes back"
     assert "git rev-parse" in said["setup"]
     *_, last = said["run"].strip().splitlines()
     words = last.replace('"$DIPTYCH_RECIPE"', said["envs"]["DIPTYCH_RECIPE"]).split()
