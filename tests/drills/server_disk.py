@@ -74,7 +74,7 @@ def page(said: Mapping[str, Any]) -> str:
     def told(name: str) -> str:
         of = said["detail"][name]
         again = (
-            f"{' and '.join(of['not_well_then'])} were not well when that was over, and all were {of['all_well_after_s']} s after there was room"
+            f"{' and '.join(of['not_well_then'])} {'was' if len(of['not_well_then']) == 1 else 'were'} not well when that was over, and all were {of['all_well_after_s']} s after there was room"
             if of["not_well_then"]
             else "all servers were well when that was over"
         )
