@@ -108,23 +108,28 @@ def main() -> None:
 def page(said: Mapping[str, Any]) -> str:
     """Return what docs/faults.md says of what a quiet night adds."""
     of = said["detail"]
-    more, look = of["a_quiet_night_adds"], of["a_look_adds"]
-
-    def rows(of_what: Mapping[str, float]) -> dict[str, float]:
-        return {
-            name.removeprefix("rows prefect."): one for name, one in of_what.items() if name.startswith("rows prefect.")
-        }
-
-    night, its = rows(more), rows(look)
+    more: Mapping[str, float] = of["a_quiet_night_adds"]
+    night = rows_of(more)
     states = night["flow_run_state"] + night["task_run_state"]
+    looks = looked = ""
+    if "a_look_adds" in of:  # as it is of runs that had looks
+        look, looked = rows_of(of["a_look_adds"]), f" with {of['looks_a_night']} looks after each"
+        looks = (
+            f" A look of the monitor at a model that is served, of which a day has 96, adds a run with {look['flow_run_state']:.0f} states, "
+            f"{look['events']:.0f} events with {look['event_resources']:.0f} names, {look['log']:.0f} lines of log and an artifact."
+        )
     return (
         f"What a quiet night of `pipeline/nightly` adds on the servers of one machine: {night['events']:.0f} events with {night['event_resources']:.0f} names of what they are about, "
         f"{night['log']:.0f} lines of log, {night['artifact']:.0f} artifacts, a run with its {night['task_run']:.0f} tasks and {states:.0f} states, {night[HELD]:.0f} rows of what watchdogs held, "
-        f"{more['bytes data/logs'] / 1000:.1f} kB in `data/logs`, whose files are put aside at 16 MB, and {more['bytes postgres'] / 1000:.0f} kB in PostgreSQL's files. A look of the monitor at a model that is served, of which a day has 96, adds "
-        f"a run with {its['flow_run_state']:.0f} states, {its['events']:.0f} events with {its['event_resources']:.0f} names, {its['log']:.0f} lines of log and an artifact. No file, temporary file, process, "
-        f"open file of the supervisor or shared memory is there that was not before; MLflow and DVC get nothing. {of['nights']} nights in a row with {of['looks_a_night']} looks after each, before the last {of['changed']} of which something had "
+        f"{more['bytes data/logs'] / 1000:.1f} kB in `data/logs`, whose files are put aside at 16 MB, and {more['bytes postgres'] / 1000:.0f} kB in PostgreSQL's files.{looks} No file, temporary file, process, "
+        f"open file of the supervisor or shared memory is there that was not before; MLflow and DVC get nothing. {of['nights']} nights in a row{looked}, before the last {of['changed']} of which something had "
         f"changed, {of['seconds_a_quiet_night']:.0f} s each (`make drill DRILL=nights`): `{said['command'].partition(' --to')[0]}` ([answer](benchmarks/{KEPT_AT.name})), commit `{said['commit']}`, {said['machine']}, beside other work."
     )
+
+
+def rows_of(added: Mapping[str, float]) -> dict[str, float]:
+    """Return table of Prefect's -> rows that were added."""
+    return {name.removeprefix("rows prefect."): one for name, one in added.items() if name.startswith("rows prefect.")}
 
 
 def place(root: Path) -> Path:
