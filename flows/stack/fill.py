@@ -27,7 +27,7 @@ where q.seqincrement > 0 and t.relkind in ('r', 'p')
 
 
 def fill(place: Place, database: str, dump: Path, said: Mapping[str, str] | None) -> None:
-    """Fill a database under another name, as its owner, who may do nothing beyond it: a dump is a program. DataError where its tables have other columns or rows than when it was dumped.
+    """Fill a database under another name, as its owner and never as administrator: a dump is a program. DataError where its tables have other columns or rows than when it was dumped.
 
     A sequence is compared with nothing, since a dump has it as it was a moment later than the rows. One that stands below the largest id of its
     column, by which the next row would be refused, goes on behind that id.

@@ -165,7 +165,7 @@ PLAIN = "-c timezone=UTC -c search_path="
 
 
 def as_owner(place: Place, owner: str) -> dict[str, str]:
-    """Return what psycopg2 needs to connect as the owner of databases, who may do nothing beyond them; not which database."""
+    """Return what psycopg2 needs to connect as the owner of databases, who is no administrator; not which database."""
     return {**admin(place), "user": owner, "password": place.passwords[f"postgres-{owner}"]}
 
 
