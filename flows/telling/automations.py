@@ -14,7 +14,7 @@ from flows.telling.events import ALIAS_SET, model_resource
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.responses import DeploymentResponse
-    from prefect.events import AutomationCore, CompoundTrigger, EventTrigger
+    from prefect.events import AutomationCore, EventTrigger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,13 +63,16 @@ GO_BACK = Reaction(
     parameters={"because": "{{ event.payload.says }}", "leave": "{{ event.payload.model }}"},
 )  # fmt: skip
 REACTIONS = (DEPLOY, TRAIN, GO_BACK)
-SILENT_S = 90  # that a run may not be heard of, of which a beat comes each BEAT_S seconds, before it counts as crashed
+SILENT_S = 80  # that a run may not be heard of, of which a beat comes each BEAT_S seconds, before it counts as crashed
 BEAT_S = 30
 TRIES = 3  # of a run that crashes, within a day
-SILENT, NOT_BEGUN, TRY_AGAIN = (
+TOLD_WITHIN_S = 10  # by the run, by who started it and by the worker, that it crashed; Prefect waits no shorter
+GIVEN_UP = "GivenUp"  # the state of a run that crashed so often
+SILENT, NOT_BEGUN, TRY_AGAIN, GIVE_UP = (
     "diptych: nothing heard of a run, crashed", "diptych: a run did not begin, crashed", "diptych: a run crashed, try again",
+    "diptych: a run crashed too often, give up",
 )  # fmt: skip
-WATCHDOGS = (SILENT, NOT_BEGUN, TRY_AGAIN)
+WATCHDOGS = (SILENT, NOT_BEGUN, TRY_AGAIN, GIVE_UP)
 """What looks after runs whose workers die, by name."""
 
 
@@ -144,7 +147,9 @@ def ensured(client: "SyncPrefectClient", wanted: "AutomationCore") -> bool:
 
 def watchdogs(silent_s: float = SILENT_S) -> tuple["AutomationCore", ...]:
     """Return what looks after runs whose workers die."""
-    return _silent_is_crashed(silent_s), _never_begun_is_crashed(silent_s), _crashed_is_tried_again()
+    return (
+        _silent_is_crashed(silent_s), _never_begun_is_crashed(silent_s), _crashed_is_tried_again(), _often_crashed_is_given_up(),
+    )  # fmt: skip
 
 
 def _silent_is_crashed(silent_s: float) -> "AutomationCore":
@@ -194,36 +199,61 @@ def _crashes(name: str, why: str, trigger: "EventTrigger", message: str) -> "Aut
 
 
 def _crashed_is_tried_again() -> "AutomationCore":
-    """Return what schedules a run again that crashed, as long as it was not tried too often; what is whole is not done again, which DVC sees to."""
+    """Return what schedules a run again that crashed; what is whole is not done again, which DVC sees to.
+
+    Up to three tell of one crash, of whom Prefect takes the first as long as the run stays crashed: scheduled at once it would crash again by the
+    word of the second.
+    """
+    from prefect.client.schemas.objects import StateType
+    from prefect.events import AutomationCore, EventTrigger
+    from prefect.events.actions import ChangeFlowRunState
+    from prefect.events.schemas.automations import Posture
+
+    return whole(AutomationCore(
+        name=TRY_AGAIN, tags=["diptych"], enabled=True,
+        description=f"What a crashed run was asked for is done by the next worker that is free, {TRIES} times a day in all; it goes on where it was.",
+        trigger=EventTrigger(
+            posture=Posture.Proactive, after={_CRASHED}, expect={*_BEGUN, *_OVER, "prefect.flow-run.Pending", f"prefect.flow-run.{GIVEN_UP}"} - {_CRASHED},
+            match=RUNS, match_related=OURS, for_each={"prefect.resource.id"}, threshold=1, within=timedelta(seconds=TOLD_WITHIN_S),
+        ),
+        actions=[ChangeFlowRunState(state=StateType.SCHEDULED, name="AwaitingRetry", message="it crashed, and is tried again", force=True)],
+    ))  # fmt: skip
+
+
+def _often_crashed_is_given_up() -> "AutomationCore":
+    """Return what keeps a run from being tried again that crashed too often."""
     from prefect.client.schemas.objects import StateType
     from prefect.events import AutomationCore
     from prefect.events.actions import ChangeFlowRunState
 
     return whole(AutomationCore(
-        name=TRY_AGAIN, tags=["diptych"], enabled=True,
-        description=f"What a crashed run was asked for is done by the next worker that is free, {TRIES} times a day in all; it goes on where it was.",
-        trigger=crashed_for_the(*range(1, TRIES)),
-        actions=[ChangeFlowRunState(state=StateType.SCHEDULED, name="AwaitingRetry", message="it crashed, and is tried again", force=True)],
+        name=GIVE_UP, tags=["diptych"], enabled=True, description=f"A run that crashed {TRIES} times within a day is not tried again by itself.",
+        trigger=crashed_too_often(),
+        actions=[ChangeFlowRunState(
+            state=StateType.CRASHED, name=GIVEN_UP, message=f"it crashed {TRIES} times within a day, and is not tried again by itself", force=True,
+        )],
     ))  # fmt: skip
 
 
-def crashed_for_the(*times: int) -> "CompoundTrigger":
-    """Return what takes a run's crash where it is the first, the second, the one of any of these numbers within a day.
+def crashed_too_often() -> "EventTrigger":
+    """Return what takes a run's crash where it is the one of TRIES within a day.
 
     Prefect's own count of a run is how often it began, so it stands still where one crashes before that, and it would be tried for ever.
     """
-    from prefect.events import CompoundTrigger, EventTrigger
+    from prefect.events import EventTrigger
 
-    return CompoundTrigger(require="any", within=None, triggers=[
-        EventTrigger(
-            expect={"prefect.flow-run.Crashed"}, match=RUNS, match_related=OURS, for_each={"prefect.resource.id"}, threshold=time,
-            within=timedelta(days=1),
-        )
-        for time in times
-    ])  # fmt: skip
+    return EventTrigger(
+        expect={_CRASHED},
+        match=RUNS,
+        match_related=OURS,
+        for_each={"prefect.resource.id"},
+        threshold=TRIES,
+        within=timedelta(days=1),
+    )
 
 
 _BEAT = "prefect.flow-run.heartbeat"
+_CRASHED = "prefect.flow-run.Crashed"
 _BEGUN = tuple(f"prefect.flow-run.{name}" for name in ("Running", "Retrying", "Rerunning"))
 _OVER = tuple(
     f"prefect.flow-run.{name}"

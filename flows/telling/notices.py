@@ -11,14 +11,14 @@ from uuid import UUID
 
 from components.contracts.errors import DiptychError, TransientError
 from components.monitoring.events import BUDGET, DRIFT, PIPELINE, ROLLBACK, VERDICT
-from flows.telling.automations import OURS, RUNS, TRIES, crashed_for_the, ensured, whole
+from flows.telling.automations import OURS, RUNS, TRIES, crashed_too_often, ensured, whole
 from flows.telling.channels import block_name, block_type, given, without_address
 from flows.telling.notify import LOOKS
 
 if TYPE_CHECKING:
     from prefect.blocks.notifications import AppriseNotificationBlock
     from prefect.client.orchestration import SyncPrefectClient
-    from prefect.events import AutomationCore, CompoundTrigger, EventTrigger
+    from prefect.events import AutomationCore, EventTrigger
 
 _RUN = "{{ event.resource['prefect.resource.id'] | replace('prefect.flow-run.', '') }}"
 _SAYS = "{{ event.resource['prefect.state-message'] | replace('Flow run encountered an exception: ', '') }}"
@@ -35,7 +35,7 @@ class Notice:
         resource: labels that what it is about must have.
         subject, says, run: templates in Jinja: the title, the sentence, the id of the run whose page is linked.
         in_runs: whether the event must come from a run of a deployment of ours.
-        times: which of a run's crashes within a day, for a notice of those; it then takes no other event.
+        often: whether it takes a run's crash where it is not tried again, in place of `events`.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Notice:
     says: str
     run: str
     in_runs: bool = True
-    times: tuple[int, ...] = ()
+    often: bool = False
 
 
 NOTICES = (
@@ -57,7 +57,7 @@ NOTICES = (
     Notice(
         name="diptych: a run crashed for good, say so", why=f"People are told of a run that crashed {TRIES} times and is not tried again.",
         events=("prefect.flow-run.Crashed",), resource=RUNS, subject="{{ flow.name }} crashed", says=_SAYS, run=_RUN,
-        times=tuple(range(TRIES, TRIES + 8)),
+        often=True,
     ),
     Notice(
         name="diptych: a verdict was given, say so", why="People are told what the gate decided about a version.",
@@ -180,13 +180,13 @@ def _automation(notice: Notice, blocks: tuple[UUID, ...]) -> "AutomationCore":
     ))  # fmt: skip
 
 
-def _takes(notice: Notice) -> "EventTrigger | CompoundTrigger":
+def _takes(notice: Notice) -> "EventTrigger":
     from datetime import timedelta
 
     from prefect.events import EventTrigger, ResourceSpecification
 
-    if notice.times:
-        return crashed_for_the(*notice.times)
+    if notice.often:
+        return crashed_too_often()
     return EventTrigger(
         expect=set(notice.events), match=ResourceSpecification(dict(notice.resource)),
         match_related=ResourceSpecification(OURS if notice.in_runs else {}),

@@ -28,6 +28,7 @@ from flows.serving.down import down
 from flows.stack.place import Place
 from flows.stack.postgres import AS_ROOT, admin, cluster_of
 from flows.stack.seen import read_seen, use
+from flows.telling.automations import GIVEN_UP
 from tests.drills.disk import full, mount, mounted, need_root
 from tests.drills.kept import about, conclude
 from tests.drills.on_stack import on_stack, prefect_of, without_looks
@@ -38,7 +39,7 @@ from tests.workspace import REPOSITORY
 KEPT_AT = REPOSITORY / "docs/benchmarks/server-disk.json"
 SIZE = "3g"
 WRITTEN = 500  # files of 16 MB at most
-ENDS = ("Completed", "Failed", "Crashed", "Cancelled")
+ENDS = ("Completed", "Failed", "Crashed", GIVEN_UP, "Cancelled")
 WELL_WITHIN_S = 300.0
 
 

@@ -37,6 +37,7 @@ from components.stages.outcome import StageOutcome
 from flows.graph import stages_of
 from flows.serving.down import down
 from flows.stack.seen import read_seen, use
+from flows.telling.automations import GIVEN_UP
 from tests.drills.kept import about, conclude
 from tests.drills.on_stack import on_stack, prefect_of, without_looks
 from tests.drills.stack import kill_worker, service
@@ -192,7 +193,7 @@ class Soak:
         while (state := self._state(run)) != "Completed" or faults.is_alive():
             assert time.monotonic() - began < RUN_WITHIN_S, f"not done in {RUN_WITHIN_S:.0f} s; it is {state} now"
             crashed = (crashed or time.monotonic()) if state == "Crashed" else None
-            if state in ("Failed", "Cancelled") or (crashed and time.monotonic() - crashed > 60):
+            if state in ("Failed", "Cancelled", GIVEN_UP) or (crashed and time.monotonic() - crashed > 60):
                 self.again.append(f"{state}: {self._why(run)}".replace(str(self.root), "WORKSPACE")[:300])
                 run, crashed = self._begin(), None
             elif state == "Completed":  # the rest of this run's faults come while nothing runs but what serves

@@ -7,14 +7,15 @@ from uuid import UUID
 
 import pytest
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import StateType
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from prefect.states import Completed, Crashed, Pending, Running
+from prefect.states import Completed, Crashed, Pending, Running, Scheduled
 
 from flows.loopback import HOST, free_port
 from flows.stack.pages import prefect
 from flows.stack.place import Place
 from flows.stack.queue import not_watching
-from flows.telling.automations import SILENT, SILENT_S, TRIES, TRY_AGAIN, set_up_automations
+from flows.telling.automations import GIVEN_UP, SILENT, SILENT_S, TRIES, TRY_AGAIN, set_up_automations
 from tests.flows.kept_prefect import kept_prefect
 from tests.flows.rolled import REPOSITORY
 from tests.flows.watched_prefect import WATCHED_S, Watched, heard, watched
@@ -101,7 +102,9 @@ def test_a_run_that_is_heard_of_goes_on_and_one_that_is_silent_from_its_beginnin
     server.says(alive, Completed())
 
 
-def test_a_run_that_crashes_whether_or_not_it_began_is_tried_so_often_in_all_and_no_more(server, until):
+def test_a_run_that_crashes_whether_or_not_it_began_is_tried_so_often_in_all_whoever_tells_of_it_and_no_more(
+    server, until
+):
     never, sometimes, marker = (server.run("pods") for _ in range(3))
     for attempt in range(TRIES):
         for run in (never, sometimes):
@@ -110,6 +113,8 @@ def test_a_run_that_crashes_whether_or_not_it_began_is_tried_so_often_in_all_and
             server.says(sometimes, Running())
         for run in (never, sometimes):
             assert server.says(run, Crashed()) == "Crashed"
+            for teller in ("who started it", "the worker"):
+                assert server.says(run, Crashed(message=teller)) in ("Crashed", GIVEN_UP), "no retry yet"
         if attempt < TRIES - 1:
             until(
                 tried_again(server, never, sometimes),
@@ -120,9 +125,28 @@ def test_a_run_that_crashes_whether_or_not_it_began_is_tried_so_often_in_all_and
     until(
         tried_again(server, marker), lambda: server.history(marker), PATIENCE_S
     )  # what is told after them is answered after them
-    assert [server.state(run) for run in (never, sometimes)] == ["Crashed", "Crashed"]
-    tries = [sum(name == "Crashed" for name, _ in server.history(run)) for run in (never, sometimes)]
-    assert tries == [TRIES, TRIES]
+    for run in (never, sometimes):
+        names, said = zip(*server.history(run), strict=True)
+        assert names.count("Crashed") == TRIES
+        assert names.count("AwaitingRetry") == TRIES - 1
+        assert (names[-2:], said[-1]) == (
+            ("Crashed", GIVEN_UP),
+            "it crashed 3 times within a day, and is not tried again by itself",
+        )
+        assert server.client.read_flow_run(run).state.type == StateType.CRASHED
+
+
+def test_a_crashed_run_that_somebody_starts_again_or_that_ends_after_all_is_left_alone(server, until):
+    ended, asked, marker = (server.run("pods") for _ in range(3))
+    for run in (ended, asked):
+        server.says(run, Pending())
+        server.says(run, Running())
+        server.says(run, Crashed())
+    assert server.says(ended, Completed()) == "Completed", "it was silent, and not dead"
+    assert server.says(asked, Scheduled()) == "Scheduled"
+    server.says(marker, Crashed(), force=True)
+    until(tried_again(server, marker), lambda: server.history(marker), PATIENCE_S)
+    assert [server.history(run)[-1][0] for run in (ended, asked)] == ["Completed", "Scheduled"]
 
 
 def test_a_place_is_held_for_longer_than_a_run_may_take_to_begin(tmp_path: Path):

@@ -16,7 +16,7 @@ from prefect.exceptions import ObjectAlreadyExists
 from prefect.states import Scheduled
 from prefect.utilities.asyncutils import run_coro_as_sync
 
-from flows.telling.automations import set_up_automations, watchdogs
+from flows.telling.automations import WATCHDOGS, set_up_automations, watchdogs
 from tests.flows.rolled import REPOSITORY
 
 WATCHED_S = 12.0  # instead of SILENT_S; Prefect takes no less than 10
@@ -64,7 +64,7 @@ def watched(client: SyncPrefectClient) -> Iterator[Watched]:
                 its, f"in-{pool}", work_pool_name=pool, tags=["diptych"], enforce_parameter_schema=False,
                 concurrency_limit=1 if pool == "processes" else None,
             )  # fmt: skip
-        assert len(set_up_automations(REPOSITORY, [], watched=True, silent_s=WATCHED_S)) == 3
+        assert len(set_up_automations(REPOSITORY, [], watched=True, silent_s=WATCHED_S)) == len(WATCHDOGS)
         yield Watched(client, made)
     finally:
         for wanted in watchdogs():
