@@ -4,8 +4,8 @@
     python -m infra.images --write    # ask, and write the digests behind the tags
 
 Named are the bases in infra/Dockerfile and the images in infra/compose.yaml that are not built from it. Registries are asked as anybody may ask them;
-source: OCI distribution specification 1.1, "Pulling manifests", and Docker's token authentication. Pinning is for where images are built: whoever
-writes the digests keeps them up to date, too.
+source: OCI distribution specification 1.1, "Pulling manifests", and Docker's token authentication. Whoever builds images
+asks first: a release's tag is built anew where what it stands on was mended, and a digest stays as old as it is.
 """
 
 import argparse

@@ -31,6 +31,21 @@ def test_every_file_of_a_kustomization_is_one_of_its_resources():
         assert files == {name for name in said["resources"] if name.endswith(".yaml")}
 
 
+def test_who_is_let_out_for_notices_is_prefects_server_and_nobody_is_let_in():
+    (rule,) = yaml.safe_load_all((KUBERNETES / "notices.yaml").read_text())
+    assert [*misfits(rule), *broken(rule)] == []
+    sends = next(
+        one
+        for one in rendered(KUBERNETES / "base")
+        if one["metadata"]["name"] == "prefect" and one["kind"] == "Deployment"
+    )
+    assert rule["spec"]["podSelector"]["matchLabels"].items() <= sends["spec"]["template"]["metadata"]["labels"].items()
+    assert rule["metadata"]["namespace"] == "diptych"
+    assert rule["spec"]["policyTypes"] == ["Egress"]
+    assert {one["port"] for one in rule["spec"]["egress"][0]["ports"]} == {443, 465, 587}
+    assert "`kubectl apply -f infra/kubernetes/notices.yaml`" in (KUBERNETES.parents[1] / "docs/cluster.md").read_text()
+
+
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_how_many_pods_there_are_is_said_by_one(folder):
     manifests = rendered(KUBERNETES / folder)
