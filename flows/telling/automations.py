@@ -213,7 +213,7 @@ def _crashed_is_tried_again() -> "AutomationCore":
         name=TRY_AGAIN, tags=["diptych"], enabled=True,
         description=f"What a crashed run was asked for is done by the next worker that is free, {TRIES} times a day in all; it goes on where it was.",
         trigger=EventTrigger(
-            posture=Posture.Proactive, after={_CRASHED}, expect={*_BEGUN, *_OVER, "prefect.flow-run.Pending", f"prefect.flow-run.{GIVEN_UP}"} - {_CRASHED},
+            posture=Posture.Proactive, after={_CRASHED}, expect={*_OVER, f"prefect.flow-run.{GIVEN_UP}"} - {_CRASHED},
             match=RUNS, match_related=OURS, for_each={"prefect.resource.id"}, threshold=1, within=timedelta(seconds=TOLD_WITHIN_S),
         ),
         actions=[ChangeFlowRunState(state=StateType.SCHEDULED, name="AwaitingRetry", message="it crashed, and is tried again", force=True)],

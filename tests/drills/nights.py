@@ -46,6 +46,7 @@ MAPS = ("_fsm", "_vm", "pg_internal.init")
 """Of free room and of what all may see, which a table gets when it is first vacuumed; and what whoever connects leaves for those who come later."""
 GLANCES = 8  # half a second apart, at what comes and goes by the second
 MONITORED = 4  # looks of the monitor a night, of the 96 that a day has: what one adds is told by itself
+CONFIRMED_S = 35.0  # Prefect's clients have their events confirmed each 30 s, and send those again that were not when a server comes back
 WARM = 3  # nights after which all that is made once is there
 A_NIGHT = {
     # Rows of the night's own run, each twice what was counted: Prefect takes them away after RUNS_KEPT_DAYS, events after 7 days, what is held after half an hour.
@@ -364,6 +365,7 @@ def old_rows_left(root: Path, its: Place) -> dict[str, int]:
         with engine.connect() as connection:
             return still_there(connection, old)
 
+    time.sleep(CONFIRMED_S)  # an event that had gone would be there again, as young as it is
     try:
         with engine.begin() as connection:
             old = old_rows(connection)
