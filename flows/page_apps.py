@@ -12,6 +12,7 @@ from typing import Any
 
 from components.contracts.errors import ConfigError
 from flows.mlflow_users import make_users
+from flows.telling.again import trying_again
 from flows.telling.outage import come_back
 
 LEASES = {"PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem"}
@@ -75,7 +76,7 @@ def prefect_page() -> App:
     @asynccontextmanager
     async def lifespan(served: Any) -> AsyncIterator[Any]:
         await come_back()
-        async with begun(served) as state:
+        async with begun(served) as state, trying_again():
             yield state
 
     app.router.lifespan_context = lifespan

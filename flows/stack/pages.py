@@ -13,6 +13,7 @@ from flows.stack.objects import keys_of
 from flows.stack.place import USER, Place, write_private
 from flows.stack.prefect_set_up import DEPLOY_WITHIN_S, set_up
 from flows.stack.service import Service, answers
+from flows.telling.again import tried
 
 CALM = {
     "PREFECT_SERVER_EVENTS_PROACTIVE_GRANULARITY": "PT15S", "PREFECT_SERVER_SERVICES_LATE_RUNS_LOOP_SECONDS": "15", "PREFECT_SERVER_SERVICES_FOREMAN_LOOP_SECONDS": "60",
@@ -33,7 +34,7 @@ def prefect(place: Place) -> Service:
             "PREFECT_SERVER_API_AUTH_STRING": f"{USER}:{place.passwords['prefect']}", "PREFECT_UI_API_URL": "/api",
             "PREFECT_UI_STATIC_DIRECTORY": str(place.data / "prefect" / "page"), "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "PREFECT_SERVER_METRICS_ENABLED": "true",
-            **kept_for(),
+            **kept_for(), **tried(),
             # more than SILENT_S: a place that was given back before its run counts as crashed is given back twice, the other time of whoever has it then
             **CALM, **LEASES, "PREFECT_SERVER_CONCURRENCY_INITIAL_DEPLOYMENT_LEASE_DURATION": "150",
         },

@@ -63,17 +63,14 @@ GO_BACK = Reaction(
     parameters={"because": "{{ event.payload.says }}", "leave": "{{ event.payload.model }}"},
 )  # fmt: skip
 REACTIONS = (DEPLOY, TRAIN, GO_BACK)
-SILENT_S = 80  # that a run may not be heard of, of which a beat comes each BEAT_S seconds, before it counts as crashed
+SILENT_S = 90  # that a run may not be heard of, of which a beat comes each BEAT_S seconds, before it counts as crashed
 BEAT_S = 30
-TRIES = 3  # of a run that crashes, within a day
-TOLD_WITHIN_S = 10  # by the run, by who started it and by the worker, that it crashed; Prefect waits no shorter
-GIVEN_UP = "GivenUp"  # the state of a run that crashed so often
-SILENT, NOT_BEGUN, TRY_AGAIN, GIVE_UP = (
-    "diptych: nothing heard of a run, crashed", "diptych: a run did not begin, crashed", "diptych: a run crashed, try again",
-    "diptych: a run crashed too often, give up",
-)  # fmt: skip
-WATCHDOGS = (SILENT, NOT_BEGUN, TRY_AGAIN, GIVE_UP)
-"""What looks after runs whose workers die, by name."""
+DIED = "or its machine died"  # with which it ends what a watchdog says of a crash
+SILENT, NOT_BEGUN = "diptych: nothing heard of a run, crashed", "diptych: a run did not begin, crashed"
+WATCHDOGS = (SILENT, NOT_BEGUN)
+"""What looks after runs whose workers die, by name; again.py has them tried again."""
+OF_BEFORE = ("diptych: a run crashed, try again",)
+"""Watchdogs of code before this one, which would do what again.py does."""
 
 
 def set_up_automations(
@@ -84,7 +81,7 @@ def set_up_automations(
     Args:
         root: the workspace.
         reactions: which of ours.
-        watched: whether a run of which nothing is heard counts as crashed there, and is tried again.
+        watched: whether a run of which nothing is heard counts as crashed there.
         silent_s: seconds after which it does, at least 10; what Prefect holds a place for that did not begin has to be more.
 
     One that somebody has paused stays paused. Raises ConfigError where a deployment is missing, or works in another workspace of this machine
@@ -110,6 +107,8 @@ def set_up_automations(
                 if ensured(client, _automation(reaction, deployment.id)):
                     changed.append(reaction.name)
             changed += [wanted.name for wanted in (watchdogs(silent_s) if watched else ()) if ensured(client, wanted)]
+            for kept in (one for name in OF_BEFORE for one in client.read_automations_by_name(name)):
+                client.delete_automation(kept.id)
     except httpx.HTTPStatusError as err:
         raise DiptychError(f"the Prefect server at {PREFECT_API_URL.value()} refused an automation: {err}") from err
     except (httpx.HTTPError, OSError) as err:
@@ -147,9 +146,7 @@ def ensured(client: "SyncPrefectClient", wanted: "AutomationCore") -> bool:
 
 def watchdogs(silent_s: float = SILENT_S) -> tuple["AutomationCore", ...]:
     """Return what looks after runs whose workers die."""
-    return (
-        _silent_is_crashed(silent_s), _never_begun_is_crashed(silent_s), _crashed_is_tried_again(), _often_crashed_is_given_up(),
-    )  # fmt: skip
+    return _silent_is_crashed(silent_s), _never_begun_is_crashed(silent_s)
 
 
 def _silent_is_crashed(silent_s: float) -> "AutomationCore":
@@ -164,7 +161,7 @@ def _silent_is_crashed(silent_s: float) -> "AutomationCore":
             posture=Posture.Proactive, after={_BEAT, *_BEGUN}, expect={_BEAT, *_OVER}, match=RUNS, match_related=OURS,
             for_each={"prefect.resource.id"}, threshold=1, within=timedelta(seconds=silent_s),
         ),
-        f"nothing was heard of it for {silent_s:g} s: its worker or its machine died",
+        f"nothing was heard of it for {silent_s:g} s: its worker {DIED}",
     )  # fmt: skip
 
 
@@ -180,10 +177,10 @@ def _never_begun_is_crashed(silent_s: float) -> "AutomationCore":
         NOT_BEGUN,
         f"A run whose worker died before it began says nothing at all; after {silent_s:g} s it counts as crashed, and its place is free.",
         EventTrigger(
-            posture=Posture.Proactive, after={"prefect.flow-run.Pending"}, expect={*_BEGUN, *_OVER}, match=RUNS, match_related=[OURS, PROCESSES],
+            posture=Posture.Proactive, after={_PENDING}, expect={_PENDING, *_BEGUN, *_OVER}, match=RUNS, match_related=[OURS, PROCESSES],
             for_each={"prefect.resource.id"}, threshold=1, within=timedelta(seconds=silent_s),
         ),
-        f"a worker took it, and it did not begin in {silent_s:g} s: the worker or its machine died",
+        f"a worker took it, and it did not begin in {silent_s:g} s: the worker {DIED}",
     )  # fmt: skip
 
 
@@ -198,62 +195,8 @@ def _crashes(name: str, why: str, trigger: "EventTrigger", message: str) -> "Aut
     )
 
 
-def _crashed_is_tried_again() -> "AutomationCore":
-    """Return what schedules a run again that crashed; what is whole is not done again, which DVC sees to.
-
-    Up to three tell of one crash, of whom Prefect takes the first as long as the run stays crashed: scheduled at once it would crash again by the
-    word of the second.
-    """
-    from prefect.client.schemas.objects import StateType
-    from prefect.events import AutomationCore, EventTrigger
-    from prefect.events.actions import ChangeFlowRunState
-    from prefect.events.schemas.automations import Posture
-
-    return whole(AutomationCore(
-        name=TRY_AGAIN, tags=["diptych"], enabled=True,
-        description=f"What a crashed run was asked for is done by the next worker that is free, {TRIES} times a day in all; it goes on where it was.",
-        trigger=EventTrigger(
-            posture=Posture.Proactive, after={_CRASHED}, expect={*_OVER, f"prefect.flow-run.{GIVEN_UP}"} - {_CRASHED},
-            match=RUNS, match_related=OURS, for_each={"prefect.resource.id"}, threshold=1, within=timedelta(seconds=TOLD_WITHIN_S),
-        ),
-        actions=[ChangeFlowRunState(state=StateType.SCHEDULED, name="AwaitingRetry", message="it crashed, and is tried again", force=True)],
-    ))  # fmt: skip
-
-
-def _often_crashed_is_given_up() -> "AutomationCore":
-    """Return what keeps a run from being tried again that crashed too often."""
-    from prefect.client.schemas.objects import StateType
-    from prefect.events import AutomationCore
-    from prefect.events.actions import ChangeFlowRunState
-
-    return whole(AutomationCore(
-        name=GIVE_UP, tags=["diptych"], enabled=True, description=f"A run that crashed {TRIES} times within a day is not tried again by itself.",
-        trigger=crashed_too_often(),
-        actions=[ChangeFlowRunState(
-            state=StateType.CRASHED, name=GIVEN_UP, message=f"it crashed {TRIES} times within a day, and is not tried again by itself", force=True,
-        )],
-    ))  # fmt: skip
-
-
-def crashed_too_often() -> "EventTrigger":
-    """Return what takes a run's crash where it is the one of TRIES within a day.
-
-    Prefect's own count of a run is how often it began, so it stands still where one crashes before that, and it would be tried for ever.
-    """
-    from prefect.events import EventTrigger
-
-    return EventTrigger(
-        expect={_CRASHED},
-        match=RUNS,
-        match_related=OURS,
-        for_each={"prefect.resource.id"},
-        threshold=TRIES,
-        within=timedelta(days=1),
-    )
-
-
 _BEAT = "prefect.flow-run.heartbeat"
-_CRASHED = "prefect.flow-run.Crashed"
+_PENDING = "prefect.flow-run.Pending"  # also of a second time, whose window begins anew
 _BEGUN = tuple(f"prefect.flow-run.{name}" for name in ("Running", "Retrying", "Rerunning"))
 _OVER = tuple(
     f"prefect.flow-run.{name}"

@@ -11,7 +11,8 @@ from uuid import UUID
 
 from components.contracts.errors import DiptychError, TransientError
 from components.monitoring.events import BUDGET, DRIFT, PIPELINE, ROLLBACK, VERDICT
-from flows.telling.automations import OURS, RUNS, TRIES, crashed_too_often, ensured, whole
+from flows.telling.again import GIVEN_UP
+from flows.telling.automations import OURS, RUNS, ensured, whole
 from flows.telling.channels import block_name, block_type, given, without_address
 from flows.telling.notify import LOOKS
 
@@ -35,7 +36,6 @@ class Notice:
         resource: labels that what it is about must have.
         subject, says, run: templates in Jinja: the title, the sentence, the id of the run whose page is linked.
         in_runs: whether the event must come from a run of a deployment of ours.
-        often: whether it takes a run's crash where it is not tried again, in place of `events`.
     """
 
     name: str
@@ -46,7 +46,6 @@ class Notice:
     says: str
     run: str
     in_runs: bool = True
-    often: bool = False
 
 
 NOTICES = (
@@ -55,9 +54,8 @@ NOTICES = (
         events=("prefect.flow-run.Failed",), resource=RUNS, subject="{{ flow.name }} failed", says=_SAYS, run=_RUN,
     ),
     Notice(
-        name="diptych: a run crashed for good, say so", why=f"People are told of a run that crashed {TRIES} times and is not tried again.",
-        events=("prefect.flow-run.Crashed",), resource=RUNS, subject="{{ flow.name }} crashed", says=_SAYS, run=_RUN,
-        often=True,
+        name="diptych: a run crashed for good, say so", why="People are told of a run that crashed too often within a day and is not tried again.",
+        events=(f"prefect.flow-run.{GIVEN_UP}",), resource=RUNS, subject="{{ flow.name }} crashed", says=_SAYS, run=_RUN,
     ),
     Notice(
         name="diptych: a verdict was given, say so", why="People are told what the gate decided about a version.",
@@ -185,8 +183,6 @@ def _takes(notice: Notice) -> "EventTrigger":
 
     from prefect.events import EventTrigger, ResourceSpecification
 
-    if notice.often:
-        return crashed_too_often()
     return EventTrigger(
         expect=set(notice.events), match=ResourceSpecification(dict(notice.resource)),
         match_related=ResourceSpecification(OURS if notice.in_runs else {}),

@@ -30,6 +30,7 @@ from flows.serving.gateway import ensure_gateway
 from flows.stack.place import Place
 from flows.stack.postgres import cluster_of
 from flows.stack.seen import read_seen
+from flows.telling.again import GIVEN_UP
 from tests.components.serving.tiny_package import make_package
 from tests.drills.kept import about, conclude
 from tests.drills.on_stack import LOOKS, on_stack, prefect_of, without_looks
@@ -226,7 +227,7 @@ def ran(client: SyncPrefectClient, deployment: UUID) -> str:
         found = client.read_flow_run(made).state
         return found.name if found else ""
 
-    until(lambda: state() in ("Completed", "Failed", "Crashed", "Cancelled"), state)
+    until(lambda: state() in ("Completed", "Failed", GIVEN_UP, "Cancelled"), state)
     return state()
 
 

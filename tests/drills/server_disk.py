@@ -28,7 +28,7 @@ from flows.serving.down import down
 from flows.stack.place import Place
 from flows.stack.postgres import AS_ROOT, admin, cluster_of
 from flows.stack.seen import read_seen, use
-from flows.telling.automations import GIVEN_UP
+from flows.telling.again import GIVEN_UP
 from tests.drills.disk import full, mount, mounted, need_root
 from tests.drills.kept import about, conclude
 from tests.drills.on_stack import on_stack, prefect_of, without_looks

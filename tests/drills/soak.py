@@ -37,7 +37,7 @@ from components.stages.outcome import StageOutcome
 from flows.graph import stages_of
 from flows.serving.down import down
 from flows.stack.seen import read_seen, use
-from flows.telling.automations import GIVEN_UP
+from flows.telling.again import GIVEN_UP
 from tests.drills.kept import about, conclude
 from tests.drills.on_stack import on_stack, prefect_of, without_looks
 from tests.drills.stack import kill_worker, service

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from prefect.states import Completed, Pending, Running
+from prefect.states import Completed, Crashed, Pending, Running
 
 from flows.loopback import HOST, free_port
+from flows.telling.again import tried
 from tests.flows.kept_prefect import kept_prefect
 from tests.flows.watched_prefect import WATCHED_S, heard, watched
 
@@ -39,17 +40,19 @@ def test_a_run_that_died_while_the_server_was_away_crashes_and_one_that_lives_do
         left.enter_context(temporary_settings({PREFECT_API_URL: f"http://{HOST}:{port}/api"}))
         client = left.enter_context(get_client(sync_client=True))
         with ExitStack() as while_it_is_there:
-            with kept_prefect(folder, port, **swept) as process:
+            with kept_prefect(folder, port, **swept, **tried()) as process:
                 server = while_it_is_there.enter_context(watched(client))
                 lives, dies = server.run("pods"), server.run("pods")
                 for run in (lives, dies):
                     server.says(run, Pending())
                     server.says(run, Running())
                 until(lambda: len(windows(folder)) == 2, lambda: windows(folder), PATIENCE_S)
+                crashed = server.run("pods")
+                assert server.says(crashed, Crashed(), force=True) == "Crashed"
                 os.kill(process.pid, 9)
                 process.wait()
             time.sleep(WATCHED_S + swept_s + BEAT_S)  # nobody hears anybody for so long
-            left.enter_context(kept_prefect(folder, port, **swept))
+            left.enter_context(kept_prefect(folder, port, **swept, **tried()))
             left.push(while_it_is_there.pop_all())
 
         def it_crashed() -> bool:
@@ -60,4 +63,5 @@ def test_a_run_that_died_while_the_server_was_away_crashes_and_one_that_lives_do
         until(it_crashed, lambda: server.history(dies), PATIENCE_S)
         assert server.history(dies)[-2] == ("Crashed", f"nothing was heard of it for {WATCHED_S:g} s: its worker or its machine died")  # fmt: skip
         assert [name for name, _ in server.history(lives)] == ["Scheduled", "Pending", "Running"]
+        assert [name for name, _ in server.history(crashed)] == ["Scheduled", "Crashed", "AwaitingRetry"]
         server.says(lives, Completed())

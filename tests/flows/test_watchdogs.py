@@ -6,19 +6,23 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
+from prefect import tags
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import StateType
+from prefect.events import AutomationCore
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Crashed, Pending, Running, Scheduled
 
+from components.contracts.errors import ConfigError
 from flows.loopback import HOST, free_port
 from flows.stack.pages import prefect
 from flows.stack.place import Place
 from flows.stack.queue import not_watching
-from flows.telling.automations import GIVEN_UP, SILENT, SILENT_S, TRIES, TRY_AGAIN, set_up_automations
+from flows.telling.again import GIVEN_UP, TRIES, TRIES_A_DAY, tried
+from flows.telling.automations import NOT_BEGUN, OF_BEFORE, SILENT, SILENT_S, set_up_automations, whole
 from tests.flows.kept_prefect import kept_prefect
 from tests.flows.rolled import REPOSITORY
-from tests.flows.watched_prefect import WATCHED_S, Watched, heard, watched
+from tests.flows.watched_prefect import WATCHED_S, Watched, heard, nothing, watched
 
 pytestmark = pytest.mark.timeout(300)
 PATIENCE_S = 120.0
@@ -28,12 +32,16 @@ PATIENCE_S = 120.0
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     folder, port = tmp_path_factory.mktemp("watching"), free_port()
     with (
-        kept_prefect(folder, port),
+        kept_prefect(folder, port, **tried()),
         temporary_settings({PREFECT_API_URL: f"http://{HOST}:{port}/api"}),
         get_client(sync_client=True) as client,
         watched(client) as its,
     ):
         yield its
+
+
+def given_up(server: Watched, *runs: UUID) -> Callable[[], bool]:
+    return lambda: all(server.state(run) == GIVEN_UP for run in runs)
 
 
 def tried_again(server: Watched, *runs: UUID) -> Callable[[], bool]:
@@ -50,11 +58,11 @@ def test_one_that_somebody_has_paused_or_deleted_is_known(server):
         root=Path(), data=Path(), ports={"prefect": urlsplit(url).port}, passwords={"prefect": "none is asked for"}
     )
     assert not_watching(place) == {}
-    (paused,), (deleted,) = (server.client.read_automations_by_name(name) for name in (SILENT, TRY_AGAIN))
+    (paused,), (deleted,) = (server.client.read_automations_by_name(name) for name in (SILENT, NOT_BEGUN))
     server.client.pause_automation(paused.id)
     server.client.delete_automation(deleted.id)
     try:
-        assert not_watching(place) == {SILENT: "paused", TRY_AGAIN: "missing"}
+        assert not_watching(place) == {SILENT: "paused", NOT_BEGUN: "missing"}
     finally:
         server.client.resume_automation(paused.id)
         set_up_automations(REPOSITORY, [], watched=True, silent_s=WATCHED_S)
@@ -105,48 +113,92 @@ def test_a_run_that_is_heard_of_goes_on_and_one_that_is_silent_from_its_beginnin
 def test_a_run_that_crashes_whether_or_not_it_began_is_tried_so_often_in_all_whoever_tells_of_it_and_no_more(
     server, until
 ):
-    never, sometimes, marker = (server.run("pods") for _ in range(3))
-    for attempt in range(TRIES):
+    never, sometimes = (server.run("pods") for _ in range(2))
+    for attempt in range(TRIES_A_DAY):
         for run in (never, sometimes):
             server.says(run, Pending())
         if attempt == 1:
             server.says(sometimes, Running())
         for run in (never, sometimes):
-            assert server.says(run, Crashed()) == "Crashed"
-            for teller in ("who started it", "the worker"):
-                assert server.says(run, Crashed(message=teller)) in ("Crashed", GIVEN_UP), "no retry yet"
-        if attempt < TRIES - 1:
+            assert server.says(run, Crashed(message="killed")) == "Crashed"
+            assert server.says(run, Crashed(message="by the run itself")) == "Crashed"
+            assert server.says(run, Crashed(message="killed"), force=True) == "Crashed", "as a run tells of it"
+        if attempt < TRIES_A_DAY - 1:
             until(
                 tried_again(server, never, sometimes),
                 lambda: (server.history(never), server.history(sometimes)),
                 PATIENCE_S,
             )
-    server.says(marker, Crashed(), force=True)
-    until(
-        tried_again(server, marker), lambda: server.history(marker), PATIENCE_S
-    )  # what is told after them is answered after them
+    until(given_up(server, never, sometimes), lambda: (server.history(never), server.history(sometimes)), PATIENCE_S)
     for run in (never, sometimes):
         names, said = zip(*server.history(run), strict=True)
-        assert names.count("Crashed") == TRIES
-        assert names.count("AwaitingRetry") == TRIES - 1
-        assert (names[-2:], said[-1]) == (
-            ("Crashed", GIVEN_UP),
-            "it crashed 3 times within a day, and is not tried again by itself",
-        )
+        assert names.count("AwaitingRetry") == TRIES_A_DAY - 1
+        assert said[-1] == "it crashed 3 times within a day, and is not tried again by itself: killed"
         assert server.client.read_flow_run(run).state.type == StateType.CRASHED
+    assert server.says(never, Scheduled()) == "Scheduled", "a person may"
+    server.says(never, Pending())
+    server.says(never, Crashed(message="killed once more"))
+    until(given_up(server, never), lambda: server.history(never), PATIENCE_S)
+    assert [name for name, _ in server.history(never)].count("AwaitingRetry") == TRIES_A_DAY - 1
 
 
-def test_a_crashed_run_that_somebody_starts_again_or_that_ends_after_all_is_left_alone(server, until):
-    ended, asked, marker = (server.run("pods") for _ in range(3))
-    for run in (ended, asked):
+def test_a_crashed_run_that_is_something_else_by_then_is_left_alone(server, until):
+    runs = ended, begun, asked = [server.run("pods") for _ in range(3)]
+    for run in runs:
         server.says(run, Pending())
         server.says(run, Running())
         server.says(run, Crashed())
-    assert server.says(ended, Completed()) == "Completed", "it was silent, and not dead"
-    assert server.says(asked, Scheduled()) == "Scheduled"
+    marker = server.run("pods")
     server.says(marker, Crashed(), force=True)
+    assert server.says(ended, Completed()) == "Completed", "it was silent, and not dead"
+    assert server.says(begun, Running()) == "Running"
+    assert server.says(asked, Scheduled()) == "Scheduled"
     until(tried_again(server, marker), lambda: server.history(marker), PATIENCE_S)
-    assert [server.history(run)[-1][0] for run in (ended, asked)] == ["Completed", "Scheduled"]
+    assert [name for run in runs for name, _ in server.history(run) if name in ("AwaitingRetry", GIVEN_UP)] == []
+    assert [server.state(run) for run in (ended, begun)] == ["Completed", "Running"]
+
+
+def test_a_run_that_no_worker_can_take_up_and_one_that_is_not_ours(server, until):
+    with tags("diptych"):
+        alone = server.client.create_flow_run(nothing, tags=["diptych"]).id
+    other = server.client.create_flow_run(nothing, tags=["another"]).id
+    for run in (other, alone):
+        server.says(run, Crashed(message="killed"), force=True)
+    until(given_up(server, alone), lambda: server.history(alone), PATIENCE_S)
+    assert server.history(alone)[-1][1] == "it crashed, and is not tried again by itself: killed"
+    assert server.state(other) == "Crashed"
+
+
+def test_a_run_whose_second_worker_died_before_it_began_crashes_too(server, until):
+    run = server.run()
+    for state in (Pending(), Running(), Crashed(message="the first"), Scheduled(), Pending()):
+        server.says(run, state)
+    until(tried_again(server, run), lambda: server.history(run), PATIENCE_S)
+    assert server.history(run)[-2] == (
+        "Crashed",
+        "a worker took it, and it did not begin in 12 s: the worker or its machine died",
+    )
+    server.says(run, Completed(), force=True)
+
+
+def test_the_automation_of_before_that_tried_again_goes(server):
+    (silent,) = server.client.read_automations_by_name(SILENT)
+    older = silent.model_copy(update={"name": OF_BEFORE[0]})
+    server.client.create_automation(whole(AutomationCore.model_validate(older.model_dump())))
+    assert len(server.client.read_automations_by_name(OF_BEFORE[0])) == 1
+    assert set_up_automations(REPOSITORY, [], watched=True, silent_s=WATCHED_S) == ()
+    assert server.client.read_automations_by_name(OF_BEFORE[0]) == []
+
+
+def test_tries_are_three_a_day_or_as_many_as_are_said(monkeypatch):
+    monkeypatch.delenv(TRIES, raising=False)
+    assert tried() == {TRIES: "3"}
+    monkeypatch.setenv(TRIES, "1")
+    assert tried() == {TRIES: "1"}
+    for wrong in ("0", "often", "-1", "2.5", "101", ""):
+        monkeypatch.setenv(TRIES, wrong)
+        with pytest.raises(ConfigError, match=f"{TRIES} is '{wrong}', but must be how often a day"):
+            tried()
 
 
 def test_a_place_is_held_for_longer_than_a_run_may_take_to_begin(tmp_path: Path):

@@ -110,9 +110,10 @@ def test_packages_are_those_of_the_locks_and_of_serving():
 
 def test_compose_fits_its_specification_and_keeps_the_rules():
     assert list(broken_compose(compose())) == []
-    assert PyCompose.from_yaml(yaml.safe_dump(compose(), sort_keys=False)).service_names() == list(
-        compose()["services"]
-    )
+    text = re.sub(
+        r":[\w.-]+@sha256:", "@sha256:", yaml.safe_dump(compose(), sort_keys=False)
+    )  # the reader takes one of both, Docker both
+    assert PyCompose.from_yaml(text).service_names() == list(compose()["services"])
 
 
 @pytest.mark.parametrize(
