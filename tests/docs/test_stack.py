@@ -15,7 +15,7 @@ from flows.stack.objects import BUCKETS
 from flows.stack.pages import mlflow, prefect
 from flows.stack.place import PORTS, USER, Place
 from flows.stack.supervisor import DEAF_S, LOG_MB
-from tests.benchmarks import stack
+from tests.benchmarks import overhead, stack
 from tests.drills import stack as faults
 
 REPOSITORY = Path(__file__).parents[2]
@@ -60,14 +60,15 @@ def test_what_faults_do_to_pipelines_is_what_was_measured_and_none_waits_longer_
     assert max(again) <= faults.AGAIN_WITHIN_S == 120.0
 
 
-def test_what_a_pipeline_takes_more_there_is_what_was_measured_and_less_than_a_twentieth():
+def test_what_a_pipeline_takes_more_there_is_what_was_measured_and_whether_it_is_less_than_a_twentieth_is_said():
     said = json.loads((REPOSITORY / "docs/benchmarks/overhead.json").read_text())
-    plain, there = (said[side]["seconds"] for side in ("plain", "stack"))
-    assert plain >= 300, "a job of five minutes"
-    assert said["ratio"] == round(there / plain, 3) < 1.05
-    assert f"A pipeline of {plain:.0f} s as plain stage commands takes {there:.0f} s on these servers" in PAGE
-    assert f"{said['ratio'] - 1:.1%} more by the clock, and {said['cpu_ratio'] - 1:.1%} more of the processors" in PAGE
-    assert f"commit `{said['commit']}`, {said['machine'].partition(', no GPU')[0]})" in PAGE
+    assert min(one["plain"]["seconds"] for one in said["pairs"]) >= 300, "a job of five minutes"
+    assert len(said["pairs"]) % 2 == 0, "each side is first as often as the other"
+    for of, name in {"ratio": "seconds", "cpu_ratio": "cpu_s"}.items():
+        there, here = (sum(one[side][name] for one in said["pairs"]) for side in ("stack", "plain"))
+        assert said[of] == round(there / here, 3)
+    assert f"less than 5% {'holds' if said['ratio'] < 1.05 else 'does not hold'} (" in PAGE
+    assert f"<!-- overhead -->\n{overhead.page(said)}\n<!-- /overhead -->" in PAGE
 
 
 def test_the_limits_are_those_of_the_code():
