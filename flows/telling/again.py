@@ -89,7 +89,8 @@ async def _follow(db: "PrefectDBInterface", identity: UUID, tries: int) -> None:
 
     state, now = db.FlowRunState, datetime.now(UTC)
     async with db.session_context(begin_transaction=True, with_for_update=True) as session:
-        run = await models.flow_runs.read_flow_run(session=session, flow_run_id=identity, for_update=True)
+        its = sa.select(db.FlowRun).where(db.FlowRun.id == identity).with_for_update()
+        run = (await session.execute(its)).scalar()
         if run is None or run.state is None or run.state.name != "Crashed":
             return
         why = run.state.message or ""
@@ -99,14 +100,14 @@ async def _follow(db: "PrefectDBInterface", identity: UUID, tries: int) -> None:
             state.flow_run_id == identity, state.message == AGAIN, state.timestamp > now - _A_DAY
         )
         crashes = (await session.execute(again)).scalar_one() + 1
-        follows = _again(now) if crashes < tries and run.deployment_id else _given_up(crashes, why)
+        follows = _again() if crashes < tries and run.deployment_id else _given_up(crashes, why)
         await models.flow_runs.set_flow_run_state(session=session, flow_run_id=identity, state=follows, force=True)
 
 
-def _again(now: datetime) -> "State":
+def _again() -> "State":
     from prefect.server.schemas.states import AwaitingRetry
 
-    return AwaitingRetry(scheduled_time=now, message=AGAIN)
+    return AwaitingRetry(message=AGAIN)
 
 
 def _given_up(crashes: int, why: str) -> "State":
