@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import shlex
 import subprocess
 import sys
 from contextlib import suppress
@@ -43,12 +42,17 @@ def set_up_prefect(place: Place) -> None:
     Raises DiptychError where `prefect deploy` is refused; the environment names the server.
     """
     from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import WorkPoolCreate
+    from prefect.exceptions import ObjectAlreadyExists
 
     from flows.telling.notices import renew_notices
 
     with get_client(sync_client=True) as client:
         for pool in ("cpu", "gpu"):
-            set_up_pool(client, pool)
+            try:
+                client.create_work_pool(WorkPoolCreate(name=pool, type="process"))
+            except ObjectAlreadyExists:
+                continue
         set_up_queues(client)
     if not (place.root / "prefect.yaml").exists():
         return
@@ -61,30 +65,6 @@ def set_up_prefect(place: Place) -> None:
         _deploy(place, deployed)
         set_up_automations(place.root, watched=True)
     renew_notices()
-
-
-def set_up_pool(client: "SyncPrefectClient", name: str) -> None:
-    """Have a pool of processes, whose runs begin with the engine. A command that somebody has given the pool stays.
-
-    Left to itself, Prefect 3.9 begins another process before it, which imports as much and finds out where the checkout is; the engine does that, too.
-    """
-    from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
-    from prefect.exceptions import ObjectAlreadyExists
-    from prefect.workers.process import ProcessWorker
-
-    template, ours = ProcessWorker.get_default_base_job_template(), shlex.join([sys.executable, "-m", "prefect.engine"])
-    template["variables"]["properties"]["command"]["default"] = ours
-    try:
-        client.create_work_pool(WorkPoolCreate(name=name, type="process", base_job_template=template))
-    except ObjectAlreadyExists:
-        kept = client.read_work_pool(name).base_job_template or template  # which its first worker would have given it
-        command = kept["variables"]["properties"]["command"]
-        given = command.get("default")
-        if (
-            kept is template or given is None or (given != ours and given.endswith("-m prefect.engine"))
-        ):  # of another environment of this checkout
-            command["default"] = ours
-            client.update_work_pool(name, WorkPoolUpdate(base_job_template=kept))
 
 
 def set_up_queues(client: "SyncPrefectClient") -> None:
