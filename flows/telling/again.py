@@ -19,33 +19,43 @@ from flows.telling.automations import DIED
 
 if TYPE_CHECKING:
     from prefect.server.database import PrefectDBInterface
+    from prefect.server.database.orm_models import FlowRun
     from prefect.server.schemas.states import State
+    from sqlalchemy.ext.asyncio import AsyncSession
 
 TRIES = "DIPTYCH_TRIES_A_DAY"
 TRIES_A_DAY, MOST_TRIES = 3, 100
 GIVEN_UP = "GivenUp"
 """The name of the state of a run that crashed too often; its type is CRASHED."""
 AGAIN = "it crashed, and is tried again"
-ALL_TOLD = timedelta(seconds=10)
+ALL_TOLD = timedelta(seconds=20)
 """Within which all have told of a crash; tried again before that, a run would crash once more by the word of the next."""
 LOOKS_EVERY_S = 5.0
-_A_DAY = timedelta(days=1)
+A_DAY = timedelta(days=1)
+LOOKS_BACK = timedelta(days=3)
+"""To what crashed before the servers were down; what is older was given up by whoever looks after them."""
+
+log = logging.getLogger(__name__)
 
 
 def tried() -> dict[str, str]:
     """Return what tells Prefect's server how often a day it has a run done that crashes: three times, or by DIPTYCH_TRIES_A_DAY; ConfigError for what is no number of times."""
-    said = os.environ.get(TRIES, str(TRIES_A_DAY))
+    return {TRIES: str(_tries(TRIES_A_DAY))}
+
+
+def _tries(otherwise: int) -> int:
+    said = os.environ.get(TRIES, str(otherwise))
     if not said.isdecimal() or not 1 <= int(said) <= MOST_TRIES:
         raise ConfigError(
             f"{TRIES} is {said!r}, but must be how often a day a run that crashes is done, such as {TRIES_A_DAY}; 1 for once, {MOST_TRIES} at most."
         )
-    return {TRIES: said}
+    return int(said)
 
 
 @asynccontextmanager
 async def trying_again() -> AsyncIterator[None]:
-    """Look at what crashed while the block runs. Without DIPTYCH_TRIES_A_DAY nothing is tried again."""
-    looking = asyncio.create_task(_keep_looking(int(os.environ.get(TRIES, "1"))))
+    """Look at what crashed while the block runs. Without DIPTYCH_TRIES_A_DAY nothing is tried again. ConfigError for what is no number of times."""
+    looking = asyncio.create_task(_keep_looking(_tries(1)))
     try:
         yield
     finally:
@@ -55,31 +65,35 @@ async def trying_again() -> AsyncIterator[None]:
 
 
 async def _keep_looking(tries: int) -> None:
+    await asyncio.sleep(ALL_TOLD.total_seconds())  # those who could not tell while no server was there do so now
     while True:
         try:
             await _look(tries)
         except Exception:  # such as of a database that is away: runs are looked at when it is back
-            logging.getLogger(__name__).exception(
-                "runs that crashed could not be looked at; next in %g s", LOOKS_EVERY_S
-            )
+            log.exception("runs that crashed could not be looked at; next in %g s", LOOKS_EVERY_S)
         await asyncio.sleep(LOOKS_EVERY_S)
 
 
 async def _look(tries: int) -> None:
-    """Look at each run of ours that crashed within a day."""
+    """Look at each run of ours that crashed; one that cannot be looked at keeps no other from it."""
     import sqlalchemy as sa
     from prefect.server.database import provide_database_interface
 
     db = provide_database_interface()
     run = db.FlowRun
     crashed = sa.select(run.id, run.tags).where(
-        run.state_name == "Crashed", run.state_timestamp > datetime.now(UTC) - _A_DAY
+        run.state_name == "Crashed", run.state_timestamp > datetime.now(UTC) - LOOKS_BACK
     )
     async with db.session_context() as session:
         found = (await session.execute(crashed)).all()
     for identity, tags in found:
         if "diptych" in tags:
-            await _follow(db, identity, tries)
+            try:
+                await _follow(db, identity, tries)
+            except Exception:
+                log.exception(
+                    "the run %s, which crashed, could not be looked at; next in %g s", identity, LOOKS_EVERY_S
+                )
 
 
 async def _follow(db: "PrefectDBInterface", identity: UUID, tries: int) -> None:
@@ -87,21 +101,28 @@ async def _follow(db: "PrefectDBInterface", identity: UUID, tries: int) -> None:
     import sqlalchemy as sa
     from prefect.server import models
 
-    state, now = db.FlowRunState, datetime.now(UTC)
+    state = db.FlowRunState
     async with db.session_context(begin_transaction=True, with_for_update=True) as session:
         its = sa.select(db.FlowRun).where(db.FlowRun.id == identity).with_for_update()
         run = (await session.execute(its)).scalar()
         if run is None or run.state is None or run.state.name != "Crashed":
             return
-        why = run.state.message or ""
-        if now - run.state.timestamp < ALL_TOLD and not why.endswith(DIED):  # of a worker that died nobody else tells
+        why, at = run.state.message or "", run.state.timestamp
+        if datetime.now(UTC) - at < ALL_TOLD and not why.endswith(DIED):  # of a worker that died nobody else tells
             return
-        again = sa.select(sa.func.count()).where(
-            state.flow_run_id == identity, state.message == AGAIN, state.timestamp > now - _A_DAY
+        taken = sa.select(sa.func.count()).where(
+            state.flow_run_id == identity, state.name == "Pending", state.timestamp > at - A_DAY
+        )  # by a worker: a crash that is told once more, when it is to be tried again, is none
+        times = (await session.execute(taken)).scalar_one()
+        goes_on = times < tries and await _can_be_taken(db, session, run)
+        await models.flow_runs.set_flow_run_state(
+            session=session, flow_run_id=identity, state=_again() if goes_on else _given_up(times, why), force=True
         )
-        crashes = (await session.execute(again)).scalar_one() + 1
-        follows = _again() if crashes < tries and run.deployment_id else _given_up(crashes, why)
-        await models.flow_runs.set_flow_run_state(session=session, flow_run_id=identity, state=follows, force=True)
+
+
+async def _can_be_taken(db: "PrefectDBInterface", session: "AsyncSession", run: "FlowRun") -> bool:
+    """Return whether a worker may take a run: its deployment and its pool are still there."""
+    return bool(run.work_queue_id and run.deployment_id and await session.get(db.Deployment, run.deployment_id))
 
 
 def _again() -> "State":
@@ -110,10 +131,10 @@ def _again() -> "State":
     return AwaitingRetry(message=AGAIN)
 
 
-def _given_up(crashes: int, why: str) -> "State":
+def _given_up(times: int, why: str) -> "State":
     from prefect.server.schemas.states import State, StateType
 
-    often = f" {crashes} times within a day" if crashes > 1 else ""
+    often = f", was tried {times} times within a day," if times > 1 else ""
     return State(
-        type=StateType.CRASHED, name=GIVEN_UP, message=f"it crashed{often}, and is not tried again by itself: {why}"
+        type=StateType.CRASHED, name=GIVEN_UP, message=f"it crashed{often} and is not tried again by itself: {why}"
     )

@@ -107,8 +107,9 @@ def set_up_automations(
                 if ensured(client, _automation(reaction, deployment.id)):
                     changed.append(reaction.name)
             changed += [wanted.name for wanted in (watchdogs(silent_s) if watched else ()) if ensured(client, wanted)]
-            for kept in (one for name in OF_BEFORE for one in client.read_automations_by_name(name)):
-                client.delete_automation(kept.id)
+            for name in OF_BEFORE if watched else ():
+                for kept in client.read_automations_by_name(name):
+                    client.delete_automation(kept.id)
     except httpx.HTTPStatusError as err:
         raise DiptychError(f"the Prefect server at {PREFECT_API_URL.value()} refused an automation: {err}") from err
     except (httpx.HTTPError, OSError) as err:

@@ -142,7 +142,7 @@ def test_a_run_that_crashed_is_told_of_once_it_is_not_tried_again(told, until):
     for name, one in told.by.items():
         (title, text, _), (marker, *_) = one.got[before[name] :]
         assert (title, marker) == ("judges crashed", "clip@3: budget broken")
-        assert "it crashed, and is not tried again by itself: its worker died" in text
+        assert "it crashed and is not tried again by itself: its worker died" in text
 
 
 def test_a_verdict_that_nobody_can_be_told_of_stops_nothing(told, capsys, monkeypatch):

@@ -13,6 +13,7 @@ import yaml
 from flows.loopback import free_port
 from flows.orchestrator import prefect_server
 from flows.stack.prefect_set_up import AT_ONCE
+from flows.telling.automations import WATCHDOGS
 from tests.flows.rolled import REPOSITORY
 
 
@@ -77,7 +78,7 @@ def test_a_server_of_a_cluster_knows_pools_deployments_and_automations(tmp_path:
     }
     assert steps == {str(root)}, "a job works in the checkout that has the same path"
     names = {one["name"] for one in automations}
-    assert {"diptych: a run crashed, try again", "diptych: a run failed, say so"} <= names
+    assert {*WATCHDOGS, "diptych: a run failed, say so"} <= names
     assert "diptych: champion set, deploy" not in names, "which nothing there could do"
     assert "has no deployment deploy/manual" in alone, "so the receiver of a cluster is one that only tells"
     assert "deploy/manual" not in telling

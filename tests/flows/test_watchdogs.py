@@ -6,7 +6,6 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
-from prefect import tags
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import StateType
 from prefect.events import AutomationCore
@@ -113,59 +112,71 @@ def test_a_run_that_is_heard_of_goes_on_and_one_that_is_silent_from_its_beginnin
 def test_a_run_that_crashes_whether_or_not_it_began_is_tried_so_often_in_all_whoever_tells_of_it_and_no_more(
     server, until
 ):
-    never, sometimes = (server.run("pods") for _ in range(2))
+    never, sometimes = runs = [server.run("pods") for _ in range(2)]
     for attempt in range(TRIES_A_DAY):
-        for run in (never, sometimes):
-            server.says(run, Pending())
+        for run in runs:
+            assert server.says(run, Pending()) == "Pending"
         if attempt == 1:
             server.says(sometimes, Running())
-        for run in (never, sometimes):
+        for run in runs:
             assert server.says(run, Crashed(message="killed")) == "Crashed"
-            assert server.says(run, Crashed(message="by the run itself")) == "Crashed"
             assert server.says(run, Crashed(message="killed"), force=True) == "Crashed", "as a run tells of it"
         if attempt < TRIES_A_DAY - 1:
-            until(
-                tried_again(server, never, sometimes),
-                lambda: (server.history(never), server.history(sometimes)),
-                PATIENCE_S,
+            until(tried_again(server, *runs), lambda: [server.history(run) for run in runs], PATIENCE_S)
+        if attempt == 0:
+            assert server.says(sometimes, Crashed(message="killed")) == "Crashed", (
+                "as a worker tells of it that is late"
             )
-    until(given_up(server, never, sometimes), lambda: (server.history(never), server.history(sometimes)), PATIENCE_S)
-    for run in (never, sometimes):
+            until(tried_again(server, *runs), lambda: server.history(sometimes), PATIENCE_S)
+    until(given_up(server, *runs), lambda: [server.history(run) for run in runs], PATIENCE_S)
+    for run, again in ((never, TRIES_A_DAY - 1), (sometimes, TRIES_A_DAY)):
         names, said = zip(*server.history(run), strict=True)
-        assert names.count("AwaitingRetry") == TRIES_A_DAY - 1
-        assert said[-1] == "it crashed 3 times within a day, and is not tried again by itself: killed"
+        assert (names.count("Pending"), names.count("AwaitingRetry")) == (TRIES_A_DAY, again)
+        assert said[-1] == "it crashed, was tried 3 times within a day, and is not tried again by itself: killed"
         assert server.client.read_flow_run(run).state.type == StateType.CRASHED
     assert server.says(never, Scheduled()) == "Scheduled", "a person may"
     server.says(never, Pending())
     server.says(never, Crashed(message="killed once more"))
     until(given_up(server, never), lambda: server.history(never), PATIENCE_S)
-    assert [name for name, _ in server.history(never)].count("AwaitingRetry") == TRIES_A_DAY - 1
+    assert server.history(never)[-2:] == [
+        ("Crashed", "killed once more"),
+        (GIVEN_UP, "it crashed, was tried 4 times within a day, and is not tried again by itself: killed once more"),
+    ]
 
 
 def test_a_crashed_run_that_is_something_else_by_then_is_left_alone(server, until):
     runs = ended, begun, asked = [server.run("pods") for _ in range(3)]
-    for run in runs:
+    for run, then in ((ended, Completed()), (begun, Running()), (asked, Scheduled())):  # it was silent, and not dead
         server.says(run, Pending())
         server.says(run, Running())
         server.says(run, Crashed())
+        assert server.says(run, then) == then.name
     marker = server.run("pods")
     server.says(marker, Crashed(), force=True)
-    assert server.says(ended, Completed()) == "Completed", "it was silent, and not dead"
-    assert server.says(begun, Running()) == "Running"
-    assert server.says(asked, Scheduled()) == "Scheduled"
     until(tried_again(server, marker), lambda: server.history(marker), PATIENCE_S)
     assert [name for run in runs for name, _ in server.history(run) if name in ("AwaitingRetry", GIVEN_UP)] == []
     assert [server.state(run) for run in (ended, begun)] == ["Completed", "Running"]
 
 
-def test_a_run_that_no_worker_can_take_up_and_one_that_is_not_ours(server, until):
-    with tags("diptych"):
-        alone = server.client.create_flow_run(nothing, tags=["diptych"]).id
+def test_a_run_that_no_worker_can_take_up_is_given_up_and_one_that_is_not_ours_left_alone(server, until):
+    alone = server.client.create_flow_run(nothing, tags=["diptych"]).id
     other = server.client.create_flow_run(nothing, tags=["another"]).id
-    for run in (other, alone):
+    gone = server.client.create_deployment(
+        server.client.create_flow(nothing),
+        "gone",
+        work_pool_name="pods",
+        tags=["diptych"],
+        enforce_parameter_schema=False,
+    )
+    left = server.client.create_flow_run_from_deployment(gone, state=Scheduled()).id
+    server.says(left, Pending())
+    server.says(left, Running())
+    server.client.delete_deployment(gone)  # takes what is scheduled along
+    for run in (other, alone, left):
         server.says(run, Crashed(message="killed"), force=True)
-    until(given_up(server, alone), lambda: server.history(alone), PATIENCE_S)
-    assert server.history(alone)[-1][1] == "it crashed, and is not tried again by itself: killed"
+    until(given_up(server, alone, left), lambda: [server.history(run) for run in (alone, left)], PATIENCE_S)
+    for run in (alone, left):
+        assert server.history(run)[-1][1] == "it crashed and is not tried again by itself: killed"
     assert server.state(other) == "Crashed"
 
 
@@ -185,6 +196,10 @@ def test_the_automation_of_before_that_tried_again_goes(server):
     (silent,) = server.client.read_automations_by_name(SILENT)
     older = silent.model_copy(update={"name": OF_BEFORE[0]})
     server.client.create_automation(whole(AutomationCore.model_validate(older.model_dump())))
+    assert len(server.client.read_automations_by_name(OF_BEFORE[0])) == 1
+    set_up_automations(
+        REPOSITORY, []
+    )  # of what does not watch: the server may be one that does not try again by itself
     assert len(server.client.read_automations_by_name(OF_BEFORE[0])) == 1
     assert set_up_automations(REPOSITORY, [], watched=True, silent_s=WATCHED_S) == ()
     assert server.client.read_automations_by_name(OF_BEFORE[0]) == []
