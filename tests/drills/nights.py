@@ -48,6 +48,7 @@ MAPS = ("_fsm", "_vm", "pg_internal.init")
 GLANCES = 8  # half a second apart, at what comes and goes by the second
 MONITORED = 4  # looks of the monitor a night, of the 96 that a day has: what one adds is told by itself
 CONFIRMED_S = 35.0  # Prefect's clients have their events confirmed each 30 s, and send those again that were not when a server comes back
+SHARED = "/dev/shm/PostgreSQL."  # of every cluster of this machine
 WARM = 3  # nights after which all that is made once is there
 A_NIGHT = {
     # Rows of the night's own run, each twice what was counted: Prefect takes them away after RUNS_KEPT_DAYS, events after 7 days, what is held after half an hour.
@@ -274,15 +275,28 @@ def counted(root: Path, its: Place) -> dict[str, int]:
 
 def passing(keeper: psutil.Process) -> dict[str, int]:
     """Return name -> how much there is of what comes and goes by the second: a process that is about to end, the connection of a look."""
-    names = []
-    for one in [keeper, *keeper.children(recursive=True)]:
+    names, ours = [], [keeper, *keeper.children(recursive=True)]
+    for one in ours:
         with suppress(psutil.NoSuchProcess):
             names.append(one.name())
+    others = {one.pid for one in psutil.process_iter(["name"]) if one.info["name"] == "postgres"} - {
+        one.pid for one in ours
+    }
+    elsewhere = {path for pid in others for path in mapped(pid, SHARED)}
     return {
         "processes": sum("postgres" not in name for name in names), "open files of the supervisor": keeper.num_fds(),
         "temporary files": len(files_below(Path(os.environ["TMPDIR"]), [])),
-        "shared memory of PostgreSQL": len(list(Path("/dev/shm").glob("PostgreSQL.*"))),
+        "shared memory of PostgreSQL": len({str(path) for path in Path(SHARED).parent.glob(f"{Path(SHARED).name}*")} - elsewhere),
     }  # fmt: skip
+
+
+def mapped(pid: int, prefix: str) -> set[str]:
+    """Return the files that a process has in its memory, of those whose paths begin so; none of one that is gone."""
+    try:
+        lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
+    except OSError:
+        return set()
+    return {path for line in lines if (path := line[line.find("/") :]).startswith(prefix)}
 
 
 def least(look: Callable[[], Mapping[str, int]], every_s: float = 0.5) -> dict[str, int]:

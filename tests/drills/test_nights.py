@@ -1,11 +1,13 @@
 """What the drill of nights says of rows that are too old: each that stays is told, however many new ones there are."""
 
+import os
 from collections.abc import Iterator
+from mmap import PROT_READ, mmap
 
 import pytest
 from sqlalchemy import Connection, create_engine, text
 
-from tests.drills.nights import OLD, old_rows, still_there
+from tests.drills.nights import OLD, mapped, old_rows, still_there
 
 COLUMNS = {
     "flow_run": "end_time", **dict.fromkeys(("flow_run_state", "task_run", "log", "artifact"), "flow_run_id"), "task_run_state": "task_run_id",
@@ -44,3 +46,16 @@ def test_one_row_that_stays_is_told_and_new_ones_are_not(connection, table):
         )
         connection.execute(text(f"INSERT INTO \"{name}\" (id) VALUES ('new')"))
     assert still_there(connection, rows) == {table: 1}
+
+
+def test_what_another_process_has_in_its_memory_is_known_by_its_path(tmp_path):
+    for name in ("mine.1", "mine.2", "other"):
+        (tmp_path / name).write_bytes(b"x" * 4096)
+    prefix = str(tmp_path / "mine.")
+    with (
+        (tmp_path / "mine.1").open() as mine, mmap(mine.fileno(), 0, prot=PROT_READ),
+        (tmp_path / "other").open() as other, mmap(other.fileno(), 0, prot=PROT_READ),
+    ):  # fmt: skip
+        assert mapped(os.getpid(), prefix) == {f"{prefix}1"}
+    assert mapped(os.getpid(), prefix) == set()
+    assert mapped(2**22 + 1, prefix) == set(), "of nobody"
