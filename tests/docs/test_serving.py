@@ -63,7 +63,11 @@ def test_the_limits_are_those_of_the_code():
 
 def test_the_container_is_that_of_our_image():
     (image,) = re.findall(r"`(tritonserver:[\w.-]+)`", PAGE)
-    assert f"FROM nvcr.io/nvidia/{image} AS triton" in (REPOSITORY / "infra/Dockerfile").read_text()
+    assert re.search(
+        rf"^FROM nvcr\.io/nvidia/{re.escape(image)}@sha256:\w{{64}} AS triton$",
+        (REPOSITORY / "infra/Dockerfile").read_text(),
+        re.M,
+    )
 
 
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"`((?:components|tests|infra)/[\w/.]+)`", PAGE))))
