@@ -91,14 +91,9 @@ def page(said: Mapping[str, Any]) -> str:
     faults: Mapping[str, int] = said["faults"]
     often = sorted(faults.items(), key=lambda one: (-one[1], one[0]))
     hours, minutes = divmod(round(said["seconds"] / 60), 60)
-    anew = (
-        f"{said['registered']} times a version was registered, whose files went to S3. Lost, damaged, "
-        if said.get("registered")
-        else "Lost, "
-    )
     return (
         f"{said['fault_count']} faults over {said['runs']} runs of a whole pipeline at `debug`, drawn from a seed, {said['while_no_run_was_under_way'] or 'none'} of them after its run was over ({', '.join(f'{name} {count}' for name, count in often)}). "
-        f"{anew}there twice, or other than an undisturbed run's to the last bit: {said['lost']} rows, weights, metrics, runs and versions. A client that asked all the time got {said['answered']:,} answers, {said['wrong']} of them wrong, and "
+        f"{said['registered']} times a version was registered, whose files went to S3. Lost, damaged, there twice, or other than an undisturbed run's to the last bit: {said['lost']} rows, weights, metrics, runs and versions. A client that asked all the time got {said['answered']:,} answers, {said['wrong']} of them wrong, and "
         f"{said['not_answered']:,} times none, while the gateway or Triton was being started again, which nobody asked for. {len(said['asked_again'])} times a run said that it could not go on, and was asked for again, as a person would. "
         f"Goodput {said['goodput']:.0%}: a run takes {said['undisturbed_s']} s undisturbed, and {sum(said['disturbed_s']) / said['runs']:.0f} s in the mean with {said['fault_count'] / said['runs']:.1f} faults, each of which waits until all is well after the one before "
         f"(`make drill DRILL=soak`): `{said['command']}` ([answer](benchmarks/{KEPT_AT.name})), commit `{said['commit']}`, {said['machine']}, beside other work, {hours} h {minutes:02d} min."
