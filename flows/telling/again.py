@@ -33,7 +33,7 @@ ALL_TOLD = timedelta(seconds=20)
 LOOKS_EVERY_S = 5.0
 A_DAY = timedelta(days=1)
 LOOKS_BACK = timedelta(days=3)
-"""To what crashed before the servers were down; what is older was given up by whoever looks after them."""
+"""To what crashed before the servers were down, as over a weekend; what crashed before that stays as it is."""
 
 log = logging.getLogger(__name__)
 
