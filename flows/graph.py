@@ -7,15 +7,21 @@ from typing import Any, TypeVar
 
 from components.contracts.errors import Busy, ConfigError
 from components.contracts.plain_yaml import load_yaml
+from components.stages.code import CODE, FOLDER, code_then, edits, write_code
 from components.stages.place import private
 
 T = TypeVar("T")
 
 
 def stages_of(root: Path) -> dict[str, bool]:
-    """Return the stages of dvc.yaml in order, and of each whether it has one instance a recipe."""
+    """Return the stages of dvc.yaml in order, and of each whether it has one instance a recipe; not `code`, which is no work."""
     stages = load_yaml((root / "dvc.yaml").read_text())["stages"]
-    return {name: "foreach" in stage or "matrix" in stage for name, stage in stages.items()}
+    return {name: "foreach" in stage or "matrix" in stage for name, stage in stages.items() if name != CODE}
+
+
+def code_stage(root: Path) -> list[str]:
+    """Return the stage that says which code the others are of, where dvc.yaml has it; DVC has to have it in dvc.lock beside what was made."""
+    return [CODE] if CODE in load_yaml((root / "dvc.yaml").read_text())["stages"] else []
 
 
 def outputs_of(root: Path, stage: str, recipe: str) -> list[str]:
@@ -27,20 +33,15 @@ def outputs_of(root: Path, stage: str, recipe: str) -> list[str]:
 
 
 def why_stale(root: Path, addresses: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Return of each stage why it has work to do, such as "data/raw: modified"; an empty tuple when it has none.
+    """Return of each stage why it has work to do, such as "data/raw: modified"; an empty tuple when it has none. Of code it is the files that were edited.
 
     Raises Busy while another DVC command is at work, and ConfigError when DVC cannot read the workspace.
     """
 
-    def ask(stages: Mapping[str, Any]) -> dict[str, list[Any]]:
-        # DVC calls a stage otherwise where we stand elsewhere.
-        return {
-            one: [why for all_of in stages[one].status(check_updates=True).values() for why in all_of]
-            for one in addresses
-        }
+    def ask(stages: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+        return {one: tuple(_why(root, stages[one])) for one in addresses}
 
-    status = _asked(root, ask)
-    return {name: tuple(_reasons(status.get(name, []))) for name in addresses}
+    return _asked(root, ask)
 
 
 def inputs_of(root: Path, address: str, remote: str) -> dict[str, Any]:
@@ -109,7 +110,7 @@ def missing_inputs(root: Path, address: str) -> list[str]:
 
 
 def _asked(root: Path, question: Callable[[Mapping[str, Any]], T]) -> T:
-    """Return the answer to a question about DVC's stages, by address; dvc.yaml and dvc.lock are read once, not once a stage."""
+    """Return the answer to a question about DVC's stages as the code is now, by address; dvc.yaml and dvc.lock are read once, not once a stage."""
     from dvc.dvcfile import PROJECT_FILE, load_file  # 0.6 s, and only needed here
     from dvc.exceptions import DvcException
     from dvc.lock import LockError
@@ -117,7 +118,10 @@ def _asked(root: Path, question: Callable[[Mapping[str, Any]], T]) -> T:
 
     @locked
     def ask(repo: Repo) -> T:
-        return question(load_file(repo, repo.fs.join(repo.root_dir, PROJECT_FILE)).stages)
+        stages = load_file(repo, repo.fs.join(repo.root_dir, PROJECT_FILE)).stages
+        if CODE in stages:
+            write_code(root)
+        return question(stages)
 
     try:
         with Repo(str(root), config={"core": {"site_cache_dir": str(private(root, "dvc"))}}) as repo:
@@ -126,6 +130,16 @@ def _asked(root: Path, question: Callable[[Mapping[str, Any]], T]) -> T:
         raise Busy(f"another DVC command is at work in {root}. Wait until it has ended.") from err
     except DvcException as err:
         raise ConfigError(f"DVC cannot read this workspace: {err}. See: dvc status") from err
+
+
+def _why(root: Path, stage: Any) -> Iterator[str]:
+    """Yield why one of DVC's stages has work to do; for its code the files that were edited, as far as it is known of which it last ran."""
+    locked = {dep.def_path: dep.hash_info.value for dep in stage.deps if dep.def_path.startswith(f"{FOLDER}/")}
+    # DVC calls a stage otherwise where we stand elsewhere.
+    for reason in _reasons([why for all_of in stage.status(check_updates=True).values() for why in all_of]):
+        path = reason.removesuffix(": modified")
+        then = code_then(root, stage.name, locked[path]) if path in locked else None
+        yield from [reason] if then is None else edits(then, (root / path).read_text(encoding="utf-8"))
 
 
 def _reasons(entries: list[Any]) -> Iterator[str]:

@@ -1,7 +1,7 @@
-"""Keep dvc.yaml's code dependencies equal to what each stage really imports, its recipe's classes included.
+"""Keep components/stages/code.yaml equal to what each stage really imports, its recipe's classes included.
 
     python -m infra.stage_code           # say what differs, exit 1 if anything does
-    python -m infra.stage_code --write   # write it into dvc.yaml
+    python -m infra.stage_code --write   # write it
 
 A stage that lists too little would not run again when it should; one that lists too much would train again for nothing.
 """
@@ -13,8 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import grimp
-from ruamel.yaml import YAML
+import yaml
 
+from components.contracts.plain_yaml import load_yaml
+from components.stages.code import CODE, LISTS, files_of
+
+HEAD = "# The files that each stage imports, with the classes that recipes and catalogues name: `python -m infra.stage_code --write`.\n"
 SECTIONS = {
     "pretrain": ("model", "method", "training"), "finetune": ("model", "method", "training", "finetuning"),
     "evaluate": ("model", "evaluation"), "package": ("model",), "curate": ("curation",),
@@ -42,29 +46,22 @@ READ = {
 def main() -> int:
     """Compare or write, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--write", action="store_true", help="write the lists into dvc.yaml")
+    parser.add_argument("--write", action="store_true", help="write the lists")
     write, root = parser.parse_args().write, Path.cwd()
-    yaml = YAML()
-    yaml.width, yaml.preserve_quotes = 120, True
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    document = yaml.load(root / "dvc.yaml")
-    differs = False
-    for stage, entry in document["stages"].items():
-        body = entry.get("do", entry)
-        code = stage_code(root, stage)
-        listed = [dep for dep in body["deps"] if str(dep).startswith("components/")]
-        if listed == code:
-            continue
-        differs = True
-        for path in sorted({*listed, *code}):
-            if (path in listed) != (path in code):
-                print(f"{stage}: {'imports' if path in code else 'no longer imports'} {path}")
-        body["deps"] = [dep for dep in body["deps"] if dep not in listed] + code
-    if differs and write:
-        yaml.dump(document, root / "dvc.yaml")
-    elif differs:
-        print("dvc.yaml does not name the code that its stages import; run: python -m infra.stage_code --write")
-    return int(differs and not write)
+    stages = [name for name in load_yaml((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"] if name != CODE]
+    listed, found = files_of(root), {stage: stage_code(root, stage) for stage in stages}
+    if listed == found:
+        return 0
+    for stage in (*found, *(name for name in listed if name not in found)):
+        was, its = listed.get(stage, []), found.get(stage, [])
+        for path in sorted({*was, *its}):
+            if (path in was) != (path in its):
+                print(f"{stage}: {'imports' if path in its else 'no longer imports'} {path}")
+    if write:
+        (root / LISTS).write_text(HEAD + yaml.safe_dump(found, sort_keys=False), encoding="utf-8")
+    else:
+        print(f"{LISTS} does not name the code that stages import; run: python -m infra.stage_code --write")
+    return int(not write)
 
 
 def stage_code(root: Path, stage: str) -> list[str]:
@@ -72,16 +69,16 @@ def stage_code(root: Path, stage: str) -> list[str]:
     graph = grimp.build_graph("components", cache_dir=None)
     modules = {f"components.stages.{stage}"}
     for recipe in sorted((root / "components" / "recipes").glob("*.yaml")):
-        values = YAML(typ="safe").load(recipe)
+        values = load_yaml(recipe.read_text(encoding="utf-8"))
         for section in SECTIONS.get(stage, ()):
             modules |= {
                 path.rpartition(".")[0] for path in class_paths(values[section]) if path.startswith("components.")
             }
     for listed in CATALOGUES.get(stage, ()):
-        catalogue = YAML(typ="safe").load(root / listed)
+        catalogue = load_yaml((root / listed).read_text(encoding="utf-8"))
         modules |= {path.rpartition(".")[0] for path in class_paths(list(catalogue.values()))}
     if stage in ADDED:
-        catalogue = YAML(typ="safe").load(root / CATALOGUES["finetune"][0])
+        catalogue = load_yaml((root / CATALOGUES["finetune"][0]).read_text(encoding="utf-8"))
         added = [row["adds"] for row in catalogue.values() if "adds" in row]
         modules |= {path.rpartition(".")[0] for path in class_paths(added)}
     closure = set(modules)

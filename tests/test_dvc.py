@@ -16,19 +16,21 @@ from components.contracts.sample import SPLITS, TEST_SPLITS
 from components.data.kinds import KINDS
 from components.recipes.params import UNTRAINED
 from components.recipes.recipe import SECTIONS
+from components.stages.code import CODE, FOLDER, LISTS, write_code
 
 REPOSITORY = Path(__file__).parents[1]
-STAGES: dict[str, dict[str, Any]] = {
+ALL: dict[str, dict[str, Any]] = {
     name: entry.get("do", entry)
     for name, entry in yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())["stages"].items()
 }
+STAGES = {name: body for name, body in ALL.items() if name != CODE}
 BEFORE_EVALUATE = ("curate", "pretrain", "finetune")
 RECIPE = "components/recipes/${key}.yaml"
 
 
 def data_deps(stage: str) -> list[str]:
     """What a stage depends on, code left out."""
-    return [dep for dep in STAGES[stage]["deps"] if not dep.startswith("components/")]
+    return [dep for dep in STAGES[stage]["deps"] if not dep.startswith(f"{FOLDER}/")]
 
 
 def sections(stage: str) -> set[str]:
@@ -44,7 +46,17 @@ def upstream(stage: str) -> set[str]:
     return direct | {further for name in direct for further in upstream(name)}
 
 
-def test_every_stage_names_the_code_that_it_imports():
+def test_every_stage_is_of_its_own_code():
+    assert ALL[CODE] == {
+        "cmd": "infra/python -m components.stages.code",
+        "deps": ["components"],
+        "outs": [{FOLDER: {"cache": False}}],
+    }
+    for stage, body in STAGES.items():
+        assert [dep for dep in body["deps"] if dep not in data_deps(stage)] == [f"{FOLDER}/{stage}"]
+
+
+def test_the_code_of_every_stage_is_what_it_imports():
     checked = subprocess.run([sys.executable, "-m", "infra.stage_code"], cwd=REPOSITORY, capture_output=True, text=True)
     assert (checked.stdout, checked.stderr, checked.returncode) == ("", "", 0)
 
@@ -52,14 +64,15 @@ def test_every_stage_names_the_code_that_it_imports():
 def test_a_stage_that_names_too_little_is_found(tmp_path):
     for name in ("components", "infra"):
         shutil.copytree(REPOSITORY / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    text = (REPOSITORY / "dvc.yaml").read_text()
-    (tmp_path / "dvc.yaml").write_text(text.replace("        - components/objectives/softmax.py\n", ""))
+    shutil.copy(REPOSITORY / "dvc.yaml", tmp_path)
+    text = (REPOSITORY / LISTS).read_text()
+    (tmp_path / LISTS).write_text(text.replace("- components/objectives/softmax.py\n", ""))
     command = [sys.executable, "-m", "infra.stage_code"]
     said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert said.returncode == 1
     assert said.stdout.splitlines()[0] == "pretrain: imports components/objectives/softmax.py"
     assert subprocess.run([*command, "--write"], cwd=tmp_path, capture_output=True).returncode == 0
-    assert yaml.safe_load((tmp_path / "dvc.yaml").read_text()) == yaml.safe_load(text)
+    assert (tmp_path / LISTS).read_text() == text
 
 
 @pytest.mark.parametrize("stage", BEFORE_EVALUATE)
@@ -133,13 +146,14 @@ def workspace(tmp_path_factory):
             path.replace("${key}", recipe).replace("${source.path}", "data/own").replace("${item.start}", UNTRAINED)
             for path in paths
         )
-        for path in sorted(path for path in named if not path.startswith("components/")):
+        for path in sorted(path for path in named if not path.startswith(f"{FOLDER}/")):
             made = root / path
             if made.suffix:
                 made.write_text(path)
             else:
                 made.mkdir(parents=True, exist_ok=True)
                 (made / "content").write_text(path)
+        write_code(root)
         with Repo.init(str(root), no_scm=True) as repo:
             repo.commit(force=True)
         assert stale(root) == set()
@@ -148,8 +162,9 @@ def workspace(tmp_path_factory):
 
 def stale(root: Path) -> set[str]:
     """The stages that would run now, without those that follow from them."""
+    write_code(root)  # which DVC has `code` do
     with Repo(str(root)) as repo:
-        return {address.partition("@")[0] for address in repo.status()}
+        return {address.partition("@")[0] for address in repo.status()} - {CODE}
 
 
 CLIP, SCALES = "components/recipes/clip.yaml", "components/recipes/scales"

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.training.picture import picture
+from flows.workspace import Workspace
 from tests.workspace import changes, dvc, environment
 
 pytestmark = pytest.mark.timeout(900)
@@ -144,6 +145,27 @@ def test_packaged_again_from_another_commit_it_is_the_same_package_and_the_same_
     assert (package / "report.html").read_bytes() == page
     assert after["git_commit"] != before["git_commit"]
     assert after["digest"] == before["digest"]
+
+
+def test_code_edited_makes_stale_what_imports_it_and_it_is_said_which_file(own, tmp_path, monkeypatch):
+    root = shutil.copytree(own.parent, tmp_path / "own", symlinks=True) / own.name
+    monkeypatch.chdir(root)
+    edited, shared = "components/objectives/softmax.py", "components/finetuning/locked.py"
+    for path in (edited, shared):
+        with (root / path).open("a") as file:
+            file.write("\n")
+    with Workspace.here("clip", root) as workspace:
+        assert workspace.stale() == {
+            "pretrain": (f"{edited}: modified",),
+            "finetune": (f"{shared}: modified", f"{edited}: modified"),
+        }
+    assert dvc(root, "repro", "code").returncode == 0
+    assert set(json.loads(dvc(root, "status", "--json").stdout)) == {"pretrain@clip", "finetune@clip"}
+    (root / ".diptych/outcome/pretrain@clip.code").unlink()
+    with Workspace.here("clip", root) as workspace:
+        assert workspace.stale("pretrain") == {"pretrain": ("build/code/pretrain: modified",)}, (
+            "what it ran with is not known"
+        )
 
 
 def test_one_caption_edited_makes_ingest_stale_and_only_it(own, tmp_path):

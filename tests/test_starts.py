@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from components.contracts.model_files import MODEL_FILES, WEIGHTS
 from components.contracts.sealed import digest_of, sha256_of
 from components.recipes.params import UNTRAINED
+from components.stages.code import files_of
 from flows.workspace import Workspace
 from tests.workspace import diptych, dvc
 
@@ -49,13 +50,13 @@ def root(own, tmp_path_factory) -> Path:
     params["recipes"]["halved"] = {"start": START}
     params["overrides"] |= {"training": {"steps": 2}, "finetuning": {}}
     (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
-    listed = (root / "dvc.yaml").read_text()
+    listed = files_of(root)
     wrote = subprocess.run(
         [sys.executable, "-m", "infra.stage_code", "--write"], cwd=root, capture_output=True, text=True
     )
-    added = [line for line in (root / "dvc.yaml").read_text().splitlines() if line not in listed.splitlines()]
-    assert {line.strip() for line in added} == {"- components/methods/halved.py"}, wrote.stderr
-    for stage in ("curate@halved", "pretrain@halved"):
+    added = {path for stage, files in files_of(root).items() for path in files if path not in listed[stage]}
+    assert added == {"components/methods/halved.py"}, wrote.stderr
+    for stage in ("code", "curate@halved", "pretrain@halved"):
         ran = dvc(root, "repro", "--single-item", stage)
         assert ran.returncode == 0, ran.stdout[-4000:] + ran.stderr[-4000:]
     return root

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from jsonargparse import ArgumentParser
 
 from components.contracts.encoded import Tower
@@ -39,6 +38,7 @@ from components.recipes.micro_clip import MicroClip
 from components.recipes.recipe import Recipe, load_recipe, overlay
 from components.recipes.section import build
 from components.recipes.trained import save_trained
+from components.stages.code import files_of
 from components.stages.made_once import made_once
 from components.training.numbers import Scale
 from components.training.train import train
@@ -189,9 +189,8 @@ def _pool(rows: list[Sample]) -> Pool:
 
 def _code(root: Path) -> str:
     """Return a digest over the code that may change the weights: of what pretraining depends on, and of scenes."""
-    listed = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]["pretrain"]["do"]["deps"]
     folders = tuple(f"components/{name}/" for name in DECIDING)
-    named = {root / path for path in listed if path.startswith(folders)}
+    named = {root / path for path in files_of(root)["pretrain"] if path.startswith(folders)}
     named |= set((root / "components/data/synthetic").rglob("*.py")) | {Path(__file__)}
     total = hashlib.sha256()
     for path in sorted(named, key=lambda one: one.name + str(one)):

@@ -25,6 +25,7 @@ from typing import TextIO
 
 from components.contracts.errors import ConfigError, DiptychError, Interrupted, explained, is_transient
 from components.stages import ancestors, processes
+from components.stages.code import keep_code
 from components.stages.disk import full_disk
 from components.stages.events import Teller, read_position
 from components.stages.lock import hold
@@ -101,7 +102,9 @@ def _run(
     except OSError:
         if outcome.state == "ran":  # what nobody can know of was not done
             raise
-    if outcome.state != "ran":
+    if outcome.state == "ran":
+        keep_code(root, name, full)
+    else:
         unforeseen = outcome.state == "failed" and no_room is None and not isinstance(err, DiptychError)
         where = f" (traceback in {Path(log.name).relative_to(root)})" if unforeseen else ""
         print(f"{full}: {outcome.message}{where}", file=sys.stderr, flush=True)

@@ -12,7 +12,7 @@ from components.recipes.params import load_params
 from components.stages.place import private
 from flows.estimating.around import KEPT
 
-OWN = (".diptych", ".git", ".dvc", "params.yaml", "dvc.lock", "mlflow.db", "runs", "data", "models")
+OWN = (".diptych", ".git", ".dvc", "params.yaml", "dvc.lock", "mlflow.db", "runs", "data", "models", "build")
 """What a scratch workspace has of its own: a run writes there."""
 
 
