@@ -96,6 +96,9 @@ case "$extra" in
 newest) install .venv "" --upgrade -e ".[test]" ;;
 *) install .venv .venv/tested.txt -e ".${extra:+[$extra]}" ;;
 esac
+# The tests' cyclonedx-bom brings it, and jsonschema, which Prefect imports, imports it where it is there: a second for each interpreter,
+# to know whether an IRI is one.
+case "$extra" in test | newest) .venv/bin/python -m pip uninstall -qq --yes rfc3987-syntax ;; esac
 # Triton runs where its wheel does; without it everything up to the registry works, and deploy says why it stops there.
 if ! { environment .venv-serving && install .venv-serving "" --no-deps -r infra/serving-requirements.txt; }; then
     echo "setup: the serving environment could not be installed (above says why); models will be registered, not served" >&2

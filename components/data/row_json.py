@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _ESCAPED = r'[\x00-\x1f"\\]'  # what JSON writes otherwise than it is
-_NULL = pa.scalar("null", pa.string())
 
 
 def json_rows(batch: pa.RecordBatch) -> pa.StringArray:
@@ -36,7 +35,9 @@ def _value(values: pa.Array) -> pa.StringArray:
         said = values.cast(pa.string())
     elif pa.types.is_struct(kind):
         said = _object({kind.field(at).name: pc.struct_field(values, at) for at in range(kind.num_fields)}, len(values))
-        said = pc.if_else(values.is_valid(), said, _NULL)
+        said = pc.if_else(
+            values.is_valid(), said, pa.scalar("null", pa.string())
+        )  # of a module it would bring pandas wherever that is imported
     elif pa.types.is_list(kind):
         said = _list(values)
     else:

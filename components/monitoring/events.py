@@ -5,16 +5,12 @@ the action cools down, asks for nothing.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
-
-from components.monitoring.budgets import Budget
-from components.monitoring.deaths import Death
-from components.monitoring.drift import NAMES, Line
 
 DRIFT, BUDGET, DIED = "diptych.drift.found", "diptych.budget.broken", "diptych.server.died"
 VERDICT = "diptych.verdict.given"  # by the gate, about a version; told by whoever judged
@@ -54,44 +50,6 @@ class Event:
     def as_json(self) -> dict[str, Any]:
         """Return it as a line of the file has it."""
         return {**asdict(self), "at": self.at.isoformat()}
-
-
-def found(
-    at: datetime, model: str, drift: Sequence[Line], budgets: Sequence[Budget], died: Sequence[Death], deployed: bool
-) -> list[Event]:
-    """Return the events of a look, each with what it would ask for.
-
-    Args:
-        at: when it was looked.
-        model: that is served.
-        drift, budgets, died: what was found.
-        deployed: whether the model was deployed so shortly ago that a broken budget is put down to it.
-    """
-    events = []
-    if shown := [line for line in drift if line.outcome == "drift"]:
-        says = "; ".join(f"{line.of}: {NAMES[line.test]} {line.statistic:.3g}, p {line.p_value:.2g}" for line in shown)
-        lines = {"lines": [asdict(line) for line in shown]}
-        events.append(Event(name=DRIFT, at=at, model=model, says=says, asks=PIPELINE, payload=lines))
-    for budget in budgets:
-        if budget.held == "broken":
-            asks = ROLLBACK if deployed else ""
-            events.append(Event(name=BUDGET, at=at, model=model, says=budget.says, asks=asks, payload=asdict(budget)))
-    for of in dict.fromkeys(one.of for one in died):
-        these = [one for one in died if one.of == of]
-        payload = {"of": of, "count": len(these), "last": these[-1].at.isoformat()}
-        events.append(
-            Event(name=DIED, at=at, model=model, says=f"{len(these)} x {of}: {these[-1].says}", payload=payload)
-        )
-    return events
-
-
-def asking_once(events: Iterable[Event], may_ask: Iterable[str]) -> list[Event]:
-    """Return the events of which each action is asked for by one alone, and only what may be."""
-    left, kept = set(may_ask), []
-    for event in events:
-        kept.append(event if event.asks in left else replace(event, asks=""))
-        left.discard(event.asks)
-    return kept
 
 
 def append(folder: Path, events: Sequence[Event]) -> None:

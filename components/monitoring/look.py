@@ -14,7 +14,8 @@ from components.contracts.monitor import Watch
 from components.monitoring.budgets import Counts, budgets, over_time
 from components.monitoring.deaths import deaths
 from components.monitoring.drift import distances, look_for_drift
-from components.monitoring.events import PIPELINE, ROLLBACK, Event, append, asking_once, found
+from components.monitoring.events import PIPELINE, ROLLBACK, Event, append
+from components.monitoring.found import asking_once, found
 from components.monitoring.page import render
 from components.monitoring.place import alone
 from components.monitoring.reference import Embed, Reference, of_requests, of_training

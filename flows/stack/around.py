@@ -10,6 +10,7 @@ from flows.stack.place import Place
 from flows.stack.service import Service, answers
 from flows.telling.automations import BEAT_S
 
+LOOKS_S = 5  # each: who asks for a run waits half of it on average; Prefect has 10
 MOST = 64  # runs of a worker without a GPU; its queues let fewer through
 
 
@@ -25,6 +26,7 @@ def worker(place: Place, pool: str) -> Service:
         ), folder=place.root, after=("prefect",), ours=True, fault=answers(f"http://{HOST}:{port}/health"),
         environment={
             "PREFECT_WORKER_WEBSERVER_HOST": HOST, "PREFECT_WORKER_WEBSERVER_PORT": str(port), "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(BEAT_S),
+            "PREFECT_WORKER_QUERY_SECONDS": str(LOOKS_S),
             "MLFLOW_TRACKING_USERNAME": JOBS, "MLFLOW_TRACKING_PASSWORD": place.passwords["mlflow-jobs"],
         },
     )  # fmt: skip

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import sysconfig
 import zipfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,11 @@ def test_asked_to_check_it_makes_nothing(tmp_path: Path):
     assert said.returncode == 1
     assert "run make setup" in said.stderr
     assert not (tmp_path / ".venv").exists()
+
+
+def test_prefect_starts_in_the_environment_of_the_tests_as_soon_as_in_that_of_users():
+    assert find_spec("jsonschema") is not None
+    assert find_spec("rfc3987_syntax") is None, "jsonschema would import it, and that takes as long as Prefect itself"
 
 
 PROJECT = """\

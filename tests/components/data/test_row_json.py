@@ -1,6 +1,8 @@
 """Character by character what json.dumps gives, whatever the rows hold."""
 
 import json
+import subprocess
+import sys
 
 import pyarrow as pa
 import pytest
@@ -49,3 +51,8 @@ def test_the_digest_of_a_table_is_that_of_its_rows(rows, chunk):
 def test_a_type_that_it_does_not_know_is_refused():
     with pytest.raises(TypeError, match="a column of type double has no JSON here"):
         json_rows(pa.RecordBatch.from_pydict({"a": [0.5]}))
+
+
+def test_pandas_is_not_imported_with_it():
+    said = "import sys, components.data.row_json; sys.exit('pandas' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", said]).returncode == 0, "0.2 s for each command that reads a manifest"
