@@ -1,24 +1,27 @@
 """What a Prefect server has to know of a workspace: pools, deployments, automations, made once and mended."""
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from components.contracts.errors import ConfigError, DiptychError
+from components.contracts.plain_yaml import load_yaml
 from flows.machine import has_gpu
+from flows.stack.deployments import DEPLOY_WITHIN_S, deploy_all, deployments
 from flows.stack.place import Place
 from flows.telling.automations import set_up_automations
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
 
-DEPLOY_WITHIN_S = 300.0
 AT_ONCE = 4  # runs of the queue `default` of the pool cpu; those of `urgent` are held up by none of them
-DEPLOYED = "deployed"  # the digest of the prefect.yaml that was
+DEPLOYED = "deployed"  # the digest of what was
 
 
 def set_up(place: Place) -> None:
@@ -37,7 +40,7 @@ def pools() -> tuple[str, ...]:
 
 
 def set_up_prefect(place: Place) -> None:
-    """Have the server know both pools, the deployments of prefect.yaml as it is now, what they follow from, and what people are told of them.
+    """Have the server know both pools, the deployments of prefect.yaml and params.yaml as they are now, what they follow from, and what people are told of them.
 
     Raises DiptychError where `prefect deploy` is refused; the environment names the server.
     """
@@ -56,13 +59,12 @@ def set_up_prefect(place: Place) -> None:
         set_up_queues(client)
     if not (place.root / "prefect.yaml").exists():
         return
-    deployed = place.data / DEPLOYED
-    _deploy(place, deployed)
+    _deploy(place)
     try:
         set_up_automations(place.root, watched=True)
     except ConfigError:  # somebody deleted a deployment
-        deployed.unlink()
-        _deploy(place, deployed)
+        (place.data / DEPLOYED).unlink()
+        _deploy(place)
         set_up_automations(place.root, watched=True)
     renew_notices()
 
@@ -90,17 +92,32 @@ def set_up_queues(client: "SyncPrefectClient") -> None:
         client.update_work_queue(shared.id, concurrency_limit=1)
 
 
-def _deploy(place: Place, deployed: Path) -> None:
-    """Deploy what prefect.yaml says, where it has changed since it was."""
-    digest = hashlib.sha256((place.root / "prefect.yaml").read_bytes()).hexdigest()
-    if not deployed.exists() or deployed.read_text() != digest:
-        ran = subprocess.run(
-            [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"], cwd=place.root, capture_output=True, text=True,
-            stdin=subprocess.DEVNULL, timeout=DEPLOY_WITHIN_S, check=False,
-        )  # fmt: skip
-        if ran.returncode:
-            raise DiptychError(f"prefect deploy --all failed: {(ran.stderr or ran.stdout).strip()[-600:]}")
-        deployed.write_text(digest)
+def to_deploy(place: Place) -> dict[str, Any] | None:
+    """Return the deployments that the server has to know, and does not; None where it knows them, or nobody wants any.
+
+    A params.yaml that cannot be read changes nothing here: runs of it say what is wrong with it, and the server shall be there.
+    """
+    if not (place.root / "prefect.yaml").exists():
+        return None
+    deployed = place.data / DEPLOYED
+    known = deployed.read_text() if deployed.exists() else None
+    try:
+        said = deployments(place.root)
+    except ConfigError:
+        if known:
+            return None
+        said = load_yaml((place.root / "prefect.yaml").read_text(encoding="utf-8"))
+    return said if _digest(said) != known else None
+
+
+def _deploy(place: Place) -> None:
+    if (said := to_deploy(place)) is not None:
+        deploy_all(said, place.root)
+        (place.data / DEPLOYED).write_text(_digest(said))
+
+
+def _digest(said: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(said, default=str).encode()).hexdigest()
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from flows.claims import Claims
 from flows.serving.down import resume
 from flows.serving.gateway import ensure_gateway
 from flows.stack.place import Place, is_made, unmoved
+from flows.stack.prefect_set_up import set_up, to_deploy
 from flows.stack.seen import Seen, read_seen
 from flows.stack.services import check_left_out, services
 from flows.telling.notify import VARIABLE
@@ -27,7 +28,7 @@ UP = "up.lock"
 
 
 def up(root: Path, data: Path | None = None, without: Collection[str] = (), say: Callable[[str], None] = print) -> Seen:
-    """Start every server and return how they are, once all are well; asked twice, the second call only looks.
+    """Start every server and return how they are, once all are well; asked twice, the second call only looks, and has Prefect know deployments that were edited.
 
     Args:
         data: where servers keep what they have; where they did last time unless given.
@@ -57,6 +58,8 @@ def brought_up(root: Path, data: Path | None, without: Collection[str], say: Cal
             f"the servers run already, with their data in {seen.data}{left}. To have them otherwise: diptych down, then this again"
         )
     seen = _all_well(root, say)
+    if to_deploy(place := Place.read(root)) is not None:  # prefect.yaml or params.yaml was edited while they ran
+        set_up(place)
     if "triton" not in seen.without:
         try:
             resume(root)

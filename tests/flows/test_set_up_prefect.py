@@ -35,8 +35,9 @@ def receives(root: Path, *how: str) -> str:
 def test_a_server_of_a_cluster_knows_pools_deployments_and_automations(tmp_path: Path, monkeypatch, kind):
     root = tmp_path / "checkout"
     root.mkdir()
-    for name in ("components", "flows", "infra", "prefect.yaml", "params.yaml", "dvc.yaml"):
+    for name in ("components", "flows", "infra", "prefect.yaml", "dvc.yaml"):
         (root / name).symlink_to(REPOSITORY / name)
+    params = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
     subprocess.run(["git", "init", "-q", root], check=True)
     for name in ("PREFECT_API_URL", "PREFECT_HOME"):
         monkeypatch.delenv(name, raising=False)
@@ -45,7 +46,9 @@ def test_a_server_of_a_cluster_knows_pools_deployments_and_automations(tmp_path:
     monkeypatch.setenv("DIPTYCH_NOTIFY_SLACK", "https://hooks.slack.com/services/T0/B0/planted")
     with prefect_server(tmp_path):
         api = os.environ["PREFECT_API_URL"]
-        for _ in range(2):
+        for others in (["filip", "siglip"], ["siglip"]):
+            params["recipes"] = {name: {"start": "data/untrained.txt"} for name in ("clip", *others)}
+            (root / "params.yaml").write_text(yaml.safe_dump(params))
             ran = subprocess.run([root / "infra/set-up-prefect", kind], cwd=root, capture_output=True, text=True)
             assert ran.returncode == 0, ran.stdout + ran.stderr
             assert "told by slack" in ran.stdout
@@ -68,8 +71,9 @@ def test_a_server_of_a_cluster_knows_pools_deployments_and_automations(tmp_path:
         )
     said = yaml.safe_load((REPOSITORY / "prefect.yaml").read_text())["deployments"]
     said = [one for one in said if one["entrypoint"].partition(":")[0] not in ("flows/deliver.py", "flows/monitor.py")]
+    night = ("nightly-siglip", "flows/pipeline.py:pipeline", "cpu")  # filip is no more in params.yaml
     assert sorted((one["name"], one["entrypoint"], one["work_pool_name"]) for one in deployments) == sorted(
-        (one["name"], one["entrypoint"], one["work_pool"]["name"]) for one in said
+        [*((one["name"], one["entrypoint"], one["work_pool"]["name"]) for one in said), night]
     )
     steps = {
         step["prefect.deployments.steps.set_working_directory"]["directory"]

@@ -21,6 +21,7 @@ import httpx
 import psutil
 import psycopg2
 import pytest
+import yaml
 from botocore.exceptions import ClientError
 from dvc.repo import Repo
 from mlflow.exceptions import MlflowException
@@ -134,6 +135,32 @@ def test_all_are_well_and_a_second_call_only_looks(root):
     again = up(root, say=lambda said: None)
     assert [one.pid for one in again.services] == [one.pid for one in before.services]
     assert again.process == before.process
+
+
+def test_up_has_prefect_know_deployments_that_were_edited_while_the_servers_ran(root, place):
+    ours = {
+        PREFECT_API_URL: f"{place.url('prefect')}/api",
+        PREFECT_API_AUTH_STRING: f"{USER}:{place.passwords['prefect']}",
+    }
+
+    def nights() -> set[str]:
+        up(root, say=lambda said: None)
+        with temporary_settings(ours), get_client(sync_client=True) as prefect:
+            return {one.name for one in prefect.read_deployments() if "nightly" in one.tags}
+
+    params = (root / "params.yaml").read_text()
+    assert nights() == {"nightly"}
+    (root / "params.yaml").write_text(
+        yaml.safe_dump(
+            {
+                **yaml.safe_load(params),
+                "recipes": {name: {"start": "data/untrained.txt"} for name in ("clip", "siglip")},
+            }
+        )
+    )
+    assert nights() == {"nightly", "nightly-siglip"}
+    (root / "params.yaml").write_text(params)
+    assert nights() == {"nightly"}
 
 
 def test_nothing_listens_beyond_this_machine(root):
