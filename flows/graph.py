@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from components.contracts.errors import Busy, ConfigError
 from components.contracts.plain_yaml import load_yaml
-from components.stages.code import CODE, FOLDER, code_then, edits, write_code
+from components.stages.code import CODE, FOLDER, code_then, codes, edits, has_code, md5_of, write_code
 from components.stages.place import private
 
 T = TypeVar("T")
@@ -19,9 +19,13 @@ def stages_of(root: Path) -> dict[str, bool]:
     return {name: "foreach" in stage or "matrix" in stage for name, stage in stages.items() if name != CODE}
 
 
-def code_stage(root: Path) -> list[str]:
-    """Return the stage that says which code the others are of, where dvc.yaml has it; DVC has to have it in dvc.lock beside what was made."""
-    return [CODE] if CODE in load_yaml((root / "dvc.yaml").read_text())["stages"] else []
+def bring_code(root: Path) -> list[str]:
+    """Have build/code say what code the stages are of, where dvc.yaml has it so; return the stage `code` where DVC has to write down that this is another."""
+    if not has_code(root):
+        return []
+    lock = root / "dvc.lock"
+    known = lock.exists() and CODE in load_yaml(lock.read_text(encoding="utf-8")).get("stages", {})
+    return [CODE] if write_code(root) or not known else []
 
 
 def outputs_of(root: Path, stage: str, recipe: str) -> list[str]:
@@ -39,7 +43,8 @@ def why_stale(root: Path, addresses: Sequence[str]) -> dict[str, tuple[str, ...]
     """
 
     def ask(stages: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-        return {one: tuple(_why(root, stages[one])) for one in addresses}
+        now = _codes(root, stages)
+        return {one: tuple(_why(root, stages[one], now)) for one in addresses}
 
     return _asked(root, ask)
 
@@ -55,9 +60,12 @@ def inputs_of(root: Path, address: str, remote: str) -> dict[str, Any]:
         from dvc.dependency import ParamsDependency
 
         said: dict[str, Any] = {"cmd": stages[address].cmd, "deps": {}, "params": {}}
+        now = _codes(root, stages)
         for dep in stages[address].deps:
             if isinstance(dep, ParamsDependency):
                 said["params"][dep.def_path] = dep.get_hash().value
+            elif dep.def_path in now:
+                said["deps"][dep.def_path] = md5_of(now[dep.def_path])
             else:
                 known = dep.get_hash() if dep.exists else _made_by(dep, stages, remote)
                 said["deps"][dep.def_path] = known.value if known else None
@@ -103,14 +111,15 @@ def missing_inputs(root: Path, address: str) -> list[str]:
     """Return the outputs of other stages, relative to root, that a stage reads all or part of and that are not here. Errors as of `why_stale`."""
 
     def ask(stages: Mapping[str, Any]) -> list[str]:
-        holders = (_holder(dep, stages) for dep in stages[address].deps if not dep.exists)
+        here = _codes(root, stages)
+        holders = (_holder(dep, stages) for dep in stages[address].deps if dep.def_path not in here and not dep.exists)
         return sorted({out.def_path for out in holders if out is not None})
 
     return _asked(root, ask)
 
 
 def _asked(root: Path, question: Callable[[Mapping[str, Any]], T]) -> T:
-    """Return the answer to a question about DVC's stages as the code is now, by address; dvc.yaml and dvc.lock are read once, not once a stage."""
+    """Return the answer to a question about DVC's stages, by address; dvc.yaml and dvc.lock are read once, not once a stage."""
     from dvc.dvcfile import PROJECT_FILE, load_file  # 0.6 s, and only needed here
     from dvc.exceptions import DvcException
     from dvc.lock import LockError
@@ -118,10 +127,7 @@ def _asked(root: Path, question: Callable[[Mapping[str, Any]], T]) -> T:
 
     @locked
     def ask(repo: Repo) -> T:
-        stages = load_file(repo, repo.fs.join(repo.root_dir, PROJECT_FILE)).stages
-        if CODE in stages:
-            write_code(root)
-        return question(stages)
+        return question(load_file(repo, repo.fs.join(repo.root_dir, PROJECT_FILE)).stages)
 
     try:
         with Repo(str(root), config={"core": {"site_cache_dir": str(private(root, "dvc"))}}) as repo:
@@ -132,14 +138,23 @@ def _asked(root: Path, question: Callable[[Mapping[str, Any]], T]) -> T:
         raise ConfigError(f"DVC cannot read this workspace: {err}. See: dvc status") from err
 
 
-def _why(root: Path, stage: Any) -> Iterator[str]:
+def _codes(root: Path, stages: Mapping[str, Any]) -> dict[str, str]:
+    """Return what the files in build/code have to say as the code is now, by path: to ask writes nothing."""
+    return {f"{FOLDER}/{stage}": text for stage, text in codes(root).items()} if CODE in stages else {}
+
+
+def _why(root: Path, stage: Any, now: Mapping[str, str]) -> Iterator[str]:
     """Yield why one of DVC's stages has work to do; for its code the files that were edited, as far as it is known of which it last ran."""
-    locked = {dep.def_path: dep.hash_info.value for dep in stage.deps if dep.def_path.startswith(f"{FOLDER}/")}
     # DVC calls a stage otherwise where we stand elsewhere.
     for reason in _reasons([why for all_of in stage.status(check_updates=True).values() for why in all_of]):
-        path = reason.removesuffix(": modified")
-        then = code_then(root, stage.name, locked[path]) if path in locked else None
-        yield from [reason] if then is None else edits(then, (root / path).read_text(encoding="utf-8"))
+        if reason.rpartition(": ")[0] not in now:
+            yield reason
+    for path, md5 in [(dep.def_path, dep.hash_info.value) for dep in stage.deps if dep.def_path in now]:
+        if md5 is None:
+            yield f"{path}: new"
+        elif md5 != md5_of(now[path]):
+            then = code_then(root, stage.name, md5)
+            yield from (then and [*edits(then, now[path])]) or [f"{path}: modified"]
 
 
 def _reasons(entries: list[Any]) -> Iterator[str]:

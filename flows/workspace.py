@@ -26,7 +26,7 @@ from components.stages.place import address, private
 from components.stages.resume import has_something, resume_base
 from flows.audience import AUDIENCE, step
 from flows.failure import failure
-from flows.graph import code_stage, outputs_of, stages_of, why_stale
+from flows.graph import bring_code, outputs_of, stages_of, why_stale
 from flows.processes import started
 from flows.repair import keep_record, repair
 from flows.shared import READ_AFTERWARDS, Shared
@@ -202,7 +202,7 @@ class Workspace:
             "DIPTYCH_EVENTS": os.environ.get("DIPTYCH_EVENTS", str(events)),  # somebody else may want to listen
             "DIPTYCH_OWNER": str(os.getpid()), "DIPTYCH_RUN": run, "DIPTYCH_PYTHON": sys.executable,
         }  # fmt: skip
-        command = [sys.executable, "-m", "dvc", "repro", "--single-item", *code_stage(self.root), name]
+        command = [sys.executable, "-m", "dvc", "repro", "--single-item", *bring_code(self.root), name]
         with started(command, log, environment, self.root) as process:
             self._listen(process, events)
         outcome = self._outcome(stage)

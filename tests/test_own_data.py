@@ -154,11 +154,13 @@ def test_code_edited_makes_stale_what_imports_it_and_it_is_said_which_file(own, 
     for path in (edited, shared):
         with (root / path).open("a") as file:
             file.write("\n")
+    asked = (root / "build/code/pretrain").read_text()
     with Workspace.here("clip", root) as workspace:
         assert workspace.stale() == {
             "pretrain": (f"{edited}: modified",),
             "finetune": (f"{shared}: modified", f"{edited}: modified"),
         }
+    assert (root / "build/code/pretrain").read_text() == asked, "to ask changes nothing"
     assert dvc(root, "repro", "code").returncode == 0
     assert set(json.loads(dvc(root, "status", "--json").stdout)) == {"pretrain@clip", "finetune@clip"}
     (root / ".diptych/outcome/pretrain@clip.code").unlink()
@@ -166,6 +168,20 @@ def test_code_edited_makes_stale_what_imports_it_and_it_is_said_which_file(own, 
         assert workspace.stale("pretrain") == {"pretrain": ("build/code/pretrain: modified",)}, (
             "what it ran with is not known"
         )
+
+
+def test_what_a_flow_ran_after_an_edit_a_shell_does_not_run_again(own, tmp_path, monkeypatch):
+    root = shutil.copytree(own.parent, tmp_path / "own", symlinks=True) / own.name
+    monkeypatch.chdir(root)
+    before = changes(root)
+    with (root / "components/serving/card.py").open("a") as file:
+        file.write("\n")
+    with Workspace.here("clip", root) as workspace:
+        assert workspace.stale() == {"package": ("components/serving/card.py: modified",)}
+        assert workspace.repro("package").did == "ran"
+        assert workspace.stale() == {}
+    assert json.loads(dvc(root, "status", "--json").stdout) == {}
+    assert {stage for stage, at in changes(root).items() if at != before[stage]} == {"package@clip"}
 
 
 def test_one_caption_edited_makes_ingest_stale_and_only_it(own, tmp_path):

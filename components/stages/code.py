@@ -1,16 +1,20 @@
 """Stage code: of each other stage one small file that says what code it is of, so that DVC looks at that file and not at the hundreds it is made of.
 
 `code.yaml`, beside this, names the files that a stage imports, and `python -m infra.stage_code --write` keeps it so. `build/code/<stage>` has a line for
-each of them, as sha256sum writes it: an edit changes the files of the stages that import what was edited, and no other.
+each of them, as sha256sum writes it: an edit changes the files of the stages that import what was edited, and no other. Each stage writes its own, too, when it
+begins, so that DVC has of it with which code it ran, whatever was edited since.
 """
 
 import hashlib
-import shutil
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import yaml
+
+from components.contracts.errors import ConfigError
 from components.contracts.plain_yaml import load_yaml
 from components.stages.place import private
 
@@ -22,40 +26,73 @@ GONE = "-" * 64
 """In place of the digest of a file that is not there."""
 
 
+def has_code(root: Path) -> bool:
+    """Return whether the stages of a workspace have their code so; of a dvc.yaml that cannot be read DVC says what is wrong."""
+    try:
+        said = load_yaml((root / "dvc.yaml").read_text(encoding="utf-8"))
+    except yaml.YAMLError:
+        return False
+    return isinstance(said, dict) and CODE in (said.get("stages") or {})
+
+
 def files_of(root: Path) -> dict[str, list[str]]:
-    """Return of each stage the files of its code, from the workspace."""
-    found: dict[str, list[str]] = load_yaml((root / LISTS).read_text(encoding="utf-8"))
+    """Return of each stage the files of its code, from the workspace; ConfigError where the lists cannot be read."""
+    try:
+        found: dict[str, list[str]] = load_yaml((root / LISTS).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as err:
+        raise ConfigError(
+            f"{LISTS} cannot be read ({type(err).__name__}), so nobody knows of which code a stage is. Have it back by git, then: python -m infra.stage_code --write"
+        ) from err
     return found
 
 
-def write_code(root: Path) -> None:
-    """Bring `build/code` up to date, each file by renaming and only where it differs."""
-    stages, folder = files_of(root), root / FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
+def codes(root: Path) -> dict[str, str]:
+    """Return of each stage what its file has to say as the code is now; ConfigError as `files_of`."""
     known: dict[str, str] = {}
-    for stage, files in stages.items():
-        for file in files:
-            if file not in known:
-                known[file] = _sha256(root / file)
-        _write(root, folder / stage, "".join(f"{known[file]}  {file}\n" for file in files))
-    for beside in folder.iterdir():
-        if beside.name not in stages:
-            beside.unlink()
+    return {
+        stage: "".join(f"{_sha256(root, file, known)}  {file}\n" for file in files)
+        for stage, files in files_of(root).items()
+    }
 
 
-def keep_code(root: Path, stage: str, full: str) -> None:
-    """Keep of which code a stage ran, so that `code_then` can tell what was edited since; nothing where that is not known."""
-    with suppress(FileNotFoundError):
-        shutil.copyfile(root / FOLDER / stage, private(root, "outcome") / f"{full}.code")
+def write_code(root: Path) -> bool:
+    """Bring `build/code` up to date, each file by renaming and only where it differs; return whether any did."""
+    now, folder = codes(root), root / FOLDER
+    differ = [stage for stage, text in now.items() if put_code(root, stage, text)]
+    beside = [path for path in folder.iterdir() if path.name not in now]
+    for path in beside:
+        path.unlink()
+    return bool(differ or beside)
+
+
+def put_code(root: Path, stage: str, text: str) -> bool:
+    """Write the file of one stage, so that a reader sees the old one or the new one; return whether it said something else."""
+    path = root / FOLDER / stage
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write(root, path, text)
+    return True
+
+
+def keep_code(root: Path, full: str, text: str) -> None:
+    """Keep of which code a stage ran, so that `code_then` can tell what was edited since; nothing where there is no room."""
+    with suppress(OSError):
+        _write(root, private(root, "outcome") / f"{full}.code", text)
 
 
 def code_then(root: Path, full: str, md5: str | None) -> str | None:
     """Return what its file of code said when a stage last ran; None where that is not what DVC has by this md5."""
     try:
-        kept = (root / ".diptych" / "outcome" / f"{full}.code").read_bytes()
-    except FileNotFoundError:
+        kept = (root / ".diptych" / "outcome" / f"{full}.code").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
         return None
-    return kept.decode("utf-8") if hashlib.md5(kept, usedforsecurity=False).hexdigest() == md5 else None
+    return kept if md5_of(kept) == md5 else None
+
+
+def md5_of(text: str) -> str:
+    """Return the digest that DVC has of a file that says this."""
+    return hashlib.md5(text.encode("utf-8"), usedforsecurity=False).hexdigest()
 
 
 def edits(before: str, now: str) -> Iterator[str]:
@@ -63,32 +100,41 @@ def edits(before: str, now: str) -> Iterator[str]:
     was, its = ({line[66:]: line[:64] for line in text.splitlines()} for text in (before, now))
     for path in sorted({*was, *its}):
         if path not in was:
-            yield f"{path}: new"
-        elif its.get(path, GONE) == GONE:
+            yield f"{path}: imported now"
+        elif path not in its:
+            yield f"{path}: no longer imported"
+        elif its[path] == GONE != was[path]:
             yield f"{path}: deleted"
         elif was[path] != its[path]:
             yield f"{path}: modified"
 
 
-def _sha256(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except FileNotFoundError:
-        return GONE
+def _sha256(root: Path, file: str, known: dict[str, str]) -> str:
+    if file not in known:
+        try:
+            known[file] = hashlib.sha256((root / file).read_bytes()).hexdigest()
+        except FileNotFoundError:
+            known[file] = GONE
+    return known[file]
 
 
 def _write(root: Path, path: Path, text: str) -> None:
-    """Write a file so that a reader sees the old one or the new one; nothing where it says that."""
-    if path.exists() and path.read_text(encoding="utf-8") == text:
-        return
-    partial = private(root, "tmp") / f"code.{path.name}.{hashlib.sha256(text.encode()).hexdigest()[:16]}"
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    partial = private(root, "tmp") / f"code.{path.name}.{os.getpid()}"
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def main() -> int:
     """Write them, and return the exit code."""
-    write_code(Path.cwd())
+    try:
+        write_code(Path.cwd())
+    except ConfigError as err:
+        print(f"{CODE}: {err}", file=sys.stderr)
+        return 1
     return 0
 
 

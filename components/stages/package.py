@@ -28,6 +28,7 @@ from components.serving.card import About, model_card
 from components.serving.export import export
 from components.serving.labels import LABEL_FILES, Labels, measured_labels
 from components.serving.pack import columns_of, seal, write_index
+from components.stages.code import CODE
 from components.stages.reported import (
     SHOWN_SPLIT,
     Indexed,
@@ -190,7 +191,7 @@ def about(
         "lock": {
             name: {out["path"]: out["md5"] for out in entry.get("outs", ())}
             for name, entry in sorted(lock["stages"].items())
-            if name.partition("@")[2] in ("", recipe.name) and name != f"package@{recipe.name}"
+            if name.partition("@")[2] in ("", recipe.name) and name not in (CODE, f"package@{recipe.name}")
         },
         **whence(root),
     }  # fmt: skip

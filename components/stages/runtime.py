@@ -25,7 +25,7 @@ from typing import TextIO
 
 from components.contracts.errors import ConfigError, DiptychError, Interrupted, explained, is_transient
 from components.stages import ancestors, processes
-from components.stages.code import keep_code
+from components.stages.code import codes, has_code, keep_code, put_code
 from components.stages.disk import full_disk
 from components.stages.events import Teller, read_position
 from components.stages.lock import hold
@@ -78,6 +78,7 @@ def _run(
     """Run the body with the lock held; every way out of it ends in an outcome file."""
     full, began = address(name, recipe), time.monotonic()
     position, resumes = private(root, "outcome") / f"{full}.position", resume_base(root, name, recipe)
+    code = codes(root).get(name) if has_code(root) else None  # what is edited from now on is not what runs
     before = StageOutcome.read(root, name, recipe)
     if before is not None and before.untold:
         print(sentence(replace(before, position=read_position(position), resumes=has_something(resumes))), flush=True)
@@ -86,6 +87,7 @@ def _run(
         run=os.environ.get("DIPTYCH_RUN"), at=datetime.now(UTC).isoformat(timespec="seconds"),
     )  # fmt: skip
     outcome.write(root)
+    _of_code(root, name, code)
     shutil.rmtree(root / ".diptych" / "tmp" / full, ignore_errors=True)  # a killed run could not clean up
     progress = Teller(name, recipe, position, os.environ.get("DIPTYCH_EVENTS"), signals.check)
     stage = Stage(root=root, name=name, recipe=recipe, progress=signals.at_once(progress), signals=signals)
@@ -103,12 +105,21 @@ def _run(
         if outcome.state == "ran":  # what nobody can know of was not done
             raise
     if outcome.state == "ran":
-        keep_code(root, name, full)
+        _of_code(root, name, code)  # which DVC looks at when a stage has ended
+        if code is not None:
+            keep_code(root, full, code)
     else:
         unforeseen = outcome.state == "failed" and no_room is None and not isinstance(err, DiptychError)
         where = f" (traceback in {Path(log.name).relative_to(root)})" if unforeseen else ""
         print(f"{full}: {outcome.message}{where}", file=sys.stderr, flush=True)
     return outcome.exit_code or 0
+
+
+def _of_code(root: Path, name: str, code: str | None) -> None:
+    """Have build/code say of which code the stage runs."""
+    if code is not None:
+        with suppress(OSError):  # a full disk stops the stage itself, and its work is worth more than this
+            put_code(root, name, code)
 
 
 def _attempt(body: Callable[[Stage], None], stage: Stage, log: TextIO) -> BaseException | None:

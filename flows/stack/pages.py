@@ -9,9 +9,9 @@ from flows.loopback import HOST
 from flows.mlflow_users import JOBS, SERVING, VARIABLES
 from flows.page_apps import ARTIFACTS, LEASES, STORE, USERS, kept_for
 from flows.pages import said_mlflow
+from flows.stack.deployments import DEPLOY_WITHIN_S
 from flows.stack.objects import keys_of
 from flows.stack.place import USER, Place, write_private
-from flows.stack.deployments import DEPLOY_WITHIN_S
 from flows.stack.prefect_set_up import set_up
 from flows.stack.service import Service, answers
 from flows.telling.again import tried

@@ -1,19 +1,16 @@
 """What a Prefect server has to know of a workspace: pools, deployments, automations, made once and mended."""
 
-import hashlib
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.contracts.errors import ConfigError, DiptychError
-from components.contracts.plain_yaml import load_yaml
 from flows.machine import has_gpu
-from flows.stack.deployments import DEPLOY_WITHIN_S, deploy_all, deployments
+from flows.stack.deployments import DEPLOY_WITHIN_S, deploy_all, deployments, digests, listed_in
 from flows.stack.place import Place
 from flows.telling.automations import set_up_automations
 
@@ -21,7 +18,7 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
 
 AT_ONCE = 4  # runs of the queue `default` of the pool cpu; those of `urgent` are held up by none of them
-DEPLOYED = "deployed"  # the digest of what was
+DEPLOYED = "deployed.json"  # the digests of those that were
 
 
 def set_up(place: Place) -> None:
@@ -63,7 +60,7 @@ def set_up_prefect(place: Place) -> None:
     try:
         set_up_automations(place.root, watched=True)
     except ConfigError:  # somebody deleted a deployment
-        (place.data / DEPLOYED).unlink()
+        (place.data / DEPLOYED).unlink(missing_ok=True)
         _deploy(place)
         set_up_automations(place.root, watched=True)
     renew_notices()
@@ -95,29 +92,34 @@ def set_up_queues(client: "SyncPrefectClient") -> None:
 def to_deploy(place: Place) -> dict[str, Any] | None:
     """Return the deployments that the server has to know, and does not; None where it knows them, or nobody wants any.
 
-    A params.yaml that cannot be read changes nothing here: runs of it say what is wrong with it, and the server shall be there.
+    Files that cannot be read change nothing here: runs say what is wrong with params.yaml, and the server shall be there. ConfigError where it is
+    prefect.yaml, of a server that knows none yet.
     """
     if not (place.root / "prefect.yaml").exists():
         return None
-    deployed = place.data / DEPLOYED
-    known = deployed.read_text() if deployed.exists() else None
+    known = deployed(place)
     try:
         said = deployments(place.root)
     except ConfigError:
         if known:
             return None
-        said = load_yaml((place.root / "prefect.yaml").read_text(encoding="utf-8"))
-    return said if _digest(said) != known else None
+        said, _ = listed_in(place.root)
+    return said if digests(said) != known else None
+
+
+def deployed(place: Place) -> dict[str, str]:
+    """Return the digests of those that the server was told of; none where that cannot be read."""
+    try:
+        found = json.loads((place.data / DEPLOYED).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _deploy(place: Place) -> None:
     if (said := to_deploy(place)) is not None:
-        deploy_all(said, place.root)
-        (place.data / DEPLOYED).write_text(_digest(said))
-
-
-def _digest(said: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(said, default=str).encode()).hexdigest()
+        deploy_all(said, place.root, deployed(place))
+        (place.data / DEPLOYED).write_text(json.dumps(digests(said), indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

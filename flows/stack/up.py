@@ -58,8 +58,6 @@ def brought_up(root: Path, data: Path | None, without: Collection[str], say: Cal
             f"the servers run already, with their data in {seen.data}{left}. To have them otherwise: diptych down, then this again"
         )
     seen = _all_well(root, say)
-    if to_deploy(place := Place.read(root)) is not None:  # prefect.yaml or params.yaml was edited while they ran
-        set_up(place)
     if "triton" not in seen.without:
         try:
             resume(root)
@@ -69,6 +67,8 @@ def brought_up(root: Path, data: Path | None, without: Collection[str], say: Cal
             )
         if read_endpoint(root) is not None:
             ensure_gateway(root)  # whose keeper starts Triton where it does not run
+    if to_deploy(place := Place.read(root)) is not None:  # prefect.yaml or params.yaml was edited while they ran
+        set_up(place)
     return seen
 
 

@@ -114,8 +114,9 @@ def page(said: Mapping[str, Any]) -> str:
     pairs = said["pairs"]
     here, there = (sum(one[side]["seconds"] for one in pairs) / len(pairs) for side in ("plain", "stack"))
     each = ", ".join(f"{one['stack']['seconds'] / one['plain']['seconds'] - 1:+.1%}" for one in pairs)
+    apart = max(max(its) / min(its) - 1 for its in ([one[side]["seconds"] for one in pairs] for side in pairs[0]))
     return (
-        f"A pipeline of {here:.0f} s as plain stage commands takes {there:.0f} s on these servers, with a model that is served, from asking for it to `Completed`, `ingest` to `package`: {said['ratio'] - 1:+.1%} by the clock ({each}), and "
+        f"A pipeline of {here:.0f} s as plain stage commands takes {there:.0f} s on these servers, with a model that is served, from asking for it to `Completed`, `ingest` to `package`: {said['ratio'] - 1:+.1%} by the clock ({each}; two runs of one side are up to {apart:.1%} apart), and "
         f"{said['cpu_ratio'] - 1:+.1%} of the processors, all that the servers do meanwhile included. That it be less than {AIM - 1:.0%} {'holds' if said['ratio'] < AIM else 'does not hold'} (`{said['command']} --keep`, [numbers](benchmarks/overhead.json), commit `{said['commit']}`, {said['machine']})."
     )
 

@@ -1,12 +1,13 @@
 """Which deployments a workspace has: those of prefect.yaml, and a night of each other recipe of params.yaml."""
 
+import json
 from pathlib import Path
 
 import pytest
 import yaml
 
 from components.contracts.errors import ConfigError
-from flows.stack.deployments import OURS, deployments
+from flows.stack.deployments import OURS, deployments, digests
 from flows.stack.place import Place
 from flows.stack.prefect_set_up import DEPLOYED, to_deploy
 from tests.flows.rolled import REPOSITORY
@@ -24,7 +25,7 @@ def root(tmp_path: Path) -> Path:
 def recipes(root: Path, *names: str) -> None:
     said = yaml.safe_load((root / "params.yaml").read_text())
     said["recipes"] = {name: {"start": "data/untrained.txt"} for name in names}
-    (root / "params.yaml").write_text(yaml.safe_dump(said))
+    (root / "params.yaml").write_text(yaml.safe_dump(said, sort_keys=False))
 
 
 def more(root: Path) -> dict[str, dict]:
@@ -56,7 +57,13 @@ def test_each_other_recipe_has_a_night_of_its_own_an_hour_later(root):
 
 @pytest.mark.parametrize(
     ("cron", "later"),
-    [("30 23 * * 1-5", "30 0 * * 1-5"), ("0 */6 * * *", "0 */6 * * *"), ("@daily", "@daily")],
+    [
+        ("30 23 * * *", "30 0 * * *"),
+        ("30 22 * * 1-5", "30 23 * * 1-5"),
+        ("0 */6 * * *", "0 */6 * * *"),
+        ("@daily", "@daily"),
+        ("30 23 * * 1-5", "30 23 * * 1-5"),  # an hour later is no work day, on Fridays
+    ],
 )
 def test_a_night_that_somebody_put_elsewhere_is_where_the_others_are_counted_from(root, cron, later):
     recipes(root, "clip", "siglip")
@@ -81,10 +88,16 @@ def test_params_that_cannot_be_read_change_nothing_that_the_server_knows(root):
     with pytest.raises(ConfigError, match=r"params\.yaml"):
         deployments(root)
     assert to_deploy(place) == yaml.safe_load(SAID), "of a server that knows none yet"
-    (place.data / DEPLOYED).write_text("what it knows")
+    (place.data / DEPLOYED).write_text(json.dumps({"flows/pipeline.py:pipeline/nightly": "what it knows"}))
     assert to_deploy(place) is None
-    recipes_again = (REPOSITORY / "params.yaml").read_text()
-    (root / "params.yaml").write_text(recipes_again)
+    (root / "params.yaml").write_text((REPOSITORY / "params.yaml").read_text())
     assert to_deploy(place) == deployments(root)
+    (place.data / DEPLOYED).write_text(json.dumps(digests(deployments(root))))
+    assert to_deploy(place) is None, "it knows them"
+    for wrong in ("deployments: [", "deployments: [{name: a}]", "[]", "deployments: [{name: a, entrypoint: 1}]"):
+        (root / "prefect.yaml").write_text(wrong)
+        with pytest.raises(ConfigError, match=r"prefect\.yaml"):
+            deployments(root)
+        assert to_deploy(place) is None
     (root / "prefect.yaml").unlink()
     assert to_deploy(place) is None

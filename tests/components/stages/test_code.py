@@ -7,7 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from components.stages.code import FOLDER, GONE, LISTS, code_then, edits, files_of, keep_code, write_code
+from components.contracts.errors import ConfigError
+from components.stages.code import (
+    FOLDER,
+    GONE,
+    LISTS,
+    code_then,
+    codes,
+    edits,
+    files_of,
+    has_code,
+    keep_code,
+    md5_of,
+    write_code,
+)  # fmt: skip
 from tests.workspace import REPOSITORY, environment
 
 
@@ -28,7 +41,8 @@ def said(root: Path) -> dict[str, str]:
 
 
 def test_each_stage_has_a_file_with_the_digests_of_its_own_files_as_sha256sum_checks_them(root):
-    write_code(root)
+    assert write_code(root)
+    assert said(root) == codes(root)
     assert set(said(root)) == {"one", "two"}
     for stage, text in said(root).items():
         assert text == "".join(
@@ -40,9 +54,10 @@ def test_each_stage_has_a_file_with_the_digests_of_its_own_files_as_sha256sum_ch
 
 def test_an_edit_is_in_the_files_of_the_stages_that_import_it_and_no_other_is_written(root):
     write_code(root)
+    assert not write_code(root)
     before = {path.name: path.stat().st_ino for path in (root / FOLDER).iterdir()}
     (root / "components/c.py").write_text("other")
-    write_code(root)
+    assert write_code(root)
     after = {path.name: path.stat().st_ino for path in (root / FOLDER).iterdir()}
     assert after["one"] == before["one"]
     assert after["two"] != before["two"]
@@ -51,8 +66,8 @@ def test_an_edit_is_in_the_files_of_the_stages_that_import_it_and_no_other_is_wr
 
 def test_files_of_stages_that_are_no_more_go(root):
     write_code(root)
-    (root / LISTS).write_text("two:\n- components/b.py\n")
-    write_code(root)
+    (root / LISTS).write_text("two:\n- components/b.py\n- components/c.py\n")
+    assert write_code(root), "what is there is another"
     assert set(said(root)) == {"two"}
 
 
@@ -67,18 +82,38 @@ def test_edits_are_named(root):
     write_code(root)
     now = said(root)["two"]
     assert f"{GONE}  components/c.py\n" in now
-    assert list(edits(before, now)) == ["components/a.py: new", "components/b.py: modified", "components/c.py: deleted"]
-    assert list(edits(now, before)) == ["components/a.py: deleted", "components/b.py: modified", "components/c.py: modified"]  # fmt: skip
+    assert list(edits(before, now)) == [
+        "components/a.py: imported now", "components/b.py: modified", "components/c.py: deleted",
+    ]  # fmt: skip
+    assert list(edits(now, before)) == [
+        "components/a.py: no longer imported", "components/b.py: modified", "components/c.py: modified",
+    ]  # fmt: skip
 
 
 def test_what_a_stage_ran_with_is_known_where_dvc_says_that_it_is_that(root):
-    keep_code(root, "one", "one@clip")
-    assert code_then(root, "one@clip", "0" * 32) is None
-    write_code(root)
-    keep_code(root, "one", "one@clip")
-    text = said(root)["one"]
+    text = codes(root)["one"]
+    assert code_then(root, "one@clip", md5_of(text)) is None
+    keep_code(root, "one@clip", text)
     assert code_then(root, "one@clip", hashlib.md5(text.encode()).hexdigest()) == text
     assert code_then(root, "one@clip", "0" * 32) is None
+    assert code_then(root, "one@clip", None) is None
+
+
+@pytest.mark.parametrize("wrong", ["one: [", None])
+def test_lists_that_cannot_be_read_are_said(root, wrong):
+    (root / LISTS).unlink()
+    if wrong is not None:
+        (root / LISTS).write_text(wrong)
+    with pytest.raises(
+        ConfigError, match=r"code\.yaml cannot be read .* by git, then: python -m infra\.stage_code --write"
+    ):
+        write_code(root)
+
+
+@pytest.mark.parametrize("said", ["stages: {code: {}}", "stages: {a: {}}", "stages:", "", "stages: ["])
+def test_whether_a_workspace_has_its_code_so_is_in_its_dvc_yaml(root, said):
+    (root / "dvc.yaml").write_text(said)
+    assert has_code(root) == ("code" in said)
 
 
 def test_as_a_command_it_writes_what_the_lists_say_of_the_real_stages(tmp_path):

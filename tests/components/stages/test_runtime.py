@@ -9,6 +9,7 @@ from contextlib import suppress
 
 import pytest
 
+from components.stages.code import FOLDER, LISTS, code_then, codes, md5_of
 from tests.gone import gone
 
 
@@ -24,6 +25,22 @@ def test_outputs_appear_whole_and_the_outcome_says_ran(toy):
     assert "toy clip: part 1 of 2, loss 2.5\n" in printed
     assert not list((toy.root / ".diptych/tmp/toy@clip").iterdir())
     assert (toy.root / ".diptych").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_stage_is_of_the_code_that_it_began_with_whatever_is_edited_meanwhile(toy):
+    (toy.root / "dvc.yaml").write_text("stages: {code: {}, toy: {}}\n")
+    (toy.root / "components/stages").mkdir(parents=True)
+    (toy.root / "components/a.py").write_text("as it was")
+    (toy.root / LISTS).write_text("toy:\n- components/a.py\n")
+    began = codes(toy.root)["toy"]
+    code, printed = toy.run("edited", "--recipe", "clip")
+    assert code == 0, printed
+    assert codes(toy.root)["toy"] != began
+    assert (toy.root / FOLDER / "toy").read_text() == began, "which DVC reads when a stage has ended"
+    assert code_then(toy.root, "toy@clip", md5_of(began)) == began
+    (toy.root / LISTS).write_text("toy: [")
+    code, printed = toy.run("write")
+    assert (code, printed.partition(" (")[0]) == (1, f"toy: {LISTS} cannot be read")
 
 
 def test_a_second_run_by_hand_replaces_the_first(toy):

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from components.contracts.errors import DataError
+from components.stages.code import write_code
 from components.stages.runtime import run_stage
 from components.stages.stage import Stage
 
@@ -18,6 +19,13 @@ def write(stage: Stage) -> None:
         stage.progress("part", 1, 2, loss=2.5)
         (right / "b").write_text("right")
         stage.progress("part", 2, 2)
+
+
+def edited(stage: Stage) -> None:
+    """Work during which somebody edits its code, and DVC hears of it."""
+    Path("components/a.py").write_text("edited")
+    write_code(Path())
+    write(stage)
 
 
 def broken(stage: Stage) -> None:
