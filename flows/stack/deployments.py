@@ -56,10 +56,7 @@ def listed_in(root: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 
 def digests(said: Mapping[str, Any]) -> dict[str, str]:
     """Return of each deployment, by its flow and name, a digest of all that it says."""
-    return {
-        f"{one['entrypoint']}/{one['name']}": hashlib.sha256(json.dumps(one, default=str).encode()).hexdigest()
-        for one in said["deployments"]
-    }
+    return {_known_as(one): _digest(one) for one in said["deployments"]}
 
 
 def deploy_all(said: Mapping[str, Any], root: Path, known: Mapping[str, str] = MappingProxyType({})) -> None:
@@ -74,13 +71,20 @@ def deploy_all(said: Mapping[str, Any], root: Path, known: Mapping[str, str] = M
     """
     from prefect.client.orchestration import get_client
 
-    now = digests(said)
-    anew = [one for one, (name, its) in zip(said["deployments"], now.items(), strict=True) if known.get(name) != its]
+    anew = [one for one in said["deployments"] if known.get(_known_as(one)) != _digest(one)]
     if anew:
         _deploy({**said, "deployments": anew}, root)
     with get_client(sync_client=True) as client:
         for gone in _gone(client, root, {one["name"] for one in said["deployments"]}):
             client.delete_deployment(gone)
+
+
+def _known_as(deployment: Mapping[str, Any]) -> str:
+    return f"{deployment['entrypoint']}/{deployment['name']}"
+
+
+def _digest(deployment: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(deployment, default=str).encode()).hexdigest()
 
 
 def _deploy(said: Mapping[str, Any], root: Path) -> None:
