@@ -5,6 +5,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
+import yaml
+
 from components.contracts.errors import Busy, ConfigError
 from components.contracts.plain_yaml import load_yaml
 from components.stages.code import CODE, FOLDER, code_then, codes, edits, has_code, md5_of, write_code
@@ -23,9 +25,16 @@ def bring_code(root: Path) -> list[str]:
     """Have build/code say what code the stages are of, where dvc.yaml has it so; return the stage `code` where DVC has to write down that this is another."""
     if not has_code(root):
         return []
-    lock = root / "dvc.lock"
-    known = lock.exists() and CODE in load_yaml(lock.read_text(encoding="utf-8")).get("stages", {})
-    return [CODE] if write_code(root) or not known else []
+    return [CODE] if write_code(root) or not _locked(root, CODE) else []
+
+
+def _locked(root: Path, stage: str) -> bool:
+    """Return whether dvc.lock has a stage; of one that cannot be read DVC says so."""
+    try:
+        said = load_yaml((root / "dvc.lock").read_text(encoding="utf-8"))
+    except (FileNotFoundError, UnicodeDecodeError, yaml.YAMLError):
+        return False
+    return isinstance(said, dict) and stage in (said.get("stages") or {})
 
 
 def outputs_of(root: Path, stage: str, recipe: str) -> list[str]:

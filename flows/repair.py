@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 
 from components.contracts.plain_yaml import load_yaml
+from components.stages.code import PARTIAL
 from components.stages.lock import hold
 from components.stages.place import private
 
@@ -26,6 +27,9 @@ def repair(root: Path) -> None:
             shutil.copyfile(kept, record)
         else:
             record.unlink()  # the stages are found in DVC's run cache again
+    for left in (root / ".diptych" / "tmp").glob(f"{PARTIAL}*"):
+        if not Path("/proc", left.name.rpartition(".")[2]).exists():
+            left.unlink(missing_ok=True)
     folder = root / ".dvc" / "tmp"
     if (folder / "rwlock").exists():
         with hold(folder / "rwlock.lock", "DVC's lock file", wait_s=5.0):

@@ -22,6 +22,7 @@ CODE = "code"
 """The name of this stage, which makes nothing that anybody reads but DVC."""
 LISTS = "components/stages/code.yaml"
 FOLDER = "build/code"
+PARTIAL = "code."  # in .diptych/tmp, by the file's name and the process: one that is killed leaves it
 GONE = "-" * 64
 """In place of the digest of a file that is not there."""
 
@@ -38,12 +39,12 @@ def has_code(root: Path) -> bool:
 def files_of(root: Path) -> dict[str, list[str]]:
     """Return of each stage the files of its code, from the workspace; ConfigError where the lists cannot be read."""
     try:
-        found: dict[str, list[str]] = load_yaml((root / LISTS).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as err:
+        found = load_yaml((root / LISTS).read_text(encoding="utf-8"))
+        return {str(stage): [str(file) for file in files] for stage, files in found.items()}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError, TypeError) as err:
         raise ConfigError(
             f"{LISTS} cannot be read ({type(err).__name__}), so nobody knows of which code a stage is. Have it back by git, then: python -m infra.stage_code --write"
         ) from err
-    return found
 
 
 def codes(root: Path) -> dict[str, str]:
@@ -68,8 +69,9 @@ def write_code(root: Path) -> bool:
 def put_code(root: Path, stage: str, text: str) -> bool:
     """Write the file of one stage, so that a reader sees the old one or the new one; return whether it said something else."""
     path = root / FOLDER / stage
-    if path.exists() and path.read_text(encoding="utf-8") == text:
-        return False
+    with suppress(FileNotFoundError):  # DVC takes it away before it has it made anew
+        if path.read_text(encoding="utf-8") == text:
+            return False
     path.parent.mkdir(parents=True, exist_ok=True)
     _write(root, path, text)
     return True
@@ -119,7 +121,7 @@ def _sha256(root: Path, file: str, known: dict[str, str]) -> str:
 
 
 def _write(root: Path, path: Path, text: str) -> None:
-    partial = private(root, "tmp") / f"code.{path.name}.{os.getpid()}"
+    partial = private(root, "tmp") / f"{PARTIAL}{path.name}.{os.getpid()}"
     try:
         partial.write_text(text, encoding="utf-8")
         partial.replace(path)

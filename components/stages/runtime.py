@@ -78,7 +78,7 @@ def _run(
     """Run the body with the lock held; every way out of it ends in an outcome file."""
     full, began = address(name, recipe), time.monotonic()
     position, resumes = private(root, "outcome") / f"{full}.position", resume_base(root, name, recipe)
-    code = codes(root).get(name) if has_code(root) else None  # what is edited from now on is not what runs
+    code = _code_of(root, name)
     before = StageOutcome.read(root, name, recipe)
     if before is not None and before.untold:
         print(sentence(replace(before, position=read_position(position), resumes=has_something(resumes))), flush=True)
@@ -113,6 +113,15 @@ def _run(
         where = f" (traceback in {Path(log.name).relative_to(root)})" if unforeseen else ""
         print(f"{full}: {outcome.message}{where}", file=sys.stderr, flush=True)
     return outcome.exit_code or 0
+
+
+def _code_of(root: Path, name: str) -> str | None:
+    """Return of which code the stage runs, as its file in build/code has it: what is edited from now on is not what runs. None where nobody keeps that."""
+    if not has_code(root):
+        return None
+    with suppress(ConfigError):  # DVC's stage `code` says what is wrong
+        return codes(root).get(name)
+    return None
 
 
 def _of_code(root: Path, name: str, code: str | None) -> None:

@@ -29,7 +29,7 @@ from components.stages.lock import hold
 from components.stages.place import private
 from components.validation.takedown import LIST, add_lines
 from flows.data.revisions import outs_of
-from flows.graph import why_stale
+from flows.graph import bring_code, why_stale
 from flows.lineage.entries import RAW, Lineage, staged_at
 
 PLAN = "plan.json"
@@ -199,6 +199,7 @@ def _commit(root: Path) -> None:
 
     for left in (root / RAW).rglob(".*.tmp"):  # what DVC, killed at this, leaves of its own: it would count as data
         left.unlink()
+    bring_code(root)  # DVC takes what is there for the code of now
     logging.getLogger("dvc").setLevel(logging.WARNING)  # else it tells on the output that it writes dvc.lock
     with chdir(root), Repo(".", config={"core": {"site_cache_dir": str(private(root, "dvc"))}}) as repo:
         repo.commit("ingest", force=True)

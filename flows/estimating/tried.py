@@ -24,7 +24,7 @@ from flows.estimating.around import Around
 from flows.estimating.clocked import Clocked, clocked, run_stage
 from flows.estimating.heats_ahead import Ahead, heats_ahead
 from flows.estimating.pace import Pace, Plan
-from flows.graph import outputs_of, stages_of, why_stale
+from flows.graph import bring_code, outputs_of, stages_of, why_stale
 from flows.serving.down import down
 from flows.workspace import Workspace
 
@@ -130,6 +130,7 @@ def served(root: Path, recipe: str) -> Clocked:
 
 def dvc_around(root: Path, name: str) -> Clocked:
     """Return what DVC takes beside a stage: to start, to see what has changed, and to write dvc.lock anew, which is most of it where that is of some recipes."""
+    bring_code(root)  # which a run does, too
     code = (
         "import sys\nfrom pathlib import Path\nfrom dvc.cli import main\nfrom dvc.utils.serialize import modify_yaml\n"
         "if ended := main(['repro', '--single-item', '--dry', sys.argv[1]]):\n    sys.exit(ended)\n"

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -55,8 +56,12 @@ def listed_in(root: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 
 
 def digests(said: Mapping[str, Any]) -> dict[str, str]:
-    """Return of each deployment, by its flow and name, a digest of all that it says."""
-    return {_known_as(one): _digest(one) for one in said["deployments"]}
+    """Return of each deployment, by its flow and name, a digest of all that is said of it, by those of one name and for all of them."""
+    for_all = {name: its for name, its in said.items() if name != "deployments"}
+    of = dict[str, list[Any]]()
+    for one in said["deployments"]:
+        of.setdefault(_known_as(one), [for_all]).append(one)
+    return {name: hashlib.sha256(json.dumps(its, default=str).encode()).hexdigest() for name, its in of.items()}
 
 
 def deploy_all(said: Mapping[str, Any], root: Path, known: Mapping[str, str] = MappingProxyType({})) -> None:
@@ -71,20 +76,17 @@ def deploy_all(said: Mapping[str, Any], root: Path, known: Mapping[str, str] = M
     """
     from prefect.client.orchestration import get_client
 
-    anew = [one for one in said["deployments"] if known.get(_known_as(one)) != _digest(one)]
+    now = digests(said)
+    anew = [one for one in said["deployments"] if known.get(_known_as(one)) != now[_known_as(one)]]
     if anew:
         _deploy({**said, "deployments": anew}, root)
-    with get_client(sync_client=True) as client:
-        for gone in _gone(client, root, {one["name"] for one in said["deployments"]}):
+    with suppress(ConfigError), get_client(sync_client=True) as client:  # which recipes are no more, nobody knows then
+        for gone in _gone(client, root, {one["name"] for one in deployments(root)["deployments"]}):
             client.delete_deployment(gone)
 
 
 def _known_as(deployment: Mapping[str, Any]) -> str:
     return f"{deployment['entrypoint']}/{deployment['name']}"
-
-
-def _digest(deployment: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(deployment, default=str).encode()).hexdigest()
 
 
 def _deploy(said: Mapping[str, Any], root: Path) -> None:

@@ -53,6 +53,7 @@ def test_samples_go_and_dvc_takes_the_rest_for_what_ingest_makes(root, capsys):
     kept = private(root, "resume", "ingest", "0a", "train") / "000000.tar"
     kept.write_bytes(b"pictures")
     (root / "keys.txt").write_text("k007 # the same wish\n")
+    shutil.rmtree(root / "build")  # as in a clone that pulled: what the code is, nobody has written down
     assert main(["data", "remove", "k002", "--keys", "keys.txt", "--reason", "asked\nfor", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert (said["removed"], said["copies"], said["samples"], said["listed"]) == (["k002", "k007"], [], 18, 4)

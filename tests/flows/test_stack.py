@@ -143,13 +143,18 @@ def test_up_has_prefect_know_deployments_that_were_edited_while_the_servers_ran(
         PREFECT_API_AUTH_STRING: f"{USER}:{place.passwords['prefect']}",
     }
 
-    def nights() -> set[str]:
+    def nights() -> dict[str, bool]:
+        """Each night, and whether its schedule is on."""
         up(root, say=lambda said: None)
         with temporary_settings(ours), get_client(sync_client=True) as prefect:
-            return {one.name for one in prefect.read_deployments() if "nightly" in one.tags}
+            found = [one for one in prefect.read_deployments() if "nightly" in one.tags]
+        return {one.name: one.schedules[0].active for one in found}
 
     params = (root / "params.yaml").read_text()
-    assert nights() == {"nightly"}
+    assert nights() == {"nightly": True}
+    with temporary_settings(ours), get_client(sync_client=True) as prefect:
+        nightly = prefect.read_deployment_by_name("pipeline/nightly")
+        prefect.update_deployment_schedule(nightly.id, nightly.schedules[0].id, active=False)
     (root / "params.yaml").write_text(
         yaml.safe_dump(
             {
@@ -158,9 +163,9 @@ def test_up_has_prefect_know_deployments_that_were_edited_while_the_servers_ran(
             }
         )
     )
-    assert nights() == {"nightly", "nightly-siglip"}
+    assert nights() == {"nightly": False, "nightly-siglip": True}, "what somebody switched off stays off"
     (root / "params.yaml").write_text(params)
-    assert nights() == {"nightly"}
+    assert nights() == {"nightly": False}
 
 
 def test_nothing_listens_beyond_this_machine(root):

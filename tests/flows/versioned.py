@@ -15,12 +15,17 @@ from PIL import Image
 from components.contracts.sample import Media, Region, Sample, Text
 from components.data.ingest import ingest
 from components.data.manifest import read_manifest, write_manifest
+from components.stages.code import LISTS, write_code
 
 STAGES = """\
 stages:
+  code:
+    cmd: echo no stage is ever run
+    deps: [components]
+    outs: [{build/code: {cache: false}}]
   ingest:
-    cmd: echo this stage is never run
-    deps: [data/takedown.txt, own.txt]
+    cmd: echo nor is this
+    deps: [data/takedown.txt, own.txt, build/code/ingest]
     outs: [data/raw]
   curate:
     cmd: echo nor is this
@@ -72,7 +77,12 @@ def workspace(root: Path, which: Sequence[str], shard_bytes: int = 20_000) -> Pa
     (root / "dvc.yaml").write_text(STAGES)
     (root / "params.yaml").write_text("recipes: [clip]\n")
     (root / "data/takedown.txt").write_text("# none yet\n")
-    (root / ".gitignore").write_text("/data/raw\n/data/.raw*\n/data/curated\n.diptych/\nmlflow.db*\nmlartifacts/\n")
+    (root / LISTS).parent.mkdir(parents=True)
+    (root / LISTS).write_text(f"ingest: [{LISTS}]\n")
+    write_code(root)
+    (root / ".gitignore").write_text(
+        "/data/raw\n/data/.raw*\n/data/curated\n.diptych/\n/build\nmlflow.db*\nmlartifacts/\n"
+    )
     subprocess.run(["git", "init", "-q"], cwd=root, check=True)
     (root / "own.txt").write_text("where pictures come from\n")
     snapshot(root / "data/raw", which, shard_bytes)

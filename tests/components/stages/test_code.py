@@ -99,7 +99,7 @@ def test_what_a_stage_ran_with_is_known_where_dvc_says_that_it_is_that(root):
     assert code_then(root, "one@clip", None) is None
 
 
-@pytest.mark.parametrize("wrong", ["one: [", None])
+@pytest.mark.parametrize("wrong", ["one: [", "", "[]", "one: 1", None])
 def test_lists_that_cannot_be_read_are_said(root, wrong):
     (root / LISTS).unlink()
     if wrong is not None:
