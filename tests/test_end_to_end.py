@@ -262,8 +262,11 @@ def test_a_number_of_the_evaluation_makes_evaluate_stale_and_nothing_before(work
     recipe = yaml.safe_load(said)
     recipe["evaluation"]["ks"] = [1, 5, 10, 20]
     path.write_text(yaml.safe_dump(recipe, sort_keys=False))
+    assert set(json.loads(dvc(workspace, "status", "--json").stdout)) == {"code", "evaluate@clip"}
+    assert dvc(workspace, "repro", "code").returncode == 0, "which looks at what else there is, and finds the same code"
     stale = json.loads(dvc(workspace, "status", "--json").stdout)
     path.write_text(said)
+    assert dvc(workspace, "repro", "code").returncode == 0
     assert set(stale) == {"evaluate@clip"}
 
 

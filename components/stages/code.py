@@ -77,6 +77,12 @@ def put_code(root: Path, stage: str, text: str) -> bool:
     return True
 
 
+def of_both(before: str, now: str) -> str:
+    """Return what a file of code says of which nobody knows whether it is as before or as now: as now, where both say the same; else that it is not there."""
+    same = {*before.splitlines()}
+    return "".join(f"{line}\n" if line in same else f"{GONE}{line[len(GONE) :]}\n" for line in now.splitlines())
+
+
 def keep_code(root: Path, full: str, text: str) -> None:
     """Keep of which code a stage ran, so that `code_then` can tell what was edited since; nothing where there is no room."""
     with suppress(OSError):

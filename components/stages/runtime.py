@@ -25,7 +25,7 @@ from typing import TextIO
 
 from components.contracts.errors import ConfigError, DiptychError, Interrupted, explained, is_transient
 from components.stages import ancestors, processes
-from components.stages.code import codes, has_code, keep_code, put_code
+from components.stages.code import FOLDER, codes, has_code, keep_code, of_both, put_code
 from components.stages.disk import full_disk
 from components.stages.events import Teller, read_position
 from components.stages.lock import hold
@@ -116,12 +116,20 @@ def _run(
 
 
 def _code_of(root: Path, name: str) -> str | None:
-    """Return of which code the stage runs, as its file in build/code has it: what is edited from now on is not what runs. None where nobody keeps that."""
+    """Return of which code the stage runs, as its file in build/code has it: what is edited from now on is not what runs. None where nobody keeps that.
+
+    A flow has written that file before it had this process started: what was edited in between, nobody can say whether it runs.
+    """
     if not has_code(root):
         return None
-    with suppress(ConfigError):  # DVC's stage `code` says what is wrong
-        return codes(root).get(name)
-    return None
+    try:
+        now = codes(root).get(name)
+    except ConfigError:  # DVC's stage `code` says what is wrong
+        return None
+    file = root / FOLDER / name
+    if now is None or "DIPTYCH_RUN" not in os.environ or not file.exists():
+        return now
+    return of_both(file.read_text(encoding="utf-8"), now)
 
 
 def _of_code(root: Path, name: str, code: str | None) -> None:

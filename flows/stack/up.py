@@ -67,7 +67,9 @@ def brought_up(root: Path, data: Path | None, without: Collection[str], say: Cal
             )
         if read_endpoint(root) is not None:
             ensure_gateway(root)  # whose keeper starts Triton where it does not run
-    if to_deploy(place := Place.read(root)) is not None:  # prefect.yaml or params.yaml was edited while they ran
+    if (root / "prefect.yaml").exists() and to_deploy(
+        place := Place.read(root)
+    ) is not None:  # edited while they ran, or params.yaml was
         set_up(place)
     return seen
 

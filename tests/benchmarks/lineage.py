@@ -25,7 +25,7 @@ import pyarrow as pa
 from components.data.manifest import write_manifest
 from tests.benchmarks.data_diff import _manifest, measured
 from tests.flows.registered import version
-from tests.flows.versioned import STAGES, commit
+from tests.flows.versioned import STAGES, commit, lists
 
 KEPT = Path(__file__).parents[2] / "docs/benchmarks/lineage.json"
 CALLED = {"ours": "`diptych lineage KEY --json`", "pyarrow": "a scan by pyarrow that is told which files"}
@@ -51,6 +51,7 @@ def make(root: Path, rows: int) -> None:
     """Write a workspace with these rows, and one version of them."""
     (root / "data/raw").mkdir(parents=True)
     (root / "dvc.yaml").write_text(STAGES)
+    lists(root)
     (root / "params.yaml").write_text("recipes: [clip]\n")
     (root / "data/takedown.txt").write_text("# none yet\n")
     (root / "own.txt").write_text("where pictures come from\n")

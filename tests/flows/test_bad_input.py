@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from components.stages.lock import hold
 from components.stages.place import private
@@ -87,7 +88,8 @@ def test_pictures_that_nothing_can_be_learned_from_are_refused(root, tmp_path):
     write_texts(tmp_path / "mine", said)
     refused(diptych(root, "run", "--data", str(tmp_path / "mine")), "1 pictures with a caption in 1 groups, too few")
     assert not (root / "data/raw").exists()
-    assert not (root / "dvc.lock").exists()
+    lock = root / "dvc.lock"
+    assert set(yaml.safe_load(lock.read_text())["stages"]) == {"code"}, "which comes before the stage that refused them"
 
 
 def test_a_second_run_in_the_same_workspace_is_refused_with_the_first_ones_pid(root):

@@ -77,9 +77,7 @@ def workspace(root: Path, which: Sequence[str], shard_bytes: int = 20_000) -> Pa
     (root / "dvc.yaml").write_text(STAGES)
     (root / "params.yaml").write_text("recipes: [clip]\n")
     (root / "data/takedown.txt").write_text("# none yet\n")
-    (root / LISTS).parent.mkdir(parents=True)
-    (root / LISTS).write_text(f"ingest: [{LISTS}]\n")
-    write_code(root)
+    lists(root)
     (root / ".gitignore").write_text(
         "/data/raw\n/data/.raw*\n/data/curated\n.diptych/\n/build\nmlflow.db*\nmlartifacts/\n"
     )
@@ -92,6 +90,13 @@ def workspace(root: Path, which: Sequence[str], shard_bytes: int = 20_000) -> Pa
     (root / ".dvc/config").write_text("[core]\n    analytics = false\n    site_cache_dir = .diptych/dvc\n")
     commit(root, "first")
     return root
+
+
+def lists(root: Path) -> None:
+    """Have its stages be of some code."""
+    (root / LISTS).parent.mkdir(parents=True)
+    (root / LISTS).write_text(f"ingest: [{LISTS}]\n")
+    write_code(root)
 
 
 def select(root: Path) -> None:

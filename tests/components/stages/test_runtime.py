@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import pytest
 
-from components.stages.code import FOLDER, LISTS, code_then, codes, md5_of
+from components.stages.code import FOLDER, GONE, LISTS, code_then, codes, md5_of, put_code
 from tests.gone import gone
 
 
@@ -38,6 +38,12 @@ def test_a_stage_is_of_the_code_that_it_began_with_whatever_is_edited_meanwhile(
     assert codes(toy.root)["toy"] != began
     assert (toy.root / FOLDER / "toy").read_text() == began, "which DVC reads when a stage has ended"
     assert code_then(toy.root, "toy@clip", md5_of(began)) == began
+    (toy.root / "components/a.py").write_text("edited between the flow's look and the start")
+    assert toy.run("write", "--recipe", "clip", DIPTYCH_RUN="0a")[0] == 0
+    assert (toy.root / FOLDER / "toy").read_text() == f"{GONE}  components/a.py\n", "so that it runs again"
+    put_code(toy.root, "toy", codes(toy.root)["toy"])
+    assert toy.run("write", "--recipe", "clip", DIPTYCH_RUN="0a")[0] == 0
+    assert (toy.root / FOLDER / "toy").read_text() == codes(toy.root)["toy"]
     (toy.root / LISTS).write_text("toy: [")
     assert toy.run("write")[0] == 0, "DVC's stage `code` says that nobody can read that"
 
