@@ -67,10 +67,8 @@ def brought_up(root: Path, data: Path | None, without: Collection[str], say: Cal
             )
         if read_endpoint(root) is not None:
             ensure_gateway(root)  # whose keeper starts Triton where it does not run
-    if (root / "prefect.yaml").exists() and to_deploy(
-        place := Place.read(root)
-    ) is not None:  # edited while they ran, or params.yaml was
-        set_up(place)
+    if (root / "prefect.yaml").exists() and to_deploy(Place.read(root)) is not None:  # that, or params.yaml, was edited
+        set_up(Place.read(root))
     return seen
 
 
