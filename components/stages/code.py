@@ -14,7 +14,7 @@ from pathlib import Path
 
 import yaml
 
-from components.contracts.errors import ConfigError
+from components.contracts.errors import ConfigError, explained
 from components.contracts.plain_yaml import load_yaml
 from components.stages.place import private
 
@@ -140,8 +140,8 @@ def main() -> int:
     """Write them, and return the exit code."""
     try:
         write_code(Path.cwd())
-    except ConfigError as err:
-        print(f"{CODE}: {err}", file=sys.stderr)
+    except (ConfigError, OSError) as err:
+        print(f"{CODE}: {explained(err) if isinstance(err, OSError) else err}", file=sys.stderr)
         return 1
     return 0
 

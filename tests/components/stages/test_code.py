@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,19 @@ def test_lists_that_cannot_be_read_are_said(root, wrong):
         ConfigError, match=r"code\.yaml cannot be read .* by git, then: python -m infra\.stage_code --write"
     ):
         write_code(root)
+
+
+def test_as_a_command_a_fault_is_one_sentence(root):
+    (root / "build").write_text("in the way of a folder")
+    for says in ("build", LISTS):
+        ran = subprocess.run(
+            [sys.executable, "-m", "components.stages.code"], cwd=root, capture_output=True, text=True, env=environment(PYTHONPATH=str(REPOSITORY)),
+        )  # fmt: skip
+        assert ran.returncode == 1
+        assert ran.stderr.startswith("code: ")
+        assert says in ran.stderr
+        assert "Traceback" not in ran.stderr
+        (root / LISTS).unlink(missing_ok=True)
 
 
 @pytest.mark.parametrize("said", ["stages: {code: {}}", "stages: {a: {}}", "stages:", "", "stages: ["])
