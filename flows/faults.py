@@ -6,6 +6,7 @@ import sys
 import traceback
 from pathlib import Path
 
+from components.contracts.address import without_login
 from components.contracts.errors import DiptychError, explained
 
 
@@ -36,7 +37,7 @@ def _refused(err: Exception) -> str | None:
     if not isinstance(err, PrefectHTTPStatusError) or err.response.status_code not in (401, 403):
         return None
     return (
-        f"the Prefect server at {PREFECT_API_URL.value()} does not let us in ({err.response.status_code}). Say who you are in "
+        f"the Prefect server at {without_login(str(PREFECT_API_URL.value()))} does not let us in ({err.response.status_code}). Say who you are in "
         'PREFECT_API_AUTH_STRING; for the servers of diptych up: eval "$(diptych env)". What stages have made is kept.'
     )
 

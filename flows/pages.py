@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from components.contracts.address import without_login
 from components.contracts.errors import ConfigError
 from components.serving.process import ProcessId
 from components.stages.place import private
@@ -58,13 +59,13 @@ class Pages:
 def own_prefect() -> str | None:
     """Return the page of the user's own Prefect server, where PREFECT_API_URL names one."""
     address = os.environ.get("PREFECT_API_URL")
-    return address.removesuffix("/").removesuffix("/api") if address else None
+    return without_login(address).removesuffix("/").removesuffix("/api") if address else None
 
 
 def own_mlflow() -> str | None:
     """Return the page of the user's own MLflow server, where MLFLOW_TRACKING_URI names one."""
     address = os.environ.get("MLFLOW_TRACKING_URI", "")
-    return address.removesuffix("/") if address.startswith(("http://", "https://")) else None
+    return without_login(address).removesuffix("/") if address.startswith(("http://", "https://")) else None
 
 
 def mlflow_page(root: Path) -> str:

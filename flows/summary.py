@@ -8,6 +8,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from components.contracts.address import without_password
 from components.contracts.errors import DiptychError
 from components.evaluation.wording import BASELINES_MEAN, DIRECTION_MEANS, SPLIT_MEANS, allowed, further_rows, percent
 from components.registry.store import store_uri
@@ -147,7 +148,9 @@ def _show_places(root: Path, recipe: str, shipped: Shipped | None, console: Cons
     lines = [f"{name:<9}{path}" for name, path in places.items() if path.exists()]
     if shipped is not None:
         lines.append(f"{'version':<9}{shipped.version}; {shipped.verdict}")
-    lines.append(f"{'runs':<9}diptych ui shows them in Prefect and MLflow; the store is {store_uri(root)}")
+    lines.append(
+        f"{'runs':<9}diptych ui shows them in Prefect and MLflow; the store is {without_password(store_uri(root))}"
+    )
     if shipped is not None and shipped.unserved is None:
         lines.append(f"{'server':<9}{_server(root)}; it goes on running, stop it with: diptych down (or make down)")
         if (gateway := read_gateway(root)) is not None:

@@ -1,19 +1,21 @@
 """The MLflow store: a SQLite file of the workspace, by absolute path, or whatever MLFLOW_TRACKING_URI names."""
 
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
+from components.contracts.address import without_login, without_password
 from components.contracts.errors import ConfigError, DiptychError, TransientError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 EXPERIMENT = "diptych"
+TRACKING = "MLFLOW_TRACKING_URI"
 _KIND = {"mlflow.experimentKind": "custom_model_development"}  # else its page guesses, and offers tools for chat models
 # Read by mlflow when it is imported.
 _QUIET = {
@@ -39,8 +41,18 @@ class Store:
 
 
 def store_uri(root: Path) -> str:
-    """Return where the store is, without opening it."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root.resolve() / 'mlflow.db'}"
+    """Return where the store is, without opening it.
+
+    A name and a password in the address of a server go into the variables that MLflow has for them first: what it says of a request that fails has its
+    address, and logs have that.
+    """
+    uri = os.environ.get(TRACKING) or f"sqlite:///{root.resolve() / 'mlflow.db'}"
+    if not uri.startswith(("http://", "https://")) or (who := urlsplit(uri)).username is None:
+        return uri
+    os.environ |= {
+        TRACKING: without_login(uri), "MLFLOW_TRACKING_USERNAME": unquote(who.username), "MLFLOW_TRACKING_PASSWORD": unquote(who.password or ""),
+    }  # fmt: skip
+    return os.environ[TRACKING]
 
 
 def open_store(root: Path) -> Store:
@@ -62,11 +74,6 @@ def open_store(root: Path) -> Store:
         made = client.get_experiment_by_name(EXPERIMENT)
         assert made is not None
         return Store(uri=uri, client=client, experiment=made.experiment_id)
-
-
-def shown(uri: str) -> str:
-    """Return a store's address as it may be printed: without the password that it may hold."""
-    return re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", uri)
 
 
 @contextmanager
@@ -104,16 +111,16 @@ def store_errors(uri: str) -> Iterator[None]:
     try:
         yield
     except MlflowException as err:
-        text = str(err)
+        text, uri = without_password(str(err)), without_password(uri)
         if "failed with error code 401" in text or "failed with error code 403" in text:
             raise ConfigError(
-                f"the MLflow server {shown(uri)} does not let us in, or not do that. Say who you are in MLFLOW_TRACKING_USERNAME and "
+                f"the MLflow server {uri} does not let us in, or not do that. Say who you are in MLFLOW_TRACKING_USERNAME and "
                 'MLFLOW_TRACKING_PASSWORD; for the servers of diptych up: eval "$(diptych env)"'
             ) from err
         if "database is locked" in text or "API request to" in text or err.error_code == "TEMPORARILY_UNAVAILABLE":
-            raise TransientError(f"the MLflow store {shown(uri)} does not answer: {text.splitlines()[0]}") from err
+            raise TransientError(f"the MLflow store {uri} does not answer: {text.splitlines()[0]}") from err
         raise DiptychError(
-            f"the MLflow store {shown(uri)} refused: {text.splitlines()[0]} Everything in it can be made again from runs/: "
+            f"the MLflow store {uri} refused: {text.splitlines()[0]} Everything in it can be made again from runs/: "
             "move it away and run again."
         ) from err
 

@@ -1,20 +1,22 @@
 """What a Prefect server is to know of a workspace's flows: what prefect.yaml says, and a nightly pipeline for each other recipe of params.yaml.
 
-    python -m flows.stack.deployments   # have the server that the environment names know them, and forget nights of recipes that are no more
+    python -m flows.stack.deployments [--without deploy/manual ...]   # have the server that the environment names know them, and forget those that are no more
 
 `dvc repro` brings all recipes of params.yaml up to date, and so do these, an hour apart: a workspace has one writer. Only what has changed is deployed: to
-deploy is to have a schedule as the file says it, whoever has switched it on or off since.
+deploy is to have a schedule as the file says it, whoever has switched it on or off since. What the server knows it has in the deployments' versions, which
+are a digest of what was said of each.
 """
 
+import argparse
 import hashlib
+import itertools
 import json
+import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -24,7 +26,10 @@ from components.contracts.plain_yaml import load_yaml
 from components.recipes.params import load_params
 
 NIGHTLY = "nightly"
-OURS = "by-recipe"  # the tag of those that params.yaml is the reason for
+MADE = re.compile(
+    r"(?:^|\+)diptych\.[0-9a-f]{16}$"
+)  # the version of a deployment that was made here, behind the one that prefect.yaml may say
+PAGE = 200  # deployments that Prefect's server gives at once
 CRON = 5  # fields: minute, hour, day, month, day of the week
 DEPLOY_WITHIN_S = 300.0
 
@@ -55,34 +60,83 @@ def listed_in(root: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     raise ConfigError("prefect.yaml has deployments without name or entrypoint. See: prefect deploy --all")
 
 
-def digests(said: Mapping[str, Any]) -> dict[str, str]:
-    """Return of each deployment, by its flow and name, a digest of all that is said of it, by those of one name and for all of them."""
+def versions(said: Mapping[str, Any], root: Path) -> dict[str, str]:
+    """Return of each deployment, by its flow and name, its version: a digest of all that is said of it, by those of one name and for all of them, and of where it works."""
     for_all = {name: its for name, its in said.items() if name != "deployments"}
     of = dict[str, list[Any]]()
     for one in said["deployments"]:
-        of.setdefault(_known_as(one), [for_all]).append(one)
-    return {name: hashlib.sha256(json.dumps(its, default=str).encode()).hexdigest() for name, its in of.items()}
+        of.setdefault(_known_as(one), [str(root), for_all]).append(one)
+
+    def version(its: Sequence[Any]) -> str:
+        digest = hashlib.sha256(json.dumps(its, default=str).encode()).hexdigest()[:16]
+        return "+".join([*filter(None, [str(its[-1].get("version") or "")]), f"diptych.{digest}"])
+
+    return {name: version(its) for name, its in of.items()}
 
 
-def deploy_all(said: Mapping[str, Any], root: Path, known: Mapping[str, str] = MappingProxyType({})) -> None:
-    """Have the server that the environment names know these deployments, whose runs work in `root`, but for those that it knows already.
+def untold(root: Path, known: Mapping[str, str | None]) -> dict[str, Any] | None:
+    """Return `deployments` of a workspace, where the server lacks one, has one otherwise, or has one that was made here and is no more; None where it knows them.
+
+    Files that cannot be read change nothing that it knows: runs say what is wrong with params.yaml, and the server shall be there.
+
+    Args:
+        root: of the workspace.
+        known: the versions of the server's deployments that work there, by entrypoint/name.
+
+    Raises ConfigError where prefect.yaml cannot be read, of a server that knows none yet.
+    """
+    try:
+        said = deployments(root)
+    except ConfigError:
+        if any(MADE.search(version or "") for version in known.values()):
+            return None
+        said, _ = listed_in(root)
+    now = versions(said, root)
+    lacks = any(known.get(name) != version for name, version in now.items())
+    return said if lacks or any(_is_gone(now, *one) for one in known.items()) else None
+
+
+def deploy_all(said: Mapping[str, Any], root: Path) -> None:
+    """Have the server that the environment names know these deployments, whose runs work in `root`, deploying those that it does not know as they are, and forget others that were made here.
 
     Args:
         said: what prefect.yaml says, or `deployments`.
         root: of the workspace.
-        known: of deployments that it has, as `digests` gives them.
 
     Raises DiptychError where it refuses them.
     """
     from prefect.client.orchestration import get_client
 
-    now = digests(said)
-    anew = [one for one in said["deployments"] if known.get(_known_as(one)) != now[_known_as(one)]]
-    if anew:
-        _deploy({**said, "deployments": anew}, root)
-    with suppress(ConfigError), get_client(sync_client=True) as client:  # which recipes are no more, nobody knows then
-        for gone in _gone(client, root, {one["name"] for one in deployments(root)["deployments"]}):
-            client.delete_deployment(gone)
+    now = versions(said, root)
+    with get_client(sync_client=True) as client:
+        here = {f"{one.entrypoint}/{one.name}": one for one in _all(client) if str(root) in works_in(one.pull_steps)}
+        anew = [
+            {**one, "version": now[_known_as(one)]} for one in said["deployments"]
+            if (known := here.get(_known_as(one))) is None or known.version != now[_known_as(one)]
+        ]  # fmt: skip
+        if anew:
+            _deploy({**said, "deployments": anew}, root)
+        for name, one in here.items():
+            if _is_gone(now, name, one.version):
+                client.delete_deployment(one.id)
+
+
+def works_in(pull_steps: Sequence[Mapping[str, Any]] | None) -> list[str | None]:
+    """Return the folders that a deployment's steps name."""
+    return [its.get("directory") for steps in pull_steps or () for its in steps.values() if isinstance(its, Mapping)]
+
+
+def _is_gone(now: Mapping[str, str], name: str, version: str | None) -> bool:
+    return name not in now and MADE.search(version or "") is not None
+
+
+def _all(client: Any) -> Iterator[Any]:
+    """Yield every deployment of a server."""
+    for offset in itertools.count(step=PAGE):
+        found = client.read_deployments(limit=PAGE, offset=offset)
+        yield from found
+        if len(found) < PAGE:
+            return
 
 
 def _known_as(deployment: Mapping[str, Any]) -> str:
@@ -105,7 +159,6 @@ def _of(nightly: Mapping[str, Any], recipe: str, later: int) -> dict[str, Any]:
     """Return the nightly deployment of another recipe, so many hours later."""
     return {
         **nightly, "name": f"{NIGHTLY}-{recipe}", "parameters": {**(nightly.get("parameters") or {}), "recipe": recipe},
-        "tags": [*(nightly.get("tags") or ()), OURS],
         "schedules": [_later(schedule, later) for schedule in nightly.get("schedules") or ()],
     }  # fmt: skip
 
@@ -122,19 +175,20 @@ def _later(schedule: Mapping[str, Any], hours: int) -> dict[str, Any]:
     )
 
 
-def _gone(client: Any, root: Path, names: Collection[str]) -> Iterator[Any]:
-    """Yield the ids of deployments of this workspace that were there for a recipe which is no more in params.yaml."""
-    from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
-
-    ours = DeploymentFilter(tags=DeploymentFilterTags(all_=[NIGHTLY, OURS]))
-    for one in client.read_deployments(deployment_filter=ours):
-        works_in = [step.get("directory") for steps in one.pull_steps or () for step in steps.values()]
-        if one.name not in names and str(root) in works_in:
-            yield one.id
+def main() -> None:
+    """Have the server that the environment names know those of the workspace that we stand in."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--without", nargs="*", default=[], metavar="FLOW/NAME", help="deployments that it shall not have"
+    )
+    left_out, root = parser.parse_args().without, Path.cwd()
+    said = deployments(root)
+    listed = [one for one in said["deployments"] if _known_as(one).rpartition(":")[2] not in left_out]
+    deploy_all({**said, "deployments": listed}, root)
 
 
 if __name__ == "__main__":
     try:
-        deploy_all(deployments(Path.cwd()), Path.cwd())
+        main()
     except DiptychError as err:
         sys.exit(str(err))

@@ -18,6 +18,7 @@ import psutil
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from components.contracts.address import without_login
 from components.contracts.errors import ConfigError, DiptychError, explained
 from flows.loopback import is_free
 from flows.machine import has_gpu, lacks_driver
@@ -239,7 +240,7 @@ def _clock(root: Path) -> Iterator[Finding]:
         yield Finding(about="clock", state="wrong", says=says)
         return
     if uri := os.environ.get("MLFLOW_TRACKING_URI", ""):
-        skew = _skew_s(uri) if uri.startswith("http") else None
+        skew = _skew_s(without_login(uri)) if uri.startswith("http") else None
         if skew is not None and abs(skew) > MOST_SKEW_S:
             says = f"MLflow's server is {abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}; webhooks and S3 refuse 300: set both clocks"
             yield Finding(about="clock", state="wrong", says=says)

@@ -24,6 +24,11 @@ def add_stack(add: Add) -> None:
     up.add_argument(
         "--without", metavar="NAME", action="append", default=[], help="leave one out: workers, hooks, or triton with the gateway, until something is deployed; may be given several times"
     )  # fmt: skip
+    up.add_argument(
+        "--again",
+        action="store_true",
+        help="only where they were not ended and are gone all the same, as after a power cut: start them as they were; for a crontab",
+    )
     up.add_argument("--json", action="store_true", help="print them as JSON")
     env = add("env", 'print what a shell has to know to use these servers: eval "$(diptych env)"', _env)
     env.add_argument(
@@ -68,10 +73,19 @@ def _up(root: Path, arguments: argparse.Namespace) -> int:
     from flows.stack.place import Place
     from flows.stack.restoring import said_of_restoring
     from flows.stack.seen import as_lines
-    from flows.stack.up import up
+    from flows.stack.up import again, up
 
+    if arguments.again and (arguments.data or arguments.without):
+        raise ConfigError("--again starts the servers as they were. Leave out --data and --without, or --again.")
     data = (arguments.here / arguments.data) if arguments.data else None
-    seen = up(root, data, arguments.without, lambda said: print(said, flush=True) if not arguments.json else None)
+
+    def say(said: str) -> None:
+        if not arguments.json:
+            print(said, flush=True)
+
+    seen = again(root, say) if arguments.again else up(root, data, arguments.without, say)
+    if seen is None:
+        return 0
     if any(name.startswith(VARIABLE) for name in os.environ):
         from flows.stack.seen import use
 

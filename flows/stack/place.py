@@ -25,6 +25,11 @@ _SECRETS = (
     "postgres", "postgres-prefect", "postgres-mlflow", "prefect", "mlflow", "mlflow-jobs", "mlflow-serving", "mlflow-forms", "s3-admin", "s3-mlflow", "s3-dvc",
     "s3-within-volume", "s3-within-filer",
 )  # fmt: skip
+SETTINGS = (
+    "DIPTYCH_DECODED_GB", "DIPTYCH_KEEP_RUNS_DAYS", "DIPTYCH_LOCK_WAIT_S", "DIPTYCH_MLFLOW_PAGE", "DIPTYCH_PRICE_PER_HOUR", "DIPTYCH_SIGNING_KEY",
+    "DIPTYCH_TRIES_A_DAY", "DIPTYCH_WATTS", "PREFECT_UI_URL",
+)  # fmt: skip
+"""Variables that say how servers and runs behave, and are no secrets: those of the shell that started the servers are theirs until they end."""
 USER = "diptych"
 KEYS = "passwords.json"
 

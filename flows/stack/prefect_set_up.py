@@ -1,6 +1,5 @@
 """What a Prefect server has to know of a workspace: pools, deployments, automations, made once and mended."""
 
-import json
 import os
 import subprocess
 import sys
@@ -8,17 +7,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.contracts.errors import ConfigError, DiptychError
+from components.contracts.errors import DiptychError
 from flows.machine import has_gpu
-from flows.stack.deployments import DEPLOY_WITHIN_S, deploy_all, deployments, digests, listed_in
+from flows.stack.deployments import DEPLOY_WITHIN_S, deploy_all, untold
 from flows.stack.place import Place
-from flows.telling.automations import set_up_automations
+from flows.stack.queue import versions_known
+from flows.telling.automations import REACTIONS, set_up_automations
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
 
 AT_ONCE = 4  # runs of the queue `default` of the pool cpu; those of `urgent` are held up by none of them
-DEPLOYED = "deployed.json"  # the digests of those that were
 
 
 def set_up(place: Place) -> None:
@@ -56,13 +55,10 @@ def set_up_prefect(place: Place) -> None:
         set_up_queues(client)
     if not (place.root / "prefect.yaml").exists():
         return
-    _deploy(place)
-    try:
-        set_up_automations(place.root, watched=True)
-    except ConfigError:  # somebody deleted a deployment
-        (place.data / DEPLOYED).unlink(missing_ok=True)
-        _deploy(place)
-        set_up_automations(place.root, watched=True)
+    if (said := to_deploy(place)) is not None:
+        deploy_all(said, place.root)
+    there = {name.rpartition(":")[2] for name in versions_known(place)}
+    set_up_automations(place.root, [one for one in REACTIONS if one.deployment in there], watched=True)
     renew_notices()
 
 
@@ -90,36 +86,8 @@ def set_up_queues(client: "SyncPrefectClient") -> None:
 
 
 def to_deploy(place: Place) -> dict[str, Any] | None:
-    """Return the deployments that the server has to know, and does not; None where it knows them, or nobody wants any.
-
-    Files that cannot be read change nothing here: runs say what is wrong with params.yaml, and the server shall be there. ConfigError where it is
-    prefect.yaml, of a server that knows none yet.
-    """
-    if not (place.root / "prefect.yaml").exists():
-        return None
-    known = deployed(place)
-    try:
-        said = deployments(place.root)
-    except ConfigError:
-        if known:
-            return None
-        said, _ = listed_in(place.root)
-    return said if digests(said) != known else None
-
-
-def deployed(place: Place) -> dict[str, str]:
-    """Return the digests of those that the server was told of; none where that cannot be read."""
-    try:
-        found = json.loads((place.data / DEPLOYED).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _deploy(place: Place) -> None:
-    if (said := to_deploy(place)) is not None:
-        deploy_all(said, place.root, deployed(place))
-        (place.data / DEPLOYED).write_text(json.dumps(digests(said), indent=2) + "\n", encoding="utf-8")
+    """Return what the server has to be told of deployments, as of `untold`; None where nobody wants any. TransientError where the server does not answer."""
+    return untold(place.root, versions_known(place)) if (place.root / "prefect.yaml").exists() else None
 
 
 if __name__ == "__main__":

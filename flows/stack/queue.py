@@ -1,4 +1,4 @@
-"""What waits and what runs in each pool of Prefect's, and who looks after it, asked of the server as any client may."""
+"""What waits and what runs in each pool of Prefect's, who looks after it, and which deployments there are, asked of the server as any client may."""
 
 import json
 import urllib.error
@@ -10,6 +10,7 @@ from http.client import HTTPException
 from typing import Any
 
 from components.contracts.errors import TransientError
+from flows.stack.deployments import PAGE, works_in
 from flows.stack.place import USER, Place
 from flows.telling.automations import WATCHDOGS
 
@@ -63,6 +64,19 @@ def not_watching(place: Place) -> dict[str, str]:
     found = _asked(place, "automations/filter", {"automations": {"name": {"any_": [*WATCHDOGS]}}})
     at_work = {one["name"]: one["enabled"] for one in found}
     return {name: "paused" if name in at_work else "missing" for name in WATCHDOGS if not at_work.get(name)}
+
+
+def versions_known(place: Place) -> dict[str, str | None]:
+    """Return the version of each deployment that works in the workspace, by entrypoint/name. TransientError where Prefect's server does not answer."""
+    found, offset = dict[str, str | None](), 0
+    while True:
+        some = _asked(place, "deployments/filter", {"limit": PAGE, "offset": offset})
+        found |= {
+            f"{one['entrypoint']}/{one['name']}": one["version"] for one in some if str(place.root) in works_in(one["pull_steps"])
+        }  # fmt: skip
+        if len(some) < PAGE:
+            return found
+        offset += PAGE
 
 
 def as_lines(found: list[Queue]) -> list[str]:

@@ -10,12 +10,13 @@ import os
 import shutil
 import tarfile
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from components.contracts.errors import ConfigError, DataError
+from components.contracts.errors import ConfigError, DiptychError
 from components.serving.process import ProcessId
 from components.stages.lock import hold
 from components.stages.place import private
@@ -27,7 +28,6 @@ from flows.stack.half_written import scratch
 from flows.stack.objects import BUCKETS, client
 from flows.stack.place import KEYS, USER, Place, write_private
 from flows.stack.postgres import DATABASES
-from flows.stack.prefect_set_up import DEPLOYED
 from flows.stack.restoring import STAGED, Restoring, forget_restoring, read_restoring, write_restoring
 from flows.stack.seen import Seen, read_seen
 from flows.stack.up import UP, WITHIN_S, brought_up, end
@@ -64,14 +64,14 @@ def restore(root: Path, file: Path) -> Counts:
         write_restoring(place.data, restoring)
         try:
             theirs = _filled(root, place, file, about)
-        except DataError:  # the archive is not what it says, and what came of it is not wanted
-            _forget(place, restoring.objects)
+        except DiptychError:  # the archive is not what it says, or of another PostgreSQL, or there is no room: what came of it is not wanted
+            with suppress(Exception):  # of servers that are away: the mark stays then, and the next one takes it away
+                _forget(place, restoring.objects)
             raise
         _take_away(place, {*left} - {*objects})
         with hold(private(root, "locks") / UP, f"the start of the servers of {root}", wait_s=WITHIN_S):
             _refuse_if_in_use(place, objects)
             end(root)
-            (place.data / DEPLOYED).unlink(missing_ok=True)  # deployments name the folder that they work in
             write_private(place.data / STAGED, json.dumps({name: theirs[name] for name in _THEIRS if name in theirs}))
             write_restoring(place.data, replace(restoring, filled=True))
             brought_up(

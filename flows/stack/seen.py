@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ class Seen:
         services: in the order in which they start.
         metrics: where the supervisor answers Prometheus; empty where it does not.
         ends_within_s: what all of them may take to end, in seconds.
+        settings: of SETTINGS, what the shell that started them said.
     """
 
     process: ProcessId
@@ -51,6 +52,7 @@ class Seen:
     services: tuple[One, ...]
     metrics: str = ""
     ends_within_s: float = UNSAID_S
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     def as_json(self) -> list[dict[str, Any]]:
         """Return a row for each."""
@@ -59,22 +61,33 @@ class Seen:
 
 def read_seen(root: Path) -> Seen | None:
     """Return how the servers are; None where nobody keeps any."""
+    seen = _read(root)
+    return seen if seen and seen.process.is_alive() else None
+
+
+def read_lost(root: Path) -> Seen | None:
+    """Return how the servers were whose supervisor is gone, though nobody had `diptych down` end them; None where they run, or were ended."""
+    seen = _read(root)
+    return None if seen is None or seen.process.is_alive() else seen
+
+
+def _read(root: Path) -> Seen | None:
     try:
         said = json.loads(record_file(root).read_text(encoding="utf-8"))
-        seen = Seen(
+        return Seen(
             process=ProcessId(**said["process"]), data=Path(said["data"]), without=tuple(said["without"]), services=tuple(One(**one) for one in said["services"]),
-            metrics=said.get("metrics", ""), ends_within_s=float(said.get("ends_within_s", UNSAID_S)),
+            metrics=said.get("metrics", ""), ends_within_s=float(said.get("ends_within_s", UNSAID_S)), settings=dict(said.get("settings", {})),
         )  # fmt: skip
     except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
         return None
-    return seen if seen.process.is_alive() else None
 
 
+_PAGES = {"PREFECT_UI_URL": "PREFECT", "DIPTYCH_MLFLOW_PAGE": "MLFLOW"}  # as people open them
 _LOGIN = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 
 
 def use(root: Path) -> Mapping[str, str]:
-    """Have this process and its children use the servers of a workspace where they run; return what was set.
+    """Have this process and its children use the servers of a workspace where they run, and link to them by the names that people have for them; return what was set.
 
     What somebody has set already stays: who names a server of his own is sent nowhere else, and who is a user of MLflow's here, as workers are, is no other.
     """
@@ -95,6 +108,9 @@ def use(root: Path) -> Mapping[str, str]:
     chosen = {name: value for name, value in wanted.items() if name.partition("_")[0] not in families}
     if {"MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME"} <= {*os.environ}:
         chosen = {name: value for name, value in chosen.items() if name not in _LOGIN}
+    for name, family in _PAGES.items():
+        if name in seen.settings and name not in os.environ and family not in families:
+            chosen[name] = seen.settings[name]
     os.environ |= chosen
     return chosen
 

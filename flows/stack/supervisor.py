@@ -32,7 +32,7 @@ from flows.loopback import stranger_at
 from flows.processes import GRACE_S, started
 from flows.stack import metrics
 from flows.stack.gateway_kept import keep_gateway
-from flows.stack.place import Place, record_file, write_private
+from flows.stack.place import SETTINGS, Place, record_file, write_private
 from flows.stack.restoring import with_restored_passwords
 from flows.stack.service import Service
 from flows.stack.services import services
@@ -114,10 +114,11 @@ class Kept:
     def _once(self) -> None:
         """Start it, and look after it until it ends, is deaf, or all shall end."""
         its, log = self.service, self._place.log(self.service.name)
+        self.starts += 1
         its.prepare()
         environment = {**(self._client if its.ours else {}), **its.environment}
         with started(its.command, log, environment, its.folder) as process:
-            self.pid, self.starts = process.pid, self.starts + 1
+            self.pid = process.pid
             self._says("starts", "")
             try:
                 self._look_after(process)
@@ -196,7 +197,6 @@ def supervise(
         stopping.set()
         for one in kept:
             one.join()
-        record_file(place.root).unlink(missing_ok=True)
 
 
 def ends_within_s(all_of_them: Sequence[Service]) -> float:
@@ -213,6 +213,7 @@ def _write(place: Place, kept: Sequence[Kept], without: Sequence[str], answered_
     """Write down how the servers are; False where that cannot be now."""
     said = {
         "process": asdict(ProcessId.of(os.getpid())), "data": str(place.data), "without": sorted(without),
+        "settings": {name: os.environ[name] for name in SETTINGS if name in os.environ},
         "services": [one.as_json() for one in kept], "metrics": answered_at, "ends_within_s": ends_within_s([one.service for one in kept]),
     }  # fmt: skip
     try:
@@ -272,7 +273,7 @@ def main(arguments: list[str]) -> int:
         f"{os.environ.get('NO_PROXY', os.environ.get('no_proxy', ''))},{here}".lstrip(",")
     )
     before = dict(os.environ)
-    for name in [name for name in os.environ if name.startswith(_THEIRS)]:
+    for name in [name for name in os.environ if name.startswith(_THEIRS) and name not in SETTINGS]:
         del os.environ[name]  # what is meant for clients in the shell that we were started from would mislead a server
     with (
         hold(private(root, "locks") / "stack.lock", f"the servers of {root}"),

@@ -16,9 +16,9 @@ from components.stages.place import private
 from flows.claims import Claims
 from flows.serving.down import resume
 from flows.serving.gateway import ensure_gateway
-from flows.stack.place import Place, is_made, unmoved
+from flows.stack.place import Place, is_made, record_file, unmoved
 from flows.stack.prefect_set_up import set_up, to_deploy
-from flows.stack.seen import Seen, read_seen
+from flows.stack.seen import Seen, read_lost, read_seen
 from flows.stack.services import check_left_out, services
 from flows.telling.notify import VARIABLE
 
@@ -41,6 +41,19 @@ def up(root: Path, data: Path | None = None, without: Collection[str] = (), say:
     check_left_out(without)
     with hold(private(root, "locks") / UP, f"the start of the servers of {root}", wait_s=WITHIN_S):
         return brought_up(root, data, without, say)
+
+
+def again(root: Path, say: Callable[[str], None] = print) -> Seen | None:
+    """Start the servers as they were, where nobody had `diptych down` end them and their supervisor is gone all the same: killed, or with the machine.
+
+    None where they run, where they were ended so, and where nobody ever started any; errors as of `up`. What a shell said of them then, this
+    one says too, but for what it says otherwise; passwords and keys are not kept, so who needs some of the shell's has to have them here.
+    """
+    with hold(private(root, "locks") / UP, f"the start of the servers of {root}", wait_s=WITHIN_S):
+        if (lost := read_lost(root)) is None:
+            return None
+        os.environ |= {name: value for name, value in lost.settings.items() if name not in os.environ}
+        return brought_up(root, None, lost.without, say)
 
 
 def brought_up(root: Path, data: Path | None, without: Collection[str], say: Callable[[str], None]) -> Seen:
@@ -78,13 +91,21 @@ def end(root: Path) -> bool:
     while (seen := read_seen(root)) is None and is_made(root) and _is_starting(root) and time.monotonic() < deadline:
         time.sleep(0.05)
     if seen is None:
+        _wanted_no_more(root)
         return False
     seen.process.send(signal.SIGTERM)
     if not seen.process.wait(seen.ends_within_s):
         raise TransientError(
             f"the servers of {root} have not ended in {seen.ends_within_s:.0f} s. Process {seen.process.pid} keeps them; kill -9 ends it and all of them."
         )
+    _wanted_no_more(root)
     return True
+
+
+def _wanted_no_more(root: Path) -> None:
+    """Have `again` leave servers that have ended as they are: without this, whoever ended them, as a reboot does, wanted them no less."""
+    if read_lost(root) is not None:
+        record_file(root).unlink(missing_ok=True)
 
 
 def _is_starting(root: Path) -> bool:

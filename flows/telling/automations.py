@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from components.contracts.address import without_login, without_password
 from components.contracts.errors import ConfigError, DiptychError, TransientError
 from components.monitoring.events import BUDGET, DRIFT, PIPELINE, ROLLBACK
 from flows.telling.events import ALIAS_SET, model_resource
@@ -92,6 +93,7 @@ def set_up_automations(
     from prefect.exceptions import ObjectNotFound
     from prefect.settings import PREFECT_API_URL
 
+    at = without_login(str(PREFECT_API_URL.value()))
     changed: list[str] = []
     try:
         with get_client(sync_client=True) as client:
@@ -100,7 +102,7 @@ def set_up_automations(
                     deployment = client.read_deployment_by_name(reaction.deployment)
                 except ObjectNotFound as err:
                     raise ConfigError(
-                        f"the Prefect server at {PREFECT_API_URL.value()} has no deployment {reaction.deployment}, which "
+                        f"the Prefect server at {at} has no deployment {reaction.deployment}, which "
                         f"{reaction.event} is to run. Make it: prefect deploy --all"
                     ) from err
                 _works_here(root, reaction, deployment)
@@ -111,10 +113,10 @@ def set_up_automations(
                 for kept in client.read_automations_by_name(name):
                     client.delete_automation(kept.id)
     except httpx.HTTPStatusError as err:
-        raise DiptychError(f"the Prefect server at {PREFECT_API_URL.value()} refused an automation: {err}") from err
+        raise DiptychError(f"the Prefect server at {at} refused an automation: {without_password(str(err))}") from err
     except (httpx.HTTPError, OSError) as err:
         raise TransientError(
-            f"the Prefect server at {PREFECT_API_URL.value()} does not answer ({type(err).__name__}: {err}). Start it, and try again."
+            f"the Prefect server at {at} does not answer ({type(err).__name__}: {without_password(str(err))}). Start it, and try again."
         ) from err
     return tuple(changed)
 

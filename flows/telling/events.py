@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import httpx
 
+from components.contracts.address import without_login, without_password
 from components.contracts.errors import TransientError
 
 ALIAS_SET = "diptych.alias.set"
@@ -41,5 +42,5 @@ async def tell_prefect(event: str, resource: str, payload: Mapping[str, str], id
             await client.request("POST", "/events", json=[made.model_dump(mode="json")])
     except (httpx.HTTPError, TimeoutError, OSError) as err:
         raise TransientError(
-            f"the Prefect server at {PREFECT_API_URL.value()} did not take the event ({type(err).__name__}: {err})."
+            f"the Prefect server at {without_login(str(PREFECT_API_URL.value()))} did not take the event ({type(err).__name__}: {without_password(str(err))})."
         ) from err

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from components.contracts.address import without_login, without_password
 from components.contracts.errors import DiptychError, TransientError
 from components.monitoring.events import BUDGET, DRIFT, PIPELINE, ROLLBACK, VERDICT
 from flows.telling.again import GIVEN_UP
@@ -124,15 +125,15 @@ def _asking() -> Iterator["SyncPrefectClient"]:
     from prefect.client.orchestration import get_client
     from prefect.settings import PREFECT_API_URL
 
-    where = f"the Prefect server at {PREFECT_API_URL.value()}"
+    where = f"the Prefect server at {without_login(str(PREFECT_API_URL.value()))}"
     try:
         with get_client(sync_client=True) as client:
             yield client
     except httpx.HTTPStatusError as err:
-        raise DiptychError(f"{where} refused what sends notices: {err}") from err
+        raise DiptychError(f"{where} refused what sends notices: {without_password(str(err))}") from err
     except (httpx.HTTPError, OSError) as err:
         raise TransientError(
-            f"{where} does not answer ({type(err).__name__}: {err}). Start it, and try again."
+            f"{where} does not answer ({type(err).__name__}: {without_password(str(err))}). Start it, and try again."
         ) from err
 
 

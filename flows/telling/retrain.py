@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
+from components.contracts.address import without_login, without_password
 from components.contracts.errors import TransientError
 
 DEPLOYMENT = "pipeline/manual"  # of prefect.yaml
@@ -52,7 +53,7 @@ def open_run(recipe: str, of: str, asks: bool) -> Opened:
         return Opened(recipe=recipe, flow_run=None, sentence=f"{lacks}, or train here: {command}")
     except (httpx.HTTPError, RuntimeError) as err:  # Prefect wraps a refused connection in a RuntimeError
         raise TransientError(
-            f"the Prefect server at {os.environ['PREFECT_API_URL']} does not answer ({type(err).__name__}: {err}). Data and marks are in place; "
+            f"the Prefect server at {without_login(os.environ['PREFECT_API_URL'])} does not answer ({type(err).__name__}: {without_password(str(err))}). Data and marks are in place; "
             "ask again, with no keys, once it does."
         ) from err
     said = f"a run that trains {recipe} without them is scheduled: {run.id}, for a worker of {DEPLOYMENT}"

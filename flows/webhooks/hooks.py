@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from components.contracts.address import without_login, without_password
 from components.contracts.errors import ConfigError, DiptychError
 from components.registry.hooks import AliasSet
-from components.registry.store import open_store, shown, store_uri
+from components.registry.store import open_store, store_uri
 from components.registry.turns import CHAMPION
 from components.stages.lock import hold
 from components.stages.place import private
@@ -38,7 +39,7 @@ def hooks(
     store = store_uri(root)
     if not store.startswith(("http://", "https://")):
         raise ConfigError(
-            f"the MLflow store is {shown(store)}, and only a server sends webhooks. Name yours in MLFLOW_TRACKING_URI; "
+            f"the MLflow store is {without_password(store)}, and only a server sends webhooks. Name yours in MLFLOW_TRACKING_URI; "
             "what is asked for in a file is served by: diptych watch"
         )
     from prefect.settings import PREFECT_API_URL
@@ -58,8 +59,13 @@ def hooks(
         secret = rotate_secret(root) if rotate else webhook_secrets(root)[0]
         hook = ensure_webhook(store, webhook_name(root), url or f"http://{HOST}:{port}/mlflow", secret)
         how = "made" if hook.made else "brought up to date"
-        print(f"Prefect    {PREFECT_API_URL.value()}: {len(changed)} automations made or changed", flush=True)
-        print(f"MLflow     {shown(store)}: webhook {webhook_name(root)} {how}, sends to {hook.url}", flush=True)
+        print(
+            f"Prefect    {without_login(str(PREFECT_API_URL.value()))}: {len(changed)} automations made or changed",
+            flush=True,
+        )
+        print(
+            f"MLflow     {without_password(store)}: webhook {webhook_name(root)} {how}, sends to {hook.url}", flush=True
+        )
         _catch_up(root)
         _serve(root, port)
 

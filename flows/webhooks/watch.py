@@ -14,9 +14,10 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
+from components.contracts.address import without_password
 from components.contracts.errors import Busy, ConfigError, DiptychError, is_transient
 from components.contracts.log_line import log_line
-from components.registry.store import Store, fingerprint, open_store, shown, store_uri
+from components.registry.store import Store, fingerprint, open_store, store_uri
 from components.registry.turns import CHAMPION
 from components.stages.lock import hold
 from components.stages.place import private
@@ -157,7 +158,7 @@ def watch(root: Path, roll: Roll, every_s: float = 5.0) -> NoReturn:
     with hold(private(root, "locks") / "watch.lock", f"the registry of {root}"):
         watcher = Watcher(root, roll, log_line, every_s=every_s)
         print(
-            f"Watching {CHAMPION} of {', '.join(own_models(root))} in {shown(store_uri(root))}. Ctrl-C stops it.",
+            f"Watching {CHAMPION} of {', '.join(own_models(root))} in {without_password(store_uri(root))}. Ctrl-C stops it.",
             flush=True,
         )
         while True:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from components.contracts.address import without_password
 from components.contracts.errors import ConfigError
 from components.registry.hooks import EVENT
-from components.registry.store import shown, store_errors
+from components.registry.store import store_errors
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -55,7 +56,7 @@ def ensure_webhook(uri: str, name: str, url: str, secret: str) -> Hook:
 
     if not uri.startswith(("http://", "https://")):
         raise ConfigError(
-            f"the MLflow store is {shown(uri)}, and only a server sends webhooks. Beside a file: diptych watch"
+            f"the MLflow store is {without_password(uri)}, and only a server sends webhooks. Beside a file: diptych watch"
         )
     events: list[WebhookEventStr | WebhookEvent] = [EVENT]
     client = MlflowClient(tracking_uri=uri, registry_uri=uri)
@@ -66,7 +67,7 @@ def ensure_webhook(uri: str, name: str, url: str, secret: str) -> Hook:
             if "500 error" not in str(err):
                 raise
             raise ConfigError(
-                f"the MLflow server at {shown(uri)} cannot read its own webhooks, as when it was started with another "
+                f"the MLflow server at {without_password(uri)} cannot read its own webhooks, as when it was started with another "
                 "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY than they were made with, or with none. Start it with that key; where it is lost, "
                 "delete from webhooks in its database, start it with a key that you keep, and run diptych hooks again."
             ) from err
@@ -84,7 +85,7 @@ def ensure_webhook(uri: str, name: str, url: str, secret: str) -> Hook:
             if err.error_code != "INVALID_PARAMETER_VALUE":
                 raise
             raise ConfigError(
-                f"the MLflow server at {shown(uri)} does not send to {url}: {err.message} {_MENDS}"
+                f"the MLflow server at {without_password(uri)} does not send to {url}: {err.message} {_MENDS}"
             ) from err
     return Hook(id=hook.webhook_id, url=hook.url, made=not found)
 

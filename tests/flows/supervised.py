@@ -25,7 +25,7 @@ while True:
 
 
 @contextmanager
-def supervised(root: Path, without: Sequence[str] = (), **said: float) -> Iterator[None]:
+def supervised(root: Path, without: Sequence[str] = (), **said: object) -> Iterator[None]:
     """Have a process that takes a second to end say that it is the supervisor of a workspace."""
     with subprocess.Popen([sys.executable, "-c", ENDS_SLOWLY], stdout=subprocess.PIPE) as its:
         assert its.stdout is not None

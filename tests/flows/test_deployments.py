@@ -1,15 +1,13 @@
 """Which deployments a workspace has: those of prefect.yaml, and a night of each other recipe of params.yaml."""
 
-import json
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
 from components.contracts.errors import ConfigError
-from flows.stack.deployments import OURS, deployments, digests
-from flows.stack.place import Place
-from flows.stack.prefect_set_up import DEPLOYED, to_deploy
+from flows.stack.deployments import deployments, untold, versions
 from tests.flows.rolled import REPOSITORY
 
 SAID = (REPOSITORY / "prefect.yaml").read_text()
@@ -50,8 +48,7 @@ def test_each_other_recipe_has_a_night_of_its_own_an_hour_later(root):
     }
     siglip = found["nightly-siglip"]
     assert siglip["parameters"] == {"recipe": "siglip"}
-    assert siglip["tags"] == [*nightly["tags"], OURS]
-    assert {key for key in nightly if siglip[key] != nightly[key]} == {"name", "parameters", "tags", "schedules"}
+    assert {key for key in nightly if siglip[key] != nightly[key]} == {"name", "parameters", "schedules"}
     assert {key for key, its in nightly["schedules"][0].items() if siglip["schedules"][0][key] != its} == {"cron"}
 
 
@@ -80,24 +77,43 @@ def test_what_somebody_took_in_is_not_there_twice_and_without_nightly_there_is_n
 
 
 def test_params_that_cannot_be_read_change_nothing_that_the_server_knows(root):
-    place = Place(root=root, data=root / "data", ports={}, passwords={})
-    place.data.mkdir()
     recipes(root, "clip", "siglip")
-    assert to_deploy(place) == deployments(root)
+    all_of_them = deployments(root)
+    assert untold(root, {}) == all_of_them
     (root / "params.yaml").write_text("recipes: [")
     with pytest.raises(ConfigError, match=r"params\.yaml"):
         deployments(root)
-    assert to_deploy(place) == yaml.safe_load(SAID), "of a server that knows none yet"
-    (place.data / DEPLOYED).write_text(json.dumps({"flows/pipeline.py:pipeline/nightly": "what it knows"}))
-    assert to_deploy(place) is None
+    assert untold(root, {}) == yaml.safe_load(SAID), "of a server that knows none yet"
+    assert untold(root, {"of/somebody": "1"}) == yaml.safe_load(SAID), "but for one that was made otherwise"
+    some = dict([*versions(all_of_them, root).items()][:2])
+    assert untold(root, some) is None
     (root / "params.yaml").write_text((REPOSITORY / "params.yaml").read_text())
-    assert to_deploy(place) == deployments(root)
-    (place.data / DEPLOYED).write_text(json.dumps(digests(deployments(root))))
-    assert to_deploy(place) is None, "it knows them"
     for wrong in ("deployments: [", "deployments: [{name: a}]", "[]", "deployments: [{name: a, entrypoint: 1}]"):
         (root / "prefect.yaml").write_text(wrong)
         with pytest.raises(ConfigError, match=r"prefect\.yaml"):
             deployments(root)
-        assert to_deploy(place) is None
-    (root / "prefect.yaml").unlink()
-    assert to_deploy(place) is None
+        assert untold(root, some) is None
+        with pytest.raises(ConfigError, match=r"prefect\.yaml"):
+            untold(root, {})
+
+
+def test_a_server_is_told_where_it_lacks_one_has_one_otherwise_or_has_one_that_is_no_more(root):
+    said = deployments(root)
+    known = versions(said, root)
+    assert untold(root, known) is None
+    assert untold(root, {**known, "flows/mine.py:mine/by-hand": "1.0", "flows/mine.py:mine/again": None}) is None
+    nightly = "flows/pipeline.py:pipeline/nightly"
+    assert untold(root, {**known, nightly: None}) == said, "somebody has deployed it by hand"
+    assert untold(root, {name: one for name, one in known.items() if name != nightly}) == said
+    assert untold(root, {**known, f"{nightly}-filip": known[nightly]}) == said, "its recipe is no more"
+    (root / "prefect.yaml").write_text(SAID.replace("cron: 0 2 * * *", "cron: 0 1 * * *"))
+    other = versions(deployments(root), root)
+    assert {name for name, one in known.items() if other[name] != one} == {nightly}
+    assert untold(root, known) == deployments(root)
+    assert {*versions(said, root / "elsewhere").values()}.isdisjoint(known.values()), "it names the folder it works in"
+
+
+def test_a_version_that_prefect_yaml_says_stays_before_ours(root):
+    (root / "prefect.yaml").write_text(SAID.replace("    name: nightly\n", "    name: nightly\n    version: '1.2'\n"))
+    version = versions(deployments(root), root)["flows/pipeline.py:pipeline/nightly"]
+    assert re.fullmatch(r"1\.2\+diptych\.[0-9a-f]{16}", version)

@@ -48,6 +48,8 @@ def test_a_port_is_chosen_once_and_links_use_it_while_no_page_is_up(tmp_path, mo
     assert json.loads((tmp_path / ".diptych/ports.json").read_text()) == {"mlflow": port + 7}
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://mlflow.example/")
     assert mlflow_page(tmp_path) == "https://mlflow.example"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me:secret@mlflow.example/")
+    assert mlflow_page(tmp_path) == "https://mlflow.example", "a link is read by others"
 
 
 def test_links_lead_to_where_people_open_mlflow_though_programs_have_another_name_for_it(tmp_path, monkeypatch):

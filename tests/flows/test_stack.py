@@ -1,5 +1,6 @@
 """`diptych up` for real: PostgreSQL, S3, Prefect, MLflow, a worker and the receiver, kept alive, closed to others, and ended with their data kept."""
 
+import hashlib
 import importlib.metadata
 import io
 import json
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -34,7 +35,7 @@ from prefect.states import Running, Scheduled
 from prometheus_client.parser import text_string_to_metric_families
 from requests.exceptions import HTTPError
 
-from components.contracts.errors import ConfigError, DataError
+from components.contracts.errors import ConfigError, DataError, DiptychError
 from components.registry.signatures import KEY, SIGNED_BY, fingerprint, own_key, public_key
 from components.registry.store import open_store
 from components.serving.endpoint import read_endpoint
@@ -49,12 +50,13 @@ from flows.stack.archive import ABOUT
 from flows.stack.backup import backup, cache_of, digests, keys, ran
 from flows.stack.doctor import examined
 from flows.stack.objects import client
-from flows.stack.place import USER, Place, is_made
+from flows.stack.place import SETTINGS, USER, Place, is_made
 from flows.stack.postgres import AS_ROOT, DATABASES, admin, cluster_of
 from flows.stack.restore import restore
 from flows.stack.restoring import exists, read_restoring, said_of_restoring, write_restoring
 from flows.stack.seen import Seen, read_seen, use
-from flows.stack.up import end, up
+from flows.stack.up import again, end, up
+from flows.telling.notices import NOTICES
 from tests.components.serving.tiny_package import make_package
 from tests.debian_postgres import needs_postgres
 from tests.flows.rolled import REPOSITORY, ask, make_place, make_version, rules
@@ -62,6 +64,7 @@ from tests.receivers import web
 
 pytestmark = pytest.mark.timeout(1200)
 PAGE = "https://mlflow.example.org"  # by which people reach MLflow, through a proxy that ends TLS
+PREFECT_PAGE = "https://prefect.example.org"
 NAMES = ("postgres", "s3", "prefect", "mlflow", "worker-cpu", "hooks")
 WITHIN_S = 240.0
 
@@ -99,6 +102,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("PYTHONPATH", str(REPOSITORY))
         patch.setenv(KEY, str(key))
         patch.setenv(MLFLOW_PAGE, PAGE)
+        patch.setenv("PREFECT_UI_URL", PREFECT_PAGE)
         before = {**os.environ, "PREFECT_HOME": ""}  # also where they do not come up, all is ended
         try:
             up(root, say=lambda said: None)
@@ -125,8 +129,21 @@ def seen(root: Path) -> Seen:
 
 
 def family(root: Path) -> list[psutil.Process]:
-    keeper = psutil.Process(seen(root).process.pid)
+    return with_children(seen(root).process.pid)
+
+
+def with_children(pid: int) -> list[psutil.Process]:
+    keeper = psutil.Process(pid)
     return [keeper, *keeper.children(recursive=True)]
+
+
+def listens_at(processes: Sequence[psutil.Process]) -> set[str]:
+    return {
+        connection.laddr.ip
+        for process in processes
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
 
 
 def test_all_are_well_and_a_second_call_only_looks(root):
@@ -169,13 +186,7 @@ def test_up_has_prefect_know_deployments_that_were_edited_while_the_servers_ran(
 
 
 def test_nothing_listens_beyond_this_machine(root):
-    listening = {
-        connection.laddr.ip
-        for process in family(root)
-        for connection in process.net_connections("inet")
-        if connection.status == psutil.CONN_LISTEN
-    }
-    assert listening == {"127.0.0.1"}
+    assert listens_at(family(root)) == {"127.0.0.1"}
 
 
 def test_whoever_has_no_password_gets_nothing(place):
@@ -329,8 +340,8 @@ def logs(root: Path) -> str:
     )
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_one_that_is_killed_comes_back_and_has_what_it_had(root, name):
+def killed(root: Path, name: str) -> None:
+    """Kill one, and wait until all are well again."""
     (before,) = [one for one in seen(root).services if one.name == name]
     os.kill(before.pid, signal.SIGKILL)
 
@@ -340,6 +351,11 @@ def test_one_that_is_killed_comes_back_and_has_what_it_had(root, name):
 
     until(back, lambda: (seen(root).as_json(), logs(root)))
     until(lambda: all(one.state == "well" for one in seen(root).services), lambda: seen(root).as_json())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_that_is_killed_comes_back_and_has_what_it_had(root, name):
+    killed(root, name)
     assert open_store(root).client.get_registered_model("tiny").aliases == {"champion": "1"}
     files = open_store(root).client.list_artifacts(open_store(root).client.get_model_version("tiny", "1").run_id)
     assert "package" in [file.path for file in files]
@@ -494,6 +510,9 @@ def test_what_was_served_when_all_was_stopped_is_served_again_by_up(root, tmp_pa
     assert again is not None
     assert (again.package_digest, again.label) == (before.package_digest, before.label)
     assert again.process != before.process
+    serving = with_children(gateway.process.pid)
+    assert {"tritonserver", "python"} <= {re.sub(r"[^a-z].*", "", process.name()) for process in serving}
+    assert listens_at(serving) == {"127.0.0.1"}
 
 
 def test_a_shell_is_told_what_it_needs(root, place):
@@ -507,11 +526,26 @@ def test_a_shell_is_told_what_it_needs(root, place):
     assert [one["state"] for one in json.loads(ran.stdout)["servers"]] == ["well"] * len(NAMES)
 
 
+def linked(place: Place) -> set[str]:
+    """What links in notices begin with."""
+    ours = {
+        PREFECT_API_URL: f"{place.url('prefect')}/api",
+        PREFECT_API_AUTH_STRING: f"{USER}:{place.passwords['prefect']}",
+    }
+    with temporary_settings(ours), get_client(sync_client=True) as prefect:
+        notices = [prefect.read_automations_by_name(one.name)[0] for one in NOTICES]
+    return {re.search(r"(\S+)/runs/flow-run/", one.actions[0].body)[1] for one in notices}
+
+
 def test_up_takes_an_address_and_no_server_keeps_it_in_what_it_knows_or_says(root, place):
     secret, command = "planted-in-a-path", [sys.executable, "-m", "flows.cli"]
     with web() as page:
         told = {**os.environ, "DIPTYCH_NOTIFY_WEBHOOK": f"http://127.0.0.1:{page.port}/{secret}"}
+        del told["PREFECT_UI_URL"]  # which the servers were started with
         assert subprocess.run([*command, "up"], cwd=root, env=told, capture_output=True, check=True)
+        assert linked(place) == {PREFECT_PAGE}
+        killed(root, "prefect")
+        assert linked(place) == {PREFECT_PAGE}, "who sets it up again knows it too"
         ran = subprocess.run(
             [*command, "notify", "--try", "--json"], cwd=root, capture_output=True, text=True, check=True
         )
@@ -581,18 +615,37 @@ def but_prefect(found: dict[str, str]) -> dict[str, str]:
     return {key: digest for key, digest in found.items() if not key.startswith("databases/prefect/")}
 
 
-def with_another_row(file: Path, to: Path) -> Path:
-    """Copy an archive which says that a table of Prefect's had other rows than its dump has."""
+def changed(file: Path, to: Path, change: Callable[[dict[str, Any]], None], **parts: bytes) -> Path:
+    """Copy an archive which says something else of itself, and has some databases otherwise."""
     with tarfile.open(file) as source, tarfile.open(to, "w") as target:
         for member in source:
             data = source.extractfile(member).read()
             if member.name == ABOUT:
                 about = json.loads(data)
-                about["rows"]["prefect"]["public.deployment"] = "0" * 64
+                change(about)
                 data = json.dumps(about).encode()
-                member.size = len(data)
+            data = parts.get(member.name.removeprefix("databases/").removesuffix(".dump"), data)
+            member.size = len(data)
             target.addfile(member, io.BytesIO(data))
     return to
+
+
+def with_another_row(file: Path, to: Path) -> Path:
+    """Copy an archive which says that a table of Prefect's had other rows than its dump has."""
+    return changed(file, to, lambda about: about["rows"]["prefect"].update({"public.deployment": "0" * 64}))
+
+
+def of_another_postgres(file: Path, to: Path) -> Path:
+    """Copy an archive whose last database was dumped by a PostgreSQL that the one here does not understand."""
+    (*_, name) = DATABASES
+    with tarfile.open(file) as source:
+        dump = bytearray(source.extractfile(f"databases/{name}.dump").read())
+    assert dump[:5] == b"PGDMP"
+    dump[5] = 99  # the version of its format
+    digest = hashlib.sha256(dump).hexdigest()
+    return changed(
+        file, to, lambda about: about["parts"].update({f"databases/{name}.dump": digest}), **{name: bytes(dump)}
+    )
 
 
 def kill_a(what: str, root: Path, file: Path, when: Callable[[], bool]) -> None:
@@ -661,8 +714,8 @@ def elsewhere(
             forget(other)
         finally:
             os.environ.clear()
-            os.environ |= theirs
-            up(root, say=lambda said: None)
+            os.environ |= {name: value for name, value in theirs.items() if name not in SETTINGS}
+            again(root, say=lambda said: None)
 
 
 class TestInAnotherPlace:
@@ -699,6 +752,8 @@ class TestInAnotherPlace:
             match=r"prefect does not come back as it was: public\.deployment and 0 more tables have other rows",
         ):
             restore(other, with_another_row(file, tmp_path / "changed.tar"))
+        with pytest.raises(DiptychError, match=r"pg_restore of \w+ failed: .*unsupported version"):
+            restore(other, of_another_postgres(file, tmp_path / "newer.tar"))
         assert read_restoring(data) is None
         assert but_prefect(digests(other)) == before
 
@@ -797,6 +852,9 @@ def test_after_the_supervisor_was_killed_with_all_of_them_up_has_what_they_had(r
         "the fixture `elsewhere` killed it, and started them again"
     )
     assert {one.starts for one in seen(root).services} == {1}
+    assert seen(root).settings == {name: os.environ[name] for name in (KEY, MLFLOW_PAGE, "PREFECT_UI_URL")}, (
+        "as the first shell had them, though the crontab's had none"
+    )
     _, before, known = archive
     assert known <= runs(root)
     after, kept = digests(root), but_prefect(before)
@@ -815,6 +873,7 @@ def test_down_ends_all_and_up_finds_what_they_kept(root):
     assert not [process for process in ours if process.is_running()]
     assert read_seen(root) is None
     assert not end(root)
+    assert again(root) is None, "who ended them wants them so"
     assert {one.about: one for one in examined(root)}["ports"].state == "well"
     up(root, say=lambda said: None)
     assert Place.read(root).ports == ports

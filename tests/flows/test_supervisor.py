@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from components.contracts.errors import DiptychError
 from flows.stack import supervisor
 from flows.stack.place import Place, record_file
 from flows.stack.seen import read_seen
-from flows.stack.service import Service
+from flows.stack.service import Service, nothing
 from flows.stack.supervisor import Kept, supervise
 
 FULL = Path("/dev/full")
@@ -25,8 +26,17 @@ def place(tmp_path):
     return made
 
 
-def kept(place: Place, *, command: Sequence[str], stopping: threading.Event, told: threading.Event) -> Kept:
-    service = Service(name="one", what="One", address="", command=tuple(command), folder=place.root, fault=lambda: None)
+def kept(
+    place: Place,
+    *,
+    command: Sequence[str],
+    stopping: threading.Event,
+    told: threading.Event,
+    prepare: Callable[[], None] = nothing,
+) -> Kept:
+    service = Service(
+        name="one", what="One", address="", command=tuple(command), folder=place.root, fault=lambda: None, prepare=prepare
+    )  # fmt: skip
     return Kept(service, place, stopping, told, {})
 
 
@@ -53,6 +63,23 @@ def test_a_server_that_ends_is_started_again_though_there_is_no_room_to_say_so(p
         monkeypatch.undo()
         with pytest.raises(OSError, match="No space left"):  # what is left in it has nowhere to go
             full.close()
+
+
+def test_one_that_cannot_even_be_prepared_was_tried_as_often_as_it_was(place):
+    """`up` gives up after the third time, and says why, as of one that ends."""
+    stopping, told = threading.Event(), threading.Event()
+
+    def no_room() -> None:
+        raise DiptychError("initdb failed: no room")
+
+    one = kept(place, command=(sys.executable,), stopping=stopping, told=told, prepare=no_room)
+    one.start()
+    try:
+        until(lambda: one.starts > 2)
+        assert (one.state, one.why, one.pid) == ("failed", "initdb failed: no room", None)
+    finally:
+        stopping.set()
+        one.join()
 
 
 def test_how_servers_are_is_written_down_once_there_is_room_again(place, monkeypatch):

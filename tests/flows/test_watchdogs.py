@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import StateType
 from prefect.events import AutomationCore
 from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -16,11 +17,13 @@ from components.contracts.errors import ConfigError
 from flows.loopback import HOST, free_port
 from flows.stack.pages import prefect
 from flows.stack.place import Place
+from flows.stack.prefect_set_up import set_up_queues
 from flows.stack.queue import not_watching
 from flows.telling.again import GIVEN_UP, TRIES, TRIES_A_DAY, tried
 from flows.telling.automations import NOT_BEGUN, OF_BEFORE, SILENT, SILENT_S, set_up_automations, whole
 from tests.flows.kept_prefect import kept_prefect
 from tests.flows.rolled import REPOSITORY
+from tests.flows.test_queues import handed_out
 from tests.flows.watched_prefect import WATCHED_S, Watched, heard, nothing, watched
 
 pytestmark = pytest.mark.timeout(300)
@@ -107,6 +110,47 @@ def test_a_run_that_is_heard_of_goes_on_and_one_that_is_silent_from_its_beginnin
         assert said[0] == "nothing was heard of it for 12 s: its worker or its machine died"
     assert server.state(alive) == "Running"
     server.says(alive, Completed())
+
+
+def test_the_gpu_that_a_run_of_a_worker_that_died_has_is_free_for_the_next_and_nobodys_before(server, until):
+    client, made = server.client, dict[str, UUID]()
+    for pool in ("cpu", "gpu"):
+        client.create_work_pool(WorkPoolCreate(name=pool, type="process"))
+    try:
+        set_up_queues(client)
+        its = client.create_flow(nothing)
+        for name in ("pipeline", "stage"):
+            made[name] = client.create_deployment(
+                its, f"{name}-on-gpu", work_pool_name="gpu", tags=["diptych"], enforce_parameter_schema=False
+            )
+        trains, waits = (
+            client.create_flow_run_from_deployment(made[name], state=Scheduled()).id for name in ("pipeline", "stage")
+        )
+        assert server.says(trains, Pending()) == "Pending"
+        assert server.says(trains, Running()) == "Running"
+        for _ in range(2):
+            heard(trains)
+            assert handed_out(client, "gpu") == []
+        until(lambda: handed_out(client, "gpu"), lambda: server.history(trains), PATIENCE_S)
+        assert handed_out(client, "gpu") == [waits]
+        names, said = zip(*server.history(trains), strict=True)
+        assert said[names.index("Crashed")] == "nothing was heard of it for 12 s: its worker or its machine died"
+        assert server.says(waits, Pending()) == "Pending"
+        assert server.says(waits, Running()) == "Running"
+
+        def is_tried_again() -> bool:
+            heard(waits)
+            return tried_again(server, trains)()
+
+        until(is_tried_again, lambda: server.history(trains), PATIENCE_S)
+        assert handed_out(client, "gpu") == [], "who was silent waits for it like anybody"
+        assert server.says(waits, Completed(), force=True) == "Completed"
+        assert handed_out(client, "gpu") == [trains]
+    finally:
+        for one in made.values():
+            client.delete_deployment(one)
+        for pool in ("cpu", "gpu"):
+            client.delete_work_pool(pool)
 
 
 def test_a_run_that_crashes_whether_or_not_it_began_is_tried_so_often_in_all_whoever_tells_of_it_and_no_more(

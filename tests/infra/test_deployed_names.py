@@ -533,7 +533,7 @@ def test_the_page_names_what_is_left_out_of_containers_and_the_one_automation_of
     text = (INFRA / "set-up-prefect").read_text()
     page = (REPOSITORY / "docs/cluster.md").read_text()
     compose = page.partition("## Compose")[2].partition("## Kubernetes")[0]
-    (left_out,) = re.findall(r"^for name in ([a-z/ ]+); do$", text, re.M)
+    (left_out,) = re.findall(r"^python -m flows.stack.deployments --without ([a-z/ ]+)$", text, re.M)
     assert [name for name in left_out.split() if f"`{name}`" not in compose] == []
     assert "set_up_automations(Path.cwd(), [TRAIN], watched=True)" in text
     assert [f"`{one.name}`" in compose for one in (TRAIN, DEPLOY, GO_BACK)] == [True, False, False]

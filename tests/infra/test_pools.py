@@ -5,6 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import yaml
 from jsonschema import Draft202012Validator, ValidationError
 from prefect.client.schemas.objects import FlowRun
 from prefect.utilities.templating import apply_values
@@ -12,7 +13,7 @@ from prefect_kubernetes.worker import KubernetesWorkerJobConfiguration
 
 from infra.manifests.rules import broken
 from infra.manifests.schema import misfits
-from tests.infra.deployed import POOLS, template
+from tests.infra.deployed import INFRA, POOLS, template
 
 
 def job(pool: str, **changed: Any) -> dict[str, Any]:
@@ -64,6 +65,20 @@ def test_what_a_deployment_says_is_checked(pool):
 
 
 def test_only_gpu_has_a_gpu():
-    limits = {pool: job(pool)["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"] for pool in POOLS}
+    pods = {pool: job(pool)["spec"]["template"]["spec"] for pool in POOLS}
+    limits = {pool: its["containers"][0]["resources"]["limits"] for pool, its in pods.items()}
     assert limits["gpu"]["nvidia.com/gpu"] == 1
     assert "nvidia.com/gpu" not in limits["cpu"]
+    assert pods["gpu"]["nodeSelector"] == {"nvidia.com/gpu.present": "true"}
+    assert not pods["cpu"].get("nodeSelector")
+
+
+def test_whoever_trains_has_shared_memory_for_the_processes_that_read():
+    listed = yaml.safe_load_all((INFRA / "kubernetes/ranks/job.yaml").read_text())
+    (ranks,) = [one for one in listed if one["kind"] == "Job"]
+    trains = ranks["spec"]["template"]["spec"]
+    assert trains["nodeSelector"] == {"nvidia.com/gpu.present": "true"}
+    for pod in (*(job(pool)["spec"]["template"]["spec"] for pool in POOLS), trains):
+        (mounted,) = [one["name"] for one in pod["containers"][0]["volumeMounts"] if one["mountPath"] == "/dev/shm"]
+        (volume,) = [one for one in pod["volumes"] if one["name"] == mounted]
+        assert volume["emptyDir"]["medium"] == "Memory"

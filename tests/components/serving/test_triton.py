@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import signal
 import socket
 import stat
@@ -119,6 +120,16 @@ def waiting(endpoint: Endpoint) -> int:
         for line in said.splitlines()
         if line.startswith("nv_inference_pending_request_count") and 'model="image_preprocess"' in line
     )
+
+
+def test_what_a_cluster_grows_by_is_told_by_triton(endpoint: Endpoint, package: Path) -> None:
+    said = httpx.get(f"http://{endpoint.metrics}/metrics", timeout=30).text
+    rules = (REPOSITORY / "infra/kubernetes/queue-time.yaml").read_text()
+    names = {*re.findall(r"\bnv_\w+", rules)}
+    assert len(names) == 2
+    for name in names:
+        assert re.search(rf"^# TYPE {name} counter$", said, re.M), name
+        assert re.search(rf'^{name}\{{[^}}]*model="text_encoder"', said, re.M), name
 
 
 def stripes(seed: int, side: int = 1_500) -> bytes:
