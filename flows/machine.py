@@ -1,5 +1,6 @@
-"""What a result was measured on, in words."""
+"""What a machine is, in words, and what is to be known of it."""
 
+import ctypes
 import os
 from pathlib import Path
 
@@ -8,6 +9,10 @@ from components.stages.whence import processor
 DRIVER = Path("/dev/nvidiactl")  # which NVIDIA's driver makes
 PCI = Path("/sys/bus/pci/devices")
 NVIDIA, DISPLAY = "0x10de", "0x03"  # a vendor, and how the classes of what draws, or only computes, begin
+_TIME_ERROR, _NTPTIMEVAL_BYTES = (
+    5,
+    256,
+)  # of C's sys/timex.h: what is answered where nobody sets the clock, and more than its answer has
 
 
 def machine() -> str:
@@ -25,6 +30,15 @@ def lacks_driver() -> bool:
     return not has_gpu() and any(
         _read(device / "vendor") == NVIDIA and _read(device / "class").startswith(DISPLAY) for device in PCI.glob("*")
     )
+
+
+def keeps_time() -> bool | None:
+    """Return whether somebody keeps the machine's clock right, as NTP does, by what the kernel says; None where it does not say."""
+    try:
+        state = ctypes.CDLL(None).ntp_gettime(ctypes.create_string_buffer(_NTPTIMEVAL_BYTES))
+    except (OSError, AttributeError):  # a C library without it
+        return None
+    return None if state < 0 else bool(state != _TIME_ERROR)
 
 
 def _read(file: Path) -> str:

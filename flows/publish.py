@@ -8,12 +8,12 @@ import base64
 import json
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec
+from typing import Any, ParamSpec
 
 from httpx import HTTPError
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
@@ -36,7 +36,7 @@ from components.registry.versions import by_label
 from components.serving.record import read_gateway
 from flows.bill import as_markdown, price, row
 from flows.pages import mlflow_page, own_mlflow
-from flows.report import SHOWN
+from flows.report import SHOWN, measured
 from flows.status import data_of
 from flows.telling.told import tell
 from flows.workspace import Outcome, Workspace
@@ -68,13 +68,7 @@ def publish(stage: str, workspace: Workspace) -> None:
     if stage == "validate":
         _file("validation", "What was found in the data", workspace.root / "data" / "validated" / "report.html")
     if stage == "evaluate":
-        metrics = json.loads((runs / "evaluate" / "metrics.json").read_text())
-        table = [
-            {"metric": name, **{key: metric[key] for key in SHOWN if key in metric}} for name, metric in metrics.items()
-        ]
-        create_table_artifact(
-            table, key=artifact_key(f"metrics-{workspace.recipe}"), description="With chance and baseline"
-        )
+        _metrics(workspace.recipe, json.loads((runs / "evaluate" / "metrics.json").read_text()))
     if stage == "package":
         _examples(workspace, runs / "package")
 
@@ -109,10 +103,10 @@ def publish_served(model: str, sentence: str, root: Path) -> None:
 
 @shown
 def publish_version(root: Path, label: str, package: Path | None = None) -> None:
-    """Publish where a version such as clip@3, its curves and its reports are, and what data it was made from. Call it inside a flow.
+    """Publish where a version such as clip@3, its curves and its reports are, what data it was made from, and how well it does. Call it inside a flow.
 
     Args:
-        package: the folder that it was registered from, where this run made it or found it whole.
+        package: the folder that it was registered from, where this run made it or found it whole, and has shown how well it does.
     """
     page, store = mlflow_page(root), open_store(root)
     version, folders = by_label(store, label), {path.partition("/")[0] for path in _REPORTS}
@@ -143,6 +137,13 @@ def publish_version(root: Path, label: str, package: Path | None = None) -> None
         "\n".join([f"# {version.label}", *lines]), key=artifact_key(f"links-{version.name}"),
         description=f"Curves, reports and registry of {version.label}",
     )  # fmt: skip
+    if package is None:
+        _metrics(version.name, measured(label, root, store).metrics)
+
+
+def _metrics(recipe: str, metrics: Mapping[str, Mapping[str, Any]]) -> None:
+    table = [{"metric": name, **{key: its[key] for key in SHOWN if key in its}} for name, its in metrics.items()]
+    create_table_artifact(table, key=artifact_key(f"metrics-{recipe}"), description="With chance and baseline")
 
 
 @shown

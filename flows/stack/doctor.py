@@ -21,7 +21,7 @@ from packaging.utils import canonicalize_name
 from components.contracts.address import without_login
 from components.contracts.errors import ConfigError, DiptychError, explained
 from flows.loopback import is_free
-from flows.machine import has_gpu, lacks_driver
+from flows.machine import has_gpu, keeps_time, lacks_driver
 from flows.stack.disk import other_disks
 from flows.stack.objects import find_weed
 from flows.stack.place import Place, is_made
@@ -245,7 +245,12 @@ def _clock(root: Path) -> Iterator[Finding]:
             says = f"MLflow's server is {abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}; webhooks and S3 refuse 300: set both clocks"
             yield Finding(about="clock", state="wrong", says=says)
             return
-    yield Finding(about="clock", state="well", says=time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()))
+    now = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
+    if keeps_time() is False:
+        says = f"{now}, and nobody keeps it right, by what the kernel says; S3 and webhooks refuse who is 300 s off (timedatectl set-ntp true)"
+        yield Finding(about="clock", state="doubtful", says=says)
+        return
+    yield Finding(about="clock", state="well", says=now)
 
 
 def _skew_s(uri: str) -> float | None:

@@ -57,9 +57,15 @@ def add_stack(add: Add) -> None:
         ),
         ("restore", "put what a backup has into servers that have nothing yet", _restore),
     ):
-        add(name, does, command).add_argument(
-            "file", metavar="FILE", type=Path, help="the archive; it has the passwords, so keep it as one"
-        )
+        its = add(name, does, command)
+        its.add_argument("file", metavar="FILE", type=Path, help="the archive; it has the passwords, so keep it as one")
+        if command is _restore:
+            its.add_argument(
+                "--data",
+                metavar="DIR",
+                type=Path,
+                help="where servers are begun anew for it; those of now, which have to be empty, unless given",
+            )
     add(
         "mcp",
         "answer programs that speak the Model Context Protocol, over standard input and output; changes nothing",
@@ -164,11 +170,12 @@ def _backup(root: Path, arguments: argparse.Namespace) -> int:
 
 def _restore(root: Path, arguments: argparse.Namespace) -> int:
     from flows.stack.archive import as_line
-    from flows.stack.restore import restore
+    from flows.stack.restore import restore_into
     from flows.stack.seen import read_seen
 
-    file = arguments.here / arguments.file
-    print(as_line("Restored from", restore(root, file), file))
+    file, data = arguments.here / arguments.file, arguments.here / arguments.data if arguments.data else None
+    counts = restore_into(root, file, data, lambda said: print(said, flush=True))
+    print(as_line("Restored from", counts, file))
     if (seen := read_seen(root)) and seen.without:
         print(
             f"The servers run without {', '.join(seen.without)}, as before. To have those too: diptych down, then diptych up"

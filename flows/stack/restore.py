@@ -1,4 +1,4 @@
-"""`diptych restore FILE`: put what a backup has into servers that have nothing yet, so that nothing half is ever in use.
+"""`diptych restore FILE [--data DIR]`: put what a backup has into servers that have nothing yet, so that nothing half is ever in use.
 
 Databases are filled under other names and held, row by row, against what the backup says they had (`flows.stack.fill`); objects and cached files are of
 use to nobody before. Then the servers end, and the next start has all of it take its place (`flows.stack.restoring`). Nobody who begins runs of flows
@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import tarfile
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -26,13 +26,51 @@ from flows.stack.backup import ALONE, cache_of, keys, ran, running
 from flows.stack.fill import drop_filled, fill
 from flows.stack.half_written import scratch
 from flows.stack.objects import BUCKETS, client
-from flows.stack.place import KEYS, USER, Place, write_private
+from flows.stack.place import KEYS, USER, Place, unmoved, write_private
 from flows.stack.postgres import DATABASES
 from flows.stack.restoring import STAGED, Restoring, forget_restoring, read_restoring, write_restoring
-from flows.stack.seen import Seen, read_seen
-from flows.stack.up import UP, WITHIN_S, brought_up, end
+from flows.stack.seen import Seen, keep_settings, read_seen
+from flows.stack.up import UP, WITHIN_S, brought_up, end, up
 
+_BEGIN_RUNS = ("workers", "hooks")  # what `up` leaves out of what begins runs of flows
 _THEIRS = ("prefect", "mlflow", "mlflow-jobs", "mlflow-serving", "mlflow-forms", "webhooks")
+
+
+def restore_into(root: Path, file: Path, data: Path | None, say: Callable[[str], None]) -> Counts:
+    """Do what `restore` does, in servers that are started for it without those that begin runs; afterwards they run as they ran before, or all where none did.
+
+    Args:
+        data: where these servers are to keep what they have; where they do, or did last time, unless given.
+        say: is told what is waited for.
+
+    Of servers that are as they have to be none is ended for it. Errors as of `restore` and `up`; then servers that ran before run as before, in the place
+    that they had, and of others none.
+    """
+    before = read_seen(root)
+    if before is not None and not _begin_runs(before) and (data is None or data.resolve() == before.data):
+        return restore(root, file)
+    verified(file)
+    if before is not None and data is None:
+        known = read_restoring(before.data)
+        if known and known.filled:
+            raise ConfigError(known.says)
+        _refuse_if_in_use(running(root), known.objects if known else ())
+    left_out = before.without if before is not None else ()
+    if before is not None:
+        keep_settings(before)
+    try:
+        with unmoved(root):
+            end(root)
+            up(root, data, {*left_out, *_BEGIN_RUNS}, say)
+            counts = restore(root, file)
+    except Exception:
+        end(root)
+        if before is not None:
+            up(root, before.data, left_out, say)
+        raise
+    end(root)
+    up(root, None, left_out, say)
+    return counts
 
 
 def restore(root: Path, file: Path) -> Counts:
@@ -71,6 +109,7 @@ def restore(root: Path, file: Path) -> Counts:
         _take_away(place, {*left} - {*objects})
         with hold(private(root, "locks") / UP, f"the start of the servers of {root}", wait_s=WITHIN_S):
             _refuse_if_in_use(place, objects)
+            keep_settings(seen)
             end(root)
             write_private(place.data / STAGED, json.dumps({name: theirs[name] for name in _THEIRS if name in theirs}))
             write_restoring(place.data, replace(restoring, filled=True))
@@ -135,14 +174,14 @@ def _forget(place: Place, objects: Collection[str]) -> None:
 
 def refuse_if_runs_begin(seen: Seen, file: Path) -> None:
     """Raise ConfigError where workers or the receiver of webhooks run, which begin runs of flows while databases are filled."""
-    begin = [one.name for one in seen.services if one.name.startswith("worker-") or one.name == "hooks"]
-    if not begin:
-        return
-    without = " ".join(f"--without {name}" for name in sorted({*seen.without, "workers", "hooks"}, reverse=True))
-    raise ConfigError(
-        f"{', '.join(begin)} run here, and what they begin meanwhile would be in the way. Restore without them, then start them: "
-        f"diptych down; diptych up {without}; diptych restore {file}; diptych down; diptych up"
-    )
+    if begin := _begin_runs(seen):
+        raise ConfigError(
+            f"{', '.join(begin)} run here, and what they begin meanwhile would be in the way. Restore without them: diptych restore {file}"
+        )
+
+
+def _begin_runs(seen: Seen) -> list[str]:
+    return [one.name for one in seen.services if one.name.startswith("worker-") or one.name == "hooks"]
 
 
 def _refuse_if_in_use(place: Place, ours: Collection[str]) -> None:
@@ -155,8 +194,7 @@ def _refuse_if_in_use(place: Place, ours: Collection[str]) -> None:
         return
     _forget(place, ours)
     raise ConfigError(
-        f"the servers here have {lost} already, which a restore could take away. Restore into new ones: "
-        "diptych down; diptych up --data DIR --without workers --without hooks"
+        f"the servers here have {lost} already, which a restore could take away. Restore into new ones: diptych restore FILE --data DIR"
     )
 
 

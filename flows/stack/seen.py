@@ -71,6 +71,11 @@ def read_lost(root: Path) -> Seen | None:
     return None if seen is None or seen.process.is_alive() else seen
 
 
+def keep_settings(seen: Seen) -> None:
+    """Have servers that this process starts know what the shell said that those were started from, but for what is said here."""
+    os.environ |= {name: value for name, value in seen.settings.items() if name not in os.environ}
+
+
 def _read(root: Path) -> Seen | None:
     try:
         said = json.loads(record_file(root).read_text(encoding="utf-8"))

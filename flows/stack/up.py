@@ -18,7 +18,7 @@ from flows.serving.down import resume
 from flows.serving.gateway import ensure_gateway
 from flows.stack.place import Place, is_made, record_file, unmoved
 from flows.stack.prefect_set_up import set_up, to_deploy
-from flows.stack.seen import Seen, read_lost, read_seen
+from flows.stack.seen import Seen, keep_settings, read_lost, read_seen
 from flows.stack.services import check_left_out, services
 from flows.telling.notify import VARIABLE
 
@@ -52,7 +52,7 @@ def again(root: Path, say: Callable[[str], None] = print) -> Seen | None:
     with hold(private(root, "locks") / UP, f"the start of the servers of {root}", wait_s=WITHIN_S):
         if (lost := read_lost(root)) is None:
             return None
-        os.environ |= {name: value for name, value in lost.settings.items() if name not in os.environ}
+        keep_settings(lost)
         return brought_up(root, None, lost.without, say)
 
 

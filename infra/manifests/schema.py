@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from types import NoneType
 from typing import Any
 
 import kubernetes_asyncio.client as kubernetes
@@ -15,6 +16,15 @@ OTHERS = {
     },
 }  # fmt: skip
 """Of operators, whose schema Kubernetes does not have: the words of `spec` that are used here, as external-secrets' API reference has them, and their kinds."""
+SKY = {
+    "name": str, "workdir": {"url": str, "ref": str}, "setup": str, "run": str, "envs": {"*": str}, "secrets": {"*": NoneType},
+    "resources": {
+        "accelerators": {"*": int}, "cpus": str, "memory": str, "disk_size": int, "use_spot": bool,
+        "job_recovery": {"strategy": str, "max_restarts_on_errors": int},
+    },
+    "file_mounts": {"*": {"source": str, "mode": str}},
+}  # fmt: skip
+"""Of SkyPilot's tasks: the words that are used here, as its YAML reference has them, and their kinds; `*` is any."""
 _LIST, _DICT = re.compile(r"list\[(.+)\]"), re.compile(r"dict\((\w+), (.+)\)")
 _PLAIN: dict[str, tuple[type, ...]] = {
     "str": (str,),
@@ -38,6 +48,11 @@ def misfits(manifest: Manifest) -> list[str]:
     return list(_against(found, manifest, where))
 
 
+def misfits_of_sky(task: Any) -> list[str]:
+    """Return what is no word of a SkyPilot task that is used here, or of another kind."""
+    return list(_among(SKY, task, "task"))
+
+
 def _among(words: Any, value: Any, where: str) -> Iterator[str]:
     """Yield what is no word of an operator's, or of another kind."""
     if isinstance(words, type):
@@ -50,8 +65,8 @@ def _among(words: Any, value: Any, where: str) -> Iterator[str]:
             yield from _among(words[0], inner, f"{where}[{at}]")
     else:
         for word, inner in value.items():
-            if word in words:
-                yield from _among(words[word], inner, f"{where}.{word}")
+            if (known := words.get(word, words.get("*"))) is not None:
+                yield from _among(known, inner, f"{where}.{word}")
             else:
                 yield f"{where}: {word} is none of {', '.join(words)}"
 

@@ -66,10 +66,11 @@ def test_a_soak_of_200_faults_lost_nothing_and_answered_nothing_wrong():
     assert f"<!-- soak -->\n{soak.page(said)}\n<!-- /soak -->" in PAGE
 
 
-def test_a_pipeline_ends_by_itself_whatever_s3_does_for_a_minute():
+def test_a_pipeline_ends_by_itself_whatever_s3_does_for_a_minute_and_says_so_where_its_key_has_expired():
     said = json.loads(s3_pipeline.KEPT_AT.read_text())
     assert (said["passed"], said["lost"], [*said["detail"]], said["fault_s"]) == (True, 0, [*s3_pipeline.FAULTS], 60.0)
     assert all(of["requests_met"] > 0 for of in said["detail"].values())
+    assert s3_pipeline.SAID["expired"] in said["detail"]["expired"]["said"]
     assert f"<!-- s3-pipeline -->\n{s3_pipeline.page(said)}\n<!-- /s3-pipeline -->" in PAGE
 
 

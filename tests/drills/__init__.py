@@ -10,7 +10,7 @@
 | mlflow_away | MLflow's server is killed while a training logs to it |
 | nights | nothing, night after night: what grows |
 | s3_away | S3 is away, slow, busy, or takes our key for expired |
-| s3_pipeline | S3 is away, slow or busy while a whole pipeline hands on by it what its stages make |
+| s3_pipeline | S3 is away, slow or busy, or takes the key no more, while a whole pipeline hands on by it what its stages make |
 | server_disk | the disk that the servers keep their data on is full |
 | soak | all of it, at random, from a seed |
 | stack | a worker, PostgreSQL or Prefect's server is killed during a run, or S3 is away for a minute |

@@ -14,12 +14,14 @@ import pytest
 
 from flows import machine
 from flows.claims import Claims
-from flows.machine import has_gpu
+from flows.machine import has_gpu, keeps_time
 from flows.stack import doctor
 from flows.stack.doctor import Finding, examined
 from flows.stack.place import Place
 from flows.stack.restoring import MARK
 from flows.stack.standing import lines, standing
+
+NOW = "doubtful" if keeps_time() is False else "well"  # of the clock of this machine
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -163,11 +165,19 @@ def test_a_gpu_that_no_driver_shows_is_found_by_the_bus(tmp_path, monkeypatch, v
 
 def test_a_file_of_tomorrow_says_that_the_clock_went_back(tmp_path):
     (tmp_path / "params.yaml").touch()
-    assert one_found(tmp_path, "clock").state == "well"
+    assert one_found(tmp_path, "clock").state == NOW
     later = time.time() + 30 * 60
     os.utime(tmp_path / "params.yaml", (later, later))
     clock = one_found(tmp_path, "clock")
     assert (clock.state, clock.says.startswith("a file of the workspace is of 30 minutes from now")) == ("wrong", True)
+
+
+def test_a_clock_that_nobody_keeps_right_is_something_to_know_of(tmp_path):
+    """As the kernel of this machine says: a machine of another kind runs the other branch."""
+    clock = one_found(tmp_path, "clock")
+    assert clock.state == NOW
+    assert clock.says.startswith(time.strftime("%Y-%m-%d", time.gmtime()))
+    assert ("nobody keeps it right" in clock.says) == (keeps_time() is False)
 
 
 @contextmanager
@@ -197,7 +207,7 @@ def test_a_server_whose_clock_differs_is_told_with_how_much(tmp_path, monkeypatc
     with mlflow_whose_clock_is(ahead_s) as address:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
         clock = one_found(tmp_path, "clock")
-    assert clock.state == ("wrong" if says else "well")
+    assert clock.state == ("wrong" if says else NOW)
     assert not says or clock.says in [
         f"MLflow's server is {s} s {says}; webhooks and S3 refuse 300: set both clocks" for s in range(998, 1003)
     ]

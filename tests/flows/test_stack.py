@@ -52,7 +52,7 @@ from flows.stack.doctor import examined
 from flows.stack.objects import client
 from flows.stack.place import SETTINGS, USER, Place, is_made
 from flows.stack.postgres import AS_ROOT, DATABASES, admin, cluster_of
-from flows.stack.restore import restore
+from flows.stack.restore import restore, restore_into
 from flows.stack.restoring import exists, read_restoring, said_of_restoring, write_restoring
 from flows.stack.seen import Seen, read_seen, use
 from flows.stack.up import again, end, up
@@ -615,6 +615,20 @@ def but_prefect(found: dict[str, str]) -> dict[str, str]:
     return {key: digest for key, digest in found.items() if not key.startswith("databases/prefect/")}
 
 
+def of_before(found: dict[str, str]) -> dict[str, str]:
+    """Return digests but those, too, of the webhooks that the receiver sets up anew when it starts."""
+    webhooks = {f"databases/mlflow/public.{table}" for table in ("webhooks", "webhook_events")}
+    return {key: digest for key, digest in but_prefect(found).items() if key not in webhooks}
+
+
+def flipped(file: Path, to: Path) -> Path:
+    """Copy an archive, one bit of which is another."""
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    to.write_bytes(bytes(data))
+    return to
+
+
 def changed(file: Path, to: Path, change: Callable[[dict[str, Any]], None], **parts: bytes) -> Path:
     """Copy an archive which says something else of itself, and has some databases otherwise."""
     with tarfile.open(file) as source, tarfile.open(to, "w") as target:
@@ -644,7 +658,7 @@ def of_another_postgres(file: Path, to: Path) -> Path:
     dump[5] = 99  # the version of its format
     digest = hashlib.sha256(dump).hexdigest()
     return changed(
-        file, to, lambda about: about["parts"].update({f"databases/{name}.dump": digest}), **{name: bytes(dump)}
+        file, to, lambda about: about["sha256"].update({f"databases/{name}.dump": digest}), **{name: bytes(dump)}
     )
 
 
@@ -742,11 +756,8 @@ class TestInAnotherPlace:
     def test_a_restore_changes_nothing_for_an_archive_that_is_not_what_it_says(self, elsewhere, archive, tmp_path):
         (other, data, _), (file, _, _) = elsewhere, archive
         before = but_prefect(digests(other))
-        flipped = bytearray(file.read_bytes())
-        flipped[len(flipped) // 2] ^= 1
-        (tmp_path / "flipped.tar").write_bytes(bytes(flipped))
         with pytest.raises(DataError):
-            restore(other, tmp_path / "flipped.tar")
+            restore(other, flipped(file, tmp_path / "flipped.tar"))
         with pytest.raises(
             DataError,
             match=r"prefect does not come back as it was: public\.deployment and 0 more tables have other rows",
@@ -820,6 +831,38 @@ class TestInAnotherPlace:
             restore(other, file)
         assert said_of_restoring(other) == "", "one that is refused leaves nothing to do"
 
+    def test_one_command_starts_servers_for_it_and_those_of_before_where_it_is_refused(
+        self, elsewhere, archive, tmp_path
+    ):
+        """Into data that begin anew, beside servers that run with who begins runs: by now the first have what was restored."""
+        (other, data, _), (file, was, known) = elsewhere, archive
+        end(other)
+        up(other, without=["workers"], say=lambda said: None)
+        before = seen(other)
+        assert [one.name for one in before.services if one.name == "hooks"]
+        with pytest.raises(ConfigError, match=r"already.* Restore into new ones: diptych restore FILE --data DIR"):
+            restore_into(other, file, None, say=lambda said: None)
+        with pytest.raises(DataError, match="is not what was written"):
+            restore_into(other, flipped(file, tmp_path / "flipped.tar"), tmp_path / "new", say=lambda said: None)
+        assert seen(other).process == before.process, "nobody was ended for it"
+        with pytest.raises(DataError, match="does not come back as it was"):
+            restore_into(
+                other, with_another_row(file, tmp_path / "changed.tar"), tmp_path / "new", say=lambda said: None
+            )
+        again = seen(other)
+        assert (again.data, again.without, Place.read(other).data) == (data, ("workers",), data), "as before"
+        assert known <= runs(other)
+
+        for name in Place.read(other).environment():
+            os.environ.pop(name, None)
+        said = command(other, "restore", str(file), "--data", str(tmp_path / "newest"))
+        assert f"Restored from {file}: {len(DATABASES)} databases, " in said
+        now = seen(other)
+        assert (now.data, now.without) == (tmp_path / "newest", ("workers",))
+        assert {one.state for one in now.services} == {"well"}
+        assert of_before(digests(other)) == of_before(was)
+        assert known <= runs(other)
+
     def test_one_that_nobody_disturbs_ends_with_all_of_it_in_use(self, elsewhere, archive):
         """Into data that begin anew: by now the first have what was restored."""
         (other, _, _), (file, was, known) = elsewhere, archive
@@ -857,9 +900,7 @@ def test_after_the_supervisor_was_killed_with_all_of_them_up_has_what_they_had(r
     )
     _, before, known = archive
     assert known <= runs(root)
-    after, kept = digests(root), but_prefect(before)
-    for table in ("webhooks", "webhook_events"):  # the receiver sets up its own anew when it starts
-        kept.pop(f"databases/mlflow/public.{table}", None)
+    after, kept = digests(root), of_before(before)
     assert {name: after.get(name) for name in kept} == kept
     log = (Place.read(root).data / "logs/postgres.log").read_text(errors="replace")
     assert re.search("database system was (interrupted|shut down)", log)

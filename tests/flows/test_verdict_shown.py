@@ -1,5 +1,6 @@
 """What becomes of a version is shown in Prefect under one key, by whatever way it was asked for: a real server, a flow run or a shell."""
 
+import json
 import os
 import subprocess
 import sys
@@ -35,14 +36,24 @@ def shown(toy, prefect_api):
 
 
 @pytest.fixture
-def links(prefect_api):
-    """Return a call that gives the newest `links-clip` of all runs."""
+def newest(prefect_api):
+    """Return a call that gives the newest of all runs that has a key."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
     with get_client(sync_client=True) as client:
-        only = ArtifactFilter(key=ArtifactFilterKey(any_=["links-clip"]))
-        yield lambda: max(client.read_artifacts(artifact_filter=only), key=lambda one: one.created).data
+
+        def look(key):
+            only = ArtifactFilter(key=ArtifactFilterKey(any_=[key]))
+            return max(client.read_artifacts(artifact_filter=only), key=lambda one: one.created).data
+
+        yield look
+
+
+@pytest.fixture
+def links(newest):
+    """Return a call that gives the newest `links-clip`."""
+    return lambda: newest("links-clip")
 
 
 def in_a_shell(verb, *arguments, server=True):
@@ -52,7 +63,7 @@ def in_a_shell(verb, *arguments, server=True):
     return subprocess.run(command, capture_output=True, text=True, check=False, env=env)
 
 
-def test_the_deployment_shows_what_was_judged_and_what_a_person_signed_for(toy, shown, links):
+def test_the_deployment_shows_what_was_judged_and_what_a_person_signed_for(toy, shown, links, newest):
     from flows.judged import promote
 
     first = made(toy, 1)
@@ -67,6 +78,10 @@ def test_the_deployment_shows_what_was_judged_and_what_a_person_signed_for(toy, 
         assert f"{place}?" in said
     assert "data/report.html" not in said, "validation wrote none, so no link leads there"
     assert f"\n- Data {('d' * 64)[:36]} from " in said
+    rows = {one["metric"]: one for one in json.loads(newest("metrics-clip"))}
+    kept = json.loads((toy / "runs/clip/package/metrics.json").read_text())
+    assert {name: one["value"] for name, one in rows.items()} == {name: one["value"] for name, one in kept.items()}
+    assert len(rows) > 0
     ((page, of_run),) = shown()
     assert page.startswith("# clip@1: promoted")
     assert of_run

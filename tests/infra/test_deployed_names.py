@@ -41,6 +41,7 @@ from flows.telling.again import tried
 from flows.telling.automations import BEAT_S, DEPLOY, GO_BACK, TRAIN, WATCHDOGS
 from infra.manifests.dockerfile import stages
 from infra.manifests.render import Manifest, containers, pod_of
+from infra.manifests.schema import misfits_of_sky
 from tests.infra.deployed import (
     INFRA,
     POOLS,
@@ -506,6 +507,23 @@ def test_ranks_are_as_many_as_meet():
     assert host == f"{job['metadata']['name']}-0.{job['spec']['template']['spec']['subdomain']}"
     assert job["spec"]["template"]["spec"]["subdomain"] in named("Service")
     assert job["spec"]["completionMode"] == "Indexed"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({}, None),
+        ({"use_spot": "yes"}, "task.resources.use_spot: is 'yes', and has to be bool"),
+        ({"spot": True}, "task.resources: spot is none of"),
+        ({"job_recovery": {"max_restarts": 2}}, "task.resources.job_recovery: max_restarts is none of"),
+        ({"accelerators": {"H100": "1"}}, "task.resources.accelerators.H100: is '1', and has to be int"),
+    ],
+)
+def test_the_spot_job_has_words_that_skypilot_knows(change, says):
+    said = yaml.safe_load((INFRA / "sky.yaml").read_text())
+    assert said["resources"]["use_spot"] is True
+    found = misfits_of_sky({**said, "resources": {**said["resources"], **change}})
+    assert [one.startswith(str(says)) for one in found] == [True] * (says is not None)
 
 
 def test_the_spot_job_names_what_the_code_reads():
