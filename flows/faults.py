@@ -6,7 +6,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from components.contracts.address import without_login
+from components.contracts.address import without_login, without_password
 from components.contracts.errors import DiptychError, explained
 
 
@@ -16,7 +16,7 @@ def told(err: Exception, root: Path | None, debug: bool = False) -> str:
     One sentence for what a person can mend. Of anything else the traceback goes to a file, which is named; with `debug`,
     traceback and logs of the stage come before the sentence.
     """
-    whole = "".join(traceback.format_exception(err))
+    whole = without_password("".join(traceback.format_exception(err)))
     before = f"{whole}\n" if debug else ""
     if isinstance(err, DiptychError):
         return f"{before}{err}"
@@ -24,7 +24,7 @@ def told(err: Exception, root: Path | None, debug: bool = False) -> str:
         return f"{before}{explained(err)}"
     if refused := _refused(err):
         return f"{before}{refused}"
-    return f"{before}{type(err).__name__}: {err} ({_kept(whole, root)})"
+    return f"{before}{type(err).__name__}: {without_password(str(err))} ({_kept(whole, root)})"
 
 
 def _refused(err: Exception) -> str | None:

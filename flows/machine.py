@@ -34,11 +34,15 @@ def lacks_driver() -> bool:
 
 def keeps_time() -> bool | None:
     """Return whether somebody keeps the machine's clock right, as NTP does, by what the kernel says; None where it does not say."""
+    state = _ntp_state()
+    return None if state is None or state < 0 else state != _TIME_ERROR
+
+
+def _ntp_state() -> int | None:
     try:
-        state = ctypes.CDLL(None).ntp_gettime(ctypes.create_string_buffer(_NTPTIMEVAL_BYTES))
+        return int(ctypes.CDLL(None).ntp_gettime(ctypes.create_string_buffer(_NTPTIMEVAL_BYTES)))
     except (OSError, AttributeError):  # a C library without it
         return None
-    return None if state < 0 else bool(state != _TIME_ERROR)
 
 
 def _read(file: Path) -> str:

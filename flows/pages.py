@@ -88,7 +88,7 @@ def said_mlflow() -> str:
             f"{MLFLOW_PAGE} is {address!r}, but links to MLflow begin with it. Give the address that people open: "
             "https://mlflow.example.org"
         )
-    return address
+    return without_login(address)
 
 
 def port_of(root: Path, page: Page) -> int:

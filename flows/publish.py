@@ -19,6 +19,7 @@ from httpx import HTTPError
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.exceptions import PrefectException
 
+from components.contracts.address import without_password
 from components.contracts.errors import DiptychError
 from components.monitoring.events import VERDICT, Event
 from components.registry.links import (
@@ -56,7 +57,11 @@ def shown(publishes: Callable[P, None]) -> Callable[P, None]:
         try:
             publishes(*args, **kwargs)
         except (HTTPError, OSError, PrefectException, DiptychError) as err:
-            print(f"not shown on the run's page ({publishes.__name__}): {err}", file=sys.stderr, flush=True)
+            print(
+                f"not shown on the run's page ({publishes.__name__}): {without_password(str(err))}",
+                file=sys.stderr,
+                flush=True,
+            )
 
     return quietly
 

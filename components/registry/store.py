@@ -47,10 +47,11 @@ def store_uri(root: Path) -> str:
     address, and logs have that.
     """
     uri = os.environ.get(TRACKING) or f"sqlite:///{root.resolve() / 'mlflow.db'}"
-    if not uri.startswith(("http://", "https://")) or (who := urlsplit(uri)).username is None:
+    who = urlsplit(uri)
+    if who.scheme not in ("http", "https") or not (who.username and who.password):
         return uri
     os.environ |= {
-        TRACKING: without_login(uri), "MLFLOW_TRACKING_USERNAME": unquote(who.username), "MLFLOW_TRACKING_PASSWORD": unquote(who.password or ""),
+        TRACKING: without_login(uri), "MLFLOW_TRACKING_USERNAME": unquote(who.username), "MLFLOW_TRACKING_PASSWORD": unquote(who.password),
     }  # fmt: skip
     return os.environ[TRACKING]
 

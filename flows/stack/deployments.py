@@ -15,9 +15,11 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import yaml
 
@@ -60,12 +62,22 @@ def listed_in(root: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     raise ConfigError("prefect.yaml has deployments without name or entrypoint. See: prefect deploy --all")
 
 
+def has_deployment(root: Path, name: str) -> bool:
+    """Return whether prefect.yaml has a deployment, such as deploy/manual; also where it cannot be read, which others say."""
+    try:
+        return any(_key(one).rpartition(":")[2] == name for one in listed_in(root)[1])
+    except FileNotFoundError:
+        return False
+    except ConfigError:
+        return True
+
+
 def versions(said: Mapping[str, Any], root: Path) -> dict[str, str]:
     """Return of each deployment, by its flow and name, its version: a digest of all that is said of it, by those of one name and for all of them, and of where it works."""
     for_all = {name: its for name, its in said.items() if name != "deployments"}
     of = dict[str, list[Any]]()
     for one in said["deployments"]:
-        of.setdefault(_known_as(one), [str(root), for_all]).append(one)
+        of.setdefault(_key(one), [str(root), for_all]).append(one)
 
     def version(its: Sequence[Any]) -> str:
         digest = hashlib.sha256(json.dumps(its, default=str).encode()).hexdigest()[:16]
@@ -74,26 +86,55 @@ def versions(said: Mapping[str, Any], root: Path) -> dict[str, str]:
     return {name: version(its) for name, its in of.items()}
 
 
-def untold(root: Path, known: Mapping[str, str | None]) -> dict[str, Any] | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """A deployment that a server has.
+
+    Args:
+        id: of it.
+        version: as `versions` gives it, or as somebody else does.
+        here: whether it works in the workspace, by the folder that its steps name.
+    """
+
+    id: str
+    version: str | None
+    here: bool
+
+    def is_gone(self, name: str, now: Collection[str]) -> bool:
+        """Return whether it was made here, of this workspace, and is none of those of now."""
+        return self.here and name not in now and MADE.search(self.version or "") is not None
+
+
+def known_as(root: Path, listed: Iterable[Mapping[str, Any]]) -> dict[str, Known]:
+    """Return of each deployment of a server, as its API has them, by entrypoint/name, what is known of it."""
+    return {
+        f"{one['entrypoint']}/{one['name']}": Known(
+            id=str(one["id"]), version=one["version"], here=str(root) in _folders(one["pull_steps"])
+        )
+        for one in listed
+    }
+
+
+def untold(root: Path, known: Mapping[str, Known]) -> dict[str, Any] | None:
     """Return `deployments` of a workspace, where the server lacks one, has one otherwise, or has one that was made here and is no more; None where it knows them.
 
     Files that cannot be read change nothing that it knows: runs say what is wrong with params.yaml, and the server shall be there.
 
     Args:
         root: of the workspace.
-        known: the versions of the server's deployments that work there, by entrypoint/name.
+        known: of the server, as of `known_as`.
 
     Raises ConfigError where prefect.yaml cannot be read, of a server that knows none yet.
     """
     try:
         said = deployments(root)
     except ConfigError:
-        if any(MADE.search(version or "") for version in known.values()):
+        if any(MADE.search(one.version or "") for one in known.values()):
             return None
         said, _ = listed_in(root)
     now = versions(said, root)
-    lacks = any(known.get(name) != version for name, version in now.items())
-    return said if lacks or any(_is_gone(now, *one) for one in known.items()) else None
+    lacks = any(name not in known or known[name].version != version for name, version in now.items())
+    return said if lacks or any(one.is_gone(name, now) for name, one in known.items()) else None
 
 
 def deploy_all(said: Mapping[str, Any], root: Path) -> None:
@@ -109,37 +150,33 @@ def deploy_all(said: Mapping[str, Any], root: Path) -> None:
 
     now = versions(said, root)
     with get_client(sync_client=True) as client:
-        here = {f"{one.entrypoint}/{one.name}": one for one in _all(client) if str(root) in works_in(one.pull_steps)}
+        known = known_as(root, _all(client))
         anew = [
-            {**one, "version": now[_known_as(one)]} for one in said["deployments"]
-            if (known := here.get(_known_as(one))) is None or known.version != now[_known_as(one)]
+            {**one, "version": now[_key(one)]} for one in said["deployments"]
+            if _key(one) not in known or known[_key(one)].version != now[_key(one)]
         ]  # fmt: skip
         if anew:
             _deploy({**said, "deployments": anew}, root)
-        for name, one in here.items():
-            if _is_gone(now, name, one.version):
-                client.delete_deployment(one.id)
+            known = known_as(root, _all(client))  # one that has another entrypoint now is the same to the server
+        for name, one in known.items():
+            if one.is_gone(name, now):
+                client.delete_deployment(UUID(one.id))
 
 
-def works_in(pull_steps: Sequence[Mapping[str, Any]] | None) -> list[str | None]:
-    """Return the folders that a deployment's steps name."""
+def _folders(pull_steps: Sequence[Mapping[str, Any]] | None) -> list[str | None]:
     return [its.get("directory") for steps in pull_steps or () for its in steps.values() if isinstance(its, Mapping)]
 
 
-def _is_gone(now: Mapping[str, str], name: str, version: str | None) -> bool:
-    return name not in now and MADE.search(version or "") is not None
-
-
-def _all(client: Any) -> Iterator[Any]:
+def _all(client: Any) -> Iterator[dict[str, Any]]:
     """Yield every deployment of a server."""
     for offset in itertools.count(step=PAGE):
         found = client.read_deployments(limit=PAGE, offset=offset)
-        yield from found
+        yield from (one.model_dump(include={"id", "name", "entrypoint", "version", "pull_steps"}) for one in found)
         if len(found) < PAGE:
             return
 
 
-def _known_as(deployment: Mapping[str, Any]) -> str:
+def _key(deployment: Mapping[str, Any]) -> str:
     return f"{deployment['entrypoint']}/{deployment['name']}"
 
 
@@ -183,7 +220,12 @@ def main() -> None:
     )
     left_out, root = parser.parse_args().without, Path.cwd()
     said = deployments(root)
-    listed = [one for one in said["deployments"] if _known_as(one).rpartition(":")[2] not in left_out]
+    by_name = {_key(one).rpartition(":")[2]: one for one in said["deployments"]}
+    if unknown := [one for one in left_out if one not in by_name]:
+        raise ConfigError(
+            f"prefect.yaml has no {' and no '.join(unknown)} that could be left out, only {', '.join(by_name)}."
+        )
+    listed = [one for one in said["deployments"] if _key(one).rpartition(":")[2] not in left_out]
     deploy_all({**said, "deployments": listed}, root)
 
 

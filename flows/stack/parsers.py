@@ -91,6 +91,7 @@ def _up(root: Path, arguments: argparse.Namespace) -> int:
 
     seen = again(root, say) if arguments.again else up(root, data, arguments.without, say)
     if seen is None:
+        print("null", end="\n") if arguments.json else None
         return 0
     if any(name.startswith(VARIABLE) for name in os.environ):
         from flows.stack.seen import use
@@ -173,7 +174,10 @@ def _restore(root: Path, arguments: argparse.Namespace) -> int:
     from flows.stack.restore import restore_into
     from flows.stack.seen import read_seen
 
-    file, data = arguments.here / arguments.file, arguments.here / arguments.data if arguments.data else None
+    file, data = (
+        arguments.here / arguments.file,
+        (arguments.here / arguments.data).resolve() if arguments.data else None,
+    )
     counts = restore_into(root, file, data, lambda said: print(said, flush=True))
     print(as_line("Restored from", counts, file))
     if (seen := read_seen(root)) and seen.without:

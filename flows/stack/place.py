@@ -26,7 +26,7 @@ _SECRETS = (
     "s3-within-volume", "s3-within-filer",
 )  # fmt: skip
 SETTINGS = (
-    "DIPTYCH_DECODED_GB", "DIPTYCH_KEEP_RUNS_DAYS", "DIPTYCH_LOCK_WAIT_S", "DIPTYCH_MLFLOW_PAGE", "DIPTYCH_PRICE_PER_HOUR", "DIPTYCH_SIGNING_KEY",
+    "DIPTYCH_CACHE", "DIPTYCH_CHECKPOINTS", "DIPTYCH_DECODED_GB", "DIPTYCH_KEEP_RUNS_DAYS", "DIPTYCH_LOCK_WAIT_S", "DIPTYCH_MLFLOW_PAGE", "DIPTYCH_PRICE_PER_HOUR", "DIPTYCH_REMOTE", "DIPTYCH_SIGNING_KEY",
     "DIPTYCH_TRIES_A_DAY", "DIPTYCH_WATTS", "PREFECT_UI_URL",
 )  # fmt: skip
 """Variables that say how servers and runs behave, and are no secrets: those of the shell that started the servers are theirs until they end."""
@@ -115,13 +115,19 @@ class Place:
 
 
 @contextmanager
-def unmoved(root: Path) -> Iterator[None]:
-    """Have the servers' data be where they were before where the block does not end well, so that a start that fails elsewhere moves nothing."""
+def unmoved(root: Path, interrupted: bool = False) -> Iterator[None]:
+    """Have the servers' data be where they were before where the block does not end well, so that a start that fails elsewhere moves nothing.
+
+    Args:
+        interrupted: also where somebody interrupts it, who may have started them all the same.
+    """
     home = _home(root.resolve())
     before = _read(home)
     try:
         yield
-    except Exception:  # who is interrupted may have started them all the same
+    except BaseException as err:
+        if not (interrupted or isinstance(err, Exception)):
+            raise
         if not before:
             home.unlink(missing_ok=True)
         elif before != _read(home):
@@ -137,6 +143,11 @@ def is_made(root: Path) -> bool:
 def record_file(root: Path) -> Path:
     """Return where the supervisor says how its servers are."""
     return root.resolve() / ".diptych" / "stack" / "services.json"
+
+
+def ended_file(root: Path) -> Path:
+    """Return what is there where somebody had the servers end, who are not to be started again untold."""
+    return root.resolve() / ".diptych" / "stack" / "ended"
 
 
 def _home(root: Path) -> Path:

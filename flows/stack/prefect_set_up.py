@@ -11,7 +11,7 @@ from components.contracts.errors import DiptychError
 from flows.machine import has_gpu
 from flows.stack.deployments import DEPLOY_WITHIN_S, deploy_all, untold
 from flows.stack.place import Place
-from flows.stack.queue import versions_known
+from flows.stack.queue import known_deployments
 from flows.telling.automations import REACTIONS, set_up_automations
 
 if TYPE_CHECKING:
@@ -57,8 +57,11 @@ def set_up_prefect(place: Place) -> None:
         return
     if (said := to_deploy(place)) is not None:
         deploy_all(said, place.root)
-    there = {name.rpartition(":")[2] for name in versions_known(place)}
-    set_up_automations(place.root, [one for one in REACTIONS if one.deployment in there], watched=True)
+    there = {name.rpartition(":")[2] for name in known_deployments(place)}
+    reactions = {
+        is_there: [one for one in REACTIONS if (one.deployment in there) == is_there] for is_there in (True, False)
+    }
+    set_up_automations(place.root, reactions[True], watched=True, gone=[one.name for one in reactions[False]])
     renew_notices()
 
 
@@ -87,7 +90,7 @@ def set_up_queues(client: "SyncPrefectClient") -> None:
 
 def to_deploy(place: Place) -> dict[str, Any] | None:
     """Return what the server has to be told of deployments, as of `untold`; None where nobody wants any. TransientError where the server does not answer."""
-    return untold(place.root, versions_known(place)) if (place.root / "prefect.yaml").exists() else None
+    return untold(place.root, known_deployments(place)) if (place.root / "prefect.yaml").exists() else None
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from http.client import HTTPException
 from typing import Any
 
 from components.contracts.errors import TransientError
-from flows.stack.deployments import PAGE, works_in
+from flows.stack.deployments import PAGE, Known, known_as
 from flows.stack.place import USER, Place
 from flows.telling.automations import WATCHDOGS
 
@@ -66,17 +66,12 @@ def not_watching(place: Place) -> dict[str, str]:
     return {name: "paused" if name in at_work else "missing" for name in WATCHDOGS if not at_work.get(name)}
 
 
-def versions_known(place: Place) -> dict[str, str | None]:
-    """Return the version of each deployment that works in the workspace, by entrypoint/name. TransientError where Prefect's server does not answer."""
-    found, offset = dict[str, str | None](), 0
-    while True:
-        some = _asked(place, "deployments/filter", {"limit": PAGE, "offset": offset})
-        found |= {
-            f"{one['entrypoint']}/{one['name']}": one["version"] for one in some if str(place.root) in works_in(one["pull_steps"])
-        }  # fmt: skip
-        if len(some) < PAGE:
-            return found
-        offset += PAGE
+def known_deployments(place: Place) -> dict[str, Known]:
+    """Return the deployments that Prefect's server has, as of `known_as`. TransientError where it does not answer."""
+    listed: list[dict[str, Any]] = []
+    while len(some := _asked(place, "deployments/filter", {"limit": PAGE, "offset": len(listed)})) == PAGE:
+        listed += some
+    return known_as(place.root, [*listed, *some])
 
 
 def as_lines(found: list[Queue]) -> list[str]:

@@ -9,9 +9,9 @@ import json
 import os
 import shutil
 import tarfile
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
@@ -29,8 +29,8 @@ from flows.stack.objects import BUCKETS, client
 from flows.stack.place import KEYS, USER, Place, unmoved, write_private
 from flows.stack.postgres import DATABASES
 from flows.stack.restoring import STAGED, Restoring, forget_restoring, read_restoring, write_restoring
-from flows.stack.seen import Seen, keep_settings, read_seen
-from flows.stack.up import UP, WITHIN_S, brought_up, end, up
+from flows.stack.seen import Seen, keep_settings, read_lost, read_seen
+from flows.stack.up import UP, WITHIN_S, brought_up, end
 
 _BEGIN_RUNS = ("workers", "hooks")  # what `up` leaves out of what begins runs of flows
 _THEIRS = ("prefect", "mlflow", "mlflow-jobs", "mlflow-serving", "mlflow-forms", "webhooks")
@@ -43,37 +43,49 @@ def restore_into(root: Path, file: Path, data: Path | None, say: Callable[[str],
         data: where these servers are to keep what they have; where they do, or did last time, unless given.
         say: is told what is waited for.
 
-    Of servers that are as they have to be none is ended for it. Errors as of `restore` and `up`; then servers that ran before run as before, in the place
-    that they had, and of others none.
+    Of servers that are as they have to be none is ended for it. Errors as of `restore` and `up`. Whatever ends it before all is there, also who
+    interrupts it: servers that ran before run as before then, in the place that they had, and of others none.
     """
     before = read_seen(root)
-    if before is not None and not _begin_runs(before) and (data is None or data.resolve() == before.data):
-        return restore(root, file)
-    verified(file)
-    if before is not None and data is None:
-        known = read_restoring(before.data)
-        if known and known.filled:
-            raise ConfigError(known.says)
-        _refuse_if_in_use(running(root), known.objects if known else ())
-    left_out = before.without if before is not None else ()
-    if before is not None:
-        keep_settings(before)
+    if before is not None and not _begin_runs(before) and data in (None, before.data):
+        return restore(root, file, say)
+    with hold(private(root, "locks") / ALONE, f"a backup or a restore of the servers of {root}"):
+        if before is not None and data in (None, before.data):
+            known = read_restoring(before.data)
+            if known and known.filled:
+                raise ConfigError(known.says)
+            _refuse_if_in_use(running(root), known.objects if known else ())
+        verified(file)
+        with hold(private(root, "locks") / UP, f"the start of the servers of {root}", wait_s=WITHIN_S):
+            was = before or read_lost(root)
+            left_out = was.without if was is not None else ()
+            if was is not None:
+                keep_settings(was)
+            try:
+                with unmoved(root, interrupted=True):
+                    if before is not None:
+                        end(root, for_good=False)
+                    brought_up(root, data, {*left_out, *_BEGIN_RUNS, "triton"}, say)
+                    filled = _fill(root, file)
+            except BaseException as err:
+                _back(root, before, say, err)
+                raise
+            return _taken_up(root, filled, left_out, say)
+
+
+def _back(root: Path, before: Seen | None, say: Callable[[str], None], err: BaseException) -> None:
+    """Have servers of before run again, as they did; DiptychError, with why it came to that, where that fails."""
     try:
-        with unmoved(root):
-            end(root)
-            up(root, data, {*left_out, *_BEGIN_RUNS}, say)
-            counts = restore(root, file)
-    except Exception:
-        end(root)
+        if read_seen(root) is not None:
+            end(root, for_good=before is None)
         if before is not None:
-            up(root, before.data, left_out, say)
-        raise
-    end(root)
-    up(root, None, left_out, say)
-    return counts
+            say("it is not restored, and the servers of before are started again")
+            brought_up(root, before.data, before.without, say)
+    except Exception as other:
+        raise DiptychError(f"{err} Besides, the servers of before do not run again: {other}") from err
 
 
-def restore(root: Path, file: Path) -> Counts:
+def restore(root: Path, file: Path, say: Callable[[str], None] = print) -> Counts:
     """Put everything of an archive into the servers that run, in the place of what they have, and start them anew.
 
     Whoever had a password of Prefect or MLflow has it again, since MLflow keeps its users, and what it encrypted, by these; databases and
@@ -84,39 +96,64 @@ def restore(root: Path, file: Path) -> Counts:
     would take away, run with workers or hooks, which begin such runs, or where one before only has to take its place. Of what is refused nothing is left: databases that were filled go, and the
     objects that were put, those of one before that was ended in the middle too.
     """
+    seen = read_seen(root)
+    with hold(private(root, "locks") / ALONE, f"a backup or a restore of the servers of {root}"):
+        filled = _fill(root, file)
+        assert seen is not None
+        with hold(private(root, "locks") / UP, f"the start of the servers of {root}", wait_s=WITHIN_S):
+            keep_settings(seen)
+            return _taken_up(root, filled, seen.without, say)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Filled:
+    """What has been put where nobody looks for it yet; its mark, the passwords of the archive, and how much it is."""
+
+    restoring: Restoring
+    theirs: Mapping[str, str] = field(repr=False)
+    counts: Counts
+
+
+def _fill(root: Path, file: Path) -> _Filled:
+    """Put everything of an archive where nobody looks for it yet; errors as of `restore`."""
     place, seen = running(root), read_seen(root)
     assert seen is not None
-    with hold(private(root, "locks") / ALONE, f"a backup or a restore of the servers of {root}"):
-        before = read_restoring(place.data)
-        if before and before.filled:  # what it put is in use from the next start on, and no more ours to take away
-            raise ConfigError(before.says)
-        left = before.objects if before else ()
-        _refuse_if_in_use(place, left)
-        refuse_if_runs_begin(seen, file)
-        about = verified(file)
-        objects = tuple(name.removeprefix("buckets/") for name in about.parts if name.startswith("buckets/"))
-        began = datetime.now(UTC).isoformat(timespec="seconds")
-        restoring = Restoring(
-            file=str(file.resolve()), began=began, process=ProcessId.of(os.getpid()), objects=tuple({*objects, *left})
-        )  # fmt: skip
-        write_restoring(place.data, restoring)
-        try:
-            theirs = _filled(root, place, file, about)
-        except DiptychError:  # the archive is not what it says, or of another PostgreSQL, or there is no room: what came of it is not wanted
-            with suppress(Exception):  # of servers that are away: the mark stays then, and the next one takes it away
-                _forget(place, restoring.objects)
-            raise
-        _take_away(place, {*left} - {*objects})
-        with hold(private(root, "locks") / UP, f"the start of the servers of {root}", wait_s=WITHIN_S):
-            _refuse_if_in_use(place, objects)
-            keep_settings(seen)
-            end(root)
-            write_private(place.data / STAGED, json.dumps({name: theirs[name] for name in _THEIRS if name in theirs}))
-            write_restoring(place.data, replace(restoring, filled=True))
-            brought_up(
-                root, None, seen.without, say=lambda said: None
-            )  # before anybody else can, who would start workers
-    return counted(about.parts, file)
+    before = read_restoring(place.data)
+    if before and before.filled:  # what it put is in use from the next start on, and no more ours to take away
+        raise ConfigError(before.says)
+    left = before.objects if before else ()
+    _refuse_if_in_use(place, left)
+    refuse_if_runs_begin(seen, file)
+    about = verified(file)
+    objects = tuple(name.removeprefix("buckets/") for name in about.parts if name.startswith("buckets/"))
+    began = datetime.now(UTC).isoformat(timespec="seconds")
+    restoring = Restoring(
+        file=str(file.resolve()), began=began, process=ProcessId.of(os.getpid()), objects=tuple({*objects, *left})
+    )  # fmt: skip
+    write_restoring(place.data, restoring)
+    try:
+        theirs = _filled(root, place, file, about)
+    except (
+        Exception
+    ):  # the archive is not what it says, or of another PostgreSQL, or there is no room: what came of it is not wanted
+        with suppress(Exception):  # of servers that are away: the mark stays then, and the next one takes it away
+            _forget(place, restoring.objects)
+        raise
+    _take_away(place, {*left} - {*objects})
+    return _Filled(restoring=restoring, theirs=theirs, counts=counted(about.parts, file))
+
+
+def _taken_up(root: Path, filled: _Filled, without: Collection[str], say: Callable[[str], None]) -> Counts:
+    """End the servers, and have all that was filled take its place at the start that follows, before anybody else can who would start workers."""
+    place = Place.read(root)
+    _refuse_if_in_use(place, filled.restoring.objects)
+    end(root, for_good=False)
+    write_private(
+        place.data / STAGED, json.dumps({name: filled.theirs[name] for name in _THEIRS if name in filled.theirs})
+    )
+    write_restoring(place.data, replace(filled.restoring, filled=True))
+    brought_up(root, None, without, say)
+    return filled.counts
 
 
 def _filled(root: Path, place: Place, file: Path, about: About) -> dict[str, str]:

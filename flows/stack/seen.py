@@ -66,7 +66,7 @@ def read_seen(root: Path) -> Seen | None:
 
 
 def read_lost(root: Path) -> Seen | None:
-    """Return how the servers were whose supervisor is gone, though nobody had `diptych down` end them; None where they run, or were ended."""
+    """Return how the servers were last whose supervisor is gone, whoever ended it; None where they run, or none ever did."""
     seen = _read(root)
     return None if seen is None or seen.process.is_alive() else seen
 

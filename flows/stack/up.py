@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from components.contracts.errors import Busy, ConfigError, TransientError
@@ -16,7 +16,7 @@ from components.stages.place import private
 from flows.claims import Claims
 from flows.serving.down import resume
 from flows.serving.gateway import ensure_gateway
-from flows.stack.place import Place, is_made, record_file, unmoved
+from flows.stack.place import Place, ended_file, is_made, unmoved
 from flows.stack.prefect_set_up import set_up, to_deploy
 from flows.stack.seen import Seen, keep_settings, read_lost, read_seen
 from flows.stack.services import check_left_out, services
@@ -50,7 +50,7 @@ def again(root: Path, say: Callable[[str], None] = print) -> Seen | None:
     one says too, but for what it says otherwise; passwords and keys are not kept, so who needs some of the shell's has to have them here.
     """
     with hold(private(root, "locks") / UP, f"the start of the servers of {root}", wait_s=WITHIN_S):
-        if (lost := read_lost(root)) is None:
+        if (lost := read_lost(root)) is None or ended_file(root).exists():
             return None
         keep_settings(lost)
         return brought_up(root, None, lost.without, say)
@@ -80,32 +80,41 @@ def brought_up(root: Path, data: Path | None, without: Collection[str], say: Cal
             )
         if read_endpoint(root) is not None:
             ensure_gateway(root)  # whose keeper starts Triton where it does not run
-    if (root / "prefect.yaml").exists() and to_deploy(Place.read(root)) is not None:  # that, or params.yaml, was edited
-        set_up(Place.read(root))
+    try:
+        if to_deploy(Place.read(root)) is not None:  # prefect.yaml or params.yaml was edited
+            set_up(Place.read(root))
+    except TransientError as err:
+        say(f"whether deployments were edited was not looked at, which the next diptych up does: {err}")
     return seen
 
 
-def end(root: Path) -> bool:
-    """End all servers but the gateway's, those too that are being started; return whether any ran. TransientError where they do not end."""
+def end(root: Path, for_good: bool = True) -> bool:
+    """End all servers but the gateway's, those too that are being started; return whether any ran. TransientError where they do not end.
+
+    Args:
+        for_good: whether `again` is to leave them so, however they end.
+    """
+    if for_good:
+        _say_ended(root)
     deadline = time.monotonic() + STARTS_WITHIN_S
     while (seen := read_seen(root)) is None and is_made(root) and _is_starting(root) and time.monotonic() < deadline:
         time.sleep(0.05)
     if seen is None:
-        _wanted_no_more(root)
         return False
     seen.process.send(signal.SIGTERM)
     if not seen.process.wait(seen.ends_within_s):
         raise TransientError(
             f"the servers of {root} have not ended in {seen.ends_within_s:.0f} s. Process {seen.process.pid} keeps them; kill -9 ends it and all of them."
         )
-    _wanted_no_more(root)
+    if for_good:
+        _say_ended(root)  # once more: those that were being started took it away
     return True
 
 
-def _wanted_no_more(root: Path) -> None:
-    """Have `again` leave servers that have ended as they are: without this, whoever ended them, as a reboot does, wanted them no less."""
-    if read_lost(root) is not None:
-        record_file(root).unlink(missing_ok=True)
+def _say_ended(root: Path) -> None:
+    if is_made(root):
+        with suppress(OSError):  # of a full disk, which keeps nobody from ending them
+            ended_file(root).touch()
 
 
 def _is_starting(root: Path) -> bool:
@@ -117,6 +126,7 @@ def _is_starting(root: Path) -> bool:
 
 
 def _start(place: Place, without: Collection[str]) -> None:
+    ended_file(place.root).unlink(missing_ok=True)
     theirs = {
         name: value for name, value in os.environ.items() if not name.startswith(VARIABLE)
     }  # we alone tell Prefect

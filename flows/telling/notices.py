@@ -170,7 +170,7 @@ def _automation(notice: Notice, blocks: tuple[UUID, ...]) -> "AutomationCore":
     from prefect.events.actions import SendNotification
     from prefect.settings import PREFECT_UI_URL
 
-    page = PREFECT_UI_URL.value().rstrip("/")  # where people open it; beside the API unless said
+    page = without_login(PREFECT_UI_URL.value()).rstrip("/")  # where people open it; beside the API unless said
     link = f"{{% if {notice.run[3:-3]} %}}\n{page}/runs/flow-run/{notice.run}{{% endif %}}"
     return whole(AutomationCore(
         name=notice.name, description=notice.why, enabled=True, tags=["diptych"],

@@ -11,6 +11,7 @@ from prefect.client.orchestration import get_client
 from prefect.events.schemas.events import Event as PrefectEvent
 from prefect.runtime import flow_run
 
+from components.contracts.address import without_password
 from components.contracts.errors import TransientError
 from components.monitoring.events import Event
 
@@ -47,5 +48,7 @@ def tell(events: Sequence[Event], within_s: float = 0.0) -> None:
         except (HTTPError, OSError) as err:
             refused = isinstance(err, HTTPStatusError) and err.response.status_code < 500
             if refused or time.monotonic() + AGAIN_S > deadline:
-                raise TransientError(f"the Prefect server does not take events: {type(err).__name__}: {err}") from err
+                raise TransientError(
+                    f"the Prefect server does not take events: {type(err).__name__}: {without_password(str(err))}"
+                ) from err
         time.sleep(AGAIN_S)

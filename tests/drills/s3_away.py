@@ -62,10 +62,10 @@ class Drill:
     made: int = 0
 
     @contextmanager
-    def fault(self, name: str) -> Iterator[Fault]:
+    def fault(self, name: str, seconds: float | None = None) -> Iterator[Fault]:
         """Have the fault from now on, for so long, or until the work is done."""
         self.proxy.fault = fault = FAULTS[name]()
-        timer = threading.Timer(self.seconds, self.mend)
+        timer = threading.Timer(self.seconds if seconds is None else seconds, self.mend)
         timer.start()
         try:
             yield fault

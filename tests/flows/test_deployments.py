@@ -1,13 +1,14 @@
 """Which deployments a workspace has: those of prefect.yaml, and a night of each other recipe of params.yaml."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
 from components.contracts.errors import ConfigError
-from flows.stack.deployments import deployments, untold, versions
+from flows.stack.deployments import Known, deployments, has_deployment, known_as, untold, versions
 from tests.flows.rolled import REPOSITORY
 
 SAID = (REPOSITORY / "prefect.yaml").read_text()
@@ -76,6 +77,41 @@ def test_what_somebody_took_in_is_not_there_twice_and_without_nightly_there_is_n
     assert more(root) == {}
 
 
+def known(said: dict, root: Path) -> dict[str, Known]:
+    """What a server says that was told of these."""
+    steps = [{"prefect.deployments.steps.set_working_directory": {"directory": str(root)}}]
+    names = {name: name.rpartition("/") for name in versions(said, root)}
+    listed = [
+        {"id": name, "entrypoint": at[0], "name": at[2], "version": versions(said, root)[name], "pull_steps": steps}
+        for name, at in names.items()
+    ]
+    found = known_as(root, listed)
+    assert {name: one.version for name, one in found.items()} == versions(said, root)
+    assert all(one.here for one in found.values())
+    return found
+
+
+def theirs(version: str | None) -> Known:
+    return Known(id="1", version=version, here=True)
+
+
+@pytest.mark.parametrize("steps", [None, [], [{"git_clone": {"repository": "r"}}], [{"a.step": None}]])
+def test_one_whose_steps_name_no_folder_is_of_nobody_s_workspace(root, steps):
+    (found,) = known_as(
+        root, [{"id": 1, "entrypoint": None, "name": "a", "version": None, "pull_steps": steps}]
+    ).values()
+    assert not found.here
+
+
+def test_what_prefect_yaml_has_is_known(root):
+    assert has_deployment(root, "deploy/manual")
+    assert not has_deployment(root, "deploy/nightly")
+    (root / "prefect.yaml").write_text("deployments: [")
+    assert has_deployment(root, "deploy/manual"), "others say what is wrong with it"
+    (root / "prefect.yaml").unlink()
+    assert not has_deployment(root, "deploy/manual")
+
+
 def test_params_that_cannot_be_read_change_nothing_that_the_server_knows(root):
     recipes(root, "clip", "siglip")
     all_of_them = deployments(root)
@@ -84,8 +120,8 @@ def test_params_that_cannot_be_read_change_nothing_that_the_server_knows(root):
     with pytest.raises(ConfigError, match=r"params\.yaml"):
         deployments(root)
     assert untold(root, {}) == yaml.safe_load(SAID), "of a server that knows none yet"
-    assert untold(root, {"of/somebody": "1"}) == yaml.safe_load(SAID), "but for one that was made otherwise"
-    some = dict([*versions(all_of_them, root).items()][:2])
+    assert untold(root, {"of/somebody": theirs("1")}) == yaml.safe_load(SAID), "but for one that was made otherwise"
+    some = dict([*known(all_of_them, root).items()][:2])
     assert untold(root, some) is None
     (root / "params.yaml").write_text((REPOSITORY / "params.yaml").read_text())
     for wrong in ("deployments: [", "deployments: [{name: a}]", "[]", "deployments: [{name: a, entrypoint: 1}]"):
@@ -99,18 +135,24 @@ def test_params_that_cannot_be_read_change_nothing_that_the_server_knows(root):
 
 def test_a_server_is_told_where_it_lacks_one_has_one_otherwise_or_has_one_that_is_no_more(root):
     said = deployments(root)
-    known = versions(said, root)
-    assert untold(root, known) is None
-    assert untold(root, {**known, "flows/mine.py:mine/by-hand": "1.0", "flows/mine.py:mine/again": None}) is None
+    of_now = known(said, root)
+    assert untold(root, of_now) is None
+    by_hand = {"flows/mine.py:mine/by-hand": theirs("1.0"), "flows/mine.py:mine/again": theirs(None)}
+    assert untold(root, {**of_now, **by_hand}) is None
     nightly = "flows/pipeline.py:pipeline/nightly"
-    assert untold(root, {**known, nightly: None}) == said, "somebody has deployed it by hand"
-    assert untold(root, {name: one for name, one in known.items() if name != nightly}) == said
-    assert untold(root, {**known, f"{nightly}-filip": known[nightly]}) == said, "its recipe is no more"
+    assert untold(root, {**of_now, nightly: theirs(None)}) == said, "somebody has deployed it by hand"
+    assert untold(root, {name: one for name, one in of_now.items() if name != nightly}) == said
+    assert untold(root, {**of_now, f"{nightly}-filip": of_now[nightly]}) == said, "its recipe is no more"
+    elsewhere = replace(of_now[nightly], here=False)
+    assert untold(root, {**of_now, f"{nightly}-filip": elsewhere}) is None, "another workspace's"
+    assert untold(root, {**of_now, nightly: elsewhere}) is None, "as of steps that name no folder"
     (root / "prefect.yaml").write_text(SAID.replace("cron: 0 2 * * *", "cron: 0 1 * * *"))
     other = versions(deployments(root), root)
-    assert {name for name, one in known.items() if other[name] != one} == {nightly}
-    assert untold(root, known) == deployments(root)
-    assert {*versions(said, root / "elsewhere").values()}.isdisjoint(known.values()), "it names the folder it works in"
+    assert {name for name, one in of_now.items() if other[name] != one.version} == {nightly}
+    assert untold(root, of_now) == deployments(root)
+    assert {*versions(said, root / "elsewhere").values()}.isdisjoint(versions(said, root).values()), (
+        "it names the folder it works in"
+    )
 
 
 def test_a_version_that_prefect_yaml_says_stays_before_ours(root):

@@ -182,6 +182,14 @@ def test_up_has_prefect_know_deployments_that_were_edited_while_the_servers_ran(
     )
     assert nights() == {"nightly": False, "nightly-siglip": True}, "what somebody switched off stays off"
     (root / "params.yaml").write_text(params)
+    said: list[str] = []
+    (prefects,) = [one.pid for one in seen(root).services if one.name == "prefect"]
+    os.kill(prefects, signal.SIGSTOP)
+    try:
+        assert {one.state for one in up(root, say=said.append).services} <= {"well", "deaf"}
+    finally:
+        os.kill(prefects, signal.SIGCONT)
+    assert [one for one in said if one.startswith("whether deployments were edited was not looked at")]
     assert nights() == {"nightly": False}
 
 
@@ -831,24 +839,33 @@ class TestInAnotherPlace:
             restore(other, file)
         assert said_of_restoring(other) == "", "one that is refused leaves nothing to do"
 
-    def test_one_command_starts_servers_for_it_and_those_of_before_where_it_is_refused(
-        self, elsewhere, archive, tmp_path
+    def test_one_command_starts_servers_for_it_and_those_of_before_where_it_is_interrupted(
+        self, elsewhere, archive, tmp_path, monkeypatch
     ):
         """Into data that begin anew, beside servers that run with who begins runs: by now the first have what was restored."""
         (other, data, _), (file, was, known) = elsewhere, archive
+        (other / "flows").symlink_to(REPOSITORY / "flows")
+        (other / "prefect.yaml").write_text((REPOSITORY / "prefect.yaml").read_text())  # else the receiver only tells
         end(other)
         up(other, without=["workers"], say=lambda said: None)
         before = seen(other)
         assert [one.name for one in before.services if one.name == "hooks"]
-        with pytest.raises(ConfigError, match=r"already.* Restore into new ones: diptych restore FILE --data DIR"):
-            restore_into(other, file, None, say=lambda said: None)
+        for now in (None, data):
+            with pytest.raises(ConfigError, match=r"already.* Restore into new ones: diptych restore FILE --data DIR"):
+                restore_into(other, file, now, say=lambda said: None)
         with pytest.raises(DataError, match="is not what was written"):
             restore_into(other, flipped(file, tmp_path / "flipped.tar"), tmp_path / "new", say=lambda said: None)
         assert seen(other).process == before.process, "nobody was ended for it"
-        with pytest.raises(DataError, match="does not come back as it was"):
-            restore_into(
-                other, with_another_row(file, tmp_path / "changed.tar"), tmp_path / "new", say=lambda said: None
-            )
+
+        def interrupted(*_: object) -> None:
+            assert seen(other).data == tmp_path / "new"
+            assert {*seen(other).without} == {"workers", "hooks", "triton"}
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr("flows.stack.restore._filled", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                restore_into(other, file, tmp_path / "new", say=lambda said: None)
         again = seen(other)
         assert (again.data, again.without, Place.read(other).data) == (data, ("workers",), data), "as before"
         assert known <= runs(other)

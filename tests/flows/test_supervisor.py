@@ -105,3 +105,4 @@ def test_how_servers_are_is_written_down_once_there_is_room_again(place, monkeyp
         stopping.set()
         told.set()
         keeper.join()
+    assert record_file(place.root).exists(), "whoever ended it, as a reboot does, did not say that it is to stay so"

@@ -2,8 +2,9 @@
 
 import pytest
 
+from components.contracts.errors import TransientError
 from flows.cli import main
-from flows.stack.place import record_file
+from flows.stack.place import ended_file
 from flows.stack.seen import read_lost
 from flows.stack.up import again, end
 from tests.flows.rolled import make_place
@@ -28,9 +29,20 @@ def test_those_that_were_killed_are_known_until_somebody_ends_them(root):
     lost = read_lost(root)
     assert lost is not None
     assert (lost.without, lost.settings) == (("hooks",), {"PREFECT_UI_URL": "https://prefect.example.org"})
-    assert not end(root), "none runs any more"
-    assert read_lost(root) is None
-    assert not record_file(root).exists()
+    (root / ".diptych/stack/place.json").write_text("{}")
+    assert not end(root, for_good=False), "none runs any more"
+    assert not ended_file(root).exists()
+    assert not end(root)
+    assert ended_file(root).exists()
+    assert again(root) is None
+
+
+def test_those_that_somebody_has_end_are_ended_though_he_does_not_wait_for_it(root):
+    with supervised(root, ends_within_s=0.05):
+        (root / ".diptych/stack/place.json").write_text("{}")
+        with pytest.raises(TransientError, match="have not ended in 0 s"):
+            end(root)
+    assert read_lost(root) is not None
     assert again(root) is None
 
 
@@ -53,3 +65,5 @@ def test_it_says_nothing_where_it_starts_none(root, monkeypatch, capsys):
     monkeypatch.chdir(root)
     assert main(["up", "--again"]) == 0
     assert capsys.readouterr() == ("", "")
+    assert main(["up", "--again", "--json"]) == 0
+    assert capsys.readouterr() == ("null\n", "")

@@ -28,6 +28,10 @@ def test_they_go_where_mlflow_looks_for_them(tmp_path: Path, monkeypatch):
     monkeypatch.setenv(NAMES[0], "https://other:5000")
     assert store_uri(tmp_path) == "https://other:5000"
     assert os.environ[NAMES[1]] == "m@e", "an address without them takes none away"
+    for half in ("https://me@host", "https://:token@host"):  # which requests sends as they are, or not at all
+        monkeypatch.setenv(NAMES[0], half)
+        assert store_uri(tmp_path) == half
+        assert [os.environ[name] for name in NAMES[1:]] == ["m@e", "p/w"]
     monkeypatch.setenv(NAMES[0], "postgresql://me:pw@host/mlflow")
     assert store_uri(tmp_path) == "postgresql://me:pw@host/mlflow", "no other place is known for those of a database"
 
