@@ -54,7 +54,7 @@ def test_a_server_of_a_cluster_knows_pools_deployments_and_automations(tmp_path:
     monkeypatch.setenv("DIPTYCH_NOTIFY_SLACK", "https://hooks.slack.com/services/T0/B0/planted")
     with prefect_server(tmp_path):
         api = os.environ["PREFECT_API_URL"]
-        for others in (["filip", "siglip"], ["siglip"]):
+        for others in (["siglip", "filip"], ["siglip"]):
             params["recipes"] = {name: {"start": "data/untrained.txt"} for name in ("clip", *others)}
             (root / "params.yaml").write_text(yaml.safe_dump(params))
             (root / "prefect.yaml").write_text(yaml.safe_dump(wanted, sort_keys=False))
