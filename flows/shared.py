@@ -19,12 +19,14 @@ import yaml
 
 from components.contracts.errors import ConfigError, TransientError
 from components.contracts.plain_yaml import load_yaml
+from components.data.remote.s3 import EXPIRED
 from components.stages.place import private
 from flows.data.remote import move
 from flows.graph import inputs_in, inputs_of, listed, missing_inputs
 
 VARIABLE = "DIPTYCH_REMOTE"
 FOLDER = "lock"  # beside DVC's `files`
+ENTRY_BYTES = 2**26  # more than any entry has
 READ_AFTERWARDS = ("evaluate", "package")
 """Stages whose outputs registry, promotion and pages read, so that they are brought here even if nothing has to run."""
 
@@ -98,8 +100,9 @@ class Shared:
         """Return the remote's entry of a stage and these inputs; None where it has none, or one that nobody can read."""
         fs, path = self._place(address, inputs)
         try:
-            with fs.open(path, mode="rb") as file:
-                said = json.loads(file.read())
+            said = json.loads(
+                fs.cat_file(path, start=0, end=ENTRY_BYTES)
+            )  # all of it would be asked for by HEAD, which S3 answers without a reason
         except FileNotFoundError:
             return None
         except ValueError:
@@ -147,11 +150,24 @@ class Shared:
 
     def _fault(self, address: str, done: str, err: BaseException) -> Exception:
         what = f"what is known of {address} was not {done} in the remote {self._remote} ({type(err).__name__})"
+        if _code(err) in EXPIRED:
+            return ConfigError(
+                f"{what}: the credentials for it have expired. Log in again, such as by `aws sso login`, or set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY "
+                "and AWS_SESSION_TOKEN anew, and run again; nothing is lost."
+            )
         if isinstance(err, PermissionError):
             return ConfigError(
                 f"{what}: it refuses this user. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of a user who may read and write there."
             )
         return TransientError(f"{what}. Nothing is lost; the next try goes on from here.")
+
+
+def _code(err: BaseException) -> str:
+    """Return how S3 calls a fault; empty where nobody says it. s3fs keeps what it heard as the cause of what it raises."""
+    for one in (err, err.__cause__):
+        if isinstance(said := getattr(one, "response", None), Mapping):
+            return str(said.get("Error", {}).get("Code", ""))
+    return ""
 
 
 def _faults() -> tuple[type[Exception], ...]:

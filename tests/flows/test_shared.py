@@ -221,6 +221,11 @@ def test_over_s3_a_flow_ends_in_another_workspace_than_it_began_in(pair, server,
         with pytest.raises(ConfigError, match="of ingest was not written in the remote there") as refused:
             bring_up(first, "ingest")
         assert SECRET not in str(refused.value)
+        proxy.fault = Fault(status=400, code="ExpiredToken", method="")
+        with pytest.raises(
+            ConfigError, match=r"of ingest was not read in the remote there .*credentials for it have expired"
+        ):
+            bring_up(first, "ingest")
         proxy.fault = Fault(status=400, code="InternalError", method="PUT", when=lambda path: "/files/" in path)
         with pytest.raises(TransientError, match="did not reach the remote there"):
             bring_up(first, "ingest", "count")

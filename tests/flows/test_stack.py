@@ -475,7 +475,8 @@ def test_the_doctor_finds_them_well_and_says_who_was_started_again(root, monkeyp
     found = {one.about: one for one in examined(root)}
     assert {found[name].state for name in NAMES} == {"doubtful"}, "each was killed once"
     assert re.search(r"started [2-9] times", found["mlflow"].says)
-    assert (found["postgresql"].state, found["seaweedfs"].state, found["clock"].state) == ("well", "well", "well")
+    assert (found["postgresql"].state, found["seaweedfs"].state) == ("well", "well")
+    assert found["clock"].state in ("well", "doubtful"), "whether anybody keeps this machine's right"
     ahead = root / "of-tomorrow"
     ahead.touch()
     os.utime(ahead, (time.time() + 86_400,) * 2)
