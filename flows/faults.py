@@ -19,7 +19,7 @@ def told(err: Exception, root: Path | None, debug: bool = False) -> str:
     whole = without_password("".join(traceback.format_exception(err)))
     before = f"{whole}\n" if debug else ""
     if isinstance(err, DiptychError):
-        return f"{before}{err}"
+        return f"{before}{without_password(str(err))}"
     if isinstance(err, OSError):
         return f"{before}{explained(err)}"
     if refused := _refused(err):

@@ -108,6 +108,8 @@ class Shared:
         except ValueError:
             return None
         except _faults() as err:
+            if _code(err) == "InvalidRange":  # there is nothing in it
+                return None
             raise self._fault(address, "read", err) from err
         entry = said.get("entry") if isinstance(said, dict) and said.get("stage") == address else None
         return entry if isinstance(entry, dict) and inputs_in(entry) == inputs else None

@@ -6,10 +6,9 @@ from importlib.metadata import version
 
 from flows.loopback import HOST
 from flows.mlflow_users import JOBS
-from flows.stack.deployments import has_deployment
 from flows.stack.place import Place
 from flows.stack.service import Service, answers
-from flows.telling.automations import BEAT_S, DEPLOY
+from flows.telling.automations import BEAT_S
 
 LOOKS_S = 5  # each: who asks for a run waits half of it on average; Prefect has 10
 MOST = 64  # runs of a worker without a GPU; its queues let fewer through
@@ -38,7 +37,7 @@ def hooks(place: Place) -> Service:
     return Service(
         name="hooks", what="receiver of webhooks, Diptych", version=version("diptych"), address=place.url("hooks"),
         command=(
-            sys.executable, "-u", "-m", "flows.cli", "hooks", "--port", str(place.ports["hooks"]), *["--tell-only"] * (not has_deployment(place.root, DEPLOY.deployment)),
+            sys.executable, "-u", "-m", "flows.cli", "hooks", "--port", str(place.ports["hooks"]), "--tell-only",
         ), folder=place.root,
         after=("prefect", "mlflow"), ours=True, fault=answers(f"{place.url('hooks')}/healthz"),
     )  # fmt: skip

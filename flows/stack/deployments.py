@@ -3,8 +3,7 @@
     python -m flows.stack.deployments [--without deploy/manual ...]   # have the server that the environment names know them, and forget those that are no more
 
 `dvc repro` brings all recipes of params.yaml up to date, and so do these, an hour apart: a workspace has one writer. Only what has changed is deployed: to
-deploy is to have a schedule as the file says it, whoever has switched it on or off since. What the server knows it has in the deployments' versions, which
-are a digest of what was said of each.
+deploy takes seconds. What the server knows it has in the deployments' versions, which are digests of what was said of each.
 """
 
 import argparse
@@ -17,20 +16,21 @@ import sys
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import yaml
 
+from components.contracts.address import without_password
 from components.contracts.errors import ConfigError, DiptychError
 from components.contracts.plain_yaml import load_yaml
 from components.recipes.params import load_params
 
 NIGHTLY = "nightly"
-MADE = re.compile(
-    r"(?:^|\+)diptych\.[0-9a-f]{16}$"
-)  # the version of a deployment that was made here, behind the one that prefect.yaml may say
+MADE = re.compile(r"(?:^|\+)diptych\.[0-9a-f]{16}\.([0-9a-f]{8})$")
+"""The version of a deployment that was made here, behind the one that prefect.yaml may say."""
 PAGE = 200  # deployments that Prefect's server gives at once
 CRON = 5  # fields: minute, hour, day, month, day of the week
 DEPLOY_WITHIN_S = 300.0
@@ -62,28 +62,34 @@ def listed_in(root: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     raise ConfigError("prefect.yaml has deployments without name or entrypoint. See: prefect deploy --all")
 
 
-def has_deployment(root: Path, name: str) -> bool:
-    """Return whether prefect.yaml has a deployment, such as deploy/manual; also where it cannot be read, which others say."""
-    try:
-        return any(_key(one).rpartition(":")[2] == name for one in listed_in(root)[1])
-    except FileNotFoundError:
-        return False
-    except ConfigError:
-        return True
-
-
 def versions(said: Mapping[str, Any], root: Path) -> dict[str, str]:
-    """Return of each deployment, by its flow and name, its version: a digest of all that is said of it, by those of one name and for all of them, and of where it works."""
-    for_all = {name: its for name, its in said.items() if name != "deployments"}
-    of = dict[str, list[Any]]()
+    """Return of each deployment, by entrypoint/name, its version, which says two things.
+
+    A digest of all that its deployment depends on: what is said of it, by those of one name and for all of them, where it works, and the file of its flow,
+    whose parameters are the form that people see. And one of whether its schedules are said to be on.
+    """
+    for_all = [str(root), version("diptych"), {name: its for name, its in said.items() if name != "deployments"}]
+    of = dict[str, list[Mapping[str, Any]]]()
     for one in said["deployments"]:
-        of.setdefault(_key(one), [str(root), for_all]).append(one)
+        of.setdefault(_key(one), []).append(one)
 
-    def version(its: Sequence[Any]) -> str:
-        digest = hashlib.sha256(json.dumps(its, default=str).encode()).hexdigest()[:16]
-        return "+".join([*filter(None, [str(its[-1].get("version") or "")]), f"diptych.{digest}"])
+    def version_of(its: Sequence[Mapping[str, Any]]) -> str:
+        whole = _digest([*for_all, _flow_file(root, str(its[-1]["entrypoint"])), *its])[:16]
+        are_on = _digest([[schedule.get("active") for schedule in one.get("schedules") or ()] for one in its])[:8]
+        return "+".join([*filter(None, [str(its[-1].get("version") or "")]), f"diptych.{whole}.{are_on}"])
 
-    return {name: version(its) for name, its in of.items()}
+    return {name: version_of(its) for name, its in of.items()}
+
+
+def _digest(its: object) -> str:
+    return hashlib.sha256(json.dumps(its, default=str).encode()).hexdigest()
+
+
+def _flow_file(root: Path, entrypoint: str) -> str:
+    try:
+        return hashlib.sha256((root / entrypoint.partition(":")[0]).read_bytes()).hexdigest()
+    except OSError:  # of a module, which has no file here
+        return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,11 +100,13 @@ class Known:
         id: of it.
         version: as `versions` gives it, or as somebody else does.
         here: whether it works in the workspace, by the folder that its steps name.
+        are_on: of each of its schedules, whether it is on.
     """
 
     id: str
     version: str | None
     here: bool
+    are_on: tuple[bool, ...] = ()
 
     def is_gone(self, name: str, now: Collection[str]) -> bool:
         """Return whether it was made here, of this workspace, and is none of those of now."""
@@ -109,7 +117,10 @@ def known_as(root: Path, listed: Iterable[Mapping[str, Any]]) -> dict[str, Known
     """Return of each deployment of a server, as its API has them, by entrypoint/name, what is known of it."""
     return {
         f"{one['entrypoint']}/{one['name']}": Known(
-            id=str(one["id"]), version=one["version"], here=str(root) in _folders(one["pull_steps"])
+            id=str(one["id"]),
+            version=one["version"],
+            here=str(root) in _folders(one["pull_steps"]),
+            are_on=tuple(schedule["active"] for schedule in one["schedules"]),
         )
         for one in listed
     }
@@ -129,7 +140,7 @@ def untold(root: Path, known: Mapping[str, Known]) -> dict[str, Any] | None:
     try:
         said = deployments(root)
     except ConfigError:
-        if any(MADE.search(one.version or "") for one in known.values()):
+        if any(one.here and MADE.search(one.version or "") for one in known.values()):
             return None
         said, _ = listed_in(root)
     now = versions(said, root)
@@ -152,7 +163,7 @@ def deploy_all(said: Mapping[str, Any], root: Path) -> None:
     with get_client(sync_client=True) as client:
         known = known_as(root, _all(client))
         anew = [
-            {**one, "version": now[_key(one)]} for one in said["deployments"]
+            as_switched({**one, "version": now[_key(one)]}, known.get(_key(one))) for one in said["deployments"]
             if _key(one) not in known or known[_key(one)].version != now[_key(one)]
         ]  # fmt: skip
         if anew:
@@ -163,6 +174,22 @@ def deploy_all(said: Mapping[str, Any], root: Path) -> None:
                 client.delete_deployment(UUID(one.id))
 
 
+def as_switched(deployment: dict[str, Any], before: Known | None) -> dict[str, Any]:
+    """Return a deployment whose schedule is on or off as somebody switched it on the server, unless the file says otherwise of it than it did before."""
+    schedules: Sequence[Any] = deployment.get("schedules") or ()
+    if before is None or len(schedules) != 1 or len(before.are_on) != 1:
+        return deployment
+    if _said_on(before.version) is None or _said_on(before.version) != _said_on(deployment["version"]):
+        return deployment
+    (schedule,), (is_on,) = schedules, before.are_on
+    return {**deployment, "schedules": [{**schedule, "active": is_on}]}
+
+
+def _said_on(version: str | None) -> str | None:
+    made = MADE.search(version or "")
+    return made and made[1]
+
+
 def _folders(pull_steps: Sequence[Mapping[str, Any]] | None) -> list[str | None]:
     return [its.get("directory") for steps in pull_steps or () for its in steps.values() if isinstance(its, Mapping)]
 
@@ -171,7 +198,9 @@ def _all(client: Any) -> Iterator[dict[str, Any]]:
     """Yield every deployment of a server."""
     for offset in itertools.count(step=PAGE):
         found = client.read_deployments(limit=PAGE, offset=offset)
-        yield from (one.model_dump(include={"id", "name", "entrypoint", "version", "pull_steps"}) for one in found)
+        yield from (
+            one.model_dump(include={"id", "name", "entrypoint", "version", "pull_steps", "schedules"}) for one in found
+        )
         if len(found) < PAGE:
             return
 
@@ -189,7 +218,9 @@ def _deploy(said: Mapping[str, Any], root: Path) -> None:
             command, cwd=root, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=DEPLOY_WITHIN_S, check=False
         )  # fmt: skip
     if ran.returncode:
-        raise DiptychError(f"prefect deploy --all failed: {(ran.stderr or ran.stdout).strip()[-600:]}")
+        raise DiptychError(
+            f"prefect deploy --all failed: {without_password((ran.stderr or ran.stdout).strip()[-600:])}"
+        )
 
 
 def _of(nightly: Mapping[str, Any], recipe: str, later: int) -> dict[str, Any]:
@@ -221,10 +252,8 @@ def main() -> None:
     left_out, root = parser.parse_args().without, Path.cwd()
     said = deployments(root)
     by_name = {_key(one).rpartition(":")[2]: one for one in said["deployments"]}
-    if unknown := [one for one in left_out if one not in by_name]:
-        raise ConfigError(
-            f"prefect.yaml has no {' and no '.join(unknown)} that could be left out, only {', '.join(by_name)}."
-        )
+    for unknown in sorted({*left_out} - {*by_name}):
+        print(f"prefect.yaml has no {unknown} that could be left out, only {', '.join(by_name)}.", file=sys.stderr)
     listed = [one for one in said["deployments"] if _key(one).rpartition(":")[2] not in left_out]
     deploy_all({**said, "deployments": listed}, root)
 

@@ -12,7 +12,7 @@ from flows.machine import has_gpu
 from flows.stack.deployments import DEPLOY_WITHIN_S, deploy_all, untold
 from flows.stack.place import Place
 from flows.stack.queue import known_deployments
-from flows.telling.automations import REACTIONS, set_up_automations
+from flows.telling.automations import set_up_automations
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -57,11 +57,7 @@ def set_up_prefect(place: Place) -> None:
         return
     if (said := to_deploy(place)) is not None:
         deploy_all(said, place.root)
-    there = {name.rpartition(":")[2] for name in known_deployments(place)}
-    reactions = {
-        is_there: [one for one in REACTIONS if (one.deployment in there) == is_there] for is_there in (True, False)
-    }
-    set_up_automations(place.root, reactions[True], watched=True, gone=[one.name for one in reactions[False]])
+    set_up_automations(place.root, watched=True, if_there=True)
     renew_notices()
 
 

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from components.contracts.errors import ConfigError, DiptychError
+from components.contracts.errors import ConfigError
 from components.serving.process import ProcessId
 from components.stages.lock import hold
 from components.stages.place import private
@@ -29,60 +29,44 @@ from flows.stack.objects import BUCKETS, client
 from flows.stack.place import KEYS, USER, Place, unmoved, write_private
 from flows.stack.postgres import DATABASES
 from flows.stack.restoring import STAGED, Restoring, forget_restoring, read_restoring, write_restoring
-from flows.stack.seen import Seen, keep_settings, read_lost, read_seen
-from flows.stack.up import UP, WITHIN_S, brought_up, end
+from flows.stack.seen import Seen, keep_settings, read_seen
+from flows.stack.up import UP, WITHIN_S, as_if_never_started, brought_up, end
 
 _BEGIN_RUNS = ("workers", "hooks")  # what `up` leaves out of what begins runs of flows
 _THEIRS = ("prefect", "mlflow", "mlflow-jobs", "mlflow-serving", "mlflow-forms", "webhooks")
 
 
 def restore_into(root: Path, file: Path, data: Path | None, say: Callable[[str], None]) -> Counts:
-    """Do what `restore` does, in servers that are started for it without those that begin runs; afterwards they run as they ran before, or all where none did.
+    """Do what `restore` does, where no servers run: in new ones, which are started for it without those that begin runs; afterwards all of them run.
 
     Args:
-        data: where these servers are to keep what they have; where they do, or did last time, unless given.
+        data: where these servers are to keep what they have; where they did last time, or within the workspace, unless given.
         say: is told what is waited for.
 
-    Of servers that are as they have to be none is ended for it. Errors as of `restore` and `up`. Whatever ends it before all is there, also who
-    interrupts it: servers that ran before run as before then, in the place that they had, and of others none.
+    Whatever ends it before all is there, also who interrupts it: none run, and the place is that of before. Servers that run, without those that begin
+    runs and with their data in `data`, are filled as by `restore`; ConfigError of others. Errors as of `restore` and `up`, too.
     """
-    before = read_seen(root)
-    if before is not None and not _begin_runs(before) and data in (None, before.data):
+    seen = read_seen(root)
+    if seen is not None and not _begin_runs(seen) and data in (None, seen.data):
         return restore(root, file, say)
+    _refuse_if_any_run(root, file)
     with hold(private(root, "locks") / ALONE, f"a backup or a restore of the servers of {root}"):
-        if before is not None and data in (None, before.data):
-            known = read_restoring(before.data)
-            if known and known.filled:
-                raise ConfigError(known.says)
-            _refuse_if_in_use(running(root), known.objects if known else ())
         verified(file)
         with hold(private(root, "locks") / UP, f"the start of the servers of {root}", wait_s=WITHIN_S):
-            was = before or read_lost(root)
-            left_out = was.without if was is not None else ()
-            if was is not None:
-                keep_settings(was)
-            try:
-                with unmoved(root, interrupted=True):
-                    if before is not None:
-                        end(root, for_good=False)
-                    brought_up(root, data, {*left_out, *_BEGIN_RUNS, "triton"}, say)
-                    filled = _fill(root, file)
-            except BaseException as err:
-                _back(root, before, say, err)
-                raise
-            return _taken_up(root, filled, left_out, say)
+            _refuse_if_any_run(root, file)  # since it was verified
+            with as_if_never_started(root), unmoved(root, interrupted=True):
+                brought_up(root, data, {*_BEGIN_RUNS, "triton"}, say)
+                filled = _fill(root, file)
+                _end_filled(root, filled)
+            brought_up(root, None, (), say)
+    return filled.counts
 
 
-def _back(root: Path, before: Seen | None, say: Callable[[str], None], err: BaseException) -> None:
-    """Have servers of before run again, as they did; DiptychError, with why it came to that, where that fails."""
-    try:
-        if read_seen(root) is not None:
-            end(root, for_good=before is None)
-        if before is not None:
-            say("it is not restored, and the servers of before are started again")
-            brought_up(root, before.data, before.without, say)
-    except Exception as other:
-        raise DiptychError(f"{err} Besides, the servers of before do not run again: {other}") from err
+def _refuse_if_any_run(root: Path, file: Path) -> None:
+    if (seen := read_seen(root)) is not None:
+        raise ConfigError(
+            f"the servers run, with their data in {seen.data}. To restore into new ones: diptych down; diptych restore {file} --data DIR"
+        )
 
 
 def restore(root: Path, file: Path, say: Callable[[str], None] = print) -> Counts:
@@ -102,7 +86,9 @@ def restore(root: Path, file: Path, say: Callable[[str], None] = print) -> Count
         assert seen is not None
         with hold(private(root, "locks") / UP, f"the start of the servers of {root}", wait_s=WITHIN_S):
             keep_settings(seen)
-            return _taken_up(root, filled, seen.without, say)
+            _end_filled(root, filled)
+            brought_up(root, None, seen.without, say)
+    return filled.counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,17 +129,16 @@ def _fill(root: Path, file: Path) -> _Filled:
     return _Filled(restoring=restoring, theirs=theirs, counts=counted(about.parts, file))
 
 
-def _taken_up(root: Path, filled: _Filled, without: Collection[str], say: Callable[[str], None]) -> Counts:
-    """End the servers, and have all that was filled take its place at the start that follows, before anybody else can who would start workers."""
+def _end_filled(root: Path, filled: _Filled) -> None:
+    """End servers that were filled, so that all of it takes its place at the next start."""
     place = Place.read(root)
     _refuse_if_in_use(place, filled.restoring.objects)
-    end(root, for_good=False)
+    if read_seen(root) is not None:
+        end(root, for_good=False)
     write_private(
         place.data / STAGED, json.dumps({name: filled.theirs[name] for name in _THEIRS if name in filled.theirs})
     )
     write_restoring(place.data, replace(filled.restoring, filled=True))
-    brought_up(root, None, without, say)
-    return filled.counts
 
 
 def _filled(root: Path, place: Place, file: Path, about: About) -> dict[str, str]:
@@ -213,7 +198,8 @@ def refuse_if_runs_begin(seen: Seen, file: Path) -> None:
     """Raise ConfigError where workers or the receiver of webhooks run, which begin runs of flows while databases are filled."""
     if begin := _begin_runs(seen):
         raise ConfigError(
-            f"{', '.join(begin)} run here, and what they begin meanwhile would be in the way. Restore without them: diptych restore {file}"
+            f"{', '.join(begin)} run here, and what they begin meanwhile would be in the way. Restore into new servers: diptych down; "
+            f"diptych restore {file} --data DIR"
         )
 
 
@@ -231,7 +217,7 @@ def _refuse_if_in_use(place: Place, ours: Collection[str]) -> None:
         return
     _forget(place, ours)
     raise ConfigError(
-        f"the servers here have {lost} already, which a restore could take away. Restore into new ones: diptych restore FILE --data DIR"
+        f"the servers here have {lost} already, which a restore could take away. Restore into new ones: diptych down; diptych restore FILE --data DIR"
     )
 
 

@@ -5,8 +5,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Collection
-from contextlib import closing, suppress
+from collections.abc import Callable, Collection, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from components.contracts.errors import Busy, ConfigError, TransientError
@@ -16,7 +16,7 @@ from components.stages.place import private
 from flows.claims import Claims
 from flows.serving.down import resume
 from flows.serving.gateway import ensure_gateway
-from flows.stack.place import Place, ended_file, is_made, unmoved
+from flows.stack.place import Place, ended_file, is_made, record_file, unmoved
 from flows.stack.prefect_set_up import set_up, to_deploy
 from flows.stack.seen import Seen, keep_settings, read_lost, read_seen
 from flows.stack.services import check_left_out, services
@@ -49,11 +49,37 @@ def again(root: Path, say: Callable[[str], None] = print) -> Seen | None:
     None where they run, where they were ended so, and where nobody ever started any; errors as of `up`. What a shell said of them then, this
     one says too, but for what it says otherwise; passwords and keys are not kept, so who needs some of the shell's has to have them here.
     """
+    if _gone(root) is None:  # also while somebody starts them, or restores into them
+        return None
     with hold(private(root, "locks") / UP, f"the start of the servers of {root}", wait_s=WITHIN_S):
-        if (lost := read_lost(root)) is None or ended_file(root).exists():
+        if (lost := _gone(root)) is None:
             return None
         keep_settings(lost)
         return brought_up(root, None, lost.without, say)
+
+
+def _gone(root: Path) -> Seen | None:
+    return None if ended_file(root).exists() else read_lost(root)
+
+
+@contextmanager
+def as_if_never_started(root: Path) -> Iterator[None]:
+    """Where the block does not end well, whoever interrupts it: end the servers that were started in it, and have nobody know of them afterwards."""
+    record = record_file(root)
+    before = record.read_bytes() if record.exists() else None
+    were_ended = ended_file(root).exists()
+    try:
+        yield
+    except BaseException:
+        if read_seen(root) is not None:
+            end(root, for_good=False)
+        if before is None:
+            record.unlink(missing_ok=True)
+        else:
+            record.write_bytes(before)
+        if were_ended:
+            ended_file(root).touch()
+        raise
 
 
 def brought_up(root: Path, data: Path | None, without: Collection[str], say: Callable[[str], None]) -> Seen:
@@ -112,9 +138,8 @@ def end(root: Path, for_good: bool = True) -> bool:
 
 
 def _say_ended(root: Path) -> None:
-    if is_made(root):
-        with suppress(OSError):  # of a full disk, which keeps nobody from ending them
-            ended_file(root).touch()
+    with suppress(OSError):  # of a full disk, which keeps nobody from ending them; or there never were any
+        ended_file(root).touch()
 
 
 def _is_starting(root: Path) -> bool:
@@ -135,10 +160,18 @@ def _start(place: Place, without: Collection[str]) -> None:
             [sys.executable, "-m", "flows.stack.supervisor", str(place.root), str(place.data), *without],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=place.root, umask=0o077, env=theirs,
         )  # fmt: skip
+    try:
+        _wait_for(place, supervisor)
+    except BaseException:  # also of who interrupts it before anybody could find what runs
+        supervisor.kill()
+        supervisor.wait()
+        raise
+
+
+def _wait_for(place: Place, supervisor: "subprocess.Popen[bytes]") -> None:
     deadline = time.monotonic() + WITHIN_S
     while (seen := read_seen(place.root)) is None or seen.process.pid != supervisor.pid:
         if supervisor.poll() is not None or time.monotonic() > deadline:
-            supervisor.kill()
             said = place.log("supervisor").read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:]
             raise TransientError(f"the servers did not start: {' / '.join(said)}")
         time.sleep(0.05)

@@ -79,7 +79,7 @@ def set_up_automations(
     reactions: Sequence[Reaction] = REACTIONS,
     watched: bool = False,
     silent_s: float = SILENT_S,
-    gone: Sequence[str] = (),
+    if_there: bool = False,
 ) -> tuple[str, ...]:
     """Have the Prefect server of PREFECT_API_URL react so; return the names of those that had to be made or changed.
 
@@ -88,7 +88,7 @@ def set_up_automations(
         reactions: which of ours.
         watched: whether a run of which nothing is heard counts as crashed there.
         silent_s: seconds after which it does, at least 10; what Prefect holds a place for that did not begin has to be more.
-        gone: names of those of ours that it shall not have, such as of a deployment that is no more.
+        if_there: whether a reaction whose deployment is missing is left out.
 
     One that somebody has paused stays paused. Raises ConfigError where a deployment is missing, or works in another workspace of this machine
     than `root`, DiptychError where the server refuses, TransientError where it does not answer.
@@ -106,6 +106,8 @@ def set_up_automations(
                 try:
                     deployment = client.read_deployment_by_name(reaction.deployment)
                 except ObjectNotFound as err:
+                    if if_there:
+                        continue
                     raise ConfigError(
                         f"the Prefect server at {at} has no deployment {reaction.deployment}, which "
                         f"{reaction.event} is to run. Make it: prefect deploy --all"
@@ -114,7 +116,7 @@ def set_up_automations(
                 if ensured(client, _automation(reaction, deployment.id)):
                     changed.append(reaction.name)
             changed += [wanted.name for wanted in (watchdogs(silent_s) if watched else ()) if ensured(client, wanted)]
-            for name in (*gone, *(OF_BEFORE if watched else ())):
+            for name in OF_BEFORE if watched else ():
                 for kept in client.read_automations_by_name(name):
                     client.delete_automation(kept.id)
     except httpx.HTTPStatusError as err:

@@ -147,7 +147,7 @@ def test_whoever_begins_runs_is_named_before_anything_is_filled_with_what_mends_
     with pytest.raises(ConfigError) as caught:
         refuse_if_runs_begin(servers("postgres", *names), Path("all.tar"))
     assert str(caught.value).startswith(f"{', '.join(names)} run here")
-    assert str(caught.value).endswith(": diptych restore all.tar")
+    assert str(caught.value).endswith(": diptych down; diptych restore all.tar --data DIR")
 
 
 def test_servers_that_begin_nothing_are_filled():

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from components.contracts.errors import ConfigError
-from flows.stack.deployments import Known, deployments, has_deployment, known_as, untold, versions
+from flows.stack.deployments import Known, as_switched, deployments, known_as, untold, versions
 from tests.flows.rolled import REPOSITORY
 
 SAID = (REPOSITORY / "prefect.yaml").read_text()
@@ -82,7 +82,14 @@ def known(said: dict, root: Path) -> dict[str, Known]:
     steps = [{"prefect.deployments.steps.set_working_directory": {"directory": str(root)}}]
     names = {name: name.rpartition("/") for name in versions(said, root)}
     listed = [
-        {"id": name, "entrypoint": at[0], "name": at[2], "version": versions(said, root)[name], "pull_steps": steps}
+        {
+            "id": name,
+            "entrypoint": at[0],
+            "name": at[2],
+            "version": versions(said, root)[name],
+            "pull_steps": steps,
+            "schedules": [],
+        }
         for name, at in names.items()
     ]
     found = known_as(root, listed)
@@ -98,18 +105,9 @@ def theirs(version: str | None) -> Known:
 @pytest.mark.parametrize("steps", [None, [], [{"git_clone": {"repository": "r"}}], [{"a.step": None}]])
 def test_one_whose_steps_name_no_folder_is_of_nobody_s_workspace(root, steps):
     (found,) = known_as(
-        root, [{"id": 1, "entrypoint": None, "name": "a", "version": None, "pull_steps": steps}]
+        root, [{"id": 1, "entrypoint": None, "name": "a", "version": None, "pull_steps": steps, "schedules": []}]
     ).values()
     assert not found.here
-
-
-def test_what_prefect_yaml_has_is_known(root):
-    assert has_deployment(root, "deploy/manual")
-    assert not has_deployment(root, "deploy/nightly")
-    (root / "prefect.yaml").write_text("deployments: [")
-    assert has_deployment(root, "deploy/manual"), "others say what is wrong with it"
-    (root / "prefect.yaml").unlink()
-    assert not has_deployment(root, "deploy/manual")
 
 
 def test_params_that_cannot_be_read_change_nothing_that_the_server_knows(root):
@@ -158,4 +156,41 @@ def test_a_server_is_told_where_it_lacks_one_has_one_otherwise_or_has_one_that_i
 def test_a_version_that_prefect_yaml_says_stays_before_ours(root):
     (root / "prefect.yaml").write_text(SAID.replace("    name: nightly\n", "    name: nightly\n    version: '1.2'\n"))
     version = versions(deployments(root), root)["flows/pipeline.py:pipeline/nightly"]
-    assert re.fullmatch(r"1\.2\+diptych\.[0-9a-f]{16}", version)
+    assert re.fullmatch(r"1\.2\+diptych\.[0-9a-f]{16}\.[0-9a-f]{8}", version)
+
+
+def test_a_flow_whose_file_was_edited_is_deployed_anew_since_its_form_may_be_another(root):
+    (root / "flows").mkdir()
+    (root / "flows/pipeline.py").write_text("def pipeline(recipe): ...")
+    before = known(deployments(root), root)
+    assert untold(root, before) is None
+    (root / "flows/pipeline.py").write_text("def pipeline(recipe, stage): ...")
+    now = versions(deployments(root), root)
+    assert {name for name, one in before.items() if one.version != now[name]} == {
+        name for name in now if name.startswith("flows/pipeline.py:")
+    }
+    assert untold(root, before) == deployments(root)
+
+
+def test_a_schedule_is_on_or_off_as_somebody_switched_it_until_the_file_says_otherwise_of_that(root):
+    name = "flows/pipeline.py:pipeline/nightly"
+
+    def nightly() -> dict:
+        said = deployments(root)
+        (found,) = [one for one in said["deployments"] if one["name"] == "nightly"]
+        return {**found, "version": versions(said, root)[name]}
+
+    on = nightly()
+    off = replace(known(deployments(root), root)[name], are_on=(False,))
+    (root / "prefect.yaml").write_text(SAID.replace("cron: 0 2 * * *", "cron: 0 1 * * *"))
+    later = nightly()
+    assert later["version"] != on["version"]
+    (schedule,) = as_switched(later, off)["schedules"]
+    assert (schedule["cron"], schedule["active"]) == ("0 1 * * *", False)
+    assert as_switched(later, None) == later, "the server has none yet"
+    assert as_switched(later, replace(off, version="1.0")) == later, "nobody knows what was said of it then"
+    assert as_switched(later, replace(off, are_on=(False, True))) == later, "somebody gave it another schedule"
+    (root / "prefect.yaml").write_text(SAID.replace("active: true", "active: false", 1))
+    said_off, switched_on = nightly(), replace(off, are_on=(True,))
+    assert said_off["schedules"][0]["active"] is False
+    assert as_switched(said_off, switched_on) == said_off

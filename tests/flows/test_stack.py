@@ -195,7 +195,7 @@ def test_up_has_prefect_know_deployments_that_were_edited_while_the_servers_ran(
     (prefects,) = [one.pid for one in seen(root).services if one.name == "prefect"]
     os.kill(prefects, signal.SIGSTOP)
     try:
-        assert {one.state for one in up(root, say=said.append).services} <= {"well", "deaf"}
+        up(root, say=said.append)
     finally:
         os.kill(prefects, signal.SIGCONT)
     assert [one for one in said if one.startswith("whether deployments were edited was not looked at")]
@@ -848,23 +848,57 @@ class TestInAnotherPlace:
             restore(other, file)
         assert said_of_restoring(other) == "", "one that is refused leaves nothing to do"
 
-    def test_one_command_starts_servers_for_it_and_those_of_before_where_it_is_interrupted(
+    def test_one_that_nobody_disturbs_ends_with_all_of_it_in_use(self, elsewhere, archive):
+        """Into data that begin anew: by now the first have what was restored."""
+        (other, _, _), (file, was, known) = elsewhere, archive
+        end(other)
+        forget(other)
+        shutil.rmtree(other / ".dvc/cache", ignore_errors=True)
+        damaged = cache_of(other) / next(name for name in was if name.startswith("cache/")).removeprefix("cache/")
+        damaged.parent.mkdir(parents=True)
+        damaged.write_bytes(b"rotten")
+        for name in Place.read(other).environment():
+            os.environ.pop(name, None)
+        command(other, "up", "--data", str(other.parent / "newer"), "--without", "workers", "--without", "hooks")
+        assert runs(other) == set()
+        said = command(other, "restore", str(file))
+        assert f"Restored from {file}: {len(DATABASES)} databases, " in said
+        assert said.endswith(
+            "The servers run without hooks, workers, as before. To have those too: diptych down, then diptych up\n"
+        )
+        assert {one.state for one in seen(other).services} == {"well"}
+        assert said_of_restoring(other) == ""
+        assert not has_database(Place.read(other), "mlflow_restored")
+        assert but_prefect(digests(other)) == but_prefect(was)
+        assert known <= runs(other)
+        use(other)
+        assert open_store(other).client.get_registered_model("tiny").aliases == {"champion": "1"}
+
+    def test_one_command_starts_servers_for_it_and_none_run_where_it_fails_or_is_interrupted(
         self, elsewhere, archive, tmp_path, monkeypatch
     ):
-        """Into data that begin anew, beside servers that run with who begins runs: by now the first have what was restored."""
-        (other, data, _), (file, was, known) = elsewhere, archive
+        """Into data that begin anew: by now the first have what was restored."""
+        (other, _, _), (file, was, known) = elsewhere, archive
         (other / "flows").symlink_to(REPOSITORY / "flows")
-        (other / "prefect.yaml").write_text((REPOSITORY / "prefect.yaml").read_text())  # else the receiver only tells
-        end(other)
-        up(other, without=["workers"], say=lambda said: None)
+        (other / "prefect.yaml").write_text((REPOSITORY / "prefect.yaml").read_text())
         before = seen(other)
-        assert [one.name for one in before.services if one.name == "hooks"]
-        for now in (None, data):
-            with pytest.raises(ConfigError, match=r"already.* Restore into new ones: diptych restore FILE --data DIR"):
-                restore_into(other, file, now, say=lambda said: None)
+        for data in (None, before.data, tmp_path / "new"):
+            with pytest.raises(ConfigError, match=r"diptych down; diptych restore \S+ --data DIR"):
+                restore_into(other, file, data, say=lambda said: None)
+        assert seen(other).process == before.process
+        end(other)
         with pytest.raises(DataError, match="is not what was written"):
             restore_into(other, flipped(file, tmp_path / "flipped.tar"), tmp_path / "new", say=lambda said: None)
-        assert seen(other).process == before.process, "nobody was ended for it"
+        assert not (tmp_path / "new").exists(), "nobody was started for it"
+
+        def none_run() -> bool:
+            return (read_seen(other), again(other), Place.read(other).data) == (None, None, before.data)
+
+        with pytest.raises(DataError, match="does not come back as it was"):
+            restore_into(
+                other, with_another_row(file, tmp_path / "changed.tar"), tmp_path / "new", say=lambda said: None
+            )
+        assert none_run()
 
         def interrupted(*_: object) -> None:
             assert seen(other).data == tmp_path / "new"
@@ -875,32 +909,19 @@ class TestInAnotherPlace:
             patch.setattr("flows.stack.restore._filled", interrupted)
             with pytest.raises(KeyboardInterrupt):
                 restore_into(other, file, tmp_path / "new", say=lambda said: None)
-        again = seen(other)
-        assert (again.data, again.without, Place.read(other).data) == (data, ("workers",), data), "as before"
-        assert known <= runs(other)
+        assert none_run()
 
-        shutil.rmtree(other / ".dvc/cache", ignore_errors=True)
-        damaged = cache_of(other) / next(name for name in was if name.startswith("cache/")).removeprefix("cache/")
-        damaged.parent.mkdir(parents=True)
-        damaged.write_bytes(b"rotten")
         for name in Place.read(other).environment():
             os.environ.pop(name, None)
-        said = command(other, "restore", str(file), "--data", str(tmp_path / "newest"))
+        said = command(other, "restore", str(file), "--data", str(tmp_path / "new"))
         assert f"Restored from {file}: {len(DATABASES)} databases, " in said
-        assert said.endswith(
-            "The servers run without workers, as before. To have those too: diptych down, then diptych up\n"
-        )
         now = seen(other)
-        assert (now.data, now.without) == (tmp_path / "newest", ("workers",))
-        assert {one.state for one in now.services} == {"well"}
-        assert said_of_restoring(other) == ""
-        assert not has_database(Place.read(other), "mlflow_restored")
+        assert (now.data, now.without) == (tmp_path / "new", ())
+        assert {one.name: one.state for one in now.services} == dict.fromkeys(NAMES, "well")
         assert of_before(digests(other)) == of_before(was)
         assert known <= runs(other)
-        use(other)
-        assert open_store(other).client.get_registered_model("tiny").aliases == {"champion": "1"}
-        for folder in (data, tmp_path / "new"):
-            forget(other, folder)
+        end(other)
+        forget(other, before.data)
 
 
 def test_after_the_supervisor_was_killed_with_all_of_them_up_has_what_they_had(root, archive):
