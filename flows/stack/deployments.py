@@ -175,14 +175,16 @@ def deploy_all(said: Mapping[str, Any], root: Path) -> None:
 
 
 def as_switched(deployment: dict[str, Any], before: Known | None) -> dict[str, Any]:
-    """Return a deployment whose schedule is on or off as somebody switched it on the server, unless the file says otherwise of it than it did before."""
+    """Return a deployment whose schedule is on or off as somebody switched it on the server, unless the file says otherwise of it than it did before.
+
+    One that somebody deleted there is off.
+    """
     schedules: Sequence[Any] = deployment.get("schedules") or ()
-    if before is None or len(schedules) != 1 or len(before.are_on) != 1:
+    if before is None or len(schedules) != 1:
         return deployment
     if _said_on(before.version) is None or _said_on(before.version) != _said_on(deployment["version"]):
         return deployment
-    (schedule,), (is_on,) = schedules, before.are_on
-    return {**deployment, "schedules": [{**schedule, "active": is_on}]}
+    return {**deployment, "schedules": [{**schedules[0], "active": any(before.are_on)}]}
 
 
 def _said_on(version: str | None) -> str | None:

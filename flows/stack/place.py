@@ -115,19 +115,13 @@ class Place:
 
 
 @contextmanager
-def unmoved(root: Path, interrupted: bool = False) -> Iterator[None]:
-    """Have the servers' data be where they were before where the block does not end well, so that a start that fails elsewhere moves nothing.
-
-    Args:
-        interrupted: also where somebody interrupts it, who may have started them all the same.
-    """
+def unmoved(root: Path) -> Iterator[None]:
+    """Have the servers' data be where they were before where the block does not end well, or is interrupted, so that a start that fails elsewhere moves nothing."""
     home = _home(root.resolve())
     before = _read(home)
     try:
         yield
-    except BaseException as err:
-        if not (interrupted or isinstance(err, Exception)):
-            raise
+    except BaseException:
         if not before:
             home.unlink(missing_ok=True)
         elif before != _read(home):

@@ -32,7 +32,7 @@ from flows.stack.restoring import STAGED, Restoring, forget_restoring, read_rest
 from flows.stack.seen import Seen, keep_settings, read_seen
 from flows.stack.up import UP, WITHIN_S, as_if_never_started, brought_up, end
 
-_BEGIN_RUNS = ("workers", "hooks")  # what `up` leaves out of what begins runs of flows
+_WHILE_FILLED = ("workers", "hooks", "triton")  # what is left out of servers that are started to be filled
 _THEIRS = ("prefect", "mlflow", "mlflow-jobs", "mlflow-serving", "mlflow-forms", "webhooks")
 
 
@@ -54,8 +54,8 @@ def restore_into(root: Path, file: Path, data: Path | None, say: Callable[[str],
         verified(file)
         with hold(private(root, "locks") / UP, f"the start of the servers of {root}", wait_s=WITHIN_S):
             _refuse_if_any_run(root, file)  # since it was verified
-            with as_if_never_started(root), unmoved(root, interrupted=True):
-                brought_up(root, data, {*_BEGIN_RUNS, "triton"}, say)
+            with unmoved(root), as_if_never_started(root):
+                brought_up(root, data, _WHILE_FILLED, say)
                 filled = _fill(root, file)
                 _end_filled(root, filled)
             brought_up(root, None, (), say)
@@ -82,12 +82,15 @@ def restore(root: Path, file: Path, say: Callable[[str], None] = print) -> Count
     """
     seen = read_seen(root)
     with hold(private(root, "locks") / ALONE, f"a backup or a restore of the servers of {root}"):
+        goes_on = seen is not None and {*seen.without} == {*_WHILE_FILLED} and read_restoring(seen.data) is not None
         filled = _fill(root, file)
         assert seen is not None
         with hold(private(root, "locks") / UP, f"the start of the servers of {root}", wait_s=WITHIN_S):
             keep_settings(seen)
             _end_filled(root, filled)
-            brought_up(root, None, seen.without, say)
+            brought_up(
+                root, None, () if goes_on else seen.without, say
+            )  # of those that one before had started for it, nobody wants any left out
     return filled.counts
 
 

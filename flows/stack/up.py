@@ -16,7 +16,7 @@ from components.stages.place import private
 from flows.claims import Claims
 from flows.serving.down import resume
 from flows.serving.gateway import ensure_gateway
-from flows.stack.place import Place, ended_file, is_made, record_file, unmoved
+from flows.stack.place import Place, ended_file, is_made, record_file, unmoved, write_private
 from flows.stack.prefect_set_up import set_up, to_deploy
 from flows.stack.seen import Seen, keep_settings, read_lost, read_seen
 from flows.stack.services import check_left_out, services
@@ -66,19 +66,21 @@ def _gone(root: Path) -> Seen | None:
 def as_if_never_started(root: Path) -> Iterator[None]:
     """Where the block does not end well, whoever interrupts it: end the servers that were started in it, and have nobody know of them afterwards."""
     record = record_file(root)
-    before = record.read_bytes() if record.exists() else None
+    before = record.read_text(encoding="utf-8") if record.exists() else None
     were_ended = ended_file(root).exists()
     try:
         yield
     except BaseException:
-        if read_seen(root) is not None:
-            end(root, for_good=False)
-        if before is None:
-            record.unlink(missing_ok=True)
-        else:
-            record.write_bytes(before)
-        if were_ended:
-            ended_file(root).touch()
+        try:
+            if read_seen(root) is not None:
+                end(root, for_good=False)
+        finally:  # also of who interrupts that, too
+            if were_ended:
+                _say_ended(root)
+            if before is None:
+                record.unlink(missing_ok=True)
+            else:
+                write_private(record, before)
         raise
 
 
@@ -107,7 +109,9 @@ def brought_up(root: Path, data: Path | None, without: Collection[str], say: Cal
         if read_endpoint(root) is not None:
             ensure_gateway(root)  # whose keeper starts Triton where it does not run
     try:
-        if to_deploy(Place.read(root)) is not None:  # prefect.yaml or params.yaml was edited
+        if (root / "prefect.yaml").exists() and to_deploy(
+            Place.read(root)
+        ) is not None:  # that, or params.yaml, was edited
             set_up(Place.read(root))
     except TransientError as err:
         say(f"whether deployments were edited was not looked at, which the next diptych up does: {err}")
@@ -151,6 +155,7 @@ def _is_starting(root: Path) -> bool:
 
 
 def _start(place: Place, without: Collection[str]) -> None:
+    were_ended = ended_file(place.root).exists()
     ended_file(place.root).unlink(missing_ok=True)
     theirs = {
         name: value for name, value in os.environ.items() if not name.startswith(VARIABLE)
@@ -165,6 +170,8 @@ def _start(place: Place, without: Collection[str]) -> None:
     except BaseException:  # also of who interrupts it before anybody could find what runs
         supervisor.kill()
         supervisor.wait()
+        if were_ended:
+            _say_ended(place.root)
         raise
 
 

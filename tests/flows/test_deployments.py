@@ -189,7 +189,9 @@ def test_a_schedule_is_on_or_off_as_somebody_switched_it_until_the_file_says_oth
     assert (schedule["cron"], schedule["active"]) == ("0 1 * * *", False)
     assert as_switched(later, None) == later, "the server has none yet"
     assert as_switched(later, replace(off, version="1.0")) == later, "nobody knows what was said of it then"
-    assert as_switched(later, replace(off, are_on=(False, True))) == later, "somebody gave it another schedule"
+    for switched, is_on in (((), False), ((False, False), False), ((False, True), True)):
+        (schedule,) = as_switched(later, replace(off, are_on=switched))["schedules"]
+        assert schedule["active"] == is_on, "somebody deleted it, or gave it another"
     (root / "prefect.yaml").write_text(SAID.replace("active: true", "active: false", 1))
     said_off, switched_on = nightly(), replace(off, are_on=(True,))
     assert said_off["schedules"][0]["active"] is False

@@ -679,9 +679,9 @@ def of_another_postgres(file: Path, to: Path) -> Path:
     )
 
 
-def kill_a(what: str, root: Path, file: Path, when: Callable[[], bool]) -> None:
+def kill_a(what: str, root: Path, file: Path, when: Callable[[], bool], *more: str) -> None:
     """Begin a backup or a restore, and kill it, and whatever it has started, with SIGKILL as soon as that is so."""
-    asked = [sys.executable, "-m", "flows.cli", what, str(file)]
+    asked = [sys.executable, "-m", "flows.cli", what, str(file), *more]
     its = subprocess.Popen(asked, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
         until(lambda: when() or its.poll() is not None, lambda: said_of_restoring(root))
@@ -911,6 +911,20 @@ class TestInAnotherPlace:
                 restore_into(other, file, tmp_path / "new", say=lambda said: None)
         assert none_run()
 
+        for name in Place.read(other).environment():
+            os.environ.pop(name, None)
+
+        def is_filled() -> bool:
+            its = read_seen(other)
+            return (
+                its is not None and its.data == tmp_path / "new" and has_database(Place.read(other), "mlflow_restored")
+            )
+
+        kill_a("restore", other, file, is_filled, "--data", str(tmp_path / "new"))
+        assert read_seen(other) is None, "as a power cut ends it, servers and all"
+        began = again(other, say=lambda said: None)  # as a crontab asks
+        assert began is not None
+        assert (began.data, {*began.without}) == (tmp_path / "new", {"workers", "hooks", "triton"})
         for name in Place.read(other).environment():
             os.environ.pop(name, None)
         said = command(other, "restore", str(file), "--data", str(tmp_path / "new"))
