@@ -916,9 +916,9 @@ class TestInAnotherPlace:
 
         def is_filled() -> bool:
             its = read_seen(other)
-            return (
-                its is not None and its.data == tmp_path / "new" and has_database(Place.read(other), "mlflow_restored")
-            )
+            if its is None or its.data != tmp_path / "new" or {one.state for one in its.services} != {"well"}:
+                return False
+            return has_database(Place.read(other), "mlflow_restored")
 
         kill_a("restore", other, file, is_filled, "--data", str(tmp_path / "new"))
         assert read_seen(other) is None, "as a power cut ends it, servers and all"
