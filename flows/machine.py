@@ -9,10 +9,8 @@ from components.stages.whence import processor
 DRIVER = Path("/dev/nvidiactl")  # which NVIDIA's driver makes
 PCI = Path("/sys/bus/pci/devices")
 NVIDIA, DISPLAY = "0x10de", "0x03"  # a vendor, and how the classes of what draws, or only computes, begin
-_TIME_ERROR, _NTPTIMEVAL_BYTES = (
-    5,
-    256,
-)  # of C's sys/timex.h: what is answered where nobody sets the clock, and more than its answer has
+_TIME_ERROR = 5  # of C's sys/timex.h: what is answered where nobody sets the clock
+_NTPTIMEVAL_BYTES = 256  # more than that answer has
 
 
 def machine() -> str:

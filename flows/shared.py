@@ -100,9 +100,8 @@ class Shared:
         """Return the remote's entry of a stage and these inputs; None where it has none, or one that nobody can read."""
         fs, path = self._place(address, inputs)
         try:
-            said = json.loads(
-                fs.cat_file(path, start=0, end=ENTRY_BYTES)
-            )  # all of it would be asked for by HEAD, which S3 answers without a reason
+            # With an end: all of it would be asked for by HEAD, which S3 answers without a reason.
+            said = json.loads(fs.cat_file(path, start=0, end=ENTRY_BYTES))
         except FileNotFoundError:
             return None
         except ValueError:

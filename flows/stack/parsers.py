@@ -91,7 +91,8 @@ def _up(root: Path, arguments: argparse.Namespace) -> int:
 
     seen = again(root, say) if arguments.again else up(root, data, arguments.without, say)
     if seen is None:
-        print("null", end="\n") if arguments.json else None
+        if arguments.json:
+            print("null")
         return 0
     if any(name.startswith(VARIABLE) for name in os.environ):
         from flows.stack.seen import use
@@ -174,10 +175,8 @@ def _restore(root: Path, arguments: argparse.Namespace) -> int:
     from flows.stack.restore import restore_into
     from flows.stack.seen import read_seen
 
-    file, data = (
-        arguments.here / arguments.file,
-        (arguments.here / arguments.data).resolve() if arguments.data else None,
-    )
+    file = arguments.here / arguments.file
+    data = (arguments.here / arguments.data).resolve() if arguments.data else None
     counts = restore_into(root, file, data, lambda said: print(said, flush=True))
     print(as_line("Restored from", counts, file))
     if (seen := read_seen(root)) and seen.without:

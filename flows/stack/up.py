@@ -109,10 +109,9 @@ def brought_up(root: Path, data: Path | None, without: Collection[str], say: Cal
         if read_endpoint(root) is not None:
             ensure_gateway(root)  # whose keeper starts Triton where it does not run
     try:
-        if (root / "prefect.yaml").exists() and to_deploy(
-            Place.read(root)
-        ) is not None:  # that, or params.yaml, was edited
-            set_up(Place.read(root))
+        # That, or params.yaml, may have been edited.
+        if (root / "prefect.yaml").exists() and to_deploy(place := Place.read(root)) is not None:
+            set_up(place)
     except TransientError as err:
         say(f"whether deployments were edited was not looked at, which the next diptych up does: {err}")
     return seen
