@@ -74,6 +74,7 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
     """
     from components.data.evaluation_set import read_set
     from components.evaluation.embedding import Embedder
+    from components.finetuning.continued import UNKNOWN
     from components.recipes.given_model import read_given
     from components.recipes.trained import save_trained
     from components.stages.adapt import adapt as adapted
@@ -105,7 +106,7 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
         found = adapted(
             given.encoder, pools, held, digest=given.digest, budget_s=asked.budget_s, seed=asked.seed, folder=out / HEATS, progress=told,
             most_lost=asked.most_lost, batch=beside.batch, ask=asked.ask, by=beside.ways, augment=asked.augment, recall=recall,
-            most_steps=asked.most_steps,
+            most_steps=asked.most_steps, as_trained=beside.as_trained or UNKNOWN,
         )  # fmt: skip
     (out / MODEL).mkdir(exist_ok=True)
     save_trained(
@@ -114,7 +115,11 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
     if found.served:
         found.served.write(out)
     said = {
-        "start": {"library": given.library, "sha256": given.sha256},
+        "start": {
+            "library": given.library,
+            "sha256": given.sha256,
+            **({"optimisation": asdict(beside.as_trained)} if beside.as_trained else {}),
+        },
         "pictures": {name: len(pool) for name, pool in pools.items()},
         **({"recalled": of_general(beside.named, beside.replay, recall.pool)} if recall else {}),
         **found.as_json(),

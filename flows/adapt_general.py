@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from components.data.selection import Pool
     from components.evaluation.embedding import Embedder
     from components.stages.recalled import Recall
+    from components.training.numbers import Optimisation
     from flows.adapt import Asked
 
-HALF, LARGER = 0.5, 256
-"""Share of a step, and its pairs, where what the start learnt from is at hand and nobody says what becomes of it."""
+OF_CAPTIONS, OF_LABELS = (0.5, 256), (0.75, 128)
+"""Share of a step, and its pairs, where what the start learnt from is at hand and nobody says what becomes of it: captions are told apart from all others of
+a step, and labels, which are few, are learnt in more steps."""
 NOT_FOR = "other_language"  # captions that the start's own would pull away from: its texts alone are tuned to them
 
 
@@ -31,6 +33,7 @@ class Beside:
         named: where general pictures come from; empty where there are none.
         pool: of these.
         unasked: whether nobody said that they are to be learnt from.
+        as_trained: what the start was trained by, with which training goes on; None where nobody knows.
     """
 
     replay: float
@@ -39,6 +42,7 @@ class Beside:
     named: str = ""
     pool: "Pool | None" = None
     unasked: bool = False
+    as_trained: "Optimisation | None" = None
 
     @classmethod
     def of(cls, asked: "Asked", here: Path, out: Path, told: "Progress") -> "Beside":
@@ -53,9 +57,10 @@ class Beside:
         from components.stages.recalled import general_pictures
         from flows.data.check import source_of
 
-        plain = cls.said(asked)
+        run = Learnt.of(asked.start)
+        plain = replace(cls.said(asked), as_trained=run.optimisation() if run else None)
         unsaid = asked.replay is None and not asked.recall and not asked.ways
-        learnt = None if asked.recalled or not (unsaid or asked.recall or plain.replay) else Learnt.of(asked.start)
+        learnt = None if asked.recalled or not (unsaid or asked.recall or plain.replay) else run
         if learnt is not None:
             try:
                 pool = learnt.pictures()
@@ -66,8 +71,7 @@ class Beside:
                 )
             else:
                 found = replace(plain, named=learnt.selection, pool=pool)
-                batch = LARGER if asked.batch is None else asked.batch
-                return replace(found, replay=HALF, batch=batch, ways=(CONTINUED,), unasked=True) if unsaid else found
+                return replace(found, ways=(CONTINUED,), unasked=True) if unsaid else found
         if not (asked.recall or plain.replay):
             return plain
         source = source_of(asked.recalled, here) if asked.recalled else build_source(SCENES)
@@ -84,7 +88,7 @@ class Beside:
         return cls(replay=share, batch=batch, ways=tuple(asked.ways) or usual(share))
 
     def fit(self, asked: "Asked", pools: "Mapping[str, Pool]", embedder: "Embedder") -> "Beside":
-        """Return what of it these pictures are for: where nobody asked for it, the start's own are not replayed beside captions of another language."""
+        """Return what of it these pictures are for: where nobody asked for it, captions and labels each have their steps, and beside captions of another language the start's own are not replayed."""
         from components.finetuning.labels.choice import choice_of
         from components.stages.raced import hard_of
 
@@ -92,7 +96,10 @@ class Beside:
             return self
         choice = choice_of({"train": pools["train"], "val": pools["val"]}, asked.ask)
         hard = hard_of(embedder, pools["train"], pools["val"], choice, asked.ask)
-        return Beside.said(asked) if any(one.name == NOT_FOR for one in hard) else self
+        if any(one.name == NOT_FOR for one in hard):
+            return Beside.said(asked)
+        share, batch = OF_LABELS if choice else OF_CAPTIONS
+        return replace(self, replay=share, batch=batch if asked.batch is None else asked.batch)
 
     def recall(self, weight: float) -> "Recall | None":
         """Return it as a race takes it."""

@@ -1,8 +1,8 @@
-"""Going on with training: every weight at a rate of pre-training, drawn back to nothing; what holds the model is what it learns from.
+"""Going on with training: every weight by the optimizer and at the rate that the start was trained by, drawn back to nothing; what holds the model is what it learns from.
 
 Source: Garg et al. 2023, arXiv:2310.16226 (TiC-CLIP: training that goes on from the last weights while old data is replayed does nearly what training
 on all data anew does, for a part of its cost). Differs: new data is one person's own, and how much of a step is old is a share; batch norms stay as they
-are, as of each way to tune.
+are, as of each way to tune. Where nobody knows what the start was trained by, it is AdamW.
 """
 
 from torch import nn
@@ -12,16 +12,16 @@ from components.finetuning.freeze import Freeze
 from components.finetuning.strategy import ALPHAS, Strategy
 from components.training.numbers import Optimisation
 
-AS_BEFORE = Optimisation(optimizer="adamw", lr=5.0e-4, weight_decay=0.1, warmup=0.1)
+UNKNOWN = Optimisation(optimizer="adamw", lr=5.0e-4, weight_decay=0.1, warmup=0.1)
 
 
 class Continued(Strategy):
-    """Trains all but batch norms; arguments as of Strategy. Without general pictures beside one's own it forgets most."""
+    """Trains all but batch norms; arguments as of Strategy, of which `optimisation` is best the start's own. Without general pictures beside one's own it forgets most."""
 
     def __init__(
         self, share: float = 0.25, optimisation: Optimisation | None = None, alphas: tuple[float, ...] = ALPHAS
     ) -> None:
-        super().__init__(share, optimisation or AS_BEFORE, alphas)
+        super().__init__(share, optimisation or UNKNOWN, alphas)
 
     def prepare(self, model: nn.Module) -> Freeze:
         """Return the batch norms as what stays."""

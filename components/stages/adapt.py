@@ -19,6 +19,7 @@ from components.evaluation.retrieval import Retrieval
 from components.evaluation.study import Line, study
 from components.evaluation.wanted import Wanted, kinds_of, of_captions, of_labels
 from components.finetuning.augment import Augment
+from components.finetuning.continued import UNKNOWN
 from components.finetuning.labels.answers import Answers
 from components.finetuning.labels.choice import COLUMN, Ask, Choice, choice_of
 from components.finetuning.labels.way import LabelVectors
@@ -29,6 +30,7 @@ from components.stages.raced import BATCH, MOST_LOST, START, Raced, raced
 from components.stages.racing_ways import USUAL
 from components.stages.recalled import Recall, without_those_of
 from components.stages.told import CAPTIONS, LABELS, served_by
+from components.training.numbers import Optimisation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +74,7 @@ def adapt(
     embedder: Embedder, pools: Mapping[str, Pool], others: Sequence[Halved], *, digest: str, budget_s: float, seed: int, folder: Path,
     progress: Progress, most_lost: float = MOST_LOST, batch: int = BATCH, ask: Ask = "auto", by: Sequence[str] = USUAL,
     augment: Augment = "light", recall: Recall | None = None,
-    most_steps: int = 0,
+    most_steps: int = 0, as_trained: Optimisation = UNKNOWN,
 ) -> Adapted:  # fmt: skip
     """Tune the embedder's model in place, and return what was found.
 
@@ -81,7 +83,7 @@ def adapt(
         others: numbers of sets that must not fall: one half of a set bounds the choice, and the other, which nothing was chosen by, tells what was lost.
         ask: for labels or captions, as of `choice_of`.
         by: names of the ways to tune that take part.
-        augment, recall: as of `raced`.
+        augment, recall, as_trained: as of `raced`.
 
     All else, and what it raises, is as of `raced` and `choice_of`.
     """
@@ -93,6 +95,7 @@ def adapt(
     found = raced(
         embedder, pools["train"], pools["val"], [one.by for one in others], digest=digest, budget_s=budget_s, seed=seed, folder=folder, progress=progress,
         most_lost=most_lost, batch=batch, choice=choice, by=by, augment=augment, recall=recall, most_steps=most_steps, ask=ask,
+        as_trained=as_trained,
     )  # fmt: skip
     tuned = {name: value.detach().clone() for name, value in embedder.model.state_dict().items()}
     start = begun(start, tuned)

@@ -1,15 +1,17 @@
-"""The pictures that a run's model learnt from, where its workspace has them as they were."""
+"""The pictures that a run's model learnt from, and by what optimizer, where its workspace has them as they were."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from components.contracts.plain_yaml import load_yaml
 from components.data.manifest import read_manifest
 from components.data.selection import Pool, of_split
+from components.recipes.yaml_lines import overlay
 from components.stages.recalled import held
+from components.training.numbers import Optimisation
 
 CHAIN = ("pretrain", "finetune", "package")
 """Stages that leave a model in runs/<recipe>/<stage>, each made of the one before."""
@@ -46,6 +48,16 @@ class Learnt:
         manifest = read_manifest(self.root / self.selection / "manifest.parquet")
         return held(of_split(manifest, "train"), self.root / "data/raw")
 
+    def optimisation(self) -> Optimisation | None:
+        """Return the numbers of the optimizer that pre-training took, by dvc.lock; None where there are others today."""
+        params = self._stages().get(f"pretrain@{self.recipe}", {}).get("params", {})
+        training = params.get(f"components/recipes/{self.recipe}.yaml", {}).get("training") or {}
+        said = overlay(training, params.get("params.yaml", {}).get("overrides.training") or {}).get("optimisation")
+        if not isinstance(said, Mapping) or not set(said) <= {one.name for one in fields(Optimisation)}:
+            return None
+        numbers: dict[str, Any] = {name: tuple(one) if isinstance(one, list) else one for name, one in said.items()}
+        return Optimisation(**numbers)
+
     def _began_anew(self) -> bool:
         """Return whether this is all that the model ever learnt from: what another start knows, these pictures do not show."""
         report = self.root / f"runs/{self.recipe}/pretrain/metrics.json"
@@ -53,10 +65,9 @@ class Learnt:
 
     def _is_whole(self, stage: str) -> bool:
         """Return whether each stage up to this one was made, when it was last, of what the one before has now."""
-        lock = self.root / "dvc.lock"
-        if not (self.root / self.selection / "manifest.parquet").is_file() or not lock.is_file():
+        stages = self._stages()
+        if not (self.root / self.selection / "manifest.parquet").is_file() or not stages:
             return False
-        stages = load_yaml(lock.read_text(encoding="utf-8")).get("stages", {})
         before, path = "curate", self.selection
         for name in CHAIN[: CHAIN.index(stage) + 1]:
             made = _digest(stages, f"{before}@{self.recipe}", "outs", path)
@@ -64,6 +75,10 @@ class Learnt:
                 return False
             before, path = name, f"runs/{self.recipe}/{name}"
         return True
+
+    def _stages(self) -> Mapping[str, Any]:
+        lock = self.root / "dvc.lock"
+        return load_yaml(lock.read_text(encoding="utf-8")).get("stages", {}) if lock.is_file() else {}
 
 
 def _digest(stages: Mapping[str, Any], stage: str, kind: str, path: str) -> str | None:

@@ -22,6 +22,7 @@ from components.data.selection import Pool
 from components.evaluation.embedding import Embedder
 from components.evaluation.hard_data import Hard, fewer_than_labels, hard_data, left_out
 from components.finetuning.augment import Augment
+from components.finetuning.continued import UNKNOWN
 from components.finetuning.interpolate import Weights
 from components.finetuning.labels.choice import COLUMN, Ask, Choice
 from components.finetuning.labels.way import Fitted, LabelVectors
@@ -33,11 +34,12 @@ from components.models.grown import shrink
 from components.stages.elsewhere import Elsewhere
 from components.stages.heats import Heats, LabelHeats, watching_labels
 from components.stages.race_steps import batch_of, batches_of, most_of
-from components.stages.racing_ways import USUAL, called, label_ways, taking_part
+from components.stages.racing_ways import CONTINUED, USUAL, called, label_ways, taking_part
 from components.stages.recalled import Recall
 from components.stages.selected import watching
 from components.stages.weighed import Scales, Weighed, take
 from components.training.callbacks import Watch
+from components.training.numbers import Optimisation
 
 BATCH = 64
 START = "start"
@@ -97,7 +99,7 @@ def raced(
     embedder: Embedder, train: Pool, val: Pool, others: Sequence[Elsewhere], *, digest: str, budget_s: float, seed: int, folder: Path,
     progress: Progress, most_lost: float = MOST_LOST, batch: int = BATCH, choice: Choice | None = None, by: Sequence[str] = USUAL,
     augment: Augment = "light", recall: Recall | None = None,
-    most_steps: int = 0, ask: Ask = "auto",
+    most_steps: int = 0, ask: Ask = "auto", as_trained: Optimisation = UNKNOWN,
 ) -> Raced:  # fmt: skip
     """Tune the embedder's model in place, and return what was found.
 
@@ -117,15 +119,17 @@ def raced(
         recall: general pictures, of which what the start said is held to, or which are learnt from again; none of these may be in `others`.
         most_steps: of the longest heat; 0 for as many as take EPOCHS times all pictures.
         ask: as `choice` was asked for; where captions were, nobody is told that labels could be.
+        as_trained: what the start was trained by.
 
     Raises ConfigError for too few pictures, a budget that is too short, sets that are called alike or as what is the person's own, and numbers
     out of range. Where there are labels, a budget that is too short to tune is said in `without`.
     """
     share, weight = (recall.share, recall.weight) if recall else (0.0, 0.0)
     check([one.called for one in others], most_lost, batch, share, weight, most_steps)
-    part = taking_part(by)
+    part = taking_part(by, as_trained)
     kinds = {"start": digest, "seed": str(seed), "batch": str(batch), **_said({"train": train, "val": val})}
     kinds |= {"augment": augment} if augment != "light" else {}
+    kinds |= {"as_trained": repr(as_trained)} if CONTINUED in part else {}
     if recall:
         if not len(recall.pool):
             raise ConfigError(

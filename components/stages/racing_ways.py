@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
 from components.contracts.errors import ConfigError
-from components.finetuning.continued import Continued
+from components.finetuning.continued import UNKNOWN, Continued
 from components.finetuning.feature_adapter import FeatureAdapter
 from components.finetuning.image_prompt import ImagePrompt
 from components.finetuning.labels.cache import Cache
@@ -25,8 +25,12 @@ USUAL = ("lora", "last layers", "locked image", "whole")
 CONTINUED = "continued"
 
 
-def ways() -> dict[str, Strategy]:
-    """Return the ways to tune that can race, what changes least of a model first: so they are tried, and of equals the first is preferred."""
+def ways(as_trained: Optimisation = UNKNOWN) -> dict[str, Strategy]:
+    """Return the ways to tune that can race, what changes least of a model first: so they are tried, and of equals the first is preferred.
+
+    Args:
+        as_trained: what the start was trained by, with which training goes on.
+    """
 
     def rate(lr: float, layer_decay: float = 1.0) -> Optimisation:
         return Optimisation(lr=lr, weight_decay=0.1, warmup=0.1, layer_decay=layer_decay)
@@ -40,7 +44,7 @@ def ways() -> dict[str, Strategy]:
         "locked image": LockedImage(optimisation=rate(3e-4), **alone),  # type: ignore[arg-type]
         "locked text": LockedText(optimisation=rate(3e-4), **alone),  # type: ignore[arg-type]
         "whole": Whole(optimisation=rate(1e-4, 0.75), **alone),  # type: ignore[arg-type]
-        CONTINUED: Continued(optimisation=rate(5e-4), **alone),  # type: ignore[arg-type]
+        CONTINUED: Continued(optimisation=as_trained, **alone),  # type: ignore[arg-type]
     }
 
 
@@ -49,9 +53,9 @@ def usual(replay: float) -> tuple[str, ...]:
     return (*USUAL, CONTINUED) if replay else USUAL
 
 
-def taking_part(names: Sequence[str]) -> dict[str, Strategy]:
-    """Return the ways of these names; ConfigError for one that there is not, or none."""
-    known = ways()
+def taking_part(names: Sequence[str], as_trained: Optimisation = UNKNOWN) -> dict[str, Strategy]:
+    """Return the ways of these names, as of `ways`; ConfigError for one that there is not, or none."""
+    known = ways(as_trained)
     if wrong := [name for name in names if name not in known]:
         raise ConfigError(
             f"there is no way to tune that is called {wrong[0]!r}. There are {', '.join(known)}; did you mean {get_close_matches(wrong[0], known, 1, 0)[0]}?"

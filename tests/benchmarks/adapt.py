@@ -5,7 +5,7 @@ three sizes, five places, four papers), or by `--mine` 1,000 emoji of the third 
 lone shape that is to be named (`stamps`), none of which it has ever seen. The race is bound by half of the emoji of `val` and `concept`. Numbers are of pictures that nothing has learnt from or
 chosen by: those that the draw left of one's own, and the emoji of `pair`. Beside it stands what tuning alone does: the way that won, all the way (alpha 1), and with `--beside` the
 start, a linear probe and plain full tuning on the same splits with as much time (adapt_beside.py), the best of which adapted is held against. With `--replay 0.5` that
-share of a step's pairs are emoji that the start was trained on.
+share of a step's pairs are emoji that the start was trained on; with `--usual` nothing is said of that, of steps and of ways, so that what `diptych adapt --to` does by itself is measured.
 Prints one JSON object as its last line; --keep writes it to docs/benchmarks/adapt.json, or adapt-designer.json, adapt-digits-100.json and so on.
 """
 
@@ -15,7 +15,7 @@ import os
 import random
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,7 @@ def main() -> None:
         "--pictures", type=int, default=0, help="of one's own, the tested ones not counted (those that stand above)"
     )
     parser.add_argument("--replay", type=float, default=0.0, help="share of a step that are emoji of the start")
+    parser.add_argument("--usual", action="store_true", help="say nothing of replay, of what a step has and of ways")
     parser.add_argument("--batch", type=int, default=BATCH)
     parser.add_argument("--ways", nargs="+", default=[], help="that race (the usual ones)")
     parser.add_argument("--beside", action="store_true", help="and what most would do, on the same splits")
@@ -66,9 +67,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         runs = [adapted(given, Path(scratch) / str(seed), seed) for seed in given.seeds]
     said = {
-        "bench": "adapt", "mine": given.mine, "replay": given.replay, "batch": given.batch, "pictures": given.pictures or PICTURES[given.mine], "tested": runs[0]["tested"], "budget_s": given.budget_s, "runs": runs, "date": time.strftime("%Y-%m-%d"), "commit": commit(),
+        "bench": "adapt", "mine": given.mine, "replay": runs[0]["replay"], "batch": runs[0]["batch"], "pictures": given.pictures or PICTURES[given.mine], "tested": runs[0]["tested"], "budget_s": given.budget_s, "runs": runs, "date": time.strftime("%Y-%m-%d"), "commit": commit(),
         "machine": f"{os.cpu_count()} cores, {processor()}, no GPU",
-        "command": f"python -m tests.benchmarks.adapt{'' if given.mine == 'shapes' else ' --mine ' + given.mine}{' --beside' if given.beside else ''}{_said(given)} "
+        "command": f"python -m tests.benchmarks.adapt{'' if given.mine == 'shapes' else ' --mine ' + given.mine}{' --beside' if given.beside else ''}{' --usual' if given.usual else _said(given)} "
         f"--budget-s {given.budget_s:g} --seeds {' '.join(map(str, given.seeds))}",
     }  # fmt: skip
     if given.beside:
@@ -103,7 +104,7 @@ def adapted(given: argparse.Namespace, folder: Path, seed: int) -> dict[str, Any
         {"png": data, "txt": "\n".join(texts).encode()} for pool in BOUND for data, texts in shown(workspace, pool)
     ]
     write_set(folder / "emoji", bound)
-    if given.replay:
+    if given.replay and not given.usual:
         write_pairs(shown(workspace, "train"), folder / "general")
     tested = write_mine(given.mine, workspace, folder, seed, given.pictures or PICTURES[given.mine])
     began = time.perf_counter(), time.process_time()
@@ -113,28 +114,32 @@ def adapted(given: argparse.Namespace, folder: Path, seed: int) -> dict[str, Any
         sets=[folder / "emoji"],
         budget_s=given.budget_s,
         seed=seed,
-        batch=given.batch,
-        replay=given.replay,
-        recalled="general" if given.replay else "",
-        ways=[way.replace("-", " ") for way in given.ways],
+        batch=None if given.usual else given.batch,
+        replay=None if given.usual else given.replay,
+        recalled="general" if given.replay and not given.usual else "",
+        ways=() if given.usual else [way.replace("-", " ") for way in given.ways],
         ask="auto" if given.mine in LABELLED else "captions",
     )
     adapt(asked, folder, folder / "out", as_json=False)
     took = {"wall_s": round(time.perf_counter() - began[0], 1), "cpu_s": round(time.process_time() - began[1], 1)}
     pools, _ = pools_of(asked, folder, folder / "out/.data", silent)
+    said = json.loads((folder / "out/adapted.json").read_text(encoding="utf-8"))
     beside = Beside(
         start=asked.start, pools=pools, tested=tested, choice=choice_of(pools, asked.ask), emoji=pool_of(shown(workspace, "pair")),
-        budget_s=given.budget_s, batches=tuple({BATCH, given.batch}), learnt=learnt_from(folder / "out", pools), seed=seed,
+        budget_s=given.budget_s, batches=tuple({BATCH, said["batch"]}), learnt=len(pools["train"]) + said["general"], seed=seed,
     )  # fmt: skip
-    found = {"seed": seed, "tested": len(tested), **came_of(folder / "out", beside), **took}
+    of_general = said.get("recalled", {"replay": 0.0})["replay"]
+    found = {
+        "seed": seed,
+        "tested": len(tested),
+        "replay": of_general,
+        "batch": said["batch"],
+        **came_of(folder / "out", beside),
+        **took,
+    }
     if given.beside:
         found["beside"] = beside.run(folder / "beside")
     return found
-
-
-def learnt_from(folder: Path, pools: Mapping[str, Pool]) -> int:
-    """Return how many pictures a model in the folder of `diptych adapt` learnt from, general ones with them."""
-    return len(pools["train"]) + int(json.loads((folder / "adapted.json").read_text(encoding="utf-8"))["general"])
 
 
 def write_mine(mine: str, workspace: Path, folder: Path, seed: int, count: int) -> Pool:

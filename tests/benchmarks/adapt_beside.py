@@ -2,8 +2,8 @@
 
 Each is what most would do, and chooses by `val` as the race does. The start is asked by its own texts. The linear probe of labels is that of
 components/finetuning/labels/linear_probe.py; of captions it is a linear map from a picture's vector to its caption's, by least squares drawn back to the identity
-(Hoerl and Kennard 1970). Plain full tuning trains every weight, statistics of batch norms too, by one rate and the loss and batches that the race has, on one's own pictures alone: two rates race,
-that at which all weights are tuned and that at which training goes on, in batches of each size that is asked for, for as much time in all as the race had, and up to as many pairs as it learnt from; the best look is taken, all the way. All
+(Hoerl and Kennard 1970). Plain full tuning trains every weight, statistics of batch norms too, by one rate and the loss and batches that the race has, on one's own pictures alone: AdamW at two
+rates and Muon as the start was trained by it race, in batches of each size that is asked for, for as much time in all as the race had, and up to as many pairs as it learnt from; the best look is taken, all the way. All
 are tested on pictures that nobody has learnt from or chosen by: those that the draw left of one's own, and the emoji of
 `pair`, where `val` is what bounds the race.
 Axes: N pictures, D shared width.
@@ -43,7 +43,12 @@ from components.training.numbers import Optimisation
 
 PENALTIES = (100.0, 10.0, 1.0, 0.1, 0.01)  # of the squared distance to the identity, for vectors of unit length
 PLAIN = Optimisation(optimizer="adamw", lr=1.0e-4, weight_decay=0.1, warmup=0.1)
-RATES = (1.0e-4, 5.0e-4)  # of plain tuning: those of `whole` and of training that goes on
+PLAINS = {
+    "AdamW at 1e-4": PLAIN,
+    "AdamW at 5e-4": replace(PLAIN, lr=5.0e-4),
+    "Muon at 5e-3": replace(PLAIN, optimizer="muon", lr=5.0e-3),
+}
+"""What plain tuning can be by: as `whole` is, as training goes on of which nobody knows more, and as the start was trained."""
 ARMS = ("start", "linear probe", "plain tuning")
 GAIN, LOSS = 0.03, 0.01  # what is claimed: so much better than the best of these, and no more lost on the emoji
 
@@ -141,7 +146,7 @@ class Beside:
         watch = watching_labels(embedder, self.choice, val, silent) if self.choice else watching(embedder, val, silent)
         start = {name: value.detach().clone() for name, value in embedder.model.state_dict().items()}
         found = list[tuple[float, Heat, int, Weights]]()
-        ways = {f"{lr:g}": Plain(share=1.0, optimisation=replace(PLAIN, lr=lr), alphas=(1.0,)) for lr in RATES}
+        ways = {name: Plain(share=1.0, optimisation=by, alphas=(1.0,)) for name, by in PLAINS.items()}
         alike = self.choice is not None and embedder.model.logit_scale.bias is None
         sizes = sorted({min(size, len(train)) if alike else batch_of(train, size) for size in self.batches})
         for batch in sizes:
@@ -161,7 +166,7 @@ class Beside:
             "emoji": self.elsewhere(embedder),
             "steps": best.steps,
             "batch": batch,
-            "lr": float(best.name),
+            "by": best.name,
         }
 
 

@@ -6,6 +6,7 @@ import signal
 from dataclasses import asdict
 
 import pytest
+import yaml
 
 from components.data.manifest import read_manifest
 from components.data.transforms.preprocess import Preprocess
@@ -117,7 +118,7 @@ def test_general_pictures_of_a_folder_are_learnt_from_beside_one_s_own(diptych, 
 def test_of_a_run_of_a_workspace_what_it_learnt_from_is_learnt_from_again_unless_somebody_says_otherwise(
     diptych, own, mine, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("flows.adapt_general.LARGER", 16)
+    monkeypatch.setattr("flows.adapt_general.OF_CAPTIONS", (0.5, 16))
     asked = ("mine", "--from", own / "runs/clip/finetune", "--most-steps", 8)
     code, out, err = diptych(*asked, "--to", "out")
     assert code == 0, err
@@ -131,6 +132,9 @@ def test_of_a_run_of_a_workspace_what_it_learnt_from_is_learnt_from_again_unless
     assert 0 < said["general"] <= trained_on, "without those that are chosen by or tested on"
     assert {heat["name"] for heat in said["heats"]} == {"continued"}
     assert said["batch"] == 16
+    trained_by = yaml.safe_load((own / "components/recipes/clip.yaml").read_text())["training"]["optimisation"]
+    assert trained_by["optimizer"] == "muon"
+    assert trained_by.items() <= said["start"]["optimisation"].items(), "with which training goes on"
     assert (
         f"50.0% of each step are general pictures, {trained_on} of data/curated/clip, which are learnt from again. --replay 0"
         in out
@@ -143,6 +147,21 @@ def test_of_a_run_of_a_workspace_what_it_learnt_from_is_learnt_from_again_unless
     said = json.loads((tmp_path / "held/adapted.json").read_text())["recalled"]
     assert (said["data"], said["replay"]) == ("data/curated/clip", 0.0), "what is recalled is not replayed, too"
     assert (alone["general"], "recalled" in alone, alone["batch"]) == (0, False, 48), "all things there are, below 64"
+
+
+def test_where_captions_are_labels_more_of_a_step_is_what_the_start_learnt_from_and_there_are_more_steps(
+    diptych, own, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("flows.adapt_general.OF_LABELS", (0.75, 12))
+    said = paint(tmp_path / "mine", 60)
+    write_table(tmp_path / "mine/captions.csv", {name: (f"a {shape}", "") for name, (_, shape) in said.items()})
+    asked = ("mine", "--from", own / "runs/clip/finetune", "--most-steps", 8)
+    code, out, err = diptych(*asked, "--to", "out")
+    assert code == 0, err
+    found = json.loads((tmp_path / "out/adapted.json").read_text())
+    assert "captions were taken for labels" in out
+    assert (found["recalled"]["replay"], found["batch"]) == (0.75, 12)
+    assert {heat["name"] for heat in found["heats"] if heat["steps"]} >= {"continued"}
 
 
 def test_what_a_run_learnt_from_and_is_not_whole_any_more_is_left_alone_which_is_said(diptych, own, mine, tmp_path):

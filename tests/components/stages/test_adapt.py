@@ -17,6 +17,7 @@ from components.contracts.progress import silent
 from components.data.evaluation_set import read_set
 from components.data.transforms.preprocess import Preprocess
 from components.evaluation.embedding import Embedder
+from components.finetuning.continued import UNKNOWN
 from components.finetuning.interpolate import interpolate
 from components.finetuning.labels.cache import Cache
 from components.finetuning.labels.choice import choice_of
@@ -41,6 +42,7 @@ from components.stages.raced import check, longest
 from components.stages.racing_ways import label_ways, usual, ways
 from components.stages.recalled import Recall
 from components.stages.weighed import chosen
+from components.training.numbers import Optimisation
 from tests.squares import COLOURS
 from tests.subjects import part_of
 from tests.their_sets import write_set
@@ -435,7 +437,8 @@ def test_what_is_replayed_is_learnt_from_beside_one_s_own_by_each_way_and_traini
     batches = batches_of(embedder, pools(squares)["train"], 8, 0, silent, recall=general)
     assert any(key.startswith("general/") for key in batches.pairs.keys)
     weights = set()
-    for share in (0.0, 0.5, 0.25):
+    muon = Optimisation(optimizer="muon", lr=5.0e-3, weight_decay=0.1)
+    for share, as_trained in ((0.0, UNKNOWN), (0.5, UNKNOWN), (0.25, UNKNOWN), (0.5, muon)):
         start, folder = copy.deepcopy(embedder), tmp_path / "heats"
         known = set(folder.iterdir()) if folder.exists() else set()
         adapted(
@@ -446,11 +449,12 @@ def test_what_is_replayed_is_learnt_from_beside_one_s_own_by_each_way_and_traini
             by=("continued",),
             recall=replace(general, share=share) if share else None,
             batch=8,
+            as_trained=as_trained,
         )
         (kept,) = set(folder.iterdir()) - known
         (tuned,) = (path for path in kept.glob("continued-8/tuned.safetensors"))
         weights.add(load_file(tuned)["image_projection.linear.weight"].numpy().tobytes())
-    assert len(weights) == 3, "each share is another race, and learns something else"
+    assert len(weights) == 4, "each share, and each optimizer, is another race, and learns something else"
     assert {"general", "batch"} <= found.as_json().keys()
     assert usual(0.5) == (*usual(0.0), "continued")
     with pytest.raises(ConfigError, match="replay is 1"):

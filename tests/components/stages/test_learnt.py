@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -10,6 +11,7 @@ from components.data.manifest import read_manifest
 from components.data.selection import of_split
 from components.stages import recalled
 from components.stages.learnt import Learnt
+from components.training.numbers import Optimisation
 
 REPORT = "runs/clip/pretrain/metrics.json"
 
@@ -68,6 +70,20 @@ def test_where_it_is_not_there_or_not_as_it_was_nothing_is_told(here, tmp_path):
     assert Learnt.of(here / "runs/clip/pretrain") is None, "others were selected since"
     (here / "dvc.lock").unlink()
     assert Learnt.of(here / "runs/clip/pretrain") is None, "nobody says that they are the same"
+
+
+def test_what_it_was_trained_by_is_what_dvc_lock_says_with_what_was_said_in_place_of_the_recipe(here):
+    run = Learnt.of(here / "runs/clip/finetune")
+    of_recipe = Optimisation(optimizer="muon", lr=5.0e-3, weight_decay=0.1, warmup=0.1, betas=(0.9, 0.98))
+    assert run.optimisation() == of_recipe
+    said = yaml.safe_load((here / "dvc.lock").read_text())
+    params = said["stages"]["pretrain@clip"]["params"]
+    params["params.yaml"]["overrides.training"] = {"optimisation": {"lr": 0.25}}
+    (here / "dvc.lock").write_text(yaml.safe_dump(said))
+    assert run.optimisation() == replace(of_recipe, lr=0.25)
+    params["components/recipes/clip.yaml"]["training"]["optimisation"]["nesterov"] = True
+    (here / "dvc.lock").write_text(yaml.safe_dump(said))
+    assert run.optimisation() is None, "of a version that had other numbers"
 
 
 def test_of_a_model_that_began_with_another_this_is_not_all_that_it_learnt_from(here):
