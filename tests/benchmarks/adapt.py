@@ -64,12 +64,14 @@ def main() -> None:
     parser.add_argument("--beside", action="store_true", help="and what most would do, on the same splits")
     parser.add_argument("--keep", action="store_true", help="write docs/benchmarks/adapt….json")
     given = parser.parse_args()
+    if given.usual and (given.replay or given.ways or given.batch != BATCH):
+        parser.error("--usual says nothing of --replay, --ways and --batch")
     with tempfile.TemporaryDirectory() as scratch:
         runs = [adapted(given, Path(scratch) / str(seed), seed) for seed in given.seeds]
     said = {
         "bench": "adapt", "mine": given.mine, "replay": runs[0]["replay"], "batch": runs[0]["batch"], "pictures": given.pictures or PICTURES[given.mine], "tested": runs[0]["tested"], "budget_s": given.budget_s, "runs": runs, "date": time.strftime("%Y-%m-%d"), "commit": commit(),
         "machine": f"{os.cpu_count()} cores, {processor()}, no GPU",
-        "command": f"python -m tests.benchmarks.adapt{'' if given.mine == 'shapes' else ' --mine ' + given.mine}{' --beside' if given.beside else ''}{' --usual' if given.usual else _said(given)} "
+        "command": f"python -m tests.benchmarks.adapt{'' if given.mine == 'shapes' else ' --mine ' + given.mine}{' --beside' if given.beside else ''}{_said(given)} "
         f"--budget-s {given.budget_s:g} --seeds {' '.join(map(str, given.seeds))}",
     }  # fmt: skip
     if given.beside:
@@ -93,7 +95,9 @@ def _said(given: argparse.Namespace) -> str:
         ("batch", str(given.batch), str(BATCH)),
         ("ways", " ".join(given.ways), ""),
     )
-    return "".join(f" --{name} {value}" for name, value, usual in asked if value != usual)
+    return (" --usual" if given.usual else "") + "".join(
+        f" --{name} {value}" for name, value, usual in asked if value != usual
+    )
 
 
 def adapted(given: argparse.Namespace, folder: Path, seed: int) -> dict[str, Any]:

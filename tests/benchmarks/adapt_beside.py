@@ -3,7 +3,8 @@
 Each is what most would do, and chooses by `val` as the race does. The start is asked by its own texts. The linear probe of labels is that of
 components/finetuning/labels/linear_probe.py; of captions it is a linear map from a picture's vector to its caption's, by least squares drawn back to the identity
 (Hoerl and Kennard 1970). Plain full tuning trains every weight, statistics of batch norms too, by one rate and the loss and batches that the race has, on one's own pictures alone: AdamW at two
-rates and Muon as the start was trained by it race, in batches of each size that is asked for, for as much time in all as the race had, and up to as many pairs as it learnt from; the best look is taken, all the way. All
+rates and Muon as the start was trained by it race, in batches of each size that is asked for, for as much time in all as the race had, and the best of them is run once more for as many pairs as adapting learnt from,
+however long that takes; the best look of all is taken, all the way. All
 are tested on pictures that nobody has learnt from or chosen by: those that the draw left of one's own, and the emoji of
 `pair`, where `val` is what bounds the race.
 Axes: N pictures, D shared width.
@@ -39,6 +40,7 @@ from components.stages.elsewhere import found_of
 from components.stages.heats import Heats, watching_labels
 from components.stages.race_steps import batch_of, batches_of, most_of
 from components.stages.selected import watching
+from components.training.callbacks import Watch
 from components.training.numbers import Optimisation
 
 PENALTIES = (100.0, 10.0, 1.0, 0.1, 0.01)  # of the squared distance to the identity, for vectors of unit length
@@ -71,7 +73,7 @@ class Beside:
         tested: one's own pictures that the draw left.
         choice: the labels that are told apart; None where captions are found.
         emoji: pictures of others to test on.
-        budget_s: seconds of plain tuning, in all.
+        budget_s: seconds of the race of plain tunings, in all; the best of them is then run for as many pairs as adapting learnt from.
         batches: pairs a step of plain tuning; where there are several, that with which it is best on val is taken.
         learnt: pictures that the adapted model learnt from, general ones with them: plain tuning may take as many pairs.
         seed: of draws.
@@ -146,6 +148,7 @@ class Beside:
         watch = watching_labels(embedder, self.choice, val, silent) if self.choice else watching(embedder, val, silent)
         start = {name: value.detach().clone() for name, value in embedder.model.state_dict().items()}
         found = list[tuple[float, Heat, int, Weights]]()
+        by_size = dict[int, Heats]()
         ways = {name: Plain(share=1.0, optimisation=by, alphas=(1.0,)) for name, by in PLAINS.items()}
         alike = self.choice is not None and embedder.model.logit_scale.bias is None
         sizes = sorted({min(size, len(train)) if alike else batch_of(train, size) for size in self.batches})
@@ -154,10 +157,12 @@ class Beside:
                 embedder=embedder, ways=dict(ways), batches=batches_of(embedder, train, batch, self.seed, silent, alike=alike), watch=watch, seed=self.seed,
                 folder=folder / str(batch), progress=silent, start=start, alike=alike, budget_s=self.budget_s / len(sizes),
             )  # fmt: skip
-            ran = race([*ways], heats.run, self.budget_s / len(sizes), most_of(self.learnt, batch))
-            for heat in ran:
-                embedder.model.load_state_dict(dict(weights := heats.tuned(heat)))
-                found.append((score(watch(embedder.model.eval())), heat, batch, weights))  # all the way, as it is taken
+            by_size[batch] = heats
+            for heat in race([*ways], heats.run, self.budget_s / len(sizes), most_of(self.learnt, batch)):
+                found.append(self._scored(embedder, watch, heats, heat, batch))
+        _, best, batch, _ = max(found, key=lambda one: one[0])
+        whole = by_size[batch].run(best.name, most_of(self.learnt, batch))
+        found.append(self._scored(embedder, watch, by_size[batch], whole, batch))
         _, best, batch, weights = max(found, key=lambda one: one[0])
         embedder.model.load_state_dict(dict(weights))
         embedder.model.eval()
@@ -168,6 +173,13 @@ class Beside:
             "batch": batch,
             "by": best.name,
         }
+
+    def _scored(
+        self, embedder: Embedder, watch: Watch, heats: Heats, heat: Heat, batch: int
+    ) -> tuple[float, Heat, int, Weights]:
+        """Return a heat with what `val` says of it all the way, as it is taken."""
+        embedder.model.load_state_dict(dict(weights := heats.tuned(heat)))
+        return score(watch(embedder.model.eval())), heat, batch, weights
 
 
 def embedder_of(folder: Path) -> Embedder:
