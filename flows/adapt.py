@@ -40,12 +40,12 @@ class Asked:
         budget_s: seconds for the race of ways to tune.
         most_lost: of a set's main number, from 0 to 1.
         seed: of splits, draws and intervals.
-        batch: pairs a step; None for 64, or 256 where what the start learnt from is replayed and nobody said so.
+        batch: pairs a step; None for 64, or where what the start learnt from is replayed and nobody said so for 256, of few labels 128.
         ask: for labels, captions, or what fits (`auto`).
         most_steps: of the longest heat; 0 for as many as take 30 times all pictures.
         augment: how much training pictures are changed: off, light or strong.
         recall: weight of what the start says of general pictures; 0 holds to nothing.
-        replay: share of a step's pairs that are general pictures; 0 learns from one's own alone. None replays half where the start is a workspace's run that
+        replay: share of a step's pairs that are general pictures; 0 learns from one's own alone. None replays half, beside few labels three quarters, where the start is a workspace's run that
             still has all that it learnt from, and neither ways nor recall are said, by training that goes on alone, which gained most where it was measured; and else nothing.
         recalled: these pictures, as `data` names its own; where it is empty, those that the start learnt from, if they are there, else drawn scenes.
         ways: to tune that take part, by name; () takes the usual ones, or as of `replay`.
@@ -115,11 +115,7 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
     if found.served:
         found.served.write(out)
     said = {
-        "start": {
-            "library": given.library,
-            "sha256": given.sha256,
-            **({"optimisation": asdict(beside.as_trained)} if beside.as_trained else {}),
-        },
+        "start": {"library": given.library, "sha256": given.sha256},
         "pictures": {name: len(pool) for name, pool in pools.items()},
         **({"recalled": of_general(beside.named, beside.replay, recall.pool)} if recall else {}),
         **found.as_json(),

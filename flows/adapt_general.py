@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 OF_CAPTIONS, OF_LABELS = (0.5, 256), (0.75, 128)
 """Share of a step, and its pairs, where what the start learnt from is at hand and nobody says what becomes of it: captions are told apart from all others of
-a step, and labels, which are few, are learnt in more steps."""
+a step, and labels, where there are so few that a step has room for each, are learnt in more steps."""
+ROOM = 32  # one's own pictures in a step of labels
 NOT_FOR = "other_language"  # captions that the start's own would pull away from: its texts alone are tuned to them
 
 
@@ -57,22 +58,23 @@ class Beside:
         from components.stages.recalled import general_pictures
         from flows.data.check import source_of
 
-        run = Learnt.of(asked.start)
-        plain = replace(cls.said(asked), as_trained=run.optimisation() if run else None)
+        plain = cls.said(asked)
         unsaid = asked.replay is None and not asked.recall and not asked.ways
-        learnt = None if asked.recalled or not (unsaid or asked.recall or plain.replay) else run
-        if learnt is not None:
-            try:
-                pool = learnt.pictures()
-            except DataError as err:  # taken down, or others were brought in since
-                print(
-                    f"what {asked.start} learnt from is not all there any more, so it is not learnt from again: {err}",
-                    file=sys.stderr,
-                )
-            else:
-                found = replace(plain, named=learnt.selection, pool=pool)
-                return replace(found, ways=(CONTINUED,), unasked=True) if unsaid else found
-        if not (asked.recall or plain.replay):
+        recalls = bool(asked.recall or plain.replay)
+        try:
+            run = Learnt.of(asked.start) if unsaid or recalls or CONTINUED in plain.ways else None
+            if run is not None:
+                plain = replace(plain, as_trained=run.optimisation())
+                if not asked.recalled and (unsaid or recalls):
+                    plain = replace(plain, named=run.selection, pool=run.pictures())
+        except DataError as err:  # taken down, others were brought in since, or there is no record that could be read
+            print(
+                f"what {asked.start} learnt from is not all there any more, so it is not learnt from again: {err}",
+                file=sys.stderr,
+            )
+        if plain.pool is not None:
+            return replace(plain, ways=(CONTINUED,), unasked=True) if unsaid else plain
+        if not recalls:
             return plain
         source = source_of(asked.recalled, here) if asked.recalled else build_source(SCENES)
         return replace(plain, named=asked.recalled or "scenes", pool=general_pictures(source, out, told))
@@ -98,7 +100,7 @@ class Beside:
         hard = hard_of(embedder, pools["train"], pools["val"], choice, asked.ask)
         if any(one.name == NOT_FOR for one in hard):
             return Beside.said(asked)
-        share, batch = OF_LABELS if choice else OF_CAPTIONS
+        share, batch = OF_LABELS if choice and len(choice.labels) <= ROOM else OF_CAPTIONS
         return replace(self, replay=share, batch=batch if asked.batch is None else asked.batch)
 
     def recall(self, weight: float) -> "Recall | None":

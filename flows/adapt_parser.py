@@ -81,7 +81,7 @@ def add_race(made: argparse.ArgumentParser, of: str = "") -> None:
     made.add_argument(
         "--replay", metavar="SHARE", type=float,
         help=f"{of}learn from general pictures beside your own, which are this share of each step, and let training that goes on race, too (0; with --to, where the model is a "
-        "workspace's run that still has what it learnt from, 0.5, or 0.75 of labels, and training that goes on is what is tried, unless --recall or --way says otherwise)",
+        "workspace's run that still has what it learnt from, 0.5, or 0.75 beside few labels, and training that goes on is what is tried, unless --recall or --way says otherwise)",
     )  # fmt: skip
     made.add_argument(
         "--recalled", metavar="DATA", default="",
@@ -89,7 +89,7 @@ def add_race(made: argparse.ArgumentParser, of: str = "") -> None:
     )  # fmt: skip
     made.add_argument(
         "--batch", metavar="PAIRS", type=int,
-        help=f"{of}a step (64; where what the model learnt from is replayed and nobody said so 256, or 128 of labels)",
+        help=f"{of}a step (64; where what the model learnt from is replayed and nobody said so 256, or 128 where there are few labels)",
     )  # fmt: skip
     made.add_argument(
         "--most-steps", metavar="N", type=int, default=0,

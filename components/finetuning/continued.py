@@ -1,8 +1,8 @@
-"""Going on with training: every weight by the optimizer and at the rate that the start was trained by, drawn back to nothing; what holds the model is what it learns from.
+"""Going on with training: every weight, drawn back to nothing, best by the optimizer and at the rate that the start was trained by; what holds the model is what it learns from.
 
 Source: Garg et al. 2023, arXiv:2310.16226 (TiC-CLIP: training that goes on from the last weights while old data is replayed does nearly what training
 on all data anew does, for a part of its cost). Differs: new data is one person's own, and how much of a step is old is a share; batch norms stay as they
-are, as of each way to tune. Where nobody knows what the start was trained by, it is AdamW.
+are, as of each way to tune. Where nobody says what the start was trained by, it is AdamW.
 """
 
 from torch import nn

@@ -2,13 +2,17 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from components.contracts.errors import ConfigError, DataError
 from components.contracts.plain_yaml import load_yaml
 from components.data.manifest import read_manifest
 from components.data.selection import Pool, of_split
+from components.recipes.section import build
 from components.recipes.yaml_lines import overlay
 from components.stages.recalled import held
 from components.training.numbers import Optimisation
@@ -31,7 +35,10 @@ class Learnt:
 
     @classmethod
     def of(cls, model: Path) -> "Learnt | None":
-        """Return that of the folder of a model; None where that is no run's, the run did not begin with random weights, or the workspace has, by dvc.lock, selected or trained since."""
+        """Return that of the folder of a model; None where that is no run's, the run did not begin with random weights, or the workspace has, by dvc.lock, selected or trained since.
+
+        Raises DataError for a dvc.lock, or a report, that is none.
+        """
         place = model.resolve()
         if len(place.parents) < 3 or place.name not in CHAIN or place.parents[1].name != "runs":
             return None
@@ -49,19 +56,29 @@ class Learnt:
         return held(of_split(manifest, "train"), self.root / "data/raw")
 
     def optimisation(self) -> Optimisation | None:
-        """Return the numbers of the optimizer that pre-training took, by dvc.lock; None where there are others today."""
+        """Return the numbers of the optimizer that pre-training took, by dvc.lock; None where it does not say them as they are said today.
+
+        Rates of single parameters are left out: they are by names of what its method had, of which the model is a part.
+        """
         params = self._stages().get(f"pretrain@{self.recipe}", {}).get("params", {})
         training = params.get(f"components/recipes/{self.recipe}.yaml", {}).get("training") or {}
         said = overlay(training, params.get("params.yaml", {}).get("overrides.training") or {}).get("optimisation")
-        if not isinstance(said, Mapping) or not set(said) <= {one.name for one in fields(Optimisation)}:
+        if not isinstance(said, Mapping):
             return None
-        numbers: dict[str, Any] = {name: tuple(one) if isinstance(one, list) else one for name, one in said.items()}
-        return Optimisation(**numbers)
+        try:
+            return replace(build(dict(said), Optimisation), rates={})
+        except ConfigError:
+            return None
 
     def _began_anew(self) -> bool:
         """Return whether this is all that the model ever learnt from: what another start knows, these pictures do not show."""
         report = self.root / f"runs/{self.recipe}/pretrain/metrics.json"
-        return report.is_file() and json.loads(report.read_text(encoding="utf-8")).get("start") is None
+        try:
+            return report.is_file() and json.loads(report.read_text(encoding="utf-8")).get("start") is None
+        except ValueError as err:
+            raise DataError(
+                f"{report} cannot be read: {err}. Train the model anew: dvc repro -f pretrain@{self.recipe}"
+            ) from err
 
     def _is_whole(self, stage: str) -> bool:
         """Return whether each stage up to this one was made, when it was last, of what the one before has now."""
@@ -78,7 +95,13 @@ class Learnt:
 
     def _stages(self) -> Mapping[str, Any]:
         lock = self.root / "dvc.lock"
-        return load_yaml(lock.read_text(encoding="utf-8")).get("stages", {}) if lock.is_file() else {}
+        try:
+            said = load_yaml(lock.read_text(encoding="utf-8")) if lock.is_file() else None
+        except (yaml.YAMLError, UnicodeDecodeError) as err:
+            raise DataError(
+                f"{lock} cannot be read: {err}. Put it back as it was committed: git checkout dvc.lock."
+            ) from err
+        return said.get("stages") or {} if isinstance(said, Mapping) else {}
 
 
 def _digest(stages: Mapping[str, Any], stage: str, kind: str, path: str) -> str | None:

@@ -69,6 +69,7 @@ class Raced:
         hard: what makes this data hard, each with what was done about it.
         batch: pairs a step.
         general: general pictures that were learnt from beside one's own.
+        optimisation: that training went on by; None where that took no part.
     """
 
     way: str
@@ -87,6 +88,7 @@ class Raced:
     called: str = ""
     batch: int = 0
     general: int = 0
+    optimisation: Optimisation | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return all of it as plain values; of vectors, how many each label has, and their sharpness."""
@@ -129,7 +131,7 @@ def raced(
     part = taking_part(by, as_trained)
     kinds = {"start": digest, "seed": str(seed), "batch": str(batch), **_said({"train": train, "val": val})}
     kinds |= {"augment": augment} if augment != "light" else {}
-    kinds |= {"as_trained": repr(as_trained)} if CONTINUED in part else {}
+    kinds |= {"as_trained": repr(as_trained)} if CONTINUED in part and as_trained != UNKNOWN else {}
     if recall:
         if not len(recall.pool):
             raise ConfigError(
@@ -200,7 +202,7 @@ def raced(
         way=best.way, called=called(best.way, part), steps=best.steps, alpha=best.alpha, trade=weighed[-1].trade if weighed else [scales.row], heats=heats,
         without=without, unbound=scales.without, passed_over={one.heat.name: one.trade for one in weighed[:-1]}, kept=best.val >= most,
         strength=fitted.strength if fitted else None, labels=choice.labels if choice else (), vectors=fitted.vectors if fitted else None, hard=hard,
-        batch=step, general=general,
+        batch=step, general=general, optimisation=part[CONTINUED].optimisation if CONTINUED in part else None,
     )  # fmt: skip
 
 

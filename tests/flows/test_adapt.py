@@ -134,7 +134,7 @@ def test_of_a_run_of_a_workspace_what_it_learnt_from_is_learnt_from_again_unless
     assert said["batch"] == 16
     trained_by = yaml.safe_load((own / "components/recipes/clip.yaml").read_text())["training"]["optimisation"]
     assert trained_by["optimizer"] == "muon"
-    assert trained_by.items() <= said["start"]["optimisation"].items(), "with which training goes on"
+    assert trained_by.items() <= said["optimisation"].items(), "with which training goes on"
     assert (
         f"50.0% of each step are general pictures, {trained_on} of data/curated/clip, which are learnt from again. --replay 0"
         in out
@@ -142,6 +142,7 @@ def test_of_a_run_of_a_workspace_what_it_learnt_from_is_learnt_from_again_unless
     code, _, err = diptych(*asked, "--way", "lora", "--to", "alone")
     assert code == 0, err
     alone = json.loads((tmp_path / "alone/adapted.json").read_text())
+    assert alone["optimisation"] is None, "training does not go on"
     code, _, err = diptych(*asked, "--way", "lora", "--recall", 1, "--to", "held")
     assert code == 0, err
     said = json.loads((tmp_path / "held/adapted.json").read_text())["recalled"]

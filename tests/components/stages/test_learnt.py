@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import yaml
 
+from components.contracts.errors import DataError
 from components.data.manifest import read_manifest
 from components.data.selection import of_split
 from components.stages import recalled
@@ -68,8 +69,10 @@ def test_where_it_is_not_there_or_not_as_it_was_nothing_is_told(here, tmp_path):
     assert Learnt.of(here / "runs/clip/pretrain") is not None
     changed(here, "curate@clip", "outs", "data/curated/clip")
     assert Learnt.of(here / "runs/clip/pretrain") is None, "others were selected since"
-    (here / "dvc.lock").unlink()
+    (here / "dvc.lock").write_text("")
     assert Learnt.of(here / "runs/clip/pretrain") is None, "nobody says that they are the same"
+    (here / "dvc.lock").unlink()
+    assert Learnt.of(here / "runs/clip/pretrain") is None
 
 
 def test_what_it_was_trained_by_is_what_dvc_lock_says_with_what_was_said_in_place_of_the_recipe(here):
@@ -81,12 +84,22 @@ def test_what_it_was_trained_by_is_what_dvc_lock_says_with_what_was_said_in_plac
     params["params.yaml"]["overrides.training"] = {"optimisation": {"lr": 0.25}}
     (here / "dvc.lock").write_text(yaml.safe_dump(said))
     assert run.optimisation() == replace(of_recipe, lr=0.25)
-    params["components/recipes/clip.yaml"]["training"]["optimisation"]["nesterov"] = True
+    its = params["components/recipes/clip.yaml"]["training"]["optimisation"]
+    its["rates"] = {"teacher.*": 0.1}
     (here / "dvc.lock").write_text(yaml.safe_dump(said))
-    assert run.optimisation() is None, "of a version that had other numbers"
+    assert run.optimisation() == replace(of_recipe, lr=0.25), "a rate of what the model has not"
+    for name, value in (("nesterov", True), ("lr", "fast")):
+        written = {**its, name: value}
+        params["components/recipes/clip.yaml"]["training"]["optimisation"] = written
+        params["params.yaml"]["overrides.training"] = None
+        (here / "dvc.lock").write_text(yaml.safe_dump(said))
+        assert run.optimisation() is None, "of a version that had other numbers"
 
 
 def test_of_a_model_that_began_with_another_this_is_not_all_that_it_learnt_from(here):
     said = json.loads((here / REPORT).read_text())
     (here / REPORT).write_text(json.dumps({**said, "start": {"path": "models/ViT-B-32"}}))
     assert Learnt.of(here / "runs/clip/finetune") is None
+    (here / REPORT).write_text('{"start":')
+    with pytest.raises(DataError, match=r"metrics\.json cannot be read: .* dvc repro -f pretrain@clip"):
+        Learnt.of(here / "runs/clip/finetune")
