@@ -12,13 +12,14 @@ from components.recipes.params import load_params
 from components.recipes.recipe import Serving
 from components.recipes.rules import check_judgeable
 from components.registry.champion import files_of
+from components.registry.forebears import forebears
 from components.registry.promotion import Judge, Verdict
 from components.registry.promotion import promote as move
 from components.registry.promotion import requested as asked
 from components.registry.store import Store, open_store
 from components.registry.versions import ModelVersion, by_label
 from components.stages.place import private
-from flows.lineage.known import lessons
+from flows.lineage.known import Known, lessons, versions
 from flows.same_queries import manifest_of, sides
 
 
@@ -67,16 +68,32 @@ def packaged_well(
     """Return what packages say of themselves: that one answers as the model that was measured, keeps what its start could, and is asked as the other is."""
     ours = manifest_of(version, root, store)
     asked = signature(ours, champion, root, store) if champion else []
-    return [parity(ours), *retained(ours, retention), *asked, *taken_down(version, store)]
+    return [parity(ours), *retained(ours, retention), *asked, *taken_down(version, store, began_as(ours, root))]
 
 
-def taken_down(version: ModelVersion, store: Store) -> list[Finding]:
-    """Return that a version learned from pictures which were taken down since, which is for a person to let by."""
-    tags = store.client.get_model_version(version.name, version.version).tags
-    said = lessons(tags)
-    if not said:
+def began_as(about: Mapping[str, Any], root: Path) -> list[Known]:
+    """Return the versions that a package's run began as, and theirs."""
+    if about.get("start") is None:
         return []
-    says = f"{said}; train without them: diptych run --recipe {version.name}"
+    known = {its.label: its for its in versions(root)}
+    return [known[one] for one in forebears(about, {its.label: its.about for its in known.values() if its.about})]
+
+
+def taken_down(version: ModelVersion, store: Store, before: Sequence[Known] = ()) -> list[Finding]:
+    """Return that a version, or one that it began as, learned from pictures which were taken down since, which is for a person to let by.
+
+    Args:
+        before: the versions that it began as.
+    """
+    own = lessons(store.client.get_model_version(version.name, version.version).tags)
+    theirs = {its.label: said for its in before if (said := lessons(its.tags))}
+    if theirs:
+        says = "; ".join([*([own] if own else []), *(f"it began as {label}: {said}" for label, said in theirs.items())])
+        says += f"; train {', '.join(theirs)} without them, and begin from what comes of it"
+    elif own:
+        says = f"{own}; train without them: diptych run --recipe {version.name}"
+    else:
+        return []
     return [Finding(rule="takedown", metric="takedown", held="uncertain", says=says)]
 
 

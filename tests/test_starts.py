@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from components.contracts.model_files import MODEL_FILES, WEIGHTS
 from components.contracts.sealed import digest_of, sha256_of
 from components.recipes.params import UNTRAINED
+from components.registry.forebears import models_of
 from components.stages.code import files_of
 from flows.workspace import Workspace
 from tests.workspace import diptych, dvc
@@ -108,6 +109,9 @@ def test_what_it_began_from_is_kept_by_its_digest(root):
     kept = json.loads((root / "runs/halved/pretrain/metrics.json").read_text())["start"]
     assert kept == {"path": START, "digest": digest_of({name: sha256_of(root / START / name) for name in MODEL_FILES})}
     assert json.loads((root / "runs/clip/pretrain/metrics.json").read_text())["start"] is None
+    package = json.loads((root / "runs/clip/package/manifest.json").read_text())
+    assert package["models"]["pretrain"] == kept["digest"], "by which its version is found"
+    assert package["models"]["finetune"] == models_of({"files": package["files"]})["package"] != kept["digest"]
 
 
 def test_another_start_or_other_bytes_in_it_run_the_stage_again_and_nothing_before(root, params):

@@ -9,8 +9,7 @@ from torch import nn
 
 from components.contracts.errors import ConfigError, DataError
 from components.contracts.inherit import Inherit
-from components.contracts.model_files import MODEL, MODEL_FILES
-from components.contracts.sealed import digest_of, sha256_of
+from components.contracts.model_files import MODEL, MODEL_FILES, model_digest
 from components.data.selection import distinct
 from components.data.tokenizers import Vocabulary
 from components.data.transforms.preprocess import Preprocess
@@ -55,8 +54,7 @@ class Start:
             )
         files = tuple(folder / name for name in MODEL_FILES)
         return cls(
-            path=path, files=files, digest=digest_of({file.name: sha256_of(file) for file in files}),
-            described=described_in(folder), embedder=load_trained(folder),
+            path=path, files=files, digest=model_digest(folder), described=described_in(folder), embedder=load_trained(folder),
         )  # fmt: skip
 
     def as_json(self) -> dict[str, str]:

@@ -1,17 +1,19 @@
 """Which model versions saw a picture: asked of the data that each was made from, as its package names it.
 
 A package names the snapshot by digest, and by DVC's hash the selection that was trained on. Where that selection can still be had, the
-answer is exact; where only the snapshot can be, it is what the model may have seen; else nobody can tell, and that is said.
+answer is exact; where only the snapshot can be, it is what the model may have seen; else nobody can tell, and that is said. What began as the model
+of another version learned what that one did.
 """
 
 import json
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from components.registry.forebears import forebears
 from components.registry.links import PACKAGE
 from components.registry.store import Store, store_errors
 from components.registry.versions import ModelVersion
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 AS = {"train": "trained on", "val": "chosen by"}  # what a selection's split means for a model
 MEASURED = "measured with"
+BEGAN = "began as "  # with what is said by the version that it began as: `began as clip@1: trained on`
 _BY = ("key", "sha256", "pixel_sha256")
 
 Find = Callable[[Mapping[str, Any], str], "pa.Table | None"]
@@ -35,7 +38,7 @@ class Saw:
     """What one version has to do with some pictures.
 
     Args:
-        how: `trained on`, `chosen by`, `measured with` -> how many of them.
+        how: `trained on`, `chosen by`, `measured with`, or what a version did that it began as, after BEGAN -> how many of them.
         why_not: why it cannot be told; empty where it can.
     """
 
@@ -65,20 +68,36 @@ def who_saw(store: Store, pictures: "pa.Table", find: Find) -> Iterator[Saw]:
     with store_errors(store.uri):
         found = sorted(store.client.search_model_versions(), key=lambda one: (one.name, int(one.version)))
         versions = [ModelVersion.of(one) for one in found]
+        abouts = {version.label: about_of(store, version) for version in versions}
+    readable = {label: about for label, about in abouts.items() if about is not None}
     for version in versions:
-        saw = saw_of(version, about_of(store, version), splits)
+        saw = saw_of(version, abouts[version.label], splits, readable)
         if saw.how or saw.why_not:
             yield saw
 
 
-def saw_of(version: ModelVersion, about: Mapping[str, Any] | None, splits: Splits) -> Saw:
-    """Return what a version has to do with pictures.
+def saw_of(
+    version: ModelVersion, about: Mapping[str, Any] | None, splits: Splits, others: Mapping[str, Mapping[str, Any]] = {}
+) -> Saw:
+    """Return what a version has to do with pictures, by itself and by the versions that it began as.
 
     Args:
         about: manifest.json of its package; None where that is gone.
+        others: label -> the same of the versions there are.
     """
     if about is None:
         return Saw(version=version, why_not="its package cannot be read")
+    own = _saw(version, about, splits)
+    before = {label: _saw(version, others[label], splits) for label in forebears(about, others)}
+    how = dict(own.how)
+    for label, saw in before.items():
+        how |= {f"{BEGAN}{label}: {what}": count for what, count in saw.how.items() if what != MEASURED}
+    unknown = [own.why_not, *(f"it {BEGAN}{label}, and {saw.why_not}" for label, saw in before.items() if saw.why_not)]
+    return replace(own, how=how, why_not="" if how else next(filter(None, unknown), ""))
+
+
+def _saw(version: ModelVersion, about: Mapping[str, Any], splits: Splits) -> Saw:
+    """Return what a version has to do with pictures by its own data."""
     selection, snapshot = splits(about, f"data/curated/{about.get('recipe')}"), splits(about, "data/raw")
     how: Counter[str] = Counter()
     if selection is not None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from components.contracts.model_files import MODEL_FILES
+from components.contracts.model_files import MODEL_FILES, model_digest
 from components.contracts.plain_yaml import load_yaml
 from components.contracts.sample import TEST_SPLITS
 from components.data.beyond import Beyond
@@ -24,6 +24,7 @@ from components.evaluation.wording import tuning
 from components.recipes.params import Params, load_params
 from components.recipes.recipe import Recipe, load_recipe
 from components.recipes.trained import load_trained
+from components.registry.forebears import MADE
 from components.serving.card import About, model_card
 from components.serving.export import export
 from components.serving.labels import LABEL_FILES, Labels, measured_labels
@@ -186,6 +187,7 @@ def about(
     return {
         "recipe": recipe.name, "scale": params.scale, "seed": params.seed, "data_digest": data,
         "git_commit": commit.strip() or None, "train_digest": training["train_digest"], "start": training.get("start"),
+        MADE: {stage: model_digest(root / "runs" / recipe.name / stage) for stage in ("pretrain", "finetune")},
         "compatible_with": training.get("compatible_with"),
         "finetuning": tuned and {name: tuned[name] for name in TUNED},
         "lock": {

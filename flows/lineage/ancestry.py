@@ -11,6 +11,7 @@ from typing import Any
 
 from components.data.picture_index import Picture
 from components.registry.deployments import DEPLOYED_AT, ENDPOINT, FAILED, REPLACED_AT, SPACE, TRITON
+from components.registry.forebears import parents
 from components.registry.saw import saw_of
 from components.registry.versions import ModelVersion
 from components.serving.endpoint import Endpoint
@@ -33,6 +34,7 @@ class Ancestry:
         self.root = root
         self.lineage = lineage
         self.versions = versions(root)
+        self.abouts = {its.label: its.about for its in self.versions if its.about is not None}
         routes = read_routes(root)
         self.shares = {one.endpoint.instance: "shadow" if one.shadow else one.share for one in routes.beside}
         self.endpoints = routes.endpoints
@@ -91,7 +93,9 @@ class Ancestry:
             nodes.append(Node(kind="environment", name="not recorded", how="in"))
         start = its.about.get("start")
         if isinstance(start, dict):
-            nodes.append(Node(kind="start", name=str(start.get("digest")), how="begun from", facts={"path": start.get("path")}))  # fmt: skip
+            before = [*parents(its.about, self.abouts)]
+            below = tuple(self.back(one, "is the model of") for one in self.versions if one.label in before)
+            nodes.append(Node(kind="start", name=str(start.get("digest")), how="begun from", facts={"path": start.get("path")}, below=below))  # fmt: skip
         if its.said("data_digest"):
             nodes.append(self.data(its.about, "from"))
         return tuple(nodes)
@@ -115,7 +119,7 @@ class Ancestry:
                 nodes.append(Node(kind="set", name=path, how="held by", facts=_counted(splits)))
         splits_of = self._splits_of(picture)
         for its in self.versions:
-            saw = saw_of(_plain(its), its.about, splits_of)
+            saw = saw_of(_plain(its), its.about, splits_of, self.abouts)
             if saw.how:
                 nodes.append(self.forward(its, "seen by", dict(saw.how)))
             elif saw.why_not:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from components.registry.forebears import MADE, models_of
 from components.registry.store import fingerprint, store_uri
 from components.stages.place import private
 
@@ -18,7 +19,7 @@ TAKEDOWN = (
     "diptych.takedown"  # tag of a version: what was taken down of what it learned from, flows/lineage/takedown.py
 )
 _LEFT_OUT = ("files", "onnx_furthest", "onnx_tolerance")  # of manifest.json
-_LAYOUT = 1
+_LAYOUT = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +29,7 @@ class Known:
     Args:
         name, version, digest, run_id, aliases: as of `ModelVersion`.
         tags: those of MLflow.
-        about: manifest.json of its package, without its files; None where the store has lost it.
+        about: manifest.json of its package, in place of its files with the models that its run left (`MADE`); None where the store has lost it.
     """
 
     name: str
@@ -101,7 +102,7 @@ def _read(root: Path, abouts: Mapping[tuple[str, str], Mapping[str, Any]]) -> tu
 
 
 def _kept(about: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {name: value for name, value in about.items() if name not in _LEFT_OUT}
+    kept = {name: value for name, value in about.items() if name not in _LEFT_OUT} | {MADE: models_of(about)}
     if isinstance(kept.get("environment"), dict):
         kept["environment"] = {name: value for name, value in kept["environment"].items() if name != "packages"}
     return kept

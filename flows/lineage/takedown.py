@@ -21,10 +21,11 @@ from components.contracts.progress import Progress, silent
 from components.data.aside import Aside
 from components.data.manifest import SCHEMA, read_manifest
 from components.data.versions.keys import read_keys, split_known, unknown_keys, with_copies
+from components.recipes.starts import made_by
 from components.recipes.yaml_lines import read_yaml
 from components.registry.promotion import SENTENCE, VERDICT
 from components.registry.runs import PACKAGE_DIGEST
-from components.registry.saw import MEASURED
+from components.registry.saw import BEGAN, MEASURED
 from components.stages.lock import hold
 from components.stages.place import private
 from components.validation.takedown import LIST, add_lines
@@ -46,6 +47,7 @@ class TakenDown:
         listed: lines that were added to the takedown list for pictures that had left before.
         versions: those that saw them, as `data remove` names them, with `served`: addresses.
         runs: one a recipe that is to be trained again.
+        laid_in: what is left to do of recipes that begin from a copy of a model which learned from them, as sentences: trained again, they would begin as that once more.
         finished_first: whether another that had been killed was finished before.
     """
 
@@ -54,6 +56,7 @@ class TakenDown:
     listed: int = 0
     versions: list[dict[str, Any]] = field(default_factory=list)
     runs: list[Opened] = field(default_factory=list)
+    laid_in: list[str] = field(default_factory=list)
     finished_first: bool = False
 
     def as_json(self) -> dict[str, Any]:
@@ -157,11 +160,25 @@ def _finish(root: Path, folder: Path, opens: bool, progress: Progress) -> TakenD
     done.versions = versions_that_saw(root, pictures)
     _mark(root, done.versions, plan)
     recipes = dict.fromkeys(one["version"].partition("@")[0] for one in done.versions if learned(one))
-    listed = read_yaml(root / "params.yaml").values.get("recipes") or ()
-    done.runs = [open_run(recipe, plan["of"], opens) for recipe in recipes if recipe in listed]
+    listed = read_yaml(root / "params.yaml").values.get("recipes") or {}
+    copied = {recipe: _copied_start(recipe, listed[recipe], done.versions) for recipe in recipes if recipe in listed}
+    done.runs = [open_run(recipe, plan["of"], opens) for recipe, said in copied.items() if not said]
+    done.laid_in = [said for said in copied.values() if said]
     (folder / PLAN).unlink()
     (folder / PICTURES).unlink()
     return done
+
+
+def _copied_start(recipe: str, begin: Mapping[str, Any], saw: Sequence[Mapping[str, Any]]) -> str:
+    """Return what is left to do of a recipe whose versions began as one that learned from the pictures, of which params.yaml names a copy; empty for any other."""
+    start = str(begin.get("start"))
+    its = [one for one in saw if one["version"].startswith(f"{recipe}@")]
+    began = dict.fromkeys(
+        what.removeprefix(BEGAN).partition(":")[0] for one in its for what in one["how"] if what.startswith(BEGAN)
+    )
+    if not began or made_by(start) is not None:
+        return ""
+    return f"{recipe} begins from {start}, a copy of {' or '.join(began)}: train that one without them, and name what comes of it as the start of {recipe}"
 
 
 def learned(saw: Mapping[str, Any]) -> bool:
@@ -224,4 +241,4 @@ def said_of(done: TakenDown) -> list[str]:
         served = f"; served at {', '.join(one['served'])} until another is" if one.get("served") else ""
         served += "; was served until diptych down, and diptych up serves nothing now" if one.get("stopped") else ""
         lines.append(f"  {one['version']}{aliases}: {how or 'cannot be told: ' + str(one['cannot_tell'])}{served}")
-    return [*lines, *(one.sentence for one in done.runs)]
+    return [*lines, *(one.sentence for one in done.runs), *done.laid_in]

@@ -23,19 +23,19 @@ def entries(root: Path) -> dict[str, dict[str, str]]:
     }  # fmt: skip
 
 
-def version(root: Path, weights: str, **about: Any) -> ModelVersion:
-    """Register a package of these weights, made from the workspace's data unless `about` says otherwise."""
+def version(root: Path, weights: str, name: str = "clip", **about: Any) -> ModelVersion:
+    """Register a package of these weights, of a recipe, made from the workspace's data unless `about` says otherwise."""
     if not (root / "mlflow.db").exists():
         lay_empty_store(root)
-    package = root / "runs/clip/package"
-    (root / "runs/clip/evaluate").mkdir(parents=True, exist_ok=True)
+    package = root / f"runs/{name}/package"
+    (root / f"runs/{name}/evaluate").mkdir(parents=True, exist_ok=True)
     package.mkdir(exist_ok=True)
-    (root / "runs/clip/evaluate/metrics.json").write_text("{}")
+    (root / f"runs/{name}/evaluate/metrics.json").write_text("{}")
     (package / "weights").write_text(weights)
     files = {"weights": sha256_of(package / "weights")}
     digest = json.loads((root / "data/raw/source.json").read_text())["digest"]
     said: Mapping[str, Any] = {
-        "recipe": "clip", "scale": "debug", "seed": 0, "data_digest": digest, "lock": entries(root), **about, "files": files,
+        "recipe": name, "scale": "debug", "seed": 0, "data_digest": digest, "lock": entries(root), **about, "files": files,
         "digest": digest_of(files),
     }  # fmt: skip
     (package / "manifest.json").write_text(json.dumps(said))

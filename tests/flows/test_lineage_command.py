@@ -107,6 +107,30 @@ def test_who_holds_a_picture_and_where_that_is_served(root, capsys):
     assert "data/curated/clip" not in pair
 
 
+def test_what_began_as_a_version_goes_back_to_its_data_and_forward_from_its_pictures(
+    root, tmp_path, monkeypatch, capsys
+):
+    shutil.copytree(root, tmp_path / "work", symlinks=True)
+    monkeypatch.chdir(tmp_path / "work")
+    version(tmp_path / "work", "three", models={"pretrain": "7" * 64, "finetune": "8" * 64})
+    adapted = {"data_digest": "beef" * 16, "lock": {}, "models": {"pretrain": "8" * 64, "finetune": "9" * 64}}
+    version(tmp_path / "work", "four", start={"path": "models/clip-8888", "digest": "8" * 64}, **adapted)
+    (start,) = (one for one in made_of(json.loads(said(capsys, "clip@4", "--json"))) if one["kind"] == "start")
+    (before,) = start["below"]
+    assert (before["name"], before["how"]) == ("clip@3", "is the model of")
+    assert [one["name"] for one in before["below"][0]["below"] if one["kind"] == "data"] == [digest(tmp_path / "work")]
+    (picture,) = json.loads(said(capsys, "k002", "--json"))["found"]
+    held = {one["name"]: one["facts"] for one in picture["below"]}
+    assert held["clip@3"]["trained on"] == 1
+    assert held["clip@4"]["began as clip@3: trained on"] == 1
+
+
+def made_of(told: dict) -> list[dict]:
+    """Return what a version's run was made from."""
+    (its,) = told["found"]
+    return its["below"][0]["below"]
+
+
 def test_a_picture_that_left_the_workspace_is_found_where_a_version_learned_from_it(
     root, tmp_path, monkeypatch, capsys
 ):

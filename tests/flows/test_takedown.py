@@ -19,7 +19,8 @@ from flows.cli import main
 from flows.data.remove import remove
 from flows.lineage.known import versions
 from flows.lineage.takedown import PLAN, take_down
-from flows.promote import taken_down
+from flows.promote import began_as, taken_down
+from flows.same_queries import manifest_of
 from tests.flows.registered import serve, version
 from tests.flows.versioned import names, workspace
 
@@ -116,6 +117,33 @@ def test_a_version_that_was_only_measured_with_them_is_marked_and_need_not_be_tr
     (finding,) = taken_down(by_label(store, "clip@1"), store)
     assert "trained on 1 of what was taken down" in finding.says
     assert "train without them: diptych run --recipe clip" in finding.says
+
+
+def test_what_began_as_a_version_that_learned_from_them_is_marked_and_waits_for_that_one(root, capsys):
+    learned = {"models": {"pretrain": "7" * 64, "finetune": "8" * 64}}
+    adapted = {"data_digest": "beef" * 16, "lock": {}, "models": {"pretrain": "8" * 64, "finetune": "9" * 64}}
+    start = {"path": "models/clip-8888", "digest": "8" * 64}
+    version(root, "three", **learned)
+    version(root, "four", name="adapted", start=start, **adapted)
+    params = {"clip": {"start": "data/untrained.txt"}, "adapted": {"start": start["path"]}}
+    (root / "params.yaml").write_text(json.dumps({"recipes": params}))
+    assert main(["takedown", "k002", "--reason", "asked for"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "  adapted@1: began as clip@3: trained on 1" in lines
+    left = "adapted begins from models/clip-8888, a copy of clip@3: train that one without them, and name what comes of it as the start of adapted"
+    assert lines[-2:] == ["to train without them: diptych run --recipe clip", left]
+    assert marks(root)["adapted@1"][0]["learned"]
+    version(root, "five", name="adapted", start=start, **adapted)  # after it, from the copy that is still there
+    store = open_store(root)
+    its = by_label(store, "adapted@2")
+    (finding,) = taken_down(its, store, began_as(manifest_of(its, root, store), root))
+    assert (finding.rule, finding.held) == ("takedown", "uncertain")
+    assert finding.says.startswith("it began as clip@3: trained on 1 of what was taken down 20")
+    assert finding.says.endswith("; train clip@3 without them, and begin from what comes of it")
+    params["adapted"]["start"] = "runs/clip/finetune"
+    (root / "params.yaml").write_text(json.dumps({"recipes": params}))
+    again = take_down(root, ["k005"], "another")
+    assert ([one.recipe for one in again.runs], again.laid_in) == (["adapted", "clip"], []), "DVC makes its start again"
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,11 @@
 """Versions that saw a picture are named by what they did with it, and those of which nobody can tell are named too."""
 
+import json
+
 import pyarrow as pa
 
 from components.data.manifest import SCHEMA
+from components.registry.forebears import MADE
 from components.registry.saw import who_saw
 from components.registry.versions import register
 
@@ -42,6 +45,36 @@ def test_versions_are_named_by_what_they_did_with_the_pictures(root, store, pack
     assert [one.version.label for one in who_saw(store, table(d="train"), find)] == [
         "clip@2", "clip@4",  # clip@1 had it in its data, and did not select it
     ]  # fmt: skip
+
+
+def test_what_began_as_a_version_learned_what_that_one_did(root, store, packaged):
+    def begun(weights, data, start, **models):
+        package = packaged(0.5, weights, weights, data)
+        path = package / "manifest.json"
+        about = json.loads(path.read_text()) | {"start": {"path": "models/x", "digest": start}, MADE: models}
+        path.write_text(json.dumps(about))
+        register(package, root, store)
+
+    begun("w1", "one", "none of ours", finetune="M")
+    begun("w2", "two", "M", pretrain="M", finetune="N")
+    begun("w3", "lost", "N", pretrain="N", finetune="O")
+    raw = {"one": table(a="train", b="val", c="pair"), "two": table(d="train")}
+    chosen = {"one": table(a="train", b="val"), "two": table(d="train")}
+
+    def find(about, folder):
+        return {"data/raw": raw, "data/curated/clip": chosen}[folder].get(about["data_digest"])
+
+    said = {one.version.label: one for one in who_saw(store, table(a="", b="", c=""), find)}
+    began = {"began as clip@1: trained on": 1, "began as clip@1: chosen by": 1}
+    assert {label: dict(one.how) for label, one in said.items()} == {
+        "clip@1": {"trained on": 1, "chosen by": 1, "measured with": 1},
+        "clip@2": began,
+        "clip@3": began,
+    }
+    raw.pop("one"), chosen.pop("one")
+    said = {one.version.label: one.why_not for one in who_saw(store, table(a=""), find)}
+    assert list(said) == ["clip@1", "clip@2", "clip@3"]
+    assert said["clip@2"].startswith("it began as clip@1, and the data it was made from (digest one) is neither")
 
 
 def test_a_version_whose_package_the_store_lost_is_one_of_which_nobody_can_tell(root, store, packaged):
