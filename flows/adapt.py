@@ -19,7 +19,6 @@ from flows.adapt_pools import HEATS, pools_of
 
 if TYPE_CHECKING:
     from components.contracts.progress import Progress
-    from components.data.selection import Pool
     from components.finetuning.augment import Augment
     from components.finetuning.labels.choice import Ask
     from components.stages.adapt import Adapted
@@ -82,6 +81,7 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
     from components.stages.general import general_sets
     from components.stages.raced import check
     from components.stages.racing_ways import taking_part
+    from components.stages.recalled import known_by
     from flows.data.check import source_of
 
     if (out / REPORT).exists():
@@ -117,7 +117,7 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
     said = {
         "start": {"library": given.library, "sha256": given.sha256},
         "pictures": {name: len(pool) for name, pool in pools.items()},
-        **({"recalled": of_general(beside.named, beside.replay, recall.pool)} if recall else {}),
+        **({"recalled": known_by(beside.named, beside.replay, recall.pool)} if recall else {}),
         **found.as_json(),
     }
     said["hard"] += [asdict(near)] if near else []
@@ -126,14 +126,6 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
     half.replace(out / REPORT)
     shutil.rmtree(out / HEATS, ignore_errors=True)
     print(json.dumps(said) if as_json else "\n".join(lines(found, said, out, asked.ask)))
-
-
-def of_general(named: str, replay: float, pool: "Pool") -> dict[str, Any]:
-    """Return by what general pictures can be known again: where they came from, how many there were, and a digest of them and of what is said of each; and the share of a step that they were."""
-    from components.contracts.sealed import digest_of
-
-    rows = {sha256: repr(texts) for sha256, texts in zip(pool.sha256s, pool.captions, strict=True)}
-    return {"data": named, "pictures": len(pool), "digest": digest_of(rows), "replay": replay}
 
 
 def listener() -> "Progress":

@@ -16,12 +16,6 @@ if TYPE_CHECKING:
     from components.training.numbers import Optimisation
     from flows.adapt import Asked
 
-OF_CAPTIONS, OF_LABELS = (0.5, 256), (0.75, 128)
-"""Share of a step, and its pairs, where what the start learnt from is at hand and nobody says what becomes of it: captions are told apart from all others of
-a step, and labels, where there are so few that a step has room for each, are learnt in more steps."""
-ROOM = 32  # one's own pictures in a step of labels
-NOT_FOR = "other_language"  # captions that the start's own would pull away from: its texts alone are tuned to them
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beside:
@@ -62,11 +56,11 @@ class Beside:
         unsaid = asked.replay is None and not asked.recall and not asked.ways
         recalls = bool(asked.recall or plain.replay)
         try:
-            run = Learnt.of(asked.start) if unsaid or recalls or CONTINUED in plain.ways else None
-            if run is not None:
-                plain = replace(plain, as_trained=run.optimisation())
+            learnt = Learnt.of(asked.start) if unsaid or recalls or CONTINUED in plain.ways else None
+            if learnt is not None:
+                plain = replace(plain, as_trained=learnt.optimisation)
                 if not asked.recalled and (unsaid or recalls):
-                    plain = replace(plain, named=run.selection, pool=run.pictures())
+                    plain = replace(plain, named=learnt.selection, pool=learnt.pictures())
         except DataError as err:  # taken down, others were brought in since, or there is no record that could be read
             print(
                 f"what {asked.start} learnt from is not all there any more, so it is not learnt from again: {err}",
@@ -92,16 +86,15 @@ class Beside:
     def fit(self, asked: "Asked", pools: "Mapping[str, Pool]", embedder: "Embedder") -> "Beside":
         """Return what of it these pictures are for: where nobody asked for it, captions and labels each have their steps, and beside captions of another language the start's own are not replayed."""
         from components.finetuning.labels.choice import choice_of
-        from components.stages.raced import hard_of
+        from components.stages.unasked import unasked
 
         if not self.unasked:
             return self
-        choice = choice_of({"train": pools["train"], "val": pools["val"]}, asked.ask)
-        hard = hard_of(embedder, pools["train"], pools["val"], choice, asked.ask)
-        if any(one.name == NOT_FOR for one in hard):
+        train, val = pools["train"], pools["val"]
+        found = unasked(embedder, train, val, choice_of({"train": train, "val": val}, asked.ask), asked.ask)
+        if found is None:
             return Beside.said(asked)
-        share, batch = OF_LABELS if choice and len(choice.labels) <= ROOM else OF_CAPTIONS
-        return replace(self, replay=share, batch=batch if asked.batch is None else asked.batch)
+        return replace(self, replay=found[0], batch=found[1] if asked.batch is None else asked.batch)
 
     def recall(self, weight: float) -> "Recall | None":
         """Return it as a race takes it."""

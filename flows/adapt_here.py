@@ -15,7 +15,8 @@ from components.contracts.errors import ConfigError
 from components.contracts.sample import SPLITS
 from components.recipes.yaml_lines import read_yaml
 from flows.choices import Choices, choose
-from flows.given_start import laid_in, new_folder
+from flows.given_start import given_start, laid_in, new_folder
+from flows.start_learnt import race_with, sentence_of
 
 RECIPE = "adapted"
 PLACE, KEY = "data/sets", "evaluation.sets"
@@ -50,10 +51,13 @@ def adapt_here(asked: Here, root: Path, here: Path) -> None:
     """
     from rich.console import Console
 
+    from components.finetuning.raced import AUTO
     from flows.run import run
     from flows.summary import show_end
 
     choices = choices_of(asked, root, here)
+    if choices.race.get("replay") == AUTO:
+        print(sentence_of(root / str(choices.start)), flush=True)
     if changed := choose(root, choices, here):
         print(f"params.yaml now says {'; '.join(changed)}", flush=True)
     shipped, worked = run(root, RECIPE, checked=bool(changed))
@@ -62,7 +66,7 @@ def adapt_here(asked: Here, root: Path, here: Path) -> None:
 
 
 def choices_of(asked: Here, root: Path, here: Path) -> Choices:
-    """Lay model and sets into the workspace, and return what params.yaml is to say.
+    """Lay model and sets into the workspace, what the model learnt from, too, and return what params.yaml is to say.
 
     One half of a set bounds the race, and the other is measured on, so that what is judged chose nothing. What may be lost is what the gate allows, unless
     something else is said. Held-out pictures that are nearly copies are set aside, unless gates.policy says what becomes of them already. Sets that an
@@ -70,14 +74,15 @@ def choices_of(asked: Here, root: Path, here: Path) -> Choices:
     """
     check_recalled(asked.race, asked.data, here)
     named = names_of(asked.sets)
-    start = laid_in(asked.start, root, here, asked.network)
+    place, called = given_start(asked.start, here, asked.network, root)
+    start = laid_in(place, called, root)
     places = {name: set_in(folder, root) for name, folder in named.items()}
     held = {name: {"path": place, "digest": digest_in(root / place), "half": "first"} for name, place in places.items()}
     sets = {name: {"path": place, "half": "second"} for name, place in places.items()}
     said = read_yaml(root / "params.yaml").values
     gates = said.get("gates") or {}
     kept = {"most_lost": gates["retention"]} if "retention" in gates else {}
-    race = {**kept, **asked.race, **({"sets": held} if held else {})}
+    race = {**kept, **asked.race, **race_with(asked.race, place, root / start), **({"sets": held} if held else {})}
     near = [] if NEAR in (gates.get("policy") or {}) else [f"gates.policy.{NEAR}=drop"]
     gone = [f"{KEY}.{name}=" for name in named_before(said) if name not in sets]
     return Choices(

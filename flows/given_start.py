@@ -18,20 +18,22 @@ from components.stages.place import private
 MODELS, MICRO = "models", "micro_clip"
 
 
-def laid_in(said: str, root: Path, here: Path, network: bool = False) -> str:
+def laid_in(place: Path, name: str, root: Path) -> str:
     """Return the folder in `models` with the four files of a model, from the workspace; made where it is not there.
 
     Laid in, and not read where it lies: a run of this workspace, taken as a start, would be made again from the pictures that it is adapted to.
+
+    Args:
+        place, name: as of `given_start`.
     """
-    place, name = given_start(said, here, network, root)
     return _copied(place, root, name) if (place / MODEL).is_file() else _imported(place, root, name)
 
 
 def start_in(said: str, root: Path, here: Path) -> tuple[str, bool]:
     """Return where in the workspace a model lies that a recipe is to begin from, and whether it brings an architecture that is no recipe's.
 
-    What a stage makes, and a folder of ours in the workspace, stays where it is; all else that `laid_in` takes is laid in. What is nothing of these is
-    returned as it is, for whoever reads params.yaml to refuse. Errors as of `laid_in`, which fetches nothing here.
+    What a stage makes, and a folder of ours in the workspace, stays where it is; all else that `given_start` takes is laid in. What is nothing of these is
+    returned as it is, for whoever reads params.yaml to refuse. Errors as of `given_start`, which fetches nothing here.
     """
     inside, outside = root / said, here / said
     if made_by(said) or (inside.is_dir() and ((inside / MODEL).is_file() or not any(inside.iterdir()))):
@@ -40,9 +42,7 @@ def start_in(said: str, root: Path, here: Path) -> tuple[str, bool]:
     if not (said == MICRO or is_version or said.startswith(SCHEME) or outside.exists()):
         return said, False
     place, name = given_start(said, here, root=root)
-    ours = (place / MODEL).is_file()
-    laid = _copied(place, root, name) if ours else _imported(place, root, name)
-    return laid, not ours or said == MICRO
+    return laid_in(place, name, root), not (place / MODEL).is_file() or said == MICRO
 
 
 def given_start(said: str, here: Path, network: bool = False, root: Path | None = None) -> tuple[Path, str]:

@@ -7,6 +7,8 @@ from typing import Any, Literal
 from components.contracts.errors import ConfigError
 
 SCENES = {"name": "scenes", "pictures": 240}
+START = "start"  # as the name of general pictures: what the start learnt from, laid in beside it
+AUTO = "auto"
 
 
 @dataclass(frozen=True, kw_only=True)  # no slots: jsonargparse reads the fields of a default by vars()
@@ -16,14 +18,17 @@ class Race:
     Args:
         budget_s: seconds for the race.
         most_lost: of a main number of an evaluation set, 0 to 1; what loses more by its middle value is not chosen.
-        batch: pairs a step, cut to the captions there are.
+        batch: pairs a step, cut to the captions there are; null takes 64, or what fits where `replay` is auto.
         ask: for `labels`, `captions`, or what fits (`auto`).
         ways: to tune that take part, by name; null takes the usual four.
         augment: how much training pictures are changed.
         recall: weight of what the start says of general pictures, beside the loss; 0 holds to nothing.
-        replay: share of a step's pairs that are general pictures, learnt from as one's own are; 0 learns from none. These are drawn scenes: what lineage, licences
-            and the list of what was taken down say of a model is by rows of the workspace, which those of another source are not.
-        recalled: the source of these pictures, as params.yaml has one, without a path.
+        replay: share of a step's pairs that are general pictures, learnt from as one's own are; 0 learns from none. These are what the start learnt from, or drawn
+            scenes: what lineage, licences and the list of what was taken down say of a model is by rows of the workspace and of its start, which those of another
+            source are not. `auto` takes what fits, of what the start learnt from, by training that goes on alone, and nothing where captions are in a language
+            that the start does not read.
+        recalled: the source of these pictures, as params.yaml has one, without a path; or what the start learnt from, {name: start, digest: …}, the digest of
+            what `diptych adapt` laid in beside it, by whose optimizer training then goes on.
         sets: name -> a set on which it must not get worse, as `evaluation.sets` has one, and for one with a path the first digits, 12 or more, of its
             `digest`, that of the whole: those of the evaluation may change without a tuning anew, and these may not. What is told at the end should be of the other
             `half`.
@@ -35,12 +40,12 @@ class Race:
 
     budget_s: float = 900.0
     most_lost: float = 0.01
-    batch: int = 64
+    batch: int | None = None
     ask: Literal["auto", "labels", "captions"] = "auto"
     ways: list[str] | None = None
     augment: Literal["off", "light", "strong"] = "light"
     recall: float = 0.0
-    replay: float = 0.0
+    replay: float | Literal["auto"] = 0.0
     recalled: dict[str, Any] = field(default_factory=lambda: dict(SCENES))
     sets: dict[str, Any] = field(default_factory=dict)
     most_steps: int = 0
@@ -54,14 +59,23 @@ class Race:
             raise ConfigError(
                 f"recall is {self.recall}, but it is a weight beside the loss. Give 0 to hold to nothing, or 1."
             )
-        if not 0 <= self.replay < 1:
-            raise ConfigError(f"replay is {self.replay}, but it is a share of a step's pairs, below 1. Give 0 or 0.5.")
-        if self.replay and self.recalled.get("name") != SCENES["name"]:
+        if isinstance(self.replay, str) and (self.of_start is None or self.ways or self.recall):
             raise ConfigError(
-                f"replay learns from drawn scenes alone here, and recalled is {self.recalled}, whose rows neither lineage nor data/takedown.txt would reach. "
+                "replay is auto, which is for what the start learnt from, by no other way and no recall. Give recalled as diptych adapt writes it, {name: start, "
+                "digest: …}, without ways and recall; or a share, such as 0.5."
+            )
+        if not isinstance(self.replay, str) and not 0 <= self.replay < 1:
+            raise ConfigError(f"replay is {self.replay}, but it is a share of a step's pairs, below 1. Give 0 or 0.5.")
+        if self.recalled.get("name") == START and not self.of_start:
+            raise ConfigError(
+                f"recalled is {self.recalled}, and lacks the digest of what was laid in beside the start. `diptych adapt` writes it."
+            )
+        if self.replay and self.recalled.get("name") not in (SCENES["name"], START):
+            raise ConfigError(
+                f"replay learns from what the start learnt from, or from drawn scenes, and recalled is {self.recalled}, whose rows neither lineage nor data/takedown.txt would reach. "
                 "Outside of a workspace any will do: diptych adapt … --to DIR."
             )
-        if self.batch < 2:
+        if self.batch is not None and self.batch < 2:
             raise ConfigError(f"batch is {self.batch}, but a contrast needs two pairs at least. 64 is usual.")
         if self.most_steps < 0:
             raise ConfigError(f"most_steps is {self.most_steps}. Give the steps of the longest heat, or 0.")
@@ -71,3 +85,8 @@ class Race:
                     f"sets names {name} without its digest, and with other pictures there a race would choose otherwise and look the same. "
                     "`diptych adapt --set` writes it."
                 )
+
+    @property
+    def of_start(self) -> str | None:
+        """The digest of what the start learnt from, where general pictures are that."""
+        return str(self.recalled.get("digest", "")) if self.recalled.get("name") == START else None

@@ -6,6 +6,7 @@ from typing import Any
 from components.contracts.model_files import MODEL_FILES
 from components.contracts.sealed import digest_of
 
+REPLAYED = "replayed"  # of manifest.json: the recipe and the lock entries of what the start learnt from, where that was learnt from again
 MADE = "models"  # of manifest.json: stage -> digest of the model that it left, as `start.digest` would have it
 
 

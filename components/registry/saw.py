@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.registry.forebears import forebears
+from components.registry.forebears import REPLAYED, forebears
 from components.registry.links import PACKAGE
 from components.registry.store import Store, store_errors
 from components.registry.versions import ModelVersion
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 AS = {"train": "trained on", "val": "chosen by"}  # what a selection's split means for a model
 MEASURED = "measured with"
+AGAIN = "learnt again from "  # with the selection, where the version that learnt from it first is none of ours
 BEGAN = "began as "  # with what is said by the version that it began as: `began as clip@1: trained on`
 _BY = ("key", "sha256", "pixel_sha256")
 
@@ -38,7 +39,7 @@ class Saw:
     """What one version has to do with some pictures.
 
     Args:
-        how: `trained on`, `chosen by`, `measured with`, or what a version did that it began as, after BEGAN -> how many of them.
+        how: `trained on`, `chosen by`, `measured with`, or what a version did that it began as, after BEGAN, or AGAIN -> how many of them.
         why_not: why it cannot be told; empty where it can.
     """
 
@@ -88,11 +89,19 @@ def saw_of(
     if about is None:
         return Saw(version=version, why_not="its package cannot be read")
     own = _saw(version, about, splits)
-    before = {label: _saw(version, others[label], splits) for label in forebears(about, others)}
+    before = {f"{BEGAN}{label}": _saw(version, others[label], splits) for label in forebears(about, others)}
+    again = about.get(REPLAYED)
+    if again and not any(
+        again["lock"].items() <= others[label].get("lock", {}).items() for label in forebears(about, others)
+    ):
+        saw = _saw(version, again, splits)
+        before[f"{AGAIN}data/curated/{again['recipe']}"] = replace(
+            saw, how={what: n for what, n in saw.how.items() if what == AS["train"]}
+        )
     how = dict(own.how)
     for label, saw in before.items():
-        how |= {f"{BEGAN}{label}: {what}": count for what, count in saw.how.items() if what != MEASURED}
-    unknown = [own.why_not, *(f"it {BEGAN}{label}, and {saw.why_not}" for label, saw in before.items() if saw.why_not)]
+        how |= {f"{label}: {what}": count for what, count in saw.how.items() if what != MEASURED}
+    unknown = [own.why_not, *(f"it {label}, and {saw.why_not}" for label, saw in before.items() if saw.why_not)]
     return replace(own, how=how, why_not="" if how else next(filter(None, unknown), ""))
 
 

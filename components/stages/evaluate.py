@@ -36,6 +36,7 @@ from components.recipes.trained import load_trained, load_untrained
 from components.stages.against_start import against_start
 from components.stages.asked_labels import labels_asked
 from components.stages.asked_sets import pool_digest, read_sets
+from components.stages.replayed import replayed_of
 from components.stages.runtime import run_stage
 from components.stages.stage import Stage
 
@@ -135,7 +136,8 @@ def stamped(found: Findings, pools: Mapping[str, str], weights: str) -> Findings
 def licences_of(root: Path, recipe: str) -> dict[str, int]:
     """Return how many of the pictures that a recipe was trained on have each licence, the most frequent first."""
     trained = of_split(read_manifest(root / f"data/curated/{recipe}/manifest.parquet"), "train")
-    return dict(Counter(trained["licence"].to_pylist()).most_common())
+    again = replayed_of(root / f"runs/{recipe}/finetune").get("licences", {})
+    return dict((Counter(trained["licence"].to_pylist()) + Counter(again)).most_common())
 
 
 def pools_of(root: Path, recipe: str) -> dict[str, pa.Table]:

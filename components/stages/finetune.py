@@ -110,20 +110,20 @@ def tune_model(stage: Stage, described: dict[str, Any]) -> None:
 
 def race_ways(stage: Stage, described: dict[str, Any]) -> None:
     """Let ways to tune race, and keep of the best what loses little on the race's sets; heats that were done are gone on with."""
-    from components.data.sources.catalogue import build_source
     from components.finetuning.labels.choice import choice_of
     from components.finetuning.strategy import ALPHAS
     from components.recipes.trained import load_trained, save_tuned
     from components.stages.asked_sets import read_sets
+    from components.stages.beside_own import BesideOwn
     from components.stages.elsewhere import KS, held_to
     from components.stages.raced import raced
-    from components.stages.racing_ways import usual
-    from components.stages.recalled import Recall, general_pictures, without_those_of
     from components.stages.selected import Selected
     from components.stages.told import CAPTIONS, LABELS, served_by
+    from components.validation.takedown import LIST, read_takedown
 
     params = load_params(stage.root)
-    if params.recipes.get(stage.the_recipe, Begin()).compatible_with:
+    begin = params.recipes.get(stage.the_recipe, Begin())
+    if begin.compatible_with:
         raise ConfigError(
             f"{stage.the_recipe} lets ways to tune race, and none of them is held to an old model's space. Take recipes.{stage.the_recipe}."
             "compatible_with out of params.yaml, or finetuning out of the recipe."
@@ -142,25 +142,25 @@ def race_ways(stage: Stage, described: dict[str, Any]) -> None:
             "sets": {name: its.digest for name, its in sets.items()},
         }
         folder = stage.resume_dir([*selected.files, *(pretrained / name for name in MODEL_FILES)], numbers)
-        recall = None
-        if race.recall or race.replay:
-            general = general_pictures(build_source(race.recalled), private(stage.root, "tmp"), stage.progress)
-            left = without_those_of(general, [selected.val, *(its.whole for its in sets.values())])
-            recall = Recall(pool=left, weight=race.recall, share=race.replay)
         choice = choice_of({"train": selected.train, "val": selected.val}, race.ask)
+        beside = BesideOwn.of(
+            race, stage.root / begin.start, embedder, selected, choice, measured=[selected.val, *(its.whole for its in sets.values())],
+            listed=read_takedown(stage.root / LIST).digests, scratch=private(stage.root, "tmp"), progress=stage.progress,
+        )  # fmt: skip
         others = [one for name, its in sets.items() for one in held_to(name, its.pool, its.evaluators)]
         found = raced(
             embedder, selected.train, selected.val, others, digest=sha256_of(pretrained / WEIGHTS), budget_s=race.budget_s,
-            seed=params.seed, folder=folder, progress=stage.progress, most_lost=race.most_lost, batch=race.batch,
-            choice=choice, by=race.ways or usual(race.replay), augment=race.augment, recall=recall,
-            most_steps=race.most_steps, ask=race.ask,
+            seed=params.seed, folder=folder, progress=stage.progress, most_lost=race.most_lost, batch=beside.batch,
+            choice=choice, by=beside.ways, augment=race.augment, recall=beside.recall, most_steps=race.most_steps, ask=race.ask,
+            as_trained=beside.as_trained,
         )  # fmt: skip
     with stage.output(f"runs/{recipe.name}/finetune") as out:
         save_tuned(out, embedder.model, pretrained)
         if choice:
             served_by(embedder, choice, found.vectors).write(out)
         asked = {"metric": LABELS, "called": dict(choice.called)} if choice else {"metric": CAPTIONS}
-        said = {**found.as_json(), **asked, "untouched": not found.alpha}
+        general = {"recalled": dict(beside.known)} if beside.known else {}
+        said = {**found.as_json(), **general, **asked, "untouched": not found.alpha}
         (out / ADAPTED).write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
         report = {
             "strategy": found.way if found.alpha else "a race", "steps": found.steps, "batch": found.batch,

@@ -1,110 +1,128 @@
-"""The pictures that a run's model learnt from, and by what optimizer, where its workspace has them as they were."""
+"""The pictures that a model learnt from, and by what optimizer: where its workspace has them as they were, or where they were laid in beside it."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from components.contracts.errors import ConfigError, DataError
-from components.contracts.plain_yaml import load_yaml
-from components.data.manifest import read_manifest
+from components.contracts.errors import DataError
+from components.contracts.sealed import digest_of, sha256_of
+from components.data.manifest import read_manifest, write_manifest
 from components.data.selection import Pool, of_split
+from components.data.versions.repacked import repack
 from components.recipes.section import build
-from components.recipes.yaml_lines import overlay
+from components.stages.learnt_in_run import LearntInRun
 from components.stages.recalled import held
 from components.training.numbers import Optimisation
 
-CHAIN = ("pretrain", "finetune", "package")
-"""Stages that leave a model in runs/<recipe>/<stage>, each made of the one before."""
+LEARNT = "learnt"  # the folder beside a model that was laid in
+MANIFEST, SAID = "manifest.parquet", "learnt.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Learnt:
-    """What a recipe selected, and its training read.
+    """What a model learnt from.
 
     Args:
-        root: the workspace.
-        recipe: whose run it was.
+        selection: where it was selected, from the workspace that trained the model.
+        manifest: of that selection.
+        raw: the folder that its shards are in.
+        optimisation: the numbers of the optimizer; None where nobody knows.
+        origin: by what lineage finds the selection, as of LearntInRun.
     """
 
-    root: Path
-    recipe: str
+    selection: str
+    manifest: Path
+    raw: Path
+    optimisation: Optimisation | None = None
+    origin: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, model: Path) -> "Learnt | None":
-        """Return that of the folder of a model; None where that is no run's, the run did not begin with random weights, or the workspace has, by dvc.lock, selected or trained since.
+        """Return that of the folder of a model; None where nothing was laid in beside it, and as of LearntInRun.of.
 
-        Raises DataError for a dvc.lock, or a report, that is none.
+        Raises DataError as of that, and for what was laid in and cannot be read.
         """
-        place = model.resolve()
-        if len(place.parents) < 3 or place.name not in CHAIN or place.parents[1].name != "runs":
+        if (model / LEARNT).is_dir():
+            return cls._laid(model / LEARNT)
+        run = LearntInRun.of(model)
+        if run is None:
             return None
-        found = cls(root=place.parents[2], recipe=place.parent.name)
-        return found if found._is_whole(place.name) and found._began_anew() else None
+        return cls(
+            selection=run.selection, manifest=run.root / run.selection / MANIFEST, raw=run.root / "data/raw",
+            optimisation=run.optimisation(), origin=run.origin(),
+        )  # fmt: skip
 
     @property
-    def selection(self) -> str:
-        """Return where they are chosen, from the workspace."""
-        return f"data/curated/{self.recipe}"
+    def count(self) -> int:
+        """How many samples there are, of which `pictures` may draw."""
+        return len(self._rows())
 
     def pictures(self) -> Pool:
         """Return those that training was given, held in memory, as many as general pictures may be; DataError where none can be read."""
-        manifest = read_manifest(self.root / self.selection / "manifest.parquet")
-        return held(of_split(manifest, "train"), self.root / "data/raw")
+        return held(self._rows(), self.raw)
 
-    def optimisation(self) -> Optimisation | None:
-        """Return the numbers of the optimizer that pre-training took, by dvc.lock; None where it does not say them as they are said today.
+    def licences(self, keys: Sequence[str]) -> dict[str, int]:
+        """Return how many of the pictures of these keys have each licence, the most frequent first."""
+        rows = self._rows()
+        of = rows.filter(pc.is_in(rows["key"], value_set=pa.array(keys, pa.string())))
+        return dict(Counter(of["licence"].to_pylist()).most_common())
 
-        Rates of single parameters are left out: they are by names of what its method had, of which the model is a part.
-        """
-        params = self._stages().get(f"pretrain@{self.recipe}", {}).get("params", {})
-        training = params.get(f"components/recipes/{self.recipe}.yaml", {}).get("training") or {}
-        said = overlay(training, params.get("params.yaml", {}).get("overrides.training") or {}).get("optimisation")
-        if not isinstance(said, Mapping):
-            return None
+    def lay(self, folder: Path) -> None:
+        """Write them into a folder that is not there, and what else is known of them; DataError where one is not as it was."""
+        (folder / "train").mkdir(parents=True)
+        keys = pa.array(self.pictures().keys, pa.string())
+        rows = self._rows()
+        rows = rows.filter(pc.is_in(rows["key"], value_set=keys)).sort_by(
+            [("shard", "ascending"), ("offset", "ascending")]
+        )
+        offsets = [
+            at
+            for shard, its in _by_shard(rows.to_pylist()).items()
+            for at in repack(self.raw / shard, folder / shard, its)
+        ]
+        place = rows.schema.get_field_index("offset")
+        write_manifest(
+            rows.set_column(place, rows.schema.field(place), pa.array(offsets, rows.schema.field(place).type)),
+            folder / MANIFEST,
+        )
+        said = {
+            "selection": self.selection, "origin": dict(self.origin),
+            "optimisation": self.optimisation and asdict(self.optimisation),
+        }  # fmt: skip
+        (folder / SAID).write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
+
+    def _rows(self) -> pa.Table:
+        return of_split(read_manifest(self.manifest), "train")
+
+    @classmethod
+    def _laid(cls, folder: Path) -> "Learnt":
         try:
-            return replace(build(dict(said), Optimisation), rates={})
-        except ConfigError:
-            return None
-
-    def _began_anew(self) -> bool:
-        """Return whether this is all that the model ever learnt from: what another start knows, these pictures do not show."""
-        report = self.root / f"runs/{self.recipe}/pretrain/metrics.json"
-        try:
-            return report.is_file() and json.loads(report.read_text(encoding="utf-8")).get("start") is None
-        except ValueError as err:
+            said = json.loads((folder / SAID).read_text(encoding="utf-8"))
+            numbers = said["optimisation"]
+            return cls(
+                selection=said["selection"], origin=said["origin"], manifest=folder / MANIFEST, raw=folder,
+                optimisation=None if numbers is None else build(numbers, Optimisation),
+            )  # fmt: skip
+        except (OSError, ValueError, KeyError, TypeError) as err:
             raise DataError(
-                f"{report} cannot be read: {err}. Train the model anew: dvc repro -f pretrain@{self.recipe}"
+                f"{folder / SAID} cannot be read ({type(err).__name__}: {err}). Delete {folder}, and adapt again."
             ) from err
 
-    def _is_whole(self, stage: str) -> bool:
-        """Return whether each stage up to this one was made, when it was last, of what the one before has now."""
-        stages = self._stages()
-        if not (self.root / self.selection / "manifest.parquet").is_file() or not stages:
-            return False
-        before, path = "curate", self.selection
-        for name in CHAIN[: CHAIN.index(stage) + 1]:
-            made = _digest(stages, f"{before}@{self.recipe}", "outs", path)
-            if made is None or made != _digest(stages, f"{name}@{self.recipe}", "deps", path):
-                return False
-            before, path = name, f"runs/{self.recipe}/{name}"
-        return True
 
-    def _stages(self) -> Mapping[str, Any]:
-        lock = self.root / "dvc.lock"
-        try:
-            said = load_yaml(lock.read_text(encoding="utf-8")) if lock.is_file() else None
-        except (yaml.YAMLError, UnicodeDecodeError) as err:
-            raise DataError(
-                f"{lock} cannot be read: {err}. Put it back as it was committed: git checkout dvc.lock."
-            ) from err
-        return said.get("stages") or {} if isinstance(said, Mapping) else {}
+def digest_in(folder: Path) -> str:
+    """Return the first digits of a digest of what was laid in, by which a race knows it."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return digest_of({path.relative_to(folder).as_posix(): sha256_of(path) for path in files})[:12]
 
 
-def _digest(stages: Mapping[str, Any], stage: str, kind: str, path: str) -> str | None:
-    """Return what dvc.lock says that a path is to a stage; None where it does not."""
-    entries = stages.get(stage, {}).get(kind, ())
-    return next((str(entry["md5"]) for entry in entries if entry.get("path") == path and "md5" in entry), None)
+def _by_shard(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        found.setdefault(row["shard"], []).append(row)
+    return found

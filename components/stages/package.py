@@ -24,12 +24,13 @@ from components.evaluation.wording import tuning
 from components.recipes.params import Params, load_params
 from components.recipes.recipe import Recipe, load_recipe
 from components.recipes.trained import load_trained
-from components.registry.forebears import MADE
+from components.registry.forebears import MADE, REPLAYED
 from components.serving.card import About, model_card
 from components.serving.export import export
 from components.serving.labels import LABEL_FILES, Labels, measured_labels
 from components.serving.pack import columns_of, seal, write_index
 from components.stages.code import CODE
+from components.stages.replayed import replayed_of
 from components.stages.reported import (
     SHOWN_SPLIT,
     Indexed,
@@ -188,6 +189,7 @@ def about(
         "recipe": recipe.name, "scale": params.scale, "seed": params.seed, "data_digest": data,
         "git_commit": commit.strip() or None, "train_digest": training["train_digest"], "start": training.get("start"),
         MADE: {stage: model_digest(root / "runs" / recipe.name / stage) for stage in ("pretrain", "finetune")},
+        REPLAYED: replayed_of(root / "runs" / recipe.name / "finetune").get("origin"),
         "compatible_with": training.get("compatible_with"),
         "finetuning": tuned and {name: tuned[name] for name in TUNED},
         "lock": {

@@ -3,15 +3,17 @@
 import random
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.contracts.evaluator import Pictures
 from components.contracts.progress import Progress
+from components.contracts.sealed import digest_of
 from components.contracts.source import Source
 from components.data.ingest import ingest
 from components.data.manifest import read_manifest
@@ -37,6 +39,12 @@ class Recall:
     share: float = 0.0
 
 
+def known_by(named: str, replay: float, pool: Pool) -> dict[str, Any]:
+    """Return by what general pictures can be known again: where they came from, how many there were, and a digest of them and of what is said of each; and the share of a step that they were."""
+    rows = {sha256: repr(texts) for sha256, texts in zip(pool.sha256s, pool.captions, strict=True)}
+    return {"data": named, "pictures": len(pool), "digest": digest_of(rows), "replay": replay}
+
+
 def general_pictures(source: Source, scratch: Path, progress: Progress) -> Pool:
     """Return the samples of a source as of `held`; DataError where none has a caption.
 
@@ -57,13 +65,21 @@ def held(manifest: pa.Table, raw: Path) -> Pool:
     return without_those_of(read_pool(said, raw), [])
 
 
-def without_those_of(pool: Pool, others: Sequence[Pictures]) -> Pool:
-    """Return the pictures, held in memory, that no other set has, by their pixels; of those that are alike the first, and none that cannot be decoded."""
+def without_those_of(pool: Pool, others: Sequence[Pictures], listed: Collection[str] = ()) -> Pool:
+    """Return the pictures, held in memory, that no other set has, by their pixels; of those that are alike the first, and none that cannot be decoded.
+
+    Args:
+        listed: sha256 of files and of pixels that are left out, too.
+    """
     known = {see(data).pixel_sha256 for other in others for data in other.pictures}
     kept: dict[str, tuple[int, bytes, str]] = {}
     for place, data in enumerate(pool.pictures):
         its = see(data)
-        if its.pixel_sha256 is not None and its.pixel_sha256 not in known:
+        if (
+            its.pixel_sha256 is not None
+            and its.pixel_sha256 not in known
+            and not {its.sha256, its.pixel_sha256} & set(listed)
+        ):
             kept.setdefault(its.pixel_sha256, (place, data, its.sha256))
     places = [place for place, _, _ in kept.values()]
     return Pool(

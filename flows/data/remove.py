@@ -31,6 +31,8 @@ from components.validation.takedown import LIST, add_lines
 from flows.data.revisions import outs_of
 from flows.graph import bring_code, why_stale
 from flows.lineage.entries import RAW, Lineage, staged_at
+from flows.start_learnt import forget
+from flows.start_learnt import lines_of as lines_of_learnt
 
 PLAN = "plan.json"
 
@@ -69,6 +71,7 @@ class Done:
     kept_shards: int = 0
     listed: int = 0
     decoded: int = 0
+    learnt: list[str] = field(default_factory=list)  # beside models, which had some of them
     stale: tuple[str, ...] = ()
     versions: list[dict[str, Any]] = field(default_factory=list)
 
@@ -170,7 +173,7 @@ def _finish(root: Path, folder: Path, progress: Progress) -> Done:
     done.digest, done.samples = now["digest"], now["samples"]
     if plan.commit:
         _commit(root)
-    done.decoded = _forget(root)
+    done.decoded, done.learnt = _forget(root), forget(root, going)
     done.versions = versions_that_saw(root, going)
     shutil.rmtree(staged, ignore_errors=True)
     (folder / PLAN).unlink()
@@ -251,6 +254,7 @@ def lines_of(done: Done, versions: bool = True) -> list[str]:
     ]
     if done.decoded:
         lines.append(f"{done.decoded:,} sets of decoded pictures are gone, and are made again when they are needed")
+    lines += lines_of_learnt(done.learnt)
     if done.stale:
         lines.append(f"ingest has more to do ({'; '.join(done.stale)}); the next run ingests again, without them")
     lines += _said_of_versions(done.versions) if versions else []

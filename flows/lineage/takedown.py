@@ -32,6 +32,8 @@ from components.validation.takedown import LIST, add_lines
 from flows.data.remove import Done, lines_for, lines_of, remove, versions_that_saw
 from flows.lineage.entries import MANIFEST, RAW, Lineage
 from flows.lineage.known import TAKEDOWN, marks_of, versions
+from flows.start_learnt import forget
+from flows.start_learnt import lines_of as lines_of_learnt
 from flows.telling.retrain import Opened, open_run
 
 PLAN, PICTURES = "plan.json", "pictures.parquet"
@@ -45,6 +47,7 @@ class TakenDown:
     Args:
         removal: what `diptych data remove` would have said; None where no picture was in data/raw any more.
         listed: lines that were added to the takedown list for pictures that had left before.
+        learnt: what had been laid in beside a model and had one of these, and is gone.
         versions: those that saw them, as `data remove` names them, with `served`: addresses.
         runs: one a recipe that is to be trained again.
         laid_in: what is left to do of recipes that begin from a copy of a model which learned from them, as sentences: trained again, they would begin as that once more.
@@ -54,6 +57,7 @@ class TakenDown:
     keys: list[str] = field(default_factory=list)
     removal: Done | None = None
     listed: int = 0
+    learnt: list[str] = field(default_factory=list)
     versions: list[dict[str, Any]] = field(default_factory=list)
     runs: list[Opened] = field(default_factory=list)
     laid_in: list[str] = field(default_factory=list)
@@ -157,6 +161,7 @@ def _finish(root: Path, folder: Path, opens: bool, progress: Progress) -> TakenD
     if there or private(root, "remove").joinpath(PLAN).exists():
         done.removal = remove(root, there, plan["why"], allow_unknown=True, progress=progress)
     done.listed = add_lines(root / LIST, lines_for(pictures, plan["at"], plan["why"]))
+    done.learnt = forget(root, pictures)
     done.versions = versions_that_saw(root, pictures)
     _mark(root, done.versions, plan)
     recipes = dict.fromkeys(one["version"].partition("@")[0] for one in done.versions if learned(one))
@@ -232,6 +237,7 @@ def said_of(done: TakenDown) -> list[str]:
         lines += lines_of(done.removal, versions=False)
     else:
         lines.append(f"{RAW} had none of them any more; {LIST} has {done.listed:,} more lines")
+    lines += lines_of_learnt(done.learnt)
     if not done.versions:
         return [*lines, "no model version saw them"]
     lines.append("model versions that saw them, now marked in the registry:")

@@ -10,8 +10,9 @@ from components.contracts.progress import silent
 from components.data.selection import Pool
 from components.recipes.given_model import read_given
 from components.stages.learnt import Learnt
+from components.stages.unasked import OF_CAPTIONS, OF_LABELS, ROOM
 from flows.adapt import Asked
-from flows.adapt_general import OF_CAPTIONS, OF_LABELS, ROOM, Beside
+from flows.adapt_general import Beside
 
 SHAPES = ("circle", "square", "triangle", "star")
 
@@ -77,13 +78,13 @@ def test_a_step_is_one_of_labels_where_it_has_room_for_each_and_else_one_of_capt
     found = beside(Asked(data="mine", start=run, **more), pools, tmp_path, encoder)
     assert ((found.replay, found.batch), found.ways) == (wanted, ("continued",))
     assert found.pool is not None
-    assert found.as_trained == Learnt.of(run).optimisation()
+    assert found.as_trained == Learnt.of(run).optimisation
 
 
 def test_training_goes_on_as_it_was_trained_also_where_other_pictures_or_none_are_replayed(run, encoder, tmp_path):
     asked = Asked(data="mine", start=run, ways=("continued",))
     alone = beside(asked, CAPTIONS, tmp_path, encoder)
-    assert (alone.pool, alone.replay, alone.as_trained) == (None, 0.0, Learnt.of(run).optimisation())
+    assert (alone.pool, alone.replay, alone.as_trained) == (None, 0.0, Learnt.of(run).optimisation)
     scenes = beside(replace(asked, replay=0.5, recalled="scenes"), CAPTIONS, tmp_path, encoder)
     assert (scenes.named, scenes.as_trained) == ("scenes", alone.as_trained)
 

@@ -28,7 +28,7 @@ from components.stages.finetune import asked_of, check_same, race_of
 from flows.adapt_here import Here, advice_of, check_recalled, choices_of, set_in
 from flows.choices import Choices, choose
 from flows.cli import main
-from flows.given_start import laid_in
+from flows.given_start import given_start, laid_in
 from flows.promote import retained
 from tests.own_pictures import paint, write_table
 from tests.squares import described_at_debug
@@ -47,17 +47,17 @@ def start(tmp_path, clip, vocabulary):
 def test_a_model_is_laid_in_once_and_known_by_its_weights(start, tmp_path):
     root = tmp_path / "job"
     root.mkdir()
-    place = laid_in("start", root, tmp_path)
+    place = laid_in(*given_start("start", tmp_path), root)
     assert place == f"models/start-{sha256_of(start / 'weights.safetensors')[:8]}"
     assert sorted(path.name for path in (root / place).iterdir()) == sorted(MODEL_FILES)
-    assert laid_in(str(start), root, root) == place
+    assert laid_in(*given_start(str(start), root), root) == place
     assert [path.name for path in (root / "models").iterdir()] == [place.removeprefix("models/")], "nothing half done"
     for nothing in ("elsewhere", "models/clip@3"):  # a path, and no version of a registry, which this workspace has not
         with pytest.raises(ConfigError, match="there is nothing there"):
-            laid_in(nothing, root, tmp_path)
+            given_start(nothing, tmp_path, root=root)
     (start / "tokenizer.json").unlink()
     with pytest.raises(ConfigError, match=r"lacks tokenizer\.json"):
-        laid_in("start", root, tmp_path)
+        laid_in(*given_start("start", tmp_path), root)
 
 
 def test_held_out_copies_are_set_aside_unless_somebody_says_what_becomes_of_them(start, tmp_path):
@@ -244,10 +244,19 @@ def test_general_pictures_of_a_workspace_are_of_a_source_that_needs_no_path(tmp_
         with pytest.raises(ConfigError, match=f"--recalled {said} is no source that needs no path.*emoji"):
             check_recalled({"recalled": {"name": said}}, "mine", tmp_path)
     check_recalled({"replay": 0.5, "recalled": {"name": "scenes"}}, "mine", tmp_path)
-    with pytest.raises(ConfigError, match="replay learns from drawn scenes alone here"):
+    with pytest.raises(
+        ConfigError, match="replay learns from what the start learnt from, or from drawn scenes, and recalled is"
+    ):
         check_recalled({"replay": 0.5, "recalled": {"name": "emoji"}}, "mine", tmp_path)
     with pytest.raises(ConfigError, match=r"whose rows neither lineage nor data/takedown\.txt would reach"):
         Race(replay=0.5, recalled={"name": "emoji"})
+    learnt = {"name": "start", "digest": "0" * 12}
+    assert Race(replay="auto", recalled=learnt).of_start == "0" * 12
+    for race in ({}, {"recalled": learnt, "ways": ["lora"]}, {"recalled": learnt, "recall": 1.0}):
+        with pytest.raises(ConfigError, match="replay is auto, which is for what the start learnt from"):
+            Race(replay="auto", **race)
+    with pytest.raises(ConfigError, match="lacks the digest of what was laid in beside the start"):
+        Race(replay=0.5, recalled={"name": "start"})
 
 
 def test_what_is_adapted_to_is_not_recalled(tmp_path):
@@ -275,7 +284,7 @@ def test_the_stages_adapt_what_was_laid_in_and_the_package_says_what_came_of_it(
     (tmp_path / "mine.csv").rename(tmp_path / "mine/captions.csv")
     assert len(said) == 60
     root = make_workspace(tmp_path / "job", gates={"max_broken": 0.05})
-    place = laid_in("start", root, tmp_path)
+    place = laid_in(*given_start("start", tmp_path), root)
     changed = choose(
         root,
         Choices(
@@ -338,7 +347,7 @@ def test_the_stages_tell_labels_apart_where_captions_are_no_more(start, tmp_path
     said = {name: (shape, shape) for name, (_, shape) in paint(tmp_path / "mine", 90).items()}
     write_table(tmp_path / "mine/captions.csv", said)
     root = make_workspace(tmp_path / "job", gates={"max_broken": 0.05})
-    place = laid_in("start", root, tmp_path)
+    place = laid_in(*given_start("start", tmp_path), root)
     choose(root, Choices(recipe="adapted", data="mine", start=place, race={"budget_s": 1.0, "ask": "auto"}), tmp_path)
     kept = yaml.safe_load((root / "params.yaml").read_text())
     kept["recipes"] = {"adapted": kept["recipes"]["adapted"]}
