@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.contracts.errors import DataError
+from components.contracts.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from components.contracts.progress import Progress
@@ -56,7 +56,7 @@ class Beside:
         unsaid = asked.replay is None and not asked.recall and not asked.ways
         recalls = bool(asked.recall or plain.replay)
         try:
-            learnt = Learnt.of(asked.start) if unsaid or recalls or CONTINUED in plain.ways else None
+            learnt = Learnt.of(asked.start, root_of(here)) if unsaid or recalls or CONTINUED in plain.ways else None
             if learnt is not None:
                 plain = replace(plain, as_trained=learnt.optimisation)
                 if not asked.recalled and (unsaid or recalls):
@@ -101,3 +101,13 @@ class Beside:
         from components.stages.recalled import Recall
 
         return None if self.pool is None else Recall(pool=self.pool, weight=weight, share=self.replay)
+
+
+def root_of(here: Path) -> Path | None:
+    """Return the workspace around a folder; None where there is none."""
+    from flows.run import find_root
+
+    try:
+        return find_root(here)
+    except ConfigError:
+        return None

@@ -57,7 +57,7 @@ def adapt_here(asked: Here, root: Path, here: Path) -> None:
 
     choices = choices_of(asked, root, here)
     if choices.race.get("replay") == AUTO:
-        print(sentence_of(root / str(choices.start)), flush=True)
+        print(sentence_of(root / str(choices.start), root), flush=True)
     if changed := choose(root, choices, here):
         print(f"params.yaml now says {'; '.join(changed)}", flush=True)
     shipped, worked = run(root, RECIPE, checked=bool(changed))
@@ -72,17 +72,19 @@ def choices_of(asked: Here, root: Path, here: Path) -> Choices:
     something else is said. Held-out pictures that are nearly copies are set aside, unless gates.policy says what becomes of them already. Sets that an
     earlier command named, and this one does not, are measured on no more: nothing holds the race to them.
     """
-    check_recalled(asked.race, asked.data, here)
+    if "recalled" in asked.race:
+        check_recalled(asked.race, asked.data, here)
     named = names_of(asked.sets)
     place, called = given_start(asked.start, here, asked.network, root)
-    start = laid_in(place, called, root)
+    start, learnt = laid_in(place, called, root), race_with(asked.race, place, root, here)
+    check_recalled({**asked.race, **learnt}, asked.data, here)
     places = {name: set_in(folder, root) for name, folder in named.items()}
     held = {name: {"path": place, "digest": digest_in(root / place), "half": "first"} for name, place in places.items()}
     sets = {name: {"path": place, "half": "second"} for name, place in places.items()}
     said = read_yaml(root / "params.yaml").values
     gates = said.get("gates") or {}
     kept = {"most_lost": gates["retention"]} if "retention" in gates else {}
-    race = {**kept, **asked.race, **race_with(asked.race, place, root / start), **({"sets": held} if held else {})}
+    race = {**kept, **asked.race, **learnt, **({"sets": held} if held else {})}
     near = [] if NEAR in (gates.get("policy") or {}) else [f"gates.policy.{NEAR}=drop"]
     gone = [f"{KEY}.{name}=" for name in named_before(said) if name not in sets]
     return Choices(
@@ -129,9 +131,11 @@ def check_recalled(race: Mapping[str, Any], data: str, here: Path) -> None:
         here: where their path begins.
     """
     from components.data.sources.catalogue import read_catalogue, settings_of
-    from components.finetuning.raced import SCENES, Race
+    from components.finetuning.raced import SCENES, START, Race
 
     said = race.get("recalled", {}).get("name")
+    if said == START:
+        return
     if said is not None:
         names = sorted(name for name, entry in read_catalogue().items() if "path" not in settings_of(entry))
         if said not in names:

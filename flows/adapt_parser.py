@@ -80,12 +80,12 @@ def add_race(made: argparse.ArgumentParser, of: str = "") -> None:
     )  # fmt: skip
     made.add_argument(
         "--replay", metavar="SHARE", type=float,
-        help=f"{of}learn from general pictures beside your own, which are this share of each step, and let training that goes on race, too (0; with --to, where the model is a "
+        help=f"{of}learn from general pictures beside your own, which are this share of each step, and let training that goes on race, too (0; where the model is a "
         "workspace's run that still has what it learnt from, 0.5, or 0.75 beside few labels, and training that goes on is what is tried, unless --recall or --way says otherwise)",
     )  # fmt: skip
     made.add_argument(
         "--recalled", metavar="DATA", default="",
-        help=f"{of}general pictures to recall or replay, best those that the model was trained on: with --to a folder, a table, shards or a source, else a source to recall (with --to what the model learnt from, where it is a workspace's run; else drawn scenes, which alone a workspace replays)",
+        help=f"{of}general pictures to recall or replay, best those that the model was trained on: with --to a folder, a table, shards or a source, else a source to recall (what the model learnt from, where it is a workspace's run; else drawn scenes; a workspace replays no others)",
     )  # fmt: skip
     made.add_argument(
         "--batch", metavar="PAIRS", type=int,

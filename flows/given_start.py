@@ -95,7 +95,7 @@ def micro_clip(root: Path) -> Path:
 @contextmanager
 def new_folder(place: Path) -> Iterator[Path]:
     """Yield where to write a folder that becomes `place` when the block ends well; what a process that was killed leaves lies aside, where nobody reads it."""
-    place.parent.mkdir(exist_ok=True)
+    place.parent.mkdir(parents=True, exist_ok=True)
     root = place.parents[1] if place.parent.name == MODELS else place.parents[2]
     with tempfile.TemporaryDirectory(dir=private(root, "tmp")) as scratch:
         yield (made := Path(scratch) / place.name)

@@ -1,83 +1,107 @@
-"""What a start learnt from, laid in beside it in `models`, so that a race of the workspace learns from it again after other pictures took its place in `data`."""
+"""What a start learnt from, laid into the workspace before other pictures take its place in `data`, so that a race there learns from it again."""
 
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.contracts.errors import DataError
-from flows.given_start import MODELS, new_folder
+from components.contracts.errors import ConfigError, DataError
+from flows.given_start import new_folder
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from components.stages.learnt import Learnt
+
 CONTINUED = "continued"  # as `ways` of a race has it
 
 
-def race_with(race: Mapping[str, Any], place: Path, laid: Path) -> dict[str, Any]:
-    """Return what a race is told of what its start learnt from, which is laid in; nothing where nobody knows that, or it is asked for another.
+def race_with(race: Mapping[str, Any], place: Path, root: Path, here: Path) -> dict[str, Any]:
+    """Return what a race is told of what its start learnt from, which is laid in, and by what optimizer; nothing where nobody knows that, or none is asked for.
 
     Where it is not all there any more, that is told, and nothing is laid in.
 
     Args:
         race: what is asked for.
         place: the folder or file of the model that was named.
-        laid: the folder in `models` that it was laid into.
+        root: the workspace that it is laid into.
+        here: where the command stands: of a run of the workspace around it, and of no other, pictures passed by what may come in here.
     """
     from components.finetuning.raced import AUTO, START
-    from components.stages.learnt import LEARNT, Learnt, digest_in
+    from components.stages.learnt import Learnt, digest_in, laid_at
 
     unsaid = not {"replay", "recall", "ways"} & set(race)
-    asked = unsaid or race.get("replay") or race.get("recall") or CONTINUED in race.get("ways", ())
-    if "recalled" in race or not asked:
+    goes_on = unsaid or race.get("replay") or CONTINUED in race.get("ways", ())
+    if not (goes_on or race.get("recall")):
         return {}
-    if not (laid / LEARNT).is_dir():
-        try:
-            learnt = Learnt.of(place)
-            if learnt is None:
-                return {}
-            with new_folder(laid / LEARNT) as made:
-                learnt.lay(made)
-        except DataError as err:
-            print(
-                f"what {place} learnt from is not all there any more, so it is not learnt from again: {err}",
-                file=sys.stderr,
-            )
+    try:
+        learnt = Learnt.of(place, root)
+        if learnt is None:
             return {}
-    return {"recalled": {"name": START, "digest": digest_in(laid / LEARNT)}, **({"replay": AUTO} if unsaid else {})}
+        trained = {"as_trained": _numbers(learnt)} if goes_on and learnt.optimisation else {}
+        laid = laid_at(root, place)
+        if "recalled" in race or not (unsaid or race.get("replay") or race.get("recall")) or laid is None:
+            return trained
+        if not laid.is_dir():
+            if not _is_of(learnt, root, here):
+                return trained
+            with new_folder(laid) as made:
+                learnt.lay(made)
+    except DataError as err:
+        print(
+            f"what {place} learnt from is not all there any more, so it is not learnt from again: {err}",
+            file=sys.stderr,
+        )
+        return {}
+    return {"recalled": {"name": START, "digest": digest_in(laid)}, **({"replay": AUTO} if unsaid else {}), **trained}
 
 
-def sentence_of(laid: Path) -> str:
-    """Return that what lies beside a model is learnt from again where nobody said so."""
-    from components.stages.learnt import LEARNT, Learnt
+def sentence_of(start: Path, root: Path) -> str:
+    """Return that what a start learnt from is at hand, where nobody said what becomes of it."""
+    from components.stages.learnt import Learnt, laid_at
 
-    learnt = Learnt.of(laid)
+    learnt, laid = Learnt.of(start, root), laid_at(root, start)
     assert learnt is not None
-    return f"{learnt.count:,} pictures of {learnt.selection}, of which {laid.name} learnt, lie in {MODELS}/{laid.name}/{LEARNT}, and are learnt from again. --replay 0 learns from yours alone"
+    assert laid is not None
+    return (
+        f"what {start.name} learnt from, of {learnt.selection}, lies in {laid.relative_to(root)}, and is learnt from again where it reads the language of your captions. "
+        "--replay 0 learns from yours alone"
+    )
 
 
 def forget(root: Path, pictures: "pa.Table") -> list[str]:
-    """Remove what was laid in beside a model and has one of these pictures, rows of a manifest; return the folders, from the workspace.
+    """Remove what was laid in and has one of these pictures, rows of a manifest, or cannot be read; return the folders, from the workspace.
 
     The whole of it goes: without some of its pictures it is not what the model learnt from.
     """
     import pyarrow.compute as pc
 
+    gone = []
+    for folder, rows in laid_in(root):
+        if rows is not None:
+            known = [
+                pc.is_in(rows[name], value_set=pictures[name].drop_null().combine_chunks())
+                for name in ("sha256", "pixel_sha256")
+            ]
+            if not pc.any(pc.or_(*known)).as_py():
+                continue
+        shutil.rmtree(folder)
+        gone.append(folder.relative_to(root).as_posix())
+    return gone
+
+
+def laid_in(root: Path) -> "Iterator[tuple[Path, pa.Table | None]]":
+    """Yield the folder of what was laid in of each model, with its rows; None where these cannot be read."""
     from components.data.manifest import read_manifest
     from components.stages.learnt import LEARNT, MANIFEST
 
-    gone = []
-    for path in sorted(root.glob(f"{MODELS}/*/{LEARNT}/{MANIFEST}")):
-        rows = read_manifest(path)
-        known = [
-            pc.is_in(rows[name], value_set=pictures[name].drop_null().combine_chunks())
-            for name in ("sha256", "pixel_sha256")
-        ]
-        if pc.any(pc.or_(*known)).as_py():
-            shutil.rmtree(path.parent)
-            gone.append(path.parent.relative_to(root).as_posix())
-    return gone
+    for folder in sorted(path for path in (root / LEARNT).glob("*") if path.is_dir()):
+        try:
+            yield folder, read_manifest(folder / MANIFEST)
+        except DataError:
+            yield folder, None
 
 
 def lines_of(gone: list[str]) -> list[str]:
@@ -85,3 +109,27 @@ def lines_of(gone: list[str]) -> list[str]:
     return [
         f"{folder} had some of them and is gone: what that model learnt from is learnt from no more" for folder in gone
     ]
+
+
+def _numbers(learnt: "Learnt") -> dict[str, Any]:
+    """Return the numbers of an optimizer as params.yaml has them: those that are not usual."""
+    from components.training.numbers import Optimisation
+
+    its = learnt.optimisation
+    assert its is not None
+    usual = asdict(Optimisation(lr=0.0, weight_decay=0.0))
+    said = {
+        name: value for name, value in asdict(its).items() if name in ("lr", "weight_decay") or value != usual[name]
+    }
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in said.items()}
+
+
+def _is_of(learnt: "Learnt", root: Path, here: Path) -> bool:
+    """Return whether a run is of this workspace, or of that which this one is a copy of for an estimate."""
+    from flows.run import find_root
+
+    owner = learnt.raw.parents[1].resolve()
+    try:
+        return owner in (root.resolve(), find_root(here).resolve())
+    except ConfigError:
+        return owner == root.resolve()

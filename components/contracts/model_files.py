@@ -10,6 +10,7 @@ TOKENIZER = "tokenizer.json"
 TRANSFORMS = "transforms.json"
 MODEL_FILES = (WEIGHTS, MODEL, TOKENIZER, TRANSFORMS)
 LICENCES = "licences.json"  # of an evaluation: of the pictures trained on -> how many
+REPLAYED = "replayed.parquet"  # beside a tuned model: the rows of what its start learnt from that it learnt from again
 ADAPTED = "adapted.json"  # beside a model that is the best of several tunings: what raced, and what was taken
 AGAINST = "against_start.json"  # of its evaluation: how far it is from what it was
 COMPATIBLE = "compatible.json"  # beside a model that was laid in: which version it is, and the space of its index

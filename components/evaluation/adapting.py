@@ -14,7 +14,7 @@ def advice(raced: Mapping[str, Any], held: Mapping[str, Any], more: Wanted | Non
     """Return what came of it, and what to do next.
 
     Args:
-        raced: as adapted.json has it: way, called, steps, alpha, heats, kept; and `metric` where one's own number is not mean recall.
+        raced: as adapted.json has it: way, called, steps, alpha, heats, kept, where general pictures took part `recalled`; and `metric` where one's own number is not mean recall.
         held: as against_start.json has it: lines of one's `own`, and by set of what lies `elsewhere`.
         more: of which kind of pictures more would help.
     """
@@ -28,7 +28,9 @@ def advice(raced: Mapping[str, Any], held: Mapping[str, Any], more: Wanted | Non
             why, what = "nothing that was tried is better on val", "More pictures, or a longer --budget,"
         else:
             why = "whatever is better on val loses too much elsewhere"
-            what = "--replay 0.5, which learns from general pictures beside one's own, or a larger --most-lost"
+            what = "A larger --most-lost"
+            if not raced.get("recalled", {}).get("replay"):
+                what = "--replay 0.5, which learns from general pictures beside one's own, or a larger --most-lost"
         return f"It stays as it was: {why}. {what} may change that.{also}"
     parts = [change(line, "here") for line in held["own"] if line["metric"] == raced.get("metric", OWN)]
     parts += list(lost(held))

@@ -4,7 +4,7 @@ Validation has set such pictures aside; what is measured is only as good as that
 given. Of two files that differ, the pixels on white may still be the same. Pictures that merely look alike are for validation to judge.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
@@ -17,12 +17,19 @@ EVERY = 256  # pictures between two signs of life
 
 
 class Leakage(Evaluator):
-    """The share of each pool's pictures that the model was trained on. A person's guess, and the baseline, are that none are."""
+    """The share of each pool's pictures that the model was trained on. A person's guess, and the baseline, are that none are.
+
+    Args:
+        again: fingerprint of the pixels -> key of pictures of its start that it learnt from again, beside those of `train`.
+    """
+
+    def __init__(self, again: Mapping[str, str] = {}) -> None:
+        self.again = again
 
     def measure(self, subject: Subject) -> Findings:
         """Return `leakage.<split>`, with a row a picture that names its twin among those trained on."""
         trained = prints(subject.train.pictures, subject.progress, "looking at pictures trained on")
-        known = dict(zip(trained, subject.train.keys, strict=True))
+        known = {**self.again, **dict(zip(trained, subject.train.keys, strict=True))}
         metrics, rows = [], []
         for split, pool in subject.pools.items():
             seen = prints(pool.pictures, subject.progress, f"looking at pictures of {split}")

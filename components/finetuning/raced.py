@@ -7,7 +7,7 @@ from typing import Any, Literal
 from components.contracts.errors import ConfigError
 
 SCENES = {"name": "scenes", "pictures": 240}
-START = "start"  # as the name of general pictures: what the start learnt from, laid in beside it
+START = "start"  # as the name of general pictures: what the start learnt from
 AUTO = "auto"
 
 
@@ -28,7 +28,8 @@ class Race:
             source are not. `auto` takes what fits, of what the start learnt from, by training that goes on alone, and nothing where captions are in a language
             that the start does not read.
         recalled: the source of these pictures, as params.yaml has one, without a path; or what the start learnt from, {name: start, digest: …}, the digest of
-            what `diptych adapt` laid in beside it, by whose optimizer training then goes on.
+            what `diptych adapt` laid into data/learnt.
+        as_trained: the numbers of the optimizer that the start was trained by, with which training goes on; none where nobody knows.
         sets: name -> a set on which it must not get worse, as `evaluation.sets` has one, and for one with a path the first digits, 12 or more, of its
             `digest`, that of the whole: those of the evaluation may change without a tuning anew, and these may not. What is told at the end should be of the other
             `half`.
@@ -47,6 +48,7 @@ class Race:
     recall: float = 0.0
     replay: float | Literal["auto"] = 0.0
     recalled: dict[str, Any] = field(default_factory=lambda: dict(SCENES))
+    as_trained: dict[str, Any] = field(default_factory=dict)
     sets: dict[str, Any] = field(default_factory=dict)
     most_steps: int = 0
 
@@ -68,7 +70,7 @@ class Race:
             raise ConfigError(f"replay is {self.replay}, but it is a share of a step's pairs, below 1. Give 0 or 0.5.")
         if self.recalled.get("name") == START and not self.of_start:
             raise ConfigError(
-                f"recalled is {self.recalled}, and lacks the digest of what was laid in beside the start. `diptych adapt` writes it."
+                f"recalled is {self.recalled}, and lacks the digest of what was laid into data/learnt. `diptych adapt` writes it."
             )
         if self.replay and self.recalled.get("name") not in (SCENES["name"], START):
             raise ConfigError(

@@ -6,7 +6,7 @@ from typing import Any
 from components.contracts.model_files import MODEL_FILES
 from components.contracts.sealed import digest_of
 
-REPLAYED = "replayed"  # of manifest.json: the recipe and the lock entries of what the start learnt from, where that was learnt from again
+AGAIN = "replayed"  # of manifest.json: how many pictures of its start were learnt from again
 MADE = "models"  # of manifest.json: stage -> digest of the model that it left, as `start.digest` would have it
 
 

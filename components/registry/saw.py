@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.registry.forebears import REPLAYED, forebears
+from components.registry.forebears import AGAIN, forebears
 from components.registry.links import PACKAGE
 from components.registry.store import Store, store_errors
 from components.registry.versions import ModelVersion
@@ -21,10 +21,11 @@ from components.registry.versions import ModelVersion
 if TYPE_CHECKING:
     import pyarrow as pa
 
-AS = {"train": "trained on", "val": "chosen by"}  # what a selection's split means for a model
+TRAIN = "train"
+AS = {TRAIN: "trained on", "val": "chosen by"}  # what a selection's split means for a model
 MEASURED = "measured with"
-AGAIN = "learnt again from "  # with the selection, where the version that learnt from it first is none of ours
 BEGAN = "began as "  # with what is said by the version that it began as: `began as clip@1: trained on`
+_FETCH = "fetch it with dvc fetch --all-commits, and ask again"
 _BY = ("key", "sha256", "pixel_sha256")
 
 Find = Callable[[Mapping[str, Any], str], "pa.Table | None"]
@@ -39,7 +40,7 @@ class Saw:
     """What one version has to do with some pictures.
 
     Args:
-        how: `trained on`, `chosen by`, `measured with`, or what a version did that it began as, after BEGAN, or AGAIN -> how many of them.
+        how: `trained on`, `chosen by`, `measured with`, or what a version did that it began as, after BEGAN -> how many of them.
         why_not: why it cannot be told; empty where it can.
     """
 
@@ -90,14 +91,6 @@ def saw_of(
         return Saw(version=version, why_not="its package cannot be read")
     own = _saw(version, about, splits)
     before = {f"{BEGAN}{label}": _saw(version, others[label], splits) for label in forebears(about, others)}
-    again = about.get(REPLAYED)
-    if again and not any(
-        again["lock"].items() <= others[label].get("lock", {}).items() for label in forebears(about, others)
-    ):
-        saw = _saw(version, again, splits)
-        before[f"{AGAIN}data/curated/{again['recipe']}"] = replace(
-            saw, how={what: n for what, n in saw.how.items() if what == AS["train"]}
-        )
     how = dict(own.how)
     for label, saw in before.items():
         how |= {f"{label}: {what}": count for what, count in saw.how.items() if what != MEASURED}
@@ -105,20 +98,29 @@ def saw_of(
     return replace(own, how=how, why_not="" if how else next(filter(None, unknown), ""))
 
 
+def tuned_by(about: Mapping[str, Any]) -> str:
+    """Return the folder in which a version's run left the rows of what it learnt from again."""
+    return f"runs/{about.get('recipe')}/finetune"
+
+
 def _saw(version: ModelVersion, about: Mapping[str, Any], splits: Splits) -> Saw:
     """Return what a version has to do with pictures by its own data."""
     selection, snapshot = splits(about, f"data/curated/{about.get('recipe')}"), splits(about, "data/raw")
+    again = splits(about, tuned_by(about)) if about.get(AGAIN) else []
     how: Counter[str] = Counter()
     if selection is not None:
         how.update(AS[split] for split in selection if split in AS)
+    how.update(AS[TRAIN] for _ in again or ())
     if snapshot is not None:
         how.update(MEASURED for split in snapshot if split not in AS)
         if selection is None:
             how.update(f"may have {AS[split]}" for split in snapshot if split in AS)
+    if again is None and not how:
+        return Saw(version=version, why_not=f"what it learnt again of its start's is not in DVC's cache; {_FETCH}")
     if snapshot is None and not how:
         digest = str(about.get("data_digest"))[:12]
         lost = f"the data it was made from (digest {digest}) is neither in this workspace nor in DVC's cache"
-        return Saw(version=version, why_not=f"{lost}; fetch it with dvc fetch --all-commits, and ask again")
+        return Saw(version=version, why_not=f"{lost}; {_FETCH}")
     return Saw(version=version, how=dict(how))
 
 

@@ -83,7 +83,7 @@ def measured(
         }
         asked: list[tuple[Evaluator, Subject]] = [
             *((one, subject) for one in (*always, *build_evaluators(recipe.evaluation), *also)),
-            (Leakage(), subject.on({**subject.pools, **others})),
+            (Leakage(again_of(model)), subject.on({**subject.pools, **others})),
             *((one, by_set[name]) for name, its in sets.items() for one in its.evaluators),
         ]
         digests = {split: pool_digest(manifest, stage.root / "data/raw") for split, manifest in pools.items()}
@@ -136,8 +136,20 @@ def stamped(found: Findings, pools: Mapping[str, str], weights: str) -> Findings
 def licences_of(root: Path, recipe: str) -> dict[str, int]:
     """Return how many of the pictures that a recipe was trained on have each licence, the most frequent first."""
     trained = of_split(read_manifest(root / f"data/curated/{recipe}/manifest.parquet"), "train")
-    again = replayed_of(root / f"runs/{recipe}/finetune").get("licences", {})
-    return dict((Counter(trained["licence"].to_pylist()) + Counter(again)).most_common())
+    again = replayed_of(root / f"runs/{recipe}/finetune")
+    counts = Counter(trained["licence"].to_pylist())
+    return dict((counts if again is None else counts + Counter(again["licence"].to_pylist())).most_common())
+
+
+def again_of(model: Path) -> dict[str, str]:
+    """Return the fingerprint of the pixels of each picture that a model learnt from again -> its key."""
+    rows = replayed_of(model)
+    if rows is None:
+        return {}
+    return {
+        row["pixel_sha256"] or row["sha256"]: row["key"]
+        for row in rows.select(["key", "sha256", "pixel_sha256"]).to_pylist()
+    }
 
 
 def pools_of(root: Path, recipe: str) -> dict[str, pa.Table]:

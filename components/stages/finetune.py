@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.contracts.asked_set import AskedSet
 from components.contracts.errors import ConfigError
-from components.contracts.model_files import ADAPTED, MODEL, MODEL_FILES, WEIGHTS
+from components.contracts.model_files import ADAPTED, MODEL, MODEL_FILES, REPLAYED, WEIGHTS
 from components.contracts.sealed import sha256_of
 from components.recipes.params import Begin, load_params
 from components.recipes.recipe import RACE, load_finetuning, load_recipe, load_scale
@@ -110,6 +110,7 @@ def tune_model(stage: Stage, described: dict[str, Any]) -> None:
 
 def race_ways(stage: Stage, described: dict[str, Any]) -> None:
     """Let ways to tune race, and keep of the best what loses little on the race's sets; heats that were done are gone on with."""
+    from components.data.manifest import write_manifest
     from components.finetuning.labels.choice import choice_of
     from components.finetuning.strategy import ALPHAS
     from components.recipes.trained import load_trained, save_tuned
@@ -144,7 +145,7 @@ def race_ways(stage: Stage, described: dict[str, Any]) -> None:
         folder = stage.resume_dir([*selected.files, *(pretrained / name for name in MODEL_FILES)], numbers)
         choice = choice_of({"train": selected.train, "val": selected.val}, race.ask)
         beside = BesideOwn.of(
-            race, stage.root / begin.start, embedder, selected, choice, measured=[selected.val, *(its.whole for its in sets.values())],
+            race, stage.root, stage.root / begin.start, embedder, selected, choice, measured=[selected.val, *(its.whole for its in sets.values())],
             listed=read_takedown(stage.root / LIST).digests, scratch=private(stage.root, "tmp"), progress=stage.progress,
         )  # fmt: skip
         others = [one for name, its in sets.items() for one in held_to(name, its.pool, its.evaluators)]
@@ -161,6 +162,8 @@ def race_ways(stage: Stage, described: dict[str, Any]) -> None:
         asked = {"metric": LABELS, "called": dict(choice.called)} if choice else {"metric": CAPTIONS}
         general = {"recalled": dict(beside.known)} if beside.known else {}
         said = {**found.as_json(), **general, **asked, "untouched": not found.alpha}
+        if beside.rows is not None and found.alpha:
+            write_manifest(beside.rows, out / REPLAYED)
         (out / ADAPTED).write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
         report = {
             "strategy": found.way if found.alpha else "a race", "steps": found.steps, "batch": found.batch,

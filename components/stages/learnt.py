@@ -1,9 +1,8 @@
-"""The pictures that a model learnt from, and by what optimizer: where its workspace has them as they were, or where they were laid in beside it."""
+"""The pictures that a model learnt from, and by what optimizer: where its workspace has them as they were, or where they were laid in before others took their place."""
 
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.contracts.errors import DataError
+from components.contracts.model_files import MODEL_FILES, model_digest
 from components.contracts.sealed import digest_of, sha256_of
 from components.data.manifest import read_manifest, write_manifest
 from components.data.selection import Pool, of_split
@@ -20,7 +20,7 @@ from components.stages.learnt_in_run import LearntInRun
 from components.stages.recalled import held
 from components.training.numbers import Optimisation
 
-LEARNT = "learnt"  # the folder beside a model that was laid in
+LEARNT = "data/learnt"  # of a workspace: by the digest of a model what that learnt from
 MANIFEST, SAID = "manifest.parquet", "learnt.json"
 
 
@@ -33,54 +33,45 @@ class Learnt:
         manifest: of that selection.
         raw: the folder that its shards are in.
         optimisation: the numbers of the optimizer; None where nobody knows.
-        origin: by what lineage finds the selection, as of LearntInRun.
     """
 
     selection: str
     manifest: Path
     raw: Path
     optimisation: Optimisation | None = None
-    origin: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, model: Path) -> "Learnt | None":
-        """Return that of the folder of a model; None where nothing was laid in beside it, and as of LearntInRun.of.
+    def of(cls, model: Path, root: Path | None = None) -> "Learnt | None":
+        """Return that of the folder of a model; None where a workspace has not laid it in, and as of LearntInRun.of.
 
-        Raises DataError as of that, and for what was laid in and cannot be read.
+        Args:
+            root: a workspace that may have laid it in.
+
+        Raises DataError as of LearntInRun.of, and for what was laid in and cannot be read.
         """
-        if (model / LEARNT).is_dir():
-            return cls._laid(model / LEARNT)
+        if root is not None and (laid := laid_at(root, model)) is not None and laid.is_dir():
+            return cls._laid(laid)
         run = LearntInRun.of(model)
         if run is None:
             return None
         return cls(
             selection=run.selection, manifest=run.root / run.selection / MANIFEST, raw=run.root / "data/raw",
-            optimisation=run.optimisation(), origin=run.origin(),
+            optimisation=run.optimisation(),
         )  # fmt: skip
-
-    @property
-    def count(self) -> int:
-        """How many samples there are, of which `pictures` may draw."""
-        return len(self._rows())
 
     def pictures(self) -> Pool:
         """Return those that training was given, held in memory, as many as general pictures may be; DataError where none can be read."""
         return held(self._rows(), self.raw)
 
-    def licences(self, keys: Sequence[str]) -> dict[str, int]:
-        """Return how many of the pictures of these keys have each licence, the most frequent first."""
+    def rows(self, keys: Sequence[str]) -> pa.Table:
+        """Return the rows of the manifest with these keys."""
         rows = self._rows()
-        of = rows.filter(pc.is_in(rows["key"], value_set=pa.array(keys, pa.string())))
-        return dict(Counter(of["licence"].to_pylist()).most_common())
+        return rows.filter(pc.is_in(rows["key"], value_set=pa.array(keys, pa.string())))
 
     def lay(self, folder: Path) -> None:
         """Write them into a folder that is not there, and what else is known of them; DataError where one is not as it was."""
         (folder / "train").mkdir(parents=True)
-        keys = pa.array(self.pictures().keys, pa.string())
-        rows = self._rows()
-        rows = rows.filter(pc.is_in(rows["key"], value_set=keys)).sort_by(
-            [("shard", "ascending"), ("offset", "ascending")]
-        )
+        rows = self.rows(self.pictures().keys).sort_by([("shard", "ascending"), ("offset", "ascending")])
         offsets = [
             at
             for shard, its in _by_shard(rows.to_pylist()).items()
@@ -91,10 +82,7 @@ class Learnt:
             rows.set_column(place, rows.schema.field(place), pa.array(offsets, rows.schema.field(place).type)),
             folder / MANIFEST,
         )
-        said = {
-            "selection": self.selection, "origin": dict(self.origin),
-            "optimisation": self.optimisation and asdict(self.optimisation),
-        }  # fmt: skip
+        said = {"selection": self.selection, "optimisation": self.optimisation and asdict(self.optimisation)}
         (folder / SAID).write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
 
     def _rows(self) -> pa.Table:
@@ -106,19 +94,26 @@ class Learnt:
             said = json.loads((folder / SAID).read_text(encoding="utf-8"))
             numbers = said["optimisation"]
             return cls(
-                selection=said["selection"], origin=said["origin"], manifest=folder / MANIFEST, raw=folder,
+                selection=said["selection"], manifest=folder / MANIFEST, raw=folder,
                 optimisation=None if numbers is None else build(numbers, Optimisation),
             )  # fmt: skip
         except (OSError, ValueError, KeyError, TypeError) as err:
             raise DataError(
-                f"{folder / SAID} cannot be read ({type(err).__name__}: {err}). Delete {folder}, and adapt again."
+                f"{folder / SAID} cannot be read ({type(err).__name__}: {err}). Delete {folder}: what that model learnt from is then learnt from no more."
             ) from err
 
 
+def laid_at(root: Path, model: Path) -> Path | None:
+    """Return where a workspace lays in what a model learnt from, whatever the model is called; None where this is the folder of none of ours."""
+    if not all((model / name).is_file() for name in MODEL_FILES):
+        return None
+    return root / LEARNT / model_digest(model)[:12]
+
+
 def digest_in(folder: Path) -> str:
-    """Return the first digits of a digest of what was laid in, by which a race knows it."""
+    """Return a digest of what was laid in, by which a race knows it: with a word before it, since digits alone are a number to YAML."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return digest_of({path.relative_to(folder).as_posix(): sha256_of(path) for path in files})[:12]
+    return f"sha256:{digest_of({path.relative_to(folder).as_posix(): sha256_of(path) for path in files})[:12]}"
 
 
 def _by_shard(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:

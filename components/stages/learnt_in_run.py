@@ -47,14 +47,6 @@ class LearntInRun:
         """Return where they are chosen, from the workspace."""
         return f"data/curated/{self.recipe}"
 
-    def origin(self) -> dict[str, Any]:
-        """Return by what lineage finds them, as the manifest of a package says it."""
-        stage = f"curate@{self.recipe}"
-        return {
-            "recipe": self.recipe,
-            "lock": {stage: {self.selection: _digest(self._stages(), stage, "outs", self.selection)}},
-        }
-
     def optimisation(self) -> Optimisation | None:
         """Return the numbers of the optimizer that pre-training took, by dvc.lock; None where it does not say them as they are said today.
 

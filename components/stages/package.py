@@ -24,7 +24,7 @@ from components.evaluation.wording import tuning
 from components.recipes.params import Params, load_params
 from components.recipes.recipe import Recipe, load_recipe
 from components.recipes.trained import load_trained
-from components.registry.forebears import MADE, REPLAYED
+from components.registry.forebears import AGAIN, MADE
 from components.serving.card import About, model_card
 from components.serving.export import export
 from components.serving.labels import LABEL_FILES, Labels, measured_labels
@@ -184,12 +184,13 @@ def about(
 ) -> dict[str, Any]:
     """Return what manifest.json says beside the files: where the package comes from."""
     commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=False).stdout
+    again = replayed_of(root / "runs" / recipe.name / "finetune")
     lock = load_yaml((root / "dvc.lock").read_text()) if (root / "dvc.lock").exists() else {"stages": {}}
     return {
         "recipe": recipe.name, "scale": params.scale, "seed": params.seed, "data_digest": data,
         "git_commit": commit.strip() or None, "train_digest": training["train_digest"], "start": training.get("start"),
         MADE: {stage: model_digest(root / "runs" / recipe.name / stage) for stage in ("pretrain", "finetune")},
-        REPLAYED: replayed_of(root / "runs" / recipe.name / "finetune").get("origin"),
+        AGAIN: 0 if again is None else len(again),
         "compatible_with": training.get("compatible_with"),
         "finetuning": tuned and {name: tuned[name] for name in TUNED},
         "lock": {

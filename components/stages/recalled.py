@@ -71,15 +71,12 @@ def without_those_of(pool: Pool, others: Sequence[Pictures], listed: Collection[
     Args:
         listed: sha256 of files and of pixels that are left out, too.
     """
+    out = set(listed)
     known = {see(data).pixel_sha256 for other in others for data in other.pictures}
     kept: dict[str, tuple[int, bytes, str]] = {}
     for place, data in enumerate(pool.pictures):
         its = see(data)
-        if (
-            its.pixel_sha256 is not None
-            and its.pixel_sha256 not in known
-            and not {its.sha256, its.pixel_sha256} & set(listed)
-        ):
+        if its.pixel_sha256 is not None and its.pixel_sha256 not in known and not {its.sha256, its.pixel_sha256} & out:
             kept.setdefault(its.pixel_sha256, (place, data, its.sha256))
     places = [place for place, _, _ in kept.values()]
     return Pool(

@@ -1,18 +1,14 @@
-"""What a tuned model says of pictures of its start that it was tuned with."""
+"""What a tuned model learnt from again of what its start learnt from."""
 
-import json
 from pathlib import Path
-from typing import Any
 
-from components.contracts.model_files import ADAPTED
+import pyarrow as pa
+
+from components.contracts.model_files import REPLAYED
+from components.data.manifest import read_manifest
 
 
-def replayed_of(finetuned: Path) -> dict[str, Any]:
-    """Return `licences` and `origin` of these pictures; nothing where none took part.
-
-    Args:
-        finetuned: the folder of the model.
-    """
-    path = finetuned / ADAPTED
-    said = json.loads(path.read_text(encoding="utf-8")).get("recalled", {}) if path.exists() else {}
-    return {name: said[name] for name in ("licences", "origin") if name in said}
+def replayed_of(tuned: Path) -> pa.Table | None:
+    """Return the rows of a manifest that the folder of a tuned model has of it; None where nothing was."""
+    path = tuned / REPLAYED
+    return read_manifest(path) if path.exists() else None

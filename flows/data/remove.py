@@ -71,7 +71,7 @@ class Done:
     kept_shards: int = 0
     listed: int = 0
     decoded: int = 0
-    learnt: list[str] = field(default_factory=list)  # beside models, which had some of them
+    learnt: list[str] = field(default_factory=list)  # folders of data/learnt that had some of them
     stale: tuple[str, ...] = ()
     versions: list[dict[str, Any]] = field(default_factory=list)
 

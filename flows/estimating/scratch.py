@@ -32,7 +32,7 @@ def scratch(root: Path) -> Iterator[Path]:
         for name in ("params.yaml", "dvc.lock", "mlflow.db", f".diptych/{KEPT}"):
             if (root / name).exists():
                 shutil.copy2(root / name, place / name)
-        for name in ("data", "data/curated", "models", "runs"):
+        for name in ("data", "data/curated", "data/learnt", "models", "runs"):
             _linked(root / name, place / name)
         if (root / "data/sets").is_dir():
             (place / "data/sets").unlink()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from components.contracts.errors import DataError
+from components.contracts.model_files import REPLAYED
 from components.stages.place import private
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Lineage:
 
         md5 = md5_of(about, folder)
         if md5 is not None and md5 not in self._read:
-            path = self.cached(md5, MANIFEST)
+            path = self.cached(md5, rows_in(folder))
             try:
                 self._read[md5] = None if path is None else read_manifest(path)
             except DataError:  # of a version that had other columns
@@ -59,9 +60,9 @@ class Lineage:
         except DataError:
             return None
 
-    def path(self, about: Mapping[str, Any], folder: str, name: str = MANIFEST) -> Path | None:
+    def path(self, about: Mapping[str, Any], folder: str, name: str = "") -> Path | None:
         """Return where a file of `folder` lies that a package was made from; None where it can be had nowhere. Only to be read."""
-        md5 = md5_of(about, folder)
+        name, md5 = name or rows_in(folder), md5_of(about, folder)
         path = None if md5 is None else self.cached(md5, name)
         if path is None and folder == RAW and (beside := self.here(about)) is not None:
             path = beside.with_name(name)
@@ -110,6 +111,11 @@ class Lineage:
             except (OSError, ValueError, KeyError):
                 continue
         return None
+
+
+def rows_in(folder: str) -> str:
+    """Return the file of a folder that has its rows: a manifest, or of a tuned model what it learnt from again."""
+    return REPLAYED if folder.startswith("runs/") else MANIFEST
 
 
 def md5_of(about: Mapping[str, Any], folder: str) -> str | None:

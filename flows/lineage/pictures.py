@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from components.data.picture_index import Picture, PictureIndex, index_name
+from components.registry.saw import tuned_by
 from components.stages.place import private
 from flows.lineage.entries import MANIFEST, RAW, Lineage, md5_of
 
-SETS = (RAW, "data/validated", "data/evaluation/*", "data/curated/*")
+SETS = (RAW, "data/validated", "data/evaluation/*", "data/curated/*", "data/learnt/*")
 
 
 class Pictures:
@@ -61,7 +62,7 @@ class Pictures:
             if (found := index.named(key)) is not None:
                 return found
         for about in abouts:
-            for folder in (RAW, f"data/curated/{about.get('recipe')}"):
+            for folder in (RAW, f"data/curated/{about.get('recipe')}", tuned_by(about)):
                 index_of = self.of(about, folder)
                 if index_of is not None and (found := index_of.named(key)) is not None:
                     return found

@@ -163,7 +163,7 @@ def _lay_out(root: Path, place: Path, commit: str, about: Mapping[str, Any], dig
     lease(root, place, commit, params, cache=place.resolve() / ".dvc" / "cache")
     private(place)
     (place / _MADE).write_text(json.dumps({"package": digest}), encoding="utf-8")
-    for beside in ("data/sets", "models"):  # what a person laid there, and git does not look at
+    for beside in ("data/sets", "data/learnt", "models"):  # what a person laid there, and git does not look at
         for one in (root / beside).iterdir() if (root / beside).is_dir() else ():
             if not (place / beside / one.name).exists():
                 (place / beside).mkdir(parents=True, exist_ok=True)

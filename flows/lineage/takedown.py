@@ -6,7 +6,7 @@ is done twice. Pictures that left data/raw before are found in the data that ver
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,22 +17,24 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from components.contracts.errors import ConfigError, DataError
+from components.contracts.model_files import model_digest
 from components.contracts.progress import Progress, silent
 from components.data.aside import Aside
 from components.data.manifest import SCHEMA, read_manifest
 from components.data.versions.keys import read_keys, split_known, unknown_keys, with_copies
 from components.recipes.starts import made_by
 from components.recipes.yaml_lines import read_yaml
+from components.registry.forebears import parents
 from components.registry.promotion import SENTENCE, VERDICT
 from components.registry.runs import PACKAGE_DIGEST
-from components.registry.saw import BEGAN, MEASURED
+from components.registry.saw import MEASURED, tuned_by
 from components.stages.lock import hold
 from components.stages.place import private
 from components.validation.takedown import LIST, add_lines
 from flows.data.remove import Done, lines_for, lines_of, remove, versions_that_saw
 from flows.lineage.entries import MANIFEST, RAW, Lineage
 from flows.lineage.known import TAKEDOWN, marks_of, versions
-from flows.start_learnt import forget
+from flows.start_learnt import forget, laid_in
 from flows.start_learnt import lines_of as lines_of_learnt
 from flows.telling.retrain import Opened, open_run
 
@@ -47,10 +49,10 @@ class TakenDown:
     Args:
         removal: what `diptych data remove` would have said; None where no picture was in data/raw any more.
         listed: lines that were added to the takedown list for pictures that had left before.
-        learnt: what had been laid in beside a model and had one of these, and is gone.
+        learnt: folders of `data/learnt` that had one of these, and are gone.
         versions: those that saw them, as `data remove` names them, with `served`: addresses.
         runs: one a recipe that is to be trained again.
-        laid_in: what is left to do of recipes that begin from a copy of a model which learned from them, as sentences: trained again, they would begin as that once more.
+        copies: what is left to do of recipes that begin from a copy of a model which learned from them, as sentences: trained again, they would begin as that once more.
         finished_first: whether another that had been killed was finished before.
     """
 
@@ -60,7 +62,7 @@ class TakenDown:
     learnt: list[str] = field(default_factory=list)
     versions: list[dict[str, Any]] = field(default_factory=list)
     runs: list[Opened] = field(default_factory=list)
-    laid_in: list[str] = field(default_factory=list)
+    copies: list[str] = field(default_factory=list)
     finished_first: bool = False
 
     def as_json(self) -> dict[str, Any]:
@@ -114,19 +116,29 @@ def take_down(root: Path, keys: Sequence[str], why: str, opens: bool = True, pro
 
 
 def _pictures(root: Path, keys: Sequence[str]) -> pa.Table:
-    """Return the rows of these keys and of what shows the same, from data/raw, or else from what versions were made from; DataError for a key that neither has."""
+    """Return the rows of these keys and of what shows the same, from data/raw, or else from what versions were made from, or learnt again, or what is to be learnt again; DataError for a key that none has."""
     manifest = read_manifest(root / RAW / MANIFEST)
     known, unknown = split_known(keys, manifest)
     found = [with_copies(_rows(manifest, known), manifest)]
     with Lineage(root) as lineage:
-        for version in versions(root) if unknown else ():
-            data = lineage.manifest(version.about, RAW) if version.about is not None and unknown else None
-            if data is not None:
-                there, unknown = split_known(unknown, data)
-                found.append(with_copies(_rows(data, there), data))
+        for data in _more(root, lineage) if unknown else ():
+            there, unknown = split_known(unknown, data)
+            found.append(with_copies(_rows(data, there), data))
+            if not unknown:
+                break
     if unknown:
         raise unknown_keys(unknown, manifest, f"neither {RAW} nor the data of a version", "Correct them.")
     return pa.concat_tables(found)
+
+
+def _more(root: Path, lineage: Lineage) -> Iterator[pa.Table]:
+    """Yield what else may have a picture, as manifests."""
+    for version in versions(root):
+        for folder in (RAW, tuned_by(version.about)) if version.about is not None else ():
+            data = lineage.manifest(version.about or {}, folder)
+            if data is not None:
+                yield data
+    yield from (rows for _, rows in laid_in(root) if rows is not None)
 
 
 def _rows(manifest: pa.Table, keys: Sequence[str]) -> pa.Table:
@@ -161,29 +173,46 @@ def _finish(root: Path, folder: Path, opens: bool, progress: Progress) -> TakenD
     if there or private(root, "remove").joinpath(PLAN).exists():
         done.removal = remove(root, there, plan["why"], allow_unknown=True, progress=progress)
     done.listed = add_lines(root / LIST, lines_for(pictures, plan["at"], plan["why"]))
-    done.learnt = forget(root, pictures)
+    done.learnt = [*(done.removal.learnt if done.removal else ()), *forget(root, pictures)]
     done.versions = versions_that_saw(root, pictures)
     _mark(root, done.versions, plan)
     recipes = dict.fromkeys(one["version"].partition("@")[0] for one in done.versions if learned(one))
     listed = read_yaml(root / "params.yaml").values.get("recipes") or {}
-    copied = {recipe: _copied_start(recipe, listed[recipe], done.versions) for recipe in recipes if recipe in listed}
+    learned_them = {one["version"] for one in done.versions if learned(one)}
+    tainted = {its.label: its.about for its in versions(root) if its.about and its.label in learned_them}
+    copied = {
+        recipe: _copied_start(recipe, listed[recipe], root, tainted, done.learnt)
+        for recipe in recipes
+        if recipe in listed
+    }
     done.runs = [open_run(recipe, plan["of"], opens) for recipe, said in copied.items() if not said]
-    done.laid_in = [said for said in copied.values() if said]
+    done.copies = [said for said in copied.values() if said]
     (folder / PLAN).unlink()
     (folder / PICTURES).unlink()
     return done
 
 
-def _copied_start(recipe: str, begin: Mapping[str, Any], saw: Sequence[Mapping[str, Any]]) -> str:
-    """Return what is left to do of a recipe whose versions began as one that learned from the pictures, of which params.yaml names a copy; empty for any other."""
+def _copied_start(
+    recipe: str, begin: Mapping[str, Any], root: Path, tainted: Mapping[str, Mapping[str, Any]], gone: Sequence[str]
+) -> str:
+    """Return what is left to do of a recipe that begins from a copy of a model which learned from the pictures; empty for one that begins otherwise.
+
+    Args:
+        tainted: label -> manifest.json of the versions that learned from them.
+        gone: what was laid in and had them, each called as the digest of its model.
+    """
     start = str(begin.get("start"))
-    its = [one for one in saw if one["version"].startswith(f"{recipe}@")]
-    began = dict.fromkeys(
-        what.removeprefix(BEGAN).partition(":")[0] for one in its for what in one["how"] if what.startswith(BEGAN)
-    )
-    if not began or made_by(start) is not None:
+    if made_by(start) is not None or not (root / start).is_dir():
         return ""
-    return f"{recipe} begins from {start}, a copy of {' or '.join(began)}: train that one without them, and name what comes of it as the start of {recipe}"
+    try:
+        digest = model_digest(root / start)
+    except OSError:  # no model of ours, which a run will say
+        return ""
+    its = [*parents({"start": {"digest": digest}}, tainted)]
+    if not its and not any(digest.startswith(Path(folder).name) for folder in gone):
+        return ""
+    of = f"a copy of {' or '.join(its)}" if its else "a model that learned from them"
+    return f"{recipe} begins from {start}, {of}: train that one without them, and name what comes of it as the start of {recipe}"
 
 
 def learned(saw: Mapping[str, Any]) -> bool:
@@ -237,7 +266,7 @@ def said_of(done: TakenDown) -> list[str]:
         lines += lines_of(done.removal, versions=False)
     else:
         lines.append(f"{RAW} had none of them any more; {LIST} has {done.listed:,} more lines")
-    lines += lines_of_learnt(done.learnt)
+        lines += lines_of_learnt(done.learnt)
     if not done.versions:
         return [*lines, "no model version saw them"]
     lines.append("model versions that saw them, now marked in the registry:")
@@ -247,4 +276,4 @@ def said_of(done: TakenDown) -> list[str]:
         served = f"; served at {', '.join(one['served'])} until another is" if one.get("served") else ""
         served += "; was served until diptych down, and diptych up serves nothing now" if one.get("stopped") else ""
         lines.append(f"  {one['version']}{aliases}: {how or 'cannot be told: ' + str(one['cannot_tell'])}{served}")
-    return [*lines, *(one.sentence for one in done.runs), *done.laid_in]
+    return [*lines, *(one.sentence for one in done.runs), *done.copies]

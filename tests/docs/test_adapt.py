@@ -7,12 +7,14 @@ from pathlib import Path
 from statistics import fmean
 
 from components.data.splits import RankRule
+from components.finetuning.continued import UNKNOWN
 from components.finetuning.race import FIRST
 from components.finetuning.strategy import ALPHAS
 from components.recipes.yaml_lines import read_yaml
 from components.stages.raced import MOST_LOST
 from components.stages.racing_ways import USUAL, ways
 from components.stages.recalled import MOST
+from components.stages.unasked import OF_CAPTIONS, OF_LABELS, ROOM
 from flows.cli import _parser
 from tests.benchmarks.adapt_beside import GAIN, LOSS, against_best, row_of
 from tests.benchmarks.adapt_quarter import sentence
@@ -36,6 +38,15 @@ def test_the_numbers_are_those_of_the_code():
     assert (len(USUAL), set(USUAL) < set(ways())) == (4, True)
     assert len(ALPHAS) == 5
     assert 0.0 in ALPHAS
+
+
+def test_a_step_is_what_it_is_by_itself():
+    assert (OF_CAPTIONS[0], OF_LABELS[0]) == (0.5, 0.75)
+    assert (
+        f"in steps of {OF_CAPTIONS[1]} half of which are of the start's (of {ROOM} labels or fewer in steps of {OF_LABELS[1]}, three quarters)"
+        in PAGE
+    )
+    assert f"Muon at 5e-3 in our recipes), else by AdamW at {UNKNOWN.lr:.0e}".replace("e-04", "e-4") in PAGE
 
 
 def test_every_file_that_is_named_is_there():
@@ -73,17 +84,38 @@ def points(of):
 
 def test_what_adapting_is_held_against_is_what_was_measured():
     names = ("designer", "stamps", "digits", "designer-alone", "digits-alone")
+    before = kept("adapt-designer-adamw")
     told = [json.loads((REPOSITORY / f"docs/benchmarks/adapt-{name}.json").read_text()) for name in names]
     assert [line for line in PAGE.splitlines() if re.match(r"\| `(designer|stamps|digits)` ", line)] == [
         *map(row_of, told)
     ]
-    assert [len(said["runs"]) for said in told] == [10, 5, 5, 5, 5]
-    for said in told[:3]:
+    assert [len(said["runs"]) for said in (before, *told)] == [10, 10, 5, 5, 5, 5]
+    for said in (before, *told[:3]):
         assert f"`{said['commit']}`" in PAGE
-    steps = [run["steps"] for run in told[1]["runs"]]
-    assert f"240 s bought {min(steps)} to {max(steps)} steps" in PAGE
+    (by_designer, by_stamps), starts = ([run["steps"] for run in said["runs"]] for said in told[:2]), told[1]["runs"]
+    assert (
+        f"had {min(by_designer)} to {max(by_designer)} steps on the designer's and {min(by_stamps)} to {max(by_stamps)} on stamps"
+        in PAGE
+    )
+    assert all(
+        said["command"].split(" --seeds")[0] in PAGE.replace("designer|stamps", said["mine"]) for said in told[:2]
+    )
     first, other = (points(against_best(told[0]["runs"][of])["gain"]) for of in (slice(5), slice(5, 10)))
-    assert f"by the first five it was {first}, by the other five {other}." in PAGE
+    assert f"By the first five seeds it was {first}, by the other five {other}" in PAGE
+    took = [run["wall_s"] for said in told[:2] for run in said["runs"]]
+    assert f"a race took {min(took):.0f} to {max(took):.0f} s of its 240" in PAGE
+    assert [run["alpha"] for run in starts].count(0) == 1
+    assert "less of it is taken, with one seed of five none" in PAGE
+    assert f"it was {points(before['against_best']['gain'])} over ten seeds" in PAGE
+    plain, adapted = (
+        100 * fmean(arm["own"] for arm in arms)
+        for arms in ([run["beside"]["plain tuning"] for run in starts], [run["adapted"] for run in starts])
+    )
+    assert f"by Muon names {plain:.0f}% of the stamps where adapting names {adapted:.0f}%" in PAGE
+    assert {run["beside"]["plain tuning"]["by"] for run in starts} == {"Muon at 5e-3"}
+    left = [100 * run["beside"]["plain tuning"]["emoji"] for run in starts]
+    known = 100 * starts[0]["beside"]["start"]["emoji"]
+    assert f"finds {min(left):.0f} to {max(left):.0f}% of the start's emoji, of which it found {known:.0f}%" in PAGE
     five_ways = kept("adapt-designer-five-ways")
     assert f"in steps of {five_ways['batch']}, gained {points(five_ways['against_best']['gain'])}" in PAGE
     assert {run["way"] for run in told[0]["runs"]} == {"continued"} != {run["way"] for run in five_ways["runs"]}

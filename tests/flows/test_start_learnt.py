@@ -1,7 +1,8 @@
-"""`diptych adapt` in a workspace from its own run: what that learnt from is laid in before other pictures take its place, is learnt from again, and is known to lineage."""
+"""`diptych adapt` in a workspace from its own run: what that learnt from is laid in before other pictures take its place, is learnt from again, and is known to all who ask."""
 
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,13 +10,19 @@ import pyarrow.compute as pc
 import pytest
 import yaml
 
-from components.data.manifest import read_manifest
+from components.contracts.errors import ConfigError
+from components.contracts.model_files import MODEL_FILES
+from components.data.manifest import read_manifest, write_manifest
 from components.data.selection import of_split
-from components.stages.learnt import LEARNT, Learnt, digest_in
+from components.recipes.section import build
+from components.stages.learnt import Learnt, digest_in, laid_at
+from components.stages.replayed import replayed_of
 from components.stages.unasked import OF_CAPTIONS
-from flows.adapt_here import Here, choices_of
+from components.training.numbers import Optimisation
+from flows.adapt_here import Here, check_recalled, choices_of
 from flows.choices import choose
-from flows.start_learnt import forget, lines_of, race_with, sentence_of
+from flows.lineage.takedown import take_down
+from flows.start_learnt import forget, race_with, sentence_of
 from tests.own_pictures import paint, write_table
 from tests.workspace import dvc
 
@@ -24,107 +31,206 @@ RUN = "runs/clip/finetune"
 
 
 @pytest.fixture(scope="module")
-def root(own, tmp_path_factory) -> Path:
-    """A copy of a workspace where clip was trained."""
-    copied = tmp_path_factory.mktemp("learnt") / "own"
-    return Path(shutil.copytree(own.parent, copied, symlinks=True)) / own.name
+def run(own) -> Path:
+    """The model of a workspace in which clip was trained."""
+    return own / RUN
 
 
 @pytest.fixture
-def laid(root, tmp_path) -> Path:
-    """The folder of a model that was laid in, beside which nothing lies."""
-    (tmp_path / "models/clip-1").mkdir(parents=True)
-    (tmp_path / ".diptych").mkdir()
-    return tmp_path / "models/clip-1"
+def root(own, tmp_path) -> Path:
+    """A workspace with the record of that run alone, and its pictures, into which something may be laid."""
+    root = tmp_path / "job"
+    for folder in ("data/curated/clip", "data/raw", "runs/clip/pretrain", RUN):
+        shutil.copytree(own / folder, root / folder)
+    for name in ("dvc.lock", "dvc.yaml"):
+        shutil.copyfile(own / name, root / name)
+    (root / ".diptych").mkdir()
+    return root
 
 
-def test_what_a_run_learnt_from_is_laid_in_once_and_asked_for_by_its_digest(root, laid):
-    race = race_with({"budget_s": 9.0}, root / RUN, laid)
-    assert race == {"recalled": {"name": "start", "digest": digest_in(laid / LEARNT)}, "replay": "auto"}
+def race_in(root: Path, **race) -> dict:
+    return race_with(race, root / RUN, root, root)
+
+
+def laid(root: Path) -> Path:
+    place = laid_at(root, root / RUN)
+    assert place is not None
+    return place
+
+
+def test_what_a_run_learnt_from_is_laid_in_once_and_asked_for_by_its_digest(root, tmp_path):
+    race = race_in(root, budget_s=9.0)
+    assert {name: race[name] for name in ("recalled", "replay")} == {
+        "recalled": {"name": "start", "digest": digest_in(laid(root))}, "replay": "auto",
+    }  # fmt: skip
+    assert build(race["as_trained"], Optimisation) == Learnt.of(root / RUN).optimisation
+    assert race["as_trained"]["optimizer"] == "muon"
+    assert "eps" not in race["as_trained"], "what is usual is not said"
     train = of_split(read_manifest(root / "data/curated/clip/manifest.parquet"), "train")
-    assert sorted(Learnt.of(laid).pictures().keys) == sorted(train["key"].to_pylist())
-    assert sentence_of(laid).startswith(
-        f"{len(train)} pictures of data/curated/clip, of which clip-1 learnt, lie in models/clip-1/learnt"
+    assert sorted(read_manifest(laid(root) / "manifest.parquet")["key"].to_pylist()) == sorted(train["key"].to_pylist())
+    assert f"of data/curated/clip, lies in data/learnt/{laid(root).name}, and is learnt from again" in sentence_of(
+        root / RUN, root
     )
-    elsewhere = root.parent / "nothing"  # what was named has gone, and other pictures are in data/raw
-    assert race_with({}, elsewhere, laid) == race
+    model = Path(shutil.copytree(root / RUN, tmp_path / "elsewhere"))  # the same model, by another name
+    for folder in ("data/raw", "runs"):  # other pictures took their place
+        shutil.rmtree(root / folder)
+    assert race_with({"budget_s": 9.0}, model, root, root) == race
 
 
-@pytest.mark.parametrize(
-    "race", [{"replay": 0.5}, {"recall": 1.0}, {"ways": ["continued"]}, {"replay": 0.25, "ways": ["lora"]}]
-)
-def test_who_says_what_becomes_of_general_pictures_gets_those_and_no_more(root, laid, race):
-    assert race_with(race, root / RUN, laid) == {"recalled": {"name": "start", "digest": digest_in(laid / LEARNT)}}
+@pytest.mark.parametrize("race", [{"replay": 0.5}, {"recall": 1.0}, {"replay": 0.25, "ways": ["lora"]}])
+def test_who_says_what_becomes_of_general_pictures_gets_those_of_the_start(root, race):
+    found = race_in(root, **race)
+    assert found["recalled"] == {"name": "start", "digest": digest_in(laid(root))}
+    assert "replay" not in found, "which was said"
+    assert ("as_trained" in found) == ("replay" in race)
 
 
-@pytest.mark.parametrize("race", [{"replay": 0.0}, {"ways": ["lora"]}, {"replay": 0.5, "recalled": {"name": "scenes"}}])
-def test_who_asks_for_none_or_for_others_gets_none(root, laid, race):
-    assert race_with(race, root / RUN, laid) == {}
-    assert not (laid / LEARNT).exists()
+@pytest.mark.parametrize("race", [{"ways": ["continued"]}, {"replay": 0.5, "recalled": {"name": "scenes"}}])
+def test_training_goes_on_as_it_was_trained_where_other_pictures_are_named_or_none(root, race):
+    assert race_in(root, **race).keys() == {"as_trained"}
+    assert not laid(root).exists()
 
 
-def test_of_a_model_of_others_nothing_is_known_and_of_a_run_whose_record_is_broken_that_is_told(
-    root, laid, tmp_path, capsys
-):
-    assert race_with({}, tmp_path / "theirs.safetensors", laid) == {}
+@pytest.mark.parametrize("race", [{"replay": 0.0}, {"ways": ["lora"]}])
+def test_who_asks_for_none_gets_none(root, race):
+    assert race_in(root, **race) == {}
+    assert not laid(root).exists()
+
+
+def test_of_a_model_of_others_nothing_is_known_and_of_pictures_that_are_gone_that_is_told(root, tmp_path, capsys):
+    assert race_with({}, tmp_path / "theirs.safetensors", root, root) == {}
     assert capsys.readouterr().err == ""
-    job = tmp_path / "job"
-    for folder in ("data/curated/clip", "runs/clip/pretrain", RUN):
-        shutil.copytree(root / folder, job / folder)
-    shutil.copyfile(root / "dvc.lock", job / "dvc.lock")  # and no pictures
-    assert race_with({}, job / RUN, laid) == {}
+    shutil.rmtree(root / "data/raw")
+    assert race_in(root) == {}
     assert "learnt from is not all there any more, so it is not learnt from again" in capsys.readouterr().err
-    assert not (laid / LEARNT).exists(), "nothing half done"
+    assert not laid(root).exists(), "nothing half done"
 
 
-def test_only_a_picture_that_is_there_takes_it_away(root, laid):
-    race_with({}, root / RUN, laid)
-    rows = read_manifest(root / "data/raw/manifest.parquet")
-    its = Learnt.of(laid).pictures()
-    known = pa.array([*its.sha256s], pa.string())
+def test_of_a_run_of_another_workspace_no_picture_comes_in_beside_what_may(root, run):
+    assert race_with({}, run, root, root).keys() == {"as_trained"}
+    assert not laid(root).exists()
+
+
+def test_what_is_adapted_to_may_be_what_is_drawn_where_the_start_learnt_from_something_else(tmp_path):
+    with pytest.raises(ConfigError, match="general pictures would be of scenes"):
+        check_recalled({"replay": 0.5}, "scenes", tmp_path)
+    check_recalled({"replay": 0.5, "recalled": {"name": "start", "digest": "sha256:0"}}, "scenes", tmp_path)
+
+
+def test_only_a_picture_that_is_there_takes_it_away_and_what_cannot_be_read_goes(root):
+    race_in(root)
+    rows, name = read_manifest(root / "data/raw/manifest.parquet"), laid(root).name
+    known = read_manifest(laid(root) / "manifest.parquet")["sha256"].combine_chunks()
     for others in (rows.slice(0, 0), rows.filter(pc.invert(pc.is_in(rows["sha256"], value_set=known)))):
-        assert forget(laid.parents[1], others) == []
-        assert (laid / LEARNT).is_dir()
-    assert forget(laid.parents[1], rows) == ["models/clip-1/learnt"]
-    assert not (laid / LEARNT).exists()
+        assert forget(root, others) == []
+        assert laid(root).is_dir()
+    assert forget(root, rows) == [f"data/learnt/{name}"]
+    assert not laid(root).exists()
+    race_in(root)
+    (laid(root) / "manifest.parquet").write_text("no parquet")
+    assert forget(root, rows.slice(0, 0)) == [f"data/learnt/{name}"], "who could tell what is in it?"
 
 
-def test_a_race_learns_from_it_again_and_package_licences_and_lineage_have_it(root, tmp_path):
-    root = Path(shutil.copytree(root, tmp_path / root.name, symlinks=True))
+def test_a_picture_that_lies_nowhere_else_can_be_taken_down(root, monkeypatch):
+    for variable in ("MLFLOW_TRACKING_URI", "PREFECT_API_URL"):
+        monkeypatch.delenv(variable, raising=False)
+    race_in(root)
+    (key, *_) = read_manifest(laid(root) / "manifest.parquet")["key"].to_pylist()
+    rows = read_manifest(root / "data/raw/manifest.parquet")
+    write_manifest(rows.filter(pc.not_equal(rows["key"], key)), root / "data/raw/manifest.parquet")
+    shutil.copytree(root / RUN, root / "models/clip-1")
+    (root / "params.yaml").write_text(json.dumps({"recipes": {"adapted": {"start": "models/clip-1"}}}))
+    (root / "data/takedown.txt").write_text("")
+    done = take_down(root, [key], "its owner asked", opens=False)
+    assert done.learnt == [f"data/learnt/{laid(root).name}"]
+    assert not laid(root).exists()
+    assert done.listed == 2, "by file and by pixels"
+
+
+@pytest.fixture(scope="module")
+def adapted(own, tmp_path_factory) -> Path:
+    """A copy of the workspace in which its run was adapted to other pictures."""
+    above = tmp_path_factory.mktemp("learnt")
+    root = Path(shutil.copytree(own.parent, above / "own", symlinks=True)) / own.name
     params = yaml.safe_load((root / "params.yaml").read_text())
     params["overrides"]["finetuning"] = {}  # of clip, which is locked there
     (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
-    learnt = of_split(read_manifest(root / "data/curated/clip/manifest.parquet"), "train")
-    licence = read_manifest(root / "data/raw/manifest.parquet")["licence"].to_pylist()[0]
-    said = {name: text for name, text in sorted(paint(tmp_path / "mine", 60).items())}
-    write_table(tmp_path / "mine/captions.csv", said)
-    race = {"budget_s": 20.0, "batch": 12, "most_steps": 20, "ask": "captions"}
-    choices = choices_of(Here(data="mine", start=str(root / RUN), race=race), root, tmp_path)
-    choose(root, choices, tmp_path)
+    write_table(above / "mine/captions.csv", paint(above / "mine", 120, side=44))
+    race = {"budget_s": 60.0, "batch": 24, "ask": "captions", "most_lost": 1.0}
+    choose(root, choices_of(Here(data="mine", start=str(root / RUN), race=race), root, above), above)
     kept = yaml.safe_load((root / "params.yaml").read_text())
-    assert kept["recipes"]["adapted"]["race"]["replay"] == "auto"
     kept["recipes"] = {"adapted": kept["recipes"]["adapted"]}
     (root / "params.yaml").write_text(yaml.safe_dump(kept, sort_keys=False))
     ran = dvc(root, "repro")
     assert ran.returncode == 0, ran.stdout[-4000:] + ran.stderr[-4000:]
-    run = root / "runs/adapted"
-    raced = json.loads((run / "finetune/adapted.json").read_text())
+    return root
+
+
+def of_run(root: Path, name: str) -> dict:
+    return json.loads((root / "runs/adapted" / name).read_text())
+
+
+def test_a_race_learns_from_it_again_as_it_was_trained(adapted, own):
+    race = yaml.safe_load((adapted / "params.yaml").read_text())["recipes"]["adapted"]["race"]
+    raced = of_run(adapted, "finetune/adapted.json")
+    assert race["replay"] == "auto"
     assert {heat["name"] for heat in raced["heats"]} == {"continued"}
     assert (raced["recalled"]["data"], raced["recalled"]["replay"]) == ("data/curated/clip", OF_CAPTIONS[0])
-    assert raced["batch"] == 12, "that was said"
-    trained_by = yaml.safe_load((root / "components/recipes/clip.yaml").read_text())["training"]["optimisation"]
-    assert trained_by.items() <= raced["optimisation"].items(), "with which training goes on"
-    count = raced["recalled"]["pictures"]
-    assert 0 < count <= len(learnt)
-    own = of_split(read_manifest(root / "data/curated/adapted/manifest.parquet"), "train")
-    assert json.loads((run / "evaluate/licences.json").read_text()) == {licence: len(own) + count}
-    manifest = json.loads((run / "package/manifest.json").read_text())
-    assert manifest["replayed"] == raced["recalled"]["origin"] == Learnt.of(root / choices.start).origin
-    laid = root / choices.start / LEARNT
-    (sentence,) = lines_of(forget(root, learnt.slice(0, 1)))
-    assert sentence.startswith(f"{choices.start}/learnt had some of them and is gone")
-    assert not laid.exists()
-    ran = dvc(root, "repro", "--force", "--single-item", "finetune@adapted")
-    assert ran.returncode
-    assert "learnt from is not in" in ran.stdout + ran.stderr
-    assert "--replay 0" in ran.stdout + ran.stderr
+    assert raced["batch"] == 24, "that was said"
+    assert race["as_trained"].items() <= raced["optimisation"].items(), "with which training goes on"
+    learnt = of_split(read_manifest(own / "data/curated/clip/manifest.parquet"), "train")
+    rows = replayed_of(adapted / "runs/adapted/finetune")
+    assert raced["alpha"] > 0, raced["trade"]
+    assert len(rows) == raced["recalled"]["pictures"] > 0
+    assert set(rows["key"].to_pylist()) <= set(learnt["key"].to_pylist())
+
+
+def test_licences_leakage_and_the_package_have_what_was_learnt_from_again(adapted):
+    rows = replayed_of(adapted / "runs/adapted/finetune")
+    own = of_split(read_manifest(adapted / "data/curated/adapted/manifest.parquet"), "train")
+    assert of_run(adapted, "evaluate/licences.json") == Counter(
+        [*own["licence"].to_pylist(), *rows["licence"].to_pylist()]
+    )
+    manifest = of_run(adapted, "package/manifest.json")
+    assert manifest["replayed"] == len(rows)
+    assert manifest["lock"]["finetune@adapted"]["runs/adapted/finetune"].endswith(".dir"), (
+        "by which lineage finds the rows"
+    )
+    assert of_run(adapted, "evaluate/metrics.json")["leakage.pair"]["value"] == 0
+
+
+def test_a_picture_of_pair_that_was_learnt_from_again_is_told(adapted, tmp_path):
+    root = Path(shutil.copytree(adapted, tmp_path / adapted.name, symlinks=True))
+    pair = read_manifest(root / "data/evaluation/pair/manifest.parquet")
+    path = root / "runs/adapted/finetune/replayed.parquet"
+    rows = read_manifest(path)
+    path.unlink()
+    write_manifest(pa.concat_tables([rows, pair.slice(0, 1)]), path)
+    ran = dvc(root, "repro", "--single-item", "evaluate@adapted")
+    assert ran.returncode == 0, ran.stdout[-4000:] + ran.stderr[-4000:]
+    assert of_run(root, "evaluate/metrics.json")["leakage.pair"]["value"] == pytest.approx(1 / len(pair))
+
+
+def test_what_is_gone_or_another_is_refused_with_what_to_do(adapted, tmp_path):
+    root = Path(shutil.copytree(adapted, tmp_path / adapted.name, symlinks=True))
+    (place,) = (root / "data/learnt").iterdir()
+    (shard,) = place.rglob("*.tar")
+    whole = shard.read_bytes()
+    for change, says in (
+        (lambda: shard.write_bytes(whole + b"\0"), "somebody changed it"),
+        (lambda: shutil.rmtree(place), "any more, where the race was to take it from"),
+    ):
+        change()
+        ran = dvc(root, "repro", "--force", "--single-item", "finetune@adapted")
+        assert ran.returncode
+        assert says in ran.stdout + ran.stderr
+        assert "--replay 0" in ran.stdout + ran.stderr
+
+
+def test_it_lies_by_the_model_that_learnt_from_it(adapted, run):
+    (place,) = (adapted / "data/learnt").iterdir()
+    start = adapted / yaml.safe_load((adapted / "params.yaml").read_text())["recipes"]["adapted"]["start"]
+    assert place == laid_at(adapted, start) == laid_at(adapted, run)
+    assert sorted(path.name for path in start.iterdir()) == sorted(MODEL_FILES), (
+        "the start, which DVC watches, is a model and no more"
+    )

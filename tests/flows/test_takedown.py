@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from components.contracts.model_files import MODEL_FILES, model_digest
 from components.data.manifest import read_manifest
 from components.registry.promotion import VERDICT
 from components.registry.store import open_store
@@ -120,9 +121,12 @@ def test_a_version_that_was_only_measured_with_them_is_marked_and_need_not_be_tr
 
 
 def test_what_began_as_a_version_that_learned_from_them_is_marked_and_waits_for_that_one(root, capsys):
-    learned = {"models": {"pretrain": "7" * 64, "finetune": "8" * 64}}
-    adapted = {"data_digest": "beef" * 16, "lock": {}, "models": {"pretrain": "8" * 64, "finetune": "9" * 64}}
-    start = {"path": "models/clip-8888", "digest": "8" * 64}
+    (root / "models/clip-8888").mkdir(parents=True)
+    for name in MODEL_FILES:
+        (root / "models/clip-8888" / name).write_text(name)
+    start = {"path": "models/clip-8888", "digest": model_digest(root / "models/clip-8888")}
+    learned = {"models": {"pretrain": "7" * 64, "finetune": start["digest"]}}
+    adapted = {"data_digest": "beef" * 16, "lock": {}, "models": {"pretrain": start["digest"], "finetune": "9" * 64}}
     version(root, "three", **learned)
     version(root, "four", name="adapted", start=start, **adapted)
     params = {"clip": {"start": "data/untrained.txt"}, "adapted": {"start": start["path"]}}
@@ -140,10 +144,17 @@ def test_what_began_as_a_version_that_learned_from_them_is_marked_and_waits_for_
     assert (finding.rule, finding.held) == ("takedown", "uncertain")
     assert finding.says.startswith("it began as clip@3: trained on 1 of what was taken down 20")
     assert finding.says.endswith("; train clip@3 without them, and begin from what comes of it")
+    params["adapted"]["start"] = "models/theirs"  # another model by now, which has nothing to do with them
+    (root / "params.yaml").write_text(json.dumps({"recipes": params}))
+    (root / "models/theirs").mkdir()
+    for name in MODEL_FILES:
+        (root / "models/theirs" / name).write_text("theirs")
+    other = take_down(root, ["k006"], "a third")
+    assert ([one.recipe for one in other.runs], other.copies) == (["adapted", "clip"], [])
     params["adapted"]["start"] = "runs/clip/finetune"
     (root / "params.yaml").write_text(json.dumps({"recipes": params}))
     again = take_down(root, ["k005"], "another")
-    assert ([one.recipe for one in again.runs], again.laid_in) == (["adapted", "clip"], []), "DVC makes its start again"
+    assert ([one.recipe for one in again.runs], again.copies) == (["adapted", "clip"], []), "DVC makes its start again"
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import json
 import pyarrow as pa
 
 from components.data.manifest import SCHEMA
-from components.registry.forebears import MADE
+from components.registry.forebears import AGAIN, MADE
 from components.registry.saw import who_saw
 from components.registry.versions import register
 
@@ -71,10 +71,40 @@ def test_what_began_as_a_version_learned_what_that_one_did(root, store, packaged
         "clip@2": began,
         "clip@3": began,
     }
-    raw.pop("one"), chosen.pop("one")
+    raw.pop("one")
+    chosen.pop("one")
     said = {one.version.label: one.why_not for one in who_saw(store, table(a=""), find)}
     assert list(said) == ["clip@1", "clip@2", "clip@3"]
     assert said["clip@2"].startswith("it began as clip@1, and the data it was made from (digest one) is neither")
+
+
+def test_what_a_version_learnt_again_of_its_start_it_was_trained_on_and_nobody_knows_of_what_was_lost(
+    root, store, packaged
+):
+    for weights, data in (("w1", "own"), ("w2", "lost")):
+        package = packaged(0.5, weights, weights, data)
+        path = package / "manifest.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {AGAIN: 2}))
+        register(package, root, store)
+    its = {
+        "data/raw": table(o="train"),
+        "data/curated/clip": table(o="train"),
+        "runs/clip/finetune": table(a="train", b="train"),
+    }
+
+    def find(about, folder):
+        return its[folder] if about["data_digest"] == "own" or folder != "runs/clip/finetune" else None
+
+    said = {one.version.label: one for one in who_saw(store, table(a="", o=""), find)}
+    assert {label: dict(one.how) for label, one in said.items()} == {
+        "clip@1": {"trained on": 2},
+        "clip@2": {"trained on": 1},
+    }
+    (lost,) = who_saw(store, table(c=""), find)
+    assert (lost.version.label, dict(lost.how)) == ("clip@2", {}), (
+        "clip@1 was trained on no such picture, and that is known"
+    )
+    assert lost.why_not.startswith("what it learnt again of its start's is not in DVC's cache; fetch it")
 
 
 def test_a_version_whose_package_the_store_lost_is_one_of_which_nobody_can_tell(root, store, packaged):

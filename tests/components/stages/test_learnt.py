@@ -1,6 +1,7 @@
 """What a run's model learnt from is told where it is there as it was, and nowhere else."""
 
 import json
+import re
 import shutil
 from dataclasses import replace
 
@@ -8,10 +9,11 @@ import pytest
 import yaml
 
 from components.contracts.errors import DataError
+from components.contracts.model_files import MODEL_FILES
 from components.data.manifest import read_manifest
 from components.data.selection import of_split
 from components.stages import recalled
-from components.stages.learnt import LEARNT, Learnt, digest_in
+from components.stages.learnt import Learnt, digest_in, laid_at
 from components.training.numbers import Optimisation
 
 REPORT = "runs/clip/pretrain/metrics.json"
@@ -107,41 +109,53 @@ def test_of_a_model_that_began_with_another_this_is_not_all_that_it_learnt_from(
         Learnt.of(here / "runs/clip/finetune")
 
 
-def test_laid_in_beside_a_model_it_is_what_it_was_and_needs_no_workspace(here, tmp_path):
-    before = Learnt.of(here / "runs/clip/finetune")
-    model = tmp_path / "models/clip-1"
-    before.lay(model / LEARNT)
-    shutil.rmtree(here)
-    its, pool = Learnt.of(model), Learnt.of(model).pictures()
-    assert (its.selection, its.optimisation, its.origin) == (before.selection, before.optimisation, before.origin)
-    assert its.origin["lock"]["curate@clip"]["data/curated/clip"].endswith(".dir"), "by which lineage finds them"
-    assert its.count == len(pool) == sum(its.licences(pool.keys).values())
-    assert sum(its.licences(pool.keys[:2]).values()) == 2
-
-
 @pytest.fixture
-def laid(here, tmp_path):
-    """What a run learnt from, laid in beside a model."""
-    Learnt.of(here / "runs/clip/finetune").lay(tmp_path / "models/clip-1" / LEARNT)
-    return tmp_path / "models/clip-1" / LEARNT
+def laid(own, here, tmp_path):
+    """What a run learnt from, laid into another workspace, and its model there."""
+    model = tmp_path / "other/models/mine"
+    model.mkdir(parents=True)
+    for name in MODEL_FILES:
+        shutil.copyfile(own / "runs/clip/finetune" / name, model / name)
+    Learnt.of(here / "runs/clip/finetune").lay(laid_at(tmp_path / "other", model))
+    return tmp_path / "other", model
 
 
-def test_only_what_was_learnt_from_is_laid_in_byte_for_byte(here, laid):
-    pool, again = Learnt.of(here / "runs/clip/finetune").pictures(), Learnt.of(laid.parent).pictures()
+def test_laid_in_it_is_what_it_was_by_whatever_name_the_model_goes_and_needs_no_run(here, laid):
+    before = Learnt.of(here / "runs/clip/finetune")
+    pool = before.pictures()
+    shutil.rmtree(here)
+    root, model = laid
+    its = Learnt.of(model.rename(model.with_name("another")), root)
+    assert (its.selection, its.optimisation) == (before.selection, before.optimisation)
+    again = its.pictures()
     at = {key: place for place, key in enumerate(again.keys)}
     assert sorted(pool.keys) == sorted(again.keys)
     for key, picture, captions in zip(pool.keys, pool.pictures, pool.captions, strict=True):
         assert (again.pictures[at[key]], again.captions[at[key]]) == (picture, captions)
-    bytes_there = sum(path.stat().st_size for path in laid.rglob("*.tar"))
-    assert bytes_there < sum(path.stat().st_size for path in (here / "data/raw").rglob("*.tar"))
+    assert its.rows(pool.keys[:2])["key"].to_pylist() == [key for key in again.keys if key in pool.keys[:2]]
+    assert Learnt.of(model.with_name("another")) is None, "of no workspace"
+
+
+def test_nothing_but_what_was_learnt_from_is_laid_in(here, laid):
+    root, model = laid
+    laid_bytes = sum(path.stat().st_size for path in laid_at(root, model).rglob("*.tar"))
+    assert laid_bytes < sum(path.stat().st_size for path in (here / "data/raw").rglob("*.tar"))
+    train = of_split(read_manifest(here / "data/curated/clip/manifest.parquet"), "train")
+    rows = read_manifest(laid_at(root, model) / "manifest.parquet")
+    assert sorted(rows["key"].to_pylist()) == sorted(train["key"].to_pylist())
 
 
 def test_what_was_laid_in_is_known_by_all_of_its_files_and_what_cannot_be_read_is_told(laid):
-    digest = digest_in(laid)
-    assert (len(digest), digest_in(laid)) == (12, digest)
-    (shard,) = laid.rglob("*.tar")
+    root, model = laid
+    folder = laid_at(root, model)
+    digest = digest_in(folder)
+    assert re.fullmatch("sha256:[0-9a-f]{12}", digest), "no number to YAML, whatever its digits"
+    assert digest_in(folder) == digest
+    (shard,) = folder.rglob("*.tar")
     shard.write_bytes(shard.read_bytes() + b"\0")
-    assert digest_in(laid) != digest
-    (laid / "learnt.json").write_text('{"selection": "data/curated/clip"}')
-    with pytest.raises(DataError, match=r"learnt\.json cannot be read \(KeyError.*and adapt again"):
-        Learnt.of(laid.parent)
+    assert digest_in(folder) != digest
+    (folder / "learnt.json").write_text('{"selection": "data/curated/clip"}')
+    with pytest.raises(DataError, match=r"learnt\.json cannot be read \(KeyError.*Delete .*learnt from no more"):
+        Learnt.of(model, root)
+    (model / "tokenizer.json").unlink()
+    assert laid_at(root, model) is None, "the folder of no whole model"
