@@ -56,7 +56,9 @@ class Beside:
         unsaid = asked.replay is None and not asked.recall and not asked.ways
         recalls = bool(asked.recall or plain.replay)
         try:
-            learnt = Learnt.of(asked.start, root_of(here)) if unsaid or recalls or CONTINUED in plain.ways else None
+            learnt = (
+                Learnt.of(asked.start, root_of(asked.start)) if unsaid or recalls or CONTINUED in plain.ways else None
+            )
             if learnt is not None:
                 plain = replace(plain, as_trained=learnt.optimisation)
                 if not asked.recalled and (unsaid or recalls):
@@ -103,11 +105,11 @@ class Beside:
         return None if self.pool is None else Recall(pool=self.pool, weight=weight, share=self.replay)
 
 
-def root_of(here: Path) -> Path | None:
-    """Return the workspace around a folder; None where there is none."""
+def root_of(start: Path) -> Path | None:
+    """Return the workspace that a model lies in; None where that is none."""
     from flows.run import find_root
 
     try:
-        return find_root(here)
+        return find_root(start.resolve())
     except ConfigError:
         return None

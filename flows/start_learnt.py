@@ -1,13 +1,17 @@
 """What a start learnt from, laid into the workspace before other pictures take its place in `data`, so that a race there learns from it again."""
 
+import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ruamel.yaml import YAML
+
 from components.contracts.errors import ConfigError, DataError
+from components.finetuning.raced import AUTO, START
 from flows.given_start import new_folder
 
 if TYPE_CHECKING:
@@ -16,6 +20,7 @@ if TYPE_CHECKING:
     from components.stages.learnt import Learnt
 
 CONTINUED = "continued"  # as `ways` of a race has it
+TAKEN = "taken down"  # as the digest of what a race was to learn from again
 
 
 def race_with(race: Mapping[str, Any], place: Path, root: Path, here: Path) -> dict[str, Any]:
@@ -29,18 +34,19 @@ def race_with(race: Mapping[str, Any], place: Path, root: Path, here: Path) -> d
         root: the workspace that it is laid into.
         here: where the command stands: of a run of the workspace around it, and of no other, pictures passed by what may come in here.
     """
-    from components.finetuning.raced import AUTO, START
     from components.stages.learnt import Learnt, digest_in, laid_at
 
     unsaid = not {"replay", "recall", "ways"} & set(race)
     goes_on = unsaid or race.get("replay") or CONTINUED in race.get("ways", ())
     if not (goes_on or race.get("recall")):
         return {}
+    trained = dict[str, Any]()
     try:
         learnt = Learnt.of(place, root)
         if learnt is None:
             return {}
-        trained = {"as_trained": _numbers(learnt)} if goes_on and learnt.optimisation else {}
+        if goes_on and learnt.optimisation:
+            trained = {"as_trained": _numbers(learnt)}
         laid = laid_at(root, place)
         if "recalled" in race or not (unsaid or race.get("replay") or race.get("recall")) or laid is None:
             return trained
@@ -54,7 +60,7 @@ def race_with(race: Mapping[str, Any], place: Path, root: Path, here: Path) -> d
             f"what {place} learnt from is not all there any more, so it is not learnt from again: {err}",
             file=sys.stderr,
         )
-        return {}
+        return trained
     return {"recalled": {"name": START, "digest": digest_in(laid)}, **({"replay": AUTO} if unsaid else {}), **trained}
 
 
@@ -71,25 +77,57 @@ def sentence_of(start: Path, root: Path) -> str:
     )
 
 
-def forget(root: Path, pictures: "pa.Table") -> list[str]:
-    """Remove what was laid in and has one of these pictures, rows of a manifest, or cannot be read; return the folders, from the workspace.
-
-    The whole of it goes: without some of its pictures it is not what the model learnt from.
-    """
+def holding(root: Path, pictures: "pa.Table") -> dict[str, int]:
+    """Return the folders that were laid in and have some of these pictures, rows of a manifest, from the workspace -> how many; DataError where one cannot be read."""
     import pyarrow.compute as pc
 
-    gone = []
+    from components.stages.learnt import MANIFEST
+
+    found = dict[str, int]()
     for folder, rows in laid_in(root):
-        if rows is not None:
-            known = [
-                pc.is_in(rows[name], value_set=pictures[name].drop_null().combine_chunks())
-                for name in ("sha256", "pixel_sha256")
-            ]
-            if not pc.any(pc.or_(*known)).as_py():
-                continue
-        shutil.rmtree(folder)
-        gone.append(folder.relative_to(root).as_posix())
-    return gone
+        name = folder.relative_to(root).as_posix()
+        if rows is None:
+            raise DataError(
+                f"{name}/{MANIFEST} cannot be read, so nobody can tell whether it has them, and nothing was done. Delete {name}: what its model learnt from is then "
+                "learnt from no more."
+            )
+        known = [
+            pc.is_in(rows[by], value_set=pictures[by].drop_null().combine_chunks()) for by in ("sha256", "pixel_sha256")
+        ]
+        if count := pc.sum(pc.or_(*known)).as_py():
+            found[name] = count
+    return found
+
+
+def forget(root: Path, folders: Collection[str]) -> None:
+    """Remove what was laid in, and have params.yaml say so of races that were to learn from it, which are then run again, and refuse.
+
+    The whole of it goes: without some of its pictures it is not what the model learnt from. Whoever calls holds the workspace.
+    """
+    from components.stages.learnt import laid_at
+
+    if not folders:
+        return
+    path = root / "params.yaml"
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 4096
+    said = yaml.load(path.read_text(encoding="utf-8")) if path.exists() else {}
+    changed = False
+    recipes = (said or {}).get("recipes")
+    for begin in recipes.values() if isinstance(recipes, dict) else ():
+        recalled = ((begin or {}).get("race") or {}).get("recalled") or {}
+        laid = laid_at(root, root / str(begin["start"])) if recalled.get("name") == START else None
+        if laid is not None and laid.relative_to(root).as_posix() in folders:
+            changed = changed or recalled.get("digest") != TAKEN
+            recalled["digest"] = TAKEN
+    if changed:
+        half = path.with_name(f".params.yaml.{os.getpid()}")
+        with half.open("w", encoding="utf-8") as out:
+            yaml.dump(said, out)
+        half.replace(path)
+    for name in folders:
+        shutil.rmtree(root / name, ignore_errors=not (root / name).exists())  # another call was killed at it
 
 
 def laid_in(root: Path) -> "Iterator[tuple[Path, pa.Table | None]]":

@@ -41,6 +41,27 @@ def parents(about: Mapping[str, Any], others: Mapping[str, Mapping[str, Any]]) -
         yield from (its for its, one in others.items() if start in models_of(one).values() and start_of(one) != start)
 
 
+def begun_from(others: Mapping[str, Mapping[str, Any]], starts: Mapping[str, int]) -> dict[str, int]:
+    """Return the versions that began as one of these models, or as such a version, each with the number of its model.
+
+    Args:
+        others: label -> manifest.json of the versions there are.
+        starts: the first digits of the digest of a model -> its number.
+    """
+    found, known = dict[str, int](), dict(starts)
+    while True:
+        new = {
+            label: number
+            for label, about in others.items()
+            for digest, number in known.items()
+            if label not in found and (start_of(about) or "").startswith(digest)
+        }
+        if not new:
+            return found
+        found |= new
+        known |= {digest: number for label, number in new.items() for digest in models_of(others[label]).values()}
+
+
 def forebears(about: Mapping[str, Any], others: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
     """Return the versions as of `parents`, those that these began as, and so on, the nearest first."""
     found: dict[str, None] = dict.fromkeys(parents(about, others))

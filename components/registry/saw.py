@@ -41,7 +41,7 @@ class Saw:
 
     Args:
         how: `trained on`, `chosen by`, `measured with`, or what a version did that it began as, after BEGAN -> how many of them.
-        why_not: why it cannot be told; empty where it can.
+        why_not: why it cannot be told whether it learned from more; empty where it can, or it did learn from some.
     """
 
     version: ModelVersion
@@ -95,7 +95,12 @@ def saw_of(
     for label, saw in before.items():
         how |= {f"{label}: {what}": count for what, count in saw.how.items() if what != MEASURED}
     unknown = [own.why_not, *(f"it {label}, and {saw.why_not}" for label, saw in before.items() if saw.why_not)]
-    return replace(own, how=how, why_not="" if how else next(filter(None, unknown), ""))
+    return replace(own, how=how, why_not="" if learned(how) else next(filter(None, unknown), ""))
+
+
+def learned(how: Mapping[str, int]) -> bool:
+    """Return whether a version learned from some of the pictures, or may have: it was not measured with them alone."""
+    return any(what != MEASURED for what in how)
 
 
 def tuned_by(about: Mapping[str, Any]) -> str:
@@ -115,8 +120,9 @@ def _saw(version: ModelVersion, about: Mapping[str, Any], splits: Splits) -> Saw
         how.update(MEASURED for split in snapshot if split not in AS)
         if selection is None:
             how.update(f"may have {AS[split]}" for split in snapshot if split in AS)
-    if again is None and not how:
-        return Saw(version=version, why_not=f"what it learnt again of its start's is not in DVC's cache; {_FETCH}")
+    if again is None and not learned(how):
+        lost = f"what it learnt again of its start's is not in DVC's cache; {_FETCH}"
+        return Saw(version=version, how=dict(how), why_not=lost)
     if snapshot is None and not how:
         digest = str(about.get("data_digest"))[:12]
         lost = f"the data it was made from (digest {digest}) is neither in this workspace nor in DVC's cache"

@@ -57,7 +57,7 @@ class BesideOwn:
             start: the folder of the model that is adapted.
             choice: the labels that are told apart; None where captions are found.
             measured: pictures that it is chosen by or bound by, of which none is general.
-            listed: digests of files and pixels that were taken down.
+            listed: digests of files and pixels that were taken down, or are one's own.
             scratch: as of `general_pictures`.
 
         Raises ConfigError where what the start learnt from is not what was laid in; else as of reading the pictures.

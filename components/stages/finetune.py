@@ -5,6 +5,7 @@ import json
 import shutil
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.contracts.asked_set import AskedSet
@@ -146,7 +147,7 @@ def race_ways(stage: Stage, described: dict[str, Any]) -> None:
         choice = choice_of({"train": selected.train, "val": selected.val}, race.ask)
         beside = BesideOwn.of(
             race, stage.root, stage.root / begin.start, embedder, selected, choice, measured=[selected.val, *(its.whole for its in sets.values())],
-            listed=read_takedown(stage.root / LIST).digests, scratch=private(stage.root, "tmp"), progress=stage.progress,
+            listed=read_takedown(stage.root / LIST).digests | own_pixels(stage.root), scratch=private(stage.root, "tmp"), progress=stage.progress,
         )  # fmt: skip
         others = [one for name, its in sets.items() for one in held_to(name, its.pool, its.evaluators)]
         found = raced(
@@ -171,6 +172,14 @@ def race_ways(stage: Stage, described: dict[str, Any]) -> None:
             "tried": found.trade, "frozen_digest": None, "train_digest": folder.name,
         }  # fmt: skip
         (out / "metrics.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+
+def own_pixels(root: Path) -> frozenset[str]:
+    """Return the digests of the pixels of all that came in: of one's own pictures none is a general one, least of all one that is tested on."""
+    from components.data.manifest import read_manifest
+
+    pixels = read_manifest(root / "data/raw/manifest.parquet")["pixel_sha256"]
+    return frozenset(pixels.drop_null().to_pylist())
 
 
 def race_of(described: Mapping[str, Any]) -> "tuple[Race, dict[str, Any]]":

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from components.contracts.model_files import MODEL_FILES, model_digest
+from components.contracts.model_files import MODEL_FILES, REPLAYED, model_digest
 from components.contracts.plain_yaml import load_yaml
 from components.contracts.sample import TEST_SPLITS
 from components.data.beyond import Beyond
@@ -78,6 +78,7 @@ def body(stage: Stage) -> None:
     )
     training = without_places(training)
     tuned = tuning_of(run / "finetune/metrics.json")
+    again = replayed_of(run / "finetune")
     embedder = load_trained(run / "finetune", recipe.evaluation.batch)
     rows = everything(stage.root)
     pool = read_pool(rows, stage.root / "data/raw")
@@ -89,11 +90,12 @@ def body(stage: Stage) -> None:
     facts = [
         ("data", came_in["digest"][:12]), ("pictures trained on", f"{training['pictures']:,}"),
         ("samples seen", f"{training['samples']:,}"), ("parameters", f"{training['parameters']:,}"),
+        *([("learnt from again", f"{len(again):,} pictures of its start")] if again else []),
         ("numbers", training["precision"]), ("seed", str(params.seed)), ("read", str(Beyond(**training["captions"]))), ("fine-tuned", tuning(tuned)),
         *([("begun from", f"{start['path']}, {start['digest'][:12]}")] if (start := training.get("start")) else []),
     ]  # fmt: skip
     with stage.output(f"runs/{recipe.name}/package") as out:
-        for name in MODEL_FILES:
+        for name in (*MODEL_FILES, *([REPLAYED] if again else [])):
             shutil.copyfile(run / "finetune" / name, out / name)
         shutil.copyfile(
             run / "evaluate/metrics.json", out / "metrics.json"

@@ -31,7 +31,7 @@ from components.validation.takedown import LIST, add_lines
 from flows.data.revisions import outs_of
 from flows.graph import bring_code, why_stale
 from flows.lineage.entries import RAW, Lineage, staged_at
-from flows.start_learnt import forget
+from flows.start_learnt import forget, holding
 from flows.start_learnt import lines_of as lines_of_learnt
 
 PLAN = "plan.json"
@@ -47,6 +47,7 @@ class Plan:
         commit: whether DVC is to be told that the new data/raw is what ingest makes now.
         stale: why it is not: what else ingest has to do.
         at: when it was asked for, ISO 8601.
+        learnt: folders of `data/learnt` that have some of the samples.
     """
 
     why: str
@@ -54,6 +55,7 @@ class Plan:
     commit: bool
     stale: tuple[str, ...]
     at: str
+    learnt: tuple[str, ...] = ()
 
 
 @dataclass(kw_only=True)
@@ -139,7 +141,7 @@ def _write_plan(root: Path, folder: Path, going: pa.Table, why: str) -> None:
     stale = why_stale(root, ["ingest"])["ingest"] if tracked else ()
     plan = Plan(
         why=" ".join(why.split()), before=before, commit=tracked and not stale, stale=stale,
-        at=datetime.now(UTC).isoformat(timespec="seconds"),
+        at=datetime.now(UTC).isoformat(timespec="seconds"), learnt=tuple(holding(root, going)),
     )  # fmt: skip
     aside = Aside(folder / PLAN)
     with aside.explaining():
@@ -156,7 +158,7 @@ def _tracked(root: Path) -> bool:
 def _finish(root: Path, folder: Path, progress: Progress) -> Done:
     """Do all that the plan says and is not done yet."""
     said = json.loads((folder / PLAN).read_text(encoding="utf-8"))
-    plan = Plan(**{**said, "stale": tuple(said["stale"])})
+    plan = Plan(**{**said, **{name: tuple(said.get(name, ())) for name in ("stale", "learnt")}})
     going = pq.read_table(folder / "going.parquet", partitioning=None).cast(SCHEMA)
     done = Done(removed=going["key"].to_pylist(), before=plan.before, stale=plan.stale)
     done.listed = add_lines(root / LIST, lines_for(going, plan.at, plan.why))
@@ -173,7 +175,8 @@ def _finish(root: Path, folder: Path, progress: Progress) -> Done:
     done.digest, done.samples = now["digest"], now["samples"]
     if plan.commit:
         _commit(root)
-    done.decoded, done.learnt = _forget(root), forget(root, going)
+    done.decoded, done.learnt = forget_decoded(root), list(plan.learnt)
+    forget(root, plan.learnt)
     done.versions = versions_that_saw(root, going)
     shutil.rmtree(staged, ignore_errors=True)
     (folder / PLAN).unlink()
@@ -208,7 +211,7 @@ def _commit(root: Path) -> None:
         repo.commit("ingest", force=True)
 
 
-def _forget(root: Path) -> int:
+def forget_decoded(root: Path) -> int:
     """Remove what else holds pictures of before; return how many sets of decoded ones that were.
 
     A set is all pictures of one split of one selection, and does not say which: all go, and are made again when they are needed.

@@ -121,7 +121,8 @@ class Ancestry:
         for its in self.versions:
             saw = saw_of(_plain(its), its.about, splits_of, self.abouts)
             if saw.how:
-                nodes.append(self.forward(its, "seen by", dict(saw.how)))
+                unknown = {"of the rest cannot be told": saw.why_not} if saw.why_not else {}
+                nodes.append(self.forward(its, "seen by", {**saw.how, **unknown}))
             elif saw.why_not:
                 nodes.append(self.forward(its, "may be seen by", {"cannot be told": saw.why_not}))
         return tuple(nodes)

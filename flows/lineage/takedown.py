@@ -7,7 +7,7 @@ is done twice. Pictures that left data/raw before are found in the data that ver
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,21 +24,23 @@ from components.data.manifest import SCHEMA, read_manifest
 from components.data.versions.keys import read_keys, split_known, unknown_keys, with_copies
 from components.recipes.starts import made_by
 from components.recipes.yaml_lines import read_yaml
-from components.registry.forebears import parents
+from components.registry.forebears import begun_from, parents
 from components.registry.promotion import SENTENCE, VERDICT
 from components.registry.runs import PACKAGE_DIGEST
-from components.registry.saw import MEASURED, tuned_by
+from components.registry.saw import learned as learned_by
+from components.registry.saw import tuned_by
 from components.stages.lock import hold
 from components.stages.place import private
 from components.validation.takedown import LIST, add_lines
-from flows.data.remove import Done, lines_for, lines_of, remove, versions_that_saw
+from flows.data.remove import Done, forget_decoded, lines_for, lines_of, remove, versions_that_saw
 from flows.lineage.entries import MANIFEST, RAW, Lineage
 from flows.lineage.known import TAKEDOWN, marks_of, versions
-from flows.start_learnt import forget, laid_in
+from flows.start_learnt import forget, holding, laid_in
 from flows.start_learnt import lines_of as lines_of_learnt
 from flows.telling.retrain import Opened, open_run
 
 PLAN, PICTURES = "plan.json", "pictures.parquet"
+START_DID = "its start trained on"  # where that is no version
 _LONGEST_WHY, _MOST_MARKS = 300, 10  # MLflow takes 5,000 letters a tag
 
 
@@ -105,7 +107,7 @@ def take_down(root: Path, keys: Sequence[str], why: str, opens: bool = True, pro
             raise ConfigError(
                 "a takedown takes a reason, which is kept with every version that it marks. Give it: --reason WHY"
             )
-        _write_plan(folder, _pictures(root, keys), keys, why)
+        _write_plan(root, folder, _pictures(root, keys), keys, why)
         try:
             done = _finish(root, folder, opens, progress)
         except DataError:  # of the removal, before it did anything
@@ -145,14 +147,15 @@ def _rows(manifest: pa.Table, keys: Sequence[str]) -> pa.Table:
     return manifest.filter(pc.is_in(manifest["key"], value_set=pa.array(keys, pa.string())))
 
 
-def _write_plan(folder: Path, pictures: pa.Table, keys: Sequence[str], why: str) -> None:
+def _write_plan(root: Path, folder: Path, pictures: pa.Table, keys: Sequence[str], why: str) -> None:
     """Keep what is to be done, whole or not at all."""
+    learnt = holding(root, pictures)
     pq.write_table(pictures, folder / PICTURES)
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
     aside = Aside(folder / PLAN)
     with aside.explaining():
         said = {
-            "keys": list(dict.fromkeys(keys)), "why": " ".join(why.split())[:_LONGEST_WHY], "at": at, "of": _name(pictures),
+            "keys": list(dict.fromkeys(keys)), "why": " ".join(why.split())[:_LONGEST_WHY], "at": at, "of": _name(pictures), "learnt": learnt,
         }  # fmt: skip
         aside.partial.write_text(json.dumps(said), encoding="utf-8")
         aside.put()
@@ -173,8 +176,12 @@ def _finish(root: Path, folder: Path, opens: bool, progress: Progress) -> TakenD
     if there or private(root, "remove").joinpath(PLAN).exists():
         done.removal = remove(root, there, plan["why"], allow_unknown=True, progress=progress)
     done.listed = add_lines(root / LIST, lines_for(pictures, plan["at"], plan["why"]))
-    done.learnt = [*(done.removal.learnt if done.removal else ()), *forget(root, pictures)]
-    done.versions = versions_that_saw(root, pictures)
+    done.learnt = list(plan.get("learnt", {}))
+    if done.learnt:
+        with hold(private(root, "locks") / "workspace.lock", f"the workspace {root}"):
+            forget(root, done.learnt)
+            forget_decoded(root)
+    done.versions = _with_begun(root, versions_that_saw(root, pictures), plan.get("learnt", {}))
     _mark(root, done.versions, plan)
     recipes = dict.fromkeys(one["version"].partition("@")[0] for one in done.versions if learned(one))
     listed = read_yaml(root / "params.yaml").values.get("recipes") or {}
@@ -190,6 +197,29 @@ def _finish(root: Path, folder: Path, opens: bool, progress: Progress) -> TakenD
     (folder / PLAN).unlink()
     (folder / PICTURES).unlink()
     return done
+
+
+def _with_begun(root: Path, saw: list[dict[str, Any]], learnt: Mapping[str, int]) -> list[dict[str, Any]]:
+    """Return the versions that saw the pictures with those that began as a model which learned from them, be that model no version.
+
+    Args:
+        learnt: folders of `data/learnt`, each called as the digest of its model -> how many of the pictures it had.
+    """
+    if not learnt:
+        return saw
+    found = {one["version"]: one for one in saw}
+    known = {its.label: its for its in versions(root)}
+    begun = begun_from(
+        {label: its.about for label, its in known.items() if its.about},
+        {Path(name).name: count for name, count in learnt.items()},
+    )
+    for label, count in begun.items():
+        one = found.setdefault(
+            label, {"version": label, "aliases": list(known[label].aliases), "how": {}, "cannot_tell": None}
+        )
+        if not learned(one):
+            one["how"] = {**one["how"], START_DID: count}
+    return [*found.values()]
 
 
 def _copied_start(
@@ -217,7 +247,7 @@ def _copied_start(
 
 def learned(saw: Mapping[str, Any]) -> bool:
     """Return whether a version learned from the pictures, or may have: it was not measured with them alone."""
-    return saw["cannot_tell"] is not None or any(what != MEASURED for what in saw["how"])
+    return saw["cannot_tell"] is not None or learned_by(saw["how"])
 
 
 def _mark(root: Path, saw: Sequence[dict[str, Any]], plan: Mapping[str, Any]) -> None:
@@ -263,10 +293,10 @@ def said_of(done: TakenDown) -> list[str]:
     """Return what was done, as sentences."""
     lines = ["a takedown that had been stopped was finished first"] if done.finished_first else []
     if done.removal is not None:
-        lines += lines_of(done.removal, versions=False)
+        lines += lines_of(replace(done.removal, learnt=[]), versions=False)
     else:
         lines.append(f"{RAW} had none of them any more; {LIST} has {done.listed:,} more lines")
-        lines += lines_of_learnt(done.learnt)
+    lines += lines_of_learnt(done.learnt)
     if not done.versions:
         return [*lines, "no model version saw them"]
     lines.append("model versions that saw them, now marked in the registry:")

@@ -255,7 +255,7 @@ def test_general_pictures_of_a_workspace_are_of_a_source_that_needs_no_path(tmp_
     for race in ({}, {"recalled": learnt, "ways": ["lora"]}, {"recalled": learnt, "recall": 1.0}):
         with pytest.raises(ConfigError, match="replay is auto, which is for what the start learnt from"):
             Race(replay="auto", **race)
-    with pytest.raises(ConfigError, match="lacks the digest of what was laid in beside the start"):
+    with pytest.raises(ConfigError, match="lacks the digest of what was laid into data/learnt"):
         Race(replay=0.5, recalled={"name": "start"})
 
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections import Counter
+from copy import deepcopy
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,19 +11,22 @@ import pyarrow.compute as pc
 import pytest
 import yaml
 
-from components.contracts.errors import ConfigError
-from components.contracts.model_files import MODEL_FILES
+from components.contracts.errors import ConfigError, DataError
+from components.contracts.model_files import MODEL_FILES, model_digest
 from components.data.manifest import read_manifest, write_manifest
 from components.data.selection import of_split
 from components.recipes.section import build
+from components.stages.evaluate import again_of
 from components.stages.learnt import Learnt, digest_in, laid_at
 from components.stages.replayed import replayed_of
 from components.stages.unasked import OF_CAPTIONS
 from components.training.numbers import Optimisation
 from flows.adapt_here import Here, check_recalled, choices_of
 from flows.choices import choose
-from flows.lineage.takedown import take_down
-from flows.start_learnt import forget, race_with, sentence_of
+from flows.lineage.known import versions
+from flows.lineage.takedown import said_of, take_down
+from flows.start_learnt import forget, holding, race_with, sentence_of
+from tests.flows.registered import version
 from tests.own_pictures import paint, write_table
 from tests.workspace import dvc
 
@@ -101,7 +105,7 @@ def test_of_a_model_of_others_nothing_is_known_and_of_pictures_that_are_gone_tha
     assert race_with({}, tmp_path / "theirs.safetensors", root, root) == {}
     assert capsys.readouterr().err == ""
     shutil.rmtree(root / "data/raw")
-    assert race_in(root) == {}
+    assert race_in(root).keys() == {"as_trained"}, "which dvc.lock still says"
     assert "learnt from is not all there any more, so it is not learnt from again" in capsys.readouterr().err
     assert not laid(root).exists(), "nothing half done"
 
@@ -117,34 +121,76 @@ def test_what_is_adapted_to_may_be_what_is_drawn_where_the_start_learnt_from_som
     check_recalled({"replay": 0.5, "recalled": {"name": "start", "digest": "sha256:0"}}, "scenes", tmp_path)
 
 
-def test_only_a_picture_that_is_there_takes_it_away_and_what_cannot_be_read_goes(root):
+def test_only_a_picture_that_is_there_is_held_and_what_cannot_be_read_is_told_before_anything_is_done(root):
     race_in(root)
-    rows, name = read_manifest(root / "data/raw/manifest.parquet"), laid(root).name
-    known = read_manifest(laid(root) / "manifest.parquet")["sha256"].combine_chunks()
-    for others in (rows.slice(0, 0), rows.filter(pc.invert(pc.is_in(rows["sha256"], value_set=known)))):
-        assert forget(root, others) == []
-        assert laid(root).is_dir()
-    assert forget(root, rows) == [f"data/learnt/{name}"]
-    assert not laid(root).exists()
-    race_in(root)
+    rows, name = read_manifest(root / "data/raw/manifest.parquet"), f"data/learnt/{laid(root).name}"
+    its = read_manifest(laid(root) / "manifest.parquet")
+    known = pc.is_in(rows["sha256"], value_set=its["sha256"].combine_chunks())
+    for others in (rows.slice(0, 0), rows.filter(pc.invert(known))):
+        assert holding(root, others) == {}
+    assert holding(root, rows) == {name: len(its)}
     (laid(root) / "manifest.parquet").write_text("no parquet")
-    assert forget(root, rows.slice(0, 0)) == [f"data/learnt/{name}"], "who could tell what is in it?"
+    with pytest.raises(DataError, match=f"{name}/manifest.parquet cannot be read, .* nothing was done. Delete {name}"):
+        holding(root, rows.slice(0, 1))
 
 
-def test_a_picture_that_lies_nowhere_else_can_be_taken_down(root, monkeypatch):
+def test_what_is_forgotten_is_gone_and_the_race_that_was_to_learn_from_it_is_another(root):
+    race, name = race_in(root), f"data/learnt/{laid(root).name}"
+    shutil.copytree(root / RUN, root / "models/clip-1")
+    shutil.copytree(root / "runs/clip/pretrain", root / "models/other")
+    begin = {
+        "adapted": {"start": "models/clip-1", "race": race},
+        "also": {"start": "models/other", "race": deepcopy(race)},
+        "clip": None,
+    }
+    said = yaml.safe_dump({"recipes": begin}) + "seed: 3  # mine\n"
+    (root / "params.yaml").write_text(said)
+    forget(root, [])
+    assert (root / "params.yaml").read_text() == said
+    for _ in range(2):  # the second as after a kill
+        forget(root, [name])
+        assert not laid(root).exists()
+        recipes = yaml.safe_load((root / "params.yaml").read_text())["recipes"]
+        assert recipes["adapted"]["race"] == {**race, "recalled": {"name": "start", "digest": "taken down"}}
+        assert recipes["also"]["race"] == race, "of another model"
+        assert "# mine" in (root / "params.yaml").read_text()
+
+
+def test_a_picture_that_lies_nowhere_else_can_be_taken_down_and_what_began_as_its_model_is_marked(root, monkeypatch):
     for variable in ("MLFLOW_TRACKING_URI", "PREFECT_API_URL"):
         monkeypatch.delenv(variable, raising=False)
-    race_in(root)
+    race = race_in(root)
     (key, *_) = read_manifest(laid(root) / "manifest.parquet")["key"].to_pylist()
     rows = read_manifest(root / "data/raw/manifest.parquet")
     write_manifest(rows.filter(pc.not_equal(rows["key"], key)), root / "data/raw/manifest.parquet")
     shutil.copytree(root / RUN, root / "models/clip-1")
-    (root / "params.yaml").write_text(json.dumps({"recipes": {"adapted": {"start": "models/clip-1"}}}))
+    (root / "params.yaml").write_text(json.dumps({"recipes": {"adapted": {"start": "models/clip-1", "race": race}}}))
     (root / "data/takedown.txt").write_text("")
+    start = {"path": "models/clip-1", "digest": model_digest(root / RUN)}
+    about = {"lock": {}, "models": {"pretrain": start["digest"], "finetune": "9" * 64}}
+    version(
+        root, "none of it learnt again", name="adapted", start=start, **about
+    )  # as where captions are of another language
+    version(root, "begun from that", name="later", start={"path": "runs/adapted/finetune", "digest": "9" * 64}, lock={})
+    version(root, "another", name="other", start={"path": "models/theirs", "digest": "7" * 64}, lock={})
     done = take_down(root, [key], "its owner asked", opens=False)
-    assert done.learnt == [f"data/learnt/{laid(root).name}"]
+    name = f"data/learnt/{laid(root).name}"
+    assert (done.learnt, done.listed) == ([name], 2), "by file and by pixels"
     assert not laid(root).exists()
-    assert done.listed == 2, "by file and by pixels"
+    assert {one["version"]: one["how"] for one in done.versions} == {
+        "adapted@1": {"its start trained on": 1}, "later@1": {"its start trained on": 1},
+    }  # fmt: skip
+    assert {its.label: bool(its.tags.get("diptych.takedown")) for its in versions(root)} == {
+        "adapted@1": True, "later@1": True, "other@1": False,
+    }  # fmt: skip
+    (sentence,) = done.copies
+    assert sentence.startswith(
+        "adapted begins from models/clip-1, a model that learned from them: train that one without them"
+    )
+    assert done.runs == []
+    assert f"{name} had some of them and is gone: what that model learnt from is learnt from no more" in said_of(done)
+    race = yaml.safe_load((root / "params.yaml").read_text())["recipes"]["adapted"]["race"]
+    assert race["recalled"]["digest"] == "taken down", "so that DVC runs the race again, which says why it cannot"
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +201,13 @@ def adapted(own, tmp_path_factory) -> Path:
     params = yaml.safe_load((root / "params.yaml").read_text())
     params["overrides"]["finetuning"] = {}  # of clip, which is locked there
     (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
-    write_table(above / "mine/captions.csv", paint(above / "mine", 120, side=44))
+    said = paint(above / "mine", 110, side=44)
+    for name, of in paint(
+        above / "known", 10
+    ).items():  # which the start was trained on, or chosen by, or was tested on
+        shutil.copyfile(above / "known" / name, above / f"mine/known-{name}")
+        said[f"known-{name}"] = of
+    write_table(above / "mine/captions.csv", said)
     race = {"budget_s": 60.0, "batch": 24, "ask": "captions", "most_lost": 1.0}
     choose(root, choices_of(Here(data="mine", start=str(root / RUN), race=race), root, above), above)
     kept = yaml.safe_load((root / "params.yaml").read_text())
@@ -182,7 +234,10 @@ def test_a_race_learns_from_it_again_as_it_was_trained(adapted, own):
     rows = replayed_of(adapted / "runs/adapted/finetune")
     assert raced["alpha"] > 0, raced["trade"]
     assert len(rows) == raced["recalled"]["pictures"] > 0
-    assert set(rows["key"].to_pylist()) <= set(learnt["key"].to_pylist())
+    assert set(rows["key"].to_pylist()) < set(learnt["key"].to_pylist())
+    came_in = set(read_manifest(adapted / "data/raw/manifest.parquet")["pixel_sha256"].to_pylist())
+    assert came_in & set(learnt["pixel_sha256"].to_pylist())
+    assert not came_in & set(rows["pixel_sha256"].to_pylist()), "none of one's own, least of all one that is tested on"
 
 
 def test_licences_leakage_and_the_package_have_what_was_learnt_from_again(adapted):
@@ -193,6 +248,13 @@ def test_licences_leakage_and_the_package_have_what_was_learnt_from_again(adapte
     )
     manifest = of_run(adapted, "package/manifest.json")
     assert manifest["replayed"] == len(rows)
+    assert again_of(adapted / "runs/adapted/package") == again_of(adapted / "runs/adapted/finetune"), (
+        "for who measures it again"
+    )
+    assert (
+        f"learnt from again: {len(rows)} pictures of its start"
+        in (adapted / "runs/adapted/package/report.html").read_text()
+    )
     assert manifest["lock"]["finetune@adapted"]["runs/adapted/finetune"].endswith(".dir"), (
         "by which lineage finds the rows"
     )
@@ -216,6 +278,7 @@ def test_what_is_gone_or_another_is_refused_with_what_to_do(adapted, tmp_path):
     (place,) = (root / "data/learnt").iterdir()
     (shard,) = place.rglob("*.tar")
     whole = shard.read_bytes()
+    assert (root / "params.yaml").read_text().count("sha256:") == 1
     for change, says in (
         (lambda: shard.write_bytes(whole + b"\0"), "somebody changed it"),
         (lambda: shutil.rmtree(place), "any more, where the race was to take it from"),

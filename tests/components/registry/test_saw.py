@@ -104,6 +104,12 @@ def test_what_a_version_learnt_again_of_its_start_it_was_trained_on_and_nobody_k
     assert (lost.version.label, dict(lost.how)) == ("clip@2", {}), (
         "clip@1 was trained on no such picture, and that is known"
     )
+    its["data/raw"] = table(c="pair")
+    (own, lost) = who_saw(store, table(c=""), find)
+    assert [dict(one.how) for one in (own, lost)] == [{"measured with": 1}] * 2
+    assert (own.why_not, bool(lost.why_not)) == ("", True), (
+        "that it was measured with it does not say that it did not learn from it"
+    )
     assert lost.why_not.startswith("what it learnt again of its start's is not in DVC's cache; fetch it")
 
 
