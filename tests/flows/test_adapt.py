@@ -118,7 +118,7 @@ def test_general_pictures_of_a_folder_are_learnt_from_beside_one_s_own(diptych, 
 def test_of_a_run_of_a_workspace_what_it_learnt_from_is_learnt_from_again_unless_somebody_says_otherwise(
     diptych, own, mine, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("flows.adapt_general.OF_CAPTIONS", (0.5, 16))
+    monkeypatch.setattr("components.stages.unasked.OF_CAPTIONS", (0.5, 16))
     asked = ("mine", "--from", own / "runs/clip/finetune", "--most-steps", 8)
     code, out, err = diptych(*asked, "--to", "out")
     assert code == 0, err
@@ -153,7 +153,7 @@ def test_of_a_run_of_a_workspace_what_it_learnt_from_is_learnt_from_again_unless
 def test_where_captions_are_labels_more_of_a_step_is_what_the_start_learnt_from_and_there_are_more_steps(
     diptych, own, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("flows.adapt_general.OF_LABELS", (0.75, 12))
+    monkeypatch.setattr("components.stages.unasked.OF_LABELS", (0.75, 12))
     said = paint(tmp_path / "mine", 60)
     write_table(tmp_path / "mine/captions.csv", {name: (f"a {shape}", "") for name, (_, shape) in said.items()})
     asked = ("mine", "--from", own / "runs/clip/finetune", "--most-steps", 8)

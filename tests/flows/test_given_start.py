@@ -44,7 +44,7 @@ def test_folders_of_transformers_and_of_open_clip_become_ours(root, tmp_path):
     shutil.copytree(GOLDEN, tmp_path / "hf")
     open_clips("ViT", tmp_path / "openclip")
     for name in ("hf", "openclip"):
-        place = laid_in(name, root, tmp_path)
+        place = laid_in(*given_start(name, tmp_path, root=root), root)
         assert place.startswith(f"models/{name}-")
         assert sorted(path.name for path in (root / place).iterdir()) == sorted(MODEL_FILES)
         assert same_answers(root / place, tmp_path / name)
@@ -53,17 +53,22 @@ def test_folders_of_transformers_and_of_open_clip_become_ours(root, tmp_path):
 
 def test_a_file_is_read_with_what_lies_beside_it_and_called_after_its_folder(root, tmp_path):
     shutil.copytree(GOLDEN, tmp_path / "hf")
-    place = laid_in("hf/model.safetensors", root, tmp_path)
-    assert place == laid_in("hf", root, tmp_path)
+    place = laid_in(*given_start("hf/model.safetensors", tmp_path, root=root), root)
+    assert place == laid_in(*given_start("hf", tmp_path, root=root), root)
     assert given_start("hf/model.safetensors", tmp_path) == (tmp_path / "hf/model.safetensors", "hf")
 
 
 def test_what_a_recipe_begins_from_is_laid_in_where_it_is_not_ours_or_lies_elsewhere(root, tmp_path, clip, vocabulary):
     shutil.copytree(GOLDEN, tmp_path / "hf")
     place, brings = start_in("hf", root, tmp_path)
-    assert (place, brings) == (laid_in("hf", root, tmp_path), True), "its architecture is no recipe's"
+    assert (place, brings) == (laid_in(*given_start("hf", tmp_path, root=root), root), True), (
+        "its architecture is no recipe's"
+    )
     shutil.copytree(GOLDEN, root / "models/theirs")
-    assert start_in("models/theirs", root, root) == (laid_in("models/theirs", root, root), True)
+    assert start_in("models/theirs", root, root) == (
+        laid_in(*given_start("models/theirs", root, root=root), root),
+        True,
+    )
     (tmp_path / "ours").mkdir()
     save_trained(tmp_path / "ours", clip.model, described_at_debug(vocabulary), vocabulary, Preprocess(size=32))
     place, brings = start_in("ours", root, tmp_path)
@@ -80,7 +85,7 @@ def test_what_adapting_to_a_folder_left_is_a_start(root, tmp_path, clip, vocabul
     (tmp_path / "out/adapted.json").write_text("{}")
     save_trained(tmp_path / "out/model", clip.model, described_at_debug(vocabulary), vocabulary, Preprocess(size=32))
     assert given_start("out", tmp_path) == (tmp_path / "out/model", "out")
-    assert laid_in("out", root, tmp_path).startswith("models/out-")
+    assert laid_in(*given_start("out", tmp_path, root=root), root).startswith("models/out-")
 
 
 def test_a_version_is_taken_from_the_registry_of_the_workspace_around(root, tmp_path, clip, vocabulary):
@@ -95,7 +100,7 @@ def test_a_version_is_taken_from_the_registry_of_the_workspace_around(root, tmp_
     lay_empty_store(root)
     version = register(package, root, open_store(root))
     (package / WEIGHTS).unlink()  # a run has made another since, and the registry has this one
-    place = laid_in(version.label, root, tmp_path)
+    place = laid_in(*given_start(version.label, tmp_path, root=root), root)
     assert place == f"models/clip-1-{files[WEIGHTS][:8]}"
     folder, name = given_start(version.label, root)
     assert (sha256_of(folder / WEIGHTS), name) == (files[WEIGHTS], "clip-1")
@@ -121,6 +126,9 @@ def test_micro_clip_is_trained_and_taken(root, tmp_path):
     small.write_text(said)
     folder, name = given_start("micro_clip", root)
     assert (folder.parent, name) == (root / ".diptych/starts", "micro_clip")
-    assert laid_in("micro_clip", root, tmp_path) == f"models/micro_clip-{sha256_of(folder / WEIGHTS)[:8]}"
+    assert (
+        laid_in(*given_start("micro_clip", tmp_path, root=root), root)
+        == f"models/micro_clip-{sha256_of(folder / WEIGHTS)[:8]}"
+    )
     with pytest.raises(ConfigError, match=r"has a dvc\.yaml"):
         given_start("micro_clip", tmp_path)
