@@ -18,6 +18,15 @@ from flows.workspace import Workspace
 from tests.flows.seed import set_seed
 
 
+@pytest.fixture
+def audience():
+    """One that keeps what it hears, for as long as the test."""
+    its = Heard()
+    before = AUDIENCE.set(its)
+    yield its
+    AUDIENCE.reset(before)
+
+
 class Heard(Lines):
     """An audience that keeps what it hears."""
 
@@ -43,9 +52,7 @@ def test_stages_are_read_from_dvc_yaml(toy):
             workspace.address("train")
 
 
-def test_a_stage_runs_once_and_is_restored_when_its_inputs_come_back(toy):
-    audience = Heard()
-    AUDIENCE.set(audience)
+def test_a_stage_runs_once_and_is_restored_when_its_inputs_come_back(toy, audience):
     assert bring_up(toy) == {"ingest": "ran", "count": "ran"}
     assert str(audience.events[-1]) == "count clip: step 5 of 5, 1,000 samples/s"
     assert {event.stage for event in audience.events} == {"ingest", "count"}
