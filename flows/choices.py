@@ -7,7 +7,7 @@ Comments and order stay; the file changes whole or not at all, and only when the
 import difflib
 import io
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -62,31 +62,38 @@ def choose(root: Path, choices: Choices, here: Path) -> tuple[str, ...]:
 
     Relative paths start at `here`. Raises ConfigError, and changes nothing, for what could not be run, and Busy while another run holds the workspace.
     """
-    path = root / "params.yaml"
     with hold(private(root, "locks") / "workspace.lock", f"the workspace {root}"):
-        read_yaml(path)  # says what is wrong with the file as it is, before it is said of the change
-        yaml = YAML()
-        yaml.preserve_quotes = True
-        yaml.width = 4096
-        before = path.read_text(encoding="utf-8")
-        params = yaml.load(before)
-        changed = tuple(
-            f"{key}: {said}"
-            for key, value in _wanted(root, choices, here, params)
-            if (said := _put(params, key, value))
-        )
-        written = io.StringIO()
-        yaml.dump(params, written)
-        if changed:
-            try:
+        return rewrite(root, lambda params: _wanted(root, choices, here, params), check=True)
+
+
+def rewrite(
+    root: Path, wanted: Callable[[Mapping[str, Any]], Iterable[tuple[str, Any]]], check: bool = False
+) -> tuple[str, ...]:
+    """Put values into params.yaml, whole or not at all; return what changed, such as `overrides.training.steps: 500`. Whoever calls holds the workspace.
+
+    Args:
+        wanted: gives, of what params.yaml says, dotted keys with their new values.
+        check: whether what cannot be run is refused, by ConfigError.
+    """
+    path = root / "params.yaml"
+    read_yaml(path)  # says what is wrong with the file as it is, before it is said of the change
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 4096
+    before = path.read_text(encoding="utf-8")
+    params = yaml.load(before)
+    changed = tuple(f"{key}: {said}" for key, value in wanted(params) if (said := _put(params, key, value)))
+    written = io.StringIO()
+    yaml.dump(params, written)
+    if changed:
+        try:
+            if check:
                 check_candidate(root, written.getvalue())
-            except ConfigError as err:
-                raise ConfigError(
-                    f"{err} params.yaml stays as it was: the line is of what it would have become."
-                ) from err
-            half = path.with_name(f".params.yaml.{os.getpid()}")
-            half.write_text(written.getvalue(), encoding="utf-8")
-            half.replace(path)
+        except ConfigError as err:
+            raise ConfigError(f"{err} params.yaml stays as it was: the line is of what it would have become.") from err
+        half = path.with_name(f".params.yaml.{os.getpid()}")
+        half.write_text(written.getvalue(), encoding="utf-8")
+        half.replace(path)
     return changed
 
 

@@ -1,6 +1,5 @@
 """What a start learnt from, laid into the workspace before other pictures take its place in `data`, so that a race there learns from it again."""
 
-import os
 import shutil
 import sys
 from collections.abc import Collection, Iterator, Mapping
@@ -8,10 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ruamel.yaml import YAML
-
 from components.contracts.errors import ConfigError, DataError
 from components.finetuning.raced import AUTO, START
+from flows.choices import rewrite
 from flows.given_start import new_folder
 
 if TYPE_CHECKING:
@@ -106,26 +104,16 @@ def forget(root: Path, folders: Collection[str]) -> None:
     """
     from components.stages.learnt import laid_at
 
-    if not folders:
-        return
-    path = root / "params.yaml"
-    yaml = YAML()
-    yaml.preserve_quotes = True
-    yaml.width = 4096
-    said = yaml.load(path.read_text(encoding="utf-8")) if path.exists() else {}
-    changed = False
-    recipes = (said or {}).get("recipes")
-    for begin in recipes.values() if isinstance(recipes, dict) else ():
-        recalled = ((begin or {}).get("race") or {}).get("recalled") or {}
-        laid = laid_at(root, root / str(begin["start"])) if recalled.get("name") == START else None
-        if laid is not None and laid.relative_to(root).as_posix() in folders:
-            changed = changed or recalled.get("digest") != TAKEN
-            recalled["digest"] = TAKEN
-    if changed:
-        half = path.with_name(f".params.yaml.{os.getpid()}")
-        with half.open("w", encoding="utf-8") as out:
-            yaml.dump(said, out)
-        half.replace(path)
+    def taken(params: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+        recipes = params.get("recipes")
+        for recipe, begin in recipes.items() if isinstance(recipes, dict) else ():
+            recalled = ((begin or {}).get("race") or {}).get("recalled") or {}
+            laid = laid_at(root, root / str(begin["start"])) if recalled.get("name") == START else None
+            if laid is not None and laid.relative_to(root).as_posix() in folders:
+                yield f"recipes.{recipe}.race.recalled.digest", TAKEN
+
+    if folders and (root / "params.yaml").exists():
+        rewrite(root, taken)
     for name in folders:
         shutil.rmtree(root / name, ignore_errors=not (root / name).exists())  # another call was killed at it
 
