@@ -115,7 +115,8 @@ def forget(root: Path, folders: Collection[str]) -> None:
     if folders and (root / "params.yaml").exists():
         rewrite(root, taken)
     for name in folders:
-        shutil.rmtree(root / name, ignore_errors=not (root / name).exists())  # another call was killed at it
+        if (root / name).exists():  # it is gone where a call before was killed after this
+            shutil.rmtree(root / name)
 
 
 def laid_in(root: Path) -> "Iterator[tuple[Path, pa.Table | None]]":
