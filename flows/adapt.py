@@ -43,8 +43,8 @@ class Asked:
         ask: for labels, captions, or what fits (`auto`).
         most_steps: of the longest heat; 0 for as many as take 30 times all pictures.
         augment: how much training pictures are changed: off, light or strong.
-        recall: weight of what the start says of general pictures; 0 holds to nothing.
-        replay: share of a step's pairs that are general pictures; 0 learns from one's own alone. None replays half, beside few labels three quarters, where the start is a workspace's run that
+        recall: weight of what the start says of general pictures; 0 holds to nothing, but as of `replay`.
+        replay: share of a step's pairs that are general pictures; 0 learns from one's own alone. None replays half, beside few labels three quarters and holds to what it says of them, where the start is a workspace's run that
             still has all that it learnt from, and neither ways nor recall are said, by training that goes on alone, which gained most where it was measured; and else nothing.
         recalled: these pictures, as `data` names its own; where it is empty, those that the start learnt from, if they are there, else drawn scenes.
         ways: to tune that take part, by name; () takes the usual ones, or as of `replay`.
@@ -101,7 +101,7 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
     told = listener()
     pools, near = pools_of(asked, here, out / DATA, told)
     beside = Beside.of(asked, here, out, told).fit(asked, pools, given.encoder)
-    recall = beside.recall(asked.recall)
+    recall = beside.recall()
     with nullcontext(others) if others else general_sets(out / HEATS, told) as held:
         found = adapted(
             given.encoder, pools, held, digest=given.digest, budget_s=asked.budget_s, seed=asked.seed, folder=out / HEATS, progress=told,
@@ -117,7 +117,7 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
     said = {
         "start": {"library": given.library, "sha256": given.sha256},
         "pictures": {name: len(pool) for name, pool in pools.items()},
-        **({"recalled": known_by(beside.named, beside.replay, recall.pool)} if recall else {}),
+        **({"recalled": known_by(beside.named, recall)} if recall else {}),
         **found.as_json(),
     }
     said["hard"] += [asdict(near)] if near else []
@@ -149,7 +149,8 @@ def lines(found: "Adapted", said: Mapping[str, Any], out: Path, ask: "Ask" = "au
     pictures = said["pictures"]
     yield f"{pictures['train']:,} pictures to learn from, {pictures['val']:,} to choose by, {pictures['pair']:,} to test on"
     if (recalled := said.get("recalled")) and recalled["replay"]:
-        yield f"{percent(recalled['replay'])} of each step are general pictures, {recalled['pictures']:,} of {recalled['data']}, which are learnt from again. --replay 0 learns from yours alone"
+        held = ", and what the start says of them is held to" if recalled["recall"] else ""
+        yield f"{percent(recalled['replay'])} of each step are general pictures, {recalled['pictures']:,} of {recalled['data']}, which are learnt from again{held}. --replay 0 learns from yours alone"
     if ask == "auto" and (labels := found.raced.labels):
         shown = ", ".join(labels[:SHOWN]) + (f" and {len(labels) - SHOWN:,} more" if len(labels) > SHOWN else "")
         yield f"captions were taken for labels, of which there are {len(labels):,} ({shown}): what is asked of a picture is which it has. --ask captions asks for captions"

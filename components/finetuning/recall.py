@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from components.contracts.batch import Batch, Images, Texts
@@ -20,9 +20,12 @@ from components.contracts.method import Clock, Losses, Method
 from components.contracts.progress import Progress
 from components.data.selection import Pool
 from components.data.transforms.draws import seed_of
+from components.data.transforms.preprocess import to_float
 from components.evaluation.embedding import Embedder
 from components.models.dual_encoder import DualEncoder
 from components.objectives.divergence import divergence
+
+AT_ONCE = 256  # pictures that are read between two lines of progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -30,13 +33,13 @@ class General:
     """General pairs, and what the start says of them.
 
     Args:
-        pixels: in [0, 1].
+        pixels: as the transform leaves them, a quarter of the numbers that a tower takes.
         texts: a caption each.
         image: unit rows of the start.
         text: the same of texts, times the start's scale, so that products are its logits.
     """
 
-    pixels: Float[Tensor, "G 3 S S"]
+    pixels: UInt8[Tensor, "G 3 S S"]
     texts: Texts
     image: Float[Tensor, "G D"]
     text: Float[Tensor, "G D"]
@@ -49,10 +52,15 @@ class General:
                 f"there are {len(pool)} general pictures to recall, but what is held is how near each is to the others. Give two or more."
             )
         captions = [texts[0] for texts in pool.captions]
-        image = embedder.pictures(pool.pictures, progress, "asking the start of general pictures")
+        shown = []
+        for at in range(0, len(pool), AT_ONCE):
+            shown.append(embedder.shown(pool.pictures[at : at + AT_ONCE]))
+            progress("asking the start of general pictures", min(at + AT_ONCE, len(pool)), len(pool))
+        pixels = np.concatenate(shown)
+        image = embedder.of_shown(pixels)
         text = embedder.logit_scale * embedder.texts(captions)
         return cls(
-            pixels=embedder.pixels(pool.pictures).cpu(), texts=embedder.vocabulary(captions), image=torch.from_numpy(image),
+            pixels=torch.from_numpy(pixels), texts=embedder.vocabulary(captions), image=torch.from_numpy(image),
             text=torch.from_numpy(text.astype(np.float32)),
         )  # fmt: skip
 
@@ -101,7 +109,7 @@ class Recalled(Method):
         draw = torch.Generator().manual_seed(seed_of("recall", self.seed, clock.step))
         places = torch.randperm(len(its), generator=draw)[: self.rows]
         device = self.model.logit_scale.log_scale.device
-        images = Images(pixels=its.pixels[places].to(device))
+        images = Images(pixels=torch.from_numpy(to_float(its.pixels[places].numpy())).to(device))
         texts = Texts(ids=its.texts.ids[places].to(device), mask=its.texts.mask[places].to(device))
         image, text = self.model.encode_image(images).pooled, self.model.encode_text(texts).pooled
         start: Any = (its.image[places].to(device), its.text[places].to(device))

@@ -39,10 +39,10 @@ class Recall:
     share: float = 0.0
 
 
-def known_by(named: str, replay: float, pool: Pool) -> dict[str, Any]:
-    """Return by what general pictures can be known again: where they came from, how many there were, and a digest of them and of what is said of each; and the share of a step that they were."""
-    rows = {sha256: repr(texts) for sha256, texts in zip(pool.sha256s, pool.captions, strict=True)}
-    return {"data": named, "pictures": len(pool), "digest": digest_of(rows), "replay": replay}
+def known_by(named: str, of: Recall) -> dict[str, Any]:
+    """Return by what general pictures can be known again: where they came from, how many there were, and a digest of them and of what is said of each; and what was done with them."""
+    rows = {sha256: repr(texts) for sha256, texts in zip(of.pool.sha256s, of.pool.captions, strict=True)}
+    return {"data": named, "pictures": len(of.pool), "digest": digest_of(rows), "replay": of.share, "recall": of.weight}
 
 
 def general_pictures(source: Source, scratch: Path, progress: Progress) -> Pool:

@@ -58,9 +58,11 @@ def test_what_has_moved_is_drawn_back(clip, general, batch):
     recalled = Recalled(clip, general, weight=1.0, rows=100, seed=0)
     apart = recalled.losses(batch, CLOCK).terms["recall"]
     assert recalled.rows == len(general) == 17
+    assert general.pixels.dtype == torch.uint8
+    pixels = general.pixels.float() / 255
     with torch.no_grad():
         rows = [
-            clip.model.encode_image(replace(batch.images["main"], pixels=general.pixels, owner=None)).pooled,
+            clip.model.encode_image(replace(batch.images["main"], pixels=pixels, owner=None)).pooled,
             clip.model.encode_text(general.texts).pooled,
         ]
         by_hand = divergence(*rows, clip.model.logit_scale(), [(general.image, general.text)])
