@@ -1,4 +1,4 @@
-"""What an answer costs: the gateway and Triton beside a plain FastAPI server and MLflow's pyfunc server, on one package.
+"""What an answer costs: the gateway and Triton beside a plain FastAPI server, MLflow's pyfunc server and infinity-emb (serve_peers.py), on one package.
 
 `python -m tests.benchmarks.serve --workspace . --keep` in a workspace with a finished run; `--measure grpc embed sustained overload soak perf` measures what serve_longer.py does,
 and keeps it beside; `--larger` keeps a workspace's that holds a larger model apart, such as one of `diptych run clip --size small`; what is not measured now stays as it was kept. Each side answers the same requests, a text or a picture in JSON, from 1, 4, 16
@@ -15,7 +15,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -33,22 +32,20 @@ from components.serving.gateway.settings import Settings
 from components.serving.package import Package
 from components.serving.record import read_gateway
 from components.serving.triton_client import TritonClient
-from flows.loopback import free_port
-from flows.processes import started
 from flows.serving.deploy import deploy
 from flows.serving.down import down
 from flows.serving.gateway import ensure_gateway
 from infra.results import processor
-from tests.benchmarks import serve_claims, serve_longer
+from tests.benchmarks import serve_claims, serve_longer, serve_peers
 from tests.benchmarks.environments import PEERS, ROOT
 from tests.benchmarks.loader import commit
+from tests.benchmarks.serve_peers import body
 
 KEPT_AT = ROOT / "docs/benchmarks/serve.json"
 AT_ONCE = (1, 4, 16, 64)
 TEXT = "a red heart"
-SIDES = ("gateway", "fastapi", "mlflow")
+SIDES = ("gateway", *serve_peers.STARTS)
 COLD = 50  # requests before the first that counts
-UP_S = 180.0
 RECIPE = "clip"
 
 
@@ -61,7 +58,7 @@ class Side:
         processes: numbers of its processes' roots.
     """
 
-    def __init__(self, url: str, bodies: dict[str, bytes], processes: list[int]) -> None:
+    def __init__(self, url: str, bodies: Mapping[str, bytes], processes: list[int]) -> None:
         self.url, self.bodies, self._roots = url, bodies, processes
 
     def processes(self) -> list[psutil.Process]:
@@ -103,7 +100,7 @@ def ours(package: Path, picture: bytes, scratch: Path) -> Iterator[Side]:
         endpoint = deploy(package, root, "bench@1")
         gateway = ensure_gateway(root, Settings(root=root))
         coded = base64.b64encode(picture).decode()
-        bodies = {"text": _json(input=TEXT), "image": _json(input="data:image/png;base64," + coded)}
+        bodies = {"text": body(input=TEXT), "image": body(input="data:image/png;base64," + coded)}
         yield Side(f"{gateway.url}v1/embeddings", bodies, [gateway.process.pid, endpoint.process.pid])
     finally:
         down(root)
@@ -112,54 +109,11 @@ def ours(package: Path, picture: bytes, scratch: Path) -> Iterator[Side]:
 @contextmanager
 def sides(package: Path, picture: bytes, scratch: Path) -> Iterator[dict[str, Side]]:
     """Start every server, and end them with the block."""
-    coded = base64.b64encode(picture).decode()
     with ExitStack() as stack:
         found = {"gateway": stack.enter_context(ours(package, picture, scratch))}
-        environment = {"PACKAGE": str(package), "PYTHONPATH": f"{ROOT}:{PEERS}", "OMP_NUM_THREADS": "1"}
-        environment["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # MLflow starts uvicorn by name
-        port = free_port()
-        uvicorn = [
-            sys.executable,
-            "-m",
-            "uvicorn",
-            "--factory",
-            "fastapi_side:app",
-            "--port",
-            str(port),
-            "--log-level",
-            "warning",
-        ]
-        plain = stack.enter_context(started(uvicorn, scratch / "fastapi.log", environment, ROOT))
-        _wait(f"http://127.0.0.1:{port}/ping")
-        bodies = {"text": _json(texts=[TEXT]), "image": _json(images=[coded])}
-        found["fastapi"] = Side(f"http://127.0.0.1:{port}/embed", bodies, [plain.pid])
-
-        import mlflow
-
-        mlflow.pyfunc.save_model(scratch / "pyfunc", python_model=str(PEERS / "pyfunc_model.py"))
-        port = free_port()
-        serve = [
-            sys.executable,
-            "-m",
-            "mlflow",
-            "models",
-            "serve",
-            "-m",
-            str(scratch / "pyfunc"),
-            "--env-manager",
-            "local",
-            "--port",
-            str(port),
-            "-w",
-            "1",
-        ]
-        pyfunc = stack.enter_context(started(serve, scratch / "mlflow.log", environment, ROOT))
-        _wait(f"http://127.0.0.1:{port}/ping")
-        bodies = {
-            what: _json(dataframe_split={"columns": [what], "data": [[value]]})
-            for what, value in (("text", TEXT), ("image", coded))
-        }
-        found["mlflow"] = Side(f"http://127.0.0.1:{port}/invocations", bodies, [pyfunc.pid])
+        for name, start in serve_peers.STARTS.items():
+            peer = stack.enter_context(start(package, TEXT, picture, scratch))
+            found[name] = Side(peer.url, peer.bodies, [peer.pid])
         yield found
 
 
@@ -236,9 +190,11 @@ def page(said: dict[str, Any], vectors: dict[str, Any] | None = None, variants: 
         f"onnxruntime alone takes {alone['text']['cpu_ms']:.1f} for a text and {alone['image']['cpu_ms']:.1f} for a picture, Triton alone "
         f"{triton['text']['cpu_ms']:.1f} and {triton['image']['cpu_ms']:.1f}; of what the gateway adds, {own} are its own. "
         f"{sum(its['errors'] for side in said['sides'].values() for what in side.values() for its in what.values())} errors in "
-        f"{said['requests'] * len(SIDES) * 2 * len(AT_ONCE):,} requests.",
+        f"{said['requests'] * len(said['sides']) * 2 * len(AT_ONCE):,} requests.",
         "",
-        f"`{said['command']}`, commit `{said['commit']}`, {said['machine']}; MLflow {said['versions']['mlflow']}, FastAPI {said['versions']['fastapi']}.{serve_longer.room_of(said)}",
+        f"`{said['command']}`, commit `{said['commit']}`, {said['machine']}; MLflow {said['versions']['mlflow']}, FastAPI {said['versions']['fastapi']}"
+        + (f", infinity-emb {said['versions']['infinity-emb']}" if "infinity-emb" in said["versions"] else "")
+        + f".{serve_longer.room_of(said)}",
         *serve_longer.page(said),
         *(_of_larger(said["larger"]) if "larger" in said else ()),
         *serve_claims.claims(said, vectors, variants),
@@ -248,8 +204,9 @@ def page(said: dict[str, Any], vectors: dict[str, Any] | None = None, variants: 
 
 def _answers(said: dict[str, Any]) -> list[str]:
     """Return the table of what was asked of every side."""
-    called = {"gateway": "the gateway and Triton", "fastapi": "plain FastAPI", "mlflow": "MLflow pyfunc"}
-    lines = ["| asked | at once | " + " | ".join(called.values()) + " |", "| --- | --- | --- | --- | --- |"]
+    beside = {name: called for name, called in serve_peers.CALLED.items() if name in said["sides"]}
+    called = {"gateway": "the gateway and Triton", **beside}
+    lines = ["| asked | at once | " + " | ".join(called.values()) + " |", "| --- | --- |" + " --- |" * len(called)]
     for what in ("text", "image"):
         for at_once in map(str, AT_ONCE):
             cells = []
@@ -318,21 +275,10 @@ def gathered(
     return said
 
 
-def _json(**body: Any) -> bytes:
-    return json.dumps(body).encode()
-
-
-def _wait(url: str) -> None:
-    deadline = time.monotonic() + UP_S
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    while True:
-        try:
-            with opener.open(url, timeout=5):
-                return
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.2)
+def _pinned(name: str) -> str:
+    """Return the version of a peer's library that its requirements pin."""
+    text = (PEERS / f"{name.partition('-')[0]}.txt").read_text(encoding="utf-8")
+    return next(line.rpartition("==")[2] for line in text.splitlines() if line.startswith(name))
 
 
 def main() -> None:
@@ -367,7 +313,7 @@ def main() -> None:
         picture = pool.pictures[0]
         return {
             **measured(package, picture, given.requests, given.turns), "onnxruntime": alone(package, picture, given.requests),
-            "requests": given.requests, "turns": given.turns, "versions": {name: version(name) for name in ("mlflow", "fastapi", "onnxruntime")},
+            "requests": given.requests, "turns": given.turns, "versions": {**{name: version(name) for name in ("mlflow", "fastapi", "onnxruntime")}, "infinity-emb": _pinned("infinity-emb")},
         }  # fmt: skip
 
     def measure(name: str) -> dict[str, Any]:

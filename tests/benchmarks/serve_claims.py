@@ -7,7 +7,7 @@ and what a batch saves in it need not last.
 from collections.abc import Iterator
 from typing import Any
 
-PEERS = {"fastapi": "plain FastAPI", "mlflow": "MLflow's pyfunc"}
+PEERS = {"fastapi": "plain FastAPI", "mlflow": "MLflow's pyfunc", "infinity": "infinity-emb"}
 CALLED = {"text": "texts", "image": "pictures"}
 GRPC_AT_MOST, GATEWAY_MS, EMBED_AT_LEAST, GROWN_AT_MOST, SLOWER_AT_MOST = 1.1, 1.5, 0.95, 0.05, 2.0
 RECALL_AT_LEAST, SEARCH_MS = 0.98, 10
@@ -29,8 +29,8 @@ def claims(
     yield from ("", "| promised | measured | |", "| --- | --- | --- |")
     ahead = "ahead of {} at each number of clients, in CPU-milliseconds and answers a second"
     for peer, called in PEERS.items():
-        yield _row(ahead.format(called), *_ahead(said, peer))
-    yield _not(ahead.format("infinity-emb"))
+        measured = peer in said["sides"]
+        yield _row(ahead.format(called), *_ahead(said, peer)) if measured else _not(ahead.format(called))
     adds = said["gateway_adds_cpu_ms"]
     missing = [called for what, called in CALLED.items() if what not in adds]
     yield _row(
