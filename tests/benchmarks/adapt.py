@@ -1,8 +1,9 @@
 """What adapting gains on pictures of one's own, and loses elsewhere: `python -m tests.benchmarks.adapt --workspace . --seeds 0 1 2 --keep`.
 
 The start is the model of a workspace in which the recipe `clip` was run on the emoji of two designers; one's own are 450 painted shapes, each of a kind of its own (of ten colours,
-three sizes, five places, four papers), or by `--mine` 1,000 emoji of the third designer (`designer`), 1,000 handwritten digits of scikit-learn (`digits`), or 450 painted stamps, each a
-lone shape that is to be named (`stamps`), none of which it has ever seen. The race is bound by half of the emoji of `val` and `concept`. Numbers are of pictures that nothing has learnt from or
+three sizes, five places, four papers), or by `--mine` 1,000 emoji of the third designer (`designer`), 1,000 handwritten digits of scikit-learn (`digits`), 450 painted stamps, each a
+lone shape that is to be named (`stamps`), or 500 stamps of Tux Paint (`tuxpaint`, --stamps FOLDER: where a package of them was laid out, as by
+`apt-get download tuxpaint-stamps-default` and `dpkg-deb -x`), each with the sentence that is said of it there; none of which it has ever seen. The race is bound by half of the emoji of `val` and `concept`. Numbers are of pictures that nothing has learnt from or
 chosen by: those that the draw left of one's own, and the emoji of `pair`. Beside it stands what tuning alone does: the way that won, all the way (alpha 1), and with `--beside` the
 start, a linear probe and plain full tuning on the same splits with as much time (adapt_beside.py), the best of which adapted is held against. With `--replay 0.5` that
 share of a step's pairs are emoji that the start was trained on; with `--usual` nothing is said of that, of steps and of ways, so that what `diptych adapt --to` does by itself is measured.
@@ -38,7 +39,7 @@ from tests.benchmarks.loader import commit
 from tests.own_pictures import KINDS, paint_kinds
 from tests.their_sets import write_set
 
-PICTURES = {"shapes": 450, "designer": 1_000, "digits": 1_000, "stamps": 450}
+PICTURES = {"shapes": 450, "designer": 1_000, "digits": 1_000, "stamps": 450, "tuxpaint": 500}
 LABELLED = ("digits", "stamps")  # whose captions are labels and no more
 BOUND = (
     "val",
@@ -57,6 +58,7 @@ def main() -> None:
     parser.add_argument(
         "--pictures", type=int, default=0, help="of one's own, the tested ones not counted (those that stand above)"
     )
+    parser.add_argument("--stamps", type=Path, help="a folder with those of Tux Paint, for --mine tuxpaint")
     parser.add_argument("--replay", type=float, default=0.0, help="share of a step that are emoji of the start")
     parser.add_argument("--usual", action="store_true", help="say nothing of replay, of what a step has and of ways")
     parser.add_argument("--batch", type=int, default=BATCH)
@@ -66,6 +68,8 @@ def main() -> None:
     given = parser.parse_args()
     if given.usual and (given.replay or given.ways or given.batch != BATCH):
         parser.error("--usual says nothing of --replay, --ways and --batch")
+    if (given.mine == "tuxpaint") != (given.stamps is not None):
+        parser.error("--mine tuxpaint takes --stamps FOLDER, and nothing else does")
     with tempfile.TemporaryDirectory() as scratch:
         runs = [adapted(given, Path(scratch) / str(seed), seed) for seed in given.seeds]
     said = {
@@ -95,8 +99,11 @@ def _said(given: argparse.Namespace) -> str:
         ("batch", str(given.batch), str(BATCH)),
         ("ways", " ".join(given.ways), ""),
     )
-    return (" --usual" if given.usual else "") + "".join(
-        f" --{name} {value}" for name, value, usual in asked if value != usual
+    stamps = " --stamps FOLDER" if given.stamps else ""
+    return (
+        stamps
+        + (" --usual" if given.usual else "")
+        + "".join(f" --{name} {value}" for name, value, usual in asked if value != usual)
     )
 
 
@@ -110,7 +117,7 @@ def adapted(given: argparse.Namespace, folder: Path, seed: int) -> dict[str, Any
     write_set(folder / "emoji", bound)
     if given.replay and not given.usual:
         write_pairs(shown(workspace, "train"), folder / "general")
-    tested = write_mine(given.mine, workspace, folder, seed, given.pictures or PICTURES[given.mine])
+    tested = write_mine(given.mine, workspace, folder, seed, given.pictures or PICTURES[given.mine], given.stamps)
     began = time.perf_counter(), time.process_time()
     asked = Asked(
         data="mine",
@@ -146,7 +153,7 @@ def adapted(given: argparse.Namespace, folder: Path, seed: int) -> dict[str, Any
     return found
 
 
-def write_mine(mine: str, workspace: Path, folder: Path, seed: int, count: int) -> Pool:
+def write_mine(mine: str, workspace: Path, folder: Path, seed: int, count: int, stamps_of: Path | None = None) -> Pool:
     """Write so many pictures that are one's own into `mine`, each with what is said of it; return those that are left, to test on."""
     if mine == "shapes":
         drawn = random.Random(seed).sample(range(len(KINDS)), 2 * PICTURES[mine])
@@ -154,6 +161,8 @@ def write_mine(mine: str, workspace: Path, folder: Path, seed: int, count: int) 
         all_of = [((folder / "painted" / name).read_bytes(), text) for name, text in kinds.items()]
     elif mine == "designer":
         all_of = third(workspace)
+    elif stamps_of is not None:
+        all_of = tuxpaint(stamps_of)
     else:
         all_of = list(digits() if mine == "digits" else stamps(seed))
     return write_drawn(all_of, folder / "mine", seed, count)
@@ -171,6 +180,17 @@ def stamps(seed: int) -> Iterator[tuple[bytes, str]]:
     source = ScenesSource(pictures=2 * PICTURES["stamps"], scene={"things": [1, 1], "size_px": 64}, regions=False)
     for sample in source.samples(seed, silent):
         yield sample.media[0].data, f"a {sample.labels['category']}"
+
+
+def tuxpaint(folder: Path) -> list[tuple[bytes, str]]:
+    """Return each stamp of Tux Paint that is a PNG, with the first line of what is said of it, in English; those without words are left out."""
+    found = []
+    for path in sorted(folder.rglob("*.png")):
+        said = path.with_suffix(".txt")
+        text = said.read_text(encoding="utf-8").partition("\n")[0].strip() if said.is_file() else ""
+        if text:
+            found.append((path.read_bytes(), text))
+    return found
 
 
 def third(workspace: Path) -> list[tuple[bytes, str]]:
