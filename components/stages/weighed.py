@@ -2,7 +2,8 @@
 that loses little.
 
 Source: Wortsman et al. 2021, arXiv:2109.01903, section 3. Differs: whoever wins on the validation split may forget wherever one looks, and another that is
-nearly as good may not, so that all that raced are weighed before the start is kept.
+nearly as good may not, so that all that raced are weighed before the start is kept; and where what is best loses too much, it is looked at between the
+best place that does not and the next one, since five places are far apart.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +21,8 @@ from components.models.dual_encoder import DualEncoder
 from components.models.grown import begun, shrink
 from components.stages.elsewhere import Elsewhere, able
 from components.training.callbacks import Watch
+
+NEARER = 2  # looks between the best place that may be taken and the next one, each at half of what is left
 
 Row = Mapping[str, float]
 """Of an alpha: `alpha`, `val`, and the number of each set."""
@@ -108,13 +111,21 @@ class Scales:
         if tuned.keys() != start.keys():
             assert way is not None
             start = grow(model, way, start, tuned)
+
+        def row_at(alpha: float) -> Row:
+            row = {"alpha": alpha, "val": scored(model, interpolate(start, tuned, alpha), self.watch)}
+            return row | {one.called: one.number(self.embedder, self.progress) for one in self.others}
+
         rows = [self.row]
         for done, alpha in enumerate(ALPHAS[1:], 1):
-            row = {"alpha": alpha, "val": scored(model, interpolate(start, tuned, alpha), self.watch)}
-            row |= {one.called: one.number(self.embedder, self.progress) for one in self.others}
-            rows.append(row)
+            rows.append(row_at(alpha))
             self.progress("weighing what is lost elsewhere", done, len(ALPHAS) - 1)
         bounds = [one.called for one in self.others if one.called not in self.without]
+        for _ in range(NEARER):
+            nearer = between(rows, self.most_lost, bounds)
+            if nearer is None:
+                break
+            rows = sorted([*rows, row_at(nearer)], key=lambda row: row["alpha"])
         alpha, _ = chosen(rows, self.most_lost, bounds)
         return Weighed(heat=heat, start=start, tuned=tuned, trade=rows, alpha=alpha)
 
@@ -154,10 +165,30 @@ def chosen(trade: Sequence[Row], most_lost: float, others: Sequence[str]) -> tup
         trade: a row an alpha, `alpha`, `val` and each other set's number; alpha 0 is the start.
         others: names of numbers that must not fall.
     """
-    start = next(row for row in trade if row["alpha"] == 0)
-    allowed = [row for row in trade if all(row[name] >= start[name] - most_lost for name in others)]
+    allowed = _allowed(trade, most_lost, others)
     best, best_of_all = (max(rows, key=lambda row: (row["val"], -row["alpha"])) for rows in (allowed, trade))
     return best["alpha"], best_of_all in allowed
+
+
+def between(trade: Sequence[Row], most_lost: float, others: Sequence[str]) -> float | None:
+    """Return where else to look: below the first place beyond the best one that loses too much, half-way to what was looked at before it.
+
+    None where what is best of all loses no more than is allowed.
+
+    Args:
+        trade, others: as of `chosen`, in the order of alphas.
+    """
+    alpha, best = chosen(trade, most_lost, others)
+    allowed = _allowed(trade, most_lost, others)
+    above = next((row["alpha"] for row in trade if row["alpha"] > alpha and row not in allowed), None)
+    if best or above is None:
+        return None
+    return (max(row["alpha"] for row in trade if row["alpha"] < above) + above) / 2
+
+
+def _allowed(trade: Sequence[Row], most_lost: float, others: Sequence[str]) -> list[Row]:
+    start = next(row for row in trade if row["alpha"] == 0)
+    return [row for row in trade if all(row[name] >= start[name] - most_lost for name in others)]
 
 
 def grow(model: DualEncoder, strategy: Strategy, start: Weights, tuned: Weights) -> dict[str, torch.Tensor]:

@@ -12,9 +12,12 @@ from components.contracts.progress import silent
 from components.data.transforms.preprocess import Preprocess
 from components.evaluation.adapting import advice
 from components.evaluation.embedding import Embedder
+from components.finetuning.race import Heat
+from components.finetuning.strategy import ALPHAS
 from components.stages import raced as racing
 from components.stages.elsewhere import Elsewhere
 from components.stages.raced import raced
+from components.stages.weighed import NEARER, Scales, between
 from tests.components.stages.test_adapt import pools
 from tests.subjects import part_of
 
@@ -84,10 +87,73 @@ def test_where_all_forget_the_start_stays_and_the_sentence_is_true(race_between)
     assert all(torch.equal(its, start[name]) for name, its in weights.items())
     better = {heat.name for heat in found.heats if heat.score > found.trade[0]["val"]}
     rows = [*found.trade[1:], *(row for its in found.passed_over.values() for row in its[1:])]
-    assert len(rows) == 4 * len(better), "every one that is better on val was weighed"
+    assert len(rows) == (4 + NEARER) * len(better), "every one that is better on val was weighed"
     assert all(row["others"] < 0.99 for row in rows)
     said = advice({**found.as_json(), "metric": "m"}, {"own": [], "elsewhere": {}})
     assert "whatever is better on val loses too much elsewhere" in said
+
+
+class Moved(Evaluator):
+    """Loses as much as a weight of the model has moved."""
+
+    def __init__(self, moved) -> None:
+        self.moved = moved
+
+    def measure(self, subject):
+        metric = Metric(name="kept", value=1 - self.moved(), unit="fraction", better="up", n=10, chance=0.0, baseline=0.0)  # fmt: skip
+        return Findings(metrics=(metric,))
+
+
+@pytest.fixture
+def scales(clip, vocabulary, squares):
+    """What weighs a tuning that moves one weight by 1: `val` is how far it has moved, and so is what is lost elsewhere."""
+    model = clip.model
+    start = {name: its.clone() for name, its in model.state_dict().items()}
+    name = next(name for name, its in start.items() if name.startswith("image_projection.") and its.ndim == 2)
+
+    def moved() -> float:
+        return float(model.state_dict()[name][0, 0] - start[name][0, 0])
+
+    elsewhere = Elsewhere(name="others", pool=part_of(squares, range(10)), asks=Moved(moved), main="kept")
+    tuned = {of: its.clone() for of, its in start.items()}
+    tuned[name][0, 0] += 1
+
+    def of(most_lost: float) -> tuple[Scales, dict]:
+        embedder = Embedder(model, vocabulary, Preprocess(size=32))
+        return Scales.of(embedder, start, lambda _: {"moved": moved()}, [elsewhere], most_lost, silent), tuned
+
+    return of
+
+
+@pytest.mark.parametrize(
+    ("most_lost", "looked", "alpha"),
+    [
+        (0.45, [0.375, 0.4375], 0.4375),
+        (0.40, [0.375, 0.4375], 0.375),
+        (0.30, [0.3125, 0.375], 0.25),
+        (0.10, [0.0625, 0.125], 0.0625),
+        (0.90, [0.875, 0.9375], 0.875),
+        (1.10, [], 1.0),
+    ],
+)
+def test_where_the_best_place_loses_too_much_it_is_looked_at_nearer_to_it(scales, most_lost, looked, alpha):
+    weighing, tuned = scales(most_lost)
+    found = weighing.weigh(Heat(name="whole", steps=8, score=1.0, seconds=1.0), tuned, None)
+    alphas = [row["alpha"] for row in found.trade]
+    assert alphas == sorted([*ALPHAS, *looked])
+    assert found.alpha == alpha
+    assert [row["val"] for row in found.trade] == pytest.approx(alphas, abs=1e-6)
+
+
+def test_nobody_looks_nearer_where_the_best_place_may_be_taken():
+    rows = [{"alpha": alpha, "val": val, "others": others} for alpha, val, others in ((0.0, 0.1, 0.6), (0.5, 0.3, 0.5), (1.0, 0.4, 0.6))]  # fmt: skip
+    assert between(rows, 0.01, ["others"]) is None, "though a place on the way loses too much"
+    rows[-1] |= {"others": 0.5}
+    assert between(rows, 0.01, ["others"]) == 0.25
+    rows[1] |= {"others": 0.6}
+    assert between(rows, 0.01, ["others"]) == 0.75
+    rows[-1] |= {"val": 0.2}
+    assert between(rows, 0.01, ["others"]) is None, "what loses too much is no better"
 
 
 def test_what_the_start_cannot_do_bounds_nothing(race_between):
