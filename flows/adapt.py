@@ -162,13 +162,13 @@ def lines(found: "Adapted", said: Mapping[str, Any], out: Path, ask: "Ask" = "au
         yield f"  {name} was not tried: {why}"
     for row in found.raced.trade:
         others = "".join(f"   {name} {percent(value)}" for name, value in row.items() if name not in ("alpha", "val"))
-        yield f"  alpha {row['alpha']:<5g} val {percent(row['val'])}{others}"
+        yield f"  alpha {row['alpha']:<6g} val {percent(row['val'])}{others}"
     for way, trade in found.raced.passed_over.items():
         for row in trade[1:]:
             others = "".join(
                 f"   {name} {percent(value)}" for name, value in row.items() if name not in ("alpha", "val")
             )
-            yield f"  {way}, not taken: alpha {row['alpha']:<5g} val {percent(row['val'])}{others}"
+            yield f"  {way}, not taken: alpha {row['alpha']:<6g} val {percent(row['val'])}{others}"
     for name, why in found.raced.unbound.items():
         yield f"  {name} bounds nothing: {why}"
     yield advice(said, {"own": adapted_of(said["own"]), "elsewhere": by_set(said["elsewhere"])}, found.more)

@@ -52,11 +52,11 @@ class General:
                 f"there are {len(pool)} general pictures to recall, but what is held is how near each is to the others. Give two or more."
             )
         captions = [texts[0] for texts in pool.captions]
-        shown = []
+        size = embedder.preprocess.size
+        pixels = np.empty((len(pool), 3, size, size), np.uint8)
         for at in range(0, len(pool), AT_ONCE):
-            shown.append(embedder.shown(pool.pictures[at : at + AT_ONCE]))
-            progress("asking the start of general pictures", min(at + AT_ONCE, len(pool)), len(pool))
-        pixels = np.concatenate(shown)
+            pixels[at : at + AT_ONCE] = embedder.shown(pool.pictures[at : at + AT_ONCE])
+            progress("reading general pictures", min(at + AT_ONCE, len(pool)), len(pool))
         image = embedder.of_shown(pixels)
         text = embedder.logit_scale * embedder.texts(captions)
         return cls(

@@ -2,12 +2,13 @@
 that loses little.
 
 Source: Wortsman et al. 2021, arXiv:2109.01903, section 3. Differs: whoever wins on the validation split may forget wherever one looks, and another that is
-nearly as good may not, so that all that raced are weighed before the start is kept; and where what is best loses too much, it is looked at between the
-best place that does not and the next one, since five places are far apart.
+nearly as good may not, so that all that raced are weighed before the start is kept; and where what is better loses too much, it is looked at between that
+and the place before it, since five places are far apart.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import torch
 
@@ -22,7 +23,7 @@ from components.models.grown import begun, shrink
 from components.stages.elsewhere import Elsewhere, able
 from components.training.callbacks import Watch
 
-NEARER = 2  # looks between the best place that may be taken and the next one, each at half of what is left
+NEARER = 2  # looks, at most, below a place that is better and loses too much, each half-way to the place before it
 
 Row = Mapping[str, float]
 """Of an alpha: `alpha`, `val`, and the number of each set."""
@@ -121,19 +122,20 @@ class Scales:
             rows.append(row_at(alpha))
             self.progress("weighing what is lost elsewhere", done, len(ALPHAS) - 1)
         bounds = [one.called for one in self.others if one.called not in self.without]
-        for _ in range(NEARER):
+        for look in range(1, NEARER + 1):
             nearer = between(rows, self.most_lost, bounds)
             if nearer is None:
                 break
             rows = sorted([*rows, row_at(nearer)], key=lambda row: row["alpha"])
+            self.progress("looking nearer to what may be lost", look, NEARER)
         alpha, _ = chosen(rows, self.most_lost, bounds)
         return Weighed(heat=heat, start=start, tuned=tuned, trade=rows, alpha=alpha)
 
     def best(self, raced: Sequence[tuple[Heat, Callable[[], Weights]]], ways: Mapping[str, Strategy]) -> list[Weighed]:
         """Return what was weighed, the best on the validation split of what is allowed last; it alone with its weights, since those of all would fill a memory.
 
-        The best score of a race is weighed first. Another is weighed only where its score is above what is allowed so far, for with none of its alphas
-        can it be better than that.
+        The best score of a race is weighed first. Another is weighed only where its score is above what is allowed so far, for at none of the five places can
+        it be better than that.
 
         Args:
             raced: heats, each with what reads its weights; the first of equals is preferred.
@@ -171,19 +173,21 @@ def chosen(trade: Sequence[Row], most_lost: float, others: Sequence[str]) -> tup
 
 
 def between(trade: Sequence[Row], most_lost: float, others: Sequence[str]) -> float | None:
-    """Return where else to look: below the first place beyond the best one that loses too much, half-way to what was looked at before it.
+    """Return where else to look: below the first place beyond what is chosen that is better and loses too much, half-way to the place before it.
 
-    None where what is best of all loses no more than is allowed.
+    None where there is no such place, or where that before it loses too much as well.
 
     Args:
-        trade, others: as of `chosen`, in the order of alphas.
+        trade: as of `chosen`, in the order of alphas.
+        most_lost, others: as of `chosen`.
     """
-    alpha, best = chosen(trade, most_lost, others)
+    alpha, _ = chosen(trade, most_lost, others)
     allowed = _allowed(trade, most_lost, others)
-    above = next((row["alpha"] for row in trade if row["alpha"] > alpha and row not in allowed), None)
-    if best or above is None:
-        return None
-    return (max(row["alpha"] for row in trade if row["alpha"] < above) + above) / 2
+    val = next(row["val"] for row in trade if row["alpha"] == alpha)
+    for before, row in pairwise(trade):
+        if row["alpha"] > alpha and row["val"] > val and row not in allowed:
+            return (before["alpha"] + row["alpha"]) / 2 if before in allowed else None
+    return None
 
 
 def _allowed(trade: Sequence[Row], most_lost: float, others: Sequence[str]) -> list[Row]:

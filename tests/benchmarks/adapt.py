@@ -165,6 +165,8 @@ def write_mine(mine: str, workspace: Path, folder: Path, seed: int, count: int, 
         all_of = tuxpaint(stamps_of)
     else:
         all_of = list(digits() if mine == "digits" else stamps(seed))
+    if len(all_of) <= count:
+        raise SystemExit(f"{len(all_of)} pictures are too few: {count} are one's own, and the others are tested on.")
     return write_drawn(all_of, folder / "mine", seed, count)
 
 

@@ -13,11 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from components.serving.encoders import PackageEncoders
+from components.serving.package import Package
 from flows.loopback import free_port
 from flows.processes import started
 from tests.benchmarks.environments import PEERS, ROOT, python_of
 
 UP_S = 180.0
+ALIKE = 1e-5
 MODEL = "package"  # as infinity-emb calls it
 
 
@@ -81,7 +86,14 @@ def infinity(package: Path, text: str, picture: bytes, scratch: Path) -> Iterato
             "text": body(model=MODEL, input=[text]),
             "image": body(model=MODEL, modality="image", input=[f"data:image/png;base64,{_coded(picture)}"]),
         }
-        yield Peer(url=f"http://127.0.0.1:{port}/embeddings", bodies=bodies, pid=process.pid)
+        peer = Peer(url=f"http://127.0.0.1:{port}/embeddings", bodies=bodies, pid=process.pid)
+        encoders = PackageEncoders(Package.verify(package), threads=1)
+        for what, row in (("text", encoders.embed_text([text])), ("image", encoders.embed_image([picture]))):
+            if not np.allclose(_asked(peer, what)["data"][0]["embedding"], row[0], atol=ALIKE):
+                raise SystemExit(
+                    f"infinity-emb gives another vector of the {what} than the package: nothing is compared."
+                )
+        yield peer
 
 
 STARTS = {"fastapi": fastapi, "mlflow": mlflow, "infinity": infinity}
@@ -96,6 +108,13 @@ def body(**said: Any) -> bytes:
 def _environment(package: Path) -> dict[str, str]:
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # MLflow starts uvicorn by name
     return {"PACKAGE": str(package), "PYTHONPATH": f"{ROOT}:{PEERS}", "OMP_NUM_THREADS": "1", "PATH": path}
+
+
+def _asked(peer: Peer, what: str) -> dict[str, Any]:
+    request = urllib.request.Request(peer.url, peer.bodies[what], {"content-type": "application/json"})
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=UP_S) as answer:
+        said: dict[str, Any] = json.loads(answer.read())
+        return said
 
 
 def _coded(picture: bytes) -> str:

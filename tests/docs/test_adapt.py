@@ -16,7 +16,7 @@ from components.stages.racing_ways import USUAL, ways
 from components.stages.recalled import MOST
 from components.stages.unasked import OF_CAPTIONS, OF_LABELS, ROOM
 from flows.cli import _parser
-from tests.benchmarks.adapt_beside import GAIN, LOSS, against_best, row_of
+from tests.benchmarks.adapt_beside import GAIN, LOSS, against_best, over_seeds, row_of
 from tests.benchmarks.adapt_quarter import sentence
 
 REPOSITORY = Path(__file__).parents[2]
@@ -71,6 +71,13 @@ def test_the_table_is_what_was_measured():
     val = [100 * run["all_the_way"]["val"] for run in said["runs"]]
     assert f"gain {min(val):.0f} to {max(val):.0f} points on `val`" in PAGE
     assert said["command"] in PAGE
+    assert f"`{said['commit']}`" in PAGE
+    alone = kept("adapt-shapes-alone")
+    here, emoji = (", ".join(f"{100 * run[of]['difference']:+.1f}" for run in alone["runs"]) for of in ("own", "emoji"))
+    assert (
+        f"By the four ways that race else (`{alone['commit']}`, without `--usual`) it was {here} here, and {emoji} on the emoji"
+        in PAGE
+    )
 
 
 def kept(name):
@@ -83,20 +90,18 @@ def points(of):
 
 
 def test_what_adapting_is_held_against_is_what_was_measured():
-    names = ("designer", "stamps", "digits", "designer-alone", "digits-alone")
+    names = ("designer", "stamps", "tuxpaint", "digits", "designer-alone", "digits-alone")
     before = kept("adapt-designer-adamw")
     told = [json.loads((REPOSITORY / f"docs/benchmarks/adapt-{name}.json").read_text()) for name in names]
-    assert [line for line in PAGE.splitlines() if re.match(r"\| `(designer|stamps|digits)` ", line)] == [
+    assert [line for line in PAGE.splitlines() if re.match(r"\| `(designer|stamps|tuxpaint|digits)` ", line)] == [
         *map(row_of, told)
     ]
-    assert [len(said["runs"]) for said in (before, *told)] == [10, 10, 5, 5, 5, 5]
-    for said in (before, *told[:3]):
+    assert [len(said["runs"]) for said in (before, *told)] == [10, 10, 5, 5, 5, 5, 5]
+    for said in (before, *told[:4]):
         assert f"`{said['commit']}`" in PAGE
     (by_designer, by_stamps), starts = ([run["steps"] for run in said["runs"]] for said in told[:2]), told[1]["runs"]
-    assert (
-        f"had {min(by_designer)} to {max(by_designer)} steps on the designer's and {min(by_stamps)} to {max(by_stamps)} on stamps"
-        in PAGE
-    )
+    assert f"had {min(by_designer)} to {max(by_designer)} steps on the designer's and {by_stamps[0]} on stamps" in PAGE
+    assert set(by_stamps) == {by_stamps[0]}
     assert all(
         said["command"].split(" --seeds")[0] in PAGE.replace("designer|stamps", said["mine"]) for said in told[:2]
     )
@@ -104,8 +109,17 @@ def test_what_adapting_is_held_against_is_what_was_measured():
     assert f"By the first five seeds it was {first}, by the other five {other}" in PAGE
     took = [run["wall_s"] for said in told[:2] for run in said["runs"]]
     assert f"a race took {min(took):.0f} to {max(took):.0f} s of its 240" in PAGE
-    assert [run["alpha"] for run in starts].count(0) == 1
-    assert "less of it is taken, with one seed of five none" in PAGE
+    assert all(0 < run["alpha"] < 1 for run in starts)
+    assert "less of it is taken, with each of the five seeds" in PAGE
+    farther, recalled = kept("adapt-stamps-before"), kept("adapt-stamps-recalled")
+    assert f"(commit `{farther['commit']}`) it was {points(farther['against_best']['gain'])}" in PAGE
+    pairs = zip(farther["runs"], recalled["runs"], strict=True)
+    told_apart = over_seeds([held["adapted"]["own"] - one["adapted"]["own"] for one, held in pairs])
+    assert told_apart["low"] < 0 < told_apart["high"]
+    assert (
+        f"(a recall of 3, by itself in commit `{recalled['commit']}` alone) changed nothing that five seeds could tell: {points(told_apart)} here"
+        in PAGE
+    )
     assert f"it was {points(before['against_best']['gain'])} over ten seeds" in PAGE
     plain, adapted = (
         100 * fmean(arm["own"] for arm in arms)
@@ -116,6 +130,13 @@ def test_what_adapting_is_held_against_is_what_was_measured():
     left = [100 * run["beside"]["plain tuning"]["emoji"] for run in starts]
     known = 100 * starts[0]["beside"]["start"]["emoji"]
     assert f"finds {min(left):.0f} to {max(left):.0f}% of the start's emoji, of which it found {known:.0f}%" in PAGE
+    tux = kept("adapt-tuxpaint")["runs"]
+    start, tuned = (100 * fmean(run["beside"][arm]["own"] for run in tux) for arm in ("start", "plain tuning"))
+    assert f"the start finds {start:.1f}% of their sentences" in PAGE
+    assert (
+        f"Plain tuning comes to {tuned:.1f}%, adapting to {100 * fmean(run['adapted']['own'] for run in tux):.1f}%"
+        in PAGE
+    )
     five_ways = kept("adapt-designer-five-ways")
     assert f"in steps of {five_ways['batch']}, gained {points(five_ways['against_best']['gain'])}" in PAGE
     assert {run["way"] for run in told[0]["runs"]} == {"continued"} != {run["way"] for run in five_ways["runs"]}

@@ -97,3 +97,15 @@ def test_what_is_said_of_the_minute_is_what_was_measured():
     its = f"over the minute a text takes {minute['cpu_ms']:.2f} CPU-milliseconds and {minute['per_s']:,.0f} are answered a second, behind "
     assert its + f"FastAPI's {other['cpu_ms']:.2f} and {other['per_s']:,.0f}" in " ".join(PAGE.split())
     assert f"bursts of {said['requests']} requests" in PAGE
+
+
+def test_what_is_said_of_infinity_emb_is_what_was_measured():
+    sides = json.loads((REPOSITORY / "docs/benchmarks/serve.json").read_text())["sides"]
+    ours, theirs = sides["gateway"], sides["infinity"]
+    assert all(theirs[what][at]["per_s"] < ours[what][at]["per_s"] for what in ours for at in ours[what])
+    cheaper = {what: [at for at in ours[what] if theirs[what][at]["cpu_ms"] < ours[what][at]["cpu_ms"]] for what in ours}  # fmt: skip
+    assert cheaper == {"text": ["1", "4", "16"], "image": ["4", "16"]}
+    alone = [side["text"]["1"]["per_s"] for side in (theirs, ours)]
+    said = f"with one client {alone[0]:.0f} texts where the gateway answers {alone[1]:.0f}"
+    assert said in " ".join(PAGE.split())
+    assert "up to 16 clients a text costs it less of the processor, as does a picture of 4 or 16" in " ".join(PAGE.split())  # fmt: skip

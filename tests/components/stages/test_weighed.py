@@ -148,12 +148,26 @@ def test_where_the_best_place_loses_too_much_it_is_looked_at_nearer_to_it(scales
 def test_nobody_looks_nearer_where_the_best_place_may_be_taken():
     rows = [{"alpha": alpha, "val": val, "others": others} for alpha, val, others in ((0.0, 0.1, 0.6), (0.5, 0.3, 0.5), (1.0, 0.4, 0.6))]  # fmt: skip
     assert between(rows, 0.01, ["others"]) is None, "though a place on the way loses too much"
-    rows[-1] |= {"others": 0.5}
-    assert between(rows, 0.01, ["others"]) == 0.25
-    rows[1] |= {"others": 0.6}
-    assert between(rows, 0.01, ["others"]) == 0.75
-    rows[-1] |= {"val": 0.2}
-    assert between(rows, 0.01, ["others"]) is None, "what loses too much is no better"
+
+
+@pytest.mark.parametrize(
+    ("trade", "wanted"),
+    [
+        (((0.1, 1), (0.3, 0), (0.4, 0), (0.5, 0), (0.6, 0)), 0.125),
+        (
+            ((0.1, 1), (0.3, 1), (0.2, 1), (0.5, 0), (0.6, 0)),
+            0.625,
+        ),  # the place before it, and not the one that is chosen
+        (((0.1, 1), (0.6, 0), (0.3, 1), (0.4, 1), (0.5, 0)), 0.875),  # what is better lies beyond what is chosen
+        (((0.1, 1), (0.5, 1), (0.45, 0), (0.48, 1), (0.6, 0)), 0.875),  # and what loses too much and is worse is no end
+        (((0.1, 1), (0.5, 1), (0.45, 0), (0.6, 0), (0.7, 0)), None),
+        (((0.1, 1), (0.5, 1), (0.5, 0), (0.4, 0), (0.2, 0)), None),
+        (((0.1, 1), (0.3, 0), (0.3, 1), (0.2, 1), (0.1, 1)), None),
+    ],
+)
+def test_it_is_looked_at_below_the_first_place_that_is_better_and_loses_too_much(trade, wanted):
+    rows = [{"alpha": alpha, "val": val, "others": kept} for alpha, (val, kept) in zip(ALPHAS, trade, strict=True)]
+    assert between(rows, 0.01, ["others"]) == wanted
 
 
 def test_what_the_start_cannot_do_bounds_nothing(race_between):
