@@ -161,7 +161,8 @@ def write_mine(mine: str, workspace: Path, folder: Path, seed: int, count: int, 
         all_of = [((folder / "painted" / name).read_bytes(), text) for name, text in kinds.items()]
     elif mine == "designer":
         all_of = third(workspace)
-    elif stamps_of is not None:
+    elif mine == "tuxpaint":
+        assert stamps_of is not None, "where they lie is not known"
         all_of = tuxpaint(stamps_of)
     else:
         all_of = list(digits() if mine == "digits" else stamps(seed))
