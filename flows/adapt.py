@@ -43,8 +43,8 @@ class Asked:
         ask: for labels, captions, or what fits (`auto`).
         most_steps: of the longest heat; 0 for as many as take 30 times all pictures.
         augment: how much training pictures are changed: off, light or strong.
-        recall: weight of what the start says of general pictures; 0 holds to nothing, but as of `replay`.
-        replay: share of a step's pairs that are general pictures; 0 learns from one's own alone. None replays half and holds to what it says of them, beside few labels three quarters and does not, where the start is a workspace's run that
+        recall: weight of what the start says of general pictures; 0 holds to nothing.
+        replay: share of a step's pairs that are general pictures; 0 learns from one's own alone. None replays half, beside few labels three quarters, where the start is a workspace's run that
             still has all that it learnt from, and neither ways nor recall are said, by training that goes on alone, which gained most where it was measured; and else nothing.
         recalled: these pictures, as `data` names its own; where it is empty, those that the start learnt from, if they are there, else drawn scenes.
         ways: to tune that take part, by name; () takes the usual ones, or as of `replay`.
@@ -101,7 +101,7 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
     told = listener()
     pools, near = pools_of(asked, here, out / DATA, told)
     beside = Beside.of(asked, here, out, told).fit(asked, pools, given.encoder)
-    recall = beside.recall()
+    recall = beside.recall(asked.recall)
     with nullcontext(others) if others else general_sets(out / HEATS, told) as held:
         found = adapted(
             given.encoder, pools, held, digest=given.digest, budget_s=asked.budget_s, seed=asked.seed, folder=out / HEATS, progress=told,

@@ -23,7 +23,6 @@ class Beside:
 
     Args:
         replay: share of a step's pairs that are general pictures.
-        weight: of what the start says of them, beside the loss.
         batch: pairs a step.
         ways: to tune, by name.
         named: where general pictures come from; empty where there are none.
@@ -33,7 +32,6 @@ class Beside:
     """
 
     replay: float
-    weight: float
     batch: int
     ways: tuple[str, ...]
     named: str = ""
@@ -85,7 +83,7 @@ class Beside:
 
         share = asked.replay or 0.0
         batch = BATCH if asked.batch is None else asked.batch
-        return cls(replay=share, weight=asked.recall, batch=batch, ways=tuple(asked.ways) or usual(share))
+        return cls(replay=share, batch=batch, ways=tuple(asked.ways) or usual(share))
 
     def fit(self, asked: "Asked", pools: "Mapping[str, Pool]", embedder: "Embedder") -> "Beside":
         """Return what of it these pictures are for: where nobody asked for it, captions and labels each have their steps, and beside captions of another language the start's own are not replayed."""
@@ -98,14 +96,13 @@ class Beside:
         found = unasked(embedder, train, val, choice_of({"train": train, "val": val}, asked.ask), asked.ask)
         if found is None:
             return Beside.said(asked)
-        batch = found.batch if asked.batch is None else asked.batch
-        return replace(self, replay=found.share, weight=found.recall, batch=batch)
+        return replace(self, replay=found[0], batch=found[1] if asked.batch is None else asked.batch)
 
-    def recall(self) -> "Recall | None":
+    def recall(self, weight: float) -> "Recall | None":
         """Return it as a race takes it."""
         from components.stages.recalled import Recall
 
-        return None if self.pool is None else Recall(pool=self.pool, weight=self.weight, share=self.replay)
+        return None if self.pool is None else Recall(pool=self.pool, weight=weight, share=self.replay)
 
 
 def root_of(start: Path) -> Path | None:

@@ -76,12 +76,12 @@ def add_race(made: argparse.ArgumentParser, of: str = "") -> None:
     )  # fmt: skip
     made.add_argument(
         "--recall", metavar="WEIGHT", type=float, default=0.0,
-        help=f"{of}hold, by this weight beside the loss, to what the model says of general pictures before it is tuned; 1 is usual (0, which holds to nothing, but as of --replay beside captions)",
+        help=f"{of}hold, by this weight beside the loss, to what the model says of general pictures before it is tuned; 1 is usual (0, which holds to nothing)",
     )  # fmt: skip
     made.add_argument(
         "--replay", metavar="SHARE", type=float,
         help=f"{of}learn from general pictures beside your own, which are this share of each step, and let training that goes on race, too (0; where the model is a "
-        "workspace's run that still has what it learnt from, 0.5 with a --recall of 3, or beside few labels 0.75 with none, and training that goes on is what is tried, unless --recall or --way says otherwise)",
+        "workspace's run that still has what it learnt from, 0.5, or 0.75 beside few labels, and training that goes on is what is tried, unless --recall or --way says otherwise)",
     )  # fmt: skip
     made.add_argument(
         "--recalled", metavar="DATA", default="",

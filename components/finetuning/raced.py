@@ -25,8 +25,8 @@ class Race:
         recall: weight of what the start says of general pictures, beside the loss; 0 holds to nothing.
         replay: share of a step's pairs that are general pictures, learnt from as one's own are; 0 learns from none. These are what the start learnt from, or drawn
             scenes: what lineage, licences and the list of what was taken down say of a model is by rows of the workspace and of its start, which those of another
-            source are not. `auto` takes what fits, of what the start learnt from, by training that goes on alone, beside captions with a recall of its own, and nothing
-            where captions are in a language that the start does not read.
+            source are not. `auto` takes what fits, of what the start learnt from, by training that goes on alone, and nothing where captions are in a language
+            that the start does not read.
         recalled: the source of these pictures, as params.yaml has one, without a path; or what the start learnt from, {name: start, digest: …}, the digest of
             what `diptych adapt` laid into data/learnt.
         as_trained: the numbers of the optimizer that the start was trained by, with which training goes on; none where nobody knows.

@@ -21,7 +21,7 @@ from components.stages.raced import BATCH
 from components.stages.racing_ways import CONTINUED, usual
 from components.stages.recalled import Recall, general_pictures, known_by, without_those_of
 from components.stages.selected import Selected
-from components.stages.unasked import Steps, unasked
+from components.stages.unasked import unasked
 from components.training.numbers import Optimisation
 
 
@@ -65,20 +65,18 @@ class BesideOwn:
         learnt = None if race.of_start is None else _laid_in(root, start, race.of_start)
         if isinstance(race.replay, str):
             fits = unasked(embedder, selected.train, selected.val, choice, race.ask)
-            steps, ways = (fits, (CONTINUED,)) if fits else (Steps(share=0.0, batch=BATCH), usual(0.0))
+            share, batch = fits or (0.0, BATCH)
+            ways = (CONTINUED,) if fits else usual(0.0)
         else:
-            steps, ways = (
-                Steps(share=race.replay, batch=BATCH, recall=race.recall),
-                tuple(race.ways or usual(race.replay)),
-            )
+            share, batch, ways = race.replay, BATCH, tuple(race.ways or usual(race.replay))
         found = cls(
-            ways=ways, batch=steps.batch if race.batch is None else race.batch, as_trained=build(dict(race.as_trained), Optimisation) if race.as_trained else UNKNOWN,
+            ways=ways, batch=batch if race.batch is None else race.batch, as_trained=build(dict(race.as_trained), Optimisation) if race.as_trained else UNKNOWN,
         )  # fmt: skip
-        if not (steps.share or steps.recall):
+        if not (share or race.recall):
             return found
         general = learnt.pictures() if learnt else general_pictures(build_source(race.recalled), scratch, progress)
         left = without_those_of(general, measured, listed)
-        recall = Recall(pool=left, weight=steps.recall, share=steps.share)
+        recall = Recall(pool=left, weight=race.recall, share=share)
         return replace(
             found, recall=recall, rows=learnt and learnt.rows(left.keys),
             known=known_by(learnt.selection if learnt else str(race.recalled["name"]), recall),

@@ -41,10 +41,10 @@ def test_the_numbers_are_those_of_the_code():
 
 
 def test_a_step_is_what_it_is_by_itself():
-    assert (OF_CAPTIONS.share, OF_LABELS.share, OF_LABELS.recall) == (0.5, 0.75, 0)
+    assert (OF_CAPTIONS[0], OF_LABELS[0]) == (0.5, 0.75)
     assert (
-        f"in steps of {OF_CAPTIONS.batch} half of which are of the start's and what it says of these is recalled by {OF_CAPTIONS.recall:g} (of {ROOM} labels or fewer in "
-        f"steps of {OF_LABELS.batch}, three quarters, and nothing is recalled)" in PAGE
+        f"in steps of {OF_CAPTIONS[1]} half of which are of the start's (of {ROOM} labels or fewer in steps of {OF_LABELS[1]}, three quarters)"
+        in PAGE
     )
     assert f"Muon at 5e-3 in our recipes), else by AdamW at {UNKNOWN.lr:.0e}".replace("e-04", "e-4") in PAGE
 

@@ -3,7 +3,7 @@
 import json
 import shutil
 import signal
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import pytest
 import yaml
@@ -15,7 +15,6 @@ from components.recipes.trained import load_trained, save_trained
 from components.serving.labels import Labels
 from components.stages import race_steps
 from components.stages.heats import HEAT
-from components.stages.unasked import OF_CAPTIONS, OF_LABELS
 from flows.adapt_parser import seconds
 from flows.cli import main
 from tests.own_pictures import paint, paint_kinds, write_table
@@ -101,16 +100,17 @@ def test_general_pictures_of_a_folder_are_learnt_from_beside_one_s_own(diptych, 
         assert code == 1
         assert says in err
         assert not (tmp_path / "refused").exists(), "said before anything is made"
-    code, _, err = diptych(*asked, 0.5, "--recalled", "before", "--way", "lora", "--way", "continued", "--to", "out")
+    code, out, err = diptych(
+        *asked, 0.5, "--recall", 1, "--recalled", "before", "--way", "lora", "--way", "continued", "--to", "out"
+    )
     assert code == 0, err
+    assert "which are learnt from again, and what the start says of them is held to. --replay 0" in out
     said = json.loads((tmp_path / "out/adapted.json").read_text())
     assert (said["general"], said["batch"], said["pictures"]["train"]) == (20, 12, 48)
     assert {heat["name"] for heat in said["heats"]} >= {"lora", "continued"}
-    assert (said["recalled"]["data"], said["recalled"]["pictures"], len(said["recalled"]["digest"])) == (
-        "before",
-        20,
-        64,
-    )
+    recalled = said["recalled"]
+    assert (recalled["data"], recalled["pictures"], len(recalled["digest"])) == ("before", 20, 64)
+    assert (recalled["replay"], recalled["recall"]) == (0.5, 1.0)
     code, _, err = diptych("mine", "--from", start, "--recalled", "before", "--to", "unused")
     assert code == 1
     assert "neither --recall nor --replay says what for" in err
@@ -119,7 +119,7 @@ def test_general_pictures_of_a_folder_are_learnt_from_beside_one_s_own(diptych, 
 def test_of_a_run_of_a_workspace_what_it_learnt_from_is_learnt_from_again_unless_somebody_says_otherwise(
     diptych, own, mine, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("components.stages.unasked.OF_CAPTIONS", replace(OF_CAPTIONS, batch=16))
+    monkeypatch.setattr("components.stages.unasked.OF_CAPTIONS", (0.5, 16))
     asked = ("mine", "--from", own / "runs/clip/finetune", "--most-steps", 8)
     code, out, err = diptych(*asked, "--to", "out")
     assert code == 0, err
@@ -154,7 +154,7 @@ def test_of_a_run_of_a_workspace_what_it_learnt_from_is_learnt_from_again_unless
 def test_where_captions_are_labels_more_of_a_step_is_what_the_start_learnt_from_and_there_are_more_steps(
     diptych, own, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("components.stages.unasked.OF_LABELS", replace(OF_LABELS, batch=12))
+    monkeypatch.setattr("components.stages.unasked.OF_LABELS", (0.75, 12))
     said = paint(tmp_path / "mine", 60)
     write_table(tmp_path / "mine/captions.csv", {name: (f"a {shape}", "") for name, (_, shape) in said.items()})
     asked = ("mine", "--from", own / "runs/clip/finetune", "--most-steps", 8)
@@ -162,9 +162,8 @@ def test_where_captions_are_labels_more_of_a_step_is_what_the_start_learnt_from_
     assert code == 0, err
     found = json.loads((tmp_path / "out/adapted.json").read_text())
     assert "captions were taken for labels" in out
-    assert (found["recalled"]["replay"], found["recalled"]["recall"], found["batch"]) == (0.75, 3.0, 12)
-    assert "75.0% of each step are general pictures, " in out
-    assert "which are learnt from again, and what the start says of them is held to. --replay 0" in out
+    assert "which are learnt from again. --replay 0" in out
+    assert (found["recalled"]["replay"], found["recalled"]["recall"], found["batch"]) == (0.75, 0.0, 12)
     assert {heat["name"] for heat in found["heats"] if heat["steps"]} >= {"continued"}
 
 

@@ -10,7 +10,7 @@ from components.contracts.progress import silent
 from components.data.selection import Pool
 from components.recipes.given_model import read_given
 from components.stages.learnt import Learnt
-from components.stages.unasked import OF_CAPTIONS, OF_LABELS, ROOM, Steps
+from components.stages.unasked import OF_CAPTIONS, OF_LABELS, ROOM
 from flows.adapt import Asked
 from flows.adapt_general import Beside
 
@@ -68,18 +68,16 @@ def beside(asked, pools, tmp_path, encoder):
         (labels(8), {"ask": "captions"}, OF_CAPTIONS),
         (labels(ROOM), {}, OF_LABELS),
         (labels(ROOM + 1), {}, OF_CAPTIONS),
-        (labels(8), {"batch": 48}, replace(OF_LABELS, batch=48)),
-        (CAPTIONS, {"batch": 48}, replace(OF_CAPTIONS, batch=48)),
+        (labels(8), {"batch": 48}, (OF_LABELS[0], 48)),
+        (CAPTIONS, {"batch": 48}, (OF_CAPTIONS[0], 48)),
     ],
 )
 def test_a_step_is_one_of_labels_where_it_has_room_for_each_and_else_one_of_captions(
     run, encoder, tmp_path, pools, more, wanted
 ):
     found = beside(Asked(data="mine", start=run, **more), pools, tmp_path, encoder)
-    assert (Steps(share=found.replay, batch=found.batch, recall=found.weight), found.ways) == (wanted, ("continued",))
-    recall = found.recall()
-    assert recall is not None
-    assert (recall.share, recall.weight) == (wanted.share, wanted.recall)
+    assert ((found.replay, found.batch), found.ways) == (wanted, ("continued",))
+    assert found.pool is not None
     assert found.as_trained == Learnt.of(run).optimisation
 
 

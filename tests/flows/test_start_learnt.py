@@ -227,7 +227,7 @@ def test_a_race_learns_from_it_again_as_it_was_trained(adapted, own):
     raced = of_run(adapted, "finetune/adapted.json")
     assert race["replay"] == "auto"
     assert {heat["name"] for heat in raced["heats"]} == {"continued"}
-    assert (raced["recalled"]["data"], raced["recalled"]["replay"]) == ("data/curated/clip", OF_CAPTIONS.share)
+    assert (raced["recalled"]["data"], raced["recalled"]["replay"]) == ("data/curated/clip", OF_CAPTIONS[0])
     assert raced["batch"] == 24, "that was said"
     assert race["as_trained"].items() <= raced["optimisation"].items(), "with which training goes on"
     learnt = of_split(read_manifest(own / "data/curated/clip/manifest.parquet"), "train")
