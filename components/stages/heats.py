@@ -241,14 +241,14 @@ class LabelHeats:
 
 
 def watching_labels(embedder: Embedder, choice: Choice, val: Pool, progress: Progress) -> Watch:
-    """Return what scores the model on the validation split: the share of pictures whose label's own text is nearest."""
+    """Return what scores the model on the validation split: the share of pictures whose label's own text is nearest, of equals the surer."""
     pixels = as_tensor(to_float(decode(val, embedder.preprocess, 3, progress)))
     places = {label: place for place, label in enumerate(choice.labels)}
     label = np.array([places[one] for one in choice.of["val"]])
 
     def watch(model: torch.nn.Module) -> Mapping[str, float]:
         shown = Shown(image=embedder.pixels_embedded(pixels), label=label)
-        return {"val.class.top1": shown.judged(plain(embedder, choice.labels), embedder.logit_scale)[0]}
+        return {"val.class.top1": shown.judged(plain(embedder, choice.labels), embedder.logit_scale)}
 
     return watch
 

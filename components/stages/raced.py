@@ -25,7 +25,7 @@ from components.finetuning.augment import Augment
 from components.finetuning.continued import UNKNOWN
 from components.finetuning.interpolate import Weights
 from components.finetuning.labels.choice import COLUMN, Ask, Choice
-from components.finetuning.labels.way import Fitted, LabelVectors
+from components.finetuning.labels.way import TIE, Fitted, LabelVectors
 from components.finetuning.race import Heat, race
 from components.finetuning.recall import General
 from components.finetuning.strategy import Strategy
@@ -37,13 +37,14 @@ from components.stages.race_steps import batch_of, batches_of, most_of
 from components.stages.racing_ways import CONTINUED, USUAL, called, label_ways, taking_part
 from components.stages.recalled import Recall
 from components.stages.selected import watching
-from components.stages.weighed import Scales, Weighed, take
+from components.stages.weighed import Row, Scales, Weighed, take
 from components.training.callbacks import Watch
 from components.training.numbers import Optimisation
 
 BATCH = 64
 START = "start"
 MOST_LOST = 0.01  # of what it could do elsewhere
+DIGITS = 5  # of what the validation split says, where it is told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,10 +92,17 @@ class Raced:
     optimisation: Optimisation | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Return all of it as plain values; of vectors, how many each label has, and their sharpness."""
+        """Return all of it as plain values, those of the validation split without what breaks a tie; of vectors, how many each label has, and their sharpness."""
         of = self.vectors
         about = None if of is None else {"counts": list(of.counts), "sharpness": of.sharpness}
-        return {**asdict(replace(self, vectors=None)), "vectors": about}
+
+        def told(trade: Sequence[Row]) -> list[Row]:
+            return [{**row, "val": round(row["val"], DIGITS)} for row in trade]
+
+        return asdict(replace(self, vectors=None)) | {
+            "vectors": about, "trade": told(self.trade), "passed_over": {name: told(trade) for name, trade in self.passed_over.items()},
+            "heats": [asdict(replace(heat, score=round(heat.score, DIGITS))) for heat in self.heats],
+        }  # fmt: skip
 
 
 def raced(
@@ -200,7 +208,7 @@ def raced(
     most = max((row["val"] for one in weighed for row in one.trade), default=best.val)
     return Raced(
         way=best.way, called=called(best.way, part), steps=best.steps, alpha=best.alpha, trade=weighed[-1].trade if weighed else [scales.row], heats=heats,
-        without=without, unbound=scales.without, passed_over={one.heat.name: one.trade for one in weighed[:-1]}, kept=best.val >= most,
+        without=without, unbound=scales.without, passed_over={one.heat.name: one.trade for one in weighed[:-1]}, kept=best.val + TIE >= most,
         strength=fitted.strength if fitted else None, labels=choice.labels if choice else (), vectors=fitted.vectors if fitted else None, hard=hard,
         batch=step, general=general, optimisation=part[CONTINUED].optimisation if CONTINUED in part else None,
     )  # fmt: skip

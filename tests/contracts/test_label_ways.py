@@ -87,7 +87,7 @@ def test_at_no_strength_it_is_zero_shot(row, seen):
     assert found.strength == 0
     ours, theirs = (one.shares(seen.val.image, seen.embedder.logit_scale) for one in (found.vectors, begun))
     np.testing.assert_allclose(ours, theirs, rtol=1e-9)
-    assert found.score == seen.val.judged(begun, seen.embedder.logit_scale)[0]
+    assert found.score == seen.val.judged(begun, seen.embedder.logit_scale)
 
 
 def test_it_is_the_same_twice(row, seen):
@@ -102,7 +102,7 @@ def test_validation_chooses_and_nothing_that_was_tried_is_better_on_it(row, seen
     begun = plain(seen.embedder, seen.choice.labels)
     found = way(row).fit(seen, begun)
     scale = seen.embedder.logit_scale
-    assert found.score == seen.val.judged(found.vectors, scale)[0]
+    assert found.score == seen.val.judged(found.vectors, scale)
     alone = [way(row, strengths=[strength]).fit(seen, begun) for strength in (0.0, 0.5, 1.0)]
     assert found.score >= max(one.score for one in alone)
     assert found.tried == 5 / 1 * alone[0].tried

@@ -5,6 +5,7 @@ is lost elsewhere is nothing, since no weight changes.
 Axes: N pictures, V vectors, L labels, D shared width.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,7 @@ from components.finetuning.labels.choice import Choice
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 SHARPNESSES = tuple(2.0**power for power in range(-4, 4))  # of the learned scale
 LEAST = 1e-12  # of a share, so that one label that is ruled out does not decide alone
+TIE = 1e-6  # less than a picture of a hundred thousand counts: of few pictures many ways answer each rightly
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -63,16 +65,19 @@ class Shown:
     image: Float[np.ndarray, "N D"]
     label: Int[np.ndarray, "N"]
 
-    def judged(self, vectors: LabelVectors, logit_scale: float) -> tuple[float, float]:
-        """Return the share that is answered rightly, a tie counting as wrong, and the mean log of the right label's share; each label counts alike where they are uneven."""
+    def judged(self, vectors: LabelVectors, logit_scale: float) -> float:
+        """Return the share that is answered rightly, a tie counting as wrong, and TIE of how likely the right label was, so that of equals the surer is higher.
+
+        How likely is the geometric mean of its shares, from 0 to 1 by hundredths. Each label counts alike where they are uneven.
+        """
         shares = vectors.shares(self.image, logit_scale)
         right = self.label[:, None] == np.arange(shares.shape[1])
         answered, logs = ranks(shares, right) == 1, np.log(np.maximum(shares[right], LEAST))
         counts = np.bincount(self.label)
-        if counts.max() < COMMON * len(self.label):
-            return float(answered.mean()), float(logs.mean())
-        weights = 1 / counts[self.label]
-        return float(np.average(answered, weights=weights)), float(np.average(logs, weights=weights))
+        weights = 1 / counts[self.label] if counts.max() >= COMMON * len(self.label) else None
+        return float(np.average(answered, weights=weights)) + TIE * round(
+            math.exp(np.average(logs, weights=weights)), 2
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +121,7 @@ class Fitted:
     Args:
         vectors: what was chosen.
         strength: how far it is from what was begun with.
-        score: share of `val` that it answers rightly.
+        score: share of `val` that it answers rightly, as of `Shown.judged`.
         tried: how many choices there were.
     """
 
@@ -157,12 +162,12 @@ class LabelWay(ABC):
         """Yield what was found, each with numbers of its own, the nearest to what is begun with first; `seen.val` is not to be learnt from."""
 
     def fit(self, seen: Seen, begun: LabelVectors, progress: Progress = silent) -> Fitted:
-        """Return the best on `val`: of equal shares that are right the likelier, of equals the first.
+        """Return the best on `val`, of equals the first.
 
         Args:
             begun: one vector a label, such as its prompts'.
         """
-        scale, tried, best = seen.embedder.logit_scale, 0, ((-1.0, 0.0), begun, 0.0)
+        scale, tried, best = seen.embedder.logit_scale, 0, (-1.0, begun, 0.0)
         for found in self.candidates(seen, begun, progress):
             for strength in self.strengths:
                 at = begun.towards(found, strength)
@@ -171,7 +176,7 @@ class LabelWay(ABC):
                     judged, tried = seen.val.judged(one, scale), tried + 1
                     if judged > best[0]:
                         best = (judged, one, strength)
-        return Fitted(vectors=best[1], strength=best[2], score=best[0][0], tried=tried)
+        return Fitted(vectors=best[1], strength=best[2], score=best[0], tried=tried)
 
 
 def plain(embedder: Encoder, labels: Sequence[str]) -> LabelVectors:
