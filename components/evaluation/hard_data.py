@@ -14,6 +14,7 @@ from components.data.tokenizers import Vocabulary
 from components.evaluation.wording import percent
 
 FEW = 30  # pictures to learn from, below which intervals are wide and not all weights are tuned
+FEW_TO_CHOOSE_BY = 100  # pictures, below which many ways to tell labels apart do alike on them
 COMMON = 0.8  # share of the pictures from which on a label is nearly all there is
 DENSER = 1.2  # pieces a letter against English, from which on words of another language are not those that were learnt
 SPELLED = 1.8  # the same, from which on letters are spelled
@@ -45,7 +46,7 @@ class Hard:
     """Something that makes data hard.
 
     Args:
-        name: few_pictures, fewer_than_labels, one_label, other_language, long_captions or near_pictures.
+        name: few_pictures, few_to_choose_by, fewer_than_labels, one_label, other_language, long_captions or near_pictures.
         count: how many pictures or captions it is of.
         of: so many.
         sentence: what it is, and what is done instead of the usual.
@@ -73,6 +74,7 @@ def hard_data(
     """
     found = [
         few_pictures(train, held, ways),
+        few_to_choose_by(train, held) if asks_labels else None,
         one_label(labels, asks_labels),
         other_language(captions, vocabulary, ways),
         long_captions(captions, vocabulary),
@@ -94,6 +96,17 @@ def few_pictures(train: int, held: int, ways: Sequence[str]) -> Hard | None:
     return Hard(
         name="few_pictures", count=train, of=FEW,
         sentence=f"There are {train} pictures to learn from and {held} to choose by, one of which is {100 / max(1, held):.0f} points: intervals are wide. {then}",
+    )  # fmt: skip
+
+
+def few_to_choose_by(train: int, held: int) -> Hard | None:
+    """Return it of fewer than FEW_TO_CHOOSE_BY pictures to choose by; what it says is done is what components/finetuning/labels/folds.py does."""
+    if held >= FEW_TO_CHOOSE_BY:
+        return None
+    return Hard(
+        name="few_to_choose_by", count=held, of=FEW_TO_CHOOSE_BY,
+        sentence=f"There are {held} pictures to choose by, on which many ways do alike. Ways that tune nothing are chosen by folds of these and of the {train:,} to learn from, "
+        "each picture where it was left out; and of what answers as many rightly the surest is taken.",
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import math
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
@@ -27,6 +28,7 @@ from components.data.transforms.preprocess import to_float
 from components.evaluation.embedding import Embedder
 from components.finetuning.ensemble import ensemble, score
 from components.finetuning.interpolate import Weights
+from components.finetuning.labels import folds
 from components.finetuning.labels.choice import Choice
 from components.finetuning.labels.way import Fitted, LabelVectors, LabelWay, Seen, Shown, plain
 from components.finetuning.race import FIRST, Heat, too_short
@@ -44,7 +46,7 @@ from components.training.numbers import Scale
 
 CHECKPOINT_EVERY = 50  # steps, which a heat that is killed loses at most
 LOOKS = 4  # of a heat at the validation split, the best of which is taken
-HEAT, TUNED, VECTORS = "heat.json", "tuned.safetensors", "vectors.safetensors"
+HEAT, TUNED, VECTORS = "heat.json", "tuned.safetensors", "fitted.safetensors"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,13 +223,14 @@ class LabelHeats:
         for way, its in self.ways.items():
             name = f"{after} + {way}" if after else way
             kept = self.folder / f"{place}-{way}{its.within}".replace(" ", "-")
-            if (heat := _kept(kept)) is not None:
+            if (heat := _kept(kept)) is not None and (kept / VECTORS).is_file():
                 fitted = _read(kept)
             else:
                 began = monotonic()
                 try:
                     seen = seen or Seen.of(self.embedder, self.choice, self.train, self.val, self.seed, self.progress)
-                    fitted = its.fit(seen, begun or plain(self.embedder, self.choice.labels), self.progress)
+                    begin = begun or plain(self.embedder, self.choice.labels)
+                    fitted = (its.fit if after else partial(folds.fit, its))(seen, begin, self.progress)
                 except (ConfigError, CapabilityError) as err:
                     without[name] = str(err)
                     continue
@@ -282,12 +285,14 @@ def _keep(folder: Path, heat: Heat) -> None:
 
 def _write(folder: Path, fitted: Fitted) -> None:
     of = fitted.vectors
-    numbers = np.array([of.sharpness, fitted.strength, fitted.score, fitted.tried])
+    numbers = np.array([of.sharpness, fitted.strength, fitted.score, fitted.tried, fitted.chosen_by, fitted.begun_by])
     save_arrays({"vectors": of.vectors, "counts": np.array(of.counts), "numbers": numbers}, folder / VECTORS)
 
 
 def _read(folder: Path) -> Fitted:
     its = load_arrays(folder / VECTORS)
-    sharpness, strength, score_, tried = its["numbers"].tolist()
+    sharpness, strength, score_, tried, chosen_by, begun_by = its["numbers"].tolist()
     vectors = LabelVectors(vectors=its["vectors"], counts=tuple(its["counts"].tolist()), sharpness=sharpness)
-    return Fitted(vectors=vectors, strength=strength, score=score_, tried=int(tried))
+    return Fitted(
+        vectors=vectors, strength=strength, score=score_, tried=int(tried), chosen_by=chosen_by, begun_by=begun_by
+    )

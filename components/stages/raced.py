@@ -167,7 +167,8 @@ def raced(
         )  # fmt: skip
         frozen = told.run("frozen", without)
         heats += [heat for heat, _ in frozen]
-        ends += [_End.of(heat, fitted, 0, 0.0) for heat, fitted in frozen]
+        if helps := best_of(frozen):
+            ends = [_End.of(*helps, 0, 0.0)]  # in the place of the start, whatever so few of `val` say of that
     weighed: list[Weighed] = []
     try:
         spent_s = sum(heat.seconds for heat in heats)
@@ -327,6 +328,12 @@ def _tuning(
         spent_s=spent_s,
     )
     return run, tried
+
+
+def best_of(frozen: Sequence[tuple[Heat, Fitted]]) -> tuple[Heat, Fitted] | None:
+    """Return the way that tunes nothing which is best by what chose it, of equals the first; None where none is better than what the first began with, the start."""
+    best = max(frozen, key=lambda one: one[1].chosen_by, default=None)
+    return best if best and best[1].chosen_by > frozen[0][1].begun_by else None
 
 
 def _winner_first(heats: Sequence[Heat]) -> list[Heat]:

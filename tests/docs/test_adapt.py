@@ -7,7 +7,9 @@ from pathlib import Path
 from statistics import fmean
 
 from components.data.splits import RankRule
+from components.evaluation.hard_data import FEW_TO_CHOOSE_BY
 from components.finetuning.continued import UNKNOWN
+from components.finetuning.labels.folds import FOLDS
 from components.finetuning.race import FIRST
 from components.finetuning.strategy import ALPHAS
 from components.recipes.yaml_lines import read_yaml
@@ -38,6 +40,9 @@ def test_the_numbers_are_those_of_the_code():
     assert (len(USUAL), set(USUAL) < set(ways())) == (4, True)
     assert len(ALPHAS) == 5
     assert 0.0 in ALPHAS
+    assert f"fewer than {FEW_TO_CHOOSE_BY} pictures many ways" in PAGE
+    assert f"fewer than {FEW_TO_CHOOSE_BY} pictures to choose by" in PAGE
+    assert FOLDS == 5, "five folds"
 
 
 def test_a_step_is_what_it_is_by_itself():

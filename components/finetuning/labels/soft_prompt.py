@@ -9,6 +9,7 @@ Axes: N pictures, L labels, T tokens, M vectors of a context, F features of the 
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from math import isfinite
 from time import monotonic
 from typing import Any, Literal
@@ -64,6 +65,12 @@ class SoftPrompt(LabelWay):
     def within(self) -> str:
         """The seconds that it may learn for."""
         return f"-{self.most_s:g}s" if isfinite(self.most_s) else ""
+
+    def in_time(self, parts: int) -> "SoftPrompt":
+        """Return the same with a part of its seconds."""
+        part = copy(self)
+        part.most_s = self.most_s / parts
+        return part
 
     def candidates(self, seen: Seen, begun: LabelVectors, progress: Progress) -> Iterator[LabelVectors]:
         """Yield what the labels' vectors are every few steps, at the beginning too.

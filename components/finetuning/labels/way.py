@@ -123,12 +123,16 @@ class Fitted:
         strength: how far it is from what was begun with.
         score: share of `val` that it answers rightly, as of `Shown.judged`.
         tried: how many choices there were.
+        chosen_by: the same of the pictures that chose, which are those of `val` or more.
+        begun_by: what they say of what was begun with.
     """
 
     vectors: LabelVectors = field(compare=False)
     strength: float
     score: float
     tried: int
+    chosen_by: float
+    begun_by: float
 
 
 class LabelWay(ABC):
@@ -157,6 +161,10 @@ class LabelWay(ABC):
         """What bounds how much is learnt, such as `-90s`, by which what was fitted within one bound is not taken for another's; empty where nothing does."""
         return ""
 
+    def in_time(self, parts: int) -> "LabelWay":
+        """Return the same way, that learns for such a part of the time that it may take; itself where nothing bounds it."""
+        return self
+
     @abstractmethod
     def candidates(self, seen: Seen, begun: LabelVectors, progress: Progress) -> Iterator[LabelVectors]:
         """Yield what was found, each with numbers of its own, the nearest to what is begun with first; `seen.val` is not to be learnt from."""
@@ -169,14 +177,25 @@ class LabelWay(ABC):
         """
         scale, tried, best = seen.embedder.logit_scale, 0, (-1.0, begun, 0.0)
         for found in self.candidates(seen, begun, progress):
-            for strength in self.strengths:
-                at = begun.towards(found, strength)
-                for sharpness in self.sharpnesses:
-                    one = replace(at, sharpness=sharpness)
-                    judged, tried = seen.val.judged(one, scale), tried + 1
-                    if judged > best[0]:
-                        best = (judged, one, strength)
-        return Fitted(vectors=best[1], strength=best[2], score=best[0], tried=tried)
+            for strength, one in self.variants(begun, found):
+                judged, tried = seen.val.judged(one, scale), tried + 1
+                if judged > best[0]:
+                    best = (judged, one, strength)
+        return Fitted(
+            vectors=best[1],
+            strength=best[2],
+            score=best[0],
+            tried=tried,
+            chosen_by=best[0],
+            begun_by=seen.val.judged(begun, scale),
+        )
+
+    def variants(self, begun: LabelVectors, found: LabelVectors) -> Iterator[tuple[float, LabelVectors]]:
+        """Yield what was found at each strength, with it, and each sharpness, the nearest to what is begun with first."""
+        for strength in self.strengths:
+            at = begun.towards(found, strength)
+            for sharpness in self.sharpnesses:
+                yield strength, replace(at, sharpness=sharpness)
 
 
 def plain(embedder: Encoder, labels: Sequence[str]) -> LabelVectors:

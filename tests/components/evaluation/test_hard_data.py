@@ -41,6 +41,18 @@ def test_of_usual_data_nothing_is_said(clips):
     assert left_out([], WAYS) == {}
 
 
+def test_of_labels_few_pictures_do_not_choose_alone(clips):
+    (found,) = hard_data(792, 99, SAID["en"], ["cat", "dog"] * 396, clips, ways=WAYS, asks_labels=True)
+    assert (found.name, found.count, found.of) == ("few_to_choose_by", 99, 100)
+    assert found.sentence.startswith(
+        "There are 99 pictures to choose by, on which many ways do alike. Ways that tune nothing are chosen by folds of these and of the 792 to"
+    )
+    assert hard_data(792, 99, SAID["en"], ["cat", "dog"] * 396, clips, ways=WAYS, asks_labels=False) == [], (
+        "captions rank"
+    )
+    assert left_out([found], WAYS) == {}
+
+
 @pytest.mark.parametrize("language", ["de", "fr", "es", "ru", "zh"])
 def test_captions_of_another_language_than_the_towers_are_seen_and_texts_alone_are_tuned(language, clips):
     found = other_language(SAID[language], clips, WAYS)

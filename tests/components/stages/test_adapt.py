@@ -5,6 +5,7 @@ import json
 import shutil
 from contextlib import suppress
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -489,4 +490,4 @@ def test_a_soft_prompt_of_one_budget_is_not_taken_for_another_s(embedder, square
         LabelHeats(
             embedder=embedder, ways={"counted": way}, choice=choice, train=own["train"], val=own["val"], seed=0, folder=tmp_path, progress=silent,
         ).run("frozen", {})  # fmt: skip
-    assert asked == ["-6s", "-90s"], "the third is the first, which was kept"
+    assert [within for within, _ in groupby(asked)] == ["-6s", "-90s"], "the third is the first, which was kept"
