@@ -156,8 +156,10 @@ def lines(found: "Adapted", said: Mapping[str, Any], out: Path, ask: "Ask" = "au
         yield f"captions were taken for labels, of which there are {len(labels):,} ({shown}): what is asked of a picture is which it has. --ask captions asks for captions"
     for hard in said["hard"]:
         yield f"  {hard['sentence']}"
+    by_folds = found.raced.by_folds
     for heat in found.raced.heats:
-        yield f"  {heat.name:<14}{heat.steps:>6,} steps   val {percent(heat.score):>6}   {heat.seconds:,.0f} s"
+        folds = f"   folds {percent(by_folds[heat.name]):>6}" if heat.name in by_folds else ""
+        yield f"  {heat.name:<14}{heat.steps:>6,} steps   val {percent(heat.score):>6}{folds}   {heat.seconds:,.0f} s"
     for name, why in found.raced.without.items():
         yield f"  {name} was not tried: {why}"
     for row in found.raced.trade:

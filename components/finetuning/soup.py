@@ -29,12 +29,15 @@ class Souped:
     weights: Mapping[str, Tensor] = field(compare=False)
 
 
-def greedy(candidates: Sequence[tuple[str, float, Weights]], score_of: Callable[[Weights], float]) -> Souped:
+def greedy(
+    candidates: Sequence[tuple[str, float, Weights]], score_of: Callable[[Weights], float], within: float = 0.0
+) -> Souped:
     """Return the soup of candidates.
 
     Args:
         candidates: name, score and weights of each, one or more; the first of equals goes first.
         score_of: of weights, on the validation split, higher is better.
+        within: what is less by so much is no worse.
 
     Raises ConfigError for candidates with tensors of different names.
     """
@@ -43,7 +46,7 @@ def greedy(candidates: Sequence[tuple[str, float, Weights]], score_of: Callable[
     taken, soup, names = [weights], weights, [name]
     for name, _, weights in best_first[1:]:
         tried = mean([*taken, weights])
-        if (with_it := score_of(tried)) >= score:
+        if (with_it := score_of(tried)) >= score - within:
             taken, soup, score = [*taken, weights], tried, with_it
             names.append(name)
     return Souped(names=tuple(names), score=score, weights=soup)

@@ -169,7 +169,7 @@ def race_ways(stage: Stage, described: dict[str, Any]) -> None:
         report = {
             "strategy": found.way if found.alpha else "a race", "steps": found.steps, "batch": found.batch,
             "samples": found.steps * found.batch, "pictures": len(selected.train), "alpha": found.alpha, "alphas": sorted({*ALPHAS, *(row["alpha"] for row in found.trade)}),
-            "tried": found.trade, "frozen_digest": None, "train_digest": folder.name,
+            "tried": said["trade"], "frozen_digest": None, "train_digest": folder.name,
         }  # fmt: skip
         (out / "metrics.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 

@@ -6,7 +6,6 @@ import math
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from time import monotonic
 
@@ -16,7 +15,7 @@ from safetensors.numpy import load_file as load_arrays
 from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file, save_file
 
-from components.contracts.errors import CapabilityError, ConfigError
+from components.contracts.errors import CapabilityError, ConfigError, DataError
 from components.contracts.method import Method
 from components.contracts.objective import Contrast
 from components.contracts.progress import Progress, silent
@@ -30,7 +29,7 @@ from components.finetuning.ensemble import ensemble, score
 from components.finetuning.interpolate import Weights
 from components.finetuning.labels import folds
 from components.finetuning.labels.choice import Choice
-from components.finetuning.labels.way import Fitted, LabelVectors, LabelWay, Seen, Shown, plain
+from components.finetuning.labels.way import TIE, Fitted, LabelVectors, LabelWay, Seen, Shown, plain
 from components.finetuning.race import FIRST, Heat, too_short
 from components.finetuning.recall import General, Recalled
 from components.finetuning.soup import greedy
@@ -46,7 +45,7 @@ from components.training.numbers import Scale
 
 CHECKPOINT_EVERY = 50  # steps, which a heat that is killed loses at most
 LOOKS = 4  # of a heat at the validation split, the best of which is taken
-HEAT, TUNED, VECTORS = "heat.json", "tuned.safetensors", "fitted.safetensors"
+HEAT, TUNED, VECTORS = "heat.json", "tuned.safetensors", "vectors.safetensors"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +165,7 @@ class Heats:
             best = ensemble(model, dict(self.start), ALPHAS, self.watch, silent)
             return score(best.tried[best.alpha])
 
-        soup = greedy([(heat.name, heat.score, weights) for heat, weights in candidates], score_of)
+        soup = greedy([(heat.name, heat.score, weights) for heat, weights in candidates], score_of, within=TIE)
         model.load_state_dict(dict(self.start))
         if len(soup.names) < 2:
             return None
@@ -211,27 +210,36 @@ class LabelHeats:
     folder: Path
     progress: Progress
 
-    def run(self, place: str, without: dict[str, str], after: str = "") -> list[tuple[Heat, Fitted]]:
+    def run(
+        self, place: str, without: dict[str, str], after: str = "", frozen: Sequence[tuple[Heat, Fitted]] = ()
+    ) -> list[tuple[Heat, Fitted]]:
         """Run all, and say in `without` why one could not be.
 
         Args:
             place: of the weights that the model has now, so that heats of others lie apart.
             without: way -> why.
             after: the tuning that these weights come from.
+            frozen: what came of them before it, whose choices are taken where few pictures choose.
         """
+        chosen = {heat.name: fitted.which for heat, fitted in frozen}
         done, seen, begun = list[tuple[Heat, Fitted]](), None, None
         for way, its in self.ways.items():
             name = f"{after} + {way}" if after else way
             kept = self.folder / f"{place}-{way}{its.within}".replace(" ", "-")
-            if (heat := _kept(kept)) is not None and (kept / VECTORS).is_file():
+            if (heat := _kept(kept)) is not None:
                 fitted = _read(kept)
             else:
                 began = monotonic()
                 try:
                     seen = seen or Seen.of(self.embedder, self.choice, self.train, self.val, self.seed, self.progress)
-                    begin = begun or plain(self.embedder, self.choice.labels)
-                    fitted = (its.fit if after else partial(folds.fit, its))(seen, begin, self.progress)
-                except (ConfigError, CapabilityError) as err:
+                    first = begun or plain(self.embedder, self.choice.labels)
+                    if not after:
+                        fitted = folds.fit(its, seen, first, self.progress)
+                    elif folds.few(seen) and way in chosen:
+                        fitted = folds.again(its, seen, first, chosen[way], self.progress)
+                    else:
+                        fitted = its.fit(seen, first, self.progress)
+                except (ConfigError, CapabilityError, DataError) as err:
                     without[name] = str(err)
                     continue
                 heat = Heat(name=name, steps=0, score=fitted.score, seconds=round(monotonic() - began, 3))
@@ -244,14 +252,14 @@ class LabelHeats:
 
 
 def watching_labels(embedder: Embedder, choice: Choice, val: Pool, progress: Progress) -> Watch:
-    """Return what scores the model on the validation split: the share of pictures whose label's own text is nearest, of equals the surer."""
+    """Return what scores the model on the validation split: the share of pictures whose label's own text is nearest, as of `Answered.score`."""
     pixels = as_tensor(to_float(decode(val, embedder.preprocess, 3, progress)))
     places = {label: place for place, label in enumerate(choice.labels)}
     label = np.array([places[one] for one in choice.of["val"]])
 
     def watch(model: torch.nn.Module) -> Mapping[str, float]:
         shown = Shown(image=embedder.pixels_embedded(pixels), label=label)
-        return {"val.class.top1": shown.judged(plain(embedder, choice.labels), embedder.logit_scale)}
+        return {"val.class.top1": shown.answered(plain(embedder, choice.labels), embedder.logit_scale).score()}
 
     return watch
 
@@ -285,14 +293,22 @@ def _keep(folder: Path, heat: Heat) -> None:
 
 def _write(folder: Path, fitted: Fitted) -> None:
     of = fitted.vectors
-    numbers = np.array([of.sharpness, fitted.strength, fitted.score, fitted.tried, fitted.chosen_by, fitted.begun_by])
+    numbers = np.array(
+        [of.sharpness, fitted.strength, fitted.score, fitted.tried, *fitted.which, fitted.chosen_by, fitted.begun_by]
+    )
     save_arrays({"vectors": of.vectors, "counts": np.array(of.counts), "numbers": numbers}, folder / VECTORS)
 
 
 def _read(folder: Path) -> Fitted:
     its = load_arrays(folder / VECTORS)
-    sharpness, strength, score_, tried, chosen_by, begun_by = its["numbers"].tolist()
+    sharpness, strength, score_, tried, place, at, chosen_by, begun_by = its["numbers"].tolist()
     vectors = LabelVectors(vectors=its["vectors"], counts=tuple(its["counts"].tolist()), sharpness=sharpness)
     return Fitted(
-        vectors=vectors, strength=strength, score=score_, tried=int(tried), chosen_by=chosen_by, begun_by=begun_by
+        vectors=vectors,
+        strength=strength,
+        score=score_,
+        tried=int(tried),
+        which=(int(place), int(at)),
+        chosen_by=chosen_by,
+        begun_by=begun_by,
     )

@@ -20,7 +20,7 @@ from components.contracts.sample import SPLITS
 from components.contracts.sealed import digest_of
 from components.data.selection import Pool
 from components.evaluation.embedding import Embedder
-from components.evaluation.hard_data import Hard, fewer_than_labels, hard_data, left_out
+from components.evaluation.hard_data import FEW_TO_CHOOSE_BY, Hard, fewer_than_labels, hard_data, left_out
 from components.finetuning.augment import Augment
 from components.finetuning.continued import UNKNOWN
 from components.finetuning.interpolate import Weights
@@ -68,6 +68,7 @@ class Raced:
         labels: that are told apart, where they were asked for.
         vectors: of them, None where texts are what is asked.
         hard: what makes this data hard, each with what was done about it.
+        by_folds: of ways that tune nothing, where few pictures choose, the share of those that are learnt from and of `val` that each answers rightly where it was left out.
         batch: pairs a step.
         general: general pictures that were learnt from beside one's own.
         optimisation: that training went on by; None where that took no part.
@@ -86,6 +87,7 @@ class Raced:
     labels: Sequence[str] = ()
     vectors: LabelVectors | None = field(default=None, compare=False)
     hard: Sequence[Hard] = ()
+    by_folds: Mapping[str, float] = field(default_factory=dict)
     called: str = ""
     batch: int = 0
     general: int = 0
@@ -101,7 +103,6 @@ class Raced:
 
         return asdict(replace(self, vectors=None)) | {
             "vectors": about, "trade": told(self.trade), "passed_over": {name: told(trade) for name, trade in self.passed_over.items()},
-            "heats": [asdict(replace(heat, score=round(heat.score, DIGITS))) for heat in self.heats],
         }  # fmt: skip
 
 
@@ -150,6 +151,7 @@ def raced(
     alike = choice is not None and embedder.model.logit_scale.bias is None
     if choice:
         kinds |= {"alike": "yes"} if alike else {}
+        kinds |= {"chosen": "few by folds"}
         kinds["labels"] = digest_of({"labels": repr(choice.labels), "of": repr((choice.of["train"], choice.of["val"]))})
     model, folder = embedder.model, folder / digest_of(kinds)[:16]
     start = {name: value.detach().clone() for name, value in model.state_dict().items()}
@@ -160,7 +162,7 @@ def raced(
     hard = hard_of(embedder, train, val, choice, ask, [name for name, why in unfit.items() if not why])
     scales = Scales.of(embedder, start, watch, others, most_lost, progress)
     ends = [_End(way=START, steps=0, alpha=0.0, val=scales.row["val"])]
-    told = None
+    told, frozen, by_folds = None, list[tuple[Heat, Fitted]](), dict[str, float]()
     if choice:
         told = LabelHeats(
             embedder=embedder, ways=label_ways(budget_s), choice=choice, train=train, val=val, seed=seed, folder=folder, progress=progress,
@@ -169,6 +171,8 @@ def raced(
         heats += [heat for heat, _ in frozen]
         if helps := best_of(frozen):
             ends = [_End.of(*helps, 0, 0.0)]  # in the place of the start, whatever so few of `val` say of that
+        if len(val) < FEW_TO_CHOOSE_BY:
+            by_folds = {heat.name: round(fitted.chosen_by, DIGITS) for heat, fitted in frozen}
     weighed: list[Weighed] = []
     try:
         spent_s = sum(heat.seconds for heat in heats)
@@ -192,7 +196,7 @@ def raced(
             ends.append(_End(way=won.heat.name, steps=won.heat.steps, alpha=won.alpha, val=won.val))
         if won.alpha and told:
             scales.take(won, part.get(won.heat.name))
-            on_top = told.run(f"{won.heat.name}-{won.heat.steps}-{won.alpha:g}", without, after=won.heat.name)
+            on_top = told.run(f"{won.heat.name}-{won.heat.steps}-{won.alpha:g}", without, won.heat.name, frozen)
             heats += [heat for heat, _ in on_top]
             ends += [_End.of(heat, fitted, won.heat.steps, won.alpha) for heat, fitted in on_top]
     except ConfigError as err:
@@ -209,9 +213,8 @@ def raced(
     most = max((row["val"] for one in weighed for row in one.trade), default=best.val)
     return Raced(
         way=best.way, called=called(best.way, part), steps=best.steps, alpha=best.alpha, trade=weighed[-1].trade if weighed else [scales.row], heats=heats,
-        without=without, unbound=scales.without, passed_over={one.heat.name: one.trade for one in weighed[:-1]}, kept=best.val + TIE >= most,
-        strength=fitted.strength if fitted else None, labels=choice.labels if choice else (), vectors=fitted.vectors if fitted else None, hard=hard,
-        batch=step, general=general, optimisation=part[CONTINUED].optimisation if CONTINUED in part else None,
+        without=without, unbound=scales.without, passed_over={one.heat.name: one.trade for one in weighed[:-1]}, kept=max(best.val, scales.row["val"]) + TIE >= most,
+        strength=fitted.strength if fitted else None, labels=choice.labels if choice else (), vectors=fitted.vectors if fitted else None, hard=hard, by_folds=by_folds, batch=step, general=general, optimisation=part[CONTINUED].optimisation if CONTINUED in part else None,
     )  # fmt: skip
 
 
@@ -333,7 +336,7 @@ def _tuning(
 def best_of(frozen: Sequence[tuple[Heat, Fitted]]) -> tuple[Heat, Fitted] | None:
     """Return the way that tunes nothing which is best by what chose it, of equals the first; None where none is better than what the first began with, the start."""
     best = max(frozen, key=lambda one: one[1].chosen_by, default=None)
-    return best if best and best[1].chosen_by > frozen[0][1].begun_by else None
+    return best if best and best[1].chosen_by > frozen[0][1].begun_by + TIE else None
 
 
 def _winner_first(heats: Sequence[Heat]) -> list[Heat]:

@@ -16,6 +16,7 @@ from components.contracts.progress import Progress
 from components.evaluation.embedding import Embedder
 from components.finetuning.ensemble import score
 from components.finetuning.interpolate import Weights, interpolate
+from components.finetuning.labels.way import TIE
 from components.finetuning.race import Heat
 from components.finetuning.strategy import ALPHAS, Strategy
 from components.models.dual_encoder import DualEncoder
@@ -134,7 +135,7 @@ class Scales:
     def best(self, raced: Sequence[tuple[Heat, Callable[[], Weights]]], ways: Mapping[str, Strategy]) -> list[Weighed]:
         """Return what was weighed, the best on the validation split of what is allowed last; it alone with its weights, since those of all would fill a memory.
 
-        The best score of a race is weighed first. Another is weighed only where its score is above what is allowed so far, for at none of the five places can
+        The best score of a race is weighed first. Another is weighed only where its score is above what is allowed so far, and not by a tie alone, for at none of the five places can
         it be better than that.
 
         Args:
@@ -144,7 +145,7 @@ class Scales:
         others: list[Weighed] = []
         best: Weighed | None = None
         for heat, read in sorted(raced, key=lambda one: -one[0].score):
-            if best is None or heat.score > best.val:
+            if best is None or heat.score > best.val + TIE:
                 one = self.weigh(heat, read(), ways.get(heat.name))
                 best, other = (one, best) if best is None or one.val > best.val else (best, one)
                 others += [replace(other, start={}, tuned={})] if other else []
@@ -163,12 +164,18 @@ class Scales:
 def chosen(trade: Sequence[Row], most_lost: float, others: Sequence[str]) -> tuple[float, bool]:
     """Return the alpha that is best on the validation split of those that lose no more elsewhere, and whether the best of all is among them.
 
+    Of equals it is the smallest, and of the start and what answers as many rightly, however surely, the start.
+
     Args:
         trade: a row an alpha, `alpha`, `val` and each other set's number; alpha 0 is the start.
         others: names of numbers that must not fall.
     """
     allowed = _allowed(trade, most_lost, others)
-    best, best_of_all = (max(rows, key=lambda row: (row["val"], -row["alpha"])) for rows in (allowed, trade))
+
+    def key(row: Row) -> tuple[float, float]:
+        return row["val"] + (0.0 if row["alpha"] else TIE), -row["alpha"]
+
+    best, best_of_all = (max(rows, key=key) for rows in (allowed, trade))
     return best["alpha"], best_of_all in allowed
 
 
@@ -185,7 +192,7 @@ def between(trade: Sequence[Row], most_lost: float, others: Sequence[str]) -> fl
     allowed = _allowed(trade, most_lost, others)
     val = next(row["val"] for row in trade if row["alpha"] == alpha)
     for before, row in pairwise(trade):
-        if row["alpha"] > alpha and row["val"] > val and row not in allowed:
+        if row["alpha"] > alpha and row["val"] > val + TIE and row not in allowed:
             return (before["alpha"] + row["alpha"]) / 2 if before in allowed else None
     return None
 

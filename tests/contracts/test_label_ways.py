@@ -4,6 +4,7 @@ import copy
 import importlib
 import inspect
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from components.contracts.errors import ConfigError
 from components.contracts.progress import silent
 from components.data.transforms.preprocess import Preprocess
 from components.evaluation.embedding import Embedder
+from components.finetuning.labels import folds
 from components.finetuning.labels.choice import choice_of
-from components.finetuning.labels.way import LabelWay, Seen, plain
+from components.finetuning.labels.way import TIE, LabelWay, Seen, Shown, plain
 from components.recipes.section import build
 from components.serving.classification import PLAIN, ranked
 from components.serving.labels import Labels
@@ -87,7 +89,7 @@ def test_at_no_strength_it_is_zero_shot(row, seen):
     assert found.strength == 0
     ours, theirs = (one.shares(seen.val.image, seen.embedder.logit_scale) for one in (found.vectors, begun))
     np.testing.assert_allclose(ours, theirs, rtol=1e-9)
-    assert found.score == seen.val.judged(begun, seen.embedder.logit_scale)
+    assert found.score == seen.val.answered(begun, seen.embedder.logit_scale).score()
 
 
 def test_it_is_the_same_twice(row, seen):
@@ -102,7 +104,7 @@ def test_validation_chooses_and_nothing_that_was_tried_is_better_on_it(row, seen
     begun = plain(seen.embedder, seen.choice.labels)
     found = way(row).fit(seen, begun)
     scale = seen.embedder.logit_scale
-    assert found.score == seen.val.judged(found.vectors, scale)
+    assert found.score == seen.val.answered(found.vectors, scale).score()
     alone = [way(row, strengths=[strength]).fit(seen, begun) for strength in (0.0, 0.5, 1.0)]
     assert found.score >= max(one.score for one in alone)
     assert found.tried == 5 / 1 * alone[0].tried
@@ -147,3 +149,29 @@ def test_a_label_without_a_picture_to_learn_from_is_still_answered(row, seen):
     found = way(row).fit(without, plain(seen.embedder, seen.choice.labels))
     assert len(found.vectors.counts) == len(seen.choice.labels)
     assert np.isfinite(found.vectors.vectors).all()
+
+
+def test_few_pictures_choose_with_those_that_are_learnt_from_and_what_they_chose_is_taken_again(row, seen):
+    begun, its = plain(seen.embedder, seen.choice.labels), way(row)
+    found = folds.fit(its, seen, begun)
+    assert found == folds.fit(its, seen, begun), "the same twice"
+    assert 0 <= found.chosen_by <= 1 + TIE
+    assert found.score == seen.val.answered(found.vectors, seen.embedder.logit_scale).score()
+    assert found.strength in its.strengths
+    taken = folds.again(its, seen, begun, found.which)
+    np.testing.assert_array_equal(taken.vectors.vectors, found.vectors.vectors)
+    assert (taken.vectors.sharpness, taken.strength, taken.score) == (
+        found.vectors.sharpness,
+        found.strength,
+        found.score,
+    )
+    assert taken.tried == 1
+    assert found.chosen_by >= found.begun_by or 0 not in its.strengths, "what was begun with is among them"
+
+
+def test_a_label_with_one_picture_is_left_out_of_what_is_learnt_and_asked_for_all_the_same(row, seen):
+    kept = [at for at, label in enumerate(seen.train.label) if label or not (seen.train.label[:at] == label).any()]
+    few = replace(seen, train=Shown(image=seen.train.image[kept], label=seen.train.label[kept]))
+    found = folds.fit(way(row), few, plain(seen.embedder, seen.choice.labels))
+    assert np.isfinite(found.vectors.vectors).all()
+    assert found.score == few.val.answered(found.vectors, few.embedder.logit_scale).score()

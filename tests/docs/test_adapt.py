@@ -40,9 +40,9 @@ def test_the_numbers_are_those_of_the_code():
     assert (len(USUAL), set(USUAL) < set(ways())) == (4, True)
     assert len(ALPHAS) == 5
     assert 0.0 in ALPHAS
-    assert f"fewer than {FEW_TO_CHOOSE_BY} pictures many ways" in PAGE
+    assert f"fewer than {FEW_TO_CHOOSE_BY} pictures many ways do alike" in PAGE
     assert f"fewer than {FEW_TO_CHOOSE_BY} pictures to choose by" in PAGE
-    assert FOLDS == 5, "five folds"
+    assert (FOLDS, PAGE.count("by five folds of")) == (5, 2)
 
 
 def test_a_step_is_what_it_is_by_itself():

@@ -132,11 +132,18 @@ def _moved(line: Mapping[str, Any]) -> tuple[str, str]:
 
 def heats(raced: Mapping[str, Any]) -> str:
     """Return what raced, and why others did not."""
+    by_folds: Mapping[str, float] = raced.get("by_folds", {})
+    head = ("way", "steps", "val", *(["folds"] if by_folds else []), "seconds")
     rows = [
-        [html.escape(heat["name"]), f"{heat['steps']:,}", percent(heat["score"]), f"{heat['seconds']:,.1f}"]
+        [
+            html.escape(heat["name"]), f"{heat['steps']:,}", percent(heat["score"]), *([_folds(by_folds, heat["name"])] if by_folds else []),
+            f"{heat['seconds']:,.1f}",
+        ]
         for heat in raced["heats"]
-    ]
+    ]  # fmt: skip
     left = "".join(said(f"{name} was not tried: {why}") for name, why in raced["without"].items())
-    return (
-        "<h3>What raced</h3>" + table("What raced", ("way", "steps", "val", "seconds"), rows, numbers=(1, 2, 3)) + left
-    )
+    return "<h3>What raced</h3>" + table("What raced", head, rows, numbers=range(1, len(head))) + left
+
+
+def _folds(by_folds: Mapping[str, float], name: str) -> str:
+    return percent(by_folds[name]) if name in by_folds else ""

@@ -1,72 +1,96 @@
 """Folds: where few pictures choose, those that are learnt from choose as well, each where it was left out.
 
-Source: Stone 1974, doi:10.1111/j.2517-6161.1974.tb00994.x (cross-validatory choice). Differs: what is chosen is the candidate, strength and sharpness of a way; it is learnt
+Source: Stone 1974, doi:10.1111/j.2517-6161.1974.tb00994.x (cross-validatory choice). Differs: what is chosen is the candidate and the variant of a way; it is learnt
 again from the training split alone, so that its score on the validation split is of pictures that it has not learnt from, as that of every tuning is.
-For towers that have not learnt from these pictures: of those that have, a picture that was left out is no new one.
+For towers that have not learnt from these pictures: of those that have, a picture that was left out is no new one, so what was chosen before is taken.
+Pictures of one series are not kept together.
 Axes: N pictures.
 """
 
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 from jaxtyping import Int
 
 from components.contracts.progress import Progress, silent
 from components.evaluation.hard_data import FEW_TO_CHOOSE_BY
-from components.finetuning.labels.way import Fitted, LabelVectors, LabelWay, Seen, Shown
+from components.finetuning.labels.way import Answered, Fitted, LabelVectors, LabelWay, Seen, Shown
 
 FOLDS = 5
-ROUNDED = 9  # digits of a mean, so that sums of the same numbers are equals
 
 
 def fit(way: LabelWay, seen: Seen, begun: LabelVectors, progress: Progress = silent) -> Fitted:
-    """Return what `way.fit` does, chosen by folds of both splits where FEW_TO_CHOOSE_BY pictures or more are not there to choose by.
+    """Return what `way.fit` does, chosen by folds of both splits where there are fewer than FEW_TO_CHOOSE_BY pictures to choose by.
 
-    A way whose learning is bound by time has as much in all. Ways are then compared by `chosen_by`; `score` is as ever on the validation split.
+    A way whose learning is bound by time has half of it for all folds, and half for what is taken. What captions say of pictures beside their labels is not
+    asked for then: those of a picture that is left out are among them.
 
     Args:
         seen: by towers that have not learnt from its pictures.
     """
-    if len(seen.val.label) >= FEW_TO_CHOOSE_BY:
+    if not few(seen):
         return way.fit(seen, begun, progress)
-    part, scale, judged = (
-        way.in_time(FOLDS + 1),
-        seen.embedder.logit_scale,
-        defaultdict[tuple[int, int], list[float]](list),
-    )
-    pictures, begun_by = len(seen.train.label) + len(seen.val.label), 0.0
-    for fold in folds(seen):
-        share = len(fold.val.label) / pictures
-        begun_by += share * fold.val.judged(begun, scale)
-        for place, found in enumerate(part.candidates(fold, begun, progress)):
+    if seen.choice.captions_differ:
+        seen = replace(seen, choice=replace(seen.choice, said={label: (label,) for label in seen.choice.labels}))
+    label, scale = both(seen).label, seen.embedder.logit_scale
+    count = min(FOLDS, len(label)) if way.learns else 1
+    fold = dealt(label, count, seen.seed)
+    taken = list(way.in_time(2).candidates(seen, begun, progress))
+    right, log = (defaultdict[tuple[int, int], np.ndarray](lambda: np.full(len(label), np.nan)) for _ in range(2))
+    part = way.in_time(2 * count)
+    for out, of in folds(seen, fold):
+        for place, found in enumerate(islice(part.candidates(of, begun, progress), len(taken))):
             for at, (_, one) in enumerate(part.variants(begun, found)):
-                judged[place, at].append(share * fold.val.judged(one, scale))
-    of_all = [list(part.variants(begun, found)) for found in part.candidates(seen, begun, progress)]
-    whole = max(map(len, judged.values()))
-    mean = {
-        which: round(sum(of), ROUNDED) for which, of in judged.items() if len(of) == whole and which[0] < len(of_all)
+                answered = of.val.answered(one, scale)
+                right[place, at][out], log[place, at][out] = answered.right, answered.log
+    whole = {
+        which: Answered(right=right[which].astype(bool), log=log[which], label=label)
+        for which in log
+        if not np.isnan(log[which]).any()  # a fold had no time for it
     }
-    place, at = max(mean, key=mean.__getitem__)  # the first of equals
-    strength, vectors = of_all[place][at]
+    place, at = which = max(whole, key=lambda one: whole[one].judged())  # the first of equals
+    strength, vectors = next(islice(way.variants(begun, taken[place]), at, None))
     return Fitted(
-        vectors=vectors, strength=strength, score=seen.val.judged(vectors, scale), tried=sum(map(len, of_all)), chosen_by=mean[place, at],
-        begun_by=round(begun_by, ROUNDED),
+        vectors=vectors, strength=strength, score=seen.val.answered(vectors, scale).score(), tried=len(log), which=which, chosen_by=whole[which].score(),
+        begun_by=both(seen).answered(begun, scale).score(),
     )  # fmt: skip
 
 
-def folds(seen: Seen) -> Iterator[Seen]:
-    """Yield both splits parted anew, FOLDS times or as often as there are pictures: each picture is chosen by once, and those of a label are dealt out over the folds."""
-    image = np.concatenate([seen.train.image, seen.val.image])
-    label = np.concatenate([seen.train.label, seen.val.label])
-    count = min(FOLDS, len(label))
-    fold = dealt(label, count, seen.seed)
-    for held in range(count):
-        left, out = fold != held, fold == held
-        yield replace(
-            seen, train=Shown(image=image[left], label=label[left]), val=Shown(image=image[out], label=label[out])
-        )
+def again(
+    way: LabelWay, seen: Seen, begun: LabelVectors, which: tuple[int, int], progress: Progress = silent
+) -> Fitted:
+    """Return what a way comes to by a candidate and a variant that were chosen before; of candidates for which there is no time the last before."""
+    *_, found = islice(way.candidates(seen, begun, progress), which[0] + 1)
+    strength, vectors = next(islice(way.variants(begun, found), which[1], None))
+    score = seen.val.answered(vectors, seen.embedder.logit_scale).score()
+    return Fitted(
+        vectors=vectors, strength=strength, score=score, tried=1, which=which, chosen_by=score,
+        begun_by=seen.val.answered(begun, seen.embedder.logit_scale).score(),
+    )  # fmt: skip
+
+
+def few(seen: Seen) -> bool:
+    """Return whether there are few pictures to choose by."""
+    return len(seen.val.label) < FEW_TO_CHOOSE_BY
+
+
+def folds(seen: Seen, fold: Int[np.ndarray, "N"]) -> Iterator[tuple[Int[np.ndarray, "_"], Seen]]:
+    """Yield both splits parted anew for each fold: the places of those that choose, and who learns from the others; with a single fold nobody does."""
+    shown = both(seen)
+    for held in range(int(fold.max()) + 1):
+        left, out = np.flatnonzero(fold != held), np.flatnonzero(fold == held)
+        yield out, replace(seen, train=_part(shown, left), val=_part(shown, out))
+
+
+def both(seen: Seen) -> Shown:
+    """Return the pictures of both splits, those to learn from first."""
+    image, label = (
+        np.concatenate([getattr(split, of) for split in (seen.train, seen.val)]) for of in ("image", "label")
+    )
+    return Shown(image=image, label=label)
 
 
 def dealt(label: Int[np.ndarray, "N"], count: int, seed: int) -> Int[np.ndarray, "N"]:
@@ -76,3 +100,7 @@ def dealt(label: Int[np.ndarray, "N"], count: int, seed: int) -> Int[np.ndarray,
     fold = np.empty(len(label), int)
     fold[order] = np.arange(len(label)) % count
     return fold
+
+
+def _part(shown: Shown, places: Int[np.ndarray, "_"]) -> Shown:
+    return Shown(image=shown.image[places], label=shown.label[places])

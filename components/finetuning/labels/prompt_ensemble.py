@@ -31,6 +31,8 @@ class PromptEnsemble(LabelWay):
     Raises ConfigError for a template without a place.
     """
 
+    learns = False
+
     def __init__(
         self, strengths: Sequence[float] = STRENGTHS, sharpnesses: Sequence[float] = SHARPNESSES,
         sets: Mapping[str, Sequence[str]] = SETS,

@@ -9,16 +9,17 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from components.contracts.errors import ConfigError
 from components.contracts.evaluator import Encoder
 from components.contracts.progress import Progress, silent
 from components.data.selection import Pool
 from components.evaluation.embedding import Embedder
-from components.evaluation.hard_data import COMMON
+from components.evaluation.hard_data import COMMON, FEW_TO_CHOOSE_BY
 from components.evaluation.prompts import SHORTEST, Asked, one_prompt
 from components.evaluation.retrieval import ranks
 from components.finetuning.labels.choice import Choice
@@ -26,7 +27,7 @@ from components.finetuning.labels.choice import Choice
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 SHARPNESSES = tuple(2.0**power for power in range(-4, 4))  # of the learned scale
 LEAST = 1e-12  # of a share, so that one label that is ruled out does not decide alone
-TIE = 1e-6  # less than a picture of a hundred thousand counts: of few pictures many ways answer each rightly
+TIE = 1e-6  # of one, less than any of few pictures counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -65,19 +66,40 @@ class Shown:
     image: Float[np.ndarray, "N D"]
     label: Int[np.ndarray, "N"]
 
-    def judged(self, vectors: LabelVectors, logit_scale: float) -> float:
-        """Return the share that is answered rightly, a tie counting as wrong, and TIE of how likely the right label was, so that of equals the surer is higher.
-
-        How likely is the geometric mean of its shares, from 0 to 1 by hundredths. Each label counts alike where they are uneven.
-        """
+    def answered(self, vectors: LabelVectors, logit_scale: float) -> "Answered":
+        """Return what became of each picture."""
         shares = vectors.shares(self.image, logit_scale)
         right = self.label[:, None] == np.arange(shares.shape[1])
-        answered, logs = ranks(shares, right) == 1, np.log(np.maximum(shares[right], LEAST))
+        return Answered(right=ranks(shares, right) == 1, log=np.log(np.maximum(shares[right], LEAST)), label=self.label)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """What became of pictures.
+
+    Args:
+        right: whether the share of a picture's label is the largest, a tie counting as wrong.
+        log: of that share.
+        label: the place of it.
+    """
+
+    right: Bool[np.ndarray, "N"]
+    log: Float[np.ndarray, "N"]
+    label: Int[np.ndarray, "N"]
+
+    def judged(self) -> tuple[float, float]:
+        """Return the share that is answered rightly, and the mean log of the right label's share; each label counts alike where they are uneven."""
         counts = np.bincount(self.label)
         weights = 1 / counts[self.label] if counts.max() >= COMMON * len(self.label) else None
-        return float(np.average(answered, weights=weights)) + TIE * round(
-            math.exp(np.average(logs, weights=weights)), 2
-        )
+        return float(np.average(self.right, weights=weights)), float(np.average(self.log, weights=weights))
+
+    def score(self) -> float:
+        """Return the share that is answered rightly, with TIE of how sure is who answers few, so that of equals the surest is higher.
+
+        Few are fewer than FEW_TO_CHOOSE_BY. How sure is the geometric mean of the right labels' shares, from 0 to 1 by hundredths.
+        """
+        share, log = self.judged()
+        return share + (TIE * round(math.exp(log), 2) if len(self.label) < FEW_TO_CHOOSE_BY else 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,22 +143,26 @@ class Fitted:
     Args:
         vectors: what was chosen.
         strength: how far it is from what was begun with.
-        score: share of `val` that it answers rightly, as of `Shown.judged`.
+        score: of `val`, as of `Answered.score`.
         tried: how many choices there were.
-        chosen_by: the same of the pictures that chose, which are those of `val` or more.
-        begun_by: what they say of what was begun with.
+        which: of them was taken: the place of its candidate, and that of its variant.
+        chosen_by: the score of the pictures that chose, which are those of `val` or more.
+        begun_by: their score of what was begun with.
     """
 
     vectors: LabelVectors = field(compare=False)
     strength: float
     score: float
     tried: int
+    which: tuple[int, int]
     chosen_by: float
     begun_by: float
 
 
 class LabelWay(ABC):
-    """Base of all ways that yield label vectors. `val` chooses among candidates, strengths and sharpnesses.
+    """Base of all ways that yield label vectors. `val` chooses among candidates, strengths and sharpnesses; where it has few pictures, folds.py.
+
+    `learns` says whether candidates are other ones of other pictures.
 
     Args:
         strengths: how far to go from the vectors that are begun with (0) to what was found (1); several to choose from.
@@ -144,6 +170,8 @@ class LabelWay(ABC):
 
     Raises ConfigError for numbers out of range.
     """
+
+    learns: ClassVar[bool] = True
 
     def __init__(self, strengths: Sequence[float] = STRENGTHS, sharpnesses: Sequence[float] = SHARPNESSES) -> None:
         if not strengths or not all(0 <= strength <= 1 for strength in strengths):
@@ -170,25 +198,22 @@ class LabelWay(ABC):
         """Yield what was found, each with numbers of its own, the nearest to what is begun with first; `seen.val` is not to be learnt from."""
 
     def fit(self, seen: Seen, begun: LabelVectors, progress: Progress = silent) -> Fitted:
-        """Return the best on `val`, of equals the first.
+        """Return the best on `val`: of equal shares that are right the likelier, of equals the first.
 
         Args:
             begun: one vector a label, such as its prompts'.
         """
-        scale, tried, best = seen.embedder.logit_scale, 0, (-1.0, begun, 0.0)
-        for found in self.candidates(seen, begun, progress):
-            for strength, one in self.variants(begun, found):
-                judged, tried = seen.val.judged(one, scale), tried + 1
+        scale, tried, best = seen.embedder.logit_scale, 0, ((-1.0, 0.0), begun, 0.0, (0, 0))
+        for place, found in enumerate(self.candidates(seen, begun, progress)):
+            for at, (strength, one) in enumerate(self.variants(begun, found)):
+                judged, tried = seen.val.answered(one, scale).judged(), tried + 1
                 if judged > best[0]:
-                    best = (judged, one, strength)
+                    best = (judged, one, strength, (place, at))
+        score = seen.val.answered(best[1], scale).score()
         return Fitted(
-            vectors=best[1],
-            strength=best[2],
-            score=best[0],
-            tried=tried,
-            chosen_by=best[0],
-            begun_by=seen.val.judged(begun, scale),
-        )
+            vectors=best[1], strength=best[2], score=score, tried=tried, which=best[3], chosen_by=score,
+            begun_by=seen.val.answered(begun, scale).score(),
+        )  # fmt: skip
 
     def variants(self, begun: LabelVectors, found: LabelVectors) -> Iterator[tuple[float, LabelVectors]]:
         """Yield what was found at each strength, with it, and each sharpness, the nearest to what is begun with first."""

@@ -1,5 +1,7 @@
 """The sentence in which adapting ends."""
 
+import re
+
 from components.evaluation.adapting import advice
 from components.evaluation.report.adapted import adapted
 from components.evaluation.wanted import Wanted
@@ -108,3 +110,11 @@ def test_what_is_hard_about_the_data_is_said_and_nothing_where_nothing_is():
     assert "<h3>What is hard about this data</h3>" in page
     assert "There are &lt;16&gt; pictures." in page
     assert "What is hard" not in adapted(RACED, HELD, "")
+
+
+def test_what_folds_say_stands_beside_what_the_validation_split_says_where_they_chose():
+    probe = {"name": "linear probe", "steps": 0, "score": 1.0, "seconds": 0.2}
+    page = adapted({**RACED, "heats": [probe, *RACED["heats"]], "by_folds": {"linear probe": 0.844}}, HELD, "")
+    assert re.search(r"linear probe.*?0.*?100.0%.*?84.4%.*?0.2", page, re.DOTALL)
+    assert page.count(">folds</th>") == 1
+    assert "folds" not in adapted(RACED, HELD, "")

@@ -33,6 +33,12 @@ def test_what_changes_nothing_is_taken_in_as_in_the_paper():
     assert greedy(candidates(3, 3, wanted=4), near(4)).names == ("3", "3")
 
 
+def test_what_is_worse_by_a_tie_alone_is_taken_in():
+    three = candidates(3, 3.001, wanted=3)
+    assert greedy(three, near(3)).names == ("3",)
+    assert greedy(three, near(3), within=0.001).names == ("3", "3.001")
+
+
 def test_one_that_nothing_helps_is_itself_to_the_last_bit():
     one = candidates(3.3, 100, wanted=3.3)
     soup = greedy(one, near(3.3))

@@ -22,7 +22,9 @@ from components.finetuning.continued import UNKNOWN
 from components.finetuning.interpolate import interpolate
 from components.finetuning.labels.cache import Cache
 from components.finetuning.labels.choice import choice_of
+from components.finetuning.labels.folds import FOLDS
 from components.finetuning.labels.soft_prompt import SoftPrompt
+from components.finetuning.labels.way import TIE
 from components.finetuning.race import Heat
 from components.finetuning.soup import Souped
 from components.models.adapted_projection import AdaptedProjection
@@ -144,6 +146,40 @@ def test_of_equals_the_one_nearest_to_the_start_is_chosen():
     assert chosen([{"alpha": alpha, "val": 0.5} for alpha in (0.0, 0.5, 1.0)], 0.01, []) == (0.0, True)
 
 
+def test_of_those_that_are_right_as_often_the_surest_is_chosen_but_not_for_the_start():
+    trade = [
+        {"alpha": alpha, "val": val} for alpha, val in ((0.0, 0.3), (0.5, 0.5 + 0.2 * TIE), (1.0, 0.5 + 0.9 * TIE))
+    ]
+    assert chosen(trade, 0.01, []) == (1.0, True)
+    assert chosen([{**row, "val": 0.5 + row["val"] * TIE} for row in trade], 0.01, []) == (0.0, True)
+
+
+def test_where_nothing_is_held_back_nobody_is_told_so_though_few_pictures_say_that_the_start_is_better(
+    embedder, squares, tmp_path, monkeypatch
+):
+    """Folds choose what is worse than the start on `val`, and no tuning has the time to begin."""
+    worst = []
+
+    def taken(frozen):
+        worst.append(min(frozen, key=lambda one: one[0].score))
+        return replace(worst[0][0], score=-1.0), worst[0][1]
+
+    monkeypatch.setattr(racing, "best_of", taken)
+    found = told_apart(embedder, squares, [], tmp_path, budget_s=1e-3, by=FEW)
+    assert found.raced.way == worst[0][0].name, "in the place of the start"
+    assert found.raced.kept
+
+
+def test_what_breaks_a_tie_is_not_told(embedder, squares, tmp_path):
+    found = told_apart(embedder, squares, [], tmp_path, budget_s=1e-3, by=FEW)
+    said = found.as_json()
+    assert [row["val"] for row in said["trade"]] == [round(row["val"], 5) for row in found.raced.trade]
+    assert [row["val"] for row in said["trade"]] != [row["val"] for row in found.raced.trade]
+    frozen = [heat["name"] for heat in said["heats"]]
+    assert list(said["by_folds"]) == frozen
+    assert all(0 < share <= 1 for share in said["by_folds"].values())
+
+
 def test_a_model_is_tuned_by_the_contrast_it_was_made_for(clip):
     assert isinstance(method_of(clip.model).objective, SoftmaxLoss)
     clip.model.logit_scale = LogitScale(bias=-10.0)
@@ -202,7 +238,7 @@ def labelled(squares):
 
 def told_apart(embedder, squares, others, folder, **given):
     return adapt(
-        embedder, labelled(squares), others, digest="a" * 64, budget_s=600.0, seed=0, folder=folder, progress=silent, **given
+        embedder, labelled(squares), others, **{"budget_s": 600.0, **given}, digest="a" * 64, seed=0, folder=folder, progress=silent
     )  # fmt: skip
 
 
@@ -344,7 +380,9 @@ def test_a_soup_that_is_better_on_val_than_each_is_what_is_taken(embedder, squar
     best = max((heat for heat in longest(alone.raced.heats) if heat.name in FEW), key=lambda heat: heat.score)
     both = load_file(kept / f"{best.name}-{best.steps}" / "tuned.safetensors")  # no mean is sure to be as good
     monkeypatch.setattr(
-        running, "greedy", lambda candidates, score_of: Souped(names=FEW, score=max(1.0, score_of(both)), weights=both)
+        running,
+        "greedy",
+        lambda candidates, score_of, within: Souped(names=FEW, score=max(1.0, score_of(both)), weights=both),
     )
     found = adapted(embedder, squares, others, tmp_path / "heats", most_lost=1.0, by=FEW)
     assert found.raced.heats[-1].name == "soup of lora and whole"
@@ -352,7 +390,7 @@ def test_a_soup_that_is_better_on_val_than_each_is_what_is_taken(embedder, squar
     assert found.raced.way == "soup of lora and whole"
     wanted = interpolate(start, both, found.raced.alpha)
     assert all(torch.equal(value, wanted[name]) for name, value in embedder.model.state_dict().items())
-    monkeypatch.setattr(running, "greedy", lambda *_: pytest.fail("a soup that was kept is made again"))
+    monkeypatch.setattr(running, "greedy", lambda *_, **__: pytest.fail("a soup that was kept is made again"))
     again = copy.deepcopy(embedder)
     again.model.load_state_dict(start)
     assert adapted(again, squares, others, tmp_path / "heats", most_lost=1.0, by=FEW) == found
@@ -491,3 +529,4 @@ def test_a_soft_prompt_of_one_budget_is_not_taken_for_another_s(embedder, square
             embedder=embedder, ways={"counted": way}, choice=choice, train=own["train"], val=own["val"], seed=0, folder=tmp_path, progress=silent,
         ).run("frozen", {})  # fmt: skip
     assert [within for within, _ in groupby(asked)] == ["-6s", "-90s"], "the third is the first, which was kept"
+    assert len(asked) == 2 * (1 + FOLDS)

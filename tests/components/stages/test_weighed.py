@@ -12,6 +12,7 @@ from components.contracts.progress import silent
 from components.data.transforms.preprocess import Preprocess
 from components.evaluation.adapting import advice
 from components.evaluation.embedding import Embedder
+from components.finetuning.labels.way import TIE
 from components.finetuning.race import Heat
 from components.finetuning.strategy import ALPHAS
 from components.stages import raced as racing
@@ -163,6 +164,7 @@ def test_nobody_looks_nearer_where_the_best_place_may_be_taken():
         (((0.1, 1), (0.5, 1), (0.45, 0), (0.6, 0), (0.7, 0)), None),
         (((0.1, 1), (0.5, 1), (0.5, 0), (0.4, 0), (0.2, 0)), None),
         (((0.1, 1), (0.3, 0), (0.3, 1), (0.2, 1), (0.1, 1)), None),
+        (((0.1, 1), (0.5, 1), (0.5 + TIE, 0), (0.5 + TIE, 0), (0.5, 0)), None),  # what is only surer is not better
     ],
 )
 def test_it_is_looked_at_below_the_first_place_that_is_better_and_loses_too_much(trade, wanted):
