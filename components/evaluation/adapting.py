@@ -23,11 +23,12 @@ def advice(raced: Mapping[str, Any], held: Mapping[str, Any], more: Wanted | Non
         if more
         else ""
     )
+    where = "on val, or by folds" if raced.get("by_folds") else "on val"
     if raced["way"] == "start":
         if raced["kept"]:
-            why, what = "nothing that was tried is better on val", "More pictures, or a longer --budget,"
+            why, what = f"nothing that was tried is better {where}", "More pictures, or a longer --budget,"
         else:
-            why = "whatever is better on val loses too much elsewhere"
+            why = f"whatever is better {where} loses too much elsewhere"
             what = "A larger --most-lost"
             if not raced.get("recalled", {}).get("replay"):
                 what = "--replay 0.5, which learns from general pictures beside one's own, or a larger --most-lost"

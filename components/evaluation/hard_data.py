@@ -106,7 +106,8 @@ def few_to_choose_by(train: int, held: int) -> Hard | None:
     return Hard(
         name="few_to_choose_by", count=held, of=FEW_TO_CHOOSE_BY,
         sentence=f"There are {held} pictures to choose by, on which many ways do alike. Ways that tune nothing are chosen by folds of these and of the {train:,} to learn from, "
-        "each picture where it was left out, and on top of a tuning by the same numbers; of what answers as many rightly the surest is taken.",
+        "each picture where it was left out, and on top of a tuning by the same numbers; of tunings that answer as many rightly the surest is taken. Pictures of one series make folds "
+        "sound better than they are.",
     )  # fmt: skip
 
 

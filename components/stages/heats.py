@@ -230,12 +230,12 @@ class LabelHeats:
                 fitted = _read(kept)
             else:
                 began = monotonic()
+                seen = seen or Seen.of(self.embedder, self.choice, self.train, self.val, self.seed, self.progress)
+                first = begun or plain(self.embedder, self.choice.labels)
                 try:
-                    seen = seen or Seen.of(self.embedder, self.choice, self.train, self.val, self.seed, self.progress)
-                    first = begun or plain(self.embedder, self.choice.labels)
                     if not after:
                         fitted = folds.fit(its, seen, first, self.progress)
-                    elif folds.few(seen) and way in chosen:
+                    elif folds.few(len(self.val)) and way in chosen:
                         fitted = folds.again(its, seen, first, chosen[way], self.progress)
                     else:
                         fitted = its.fit(seen, first, self.progress)

@@ -25,6 +25,7 @@ from components.finetuning.augment import Augment
 from components.finetuning.continued import UNKNOWN
 from components.finetuning.interpolate import Weights
 from components.finetuning.labels.choice import COLUMN, Ask, Choice
+from components.finetuning.labels.folds import FOLDS, few
 from components.finetuning.labels.way import TIE, Fitted, LabelVectors
 from components.finetuning.race import Heat, race
 from components.finetuning.recall import General
@@ -52,7 +53,7 @@ class Raced:
     """What came of a race.
 
     Args:
-        way: that was chosen, or `start` where none was better on the validation split, or all lost too much. A tuning that labels are told apart
+        way: that was chosen, or `start` where none was better on the validation split, or by folds, or all lost too much. A tuning that labels are told apart
             on top of is called after both, such as `lora + linear probe`.
         called: the way as a person reads it, such as `LoRA r=8`.
         steps: of tuning.
@@ -68,7 +69,8 @@ class Raced:
         labels: that are told apart, where they were asked for.
         vectors: of them, None where texts are what is asked.
         hard: what makes this data hard, each with what was done about it.
-        by_folds: of ways that tune nothing, where few pictures choose, the share of those that are learnt from and of `val` that each answers rightly where it was left out.
+        by_folds: of ways that tune nothing, where few pictures choose, the share of those that are learnt from and of `val` that each answers rightly where it was left out;
+            labels count alike where one is nearly all there is.
         batch: pairs a step.
         general: general pictures that were learnt from beside one's own.
         optimisation: that training went on by; None where that took no part.
@@ -94,7 +96,7 @@ class Raced:
     optimisation: Optimisation | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Return all of it as plain values, those of the validation split without what breaks a tie; of vectors, how many each label has, and their sharpness."""
+        """Return all of it as plain values: of a trade without what breaks a tie, which scores of heats have; of vectors, how many each label has, and their sharpness."""
         of = self.vectors
         about = None if of is None else {"counts": list(of.counts), "sharpness": of.sharpness}
 
@@ -151,7 +153,7 @@ def raced(
     alike = choice is not None and embedder.model.logit_scale.bias is None
     if choice:
         kinds |= {"alike": "yes"} if alike else {}
-        kinds |= {"chosen": "few by folds"}
+        kinds |= {"chosen": f"fewer than {FEW_TO_CHOOSE_BY} by {FOLDS} folds"}
         kinds["labels"] = digest_of({"labels": repr(choice.labels), "of": repr((choice.of["train"], choice.of["val"]))})
     model, folder = embedder.model, folder / digest_of(kinds)[:16]
     start = {name: value.detach().clone() for name, value in model.state_dict().items()}
@@ -171,7 +173,7 @@ def raced(
         heats += [heat for heat, _ in frozen]
         if helps := best_of(frozen):
             ends = [_End.of(*helps, 0, 0.0)]  # in the place of the start, whatever so few of `val` say of that
-        if len(val) < FEW_TO_CHOOSE_BY:
+        if few(len(val)):
             by_folds = {heat.name: round(fitted.chosen_by, DIGITS) for heat, fitted in frozen}
     weighed: list[Weighed] = []
     try:

@@ -1,6 +1,6 @@
 """What stands beside an adapted model in tests/benchmarks/adapt.py, on the same pictures: the start as it is, a linear probe, and plain full tuning.
 
-Each is what most would do, and chooses as the race does: by `val`, and numbers of a linear probe by folds where that is few. The start is asked by its own texts. The linear probe of labels is that of
+Each is what most would do, and chooses as the race does: by `val`, and numbers of a linear probe of labels by folds where that is few. The start is asked by its own texts. The linear probe of labels is that of
 components/finetuning/labels/linear_probe.py; of captions it is a linear map from a picture's vector to its caption's, by least squares drawn back to the identity
 (Hoerl and Kennard 1970). Plain full tuning trains every weight, statistics of batch norms too, by one rate and the loss and batches that the race has, on one's own pictures alone: AdamW at two
 rates and Muon as the start was trained by it race, in batches of each size that is asked for, for as much time in all as the race had, and the best of them is run once more for as many pairs as adapting learnt from,

@@ -142,7 +142,10 @@ def heats(raced: Mapping[str, Any]) -> str:
         for heat in raced["heats"]
     ]  # fmt: skip
     left = "".join(said(f"{name} was not tried: {why}") for name, why in raced["without"].items())
-    return "<h3>What raced</h3>" + table("What raced", head, rows, numbers=range(1, len(head))) + left
+    folds = "Folds are of the pictures to learn from and to choose by, each where it was left out: by them ways that tune nothing are chosen."
+    return (
+        "<h3>What raced</h3>" + table("What raced", head, rows, numbers=range(1, len(head))) + (said(folds) if by_folds else "") + left
+    )  # fmt: skip
 
 
 def _folds(by_folds: Mapping[str, float], name: str) -> str:

@@ -10,6 +10,7 @@ Axes: N pictures.
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -20,18 +21,19 @@ from components.evaluation.hard_data import FEW_TO_CHOOSE_BY
 from components.finetuning.labels.way import Answered, Fitted, LabelVectors, LabelWay, Seen, Shown
 
 FOLDS = 5
+DIGITS = 9  # by which sums of the same numbers in another order are equals
 
 
 def fit(way: LabelWay, seen: Seen, begun: LabelVectors, progress: Progress = silent) -> Fitted:
     """Return what `way.fit` does, chosen by folds of both splits where there are fewer than FEW_TO_CHOOSE_BY pictures to choose by.
 
-    A way whose learning is bound by time has half of it for all folds, and half for what is taken. What captions say of pictures beside their labels is not
-    asked for then: those of a picture that is left out are among them.
+    A way whose learning is bound by time has half of it for all folds, and half for what is taken. Where captions of a label differ, what they say is not asked
+    for then: those of a picture that is left out are among them.
 
     Args:
         seen: by towers that have not learnt from its pictures.
     """
-    if not few(seen):
+    if not few(len(seen.val.label)):
         return way.fit(seen, begun, progress)
     if seen.choice.captions_differ:
         seen = replace(seen, choice=replace(seen.choice, said={label: (label,) for label in seen.choice.labels}))
@@ -41,17 +43,20 @@ def fit(way: LabelWay, seen: Seen, begun: LabelVectors, progress: Progress = sil
     taken = list(way.in_time(2).candidates(seen, begun, progress))
     right, log = (defaultdict[tuple[int, int], np.ndarray](lambda: np.full(len(label), np.nan)) for _ in range(2))
     part = way.in_time(2 * count)
-    for out, of in folds(seen, fold):
-        for place, found in enumerate(islice(part.candidates(of, begun, progress), len(taken))):
+    for done, (out, of) in enumerate(folds(seen, fold), 1):
+        told = partial(_told, progress, f", fold {done} of {count}")
+        for place, found in enumerate(islice(part.candidates(of, begun, told), len(taken))):
             for at, (_, one) in enumerate(part.variants(begun, found)):
                 answered = of.val.answered(one, scale)
                 right[place, at][out], log[place, at][out] = answered.right, answered.log
     whole = {
         which: Answered(right=right[which].astype(bool), log=log[which], label=label)
         for which in log
-        if not np.isnan(log[which]).any()  # a fold had no time for it
+        if not np.isnan(log[which]).any()  # a fold had no time for it, or too few pictures
     }
-    place, at = which = max(whole, key=lambda one: whole[one].judged())  # the first of equals
+    place, at = which = max(
+        whole, key=lambda one: tuple(round(number, DIGITS) for number in whole[one].judged())
+    )  # the first of equals
     strength, vectors = next(islice(way.variants(begun, taken[place]), at, None))
     return Fitted(
         vectors=vectors, strength=strength, score=seen.val.answered(vectors, scale).score(), tried=len(log), which=which, chosen_by=whole[which].score(),
@@ -72,9 +77,9 @@ def again(
     )  # fmt: skip
 
 
-def few(seen: Seen) -> bool:
-    """Return whether there are few pictures to choose by."""
-    return len(seen.val.label) < FEW_TO_CHOOSE_BY
+def few(held: int) -> bool:
+    """Return whether so many pictures to choose by are few."""
+    return held < FEW_TO_CHOOSE_BY
 
 
 def folds(seen: Seen, fold: Int[np.ndarray, "N"]) -> Iterator[tuple[Int[np.ndarray, "_"], Seen]]:
@@ -100,6 +105,10 @@ def dealt(label: Int[np.ndarray, "N"], count: int, seed: int) -> Int[np.ndarray,
     fold = np.empty(len(label), int)
     fold[order] = np.arange(len(label)) % count
     return fold
+
+
+def _told(progress: Progress, more: str, doing: str, done: int, total: int, **seen: float) -> None:
+    progress(doing + more, done, total, **seen)
 
 
 def _part(shown: Shown, places: Int[np.ndarray, "_"]) -> Shown:

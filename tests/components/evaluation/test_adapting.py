@@ -42,6 +42,9 @@ def test_it_says_why_a_model_stays_as_it_was_and_what_was_not_measured():
         "It stays as it was: whatever is better on val loses too much elsewhere. --replay 0.5, which learns from general pictures beside one's own, or a "
         "larger --most-lost may change that."
     ), "more of the same would lose as much"
+    few = {**nothing, "by_folds": {"cache": 0.4}}
+    assert "nothing that was tried is better on val, or by folds. More" in advice(few, HELD)
+    assert "whatever is better on val, or by folds loses" in advice({**few, "kept": False}, HELD)
     assert "(what would be better still on val loses too much elsewhere)" in advice({**RACED, "kept": False}, HELD)
     assert "name sets by --set" in advice(RACED, {"own": [OWN], "elsewhere": {}})
 
@@ -117,4 +120,5 @@ def test_what_folds_say_stands_beside_what_the_validation_split_says_where_they_
     page = adapted({**RACED, "heats": [probe, *RACED["heats"]], "by_folds": {"linear probe": 0.844}}, HELD, "")
     assert re.search(r"linear probe.*?0.*?100.0%.*?84.4%.*?0.2", page, re.DOTALL)
     assert page.count(">folds</th>") == 1
-    assert "folds" not in adapted(RACED, HELD, "")
+    assert "Folds are of the pictures to learn from and to choose by" in page
+    assert "olds" not in adapted(RACED, HELD, "")

@@ -157,7 +157,7 @@ def test_of_those_that_are_right_as_often_the_surest_is_chosen_but_not_for_the_s
 def test_where_nothing_is_held_back_nobody_is_told_so_though_few_pictures_say_that_the_start_is_better(
     embedder, squares, tmp_path, monkeypatch
 ):
-    """Folds choose what is worse than the start on `val`, and no tuning has the time to begin."""
+    """Folds choose what is worse than the start on `val`, and no tuning is better than that."""
     worst = []
 
     def taken(frozen):
@@ -165,9 +165,30 @@ def test_where_nothing_is_held_back_nobody_is_told_so_though_few_pictures_say_th
         return replace(worst[0][0], score=-1.0), worst[0][1]
 
     monkeypatch.setattr(racing, "best_of", taken)
-    found = told_apart(embedder, squares, [], tmp_path, budget_s=1e-3, by=FEW)
+    monkeypatch.setattr(racing, "watching_labels", lambda *_: lambda model: {"val": 0.5})
+    found = told_apart(embedder, squares, [], tmp_path, by=("lora",), most_steps=8)
+    assert {row["val"] for row in found.raced.trade} == {0.5}
+    assert len(found.raced.trade) > 1
     assert found.raced.way == worst[0][0].name, "in the place of the start"
     assert found.raced.kept
+
+
+def test_what_folds_chose_is_kept_and_taken_on_top_of_a_tuning(embedder, squares, tmp_path):
+    own = labelled(squares)
+    choice = choice_of(own, "labels")
+    heats = LabelHeats(
+        embedder=embedder, ways=label_ways(60.0), choice=choice, train=own["train"], val=own["val"], seed=0, folder=tmp_path, progress=silent,
+    )  # fmt: skip
+    frozen = heats.run("frozen", {})
+    again = heats.run("frozen", {})
+    assert [fitted for _, fitted in again] == [fitted for _, fitted in frozen], "what is read is what was written"
+    assert len({fitted.which for _, fitted in frozen}) > 1
+    assert any(fitted.which[0] != fitted.which[1] for _, fitted in frozen)
+    on_top = heats.run("lora-8-1", {}, "lora", frozen)
+    assert [fitted.which for _, fitted in on_top] == [fitted.which for _, fitted in frozen]
+    assert {fitted.tried for _, fitted in on_top} == {1}
+    free = heats.run("lora-9-1", {}, "lora")
+    assert min(fitted.tried for _, fitted in free) > 1, "where nothing was chosen before"
 
 
 def test_what_breaks_a_tie_is_not_told(embedder, squares, tmp_path):
