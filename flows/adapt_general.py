@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from components.contracts.errors import ConfigError, DataError
 
@@ -29,6 +29,7 @@ class Beside:
         pool: of these.
         unasked: whether nobody said that they are to be learnt from.
         as_trained: what the start was trained by, with which training goes on; None where nobody knows.
+        views: what general pictures go through that are learnt from again, as the start's recipe has it; None for what one's own do.
     """
 
     replay: float
@@ -38,6 +39,7 @@ class Beside:
     pool: "Pool | None" = None
     unasked: bool = False
     as_trained: "Optimisation | None" = None
+    views: "Mapping[str, Any] | None" = None
 
     @classmethod
     def of(cls, asked: "Asked", here: Path, out: Path, told: "Progress") -> "Beside":
@@ -62,7 +64,7 @@ class Beside:
             if learnt is not None:
                 plain = replace(plain, as_trained=learnt.optimisation)
                 if not asked.recalled and (unsaid or recalls):
-                    plain = replace(plain, named=learnt.selection, pool=learnt.pictures())
+                    plain = replace(plain, named=learnt.selection, pool=learnt.pictures(), views=learnt.views)
         except DataError as err:  # taken down, others were brought in since, or there is no record that could be read
             print(
                 f"what {asked.start} learnt from is not all there any more, so it is not learnt from again: {err}",
@@ -102,7 +104,7 @@ class Beside:
         """Return it as a race takes it."""
         from components.stages.recalled import Recall
 
-        return None if self.pool is None else Recall(pool=self.pool, weight=weight, share=self.replay)
+        return None if self.pool is None else Recall(pool=self.pool, weight=weight, share=self.replay, views=self.views)
 
 
 def root_of(start: Path) -> Path | None:

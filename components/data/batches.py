@@ -168,7 +168,7 @@ class StepBatches(Dataset[Made]):
         chosen = {CAPTION: first}
         said: Mapping[str, Tensor] = {}
         if self.side is None:
-            drawn = self.views.drawn(len(rows), draw).part(self.part)
+            drawn = self.views.drawn_of(rows, draw).part(self.part)
             for name, others in self.captions.items():
                 if name != CAPTION:
                     chosen[name] = others.choose_some(rows, draw, self.texts[name].count)

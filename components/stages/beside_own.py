@@ -76,7 +76,7 @@ class BesideOwn:
             return found
         general = learnt.pictures() if learnt else general_pictures(build_source(race.recalled), scratch, progress)
         left = without_those_of(general, measured, listed)
-        recall = Recall(pool=left, weight=race.recall, share=share)
+        recall = Recall(pool=left, weight=race.recall, share=share, views=learnt.views if learnt else None)
         return replace(
             found, recall=recall, rows=learnt and learnt.rows(left.keys),
             known=known_by(learnt.selection if learnt else str(race.recalled["name"]), recall),

@@ -33,12 +33,14 @@ class Learnt:
         manifest: of that selection.
         raw: the folder that its shards are in.
         optimisation: the numbers of the optimizer; None where nobody knows.
+        views: what its training pictures went through, as a recipe has it; None where nobody knows.
     """
 
     selection: str
     manifest: Path
     raw: Path
     optimisation: Optimisation | None = None
+    views: Mapping[str, Any] | None = None
 
     @classmethod
     def of(cls, model: Path, root: Path | None = None) -> "Learnt | None":
@@ -56,7 +58,7 @@ class Learnt:
             return None
         return cls(
             selection=run.selection, manifest=run.root / run.selection / MANIFEST, raw=run.root / "data/raw",
-            optimisation=run.optimisation(),
+            optimisation=run.optimisation(), views=run.views(),
         )  # fmt: skip
 
     def pictures(self) -> Pool:
@@ -82,7 +84,11 @@ class Learnt:
             rows.set_column(place, rows.schema.field(place), pa.array(offsets, rows.schema.field(place).type)),
             folder / MANIFEST,
         )
-        said = {"selection": self.selection, "optimisation": self.optimisation and asdict(self.optimisation)}
+        said = {
+            "selection": self.selection,
+            "optimisation": self.optimisation and asdict(self.optimisation),
+            "views": self.views,
+        }
         (folder / SAID).write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
 
     def _rows(self) -> pa.Table:
@@ -95,7 +101,7 @@ class Learnt:
             numbers = said["optimisation"]
             return cls(
                 selection=said["selection"], manifest=folder / MANIFEST, raw=folder,
-                optimisation=None if numbers is None else build(numbers, Optimisation),
+                optimisation=None if numbers is None else build(numbers, Optimisation), views=said.get("views"),
             )  # fmt: skip
         except (OSError, ValueError, KeyError, TypeError) as err:
             raise DataError(

@@ -11,6 +11,7 @@ import yaml
 from components.contracts.errors import ConfigError, DataError
 from components.contracts.plain_yaml import load_yaml
 from components.recipes.section import build
+from components.recipes.views import main_views
 from components.recipes.yaml_lines import overlay
 from components.training.numbers import Optimisation
 
@@ -52,15 +53,26 @@ class LearntInRun:
 
         Rates of single parameters are left out: they are by names of what its method had, of which the model is a part.
         """
-        params = self._stages().get(f"pretrain@{self.recipe}", {}).get("params", {})
-        training = params.get(f"components/recipes/{self.recipe}.yaml", {}).get("training") or {}
-        said = overlay(training, params.get("params.yaml", {}).get("overrides.training") or {}).get("optimisation")
+        said = self._training().get("optimisation")
         if not isinstance(said, Mapping):
             return None
         try:
             return replace(build(dict(said), Optimisation), rates={})
         except ConfigError:
             return None
+
+    def views(self) -> Mapping[str, Any] | None:
+        """Return what its training pictures went through in pre-training, as the recipe has it, by dvc.lock; None as of `optimisation`."""
+        said = self._training().get("views")
+        try:
+            return {**said} if isinstance(said, Mapping) and main_views(said, 1) else None
+        except ConfigError:
+            return None
+
+    def _training(self) -> Mapping[str, Any]:
+        params = self._stages().get(f"pretrain@{self.recipe}", {}).get("params", {})
+        training = params.get(f"components/recipes/{self.recipe}.yaml", {}).get("training") or {}
+        return overlay(training, params.get("params.yaml", {}).get("overrides.training") or {})
 
     def _began_anew(self) -> bool:
         """Return whether this is all that the model ever learnt from: what another start knows, these pictures do not show."""

@@ -3,14 +3,18 @@
 from collections import Counter
 from dataclasses import replace
 
+import torch
+
 from components.contracts.errors import ConfigError
 from components.contracts.progress import Progress
 from components.data.batches import StepBatches
 from components.data.rows.decoded import decode_pairs
 from components.data.samplers.distinct import DistinctBatches
 from components.data.selection import Pool
+from components.data.transforms.views_by_row import ViewsByRow
 from components.evaluation.embedding import Embedder
 from components.finetuning.augment import Augment, views_of
+from components.recipes.views import main_views
 from components.stages.recalled import Recall, replayed
 from components.stages.selected import KEPT
 
@@ -24,14 +28,14 @@ def batches_of(
     """Return what is learnt from: each caption at most once a batch, of long ones whole sentences; ConfigError for fewer than two.
 
     Args:
-        recall: general pictures that are learnt from beside those of the pool, where it has a share.
+        recall: general pictures that are learnt from beside those of the pool, where it has a share, by its views.
         alike: whether a batch may have several of one concept, each of which is then as often in it as the others.
     """
     if len(set(pool.concepts)) < 2:
         raise ConfigError(
             f"all {len(pool):,} pictures to learn from have one caption, so there is nothing to tell apart. Say of each what it shows."
         )
-    size, often = embedder.preprocess.size, list[float]()
+    size, often, own = embedder.preprocess.size, list[float](), len(pool)
     if recall and recall.share:
         pool, often, batch = replayed(pool, recall.pool, recall.share, batch, alike)
     elif alike:
@@ -41,6 +45,9 @@ def batches_of(
         batch = batch_of(pool, batch)
     pairs = decode_pairs(pool, replace(embedder.preprocess, size=round(size * KEPT)), progress)
     views = views_of(augment, size, pool.captions)
+    if recall and recall.share and recall.views is not None:
+        again = torch.arange(len(pairs.keys)) >= own
+        views = ViewsByRow(views, main_views(recall.views, size), again)
     order = DistinctBatches(pairs.keys if alike else pairs.concepts, batch, seed=seed, often=often)
     return StepBatches(pairs, embedder.vocabulary, views, order, seed=seed, long="sample")
 

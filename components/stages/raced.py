@@ -150,6 +150,7 @@ def raced(
             )
         kinds |= {"recall": repr(recall.weight), **_said({"general": recall.pool})}
         kinds |= {"replay": repr(recall.share)} if recall.share else {}
+        kinds |= {"views": repr(recall.views)} if recall.share and recall.views is not None else {}
     alike = choice is not None and embedder.model.logit_scale.bias is None
     if choice:
         kinds |= {"alike": "yes"} if alike else {}

@@ -3,7 +3,7 @@
 import random
 import tempfile
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,11 +32,13 @@ class Recall:
         pool: general pictures with captions.
         weight: of what the start said of them, beside the loss; 0 for nothing.
         share: of a step's pairs, below 1, that are of them and are learnt from as one's own are (replay); 0 for none.
+        views: what they go through then, as a recipe has it; None for what one's own go through.
     """
 
     pool: Pool
     weight: float = 0.0
     share: float = 0.0
+    views: Mapping[str, Any] | None = None
 
 
 def known_by(named: str, of: Recall) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass, fields, replace
 
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
@@ -130,6 +130,10 @@ class Views:
     def __call__(self, pictures: UInt8[Tensor, "N C S S"], draw: torch.Generator) -> Float[Tensor, "N 3 H W"]:
         """Return views in [0, 1] of RGBA or RGB pictures, drawn for them alone."""
         return self.show(pictures, self.drawn(len(pictures), draw))
+
+    def drawn_of(self, rows: Int[Tensor, "N"], draw: Draws) -> Drawn:
+        """Return what happens to the pictures of these rows of a selection, as of `drawn`; it is the same for all but where a kind of views says otherwise."""
+        return self.drawn(len(rows), draw)
 
     def drawn(self, count: int, draw: Draws) -> Drawn:
         """Return what happens to each of `count` pictures, drawn for all of them or, from streams, for each alone."""
