@@ -44,7 +44,15 @@ class Recall:
 def known_by(named: str, of: Recall) -> dict[str, Any]:
     """Return by what general pictures can be known again: where they came from, how many there were, and a digest of them and of what is said of each; and what was done with them."""
     rows = {sha256: repr(texts) for sha256, texts in zip(of.pool.sha256s, of.pool.captions, strict=True)}
-    return {"data": named, "pictures": len(of.pool), "digest": digest_of(rows), "replay": of.share, "recall": of.weight}
+    views = {"views": dict(of.views)} if of.share and of.views is not None else {}
+    return {
+        "data": named,
+        "pictures": len(of.pool),
+        "digest": digest_of(rows),
+        "replay": of.share,
+        "recall": of.weight,
+        **views,
+    }
 
 
 def general_pictures(source: Source, scratch: Path, progress: Progress) -> Pool:

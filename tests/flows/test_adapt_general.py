@@ -79,6 +79,7 @@ def test_a_step_is_one_of_labels_where_it_has_room_for_each_and_else_one_of_capt
     assert ((found.replay, found.batch), found.ways) == (wanted, ("continued",))
     assert found.pool is not None
     assert found.as_trained == Learnt.of(run).optimisation
+    assert found.recall(0.0).views == Learnt.of(run).views is not None
 
 
 def test_training_goes_on_as_it_was_trained_also_where_other_pictures_or_none_are_replayed(run, encoder, tmp_path):
@@ -87,6 +88,7 @@ def test_training_goes_on_as_it_was_trained_also_where_other_pictures_or_none_ar
     assert (alone.pool, alone.replay, alone.as_trained) == (None, 0.0, Learnt.of(run).optimisation)
     scenes = beside(replace(asked, replay=0.5, recalled="scenes"), CAPTIONS, tmp_path, encoder)
     assert (scenes.named, scenes.as_trained) == ("scenes", alone.as_trained)
+    assert scenes.recall(0.0).views is None, "it has not learnt from these"
 
 
 def test_where_dvc_lock_cannot_be_read_that_is_said_and_nothing_is_replayed(broken, encoder, tmp_path, capsys):

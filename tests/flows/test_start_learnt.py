@@ -228,6 +228,7 @@ def test_a_race_learns_from_it_again_as_it_was_trained(adapted, own):
     assert race["replay"] == "auto"
     assert {heat["name"] for heat in raced["heats"]} == {"continued"}
     assert (raced["recalled"]["data"], raced["recalled"]["replay"]) == ("data/curated/clip", OF_CAPTIONS[0])
+    assert raced["recalled"]["views"] == Learnt.of(own / "runs/clip/finetune").views
     assert raced["batch"] == 24, "that was said"
     assert race["as_trained"].items() <= raced["optimisation"].items(), "with which training goes on"
     learnt = of_split(read_manifest(own / "data/curated/clip/manifest.parquet"), "train")

@@ -498,7 +498,13 @@ def test_what_is_replayed_is_learnt_from_beside_one_s_own_by_each_way_and_traini
     assert any(key.startswith("general/") for key in batches.pairs.keys)
     weights = set()
     muon = Optimisation(optimizer="muon", lr=5.0e-3, weight_decay=0.1)
-    for share, as_trained in ((0.0, UNKNOWN), (0.5, UNKNOWN), (0.25, UNKNOWN), (0.5, muon)):
+    for share, as_trained, views in (
+        (0.0, UNKNOWN, None),
+        (0.5, UNKNOWN, None),
+        (0.25, UNKNOWN, None),
+        (0.5, muon, None),
+        (0.5, muon, {"grey": 1.0}),
+    ):
         start, folder = copy.deepcopy(embedder), tmp_path / "heats"
         known = set(folder.iterdir()) if folder.exists() else set()
         adapted(
@@ -507,14 +513,14 @@ def test_what_is_replayed_is_learnt_from_beside_one_s_own_by_each_way_and_traini
             [],
             folder,
             by=("continued",),
-            recall=replace(general, share=share) if share else None,
+            recall=replace(general, share=share, views=views) if share else None,
             batch=8,
             as_trained=as_trained,
         )
         (kept,) = set(folder.iterdir()) - known
         (tuned,) = (path for path in kept.glob("continued-8/tuned.safetensors"))
         weights.add(load_file(tuned)["image_projection.linear.weight"].numpy().tobytes())
-    assert len(weights) == 4, "each share, and each optimizer, is another race, and learns something else"
+    assert len(weights) == 5, "each share, each optimizer, and other views are another race, and learn something else"
     assert {"general", "batch"} <= found.as_json().keys()
     assert usual(0.5) == (*usual(0.0), "continued")
     with pytest.raises(ConfigError, match="replay is 1"):

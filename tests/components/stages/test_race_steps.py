@@ -8,8 +8,10 @@ import pytest
 from components.contracts.errors import ConfigError
 from components.contracts.progress import silent
 from components.data.transforms.preprocess import Preprocess
+from components.data.transforms.views import Views
 from components.evaluation.embedding import Embedder
 from components.stages.race_steps import batch_of, batches_of, most_of
+from components.stages.recalled import Recall
 from tests.subjects import part_of
 
 
@@ -58,6 +60,23 @@ def test_without_labels_a_step_has_each_caption_once_and_one_caption_is_refused(
     assert batch_of(pool, 64) == batches_of(embedder, pool, 64, 0, silent).order.batch == 3
     with pytest.raises(ConfigError, match="all 50 pictures to learn from have one caption"):
         batches_of(embedder, of_labels(squares, 50), 8, 0, silent)
+
+
+def test_what_is_replayed_goes_through_the_views_that_it_is_told_and_one_s_own_do_not(embedder, squares):
+    own, general = part_of(squares, range(30)), part_of(squares, range(30, 50))
+    views = {"degrees": 0, "shift": 0.0, "zoom": [1.0, 1.0], "colour": 0.0, "grey": 1.0, "background": 0.0}
+    recall = Recall(pool=general, share=0.5, views=views)
+    batches = batches_of(embedder, own, 16, 0, silent, recall=recall, alike=True)
+    grey, coloured = set(), set()
+    for step in range(6):
+        made = batches[step]
+        pixels = made.images["main"].pixels
+        is_grey = (pixels.amax(1) - pixels.amin(1)).amax((1, 2)) < 1e-6
+        for key, of in zip(made.keys, is_grey.tolist(), strict=True):
+            (grey if of else coloured).add(key.startswith("general/"))
+    assert (grey, coloured) == ({True}, {False})
+    plain = batches_of(embedder, own, 16, 0, silent, recall=replace(recall, views=None), alike=True)
+    assert type(plain.views) is Views
 
 
 def test_the_longest_heat_takes_all_pictures_thirty_times_unless_steps_are_named():
