@@ -42,7 +42,7 @@ class Asked:
         batch: pairs a step; None for 64, or where what the start learnt from is replayed and nobody said so for 256, of few labels 128.
         ask: for labels, captions, or what fits (`auto`).
         most_steps: of the longest heat; 0 for as many as take 30 times all pictures.
-        augment: how much training pictures are changed: off, light or strong.
+        augment: how much one's own training pictures are changed: off, light or strong.
         recall: weight of what the start says of general pictures; 0 holds to nothing.
         replay: share of a step's pairs that are general pictures; 0 learns from one's own alone. None replays half, beside few labels three quarters, where the start is a workspace's run that
             still has all that it learnt from, and neither ways nor recall are said, by training that goes on alone, which gained most where it was measured; and else nothing.

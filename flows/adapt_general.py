@@ -102,9 +102,11 @@ class Beside:
 
     def recall(self, weight: float) -> "Recall | None":
         """Return it as a race takes it."""
-        from components.stages.recalled import Recall
+        from components.stages.recalled import Recall, makeable
 
-        return None if self.pool is None else Recall(pool=self.pool, weight=weight, share=self.replay, views=self.views)
+        if self.pool is None:
+            return None
+        return Recall(pool=self.pool, weight=weight, share=self.replay, views=makeable(self.views))
 
 
 def root_of(start: Path) -> Path | None:

@@ -72,7 +72,7 @@ def add_race(made: argparse.ArgumentParser, of: str = "") -> None:
     )  # fmt: skip
     made.add_argument(
         "--augment", choices=("off", "light", "strong"), default="light",
-        help=f"{of}how much training pictures are changed; strong also crops them and, where no caption says left or right, mirrors them (light)",
+        help=f"{of}how much your own training pictures are changed; strong also crops them and, where no caption says left or right, mirrors them (light)",
     )  # fmt: skip
     made.add_argument(
         "--recall", metavar="WEIGHT", type=float, default=0.0,

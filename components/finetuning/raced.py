@@ -21,9 +21,9 @@ class Race:
         batch: pairs a step, cut to the captions there are; null takes 64, or what fits where `replay` is auto.
         ask: for `labels`, `captions`, or what fits (`auto`).
         ways: to tune that take part, by name; null takes the usual four.
-        augment: how much training pictures are changed.
+        augment: how much one's own training pictures are changed, and general ones of which it is not known what they went through before.
         recall: weight of what the start says of general pictures, beside the loss; 0 holds to nothing.
-        replay: share of a step's pairs that are general pictures, learnt from as one's own are; 0 learns from none. These are what the start learnt from, or drawn
+        replay: share of a step's pairs that are general pictures, learnt from beside one's own; 0 learns from none. These are what the start learnt from, or drawn
             scenes: what lineage, licences and the list of what was taken down say of a model is by rows of the workspace and of its start, which those of another
             source are not. `auto` takes what fits, of what the start learnt from, by training that goes on alone, and nothing where captions are in a language
             that the start does not read.

@@ -19,7 +19,7 @@ from components.recipes.section import build
 from components.stages.learnt import Learnt, digest_in, laid_at
 from components.stages.raced import BATCH
 from components.stages.racing_ways import CONTINUED, usual
-from components.stages.recalled import Recall, general_pictures, known_by, without_those_of
+from components.stages.recalled import Recall, general_pictures, known_by, makeable, without_those_of
 from components.stages.selected import Selected
 from components.stages.unasked import unasked
 from components.training.numbers import Optimisation
@@ -76,7 +76,7 @@ class BesideOwn:
             return found
         general = learnt.pictures() if learnt else general_pictures(build_source(race.recalled), scratch, progress)
         left = without_those_of(general, measured, listed)
-        recall = Recall(pool=left, weight=race.recall, share=share, views=learnt.views if learnt else None)
+        recall = Recall(pool=left, weight=race.recall, share=share, views=makeable(learnt.views) if learnt else None)
         return replace(
             found, recall=recall, rows=learnt and learnt.rows(left.keys),
             known=known_by(learnt.selection if learnt else str(race.recalled["name"]), recall),

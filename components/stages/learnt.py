@@ -33,7 +33,7 @@ class Learnt:
         manifest: of that selection.
         raw: the folder that its shards are in.
         optimisation: the numbers of the optimizer; None where nobody knows.
-        views: what its training pictures went through, as a recipe has it; None where nobody knows.
+        views: what its training pictures went through, as a recipe has `main` of them; None where nobody knows.
     """
 
     selection: str
@@ -87,7 +87,7 @@ class Learnt:
         said = {
             "selection": self.selection,
             "optimisation": self.optimisation and asdict(self.optimisation),
-            "views": self.views,
+            **({} if self.views is None else {"views": self.views}),
         }
         (folder / SAID).write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
 
@@ -98,10 +98,10 @@ class Learnt:
     def _laid(cls, folder: Path) -> "Learnt":
         try:
             said = json.loads((folder / SAID).read_text(encoding="utf-8"))
-            numbers = said["optimisation"]
+            numbers, views = said["optimisation"], said.get("views")
             return cls(
                 selection=said["selection"], manifest=folder / MANIFEST, raw=folder,
-                optimisation=None if numbers is None else build(numbers, Optimisation), views=said.get("views"),
+                optimisation=None if numbers is None else build(numbers, Optimisation), views=views if isinstance(views, Mapping) else None,
             )  # fmt: skip
         except (OSError, ValueError, KeyError, TypeError) as err:
             raise DataError(

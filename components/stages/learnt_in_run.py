@@ -11,7 +11,7 @@ import yaml
 from components.contracts.errors import ConfigError, DataError
 from components.contracts.plain_yaml import load_yaml
 from components.recipes.section import build
-from components.recipes.views import main_views
+from components.recipes.views import MAIN
 from components.recipes.yaml_lines import overlay
 from components.training.numbers import Optimisation
 
@@ -62,12 +62,13 @@ class LearntInRun:
             return None
 
     def views(self) -> Mapping[str, Any] | None:
-        """Return what its training pictures went through in pre-training, as the recipe has it, by dvc.lock; None as of `optimisation`."""
-        said = self._training().get("views")
-        try:
-            return {**said} if isinstance(said, Mapping) and main_views(said, 1) else None
-        except ConfigError:
+        """Return what its training pictures went through in pre-training (`main` of a recipe's views), by dvc.lock; None where that does not say it."""
+        training = self._training()
+        said = training.get("views", {}) if training else None
+        if not isinstance(said, Mapping):
             return None
+        main = said.get(MAIN)
+        return {**(main if isinstance(main, Mapping) else said)}
 
     def _training(self) -> Mapping[str, Any]:
         params = self._stages().get(f"pretrain@{self.recipe}", {}).get("params", {})

@@ -44,8 +44,9 @@ def batches_of(
     else:
         batch = batch_of(pool, batch)
     pairs = decode_pairs(pool, replace(embedder.preprocess, size=round(size * KEPT)), progress)
-    views = views_of(augment, size, pool.captions)
-    if recall and recall.share and recall.views is not None:
+    by_row = recall is not None and recall.share and recall.views is not None
+    views = views_of(augment, size, pool.captions[:own] if by_row else pool.captions)
+    if recall is not None and recall.share and recall.views is not None:
         again = torch.arange(len(pairs.keys)) >= own
         views = ViewsByRow(views, main_views(recall.views, size), again)
     order = DistinctBatches(pairs.keys if alike else pairs.concepts, batch, seed=seed, often=often)

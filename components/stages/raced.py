@@ -7,6 +7,7 @@ arXiv:2202.10054 (tuning all weights at once forgets).
 
 import copy
 import hashlib
+import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -150,7 +151,11 @@ def raced(
             )
         kinds |= {"recall": repr(recall.weight), **_said({"general": recall.pool})}
         kinds |= {"replay": repr(recall.share)} if recall.share else {}
-        kinds |= {"views": repr(recall.views)} if recall.share and recall.views is not None else {}
+        kinds |= (
+            {"views": json.dumps(dict(recall.views), sort_keys=True)}
+            if recall.share and recall.views is not None
+            else {}
+        )
     alike = choice is not None and embedder.model.logit_scale.bias is None
     if choice:
         kinds |= {"alike": "yes"} if alike else {}

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from components.contracts.errors import ConfigError
 from components.contracts.evaluator import Pictures
 from components.contracts.progress import Progress
 from components.contracts.sealed import digest_of
@@ -19,6 +20,7 @@ from components.data.ingest import ingest
 from components.data.manifest import read_manifest
 from components.data.seen import see
 from components.data.selection import Pool, read_pool
+from components.recipes.views import main_views
 
 DRAWN_BY = 7_919  # the seed of what is drawn; sets of evaluation are drawn by 0
 MOST = 5_000  # general pictures, which are held in memory, decoded
@@ -31,14 +33,22 @@ class Recall:
     Args:
         pool: general pictures with captions.
         weight: of what the start said of them, beside the loss; 0 for nothing.
-        share: of a step's pairs, below 1, that are of them and are learnt from as one's own are (replay); 0 for none.
-        views: what they go through then, as a recipe has it; None for what one's own go through.
+        share: of a step's pairs, below 1, that are of them and are learnt from beside one's own (replay); 0 for none.
+        views: what they go through then, as a recipe has `main` of its views; None for what one's own go through.
     """
 
     pool: Pool
     weight: float = 0.0
     share: float = 0.0
     views: Mapping[str, Any] | None = None
+
+
+def makeable(views: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """Return views if they can be made of these numbers today; None for those of a version that had others."""
+    try:
+        return views if views is not None and main_views(views, 1) else None
+    except ConfigError:
+        return None
 
 
 def known_by(named: str, of: Recall) -> dict[str, Any]:

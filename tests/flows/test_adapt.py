@@ -133,7 +133,9 @@ def test_of_a_run_of_a_workspace_what_it_learnt_from_is_learnt_from_again_unless
     assert 0 < said["general"] <= trained_on, "without those that are chosen by or tested on"
     assert {heat["name"] for heat in said["heats"]} == {"continued"}
     assert said["batch"] == 16
-    trained_by = yaml.safe_load((own / "components/recipes/clip.yaml").read_text())["training"]["optimisation"]
+    training = yaml.safe_load((own / "components/recipes/clip.yaml").read_text())["training"]
+    trained_by = training["optimisation"]
+    assert said["recalled"]["views"] == training["views"], "what they went through then"
     assert trained_by["optimizer"] == "muon"
     assert trained_by.items() <= said["optimisation"].items(), "with which training goes on"
     assert (
@@ -148,6 +150,7 @@ def test_of_a_run_of_a_workspace_what_it_learnt_from_is_learnt_from_again_unless
     assert code == 0, err
     said = json.loads((tmp_path / "held/adapted.json").read_text())["recalled"]
     assert (said["data"], said["replay"]) == ("data/curated/clip", 0.0), "what is recalled is not replayed, too"
+    assert "views" not in said, "nor changed"
     assert (alone["general"], "recalled" in alone, alone["batch"]) == (0, False, 48), "all things there are, below 64"
 
 

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from collections import Counter
 from copy import deepcopy
 from pathlib import Path
@@ -75,6 +77,12 @@ def test_what_a_run_learnt_from_is_laid_in_once_and_asked_for_by_its_digest(root
     assert f"of data/curated/clip, lies in data/learnt/{laid(root).name}, and is learnt from again" in sentence_of(
         root / RUN, root
     )
+    code = (
+        "import sys; from pathlib import Path; from components.stages.learnt import Learnt; "
+        f"views = Learnt.of(Path({str(root / RUN)!r})).views; sys.exit(0 if views and 'torch' not in sys.modules else 1)"
+    )
+    asked = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2])
+    assert asked.returncode == 0, "without torch, which the flow around it would hold"
     model = Path(shutil.copytree(root / RUN, tmp_path / "elsewhere"))  # the same model, by another name
     for folder in ("data/raw", "runs"):  # other pictures took their place
         shutil.rmtree(root / folder)

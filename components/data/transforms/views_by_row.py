@@ -34,6 +34,10 @@ class ViewsByRow(Views):
         )  # fmt: skip
         self.views, self.others, self.named = views, others, named
 
+    def drawn(self, count: int, draw: Draws) -> Drawn:
+        """Raise TypeError: which pictures these are is to be said."""
+        raise TypeError("two kinds of views draw for rows of a selection: drawn_of")
+
     def drawn_of(self, rows: Int[Tensor, "N"], draw: Draws) -> Drawn:
         """Return what happens to the pictures of these rows."""
         one, other = (views.drawn(len(rows), draw) for views in (self.views, self.others))

@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import yaml
@@ -101,7 +100,7 @@ def test_what_it_was_trained_by_is_what_dvc_lock_says_with_what_was_said_in_plac
         assert trained_by() is None, "of a version that had other numbers"
 
 
-def test_what_its_pictures_went_through_is_what_dvc_lock_says_and_nothing_where_that_is_none_of_today(here):
+def test_what_its_pictures_went_through_is_what_dvc_lock_says_and_nothing_where_it_does_not(here, own):
     def views():
         return Learnt.of(here / "runs/clip/finetune").views
 
@@ -111,17 +110,23 @@ def test_what_its_pictures_went_through_is_what_dvc_lock_says_and_nothing_where_
         (here / "dvc.lock").write_text(yaml.safe_dump(said))
         return views()
 
-    recipe = yaml.safe_load(Path("components/recipes/clip.yaml").read_text())["training"]["views"]
+    recipe = yaml.safe_load((own / "components/recipes/clip.yaml").read_text())["training"]["views"]
     assert views() == recipe
     assert recipe["outlined"] > 0
     said = yaml.safe_load((here / "dvc.lock").read_text())
     params = said["stages"]["pretrain@clip"]["params"]
     assert told(recipe, {"views": {"degrees": 45}}) == {**recipe, "degrees": 45}
     assert told({}) == {}, "all numbers as they are usual"
-    assert told({"main": {"grey": 0.5}, "small": {"count": 2, "side": 0.5}}) is not None
-    assert told({"swirled": 0.1}) is None
-    assert told({"crop": [0.9, 0.1]}) is None
+    assert told({"main": {"grey": 0.5}, "small": {"count": 2, "side": 0.5}}) == {"grey": 0.5}, (
+        "what plain pictures went through"
+    )
     assert told(None) is None
+    del params["components/recipes/clip.yaml"]["training"]["views"]
+    (here / "dvc.lock").write_text(yaml.safe_dump(said))
+    assert views() == {}, "which says nothing, and so are as they are usual"
+    del params["components/recipes/clip.yaml"]
+    (here / "dvc.lock").write_text(yaml.safe_dump(said))
+    assert views() is None
 
 
 def test_of_a_model_that_began_with_another_this_is_not_all_that_it_learnt_from(here):
@@ -156,6 +161,8 @@ def test_laid_in_it_is_what_it_was_by_whatever_name_the_model_goes_and_needs_no_
     of_before = {name: value for name, value in json.loads(laid_as.read_text()).items() if name != "views"}
     laid_as.write_text(json.dumps(of_before))
     assert Learnt.of(model.with_name("another"), root).views is None, "of a version that did not write them down"
+    laid_as.write_text(json.dumps({**of_before, "views": "strong"}))
+    assert Learnt.of(model.with_name("another"), root).views is None
     again = its.pictures()
     at = {key: place for place, key in enumerate(again.keys)}
     assert sorted(pool.keys) == sorted(again.keys)

@@ -14,7 +14,7 @@ from components.data.samplers.distinct import DistinctBatches
 from components.data.selection import read_pool
 from components.data.sources.catalogue import build_source
 from components.stages import recalled
-from components.stages.recalled import general_pictures, replayed, without_those_of
+from components.stages.recalled import general_pictures, makeable, replayed, without_those_of
 from tests.subjects import part_of
 
 
@@ -110,6 +110,14 @@ def test_general_pictures_are_no_more_than_a_memory_holds_and_all_can_be_decoded
     assert len(pool) == 12
     broken = replace(pool, pictures=(b"no picture", *pool.pictures[1:]))
     assert without_those_of(broken, []).keys == pool.keys[1:]
+
+
+@pytest.mark.parametrize(
+    ("views", "wanted"),
+    [({}, {}), ({"grey": 0.5}, {"grey": 0.5}), (None, None), ({"swirled": 0.1}, None), ({"crop": [0.9, 0.1]}, None), ({"grey": "much"}, None)],
+)  # fmt: skip
+def test_views_of_a_version_that_had_other_numbers_are_none(views, wanted):
+    assert makeable(views) == wanted
 
 
 def test_what_is_measured_on_is_known_by_its_pixels_however_it_is_encoded(squares):

@@ -52,6 +52,11 @@ def test_views_without_rows_are_as_ever():
     torch.testing.assert_close(views.drawn_of(ROWS, seeded()).angle, views.drawn(len(ROWS), seeded()).angle)
 
 
+def test_which_pictures_they_are_is_to_be_said():
+    with pytest.raises(TypeError, match="drawn_of"):
+        ViewsByRow(Views(pixels=32), Views(pixels=32), NAMED).drawn(8, seeded())
+
+
 def test_two_sizes_are_refused():
     with pytest.raises(ConfigError, match="views are 32 and 48 pixels a side"):
         ViewsByRow(Views(pixels=32), Views(pixels=48), NAMED)
