@@ -77,6 +77,10 @@ def test_the_table_is_what_was_measured():
     assert f"gain {min(val):.0f} to {max(val):.0f} points on `val`" in PAGE
     assert said["command"] in PAGE
     assert f"`{said['commit']}`" in PAGE
+    was = kept("adapt-shapes-shown-as-own")
+    had, kept_of = (", ".join(f"{100 * run[of]['difference']:+.1f}" for run in was["runs"]) for of in ("own", "emoji"))
+    assert f"(commit `{was['commit']}`), the start's pictures had it {had} here, and {kept_of} on the emoji" in PAGE
+    assert said["runs"][1]["emoji"]["difference"] < -MOST_LOST, "as with seed 1"
     alone = kept("adapt-shapes-alone")
     here, emoji = (", ".join(f"{100 * run[of]['difference']:+.1f}" for run in alone["runs"]) for of in ("own", "emoji"))
     assert (
@@ -95,27 +99,44 @@ def points(of):
 
 
 def test_what_adapting_is_held_against_is_what_was_measured():
-    names = ("designer", "stamps", "tuxpaint", "digits", "designer-alone", "digits-alone")
-    before = kept("adapt-designer-adamw")
+    names = ("designer", "stamps", "tuxpaint", "digits-100", "digits", "designer-alone", "digits-alone")
+    before, shown_as_own = kept("adapt-designer-adamw"), kept("adapt-designer-shown-as-own")
     told = [json.loads((REPOSITORY / f"docs/benchmarks/adapt-{name}.json").read_text()) for name in names]
     assert [line for line in PAGE.splitlines() if re.match(r"\| `(designer|stamps|tuxpaint|digits)` ", line)] == [
         *map(row_of, told)
     ]
-    assert [len(said["runs"]) for said in (before, *told)] == [10, 10, 5, 5, 5, 5, 5]
-    for said in (before, *told[:4]):
+    assert [len(said["runs"]) for said in (before, shown_as_own, *told)] == [10, 10, 5, 5, 5, 5, 5, 5, 5]
+    for said in (before, *told[:5]):
         assert f"`{said['commit']}`" in PAGE
+    assert len({told[0]["commit"], told[1]["commit"], told[3]["commit"]}) == 1, "one commit is named for them"
     (by_designer, by_stamps), starts = ([run["steps"] for run in said["runs"]] for said in told[:2]), told[1]["runs"]
-    assert f"had {min(by_designer)} to {max(by_designer)} steps on the designer's and {by_stamps[0]} on stamps" in PAGE
-    assert set(by_stamps) == {by_stamps[0]}
+    assert f"had {by_designer[0]} steps on the designer's and {by_stamps[0]} on stamps" in PAGE
+    assert (set(by_designer), set(by_stamps)) == ({by_designer[0]}, {by_stamps[0]})
     assert all(
         said["command"].split(" --seeds")[0] in PAGE.replace("designer|stamps", said["mine"]) for said in told[:2]
     )
-    first, other = (points(against_best(told[0]["runs"][of])["gain"]) for of in (slice(5), slice(5, 10)))
-    assert f"By the first five seeds it was {first}, by the other five {other}" in PAGE
+    ten, first = (points(against_best(shown_as_own["runs"][of])["gain"]) for of in (slice(10), slice(5)))
+    assert (
+        f"Shown as one's own are (commit `{shown_as_own['commit']}`) it was {ten} over ten seeds, and {first} over the first five"
+        in PAGE
+    )
     took = [run["wall_s"] for said in told[:2] for run in said["runs"]]
     assert f"a race took {min(took):.0f} to {max(took):.0f} s of its 240" in PAGE
-    assert all(0 < run["alpha"] < 1 for run in starts)
-    assert "less of it is taken, with each of the five seeds" in PAGE
+    assert f"less of it is taken, with {sum(0 < run['alpha'] < 1 for run in starts)} of the five seeds" in PAGE
+    kept_less = kept("adapt-stamps-shown-as-own")
+    assert (
+        f"(commit `{kept_less['commit']}`), what is learnt from again kept less: it was {points(kept_less['against_best']['gain'])}, and less"
+        in PAGE
+    )
+    assert all(0 < run["alpha"] < 1 for run in kept_less["runs"]), "was taken with each of the seeds"
+    of_few = [[100 * run["beside"]["plain tuning"]["own"], 100 * run["adapted"]["own"]] for run in told[3]["runs"]]
+    (least, least_adapted), (most, most_adapted) = (map(end, zip(*of_few, strict=True)) for end in (min, max))
+    of_before, of_now = (100 * said["runs"][0]["adapted"]["own"] for said in (kept("adapt-digits-100-before"), told[3]))
+    assert f"came to {of_before:.0f}% by the cache (commit `{kept('adapt-digits-100-before')['commit']}`, " in PAGE
+    assert f"where it comes to {of_now:.0f}%" in PAGE
+    assert (
+        f"ten to choose by, {least:.0f} to {most:.0f}%, and adapting {least_adapted:.0f} to {most_adapted:.0f}%" in PAGE
+    )
     farther, recalled = kept("adapt-stamps-before"), kept("adapt-stamps-recalled")
     assert f"(commit `{farther['commit']}`) it was {points(farther['against_best']['gain'])}" in PAGE
     pairs = zip(farther["runs"], recalled["runs"], strict=True)
