@@ -44,11 +44,12 @@ def batches_of(
     else:
         batch = batch_of(pool, batch)
     pairs = decode_pairs(pool, replace(embedder.preprocess, size=round(size * KEPT)), progress)
-    by_row = recall is not None and recall.share and recall.views is not None
-    views = views_of(augment, size, pool.captions[:own] if by_row else pool.captions)
-    if recall is not None and recall.share and recall.views is not None:
-        again = torch.arange(len(pairs.keys)) >= own
-        views = ViewsByRow(views, main_views(recall.views, size), again)
+    shown = (
+        recall.views if recall and recall.share else None
+    )  # what is learnt from again, which stands behind one's own
+    views = views_of(augment, size, pool.captions if shown is None else pool.captions[:own])
+    if shown is not None:
+        views = ViewsByRow(views, main_views(shown, size), torch.arange(len(pairs.keys)) >= own)
     order = DistinctBatches(pairs.keys if alike else pairs.concepts, batch, seed=seed, often=often)
     return StepBatches(pairs, embedder.vocabulary, views, order, seed=seed, long="sample")
 
