@@ -81,6 +81,10 @@ def test_the_table_is_what_was_measured():
     had, kept_of = (", ".join(f"{100 * run[of]['difference']:+.1f}" for run in was["runs"]) for of in ("own", "emoji"))
     assert f"(commit `{was['commit']}`), the start's pictures had it {had} here, and {kept_of} on the emoji" in PAGE
     assert said["runs"][1]["emoji"]["difference"] < -MOST_LOST, "as with seed 1"
+    lost_more = [
+        now["emoji"]["value"] < then["emoji"]["value"] for now, then in zip(said["runs"], was["runs"], strict=True)
+    ]
+    assert sum(lost_more) == 2, "with two seeds of three"
     alone = kept("adapt-shapes-alone")
     here, emoji = (", ".join(f"{100 * run[of]['difference']:+.1f}" for run in alone["runs"]) for of in ("own", "emoji"))
     assert (

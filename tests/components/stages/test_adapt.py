@@ -173,6 +173,21 @@ def test_where_nothing_is_held_back_nobody_is_told_so_though_few_pictures_say_th
     assert found.raced.kept
 
 
+def test_a_way_that_finds_no_numbers_is_told_and_the_others_go_on(embedder, squares, tmp_path):
+    class Diverged(Cache):
+        def candidates(self, seen, begun, progress):
+            for found in super().candidates(seen, begun, progress):
+                yield replace(found, vectors=found.vectors * np.float32("nan"))
+
+    own, without = labelled(squares), {}
+    heats = LabelHeats(
+        embedder=embedder, ways={"diverged": Diverged(), "cache": Cache()}, choice=choice_of(own, "labels"), train=own["train"], val=own["val"], seed=0,
+        folder=tmp_path, progress=silent,
+    )  # fmt: skip
+    assert [heat.name for heat, _ in heats.run("frozen", without)] == ["cache"]
+    assert "no numbers" in without["diverged"]
+
+
 def test_what_folds_chose_is_kept_and_taken_on_top_of_a_tuning(embedder, squares, tmp_path):
     own = labelled(squares)
     choice = choice_of(own, "labels")
