@@ -1,4 +1,4 @@
-"""A workspace with one toy stage, started as a real process."""
+"""A workspace with one toy stage, started as a real process; and a model that races, with a set that bounds it."""
 
 import os
 import subprocess
@@ -9,7 +9,13 @@ from pathlib import Path
 import psutil
 import pytest
 
+from components.data.evaluation_set import read_set
+from components.data.transforms.preprocess import Preprocess
+from components.evaluation.embedding import Embedder
+from components.stages.elsewhere import of_set
 from components.stages.outcome import StageOutcome
+from tests.squares import COLOURS
+from tests.their_sets import write_set
 
 TOY = Path(__file__).with_name("toy.py")
 REPOSITORY = Path(__file__).parents[3]
@@ -64,3 +70,17 @@ def toy(tmp_path: Path) -> Iterator[Toy]:
 def tree() -> Callable[[int], list[psutil.Process]]:
     """Everything below a process."""
     return lambda pid: psutil.Process(pid).children(recursive=True)
+
+
+@pytest.fixture
+def others(squares, tmp_path):
+    rows = [
+        {"png": data, "cls": str(list(COLOURS).index(group["category"])).encode()}
+        for data, group in zip(squares.pictures, squares.groups, strict=True)
+    ]
+    return [of_set(read_set(write_set(tmp_path / "colours", rows, list(COLOURS))))]
+
+
+@pytest.fixture
+def embedder(clip, vocabulary):
+    return Embedder(clip.model, vocabulary, Preprocess(size=32))
