@@ -10,10 +10,10 @@ import pytest
 
 from components.data.transforms.preprocess import MAX_PIXELS
 from components.serving.gateway import embeddings, texts_in
-from components.serving.gateway.app import create
 from components.serving.gateway.settings import Settings
 from flows.cli import _parser
 from tests.benchmarks import serve_page
+from tests.components.serving.gateway.conftest import description
 
 REPOSITORY = Path(__file__).parents[2]
 PAGE = (REPOSITORY / "docs/serving.md").read_text()
@@ -42,10 +42,9 @@ def test_the_codes_are_those_of_the_code():
 
 
 def test_the_routes_are_those_of_the_code(tmp_path):
-    app = create(Settings(root=tmp_path))._app
     known = {
         f"{method.upper()} {path.replace('{key}', 'KEY')}"
-        for path, its in app.openapi()["paths"].items()
+        for path, its in description(tmp_path)["paths"].items()
         for method in its
     }
     said = set(re.findall(r"`((?:GET|POST) /[\w/]+)`", PAGE)) | {"GET /readyz", "GET /metrics"}

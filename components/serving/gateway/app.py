@@ -13,6 +13,7 @@ from components.serving.gateway import classify, embeddings, feedback, health, m
 from components.serving.gateway.answers import as_json
 from components.serving.gateway.border import App, Border
 from components.serving.gateway.described import Described
+from components.serving.gateway.direct import Direct
 from components.serving.gateway.fleet import Fleet
 from components.serving.gateway.metrics import REFUSED
 from components.serving.gateway.pictures_out import Thumbnails
@@ -70,7 +71,7 @@ def create(settings: Settings) -> App:
     app.add_exception_handler(StarletteHTTPException, _unknown)
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(Exception, _failed)
-    return Border(app, settings, app.state.samples)
+    return Border(Direct(app, (route.router for route in ROUTES)), settings, app.state.samples)
 
 
 async def _write_regularly(samples: Samples) -> None:

@@ -134,7 +134,7 @@ class Border:
                 until = asyncio.get_running_loop().time() + _deadline(headers, self._deadline_s)
                 scope["state"]["until"] = until
                 async with asyncio.timeout_at(until):
-                    await self._app(scope, _replayed(body, receive), send)
+                    await self._app(scope, replayed(body, receive), send)
             except TimeoutError as err:
                 raise Refusal(
                     504,
@@ -231,7 +231,8 @@ def _deadline(headers: dict[bytes, bytes], most_s: float) -> float:
     return min(most_s, int(said) / 1000)
 
 
-def _replayed(body: bytes, receive: Callable[[], Awaitable[Message]]) -> Callable[[], Awaitable[Message]]:
+def replayed(body: bytes, receive: Callable[[], Awaitable[Message]]) -> Callable[[], Awaitable[Message]]:
+    """Return what gives a body that has been read, whole, and then what comes after it."""
     given = False
 
     async def replay() -> Message:
@@ -247,7 +248,7 @@ def _replayed(body: bytes, receive: Callable[[], Awaitable[Message]]) -> Callabl
 async def _refuse(err: Refusal, request_id: str, send: Callable[[Message], Awaitable[None]]) -> None:
     body = orjson.dumps(err.body(request_id))
     headers = {"content-type": "application/json", "content-length": str(len(body)), **err.headers()}
-    if err.status == 413:
+    if err.code == "body_too_large":
         headers["connection"] = "close"  # what it still sends is not read
     coded = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": err.status, "headers": coded})

@@ -1,10 +1,12 @@
 """A gateway of its own on real HTTP, in front of the real server that all tests of serving share."""
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -32,6 +34,17 @@ def running(settings: Settings) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join(30)
+
+
+def description(root: Path) -> dict[str, Any]:
+    """Return what a gateway of a workspace says of its API, in front of no server."""
+
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(create(Settings(root=root)))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            return await client.get("/openapi.json")
+
+    return dict(asyncio.run(ask()).json())
 
 
 @pytest.fixture

@@ -1,15 +1,13 @@
 """/openapi.json: every answer has a schema and an example that fits it, and what real answers hold is what the schema says."""
 
 import base64
-import json
 
 import pytest
 from pydantic import BaseModel
 
 from components.serving.gateway import classify, embeddings, feedback, health, models, search
 from components.serving.gateway.answers import REFUSALS, Refused
-from components.serving.gateway.app import create
-from components.serving.gateway.settings import Settings
+from tests.components.serving.gateway.conftest import description
 from tests.components.serving.tiny_package import COLOURS, picture
 
 URI = f"data:image/png;base64,{base64.b64encode(picture(COLOURS['red'])).decode()}"
@@ -22,8 +20,7 @@ ANSWERS: dict[str, type[BaseModel]] = {
 @pytest.fixture(scope="module")
 def said(tmp_path_factory):
     """The description, as a client reads it."""
-    app = create(Settings(root=tmp_path_factory.mktemp("described")))._app
-    return json.loads(json.dumps(app.openapi()))
+    return description(tmp_path_factory.mktemp("described"))
 
 
 def operations(said):
