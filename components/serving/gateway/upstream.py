@@ -27,6 +27,7 @@ from components.serving.triton_client import (
 )
 
 CONNECTIONS = 16
+PLAIN = {"Accept-Encoding": "identity"}  # aiohttp would ask for gzip, and Triton pack each vector by it, for the way to a neighbour
 
 
 class Upstream:
@@ -74,7 +75,7 @@ class Upstream:
 
     async def _infer(self, model: str, inputs: list[InferInput]) -> InferResult:
         try:
-            return await self._http.infer(model, inputs)
+            return await self._http.infer(model, inputs, headers=dict(PLAIN))
         except InferenceServerException as err:
             raise fault_of(err, model, self.address) from err
         except (aiohttp.ClientError, asyncio.IncompleteReadError, OSError) as err:
