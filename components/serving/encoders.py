@@ -1,4 +1,4 @@
-"""The package's own two encoders, in this process: its ONNX graphs on onnxruntime, its transforms.json, its tokenizer.json.
+"""Two encoders in this process: ONNX graphs on onnxruntime, with the transforms.json and the tokenizer.json that go before them.
 
 Axes: N samples, D embedding width.
 """
@@ -26,24 +26,21 @@ from components.serving.package import REMEDY, Package
 FAULTS = (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NoSuchFile, NotImplemented, RuntimeException)
 
 
-class PackageEncoders:
-    """What is served of a package, without a server. StaleArtifact where a graph cannot be loaded, or cannot be run.
+class Encoders:
+    """Two encoders of one space. StaleArtifact where a graph cannot be loaded, or cannot be run.
 
     Args:
-        package: verified.
+        image, text: files of the graphs, which somebody has looked at.
+        transforms, tokenizer: files of what makes pixels of pictures, and ids of texts.
         threads: that compute at once; 0 for as many as there are cores.
     """
 
-    def __init__(self, package: Package, threads: int = 0) -> None:
-        for side in ("image", "text"):
-            read_graph(package, f"{side}_encoder")
+    def __init__(self, *, image: Path, text: Path, transforms: Path, tokenizer: Path, threads: int) -> None:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
-        self._image, self._text = (
-            _session(package.path / f"{side}_encoder.onnx", options) for side in ("image", "text")
-        )
-        self._preprocess = Preprocess.from_json((package.path / "transforms.json").read_text(encoding="utf-8"))
-        self._tokenizer = Tokenizer.from_file(str(package.path / "tokenizer.json"))
+        self._image, self._text = _session(image, options), _session(text, options)
+        self._preprocess = Preprocess.from_json(transforms.read_text(encoding="utf-8"))
+        self._tokenizer = Tokenizer.from_file(str(tokenizer))
 
     @property
     def size(self) -> int:
@@ -74,6 +71,23 @@ class PackageEncoders:
     def tokens(self, texts: list[str]) -> np.ndarray:
         """Return int64 [N L], as the text encoder takes them."""
         return np.array([self._tokenizer.encode(text).ids for text in texts], np.int64)
+
+
+class PackageEncoders(Encoders):
+    """What is served of a package, without a server.
+
+    Args:
+        package: verified.
+        threads: as of `Encoders`.
+    """
+
+    def __init__(self, package: Package, threads: int = 0) -> None:
+        for side in ("image", "text"):
+            read_graph(package, f"{side}_encoder")
+        super().__init__(
+            image=package.path / "image_encoder.onnx", text=package.path / "text_encoder.onnx",
+            transforms=package.path / "transforms.json", tokenizer=package.path / "tokenizer.json", threads=threads,
+        )  # fmt: skip
 
 
 def _session(path: Path, options: ort.SessionOptions) -> ort.InferenceSession:

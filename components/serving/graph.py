@@ -1,6 +1,7 @@
 """An ONNX graph of a package, read without trusting it: what it names outside of itself must be a file of the package that was hashed."""
 
 from collections.abc import Iterator
+from math import prod
 from pathlib import Path
 
 import onnx
@@ -34,6 +35,12 @@ def read_graph(package: Package, model: str) -> onnx.GraphProto:
                 f"{path} keeps its weights {tensor.name} in {where[:200]!r}, which is no file of the package beside it, so it is not read. {REMEDY}"
             )
     return loaded.graph
+
+
+def weights_of(graph: onnx.GraphProto) -> int:
+    """Return how many numbers a row is multiplied with; those of a table that rows are only taken from, such as a text's tokens, are none."""
+    tables = {node.input[0] for node in graph.node if node.op_type == "Gather"}
+    return sum(prod(one.dims) for one in graph.initializer if one.name not in tables)
 
 
 def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:

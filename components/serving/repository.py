@@ -10,7 +10,6 @@ Axes: D embedding width, L tokens, S pixels a side.
 import json
 import shutil
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
 from string import Template
 
@@ -21,7 +20,7 @@ import pyarrow.parquet as pq
 from components.contracts.errors import ConfigError, StaleArtifact
 from components.data.transforms import preprocess
 from components.serving import classification, prompt_cache, row_filter
-from components.serving.graph import read_graph
+from components.serving.graph import read_graph, weights_of
 from components.serving.labels import LABEL_FILES, Labels
 from components.serving.package import REMEDY, Package
 from components.serving.search.entry import COLUMNS
@@ -120,13 +119,8 @@ def models_of(package: Package) -> tuple[str, ...]:
 
 
 def threads_of(graph: onnx.GraphProto) -> int:
-    """Return how many threads a graph is given on a processor: one, or 0, as many as the machine has processors, where it is large.
-
-    Weights count, since they are what a row is multiplied with; but not a table that rows are only taken from, such as that of a text's tokens.
-    """
-    tables = {node.input[0] for node in graph.node if node.op_type == "Gather"}
-    weights = sum(prod(one.dims) for one in graph.initializer if one.name not in tables)
-    return 0 if weights > LARGE else 1
+    """Return how many threads a graph is given on a processor: one, or 0, as many as the machine has processors, where it is large."""
+    return 0 if weights_of(graph) > LARGE else 1
 
 
 def _shapes(package: Package) -> Shapes:

@@ -68,7 +68,7 @@ def _settings(root: Path, here: Path, asked: argparse.Namespace) -> Settings:
     if not 0 <= share <= 1:
         raise ConfigError(f"--log-share is {share:g}, but a share is from 0 to 1")
     return replace(
-        now, workers=workers, log_share=share, log_days=days, log_mb=size_mb, hosts=tuple(asked.hosts or now.hosts),
+        now, workers=workers, in_process=now.in_process if asked.in_process is None else asked.in_process, log_share=share, log_days=days, log_mb=size_mb, hosts=tuple(asked.hosts or now.hosts),
         traces=(here / asked.traces).resolve() if asked.traces else now.traces,
     )  # fmt: skip
 

@@ -37,6 +37,11 @@ def add_serving(
     serve.add_argument("--port", type=int, help="to listen on, on this machine alone; that of last time unless given")
     serve.add_argument("--workers", type=int, metavar="COUNT", help="processes that answer (1)")
     serve.add_argument(
+        "--in-process",
+        action=argparse.BooleanOptionalAction,
+        help="have the workers run small encoders themselves, at a third of what asking Triton for each vector costs (no)",
+    )
+    serve.add_argument(
         "--host",
         action="append",
         metavar="NAME",

@@ -1,4 +1,4 @@
-"""What an answer costs: the gateway and Triton beside a plain FastAPI server, MLflow's pyfunc server and infinity-emb (serve_peers.py), on one package.
+"""What an answer costs: the gateway and Triton, and a gateway that runs small encoders itself, beside a plain FastAPI server, MLflow's pyfunc server and infinity-emb (serve_peers.py), on one package.
 
 `python -m tests.benchmarks.serve --workspace . --keep` in a workspace with a finished run; `--measure grpc embed sustained overload soak perf` measures what serve_longer.py does,
 and keeps it beside; `--larger` keeps a workspace's that holds a larger model apart, such as one of `diptych run clip --size small`; what is not measured now stays as it was kept. Each side answers the same requests, a text or a picture in JSON, from 1, 4, 16
@@ -44,7 +44,7 @@ from tests.benchmarks.serve_peers import body
 KEPT_AT = ROOT / "docs/benchmarks/serve.json"
 AT_ONCE = (1, 4, 16, 64)
 TEXT = "a red heart"
-SIDES = ("gateway", *serve_peers.STARTS)
+SIDES = (*serve_claims.OURS, *serve_peers.STARTS)
 COLD = 50  # requests before the first that counts
 RECIPE = "clip"
 
@@ -91,14 +91,14 @@ class Side:
 
 
 @contextmanager
-def ours(package: Path, picture: bytes, scratch: Path) -> Iterator[Side]:
-    """Serve a package behind a gateway as it is by default, in a workspace of its own below `scratch`; it ends with the block."""
-    root = scratch / "workspace"
+def ours(package: Path, picture: bytes, scratch: Path, in_process: bool = False) -> Iterator[Side]:
+    """Serve a package behind a gateway as it is by default but for where small encoders run, in a workspace of its own below `scratch`; it ends with the block."""
+    root = scratch / ("in_process" if in_process else "workspace")
     root.mkdir()
     (root / ".venv-serving").symlink_to(ROOT / ".venv-serving")
     try:
         endpoint = deploy(package, root, "bench@1")
-        gateway = ensure_gateway(root, Settings(root=root))
+        gateway = ensure_gateway(root, Settings(root=root, in_process=in_process))
         coded = base64.b64encode(picture).decode()
         bodies = {"text": body(input=TEXT), "image": body(input="data:image/png;base64," + coded)}
         yield Side(f"{gateway.url}v1/embeddings", bodies, [gateway.process.pid, endpoint.process.pid])
@@ -110,7 +110,10 @@ def ours(package: Path, picture: bytes, scratch: Path) -> Iterator[Side]:
 def sides(package: Path, picture: bytes, scratch: Path) -> Iterator[dict[str, Side]]:
     """Start every server, and end them with the block."""
     with ExitStack() as stack:
-        found = {"gateway": stack.enter_context(ours(package, picture, scratch))}
+        found = {
+            name: stack.enter_context(ours(package, picture, scratch, name == "in_process"))
+            for name in serve_claims.OURS
+        }
         for name, start in serve_peers.STARTS.items():
             peer = stack.enter_context(start(package, TEXT, picture, scratch))
             found[name] = Side(peer.url, peer.bodies, [peer.pid])
@@ -205,7 +208,7 @@ def page(said: dict[str, Any], vectors: dict[str, Any] | None = None, variants: 
 def _answers(said: dict[str, Any]) -> list[str]:
     """Return the table of what was asked of every side."""
     beside = {name: called for name, called in serve_peers.CALLED.items() if name in said["sides"]}
-    called = {"gateway": "the gateway and Triton", **beside}
+    called = {name: its for name, its in serve_claims.OURS.items() if name in said["sides"]} | beside
     lines = ["| asked | at once | " + " | ".join(called.values()) + " |", "| --- | --- |" + " --- |" * len(called)]
     for what in ("text", "image"):
         for at_once in map(str, AT_ONCE):

@@ -62,16 +62,26 @@ def measure(name: str, package: Path, pool: Pool, given: argparse.Namespace) -> 
             return embed(package, pool, scratch, given.turns)
         from tests.benchmarks.serve import ours
 
+        if name == "sustained":
+            found = []
+            for in_process in (False, True):
+                with ours(package, pool.pictures[0], scratch, in_process) as side:
+                    _warm(side)
+                    found.append(sustained(side, given.seconds))
+            return {**found[0], "in_process": found[1], "seconds": given.seconds}
+
         with ours(package, pool.pictures[0], scratch) as side:
             if name == "grpc":
                 return grpc(package, pool, side, scratch, given.requests, given.turns)
             if name == "perf":
                 return perf(_address(scratch), given.seconds)
-            for what in ("text", "image"):
-                side.asked(what, 10 * COLD, 4)
-            if name == "overload":
-                return overload(side, given.seconds)
-            return sustained(side, given.seconds) if name == "sustained" else soak(side, given.soak)
+            _warm(side)
+            return overload(side, given.seconds) if name == "overload" else soak(side, given.soak)
+
+
+def _warm(side: Any) -> None:
+    for what in ("text", "image"):
+        side.asked(what, 10 * COLD, 4)
 
 
 def grpc(package: Path, pool: Pool, side: Any, scratch: Path, count: int, turns: int) -> dict[str, Any]:
@@ -148,11 +158,10 @@ def embed(package: Path, pool: Pool, scratch: Path, turns: int) -> dict[str, Any
 
 def sustained(side: Any, seconds: float) -> dict[str, Any]:
     """Return what was answered in so many seconds at each number of clients."""
-    found = {
+    return {
         what: {str(clients): side.asked(what, 10**9, clients, seconds) for clients in CLIENTS}
         for what in ("text", "image")
     }
-    return {**found, "seconds": seconds}
 
 
 def overload(side: Any, seconds: float) -> dict[str, Any]:
@@ -233,10 +242,15 @@ def page(said: dict[str, Any]) -> Iterator[str]:
             f"| {its['seconds']:.0f} s of | at once | answered | middle and slowest of a hundred | errors | turned away |",
         )
         yield "| --- | --- | --- | --- | --- | --- |"
-        for what in ("text", "image"):
-            for clients, one in its[what].items():
+        kinds = [
+            (each, what, how)
+            for each, how in ((its, ""), (its.get("in_process", {}), ", in process"))
+            for what in ("text", "image")
+        ]
+        for each, what, how in kinds:
+            for clients, one in each.get(what, {}).items():
                 yield (
-                    f"| {'pictures' if what == 'image' else 'texts'} | {clients} | {one['per_s']:.0f}/s | {one['p50_ms']:.0f} and {one['p99_ms']:.0f} ms | "
+                    f"| {'pictures' if what == 'image' else 'texts'}{how} | {clients} | {one['per_s']:.0f}/s | {one['p50_ms']:.0f} and {one['p99_ms']:.0f} ms | "
                     f"{one['errors']} | {one['away']} |"
                 )
         yield from ("", _by(its))

@@ -72,6 +72,8 @@ def test_the_page_prints_what_was_measured_and_nothing_else():
     lines = list(serve_longer.page({"sustained": its}))
     assert "| texts | 1 | 100/s | 1 and 2 ms | 0 | 3 |" in lines
     assert "| pictures | 64 | 100/s | 1 and 2 ms | 0 | 3 |" in lines
+    both = list(serve_longer.page({"sustained": its | {"in_process": {"text": {"4": one}, "image": {}}}}))
+    assert "| texts, in process | 4 | 100/s | 1 and 2 ms | 0 | 3 |" in both
     soak = {
         "requests": 100_000,
         "errors": 0,
@@ -106,8 +108,23 @@ def test_ahead_is_ahead_in_both_numbers_at_every_number_of_clients():
 def test_a_peer_that_was_asked_has_a_row_of_its_own():
     each = {name: {what: {"1": cost(of, 100 / of)} for what in ("text", "image")} for name, of in (("gateway", 1.0), ("fastapi", 0.9), ("mlflow", 1.1), ("infinity", 1.2))}  # fmt: skip
     said = list(serve_claims.claims({"sides": each, "gateway_adds_cpu_ms": {"text": 1.0}}))
-    verdicts = {line.split("ahead of ")[1].split(" at each")[0]: line.split(" | ")[2] for line in said if "ahead of" in line}  # fmt: skip
+    verdicts = {line.split("ahead of ")[1].split(" at each")[0]: line.split(" | ")[2] for line in said if "Triton ahead of" in line}  # fmt: skip
     assert verdicts == {"plain FastAPI": "**does not hold** |", "MLflow's pyfunc": "holds |", "infinity-emb": "holds |"}
+
+
+def test_a_gateway_that_runs_small_encoders_itself_is_held_against_each_peer_too_by_its_own_minute():
+    each = {name: {what: {"1": cost(of, 100 / of)} for what in ("text", "image")} for name, of in (("gateway", 1.2), ("in_process", 0.8), ("fastapi", 1.0))}  # fmt: skip
+    slow, quick = ({what: {"1": cost(of, 100 / of)} for what in ("text", "image")} for of in (1.3, 0.9))
+
+    def verdicts(**minutes):
+        said = serve_claims.claims({"sides": each, "gateway_adds_cpu_ms": {"text": 1.0}, "sustained": {**minutes, "seconds": 60.0}})  # fmt: skip
+        return [line.rpartition(" | ")[2] for line in said if "ahead of plain FastAPI" in line]
+
+    assert verdicts(**slow, in_process=quick) == ["**does not hold** |", "holds |"]
+    assert verdicts(**quick, in_process=slow) == ["**does not hold** |", "**does not hold** |"]
+    broken = {"text": {"1": cost(0.9, 110) | {"errors": 2}}, "image": quick["image"]}
+    said = "\n".join(serve_claims.claims({"sides": each, "gateway_adds_cpu_ms": {"text": 1.0}, "sustained": {**quick, "in_process": broken, "seconds": 60.0}}))  # fmt: skip
+    assert "without an error | 2 errors | **does not hold** |" in said
 
 
 def test_a_lead_in_a_burst_that_a_minute_takes_back_does_not_hold():
@@ -128,8 +145,9 @@ def test_a_minute_on_another_machine_takes_no_lead_back():
 def test_what_was_not_measured_is_said_so():
     said = claimed({"1": cost(0.9, 110)}, {"1": cost(1, 100)})
     for promised in ("infinity-emb", "than onnxruntime |", "of the larger model", "`diptych embed`", "60 s", "turning away", "memory stays", "perf_analyzer", "in a 32nd", "1,000,000 vectors", "int8"):  # fmt: skip
-        (line,) = [line for line in said.split("\n") if promised in line]
-        assert line.endswith("| *not measured* | |"), line
+        lines = [line for line in said.split("\n") if promised in line]
+        assert lines
+        assert all(line.endswith("| *not measured* | |") for line in lines), lines
 
 
 def test_codes_hold_by_what_a_process_holds_and_not_by_the_size_of_a_file():

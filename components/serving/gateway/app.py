@@ -46,7 +46,7 @@ def create(settings: Settings) -> App:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with Fleet(settings.root, deadline_s=settings.deadline_s) as fleet:
+        async with Fleet(settings.root, deadline_s=settings.deadline_s, in_process=settings.in_process) as fleet:
             app.state.fleet = fleet
             writing = asyncio.create_task(_write_regularly(app.state.samples))
             yield

@@ -8,6 +8,7 @@ Axes: N samples, D embedding width.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -16,7 +17,10 @@ from components.serving.errors import RequestRefused
 AT_ONCE = 3  # calls under way: while one is computed, the pictures of the next are decoded, and a third travels
 
 
-class Batcher:
+S = TypeVar("S")
+
+
+class Batcher(Generic[S]):
     """Joins calls of one event loop.
 
     Args:
@@ -25,14 +29,14 @@ class Batcher:
         at_once: calls under way at once.
     """
 
-    def __init__(self, call: Callable[[list[bytes]], Awaitable[np.ndarray]], most: int, at_once: int = AT_ONCE) -> None:
+    def __init__(self, call: Callable[[list[S]], Awaitable[np.ndarray]], most: int, at_once: int = AT_ONCE) -> None:
         self._call = call
         self._most = most
         self._free = at_once
-        self._waiting: deque[tuple[list[bytes], asyncio.Future[np.ndarray]]] = deque()
+        self._waiting: deque[tuple[list[S], asyncio.Future[np.ndarray]]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def rows(self, samples: list[bytes]) -> np.ndarray:
+    async def rows(self, samples: list[S]) -> np.ndarray:
         """Return float32 [N D]. Raises what `call` raises; RequestRefused only for samples of one's own."""
         loop = asyncio.get_running_loop()
         futures = []
@@ -61,7 +65,7 @@ class Batcher:
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
 
-    async def _answer(self, batch: list[tuple[list[bytes], "asyncio.Future[np.ndarray]"]]) -> None:
+    async def _answer(self, batch: list[tuple[list[S], "asyncio.Future[np.ndarray]"]]) -> None:
         try:
             rows = await self._call([sample for part, _ in batch for sample in part])
         except RequestRefused as err:
@@ -83,7 +87,7 @@ class Batcher:
             self._free += 1
             self._send()
 
-    async def _alone(self, one: tuple[list[bytes], "asyncio.Future[np.ndarray]"]) -> None:
+    async def _alone(self, one: tuple[list[S], "asyncio.Future[np.ndarray]"]) -> None:
         part, future = one
         try:
             rows = await self._call(part)

@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -55,13 +56,12 @@ class Version:
     searching: Alone = field(default_factory=Alone)
     asking: int = 0
     slow_until: float = float("-inf")
-    _index: Opened = field(init=False)
+    _index: Opened[Searcher] = field(init=False)
     _own: OwnIndexes = field(init=False)
 
     def __post_init__(self) -> None:
-        repository, root = self.endpoint.repository, self.root
-        self._index = Opened(lambda: Searcher.open(repository, root))
-        self._own = OwnIndexes(root, self.endpoint.space)
+        self._index = Opened(partial(asyncio.to_thread, Searcher.open, self.endpoint.repository, self.root))
+        self._own = OwnIndexes(self.root, self.endpoint.space)
 
     @property
     def label(self) -> str:
@@ -95,10 +95,12 @@ class Fleet:
         root: of the workspace.
         seed: of who gets which request.
         deadline_s: that a request has which says nothing else.
+        in_process: whether small encoders are run here, and not asked of their server.
     """
 
-    def __init__(self, root: Path, seed: int | None = None, deadline_s: float = 20.0) -> None:
+    def __init__(self, root: Path, seed: int | None = None, deadline_s: float = 20.0, in_process: bool = False) -> None:
         self.root = root
+        self._in_process = in_process
         self._deadline_s = deadline_s
         self._comparing = 0
         self.versions: tuple[Version, ...] = ()
@@ -143,9 +145,8 @@ class Fleet:
             share, shadow = shares.get(endpoint.instance, (rest, False))
             version = known.pop((endpoint.instance, endpoint.http), None)
             if version is None:
-                version = Version(
-                    endpoint=endpoint, upstream=Upstream(endpoint.http), root=self.root, share=share, shadow=shadow
-                )
+                upstream = Upstream(endpoint.http, endpoint.repository if self._in_process else None)
+                version = Version(endpoint=endpoint, upstream=upstream, root=self.root, share=share, shadow=shadow)
             version.endpoint = endpoint  # it may be called otherwise now
             version.share, version.shadow = share, shadow
             now.append(version)

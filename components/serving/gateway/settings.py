@@ -23,6 +23,7 @@ class Settings:
         in_flight: requests of one worker at once; more are turned away.
         deadline_s: seconds that a request may take unless it says less.
         hang_s: seconds that a worker's event loop may stand still, well above what a large body takes, until its keeper ends it.
+        in_process: whether a worker runs small encoders itself, in place of asking Triton for each vector.
         log_share: share of requests, 0 to 1, whose words, scores and vectors are kept for monitoring; pictures never are.
         log_days: after which what was kept goes.
         log_mb: that all of it may have, in 2**20 bytes; the oldest goes first.
@@ -36,6 +37,7 @@ class Settings:
     in_flight: int = 64
     deadline_s: float = 20.0
     hang_s: float = 30.0
+    in_process: bool = False
     log_share: float = 0.0
     log_days: float = 30.0
     log_mb: float = 512.0
