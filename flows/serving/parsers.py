@@ -39,7 +39,7 @@ def add_serving(
     serve.add_argument(
         "--in-process",
         action=argparse.BooleanOptionalAction,
-        help="have the workers run small encoders themselves, at a third of what asking Triton for each vector costs (no)",
+        help="whether its workers run small encoders themselves, in place of asking Triton for each vector (no)",
     )
     serve.add_argument(
         "--host",

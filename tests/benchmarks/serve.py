@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -30,7 +31,7 @@ from components.serving.encoders import PackageEncoders
 from components.serving.endpoint import read_endpoint
 from components.serving.gateway.settings import Settings
 from components.serving.package import Package
-from components.serving.record import read_gateway
+from components.serving.record import Gateway, read_gateway
 from components.serving.triton_client import TritonClient
 from flows.serving.deploy import deploy
 from flows.serving.down import down
@@ -45,6 +46,7 @@ KEPT_AT = ROOT / "docs/benchmarks/serve.json"
 AT_ONCE = (1, 4, 16, 64)
 TEXT = "a red heart"
 SIDES = (*serve_claims.OURS, *serve_peers.STARTS)
+OPENED_S = 60.0  # in which a worker has opened the encoders
 COLD = 50  # requests before the first that counts
 RECIPE = "clip"
 
@@ -101,18 +103,33 @@ def ours(package: Path, picture: bytes, scratch: Path, in_process: bool = False)
         gateway = ensure_gateway(root, Settings(root=root, in_process=in_process))
         coded = base64.b64encode(picture).decode()
         bodies = {"text": body(input=TEXT), "image": body(input="data:image/png;base64," + coded)}
-        yield Side(f"{gateway.url}v1/embeddings", bodies, [gateway.process.pid, endpoint.process.pid])
+        side = Side(f"{gateway.url}v1/embeddings", bodies, [gateway.process.pid, endpoint.process.pid])
+        if in_process:
+            _wait_until_in_process(side, gateway)
+        yield side
     finally:
         down(root)
 
 
+def _wait_until_in_process(side: Side, gateway: Gateway) -> None:
+    """Ask until a worker has answered by itself; SystemExit where none does, or Triton would be measured in its place."""
+    deadline = time.monotonic() + OPENED_S
+    while time.monotonic() < deadline:
+        side.asked("text", 1, 1)
+        with urllib.request.urlopen(f"{gateway.url}metrics") as said:
+            if 'by="gateway"' in said.read().decode():
+                return
+    raise SystemExit(f"The gateway asks Triton for each vector after {OPENED_S:g} s, too; its log says why.")
+
+
 @contextmanager
-def sides(package: Path, picture: bytes, scratch: Path) -> Iterator[dict[str, Side]]:
-    """Start every server, and end them with the block."""
+def sides(package: Path, picture: bytes, scratch: Path, larger: bool) -> Iterator[dict[str, Side]]:
+    """Start every server, and end them with the block; larger encoders are run in no gateway."""
     with ExitStack() as stack:
         found = {
             name: stack.enter_context(ours(package, picture, scratch, name == "in_process"))
             for name in serve_claims.OURS
+            if name == "gateway" or not larger
         }
         for name, start in serve_peers.STARTS.items():
             peer = stack.enter_context(start(package, TEXT, picture, scratch))
@@ -157,9 +174,9 @@ def triton_alone(root: Path, picture: bytes, count: int) -> dict[str, dict[str, 
     return found
 
 
-def measured(package: Path, picture: bytes, count: int, turns: int) -> dict[str, Any]:
+def measured(package: Path, picture: bytes, count: int, turns: int, larger: bool) -> dict[str, Any]:
     """Return the figures: of each side, what is asked and how many at once the turn of least CPU; the sides take turns."""
-    with tempfile.TemporaryDirectory() as folder, sides(package, picture, Path(folder)) as found:
+    with tempfile.TemporaryDirectory() as folder, sides(package, picture, Path(folder), larger) as found:
         root = Path(folder) / "workspace"
         best: dict[str, dict[str, dict[str, Any]]] = {name: {"text": {}, "image": {}} for name in found}
         for side in found.values():
@@ -315,7 +332,7 @@ def main() -> None:
     def cost() -> dict[str, Any]:
         picture = pool.pictures[0]
         return {
-            **measured(package, picture, given.requests, given.turns), "onnxruntime": alone(package, picture, given.requests),
+            **measured(package, picture, given.requests, given.turns, given.larger), "onnxruntime": alone(package, picture, given.requests),
             "requests": given.requests, "turns": given.turns, "versions": {**{name: version(name) for name in ("mlflow", "fastapi", "onnxruntime")}, "infinity-emb": _pinned("infinity-emb")},
         }  # fmt: skip
 

@@ -21,7 +21,7 @@ from components.serving.endpoint import read_endpoint
 from components.serving.gateway.settings import Settings
 from components.serving.keeper import Keeper
 from components.serving.process import running
-from components.serving.record import gateway_log, read_gateway
+from components.serving.record import gateway_log, read_gateway, settings_file
 from components.serving.routes import read_routes
 from components.serving.sweep import STUB
 from components.serving.triton import fault_of
@@ -74,7 +74,9 @@ def died(root: Path) -> list[Death]:
 
 
 def asked(**said: object) -> argparse.Namespace:
-    plain = dict.fromkeys(("port", "workers", "hosts", "log_share", "log_days", "log_mb", "traces", "beside"))
+    plain = dict.fromkeys(
+        ("port", "workers", "in_process", "hosts", "log_share", "log_days", "log_mb", "traces", "beside")
+    )
     return argparse.Namespace(**{**plain, "share": 0.0, "shadow": False, "alone": False, **said})
 
 
@@ -105,6 +107,25 @@ def test_other_settings_start_it_anew_at_the_same_address_and_stay(root):
     assert sum(float(line.split()[-1]) for line in counted) == 8  # of both workers together
     assert ensure_gateway(root) == second
     serve_as(root, root, asked(workers=1, log_share=0.0))
+
+
+def test_its_workers_run_small_encoders_themselves_from_then_on_where_they_are_told_to(root):
+    def told() -> bool:
+        return Settings.read(settings_file(root)).in_process
+
+    serve_as(root, root, asked(in_process=True))
+    serve_as(root, root, asked(log_share=0.5))
+    gateway = read_gateway(root)
+    assert told()
+
+    def by_itself() -> bool:
+        found = httpx.post(f"{gateway.url}v1/search", json={"query": "a blue square"}, timeout=30).json()["hits"]
+        assert found[0]["key"] == "key-blue"
+        return 'diptych_batch_samples_count{by="gateway",model="embed_text"}' in httpx.get(f"{gateway.url}metrics").text
+
+    until(by_itself)
+    serve_as(root, root, asked(in_process=False, log_share=0.0))
+    assert not told()
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,7 @@ class Border:
                 self._tracing.failed(span, err)
                 self._tracing.log(err, request_id)
                 if not started:
+                    REFUSED.labels("internal_error").inc()
                     fault = Refusal(
                         500,
                         "internal_error",

@@ -6,6 +6,7 @@ is asked differently, or is not good, is answered by FastAPI as if this were not
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from inspect import iscoroutinefunction
 from typing import get_type_hints
 
 import orjson
@@ -13,7 +14,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
 
-from components.serving.gateway.border import Message, replayed
+from components.serving.gateway.border import API, Message, replayed
 
 JSON = b"application/json"
 
@@ -38,6 +39,11 @@ class Direct:
         routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
         self._ways = {route.path: way for route in routes if (way := _way(route)) is not None}
 
+    @property
+    def paths(self) -> set[str]:
+        """Return those that there is a short way to."""
+        return set(self._ways)
+
     async def __call__(
         self,
         scope: Message,
@@ -46,10 +52,10 @@ class Direct:
     ) -> None:
         """Answer one request, or hand it on."""
         way = self._ways.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
-        if way is None or (b"content-type", JSON) not in scope["headers"]:
+        if way is None or [value for name, value in scope["headers"] if name == b"content-type"] != [JSON]:
             await self._app(scope, receive, send)
             return
-        body = (await receive())["body"]
+        body = (await receive())["body"]  # all of it, which the border has read
         asked = _read(way.model, body)
         if asked is None:
             await self._app(scope, replayed(body, receive), send)
@@ -61,10 +67,18 @@ class Direct:
 
 def _way(route: APIRoute) -> _Way | None:
     """Return the short way to a route; None where it takes more than a body, or does more than return a response."""
-    takes = get_type_hints(route.endpoint)
-    if route.methods != {"POST"} or set(takes) != {"request", "body", "return"} or takes["return"] is not Response:
-        return None
-    return _Way(route, route.endpoint, takes["body"])
+    takes = get_type_hints(route.endpoint, include_extras=True)
+    alone = (
+        route.path.startswith(API)
+        and route.methods == {"POST"}
+        and not route.dependencies
+        and iscoroutinefunction(route.endpoint)
+        and takes.keys() == {"request", "body", "return"}
+        and takes["return"] is Response
+        and isinstance(takes["body"], type)
+        and issubclass(takes["body"], BaseModel)
+    )
+    return _Way(route, route.endpoint, takes["body"]) if alone else None
 
 
 def _read(model: type[BaseModel], body: bytes) -> BaseModel | None:

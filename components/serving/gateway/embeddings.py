@@ -179,9 +179,9 @@ async def _embed(version: Version, samples: list[str | bytes]) -> np.ndarray:
     texts = [at for at, sample in enumerate(samples) if isinstance(sample, str)]
     calls = []
     if pictures:
-        calls.append(version.upstream.embed_image([samples[at] for at in pictures]))  # type: ignore[misc]
+        calls.append(version.vectors.embed_image([samples[at] for at in pictures]))  # type: ignore[misc]
     if texts:
-        calls.append(version.upstream.embed_text([samples[at] for at in texts]))  # type: ignore[misc]
+        calls.append(version.vectors.embed_text([samples[at] for at in texts]))  # type: ignore[misc]
     try:
         parts = await asyncio.gather(*calls)
     except RequestRefused as err:

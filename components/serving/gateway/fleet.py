@@ -8,7 +8,6 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,6 +19,7 @@ from components.serving.gateway.metrics import SHADOWED, VERSION_SECONDS, VERSIO
 from components.serving.gateway.opened import Opened, OwnIndexes
 from components.serving.gateway.refusal import Refusal
 from components.serving.gateway.upstream import Upstream
+from components.serving.gateway.vectors import Vectors
 from components.serving.routes import FILE, Routes, read_routes
 from components.serving.search.searcher import Searcher
 
@@ -40,6 +40,7 @@ class Version:
     Args:
         endpoint: as it was recorded.
         upstream: the connection to it.
+        vectors: who makes them.
         root: of the workspace, whose data its index is joined with.
         share: of requests that it gets.
         shadow: whether it is asked beside the others.
@@ -50,18 +51,20 @@ class Version:
 
     endpoint: Endpoint
     upstream: Upstream
+    vectors: Vectors
     root: Path
     share: float
     shadow: bool
     searching: Alone = field(default_factory=Alone)
     asking: int = 0
     slow_until: float = float("-inf")
-    _index: Opened[Searcher] = field(init=False)
+    _index: Opened = field(init=False)
     _own: OwnIndexes = field(init=False)
 
     def __post_init__(self) -> None:
-        self._index = Opened(partial(asyncio.to_thread, Searcher.open, self.endpoint.repository, self.root))
-        self._own = OwnIndexes(self.root, self.endpoint.space)
+        repository, root = self.endpoint.repository, self.root
+        self._index = Opened(lambda: Searcher.open(repository, root))
+        self._own = OwnIndexes(root, self.endpoint.space)
 
     @property
     def label(self) -> str:
@@ -83,6 +86,7 @@ class Version:
 
     async def close(self) -> None:
         """Let go of all it holds."""
+        self.vectors.close()
         await self.upstream.close()
         self._index.close()
         self._own.close()
@@ -145,8 +149,11 @@ class Fleet:
             share, shadow = shares.get(endpoint.instance, (rest, False))
             version = known.pop((endpoint.instance, endpoint.http), None)
             if version is None:
-                upstream = Upstream(endpoint.http, endpoint.repository if self._in_process else None)
-                version = Version(endpoint=endpoint, upstream=upstream, root=self.root, share=share, shadow=shadow)
+                upstream = Upstream(endpoint.http)
+                vectors = Vectors(upstream, endpoint.repository if self._in_process else None)
+                version = Version(
+                    endpoint=endpoint, upstream=upstream, vectors=vectors, root=self.root, share=share, shadow=shadow
+                )
             version.endpoint = endpoint  # it may be called otherwise now
             version.share, version.shadow = share, shadow
             now.append(version)

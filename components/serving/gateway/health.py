@@ -12,6 +12,7 @@ from components.contracts.errors import DiptychError
 from components.serving.gateway.answers import REFUSALS, Answer, as_json
 from components.serving.gateway.fleet import Fleet, Version
 from components.serving.gateway.metrics import exposition
+from components.serving.health import TEXT, a_picture
 
 READY_S = 10.0
 FRESH_S = 0.5  # that an answer is good for
@@ -69,7 +70,7 @@ async def healthz() -> Response:
     responses={200: {"model": Ready, "description": "The champion does"}, 503: {"model": NotReady, "description": "None does"}, **_BY_NAME},
 )  # fmt: skip
 async def readyz(request: Request) -> Response:
-    """Return 200 where the champion's server has just embedded a text and a picture, since Triton calls models ready whose process is dead."""
+    """Return 200 where the champion has just embedded a text and a picture, since Triton calls models ready whose process is dead."""
     fleet: Fleet = request.app.state.fleet
     if not fleet.versions:
         return as_json({"status": "nothing served"}, 503)
@@ -85,7 +86,8 @@ async def readyz(request: Request) -> Response:
 async def _answers(version: Version) -> bool:
     try:
         async with asyncio.timeout(READY_S):
-            await version.upstream.sample()
+            await version.upstream.embed_text([TEXT])
+            await version.upstream.embed_image([a_picture()])
     except (DiptychError, TimeoutError):
         return False
     return True

@@ -1,10 +1,8 @@
-"""What is opened once for all who ask, and again where that went wrong; and the searchers of a version's own indexes."""
+"""A searcher that is opened once for all who ask, and again where that went wrong; and those of a version's own indexes."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
 
 from components.contracts.errors import DiptychError
 from components.serving.gateway.refusal import Refusal
@@ -15,33 +13,21 @@ from components.serving.search.searcher import Searcher
 LINGER_S = 60.0  # in which whoever has been given a searcher that is replaced has asked it
 
 
-class Closes(Protocol):
-    """What holds files, or threads."""
-
-    def close(self) -> None:
-        """Let go of them."""
-
-
-T = TypeVar("T", bound=Closes)
-
-
-class Opened(Generic[T]):
-    """One such thing.
+class Opened:
+    """One searcher.
 
     Args:
-        how: opens it; None where there is nothing to open.
+        how: opens it, in a thread; None where there is nothing to open.
     """
 
-    def __init__(self, how: Callable[[], Awaitable[T | None]]) -> None:
+    def __init__(self, how: Callable[[], Searcher | None]) -> None:
         self._how = how
-        self._opening: asyncio.Future[T | None] | None = None
+        self._opening: asyncio.Future[Searcher | None] | None = None
 
-    async def get(self) -> T | None:
+    async def get(self) -> Searcher | None:
         """Return it. Raises what `how` does."""
         if self._opening is None or (self._opening.done() and self._failed(self._opening)):
-            self._opening = asyncio.ensure_future(self._how())
-        if self._opening.done():
-            return self._opening.result()
+            self._opening = asyncio.ensure_future(asyncio.to_thread(self._how))
         return await asyncio.shield(self._opening)  # whoever asks may go; the opening goes on
 
     def close(self) -> None:
@@ -51,7 +37,7 @@ class Opened(Generic[T]):
             found.close()
 
     @staticmethod
-    def _failed(opening: "asyncio.Future[T | None]") -> bool:
+    def _failed(opening: "asyncio.Future[Searcher | None]") -> bool:
         return opening.cancelled() or opening.exception() is not None
 
 
@@ -65,7 +51,7 @@ class OwnIndexes:
 
     def __init__(self, root: Path, space: str) -> None:
         self._root, self._space = root, space
-        self._opened: dict[str, tuple[tuple[str, Stamp], Opened[Searcher]]] = {}
+        self._opened: dict[str, tuple[tuple[str, Stamp], Opened]] = {}
 
     async def get(self, name: str) -> tuple[str, Searcher] | None:
         """Return the space of an index's vectors, and its searcher, opened again where its file is another; None where there are no such vectors.
@@ -83,10 +69,7 @@ class OwnIndexes:
             if stamp is None:
                 return None
             if name not in self._opened:
-                self._opened[name] = (
-                    (space, stamp),
-                    Opened(partial(asyncio.to_thread, open_own, self._root, name, space)),
-                )
+                self._opened[name] = (space, stamp), Opened(lambda: open_own(self._root, name, space))
             searcher = await self._opened[name][1].get()
         except FileNotFoundError:  # it was taken away just now
             return None

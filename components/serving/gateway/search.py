@@ -167,13 +167,13 @@ async def _search(version: Version, image: bytes | None, words: str | None, body
         )
     vector: np.ndarray | None = None
     if image is not None:
-        vector = (await version.upstream.embed_image([image]))[0]
+        vector = (await version.vectors.embed_image([image]))[0]
     elif body.like is not None:
         vector = searcher.vector(body.like)
         if vector is None:
             raise Refusal(404, "no_picture", "There is no picture of that key here.")
     elif words is not None and body.mode != "words":
-        vector = (await version.upstream.embed_text([words]))[0]
+        vector = (await version.vectors.embed_text([words]))[0]
     asked_words = words if body.mode != "vector" else None
     ask = partial(searcher.search, vector, asked_words, body.top_k, body.filter)
     try:

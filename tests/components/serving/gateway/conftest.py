@@ -22,7 +22,9 @@ Start = Callable[..., httpx.Client]
 @contextmanager
 def running(settings: Settings) -> Iterator[str]:
     """Serve a gateway on a free port; yields its address."""
-    server = uvicorn.Server(uvicorn.Config(create(settings), host="127.0.0.1", port=0, log_level="error"))
+    server = uvicorn.Server(
+        uvicorn.Config(create(settings), host="127.0.0.1", port=0, log_level="error", date_header=False)
+    )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:

@@ -1,0 +1,314 @@
+"""Small encoders that a worker of the gateway runs itself: the same answers as the server's, and the server's where they are not."""
+
+import asyncio
+import json
+import logging
+import os
+import re
+import shutil
+import signal
+import threading
+import time
+import weakref
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from components.contracts.errors import TransientError
+from components.serving.encoders import Encoders
+from components.serving.gateway import in_process
+from components.serving.gateway import vectors as vectors_of_gateway
+from components.serving.gateway.in_process import InProcess
+from components.serving.gateway.settings import Settings
+from components.serving.gateway.upstream import Upstream
+from components.serving.gateway.vectors import Vectors
+from components.serving.odd_samples import odd_pictures, odd_texts
+from components.serving.package import Package
+from components.serving.repository import write_repository
+from flows.loopback import free_port
+from flows.serving.deploy import deploy
+from flows.serving.down import down
+from tests.components.serving.gateway.conftest import running
+from tests.components.serving.gateway.test_refusals import BAD_PICTURES, GOOD_PICTURES, RED, encoded, uri
+from tests.components.serving.tiny_package import WIDTH, make_package
+
+REPOSITORY = Path(__file__).parents[4]
+
+
+@pytest.fixture
+def repository(endpoint, tmp_path):
+    """A copy of what the shared server serves, to be harmed."""
+    return Path(shutil.copytree(endpoint.repository, tmp_path / "repository"))
+
+
+def encoded_there(endpoint) -> int:
+    """Return how many rows Triton's encoders have done."""
+    said = httpx.get(f"http://{endpoint.metrics}/metrics").text
+    return sum(int(count) for count in re.findall(r'nv_inference_count{model="\w+_encoder",version="1"} (\d+)', said))
+
+
+@pytest.fixture
+def near(start, endpoint):
+    """A client of a gateway whose worker runs the encoders."""
+    http, deadline = start(in_process=True), time.monotonic() + 30
+    while True:
+        before = encoded_there(endpoint)
+        assert http.post("/v1/embeddings", json={"input": ["red", uri(RED)]}).status_code == 200
+        if encoded_there(endpoint) == before:
+            return http
+        assert time.monotonic() < deadline, "its server is asked all the same"
+        time.sleep(0.05)
+
+
+def asked(address, repository, texts=("red",), pictures=(RED,)):
+    """Return what one says whose encoders may be run here, once that is settled."""
+
+    async def ask():
+        upstream = Upstream(address)
+        vectors = Vectors(upstream, repository)
+        try:
+            await asyncio.wait_for(vectors._opening, 30)
+            return await vectors.embed_text(texts), await vectors.embed_image(pictures)
+        finally:
+            vectors.close()
+            await upstream.close()
+
+    return asyncio.run(ask())
+
+
+def test_answers_are_the_servers_which_is_not_asked(near, endpoint, client):
+    texts = [one for one in odd_texts().values() if one.strip() and "\0" not in one and len(one) <= 10_000]
+    pictures = [*odd_pictures().values(), *GOOD_PICTURES.values()]
+    wanted = np.concatenate([client.embed_text(texts), client.embed_image(pictures)])
+    nearest = client.search("red", 1)[0].key
+    before = encoded_there(endpoint)
+    answer = near.post("/v1/embeddings", json={"input": [*texts, *map(uri, pictures)]})
+    assert answer.status_code == 200, answer.text
+    assert np.allclose([one["embedding"] for one in answer.json()["data"]], wanted, atol=1e-6)
+    hits = [near.post("/v1/search", json=body).json()["hits"] for body in ({"query": "red"}, {"image": uri(RED)})]
+    assert [its[0]["key"] for its in hits] == [nearest, nearest]
+    assert encoded_there(endpoint) == before
+
+
+@pytest.mark.parametrize("name", [*BAD_PICTURES, "among others"])
+def test_a_broken_picture_is_refused_in_the_same_words(near, http, name):
+    inputs = [uri(BAD_PICTURES["cut" if name == "among others" else name][0])]
+    if name == "among others":
+        inputs = ["red", uri(RED), *inputs, "blue"]
+    answers = [one.post("/v1/embeddings", json={"input": inputs}) for one in (http, near)]
+    said = [(answer.status_code, {**answer.json()["error"], "request_id": ""}) for answer in answers]
+    assert said[0] == said[1]
+    assert said[0][0] in (400, 413, 415)
+
+
+def other_weights(repository: Path) -> None:
+    package = Package.verify(make_package(repository.parent / "other", seed=1))
+    shutil.rmtree(repository)
+    write_repository(package, repository)
+
+
+def no_graph(repository: Path) -> None:
+    (repository / "image_encoder/1/model.onnx").write_bytes(b"no graph")
+
+
+def no_tokenizer(repository: Path) -> None:
+    (repository / "tokenizer/1/tokenizer.json").unlink()
+
+
+def other_length(repository: Path) -> None:
+    path = repository / "tokenizer/1/tokenizer.json"
+    said = json.loads(path.read_text())
+    said["truncation"]["max_length"] += 1
+    said["padding"]["strategy"]["Fixed"] += 1
+    path.write_text(json.dumps(said))
+
+
+def other_code(repository: Path) -> None:
+    path = repository / "image_preprocess/1/preprocess.py"
+    path.write_text(path.read_text() + "\n# of another version\n")
+
+
+def other_background(repository: Path) -> None:
+    """What only a transparent picture shows."""
+    path = repository / "image_preprocess/1/transforms.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"background": [0, 0, 0]}))
+
+
+def nothing(repository: Path) -> None:
+    """It is as it was, and too large."""
+
+
+@pytest.mark.parametrize(
+    ("harm", "why"),
+    [
+        (other_weights, "they give other vectors"), (other_background, "they give other vectors"), (other_code, "another version of diptych"), (nothing, "more than 10 weights"),
+        (no_graph, "StaleArtifact: they cannot be loaded (DecodeError"), (no_tokenizer, "StaleArtifact: they cannot be loaded (Exception: No such file"),
+        (other_length, "StaleArtifact: the graph that gives text_embeds cannot be run"),
+    ],
+)  # fmt: skip
+def test_encoders_that_are_not_the_servers_are_not_run_and_the_log_says_why_once(
+    endpoint, client, repository, harm, why, caplog, monkeypatch
+):
+    monkeypatch.setattr(vectors_of_gateway, "AGAIN_S", 0.01)
+    monkeypatch.setattr(in_process, "LARGE", 10 if harm is nothing else in_process.LARGE)
+    harm(repository)
+
+    async def ask():
+        upstream = Upstream(endpoint.http)
+        vectors = Vectors(upstream, repository)
+        await asyncio.wait([vectors._opening], timeout=3)
+        texts, pictures = await vectors.embed_text(["red"]), await vectors.embed_image([RED])
+        vectors.close()
+        await upstream.close()
+        return texts, pictures
+
+    with caplog.at_level(logging.WARNING, "diptych.gateway"):
+        texts, pictures = asyncio.run(ask())
+    assert np.array_equal(texts, client.embed_text(["red"]))
+    assert np.array_equal(pictures, client.embed_image([RED]))
+    (record,) = caplog.records
+    assert why in record.getMessage()
+
+
+def test_the_server_is_asked_until_they_are_open_and_has_to_answer_first(endpoint, client, caplog, monkeypatch):
+    monkeypatch.setattr(vectors_of_gateway, "AGAIN_S", 0.01)
+
+    async def ask():
+        upstream, there = Upstream(f"127.0.0.1:{free_port()}"), Upstream(endpoint.http)
+        vectors = Vectors(upstream, endpoint.repository)
+        with pytest.raises(TransientError, match="does not answer"):
+            await vectors.embed_text(["red"])
+        await asyncio.sleep(0.2)
+        assert vectors._here is None
+        vectors._upstream = there  # as if it had come up
+        opening = vectors._opening
+        first = await vectors.embed_text(["red"])
+        await asyncio.wait_for(opening, 30)
+        assert vectors._here is not None
+        vectors.close()
+        await upstream.close()
+        await there.close()
+        return first
+
+    assert np.array_equal(asyncio.run(ask()), client.embed_text(["red"]))
+    assert len(caplog.records) == 1
+
+
+def test_encoders_that_fail_are_let_go_the_server_answers_and_they_are_opened_again(
+    endpoint, client, caplog, monkeypatch
+):
+    monkeypatch.setattr(vectors_of_gateway, "AGAIN_S", 0.2)
+
+    async def ask():
+        upstream = Upstream(endpoint.http)
+        vectors = Vectors(upstream, endpoint.repository)
+        await vectors._opening
+        lost = weakref.ref(vectors._here)
+        vectors._here = InProcess(Failing(), 0.0, 0.0)
+        rows = await asyncio.gather(*(vectors.embed_text([text]) for text in ("red", "blue", "green")))
+        assert vectors._here is None
+        await vectors._opening
+        assert vectors._here is not None
+        vectors.close()
+        await upstream.close()
+        return np.concatenate(rows), lost
+
+    rows, lost = asyncio.run(ask())
+    assert np.allclose(rows, client.embed_text(["red", "blue", "green"]), atol=1e-6)
+    (record,) = caplog.records
+    assert "the encoders failed here (Panic)" in record.getMessage()
+    assert lost() is None, "a model that is let go takes no memory"
+
+
+class Panic(BaseException):
+    """As what fails in Rust."""
+
+
+class Failing:
+    def embed_text(self, texts):
+        raise Panic
+
+
+class Seen(Encoders):
+    """Those of a repository, and the threads that ran them."""
+
+    def __init__(self, repository):
+        super().__init__(
+            image=repository / "image_encoder/1/model.onnx", text=repository / "text_encoder/1/model.onnx",
+            transforms=repository / "image_preprocess/1/transforms.json", tokenizer=repository / "tokenizer/1/tokenizer.json", threads=1,
+        )  # fmt: skip
+        self.threads = []
+
+    def embed_text(self, texts):
+        self.threads.append(threading.current_thread())
+        return super().embed_text(texts)
+
+    def embed_pixels(self, pixels):
+        self.threads.append(threading.current_thread())
+        return super().embed_pixels(pixels)
+
+
+LONG_PICTURE = RED + bytes(2**16)  # of few pixels, and behind them what a decoder has to pass
+LARGE_PICTURE = encoded(Image.new("RGB", (600, 600), "red"), "PNG")
+
+
+@pytest.mark.parametrize(
+    ("texts", "pictures", "seconds", "on_the_loop"),
+    [
+        (["red"], None, 0.0001, True), (["red"] * 32, None, 0.0001, True), (["red"] * 32, None, 0.001, False), (["red"], None, 0.01, False),
+        (["red " * 2_500 + "x"], None, 0.0001, False), (None, [RED], 0.001, True), (None, [RED] * 6, 0.001, False), (None, [LARGE_PICTURE], 0.0001, False),
+        (None, [LONG_PICTURE], 0.0001, False),
+    ],
+)  # fmt: skip
+def test_only_what_takes_a_moment_keeps_the_event_loop(endpoint, texts, pictures, seconds, on_the_loop):
+    async def ask():
+        here = InProcess(seen := Seen(endpoint.repository), seconds, seconds)
+        rows = await (here.embed_text(texts) if texts else here.embed_image(pictures))
+        here.close()
+        return rows, seen.threads
+
+    rows, threads = asyncio.run(ask())
+    assert rows.shape == (len(texts or pictures), WIDTH)
+    assert [one is threading.main_thread() for one in threads] == [on_the_loop]
+
+
+def test_what_comes_together_is_run_together_and_more_than_a_batch_in_several(endpoint):
+    async def ask():
+        here = InProcess(seen := Seen(endpoint.repository), 0.0, 0.0)
+        texts = [f"red {at}" for at in range(40)]
+        alone = await asyncio.gather(*(here.embed_text([text]) for text in texts))
+        runs = len(seen.threads)
+        many = await here.embed_text(texts)
+        here.close()
+        return np.concatenate(alone), many, runs
+
+    alone, many, runs = asyncio.run(ask())
+    assert np.allclose(alone, many, atol=1e-6)
+    assert runs == 3, "the first alone, then 32, then the rest"
+
+
+def test_vectors_are_given_though_the_server_is_gone_which_readiness_tells(tmp_path):
+    (tmp_path / ".venv-serving").symlink_to(REPOSITORY / ".venv-serving")
+    try:
+        endpoint = deploy(make_package(tmp_path / "package"), tmp_path, "tiny@1")
+        settings = Settings(root=tmp_path, in_process=True)
+        with running(settings) as address, httpx.Client(base_url=address, timeout=30) as http:
+            deadline, before = time.monotonic() + 30, -1
+            while before != (before := encoded_there(endpoint)):  # then the worker has answered by itself
+                vectors = http.post("/v1/embeddings", json={"input": ["red", uri(RED)]}).json()["data"]
+                assert time.monotonic() < deadline
+                time.sleep(0.5)
+            assert http.get("/readyz").status_code == 200
+            os.kill(endpoint.process.pid, signal.SIGKILL)
+            deadline = time.monotonic() + 30
+            while http.get("/readyz").status_code != 503:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            assert http.post("/v1/embeddings", json={"input": ["red", uri(RED)]}).json()["data"] == vectors
+            assert http.post("/v1/search", json={"query": "red"}).json()["hits"]
+            assert http.post("/v1/classify", json={"image": uri(RED)}).status_code == 503
+    finally:
+        down(tmp_path)
