@@ -33,11 +33,16 @@ class Encoders:
         image, text: files of the graphs, which somebody has looked at.
         transforms, tokenizer: files of what makes pixels of pictures, and ids of texts.
         threads: that compute at once; 0 for as many as there are cores.
+        quiet: whether onnxruntime's own log is off, which what strangers send could fill.
     """
 
-    def __init__(self, *, image: Path, text: Path, transforms: Path, tokenizer: Path, threads: int) -> None:
+    def __init__(
+        self, *, image: Path, text: Path, transforms: Path, tokenizer: Path, threads: int, quiet: bool = False
+    ) -> None:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
+        if quiet:
+            options.log_severity_level = 4
         self._image, self._text = _session(image, options), _session(text, options)
         self._preprocess = Preprocess.from_json(transforms.read_text(encoding="utf-8"))
         self._tokenizer = Tokenizer.from_file(str(tokenizer))

@@ -117,7 +117,7 @@ def _wait_until_in_process(side: Side, gateway: Gateway) -> None:
     while time.monotonic() < deadline:
         side.asked("text", 1, 1)
         with urllib.request.urlopen(f"{gateway.url}metrics") as said:
-            if 'by="gateway"' in said.read().decode():
+            if "\ndiptych_in_process 1.0" in said.read().decode():
                 return
     raise SystemExit(f"The gateway asks Triton for each vector after {OPENED_S:g} s, too; its log says why.")
 

@@ -28,7 +28,7 @@ def claims(
         variants: what variants.py kept.
     """
     yield from ("", "| promised | measured | |", "| --- | --- | --- |")
-    ahead = "{} ahead of {} at each number of clients, in CPU-milliseconds and answers a second"
+    ahead = "{}: ahead of {} at each number of clients, in CPU-milliseconds and answers a second"
     for ours, ourselves in OURS.items():
         for peer, called in PEERS.items():
             promised = ahead.format(ourselves, called)

@@ -108,7 +108,7 @@ def test_ahead_is_ahead_in_both_numbers_at_every_number_of_clients():
 def test_a_peer_that_was_asked_has_a_row_of_its_own():
     each = {name: {what: {"1": cost(of, 100 / of)} for what in ("text", "image")} for name, of in (("gateway", 1.0), ("fastapi", 0.9), ("mlflow", 1.1), ("infinity", 1.2))}  # fmt: skip
     said = list(serve_claims.claims({"sides": each, "gateway_adds_cpu_ms": {"text": 1.0}}))
-    verdicts = {line.split("ahead of ")[1].split(" at each")[0]: line.split(" | ")[2] for line in said if "Triton ahead of" in line}  # fmt: skip
+    verdicts = {line.split("ahead of ")[1].split(" at each")[0]: line.split(" | ")[2] for line in said if "Triton: ahead of" in line}  # fmt: skip
     assert verdicts == {"plain FastAPI": "**does not hold** |", "MLflow's pyfunc": "holds |", "infinity-emb": "holds |"}
 
 

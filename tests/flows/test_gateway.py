@@ -121,7 +121,7 @@ def test_its_workers_run_small_encoders_themselves_from_then_on_where_they_are_t
     def by_itself() -> bool:
         found = httpx.post(f"{gateway.url}v1/search", json={"query": "a blue square"}, timeout=30).json()["hits"]
         assert found[0]["key"] == "key-blue"
-        return 'diptych_batch_samples_count{by="gateway",model="embed_text"}' in httpx.get(f"{gateway.url}metrics").text
+        return "\ndiptych_in_process 1.0" in httpx.get(f"{gateway.url}metrics").text
 
     until(by_itself)
     serve_as(root, root, asked(in_process=False, log_share=0.0))

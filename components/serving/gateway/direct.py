@@ -35,6 +35,7 @@ class Direct:
     """
 
     def __init__(self, app: FastAPI, routers: Iterable[APIRouter]) -> None:
+        assert not app.user_middleware, "what every request passes belongs into the border, or the short way misses it"
         self._app = app
         routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
         self._ways = {route.path: way for route in routes if (way := _way(route)) is not None}

@@ -124,7 +124,8 @@ class Embeddings(Answer):
 async def embeddings(request: Request, body: EmbeddingRequest) -> Response:
     """Return a vector of unit length for each input, in its order."""
     samples = body.samples()
-    if sum(pixels_of(sample) for sample in samples if isinstance(sample, bytes)) > MOST_PIXELS:
+    pictures = [sample for sample in samples if isinstance(sample, bytes)]
+    if len(pictures) * MAX_PIXELS > MOST_PIXELS and sum(map(pixels_of, pictures)) > MOST_PIXELS:
         raise Refusal(
             413, "image_too_large", f"The pictures have more than {MOST_PIXELS:,} pixels together. Send fewer at once."
         )
@@ -142,11 +143,10 @@ async def embeddings(request: Request, body: EmbeddingRequest) -> Response:
         for at, row in enumerate(encoded(rows, body.encoding_format))
     ]
     tokens = counted(version.endpoint.repository, [sample for sample in samples if isinstance(sample, str)])
-    pictures = sum(isinstance(sample, bytes) for sample in samples)
     return as_json(
         {
             "object": "list", "data": data, "model": version.label, "space": version.endpoint.space,
-            "usage": {"prompt_tokens": tokens, "total_tokens": tokens, "num_images": pictures},
+            "usage": {"prompt_tokens": tokens, "total_tokens": tokens, "num_images": len(pictures)},
         }
     )  # fmt: skip
 

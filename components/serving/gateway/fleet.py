@@ -213,7 +213,9 @@ class Fleet:
                 "model_not_found",
                 f"No model {str(name)[:80]!r} is served here. There is {served}; leave model out for any.",
             )
-        sharing = [its for its in among if not its.shadow and (its.share > 0 or its is champion)] or among[:1]
+        sharing = [
+            its for its in among if not its.shadow and (its is champion or (its.share > 0 and its.vectors.settled))
+        ] or among[:1]
         shares = [its.share for its in sharing]
         first = self._random.choices(sharing, shares)[0] if sum(shares) > 0 else sharing[0]
         now = time.monotonic()

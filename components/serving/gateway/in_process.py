@@ -30,10 +30,14 @@ from components.serving.triton_client import MAX_BATCH
 ON_THE_LOOP_S = 0.005  # that samples may take there: nobody else is answered meanwhile, and to hand them to a thread takes a part of it
 CHARACTERS = 10_000  # of all texts that are done there
 BYTES = 2**16  # of all pictures that are done there, and pixels of each: a decoder takes long over many of either
-THREADS = 2
+BOUNDED = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
+"""How PNG and JPEG begin, whose decoders do no more than the pixels ask for: a TIFF of one pixel may have a tile of millions."""
+THREADS = 2  # for pictures; texts have one of their own, and wait for no large picture
 FEW = 8  # pictures of a batch: more gain nothing, and leave the other thread without any
 TRIES = 5  # to see how long a sample takes: the shortest is without what else goes on
+MOST_MB = 128  # of both graphs: each worker holds them for each version
 PREPROCESS = Path(preprocess.__file__)
+CODE = PREPROCESS.read_bytes()
 
 
 class InProcess:
@@ -45,9 +49,9 @@ class InProcess:
     """
 
     def __init__(self, encoders: Encoders, text_s: float, picture_s: float) -> None:
-        self._threads = ThreadPoolExecutor(THREADS, "encoders")
-        self._texts = Batcher(partial(_texts, encoders, self._threads, text_s), MAX_BATCH, 1)
-        self._pictures = Batcher(partial(_pictures, encoders, self._threads, picture_s), FEW, THREADS)
+        self._threads = ThreadPoolExecutor(1, "texts"), ThreadPoolExecutor(THREADS, "pictures")
+        self._texts = Batcher(partial(_texts, encoders, self._threads[0], text_s), MAX_BATCH, 1)
+        self._pictures = Batcher(partial(_pictures, encoders, self._threads[1], picture_s), FEW, THREADS)
 
     async def embed_text(self, texts: Sequence[str]) -> np.ndarray:
         """Return float32 [N D] of texts; ServerFailed where their encoder fails."""
@@ -59,7 +63,8 @@ class InProcess:
 
     def close(self) -> None:
         """Let go of the threads, once they have done what they have begun."""
-        self._threads.shutdown(wait=False)
+        for threads in self._threads:
+            threads.shutdown(wait=False)
 
 
 def open_served(repository: Path) -> InProcess:
@@ -71,8 +76,10 @@ def open_served(repository: Path) -> InProcess:
     images, tokens = repository / "image_preprocess" / VERSION, repository / "tokenizer" / VERSION
     image, text = (repository / name / VERSION / "model.onnx" for name in ENCODERS)
     try:
-        if (images / PREPROCESS.name).read_bytes() != PREPROCESS.read_bytes():
+        if (images / PREPROCESS.name).read_bytes() != CODE:
             raise CapabilityError("another version of diptych laid them out, which may make other pixels of a picture")
+        if sum(one.stat().st_size for model in (image, text) for one in model.parent.iterdir()) > MOST_MB * 2**20:
+            raise CapabilityError(f"they have more than {MOST_MB} MB")
         if any(weights_of(onnx.load(str(one), load_external_data=False).graph) > LARGE for one in (image, text)):
             raise CapabilityError(f"one of them has more than {LARGE:,} weights")
         encoders = Encoders(
@@ -81,6 +88,7 @@ def open_served(repository: Path) -> InProcess:
             transforms=images / "transforms.json",
             tokenizer=tokens / "tokenizer.json",
             threads=1,
+            quiet=True,
         )
         shown = encode(Image.radial_gradient("L"), "PNG")  # of the most pixels that are done on the loop
         return InProcess(
@@ -88,14 +96,17 @@ def open_served(repository: Path) -> InProcess:
             text_s=_shortest(lambda: encoders.embed_text([TEXT])),
             picture_s=_shortest(lambda: encoders.embed_image([shown])),
         )
-    except (CapabilityError, StaleArtifact):
+    except (CapabilityError, StaleArtifact, KeyboardInterrupt, SystemExit):
         raise
-    except Exception as err:  # protobuf, tokenizers and the disk have no error in common
+    except (
+        BaseException
+    ) as err:  # protobuf, tokenizers and the disk have no error in common, and what fails in Rust is no Exception
         raise StaleArtifact(f"they cannot be loaded ({type(err).__name__}: {err})") from err
 
 
 async def _texts(encoders: Encoders, threads: ThreadPoolExecutor, each_s: float, texts: list[str]) -> np.ndarray:
-    BATCH.labels("embed_text", "gateway").observe(len(texts))
+    """Return float32 [N D]."""
+    BATCH.labels("embed_text").observe(len(texts))
     quick = len(texts) * each_s <= ON_THE_LOOP_S and sum(map(len, texts)) <= CHARACTERS
     return await _run(threads, quick, lambda: encoders.embed_text(texts))
 
@@ -103,8 +114,11 @@ async def _texts(encoders: Encoders, threads: ThreadPoolExecutor, each_s: float,
 async def _pictures(
     encoders: Encoders, threads: ThreadPoolExecutor, each_s: float, pictures: list[bytes]
 ) -> np.ndarray:
-    BATCH.labels("embed_image", "gateway").observe(len(pictures))
-    small = sum(map(len, pictures)) <= BYTES and max(map(pixels_of, pictures)) <= BYTES
+    """Return float32 [N D]; RequestRefused names a broken one."""
+    BATCH.labels("embed_image").observe(len(pictures))
+    small = sum(map(len, pictures)) <= BYTES and all(
+        one.startswith(BOUNDED) and pixels_of(one) <= BYTES for one in pictures
+    )
     return await _run(
         threads,
         small and len(pictures) * each_s <= ON_THE_LOOP_S,
@@ -116,7 +130,7 @@ async def _run(threads: ThreadPoolExecutor, here: bool, do: Callable[[], np.ndar
     """Return what `do` does, on the event loop or in a thread. Raises RequestRefused as it does, and ServerFailed for whatever else."""
     try:
         return do() if here else await asyncio.get_running_loop().run_in_executor(threads, do)
-    except (RequestRefused, asyncio.CancelledError, KeyboardInterrupt, SystemExit):
+    except (RequestRefused, asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit):
         raise
     except BaseException as err:  # what fails in Rust is no Exception
         raise ServerFailed(f"the encoders failed here ({type(err).__name__})") from err

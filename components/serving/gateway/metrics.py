@@ -18,11 +18,9 @@ REQUESTS = Counter("diptych_requests_total", "Requests, by route and status", ["
 SECONDS = Histogram("diptych_request_seconds", "From first byte in to last byte out", ["route"], buckets=_SECONDS)
 REFUSED = Counter("diptych_refused_total", "Requests that were not answered, by code", ["code"])
 IN_FLIGHT = Gauge("diptych_in_flight", "Requests under way", multiprocess_mode="livesum")
-BATCH = Histogram(
-    "diptych_batch_samples",
-    "Samples of a call of a model, by who runs it",
-    ["model", "by"],
-    buckets=(1, 2, 4, 8, 16, 32),
+BATCH = Histogram("diptych_batch_samples", "Samples of a call of a model", ["model"], buckets=(1, 2, 4, 8, 16, 32))
+IN_PROCESS = Gauge(
+    "diptych_in_process", "Versions whose vectors a worker makes itself, of all workers", multiprocess_mode="livesum"
 )
 VERSIONS = Counter("diptych_version_requests_total", "Questions to a version, by outcome", ["version", "outcome"])
 VERSION_SECONDS = Histogram("diptych_version_seconds", "How long a version took", ["version"], buckets=_SECONDS)

@@ -27,6 +27,7 @@ _OPENED = (  # Pillow knows a format once its plugin is imported; a phone's MPO 
     BmpImagePlugin.BmpImageFile, TiffImagePlugin.TiffImageFile,
 )  # fmt: skip
 FORMATS = tuple(one.format for one in _OPENED)
+TILE_WIDTH, TILE_LENGTH = 322, 323  # tags of TIFF
 _DATA = re.compile(r"data:(?:[\w.+-]+/[\w.+*-]+)?(?:;[\w=.-]+)*;base64,", re.ASCII)
 EXAMPLE = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABAQMAAAAl21bKAAAAA1BMVEXmFBQ+YZLgAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
 """One red pixel, for the examples of the API's description."""
@@ -77,6 +78,8 @@ def checked(data: bytes, where: str = "image") -> bytes:
             warnings.simplefilter("ignore")  # of a bomb, which is refused below
             with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
                 width, height = opened.size
+                tags = getattr(opened, "tag_v2", {})
+                tile = tags.get(TILE_WIDTH, 0) * tags.get(TILE_LENGTH, 0)
     except Image.DecompressionBombError as err:
         raise _too_large(where) from err
     except Exception as err:  # Pillow's readers raise nearly anything on hostile bytes
@@ -88,6 +91,8 @@ def checked(data: bytes, where: str = "image") -> bytes:
         raise Refusal(415, "unsupported_image", f"{where} {said}; send PNG, JPEG, WebP, GIF, BMP or TIFF.") from err
     if width * height > MAX_PIXELS:
         raise _too_large(where, f" of {width:,} x {height:,}")
+    if tile > MAX_PIXELS:  # a decoder makes room for one, whatever of it is shown
+        raise _too_large(where, " in a tile")
     return data
 
 

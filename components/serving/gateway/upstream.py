@@ -68,7 +68,7 @@ class Upstream:
         return int(config["output"][0]["dims"][-1])
 
     async def _embed(self, model: str, name: str, samples: list[bytes]) -> np.ndarray:
-        BATCH.labels(model, "triton").observe(len(samples))
+        BATCH.labels(model).observe(len(samples))
         answer = await self._infer(model, [tensor_of(name, samples, (len(samples), 1))])
         rows: np.ndarray = answer.as_numpy(f"{name}_embeds")
         return rows

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from components.contracts.errors import CapabilityError, DiptychError
+from components.contracts.errors import CapabilityError
 from components.serving.errors import ServerFailed
+from components.serving.gateway.metrics import IN_PROCESS
 from components.serving.gateway.upstream import Upstream
 from components.serving.odd_samples import odd_pictures, odd_texts
 
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
     from components.serving.gateway.in_process import InProcess
 
 LOG = logging.getLogger("diptych.gateway")
-ALIKE = 1e-3  # that a number of a vector may differ by, whoever makes it
-ANSWER_S, AGAIN_S = 20.0, 5.0  # that the server has to be held against, and until the next try where it did not answer
+ALIKE = 0.9999  # the least cosine, as a deploy asks for: parity.MINIMUM, which brings onnxruntime along
+ANSWER_S = 20.0  # that the server has to be held against
+AGAIN_S, LONGEST_S = 5.0, 300.0  # until the next try where one failed: twice as long each time, and at most
 
 
 class Vectors:
@@ -30,21 +32,26 @@ class Vectors:
     Args:
         upstream: the server.
         repository: what it serves, where this process is to make them; None where the server makes them all.
+
+    Attributes:
+        settled: whether it is known who makes them.
     """
 
     def __init__(self, upstream: Upstream, repository: Path | None = None) -> None:
         self._upstream, self._repository = upstream, repository
         self._here: InProcess | None = None
-        self._opening = None if repository is None else asyncio.create_task(self._open(repository))
+        self._wait_s = AGAIN_S
         self._said = ""
+        self.settled = repository is None
+        self._opening = None if repository is None else asyncio.create_task(self._open(repository, 0.0))
 
     async def embed_text(self, texts: Sequence[str]) -> np.ndarray:
         """Return float32 [N D] of texts."""
-        return await self._by(lambda its: its.embed_text(texts))
+        return await self._made(lambda by: by.embed_text(texts))
 
     async def embed_image(self, images: Sequence[bytes]) -> np.ndarray:
         """Return float32 [N D] of encoded pictures; RequestRefused names a broken one."""
-        return await self._by(lambda its: its.embed_image(images))
+        return await self._made(lambda by: by.embed_image(images))
 
     def close(self) -> None:
         """Let go of what is open here."""
@@ -52,7 +59,8 @@ class Vectors:
             self._opening.cancel()
         self._let_go()
 
-    async def _by(self, ask: "Callable[[Upstream | InProcess], Awaitable[np.ndarray]]") -> np.ndarray:
+    async def _made(self, ask: "Callable[[Upstream | InProcess], Awaitable[np.ndarray]]") -> np.ndarray:
+        """Return what is asked of this process or, where it cannot, of the server. Raises RequestRefused, which is the client's own fault, and what the server raises."""
         here = self._here
         if here is not None:
             try:
@@ -60,55 +68,66 @@ class Vectors:
             except ServerFailed as err:
                 if self._here is here and self._repository is not None:  # the first of those that it failed
                     self._let_go()
-                    self._say(f"{err}: {err.__cause__}")
-                    self._opening = asyncio.create_task(self._open(self._repository, AGAIN_S))
+                    self._say(f"are asked of its server again: {err}")
+                    self._opening = asyncio.create_task(self._open(self._repository, self._longer()))
         return await ask(self._upstream)
 
-    async def _open(self, repository: Path, wait_s: float = 0.0) -> None:
+    async def _open(self, repository: Path, wait_s: float) -> None:
         """Open them, again and again where that may yet come right."""
         while True:
             await asyncio.sleep(wait_s)
             try:
                 self._here = await self._alike(repository)
+                IN_PROCESS.inc()
+                self._say("are run in this process")
                 return
             except CapabilityError as err:
-                self._say(str(err))
+                self._say(f"are asked of its server, and not run in this process: {err}")
                 return
-            except (DiptychError, TimeoutError) as err:
-                self._say(f"{type(err).__name__}: {err}")
-            wait_s = AGAIN_S
+            except Exception as err:
+                self._say(f"are asked of its server, and not run in this process yet: {type(err).__name__}: {err}")
+            finally:
+                self.settled = True
+            wait_s = self._longer()
 
     async def _alike(self, repository: Path) -> "InProcess":
         """Return the encoders. Raises what the server and `open_served` do, and CapabilityError where the vectors are others."""
-        from components.serving.gateway.in_process import open_served  # with onnx and onnxruntime
 
-        texts, pictures = list(odd_texts().values()), list(odd_pictures().values())
-
-        async def made(its: "Upstream | InProcess") -> np.ndarray:
-            return np.concatenate([await its.embed_text(texts), await its.embed_image(pictures)])
+        async def each(by: "Upstream | InProcess") -> np.ndarray:
+            """Return a row of each odd sample by itself: who shares a batch changes those of int8."""
+            texts = [await by.embed_text([text]) for text in odd_texts().values()]
+            return np.concatenate([*texts, *[await by.embed_image([picture]) for picture in odd_pictures().values()]])
 
         async with asyncio.timeout(ANSWER_S):
-            theirs = await made(self._upstream)
-        here = await asyncio.to_thread(open_served, repository)
+            theirs = await each(self._upstream)
+        here = await asyncio.to_thread(_opened, repository)
         try:
-            ours = await made(here)
-            if ours.shape != theirs.shape or not np.allclose(ours, theirs, atol=ALIKE):
+            ours = await each(here)
+            if ours.shape != theirs.shape or not (ours * theirs).sum(axis=1).min() >= ALIKE:
                 raise CapabilityError("they give other vectors here")
         except BaseException:
             here.close()
             raise
         return here
 
+    def _longer(self) -> float:
+        wait_s, self._wait_s = self._wait_s, min(2 * self._wait_s, LONGEST_S)
+        return wait_s
+
     def _let_go(self) -> None:
         here, self._here = self._here, None
         if here is not None:
+            IN_PROCESS.dec()
             here.close()
 
-    def _say(self, why: str) -> None:
-        if why != self._said:
-            LOG.warning(
-                "The encoders of %s are asked of its server, and not run in this process: %s",
-                self._upstream.address,
-                why,
-            )
-        self._said = why
+    def _say(self, what: str) -> None:
+        if what != self._said:
+            LOG.warning("The encoders of %s %s", self._upstream.address, what)
+        self._said = what
+
+
+def _opened(repository: Path) -> "InProcess":
+    """Return the encoders, in a thread: onnx and onnxruntime, which come along, take their time."""
+    from components.serving.gateway.in_process import open_served
+
+    return open_served(repository)

@@ -51,19 +51,23 @@ async def body_to_model(request: Request, body: Asked) -> Asked:
     return body
 
 
+class Passed(FastAPI):
+    """Knows whether a request has gone through it."""
+
+    passed = False
+
+    async def __call__(self, scope, receive, send):
+        self.passed = True
+        await super().__call__(scope, receive, send)
+
+
 def taken(
     path: str, content: bytes, kind: str | tuple[str, ...] = SHORT, method: str = "POST"
 ) -> tuple[int, str, bool]:
     """Return status and text of an answer, and whether FastAPI was gone through."""
-    app, through = FastAPI(), []
+    app = Passed()
     app.state.more = 1
     app.include_router(router)
-
-    @app.middleware("http")
-    async def seen(request, call_next):
-        through.append(request.url.path)
-        return await call_next(request)
-
     direct = Direct(app, [router])
 
     async def numbered(scope, receive, send):
@@ -77,7 +81,7 @@ def taken(
             return await client.request(method, path, content=content, headers=headers)
 
     answer = asyncio.run(ask())
-    return answer.status_code, answer.text, bool(through)
+    return answer.status_code, answer.text, app.passed
 
 
 def test_a_usual_request_goes_straight_to_its_route_which_sees_state_and_application():
@@ -104,6 +108,13 @@ def test_two_kinds_go_by_fastapi():
 
 def test_each_route_of_the_gateway_that_takes_a_body_has_the_short_way():
     assert Direct(FastAPI(), [route.router for route in ROUTES]).paths == set(CASES)
+
+
+def test_what_every_request_is_to_pass_may_not_be_passed_by():
+    app = FastAPI()
+    app.middleware("http")(lambda request, call_next: call_next(request))
+    with pytest.raises(AssertionError, match="belongs into the border"):
+        Direct(app, [router])
 
 
 def test_another_method_goes_by_fastapi():

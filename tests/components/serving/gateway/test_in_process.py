@@ -10,7 +10,9 @@ import signal
 import threading
 import time
 import weakref
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import numpy as np
@@ -18,10 +20,13 @@ import pytest
 from PIL import Image
 
 from components.contracts.errors import TransientError
+from components.serving import parity
 from components.serving.encoders import Encoders
 from components.serving.gateway import in_process
 from components.serving.gateway import vectors as vectors_of_gateway
+from components.serving.gateway.fleet import Fleet, Version
 from components.serving.gateway.in_process import InProcess
+from components.serving.gateway.metrics import IN_PROCESS
 from components.serving.gateway.settings import Settings
 from components.serving.gateway.upstream import Upstream
 from components.serving.gateway.vectors import Vectors
@@ -63,20 +68,24 @@ def near(start, endpoint):
         time.sleep(0.05)
 
 
-def asked(address, repository, texts=("red",), pictures=(RED,)):
-    """Return what one says whose encoders may be run here, once that is settled."""
+def made(endpoint, repository, scene):
+    """Run a scene with the vectors of a server, which may be made here, and return what it does."""
 
-    async def ask():
-        upstream = Upstream(address)
+    async def play():
+        upstream = Upstream(endpoint.http)
         vectors = Vectors(upstream, repository)
         try:
-            await asyncio.wait_for(vectors._opening, 30)
-            return await vectors.embed_text(texts), await vectors.embed_image(pictures)
+            return await asyncio.wait_for(scene(vectors), 60)
         finally:
             vectors.close()
             await upstream.close()
 
-    return asyncio.run(ask())
+    return asyncio.run(play())
+
+
+async def until(holds):
+    while not holds():
+        await asyncio.sleep(0.01)
 
 
 def test_answers_are_the_servers_which_is_not_asked(near, endpoint, client):
@@ -138,13 +147,18 @@ def other_background(repository: Path) -> None:
 
 
 def nothing(repository: Path) -> None:
-    """It is as it was, and too large."""
+    """It is as it was, and has too many weights."""
+
+
+def too_many_bytes(repository: Path) -> None:
+    """Such as a table of a text's tokens, which is no weight."""
 
 
 @pytest.mark.parametrize(
     ("harm", "why"),
     [
         (other_weights, "they give other vectors"), (other_background, "they give other vectors"), (other_code, "another version of diptych"), (nothing, "more than 10 weights"),
+        (too_many_bytes, "more than 0 MB"),
         (no_graph, "StaleArtifact: they cannot be loaded (DecodeError"), (no_tokenizer, "StaleArtifact: they cannot be loaded (Exception: No such file"),
         (other_length, "StaleArtifact: the graph that gives text_embeds cannot be run"),
     ],
@@ -154,19 +168,22 @@ def test_encoders_that_are_not_the_servers_are_not_run_and_the_log_says_why_once
 ):
     monkeypatch.setattr(vectors_of_gateway, "AGAIN_S", 0.01)
     monkeypatch.setattr(in_process, "LARGE", 10 if harm is nothing else in_process.LARGE)
+    monkeypatch.setattr(in_process, "MOST_MB", 0 if harm is too_many_bytes else in_process.MOST_MB)
     harm(repository)
 
-    async def ask():
-        upstream = Upstream(endpoint.http)
-        vectors = Vectors(upstream, repository)
-        await asyncio.wait([vectors._opening], timeout=3)
-        texts, pictures = await vectors.embed_text(["red"]), await vectors.embed_image([RED])
-        vectors.close()
-        await upstream.close()
-        return texts, pictures
+    async def scene(vectors):
+        assert not vectors.settled
+        await until(lambda: caplog.records)
+        assert vectors.settled
+        tried = vectors._wait_s
+        if why.startswith("StaleArtifact"):  # which may come right
+            await until(lambda: vectors._wait_s >= 4 * tried)
+        else:
+            await vectors._opening
+        return await vectors.embed_text(["red"]), await vectors.embed_image([RED])
 
     with caplog.at_level(logging.WARNING, "diptych.gateway"):
-        texts, pictures = asyncio.run(ask())
+        texts, pictures = made(endpoint, repository, scene)
     assert np.array_equal(texts, client.embed_text(["red"]))
     assert np.array_equal(pictures, client.embed_image([RED]))
     (record,) = caplog.records
@@ -175,52 +192,92 @@ def test_encoders_that_are_not_the_servers_are_not_run_and_the_log_says_why_once
 
 def test_the_server_is_asked_until_they_are_open_and_has_to_answer_first(endpoint, client, caplog, monkeypatch):
     monkeypatch.setattr(vectors_of_gateway, "AGAIN_S", 0.01)
+    nobody = replace(endpoint, http=f"127.0.0.1:{free_port()}")
 
-    async def ask():
-        upstream, there = Upstream(f"127.0.0.1:{free_port()}"), Upstream(endpoint.http)
-        vectors = Vectors(upstream, endpoint.repository)
+    async def scene(vectors):
         with pytest.raises(TransientError, match="does not answer"):
             await vectors.embed_text(["red"])
-        await asyncio.sleep(0.2)
+        await until(lambda: vectors._wait_s > 0.05)  # it was tried more than once
         assert vectors._here is None
-        vectors._upstream = there  # as if it had come up
-        opening = vectors._opening
+        gone, vectors._upstream = vectors._upstream, Upstream(endpoint.http)  # as if it had come up
+        await gone.close()
         first = await vectors.embed_text(["red"])
-        await asyncio.wait_for(opening, 30)
+        await vectors._opening
         assert vectors._here is not None
-        vectors.close()
-        await upstream.close()
-        await there.close()
+        await vectors._upstream.close()
         return first
 
-    assert np.array_equal(asyncio.run(ask()), client.embed_text(["red"]))
-    assert len(caplog.records) == 1
+    assert np.array_equal(made(nobody, endpoint.repository, scene), client.embed_text(["red"]))
+    said = [record.getMessage().partition(" are ")[2] for record in caplog.records]
+    assert len(said) == 2
+    assert said[0].startswith("asked of its server, and not run in this process yet: TransientError")
+    assert said[1] == "run in this process"
 
 
 def test_encoders_that_fail_are_let_go_the_server_answers_and_they_are_opened_again(
     endpoint, client, caplog, monkeypatch
 ):
     monkeypatch.setattr(vectors_of_gateway, "AGAIN_S", 0.2)
+    counted = IN_PROCESS._value.get
 
-    async def ask():
-        upstream = Upstream(endpoint.http)
-        vectors = Vectors(upstream, endpoint.repository)
+    async def scene(vectors):
+        before = counted()
         await vectors._opening
-        lost = weakref.ref(vectors._here)
+        assert counted() == before + 1
         vectors._here = InProcess(Failing(), 0.0, 0.0)
         rows = await asyncio.gather(*(vectors.embed_text([text]) for text in ("red", "blue", "green")))
         assert vectors._here is None
+        assert counted() == before
         await vectors._opening
         assert vectors._here is not None
-        vectors.close()
-        await upstream.close()
-        return np.concatenate(rows), lost
+        return np.concatenate(rows)
 
-    rows, lost = asyncio.run(ask())
+    rows = made(endpoint, endpoint.repository, scene)
     assert np.allclose(rows, client.embed_text(["red", "blue", "green"]), atol=1e-6)
-    (record,) = caplog.records
-    assert "the encoders failed here (Panic)" in record.getMessage()
-    assert lost() is None, "a model that is let go takes no memory"
+    said = [record.getMessage().partition(" are ")[2] for record in caplog.records]
+    assert said == ["run in this process", "asked of its server again: the encoders failed here (Panic)", "run in this process"]  # fmt: skip
+
+
+def test_a_model_that_is_let_go_takes_no_memory(endpoint):
+    async def scene(vectors):
+        await vectors._opening
+        lost = weakref.ref(vectors._here)
+        await asyncio.gather(*(vectors.embed_image([RED]) for _ in range(20)), vectors.embed_text(["red"]))
+        vectors.close()
+        assert lost() is None
+
+    made(endpoint, endpoint.repository, scene)
+
+
+def test_who_lets_go_while_they_are_opened_opens_nothing(endpoint):
+    async def scene(vectors):
+        opening, before = vectors._opening, IN_PROCESS._value.get()
+        await asyncio.sleep(0)
+        vectors.close()
+        await asyncio.wait([opening])
+        assert opening.cancelled()
+        assert vectors._here is None
+        assert IN_PROCESS._value.get() == before
+        return await vectors.embed_text(["red"])
+
+    assert made(endpoint, endpoint.repository, scene).shape == (1, WIDTH)
+
+
+def test_a_canary_has_its_share_once_it_is_settled_who_makes_its_vectors(endpoint):
+    fleet = Fleet(endpoint.repository)
+    champion, canary = (
+        Version(endpoint=replace(endpoint, label=label), upstream=None, vectors=SimpleNamespace(settled=False), root=fleet.root, share=share, shadow=False)
+        for label, share in (("tiny@1", 0.0), ("tiny@2", 1.0))
+    )  # fmt: skip
+    fleet.versions = (champion, canary)
+    assert {fleet.named(None).label for _ in range(20)} == {"tiny@1"}
+    assert fleet.named("tiny@2") is canary
+    canary.vectors.settled = True
+    assert {fleet.named(None).label for _ in range(20)} == {"tiny@2"}
+
+
+def test_encoders_have_to_be_as_alike_as_a_deploy_asks_for():
+    assert vectors_of_gateway.ALIKE == parity.MINIMUM
 
 
 class Panic(BaseException):
@@ -260,7 +317,7 @@ LARGE_PICTURE = encoded(Image.new("RGB", (600, 600), "red"), "PNG")
     [
         (["red"], None, 0.0001, True), (["red"] * 32, None, 0.0001, True), (["red"] * 32, None, 0.001, False), (["red"], None, 0.01, False),
         (["red " * 2_500 + "x"], None, 0.0001, False), (None, [RED], 0.001, True), (None, [RED] * 6, 0.001, False), (None, [LARGE_PICTURE], 0.0001, False),
-        (None, [LONG_PICTURE], 0.0001, False),
+        (None, [LONG_PICTURE], 0.0001, False), (None, [encoded(Image.new("RGB", (1, 1)), "TIFF")], 0.0001, False), (None, [GOOD_PICTURES["JPEG"]], 0.0001, True),
     ],
 )  # fmt: skip
 def test_only_what_takes_a_moment_keeps_the_event_loop(endpoint, texts, pictures, seconds, on_the_loop):
