@@ -111,17 +111,18 @@ def test_what_is_said_of_the_minute_is_what_was_measured():
 def test_what_is_said_of_the_other_servers_is_what_was_measured():
     sides = json.loads((REPOSITORY / "docs/benchmarks/serve.json").read_text())["sides"]
     ours, infinity = sides["gateway"], sides["infinity"]
+    assert all(sides["fastapi"][what]["1"]["cpu_ms"] < ours[what]["1"]["cpu_ms"] for what in ours)
+    assert all(0.9 < sides["mlflow"][what]["1"]["cpu_ms"] / ours[what]["1"]["cpu_ms"] < 1.1 for what in ours)
     for name in ("fastapi", "mlflow"):
-        assert all(sides[name][what]["1"]["cpu_ms"] < ours[what]["1"]["cpu_ms"] for what in ours)
         assert all(sides[name][what]["64"]["cpu_ms"] > ours[what]["64"]["cpu_ms"] for what in ours)
         assert all(sides[name][what]["64"]["per_s"] < ours[what]["64"]["per_s"] for what in ours)
     assert all(infinity[what][at]["per_s"] < ours[what][at]["per_s"] for what in ours for at in ours[what])
     cheaper = {what: [at for at in ours[what] if infinity[what][at]["cpu_ms"] < ours[what][at]["cpu_ms"]] for what in ours}  # fmt: skip
-    assert cheaper == {"text": ["4", "16"], "image": ["16"]}
+    assert cheaper == {"text": ["4", "16"], "image": []}
     alone = [side["text"]["1"]["per_s"] for side in (infinity, ours)]
     said = f"with one client {alone[0]:.0f} texts where the gateway answers {alone[1]:.0f}"
     assert said in " ".join(PAGE.split())
-    assert "with 4 and 16 clients a text costs it less of the processor, as does a picture with 16" in " ".join(PAGE.split())  # fmt: skip
+    assert "with 4 and 16 clients a text costs it less of the processor." in " ".join(PAGE.split())  # fmt: skip
 
 
 def test_what_is_said_of_encoders_in_process_is_what_was_measured():

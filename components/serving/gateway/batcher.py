@@ -15,8 +15,6 @@ import numpy as np
 from components.serving.errors import RequestRefused
 
 AT_ONCE = 3  # calls under way: while one is computed, the pictures of the next are decoded, and a third travels
-
-
 S = TypeVar("S")
 
 

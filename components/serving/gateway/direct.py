@@ -1,7 +1,7 @@
 """The short way of a usual request: JSON for a route that takes a body and nothing else goes straight to that route.
 
-FastAPI's own way leads through ten layers, which cost a request more than all else that the gateway does for it. It stays the way of whatever is unusual: what
-is asked differently, or is not good, is answered by FastAPI as if this were not here.
+FastAPI's own way leads through ten layers, which cost a request more of the processor than any other part of the gateway. It stays the way of whatever is
+unusual: what is asked differently, or is not good, is answered by FastAPI as if this were not here.
 """
 
 from collections.abc import Awaitable, Callable, Iterable

@@ -98,9 +98,7 @@ def open_served(repository: Path) -> InProcess:
         )
     except (CapabilityError, StaleArtifact, KeyboardInterrupt, SystemExit):
         raise
-    except (
-        BaseException
-    ) as err:  # protobuf, tokenizers and the disk have no error in common, and what fails in Rust is no Exception
+    except BaseException as err:  # of protobuf, tokenizers and the disk; what fails in Rust is no Exception
         raise StaleArtifact(f"they cannot be loaded ({type(err).__name__}: {err})") from err
 
 
