@@ -8,7 +8,7 @@ from pathlib import Path
 from components.contracts.errors import ConfigError
 from components.recipes.params import load_params
 from components.serving.gateway.settings import Settings
-from components.serving.record import settings_file
+from components.serving.record import gateway_log, settings_file
 from components.serving.routes import read_routes
 from components.serving.scorer import open_package
 from flows.serving.deploy import deploy_beside, end_beside
@@ -36,8 +36,14 @@ def serve_as(root: Path, here: Path, asked: argparse.Namespace) -> str:
         package, label = open_package(asked.beside, here, root)
         with own_indexes(root, package.path, label, load_params(root).deploy, _Printed()):
             deploy_beside(package.path, root, label, asked.share, asked.shadow)
-    gateway = ensure_gateway(root, _settings(root, here, asked), asked.port)
-    return "\n".join([f"The page is at {gateway.url}, its API at {gateway.url}openapi.json", *_lines(root)])
+    settings = _settings(root, here, asked)
+    gateway = ensure_gateway(root, settings, asked.port)
+    encoders = (
+        [f"Its workers run small encoders themselves where they can; {gateway_log(root)} says of each version whether"]
+        if settings.in_process
+        else []
+    )
+    return "\n".join([f"The page is at {gateway.url}, its API at {gateway.url}openapi.json", *encoders, *_lines(root)])
 
 
 class _Printed:

@@ -113,8 +113,9 @@ def test_its_workers_run_small_encoders_themselves_from_then_on_where_they_are_t
     def told() -> bool:
         return Settings.read(settings_file(root)).in_process
 
-    serve_as(root, root, asked(in_process=True))
-    serve_as(root, root, asked(log_share=0.5))
+    ensure_gateway(root, Settings(root=root))
+    assert "Its workers run small encoders themselves" in serve_as(root, root, asked(in_process=True))
+    assert "Its workers run small encoders themselves" in serve_as(root, root, asked(log_share=0.5))
     gateway = read_gateway(root)
     assert told()
 
@@ -123,9 +124,12 @@ def test_its_workers_run_small_encoders_themselves_from_then_on_where_they_are_t
         assert found[0]["key"] == "key-blue"
         return "\ndiptych_in_process 1.0" in httpx.get(f"{gateway.url}metrics").text
 
-    until(by_itself)
-    serve_as(root, root, asked(in_process=False, log_share=0.0))
+    try:
+        until(by_itself)
+    finally:
+        said = serve_as(root, root, asked(in_process=False, log_share=0.0))
     assert not told()
+    assert "themselves" not in said
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ class Fleet:
             version = known.pop((endpoint.instance, endpoint.http), None)
             if version is None:
                 upstream = Upstream(endpoint.http)
-                vectors = Vectors(upstream, endpoint.repository if self._in_process else None)
+                vectors = Vectors(upstream, endpoint.repository if self._in_process else None, endpoint.label)
                 version = Version(
                     endpoint=endpoint, upstream=upstream, vectors=vectors, root=self.root, share=share, shadow=shadow
                 )
@@ -213,10 +213,8 @@ class Fleet:
                 "model_not_found",
                 f"No model {str(name)[:80]!r} is served here. There is {served}; leave model out for any.",
             )
-        sharing = [
-            its for its in among if not its.shadow and (its is champion or (its.share > 0 and its.vectors.settled))
-        ] or among[:1]
-        shares = [its.share for its in sharing]
+        sharing = [its for its in among if not its.shadow and (its.share > 0 or its is champion)] or among[:1]
+        shares = [its.share * (its.vectors.settled or its is champion) for its in sharing]
         first = self._random.choices(sharing, shares)[0] if sum(shares) > 0 else sharing[0]
         now = time.monotonic()
         return sorted(

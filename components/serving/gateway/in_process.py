@@ -5,8 +5,9 @@ Axes: N samples, D embedding width.
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -67,26 +68,31 @@ class InProcess:
             threads.shutdown(wait=False)
 
 
-def open_served(repository: Path) -> InProcess:
-    """Return the encoders of a repository that Triton serves.
+def check_runnable(repository: Path) -> None:
+    """Look whether the encoders of a repository that Triton serves are to be run here, without loading them.
 
     Raises CapabilityError where one of them is large, of which the way to it is a small part, or other code makes pixels of pictures there;
-    StaleArtifact where they cannot be loaded.
+    StaleArtifact where they cannot be read.
     """
-    images, tokens = repository / "image_preprocess" / VERSION, repository / "tokenizer" / VERSION
-    image, text = (repository / name / VERSION / "model.onnx" for name in ENCODERS)
-    try:
-        if (images / PREPROCESS.name).read_bytes() != CODE:
+    image, text = _graphs(repository)
+    with _readable():
+        if (repository / "image_preprocess" / VERSION / PREPROCESS.name).read_bytes() != CODE:
             raise CapabilityError("another version of diptych laid them out, which may make other pixels of a picture")
         if sum(one.stat().st_size for model in (image, text) for one in model.parent.iterdir()) > MOST_MB * 2**20:
-            raise CapabilityError(f"they have more than {MOST_MB} MB")
+            raise CapabilityError(f"they have more than {MOST_MB} MB together")
         if any(weights_of(onnx.load(str(one), load_external_data=False).graph) > LARGE for one in (image, text)):
             raise CapabilityError(f"one of them has more than {LARGE:,} weights")
+
+
+def open_served(repository: Path) -> InProcess:
+    """Return the encoders of a repository that Triton serves. Raises StaleArtifact where they cannot be loaded."""
+    image, text = _graphs(repository)
+    with _readable():
         encoders = Encoders(
             image=image,
             text=text,
-            transforms=images / "transforms.json",
-            tokenizer=tokens / "tokenizer.json",
+            transforms=repository / "image_preprocess" / VERSION / "transforms.json",
+            tokenizer=repository / "tokenizer" / VERSION / "tokenizer.json",
             threads=1,
             quiet=True,
         )
@@ -96,7 +102,17 @@ def open_served(repository: Path) -> InProcess:
             text_s=_shortest(lambda: encoders.embed_text([TEXT])),
             picture_s=_shortest(lambda: encoders.embed_image([shown])),
         )
-    except (CapabilityError, StaleArtifact, KeyboardInterrupt, SystemExit):
+
+
+def _graphs(repository: Path) -> list[Path]:
+    return [repository / name / VERSION / "model.onnx" for name in ENCODERS]
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except (CapabilityError, StaleArtifact, GeneratorExit, KeyboardInterrupt, SystemExit):
         raise
     except BaseException as err:  # of protobuf, tokenizers and the disk; what fails in Rust is no Exception
         raise StaleArtifact(f"they cannot be loaded ({type(err).__name__}: {err})") from err
@@ -139,6 +155,8 @@ def _pixels(encoders: Encoders, at: int, picture: bytes) -> np.ndarray:
         return encoders.pixels(picture)
     except preprocess.BadImage as err:
         why = str(err)
+    except MemoryError:
+        raise
     except Exception as err:  # Pillow resizing hostile shapes
         why = f"cannot be brought to the model's size ({type(err).__name__})"
     raise RequestRefused(f"embed_image refused the request: picture {at}: {why}.")

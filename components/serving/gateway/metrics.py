@@ -20,7 +20,9 @@ REFUSED = Counter("diptych_refused_total", "Requests that were not answered, by 
 IN_FLIGHT = Gauge("diptych_in_flight", "Requests under way", multiprocess_mode="livesum")
 BATCH = Histogram("diptych_batch_samples", "Samples of a call of a model", ["model"], buckets=(1, 2, 4, 8, 16, 32))
 IN_PROCESS = Gauge(
-    "diptych_in_process", "Versions whose vectors a worker makes itself, of all workers", multiprocess_mode="livesum"
+    "diptych_in_process",
+    "Versions whose vectors are made by the worker itself, summed over workers",
+    multiprocess_mode="livesum",
 )
 VERSIONS = Counter("diptych_version_requests_total", "Questions to a version, by outcome", ["version", "outcome"])
 VERSION_SECONDS = Histogram("diptych_version_seconds", "How long a version took", ["version"], buckets=_SECONDS)

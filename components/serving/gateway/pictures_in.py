@@ -78,8 +78,7 @@ def checked(data: bytes, where: str = "image") -> bytes:
             warnings.simplefilter("ignore")  # of a bomb, which is refused below
             with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
                 width, height = opened.size
-                tags = getattr(opened, "tag_v2", {})
-                tile = tags.get(TILE_WIDTH, 0) * tags.get(TILE_LENGTH, 0)
+                tile = tile_of(opened)
     except Image.DecompressionBombError as err:
         raise _too_large(where) from err
     except Exception as err:  # Pillow's readers raise nearly anything on hostile bytes
@@ -91,9 +90,18 @@ def checked(data: bytes, where: str = "image") -> bytes:
         raise Refusal(415, "unsupported_image", f"{where} {said}; send PNG, JPEG, WebP, GIF, BMP or TIFF.") from err
     if width * height > MAX_PIXELS:
         raise _too_large(where, f" of {width:,} x {height:,}")
-    if tile > MAX_PIXELS:  # a decoder makes room for one, whatever of it is shown
-        raise _too_large(where, " in a tile")
+    if tile[0] * tile[1] > MAX_PIXELS:  # a decoder makes room for one, whatever of it is shown
+        raise _too_large(where, f" in a tile of {tile[0]:,} x {tile[1]:,}")
     return data
+
+
+def tile_of(opened: Image.Image) -> tuple[int, int]:
+    """Return the sides of the tiles that a TIFF lies in; 0 and 0 for what lies in none. ValueError where they are no numbers."""
+    tags = getattr(opened, "tag_v2", {})
+    width, length = (tags.get(tag, 0) for tag in (TILE_WIDTH, TILE_LENGTH))
+    if not isinstance(width, int) or not isinstance(length, int):  # bytes times a number would be as many bytes
+        raise ValueError("the sides of its tiles are no numbers")
+    return width, length
 
 
 def _too_large(where: str, size: str = "") -> Refusal:

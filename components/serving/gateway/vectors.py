@@ -23,22 +23,27 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("diptych.gateway")
 ALIKE = 0.9999  # the least cosine, as a deploy asks for: parity.MINIMUM, which brings onnxruntime along
 ANSWER_S = 20.0  # that the server has to be held against
-AGAIN_S, LONGEST_S = 5.0, 300.0  # until the next try where one failed: twice as long each time, and at most
+AGAIN_S, LONGEST_S = (
+    5.0,
+    300.0,
+)  # until the next try where one failed: twice as long each time in the life of a worker, and at most
+TRIES = 3  # after which a canary waits no longer for it
 
 
 class Vectors:
-    """They are asked of the server as long as nobody here can make them. Make it on the event loop that asks.
+    """They are asked of the server as long as this process cannot make them. Make it on the event loop that asks.
 
     Args:
         upstream: the server.
         repository: what it serves, where this process is to make them; None where the server makes them all.
+        label: of the version, for the log.
 
     Attributes:
-        settled: whether it is known who makes them.
+        settled: whether they are to be made elsewhere, or it was tried often enough to make them here.
     """
 
-    def __init__(self, upstream: Upstream, repository: Path | None = None) -> None:
-        self._upstream, self._repository = upstream, repository
+    def __init__(self, upstream: Upstream, repository: Path | None = None, label: str = "") -> None:
+        self._upstream, self._repository, self._label = upstream, repository, label
         self._here: InProcess | None = None
         self._wait_s = AGAIN_S
         self._said = ""
@@ -68,30 +73,35 @@ class Vectors:
             except ServerFailed as err:
                 if self._here is here and self._repository is not None:  # the first of those that it failed
                     self._let_go()
-                    self._say(f"are asked of its server again: {err}")
+                    self._say(f"made by its server again: {err}")
                     self._opening = asyncio.create_task(self._open(self._repository, self._longer()))
         return await ask(self._upstream)
 
     async def _open(self, repository: Path, wait_s: float) -> None:
-        """Open them, again and again where that may yet come right."""
+        """Open the encoders, again and again where that may yet come right."""
+        tries = 0
         while True:
             await asyncio.sleep(wait_s)
             try:
                 self._here = await self._alike(repository)
                 IN_PROCESS.inc()
-                self._say("are run in this process")
-                return
+                self._say("made in this process")
+                break
             except CapabilityError as err:
-                self._say(f"are asked of its server, and not run in this process: {err}")
-                return
+                self._say(f"made by its server, not in this process: the encoders cannot be run here: {err}")
+                break
+            except TimeoutError:
+                self._say(f"made by its server, not in this process yet: it has not answered in {ANSWER_S:g} s")
             except Exception as err:
-                self._say(f"are asked of its server, and not run in this process yet: {type(err).__name__}: {err}")
-            finally:
-                self.settled = True
+                self._say(f"made by its server, not in this process yet: {type(err).__name__}: {err}")
+            tries += 1
+            self.settled = self.settled or tries == TRIES
             wait_s = self._longer()
+        self.settled = True
 
     async def _alike(self, repository: Path) -> "InProcess":
-        """Return the encoders. Raises what the server and `open_served` do, and CapabilityError where the vectors are others."""
+        """Return the encoders. Raises what the server, `check_runnable` and `open_served` do, and ServerFailed where the vectors are others."""
+        await asyncio.to_thread(_check, repository)
 
         async def each(by: "Upstream | InProcess") -> np.ndarray:
             """Return a row of each odd sample by itself: who shares a batch changes those of int8."""
@@ -104,7 +114,7 @@ class Vectors:
         try:
             ours = await each(here)
             if ours.shape != theirs.shape or not (ours * theirs).sum(axis=1).min() >= ALIKE:
-                raise CapabilityError("they give other vectors here")
+                raise ServerFailed("the encoders give other vectors here")
         except BaseException:
             here.close()
             raise
@@ -122,12 +132,19 @@ class Vectors:
 
     def _say(self, what: str) -> None:
         if what != self._said:
-            LOG.warning("The encoders of %s %s", self._upstream.address, what)
+            LOG.warning("Vectors of %s (%s) are %s", self._label, self._upstream.address, what)
         self._said = what
 
 
+def _check(repository: Path) -> None:
+    """As `check_runnable`, in a thread: onnx and onnxruntime, which come along, take their time."""
+    from components.serving.gateway.in_process import check_runnable
+
+    check_runnable(repository)
+
+
 def _opened(repository: Path) -> "InProcess":
-    """Return the encoders, in a thread: onnx and onnxruntime, which come along, take their time."""
+    """As `open_served`, in a thread."""
     from components.serving.gateway.in_process import open_served
 
     return open_served(repository)

@@ -50,9 +50,14 @@ def repository(endpoint, tmp_path):
 
 
 def encoded_there(endpoint) -> int:
-    """Return how many rows Triton's encoders have done."""
-    said = httpx.get(f"http://{endpoint.metrics}/metrics").text
-    return sum(int(count) for count in re.findall(r'nv_inference_count{model="\w+_encoder",version="1"} (\d+)', said))
+    """Return how many rows Triton's encoders have done, once it has counted all of them: it may do so after its answer."""
+    before, now = -1, 0
+    while before != now:
+        said = httpx.get(f"http://{endpoint.metrics}/metrics").text
+        counts = re.findall(r'nv_inference_count{model="\w+_encoder",version="1"} (\d+)', said)
+        before, now = now, sum(map(int, counts))
+        time.sleep(0.1)
+    return now
 
 
 @pytest.fixture
@@ -157,7 +162,7 @@ def too_many_bytes(repository: Path) -> None:
 @pytest.mark.parametrize(
     ("harm", "why"),
     [
-        (other_weights, "they give other vectors"), (other_background, "they give other vectors"), (other_code, "another version of diptych"), (nothing, "more than 10 weights"),
+        (other_weights, "ServerFailed: the encoders give other vectors"), (other_background, "ServerFailed: the encoders give other vectors"), (other_code, "another version of diptych"), (nothing, "more than 10 weights"),
         (too_many_bytes, "more than 0 MB"),
         (no_graph, "StaleArtifact: they cannot be loaded (DecodeError"), (no_tokenizer, "StaleArtifact: they cannot be loaded (Exception: No such file"),
         (other_length, "StaleArtifact: the graph that gives text_embeds cannot be run"),
@@ -174,12 +179,14 @@ def test_encoders_that_are_not_the_servers_are_not_run_and_the_log_says_why_once
     async def scene(vectors):
         assert not vectors.settled
         await until(lambda: caplog.records)
-        assert vectors.settled
         tried = vectors._wait_s
-        if why.startswith("StaleArtifact"):  # which may come right
+        if why.startswith(("StaleArtifact", "ServerFailed")):  # which may come right
+            assert not vectors.settled
             await until(lambda: vectors._wait_s >= 4 * tried)
+            await until(lambda: vectors.settled)
         else:
             await vectors._opening
+            assert vectors.settled
         return await vectors.embed_text(["red"]), await vectors.embed_image([RED])
 
     with caplog.at_level(logging.WARNING, "diptych.gateway"):
@@ -210,8 +217,8 @@ def test_the_server_is_asked_until_they_are_open_and_has_to_answer_first(endpoin
     assert np.array_equal(made(nobody, endpoint.repository, scene), client.embed_text(["red"]))
     said = [record.getMessage().partition(" are ")[2] for record in caplog.records]
     assert len(said) == 2
-    assert said[0].startswith("asked of its server, and not run in this process yet: TransientError")
-    assert said[1] == "run in this process"
+    assert said[0].startswith("made by its server, not in this process yet: TransientError")
+    assert said[1] == "made in this process"
 
 
 def test_encoders_that_fail_are_let_go_the_server_answers_and_they_are_opened_again(
@@ -235,7 +242,7 @@ def test_encoders_that_fail_are_let_go_the_server_answers_and_they_are_opened_ag
     rows = made(endpoint, endpoint.repository, scene)
     assert np.allclose(rows, client.embed_text(["red", "blue", "green"]), atol=1e-6)
     said = [record.getMessage().partition(" are ")[2] for record in caplog.records]
-    assert said == ["run in this process", "asked of its server again: the encoders failed here (Panic)", "run in this process"]  # fmt: skip
+    assert said == ["made in this process", "made by its server again: the encoders failed here (Panic)", "made in this process"]  # fmt: skip
 
 
 def test_a_model_that_is_let_go_takes_no_memory(endpoint):
@@ -272,8 +279,18 @@ def test_a_canary_has_its_share_once_it_is_settled_who_makes_its_vectors(endpoin
     fleet.versions = (champion, canary)
     assert {fleet.named(None).label for _ in range(20)} == {"tiny@1"}
     assert fleet.named("tiny@2") is canary
+    assert fleet._order(None) == [champion, canary], "it answers where the champion does not"
     canary.vectors.settled = True
     assert {fleet.named(None).label for _ in range(20)} == {"tiny@2"}
+
+
+def test_a_shadow_answers_nobody_in_the_place_of_a_canary_that_is_not_settled(endpoint):
+    fleet = Fleet(endpoint.repository)
+    fleet.versions = tuple(
+        Version(endpoint=replace(endpoint, label=label), upstream=None, vectors=SimpleNamespace(settled=False), root=fleet.root, share=share, shadow=shadow)
+        for label, share, shadow in (("other@1", 0.9, False), ("tiny@2", 0.0, True), ("tiny@3", 0.1, False))
+    )  # fmt: skip
+    assert fleet.named("tiny").label == "tiny@3"
 
 
 def test_encoders_have_to_be_as_alike_as_a_deploy_asks_for():

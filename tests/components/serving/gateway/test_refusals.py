@@ -37,11 +37,14 @@ def bomb(side: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
-def tile(side: int) -> bytes:
-    """A TIFF of one grey pixel that says it lies in a tile of side x side."""
-    short, long = 3, 4
-    tags = {256: 1, 257: 1, 258: 8, 259: 1, 262: 1, 277: 1, 322: side, 323: side, 324: 8, 325: 1}
-    entries = [struct.pack("<HHII", tag, long if tag >= 322 else short, 1, value) for tag, value in tags.items()]
+SHORT, LONG = 3, 4
+
+
+def tile(width: int, length: int, kind: int = LONG) -> bytes:
+    """A TIFF of one grey pixel that says it lies in a tile of so many pixels; `kind` is of the number of its width."""
+    tags = {256: 1, 257: 1, 258: 8, 259: 1, 262: 1, 277: 1, 322: width, 323: length, 324: 8, 325: 1}
+    kinds = {322: kind, 323: LONG, 324: LONG, 325: LONG}
+    entries = [struct.pack("<HHII", tag, kinds.get(tag, SHORT), 1, value) for tag, value in tags.items()]
     return b"II*\0" + struct.pack("<I", 10) + b"\0\0" + struct.pack("<H", len(tags)) + b"".join(entries) + bytes(4)
 
 
@@ -53,7 +56,11 @@ BAD_PICTURES = {
     "text": (b"not a picture", 415, "unsupported_image"),
     "20,000 x 20,000": (bomb(20_000), 413, "image_too_large"),
     "6,000 x 6,000": (bomb(6_000), 413, "image_too_large"),
-    "one pixel of a huge tile": (tile(30_000), 413, "image_too_large"),
+    "one pixel of a huge tile": (tile(30_000, 30_000), 413, "image_too_large"),
+    **{
+        f"a tile whose width is no number but {kind}": (tile(1, 2**32 - 1, number), 415, "unsupported_image")
+        for kind, number in {"a byte": 1, "a text": 2, "undefined": 7}.items()
+    },
     "cut": (RED[: len(RED) // 2], 400, "invalid_image"),
     "script for a printer": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", 415, "unsupported_image"),
 }
