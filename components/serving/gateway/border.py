@@ -22,7 +22,9 @@ from components.serving.gateway.settings import Settings
 from components.serving.gateway.traces import Tracing
 
 Message = MutableMapping[str, Any]
-App = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 OWN_NAMES = ("127.0.0.1", "localhost", "[::1]")
 API = "/v1/"
@@ -63,12 +65,7 @@ class Border:
         self._now = 0
         self._held = 0  # bytes of bodies
 
-    async def __call__(
-        self,
-        scope: Message,
-        receive: Callable[[], Awaitable[Message]],
-        send: Callable[[Message], Awaitable[None]],
-    ) -> None:
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request, or hand on what is none."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
@@ -113,13 +110,7 @@ class Border:
                 if scope["path"].startswith(API) and scope["method"] == "POST":
                     self._samples.take(lambda: _sampled(scope["state"], headers, route, status, seconds))
 
-    async def _guarded(
-        self,
-        scope: Message,
-        headers: dict[bytes, bytes],
-        receive: Callable[[], Awaitable[Message]],
-        send: Callable[[Message], Awaitable[None]],
-    ) -> None:
+    async def _guarded(self, scope: Message, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
         self._check_name(headers)
         if not scope["path"].startswith(API):
             await self._app(scope, receive, send)
@@ -185,7 +176,7 @@ class Border:
                 429, "rate_limited", f"The key of {key.name} may ask {key.per_minute:g} times a minute.", wait_s
             )
 
-    async def _body(self, headers: dict[bytes, bytes], receive: Callable[[], Awaitable[Message]]) -> bytes:
+    async def _body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
         """Return the body, whose bytes count as held until the request is over."""
         said = headers.get(b"content-length", b"0")
         if said.isdigit() and int(said) > self._most:
@@ -232,7 +223,7 @@ def _deadline(headers: dict[bytes, bytes], most_s: float) -> float:
     return min(most_s, int(said) / 1000)
 
 
-def replayed(body: bytes, receive: Callable[[], Awaitable[Message]]) -> Callable[[], Awaitable[Message]]:
+def replayed(body: bytes, receive: Receive) -> Receive:
     """Return what gives a body that has been read, whole, and then what comes after it."""
     given = False
 
@@ -246,7 +237,7 @@ def replayed(body: bytes, receive: Callable[[], Awaitable[Message]]) -> Callable
     return replay
 
 
-async def _refuse(err: Refusal, request_id: str, send: Callable[[Message], Awaitable[None]]) -> None:
+async def _refuse(err: Refusal, request_id: str, send: Send) -> None:
     body = orjson.dumps(err.body(request_id))
     headers = {"content-type": "application/json", "content-length": str(len(body)), **err.headers()}
     if err.code == "body_too_large":

@@ -14,7 +14,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
 
-from components.serving.gateway.border import API, Message, replayed
+from components.serving.gateway.border import API, Message, Receive, Send, replayed
 
 JSON = b"application/json"
 
@@ -45,12 +45,7 @@ class Direct:
         """Return those that there is a short way to."""
         return set(self._ways)
 
-    async def __call__(
-        self,
-        scope: Message,
-        receive: Callable[[], Awaitable[Message]],
-        send: Callable[[Message], Awaitable[None]],
-    ) -> None:
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request, or hand it on."""
         way = self._ways.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
         if way is None or [value for name, value in scope["headers"] if name == b"content-type"] != [JSON]:

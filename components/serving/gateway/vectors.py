@@ -23,11 +23,9 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("diptych.gateway")
 ALIKE = 0.9999  # the least cosine, as a deploy asks for: parity.MINIMUM, which brings onnxruntime along
 ANSWER_S = 20.0  # that the server has to be held against
-AGAIN_S, LONGEST_S = (
-    5.0,
-    300.0,
-)  # until the next try where one failed: twice as long each time in the life of a worker, and at most
-TRIES = 3  # after which a canary waits no longer for it
+AGAIN_S = 5.0  # until the next try where one failed; twice as long each time, as long as the worker lives
+LONGEST_S = 300.0  # of such waits
+TRIES = 3  # after which a canary waits no longer for its share
 
 
 class Vectors:
@@ -39,7 +37,7 @@ class Vectors:
         label: of the version, for the log.
 
     Attributes:
-        settled: whether they are to be made elsewhere, or it was tried often enough to make them here.
+        settled: whether it is known who makes them, or it was tried `TRIES` times to make them here.
     """
 
     def __init__(self, upstream: Upstream, repository: Path | None = None, label: str = "") -> None:
