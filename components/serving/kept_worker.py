@@ -44,6 +44,9 @@ class Worker:
 
     Args:
         hang_s: without a beat of its event loop after which it is ended.
+
+    Attributes:
+        broke: whether one has ever ended that nobody had asked to.
     """
 
     def __init__(self, hang_s: float) -> None:
@@ -52,6 +55,8 @@ class Worker:
         self._pulse: Pulse | None = None
         self._backoff = Backoff()
         self._since = 0.0
+        self._anew = False
+        self.broke = False
 
     def look_after(self, command: tuple[int, dict[str, str]]) -> None:
         """End it where it hangs, and start it where it does not run and it is time."""
@@ -72,8 +77,12 @@ class Worker:
     def _ended(self, process: "subprocess.Popen[bytes]") -> None:
         if time.monotonic() - self._since > STEADY_S:
             self._backoff.went_well()
-        wait_s = self._backoff.failed()
-        say(f"a worker ended with code {process.returncode}; another starts in {wait_s:.0f} s")
+        if self._anew:
+            say("a worker has ended, as it was asked to; another starts")
+        else:
+            self.broke = True
+            wait_s = self._backoff.failed()
+            say(f"a worker ended with code {process.returncode}; another starts in {wait_s:.0f} s")
         if COUNTS in os.environ:
             mark_process_dead(process.pid)
         if process.stdin is not None:
@@ -81,6 +90,7 @@ class Worker:
         if self._pulse is not None:
             self._pulse.close()
         self._process = self._pulse = None
+        self._anew = False
 
     def _start(self, handle: int, environment: dict[str, str]) -> None:
         self._since = time.monotonic()
@@ -90,6 +100,12 @@ class Worker:
             env={**environment, PULSE: str(self._pulse.ours)}, pass_fds=(handle, self._pulse.ours),
         )  # fmt: skip
         self._pulse.given()
+
+    def begin_anew(self) -> None:
+        """Ask it to answer what it has begun, and end; `look_after` starts another then."""
+        if self._process is not None:
+            self._anew = True
+            self.let_go()
 
     def let_go(self) -> None:
         """Ask it to answer what it has begun, and end."""

@@ -5,10 +5,12 @@ answer takes; a loop that is held for a while, such as by the parsing of a large
 """
 
 import os
+import threading
 import time
 from contextlib import suppress
 
 PULSE = "DIPTYCH_GATEWAY_PULSE"  # the number of the file that a worker's pulse goes to
+_SILENT = threading.Event()
 MOST_A_LOOK_S = 1.0  # of silence that one look counts, so that a keeper who was stopped himself does not blame others
 
 
@@ -49,9 +51,14 @@ class Pulse:
             self.given()
 
 
+def fall_silent() -> None:
+    """Beat no more: a keeper ends this process in `hang_s`, until when it answers as well as it can."""
+    _SILENT.set()
+
+
 async def beat() -> None:
     """Send a byte, where a keeper listens; one who does not read them is not waited for."""
-    if PULSE in os.environ:
+    if PULSE in os.environ and not _SILENT.is_set():
         with suppress(
             BlockingIOError, BrokenPipeError
         ):  # full, since it was not read; or nobody is there, which standard input says too

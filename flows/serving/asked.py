@@ -37,7 +37,7 @@ def serve_as(root: Path, here: Path, asked: argparse.Namespace) -> str:
         with own_indexes(root, package.path, label, load_params(root).deploy, _Printed()):
             deploy_beside(package.path, root, label, asked.share, asked.shadow)
     settings = _settings(root, here, asked)
-    gateway = ensure_gateway(root, settings, asked.port)
+    gateway = ensure_gateway(root, settings, asked.port, anew=asked.in_process is True)  # they may have been left apart
     encoders = (
         [f"Its workers run small encoders themselves where they can; {gateway_log(root)} says of each version whether"]
         if settings.in_process

@@ -24,6 +24,7 @@ from components.serving.gateway.settings import Settings
 from components.serving.process import ProcessId
 from components.serving.record import Gateway, gateway_log, gateway_record, read_gateway, settings_file
 from components.serving.sweep import workspace_prefix
+from components.serving.worker_environment import handed_on
 from flows.loopback import HOST, free_port, is_free
 
 START_UP_S = 90.0
@@ -32,20 +33,23 @@ FIRST_PORT = 8800  # so that a bookmark goes on working
 LOG_MB = 16  # beyond which the log of before is put aside
 
 
-def ensure_gateway(root: Path, settings: Settings | None = None, port: int | None = None) -> Gateway:
+def ensure_gateway(
+    root: Path, settings: Settings | None = None, port: int | None = None, anew: bool = False
+) -> Gateway:
     """Return the gateway of a workspace, started unless it runs as it should.
 
     Args:
         root: of the workspace.
         settings: of it; those of last time unless given.
         port: to listen on, on this machine alone; that of last time, or a free one, unless given.
+        anew: start it again where it runs as it should, too.
 
     Raises ConfigError for a port that is taken, TransientError when it does not come up.
     """
     with _alone(root):
         now, before = read_gateway(root), _settings(root)
         wanted = settings or before or Settings(root=root.resolve())
-        if now is not None and wanted == before and port in (None, _port(now.address)) and _answers(now):
+        if not anew and now is not None and wanted == before and port in (None, _port(now.address)) and _answers(now):
             return now
         last = _last_port(root)
         taken = None if port is None or (now is not None and port == _port(now.address)) else _bound(port, last)
@@ -87,7 +91,7 @@ def _start(root: Path, listening: socket.socket) -> Gateway:
         keeper = subprocess.Popen(
             [sys.executable, "-m", "components.serving.keeper", str(root.resolve()), _mark(root)],
             stdin=listening.fileno(), stdout=output, stderr=output, start_new_session=True, umask=0o077,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+            env={**handed_on(os.environ), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         )  # fmt: skip
     threading.Thread(
         target=keeper.wait, name="keeper", daemon=True

@@ -107,6 +107,8 @@ def ours(package: Path, picture: bytes, scratch: Path, in_process: bool = False)
         if in_process:
             _wait_until_in_process(side, gateway)
         yield side
+        if in_process and not _is_in_process(gateway):
+            raise SystemExit("The gateway has left its encoders to Triton meanwhile; its log says why.")
     finally:
         down(root)
 
@@ -116,10 +118,14 @@ def _wait_until_in_process(side: Side, gateway: Gateway) -> None:
     deadline = time.monotonic() + OPENED_S
     while time.monotonic() < deadline:
         side.asked("text", 1, 1)
-        with urllib.request.urlopen(f"{gateway.url}metrics") as said:
-            if "\ndiptych_in_process 1.0" in said.read().decode():
-                return
+        if _is_in_process(gateway):
+            return
     raise SystemExit(f"The gateway asks Triton for each vector after {OPENED_S:g} s, too; its log says why.")
+
+
+def _is_in_process(gateway: Gateway) -> bool:
+    with urllib.request.urlopen(f"{gateway.url}metrics") as said:
+        return "\ndiptych_in_process 1.0" in said.read().decode()
 
 
 @contextmanager

@@ -44,7 +44,8 @@ ENCODERS = {
     "text": ("text_encoder", "input_ids", "text_embeds"),
     "image": ("image_encoder", "pixel_values", "image_embeds"),
 }
-ROWS = 16  # different inputs, one after the other
+ROWS = 32  # different inputs, one after the other, or so many at a time
+AT_A_TIME = (1, 8, 32)  # rows of a request over gRPC; 32 is the most that an encoder takes
 COLD = 50
 SOAK_CLIENTS = 16
 LOOKS = 10  # at memory, over a soak
@@ -62,21 +63,18 @@ def measure(name: str, package: Path, pool: Pool, given: argparse.Namespace) -> 
             return embed(package, pool, scratch, given.turns)
         from tests.benchmarks.serve import ours
 
-        if name == "sustained":
-            minutes = {}
+        if name in OF_BOTH:
+            found = {}
             for whose in ("gateway",) if given.larger else ("gateway", "in_process"):
                 with ours(package, pool.pictures[0], scratch, whose == "in_process") as side:
                     _warm(side)
-                    minutes[whose] = sustained(side, given.seconds)
-            return {**minutes.pop("gateway"), **minutes, "seconds": given.seconds}
+                    found[whose] = OF_BOTH[name](side, given)
+            return {**found.pop("gateway"), **found}
 
         with ours(package, pool.pictures[0], scratch) as side:
             if name == "grpc":
                 return grpc(package, pool, side, scratch, given.requests, given.turns)
-            if name == "perf":
-                return perf(_address(scratch), given.seconds)
-            _warm(side)
-            return overload(side, given.seconds) if name == "overload" else soak(side, given.soak)
+            return perf(_address(scratch), given.seconds)
 
 
 def _warm(side: Any) -> None:
@@ -85,9 +83,9 @@ def _warm(side: Any) -> None:
 
 
 def grpc(package: Path, pool: Pool, side: Any, scratch: Path, count: int, turns: int) -> dict[str, Any]:
-    """Return CPU-milliseconds of Triton for one row of an encoder over gRPC, and of onnxruntime alone for the same on as many threads; of several turns the least.
+    """Return CPU-milliseconds of Triton for a request of AT_A_TIME rows to an encoder over gRPC, and of onnxruntime alone for the same on as many threads; of several turns the least.
 
-    Beside stands onnxruntime on one thread, which takes less of the processor where threads have to meet, and longer.
+    Those of one row lie at the top, with onnxruntime on one thread beside them, which takes less of the processor where threads have to meet, and longer; those of more under `rows`.
     """
     address = _address(scratch)
     whole = Package.verify(package)
@@ -103,24 +101,27 @@ def grpc(package: Path, pool: Pool, side: Any, scratch: Path, count: int, turns:
         threads = threads_of(read_graph(whole, model)) or cores()
         session, lone = (_session(package / f"{model}.onnx", many) for many in (threads, 1))
         ask = [str(python_of("triton_grpc")), str(PEERS / "triton_grpc_load.py"), address, model, taken, answer]
-        over, alone, on_one = [], [], []
-        for turn in range(turns + 1):  # the first is cold
-            before = side.cpu_s()
-            asked = [*ask, str(count if turn else COLD), str(scratch / f"{what}.npy")]
-            said = json.loads(subprocess.run(asked, capture_output=True, check=True).stdout)
-            over.append(1000 * (side.cpu_s() - before) / (count if turn else COLD))
-            for its, spent in ((session, alone), (lone, on_one)):
-                before = time.process_time()
-                for at in range(count):
-                    row = its.run([answer], {taken: rows[what][at % ROWS][None]})[0]
-                spent.append(1000 * (time.process_time() - before) / count)
         own = session.run([answer], {taken: rows[what][:1]})[0][0]
-        assert np.abs(own - np.array(said["first"], np.float32)).max() < ALIKE, "Triton gives other numbers"
-        assert row.shape == (1, len(own))
-        found[what] = {
-            "triton_cpu_ms": round(min(over[1:]), 2), "onnxruntime_cpu_ms": round(min(alone[1:]), 2), "p50_ms": round(said["p50_ms"], 2),
-            "ratio": round(min(over[1:]) / min(alone[1:]), 2), "threads": threads, "onnxruntime_one_thread_cpu_ms": round(min(on_one[1:]), 2),
-        }  # fmt: skip
+        each: dict[int, dict[str, Any]] = {}
+        for some in AT_A_TIME:
+            over, alone, on_one = [], [], []
+            for turn in range(turns + 1):  # the first is cold
+                before = side.cpu_s()
+                asked = [*ask, str(count if turn else COLD), str(scratch / f"{what}.npy"), str(some)]
+                said = json.loads(subprocess.run(asked, capture_output=True, check=True).stdout)
+                over.append(1000 * (side.cpu_s() - before) / (count if turn else COLD))
+                for its, spent in ((session, alone), (lone, on_one)):
+                    before = time.process_time()
+                    for at in range(count):
+                        answered = its.run([answer], {taken: rows[what][at * some % ROWS :][:some]})[0]
+                    spent.append(1000 * (time.process_time() - before) / count)
+            assert np.abs(own - np.array(said["first"], np.float32)).max() < ALIKE, "Triton gives other numbers"
+            assert answered.shape == (some, len(own))
+            each[some] = {
+                "triton_cpu_ms": round(min(over[1:]), 2), "onnxruntime_cpu_ms": round(min(alone[1:]), 2), "p50_ms": round(said["p50_ms"], 2),
+                "ratio": round(min(over[1:]) / min(alone[1:]), 2), "onnxruntime_one_thread_cpu_ms": round(min(on_one[1:]), 2),
+            }  # fmt: skip
+        found[what] = {**each.pop(1), "rows": {str(some): its for some, its in each.items()}, "threads": threads}
     return {**found, "requests": count, "turns": turns}
 
 
@@ -158,10 +159,11 @@ def embed(package: Path, pool: Pool, scratch: Path, turns: int) -> dict[str, Any
 
 def sustained(side: Any, seconds: float) -> dict[str, Any]:
     """Return what was answered in so many seconds at each number of clients."""
-    return {
+    answered = {
         what: {str(clients): side.asked(what, 10**9, clients, seconds) for clients in CLIENTS}
         for what in ("text", "image")
     }
+    return {**answered, "seconds": seconds}
 
 
 def overload(side: Any, seconds: float) -> dict[str, Any]:
@@ -171,7 +173,7 @@ def overload(side: Any, seconds: float) -> dict[str, Any]:
     for what in ("text", "image"):
         fits, much = (side.asked(what, 10**9, clients, seconds) for clients in (room, TOO_MANY))
         found[what] = {
-            **much, "share_away": round(much["away"] / (much["away"] + much["answered"] + much["errors"]), 3),
+            **much,
             "patient": side.asked(what, 10**9, TOO_MANY, seconds, patient=True), "p99_ms_with_room": fits["p99_ms"], "slower": round(much["p99_ms"] / fits["p99_ms"], 2),
         }  # fmt: skip
     return {**found, "clients": TOO_MANY, "room": room, "seconds": seconds}
@@ -222,6 +224,14 @@ def soak(side: Any, requests: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+OF_BOTH: dict[str, Callable[[Any, argparse.Namespace], dict[str, Any]]] = {
+    "sustained": lambda side, given: sustained(side, given.seconds),
+    "overload": lambda side, given: overload(side, given.seconds),
+    "soak": lambda side, given: soak(side, given.soak),
+}
+"""What is measured of a gateway that asks Triton for each vector, and, under `in_process`, of one that runs small encoders itself."""
+
+
 def page(said: dict[str, Any]) -> Iterator[str]:
     """Yield what docs/serving.md prints of those that were measured."""
     if its := said.get("grpc"):
@@ -229,7 +239,11 @@ def page(said: dict[str, Any]) -> Iterator[str]:
             f"{its[what]['triton_cpu_ms']:.2f} CPU-milliseconds for a {'picture' if what == 'image' else what} (onnxruntime {its[what]['onnxruntime_cpu_ms']:.2f})"
             for what in ENCODERS
         )
-        yield from ("", f"An encoder of Triton's over gRPC, asked for a row at a time, takes {cells}. {_by(its)}")
+        some = "".join(
+            f"; asked for {rows} at a time, {its['text']['rows'][rows]['ratio']:.2f} times what onnxruntime takes for texts and {its['image']['rows'][rows]['ratio']:.2f} times for pictures"
+            for rows in its["text"].get("rows", {})
+        )
+        yield from ("", f"An encoder of Triton's over gRPC, asked for a row at a time, takes {cells}{some}. {_by(its)}")
     if its := said.get("embed"):
         yield from (
             "",
@@ -242,12 +256,7 @@ def page(said: dict[str, Any]) -> Iterator[str]:
             f"| {its['seconds']:.0f} s of | at once | answered | middle and slowest of a hundred | errors | turned away |",
         )
         yield "| --- | --- | --- | --- | --- | --- |"
-        kinds = [
-            (each, what, how)
-            for each, how in ((its, ""), (its.get("in_process", {}), ", in process"))
-            for what in ("text", "image")
-        ]
-        for each, what, how in kinds:
+        for each, what, how in ((each, what, how) for each, how in both(its) for what in ENCODERS):
             for clients, one in each.get(what, {}).items():
                 yield (
                     f"| {'pictures' if what == 'image' else 'texts'}{how} | {clients} | {one['per_s']:.0f}/s | {one['p50_ms']:.0f} and {one['p99_ms']:.0f} ms | "
@@ -257,19 +266,21 @@ def page(said: dict[str, Any]) -> Iterator[str]:
     if its := said.get("overload"):
         yield from (
             "",
-            f"With {its['clients']} clients that ask again at once when they are turned away, and the limits that a gateway has by default, {its['seconds']:.0f} s each: "
-            + "; ".join(
-                f"{one['per_s']:.0f} {'pictures' if what == 'image' else 'texts'} a second answered at {one['cpu_ms']:.2f} CPU-milliseconds, {one['share_away']:.0%} turned away, "
-                f"the slowest of a hundred answered in {one['p99_ms']:.0f} ms ({one['p99_ms_with_room']:.0f} with {its['room']} clients), {one['errors']} errors"
-                for what, one in ((what, its[what]) for what in ENCODERS)
-            )
-            + ". Of clients that wait as long as they are told: "
-            + ", ".join(
-                f"{one['per_s']:.0f} {'pictures' if what == 'image' else 'texts'} a second, the slowest of a hundred in {one['p99_ms']:.0f} ms"
-                for what, one in ((what, its[what]["patient"]) for what in ENCODERS)
-            )
-            + f". {_by(its)}",
+            f"With {its['clients']} clients, where the limits that a gateway has by default let {its['room']} in, {its['seconds']:.0f} s each:",
+            "",
+            "| | answered | CPU-milliseconds | slowest of a hundred | turned away | errors |",
+            "| --- | --- | --- | --- | --- | --- |",
         )
+        for each, what, how in ((each, what, how) for each, how in both(its) for what in ENCODERS):
+            called = f"{'pictures' if what == 'image' else 'texts'}{how}"
+            yield from (
+                f"| {called}{those} | {one['per_s']:.0f}/s | {one['cpu_ms']:.2f} | {one['p99_ms']:.0f} ms{beside} | {one['away'] / (one['away'] + one['answered'] + one['errors']):.0%} | {one['errors']} |"
+                for one, those, beside in (
+                    (each[what], "; clients ask again at once", f" ({each[what]['p99_ms_with_room']:.0f} with {its['room']} clients)"),
+                    (each[what]["patient"], "; they wait as long as told", ""),
+                )
+            )  # fmt: skip
+        yield from ("", _by(its))
     if its := said.get("perf"):
         yield from (
             "",
@@ -281,11 +292,19 @@ def page(said: dict[str, Any]) -> Iterator[str]:
             + f". {_by(its)}",
         )
     if its := said.get("soak"):
+        ways = "; ".join(
+            f"from {each['memory_mb'][0]:.0f} to {each['memory_mb'][-1]:.0f} MB{how} ({each['grown']:+.1%}), with {each['errors']} errors"
+            for each, how in both(its)
+        )
         yield from (
             "",
-            f"Over {its['requests']:,} requests, nine texts to a picture, {SOAK_CLIENTS} at once, all processes together go from {its['memory_mb'][0]:.0f} to "
-            f"{its['memory_mb'][-1]:.0f} MB ({its['grown']:+.1%}), with {its['errors']} errors. {_by(its)}",
+            f"Over {its['requests']:,} requests, nine texts to a picture, {SOAK_CLIENTS} at once, all processes together go {ways}. {_by(its)}",
         )
+
+
+def both(its: dict[str, Any]) -> list[tuple[dict[str, Any], str]]:
+    """Return what was measured of each way in which a gateway makes vectors, and what the page calls it."""
+    return [(its, ", by Triton"), *([(its["in_process"], ", in process")] if "in_process" in its else [])]
 
 
 def _address(scratch: Path) -> str:

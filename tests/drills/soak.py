@@ -252,7 +252,8 @@ class Soak:
         while time.monotonic() < deadline:
             with suppress(httpx.HTTPError, LookupError, OSError):
                 embedded(self.root, TEXTS[0])
-                return True
+                if is_ready(self.root):
+                    return True
             time.sleep(0.5)
         return False
 
@@ -348,6 +349,12 @@ def services(root: Path) -> tuple[Any, ...]:
     """Return the servers as their supervisor sees them."""
     seen = read_seen(root)
     return seen.services if seen else ()
+
+
+def is_ready(root: Path) -> bool:
+    """Return whether Triton answers through the gateway, which may make vectors without it."""
+    gateway = read_gateway(root)
+    return gateway is not None and httpx.get(f"{gateway.url}readyz", timeout=30).status_code == 200
 
 
 def embedded(root: Path, text: str) -> np.ndarray:

@@ -18,7 +18,7 @@ import pytest
 from components.contracts.errors import ConfigError
 from components.monitoring.deaths import Death, deaths
 from components.serving.endpoint import read_endpoint
-from components.serving.gateway.settings import Settings
+from components.serving.gateway.settings import APART, Settings
 from components.serving.keeper import Keeper
 from components.serving.process import running
 from components.serving.record import gateway_log, read_gateway, settings_file
@@ -109,27 +109,71 @@ def test_other_settings_start_it_anew_at_the_same_address_and_stay(root):
     serve_as(root, root, asked(workers=1, log_share=0.0))
 
 
-def test_its_workers_run_small_encoders_themselves_from_then_on_where_they_are_told_to(root):
-    def told() -> bool:
-        return Settings.read(settings_file(root)).in_process
-
-    ensure_gateway(root, Settings(root=root))
-    assert "Its workers run small encoders themselves" in serve_as(root, root, asked(in_process=True))
-    assert "Its workers run small encoders themselves" in serve_as(root, root, asked(log_share=0.5))
+def made_by(root: Path) -> str:
+    """Return who makes the vectors of the champion, once it has answered; "" where nobody does."""
     gateway = read_gateway(root)
-    assert told()
-
-    def by_itself() -> bool:
+    try:
         found = httpx.post(f"{gateway.url}v1/search", json={"query": "a blue square"}, timeout=30).json()["hits"]
         assert found[0]["key"] == "key-blue"
-        return "\ndiptych_in_process 1.0" in httpx.get(f"{gateway.url}metrics").text
+        lines = httpx.get(f"{gateway.url}v1/models").json()["data"]
+        counted = "\ndiptych_in_process 0.0" not in httpx.get(f"{gateway.url}metrics").text
+    except (AttributeError, KeyError, httpx.HTTPError):
+        return ""
+    made = str(lines[0]["vectors"])
+    return made if counted == (made == "worker") else ""  # they were opened in between
 
+
+def test_its_workers_run_small_encoders_themselves_unless_they_are_told_not_to_from_then_on(root):
+    ensure_gateway(root, Settings(root=root))
+    assert "Its workers run small encoders themselves" in serve_as(root, root, asked(log_share=0.5))
+    until(lambda: made_by(root) == "worker")
     try:
-        until(by_itself)
+        assert "themselves" not in serve_as(root, root, asked(in_process=False))
+        assert "themselves" not in serve_as(root, root, asked(log_share=0.25))
+        assert not Settings.read(settings_file(root)).in_process
+        assert made_by(root) == "server"
     finally:
-        said = serve_as(root, root, asked(in_process=False, log_share=0.0))
-    assert not told()
-    assert "themselves" not in said
+        said = serve_as(root, root, asked(in_process=True, log_share=0.0))
+    assert "themselves" in said
+    until(lambda: made_by(root) == "worker")
+
+
+def test_once_a_worker_broke_all_leave_pictures_to_the_server_until_the_gateway_is_started_anew(root):
+    stop_gateway(root)
+    gateway = ensure_gateway(root, Settings(root=root, workers=2))
+    until(lambda: made_by(root) == "worker")
+    before = workers(root)
+    before[0].send_signal(signal.SIGSEGV)
+
+    def apart() -> bool:
+        now = [one for one in workers(root) if one.is_running() and one not in before]
+        return len(now) == 2 and all(APART in one.environ() for one in now)
+
+    until(apart)
+    until(lambda: ready(root))
+    time.sleep(3)  # in which encoders would have been opened
+    assert {made_by(root) for _ in range(8)} == {"server"}
+    log = gateway_log(root).read_text().partition("code -11")[2]
+    assert log.count("all leave pictures and encoders to Triton until the gateway is started anew") == 1
+    assert "made in this process" not in log
+    assert died(root)[-1].says == "a worker ended with code -11", "who was asked to end did not die"
+    serve_as(root, root, asked(in_process=True))
+    assert read_gateway(root).process != gateway.process
+    until(lambda: made_by(root) == "worker")
+    serve_as(root, root, asked(workers=1))
+
+
+def test_a_worker_has_no_password_of_whoever_started_it(root, monkeypatch):
+    secrets = ("AWS_SECRET_ACCESS_KEY", "MLFLOW_TRACKING_PASSWORD", "PREFECT_API_KEY", "DIPTYCH_SIGNING_KEY", "A_TOKEN")
+    for name in secrets:
+        monkeypatch.setenv(name, "planted")
+    stop_gateway(root)
+    ensure_gateway(root)
+    (worker,) = workers(root)
+    assert {"PATH", "HOME", "DIPTYCH_GATEWAY", "OMP_NUM_THREADS"} <= set(worker.environ())
+    for one in (worker, worker.parent()):
+        assert "planted" not in one.environ().values()
+    until(lambda: made_by(root) == "worker")
 
 
 @pytest.mark.parametrize(

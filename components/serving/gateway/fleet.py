@@ -157,6 +157,9 @@ class Fleet:
             version.endpoint = endpoint  # it may be called otherwise now
             version.share, version.shadow = share, shadow
             now.append(version)
+        judged = any(one.until is not None for one in routes.beside)
+        for version in now:
+            version.vectors.by_server = judged
         self.versions = tuple(now)
         for version in known.values():
             self._lingering.append(version)
@@ -214,7 +217,7 @@ class Fleet:
                 f"No model {str(name)[:80]!r} is served here. There is {served}; leave model out for any.",
             )
         sharing = [its for its in among if not its.shadow and (its.share > 0 or its is champion)] or among[:1]
-        shares = [its.share * (its.vectors.settled or its is champion) for its in sharing]
+        shares = [its.share for its in sharing]
         first = self._random.choices(sharing, shares)[0] if sum(shares) > 0 else sharing[0]
         now = time.monotonic()
         return sorted(

@@ -18,7 +18,7 @@ from PIL import Image
 from components.contracts.errors import CapabilityError, StaleArtifact
 from components.data.transforms import preprocess
 from components.serving.encoders import Encoders
-from components.serving.errors import RequestRefused, ServerFailed
+from components.serving.errors import RequestRefused, ServerFailed, Stuck
 from components.serving.gateway.batcher import Batcher
 from components.serving.gateway.metrics import BATCH
 from components.serving.gateway.pictures_in import pixels_of
@@ -35,6 +35,7 @@ BOUNDED = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 """How PNG and JPEG begin, whose decoders do no more than the pixels ask for: a TIFF of one pixel may have a tile of millions."""
 THREADS = 2  # for pictures; texts have one of their own, and wait for no large picture
 FEW = 8  # pictures of a batch: more gain nothing, and leave the other thread without any
+STUCK_S = 60.0  # that a thread may be at a batch: with the largest pictures that are taken, on a busy machine, it is some ten seconds
 TRIES = 5  # to see how long a sample takes: the shortest is without what else goes on
 MOST_MB = 128  # of both graphs: each worker holds them for each version
 PREPROCESS = Path(preprocess.__file__)
@@ -141,10 +142,16 @@ async def _pictures(
 
 
 async def _run(threads: ThreadPoolExecutor, here: bool, do: Callable[[], np.ndarray]) -> np.ndarray:
-    """Return what `do` does, on the event loop or in a thread. Raises RequestRefused as it does, and ServerFailed for whatever else."""
+    """Return what `do` does, on the event loop or in a thread. Raises RequestRefused as it does, Stuck where a thread takes too long, and ServerFailed for whatever else."""
     try:
-        return do() if here else await asyncio.get_running_loop().run_in_executor(threads, do)
-    except (RequestRefused, asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit):
+        if here:
+            return do()
+        running = asyncio.get_running_loop().run_in_executor(threads, do)
+        done, _ = await asyncio.wait([running], timeout=STUCK_S)
+        if not done:
+            raise Stuck(f"the encoders have been at a batch for {STUCK_S:g} s")
+        return running.result()
+    except (Stuck, RequestRefused, asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit):
         raise
     except BaseException as err:  # what fails in Rust is no Exception
         raise ServerFailed(f"the encoders failed here ({type(err).__name__})") from err

@@ -45,6 +45,9 @@ class Line(Answer):
     alias: Literal["champion", "challenger"] | None
     share: float = Field(description="Of requests, 0 to 1.")
     shadow: bool
+    vectors: Literal["worker", "server"] = Field(
+        description="Who makes them now where the worker that answers is asked: the worker itself, or the version's own server."
+    )
     since: str
     index: PackageIndex | None
     indexes: list[NamedIndex]
@@ -59,7 +62,7 @@ class Lines(Answer):
                 {
                     "object": "list",
                     "data": [{
-                        "id": "clip@3", "object": "model", "owned_by": "diptych", "space": SPACE, "alias": "champion", "share": 1.0, "shadow": False,
+                        "id": "clip@3", "object": "model", "owned_by": "diptych", "space": SPACE, "alias": "champion", "share": 1.0, "shadow": False, "vectors": "worker",
                         "since": "2026-11-27T09:30:00+00:00",
                         "index": {"pictures": 5486, "width": 128, "filters": {"source": {"noto": 3689, "openmoji": 1797}}, "languages": {"en": 5486}},
                         "indexes": [{"name": PACKAGE, "space": SPACE, "pictures": 5486, "width": 128, "by": "words and pictures"}],
@@ -94,7 +97,7 @@ async def _line(version: Version, at: int) -> dict[str, Any]:
         }  # fmt: skip
     return {
         "id": version.label, "object": "model", "owned_by": "diptych", "space": version.endpoint.space,
-        "alias": "champion" if at == 0 else "challenger" if at == 1 else None, "share": version.share, "shadow": version.shadow,
+        "alias": "champion" if at == 0 else "challenger" if at == 1 else None, "share": version.share, "shadow": version.shadow, "vectors": "worker" if version.vectors.here else "server",
         "since": version.endpoint.started_at, "index": index,
         "indexes": [*([_index(PACKAGE, version.endpoint.space, len(searcher), searcher.vectors.width)] if searcher else []), *_own(version)],
     }  # fmt: skip

@@ -2,11 +2,12 @@
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 VARIABLE = "DIPTYCH_GATEWAY"  # names the file, for workers
 SOCKET = "DIPTYCH_GATEWAY_SOCKET"  # the number of the file that a worker listens on
+APART = "DIPTYCH_GATEWAY_APART"  # is there where a worker is to run no encoders itself, whatever the file says
 COUNTS = "PROMETHEUS_MULTIPROC_DIR"  # where each of several workers counts, as prometheus_client reads it
 DRAIN_S = 30  # that a worker has to answer what it has begun
 
@@ -23,7 +24,7 @@ class Settings:
         in_flight: requests of one worker at once; more are turned away.
         deadline_s: seconds that a request may take unless it says less.
         hang_s: seconds that a worker's event loop may stand still, well above what a large body takes, until its keeper ends it.
-        in_process: whether a worker runs small encoders itself, in place of asking Triton for each vector.
+        in_process: whether a worker runs small encoders itself, where it can, in place of asking Triton for each vector.
         log_share: share of requests, 0 to 1, whose words, scores and vectors are kept for monitoring; pictures never are.
         log_days: after which what was kept goes.
         log_mb: that all of it may have, in 2**20 bytes; the oldest goes first.
@@ -37,7 +38,7 @@ class Settings:
     in_flight: int = 64
     deadline_s: float = 20.0
     hang_s: float = 30.0
-    in_process: bool = False
+    in_process: bool = True
     log_share: float = 0.0
     log_days: float = 30.0
     log_mb: float = 512.0
@@ -58,4 +59,5 @@ class Settings:
     @classmethod
     def told(cls) -> "Settings":
         """Return those of the process that started us."""
-        return cls.read(Path(os.environ[VARIABLE]))
+        settings = cls.read(Path(os.environ[VARIABLE]))
+        return replace(settings, in_process=False) if APART in os.environ else settings

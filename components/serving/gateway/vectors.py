@@ -5,6 +5,7 @@ Axes: N samples, D embedding width.
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,10 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from components.contracts.errors import CapabilityError
-from components.serving.errors import ServerFailed
+from components.serving.errors import ServerFailed, Stuck
 from components.serving.gateway.metrics import IN_PROCESS
 from components.serving.gateway.upstream import Upstream
 from components.serving.odd_samples import odd_pictures, odd_texts
+from components.serving.pulse import fall_silent
 
 if TYPE_CHECKING:
     from components.serving.gateway.in_process import InProcess
@@ -23,9 +25,8 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("diptych.gateway")
 ALIKE = 0.9999  # the least cosine, as a deploy asks for: parity.MINIMUM, which brings onnxruntime along
 ANSWER_S = 20.0  # that the server has to be held against
-AGAIN_S = 5.0  # until the next try where one failed; twice as long each time, as long as the worker lives
-LONGEST_S = 300.0  # of such waits
-TRIES = 3  # after which a canary waits no longer for its share
+AGAIN_S = 5.0  # until the next try where one failed; twice as long each time that one fails in a row
+LONGEST_S = 300.0  # of such waits, and how long encoders have to have run until one that fails counts as the first
 
 
 class Vectors:
@@ -37,16 +38,22 @@ class Vectors:
         label: of the version, for the log.
 
     Attributes:
-        settled: whether it is known who makes them, or it was tried `TRIES` times to make them here.
+        by_server: whether the server is asked though they can be made here: while a canary is judged it is of all versions, so that seconds are held against seconds of the like.
     """
 
     def __init__(self, upstream: Upstream, repository: Path | None = None, label: str = "") -> None:
         self._upstream, self._repository, self._label = upstream, repository, label
         self._here: InProcess | None = None
         self._wait_s = AGAIN_S
+        self._since = 0.0
         self._said = ""
-        self.settled = repository is None
+        self.by_server = False
         self._opening = None if repository is None else asyncio.create_task(self._open(repository, 0.0))
+
+    @property
+    def here(self) -> bool:
+        """Return whether they are made in this process now."""
+        return self._here is not None and not self.by_server
 
     async def embed_text(self, texts: Sequence[str]) -> np.ndarray:
         """Return float32 [N D] of texts."""
@@ -64,24 +71,28 @@ class Vectors:
 
     async def _made(self, ask: "Callable[[Upstream | InProcess], Awaitable[np.ndarray]]") -> np.ndarray:
         """Return what is asked of this process or, where it cannot, of the server. Raises RequestRefused, which is the client's own fault, and what the server raises."""
-        here = self._here
+        here = None if self.by_server else self._here
         if here is not None:
             try:
                 return await ask(here)
             except ServerFailed as err:
                 if self._here is here and self._repository is not None:  # the first of those that it failed
                     self._let_go()
+                    if time.monotonic() - self._since > LONGEST_S:
+                        self._wait_s = AGAIN_S
                     self._say(f"made by its server again: {err}")
-                    self._opening = asyncio.create_task(self._open(self._repository, self._longer()))
+                    if isinstance(err, Stuck):  # nobody can end the thread but whoever ends the process
+                        fall_silent()
+                    else:
+                        self._opening = asyncio.create_task(self._open(self._repository, self._longer()))
         return await ask(self._upstream)
 
     async def _open(self, repository: Path, wait_s: float) -> None:
         """Open the encoders, again and again where that may yet come right."""
-        tries = 0
         while True:
             await asyncio.sleep(wait_s)
             try:
-                self._here = await self._alike(repository)
+                self._here, self._since = await self._alike(repository), time.monotonic()
                 IN_PROCESS.inc()
                 self._say("made in this process")
                 break
@@ -92,10 +103,7 @@ class Vectors:
                 self._say(f"made by its server, not in this process yet: it has not answered in {ANSWER_S:g} s")
             except Exception as err:
                 self._say(f"made by its server, not in this process yet: {type(err).__name__}: {err}")
-            tries += 1
-            self.settled = self.settled or tries == TRIES
             wait_s = self._longer()
-        self.settled = True
 
     async def _alike(self, repository: Path) -> "InProcess":
         """Return the encoders. Raises what the server, `check_runnable` and `open_served` do, and ServerFailed where the vectors are others."""

@@ -1,4 +1,4 @@
-"""A gateway of its own on real HTTP, in front of the real server that all tests of serving share."""
+"""A gateway of its own on real HTTP, in front of the real server that all tests of serving share, which makes the vectors (test_in_process.py has workers make them)."""
 
 import asyncio
 import threading
@@ -17,6 +17,11 @@ from components.serving.gateway.app import create
 from components.serving.gateway.settings import Settings
 
 Start = Callable[..., httpx.Client]
+
+
+def by_server(root: Path) -> Settings:
+    """Return the settings of a gateway that asks the server of a workspace for each vector, from its first answer to its last."""
+    return Settings(root=root, in_process=False)
 
 
 @contextmanager
@@ -55,7 +60,7 @@ def start(endpoint: Endpoint, workspace: Path) -> Iterator[Start]:
     with ExitStack() as stack:
 
         def start(root: Path = workspace, **settings: object) -> httpx.Client:
-            address = stack.enter_context(running(replace(Settings(root=root), **settings)))  # type: ignore[arg-type]
+            address = stack.enter_context(running(replace(by_server(root), **settings)))  # type: ignore[arg-type]
             return stack.enter_context(httpx.Client(base_url=address, timeout=30))
 
         yield start
@@ -63,8 +68,8 @@ def start(endpoint: Endpoint, workspace: Path) -> Iterator[Start]:
 
 @pytest.fixture(scope="session")
 def shared(endpoint: Endpoint, workspace: Path) -> Iterator[str]:
-    """The address of a gateway with the usual settings; do not harm it."""
-    with running(Settings(root=workspace)) as address:
+    """The address of a gateway with the usual settings otherwise; do not harm it."""
+    with running(by_server(workspace)) as address:
         yield address
 
 

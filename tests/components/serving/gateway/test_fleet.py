@@ -16,13 +16,12 @@ from components.contracts.errors import ConfigError
 from components.serving import Client
 from components.serving.canary import counted
 from components.serving.endpoint import read_endpoint, write_endpoint
-from components.serving.gateway.settings import Settings
 from components.serving.process import running as running_processes
 from components.serving.routes import Beside, read_routes, write_beside
 from components.serving.sweep import STUB
 from flows.serving.deploy import deploy, deploy_beside, end_beside
 from flows.serving.down import down
-from tests.components.serving.gateway.conftest import running
+from tests.components.serving.gateway.conftest import by_server, running
 from tests.components.serving.tiny_package import make_package
 
 REPOSITORY = Path(__file__).parents[4]
@@ -43,7 +42,7 @@ def root(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def client(root):
-    with running(Settings(root=root)) as address, httpx.Client(base_url=address, timeout=30) as client:
+    with running(by_server(root)) as address, httpx.Client(base_url=address, timeout=30) as client:
         yield client
 
 
@@ -166,7 +165,10 @@ def test_a_shadow_answers_nobody_though_the_champion_is_gone(root, client):
 def test_who_hangs_has_another_in_its_place(root, client):
     shared(root, client, 0.5)
     (beside,) = read_routes(root).beside
-    with running(Settings(root=root, deadline_s=6.0)) as address, httpx.Client(base_url=address, timeout=30) as own:
+    with (
+        running(replace(by_server(root), deadline_s=6.0)) as address,
+        httpx.Client(base_url=address, timeout=30) as own,
+    ):
         stop(beside.endpoint.process)
         try:
             answers = [own.post("/v1/embeddings", json={"input": "red"}) for _ in range(12)]
@@ -180,7 +182,7 @@ def test_who_hangs_has_another_in_its_place_within_the_time_that_the_request_has
     """Two seconds of it, where the gateway's are twenty; only the first that asks who hangs waits for it."""
     shared(root, client, 1.0)
     (beside,) = read_routes(root).beside
-    with running(Settings(root=root)) as address, httpx.Client(base_url=address, timeout=30) as own:
+    with running(by_server(root)) as address, httpx.Client(base_url=address, timeout=30) as own:
         before = counted(own.get("/metrics").text)["tiny@2"].failed
         stop(beside.endpoint.process)
         try:
@@ -210,7 +212,7 @@ def test_a_shadow_that_hangs_holds_no_more_than_a_few_requests(root, client):
 
 
 def test_an_index_whose_opening_was_not_waited_for_is_there_for_the_next(root):
-    with running(Settings(root=root)) as address, httpx.Client(base_url=address, timeout=30) as own:
+    with running(by_server(root)) as address, httpx.Client(base_url=address, timeout=30) as own:
         own.get("/v1/models", headers={"x-deadline-ms": "1"})
         assert own.post("/v1/search", json={"query": "red"}).status_code == 200
 
@@ -273,7 +275,7 @@ def test_nothing_stands_beside_nothing(tmp_path):
 
 def test_a_gateway_without_a_server_says_so_and_finds_it_when_it_comes(tmp_path):
     (tmp_path / ".venv-serving").symlink_to(REPOSITORY / ".venv-serving")
-    with running(Settings(root=tmp_path)) as address, httpx.Client(base_url=address, timeout=30) as client:
+    with running(by_server(tmp_path)) as address, httpx.Client(base_url=address, timeout=30) as client:
         nothing = client.post("/v1/embeddings", json={"input": "red"})
         assert (nothing.status_code, nothing.json()["error"]["code"]) == (503, "nothing_served")
         assert client.get("/readyz").status_code == 503

@@ -12,7 +12,6 @@ import time
 import weakref
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import httpx
 import numpy as np
@@ -20,11 +19,10 @@ import pytest
 from PIL import Image
 
 from components.contracts.errors import TransientError
-from components.serving import parity
+from components.serving import parity, pulse
 from components.serving.encoders import Encoders
 from components.serving.gateway import in_process
 from components.serving.gateway import vectors as vectors_of_gateway
-from components.serving.gateway.fleet import Fleet, Version
 from components.serving.gateway.in_process import InProcess
 from components.serving.gateway.metrics import IN_PROCESS
 from components.serving.gateway.settings import Settings
@@ -33,6 +31,7 @@ from components.serving.gateway.vectors import Vectors
 from components.serving.odd_samples import odd_pictures, odd_texts
 from components.serving.package import Package
 from components.serving.repository import write_repository
+from components.serving.routes import Beside, write_beside
 from flows.loopback import free_port
 from flows.serving.deploy import deploy
 from flows.serving.down import down
@@ -177,16 +176,13 @@ def test_encoders_that_are_not_the_servers_are_not_run_and_the_log_says_why_once
     harm(repository)
 
     async def scene(vectors):
-        assert not vectors.settled
         await until(lambda: caplog.records)
         tried = vectors._wait_s
         if why.startswith(("StaleArtifact", "ServerFailed")):  # which may come right
-            assert not vectors.settled
             await until(lambda: vectors._wait_s >= 4 * tried)
-            await until(lambda: vectors.settled)
         else:
             await vectors._opening
-            assert vectors.settled
+        assert not vectors.here
         return await vectors.embed_text(["red"]), await vectors.embed_image([RED])
 
     with caplog.at_level(logging.WARNING, "diptych.gateway"):
@@ -245,6 +241,25 @@ def test_encoders_that_fail_are_let_go_the_server_answers_and_they_are_opened_ag
     assert said == ["made in this process", "made by its server again: the encoders failed here (Panic)", "made in this process"]  # fmt: skip
 
 
+@pytest.mark.parametrize(("ran_long", "waits"), [(False, [0.1, 0.2, 0.4]), (True, [0.1, 0.1, 0.1])])
+def test_they_wait_longer_each_time_that_they_fail_in_a_row_and_not_for_what_was_long_ago(
+    endpoint, monkeypatch, ran_long, waits
+):
+    monkeypatch.setattr(vectors_of_gateway, "AGAIN_S", 0.1)
+
+    async def scene(vectors):
+        seen = []
+        for _ in waits:
+            await vectors._opening
+            vectors._here = InProcess(Failing(), 0.0, 0.0)
+            vectors._since -= 2 * vectors_of_gateway.LONGEST_S if ran_long else 0
+            await vectors.embed_text(["red"])
+            seen.append(vectors._wait_s / 2)  # of the wait that has begun
+        return seen
+
+    assert made(endpoint, endpoint.repository, scene) == waits
+
+
 def test_a_model_that_is_let_go_takes_no_memory(endpoint):
     async def scene(vectors):
         await vectors._opening
@@ -270,27 +285,28 @@ def test_who_lets_go_while_they_are_opened_opens_nothing(endpoint):
     assert made(endpoint, endpoint.repository, scene).shape == (1, WIDTH)
 
 
-def test_a_canary_has_its_share_once_it_is_settled_who_makes_its_vectors(endpoint):
-    fleet = Fleet(endpoint.repository)
-    champion, canary = (
-        Version(endpoint=replace(endpoint, label=label), upstream=None, vectors=SimpleNamespace(settled=False), root=fleet.root, share=share, shadow=False)
-        for label, share in (("tiny@1", 0.0), ("tiny@2", 1.0))
-    )  # fmt: skip
-    fleet.versions = (champion, canary)
-    assert {fleet.named(None).label for _ in range(20)} == {"tiny@1"}
-    assert fleet.named("tiny@2") is canary
-    assert fleet._order(None) == [champion, canary], "it answers where the champion does not"
-    canary.vectors.settled = True
-    assert {fleet.named(None).label for _ in range(20)} == {"tiny@2"}
+def test_while_a_canary_is_judged_every_version_is_asked_of_its_server(near, workspace, endpoint):
+    """Seconds of a version that is run here, held against those of one that is not, would say nothing of the versions."""
 
+    def asked_there() -> bool:
+        before = encoded_there(endpoint)
+        assert near.post("/v1/embeddings", json={"input": ["red", uri(RED)], "model": "champion"}).status_code == 200
+        (line, *_) = near.get("/v1/models").json()["data"]
+        asked = encoded_there(endpoint) > before
+        assert asked == (line["vectors"] == "server")
+        return asked
 
-def test_a_shadow_answers_nobody_in_the_place_of_a_canary_that_is_not_settled(endpoint):
-    fleet = Fleet(endpoint.repository)
-    fleet.versions = tuple(
-        Version(endpoint=replace(endpoint, label=label), upstream=None, vectors=SimpleNamespace(settled=False), root=fleet.root, share=share, shadow=shadow)
-        for label, share, shadow in (("other@1", 0.9, False), ("tiny@2", 0.0, True), ("tiny@3", 0.1, False))
-    )  # fmt: skip
-    assert fleet.named("tiny").label == "tiny@3"
+    canary = replace(endpoint, label="tiny@2", instance="another")
+    assert not asked_there()
+    try:
+        for until_s in (None, time.time() + 60):
+            write_beside(workspace, [Beside(endpoint=canary, share=0.5, until=until_s)])
+            assert near.get("/v1/models").json()["data"][1]["id"] == "tiny@2"  # which looks anew
+            assert asked_there() == (until_s is not None)
+    finally:
+        write_beside(workspace, [])
+    near.get("/v1/models")
+    assert not asked_there()
 
 
 def test_encoders_have_to_be_as_alike_as_a_deploy_asks_for():
@@ -304,6 +320,35 @@ class Panic(BaseException):
 class Failing:
     def embed_text(self, texts):
         raise Panic
+
+
+def test_a_batch_without_end_is_left_to_the_server_and_the_process_to_its_keeper(endpoint, client, caplog, monkeypatch):
+    monkeypatch.setattr(in_process, "STUCK_S", 0.1)
+    silent, over = threading.Event(), threading.Event()
+    monkeypatch.setattr(pulse, "_SILENT", silent)
+
+    class Endless:
+        def embed_pixels(self, pixels):
+            raise AssertionError
+
+        def pixels(self, picture):
+            over.wait(60)
+
+    async def scene(vectors):
+        await vectors._opening
+        vectors._here = InProcess(Endless(), 10.0, 10.0)
+        rows = await vectors.embed_image([RED])
+        assert silent.is_set()
+        assert not vectors.here
+        assert vectors._opening.done(), "it is not tried again here"
+        return rows
+
+    try:
+        assert np.array_equal(made(endpoint, endpoint.repository, scene), client.embed_image([RED]))
+    finally:
+        over.set()
+    said = [record.getMessage().partition(" are ")[2] for record in caplog.records]
+    assert said == ["made in this process", "made by its server again: the encoders have been at a batch for 0.1 s"]
 
 
 class Seen(Encoders):

@@ -5,6 +5,7 @@ import io
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from components.serving.gateway.settings import Settings
 from components.serving.gateway.traces import _exporter
 from flows.serving.deploy import deploy
 from flows.serving.down import down
-from tests.components.serving.gateway.conftest import running
+from tests.components.serving.gateway.conftest import by_server, running
 from tests.components.serving.tiny_package import COLOURS, make_package, picture
 
 REPOSITORY = Path(__file__).parents[4]
@@ -97,7 +98,7 @@ def test_a_share_of_the_requests_is_kept_without_pictures(endpoint, workspace):
     import httpx
 
     with (
-        running(Settings(root=workspace, log_share=1.0)) as address,
+        running(replace(by_server(workspace), log_share=1.0)) as address,
         httpx.Client(base_url=address, timeout=30) as client,
     ):
         client.post("/v1/search", json={"query": "a red square", "top_k": 2}, headers={"x-request-id": "one"})

@@ -1,0 +1,26 @@
+"""What the gateway is given of the environment of whoever starts it: what its processes run by, and no password.
+
+Its workers decode pictures of strangers, and ask no store, registry or server of flows; what breaks one should find in its environment, and in its keeper's, nothing that opens them.
+"""
+
+from collections.abc import Mapping
+
+NAMES = frozenset({
+    "PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TEMP", "TMP", "SQLITE_TMPDIR", "VIRTUAL_ENV",
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
+})  # fmt: skip
+FAMILIES = (
+    "LC_", "LD_", "GLIBC_", "MALLOC_", "PYTHON", "OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "FAISS_", "TOKENIZERS_", "PROMETHEUS_", "DIPTYCH_GATEWAY", "XDG_",
+)  # fmt: skip
+SPANS = "OTEL_EXPORTER_OTLP_ENDPOINT"  # where they are sent: with a header or by a proxy, either of which may have a password
+SENDS_SPANS = ("OTEL_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+
+
+def handed_on(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that the gateway is given.
+
+    Args:
+        environment: all that there are.
+    """
+    families = FAMILIES + (SENDS_SPANS if SPANS in environment else ())
+    return {name: value for name, value in environment.items() if name in NAMES or name.upper().startswith(families)}
