@@ -160,6 +160,18 @@ def test_what_adapting_is_held_against_is_what_was_measured():
     left = [100 * run["beside"]["plain tuning"]["emoji"] for run in starts]
     known = 100 * starts[0]["beside"]["start"]["emoji"]
     assert f"finds {min(left):.0f} to {max(left):.0f}% of the start's emoji, of which it found {known:.0f}%" in PAGE
+    many, by_adamw = (
+        [100 * fmean(run["beside"]["plain tuning"]["own"] for run in runs), 100 * fmean(run["adapted"]["own"] for run in runs)]
+        for runs in (told[4]["runs"], kept("adapt-digits-adamw")["runs"])
+    )  # fmt: skip
+    assert f"plain tuning knows {many[0]:.1f}%, above which" in PAGE
+    more = 100 * told[4]["against_best"]["emoji"]["mean"]
+    assert f"adapting knows {many[1]:.1f}%, and {more:.1f} points more of the emoji" in PAGE
+    assert max(run["beside"]["plain tuning"]["emoji"] for run in told[4]["runs"]) < 0.06, "all but everything"
+    assert f"(commit `{kept('adapt-digits-adamw')['commit']}`), it was {by_adamw[0]:.1f} and {by_adamw[1]:.1f}%" in PAGE
+    was = kept("adapt-tuxpaint-shown-as-own")
+    its = 100 * fmean(run["adapted"]["own"] for run in was["runs"])
+    assert f"(commit `{was['commit']}`) its pictures kept less, so that adapting came to {its:.1f}%" in PAGE
     tux = kept("adapt-tuxpaint")["runs"]
     start, tuned = (100 * fmean(run["beside"][arm]["own"] for run in tux) for arm in ("start", "plain tuning"))
     assert f"the start finds {start:.1f}% of their sentences" in PAGE
