@@ -113,7 +113,7 @@ def screenshots(root: Path, folder: Path) -> Iterator[Path]:
             tab.open(f"{pages.prefect}/v2/runs/flow-run/{_flow_run(pages)}?tab=Artifacts")
             tab.wait_for_text(f"metrics-{recipe}", f"links-{recipe}", f"examples-{recipe}")
             yield _kept(tab, folder / "prefect.png", 1050)
-            tab.send("Page.addScriptToEvaluateOnNewDocument", source=_VISITED)
+            tab.before(_VISITED)
             experiment, run_id = _mlflow_run(pages, shipped)
             tab.open(f"{pages.mlflow}/{curves_link(experiment, run_id)}")
             tab.wait(_TYPE.format(text=json.dumps("^(train.(loss|lr|scale)|val)")))

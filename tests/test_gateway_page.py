@@ -236,23 +236,21 @@ def test_a_phone_shoots_a_picture(page, tmp_path):
     shot.write_bytes(picture(COLOURS["blue"], 300))
     drawn = "getComputedStyle(document.querySelector('label[for=shoot]')).display"
     assert page.ask(drawn) == "none", "a desk has a camera of another kind"
-    page.send("Emulation.setTouchEmulationEnabled", enabled=True)
+    page.touch(True)
     try:
         page.size(*PHONE)
         page.wait(f"{drawn} != 'none'")
         assert page.ask("[...['type', 'accept', 'capture'].map(one => document.getElementById('shoot').getAttribute(one))]") == [
             "file", "image/*", "environment",
         ]  # fmt: skip
-        document = page.send("DOM.getDocument")["root"]["nodeId"]
-        field = page.send("DOM.querySelector", nodeId=document, selector="#shoot")["nodeId"]
-        page.send("DOM.setFileInputFiles", nodeId=field, files=[str(shot)])
+        page.choose("#shoot", shot)
         page.wait("document.querySelector('#labels li span')?.textContent == 'blue'")
         page.wait("document.getElementById('said').textContent.includes('your picture')")
         assert captions(page)[0] == "a blue square"
         assert page.ask("document.getElementById('named').textContent") == "shot.png"
         assert page.ask("document.getElementById('shoot').value") == "", "the same picture may be shot again"
     finally:
-        page.send("Emulation.setTouchEmulationEnabled", enabled=False)
+        page.touch(False)
 
 
 def test_what_is_no_picture_is_said(page):

@@ -11,10 +11,6 @@ class ServerFailed(DiptychError):
     """The server could not be started or stopped, or stopped answering; its last log lines are in the message."""
 
 
-class Stuck(ServerFailed):
-    """A thread of this process has been at one batch for so long that it may never end."""
-
-
 class NeverReady(TransientError):
     """The server did not load its models in the time it was given, which a busy machine may be the reason of, or the model."""
 

@@ -2,8 +2,8 @@
 
 A worker that ends is started again, and so is one whose event loop has stood still for `hang_s`; a Triton server that has stopped answering, in which a dead Python process makes no difference to
 what it says of itself, gets a fresh one beside it on the same repository, and goes. Both wait longer each time they fail in a row. So does one that stands beside the champion, as long as its process
-lives; one that has ended gets no requests any more, and one with a lease, a canary, is left to whoever watches it. Where workers run encoders themselves, and one of them breaks, all leave encoders,
-and the pictures that are sent, to Triton from then on.
+lives; one that has ended gets no requests any more, and one with a lease, a canary, is left to whoever watches it. Whoever comes in the
+place of a worker that broke or hung leaves encoders, and the pictures that are sent, to Triton: what broke it may be sent again.
 """
 
 import os
@@ -67,7 +67,6 @@ class Keeper:
         self._watched: dict[str, Watched] = {}
         self._probe_at = time.monotonic() + PROBE_EVERY_S
         self._stopping = False
-        self._apart = False
         self._probing = threading.Thread()
 
     def run(self) -> None:
@@ -77,8 +76,10 @@ class Keeper:
         try:
             while not self._stopping:
                 for worker in self._workers:
-                    worker.look_after(self._command())
-                self._keep_apart()
+                    if worker.look_after(self._command(worker)) and self._settings.in_process:
+                        say(
+                            "whoever comes in its place leaves pictures and encoders to Triton, until the gateway is started anew: diptych serve --in-process"
+                        )
                 if time.monotonic() >= self._probe_at and not self._probing.is_alive():
                     self._probing = threading.Thread(target=self._probe)  # workers are looked after meanwhile
                     self._probing.start()
@@ -93,20 +94,10 @@ class Keeper:
             for worker in self._workers:
                 worker.wait()
 
-    def _command(self) -> tuple[int, dict[str, str]]:
+    def _command(self, worker: Worker) -> tuple[int, dict[str, str]]:
         handle = self._socket.fileno()
-        apart = {APART: "1"} if self._apart else {}
+        apart = {APART: "1"} if worker.broke else {}
         return handle, {**os.environ, VARIABLE: str(settings_file(self._root)), SOCKET: str(handle), **apart}
-
-    def _keep_apart(self) -> None:
-        """Have Triton alone decode what strangers send, and run encoders, once a worker that did so broke: what it was sent may be sent again."""
-        if self._settings.in_process and not self._apart and any(worker.broke for worker in self._workers):
-            self._apart = True
-            say(
-                "a worker broke, perhaps by what it was sent; all leave pictures and encoders to Triton until the gateway is started anew: diptych serve --in-process"
-            )
-            for worker in self._workers:
-                worker.begin_anew()
 
     def _probe(self) -> None:
         """Look after the servers; whatever goes wrong is written down and tried again."""

@@ -1,6 +1,7 @@
 """One process of the gateway, started again when it ends, and ended where it hangs."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -15,6 +16,19 @@ from components.serving.pulse import PULSE, Pulse
 LONGEST_WAIT_S = 60.0
 STEADY_S = 30.0  # after which a worker that ends counts as one that ended once
 START_S = 180.0  # that a worker may take to its first beat, on a busy machine
+CRASHES = frozenset(
+    -number
+    for number in (
+        signal.SIGSEGV,
+        signal.SIGBUS,
+        signal.SIGILL,
+        signal.SIGFPE,
+        signal.SIGABRT,
+        signal.SIGTRAP,
+        signal.SIGSYS,
+    )
+)
+"""How a process ends whose native code broke."""
 
 
 class Backoff:
@@ -46,7 +60,7 @@ class Worker:
         hang_s: without a beat of its event loop after which it is ended.
 
     Attributes:
-        broke: whether one has ever ended that nobody had asked to.
+        broke: whether native code has ever ended one, such as a decoder of pictures, or one hung.
     """
 
     def __init__(self, hang_s: float) -> None:
@@ -55,11 +69,11 @@ class Worker:
         self._pulse: Pulse | None = None
         self._backoff = Backoff()
         self._since = 0.0
-        self._anew = False
         self.broke = False
 
-    def look_after(self, command: tuple[int, dict[str, str]]) -> None:
-        """End it where it hangs, and start it where it does not run and it is time."""
+    def look_after(self, command: tuple[int, dict[str, str]]) -> bool:
+        """End it where it hangs, and start it where it does not run and it is time; return whether it broke or hung, as none of its kind before."""
+        before = self.broke
         if (
             self._process is not None
             and self._pulse is not None
@@ -69,20 +83,19 @@ class Worker:
             say(f"a worker (process {self._process.pid}) has answered nothing for {self._hang_s:g} s; it is killed")
             self._process.kill()
             self._process.wait()
+            self.broke = True
         if self._process is not None and self._process.poll() is not None:
             self._ended(self._process)
         if self._process is None and self._backoff.ready():
             self._start(*command)
+        return self.broke and not before
 
     def _ended(self, process: "subprocess.Popen[bytes]") -> None:
         if time.monotonic() - self._since > STEADY_S:
             self._backoff.went_well()
-        if self._anew:
-            say("a worker has ended, as it was asked to; another starts")
-        else:
-            self.broke = True
-            wait_s = self._backoff.failed()
-            say(f"a worker ended with code {process.returncode}; another starts in {wait_s:.0f} s")
+        self.broke = self.broke or process.returncode in CRASHES
+        wait_s = self._backoff.failed()
+        say(f"a worker ended with code {process.returncode}; another starts in {wait_s:.0f} s")
         if COUNTS in os.environ:
             mark_process_dead(process.pid)
         if process.stdin is not None:
@@ -90,7 +103,6 @@ class Worker:
         if self._pulse is not None:
             self._pulse.close()
         self._process = self._pulse = None
-        self._anew = False
 
     def _start(self, handle: int, environment: dict[str, str]) -> None:
         self._since = time.monotonic()
@@ -100,12 +112,6 @@ class Worker:
             env={**environment, PULSE: str(self._pulse.ours)}, pass_fds=(handle, self._pulse.ours),
         )  # fmt: skip
         self._pulse.given()
-
-    def begin_anew(self) -> None:
-        """Ask it to answer what it has begun, and end; `look_after` starts another then."""
-        if self._process is not None:
-            self._anew = True
-            self.let_go()
 
     def let_go(self) -> None:
         """Ask it to answer what it has begun, and end."""

@@ -56,6 +56,11 @@ def fall_silent() -> None:
     _SILENT.set()
 
 
+def is_silent() -> bool:
+    """Return whether this process beats no more."""
+    return _SILENT.is_set()
+
+
 async def beat() -> None:
     """Send a byte, where a keeper listens; one who does not read them is not waited for."""
     if PULSE in os.environ and not _SILENT.is_set():

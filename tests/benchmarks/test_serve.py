@@ -119,7 +119,7 @@ def test_what_bounds_the_slowest_and_memory_is_asked_of_both_ways(here, verdict)
     overload["in_process"] = {what: {"slower": here} for what in ("text", "image")}
     soak = {"requests": 100_000, "grown": 0.02, "in_process": {"grown": 0.02 if here < 2 else 0.06}}
     said = "\n".join(serve_claims.claims({"sides": {}, "gateway_adds_cpu_ms": {"text": 1.0}, "overload": overload, "soak": soak}))  # fmt: skip
-    assert f"within twice that at 64 | {here} times | {verdict} |" in said
+    assert f"within twice that at 64 | 1.5 times, by Triton, {here} times, in process | {verdict} |" in said
     assert f"100,000 requests | +2.0%, by Triton, {'+2.0%' if here < 2 else '+6.0%'}, in process | {verdict} |" in said
 
 

@@ -88,7 +88,7 @@ def test_the_numbers_of_a_towers_vectors_are_those_that_were_measured():
 def test_what_encoders_are_held_against_before_they_are_run_here_is_what_there_is():
     many = len(odd_texts()) + len(odd_pictures())
     assert f"that it gives of {many} odd texts and pictures (a cosine of {vectors.ALIKE})" in " ".join(PAGE.split())
-    assert f"ten million weights and both together have {in_process.MOST_MB} MB at most" in " ".join(PAGE.split())
+    assert f"ten million weights and both together have {vectors.MOST_MB} MB at most" in " ".join(PAGE.split())
     assert (
         f"that take less than {1000 * in_process.ON_THE_LOOP_S:g} ms together are done on the event loop"
         in " ".join(PAGE.split())

@@ -9,7 +9,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
 
@@ -31,6 +31,8 @@ API = "/v1/"
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 BODY_S = 10.0  # that a request has to be sent in
 MOST_HELD = 256 * 2**20  # bytes of bodies that one worker holds at once
+AWAY_S = 0.1  # that whoever is turned away waits to hear it: who asks again at once takes the processor from those who are answered
+MOST_WAITING = 1024  # for that; more hear it at once
 SECURITY = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -64,6 +66,7 @@ class Border:
         self._tracing = Tracing.set_up(settings)
         self._now = 0
         self._held = 0  # bytes of bodies
+        self._waiting = 0  # of those who are turned away
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request, or hand on what is none."""
@@ -117,9 +120,11 @@ class Border:
             return
         self._check_key(scope, headers)
         body = await self._body(headers, receive)
+        if self._now >= self._in_flight:
+            self._held -= len(body)
+            del body
+            await self._turn_away()
         try:
-            if self._now >= self._in_flight:
-                raise self._overloaded(f"{self._now} requests are under way here, as many as are taken at once")
             self._now += 1
             IN_FLIGHT.inc()
             try:
@@ -139,6 +144,17 @@ class Border:
                 IN_FLIGHT.dec()
         finally:
             self._held -= len(body)
+
+    async def _turn_away(self) -> NoReturn:
+        """Refuse whoever comes while as many are under way as are taken at once."""
+        now = self._now
+        if self._waiting < MOST_WAITING:
+            self._waiting += 1
+            try:
+                await asyncio.sleep(AWAY_S)
+            finally:
+                self._waiting -= 1
+        raise self._overloaded(f"{now} requests are under way here, as many as are taken at once")
 
     def _overloaded(self, why: str) -> Refusal:
         return Refusal(503, "overloaded", f"{why}. Try again.", 1.0)

@@ -107,6 +107,7 @@ class Fleet:
         self._in_process = in_process
         self._deadline_s = deadline_s
         self._comparing = 0
+        self._judged_until = float("-inf")  # seconds since 1970
         self.versions: tuple[Version, ...] = ()
         self.fault: str = ""
         self._stamp: object = None
@@ -143,6 +144,7 @@ class Fleet:
     def _take(self, routes: Routes) -> None:
         known = {(version.endpoint.instance, version.endpoint.http): version for version in self.versions}
         shares = {one.endpoint.instance: (one.share, one.shadow) for one in routes.beside}
+        self._judged_until = max((one.until for one in routes.beside if one.until is not None), default=float("-inf"))
         rest = max(0.0, 1 - sum(one.share for one in routes.beside if not one.shadow))
         now = []
         for endpoint in routes.endpoints:
@@ -150,20 +152,22 @@ class Fleet:
             version = known.pop((endpoint.instance, endpoint.http), None)
             if version is None:
                 upstream = Upstream(endpoint.http)
-                vectors = Vectors(upstream, endpoint.repository if self._in_process else None, endpoint.label)
+                repository = endpoint.repository if self._in_process else None
+                vectors = Vectors(upstream, repository, endpoint.label, self._are_alike)
                 version = Version(
                     endpoint=endpoint, upstream=upstream, vectors=vectors, root=self.root, share=share, shadow=shadow
                 )
             version.endpoint = endpoint  # it may be called otherwise now
             version.share, version.shadow = share, shadow
             now.append(version)
-        judged = any(one.until is not None for one in routes.beside)
-        for version in now:
-            version.vectors.by_server = judged
         self.versions = tuple(now)
         for version in known.values():
             self._lingering.append(version)
             self._keep(asyncio.create_task(self._close_later(version)))
+
+    def _are_alike(self) -> bool:
+        """Return whether vectors may be made here: while a canary is judged, where those of all are, so that seconds are held against seconds of the like."""
+        return time.time() > self._judged_until or all(its.vectors.are_open for its in self.versions if not its.shadow)
 
     async def _follow(self) -> None:
         while True:

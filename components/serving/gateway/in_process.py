@@ -18,7 +18,7 @@ from PIL import Image
 from components.contracts.errors import CapabilityError, StaleArtifact
 from components.data.transforms import preprocess
 from components.serving.encoders import Encoders
-from components.serving.errors import RequestRefused, ServerFailed, Stuck
+from components.serving.errors import RequestRefused, ServerFailed
 from components.serving.gateway.batcher import Batcher
 from components.serving.gateway.metrics import BATCH
 from components.serving.gateway.pictures_in import pixels_of
@@ -35,9 +35,10 @@ BOUNDED = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 """How PNG and JPEG begin, whose decoders do no more than the pixels ask for: a TIFF of one pixel may have a tile of millions."""
 THREADS = 2  # for pictures; texts have one of their own, and wait for no large picture
 FEW = 8  # pictures of a batch: more gain nothing, and leave the other thread without any
-STUCK_S = 60.0  # that a thread may be at a batch: with the largest pictures that are taken, on a busy machine, it is some ten seconds
+STUCK_S = (
+    60.0  # that a thread may be at a batch: with the largest pictures that are taken, on a busy machine, it is some ten
+)
 TRIES = 5  # to see how long a sample takes: the shortest is without what else goes on
-MOST_MB = 128  # of both graphs: each worker holds them for each version
 PREPROCESS = Path(preprocess.__file__)
 CODE = PREPROCESS.read_bytes()
 
@@ -51,7 +52,7 @@ class InProcess:
     """
 
     def __init__(self, encoders: Encoders, text_s: float, picture_s: float) -> None:
-        self._threads = ThreadPoolExecutor(1, "texts"), ThreadPoolExecutor(THREADS, "pictures")
+        self._threads = Threads(1, "texts"), Threads(THREADS, "pictures")
         self._texts = Batcher(partial(_texts, encoders, self._threads[0], text_s), MAX_BATCH, 1)
         self._pictures = Batcher(partial(_pictures, encoders, self._threads[1], picture_s), FEW, THREADS)
 
@@ -63,10 +64,40 @@ class InProcess:
         """Return float32 [N D] of encoded pictures; RequestRefused names a broken one, ServerFailed where their encoder fails."""
         return await self._pictures.rows(list(images))
 
+    def is_stuck(self) -> bool:
+        """Return whether a thread has been at a batch for so long that it may never end."""
+        return any(threads.longest_s() > STUCK_S for threads in self._threads)
+
     def close(self) -> None:
         """Let go of the threads, once they have done what they have begun."""
         for threads in self._threads:
             threads.shutdown(wait=False)
+
+
+class Threads(ThreadPoolExecutor):
+    """So many threads, and for how long they have been at what they do.
+
+    Args:
+        count: of threads.
+        name: of them.
+    """
+
+    def __init__(self, count: int, name: str) -> None:
+        super().__init__(count, name)
+        self._began: dict[object, float] = {}
+
+    def longest_s(self) -> float:
+        """Return for how many seconds the longest of what is done now has been done; 0.0 where nothing is."""
+        return max((time.monotonic() - began for began in list(self._began.values())), default=0.0)
+
+    def timed(self, do: Callable[[], np.ndarray]) -> np.ndarray:
+        """Return what `do` does; run it in one of them."""
+        mark = object()
+        self._began[mark] = time.monotonic()
+        try:
+            return do()
+        finally:
+            del self._began[mark]
 
 
 def check_runnable(repository: Path) -> None:
@@ -79,8 +110,6 @@ def check_runnable(repository: Path) -> None:
     with _readable():
         if (repository / "image_preprocess" / VERSION / PREPROCESS.name).read_bytes() != CODE:
             raise CapabilityError("another version of diptych laid them out, which may make other pixels of a picture")
-        if sum(one.stat().st_size for model in (image, text) for one in model.parent.iterdir()) > MOST_MB * 2**20:
-            raise CapabilityError(f"they have more than {MOST_MB} MB together")
         if any(weights_of(onnx.load(str(one), load_external_data=False).graph) > LARGE for one in (image, text)):
             raise CapabilityError(f"one of them has more than {LARGE:,} weights")
 
@@ -119,16 +148,14 @@ def _readable() -> Iterator[None]:
         raise StaleArtifact(f"they cannot be loaded ({type(err).__name__}: {err})") from err
 
 
-async def _texts(encoders: Encoders, threads: ThreadPoolExecutor, each_s: float, texts: list[str]) -> np.ndarray:
+async def _texts(encoders: Encoders, threads: Threads, each_s: float, texts: list[str]) -> np.ndarray:
     """Return float32 [N D]."""
     BATCH.labels("embed_text").observe(len(texts))
     quick = len(texts) * each_s <= ON_THE_LOOP_S and sum(map(len, texts)) <= CHARACTERS
     return await _run(threads, quick, lambda: encoders.embed_text(texts))
 
 
-async def _pictures(
-    encoders: Encoders, threads: ThreadPoolExecutor, each_s: float, pictures: list[bytes]
-) -> np.ndarray:
+async def _pictures(encoders: Encoders, threads: Threads, each_s: float, pictures: list[bytes]) -> np.ndarray:
     """Return float32 [N D]; RequestRefused names a broken one."""
     BATCH.labels("embed_image").observe(len(pictures))
     small = sum(map(len, pictures)) <= BYTES and all(
@@ -141,17 +168,11 @@ async def _pictures(
     )
 
 
-async def _run(threads: ThreadPoolExecutor, here: bool, do: Callable[[], np.ndarray]) -> np.ndarray:
-    """Return what `do` does, on the event loop or in a thread. Raises RequestRefused as it does, Stuck where a thread takes too long, and ServerFailed for whatever else."""
+async def _run(threads: Threads, here: bool, do: Callable[[], np.ndarray]) -> np.ndarray:
+    """Return what `do` does, on the event loop or in a thread. Raises RequestRefused as it does, and ServerFailed for whatever else."""
     try:
-        if here:
-            return do()
-        running = asyncio.get_running_loop().run_in_executor(threads, do)
-        done, _ = await asyncio.wait([running], timeout=STUCK_S)
-        if not done:
-            raise Stuck(f"the encoders have been at a batch for {STUCK_S:g} s")
-        return running.result()
-    except (Stuck, RequestRefused, asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit):
+        return do() if here else await asyncio.get_running_loop().run_in_executor(threads, threads.timed, do)
+    except (RequestRefused, asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit):
         raise
     except BaseException as err:  # what fails in Rust is no Exception
         raise ServerFailed(f"the encoders failed here ({type(err).__name__})") from err

@@ -21,7 +21,7 @@ IN_FLIGHT = Gauge("diptych_in_flight", "Requests under way", multiprocess_mode="
 BATCH = Histogram("diptych_batch_samples", "Samples of a call of a model", ["model"], buckets=(1, 2, 4, 8, 16, 32))
 IN_PROCESS = Gauge(
     "diptych_in_process",
-    "Versions whose vectors are made by the worker itself, summed over workers",
+    "Versions whose encoders a worker has open, summed over workers",
     multiprocess_mode="livesum",
 )
 VERSIONS = Counter("diptych_version_requests_total", "Questions to a version, by outcome", ["version", "outcome"])

@@ -34,12 +34,29 @@ EXAMPLE = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABAQMAAAAl21bKAAA
 _MARKUP = (b"<svg", b"<?xml", b"<!doctype", b"<html")
 
 
+class Picture(bytes):
+    """The bytes of a picture that was looked at, and how many pixels it has by its header, so that nobody need look again.
+
+    Args:
+        data: the bytes.
+        pixels: how many.
+    """
+
+    pixels: int
+
+    def __new__(cls, data: bytes, pixels: int) -> "Picture":
+        """Return it; bytes are made whole, so their attributes come with them."""
+        picture = super().__new__(cls, data)
+        picture.pixels = pixels
+        return picture
+
+
 def is_data_uri(text: str) -> bool:
     """Return whether a text is a picture in the form of `data:image/...;base64,...`."""
     return text.startswith("data:image/")
 
 
-def picture_of(text: str, where: str = "image") -> bytes:
+def picture_of(text: str, where: str = "image") -> Picture:
     """Return the checked bytes of a picture that was sent as a data URI or as plain base64.
 
     Args:
@@ -65,11 +82,13 @@ def picture_of(text: str, where: str = "image") -> bytes:
 
 def pixels_of(data: bytes) -> int:
     """Return how many pixels a checked picture has."""
+    if isinstance(data, Picture):
+        return data.pixels
     with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
         return opened.width * opened.height
 
 
-def checked(data: bytes, where: str = "image") -> bytes:
+def checked(data: bytes, where: str = "image") -> Picture:
     """Return the bytes, of which the header says a picture that is not too large. Raises Refusal."""
     if not data:
         raise bad("empty_image", f"{where} has 0 bytes.")
@@ -92,7 +111,7 @@ def checked(data: bytes, where: str = "image") -> bytes:
         raise _too_large(where, f" of {width:,} x {height:,}")
     if tile[0] * tile[1] > MAX_PIXELS:  # a decoder makes room for one, whatever of it is shown
         raise _too_large(where, f" in a tile of {tile[0]:,} x {tile[1]:,}")
-    return data
+    return Picture(data, width * height)
 
 
 def tile_of(opened: Image.Image) -> tuple[int, int]:

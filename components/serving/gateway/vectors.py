@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from components.contracts.errors import CapabilityError
-from components.serving.errors import ServerFailed, Stuck
+from components.serving.errors import ServerFailed
 from components.serving.gateway.metrics import IN_PROCESS
 from components.serving.gateway.upstream import Upstream
 from components.serving.odd_samples import odd_pictures, odd_texts
@@ -26,6 +26,7 @@ LOG = logging.getLogger("diptych.gateway")
 ALIKE = 0.9999  # the least cosine, as a deploy asks for: parity.MINIMUM, which brings onnxruntime along
 ANSWER_S = 20.0  # that the server has to be held against
 AGAIN_S = 5.0  # until the next try where one failed; twice as long each time that one fails in a row
+MOST_MB = 128  # of both encoders: each worker holds them for each version
 LONGEST_S = 300.0  # of such waits, and how long encoders have to have run until one that fails counts as the first
 
 
@@ -36,24 +37,36 @@ class Vectors:
         upstream: the server.
         repository: what it serves, where this process is to make them; None where the server makes them all.
         label: of the version, for the log.
+        may: says whether they may be made here at the moment.
 
     Attributes:
-        by_server: whether the server is asked though they can be made here: while a canary is judged it is of all versions, so that seconds are held against seconds of the like.
+        are_open: whether the encoders are open here.
     """
 
-    def __init__(self, upstream: Upstream, repository: Path | None = None, label: str = "") -> None:
+    def __init__(
+        self,
+        upstream: Upstream,
+        repository: Path | None = None,
+        label: str = "",
+        may: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._upstream, self._repository, self._label = upstream, repository, label
         self._here: InProcess | None = None
         self._wait_s = AGAIN_S
         self._since = 0.0
         self._said = ""
-        self.by_server = False
+        self._may = may
         self._opening = None if repository is None else asyncio.create_task(self._open(repository, 0.0))
+
+    @property
+    def are_open(self) -> bool:
+        """Return whether the encoders are open in this process."""
+        return self._here is not None
 
     @property
     def here(self) -> bool:
         """Return whether they are made in this process now."""
-        return self._here is not None and not self.by_server
+        return self._here is not None and self._may()
 
     async def embed_text(self, texts: Sequence[str]) -> np.ndarray:
         """Return float32 [N D] of texts."""
@@ -71,8 +84,14 @@ class Vectors:
 
     async def _made(self, ask: "Callable[[Upstream | InProcess], Awaitable[np.ndarray]]") -> np.ndarray:
         """Return what is asked of this process or, where it cannot, of the server. Raises RequestRefused, which is the client's own fault, and what the server raises."""
-        here = None if self.by_server else self._here
-        if here is not None:
+        here = self._here
+        if here is not None and here.is_stuck():
+            self._let_go()
+            self._say(
+                "made by its server, as long as this process lives: the encoders have been at a batch for too long"
+            )
+            fall_silent()  # nobody can end such a thread but whoever ends the process
+        elif here is not None and self._may():
             try:
                 return await ask(here)
             except ServerFailed as err:
@@ -81,10 +100,7 @@ class Vectors:
                     if time.monotonic() - self._since > LONGEST_S:
                         self._wait_s = AGAIN_S
                     self._say(f"made by its server again: {err}")
-                    if isinstance(err, Stuck):  # nobody can end the thread but whoever ends the process
-                        fall_silent()
-                    else:
-                        self._opening = asyncio.create_task(self._open(self._repository, self._longer()))
+                    self._opening = asyncio.create_task(self._open(self._repository, self._longer()))
         return await ask(self._upstream)
 
     async def _open(self, repository: Path, wait_s: float) -> None:
@@ -143,7 +159,9 @@ class Vectors:
 
 
 def _check(repository: Path) -> None:
-    """As `check_runnable`, in a thread: onnx and onnxruntime, which come along, take their time."""
+    """As `check_runnable`, in a thread, and first whether they are small: onnx and onnxruntime, which come along, take time and memory."""
+    if sum(one.stat().st_size for one in repository.glob("*_encoder/*/*")) > MOST_MB * 2**20:
+        raise CapabilityError(f"they have more than {MOST_MB} MB together")
     from components.serving.gateway.in_process import check_runnable
 
     check_runnable(repository)

@@ -13,7 +13,7 @@ import uvicorn
 
 from components.serving.gateway.app import from_environment
 from components.serving.gateway.settings import DRAIN_S, SOCKET
-from components.serving.pulse import beat
+from components.serving.pulse import beat, is_silent
 
 BACKLOG = 2048
 
@@ -35,6 +35,8 @@ def main() -> int:
 
     threading.Thread(target=follow, daemon=True).start()
     server.run(sockets=[socket.socket(fileno=int(os.environ[SOCKET]))])
+    if is_silent():
+        os._exit(0)  # it would wait for the thread that never ends
     return 0
 
 

@@ -172,7 +172,7 @@ def test_encoders_that_are_not_the_servers_are_not_run_and_the_log_says_why_once
 ):
     monkeypatch.setattr(vectors_of_gateway, "AGAIN_S", 0.01)
     monkeypatch.setattr(in_process, "LARGE", 10 if harm is nothing else in_process.LARGE)
-    monkeypatch.setattr(in_process, "MOST_MB", 0 if harm is too_many_bytes else in_process.MOST_MB)
+    monkeypatch.setattr(vectors_of_gateway, "MOST_MB", 0 if harm is too_many_bytes else vectors_of_gateway.MOST_MB)
     harm(repository)
 
     async def scene(vectors):
@@ -285,28 +285,43 @@ def test_who_lets_go_while_they_are_opened_opens_nothing(endpoint):
     assert made(endpoint, endpoint.repository, scene).shape == (1, WIDTH)
 
 
-def test_while_a_canary_is_judged_every_version_is_asked_of_its_server(near, workspace, endpoint):
+@pytest.mark.parametrize("runs", [True, False])
+def test_while_a_canary_is_judged_all_are_asked_of_their_servers_unless_all_are_run_here(
+    near, workspace, endpoint, tmp_path, runs
+):
     """Seconds of a version that is run here, held against those of one that is not, would say nothing of the versions."""
+    other = Path(shutil.copytree(endpoint.repository, tmp_path / "repository"))
+    if not runs:
+        other_code(other)
+    canary = replace(endpoint, label="tiny@2", instance="another", repository=other)
 
-    def asked_there() -> bool:
-        before = encoded_there(endpoint)
-        assert near.post("/v1/embeddings", json={"input": ["red", uri(RED)], "model": "champion"}).status_code == 200
-        (line, *_) = near.get("/v1/models").json()["data"]
-        asked = encoded_there(endpoint) > before
-        assert asked == (line["vectors"] == "server")
-        return asked
+    def by_whom() -> list[str]:
+        return [line["vectors"] for line in near.get("/v1/models").json()["data"]]  # which looks anew
 
-    canary = replace(endpoint, label="tiny@2", instance="another")
-    assert not asked_there()
+    def judged(until_s: float | None) -> None:
+        write_beside(workspace, [Beside(endpoint=canary, share=0.5, until=until_s)])
+
+    assert by_whom() == ["worker"]
     try:
-        for until_s in (None, time.time() + 60):
-            write_beside(workspace, [Beside(endpoint=canary, share=0.5, until=until_s)])
-            assert near.get("/v1/models").json()["data"][1]["id"] == "tiny@2"  # which looks anew
-            assert asked_there() == (until_s is not None)
+        judged(time.time() + 600)
+        if runs:
+            deadline = time.monotonic() + 30
+            while by_whom() != ["worker", "worker"]:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+        else:
+            time.sleep(1)
+            assert by_whom() == ["server", "server"]
+            before = encoded_there(endpoint)
+            assert near.post("/v1/embeddings", json={"input": "red", "model": "champion"}).status_code == 200
+            assert encoded_there(endpoint) > before
+            judged(None)
+            assert by_whom() == ["worker", "server"], "nobody judges it"
+            judged(time.time() - 1)
+            assert by_whom() == ["worker", "server"], "nor any more"
     finally:
         write_beside(workspace, [])
-    near.get("/v1/models")
-    assert not asked_there()
+    assert by_whom() == ["worker"]
 
 
 def test_encoders_have_to_be_as_alike_as_a_deploy_asks_for():
@@ -322,33 +337,61 @@ class Failing:
         raise Panic
 
 
-def test_a_batch_without_end_is_left_to_the_server_and_the_process_to_its_keeper(endpoint, client, caplog, monkeypatch):
-    monkeypatch.setattr(in_process, "STUCK_S", 0.1)
-    silent, over = threading.Event(), threading.Event()
-    monkeypatch.setattr(pulse, "_SILENT", silent)
+class Endless:
+    """Pictures that are decoded until `over`."""
 
-    class Endless:
-        def embed_pixels(self, pixels):
-            raise AssertionError
+    def __init__(self):
+        self.over = threading.Event()
 
-        def pixels(self, picture):
-            over.wait(60)
+    def embed_pixels(self, pixels):
+        return pixels
+
+    def pixels(self, picture):
+        self.over.wait(60)
+        return np.zeros(WIDTH, np.float32)
+
+
+def test_where_a_batch_has_no_end_the_server_answers_others_and_the_keeper_ends_the_process(
+    endpoint, client, caplog, monkeypatch
+):
+    monkeypatch.setattr(pulse, "_SILENT", threading.Event())
+    endless = Endless()
 
     async def scene(vectors):
         await vectors._opening
-        vectors._here = InProcess(Endless(), 10.0, 10.0)
+        monkeypatch.setattr(in_process, "STUCK_S", 0.3)
+        vectors._here = InProcess(endless, 10.0, 10.0)
+        with pytest.raises(TimeoutError):  # its own time is over before anybody knows
+            await asyncio.wait_for(vectors.embed_image([RED]), 0.1)
+        assert not vectors._here.is_stuck()
+        assert not pulse.is_silent()
+        await until(vectors._here.is_stuck)
         rows = await vectors.embed_image([RED])
-        assert silent.is_set()
-        assert not vectors.here
-        assert vectors._opening.done(), "it is not tried again here"
+        assert pulse.is_silent()
+        assert (vectors.are_open, vectors._opening.done()) == (False, True), "it is not tried again here"
         return rows
 
     try:
         assert np.array_equal(made(endpoint, endpoint.repository, scene), client.embed_image([RED]))
     finally:
-        over.set()
+        endless.over.set()
     said = [record.getMessage().partition(" are ")[2] for record in caplog.records]
-    assert said == ["made in this process", "made by its server again: the encoders have been at a batch for 0.1 s"]
+    assert said == ["made in this process", "made by its server, as long as this process lives: the encoders have been at a batch for too long"]  # fmt: skip
+
+
+def test_a_batch_that_ends_is_not_stuck(endpoint, monkeypatch):
+    monkeypatch.setattr(in_process, "STUCK_S", 0.05)
+
+    async def ask():
+        here = InProcess(endless := Endless(), 10.0, 10.0)
+        asking = asyncio.create_task(here.embed_image([RED]))
+        await until(here.is_stuck)
+        endless.over.set()
+        await asking
+        assert not here.is_stuck()
+        here.close()
+
+    asyncio.run(ask())
 
 
 class Seen(Encoders):

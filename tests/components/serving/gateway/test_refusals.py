@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from components.serving.gateway.feedback import feedback_file
+from components.serving.gateway.pictures_in import checked, pixels_of
 from tests.components.serving.tiny_package import COLOURS, picture
 
 
@@ -309,3 +310,10 @@ def test_the_description_has_an_example_and_every_refusal(http):
     assert {"400", "401", "404", "413", "415", "429", "503"} <= set(
         about["paths"]["/v1/embeddings"]["post"]["responses"]
     )
+
+
+@pytest.mark.parametrize("name", GOOD_PICTURES)
+def test_a_picture_that_was_looked_at_knows_its_pixels(name):
+    looked_at = checked(GOOD_PICTURES[name])
+    assert looked_at == GOOD_PICTURES[name]
+    assert pixels_of(looked_at) == pixels_of(bytes(looked_at)) > 0
