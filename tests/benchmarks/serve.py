@@ -137,10 +137,16 @@ def sides(package: Path, picture: bytes, scratch: Path, larger: bool) -> Iterato
             for name in serve_claims.OURS
             if name == "gateway" or not larger
         }
-        for name, start in serve_peers.STARTS.items():
-            peer = stack.enter_context(start(package, TEXT, picture, scratch))
-            found[name] = Side(peer.url, peer.bodies, [peer.pid])
+        for name in serve_peers.STARTS:
+            found[name] = stack.enter_context(peer(name, package, picture, scratch))
         yield found
+
+
+@contextmanager
+def peer(name: str, package: Path, picture: bytes, scratch: Path) -> Iterator[Side]:
+    """Serve a package by another server; it ends with the block."""
+    with serve_peers.STARTS[name](package, TEXT, picture, scratch) as started:
+        yield Side(started.url, started.bodies, [started.pid])
 
 
 def alone(package: Path, picture: bytes, count: int) -> dict[str, dict[str, float]]:

@@ -1,6 +1,6 @@
 """Which of the promises about serving hold, by the numbers that were kept: a table under those numbers in docs/serving.md.
 
-Where the gateway was measured in a burst and over a minute on the same machine, both have to be ahead: a burst of some hundred requests lasts a fraction of a second,
+Where the gateway was measured in a burst and over a minute on the same machine, both have to be ahead, the minute of a peer's own where there is one: a burst of some hundred requests lasts a fraction of a second,
 and what a batch saves in it need not last.
 """
 
@@ -137,16 +137,17 @@ def _smaller(variants: dict[str, Any] | None) -> Iterator[str]:
 
 
 def behind(said: dict[str, Any], peer: str, what: str, ours: str = "gateway") -> tuple[list[str], list[str]]:
-    """Return at which numbers of clients one of ours does not lead a peer: in bursts, and over a minute where the burst does."""
+    """Return at which numbers of clients one of ours does not lead a peer: in bursts, and over a minute where the burst does; held against the peer's own minute where it was asked for one, else its burst."""
     bursts: list[str] = []
     minutes: list[str] = []
     sustained = said.get("sustained", {})
     minutes_of = sustained if ours == "gateway" else sustained.get(ours, {})
     lasting = minutes_of.get(what, {}) if sustained.get("machine") == said.get("machine") else {}
+    theirs = sustained.get(peer, {}).get(what, {})
     for clients, other in said["sides"][peer][what].items():
         if not _leads(said["sides"][ours][what][clients], other):
             bursts.append(clients)
-        elif (minute := lasting.get(clients)) and not _leads(minute, other):
+        elif (minute := lasting.get(clients)) and not _leads(minute, theirs.get(clients, other)):
             minutes.append(clients)
     return bursts, minutes
 

@@ -47,6 +47,7 @@ ENCODERS = {
 ROWS = 32  # different inputs, one after the other, or so many at a time
 AT_A_TIME = (1, 8, 32)  # rows of a request over gRPC; 32 is the most that an encoder takes
 COLD = 50
+NEAREST = "fastapi"  # of the other servers, which is asked for a minute, too
 SOAK_CLIENTS = 16
 LOOKS = 10  # at memory, over a soak
 ALIKE = 1e-4
@@ -61,7 +62,7 @@ def measure(name: str, package: Path, pool: Pool, given: argparse.Namespace) -> 
         scratch = Path(folder)
         if name == "embed":
             return embed(package, pool, scratch, given.turns)
-        from tests.benchmarks.serve import ours
+        from tests.benchmarks.serve import ours, peer
 
         if name in OF_BOTH:
             found = {}
@@ -69,6 +70,10 @@ def measure(name: str, package: Path, pool: Pool, given: argparse.Namespace) -> 
                 with ours(package, pool.pictures[0], scratch, whose == "in_process") as side:
                     _warm(side)
                     found[whose] = OF_BOTH[name](side, given)
+            if name == "sustained" and not given.larger:
+                with peer(NEAREST, package, pool.pictures[0], scratch) as side:
+                    _warm(side)
+                    found[NEAREST] = OF_BOTH[name](side, given)
             return {**found.pop("gateway"), **found}
 
         with ours(package, pool.pictures[0], scratch) as side:
@@ -256,7 +261,8 @@ def page(said: dict[str, Any]) -> Iterator[str]:
             f"| {its['seconds']:.0f} s of | at once | answered | middle and slowest of a hundred | errors | turned away |",
         )
         yield "| --- | --- | --- | --- | --- | --- |"
-        for each, what, how in ((each, what, how) for each, how in both(its) for what in ENCODERS):
+        others = [(its[NEAREST], ", plain FastAPI")] if NEAREST in its else []
+        for each, what, how in ((each, what, how) for each, how in (*both(its), *others) for what in ENCODERS):
             for clients, one in each.get(what, {}).items():
                 yield (
                     f"| {'pictures' if what == 'image' else 'texts'}{how} | {clients} | {one['per_s']:.0f}/s | {one['p50_ms']:.0f} and {one['p99_ms']:.0f} ms | "

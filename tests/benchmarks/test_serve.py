@@ -74,6 +74,8 @@ def test_the_page_prints_what_was_measured_and_nothing_else():
     assert "| pictures, by Triton | 64 | 100/s | 1 and 2 ms | 0 | 3 |" in lines
     both = list(serve_longer.page({"sustained": its | {"in_process": {"text": {"4": one}, "image": {}}}}))
     assert "| texts, in process | 4 | 100/s | 1 and 2 ms | 0 | 3 |" in both
+    beside = list(serve_longer.page({"sustained": its | {"fastapi": {"text": {"4": one}, "image": {}}}}))
+    assert "| texts, plain FastAPI | 4 | 100/s | 1 and 2 ms | 0 | 3 |" in beside
     soak = {
         "requests": 100_000,
         "errors": 0,
@@ -170,6 +172,16 @@ def test_a_lead_in_a_burst_that_a_minute_takes_back_does_not_hold():
     said = claimed(ours, peer, sustained=minute)
     assert "ahead with texts at 64 in a burst alone, behind over a minute | **does not hold**" in said
     assert "pictures at 64" not in said
+
+
+def test_a_minute_is_held_against_the_minute_of_a_peer_that_was_asked_for_one():
+    peer, ours, minute = {"64": cost(1.0, 100)}, {"64": cost(0.5, 200)}, {"64": cost(1.2, 90)}
+    both = {"text": minute, "image": minute, "seconds": 60.0}
+    worse = {what: {"64": cost(1.3, 80)} for what in ("text", "image")}
+    rows = claimed(ours, peer, sustained=both | {"fastapi": worse}).split("\n")
+    (beside_fastapi,), (beside_mlflow,) = ([row for row in rows if f"Triton: ahead of {name}" in row] for name in ("plain FastAPI", "MLflow"))  # fmt: skip
+    assert beside_fastapi.endswith("| ahead at each | holds |")
+    assert "in a burst alone, behind over a minute | **does not hold** |" in beside_mlflow
 
 
 def test_a_minute_on_another_machine_takes_no_lead_back():
