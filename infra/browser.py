@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from components.contracts.errors import CapabilityError, DiptychError
 
 if TYPE_CHECKING:
-    from playwright.sync_api import ConsoleMessage, Page, Request
+    from playwright.sync_api import Page
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 START_UP_S = 60.0
@@ -29,25 +29,39 @@ class Tab:
     def __init__(self, page: "Page") -> None:
         self._page = page
         self._devtools = page.context.new_cdp_session(page)
-        self._requests: list[Request] = []
+        self._asked: dict[str, str] = {}
         self._complaints: list[str] = []
-        page.on("request", lambda request: self._requests.append(request))
-        page.on("requestfailed", self._failed)
-        page.on("console", self._said)
-        page.on("pageerror", lambda err: self._complaints.append(f"Uncaught {err}"))
+        for domain in ("Network", "Log", "Runtime"):  # Playwright leaves out icons, and what workers log
+            self._devtools.send(f"{domain}.enable")
+        for event, heard in {
+            "Network.requestWillBeSent": self._sent, "Network.loadingFailed": self._failed, "Log.entryAdded": self._logged, "Runtime.consoleAPICalled": self._said,
+            "Runtime.exceptionThrown": self._raised,
+        }.items():  # fmt: skip
+            self._devtools.on(event, heard)
+        page.set_default_timeout(1000 * START_UP_S)
 
-    def _failed(self, request: "Request") -> None:
-        if "BLOCKED" in (request.failure or "").upper() or request.failure == "csp":
-            self._requests.remove(request)  # it was never sent
+    def _sent(self, said: dict[str, Any]) -> None:
+        self._asked[said["requestId"]] = said["request"]["url"]
 
-    def _said(self, message: "ConsoleMessage") -> None:
-        if message.type in _WRONG:
-            self._complaints.append(message.text)
+    def _failed(self, said: dict[str, Any]) -> None:
+        if said.get("blockedReason"):
+            self._asked.pop(said["requestId"], None)  # it was never sent
+
+    def _logged(self, said: dict[str, Any]) -> None:
+        if said["entry"]["level"] in _WRONG:
+            self._complaints.append(said["entry"]["text"])
+
+    def _said(self, said: dict[str, Any]) -> None:
+        if said["type"] in _WRONG:
+            self._complaints.append(" ".join(str(one.get("value", "")) for one in said["args"]))
+
+    def _raised(self, said: dict[str, Any]) -> None:
+        self._complaints.append(str(said["exceptionDetails"].get("text")))
 
     @property
     def asked(self) -> tuple[str, ...]:
         """Return every address that the pages have asked for and that was not held back, `data:` left out."""
-        return tuple(one.url for one in self._requests if not one.url.startswith("data:"))
+        return tuple(address for address in self._asked.values() if not address.startswith("data:"))
 
     @property
     def complaints(self) -> tuple[str, ...]:
@@ -122,7 +136,7 @@ class Tab:
 
     def strangers(self) -> set[str]:
         """Return the hosts other than this machine that the pages have asked for anything."""
-        hosts = {urllib.parse.urlsplit(one.url).hostname for one in self._requests}
+        hosts = {urllib.parse.urlsplit(address).hostname for address in self._asked.values()}
         return {host for host in hosts if host is not None} - {"127.0.0.1", "localhost", "::1"}
 
 

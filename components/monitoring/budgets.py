@@ -149,8 +149,8 @@ def budgets(counted: Counts | None, logged: Requests, watch: Watch) -> list[Budg
         slow = timed - counted.within.get(bound, 0)
     else:
         source, requests, failed, seconds = "log", len(logged), logged.failed(), logged.seconds()
-        timed, slow = requests, int((seconds > p95_s).sum())
-        p95 = float(np.quantile(seconds, 1 - SLOW)) if requests else None
+        timed, slow = len(seconds), int((seconds > p95_s).sum())
+        p95 = float(np.quantile(seconds, 1 - SLOW)) if timed else None
     share = failed / requests if requests else None
     found = [
         _budget("errors", source, requests, failed, share, watch.most_failed, watch.most_failed),
@@ -186,5 +186,7 @@ def _held(one: Budget, broken: bool, watch: Watch) -> Budget:
 
 def over_time(windows: Sequence[Requests]) -> tuple[list[float | None], list[float | None]]:
     """Return the p95 in milliseconds and the share that failed of each window of the log; None for one without requests."""
-    slow = [1000 * float(np.quantile(one.seconds(), 1 - SLOW)) if len(one) else None for one in windows]
+    slow = [
+        1000 * float(np.quantile(its, 1 - SLOW)) if len(its) else None for its in (one.seconds() for one in windows)
+    ]
     return slow, [one.failed() / len(one) if len(one) else None for one in windows]

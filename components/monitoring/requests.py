@@ -80,8 +80,9 @@ class Requests:
         return {lang: np.array(scores) for lang, scores in sorted(by_language.items())}
 
     def seconds(self) -> Float[np.ndarray, "R"]:
-        """Return how long each took."""
-        return np.asarray(self.table["seconds"], np.float64)
+        """Return how long each took that came as far as a route: who is turned away is made to wait."""
+        routed = self.table.filter(pc.not_equal(self.table["route"], "none"))
+        return np.asarray(routed["seconds"], np.float64)
 
     def failed(self) -> int:
         """Return how many failed by the fault of the gateway or what stands behind it."""

@@ -11,6 +11,7 @@ from prometheus_client.multiprocess import mark_process_dead
 
 from components.contracts.log_line import log_line
 from components.serving.gateway.settings import COUNTS, DRAIN_S
+from components.serving.gateway.stuck import CODE
 from components.serving.pulse import PULSE, Pulse
 
 LONGEST_WAIT_S = 60.0
@@ -60,7 +61,7 @@ class Worker:
         hang_s: without a beat of its event loop after which it is ended.
 
     Attributes:
-        broke: whether native code has ever ended one, such as a decoder of pictures, or one hung.
+        broke: whether native code has ever ended one, such as a decoder of pictures, or one hung that had begun.
     """
 
     def __init__(self, hang_s: float) -> None:
@@ -83,7 +84,7 @@ class Worker:
             say(f"a worker (process {self._process.pid}) has answered nothing for {self._hang_s:g} s; it is killed")
             self._process.kill()
             self._process.wait()
-            self.broke = True
+            self.broke = self.broke or self._pulse.has_begun
         if self._process is not None and self._process.poll() is not None:
             self._ended(self._process)
         if self._process is None and self._backoff.ready():
@@ -93,7 +94,7 @@ class Worker:
     def _ended(self, process: "subprocess.Popen[bytes]") -> None:
         if time.monotonic() - self._since > STEADY_S:
             self._backoff.went_well()
-        self.broke = self.broke or process.returncode in CRASHES
+        self.broke = self.broke or process.returncode in CRASHES or process.returncode == CODE
         wait_s = self._backoff.failed()
         say(f"a worker ended with code {process.returncode}; another starts in {wait_s:.0f} s")
         if COUNTS in os.environ:

@@ -5,12 +5,10 @@ answer takes; a loop that is held for a while, such as by the parsing of a large
 """
 
 import os
-import threading
 import time
 from contextlib import suppress
 
 PULSE = "DIPTYCH_GATEWAY_PULSE"  # the number of the file that a worker's pulse goes to
-_SILENT = threading.Event()
 MOST_A_LOOK_S = 1.0  # of silence that one look counts, so that a keeper who was stopped himself does not blame others
 
 
@@ -25,7 +23,7 @@ class Pulse:
     def __init__(self, silent_s: float, start_s: float) -> None:
         self.silent_s, self.start_s = silent_s, start_s
         self._heard, self.ours = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self._has_begun, self._silence_s, self._looked = False, 0.0, time.monotonic()
+        self.has_begun, self._silence_s, self._looked = False, 0.0, time.monotonic()
 
     def given(self) -> None:
         """Close the other end here, once the process has it; then its end is its own."""
@@ -39,10 +37,10 @@ class Pulse:
         self._looked = now
         try:
             if os.read(self._heard, 4096):
-                self._has_begun, self._silence_s = True, 0.0
+                self.has_begun, self._silence_s = True, 0.0
         except BlockingIOError:
             pass
-        return self._silence_s > (self.silent_s if self._has_begun else self.start_s)
+        return self._silence_s > (self.silent_s if self.has_begun else self.start_s)
 
     def close(self) -> None:
         """Close what is open of it."""
@@ -51,19 +49,9 @@ class Pulse:
             self.given()
 
 
-def fall_silent() -> None:
-    """Beat no more: a keeper ends this process in `hang_s`, until when it answers as well as it can."""
-    _SILENT.set()
-
-
-def is_silent() -> bool:
-    """Return whether this process beats no more."""
-    return _SILENT.is_set()
-
-
 async def beat() -> None:
     """Send a byte, where a keeper listens; one who does not read them is not waited for."""
-    if PULSE in os.environ and not _SILENT.is_set():
+    if PULSE in os.environ:
         with suppress(
             BlockingIOError, BrokenPipeError
         ):  # full, since it was not read; or nobody is there, which standard input says too

@@ -12,7 +12,7 @@ from components.serving.record import gateway_log, settings_file
 from components.serving.routes import read_routes
 from components.serving.scorer import open_package
 from flows.serving.deploy import deploy_beside, end_beside
-from flows.serving.gateway import ensure_gateway
+from flows.serving.gateway import ensure_gateway, is_apart
 from flows.serving.reindex import own_indexes
 
 MOST_WORKERS = 64
@@ -37,12 +37,13 @@ def serve_as(root: Path, here: Path, asked: argparse.Namespace) -> str:
         with own_indexes(root, package.path, label, load_params(root).deploy, _Printed()):
             deploy_beside(package.path, root, label, asked.share, asked.shadow)
     settings = _settings(root, here, asked)
-    gateway = ensure_gateway(root, settings, asked.port, anew=asked.in_process is True)  # they may have been left apart
-    encoders = (
-        [f"Its workers run small encoders themselves where they can; {gateway_log(root)} says of each version whether"]
-        if settings.in_process
-        else []
-    )
+    gateway = ensure_gateway(root, settings, asked.port, anew=asked.in_process is True and is_apart(root))
+    if not settings.in_process:
+        encoders = []
+    elif is_apart(root):
+        encoders = ["A worker broke, and another leaves pictures and encoders to Triton since: diptych serve --in-process ends that"]  # fmt: skip
+    else:
+        encoders = [f"Its workers run small encoders themselves where they can; {gateway_log(root)} says of each version whether"]  # fmt: skip
     return "\n".join([f"The page is at {gateway.url}, its API at {gateway.url}openapi.json", *encoders, *_lines(root)])
 
 

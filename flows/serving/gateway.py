@@ -20,7 +20,7 @@ import psutil
 
 from components.contracts.errors import ConfigError, TransientError
 from components.serving.endpoint import served_folder
-from components.serving.gateway.settings import Settings
+from components.serving.gateway.settings import APART, Settings
 from components.serving.process import ProcessId
 from components.serving.record import Gateway, gateway_log, gateway_record, read_gateway, settings_file
 from components.serving.sweep import workspace_prefix
@@ -56,6 +56,17 @@ def ensure_gateway(
         _end(root)
         wanted.write(settings_file(root))
         return _start(root, taken if taken is not None else _bound(port, last))
+
+
+def is_apart(root: Path) -> bool:
+    """Return whether a worker broke, so that another leaves pictures and encoders to Triton until the gateway is started anew."""
+    gateway = read_gateway(root)
+    if gateway is None:
+        return False
+    try:
+        return any(APART in one.environ() for one in psutil.Process(gateway.process.pid).children())
+    except psutil.Error:  # it ends just now
+        return False
 
 
 def mend_gateway(root: Path) -> Gateway | None:

@@ -159,7 +159,9 @@ def test_whoever_comes_after_a_worker_that_broke_leaves_pictures_to_the_server_u
             (second,) = workers(root)
             assert APART in second.environ(), "as long as its keeper lives"
         assert made_by(root) == "server"
-        serve_as(root, root, asked(in_process=True))
+        assert "A worker broke" in serve_as(root, root, asked())
+        assert read_gateway(root).process == gateway.process
+        assert "A worker broke" not in serve_as(root, root, asked(in_process=True))
         assert read_gateway(root).process != gateway.process
     until(lambda: made_by(root) == "worker")
     log = gateway_log(root).read_bytes()[before:].decode()

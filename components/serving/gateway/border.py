@@ -123,7 +123,7 @@ class Border:
         if self._now >= self._in_flight:
             self._held -= len(body)
             del body
-            await self._turn_away()
+            await self._turn_away(_deadline(headers, AWAY_S))
         try:
             self._now += 1
             IN_FLIGHT.inc()
@@ -145,13 +145,13 @@ class Border:
         finally:
             self._held -= len(body)
 
-    async def _turn_away(self) -> NoReturn:
-        """Refuse whoever comes while as many are under way as are taken at once."""
+    async def _turn_away(self, wait_s: float) -> NoReturn:
+        """Refuse whoever comes while as many are under way as are taken at once, after `wait_s` seconds."""
         now = self._now
         if self._waiting < MOST_WAITING:
             self._waiting += 1
             try:
-                await asyncio.sleep(AWAY_S)
+                await asyncio.sleep(wait_s)
             finally:
                 self._waiting -= 1
         raise self._overloaded(f"{now} requests are under way here, as many as are taken at once")

@@ -167,7 +167,7 @@ class Fleet:
 
     def _are_alike(self) -> bool:
         """Return whether vectors may be made here: while a canary is judged, where those of all are, so that seconds are held against seconds of the like."""
-        return time.time() > self._judged_until or all(its.vectors.are_open for its in self.versions if not its.shadow)
+        return time.time() > self._judged_until or all(its.vectors.are_open for its in self.versions)
 
     async def _follow(self) -> None:
         while True:

@@ -19,7 +19,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from components.data.transforms.preprocess import MAX_PIXELS
+from components.data.transforms.preprocess import JPEG, MAX_PIXELS
 from components.serving.gateway.refusal import Refusal, bad
 
 _OPENED = (  # Pillow knows a format once its plugin is imported; a phone's MPO is opened as the JPEG that it begins with
@@ -28,27 +28,14 @@ _OPENED = (  # Pillow knows a format once its plugin is imported; a phone's MPO 
 )  # fmt: skip
 FORMATS = tuple(one.format for one in _OPENED)
 TILE_WIDTH, TILE_LENGTH = 322, 323  # tags of TIFF
+SCAN, MOST_SCANS = (
+    b"\xff\xda",
+    100,
+)  # a scan of JPEG begins so, and needs some ten bytes; a progressive one that somebody made to be seen has ten or so
 _DATA = re.compile(r"data:(?:[\w.+-]+/[\w.+*-]+)?(?:;[\w=.-]+)*;base64,", re.ASCII)
 EXAMPLE = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABAQMAAAAl21bKAAAAA1BMVEXmFBQ+YZLgAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
 """One red pixel, for the examples of the API's description."""
 _MARKUP = (b"<svg", b"<?xml", b"<!doctype", b"<html")
-
-
-class Picture(bytes):
-    """The bytes of a picture that was looked at, and how many pixels it has by its header, so that nobody need look again.
-
-    Args:
-        data: the bytes.
-        pixels: how many.
-    """
-
-    pixels: int
-
-    def __new__(cls, data: bytes, pixels: int) -> "Picture":
-        """Return it; bytes are made whole, so their attributes come with them."""
-        picture = super().__new__(cls, data)
-        picture.pixels = pixels
-        return picture
 
 
 def is_data_uri(text: str) -> bool:
@@ -56,7 +43,7 @@ def is_data_uri(text: str) -> bool:
     return text.startswith("data:image/")
 
 
-def picture_of(text: str, where: str = "image") -> Picture:
+def picture_of(text: str, where: str = "image") -> bytes:
     """Return the checked bytes of a picture that was sent as a data URI or as plain base64.
 
     Args:
@@ -82,13 +69,11 @@ def picture_of(text: str, where: str = "image") -> Picture:
 
 def pixels_of(data: bytes) -> int:
     """Return how many pixels a checked picture has."""
-    if isinstance(data, Picture):
-        return data.pixels
     with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
         return opened.width * opened.height
 
 
-def checked(data: bytes, where: str = "image") -> Picture:
+def checked(data: bytes, where: str = "image") -> bytes:
     """Return the bytes, of which the header says a picture that is not too large. Raises Refusal."""
     if not data:
         raise bad("empty_image", f"{where} has 0 bytes.")
@@ -109,9 +94,15 @@ def checked(data: bytes, where: str = "image") -> Picture:
         raise Refusal(415, "unsupported_image", f"{where} {said}; send PNG, JPEG, WebP, GIF, BMP or TIFF.") from err
     if width * height > MAX_PIXELS:
         raise _too_large(where, f" of {width:,} x {height:,}")
+    if data.startswith(JPEG) and data.count(SCAN) > MOST_SCANS:
+        raise Refusal(
+            415,
+            "unsupported_image",
+            f"{where} is a JPEG of more than {MOST_SCANS} scans. Save it anew with fewer: a decoder passes the whole picture in each.",
+        )
     if tile[0] * tile[1] > MAX_PIXELS:  # a decoder makes room for one, whatever of it is shown
         raise _too_large(where, f" in a tile of {tile[0]:,} x {tile[1]:,}")
-    return Picture(data, width * height)
+    return data
 
 
 def tile_of(opened: Image.Image) -> tuple[int, int]:

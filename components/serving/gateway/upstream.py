@@ -45,7 +45,7 @@ class Upstream:
 
     async def embed_image(self, images: Sequence[bytes]) -> np.ndarray:
         """Return float32 [N D] of encoded pictures; RequestRefused names a broken one."""
-        return await self._image.rows([bytes(one) for one in images])  # tritonclient takes the repr of a subclass
+        return await self._image.rows(list(images))
 
     async def embed_text(self, texts: Sequence[str]) -> np.ndarray:
         """Return float32 [N D] of texts."""
@@ -55,7 +55,7 @@ class Upstream:
         self, image: bytes, labels: Sequence[str] | None, templates: Sequence[str] | None, top_k: int
     ) -> Classified:
         """Return the likeliest labels, as TritonClient.classify."""
-        return classified(await self._infer(CLASSIFIER, classification_of(bytes(image), labels, templates, top_k)))
+        return classified(await self._infer(CLASSIFIER, classification_of(image, labels, templates, top_k)))
 
     async def width(self) -> int:
         """Return D; whoever is not there raises TransientError."""

@@ -15,9 +15,9 @@ import numpy as np
 from components.contracts.errors import CapabilityError
 from components.serving.errors import ServerFailed
 from components.serving.gateway.metrics import IN_PROCESS
+from components.serving.gateway.stuck import STUCK
 from components.serving.gateway.upstream import Upstream
 from components.serving.odd_samples import odd_pictures, odd_texts
-from components.serving.pulse import fall_silent
 
 if TYPE_CHECKING:
     from components.serving.gateway.in_process import InProcess
@@ -90,7 +90,7 @@ class Vectors:
             self._say(
                 "made by its server, as long as this process lives: the encoders have been at a batch for too long"
             )
-            fall_silent()  # nobody can end such a thread but whoever ends the process
+            STUCK.set()
         elif here is not None and self._may():
             try:
                 return await ask(here)

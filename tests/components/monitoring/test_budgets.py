@@ -1,14 +1,17 @@
 """Budgets from counts and from the log, by hand."""
 
+from dataclasses import replace
 from math import inf
 
+import pyarrow as pa
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
 from components.contracts.monitor import Watch
-from components.monitoring.budgets import Counts, budgets
+from components.monitoring.budgets import Counts, budgets, over_time
 from components.monitoring.requests import Requests
 from components.serving.gateway.samples import SCHEMA
+from tests.components.monitoring.conftest import NOW
 
 WATCH = Watch(p95_ms=100, most_failed=0.01)
 NOTHING = Requests(table=SCHEMA.empty_table())
@@ -64,3 +67,14 @@ def test_p95_lies_between_the_bounds():
     assert Counts(within={0.1: 90, 0.2: 100, inf: 100}).p95_s() == pytest.approx(0.15)
     assert Counts(within={0.1: 10, inf: 100}).p95_s() == 0.1  # beyond the last bound nothing is known
     assert Counts().p95_s() is None
+
+
+def test_who_is_turned_away_and_made_to_wait_for_it_counts_as_failed_and_not_as_slow():
+    rows = [{"at": NOW, "route": "/v1/search", "status": 200, "seconds": 0.01}] * 30 + [{"at": NOW, "route": "none", "status": 503, "seconds": 0.11}] * 10  # fmt: skip
+    logged = Requests(table=pa.Table.from_pylist(rows, SCHEMA), unread=())
+    errors, latency = budgets(None, logged, replace(WATCH, p95_ms=100.0))
+    assert (errors.requests, errors.over) == (40, 10)
+    assert (latency.requests, latency.over, latency.value) == (30, 0, pytest.approx(10.0))
+    away = Requests(table=logged.table.slice(30), unread=())
+    assert budgets(None, away, WATCH)[1].value is None
+    assert over_time([away]) == ([None], [1.0])

@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from components.contracts.errors import TransientError
-from components.serving import parity, pulse
+from components.serving import parity
 from components.serving.encoders import Encoders
 from components.serving.gateway import in_process
 from components.serving.gateway import vectors as vectors_of_gateway
@@ -285,41 +285,45 @@ def test_who_lets_go_while_they_are_opened_opens_nothing(endpoint):
     assert made(endpoint, endpoint.repository, scene).shape == (1, WIDTH)
 
 
-@pytest.mark.parametrize("runs", [True, False])
-def test_while_a_canary_is_judged_all_are_asked_of_their_servers_unless_all_are_run_here(
-    near, workspace, endpoint, tmp_path, runs
+@pytest.mark.parametrize("shadow", [False, True])
+def test_while_a_canary_is_judged_all_are_asked_of_their_servers_until_all_are_open_here(
+    near, workspace, endpoint, monkeypatch, shadow
 ):
     """Seconds of a version that is run here, held against those of one that is not, would say nothing of the versions."""
-    other = Path(shutil.copytree(endpoint.repository, tmp_path / "repository"))
-    if not runs:
-        other_code(other)
-    canary = replace(endpoint, label="tiny@2", instance="another", repository=other)
+    may_open, opened = threading.Event(), vectors_of_gateway._opened
+    monkeypatch.setattr(vectors_of_gateway, "_opened", lambda repository: may_open.wait(60) and opened(repository))
+    canary = replace(endpoint, label="tiny@2", instance="another")
 
     def by_whom() -> list[str]:
         return [line["vectors"] for line in near.get("/v1/models").json()["data"]]  # which looks anew
 
     def judged(until_s: float | None) -> None:
-        write_beside(workspace, [Beside(endpoint=canary, share=0.5, until=until_s)])
+        write_beside(workspace, [Beside(endpoint=canary, share=0.0 if shadow else 0.5, shadow=shadow, until=until_s)])
+
+    def asks_there() -> bool:
+        before = encoded_there(endpoint)
+        assert near.post("/v1/embeddings", json={"input": "red", "model": "champion"}).status_code == 200
+        return encoded_there(endpoint) > before
 
     assert by_whom() == ["worker"]
     try:
         judged(time.time() + 600)
-        if runs:
-            deadline = time.monotonic() + 30
-            while by_whom() != ["worker", "worker"]:
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
-        else:
-            time.sleep(1)
-            assert by_whom() == ["server", "server"]
-            before = encoded_there(endpoint)
-            assert near.post("/v1/embeddings", json={"input": "red", "model": "champion"}).status_code == 200
-            assert encoded_there(endpoint) > before
-            judged(None)
-            assert by_whom() == ["worker", "server"], "nobody judges it"
-            judged(time.time() - 1)
-            assert by_whom() == ["worker", "server"], "nor any more"
+        assert by_whom() == ["server", "server"]
+        assert asks_there()
+        for until_s in (None, time.time() - 1):
+            judged(until_s)
+            assert by_whom() == ["worker", "server"], "nobody judges it, or not any more"
+        judged(time.time() + 600)
+        assert by_whom() == ["server", "server"]
+        may_open.set()
+        deadline = time.monotonic() + 30
+        while by_whom() != ["worker", "worker"]:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        if not shadow:
+            assert not asks_there()
     finally:
+        may_open.set()
         write_beside(workspace, [])
     assert by_whom() == ["worker"]
 
@@ -354,20 +358,20 @@ class Endless:
 def test_where_a_batch_has_no_end_the_server_answers_others_and_the_keeper_ends_the_process(
     endpoint, client, caplog, monkeypatch
 ):
-    monkeypatch.setattr(pulse, "_SILENT", threading.Event())
+    monkeypatch.setattr(vectors_of_gateway, "STUCK", threading.Event())
     endless = Endless()
 
     async def scene(vectors):
         await vectors._opening
-        monkeypatch.setattr(in_process, "STUCK_S", 0.3)
         vectors._here = InProcess(endless, 10.0, 10.0)
         with pytest.raises(TimeoutError):  # its own time is over before anybody knows
             await asyncio.wait_for(vectors.embed_image([RED]), 0.1)
         assert not vectors._here.is_stuck()
-        assert not pulse.is_silent()
+        monkeypatch.setattr(in_process, "STUCK_S", 0.1)
         await until(vectors._here.is_stuck)
+        assert not vectors_of_gateway.STUCK.is_set()
         rows = await vectors.embed_image([RED])
-        assert pulse.is_silent()
+        assert vectors_of_gateway.STUCK.is_set()
         assert (vectors.are_open, vectors._opening.done()) == (False, True), "it is not tried again here"
         return rows
 

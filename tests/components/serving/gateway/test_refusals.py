@@ -14,7 +14,6 @@ import pytest
 from PIL import Image
 
 from components.serving.gateway.feedback import feedback_file
-from components.serving.gateway.pictures_in import checked, pixels_of
 from tests.components.serving.tiny_package import COLOURS, picture
 
 
@@ -312,8 +311,14 @@ def test_the_description_has_an_example_and_every_refusal(http):
     )
 
 
-@pytest.mark.parametrize("name", GOOD_PICTURES)
-def test_a_picture_that_was_looked_at_knows_its_pixels(name):
-    looked_at = checked(GOOD_PICTURES[name])
-    assert looked_at == GOOD_PICTURES[name]
-    assert pixels_of(looked_at) == pixels_of(bytes(looked_at)) > 0
+def scans(count: int) -> bytes:
+    """Return a progressive JPEG with so many scans more than it needs, each of which repeats the last one's bytes."""
+    whole = encoded(Image.new("RGB", (40, 40), "red"), "JPEG", progressive=True)
+    last, end = whole.rindex(b"\xff\xda"), whole.rindex(b"\xff\xd9")
+    return whole[:end] + count * whole[last:end] + whole[end:]
+
+
+def test_a_jpeg_of_endless_scans_is_refused(http):
+    few, many = (http.post("/v1/embeddings", json={"input": uri(scans(count))}) for count in (10, 100))
+    assert few.status_code == 200
+    assert "more than 100 scans" in refused(many, 415, "unsupported_image")

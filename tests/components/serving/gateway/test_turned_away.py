@@ -48,7 +48,7 @@ def requests(root, scene):
 
 
 def test_who_is_turned_away_waits_to_hear_it_and_holds_no_body(tmp_path, monkeypatch):
-    monkeypatch.setattr(border, "AWAY_S", 0.5)
+    monkeypatch.setattr(border, "AWAY_S", 2.0)
 
     async def scene(its, ask, over):
         first, second = await ask(), await ask()
