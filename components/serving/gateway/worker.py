@@ -21,7 +21,7 @@ EXIT_S = 5.0  # that a process has to end once it has answered all
 
 
 def main() -> int:
-    """Answer until told to end; the exit code is 0 then."""
+    """Answer until told to end; the exit code is 0 then, and CODE where a thread may never end."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
 
     async def turn() -> None:
