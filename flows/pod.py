@@ -76,9 +76,8 @@ def lay(root: Path, model: str, hosts: Sequence[str] = (), keys: Path | None = N
     home.mkdir(mode=0o700)
     write_repository(package, home / "repository")
     prepare(home / "repository", root)
-    Settings(root=root, hosts=tuple(hosts), in_process=False).write(
-        settings_file(root)
-    )  # which Triton has a container for
+    settings = Settings(root=root, hosts=tuple(hosts), in_process=False)  # what decodes pictures is Triton's container
+    settings.write(settings_file(root))
     write_endpoint(root, Endpoint(
         http=f"{HOST}:{HTTP}", grpc=f"{HOST}:{GRPC}", metrics=f"{HOST}:{METRICS}", package_digest=package.digest, space=package.space,
         label=version.label, process=ProcessId.of(os.getpid()), instance=INSTANCE, repository=home / "repository", log=home / "log.txt",

@@ -14,16 +14,8 @@ FAMILIES = (
 )  # fmt: skip
 SPANS = "OTEL_EXPORTER_OTLP_ENDPOINT"  # where they are sent: with a header or by a proxy, either of which may have a password
 SENDS_SPANS = ("OTEL_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
-SECRET = (
-    "TOKEN",
-    "SECRET",
-    "PASSWORD",
-    "PASSWD",
-    "CREDENTIAL",
-    "HEADERS",
-    "_KEY",
-    "_AUTH",
-)  # parts of names of what opens something
+SECRET = ("TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "HEADERS", "_KEY", "_AUTH")
+"""Parts of names of what opens something."""
 
 
 def handed_on(environment: Mapping[str, str]) -> dict[str, str]:

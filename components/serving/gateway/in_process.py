@@ -35,9 +35,7 @@ BOUNDED = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 """How PNG and JPEG begin, whose decoders do no more than the pixels ask for: a TIFF of one pixel may have a tile of millions."""
 THREADS = 2  # for pictures; texts have one of their own, and wait for no large picture
 FEW = 8  # pictures of a batch: more gain nothing, and leave the other thread without any
-STUCK_S = (
-    60.0  # that a thread may be at a batch: with the largest pictures that are taken, on a busy machine, it is some ten
-)
+STUCK_S = 60.0  # that a thread may be at a batch: of the largest pictures that are taken it is some ten at most
 TRIES = 5  # to see how long a sample takes: the shortest is without what else goes on
 PREPROCESS = Path(preprocess.__file__)
 CODE = PREPROCESS.read_bytes()

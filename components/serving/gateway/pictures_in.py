@@ -28,10 +28,11 @@ _OPENED = (  # Pillow knows a format once its plugin is imported; a phone's MPO 
 )  # fmt: skip
 FORMATS = tuple(one.format for one in _OPENED)
 TILE_WIDTH, TILE_LENGTH = 322, 323  # tags of TIFF
-SCAN, MOST_SCANS = (
-    b"\xff\xda",
-    100,
-)  # a scan of JPEG begins so, and needs some ten bytes; a progressive one that somebody made to be seen has ten or so
+MOST_SCANS = (
+    100  # of a JPEG, each of which may need some ten bytes; a progressive one that was made to be seen has ten or so
+)
+MOST_MARKERS = 10_000  # that are looked at
+_MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])")  # what lies between scans and in them besides is no marker
 _DATA = re.compile(r"data:(?:[\w.+-]+/[\w.+*-]+)?(?:;[\w=.-]+)*;base64,", re.ASCII)
 EXAMPLE = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABAQMAAAAl21bKAAAAA1BMVEXmFBQ+YZLgAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
 """One red pixel, for the examples of the API's description."""
@@ -94,7 +95,7 @@ def checked(data: bytes, where: str = "image") -> bytes:
         raise Refusal(415, "unsupported_image", f"{where} {said}; send PNG, JPEG, WebP, GIF, BMP or TIFF.") from err
     if width * height > MAX_PIXELS:
         raise _too_large(where, f" of {width:,} x {height:,}")
-    if data.startswith(JPEG) and data.count(SCAN) > MOST_SCANS:
+    if data.startswith(JPEG) and scans_of(data) > MOST_SCANS:
         raise Refusal(
             415,
             "unsupported_image",
@@ -112,6 +113,18 @@ def tile_of(opened: Image.Image) -> tuple[int, int]:
     if not isinstance(width, int) or not isinstance(length, int):  # bytes times a number would be as many bytes
         raise ValueError("the sides of its tiles are no numbers")
     return width, length
+
+
+def scans_of(data: bytes) -> int:
+    """Return how many scans a JPEG has before its end, or one more than are taken; what lies behind that, such as a phone's film, is none of it."""
+    at, scans = len(JPEG) - 1, 0
+    for _ in range(MOST_MARKERS):
+        found = _MARKER.search(data, at)
+        if found is None or found[1] == b"\xd9" or scans > MOST_SCANS:
+            return scans
+        scans += found[1] == b"\xda"
+        at = found.end() + int.from_bytes(data[found.end() : found.end() + 2])  # the length of what the marker begins
+    return MOST_SCANS + 1
 
 
 def _too_large(where: str, size: str = "") -> Refusal:

@@ -311,6 +311,9 @@ def test_the_description_has_an_example_and_every_refusal(http):
     )
 
 
+RED_JPEG = encoded(Image.new("RGB", (40, 40), "red"), "JPEG")
+
+
 def scans(count: int) -> bytes:
     """Return a progressive JPEG with so many scans more than it needs, each of which repeats the last one's bytes."""
     whole = encoded(Image.new("RGB", (40, 40), "red"), "JPEG", progressive=True)
@@ -322,3 +325,12 @@ def test_a_jpeg_of_endless_scans_is_refused(http):
     few, many = (http.post("/v1/embeddings", json={"input": uri(scans(count))}) for count in (10, 100))
     assert few.status_code == 200
     assert "more than 100 scans" in refused(many, 415, "unsupported_image")
+    markers = RED_JPEG[:2] + 10_001 * b"\xff\xfe\x00\x02" + RED_JPEG[2:]  # comments without a word
+    refused(http.post("/v1/embeddings", json={"input": uri(markers)}), 415, "unsupported_image")
+
+
+def test_what_lies_behind_a_jpeg_or_in_its_notes_is_no_scan_of_it(http):
+    """As a phone puts a film behind a picture, and a small copy into it."""
+    noted = RED_JPEG[:2] + b"\xff\xe1\x03\xea" + 500 * b"\xff\xda" + RED_JPEG[2:]
+    for data in (RED_JPEG + 500 * b"\xff\xda", noted):
+        assert http.post("/v1/embeddings", json={"input": uri(data)}).status_code == 200
