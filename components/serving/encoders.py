@@ -3,6 +3,7 @@
 Axes: N samples, D embedding width.
 """
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from tokenizers import Tokenizer
 
 from components.contracts.errors import StaleArtifact
 from components.data.transforms.preprocess import Preprocess, to_float
-from components.serving.graph import read_graph
+from components.serving.graph import read_graph, rows_a_thread
 from components.serving.package import REMEDY, Package
 
 FAULTS = (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NoSuchFile, NotImplemented, RuntimeException)
@@ -33,17 +34,27 @@ class Encoders:
         image, text: files of the graphs, which somebody has looked at.
         transforms, tokenizer: files of what makes pixels of pictures, and ids of texts.
         threads: that compute at once; 0 for as many as there are cores.
+        rows_a_thread: that the graphs of pictures and of texts are run on at once, for each thread, at most; 0 for any number.
         quiet: whether onnxruntime's own log is off, which what strangers send could fill.
     """
 
     def __init__(
-        self, *, image: Path, text: Path, transforms: Path, tokenizer: Path, threads: int, quiet: bool = False
+        self,
+        *,
+        image: Path,
+        text: Path,
+        transforms: Path,
+        tokenizer: Path,
+        threads: int,
+        rows_a_thread: tuple[int, int] = (0, 0),
+        quiet: bool = False,
     ) -> None:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         if quiet:
             options.log_severity_level = 4
         self._image, self._text = _session(image, options), _session(text, options)
+        self._at_once = [rows * (threads or len(os.sched_getaffinity(0))) for rows in rows_a_thread]
         self._preprocess = Preprocess.from_json(transforms.read_text(encoding="utf-8"))
         self._tokenizer = Tokenizer.from_file(str(tokenizer))
 
@@ -63,7 +74,7 @@ class Encoders:
 
     def embed_pixels(self, pixels: np.ndarray) -> np.ndarray:
         """Return float32 [N D] of float32 [N 3 S S]."""
-        return _run(self._image, "image_embeds", {"pixel_values": pixels})
+        return _run(self._image, "image_embeds", "pixel_values", pixels, self._at_once[0])
 
     def embed_image(self, pictures: list[bytes]) -> np.ndarray:
         """Return float32 [N D]."""
@@ -71,7 +82,7 @@ class Encoders:
 
     def embed_text(self, texts: list[str]) -> np.ndarray:
         """Return float32 [N D]."""
-        return _run(self._text, "text_embeds", {"input_ids": self.tokens(texts)})
+        return _run(self._text, "text_embeds", "input_ids", self.tokens(texts), self._at_once[1])
 
     def tokens(self, texts: list[str]) -> np.ndarray:
         """Return int64 [N L], as the text encoder takes them."""
@@ -87,11 +98,10 @@ class PackageEncoders(Encoders):
     """
 
     def __init__(self, package: Package, threads: int = 0) -> None:
-        for side in ("image", "text"):
-            read_graph(package, f"{side}_encoder")
+        image, text = (rows_a_thread(read_graph(package, f"{side}_encoder")) for side in ("image", "text"))
         super().__init__(
             image=package.path / "image_encoder.onnx", text=package.path / "text_encoder.onnx",
-            transforms=package.path / "transforms.json", tokenizer=package.path / "tokenizer.json", threads=threads,
+            transforms=package.path / "transforms.json", tokenizer=package.path / "tokenizer.json", threads=threads, rows_a_thread=(image, text),
         )  # fmt: skip
 
 
@@ -102,9 +112,11 @@ def _session(path: Path, options: ort.SessionOptions) -> ort.InferenceSession:
         raise StaleArtifact(f"{path} cannot be loaded ({err}). {REMEDY}") from err
 
 
-def _run(session: ort.InferenceSession, name: str, inputs: dict[str, np.ndarray]) -> np.ndarray:
+def _run(session: ort.InferenceSession, name: str, taken: str, rows: np.ndarray, at_once: int) -> np.ndarray:
+    pieces = [rows] if not at_once or len(rows) <= at_once else np.array_split(rows, -(-len(rows) // at_once))
     try:
-        embeds: np.ndarray = session.run([name], inputs)[0]
+        found = [session.run([name], {taken: piece})[0] for piece in pieces]
     except FAULTS as err:
         raise StaleArtifact(f"the graph that gives {name} cannot be run ({err}). {REMEDY}") from err
+    embeds: np.ndarray = found[0] if len(found) == 1 else np.concatenate(found)
     return embeds

@@ -10,6 +10,8 @@ from google.protobuf.message import DecodeError
 from components.contracts.errors import StaleArtifact
 from components.serving.package import REMEDY, Package
 
+NEAR = 5 * 2**19
+"""Bytes that a processor has near by: more than that, of what lies between two operators, comes and goes by the memory."""
 DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
 """Of operators that onnxruntime has itself; another would ask for a library that somebody else wrote."""
 
@@ -41,6 +43,23 @@ def weights_of(graph: onnx.GraphProto) -> int:
     """Return how many numbers a row is multiplied with; those of a table that rows are only taken from, such as a text's tokens, are none."""
     tables = {node.input[0] for node in graph.node if node.op_type == "Gather"}
     return sum(prod(one.dims) for one in graph.initializer if one.name not in tables)
+
+
+def rows_a_thread(graph: onnx.GraphProto) -> int:
+    """Return how many rows a thread should be at at once: as many as have the largest of what lies between two operators in NEAR bytes, one at least.
+
+    By what the graph says of its shapes, beside the first axis, which is of rows; 0, any number, where it says nothing.
+    """
+    largest = max((_row_bytes(one.type.tensor_type) for one in graph.value_info), default=0)
+    return max(round(NEAR / largest), 1) if largest else 0
+
+
+def _row_bytes(tensor: onnx.TypeProto.Tensor) -> int:
+    """Return what a row of it takes in float32; 0 where its first axis is of a fixed size, as that of weights, or another is not."""
+    first, *others = tensor.shape.dim or [onnx.TensorShapeProto.Dimension(dim_value=1)]
+    if first.dim_value or not all(axis.dim_value for axis in others):
+        return 0
+    return 4 * prod(axis.dim_value for axis in others)
 
 
 def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:

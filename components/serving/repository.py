@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from components.contracts.errors import ConfigError, StaleArtifact
 from components.data.transforms import preprocess
 from components.serving import classification, prompt_cache, row_filter
-from components.serving.graph import read_graph, weights_of
+from components.serving.graph import read_graph, rows_a_thread, weights_of
 from components.serving.labels import LABEL_FILES, Labels
 from components.serving.package import REMEDY, Package
 from components.serving.search.entry import COLUMNS
@@ -43,7 +43,8 @@ CLASSIFIER, SEARCH = "zero_shot_classifier", "image_retrieval"
 INDEX_COLUMNS = ("key", "text", "source")
 HERE = """instance_group [ { kind: KIND_AUTO count: 1 } ]
 dynamic_batching { }
-parameters { key: "intra_op_thread_count" value { string_value: "$threads" } }"""
+parameters { key: "intra_op_thread_count" value { string_value: "$threads" } }
+parameters { key: "rows_a_thread" value { string_value: "$rows" } }"""
 LARGE = 10_000_000  # numbers that a row is multiplied with: of fewer, threads that meet after each layer cost more than they give
 PRECISION = "FP32"  # that TensorRT computes in
 _ON_GPU = """instance_group [ { kind: KIND_GPU count: 1 } ]
@@ -87,7 +88,7 @@ def write_repository(package: Package, target: Path) -> Path:
         (partial / model / VERSION).mkdir(parents=True)
         template = Template((TEMPLATES / f"{model}.pbtxt").read_text(encoding="utf-8"))
         values = {"size": shapes.size, "length": shapes.length, "width": shapes.width, "digest": package.digest}
-        here = Template(HERE).substitute(threads=threads_of(read_graph(package, model)) if model in ENCODERS else 1)
+        here = _here(read_graph(package, model)) if model in ENCODERS else ""
         (partial / model / "config.pbtxt").write_text(template.substitute(values, placement=here), encoding="utf-8")
         for name, placement in PLACEMENTS.items() if model in ENCODERS else ():
             path = partial / model / "configs" / f"{name}.pbtxt"
@@ -121,6 +122,10 @@ def models_of(package: Package) -> tuple[str, ...]:
 def threads_of(graph: onnx.GraphProto) -> int:
     """Return how many threads a graph is given on a processor: one, or 0, as many as the machine has processors, where it is large."""
     return 0 if weights_of(graph) > LARGE else 1
+
+
+def _here(graph: onnx.GraphProto) -> str:
+    return Template(HERE).substitute(threads=threads_of(graph), rows=rows_a_thread(graph))
 
 
 def _shapes(package: Package) -> Shapes:

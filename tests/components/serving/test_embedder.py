@@ -8,6 +8,7 @@ from components.contracts.errors import ConfigError
 from components.serving.embedder import open_embedder
 from components.serving.encoders import PackageEncoders
 from components.serving.package import Package
+from tests.components.serving.counting_package import make_counting_package
 from tests.components.serving.tiny_package import COLOURS, make_package, picture
 
 
@@ -27,6 +28,12 @@ def test_embeddings_are_those_that_are_served(embedder, folder):
     np.testing.assert_allclose(embedder.pictures(pictures), own.embed_image(pictures), atol=1e-6)
     np.testing.assert_array_equal(embedder.texts(["red", "a blue square"]), own.embed_text(["red", "a blue square"]))
     assert embedder.name.startswith("tiny (")
+
+
+@pytest.mark.parametrize(("threads", "runs"), [(1, [2, 2, 2, 2, 1]), (2, [3, 3, 3, 2, 2])])
+def test_no_more_rows_are_at_once_than_stay_near_by_for_each_thread(tmp_path, threads, runs):
+    encoders = PackageEncoders(Package.verify(make_counting_package(tmp_path / "counting")), threads)
+    assert encoders.embed_image([picture(COLOURS["red"])] * 5)[:, 0].tolist() == runs
 
 
 def test_what_cannot_be_decoded_has_no_number(embedder):

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import tritonclient
+import tritonclient.http as httpclient
 from google.protobuf import text_format
 from PIL import Image
 from sklearn.datasets import load_sample_images
@@ -31,6 +32,7 @@ from components.serving.package import Package
 from components.serving.repository import ENCODERS, LARGE, MODELS, threads_of, write_repository
 from components.serving.triton_client import TritonClient
 from tests.components.serving.conftest import REPOSITORY
+from tests.components.serving.counting_package import NEAR_BY, make_counting_package
 from tests.components.serving.tiny_package import LENGTH, SIZE, WIDTH, write_manifest
 from tests.squares import png
 
@@ -117,6 +119,7 @@ def test_the_container_gets_the_same_model_on_a_gpu(repository: Path, model: str
     assert group.Kind.Name(group.kind) == "KIND_GPU"
     assert there.dynamic_batching.max_queue_delay_microseconds == 500
     assert "intra_op_thread_count" not in there.parameters
+    assert "rows_a_thread" not in there.parameters  # which keeps a processor's memory from being waited for
     accelerators = [one.name for one in there.optimization.execution_accelerators.gpu_execution_accelerator]
     assert accelerators == {"gpu": [], "tensorrt": ["tensorrt"]}[name]
 
@@ -129,44 +132,75 @@ def test_every_configuration_is_one_that_triton_knows(repository: Path) -> None:
 
 def test_a_server_takes_the_configuration_that_it_is_told(package: Path, tmp_path: Path) -> None:
     """By the wheel's server, which has no GPU: `gpu` is read and refused for want of one, and the same on the processor is served."""
-    environment = ServingEnvironment.find(REPOSITORY)
     repository = write_repository(Package.verify(package), tmp_path / "repository")
     for model in ENCODERS:
         text = (repository / model / "configs" / "gpu.pbtxt").read_text().replace("KIND_GPU", "KIND_CPU")
         text += 'parameters { key: "intra_op_thread_count" value { string_value: "0" } }'
         (repository / model / "configs" / "processor.pbtxt").write_text(text)
-    environment.stage_backends(tmp_path / "backends")
-
-    @contextmanager
-    def served(name: str) -> Iterator[tuple[subprocess.Popen, Ports]]:
-        ports = free_ports()
-        shm = f"dp-test-{os.getpid()}-{name}"
-        command = server_command(environment, repository, tmp_path / "backends", ports, "key", shm)
-        with (tmp_path / f"{name}.log").open("w") as log:
-            process = subprocess.Popen(
-                [*command, f"--model-config-name={name}"], stdout=log, stderr=log, env=environment.variables()
-            )
-            try:
-                yield process, ports
-            finally:
-                process.terminate()
-                process.wait(60)
-                for left in Path("/dev/shm").glob(f"{shm}*"):
-                    left.unlink()
-
-    with served("gpu") as (process, _):
+    with served(repository, tmp_path, "gpu") as (process, _):
         assert process.wait(120) != 0
     assert "has kind KIND_GPU but no GPUs are available" in (tmp_path / "gpu.log").read_text()
-    with served("processor") as (process, ports), TritonClient(f"127.0.0.1:{ports.http}") as client:
-        deadline = time.monotonic() + 120
+    with served(repository, tmp_path, "processor") as (process, ports):
+        wait_until_it_answers(process, ports, tmp_path / "processor.log")
+
+
+@contextmanager
+def served(repository: Path, scratch: Path, name: str | None = None) -> Iterator[tuple[subprocess.Popen, Ports]]:
+    """Run the wheel's server, told a configuration's name or none."""
+    environment = ServingEnvironment.find(REPOSITORY)
+    backends = scratch / f"{name}.backends"
+    environment.stage_backends(backends)
+    ports = free_ports()
+    shm = f"dp-test-{os.getpid()}-{name}"
+    command = server_command(environment, repository, backends, ports, "key", shm)
+    command += [f"--model-config-name={name}"] if name else []
+    with (scratch / f"{name}.log").open("w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment.variables())
+        try:
+            yield process, ports
+        finally:
+            process.terminate()
+            process.wait(60)
+            for left in Path("/dev/shm").glob(f"{shm}*"):
+                left.unlink()
+
+
+def wait_until_it_answers(process: subprocess.Popen, ports: Ports, log: Path) -> None:
+    deadline = time.monotonic() + 120
+    with TritonClient(f"127.0.0.1:{ports.http}") as client:
         while True:
             try:
                 assert client.embed_text(["red"]).shape == (1, WIDTH)
-                break
+                return
             except TransientError:  # it does not listen yet
-                assert process.poll() is None, (tmp_path / "processor.log").read_text()[-2000:]
+                assert process.poll() is None, log.read_text()[-2000:]
                 assert time.monotonic() < deadline
                 time.sleep(0.1)
+
+
+@pytest.mark.parametrize(("rows", "runs"), [(1, [1]), (2, [2, 2]), (5, [2, 2, 2, 2, 1]), (32, [2] * 32)])
+def test_a_processor_runs_as_many_rows_at_once_as_stay_near_by(counting, rows: int, runs: list[int]) -> None:
+    """By the server, asked for the encoder itself: its vectors are of so many rows."""
+    assert counting(rows)[:, 0].tolist() == runs
+
+
+@pytest.fixture(scope="module")
+def counting(tmp_path_factory) -> Iterator[Callable[[int], np.ndarray]]:
+    """What a served encoder answers that counts the rows that it is run on."""
+    scratch = tmp_path_factory.mktemp("counting")
+    package = make_counting_package(scratch / "package")
+    repository = write_repository(Package.verify(package), scratch / "repository")
+    assert parsed(repository / "image_encoder/config.pbtxt").parameters["rows_a_thread"].string_value == str(NEAR_BY)
+    with served(repository, scratch) as (process, ports):
+        wait_until_it_answers(process, ports, scratch / "None.log")
+
+        def asked(rows: int) -> np.ndarray:
+            given = httpclient.InferInput("pixel_values", [rows, 3, SIZE, SIZE], "FP32")
+            given.set_data_from_numpy(np.zeros([rows, 3, SIZE, SIZE], np.float32))
+            with httpclient.InferenceServerClient(f"127.0.0.1:{ports.http}") as client:
+                return client.infer("image_encoder", [given]).as_numpy("image_embeds")
+
+        yield asked
 
 
 def test_preprocessing_is_the_file_that_training_uses(package: Path, repository: Path) -> None:

@@ -2,7 +2,8 @@
 
 It takes the same repositories as Triton's own C++ backend of that name (`platform: "onnxruntime_onnx"` and
 `1/model.onnx`), so one repository runs on both. Differs: inputs and outputs must be declared in config.pbtxt.
-Requests that Triton batches together are run together, and every client sees only its own rows.
+Requests that Triton batches together are run together, and every client sees only its own rows. On processors no more rows are at once
+than `rows_a_thread` of config.pbtxt has for each thread, where it has any: more take longer each, since what lies between two operators no longer stays near by.
 """
 
 import json
@@ -38,6 +39,9 @@ class TritonPythonModel:
         path = Path(args["model_repository"], args["model_version"], file)
         self.session = open_session(str(path), config, args["model_instance_kind"], args["model_instance_device_id"])
         self.batched = config.get("max_batch_size", 0) > 0
+        on_gpu = self.session.get_providers()[0] != "CPUExecutionProvider"
+        a_thread = number_of(config, "rows_a_thread", 0) if self.batched and not on_gpu else 0
+        self.at_once = a_thread * self.session.get_session_options().intra_op_num_threads
         self.inputs = [tensor["name"] for tensor in config["input"]]
         self.outputs = [tensor["name"] for tensor in config["output"]]
         check_tensors(config["input"], self.session.get_inputs())
@@ -59,7 +63,7 @@ class TritonPythonModel:
         """Run the rows of several requests at once; returns a response for each position."""
         together = feeds[0] if len(feeds) == 1 else {n: np.concatenate([f[n] for f in feeds]) for n in self.inputs}
         try:
-            results = self.session.run(self.outputs, together)
+            results = self.compute(together)
         except Exception as err:  # any fault of the graph must answer the client, or the stub's traceback does
             code = pb.TritonError.INVALID_ARG if isinstance(err, InvalidArgument) else pb.TritonError.INTERNAL
             error = pb.TritonError(f"the model cannot run on this input ({type(err).__name__})", code)
@@ -74,14 +78,25 @@ class TritonPythonModel:
             answers[position] = pb.InferenceResponse(tensors)
         return answers
 
+    def compute(self, feed: dict[str, np.ndarray]) -> list[np.ndarray]:
+        """Return what the graph gives of all rows, in as few runs as `at_once` allows."""
+        rows = len(feed[self.inputs[0]]) if self.at_once else 0
+        if rows <= self.at_once:
+            found: list[np.ndarray] = self.session.run(self.outputs, feed)
+            return found
+        pieces = {name: np.array_split(array, -(-rows // self.at_once)) for name, array in feed.items()}
+        runs = [
+            self.session.run(self.outputs, dict(zip(pieces, piece, strict=True)))
+            for piece in zip(*pieces.values(), strict=True)
+        ]
+        return [np.concatenate(parts) for parts in zip(*runs, strict=True)]
+
 
 def open_session(path: str, config: dict[str, Any], kind: str, device: str) -> ort.InferenceSession:
     """Return a session with the thread counts of config.pbtxt (1 unless given; 0: all processors), on the GPU where Triton chose one."""
-    parameters = config.get("parameters", {})
     options = ort.SessionOptions()
-    threads = int(parameters.get("intra_op_thread_count", {}).get("string_value", "1"))
-    options.intra_op_num_threads = threads or processors()
-    options.inter_op_num_threads = int(parameters.get("inter_op_thread_count", {}).get("string_value", "1"))
+    options.intra_op_num_threads = number_of(config, "intra_op_thread_count", 1) or processors()
+    options.inter_op_num_threads = number_of(config, "inter_op_thread_count", 1)
     options.log_severity_level = (
         4  # the client is told what it did; a log line for each would let clients fill the disk
     )
@@ -90,6 +105,11 @@ def open_session(path: str, config: dict[str, Any], kind: str, device: str) -> o
     if kind == "GPU" and "CUDAExecutionProvider" in ort.get_available_providers():
         providers.insert(0, ("CUDAExecutionProvider", {"device_id": int(device)}))
     return ort.InferenceSession(path, options, providers=providers)
+
+
+def number_of(config: dict[str, Any], name: str, otherwise: int) -> int:
+    """Return a parameter of config.pbtxt."""
+    return int(config.get("parameters", {}).get(name, {}).get("string_value", otherwise))
 
 
 def processors(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
