@@ -262,8 +262,10 @@ def _of_larger(said: dict[str, Any]) -> Iterator[str]:
             f"{its['triton_cpu_ms']:.1f} for {what} (onnxruntime on {its['threads']} threads, as Triton's, {its['onnxruntime_cpu_ms']:.1f}, on one {its['onnxruntime_one_thread_cpu_ms']:.1f})"
             for what, its in (("a text", over["text"]), ("a picture", over["image"]))
         )
-        + f". `{said['command']}` and `{over['command']}`, commit `{said['commit']}`, {said['machine']}.",
+        + f"{serve_longer.by_rows(over)}. `{said['command']}` and `{over['command']}`, commit `{said['commit']}`, {said['machine']}.",
     )
+    if its := said.get("embed"):
+        yield from ("", serve_longer.embedded(its))
 
 
 def command_of(measure: str, given: argparse.Namespace) -> str:
@@ -328,7 +330,9 @@ def main() -> None:
     )
     parser.add_argument("--soak", type=int, default=100_000, help="requests of the soak")
     parser.add_argument(
-        "--larger", action="store_true", help="the workspace's model is a larger one, of which cost and grpc are shown"
+        "--larger",
+        action="store_true",
+        help="the workspace's model is a larger one, of which cost, grpc and embed are shown",
     )
     parser.add_argument("--keep", action="store_true", help=f"write {KEPT_AT.relative_to(ROOT)}")
     given = parser.parse_args()
@@ -349,7 +353,8 @@ def main() -> None:
         }  # fmt: skip
 
     def measure(name: str) -> dict[str, Any]:
-        its = cost() if name == "cost" else serve_longer.measure(name, package, whole if name == "embed" else pool, given)  # fmt: skip
+        shown = whole if name == "embed" and not given.larger else pool  # a larger model takes long over each
+        its = cost() if name == "cost" else serve_longer.measure(name, package, shown, given)
         return {**its, **about, "command": command_of(name, given)}
 
     said = gathered(

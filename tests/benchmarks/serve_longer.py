@@ -22,7 +22,7 @@ from components.data.pieces import AT_ONCE
 from components.data.processes import cores
 from components.data.selection import Pool
 from components.serving.bulk import Given, embed_all
-from components.serving.encoders import PackageEncoders
+from components.serving.encoders import Encoders, PackageEncoders
 from components.serving.endpoint import read_endpoint
 from components.serving.gateway.settings import Settings
 from components.serving.graph import read_graph
@@ -131,14 +131,17 @@ def grpc(package: Path, pool: Pool, side: Any, scratch: Path, count: int, turns:
 
 
 def embed(package: Path, pool: Pool, scratch: Path, turns: int) -> dict[str, Any]:
-    """Return samples a second of `embed_all`, and of a loop that decodes and runs the graphs on as many threads, and writes nothing; they take turns."""
+    """Return samples a second of `embed_all`, and of a loop that decodes and runs the graphs on as many threads, a batch at once, and writes nothing; they take turns."""
     whole, threads = Package.verify(package), cores()
     samples = [
         Given(key=key, name=key, picture=picture, text=said[0])
         for key, picture, said in zip(pool.keys, pool.pictures, pool.captions, strict=True)
     ]
     batches = [samples[at : at + AT_ONCE] for at in range(0, len(samples), AT_ONCE)]
-    encoders = PackageEncoders(whole, threads=1)
+    encoders = Encoders(
+        image=package / "image_encoder.onnx", text=package / "text_encoder.onnx",
+        transforms=package / "transforms.json", tokenizer=package / "tokenizer.json", threads=1,
+    )  # fmt: skip
 
     def one(batch: list[Given]) -> None:
         encoders.embed_image([each.picture for each in batch])
@@ -244,17 +247,12 @@ def page(said: dict[str, Any]) -> Iterator[str]:
             f"{its[what]['triton_cpu_ms']:.2f} CPU-milliseconds for a {'picture' if what == 'image' else what} (onnxruntime {its[what]['onnxruntime_cpu_ms']:.2f})"
             for what in ENCODERS
         )
-        some = "".join(
-            f"; asked for {rows} at a time, {its['text']['rows'][rows]['ratio']:.2f} times what onnxruntime takes for texts and {its['image']['rows'][rows]['ratio']:.2f} times for pictures"
-            for rows in its["text"].get("rows", {})
-        )
-        yield from ("", f"An encoder of Triton's over gRPC, asked for a row at a time, takes {cells}{some}. {_by(its)}")
-    if its := said.get("embed"):
         yield from (
             "",
-            f"`diptych embed` does {its['ours']:.0f} pictures with a caption a second, which lie in memory, a loop that only decodes and runs the graphs on as many threads "
-            f"{its['onnxruntime']:.0f}: {its['ratio']:.0%}; in CPU-milliseconds {its['cpu_ms']['ours']:.2f} and {its['cpu_ms']['onnxruntime']:.2f}. {_by(its)}",
+            f"An encoder of Triton's over gRPC, asked for a row at a time, takes {cells}{by_rows(its)}. {_by(its)}",
         )
+    if its := said.get("embed"):
+        yield from ("", embedded(its))
     if its := said.get("sustained"):
         yield from (
             "",
@@ -306,6 +304,22 @@ def page(said: dict[str, Any]) -> Iterator[str]:
             "",
             f"Over {its['requests']:,} requests, nine texts to a picture, {SOAK_CLIENTS} at once, all processes together go {ways}. {_by(its)}",
         )
+
+
+def by_rows(its: dict[str, Any]) -> str:
+    """Return what is said of requests over gRPC for more than one row."""
+    return "".join(
+        f"; asked for {rows} at a time, {its['text']['rows'][rows]['ratio']:.2f} times what onnxruntime takes for texts and {its['image']['rows'][rows]['ratio']:.2f} times for pictures"
+        for rows in its["text"].get("rows", {})
+    )
+
+
+def embedded(its: dict[str, Any]) -> str:
+    """Return what is said of `diptych embed`."""
+    return (
+        f"`diptych embed` does {its['ours']:.0f} pictures with a caption a second, which lie in memory, a loop that only decodes and runs the graphs on as many threads "
+        f"{its['onnxruntime']:.0f}: {its['ratio']:.0%}; in CPU-milliseconds {its['cpu_ms']['ours']:.2f} and {its['cpu_ms']['onnxruntime']:.2f}. {_by(its)}"
+    )
 
 
 def both(its: dict[str, Any]) -> list[tuple[dict[str, Any], str]]:

@@ -285,12 +285,15 @@ def test_the_larger_model_has_a_table_of_its_own():
     heavy = {"cpu_ms": 41.0, "per_s": 24.0, "p50_ms": 41.0, "p99_ms": 45.0, "errors": 0}
     sides = {name: {what: dict.fromkeys(each, heavy) for what in ("text", "image")} for name in serve.SIDES}
     asked = {"triton_cpu_ms": 42.0, "onnxruntime_cpu_ms": 40.0, "ratio": 1.05, "threads": 2, "onnxruntime_one_thread_cpu_ms": 38.0}  # fmt: skip
-    over = dict.fromkeys(("text", "image"), asked)
-    larger = {**one, "sides": sides, "encoders_mb": 140.0, "grpc": {**over, **about}}
+    over = dict.fromkeys(("text", "image"), {**asked, "rows": {"8": {"ratio": 0.9}}})
+    embed = {"ours": 42.0, "onnxruntime": 30.0, "ratio": 1.4, "cpu_ms": {"ours": 48.0, "onnxruntime": 66.0}}
+    larger = {**one, "sides": sides, "encoders_mb": 140.0, "grpc": {**over, **about}, "embed": {**embed, **about}}
     said = serve.page(one | {"larger": larger})
     assert "whose two encoders are 140 MB" in said
     assert "| a picture | 64 | 41.0 ms, 24/s, 41 and 45 ms |" in said
     assert "42.0 for a text (onnxruntime on 2 threads, as Triton's, 40.0, on one 38.0)" in said
+    assert "asked for 8 at a time, 0.90 times what onnxruntime takes for texts and 0.90 times for pictures" in said
+    assert "`diptych embed` does 42 pictures with a caption a second" in said
     assert "of the larger model, on as many threads | 1.05 times for texts, 1.05 times for pictures | holds |" in said
     assert "of the larger model, on as many threads | *not measured* | |" in serve.page(one)
     assert "whose two encoders" not in serve.page(one)
