@@ -31,6 +31,10 @@ from components.serving.triton import BROKEN_DRAIN_S, fault_of, restart
 
 LOOK_EVERY_S = 0.2
 PROBE_EVERY_S = 5.0
+PROBED = (
+    0.02  # of the time that a server that answers may be at what it is probed with: a large encoder takes long over it
+)
+RESTS_S = 20.0  # between two probes, at most
 PROBE_S = 10.0  # that a loaded server may take to answer
 SLOW_PROBES = (
     3  # in a row that a server does not answer in time before it counts as dead; one that fails is dead at once
@@ -44,10 +48,21 @@ class Watched:
     Args:
         healing: how long to wait until it is started again.
         slow: probes in a row that it did not answer in time.
+        takes_s: seconds that a probe takes: the shortest, which is without what else is asked meanwhile.
+        rests_until: as `time.monotonic` has it, when it is probed again; whether its process lives is looked at all the same.
     """
 
     healing: Backoff = field(default_factory=Backoff)
     slow: int = 0
+    takes_s: float = float("inf")
+    rests_until: float = float("-inf")
+
+    def answered(self, began: float) -> None:
+        """Note that it answered a probe that began then."""
+        now = time.monotonic()
+        self.takes_s = min(self.takes_s, now - began)
+        self.rests_until = now + min(self.takes_s / PROBED, RESTS_S)
+        self.healing.went_well()
 
 
 class Keeper:
@@ -118,11 +133,14 @@ class Keeper:
             self._look(endpoint, self._watched[endpoint.package_digest])
 
     def _look(self, endpoint: Endpoint, watched: "Watched") -> None:
+        began = time.monotonic()
+        if began < watched.rests_until and endpoint.process.is_alive():
+            return
         try:
             fault = fault_of(endpoint, PROBE_S)
             watched.slow = watched.slow + 1 if isinstance(fault, TransientError) else 0
             if fault is None:
-                watched.healing.went_well()
+                watched.answered(began)
             elif (not watched.slow or watched.slow >= SLOW_PROBES) and watched.healing.ready():
                 self._heal(endpoint, str(fault))
                 watched.slow = 0

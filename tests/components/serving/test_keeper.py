@@ -1,0 +1,67 @@
+"""A server that answers is left alone for as long as asking it is dear; one whose process has ended is seen to all the same."""
+
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import tritonclient.http as httpclient
+
+from components.serving.endpoint import Endpoint
+from components.serving.gateway.settings import Settings
+from components.serving.keeper import PROBED, RESTS_S, Keeper, Watched
+from components.serving.process import ProcessId
+
+
+@pytest.mark.parametrize(("took_s", "rests_s"), [(0.01, 0.01 / PROBED), (0.1, 0.1 / PROBED), (30.0, RESTS_S)])
+def test_a_server_rests_for_as_long_as_its_probe_is_dear(monkeypatch, took_s: float, rests_s: float) -> None:
+    monkeypatch.setattr(time, "monotonic", lambda: 1_000.0)
+    watched = Watched()
+    watched.answered(1_000.0 - took_s)
+    assert watched.rests_until == pytest.approx(1_000.0 + rests_s)
+
+
+def test_what_else_it_is_asked_makes_no_probe_dear(monkeypatch) -> None:
+    monkeypatch.setattr(time, "monotonic", lambda: 1_000.0)
+    watched = Watched()
+    for took_s in (5.0, 0.1, 7.0):
+        watched.answered(1_000.0 - took_s)
+    assert watched.rests_until == pytest.approx(1_000.0 + 0.1 / PROBED)
+
+
+@pytest.fixture
+def keeper(workspace: Path) -> Iterator[Keeper]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield Keeper(workspace, Settings(root=workspace), listening)
+
+
+def asked(endpoint: Endpoint) -> int:
+    """Return how many texts a server has encoded."""
+    with httpclient.InferenceServerClient(endpoint.http) as client:
+        return int(client.get_inference_statistics("text_encoder")["model_stats"][0]["inference_count"])
+
+
+def test_a_server_that_rests_is_asked_nothing(keeper: Keeper, endpoint: Endpoint) -> None:
+    watched, before = Watched(), asked(endpoint)
+    keeper._look(endpoint, watched)
+    first = asked(endpoint)
+    assert first > before
+    watched.rests_until = time.monotonic() + 60
+    keeper._look(endpoint, watched)
+    assert asked(endpoint) == first
+    watched.rests_until = time.monotonic()
+    keeper._look(endpoint, watched)
+    assert asked(endpoint) > first
+
+
+def test_one_whose_process_has_ended_is_seen_to_though_it_rests(keeper: Keeper, endpoint: Endpoint, capfd) -> None:
+    """It is none of those that the workspace serves, so that nothing is started in its place here."""
+    with subprocess.Popen(["sleep", "60"]) as gone:
+        process = ProcessId.of(gone.pid)
+        gone.kill()
+    ended = replace(endpoint, process=process, label="ended@1")
+    keeper._look(ended, Watched(rests_until=time.monotonic() + 60))
+    assert f"ended@1 (process {gone.pid}) does not answer" in capfd.readouterr().out
