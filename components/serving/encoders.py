@@ -3,7 +3,6 @@
 Axes: N samples, D embedding width.
 """
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
 from tokenizers import Tokenizer
 
 from components.contracts.errors import StaleArtifact
+from components.data.processes import cores
 from components.data.transforms.preprocess import Preprocess, to_float
 from components.serving.graph import read_graph, rows_a_thread
 from components.serving.package import REMEDY, Package
@@ -34,7 +34,7 @@ class Encoders:
         image, text: files of the graphs, which somebody has looked at.
         transforms, tokenizer: files of what makes pixels of pictures, and ids of texts.
         threads: that compute at once; 0 for as many as there are cores.
-        rows_a_thread: that the graphs of pictures and of texts are run on at once, for each thread, at most; 0 for any number.
+        rows: that the graphs of pictures and of texts are run on at once for each thread, at most; 0 for any number.
         quiet: whether onnxruntime's own log is off, which what strangers send could fill.
     """
 
@@ -46,7 +46,7 @@ class Encoders:
         transforms: Path,
         tokenizer: Path,
         threads: int,
-        rows_a_thread: tuple[int, int] = (0, 0),
+        rows: tuple[int, int] = (0, 0),
         quiet: bool = False,
     ) -> None:
         options = ort.SessionOptions()
@@ -54,7 +54,7 @@ class Encoders:
         if quiet:
             options.log_severity_level = 4
         self._image, self._text = _session(image, options), _session(text, options)
-        self._at_once = [rows * (threads or len(os.sched_getaffinity(0))) for rows in rows_a_thread]
+        self._at_once = [(threads or cores()) * most for most in rows]
         self._preprocess = Preprocess.from_json(transforms.read_text(encoding="utf-8"))
         self._tokenizer = Tokenizer.from_file(str(tokenizer))
 
@@ -74,7 +74,7 @@ class Encoders:
 
     def embed_pixels(self, pixels: np.ndarray) -> np.ndarray:
         """Return float32 [N D] of float32 [N 3 S S]."""
-        return _run(self._image, "image_embeds", "pixel_values", pixels, self._at_once[0])
+        return _run(self._image, pixels, self._at_once[0], taken="pixel_values", given="image_embeds")
 
     def embed_image(self, pictures: list[bytes]) -> np.ndarray:
         """Return float32 [N D]."""
@@ -82,7 +82,7 @@ class Encoders:
 
     def embed_text(self, texts: list[str]) -> np.ndarray:
         """Return float32 [N D]."""
-        return _run(self._text, "text_embeds", "input_ids", self.tokens(texts), self._at_once[1])
+        return _run(self._text, self.tokens(texts), self._at_once[1], taken="input_ids", given="text_embeds")
 
     def tokens(self, texts: list[str]) -> np.ndarray:
         """Return int64 [N L], as the text encoder takes them."""
@@ -101,7 +101,7 @@ class PackageEncoders(Encoders):
         image, text = (rows_a_thread(read_graph(package, f"{side}_encoder")) for side in ("image", "text"))
         super().__init__(
             image=package.path / "image_encoder.onnx", text=package.path / "text_encoder.onnx",
-            transforms=package.path / "transforms.json", tokenizer=package.path / "tokenizer.json", threads=threads, rows_a_thread=(image, text),
+            transforms=package.path / "transforms.json", tokenizer=package.path / "tokenizer.json", threads=threads, rows=(image, text),
         )  # fmt: skip
 
 
@@ -112,11 +112,11 @@ def _session(path: Path, options: ort.SessionOptions) -> ort.InferenceSession:
         raise StaleArtifact(f"{path} cannot be loaded ({err}). {REMEDY}") from err
 
 
-def _run(session: ort.InferenceSession, name: str, taken: str, rows: np.ndarray, at_once: int) -> np.ndarray:
+def _run(session: ort.InferenceSession, rows: np.ndarray, at_once: int, *, taken: str, given: str) -> np.ndarray:
     pieces = [rows] if not at_once or len(rows) <= at_once else np.array_split(rows, -(-len(rows) // at_once))
     try:
-        found = [session.run([name], {taken: piece})[0] for piece in pieces]
+        found = [session.run([given], {taken: piece})[0] for piece in pieces]
     except FAULTS as err:
-        raise StaleArtifact(f"the graph that gives {name} cannot be run ({err}). {REMEDY}") from err
+        raise StaleArtifact(f"the graph that gives {given} cannot be run ({err}). {REMEDY}") from err
     embeds: np.ndarray = found[0] if len(found) == 1 else np.concatenate(found)
     return embeds

@@ -30,11 +30,9 @@ from components.serving.sweep import sweep
 from components.serving.triton import BROKEN_DRAIN_S, fault_of, restart
 
 LOOK_EVERY_S = 0.2
+# A large encoder takes long over what it is probed with. A server that answers is probed again when that would be a fiftieth of the time, and after RESTS_S at the latest.
+PROBED_SHARE, RESTS_S = 0.02, 20.0
 PROBE_EVERY_S = 5.0
-PROBED = (
-    0.02  # of the time that a server that answers may be at what it is probed with: a large encoder takes long over it
-)
-RESTS_S = 20.0  # between two probes, at most
 PROBE_S = 10.0  # that a loaded server may take to answer
 SLOW_PROBES = (
     3  # in a row that a server does not answer in time before it counts as dead; one that fails is dead at once
@@ -57,11 +55,10 @@ class Watched:
     takes_s: float = float("inf")
     rests_until: float = float("-inf")
 
-    def answered(self, began: float) -> None:
-        """Note that it answered a probe that began then."""
-        now = time.monotonic()
-        self.takes_s = min(self.takes_s, now - began)
-        self.rests_until = now + min(self.takes_s / PROBED, RESTS_S)
+    def answered(self, began: float, ended: float) -> None:
+        """Note that it answered a probe that began and ended then, as `time.monotonic` has it."""
+        self.takes_s = min(self.takes_s, ended - began)
+        self.rests_until = began + min(self.takes_s / PROBED_SHARE, RESTS_S) - LOOK_EVERY_S  # a look may be as early
         self.healing.went_well()
 
 
@@ -136,11 +133,12 @@ class Keeper:
         began = time.monotonic()
         if began < watched.rests_until and endpoint.process.is_alive():
             return
+        watched.rests_until = began  # whoever comes in the place of one that fails is asked at once
         try:
             fault = fault_of(endpoint, PROBE_S)
             watched.slow = watched.slow + 1 if isinstance(fault, TransientError) else 0
             if fault is None:
-                watched.answered(began)
+                watched.answered(began, time.monotonic())
             elif (not watched.slow or watched.slow >= SLOW_PROBES) and watched.healing.ready():
                 self._heal(endpoint, str(fault))
                 watched.slow = 0

@@ -1,7 +1,7 @@
 """What an answer costs: the gateway and Triton, and a gateway that runs small encoders itself, beside a plain FastAPI server, MLflow's pyfunc server and infinity-emb (serve_peers.py), on one package.
 
 `python -m tests.benchmarks.serve --workspace . --keep` in a workspace with a finished run; `--measure grpc embed sustained overload soak perf` measures what serve_longer.py does,
-and keeps it beside; `--larger` keeps a workspace's that holds a larger model apart, such as one of `diptych run clip --size small`; what is not measured now stays as it was kept. Each side answers the same requests, a text or a picture in JSON, from 1, 4, 16
+and keeps it beside; `--larger` measures the towers of `diptych run clip --size small` (larger_package.py), which are kept apart; what is not measured now stays as it was kept. Each side answers the same requests, a text or a picture in JSON, from 1, 4, 16
 and 64 clients at once; CPU is that of the whole tree of its processes, and the clients are a process of their own. Beside them stand onnxruntime
 alone, without any server, and Triton alone, with what it does more. Prints one JSON object as its last line; --keep writes it to docs/benchmarks/serve.json.
 """
@@ -28,7 +28,7 @@ import psutil
 from components.data.manifest import read_manifest
 from components.data.selection import read_pool
 from components.serving.encoders import PackageEncoders
-from components.serving.endpoint import read_endpoint
+from components.serving.endpoint import Endpoint, read_endpoint
 from components.serving.gateway.settings import Settings
 from components.serving.package import Package
 from components.serving.record import Gateway, gateway_log, read_gateway
@@ -39,6 +39,7 @@ from flows.serving.gateway import ensure_gateway
 from infra.results import processor
 from tests.benchmarks import serve_claims, serve_longer, serve_peers
 from tests.benchmarks.environments import PEERS, ROOT
+from tests.benchmarks.larger_package import make_larger
 from tests.benchmarks.loader import commit
 from tests.benchmarks.serve_peers import body
 
@@ -93,13 +94,21 @@ class Side:
 
 
 @contextmanager
-def ours(package: Path, picture: bytes, scratch: Path, in_process: bool = False) -> Iterator[Side]:
-    """Serve a package behind a gateway as it is by default but for where small encoders run, in a workspace of its own below `scratch`; it ends with the block."""
-    root = scratch / ("in_process" if in_process else "workspace")
+def triton(package: Path, root: Path) -> Iterator[Endpoint]:
+    """Serve a package by Triton alone, in a workspace that is made at `root`; it ends with the block, and whatever else was started there."""
     root.mkdir()
     (root / ".venv-serving").symlink_to(ROOT / ".venv-serving")
     try:
-        endpoint = deploy(package, root, "bench@1")
+        yield deploy(package, root, "bench@1")
+    finally:
+        down(root)
+
+
+@contextmanager
+def ours(package: Path, picture: bytes, scratch: Path, in_process: bool = False) -> Iterator[Side]:
+    """Serve a package behind a gateway as it is by default but for where small encoders run, in a workspace of its own below `scratch`; it ends with the block."""
+    root = scratch / ("in_process" if in_process else "workspace")
+    with triton(package, root) as endpoint:
         gateway = ensure_gateway(root, Settings(root=root, in_process=in_process))
         coded = base64.b64encode(picture).decode()
         bodies = {"text": body(input=TEXT), "image": body(input="data:image/png;base64," + coded)}
@@ -109,8 +118,6 @@ def ours(package: Path, picture: bytes, scratch: Path, in_process: bool = False)
         yield side
         if in_process and (said := gateway_log(root).read_text()).count("made by its server"):
             raise SystemExit(f"Triton has answered in place of the gateway meanwhile: {said}")
-    finally:
-        down(root)
 
 
 def _wait_until_in_process(side: Side, gateway: Gateway) -> None:
@@ -262,7 +269,7 @@ def _of_larger(said: dict[str, Any]) -> Iterator[str]:
             f"{its['triton_cpu_ms']:.1f} for {what} (onnxruntime on {its['threads']} threads, as Triton's, {its['onnxruntime_cpu_ms']:.1f}, on one {its['onnxruntime_one_thread_cpu_ms']:.1f})"
             for what, its in (("a text", over["text"]), ("a picture", over["image"]))
         )
-        + f"{serve_longer.by_rows(over)}. `{said['command']}` and `{over['command']}`, commit `{said['commit']}`, {said['machine']}.",
+        + f"{serve_longer.by_rows(over)}. `{said['command']}`, commit `{said['commit']}`, and `{over['command']}`, commit `{over['commit']}`, {said['machine']}.",
     )
     if its := said.get("embed"):
         yield from ("", serve_longer.embedded(its))
@@ -332,12 +339,19 @@ def main() -> None:
     parser.add_argument(
         "--larger",
         action="store_true",
-        help="the workspace's model is a larger one, of which cost, grpc and embed are shown",
+        help="a larger model made from the workspace's, of which cost, grpc and embed are shown",
     )
     parser.add_argument("--keep", action="store_true", help=f"write {KEPT_AT.relative_to(ROOT)}")
     given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        package = given.workspace.resolve() / "runs" / given.recipe / "package"
+        said = _said(make_larger(package, Path(folder) / "package") if given.larger else package, given)
+    print(json.dumps(said))
+
+
+def _said(package: Path, given: argparse.Namespace) -> dict[str, Any]:
+    """Return what the command line asks for, with what was kept."""
     workspace = given.workspace.resolve()
-    package = workspace / "runs" / given.recipe / "package"
     pool = read_pool(read_manifest(workspace / "data/evaluation/pair/manifest.parquet"), workspace / "data/raw")
     whole = read_pool(read_manifest(workspace / "data/validated/manifest.parquet"), workspace / "data/raw")
     about = {
@@ -357,10 +371,9 @@ def main() -> None:
         its = cost() if name == "cost" else serve_longer.measure(name, package, shown, given)
         return {**its, **about, "command": command_of(name, given)}
 
-    said = gathered(
+    return gathered(
         {name: partial(measure, name) for name in given.measure}, KEPT_AT if given.keep else None, given.larger
     )
-    print(json.dumps(said))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,6 @@ from components.data.processes import cores
 from components.data.selection import Pool
 from components.serving.bulk import Given, embed_all
 from components.serving.encoders import Encoders, PackageEncoders
-from components.serving.endpoint import read_endpoint
 from components.serving.gateway.settings import Settings
 from components.serving.graph import read_graph
 from components.serving.package import Package
@@ -62,7 +61,7 @@ def measure(name: str, package: Path, pool: Pool, given: argparse.Namespace) -> 
         scratch = Path(folder)
         if name == "embed":
             return embed(package, pool, scratch, given.turns)
-        from tests.benchmarks.serve import ours, peer
+        from tests.benchmarks.serve import Side, ours, peer, triton
 
         if name in OF_BOTH:
             found = {}
@@ -76,10 +75,13 @@ def measure(name: str, package: Path, pool: Pool, given: argparse.Namespace) -> 
                     found[NEAREST] = OF_BOTH[name](side, given)
             return {**found.pop("gateway"), **found}
 
-        with ours(package, pool.pictures[0], scratch) as side:
+        with triton(
+            package, scratch / "workspace"
+        ) as endpoint:  # nothing else asks it meanwhile, as the keeper of a gateway does
             if name == "grpc":
-                return grpc(package, pool, side, scratch, given.requests, given.turns)
-            return perf(_address(scratch), given.seconds)
+                side = Side("", {}, [endpoint.process.pid])
+                return grpc(package, pool, side, endpoint.grpc, scratch, given.requests, given.turns)
+            return perf(endpoint.grpc, given.seconds)
 
 
 def _warm(side: Any) -> None:
@@ -87,12 +89,11 @@ def _warm(side: Any) -> None:
         side.asked(what, 10 * COLD, 4)
 
 
-def grpc(package: Path, pool: Pool, side: Any, scratch: Path, count: int, turns: int) -> dict[str, Any]:
+def grpc(package: Path, pool: Pool, side: Any, address: str, scratch: Path, count: int, turns: int) -> dict[str, Any]:
     """Return CPU-milliseconds of Triton for a request of AT_A_TIME rows to an encoder over gRPC, and of onnxruntime alone for the same on as many threads; of several turns the least.
 
     Those of one row lie at the top, with onnxruntime on one thread beside them, which takes less of the processor where threads have to meet, and longer; those of more under `rows`.
     """
-    address = _address(scratch)
     whole = Package.verify(package)
     encoders = PackageEncoders(whole, threads=1)
     texts = [its[0] for its in pool.captions[:ROWS]]
@@ -325,13 +326,6 @@ def embedded(its: dict[str, Any]) -> str:
 def both(its: dict[str, Any]) -> list[tuple[dict[str, Any], str]]:
     """Return what was measured of each way in which a gateway makes vectors, and what the page calls it."""
     return [(its, ", by Triton"), *([(its["in_process"], ", in process")] if "in_process" in its else [])]
-
-
-def _address(scratch: Path) -> str:
-    """Return where the Triton below the gateway takes gRPC."""
-    endpoint = read_endpoint(scratch / "workspace")
-    assert endpoint is not None
-    return endpoint.grpc
 
 
 def _by(its: dict[str, Any]) -> str:

@@ -22,7 +22,7 @@ from components.serving.errors import RequestRefused, ServerFailed
 from components.serving.gateway.batcher import Batcher
 from components.serving.gateway.metrics import BATCH
 from components.serving.gateway.pictures_in import pixels_of
-from components.serving.graph import weights_of
+from components.serving.graph import rows_a_thread, weights_of
 from components.serving.health import TEXT
 from components.serving.odd_samples import encode
 from components.serving.repository import ENCODERS, LARGE, VERSION
@@ -122,6 +122,7 @@ def open_served(repository: Path) -> InProcess:
             transforms=repository / "image_preprocess" / VERSION / "transforms.json",
             tokenizer=repository / "tokenizer" / VERSION / "tokenizer.json",
             threads=1,
+            rows=(_rows(image), _rows(text)),
             quiet=True,
         )
         shown = encode(Image.radial_gradient("L"), "PNG")  # of the most pixels that are done on the loop
@@ -130,6 +131,10 @@ def open_served(repository: Path) -> InProcess:
             text_s=_shortest(lambda: encoders.embed_text([TEXT])),
             picture_s=_shortest(lambda: encoders.embed_image([shown])),
         )
+
+
+def _rows(graph: Path) -> int:
+    return rows_a_thread(onnx.load(str(graph), load_external_data=False).graph)
 
 
 def _graphs(repository: Path) -> list[Path]:

@@ -5,10 +5,11 @@ import pytest
 
 from components.contracts.embedder import Embedder
 from components.contracts.errors import ConfigError
+from components.data.processes import cores
 from components.serving.embedder import open_embedder
 from components.serving.encoders import PackageEncoders
 from components.serving.package import Package
-from tests.components.serving.counting_package import make_counting_package
+from tests.components.serving.counting_package import NEAR_BY, make_counting_package
 from tests.components.serving.tiny_package import COLOURS, make_package, picture
 
 
@@ -30,10 +31,17 @@ def test_embeddings_are_those_that_are_served(embedder, folder):
     assert embedder.name.startswith("tiny (")
 
 
-@pytest.mark.parametrize(("threads", "runs"), [(1, [2, 2, 2, 2, 1]), (2, [3, 3, 3, 2, 2])])
+@pytest.mark.parametrize(("threads", "runs"), [(1, [3, 3, 3, 2, 2, 2, 2]), (2, [4, 4, 4, 4, 3, 3, 3])])
 def test_no_more_rows_are_at_once_than_stay_near_by_for_each_thread(tmp_path, threads, runs):
     encoders = PackageEncoders(Package.verify(make_counting_package(tmp_path / "counting")), threads)
-    assert encoders.embed_image([picture(COLOURS["red"])] * 5)[:, 0].tolist() == runs
+    assert encoders.embed_image([picture(COLOURS["red"])] * 7)[:, 0].tolist() == runs
+    assert encoders.embed_text(["red"] * 7)[:, 0].tolist() == runs
+
+
+def test_all_cores_have_as_many_rows_each(tmp_path):
+    encoders = PackageEncoders(Package.verify(make_counting_package(tmp_path / "counting")))
+    assert encoders.embed_text(["red"] * NEAR_BY * cores())[:, 0].tolist() == [NEAR_BY * cores()] * NEAR_BY * cores()
+    assert max(encoders.embed_text(["red"] * (NEAR_BY * cores() + 1))[:, 0]) <= NEAR_BY * cores()
 
 
 def test_what_cannot_be_decoded_has_no_number(embedder):

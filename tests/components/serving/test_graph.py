@@ -9,7 +9,7 @@ from onnx import helper, numpy_helper
 
 from components.contracts.errors import StaleArtifact
 from components.serving.encoders import PackageEncoders
-from components.serving.graph import NEAR, read_graph, rows_a_thread
+from components.serving.graph import AT_LEAST, NEAR, read_graph, rows_a_thread
 from components.serving.package import Package
 from components.serving.repository import write_repository
 from tests.components.serving.tiny_package import write_manifest
@@ -65,15 +65,20 @@ def test_weights_that_lie_outside_of_the_package_are_not_read(copy: Path, tmp_pa
     [
         ([], 0),  # who says nothing of its shapes is asked for any number
         ([["N", NEAR // 16]], 4),
-        ([["N", NEAR // 16], ["N", 2, NEAR // 16], ["N", 1]], 2),  # by the largest
-        ([["N", NEAR]], 1),
-        ([[1, NEAR], ["N", "L", NEAR], []], 0),  # no rows, or of no known size
-        ([[1, NEAR], ["N", NEAR // 40]], 10),
+        ([["N", NEAR // 40], ["N", 2, NEAR // 40], ["N", 1]], 5),  # by the largest
+        ([["N", NEAR // 15]], 3),  # of which a fourth has no room
+        ([["N", NEAR]], AT_LEAST),
+        ([[1, NEAR], ["8*N", NEAR], ["N", "L", NEAR], ["N", -1], ["N", 0], []], 0),  # no rows, or of no known size
+        ([[1, NEAR], ["8*N", NEAR], ["N", NEAR // 40]], 10),
     ],
 )
 def test_rows_are_as_many_as_stay_near_by(shapes: list[list[str | int]], rows: int) -> None:
     between = [helper.make_tensor_value_info(str(at), onnx.TensorProto.FLOAT, shape) for at, shape in enumerate(shapes)]
-    assert rows_a_thread(helper.make_graph([], "encoder", [], [], value_info=between)) == rows
+    taken = [
+        helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["N", 3]),
+        helper.make_tensor_value_info("scale", onnx.TensorProto.FLOAT, []),
+    ]
+    assert rows_a_thread(helper.make_graph([], "encoder", taken, [], value_info=between)) == rows
 
 
 def test_weights_that_the_package_lists_are_fine(copy: Path) -> None:

@@ -145,15 +145,15 @@ def test_a_server_takes_the_configuration_that_it_is_told(package: Path, tmp_pat
 
 
 @contextmanager
-def served(repository: Path, scratch: Path, name: str | None = None) -> Iterator[tuple[subprocess.Popen, Ports]]:
-    """Run the wheel's server, told a configuration's name or none."""
+def served(repository: Path, scratch: Path, name: str) -> Iterator[tuple[subprocess.Popen, Ports]]:
+    """Run the wheel's server, told a configuration's name; there is none called `config`, so that it takes config.pbtxt."""
     environment = ServingEnvironment.find(REPOSITORY)
     backends = scratch / f"{name}.backends"
     environment.stage_backends(backends)
     ports = free_ports()
     shm = f"dp-test-{os.getpid()}-{name}"
     command = server_command(environment, repository, backends, ports, "key", shm)
-    command += [f"--model-config-name={name}"] if name else []
+    command.append(f"--model-config-name={name}")
     with (scratch / f"{name}.log").open("w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environment.variables())
         try:
@@ -178,27 +178,36 @@ def wait_until_it_answers(process: subprocess.Popen, ports: Ports, log: Path) ->
                 time.sleep(0.1)
 
 
-@pytest.mark.parametrize(("rows", "runs"), [(1, [1]), (2, [2, 2]), (5, [2, 2, 2, 2, 1]), (32, [2] * 32)])
-def test_a_processor_runs_as_many_rows_at_once_as_stay_near_by(counting, rows: int, runs: list[int]) -> None:
-    """By the server, asked for the encoder itself: its vectors are of so many rows."""
-    assert counting(rows)[:, 0].tolist() == runs
+@pytest.mark.parametrize(
+    ("rows", "on_one", "on_two"),
+    [(1, [1], [1]), (4, [2] * 4, [4] * 4), (7, [3, 3, 3, 2, 2, 2, 2], [4, 4, 4, 4, 3, 3, 3]), (30, [3] * 30, [6] * 30)],
+)
+def test_no_more_rows_are_run_at_once_than_stay_near_by(counting, rows, on_one, on_two) -> None:
+    """By the server, asked for the encoders themselves, of which one has two threads: their vectors say of how many rows they were."""
+    assert counting("image_encoder", "pixel_values", np.zeros([rows, 3, SIZE, SIZE], np.float32)) == on_one
+    assert counting("text_encoder", "input_ids", np.zeros([rows, LENGTH], np.int64)) == on_two
 
 
 @pytest.fixture(scope="module")
-def counting(tmp_path_factory) -> Iterator[Callable[[int], np.ndarray]]:
-    """What a served encoder answers that counts the rows that it is run on."""
+def counting(tmp_path_factory) -> Iterator[Callable[[str, str, np.ndarray], list[float]]]:
+    """What served encoders answer that count the rows that they are run on."""
     scratch = tmp_path_factory.mktemp("counting")
     package = make_counting_package(scratch / "package")
     repository = write_repository(Package.verify(package), scratch / "repository")
-    assert parsed(repository / "image_encoder/config.pbtxt").parameters["rows_a_thread"].string_value == str(NEAR_BY)
-    with served(repository, scratch) as (process, ports):
-        wait_until_it_answers(process, ports, scratch / "None.log")
+    for model in ENCODERS:
+        assert parsed(repository / model / "config.pbtxt").parameters["rows_a_thread"].string_value == str(NEAR_BY)
+    config = repository / "text_encoder/config.pbtxt"
+    one, two = (f'key: "intra_op_thread_count" value {{ string_value: "{count}" }}' for count in (1, 2))
+    assert one in config.read_text()
+    config.write_text(config.read_text().replace(one, two))
+    with served(repository, scratch, "config") as (process, ports):
+        wait_until_it_answers(process, ports, scratch / "config.log")
 
-        def asked(rows: int) -> np.ndarray:
-            given = httpclient.InferInput("pixel_values", [rows, 3, SIZE, SIZE], "FP32")
-            given.set_data_from_numpy(np.zeros([rows, 3, SIZE, SIZE], np.float32))
+        def asked(model: str, taken: str, rows: np.ndarray) -> list[float]:
+            given = httpclient.InferInput(taken, rows.shape, "INT64" if rows.dtype == np.int64 else "FP32")
+            given.set_data_from_numpy(rows)
             with httpclient.InferenceServerClient(f"127.0.0.1:{ports.http}") as client:
-                return client.infer("image_encoder", [given]).as_numpy("image_embeds")
+                return client.infer(model, [given]).as_numpy(f"{model.partition('_')[0]}_embeds")[:, 0].tolist()
 
         yield asked
 

@@ -1,12 +1,12 @@
 """A worker with a thread that never ends, such as of an encoder, ends all the same: by itself where it knows of it, and when its keeper goes."""
 
+import http.client
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,10 +48,10 @@ def wait_until_it_answers(process: subprocess.Popen, port: int) -> None:
     deadline = time.monotonic() + 120
     while True:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=60) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=1) as answer:
                 assert answer.status == 200
             return
-        except urllib.error.URLError:
+        except (OSError, http.client.HTTPException):  # the socket takes what nobody answers yet
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.1)
