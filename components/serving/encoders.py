@@ -19,7 +19,6 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
 from tokenizers import Tokenizer
 
 from components.contracts.errors import StaleArtifact
-from components.data.processes import cores
 from components.data.transforms.preprocess import Preprocess, to_float
 from components.serving.graph import read_graph, rows_a_thread
 from components.serving.package import REMEDY, Package
@@ -34,7 +33,8 @@ class Encoders:
         image, text: files of the graphs, which somebody has looked at.
         transforms, tokenizer: files of what makes pixels of pictures, and ids of texts.
         threads: that compute at once; 0 for as many as there are cores.
-        rows: that the graphs of pictures and of texts are run on at once for each thread, at most; 0 for any number.
+        rows: that the graphs of pictures and of texts are run on at once for each of `threads`, at most; 0 for any number. Where these are all
+            cores, whole batches are run, so that no vector is rounded otherwise on a machine with more of them.
         quiet: whether onnxruntime's own log is off, which what strangers send could fill.
     """
 
@@ -54,7 +54,7 @@ class Encoders:
         if quiet:
             options.log_severity_level = 4
         self._image, self._text = _session(image, options), _session(text, options)
-        self._at_once = [(threads or cores()) * most for most in rows]
+        self._at_once = [threads * most for most in rows]
         self._preprocess = Preprocess.from_json(transforms.read_text(encoding="utf-8"))
         self._tokenizer = Tokenizer.from_file(str(tokenizer))
 

@@ -11,12 +11,8 @@ from components.contracts.errors import StaleArtifact
 from components.serving.package import REMEDY, Package
 
 NEAR = 5 * 2**19
-"""Bytes that the largest of what lies between two operators may take for each thread: of more, rows take longer each, since it comes and goes by the memory.
-
-By the CPU-seconds of a row of 1, 2, 4, 8 and 16 at once of ViT-S/16, B/16 and B/32, ResNet-50, ConvNeXt-T and two text towers on one thread, with 1 MiB of L2 and
-32 MiB of L3: up to 1.4 times as many where it is much more, and never fewer by more than a twentieth.
-"""
-AT_LEAST = 2  # rows of a thread, of which no such encoder took longer over each than over one alone
+"""Bytes that the largest of what lies between two operators should take for each thread: where it takes far more, each row takes longer, since it comes and goes by the memory."""
+AT_LEAST = 2  # rows of a thread, whatever they take: a large row is worth the company of another
 DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
 """Of operators that onnxruntime has itself; another would ask for a library that somebody else wrote."""
 

@@ -30,7 +30,7 @@ from components.serving.sweep import sweep
 from components.serving.triton import BROKEN_DRAIN_S, fault_of, restart
 
 LOOK_EVERY_S = 0.2
-# A large encoder takes long over what it is probed with. A server that answers is probed again when that would be a fiftieth of the time, and after RESTS_S at the latest.
+# A large encoder takes long over what it is probed with: a server that answers is probed again at the first look at which that is a fiftieth of the time or less, or after RESTS_S.
 PROBED_SHARE, RESTS_S = 0.02, 20.0
 PROBE_EVERY_S = 5.0
 PROBE_S = 10.0  # that a loaded server may take to answer
@@ -55,10 +55,10 @@ class Watched:
     takes_s: float = float("inf")
     rests_until: float = float("-inf")
 
-    def answered(self, began: float, ended: float) -> None:
-        """Note that it answered a probe that began and ended then, as `time.monotonic` has it."""
-        self.takes_s = min(self.takes_s, ended - began)
-        self.rests_until = began + min(self.takes_s / PROBED_SHARE, RESTS_S) - LOOK_EVERY_S  # a look may be as early
+    def answered(self, now: float, took_s: float) -> None:
+        """Note that it answered a probe of the look that began then, as `time.monotonic` has it, in so many seconds."""
+        self.takes_s = min(self.takes_s, took_s)
+        self.rests_until = now + min(self.takes_s / PROBED_SHARE, RESTS_S) - LOOK_EVERY_S  # a look may be as early
         self.healing.went_well()
 
 
@@ -126,19 +126,20 @@ class Keeper:
         except Exception as err:  # whatever it is, workers have to be kept
             say(f"nobody knows which servers there are ({_told(err)}); the next look is in {PROBE_EVERY_S:.0f} s")
             return
+        now = time.monotonic()
         for endpoint in endpoints:
-            self._look(endpoint, self._watched[endpoint.package_digest])
+            self._look(endpoint, self._watched[endpoint.package_digest], now)
 
-    def _look(self, endpoint: Endpoint, watched: "Watched") -> None:
-        began = time.monotonic()
-        if began < watched.rests_until and endpoint.process.is_alive():
+    def _look(self, endpoint: Endpoint, watched: "Watched", now: float) -> None:
+        if now < watched.rests_until and endpoint.process.is_alive():
             return
-        watched.rests_until = began  # whoever comes in the place of one that fails is asked at once
+        watched.rests_until = now  # whoever comes in the place of one that fails is asked at once
         try:
+            began = time.monotonic()
             fault = fault_of(endpoint, PROBE_S)
             watched.slow = watched.slow + 1 if isinstance(fault, TransientError) else 0
             if fault is None:
-                watched.answered(began, time.monotonic())
+                watched.answered(now, time.monotonic() - began)
             elif (not watched.slow or watched.slow >= SLOW_PROBES) and watched.healing.ready():
                 self._heal(endpoint, str(fault))
                 watched.slow = 0

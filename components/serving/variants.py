@@ -26,7 +26,7 @@ LOST = 0.005  # of recall at K, at most
 K = 10
 ALIKE = 0.95  # cosine between an answer and that of before, at least, of every row
 ROUNDS = 9  # in which both are timed, one after the other, so that what else the machine does hits both
-BATCH = 16  # rows that are timed, run as the server runs them
+BATCH = 16  # rows that are timed; no more at once than a thread of the server runs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +95,7 @@ def tried(
         right: which pictures are right for which text; one at least of each.
     """
     old, new = _session(graph), _session(variant)
-    at_once = min(BATCH, rows_a_thread(onnx.load(str(graph), load_external_data=False).graph) or BATCH)
+    at_once = _at_once(graph)
     before, after = _run(old, rows, at_once), _run(new, rows, at_once)
     asked = ((before, others), (after, others)) if side == "text" else ((others, before), (others, after))
     first, then = (recall(texts @ pictures.T, right) for texts, pictures in asked)
@@ -116,6 +116,10 @@ def _session(path: Path) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = 1, 3
     return ort.InferenceSession(str(path), options, ["CPUExecutionProvider"])
+
+
+def _at_once(graph: Path) -> int:
+    return min(BATCH, rows_a_thread(onnx.load(str(graph), load_external_data=False).graph) or BATCH)
 
 
 def _run(session: ort.InferenceSession, rows: np.ndarray, at_once: int) -> np.ndarray:

@@ -1,7 +1,7 @@
 """What an answer costs: the gateway and Triton, and a gateway that runs small encoders itself, beside a plain FastAPI server, MLflow's pyfunc server and infinity-emb (serve_peers.py), on one package.
 
 `python -m tests.benchmarks.serve --workspace . --keep` in a workspace with a finished run; `--measure grpc embed sustained overload soak perf` measures what serve_longer.py does,
-and keeps it beside; `--larger` measures the towers of `diptych run clip --size small` (larger_package.py), which are kept apart; what is not measured now stays as it was kept. Each side answers the same requests, a text or a picture in JSON, from 1, 4, 16
+and keeps it beside; `--larger` measures the towers of `diptych run --recipe clip --scale small` (larger_package.py), which are kept apart; what is not measured now stays as it was kept. Each side answers the same requests, a text or a picture in JSON, from 1, 4, 16
 and 64 clients at once; CPU is that of the whole tree of its processes, and the clients are a process of their own. Beside them stand onnxruntime
 alone, without any server, and Triton alone, with what it does more. Prints one JSON object as its last line; --keep writes it to docs/benchmarks/serve.json.
 """
@@ -39,7 +39,6 @@ from flows.serving.gateway import ensure_gateway
 from infra.results import processor
 from tests.benchmarks import serve_claims, serve_longer, serve_peers
 from tests.benchmarks.environments import PEERS, ROOT
-from tests.benchmarks.larger_package import make_larger
 from tests.benchmarks.loader import commit
 from tests.benchmarks.serve_peers import body
 
@@ -343,9 +342,17 @@ def main() -> None:
     )
     parser.add_argument("--keep", action="store_true", help=f"write {KEPT_AT.relative_to(ROOT)}")
     given = parser.parse_args()
+    if given.larger and given.recipe != RECIPE:
+        parser.error(f"--larger makes towers of the recipe {RECIPE}. Leave --recipe out.")
     with tempfile.TemporaryDirectory() as folder:
         package = given.workspace.resolve() / "runs" / given.recipe / "package"
-        said = _said(make_larger(package, Path(folder) / "package") if given.larger else package, given)
+        if given.larger:
+            whole, package = package, Path(folder) / "package"
+            made = [sys.executable, "-m", "tests.benchmarks.larger_package", str(whole), str(package)]
+            subprocess.run(
+                made, cwd=ROOT, check=True
+            )  # by a process of its own: what it leaves in memory is measured nowhere
+        said = _said(package, given)
     print(json.dumps(said))
 
 

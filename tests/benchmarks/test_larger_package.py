@@ -4,11 +4,14 @@ import json
 from pathlib import Path
 
 import numpy as np
+from safetensors.torch import load_file
 
-from components.contracts.model_files import MODEL
+from components.contracts.model_files import MODEL, TRANSFORMS, WEIGHTS
+from components.models.dual_encoder import DualEncoder
+from components.recipes.section import build
 from components.serving.encoders import PackageEncoders
 from components.serving.package import Package
-from tests.benchmarks.larger_package import PIXELS, make_larger
+from tests.benchmarks.larger_package import make_larger
 from tests.components.serving.tiny_package import COLOURS, LENGTH, WIDTH, WORDS, make_package, picture, write_manifest
 
 
@@ -26,6 +29,9 @@ def test_the_towers_are_others_and_the_rest_is_what_it_was(tmp_path: Path) -> No
         },
     }  # fmt: skip
     (before / MODEL).write_text(json.dumps(described))
+    shown = json.loads((before / TRANSFORMS).read_text()) | {"size": 48}
+    (before / TRANSFORMS).write_text(json.dumps(shown))
+    (before / "metrics.json").write_text("[]")
     write_manifest(before)
     package = Package.verify(make_larger(before, tmp_path / "after", "debug"))
     assert package.digest != Package.verify(before).digest
@@ -33,7 +39,11 @@ def test_the_towers_are_others_and_the_rest_is_what_it_was(tmp_path: Path) -> No
     assert (after["text"]["init_args"]["width"], after["text"]["init_args"]["vocabulary"]) == (32, len(WORDS))
     assert after["image"]["init_args"]["net_args"]["channels"] == [8, 16, 16, 32]
     encoders = PackageEncoders(package, threads=1)
-    assert encoders.size == PIXELS["debug"]
+    assert (json.loads((package.path / TRANSFORMS).read_text()), encoders.size) == (shown | {"size": 32}, 32)
+    build(json.loads((package.path / MODEL).read_text()), DualEncoder).load_state_dict(
+        load_file(package.path / WEIGHTS)
+    )
+    assert "metrics.json" not in package.files
     for rows in (encoders.embed_text(["red", "a square"]), encoders.embed_image([picture(COLOURS["red"])])):
         assert rows.shape[1] == WIDTH
         np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)

@@ -254,8 +254,8 @@ def test_the_command_that_is_kept_measures_the_same_again():
     assert "--seconds 60 --keep" in serve.command_of("overload", given)
     given.workspace, given.recipe = Path("else where"), "siglip"
     assert serve.command_of("embed", given).endswith(" --turns 2 --workspace 'else where' --recipe siglip --keep")
-    given.larger = True
-    assert serve.command_of("grpc", given).endswith(" --recipe siglip --larger --keep")
+    given.recipe, given.larger = serve.RECIPE, True
+    assert serve.command_of("grpc", given).endswith(" --workspace 'else where' --larger --keep")
 
 
 def test_a_measure_takes_the_place_of_its_own_numbers_and_of_no_others(tmp_path):

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from components.serving.command import free_ports
 from components.serving.endpoint import Endpoint
 from components.serving.gateway.settings import Settings
 from components.serving.keeper import LOOK_EVERY_S, PROBED_SHARE, RESTS_S, Keeper, Watched
@@ -21,14 +20,14 @@ from components.serving.process import ProcessId
 )
 def test_a_server_rests_for_as_long_as_its_probe_is_dear(took_s: float, again_s: float) -> None:
     watched = Watched()
-    watched.answered(1_000.0, 1_000.0 + took_s)
+    watched.answered(1_000.0, took_s)
     assert watched.rests_until == pytest.approx(1_000.0 + again_s - LOOK_EVERY_S)
 
 
 def test_what_else_it_is_asked_makes_no_probe_dear() -> None:
     watched = Watched()
     for took_s in (5.0, 0.1, 7.0):
-        watched.answered(1_000.0, 1_000.0 + took_s)
+        watched.answered(1_000.0, took_s)
     assert watched.rests_until == pytest.approx(1_000.0 + 0.1 / PROBED_SHARE - LOOK_EVERY_S)
 
 
@@ -39,29 +38,30 @@ def keeper(workspace: Path) -> Iterator[Keeper]:
 
 
 def test_a_server_that_answered_rests(keeper: Keeper, endpoint: Endpoint) -> None:
-    watched = Watched()
-    keeper._look(endpoint, watched)
-    assert watched.rests_until > time.monotonic() - RESTS_S
-    assert watched.takes_s < RESTS_S
+    watched, began = Watched(), time.monotonic()
+    keeper._look(endpoint, watched, 1_000.0)
+    assert 0 < watched.takes_s <= time.monotonic() - began
+    assert watched.rests_until == 1_000.0 + min(watched.takes_s / PROBED_SHARE, RESTS_S) - LOOK_EVERY_S
 
 
-def test_a_server_that_rests_is_asked_nothing(keeper: Keeper, endpoint: Endpoint) -> None:
-    """Where it is said to be nobody listens, so that whoever asks finds a fault."""
-    away, watched = replace(endpoint, http=f"127.0.0.1:{free_ports().http}"), Watched()
-    watched.rests_until = time.monotonic() + 60
-    keeper._look(away, watched)
-    assert watched.slow == 0
-    watched.rests_until = time.monotonic()
-    for slow in (1, 2):  # and one that did not answer does not rest
-        keeper._look(away, watched)
-        assert watched.slow == slow
+def test_a_server_that_rests_is_asked_nothing_and_one_that_did_not_answer_does_not_rest(
+    keeper: Keeper, endpoint: Endpoint
+) -> None:
+    """Nobody listens where it is said to be, so that whoever asks finds a fault."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        away, watched = replace(endpoint, http=f"127.0.0.1:{bound.getsockname()[1]}"), Watched(rests_until=1_000.0)
+        for now, slow in ((999.0, 0), (1_000.0, 1), (1_005.0, 2)):
+            keeper._look(away, watched, now)
+            assert watched.slow == slow
 
 
 def test_one_whose_process_has_ended_is_seen_to_though_it_rests(keeper: Keeper, endpoint: Endpoint, capfd) -> None:
-    """It is none of those that the workspace serves, so that nothing is started in its place here."""
+    """It is none of those that the workspace serves, so that nothing is started in its place here; what is, is asked at once."""
     with subprocess.Popen(["sleep", "60"]) as gone:
         process = ProcessId.of(gone.pid)
         gone.kill()
-    ended = replace(endpoint, process=process, label="ended@1")
-    keeper._look(ended, Watched(rests_until=time.monotonic() + 60))
+    ended, watched = replace(endpoint, process=process, label="ended@1"), Watched(rests_until=1_060.0)
+    keeper._look(ended, watched, 1_000.0)
     assert f"ended@1 (process {gone.pid}) does not answer" in capfd.readouterr().out
+    assert watched.rests_until <= 1_000.0

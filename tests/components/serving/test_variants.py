@@ -15,7 +15,8 @@ from components.serving.package import Package
 from components.serving.repository import ENCODERS, write_repository
 from components.serving.variants import Tried, recall, write_variant
 from components.serving.varied import vary
-from tests.components.serving.tiny_package import COLOURS, make_package, picture
+from tests.components.serving.counting_package import NEAR_BY, make_counting_package
+from tests.components.serving.tiny_package import COLOURS, SIZE, make_package, picture
 
 GOOD = Tried(side="text", kind="int8", times=1.6, cosine=0.99, before=0.9, after=0.896, queries=10)
 
@@ -72,6 +73,14 @@ def graphs_of(package: Path, folder: Path) -> dict[str, Path]:
 
 def held(package: Package, root: Path, count: int) -> dict[int, bytes]:
     return {at: picture(colour) for at, colour in enumerate(COLOURS.values())}
+
+
+def test_no_more_rows_are_timed_at_once_than_a_thread_of_the_server_runs(package: Path, tmp_path: Path):
+    graph = make_counting_package(tmp_path / "counting") / "image_encoder.onnx"
+    assert (variants._at_once(graph), variants._at_once(package / graph.name)) == (NEAR_BY, variants.BATCH)
+    session = ort.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
+    rows = variants._run(session, np.zeros((7, 3, SIZE, SIZE), np.float32), NEAR_BY)
+    assert rows[:, 0].tolist() == [3, 3, 3, 3, 3, 3, 1]
 
 
 @pytest.mark.parametrize("kind", ["int8", "fp16"])

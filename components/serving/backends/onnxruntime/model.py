@@ -3,7 +3,7 @@
 It takes the same repositories as Triton's own C++ backend of that name (`platform: "onnxruntime_onnx"` and
 `1/model.onnx`), so one repository runs on both. Differs: inputs and outputs must be declared in config.pbtxt.
 Requests that Triton batches together are run together, and every client sees only its own rows. Where config.pbtxt says `rows_a_thread`, no more
-rows than these times the threads are run at once on processors: of more, each takes longer.
+rows than these times the threads are run at once on processors: of many more, each takes longer.
 """
 
 import json
