@@ -10,6 +10,7 @@ from google.protobuf.message import DecodeError
 from components.contracts.errors import StaleArtifact
 from components.serving.package import REMEDY, Package
 
+LARGE = 10_000_000  # numbers that a row is multiplied with: of fewer, threads that meet after each layer cost more than they give, and pieces of a batch than the whole
 NEAR = 5 * 2**19
 """Bytes that the largest of what lies between two operators should take for each thread: where it takes far more, each row takes longer, since it comes and goes by the memory."""
 AT_LEAST = 2  # rows of a thread, whatever they take: a large row is worth the company of another
@@ -47,10 +48,13 @@ def weights_of(graph: onnx.GraphProto) -> int:
 
 
 def rows_a_thread(graph: onnx.GraphProto) -> int:
-    """Return how many rows to run at once for each thread: as many as NEAR has room for, AT_LEAST at least.
+    """Return how many rows of a large graph to run at once for each thread: as many as NEAR has room for, AT_LEAST at least.
 
-    By what the graph says of the shapes between its operators, whose first axis is called as that of its inputs; 0, which is any number, where it says nothing.
+    By what the graph says of the shapes between its operators, whose first axis is called as that of its inputs; 0, which is any number, where it says nothing,
+    and of a graph that is not large.
     """
+    if weights_of(graph) <= LARGE:
+        return 0
     rows = {one.type.tensor_type.shape.dim[0].dim_param for one in graph.input if one.type.tensor_type.shape.dim} - {""}
     largest = max((_row_bytes(one.type.tensor_type, rows) for one in graph.value_info), default=0)
     return max(NEAR // largest, AT_LEAST) if largest else 0

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from components.contracts.errors import ConfigError, StaleArtifact
 from components.data.transforms import preprocess
 from components.serving import classification, prompt_cache, row_filter
-from components.serving.graph import read_graph, rows_a_thread, weights_of
+from components.serving.graph import LARGE, read_graph, rows_a_thread, weights_of
 from components.serving.labels import LABEL_FILES, Labels
 from components.serving.package import REMEDY, Package
 from components.serving.search.entry import COLUMNS
@@ -45,7 +45,6 @@ HERE = """instance_group [ { kind: KIND_AUTO count: 1 } ]
 dynamic_batching { }
 parameters { key: "intra_op_thread_count" value { string_value: "$threads" } }
 parameters { key: "rows_a_thread" value { string_value: "$rows" } }"""
-LARGE = 10_000_000  # numbers that a row is multiplied with: of fewer, threads that meet after each layer cost more than they give
 PRECISION = "FP32"  # that TensorRT computes in
 _ON_GPU = """instance_group [ { kind: KIND_GPU count: 1 } ]
 dynamic_batching { preferred_batch_size: [ 8, 16, 32 ] max_queue_delay_microseconds: 500 }"""

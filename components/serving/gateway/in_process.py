@@ -22,10 +22,10 @@ from components.serving.errors import RequestRefused, ServerFailed
 from components.serving.gateway.batcher import Batcher
 from components.serving.gateway.metrics import BATCH
 from components.serving.gateway.pictures_in import pixels_of
-from components.serving.graph import rows_a_thread, weights_of
+from components.serving.graph import LARGE, weights_of
 from components.serving.health import TEXT
 from components.serving.odd_samples import encode
-from components.serving.repository import ENCODERS, LARGE, VERSION
+from components.serving.repository import ENCODERS, VERSION
 from components.serving.triton_client import MAX_BATCH
 
 ON_THE_LOOP_S = 0.005  # that samples may take there: nobody else is answered meanwhile, and to hand them to a thread takes a part of it
@@ -122,7 +122,6 @@ def open_served(repository: Path) -> InProcess:
             transforms=repository / "image_preprocess" / VERSION / "transforms.json",
             tokenizer=repository / "tokenizer" / VERSION / "tokenizer.json",
             threads=1,
-            rows=(_rows(image), _rows(text)),
             quiet=True,
         )
         shown = encode(Image.radial_gradient("L"), "PNG")  # of the most pixels that are done on the loop
@@ -131,10 +130,6 @@ def open_served(repository: Path) -> InProcess:
             text_s=_shortest(lambda: encoders.embed_text([TEXT])),
             picture_s=_shortest(lambda: encoders.embed_image([shown])),
         )
-
-
-def _rows(graph: Path) -> int:
-    return rows_a_thread(onnx.load(str(graph), load_external_data=False).graph)
 
 
 def _graphs(repository: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""A package whose encoders answer how many rows they were run on at once, where what lies in between is so large that three rows are near by.
+"""A package of large encoders that answer how many rows they were run on at once, where what lies in between is so large that three rows are near by.
 
 Axes: N rows, L tokens, S pixels a side, D embedding width.
 """
@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from components.serving.graph import NEAR
+from components.serving.graph import LARGE, NEAR
 from tests.components.serving.tiny_package import LENGTH, SIZE, WIDTH, make_package, write_manifest
 
 NEAR_BY = 3  # rows
@@ -39,7 +39,10 @@ def _write(path: Path, taken: tuple[str, int, list[str | int]], given: str) -> N
         "counting",
         [helper.make_tensor_value_info(*taken)],
         [helper.make_tensor_value_info(given, TensorProto.FLOAT, ["N", WIDTH])],
-        [numpy_helper.from_array(np.array(value, np.int64), name) for name, value in numbers.items()],
+        [
+            numpy_helper.from_array(np.zeros(LARGE + 1, np.int8), "weights"),  # that make it large, and nothing else
+            *(numpy_helper.from_array(np.array(value, np.int64), name) for name, value in numbers.items()),
+        ],
         value_info=[helper.make_tensor_value_info("large", TensorProto.FLOAT, ["N", BETWEEN])],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)

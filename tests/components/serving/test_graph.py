@@ -9,7 +9,7 @@ from onnx import helper, numpy_helper
 
 from components.contracts.errors import StaleArtifact
 from components.serving.encoders import PackageEncoders
-from components.serving.graph import AT_LEAST, NEAR, read_graph, rows_a_thread
+from components.serving.graph import AT_LEAST, LARGE, NEAR, read_graph, rows_a_thread
 from components.serving.package import Package
 from components.serving.repository import write_repository
 from tests.components.serving.tiny_package import write_manifest
@@ -78,7 +78,9 @@ def test_rows_are_as_many_as_stay_near_by(shapes: list[list[str | int]], rows: i
         helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["N", 3]),
         helper.make_tensor_value_info("scale", onnx.TensorProto.FLOAT, []),
     ]
-    assert rows_a_thread(helper.make_graph([], "encoder", taken, [], value_info=between)) == rows
+    many, few = (onnx.TensorProto(name="w", data_type=onnx.TensorProto.FLOAT, dims=[LARGE + more]) for more in (1, 0))
+    assert rows_a_thread(helper.make_graph([], "encoder", taken, [], [many], value_info=between)) == rows
+    assert rows_a_thread(helper.make_graph([], "encoder", taken, [], [few], value_info=between)) == 0  # small
 
 
 def test_weights_that_the_package_lists_are_fine(copy: Path) -> None:

@@ -27,9 +27,10 @@ from components.data.transforms import preprocess
 from components.serving import classification, prompt_cache, row_filter
 from components.serving.command import Ports, free_ports, server_command
 from components.serving.environment import BACKENDS, ServingEnvironment
+from components.serving.graph import LARGE
 from components.serving.labels import LABEL_FILES
 from components.serving.package import Package
-from components.serving.repository import ENCODERS, LARGE, MODELS, threads_of, write_repository
+from components.serving.repository import ENCODERS, MODELS, threads_of, write_repository
 from components.serving.triton_client import TritonClient
 from tests.components.serving.conftest import REPOSITORY
 from tests.components.serving.counting_package import NEAR_BY, make_counting_package
@@ -196,10 +197,11 @@ def counting(tmp_path_factory) -> Iterator[Callable[[str, str, np.ndarray], list
     repository = write_repository(Package.verify(package), scratch / "repository")
     for model in ENCODERS:
         assert parsed(repository / model / "config.pbtxt").parameters["rows_a_thread"].string_value == str(NEAR_BY)
-    config = repository / "text_encoder/config.pbtxt"
-    one, two = (f'key: "intra_op_thread_count" value {{ string_value: "{count}" }}' for count in (1, 2))
-    assert one in config.read_text()
-    config.write_text(config.read_text().replace(one, two))
+    threads = 'key: "intra_op_thread_count" value { string_value: "%d" }'
+    for model, count in (("image_encoder", 1), ("text_encoder", 2)):
+        config = repository / model / "config.pbtxt"
+        assert threads % 0 in config.read_text(), "as many as there are processors"
+        config.write_text(config.read_text().replace(threads % 0, threads % count))
     with served(repository, scratch, "config") as (process, ports):
         wait_until_it_answers(process, ports, scratch / "config.log")
 

@@ -23,7 +23,7 @@ from components.serving import parity
 from components.serving.encoders import Encoders
 from components.serving.gateway import in_process
 from components.serving.gateway import vectors as vectors_of_gateway
-from components.serving.gateway.in_process import InProcess, open_served
+from components.serving.gateway.in_process import InProcess
 from components.serving.gateway.metrics import IN_PROCESS
 from components.serving.gateway.settings import Settings
 from components.serving.gateway.upstream import Upstream
@@ -35,7 +35,6 @@ from components.serving.routes import Beside, write_beside
 from flows.loopback import free_port
 from flows.serving.deploy import deploy
 from flows.serving.down import down
-from tests.components.serving.counting_package import make_counting_package
 from tests.components.serving.gateway.conftest import running
 from tests.components.serving.gateway.test_refusals import BAD_PICTURES, GOOD_PICTURES, RED, encoded, uri
 from tests.components.serving.tiny_package import WIDTH, make_package
@@ -327,19 +326,6 @@ def test_while_a_canary_is_judged_all_are_asked_of_their_servers_until_all_are_o
         may_open.set()
         write_beside(workspace, [])
     assert by_whom() == ["worker"]
-
-
-def test_no_more_rows_are_run_at_once_than_by_the_server(tmp_path):
-    repository = write_repository(Package.verify(make_counting_package(tmp_path / "package")), tmp_path / "repository")
-    here = open_served(repository)
-
-    async def ask():
-        return await here.embed_image([RED] * 7), await here.embed_text(["red"] * 7)
-
-    try:
-        assert [rows[:, 0].tolist() for rows in asyncio.run(ask())] == [[3, 3, 3, 2, 2, 2, 2]] * 2
-    finally:
-        here.close()
 
 
 def test_encoders_have_to_be_as_alike_as_a_deploy_asks_for():
