@@ -23,7 +23,6 @@ from tests.benchmarks.environments import ROOT
 
 OTHERS = ("metrics.json", "model_card.md", "report.html", "examples.png")  # of the model that was
 SAID = ("a red heart", "a cat", "two dogs", "a house")
-TOLERANCE = 1e-3  # between ONNX and torch
 
 
 def make_larger(package: Path, folder: Path, size: str = "small") -> Path:
@@ -44,7 +43,7 @@ def make_larger(package: Path, folder: Path, size: str = "small") -> Path:
     save_weights(folder, model)
     tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
     ids = torch.tensor([tokenizer.encode(text).ids for text in SAID])
-    export(model, folder, shown, ids, recipe["serving"]["opset"], TOLERANCE)
+    export(model, folder, shown, ids, recipe["serving"]["opset"], recipe["serving"]["tolerance"])
     about = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     (folder / MANIFEST).unlink()
     seal(folder, {name: value for name, value in about.items() if name not in ("digest", "files")})

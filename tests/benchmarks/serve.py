@@ -348,10 +348,9 @@ def main() -> None:
         package = given.workspace.resolve() / "runs" / given.recipe / "package"
         if given.larger:
             whole, package = package, Path(folder) / "package"
+            # By a process of its own: what it leaves in memory is measured nowhere.
             made = [sys.executable, "-m", "tests.benchmarks.larger_package", str(whole), str(package)]
-            subprocess.run(
-                made, cwd=ROOT, check=True
-            )  # by a process of its own: what it leaves in memory is measured nowhere
+            subprocess.run(made, cwd=ROOT, check=True)
         said = _said(package, given)
     print(json.dumps(said))
 

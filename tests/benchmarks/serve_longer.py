@@ -75,9 +75,8 @@ def measure(name: str, package: Path, pool: Pool, given: argparse.Namespace) -> 
                     found[NEAREST] = OF_BOTH[name](side, given)
             return {**found.pop("gateway"), **found}
 
-        with triton(
-            package, scratch / "workspace"
-        ) as endpoint:  # nothing else asks it meanwhile, as the keeper of a gateway does
+        # Of Triton alone: the keeper of a gateway would ask it meanwhile.
+        with triton(package, scratch / "workspace") as endpoint:
             if name == "grpc":
                 side = Side("", {}, [endpoint.process.pid])
                 return grpc(package, pool, side, endpoint.grpc, scratch, given.requests, given.turns)

@@ -28,9 +28,8 @@ _OPENED = (  # Pillow knows a format once its plugin is imported; a phone's MPO 
 )  # fmt: skip
 FORMATS = tuple(one.format for one in _OPENED)
 TILE_WIDTH, TILE_LENGTH = 322, 323  # tags of TIFF
-MOST_SCANS = (
-    100  # of a JPEG, each of which may need some ten bytes; a progressive one that was made to be seen has ten or so
-)
+MOST_SCANS = 100
+"""Of a JPEG, each of which may need some ten bytes; a progressive one that was made to be seen has ten or so."""
 MOST_MARKERS = 10_000  # that are looked at
 _MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])")  # what lies between scans and in them besides is no marker
 _DATA = re.compile(r"data:(?:[\w.+-]+/[\w.+*-]+)?(?:;[\w=.-]+)*;base64,", re.ASCII)
