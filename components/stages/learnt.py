@@ -1,4 +1,4 @@
-"""The pictures that a model learnt from, and by what optimizer: where its workspace has them as they were, or where they were laid in before others took their place."""
+"""The pictures that a model learnt from, and by what optimizer: where its workspace has them as they were, or where they were laid in: before others took their place, or beside what is made once."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,11 +17,13 @@ from components.data.selection import Pool, of_split
 from components.data.versions.repacked import repack
 from components.recipes.section import build
 from components.stages.learnt_in_run import LearntInRun
+from components.stages.place import OWN, STARTS
 from components.stages.recalled import held
 from components.training.numbers import Optimisation
 
 LEARNT = "data/learnt"  # of a workspace: by the digest of a model what that learnt from
 MANIFEST, SAID = "manifest.parquet", "learnt.json"
+BESIDE = "learnt"  # in the folder of a start that was made once, such as micro_clip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +34,7 @@ class Learnt:
         selection: where it was selected, from the workspace that trained the model.
         manifest: of that selection.
         raw: the folder that its shards are in.
+        owner: the workspace that has them.
         optimisation: the numbers of the optimizer; None where nobody knows.
         views: what its training pictures went through, as a recipe has `main` of them; None where nobody knows.
     """
@@ -39,6 +42,7 @@ class Learnt:
     selection: str
     manifest: Path
     raw: Path
+    owner: Path
     optimisation: Optimisation | None = None
     views: Mapping[str, Any] | None = None
 
@@ -52,12 +56,14 @@ class Learnt:
         Raises DataError as of LearntInRun.of, and for what was laid in and cannot be read.
         """
         if root is not None and (laid := laid_at(root, model)) is not None and laid.is_dir():
-            return cls._laid(laid)
+            return cls._laid(laid, root)
+        if (kept_in := _keeper_of(model)) is not None and (model / BESIDE / SAID).is_file():
+            return cls._laid(model / BESIDE, kept_in)
         run = LearntInRun.of(model)
         if run is None:
             return None
         return cls(
-            selection=run.selection, manifest=run.root / run.selection / MANIFEST, raw=run.root / "data/raw",
+            selection=run.selection, manifest=run.root / run.selection / MANIFEST, raw=run.root / "data/raw", owner=run.root,
             optimisation=run.optimisation(), views=run.views(),
         )  # fmt: skip
 
@@ -95,12 +101,12 @@ class Learnt:
         return of_split(read_manifest(self.manifest), "train")
 
     @classmethod
-    def _laid(cls, folder: Path) -> "Learnt":
+    def _laid(cls, folder: Path, owner: Path) -> "Learnt":
         try:
             said = json.loads((folder / SAID).read_text(encoding="utf-8"))
             numbers, views = said["optimisation"], said.get("views")
             return cls(
-                selection=said["selection"], manifest=folder / MANIFEST, raw=folder,
+                selection=said["selection"], manifest=folder / MANIFEST, raw=folder, owner=owner,
                 optimisation=None if numbers is None else build(numbers, Optimisation), views=views if isinstance(views, Mapping) else None,
             )  # fmt: skip
         except (OSError, ValueError, KeyError, TypeError) as err:
@@ -114,6 +120,12 @@ def laid_at(root: Path, model: Path) -> Path | None:
     if not all((model / name).is_file() for name in MODEL_FILES):
         return None
     return root / LEARNT / model_digest(model)[:12]
+
+
+def _keeper_of(model: Path) -> Path | None:
+    """Return the workspace of a start that was made once (`made_once`); None for the folder of another model."""
+    place = model.resolve()
+    return place.parents[2] if place.parts[-3:-1] == (OWN, STARTS) else None
 
 
 def digest_in(folder: Path) -> str:

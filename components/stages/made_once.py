@@ -13,7 +13,7 @@ from components.contracts.errors import StaleArtifact
 from components.contracts.sealed import check_files, read_sealed
 from components.serving.pack import seal
 from components.stages.lock import hold
-from components.stages.place import private
+from components.stages.place import STARTS, private
 
 PATIENCE_S = 3600.0  # how long one waits for another that makes the same
 
@@ -31,7 +31,7 @@ def made_once(root: Path, name: str, decides: object, make: Callable[[Path, Path
     Raises Busy when another process has been making it for an hour.
     """
     digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
-    home = private(root, "starts")
+    home = private(root, STARTS)
     folder, partial, resumes = (home / f"{name}-{digest}{end}" for end in ("", ".partial", ".resume"))
     with hold(private(root, "locks") / f"{folder.name}.lock", f"the start {folder.name}", wait_s=PATIENCE_S):
         if folder.exists():

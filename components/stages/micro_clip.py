@@ -8,6 +8,7 @@ Recipe `clip` with its text tower and loss, on pictures of one or two things; no
 import hashlib
 import json
 import sys
+import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -20,7 +21,9 @@ from components.contracts.encoded import Tower
 from components.contracts.method import Method
 from components.contracts.progress import Progress, silent
 from components.contracts.sample import Sample
+from components.contracts.source import Source
 from components.data.batches import StepBatches
+from components.data.ingest import ingest
 from components.data.rows.decoded import decode_pairs
 from components.data.samplers.distinct import Distinct
 from components.data.samplers.ordering import Rows
@@ -39,6 +42,7 @@ from components.recipes.recipe import Recipe, load_recipe, overlay
 from components.recipes.section import build
 from components.recipes.trained import save_trained
 from components.stages.code import files_of
+from components.stages.learnt import BESIDE, MANIFEST, Learnt
 from components.stages.made_once import made_once
 from components.training.numbers import Scale
 from components.training.train import train
@@ -125,8 +129,19 @@ def _train(
         log=lambda step, values: None, watch=lambda model: {},
     )  # fmt: skip
     save_trained(out, method.model, model, vocabulary, preprocess)
+    _lay_learnt(source, which.seed, recipe, out / BESIDE, resumes, progress)
     worth = _worth(Embedder(method.model.eval(), vocabulary, preprocess), pool, pools["pair"])
     (out / "metrics.json").write_text(json.dumps(worth, indent=2) + "\n", encoding="utf-8")
+
+
+def _lay_learnt(source: Source, seed: int, recipe: Recipe, folder: Path, scratch: Path, progress: Progress) -> None:
+    """Write the pictures that it learnt from, and how it did, as a workspace lays in those of a run, so that whoever adapts it can learn from them again."""
+    with tempfile.TemporaryDirectory(dir=scratch, prefix="drawn-") as drawn:
+        ingest(source, Path(drawn), seed, progress)
+        Learnt(
+            selection="scenes", manifest=Path(drawn) / MANIFEST, raw=Path(drawn), owner=Path(drawn),
+            optimisation=replace(recipe.training.optimisation, rates={}), views=_plain(VIEWS),
+        ).lay(folder)  # fmt: skip
 
 
 def _apart(model: Mapping[str, Any], offset: float) -> dict[str, Any]:

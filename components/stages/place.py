@@ -5,6 +5,7 @@ from pathlib import Path
 
 from components.contracts.errors import ConfigError
 
+OWN, STARTS = ".diptych", "starts"  # the private folder, and of it what is made once
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -18,7 +19,7 @@ def address(stage: str, recipe: str | None) -> str:
 
 def private(root: Path, *parts: str) -> Path:
     """Return the folder `.diptych/<parts>` of a workspace, made if need be; .diptych is for its owner alone (0700)."""
-    own = root / ".diptych"
+    own = root / OWN
     own.mkdir(mode=0o700, exist_ok=True)
     if own.stat().st_mode & 0o077:  # made by DVC, which keeps its caches in there
         own.chmod(0o700)

@@ -15,7 +15,9 @@ from components.recipes.given_model import read_given
 from components.recipes.trained import load_trained, save_trained
 from components.registry.store import open_store
 from components.registry.versions import register
+from components.stages.learnt import digest_in, laid_at
 from flows.given_start import given_start, laid_in, start_in
+from flows.start_learnt import race_with, sentence_of
 from tests.empty_store import lay_empty_store
 from tests.flows.test_export import open_clips
 from tests.squares import described_at_debug
@@ -109,7 +111,7 @@ def test_a_version_is_taken_from_the_registry_of_the_workspace_around(root, tmp_
 
 
 @pytest.mark.timeout(300)
-def test_micro_clip_is_trained_and_taken(root, tmp_path):
+def test_micro_clip_is_trained_and_taken_and_what_it_learnt_from_is_laid_in(root, tmp_path):
     """The real code, told to draw few scenes and to take two steps."""
     shutil.copytree(REPOSITORY / "components", root / "components", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("dvc.yaml", "params.yaml"):
@@ -130,5 +132,13 @@ def test_micro_clip_is_trained_and_taken(root, tmp_path):
         laid_in(*given_start("micro_clip", tmp_path, root=root), root)
         == f"models/micro_clip-{sha256_of(folder / WEIGHTS)[:8]}"
     )
+    race = race_with({}, folder, root, root)
+    laid = laid_at(root, folder)
+    assert laid is not None
+    assert (race["recalled"], race["replay"]) == ({"name": "start", "digest": digest_in(laid)}, "auto")
+    assert race["as_trained"]["optimizer"] == "muon"
+    assert "what micro_clip" in sentence_of(folder, root)
+    (other := tmp_path / "other/.diptych").mkdir(parents=True)
+    assert race_with({}, folder, other.parent, other.parent).keys() == {"as_trained"}, "no picture of another workspace"
     with pytest.raises(ConfigError, match=r"has a dvc\.yaml"):
         given_start("micro_clip", tmp_path)

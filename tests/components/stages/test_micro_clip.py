@@ -9,11 +9,15 @@ import pytest
 
 from components.contracts.errors import ConfigError
 from components.contracts.model_files import MODEL_FILES, WEIGHTS
+from components.contracts.progress import silent
+from components.data.synthetic.scenes import ScenesSource
 from components.recipes.micro_clip import MicroClip
 from components.recipes.started import Start
 from components.recipes.trained import load_trained
+from components.stages.learnt import BESIDE, Learnt
+from components.stages.micro_clip import SCENE, VIEWS, micro_clip
 from components.stages.micro_clip import described as described_by
-from components.stages.micro_clip import micro_clip
+from components.stages.recalled import makeable
 
 REPOSITORY = Path(__file__).parents[3]
 FEW = MicroClip(scenes=240, batch=16, steps=2)
@@ -39,11 +43,24 @@ def never(doing: str, done: int, total: int, **seen: float) -> None:
 
 
 def test_it_is_a_model_that_a_run_can_begin_from(root, folder):
-    assert {*MODEL_FILES, "metrics.json", "manifest.json"} == {path.name for path in folder.iterdir()}
+    assert {*MODEL_FILES, "metrics.json", "manifest.json", BESIDE} == {path.name for path in folder.iterdir()}
     assert Start.read(root, str(folder.relative_to(root))).embedder.preprocess.size == FEW.pixels
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["zero_shot.pair.category.top1"]["chance"] == pytest.approx(1 / 8)
     assert metrics["retrieval.pair.image_to_text.recall_at_1"]["n"] > 10
+
+
+def test_what_it_learnt_from_lies_beside_it_and_is_told_of_no_copy(root, folder, tmp_path):
+    found = Learnt.of(folder)
+    assert found is not None
+    assert (found.owner, found.selection) == (root, "scenes")
+    drawn = ScenesSource(pictures=FEW.scenes, scene=SCENE, regions=False).samples(FEW.seed, silent)
+    trained = {one.key: one.media[0].data for one in drawn if one.split == "train"}
+    pool = found.pictures()
+    assert dict(zip(pool.keys, pool.pictures, strict=True)) == trained
+    assert found.optimisation == described_by(root, FEW).training.optimisation
+    assert found.views == {**VIEWS, "zoom": [*VIEWS["zoom"]]} == makeable(found.views)
+    assert Learnt.of(shutil.copytree(folder, tmp_path / "starts" / folder.name)) is None, "a folder of anybody's"
 
 
 def test_asked_again_it_trains_nothing(root, folder):
