@@ -1,8 +1,8 @@
-"""The README's table of results, rendered from docs/results/*.json, which hold what a run measured and where.
+"""The tables of results in README.md and docs/results.md, rendered from docs/results/*.json, which hold what a run measured and where.
 
 python -m infra.results --record     # keep what runs/clip/evaluate measured, with machine and versions; --recipe names another
-python -m infra.results --write      # render the kept results into README.md
-python -m infra.results              # say whether README.md shows them as they are, exit 1 if not
+python -m infra.results --write      # render the kept results into both pages
+python -m infra.results              # say whether the pages show them as they are, exit 1 if not
 """
 
 import argparse
@@ -19,6 +19,7 @@ from typing import Any
 from components.evaluation.wording import further_rows, percent, retrieval_rows
 from components.stages.whence import processor
 
+README, PAGE = "README.md", "docs/results.md"  # in brief, and all of it
 START, END = "<!-- results: python -m infra.results --write -->", "<!-- end of results -->"
 
 WHOLE = "clip"  # the recipe of `make run`, of which all is shown
@@ -36,24 +37,32 @@ def main() -> int:
     """Record, write or compare, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--record", action="store_true", help="keep the results of the last run")
-    parser.add_argument("--write", action="store_true", help="render into README.md")
+    parser.add_argument("--write", action="store_true", help=f"render into {README} and {PAGE}")
     parser.add_argument("--recipe", default="clip", help="whose results to record (clip)")
     arguments, root = parser.parse_args(), Path.cwd()
     if arguments.record:
         path = root / "docs" / "results" / f"{arguments.recipe}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(measured(root, arguments.recipe), indent=2) + "\n", encoding="utf-8")
-    readme = root / "README.md"
-    text = readme.read_text(encoding="utf-8")
     kept = {path.stem: json.loads(path.read_text()) for path in sorted((root / "docs/results").glob("*.json"))}
-    shown = f"{render(kept[WHOLE])}\n{side_by_side(list(kept.values()))}"
+    whole = kept[WHOLE]
+    shown = {
+        README: f"{in_brief(whole)}\n{measured_on(whole)}\n{side_by_side(list(kept.values()))}",
+        PAGE: f"{in_full(whole)}\n{measured_on(whole)}",
+    }
+    stale = [name for name, its in shown.items() if not _shows(root / name, its, arguments.write)]
+    for name in stale:
+        print(f"{name} does not show docs/results as they are; run: python -m infra.results --write")
+    return 1 if stale else 0
+
+
+def _shows(page: Path, shown: str, write: bool) -> bool:
+    """Return whether a page has this between its marks, where it is written if asked for."""
+    text = page.read_text(encoding="utf-8")
     wanted = re.sub(f"(?s){START}\n.*?{END}", lambda _: f"{START}\n{shown}{END}", text)
-    if arguments.write:
-        readme.write_text(wanted, encoding="utf-8")
-    elif wanted != text:
-        print("README.md does not show docs/results as they are; run: python -m infra.results --write")
-        return 1
-    return 0
+    if write:
+        page.write_text(wanted, encoding="utf-8")
+    return write or wanted == text
 
 
 def measured(root: Path, recipe: str) -> dict[str, Any]:
@@ -81,8 +90,24 @@ def measured(root: Path, recipe: str) -> dict[str, Any]:
     }
 
 
-def render(result: dict[str, Any]) -> str:
-    """Return the table and what it was measured on, as Markdown."""
+def in_brief(result: Mapping[str, Any]) -> str:
+    """Return a row for each split, recall at 1 both ways with the baseline beside it, as Markdown."""
+    by_split: dict[str, list[dict[str, Any]]] = {}
+    for row in retrieval_rows(result["metrics"], ks=(1,)):
+        by_split.setdefault(f"{row['split']}: {row['means']}", []).append(row)
+    directions = [row["direction"] for row in next(iter(by_split.values()))]
+    lines = [
+        " | ".join([
+            f"| {split}", *(f"**{percent(row['value'])}** ({percent(row['baseline'])})" for row in rows), percent(rows[0]["chance"]), f"{rows[0]['n']:,} |",
+        ])
+        for split, rows in by_split.items()
+    ]  # fmt: skip
+    head = f"| R@1, and the baseline's | {' | '.join(directions)} | chance | queries |"
+    return "\n".join([head, f"|{' --- |' * (len(directions) + 3)}", *lines, ""])
+
+
+def in_full(result: Mapping[str, Any]) -> str:
+    """Return a row for each number, as Markdown."""
     rows = [
         f"| {row['split']}: {row['means']} | {row['direction']} | R@{row['k']} | **{percent(row['value'])}** "
         f"| {percent(row['baseline'])} | {percent(row['chance'])} | {row['n']:,} |"
@@ -98,13 +123,17 @@ def render(result: dict[str, Any]) -> str:
             "| what else | split | model | baseline | chance | n | how |\n| --- | --- | --- | --- | --- | --- | --- |"
         )
         rows += ["", head, *further]
+    head = "| split | direction | | model | baseline | chance | queries |\n| --- | --- | --- | --- | --- | --- | --- |"
+    return "\n".join([head, *rows, ""])
+
+
+def measured_on(result: Mapping[str, Any]) -> str:
+    """Return by what run, from what, on what machine, and what the baseline is."""
     training, spent = result["training"], result["spent"]
     stages = ", ".join(f"{stage} {took['wall_s']} s" for stage, took in spent.items())
     versions = ", ".join(f"{name} {number}" for name, number in result["versions"].items())
     return (
-        "| split | direction | | model | baseline | chance | queries |\n| --- | --- | --- | --- | --- | --- | --- |\n"
-        + "\n".join(rows)
-        + f"\n\nRecipe `{result['recipe']}`, one run of `{result['command']}` at commit `{result['commit'][:10]}`: "
+        f"Recipe `{result['recipe']}`, one run of `{result['command']}` at commit `{result['commit'][:10]}`: "
         f"{training['pictures']:,} pictures, {training['samples']:,} samples, {training['parameters'] / 1e6:.1f} M "
         f"parameters, {training['precision']}, {training['timing']['samples_per_s']:,.0f} samples/s on "
         f"{result['machine']} ({versions}). Wall time by stage: {stages}. The baseline gives a picture the name of the "

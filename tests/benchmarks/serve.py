@@ -215,8 +215,21 @@ def measured(package: Path, picture: bytes, count: int, turns: int, larger: bool
         return {"sides": best, "gateway_adds_cpu_ms": adds, "triton": triton_alone(root, picture, count)}
 
 
-def page(said: dict[str, Any], vectors: dict[str, Any] | None = None, variants: dict[str, Any] | None = None) -> str:
-    """Return what docs/serving.md prints of what was kept, here, by vector_search.py and by variants.py."""
+def page(
+    said: dict[str, Any], vectors: dict[str, Any] | None = None, variants: dict[str, Any] | None = None
+) -> dict[str, str]:
+    """Return what docs/serving-measured.md prints of what was kept, here, by vector_search.py and by variants.py, by the name of its place."""
+    parts = {
+        "promises": serve_claims.claims(said, vectors, variants),
+        "answers": _of_small(said),
+        "longer": serve_longer.page(said),
+        "larger": _of_larger(said["larger"]) if "larger" in said else (),
+    }
+    return {name: "\n".join(lines).strip("\n") for name, lines in parts.items()}
+
+
+def _of_small(said: dict[str, Any]) -> list[str]:
+    """Return what was asked of every side, and by what it can be asked again."""
     lines = _answers(said)
     alone, triton = said["onnxruntime"], said["triton"]
     own = " and ".join(
@@ -233,11 +246,8 @@ def page(said: dict[str, Any], vectors: dict[str, Any] | None = None, variants: 
         f"`{said['command']}`, commit `{said['commit']}`, {said['machine']}; MLflow {said['versions']['mlflow']}, FastAPI {said['versions']['fastapi']}"
         + (f", infinity-emb {said['versions']['infinity-emb']}" if "infinity-emb" in said["versions"] else "")
         + f".{serve_longer.room_of(said)}",
-        *serve_longer.page(said),
-        *(_of_larger(said["larger"]) if "larger" in said else ()),
-        *serve_claims.claims(said, vectors, variants),
     ]
-    return "\n".join(lines)
+    return lines
 
 
 def _answers(said: dict[str, Any]) -> list[str]:
@@ -260,7 +270,7 @@ def _answers(said: dict[str, Any]) -> list[str]:
 def _of_larger(said: dict[str, Any]) -> Iterator[str]:
     """Yield the same of a model whose encoders do more than the servers about them."""
     alone, over = said["onnxruntime"], said["grpc"]
-    yield from ("", f"Of a larger model, whose two encoders are {said['encoders_mb']:.0f} MB:", "", *_answers(said))
+    yield from (f"Its two encoders are {said['encoders_mb']:.0f} MB.", "", *_answers(said))
     yield from (
         "",
         f"onnxruntime alone takes {alone['text']['cpu_ms']:.1f} CPU-milliseconds for a text and {alone['image']['cpu_ms']:.1f} for a picture; an encoder of Triton's over gRPC "

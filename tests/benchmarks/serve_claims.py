@@ -1,4 +1,4 @@
-"""Which of the promises about serving hold, by the numbers that were kept: a table under those numbers in docs/serving.md.
+"""Which of the promises about serving hold, by the numbers that were kept: a table before those numbers in docs/serving-measured.md.
 
 Where the gateway was measured in a burst and over a minute on the same machine, both have to be ahead, the minute of a peer's own where there is one: a burst of some hundred requests lasts a fraction of a second,
 and what a batch saves in it need not last.

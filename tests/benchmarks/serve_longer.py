@@ -241,7 +241,9 @@ OF_BOTH: dict[str, Callable[[Any, argparse.Namespace], dict[str, Any]]] = {
 
 
 def page(said: dict[str, Any]) -> Iterator[str]:
-    """Yield what docs/serving.md prints of those that were measured."""
+    """Yield what docs/serving-measured.md prints of those that were measured."""
+    if said.keys() & {"grpc", "embed"}:
+        yield from ("", "### An encoder over gRPC, and many at once")
     if its := said.get("grpc"):
         cells = " and ".join(
             f"{its[what]['triton_cpu_ms']:.2f} CPU-milliseconds for a {'picture' if what == 'image' else what} (onnxruntime {its[what]['onnxruntime_cpu_ms']:.2f})"
@@ -255,6 +257,8 @@ def page(said: dict[str, Any]) -> Iterator[str]:
         yield from ("", embedded(its))
     if its := said.get("sustained"):
         yield from (
+            "",
+            "### A minute at each number of clients",
             "",
             f"| {its['seconds']:.0f} s of | at once | answered | middle and slowest of a hundred | errors | turned away |",
         )
@@ -270,6 +274,7 @@ def page(said: dict[str, Any]) -> Iterator[str]:
     if its := said.get("overload"):
         yield from (
             "",
+            "### More clients than are let in",
             f"With {its['clients']} clients, where the limits that a gateway has by default let {its['room']} in, {its['seconds']:.0f} s each:",
             "",
             "| | answered | CPU-milliseconds | slowest of a hundred | turned away | errors |",
@@ -285,6 +290,8 @@ def page(said: dict[str, Any]) -> Iterator[str]:
                 )
             )  # fmt: skip
         yield from ("", _by(its))
+    if said.keys() & {"perf", "soak"}:
+        yield from ("", "### As perf_analyzer sees it, and memory")
     if its := said.get("perf"):
         yield from (
             "",

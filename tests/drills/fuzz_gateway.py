@@ -101,7 +101,7 @@ def judged(cases: int, failed: int, came: Mapping[str, Came], after: Mapping[str
 
 
 def page(said: Mapping[str, Any] | None) -> str:
-    """Return what docs/serving.md prints of what was kept; None where nothing was."""
+    """Return what docs/serving-measured.md prints of what was kept; None where nothing was."""
     if said is None:
         return "What comes of ten minutes of requests that nobody should send is *not measured*."
     its = said["detail"]

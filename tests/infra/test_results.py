@@ -1,4 +1,4 @@
-"""The README's tables of results are made of what runs measured, and of nothing else."""
+"""The tables of results in README.md and docs/results.md are made of what runs measured, and of nothing else."""
 
 import json
 import os
@@ -6,7 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from infra.results import BESIDE, side_by_side
+import pytest
+
+from infra.results import BESIDE, PAGE, README, in_brief, side_by_side
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -33,12 +35,36 @@ def test_the_readme_shows_every_recipe_that_was_measured():
         assert f"{value:.1%}" in next(line for line in shown.splitlines() if line.startswith(f"| `{path.stem}` | "))
 
 
-def test_a_readme_that_shows_something_else_is_found(tmp_path):
+def test_in_brief_a_split_is_a_row_with_both_directions_and_the_baseline_beside_each():
+    def one(value):
+        return {"value": value, "baseline": 0.125, "chance": 0.0625, "n": 1234}
+
+    directions = {"image_to_text": 0.5, "text_to_image": 0.25}
+    metrics = {
+        **{f"retrieval.pair.{name}.recall_at_1": one(value) for name, value in directions.items()},
+        **{f"retrieval.pair.{name}.recall_at_10": one(1.0) for name in directions},
+    }
+    (row,) = [line for line in in_brief({"metrics": metrics}).splitlines() if line.startswith("| pair")]
+    assert row.endswith(" | **50.0%** (12.5%) | **25.0%** (12.5%) | 6.2% | 1,234 |")
+
+
+@pytest.mark.parametrize(
+    ("page", "said", "other"),
+    [(README, "| `siglip` |", "| `siglip2` |"), (PAGE, "R@10 | **91.3%**", "R@10 | **91.4%**")],
+)
+def test_a_page_that_shows_something_else_is_found(tmp_path, page, said, other):
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs/results").symlink_to(REPOSITORY / "docs/results")
-    text = (REPOSITORY / "README.md").read_text()
+    for name in (README, PAGE):
+        (tmp_path / name).write_text((REPOSITORY / name).read_text())
     here = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    for said, code in ((text, 0), (text.replace("| `siglip` |", "| `siglip2` |"), 1)):
-        (tmp_path / "README.md").write_text(said)
-        run = subprocess.run([sys.executable, "-m", "infra.results"], cwd=tmp_path, capture_output=True, env=here)
-        assert run.returncode == code, run.stderr
+
+    def asked():
+        command = [sys.executable, "-m", "infra.results"]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=here)
+
+    assert asked().returncode == 0
+    text = (tmp_path / page).read_text()
+    assert said in text
+    (tmp_path / page).write_text(text.replace(said, other))
+    assert (asked().returncode, asked().stdout.split(" does not show")[0]) == (1, page)

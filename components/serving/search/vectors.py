@@ -65,7 +65,7 @@ class Vectors:
     ) -> Int[np.ndarray, " K"]:
         """Return the rows of the highest cosines, best first, at most `top`; equal ones keep the index's order.
 
-        Where there are many, nearly all of them: docs/serving.md says how many were, of drawn ones.
+        Where there are many, nearly all of them: docs/serving-measured.md says how many were, of drawn ones.
 
         Args:
             vector: of unit length.
