@@ -81,11 +81,11 @@ def add_race(made: argparse.ArgumentParser, of: str = "") -> None:
     made.add_argument(
         "--replay", metavar="SHARE", type=float,
         help=f"{of}learn from general pictures beside your own, which are this share of each step, and let training that goes on race, too (0; where the model is a "
-        "workspace's run that still has what it learnt from, 0.5, or 0.75 beside few labels, and training that goes on is what is tried, unless --recall or --way says otherwise)",
+        "workspace's run that still has what it learnt from, or micro_clip, 0.5, or 0.75 beside few labels, and training that goes on is what is tried, unless --recall or --way says otherwise)",
     )  # fmt: skip
     made.add_argument(
         "--recalled", metavar="DATA", default="",
-        help=f"{of}general pictures to recall or replay, best those that the model was trained on: with --to a folder, a table, shards or a source, else a source to recall (what the model learnt from, where it is a workspace's run; else drawn scenes; a workspace replays no others)",
+        help=f"{of}general pictures to recall or replay, best those that the model was trained on: with --to a folder, a table, shards or a source, else a source to recall (what the model learnt from, where that is at hand; else drawn scenes; a workspace replays no others)",
     )  # fmt: skip
     made.add_argument(
         "--batch", metavar="PAIRS", type=int,

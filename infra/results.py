@@ -59,7 +59,9 @@ def main() -> int:
 def _shows(page: Path, shown: str, write: bool) -> bool:
     """Return whether a page has this between its marks, where it is written if asked for."""
     text = page.read_text(encoding="utf-8")
-    wanted = re.sub(f"(?s){START}\n.*?{END}", lambda _: f"{START}\n{shown}{END}", text)
+    wanted, places = re.subn(f"(?s){START}\n.*?{END}", lambda _: f"{START}\n{shown}{END}", text)
+    if places != 1:
+        raise SystemExit(f"{page.name} has {places} places for results; it needs one: {START} to {END}.")
     if write:
         page.write_text(wanted, encoding="utf-8")
     return write or wanted == text
@@ -95,7 +97,7 @@ def in_brief(result: Mapping[str, Any]) -> str:
     by_split: dict[str, list[dict[str, Any]]] = {}
     for row in retrieval_rows(result["metrics"], ks=(1,)):
         by_split.setdefault(f"{row['split']}: {row['means']}", []).append(row)
-    directions = [row["direction"] for row in next(iter(by_split.values()))]
+    (directions,) = {tuple(row["direction"] for row in rows) for rows in by_split.values()}
     lines = [
         " | ".join([
             f"| {split}", *(f"**{percent(row['value'])}** ({percent(row['baseline'])})" for row in rows), percent(rows[0]["chance"]), f"{rows[0]['n']:,} |",

@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.contracts.errors import DataError
+from components.contracts.errors import DataError, StaleArtifact
 from components.contracts.model_files import MODEL_FILES, model_digest
-from components.contracts.sealed import digest_of, sha256_of
+from components.contracts.sealed import check_files, digest_of, read_sealed, sha256_of
 from components.data.manifest import read_manifest, write_manifest
 from components.data.selection import Pool, of_split
 from components.data.versions.repacked import repack
@@ -58,6 +58,7 @@ class Learnt:
         if root is not None and (laid := laid_at(root, model)) is not None and laid.is_dir():
             return cls._laid(laid, root)
         if (kept_in := _keeper_of(model)) is not None and (model / BESIDE / SAID).is_file():
+            _check_sealed(model)
             return cls._laid(model / BESIDE, kept_in)
         run = LearntInRun.of(model)
         if run is None:
@@ -124,8 +125,16 @@ def laid_at(root: Path, model: Path) -> Path | None:
 
 def _keeper_of(model: Path) -> Path | None:
     """Return the workspace of a start that was made once (`made_once`); None for the folder of another model."""
-    place = model.resolve()
+    place = model.absolute()
     return place.parents[2] if place.parts[-3:-1] == (OWN, STARTS) else None
+
+
+def _check_sealed(model: Path) -> None:
+    """Raise DataError where the folder of a start is not as it was made."""
+    try:
+        check_files(model, read_sealed(model)["files"])
+    except StaleArtifact as err:
+        raise DataError(f"{model.name} is not as it was made: {err}") from err
 
 
 def digest_in(folder: Path) -> str:

@@ -7,9 +7,9 @@ Recipe `clip` with its text tower and loss, on pictures of one or two things; no
 
 import hashlib
 import json
+import shutil
 import sys
-import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -20,14 +20,14 @@ from jsonargparse import ArgumentParser
 from components.contracts.encoded import Tower
 from components.contracts.method import Method
 from components.contracts.progress import Progress, silent
-from components.contracts.sample import Sample
 from components.contracts.source import Source
 from components.data.batches import StepBatches
 from components.data.ingest import ingest
+from components.data.manifest import read_manifest
 from components.data.rows.decoded import decode_pairs
 from components.data.samplers.distinct import Distinct
 from components.data.samplers.ordering import Rows
-from components.data.selection import Pool, distinct
+from components.data.selection import Pool, distinct, of_split, read_pool
 from components.data.synthetic.scenes import ScenesSource
 from components.data.tokenizers import Vocabulary
 from components.data.transforms.preprocess import Preprocess
@@ -41,6 +41,7 @@ from components.recipes.micro_clip import MicroClip
 from components.recipes.recipe import Recipe, load_recipe, overlay
 from components.recipes.section import build
 from components.recipes.trained import save_trained
+from components.stages import learnt
 from components.stages.code import files_of
 from components.stages.learnt import BESIDE, MANIFEST, Learnt
 from components.stages.made_once import made_once
@@ -49,6 +50,7 @@ from components.training.train import train
 
 SCENE: dict[str, Any] = {"things": [1, 2], "size_px": 48}
 VIEWS: dict[str, Any] = {"shift": 0.06, "zoom": (0.9, 1.1)}  # colours and places are spoken of, so they stay
+SCENES_BY = 104_729  # beyond the seed: by 0 the sets are drawn that it is measured on, and by the workspace's what it may be adapted to
 DECIDING = (
     "contracts",
     "data",
@@ -100,11 +102,12 @@ def described(root: Path, which: MicroClip) -> Recipe:
     return replace(recipe, model={**recipe.model, "init_args": {**recipe.model["init_args"], **changed}})
 
 
-def _train(
-    which: MicroClip, recipe: Recipe, source: ScenesSource, out: Path, resumes: Path, progress: Progress
-) -> None:
-    pools = _pools(source.samples(which.seed, progress))
-    pool, training = pools["train"], recipe.training
+def _train(which: MicroClip, recipe: Recipe, source: Source, out: Path, resumes: Path, progress: Progress) -> None:
+    shutil.rmtree(drawn := resumes / "drawn", ignore_errors=True)  # of one that was killed
+    drawn.mkdir()
+    ingest(source, drawn, which.seed + SCENES_BY, progress)
+    manifest, training = read_manifest(drawn / MANIFEST), recipe.training
+    pool, held = (read_pool(of_split(manifest, split), drawn) for split in ("train", "pair"))
     captions = distinct([text for texts in pool.captions for text in texts])
     vocabulary = Vocabulary.train(captions, training.vocabulary, training.context)
     sized = {"init_args": {"text": {"init_args": {"vocabulary": len(vocabulary), "context": vocabulary.context}}}}
@@ -129,19 +132,17 @@ def _train(
         log=lambda step, values: None, watch=lambda model: {},
     )  # fmt: skip
     save_trained(out, method.model, model, vocabulary, preprocess)
-    _lay_learnt(source, which.seed, recipe, out / BESIDE, resumes, progress)
-    worth = _worth(Embedder(method.model.eval(), vocabulary, preprocess), pool, pools["pair"])
+    _learnt(drawn, recipe).lay(out / BESIDE)
+    worth = _worth(Embedder(method.model.eval(), vocabulary, preprocess), pool, held)
     (out / "metrics.json").write_text(json.dumps(worth, indent=2) + "\n", encoding="utf-8")
 
 
-def _lay_learnt(source: Source, seed: int, recipe: Recipe, folder: Path, scratch: Path, progress: Progress) -> None:
-    """Write the pictures that it learnt from, and how it did, as a workspace lays in those of a run, so that whoever adapts it can learn from them again."""
-    with tempfile.TemporaryDirectory(dir=scratch, prefix="drawn-") as drawn:
-        ingest(source, Path(drawn), seed, progress)
-        Learnt(
-            selection="scenes", manifest=Path(drawn) / MANIFEST, raw=Path(drawn), owner=Path(drawn),
-            optimisation=replace(recipe.training.optimisation, rates={}), views=_plain(VIEWS),
-        ).lay(folder)  # fmt: skip
+def _learnt(drawn: Path, recipe: Recipe) -> Learnt:
+    """Return what it learnt from, and how, so that whoever adapts it can learn from that again, as from what a run learnt from."""
+    return Learnt(
+        selection="scenes", manifest=drawn / MANIFEST, raw=drawn, owner=drawn,
+        optimisation=replace(recipe.training.optimisation, rates={}), views=_plain(VIEWS),
+    )  # fmt: skip
 
 
 def _apart(model: Mapping[str, Any], offset: float) -> dict[str, Any]:
@@ -184,29 +185,11 @@ def _worth(embedder: Embedder, pool: Pool, held: Pool) -> dict[str, dict[str, fl
     return found
 
 
-def _pools(samples: Iterable[Sample]) -> Mapping[str, Pool]:
-    """Return what is trained on, and the held-out pictures of known things, by split."""
-    kept: dict[str, list[Sample]] = {"train": [], "pair": []}
-    for sample in samples:
-        if sample.split in kept:
-            kept[sample.split].append(sample)
-    return {split: _pool(rows) for split, rows in kept.items()}
-
-
-def _pool(rows: list[Sample]) -> Pool:
-    return Pool(
-        keys=tuple(row.key for row in rows), pictures=tuple(row.media[0].data for row in rows),
-        captions=tuple(tuple(text.text for text in row.texts) for row in rows),
-        concepts=tuple(row.labels["concept"] for row in rows), sources=tuple(row.source for row in rows),
-        groups=tuple({name: group for name, group in row.labels.items() if name != "concept"} for row in rows),
-    )  # fmt: skip
-
-
 def _code(root: Path) -> str:
     """Return a digest over the code that may change the weights: of what pretraining depends on, and of scenes."""
     folders = tuple(f"components/{name}/" for name in DECIDING)
     named = {root / path for path in files_of(root)["pretrain"] if path.startswith(folders)}
-    named |= set((root / "components/data/synthetic").rglob("*.py")) | {Path(__file__)}
+    named |= set((root / "components/data/synthetic").rglob("*.py")) | {Path(__file__), Path(learnt.__file__)}
     total = hashlib.sha256()
     for path in sorted(named, key=lambda one: one.name + str(one)):
         total.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())

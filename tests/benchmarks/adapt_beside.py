@@ -223,7 +223,7 @@ def verdict(of: Mapping[str, float | None], least: float) -> str:
 
 
 def row_of(said: Mapping[str, Any]) -> str:
-    """Return the row of docs/adapt.md that tells what was measured of one's own pictures of a kind; `said` is what is kept of it."""
+    """Return the row of docs/adapt-measured.md that tells what was measured of one's own pictures of a kind; `said` is what is kept of it."""
     runs = said["runs"]
 
     def mean(of: str, arm: str) -> float:

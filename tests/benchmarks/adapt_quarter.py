@@ -188,7 +188,7 @@ def finished(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def sentence(said: Mapping[str, Any] | None) -> str:
-    """Return what docs/adapt.md says of it; `said` is what is kept, None of nothing."""
+    """Return what docs/adapt-measured.md says of it; `said` is what is kept, None of nothing."""
     if said is None:
         return "*Not measured* yet."
     whole, killed = said["whole"], said["killed"]

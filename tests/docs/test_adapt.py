@@ -197,7 +197,8 @@ def test_what_adapting_is_held_against_is_what_was_measured():
     start = 100 * fmean(run["beside"]["start"]["own"] for run in tux)
     assert f"The start finds {start:.1f}% of their sentences" in MEASURED
     five_ways = kept("adapt-designer-five-ways")
-    assert f"all five ways race, in steps of {five_ways['batch']}; 600 s" in MEASURED
+    assert f"all five ways race, in steps of {five_ways['batch']}; {five_ways['budget_s']:.0f} s" in MEASURED
+    assert f"AdamW in place of Muon, on both sides; {before['budget_s']:.0f} s" in MEASURED
     assert {run["way"] for run in told[0]["runs"]} == {"continued"} != {run["way"] for run in five_ways["runs"]}
     assert (
         f"are found {100 * told[0]['against_best']['gain']['mean']:.1f} points more often than by the best" in MEASURED

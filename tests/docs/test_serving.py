@@ -85,6 +85,12 @@ def test_the_numbers_of_a_towers_vectors_are_those_that_were_measured():
     assert f"a trained tower of {tower['width']} numbers" in MEASURED
 
 
+def test_what_a_search_takes_is_what_was_measured():
+    sides = json.loads((REPOSITORY / "docs/benchmarks/vector_search.json").read_text())["sides"]
+    by_vector, by_both = (sides[name]["p50_ms"] for name in ("search by vector", "search by vector and words"))
+    assert f"takes {by_vector:.1f} ms by vector, and {by_both:.0f} ms by vector and words" in PAGE
+
+
 def test_what_encoders_are_held_against_before_they_are_run_here_is_what_there_is():
     many = len(odd_texts()) + len(odd_pictures())
     assert f"that it gives of {many} odd texts and pictures (a cosine of {vectors.ALIKE})" in " ".join(PAGE.split())

@@ -9,13 +9,17 @@ import pytest
 
 from components.contracts.errors import ConfigError
 from components.contracts.model_files import MODEL_FILES, WEIGHTS
+from components.contracts.progress import silent
 from components.contracts.sealed import digest_of, sha256_of
+from components.data.manifest import read_manifest
 from components.data.transforms.preprocess import Preprocess
 from components.recipes.given_model import read_given
 from components.recipes.trained import load_trained, save_trained
 from components.registry.store import open_store
 from components.registry.versions import register
 from components.stages.learnt import digest_in, laid_at
+from flows.adapt import Asked
+from flows.adapt_general import Beside
 from flows.given_start import given_start, laid_in, start_in
 from flows.start_learnt import race_with, sentence_of
 from tests.empty_store import lay_empty_store
@@ -138,6 +142,10 @@ def test_micro_clip_is_trained_and_taken_and_what_it_learnt_from_is_laid_in(root
     assert (race["recalled"], race["replay"]) == ({"name": "start", "digest": digest_in(laid)}, "auto")
     assert race["as_trained"]["optimizer"] == "muon"
     assert "what micro_clip" in sentence_of(folder, root)
+    beside = Beside.of(Asked(data="mine", start=folder), tmp_path, tmp_path, silent)
+    assert (beside.named, beside.ways, beside.unasked) == ("scenes", ("continued",), True)
+    assert beside.pool is not None
+    assert sorted(beside.pool.keys) == sorted(read_manifest(laid / "manifest.parquet")["key"].to_pylist())
     (other := tmp_path / "other/.diptych").mkdir(parents=True)
     assert race_with({}, folder, other.parent, other.parent).keys() == {"as_trained"}, "no picture of another workspace"
     with pytest.raises(ConfigError, match=r"has a dvc\.yaml"):

@@ -66,5 +66,7 @@ def test_a_page_that_shows_something_else_is_found(tmp_path, page, said, other):
     assert asked().returncode == 0
     text = (tmp_path / page).read_text()
     assert said in text
+    (tmp_path / page).write_text(text.replace("<!-- end of results -->", ""))
+    assert asked().returncode == 1, "there is no place for them"
     (tmp_path / page).write_text(text.replace(said, other))
     assert (asked().returncode, asked().stdout.split(" does not show")[0]) == (1, page)

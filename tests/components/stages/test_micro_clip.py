@@ -7,15 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from components.contracts.errors import ConfigError
+from components.contracts.errors import ConfigError, DataError
 from components.contracts.model_files import MODEL_FILES, WEIGHTS
 from components.contracts.progress import silent
+from components.data.sources.catalogue import build_source
 from components.data.synthetic.scenes import ScenesSource
 from components.recipes.micro_clip import MicroClip
 from components.recipes.started import Start
 from components.recipes.trained import load_trained
+from components.recipes.yaml_lines import read_yaml
 from components.stages.learnt import BESIDE, Learnt
-from components.stages.micro_clip import SCENE, VIEWS, micro_clip
+from components.stages.micro_clip import SCENE, SCENES_BY, VIEWS, micro_clip
 from components.stages.micro_clip import described as described_by
 from components.stages.recalled import makeable
 
@@ -50,17 +52,38 @@ def test_it_is_a_model_that_a_run_can_begin_from(root, folder):
     assert metrics["retrieval.pair.image_to_text.recall_at_1"]["n"] > 10
 
 
-def test_what_it_learnt_from_lies_beside_it_and_is_told_of_no_copy(root, folder, tmp_path):
+def test_what_it_learnt_from_lies_beside_it_and_is_told_where_all_is_as_it_was_made(root, folder, tmp_path):
     found = Learnt.of(folder)
     assert found is not None
     assert (found.owner, found.selection) == (root, "scenes")
-    drawn = ScenesSource(pictures=FEW.scenes, scene=SCENE, regions=False).samples(FEW.seed, silent)
+    drawn = ScenesSource(pictures=FEW.scenes, scene=SCENE, regions=False).samples(FEW.seed + SCENES_BY, silent)
     trained = {one.key: one.media[0].data for one in drawn if one.split == "train"}
     pool = found.pictures()
     assert dict(zip(pool.keys, pool.pictures, strict=True)) == trained
     assert found.optimisation == described_by(root, FEW).training.optimisation
     assert found.views == {**VIEWS, "zoom": [*VIEWS["zoom"]]} == makeable(found.views)
     assert Learnt.of(shutil.copytree(folder, tmp_path / "starts" / folder.name)) is None, "a folder of anybody's"
+    kept = Path(shutil.copytree(folder, tmp_path / ".diptych/starts" / folder.name))
+    assert Learnt.of(kept).owner == tmp_path
+    shard = next((kept / BESIDE / "train").iterdir())
+    shard.write_bytes(shard.read_bytes()[:-512])
+    with pytest.raises(DataError, match=f"{folder.name} is not as it was made.*{shard.name}"):
+        Learnt.of(kept)
+
+
+def test_no_scene_that_it_learns_from_is_one_that_it_may_be_measured_on():
+    def drawn(source, seed):
+        return {(one.key, one.texts[0].text) for one in source.samples(seed, silent)}
+
+    usual = ScenesSource(pictures=600, scene=SCENE, regions=False)
+    learnt = drawn(usual, MicroClip().seed + SCENES_BY)
+    listed = read_yaml(REPOSITORY / "components/recipes/adapted.yaml").values["evaluation"]["sets"]
+    sets = {name: said["source"] for name, said in listed.items() if said["source"]["name"] == "scenes"}
+    assert {*sets} == {"general", "drawn"}
+    for said in sets.values():
+        measured = drawn(build_source(said), 0)
+        assert not learnt & measured
+        assert drawn(usual, 0) & measured, "one seed draws the same things at any size, and no pixel is alike"
 
 
 def test_asked_again_it_trains_nothing(root, folder):
