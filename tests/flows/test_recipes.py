@@ -84,7 +84,7 @@ def test_the_command_prints_both_for_programs_and_people(monkeypatch, capsys):
     assert main(["recipes", "--json"]) == 0
     assert [row["name"] for row in json.loads(capsys.readouterr().out)] == NAMES
     assert main(["recipes"]) == 0
-    assert "* clip: measured" in capsys.readouterr().out
+    assert "* clip: holds" in capsys.readouterr().out
     assert main(["recipes", "show", "clip", "--scale", "debug"]) == 0
     assert yaml.safe_load(capsys.readouterr().out)["name"] == "clip"
 
