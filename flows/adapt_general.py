@@ -43,7 +43,7 @@ class Beside:
 
     @classmethod
     def of(cls, asked: "Asked", here: Path, out: Path, told: "Progress") -> "Beside":
-        """Return what is asked for; where nobody says what becomes of general pictures, and the start is a run that has what it learnt from, its training goes on with these.
+        """Return what is asked for; where nobody says what becomes of general pictures, and what the start learnt from is at hand, its training goes on with these.
 
         Raises what reading the pictures raises that are named.
         """

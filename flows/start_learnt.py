@@ -155,6 +155,8 @@ def _is_of(learnt: "Learnt", root: Path, here: Path) -> bool:
     """Return whether a run is of this workspace, or of that which this one is a copy of for an estimate."""
     from flows.run import find_root
 
+    if learnt.owner is None:
+        return False
     owner = learnt.owner.resolve()
     try:
         return owner in (root.resolve(), find_root(here).resolve())

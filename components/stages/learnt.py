@@ -34,7 +34,7 @@ class Learnt:
         selection: where it was selected, from the workspace that trained the model.
         manifest: of that selection.
         raw: the folder that its shards are in.
-        owner: the workspace that has them.
+        owner: the workspace that has them; None where none has.
         optimisation: the numbers of the optimizer; None where nobody knows.
         views: what its training pictures went through, as a recipe has `main` of them; None where nobody knows.
     """
@@ -42,18 +42,18 @@ class Learnt:
     selection: str
     manifest: Path
     raw: Path
-    owner: Path
+    owner: Path | None = None
     optimisation: Optimisation | None = None
     views: Mapping[str, Any] | None = None
 
     @classmethod
     def of(cls, model: Path, root: Path | None = None) -> "Learnt | None":
-        """Return that of the folder of a model; None where a workspace has not laid it in, and as of LearntInRun.of.
+        """Return that of the folder of a model; None where a workspace has not laid it in, it does not lie beside a start that was made once, and as of LearntInRun.of.
 
         Args:
             root: a workspace that may have laid it in.
 
-        Raises DataError as of LearntInRun.of, and for what was laid in and cannot be read.
+        Raises DataError as of LearntInRun.of, for what was laid in and cannot be read, and for a start that is not as it was made.
         """
         if root is not None and (laid := laid_at(root, model)) is not None and laid.is_dir():
             return cls._laid(laid, root)
@@ -134,7 +134,9 @@ def _check_sealed(model: Path) -> None:
     try:
         check_files(model, read_sealed(model)["files"])
     except StaleArtifact as err:
-        raise DataError(f"{model.name} is not as it was made: {err}") from err
+        raise DataError(
+            f"{model} is not as it was made: a file was changed or is missing. Name micro_clip again, and it is made anew."
+        ) from err
 
 
 def digest_in(folder: Path) -> str:

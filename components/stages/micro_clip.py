@@ -41,7 +41,6 @@ from components.recipes.micro_clip import MicroClip
 from components.recipes.recipe import Recipe, load_recipe, overlay
 from components.recipes.section import build
 from components.recipes.trained import save_trained
-from components.stages import learnt
 from components.stages.code import files_of
 from components.stages.learnt import BESIDE, MANIFEST, Learnt
 from components.stages.made_once import made_once
@@ -50,7 +49,6 @@ from components.training.train import train
 
 SCENE: dict[str, Any] = {"things": [1, 2], "size_px": 48}
 VIEWS: dict[str, Any] = {"shift": 0.06, "zoom": (0.9, 1.1)}  # colours and places are spoken of, so they stay
-SCENES_BY = 104_729  # beyond the seed: by 0 the sets are drawn that it is measured on, and by the workspace's what it may be adapted to
 DECIDING = (
     "contracts",
     "data",
@@ -59,6 +57,13 @@ DECIDING = (
     "objectives",
     "training",
 )  # packages of which a byte may change the weights
+LAYING = (
+    "data/ingest.py",
+    "data/shard_writer.py",
+    "data/versions/repacked.py",
+    "stages/learnt.py",
+    "stages/recalled.py",
+)  # and what lies beside them
 
 
 def micro_clip(
@@ -105,7 +110,7 @@ def described(root: Path, which: MicroClip) -> Recipe:
 def _train(which: MicroClip, recipe: Recipe, source: Source, out: Path, resumes: Path, progress: Progress) -> None:
     shutil.rmtree(drawn := resumes / "drawn", ignore_errors=True)  # of one that was killed
     drawn.mkdir()
-    ingest(source, drawn, which.seed + SCENES_BY, progress)
+    ingest(source, drawn, which.seed, progress)
     manifest, training = read_manifest(drawn / MANIFEST), recipe.training
     pool, held = (read_pool(of_split(manifest, split), drawn) for split in ("train", "pair"))
     captions = distinct([text for texts in pool.captions for text in texts])
@@ -140,7 +145,7 @@ def _train(which: MicroClip, recipe: Recipe, source: Source, out: Path, resumes:
 def _learnt(drawn: Path, recipe: Recipe) -> Learnt:
     """Return what it learnt from, and how, so that whoever adapts it can learn from that again, as from what a run learnt from."""
     return Learnt(
-        selection="scenes", manifest=drawn / MANIFEST, raw=drawn, owner=drawn,
+        selection="micro_clip", manifest=drawn / MANIFEST, raw=drawn,
         optimisation=replace(recipe.training.optimisation, rates={}), views=_plain(VIEWS),
     )  # fmt: skip
 
@@ -189,7 +194,8 @@ def _code(root: Path) -> str:
     """Return a digest over the code that may change the weights: of what pretraining depends on, and of scenes."""
     folders = tuple(f"components/{name}/" for name in DECIDING)
     named = {root / path for path in files_of(root)["pretrain"] if path.startswith(folders)}
-    named |= set((root / "components/data/synthetic").rglob("*.py")) | {Path(__file__), Path(learnt.__file__)}
+    named |= set((root / "components/data/synthetic").rglob("*.py")) | {Path(__file__)}
+    named |= {root / "components" / path for path in LAYING}
     total = hashlib.sha256()
     for path in sorted(named, key=lambda one: one.name + str(one)):
         total.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())

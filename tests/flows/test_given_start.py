@@ -143,7 +143,7 @@ def test_micro_clip_is_trained_and_taken_and_what_it_learnt_from_is_laid_in(root
     assert race["as_trained"]["optimizer"] == "muon"
     assert "what micro_clip" in sentence_of(folder, root)
     beside = Beside.of(Asked(data="mine", start=folder), tmp_path, tmp_path, silent)
-    assert (beside.named, beside.ways, beside.unasked) == ("scenes", ("continued",), True)
+    assert (beside.named, beside.ways, beside.unasked) == ("micro_clip", ("continued",), True)
     assert beside.pool is not None
     assert sorted(beside.pool.keys) == sorted(read_manifest(laid / "manifest.parquet")["key"].to_pylist())
     (other := tmp_path / "other/.diptych").mkdir(parents=True)

@@ -17,7 +17,7 @@ from components.recipes.started import Start
 from components.recipes.trained import load_trained
 from components.recipes.yaml_lines import read_yaml
 from components.stages.learnt import BESIDE, Learnt
-from components.stages.micro_clip import SCENE, SCENES_BY, VIEWS, micro_clip
+from components.stages.micro_clip import SCENE, VIEWS, micro_clip
 from components.stages.micro_clip import described as described_by
 from components.stages.recalled import makeable
 
@@ -55,8 +55,8 @@ def test_it_is_a_model_that_a_run_can_begin_from(root, folder):
 def test_what_it_learnt_from_lies_beside_it_and_is_told_where_all_is_as_it_was_made(root, folder, tmp_path):
     found = Learnt.of(folder)
     assert found is not None
-    assert (found.owner, found.selection) == (root, "scenes")
-    drawn = ScenesSource(pictures=FEW.scenes, scene=SCENE, regions=False).samples(FEW.seed + SCENES_BY, silent)
+    assert (found.owner, found.selection) == (root, "micro_clip")
+    drawn = ScenesSource(pictures=FEW.scenes, scene=SCENE, regions=False).samples(FEW.seed, silent)
     trained = {one.key: one.media[0].data for one in drawn if one.split == "train"}
     pool = found.pictures()
     assert dict(zip(pool.keys, pool.pictures, strict=True)) == trained
@@ -67,16 +67,16 @@ def test_what_it_learnt_from_lies_beside_it_and_is_told_where_all_is_as_it_was_m
     assert Learnt.of(kept).owner == tmp_path
     shard = next((kept / BESIDE / "train").iterdir())
     shard.write_bytes(shard.read_bytes()[:-512])
-    with pytest.raises(DataError, match=f"{folder.name} is not as it was made.*{shard.name}"):
+    with pytest.raises(DataError, match=f"{folder.name} is not as it was made.*Name micro_clip again"):
         Learnt.of(kept)
 
 
-def test_no_scene_that_it_learns_from_is_one_that_it_may_be_measured_on():
+def test_it_is_not_drawn_by_the_seed_of_the_sets_that_it_may_be_measured_on():
     def drawn(source, seed):
         return {(one.key, one.texts[0].text) for one in source.samples(seed, silent)}
 
     usual = ScenesSource(pictures=600, scene=SCENE, regions=False)
-    learnt = drawn(usual, MicroClip().seed + SCENES_BY)
+    learnt = drawn(usual, MicroClip().seed)
     listed = read_yaml(REPOSITORY / "components/recipes/adapted.yaml").values["evaluation"]["sets"]
     sets = {name: said["source"] for name, said in listed.items() if said["source"]["name"] == "scenes"}
     assert {*sets} == {"general", "drawn"}
