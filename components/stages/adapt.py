@@ -119,7 +119,7 @@ def adapt(
     return Adapted(
         raced=found, own=study(kept_of(own), metrics=("retrieval.pair.*", "zero_shot.pair.*"), seed=seed),
         elsewhere=study(kept_of(elsewhere), metrics=names, seed=seed) if names else [], metric=LABELS if choice else CAPTIONS, served=served, more=more,
-        unable=[one.name for its in elsewhere[START] for one in its.metrics if not able(one)],
+        unable=[one.name for its in elsewhere[START] for one in its.metrics if not able(one, its.rows)],
     )  # fmt: skip
 
 

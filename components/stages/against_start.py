@@ -23,7 +23,7 @@ def against_start(found: Findings, start: Findings, seed: int) -> dict[str, Any]
         seed: of the draws.
     """
     arms = {START: [evaluated(START, start)], ADAPTED: [evaluated(ADAPTED, found)]}
-    could = {one.name: able(one) for one in start.metrics}
+    could = {one.name: able(one, start.rows) for one in start.metrics}
     lines = [
         {**asdict(line), "able": could[line.metric]}
         for line in study(arms, metrics=NUMBERS, seed=seed)

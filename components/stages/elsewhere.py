@@ -1,7 +1,10 @@
 """Sets of others, on which a model that is tuned must not get worse: one half of each bounds what is chosen, the other tells what was lost."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from components.contracts.evaluate import Metric
 from components.contracts.evaluator import Evaluator, Findings, Pictures
@@ -9,6 +12,7 @@ from components.contracts.progress import Progress
 from components.data.evaluation_set import EvaluationSet
 from components.data.halves import halves
 from components.data.selection import Pool
+from components.evaluation.bootstrap import mean_interval
 from components.evaluation.embedding import Embedder
 from components.evaluation.on_set import naming, usual
 from components.evaluation.retrieval import Retrieval
@@ -41,14 +45,14 @@ class Elsewhere:
         """How a trade calls it."""
         return self.said or self.name
 
-    def metric(self, embedder: Embedder, progress: Progress) -> Metric:
-        """Return that number of a model, with all that is needed to read it."""
+    def found(self, embedder: Embedder, progress: Progress) -> tuple[Metric, Findings]:
+        """Return that number of a model, and all that is needed to read it."""
         found = found_of(embedder, self.name, self.pool, self.asks, 0, progress)
-        return next(metric for metric in found.metrics if metric.name == self.main)
+        return next(metric for metric in found.metrics if metric.name == self.main), found
 
     def number(self, embedder: Embedder, progress: Progress) -> float:
         """Return that number of a model."""
-        return self.metric(embedder, progress).value
+        return self.found(embedder, progress)[0].value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +68,22 @@ class Halved:
     on: Elsewhere
 
 
-def able(metric: Metric) -> bool:
+def able(metric: Metric, rows: Mapping[str, pa.Table]) -> bool:
     """Return whether a model can do at all what a number measures: the lower end of its interval is above chance.
 
-    What a start cannot do it cannot lose, and a number that is chance goes up and down by chance alone.
+    What a start cannot do it cannot lose, and a number that is chance goes up and down by chance alone. Names of classes can fit by chance, too: who calls all that is upright `seven`
+    is right of every seven, and of many pictures. So where classes are told apart by their names, whole classes are drawn, and not pictures.
+
+    Args:
+        rows: that it is counted over.
     """
-    return (metric.value if metric.low is None else metric.low) > metric.chance
+    low = metric.low
+    for tally in metric.tallies:
+        if tally.rows.startswith("zero_shot."):
+            of = rows[tally.rows].filter(pc.equal(rows[tally.rows]["set"], tally.where["set"]))
+            right = pc.less_equal(of[tally.column], tally.at_most).to_numpy(zero_copy_only=False)
+            low, _ = mean_interval(right, of["label"].to_pylist(), 0)
+    return (metric.value if low is None else low) > metric.chance
 
 
 def of_set(one: EvaluationSet) -> Halved:

@@ -91,11 +91,11 @@ class Scales:
         row: dict[str, float] = {"alpha": 0.0, "val": scored(embedder.model, start, watch)}
         without: dict[str, str] = {}
         for done, one in enumerate(others, 1):
-            found = one.metric(embedder, progress)
-            row[one.called] = found.value
-            if not able(found):
+            metric, found = one.found(embedder, progress)
+            row[one.called] = metric.value
+            if not able(metric, found.rows):
                 without[one.called] = (
-                    f"the start is not shown to be better there than chance: {found.value:.1%}, and chance is {found.chance:.1%}"
+                    f"the start is not shown to be better there than chance: {metric.value:.1%}, and chance is {metric.chance:.1%}"
                 )
             progress("looking at what the start can do elsewhere", done, len(others))
         return cls(

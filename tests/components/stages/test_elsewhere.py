@@ -1,6 +1,9 @@
 """Numbers of sets of others: which must not fall, in which half they bound and in which they are told, and which a start can lose at all."""
 
-from components.contracts.evaluate import Metric
+import pyarrow as pa
+import pytest
+
+from components.contracts.evaluate import Metric, Tally
 from components.contracts.progress import silent
 from components.data.evaluation_set import read_set
 from components.data.transforms.preprocess import Preprocess
@@ -39,12 +42,44 @@ def test_what_bounds_and_what_is_told_are_of_different_pictures(squares, clip, v
         assert len(one.by.pool.keys) + len(one.on.pool.keys) == 50
         assert one.by.main == one.on.main
         for half in (one.by, one.on):
-            found = half.metric(embedder, silent)
-            assert (found.name, half.number(embedder, silent)) == (half.main, found.value)
+            metric, found = half.found(embedder, silent)
+            assert metric.name == half.main
+            assert metric in found.metrics
+            assert half.number(embedder, silent) == metric.value
 
 
 def test_a_number_is_of_a_start_that_can_do_it_where_it_is_shown_to_be_above_chance():
     about = {"name": "m", "unit": "fraction", "better": "up", "n": 100, "chance": 0.1, "baseline": 0.1}
-    assert able(Metric(value=0.2, low=0.11, high=0.3, **about))
-    assert not able(Metric(value=0.2, low=0.1, high=0.3, **about))
-    assert able(Metric(value=0.2, **about)), "of one group alone there is no interval"
+    assert able(Metric(value=0.2, low=0.11, high=0.3, **about), {})
+    assert not able(Metric(value=0.2, low=0.1, high=0.3, **about), {})
+    assert able(Metric(value=0.2, **about), {}), "of one group alone there is no interval"
+
+
+@pytest.mark.parametrize(
+    ("right", "can"),
+    [
+        (
+            (40, 30, 0, 0, 0, 0, 0, 0, 0, 0),
+            False,
+        ),  # what micro_clip makes of digits: all that is upright is a seven, or a one
+        ((4, 12, 9, 6, 3, 8, 2, 7, 10, 9), True),  # as many, of many classes
+        ((40, 40, 0, 0), False),
+        ((36, 30), True),
+        ((40, 15), False),  # of two, one that is answered for the other
+        ((30,), True),  # of one alone there is nothing to draw
+    ],
+)
+def test_classes_that_are_named_rightly_by_chance_are_none_that_a_start_can_tell(right: tuple[int, ...], can: bool):
+    rows = {
+        "query": [f"{label}/{place}" for label in range(len(right)) for place in range(40)],
+        "label": [f"class {label}" for label in range(len(right)) for _ in range(40)],
+        "rank": [1 if place < of else 2 for of in right for place in range(40)],
+    }
+    both = [pa.table({**rows, "set": ["category"] * len(rows["rank"])})]
+    both.append(pa.table({**rows, "set": ["colour"] * len(rows["rank"]), "rank": [3] * len(rows["rank"])}))
+    metric = Metric(
+        name="zero_shot.digits.category.top1", value=sum(right) / len(rows["rank"]), low=0.99, high=1.0, unit="fraction", better="up",
+        n=len(rows["rank"]), chance=1 / max(2, len(right)), baseline=0.0,
+        tallies=(Tally(rows="zero_shot.digits", where={"set": "category"}, column="rank", at_most=1),),
+    )  # fmt: skip
+    assert able(metric, {"zero_shot.digits": pa.concat_tables(both)}) == can
