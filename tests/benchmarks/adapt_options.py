@@ -1,7 +1,7 @@
 """What the options of a race do to a small set: `python -m tests.benchmarks.adapt_options --seeds 0 1 2 --keep`.
 
 The start is micro_clip, trained on drawn scenes. One's own are 75 painted shapes, and 75 others to be tested on, none of whose captions
-was learnt from; elsewhere are the 240 drawn scenes of `general`. Each arm tunes for as many steps, all the way (alpha 1), so that what an option does is not hidden by
+was learnt from; elsewhere are 240 drawn scenes of `general`. Each arm tunes for as many steps, all the way (alpha 1), so that what an option does is not hidden by
 the choice that a race makes afterwards. Numbers are mean recall, over both directions and k of 1, 5 and 10. Prints one JSON object as its last line; --keep writes it to
 docs/benchmarks/adapt-options.json.
 """

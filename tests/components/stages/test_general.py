@@ -26,7 +26,7 @@ def test_they_are_found_and_told_apart_and_both_halves_share_nothing(held):
         "retrieval.general.mean_recall", "zero_shot.drawn.category.top1", "zero_shot.digits.category.top1",
     }  # fmt: skip
     assert {one.by.called: (len(one.by.pool.keys), len(one.on.pool.keys)) for one in found} == {
-        "general": (240, 240), "drawn": (302, 298), "digits": (300, 299),
+        "general": (720, 720), "drawn": (302, 298), "digits": (300, 299),
     }  # fmt: skip
     for first, second in shas.values():
         assert first.isdisjoint(second)
