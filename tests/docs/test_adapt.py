@@ -21,6 +21,8 @@ from components.stages.unasked import OF_CAPTIONS, OF_LABELS, ROOM
 from flows.adapt_parser import add_adapt
 from flows.cli import _parser
 from tests.benchmarks.adapt_beside import GAIN, LOSS, over_seeds, row_of
+from tests.benchmarks.adapt_kept import refused
+from tests.benchmarks.adapt_kept import sentence as over_seeds_kept
 from tests.benchmarks.adapt_quarter import sentence
 
 REPOSITORY = Path(__file__).parents[2]
@@ -218,6 +220,14 @@ def test_the_quarter_of_an_hour_is_what_was_measured():
     )
     then, now = (f"{100 * one['killed']['own']['difference']:+.1f}" for one in (before, said))
     assert f"with another seed {then}, where it is {now}." in MEASURED
+
+
+def test_how_often_the_gate_would_refuse_is_what_was_measured():
+    said, before = kept("adapt-kept"), kept("adapt-kept-before")
+    assert over_seeds_kept(said) in MEASURED
+    assert (
+        f"(commit `{before['commit']}`) it was {sum(map(refused, before['runs']))} of {len(before['runs'])}" in MEASURED
+    )
 
 
 def test_the_general_sets_are_those_of_the_recipe():
