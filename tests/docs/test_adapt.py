@@ -220,6 +220,9 @@ def test_the_quarter_of_an_hour_is_what_was_measured():
     )
     then, now = (f"{100 * one['killed']['own']['difference']:+.1f}" for one in (before, said))
     assert f"with another seed {then}, where it is {now}." in MEASURED
+    lost = -100 * said["killed"]["elsewhere"]["general"]["difference"]
+    assert lost > 100 * MOST_LOST
+    assert f"of commit `{said['commit']}` the gate refused the second, which lost {lost:.1f} points" in MEASURED
 
 
 def test_how_often_the_gate_would_refuse_is_what_was_measured():
