@@ -44,7 +44,7 @@ class Adapted:
         metric: the number of `own` that all is chosen by: mean recall where captions are asked for, top-1 where labels are.
         served: the labels as a server takes them, where they were asked for.
         more: of which kind of pictures more would help most, by what the adapted model misses of those that were held out.
-        unable: numbers of `elsewhere` in which the start is no better than chance, so that nothing was to be lost.
+        unable: numbers of `elsewhere` in which the start is not shown to be better than chance (`able`), so that nothing was to be lost.
     """
 
     raced: Raced

@@ -15,7 +15,7 @@ OWN = ("pair", "designer", "concept", "both")  # val has chosen already
 
 
 def against_start(found: Findings, start: Findings, seed: int) -> dict[str, Any]:
-    """Return how far each number of a model is from its start's, with intervals, and whether the start was `able`, above chance: `own`, and by set `elsewhere`.
+    """Return how far each number of a model is from its start's, with intervals, and whether the start was `able`, shown to be above chance: `own`, and by set `elsewhere`.
 
     Args:
         found: of the model, each number with its rows.

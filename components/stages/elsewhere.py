@@ -20,6 +20,7 @@ from components.evaluation.subject import TrainedModel
 from components.evaluation.zero_shot import ZeroShot
 
 KS = (1, 5, 10)  # of recall at k
+FEW = 4  # classes, of which one in 256 draws has the worst alone; of three it is one in 27, more than an interval leaves out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,21 +70,31 @@ class Halved:
 
 
 def able(metric: Metric, rows: Mapping[str, pa.Table]) -> bool:
-    """Return whether a model can do at all what a number measures: the lower end of its interval is above chance.
+    """Return whether a model can do at all what a number measures: what it is sure to be is above chance, as of `surely`.
 
-    What a start cannot do it cannot lose, and a number that is chance goes up and down by chance alone. Names of classes can fit by chance, too: who calls all that is upright `seven`
-    is right of every seven, and of many pictures. So where classes are told apart by their names, whole classes are drawn, and not pictures.
+    What a start cannot do it cannot lose, and a number that is chance goes up and down by chance alone.
+    """
+    return surely(metric, rows) > metric.chance
+
+
+def surely(metric: Metric, rows: Mapping[str, pa.Table]) -> float:
+    """Return the lower end of a number's interval; of classes that are told apart by their names, of that over classes, too, whichever is lower; without an interval, the number.
+
+    Names can fit by chance: who calls all digits that are upright one or seven is right of these two, however many pictures there are, and of no other. Of fewer than FEW classes
+    draws of them would show little but the worst, so that pictures alone are drawn.
 
     Args:
         rows: that it is counted over.
     """
-    low = metric.low
+    lows = [metric.value if metric.low is None else metric.low]
     for tally in metric.tallies:
         if tally.rows.startswith("zero_shot."):
             of = rows[tally.rows].filter(pc.equal(rows[tally.rows]["set"], tally.where["set"]))
-            right = pc.less_equal(of[tally.column], tally.at_most).to_numpy(zero_copy_only=False)
-            low, _ = mean_interval(right, of["label"].to_pylist(), 0)
-    return (metric.value if low is None else low) > metric.chance
+            right, labels = pc.less_equal(of[tally.column], tally.at_most), of["label"].to_pylist()
+            if len(set(labels)) >= FEW:
+                low, _ = mean_interval(right.to_numpy(zero_copy_only=False), labels, 0)
+                lows += [] if low is None else [low]
+    return min(lows)
 
 
 def of_set(one: EvaluationSet) -> Halved:

@@ -21,7 +21,7 @@ from components.finetuning.race import Heat
 from components.finetuning.strategy import ALPHAS, Strategy
 from components.models.dual_encoder import DualEncoder
 from components.models.grown import begun, shrink
-from components.stages.elsewhere import Elsewhere, able
+from components.stages.elsewhere import Elsewhere, able, surely
 from components.training.callbacks import Watch
 
 NEARER = 2  # looks, at most, below a place that is better and loses too much, each half-way to the place before it
@@ -95,7 +95,7 @@ class Scales:
             row[one.called] = metric.value
             if not able(metric, found.rows):
                 without[one.called] = (
-                    f"the start is not shown to be better there than chance: {metric.value:.1%}, and chance is {metric.chance:.1%}"
+                    f"the start is not shown to be better there than chance: {metric.value:.1%}, of other pictures or classes perhaps {surely(metric, found.rows):.1%}, and chance is {metric.chance:.1%}"
                 )
             progress("looking at what the start can do elsewhere", done, len(others))
         return cls(

@@ -21,6 +21,7 @@ from components.stages.unasked import OF_CAPTIONS, OF_LABELS, ROOM
 from flows.adapt_parser import add_adapt
 from flows.cli import _parser
 from tests.benchmarks.adapt_beside import GAIN, LOSS, over_seeds, row_of
+from tests.benchmarks.adapt_kept import points as over_seeds_points
 from tests.benchmarks.adapt_kept import refused
 from tests.benchmarks.adapt_kept import sentence as over_seeds_kept
 from tests.benchmarks.adapt_quarter import sentence
@@ -219,18 +220,24 @@ def test_the_quarter_of_an_hour_is_what_was_measured():
         in MEASURED
     )
     then, now = (f"{100 * one['killed']['own']['difference']:+.1f}" for one in (before, said))
-    assert f"with another seed {then}, where it is {now}." in MEASURED
+    assert f"with another seed of the pictures {then}, where it is {now}." in MEASURED
     lost = -100 * said["killed"]["elsewhere"]["general"]["difference"]
     assert lost > 100 * MOST_LOST
-    assert f"of commit `{said['commit']}` the gate refused the second, which lost {lost:.1f} points" in MEASURED
+    assert f"{lost:.1f} points were lost on `general`, and the gate allows {100 * MOST_LOST:.1f}" in MEASURED
 
 
 def test_how_often_the_gate_would_refuse_is_what_was_measured():
     said, before = kept("adapt-kept"), kept("adapt-kept-before")
     assert over_seeds_kept(said) in MEASURED
+    assert all(said[name] == before[name] for name in ("pictures", "budget_s", "most_lost", "command"))
+    lost = sum(refused(run, before["most_lost"]) for run in before["runs"])
+    general = over_seeds_points(run["elsewhere"]["general"] for run in before["runs"])
     assert (
-        f"(commit `{before['commit']}`) it was {sum(map(refused, before['runs']))} of {len(before['runs'])}" in MEASURED
+        f"(commit `{before['commit']}`) it was {lost} of {len(before['runs'])}, and {general} points there" in MEASURED
     )
+    same = [one["alpha"] == was["alpha"] for one, was in zip(said["runs"], before["runs"], strict=True)]
+    assert f"{sum(same)} of the {len(same)} are the same models" in MEASURED
+    assert len(same) - sum(same) == 1
 
 
 def test_the_general_sets_are_those_of_the_recipe():
