@@ -168,7 +168,8 @@ def raced(
     without, heats = dict[str, str](), list[Heat]()
     unfit = _preparable(model, part)
     hard = hard_of(embedder, train, val, choice, ask, [name for name, why in unfit.items() if not why])
-    scales = Scales.of(embedder, start, watch, others, most_lost, progress)
+    within = 0.0 if choice else 1 / (2 * len(val))  # one picture in one of the two directions
+    scales = Scales.of(embedder, start, watch, others, most_lost, progress, within)
     ends = [_End(way=START, steps=0, alpha=0.0, val=scales.row["val"])]
     told, frozen, by_folds = None, list[tuple[Heat, Fitted]](), dict[str, float]()
     if choice:
@@ -221,7 +222,7 @@ def raced(
     most = max((row["val"] for one in weighed for row in one.trade), default=best.val)
     return Raced(
         way=best.way, called=called(best.way, part), steps=best.steps, alpha=best.alpha, trade=weighed[-1].trade if weighed else [scales.row], heats=heats,
-        without=without, unbound=scales.without, passed_over={one.heat.name: one.trade for one in weighed[:-1]}, kept=max(best.val, scales.row["val"]) + TIE >= most,
+        without=without, unbound=scales.without, passed_over={one.heat.name: one.trade for one in weighed[:-1]}, kept=max(best.val, scales.row["val"]) + within + TIE >= most,
         strength=fitted.strength if fitted else None, labels=choice.labels if choice else (), vectors=fitted.vectors if fitted else None, hard=hard, by_folds=by_folds, batch=step, general=general, optimisation=part[CONTINUED].optimisation if CONTINUED in part else None,
     )  # fmt: skip
 

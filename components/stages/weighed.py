@@ -3,7 +3,8 @@ that loses little.
 
 Source: Wortsman et al. 2021, arXiv:2109.01903, section 3. Differs: whoever wins on the validation split may forget wherever one looks, and another that is
 nearly as good may not, so that all that raced are weighed before the start is kept; and where what is better loses too much, it is looked at between that
-and the place before it, since five places are far apart.
+and the place before it, since five places are far apart. Of places that are as good to one query of the validation split, the nearest to the start is taken: what one query more is worth
+is chance, and the way there is not.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +25,7 @@ from components.models.grown import begun, shrink
 from components.stages.elsewhere import Elsewhere, able, surely
 from components.training.callbacks import Watch
 
+CLOSE = 1e-9  # shares that are the same but for how they were added up
 NEARER = 2  # looks, at most, below a place that is better and loses too much, each half-way to the place before it
 
 Row = Mapping[str, float]
@@ -70,6 +72,7 @@ class Scales:
         others: numbers of sets that must not fall.
         most_lost: of each, from 0 to 1.
         progress: is told.
+        within: by how much of the validation split's number a place must be better than one nearer to the start.
         row: of the start, which every trade begins with.
         without: numbers that bound nothing -> why.
     """
@@ -80,12 +83,13 @@ class Scales:
     others: Sequence[Elsewhere]
     most_lost: float
     progress: Progress
+    within: float
     row: Row
     without: Mapping[str, str]
 
     @classmethod
     def of(
-        cls, embedder: Embedder, start: Weights, watch: Watch, others: Sequence[Elsewhere], most_lost: float, progress: Progress
+        cls, embedder: Embedder, start: Weights, watch: Watch, others: Sequence[Elsewhere], most_lost: float, progress: Progress, within: float = 0.0
     ) -> "Scales":  # fmt: skip
         """Weigh the start, whose weights the model has."""
         row: dict[str, float] = {"alpha": 0.0, "val": scored(embedder.model, start, watch)}
@@ -99,7 +103,7 @@ class Scales:
                 )
             progress("looking at what the start can do elsewhere", done, len(others))
         return cls(
-            embedder=embedder, start=start, watch=watch, others=others, most_lost=most_lost, progress=progress, row=row, without=without
+            embedder=embedder, start=start, watch=watch, others=others, most_lost=most_lost, progress=progress, within=within, row=row, without=without
         )  # fmt: skip
 
     def weigh(self, heat: Heat, tuned: Weights, way: Strategy | None) -> Weighed:
@@ -124,19 +128,19 @@ class Scales:
             self.progress("weighing what is lost elsewhere", done, len(ALPHAS) - 1)
         bounds = [one.called for one in self.others if one.called not in self.without]
         for look in range(1, NEARER + 1):
-            nearer = between(rows, self.most_lost, bounds)
+            nearer = between(rows, self.most_lost, bounds, self.within)
             if nearer is None:
                 break
             rows = sorted([*rows, row_at(nearer)], key=lambda row: row["alpha"])
             self.progress("looking nearer to what may be lost", look, NEARER)
-        alpha, _ = chosen(rows, self.most_lost, bounds)
+        alpha, _ = chosen(rows, self.most_lost, bounds, self.within)
         return Weighed(heat=heat, start=start, tuned=tuned, trade=rows, alpha=alpha)
 
     def best(self, raced: Sequence[tuple[Heat, Callable[[], Weights]]], ways: Mapping[str, Strategy]) -> list[Weighed]:
         """Return what was weighed, the best on the validation split of what is allowed last; it alone with its weights, since those of all would fill a memory.
 
-        The best score of a race is weighed first. Another is weighed only where its score is above what is allowed so far, and not by a tie alone, for at none of the five places can
-        it be better than that.
+        The best score of a race is weighed first. Another is weighed only where its score is above what is allowed so far, and not by a tie or what is `within` alone, for at none of the
+        five places can it be better than that.
 
         Args:
             raced: heats, each with what reads its weights; the first of equals is preferred.
@@ -145,7 +149,7 @@ class Scales:
         others: list[Weighed] = []
         best: Weighed | None = None
         for heat, read in sorted(raced, key=lambda one: -one[0].score):
-            if best is None or heat.score > best.val + TIE:
+            if best is None or heat.score > best.val + self.within + TIE:
                 one = self.weigh(heat, read(), ways.get(heat.name))
                 best, other = (one, best) if best is None or one.val > best.val else (best, one)
                 others += [replace(other, start={}, tuned={})] if other else []
@@ -161,10 +165,10 @@ class Scales:
         take(model, one.weights)
 
 
-def chosen(trade: Sequence[Row], most_lost: float, others: Sequence[str]) -> tuple[float, bool]:
+def chosen(trade: Sequence[Row], most_lost: float, others: Sequence[str], within: float = 0.0) -> tuple[float, bool]:
     """Return the alpha that is best on the validation split of those that lose no more elsewhere, and whether the best of all is among them.
 
-    Of equals it is the smallest, and of the start and what answers as many rightly, however surely, the start.
+    Of equals it is the smallest, also of those that are no more than `within` apart; and of the start and what answers as many rightly, however surely, the start.
 
     Args:
         trade: a row an alpha, `alpha`, `val` and each other set's number; alpha 0 is the start.
@@ -176,23 +180,25 @@ def chosen(trade: Sequence[Row], most_lost: float, others: Sequence[str]) -> tup
         return row["val"] + (0.0 if row["alpha"] else TIE), -row["alpha"]
 
     best, best_of_all = (max(rows, key=key) for rows in (allowed, trade))
-    return best["alpha"], best_of_all in allowed
+    least = max(best["val"] - within - CLOSE, next(row["val"] for row in trade if not row["alpha"]) + TIE)
+    equals = [row["alpha"] for row in allowed if within and best["alpha"] and row["val"] > least]
+    return min([best["alpha"], *equals]), best_of_all in allowed
 
 
-def between(trade: Sequence[Row], most_lost: float, others: Sequence[str]) -> float | None:
+def between(trade: Sequence[Row], most_lost: float, others: Sequence[str], within: float = 0.0) -> float | None:
     """Return where else to look: below the first place beyond what is chosen that is better and loses too much, half-way to the place before it.
 
     None where there is no such place, or where that before it loses too much as well.
 
     Args:
         trade: as of `chosen`, in the order of alphas.
-        most_lost, others: as of `chosen`.
+        most_lost, others, within: as of `chosen`.
     """
-    alpha, _ = chosen(trade, most_lost, others)
+    alpha, _ = chosen(trade, most_lost, others, within)
     allowed = _allowed(trade, most_lost, others)
     val = next(row["val"] for row in trade if row["alpha"] == alpha)
     for before, row in pairwise(trade):
-        if row["alpha"] > alpha and row["val"] > val + TIE and row not in allowed:
+        if row["alpha"] > alpha and row["val"] > val + within + TIE and row not in allowed:
             return (before["alpha"] + row["alpha"]) / 2 if before in allowed else None
     return None
 

@@ -172,6 +172,15 @@ def test_it_is_looked_at_below_the_first_place_that_is_better_and_loses_too_much
     assert between(rows, 0.01, ["others"]) == wanted
 
 
+def test_nobody_looks_nearer_for_what_is_no_better_than_one_query():
+    rows = [
+        {"alpha": alpha, "val": val, "others": kept}
+        for alpha, val, kept in ((0.0, 0.1, 1), (0.5, 0.5, 1), (1.0, 0.51, 0))
+    ]
+    assert between(rows, 0.01, ["others"]) == 0.75
+    assert between(rows, 0.01, ["others"], 0.01) is None
+
+
 def test_what_the_start_cannot_do_bounds_nothing(race_between):
     found, _, _ = race_between(chance=1.0, most_lost=0.01)
     assert (found.way, found.kept) == ("whole", True)
