@@ -19,7 +19,7 @@ from components.contracts.errors import ConfigError
 from components.contracts.progress import Progress
 from components.contracts.sample import SPLITS
 from components.contracts.sealed import digest_of
-from components.data.selection import Pool
+from components.data.selection import Pool, distinct
 from components.evaluation.embedding import Embedder
 from components.evaluation.hard_data import FEW_TO_CHOOSE_BY, Hard, fewer_than_labels, hard_data, left_out
 from components.finetuning.augment import Augment
@@ -168,7 +168,7 @@ def raced(
     without, heats = dict[str, str](), list[Heat]()
     unfit = _preparable(model, part)
     hard = hard_of(embedder, train, val, choice, ask, [name for name, why in unfit.items() if not why])
-    within = 0.0 if choice else 1 / (2 * len(val))  # one picture in one of the two directions
+    within = 0.0 if choice else one_query(val)  # of labels, sureness tells apart what is right as often
     scales = Scales.of(embedder, start, watch, others, most_lost, progress, within)
     ends = [_End(way=START, steps=0, alpha=0.0, val=scales.row["val"])]
     told, frozen, by_folds = None, list[tuple[Heat, Fitted]](), dict[str, float]()
@@ -202,7 +202,7 @@ def raced(
         won = weighed[-1]
         heats += [*(heat for heat in ran if heat is not won.heat), won.heat]
         if won.alpha:
-            ends.append(_End(way=won.heat.name, steps=won.heat.steps, alpha=won.alpha, val=won.val))
+            ends.append(_End(way=won.heat.name, steps=won.heat.steps, alpha=won.alpha, val=won.reached))
         if won.alpha and told:
             scales.take(won, part.get(won.heat.name))
             on_top = told.run(f"{won.heat.name}-{won.heat.steps}-{won.alpha:g}", without, won.heat.name, frozen)
@@ -222,9 +222,15 @@ def raced(
     most = max((row["val"] for one in weighed for row in one.trade), default=best.val)
     return Raced(
         way=best.way, called=called(best.way, part), steps=best.steps, alpha=best.alpha, trade=weighed[-1].trade if weighed else [scales.row], heats=heats,
-        without=without, unbound=scales.without, passed_over={one.heat.name: one.trade for one in weighed[:-1]}, kept=max(best.val, scales.row["val"]) + within + TIE >= most,
+        without=without, unbound=scales.without, passed_over={one.heat.name: one.trade for one in weighed[:-1]}, kept=max(best.val, scales.row["val"]) + TIE >= most,
         strength=fitted.strength if fitted else None, labels=choice.labels if choice else (), vectors=fitted.vectors if fitted else None, hard=hard, by_folds=by_folds, batch=step, general=general, optimisation=part[CONTINUED].optimisation if CONTINUED in part else None,
     )  # fmt: skip
+
+
+def one_query(val: Pool) -> float:
+    """Return what one query is worth of the mean of recall both ways, by the direction that has more of them."""
+    texts = distinct([text for its in val.captions for text in its])
+    return 1 / (2 * max(len(val), len(texts)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,19 +41,16 @@ class Weighed:
         start: by the names of tensors that this tuning's model has.
         tuned: its weights.
         trade: a row an alpha, the start's first.
-        alpha: the best on the validation split of those that lose no more than is allowed; 0 where none is better than the start.
+        reached: the best on the validation split of those that lose no more than is allowed, by which tunings are compared.
+        alpha: where that is, or of places as good the `nearest` to the start; 0 where none is better than the start.
     """
 
     heat: Heat
     start: Weights = field(compare=False)
     tuned: Weights = field(compare=False)
     trade: Sequence[Row]
+    reached: float
     alpha: float
-
-    @property
-    def val(self) -> float:
-        """What is got at that alpha."""
-        return next(row["val"] for row in self.trade if row["alpha"] == self.alpha)
 
     @property
     def weights(self) -> Weights:
@@ -72,7 +69,7 @@ class Scales:
         others: numbers of sets that must not fall.
         most_lost: of each, from 0 to 1.
         progress: is told.
-        within: by how much of the validation split's number a place must be better than one nearer to the start.
+        within: of the validation split's number: of places of a tuning that are no further apart the nearest to the start is taken.
         row: of the start, which every trade begins with.
         without: numbers that bound nothing -> why.
     """
@@ -128,19 +125,21 @@ class Scales:
             self.progress("weighing what is lost elsewhere", done, len(ALPHAS) - 1)
         bounds = [one.called for one in self.others if one.called not in self.without]
         for look in range(1, NEARER + 1):
-            nearer = between(rows, self.most_lost, bounds, self.within)
+            nearer = between(rows, self.most_lost, bounds)
             if nearer is None:
                 break
             rows = sorted([*rows, row_at(nearer)], key=lambda row: row["alpha"])
             self.progress("looking nearer to what may be lost", look, NEARER)
-        alpha, _ = chosen(rows, self.most_lost, bounds, self.within)
-        return Weighed(heat=heat, start=start, tuned=tuned, trade=rows, alpha=alpha)
+        best, _ = chosen(rows, self.most_lost, bounds)
+        reached = next(row["val"] for row in rows if row["alpha"] == best)
+        alpha = nearest(rows, best, self.most_lost, bounds, self.within)
+        return Weighed(heat=heat, start=start, tuned=tuned, trade=rows, reached=reached, alpha=alpha)
 
     def best(self, raced: Sequence[tuple[Heat, Callable[[], Weights]]], ways: Mapping[str, Strategy]) -> list[Weighed]:
         """Return what was weighed, the best on the validation split of what is allowed last; it alone with its weights, since those of all would fill a memory.
 
-        The best score of a race is weighed first. Another is weighed only where its score is above what is allowed so far, and not by a tie or what is `within` alone, for at none of the
-        five places can it be better than that.
+        The best score of a race is weighed first. Another is weighed only where its score is above what is allowed so far, and not by a tie alone, for at none of the five places can
+        it be better than that.
 
         Args:
             raced: heats, each with what reads its weights; the first of equals is preferred.
@@ -149,9 +148,9 @@ class Scales:
         others: list[Weighed] = []
         best: Weighed | None = None
         for heat, read in sorted(raced, key=lambda one: -one[0].score):
-            if best is None or heat.score > best.val + self.within + TIE:
+            if best is None or heat.score > best.reached + TIE:
                 one = self.weigh(heat, read(), ways.get(heat.name))
-                best, other = (one, best) if best is None or one.val > best.val else (best, one)
+                best, other = (one, best) if best is None or one.reached > best.reached else (best, one)
                 others += [replace(other, start={}, tuned={})] if other else []
         return [*others, *([best] if best else [])]
 
@@ -165,10 +164,10 @@ class Scales:
         take(model, one.weights)
 
 
-def chosen(trade: Sequence[Row], most_lost: float, others: Sequence[str], within: float = 0.0) -> tuple[float, bool]:
+def chosen(trade: Sequence[Row], most_lost: float, others: Sequence[str]) -> tuple[float, bool]:
     """Return the alpha that is best on the validation split of those that lose no more elsewhere, and whether the best of all is among them.
 
-    Of equals it is the smallest, also of those that are no more than `within` apart; and of the start and what answers as many rightly, however surely, the start.
+    Of equals it is the smallest, and of the start and what answers as many rightly, however surely, the start.
 
     Args:
         trade: a row an alpha, `alpha`, `val` and each other set's number; alpha 0 is the start.
@@ -180,25 +179,36 @@ def chosen(trade: Sequence[Row], most_lost: float, others: Sequence[str], within
         return row["val"] + (0.0 if row["alpha"] else TIE), -row["alpha"]
 
     best, best_of_all = (max(rows, key=key) for rows in (allowed, trade))
-    least = max(best["val"] - within - CLOSE, next(row["val"] for row in trade if not row["alpha"]) + TIE)
-    equals = [row["alpha"] for row in allowed if within and best["alpha"] and row["val"] > least]
-    return min([best["alpha"], *equals]), best_of_all in allowed
+    return best["alpha"], best_of_all in allowed
 
 
-def between(trade: Sequence[Row], most_lost: float, others: Sequence[str], within: float = 0.0) -> float | None:
+def nearest(trade: Sequence[Row], best: float, most_lost: float, others: Sequence[str], within: float) -> float:
+    """Return the smallest alpha that loses no more elsewhere and is no more than `within` worse than the best; better than the start, which is no equal.
+
+    Args:
+        trade, most_lost, others: as of `chosen`.
+        best: the alpha that was chosen, which is returned where there is no such place, and where `within` is 0.
+    """
+    val = {row["alpha"]: row["val"] for row in trade}
+    least = max(val[best] - within - CLOSE, val[0] + TIE)
+    equals = [row["alpha"] for row in _allowed(trade, most_lost, others) if within and best and row["val"] > least]
+    return min([best, *equals])
+
+
+def between(trade: Sequence[Row], most_lost: float, others: Sequence[str]) -> float | None:
     """Return where else to look: below the first place beyond what is chosen that is better and loses too much, half-way to the place before it.
 
     None where there is no such place, or where that before it loses too much as well.
 
     Args:
         trade: as of `chosen`, in the order of alphas.
-        most_lost, others, within: as of `chosen`.
+        most_lost, others: as of `chosen`.
     """
-    alpha, _ = chosen(trade, most_lost, others, within)
+    alpha, _ = chosen(trade, most_lost, others)
     allowed = _allowed(trade, most_lost, others)
     val = next(row["val"] for row in trade if row["alpha"] == alpha)
     for before, row in pairwise(trade):
-        if row["alpha"] > alpha and row["val"] > val + within + TIE and row not in allowed:
+        if row["alpha"] > alpha and row["val"] > val + TIE and row not in allowed:
             return (before["alpha"] + row["alpha"]) / 2 if before in allowed else None
     return None
 

@@ -29,10 +29,10 @@ from components.stages.adapt import adapt
 from components.stages.heat_clock import SECONDS
 from components.stages.heats import Heats, method_of
 from components.stages.race_steps import batches_of
-from components.stages.raced import check, longest
+from components.stages.raced import check, longest, one_query
 from components.stages.racing_ways import usual, ways
 from components.stages.recalled import Recall
-from components.stages.weighed import chosen
+from components.stages.weighed import chosen, nearest
 from components.training.numbers import Optimisation
 from tests.subjects import part_of
 
@@ -118,14 +118,23 @@ def test_of_equals_the_one_nearest_to_the_start_is_chosen():
     assert chosen([{"alpha": alpha, "val": 0.5} for alpha in (0.0, 0.5, 1.0)], 0.01, []) == (0.0, True)
 
 
-def test_of_those_that_are_as_good_to_one_query_the_nearest_to_the_start_is_chosen_but_not_the_start():
-    trade = [{"alpha": alpha, "val": val, "cifar": 0.5} for alpha, val in ((0.0, 0.6), (0.25, 0.8), (0.5, 0.895), (0.75, 0.9), (1.0, 0.905))]  # fmt: skip
-    assert chosen(trade, 0.01, ["cifar"], 0.005) == (0.75, True), "0.905 - 0.9 is a little more than 0.005"
-    assert chosen(trade, 0.01, ["cifar"], 0.01) == (0.5, True)
-    assert chosen(trade, 0.01, ["cifar"]) == (1.0, True)
-    assert chosen([{**row, "val": 0.6 + row["alpha"] / 1_000} for row in trade], 0.01, ["cifar"], 0.01) == (0.25, True)
+def test_of_those_that_are_as_good_to_one_query_the_nearest_to_the_start_is_taken_but_not_the_start():
+    vals = ((0.0, 0.6, 0.5), (0.25, 0.9, 0.48), (0.5, 0.895, 0.5), (0.75, 0.9, 0.5), (1.0, 0.905, 0.5))
+    trade = [{"alpha": alpha, "val": val, "cifar": cifar} for alpha, val, cifar in vals]
+    assert nearest(trade, 1.0, 0.01, ["cifar"], 0.005) == 0.75, "to the last bit, 0.905 - 0.9 is more than 0.005"
+    assert nearest(trade, 1.0, 0.01, ["cifar"], 0.01) == 0.5, "what is nearer loses too much"
+    assert nearest(trade, 1.0, 0.02, ["cifar"], 0.01) == 0.25
+    assert nearest(trade, 1.0, 0.01, ["cifar"], 0.0) == 1.0
     flat = [{**row, "val": 0.6 + 0.01 * (row["alpha"] == 1)} for row in trade]
-    assert chosen(flat, 0.01, ["cifar"], 0.01) == (1.0, True), "what is no better than the start is not taken for it"
+    assert nearest(flat, 1.0, 0.01, ["cifar"], 0.01) == 1.0, "what is no better than the start is not taken for it"
+    assert nearest(flat, 0.0, 0.01, ["cifar"], 0.01) == 0.0, "where the start was chosen it stays"
+
+
+def test_a_query_is_one_of_the_direction_that_has_more(squares):
+    some = part_of(squares, range(10))
+    alike = replace(some, captions=(("one",),) * 10)
+    told = replace(some, captions=tuple((f"{place}", f"also {place}", "all") for place in range(10)))
+    assert [one_query(pool) for pool in (alike, told)] == [1 / 20, 1 / 42]
 
 
 def test_of_those_that_are_right_as_often_the_surest_is_chosen_but_not_for_the_start():
@@ -284,7 +293,7 @@ def test_a_way_that_adds_a_part_leaves_it_in_the_model_or_takes_it_out(
         for name, value in embedder.model.state_dict().items()
         if name in start and "logit" not in name
     )
-    monkeypatch.setattr(weighing, "chosen", lambda trade, most_lost, names, within: (0.0, False))
+    monkeypatch.setattr(weighing, "chosen", lambda trade, most_lost, names: (0.0, False))
     stays = adapted(again, squares, others, tmp_path / "heats", most_lost=0.0, by=("feature adapter",))
     assert (stays.raced.way, stays.untouched) == ("start", True)
     assert again.model.state_dict().keys() == start.keys()

@@ -1,6 +1,7 @@
 """All tunings that raced are weighed before the start is kept, and the best of what loses little is taken, whoever wins on the validation split."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,12 +13,13 @@ from components.contracts.progress import silent
 from components.data.transforms.preprocess import Preprocess
 from components.evaluation.adapting import advice
 from components.evaluation.embedding import Embedder
+from components.finetuning.labels.choice import choice_of
 from components.finetuning.labels.way import TIE
 from components.finetuning.race import Heat
 from components.finetuning.strategy import ALPHAS
 from components.stages import raced as racing
 from components.stages.elsewhere import Elsewhere
-from components.stages.raced import raced
+from components.stages.raced import one_query, raced
 from components.stages.weighed import NEARER, Scales, between
 from tests.components.stages.test_adapt import pools
 from tests.subjects import part_of
@@ -45,15 +47,16 @@ def race_between(clip, vocabulary, squares, tmp_path, monkeypatch):
     start = copy.deepcopy(clip.model.state_dict())
     embedder = Embedder(clip.model, vocabulary, Preprocess(size=32))
 
-    def moved(model: torch.nn.Module) -> dict[str, float]:
-        state = model.state_dict().items()  # while it trains, some weights have other names
-        sides = {name[:4] for name, its in state if name in start and not torch.equal(its, start[name])}
-        return {"moved": 0.5 * ("imag" in sides) + 0.4 * ("text" in sides)}
-
-    monkeypatch.setattr(racing, "watching", lambda *_: moved)
     own = pools(squares)
 
-    def run(chance: float = 0.0, by=("locked image", "whole"), **given):
+    def run(chance: float = 0.0, by=("locked image", "whole"), size: float = 1.0, **given):
+
+        def moved(model: torch.nn.Module) -> dict[str, float]:
+            state = model.state_dict().items()  # while it trains, some weights have other names
+            sides = {name[:4] for name, its in state if name in start and not torch.equal(its, start[name])}
+            return {"moved": size * (0.5 * ("imag" in sides) + 0.4 * ("text" in sides))}
+
+        monkeypatch.setattr(racing, "watching", lambda *_: moved)
         elsewhere = Elsewhere(name="others", pool=part_of(squares, range(10)), asks=Remembered(chance), main="same")
         found = raced(
             embedder, own["train"], own["val"], [elsewhere], digest="a" * 64, budget_s=600.0, seed=0, folder=tmp_path / "heats", progress=silent, batch=10,
@@ -172,13 +175,29 @@ def test_it_is_looked_at_below_the_first_place_that_is_better_and_loses_too_much
     assert between(rows, 0.01, ["others"]) == wanted
 
 
-def test_nobody_looks_nearer_for_what_is_no_better_than_one_query():
-    rows = [
-        {"alpha": alpha, "val": val, "others": kept}
-        for alpha, val, kept in ((0.0, 0.1, 1), (0.5, 0.5, 1), (1.0, 0.51, 0))
-    ]
-    assert between(rows, 0.01, ["others"]) == 0.75
-    assert between(rows, 0.01, ["others"], 0.01) is None
+def test_of_a_tuning_the_nearest_of_equals_is_taken_and_the_best_is_what_it_is_compared_by(scales):
+    weighing, tuned = scales(1.1)
+    found = replace(weighing, within=0.3).weigh(Heat(name="whole", steps=8, score=1.0, seconds=1.0), tuned, None)
+    assert (found.alpha, found.reached) == (0.75, pytest.approx(1.0, abs=1e-6))
+
+
+def test_what_one_query_is_worth_counts_where_captions_are_asked_for_and_not_of_labels(
+    race_between, squares, monkeypatch
+):
+    asked, of = [], Scales.of
+    monkeypatch.setattr(racing.Scales, "of", lambda *given: asked.append(given[-1]) or of(*given))
+    race_between(most_lost=1.0)
+    own = pools(squares)
+    monkeypatch.setattr(racing, "watching_labels", racing.watching)
+    race_between(most_lost=1.0, choice=choice_of(own, "labels"))
+    assert asked == [one_query(own["val"]), 0.0]
+    assert asked[0] > 0
+
+
+def test_who_is_better_by_one_query_alone_is_weighed_where_the_winner_forgets(race_between):
+    found, _, _ = race_between(most_lost=0.01, size=0.1)
+    assert (found.way, found.alpha, found.kept) == ("locked image", 0.25, False)
+    assert found.trade[1]["val"] == pytest.approx(0.04), "a query is 0.05"
 
 
 def test_what_the_start_cannot_do_bounds_nothing(race_between):
